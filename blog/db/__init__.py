@@ -1,0 +1,1 @@
+"""The database: every column once (`tables`), connections and transactions (`database`, `sqlite`), migrations."""

@@ -1,0 +1,154 @@
+"""`databases` made fit for production: transactions that survive cancellation, compiled statements, one table of errors.
+
+A connection belongs to an asyncio task: what a child task (of `gather`, of a task group) does inside a transaction of its
+parent is not part of that transaction.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+from typing import Any, Protocol, Self, TypeVar
+
+import anyio
+from databases import Database as UpstreamDatabase
+from databases.core import Connection as UpstreamConnection
+from databases.core import Transaction as UpstreamTransaction
+
+T = TypeVar("T")
+
+
+class UniqueViolation(Exception):
+    """A row with this value exists already; `table` and `column` name what must be unique."""
+
+    def __init__(self, table: str, column: str) -> None:
+        super().__init__(f"{table}.{column} must be unique")
+        self.table, self.column = table, column
+
+
+class CommitWatcher(Protocol):
+    """Tells that somebody committed: a hint to read on, never the news itself."""
+
+    async def open(self) -> None:
+        """Begin to watch."""
+        ...
+
+    async def wait(self, timeout: float) -> None:
+        """Return after the next commit of any connection, or after `timeout` seconds."""
+        ...
+
+    async def close(self) -> None:
+        """Stop watching."""
+        ...
+
+
+async def to_the_end(step: Coroutine[Any, Any, T]) -> T:
+    """Finish a driver's step although the caller is cancelled meanwhile, and only then raise the cancellation.
+
+    A step cut in the middle would leave a connection in a state that nobody knows.
+    """
+    inner = asyncio.ensure_future(step)
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while not inner.done():
+            try:
+                await asyncio.wait([inner])
+            except asyncio.CancelledError as error:
+                cancelled = error
+    if cancelled is not None:
+        if not inner.cancelled():
+            inner.exception()  # retrieved, so that it is not reported as lost
+        raise cancelled
+    return inner.result()
+
+
+class Transaction(UpstreamTransaction):
+    """Upstream keeps the connection for ever when BEGIN or COMMIT fails or is cancelled; here it always goes back."""
+
+    async def start(self) -> "Transaction":
+        """BEGIN, or SAVEPOINT inside another transaction."""
+        connection = self._connection
+        self._transaction = backend = connection._connection.transaction()
+        async with connection._transaction_lock:
+            is_root = not connection._transaction_stack
+            await connection.__aenter__()
+            try:
+                await backend.start(is_root=is_root, extra_options=self._extra_options)
+            except BaseException:
+                await self._abandon(connection, backend)
+                raise
+            connection._transaction_stack.append(self)
+        return self
+
+    async def commit(self) -> None:
+        """COMMIT, or RELEASE."""
+        await self._end("commit")
+
+    async def rollback(self) -> None:
+        """ROLLBACK, to the savepoint inside another transaction."""
+        await self._end("rollback")
+
+    async def _end(self, how: str) -> None:
+        connection, backend = self._connection, self._transaction
+        async with connection._transaction_lock:
+            connection._transaction_stack.remove(self)
+            try:
+                await getattr(backend, how)()
+            except BaseException:
+                await self._abandon(connection, backend)
+                raise
+            self._transaction = None
+            await connection.__aexit__()
+
+    async def _abandon(self, connection: UpstreamConnection, backend: Any) -> None:
+        with contextlib.suppress(Exception, asyncio.CancelledError):
+            await backend.rollback()
+        self._transaction = None
+        await connection.__aexit__()
+
+
+class Database(UpstreamDatabase):
+    """The database of one blog.
+
+    Options: `readers` connections that read at the same time; `acquire_timeout` and `busy_timeout` in seconds;
+    `synchronous`, SQLite's pragma. Raises `blog.errors.Unavailable` when the database cannot serve for the moment.
+    """
+
+    SUPPORTED_BACKENDS = {"sqlite": "blog.db.sqlite:SQLiteBackend"}  # noqa: RUF012 (upstream's own class attribute)
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self.on_query: list[Callable[[str], None]] = []
+        super().__init__(url, **options)
+        self._backend.on_query = self.on_query
+
+    def connection(self) -> UpstreamConnection:
+        """The connection of this task."""
+        if (connection := self._connection) is None:
+            connection = self._connection = UpstreamConnection(self, self._backend)
+        return connection
+
+    def transaction(self, *, force_rollback: bool = False, **options: Any) -> Transaction:
+        """All or nothing; on SQLite it takes the write lock at once. With `readonly=True`, use `snapshot` instead."""
+        return Transaction(self.connection, force_rollback=force_rollback, **options)
+
+    @contextlib.asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[None]:
+        """All reads inside see one state of the database. Inside a transaction it is that transaction's."""
+        if self.connection()._transaction_stack:
+            yield
+            return
+        async with self.transaction(readonly=True):
+            yield
+
+    async def __aenter__(self) -> Self:
+        """Connect."""
+        await self.connect()
+        return self
+
+    def watcher(self) -> CommitWatcher:
+        """Something that waits for commits, of this process and of others."""
+        watcher: CommitWatcher = self._backend.watcher()
+        return watcher
+
+    def iterate(self, query: Any, values: dict[Any, Any] | None = None) -> AsyncGenerator[Mapping[Any, Any], None]:
+        """Not here: upstream holds the task's connection and its lock for as long as the caller takes."""
+        raise TypeError("read keyset pages with fetch_all instead")

@@ -1,0 +1,23 @@
+"""Alembic's environment: the connection comes from `blog.db.migration`."""
+
+from typing import Any
+
+from alembic import context
+
+from blog.db.tables import metadata
+
+
+def include_name(name: str | None, kind: str, _parents: Any) -> bool:
+    """The full-text index and its shadow tables are the engine's own, not ours to compare."""
+    return not (kind == "table" and name is not None and name.startswith("posts_fts"))
+
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    compare_type=True,
+    include_name=include_name,
+)
+with context.begin_transaction():
+    context.run_migrations()

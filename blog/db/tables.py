@@ -1,0 +1,215 @@
+"""Every table and column of the blog, once, as SQLAlchemy Core.
+
+Plural table names; `_at` columns are aware UTC instants. The search index is not here: it is kept in a table of its own
+by each database's full-text engine (`blog/db/search.py`).
+"""
+
+import datetime as dt
+from typing import Any
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    # SQLite's batch ALTER can only drop constraints that have a name.
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UTCDateTime(sa.types.TypeDecorator[dt.datetime]):
+    """An aware UTC instant on every database; naive values are refused (SQLite would lose the zone silently)."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime cannot be stored; give it a zone")
+        return value.astimezone(dt.UTC)
+
+    def process_result_value(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+def _id() -> sa.Column[int]:
+    # SQLite makes a rowid alias only of INTEGER; elsewhere ids are 64 bits wide.
+    return sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True)
+
+
+def _ref(name: str, target: str, *, ondelete: str = "CASCADE", nullable: bool = False, **options: Any) -> sa.Column[int]:
+    kind = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+    return sa.Column(name, kind, sa.ForeignKey(target, ondelete=ondelete), nullable=nullable, **options)
+
+
+def _at(name: str, *, nullable: bool = False) -> sa.Column[dt.datetime]:
+    return sa.Column(name, UTCDateTime(), nullable=nullable)
+
+
+# Facts of the installation itself, such as the epoch of the event log.
+facts = sa.Table(
+    "facts",
+    metadata,
+    sa.Column("name", sa.String(50), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    _id(),
+    sa.Column("username", sa.String(50), nullable=False),
+    sa.Column("username_key", sa.String(100), nullable=False, unique=True),  # case-folded
+    sa.Column("name", sa.String(200), nullable=False),  # as shown in by-lines
+    sa.Column("email", sa.String(320)),  # absent for authors that came with an import
+    sa.Column("email_key", sa.String(320), unique=True),
+    sa.Column("age", sa.SmallInteger),
+    sa.Column("role", sa.String(20), nullable=False),
+    sa.Column("password_hash", sa.String(255)),  # absent: cannot sign in until the owner of the account sets one
+    sa.Column("password_set_at", UTCDateTime()),
+    _at("created_at"),
+    _at("updated_at"),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("id_hash", sa.String(64), primary_key=True),  # SHA-256 of the id in the cookie
+    _ref("user_id", "users.id", index=True),
+    sa.Column("user_agent", sa.String(200), nullable=False),
+    _at("created_at"),
+    _at("last_seen_at"),
+    _at("expires_at"),
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    _id(),
+    _ref("user_id", "users.id", index=True),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("secret_hash", sa.String(64), nullable=False),  # SHA-256 of the random part
+    sa.Column("scopes", sa.JSON, nullable=False),
+    _at("created_at"),
+    _at("expires_at"),
+    _at("revoked_at", nullable=True),
+)
+
+posts = sa.Table(
+    "posts",
+    metadata,
+    _id(),
+    sa.Column("slug", sa.String(120), nullable=False, unique=True),
+    sa.Column("title", sa.String(200), nullable=False),
+    sa.Column("content", sa.Text, nullable=False),  # Markdown, as written
+    sa.Column("html", sa.Text, nullable=False),  # rendered and sanitised when the post is written
+    sa.Column("excerpt", sa.Text, nullable=False),
+    sa.Column("summary", sa.Text),  # the author's own excerpt, if one was given
+    sa.Column("renderer_version", sa.SmallInteger, nullable=False),
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    _ref("author_id", "users.id", ondelete="RESTRICT", index=True),
+    sa.Column("comments", sa.Integer, nullable=False, server_default="0"),  # visible ones, kept with each write
+    _at("publish_at", nullable=True),
+    _at("published_at", nullable=True),
+    _at("deleted_at", nullable=True),  # a deleted post is kept, for undo, and seen by nobody
+    _at("created_at"),
+    _at("updated_at"),
+    sa.Index("ix_posts_status_published_at_id", "status", "published_at", "id"),
+    sa.Index("ix_posts_updated_at_id", "updated_at", "id"),
+)
+
+# Every slug that a post has or had: an old one answers with a redirect and is never given to another post.
+slugs = sa.Table(
+    "slugs",
+    metadata,
+    sa.Column("slug", sa.String(120), primary_key=True),
+    _ref("post_id", "posts.id", index=True),
+)
+
+post_authors = sa.Table(
+    "post_authors",
+    metadata,
+    _ref("post_id", "posts.id", primary_key=True),
+    _ref("user_id", "users.id", ondelete="RESTRICT", primary_key=True, index=True),
+    sa.Column("position", sa.SmallInteger, nullable=False),
+)
+
+tags = sa.Table(
+    "tags",
+    metadata,
+    _id(),
+    sa.Column("name", sa.String(50), nullable=False),
+    sa.Column("name_key", sa.String(100), nullable=False, unique=True),  # case-folded
+)
+
+post_tags = sa.Table(
+    "post_tags",
+    metadata,
+    _ref("post_id", "posts.id", primary_key=True),
+    _ref("tag_id", "tags.id", primary_key=True, index=True),
+    sa.Column("position", sa.SmallInteger, nullable=False),
+)
+
+revisions = sa.Table(
+    "revisions",
+    metadata,
+    _ref("post_id", "posts.id", primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("slug", sa.String(120), nullable=False),
+    sa.Column("title", sa.String(200), nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("tags", sa.JSON, nullable=False),
+    sa.Column("status", sa.String(20), nullable=False),
+    _ref("editor_id", "users.id", ondelete="RESTRICT"),
+    _at("created_at"),
+)
+
+comments = sa.Table(
+    "comments",
+    metadata,
+    _id(),
+    _ref("post_id", "posts.id"),
+    _ref("author_id", "users.id", ondelete="RESTRICT", index=True),
+    _ref("parent_id", "comments.id", nullable=True, index=True),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("html", sa.Text, nullable=False),
+    sa.Column("status", sa.String(20), nullable=False),
+    _at("created_at"),
+    _at("updated_at"),
+    sa.Index("ix_comments_post_id_id", "post_id", "id"),
+)
+
+# The one ordered log that live updates read; each row is written in the transaction of the change it tells of.
+events = sa.Table(
+    "events",
+    metadata,
+    _id(),
+    sa.Column("name", sa.String(50), nullable=False),
+    sa.Column("at", UTCDateTime(), nullable=False),
+    sa.Column("correlation_id", sa.String(128), nullable=False),
+    sa.Column("channels", sa.JSON, nullable=False),
+    # No foreign keys: the log outlives what it tells of.
+    sa.Column("post_id", sa.BigInteger, nullable=False),
+    sa.Column("comment_id", sa.BigInteger),
+    sa.Column("data", sa.JSON, nullable=False),  # what must be known when the thing itself is gone
+    sqlite_autoincrement=True,  # an id is never given twice, also after the newest rows were deleted
+)
+
+# Where an imported post came from, so that a second run changes nothing.
+imports = sa.Table(
+    "imports",
+    metadata,
+    sa.Column("source", sa.String(500), primary_key=True),  # the name of the imported folder and the path below it
+    sa.Column("digest", sa.String(64), nullable=False),  # SHA-256 of the file
+    _ref("post_id", "posts.id", index=True),
+    sa.Column("version", sa.Integer, nullable=False),  # of the post, as the import left it
+)

@@ -1,0 +1,180 @@
+"""Every setting of the blog, in one model: environment variables, or lines of a `.env` file."""
+
+import contextlib
+import os
+import secrets
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+SHORTEST_SECRET = 32
+SECRET_FILE = ".blog-secret"  # noqa: S105 (a file name)
+
+
+class Environment(StrEnum):
+    """Where the blog runs."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class LogFormat(StrEnum):
+    """How a log line is written; `auto` is JSON in production and `console` elsewhere."""
+
+    AUTO = "auto"
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class Synchronous(StrEnum):
+    """SQLite's `synchronous` pragma: with FULL an answer of success means that the change is on disk."""
+
+    FULL = "FULL"
+    NORMAL = "NORMAL"
+
+
+class SettingsError(Exception):
+    """The settings are wrong; the message has one line for each mistake and says what is wanted."""
+
+
+class Settings(BaseSettings):
+    """What an operator can set. The description of each field is its line in the README."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    secret_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="Signs tokens and links; at least 32 characters. Unset: made once and kept in `.blog-secret` (mode 0600).",
+    )
+    database_url: str = Field(default="sqlite:///blog.db", description="Where the blog is kept.")
+    sqlite_synchronous: Synchronous = Field(
+        default=Synchronous.FULL,
+        description="`FULL`: success means on disk. `NORMAL`: faster, the last writes may be lost with the power.",
+    )
+    media_dir: Path = Field(default=Path("media"), description="Folder of uploaded and imported images.")
+    project_name: str = Field(default="Blog", min_length=1, max_length=100, description="The title of the blog.")
+    public_url: str = Field(
+        default="http://127.0.0.1:8000", description="Where readers reach the blog; every absolute link begins with it."
+    )
+    environment: Environment = Field(
+        default=Environment.DEVELOPMENT, description="`production` refuses a missing or weak secret and logs JSON."
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Host names that are answered, with commas between; empty: any."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Addresses of proxies whose `X-Forwarded-*` headers are believed, with commas between."
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Other origins whose pages may write and follow live, with commas between."
+    )
+    registration: bool = Field(default=True, description="May visitors make accounts of their own?")
+    session_days: int = Field(default=30, ge=1, le=365, description="Days until a session that is not used ends.")
+    token_days: int = Field(default=90, ge=1, le=3650, description="Days a bearer token lasts, if its maker does not say.")
+    max_body_bytes: int = Field(default=1_048_576, ge=300_000, le=100_000_000, description="Largest request body, in bytes.")
+    log_format: LogFormat = Field(default=LogFormat.AUTO, description="`console`, `json`, or `auto`.")
+
+    @field_validator("allowed_hosts", "trusted_proxies", "cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("give an address such as https://blog.example.org")
+        if parts.path.strip("/"):
+            raise ValueError("the blog is served at the root of its host: give an address without a path")
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if not value.startswith("sqlite:///") or value == "sqlite:///":
+            raise ValueError("give the path of an SQLite file, such as sqlite:///blog.db or sqlite:////var/lib/blog/blog.db")
+        return value
+
+    @model_validator(mode="after")
+    def _strong_secret(self) -> "Settings":
+        secret = self.secret_key.get_secret_value()
+        if self.environment is Environment.PRODUCTION and not secret:
+            raise ValueError(f"SECRET_KEY: production needs one; try: SECRET_KEY={secrets.token_urlsafe(32)}")
+        if secret and (len(secret) < SHORTEST_SECRET or len(set(secret)) < 10):
+            raise ValueError(f"SECRET_KEY: too weak; give at least {SHORTEST_SECRET} random characters")
+        return self
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        return Path(self.database_url.removeprefix("sqlite:///")).absolute()
+
+    @property
+    def secure(self) -> bool:
+        """Are readers served over TLS? Then cookies are Secure and named `__Host-…`."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def logs_json(self) -> bool:
+        """JSON or lines for people?"""
+        if self.log_format is LogFormat.AUTO:
+            return self.environment is Environment.PRODUCTION
+        return self.log_format is LogFormat.JSON
+
+
+def load_settings() -> Settings:
+    """Read the settings and complete them with a kept secret.
+
+    Raises SettingsError that names every mistake at once, never a value.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_line(fault["loc"], fault["msg"]) for fault in error.errors())) from None
+    if settings.secret_key.get_secret_value():
+        return settings
+    return settings.model_copy(update={"secret_key": SecretStr(_kept_secret(settings.database_path.parent))})
+
+
+def _line(loc: tuple[int | str, ...], message: str) -> str:
+    name = str(loc[0]).upper() + ": " if loc else ""
+    return name + message.removeprefix("Value error, ")
+
+
+def _kept_secret(folder: Path) -> str:
+    """The secret beside the database, made at the first start.
+
+    It appears whole or not at all (written apart, then linked), so that two workers starting at once agree on one.
+    """
+    path = folder / SECRET_FILE
+    if not path.exists():
+        made = folder / f"{SECRET_FILE}.{secrets.token_hex(8)}"
+        try:
+            made.touch(mode=0o600, exist_ok=False)
+            made.write_text(secrets.token_urlsafe(48))
+            with contextlib.suppress(FileExistsError):  # another process was first: its secret counts
+                os.link(made, path)
+        except OSError as error:
+            raise SettingsError(
+                f"SECRET_KEY: not set, and none can be kept in {path} ({error.strerror}); set it, or make the folder writable"
+            ) from None
+        finally:
+            made.unlink(missing_ok=True)
+    try:
+        secret = path.read_text().strip()
+    except OSError as error:
+        raise SettingsError(
+            f"SECRET_KEY: {path} cannot be read ({error.strerror}); mend its permissions or set the variable"
+        ) from None
+    if len(secret) < SHORTEST_SECRET:
+        raise SettingsError(f"SECRET_KEY: {path} holds no usable secret; remove the file to have a new one made")
+    return secret

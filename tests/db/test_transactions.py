@@ -1,0 +1,209 @@
+"""What the database layer promises: nothing lost, nothing half done, no connection kept."""
+
+import asyncio
+import random
+import sqlite3
+import subprocess
+import sys
+
+import anyio
+import pytest
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.db.database import Database, UniqueViolation
+from blog.errors import Unavailable
+
+facts = tables.facts
+COUNTER = facts.c.name == "counter"
+
+
+@pytest.fixture
+async def counter(db: Database) -> Database:
+    await db.execute(facts.insert().values(name="counter", value="0"))
+    return db
+
+
+async def value(db: Database) -> int:
+    return int(await db.fetch_val(sa.select(facts.c.value).where(COUNTER)))
+
+
+async def increment(db: Database) -> None:
+    async with db.transaction():
+        seen = await value(db)
+        await asyncio.sleep(0)
+        await db.execute(facts.update().where(COUNTER).values(value=str(seen + 1)))
+
+
+async def test_fifty_transactions_that_read_and_then_write_all_succeed(counter):
+    await asyncio.gather(*(increment(counter) for _ in range(50)))
+    assert await value(counter) == 50
+
+
+async def test_two_processes_write_one_file_without_losing_anything(counter, database_url):
+    async with Database(database_url) as other:
+        await asyncio.gather(*(increment(database) for database in (counter, other) for _ in range(50)))
+    assert await value(counter) == 100
+
+
+async def test_cancelled_transactions_lose_no_connection_and_leave_nothing_half_done(counter):
+    """300 transactions, each cancelled after some number of steps of the event loop."""
+    random.seed(20260101)
+    committed = 0
+    for _ in range(300):
+        task = asyncio.create_task(increment(counter))
+        for _ in range(random.randrange(40)):  # noqa: S311
+            await asyncio.sleep(0)
+            if task.done():
+                break
+        task.cancel()
+        result = (await asyncio.gather(task, return_exceptions=True))[0]
+        assert result is None or isinstance(result, asyncio.CancelledError)
+        seen = await value(counter)
+        assert seen in (committed, committed + 1), "all or nothing"
+        if result is None:
+            assert seen == committed + 1, "what was answered with success is there"
+        committed = seen
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(increment(counter) for _ in range(20)), *(value(counter) for _ in range(20)))
+    assert await value(counter) == committed + 20
+
+
+async def test_readers_go_on_while_somebody_writes(counter):
+    async with counter.transaction():
+        await counter.execute(facts.update().where(COUNTER).values(value="7"))
+        assert await value(counter) == 7, "a transaction reads what it wrote"
+        async with asyncio.timeout(5):
+            seen = await asyncio.gather(*(asyncio.create_task(value(counter)) for _ in range(8)))
+        assert seen == [0] * 8, "others see the state before"
+    assert await value(counter) == 7
+
+
+async def test_snapshot_sees_one_state(counter):
+    async with counter.snapshot():
+        before = await value(counter)
+        await asyncio.create_task(increment(counter))
+        assert await value(counter) == before
+    assert await value(counter) == before + 1
+
+
+async def test_reader_cannot_write(counter):
+    async with counter.snapshot():
+        with pytest.raises(Unavailable, match="readonly"):
+            await counter.execute(facts.update().where(COUNTER).values(value="9"))
+    assert await value(counter) == 0
+
+
+async def test_inner_transaction_is_undone_alone(counter):
+    async with counter.transaction():
+        await counter.execute(facts.update().where(COUNTER).values(value="1"))
+        with pytest.raises(ZeroDivisionError):
+            async with counter.transaction():
+                await counter.execute(facts.update().where(COUNTER).values(value="2"))
+                raise ZeroDivisionError
+        assert await value(counter) == 1
+    assert await value(counter) == 1
+
+
+async def test_failed_transaction_is_undone_and_gives_its_connection_back(counter):
+    for _ in range(10):
+        with pytest.raises(ZeroDivisionError):
+            async with counter.transaction():
+                await counter.execute(facts.update().where(COUNTER).values(value="5"))
+                raise ZeroDivisionError
+    assert await value(counter) == 0
+    await increment(counter)
+
+
+async def test_commit_that_fails_gives_the_connection_back(counter):
+    """A deferred foreign key is looked at by COMMIT."""
+    for _ in range(5):
+        with pytest.raises(sqlite3.IntegrityError):
+            async with counter.transaction():
+                await counter.execute(sa.text("PRAGMA defer_foreign_keys=ON"))
+                await counter.execute(tables.slugs.insert().values(slug="lost", post_id=99))
+    assert await counter.fetch_all(sa.select(tables.slugs)) == []
+    await increment(counter)
+
+
+async def test_busy_writer_is_waited_for_and_then_named(database_url):
+    holder = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
+    async with Database(database_url, busy_timeout=0.05) as db:
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable, match="locked"):
+            await db.execute(facts.insert().values(name="x", value=""))
+        holder.execute("ROLLBACK")
+        await db.execute(facts.insert().values(name="x", value=""))
+    holder.close()
+
+
+async def test_no_free_connection_is_an_error_and_not_a_hang(database_url):
+    async with Database(database_url, readers=1, acquire_timeout=0.05) as db, db.snapshot():
+        await db.fetch_all(sa.select(facts))
+        with pytest.raises(Unavailable, match="busy"):
+            await asyncio.create_task(db.fetch_all(sa.select(facts)))
+
+
+async def test_foreign_keys_hold_in_and_out_of_transactions(db):
+    row = tables.slugs.insert().values(slug="orphan", post_id=1)
+    with pytest.raises(sqlite3.IntegrityError):
+        await db.execute(row)
+    with pytest.raises(sqlite3.IntegrityError):
+        async with db.transaction():
+            await db.execute(row)
+
+
+async def test_unique_violation_names_table_and_column(db):
+    await db.execute(facts.insert().values(name="one", value=""))
+    with pytest.raises(UniqueViolation) as violation:
+        await db.execute(facts.insert().values(name="one", value=""))
+    assert (violation.value.table, violation.value.column) == ("facts", "name")
+
+
+async def test_update_tells_how_many_rows_and_insert_the_new_id(db):
+    tag = tables.tags.insert()
+    assert await db.execute(tag.values(name="a", name_key="a")) == 1
+    assert await db.execute(tag.values(name="b", name_key="b")) == 2
+    assert await db.execute(tables.tags.update().values(name="c")) == 2
+    assert await db.execute(tables.tags.update().where(tables.tags.c.id == 99).values(name="c")) == 0
+    assert await db.execute(tables.tags.delete()) == 2
+
+
+async def test_children_of_a_transaction_are_not_part_of_it_and_do_not_hang(counter):
+    async with counter.transaction():
+        await counter.execute(facts.update().where(COUNTER).values(value="3"))
+        async with asyncio.timeout(5):
+            assert await asyncio.gather(value(counter), value(counter)) == [0, 0]
+
+
+async def test_watcher_wakes_on_the_commits_of_others(database_url, db):
+    watcher = db.watcher()
+    await watcher.open()
+    try:
+        other = sqlite3.connect(database_url.removeprefix("sqlite:///"))
+        with other:
+            other.execute("INSERT INTO facts VALUES ('x', '')")
+        other.close()
+        with anyio.fail_after(5):
+            await watcher.wait(60)
+    finally:
+        await watcher.close()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///x.db?timeout=30"])
+def test_addresses_that_mean_something_else_are_refused(url):
+    with pytest.raises(ValueError, match="path of a file"):
+        Database(url)
+
+
+async def test_file_that_cannot_be_opened_says_so_at_once(tmp_path):
+    with pytest.raises(Unavailable, match="unable to open"):
+        await Database(f"sqlite:///{tmp_path}/no/such/folder/blog.db").connect()
+
+
+def test_process_ends_after_disconnect(database_url):
+    program = (
+        "import asyncio, sys\nfrom blog.db.database import Database\n"
+        "async def main():\n    async with Database(sys.argv[1]) as db:\n        await db.fetch_all('SELECT 1')\nasyncio.run(main())"
+    )
+    subprocess.run([sys.executable, "-c", program, database_url], check=True, timeout=30)
