@@ -1,0 +1,187 @@
+"""Markdown to HTML that is safe to put on a page.
+
+Three steps: markdown-it-py parses CommonMark 0.31.2 with extensions, Pygments colours fenced code, nh3 (ammonia)
+sanitises the whole. Sanitising comes last, so nothing above it is trusted. Render when a text is saved, store the
+HTML with `RENDERER_VERSION`, and render again when the version has changed.
+
+Nothing here is shared between calls except constants and one lock, so threads may render at the same time.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from linkify_it import LinkifyIt  # type: ignore[import-untyped]
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import unescapeAll
+from markdown_it.renderer import RendererProtocol
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+from mdit_py_plugins.footnote import footnote_plugin
+
+from blog.text.code import code_block
+from blog.text.sanitiser import sanitise_comment, sanitise_post, without_surrogates
+from blog.text.slug import slugify
+
+RENDERER_VERSION: Final = 1
+"""Rises whenever the same source may give other HTML than before."""
+
+_TASK: Final = re.compile(r"\[([ xX])\][ \t]+")
+
+
+def render(source: str, document: str = "") -> str:
+    """Return the safe HTML of a post written in Markdown.
+
+    CommonMark with raw HTML, GFM tables, strikethrough and task lists, footnotes, bare `http(s)://` and e-mail
+    addresses as links, and an `id` on each heading. `document` (letters, digits, hyphens) goes into every `id` and
+    every link to one: give each post its own where several stand on one page. Links to `#name` lead to the `id`
+    written as `name`.
+
+    Any string is accepted; the time grows with its length, so the caller limits it. The same input gives the same
+    output, and sanitising the output changes nothing.
+    """
+    return sanitise_post(_post_parser().render(without_surrogates(source)), document)
+
+
+def render_comment(source: str) -> str:
+    """Return the safe HTML of a comment: paragraphs, emphasis, links, code, lists and quotes, nothing else.
+
+    Raw HTML, headings and other marks stay visible as text, an image becomes a link to it, and every link carries
+    `rel="nofollow ugc noopener"`. Otherwise as `render`.
+    """
+    return sanitise_comment(_comment_parser().render(without_surrogates(source)))
+
+
+def commonmark() -> MarkdownIt:
+    """Return a new parser for plain CommonMark 0.31.2, on which the parsers of posts and comments are built.
+
+    Posts add to it: tables, strikethrough, task lists, footnotes, bare links, heading ids, classes instead of `style`
+    on aligned cells, Pygments in code blocks, then the sanitiser. Comments go without raw HTML, images, headings of
+    both kinds and rules, and add bare links, Pygments and the sanitiser. All keep this parser's limit of 20 levels of
+    nesting, which CommonMark does not have.
+    """
+    return MarkdownIt("commonmark")
+
+
+# Parsers. A new one for each call takes well under a millisecond; a shared one would need a lock, since linkify-it's
+# older releases keep the state of a search on the object and markdown-it fills its rule caches on first use.
+
+
+def _post_parser() -> MarkdownIt:
+    parser = _with_links(commonmark()).enable(["table", "strikethrough"]).use(footnote_plugin)
+    parser.core.ruler.after("inline", "task_items", _mark_task_items)
+    parser.core.ruler.push("heading_ids", _add_heading_ids)
+    parser.core.ruler.push("tables", _prepare_tables)
+    parser.add_render_rule("footnote_anchor_name", _footnote_name)
+    parser.add_render_rule("footnote_anchor", _footnote_backref)
+    parser.add_render_rule("table_open", _table_open)
+    parser.add_render_rule("table_close", _table_close)
+    return _with_highlighting(parser)
+
+
+def _comment_parser() -> MarkdownIt:
+    parser = _with_links(commonmark()).disable(["image", "heading", "lheading", "hr"])
+    parser.options["html"] = False
+    return _with_highlighting(parser)
+
+
+def _with_links(parser: MarkdownIt) -> MarkdownIt:
+    # Without a scheme too much looks like an address (README.md, main.rs); FTP and "//" would not survive sanitising.
+    parser.linkify = LinkifyIt({"ftp:": None, "//": None}, {"fuzzy_link": False})
+    parser.options["linkify"] = True
+    return parser.enable("linkify")
+
+
+def _with_highlighting(parser: MarkdownIt) -> MarkdownIt:
+    parser.add_render_rule("fence", _code_block)
+    parser.add_render_rule("code_block", _code_block)
+    return parser
+
+
+# Rules that change the tokens of a whole document.
+
+
+def _add_heading_ids(state: StateCore) -> None:
+    """Give each heading an id made of its words; a repeated one is numbered from 2."""
+    uses: dict[str, int] = {}
+    for opening, inline in zip(state.tokens, state.tokens[1:], strict=False):
+        if opening.type == "heading_open":
+            words = "".join(child.content for child in inline.children or () if child.type in {"text", "code_inline"})
+            opening.attrSet("id", _numbered(slugify(words, fallback="section"), uses))
+
+
+def _numbered(slug: str, uses: dict[str, int]) -> str:
+    candidate = slug
+    while candidate in uses:
+        uses[slug] += 1
+        candidate = f"{slug}-{uses[slug]}"
+    uses[candidate] = 1
+    return candidate
+
+
+def _mark_task_items(state: StateCore) -> None:
+    """Turn a leading `[ ]` or `[x]` of a list item's first paragraph into a checkbox that cannot be used."""
+    lists: list[Token] = []
+    for index, token in enumerate(state.tokens):
+        if token.type in {"bullet_list_open", "ordered_list_open"}:
+            lists.append(token)
+        elif token.type in {"bullet_list_close", "ordered_list_close"}:
+            lists.pop()
+        elif token.type == "list_item_open" and _make_task(state.tokens[index + 1 : index + 3]):
+            token.attrSet("class", "task-list-item")
+            lists[-1].attrSet("class", "contains-task-list")
+
+
+def _make_task(item: list[Token]) -> bool:
+    if [token.type for token in item] != ["paragraph_open", "inline"] or not item[1].children:
+        return False
+    text = item[1].children[0]
+    match = _TASK.match(text.content) if text.type == "text" else None
+    if match is None:
+        return False
+    state, label = ("", "To do") if match[1] == " " else (" checked", "Done")
+    box = Token("html_inline", "", 0, content=f'<input type="checkbox" disabled{state} aria-label="{label}"> ')
+    text.content = text.content[match.end() :]
+    item[1].children.insert(0, box)
+    return True
+
+
+def _prepare_tables(state: StateCore) -> None:
+    """Number the tables for their labels; say alignment by class, since `style` does not pass the sanitiser."""
+    number = 0
+    for token in state.tokens:
+        if token.type == "table_open":
+            number += 1
+            token.meta["number"] = number
+        elif token.type in {"th_open", "td_open"} and (style := token.attrs.pop("style", None)):
+            token.attrSet("class", "align-" + str(style).rpartition(":")[2])
+
+
+# Rules that write the HTML of one token.
+
+
+def _table_open(self: RendererProtocol, tokens: Sequence[Token], i: int, options: OptionsDict, env: EnvType) -> str:
+    label = f"Table {tokens[i].meta['number']}"
+    return f'<div class="table-scroll" tabindex="0" role="region" aria-label="{label}">\n<table>\n'
+
+
+def _table_close(self: RendererProtocol, tokens: Sequence[Token], i: int, options: OptionsDict, env: EnvType) -> str:
+    return "</table>\n</div>\n"
+
+
+def _footnote_name(self: RendererProtocol, tokens: Sequence[Token], i: int, options: OptionsDict, env: EnvType) -> str:
+    # The colon keeps footnotes apart from headings, whose ids have none.
+    return f":{tokens[i].meta['id'] + 1}"
+
+
+def _footnote_backref(self: RendererProtocol, tokens: Sequence[Token], i: int, options: OptionsDict, env: EnvType) -> str:
+    number, use = tokens[i].meta["id"] + 1, tokens[i].meta.get("subId", 0)
+    name = f"{number}:{use}" if use > 0 else str(number)
+    # The variation selector asks for the arrow as text, not as an emoji.
+    label = f"Back to reference {name}"
+    return f' <a href="#fnref:{name}" class="footnote-backref" aria-label="{label}">\u21a9\ufe0e</a>'
+
+
+def _code_block(self: RendererProtocol, tokens: Sequence[Token], i: int, options: OptionsDict, env: EnvType) -> str:
+    return code_block(tokens[i].content, unescapeAll(tokens[i].info))

@@ -1,0 +1,159 @@
+"""What HTML may stand on a page: the allow-lists of posts and comments, applied by nh3 (ammonia)."""
+
+import html
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import nh3
+from pygments.token import STANDARD_TYPES  # type: ignore[import-untyped]
+
+ID_PREFIX: Final = "c-"
+"""What every `id` in sanitised HTML begins with, so that none can shadow a name of the page or its scripts."""
+
+AttributeFilter = Callable[[str, str, str], str | None]
+
+
+def _names(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_COMMENT_TAGS: Final = _names("a blockquote br code em li ol p pre span strong ul")
+_POST_TAGS: Final = _COMMENT_TAGS | _names(
+    "abbr b bdi bdo caption cite col colgroup dd del details dfn div dl dt figcaption figure h1 h2 h3 h4 h5 h6 hr i img"
+    " input ins kbd mark q rp rt ruby s samp section small sub summary sup table tbody td tfoot th thead time tr u var"
+    " wbr"
+)
+_COMMENT_ATTRIBUTES: Final = {
+    "a": {"href", "title"},
+    "code": {"class"},
+    "ol": {"start"},
+    "pre": {"class"},
+    "span": {"class"},
+}
+_POST_ATTRIBUTES: Final = {
+    "*": {"class", "dir", "id", "lang", "title"},
+    "a": {"aria-label", "href", "hreflang"},
+    "col": {"span"},
+    "colgroup": {"span"},
+    "details": {"open"},
+    "div": {"aria-label"},
+    "img": {"alt", "height", "src", "width"},
+    "input": {"aria-label", "checked"},
+    "li": {"value"},
+    "ol": {"reversed", "start", "type"},
+    "td": {"colspan", "headers", "rowspan"},
+    "th": {"abbr", "colspan", "headers", "rowspan", "scope"},
+    "time": {"datetime"},
+}
+_COMMENT_VALUES: Final = {"pre": {"tabindex": {"0"}}}
+_POST_VALUES: Final = {
+    "div": {"role": {"region"}, "tabindex": {"0"}},
+    "img": {"decoding": {"async"}, "loading": {"lazy"}},
+    "input": {"disabled": {""}, "type": {"checkbox"}},
+    "pre": {"tabindex": {"0"}},
+}
+# Two rounds, since nh3 adds several attributes of one element in random order.
+_FORCED: Final = (
+    {"img": {"loading": "lazy"}, "input": {"type": "checkbox"}},
+    {"img": {"decoding": "async"}, "input": {"disabled": ""}},
+)
+_SCHEMES: Final = {"http", "https", "mailto"}
+_CLASSES: Final = _names(
+    "align-center align-left align-right contains-task-list footnote-backref footnote-item footnote-ref footnotes"
+    " footnotes-list footnotes-sep highlight table-scroll task-list-item"
+)
+_TOKEN_CLASSES: Final = frozenset(name for name in STANDARD_TYPES.values() if name)
+_LANGUAGE_CLASS: Final = re.compile(r"language-[A-Za-z0-9][\w+#.-]{0,39}", re.ASCII)
+
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+# Browsers disagreed for years about control characters within a scheme; no honest address has any.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# A parser drops the newline after <pre>, a serialiser does not put it back: without this each pass would eat one.
+_PRE_START: Final = re.compile(r"(<pre[^>]*>)\n+")
+_PASSES: Final = 8
+
+
+def sanitise_post(fragment: str, document: str = "") -> str:
+    """Return `fragment`, HTML from anywhere, with only what a post may hold.
+
+    Every `id`, and every link to one on the same page, begins with `ID_PREFIX`, then `document` and a hyphen if that is
+    given (letters, digits, hyphens). Images load lazily, checkboxes are disabled, links carry `rel="noopener"`.
+    """
+    id_prefix = f"{ID_PREFIX}{document}-" if document else ID_PREFIX
+    return _settled(fragment, [_post_cleaner(id_prefix, forced) for forced in _FORCED])
+
+
+def sanitise_comment(fragment: str) -> str:
+    """Return `fragment` with only paragraphs, emphasis, code, lists, quotes and links (`nofollow ugc noopener`)."""
+    return _settled(fragment, [_comment_cleaner()])
+
+
+def without_surrogates(text: str) -> str:
+    """Return `text` with each half of a surrogate pair, which JSON can carry and UTF-8 cannot, as U+FFFD."""
+    return _SURROGATES.sub("\ufffd", text)
+
+
+def _settled(fragment: str, cleaners: Sequence[nh3.Cleaner]) -> str:
+    """Sanitise until nothing changes, so that a browser's parse of the result is the parse that was judged."""
+    text = without_surrogates(fragment)
+    for _ in range(_PASSES):
+        cleaned = text
+        for cleaner in cleaners:
+            cleaned = _PRE_START.sub(r"\1", cleaner.clean(cleaned))
+        if cleaned == text:
+            return cleaned
+        text = cleaned
+    return html.escape(text, quote=False)
+
+
+def _post_cleaner(id_prefix: str, forced: Mapping[str, Mapping[str, str]]) -> nh3.Cleaner:
+    return nh3.Cleaner(
+        tags=_POST_TAGS,
+        attributes=_POST_ATTRIBUTES,
+        attribute_filter=_attribute_filter(id_prefix),
+        tag_attribute_values=_POST_VALUES,
+        set_tag_attribute_values=forced,
+        url_schemes=_SCHEMES,
+        link_rel="noopener",
+    )
+
+
+def _comment_cleaner() -> nh3.Cleaner:
+    return nh3.Cleaner(
+        tags=_COMMENT_TAGS,
+        attributes=_COMMENT_ATTRIBUTES,
+        attribute_filter=_attribute_filter(""),
+        tag_attribute_values=_COMMENT_VALUES,
+        url_schemes=_SCHEMES,
+        link_rel="nofollow ugc noopener",
+    )
+
+
+def _attribute_filter(id_prefix: str) -> AttributeFilter:
+    """Return nh3's question about one attribute: its new value, or None to drop it."""
+
+    def filtered(tag: str, name: str, value: str) -> str | None:
+        if name == "class":
+            return " ".join(word for word in value.split() if _is_known_class(tag, word)) or None
+        if name in {"id", "headers"}:
+            return " ".join(_prefixed(word, id_prefix) for word in value.split()) or None
+        if name in {"href", "src"} and _CONTROL.search(value):
+            return None
+        if name == "href" and value.startswith("#") and len(value) > 1:
+            return "#" + _prefixed(value[1:], id_prefix)
+        return value
+
+    return filtered
+
+
+def _prefixed(name: str, prefix: str) -> str:
+    return name if name.startswith(prefix) else prefix + name
+
+
+def _is_known_class(tag: str, name: str) -> bool:
+    if tag == "span":
+        return name in _TOKEN_CLASSES
+    if tag == "code":
+        return _LANGUAGE_CLASS.fullmatch(name) is not None
+    return name in _CLASSES
