@@ -204,6 +204,7 @@ async def test_file_that_cannot_be_opened_says_so_at_once(tmp_path):
 def test_process_ends_after_disconnect(database_url):
     program = (
         "import asyncio, sys\nfrom blog.db.database import Database\n"
-        "async def main():\n    async with Database(sys.argv[1]) as db:\n        await db.fetch_all('SELECT 1')\nasyncio.run(main())"
+        "async def main():\n    async with Database(sys.argv[1]) as db:\n        await db.fetch_all('SELECT 1')\n"
+        "asyncio.run(main())"
     )
     subprocess.run([sys.executable, "-c", program, database_url], check=True, timeout=30)

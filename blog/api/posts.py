@@ -1,0 +1,83 @@
+"""Posts as JSON."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from blog.domain import post_lists, posts
+from blog.domain.models import Page, Post
+from blog.domain.post_lists import Wanted
+from blog.http import paging
+from blog.http.conditional import etag, is_fresh, version_in
+from blog.http.context import context, signed_in
+from blog.http.endpoint import Endpoint
+from blog.http.parsing import read_json, read_query
+from blog.http.presenting import post_out
+from blog.http.responses import as_json, as_list
+from blog.http.services import services
+from blog.schemas.lists import PostQuery
+from blog.schemas.posts import NewPost, PostChanges, PostStatus
+
+
+class PostList(Endpoint):
+    """/api/v1/posts — find posts, write a new one."""
+
+    async def get(self, request: Request) -> Response:
+        """A page of posts, newest first."""
+        ctx = context(request)
+        query = read_query(request, PostQuery)
+        status = query.status or PostStatus.PUBLISHED
+        wanted = Wanted(query.tag, query.author, query.q, status, query.limit, paging.decode(query.cursor), full=True)
+        return posts_page(request, await post_lists.page(ctx, wanted))
+
+    async def post(self, request: Request) -> Response:
+        """Write a post; 201."""
+        ctx = signed_in(request)
+        new = await read_json(request, NewPost)
+        post = await posts.create(ctx, new)
+        location = services(request).links.path("api:post", id=post.id)
+        return one_post(request, post, 201, {"Location": location})
+
+
+class PostDetail(Endpoint):
+    """/api/v1/posts/{id} — read, replace, change or delete one post."""
+
+    async def get(self, request: Request) -> Response:
+        """The post, or 304 when the client has this very answer."""
+        ctx = context(request)
+        post = await posts.get(ctx, request.path_params["id"])
+        if is_fresh(request, etag(post)):
+            return Response(status_code=304, headers=_validators(post))
+        return one_post(request, post)
+
+    async def put(self, request: Request) -> Response:
+        """Write all of the post anew."""
+        ctx = signed_in(request)
+        new = await read_json(request, NewPost)
+        return one_post(request, await posts.replace(ctx, request.path_params["id"], new, if_match=version_in(request)))
+
+    async def patch(self, request: Request) -> Response:
+        """Change the members that are sent."""
+        ctx = signed_in(request)
+        changes = await read_json(request, PostChanges)
+        return one_post(request, await posts.edit(ctx, request.path_params["id"], changes, if_match=version_in(request)))
+
+    async def delete(self, request: Request) -> Response:
+        """Take the post from sight; 204."""
+        ctx = signed_in(request)
+        await posts.delete(ctx, request.path_params["id"], if_match=version_in(request))
+        return Response(status_code=204)
+
+
+def one_post(request: Request, post: Post, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """The answer that shows one post."""
+    return as_json(post_out(post, services(request).links), status, _validators(post) | (headers or {}))
+
+
+def posts_page(request: Request, page: Page[Post]) -> Response:
+    """The answer that shows a list of posts."""
+    links = services(request).links
+    return as_list(request, [post_out(post, links) for post in page.items], page.next)
+
+
+def _validators(post: Post) -> dict[str, str]:
+    return {"ETag": etag(post), "Cache-Control": "no-cache", "Vary": "Authorization, Cookie"}

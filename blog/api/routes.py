@@ -1,0 +1,28 @@
+"""The routes of the JSON API, mounted at /api/v1."""
+
+from starlette.routing import Route
+
+from blog.api.comments import CommentDetail, CommentList
+from blog.api.posts import PostDetail, PostList
+from blog.api.revisions import Restoration, RevisionDetail, RevisionList
+from blog.api.tags import TagList
+from blog.api.tokens import TokenDetail, TokenList
+from blog.api.users import Me, UserComments, UserDetail, UserList, UserPosts
+
+routes = [
+    Route("/posts", PostList, name="posts"),
+    Route("/posts/{id:id}", PostDetail, name="post"),
+    Route("/posts/{id:id}/comments", CommentList, name="post_comments"),
+    Route("/posts/{id:id}/revisions", RevisionList, name="revisions"),
+    Route("/posts/{id:id}/revisions/{version:id}", RevisionDetail, name="revision"),
+    Route("/posts/{id:id}/revisions/{version:id}/restore", Restoration, name="restoration"),
+    Route("/comments/{id:id}", CommentDetail, name="comment"),
+    Route("/tags", TagList, name="tags"),
+    Route("/users", UserList, name="users"),
+    Route("/users/me", Me, name="me"),
+    Route("/users/{id:id}", UserDetail, name="user"),
+    Route("/users/{id:id}/posts", UserPosts, name="user_posts"),
+    Route("/users/{id:id}/comments", UserComments, name="user_comments"),
+    Route("/tokens", TokenList, name="tokens"),
+    Route("/tokens/{id:id}", TokenDetail, name="token"),
+]

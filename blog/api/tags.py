@@ -1,0 +1,18 @@
+"""Tags as JSON."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from blog.domain import tags
+from blog.http.context import context
+from blog.http.endpoint import Endpoint
+from blog.http.responses import as_array
+from blog.schemas.posts import TagOut
+
+
+class TagList(Endpoint):
+    """/api/v1/tags — every tag that a published post carries."""
+
+    async def get(self, request: Request) -> Response:
+        """All of them, by name, as one array."""
+        return as_array([TagOut.model_validate(tag) for tag in await tags.all_tags(context(request))])

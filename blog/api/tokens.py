@@ -1,0 +1,40 @@
+"""Bearer tokens as JSON."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from blog.domain import sessions, tokens
+from blog.http.context import context, signed_in
+from blog.http.endpoint import Endpoint
+from blog.http.parsing import read_json
+from blog.http.responses import as_json, as_list
+from blog.http.services import services
+from blog.schemas.accounts import NewToken, TokenInfo, TokenOut
+
+
+class TokenList(Endpoint):
+    """/api/v1/tokens — list and make one's own tokens."""
+
+    async def get(self, request: Request) -> Response:
+        """The valid tokens, newest first, without their secrets."""
+        found = await tokens.own(signed_in(request))
+        return as_list(request, [TokenInfo.model_validate(token) for token in found], None)
+
+    async def post(self, request: Request) -> Response:
+        """A token for a name and a password; 201, and the secret is never shown again."""
+        ctx = context(request)
+        wanted = await read_json(request, NewToken)
+        actor = await sessions.authenticate(ctx, wanted)
+        made = await tokens.issue(ctx, actor, name=wanted.name, scopes=wanted.scopes, seconds=wanted.expires_in)
+        out = TokenOut(**TokenInfo.model_validate(made.token).model_dump(), token=made.text)
+        location = services(request).links.path("api:token", id=out.id)
+        return as_json(out, 201, {"Location": location, "Cache-Control": "no-store"})
+
+
+class TokenDetail(Endpoint):
+    """/api/v1/tokens/{id} — revoke a token."""
+
+    async def delete(self, request: Request) -> Response:
+        """It ends at once, in every worker; 204."""
+        await tokens.revoke(signed_in(request), request.path_params["id"])
+        return Response(status_code=204)

@@ -1,0 +1,196 @@
+"""Accounts: making them, changing them, and the signed links by which an owner begins and a password is set."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from blog.db import tables
+from blog.db.database import UniqueViolation
+from blog.domain.context import Actor, Context
+from blog.domain.keys import Purpose
+from blog.domain.models import User
+from blog.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
+from blog.schemas.accounts import AccountChanges, NewUser, PasswordChange, Role, Scope
+
+_u = tables.users.c
+LINK_SECONDS = 24 * 3600
+OWNER_ROLE = _u.role == Role.OWNER.value
+
+
+async def register(ctx: Context, new: NewUser) -> User:
+    """An account that a visitor makes: a reader. Raises Conflict (name or address taken), Forbidden (registration is closed)."""
+    if not ctx.site.settings.registration and not (ctx.actor and ctx.actor.has_role(Role.OWNER)):
+        raise Forbidden("Registration is closed: ask the owner of the blog for an account")
+    return await create(ctx, new, Role.READER)
+
+
+async def create(ctx: Context, new: NewUser, role: Role) -> User:
+    """An account with a role, for commands and links that have checked the right. Raises Conflict."""
+    password_hash = await ctx.site.passwords.hash(new.password) if new.password else None
+    async with ctx.db.transaction():
+        return await _insert(ctx, new, role, password_hash)
+
+
+async def _insert(ctx: Context, new: NewUser, role: Role, password_hash: str | None) -> User:
+    values = {
+        "username": new.username,
+        "username_key": new.username.casefold(),
+        "name": new.username,
+        "email": new.email,
+        "email_key": new.email.casefold(),
+        "age": new.age,
+        "role": role.value,
+        "password_hash": password_hash,
+        "password_set_at": ctx.now if password_hash else None,
+        "created_at": ctx.now,
+        "updated_at": ctx.now,
+    }
+    try:
+        user_id = await ctx.db.execute(tables.users.insert().values(values))
+    except UniqueViolation as violation:
+        raise _taken(violation) from None
+    return await get(ctx, user_id)
+
+
+def _taken(violation: UniqueViolation) -> Conflict:
+    if violation.column == "email_key":
+        return Conflict("Another account has this e-mail address", loc=("email",))
+    return Conflict("This username is taken: choose another one", loc=("username",))
+
+
+async def get(ctx: Context, user_id: int) -> User:
+    """The account. Raises NotFound."""
+    return await _one(ctx, _u.id == user_id)
+
+
+async def named(ctx: Context, username: str) -> User:
+    """The account of this name, whatever its case. Raises NotFound."""
+    return await _one(ctx, _u.username_key == username.casefold())
+
+
+async def me(ctx: Context) -> User:
+    """The actor's own account. Raises NotSignedIn."""
+    return await get(ctx, ctx.signed_in().id)
+
+
+async def change(ctx: Context, changes: AccountChanges) -> User:
+    """Change the members that were sent, of the actor's own account. Raises NotSignedIn, Forbidden, Conflict."""
+    actor = ctx.signed_in(Scope.ACCOUNT)
+    values: dict[str, Any] = {name: getattr(changes, name) for name in changes.model_fields_set}
+    if "email" in values:
+        values["email_key"] = values["email"].casefold()
+    async with ctx.db.transaction():
+        try:
+            await ctx.db.execute(tables.users.update().where(_u.id == actor.id).values(values | {"updated_at": ctx.now}))
+        except UniqueViolation as violation:
+            raise _taken(violation) from None
+        return await get(ctx, actor.id)
+
+
+async def change_password(ctx: Context, change: PasswordChange) -> None:
+    """Set a new password, knowing the present one; ends all other sessions and all tokens. Raises NotSignedIn, InvalidInput."""
+    actor = ctx.signed_in(Scope.ACCOUNT)
+    known = await ctx.db.fetch_val(sa.select(_u.password_hash).where(_u.id == actor.id))
+    if not await ctx.site.passwords.verify(known, change.current):
+        raise InvalidInput([FieldError(("current",), "This is not your present password", "password")])
+    await set_password(ctx, actor.id, change.password, keep_session=actor.session)
+
+
+async def set_password(ctx: Context, user_id: int, password: SecretStr, *, keep_session: str | None = None) -> None:
+    """Set a password and end every session (but one) and every token of the account. For callers that checked the right."""
+    password_hash = await ctx.site.passwords.hash(password)
+    async with ctx.db.transaction():
+        values = {"password_hash": password_hash, "password_set_at": ctx.now, "updated_at": ctx.now}
+        await ctx.db.execute(tables.users.update().where(_u.id == user_id).values(values))
+        others = tables.sessions.c.id_hash != keep_session if keep_session else sa.true()
+        await ctx.db.execute(tables.sessions.delete().where(tables.sessions.c.user_id == user_id, others))
+        live = (tables.tokens.c.user_id == user_id) & tables.tokens.c.revoked_at.is_(None)
+        await ctx.db.execute(tables.tokens.update().where(live).values(revoked_at=ctx.now))
+
+
+async def set_role(ctx: Context, username: str, role: Role) -> User:
+    """Give a role; the last owner stays one. For callers that checked the right. Raises NotFound, Conflict."""
+    async with ctx.db.transaction():
+        user = await named(ctx, username)
+        owners = await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.users).where(OWNER_ROLE))
+        if user.role is Role.OWNER and role is not Role.OWNER and owners == 1:
+            raise Conflict("This is the only owner: make another account owner first")
+        await ctx.db.execute(tables.users.update().where(_u.id == user.id).values(role=role.value, updated_at=ctx.now))
+        return await get(ctx, user.id)
+
+
+async def first_owner(ctx: Context) -> User | None:
+    """Who owns this blog (the oldest account, if several), or None."""
+    user_id = await ctx.db.fetch_val(sa.select(_u.id).where(OWNER_ROLE).order_by(_u.id).limit(1))
+    return None if user_id is None else await get(ctx, user_id)
+
+
+def owner_link(ctx: Context) -> str:
+    """The secret part of the link that makes the owner's account: for a day, and only while there is no owner."""
+    return ctx.site.signer.sign(Purpose.OWNER_LINK, [])
+
+
+def require_owner_link(ctx: Context, secret: str) -> None:
+    """Raises NotFound when the link is false or too old."""
+    if ctx.site.signer.read(Purpose.OWNER_LINK, secret, LINK_SECONDS) is None:
+        raise NotFound("This link is not valid any more: start the blog again to get a new one")
+
+
+async def create_owner(ctx: Context, secret: str, new: NewUser) -> User:
+    """Make the first owner by the link. Raises NotFound (link), Conflict (there is an owner, or the name is taken)."""
+    require_owner_link(ctx, secret)
+    password_hash = await ctx.site.passwords.hash(new.password) if new.password else None
+    async with ctx.db.transaction():
+        if await first_owner(ctx):
+            raise Conflict("This blog has an owner already: sign in")
+        return await _insert(ctx, new, Role.OWNER, password_hash)
+
+
+async def password_link(ctx: Context, username: str) -> str:
+    """The secret part of a link by which this account's password is set, once, within a day. Raises NotFound."""
+    user = await named(ctx, username)
+    return ctx.site.signer.sign(Purpose.PASSWORD_LINK, [user.id, await _password_state(ctx, user.id)])
+
+
+async def password_link_user(ctx: Context, secret: str) -> User:
+    """Whose link this is. Raises NotFound when it is false, too old or used."""
+    payload = ctx.site.signer.read(Purpose.PASSWORD_LINK, secret, LINK_SECONDS)
+    if payload is None or await _password_state(ctx, payload[0]) != payload[1]:
+        raise NotFound("This link is not valid any more: ask for a new one")
+    return await get(ctx, payload[0])
+
+
+async def use_password_link(ctx: Context, secret: str, password: SecretStr) -> User:
+    """Set the password by the link. Raises NotFound."""
+    user = await password_link_user(ctx, secret)
+    await set_password(ctx, user.id, password)
+    return user
+
+
+async def _password_state(ctx: Context, user_id: int) -> str:
+    """Changes with each password, so that a link that carries it works once."""
+    set_at = await ctx.db.fetch_val(sa.select(_u.password_set_at).where(_u.id == user_id))
+    return str(set_at.timestamp()) if set_at else ""
+
+
+async def _one(ctx: Context, condition: sa.ColumnElement[bool]) -> User:
+    row = await ctx.db.fetch_one(sa.select(tables.users).where(condition))
+    if row is None:
+        raise NotFound("There is no such user")
+    return User(
+        id=row["id"],
+        username=row["username"],
+        name=row["name"],
+        email=row["email"],
+        age=row["age"],
+        role=Role(row["role"]),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        can_sign_in=row["password_hash"] is not None,
+    )
+
+
+def actor_of(user: User) -> Actor:
+    """The account as an actor, for commands that work in its name."""
+    return Actor(user.id, user.username, user.name, user.role)

@@ -1,0 +1,68 @@
+"""Who asks, when, and on what: the one argument that every domain function takes first."""
+
+import dataclasses
+import datetime as dt
+from dataclasses import dataclass
+
+from blog.db.database import Database
+from blog.domain.keys import Signer
+from blog.domain.passwords import Passwords
+from blog.errors import Forbidden, NotSignedIn
+from blog.schemas.accounts import Role, Scope
+from blog.settings import Settings
+
+_RANK = {role: rank for rank, role in enumerate(Role)}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Somebody who proved who they are: by a session (`session` is its hash) or by a token (`token_id`, `scopes`)."""
+
+    id: int
+    username: str
+    name: str
+    role: Role
+    scopes: frozenset[Scope] | None = None  # None: a session, which may do all that the role may
+    session: str | None = None
+    token_id: int | None = None
+
+    def has_role(self, role: Role) -> bool:
+        """Is the role at least this one?"""
+        return _RANK[self.role] >= _RANK[role]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What lives as long as the application: opened by its lifespan, by a command or by a test."""
+
+    settings: Settings
+    db: Database
+    passwords: Passwords
+    signer: Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One request, command or job: site, actor (None: a stranger), instant (UTC) and correlation id."""
+
+    site: Site
+    actor: Actor | None
+    now: dt.datetime
+    correlation_id: str
+
+    @property
+    def db(self) -> Database:
+        """The database of the site."""
+        return self.site.db
+
+    def signed_in(self, scope: Scope | None = None) -> Actor:
+        """The actor; with a scope, one whose token has it. Raises NotSignedIn or Forbidden."""
+        if self.actor is None:
+            raise NotSignedIn()
+        if scope is not None and self.actor.scopes is not None and scope not in self.actor.scopes:
+            raise Forbidden(f"This token lacks the scope {scope.value}: make one that has it")
+        return self.actor
+
+    def acting_as(self, actor: Actor | None) -> "Context":
+        """The same request, done by somebody else."""
+        return dataclasses.replace(self, actor=actor)

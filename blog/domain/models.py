@@ -1,0 +1,124 @@
+"""The blog's own objects, as queries return them: frozen, complete, with no database behind them."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from blog.schemas.accounts import Role, Scope
+from blog.schemas.comments import CommentStatus
+from blog.schemas.posts import PostStatus
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An account."""
+
+    id: int
+    username: str
+    name: str
+    email: str | None
+    age: int | None
+    role: Role
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    can_sign_in: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Byline:
+    """One author of a post, as shown: `username` for links, `name` for people."""
+
+    username: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A post with its tags and authors, in order. In lists `content` and `html` are empty unless asked for."""
+
+    id: int
+    slug: str
+    title: str
+    content: str
+    html: str
+    excerpt: str
+    status: PostStatus
+    version: int
+    comments: int
+    publish_at: dt.datetime | None
+    published_at: dt.datetime | None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    bylines: tuple[Byline, ...]
+    tags: tuple[str, ...]
+
+    @property
+    def author(self) -> str:
+        """The username of the first author."""
+        return self.bylines[0].username
+
+    @property
+    def authors(self) -> list[str]:
+        """All usernames, in order."""
+        return [byline.username for byline in self.bylines]
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One version of a post."""
+
+    post_id: int
+    version: int
+    slug: str
+    title: str
+    content: str
+    tags: tuple[str, ...]
+    status: PostStatus
+    editor: str
+    created_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment; `author` is a username."""
+
+    id: int
+    post_id: int
+    parent_id: int | None
+    author: str
+    author_name: str
+    content: str
+    html: str
+    status: CommentStatus
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag and the number of published posts that carry it."""
+
+    name: str
+    posts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token without its secret."""
+
+    id: int
+    name: str
+    scopes: tuple[Scope, ...]
+    created_at: dt.datetime
+    expires_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some items of a list; `next` is the sort key of the last one when more follow, else None."""
+
+    items: Sequence[T]
+    next: tuple[str, int] | None

@@ -1,0 +1,254 @@
+"""Posts: writing, changing, publishing and deleting them. Every write is a version and, if readers see it, an event."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from blog.db import search, tables
+from blog.db.database import Database
+from blog.domain import events, manuscripts, policy, post_rows, slugs, tags
+from blog.domain.context import Context
+from blog.domain.events import EventName
+from blog.domain.manuscripts import Manuscript
+from blog.domain.models import Post
+from blog.errors import FieldError, InvalidInput, NotFound, StaleVersion
+from blog.schemas.posts import NewPost, PostChanges, PostStatus
+
+_p = tables.posts.c
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Who sees a post, and since when."""
+
+    status: PostStatus
+    publish_at: dt.datetime | None = None
+    published_at: dt.datetime | None = None
+
+
+async def get(ctx: Context, post_id: int) -> Post:
+    """The post. Raises NotFound, also for the drafts of others."""
+    return policy.require_sight(ctx, await post_rows.one(ctx.db, _p.id == post_id))
+
+
+async def find(ctx: Context, slug: str) -> Post:
+    """The post that has this slug, or had it once (then its own `slug` differs). Raises NotFound."""
+    post = await post_rows.one(ctx.db, _p.slug == slug)
+    if post is None and (post_id := await slugs.owner(ctx.db, slug)) is not None:
+        post = await post_rows.one(ctx.db, _p.id == post_id)
+    return policy.require_sight(ctx, post)
+
+
+async def create(ctx: Context, new: NewPost) -> Post:
+    """Write a new post. Raises NotSignedIn, Forbidden, Conflict (slug), InvalidInput (publish_at)."""
+    actor = policy.require_writer(ctx)
+    timing = _timing(ctx, new.status, new.publish_at, None)
+    manuscript = await manuscripts.prepare(new.title, new.content, new.tags)
+    async with ctx.db.transaction():
+        slug = new.slug or await slugs.free(ctx.db, new.title)
+        return await insert(ctx, manuscript, timing, slug=slug, author_ids=[actor.id], created_at=ctx.now)
+
+
+async def insert(
+    ctx: Context,
+    manuscript: Manuscript,
+    timing: Timing,
+    *,
+    slug: str,
+    author_ids: Sequence[int],
+    created_at: dt.datetime,
+) -> Post:
+    """Put a post into the database, for `create` and for imports; call it inside a transaction. The actor is its editor."""
+    await slugs.require_free(ctx.db, slug)
+    values = {**_written(manuscript), **_timed(timing), "slug": slug, "version": 1, "author_id": author_ids[0]}
+    post_id = await ctx.db.execute(tables.posts.insert().values(values | {"created_at": created_at, "updated_at": created_at}))
+    await slugs.give(ctx.db, slug, post_id)
+    await _sign(ctx.db, post_id, author_ids)
+    await _attach(ctx.db, post_id, manuscript)
+    post = await _keep_version(ctx, post_id)
+    if post.status is PostStatus.PUBLISHED:
+        await events.record_post(ctx, EventName.POST_PUBLISHED, post)
+    return post
+
+
+async def rewrite(
+    ctx: Context, manuscript: Manuscript, timing: Timing, *, post_id: int, slug: str, author_ids: Sequence[int], if_match: int
+) -> Post:
+    """Write a post anew from its source, authors included, for imports; call it inside a transaction. The actor is its editor.
+
+    Without an instant in `timing` a published post keeps that of its first publication. Raises NotFound, StaleVersion,
+    Conflict (slug).
+    """
+    post = await post_rows.one(ctx.db, _p.id == post_id)
+    if post is None:
+        raise NotFound("There is no such post")
+    _require_version(post, if_match)
+    if timing.status is PostStatus.PUBLISHED and timing.published_at is None:
+        timing = Timing(timing.status, None, post.published_at or ctx.now)
+    await ctx.db.execute(tables.post_authors.delete().where(tables.post_authors.c.post_id == post_id))
+    await _sign(ctx.db, post_id, author_ids)
+    await ctx.db.execute(tables.posts.update().where(_p.id == post_id).values(author_id=author_ids[0]))
+    return await _update(ctx, post, manuscript, timing, slug)
+
+
+async def replace(ctx: Context, post_id: int, new: NewPost, *, if_match: int | None = None) -> Post:
+    """Write all of a post anew. Raises as `edit` does."""
+    members = {name: getattr(new, name) for name in type(new).model_fields}
+    if new.slug is None:
+        del members["slug"]  # a slug is never taken away, only given
+    return await _write(ctx, post_id, members, if_match)
+
+
+async def edit(ctx: Context, post_id: int, changes: PostChanges, *, if_match: int | None = None) -> Post:
+    """Change the members that were sent; what changes nothing makes no version.
+
+    Raises NotSignedIn, NotFound, Forbidden, StaleVersion (`if_match` is not the version), Conflict (slug), InvalidInput.
+    """
+    members = {name: getattr(changes, name) for name in changes.model_fields_set}
+    return await _write(ctx, post_id, members, if_match)
+
+
+async def _write(ctx: Context, post_id: int, members: Mapping[str, Any], if_match: int | None) -> Post:
+    before = policy.require_edit(ctx, await post_rows.one(ctx.db, _p.id == post_id))
+    merged = _merged(before, members)
+    manuscript = await manuscripts.prepare(merged["title"], merged["content"], merged["tags"], await _summary(ctx.db, post_id))
+    async with ctx.db.transaction():
+        post = policy.require_edit(ctx, await post_rows.one(ctx.db, _p.id == post_id))
+        # The text was merged with what was read before: a write that came in between must not be lost.
+        _require_version(post, before.version if if_match is None else if_match)
+        timing = _timing(ctx, merged["status"], merged["publish_at"], post)
+        if _same(post, merged, timing):
+            return post
+        return await _update(ctx, post, manuscript, timing, merged["slug"])
+
+
+async def _update(ctx: Context, post: Post, manuscript: Manuscript, timing: Timing, slug: str) -> Post:
+    await slugs.give(ctx.db, slug, post.id)
+    values = {
+        **_written(manuscript),
+        **_timed(timing),
+        "slug": slug,
+        "version": post.version + 1,
+        "updated_at": ctx.now,
+    }
+    await ctx.db.execute(tables.posts.update().where(_p.id == post.id).values(values))
+    await _attach(ctx.db, post.id, manuscript)
+    after = await _keep_version(ctx, post.id)
+    if name := _event_of_change(post.status, after.status):
+        await events.record_post(ctx, name, after)
+    return after
+
+
+async def delete(ctx: Context, post_id: int, *, if_match: int | None = None) -> None:
+    """Take a post from everybody's sight; its versions stay. Raises as `edit` does."""
+    async with ctx.db.transaction():
+        post = policy.require_edit(ctx, await post_rows.one(ctx.db, _p.id == post_id))
+        if if_match is not None:
+            _require_version(post, if_match)
+        await ctx.db.execute(tables.posts.update().where(_p.id == post_id).values(deleted_at=ctx.now))
+        await search.remove(ctx.db, post_id)
+        if post.status is PostStatus.PUBLISHED:
+            await events.record_post(ctx, EventName.POST_DELETED, post)
+
+
+async def publish_due(ctx: Context) -> int:
+    """Publish the scheduled posts whose time has come; the number of them. In whichever worker asks first, once."""
+    due = (_p.status == PostStatus.SCHEDULED.value) & (_p.publish_at <= ctx.now)
+    if await ctx.db.fetch_val(post_rows.select(_p.id).where(due).limit(1)) is None:
+        return 0
+    async with ctx.db.transaction():
+        posts = await post_rows.load(ctx.db, post_rows.select(*post_rows.FULL).where(due).order_by(_p.publish_at, _p.id))
+        for post in posts:
+            await ctx.db.execute(
+                tables.posts.update()
+                .where(_p.id == post.id)
+                .values(
+                    status=PostStatus.PUBLISHED.value,
+                    published_at=post.publish_at,
+                    version=post.version + 1,
+                    updated_at=ctx.now,
+                )
+            )
+            await events.record_post(ctx, EventName.POST_PUBLISHED, await _keep_version(ctx, post.id))
+    return len(posts)
+
+
+async def _keep_version(ctx: Context, post_id: int) -> Post:
+    """Write the present state as a revision; return it."""
+    post = await post_rows.one(ctx.db, _p.id == post_id)
+    if post is None:
+        raise NotFound("There is no such post")
+    first_author = sa.select(_p.author_id).where(_p.id == post_id).scalar_subquery()
+    await ctx.db.execute(
+        tables.revisions.insert().values(
+            post_id=post.id,
+            version=post.version,
+            slug=post.slug,
+            title=post.title,
+            content=post.content,
+            tags=list(post.tags),
+            status=post.status.value,
+            editor_id=ctx.actor.id if ctx.actor else first_author,
+            created_at=post.updated_at,
+        )
+    )
+    return post
+
+
+async def _sign(db: Database, post_id: int, author_ids: Sequence[int]) -> None:
+    for position, user_id in enumerate(author_ids):
+        await db.execute(tables.post_authors.insert().values(post_id=post_id, user_id=user_id, position=position))
+
+
+async def _attach(db: Database, post_id: int, manuscript: Manuscript) -> None:
+    await tags.attach(db, post_id, manuscript.tags)
+    await search.index(db, post_id, title=manuscript.title, tags=" ".join(manuscript.tags), body=manuscript.body)
+
+
+async def _summary(db: Database, post_id: int) -> str | None:
+    summary: str | None = await db.fetch_val(sa.select(_p.summary).where(_p.id == post_id))
+    return summary
+
+
+def _written(manuscript: Manuscript) -> dict[str, Any]:
+    names = ("title", "content", "html", "excerpt", "summary", "renderer_version")
+    return {name: getattr(manuscript, name) for name in names}
+
+
+def _timed(timing: Timing) -> dict[str, Any]:
+    return {"status": timing.status.value, "publish_at": timing.publish_at, "published_at": timing.published_at}
+
+
+def _merged(post: Post, members: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("title", "content", "tags", "slug", "status", "publish_at")
+    return {name: getattr(post, name) for name in names} | dict(members)
+
+
+def _same(post: Post, merged: Mapping[str, Any], timing: Timing) -> bool:
+    if timing != Timing(post.status, post.publish_at, post.published_at) or list(post.tags) != list(merged["tags"]):
+        return False
+    return all(getattr(post, name) == merged[name] for name in ("title", "content", "slug"))
+
+
+def _timing(ctx: Context, status: PostStatus, publish_at: dt.datetime | None, before: Post | None) -> Timing:
+    """What a wished status means now. A post keeps the instant of its first publication."""
+    first = before.published_at if before else None
+    if status is PostStatus.SCHEDULED:
+        if publish_at is None or publish_at <= ctx.now:
+            raise InvalidInput([FieldError(("publish_at",), "Give an instant in the future for a scheduled post", "publish_at")])
+        return Timing(status, publish_at, first)
+    return Timing(status, None, first or (ctx.now if status is PostStatus.PUBLISHED else None))
+
+
+def _require_version(post: Post, version: int) -> None:
+    if post.version != version:
+        raise StaleVersion(f"The post is at version {post.version} by now: read it again and repeat the change")
+
+
+def _event_of_change(before: PostStatus, after: PostStatus) -> EventName | None:
+    if after is PostStatus.PUBLISHED:
+        return EventName.POST_UPDATED if before is PostStatus.PUBLISHED else EventName.POST_PUBLISHED
+    return EventName.POST_UNPUBLISHED if before is PostStatus.PUBLISHED else None

@@ -1,0 +1,33 @@
+"""A person with what they wrote."""
+
+import asyncio
+from dataclasses import dataclass
+
+from blog.domain import accounts, comments, post_lists
+from blog.domain.context import Context
+from blog.domain.models import Comment, Page, Post, User
+from blog.domain.post_lists import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """An account with its newest published posts and visible comments."""
+
+    user: User
+    posts: Page[Post]
+    comments: Page[Comment]
+
+
+async def read(ctx: Context, user_id: int) -> Profile:
+    """The three parts at the same time, each on a database connection of its own. Raises NotFound.
+
+    A task group, not `gather`: when one part fails the others are cancelled, and none is left running.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            user = group.create_task(accounts.get(ctx, user_id))
+            posts = group.create_task(post_lists.page(ctx, Wanted(author_id=user_id, full=True)))
+            written = group.create_task(comments.by_user(ctx, user_id, limit=post_lists.PAGE))
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return Profile(user.result(), posts.result(), written.result())

@@ -1,0 +1,61 @@
+"""The versions of a post: nothing that was written is ever overwritten."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.domain import policy, post_rows, posts
+from blog.domain.context import Context
+from blog.domain.models import Page, Post, Revision
+from blog.errors import NotFound
+from blog.schemas.posts import PostChanges, PostStatus
+
+_r, _u, _p = tables.revisions.c, tables.users.c, tables.posts.c
+
+
+async def page(ctx: Context, post_id: int, *, limit: int, after: tuple[str, int] | None = None) -> Page[Revision]:
+    """The versions of a post, newest first. Raises NotSignedIn, NotFound, Forbidden."""
+    await _require_edit(ctx, post_id)
+    query = _select().where(_r.post_id == post_id).order_by(_r.version.desc()).limit(limit + 1)
+    if after is not None:
+        query = query.where(_r.version < after[1])
+    found = [_revision(row) for row in await ctx.db.fetch_all(query)]
+    return Page(found[:limit], ("", found[limit - 1].version) if len(found) > limit else None)
+
+
+async def get(ctx: Context, post_id: int, version: int) -> Revision:
+    """One version. Raises NotSignedIn, NotFound, Forbidden."""
+    await _require_edit(ctx, post_id)
+    row = await ctx.db.fetch_one(_select().where(_r.post_id == post_id, _r.version == version))
+    if row is None:
+        raise NotFound(f"This post has no version {version}")
+    return _revision(row)
+
+
+async def restore(ctx: Context, post_id: int, version: int) -> Post:
+    """Write an old version's title, text and tags anew, as the next version. Raises as `get` and `posts.edit` do."""
+    old = await get(ctx, post_id, version)
+    return await posts.edit(ctx, post_id, PostChanges(title=old.title, content=old.content, tags=list(old.tags)))
+
+
+async def _require_edit(ctx: Context, post_id: int) -> None:
+    policy.require_edit(ctx, await post_rows.one(ctx.db, _p.id == post_id))
+
+
+def _select() -> sa.Select[Any]:
+    return sa.select(tables.revisions, _u.username).join(tables.users, _u.id == _r.editor_id)
+
+
+def _revision(row: Any) -> Revision:
+    return Revision(
+        post_id=row["post_id"],
+        version=row["version"],
+        slug=row["slug"],
+        title=row["title"],
+        content=row["content"],
+        tags=tuple(row["tags"]),
+        status=PostStatus(row["status"]),
+        editor=row["username"],
+        created_at=row["created_at"],
+    )

@@ -1,0 +1,72 @@
+"""Signing in with a name and a password, and the sessions that follow: the cookie holds an id, the rest is here."""
+
+import datetime as dt
+
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.domain.context import Actor, Context
+from blog.domain.keys import digest, new_secret
+from blog.errors import NotSignedIn
+from blog.schemas.accounts import Credentials, Role
+
+_s, _u = tables.sessions.c, tables.users.c
+# A session is written again at most this often, so that reading pages does not write to the database.
+_TOUCH = dt.timedelta(hours=1)
+
+
+async def authenticate(ctx: Context, credentials: Credentials) -> Actor:
+    """Who has this name (or e-mail address) and password. Raises NotSignedIn, the same and as slowly for unknown names."""
+    key = credentials.username.casefold()
+    row = await ctx.db.fetch_one(sa.select(tables.users).where(sa.or_(_u.username_key == key, _u.email_key == key)))
+    known = row["password_hash"] if row else None
+    if not await ctx.site.passwords.verify(known, credentials.password) or row is None:
+        raise NotSignedIn("The name or the password is wrong")
+    if known is not None and ctx.site.passwords.is_outdated(known):
+        stronger = await ctx.site.passwords.hash(credentials.password)
+        same = (_u.id == row["id"]) & (_u.password_hash == known)
+        await ctx.db.execute(tables.users.update().where(same).values(password_hash=stronger))
+    return Actor(row["id"], row["username"], row["name"], Role(row["role"]))
+
+
+async def start(ctx: Context, actor: Actor, user_agent: str) -> str:
+    """Begin a session; the id for the cookie, new at each sign-in."""
+    session_id = new_secret()
+    values = {
+        "id_hash": digest(session_id),
+        "user_id": actor.id,
+        "user_agent": user_agent[:200],
+        "created_at": ctx.now,
+        "last_seen_at": ctx.now,
+        "expires_at": ctx.now + _lifetime(ctx),
+    }
+    async with ctx.db.transaction():
+        await ctx.db.execute(tables.sessions.delete().where(_s.expires_at < ctx.now))
+        await ctx.db.execute(tables.sessions.insert().values(values))
+    return session_id
+
+
+async def resume(ctx: Context, session_id: str) -> Actor | None:
+    """Whose session this is, or None when there is none or it is over. Its end moves on as it is used."""
+    query = (
+        sa.select(_s.id_hash, _s.last_seen_at, _u.id, _u.username, _u.name, _u.role)
+        .join_from(tables.sessions, tables.users, _u.id == _s.user_id)
+        .where(_s.id_hash == digest(session_id), _s.expires_at > ctx.now)
+    )
+    row = await ctx.db.fetch_one(query)
+    if row is None:
+        return None
+    if ctx.now - row["last_seen_at"] > _TOUCH:
+        values = {"last_seen_at": ctx.now, "expires_at": ctx.now + _lifetime(ctx)}
+        await ctx.db.execute(tables.sessions.update().where(_s.id_hash == row["id_hash"]).values(values))
+    return Actor(row["id"], row["username"], row["name"], Role(row["role"]), session=row["id_hash"])
+
+
+async def end(ctx: Context) -> None:
+    """End the actor's present session."""
+    if ctx.actor and ctx.actor.session:
+        await ctx.db.execute(tables.sessions.delete().where(_s.id_hash == ctx.actor.session))
+
+
+def _lifetime(ctx: Context) -> dt.timedelta:
+    return dt.timedelta(days=ctx.site.settings.session_days)

@@ -1,0 +1,61 @@
+"""Slugs: unique for ever, so that no link to the blog ever leads to another post."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.db.database import Database
+from blog.errors import Conflict
+from blog.text.slug import slugify
+
+_s = tables.slugs.c
+LONGEST = 120
+
+
+async def free(db: Database, title: str) -> str:
+    """A slug for the title that no post has or had: `title`, `title-2`, … Call it inside the transaction that takes it."""
+    return await free_like(db, [slugify(title)])
+
+
+async def free_like(db: Database, wanted: Sequence[str]) -> str:
+    """The first of the wanted slugs that is free, else the last of them with a number."""
+    taken = await _starting(db, wanted)
+    for slug in wanted:
+        if slug not in taken:
+            return slug
+    stem = wanted[-1][: LONGEST - 8]
+    number = 2
+    while f"{stem}-{number}" in taken:
+        number += 1
+    return f"{stem}-{number}"
+
+
+async def _starting(db: Database, wanted: Sequence[str]) -> set[str]:
+    stem = wanted[-1][: LONGEST - 8]
+    likes: list[sa.ColumnElement[bool]] = [
+        _s.slug.startswith(stem, autoescape=True),
+        *(_s.slug == slug for slug in wanted),
+    ]
+    rows: list[Any] = await db.fetch_all(sa.select(_s.slug).where(sa.or_(*likes)))
+    return {row["slug"] for row in rows}
+
+
+async def require_free(db: Database, slug: str, post_id: int | None = None) -> None:
+    """Raises Conflict when the slug is, or was, that of another post than this one."""
+    if await owner(db, slug) not in (None, post_id):
+        raise Conflict("Another post has this slug, or had it: choose another one", loc=("slug",))
+
+
+async def give(db: Database, slug: str, post_id: int) -> None:
+    """Write that the slug belongs to the post; its own old ones may come back. Raises Conflict when it is another's."""
+    await require_free(db, slug, post_id)
+    if await owner(db, slug) is None:
+        await db.execute(tables.slugs.insert().values(slug=slug, post_id=post_id))
+
+
+async def owner(db: Database, slug: str) -> int | None:
+    """The id of the post that has or had this slug."""
+    post_id: int | None = await db.fetch_val(sa.select(_s.post_id).where(_s.slug == slug))
+    return post_id

@@ -1,0 +1,63 @@
+"""Tags: names that posts share, whatever their case."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.db.database import Database
+from blog.domain.context import Context
+from blog.domain.models import Tag
+from blog.errors import NotFound
+from blog.schemas.posts import PostStatus
+
+_t, _pt, _p = tables.tags.c, tables.post_tags.c, tables.posts.c
+
+
+async def attach(db: Database, post_id: int, names: Sequence[str]) -> None:
+    """Give the post exactly these tags, in this order; call it inside a transaction."""
+    ids = await _ids(db, names)
+    present = await db.fetch_all(sa.select(_pt.tag_id).where(_pt.post_id == post_id).order_by(_pt.position))
+    if [row["tag_id"] for row in present] == ids:
+        return
+    await db.execute(tables.post_tags.delete().where(_pt.post_id == post_id))
+    rows = [{"post_id": post_id, "tag_id": tag_id, "position": position} for position, tag_id in enumerate(ids)]
+    if rows:
+        await db.execute(tables.post_tags.insert().values(rows))
+
+
+async def _ids(db: Database, names: Sequence[str]) -> list[int]:
+    by_key = {name.casefold(): name for name in reversed(names)}
+    if not by_key:
+        return []
+    known = await _known(db, by_key)
+    if missing := [{"name": name, "name_key": key} for key, name in by_key.items() if key not in known]:
+        await db.execute(tables.tags.insert().values(missing))
+        known = await _known(db, by_key)
+    return list(dict.fromkeys(known[name.casefold()] for name in names))
+
+
+async def _known(db: Database, keys: dict[str, str]) -> dict[str, int]:
+    rows = await db.fetch_all(sa.select(_t.id, _t.name_key).where(_t.name_key.in_(list(keys))))
+    return {row["name_key"]: row["id"] for row in rows}
+
+
+async def all_tags(ctx: Context) -> list[Tag]:
+    """Every tag that a published post carries, by name."""
+    count = sa.func.count().label("posts")
+    query = (
+        sa.select(_t.name, count)
+        .select_from(tables.tags.join(tables.post_tags, _pt.tag_id == _t.id).join(tables.posts, _p.id == _pt.post_id))
+        .where(_p.status == PostStatus.PUBLISHED.value, _p.deleted_at.is_(None))
+        .group_by(_t.id, _t.name, _t.name_key)
+        .order_by(_t.name_key)
+    )
+    return [Tag(row["name"], row["posts"]) for row in await ctx.db.fetch_all(query)]
+
+
+async def named(ctx: Context, name: str) -> str:
+    """The tag's own spelling. Raises NotFound."""
+    found: str | None = await ctx.db.fetch_val(sa.select(_t.name).where(_t.name_key == name.casefold()))
+    if found is None:
+        raise NotFound("There is no such tag")
+    return found

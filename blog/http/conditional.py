@@ -1,0 +1,38 @@
+"""ETags of posts and the conditions that clients send with them (RFC 9110, section 13)."""
+
+import re
+
+from starlette.requests import Request
+
+from blog.domain.models import Post
+from blog.errors import StaleVersion
+
+_TAG = re.compile(r'(W/)?"([^"]*)"')
+
+
+def etag(post: Post) -> str:
+    """A strong validator: the version and, since the answer shows it, the number of comments, such as `"3.12"`."""
+    return f'"{post.version}.{post.comments}"'
+
+
+def is_fresh(request: Request, current: str) -> bool:
+    """Has the client this very answer (`If-None-Match`)?"""
+    sent = request.headers.get("if-none-match", "")
+    return sent.strip() == "*" or any(tag == current.strip('"') for _, tag in _TAG.findall(sent))
+
+
+def version_in(request: Request) -> int | None:
+    """The version that the client wants to change (`If-Match`), or None when it does not say.
+
+    The number of comments is no part of it: a comment does not make a writer's copy stale. Raises StaleVersion for
+    a tag that can match no version.
+    """
+    # By hand: header parameters. FastAPI declares them with Header().
+    sent = request.headers.get("if-match")
+    if sent is None or sent.strip() == "*":
+        return None
+    versions = [tag.partition(".")[0] for weak, tag in _TAG.findall(sent) if not weak]
+    numbers = [int(version) for version in versions if version.isascii() and version.isdigit() and len(version) < 10]
+    if not numbers:
+        raise StaleVersion('If-Match holds no tag of this post: send its ETag, such as "3.12"')
+    return max(numbers)

@@ -1,0 +1,24 @@
+"""What the application holds while it runs; its lifespan yields it, and every request and socket finds it in its state."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.requests import HTTPConnection
+
+from blog.domain.context import Site
+from blog.http.links import Links
+from blog.http.templates import Templates
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts that the doors share."""
+
+    site: Site
+    links: Links
+    templates: Templates
+
+
+def services(connection: HTTPConnection) -> Services:
+    """The services of the application that answers this connection."""
+    return cast(Services, connection.state.services)

@@ -1,0 +1,41 @@
+"""Files for browsers: our own, whose addresses carry a digest, and images, whose names are one."""
+
+import re
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from blog.http.endpoint import Endpoint
+from blog.http.folders import folder
+from blog.http.services import services
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+_MEDIA_NAME = re.compile(r"[0-9a-f]{64}\.(png|jpg|webp|gif|avif)")
+
+
+class ImmutableFiles(StaticFiles):
+    """The folder `static`. An address with `?v=…` names one content, which never changes."""
+
+    def __init__(self) -> None:
+        super().__init__(directory=folder("static"), check_dir=False)
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """A file, a 304 or a 404."""
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = IMMUTABLE if b"v=" in scope["query_string"] else "no-cache"
+        return response
+
+
+class MediaFile(Endpoint):
+    """/media/{name} — an image, by the digest of its content."""
+
+    async def get(self, request: Request) -> Response:
+        """The file; 404 for any name that we would not have given."""
+        name = request.path_params["name"]
+        path = services(request).site.settings.media_dir / name
+        if not _MEDIA_NAME.fullmatch(name) or not path.is_file():
+            raise HTTPException(404)
+        return FileResponse(path, headers={"Cache-Control": IMMUTABLE})

@@ -1,0 +1,33 @@
+"""Which HTTP status each error of the blog is. The only place where the two meet."""
+
+from blog import errors
+
+STATUSES: dict[type[errors.BlogError], int] = {
+    errors.MalformedInput: 400,
+    errors.NotSignedIn: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.NotAcceptable: 406,
+    errors.Conflict: 409,
+    errors.StaleVersion: 412,
+    errors.TooLarge: 413,
+    errors.UnsupportedMedia: 415,
+    errors.InvalidInput: 422,
+    errors.Unavailable: 503,
+}
+
+
+def status_of(error: errors.BlogError) -> int:
+    """The status of an error; 500 for one without a row above."""
+    return STATUSES.get(type(error), 500)
+
+
+def headers_of(error: errors.BlogError) -> dict[str, str]:
+    """The header fields that go with it."""
+    match error:
+        case errors.NotSignedIn():
+            return {"WWW-Authenticate": 'Bearer realm="blog"'}
+        case errors.Unavailable():
+            return {"Retry-After": str(error.retry_after)}
+        case _:
+            return {}

@@ -1,0 +1,6 @@
+"""The live door: a WebSocket that follows the event log."""
+
+from blog.live.feed import PostFeed
+from blog.live.hub import Hub
+
+__all__ = ["Hub", "PostFeed"]

@@ -1,0 +1,84 @@
+"""From rows of the log to what clients are told: the present state of the post, and the fragment that pages show."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from pydantic_core import to_json
+
+from blog.db import tables
+from blog.domain import comments, post_rows
+from blog.domain.events import Event, EventName, Position
+from blog.domain.models import Comment, Post
+from blog.http.presenting import post_out
+from blog.http.services import Services
+from blog.live.messages import Bulletin
+from blog.schemas.comments import CommentOut, CommentStatus
+from blog.schemas.posts import PostStatus
+
+log = structlog.stdlib.get_logger("blog.live")
+_GONE = frozenset({EventName.POST_UNPUBLISHED, EventName.POST_DELETED})
+_ABOUT_COMMENTS = frozenset({EventName.COMMENT_CREATED, EventName.COMMENT_UPDATED})
+
+
+async def compose(services: Services, epoch: str, events: Sequence[Event]) -> list[Bulletin]:
+    """What may be told of these events, in order.
+
+    A row holds no content, only what it is about: access is asked of the present state, so that neither a draft nor a
+    removed comment leaks when an old event is replayed. What may not be told any more is left out.
+    """
+    db = services.site.db
+    async with db.snapshot():
+        ids = {event.post_id for event in events if event.name not in _GONE}
+        posts = await post_rows.load(db, post_rows.select(*post_rows.FULL).where(tables.posts.c.id.in_(ids))) if ids else []
+        told = await comments.in_events(db, [event.comment_id for event in events if event.comment_id is not None])
+    by_id = {post.id: post for post in posts if post.status is PostStatus.PUBLISHED}
+    found = []
+    for event in events:
+        try:
+            bulletin = _bulletin(services, epoch, event, by_id.get(event.post_id), told.get(event.comment_id or 0))
+        except Exception:
+            # One event that cannot be shown, by a bug of ours, must not keep back all that follow.
+            log.exception("an event cannot be shown", event_id=event.id)
+        else:
+            found += [bulletin] if bulletin else []
+    return found
+
+
+def _bulletin(services: Services, epoch: str, event: Event, post: Post | None, comment: Comment | None) -> Bulletin | None:
+    cursor = Position(epoch, event.id).cursor
+    if event.name in _GONE:
+        data = _text(event.data)
+        return Bulletin(event, cursor, data, data)
+    if post is None:
+        return None
+    if event.comment_id is None:
+        return _about_post(services, event, cursor, post)
+    return _about_comment(services, event, cursor, post, comment)
+
+
+def _about_post(services: Services, event: Event, cursor: str, post: Post) -> Bulletin:
+    shown = post_out(post, services.links).model_dump(mode="json")
+    render = services.templates.render
+    return Bulletin(
+        event,
+        cursor,
+        _text({"post": shown, "html": render("posts/_card.html", post=post)}),
+        _text({"post": shown, "html": render("posts/_article.html", post=post)}),
+    )
+
+
+def _about_comment(services: Services, event: Event, cursor: str, post: Post, comment: Comment | None) -> Bulletin | None:
+    about = {"id": post.id, "slug": post.slug, "comments": post.comments}
+    if comment is None or comment.status is not CommentStatus.VISIBLE:
+        if event.name in _ABOUT_COMMENTS:
+            return None
+        data = _text({**event.data, "post": about})
+        return Bulletin(event, cursor, data, data)
+    html = services.templates.render("posts/_comment.html", comment=comment)
+    data = _text({"comment": CommentOut.model_validate(comment).model_dump(mode="json"), "post": about, "html": html})
+    return Bulletin(event, cursor, data, data)
+
+
+def _text(content: Any) -> str:
+    return to_json(content).decode()

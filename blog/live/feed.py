@@ -1,0 +1,18 @@
+"""/live — follow posts and comments over a WebSocket, subprotocol `blog.live.v1`."""
+
+from starlette.endpoints import WebSocketEndpoint
+from starlette.websockets import WebSocket
+
+from blog.live.connection import Connection
+from blog.schemas.live import SUBPROTOCOL
+
+
+class PostFeed(WebSocketEndpoint):
+    """Accepts the socket and gives it a `Connection`. Starlette's own loop only reads; this one reads and writes at once."""
+
+    async def dispatch(self) -> None:
+        """From accept to close. A page of another site was refused before (see `Protection`)."""
+        websocket = WebSocket(self.scope, receive=self.receive, send=self.send)
+        offered = websocket.scope["subprotocols"]
+        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+        await Connection(websocket).run()

@@ -1,0 +1,95 @@
+"""Follows the event log and hands each event to every follower, in the log's order."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import anyio
+import structlog
+from anyio.abc import TaskStatus
+
+from blog.domain import events
+from blog.domain.events import Position
+from blog.errors import BlogError
+from blog.http.services import Services
+from blog.live.bulletins import compose
+from blog.live.messages import Bulletin
+
+log = structlog.stdlib.get_logger("blog.live")
+_BATCH = 100
+_PATIENCE = 5.0
+
+
+class Follower(Protocol):
+    """A connection: takes bulletins without ever waiting."""
+
+    def tell(self, bulletin: Bulletin) -> None:
+        """Take one event."""
+        ...
+
+    def dismiss(self) -> None:
+        """The server stops."""
+        ...
+
+
+class Hub:
+    """One for each process. The log is the truth; a commit seen by the watcher is only a hint to read on."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._followers: set[Follower] = set()
+        self._reading = anyio.Lock()
+        self.position = Position("", 0)
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Read on for ever; from the end of the log as it is at the start."""
+        db = self._services.site.db
+        watcher = db.watcher()
+        await watcher.open()
+        try:
+            self.position = await events.position(db)
+            task_status.started()
+            while True:
+                await watcher.wait(_PATIENCE)
+                await self._read_on()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await watcher.close()
+
+    async def catch_up(self) -> Position:
+        """Read to the end of the log now. Raises Unavailable. A cursor that somebody was given is then not ahead of us."""
+        async with self._reading:
+            while batch := await events.after(self._services.site.db, self.position.id, limit=_BATCH):
+                for bulletin in await compose(self._services, self.position.epoch, batch):
+                    for follower in tuple(self._followers):
+                        follower.tell(bulletin)
+                self.position = Position(self.position.epoch, batch[-1].id)
+        return self.position
+
+    async def _read_on(self) -> None:
+        try:
+            await self.catch_up()
+        except BlogError as error:
+            # Nothing is lost: the next hint, or the end of patience, reads from the same place.
+            log.warning("live updates wait for the database", reason=error.detail)
+        except Exception:
+            # A bug must not end this task, and with it the server: it reads on from the same place when something happens.
+            log.exception("live updates met an error")
+
+    def join(self, follower: Follower) -> Position:
+        """Tell this follower of all that comes after the position returned."""
+        self._followers.add(follower)
+        return self.position
+
+    def leave(self, follower: Follower) -> None:
+        """Tell it no more."""
+        self._followers.discard(follower)
+
+    async def close(self) -> None:
+        """Say goodbye to everybody."""
+        for follower in tuple(self._followers):
+            follower.dismiss()
+
+
+def matching(bulletin: Bulletin, since: Mapping[str, int]) -> list[str]:
+    """The channels of the event that are followed (`since`: channel to the id after which it is), each once, in order."""
+    return [channel for channel in bulletin.event.channels if bulletin.event.id > since.get(channel, bulletin.event.id)]

@@ -1,0 +1,65 @@
+"""Joining without a hole: which channel, from which place in the log, and what happened since."""
+
+from collections.abc import Mapping
+
+from blog.domain import events, posts
+from blog.domain.context import Context
+from blog.domain.events import Position
+from blog.errors import Conflict, NotFound
+from blog.http.services import Services
+from blog.live.bulletins import compose
+from blog.live.messages import Bulletin
+
+EARLIEST = "earliest"
+
+
+class Gap(Exception):
+    """The log does not reach back to this cursor: the client fetches the content anew and subscribes without it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+async def channel(ctx: Context, name: str) -> str:
+    """The channel as the log spells it. Raises NotFound for one that does not exist or is hidden from the actor."""
+    kind, _, rest = name.partition(":")
+    match kind:
+        case "posts" if name == "posts":
+            return name
+        case "post" if rest.isascii() and rest.isdigit() and len(rest) <= 18:
+            return events.post_channel((await posts.get(ctx, int(rest))).id)
+        case "tag" | "author" if rest:
+            return f"{kind}:{rest.casefold()}"
+        case _:
+            raise NotFound("There is no such channel")
+
+
+def require_new(subscription: str, name: str, present: Mapping[str, str]) -> None:
+    """Raises Conflict when the id or the channel is in use on this connection."""
+    if subscription in present:
+        raise Conflict("This id is in use: unsubscribe it first")
+    if name in present.values():
+        raise Conflict("This channel is followed already")
+
+
+def start(after: str | None, now: Position) -> int:
+    """The event id after which to follow. Raises Gap for a cursor of another epoch, or of a future that never was."""
+    if after is None:
+        return now.id
+    if after == EARLIEST:
+        return 0
+    epoch, _, number = after.rpartition(".")
+    if epoch != now.epoch or not (number.isascii() and number.isdigit()) or len(number) > 18 or int(number) > now.id:
+        raise Gap("epoch")
+    return int(number)
+
+
+async def missed(services: Services, name: str, since: int, now: Position) -> list[Bulletin]:
+    """What the channel told between the two places, and the client may still be told."""
+    found: list[Bulletin] = []
+    while since < now.id and (batch := await events.after(services.site.db, since)):
+        wanted = [event for event in batch if name in event.channels and event.id <= now.id]
+        found += await compose(services, now.epoch, wanted)
+        since = batch[-1].id
+    return found

@@ -1,0 +1,48 @@
+"""One stream of log lines, for our own code, uvicorn and libraries alike: JSON, or lines for people."""
+
+import logging.config
+
+import structlog
+
+from blog.settings import Settings
+
+
+def configure_logs(settings: Settings) -> None:
+    """Send everything to standard error, with level, time and correlation id on each line."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: list[structlog.typing.Processor] = (
+        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        if settings.logs_json
+        else [structlog.dev.ConsoleRenderer()]
+    )
+    formatter = {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "foreign_pre_chain": shared,
+        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+    }
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"line": formatter},
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+            "root": {"handlers": ["stderr"], "level": "INFO"},
+            "loggers": {
+                "uvicorn": {"handlers": [], "propagate": True},
+                "uvicorn.access": {"handlers": [], "propagate": False},  # our own line says more
+                "databases": {"level": "WARNING"},
+                "alembic": {"level": "WARNING"},
+            },
+        }
+    )
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )

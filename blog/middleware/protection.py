@@ -1,0 +1,123 @@
+"""What every answer has and every request must pass, as plain ASGI around all else: also a crash gets its headers."""
+
+import http
+import re
+import time
+import uuid
+from urllib.parse import urlsplit
+
+import structlog
+from pydantic_core import to_json
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from blog.http.identity import cookie_name
+from blog.settings import Settings
+
+_VISIBLE_ASCII = re.compile(r"[!-~]{1,128}")
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+# No inline script or style anywhere; images may come from other sites, since imported posts show them.
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; font-src 'self'; "
+    "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
+}
+HSTS = "max-age=31536000"
+
+
+class Protection:
+    """Correlation id, process time and security headers on every answer; cross-site writes and unknown hosts refused."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._headers = HEADERS | ({"Strict-Transport-Security": HSTS} if settings.secure else {})
+        self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
+        self._origins = frozenset({settings.public_url, *settings.cors_origins})
+        self._cookie = cookie_name(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        correlation_id = _correlation_id(headers)
+        scope.setdefault("state", {})["correlation_id"] = correlation_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
+        send = self._completing(send, correlation_id)
+        if refusal := self._refusal(scope, headers):
+            await _refuse(scope, send, *refusal, correlation_id)
+            return
+        await self._app(scope, receive, send)
+
+    def _completing(self, send: Send, correlation_id: str) -> Send:
+        started = time.perf_counter()
+
+        async def completing(message: Message) -> None:
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+                headers["X-Correlation-ID"] = correlation_id
+                headers["X-Process-Time"] = f"{time.perf_counter() - started:.6f}"
+            await send(message)
+
+        return completing
+
+    def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
+        if self._hosts and (urlsplit(f"//{headers.get('host', '')}").hostname or "") not in self._hosts:
+            return 400, "This host name is not served here: add it to ALLOWED_HOSTS"
+        if not self._is_same_site(scope, headers):
+            return (
+                403,
+                "A page of another site tried to do this: use the blog's own pages, or a bearer token outside of browsers",
+            )
+        return None
+
+    def _is_same_site(self, scope: Scope, headers: Headers) -> bool:
+        """Browsers say where a request comes from; without a cookie of ours a request that says nothing is no browser's."""
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        if scope["type"] == "http" and scope["method"] in _SAFE:
+            return True
+        if origin is not None:
+            return origin in self._origins or _is_own(origin, headers)
+        if site is not None:
+            return site in ("same-origin", "none")
+        return scope["type"] == "websocket" or f"{self._cookie}=" not in headers.get("cookie", "")
+
+
+def _is_own(origin: str, headers: Headers) -> bool:
+    """An Origin is ours when it names the host that was asked, as on a laptop that is reached by several names."""
+    return urlsplit(origin).netloc == headers.get("host")
+
+
+def _correlation_id(headers: Headers) -> str:
+    sent = headers.get("x-correlation-id", "")
+    return sent if _VISIBLE_ASCII.fullmatch(sent) else uuid.uuid4().hex
+
+
+async def _refuse(scope: Scope, send: Send, status: int, detail: str, correlation_id: str) -> None:
+    body = to_json(
+        {
+            "type": "about:blank",
+            "title": http.HTTPStatus(status).phrase,
+            "status": status,
+            "detail": detail,
+            "instance": scope["path"],
+            "correlation_id": correlation_id,
+        }
+    )
+    kind = "http.response" if scope["type"] == "http" else "websocket.http.response"
+    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    await send({"type": f"{kind}.start", "status": status, "headers": [(b"content-type", b"application/problem+json")]})
+    await send({"type": f"{kind}.body", "body": body})

@@ -1,0 +1,130 @@
+"""Users, signing in and bearer tokens on the wire."""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import EmailStr, Field, SecretStr, StringConstraints
+
+from blog.schemas.comments import CommentOut
+from blog.schemas.fields import Id, Input, Line, Output, Username
+from blog.schemas.posts import PostOut
+
+LONGEST_TOKEN = 3650 * 24 * 3600
+
+
+class Role(StrEnum):
+    """What a person may do; each role may do all that the ones before it may."""
+
+    READER = "reader"
+    AUTHOR = "author"
+    EDITOR = "editor"
+    OWNER = "owner"
+
+
+class Scope(StrEnum):
+    """What a bearer token may be used for."""
+
+    POSTS_WRITE = "posts:write"
+    COMMENTS_WRITE = "comments:write"
+    MEDIA_WRITE = "media:write"
+    ACCOUNT = "account"
+    ADMIN = "admin"
+
+
+Password = Annotated[SecretStr, Field(min_length=8, max_length=256)]
+Email = Annotated[EmailStr, StringConstraints(max_length=254)]
+
+
+class NewUser(Input):
+    """A new account. Without a password it cannot sign in until its owner sets one by a signed link."""
+
+    username: Username
+    email: Email
+    age: int | None = Field(default=None, ge=0, le=150, description="Never shown to others")
+    password: Password | None = None
+
+
+class Registration(NewUser):
+    """The same from the registration page, where a password is asked for."""
+
+    password: Password
+
+
+class AccountChanges(Input):
+    """What people change about themselves. An absent member stays as it is."""
+
+    name: Annotated[Line, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)] = ""
+    email: Email = ""
+    age: int | None = Field(default=None, ge=0, le=150)
+
+
+class NewPassword(Input):
+    """A password, set by a signed link."""
+
+    password: Password
+
+
+class PasswordChange(NewPassword):
+    """A change by somebody who is signed in and knows the present one."""
+
+    current: SecretStr = Field(max_length=256)
+
+
+class Credentials(Input):
+    """A name and a password. The name is not checked for its form: a wrong one is simply unknown."""
+
+    username: str = Field(min_length=1, max_length=320)
+    password: SecretStr = Field(min_length=1, max_length=256)
+
+
+class NewToken(Credentials):
+    """A request for a bearer token; `expires_in` in seconds."""
+
+    name: Annotated[Line, Field(min_length=1, max_length=100)] = "API"
+    scopes: list[Scope] | None = Field(default=None, max_length=20)
+    expires_in: int | None = Field(default=None, ge=60, le=LONGEST_TOKEN)
+
+
+class UserOut(Output):
+    """An account as everybody sees it."""
+
+    id: int
+    username: str
+    name: str
+    role: Role
+    created_at: dt.datetime
+
+
+class AccountOut(UserOut):
+    """An account as its own user sees it."""
+
+    email: str | None
+    age: int | None
+    updated_at: dt.datetime
+
+
+class UserProfile(Output):
+    """An account with its newest posts and comments; the three parts are fetched at the same time."""
+
+    user: UserOut
+    posts: list[PostOut]
+    comments: list[CommentOut]
+    processing_time_seconds: float
+
+
+class TokenInfo(Output):
+    """A token in a list: everything but its secret."""
+
+    id: Id
+    name: str
+    scopes: list[Scope]
+    created_at: dt.datetime
+    expires_at: dt.datetime
+
+
+class TokenOut(TokenInfo):
+    """A new token; `token` is shown this once and kept nowhere."""
+
+    token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 (its kind)

@@ -1,0 +1,83 @@
+"""The field types that several models share: what a title, a slug or a tag may be."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+CONTENT_BYTES = 262_144
+# Everything in Unicode's Cc but tab and line ends; U+2028 and U+2029 would break single lines as well.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_LINE_END = re.compile(r"[\t\n\r\u2028\u2029]")
+_SLUG = re.compile(r"[^\W_](?:[\w.-]*\w)?")
+
+
+class Input(BaseModel):
+    """What a client sends: unknown members are refused, so that a misspelt name is not lost silently."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Output(BaseModel):
+    """What a client gets; read from the attributes of the domain's objects."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+def _text(value: str) -> str:
+    if _CONTROL.search(value):
+        raise PydanticCustomError("control_character", "Control characters are not allowed")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise PydanticCustomError("lone_surrogate", "Half a surrogate pair is not a character") from None
+    return value
+
+
+def _line(value: str) -> str:
+    if _LINE_END.search(value):
+        raise PydanticCustomError("line_end", "This must be a single line")
+    return _text(value)
+
+
+def _content(value: str) -> str:
+    if len(_text(value).encode()) > CONTENT_BYTES:
+        raise PydanticCustomError("too_long", "At most 256 KiB of text fit in a post")
+    return value
+
+
+def _slug(value: str) -> str:
+    if not _SLUG.fullmatch(value):
+        raise PydanticCustomError(
+            "slug", "Use letters, digits, hyphens, dots and underscores only, and begin with a letter or digit"
+        )
+    return value
+
+
+def _tag(value: str) -> str:
+    if "," in value:
+        raise PydanticCustomError("comma", "A tag holds no comma: give each tag on its own")
+    return value
+
+
+def _distinct(tags: list[str]) -> list[str]:
+    """Each tag once, whatever its case; the first spelling stays."""
+    return list({tag.casefold(): tag for tag in reversed(tags)}.values())[::-1]
+
+
+Line = Annotated[str, AfterValidator(_line)]
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_line)]
+Content = Annotated[str, AfterValidator(_content)]
+CommentText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000), AfterValidator(_text)]
+Slug = Annotated[str, StringConstraints(min_length=1, max_length=120), AfterValidator(_slug)]
+TagName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=50),
+    AfterValidator(_line),
+    AfterValidator(_tag),
+]
+Tags = Annotated[list[TagName], Field(max_length=20), AfterValidator(_distinct)]
+Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", min_length=3, max_length=50)]
+# A key of SQLite's and PostgreSQL's 64-bit integers; larger ones name nothing.
+Id = Annotated[int, Field(ge=1, le=9_223_372_036_854_775_807)]

@@ -1,0 +1,159 @@
+"""Users and tokens over JSON."""
+
+import itertools
+
+import pytest
+from pydantic import SecretStr
+
+from blog.app import create_app
+from blog.domain import accounts
+from blog.errors import NotFound
+from blog.schemas.accounts import Role, Scope
+from tests.conftest import PASSWORD, running
+
+ADA = {"username": "ada", "email": "ada@example.org", "age": 36, "password": PASSWORD}
+
+
+async def test_registration_gives_a_reader_whose_age_stays_private(client):
+    made = await client.post("/api/v1/users", json=ADA)
+    assert made.status_code == 201
+    assert (made.json()["role"], made.json()["age"]) == ("reader", 36)
+    assert "password" not in made.text
+    seen = (await client.get(made.headers["location"])).json()
+    assert set(seen) == {"user", "posts", "comments", "processing_time_seconds"}
+    assert set(seen["user"]) == {"id", "username", "name", "role", "created_at"}
+    assert seen["processing_time_seconds"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("username", "ab"), ("username", "a" * 51), ("username", "a b"), ("username", "ädä"), ("username", "a\n"),
+        ("email", "ada"), ("email", "ada@"), ("email", "@example.org"), ("email", "a b@example.org"), ("age", -1), ("age", 151),
+        ("password", "x7&kq"), ("password", "x" * 257), ("admin", True), ("age", "x"),
+    ],
+)  # fmt: skip
+async def test_invalid_account_is_refused_without_echo(client, member, value):
+    answer = await client.post("/api/v1/users", json=ADA | {member: value})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["loc"] == ["body", member]
+    if isinstance(value, str) and len(value) > 2:
+        assert value not in answer.text
+
+
+async def test_name_and_address_are_taken_whatever_their_case(client):
+    await client.post("/api/v1/users", json=ADA)
+    for changed, field in (({"username": "ADA"}, "email"), ({"username": "ADA", "email": "x@example.org"}, "username")):
+        answer = await client.post("/api/v1/users", json=ADA | changed)
+        assert answer.status_code == 409
+        assert answer.json()["errors"][0]["loc"][0] == "body"
+        assert answer.json()["errors"][0]["loc"][1] in (field, "username")
+    other = await client.post("/api/v1/users", json=ADA | {"username": "other", "email": "ADA@example.org"})
+    assert (other.status_code, other.json()["errors"][0]["loc"]) == (409, ["body", "email"])
+
+
+async def test_token_is_shown_once_works_and_is_revoked_at_once(client):
+    await client.post("/api/v1/users", json=ADA)
+    made = await client.post("/api/v1/tokens", json={"username": "ada", "password": PASSWORD, "expires_in": 600})
+    assert made.status_code == 201
+    body = made.json()
+    assert set(body) == {"id", "name", "token", "token_type", "scopes", "created_at", "expires_at"}
+    assert (body["token_type"], made.headers["cache-control"]) == ("bearer", "no-store")
+    headers = {"Authorization": f"Bearer {body['token']}"}
+    me = (await client.get("/api/v1/users/me", headers=headers)).json()
+    assert (me["username"], me["email"], me["age"]) == ("ada", "ada@example.org", 36)
+    listed = await client.get("/api/v1/tokens", headers=headers)
+    assert [item["id"] for item in listed.json()["items"]] == [body["id"]]
+    assert body["token"] not in listed.text
+    assert (await client.delete(f"/api/v1/tokens/{body['id']}", headers=headers)).status_code == 204
+    assert (await client.get("/api/v1/users/me", headers=headers)).status_code == 401
+
+
+async def test_secret_is_not_in_the_database(client, settings):
+    await client.post("/api/v1/users", json=ADA)
+    token = (await client.post("/api/v1/tokens", json={"username": "ada", "password": PASSWORD})).json()["token"]
+    stored = b"".join(path.read_bytes() for path in settings.database_path.parent.glob("blog.db*"))
+    assert b"ada@example.org" in stored
+    for secret in (PASSWORD, token, token.partition(".")[0]):
+        assert secret.encode() not in stored
+
+
+async def test_wrong_password_unknown_name_and_no_password_sound_the_same(client, ctx):
+    await client.post("/api/v1/users", json=ADA)
+    await client.post("/api/v1/users", json={"username": "bob", "email": "bob@example.org"})
+    answers = [
+        await client.post("/api/v1/tokens", json={"username": name, "password": password})
+        for name, password in (("ada", "not the password"), ("nobody", PASSWORD), ("bob", PASSWORD))
+    ]
+    assert [answer.status_code for answer in answers] == [401, 401, 401]
+    assert len({answer.json()["detail"] for answer in answers}) == 1
+
+
+async def test_link_sets_the_first_password_once(client, ctx):
+    await client.post("/api/v1/users", json={"username": "bob", "email": "bob@example.org"})
+    secret = await accounts.password_link(ctx, "bob")
+    other = await accounts.password_link(ctx, "bob")
+    await accounts.use_password_link(ctx, secret, SecretStr(PASSWORD))
+    for used in (secret, other):
+        with pytest.raises(NotFound):
+            await accounts.use_password_link(ctx, used, SecretStr(PASSWORD))
+    assert (await client.post("/api/v1/tokens", json={"username": "BOB", "password": PASSWORD})).status_code == 201
+
+
+async def test_scopes_narrow_what_a_token_may_do(client, bearer):
+    for number, scope in enumerate(Scope):
+        headers = await bearer(f"user{number}", Role.OWNER, scopes=[scope])
+        post = await client.post("/api/v1/posts", json={"title": "A", "content": "x"}, headers=headers)
+        change = await client.patch("/api/v1/users/me", json={"age": 1}, headers=headers)
+        assert (post.status_code == 201) == (scope is Scope.POSTS_WRITE)
+        assert (change.status_code == 200) == (scope is Scope.ACCOUNT)
+        assert {post.status_code, change.status_code} <= {200, 201, 403}
+
+
+async def test_admin_scope_is_for_owners(client):
+    await client.post("/api/v1/users", json=ADA)
+    wanted = {"username": "ada", "password": PASSWORD, "scopes": ["admin"]}
+    assert (await client.post("/api/v1/tokens", json=wanted)).status_code == 403
+
+
+async def test_account_changes_keep_what_is_not_sent(client, bearer):
+    headers = await bearer("ada")
+    changed = await client.patch("/api/v1/users/me", json={"name": "Ada L.", "age": 36}, headers=headers)
+    assert (changed.json()["name"], changed.json()["age"], changed.json()["email"]) == ("Ada L.", 36, "ada@example.org")
+    cleared = await client.patch("/api/v1/users/me", json={"age": None}, headers=headers)
+    assert (cleared.json()["name"], cleared.json()["age"]) == ("Ada L.", None)
+    assert (await client.patch("/api/v1/users/me", json={"name": None}, headers=headers)).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "path", ["/users/99", "/users/99/posts", "/users/99/comments", "/users/" + "9" * 30, "/posts/" + "9" * 5000]
+)
+async def test_unknown_and_impossible_ids_are_not_found(client, path):
+    answer = await client.get(f"/api/v1{path}")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_closed_registration_refuses_strangers(settings):
+    async with running(create_app(settings.model_copy(update={"registration": False}))) as client:
+        assert (await client.post("/api/v1/users", json=ADA)).status_code == 403
+
+
+async def test_tampered_tokens_are_refused(client, bearer):
+    token = (await bearer("ada"))["Authorization"]
+    for position in (10, len(token) // 2, len(token) - 3):
+        changed = token[:position] + ("A" if token[position] != "A" else "B") + token[position + 1 :]
+        answer = await client.get("/api/v1/users/me", headers={"Authorization": changed})
+        assert answer.status_code == 401
+
+
+async def test_methods_and_options_of_every_route(client):
+    verbs = ("GET", "POST", "PUT", "PATCH", "DELETE")
+    for path, verb in itertools.product(("/posts", "/posts/1", "/tags", "/users/me", "/tokens/1"), verbs):
+        offered = (await client.options(f"/api/v1{path}")).headers["allow"].split(", ")
+        answer = await client.request(verb, f"/api/v1{path}")
+        assert (answer.status_code == 405) == (verb not in offered)
+        if answer.status_code == 405:
+            assert answer.headers["allow"].split(", ") == offered
+            assert answer.json()["status"] == 405
+        assert ("HEAD" in offered) == ("GET" in offered)

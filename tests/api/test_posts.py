@@ -1,0 +1,258 @@
+"""Posts over JSON: representations, statuses, conditions, paging."""
+
+import datetime as dt
+
+import pytest
+
+from blog.domain.context import Context
+from blog.schemas.accounts import Role, Scope
+
+
+async def test_post_is_created_with_its_address_and_its_version(client, bearer):
+    headers = await bearer("ada")
+    answer = await client.post(
+        "/api/v1/posts",
+        json={"title": "On Engines", "content": "It *weaves*.", "tags": ["Machines", "machines", "maths"]},
+        headers=headers,
+    )
+    assert answer.status_code == 201
+    assert answer.headers["location"] == f"/api/v1/posts/{answer.json()['id']}"
+    assert answer.headers["etag"] == '"1.0"'
+    body = answer.json()
+    assert body["slug"] == "on-engines"
+    assert body["url"] == "http://127.0.0.1:8000/posts/on-engines"
+    assert body["html"] == "<p>It <em>weaves</em>.</p>\n"
+    assert body["tags"] == ["Machines", "maths"]
+    assert (body["author"], body["authors"]) == ("ada", ["ada"])
+    assert (body["status"], body["version"], body["comments"]) == ("published", 1, 0)
+    assert body["published_at"].endswith("Z")
+    assert set(body) == {
+        "id", "slug", "url", "title", "content", "html", "excerpt", "tags", "author", "authors", "status", "version",
+        "created_at", "updated_at", "published_at", "publish_at", "comments",
+    }  # fmt: skip
+    assert (await client.get(answer.headers["location"])).json() == body
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("title", ""), ("title", "   "), ("title", "x" * 201), ("title", "two\nlines"), ("title", "nul\x00"), ("title", None),
+        ("title", 7), ("content", "bell\x07"), ("content", "é" * 131_073), ("content", None), ("tags", ["t"] * 0 + ["x" * 51]),
+        ("tags", [str(n) for n in range(21)]), ("tags", ["a,b"]), ("tags", "one"), ("slug", "a/b"), ("slug", "../x"),
+        ("slug", ""), ("status", "hidden"), ("publish_at", "yesterday"), ("publish_at", "2026-01-01T00:00:00"), ("colour", "red"),
+    ],
+)  # fmt: skip
+async def test_invalid_member_is_named_and_not_echoed(client, bearer, member, value):
+    body = {"title": "A title", "content": "Some text."} | {member: value}
+    answer = await client.post("/api/v1/posts", json=body, headers=await bearer("ada"))
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert [error["loc"][:2] for error in problem["errors"]] == [["body", member]]
+    assert all(set(error) == {"loc", "msg", "type"} for error in problem["errors"])
+    assert problem["correlation_id"] == answer.headers["x-correlation-id"]
+    assert (await client.get("/api/v1/posts")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"\xff\xfe", b'{"title": NaN}', b"[" * 10_000, b"9" * 5_000, b'{"title": "\\ud800"}', b"\x00", b"Infinity"],
+)
+async def test_what_is_not_json_is_malformed(client, bearer, body):
+    headers = await bearer("ada") | {"Content-Type": "application/json"}
+    answer = await client.post("/api/v1/posts", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["title"] == "Malformed request"
+
+
+async def test_other_media_types_are_refused(client, bearer):
+    headers = await bearer("ada") | {"Content-Type": "text/plain"}
+    answer = await client.post("/api/v1/posts", content=b'{"title": "x", "content": "y"}', headers=headers)
+    assert answer.status_code == 415
+
+
+async def test_body_over_the_limit_is_refused_whether_declared_or_not(client, bearer, settings):
+    headers = await bearer("ada") | {"Content-Type": "application/json"}
+    large = b" " * (settings.max_body_bytes + 1)
+
+    async def in_pieces():
+        for start in range(0, len(large), 65_536):
+            yield large[start : start + 65_536]
+
+    for content in (large, in_pieces()):
+        answer = await client.post("/api/v1/posts", content=content, headers=headers)
+        assert answer.status_code == 413
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_patch_tells_absent_from_given(client, bearer):
+    headers = await bearer("ada")
+    made = await client.post("/api/v1/posts", json={"title": "A", "content": "text", "tags": ["x"]}, headers=headers)
+    path = made.headers["location"]
+    changed = await client.patch(path, json={"title": "B"}, headers=headers)
+    assert changed.status_code == 200
+    assert (changed.json()["title"], changed.json()["content"], changed.json()["tags"]) == ("B", "text", ["x"])
+    assert (changed.json()["version"], changed.json()["slug"]) == (2, "a")
+    same = await client.patch(path, json={"title": "B"}, headers=headers)
+    assert same.json()["version"] == 2, "what changes nothing makes no version"
+
+
+async def test_put_replaces_all_but_the_slug(client, bearer):
+    headers = await bearer("ada")
+    made = await client.post("/api/v1/posts", json={"title": "A", "content": "text", "tags": ["x"]}, headers=headers)
+    path = made.headers["location"]
+    replaced = await client.put(path, json={"title": "C", "content": "other"}, headers=headers)
+    assert replaced.status_code == 200
+    assert (replaced.json()["tags"], replaced.json()["slug"], replaced.json()["version"]) == ([], "a", 2)
+    assert (await client.put(path, json={"title": "C"}, headers=headers)).status_code == 422
+
+
+async def test_stale_write_is_refused_and_changes_nothing(client, bearer):
+    headers = await bearer("ada")
+    made = await client.post("/api/v1/posts", json={"title": "A", "content": "text"}, headers=headers)
+    path, tag = made.headers["location"], made.headers["etag"]
+    assert (await client.patch(path, json={"title": "B"}, headers=headers | {"If-Match": tag})).status_code == 200
+    for method, body in (("PATCH", {"title": "C"}), ("PUT", {"title": "C", "content": ""}), ("DELETE", None)):
+        answer = await client.request(method, path, json=body, headers=headers | {"If-Match": tag})
+        assert answer.status_code == 412
+    assert (await client.get(path)).json()["title"] == "B"
+    assert (await client.delete(path, headers=headers | {"If-Match": 'W/"2.0"'})).status_code == 412
+    assert (await client.delete(path, headers=headers | {"If-Match": '"2.0"'})).status_code == 204
+    assert (await client.get(path)).status_code == 404
+
+
+async def test_etag_changes_with_the_answer_and_saves_sending_it(client, bearer):
+    headers = await bearer("ada")
+    made = await client.post("/api/v1/posts", json={"title": "A", "content": "text"}, headers=headers)
+    path, tag = made.headers["location"], made.headers["etag"]
+    unchanged = await client.get(path, headers={"If-None-Match": f'"other", W/{tag}'})
+    assert (unchanged.status_code, unchanged.content, unchanged.headers["etag"]) == (304, b"", tag)
+    await client.post(f"{path}/comments", json={"content": "Yes."}, headers=headers)
+    commented = await client.get(path, headers={"If-None-Match": tag})
+    assert (commented.status_code, commented.json()["comments"]) == (200, 1)
+    kept = await client.patch(path, json={"title": "B"}, headers=headers | {"If-Match": tag})
+    assert kept.status_code == 200, "a comment does not make a writer's copy stale"
+
+
+async def test_draft_is_invisible_to_strangers(client, bearer):
+    ada, eve, ed = await bearer("ada"), await bearer("eve"), await bearer("edo", Role.EDITOR)
+    made = await client.post("/api/v1/posts", json={"title": "Secret", "content": "x", "status": "draft"}, headers=ada)
+    path = made.headers["location"]
+    assert made.json()["published_at"] is None
+    assert [(await client.get(path, headers=who)).status_code for who in ({}, eve, ada, ed)] == [404, 404, 200, 200]
+    assert (await client.patch(path, json={"title": "x"}, headers=eve)).status_code == 404
+    for listing in ("/api/v1/posts", "/api/v1/posts?q=secret", "/api/v1/posts?author=ada", "/api/v1/users/1/posts"):
+        assert (await client.get(listing, headers=ada)).json()["items"] == [], listing
+    assert (await client.get("/api/v1/posts?status=draft")).status_code == 401
+    assert (await client.get("/api/v1/posts?status=draft", headers=eve)).json()["items"] == []
+    own = await client.get("/api/v1/posts?status=draft", headers=ada)
+    assert [item["title"] for item in own.json()["items"]] == ["Secret"]
+
+
+async def test_only_its_authors_and_editors_write_a_post(client, bearer):
+    ada, eve, reader, ed = (
+        await bearer("ada"), await bearer("eve"), await bearer("rob", Role.READER), await bearer("edo", Role.EDITOR)
+    )  # fmt: skip
+    narrow = await bearer("nan", Role.AUTHOR, scopes=[Scope.COMMENTS_WRITE])
+    new = {"title": "A", "content": "x"}
+    statuses = [(await client.post("/api/v1/posts", json=new, headers=who)).status_code for who in ({}, reader, narrow)]
+    assert statuses == [401, 403, 403]
+    path = (await client.post("/api/v1/posts", json=new, headers=ada)).headers["location"]
+    statuses = [(await client.patch(path, json={"title": "B"}, headers=who)).status_code for who in ({}, reader, eve, ed)]
+    assert statuses == [401, 403, 403, 200]
+    assert (await client.delete(path, headers=eve)).status_code == 403
+
+
+async def test_unauthorised_answers_say_how(client):
+    answer = await client.post("/api/v1/posts", json={}, headers={"Authorization": "Bearer nonsense"})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert (await client.get("/api/v1/posts", headers={"Authorization": "Bearer x"})).status_code == 401, (
+        "also where none is needed"
+    )
+
+
+async def test_walk_by_cursor_neither_skips_nor_repeats(client, bearer):
+    headers = await bearer("ada")
+    for number in range(7):
+        await client.post("/api/v1/posts", json={"title": f"Post {number}", "content": "x"}, headers=headers)
+    seen, url = [], "/api/v1/posts?limit=2"
+    while url:
+        answer = await client.get(url)
+        page = answer.json()
+        seen += [item["title"] for item in page["items"]]
+        await client.post("/api/v1/posts", json={"title": f"New {len(seen)}", "content": "x"}, headers=headers)
+        assert (page["next"] is not None) == ("link" in answer.headers)
+        url = answer.links["next"]["url"] if page["next"] else None
+    assert seen == [f"Post {number}" for number in reversed(range(7))]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=101", "limit=x", "cursor=!", "cursor=bm9wZQ", "cursor=WyJ4IiwxXQ", "colour=red", "limit=1&limit=2",
+     "status=x", "tag=", "q=%00"],
+)  # fmt: skip
+async def test_wrong_query_is_named(client, query):
+    answer = await client.get(f"/api/v1/posts?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["loc"][0] == "query"
+
+
+async def test_filters_narrow_together(client, bearer):
+    ada, eve = await bearer("ada"), await bearer("eve")
+    for headers, title, tags in ((ada, "Looms", ["craft"]), (ada, "Engines", ["maths"]), (eve, "Looms again", ["craft"])):
+        await client.post("/api/v1/posts", json={"title": title, "content": "text", "tags": tags}, headers=headers)
+
+    async def titles(query):
+        return [item["title"] for item in (await client.get(f"/api/v1/posts?{query}")).json()["items"]]
+
+    assert await titles("tag=CRAFT") == ["Looms again", "Looms"]
+    assert await titles("tag=craft&author=ada") == ["Looms"]
+    assert await titles("q=loom") == ["Looms again", "Looms"], "the last word may be unfinished"
+    assert await titles('q="looms again" OR NEAR(') == []
+    assert await titles("author=nobody") == []
+
+
+async def test_slugs_are_unique_for_ever(client, bearer):
+    headers = await bearer("ada")
+
+    async def write(**members):
+        return await client.post("/api/v1/posts", json={"title": "Same", "content": "x"} | members, headers=headers)
+
+    first, second = await write(), await write()
+    assert [answer.json()["slug"] for answer in (first, second)] == ["same", "same-2"]
+    taken = await write(slug="same")
+    assert taken.status_code == 409
+    assert taken.json()["errors"][0]["loc"] == ["body", "slug"]
+    await client.patch(first.headers["location"], json={"slug": "renamed"}, headers=headers)
+    assert (await write(slug="same")).status_code == 409, "an old slug still belongs to its post"
+    back = await client.patch(first.headers["location"], json={"slug": "same"}, headers=headers)
+    assert back.json()["slug"] == "same"
+
+
+async def test_scheduled_post_needs_a_future_instant(client, bearer, ctx: Context):
+    headers = await bearer("ada")
+    new = {"title": "Soon", "content": "x", "status": "scheduled"}
+    past, future = (ctx.now - dt.timedelta(1)).isoformat(), (ctx.now + dt.timedelta(1)).isoformat()
+    for wrong in (new, new | {"publish_at": past}):
+        answer = await client.post("/api/v1/posts", json=wrong, headers=headers)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["loc"][-1] == "publish_at"
+    made = await client.post("/api/v1/posts", json=new | {"publish_at": future}, headers=headers)
+    assert (made.status_code, made.json()["status"]) == (201, "scheduled")
+    assert (await client.get(made.headers["location"])).status_code == 404
+
+
+async def test_every_version_is_kept_and_can_come_back(client, bearer):
+    headers = await bearer("ada")
+    made = await client.post("/api/v1/posts", json={"title": "One", "content": "first", "tags": ["a"]}, headers=headers)
+    path = made.headers["location"]
+    await client.patch(path, json={"title": "Two", "content": "second", "tags": []}, headers=headers)
+    listed = (await client.get(f"{path}/revisions", headers=headers)).json()["items"]
+    assert [(item["version"], item["title"], item["editor"]) for item in listed] == [(2, "Two", "ada"), (1, "One", "ada")]
+    assert (await client.get(f"{path}/revisions/1", headers=headers)).json()["content"] == "first"
+    restored = (await client.post(f"{path}/revisions/1/restore", headers=headers)).json()
+    assert (restored["version"], restored["title"], restored["content"], restored["tags"]) == (3, "One", "first", ["a"])
+    assert (await client.get(f"{path}/revisions/9", headers=headers)).status_code == 404
+    assert (await client.get(f"{path}/revisions")).status_code == 401
+    assert (await client.get(f"{path}/revisions", headers=await bearer("eve"))).status_code == 403

@@ -1,0 +1,224 @@
+"""/live: the protocol, from welcome to bye."""
+
+import contextlib
+import json
+from typing import Any
+
+import anyio
+import pytest
+from httpx2.websockets import AsyncWebSocketClient, WebSocketDisconnect
+
+from blog.schemas.accounts import Role
+
+LIVE = "ws://127.0.0.1:8000/live"
+
+
+@contextlib.asynccontextmanager
+async def following(client, **options: Any):
+    """An open socket; its first message was `welcome`."""
+    async with AsyncWebSocketClient(client=client).connect(LIVE, subprotocols=["blog.live.v1"], **options) as socket:
+        socket.welcome = await hear(socket)
+        yield socket
+
+
+async def hear(socket) -> dict[str, Any]:
+    with anyio.fail_after(5):
+        return json.loads(await socket.receive_text())
+
+
+async def say(socket, **message: Any) -> None:
+    await socket.send_text(json.dumps(message))
+
+
+async def subscribed(socket, channel: str, after: str | None = None, id: str = "a") -> dict[str, Any]:
+    await say(socket, type="subscribe", id=id, channel=channel, **({"after": after} if after else {}))
+    return await hear(socket)
+
+
+async def closed(socket) -> int:
+    with anyio.fail_after(5):
+        while True:
+            try:
+                await socket.receive_text()
+            except WebSocketDisconnect as end:
+                return end.code
+
+
+@pytest.fixture
+async def ada(bearer):
+    return await bearer("ada")
+
+
+async def write(client, headers, **members: Any) -> dict[str, Any]:
+    answer = await client.post("/api/v1/posts", json={"title": "A title", "content": "text"} | members, headers=headers)
+    assert answer.status_code == 201
+    return answer.json()
+
+
+async def test_stranger_is_welcomed_and_hears_of_a_new_post(client, ada):
+    async with following(client) as socket:
+        assert socket.subprotocol == "blog.live.v1"
+        assert socket.welcome == {
+            "type": "welcome", "protocol": "blog.live.v1", "cursor": socket.welcome["cursor"], "heartbeat": 25, "user": None
+        }  # fmt: skip
+        answer = await subscribed(socket, "posts")
+        assert answer == {"type": "subscribed", "id": "a", "channel": "posts", "cursor": socket.welcome["cursor"], "replayed": 0}
+        post = await write(client, ada)
+        event = await hear(socket)
+        assert (event["type"], event["event"], event["channels"]) == ("event", "post.published", ["posts"])
+        assert event["data"]["post"] == post
+        assert event["data"]["html"].lstrip().startswith("<article")
+        assert post["title"] in event["data"]["html"]
+        assert event["cursor"] != socket.welcome["cursor"]
+        assert event["correlation_id"]
+
+
+async def test_post_channel_tells_of_edits_and_comments_in_order(client, ada):
+    post = await write(client, ada)
+    path = f"/api/v1/posts/{post['id']}"
+    async with following(client) as socket:
+        await subscribed(socket, f"post:{post['id']}")
+        # Each is heard before the next is done: what has gone by the time it is read is not told of any more.
+        heard = []
+        await client.patch(path, json={"content": "changed **now**"}, headers=ada)
+        heard.append(await hear(socket))
+        made = (await client.post(f"{path}/comments", json={"content": "Good."}, headers=ada)).json()
+        heard.append(await hear(socket))
+        await client.patch(f"/api/v1/comments/{made['id']}", json={"content": "Better."}, headers=ada)
+        heard.append(await hear(socket))
+        await client.delete(f"/api/v1/comments/{made['id']}", headers=ada)
+        heard.append(await hear(socket))
+        await client.delete(path, headers=ada)
+        heard.append(await hear(socket))
+    names = [event["event"] for event in heard]
+    assert names[0] == "post.updated"
+    assert "changed <strong>now</strong>" in heard[0]["data"]["html"], "who follows a post gets the whole article"
+    assert names[-1] == "post.deleted"
+    assert heard[-1]["data"] == {"post": {"id": post["id"], "slug": post["slug"]}}
+    assert names[1:-1] == ["comment.created", "comment.updated", "comment.removed"]
+    assert "Better." in heard[2]["data"]["html"]
+
+
+async def test_missed_events_are_replayed_once_and_in_order(client, ada):
+    async with following(client) as socket:
+        cursor = socket.welcome["cursor"]
+    titles = [(await write(client, ada, title=f"Post {number}"))["title"] for number in range(3)]
+    async with following(client) as socket:
+        answer = await subscribed(socket, "posts", after=cursor)
+        assert answer["replayed"] == 3
+        heard = [await hear(socket) for _ in range(3)]
+        assert [event["data"]["post"]["title"] for event in heard] == titles
+        again = await subscribed(socket, "author:ADA", after=cursor, id="b")
+        assert again["replayed"] == 0, "what was heard on one channel is not told again on another"
+        await write(client, ada, title="Post 3")
+        last = await hear(socket)
+        assert (last["data"]["post"]["title"], last["channels"]) == ("Post 3", ["posts", "author:ada"])
+    async with following(client) as socket:
+        assert (await subscribed(socket, "posts", after=heard[1]["cursor"]))["replayed"] == 2
+    async with following(client) as socket:
+        assert (await subscribed(socket, "posts", after="earliest"))["replayed"] == 4
+
+
+async def test_draft_never_leaks_by_replay(client, ada):
+    async with following(client) as socket:
+        cursor = socket.welcome["cursor"]
+    post = await write(client, ada, content="a secret that slipped out")
+    await client.patch(f"/api/v1/posts/{post['id']}", json={"status": "draft"}, headers=ada)
+    async with following(client) as socket:
+        await subscribed(socket, "posts", after=cursor)
+        event = await hear(socket)
+        assert event["event"] == "post.unpublished"
+        assert "secret" not in json.dumps(event)
+        refused = await subscribed(socket, f"post:{post['id']}", id="b")
+        assert (refused["type"], refused["id"], refused["status"]) == ("error", "b", 404)
+    async with following(client, headers=ada) as socket:
+        assert (await subscribed(socket, f"post:{post['id']}"))["type"] == "subscribed"
+
+
+async def test_cursor_of_another_log_is_a_gap(client):
+    async with following(client) as socket:
+        for number, cursor in enumerate(("other.1", "nonsense", socket.welcome["cursor"] + "999")):
+            answer = await subscribed(socket, "posts", after=cursor, id=str(number))
+            assert answer == {"type": "gap", "id": str(number), "reason": "epoch"}
+        assert (await subscribed(socket, "posts"))["type"] == "subscribed"
+
+
+async def test_hello_tells_who_one_is(client, ada):
+    token = ada["Authorization"].removeprefix("Bearer ")
+    async with following(client) as socket:
+        await say(socket, type="hello", token=token)
+        assert (await hear(socket))["user"] == "ada"
+    async with following(client, headers=ada) as socket:
+        assert socket.welcome["user"] == "ada"
+
+
+async def test_wrong_credentials_close_with_their_code(client):
+    async with following(client) as socket:
+        await say(socket, type="hello", token="nonsense")
+        assert await closed(socket) == 4401
+    async with AsyncWebSocketClient(client=client).connect(LIVE, headers={"Authorization": "Bearer x"}) as socket:
+        assert await closed(socket) == 4401
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", '{"type":"dance"}', '{"type":"subscribe","id":"a"}', '{"type":"ping","more":1}',
+     '{"type":"subscribe","id":1,"channel":"posts"}',
+     '{"type":"hello","token":null}', "[" * 5000, '{"type":"subscribe","id":"a","channel":"\\u0000"}'],
+)  # fmt: skip
+async def test_what_is_no_message_closes_4400(client, text):
+    async with following(client) as socket:
+        await socket.send_text(text)
+        assert await closed(socket) == 4400
+
+
+async def test_ping_is_answered_and_unsubscribe_ends_the_news(client, ada):
+    async with following(client) as socket:
+        await subscribed(socket, "posts")
+        await say(socket, type="unsubscribe", id="a")
+        await write(client, ada)
+        await say(socket, type="ping")
+        assert await hear(socket) == {"type": "pong"}
+        await subscribed(socket, "posts", id="b")
+        await write(client, ada, title="Second")
+        assert (await hear(socket))["data"]["post"]["title"] == "Second"
+
+
+async def test_unknown_and_double_subscriptions_are_refused(client):
+    async with following(client) as socket:
+        for channel in ("nothing", "post:", "post:x", "post:99", "tag:", "me:1"):
+            answer = await subscribed(socket, channel)
+            assert (answer["type"], answer["status"]) == ("error", 404), channel
+        assert (await subscribed(socket, "posts"))["type"] == "subscribed"
+        assert (await subscribed(socket, "posts", id="b"))["status"] == 409
+        assert (await subscribed(socket, "tag:x", id="a"))["status"] == 409
+
+
+async def test_too_many_subscriptions_close_4429(client):
+    async with following(client) as socket:
+        for number in range(50):
+            assert (await subscribed(socket, f"tag:{number}", id=str(number)))["type"] == "subscribed"
+        await say(socket, type="subscribe", id="x", channel="posts")
+        assert await closed(socket) == 4429
+
+
+async def test_foreign_origin_is_refused_before_the_handshake(client):
+    with pytest.raises(WebSocketDisconnect) as refused:
+        async with AsyncWebSocketClient(client=client).connect(LIVE, headers={"Origin": "https://evil.example"}):
+            pass
+    assert refused.value.code == 1008, "closed before accept: servers answer 403"
+    async with following(client, headers={"Origin": "http://127.0.0.1:8000"}) as socket:
+        assert socket.welcome["type"] == "welcome"
+
+
+async def test_removed_comment_is_not_shown_by_replay(client, ada, bearer):
+    post = await write(client, ada)
+    rob = await bearer("rob", Role.READER)
+    path = f"/api/v1/posts/{post['id']}/comments"
+    made = (await client.post(path, json={"content": "regretted words"}, headers=rob)).json()
+    await client.delete(f"/api/v1/comments/{made['id']}", headers=rob)
+    async with following(client) as socket:
+        await subscribed(socket, f"post:{post['id']}", after="earliest")
+        heard = [await hear(socket), await hear(socket)]
+    assert [event["event"] for event in heard] == ["post.published", "comment.removed"]
+    assert "regretted" not in json.dumps(heard)
