@@ -42,6 +42,12 @@ async def traces(db: Database, sources: Collection[str], digests: Collection[str
     return [_trace(row) for row in await db.fetch_all(query)]
 
 
+async def post_of(db: Database, source: str) -> int | None:
+    """The id of the post that a file became."""
+    post_id: int | None = await db.fetch_val(sa.select(_i.post_id).where(_i.source == source))
+    return post_id
+
+
 async def remember(db: Database, source: str, digest: str, post_id: int, version: int) -> None:
     """Note that a file became this version of a post; call it inside the transaction that wrote the post."""
     await db.execute(tables.imports.delete().where(_i.source == source))

@@ -167,6 +167,7 @@ async def publish_due(ctx: Context) -> int:
                 .where(_p.id == post.id)
                 .values(
                     status=PostStatus.PUBLISHED.value,
+                    publish_at=None,
                     published_at=post.publish_at,
                     version=post.version + 1,
                     updated_at=ctx.now,

@@ -1,5 +1,6 @@
 """HTML forms: what was typed comes back with a message at each field, and nothing typed is lost."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -14,6 +15,21 @@ M = TypeVar("M", bound=BaseModel)
 _SECRET = frozenset({"password", "current"})
 _KINDS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _FIELDS = 50
+# Pydantic's sentences are for programmers; these are for people. `{0}` is the number in the sentence.
+_PLAIN_WORDS = (
+    (re.compile(r"Field required|(?:String|Value) should have at least 1 (?:character|item).*"), "Fill this in"),
+    (re.compile(r"(?:String|Value) should have at least (\d+) (?:characters|items).*"), "Use at least {0} characters"),
+    (re.compile(r"(?:String|Value) should have at most (\d+) characters.*"), "Use at most {0} characters"),
+    (re.compile(r"(?:Value|List) should have at most (\d+) items.*"), "At most {0} fit here"),
+    (re.compile(r"String should match pattern.*"), "Use only letters, digits, underscores and hyphens"),
+    (re.compile(r"value is not a valid email address"), "Write an e-mail address, such as name@example.org"),
+    (re.compile(r"Input should be a valid integer.*"), "Write a whole number"),
+    (re.compile(r"Input should be greater than or equal to (\d+)"), "Write {0} or a larger number"),
+    (re.compile(r"Input should be less than or equal to (\d+)"), "Write {0} or a smaller number"),
+    (re.compile(r"Input should be a valid datetime.*"), "Write a date and a time, such as 2026-05-01T09:00"),
+    (re.compile(r"Input should be .*"), "Choose one of these"),
+    (re.compile(r"Extra inputs are not permitted"), "This form has a field that is not known here"),
+)
 
 
 @dataclass(slots=True)
@@ -32,7 +48,7 @@ class Form:
         match error:
             case InvalidInput():
                 for fault in error.errors:
-                    self.errors.setdefault(_field(fault.loc), fault.msg)
+                    self.errors.setdefault(_field(fault.loc), _plain(fault.msg))
             case Conflict():
                 self.errors.setdefault(_field(error.loc), error.detail)
             case _:
@@ -63,6 +79,13 @@ async def read_form(request: Request) -> Form:
 
 def _unix(value: str | UploadFile) -> str:
     return value.replace("\r\n", "\n") if isinstance(value, str) else ""
+
+
+def _plain(message: str) -> str:
+    for pattern, words in _PLAIN_WORDS:
+        if match := pattern.fullmatch(message):
+            return words.format(*match.groups())
+    return message
 
 
 def _field(loc: tuple[str | int, ...]) -> str:

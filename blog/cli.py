@@ -1,0 +1,329 @@
+"""The command `blog`: what an operator does from a terminal.
+
+Answers go to standard output, progress and errors to standard error; the exit code is 0 only when all was done.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from pydantic import SecretStr, TypeAdapter, ValidationError
+
+from blog import __version__
+from blog.domain.context import Actor, Context
+from blog.errors import BlogError, FieldError, InvalidInput
+from blog.schemas.accounts import NewUser, Password, Role, Scope
+from blog.settings import Settings, SettingsError, load_settings
+
+R = TypeVar("R")
+WS_BYTES = 65_536
+GRACE_SECONDS = 15
+
+
+class Failure(click.ClickException):
+    """An error as one clear line, without a traceback."""
+
+    def show(self, file: object = None) -> None:
+        """On standard error."""
+        click.echo(f"blog: {self.message}", err=True)
+
+
+class Group(click.Group):
+    """Turns the blog's own errors, and a database that cannot be used, into such lines."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except InvalidInput as error:
+            raise Failure("; ".join(_fault(fault) for fault in error.errors)) from None
+        except (BlogError, SettingsError) as error:
+            raise Failure(str(error)) from None
+
+
+def _fault(fault: FieldError) -> str:
+    return f"{'.'.join(str(part) for part in fault.loc)}: {fault.msg}"
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="blog")
+def main() -> None:
+    """A blog: JSON API, pages and live updates on one embedded database."""
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
+@click.option("--workers", default=1, show_default=True, envvar="WEB_CONCURRENCY", type=click.IntRange(1, 64), help="Processes.")
+@click.option("--demo", is_flag=True, help="Serve a small example blog from a temporary folder.")
+def serve(host: str, port: int, workers: int, demo: bool) -> None:
+    """Migrate the database and serve the blog."""
+    import uvicorn
+
+    os.environ.setdefault("PUBLIC_URL", f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}")  # noqa: S104
+    with contextlib.ExitStack() as stack:
+        if demo:
+            _demo_environment(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="blog-demo-"))))
+        settings = load_settings()
+        _migrate(settings)
+        if demo:
+            _run(settings, _fill_demo)
+        else:
+            click.echo(f"Database: {settings.database_path}", err=True)
+            _run(settings, _greet)
+        uvicorn.run(
+            "blog.asgi:app",
+            host=host,
+            port=port,
+            workers=workers,
+            ws="websockets-sansio",
+            ws_max_size=WS_BYTES,
+            ws_per_message_deflate=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+
+
+def _demo_environment(folder: Path) -> None:
+    os.environ.update(
+        DATABASE_URL=f"sqlite:///{folder / 'blog.db'}",
+        MEDIA_DIR=str(folder / "media"),
+        PROJECT_NAME="A blog to look at",
+    )
+
+
+async def _fill_demo(ctx: Context) -> None:
+    from blog.demo import fill
+
+    username, password = await fill(ctx)
+    click.echo(f"A demo: sign in as {username} with the password {password}. All of it goes when the server stops.", err=True)
+
+
+async def _greet(ctx: Context) -> None:
+    from blog.app import routes
+    from blog.domain import accounts
+    from blog.http.links import Links
+
+    if await accounts.first_owner(ctx) is None:
+        link = Links(routes, ctx.site.settings.public_url).url("web:setup", secret=accounts.owner_link(ctx))
+        click.echo(f"This blog has no owner yet. Open this link within a day, once, to make it yours:\n\n  {link}\n", err=True)
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    done = _migrate(load_settings())
+    click.echo(f"{len(done)} migrations applied: {', '.join(done)}" if done else "The database is up to date.")
+
+
+def _migrate(settings: Settings) -> list[str]:
+    from blog.db import migration
+
+    todo = migration.pending(settings.database_url)
+    migration.upgrade(settings.database_url)
+    return todo
+
+
+@main.command()
+def check() -> None:
+    """Look for damage: settings, migrations, foreign keys, search index, files."""
+    from blog.db import migration
+    from blog.ops.checking import check_site
+
+    settings = load_settings()
+    if todo := migration.pending(settings.database_url):
+        raise Failure(f"the database lacks {len(todo)} migrations: run `blog migrate`")
+    findings = _run(settings, check_site)
+    for finding in findings:
+        click.echo(finding, err=True)
+    if findings:
+        raise Failure(f"{len(findings)} findings")
+    click.echo("All is well.")
+
+
+@main.command()
+def routes() -> None:
+    """Print every route: methods, path, name."""
+    from blog.app import routes as table
+    from blog.http.route_table import rows
+
+    found = rows(table)
+    widths = [max(len(row[column]) for row in found) for column in (0, 1)]
+    for methods, path, name in found:
+        click.echo(f"{methods:<{widths[0]}}  {path:<{widths[1]}}  {name}")
+
+
+@main.group()
+def user() -> None:
+    """Make and change accounts."""
+
+
+@user.command("create")
+@click.argument("username")
+@click.argument("email")
+@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.READER.value, show_default=True)
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input; else the account has none yet.")
+def user_create(username: str, email: str, role: str, password_stdin: bool) -> None:
+    """Make an account."""
+    from blog.domain import accounts
+    from blog.http.parsing import validate
+
+    given = {"username": username, "email": email} | ({"password": _password()} if password_stdin else {})
+    new = validate(NewUser, given, "account")
+    made = _run(_ready(), lambda ctx: accounts.create(ctx, new, Role(role)))
+    click.echo(f"{made.username} is {made.role.value}.")
+
+
+@user.command("role")
+@click.argument("username")
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+def user_role(username: str, role: str) -> None:
+    """Give an account a role."""
+    from blog.domain import accounts
+
+    changed = _run(_ready(), lambda ctx: accounts.set_role(ctx, username, Role(role)))
+    click.echo(f"{changed.username} is {changed.role.value}.")
+
+
+@user.command("password")
+@click.argument("username")
+def user_password(username: str) -> None:
+    """Set a password from standard input; ends all sessions and tokens of the account."""
+    from blog.domain import accounts
+
+    password = SecretStr(_password())
+
+    async def change(ctx: Context) -> None:
+        await accounts.set_password(ctx, (await accounts.named(ctx, username)).id, password)
+
+    _run(_ready(), change)
+    click.echo(f"The password of {username} is changed; all sessions and tokens have ended.")
+
+
+@user.command("invite")
+@click.argument("username")
+def user_invite(username: str) -> None:
+    """Print a link by which the account's password is set, once, within a day."""
+    from blog.app import routes as table
+    from blog.domain import accounts
+    from blog.http.links import Links
+
+    settings = _ready()
+    secret = _run(settings, lambda ctx: accounts.password_link(ctx, username))
+    click.echo(Links(table, settings.public_url).url("web:set_password", secret=secret))
+
+
+@main.group()
+def token() -> None:
+    """Make bearer tokens."""
+
+
+@token.command("create")
+@click.argument("username")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    help="Several may be given.",
+)
+@click.option("--name", default="command line", show_default=True)
+def token_create(username: str, scopes: tuple[str, ...], name: str) -> None:
+    """Print a new token, and nothing else."""
+    from blog.domain import accounts, tokens
+
+    chosen = [Scope(scope) for scope in scopes] or None
+
+    async def issue(ctx: Context) -> str:
+        actor = accounts.actor_of(await accounts.named(ctx, username))
+        return (await tokens.issue(ctx, actor, name=name, scopes=chosen)).text
+
+    click.echo(_run(_ready(), issue))
+
+
+@main.group("import")
+def import_() -> None:
+    """Bring posts from other blogs."""
+
+
+@import_.command("markdown")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Read and count all of it, and write nothing.")
+@click.option("--as", "username", help="Whose posts those without an author become; else the owner's.")
+def import_markdown(folder: Path, dry_run: bool, username: str | None) -> None:
+    """Import a Jekyll, Hugo or Zola folder; run again, it changes nothing.
+
+    The last line on standard output is a JSON object of totals.
+    """
+    from blog.transfer.markdown_import import import_markdown as run
+
+    async def work(ctx: Context) -> int:
+        actor = await _importer(ctx, username)
+        with click.progressbar(length=0, label="Importing", file=sys.stderr) as bar:
+            report = await run(
+                ctx.acting_as(actor), folder, dry_run=dry_run, progress=lambda done, total: _advance(bar, done, total)
+            )
+        for line in (*report.warnings, *report.refusals):
+            click.echo(str(line), err=True)
+        click.echo(json.dumps(asdict(report.totals)))
+        return report.totals.refused
+
+    if refused := _run(_ready(), work):
+        raise Failure(f"{refused} files were refused: mend them and run the import again")
+
+
+def _advance(bar: Any, done: int, total: int) -> None:
+    bar.length = total
+    bar.update(done - bar.pos)
+
+
+async def _importer(ctx: Context, username: str | None) -> Actor:
+    from blog.domain import accounts
+
+    if username is not None:
+        return accounts.actor_of(await accounts.named(ctx, username))
+    owner = await accounts.first_owner(ctx)
+    if owner is None:
+        raise Failure("nobody owns this blog yet: run `blog user create NAME EMAIL --role owner`, or name an account with --as")
+    return accounts.actor_of(owner)
+
+
+def _ready() -> Settings:
+    """The settings, with the database migrated: a command on a fresh folder just works."""
+    settings = load_settings()
+    _migrate(settings)
+    return settings
+
+
+def _run(settings: Settings, work: Callable[[Context], Awaitable[R]]) -> R:
+    """Do something with the site open; the actor is nobody."""
+    from blog.app import open_site
+
+    async def opened() -> R:
+        async with open_site(settings) as site:
+            return await work(Context(site, None, dt.datetime.now(dt.UTC), "command"))
+
+    return asyncio.run(opened())
+
+
+def _password() -> str:
+    """The first line of standard input. Raises Failure unless it is a usable password."""
+    text = sys.stdin.readline().rstrip("\r\n")
+    try:
+        TypeAdapter(Password).validate_python(text)
+    except ValidationError:
+        raise Failure("the password on standard input must have 8 to 256 characters") from None
+    return text

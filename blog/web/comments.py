@@ -1,0 +1,122 @@
+"""Writing, changing and removing comments."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from blog.domain import comments, post_page, posts
+from blog.domain.context import Context
+from blog.domain.models import Comment, Post
+from blog.errors import BlogError, Forbidden
+from blog.http.context import context, signed_in
+from blog.http.endpoint import Endpoint
+from blog.http.forms import Form, read_form
+from blog.schemas.comments import CommentChanges, CommentStatus, NewComment
+from blog.web.reading import post_values
+from blog.web.redirects import see_other
+from blog.web.rendering import invalid, page, refused
+
+
+class CommentList(Endpoint):
+    """/posts/{slug}/comments — a new comment on a post."""
+
+    async def post(self, request: Request) -> Response:
+        """Write it; back to the post, where it stands."""
+        ctx = context(request)
+        form = await read_form(request)
+        view = await post_page.read(ctx, request.path_params["slug"])
+        values = post_values(request, ctx, view, form)
+        del values["form"]
+        new = form.parse(NewComment)
+        if new is None:
+            return invalid(request, "reading/post.html", form, **values)
+        try:
+            comment = await comments.create(ctx, view.post.id, new)
+        except BlogError as error:
+            return refused(request, "reading/post.html", form, error, **values)
+        return _shown(request, view.post, comment)
+
+
+class ReplyPage(Endpoint):
+    """/comments/{id}/reply — answer a comment."""
+
+    async def get(self, request: Request) -> Response:
+        """The comment and an empty form."""
+        comment, post = await _found(signed_in(request), request)
+        return page(request, "comments/reply.html", form=Form(), comment=comment, post=post)
+
+    async def post(self, request: Request) -> Response:
+        """Write the answer; back to the post."""
+        ctx = context(request)
+        form = await read_form(request)
+        comment, post = await _found(ctx, request)
+        new = form.parse(NewComment, parent_id=comment.id)
+        if new is None:
+            return invalid(request, "comments/reply.html", form, comment=comment, post=post)
+        try:
+            reply = await comments.create(ctx, post.id, new)
+        except BlogError as error:
+            return refused(request, "comments/reply.html", form, error, comment=comment, post=post)
+        return _shown(request, post, reply)
+
+
+class CommentEditPage(Endpoint):
+    """/comments/{id}/edit — change one's own comment."""
+
+    async def get(self, request: Request) -> Response:
+        """The form with the present text."""
+        ctx = signed_in(request)
+        comment, post = await _found(ctx, request)
+        if comment.author != ctx.signed_in().username:
+            raise Forbidden("Only its author can change the text of a comment")
+        return page(request, "comments/edit.html", form=Form({"content": comment.content}), comment=comment, post=post)
+
+    async def post(self, request: Request) -> Response:
+        """Save it; back to the post."""
+        ctx = context(request)
+        form = await read_form(request)
+        comment, post = await _found(ctx, request)
+        changes = form.parse(CommentChanges, status=None)
+        if changes is None:
+            return invalid(request, "comments/edit.html", form, comment=comment, post=post)
+        try:
+            await comments.edit(ctx, comment.id, changes)
+        except BlogError as error:
+            return refused(request, "comments/edit.html", form, error, comment=comment, post=post)
+        return _shown(request, post, comment)
+
+
+class CommentRemovalPage(Endpoint):
+    """/comments/{id}/remove — take a comment from sight."""
+
+    async def get(self, request: Request) -> Response:
+        """Ask once more."""
+        comment, post = await _found(signed_in(request), request)
+        return page(request, "comments/remove.html", comment=comment, post=post)
+
+    async def post(self, request: Request) -> Response:
+        """Remove it; back to the post."""
+        ctx = signed_in(request)
+        comment, post = await _found(ctx, request)
+        await comments.remove(ctx, comment.id)
+        return see_other(request, "web:post", slug=post.slug, fragment="comments")
+
+
+class CommentRestoration(Endpoint):
+    """/comments/{id}/restore — bring a removed comment back."""
+
+    async def post(self, request: Request) -> Response:
+        """For those who may moderate it; back to the post."""
+        ctx = signed_in(request)
+        comment, post = await _found(ctx, request)
+        await comments.edit(ctx, comment.id, CommentChanges(status=CommentStatus.VISIBLE))
+        return _shown(request, post, comment)
+
+
+async def _found(ctx: Context, request: Request) -> tuple[Comment, Post]:
+    """The comment that the address names, and its post. Raises NotFound."""
+    comment = await comments.get(ctx, request.path_params["id"])
+    return comment, await posts.get(ctx, comment.post_id)
+
+
+def _shown(request: Request, post: Post, comment: Comment) -> Response:
+    return see_other(request, "web:post", slug=post.slug, fragment=f"comment-{comment.id}")

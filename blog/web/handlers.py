@@ -1,0 +1,73 @@
+"""Errors as pages."""
+
+import http
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ExceptionHandler
+
+from blog.errors import BlogError, NotSignedIn
+from blog.http.identity import STRANGER
+from blog.http.statuses import headers_of, status_of
+from blog.web.redirects import sign_in_path
+from blog.web.rendering import page
+
+_WORDS = {
+    400: ("That did not make sense to us", "What your browser sent could not be read. Go back and try once more."),
+    403: ("Not for you, sorry", "You may not do this."),
+    404: ("Nothing on this page", "It may have moved, or been taken down, or the address has a slip in it."),
+    405: ("Not that way", "This page is there, but it does not do what was asked of it."),
+    413: ("Too much at once", "What you sent is larger than we take. Make it shorter and try once more."),
+    500: (
+        "We dropped something",
+        "This is our fault, not yours. It has been noted down, and trying again in a moment may help.",
+    ),
+}
+
+
+async def on_blog_error(request: Request, exc: Exception) -> Response:
+    """Our own errors, by the table of statuses; a stranger who asks for a page of members is sent to sign in first."""
+    if not isinstance(exc, BlogError):
+        raise exc
+    wrong_credentials = getattr(request.state, "identity", STRANGER).error is not None
+    if isinstance(exc, NotSignedIn) and request.method in ("GET", "HEAD") and not wrong_credentials:
+        return RedirectResponse(sign_in_path(request), 303)
+    status = status_of(exc)
+    title = _WORDS.get(status, (exc.title, ""))[0]
+    return _error_page(request, status, title, exc.detail, headers_of(exc))
+
+
+async def on_http_exception(request: Request, exc: Exception) -> Response:
+    """Starlette's: no such route, method not allowed (with its `Allow`), broken form."""
+    if not isinstance(exc, HTTPException):
+        raise exc
+    phrase = http.HTTPStatus(exc.status_code).phrase
+    title, detail = _WORDS.get(exc.status_code, (phrase, exc.detail))
+    return _error_page(request, exc.status_code, title, detail, exc.headers)
+
+
+async def on_disconnect(request: Request, exc: Exception) -> Response:
+    """The client left while sending: nobody reads this answer, and it is no error of ours."""
+    return Response(status_code=400)
+
+
+async def on_crash(request: Request, exc: Exception) -> Response:
+    """A bug of ours: the page says nothing of its cause; the server logs it with the same correlation id."""
+    return _error_page(request, 500, *_WORDS[500])
+
+
+def _error_page(request: Request, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    values = {"error_status": status, "error_title": title, "error_detail": detail}
+    reference = request.state.correlation_id
+    return page(request, "errors/error.html", status, headers=headers, **values, reference=reference)
+
+
+HANDLERS: dict[Any, ExceptionHandler] = {
+    BlogError: on_blog_error,
+    HTTPException: on_http_exception,
+    ClientDisconnect: on_disconnect,
+    Exception: on_crash,
+}

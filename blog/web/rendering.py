@@ -1,0 +1,45 @@
+"""Pages as answers: what every template is given, and what every page says to caches."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from blog.domain import policy
+from blog.errors import BlogError
+from blog.http.forms import Form
+from blog.http.identity import STRANGER
+from blog.http.services import services
+from blog.http.statuses import headers_of, status_of
+from blog.web.redirects import sign_in_path
+
+# A page shows who is signed in: browsers may keep it, but ask again each time, and nobody else keeps it.
+_HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
+
+
+def page(
+    request: Request, template: str, status: int = 200, *, headers: Mapping[str, str] | None = None, **values: Any
+) -> Response:
+    """A template as an answer. `live_cursor` is the place in the event log at which the page was true, if it follows on."""
+    # The state, not `context()`: a page that reports wrong credentials must not stumble over them again.
+    actor = getattr(request.state, "identity", STRANGER).actor
+    shared = {
+        "actor": actor,
+        "may_write": policy.may_write_posts(actor),
+        "live_cursor": None,
+        "sign_in_path": sign_in_path(request),
+    }
+    html = services(request).templates.render(template, **(shared | values))
+    return HTMLResponse(html, status, {**_HEADERS, **(headers or {})})
+
+
+def invalid(request: Request, template: str, form: Form, **values: Any) -> Response:
+    """The form again, with what was typed and a message at each field that needs another look; 422."""
+    return page(request, template, 422, form=form, **values)
+
+
+def refused(request: Request, template: str, form: Form, error: BlogError, **values: Any) -> Response:
+    """The form again after the domain said no: nothing typed is lost, whatever the reason."""
+    form.refuse(error)
+    return page(request, template, status_of(error), headers=headers_of(error), form=form, **values)

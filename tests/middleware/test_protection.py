@@ -1,0 +1,105 @@
+"""What every answer has and every request must pass."""
+
+import re
+
+import pytest
+
+from blog.app import create_app
+from tests.conftest import ORIGIN, PASSWORD, running
+
+SIGN_IN = {"username": "ada", "password": PASSWORD}
+PATHS = ["/", "/nowhere", "/api/v1/posts", "/api/v1/nowhere", "/api/v1/posts/99", "/static/nowhere.css"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_every_answer_has_its_headers(client, path):
+    answer = await client.get(path)
+    assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["x-correlation-id"])
+    assert float(answer.headers["x-process-time"]) >= 0
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "strict-transport-security" not in answer.headers, "not without TLS"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("order-7/3", True), ("x" * 128, True), ("x" * 129, False), ("two words", False), ("é", False)]
+)
+async def test_correlation_id_is_the_requests_own_if_it_is_visible_ascii(client, sent, kept):
+    answer = await client.get("/api/v1/nowhere", headers={"X-Correlation-ID": sent.encode()})
+    assert (answer.headers["x-correlation-id"] == sent) is kept
+    assert answer.json()["correlation_id"] == answer.headers["x-correlation-id"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_head_is_get_without_the_body(client, path):
+    get, head = await client.get(path), await client.head(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, 403), ({"Sec-Fetch-Site": "same-site"}, 403), ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403), ({"Cookie": "session=x"}, 403), ({"Origin": ORIGIN, "Cookie": "session=x"}, 401), ({}, 401),
+        ({"Sec-Fetch-Site": "same-origin", "Cookie": "session=x"}, 401), ({"Sec-Fetch-Site": "none"}, 401),
+        ({"Origin": "https://friend.example", "Sec-Fetch-Site": "cross-site"}, 401),
+    ],
+)  # fmt: skip
+async def test_only_own_and_allowed_pages_may_write(settings, headers, status):
+    app = create_app(settings.model_copy(update={"cors_origins": ("https://friend.example",)}))
+    async with running(app) as client:
+        answer = await client.post("/api/v1/tokens", json=SIGN_IN, headers=headers)
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert (await client.get("/api/v1/posts", headers=headers)).status_code == 200, "reading is free"
+
+
+async def test_unknown_hosts_are_refused_when_hosts_are_named(settings):
+    app = create_app(settings.model_copy(update={"allowed_hosts": ("blog.example.org", "::1")}))
+    async with running(app) as client:
+        for host, status in (
+            ("blog.example.org", 200),
+            ("BLOG.example.org:8000", 200),
+            ("[::1]:8000", 200),
+            ("evil.example", 400),
+        ):
+            assert (await client.get("/api/v1/posts", headers={"Host": host})).status_code == status, host
+
+
+async def test_tls_sites_send_hsts_and_guarded_cookies(settings):
+    app = create_app(settings.model_copy(update={"public_url": "https://blog.example.org"}))
+    async with running(app) as client:
+        assert "max-age" in (await client.get("/api/v1/posts")).headers["strict-transport-security"]
+
+
+async def test_crash_says_nothing_and_still_has_its_headers(settings, monkeypatch):
+    async def crash(*_args):
+        raise RuntimeError("the secret reason")
+
+    monkeypatch.setattr("blog.domain.post_lists.page", crash)
+    monkeypatch.setattr("blog.domain.post_lists.front", crash)
+    app = create_app(settings)
+    async with running(app) as client:
+        client._transport.app = quiet(client._transport.app)
+        for path, kind in (("/api/v1/posts", "application/problem+json"), ("/", "text/html; charset=utf-8")):
+            answer = await client.get(path)
+            assert (answer.status_code, answer.headers["content-type"]) == (500, kind)
+            assert "secret" not in answer.text
+            assert answer.headers["x-correlation-id"] in answer.text
+            assert "content-security-policy" in answer.headers
+
+
+def quiet(app):
+    """Starlette raises a crash again after its answer, for the server's log."""
+
+    async def caught(scope, receive, send):
+        try:
+            await app(scope, receive, send)
+        except RuntimeError:
+            assert scope["type"] == "http"
+
+    return caught

@@ -1,0 +1,63 @@
+"""The command `blog` and real servers, as processes of their own."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def blog(folder: Path, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "blog", *arguments],
+        cwd=folder, env=clean_environment() | environment, input=stdin, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def clean_environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class serving:  # noqa: N801 (a context manager)
+    """`blog serve` until the end of the block, ended as an operator does: by SIGTERM."""
+
+    def __init__(self, folder: Path, port: int, *options: str, **environment: str) -> None:
+        self.log = folder / "log"
+        self._command = [sys.executable, "-m", "blog", "serve", "--port", str(port), *options]
+        self._folder, self._environment = folder, clean_environment() | environment
+
+    def __enter__(self) -> tuple[subprocess.Popen[bytes], Path]:
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(self._command, cwd=self._folder, env=self._environment, stdout=log, stderr=log)
+        return self._process, self.log
+
+    def __exit__(self, *_error: object) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+
+
+def wait_until_up(port: int, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and server.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)  # between two looks, not instead of one
+    raise AssertionError("the server did not come up")
+
+
+def wait_for_line(log: Path, server: subprocess.Popen[bytes], pattern: str) -> str:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and server.poll() is None:
+        if match := re.search(pattern, log.read_text()):
+            return match[1]
+        time.sleep(0.02)
+    raise AssertionError(f"no such line in {log.read_text()}")

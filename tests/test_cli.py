@@ -1,0 +1,147 @@
+"""The command `blog`, as an operator types it."""
+
+import json
+import re
+import signal
+import sqlite3
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.serving import blog, free_port, serving, wait_for_line, wait_until_up
+
+PASSWORD = "a long enough one"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def test_migrate_makes_the_database_and_then_has_nothing_to_do(folder):
+    first, second = blog(folder, "migrate"), blog(folder, "migrate")
+    assert (first.returncode, first.stdout) == (0, "1 migrations applied: 0001\n")
+    assert (second.returncode, second.stdout) == (0, "The database is up to date.\n")
+
+
+def test_accounts_and_tokens_from_a_fresh_folder(folder):
+    made = blog(folder, "user", "create", "ada", "ada@example.org", "--role", "owner", "--password-stdin", stdin=PASSWORD)
+    assert (made.returncode, made.stdout) == (0, "ada is owner.\n")
+    token = blog(folder, "token", "create", "ADA", "--scope", "posts:write", "--scope", "admin")
+    assert token.returncode == 0
+    assert re.fullmatch(r"[\w.-]{60,}\n", token.stdout), "the token alone"
+    invited = blog(folder, "user", "create", "bob", "bob@example.org")
+    assert (invited.returncode, invited.stdout) == (0, "bob is reader.\n")
+    assert blog(folder, "user", "role", "bob", "editor").stdout == "bob is editor.\n"
+    link = blog(folder, "user", "invite", "bob")
+    assert re.fullmatch(r"http://127\.0\.0\.1:8000/set-password/\S+\n", link.stdout)
+    changed = blog(folder, "user", "password", "bob", stdin="another long one\n")
+    assert changed.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["user", "create", "a", "ada@example.org"], "username"),
+        (["user", "create", "ada", "nonsense"], "email"),
+        (["user", "create", "ada", "ada@example.org", "--password-stdin"], "8 to 256"),
+        (["user", "invite", "nobody"], "no such user"),
+        (["token", "create", "nobody"], "no such user"),
+        (["import", "markdown", "nowhere"], "does not exist"),
+        (["serve", "--port", "99999"], "99999"),
+        (["fly"], "No such command"),
+    ],
+)
+def test_mistakes_are_one_clear_line_on_standard_error(folder, arguments, words):
+    result = blog(folder, *arguments)
+    assert result.returncode != 0
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_wrong_settings_are_all_named(folder):
+    result = blog(folder, "migrate", PUBLIC_URL="nonsense", SESSION_DAYS="0")
+    assert result.returncode != 0
+    assert "PUBLIC_URL" in result.stderr
+    assert "SESSION_DAYS" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_taken_name_and_last_owner_are_refused(folder):
+    blog(folder, "user", "create", "ada", "ada@example.org", "--role", "owner")
+    again = blog(folder, "user", "create", "Ada", "other@example.org")
+    assert (again.returncode, "taken" in again.stderr) == (1, True)
+    alone = blog(folder, "user", "role", "ada", "reader")
+    assert (alone.returncode, "only owner" in alone.stderr) == (1, True)
+
+
+def test_check_finds_nothing_on_a_good_blog_and_names_damage(folder):
+    blog(folder, "user", "create", "ada", "ada@example.org", "--role", "owner")
+    assert blog(folder, "check").stdout == "All is well.\n"
+    connection = sqlite3.connect(folder / "blog.db")
+    connection.execute("INSERT INTO slugs VALUES ('lost', 99)")
+    connection.commit()
+    connection.close()
+    found = blog(folder, "check")
+    assert found.returncode == 1
+    assert "A row of slugs refers to a row of posts that is gone" in found.stderr
+
+
+def test_check_asks_for_missing_migrations(folder):
+    sqlite3.connect(folder / "blog.db").close()
+    result = blog(folder, "check")
+    assert (result.returncode, "blog migrate" in result.stderr) == (1, True)
+
+
+def test_routes_lists_every_door(folder):
+    lines = blog(folder, "routes").stdout.splitlines()
+    rows = {line.split()[-1]: line for line in lines}
+    assert "/api/v1/posts/{id:id}" in rows["api:post"]
+    assert "GET HEAD PUT PATCH DELETE" in rows["api:post"]
+    assert rows["live"].startswith("WebSocket")
+    assert "/posts/{slug}" in rows["web:post"]
+
+
+def test_import_ends_with_totals_and_tells_what_was_refused(folder):
+    posts = folder / "site" / "_posts"
+    posts.mkdir(parents=True)
+    (posts / "2020-01-02-good.md").write_text("---\ntitle: Good\nauthor: Ada\n---\nText\n")
+    (posts / "2020-01-03-bad.md").write_text("---\ntitle: [Bad\n---\nText\n")
+    blog(folder, "user", "create", "owner", "owner@example.org", "--role", "owner")
+    dry = blog(folder, "import", "markdown", "site", "--dry-run")
+    assert json.loads(dry.stdout.splitlines()[-1])["posts"] == 1
+    assert sqlite3.connect(folder / "blog.db").execute("SELECT count(*) FROM posts").fetchone() == (0,)
+    result = blog(folder, "import", "markdown", "site")
+    assert result.returncode == 1, "not all was done"
+    totals = json.loads(result.stdout.splitlines()[-1])
+    assert (totals["posts"], totals["authors"], totals["refused"], totals["unchanged"]) == (1, 1, 1, 0)
+    assert re.search(r"2020-01-03-bad\.md:\d+: ", result.stderr)
+    again = json.loads(blog(folder, "import", "markdown", "site").stdout.splitlines()[-1])
+    assert (again["posts"], again["unchanged"]) == (1, 1)
+
+
+def test_serve_makes_a_blog_that_its_owner_can_take(folder):
+    port = free_port()
+    with serving(folder, port) as (server, log):
+        link = wait_for_line(log, server, r"(http://127\.0\.0\.1:\d+/setup/\S+)")
+        wait_until_up(port, server)
+        page = httpx.get(link)
+        assert page.status_code == 200
+        assert "owner" in page.text
+        answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/posts")
+        assert (answer.status_code, answer.json()) == (200, {"items": [], "next": None})
+        assert "server" not in answer.headers
+    assert server.returncode in (0, -signal.SIGTERM)
+    assert (folder / "blog.db").exists()
+    assert "Traceback" not in log.read_text()
+
+
+def test_demo_serves_posts_from_a_folder_that_goes(folder):
+    port = free_port()
+    with serving(folder, port, "--demo") as (server, _log):
+        wait_until_up(port, server)
+        titles = [item["title"] for item in httpx.get(f"http://127.0.0.1:{port}/api/v1/posts").json()["items"]]
+        assert titles == ["Welcome", "Code and tables"]
+    assert [path.name for path in folder.iterdir() if path.name != "log"] == []
