@@ -100,24 +100,39 @@ class Transaction(UpstreamTransaction):
             await connection.__aexit__()
 
     async def _abandon(self, connection: UpstreamConnection, backend: Any) -> None:
-        with contextlib.suppress(Exception, asyncio.CancelledError):
-            await backend.rollback()
-        self._transaction = None
-        await connection.__aexit__()
+        try:
+            with contextlib.suppress(Exception):  # the error that led here is the one to tell of
+                await backend.rollback()
+        finally:
+            self._transaction = None
+            await connection.__aexit__()
 
 
 class Database(UpstreamDatabase):
     """The database of one blog.
 
-    Options: `readers` connections that read at the same time; `acquire_timeout` and `busy_timeout` in seconds;
-    `synchronous`, SQLite's pragma. Raises `blog.errors.Unavailable` when the database cannot serve for the moment.
+    `readers` connections read at the same time; `acquire_timeout` is how long, in seconds, a task waits for one, and
+    `busy_timeout` for the lock of another process; `synchronous` is SQLite's pragma. Raises ValueError for a URL or an
+    option that cannot be; `blog.errors.Unavailable` when the database cannot serve for the moment; `UniqueViolation`.
+
+    Each callable in `on_query` is told the SQL text of each statement before it runs.
     """
 
     SUPPORTED_BACKENDS = {"sqlite": "blog.db.sqlite:SQLiteBackend"}  # noqa: RUF012 (upstream's own class attribute)
 
-    def __init__(self, url: str, **options: Any) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        readers: int = 4,
+        acquire_timeout: float = 10.0,
+        busy_timeout: float = 10.0,
+        synchronous: str = "FULL",
+    ) -> None:
         self.on_query: list[Callable[[str], None]] = []
-        super().__init__(url, **options)
+        super().__init__(
+            url, readers=readers, acquire_timeout=acquire_timeout, busy_timeout=busy_timeout, synchronous=synchronous
+        )
         self._backend.on_query = self.on_query
 
     def connection(self) -> UpstreamConnection:
@@ -152,3 +167,10 @@ class Database(UpstreamDatabase):
     def iterate(self, query: Any, values: dict[Any, Any] | None = None) -> AsyncGenerator[Mapping[Any, Any], None]:
         """Not here: upstream holds the task's connection and its lock for as long as the caller takes."""
         raise TypeError("read keyset pages with fetch_all instead")
+
+    def _get_backend(self) -> str:
+        try:
+            return self.SUPPORTED_BACKENDS[self.url.dialect]
+        except KeyError:
+            known = ", ".join(self.SUPPORTED_BACKENDS)
+            raise ValueError(f"no database of the kind {self.url.dialect!r} is supported, only {known}") from None

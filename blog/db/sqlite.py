@@ -21,12 +21,40 @@ from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.engine.cursor import CursorResultMetaData
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.dml import Insert, UpdateBase
+from sqlalchemy.sql.elements import TextClause
 
 from blog.db.database import UniqueViolation, to_the_end
 from blog.db.statements import StatementCache
 from blog.errors import Unavailable
 
-_GONE = "The database cannot be used for the moment ({}): try again; if it stays so, look at the server's disk and log"
+_LOCKED = "The database is locked: try again; if it stays so, end the other process that writes to it"
+_DAMAGED = "The file of the database is damaged, or is not a database: restore a backup"
+_FORBIDDEN = "The database cannot be written: let the server's user write to the file and to its folder"
+# By SQLite's primary result codes. Any other is a fault in a statement: ours, and nothing that waiting would mend.
+_ADVICE = {
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_PROTOCOL: _LOCKED,
+    sqlite3.SQLITE_FULL: "The disk of the database is full: free some space on it",
+    sqlite3.SQLITE_READONLY: _FORBIDDEN,
+    sqlite3.SQLITE_PERM: _FORBIDDEN,
+    sqlite3.SQLITE_CANTOPEN: "The database cannot be opened: check that its folder exists and that the server may write to it",
+    sqlite3.SQLITE_IOERR: "The disk of the database fails: try again; if it stays so, check the disk and the server's log",
+    sqlite3.SQLITE_NOMEM: "The server is short of memory: try again; if it stays so, give it more",
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+}
+
+
+def path_of(url: str) -> str:
+    """The file that `sqlite:///FILE` names, taken as it stands. Raises ValueError when it names none or has options.
+
+    One reading for the application and for migrations: `databases` decodes %20, SQLAlchemy does not.
+    """
+    path = url.removeprefix("sqlite:///")
+    if path in (url, "", ":memory:") or "?" in path:
+        raise ValueError("give the path of a file, without options, such as sqlite:///blog.db")
+    return path
 
 
 class Pool:
@@ -37,29 +65,39 @@ class Pool:
         self._idle: list[aiosqlite.Connection] = []
         self._all: set[aiosqlite.Connection] = set()
         self._writer: aiosqlite.Connection | None = None
-        self._stopping: list[asyncio.Future[Any]] = []  # threads of dropped connections on their way out
+        self._suspects: set[aiosqlite.Connection] = set()
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Open the writer: fails at start, not at the first request. Locks belong to the running event loop."""
         self._slots, self._write_lock = asyncio.Semaphore(self._size), asyncio.Lock()
-        self._writer = await self._connect()
+        try:
+            await to_the_end(self._reopen_writer())
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Close all; an open one would keep its thread, and with it the process, alive."""
-        connections, self._all, self._idle, self._writer = self._all, set(), [], None
-        for connection in connections:
-            with contextlib.suppress(Exception):
-                await connection.close()
-        await asyncio.gather(*self._stopping, return_exceptions=True)
+        for connection in tuple(self._all):
+            self._drop(connection)
+        self._idle, self._writer = [], None
+        await to_the_end(self._closed())
+
+    async def _closed(self) -> None:
+        await asyncio.gather(*self._closing)
 
     async def reader(self) -> aiosqlite.Connection:
         """A connection that only reads. Raises Unavailable when all are busy for too long."""
         await self._in_time(self._slots.acquire())
         try:
             # The loop: a caller cancelled while connecting leaves the new connection idle for somebody else.
-            while not self._idle:
+            while True:
+                while self._idle:
+                    if _is_clean(connection := self._idle.pop()):
+                        return connection
+                    self._drop(connection)
                 await to_the_end(self._add_reader())
-            return self._idle.pop()
         except BaseException:
             self._slots.release()
             raise
@@ -68,18 +106,18 @@ class Pool:
         self._idle.append(await self._connect("PRAGMA query_only=ON"))
 
     def give_back_reader(self, connection: aiosqlite.Connection) -> None:
-        """Idle again; a broken one is dropped."""
-        if connection.in_transaction:
-            self._drop(connection)
-        else:
+        """Idle again; one that met trouble is closed, and the next reader opens another."""
+        if self._is_fit(connection):
             self._idle.append(connection)
+        else:
+            self._drop(connection)
         self._slots.release()
 
     async def writer(self) -> aiosqlite.Connection:
         """The connection that writes, for this task alone. Raises Unavailable when others write for too long."""
         await self._in_time(self._write_lock.acquire())
         try:
-            while self._writer is None:
+            while self._writer is None or not _is_clean(self._writer):
                 await to_the_end(self._reopen_writer())
             return self._writer
         except BaseException:
@@ -87,19 +125,31 @@ class Pool:
             raise
 
     async def _reopen_writer(self) -> None:
+        if self._writer is not None:
+            self._drop(self._writer)
+        self._writer = None
         self._writer = await self._connect()
 
     def give_back_writer(self, connection: aiosqlite.Connection) -> None:
-        """Free for the next task; one with a transaction that could not be ended is dropped, which rolls it back."""
-        if connection.in_transaction:
+        """Free for the next task; one that met trouble is closed, which also rolls back what it could not end."""
+        if not self._is_fit(connection):
             self._drop(connection)
             self._writer = None
         self._write_lock.release()
 
+    def suspect(self, connection: aiosqlite.Connection) -> None:
+        """It met trouble with its file: close it when it comes back, a new one may do better."""
+        self._suspects.add(connection)
+
+    def _is_fit(self, connection: aiosqlite.Connection) -> bool:
+        return connection in self._all and connection not in self._suspects and _is_clean(connection)
+
     def _drop(self, connection: aiosqlite.Connection) -> None:
         self._all.discard(connection)
-        if stopping := connection.stop():
-            self._stopping.append(stopping)
+        self._suspects.discard(connection)
+        closing = asyncio.ensure_future(_close(connection))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     async def _connect(self, *more: str) -> aiosqlite.Connection:
         with translated():
@@ -120,7 +170,26 @@ class Pool:
             async with asyncio.timeout(self._timeout):
                 await step
         except TimeoutError:
-            raise Unavailable(_GONE.format("all its connections are busy")) from None
+            raise Unavailable("All connections to the database are busy: try again") from None
+
+
+def _is_clean(connection: aiosqlite.Connection) -> bool:
+    """Open, and in no transaction."""
+    try:
+        return not connection.in_transaction
+    except (ValueError, sqlite3.ProgrammingError):  # closed
+        return False
+
+
+async def _close(connection: aiosqlite.Connection) -> None:
+    with contextlib.suppress(Exception):  # it is given up in any case
+        await connection.close()
+
+
+def advice(error: BaseException | None) -> str | None:
+    """What to do about an error of SQLite, as a sentence; None when it is a fault in the statement."""
+    todo = _ADVICE.get(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF)
+    return f"{todo} ({error})" if todo else None
 
 
 def _open_and_close(path: str) -> None:
@@ -137,11 +206,10 @@ def translated() -> Iterator[None]:
             table, _, column = str(error).rpartition(": ")[2].split(",")[0].partition(".")
             raise UniqueViolation(table, column) from error
         raise
-    except sqlite3.OperationalError as error:
-        # SQLITE_ERROR is a fault in our SQL; every other code is the state of the file or of its disk.
-        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR:
+    except sqlite3.DatabaseError as error:
+        if (todo := advice(error)) is None:
             raise
-        raise Unavailable(_GONE.format(error)) from error
+        raise Unavailable(todo) from error
 
 
 class SQLiteConnection(ConnectionBackend):
@@ -177,20 +245,25 @@ class SQLiteConnection(ConnectionBackend):
         return rows[0] if rows else None
 
     async def execute(self, query: ClauseElement) -> Any:
-        """The new id of an INSERT, else the number of rows changed. (SQLite reports a stale id for other statements.)"""
+        """The new id of an INSERT, None when it inserted nothing; of other statements the number of rows changed.
+
+        SQLite reports an old id for all that insert nothing. For a value of the row itself: RETURNING and `fetch_val`.
+        """
         statement, arguments = self._statements.compile(query)
 
         async def run() -> Any:
-            self._tell(statement.sql)
+            self.tell(statement.sql)
             with translated():
                 async with connection.execute(statement.sql, arguments) as cursor:
-                    return cursor.lastrowid if isinstance(query, Insert) else cursor.rowcount
+                    if not _inserts(query):
+                        return cursor.rowcount
+                    return cursor.lastrowid if cursor.rowcount or cursor.description else None
 
         async with self._physical(query) as connection:
             return await to_the_end(run())
 
     async def execute_many(self, queries: list[ClauseElement]) -> None:
-        """One after the other."""
+        """One after the other; all or nothing only inside a transaction."""
         for query in queries:
             await self.execute(query)
 
@@ -206,31 +279,52 @@ class SQLiteConnection(ConnectionBackend):
         return self.held
 
     async def _fetch(self, connection: aiosqlite.Connection, sql: str, arguments: list[Any]) -> tuple[list[Any], Any]:
-        self._tell(sql)
+        self.tell(sql)
         with translated():
             async with connection.execute(sql, arguments) as cursor:
                 return list(await cursor.fetchall()), cursor.description
 
     @contextlib.asynccontextmanager
     async def _physical(self, query: ClauseElement) -> AsyncIterator[aiosqlite.Connection]:
+        give_back: Callable[[aiosqlite.Connection], None] | None = None
         if self.held is not None:
-            yield self.held
-        elif isinstance(query, UpdateBase) or not query.is_selectable:
-            connection = await self._pool.writer()
-            try:
-                yield connection
-            finally:
-                self._pool.give_back_writer(connection)
+            connection = self._begun(self.held)
+        elif _writes(query):
+            connection, give_back = await self._pool.writer(), self._pool.give_back_writer
         else:
-            connection = await self._pool.reader()
-            try:
-                yield connection
-            finally:
-                self._pool.give_back_reader(connection)
+            connection, give_back = await self._pool.reader(), self._pool.give_back_reader
+        try:
+            yield connection
+        except Unavailable:
+            self._pool.suspect(connection)
+            raise
+        finally:
+            if give_back is not None:
+                give_back(connection)
 
-    def _tell(self, sql: str) -> None:
+    def _begun(self, held: aiosqlite.Connection) -> aiosqlite.Connection:
+        if _is_clean(held):
+            # SQLite ends a transaction by itself when its disk is full or fails; what follows must not be kept alone.
+            raise Unavailable("The database undid this change, its disk may be full: try again")
+        return held
+
+    def tell(self, sql: str) -> None:
+        """Tell those who listen to the statements of this database."""
         for listener in self._on_query:
             listener(sql)
+
+
+def _writes(query: ClauseElement) -> bool:
+    """Only what cannot write may go to a reader; of texts, those that begin with SELECT."""
+    if isinstance(query, TextClause):
+        return not query.text.lstrip().upper().startswith("SELECT")
+    return isinstance(query, UpdateBase) or not query.is_selectable
+
+
+def _inserts(query: ClauseElement) -> bool:
+    if isinstance(query, TextClause):
+        return query.text.lstrip().upper().startswith(("INSERT", "REPLACE"))
+    return isinstance(query, Insert)
 
 
 class SQLiteTransaction(TransactionBackend):
@@ -265,12 +359,18 @@ class SQLiteTransaction(TransactionBackend):
     async def rollback(self) -> None:
         """Undo it."""
         try:
-            if self._physical is not None and self._physical.in_transaction:
-                await self._run("ROLLBACK" if self._is_root else f"ROLLBACK TO {self._savepoint}")
+            if self._physical is None or _is_clean(self._physical):
+                return
+            if self._is_root:
+                await self._run("ROLLBACK")
+            else:  # ROLLBACK TO alone would leave the savepoint open
+                await self._run(f"ROLLBACK TO {self._savepoint}")
+                await self._run(f"RELEASE {self._savepoint}")
         finally:
             self._give_back()
 
     async def _run(self, sql: str) -> None:
+        self._connection.tell(sql)
         with translated():
             await to_the_end(self._held().execute_fetchall(sql))
 
@@ -304,10 +404,9 @@ class SQLiteBackend(DatabaseBackend):
         busy_timeout: float = 10.0,
         synchronous: str = "FULL",
     ) -> None:
-        url = DatabaseURL(database_url)
-        self._path = url.database
-        if not self._path or self._path == ":memory:" or url.options:
-            raise ValueError("give the path of a file, without options, such as sqlite:///blog.db")
+        self._path = path_of(str(database_url))
+        if readers < 1 or synchronous not in ("OFF", "NORMAL", "FULL", "EXTRA"):
+            raise ValueError("give at least 1 reader, and OFF, NORMAL, FULL or EXTRA for synchronous")
         pragmas = (
             f"PRAGMA busy_timeout={int(busy_timeout * 1000)}",
             "PRAGMA journal_mode=WAL",
@@ -352,23 +451,37 @@ class CommitPoller:
 
     async def open(self) -> None:
         """Open a connection of its own. Raises Unavailable."""
-        with translated():
-            self._connection = await aiosqlite.connect(self._path, isolation_level=None)
-            self._seen = await self._version()
+        try:
+            await to_the_end(self._open())
+        except BaseException:
+            await self.close()
+            raise
 
     async def wait(self, timeout: float) -> None:
-        """Return after the next commit, or after `timeout` seconds."""
-        with contextlib.suppress(TimeoutError), translated():
+        """Return after the next commit since the last call, or after `timeout` seconds."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 # SQLite tells nobody of a commit: asking is all there is.
-                while (version := await to_the_end(self._version())) == self._seen:  # noqa: ASYNC110
+                while (version := await to_the_end(self._poll())) == self._seen:  # noqa: ASYNC110
                     await asyncio.sleep(self._every)
                 self._seen = version
 
     async def close(self) -> None:
         """Close the connection."""
-        if self._connection is not None:
-            await self._connection.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await to_the_end(_close(connection))
+
+    async def _open(self) -> None:
+        with translated():
+            self._connection = await aiosqlite.connect(self._path, isolation_level=None)
+            self._seen = await self._version()
+
+    async def _poll(self) -> int | None:
+        try:
+            return await self._version()
+        except sqlite3.Error:
+            return self._seen  # no news; whoever reads the tables meets the same trouble and tells of it
 
     async def _version(self) -> int:
         if self._connection is None:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from blog.db import migration
+from blog.db import migration, search
 from blog.errors import Unavailable
 
 
@@ -57,3 +57,30 @@ def test_migration_that_fails_leaves_no_trace(tmp_path, monkeypatch):
 def test_file_that_cannot_be_opened_is_named(tmp_path):
     with pytest.raises(Unavailable, match=r"nowhere/blog\.db"):
         migration.upgrade(f"sqlite:///{tmp_path}/nowhere/blog.db")
+
+
+def test_asking_what_is_pending_makes_no_file(tmp_path):
+    assert migration.pending(f"sqlite:///{tmp_path / 'new.db'}") == ["0001"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_asking_what_is_pending_does_not_wait_for_a_writer(database_url):
+    holder = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    assert migration.pending(database_url) == []
+    holder.execute("ROLLBACK")
+    holder.close()
+
+
+def test_migrated_index_is_the_one_that_search_declares(migrated_file):
+    connection = sqlite3.connect(migrated_file)
+    ((migrated,),) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'posts_fts'").fetchall()
+    connection.close()
+    assert migrated == search.CREATE
+
+
+def test_file_that_is_no_database_is_named(tmp_path):
+    (tmp_path / "blog.db").write_bytes(b"no database " * 1000)
+    for ask in (migration.upgrade, migration.pending):
+        with pytest.raises(Unavailable, match=r"restore a backup.*blog\.db"):
+            ask(f"sqlite:///{tmp_path}/blog.db")

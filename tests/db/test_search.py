@@ -62,3 +62,31 @@ async def test_index_follows_the_post(indexed):
 @given(text=st.text(max_size=60))
 async def test_no_text_is_an_error(indexed, text):
     await found(indexed, text)
+
+
+@pytest.mark.parametrize("text", ["_", "___ --", "。", "\u200b"])
+async def test_text_without_a_word_asks_nothing(db, text):
+    assert search.matching(db, text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "segmented"),
+    [
+        ("人々", ["人", "々"]), ("か\u3099", ["が"]), ("ｶﾅ", ["ｶ", "ﾅ"]), ("Tokyo東京2026", ["Tokyo", "東", "京", "2026"]),
+        ("한국어 블로그", ["한국어", "블로그"]), ("\U00020bb7野家", ["\U00020bb7", "野", "家"]), ("crème", ["crème"]),
+    ],
+)  # fmt: skip
+def test_ideographs_and_kana_stand_alone(text, segmented):
+    assert search.segment(text).split() == segmented
+
+
+async def test_only_the_first_terms_count_and_only_the_last_word_is_a_beginning(indexed):
+    assert await found(indexed, " ".join(["loom"] * search.MOST_TERMS + ["absent"])) == [4, 1]
+    assert await found(indexed, " ".join(["loo"] + ["loom"] * search.MOST_TERMS)) == []
+    assert await found(indexed, "loo -") == []
+
+
+async def test_matches_join_and_count(indexed):
+    matches = search.matching(indexed, "loom")
+    joined = sa.select(sa.func.count()).select_from(matches)
+    assert await indexed.fetch_val(joined) == 2

@@ -1,0 +1,405 @@
+"""The SQLite backend: its connections, its errors, and what cancellation may not do to it."""
+
+import asyncio
+import datetime as dt
+import sqlite3
+import subprocess
+import sys
+import threading
+
+import aiosqlite
+import anyio
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from blog.db import migration, sqlite, tables
+from blog.db.database import Database, to_the_end
+from blog.errors import Unavailable
+
+facts, tags = tables.facts, tables.tags
+READERS = 3
+
+
+@pytest.fixture
+async def small(database_url):
+    async with Database(database_url, readers=READERS, acquire_timeout=5) as db:
+        yield db
+
+
+async def names(db):
+    return {row["name"] for row in await db.fetch_all(sa.select(facts.c.name))} - {"event_epoch"}
+
+
+def fact(name):
+    return facts.insert().values(name=name, value="")
+
+
+async def all_connections(db):
+    """The writer and every reader, taken at the same time."""
+    pool = db._backend._pool
+    readers = [await pool.reader() for _ in range(READERS)]
+    writer = await pool.writer()
+    for reader in readers:
+        pool.give_back_reader(reader)
+    pool.give_back_writer(writer)
+    return [writer, *readers]
+
+
+async def is_whole(db):
+    """Every connection can be taken, and none has a transaction open."""
+    async with asyncio.timeout(5):
+        connections = await all_connections(db)
+    return len(set(connections)) == READERS + 1 and not any(connection.in_transaction for connection in connections)
+
+
+def threads_end(before):
+    """Those started since then, but for anyio's own workers, end: an open one would keep the process alive."""
+    started = [thread for thread in set(threading.enumerate()) - before if "AnyIO" not in thread.name]
+    for thread in started:
+        thread.join(5)
+    return not any(thread.is_alive() for thread in started)
+
+
+# Connections
+
+
+async def test_every_connection_has_the_pragmas(small):
+    for connection in await all_connections(small):
+        for pragma, expected in (("foreign_keys", 1), ("journal_mode", "wal"), ("synchronous", 2), ("temp_store", 2)):
+            ((value,),) = await connection.execute_fetchall(f"PRAGMA {pragma}")
+            assert value == expected, pragma
+
+
+async def test_only_the_writer_writes(small):
+    _, *readers = await all_connections(small)
+    for reader in readers:
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            await reader.execute_fetchall("DELETE FROM facts")
+
+
+async def test_text_that_selects_does_not_wait_for_the_writer(database_url):
+    async with Database(database_url, acquire_timeout=0.05) as db, db.transaction():
+        assert await asyncio.create_task(db.fetch_val("SELECT count(*) FROM facts")) == 1
+        with pytest.raises(Unavailable, match="busy"):
+            await asyncio.create_task(db.execute("DELETE FROM facts"))
+
+
+async def test_more_tasks_than_readers_take_turns(small):
+    seen = await asyncio.gather(*(small.fetch_val(sa.select(sa.func.count()).select_from(facts)) for _ in range(40)))
+    assert seen == [1] * 40
+    assert len(small._backend._pool._all) <= READERS + 1
+
+
+async def test_connection_that_was_closed_is_replaced(small):
+    for connection in await all_connections(small):
+        await connection.close()
+    await small.execute(fact("a"))
+    assert await names(small) == {"a"}
+    assert await is_whole(small)
+
+
+async def test_connection_that_closes_within_a_transaction_frees_the_writer(small):
+    with pytest.raises((Unavailable, ValueError)):
+        async with small.transaction():
+            await small.execute(fact("lost"))
+            await small.connection().raw_connection.close()
+            await small.execute(fact("lost too"))
+    await small.execute(fact("kept"))
+    assert await names(small) == {"kept"}
+    assert await is_whole(small)
+
+
+async def test_disconnect_ends_every_thread(database_url):
+    before = set(threading.enumerate())
+    async with Database(database_url) as db:
+        await asyncio.gather(*(db.fetch_all(sa.select(facts)) for _ in range(8)))
+        assert set(threading.enumerate()) - before
+    assert threads_end(before)
+
+
+async def test_database_can_be_connected_again(database_url):
+    db = Database(database_url)
+    for name in ("a", "b"):
+        async with db:
+            await db.execute(fact(name))
+    async with db:
+        assert await names(db) == {"a", "b"}
+
+
+def test_many_processes_connect_to_a_new_file_at_once(tmp_path):
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    migration.upgrade(url)
+    program = (
+        "import asyncio, sys\nfrom blog.db.database import Database\n"
+        "async def main():\n    async with Database(sys.argv[1]) as db:\n"
+        "        await db.execute('INSERT INTO facts VALUES (:name, :name)', {'name': sys.argv[2]})\n"
+        "asyncio.run(main())"
+    )
+    started = [subprocess.Popen([sys.executable, "-c", program, url, str(number)]) for number in range(6)]
+    assert [process.wait(60) for process in started] == [0] * 6
+
+
+# What a statement returns
+
+
+async def test_insert_that_inserts_nothing_has_no_id(db):
+    assert await db.execute(tags.insert().values(name="a", name_key="a")) == 1
+    again = insert(tags).values(name="a", name_key="a").on_conflict_do_nothing()
+    assert await db.execute(again) is None
+    assert await db.execute("INSERT INTO tags (name, name_key) VALUES ('b', 'b')") == 2
+    assert await db.fetch_val(tags.insert().values(name="c", name_key="c").returning(tags.c.name)) == "c"
+
+
+async def test_each_sql_text_is_told(db):
+    told: list[str] = []
+    db.on_query.append(told.append)
+    await db.execute_many(tags.insert(), [{"name": name, "name_key": name} for name in "xy"])
+    for wanted in ((1,), (1, 2), (3,)):
+        rows = await db.fetch_all(sa.select(tags.c.name).where(tags.c.id.in_(wanted)).order_by(tags.c.id))
+        assert [row["name"] for row in rows] == ["xy"[number - 1] for number in wanted if number < 3]
+    assert [text.split()[0] for text in told] == ["INSERT", "INSERT", "SELECT", "SELECT", "SELECT"]
+
+
+async def test_one_statement_serves_other_values(db):
+    for name in ("a", "b"):
+        await db.execute(fact(name))
+        assert (await db.fetch_one(sa.select(facts).where(facts.c.name == name)))["name"] == name
+    assert await db.fetch_one(sa.select(facts).where(facts.c.name == "c")) is None
+
+
+async def test_iterate_is_refused_with_a_reason(db):
+    with pytest.raises(TypeError, match="keyset"):
+        db.iterate(sa.select(facts))
+
+
+async def test_instants_are_aware_and_in_utc(db):
+    summer = dt.datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=dt.timezone(dt.timedelta(hours=5, minutes=30)))
+    user = {"username": "ada", "username_key": "ada", "name": "Ada", "role": "author"}
+    await db.execute(tables.users.insert().values(user | {"created_at": summer, "updated_at": summer}))
+    row = await db.fetch_one(sa.select(tables.users.c.created_at, tables.users.c.password_set_at))
+    assert (row["created_at"], row["created_at"].tzinfo, row["password_set_at"]) == (summer, dt.UTC, None)
+    with pytest.raises(ValueError, match="naive"):
+        await db.execute(tables.users.update().values(updated_at=dt.datetime(2026, 7, 1)))  # noqa: DTZ001
+
+
+async def test_savepoint_that_was_undone_is_not_left_open(db):
+    async with db.transaction():
+        undone = await db.transaction()
+        await undone.rollback()
+        with pytest.raises(sqlite3.OperationalError, match="no such savepoint"):
+            await db.connection().raw_connection.execute_fetchall(f"RELEASE savepoint_{sqlite.SQLiteTransaction._savepoints}")
+
+
+# Errors
+
+
+async def test_full_disk_is_named_and_undoes_the_whole_transaction(small):
+    async with small.transaction():
+        ((pages,),) = await small.connection().raw_connection.execute_fetchall("PRAGMA page_count")
+        await small.connection().raw_connection.execute_fetchall(f"PRAGMA max_page_count={pages}")
+    big = facts.insert().values(name="big", value="x" * 100_000)
+    with pytest.raises(Unavailable, match="free some space"):
+        async with small.transaction():
+            await small.execute(fact("first"))
+            await small.execute(big)
+    assert await names(small) == set()
+    await small.execute(big)  # the connection that met trouble was replaced, and with it the limit
+    assert await names(small) == {"big"}
+    assert await is_whole(small)
+
+
+async def test_nothing_is_kept_after_the_database_ended_the_transaction(small):
+    with pytest.raises(Unavailable, match="undid"):
+        async with small.transaction():
+            await small.execute(fact("first"))
+            await small.connection().raw_connection.execute_fetchall("ROLLBACK")  # as SQLite does when its disk fails
+            await small.execute(fact("second"))
+    assert await names(small) == set()
+    assert await is_whole(small)
+
+
+async def test_file_that_may_not_be_written_is_named(small):
+    writer, *_ = await all_connections(small)
+    await writer.execute_fetchall("PRAGMA query_only=ON")  # the same code as for a file without write permission
+    with pytest.raises(Unavailable, match="let the server's user write"):
+        await small.execute(fact("a"))
+
+
+@pytest.mark.parametrize("content", [b"no database " * 1000, None])
+async def test_what_is_no_database_is_named(tmp_path, content):
+    path = tmp_path / "blog.db"
+    path.mkdir() if content is None else path.write_bytes(content)
+    before = set(threading.enumerate())
+    with pytest.raises(Unavailable, match=r"cannot be opened|is not a database"):
+        await Database(f"sqlite:///{path}").connect()
+    assert threads_end(before)
+
+
+async def test_fault_in_a_statement_is_no_outage(db):
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        await db.fetch_all("SELECT * FROM nowhere")
+
+
+async def test_begin_that_fails_gives_the_writer_back(database_url):
+    holder = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
+    async with Database(database_url, readers=READERS, busy_timeout=0.01) as db:
+        holder.execute("BEGIN IMMEDIATE")
+        for _ in range(5):
+            with pytest.raises(Unavailable, match="locked"):
+                await db.transaction().start()
+        holder.execute("ROLLBACK")
+        assert await is_whole(db)
+    holder.close()
+
+
+@pytest.mark.parametrize("url", ["postgresql://localhost/blog", "mysql://localhost/blog"])
+def test_other_databases_are_refused_by_name(url):
+    with pytest.raises(ValueError, match=url.partition(":")[0]):
+        Database(url)
+
+
+@pytest.mark.parametrize("options", [{"readers": 0}, {"synchronous": "MAYBE"}])
+def test_options_that_cannot_be_are_refused(database_url, options):
+    with pytest.raises(ValueError, match="give at least"):
+        Database(database_url, **options)
+
+
+@pytest.mark.parametrize("name", ["my%20blog.db", "my blog.db", "a#b.db", "日記.db"])
+async def test_application_and_migrations_mean_the_same_file(tmp_path, name):
+    url = f"sqlite:///{tmp_path / name}"
+    migration.upgrade(url)
+    async with Database(url) as db:
+        assert await db.fetch_val(sa.select(sa.func.count()).select_from(facts)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+# Cancellation
+
+
+async def work(db):
+    """Every kind of step: two savepoints, one of them undone, a snapshot, single statements."""
+    async with db.snapshot():
+        await db.fetch_all(sa.select(facts))
+    async with db.transaction():
+        await db.execute(fact("outer"))
+        async with db.transaction():
+            await db.execute(fact("inner"))
+        undone = await db.transaction()
+        await db.execute(fact("never"))
+        await undone.rollback()
+        await db.fetch_all(sa.select(facts))
+    await db.execute(facts.delete().where(facts.c.name != "event_epoch"))
+
+
+class CancelAt:
+    """Cancels the task that takes the n-th step of a driver, once or as often as it takes steps from then on."""
+
+    def __init__(self, step, *, again):
+        self.step, self.again, self.seen = step, again, 0
+
+    async def __call__(self, step):
+        self.seen += 1
+        if self.seen == self.step or (self.again and self.seen > self.step):
+            asyncio.current_task().cancel()
+        return await to_the_end(step)
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_no_step_can_be_cancelled_so_that_something_is_lost(small, monkeypatch, again):
+    allowed = [set(), {"outer", "inner"}]
+    for step in range(1, 100):
+        cancel = CancelAt(step, again=again)
+        monkeypatch.setattr(sqlite, "to_the_end", cancel)
+        (result,) = await asyncio.gather(asyncio.create_task(work(small)), return_exceptions=True)
+        monkeypatch.setattr(sqlite, "to_the_end", to_the_end)
+        assert await names(small) in allowed, step
+        assert await is_whole(small), step
+        if cancel.seen < step:
+            break
+        assert isinstance(result, asyncio.CancelledError), step
+        await small.execute(facts.delete().where(facts.c.name != "event_epoch"))
+    assert result is None
+    assert step > 12, "the steps were counted"
+
+
+async def test_waiting_for_the_writer_can_be_cancelled(small):
+    async with small.transaction():
+        waiting = [asyncio.create_task(work(small)) for _ in range(5)]
+        with anyio.move_on_after(0.05):
+            await asyncio.wait(waiting)
+        for task in waiting:
+            task.cancel()
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert all(isinstance(result, asyncio.CancelledError) for result in results)
+    assert await is_whole(small)
+
+
+async def test_opening_and_closing_can_be_cancelled(database_url, monkeypatch):
+    before = set(threading.enumerate())
+    for step in range(1, 6):
+        db = Database(database_url)
+        monkeypatch.setattr(sqlite, "to_the_end", CancelAt(step, again=False))
+
+        async def life(db=db):
+            try:
+                async with db:
+                    await db.fetch_all(sa.select(facts))
+                    watcher = db.watcher()
+                    await watcher.open()
+                    await watcher.close()
+            finally:
+                await db.disconnect()
+
+        await asyncio.gather(asyncio.create_task(life()), return_exceptions=True)
+    assert threads_end(before)
+
+
+# The watcher
+
+
+@pytest.fixture
+async def watcher(db):
+    watcher = db.watcher()
+    await watcher.open()
+    yield watcher
+    await watcher.close()
+
+
+async def waits(watcher, timeout):
+    started = asyncio.get_running_loop().time()
+    await watcher.wait(timeout)
+    return asyncio.get_running_loop().time() - started
+
+
+async def test_watcher_waits_for_its_time_when_nothing_happens(watcher):
+    assert await waits(watcher, 0.1) >= 0.09
+
+
+async def test_commit_between_two_waits_is_not_missed(db, watcher):
+    await db.execute(fact("a"))
+    assert await waits(watcher, 30) < 5
+    assert await waits(watcher, 0.1) >= 0.09, "told once"
+
+
+async def test_watcher_wakes_on_the_commit_of_another_process(database_url, watcher):
+    program = "import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as c: c.execute(\"INSERT INTO facts VALUES ('x', '')\")"
+    await anyio.run_process([sys.executable, "-c", program, database_url.removeprefix("sqlite:///")])
+    assert await waits(watcher, 30) < 5
+
+
+async def test_commit_is_not_lost_when_waiting_is_cancelled(db, watcher):
+    await db.execute(fact("a"))
+    task = asyncio.create_task(watcher.wait(30))
+    await asyncio.sleep(0)
+    task.cancel()
+    assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError)
+    assert await waits(watcher, 30) < 5
+
+
+async def test_trouble_with_the_file_is_no_news(watcher, monkeypatch):
+    async def fail(*_args):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(aiosqlite.Connection, "execute_fetchall", fail)
+    assert await waits(watcher, 0.1) >= 0.09
