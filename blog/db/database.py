@@ -118,7 +118,7 @@ class Database(UpstreamDatabase):
     Each callable in `on_query` is told the SQL text of each statement before it runs.
     """
 
-    SUPPORTED_BACKENDS = {"sqlite": "blog.db.sqlite:SQLiteBackend"}  # noqa: RUF012 (upstream's own class attribute)
+    SUPPORTED_BACKENDS = {"sqlite": "blog.db.sqlite.backend:SQLiteBackend"}  # noqa: RUF012 (upstream's own class attribute)
 
     def __init__(
         self,

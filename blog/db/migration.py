@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from blog.db.sqlite import advice, path_of
+from blog.db.sqlite.backend import path_of
+from blog.db.sqlite.errors import advice
 from blog.errors import Unavailable
 
 if TYPE_CHECKING:

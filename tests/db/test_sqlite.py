@@ -13,8 +13,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from blog.db import migration, sqlite, tables
+from blog.db import migration, tables
 from blog.db.database import Database, to_the_end
+from blog.db.sqlite import connection, pool, watcher
+from blog.db.sqlite.connection import SQLiteTransaction
 from blog.errors import Unavailable
 
 facts, tags = tables.facts, tables.tags
@@ -188,7 +190,7 @@ async def test_savepoint_that_was_undone_is_not_left_open(db):
         undone = await db.transaction()
         await undone.rollback()
         with pytest.raises(sqlite3.OperationalError, match="no such savepoint"):
-            await db.connection().raw_connection.execute_fetchall(f"RELEASE savepoint_{sqlite.SQLiteTransaction._savepoints}")
+            await db.connection().raw_connection.execute_fetchall(f"RELEASE savepoint_{SQLiteTransaction._savepoints}")
 
 
 # Errors
@@ -305,14 +307,20 @@ class CancelAt:
         return await to_the_end(step)
 
 
+def replace_step(monkeypatch, step):
+    """Each module of the backend finishes its driver's steps by this function."""
+    for module in (pool, connection, watcher):
+        monkeypatch.setattr(module, "to_the_end", step)
+
+
 @pytest.mark.parametrize("again", [False, True])
 async def test_no_step_can_be_cancelled_so_that_something_is_lost(small, monkeypatch, again):
     allowed = [set(), {"outer", "inner"}]
     for step in range(1, 100):
         cancel = CancelAt(step, again=again)
-        monkeypatch.setattr(sqlite, "to_the_end", cancel)
+        replace_step(monkeypatch, cancel)
         (result,) = await asyncio.gather(asyncio.create_task(work(small)), return_exceptions=True)
-        monkeypatch.setattr(sqlite, "to_the_end", to_the_end)
+        replace_step(monkeypatch, to_the_end)
         assert await names(small) in allowed, step
         assert await is_whole(small), step
         if cancel.seen < step:
@@ -339,7 +347,7 @@ async def test_opening_and_closing_can_be_cancelled(database_url, monkeypatch):
     before = set(threading.enumerate())
     for step in range(1, 6):
         db = Database(database_url)
-        monkeypatch.setattr(sqlite, "to_the_end", CancelAt(step, again=False))
+        replace_step(monkeypatch, CancelAt(step, again=False))
 
         async def life(db=db):
             try:

@@ -89,7 +89,7 @@ async def test_snapshot_sees_one_state(counter):
 
 async def test_reader_cannot_write(counter):
     async with counter.snapshot():
-        with pytest.raises(Unavailable, match="readonly"):
+        with pytest.raises(TypeError, match="only reads"):
             await counter.execute(facts.update().where(COUNTER).values(value="9"))
     assert await value(counter) == 0
 

@@ -1,0 +1,148 @@
+"""The open connections to one file: one writer, several readers."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import aiosqlite
+import anyio.to_thread
+
+from blog.db.database import to_the_end
+from blog.db.sqlite.errors import translated
+from blog.errors import Unavailable
+
+
+class Pool:
+    """The open connections to one file. Readers cannot write; one task at a time has the writer, first come first served."""
+
+    def __init__(self, path: str, readers: int, acquire_timeout: float, pragmas: Sequence[str]) -> None:
+        self._path, self._size, self._timeout, self._pragmas = path, readers, acquire_timeout, pragmas
+        self._idle: list[aiosqlite.Connection] = []
+        self._all: set[aiosqlite.Connection] = set()
+        self._writer: aiosqlite.Connection | None = None
+        self._suspects: set[aiosqlite.Connection] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Open the writer: fails at start, not at the first request. Locks belong to the running event loop."""
+        self._slots, self._write_lock = asyncio.Semaphore(self._size), asyncio.Lock()
+        try:
+            await to_the_end(self._reopen_writer())
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close all; an open one would keep its thread, and with it the process, alive."""
+        for connection in tuple(self._all):
+            self._drop(connection)
+        self._idle, self._writer = [], None
+        await to_the_end(self._closed())
+
+    async def _closed(self) -> None:
+        await asyncio.gather(*self._closing)
+
+    async def reader(self) -> aiosqlite.Connection:
+        """A connection that only reads. Raises Unavailable when all are busy for too long."""
+        await self._in_time(self._slots.acquire())
+        try:
+            # The loop: a caller cancelled while connecting leaves the new connection idle for somebody else.
+            while True:
+                while self._idle:
+                    if is_clean(connection := self._idle.pop()):
+                        return connection
+                    self._drop(connection)
+                await to_the_end(self._add_reader())
+        except BaseException:
+            self._slots.release()
+            raise
+
+    async def _add_reader(self) -> None:
+        self._idle.append(await self._connect("PRAGMA query_only=ON"))
+
+    def give_back_reader(self, connection: aiosqlite.Connection) -> None:
+        """Idle again; one that met trouble is closed, and the next reader opens another."""
+        if self._is_fit(connection):
+            self._idle.append(connection)
+        else:
+            self._drop(connection)
+        self._slots.release()
+
+    async def writer(self) -> aiosqlite.Connection:
+        """The connection that writes, for this task alone. Raises Unavailable when others write for too long."""
+        await self._in_time(self._write_lock.acquire())
+        try:
+            while self._writer is None or not is_clean(self._writer):
+                await to_the_end(self._reopen_writer())
+            return self._writer
+        except BaseException:
+            self._write_lock.release()
+            raise
+
+    async def _reopen_writer(self) -> None:
+        if self._writer is not None:
+            self._drop(self._writer)
+        self._writer = None
+        self._writer = await self._connect()
+
+    def give_back_writer(self, connection: aiosqlite.Connection) -> None:
+        """Free for the next task; one that met trouble is closed, which also rolls back what it could not end."""
+        if not self._is_fit(connection):
+            self._drop(connection)
+            self._writer = None
+        self._write_lock.release()
+
+    def suspect(self, connection: aiosqlite.Connection) -> None:
+        """It met trouble with its file: close it when it comes back, a new one may do better."""
+        self._suspects.add(connection)
+
+    def _is_fit(self, connection: aiosqlite.Connection) -> bool:
+        return connection in self._all and connection not in self._suspects and is_clean(connection)
+
+    def _drop(self, connection: aiosqlite.Connection) -> None:
+        self._all.discard(connection)
+        self._suspects.discard(connection)
+        closing = asyncio.ensure_future(close(connection))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    async def _connect(self, *more: str) -> aiosqlite.Connection:
+        with translated():
+            # A thread of aiosqlite whose opening fails reports to an event loop that may be gone: fail before it starts.
+            await anyio.to_thread.run_sync(_open_and_close, self._path)
+            connection = await aiosqlite.connect(self._path, isolation_level=None, cached_statements=512)
+            try:
+                for pragma in (*self._pragmas, *more):
+                    await connection.execute_fetchall(pragma)
+            except BaseException:
+                await connection.close()
+                raise
+        self._all.add(connection)
+        return connection
+
+    async def _in_time(self, step: Any) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await step
+        except TimeoutError:
+            raise Unavailable("All connections to the database are busy: try again") from None
+
+
+def is_clean(connection: aiosqlite.Connection) -> bool:
+    """Open, and in no transaction."""
+    try:
+        return not connection.in_transaction
+    except (ValueError, sqlite3.ProgrammingError):  # closed
+        return False
+
+
+async def close(connection: aiosqlite.Connection) -> None:
+    """Close it, whatever state it is in."""
+    with contextlib.suppress(Exception):  # it is given up in any case
+        await connection.close()
+
+
+def _open_and_close(path: str) -> None:
+    sqlite3.connect(path).close()

@@ -1,0 +1,60 @@
+"""Hears of commits, also of other processes."""
+
+import asyncio
+import contextlib
+import sqlite3
+
+import aiosqlite
+
+from blog.db.database import to_the_end
+from blog.db.sqlite.errors import translated
+from blog.db.sqlite.pool import close
+
+
+class CommitPoller:
+    """Asks SQLite for its `data_version`, one integer that changes with the commits of all other connections."""
+
+    def __init__(self, path: str, every: float = 0.05) -> None:
+        self._path, self._every = path, every
+        self._connection: aiosqlite.Connection | None = None
+        self._seen: int | None = None
+
+    async def open(self) -> None:
+        """Open a connection of its own. Raises Unavailable."""
+        try:
+            await to_the_end(self._open())
+        except BaseException:
+            await self.close()
+            raise
+
+    async def wait(self, timeout: float) -> None:
+        """Return after the next commit since the last call, or after `timeout` seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                # SQLite tells nobody of a commit: asking is all there is.
+                while (version := await to_the_end(self._poll())) == self._seen:  # noqa: ASYNC110
+                    await asyncio.sleep(self._every)
+                self._seen = version
+
+    async def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await to_the_end(close(connection))
+
+    async def _open(self) -> None:
+        with translated():
+            self._connection = await aiosqlite.connect(self._path, isolation_level=None)
+            self._seen = await self._version()
+
+    async def _poll(self) -> int | None:
+        try:
+            return await self._version()
+        except sqlite3.Error:
+            return self._seen  # no news; whoever reads the tables meets the same trouble and tells of it
+
+    async def _version(self) -> int:
+        if self._connection is None:
+            raise RuntimeError("open the watcher first")
+        ((version,),) = await self._connection.execute_fetchall("PRAGMA data_version")
+        return int(version)
