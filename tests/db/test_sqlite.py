@@ -15,7 +15,6 @@ from sqlalchemy.dialects.sqlite import insert
 
 from blog.db import migration, tables
 from blog.db.database import Database, to_the_end
-from blog.db.sqlite import connection, pool, watcher
 from blog.db.sqlite.connection import SQLiteTransaction
 from blog.errors import Unavailable
 
@@ -309,8 +308,8 @@ class CancelAt:
 
 def replace_step(monkeypatch, step):
     """Each module of the backend finishes its driver's steps by this function."""
-    for module in (pool, connection, watcher):
-        monkeypatch.setattr(module, "to_the_end", step)
+    for module in ("pool", "connection", "watcher"):
+        monkeypatch.setattr(f"blog.db.sqlite.{module}.to_the_end", step)
 
 
 @pytest.mark.parametrize("again", [False, True])
