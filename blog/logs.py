@@ -1,6 +1,7 @@
 """One stream of log lines, for our own code, uvicorn and libraries alike: JSON, or lines for people."""
 
 import logging.config
+import sys
 
 import structlog
 
@@ -18,7 +19,7 @@ def configure_logs(settings: Settings) -> None:
     last: list[structlog.typing.Processor] = (
         [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
         if settings.logs_json
-        else [structlog.dev.ConsoleRenderer()]
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,

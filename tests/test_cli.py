@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_migrate_makes_the_database_and_then_has_nothing_to_do(folder):
     first, second = blog(folder, "migrate"), blog(folder, "migrate")
-    assert (first.returncode, first.stdout) == (0, "1 migrations applied: 0001\n")
+    assert (first.returncode, first.stdout) == (0, "2 migrations applied: 0001, 0002\n")
     assert (second.returncode, second.stdout) == (0, "The database is up to date.\n")
 
 

@@ -213,3 +213,42 @@ imports = sa.Table(
     _ref("post_id", "posts.id", index=True),
     sa.Column("version", sa.Integer, nullable=False),  # of the post, as the import left it
 )
+
+# Answers to requests with an `Idempotency-Key`, written in the transaction of the change, so that a retry gets them again.
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("caller", sa.String(150), primary_key=True),  # a user, or the address of a stranger
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("request", sa.String(64), nullable=False),  # SHA-256 of method, path and body
+    sa.Column("status", sa.SmallInteger, nullable=False),
+    sa.Column("headers", sa.JSON, nullable=False),
+    sa.Column("body", sa.LargeBinary),  # absent where the answer holds a secret, which is kept nowhere
+    sa.Column("created_at", UTCDateTime(), nullable=False, index=True),
+)
+
+# Uploaded images; the files are named by the digest of their content.
+media = sa.Table(
+    "media",
+    metadata,
+    _id(),
+    sa.Column("name", sa.String(80), nullable=False, index=True),
+    sa.Column("media_type", sa.String(50), nullable=False),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("bytes", sa.Integer, nullable=False),
+    sa.Column("alt", sa.String(500), nullable=False),
+    sa.Column("variants", sa.JSON, nullable=False),  # [{"name", "width", "height"}], widest first
+    _ref("user_id", "users.id", ondelete="RESTRICT", index=True),
+    _at("created_at"),
+)
+
+# Feature flags that an owner has set; the default of each is in the settings.
+flags = sa.Table(
+    "flags",
+    metadata,
+    sa.Column("name", sa.String(50), primary_key=True),
+    sa.Column("enabled", sa.Boolean(create_constraint=False), nullable=False),
+    _ref("user_id", "users.id", ondelete="SET NULL", nullable=True),
+    _at("updated_at"),
+)
