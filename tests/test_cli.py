@@ -1,5 +1,6 @@
 """The command `blog`, as an operator types it."""
 
+import contextlib
 import json
 import re
 import signal
@@ -112,7 +113,8 @@ def test_import_ends_with_totals_and_tells_what_was_refused(folder):
     blog(folder, "user", "create", "owner", "owner@example.org", "--role", "owner")
     dry = blog(folder, "import", "markdown", "site", "--dry-run")
     assert json.loads(dry.stdout.splitlines()[-1])["posts"] == 1
-    assert sqlite3.connect(folder / "blog.db").execute("SELECT count(*) FROM posts").fetchone() == (0,)
+    with contextlib.closing(sqlite3.connect(folder / "blog.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM posts").fetchone() == (0,)
     result = blog(folder, "import", "markdown", "site")
     assert result.returncode == 1, "not all was done"
     totals = json.loads(result.stdout.splitlines()[-1])

@@ -1,13 +1,20 @@
 """The migrated schema is the tables', whoever migrates and however many at once."""
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from blog.db import migration, search
 from blog.errors import Unavailable
+
+
+def ask(path: Path, sql: str) -> list[tuple[object, ...]]:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute(sql).fetchall()
 
 
 def test_migrated_schema_equals_the_tables(database_url):
@@ -28,7 +35,7 @@ def test_downgrade_leaves_nothing_behind(tmp_path):
     url = f"sqlite:///{tmp_path / 'new.db'}"
     migration.upgrade(url)
     migration.downgrade(url, "base")
-    tables = sqlite3.connect(tmp_path / "new.db").execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    tables = ask(tmp_path / "new.db", "SELECT name FROM sqlite_master WHERE type = 'table'")
     assert {name for (name,) in tables} <= {"alembic_version", "sqlite_sequence"}
 
 
@@ -38,8 +45,7 @@ def test_four_processes_migrate_one_file_at_once(tmp_path):
     started = [subprocess.Popen([sys.executable, "-c", program, url]) for _ in range(4)]
     assert [process.wait(60) for process in started] == [0, 0, 0, 0]
     migration.check(url)
-    epochs = sqlite3.connect(tmp_path / "new.db").execute("SELECT count(*) FROM facts WHERE name = 'event_epoch'").fetchone()
-    assert epochs == (1,)
+    assert ask(tmp_path / "new.db", "SELECT count(*) FROM facts WHERE name = 'event_epoch'") == [(1,)]
 
 
 def test_migration_that_fails_leaves_no_trace(tmp_path, monkeypatch):
@@ -51,7 +57,7 @@ def test_migration_that_fails_leaves_no_trace(tmp_path, monkeypatch):
     monkeypatch.setattr("alembic.op.bulk_insert", fail)
     with pytest.raises(ZeroDivisionError):
         migration.upgrade(url)
-    assert sqlite3.connect(tmp_path / "new.db").execute("SELECT name FROM sqlite_master").fetchall() == []
+    assert ask(tmp_path / "new.db", "SELECT name FROM sqlite_master") == []
 
 
 def test_file_that_cannot_be_opened_is_named(tmp_path):
