@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from argon2 import PasswordHasher
 from httpx2.websockets import ASGIWebSocketTransport
+from playwright.sync_api import Browser, sync_playwright
 from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
 
@@ -146,3 +147,16 @@ def bearer(ctx: Context, make_user: MakeUser) -> Callable[..., Awaitable[dict[st
         return {"Authorization": f"Bearer {made.text}"}
 
     return make
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """Headless Chromium; a test that needs it is skipped where there is none."""
+    executable = os.environ.get("BLOG_TEST_BROWSER") or shutil.which("chromium")
+    if executable is None:
+        pytest.skip("no Chromium: install it, or name one by BLOG_TEST_BROWSER")
+    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=options)
+        yield chromium
+        chromium.close()

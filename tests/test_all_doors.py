@@ -1,9 +1,7 @@
 """One post through every door: written as JSON, listed as HTML, heard on a socket, seen in an open browser without reload."""
 
 import json
-import os
 import re
-import shutil
 from pathlib import Path
 
 import httpx
@@ -12,9 +10,6 @@ import pytest
 from httpx2.websockets import WebSocketClient, WebSocketUpgradeError
 
 from tests.serving import blog, free_port, serving, wait_until_up
-
-CHROMIUM = os.environ.get("BLOG_TEST_BROWSER") or shutil.which("chromium")
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 
 @pytest.fixture
@@ -33,18 +28,6 @@ def server(tmp_path: Path):
 def sockets():
     with httpx2.Client() as client:
         yield WebSocketClient(client)
-
-
-@pytest.fixture
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: install it, or name one by BLOG_TEST_BROWSER")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield chromium
-        chromium.close()
 
 
 def test_one_post_through_all_doors(server, browser, sockets):

@@ -1,0 +1,88 @@
+"""The application as a whole: no work at import, several in one process, a client that leaves costs nothing."""
+
+import asyncio
+import json
+import shutil
+import socket
+import subprocess
+import sys
+
+import httpx
+
+from blog.app import create_app
+from tests.conftest import running
+from tests.serving import blog, free_port, serving, wait_until_up
+
+
+def test_import_opens_nothing(tmp_path):
+    program = (
+        "import socket, sqlite3, threading\n"
+        "def refuse(*_a, **_k): raise AssertionError('opened at import')\n"
+        "sqlite3.connect = socket.socket.connect = refuse\n"
+        "import blog.app, blog.cli\n"
+        "assert threading.active_count() == 1\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=60)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_two_applications_live_in_one_process(settings, tmp_path, migrated_file, bearer):
+    headers = await bearer("ada")
+    shutil.copy(migrated_file, tmp_path / "other.db")
+    other = settings.model_copy(update={"database_url": f"sqlite:///{tmp_path / 'other.db'}", "project_name": "Another one"})
+    async with running(create_app(settings)) as one, running(create_app(other)) as two:
+        made = await one.post("/api/v1/posts", json={"title": "Here", "content": "x"}, headers=headers)
+        assert made.status_code == 201
+        assert len((await one.get("/api/v1/posts")).json()["items"]) == 1
+        assert (await two.get("/api/v1/posts")).json()["items"] == []
+        assert (await two.post("/api/v1/posts", json={"title": "x", "content": "x"}, headers=headers)).status_code == 401
+        assert "Field Notes" in (await one.get("/")).text
+        assert "Another one" in (await two.get("/")).text
+
+
+async def test_one_application_can_live_twice(settings):
+    app = create_app(settings)
+    for _ in range(2):
+        async with running(app) as client:
+            assert (await client.get("/")).status_code == 200
+
+
+def test_clients_that_leave_midway_cost_nothing(tmp_path):
+    """200 requests whose client closes the connection before, while or after the body was sent."""
+    blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
+    token = blog(tmp_path, "token", "create", "ada").stdout.strip()
+    port = free_port()
+    body = json.dumps({"title": "Left", "content": "word " * 2000, "tags": ["a", "b"]}).encode()
+    head = (
+        f"POST /api/v1/posts HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    request = head + body
+    with serving(tmp_path, port) as (process, log):
+        wait_until_up(port, process)
+        for number in range(200):
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.sendall(request[: len(request) * (number % 5 + 1) // 5])
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token}"}) as client:
+            for _ in range(20):
+                client.post("/api/v1/posts", json={"title": "Stayed", "content": "x"}).raise_for_status()
+            stayed = [item["title"] for item in client.get("/api/v1/posts?limit=20").json()["items"]]
+            assert stayed.count("Stayed") > 0
+            assert client.get("/").status_code == 200
+    assert "Traceback" not in log.read_text()
+    checked = blog(tmp_path, "check")
+    assert (checked.returncode, checked.stdout) == (0, "All is well.\n")
+
+
+async def test_request_cut_by_a_time_limit_leaves_the_application_whole(client, bearer):
+    headers = await bearer("ada")
+    body = {"title": "Cut", "content": "x" * 1000}
+    for number in range(60):
+        task = asyncio.create_task(client.post("/api/v1/posts", json=body, headers=headers))
+        for _ in range(number * 3):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    async with asyncio.timeout(20):
+        answers = await asyncio.gather(*(client.post("/api/v1/posts", json=body, headers=headers) for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {201}
