@@ -62,8 +62,11 @@ def _tag(value: str) -> str:
 
 
 def _distinct(tags: list[str]) -> list[str]:
-    """Each tag once, whatever its case; the first spelling stays."""
-    return list({tag.casefold(): tag for tag in reversed(tags)}.values())[::-1]
+    """Each tag once, whatever its case; the first spelling and place stay."""
+    first: dict[str, str] = {}
+    for tag in tags:
+        first.setdefault(tag.casefold(), tag)
+    return list(first.values())
 
 
 Line = Annotated[str, AfterValidator(_line)]

@@ -14,6 +14,7 @@ from blog.errors import BlogError, StaleVersion
 from blog.http.context import context
 from blog.http.endpoint import Endpoint
 from blog.http.forms import Form, read_form
+from blog.http.statuses import status_of
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.web.reading import cursor_in, older
 from blog.web.redirects import see_other
@@ -67,7 +68,7 @@ class EditPostPage(Endpoint):
         except StaleVersion as error:
             # Who has read the warning may decide to replace the newer text.
             form.values["version"] = str(post.version)
-            return refused(request, "writing/edit.html", form, error, post=post, is_stale=True)
+            return page(request, "writing/edit.html", status_of(error), form=form, post=post, is_stale=True)
         except BlogError as error:
             return refused(request, "writing/edit.html", form, error, post=post, is_stale=False)
         return see_other(request, "web:post", slug=after.slug)

@@ -38,6 +38,9 @@ function follow(cursor) {
         cursor = fresh;
         if (socket.readyState === WebSocket.OPEN) subscribe();
       },
+      error({ status }) {
+        if (status === 404) refetch(); // what this page shows is hidden by now: the answer says so to the reader
+      },
       bye(message) {
         const [least, most] = message.reconnect_ms;
         wait = least + Math.random() * (most - least);

@@ -1,0 +1,39 @@
+"""Browsers that run no script: what they send with a form, and who is signed in."""
+
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from blog.domain import accounts, posts, sessions
+from blog.domain.context import Context
+from blog.domain.models import Post
+from blog.schemas.accounts import Role
+from blog.schemas.posts import NewPost
+from tests.conftest import ORIGIN, MakeUser
+
+SignIn = Callable[..., Awaitable[dict[str, str]]]
+Write = Callable[..., Awaitable[Post]]
+
+
+@pytest.fixture
+def sign_in(ctx: Context, make_user: MakeUser) -> SignIn:
+    """Header fields of the browser of somebody new: `ada = await sign_in("ada", Role.AUTHOR)`."""
+
+    async def make(username: str, role: Role = Role.AUTHOR) -> dict[str, str]:
+        session_id = await sessions.start(ctx, accounts.actor_of(await make_user(username, role)), "a browser")
+        return {"Cookie": f"session={session_id}", "Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
+
+    return make
+
+
+@pytest.fixture
+def write(author: Context) -> Write:
+    """A post by ada: `await write("Title", "text", tags=["a"])`; `age` in days makes older ones."""
+
+    async def make(title: str, content: str = "Some text.", *, age: int = 0, **members: object) -> Post:
+        then = replace(author, now=author.now - dt.timedelta(days=age))
+        return await posts.create(then, NewPost(title=title, content=content, **members))
+
+    return make

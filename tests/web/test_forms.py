@@ -1,0 +1,261 @@
+"""Writing, changing and deleting posts by forms."""
+
+import datetime as dt
+import re
+
+import pytest
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.domain import posts
+from blog.schemas.accounts import Role
+from blog.schemas.posts import PostChanges, PostStatus
+
+NEW = {"title": "On engines", "content": "It *weaves*.", "tags": "maths,  looms ,, Maths", "slug": "", "status": "published"}
+
+
+def value(page, name):
+    """What the text field or textarea of this name holds, as a browser would take it."""
+    found = re.search(rf'<input[^>]* name="{name}"[^>]* value="([^"]*)"', page) or re.search(
+        rf'<textarea[^>]* name="{name}"[^>]*>\n([^<]*)</textarea>', page
+    )
+    return found[1].replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">").replace("&#34;", '"').replace("&#39;", "'")
+
+
+async def stored(ctx):
+    return await ctx.db.fetch_all(sa.select(tables.posts).order_by(tables.posts.c.id))
+
+
+async def test_post_is_written(client, ctx, sign_in):
+    ada = await sign_in("ada")
+    answer = await client.post("/write", data=NEW, headers=ada)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/posts/on-engines")
+    post = await posts.find(ctx, "on-engines")
+    assert (post.title, post.content, post.tags, post.author) == ("On engines", "It *weaves*.", ("maths", "looms"), "ada")
+    assert post.status is PostStatus.PUBLISHED
+    assert "<em>weaves</em>" in (await client.get("/posts/on-engines")).text
+
+
+async def test_line_ends_of_browsers_are_kept_as_one_character(client, ctx, sign_in):
+    await client.post("/write", data=NEW | {"content": "one\r\ntwo\r\n"}, headers=await sign_in("ada"))
+    assert (await posts.find(ctx, "on-engines")).content == "one\ntwo\n"
+
+
+async def test_chosen_slug_is_taken_and_a_taken_one_is_refused_at_its_field(client, ctx, sign_in):
+    ada = await sign_in("ada")
+    assert (await client.post("/write", data=NEW | {"slug": "engine"}, headers=ada)).headers["location"] == "/posts/engine"
+    again = await client.post("/write", data=NEW | {"slug": "engine", "content": "Typed & kept"}, headers=ada)
+    assert again.status_code == 409
+    assert 'id="error-slug">Another post has this slug' in again.text
+    assert value(again.text, "content") == "Typed & kept"
+    assert len(await stored(ctx)) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "message"),
+    [
+        ("title", "   ", "Fill this in"),
+        ("title", "x" * 201, "Use at most 200 characters"),
+        ("content", "bell \x07", "Control characters are not allowed"),
+        ("tags", "x" * 51, "Use at most 50 characters"),
+        ("tags", ",".join(map(str, range(21))), "At most 20 fit here"),
+        ("slug", "no spaces", "Use letters, digits, hyphens"),
+    ],
+)
+async def test_invalid_field_comes_back_with_its_message_and_everything_typed(client, ctx, sign_in, field, typed, message):
+    sent = NEW | {"content": '<b>Typed</b> "text" & more\'s', field: typed}
+    answer = await client.post("/write", data=sent, headers=await sign_in("ada"))
+    assert answer.status_code == 422
+    assert f'<p class="error" id="error-{field}">{message}' in answer.text
+    assert f'<a href="#field-{field}">' in answer.text
+    tag = re.search(rf'<(?:input|textarea) id="field-{field}"[^>]*>', answer.text)[0]
+    assert 'aria-invalid="true"' in tag
+    assert re.search(rf'aria-describedby="[^"]*error-{field}"', tag)
+    for name in ("title", "content", "tags", "slug"):
+        assert value(answer.text, name) == sent[name]
+    assert await stored(ctx) == []
+
+
+async def test_text_that_begins_with_an_empty_line_survives_the_form(client, sign_in):
+    answer = await client.post("/write", data=NEW | {"title": "", "content": "\n\nAfter two"}, headers=await sign_in("ada"))
+    assert value(answer.text, "content") == "\n\nAfter two"
+
+
+async def test_several_faults_are_told_at_once(client, sign_in):
+    answer = await client.post("/write", data=NEW | {"title": "", "slug": "!", "status": "secret"}, headers=await sign_in("ada"))
+    assert answer.status_code == 422
+    summary = re.search(r'<div class="error-summary".*?</div>', answer.text, re.DOTALL)[0]
+    assert summary.count("<li>") == 3
+
+
+async def test_post_is_scheduled_in_utc(client, ctx, sign_in):
+    soon = (dt.datetime.now(dt.UTC) + dt.timedelta(days=2)).replace(second=0, microsecond=0)
+    sent = NEW | {"status": "scheduled", "publish_at": f"{soon:%Y-%m-%dT%H:%M}"}
+    eve = await sign_in("eve", Role.EDITOR)
+    assert (await client.post("/write", data=sent, headers=eve)).status_code == 303
+    row = (await stored(ctx))[0]
+    assert (row["status"], row["publish_at"], row["published_at"]) == ("scheduled", soon, None)
+    page = (await client.get("/posts/on-engines", headers=eve)).text
+    assert f'<time datetime="{soon:%Y-%m-%dT%H:%M:%SZ}">' in page
+    assert value((await client.get("/posts/on-engines/edit", headers=eve)).text, "publish_at") == sent["publish_at"]
+
+
+@pytest.mark.parametrize("moment", ["", "2020-01-01T10:00", "tomorrow"])
+async def test_schedule_needs_a_time_to_come(client, ctx, sign_in, moment):
+    sent = NEW | {"status": "scheduled", "publish_at": moment}
+    answer = await client.post("/write", data=sent, headers=await sign_in("ada"))
+    assert answer.status_code == 422
+    assert 'id="error-publish_at"' in answer.text
+    assert value(answer.text, "publish_at") == moment
+    assert re.search(r'value="scheduled"[^>]* checked', answer.text)
+    assert await stored(ctx) == []
+
+
+async def test_strangers_are_sent_to_sign_in_and_readers_are_told(client, sign_in):
+    asked = await client.get("/write")
+    assert (asked.status_code, asked.headers["location"]) == (303, "/login?next=%2Fwrite")
+    told = await client.get("/write", headers=await sign_in("bob", Role.READER))
+    assert told.status_code == 403
+    assert "ask the owner of the blog for the role of an author" in told.text
+
+
+async def test_text_typed_while_the_session_ended_is_not_lost(client, ctx):
+    answer = await client.post("/write", data=NEW | {"content": "Hours of work"})
+    assert answer.status_code == 401
+    assert value(answer.text, "content") == "Hours of work"
+    assert await stored(ctx) == []
+
+
+async def test_reader_cannot_write_by_posting_the_form(client, ctx, sign_in):
+    assert (await client.post("/write", data=NEW, headers=await sign_in("bob", Role.READER))).status_code == 403
+    assert await stored(ctx) == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "null"},
+        {},
+    ],
+)
+async def test_form_of_another_site_is_refused(client, ctx, sign_in, headers):
+    cookie = {"Cookie": (await sign_in("ada"))["Cookie"]}
+    assert (await client.post("/write", data=NEW, headers=cookie | headers)).status_code == 403
+    assert await stored(ctx) == []
+
+
+async def test_body_that_is_no_form_is_refused(client, sign_in):
+    ada = await sign_in("ada")
+    assert (await client.post("/write", json=NEW, headers=ada)).status_code == 415
+    broken = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert (await client.post("/write", content=b"--y\r\n", headers=ada | broken)).status_code == 400
+
+
+async def test_body_larger_than_the_limit_is_refused(client, ctx, sign_in, settings):
+    sent = NEW | {"content": "x" * (settings.max_body_bytes + 1)}
+    answer = await client.post("/write", data=sent, headers=await sign_in("ada"))
+    assert answer.status_code == 413
+    assert "Too much at once" in answer.text
+    assert await stored(ctx) == []
+
+
+async def test_post_is_changed_and_keeps_its_versions(client, ctx, write, sign_in):
+    await write("On engines", "Old.", tags=["maths"])
+    eve = await sign_in("eve", Role.EDITOR)
+    form = (await client.get("/posts/on-engines/edit", headers=eve)).text
+    sent = {name: value(form, name) for name in ("title", "content", "tags", "slug", "version")} | {"status": "published"}
+    assert sent["content"] == "Old."
+    answer = await client.post("/posts/on-engines/edit", data=sent | {"content": "New.", "slug": "engines"}, headers=eve)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/posts/engines")
+    post = await posts.find(ctx, "engines")
+    assert (post.content, post.version, post.tags, post.author) == ("New.", 2, ("maths",), "ada")
+    assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.revisions)) == 2
+    assert (await client.get("/posts/on-engines")).headers["location"] == "/posts/engines"
+
+
+async def test_stale_form_comes_back_with_the_typed_text_and_may_be_sent_again(client, ctx, author, write, sign_in):
+    post = await write("On engines", "Old.")
+    eve = await sign_in("eve", Role.EDITOR)
+    sent = {"title": "On engines", "content": "Mine.", "tags": "", "slug": "on-engines", "status": "published", "version": "1"}
+    await posts.edit(author, post.id, PostChanges(content="Theirs."))
+    answer = await client.post("/posts/on-engines/edit", data=sent, headers=eve)
+    assert answer.status_code == 412
+    assert "Somebody saved a newer version while you were writing" in answer.text
+    assert '<a href="/posts/on-engines" target="_blank"' in answer.text
+    assert value(answer.text, "content") == "Mine."
+    assert (await posts.find(ctx, "on-engines")).content == "Theirs."
+    again = await client.post("/posts/on-engines/edit", data=sent | {"version": value(answer.text, "version")}, headers=eve)
+    assert again.status_code == 303
+    assert (await posts.find(ctx, "on-engines")).content == "Mine."
+
+
+@pytest.mark.parametrize("version", ["", "x", "-1", "9" * 30, "²"])
+async def test_form_without_a_true_version_never_overwrites(client, ctx, write, sign_in, version):
+    await write("On engines", "Old.")
+    sent = {"title": "On engines", "content": "Blind.", "tags": "", "slug": "", "status": "published", "version": version}
+    answer = await client.post("/posts/on-engines/edit", data=sent, headers=await sign_in("eve", Role.EDITOR))
+    assert answer.status_code == 412
+    assert (await posts.find(ctx, "on-engines")).content == "Old."
+
+
+async def test_invalid_edit_keeps_what_was_typed(client, write, sign_in):
+    await write("On engines")
+    sent = {"title": "", "content": "Typed", "tags": "a, b", "slug": "on-engines", "status": "draft", "version": "1"}
+    answer = await client.post("/posts/on-engines/edit", data=sent, headers=await sign_in("eve", Role.EDITOR))
+    assert answer.status_code == 422
+    assert [value(answer.text, name) for name in ("content", "tags", "version")] == ["Typed", "a, b", "1"]
+    assert re.search(r'value="draft"[^>]* checked', answer.text)
+
+
+async def test_others_cannot_change_or_delete_a_post(client, ctx, write, sign_in):
+    await write("On engines", "Old.")
+    bob = await sign_in("bob")
+    sent = {"title": "Mine now", "content": "", "version": "1"}
+    for path in ("/posts/on-engines/edit", "/posts/on-engines/delete"):
+        assert (await client.get(path, headers=bob)).status_code == 403
+        assert (await client.post(path, data=sent, headers=bob)).status_code == 403
+        assert (await client.get(path)).status_code == 303
+    assert (await posts.find(ctx, "on-engines")).title == "On engines"
+
+
+async def test_post_is_deleted_after_a_second_question(client, ctx, write, sign_in):
+    await write("On engines")
+    eve = await sign_in("eve", Role.EDITOR)
+    question = await client.get("/posts/on-engines/delete", headers=eve)
+    assert "will disappear for everybody" in question.text
+    assert (await client.get("/posts/on-engines")).status_code == 200, "asking deletes nothing"
+    answer = await client.post("/posts/on-engines/delete", headers=eve)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard")
+    assert (await client.get("/posts/on-engines")).status_code == 404
+    assert (await stored(ctx))[0]["deleted_at"] is not None
+
+
+async def test_dashboard_shows_ones_own_posts_by_their_state(client, write, sign_in):
+    bob = await sign_in("bob")
+    for title, status in [("Begun", "draft"), ("Out", "published")]:
+        await client.post("/write", data=NEW | {"title": title, "status": status}, headers=bob)
+    await write("Of ada", status=PostStatus.DRAFT)
+    page = (await client.get("/dashboard", headers=bob)).text
+    assert (
+        page.index(">Drafts<")
+        < page.index(">Begun<")
+        < page.index(">Scheduled<")
+        < page.index(">Published<")
+        < page.index(">Out<")
+    )
+    assert "Of ada" not in page
+    assert "Nothing is waiting for its time" in page
+    assert (await client.get("/dashboard")).headers["location"] == "/login?next=%2Fdashboard"
+
+
+async def test_dashboard_pages_through_one_state(client, sign_in):
+    ada = await sign_in("ada")
+    for number in range(21):
+        await client.post("/write", data=NEW | {"title": f"Draft {number}", "slug": "", "status": "draft"}, headers=ada)
+    assert 'href="/dashboard?status=draft">All of them' in (await client.get("/dashboard", headers=ada)).text
+    first = await client.get("/dashboard?status=draft", headers=ada)
+    second = await client.get(re.search(r'rel="next" href="([^"]+)"', first.text)[1].replace("&amp;", "&"), headers=ada)
+    assert first.text.count("own-title") == 20
+    assert re.findall(r'own-title"><a [^>]*>([^<]*)', second.text) == ["Draft 0"]

@@ -1,0 +1,222 @@
+"""Open pages in a real browser: they follow what happens, without a reload and without losing or doubling anything."""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.serving import blog, free_port, serving, wait_until_up
+
+CHROMIUM = os.environ.get("BLOG_TEST_BROWSER") or shutil.which("chromium")
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+
+class Site:
+    """A blog in a folder, with an owner; started and stopped at will, always at the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        blog(folder, "user", "create", "ada", "ada@example.org", "--role", "owner")
+        self._headers = {"Authorization": f"Bearer {blog(folder, 'token', 'create', 'ada').stdout.strip()}"}
+
+    @contextlib.contextmanager
+    def up(self):
+        with serving(self.folder, self.port) as (process, log):
+            wait_until_up(self.port, process)
+            yield
+        assert "Traceback" not in log.read_text()
+
+    def api(self, method, path, **json):
+        answer = httpx.request(method, f"{self.base}/api/v1{path}", json=json or None, headers=self._headers)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def post(self, title, **members):
+        return self.api("POST", "/posts", **({"title": title, "content": "Some text."} | members))
+
+
+@pytest.fixture
+def site(tmp_path):
+    return Site(tmp_path)
+
+
+@pytest.fixture
+def page():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: install it, or name one by BLOG_TEST_BROWSER")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        opened = chromium.new_page()
+        faults = []
+        opened.on("pageerror", lambda error: faults.append(str(error)))
+        yield opened
+        chromium.close()
+    assert faults == []
+
+
+def follow(page, address):
+    """Open a page; true only as long as it is not loaded again."""
+    page.goto(address)
+    page.evaluate("window.wasNotReloaded = true")
+
+
+def titles(page):
+    return page.locator("#posts .card-title").all_inner_texts()
+
+
+def test_list_shows_what_is_published_changed_and_taken_down(site, page):
+    with site.up():
+        follow(page, site.base)
+        assert page.locator("#posts-empty").is_visible()
+        first = site.post("First")
+        page.locator(f"#post-{first['id']}").wait_for()
+        assert page.locator("#posts-empty").is_hidden()
+        second = site.post("Second")
+        page.locator(f"#post-{second['id']}").wait_for()
+        assert titles(page) == ["Second", "First"]
+        site.api("PATCH", f"/posts/{first['id']}", title="First, again")
+        page.get_by_text("First, again").wait_for()
+        assert titles(page) == ["Second", "First, again"]
+        site.api("PATCH", f"/posts/{second['id']}", status="draft")
+        page.locator(f"#post-{second['id']}").wait_for(state="detached")
+        site.api("PATCH", f"/posts/{second['id']}", status="published")
+        page.locator(f"#post-{second['id']}").wait_for()
+        assert titles(page) == ["Second", "First, again"], "back at the place of its date"
+        for post in (first, second):
+            site.api("DELETE", f"/posts/{post['id']}")
+        page.locator("#posts-empty").wait_for()
+        assert titles(page) == []
+        assert page.evaluate("window.wasNotReloaded")
+
+
+def test_reader_hears_of_news_politely(site, page):
+    with site.up():
+        follow(page, site.base)
+        site.post("Tea & <biscuits>")
+        page.get_by_role("status").get_by_text("New post: Tea & <biscuits>").wait_for()
+
+
+def test_discussion_grows_in_threads_and_keeps_what_is_being_typed(site, page):
+    with site.up():
+        post = site.post("On engines")
+        comments = f"/posts/{post['id']}/comments"
+        first = site.api("POST", comments, content="Opening words.")
+        follow(page, f"{site.base}/posts/on-engines")
+        answer = site.api("POST", comments, content="Answer.", parent_id=first["id"])
+        page.locator(f"#comment-{answer['id']}").wait_for()
+        inside = page.locator(f".thread:has(> #comment-{first['id']}) > .replies > .thread > #comment-{answer['id']}")
+        assert inside.count() == 1
+        assert page.locator("#comments-count").inner_text() == "2 comments"
+        site.api("PATCH", f"/comments/{answer['id']}", content="A better answer.")
+        page.get_by_text("A better answer.").wait_for()
+        assert page.locator(".comment").count() == 2
+        site.api("DELETE", f"/comments/{first['id']}")
+        page.locator(f"#comment-{first['id']}").get_by_text("This comment was removed.").wait_for()
+        assert page.get_by_text("Opening words.").count() == 0
+        assert page.locator("#comments-count").inner_text() == "1 comment"
+        site.api("PATCH", f"/comments/{first['id']}", status="visible")
+        page.get_by_text("Opening words.").wait_for()
+        assert page.locator(".comment").count() == 2
+        assert page.evaluate("window.wasNotReloaded")
+
+
+def test_deep_answers_land_where_a_reload_puts_them(site, page):
+    with site.up():
+        post = site.post("On engines")
+        follow(page, f"{site.base}/posts/on-engines")
+        parent = None
+        for number in range(6):
+            parent = site.api("POST", f"/posts/{post['id']}/comments", content=f"Level {number}", parent_id=parent)["id"]
+        page.locator(f"#comment-{parent}").wait_for()
+        shape = """[...document.querySelectorAll('.comment')].map(
+            comment => [comment.id, comment.parentElement.parentElement.closest('.thread')?.querySelector('.comment').id]
+        )"""
+        grown = page.evaluate(shape)
+        page.reload()
+        assert page.evaluate(shape) == grown
+
+
+def test_open_post_says_that_it_was_taken_down_and_comes_back(site, page):
+    with site.up():
+        post = site.post("On engines")
+        follow(page, f"{site.base}/posts/on-engines")
+        assert page.locator("#post-gone").is_hidden()
+        site.api("PATCH", f"/posts/{post['id']}", status="draft")
+        page.locator("#post-gone").wait_for()
+        site.api("PATCH", f"/posts/{post['id']}", status="published", content="Back *again*.")
+        page.get_by_text("Back again.").wait_for()
+        assert page.locator("#post-gone").is_hidden()
+        assert page.locator("article.post").count() == 1
+        assert page.evaluate("window.wasNotReloaded")
+
+
+def test_page_goes_on_where_it_was_after_a_restart(site, page):
+    with site.up():
+        site.post("Before")
+        follow(page, site.base)
+        live = site.post("Live")
+        page.locator(f"#post-{live['id']}").wait_for()
+    with site.up():
+        missed = site.post("While it was away")
+        page.locator(f"#post-{missed['id']}").wait_for()
+        assert titles(page) == ["While it was away", "Live", "Before"]
+        assert page.evaluate("window.wasNotReloaded")
+
+
+def test_page_takes_its_content_anew_when_the_log_does_not_reach_back(site, page):
+    with site.up():
+        site.post("Before")
+        follow(page, site.base)
+        live = site.post("Live")
+        page.locator(f"#post-{live['id']}").wait_for()
+    with contextlib.closing(sqlite3.connect(site.folder / "blog.db")) as database:
+        database.execute("UPDATE facts SET value = 'another' WHERE name = 'event_epoch'")
+        database.commit()
+    with site.up():
+        missed = site.post("In another epoch")
+        page.locator(f"#post-{missed['id']}").wait_for()
+        after = site.post("And on")
+        page.locator(f"#post-{after['id']}").wait_for()
+        assert titles(page) == ["And on", "In another epoch", "Live", "Before"]
+        assert page.evaluate("window.wasNotReloaded")
+
+
+def test_form_keeps_what_is_being_typed_while_the_page_changes(site, page):
+    password = "a long enough one"
+    blog(site.folder, "user", "create", "bob", "bob@example.org", "--role", "reader", "--password-stdin", stdin=password)
+    with site.up():
+        post = site.post("On engines")
+        page.goto(f"{site.base}/login")
+        page.get_by_label("Username or e-mail address").fill("bob")
+        page.get_by_label("Password").fill(password)
+        page.locator("main").get_by_role("button", name="Sign in").click()
+        follow(page, f"{site.base}/posts/on-engines")
+        page.get_by_label("Your comment").fill("Half a thou")
+        site.api("PATCH", f"/posts/{post['id']}", content="New words.")
+        page.get_by_text("New words.").wait_for()
+        assert page.get_by_label("Your comment").input_value() == "Half a thou"
+        page.get_by_label("Your comment").fill("A whole thought.")
+        page.get_by_role("button", name="Post comment").click()
+        page.locator(".comment").get_by_text("A whole thought.").wait_for()
+        assert page.locator(".comment").count() == 1
+
+
+@pytest.mark.parametrize("width", [320, 360, 768, 1440])
+def test_no_page_scrolls_sideways(site, page, width):
+    wide = "x" * 190
+    table = "| " + " | ".join(f"column {number}" for number in range(12)) + " |\n" + "|---" * 12 + "|\n"
+    content = f"{wide}\n\n```python\n{wide}\n```\n\n{table}\n\n<img src='/media/none.png' width='3000' height='10' alt='wide'>\n"
+    with site.up():
+        post = site.post(wide, content=content, tags=["t" * 50, "two words"], slug="wide")
+        site.api("POST", f"/posts/{post['id']}/comments", content=wide)
+        page.set_viewport_size({"width": width, "height": 800})
+        for path in ("/", "/posts/wide", "/tags", "/archive", "/search?q=xx", "/authors/ada", "/login", "/register", "/nowhere"):
+            page.goto(site.base + path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path

@@ -1,0 +1,302 @@
+"""What readers see."""
+
+import contextlib
+import contextvars
+import re
+
+import httpx2
+import pytest
+
+from blog.app import create_app
+from blog.db import tables
+from blog.domain import comments, post_lists, posts
+from blog.schemas.accounts import Role
+from blog.schemas.comments import NewComment
+from blog.schemas.posts import PostChanges, PostStatus
+from tests.conftest import ORIGIN, running
+
+PUBLIC = ["/", "/posts/on-engines", "/tags", "/tags/maths", "/authors/ada", "/archive", "/search", "/search?q=engines"]
+FORMS = ["/login", "/register", "/nowhere"]
+HOSTILE = "</title><script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+
+
+# Set while a page is asked for: the application's own tasks, which follow the event log, do not see it.
+asked_by_test = contextvars.ContextVar("asked_by_test", default=False)
+
+
+@contextlib.asynccontextmanager
+async def opened(app):
+    """The application with a look inside; its crashes are answers, as a server makes them."""
+    async with app.router.lifespan_context(app) as state:
+
+        async def with_state(scope, receive, send):
+            await app(scope | {"state": dict(state)}, receive, send)
+
+        transport = httpx2.ASGITransport(with_state, raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as client:
+            yield client, state["services"]
+
+
+def titles(answer):
+    return re.findall(r'<h2 class="card-title"[^>]*><a [^>]*>([^<]*)</a>', answer.text)
+
+
+@pytest.mark.parametrize("path", PUBLIC + FORMS)
+async def test_every_page_is_whole(client, write, path):
+    await write("On engines", tags=["maths"])
+    answer = await client.get(path)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert (answer.headers["cache-control"], answer.headers["vary"]) == ("private, no-cache", "Cookie")
+    page = answer.text
+    assert page.startswith("<!doctype html>")
+    assert page.count("<h1") == page.count("<main") == page.count("</html>") == 1
+    assert '<html lang="en">' in page
+    assert '<a class="skip" href="#main">' in page
+    assert "style=" not in page
+    assert re.findall(r"<script[^>]*>", page) == re.findall(r'<script type="module" src="[^"]*">', page)
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+async def test_public_pages_answer_200_and_describe_themselves(client, write, path):
+    await write("On engines", tags=["maths"])
+    answer = await client.get(path)
+    assert answer.status_code == 200
+    assert '<meta name="description" content="' in answer.text
+    if "search" not in path:
+        assert f'<link rel="canonical" href="{ORIGIN}{path}">' in answer.text
+        assert f'<meta property="og:url" content="{ORIGIN}{path}">' in answer.text
+
+
+async def test_home_of_an_empty_blog_says_so(client):
+    answer = await client.get("/")
+    assert re.search(r'<div class="empty" id="posts-empty">\s*<p class="empty-title">Nothing has been published yet', answer.text)
+    assert 'rel="next"' not in answer.text
+
+
+async def test_home_pages_back_through_all_posts_newest_first(client, write):
+    for number in range(25):
+        await write(f"Post {number}", age=number)
+    first = await client.get("/")
+    older = re.search(r'<a rel="next" href="([^"]+)"', first.text)[1]
+    second = await client.get(older)
+    assert titles(first) + titles(second) == [f"Post {number}" for number in range(25)]
+    assert 'rel="next"' not in second.text
+    assert "data-live-first" in first.text
+    assert "data-live-first" not in second.text
+
+
+async def test_list_addresses_survive_unknown_parameters_and_refuse_bad_cursors(client):
+    assert (await client.get("/?utm_source=letter")).status_code == 200
+    refused = await client.get("/?cursor=nonsense")
+    assert refused.status_code == 422
+    assert "This is no cursor" in refused.text
+
+
+async def test_next_page_of_a_tag_with_odd_characters_is_reachable(client, write):
+    for number in range(21):
+        await write(f"Post {number}", tags=["c#/c++ 100%?"], age=number)
+    first = await client.get("/tags/c%23%2Fc%2B%2B%20100%25%3F")
+    second = await client.get(re.search(r'<a rel="next" href="([^"]+)"', first.text)[1])
+    assert (len(titles(first)), titles(second)) == (20, ["Post 20"])
+
+
+async def test_home_and_post_carry_the_cursor_of_their_content(client, ctx, write):
+    post = await write("On engines")
+    front = await post_lists.front(ctx, post_lists.Wanted())
+    meta = f'<meta name="live-cursor" content="{front.position.cursor}">'
+    assert front.position.id == 1
+    assert meta in (await client.get("/")).text
+    page = (await client.get("/posts/on-engines")).text
+    assert meta in page
+    assert f'data-live="post:{post.id}"' in page
+    assert "live-cursor" not in (await client.get("/archive")).text
+
+
+async def test_post_shows_text_tags_and_all_its_authors(client, ctx, write, make_user):
+    post = await write("On engines", "It *weaves*.", tags=["maths", "looms"])
+    for position, name in enumerate(["grace", "mary"], start=1):
+        user = await make_user(name)
+        await ctx.db.execute(tables.post_authors.insert().values(post_id=post.id, user_id=user.id, position=position))
+    page = (await client.get("/posts/on-engines")).text
+    assert "<h1>On engines</h1>" in page
+    assert "<p>It <em>weaves</em>.</p>" in page
+    byline = re.sub(r"<[^>]*>", "", re.search(r'<p class="byline">.*?</p>', page, re.DOTALL)[0]).strip()
+    assert byline == "By ada, grace and mary"
+    assert '<a rel="tag" href="/tags/looms">looms</a>' in page
+    assert 'href="/authors/mary">mary</a>' in (await client.get("/")).text, "cards name all authors, too"
+
+
+async def test_fragments_are_the_same_for_everybody(client, write, sign_in, author):
+    post = await write("On engines", tags=["maths"])
+    await comments.create(author, post.id, NewComment(content="Well."))
+    editor = await sign_in("eve", Role.EDITOR)
+    for path in ("/", "/posts/on-engines"):
+        stranger, known = [(await client.get(path, headers=headers)).text for headers in ({}, editor)]
+        articles = re.findall(r"<article.*?</article>", stranger, re.DOTALL)
+        assert articles
+        assert articles == re.findall(r"<article.*?</article>", known, re.DOTALL)
+
+
+async def test_only_writers_of_a_post_are_offered_its_tools(client, write, sign_in):
+    await write("On engines")
+    for headers, offered in [({}, False), (await sign_in("bob"), False), (await sign_in("eve", Role.EDITOR), True)]:
+        page = (await client.get("/posts/on-engines", headers=headers)).text
+        assert ('href="/posts/on-engines/edit"' in page) is offered
+
+
+async def test_draft_is_invisible_to_strangers(client, write, sign_in):
+    await write("Secret plans", tags=["plots"], status=PostStatus.DRAFT)
+    bob = await sign_in("bob")
+    for headers in ({}, bob):
+        assert (await client.get("/posts/secret-plans", headers=headers)).status_code == 404
+        assert (await client.get("/tags/plots", headers=headers)).status_code == 404
+        for path in ("/", "/tags", "/authors/ada", "/archive", "/search?q=secret"):
+            assert "Secret plans" not in (await client.get(path, headers=headers)).text
+    assert "plots" not in (await client.get("/tags")).text
+
+
+async def test_editors_see_a_draft_marked_as_one(client, write, sign_in):
+    await write("Secret plans", status=PostStatus.DRAFT)
+    page = await client.get("/posts/secret-plans", headers=await sign_in("eve", Role.EDITOR))
+    assert page.status_code == 200
+    assert "<strong>Draft.</strong>" in page.text
+    assert '<meta name="robots" content="noindex">' in page.text
+
+
+async def test_old_slug_moves_to_the_new_one(client, author, write):
+    post = await write("On engines")
+    await posts.edit(author, post.id, PostChanges(slug="engines-again"))
+    answer = await client.get("/posts/on-engines")
+    assert (answer.status_code, answer.headers["location"]) == (301, "/posts/engines-again")
+    assert (await client.get("/posts/engines-again")).status_code == 200
+
+
+async def test_hostile_titles_tags_and_names_are_text(client, ctx, write):
+    await write(HOSTILE[:200], tags=["<b>bold"], slug="hostile")
+    await ctx.db.execute(tables.users.update().values(name="<i>ada</i>"))
+    for path in ("/", "/posts/hostile", "/tags", "/tags/%3Cb%3Ebold", "/authors/ada", "/archive", "/search?q=%3Cimg+alert"):
+        page = await client.get(path)
+        assert page.status_code == 200
+        assert "<img" not in page.text
+        assert "<script>" not in page.text
+        assert "<b>" not in page.text
+        assert "<i>" not in page.text
+        assert "&lt;" in page.text
+
+
+async def test_archive_is_grouped_by_year(client, ctx, write):
+    for title, age in [("New", 0), ("Old", 800)]:
+        await write(title, age=age)
+    page = (await client.get("/archive")).text
+    years = [str((await posts.find(ctx, slug)).published_at.year) for slug in ("new", "old")]
+    assert re.findall(r'<h2 id="year-(\d+)">', page) == years
+    assert page.index(">New</a>") < page.index(f"year-{years[1]}") < page.index(">Old</a>")
+
+
+async def test_author_page_finds_people_whatever_the_case(client, write):
+    await write("On engines")
+    assert "On engines" in (await client.get("/authors/ADA")).text
+    assert (await client.get("/authors/nobody")).status_code == 404
+
+
+async def test_search_finds_words_and_says_when_it_does_not(client, write):
+    await write("On engines", "It weaves algebraic patterns.")
+    found = await client.get("/search?q=algebraic+patt")
+    assert titles(found) == ["On engines"]
+    assert "1 post for “algebraic patt”" in found.text
+    none = await client.get("/search?q=zebra")
+    assert (none.status_code, titles(none)) == (200, [])
+    assert "No posts for “zebra”" in none.text
+
+
+@pytest.mark.parametrize("typed", ['"', "*", "NEAR(", "title:x", "-", "a AND", "' OR 1=1 --", "…", "a^2", "{x}"])
+async def test_search_takes_any_words(client, typed):
+    answer = await client.get("/search", params={"q": typed})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("typed", ["nul\x00", "x" * 201])
+async def test_search_refuses_what_cannot_be_words_and_shows_it_again(client, typed):
+    answer = await client.get("/search", params={"q": typed})
+    assert answer.status_code == 422
+    assert 'aria-invalid="true"' in answer.text
+    assert typed in answer.text
+
+
+async def test_robots_are_kept_from_forms(client):
+    answer = await client.get("/robots.txt")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.text.startswith("User-agent: *\n")
+    assert "Disallow: /search\n" in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/posts/nowhere", "/tags/nowhere", "/comments/7/edit/x", "/setup/x", "/set-password/x"]
+)
+async def test_what_is_not_there_is_a_page_with_its_correlation_id(client, path):
+    answer = await client.get(path, headers={"X-Correlation-ID": "<b>order-7"})
+    assert answer.status_code == 404
+    assert "Nothing on this page" in answer.text
+    assert "<code>&lt;b&gt;order-7</code>" in answer.text
+
+
+async def test_wrong_method_is_a_page_that_names_the_right_ones(client):
+    answer = await client.post("/archive", headers={"Origin": ORIGIN})
+    assert answer.status_code == 405
+    assert {verb.strip() for verb in answer.headers["allow"].split(",")} >= {"GET", "OPTIONS"}
+    assert "Not that way" in answer.text
+    options = await client.options("/archive")
+    assert (options.status_code, options.headers["allow"]) == (204, answer.headers["allow"])
+
+
+async def test_crash_says_nothing_of_its_cause(app, monkeypatch):
+    async def crash(ctx):
+        raise RuntimeError("the password is swordfish")
+
+    monkeypatch.setattr(post_lists, "archive", crash)
+    async with opened(app) as (client, _):
+        answer = await client.get("/archive", headers={"X-Correlation-ID": "order-7"})
+    assert answer.status_code == 500
+    assert "We dropped something" in answer.text
+    assert "<code>order-7</code>" in answer.text
+    assert "swordfish" not in answer.text
+    assert "RuntimeError" not in answer.text
+    assert "content-security-policy" in answer.headers
+
+
+async def test_wrong_bearer_token_on_a_page_is_401_not_a_loop(client):
+    for path in ("/", "/login", "/account"):
+        answer = await client.get(path, headers={"Authorization": "Bearer nonsense"})
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert "This token is not valid" in answer.text
+
+
+async def test_name_of_the_blog_is_the_operators(settings):
+    async with running(create_app(settings.model_copy(update={"project_name": "Tea & <Biscuits>"}))) as client:
+        page = (await client.get("/")).text
+    assert "<title>Tea &amp; &lt;Biscuits&gt;</title>" in page
+
+
+async def test_number_of_queries_does_not_grow_with_the_content(app, author, write):
+    paths = ("/", "/tags/maths", "/posts/the-first", "/authors/ada", "/archive", "/tags")
+    first = await write("The first", tags=["maths"])
+    counts = []
+    async with opened(app) as (client, services):
+        seen = []
+        services.site.db.on_query.append(lambda sql: seen.append(sql) if asked_by_test.get() else None)
+        for total in (3, 30):
+            while len(await post_lists.archive(author)) < total:
+                number = len(await post_lists.archive(author))
+                await write(f"Post {number}", tags=["maths", f"tag {number}"])
+                made = await comments.create(author, first.id, NewComment(content=f"Comment {number}"))
+                await comments.create(author, first.id, NewComment(content="An answer", parent_id=made.id))
+            for path in paths:
+                seen.clear()
+                token = asked_by_test.set(True)
+                assert (await client.get(path)).status_code == 200
+                asked_by_test.reset(token)
+                counts.append(len(seen))
+    few, many = counts[: len(paths)], counts[len(paths) :]
+    assert few == many
+    assert 1 <= min(few) <= max(few) <= 7  # BEGIN and COMMIT count
