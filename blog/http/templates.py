@@ -21,6 +21,7 @@ class Templates:
             loader=FileSystemLoader(folder("templates")),
             autoescape=True,
             undefined=StrictUndefined,
+            auto_reload=False,  # looking for a change at each rendering costs a fifth of it
             trim_blocks=True,
             lstrip_blocks=True,
         )

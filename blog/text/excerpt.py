@@ -5,14 +5,14 @@ import unicodedata
 from blog.text.plain import Attributes, classes_of, words_of
 
 _ELLIPSIS = "…"
-_SKIPPED_TAGS = frozenset({"pre", "table"})
+_SKIPPED_TAGS = frozenset({"pre", "table", "h1", "h2", "h3", "h4", "h5", "h6"})
 _SKIPPED_CLASSES = frozenset({"footnote-ref", "footnotes"})
 
 
 def excerpt(html: str, limit: int = 280) -> str:
     """Return the opening of safe `html` as plain text of at most `limit` code points (at least 1).
 
-    Code blocks, tables, footnotes and their markers are left out. Longer text ends in an ellipsis, which counts towards
+    Headings, code blocks, tables, footnotes and their markers are left out: they are no sentences. Longer text ends in an ellipsis, which counts towards
     the limit, after a whole word; text without spaces, such as Japanese, is cut between characters. Not escaped.
     """
     text = words_of(html, _is_skipped)

@@ -63,3 +63,7 @@ def test_an_excerpt_fits_and_begins_the_text(source: str, limit: int) -> None:
     assert len(short) <= limit
     assert short == " ".join(short.split())
     assert excerpt(html, 10**9).startswith(short.removesuffix("…"))
+
+
+def test_headings_do_not_run_into_the_sentences() -> None:
+    assert excerpt("<h2>Why</h2><p>It helps.</p><h3>How</h3><p>It is read.</p>") == "It helps. It is read."
