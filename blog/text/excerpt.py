@@ -12,8 +12,9 @@ _SKIPPED_CLASSES = frozenset({"footnote-ref", "footnotes"})
 def excerpt(html: str, limit: int = 280) -> str:
     """Return the opening of safe `html` as plain text of at most `limit` code points (at least 1).
 
-    Headings, code blocks, tables, footnotes and their markers are left out: they are no sentences. Longer text ends in an ellipsis, which counts towards
-    the limit, after a whole word; text without spaces, such as Japanese, is cut between characters. Not escaped.
+    Headings, code blocks, tables, footnotes and their markers are left out: they are no sentences. Longer text ends in
+    an ellipsis, which counts towards the limit, after a whole word; text without spaces, such as Japanese, is cut
+    between characters. Not escaped.
     """
     text = words_of(html, _is_skipped)
     if len(text) <= limit:
