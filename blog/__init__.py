@@ -1,16 +1,18 @@
 """A blog as a pure Starlette application: three doors over one domain.
 
-    asgi · cli          the two ways in: `blog.asgi:app` for a server, `blog …` for an operator
-    app                 composition root: lifespan, top route table, middleware order
-    api · web · live    the doors: JSON, HTML pages, WebSocket; each a `routes.py` and endpoint classes
-    transfer            import from other blogs
-    middleware          access log and authentication (`BaseHTTPMiddleware`), protection (plain ASGI)
-    http                what FastAPI would have injected, by hand: context, identity, parsing, answers
-    domain              rules and queries: posts, comments, accounts, tokens, events; knows no Starlette
-    schemas · db        models that cross the wire · tables, connections, migrations, full-text index
-    errors · settings · text    what can go wrong · what an operator can set · Markdown and slugs, pure
+    __main__                     `python -m blog`
+    asgi · cli                   the two ways in: `blog.asgi:app` for a server, `blog …` for an operator
+    app · demo                   composition root: lifespan, top route table, middleware order · a small example blog
+    api · web · live             the doors: JSON, HTML pages, WebSocket; each with its routes and endpoint classes
+    transfer · ops               import from other blogs · looking for damage
+    middleware                   access log and authentication (`BaseHTTPMiddleware`), protection (plain ASGI)
+    http                         what FastAPI would have injected, by hand: context, identity, parsing, answers
+    domain                       rules and queries: posts, comments, accounts, tokens, events; knows no Starlette
+    schemas · db                 models that cross the wire · tables, connections, migrations, full-text index
+    logs                         one stream of log lines
+    errors · settings · text     what can go wrong · what an operator can set · Markdown and slugs, pure
 
-Imports point down this list, never up and never sideways between the doors; `tests/test_imports.py` holds the code to it.
+Imports point down this list, never up and never sideways between the doors; `tests/test_imports.py` reads it from here.
 """
 
 __version__ = "0.1.0"

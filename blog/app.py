@@ -10,6 +10,7 @@ import anyio.to_thread
 import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
@@ -18,26 +19,34 @@ from blog.db import migration
 from blog.db.database import Database
 from blog.domain import posts
 from blog.domain.context import Context, Site
+from blog.domain.flag_cache import FlagCache
 from blog.domain.keys import Signer
+from blog.domain.media_store import LocalFolder
 from blog.domain.passwords import Passwords
 from blog.errors import BlogError
 from blog.http.links import Links
+from blog.http.rate_limits import open_rate_limits
 from blog.http.services import Services
 from blog.http.static import ImmutableFiles, MediaFile
 from blog.http.templates import Templates
 from blog.middleware.access_log import AccessLog
 from blog.middleware.authentication import Authentication
 from blog.middleware.protection import Protection
+from blog.middleware.rate_limit import RateLimit
 from blog.settings import Settings
+from blog.web.handlers import on_blog_error
 
 log = structlog.stdlib.get_logger("blog")
+IMAGES_AT_ONCE = 2
+"""Uploads decoded at the same time: each takes a core, and up to 200 MB."""
 
 routes = [
     Mount("/api/v1", app=api.app, name="api"),
+    Mount("/api", routes=[*api.documents.routes, *live.documents.routes], name="documents"),
     Mount("/static", app=ImmutableFiles(), name="static"),
     Route("/media/{name}", MediaFile, name="media"),
     WebSocketRoute("/live", live.PostFeed, name="live"),
-    Mount("", routes=web.routes, name="web"),  # "" matches everything: last
+    Mount("", app=web.app, name="web"),  # "" matches everything: last
 ]
 
 
@@ -55,18 +64,42 @@ class Application(Starlette):
         self.settings = settings
         super().__init__(
             routes=routes,
-            middleware=[Middleware(AccessLog), Middleware(Authentication)],
+            middleware=[
+                *_cors(settings),
+                Middleware(AccessLog),
+                Middleware(Authentication),
+                Middleware(RateLimit, on_blog_error),
+            ],
             exception_handlers=web.HANDLERS,
             lifespan=lifespan,
         )
+        self.router.redirect_slashes = False  # see blog/web
 
     def build_middleware_stack(self) -> ASGIApp:
         """Called once by Starlette, at the first request."""
         return Protection(super().build_middleware_stack(), self.settings)
 
 
+def _cors(settings: Settings) -> list[Middleware]:
+    """Pages of the allowed origins may call the API with a bearer token; never with cookies."""
+    if not settings.cors_origins:
+        return []
+    methods, exposed = ("GET", "POST", "PUT", "PATCH", "DELETE"), ("ETag", "Link", "Location", "X-Correlation-ID")
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=methods,
+            allow_headers=("*",),
+            expose_headers=exposed,
+        )
+    ]
+
+
 def create_app(settings: Settings) -> Application:
     """A blog with these settings. Nothing is opened before its lifespan begins; several can live in one process."""
+    # By hand: dependency_overrides. FastAPI swaps dependencies in a dict of the application; here a test passes other settings,
+    # or another Context to the domain, and swaps nothing.
     return Application(settings)
 
 
@@ -78,11 +111,17 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
     settings = cast(Application, app).settings
     links = Links(app.routes, settings.public_url)
     await anyio.to_thread.run_sync(migration.upgrade, settings.database_url)
-    async with open_site(settings) as site, anyio.create_task_group() as background:
-        shared = Services(site, links, Templates(settings, links))
+    async with (
+        open_site(settings) as site,
+        open_rate_limits(settings) as rate_limits,
+        anyio.create_task_group() as background,
+    ):
+        shared = Services(site, links, Templates(settings, links), rate_limits)
         hub = live.Hub(shared)
         await background.start(hub.run)
+        background.start_soon(hub.look_after)
         background.start_soon(_publish_due, site)
+        background.start_soon(site.flags.follow, site.db)
         yield State(services=shared, hub=hub)
         await hub.close()
         background.cancel_scope.cancel()
@@ -92,10 +131,15 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
 async def open_site(settings: Settings) -> AsyncIterator[Site]:
     """The site with its database open; for the application and for commands."""
     async with Database(settings.database_url, synchronous=settings.sqlite_synchronous.value) as db:
-        yield Site(settings, db, Passwords(), Signer(settings.secret_key))
+        flags = FlagCache(settings)
+        await flags.refresh(db)
+        developing = anyio.CapacityLimiter(IMAGES_AT_ONCE)
+        yield Site(settings, db, Passwords(), Signer(settings.secret_key), LocalFolder(settings.media_dir), flags, developing)
 
 
 async def _publish_due(site: Site) -> None:
+    # By hand: background tasks. FastAPI injects Starlette's own, which run after the answer and die with the process; here what
+    # must happen later is a row in the database, and a task of the lifespan does what is due.
     while True:
         ctx = Context(site, None, dt.datetime.now(dt.UTC), "schedule")
         try:

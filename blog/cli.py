@@ -69,11 +69,13 @@ def serve(host: str, port: int, workers: int, demo: bool) -> None:
     """Migrate the database and serve the blog."""
     import uvicorn
 
-    os.environ.setdefault("PUBLIC_URL", f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}")  # noqa: S104
     with contextlib.ExitStack() as stack:
         if demo:
             _demo_environment(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="blog-demo-"))))
         settings = load_settings()
+        if "public_url" not in settings.model_fields_set:
+            os.environ["PUBLIC_URL"] = _local_url(host, port)  # for the workers, which load the settings themselves
+            settings = load_settings()
         _migrate(settings)
         if demo:
             _run(settings, _fill_demo)
@@ -85,6 +87,7 @@ def serve(host: str, port: int, workers: int, demo: bool) -> None:
             host=host,
             port=port,
             workers=workers,
+            http="h11",  # bounds the header at 64 KiB; httptools takes one of any length
             ws="websockets-sansio",
             ws_max_size=WS_BYTES,
             ws_per_message_deflate=False,
@@ -95,6 +98,12 @@ def serve(host: str, port: int, workers: int, demo: bool) -> None:
             log_config=None,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
+
+
+def _local_url(host: str, port: int) -> str:
+    """Where this machine reaches a server that listens there."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def _demo_environment(folder: Path) -> None:
@@ -164,6 +173,18 @@ def routes() -> None:
     widths = [max(len(row[column]) for row in found) for column in (0, 1)]
     for methods, path, name in found:
         click.echo(f"{methods:<{widths[0]}}  {path:<{widths[1]}}  {name}")
+
+
+@main.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the JSON API."""
+    from blog.api.documents import naming
+    from blog.api.openapi import document
+    from blog.app import routes as table
+    from blog.http.links import Links
+
+    settings = load_settings()
+    click.echo(json.dumps(document(*naming(settings, Links(table, settings.public_url))), indent=2))
 
 
 @main.group()

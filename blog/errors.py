@@ -93,12 +93,6 @@ class UnsupportedMedia(BlogError):
     code, title = "unsupported_media", "Unsupported media type"
 
 
-class NotAcceptable(BlogError):
-    """The client accepts none of the types we can answer with."""
-
-    code, title = "not_acceptable", "Not acceptable"
-
-
 class Unavailable(BlogError):
     """A part that we need is gone for the moment; the client may try again in `retry_after` seconds."""
 
@@ -106,4 +100,14 @@ class Unavailable(BlogError):
 
     def __init__(self, detail: str = "", *, retry_after: int = 5) -> None:
         super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class TooManyRequests(BlogError):
+    """The client asked more often than it may; it may try again in `retry_after` seconds."""
+
+    code, title = "too_many_requests", "Too many requests"
+
+    def __init__(self, detail: str = "", *, retry_after: int) -> None:
+        super().__init__(detail or f"Too many requests: try again in {retry_after} seconds")
         self.retry_after = retry_after

@@ -7,6 +7,9 @@ import structlog
 
 from blog.settings import Settings
 
+# Without the values of local variables: a form or a header among them would put a password into the log.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def configure_logs(settings: Settings) -> None:
     """Send everything to standard error, with level, time and correlation id on each line."""
@@ -17,7 +20,7 @@ def configure_logs(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [_TRACEBACKS, structlog.processors.JSONRenderer()]
         if settings.logs_json
         else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )

@@ -1,18 +1,24 @@
 """Every setting of the blog, in one model: environment variables, or lines of a `.env` file."""
 
 import contextlib
+import importlib.util
+import ipaddress
 import os
+import re
 import secrets
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import limits
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SHORTEST_SECRET = 32
 SECRET_FILE = ".blog-secret"  # noqa: S105 (a file name)
+
+_ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?")
 
 
 class Environment(StrEnum):
@@ -75,16 +81,59 @@ class Settings(BaseSettings):
         default=(), description="Other origins whose pages may write and follow live, with commas between."
     )
     registration: bool = Field(default=True, description="May visitors make accounts of their own?")
+    comments: bool = Field(default=True, description="May people comment?")
+    live: bool = Field(default=True, description="Do open pages follow what happens?")
+    uploads: bool = Field(default=True, description="May authors upload images?")
     session_days: int = Field(default=30, ge=1, le=365, description="Days until a session that is not used ends.")
     token_days: int = Field(default=90, ge=1, le=3650, description="Days a bearer token lasts, if its maker does not say.")
     max_body_bytes: int = Field(default=1_048_576, ge=300_000, le=100_000_000, description="Largest request body, in bytes.")
+    max_upload_bytes: int = Field(
+        default=20_000_000, ge=100_000, le=200_000_000, description="Largest request body with an image, in bytes."
+    )
     log_format: LogFormat = Field(default=LogFormat.AUTO, description="`console`, `json`, or `auto`.")
+    rate_limit: str = Field(
+        default="300/minute",
+        description="Requests that one user, or one address, may send in a time, such as `5000/hour`; `off`: nothing is limited.",
+    )
+    sign_in_rate_limit: str = Field(
+        default="10/minute",
+        description="Attempts to sign in to one account from one address; from one address to all accounts five times as many.",
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="A Redis or Valkey in which all workers and machines count requests together; unset: each process by itself.",
+    )
 
     @field_validator("allowed_hosts", "trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("rate_limit", "sign_in_rate_limit")
+    @classmethod
+    def _quota(cls, value: str) -> str:
+        if value.strip().lower() == "off":
+            return "off"
+        try:
+            quotas = limits.parse_many(value)
+        except ValueError:
+            quotas = []
+        if len(quotas) != 1 or not 1 <= quotas[0].amount <= 10**9:
+            raise ValueError("give off, or a number of requests and a time, such as 300/minute or 20 per 5 minutes")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _reachable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.get_secret_value())
+        if parts.scheme not in ("redis", "rediss", "unix") or not (parts.path if parts.scheme == "unix" else parts.hostname):
+            raise ValueError("give an address such as redis://127.0.0.1:6379/0, rediss://… or unix:///run/redis.sock")
+        if importlib.util.find_spec("redis") is None:
+            raise ValueError("the package redis is missing: pip install 'starlette-blog[redis]'")
         return value
 
     @field_validator("public_url")
@@ -97,10 +146,35 @@ class Settings(BaseSettings):
             raise ValueError("the blog is served at the root of its host: give an address without a path")
         return value.rstrip("/")
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [value for value in values if "/" in value or value != value.strip("[]")]:
+            raise ValueError(f"give names such as blog.example.org, without scheme, path or brackets, not {wrong[0]}")
+        return values
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [value for value in values if not _ORIGIN.fullmatch(value)]:
+            raise ValueError(f"give origins such as https://app.example.org, each by name and without a path, not {wrong[0]}")
+        return values
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            try:
+                ipaddress.ip_network(value)
+            except ValueError:
+                raise ValueError(f"give addresses or networks such as 10.0.0.0/8, not {value}") from None
+        return values
+
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
-        if not value.startswith("sqlite:///") or value == "sqlite:///":
+        path = value.removeprefix("sqlite:///")
+        if path in (value, "", ":memory:") or "?" in path:
             raise ValueError("give the path of an SQLite file, such as sqlite:///blog.db or sqlite:////var/lib/blog/blog.db")
         return value
 

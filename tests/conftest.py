@@ -67,6 +67,7 @@ def settings(tmp_path: Path, migrated_file: Path) -> Settings:
         media_dir=tmp_path / "media",
         project_name="Field Notes",
         public_url=ORIGIN,
+        rate_limit="off",
     )
 
 

@@ -6,18 +6,7 @@ from pathlib import Path
 import blog
 
 PACKAGE = Path(blog.__file__).parent
-LAYERS = [
-    {"__main__"},
-    {"asgi", "cli"},
-    {"app", "demo"},
-    {"api", "web", "live", "transfer", "ops"},
-    {"middleware"},
-    {"http"},
-    {"domain"},
-    {"schemas", "db"},
-    {"logs"},
-    {"errors", "settings", "text"},
-]
+LAYERS = [line.strip().split("  ")[0].split(" · ") for line in (blog.__doc__ or "").splitlines() if line.startswith("    ")]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 
@@ -43,6 +32,11 @@ def test_imports_point_down():
             assert RANK[part] < RANK[other], f"{path.relative_to(PACKAGE)} must not import blog.{other}"
             checked += 1
     assert checked > 100
+
+
+def test_map_names_every_part_once():
+    parts = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()} - {"__init__"}
+    assert sorted(name for names in LAYERS for name in names) == sorted(parts)
 
 
 def test_fastapi_and_starlette_stay_where_they_belong():

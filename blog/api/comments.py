@@ -6,17 +6,20 @@ from starlette.responses import Response
 from blog.domain import comments, posts
 from blog.http import paging
 from blog.http.context import context, signed_in
-from blog.http.endpoint import Endpoint
+from blog.http.endpoint import ApiEndpoint
+from blog.http.operations import operation
 from blog.http.parsing import read_json, read_query
 from blog.http.responses import as_json, as_list
 from blog.http.services import services
+from blog.schemas.accounts import Scope
 from blog.schemas.comments import CommentChanges, CommentOut, NewComment
-from blog.schemas.lists import PageQuery
+from blog.schemas.lists import CommentListOut, PageQuery
 
 
-class CommentList(Endpoint):
+class CommentList(ApiEndpoint):
     """/api/v1/posts/{id}/comments — read and write comments."""
 
+    @operation("Read the comments of a post", query=PageQuery, answers={200: CommentListOut}, headers={"Link"})
     async def get(self, request: Request) -> Response:
         """A page of comments, oldest first."""
         ctx = context(request)
@@ -25,6 +28,13 @@ class CommentList(Endpoint):
         page = await comments.page(ctx, post, limit=query.limit, after=paging.decode(query.cursor))
         return as_list(request, [CommentOut.model_validate(item) for item in page.items], page.next)
 
+    @operation(
+        "Comment on a post",
+        body=NewComment,
+        answers={201: CommentOut},
+        scope=Scope.COMMENTS_WRITE,
+        headers={"Location"},
+    )
     async def post(self, request: Request) -> Response:
         """Write a comment; 201."""
         ctx = signed_in(request)
@@ -34,19 +44,22 @@ class CommentList(Endpoint):
         return as_json(CommentOut.model_validate(comment), 201, {"Location": location})
 
 
-class CommentDetail(Endpoint):
+class CommentDetail(ApiEndpoint):
     """/api/v1/comments/{id} — read, change or remove one comment."""
 
+    @operation("Read a comment", answers={200: CommentOut})
     async def get(self, request: Request) -> Response:
         """The comment."""
         return as_json(CommentOut.model_validate(await comments.get(context(request), request.path_params["id"])))
 
+    @operation("Change a comment", body=CommentChanges, answers={200: CommentOut}, scope=Scope.COMMENTS_WRITE)
     async def patch(self, request: Request) -> Response:
         """Change its text (its author) or its status (moderators)."""
         ctx = signed_in(request)
         changes = await read_json(request, CommentChanges)
         return as_json(CommentOut.model_validate(await comments.edit(ctx, request.path_params["id"], changes)))
 
+    @operation("Remove a comment", answers={204: None}, scope=Scope.COMMENTS_WRITE)
     async def delete(self, request: Request) -> Response:
         """Take it from sight; 204."""
         await comments.remove(signed_in(request), request.path_params["id"])

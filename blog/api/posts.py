@@ -7,20 +7,23 @@ from blog.domain import post_lists, posts
 from blog.domain.models import Page, Post
 from blog.domain.post_lists import Wanted
 from blog.http import paging
-from blog.http.conditional import etag, is_fresh, version_in
+from blog.http.conditional import etag, is_fresh, versions_in
 from blog.http.context import context, signed_in
-from blog.http.endpoint import Endpoint
+from blog.http.endpoint import ApiEndpoint
+from blog.http.operations import operation
 from blog.http.parsing import read_json, read_query
 from blog.http.presenting import post_out
 from blog.http.responses import as_json, as_list
 from blog.http.services import services
-from blog.schemas.lists import PostQuery
-from blog.schemas.posts import NewPost, PostChanges, PostStatus
+from blog.schemas.accounts import Scope
+from blog.schemas.lists import PostListOut, PostQuery
+from blog.schemas.posts import NewPost, PostChanges, PostOut, PostStatus
 
 
-class PostList(Endpoint):
+class PostList(ApiEndpoint):
     """/api/v1/posts — find posts, write a new one."""
 
+    @operation("Find posts", query=PostQuery, answers={200: PostListOut}, headers={"Link"})
     async def get(self, request: Request) -> Response:
         """A page of posts, newest first."""
         ctx = context(request)
@@ -29,6 +32,14 @@ class PostList(Endpoint):
         wanted = Wanted(query.tag, query.author, query.q, status, query.limit, paging.decode(query.cursor), full=True)
         return posts_page(request, await post_lists.page(ctx, wanted))
 
+    @operation(
+        "Write a post",
+        body=NewPost,
+        answers={201: PostOut},
+        errors={409},
+        scope=Scope.POSTS_WRITE,
+        headers=("ETag", "Location"),
+    )
     async def post(self, request: Request) -> Response:
         """Write a post; 201."""
         ctx = signed_in(request)
@@ -38,9 +49,10 @@ class PostList(Endpoint):
         return one_post(request, post, 201, {"Location": location})
 
 
-class PostDetail(Endpoint):
+class PostDetail(ApiEndpoint):
     """/api/v1/posts/{id} — read, replace, change or delete one post."""
 
+    @operation("Read a post", answers={200: PostOut, 304: None}, sends={"If-None-Match"}, headers={"ETag"})
     async def get(self, request: Request) -> Response:
         """The post, or 304 when the client has this very answer."""
         ctx = context(request)
@@ -49,22 +61,41 @@ class PostDetail(Endpoint):
             return Response(status_code=304, headers=_validators(post))
         return one_post(request, post)
 
+    @operation(
+        "Replace a post",
+        body=NewPost,
+        answers={200: PostOut},
+        errors={409, 412},
+        scope=Scope.POSTS_WRITE,
+        sends={"If-Match"},
+        headers={"ETag"},
+    )
     async def put(self, request: Request) -> Response:
         """Write all of the post anew."""
         ctx = signed_in(request)
         new = await read_json(request, NewPost)
-        return one_post(request, await posts.replace(ctx, request.path_params["id"], new, if_match=version_in(request)))
+        return one_post(request, await posts.replace(ctx, request.path_params["id"], new, if_match=versions_in(request)))
 
+    @operation(
+        "Change a post",
+        body=PostChanges,
+        answers={200: PostOut},
+        errors={409, 412},
+        scope=Scope.POSTS_WRITE,
+        sends={"If-Match"},
+        headers={"ETag"},
+    )
     async def patch(self, request: Request) -> Response:
         """Change the members that are sent."""
         ctx = signed_in(request)
         changes = await read_json(request, PostChanges)
-        return one_post(request, await posts.edit(ctx, request.path_params["id"], changes, if_match=version_in(request)))
+        return one_post(request, await posts.edit(ctx, request.path_params["id"], changes, if_match=versions_in(request)))
 
+    @operation("Delete a post", answers={204: None}, errors={412}, scope=Scope.POSTS_WRITE, sends={"If-Match"})
     async def delete(self, request: Request) -> Response:
         """Take the post from sight; 204."""
         ctx = signed_in(request)
-        await posts.delete(ctx, request.path_params["id"], if_match=version_in(request))
+        await posts.delete(ctx, request.path_params["id"], if_match=versions_in(request))
         return Response(status_code=204)
 
 

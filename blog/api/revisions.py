@@ -6,17 +6,27 @@ from starlette.responses import Response
 from blog.api.posts import one_post
 from blog.domain import revisions
 from blog.http import paging
+from blog.http.conditional import versions_in
 from blog.http.context import signed_in
-from blog.http.endpoint import Endpoint
+from blog.http.endpoint import ApiEndpoint
+from blog.http.operations import operation
 from blog.http.parsing import read_query
 from blog.http.responses import as_json, as_list
-from blog.schemas.lists import PageQuery
-from blog.schemas.posts import RevisionOut
+from blog.schemas.accounts import Scope
+from blog.schemas.lists import PageQuery, RevisionListOut
+from blog.schemas.posts import PostOut, RevisionOut
 
 
-class RevisionList(Endpoint):
+class RevisionList(ApiEndpoint):
     """/api/v1/posts/{id}/revisions — every version, newest first."""
 
+    @operation(
+        "Read the versions of a post",
+        query=PageQuery,
+        answers={200: RevisionListOut},
+        scope=Scope.POSTS_WRITE,
+        headers={"Link"},
+    )
     async def get(self, request: Request) -> Response:
         """A page of versions."""
         ctx = signed_in(request)
@@ -25,9 +35,10 @@ class RevisionList(Endpoint):
         return as_list(request, [RevisionOut.model_validate(item) for item in page.items], page.next)
 
 
-class RevisionDetail(Endpoint):
+class RevisionDetail(ApiEndpoint):
     """/api/v1/posts/{id}/revisions/{version} — one version."""
 
+    @operation("Read a version of a post", answers={200: RevisionOut}, scope=Scope.POSTS_WRITE)
     async def get(self, request: Request) -> Response:
         """The version."""
         ctx = signed_in(request)
@@ -35,10 +46,22 @@ class RevisionDetail(Endpoint):
         return as_json(RevisionOut.model_validate(revision))
 
 
-class Restoration(Endpoint):
+class Restoration(ApiEndpoint):
     """/api/v1/posts/{id}/revisions/{version}/restore — make an old version the newest."""
 
+    @operation(
+        "Restore a version of a post",
+        answers={200: PostOut},
+        errors={412},
+        scope=Scope.POSTS_WRITE,
+        headers={"ETag"},
+    )
     async def post(self, request: Request) -> Response:
         """The post as it is then."""
         ctx = signed_in(request)
-        return one_post(request, await revisions.restore(ctx, request.path_params["id"], request.path_params["version"]))
+        return one_post(
+            request,
+            await revisions.restore(
+                ctx, request.path_params["id"], request.path_params["version"], if_match=versions_in(request)
+            ),
+        )

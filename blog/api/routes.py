@@ -3,6 +3,8 @@
 from starlette.routing import Route
 
 from blog.api.comments import CommentDetail, CommentList
+from blog.api.flags import FlagDetail, FlagList
+from blog.api.media import MediaDetail, MediaList
 from blog.api.posts import PostDetail, PostList
 from blog.api.revisions import Restoration, RevisionDetail, RevisionList
 from blog.api.tags import TagList
@@ -17,6 +19,10 @@ routes = [
     Route("/posts/{id:id}/revisions/{version:id}", RevisionDetail, name="revision"),
     Route("/posts/{id:id}/revisions/{version:id}/restore", Restoration, name="restoration"),
     Route("/comments/{id:id}", CommentDetail, name="comment"),
+    Route("/media", MediaList, name="media"),
+    Route("/media/{id:id}", MediaDetail, name="medium"),
+    Route("/flags", FlagList, name="flags"),
+    Route("/flags/{name}", FlagDetail, name="flag"),
     Route("/tags", TagList, name="tags"),
     Route("/users", UserList, name="users"),
     Route("/users/me", Me, name="me"),

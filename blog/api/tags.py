@@ -5,14 +5,16 @@ from starlette.responses import Response
 
 from blog.domain import tags
 from blog.http.context import context
-from blog.http.endpoint import Endpoint
+from blog.http.endpoint import ApiEndpoint
+from blog.http.operations import operation
 from blog.http.responses import as_array
 from blog.schemas.posts import TagOut
 
 
-class TagList(Endpoint):
+class TagList(ApiEndpoint):
     """/api/v1/tags — every tag that a published post carries."""
 
+    @operation("Read all tags", answers={200: list[TagOut]})
     async def get(self, request: Request) -> Response:
         """All of them, by name, as one array."""
         return as_array([TagOut.model_validate(tag) for tag in await tags.all_tags(context(request))])

@@ -5,25 +5,30 @@ from starlette.responses import Response
 
 from blog.domain import sessions, tokens
 from blog.http.context import context, signed_in
-from blog.http.endpoint import Endpoint
+from blog.http.endpoint import ApiEndpoint
+from blog.http.operations import operation
 from blog.http.parsing import read_json
 from blog.http.responses import as_json, as_list
 from blog.http.services import services
-from blog.schemas.accounts import NewToken, TokenInfo, TokenOut
+from blog.schemas.accounts import NewToken, Scope, TokenInfo, TokenOut
+from blog.schemas.lists import TokenListOut
 
 
-class TokenList(Endpoint):
+class TokenList(ApiEndpoint):
     """/api/v1/tokens — list and make one's own tokens."""
 
+    @operation("Read one's tokens", answers={200: TokenListOut}, scope=Scope.ACCOUNT)
     async def get(self, request: Request) -> Response:
         """The valid tokens, newest first, without their secrets."""
         found = await tokens.own(signed_in(request))
         return as_list(request, [TokenInfo.model_validate(token) for token in found], None)
 
+    @operation("Make a token", body=NewToken, answers={201: TokenOut}, headers={"Location"})
     async def post(self, request: Request) -> Response:
         """A token for a name and a password; 201, and the secret is never shown again."""
         ctx = context(request)
         wanted = await read_json(request, NewToken)
+        await services(request).rate_limits.sign_in(request, wanted.username)
         actor = await sessions.authenticate(ctx, wanted)
         made = await tokens.issue(ctx, actor, name=wanted.name, scopes=wanted.scopes, seconds=wanted.expires_in)
         out = TokenOut(**TokenInfo.model_validate(made.token).model_dump(), token=made.text)
@@ -31,9 +36,10 @@ class TokenList(Endpoint):
         return as_json(out, 201, {"Location": location, "Cache-Control": "no-store"})
 
 
-class TokenDetail(Endpoint):
+class TokenDetail(ApiEndpoint):
     """/api/v1/tokens/{id} — revoke a token."""
 
+    @operation("Revoke a token", answers={204: None}, signed_in=True)
     async def delete(self, request: Request) -> Response:
         """It ends at once, in every worker; 204."""
         await tokens.revoke(signed_in(request), request.path_params["id"])

@@ -10,19 +10,21 @@ from blog.domain import accounts, comments, post_lists, profiles
 from blog.domain.post_lists import Wanted
 from blog.http import paging
 from blog.http.context import context, signed_in
-from blog.http.endpoint import Endpoint
+from blog.http.endpoint import ApiEndpoint
+from blog.http.operations import operation
 from blog.http.parsing import read_json, read_query
 from blog.http.presenting import post_out
 from blog.http.responses import as_json, as_list
 from blog.http.services import services
-from blog.schemas.accounts import AccountChanges, AccountOut, NewUser, UserOut, UserProfile
+from blog.schemas.accounts import AccountChanges, AccountOut, NewUser, Scope, UserOut, UserProfile
 from blog.schemas.comments import CommentOut
-from blog.schemas.lists import PageQuery
+from blog.schemas.lists import CommentListOut, PageQuery, PostListOut
 
 
-class UserList(Endpoint):
+class UserList(ApiEndpoint):
     """/api/v1/users — make an account."""
 
+    @operation("Make an account", body=NewUser, answers={201: AccountOut}, errors={409}, headers={"Location"})
     async def post(self, request: Request) -> Response:
         """A new account; 201."""
         ctx = context(request)
@@ -32,13 +34,21 @@ class UserList(Endpoint):
         return as_json(AccountOut.model_validate(user), 201, {"Location": location})
 
 
-class Me(Endpoint):
+class Me(ApiEndpoint):
     """/api/v1/users/me — one's own account."""
 
+    @operation("Read one's own account", answers={200: AccountOut}, scope=Scope.ACCOUNT)
     async def get(self, request: Request) -> Response:
         """The account, with what others do not see."""
         return as_json(AccountOut.model_validate(await accounts.me(signed_in(request))))
 
+    @operation(
+        "Change one's own account",
+        body=AccountChanges,
+        answers={200: AccountOut},
+        errors={409},
+        scope=Scope.ACCOUNT,
+    )
     async def patch(self, request: Request) -> Response:
         """Change the members that are sent."""
         ctx = signed_in(request)
@@ -46,9 +56,10 @@ class Me(Endpoint):
         return as_json(AccountOut.model_validate(await accounts.change(ctx, changes)))
 
 
-class UserDetail(Endpoint):
+class UserDetail(ApiEndpoint):
     """/api/v1/users/{id} — somebody, with their newest posts and comments."""
 
+    @operation("Read about somebody", answers={200: UserProfile})
     async def get(self, request: Request) -> Response:
         """The three parts, fetched at the same time, each on a database connection of its own."""
         ctx = context(request)
@@ -64,9 +75,10 @@ class UserDetail(Endpoint):
         return as_json(out)
 
 
-class UserPosts(Endpoint):
+class UserPosts(ApiEndpoint):
     """/api/v1/users/{id}/posts — what somebody published, newest first."""
 
+    @operation("Read somebody's posts", query=PageQuery, answers={200: PostListOut}, headers={"Link"})
     async def get(self, request: Request) -> Response:
         """A page of posts."""
         ctx = context(request)
@@ -76,9 +88,10 @@ class UserPosts(Endpoint):
         return posts_page(request, await post_lists.page(ctx, wanted))
 
 
-class UserComments(Endpoint):
+class UserComments(ApiEndpoint):
     """/api/v1/users/{id}/comments — what somebody said, newest first."""
 
+    @operation("Read somebody's comments", query=PageQuery, answers={200: CommentListOut}, headers={"Link"})
     async def get(self, request: Request) -> Response:
         """A page of comments."""
         ctx = context(request)

@@ -69,6 +69,8 @@ def _config(connection: sa.Connection | None = None) -> "Config":
 
 @contextmanager
 def _connected(url: str, *, writing: bool = True) -> Iterator[sa.Connection]:
+    from alembic.util.exc import CommandError
+
     engine = sa.create_engine(sa.URL.create("sqlite", database=path_of(url)), poolclass=sa.NullPool)
     sa.event.listen(engine, "connect", _leave_transactions_to_us)
     if writing:
@@ -76,6 +78,8 @@ def _connected(url: str, *, writing: bool = True) -> Iterator[sa.Connection]:
     try:
         with engine.begin() as connection:
             yield connection
+    except CommandError as error:
+        raise Unavailable(f"A newer version of the blog made this database: install that one ({error})") from error
     except sa.exc.DBAPIError as error:
         if (todo := advice(error.orig)) is None:
             raise

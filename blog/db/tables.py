@@ -220,7 +220,7 @@ idempotency_keys = sa.Table(
     metadata,
     sa.Column("caller", sa.String(150), primary_key=True),  # a user, or the address of a stranger
     sa.Column("key", sa.String(255), primary_key=True),
-    sa.Column("request", sa.String(64), nullable=False),  # SHA-256 of method, path and body
+    sa.Column("request", sa.String(64), nullable=False),  # keyed SHA-256 of method, path and body
     sa.Column("status", sa.SmallInteger, nullable=False),
     sa.Column("headers", sa.JSON, nullable=False),
     sa.Column("body", sa.LargeBinary),  # absent where the answer holds a secret, which is kept nowhere

@@ -12,6 +12,7 @@ from blog.domain.keys import Purpose
 from blog.domain.models import User
 from blog.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
 from blog.schemas.accounts import AccountChanges, NewUser, PasswordChange, Role, Scope
+from blog.schemas.flags import Flag
 
 _u = tables.users.c
 LINK_SECONDS = 24 * 3600
@@ -20,7 +21,7 @@ OWNER_ROLE = _u.role == Role.OWNER.value
 
 async def register(ctx: Context, new: NewUser) -> User:
     """An account that a visitor makes: a reader. Raises Conflict (name or address taken), Forbidden (registration is closed)."""
-    if not ctx.site.settings.registration and not (ctx.actor and ctx.actor.has_role(Role.OWNER)):
+    if not ctx.site.flags.on(Flag.REGISTRATION) and not (ctx.actor and ctx.signed_in(Scope.ADMIN).has_role(Role.OWNER)):
         raise Forbidden("Registration is closed: ask the owner of the blog for an account")
     return await create(ctx, new, Role.READER)
 
@@ -70,8 +71,8 @@ async def named(ctx: Context, username: str) -> User:
 
 
 async def me(ctx: Context) -> User:
-    """The actor's own account. Raises NotSignedIn."""
-    return await get(ctx, ctx.signed_in().id)
+    """The actor's own account. Raises NotSignedIn, Forbidden."""
+    return await get(ctx, ctx.signed_in(Scope.ACCOUNT).id)
 
 
 async def change(ctx: Context, changes: AccountChanges) -> User:
@@ -101,12 +102,16 @@ async def set_password(ctx: Context, user_id: int, password: SecretStr, *, keep_
     """Set a password and end every session (but one) and every token of the account. For callers that checked the right."""
     password_hash = await ctx.site.passwords.hash(password)
     async with ctx.db.transaction():
-        values = {"password_hash": password_hash, "password_set_at": ctx.now, "updated_at": ctx.now}
-        await ctx.db.execute(tables.users.update().where(_u.id == user_id).values(values))
-        others = tables.sessions.c.id_hash != keep_session if keep_session else sa.true()
-        await ctx.db.execute(tables.sessions.delete().where(tables.sessions.c.user_id == user_id, others))
-        live = (tables.tokens.c.user_id == user_id) & tables.tokens.c.revoked_at.is_(None)
-        await ctx.db.execute(tables.tokens.update().where(live).values(revoked_at=ctx.now))
+        await _keep_password(ctx, user_id, password_hash, keep_session=keep_session)
+
+
+async def _keep_password(ctx: Context, user_id: int, password_hash: str, *, keep_session: str | None = None) -> None:
+    values = {"password_hash": password_hash, "password_set_at": ctx.now, "updated_at": ctx.now}
+    await ctx.db.execute(tables.users.update().where(_u.id == user_id).values(values))
+    others = tables.sessions.c.id_hash != keep_session if keep_session else sa.true()
+    await ctx.db.execute(tables.sessions.delete().where(tables.sessions.c.user_id == user_id, others))
+    live = (tables.tokens.c.user_id == user_id) & tables.tokens.c.revoked_at.is_(None)
+    await ctx.db.execute(tables.tokens.update().where(live).values(revoked_at=ctx.now))
 
 
 async def set_role(ctx: Context, username: str, role: Role) -> User:
@@ -163,8 +168,11 @@ async def password_link_user(ctx: Context, secret: str) -> User:
 
 async def use_password_link(ctx: Context, secret: str, password: SecretStr) -> User:
     """Set the password by the link. Raises NotFound."""
-    user = await password_link_user(ctx, secret)
-    await set_password(ctx, user.id, password)
+    await password_link_user(ctx, secret)
+    password_hash = await ctx.site.passwords.hash(password)
+    async with ctx.db.transaction():
+        user = await password_link_user(ctx, secret)  # again: somebody may have used it meanwhile
+        await _keep_password(ctx, user.id, password_hash)
     return user
 
 

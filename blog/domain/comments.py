@@ -15,6 +15,7 @@ from blog.domain.models import Comment, Page, Post
 from blog.errors import FieldError, Forbidden, InvalidInput, NotFound
 from blog.schemas.accounts import Scope
 from blog.schemas.comments import CommentChanges, CommentStatus, NewComment
+from blog.schemas.flags import Flag
 from blog.schemas.posts import PostStatus
 from blog.text.markdown import render_comment
 
@@ -54,6 +55,8 @@ async def get(ctx: Context, comment_id: int) -> Comment:
 async def create(ctx: Context, post_id: int, new: NewComment) -> Comment:
     """Comment on a published post. Raises NotSignedIn, Forbidden, NotFound, InvalidInput (parent_id)."""
     actor = ctx.signed_in(Scope.COMMENTS_WRITE)
+    if not ctx.site.flags.on(Flag.COMMENTS):
+        raise Forbidden("Comments are closed")
     html = await anyio.to_thread.run_sync(render_comment, new.content)
     async with ctx.db.transaction():
         post = policy.require_sight(ctx, await post_rows.one(ctx.db, _p.id == post_id))
@@ -108,8 +111,8 @@ async def remove(ctx: Context, comment_id: int) -> None:
         await _told(ctx, EventName.COMMENT_REMOVED, comment_id)
 
 
-async def in_events(db: Database, ids: Sequence[int]) -> dict[int, Comment]:
-    """The comments with these ids, whoever may see them: the reader of the log asks for access itself."""
+async def by_ids(db: Database, ids: Sequence[int]) -> dict[int, Comment]:
+    """The comments with these ids, whoever may see them: what is shown of each is the caller's affair."""
     if not ids:
         return {}
     return {comment.id: comment for comment in await _load(db, _select().where(_c.id.in_(ids)))}

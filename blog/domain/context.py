@@ -4,8 +4,12 @@ import dataclasses
 import datetime as dt
 from dataclasses import dataclass
 
+import anyio
+
 from blog.db.database import Database
+from blog.domain.flag_cache import FlagCache
 from blog.domain.keys import Signer
+from blog.domain.media_store import MediaStore
 from blog.domain.passwords import Passwords
 from blog.errors import Forbidden, NotSignedIn
 from blog.schemas.accounts import Role, Scope
@@ -39,6 +43,9 @@ class Site:
     db: Database
     passwords: Passwords
     signer: Signer
+    media: MediaStore
+    flags: FlagCache
+    developing: anyio.CapacityLimiter  # images take a core and much memory: few at a time
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,9 +66,10 @@ def _channels(post: Post) -> list[str]:
     return ["posts", post_channel(post.id), *tags, *(f"author:{name.casefold()}" for name in post.authors)]
 
 
-async def record_post(ctx: Context, name: EventName, post: Post) -> None:
-    """Tell of a post; call it inside the transaction that changed it."""
-    await _record(ctx, name, _channels(post), post.id, None, {"post": {"id": post.id, "slug": post.slug}})
+async def record_post(ctx: Context, name: EventName, post: Post, before: Post | None = None) -> None:
+    """Tell of a post; call it inside the transaction that changed it. Who followed it by a tag that it lost hears of it too."""
+    channels = list(dict.fromkeys([*_channels(post), *(_channels(before) if before else ())]))
+    await _record(ctx, name, channels, post.id, None, {"post": {"id": post.id, "slug": post.slug}})
 
 
 async def record_comment(ctx: Context, name: EventName, comment: Comment) -> None:

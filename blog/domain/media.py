@@ -1,67 +1,165 @@
-"""Images beside posts: checked by decoding, kept under the digest of their content."""
+"""Uploaded images: who may keep them, what is said of them, and when their files go."""
 
-import hashlib
-import io
-import os
-import tempfile
-import warnings
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from typing import Any, BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+import anyio.to_thread
+import sqlalchemy as sa
 
-from blog.errors import FieldError, InvalidInput
+from blog.db import tables
+from blog.domain import pictures, policy
+from blog.domain.context import Context
+from blog.domain.media_store import MediaStore
+from blog.domain.models import Media, Page, Variant
+from blog.domain.pictures import Picture, Rendition
+from blog.errors import Forbidden, NotFound
+from blog.schemas.accounts import Role, Scope
+from blog.schemas.flags import Flag
+from blog.schemas.media import MediaChanges, NewMedia
 
-_SUFFIXES = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "GIF": "gif", "AVIF": "avif"}
-LARGEST_BYTES = 20_000_000
-MOST_PIXELS = 50_000_000
+_m, _p, _r = tables.media.c, tables.posts.c, tables.revisions.c
 
 
-def keep(folder: Path, data: bytes) -> str:
-    """Keep an image in the folder; its name, such as `3f….png`. The same image is kept once.
+def require_uploader(ctx: Context) -> None:
+    """Raises NotSignedIn, or Forbidden: the scope, the role, or uploads are switched off."""
+    if not policy.may_write_posts(ctx.signed_in(Scope.MEDIA_WRITE)):
+        raise Forbidden("Readers cannot upload images: ask the owner of the blog for the role of an author")
+    if not ctx.site.flags.on(Flag.UPLOADS):
+        raise Forbidden("Uploads are switched off")
 
-    Raises InvalidInput for what is too large or no PNG, JPEG, WebP, GIF or AVIF image (SVG can hold scripts).
+
+async def upload(ctx: Context, file: BinaryIO, new: NewMedia) -> Media:
+    """Keep an image, and copies of it for smaller screens. Raises NotSignedIn, Forbidden, InvalidInput (file)."""
+    return await add(ctx, await develop(ctx, file), new)
+
+
+async def develop(ctx: Context, file: BinaryIO) -> Picture:
+    """The first half of `upload`, which takes seconds of a core and no lock: the files. Raises as `upload` does."""
+    require_uploader(ctx)
+    return await anyio.to_thread.run_sync(_develop, ctx.site.media, file, limiter=ctx.site.developing)
+
+
+async def add(ctx: Context, picture: Picture, new: NewMedia) -> Media:
+    """The second half: the row. Raises NotSignedIn, Forbidden."""
+    require_uploader(ctx)
+    actor = ctx.signed_in()
+    async with ctx.db.transaction():
+        media_id = await ctx.db.execute(tables.media.insert().values(_row(picture, new.alt, actor.id, ctx)))
+        # Somebody may have removed the last other image with these files since they were put there. Nobody can from here on.
+        await anyio.to_thread.run_sync(_put, ctx.site.media, picture.files)
+        return await _one(ctx, media_id)
+
+
+async def page(ctx: Context, *, limit: int, after: tuple[str, int] | None = None) -> Page[Media]:
+    """The actor's own images, newest first. Raises NotSignedIn, Forbidden."""
+    actor = ctx.signed_in(Scope.MEDIA_WRITE)
+    query = sa.select(tables.media).where(_m.user_id == actor.id).order_by(_m.id.desc()).limit(limit + 1)
+    if after is not None:
+        query = query.where(_m.id < after[1])
+    found = [_media(row) for row in await ctx.db.fetch_all(query)]
+    return Page(found[:limit], ("", found[limit - 1].id) if len(found) > limit else None)
+
+
+async def get(ctx: Context, media_id: int) -> Media:
+    """One's own image; editors get everybody's. Raises NotSignedIn, Forbidden, NotFound."""
+    actor = ctx.signed_in(Scope.MEDIA_WRITE)
+    found = await _one(ctx, media_id)
+    if found.user_id != actor.id and not actor.has_role(Role.EDITOR):
+        raise NotFound("You have no such image")
+    return found
+
+
+async def change(ctx: Context, media_id: int, changes: MediaChanges) -> Media:
+    """Change the members that were sent. Raises as `get` does."""
+    async with ctx.db.transaction():
+        await get(ctx, media_id)
+        if changes.model_fields_set:
+            await ctx.db.execute(tables.media.update().where(_m.id == media_id).values(alt=changes.alt))
+        return await _one(ctx, media_id)
+
+
+async def delete(ctx: Context, media_id: int) -> None:
+    """Forget an image. Its files go unless another image has them, or a post or any version of one shows them.
+
+    Raises as `get` does.
     """
-    name = name_of(data)
-    path = folder / name
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(path, data)
-    return name
+    async with ctx.db.transaction():
+        found = await get(ctx, media_id)
+        await ctx.db.execute(tables.media.delete().where(_m.id == media_id))
+    # A transaction of its own: nothing is removed before it is certain that the row is gone, and the write lock keeps
+    # uploads of the same image out meanwhile.
+    async with ctx.db.transaction():
+        unused = [name for name in found.names if not await _is_used(ctx, name)]
+        await anyio.to_thread.run_sync(_remove, ctx.site.media, unused)
+
+
+async def _is_used(ctx: Context, name: str) -> bool:
+    uses = (
+        sa.exists().where(sa.or_(_m.name == name, sa.cast(_m.variants, sa.Text).contains(name))),
+        sa.exists().where(_p.content.contains(name)),
+        sa.exists().where(_r.content.contains(name)),
+    )
+    return bool(await ctx.db.fetch_val(sa.select(sa.or_(*uses))))
+
+
+def keep(store: MediaStore, data: bytes) -> str:
+    """Keep an image that an import brings, without a row of its own; its name. Blocks. Raises InvalidInput (file)."""
+    picture = pictures.clean(data)
+    _put(store, [picture])
+    return picture.name
 
 
 def name_of(data: bytes) -> str:
-    """The name under which `keep` keeps an image. Raises InvalidInput as it does."""
-    return f"{hashlib.sha256(data).hexdigest()}.{_suffix(data)}"
+    """The name under which `keep` would keep it. Blocks. Raises InvalidInput (file)."""
+    return pictures.clean(data).name
 
 
-def _suffix(data: bytes) -> str:
-    if len(data) > LARGEST_BYTES:
-        raise _refused(f"An image may have at most {LARGEST_BYTES} bytes")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            with Image.open(io.BytesIO(data), formats=tuple(_SUFFIXES)) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    raise _refused(f"An image may have at most {MOST_PIXELS} pixels")
-                image.load()
-                return _SUFFIXES[str(image.format)]
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError):
-        raise _refused("This is no PNG, JPEG, WebP, GIF or AVIF image that can be read") from None
+def _develop(store: MediaStore, file: BinaryIO) -> Picture:
+    picture = pictures.develop(file.read())
+    _put(store, picture.files)
+    return picture
 
 
-def _refused(message: str) -> InvalidInput:
-    return InvalidInput([FieldError(("file",), message, "image")])
+def _put(store: MediaStore, files: Iterable[Rendition]) -> None:
+    for file in files:
+        store.put(file.name, file.data)
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all, also when the machine stops midway."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-    path.chmod(0o644)
+def _remove(store: MediaStore, names: Sequence[str]) -> None:
+    for name in names:
+        store.remove(name)
+
+
+def _row(picture: Picture, alt: str, user_id: int, ctx: Context) -> dict[str, Any]:
+    return {
+        "name": picture.main.name,
+        "media_type": picture.main.media_type,
+        "width": picture.main.width,
+        "height": picture.main.height,
+        "bytes": len(picture.main.data),
+        "alt": alt,
+        "variants": [{"name": file.name, "width": file.width, "height": file.height} for file in picture.variants],
+        "user_id": user_id,
+        "created_at": ctx.now,
+    }
+
+
+async def _one(ctx: Context, media_id: int) -> Media:
+    row = await ctx.db.fetch_one(sa.select(tables.media).where(_m.id == media_id))
+    if row is None:
+        raise NotFound("You have no such image")
+    return _media(row)
+
+
+def _media(row: Any) -> Media:
+    return Media(
+        id=row["id"],
+        name=row["name"],
+        media_type=row["media_type"],
+        width=row["width"],
+        height=row["height"],
+        alt=row["alt"],
+        variants=tuple(Variant(**variant) for variant in row["variants"]),
+        user_id=row["user_id"],
+        created_at=row["created_at"],
+    )

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from blog.schemas.accounts import Role, Scope
 from blog.schemas.comments import CommentStatus
+from blog.schemas.flags import Flag
 from blog.schemas.posts import PostStatus
 
 T = TypeVar("T")
@@ -103,6 +104,45 @@ class Tag:
 
     name: str
     posts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A smaller copy of an image; sizes in pixels."""
+
+    name: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """An uploaded image, its files by name."""
+
+    id: int
+    name: str
+    media_type: str
+    width: int
+    height: int
+    alt: str
+    variants: tuple[Variant, ...]
+    user_id: int
+    created_at: dt.datetime
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its files."""
+        return (self.name, *(variant.name for variant in self.variants))
+
+
+@dataclass(frozen=True, slots=True)
+class FlagState:
+    """A feature flag: as it is, as the settings have it, and when an owner last set it."""
+
+    name: Flag
+    enabled: bool
+    default: bool
+    updated_at: dt.datetime | None
 
 
 @dataclass(frozen=True, slots=True)

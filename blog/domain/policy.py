@@ -43,6 +43,14 @@ def require_writer(ctx: Context) -> Actor:
     return actor
 
 
+def require_owner(ctx: Context) -> Actor:
+    """The actor, if they own the blog. Raises NotSignedIn or Forbidden."""
+    actor = ctx.signed_in(Scope.ADMIN)
+    if not actor.has_role(Role.OWNER):
+        raise Forbidden("Only owners may do this")
+    return actor
+
+
 def require_sight(ctx: Context, post: Post | None) -> Post:
     """The post, if the actor may know of it. Raises NotFound: a stranger does not learn that a draft exists."""
     if post is None or not may_see(ctx.actor, post):

@@ -125,11 +125,12 @@ def _written_by(username: str) -> sa.ColumnElement[bool]:
 def _key_values(key: Key) -> tuple[Any, Any]:
     try:
         instant = dt.datetime.fromisoformat(key[0])
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
+        known = instant.astimezone(dt.UTC) if instant.tzinfo else None
+    except (ValueError, OverflowError):  # the last hours of the year 9999 have no UTC
+        known = None
+    if known is None:
         raise InvalidInput([FieldError(("cursor",), "This is no cursor of this list: begin without one", "cursor")])
-    return sa.literal(instant, tables.UTCDateTime()), sa.literal(key[1])
+    return sa.literal(known, tables.UTCDateTime()), sa.literal(key[1])
 
 
 def _cut(posts: list[Post], limit: int, published: bool) -> Page[Post]:

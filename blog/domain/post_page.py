@@ -60,5 +60,5 @@ async def _with_parents(ctx: Context, found: Sequence[Comment]) -> list[Comment]
         missing = {comment.parent_id for comment in known.values() if comment.parent_id is not None} - known.keys()
         if not missing:
             break
-        known |= await comments.in_events(ctx.db, sorted(missing))
+        known |= await comments.by_ids(ctx.db, sorted(missing))
     return list(known.values())

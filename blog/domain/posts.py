@@ -1,7 +1,7 @@
 """Posts: writing, changing, publishing and deleting them. Every write is a version and, if readers see it, an event."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,13 @@ from blog.domain.context import Context
 from blog.domain.events import EventName
 from blog.domain.manuscripts import Manuscript
 from blog.domain.models import Post
-from blog.errors import FieldError, InvalidInput, NotFound, StaleVersion
+from blog.errors import Conflict, FieldError, InvalidInput, NotFound, StaleVersion
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 
 _p = tables.posts.c
+_ROUNDS = 20
+Versions = Collection[int] | None
+"""The versions that a writer is ready to replace; None: whichever it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ async def rewrite(
     post = await post_rows.one(ctx.db, _p.id == post_id)
     if post is None:
         raise NotFound("There is no such post")
-    _require_version(post, if_match)
+    _require_version(post, {if_match})
     if timing.status is PostStatus.PUBLISHED and timing.published_at is None:
         timing = Timing(timing.status, None, post.published_at or ctx.now)
     await ctx.db.execute(tables.post_authors.delete().where(tables.post_authors.c.post_id == post_id))
@@ -94,7 +97,7 @@ async def rewrite(
     return await _update(ctx, post, manuscript, timing, slug)
 
 
-async def replace(ctx: Context, post_id: int, new: NewPost, *, if_match: int | None = None) -> Post:
+async def replace(ctx: Context, post_id: int, new: NewPost, *, if_match: Versions = None) -> Post:
     """Write all of a post anew. Raises as `edit` does."""
     members = {name: getattr(new, name) for name in type(new).model_fields}
     if new.slug is None:
@@ -102,23 +105,34 @@ async def replace(ctx: Context, post_id: int, new: NewPost, *, if_match: int | N
     return await _write(ctx, post_id, members, if_match)
 
 
-async def edit(ctx: Context, post_id: int, changes: PostChanges, *, if_match: int | None = None) -> Post:
+async def edit(ctx: Context, post_id: int, changes: PostChanges, *, if_match: Versions = None) -> Post:
     """Change the members that were sent; what changes nothing makes no version.
 
-    Raises NotSignedIn, NotFound, Forbidden, StaleVersion (`if_match` is not the version), Conflict (slug), InvalidInput.
+    Raises NotSignedIn, NotFound, Forbidden, StaleVersion (the version is not in `if_match`), Conflict (slug), InvalidInput.
     """
     members = {name: getattr(changes, name) for name in changes.model_fields_set}
     return await _write(ctx, post_id, members, if_match)
 
 
-async def _write(ctx: Context, post_id: int, members: Mapping[str, Any], if_match: int | None) -> Post:
-    before = policy.require_edit(ctx, await post_rows.one(ctx.db, _p.id == post_id))
-    merged = _merged(before, members)
+async def _write(ctx: Context, post_id: int, members: Mapping[str, Any], if_match: Versions) -> Post:
+    for _ in range(_ROUNDS):
+        before = policy.require_edit(ctx, await post_rows.one(ctx.db, _p.id == post_id))
+        try:
+            return await _merge(ctx, before, members, {before.version} if if_match is None else if_match)
+        except StaleVersion:
+            # The text was merged with what was read before. Who named a version must hear that it is gone; for anybody else
+            # the change is merged anew, with what somebody wrote in between.
+            if if_match is not None:
+                raise
+    raise Conflict("Others write this post at the same moment: try again")
+
+
+async def _merge(ctx: Context, before: Post, members: Mapping[str, Any], versions: Collection[int]) -> Post:
+    post_id, merged = before.id, _merged(before, members)
     manuscript = await manuscripts.prepare(merged["title"], merged["content"], merged["tags"], await _summary(ctx.db, post_id))
     async with ctx.db.transaction():
         post = policy.require_edit(ctx, await post_rows.one(ctx.db, _p.id == post_id))
-        # The text was merged with what was read before: a write that came in between must not be lost.
-        _require_version(post, before.version if if_match is None else if_match)
+        _require_version(post, versions)
         timing = _timing(ctx, merged["status"], merged["publish_at"], post)
         if _same(post, merged, timing):
             return post
@@ -138,11 +152,11 @@ async def _update(ctx: Context, post: Post, manuscript: Manuscript, timing: Timi
     await _attach(ctx.db, post.id, manuscript)
     after = await _keep_version(ctx, post.id)
     if name := _event_of_change(post.status, after.status):
-        await events.record_post(ctx, name, after)
+        await events.record_post(ctx, name, after, before=post)
     return after
 
 
-async def delete(ctx: Context, post_id: int, *, if_match: int | None = None) -> None:
+async def delete(ctx: Context, post_id: int, *, if_match: Versions = None) -> None:
     """Take a post from everybody's sight; its versions stay. Raises as `edit` does."""
     async with ctx.db.transaction():
         post = policy.require_edit(ctx, await post_rows.one(ctx.db, _p.id == post_id))
@@ -229,9 +243,14 @@ def _merged(post: Post, members: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _same(post: Post, merged: Mapping[str, Any], timing: Timing) -> bool:
-    if timing != Timing(post.status, post.publish_at, post.published_at) or list(post.tags) != list(merged["tags"]):
+    if timing != Timing(post.status, post.publish_at, post.published_at) or _keys(post.tags) != _keys(merged["tags"]):
         return False
     return all(getattr(post, name) == merged[name] for name in ("title", "content", "slug"))
+
+
+def _keys(tags: Iterable[str]) -> list[str]:
+    """Another spelling of a tag is the same tag, in the first spelling."""
+    return [tag.casefold() for tag in tags]
 
 
 def _timing(ctx: Context, status: PostStatus, publish_at: dt.datetime | None, before: Post | None) -> Timing:
@@ -244,8 +263,8 @@ def _timing(ctx: Context, status: PostStatus, publish_at: dt.datetime | None, be
     return Timing(status, None, first or (ctx.now if status is PostStatus.PUBLISHED else None))
 
 
-def _require_version(post: Post, version: int) -> None:
-    if post.version != version:
+def _require_version(post: Post, versions: Collection[int]) -> None:
+    if post.version not in versions:
         raise StaleVersion(f"The post is at version {post.version} by now: read it again and repeat the change")
 
 

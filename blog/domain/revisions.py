@@ -8,6 +8,7 @@ from blog.db import tables
 from blog.domain import policy, post_rows, posts
 from blog.domain.context import Context
 from blog.domain.models import Page, Post, Revision
+from blog.domain.posts import Versions
 from blog.errors import NotFound
 from blog.schemas.posts import PostChanges, PostStatus
 
@@ -33,10 +34,11 @@ async def get(ctx: Context, post_id: int, version: int) -> Revision:
     return _revision(row)
 
 
-async def restore(ctx: Context, post_id: int, version: int) -> Post:
+async def restore(ctx: Context, post_id: int, version: int, *, if_match: Versions = None) -> Post:
     """Write an old version's title, text and tags anew, as the next version. Raises as `get` and `posts.edit` do."""
     old = await get(ctx, post_id, version)
-    return await posts.edit(ctx, post_id, PostChanges(title=old.title, content=old.content, tags=list(old.tags)))
+    changes = PostChanges(title=old.title, content=old.content, tags=list(old.tags))
+    return await posts.edit(ctx, post_id, changes, if_match=if_match)
 
 
 async def _require_edit(ctx: Context, post_id: int) -> None:

@@ -1,18 +1,28 @@
 """Signing in with a name and a password, and the sessions that follow: the cookie holds an id, the rest is here."""
 
+import contextlib
 import datetime as dt
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.context import Actor, Context
 from blog.domain.keys import digest, new_secret
-from blog.errors import NotSignedIn
+from blog.errors import NotSignedIn, Unavailable
 from blog.schemas.accounts import Credentials, Role
 
 _s, _u = tables.sessions.c, tables.users.c
 # A session is written again at most this often, so that reading pages does not write to the database.
 _TOUCH = dt.timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Whose session it is; `renewed` when its end has moved on, so that the cookie's should too."""
+
+    actor: Actor
+    renewed: bool
 
 
 async def authenticate(ctx: Context, credentials: Credentials) -> Actor:
@@ -46,7 +56,7 @@ async def start(ctx: Context, actor: Actor, user_agent: str) -> str:
     return session_id
 
 
-async def resume(ctx: Context, session_id: str) -> Actor | None:
+async def resume(ctx: Context, session_id: str) -> Resumed | None:
     """Whose session this is, or None when there is none or it is over. Its end moves on as it is used."""
     query = (
         sa.select(_s.id_hash, _s.last_seen_at, _u.id, _u.username, _u.name, _u.role)
@@ -56,10 +66,14 @@ async def resume(ctx: Context, session_id: str) -> Actor | None:
     row = await ctx.db.fetch_one(query)
     if row is None:
         return None
+    renewed = False
     if ctx.now - row["last_seen_at"] > _TOUCH:
         values = {"last_seen_at": ctx.now, "expires_at": ctx.now + _lifetime(ctx)}
-        await ctx.db.execute(tables.sessions.update().where(_s.id_hash == row["id_hash"]).values(values))
-    return Actor(row["id"], row["username"], row["name"], Role(row["role"]), session=row["id_hash"])
+        with contextlib.suppress(Unavailable):  # who only reads needs no writer: the next request tries again
+            await ctx.db.execute(tables.sessions.update().where(_s.id_hash == row["id_hash"]).values(values))
+            renewed = True
+    actor = Actor(row["id"], row["username"], row["name"], Role(row["role"]), session=row["id_hash"])
+    return Resumed(actor, renewed)
 
 
 async def end(ctx: Context) -> None:

@@ -12,6 +12,7 @@ from blog.errors import NotFound
 from blog.schemas.posts import PostStatus
 
 _t, _pt, _p = tables.tags.c, tables.post_tags.c, tables.posts.c
+_PUBLISHED = (_p.status == PostStatus.PUBLISHED.value, _p.deleted_at.is_(None))
 
 
 async def attach(db: Database, post_id: int, names: Sequence[str]) -> None:
@@ -47,8 +48,8 @@ async def all_tags(ctx: Context) -> list[Tag]:
     count = sa.func.count().label("posts")
     query = (
         sa.select(_t.name, count)
-        .select_from(tables.tags.join(tables.post_tags, _pt.tag_id == _t.id).join(tables.posts, _p.id == _pt.post_id))
-        .where(_p.status == PostStatus.PUBLISHED.value, _p.deleted_at.is_(None))
+        .select_from(_carried())
+        .where(*_PUBLISHED)
         .group_by(_t.id, _t.name, _t.name_key)
         .order_by(_t.name_key)
     )
@@ -56,8 +57,13 @@ async def all_tags(ctx: Context) -> list[Tag]:
 
 
 async def named(ctx: Context, name: str) -> str:
-    """The tag's own spelling. Raises NotFound."""
-    found: str | None = await ctx.db.fetch_val(sa.select(_t.name).where(_t.name_key == name.casefold()))
+    """The own spelling of a tag that a published post carries. Raises NotFound: drafts have tags too."""
+    carried = sa.select(_t.name).select_from(_carried()).where(_t.name_key == name.casefold(), *_PUBLISHED).limit(1)
+    found: str | None = await ctx.db.fetch_val(carried)
     if found is None:
         raise NotFound("There is no such tag")
     return found
+
+
+def _carried() -> sa.Join:
+    return tables.tags.join(tables.post_tags, _pt.tag_id == _t.id).join(tables.posts, _p.id == _pt.post_id)

@@ -21,8 +21,8 @@ def is_fresh(request: Request, current: str) -> bool:
     return sent.strip() == "*" or any(tag == current.strip('"') for _, tag in _TAG.findall(sent))
 
 
-def version_in(request: Request) -> int | None:
-    """The version that the client wants to change (`If-Match`), or None when it does not say.
+def versions_in(request: Request) -> frozenset[int] | None:
+    """The versions that the client is ready to replace (`If-Match`), or None when it does not say.
 
     The number of comments is no part of it: a comment does not make a writer's copy stale. Raises StaleVersion for
     a tag that can match no version.
@@ -35,4 +35,4 @@ def version_in(request: Request) -> int | None:
     numbers = [int(version) for version in versions if version.isascii() and version.isdigit() and len(version) < 10]
     if not numbers:
         raise StaleVersion('If-Match holds no tag of this post: send its ETag, such as "3.12"')
-    return max(numbers)
+    return frozenset(numbers)

@@ -36,7 +36,7 @@ _PLAIN_WORDS = (
 class Form:
     """The values as typed and the messages by field; the key `""` is for the form as a whole."""
 
-    values: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict, repr=False)  # a password may be among them
     errors: dict[str, str] = field(default_factory=dict)
 
     def value(self, name: str) -> str:

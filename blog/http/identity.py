@@ -1,5 +1,6 @@
 """Who is calling: one function for HTTP and WebSocket, since `BaseHTTPMiddleware` never sees a WebSocket."""
 
+import ipaddress
 from dataclasses import dataclass
 from typing import cast
 
@@ -18,6 +19,7 @@ class Identity:
 
     actor: Actor | None = None
     error: BlogError | None = None
+    renewed: str | None = None  # the session id whose cookie should last longer
 
 
 STRANGER = Identity()
@@ -36,7 +38,8 @@ async def identify(connection: HTTPConnection, ctx: Context) -> Identity:
     try:
         if authorization is not None:
             return Identity(await bearer(ctx, authorization))
-        return Identity(await sessions.resume(ctx, cookie or ""))
+        resumed = await sessions.resume(ctx, cookie or "")
+        return Identity(resumed.actor, renewed=cookie if resumed.renewed else None) if resumed else STRANGER
     except BlogError as error:
         return Identity(error=error)
 
@@ -58,6 +61,30 @@ def identity_of(connection: HTTPConnection) -> Actor | None:
     if identity.error is not None:
         raise identity.error
     return identity.actor
+
+
+def caller_of(connection: HTTPConnection) -> str:
+    """Whom this connection is counted for: `user:7`, or `address:192.0.2.1` of somebody whom we do not know.
+
+    Of IPv6 the network of 64 bits: the rest is the client's own to choose, and changes by itself.
+    """
+    actor = cast(Identity, getattr(connection.state, "identity", STRANGER)).actor
+    return f"user:{actor.id}" if actor else f"address:{network_of(connection)}"
+
+
+def network_of(connection: HTTPConnection) -> str:
+    """The address, or the network of 64 bits, that the server saw; empty on a Unix socket.
+
+    The server has put a forwarded address here only if it came from one of TRUSTED_PROXIES.
+    """
+    host = connection.client.host if connection.client else ""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host[:100]
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
 
 
 def cookie_name(settings: Settings) -> str:

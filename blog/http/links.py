@@ -16,11 +16,11 @@ class Links:
         self.public_url = public_url
         self._formats = dict(_walk(routes, "", ""))
 
-    def path(self, name: str, **params: str | int) -> str:
+    def path(self, name: str, /, **params: str | int) -> str:
         """The path of a route. Raises KeyError for a route or parameter that does not exist."""
         return self._formats[name].format_map({key: quote(str(value), safe="") for key, value in params.items()})
 
-    def url(self, name: str, **params: str | int) -> str:
+    def url(self, name: str, /, **params: str | int) -> str:
         """The absolute URL of a route."""
         return self.public_url + self.path(name, **params)
 

@@ -1,7 +1,8 @@
 """The domain's objects as the models that clients get: JSON answers and live messages show the same."""
 
-from blog.domain.models import Post
+from blog.domain.models import Media, Post
 from blog.http.links import Links
+from blog.schemas.media import MediaOut, VariantOut
 from blog.schemas.posts import PostOut
 
 
@@ -25,4 +26,19 @@ def post_out(post: Post, links: Links) -> PostOut:
         published_at=post.published_at,
         publish_at=post.publish_at,
         comments=post.comments,
+    )
+
+
+def media_out(item: Media, links: Links) -> MediaOut:
+    """An image with the public addresses of its files."""
+    return MediaOut(
+        id=item.id,
+        url=links.url("media", name=item.name),
+        width=item.width,
+        height=item.height,
+        alt=item.alt,
+        media_type=item.media_type,
+        variants=[
+            VariantOut(url=links.url("media", name=copy.name), width=copy.width, height=copy.height) for copy in item.variants
+        ],
     )

@@ -14,7 +14,7 @@ from starlette.types import ExceptionHandler
 from blog.errors import BlogError, Conflict, FieldError, InvalidInput
 from blog.http.statuses import headers_of, status_of
 
-_SOURCES = (("body",), ("query",))
+_SOURCES = (("body",), ("query",), ("header",))
 
 
 def problem(

@@ -7,6 +7,7 @@ from starlette.requests import HTTPConnection
 
 from blog.domain.context import Site
 from blog.http.links import Links
+from blog.http.rate_limits import RateLimits
 from blog.http.templates import Templates
 
 
@@ -17,6 +18,7 @@ class Services:
     site: Site
     links: Links
     templates: Templates
+    rate_limits: RateLimits
 
 
 def services(connection: HTTPConnection) -> Services:

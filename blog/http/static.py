@@ -1,10 +1,11 @@
 """Files for browsers: our own, whose addresses carry a digest, and images, whose names are one."""
 
 import re
+from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -35,7 +36,11 @@ class MediaFile(Endpoint):
     async def get(self, request: Request) -> Response:
         """The file; 404 for any name that we would not have given."""
         name = request.path_params["name"]
-        path = services(request).site.settings.media_dir / name
-        if not _MEDIA_NAME.fullmatch(name) or not path.is_file():
-            raise HTTPException(404)
-        return FileResponse(path, headers={"Cache-Control": IMMUTABLE})
+        found = services(request).site.media.locate(name) if _MEDIA_NAME.fullmatch(name) else None
+        match found:
+            case None:
+                raise HTTPException(404)
+            case Path():
+                return FileResponse(found, headers={"Cache-Control": IMMUTABLE})
+            case _:
+                return RedirectResponse(found, 307)

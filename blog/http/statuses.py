@@ -7,12 +7,12 @@ STATUSES: dict[type[errors.BlogError], int] = {
     errors.NotSignedIn: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
-    errors.NotAcceptable: 406,
     errors.Conflict: 409,
     errors.StaleVersion: 412,
     errors.TooLarge: 413,
     errors.UnsupportedMedia: 415,
     errors.InvalidInput: 422,
+    errors.TooManyRequests: 429,
     errors.Unavailable: 503,
 }
 
@@ -27,7 +27,7 @@ def headers_of(error: errors.BlogError) -> dict[str, str]:
     match error:
         case errors.NotSignedIn():
             return {"WWW-Authenticate": 'Bearer realm="blog"'}
-        case errors.Unavailable():
+        case errors.TooManyRequests() | errors.Unavailable():
             return {"Retry-After": str(error.retry_after)}
         case _:
             return {}

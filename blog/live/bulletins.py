@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+import sqlalchemy as sa
 import structlog
 from pydantic_core import to_json
 
 from blog.db import tables
+from blog.db.database import Database
 from blog.domain import comments, post_rows
 from blog.domain.events import Event, EventName, Position
 from blog.domain.models import Comment, Post
@@ -21,6 +23,26 @@ _GONE = frozenset({EventName.POST_UNPUBLISHED, EventName.POST_DELETED})
 _ABOUT_COMMENTS = frozenset({EventName.COMMENT_CREATED, EventName.COMMENT_UPDATED})
 
 
+async def tellable(db: Database, events: Sequence[Event]) -> list[Event]:
+    """Those of the events that `compose` would tell of, without their content."""
+    posts, comments_ = tables.posts.c, tables.comments.c
+    public = post_rows.select(posts.id).where(posts.status == PostStatus.PUBLISHED.value)
+    seen = sa.select(comments_.id).where(comments_.status == CommentStatus.VISIBLE.value)
+    async with db.snapshot():
+        published = await _ids(db, public, posts.id, {event.post_id for event in events})
+        visible = await _ids(db, seen, comments_.id, {event.comment_id for event in events if event.comment_id is not None})
+    return [
+        event
+        for event in events
+        if event.name in _GONE
+        or (event.post_id in published and (event.name not in _ABOUT_COMMENTS or event.comment_id in visible))
+    ]
+
+
+async def _ids(db: Database, query: sa.Select[Any], column: sa.ColumnElement[int], ids: set[int]) -> set[int]:
+    return {row["id"] for row in await db.fetch_all(query.where(column.in_(ids)))} if ids else set()
+
+
 async def compose(services: Services, epoch: str, events: Sequence[Event]) -> list[Bulletin]:
     """What may be told of these events, in order.
 
@@ -31,7 +53,7 @@ async def compose(services: Services, epoch: str, events: Sequence[Event]) -> li
     async with db.snapshot():
         ids = {event.post_id for event in events if event.name not in _GONE}
         posts = await post_rows.load(db, post_rows.select(*post_rows.FULL).where(tables.posts.c.id.in_(ids))) if ids else []
-        told = await comments.in_events(db, [event.comment_id for event in events if event.comment_id is not None])
+        told = await comments.by_ids(db, [event.comment_id for event in events if event.comment_id is not None])
     by_id = {post.id: post for post in posts if post.status is PostStatus.PUBLISHED}
     found = []
     for event in events:

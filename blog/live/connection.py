@@ -1,9 +1,10 @@
 """One WebSocket: reads what the client wants, writes what happens, never lets a slow client hold up the rest."""
 
-import contextlib
+from collections import deque
 from typing import cast
 
 import anyio
+import anyio.lowlevel
 import structlog
 from anyio import CancelScope
 from pydantic import ValidationError
@@ -43,10 +44,12 @@ class Connection:
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
         self._hub = cast(Hub, websocket.state.hub)
-        self._actor: Actor | None = None
+        self.actor: Actor | None = None
         self._channels: dict[str, str] = {}  # subscription id to channel
         self._since: dict[str, int] = {}  # channel to the event id after which it is followed
-        self._outbox, self._frames = anyio.create_memory_object_stream[str](_QUEUE)
+        # Not a memory stream: that hands a frame to the waiting writer, with whom it is lost when the connection ends.
+        self._outbox: deque[str] = deque()
+        self._filled, self._emptied = anyio.Event(), anyio.Event()
         self._held: list[Bulletin] | None = None  # what happens while a replay goes on
         self._ending: Close | None = None
         self._scope = CancelScope()
@@ -63,7 +66,7 @@ class Connection:
                     await self._read()
         finally:
             self._hub.leave(self)
-            with CancelScope(shield=True), self._outbox, self._frames:
+            with CancelScope(shield=True):
                 await self._close()
 
     def tell(self, bulletin: Bulletin) -> None:
@@ -72,17 +75,27 @@ class Connection:
             self._held.append(bulletin)
             if len(self._held) > _QUEUE:
                 self._end(4503, "Too slow: reconnect with the last cursor")
-        elif channels := matching(bulletin, self._since):
-            try:
-                self._outbox.send_nowait(bulletin.text(channels))
-            except anyio.WouldBlock:
+        elif channels := matching(bulletin.event, self._since):
+            if len(self._outbox) < _QUEUE:
+                self._put(bulletin.text(channels))
+            else:
                 self._end(4503, "Too slow: reconnect with the last cursor")
 
     def dismiss(self) -> None:
         """The server stops: reconnect after a while, not all in the same moment."""
-        with contextlib.suppress(anyio.WouldBlock):  # a full queue gets its close code all the same
-            self._outbox.send_nowait(messages.frame("bye", reason="shutdown", reconnect_ms=[500, 5000]))
+        self._put(messages.frame("bye", reason="shutdown", reconnect_ms=[500, 5000]))
         self._end(1012, "The server restarts")
+
+    def _put(self, text: str) -> None:
+        self._outbox.append(text)
+        self._filled.set()
+
+    async def _say(self, text: str) -> None:
+        """Queue an answer; a client that asks faster than it reads waits."""
+        while len(self._outbox) >= _QUEUE:
+            self._emptied = anyio.Event()
+            await self._emptied.wait()
+        self._put(text)
 
     def _end(self, code: int, reason: str) -> None:
         if self._ending is None:
@@ -93,20 +106,29 @@ class Connection:
         # By hand: WebSocket parameters. FastAPI would inject the identity; here it is the function that the middleware calls.
         identity = await identify(self._websocket, self._context())
         if identity.error is not None:
-            self._end(4401, identity.error.detail)
+            self._refuse(identity.error)
             return
-        self._actor = identity.actor
-        await self._outbox.send(messages.welcome(cursor, self._name))
+        self.actor = identity.actor
+        await self._say(messages.welcome(cursor, self._name))
+
+    def _refuse(self, error: BlogError) -> None:
+        """No entry: the credentials are wrong, or cannot be looked at for the moment."""
+        self._end(4401 if isinstance(error, NotSignedIn) else 1013, error.detail)
+
+    def expel(self) -> None:
+        """The session or the token has ended, or the role is another."""
+        self._end(4401, "Your session or token has ended: sign in again")
 
     async def _read(self) -> None:
         while True:
             try:
                 text = await self._websocket.receive_text()
-                await self._obey(text)
             except WebSocketDisconnect:
                 return self._end(1000, "")
             except KeyError:  # what Starlette makes of a binary frame
                 return self._end(4400, "Send text frames")
+            try:
+                await self._obey(text)
             except Close as close:
                 return self._end(close.code, close.reason)
 
@@ -124,16 +146,17 @@ class Connection:
                 if channel := self._channels.pop(message.id, None):
                     self._since.pop(channel, None)
             case Ping():
-                await self._outbox.send(messages.frame("pong"))
+                await self._say(messages.frame("pong"))
 
     async def _hello(self, message: Hello) -> None:
         if anyio.current_time() - self._opened_at > _HELLO_SECONDS:
             raise Close(4408, "Say hello within five seconds")
         try:
-            self._actor = await bearer(self._context(), f"Bearer {message.token.get_secret_value()}")
-        except NotSignedIn as error:
-            raise Close(4401, error.detail) from None
-        await self._outbox.send(messages.welcome(self._hub.position.cursor, self._name))
+            self.actor = await bearer(self._context(), f"Bearer {message.token.get_secret_value()}")
+        except BlogError as error:
+            self._refuse(error)
+            return
+        await self._say(messages.welcome(self._hub.position.cursor, self._name))
 
     async def _subscribe(self, message: Subscribe) -> None:
         if len(self._channels) >= MOST_SUBSCRIPTIONS:
@@ -143,9 +166,9 @@ class Connection:
             replay.require_new(message.id, channel, self._channels)
             await self._follow(message, channel)
         except Gap as gap:
-            await self._outbox.send(messages.frame("gap", id=message.id, reason=gap.reason))
+            await self._say(messages.frame("gap", id=message.id, reason=gap.reason))
         except BlogError as error:
-            await self._outbox.send(messages.error(status_of(error), error.detail, message.id))
+            await self._say(messages.error(status_of(error), error.detail, message.id))
 
     async def _follow(self, message: Subscribe, channel: str) -> None:
         """Subscribe, replay, flush, live: what happens meanwhile is held back, and nothing falls in between."""
@@ -153,13 +176,14 @@ class Connection:
         since = replay.start(message.after, now)
         self._held = []
         try:
-            missed = await replay.missed(services(self._websocket), channel, since, now)
-            unseen = [bulletin for bulletin in missed if not matching(bulletin, self._since)]
+            shared = services(self._websocket)
+            missed = await replay.missed(shared.site.db, channel, since, now)
+            unseen = [event for event in missed if not matching(event, self._since)]
             self._channels[message.id], self._since[channel] = channel, since
             cursor, count = now.cursor, len(unseen)
-            await self._outbox.send(messages.frame("subscribed", id=message.id, channel=channel, cursor=cursor, replayed=count))
-            for bulletin in unseen:
-                await self._outbox.send(bulletin.text([channel]))
+            await self._say(messages.frame("subscribed", id=message.id, channel=channel, cursor=cursor, replayed=count))
+            async for bulletin in replay.bulletins(shared, now.epoch, unseen):
+                await self._say(bulletin.text([channel]))
         finally:
             held, self._held = self._held, None
             for bulletin in held:
@@ -167,10 +191,13 @@ class Connection:
 
     async def _write(self) -> None:
         while True:
-            text = messages.frame("ping")
-            with anyio.move_on_after(messages.HEARTBEAT):
-                text = await self._frames.receive()
-            await self._send(text)
+            if not self._outbox:
+                self._filled = anyio.Event()
+                with anyio.move_on_after(messages.HEARTBEAT):
+                    await self._filled.wait()
+            await anyio.lowlevel.checkpoint_if_cancelled()  # what is still queued at the end is sent by `_close`
+            await self._send(self._outbox.popleft() if self._outbox else messages.frame("ping"))
+            self._emptied.set()
 
     async def _send(self, text: str) -> None:
         try:
@@ -188,13 +215,13 @@ class Connection:
         if self._websocket.client_state is WebSocketState.DISCONNECTED:
             return
         with anyio.move_on_after(1):
-            while ending.code != 4503 and self._frames.statistics().current_buffer_used:
-                await self._send(self._frames.receive_nowait())
+            while ending.code != 4503 and self._outbox:
+                await self._send(self._outbox.popleft())
             await self._websocket.close(ending.code, ending.reason)
 
     def _context(self) -> Context:
-        return fresh_context(self._websocket).acting_as(self._actor)
+        return fresh_context(self._websocket).acting_as(self.actor)
 
     @property
     def _name(self) -> str | None:
-        return self._actor.username if self._actor else None
+        return self.actor.username if self.actor else None

@@ -1,14 +1,16 @@
 """Follows the event log and hands each event to every follower, in the log's order."""
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import anyio
 import structlog
 from anyio.abc import TaskStatus
 
-from blog.domain import events
-from blog.domain.events import Position
+from blog.domain import credentials, events
+from blog.domain.context import Actor
+from blog.domain.events import Event, Position
 from blog.errors import BlogError
 from blog.http.services import Services
 from blog.live.bulletins import compose
@@ -22,8 +24,14 @@ _PATIENCE = 5.0
 class Follower(Protocol):
     """A connection: takes bulletins without ever waiting."""
 
+    actor: Actor | None
+
     def tell(self, bulletin: Bulletin) -> None:
         """Take one event."""
+        ...
+
+    def expel(self) -> None:
+        """Whoever this is may stay no longer."""
         ...
 
     def dismiss(self) -> None:
@@ -59,11 +67,33 @@ class Hub:
         """Read to the end of the log now. Raises Unavailable. A cursor that somebody was given is then not ahead of us."""
         async with self._reading:
             while batch := await events.after(self._services.site.db, self.position.id, limit=_BATCH):
-                for bulletin in await compose(self._services, self.position.epoch, batch):
-                    for follower in tuple(self._followers):
-                        follower.tell(bulletin)
+                if self._followers:
+                    await self._tell(batch)
                 self.position = Position(self.position.epoch, batch[-1].id)
         return self.position
+
+    async def _tell(self, batch: Sequence[Event]) -> None:
+        for bulletin in await compose(self._services, self.position.epoch, batch):
+            for follower in tuple(self._followers):
+                follower.tell(bulletin)
+
+    async def look_after(self) -> None:
+        """Expel those whose session or token has ended; asked once a second, in two queries for all of them."""
+        while True:
+            await anyio.sleep(1)
+            try:
+                await self._expel_ended()
+            except BlogError as error:
+                log.warning("sessions of live connections cannot be looked at", reason=error.detail)
+
+    async def _expel_ended(self) -> None:
+        actors = {follower.actor for follower in self._followers if follower.actor}
+        if not actors:
+            return
+        valid = await credentials.valid(self._services.site.db, actors, dt.datetime.now(dt.UTC))
+        for follower in tuple(self._followers):
+            if follower.actor in actors - valid:
+                follower.expel()
 
     async def _read_on(self) -> None:
         try:
@@ -90,6 +120,6 @@ class Hub:
             follower.dismiss()
 
 
-def matching(bulletin: Bulletin, since: Mapping[str, int]) -> list[str]:
+def matching(event: Event, since: Mapping[str, int]) -> list[str]:
     """The channels of the event that are followed (`since`: channel to the id after which it is), each once, in order."""
-    return [channel for channel in bulletin.event.channels if bulletin.event.id > since.get(channel, bulletin.event.id)]
+    return [channel for channel in event.channels if event.id > since.get(channel, event.id)]

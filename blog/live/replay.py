@@ -1,16 +1,19 @@
 """Joining without a hole: which channel, from which place in the log, and what happened since."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
+from blog.db.database import Database
 from blog.domain import events, posts
 from blog.domain.context import Context
-from blog.domain.events import Position
+from blog.domain.events import Event, Position
 from blog.errors import Conflict, NotFound
 from blog.http.services import Services
-from blog.live.bulletins import compose
+from blog.live.bulletins import compose, tellable
 from blog.live.messages import Bulletin
 
 EARLIEST = "earliest"
+MOST_REPLAYED = 10_000
+_PAGE = 10
 
 
 class Gap(Exception):
@@ -55,11 +58,19 @@ def start(after: str | None, now: Position) -> int:
     return int(number)
 
 
-async def missed(services: Services, name: str, since: int, now: Position) -> list[Bulletin]:
-    """What the channel told between the two places, and the client may still be told."""
-    found: list[Bulletin] = []
-    while since < now.id and (batch := await events.after(services.site.db, since)):
-        wanted = [event for event in batch if name in event.channels and event.id <= now.id]
-        found += await compose(services, now.epoch, wanted)
+async def missed(db: Database, name: str, since: int, now: Position) -> list[Event]:
+    """The events of the channel between the two places that may still be told. Raises Gap when they are too many."""
+    found: list[Event] = []
+    while since < now.id and (batch := await events.after(db, since)):
+        found += await tellable(db, [event for event in batch if name in event.channels and event.id <= now.id])
+        if len(found) > MOST_REPLAYED:
+            raise Gap("trimmed")
         since = batch[-1].id
     return found
+
+
+async def bulletins(services: Services, epoch: str, found: Sequence[Event]) -> AsyncIterator[Bulletin]:
+    """Their content, a few at a time: the next are made when these were taken, so that a slow client costs little memory."""
+    for start in range(0, len(found), _PAGE):
+        for bulletin in await compose(services, epoch, found[start : start + _PAGE]):
+            yield bulletin

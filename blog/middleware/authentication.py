@@ -5,7 +5,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.http.context import fresh_context
-from blog.http.identity import identify
+from blog.http.identity import identify, set_cookie
+
+# Files are the same for everybody: no session is looked up for them.
+_ANYBODYS = ("/static/", "/media/")
 
 
 class Authentication(BaseHTTPMiddleware):
@@ -13,5 +16,11 @@ class Authentication(BaseHTTPMiddleware):
 
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Identify, then go on."""
-        request.state.identity = await identify(request, fresh_context(request))
-        return await call_next(request)
+        if request.scope["path"].startswith(_ANYBODYS):
+            return await call_next(request)
+        ctx = fresh_context(request)
+        request.state.identity = identity = await identify(request, ctx)
+        response = await call_next(request)
+        if identity.renewed and "set-cookie" not in response.headers:
+            set_cookie(response, ctx.site.settings, identity.renewed)
+        return response

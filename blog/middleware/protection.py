@@ -41,6 +41,7 @@ class Protection:
         self._headers = HEADERS | ({"Strict-Transport-Security": HSTS} if settings.secure else {})
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
         self._origins = frozenset({settings.public_url, *settings.cors_origins})
+        self._is_secure = settings.secure
         self._cookie = cookie_name(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,7 +74,7 @@ class Protection:
         return completing
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
-        if self._hosts and (urlsplit(f"//{headers.get('host', '')}").hostname or "") not in self._hosts:
+        if self._hosts and _hostname(headers.get("host", "")) not in self._hosts:
             return 400, "This host name is not served here: add it to ALLOWED_HOSTS"
         if not self._is_same_site(scope, headers):
             return (
@@ -88,15 +89,25 @@ class Protection:
         if scope["type"] == "http" and scope["method"] in _SAFE:
             return True
         if origin is not None:
-            return origin in self._origins or _is_own(origin, headers)
+            return origin in self._origins or (not self._is_secure and _is_own(origin, headers))
         if site is not None:
             return site in ("same-origin", "none")
         return scope["type"] == "websocket" or f"{self._cookie}=" not in headers.get("cookie", "")
 
 
 def _is_own(origin: str, headers: Headers) -> bool:
-    """An Origin is ours when it names the host that was asked, as on a laptop that is reached by several names."""
-    return urlsplit(origin).netloc == headers.get("host")
+    """An Origin is ours when it names the host that was asked, as on a laptop that is reached by several names.
+
+    Not behind TLS: there the origin of the same host without TLS is another site's, and PUBLIC_URL names the right one.
+    """
+    return origin.partition("://")[2] == headers.get("host")
+
+
+def _hostname(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # half a pair of brackets
+        return ""
 
 
 def _correlation_id(headers: Headers) -> str:

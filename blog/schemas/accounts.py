@@ -4,10 +4,10 @@ import datetime as dt
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import EmailStr, Field, SecretStr, StringConstraints
+from pydantic import BeforeValidator, EmailStr, Field, SecretStr, StringConstraints
 
 from blog.schemas.comments import CommentOut
-from blog.schemas.fields import Id, Input, Line, Output, Username
+from blog.schemas.fields import Changes, Id, Input, Line, Name, Output, Username, whole
 from blog.schemas.posts import PostOut
 
 LONGEST_TOKEN = 3650 * 24 * 3600
@@ -33,6 +33,7 @@ class Scope(StrEnum):
 
 
 Password = Annotated[SecretStr, Field(min_length=8, max_length=256)]
+Age = Annotated[int, Field(ge=0, le=150), BeforeValidator(whole)]
 Email = Annotated[EmailStr, StringConstraints(max_length=254)]
 
 
@@ -41,7 +42,7 @@ class NewUser(Input):
 
     username: Username
     email: Email
-    age: int | None = Field(default=None, ge=0, le=150, description="Never shown to others")
+    age: Age | None = Field(default=None, description="Never shown to others")
     password: Password | None = None
 
 
@@ -51,12 +52,12 @@ class Registration(NewUser):
     password: Password
 
 
-class AccountChanges(Input):
+class AccountChanges(Changes):
     """What people change about themselves. An absent member stays as it is."""
 
-    name: Annotated[Line, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)] = ""
+    name: Name = ""
     email: Email = ""
-    age: int | None = Field(default=None, ge=0, le=150)
+    age: Age | None = None
 
 
 class NewPassword(Input):
@@ -83,7 +84,7 @@ class NewToken(Credentials):
 
     name: Annotated[Line, Field(min_length=1, max_length=100)] = "API"
     scopes: list[Scope] | None = Field(default=None, max_length=20)
-    expires_in: int | None = Field(default=None, ge=60, le=LONGEST_TOKEN)
+    expires_in: Annotated[int, Field(ge=60, le=LONGEST_TOKEN), BeforeValidator(whole)] | None = None
 
 
 class UserOut(Output):

@@ -3,7 +3,7 @@
 import datetime as dt
 from enum import StrEnum
 
-from blog.schemas.fields import CommentText, Id, Input, Output
+from blog.schemas.fields import Changes, CommentText, Id, Input, Output
 
 
 class CommentStatus(StrEnum):
@@ -20,7 +20,7 @@ class NewComment(Input):
     parent_id: Id | None = None
 
 
-class CommentChanges(Input):
+class CommentChanges(Changes):
     """Its author changes the text; the author of the post and moderators set the status."""
 
     content: CommentText = ""

@@ -1,9 +1,10 @@
 """The field types that several models share: what a title, a slug or a tag may be."""
 
+import datetime as dt
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 CONTENT_BYTES = 262_144
@@ -11,12 +12,33 @@ CONTENT_BYTES = 262_144
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _LINE_END = re.compile(r"[\t\n\r\u2028\u2029]")
 _SLUG = re.compile(r"[^\W_](?:[\w.-]*\w)?")
+# The same rules for the documents; validation goes by the functions below, whose messages say what is wrong.
+_C, _CL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f", r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+_IN_DOCUMENTS = {
+    "text": rf"^[^{_C}]*$",
+    "text, not blank": rf"^[^{_C}]*[^\s{_C}][^{_C}]*$",
+    "line": rf"^[^{_CL}]*$",
+    "line, not blank": rf"^[^{_CL}]*[^\s{_CL}][^{_CL}]*$",
+    "tag": rf"^[^,{_CL}]*[^,\s{_CL}][^,{_CL}]*$",
+    "slug": rf"^{_SLUG.pattern}$",
+}
 
 
 class Input(BaseModel):
     """What a client sends: unknown members are refused, so that a misspelt name is not lost silently."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for member in schema["properties"].values():
+        member.pop("default", None)
+
+
+class Changes(Input):
+    """What PATCH changes. An absent member stays as it is, so the documents show no default: a client would send it."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
 
 class Output(BaseModel):
@@ -61,6 +83,18 @@ def _tag(value: str) -> str:
     return value
 
 
+def whole(value: Any) -> Any:
+    """JSON has one kind of number, so that 3.0 is a whole one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _utc(value: dt.datetime) -> dt.datetime:
+    try:
+        return value.astimezone(dt.UTC)
+    except OverflowError:
+        raise PydanticCustomError("instant", "This instant is outside of the calendar") from None
+
+
 def _distinct(tags: list[str]) -> list[str]:
     """Each tag once, whatever its case; the first spelling and place stay."""
     first: dict[str, str] = {}
@@ -69,18 +103,34 @@ def _distinct(tags: list[str]) -> list[str]:
     return list(first.values())
 
 
-Line = Annotated[str, AfterValidator(_line)]
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_line)]
-Content = Annotated[str, AfterValidator(_content)]
-CommentText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000), AfterValidator(_text)]
-Slug = Annotated[str, StringConstraints(min_length=1, max_length=120), AfterValidator(_slug)]
+def _shown(rule: str) -> Any:
+    return Field(json_schema_extra={"pattern": _IN_DOCUMENTS[rule]})
+
+
+Line = Annotated[str, AfterValidator(_line), _shown("line")]
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_line), _shown("line, not blank")
+]
+Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_line), _shown("line, not blank")
+]
+Content = Annotated[str, AfterValidator(_content), _shown("text"), Field(json_schema_extra={"maxLength": CONTENT_BYTES})]
+CommentText = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000),
+    AfterValidator(_text),
+    _shown("text, not blank"),
+]
+Slug = Annotated[str, StringConstraints(min_length=1, max_length=120), AfterValidator(_slug), _shown("slug")]
 TagName = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=50),
     AfterValidator(_line),
     AfterValidator(_tag),
+    _shown("tag"),
 ]
 Tags = Annotated[list[TagName], Field(max_length=20), AfterValidator(_distinct)]
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", min_length=3, max_length=50)]
 # A key of SQLite's and PostgreSQL's 64-bit integers; larger ones name nothing.
-Id = Annotated[int, Field(ge=1, le=9_223_372_036_854_775_807)]
+Id = Annotated[int, Field(ge=1, le=9_223_372_036_854_775_807), BeforeValidator(whole)]
+Instant = Annotated[AwareDatetime, AfterValidator(_utc)]

@@ -1,11 +1,16 @@
 """Lists and how clients page through them."""
 
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import Field, StringConstraints
 
-from blog.schemas.fields import Input, Line
-from blog.schemas.posts import PostStatus
+from blog.schemas.accounts import TokenInfo
+from blog.schemas.comments import CommentOut
+from blog.schemas.fields import Input, Line, Output
+from blog.schemas.media import MediaOut
+from blog.schemas.posts import PostOut, PostStatus, RevisionOut
+
+T = TypeVar("T")
 
 Limit = Annotated[int, Field(ge=1, le=100)]
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -25,3 +30,30 @@ class PostQuery(PageQuery):
     author: Annotated[Line, Field(min_length=1, max_length=50)] | None = None
     q: Annotated[Line, Field(min_length=1, max_length=200)] | None = None
     status: PostStatus | None = None
+
+
+class ListOut(Output, Generic[T]):
+    """One page of a list; `next` is the cursor of the page that follows, or null."""
+
+    items: list[T]
+    next: str | None
+
+
+class PostListOut(ListOut[PostOut]):
+    """A page of posts."""
+
+
+class RevisionListOut(ListOut[RevisionOut]):
+    """A page of versions of a post."""
+
+
+class CommentListOut(ListOut[CommentOut]):
+    """A page of comments."""
+
+
+class MediaListOut(ListOut[MediaOut]):
+    """A page of one's own images."""
+
+
+class TokenListOut(ListOut[TokenInfo]):
+    """The valid tokens of an account."""

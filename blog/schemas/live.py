@@ -1,10 +1,13 @@
 """The messages of the WebSocket protocol `blog.live.v1`: one JSON object a text frame."""
 
+import datetime as dt
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, TypeAdapter
 
-from blog.schemas.fields import Input, Line
+from blog.schemas.comments import CommentOut
+from blog.schemas.fields import Input, Line, Output
+from blog.schemas.posts import PostOut
 
 SUBPROTOCOL = "blog.live.v1"
 SubscriptionId = Annotated[Line, Field(min_length=1, max_length=64)]
@@ -35,16 +38,156 @@ class Unsubscribe(Input):
 
 
 class Ping(Input):
-    """Are you there?"""
+    """Are you there? Either side may ask."""
 
     type: Literal["ping"]
 
 
 class Pong(Input):
-    """The answer to the server's own ping."""
+    """The answer to a ping."""
 
     type: Literal["pong"]
 
 
 ClientMessage = Annotated[Hello | Subscribe | Unsubscribe | Ping | Pong, Field(discriminator="type")]
 client_message: TypeAdapter[Hello | Subscribe | Unsubscribe | Ping | Pong] = TypeAdapter(ClientMessage)
+
+
+class Welcome(Output):
+    """The first message, and the answer to `hello`: where the log ends now, and as whom the client is known."""
+
+    type: Literal["welcome"]
+    protocol: Literal["blog.live.v1"]
+    cursor: str
+    heartbeat: int = Field(description="Seconds of silence after which the server sends a ping")
+    user: str | None
+
+
+class Subscribed(Output):
+    """The subscription stands; the `replayed` events that were missed follow at once."""
+
+    type: Literal["subscribed"]
+    id: str
+    channel: str
+    cursor: str
+    replayed: int = Field(ge=0)
+
+
+class PostRef(Output):
+    """Which post, when no more may be told of it."""
+
+    id: int
+    slug: str
+
+
+class CommentedPost(PostRef):
+    """The post that a comment belongs to; `comments` is their number now."""
+
+    comments: int
+
+
+class CommentRef(Output):
+    """Which comment, when no more may be told of it."""
+
+    id: int
+    post_id: int
+
+
+class PostData(Output):
+    """The post as it is now; `html` is the fragment that pages show: the article on `post:{id}`, else a card."""
+
+    post: PostOut
+    html: str
+
+
+class GoneData(Output):
+    """The post that went from sight."""
+
+    post: PostRef
+
+
+class CommentData(Output):
+    """The comment as it is now; `html` is the fragment that pages show."""
+
+    comment: CommentOut
+    post: CommentedPost
+    html: str
+
+
+class RemovedData(Output):
+    """The comment that went from sight."""
+
+    comment: CommentRef
+    post: CommentedPost
+
+
+class Told(Output):
+    """What every event carries: `cursor` to resume after it, and the channels of it that this client follows."""
+
+    type: Literal["event"]
+    cursor: str
+    channels: list[str] = Field(min_length=1)
+    at: dt.datetime
+    correlation_id: str
+
+
+class PostTold(Told):
+    """A post came out or changed."""
+
+    event: Literal["post.published", "post.updated"]
+    data: PostData
+
+
+class PostGone(Told):
+    """A post went from sight."""
+
+    event: Literal["post.unpublished", "post.deleted"]
+    data: GoneData
+
+
+class CommentTold(Told):
+    """Somebody commented, or a comment changed."""
+
+    event: Literal["comment.created", "comment.updated"]
+    data: CommentData
+
+
+class CommentGone(Told):
+    """A comment went from sight; when it is back by the time of a replay, with its present content."""
+
+    event: Literal["comment.removed"]
+    data: CommentData | RemovedData
+
+
+class GapMessage(Output):
+    """The log does not reach back to this cursor: fetch the content anew, and subscribe without it."""
+
+    type: Literal["gap"]
+    id: str
+    reason: Literal["epoch", "trimmed"]
+
+
+class ErrorMessage(Output):
+    """A refusal, with its HTTP status; the connection goes on."""
+
+    type: Literal["error"]
+    id: str | None = Field(default=None, description="The subscription that is refused; absent when none is to blame")
+    status: int
+    title: str
+
+
+class Bye(Output):
+    """The server stops: reconnect after a random time between the two, in milliseconds."""
+
+    type: Literal["bye"]
+    reason: Literal["shutdown"]
+    reconnect_ms: list[int] = Field(min_length=2, max_length=2)
+
+
+EventMessage = Annotated[PostTold | PostGone | CommentTold | CommentGone, Field(discriminator="event")]
+ServerMessage = Annotated[
+    Welcome | Subscribed | EventMessage | GapMessage | ErrorMessage | Ping | Pong | Bye, Field(discriminator="type")
+]
+server_message: TypeAdapter[
+    Welcome | Subscribed | PostTold | PostGone | CommentTold | CommentGone | GapMessage | ErrorMessage | Ping | Pong | Bye
+] = TypeAdapter(ServerMessage)

@@ -3,9 +3,9 @@
 import datetime as dt
 from enum import StrEnum
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from blog.schemas.fields import Content, Input, Output, Slug, Tags, Title
+from blog.schemas.fields import Changes, Content, Input, Instant, Output, Slug, Tags, Title
 
 
 class PostStatus(StrEnum):
@@ -24,18 +24,18 @@ class NewPost(Input):
     tags: Tags = Field(default_factory=list)
     slug: Slug | None = None
     status: PostStatus = PostStatus.PUBLISHED
-    publish_at: AwareDatetime | None = Field(default=None, description="When a scheduled post comes out")
+    publish_at: Instant | None = Field(default=None, description="When a scheduled post comes out")
 
 
-class PostChanges(Input):
-    """What PATCH changes. An absent member stays as it is (`model_fields_set` tells); null is no title, text or slug."""
+class PostChanges(Changes):
+    """What PATCH changes. An absent member stays as it is; null is no title, text or slug."""
 
     title: Title = ""
     content: Content = ""
     tags: Tags = Field(default_factory=list)
     slug: Slug = ""
     status: PostStatus = PostStatus.PUBLISHED
-    publish_at: AwareDatetime | None = None
+    publish_at: Instant | None = None
 
 
 class PostOut(Output):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
-from blog.domain import media
+from blog.domain import pictures
 from blog.errors import InvalidInput
 from blog.transfer import code
 from blog.transfer.tree import Tree, Unreadable, shown
@@ -91,7 +91,7 @@ class Images:
     def _name(self, file: str) -> str | None:
         if file not in self._names:
             try:
-                self._names[file] = self.keep(self.tree.read(file, media.LARGEST_BYTES))
+                self._names[file] = self.keep(self.tree.read(file, pictures.LARGEST_BYTES))
             except (Unreadable, InvalidInput) as fault:
                 self._names[file], self._faults[file] = None, str(fault)
         return self._names[file]

@@ -55,7 +55,7 @@ async def import_markdown(
     """
     actor = ctx.signed_in()
     source = await anyio.to_thread.run_sync(tree.scan, folder)
-    keep = media.name_of if dry_run else partial(media.keep, ctx.site.settings.media_dir)
+    keep = media.name_of if dry_run else partial(media.keep, ctx.site.media)
     writer = None if dry_run else Writer(ctx, actor, source)
     run = _Run(ctx, source, Images(source, keep, media_address), writer)
     total = len(source.paths)

@@ -13,6 +13,7 @@ from blog.http.forms import Form, read_form
 from blog.http.identity import clear_cookie, set_cookie
 from blog.http.services import services
 from blog.schemas.accounts import AccountChanges, Credentials, NewPassword, PasswordChange, Registration
+from blog.schemas.flags import Flag
 from blog.web.redirects import local, see_other
 from blog.web.rendering import invalid, page, refused
 
@@ -23,7 +24,7 @@ class RegistrationPage(Endpoint):
     async def get(self, request: Request) -> Response:
         """The empty form. Raises Forbidden when registration is closed."""
         ctx = context(request)
-        if not ctx.site.settings.registration:
+        if not ctx.site.flags.on(Flag.REGISTRATION):
             raise Forbidden("Registration is closed. Ask the owner of the blog for an account.")
         return page(request, "accounts/register.html", form=Form())
 
@@ -60,6 +61,7 @@ class SignInPage(Endpoint):
         if credentials is None:
             return invalid(request, "accounts/login.html", form)
         try:
+            await services(request).rate_limits.sign_in(request, credentials.username)
             actor = await sessions.authenticate(ctx, credentials)
         except BlogError as error:
             return refused(request, "accounts/login.html", form, error)

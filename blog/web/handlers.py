@@ -12,7 +12,7 @@ from starlette.types import ExceptionHandler
 from blog.errors import BlogError, NotSignedIn
 from blog.http.identity import STRANGER
 from blog.http.statuses import headers_of, status_of
-from blog.web.redirects import sign_in_path
+from blog.web.redirects import here, local, sign_in_path
 from blog.web.rendering import page
 
 _WORDS = {
@@ -44,6 +44,9 @@ async def on_http_exception(request: Request, exc: Exception) -> Response:
     """Starlette's: no such route, method not allowed (with its `Allow`), broken form."""
     if not isinstance(exc, HTTPException):
         raise exc
+    without_slash = here(request).rstrip("/")
+    if exc.status_code == 404 and request.method in ("GET", "HEAD") and request.url.path.endswith("/") and local(without_slash):
+        return RedirectResponse(without_slash, 307)
     phrase = http.HTTPStatus(exc.status_code).phrase
     title, detail = _WORDS.get(exc.status_code, (phrase, exc.detail))
     return _error_page(request, exc.status_code, title, detail, exc.headers)

@@ -12,7 +12,6 @@ from blog.domain.context import Context
 from blog.domain.models import Post
 from blog.domain.post_lists import Wanted
 from blog.domain.post_page import PostView
-from blog.errors import NotFound
 from blog.http import paging
 from blog.http.context import context
 from blog.http.endpoint import Endpoint
@@ -72,8 +71,6 @@ class TagPage(Endpoint):
         after = cursor_in(request)
         tag = await tags.named(ctx, request.path_params["tag"])
         found = await post_lists.page(ctx, Wanted(tag=tag, after=after))
-        if not found.items and after is None:
-            raise NotFound("There is no such tag")
         return page(request, "reading/tag.html", tag=tag, posts=found.items, older=older(request, found.next))
 
 
@@ -96,7 +93,7 @@ class ArchivePage(Endpoint):
         """Each post on a line of its own."""
         entries = await post_lists.archive(context(request))
         years = [(year, list(group)) for year, group in groupby(entries, lambda entry: entry.published_at.year)]
-        return page(request, "reading/archive.html", years=years, total=len(entries))
+        return page(request, "reading/archive.html", years=years)
 
 
 class SearchPage(Endpoint):

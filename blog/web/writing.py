@@ -10,7 +10,7 @@ from blog.domain import policy, post_lists, posts
 from blog.domain.context import Actor
 from blog.domain.models import Post
 from blog.domain.post_lists import Wanted
-from blog.errors import BlogError, StaleVersion
+from blog.errors import BlogError, NotSignedIn, StaleVersion
 from blog.http.context import context
 from blog.http.endpoint import Endpoint
 from blog.http.forms import Form, read_form
@@ -20,6 +20,7 @@ from blog.web.reading import cursor_in, older
 from blog.web.redirects import see_other
 from blog.web.rendering import invalid, page, refused
 
+_SESSION_OVER = "You are not signed in any more. Sign in in another window, then send this once more: nothing typed is lost."
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -59,12 +60,16 @@ class EditPostPage(Endpoint):
         """Save it, unless somebody else did since the form was opened: then the typed text comes back, 412."""
         ctx = context(request)
         form = await read_form(request)
+        if ctx.actor is None:
+            # The draft itself is hidden from a stranger, but what was typed belongs to whoever typed it.
+            return refused(request, "writing/write.html", form, NotSignedIn(_SESSION_OVER), slug=request.path_params["slug"])
         post = await posts.find(ctx, request.path_params["slug"])
+        policy.require_edit(ctx, post)
         changes = _typed(form, PostChanges)
         if changes is None:
             return invalid(request, "writing/edit.html", form, post=post, is_stale=False)
         try:
-            after = await posts.edit(ctx, post.id, changes, if_match=_version(form))
+            after = await posts.edit(ctx, post.id, changes, if_match={_version(form)})
         except StaleVersion as error:
             # Who has read the warning may decide to replace the newer text.
             form.values["version"] = str(post.version)

@@ -32,9 +32,9 @@ async def test_session_is_found_by_its_id_until_it_ends(author, ctx):
     assert first != second
     resumed = await sessions.resume(ctx, first)
     assert resumed is not None
-    assert resumed.username == "ada"
+    assert (resumed.actor.username, resumed.renewed) == ("ada", False)
     assert await sessions.resume(ctx, first + "x") is None
-    await sessions.end(ctx.acting_as(resumed))
+    await sessions.end(ctx.acting_as(resumed.actor))
     assert await sessions.resume(ctx, first) is None
     assert await sessions.resume(ctx, second) is not None
     stored = await ctx.db.fetch_all(sa.select(tables.sessions))
@@ -101,7 +101,7 @@ async def test_password_link_is_no_token_and_a_token_no_link(author, ctx):
 async def test_changed_password_ends_other_sessions_and_all_tokens(author, ctx):
     kept, other = [await sessions.start(ctx, author.actor, "browser") for _ in range(2)]
     token = await tokens.issue(ctx, author.actor, name="x")
-    actor = await sessions.resume(ctx, kept)
+    actor = (await sessions.resume(ctx, kept)).actor
     change = PasswordChange(current=SecretStr("wrong"), password=SecretStr("quite another one"))
     with pytest.raises(InvalidInput):
         await accounts.change_password(ctx.acting_as(actor), change)

@@ -54,7 +54,7 @@ async def test_cancelled_writes_are_whole_or_absent(author):
 async def test_event_goes_with_its_change_or_not_at_all(author, monkeypatch):
     post = await posts.create(author, NewPost(title="A", content="x"))
 
-    async def fail(*_args):
+    async def fail(*_args, **_kwargs):
         raise ZeroDivisionError
 
     monkeypatch.setattr("blog.domain.events.record_post", fail)
@@ -90,7 +90,7 @@ async def test_published_at_stays_the_first_publication(author):
 async def test_two_editors_of_one_version_do_not_overwrite_each_other(author):
     post = await posts.create(author, NewPost(title="A", content="x"))
     results = await asyncio.gather(
-        *(posts.edit(author, post.id, PostChanges(title=title), if_match=1) for title in ("B", "C")), return_exceptions=True
+        *(posts.edit(author, post.id, PostChanges(title=title), if_match={1}) for title in ("B", "C")), return_exceptions=True
     )
     assert sorted(type(result).__name__ for result in results) == ["Post", "StaleVersion"]
     assert any(isinstance(result, StaleVersion) for result in results)

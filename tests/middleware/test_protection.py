@@ -75,6 +75,13 @@ async def test_tls_sites_send_hsts_and_guarded_cookies(settings):
     app = create_app(settings.model_copy(update={"public_url": "https://blog.example.org"}))
     async with running(app) as client:
         assert "max-age" in (await client.get("/api/v1/posts")).headers["strict-transport-security"]
+        form = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
+        answer = await client.post("/register", data=form, headers={"Origin": "https://blog.example.org"})
+        cookie = answer.headers["set-cookie"].lower()
+        assert cookie.startswith("__host-session=")
+        assert {"secure", "httponly", "samesite=lax", "path=/"} <= {part.strip() for part in cookie.split(";")}
+        same_host = {"Origin": "http://blog.example.org", "Host": "blog.example.org"}
+        assert (await client.post("/logout", headers=same_host)).status_code == 403, "the same host without TLS is another site"
 
 
 async def test_crash_says_nothing_and_still_has_its_headers(settings, monkeypatch):

@@ -125,7 +125,7 @@ async def test_each_sign_in_has_a_new_id_and_ends_the_one_before(client, ctx, ma
     second = session_of(await client.post("/login", data=SIGN_IN, headers=OWN | {"Cookie": f"session={first}"}))
     assert len({first, second, "planted-by-somebody"}) == 3
     assert await sessions.resume(ctx, first) is None
-    assert (await sessions.resume(ctx, second)).username == "ada"
+    assert (await sessions.resume(ctx, second)).actor.username == "ada"
 
 
 async def test_wrong_password_and_unknown_name_look_the_same(client, ctx, make_user):

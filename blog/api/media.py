@@ -1,0 +1,86 @@
+"""Images as JSON; they come as forms."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from blog.domain import media
+from blog.domain.pictures import Picture
+from blog.http import paging
+from blog.http.context import signed_in
+from blog.http.endpoint import ApiEndpoint
+from blog.http.operations import operation
+from blog.http.parsing import read_json, read_query
+from blog.http.presenting import media_out
+from blog.http.responses import as_json, as_list
+from blog.http.services import services
+from blog.http.uploads import read_upload
+from blog.schemas.accounts import Scope
+from blog.schemas.lists import MediaListOut, PageQuery
+from blog.schemas.media import MediaChanges, MediaOut, MediaUpload, NewMedia
+
+
+class MediaList(ApiEndpoint):
+    """/api/v1/media — list and upload images."""
+
+    @operation("Read one's images", query=PageQuery, answers={200: MediaListOut}, scope=Scope.MEDIA_WRITE, headers={"Link"})
+    async def get(self, request: Request) -> Response:
+        """A page of one's own images, newest first."""
+        ctx = signed_in(request)
+        query = read_query(request, PageQuery)
+        page = await media.page(ctx, limit=query.limit, after=paging.decode(query.cursor))
+        links = services(request).links
+        return as_list(request, [media_out(item, links) for item in page.items], page.next)
+
+    @operation(
+        "Upload an image",
+        body=MediaUpload,
+        body_type="multipart/form-data",
+        answers={201: MediaOut},
+        scope=Scope.MEDIA_WRITE,
+        headers={"Location"},
+    )
+    async def post(self, request: Request) -> Response:
+        """Keep an image, without its metadata, and smaller copies of it; 201."""
+        ctx = signed_in(request)
+        new, picture = getattr(request.state, "upload", None) or await _received(request)
+        made = await media.add(ctx, picture, new)
+        links = services(request).links
+        return as_json(media_out(made, links), 201, {"Location": links.path("api:medium", id=made.id)})
+
+    def body_limit(self, request: Request) -> int:
+        """That of images."""
+        return services(request).site.settings.max_upload_bytes
+
+    async def prepare(self, request: Request) -> None:
+        """Decode the image before the lock of the database is taken."""
+        request.state.upload = await _received(request)
+
+
+class MediaDetail(ApiEndpoint):
+    """/api/v1/media/{id} — read, describe or delete an image."""
+
+    @operation("Read an image", answers={200: MediaOut}, scope=Scope.MEDIA_WRITE)
+    async def get(self, request: Request) -> Response:
+        """Its addresses, sizes and text."""
+        ctx = signed_in(request)
+        return as_json(media_out(await media.get(ctx, request.path_params["id"]), services(request).links))
+
+    @operation("Describe an image", body=MediaChanges, answers={200: MediaOut}, scope=Scope.MEDIA_WRITE)
+    async def patch(self, request: Request) -> Response:
+        """Change the text for those who do not see it."""
+        ctx = signed_in(request)
+        changes = await read_json(request, MediaChanges)
+        return as_json(media_out(await media.change(ctx, request.path_params["id"], changes), services(request).links))
+
+    @operation("Delete an image", answers={204: None}, scope=Scope.MEDIA_WRITE)
+    async def delete(self, request: Request) -> Response:
+        """Forget it; its files go unless a post, or an old version of one, or another image has them; 204."""
+        await media.delete(signed_in(request), request.path_params["id"])
+        return Response(status_code=204)
+
+
+async def _received(request: Request) -> tuple[NewMedia, Picture]:
+    ctx = signed_in(request)
+    media.require_uploader(ctx)  # before the body is read
+    async with read_upload(request, NewMedia, limit=ctx.site.settings.max_upload_bytes) as (new, file):
+        return new, await media.develop(ctx, file)

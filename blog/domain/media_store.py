@@ -1,0 +1,65 @@
+"""Where image files are kept, behind a small interface: a folder now, an object store if somebody brings one."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+
+class MediaStore(Protocol):
+    """Files by names that are digests of their content: a name never gets other content. Its methods block: call them in threads.
+
+    Any of them raises OSError when the store cannot be reached or is full.
+    """
+
+    def has(self, name: str) -> bool:
+        """Is there a file of this name?"""
+        ...
+
+    def put(self, name: str, data: bytes) -> None:
+        """Keep a file, whole or not at all; one that is there already stays."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove a file; one that is not there is no error."""
+        ...
+
+    def locate(self, name: str) -> Path | str | None:
+        """Where readers get the file: a path on this machine to send, or a URL to send them to; None if there is none."""
+        ...
+
+
+class LocalFolder:
+    """Files in one folder, which is made with the first of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def has(self, name: str) -> bool:
+        """Is there a file of this name?"""
+        return (self._folder / name).is_file()
+
+    def put(self, name: str, data: bytes) -> None:
+        """Keep a file, whole or not at all, also when the machine stops midway."""
+        if self.has(name):
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
+            try:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                os.chmod(file.name, 0o644)
+                os.replace(file.name, self._folder / name)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+
+    def remove(self, name: str) -> None:
+        """Remove a file; one that is not there is no error."""
+        (self._folder / name).unlink(missing_ok=True)
+
+    def locate(self, name: str) -> Path | str | None:
+        """The path of the file."""
+        path = self._folder / name
+        return path if path.is_file() else None

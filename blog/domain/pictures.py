@@ -1,0 +1,220 @@
+"""Images that people send: checked by decoding them, and encoded anew, so that only pixels of theirs are ever served.
+
+What is no pixel is gone: camera, place and comments in the metadata, and whatever else a file was made to hold. Blocking and
+heavy (about a second of a core for 12 million pixels): call it in a thread, few at a time.
+"""
+
+import hashlib
+import io
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from PIL import Image, ImageCms, ImageOps
+
+from blog.errors import FieldError, InvalidInput
+
+LARGEST_BYTES = 20_000_000
+"""The largest file that an import reads as an image."""
+MOST_PIXELS = 50_000_000
+"""The largest image, all frames of an animation together; decoded, a pixel takes four bytes."""
+MOST_FRAMES = 1_000
+WIDTHS = (1600, 960, 480)
+"""Widths of the smaller copies, in pixels."""
+MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif", "avif": "image/avif"}
+
+T = TypeVar("T")
+_SUFFIXES = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "GIF": "gif", "AVIF": "avif"}
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "PNG": {},
+    "JPEG": {"quality": 90, "progressive": True, "optimize": True},
+    "WEBP": {"quality": 85, "method": 4},
+    "GIF": {},
+    "AVIF": {"quality": 75, "speed": 8, "max_threads": 1},  # one thread: the other cores serve readers
+}
+_MODES = {"PNG": ("1", "L", "LA", "P", "RGB", "RGBA"), "JPEG": ("L", "RGB"), "GIF": ("L", "P", "RGB", "RGBA")}
+_LONGEST_WEBP = 16_383
+_SRGB = ImageCms.createProfile("sRGB")
+
+# Pillow looks at the size in the header before it decodes, also of frames that grow an animation. Its limit is a warning.
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """An image file; its name is the SHA-256 of its content, such as `3f….png`. Sizes in pixels."""
+
+    name: str
+    media_type: str
+    width: int
+    height: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image in its own format and full size, and copies of smaller widths as WebP, widest first."""
+
+    main: Rendition
+    variants: tuple[Rendition, ...]
+
+    @property
+    def files(self) -> tuple[Rendition, ...]:
+        """All of them."""
+        return (self.main, *self.variants)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """Frames without metadata, and what an animation needs besides: milliseconds of each frame, rounds (None: one)."""
+
+    kind: str
+    frames: list[Image.Image]
+    durations: list[float]
+    loop: int | None
+    lossless: bool
+
+
+def develop(data: bytes) -> Picture:
+    """The image with copies for smaller screens; an animation has none, since they would stand still.
+
+    Raises InvalidInput for what has too many pixels or frames, or is no PNG, JPEG, WebP, GIF or AVIF image (SVG can hold
+    scripts). The same bytes give the same names.
+    """
+    return _guarded(_developed, data)
+
+
+def clean(data: bytes) -> Rendition:
+    """The image alone. Raises InvalidInput as `develop` does."""
+    return _guarded(lambda given: _encoded(_decoded(given)), data)
+
+
+def _guarded(work: Callable[[bytes], T], data: bytes) -> T:
+    try:
+        return work(data)
+    except InvalidInput:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_many_pixels() from None
+    except Exception as error:
+        # Decoders raise whatever comes to them at hostile bytes: struct.error, KeyError, zlib.error, OverflowError…
+        raise _refused("This is no PNG, JPEG, WebP, GIF or AVIF image that can be read") from error
+
+
+def _refused(message: str) -> InvalidInput:
+    return InvalidInput([FieldError(("file",), message, "image")])
+
+
+def _too_many_pixels() -> InvalidInput:
+    return _refused(f"An image may have at most {MOST_PIXELS} pixels")
+
+
+def _developed(data: bytes) -> Picture:
+    decoded = _decoded(data)
+    variants = () if len(decoded.frames) > 1 else tuple(_variants(decoded.frames[0]))
+    return Picture(_encoded(decoded), variants)
+
+
+def _decoded(data: bytes) -> _Decoded:
+    with Image.open(io.BytesIO(data), formats=tuple(_SUFFIXES)) as image:
+        # Telephones append small copies to their photos: Pillow calls such a JPEG file MPO, and them its frames.
+        kind, most = ("JPEG", 1) if image.format == "MPO" else (str(image.format), MOST_FRAMES + 1)
+        loop, has_cover = image.info.get("loop"), bool(image.info.get("default_image"))
+        frames: list[Image.Image] = []
+        durations: list[float] = []
+        for _ in _loaded(image, most):
+            frames.append(_plain(image, kind))
+            durations.append(image.info.get("duration", 0))
+    if len(frames) > MOST_FRAMES:
+        raise _refused(f"An animation may have at most {MOST_FRAMES} frames")
+    if has_cover and len(frames) > 1:  # a PNG may show another image where it cannot move
+        frames, durations = frames[1:], durations[1:]
+    if kind == "GIF" and len(frames) > 1:
+        frames = [_in_mode(frame, ("RGB", "RGBA")) for frame in frames]  # frames after the first have their own palettes
+    return _Decoded(kind, frames, durations, loop, lossless=data[12:16] == b"VP8L")
+
+
+def _loaded(image: Image.Image, most: int) -> Iterator[int]:
+    """Go through the frames; the size of each is looked at before it is decoded."""
+    pixels = 0
+    for number in range(most):
+        try:
+            image.seek(number)
+        except EOFError:
+            return
+        pixels += image.width * image.height
+        if pixels > MOST_PIXELS:
+            raise _too_many_pixels()
+        image.load()
+        yield number
+
+
+def _plain(image: Image.Image, kind: str) -> Image.Image:
+    """A copy of the pixels, upright, in sRGB, in a mode that the format has, and nothing else."""
+    found = _in_srgb(_upright(image))
+    if found.mode.startswith("I"):  # 16 bits for each pixel: converting alone would cut off at 255
+        found = found.point(lambda value: value * (1 / 256)).convert("L")
+    found = _in_mode(found, _MODES.get(kind, ("RGB", "RGBA")))
+    found.info = {name: value for name, value in found.info.items() if name == "transparency"}
+    return found
+
+
+def _in_mode(image: Image.Image, modes: tuple[str, ...]) -> Image.Image:
+    if image.mode in modes:
+        return image
+    return image.convert("RGBA" if image.has_transparency_data and "RGBA" in modes else "RGB")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its metadata say; metadata that cannot be read turn nothing."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:
+        return image.copy()
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """With the colours that its profile means, so that it needs no profile; one that cannot be read changes nothing."""
+    if not (profile := image.info.get("icc_profile")):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if ImageCms.getProfileDescription(source).startswith("sRGB"):
+            return image
+        wanted = "RGBA" if image.has_transparency_data else "RGB"
+        known = image.convert(wanted) if image.mode in ("P", "PA") else image
+        return ImageCms.profileToProfile(known, source, _SRGB, outputMode=wanted) or image
+    except Exception:
+        return image
+
+
+def _encoded(decoded: _Decoded) -> Rendition:
+    first, *rest = decoded.frames
+    options = dict(_OPTIONS[decoded.kind])
+    if decoded.kind == "WEBP" and decoded.lossless:
+        options["lossless"] = True
+    if rest:
+        options |= {"save_all": True, "append_images": rest, "duration": decoded.durations}
+        if decoded.kind == "GIF":  # each frame is whole: its predecessor must not show through where it is transparent
+            options["disposal"] = 2
+        if decoded.loop is not None:
+            options["loop"] = decoded.loop
+    return _rendition(first, decoded.kind, options)
+
+
+def _variants(image: Image.Image) -> Iterator[Rendition]:
+    known = _in_mode(image, ("RGB", "RGBA"))
+    for width in WIDTHS:
+        height = max(1, round(image.height * width / image.width))
+        if width < image.width and height <= _LONGEST_WEBP:
+            known = known.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+            yield _rendition(known, "WEBP", {"quality": 80, "method": 4})
+
+
+def _rendition(image: Image.Image, kind: str, options: dict[str, Any]) -> Rendition:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    data, suffix = buffer.getvalue(), _SUFFIXES[kind]
+    return Rendition(f"{hashlib.sha256(data).hexdigest()}.{suffix}", MEDIA_TYPES[suffix], image.width, image.height, data)

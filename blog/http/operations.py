@@ -1,0 +1,77 @@
+"""What an endpoint method says about itself, for the documents that are made from the route table."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from blog.schemas.accounts import Scope
+
+F = TypeVar("F", bound=Callable[..., Any])
+_ATTRIBUTE = "__operation__"
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One verb of one path: what it takes, what it answers, who may ask.
+
+    `answers` maps each status of success to a type that Pydantic knows, or to None for an answer without content;
+    `errors` holds the statuses that this operation adds to those that follow from the rest (a body can be malformed,
+    a path can lead nowhere). `sends` and `headers` name header fields of the request and of the answers of success.
+    """
+
+    summary: str
+    body: type[BaseModel] | None = None
+    body_type: str = JSON
+    query: type[BaseModel] | None = None
+    answers: Mapping[int, Any] = field(default_factory=dict)
+    answer_type: str = JSON
+    errors: Collection[int] = ()
+    signed_in: bool = False
+    scope: Scope | None = None
+    sends: Collection[str] = ()
+    headers: Collection[str] = ()
+
+
+def operation(
+    summary: str,
+    *,
+    answers: Mapping[int, Any],
+    body: type[BaseModel] | None = None,
+    body_type: str = JSON,
+    query: type[BaseModel] | None = None,
+    answer_type: str = JSON,
+    errors: Collection[int] = (),
+    signed_in: bool = False,
+    scope: Scope | None = None,
+    sends: Collection[str] = (),
+    headers: Collection[str] = (),
+) -> Callable[[F], F]:
+    """Declare a method of an endpoint class; it behaves as before. A scope asks for somebody who is signed in."""
+    declared = Operation(
+        summary=summary,
+        body=body,
+        body_type=body_type,
+        query=query,
+        answers=answers,
+        answer_type=answer_type,
+        errors=errors,
+        signed_in=signed_in or scope is not None,
+        scope=scope,
+        sends=sends,
+        headers=headers,
+    )
+
+    def declare(method: F) -> F:
+        setattr(method, _ATTRIBUTE, declared)
+        return method
+
+    return declare
+
+
+def operation_of(method: object) -> Operation | None:
+    """What was declared for this method, or None."""
+    found: Operation | None = getattr(method, _ATTRIBUTE, None)
+    return found

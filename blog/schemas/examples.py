@@ -1,0 +1,104 @@
+"""One example of each model, for the documents; a test holds them to the models."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from blog.schemas import accounts, comments, flags, lists, media, posts
+
+_AT, _LATER = "2026-05-01T09:00:00Z", "2026-05-02T18:30:00Z"
+_POST = {
+    "id": 12,
+    "slug": "on-engines",
+    "url": "https://blog.example.org/posts/on-engines",
+    "title": "On engines",
+    "content": "It *weaves* patterns.",
+    "html": "<p>It <em>weaves</em> patterns.</p>\n",
+    "excerpt": "It weaves patterns.",
+    "tags": ["machines", "maths"],
+    "author": "ada",
+    "authors": ["ada"],
+    "status": "published",
+    "version": 1,
+    "created_at": _AT,
+    "updated_at": _AT,
+    "published_at": _AT,
+    "publish_at": None,
+    "comments": 1,
+}
+_REVISION = {
+    "post_id": 12,
+    "version": 1,
+    "slug": "on-engines",
+    "title": "On engines",
+    "content": "It *weaves* patterns.",
+    "tags": ["machines", "maths"],
+    "status": "published",
+    "editor": "ada",
+    "created_at": _AT,
+}
+_COMMENT = {
+    "id": 31,
+    "post_id": 12,
+    "parent_id": None,
+    "author": "grace",
+    "content": "Well said.",
+    "html": "<p>Well said.</p>\n",
+    "status": "visible",
+    "created_at": _LATER,
+    "updated_at": _LATER,
+}
+_USER = {"id": 7, "username": "ada", "name": "Ada Lovelace", "role": "author", "created_at": _AT}
+_TOKEN = {"id": 5, "name": "laptop", "scopes": ["posts:write"], "created_at": _AT, "expires_at": "2026-07-30T09:00:00Z"}
+_FILES = "https://blog.example.org/media/"
+_IMAGE = {
+    "id": 3,
+    "url": f"{_FILES}4b1f0c7d5e2a9846b3d0f1c2a5e8974613d2c0b7a6f5e4d3c2b1a09f8e7d6c5b.jpg",
+    "width": 800,
+    "height": 600,
+    "alt": "A brass wheel with two hundred teeth",
+    "media_type": "image/jpeg",
+    "variants": [
+        {
+            "url": f"{_FILES}9e8d7c6b5a4f3e2d1c0b9a8f7e6d5c4b3a2f1e0d9c8b7a6f5e4d3c2b1a0f9e8d.webp",
+            "width": 480,
+            "height": 360,
+        }
+    ],
+}
+_FLAG = {"name": "comments", "enabled": False, "default": True, "updated_at": _LATER}
+
+EXAMPLES: dict[type[BaseModel], Any] = {
+    posts.NewPost: {"title": "On engines", "content": "It *weaves* patterns.", "tags": ["machines", "maths"]},
+    posts.PostChanges: {"title": "On analytical engines"},
+    posts.PostOut: _POST,
+    posts.RevisionOut: _REVISION,
+    posts.TagOut: {"name": "machines", "posts": 3},
+    lists.PostListOut: {"items": [_POST], "next": "WyIyMDI2LTA1LTAxIiwxMl0"},
+    lists.RevisionListOut: {"items": [_REVISION], "next": None},
+    lists.CommentListOut: {"items": [_COMMENT], "next": None},
+    lists.TokenListOut: {"items": [_TOKEN], "next": None},
+    comments.NewComment: {"content": "Well said."},
+    comments.CommentChanges: {"content": "Very well said."},
+    comments.CommentOut: _COMMENT,
+    lists.MediaListOut: {"items": [_IMAGE], "next": None},
+    media.MediaUpload: {"alt": "A brass wheel with two hundred teeth", "file": "the bytes of wheel.jpg"},
+    media.MediaChanges: {"alt": "A brass wheel"},
+    media.MediaOut: _IMAGE,
+    flags.FlagChange: {"enabled": False},
+    flags.FlagOut: _FLAG,
+    accounts.NewUser: {"username": "grace", "email": "grace@example.org", "password": "a long enough one"},
+    accounts.AccountChanges: {"name": "Ada Lovelace"},
+    accounts.UserOut: _USER,
+    accounts.AccountOut: _USER | {"email": "ada@example.org", "age": 36, "updated_at": _AT},
+    accounts.UserProfile: {"user": _USER, "posts": [_POST], "comments": [], "processing_time_seconds": 0.004},
+    accounts.NewToken: {"username": "ada", "password": "a long enough one", "name": "laptop", "scopes": ["posts:write"]},
+    accounts.TokenOut: _TOKEN | {"token": "WzUsInNlY3JldCJd.aBcDeF.signature", "token_type": "bearer"},
+}
+
+
+def example_of(kind: Any) -> Any:
+    """The example of a model, or of a list of one; None when there is none."""
+    if getattr(kind, "__origin__", None) is list:
+        return [example_of(kind.__args__[0])]
+    return EXAMPLES.get(kind)

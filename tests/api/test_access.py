@@ -1,0 +1,122 @@
+"""Who may do what: every operation of the API by everybody, in one table."""
+
+import collections
+import io
+from typing import Any
+
+import pytest
+
+from blog.api.openapi import declared
+from blog.api.routes import routes
+from blog.domain import accounts, comments, media, posts, tokens
+from blog.schemas.accounts import Role, Scope
+from blog.schemas.comments import NewComment
+from blog.schemas.media import NewMedia
+from blog.schemas.posts import NewPost, PostStatus
+from tests.conftest import PASSWORD
+from tests.pictures import png
+
+# ada is the author of the posts and the owner of the spare token, rob the reader who commented; `narrow` is ada by a token
+# for images alone, `revoked` by one that has ended.
+PEOPLE = ("nobody", "rob (reader)", "ada (author)", "eve (author)", "edo (editor)", "ora (owner)", "revoked", "narrow")
+IMAGE = png(3, 2)
+POST, COMMENT = {"title": "A", "content": "x"}, {"content": "x"}
+ALL = (200, 200, 200, 200, 200, 200, 401, 200)
+WRITERS = (401, 403, 200, 403, 200, 200, 401, 403)
+TABLE: list[tuple[str, str, Any, tuple[int, ...]]] = [
+    ("GET", "/posts", None, ALL),
+    ("GET", "/posts?status=draft", None, (401, 200, 200, 200, 200, 200, 401, 200)),
+    ("POST", "/posts", POST, (401, 403, 201, 201, 201, 201, 401, 403)),
+    ("GET", "/posts/{post}", None, ALL),
+    ("GET", "/posts/{draft}", None, (404, 404, 200, 404, 200, 200, 401, 200)),
+    ("PUT", "/posts/{post}", POST, WRITERS),
+    ("PATCH", "/posts/{post}", {"title": "B"}, WRITERS),
+    ("PATCH", "/posts/{draft}", {"title": "B"}, (401, 404, 200, 404, 200, 200, 401, 403)),
+    ("DELETE", "/posts/{post}", None, (401, 403, 204, 403, 204, 204, 401, 403)),
+    ("DELETE", "/posts/{draft}", None, (401, 404, 204, 404, 204, 204, 401, 403)),
+    ("GET", "/posts/{post}/comments", None, ALL),
+    ("GET", "/posts/{draft}/comments", None, (404, 404, 200, 404, 200, 200, 401, 200)),
+    ("POST", "/posts/{post}/comments", COMMENT, (401, 201, 201, 201, 201, 201, 401, 403)),
+    ("POST", "/posts/{draft}/comments", COMMENT, (401, 404, 403, 404, 403, 403, 401, 403)),
+    ("GET", "/posts/{post}/revisions", None, WRITERS),
+    ("GET", "/posts/{draft}/revisions", None, (401, 404, 200, 404, 200, 200, 401, 403)),
+    ("GET", "/posts/{post}/revisions/1", None, WRITERS),
+    ("POST", "/posts/{post}/revisions/1/restore", None, WRITERS),
+    ("GET", "/comments/{comment}", None, ALL),
+    ("GET", "/comments/{removed}", None, (404, 404, 200, 404, 200, 200, 401, 200)),
+    ("PATCH", "/comments/{comment}", COMMENT, (401, 200, 403, 403, 403, 403, 401, 403)),
+    ("PATCH", "/comments/{comment}", {"status": "removed"}, WRITERS),
+    ("DELETE", "/comments/{comment}", None, (401, 204, 204, 403, 204, 204, 401, 403)),
+    ("GET", "/media", None, (401, 200, 200, 200, 200, 200, 401, 200)),
+    ("POST", "/media", IMAGE, (401, 403, 201, 201, 201, 201, 401, 201)),
+    ("GET", "/media/{image}", None, (401, 404, 200, 404, 200, 200, 401, 200)),
+    ("PATCH", "/media/{image}", {"alt": "A"}, (401, 404, 200, 404, 200, 200, 401, 200)),
+    ("DELETE", "/media/{image}", None, (401, 404, 204, 404, 204, 204, 401, 204)),
+    ("GET", "/flags", None, (401, 403, 403, 403, 403, 200, 401, 403)),
+    ("PUT", "/flags/live", {"enabled": True}, (401, 403, 403, 403, 403, 200, 401, 403)),
+    ("GET", "/tags", None, ALL),
+    ("POST", "/users", {"username": "newcomer", "email": "new@example.org"}, (201, *(409,) * 5, 401, 409)),
+    ("GET", "/users/me", None, (401, 200, 200, 200, 200, 200, 401, 403)),
+    ("PATCH", "/users/me", {"age": 40}, (401, 200, 200, 200, 200, 200, 401, 403)),
+    ("GET", "/users/{ada}", None, ALL),
+    ("GET", "/users/{ada}/posts", None, ALL),
+    ("GET", "/users/{ada}/comments", None, ALL),
+    ("GET", "/tokens", None, (401, 200, 200, 200, 200, 200, 401, 403)),
+    ("POST", "/tokens", {"username": "rob", "password": PASSWORD}, (201, 201, 201, 201, 201, 201, 401, 201)),
+    ("DELETE", "/tokens/{spare}", None, (401, 404, 204, 404, 404, 404, 401, 403)),
+]
+
+
+@pytest.fixture
+async def people(ctx, make_user) -> dict[str, dict[str, str]]:
+    """The header fields by which each of PEOPLE asks."""
+    roles = {"rob": Role.READER, "ada": Role.AUTHOR, "eve": Role.AUTHOR, "edo": Role.EDITOR, "ora": Role.OWNER}
+    actors = {name: accounts.actor_of(await make_user(name, role)) for name, role in roles.items()}
+    scopes = {name: set(Scope) if name == "ora" else set(Scope) - {Scope.ADMIN} for name in actors}
+    issued = [None] + [await tokens.issue(ctx, actor, name="test", scopes=scopes[name]) for name, actor in actors.items()]
+    ended = await tokens.issue(ctx, actors["ada"], name="revoked")
+    await tokens.revoke(ctx.acting_as(actors["ada"]), ended.token.id)
+    issued += [ended, await tokens.issue(ctx, actors["ada"], name="narrow", scopes=[Scope.MEDIA_WRITE])]
+    headers = [{"Authorization": f"Bearer {made.text}"} if made else {} for made in issued]
+    return dict(zip(PEOPLE, headers, strict=True))
+
+
+async def things(ctx) -> dict[str, int]:
+    """The ids of new things to ask for: a try by one must not spoil the next."""
+    ada = ctx.acting_as(accounts.actor_of(await accounts.named(ctx, "ada")))
+    rob = ctx.acting_as(accounts.actor_of(await accounts.named(ctx, "rob")))
+    post = await posts.create(ada, NewPost(title="Post", content="text"))
+    draft = await posts.create(ada, NewPost(title="Draft", content="text", status=PostStatus.DRAFT))
+    comment, removed = [await comments.create(rob, post.id, NewComment(content="Yes.")) for _ in range(2)]
+    await comments.remove(ada, removed.id)
+    image = await media.upload(ada, io.BytesIO(IMAGE), NewMedia())
+    spare = await tokens.issue(ctx, ada.signed_in(), name="spare")
+    return {
+        "post": post.id,
+        "draft": draft.id,
+        "comment": comment.id,
+        "removed": removed.id,
+        "image": image.id,
+        "ada": ada.signed_in().id,
+        "spare": spare.token.id,
+    }
+
+
+@pytest.mark.parametrize(("method", "path", "body", "expected"), TABLE, ids=[f"{row[0]} {row[1]}" for row in TABLE])
+async def test_everybody_gets_the_status_of_the_table(client, ctx, people, method, path, body, expected):
+    found = {}
+    for name, headers in people.items():
+        target = f"/api/v1{path.format_map(await things(ctx))}"
+        sent = {"files": {"file": body}} if isinstance(body, bytes) else {"json": body}
+        found[name] = (await client.request(method, target, headers=headers, **sent)).status_code
+    assert found == dict(zip(PEOPLE, expected, strict=True))
+
+
+def test_table_has_every_operation():
+    tried = {(method, path.partition("?")[0]) for method, path, *_ in TABLE}
+    ones: dict[str, int] = collections.defaultdict(lambda: 1)
+    for item in declared(routes):
+        pattern = item.route.path_regex
+        assert any(verb == item.verb.upper() and pattern.fullmatch(path.format_map(ones)) for verb, path in tried), (
+            f"nobody tried {item.verb.upper()} {item.route.path}"
+        )

@@ -1,0 +1,137 @@
+"""The OpenAPI document: valid, whole, and true to the route table. That answers agree with it, every test of the API asks."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from starlette.routing import Mount
+
+from blog.api.openapi import VERBS, declared, document
+from blog.api.routes import routes
+from blog.app import routes as all_routes
+from blog.http.endpoint import Endpoint
+from blog.http.operations import operation_of
+from blog.schemas.accounts import Scope
+from blog.schemas.examples import EXAMPLES
+from tests.serving import blog
+
+
+@pytest.fixture(scope="module")
+def api() -> dict[str, Any]:
+    return document("Blog", "/api/v1", "session")
+
+
+@pytest.fixture(scope="module")
+def operations(api) -> list[dict[str, Any]]:
+    return [operation for item in api["paths"].values() for operation in item.values()]
+
+
+def test_document_is_valid_openapi_3_1(api):
+    assert api["openapi"] == "3.1.0"
+    assert list(OpenAPIV31SpecValidator(api).iter_errors()) == []
+    assert "jsonSchemaDialect" not in api
+
+
+def test_every_verb_of_every_route_is_an_operation(api):
+    mounted = next(route for route in all_routes if isinstance(route, Mount) and route.name == "api")
+    wanted = {
+        (mounted.path + re.sub(r":\w+}", "}", route.path), verb)
+        for route in routes
+        for verb in VERBS
+        if hasattr(route.endpoint, verb)
+    }
+    assert wanted == {(path, verb) for path, item in api["paths"].items() for verb in item}
+    assert len(wanted) == len(list(declared(routes)))
+
+
+def test_method_that_declares_nothing_is_named():
+    class Silent(Endpoint):
+        async def get(self, request):
+            raise NotImplementedError
+
+    from starlette.routing import Route
+
+    with pytest.raises(LookupError, match=r"Silent\.get"):
+        list(declared([Route("/silent", Silent)]))
+
+
+def test_declaring_changes_no_behaviour():
+    for item in declared(routes):
+        method = getattr(item.route.endpoint, item.verb)
+        assert operation_of(method) is item.operation
+        assert not hasattr(method, "__wrapped__")
+
+
+def test_operations_are_told_apart_and_tell_what_they_do(operations):
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    for operation in operations:
+        assert operation["summary"], operation["operationId"]
+        assert operation["description"], operation["operationId"]
+
+
+def test_every_model_is_reached_from_an_operation(api):
+    reached: set[str] = set()
+    waiting = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps([api["paths"], api["components"]["responses"]])))
+    while waiting:
+        name = waiting.pop()
+        reached.add(name)
+        waiting |= set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(api["components"]["schemas"][name]))) - reached
+    assert reached == set(api["components"]["schemas"])
+
+
+def test_every_shared_part_is_used(api):
+    text = json.dumps(api)
+    for kind in ("responses", "headers", "parameters"):
+        for name in api["components"][kind]:
+            assert f'"#/components/{kind}/{name}"' in text, name
+
+
+def test_every_body_and_answer_has_an_example_that_is_true(api, agreement):
+    shown = 0
+    for path, item in api["paths"].items():
+        for verb, operation in item.items():
+            bodies = {("requestBody",): operation.get("requestBody", {})}
+            bodies |= {("responses", status): answer for status, answer in operation["responses"].items() if "$ref" not in answer}
+            for place, body in bodies.items():
+                for media_type, content in body.get("content", {}).items():
+                    if media_type != "application/json":
+                        continue
+                    pointer = ["paths", path, verb, *place, "content", media_type]
+                    assert "example" in content, pointer
+                    agreement.validate(content["example"], [*pointer, "schema"], str(pointer))
+                    shown += 1
+    for name, answer in api["components"]["responses"].items():
+        pointer = ["components", "responses", name, "content", "application/problem+json"]
+        agreement.validate(answer["content"][pointer[-1]]["example"], [*pointer, "schema"], name)
+    assert shown > 20
+    for model, example in EXAMPLES.items():
+        model.model_validate_json(json.dumps(example))
+
+
+def test_absent_is_not_null_in_queries_and_no_default_in_changes(api):
+    for item in api["paths"].values():
+        for operation in item.values():
+            for parameter in operation.get("parameters", ()):
+                assert "null" not in json.dumps(parameter.get("schema", {})), parameter
+    for name in ("PostChanges", "CommentChanges", "AccountChanges"):
+        assert all("default" not in member for member in api["components"]["schemas"][name]["properties"].values()), name
+
+
+def test_sign_in_is_declared_as_it_is_asked_for(api):
+    assert set(api["components"]["securitySchemes"]) == {"bearer", "session"}
+    for scope in Scope:
+        assert f"`{scope.value}`" in api["components"]["securitySchemes"]["bearer"]["description"]
+    write = api["paths"]["/api/v1/posts"]["post"]
+    assert write["security"] == [{"bearer": ["posts:write"]}, {"session": []}]
+    assert {} in api["paths"]["/api/v1/posts"]["get"]["security"]
+
+
+def test_command_prints_the_document(tmp_path):
+    printed = blog(tmp_path, "openapi", PROJECT_NAME="Notes", PUBLIC_URL="https://notes.example.org")
+    assert printed.returncode == 0
+    shown = json.loads(printed.stdout)
+    assert shown["info"]["title"] == "Notes: API"
+    assert shown["components"]["securitySchemes"]["session"]["name"] == "__Host-session"

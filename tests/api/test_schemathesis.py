@@ -1,0 +1,167 @@
+"""Schemathesis tries the API by its own document, in process: examples, boundaries, generated cases, sequences of calls."""
+
+import asyncio
+import collections
+import datetime as dt
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import strategies
+from pydantic import SecretStr
+from schemathesis import engine
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events
+from schemathesis.python import asgi
+
+from blog.app import create_app, open_site
+from blog.db import tables
+from blog.domain import accounts, comments, posts, tokens
+from blog.domain.context import Context
+from blog.schemas.accounts import NewUser, Role, Scope
+from blog.schemas.comments import NewComment
+from blog.schemas.posts import NewPost
+from blog.settings import Settings
+from tests.conftest import PASSWORD
+from tests.pictures import png
+
+EXAMPLES = 15
+IMAGE = png(3, 2)
+# Generated ids do not come near: the run must not revoke the token that it goes by.
+FAR_ID = 123_456_789_012_345_678
+CURSOR = "WyIyMDI2LTA1LTAxVDA5OjAwOjAwWiIsMV0"  # what a list gives; text of any other form is refused, as it should be
+# JSON Schema cannot say that a schedule lies in the future, that a comment answers one of the same post, that bytes are an image.
+WIDER = ["2xx", "3xx", "401", "403", "404", "409", "422"]
+WIDER_FOR = (
+    "POST /api/v1/posts",
+    "PUT /api/v1/posts/{id}",
+    "PATCH /api/v1/posts/{id}",
+    "POST /api/v1/posts/{id}/comments",
+    "POST /api/v1/media",
+)
+uploads: list[schemathesis.Case] = []
+_KEY = re.compile(r"[!-~]{1,255}")
+REFUSED = ["400", "401", "403", "404", "405", "406", "409", "412", "413", "415", "422", "428", "429"]
+
+# Names under .test and .invalid are e-mail addresses to JSON Schema, but no mail can be delivered there.
+_names = strategies.from_regex(r"[a-z0-9]{1,20}", fullmatch=True)
+schemathesis.openapi.format("email", strategies.builds("{}@{}.org".format, _names, _names))
+
+
+@dataclass
+class Outcome:
+    """What a run did: cases by phase, answers by status, and what went wrong."""
+
+    cases: collections.Counter[str]
+    statuses: collections.Counter[int]
+    faults: list[str]
+
+
+@pytest.fixture
+def token(settings: Settings) -> str:
+    """The text of an owner's token with every scope, in a blog with three posts and a comment on each."""
+
+    async def fill() -> str:
+        async with open_site(settings) as site:
+            ctx = Context(site, None, dt.datetime.now(dt.UTC), "test")
+            new = NewUser(username="ada", email="ada@example.org", password=SecretStr(PASSWORD))
+            ada = accounts.actor_of(await accounts.create(ctx, new, Role.OWNER))
+            for number in range(3):
+                post = await posts.create(ctx.acting_as(ada), NewPost(title=f"Post {number}", content="text", tags=["tag"]))
+                await comments.create(ctx.acting_as(ada), post.id, NewComment(content="Yes."))
+            await tokens.issue(ctx, ada, name="first")
+            await site.db.execute(tables.tokens.update().values(id=FAR_ID))
+            return (await tokens.issue(ctx, ada, name="test", scopes=list(Scope))).text
+
+    return asyncio.run(fill())
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    yield
+    asgi.shutdown_lifespans()
+
+
+def run(app: Any, headers: dict[str, str]) -> Outcome:
+    """Every phase and every check, always the same cases."""
+    config = SchemathesisConfig.from_dict(
+        {
+            "seed": 20261122,
+            "headers": headers,
+            "generation": {
+                "max-examples": EXAMPLES,
+                "deterministic": True,
+                "database": "none",
+                "with-security-parameters": False,
+            },
+            "phases": {"stateful": {"max-steps": 6}},
+            "parameters": {"query.cursor": CURSOR, "header.If-Match": "*"},
+            "checks": {"negative_data_rejection": {"expected-statuses": REFUSED}},
+            "operations": [
+                {"include-name": name, "checks": {"positive_data_acceptance": {"expected-statuses": WIDER}}} for name in WIDER_FOR
+            ],
+        }
+    )
+    schema = schemathesis.openapi.from_asgi("/api/openapi.json", app, config=config)
+    outcome = Outcome(collections.Counter(), collections.Counter(), [])
+    for event in engine.from_schema(schema).execute():
+        match event:
+            case events.ScenarioFinished():
+                record(event, outcome)
+            case events.NonFatalError():
+                outcome.faults.append(f"{event.label}: {event.value}")
+            case events.FatalError():
+                raise event.exception
+    return outcome
+
+
+@schemathesis.hook("before_call")
+def with_fresh_key(_context: Any, case: schemathesis.Case, _kwargs: Any) -> None:
+    """Another request under a key that was used is refused, as it should be: each gets its own."""
+    if _KEY.fullmatch((case.headers or {}).get("Idempotency-Key", "")):
+        case.headers["Idempotency-Key"] = str(uuid.uuid4())
+
+
+@schemathesis.hook("before_call")
+def with_an_image(_context: Any, case: schemathesis.Case, _kwargs: Any) -> None:
+    """Every other upload is an image: no generator would come upon one."""
+    if case.operation.label != "POST /api/v1/media" or case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    if case.meta.phase.name.value not in ("examples", "coverage"):  # the others' faults need not survive a form
+        return
+    uploads.append(case)
+    if len(uploads) % 2:
+        case.body["file"] = IMAGE
+
+
+def record(event: events.ScenarioFinished, outcome: Outcome) -> None:
+    for interaction in event.recorder.interactions.values():
+        if interaction.response is not None:
+            outcome.cases[event.phase.value] += 1
+            outcome.statuses[interaction.response.status_code] += 1
+    for checks in event.recorder.checks.values():
+        for check in checks:
+            if check.failure_info is not None:
+                failure = check.failure_info
+                outcome.faults.append(f"{event.phase.value}, {check.name}: {failure.failure.message}\n{failure.code_sample}")
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("who", ["anonymous", "signed in"])
+def test_api_keeps_to_its_document(settings: Settings, token: str, who: str, record_property):
+    app = create_app(settings)
+    headers = {"Authorization": f"Bearer {token}"}
+    outcome = run(app, headers if who == "signed in" else {})
+    record_property("cases", dict(outcome.cases))
+    print(who, dict(outcome.cases), dict(outcome.statuses))
+    assert outcome.faults == []
+    assert set(outcome.cases) == {"examples", "coverage", "fuzzing", "stateful"}
+    assert not [status for status in outcome.statuses if status >= 500]
+    if who == "signed in":
+        assert outcome.statuses[201] > 20, "it came through to the domain"
+        with asgi.get_client(app) as client:
+            assert client.get("/api/v1/users/me", headers=headers).status_code == 200, "it was signed in until the end"

@@ -1,0 +1,323 @@
+"""How often somebody may ask, and how they are told."""
+
+import asyncio
+import re
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from starlette.requests import Request
+from structlog.testing import capture_logs
+
+from blog.app import create_app
+from blog.http.rate_limits import _PAUSE, drop_old, open_rate_limits
+from tests.conftest import PASSWORD, running
+from tests.serving import free_port, serving, wait_until_up
+from tests.valkey import Valkey
+
+POSTS = "/api/v1/posts"
+ADA = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
+
+
+class Clock:
+    """Stands where the library and our own code look for the module `time`."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.25
+
+    def time(self) -> float:
+        return self.now
+
+    monotonic = time
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    clock = Clock()
+    for module in ("limits.aio.storage.memory", "limits.aio.storage.redis.redispy", "blog.http.rate_limits"):
+        monkeypatch.setattr(f"{module}.time", clock)
+    return clock
+
+
+@pytest.fixture
+async def limited(settings, clock):
+    """A client of an application with small limits; a request's field `From` says from which address it comes."""
+    async with running(create_app(settings.model_copy(update=LIMITS))) as client:
+        yield at_addresses(client)
+
+
+LIMITS = {"rate_limit": "3/minute", "sign_in_rate_limit": "2 per 5 minutes"}
+WIDE = LIMITS | {"rate_limit": "1000/minute"}
+
+
+def at_addresses(client):
+    app = client._transport.app
+
+    async def addressed(scope, receive, send):
+        address = dict(scope["headers"]).get(b"from", b"192.0.2.1").decode()
+        await app(scope | {"client": (address, 5000)}, receive, send)
+
+    client._transport.app = addressed
+    return client
+
+
+async def statuses(client, number, path=POSTS, **fields):
+    return [(await client.get(path, headers=fields)).status_code for _ in range(number)]
+
+
+@pytest.mark.parametrize("path", ["/", "/nowhere", POSTS, "/api/v1/nowhere", "/api/openapi.json"])
+async def test_every_answer_says_how_one_stands(limited, path):
+    for remaining in (2, 1, 0):
+        answer = await limited.get(path)
+        assert answer.status_code in (200, 404)
+        assert answer.headers["ratelimit-policy"] == '"default";q=3;w=60'
+        assert answer.headers["ratelimit"] == f'"default";r={remaining};t=60'
+
+
+async def test_too_many_are_refused_until_the_window_ends(limited, clock):
+    assert await statuses(limited, 3) == [200, 200, 200]
+    clock.now += 17.5
+    refused = await limited.get(POSTS)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "43")
+    assert refused.headers["ratelimit"] == '"default";r=0;t=43'
+    assert refused.headers["content-type"] == "application/problem+json"
+    body = refused.json()
+    assert (body["status"], body["title"], body["instance"]) == (429, "Too many requests", POSTS)
+    assert body["correlation_id"] == refused.headers["x-correlation-id"]
+    assert "43 seconds" in body["detail"]
+    assert "content-security-policy" in refused.headers
+    clock.now += int(refused.headers["retry-after"])
+    assert await statuses(limited, 4) == [200, 200, 200, 429]
+
+
+async def test_page_is_refused_as_a_page(limited):
+    await statuses(limited, 3)
+    refused = await limited.get("/")
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+    assert refused.headers["content-type"] == "text/html; charset=utf-8"
+    assert "60 seconds" in refused.text
+    assert refused.headers["x-correlation-id"] in refused.text
+
+
+async def test_users_are_counted_by_themselves_wherever_they_are(limited, bearer):
+    ada, bob = await bearer("ada"), await bearer("bob")
+    assert await statuses(limited, 4) == [200, 200, 200, 429], "strangers by their address"
+    assert await statuses(limited, 3, **ada) == [200, 200, 200], "ada, at the same address"
+    assert await statuses(limited, 1, **ada, From="192.0.2.9") == [429], "and at any other"
+    assert await statuses(limited, 1, **bob) == [200]
+    assert await statuses(limited, 1, From="192.0.2.9") == [200]
+
+
+async def test_false_credentials_are_counted_by_address(limited):
+    for number in range(4):
+        answer = await limited.get(POSTS, headers={"Authorization": f"Bearer {number}"})
+    assert answer.status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8:1:2::3", "2001:db8:1:2:ffff::4", True), ("2001:db8:1:2::3", "2001:db8:1:3::3", False),
+        ("::ffff:192.0.2.5", "192.0.2.5", True), ("::ffff:192.0.2.5", "::ffff:192.0.2.6", False), ("", "", True),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+    ],
+)  # fmt: skip
+async def test_ipv6_clients_are_counted_by_their_network(limited, one, other, same):
+    await statuses(limited, 3, From=one)
+    assert await statuses(limited, 1, From=other) == [429 if same else 200]
+
+
+async def test_forwarded_addresses_are_nobodys_proof(limited):
+    found = [
+        await statuses(limited, 1, **{name: f"198.51.100.{number}"})
+        for number in range(2)
+        for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP")
+    ]
+    assert found == [[200]] * 3 + [[429]] * 3
+
+
+async def test_files_and_health_are_not_counted(limited):
+    for path in ("/static/css/site.css", "/static/nowhere.css", "/media/nowhere.png", "/healthz", "/readyz", "/metrics"):
+        for _ in range(4):
+            answer = await limited.get(path)
+            assert answer.status_code != 429
+            assert "ratelimit" not in answer.headers
+    assert await statuses(limited, 1) == [200]
+
+
+async def test_off_limits_nothing(settings):
+    async with running(create_app(settings.model_copy(update=LIMITS | {"rate_limit": "off"}))) as client:
+        await client.post("/api/v1/users", json=ADA)
+        assert await statuses(client, 5) == [200] * 5
+        for _ in range(5):
+            answer = await client.post("/api/v1/tokens", json={"username": "ada", "password": "wrong"})
+            assert answer.status_code == 401
+        assert "ratelimit" not in answer.headers
+
+
+async def token(client, name="ada", word="wrong", address="192.0.2.1"):
+    return await client.post("/api/v1/tokens", json={"username": name, "password": word}, headers={"From": address})
+
+
+async def page(client, name="ada", word="wrong", address="192.0.2.1"):
+    return await client.post("/login", data={"username": name, "password": word}, headers={"From": address})
+
+
+@pytest.fixture
+async def door(settings, clock):
+    """Wide limits, but narrow ones for signing in; ada has an account."""
+    async with running(create_app(settings.model_copy(update=WIDE))) as client:
+        await client.post("/api/v1/users", json=ADA)
+        yield at_addresses(client)
+
+
+@pytest.mark.parametrize("sign_in", [token, page])
+async def test_guessing_at_one_account_is_refused_at_both_doors(door, clock, sign_in):
+    assert [(await sign_in(door)).status_code for _ in range(2)] == [401, 401]
+    refused = await sign_in(door, name="ADA", word=PASSWORD)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "300"), "the right password is refused too"
+    assert refused.headers["ratelimit-policy"] == '"default";q=1000;w=60, "sign-in";q=2;w=300'
+    assert re.fullmatch(r'"default";r=99\d;t=60, "sign-in";r=0;t=300', refused.headers["ratelimit"])
+    assert "300 seconds" in refused.text
+    other = page if sign_in is token else token
+    assert (await other(door)).status_code == 429
+    clock.now += 300
+    assert (await sign_in(door, word=PASSWORD)).status_code in (201, 303)
+
+
+async def test_form_comes_back_with_what_was_typed(door):
+    for _ in range(3):
+        refused = await page(door)
+    assert refused.headers["content-type"] == "text/html; charset=utf-8"
+    assert 'value="ada"' in refused.text
+
+
+async def test_stranger_cannot_lock_the_owner_out(door):
+    for number in range(20):
+        await token(door, address=f"198.51.100.{number % 4}")
+    assert (await token(door, address="198.51.100.1")).status_code == 429
+    assert (await token(door, word=PASSWORD, address="192.0.2.1")).status_code == 201
+
+
+async def test_guessing_at_many_accounts_is_refused(door):
+    found = [(await token(door, name=f"user{number}")).status_code for number in range(11)]
+    assert found == [401] * 10 + [429]
+    assert (await token(door, address="192.0.2.9")).status_code == 401
+
+
+async def test_what_is_no_attempt_is_not_counted(door):
+    for _ in range(5):
+        assert (await door.post("/api/v1/tokens", json={"username": "ada"})).status_code == 422
+        assert (await door.post("/login", data={"username": "ada"})).status_code == 422
+    assert (await token(door, word=PASSWORD)).status_code == 201
+
+
+@pytest.fixture
+def valkey():
+    with Valkey() as server:
+        yield server
+
+
+def with_redis(settings, url):
+    return create_app(settings.model_copy(update=LIMITS | {"redis_url": SecretStr(url)}))
+
+
+async def test_workers_count_together_in_redis(settings, valkey):
+    async with running(with_redis(settings, valkey.url)) as one, running(with_redis(settings, valkey.url)) as other:
+        found = [(await client.get(POSTS)).headers["ratelimit"].partition(";t=")[0] for client in (one, other, one)]
+        assert found == ['"default";r=2', '"default";r=1', '"default";r=0']
+        refused = await other.get(POSTS)
+        assert refused.status_code == 429
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+    async with running(with_redis(settings, valkey.url)) as later:
+        assert await statuses(later, 1) == [429], "also over a restart"
+
+
+async def test_without_redis_they_count_apart(settings):
+    app = create_app(settings.model_copy(update=LIMITS))
+    async with running(app) as one, running(create_app(settings.model_copy(update=LIMITS))) as other:
+        assert await statuses(one, 4) == [200, 200, 200, 429]
+        assert await statuses(other, 1) == [200]
+
+
+async def test_blogs_that_share_a_redis_do_not_share_their_users(settings, valkey):
+    other_blog = settings.model_copy(update={"public_url": "http://other.example"})
+    async with running(with_redis(settings, valkey.url)) as one, running(with_redis(other_blog, valkey.url)) as other:
+        assert await statuses(one, 4) == [200, 200, 200, 429]
+        assert await statuses(other, 1) == [200]
+
+
+async def test_parallel_requests_are_each_counted(settings, valkey):
+    update = LIMITS | {"rate_limit": "50/minute", "redis_url": SecretStr(valkey.url)}
+    app = create_app(settings.model_copy(update=update))
+    async with running(app) as client:
+        answers = await asyncio.gather(*(client.get("/nowhere") for _ in range(80)))
+    assert sorted(answer.status_code for answer in answers) == [404] * 50 + [429] * 30
+
+
+async def test_redis_that_goes_is_done_without_and_taken_up_again(settings, valkey, clock):
+    async with running(with_redis(settings, valkey.url)) as client:
+        with capture_logs() as logs:
+            assert await statuses(client, 2) == [200, 200]
+            valkey.stop()
+            assert await statuses(client, 4) == [200, 200, 200, 429], "this process counts anew, and does limit"
+            clock.now += _PAUSE
+            assert await statuses(client, 1) == [429]
+            valkey.start()
+            assert await statuses(client, 1) == [429], "not asked at each request"
+            clock.now += _PAUSE
+            assert await statuses(client, 2) == [200, 200]
+        said = [(line["log_level"], line["event"]) for line in logs if line["event"].startswith("Redis")]
+    assert said == [
+        ("warning", "Redis is gone: each process counts requests by itself"),
+        ("info", "Redis is back: requests are counted together"),
+    ]
+
+
+async def test_redis_that_does_not_answer_is_done_without(settings, tmp_path_factory):
+    silent = tmp_path_factory.mktemp("s") / "s"
+    stays = asyncio.Event()
+
+    async def say_nothing(_reader, writer):
+        await stays.wait()
+        writer.close()
+
+    async with await asyncio.start_unix_server(say_nothing, silent):
+        async with running(with_redis(settings, f"unix://{silent}")) as client:
+            assert await statuses(client, 4) == [200, 200, 200, 429]
+        stays.set()
+
+
+async def test_counters_are_dropped_in_the_background_not_at_each_request(settings, clock):
+    async with open_rate_limits(settings.model_copy(update=LIMITS)) as limits:
+        memory, tidying = limits._memory, limits._memory.timer
+        for number in range(3):
+            await limits.count(Request({"type": "http", "client": (f"192.0.2.{number}", 5000)}))
+            clock.now += 30
+        assert (len(memory.expirations), memory.timer) == (3, tidying)
+        await drop_old(memory)
+        assert len(memory.expirations) == len(memory.storage) == 1
+
+
+@pytest.mark.parametrize(
+    ("proxies", "expected"), [("", [200, 200, 200, 429]), ("192.0.2.1", [200, 200, 200, 429]), ("127.0.0.1", [200] * 4)]
+)
+def test_server_believes_forwarded_addresses_of_trusted_proxies_only(tmp_path, proxies, expected):
+    port = free_port()
+    environment = {"RATE_LIMIT": "3/hour", "TRUSTED_PROXIES": proxies, "FORWARDED_ALLOW_IPS": "*"}
+    with serving(tmp_path, port, **environment) as (process, _):
+        wait_until_up(port, process)
+        found = [
+            httpx.get(f"http://127.0.0.1:{port}{POSTS}", headers={"X-Forwarded-For": f"198.51.100.{number}"}).status_code
+            for number in range(4)
+        ]
+    assert found == expected
+
+
+def test_server_limits_unless_told_otherwise(tmp_path):
+    port = free_port()
+    with serving(tmp_path, port) as (process, _):
+        wait_until_up(port, process)
+        answer = httpx.get(f"http://127.0.0.1:{port}{POSTS}")
+    assert answer.headers["ratelimit-policy"] == '"default";q=300;w=60'
+    assert answer.headers["ratelimit"].startswith('"default";r=299;t=')

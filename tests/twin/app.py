@@ -1,0 +1,202 @@
+"""The endpoints for posts and users once more, in FastAPI: the same domain, models and database, for comparison only.
+
+What FastAPI does not do by itself is left as FastAPI does it; `tests/contract` lists it.
+"""
+
+import contextlib
+import datetime as dt
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from blog.app import open_site, routes
+from blog.domain import accounts, post_lists, posts, profiles, sessions, tokens
+from blog.domain.context import Context
+from blog.domain.models import Post, User
+from blog.domain.post_lists import Wanted
+from blog.errors import BlogError, InvalidInput, NotSignedIn, StaleVersion
+from blog.http import paging
+from blog.http.conditional import etag
+from blog.http.links import Links
+from blog.http.presenting import post_out
+from blog.http.statuses import headers_of, status_of
+from blog.schemas.accounts import AccountOut, NewToken, NewUser, TokenInfo, TokenOut, UserProfile
+from blog.schemas.fields import Id
+from blog.schemas.lists import PostListOut, PostQuery
+from blog.schemas.posts import NewPost, PostChanges, PostOut, PostStatus
+from blog.settings import Settings
+
+router = APIRouter()
+bearer = HTTPBearer(auto_error=False)
+
+
+async def stranger(request: Request) -> AsyncIterator[Context]:
+    """The context of a request, and of all that is logged while it lasts."""
+    correlation_id = uuid.uuid4().hex
+    with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
+        yield Context(request.state.site, None, dt.datetime.now(dt.UTC), correlation_id)
+
+
+async def context(
+    ctx: Annotated[Context, Depends(stranger)], credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+) -> Context:
+    """Who asks, now. Raises NotSignedIn when credentials were sent and are wrong."""
+    if credentials is None:
+        return ctx
+    actor = await tokens.recognise(ctx, credentials.credentials)
+    if actor is None:
+        raise NotSignedIn("This token is not valid: it is false, expired or revoked")
+    return ctx.acting_as(actor)
+
+
+async def signed_in(ctx: Annotated[Context, Depends(context)]) -> Context:
+    """The same, for somebody who is signed in."""
+    ctx.signed_in()
+    return ctx
+
+
+async def links(request: Request) -> Links:
+    """The addresses of the blog's pages."""
+    return request.state.links
+
+
+async def version(if_match: Annotated[str | None, Header()] = None) -> set[int] | None:
+    """The versions that the client is ready to replace, or None when it does not say."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    versions = re.findall(r'(?<!W/)"(\d{1,9})[."]', if_match)
+    if not versions:
+        raise StaleVersion('If-Match holds no tag of this post: send its ETag, such as "3.12"')
+    return {int(number) for number in versions}
+
+
+Anybody = Annotated[Context, Depends(context)]
+SignedIn = Annotated[Context, Depends(signed_in)]
+Addresses = Annotated[Links, Depends(links)]
+Version = Annotated[set[int] | None, Depends(version)]
+
+
+def validators(post: Post) -> dict[str, str]:
+    """The header fields of every answer that shows one post."""
+    return {"ETag": etag(post), "Cache-Control": "no-cache", "Vary": "Authorization, Cookie"}
+
+
+@router.get("/posts", response_model=PostListOut)
+async def list_posts(
+    ctx: Anybody, to: Addresses, query: Annotated[PostQuery, Query()], request: Request, response: Response
+) -> dict[str, Any]:
+    """A page of posts, newest first."""
+    status = query.status or PostStatus.PUBLISHED
+    wanted = Wanted(query.tag, query.author, query.q, status, query.limit, paging.decode(query.cursor), full=True)
+    page = await post_lists.page(ctx, wanted)
+    cursor = paging.encode(page.next)
+    if cursor:
+        response.headers["Link"] = f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'
+    return {"items": [post_out(post, to) for post in page.items], "next": cursor}
+
+
+@router.post("/posts", response_model=PostOut, status_code=201)
+async def create_post(ctx: SignedIn, to: Addresses, new: NewPost, request: Request, response: Response) -> PostOut:
+    """Write a post; 201."""
+    post = await posts.create(ctx, new)
+    response.headers.update(validators(post) | {"Location": request.app.url_path_for("read_post", post_id=post.id)})
+    return post_out(post, to)
+
+
+@router.get("/posts/{post_id}", response_model=PostOut)
+async def read_post(
+    ctx: Anybody, to: Addresses, post_id: Id, response: Response, if_none_match: Annotated[str, Header()] = ""
+) -> PostOut | Response:
+    """The post, or 304 when the client has this very answer."""
+    post = await posts.get(ctx, post_id)
+    if if_none_match.strip() == "*" or etag(post) in re.findall(r'"[^"]*"', if_none_match):
+        return Response(status_code=304, headers=validators(post))
+    response.headers.update(validators(post))
+    return post_out(post, to)
+
+
+@router.put("/posts/{post_id}", response_model=PostOut)
+async def replace_post(ctx: SignedIn, to: Addresses, post_id: Id, new: NewPost, if_match: Version, response: Response) -> PostOut:
+    """Write all of the post anew."""
+    post = await posts.replace(ctx, post_id, new, if_match=if_match)
+    response.headers.update(validators(post))
+    return post_out(post, to)
+
+
+@router.patch("/posts/{post_id}", response_model=PostOut)
+async def edit_post(
+    ctx: SignedIn, to: Addresses, post_id: Id, changes: PostChanges, if_match: Version, response: Response
+) -> PostOut:
+    """Change the members that are sent."""
+    post = await posts.edit(ctx, post_id, changes, if_match=if_match)
+    response.headers.update(validators(post))
+    return post_out(post, to)
+
+
+@router.delete("/posts/{post_id}", status_code=204)
+async def delete_post(ctx: SignedIn, post_id: Id, if_match: Version) -> None:
+    """Take the post from sight; 204."""
+    await posts.delete(ctx, post_id, if_match=if_match)
+
+
+@router.post("/users", response_model=AccountOut, status_code=201)
+async def create_user(ctx: Anybody, new: NewUser, request: Request, response: Response) -> User:
+    """A new account; 201."""
+    user = await accounts.register(ctx, new)
+    response.headers["Location"] = request.app.url_path_for("read_user", user_id=user.id)
+    return user
+
+
+@router.get("/users/{user_id}", response_model=UserProfile)
+async def read_user(ctx: Anybody, to: Addresses, user_id: Id) -> dict[str, Any]:
+    """The three parts, fetched at the same time, each on a database connection of its own."""
+    started = time.perf_counter()
+    profile = await profiles.read(ctx, user_id)
+    return {
+        "user": profile.user,
+        "posts": [post_out(post, to) for post in profile.posts.items],
+        "comments": profile.comments.items,
+        "processing_time_seconds": round(time.perf_counter() - started, 6),
+    }
+
+
+@router.post("/tokens", response_model=TokenOut, status_code=201)
+async def create_token(ctx: Anybody, wanted: NewToken, response: Response) -> dict[str, Any]:
+    """A token for a name and a password; 201, and the secret is never shown again."""
+    actor = await sessions.authenticate(ctx, wanted)
+    made = await tokens.issue(ctx, actor, name=wanted.name, scopes=wanted.scopes, seconds=wanted.expires_in)
+    response.headers["Cache-Control"] = "no-store"
+    return TokenInfo.model_validate(made.token).model_dump() | {"token": made.text}
+
+
+async def on_blog_error(request: Request, error: Exception) -> JSONResponse:
+    """The domain's errors, in the form of FastAPI's own."""
+    assert isinstance(error, BlogError)
+    detail = [asdict(fault) for fault in error.errors] if isinstance(error, InvalidInput) else error.detail
+    return JSONResponse({"detail": detail}, status_of(error), headers_of(error))
+
+
+def create_twin(settings: Settings) -> FastAPI:
+    """The twin of the blog's API; its database is migrated already."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        async with open_site(settings) as site:
+            yield {"site": site, "links": Links(routes, settings.public_url)}
+
+    app = FastAPI(
+        title=settings.project_name,
+        lifespan=lifespan,
+        max_body_size=settings.max_body_bytes,
+        exception_handlers={BlogError: on_blog_error},
+    )
+    app.include_router(router, prefix="/api/v1")
+    return app
