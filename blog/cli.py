@@ -22,6 +22,7 @@ from blog import __version__
 from blog.domain.context import Actor, Context
 from blog.errors import BlogError, FieldError, InvalidInput
 from blog.schemas.accounts import NewUser, Password, Role, Scope
+from blog.schemas.flags import Flag
 from blog.settings import Settings, SettingsError, load_settings
 
 R = TypeVar("R")
@@ -273,6 +274,21 @@ def token_create(username: str, scopes: tuple[str, ...], name: str) -> None:
         return (await tokens.issue(ctx, actor, name=name, scopes=chosen)).text
 
     click.echo(_run(_ready(), issue))
+
+
+@main.command()
+@click.argument("name", required=False, type=click.Choice([flag.value for flag in Flag]))
+@click.argument("state", required=False, type=click.Choice(["on", "off"]))
+def flag(name: str | None, state: str | None) -> None:
+    """Show the feature flags, or switch one; servers that run follow within a second."""
+    from blog.domain import flags
+
+    settings = _ready()
+    if name and state:
+        _run(settings, lambda ctx: flags.put(ctx, Flag(name), state == "on"))
+    for found in _run(settings, flags.all_flags):
+        if name in (None, found.name.value):
+            click.echo(f"{found.name.value} is {'on' if found.enabled else 'off'}")
 
 
 @main.group("import")

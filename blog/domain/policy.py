@@ -43,10 +43,15 @@ def require_writer(ctx: Context) -> Actor:
     return actor
 
 
+def may_rule(actor: Actor | None) -> bool:
+    """Owners decide about people, flags and settings."""
+    return actor is not None and actor.has_role(Role.OWNER)
+
+
 def require_owner(ctx: Context) -> Actor:
     """The actor, if they own the blog. Raises NotSignedIn or Forbidden."""
     actor = ctx.signed_in(Scope.ADMIN)
-    if not actor.has_role(Role.OWNER):
+    if not may_rule(actor):
         raise Forbidden("Only owners may do this")
     return actor
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
-from starlette.types import ExceptionHandler
+from starlette.types import ExceptionHandler, Receive, Scope, Send
 
 from blog.errors import BlogError, Conflict, FieldError, InvalidInput
 from blog.http.statuses import headers_of, status_of
@@ -18,7 +18,7 @@ _SOURCES = (("body",), ("query",), ("header",))
 
 
 def problem(
-    request: Request,
+    connection: HTTPConnection,
     status: int,
     detail: str,
     *,
@@ -33,12 +33,20 @@ def problem(
         "title": title or http.HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "instance": request.url.path,
-        "correlation_id": request.state.correlation_id,
+        "instance": connection.url.path,
+        "correlation_id": connection.state.correlation_id,
     }
     if errors:
         body["errors"] = [asdict(error) for error in errors]
     return Response(to_json(body), status, dict(headers or {}), "application/problem+json")
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send, status: int, detail: str) -> None:
+    """Answer a request, or a WebSocket that was not accepted yet, with a problem; an old server can only close the socket."""
+    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    await problem(HTTPConnection(scope), status, detail)(scope, receive, send)
 
 
 async def on_blog_error(request: Request, exc: Exception) -> Response:

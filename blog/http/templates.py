@@ -30,7 +30,6 @@ class Templates:
             path=links.path,
             url=links.url,
             static=static,
-            may_register=settings.registration,
         )
         self._environment.filters.update(day=day, instant=instant, html=Markup)
 

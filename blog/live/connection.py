@@ -86,6 +86,10 @@ class Connection:
         self._put(messages.frame("bye", reason="shutdown", reconnect_ms=[500, 5000]))
         self._end(1012, "The server restarts")
 
+    def turn_away(self) -> None:
+        """Nobody is told anything for a while."""
+        self._end(1013, "Live updates are switched off")
+
     def _put(self, text: str) -> None:
         self._outbox.append(text)
         self._filled.set()

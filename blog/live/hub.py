@@ -15,6 +15,7 @@ from blog.errors import BlogError
 from blog.http.services import Services
 from blog.live.bulletins import compose
 from blog.live.messages import Bulletin
+from blog.schemas.flags import Flag
 
 log = structlog.stdlib.get_logger("blog.live")
 _BATCH = 100
@@ -36,6 +37,10 @@ class Follower(Protocol):
 
     def dismiss(self) -> None:
         """The server stops."""
+        ...
+
+    def turn_away(self) -> None:
+        """Live updates are switched off."""
         ...
 
 
@@ -78,9 +83,15 @@ class Hub:
                 follower.tell(bulletin)
 
     async def look_after(self) -> None:
-        """Expel those whose session or token has ended; asked once a second, in two queries for all of them."""
+        """Expel those whose session or token has ended; asked once a second, in two queries for all of them.
+
+        When live updates are switched off, turn everybody away.
+        """
         while True:
             await anyio.sleep(1)
+            if not self._services.site.flags.on(Flag.LIVE):
+                for follower in tuple(self._followers):
+                    follower.turn_away()
             try:
                 await self._expel_ended()
             except BlogError as error:

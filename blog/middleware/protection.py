@@ -1,17 +1,16 @@
 """What every answer has and every request must pass, as plain ASGI around all else: also a crash gets its headers."""
 
-import http
 import re
 import time
 import uuid
 from urllib.parse import urlsplit
 
 import structlog
-from pydantic_core import to_json
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog.http.identity import cookie_name
+from blog.http.problems import refuse
 from blog.settings import Settings
 
 _VISIBLE_ASCII = re.compile(r"[!-~]{1,128}")
@@ -55,7 +54,7 @@ class Protection:
         structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
         send = self._completing(send, correlation_id)
         if refusal := self._refusal(scope, headers):
-            await _refuse(scope, send, *refusal, correlation_id)
+            await refuse(scope, receive, send, *refusal)
             return
         await self._app(scope, receive, send)
 
@@ -113,22 +112,3 @@ def _hostname(host: str) -> str:
 def _correlation_id(headers: Headers) -> str:
     sent = headers.get("x-correlation-id", "")
     return sent if _VISIBLE_ASCII.fullmatch(sent) else uuid.uuid4().hex
-
-
-async def _refuse(scope: Scope, send: Send, status: int, detail: str, correlation_id: str) -> None:
-    body = to_json(
-        {
-            "type": "about:blank",
-            "title": http.HTTPStatus(status).phrase,
-            "status": status,
-            "detail": detail,
-            "instance": scope["path"],
-            "correlation_id": correlation_id,
-        }
-    )
-    kind = "http.response" if scope["type"] == "http" else "websocket.http.response"
-    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
-        await send({"type": "websocket.close", "code": 1008})
-        return
-    await send({"type": f"{kind}.start", "status": status, "headers": [(b"content-type", b"application/problem+json")]})
-    await send({"type": f"{kind}.body", "body": body})

@@ -12,6 +12,7 @@ from blog.http.forms import Form
 from blog.http.identity import STRANGER
 from blog.http.services import services
 from blog.http.statuses import headers_of, status_of
+from blog.schemas.flags import Flag
 from blog.web.redirects import sign_in_path
 
 # A page shows who is signed in: browsers may keep it, but ask again each time, and nobody else keeps it.
@@ -24,13 +25,21 @@ def page(
     """A template as an answer. `live_cursor` is the place in the event log at which the page was true, if it follows on."""
     # The state, not `context()`: a page that reports wrong credentials must not stumble over them again.
     actor = getattr(request.state, "identity", STRANGER).actor
+    parts = services(request)
+    on = parts.site.flags.on
     shared = {
         "actor": actor,
         "may_write": policy.may_write_posts(actor),
+        "may_rule": policy.may_rule(actor),
+        "may_register": on(Flag.REGISTRATION),
+        "comments_are_open": on(Flag.COMMENTS),
         "live_cursor": None,
         "sign_in_path": sign_in_path(request),
     }
-    html = services(request).templates.render(template, **(shared | values))
+    shared |= values
+    if not on(Flag.LIVE):
+        shared["live_cursor"] = None
+    html = parts.templates.render(template, **shared)
     return HTMLResponse(html, status, {**_HEADERS, **(headers or {})})
 
 

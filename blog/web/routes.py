@@ -11,6 +11,7 @@ from blog.web.accounts import (
     SignInPage,
     SignOut,
 )
+from blog.web.administration import AdministrationPage, FlagSwitch
 from blog.web.comments import CommentEditPage, CommentList, CommentRemovalPage, CommentRestoration, ReplyPage
 from blog.web.reading import ArchivePage, AuthorPage, HomePage, PostPage, Robots, SearchPage, TagListPage, TagPage
 from blog.web.writing import Dashboard, DeletePostPage, EditPostPage, WritePage
@@ -37,6 +38,8 @@ routes = [
     Route("/account/password", PasswordPage, name="account_password"),
     Route("/write", WritePage, name="write"),
     Route("/dashboard", Dashboard, name="dashboard"),
+    Route("/admin", AdministrationPage, name="admin"),
+    Route("/admin/flags/{name}", FlagSwitch, name="flag"),
     Route("/setup/{secret}", SetupPage, name="setup"),
     Route("/set-password/{secret}", SetPasswordPage, name="set_password"),
     Route("/robots.txt", Robots, name="robots"),
