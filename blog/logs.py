@@ -22,7 +22,7 @@ def configure_logs(settings: Settings) -> None:
     last: list[structlog.typing.Processor] = (
         [_TRACEBACKS, structlog.processors.JSONRenderer()]
         if settings.logs_json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
     )
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,

@@ -97,6 +97,19 @@ def test_check_asks_for_missing_migrations(folder):
     assert (result.returncode, "blog migrate" in result.stderr) == (1, True)
 
 
+def test_flag_is_shown_and_switched(folder):
+    assert blog(folder, "flag").stdout == "registration is on\ncomments is on\nlive is on\nuploads is on\n"
+    assert blog(folder, "flag", "comments", "off").stdout == "comments is off\n"
+    assert blog(folder, "flag", "comments").stdout == "comments is off\n"
+    assert "gravity" in blog(folder, "flag", "gravity", "off").stderr
+
+
+def test_address_in_dotenv_is_kept(folder):
+    (folder / ".env").write_text("PUBLIC_URL=https://blog.example.org\n")
+    with serving(folder, free_port()) as (server, log):
+        assert wait_for_line(log, server, r"(https?://\S+)/setup/") == "https://blog.example.org"
+
+
 def test_routes_lists_every_door(folder):
     lines = blog(folder, "routes").stdout.splitlines()
     rows = {line.split()[-1]: line for line in lines}

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from blog.db import tables
 from blog.db.database import UniqueViolation
 from blog.domain.context import Actor, Context
-from blog.domain.keys import Purpose
+from blog.domain.keys import Purpose, digest
 from blog.domain.models import User
 from blog.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
 from blog.schemas.accounts import AccountChanges, NewUser, PasswordChange, Role, Scope
@@ -178,8 +178,8 @@ async def use_password_link(ctx: Context, secret: str, password: SecretStr) -> U
 
 async def _password_state(ctx: Context, user_id: int) -> str:
     """Changes with each password, so that a link that carries it works once."""
-    set_at = await ctx.db.fetch_val(sa.select(_u.password_set_at).where(_u.id == user_id))
-    return str(set_at.timestamp()) if set_at else ""
+    password_hash = await ctx.db.fetch_val(sa.select(_u.password_hash).where(_u.id == user_id))
+    return digest(password_hash) if password_hash else ""
 
 
 async def _one(ctx: Context, condition: sa.ColumnElement[bool]) -> User:

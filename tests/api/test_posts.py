@@ -1,6 +1,8 @@
 """Posts over JSON: representations, statuses, conditions, paging."""
 
+import base64
 import datetime as dt
+import json
 
 import pytest
 
@@ -196,6 +198,22 @@ async def test_wrong_query_is_named(client, query):
     answer = await client.get(f"/api/v1/posts?{query}")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["loc"][0] == "query"
+
+
+@pytest.mark.parametrize("instant", ["9999-12-31T23:59:59+00:00x", "99999-01-01", "", "0000-00-00T00:00:00Z", "-1"])
+async def test_cursor_with_an_impossible_instant_is_refused(client, instant):
+    cursor = base64.urlsafe_b64encode(json.dumps([instant, 1]).encode()).decode().rstrip("=")
+    answer = await client.get("/api/v1/posts", params={"cursor": cursor})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["loc"] == ["query", "cursor"]
+
+
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+async def test_instant_that_utc_cannot_tell_is_refused(client, bearer, instant):
+    new = {"title": "A", "content": "x", "status": "scheduled", "publish_at": instant}
+    answer = await client.post("/api/v1/posts", json=new, headers=await bearer("ada"))
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["loc"] == ["body", "publish_at"]
 
 
 async def test_filters_narrow_together(client, bearer):

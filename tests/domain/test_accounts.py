@@ -1,9 +1,11 @@
 """Signing in, links and roles, without any door."""
 
 import asyncio
+import contextlib
 import datetime as dt
 from dataclasses import replace
 
+import anyio
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
@@ -96,6 +98,22 @@ async def test_password_link_is_no_token_and_a_token_no_link(author, ctx):
     made = await tokens.issue(ctx, author.actor, name="x")
     with pytest.raises(NotFound):
         await accounts.password_link_user(ctx, made.text)
+
+
+async def test_password_link_used_twice_at_once_works_once(author, ctx):
+    link = await accounts.password_link(ctx, "ada")
+    done = []
+
+    async def use(password):
+        with contextlib.suppress(NotFound):
+            await accounts.use_password_link(ctx, link, SecretStr(password))
+            done.append(password)
+
+    async with anyio.create_task_group() as people:
+        people.start_soon(use, "the first password")
+        people.start_soon(use, "the second password")
+    assert len(done) == 1
+    assert (await sessions.authenticate(ctx, Credentials(username="ada", password=SecretStr(done[0])))).username == "ada"
 
 
 async def test_changed_password_ends_other_sessions_and_all_tokens(author, ctx):

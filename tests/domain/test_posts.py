@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 from dataclasses import replace
 
+import anyio
 import pytest
 import sqlalchemy as sa
 
@@ -95,6 +96,24 @@ async def test_two_editors_of_one_version_do_not_overwrite_each_other(author):
     assert sorted(type(result).__name__ for result in results) == ["Post", "StaleVersion"]
     assert any(isinstance(result, StaleVersion) for result in results)
     assert (await posts.get(author, post.id)).version == 2
+
+
+async def test_writers_who_name_no_version_are_all_heard(author):
+    post = await posts.create(author, NewPost(title="A", content="x"))
+    async with anyio.create_task_group() as writers:
+        writers.start_soon(posts.edit, author, post.id, PostChanges(title="B"))
+        writers.start_soon(posts.edit, author, post.id, PostChanges(content="y"))
+        writers.start_soon(posts.edit, author, post.id, PostChanges(tags=["z"]))
+    after = await posts.get(author, post.id)
+    assert (after.title, after.content, after.tags, after.version) == ("B", "y", ("z",), 4)
+
+
+async def test_who_follows_a_tag_hears_that_a_post_left_it(author):
+    post = await posts.create(author, NewPost(title="A", content="x", tags=["Maths"]))
+    await posts.edit(author, post.id, PostChanges(tags=["engines"]))
+    channels = [event.channels for event in await events.after(author.db, 0, limit=10)]
+    assert "tag:maths" in channels[1]
+    assert "tag:engines" in channels[1]
 
 
 async def test_scheduled_post_comes_out_once_and_at_its_time(author, ctx):

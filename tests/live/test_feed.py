@@ -8,7 +8,7 @@ import anyio
 import pytest
 from httpx2.websockets import AsyncWebSocketClient, WebSocketDisconnect
 
-from blog.schemas.accounts import Role
+from blog.schemas.accounts import Role, Scope
 
 LIVE = "ws://127.0.0.1:8000/live"
 
@@ -158,6 +158,21 @@ async def test_wrong_credentials_close_with_their_code(client):
         assert await closed(socket) == 4401
     async with AsyncWebSocketClient(client=client).connect(LIVE, headers={"Authorization": "Bearer x"}) as socket:
         assert await closed(socket) == 4401
+
+
+@pytest.mark.parametrize("how", ["header", "hello"])
+async def test_token_that_is_revoked_closes_its_sockets(client, bearer, how):
+    owner = await bearer("ora", Role.READER, scopes=[Scope.ACCOUNT])
+    token = owner["Authorization"].removeprefix("Bearer ")
+    async with following(client, headers=owner if how == "header" else {}) as socket, following(client) as stranger:
+        if how == "hello":
+            await say(socket, type="hello", token=token)
+            assert (await hear(socket))["user"] == "ora"
+        (mine,) = (await client.get("/api/v1/tokens", headers=owner)).json()["items"]
+        assert (await client.delete(f"/api/v1/tokens/{mine['id']}", headers=owner)).status_code == 204
+        assert await closed(socket) == 4401
+        await say(stranger, type="ping")
+        assert (await hear(stranger))["type"] == "pong", "others stay"
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,28 @@ async def test_tls_sites_send_hsts_and_guarded_cookies(settings):
         assert (await client.post("/logout", headers=same_host)).status_code == 403, "the same host without TLS is another site"
 
 
+async def test_other_origins_call_the_api_with_tokens_but_never_with_cookies(settings):
+    friend = {"Origin": "https://friend.example"}
+    asks = friend | {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
+    async with running(create_app(settings.model_copy(update={"cors_origins": ("https://friend.example",)}))) as client:
+        allowed = await client.options("/api/v1/posts/1", headers=asks)
+        assert allowed.status_code == 200
+        assert "PATCH" in allowed.headers["access-control-allow-methods"]
+        answer = await client.get("/api/v1/posts", headers=friend)
+        assert answer.headers["access-control-allow-origin"] in ("*", "https://friend.example")
+        assert "access-control-allow-credentials" not in answer.headers
+        foreign = await client.get("/api/v1/posts", headers={"Origin": "https://foe.example"})
+        assert "access-control-allow-origin" not in foreign.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "to"), [("/archive/", 307, "/archive"), ("/posts/a/", 307, "/posts/a"), ("/%2Fevil.example/", 404, None)]
+)
+async def test_slash_at_the_end_is_taken_away_without_naming_a_host(client, path, status, to):
+    answer = await client.get(path, headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.headers.get("location")) == (status, to)
+
+
 async def test_crash_says_nothing_and_still_has_its_headers(settings, monkeypatch):
     async def crash(*_args):
         raise RuntimeError("the secret reason")

@@ -200,6 +200,15 @@ async def test_form_without_a_true_version_never_overwrites(client, ctx, write, 
     assert (await posts.find(ctx, "on-engines")).content == "Old."
 
 
+async def test_edit_typed_while_the_session_ended_is_not_lost(client, ctx, write):
+    await write("On engines", "Old.")
+    sent = {"title": "Engines", "content": "Typed long", "tags": "", "slug": "on-engines", "status": "draft", "version": "1"}
+    answer = await client.post("/posts/on-engines/edit", data=sent)
+    assert answer.status_code == 401
+    assert value(answer.text, "content") == "Typed long"
+    assert (await posts.find(ctx, "on-engines")).content == "Old."
+
+
 async def test_invalid_edit_keeps_what_was_typed(client, write, sign_in):
     await write("On engines")
     sent = {"title": "", "content": "Typed", "tags": "a, b", "slug": "on-engines", "status": "draft", "version": "1"}
