@@ -23,4 +23,8 @@ class Authentication(BaseHTTPMiddleware):
         response = await call_next(request)
         if identity.renewed and "set-cookie" not in response.headers:
             set_cookie(response, ctx.site.settings, identity.renewed)
+        if identity.actor is not None and "cache-control" not in response.headers:
+            # It may be for this person alone, and nothing said otherwise: shared caches must not keep it for others.
+            response.headers["Cache-Control"] = "private, no-cache"
+            response.headers.add_vary_header("Authorization, Cookie")
         return response

@@ -72,13 +72,19 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # A parser drops the newline after <pre>, a serialiser does not put it back: without this each pass would eat one.
 _PRE_START: Final = re.compile(r"(<pre[^>]*>)\n+")
 _PASSES: Final = 8
+# The work of the parser grows with the square of the depth; browsers themselves stop at 512.
+_DEEPEST: Final = 256
+_TAG: Final = re.compile(r"<(/?)([A-Za-z][^\s/>]*)")
+# Elements that hold nothing, and those that the next of their kind ends.
+_UNNESTED: Final = _names("br col dd dt hr img input li option p rp rt td th tr wbr area base embed link meta param source track")
 
 
 def sanitise_post(fragment: str, document: str = "") -> str:
     """Return `fragment`, HTML from anywhere, with only what a post may hold.
 
     Every `id`, and every link to one on the same page, begins with `ID_PREFIX`, then `document` and a hyphen if that is
-    given (letters, digits, hyphens). Images load lazily, checkboxes are disabled, links carry `rel="noopener"`.
+    given (letters, digits, hyphens). Images load lazily, checkboxes are disabled, links carry `rel="noopener"`. HTML that
+    nests deeper than 256 elements comes back as text.
     """
     id_prefix = f"{ID_PREFIX}{document}-" if document else ID_PREFIX
     return _settled(fragment, [_post_cleaner(id_prefix, forced) for forced in _FORCED])
@@ -97,6 +103,8 @@ def without_surrogates(text: str) -> str:
 def _settled(fragment: str, cleaners: Sequence[nh3.Cleaner]) -> str:
     """Sanitise until nothing changes, so that a browser's parse of the result is the parse that was judged."""
     text = without_surrogates(fragment)
+    if _is_too_deep(text):
+        return html.escape(text, quote=False)
     for _ in range(_PASSES):
         cleaned = text
         for cleaner in cleaners:
@@ -105,6 +113,16 @@ def _settled(fragment: str, cleaners: Sequence[nh3.Cleaner]) -> str:
             return cleaned
         text = cleaned
     return html.escape(text, quote=False)
+
+
+def _is_too_deep(text: str) -> bool:
+    depth = 0
+    for end, name in _TAG.findall(text):
+        if name.lower() not in _UNNESTED:
+            depth = max(0, depth + (-1 if end else 1))
+            if depth > _DEEPEST:
+                return True
+    return False
 
 
 def _post_cleaner(id_prefix: str, forced: Mapping[str, Mapping[str, str]]) -> nh3.Cleaner:

@@ -14,6 +14,15 @@ from tests.conftest import PASSWORD, running
 ADA = {"username": "ada", "email": "ada@example.org", "age": 36, "password": PASSWORD}
 
 
+async def test_answers_for_one_person_are_kept_from_shared_caches(client, bearer):
+    ada = await bearer("ada", scopes=[Scope.ACCOUNT])
+    for path in ("/users/me", "/tokens", "/posts?status=draft", "/nowhere"):
+        answer = await client.get(f"/api/v1{path}", headers=ada)
+        assert answer.headers["cache-control"] == "private, no-cache"
+        assert answer.headers["vary"] == "Authorization, Cookie"
+    assert "private" not in (await client.get("/api/v1/posts")).headers.get("cache-control", "")
+
+
 async def test_registration_gives_a_reader_whose_age_stays_private(client):
     made = await client.post("/api/v1/users", json=ADA)
     assert made.status_code == 201

@@ -335,6 +335,11 @@ def test_hostile_repetition_finishes(mark: str) -> None:
     assert isinstance(render_comment(source), str)
 
 
+def test_html_deeper_than_browsers_build_is_shown_as_text() -> None:
+    assert render("<div>" * 52_000).startswith("&lt;div&gt;&lt;div&gt;")
+    assert render("<div>" * 200 + "deep").count("<div>") == 200
+
+
 def test_the_same_source_always_gives_the_same_bytes() -> None:
     source = '![a](b) <img src="c"> <input>\n\n- [x] d\n\n|e|\n|-|\n|f|\n\n[g](h "i")\n\n```python\nj = 1\n```'
 
