@@ -18,8 +18,8 @@ from blog import api, live, web
 from blog.db import migration
 from blog.db.database import Database
 from blog.domain import posts
+from blog.domain.choices import Choices
 from blog.domain.context import Context, Site
-from blog.domain.flag_cache import FlagCache
 from blog.domain.keys import Signer
 from blog.domain.media_store import LocalFolder
 from blog.domain.passwords import Passwords
@@ -121,7 +121,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
         await background.start(hub.run)
         background.start_soon(hub.look_after)
         background.start_soon(_publish_due, site)
-        background.start_soon(site.flags.follow, site.db)
+        background.start_soon(site.choices.follow, site.db)
         yield State(services=shared, hub=hub)
         await hub.close()
         background.cancel_scope.cancel()
@@ -131,10 +131,10 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
 async def open_site(settings: Settings) -> AsyncIterator[Site]:
     """The site with its database open; for the application and for commands."""
     async with Database(settings.database_url, synchronous=settings.sqlite_synchronous.value) as db:
-        flags = FlagCache(settings)
-        await flags.refresh(db)
+        choices = Choices(settings)
+        await choices.refresh(db)
         developing = anyio.CapacityLimiter(IMAGES_AT_ONCE)
-        yield Site(settings, db, Passwords(), Signer(settings.secret_key), LocalFolder(settings.media_dir), flags, developing)
+        yield Site(settings, db, Passwords(), Signer(settings.secret_key), LocalFolder(settings.media_dir), choices, developing)
 
 
 async def _publish_due(site: Site) -> None:

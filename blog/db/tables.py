@@ -75,6 +75,9 @@ users = sa.Table(
     sa.Column("role", sa.String(20), nullable=False),
     sa.Column("password_hash", sa.String(255)),  # absent: cannot sign in until the owner of the account sets one
     sa.Column("password_set_at", UTCDateTime()),
+    sa.Column("bio", sa.Text, nullable=False, server_default=""),
+    sa.Column("avatar", sa.String(80)),  # the name of an image file
+    sa.Column("deleted_at", UTCDateTime()),  # the row stays, without anything personal, for what the account wrote
     _at("created_at"),
     _at("updated_at"),
 )
@@ -118,6 +121,8 @@ posts = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     _ref("author_id", "users.id", ondelete="RESTRICT", index=True),
     sa.Column("comments", sa.Integer, nullable=False, server_default="0"),  # visible ones, kept with each write
+    sa.Column("comments_open", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.true()),
+    sa.Column("words", sa.Integer, nullable=False, server_default="0"),
     _at("publish_at", nullable=True),
     _at("published_at", nullable=True),
     _at("deleted_at", nullable=True),  # a deleted post is kept, for undo, and seen by nobody
@@ -183,9 +188,11 @@ comments = sa.Table(
     sa.Column("content", sa.Text, nullable=False),
     sa.Column("html", sa.Text, nullable=False),
     sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("reason", sa.String(200)),  # why it waits for a moderator, or who removed it
     _at("created_at"),
     _at("updated_at"),
     sa.Index("ix_comments_post_id_id", "post_id", "id"),
+    sa.Index("ix_comments_status_id", "status", "id"),
 )
 
 # The one ordered log that live updates read; each row is written in the transaction of the change it tells of.
@@ -251,4 +258,100 @@ flags = sa.Table(
     sa.Column("enabled", sa.Boolean(create_constraint=False), nullable=False),
     _ref("user_id", "users.id", ondelete="SET NULL", nullable=True),
     _at("updated_at"),
+)
+
+# What owners set on a page: title, description, colour, navigation, rules of moderation. Absent: the default in the code.
+preferences = sa.Table(
+    "preferences",
+    metadata,
+    sa.Column("name", sa.String(50), primary_key=True),
+    sa.Column("value", sa.JSON, nullable=False),
+    _ref("user_id", "users.id", ondelete="SET NULL", nullable=True),
+    _at("updated_at"),
+)
+
+# Pages that stand by themselves, such as "About".
+pages = sa.Table(
+    "pages",
+    metadata,
+    _id(),
+    sa.Column("slug", sa.String(120), nullable=False, unique=True),
+    sa.Column("title", sa.String(200), nullable=False),
+    sa.Column("content", sa.Text, nullable=False),  # Markdown, as written
+    sa.Column("html", sa.Text, nullable=False),
+    sa.Column("renderer_version", sa.SmallInteger, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    _ref("editor_id", "users.id", ondelete="RESTRICT"),
+    _at("created_at"),
+    _at("updated_at"),
+)
+
+# Signed links by which somebody becomes a member; each works once.
+invitations = sa.Table(
+    "invitations",
+    metadata,
+    _id(),
+    sa.Column("role", sa.String(20), nullable=False),
+    sa.Column("note", sa.String(200), nullable=False),  # for whom it is, as the inviter remembers it
+    _ref("inviter_id", "users.id"),
+    _ref("user_id", "users.id", nullable=True),  # who came by it
+    _at("created_at"),
+    _at("expires_at"),
+    _at("used_at", nullable=True),
+    _at("revoked_at", nullable=True),
+)
+
+# Signed links by which anybody reads one draft.
+preview_links = sa.Table(
+    "preview_links",
+    metadata,
+    _id(),
+    _ref("post_id", "posts.id", index=True),
+    _ref("user_id", "users.id"),
+    _at("created_at"),
+    _at("expires_at"),
+    _at("revoked_at", nullable=True),
+)
+
+# What somebody is writing and has not saved: a form as it stands. Without a post it is a new one.
+autosaves = sa.Table(
+    "autosaves",
+    metadata,
+    _id(),
+    _ref("user_id", "users.id"),
+    _ref("post_id", "posts.id", nullable=True, index=True),
+    sa.Column("form", sa.JSON, nullable=False),
+    _at("updated_at"),
+    sa.Index("ix_autosaves_user_id_post_id", "user_id", "post_id"),
+)
+
+# Who has the form of a post open, so that two who edit it know of each other.
+editing = sa.Table(
+    "editing",
+    metadata,
+    _ref("post_id", "posts.id", primary_key=True),
+    _ref("user_id", "users.id", primary_key=True, index=True),
+    _at("seen_at"),
+)
+
+# What members are told: an answer, a comment on their post, one that waits for them.
+notices = sa.Table(
+    "notices",
+    metadata,
+    _id(),
+    _ref("user_id", "users.id"),
+    sa.Column("name", sa.String(50), nullable=False),
+    _ref("comment_id", "comments.id", index=True),
+    _at("created_at"),
+    _at("read_at", nullable=True),
+    sa.Index("ix_notices_user_id_id", "user_id", "id"),
+)
+
+# How often a post was read on a day (UTC); nobody is remembered.
+views = sa.Table(
+    "views",
+    metadata,
+    _ref("post_id", "posts.id", primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True, index=True),
+    sa.Column("views", sa.Integer, nullable=False),
 )

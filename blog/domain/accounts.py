@@ -21,7 +21,7 @@ OWNER_ROLE = _u.role == Role.OWNER.value
 
 async def register(ctx: Context, new: NewUser) -> User:
     """An account that a visitor makes: a reader. Raises Conflict (name or address taken), Forbidden (registration is closed)."""
-    if not ctx.site.flags.on(Flag.REGISTRATION) and not (ctx.actor and ctx.signed_in(Scope.ADMIN).has_role(Role.OWNER)):
+    if not ctx.site.choices.on(Flag.REGISTRATION) and not (ctx.actor and ctx.signed_in(Scope.ADMIN).has_role(Role.OWNER)):
         raise Forbidden("Registration is closed: ask the owner of the blog for an account")
     return await create(ctx, new, Role.READER)
 

@@ -55,7 +55,7 @@ async def get(ctx: Context, comment_id: int) -> Comment:
 async def create(ctx: Context, post_id: int, new: NewComment) -> Comment:
     """Comment on a published post. Raises NotSignedIn, Forbidden, NotFound, InvalidInput (parent_id)."""
     actor = ctx.signed_in(Scope.COMMENTS_WRITE)
-    if not ctx.site.flags.on(Flag.COMMENTS):
+    if not ctx.site.choices.on(Flag.COMMENTS):
         raise Forbidden("Comments are closed")
     html = await anyio.to_thread.run_sync(render_comment, new.content)
     async with ctx.db.transaction():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import anyio
 
 from blog.db.database import Database
-from blog.domain.flag_cache import FlagCache
+from blog.domain.choices import Choices
 from blog.domain.keys import Signer
 from blog.domain.media_store import MediaStore
 from blog.domain.passwords import Passwords
@@ -44,7 +44,7 @@ class Site:
     passwords: Passwords
     signer: Signer
     media: MediaStore
-    flags: FlagCache
+    choices: Choices
     developing: anyio.CapacityLimiter  # images take a core and much memory: few at a time
 
 

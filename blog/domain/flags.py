@@ -17,7 +17,7 @@ _f = tables.flags.c
 async def all_flags(ctx: Context) -> Sequence[FlagState]:
     """Every flag, as the database has it now. For callers that checked the right."""
     rows = {row["name"]: row for row in await ctx.db.fetch_all(sa.select(tables.flags))}
-    defaults = ctx.site.flags.defaults
+    defaults = ctx.site.choices.defaults
     return [
         FlagState(flag, rows[flag]["enabled"], defaults[flag], rows[flag]["updated_at"])
         if flag in rows
@@ -51,5 +51,5 @@ async def put(ctx: Context, flag: Flag, enabled: bool) -> FlagState:
     async with ctx.db.transaction():
         await ctx.db.execute(tables.flags.delete().where(_f.name == flag.value))
         await ctx.db.execute(tables.flags.insert().values(values))
-    await ctx.site.flags.refresh(ctx.db)
-    return FlagState(flag, enabled, ctx.site.flags.defaults[flag], ctx.now)
+    await ctx.site.choices.refresh(ctx.db)
+    return FlagState(flag, enabled, ctx.site.choices.defaults[flag], ctx.now)

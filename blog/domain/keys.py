@@ -15,6 +15,8 @@ class Purpose(StrEnum):
     TOKEN = "blog.token"  # noqa: S105 (a salt, no secret)
     OWNER_LINK = "blog.owner-link"
     PASSWORD_LINK = "blog.password-link"  # noqa: S105 (likewise)
+    PREVIEW_LINK = "blog.preview-link"
+    INVITATION = "blog.invitation"
 
 
 class Signer:

@@ -21,13 +21,15 @@ class Manuscript:
     html: str
     excerpt: str
     body: str  # plain text, for search
+    words: int
     renderer_version: int = RENDERER_VERSION
 
 
 def typeset(title: str, content: str, tags: Sequence[str], summary: str | None = None) -> Manuscript:
     """Render a post; CPU-bound, some milliseconds for each page of text."""
     html = render(content)
-    return Manuscript(title, content, tuple(tags), summary, html, summary or excerpt(html), text_of(html))
+    body = text_of(html)
+    return Manuscript(title, content, tuple(tags), summary, html, summary or excerpt(html), body, len(body.split()))
 
 
 async def prepare(title: str, content: str, tags: Sequence[str], summary: str | None = None) -> Manuscript:

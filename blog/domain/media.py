@@ -24,7 +24,7 @@ def require_uploader(ctx: Context) -> None:
     """Raises NotSignedIn, or Forbidden: the scope, the role, or uploads are switched off."""
     if not policy.may_write_posts(ctx.signed_in(Scope.MEDIA_WRITE)):
         raise Forbidden("Readers cannot upload images: ask the owner of the blog for the role of an author")
-    if not ctx.site.flags.on(Flag.UPLOADS):
+    if not ctx.site.choices.on(Flag.UPLOADS):
         raise Forbidden("Uploads are switched off")
 
 

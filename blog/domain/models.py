@@ -48,7 +48,9 @@ class Post:
     excerpt: str
     status: PostStatus
     version: int
+    words: int
     comments: int
+    comments_open: bool
     publish_at: dt.datetime | None
     published_at: dt.datetime | None
     created_at: dt.datetime

@@ -12,7 +12,7 @@ from blog.schemas.posts import PostStatus
 
 _p = tables.posts.c
 CARD = (
-    _p.id, _p.slug, _p.title, _p.excerpt, _p.status, _p.version, _p.comments,
+    _p.id, _p.slug, _p.title, _p.excerpt, _p.status, _p.version, _p.words, _p.comments, _p.comments_open,
     _p.publish_at, _p.published_at, _p.created_at, _p.updated_at,
 )  # fmt: skip
 """The columns that a list shows."""
@@ -81,7 +81,9 @@ def _post(row: Any, bylines: tuple[Byline, ...], tags: tuple[str, ...]) -> Post:
         excerpt=row["excerpt"],
         status=PostStatus(row["status"]),
         version=row["version"],
+        words=row["words"],
         comments=row["comments"],
+        comments_open=row["comments_open"],
         publish_at=row["publish_at"],
         published_at=row["published_at"],
         created_at=row["created_at"],

@@ -229,7 +229,7 @@ async def _summary(db: Database, post_id: int) -> str | None:
 
 
 def _written(manuscript: Manuscript) -> dict[str, Any]:
-    names = ("title", "content", "html", "excerpt", "summary", "renderer_version")
+    names = ("title", "content", "html", "excerpt", "summary", "words", "renderer_version")
     return {name: getattr(manuscript, name) for name in names}
 
 

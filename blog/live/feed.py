@@ -16,7 +16,7 @@ class PostFeed(WebSocketEndpoint):
     async def dispatch(self) -> None:
         """From accept to close. A page of another site was refused before (see `Protection`)."""
         websocket = WebSocket(self.scope, receive=self.receive, send=self.send)
-        if not services(websocket).site.flags.on(Flag.LIVE):
+        if not services(websocket).site.choices.on(Flag.LIVE):
             await refuse(self.scope, self.receive, self.send, 403, "Live updates are switched off")
             return
         offered = websocket.scope["subprotocols"]

@@ -89,7 +89,7 @@ class Hub:
         """
         while True:
             await anyio.sleep(1)
-            if not self._services.site.flags.on(Flag.LIVE):
+            if not self._services.site.choices.on(Flag.LIVE):
                 for follower in tuple(self._followers):
                     follower.turn_away()
             try:

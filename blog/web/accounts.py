@@ -24,7 +24,7 @@ class RegistrationPage(Endpoint):
     async def get(self, request: Request) -> Response:
         """The empty form. Raises Forbidden when registration is closed."""
         ctx = context(request)
-        if not ctx.site.flags.on(Flag.REGISTRATION):
+        if not ctx.site.choices.on(Flag.REGISTRATION):
             raise Forbidden("Registration is closed. Ask the owner of the blog for an account.")
         return page(request, "accounts/register.html", form=Form())
 

@@ -26,7 +26,7 @@ def page(
     # The state, not `context()`: a page that reports wrong credentials must not stumble over them again.
     actor = getattr(request.state, "identity", STRANGER).actor
     parts = services(request)
-    on = parts.site.flags.on
+    on = parts.site.choices.on
     shared = {
         "actor": actor,
         "may_write": policy.may_write_posts(actor),

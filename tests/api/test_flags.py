@@ -5,7 +5,7 @@ import pytest
 from httpx2.websockets import WebSocketDisconnect
 
 from blog.app import create_app
-from blog.domain.flag_cache import REFRESH_SECONDS
+from blog.domain.choices import REFRESH_SECONDS
 from blog.schemas.accounts import Role, Scope
 from tests.conftest import PASSWORD, running
 from tests.live.test_feed import closed, following
