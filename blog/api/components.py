@@ -38,6 +38,8 @@ TITLES = {
 _TEXT, _WHOLE = {"type": "string"}, {"type": "integer", "minimum": 0}
 HEADERS: dict[str, dict[str, Any]] = {
     "X-Correlation-ID": {"description": "Names the request in logs, problems and live events", "schema": _TEXT, "required": True},
+    "Last-Modified": {"description": "When the post was last written", "schema": {"type": "string"}},
+    "Server-Timing": {"description": "The parts of that work, in milliseconds", "schema": {"type": "string"}},
     "X-Process-Time": {"description": "Seconds of work", "schema": {"type": "string", "pattern": r"^[0-9]+\.[0-9]+$"}},
     "ETag": {"description": "The version of the answer, for `If-Match` and `If-None-Match`", "schema": _TEXT, "required": True},
     "Location": {"description": "The path of what was made", "schema": _TEXT, "required": True},
@@ -48,7 +50,7 @@ HEADERS: dict[str, dict[str, Any]] = {
     "WWW-Authenticate": {"description": "How to sign in", "schema": _TEXT, "required": True},
     "Retry-After": {"description": "Seconds to wait", "schema": _WHOLE, "required": True},
 }
-ON_EVERY_ANSWER = ("X-Correlation-ID", "X-Process-Time", "RateLimit-Policy", "RateLimit")
+ON_EVERY_ANSWER = ("X-Correlation-ID", "X-Process-Time", "Server-Timing", "RateLimit-Policy", "RateLimit")
 ON_PROBLEMS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 PARAMETERS: dict[str, dict[str, Any]] = {
     "Idempotency-Key": {

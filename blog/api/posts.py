@@ -1,5 +1,7 @@
 """Posts as JSON."""
 
+from email.utils import format_datetime
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -38,7 +40,7 @@ class PostList(ApiEndpoint):
         answers={201: PostOut},
         errors={409},
         scope=Scope.POSTS_WRITE,
-        headers=("ETag", "Location"),
+        headers=("ETag", "Last-Modified", "Location"),
     )
     async def post(self, request: Request) -> Response:
         """Write a post; 201."""
@@ -52,7 +54,7 @@ class PostList(ApiEndpoint):
 class PostDetail(ApiEndpoint):
     """/api/v1/posts/{id} — read, replace, change or delete one post."""
 
-    @operation("Read a post", answers={200: PostOut, 304: None}, sends={"If-None-Match"}, headers={"ETag"})
+    @operation("Read a post", answers={200: PostOut, 304: None}, sends={"If-None-Match"}, headers={"ETag", "Last-Modified"})
     async def get(self, request: Request) -> Response:
         """The post, or 304 when the client has this very answer."""
         ctx = context(request)
@@ -68,7 +70,7 @@ class PostDetail(ApiEndpoint):
         errors={409, 412},
         scope=Scope.POSTS_WRITE,
         sends={"If-Match"},
-        headers={"ETag"},
+        headers={"ETag", "Last-Modified"},
     )
     async def put(self, request: Request) -> Response:
         """Write all of the post anew."""
@@ -83,7 +85,7 @@ class PostDetail(ApiEndpoint):
         errors={409, 412},
         scope=Scope.POSTS_WRITE,
         sends={"If-Match"},
-        headers={"ETag"},
+        headers={"ETag", "Last-Modified"},
     )
     async def patch(self, request: Request) -> Response:
         """Change the members that are sent."""
@@ -111,4 +113,6 @@ def posts_page(request: Request, page: Page[Post]) -> Response:
 
 
 def _validators(post: Post) -> dict[str, str]:
-    return {"ETag": etag(post), "Cache-Control": "no-cache", "Vary": "Authorization, Cookie"}
+    # A comment changes the answer but not its date, so only the ETag is compared (RFC 9110 lets a server ignore dates).
+    date = format_datetime(post.updated_at, usegmt=True)
+    return {"ETag": etag(post), "Last-Modified": date, "Cache-Control": "no-cache", "Vary": "Authorization, Cookie"}

@@ -54,7 +54,7 @@ class Restoration(ApiEndpoint):
         answers={200: PostOut},
         errors={412},
         scope=Scope.POSTS_WRITE,
-        headers={"ETag"},
+        headers={"ETag", "Last-Modified"},
     )
     async def post(self, request: Request) -> Response:
         """The post as it is then."""

@@ -14,6 +14,8 @@ from databases import Database as UpstreamDatabase
 from databases.core import Connection as UpstreamConnection
 from databases.core import Transaction as UpstreamTransaction
 
+from blog import timings
+
 T = TypeVar("T")
 
 
@@ -48,7 +50,7 @@ async def to_the_end(step: Coroutine[Any, Any, T]) -> T:
     """
     inner = asyncio.ensure_future(step)
     cancelled: asyncio.CancelledError | None = None
-    with anyio.CancelScope(shield=True):
+    with timings.measured("db"), anyio.CancelScope(shield=True):
         while not inner.done():
             try:
                 await asyncio.wait([inner])

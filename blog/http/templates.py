@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from blog import timings
 from blog.http.folders import folder
 from blog.http.links import Links
 from blog.settings import Settings
@@ -35,7 +36,8 @@ class Templates:
 
     def render(self, name: str, **values: Any) -> str:
         """A template with its values; a value that is missing is an error, never an empty place."""
-        return self._environment.get_template(name).render(values)
+        with timings.measured("render"):
+            return self._environment.get_template(name).render(values)
 
 
 def day(moment: dt.datetime) -> str:

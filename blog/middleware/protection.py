@@ -9,6 +9,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from blog import timings
 from blog.http.identity import cookie_name
 from blog.http.problems import refuse
 from blog.settings import Settings
@@ -60,6 +61,7 @@ class Protection:
 
     def _completing(self, send: Send, correlation_id: str) -> Send:
         started = time.perf_counter()
+        parts = timings.begin()
 
         async def completing(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
@@ -67,7 +69,10 @@ class Protection:
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
                 headers["X-Correlation-ID"] = correlation_id
-                headers["X-Process-Time"] = f"{time.perf_counter() - started:.6f}"
+                took = time.perf_counter() - started
+                headers["X-Process-Time"] = f"{took:.6f}"
+                shares = {**parts, "total": took}
+                headers["Server-Timing"] = ", ".join(f"{name};dur={seconds * 1000:.2f}" for name, seconds in shares.items())
             await send(message)
 
         return completing

@@ -3,6 +3,8 @@
 import base64
 import datetime as dt
 import json
+import re
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -121,6 +123,16 @@ async def test_stale_write_is_refused_and_changes_nothing(client, bearer):
     assert (await client.delete(path, headers=headers | {"If-Match": 'W/"2.0"'})).status_code == 412
     assert (await client.delete(path, headers=headers | {"If-Match": '"2.0"'})).status_code == 204
     assert (await client.get(path)).status_code == 404
+
+
+async def test_answer_says_when_the_post_was_written_and_where_its_time_went(client, bearer):
+    headers = await bearer("ada")
+    made = await client.post("/api/v1/posts", json={"title": "A", "content": "x"}, headers=headers)
+    written = dt.datetime.fromisoformat(made.json()["updated_at"])
+    answer = await client.get(f"/api/v1/posts/{made.json()['id']}")
+    assert parsedate_to_datetime(answer.headers["last-modified"]) == written.replace(microsecond=0)
+    (database,) = re.findall(r"\bdb;dur=(\d+\.\d\d)", answer.headers["server-timing"])
+    assert 0 < float(database) <= float(answer.headers["x-process-time"]) * 1000
 
 
 async def test_etag_changes_with_the_answer_and_saves_sending_it(client, bearer):

@@ -16,6 +16,7 @@ async def test_every_answer_has_its_headers(client, path):
     answer = await client.get(path)
     assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["x-correlation-id"])
     assert float(answer.headers["x-process-time"]) >= 0
+    assert re.fullmatch(r"(\w+;dur=\d+\.\d\d, )*total;dur=\d+\.\d\d", answer.headers["server-timing"])
     assert answer.headers["x-content-type-options"] == "nosniff"
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
