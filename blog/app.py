@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from blog import api, live, web
+from blog.broadcast import Hub, shutdown
 from blog.db import migration
 from blog.db.database import Database
 from blog.domain import posts
@@ -54,7 +55,7 @@ class State(TypedDict):
     """What the lifespan yields; Starlette gives each request and each socket a copy."""
 
     services: Services
-    hub: live.Hub
+    hub: Hub
 
 
 class Application(Starlette):
@@ -117,12 +118,13 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
         anyio.create_task_group() as background,
     ):
         shared = Services(site, links, Templates(settings, links), rate_limits)
-        hub = live.Hub(shared)
+        hub = Hub(shared)
         await background.start(hub.run)
         background.start_soon(hub.look_after)
         background.start_soon(_publish_due, site)
         background.start_soon(site.choices.follow, site.db)
-        yield State(services=shared, hub=hub)
+        with shutdown.first(hub.close):
+            yield State(services=shared, hub=hub)
         await hub.close()
         background.cancel_scope.cancel()
 

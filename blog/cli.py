@@ -89,7 +89,7 @@ def serve(host: str, port: int, workers: int, demo: bool) -> None:
             port=port,
             workers=workers,
             http="h11",  # bounds the header at 64 KiB; httptools takes one of any length
-            ws="websockets-sansio",
+            ws="blog.live.protocol:EndingWebSocket",
             ws_max_size=WS_BYTES,
             ws_per_message_deflate=False,
             proxy_headers=bool(settings.trusted_proxies),

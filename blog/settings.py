@@ -84,6 +84,14 @@ class Settings(BaseSettings):
     comments: bool = Field(default=True, description="May people comment?")
     live: bool = Field(default=True, description="Do open pages follow what happens?")
     uploads: bool = Field(default=True, description="May authors upload images?")
+    event_days: int = Field(
+        default=30, ge=1, le=3650, description="Days that events are kept for those who come back to follow live."
+    )
+    event_rows: int = Field(default=100_000, ge=100, le=10_000_000, description="The most events that are kept.")
+    live_connections: int = Field(default=10_000, ge=1, le=1_000_000, description="Live connections that a worker takes.")
+    live_connections_per_address: int = Field(
+        default=100, ge=1, le=1_000_000, description="Live connections that a worker takes from one address."
+    )
     session_days: int = Field(default=30, ge=1, le=365, description="Days until a session that is not used ends.")
     token_days: int = Field(default=90, ge=1, le=3650, description="Days a bearer token lasts, if its maker does not say.")
     max_body_bytes: int = Field(default=1_048_576, ge=300_000, le=100_000_000, description="Largest request body, in bytes.")

@@ -63,6 +63,11 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "schema": _TEXT,
         "example": '"3.12"',
     },
+    "Last-Event-ID": {
+        "description": "The cursor to go on from, as browsers send it when they reconnect; instead of `after`",
+        "schema": _TEXT,
+        "example": "k3f9x2.1234",
+    },
     "If-None-Match": {
         "description": "The `ETag` of an answer that the client has: 304 when it is still true",
         "schema": _TEXT,

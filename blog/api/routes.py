@@ -3,6 +3,7 @@
 from starlette.routing import Route
 
 from blog.api.comments import CommentDetail, CommentList
+from blog.api.events import EventList, EventStream
 from blog.api.flags import FlagDetail, FlagList
 from blog.api.media import MediaDetail, MediaList
 from blog.api.posts import PostDetail, PostList
@@ -23,6 +24,8 @@ routes = [
     Route("/media/{id:id}", MediaDetail, name="medium"),
     Route("/flags", FlagList, name="flags"),
     Route("/flags/{name}", FlagDetail, name="flag"),
+    Route("/events", EventList, name="events"),
+    Route("/events/stream", EventStream, name="event_stream"),
     Route("/tags", TagList, name="tags"),
     Route("/users", UserList, name="users"),
     Route("/users/me", Me, name="me"),

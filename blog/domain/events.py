@@ -4,6 +4,7 @@ A cursor is the epoch of the log and the id of the last event seen, such as `k3f
 """
 
 import datetime as dt
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +16,8 @@ from blog.db import tables
 from blog.db.database import Database
 from blog.domain.context import Context
 from blog.domain.models import Comment, Post
+
+_EPOCH, _FLOOR = "event_epoch", "event_floor"
 
 
 class EventName(StrEnum):
@@ -96,11 +99,41 @@ async def _record(
 
 async def position(db: Database) -> Position:
     """The end of the log. Read it in the same snapshot as the content that it goes with."""
-    epoch = sa.select(tables.facts.c.value).where(tables.facts.c.name == "event_epoch").scalar_subquery()
+    epoch = sa.select(tables.facts.c.value).where(tables.facts.c.name == _EPOCH).scalar_subquery()
     row = await db.fetch_one(sa.select(epoch.label("epoch"), sa.func.coalesce(sa.func.max(tables.events.c.id), 0).label("id")))
     if row is None:
         raise AssertionError("an aggregate without GROUP BY always gives a row")
     return Position(row["epoch"], row["id"])
+
+
+async def floor(db: Database) -> int:
+    """The id of the last event that the log has forgotten; 0 when it knows all of them."""
+    value = await db.fetch_val(sa.select(tables.facts.c.value).where(tables.facts.c.name == _FLOOR))
+    return int(value or 0)
+
+
+async def trim(ctx: Context) -> int:
+    """Forget what is older, or more, than the settings want kept; the number of rows. The newest event always stays."""
+    settings, id_ = ctx.site.settings, tables.events.c.id
+    old = sa.select(sa.func.max(id_)).where(tables.events.c.at < ctx.now - dt.timedelta(days=settings.event_days))
+    async with ctx.db.transaction():
+        newest = (await position(ctx.db)).id
+        until = min(newest - 1, max(newest - settings.event_rows, await ctx.db.fetch_val(old) or 0))
+        if until <= await floor(ctx.db):
+            return 0
+        await _set_fact(ctx.db, _FLOOR, str(until))
+        return int(await ctx.db.execute(tables.events.delete().where(id_ <= until)))
+
+
+async def renew_epoch(db: Database) -> None:
+    """Begin another log: no cursor that a client has is good any more. For a database that was brought back from a backup."""
+    await _set_fact(db, _EPOCH, secrets.token_hex(4))
+
+
+async def _set_fact(db: Database, name: str, value: str) -> None:
+    async with db.transaction():
+        await db.execute(tables.facts.delete().where(tables.facts.c.name == name))
+        await db.execute(tables.facts.insert().values(name=name, value=value))
 
 
 async def after(db: Database, event_id: int, *, limit: int = 500) -> Sequence[Event]:

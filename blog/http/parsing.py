@@ -1,6 +1,6 @@
 """What the client sent, checked: JSON bodies, query strings, ids in paths."""
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, from_json
@@ -62,9 +62,11 @@ def decode_json(body: bytes | str) -> Any:
 def read_query(request: Request, model: type[M]) -> M:
     """The query string as a model. Raises InvalidInput, also for unknown and repeated names."""
     # By hand: query parameters. FastAPI declares each as a function parameter with Query().
-    pairs = request.query_params.multi_items()
-    values: dict[str, Any] = {}
-    for name, value in pairs:
+    lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
+    values: dict[str, Any] = {name: request.query_params.getlist(name) for name in lists if name in request.query_params}
+    for name, value in request.query_params.multi_items():
+        if name in lists:
+            continue
         if name in values:
             raise InvalidInput([FieldError(("query", name), "Give this parameter once", "repeated")])
         values[name] = value

@@ -2,6 +2,5 @@
 
 from blog.live import documents
 from blog.live.feed import PostFeed
-from blog.live.hub import Hub
 
-__all__ = ["Hub", "PostFeed", "documents"]
+__all__ = ["PostFeed", "documents"]

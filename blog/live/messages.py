@@ -1,18 +1,14 @@
-"""What the server says, as the text of a frame. An event's content is encoded once, however many follow it."""
+"""What the server says besides events, as the text of a frame."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
-from blog.domain.events import Event
-from blog.http.templates import instant
+from blog.broadcast.subscriber import HEARTBEAT
 from blog.schemas.live import SUBPROTOCOL
-
-HEARTBEAT = 25
 
 
 def frame(kind: str, **members: Any) -> str:
-    """Any message but an event."""
+    """Any message of the protocol."""
     return json.dumps({"type": kind, **members}, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -27,27 +23,6 @@ def error(status: int, title: str, subscription: str | None = None) -> str:
     return frame("error", **members, status=status, title=title)
 
 
-@dataclass(frozen=True, slots=True)
-class Bulletin:
-    """An event ready for sending: everybody may see it (`public`), and its `data` is JSON already.
-
-    `detail` replaces `data` for those who follow the post itself: it holds the whole article, not the card of lists.
-    """
-
-    event: Event
-    cursor: str
-    data: str
-    detail: str
-
-    def text(self, channels: list[str]) -> str:
-        """The frame for a client that follows these channels of the event."""
-        head = frame(
-            "event",
-            event=self.event.name.value,
-            cursor=self.cursor,
-            channels=channels,
-            at=instant(self.event.at),
-            correlation_id=self.event.correlation_id,
-        )
-        follows_post = any(channel.startswith("post:") for channel in channels)
-        return f'{head[:-1]},"data":{self.detail if follows_post else self.data}}}'
+def bye() -> str:
+    """The last message before the server stops: come back after a random time between the two, in milliseconds."""
+    return frame("bye", reason="shutdown", reconnect_ms=[500, 5000])

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from blog.schemas import accounts, comments, flags, lists, media, posts
+from blog.schemas import accounts, comments, events, flags, lists, media, posts
 
 _AT, _LATER = "2026-05-01T09:00:00Z", "2026-05-02T18:30:00Z"
 _POST = {
@@ -66,6 +66,15 @@ _IMAGE = {
         }
     ],
 }
+_TOLD = {
+    "type": "event",
+    "event": "post.published",
+    "cursor": "k3f9x2.1235",
+    "channels": ["posts"],
+    "at": _AT,
+    "correlation_id": "0f8fad5bd9cb469fa16570867728950e",
+    "data": {"post": _POST, "html": "<article>…</article>"},
+}
 _FLAG = {"name": "comments", "enabled": False, "default": True, "updated_at": _LATER}
 
 EXAMPLES: dict[type[BaseModel], Any] = {
@@ -85,6 +94,7 @@ EXAMPLES: dict[type[BaseModel], Any] = {
     media.MediaUpload: {"alt": "A brass wheel with two hundred teeth", "file": "the bytes of wheel.jpg"},
     media.MediaChanges: {"alt": "A brass wheel"},
     media.MediaOut: _IMAGE,
+    events.EventsOut: {"events": [_TOLD], "cursor": "k3f9x2.1235", "reset": False},
     flags.FlagChange: {"enabled": False},
     flags.FlagOut: _FLAG,
     accounts.NewUser: {"username": "grace", "email": "grace@example.org", "password": "a long enough one"},

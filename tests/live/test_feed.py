@@ -14,9 +14,9 @@ LIVE = "ws://127.0.0.1:8000/live"
 
 
 @contextlib.asynccontextmanager
-async def following(client, **options: Any):
+async def following(client, url: str = LIVE, **options: Any):
     """An open socket; its first message was `welcome`."""
-    async with AsyncWebSocketClient(client=client).connect(LIVE, subprotocols=["blog.live.v1"], **options) as socket:
+    async with AsyncWebSocketClient(client=client).connect(url, subprotocols=["blog.live.v1"], **options) as socket:
         socket.welcome = await hear(socket)
         yield socket
 

@@ -1,6 +1,7 @@
 """Follows the event log and hands each event to every follower, in the log's order."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -8,27 +9,33 @@ import anyio
 import structlog
 from anyio.abc import TaskStatus
 
+from blog.broadcast.bulletins import Bulletin, compose
 from blog.domain import credentials, events
 from blog.domain.context import Actor
 from blog.domain.events import Event, Position
-from blog.errors import BlogError
+from blog.errors import BlogError, TooManyRequests
 from blog.http.services import Services
-from blog.live.bulletins import compose
-from blog.live.messages import Bulletin
 from blog.schemas.flags import Flag
 
-log = structlog.stdlib.get_logger("blog.live")
+log = structlog.stdlib.get_logger("blog.broadcast")
 _BATCH = 100
 _PATIENCE = 5.0
+_FULL = 30
+_GOODBYE = 3.0
 
 
 class Follower(Protocol):
     """A connection: takes bulletins without ever waiting."""
 
     actor: Actor | None
+    address: str
 
     def tell(self, bulletin: Bulletin) -> None:
         """Take one event."""
+        ...
+
+    def beat(self) -> None:
+        """A second has gone by."""
         ...
 
     def expel(self) -> None:
@@ -48,14 +55,21 @@ class Hub:
     """One for each process. The log is the truth; a commit seen by the watcher is only a hint to read on."""
 
     def __init__(self, services: Services) -> None:
-        self._services = services
+        self.services = services
         self._followers: set[Follower] = set()
+        self._addresses: Counter[str] = Counter()
         self._reading = anyio.Lock()
+        self._is_closing, self._left = False, anyio.Event()
         self.position = Position("", 0)
+
+    @property
+    def followers(self) -> int:
+        """How many follow now."""
+        return len(self._followers)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Read on for ever; from the end of the log as it is at the start."""
-        db = self._services.site.db
+        db = self.services.site.db
         watcher = db.watcher()
         await watcher.open()
         try:
@@ -71,26 +85,36 @@ class Hub:
     async def catch_up(self) -> Position:
         """Read to the end of the log now. Raises Unavailable. A cursor that somebody was given is then not ahead of us."""
         async with self._reading:
-            while batch := await events.after(self._services.site.db, self.position.id, limit=_BATCH):
+            end = await events.position(self.services.site.db)
+            if end.epoch != self.position.epoch or end.id < self.position.id:
+                self._begin_anew(end)
+            while batch := await events.after(self.services.site.db, self.position.id, limit=_BATCH):
                 if self._followers:
                     await self._tell(batch)
                 self.position = Position(self.position.epoch, batch[-1].id)
         return self.position
 
+    def _begin_anew(self, end: Position) -> None:
+        """This is another log, such as that of a backup: what followers have heard is not in it. They come back to a gap."""
+        log.warning("the event log is another one: live connections start again", epoch=end.epoch)
+        self.position = end
+        for follower in tuple(self._followers):
+            follower.dismiss()
+
     async def _tell(self, batch: Sequence[Event]) -> None:
-        for bulletin in await compose(self._services, self.position.epoch, batch):
+        for bulletin in await compose(self.services, self.position.epoch, batch):
             for follower in tuple(self._followers):
                 follower.tell(bulletin)
 
     async def look_after(self) -> None:
-        """Expel those whose session or token has ended; asked once a second, in two queries for all of them.
-
-        When live updates are switched off, turn everybody away.
-        """
+        """Once a second: heartbeats, followers that are too slow, and those who may not stay. In two queries for all of them."""
         while True:
             await anyio.sleep(1)
-            if not self._services.site.choices.on(Flag.LIVE):
-                for follower in tuple(self._followers):
+            is_on = self.services.site.choices.on(Flag.LIVE)
+            for follower in tuple(self._followers):
+                if is_on:
+                    follower.beat()
+                else:
                     follower.turn_away()
             try:
                 await self._expel_ended()
@@ -101,7 +125,7 @@ class Hub:
         actors = {follower.actor for follower in self._followers if follower.actor}
         if not actors:
             return
-        valid = await credentials.valid(self._services.site.db, actors, dt.datetime.now(dt.UTC))
+        valid = await credentials.valid(self.services.site.db, actors, dt.datetime.now(dt.UTC))
         for follower in tuple(self._followers):
             if follower.actor in actors - valid:
                 follower.expel()
@@ -117,18 +141,36 @@ class Hub:
             log.exception("live updates met an error")
 
     def join(self, follower: Follower) -> Position:
-        """Tell this follower of all that comes after the position returned."""
+        """Tell this follower of all that comes after the position returned. Raises TooManyRequests."""
+        settings = self.services.site.settings
+        if len(self._followers) >= settings.live_connections:
+            raise TooManyRequests("The server follows for as many clients as it can: try again later", retry_after=_FULL)
+        if self._addresses[follower.address] >= settings.live_connections_per_address:
+            raise TooManyRequests("Too many live connections from this address: close some of them", retry_after=_FULL)
         self._followers.add(follower)
+        self._addresses[follower.address] += 1
+        if self._is_closing:
+            follower.dismiss()
         return self.position
 
     def leave(self, follower: Follower) -> None:
         """Tell it no more."""
-        self._followers.discard(follower)
+        if follower in self._followers:
+            self._left.set()
+            self._left = anyio.Event()
+            self._followers.discard(follower)
+            self._addresses[follower.address] -= 1
+            if not self._addresses[follower.address]:
+                del self._addresses[follower.address]
 
     async def close(self) -> None:
-        """Say goodbye to everybody."""
+        """Say goodbye to everybody, and wait a moment until they have heard it."""
+        self._is_closing = True
         for follower in tuple(self._followers):
             follower.dismiss()
+        with anyio.move_on_after(_GOODBYE):
+            while self._followers:
+                await self._left.wait()
 
 
 def matching(event: Event, since: Mapping[str, int]) -> list[str]:

@@ -1,6 +1,8 @@
 """From rows of the log to what clients are told: the present state of the post, and the fragment that pages show."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,13 +16,40 @@ from blog.domain.events import Event, EventName, Position
 from blog.domain.models import Comment, Post
 from blog.http.presenting import post_out
 from blog.http.services import Services
-from blog.live.messages import Bulletin
+from blog.http.templates import instant
 from blog.schemas.comments import CommentOut, CommentStatus
 from blog.schemas.posts import PostStatus
 
-log = structlog.stdlib.get_logger("blog.live")
+log = structlog.stdlib.get_logger("blog.broadcast")
 _GONE = frozenset({EventName.POST_UNPUBLISHED, EventName.POST_DELETED})
 _ABOUT_COMMENTS = frozenset({EventName.COMMENT_CREATED, EventName.COMMENT_UPDATED})
+
+
+@dataclass(frozen=True, slots=True)
+class Bulletin:
+    """An event ready for sending: everybody may see it, and its `data` is JSON already, encoded once for all.
+
+    `detail` replaces `data` for those who follow the post itself: it holds the whole article, not the card of lists.
+    """
+
+    event: Event
+    cursor: str
+    data: str
+    detail: str
+
+    def text(self, channels: Sequence[str]) -> str:
+        """The event as one JSON object, for a client that follows these channels of it."""
+        head = {
+            "type": "event",
+            "event": self.event.name.value,
+            "cursor": self.cursor,
+            "channels": channels,
+            "at": instant(self.event.at),
+            "correlation_id": self.event.correlation_id,
+        }
+        follows_post = any(channel.startswith("post:") for channel in channels)
+        begin = json.dumps(head, ensure_ascii=False, separators=(",", ":"))
+        return f'{begin[:-1]},"data":{self.detail if follows_post else self.data}}}'
 
 
 async def tellable(db: Database, events: Sequence[Event]) -> list[Event]:

@@ -1,15 +1,14 @@
 """Joining without a hole: which channel, from which place in the log, and what happened since."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
+from blog.broadcast.bulletins import Bulletin, compose, tellable
 from blog.db.database import Database
 from blog.domain import events, posts
 from blog.domain.context import Context
 from blog.domain.events import Event, Position
-from blog.errors import Conflict, NotFound
+from blog.errors import NotFound
 from blog.http.services import Services
-from blog.live.bulletins import compose, tellable
-from blog.live.messages import Bulletin
 
 EARLIEST = "earliest"
 MOST_REPLAYED = 10_000
@@ -38,31 +37,37 @@ async def channel(ctx: Context, name: str) -> str:
             raise NotFound("There is no such channel")
 
 
-def require_new(subscription: str, name: str, present: Mapping[str, str]) -> None:
-    """Raises Conflict when the id or the channel is in use on this connection."""
-    if subscription in present:
-        raise Conflict("This id is in use: unsubscribe it first")
-    if name in present.values():
-        raise Conflict("This channel is followed already")
+def start(after: str | None, now: Position, floor: int) -> int:
+    """The event id after which to follow; `floor` is the last that the log has forgotten.
 
-
-def start(after: str | None, now: Position) -> int:
-    """The event id after which to follow. Raises Gap for a cursor of another epoch, or of a future that never was."""
+    Raises Gap for a cursor of another epoch, of a future that never was, or of a past that is forgotten.
+    """
     if after is None:
         return now.id
     if after == EARLIEST:
-        return 0
+        return floor
     epoch, _, number = after.rpartition(".")
     if epoch != now.epoch or not (number.isascii() and number.isdigit()) or len(number) > 18 or int(number) > now.id:
         raise Gap("epoch")
+    if int(number) < floor:
+        raise Gap("trimmed")
     return int(number)
 
 
-async def missed(db: Database, name: str, since: int, now: Position) -> list[Event]:
-    """The events of the channel between the two places that may still be told. Raises Gap when they are too many."""
+async def missed(db: Database, channels: Iterable[str], after: str | None, now: Position) -> tuple[int, list[Event]]:
+    """The id to follow after, and the events of the channels from there to `now` that may still be told.
+
+    Raises Gap, also when they are too many.
+    """
+    async with db.snapshot():  # nothing is trimmed between the look at the floor and the reading
+        since = start(after, now, await events.floor(db))
+        return since, await _between(db, frozenset(channels), since, now.id)
+
+
+async def _between(db: Database, channels: frozenset[str], since: int, until: int) -> list[Event]:
     found: list[Event] = []
-    while since < now.id and (batch := await events.after(db, since)):
-        found += await tellable(db, [event for event in batch if name in event.channels and event.id <= now.id])
+    while since < until and (batch := await events.after(db, since)):
+        found += await tellable(db, [event for event in batch if event.id <= until and not channels.isdisjoint(event.channels)])
         if len(found) > MOST_REPLAYED:
             raise Gap("trimmed")
         since = batch[-1].id

@@ -1,0 +1,215 @@
+"""The event log by long poll and as Server-Sent Events: what the WebSocket gives, with the same cursors."""
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import httpx2
+import pytest
+from httpx2.websockets import AsyncWebSocketClient
+
+from blog.app import create_app
+from blog.domain import events, posts
+from blog.schemas.posts import NewPost, PostChanges, PostStatus
+from tests.conftest import running
+from tests.live.server import Events, served
+from tests.live.test_feed import closed, following, hear, subscribed
+
+EVENTS, STREAM = "/api/v1/events", "/api/v1/events/stream"
+
+
+async def poll(client, **query):
+    answer = await client.get(EVENTS, params={"channel": "posts"} | query)
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    return answer.json()
+
+
+async def publish(author, *titles):
+    return [await posts.create(author, NewPost(title=title, content="text")) for title in titles]
+
+
+def titles(found):
+    return [event["data"]["post"]["title"] for event in found]
+
+
+async def test_poll_begins_now_and_goes_on_from_its_cursor(client, author):
+    await publish(author, "Before")
+    first = await poll(client)
+    assert (first["events"], first["reset"]) == ([], False)
+    await publish(author, "One", "Two")
+    second = await poll(client, after=first["cursor"])
+    assert titles(second["events"]) == ["One", "Two"]
+    assert second["cursor"] == second["events"][-1]["cursor"]
+    assert (await poll(client, after=second["cursor"]))["events"] == []
+    assert titles((await poll(client, after="earliest"))["events"]) == ["Before", "One", "Two"]
+
+
+async def test_poll_is_walked_by_its_limit(client, author):
+    await publish(author, *"ABCDE")
+    found, cursor = [], "earliest"
+    while page := (await poll(client, after=cursor, limit=2)):
+        found += titles(page["events"])
+        cursor = page["cursor"]
+        if not page["events"]:
+            break
+    assert found == list("ABCDE")
+
+
+async def test_poll_waits_for_the_first_event(app, author):
+    async with served(app) as (address, hub), httpx2.AsyncClient(base_url=f"http://{address}") as client:
+        cursor = (await poll(client))["cursor"]
+        waiting = asyncio.create_task(poll(client, after=cursor, wait=20))
+        async with asyncio.timeout(5):
+            while not hub.followers:
+                await client.get("/robots.txt")  # a look takes a moment
+            await publish(author, "Now")
+            assert titles((await waiting)["events"]) == ["Now"]
+        assert hub.followers == 0
+
+
+async def test_poll_that_hears_nothing_ends(client):
+    cursor = (await poll(client))["cursor"]
+    assert await poll(client, after=cursor, wait=0.05) == {"events": [], "cursor": cursor, "reset": False}
+
+
+async def test_cursor_that_the_log_does_not_know_is_a_reset(client, author):
+    await publish(author, "One")
+    now = (await poll(client))["cursor"]
+    for cursor in ("other.1", "nonsense", now + "999"):
+        assert await poll(client, after=cursor) == {"events": [], "cursor": now, "reset": True}
+
+
+async def test_several_channels_give_each_event_once(client, author):
+    (post,) = await publish(author, "One")
+    answer = await client.get(EVENTS, params={"channel": ["posts", f"post:{post.id}", "posts"], "after": "earliest"})
+    (event,) = answer.json()["events"]
+    assert event["channels"] == ["posts", f"post:{post.id}"]
+
+
+@pytest.mark.parametrize("path", [EVENTS, STREAM])
+async def test_hidden_channels_are_not_found_and_faults_are_named(client, author, path):
+    draft = await posts.create(author, NewPost(title="Secret", content="x", status=PostStatus.DRAFT))
+    for channel in (f"post:{draft.id}", "nonsense"):
+        assert (await client.get(path, params={"channel": channel})).status_code == 404
+    answer = await client.get(path)
+    assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["query", "channel"])
+
+
+async def test_draft_never_leaks_by_a_poll(client, author):
+    (post,) = await publish(author, "Once public")
+    await posts.edit(author, post.id, PostChanges(content="secret", status=PostStatus.DRAFT))
+    found = (await poll(client, after="earliest"))["events"]
+    assert [event["event"] for event in found] == ["post.unpublished"]
+    assert "secret" not in json.dumps(found)
+
+
+async def test_forgotten_events_are_a_reset_for_who_missed_them(settings, ctx, author):
+    async with running(create_app(settings)) as client:
+        await publish(author, "Old")
+        old = (await poll(client))["cursor"]
+        await publish(author, "Forgotten", "Newest")
+        late = replace(ctx, now=ctx.now + timedelta(days=settings.event_days + 1))
+        assert await events.trim(late) == 2
+        assert await events.trim(late) == 0
+        assert (await poll(client, after=old))["reset"] is True
+        assert titles((await poll(client, after="earliest"))["events"]) == ["Newest"]
+        async with following(client) as socket:
+            assert await subscribed(socket, "posts", after=old) == {"type": "gap", "id": "a", "reason": "trimmed"}
+        now = (await poll(client))["cursor"]
+        assert await poll(client, after=now) == {"events": [], "cursor": now, "reset": False}
+
+
+async def test_log_keeps_no_more_rows_than_wanted(settings, ctx, author):
+    small = replace(ctx.site, settings=settings.model_copy(update={"event_rows": 2}))
+    await publish(author, *"ABCD")
+    assert await events.trim(replace(ctx, site=small)) == 2
+    assert [event.id for event in await events.after(ctx.db, 0)] == [3, 4]
+
+
+async def test_another_epoch_is_a_gap(client, author, ctx):
+    await publish(author, "One")
+    cursor = (await poll(client))["cursor"]
+    await events.renew_epoch(ctx.db)
+    await publish(author, "Two")
+    answer = await poll(client, after=cursor)
+    assert answer["reset"] is True
+    assert (await poll(client, after=answer["cursor"]))["reset"] is False
+
+
+async def test_all_doors_give_the_same_events_with_the_same_cursors(app, author):
+    async with served(app) as (address, _), httpx2.AsyncClient(base_url=f"http://{address}") as client:
+        await publish(author, "Missed")
+        async with client.stream("GET", STREAM, params={"channel": "posts", "after": "earliest"}) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            stream = Events(answer)
+            heard = [await stream.next()]
+            async with running_socket(client, address) as socket:
+                assert (await subscribed(socket, "posts", after="earliest"))["replayed"] == 1
+                frames = [await hear(socket)]
+                await publish(author, "Live")
+                frames.append(await hear(socket))
+                heard.append(await stream.next())
+        polled = (await poll(client, after="earliest"))["events"]
+    assert titles(frames) == ["Missed", "Live"]
+    assert [json.loads(event["data"]) for event in heard] == frames == polled
+    assert [event["id"] for event in heard] == [frame["cursor"] for frame in frames]
+    assert [event["event"] for event in heard] == ["post.published"] * 2
+
+
+def running_socket(client, address):
+    return following(client, url=f"ws://{address}/live")
+
+
+async def test_stream_resumes_after_the_last_id_and_tells_of_a_gap(app, author):
+    async with served(app) as (address, _), httpx2.AsyncClient(base_url=f"http://{address}") as client:
+        await publish(author, "One", "Two")
+        first = (await poll(client, after="earliest"))["events"][0]["cursor"]
+        query = {"channel": "posts", "after": "ignored"}
+        async with client.stream("GET", STREAM, params=query, headers={"Last-Event-ID": first}) as answer:
+            assert titles([json.loads((await Events(answer).next())["data"])]) == ["Two"]
+        async with client.stream("GET", STREAM, params=query) as answer:
+            stream = Events(answer)
+            gap = await stream.next()
+            assert (gap["event"], json.loads(gap["data"])) == ("gap", {"type": "gap", "reason": "epoch"})
+            assert (await stream.next())["id"] == (await poll(client))["cursor"]
+            await publish(author, "Three")
+            assert titles([json.loads((await stream.next())["data"])]) == ["Three"]
+
+
+async def test_head_of_the_stream_ends(client):
+    answer = await client.head(STREAM, params={"channel": "posts"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+
+
+async def test_connections_of_one_address_are_limited_and_those_that_leave_make_room(settings, author):
+    app = create_app(settings.model_copy(update={"live_connections_per_address": 1}))
+    async with served(app) as (address, hub), httpx2.AsyncClient(base_url=f"http://{address}") as client:
+        async with client.stream("GET", STREAM, params={"channel": "posts"}) as answer:
+            stream = Events(answer)
+            await stream.next()
+            refused = await client.get(EVENTS, params={"channel": "posts"})
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "30")
+            async with AsyncWebSocketClient(client=client).connect(f"ws://{address}/live") as socket:
+                assert await closed(socket) == 4429
+        async with asyncio.timeout(5):
+            while hub.followers:
+                await client.get("/robots.txt")  # a look takes a moment
+        assert (await client.get(EVENTS, params={"channel": "posts"})).status_code == 200
+
+
+async def test_stream_says_goodbye_and_when_to_come_back(app, author):
+    async with (
+        served(app) as (address, hub),
+        httpx2.AsyncClient(base_url=f"http://{address}") as client,
+        client.stream("GET", STREAM, params={"channel": "posts"}) as answer,
+    ):
+        stream = Events(answer)
+        await stream.next()
+        await hub.close()
+        goodbye = await stream.next()
+        assert goodbye["event"] == "bye"
+        assert 500 <= int(goodbye["retry"]) <= 5000
+        with pytest.raises(EOFError):
+            await stream.next()
