@@ -15,4 +15,8 @@ class EndingWebSocket(WebSocketsSansIOProtocol):
         """The application, and then the deadline."""
         await super().run_asgi()
         if not self.disconnected:
-            self.loop.call_later(_LAST_SECONDS, self.transport.abort)
+            self.loop.call_later(_LAST_SECONDS, self._cut)
+
+    def _cut(self) -> None:
+        if not self.disconnected:
+            self.transport.abort()

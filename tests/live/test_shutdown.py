@@ -36,7 +36,9 @@ async def silent(port: int) -> socket.socket:
     loop = asyncio.get_running_loop()
     await loop.sock_connect(peer, ("127.0.0.1", port))
     frame = bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text  # masked with zeros
-    await loop.sock_sendall(peer, shaken.encode() + frame)
+    await loop.sock_sendall(peer, shaken.encode())
+    assert b" 101 " in await loop.sock_recv(peer, 1024)
+    await loop.sock_sendall(peer, frame)
     return peer
 
 
