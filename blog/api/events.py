@@ -98,8 +98,7 @@ class _Stream(Response):
         """From the first event to the last."""
 
         async def say(text: str, more: bool = True) -> None:
-            with self._subscriber.sending():
-                await send({"type": "http.response.body", "body": text.encode(), "more_body": more})
+            await self._subscriber.sending(send({"type": "http.response.body", "body": text.encode(), "more_body": more}))
 
         with _joined(self._hub, self._subscriber):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,9 +36,16 @@ class Bulletin:
     cursor: str
     data: str
     detail: str
+    _texts: dict[tuple[str, ...], str] = field(default_factory=dict, compare=False)
 
     def text(self, channels: Sequence[str]) -> str:
-        """The event as one JSON object, for a client that follows these channels of it."""
+        """The event as one JSON object, for a client that follows these channels of it; made once for all who do."""
+        key = tuple(channels)
+        if (text := self._texts.get(key)) is None:
+            text = self._texts[key] = self._text(channels)
+        return text
+
+    def _text(self, channels: Sequence[str]) -> str:
         head = {
             "type": "event",
             "event": self.event.name.value,

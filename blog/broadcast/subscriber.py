@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from blog.broadcast import replay
@@ -167,11 +167,8 @@ class Subscriber:
             self._emptied.set_result(None)
         return text
 
-    @contextlib.contextmanager
-    def sending(self) -> Iterator[None]:
-        """Around each sending, so that `beat` sees one that does not end."""
+    async def sending(self, sent: Awaitable[None]) -> None:
+        """Send something in a way that lets `beat` see a sending that does not end."""
         self._sending_since = self._clock()
-        try:
-            yield
-        finally:
-            self._silent_since, self._sending_since = self._clock(), 0.0
+        await sent
+        self._silent_since, self._sending_since = self._clock(), 0.0

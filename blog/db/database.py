@@ -6,6 +6,7 @@ parent is not part of that transaction.
 
 import asyncio
 import contextlib
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, Protocol, Self, TypeVar
 
@@ -36,6 +37,10 @@ class CommitWatcher(Protocol):
 
     async def wait(self, timeout: float) -> None:
         """Return after the next commit of any connection, or after `timeout` seconds."""
+        ...
+
+    def notice(self) -> None:
+        """This process committed: no need to wait until the database says so."""
         ...
 
     async def close(self) -> None:
@@ -100,6 +105,8 @@ class Transaction(UpstreamTransaction):
                 raise
             self._transaction = None
             await connection.__aexit__()
+        if how == "commit" and not connection._transaction_stack and isinstance(connection._database, Database):
+            connection._database.committed()
 
     async def _abandon(self, connection: UpstreamConnection, backend: Any) -> None:
         try:
@@ -132,6 +139,7 @@ class Database(UpstreamDatabase):
         synchronous: str = "FULL",
     ) -> None:
         self.on_query: list[Callable[[str], None]] = []
+        self._watchers: weakref.WeakSet[CommitWatcher] = weakref.WeakSet()
         super().__init__(
             url, readers=readers, acquire_timeout=acquire_timeout, busy_timeout=busy_timeout, synchronous=synchronous
         )
@@ -164,7 +172,13 @@ class Database(UpstreamDatabase):
     def watcher(self) -> CommitWatcher:
         """Something that waits for commits, of this process and of others."""
         watcher: CommitWatcher = self._backend.watcher()
+        self._watchers.add(watcher)
         return watcher
+
+    def committed(self) -> None:
+        """A transaction of this process is in the database: watchers look at once."""
+        for watcher in self._watchers:
+            watcher.notice()
 
     def iterate(self, query: Any, values: dict[Any, Any] | None = None) -> AsyncGenerator[Mapping[Any, Any], None]:
         """Not here: upstream holds the task's connection and its lock for as long as the caller takes."""

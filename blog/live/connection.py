@@ -140,13 +140,12 @@ class Connection:
                 await say(bulletin.text(channels))
 
     async def _write(self) -> None:
-        while (text := await self._subscriber.next()) is not None:
-            with self._subscriber.sending():
-                try:
-                    await self._websocket.send_text(text)
-                except (WebSocketDisconnect, RuntimeError):  # RuntimeError: closed between the check and the sending
-                    self._subscriber.end(1000, "")
-                    break
+        subscriber, send_text = self._subscriber, self._websocket.send_text
+        try:
+            while (text := await subscriber.next()) is not None:
+                await subscriber.sending(send_text(text))
+        except (WebSocketDisconnect, RuntimeError):  # RuntimeError: closed between the check and the sending
+            subscriber.end(1000, "")
 
     async def _close(self, writing: asyncio.Task[None]) -> None:
         """Let the rest be sent, if the client takes it, then the code."""

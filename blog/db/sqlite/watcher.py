@@ -18,6 +18,7 @@ class CommitPoller:
         self._path, self._every = path, every
         self._connection: aiosqlite.Connection | None = None
         self._seen: int | None = None
+        self._noticed = asyncio.Event()
 
     async def open(self) -> None:
         """Open a connection of its own. Raises Unavailable."""
@@ -32,9 +33,15 @@ class CommitPoller:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 # SQLite tells nobody of a commit: asking is all there is.
-                while (version := await to_the_end(self._poll())) == self._seen:  # noqa: ASYNC110
-                    await asyncio.sleep(self._every)
+                while (version := await to_the_end(self._poll())) == self._seen:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._noticed.wait(), self._every)
+                    self._noticed.clear()
                 self._seen = version
+
+    def notice(self) -> None:
+        """This process committed: look now."""
+        self._noticed.set()
 
     async def close(self) -> None:
         """Close the connection."""
