@@ -54,6 +54,10 @@ TABLE: list[tuple[str, str, Any, tuple[int, ...]]] = [
     ("DELETE", "/media/{image}", None, (401, 404, 204, 404, 204, 204, 401, 204)),
     ("GET", "/flags", None, (401, 403, 403, 403, 403, 200, 401, 403)),
     ("PUT", "/flags/live", {"enabled": True}, (401, 403, 403, 403, 403, 200, 401, 403)),
+    ("GET", "/events?channel=posts", None, ALL),
+    ("GET", "/events?channel=post:{draft}", None, (404, 404, 200, 404, 200, 200, 401, 200)),
+    ("HEAD", "/events/stream?channel=posts", None, ALL),
+    ("HEAD", "/events/stream?channel=post:{draft}", None, (404, 404, 200, 404, 200, 200, 401, 200)),
     ("GET", "/tags", None, ALL),
     ("POST", "/users", {"username": "newcomer", "email": "new@example.org"}, (201, *(409,) * 5, 401, 409)),
     ("GET", "/users/me", None, (401, 200, 200, 200, 200, 200, 401, 403)),
@@ -116,7 +120,7 @@ def test_table_has_every_operation():
     tried = {(method, path.partition("?")[0]) for method, path, *_ in TABLE}
     ones: dict[str, int] = collections.defaultdict(lambda: 1)
     for item in declared(routes):
-        pattern = item.route.path_regex
-        assert any(verb == item.verb.upper() and pattern.fullmatch(path.format_map(ones)) for verb, path in tried), (
+        pattern, verbs = item.route.path_regex, {item.verb.upper(), "HEAD" if item.verb == "get" else ""}
+        assert any(verb in verbs and pattern.fullmatch(path.format_map(ones)) for verb, path in tried), (
             f"nobody tried {item.verb.upper()} {item.route.path}"
         )

@@ -88,6 +88,7 @@ def ended() -> Iterator[None]:
 
 def run(app: Any, headers: dict[str, str]) -> Outcome:
     """Every phase and every check, always the same cases."""
+    wider = {"expected-statuses": WIDER}
     config = SchemathesisConfig.from_dict(
         {
             "seed": 20261122,
@@ -102,7 +103,8 @@ def run(app: Any, headers: dict[str, str]) -> Outcome:
             "parameters": {"query.cursor": CURSOR, "header.If-Match": "*"},
             "checks": {"negative_data_rejection": {"expected-statuses": REFUSED}},
             "operations": [
-                {"include-name": name, "checks": {"positive_data_acceptance": {"expected-statuses": WIDER}}} for name in WIDER_FOR
+                {"include-name": "GET /api/v1/events/stream", "enabled": False},  # its answers do not end
+                *({"include-name": name, "checks": {"positive_data_acceptance": wider}} for name in WIDER_FOR),
             ],
         }
     )

@@ -171,8 +171,8 @@ async def measured(clients: list[Client], setting_off: Any) -> tuple[float, floa
         client.at = 0.0
     begun = time.perf_counter()
     request = asyncio.create_task(setting_off)
-    while not all(client.at for client in clients):
-        await asyncio.sleep(0.002)  # noqa: ASYNC110 (an event for each client would cost what is measured)
+    while not all(client.at for client in clients):  # noqa: ASYNC110 (events would cost what is measured)
+        await asyncio.sleep(0.002)
     await request
     times = sorted((client.at - begun) * 1000 for client in clients)
     return times[0], times[len(times) // 2], times[-1]
