@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from blog.domain.context import Actor, Context
+from blog.domain.events import MODERATION
 from blog.errors import BlogError, MalformedInput, NotSignedIn
 from blog.http.context import fresh_context
 from blog.http.identity import bearer, identify
@@ -160,6 +161,9 @@ class Connection:
         except BlogError as error:
             self._refuse(error)
             return
+        # Whoever this is now follows on; what only editors may hear is asked for anew.
+        self._since.pop(MODERATION, None)
+        self._channels = {name: channel for name, channel in self._channels.items() if channel in self._since}
         await self._say(messages.welcome(self._hub.position.cursor, self._name))
 
     async def _subscribe(self, message: Subscribe) -> None:
