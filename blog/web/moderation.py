@@ -48,7 +48,7 @@ async def _values(request: Request, ctx: Context, status: CommentStatus) -> dict
     found = await comment_queue.page(ctx, status, after=cursor_in(request))
     cursor = paging.encode(found.next)
     return {
-        "status": status.value,
+        "listed": status.value,
         "cases": found.items,
         "older": _path(request, {"status": status.value, "cursor": cursor}) if cursor else None,
     }
