@@ -53,7 +53,7 @@ def why_text_is_held(rules: Preferences, reading: Reading) -> str | None:
         if (folded := words_of(word)).strip() and folded in reading.words:
             return f"It holds “{word}”"
     if reading.links > rules.most_links:
-        return f"It has {reading.links} links; at most {rules.most_links} pass"
+        return f"It has {reading.links} {'link' if reading.links == 1 else 'links'}; at most {rules.most_links} pass"
     return None
 
 
