@@ -49,10 +49,11 @@ async def decide(ctx: Context, decisions: Decisions) -> int:
         if not all(policy.may_moderate(actor, posts[comment.post_id]) for comment in present):
             raise Forbidden("Only the authors of a post and editors can decide about its comments")
         changed = [comment for comment in present if comment.status.value != decisions.status.value]
-        ids = [comment.id for comment in changed]
-        values = comment_status.decided(ctx, decisions.status) | {"updated_at": ctx.now}
-        await ctx.db.execute(tables.comments.update().where(_c.id.in_(ids)).values(values))
-        await comment_status.tell(ctx, {comment.id: comment.status for comment in changed})
+        if changed:
+            before = {comment.id: comment.status for comment in changed}
+            values = comment_status.decided(ctx, decisions.status) | {"updated_at": ctx.now}
+            await ctx.db.execute(tables.comments.update().where(_c.id.in_(before)).values(values))
+            await comment_status.tell(ctx, before)
     return len(changed)
 
 
