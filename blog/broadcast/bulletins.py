@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from blog.db import tables
 from blog.db.database import Database
-from blog.domain import comments, post_rows
+from blog.domain import comment_rows, post_rows
 from blog.domain.events import Event, EventName, Position
 from blog.domain.models import Comment, Post
 from blog.http.presenting import post_out
@@ -22,7 +22,12 @@ from blog.schemas.posts import PostStatus
 
 log = structlog.stdlib.get_logger("blog.broadcast")
 _GONE = frozenset({EventName.POST_UNPUBLISHED, EventName.POST_DELETED})
-_ABOUT_COMMENTS = frozenset({EventName.COMMENT_CREATED, EventName.COMMENT_UPDATED})
+# An event that shows a comment is told only while the comment has this status.
+_SHOWS = {
+    EventName.COMMENT_CREATED: CommentStatus.VISIBLE,
+    EventName.COMMENT_UPDATED: CommentStatus.VISIBLE,
+    EventName.COMMENT_HELD: CommentStatus.PENDING,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +66,23 @@ class Bulletin:
 
 async def tellable(db: Database, events: Sequence[Event]) -> list[Event]:
     """Those of the events that `compose` would tell of, without their content."""
-    posts, comments_ = tables.posts.c, tables.comments.c
-    public = post_rows.select(posts.id).where(posts.status == PostStatus.PUBLISHED.value)
-    seen = sa.select(comments_.id).where(comments_.status == CommentStatus.VISIBLE.value)
+    posts, comments = tables.posts.c, tables.comments.c
+    public = post_rows.select(posts.id, posts.status).where(posts.status == PostStatus.PUBLISHED.value)
+    written = sa.select(comments.id, comments.status)
     async with db.snapshot():
-        published = await _ids(db, public, posts.id, {event.post_id for event in events})
-        visible = await _ids(db, seen, comments_.id, {event.comment_id for event in events if event.comment_id is not None})
+        published = await _statuses(db, public, posts.id, {event.post_id for event in events})
+        ids = {event.comment_id for event in events if event.comment_id is not None}
+        statuses = await _statuses(db, written, comments.id, ids)
     return [
         event
         for event in events
         if event.name in _GONE
-        or (event.post_id in published and (event.name not in _ABOUT_COMMENTS or event.comment_id in visible))
+        or (event.post_id in published and _SHOWS.get(event.name) in (None, statuses.get(event.comment_id or 0)))
     ]
 
 
-async def _ids(db: Database, query: sa.Select[Any], column: sa.ColumnElement[int], ids: set[int]) -> set[int]:
-    return {row["id"] for row in await db.fetch_all(query.where(column.in_(ids)))} if ids else set()
+async def _statuses(db: Database, query: sa.Select[Any], column: sa.ColumnElement[int], ids: set[int]) -> dict[int, str]:
+    return {row["id"]: row["status"] for row in await db.fetch_all(query.where(column.in_(ids)))} if ids else {}
 
 
 async def compose(services: Services, epoch: str, events: Sequence[Event]) -> list[Bulletin]:
@@ -89,7 +95,7 @@ async def compose(services: Services, epoch: str, events: Sequence[Event]) -> li
     async with db.snapshot():
         ids = {event.post_id for event in events if event.name not in _GONE}
         posts = await post_rows.load(db, post_rows.select(*post_rows.FULL).where(tables.posts.c.id.in_(ids))) if ids else []
-        told = await comments.by_ids(db, [event.comment_id for event in events if event.comment_id is not None])
+        told = await comment_rows.by_ids(db, [event.comment_id for event in events if event.comment_id is not None])
     by_id = {post.id: post for post in posts if post.status is PostStatus.PUBLISHED}
     found = []
     for event in events:
@@ -128,8 +134,9 @@ def _about_post(services: Services, event: Event, cursor: str, post: Post) -> Bu
 
 def _about_comment(services: Services, event: Event, cursor: str, post: Post, comment: Comment | None) -> Bulletin | None:
     about = {"id": post.id, "slug": post.slug, "comments": post.comments}
-    if comment is None or comment.status is not CommentStatus.VISIBLE:
-        if event.name in _ABOUT_COMMENTS:
+    shown = _SHOWS.get(event.name)
+    if comment is None or comment.status is not (shown or CommentStatus.VISIBLE):
+        if shown:
             return None
         data = _text({**event.data, "post": about})
         return Bulletin(event, cursor, data, data)

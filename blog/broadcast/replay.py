@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 
 from blog.broadcast.bulletins import Bulletin, compose, tellable
 from blog.db.database import Database
-from blog.domain import events, posts
+from blog.domain import events, policy, posts
 from blog.domain.context import Context
 from blog.domain.events import Event, Position
 from blog.errors import NotFound
@@ -24,13 +24,16 @@ class Gap(Exception):
 
 
 async def channel(ctx: Context, name: str) -> str:
-    """The channel as the log spells it. Raises NotFound for one that does not exist or is hidden from the actor."""
+    """The channel as the log spells it. Raises NotFound (no such channel, or hidden from the actor), NotSignedIn, Forbidden."""
     kind, _, rest = name.partition(":")
     match kind:
         case "posts" if name == "posts":
             return name
         case "post" if rest.isascii() and rest.isdigit() and len(rest) <= 18:
             return events.post_channel((await posts.get(ctx, int(rest))).id)
+        case "moderation" if name == events.MODERATION:
+            policy.require_all_moderation(ctx)
+            return name
         case "tag" | "author" if rest:
             return f"{kind}:{rest.casefold()}"
         case _:

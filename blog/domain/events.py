@@ -5,7 +5,7 @@ A cursor is the epoch of the log and the id of the last event seen, such as `k3f
 
 import datetime as dt
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -30,6 +30,11 @@ class EventName(StrEnum):
     COMMENT_CREATED = "comment.created"
     COMMENT_UPDATED = "comment.updated"
     COMMENT_REMOVED = "comment.removed"
+    COMMENT_HELD = "comment.held"
+
+
+MODERATION = "moderation"
+"""The channel of comments that wait, and of what becomes of them; for editors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +77,30 @@ def _channels(post: Post) -> list[str]:
 async def record_post(ctx: Context, name: EventName, post: Post, before: Post | None = None) -> None:
     """Tell of a post; call it inside the transaction that changed it. Who followed it by a tag that it lost hears of it too."""
     channels = list(dict.fromkeys([*_channels(post), *(_channels(before) if before else ())]))
-    await _record(ctx, name, channels, post.id, None, {"post": {"id": post.id, "slug": post.slug}})
+    data = {"post": {"id": post.id, "slug": post.slug}}
+    row = _row(ctx, name, channels, post.id) | {"comment_id": None, "data": data}
+    await ctx.db.execute(tables.events.insert().values(row))
 
 
-async def record_comment(ctx: Context, name: EventName, comment: Comment) -> None:
-    """Tell of a comment; call it inside the transaction that changed it."""
-    data = {"comment": {"id": comment.id, "post_id": comment.post_id}}
-    await _record(ctx, name, [post_channel(comment.post_id)], comment.post_id, comment.id, data)
+async def record_comments(ctx: Context, news: Iterable[tuple[EventName, Sequence[str], Comment]]) -> None:
+    """Tell of comments, each on its channels, in this order; call it inside the transaction that changed them."""
+    rows = [
+        _row(ctx, name, channels, comment.post_id)
+        | {"comment_id": comment.id, "data": {"comment": {"id": comment.id, "post_id": comment.post_id}}}
+        for name, channels, comment in news
+    ]
+    if rows:
+        await ctx.db.execute(tables.events.insert().values(rows))
 
 
-async def _record(
-    ctx: Context, name: EventName, channels: list[str], post_id: int, comment_id: int | None, data: dict[str, Any]
-) -> None:
-    await ctx.db.execute(
-        tables.events.insert().values(
-            name=name.value,
-            at=ctx.now,
-            correlation_id=ctx.correlation_id,
-            channels=channels,
-            post_id=post_id,
-            comment_id=comment_id,
-            data=data,
-        )
-    )
+def _row(ctx: Context, name: EventName, channels: Sequence[str], post_id: int) -> dict[str, Any]:
+    return {
+        "name": name.value,
+        "at": ctx.now,
+        "correlation_id": ctx.correlation_id,
+        "channels": list(channels),
+        "post_id": post_id,
+    }
 
 
 async def position(db: Database) -> Position:

@@ -17,6 +17,7 @@ class Purpose(StrEnum):
     PASSWORD_LINK = "blog.password-link"  # noqa: S105 (likewise)
     PREVIEW_LINK = "blog.preview-link"
     INVITATION = "blog.invitation"
+    COMMENT_FORM = "blog.comment-form"
 
 
 class Signer:

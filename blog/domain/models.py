@@ -1,8 +1,10 @@
 """The blog's own objects, as queries return them: frozen, complete, with no database behind them."""
 
+import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 from blog.schemas.accounts import Role, Scope
@@ -98,6 +100,32 @@ class Comment:
     status: CommentStatus
     created_at: dt.datetime
     updated_at: dt.datetime
+    reason: str | None = None  # why it waits for a moderator, or who removed it
+
+    def veiled(self) -> "Comment":
+        """Only the place of it in a discussion: without text and writer, as if it were removed."""
+        removed = CommentStatus.REMOVED
+        return dataclasses.replace(self, author="", author_name="", content="", html="", reason=None, status=removed)
+
+
+class NoticeName(StrEnum):
+    """What somebody is told of: a comment on their post, one that waits for them, an answer to their comment."""
+
+    COMMENT = "comment"
+    WAITING = "waiting"
+    ANSWER = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Told to one person. Of a comment that this person may not see any more, only that there was one: `comment` is None."""
+
+    id: int
+    name: NoticeName
+    created_at: dt.datetime
+    is_read: bool
+    comment: Comment | None
+    post: Post | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Who may do what, each rule once."""
 
+import datetime as dt
+
 from blog.domain.context import Actor, Context
 from blog.domain.models import Comment, Post
 from blog.errors import Forbidden, NotFound
@@ -30,9 +32,54 @@ def may_moderate(actor: Actor | None, post: Post) -> bool:
     return may_edit(actor, post)
 
 
+def may_moderate_all(actor: Actor | None) -> bool:
+    """Editors moderate the comments on every post."""
+    return actor is not None and actor.has_role(Role.EDITOR)
+
+
+def require_all_moderation(ctx: Context) -> Actor:
+    """The actor, if they are an editor. Raises NotSignedIn or Forbidden."""
+    actor = ctx.signed_in()
+    if not may_moderate_all(actor):
+        raise Forbidden("Only editors may do this")
+    return actor
+
+
 def may_see_comment(actor: Actor | None, comment: Comment, post: Post) -> bool:
-    """A removed comment is seen by its moderators alone."""
-    return comment.status is CommentStatus.VISIBLE or may_moderate(actor, post)
+    """A removed comment is seen by its moderators alone, one that waits for them by its writer too."""
+    match comment.status:
+        case CommentStatus.VISIBLE:
+            return True
+        case CommentStatus.PENDING if actor is not None and actor.username == comment.author:
+            return True
+        case _:
+            return may_moderate(actor, post)
+
+
+def editable_since(ctx: Context) -> dt.datetime:
+    """The text of a comment that was written after this instant may be changed by its writer."""
+    return ctx.now - _edit_window(ctx)
+
+
+def editable_until(ctx: Context, comment: Comment) -> dt.datetime:
+    """The end of the time in which its writer may change a comment."""
+    return comment.created_at + _edit_window(ctx)
+
+
+def _edit_window(ctx: Context) -> dt.timedelta:
+    return dt.timedelta(minutes=ctx.site.choices.preferences.comment_edit_minutes)
+
+
+def require_text_change(ctx: Context, comment: Comment) -> None:
+    """Raises NotSignedIn, and Forbidden for everybody but the writer, and when it is too late."""
+    if comment.author != ctx.signed_in(Scope.COMMENTS_WRITE).username:
+        raise Forbidden("Only its author can change the text of a comment")
+    if comment.created_at > editable_since(ctx):
+        return
+    until = editable_until(ctx, comment)
+    if until == comment.created_at:
+        raise Forbidden("On this blog a comment cannot be changed once it is written")
+    raise Forbidden(f"This comment could be changed until {until:%Y-%m-%d, %H:%M} UTC; you can still remove it")
 
 
 def require_writer(ctx: Context) -> Actor:

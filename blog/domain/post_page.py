@@ -37,7 +37,7 @@ async def read(ctx: Context, slug: str, after: Key | None = None) -> PostView:
     async with ctx.db.snapshot():
         post = await posts.find(ctx, slug)
         page = await comments.page(ctx, post, limit=COMMENTS, after=after)
-        threads = threaded(await _with_parents(ctx, page.items))
+        threads = threaded(await _with_parents(ctx, post, page.items))
         return PostView(post, threads, page.next, await events.position(ctx.db))
 
 
@@ -53,12 +53,12 @@ def threaded(found: Iterable[Comment]) -> Sequence[Thread]:
     return roots
 
 
-async def _with_parents(ctx: Context, found: Sequence[Comment]) -> list[Comment]:
+async def _with_parents(ctx: Context, post: Post, found: Sequence[Comment]) -> list[Comment]:
     """Also what these comments answer, removed or on an earlier page: an answer alone would stand there unexplained."""
     known = {comment.id: comment for comment in found}
     for _ in range(DEEPEST):
         missing = {comment.parent_id for comment in known.values() if comment.parent_id is not None} - known.keys()
         if not missing:
             break
-        known |= await comments.by_ids(ctx.db, sorted(missing))
+        known |= await comments.parents(ctx, post, sorted(missing))
     return list(known.values())

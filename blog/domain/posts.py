@@ -52,7 +52,15 @@ async def create(ctx: Context, new: NewPost) -> Post:
     manuscript = await manuscripts.prepare(new.title, new.content, new.tags)
     async with ctx.db.transaction():
         slug = new.slug or await slugs.free(ctx.db, new.title)
-        return await insert(ctx, manuscript, timing, slug=slug, author_ids=[actor.id], created_at=ctx.now)
+        return await insert(
+            ctx,
+            manuscript,
+            timing,
+            slug=slug,
+            author_ids=[actor.id],
+            created_at=ctx.now,
+            comments_open=new.comments_open,
+        )
 
 
 async def insert(
@@ -63,11 +71,13 @@ async def insert(
     slug: str,
     author_ids: Sequence[int],
     created_at: dt.datetime,
+    comments_open: bool = True,
 ) -> Post:
     """Put a post into the database, for `create` and for imports; call it inside a transaction. The actor is its editor."""
     await slugs.require_free(ctx.db, slug)
     values = {**_written(manuscript), **_timed(timing), "slug": slug, "version": 1, "author_id": author_ids[0]}
-    post_id = await ctx.db.execute(tables.posts.insert().values(values | {"created_at": created_at, "updated_at": created_at}))
+    values |= {"comments_open": comments_open, "created_at": created_at, "updated_at": created_at}
+    post_id = await ctx.db.execute(tables.posts.insert().values(values))
     await slugs.give(ctx.db, slug, post_id)
     await _sign(ctx.db, post_id, author_ids)
     await _attach(ctx.db, post_id, manuscript)
@@ -94,7 +104,7 @@ async def rewrite(
     await ctx.db.execute(tables.post_authors.delete().where(tables.post_authors.c.post_id == post_id))
     await _sign(ctx.db, post_id, author_ids)
     await ctx.db.execute(tables.posts.update().where(_p.id == post_id).values(author_id=author_ids[0]))
-    return await _update(ctx, post, manuscript, timing, slug)
+    return await _update(ctx, post, manuscript, timing, slug, post.comments_open)
 
 
 async def replace(ctx: Context, post_id: int, new: NewPost, *, if_match: Versions = None) -> Post:
@@ -136,15 +146,16 @@ async def _merge(ctx: Context, before: Post, members: Mapping[str, Any], version
         timing = _timing(ctx, merged["status"], merged["publish_at"], post)
         if _same(post, merged, timing):
             return post
-        return await _update(ctx, post, manuscript, timing, merged["slug"])
+        return await _update(ctx, post, manuscript, timing, merged["slug"], merged["comments_open"])
 
 
-async def _update(ctx: Context, post: Post, manuscript: Manuscript, timing: Timing, slug: str) -> Post:
+async def _update(ctx: Context, post: Post, manuscript: Manuscript, timing: Timing, slug: str, comments_open: bool) -> Post:
     await slugs.give(ctx.db, slug, post.id)
     values = {
         **_written(manuscript),
         **_timed(timing),
         "slug": slug,
+        "comments_open": comments_open,
         "version": post.version + 1,
         "updated_at": ctx.now,
     }
@@ -238,14 +249,14 @@ def _timed(timing: Timing) -> dict[str, Any]:
 
 
 def _merged(post: Post, members: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("title", "content", "tags", "slug", "status", "publish_at")
+    names = ("title", "content", "tags", "slug", "status", "publish_at", "comments_open")
     return {name: getattr(post, name) for name in names} | dict(members)
 
 
 def _same(post: Post, merged: Mapping[str, Any], timing: Timing) -> bool:
     if timing != Timing(post.status, post.publish_at, post.published_at) or _keys(post.tags) != _keys(merged["tags"]):
         return False
-    return all(getattr(post, name) == merged[name] for name in ("title", "content", "slug"))
+    return all(getattr(post, name) == merged[name] for name in ("title", "content", "slug", "comments_open"))
 
 
 def _keys(tags: Iterable[str]) -> list[str]:

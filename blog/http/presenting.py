@@ -26,6 +26,7 @@ def post_out(post: Post, links: Links) -> PostOut:
         published_at=post.published_at,
         publish_at=post.publish_at,
         comments=post.comments,
+        comments_open=post.comments_open,
     )
 
 

@@ -16,6 +16,7 @@ from blog.broadcast.bulletins import Bulletin
 from blog.broadcast.replay import Gap
 from blog.broadcast.subscriber import Ending
 from blog.domain.context import Context
+from blog.domain.events import MODERATION
 from blog.errors import BlogError, Conflict, MalformedInput, NotSignedIn, TooManyRequests
 from blog.http.context import fresh_context
 from blog.http.identity import bearer, identify, network_of
@@ -114,8 +115,11 @@ class Connection:
             self._subscriber.actor = await bearer(self._context(), f"Bearer {message.token.get_secret_value()}")
         except BlogError as error:
             self._refuse(error)
-        else:
-            await self._subscriber.say(messages.welcome(self._hub.position.cursor, self._name))
+            return
+        # Whoever this is now follows on; what only editors may hear is asked for anew.
+        self._subscriber.leave(MODERATION)
+        self._channels = {name: channel for name, channel in self._channels.items() if channel != MODERATION}
+        await self._subscriber.say(messages.welcome(self._hub.position.cursor, self._name))
 
     async def _subscribe(self, message: Subscribe) -> None:
         if len(self._channels) >= MOST_SUBSCRIPTIONS:

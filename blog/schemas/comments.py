@@ -2,12 +2,23 @@
 
 import datetime as dt
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 from blog.schemas.fields import Changes, CommentText, Id, Input, Output
 
 
 class CommentStatus(StrEnum):
-    """`removed` comments are seen by moderators alone."""
+    """Who sees a comment: everybody, its writer and moderators until one of them decides, or moderators alone."""
+
+    VISIBLE = "visible"
+    PENDING = "pending"
+    REMOVED = "removed"
+
+
+class Decision(StrEnum):
+    """What a moderator makes of a comment; it is the blog that lets one wait."""
 
     VISIBLE = "visible"
     REMOVED = "removed"
@@ -24,7 +35,14 @@ class CommentChanges(Changes):
     """Its author changes the text; the author of the post and moderators set the status."""
 
     content: CommentText = ""
-    status: CommentStatus = CommentStatus.VISIBLE
+    status: Decision = Decision.VISIBLE
+
+
+class Decisions(Input):
+    """One decision about several comments."""
+
+    status: Decision
+    ids: Annotated[list[Id], Field(min_length=1, max_length=50)]
 
 
 class CommentOut(Output):
@@ -37,5 +55,6 @@ class CommentOut(Output):
     content: str
     html: str
     status: CommentStatus
+    reason: str | None = Field(description="Why it waits for a moderator, or who removed it; null when it is visible")
     created_at: dt.datetime
     updated_at: dt.datetime

@@ -25,6 +25,7 @@ _POST = {
     "published_at": _AT,
     "publish_at": None,
     "comments": 1,
+    "comments_open": True,
 }
 _REVISION = {
     "post_id": 12,
@@ -45,6 +46,7 @@ _COMMENT = {
     "content": "Well said.",
     "html": "<p>Well said.</p>\n",
     "status": "visible",
+    "reason": None,
     "created_at": _LATER,
     "updated_at": _LATER,
 }

@@ -159,6 +159,13 @@ class CommentGone(Told):
     data: CommentData | RemovedData
 
 
+class CommentHeld(Told):
+    """A comment waits for a moderator, or one that waits was changed; on the channel `moderation` alone."""
+
+    event: Literal["comment.held"]
+    data: CommentData
+
+
 class GapMessage(Output):
     """The log does not reach back to this cursor: fetch the content anew, and subscribe without it."""
 
@@ -184,10 +191,21 @@ class Bye(Output):
     reconnect_ms: list[int] = Field(min_length=2, max_length=2)
 
 
-EventMessage = Annotated[PostTold | PostGone | CommentTold | CommentGone, Field(discriminator="event")]
+EventMessage = Annotated[PostTold | PostGone | CommentTold | CommentGone | CommentHeld, Field(discriminator="event")]
 ServerMessage = Annotated[
     Welcome | Subscribed | EventMessage | GapMessage | ErrorMessage | Ping | Pong | Bye, Field(discriminator="type")
 ]
 server_message: TypeAdapter[
-    Welcome | Subscribed | PostTold | PostGone | CommentTold | CommentGone | GapMessage | ErrorMessage | Ping | Pong | Bye
+    Welcome
+    | Subscribed
+    | PostTold
+    | PostGone
+    | CommentTold
+    | CommentGone
+    | CommentHeld
+    | GapMessage
+    | ErrorMessage
+    | Ping
+    | Pong
+    | Bye
 ] = TypeAdapter(ServerMessage)

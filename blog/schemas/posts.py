@@ -25,6 +25,7 @@ class NewPost(Input):
     slug: Slug | None = None
     status: PostStatus = PostStatus.PUBLISHED
     publish_at: Instant | None = Field(default=None, description="When a scheduled post comes out")
+    comments_open: bool = Field(default=True, description="May people comment on it?")
 
 
 class PostChanges(Changes):
@@ -36,6 +37,7 @@ class PostChanges(Changes):
     slug: Slug = ""
     status: PostStatus = PostStatus.PUBLISHED
     publish_at: Instant | None = None
+    comments_open: bool = True
 
 
 class PostOut(Output):
@@ -58,6 +60,7 @@ class PostOut(Output):
     published_at: dt.datetime | None
     publish_at: dt.datetime | None
     comments: int
+    comments_open: bool
 
 
 class RevisionOut(Output):

@@ -1,11 +1,13 @@
 """The HTML door: pages and forms that work without a script."""
 
+from starlette.middleware import Middleware
 from starlette.routing import Router
 
 from blog.web.handlers import HANDLERS
 from blog.web.routes import routes
+from blog.web.tallies import Tallies
 
 # Starlette's redirect to the path without a slash names the host that the client sent; `handlers` redirects without one.
-app = Router(routes, redirect_slashes=False)
+app = Router(routes, redirect_slashes=False, middleware=[Middleware(Tallies)])
 
 __all__ = ["HANDLERS", "app"]

@@ -1,16 +1,19 @@
 """Writing, changing and removing comments."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain import comments, post_page, posts
+from blog.domain import comments, policy, post_page, posts
 from blog.domain.context import Context
 from blog.domain.models import Comment, Post
-from blog.errors import BlogError, Forbidden
+from blog.errors import BlogError
 from blog.http.context import context, signed_in
 from blog.http.endpoint import Endpoint
 from blog.http.forms import Form, read_form
-from blog.schemas.comments import CommentChanges, CommentStatus, NewComment
+from blog.schemas.comments import CommentChanges, Decision
+from blog.web import comment_forms
 from blog.web.reading import post_values
 from blog.web.redirects import see_other
 from blog.web.rendering import invalid, page, refused
@@ -26,11 +29,11 @@ class CommentList(Endpoint):
         view = await post_page.read(ctx, request.path_params["slug"])
         values = post_values(request, ctx, view, form)
         del values["form"]
-        new = form.parse(NewComment)
+        new = comment_forms.typed(form)
         if new is None:
             return invalid(request, "reading/post.html", form, **values)
         try:
-            comment = await comments.create(ctx, view.post.id, new)
+            comment = await comments.create(ctx, view.post.id, new, doubt=comment_forms.doubt(ctx, form))
         except BlogError as error:
             return refused(request, "reading/post.html", form, error, **values)
         return _shown(request, view.post, comment)
@@ -41,21 +44,27 @@ class ReplyPage(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """The comment and an empty form."""
-        comment, post = await _found(signed_in(request), request)
-        return page(request, "comments/reply.html", form=Form(), comment=comment, post=post)
+        ctx = signed_in(request)
+        comment, post = await _found(ctx, request)
+        comments.require_open(ctx, post)
+        form = Form()
+        return page(
+            request, "comments/reply.html", form=form, comment=comment, post=post, form_mark=comment_forms.mark(ctx, form)
+        )
 
     async def post(self, request: Request) -> Response:
         """Write the answer; back to the post."""
         ctx = context(request)
         form = await read_form(request)
         comment, post = await _found(ctx, request)
-        new = form.parse(NewComment, parent_id=comment.id)
+        values = {"comment": comment, "post": post, "form_mark": comment_forms.mark(ctx, form)}
+        new = comment_forms.typed(form, parent_id=comment.id)
         if new is None:
-            return invalid(request, "comments/reply.html", form, comment=comment, post=post)
+            return invalid(request, "comments/reply.html", form, **values)
         try:
-            reply = await comments.create(ctx, post.id, new)
+            reply = await comments.create(ctx, post.id, new, doubt=comment_forms.doubt(ctx, form))
         except BlogError as error:
-            return refused(request, "comments/reply.html", form, error, comment=comment, post=post)
+            return refused(request, "comments/reply.html", form, error, **values)
         return _shown(request, post, reply)
 
 
@@ -66,9 +75,9 @@ class CommentEditPage(Endpoint):
         """The form with the present text."""
         ctx = signed_in(request)
         comment, post = await _found(ctx, request)
-        if comment.author != ctx.signed_in().username:
-            raise Forbidden("Only its author can change the text of a comment")
-        return page(request, "comments/edit.html", form=Form({"content": comment.content}), comment=comment, post=post)
+        policy.require_text_change(ctx, comment)
+        values = _editing(ctx, comment, post)
+        return page(request, "comments/edit.html", form=Form({"content": comment.content}), **values)
 
     async def post(self, request: Request) -> Response:
         """Save it; back to the post."""
@@ -77,11 +86,11 @@ class CommentEditPage(Endpoint):
         comment, post = await _found(ctx, request)
         changes = form.parse(CommentChanges, status=None)
         if changes is None:
-            return invalid(request, "comments/edit.html", form, comment=comment, post=post)
+            return invalid(request, "comments/edit.html", form, **_editing(ctx, comment, post))
         try:
             await comments.edit(ctx, comment.id, changes)
         except BlogError as error:
-            return refused(request, "comments/edit.html", form, error, comment=comment, post=post)
+            return refused(request, "comments/edit.html", form, error, **_editing(ctx, comment, post))
         return _shown(request, post, comment)
 
 
@@ -102,13 +111,13 @@ class CommentRemovalPage(Endpoint):
 
 
 class CommentRestoration(Endpoint):
-    """/comments/{id}/restore — bring a removed comment back."""
+    """/comments/{id}/restore — let everybody see a comment that waits or was removed."""
 
     async def post(self, request: Request) -> Response:
         """For those who may moderate it; back to the post."""
         ctx = signed_in(request)
         comment, post = await _found(ctx, request)
-        await comments.edit(ctx, comment.id, CommentChanges(status=CommentStatus.VISIBLE))
+        await comments.edit(ctx, comment.id, CommentChanges(status=Decision.VISIBLE))
         return _shown(request, post, comment)
 
 
@@ -116,6 +125,10 @@ async def _found(ctx: Context, request: Request) -> tuple[Comment, Post]:
     """The comment that the address names, and its post. Raises NotFound."""
     comment = await comments.get(ctx, request.path_params["id"])
     return comment, await posts.get(ctx, comment.post_id)
+
+
+def _editing(ctx: Context, comment: Comment, post: Post) -> dict[str, Any]:
+    return {"comment": comment, "post": post, "until": policy.editable_until(ctx, comment)}
 
 
 def _shown(request: Request, post: Post, comment: Comment) -> Response:

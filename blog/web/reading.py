@@ -19,6 +19,7 @@ from blog.http.forms import Form
 from blog.http.paging import Key
 from blog.http.services import services
 from blog.schemas.lists import PostQuery
+from blog.web import comment_forms
 from blog.web.redirects import here, moved
 from blog.web.rendering import invalid, page
 
@@ -131,6 +132,8 @@ def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> d
         "form": form,
         "may_edit": policy.may_edit(ctx.actor, view.post),
         "may_moderate": policy.may_moderate(ctx.actor, view.post),
+        "form_mark": comment_forms.mark(ctx, form) if ctx.actor or form.values else "",
+        "editable_since": policy.editable_since(ctx),
         "more": older(request, view.next),
         "deepest": post_page.DEEPEST,
         "live_cursor": view.position.cursor,

@@ -14,6 +14,7 @@ from blog.http.services import services
 from blog.http.statuses import headers_of, status_of
 from blog.schemas.flags import Flag
 from blog.web.redirects import sign_in_path
+from blog.web.tallies import tally_of
 
 # A page shows who is signed in: browsers may keep it, but ask again each time, and nobody else keeps it.
 _HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
@@ -31,6 +32,7 @@ def page(
         "actor": actor,
         "may_write": policy.may_write_posts(actor),
         "may_rule": policy.may_rule(actor),
+        "tally": tally_of(request),
         "may_register": on(Flag.REGISTRATION),
         "comments_are_open": on(Flag.COMMENTS),
         "live_cursor": None,

@@ -13,6 +13,8 @@ from blog.web.accounts import (
 )
 from blog.web.administration import AdministrationPage, FlagSwitch
 from blog.web.comments import CommentEditPage, CommentList, CommentRemovalPage, CommentRestoration, ReplyPage
+from blog.web.moderation import ModerationPage
+from blog.web.notices import NoticeList
 from blog.web.reading import ArchivePage, AuthorPage, HomePage, PostPage, Robots, SearchPage, TagListPage, TagPage
 from blog.web.writing import Dashboard, DeletePostPage, EditPostPage, WritePage
 
@@ -26,6 +28,8 @@ routes = [
     Route("/comments/{id:id}/reply", ReplyPage, name="comment_reply"),
     Route("/comments/{id:id}/remove", CommentRemovalPage, name="comment_remove"),
     Route("/comments/{id:id}/restore", CommentRestoration, name="comment_restore"),
+    Route("/moderation", ModerationPage, name="moderation"),
+    Route("/notices", NoticeList, name="notices"),
     Route("/tags", TagListPage, name="tags"),
     Route("/tags/{tag:path}", TagPage, name="tag"),  # a tag may hold a slash
     Route("/authors/{username}", AuthorPage, name="author"),

@@ -151,6 +151,7 @@ def _form_of(post: Post) -> Form:
             "slug": post.slug,
             "status": post.status.value,
             "publish_at": f"{post.publish_at:%Y-%m-%dT%H:%M}" if post.publish_at else "",
+            "comments_open": "true" if post.comments_open else "false",
             "version": str(post.version),
         }
     )

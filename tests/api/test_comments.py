@@ -1,7 +1,10 @@
 """Comments over JSON: who may write, change, hide and see them."""
 
+import datetime as dt
+
 import pytest
 
+from blog.db import tables
 from blog.schemas.accounts import Role
 
 
@@ -72,3 +75,85 @@ async def test_comments_are_paged_oldest_first(client, post):
     contents = [item["content"] for answer in (first, second) for item in answer.json()["items"]]
     assert contents == [f"Comment {number}" for number in range(5)]
     assert second.json()["next"] is None
+
+
+LINKS = " ".join(f"<https://{number}.example>" for number in range(4))
+
+
+async def test_comment_that_waits_is_told_to_its_writer_and_moderators_alone(client, bearer, post):
+    path, ada = post
+    rob = await bearer("rob", Role.READER)
+    made = await client.post(f"{path}/comments", json={"content": LINKS}, headers=rob)
+    comment = made.headers["location"]
+    assert made.status_code == 201
+    assert (made.json()["status"], made.json()["reason"]) == ("pending", "It has 4 links; at most 3 pass")
+    people = {"nobody": {}, "rob": rob, "ada": ada, "eve": await bearer("eve"), "edo": await bearer("edo", Role.EDITOR)}
+    seen = {}
+    for name, headers in people.items():
+        listed = (await client.get(f"{path}/comments", headers=headers)).json()["items"]
+        status = (await client.get(comment, headers=headers)).status_code
+        assert (status == 200) == bool(listed), name
+        seen[name] = status
+        assert (await client.get(path, headers=headers)).json()["comments"] == 0
+        of_rob = f"/api/v1/users/{await _id_of(client, rob)}"
+        assert (await client.get(of_rob, headers=headers)).json()["comments"] == []
+        assert (await client.get(f"{of_rob}/comments", headers=headers)).json()["items"] == []
+    assert seen == {"nobody": 404, "rob": 200, "ada": 200, "eve": 404, "edo": 200}
+    answer = await client.post(f"{path}/comments", json={"content": "x", "parent_id": made.json()["id"]}, headers=ada)
+    assert answer.status_code == 422, "what waits is not answered yet"
+    assert (await client.patch(comment, json={"status": "visible"}, headers=ada)).json()["status"] == "visible"
+    assert (await client.get(comment)).json()["reason"] is None
+    assert (await client.get(path)).json()["comments"] == 1
+
+
+async def _id_of(client, headers):
+    return (await client.get("/api/v1/users/me", headers=headers)).json()["id"]
+
+
+async def test_nobody_makes_a_comment_wait_by_hand(client, bearer, post):
+    path, ada = post
+    made = await client.post(f"{path}/comments", json={"content": "x"}, headers=ada)
+    answer = await client.patch(made.headers["location"], json={"status": "pending"}, headers=ada)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0] == {
+        "loc": ["body", "status"], "msg": "Input should be 'visible' or 'removed'", "type": "enum"
+    }  # fmt: skip
+
+
+async def test_text_is_changed_for_an_hour_and_status_at_any_time(client, ctx, bearer, post):
+    path, ada = post
+    rob = await bearer("rob", Role.READER)
+    comment = (await client.post(f"{path}/comments", json={"content": "x"}, headers=rob)).headers["location"]
+    written = ctx.now - dt.timedelta(minutes=61)
+    await ctx.db.execute(tables.comments.update().values(created_at=written))
+    answer = await client.patch(comment, json={"content": "y"}, headers=rob)
+    until = written + dt.timedelta(minutes=60)
+    assert answer.status_code == 403
+    assert answer.json()["detail"] == f"This comment could be changed until {until:%Y-%m-%d, %H:%M} UTC; you can still remove it"
+    assert (await client.patch(comment, json={"status": "removed"}, headers=ada)).status_code == 200
+    assert (await client.patch(comment, json={"status": "visible"}, headers=ada)).status_code == 200
+    assert (await client.delete(comment, headers=rob)).status_code == 204
+
+
+async def test_post_that_is_closed_takes_no_comments_and_keeps_those_it_has(client, post):
+    path, ada = post
+    assert (await client.get(path)).json()["comments_open"] is True
+    said = await client.post(f"{path}/comments", json={"content": "Before."}, headers=ada)
+    closed = await client.patch(path, json={"comments_open": False}, headers=ada)
+    assert (closed.json()["comments_open"], closed.json()["version"]) == (False, 2)
+    answer = await client.post(f"{path}/comments", json={"content": "After."}, headers=ada)
+    assert (answer.status_code, answer.json()["detail"]) == (403, "Comments on this post are closed")
+    assert [item["content"] for item in (await client.get(f"{path}/comments")).json()["items"]] == ["Before."]
+    assert (await client.patch(said.headers["location"], json={"content": "Then."}, headers=ada)).status_code == 200
+    assert (await client.patch(path, json={"title": "B"}, headers=ada)).json()["comments_open"] is False, "PATCH: as it is"
+    assert (await client.patch(path, json={"comments_open": False}, headers=ada)).json()["version"] == 3, "no change, no version"
+    replaced = await client.put(path, json={"title": "B", "content": "x"}, headers=ada)
+    assert replaced.json()["comments_open"] is True, "PUT: the default"
+    assert (await client.patch(path, json={"comments_open": None}, headers=ada)).status_code == 422
+
+
+async def test_post_is_written_closed(client, bearer):
+    ada = await bearer("ada")
+    made = await client.post("/api/v1/posts", json={"title": "A", "content": "x", "comments_open": False}, headers=ada)
+    assert made.json()["comments_open"] is False
+    assert (await client.get(made.headers["location"])).json()["comments_open"] is False

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from blog.domain.events import EventName
 from blog.live.asyncapi import document
 from blog.schemas import live
+from blog.schemas.accounts import Role
 from tests.conftest import ORIGIN
 from tests.live.test_feed import closed, following, hear, say, subscribed, write
 
@@ -56,7 +57,7 @@ def models(union: Any) -> list[type[BaseModel]]:
 
 
 async def test_frames_are_what_the_models_say(client, bearer):
-    ada = await bearer("ada")
+    ada, rob = await bearer("ada", Role.EDITOR), await bearer("rob", Role.READER)
     frames: list[dict[str, Any]] = []
     async with following(client) as socket:
         frames.append(socket.welcome)
@@ -84,6 +85,12 @@ async def test_frames_are_what_the_models_say(client, bearer):
         ):
             await client.request(method, address, json=body, headers=ada)
             frames.append(await hear(socket))
+        post = await write(client, ada)
+        frames.append(await hear(socket))
+        frames.append(await subscribed(socket, "moderation", id="c"))
+        held = {"content": " ".join(f"<https://{number}.example>" for number in range(4))}
+        await client.post(f"/api/v1/posts/{post['id']}/comments", json=held, headers=rob)
+        frames.append(await hear(socket))
     for frame in frames:
         model = live.server_message.validate_python(frame)
         assert set(frame) == model.model_fields_set, "nothing is sent that the model does not know"

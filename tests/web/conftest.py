@@ -9,8 +9,10 @@ import pytest
 from blog.domain import accounts, posts, sessions
 from blog.domain.context import Context
 from blog.domain.models import Post
+from blog.http.forms import Form
 from blog.schemas.accounts import Role
 from blog.schemas.posts import NewPost
+from blog.web import comment_forms
 from tests.conftest import ORIGIN, MakeUser
 
 SignIn = Callable[..., Awaitable[dict[str, str]]]
@@ -26,6 +28,13 @@ def sign_in(ctx: Context, make_user: MakeUser) -> SignIn:
         return {"Cookie": f"session={session_id}", "Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
 
     return make
+
+
+@pytest.fixture
+def served(ctx: Context) -> dict[str, str]:
+    """What the form of a comment sends along when a person took some seconds to fill it in."""
+    then = replace(ctx, now=ctx.now - dt.timedelta(seconds=20))
+    return {comment_forms.MARK: comment_forms.mark(then, Form())}
 
 
 @pytest.fixture

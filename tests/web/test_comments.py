@@ -23,9 +23,9 @@ async def rows(ctx):
     return await ctx.db.fetch_all(sa.select(tables.comments).order_by(tables.comments.c.id))
 
 
-async def test_comment_is_written_and_shown(client, ctx, post, sign_in):
+async def test_comment_is_written_and_shown(client, ctx, post, sign_in, served):
     bob = await sign_in("bob", Role.READER)
-    answer = await client.post("/posts/on-engines/comments", data={"content": "Well *said*."}, headers=bob)
+    answer = await client.post("/posts/on-engines/comments", data={"content": "Well *said*."} | served, headers=bob)
     comment = (await rows(ctx))[0]
     assert (answer.status_code, answer.headers["location"]) == (303, f"/posts/on-engines#comment-{comment['id']}")
     page = (await client.get("/posts/on-engines")).text
@@ -62,9 +62,9 @@ async def test_draft_takes_no_comments(client, ctx, write, sign_in):
     assert await rows(ctx) == []
 
 
-async def test_hostile_comment_is_harmless(client, post, sign_in):
+async def test_hostile_comment_is_harmless(client, post, sign_in, served):
     sent = {"content": "<script>alert(1)</script> [x](javascript:alert(2)) <img src=x onerror=alert(3)>"}
-    await client.post("/posts/on-engines/comments", data=sent, headers=await sign_in("bob"))
+    await client.post("/posts/on-engines/comments", data=sent | served, headers=await sign_in("bob"))
     page = (await client.get("/posts/on-engines")).text
     assert "<script>" not in page
     assert "<img" not in page
@@ -72,13 +72,13 @@ async def test_hostile_comment_is_harmless(client, post, sign_in):
     assert "&lt;script&gt;" in page
 
 
-async def test_answer_stands_below_what_it_answers(client, ctx, author, post, sign_in):
+async def test_answer_stands_below_what_it_answers(client, ctx, author, post, sign_in, served):
     first = await comments.create(author, post.id, NewComment(content="First."))
     await comments.create(author, post.id, NewComment(content="Second."))
     bob = await sign_in("bob", Role.READER)
     form = await client.get(f"/comments/{first.id}/reply", headers=bob)
     assert "First." in form.text
-    answer = await client.post(f"/comments/{first.id}/reply", data={"content": "Answer."}, headers=bob)
+    answer = await client.post(f"/comments/{first.id}/reply", data={"content": "Answer."} | served, headers=bob)
     assert answer.status_code == 303
     assert (await rows(ctx))[2]["parent_id"] == first.id
     page = (await client.get("/posts/on-engines")).text
@@ -92,9 +92,9 @@ async def test_answer_asks_strangers_to_sign_in_and_comes_back_when_empty(client
     assert (await client.post(path, data={"content": ""}, headers=await sign_in("bob"))).status_code == 422
 
 
-async def test_author_edits_a_comment_and_others_cannot(client, ctx, post, sign_in):
+async def test_author_edits_a_comment_and_others_cannot(client, ctx, post, sign_in, served):
     bob, eve = await sign_in("bob", Role.READER), await sign_in("eve", Role.EDITOR)
-    await client.post("/posts/on-engines/comments", data={"content": "Frist."}, headers=bob)
+    await client.post("/posts/on-engines/comments", data={"content": "Frist."} | served, headers=bob)
     comment = (await rows(ctx))[0]
     path = f"/comments/{comment['id']}/edit"
     assert ">\nFrist.</textarea>" in (await client.get(path, headers=bob)).text
@@ -106,9 +106,9 @@ async def test_author_edits_a_comment_and_others_cannot(client, ctx, post, sign_
     assert '<span class="comment-edited">edited</span>' in (await client.get("/posts/on-engines")).text
 
 
-async def test_tools_are_offered_to_those_who_may_use_them(client, ctx, post, sign_in):
+async def test_tools_are_offered_to_those_who_may_use_them(client, ctx, post, sign_in, served):
     bob = await sign_in("bob", Role.READER)
-    await client.post("/posts/on-engines/comments", data={"content": "First."}, headers=bob)
+    await client.post("/posts/on-engines/comments", data={"content": "First."} | served, headers=bob)
     comment = (await rows(ctx))[0]["id"]
     people = [
         ({}, set()),
@@ -121,9 +121,9 @@ async def test_tools_are_offered_to_those_who_may_use_them(client, ctx, post, si
         assert set(re.findall(rf"/comments/{comment}/(edit|remove|restore)", page)) == offered
 
 
-async def test_removed_comment_leaves_only_a_note_where_it_was_answered(client, ctx, author, post, sign_in):
+async def test_removed_comment_leaves_only_a_note_where_it_was_answered(client, ctx, author, post, sign_in, served):
     bob, eve = await sign_in("bob", Role.READER), await sign_in("eve", Role.EDITOR)
-    await client.post("/posts/on-engines/comments", data={"content": "Rash words."}, headers=bob)
+    await client.post("/posts/on-engines/comments", data={"content": "Rash words."} | served, headers=bob)
     comment = (await rows(ctx))[0]["id"]
     await comments.create(author, post.id, NewComment(content="No harm done.", parent_id=comment))
     assert (await client.post(f"/comments/{comment}/remove", headers=await sign_in("cat"))).status_code == 403
@@ -138,9 +138,9 @@ async def test_removed_comment_leaves_only_a_note_where_it_was_answered(client, 
         assert "No harm done." in page
 
 
-async def test_moderator_brings_a_comment_back(client, ctx, post, sign_in):
+async def test_moderator_brings_a_comment_back(client, ctx, post, sign_in, served):
     bob, eve = await sign_in("bob", Role.READER), await sign_in("eve", Role.EDITOR)
-    await client.post("/posts/on-engines/comments", data={"content": "Rash words."}, headers=bob)
+    await client.post("/posts/on-engines/comments", data={"content": "Rash words."} | served, headers=bob)
     comment = (await rows(ctx))[0]["id"]
     await client.post(f"/comments/{comment}/remove", headers=eve)
     assert "This comment was removed" not in re.sub("<template.*?</template>", "", (await client.get("/posts/on-engines")).text)

@@ -1,0 +1,82 @@
+"""What follows when comments are written, held, let through or removed: the posts' counters, events, notices."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.domain import comment_rows, events, notices
+from blog.domain.context import Context
+from blog.domain.events import MODERATION, EventName
+from blog.domain.models import Comment
+from blog.domain.moderation import MOST_IN_RATE, RATE_SECONDS, Record
+from blog.schemas.comments import CommentStatus, Decision
+
+_c, _p = tables.comments.c, tables.posts.c
+Before = CommentStatus | None
+News = tuple[EventName, Sequence[str], Comment]
+
+
+async def record_of(ctx: Context, user_id: int) -> Record:
+    """What the rules of moderation ask about a writer; one query, by the index of their comments."""
+    own = sa.select(_c.created_at).where(_c.author_id == user_id)
+    newest = own.order_by(_c.id.desc()).limit(MOST_IN_RATE).subquery()
+    since = ctx.now - dt.timedelta(seconds=RATE_SECONDS)
+    recent = sa.select(sa.func.count()).select_from(newest).where(newest.c.created_at > since).scalar_subquery()
+    is_known = sa.exists(own.where(_c.status == CommentStatus.VISIBLE.value))
+    row = await ctx.db.fetch_one(sa.select(recent.label("recent"), is_known.label("is_known")))
+    return Record(row["is_known"], row["recent"]) if row else Record(False, 0)
+
+
+def decided(ctx: Context, decision: Decision) -> dict[str, Any]:
+    """The columns that a decision sets. Why a comment waited stays known after it was removed."""
+    if decision is Decision.VISIBLE:
+        return {"status": decision.value, "reason": None}
+    who = sa.literal(f"Removed by {ctx.signed_in().username}")
+    return {"status": decision.value, "reason": who + sa.func.coalesce(sa.literal(". ") + _c.reason, "")}
+
+
+async def tell(ctx: Context, before: Mapping[int, Before]) -> Sequence[Comment]:
+    """Count, write the events and the notices for changed comments; inside the transaction that changed them.
+
+    `before` holds the status that each had (None: it is new); the answer is the comments as they are now, oldest first.
+    """
+    comments = sorted((await comment_rows.by_ids(ctx.db, list(before))).values(), key=lambda comment: comment.id)
+    changed = [comment for comment in comments if comment.status is not before[comment.id]]
+    await _count(ctx, {comment.post_id for comment in changed})
+    await events.record_comments(ctx, [news for comment in comments for news in _news(before[comment.id], comment)])
+    await notices.tell(ctx, [comment.id for comment in changed if comment.status is not CommentStatus.REMOVED])
+    return comments
+
+
+async def _count(ctx: Context, post_ids: set[int]) -> None:
+    if not post_ids:
+        return
+    visible = sa.select(sa.func.count()).where(_c.post_id == _p.id, _c.status == CommentStatus.VISIBLE.value)
+    counted = tables.posts.update().where(_p.id.in_(post_ids))
+    await ctx.db.execute(counted.values(comments=visible.scalar_subquery()))
+
+
+def _news(before: Before, comment: Comment) -> list[News]:
+    """Who reads the post hears of what is seen there and nothing else; moderators of what begins and ends to wait."""
+    readers, moderators = [events.post_channel(comment.post_id)], [MODERATION]
+    held = (EventName.COMMENT_HELD, moderators, comment)
+    match before, comment.status:
+        case CommentStatus.VISIBLE, CommentStatus.VISIBLE:
+            return [(EventName.COMMENT_UPDATED, readers, comment)]
+        case CommentStatus.PENDING, CommentStatus.VISIBLE:
+            return [(EventName.COMMENT_CREATED, readers + moderators, comment)]
+        case _, CommentStatus.VISIBLE:
+            return [(EventName.COMMENT_CREATED, readers, comment)]
+        case CommentStatus.VISIBLE, CommentStatus.PENDING:
+            return [(EventName.COMMENT_REMOVED, readers, comment), held]
+        case _, CommentStatus.PENDING:
+            return [held]
+        case CommentStatus.VISIBLE, CommentStatus.REMOVED:
+            return [(EventName.COMMENT_REMOVED, readers, comment)]
+        case CommentStatus.PENDING, CommentStatus.REMOVED:
+            return [(EventName.COMMENT_REMOVED, moderators, comment)]
+        case _:
+            return []

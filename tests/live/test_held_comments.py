@@ -1,0 +1,96 @@
+"""What waits for a moderator is told to editors alone: live, by replay, and after it was let through."""
+
+import json
+
+import pytest
+
+from blog.schemas.accounts import Role
+from tests.live.test_feed import following, hear, say, subscribed, write
+
+LINKS = "hush " + " ".join(f"<https://{number}.example>" for number in range(4))
+
+
+@pytest.fixture
+async def people(bearer):
+    roles = {"rob": Role.READER, "ada": Role.AUTHOR, "edo": Role.EDITOR}
+    return {name: await bearer(name, role) for name, role in roles.items()}
+
+
+async def held(client, headers, post):
+    answer = await client.post(f"/api/v1/posts/{post['id']}/comments", json={"content": LINKS}, headers=headers)
+    assert answer.json()["status"] == "pending"
+    return f"/api/v1/comments/{answer.json()['id']}"
+
+
+async def test_readers_hear_nothing_until_it_is_let_through(client, people):
+    post = await write(client, people["ada"])
+    channel = f"post:{post['id']}"
+    async with following(client) as stranger, following(client, headers=people["ada"]) as ada:
+        for socket in (stranger, ada):
+            await subscribed(socket, channel)
+        comment = await held(client, people["rob"], post)
+        await client.patch(comment, json={"content": f"{LINKS} again"}, headers=people["rob"])
+        await client.patch(comment, json={"status": "visible"}, headers=people["edo"])
+        for socket in (stranger, ada):
+            event = await hear(socket)
+            assert (event["event"], event["channels"]) == ("comment.created", [channel])
+            assert event["data"]["comment"]["reason"] is None
+            assert event["data"]["post"]["comments"] == 1
+
+
+async def test_replay_does_not_tell_of_what_waits_or_waited_in_vain(client, people):
+    post = await write(client, people["ada"])
+    await held(client, people["rob"], post)
+    refused = await held(client, people["rob"], post)
+    await client.delete(refused, headers=people["edo"])
+    passed = (await client.post(f"/api/v1/posts/{post['id']}/comments", json={"content": "Fine."}, headers=people["rob"])).json()
+    await client.patch(f"/api/v1/comments/{passed['id']}", json={"content": LINKS}, headers=people["rob"])
+    async with following(client) as stranger:
+        answer = await subscribed(stranger, f"post:{post['id']}", after="earliest")
+        heard = [await hear(stranger) for _ in range(answer["replayed"])]
+    assert [event["event"] for event in heard] == ["post.published", "comment.removed"]
+    assert heard[1]["data"] == {
+        "comment": {"id": passed["id"], "post_id": post["id"]},
+        "post": {"id": post["id"], "slug": post["slug"], "comments": 0},
+    }
+    assert "hush" not in json.dumps(heard)
+
+
+async def test_editors_hear_what_begins_and_ends_to_wait(client, people):
+    post = await write(client, people["ada"])
+    async with following(client, headers=people["edo"]) as edo:
+        assert (await subscribed(edo, "moderation"))["type"] == "subscribed"
+        first, second = [await held(client, people["rob"], post) for _ in range(2)]
+        heard = [await hear(edo) for _ in range(2)]
+        assert "hush" in heard[0]["data"]["html"]
+        assert heard[0]["data"]["comment"]["reason"] == "It has 4 links; at most 3 pass"
+        await client.patch(first, json={"status": "visible"}, headers=people["ada"])
+        heard.append(await hear(edo))
+        await client.delete(second, headers=people["ada"])
+        heard.append(await hear(edo))
+    assert [event["event"] for event in heard] == ["comment.held", "comment.held", "comment.created", "comment.removed"]
+    assert {tuple(event["channels"]) for event in heard} == {("moderation",)}
+    async with following(client, headers=people["edo"]) as edo:
+        answer = await subscribed(edo, "moderation", after="earliest")
+        again = [(await hear(edo))["event"] for _ in range(answer["replayed"])]
+    assert again == ["comment.created", "comment.removed"], "what waits no more is told of as it is now"
+
+
+async def test_channel_of_moderators_is_closed_to_others(client, people):
+    for headers, status in (({}, 401), (people["rob"], 403), (people["ada"], 403)):
+        async with following(client, headers=headers) as socket:
+            answer = await subscribed(socket, "moderation")
+            assert (answer["type"], answer["status"]) == ("error", status)
+
+
+async def test_channel_of_moderators_does_not_pass_to_whom_a_socket_is_handed(client, people):
+    post = await write(client, people["ada"])
+    async with following(client, headers=people["edo"]) as socket:
+        await subscribed(socket, "moderation")
+        await subscribed(socket, "posts", id="b")
+        await say(socket, type="hello", token=people["rob"]["Authorization"].removeprefix("Bearer "))
+        assert (await hear(socket))["user"] == "rob"
+        await held(client, people["rob"], post)
+        await write(client, people["ada"], title="Later")
+        assert (await hear(socket))["event"] == "post.published"
+        assert (await subscribed(socket, "moderation", id="c"))["status"] == 403
