@@ -15,6 +15,7 @@ _DESIGN = 1  # to be raised with each change of the drawing: caches keep cards f
 _PAPER, _INK, _SOFT = "#fcfcfa", "#1d2123", "#575d60"
 _ACCENT = "#17614b"
 _LEFT, _WIDTH = 96, 1008
+_TITLE_SIZES, _SMALL = (84, 72, 62, 54), (34,)
 _MOST_BYTES = 16_000_000
 
 
@@ -84,12 +85,15 @@ def _drawn(card: Card) -> Image.Image:
     canvas = ImageDraw.Draw(image)
     accent = card.accent or _ACCENT
     canvas.rectangle((0, 0, 31, SIZE[1]), fill=accent)
-    blog = fit(card.blog, width=_WIDTH, sizes=(34,), height=48)
-    _write(canvas, blog, 72, _SOFT)
-    title = fit(card.title, width=_WIDTH, sizes=(84, 72, 62, 54), height=330)
+    title = fit(card.title, width=_WIDTH, sizes=_TITLE_SIZES, height=330)
+    if title.lines:
+        _write(canvas, fit(card.blog, width=_WIDTH, sizes=_SMALL, height=48), 72, _SOFT)
+    else:  # no font here has its script: boxes say less than the name of the blog
+        title = fit(card.blog, width=_WIDTH, sizes=_TITLE_SIZES, height=330)
     _write(canvas, title, 148, _INK, bold=True)
     canvas.rectangle((_LEFT, 500, _LEFT + 72, 505), fill=accent)
-    _write(canvas, fit(f"{card.authors} · {card.date}", width=_WIDTH, sizes=(34,), height=48), 532, _SOFT)
+    facts = fit(f"{card.authors} · {card.date}", width=_WIDTH, sizes=_SMALL, height=48)
+    _write(canvas, facts if facts.lines else fit(card.date, width=_WIDTH, sizes=_SMALL, height=48), 532, _SOFT)
     return image
 
 

@@ -25,7 +25,7 @@ _PLAIN = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
     | {"þ": "th", "Þ": "Th", "ð": "d", "\u0131": "i", "\u00d7": "x", "\u2022": "·"}
     | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")
-    | {"\u201a": ",", "\u201e": "”", "\u2032": "'", "\u2033": '"'}
+    | {"\u201a": ",", "\u201e": "“", "\u2032": "'", "\u2033": '"'}
 )
 _ELLIPSIS = "…"
 
@@ -66,10 +66,15 @@ def _showable(text: str) -> tuple[str, str]:
 
 
 def _shown(text: str, name: str) -> tuple[str, int, int]:
-    """What the font shows, how many letters of it are missing, how many characters were changed."""
+    """What the font shows, how many letters of it are missing, how many others were changed."""
     parts = [(char, _in_font(char, name)) for char in text]
-    shown = "".join(part for _, part in parts)
-    return shown, sum(not _has(name, char) for char in shown), sum(char != part for char, part in parts)
+    shown = " ".join("".join(part for _, part in parts).split())
+    changed = sum(char != part for char, part in parts if _is_letter(char))
+    return shown, sum(not _has(name, char) for char in shown), changed
+
+
+def _is_letter(char: str) -> bool:
+    return unicodedata.category(char)[0] in "LNP"  # also digits and punctuation; not marks, symbols (emoji) and controls
 
 
 def _in_font(char: str, name: str) -> str:
@@ -77,8 +82,7 @@ def _in_font(char: str, name: str) -> str:
         return char
     plain = unicodedata.normalize("NFKD", char).translate(_PLAIN)
     kept = "".join(part for part in plain if _has(name, part))
-    # Marks, symbols (emoji) and controls may go, a letter or digit may not.
-    return kept or (char if unicodedata.category(char)[0] in "LNP" else "")
+    return kept or (char if _is_letter(char) else "")
 
 
 @lru_cache(maxsize=8192)
