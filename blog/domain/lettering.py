@@ -135,6 +135,10 @@ def _broken(font: FreeTypeFont, word: str, width: int) -> Iterator[str]:
 
 
 def _cut(font: FreeTypeFont, text: str, width: int) -> str:
-    while text and font.getlength(text + _ELLIPSIS) > width:
-        text = text[:-1]
-    return text.rstrip(" ,;:-") + _ELLIPSIS
+    kept = text
+    while kept and font.getlength(kept + _ELLIPSIS) > width:
+        kept = kept[:-1]
+    words, _, rest = kept.rpartition(" ")
+    # After a whole word, unless the last one is no word: an address, or a script without spaces.
+    is_torn = rest and not text[len(kept) :].startswith(" ")
+    return (words if is_torn and len(words) > len(kept) // 2 else kept).rstrip(" ,;:-") + _ELLIPSIS

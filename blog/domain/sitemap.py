@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.domain import post_rows
+from blog.domain import events, post_rows
 from blog.domain.context import Context
+from blog.domain.events import Position
 from blog.errors import NotFound
 from blog.schemas.posts import PostStatus
 
@@ -19,6 +20,7 @@ MOST = 50_000
 FIXED = ("home", "archive", "tags")
 """The lists that every blog has; they change with the newest post."""
 _AT_ONCE = 1_000
+_LARGEST_ID = 2**63 - 1
 _p, _t, _u, _g = tables.posts.c, tables.tags.c, tables.users.c, tables.pages.c
 _pt, _pa = tables.post_tags.c, tables.post_authors.c
 _PUBLISHED = _p.status == PostStatus.PUBLISHED.value
@@ -48,6 +50,14 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Contents:
+    """Parts, and the place in the event log at which they were so: what changes them moves it or changes their numbers."""
+
+    parts: Sequence[Part]
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One address: `name` is a slug, tag or username, or one of `FIXED`; `changed_at` is when its page last changed."""
 
@@ -55,21 +65,26 @@ class Entry:
     changed_at: dt.datetime | None
 
 
-async def parts(ctx: Context) -> Sequence[Part]:
+async def contents(ctx: Context) -> Contents:
     """Every part that is not empty, from one state of the database."""
     async with ctx.db.snapshot():
-        return [await _fixed(ctx), *[part for kind in _KEYS for part in await _parts(ctx, _rows(kind), kind)]]
+        parts = [await _fixed(ctx), *[part for kind in _KEYS for part in await _parts(ctx, _rows(kind), kind)]]
+        return Contents(parts, await events.position(ctx.db))
 
 
-async def part(ctx: Context, kind: Kind, number: int) -> Part:
-    """One of them. Raises NotFound for one that would be empty."""
-    if kind is Kind.FIXED:
-        found = [await _fixed(ctx)] if number == 0 else []
-    else:
-        found = list(await _parts(ctx, _within(kind, number * MOST, (number + 1) * MOST), kind))
-    if not found:
+async def part(ctx: Context, kind: Kind, number: int) -> Contents:
+    """One part alone. Raises NotFound for one that would be empty."""
+    first, last = number * MOST, (number + 1) * MOST
+    parts: Sequence[Part] = []
+    async with ctx.db.snapshot():
+        if kind is Kind.FIXED and number == 0:
+            parts = [await _fixed(ctx)]
+        elif kind is not Kind.FIXED and last <= _LARGEST_ID:
+            parts = await _parts(ctx, _within(kind, first, last), kind)
+        position = await events.position(ctx.db)
+    if not parts:
         raise NotFound("There is no such sitemap")
-    return found[0]
+    return Contents(parts, position)
 
 
 async def entries(ctx: Context, part: Part) -> AsyncIterator[Sequence[Entry]]:

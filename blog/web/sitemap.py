@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from blog.domain import sitemap
 from blog.domain.context import Context
-from blog.domain.sitemap import Entry, Kind, Part
+from blog.domain.sitemap import Contents, Entry, Kind, Part
 from blog.errors import NotFound
 from blog.http.conditional import is_fresh
 from blog.http.context import fresh_context
@@ -35,9 +35,9 @@ class Sitemap(Endpoint):
     async def get(self, request: Request) -> Response:
         """Streamed, since it may have megabytes; 304 when nothing in it changed."""
         ctx, links = fresh_context(request), services(request).links
-        parts = await sitemap.parts(ctx)
-        is_whole = sum(part.entries for part in parts) <= sitemap.MOST
-        return _answer(request, parts, _urls(ctx, links, parts) if is_whole else _index(links, parts))
+        found = await sitemap.contents(ctx)
+        is_whole = sum(part.entries for part in found.parts) <= sitemap.MOST
+        return _answer(request, found, _urls(ctx, links, found.parts) if is_whole else _index(links, found.parts))
 
 
 class SitemapPart(Endpoint):
@@ -49,13 +49,12 @@ class SitemapPart(Endpoint):
         kind = request.path_params["kind"]
         if kind not in set(Kind):
             raise NotFound("There is no such sitemap")
-        part = await sitemap.part(ctx, Kind(kind), request.path_params["number"])
-        return _answer(request, [part], _urls(ctx, links, [part]))
+        found = await sitemap.part(ctx, Kind(kind), request.path_params["number"])
+        return _answer(request, found, _urls(ctx, links, found.parts))
 
 
-def _answer(request: Request, parts: Sequence[Part], content: AsyncIterator[str]) -> Response:
-    # Whatever changes a sitemap changes the number of entries in a part or its newest instant.
-    tag = f'W/"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
+def _answer(request: Request, found: Contents, content: AsyncIterator[str]) -> Response:
+    tag = f'W/"{hashlib.sha256(repr(found).encode()).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": _CACHING}
     if is_fresh(request, tag):
         return Response(status_code=304, headers=headers)
