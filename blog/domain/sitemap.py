@@ -19,7 +19,7 @@ MOST = 50_000
 """Addresses in one sitemap: more are not allowed (sitemaps.org)."""
 FIXED = ("home", "archive", "tags")
 """The lists that every blog has; they change with the newest post."""
-_AT_ONCE = 1_000
+_AT_ONCE = 500
 _LARGEST_ID = 2**63 - 1
 _p, _t, _u, _g = tables.posts.c, tables.tags.c, tables.users.c, tables.pages.c
 _pt, _pa = tables.post_tags.c, tables.post_authors.c
