@@ -47,6 +47,11 @@ class Site:
     choices: Choices
     developing: anyio.CapacityLimiter  # images take a core and much memory: few at a time
 
+    @property
+    def title(self) -> str:
+        """The title of the blog: as owners set it, else by the settings."""
+        return self.choices.preferences.title or self.settings.project_name
+
 
 @dataclass(frozen=True, slots=True)
 class Context:

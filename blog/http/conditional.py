@@ -1,6 +1,8 @@
-"""ETags of posts and the conditions that clients send with them (RFC 9110, section 13)."""
+"""ETags of posts, and the conditions that clients send with them (RFC 9110, section 13)."""
 
+import datetime as dt
 import re
+from email.utils import parsedate_to_datetime
 
 from starlette.requests import Request
 
@@ -18,7 +20,19 @@ def etag(post: Post) -> str:
 def is_fresh(request: Request, current: str) -> bool:
     """Has the client this very answer (`If-None-Match`)?"""
     sent = request.headers.get("if-none-match", "")
-    return sent.strip() == "*" or any(tag == current.strip('"') for _, tag in _TAG.findall(sent))
+    return sent.strip() == "*" or any(tag == current.removeprefix("W/").strip('"') for _, tag in _TAG.findall(sent))
+
+
+def is_unmodified(request: Request, modified: dt.datetime) -> bool:
+    """Has nothing changed since the instant that the client names (`If-Modified-Since`)? A tag that it sends goes before."""
+    sent = request.headers.get("if-modified-since")
+    if sent is None or "if-none-match" in request.headers:
+        return False
+    try:
+        since = parsedate_to_datetime(sent)
+    except ValueError:
+        return False
+    return since.tzinfo is not None and modified.replace(microsecond=0) <= since
 
 
 def versions_in(request: Request) -> frozenset[int] | None:

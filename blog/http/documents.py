@@ -1,17 +1,31 @@
-"""Documents that the code makes of itself: the same until the next start, so that clients need to fetch them once."""
+"""Documents that are the same for everybody: clients fetch them once, and ask again whether they still are as they were."""
 
+import datetime as dt
 import hashlib
+from email.utils import format_datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.http.conditional import is_fresh
+from blog.http.conditional import is_fresh, is_unmodified
 
 
-def as_document(request: Request, content: bytes, media_type: str) -> Response:
-    """The content, or 304 when the client has it; caches may keep it and ask again each time."""
+def as_document(
+    request: Request,
+    content: bytes,
+    media_type: str,
+    *,
+    caching: str = "no-cache",
+    modified: dt.datetime | None = None,
+) -> Response:
+    """The content, or 304 when the client has it; by default caches keep it and ask again each time.
+
+    The ETag is the digest of the content. `modified` is when anything in it last changed: it must never go back.
+    """
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    if is_fresh(request, tag):
+    headers = {"ETag": tag, "Cache-Control": caching}
+    if modified is not None:
+        headers["Last-Modified"] = format_datetime(modified, usegmt=True)
+    if is_fresh(request, tag) or (modified is not None and is_unmodified(request, modified)):
         return Response(status_code=304, headers=headers)
     return Response(content, 200, headers, media_type)

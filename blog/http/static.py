@@ -14,6 +14,8 @@ from blog.http.folders import folder
 from blog.http.services import services
 
 IMMUTABLE = "public, max-age=31536000, immutable"
+# Readers of feeds that run in a browser show our images on pages of theirs; all else stays with us.
+ON_OTHER_SITES = {"Cross-Origin-Resource-Policy": "cross-origin"}
 _MEDIA_NAME = re.compile(r"[0-9a-f]{64}\.(png|jpg|webp|gif|avif)")
 
 
@@ -41,6 +43,6 @@ class MediaFile(Endpoint):
             case None:
                 raise HTTPException(404)
             case Path():
-                return FileResponse(found, headers={"Cache-Control": IMMUTABLE})
+                return FileResponse(found, headers={"Cache-Control": IMMUTABLE, **ON_OTHER_SITES})
             case _:
                 return RedirectResponse(found, 307)

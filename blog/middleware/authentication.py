@@ -21,7 +21,9 @@ class Authentication(BaseHTTPMiddleware):
         ctx = fresh_context(request)
         request.state.identity = identity = await identify(request, ctx)
         response = await call_next(request)
-        if identity.renewed and "set-cookie" not in response.headers:
+        # A cookie on an answer that caches share would be handed to others.
+        is_shared = response.headers.get("cache-control", "").startswith("public")
+        if identity.renewed and not is_shared and "set-cookie" not in response.headers:
             set_cookie(response, ctx.site.settings, identity.renewed)
         if identity.actor is not None and "cache-control" not in response.headers:
             # It may be for this person alone, and nothing said otherwise: shared caches must not keep it for others.

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from blog.domain import accounts, policy, post_lists, post_page, tags
 from blog.domain.context import Context
@@ -17,9 +17,11 @@ from blog.http.context import context
 from blog.http.endpoint import Endpoint
 from blog.http.forms import Form
 from blog.http.paging import Key
-from blog.http.services import services
 from blog.schemas.lists import PostQuery
+from blog.schemas.posts import PostStatus
 from blog.web import comment_forms
+from blog.web.cards import card_url
+from blog.web.finding import structured_blog, structured_post
 from blog.web.redirects import here, moved
 from blog.web.rendering import invalid, page
 
@@ -39,6 +41,7 @@ class HomePage(Endpoint):
             older=older(request, front.page.next),
             is_first=after is None,
             live_cursor=front.position.cursor,
+            structured=structured_blog(request),
         )
 
 
@@ -113,19 +116,9 @@ class SearchPage(Endpoint):
         return page(request, "reading/search.html", form=form, posts=found)
 
 
-class Robots(Endpoint):
-    """/robots.txt — what crawlers should leave alone."""
-
-    async def get(self, request: Request) -> Response:
-        """Pages of forms and endless lists of search results are of no use to them."""
-        links = services(request).links
-        names = ("search", "login", "register", "write", "dashboard", "account")
-        lines = ["User-agent: *", *(f"Disallow: {links.path(f'web:{name}')}" for name in names)]
-        return PlainTextResponse("\n".join(lines) + "\n", headers={"Cache-Control": "public, max-age=3600"})
-
-
 def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> dict[str, Any]:
     """What the page of a post shows; also when it comes back with a comment that was refused."""
+    is_public = view.post.status is PostStatus.PUBLISHED
     return {
         "view": view,
         "post": view.post,
@@ -137,6 +130,8 @@ def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> d
         "more": older(request, view.next),
         "deepest": post_page.DEEPEST,
         "live_cursor": view.position.cursor,
+        "card": card_url(request, view.post) if is_public else None,
+        "structured": structured_post(request, view.post) if is_public else None,
     }
 
 

@@ -12,15 +12,20 @@ from blog.web.accounts import (
     SignOut,
 )
 from blog.web.administration import AdministrationPage, FlagSwitch
+from blog.web.cards import PostCard
 from blog.web.comments import CommentEditPage, CommentList, CommentRemovalPage, CommentRestoration, ReplyPage
+from blog.web.feeds import AuthorFeed, BlogFeed, SearchFeed, TagFeed
+from blog.web.finding import OEmbed, OpenSearch, Robots
 from blog.web.moderation import ModerationPage
 from blog.web.notices import NoticeList
-from blog.web.reading import ArchivePage, AuthorPage, HomePage, PostPage, Robots, SearchPage, TagListPage, TagPage
+from blog.web.reading import ArchivePage, AuthorPage, HomePage, PostPage, SearchPage, TagListPage, TagPage
+from blog.web.sitemap import Sitemap, SitemapPart
 from blog.web.writing import Dashboard, DeletePostPage, EditPostPage, WritePage
 
 routes = [
     Route("/", HomePage, name="home"),
     Route("/posts/{slug}", PostPage, name="post"),
+    Route("/posts/{slug}/card.png", PostCard, name="card"),
     Route("/posts/{slug}/edit", EditPostPage, name="post_edit"),
     Route("/posts/{slug}/delete", DeletePostPage, name="post_delete"),
     Route("/posts/{slug}/comments", CommentList, name="comment"),
@@ -31,10 +36,14 @@ routes = [
     Route("/moderation", ModerationPage, name="moderation"),
     Route("/notices", NoticeList, name="notices"),
     Route("/tags", TagListPage, name="tags"),
+    Route("/tags/{tag:path}/feed.{format:feed}", TagFeed, name="tag_feed"),
     Route("/tags/{tag:path}", TagPage, name="tag"),  # a tag may hold a slash
     Route("/authors/{username}", AuthorPage, name="author"),
+    Route("/authors/{username}/feed.{format:feed}", AuthorFeed, name="author_feed"),
     Route("/archive", ArchivePage, name="archive"),
     Route("/search", SearchPage, name="search"),
+    Route("/search/feed.{format:feed}", SearchFeed, name="search_feed"),
+    Route("/feed.{format:feed}", BlogFeed, name="feed"),
     Route("/register", RegistrationPage, name="register"),
     Route("/login", SignInPage, name="login"),
     Route("/logout", SignOut, name="logout"),
@@ -47,4 +56,8 @@ routes = [
     Route("/setup/{secret}", SetupPage, name="setup"),
     Route("/set-password/{secret}", SetPasswordPage, name="set_password"),
     Route("/robots.txt", Robots, name="robots"),
+    Route("/sitemap.xml", Sitemap, name="sitemap"),
+    Route("/sitemap-{kind}-{number:id}.xml", SitemapPart, name="sitemap_part"),
+    Route("/opensearch.xml", OpenSearch, name="opensearch"),
+    Route("/oembed", OEmbed, name="oembed"),
 ]

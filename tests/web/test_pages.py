@@ -53,7 +53,8 @@ async def test_every_page_is_whole(client, write, path):
     assert '<html lang="en">' in page
     assert '<a class="skip" href="#main">' in page
     assert "style=" not in page
-    assert re.findall(r"<script[^>]*>", page) == re.findall(r'<script type="module" src="[^"]*">', page)
+    scripts = re.findall(r"<script[^>]*>", page)
+    assert scripts == re.findall(r'<script type="(?:module" src="[^"]*|application/ld\+json)">', page)
 
 
 @pytest.mark.parametrize("path", PUBLIC)

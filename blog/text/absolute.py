@@ -1,0 +1,28 @@
+"""Addresses in sanitised HTML made absolute, for readers far from the page that it stands on."""
+
+import html
+import re
+from typing import Final
+from urllib.parse import urljoin
+
+# Sanitised HTML escapes `<` in text and `"` in values, so that a start tag, read from its beginning, ends where it seems to.
+_START_TAG: Final = re.compile(r'<[a-z][a-z0-9]*(?:\s+[^\s"=>]+(?:="[^"]*")?)*\s*>')
+_ATTRIBUTE: Final = re.compile(r'([^\s"=>]+)="([^"]*)"')
+_ADDRESSES: Final = frozenset({"href", "src"})
+
+
+def absolute(fragment: str, base: str) -> str:
+    """Return safe HTML (out of `render`) with each link and image absolute; `base` is the address of its page."""
+
+    def joined(attribute: re.Match[str]) -> str:
+        name, value = attribute.groups()
+        return f'{name}="{html.escape(_join(base, html.unescape(value)))}"' if name in _ADDRESSES else attribute[0]
+
+    return _START_TAG.sub(lambda tag: _ATTRIBUTE.sub(joined, tag[0]), fragment)
+
+
+def _join(base: str, address: str) -> str:
+    try:
+        return urljoin(base, address)
+    except ValueError:  # half a pair of brackets, as in "http://[": leads nowhere anyway
+        return address
