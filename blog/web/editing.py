@@ -47,9 +47,7 @@ class PostPreview(Endpoint):
     """/posts/{slug}/edit/preview — a post as it would be after saving."""
 
     async def post(self, request: Request) -> Response:
-        """As for a new post."""
-        if _is_json(request):
-            return await _fragment(request)
+        """The page of the form, as for a new post."""
         ctx, slug = context(request), request.path_params["slug"]
         form = await read_form(request)
         if ctx.actor is None:

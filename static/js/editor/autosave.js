@@ -14,12 +14,16 @@ export function autosave(editor, form) {
   const prefix = `blog:text:${user}:${place}:`;
   const key = prefix + Date.now().toString(36) + Math.random().toString(36).slice(2, 8);
   let onServer = "kept" in editor.dataset ? written(values(form)) : null;
-  let timer, since, running, trouble;
+  let timer, since, running, trouble, lastSaved = "";
 
   const isUnsaved = () => written(values(form)) !== onServer;
 
   function changed() {
-    if (!isUnsaved()) return remember(null);
+    if (!isUnsaved()) {
+      clearTimeout(timer);
+      remember(null);
+      return show(lastSaved);
+    }
     since ??= Date.now();
     const isKept = remember({ form: values(form), at: Date.now() });
     if (!user) show("Not saved: you are signed out");
@@ -28,6 +32,7 @@ export function autosave(editor, form) {
   }
 
   function remember(record) {
+    if (!user) return false;
     try {
       if (record) localStorage.setItem(key, JSON.stringify(record));
       else localStorage.removeItem(key);
@@ -71,7 +76,7 @@ export function autosave(editor, form) {
     remember(null);
     trouble?.remove?.();
     trouble = null;
-    show(id ? `Saved on the server ${clock(saved_at)}` : "");
+    show((lastSaved = id ? `Saved on the server ${clock(saved_at)}` : ""));
     return "saved";
   }
 

@@ -10,10 +10,9 @@ export function images(editor, area) {
   let underWay = 0;
 
   async function add(files) {
-    for (const file of files) {
-      const alt = await describe(file);
-      if (alt !== null) upload(file, alt);
-    }
+    const described = [];
+    for (const file of files) described.push([file, await describe(file)]);
+    for (const [file, alt] of described) if (alt !== null) upload(file, alt);
   }
 
   async function upload(file, alt) {

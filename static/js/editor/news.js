@@ -3,6 +3,7 @@
 const place = document.querySelector(".editor-news");
 
 export function say(words, { action, onAction, link } = {}) {
+  for (const old of [...place.children]) if (old.firstChild.data === words) old.remove();
   const line = document.createElement("p");
   line.append(words);
   if (link) {

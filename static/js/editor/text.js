@@ -11,7 +11,8 @@ export function replace(area, start, end, text) {
   area.focus({ preventScroll: true });
   area.setSelectionRange(start, end);
   if (start === end && !text) return;
-  if (document.execCommand(text ? "insertText" : "delete", false, text)) return;
+  const isHere = document.activeElement === area; // not while a dialog is open
+  if (isHere && document.execCommand(text ? "insertText" : "delete", false, text)) return;
   area.setRangeText(text, start, end, "end");
   area.dispatchEvent(new Event("input", { bubbles: true }));
 }

@@ -49,7 +49,8 @@ function isPressed(event, keys) {
 }
 
 export function isCommand(event) {
-  return event.ctrlKey !== event.metaKey && !event.altKey;
+  // On a Mac, Ctrl with a letter moves the caret.
+  return event[isMac ? "metaKey" : "ctrlKey"] && !event[isMac ? "ctrlKey" : "metaKey"] && !event.altKey;
 }
 
 function listShortcuts(tools) {
