@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import anyio.to_thread
 
+from blog.domain import policy
+from blog.domain.context import Context
 from blog.text.excerpt import excerpt
 from blog.text.markdown import RENDERER_VERSION, render
 from blog.text.plain import text_of
@@ -35,3 +37,9 @@ def typeset(title: str, content: str, tags: Sequence[str], summary: str | None =
 async def prepare(title: str, content: str, tags: Sequence[str], summary: str | None = None) -> Manuscript:
     """`typeset` in a thread, so that the event loop goes on."""
     return await anyio.to_thread.run_sync(typeset, title, content, tags, summary)
+
+
+async def preview(ctx: Context, content: str) -> str:
+    """The HTML that a text would have as a post; its ids are none of a page's own. Raises NotSignedIn, Forbidden."""
+    policy.require_writer(ctx)
+    return await anyio.to_thread.run_sync(render, content, "preview")

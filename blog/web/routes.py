@@ -14,12 +14,14 @@ from blog.web.accounts import (
 from blog.web.administration import AdministrationPage, FlagSwitch
 from blog.web.cards import PostCard
 from blog.web.comments import CommentEditPage, CommentList, CommentRemovalPage, CommentRestoration, ReplyPage
+from blog.web.editing import AutosaveDiscard, NewPostAutosave, NewPostPreview, PostAutosave, PostPreview
 from blog.web.feeds import AuthorFeed, BlogFeed, SearchFeed, TagFeed
 from blog.web.finding import OEmbed, OpenSearch, Robots
 from blog.web.moderation import ModerationPage
 from blog.web.notices import NoticeList
-from blog.web.reading import ArchivePage, AuthorPage, HomePage, PostPage, SearchPage, TagListPage, TagPage
+from blog.web.reading import ArchivePage, AuthorPage, HomePage, PostPage, Robots, SearchPage, TagListPage, TagPage
 from blog.web.sitemap import Sitemap, SitemapPart
+from blog.web.uploads import UploadsPage
 from blog.web.writing import Dashboard, DeletePostPage, EditPostPage, WritePage
 
 routes = [
@@ -27,6 +29,8 @@ routes = [
     Route("/posts/{slug}", PostPage, name="post"),
     Route("/posts/{slug}/card.png", PostCard, name="card"),
     Route("/posts/{slug}/edit", EditPostPage, name="post_edit"),
+    Route("/posts/{slug}/edit/preview", PostPreview, name="post_edit_preview"),
+    Route("/posts/{slug}/autosave", PostAutosave, name="post_autosave"),
     Route("/posts/{slug}/delete", DeletePostPage, name="post_delete"),
     Route("/posts/{slug}/comments", CommentList, name="comment"),
     Route("/comments/{id:id}/edit", CommentEditPage, name="comment_edit"),
@@ -50,6 +54,10 @@ routes = [
     Route("/account", AccountPage, name="account"),
     Route("/account/password", PasswordPage, name="account_password"),
     Route("/write", WritePage, name="write"),
+    Route("/write/preview", NewPostPreview, name="write_preview"),
+    Route("/write/autosave", NewPostAutosave, name="write_autosave"),
+    Route("/autosaves/{id:id}/discard", AutosaveDiscard, name="autosave_discard"),
+    Route("/uploads", UploadsPage, name="uploads"),
     Route("/dashboard", Dashboard, name="dashboard"),
     Route("/admin", AdministrationPage, name="admin"),
     Route("/admin/flags/{name}", FlagSwitch, name="flag"),

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain import policy, post_lists, posts
+from blog.domain import autosaves, policy, post_lists, posts
 from blog.domain.context import Actor
 from blog.domain.models import Post
 from blog.domain.post_lists import Wanted
@@ -16,11 +16,11 @@ from blog.http.endpoint import Endpoint
 from blog.http.forms import Form, read_form
 from blog.http.statuses import status_of
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
+from blog.web.editing import SESSION_OVER, autosave_in, resumed
 from blog.web.reading import cursor_in, older
 from blog.web.redirects import see_other
 from blog.web.rendering import invalid, page, refused
 
-_SESSION_OVER = "You are not signed in any more. Sign in in another window, then send this once more: nothing typed is lost."
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -28,9 +28,11 @@ class WritePage(Endpoint):
     """/write — a new post."""
 
     async def get(self, request: Request) -> Response:
-        """The empty form."""
-        policy.require_writer(context(request))
-        return page(request, "writing/write.html", form=Form({"status": PostStatus.PUBLISHED.value}))
+        """The empty form; with `?autosave=`, what was typed before and never saved."""
+        ctx = context(request)
+        policy.require_writer(ctx)
+        form, kept = await resumed(request, ctx, Form({"status": PostStatus.PUBLISHED.value}))
+        return page(request, "writing/write.html", form=form, kept=kept)
 
     async def post(self, request: Request) -> Response:
         """Write it; on to the post."""
@@ -43,6 +45,7 @@ class WritePage(Endpoint):
             post = await posts.create(ctx, new)
         except BlogError as error:
             return refused(request, "writing/write.html", form, error)
+        await autosaves.finish(ctx, autosave_in(form))
         return see_other(request, "web:post", slug=post.slug)
 
 
@@ -50,11 +53,12 @@ class EditPostPage(Endpoint):
     """/posts/{slug}/edit — change a post."""
 
     async def get(self, request: Request) -> Response:
-        """The form with the present text."""
+        """The form with the present text; with `?autosave=`, with what was typed before and never saved."""
         ctx = context(request)
         post = await posts.find(ctx, request.path_params["slug"])
         policy.require_edit(ctx, post)
-        return page(request, "writing/edit.html", form=_form_of(post), post=post, is_stale=False)
+        form, kept = await resumed(request, ctx, _form_of(post), post)
+        return page(request, "writing/edit.html", form=form, post=post, is_stale=False, kept=kept)
 
     async def post(self, request: Request) -> Response:
         """Save it, unless somebody else did since the form was opened: then the typed text comes back, 412."""
@@ -62,7 +66,7 @@ class EditPostPage(Endpoint):
         form = await read_form(request)
         if ctx.actor is None:
             # The draft itself is hidden from a stranger, but what was typed belongs to whoever typed it.
-            return refused(request, "writing/write.html", form, NotSignedIn(_SESSION_OVER), slug=request.path_params["slug"])
+            return refused(request, "writing/write.html", form, NotSignedIn(SESSION_OVER), slug=request.path_params["slug"])
         post = await posts.find(ctx, request.path_params["slug"])
         policy.require_edit(ctx, post)
         changes = _typed(form, PostChanges)
@@ -76,6 +80,7 @@ class EditPostPage(Endpoint):
             return page(request, "writing/edit.html", status_of(error), form=form, post=post, is_stale=True)
         except BlogError as error:
             return refused(request, "writing/edit.html", form, error, post=post, is_stale=False)
+        await autosaves.finish(ctx, autosave_in(form))
         return see_other(request, "web:post", slug=after.slug)
 
 
@@ -111,7 +116,8 @@ class Dashboard(Endpoint):
             found = await post_lists.page(ctx, _own(actor, status, after))
             sections.append({"status": status, "posts": found.items, "has_more": found.next is not None})
         more = older(request, found.next) if chosen else None
-        return page(request, "writing/dashboard.html", sections=sections, chosen=chosen, older=more)
+        unfinished = [] if chosen else await autosaves.newest(ctx)
+        return page(request, "writing/dashboard.html", sections=sections, chosen=chosen, older=more, unfinished=unfinished)
 
 
 def _own(actor: Actor, status: PostStatus, after: tuple[str, int] | None) -> Wanted:
@@ -132,6 +138,7 @@ def _typed(form: Form, model: type[M]) -> M | None:
         "slug": typed.get("slug", "").strip() or None,
         "publish_at": f"{moment}Z" if moment else None,
         "version": None,
+        "autosave": None,
     }
     return form.parse(model, **changed)
 

@@ -1,0 +1,31 @@
+// The fields of a form as an object, and back.
+
+const KEPT_HIDDEN = new Set(["autosave", "version", "publish_at"]);
+
+export function values(form) {
+  return Object.fromEntries(new FormData(form));
+}
+
+// What the writer wrote: without what the form itself keeps account of.
+export function written(values) {
+  const { autosave, version, ...rest } = values;
+  return JSON.stringify(Object.entries(rest).filter(([, value]) => value).sort());
+}
+
+export function fill(form, values) {
+  for (const field of form.elements) {
+    if (!(field.name in values)) continue;
+    if (field.type === "radio" || field.type === "checkbox") field.checked = field.value === values[field.name];
+    else if (field.type !== "hidden" || KEPT_HIDDEN.has(field.name)) field.value = values[field.name];
+  }
+  form.dispatchEvent(new CustomEvent("filled"));
+  form.dispatchEvent(new Event("input"));
+}
+
+export function clock(moment) {
+  const at = new Date(moment);
+  const isToday = at.toDateString() === new Date().toDateString();
+  return isToday
+    ? at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })
+    : at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+}

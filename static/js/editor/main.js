@@ -1,0 +1,70 @@
+// The form of a post, made comfortable. Without these files it is a form like any other.
+
+import { autosave } from "./autosave.js";
+import { images } from "./images.js";
+import { say } from "./news.js";
+import { preview } from "./preview.js";
+import { schedule } from "./schedule.js";
+import { completeTags } from "./tags.js";
+import { isCommand, toolbar } from "./toolbar.js";
+
+const WORDS_A_MINUTE = 230;
+
+const editor = document.getElementById("editor");
+const form = editor.closest("form");
+const area = form.elements.content;
+const button = form.querySelector("button.save");
+
+for (const hidden of editor.querySelectorAll(".editor-bar, .editor-foot")) hidden.hidden = false;
+for (const plain of form.querySelectorAll(".editor-images, .preview-button")) plain.hidden = true;
+for (const time of document.querySelectorAll("time[data-local-time]")) {
+  time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "long", timeStyle: "short" });
+}
+
+schedule(form, button, "published" in editor.dataset);
+const pictures = images(editor, area);
+toolbar(editor, area, { image: pictures.choose });
+preview(editor, form, area);
+completeTags(form.elements.tags, editor.dataset.tags);
+const keeper = autosave(editor, form);
+
+const count = editor.querySelector(".editor-count");
+function countWords() {
+  const words = area.value.match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}'’_-]*/gu)?.length ?? 0;
+  const minutes = Math.max(1, Math.round(words / WORDS_A_MINUTE));
+  count.textContent = `${words.toLocaleString()} ${words === 1 ? "word" : "words"} · ${minutes} min to read`;
+}
+form.addEventListener("input", countWords);
+countWords();
+
+// Saving
+
+let isLeaving = false;
+form.addEventListener("submit", async (event) => {
+  if (isLeaving) return;
+  if (pictures.isBusy()) {
+    event.preventDefault();
+    say("An image is still on its way: save again when it is there.");
+    return;
+  }
+  if (keeper.isUnsaved()) {
+    // The text is safe on the server before the page is left, and it is certain that the server is there.
+    event.preventDefault();
+    const outcome = await keeper.save();
+    if (outcome === "offline") return void say("The post was not saved: the server cannot be reached. Try again in a moment.");
+    if (outcome === "signed-out") return;
+    isLeaving = true;
+    form.requestSubmit(button);
+  }
+  isLeaving = true;
+});
+addEventListener("pageshow", () => (isLeaving = false));
+addEventListener("beforeunload", (event) => {
+  if (!isLeaving && keeper.isUnsaved()) event.preventDefault();
+});
+document.addEventListener("keydown", (event) => {
+  if (!isCommand(event) || document.querySelector("dialog[open]")) return;
+  if (event.key.toLowerCase() !== "s" && !(event.key === "Enter" && form.contains(event.target))) return;
+  event.preventDefault();
+  form.requestSubmit(button);
+});
