@@ -37,18 +37,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Lines that stand together, each a list of its pieces without line ends; `is_changed` tells of some of them.
-
-    `folded` is how many lines stand between this stretch and the one before it; they are in `hidden`.
-    """
+    """Lines that stand together, each a list of its pieces without line ends, and the unchanged ones `hidden` before them."""
 
     lines: Sequence[Sequence[Piece]]
     hidden: Sequence[Sequence[Piece]]
-
-    @property
-    def folded(self) -> int:
-        """How many unchanged lines come before."""
-        return len(self.hidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +69,16 @@ def volume(old: str, new: str) -> Volume:
     """How many words were added and removed, in time that grows with the length."""
     before, after = Counter(_WORD.findall(old)), Counter(_WORD.findall(new))
     return Volume((after - before).total(), (before - after).total())
+
+
+def diff_items(old: Sequence[str], new: Sequence[str]) -> list[Piece]:
+    """The same for short lists, such as tags: each item a piece of its own."""
+    pieces: list[Piece] = []
+    for match, i, j in _steps(matches(old, new), len(old), len(new)):
+        pieces += (Piece(Kind.DELETED, item) for item in old[i : match.old])
+        pieces += (Piece(Kind.INSERTED, item) for item in new[j : match.new])
+        pieces += (Piece(Kind.KEPT, item) for item in old[match.old : match.old + match.size])
+    return pieces
 
 
 def lines(pieces: Sequence[Piece]) -> list[list[Piece]]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from blog.text.diff import CONTEXT, Kind, Piece, Volume, diff, folded, lines, volume
+from blog.text.diff import CONTEXT, Kind, Piece, Volume, diff, diff_items, folded, lines, volume
 from blog.text.matching import matches
 
 WORDS = st.text(alphabet="ab '’-,.\n\t\r\u2028é日", max_size=60)
@@ -85,6 +85,11 @@ def test_words_are_what_changes(old, new, shown):
     assert marked(old, new) == shown
 
 
+def test_items_of_a_list_change_whole():
+    kept, deleted, inserted = Kind.KEPT, Kind.DELETED, Kind.INSERTED
+    assert diff_items(["a b", "c"], ["a b", "d"]) == [Piece(kept, "a b"), Piece(deleted, "c"), Piece(inserted, "d")]
+
+
 def test_lines_show_what_became_of_their_ends():
     kept, deleted, inserted = Kind.KEPT, Kind.DELETED, Kind.INSERTED
     assert lines(diff("a\nb\n", "a\nb\n")) == [[Piece(kept, "a")], [Piece(kept, "b")]]
@@ -102,11 +107,11 @@ def test_long_unchanged_stretches_are_folded_and_none_is_lost():
     new[20], new[25], new[70] = "twenty", "twenty-five", "seventy"
     shown = lines(diff("\n".join(old), "\n".join(new)))
     stretches = folded(shown)
-    assert [(stretch.folded, len(stretch.lines)) for stretch in stretches] == [
+    assert [(len(stretch.hidden), len(stretch.lines)) for stretch in stretches] == [
         (20 - CONTEXT, 6 + 2 * CONTEXT), (70 - CONTEXT - 26 - CONTEXT, 1 + 2 * CONTEXT), (29 - CONTEXT, 0),
     ]  # fmt: skip
     assert [line for stretch in stretches for line in (*stretch.hidden, *stretch.lines)] == shown
-    assert [stretch.folded for stretch in folded(lines(diff("a\nb", "a\nb")))] == [2]
+    assert [len(stretch.hidden) for stretch in folded(lines(diff("a\nb", "a\nb")))] == [2]
     assert folded([]) == []
 
 
