@@ -117,3 +117,11 @@ def require_edit(ctx: Context, post: Post | None) -> Post:
     if not may_edit(actor, seen):
         raise Forbidden("Only its authors and editors can change this post")
     return seen
+
+
+def require_undelete(ctx: Context, post: Post | None) -> Post:
+    """The deleted post, if the actor may bring it back. Raises NotSignedIn or NotFound: to others it is gone."""
+    actor = ctx.signed_in(Scope.POSTS_WRITE)
+    if post is None or not may_edit(actor, post):
+        raise NotFound("There is no such post among those that were deleted")
+    return post

@@ -19,6 +19,8 @@ from blog.schemas.posts import PostStatus
 _p = tables.posts.c
 PAGE = 20
 BEST = 50
+KEPT = dt.timedelta(days=30)
+"""How long deleted posts are listed."""
 Key = tuple[str, int]
 
 
@@ -51,6 +53,16 @@ class ArchiveEntry:
     slug: str
     title: str
     published_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedPost:
+    """One line of the list of deleted posts."""
+
+    id: int
+    title: str
+    status: PostStatus
+    deleted_at: dt.datetime
 
 
 async def front(ctx: Context, wanted: Wanted) -> Front:
@@ -93,6 +105,19 @@ async def archive(ctx: Context) -> Sequence[ArchiveEntry]:
     query = post_rows.select(_p.slug, _p.title, _p.published_at).where(_p.status == PostStatus.PUBLISHED.value)
     rows = await ctx.db.fetch_all(query.order_by(_p.published_at.desc(), _p.id.desc()))
     return [ArchiveEntry(row["slug"], row["title"], row["published_at"]) for row in rows]
+
+
+async def deleted(ctx: Context) -> Sequence[DeletedPost]:
+    """The actor's own posts that were deleted in the last 30 days, the last one first, at most 50. Raises NotSignedIn."""
+    actor = ctx.signed_in()
+    query = (
+        sa.select(_p.id, _p.title, _p.status, _p.deleted_at)
+        .where(_p.deleted_at > ctx.now - KEPT, _written_by(actor.username))
+        .order_by(_p.deleted_at.desc(), _p.id.desc())
+        .limit(BEST)
+    )
+    rows = await ctx.db.fetch_all(query)
+    return [DeletedPost(row["id"], row["title"], PostStatus(row["status"]), row["deleted_at"]) for row in rows]
 
 
 def _filters(db: Database, wanted: Wanted) -> Sequence[sa.ColumnElement[bool]]:

@@ -39,6 +39,12 @@ async def one(db: Database, *conditions: sa.ColumnElement[bool]) -> Post | None:
     return posts[0] if posts else None
 
 
+async def deleted(db: Database, post_id: int) -> Post | None:
+    """The post, in full, if it is deleted."""
+    posts = await load(db, sa.select(*FULL).where(_p.id == post_id, _p.deleted_at.is_not(None)))
+    return posts[0] if posts else None
+
+
 async def _bylines(db: Database, ids: Sequence[int]) -> dict[int, tuple[Byline, ...]]:
     links, users = tables.post_authors.c, tables.users.c
     query = (

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import anyio.to_thread
 import sqlalchemy as sa
 
 from blog.db import search, tables
@@ -16,6 +17,7 @@ from blog.domain.manuscripts import Manuscript
 from blog.domain.models import Post
 from blog.errors import Conflict, FieldError, InvalidInput, NotFound, StaleVersion
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
+from blog.text.plain import text_of
 
 _p = tables.posts.c
 _ROUNDS = 20
@@ -179,27 +181,59 @@ async def delete(ctx: Context, post_id: int, *, if_match: Versions = None) -> No
             await events.record_post(ctx, EventName.POST_DELETED, post)
 
 
-async def publish_due(ctx: Context) -> int:
-    """Publish the scheduled posts whose time has come; the number of them. In whichever worker asks first, once."""
-    due = (_p.status == PostStatus.SCHEDULED.value) & (_p.publish_at <= ctx.now)
-    if await ctx.db.fetch_val(post_rows.select(_p.id).where(due).limit(1)) is None:
-        return 0
+async def deleted(ctx: Context, post_id: int) -> Post:
+    """A deleted post, for those who may bring it back. Raises NotSignedIn, NotFound."""
+    return policy.require_undelete(ctx, await post_rows.deleted(ctx.db, post_id))
+
+
+async def undelete(ctx: Context, post_id: int) -> Post:
+    """Bring a deleted post back as it was, at its own address. Raises NotSignedIn, NotFound, Conflict (just changed)."""
+    seen = await deleted(ctx, post_id)
+    body = await anyio.to_thread.run_sync(text_of, seen.html)
     async with ctx.db.transaction():
-        posts = await post_rows.load(ctx.db, post_rows.select(*post_rows.FULL).where(due).order_by(_p.publish_at, _p.id))
-        for post in posts:
-            await ctx.db.execute(
-                tables.posts.update()
-                .where(_p.id == post.id)
-                .values(
-                    status=PostStatus.PUBLISHED.value,
-                    publish_at=None,
-                    published_at=post.publish_at,
-                    version=post.version + 1,
-                    updated_at=ctx.now,
-                )
-            )
-            await events.record_post(ctx, EventName.POST_PUBLISHED, await _keep_version(ctx, post.id))
-    return len(posts)
+        post = await deleted(ctx, post_id)
+        if post.version != seen.version:
+            raise Conflict("Somebody else brought this post back at the same moment: try again")
+        await ctx.db.execute(tables.posts.update().where(_p.id == post_id).values(deleted_at=None))
+        await search.index(ctx.db, post_id, title=post.title, tags=" ".join(post.tags), body=body)
+        if post.status is PostStatus.PUBLISHED:
+            await events.record_post(ctx, EventName.POST_PUBLISHED, post)
+    return post
+
+
+async def publish_due(ctx: Context) -> int:
+    """Publish the scheduled posts whose time has come, the earliest first; the number of them. Several workers may ask."""
+    ids = await ctx.db.fetch_all(post_rows.select(_p.id).where(_is_due(ctx)).order_by(_p.publish_at, _p.id))
+    count, failures = 0, []
+    for row in ids:
+        try:
+            count += await _publish_one(ctx, row["id"])
+        except Exception as error:  # one that cannot be published keeps no other from its time
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return count
+
+
+async def _publish_one(ctx: Context, post_id: int) -> int:
+    """1, or 0 when another worker was first, or the post was changed or deleted meanwhile."""
+    this = (_p.id == post_id) & _is_due(ctx) & _p.deleted_at.is_(None)
+    values = {
+        "status": PostStatus.PUBLISHED.value,
+        "published_at": _p.publish_at,
+        "publish_at": None,
+        "version": _p.version + 1,
+        "updated_at": ctx.now,
+    }
+    async with ctx.db.transaction():
+        if not await ctx.db.execute(tables.posts.update().where(this).values(values)):
+            return 0
+        await events.record_post(ctx, EventName.POST_PUBLISHED, await _keep_version(ctx, post_id))
+    return 1
+
+
+def _is_due(ctx: Context) -> sa.ColumnElement[bool]:
+    return (_p.status == PostStatus.SCHEDULED.value) & (_p.publish_at <= ctx.now)
 
 
 async def _keep_version(ctx: Context, post_id: int) -> Post:

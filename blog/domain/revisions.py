@@ -34,6 +34,17 @@ async def get(ctx: Context, post_id: int, version: int) -> Revision:
     return _revision(row)
 
 
+async def both(ctx: Context, post_id: int, older: int, newer: int) -> tuple[Revision, Revision]:
+    """Two versions. Raises NotSignedIn, NotFound, Forbidden."""
+    await _require_edit(ctx, post_id)
+    rows = await ctx.db.fetch_all(_select().where(_r.post_id == post_id, _r.version.in_([older, newer])))
+    found = {row["version"]: _revision(row) for row in rows}
+    for version in (older, newer):
+        if version not in found:
+            raise NotFound(f"This post has no version {version}")
+    return found[older], found[newer]
+
+
 async def restore(ctx: Context, post_id: int, version: int, *, if_match: Versions = None) -> Post:
     """Write an old version's title, text and tags anew, as the next version. Raises as `get` and `posts.edit` do."""
     old = await get(ctx, post_id, version)

@@ -53,7 +53,7 @@ class PostPreview(Endpoint):
         if ctx.actor is None:
             return refused(request, "writing/write.html", form, NotSignedIn(SESSION_OVER), slug=slug)
         post = policy.require_edit(ctx, await posts.find(ctx, slug))
-        return await _preview_page(request, ctx, form, "writing/edit.html", post=post, is_stale=False)
+        return await _preview_page(request, ctx, form, "writing/edit.html", post=post, others=())
 
 
 class NewPostAutosave(Endpoint):

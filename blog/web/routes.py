@@ -17,10 +17,14 @@ from blog.web.comments import CommentEditPage, CommentList, CommentRemovalPage, 
 from blog.web.editing import AutosaveDiscard, NewPostAutosave, NewPostPreview, PostAutosave, PostPreview
 from blog.web.feeds import AuthorFeed, BlogFeed, SearchFeed, TagFeed
 from blog.web.finding import OEmbed, OpenSearch, Robots
+from blog.web.history import ComparisonPage, HistoryPage, VersionPage, VersionRestoration
 from blog.web.moderation import ModerationPage
 from blog.web.notices import NoticeList
-from blog.web.reading import ArchivePage, AuthorPage, HomePage, PostPage, Robots, SearchPage, TagListPage, TagPage
+from blog.web.presence import PostEditing
+from blog.web.previews import PreviewList, PreviewPage, PreviewRevocation
+from blog.web.reading import ArchivePage, AuthorPage, HomePage, PostPage, SearchPage, TagListPage, TagPage
 from blog.web.sitemap import Sitemap, SitemapPart
+from blog.web.states import PostState, PostUndeletion
 from blog.web.uploads import UploadsPage
 from blog.web.writing import Dashboard, DeletePostPage, EditPostPage, WritePage
 
@@ -33,6 +37,16 @@ routes = [
     Route("/posts/{slug}/autosave", PostAutosave, name="post_autosave"),
     Route("/posts/{slug}/delete", DeletePostPage, name="post_delete"),
     Route("/posts/{slug}/comments", CommentList, name="comment"),
+    Route("/posts/{slug}/editing", PostEditing, name="post_editing"),
+    Route("/posts/{slug}/history", HistoryPage, name="post_history"),
+    Route("/posts/{slug}/history/diff", ComparisonPage, name="post_diff"),
+    Route("/posts/{slug}/history/{version:id}", VersionPage, name="post_version"),
+    Route("/posts/{slug}/history/{version:id}/restore", VersionRestoration, name="post_restore"),
+    Route("/posts/{slug}/previews", PreviewList, name="post_previews"),
+    Route("/posts/{slug}/previews/{id:id}/revoke", PreviewRevocation, name="preview_revoke"),
+    Route("/posts/{slug}/state", PostState, name="post_state"),
+    Route("/posts/{id:id}/undelete", PostUndeletion, name="post_undelete"),
+    Route("/preview/{secret}", PreviewPage, name="preview"),
     Route("/comments/{id:id}/edit", CommentEditPage, name="comment_edit"),
     Route("/comments/{id:id}/reply", ReplyPage, name="comment_reply"),
     Route("/comments/{id:id}/remove", CommentRemovalPage, name="comment_remove"),

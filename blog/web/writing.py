@@ -4,23 +4,31 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
-from blog.domain import autosaves, policy, post_lists, posts
-from blog.domain.context import Actor
+from blog.domain import autosaves, policy, post_lists, posts, presence
+from blog.domain.context import Actor, Context
+from blog.domain.differences import side_of
 from blog.domain.models import Post
 from blog.domain.post_lists import Wanted
-from blog.errors import BlogError, NotSignedIn, StaleVersion
+from blog.errors import BlogError, NotFound, NotSignedIn, StaleVersion
 from blog.http.context import context
 from blog.http.endpoint import Endpoint
 from blog.http.forms import Form, read_form
+from blog.http.services import services
 from blog.http.statuses import status_of
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
+from blog.web.conflicts import conflict_page, form_of
 from blog.web.editing import SESSION_OVER, autosave_in, resumed
+from blog.web.history import editable, number_in
 from blog.web.reading import cursor_in, older
 from blog.web.redirects import see_other
 from blog.web.rendering import invalid, page, refused
 
+_POST_GONE = (
+    "This post was deleted while you were writing, or is not yours to change any more. What you typed is kept below: save it as "
+    "a new post, or look on your dashboard whether the deletion can be undone."
+)
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -53,34 +61,37 @@ class EditPostPage(Endpoint):
     """/posts/{slug}/edit — change a post."""
 
     async def get(self, request: Request) -> Response:
-        """The form with the present text; with `?autosave=`, with what was typed before and never saved."""
+        """The form with the present text, and who else has it open; with `?autosave=`, with what was typed and never saved."""
         ctx = context(request)
-        post = await posts.find(ctx, request.path_params["slug"])
-        policy.require_edit(ctx, post)
+        post = await editable(ctx, request)
         form, kept = await resumed(request, ctx, _form_of(post), post)
-        return page(request, "writing/edit.html", form=form, post=post, is_stale=False, kept=kept)
+        others = (await presence.enter(ctx, post.id)).others
+        return page(request, "writing/edit.html", form=form, post=post, others=others, kept=kept)
 
     async def post(self, request: Request) -> Response:
-        """Save it, unless somebody else did since the form was opened: then the typed text comes back, 412."""
+        """Save it, unless somebody else did since the form was opened: then both texts are shown, 412."""
         ctx = context(request)
         form = await read_form(request)
         if ctx.actor is None:
             # The draft itself is hidden from a stranger, but what was typed belongs to whoever typed it.
             return refused(request, "writing/write.html", form, NotSignedIn(SESSION_OVER), slug=request.path_params["slug"])
-        post = await posts.find(ctx, request.path_params["slug"])
-        policy.require_edit(ctx, post)
+        try:
+            post = await editable(ctx, request)
+        except BlogError as error:
+            return _kept(request, form, error)
         changes = _typed(form, PostChanges)
         if changes is None:
-            return invalid(request, "writing/edit.html", form, post=post, is_stale=False)
+            return invalid(request, "writing/edit.html", form, post=post, others=())
         try:
-            after = await posts.edit(ctx, post.id, changes, if_match={_version(form)})
-        except StaleVersion as error:
-            # Who has read the warning may decide to replace the newer text.
-            form.values["version"] = str(post.version)
-            return page(request, "writing/edit.html", status_of(error), form=form, post=post, is_stale=True)
+            after = await posts.edit(ctx, post.id, changes, if_match={number_in(form.value("version"))})
+        except StaleVersion:
+            return await conflict_page(request, ctx, form, await posts.get(ctx, post.id), changes)
+        except NotFound as error:
+            return _kept(request, form, error)
         except BlogError as error:
-            return refused(request, "writing/edit.html", form, error, post=post, is_stale=False)
+            return refused(request, "writing/edit.html", form, error, post=post, others=())
         await autosaves.finish(ctx, autosave_in(form))
+        await presence.leave(ctx, post.id)
         return see_other(request, "web:post", slug=after.slug)
 
 
@@ -95,11 +106,11 @@ class DeletePostPage(Endpoint):
         return page(request, "writing/delete.html", post=post)
 
     async def post(self, request: Request) -> Response:
-        """Delete it; on to the dashboard."""
+        """Delete it; on to the dashboard, which offers to undo it."""
         ctx = context(request)
         post = await posts.find(ctx, request.path_params["slug"])
         await posts.delete(ctx, post.id)
-        return see_other(request, "web:dashboard")
+        return RedirectResponse(f"{services(request).links.path('web:dashboard')}?deleted={post.id}", 303)
 
 
 class Dashboard(Endpoint):
@@ -115,9 +126,15 @@ class Dashboard(Endpoint):
         for status in [chosen] if chosen else [PostStatus.DRAFT, PostStatus.SCHEDULED, PostStatus.PUBLISHED]:
             found = await post_lists.page(ctx, _own(actor, status, after))
             sections.append({"status": status, "posts": found.items, "has_more": found.next is not None})
-        more = older(request, found.next) if chosen else None
-        unfinished = [] if chosen else await autosaves.newest(ctx)
-        return page(request, "writing/dashboard.html", sections=sections, chosen=chosen, older=more, unfinished=unfinished)
+        values: dict[str, Any] = {
+            "sections": sections,
+            "chosen": chosen,
+            "older": older(request, found.next) if chosen else None,
+            "unfinished": [] if chosen else await autosaves.newest(ctx),
+            "deleted": [] if chosen else await post_lists.deleted(ctx),
+            "undo": await _just_deleted(ctx, request),
+        }
+        return page(request, "writing/dashboard.html", **values)
 
 
 def _own(actor: Actor, status: PostStatus, after: tuple[str, int] | None) -> Wanted:
@@ -143,22 +160,22 @@ def _typed(form: Form, model: type[M]) -> M | None:
     return form.parse(model, **changed)
 
 
-def _version(form: Form) -> int:
-    """The version that the writer began with. What is no number is no version: 0 is always stale."""
-    sent = form.value("version")
-    return int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 10 else 0
+def _kept(request: Request, form: Form, error: BlogError) -> Response:
+    """What was typed for a post that is not there any more, or not the writer's: they may save it as a post of its own."""
+    form.values |= {"slug": "", "version": ""}
+    form.refuse(NotFound(_POST_GONE) if isinstance(error, NotFound) else error)
+    return page(request, "writing/write.html", status_of(error), form=form)
 
 
 def _form_of(post: Post) -> Form:
-    return Form(
-        {
-            "title": post.title,
-            "content": post.content,
-            "tags": ", ".join(post.tags),
-            "slug": post.slug,
-            "status": post.status.value,
-            "publish_at": f"{post.publish_at:%Y-%m-%dT%H:%M}" if post.publish_at else "",
-            "comments_open": "true" if post.comments_open else "false",
-            "version": str(post.version),
-        }
-    )
+    form = form_of(side_of(post), post.version)
+    form.values["comments_open"] = "true" if post.comments_open else "false"
+    return form
+
+
+async def _just_deleted(ctx: Context, request: Request) -> Post | None:
+    """The post whose deletion led here, as long as it can be undone."""
+    try:
+        return await posts.deleted(ctx, number_in(request.query_params.get("deleted", "")))
+    except NotFound:
+        return None

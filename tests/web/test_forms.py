@@ -182,8 +182,8 @@ async def test_stale_form_comes_back_with_the_typed_text_and_may_be_sent_again(c
     await posts.edit(author, post.id, PostChanges(content="Theirs."))
     answer = await client.post("/posts/on-engines/edit", data=sent, headers=eve)
     assert answer.status_code == 412
-    assert "Somebody saved a newer version while you were writing" in answer.text
-    assert '<a href="/posts/on-engines" target="_blank"' in answer.text
+    assert "ada saved a newer version while you were writing" in answer.text
+    assert '<a href="/posts/on-engines/history" target="_blank"' in answer.text
     assert value(answer.text, "content") == "Mine."
     assert (await posts.find(ctx, "on-engines")).content == "Theirs."
     again = await client.post("/posts/on-engines/edit", data=sent | {"version": value(answer.text, "version")}, headers=eve)
@@ -236,7 +236,7 @@ async def test_post_is_deleted_after_a_second_question(client, ctx, write, sign_
     assert "will disappear for everybody" in question.text
     assert (await client.get("/posts/on-engines")).status_code == 200, "asking deletes nothing"
     answer = await client.post("/posts/on-engines/delete", headers=eve)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard?deleted=1")
     assert (await client.get("/posts/on-engines")).status_code == 404
     assert (await stored(ctx))[0]["deleted_at"] is not None
 
