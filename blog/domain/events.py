@@ -29,6 +29,10 @@ class EventName(StrEnum):
     COMMENT_REMOVED = "comment.removed"
 
 
+COMMENTS = "comments"
+"""The channel of all comments, for pages that show how many there are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One row of the log."""
@@ -75,7 +79,7 @@ async def record_post(ctx: Context, name: EventName, post: Post, before: Post | 
 async def record_comment(ctx: Context, name: EventName, comment: Comment) -> None:
     """Tell of a comment; call it inside the transaction that changed it."""
     data = {"comment": {"id": comment.id, "post_id": comment.post_id}}
-    await _record(ctx, name, [post_channel(comment.post_id)], comment.post_id, comment.id, data)
+    await _record(ctx, name, [COMMENTS, post_channel(comment.post_id)], comment.post_id, comment.id, data)
 
 
 async def _record(

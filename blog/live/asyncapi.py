@@ -30,7 +30,7 @@ _ABOUT = f"""One JSON object a text frame, subprotocol `{live.SUBPROTOCOL}`. Eac
 one order that is the same for all; with the `cursor` of the last event it resumes after a reconnect, and nothing is lost or
 doubled. Cursors are opaque.
 
-Channels: `posts`, `post:{{id}}`, `tag:{{name}}`, `author:{{username}}`.
+Channels: `posts`, `comments`, `post:{{id}}`, `tag:{{name}}`, `author:{{username}}`.
 
 Who follows: the session cookie, the header field `Authorization: Bearer TOKEN`, or the message `hello` within five
 seconds; without any of them a stranger, who hears of what is public.

@@ -28,7 +28,7 @@ async def channel(ctx: Context, name: str) -> str:
     """The channel as the log spells it. Raises NotFound for one that does not exist or is hidden from the actor."""
     kind, _, rest = name.partition(":")
     match kind:
-        case "posts" if name == "posts":
+        case "posts" | events.COMMENTS if name == kind:
             return name
         case "post" if rest.isascii() and rest.isdigit() and len(rest) <= 18:
             return events.post_channel((await posts.get(ctx, int(rest))).id)

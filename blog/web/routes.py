@@ -14,6 +14,7 @@ from blog.web.accounts import (
 from blog.web.administration import AdministrationPage, FlagSwitch
 from blog.web.comments import CommentEditPage, CommentList, CommentRemovalPage, CommentRestoration, ReplyPage
 from blog.web.reading import ArchivePage, AuthorPage, HomePage, PostPage, Robots, SearchPage, TagListPage, TagPage
+from blog.web.theme import ThemeSwitch
 from blog.web.writing import Dashboard, DeletePostPage, EditPostPage, WritePage
 
 routes = [
@@ -42,5 +43,6 @@ routes = [
     Route("/admin/flags/{name}", FlagSwitch, name="flag"),
     Route("/setup/{secret}", SetupPage, name="setup"),
     Route("/set-password/{secret}", SetPasswordPage, name="set_password"),
+    Route("/theme", ThemeSwitch, name="theme"),
     Route("/robots.txt", Robots, name="robots"),
 ]
