@@ -1,5 +1,6 @@
 """One WebSocket: reads what the client wants, writes what happens, never lets a slow client hold up the rest."""
 
+import contextlib
 from collections import deque
 from typing import cast
 
@@ -127,7 +128,7 @@ class Connection:
         while True:
             try:
                 text = await self._websocket.receive_text()
-            except WebSocketDisconnect:
+            except (WebSocketDisconnect, RuntimeError):  # RuntimeError: the writer has met the end before us
                 return self._end(1000, "")
             except KeyError:  # what Starlette makes of a binary frame
                 return self._end(4400, "Send text frames")
@@ -218,7 +219,7 @@ class Connection:
         log.info("socket closed", code=ending.code, user=self._name)
         if self._websocket.client_state is WebSocketState.DISCONNECTED:
             return
-        with anyio.move_on_after(1):
+        with anyio.move_on_after(1), contextlib.suppress(WebSocketDisconnect, RuntimeError):  # gone meanwhile
             while ending.code != 4503 and self._outbox:
                 await self._send(self._outbox.popleft())
             await self._websocket.close(ending.code, ending.reason)

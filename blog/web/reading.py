@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from blog.domain import author_page, findings, policy, post_lists, post_page, tag_page, tags
 from blog.domain.context import Context
 from blog.domain.events import Position
-from blog.domain.models import Page, Post
+from blog.domain.models import Page, Post, Tag
 from blog.domain.post_lists import Wanted
 from blog.domain.post_page import PostView
 from blog.errors import NotFound
@@ -24,6 +24,7 @@ from blog.schemas.lists import PostQuery
 from blog.web.redirects import here, moved
 from blog.web.rendering import invalid, page
 
+_MANY_TAGS = 40
 _PAGE_NUMBER = re.compile("[1-9][0-9]{0,5}")
 
 
@@ -55,8 +56,10 @@ class TagListPage(Endpoint):
     """/tags — every tag that is in use."""
 
     async def get(self, request: Request) -> Response:
-        """The tags with their numbers of posts."""
-        return page(request, "reading/tags.html", tags=await tags.all_tags(context(request)))
+        """The tags with their numbers of posts; when there are many, by their first letters."""
+        found = await tags.all_tags(context(request))
+        letters = groupby(found, _initial if len(found) > _MANY_TAGS else lambda tag: "")
+        return page(request, "reading/tags.html", groups=[(letter, list(group)) for letter, group in letters])
 
 
 class TagPage(Endpoint):
@@ -135,6 +138,11 @@ def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> d
         "deepest": post_page.DEEPEST,
         "live_cursor": view.position.cursor,
     }
+
+
+def _initial(tag: Tag) -> str:
+    first = tag.name[0].casefold()
+    return first[0].upper() if first.isalpha() else "0–9" if first.isdigit() else "…"
 
 
 def list_values(request: Request, found: Page[Post], position: Position, after: Key | None) -> dict[str, Any]:
