@@ -25,6 +25,7 @@ from blog.domain.keys import Signer
 from blog.domain.media_store import LocalFolder
 from blog.domain.passwords import Passwords
 from blog.errors import BlogError
+from blog.http.illustrations import Illustrations
 from blog.http.links import Links
 from blog.http.rate_limits import open_rate_limits
 from blog.http.services import Services
@@ -117,7 +118,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
         open_rate_limits(settings) as rate_limits,
         anyio.create_task_group() as background,
     ):
-        shared = Services(site, links, Templates(settings, links), rate_limits)
+        shared = Services(site, links, Templates(settings, links, Illustrations(site.media, links)), rate_limits)
         hub = Hub(shared)
         await background.start(hub.run)
         background.start_soon(hub.look_after)

@@ -6,7 +6,8 @@ which sets such characters apart, and a question of several becomes a phrase.
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -19,14 +20,35 @@ DROP = "DROP TABLE posts_fts"
 
 MOST_TERMS = 12
 # Han with its iteration marks and numerals, Hiragana, Katakana, also of half width.
-_IDEOGRAPH = re.compile(
-    r"([\u3005-\u3007\u3021-\u3029\u3040-\u3098\u309b-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    r"\uff66-\uff9d\U0001b000-\U0001b16f\U00020000-\U0003ffff])"
+_IDEOGRAPHS = (
+    r"[\u3005-\u3007\u3021-\u3029\u3040-\u3098\u309b-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    r"\uff66-\uff9d\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
 )
+_IDEOGRAPH = re.compile(f"({_IDEOGRAPHS})")
+_SEGMENTED = re.compile(f" ?(\x02?)({_IDEOGRAPHS})(\x03?) ?")
 _TERM = re.compile(r'"([^"]+)"|(\S+)')
 _fts = sa.table("posts_fts", sa.column("rowid", sa.Integer), sa.column("title"), sa.column("tags"), sa.column("body"))
 # bm25() is smaller for better matches: a word in the title counts ten times one in the text.
 _RANK: sa.ColumnClause[float] = sa.literal_column("bm25(posts_fts, 10.0, 5.0, 1.0)")
+# Control characters, which no text holds, stand around what was found until the page puts marks there.
+_TITLE: sa.ColumnClause[str] = sa.literal_column("highlight(posts_fts, 0, char(2), char(3))")
+_PASSAGE: sa.ColumnClause[str] = sa.literal_column("snippet(posts_fts, 2, char(2), char(3), '…', 40)")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of plain text, not escaped; `is_hit` when the words that were looked for stand there."""
+
+    text: str
+    is_hit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Where the words stand in a post: its title, and some forty words of its text around them."""
+
+    title: tuple[Part, ...]
+    text: tuple[Part, ...]
 
 
 def segment(text: str) -> str:
@@ -54,8 +76,29 @@ def matching(db: Database, text: str) -> sa.Subquery | None:
     terms = _terms(text)
     if not terms:
         return None
-    matches = sa.literal_column("posts_fts").op("MATCH")(" ".join(terms))
-    return sa.select(_fts.c.rowid.label("post_id"), _RANK.label("rank")).select_from(_fts).where(matches).subquery("matches")
+    query = sa.select(_fts.c.rowid.label("post_id"), _RANK.label("rank")).select_from(_fts)
+    return query.where(_matches(terms)).subquery("matches")
+
+
+async def passages(db: Database, text: str, ids: Sequence[int]) -> dict[int, Passage]:
+    """The places that match, of these posts among those that do. Finding them takes longer than ranking: ask for one page."""
+    terms = _terms(text)
+    if not terms or not ids:
+        return {}
+    query = sa.select(_fts.c.rowid.label("post_id"), _TITLE.label("title"), _PASSAGE.label("passage")).select_from(_fts)
+    rows = await db.fetch_all(query.where(_matches(terms), _fts.c.rowid.in_(ids)))
+    return {row["post_id"]: Passage(tuple(_parts(row["title"])), tuple(_parts(row["passage"]))) for row in rows}
+
+
+def _matches(terms: Sequence[str]) -> sa.ColumnElement[bool]:
+    return sa.literal_column("posts_fts").op("MATCH", is_comparison=True)(" ".join(terms))
+
+
+def _parts(marked: str) -> Iterator[Part]:
+    joined = _SEGMENTED.sub(r"\1\2\3", marked).replace("\x03\x02", "")
+    for number, piece in enumerate(re.split("[\x02\x03]", joined)):
+        if piece:
+            yield Part(piece, is_hit=number % 2 == 1)
 
 
 def _terms(text: str) -> Sequence[str]:

@@ -61,7 +61,7 @@ async def _count(ctx: Context, post_ids: set[int]) -> None:
 
 def _news(before: Before, comment: Comment) -> list[News]:
     """Who reads the post hears of what is seen there and nothing else; moderators of what begins and ends to wait."""
-    readers, moderators = [events.post_channel(comment.post_id)], [MODERATION]
+    readers, moderators = [events.COMMENTS, events.post_channel(comment.post_id)], [MODERATION]
     held = (EventName.COMMENT_HELD, moderators, comment)
     match before, comment.status:
         case CommentStatus.VISIBLE, CommentStatus.VISIBLE:

@@ -37,6 +37,10 @@ MODERATION = "moderation"
 """The channel of comments that wait, and of what becomes of them; for editors."""
 
 
+COMMENTS = "comments"
+"""The channel of all comments, for pages that show how many there are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One row of the log."""

@@ -1,6 +1,7 @@
 """Uploaded images: who may keep them, what is said of them, and when their files go."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import anyio.to_thread
@@ -112,6 +113,12 @@ def keep(store: MediaStore, data: bytes) -> str:
 def name_of(data: bytes) -> str:
     """The name under which `keep` would keep it. Blocks. Raises InvalidInput (file)."""
     return pictures.clean(data).name
+
+
+def size_of(store: MediaStore, name: str) -> tuple[int, int] | None:
+    """Width and height of the image with this name, in pixels; None if it is not on this machine. Blocks for a short moment."""
+    found = store.locate(name)
+    return pictures.size(found) if isinstance(found, Path) else None
 
 
 def _develop(store: MediaStore, file: BinaryIO) -> Picture:

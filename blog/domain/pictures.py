@@ -9,6 +9,7 @@ import io
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from PIL import Image, ImageCms, ImageOps
@@ -89,6 +90,15 @@ def develop(data: bytes) -> Picture:
 def clean(data: bytes) -> Rendition:
     """The image alone. Raises InvalidInput as `develop` does."""
     return _guarded(lambda given: _encoded(_decoded(given)), data)
+
+
+def size(path: Path) -> tuple[int, int] | None:
+    """Width and height of an image file that we made, from its first bytes; None if it cannot be read."""
+    try:
+        with Image.open(path, formats=tuple(_SUFFIXES)) as image:
+            return image.size
+    except (OSError, ValueError):
+        return None
 
 
 def _guarded(work: Callable[[bytes], T], data: bytes) -> T:

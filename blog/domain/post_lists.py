@@ -85,25 +85,17 @@ async def page(ctx: Context, wanted: Wanted) -> Page[Post]:
     return _cut(posts, wanted.limit, published)
 
 
-async def best(ctx: Context, text: str) -> Sequence[Post]:
-    """The published posts that match the words best, at most 50."""
-    matches = search.matching(ctx.db, text)
-    if matches is None:
-        return []
-    query = (
-        post_rows.select(*post_rows.CARD)
-        .join(matches, matches.c.post_id == _p.id)
-        .where(_p.status == PostStatus.PUBLISHED.value)
-        .order_by(matches.c.rank, _p.id.desc())
-        .limit(BEST)
-    )
-    return await post_rows.load(ctx.db, query)
+async def count(ctx: Context, wanted: Wanted) -> int:
+    """How many published posts pass the filters, on all pages."""
+    query = post_rows.select(sa.func.count()).where(_p.status == PostStatus.PUBLISHED.value, *_filters(ctx.db, wanted))
+    total: int = await ctx.db.fetch_val(query)
+    return total
 
 
-async def archive(ctx: Context) -> Sequence[ArchiveEntry]:
-    """Every published post, newest first."""
+async def archive(ctx: Context, limit: int | None = None) -> Sequence[ArchiveEntry]:
+    """Every published post, newest first, or so many of them."""
     query = post_rows.select(_p.slug, _p.title, _p.published_at).where(_p.status == PostStatus.PUBLISHED.value)
-    rows = await ctx.db.fetch_all(query.order_by(_p.published_at.desc(), _p.id.desc()))
+    rows = await ctx.db.fetch_all(query.order_by(_p.published_at.desc(), _p.id.desc()).limit(limit))
     return [ArchiveEntry(row["slug"], row["title"], row["published_at"]) for row in rows]
 
 

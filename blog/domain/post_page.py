@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from blog.domain import comments, events, posts
+from blog.domain import comments, events, neighbours, posts
 from blog.domain.context import Context
 from blog.domain.events import Position
 from blog.domain.models import Comment, Post
+from blog.domain.neighbours import Neighbours
 
 COMMENTS = 200
 # Deeper answers stand beside what they answer: a page can only be so narrow, and a recursive template only so deep.
@@ -24,11 +25,12 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class PostView:
-    """A post, its comments (`next` is set when more follow) and the place in the event log at which both were true."""
+    """A post, its comments (`next` is set when more follow), what stands near it, and the place in the event log of all this."""
 
     post: Post
     threads: Sequence[Thread]
     next: Key | None
+    neighbours: Neighbours
     position: Position
 
 
@@ -38,7 +40,7 @@ async def read(ctx: Context, slug: str, after: Key | None = None) -> PostView:
         post = await posts.find(ctx, slug)
         page = await comments.page(ctx, post, limit=COMMENTS, after=after)
         threads = threaded(await _with_parents(ctx, post, page.items))
-        return PostView(post, threads, page.next, await events.position(ctx.db))
+        return PostView(post, threads, page.next, await neighbours.around(ctx.db, post), await events.position(ctx.db))
 
 
 def threaded(found: Iterable[Comment]) -> Sequence[Thread]:

@@ -1,6 +1,7 @@
 """Tags: names that posts share, whatever their case."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,6 +14,7 @@ from blog.schemas.posts import PostStatus
 
 _t, _pt, _p = tables.tags.c, tables.post_tags.c, tables.posts.c
 _PUBLISHED = (_p.status == PostStatus.PUBLISHED.value, _p.deleted_at.is_(None))
+_COUNT = sa.func.count().label("posts")
 
 
 async def attach(db: Database, post_id: int, names: Sequence[str]) -> None:
@@ -45,15 +47,42 @@ async def _known(db: Database, keys: dict[str, str]) -> dict[str, int]:
 
 async def all_tags(ctx: Context) -> list[Tag]:
     """Every tag that a published post carries, by name."""
-    count = sa.func.count().label("posts")
-    query = (
-        sa.select(_t.name, count)
-        .select_from(_carried())
-        .where(*_PUBLISHED)
-        .group_by(_t.id, _t.name, _t.name_key)
-        .order_by(_t.name_key)
-    )
+    return await _found(ctx, _counted().order_by(_t.name_key))
+
+
+async def counted(ctx: Context, name: str) -> Tag:
+    """A tag that a published post carries, in its own spelling. Raises NotFound: drafts have tags too."""
+    found = await _found(ctx, _counted().where(_t.name_key == name.casefold()))
+    if not found:
+        raise NotFound("There is no such tag")
+    return found[0]
+
+
+async def beside(ctx: Context, name: str, limit: int) -> list[Tag]:
+    """The other tags of the published posts with this one, counted on those posts, the most frequent first."""
+    links = tables.post_tags.alias().c
+    key = name.casefold()
+    carrying = sa.select(links.post_id).join(tables.tags, links.tag_id == _t.id).where(_t.name_key == key)
+    return await _most_frequent(ctx, _t.name_key != key, _pt.post_id.in_(carrying.correlate(None)), limit=limit)
+
+
+async def of_author(ctx: Context, user_id: int, limit: int) -> list[Tag]:
+    """The tags of a person's published posts, counted on those posts, the most frequent first."""
+    links = tables.post_authors.c
+    written = sa.select(links.post_id).where(links.user_id == user_id)
+    return await _most_frequent(ctx, _pt.post_id.in_(written), limit=limit)
+
+
+async def _most_frequent(ctx: Context, *conditions: sa.ColumnElement[bool], limit: int) -> list[Tag]:
+    return await _found(ctx, _counted().where(*conditions).order_by(_COUNT.desc(), _t.name_key).limit(limit))
+
+
+async def _found(ctx: Context, query: sa.Select[Any]) -> list[Tag]:
     return [Tag(row["name"], row["posts"]) for row in await ctx.db.fetch_all(query)]
+
+
+def _counted() -> sa.Select[Any]:
+    return sa.select(_t.name, _COUNT).select_from(_carried()).where(*_PUBLISHED).group_by(_t.id, _t.name, _t.name_key)
 
 
 async def named(ctx: Context, name: str) -> str:

@@ -10,14 +10,18 @@ from markupsafe import Markup
 
 from blog import timings
 from blog.http.folders import folder
+from blog.http.illustrations import Illustrations
 from blog.http.links import Links
 from blog.settings import Settings
+from blog.text.contents import contents
+
+_WORDS_A_MINUTE = 230
 
 
 class Templates:
     """The pages and fragments of the blog. Live updates send the very fragments that the pages include."""
 
-    def __init__(self, settings: Settings, links: Links) -> None:
+    def __init__(self, settings: Settings, links: Links, illustrations: Illustrations) -> None:
         self._environment = Environment(
             loader=FileSystemLoader(folder("templates")),
             autoescape=True,
@@ -31,8 +35,15 @@ class Templates:
             path=links.path,
             url=links.url,
             static=static,
+            contents=contents,
         )
-        self._environment.filters.update(day=day, instant=instant, html=Markup)
+        self._environment.filters.update(
+            day=day,
+            instant=instant,
+            minutes=minutes,
+            html=Markup,
+            illustrated=illustrations.illustrated,
+        )
 
     def render(self, name: str, **values: Any) -> str:
         """A template with its values; a value that is missing is an error, never an empty place."""
@@ -48,6 +59,11 @@ def day(moment: dt.datetime) -> str:
 def instant(moment: dt.datetime) -> str:
     """For machines (RFC 3339), such as `2026-11-22T10:00:00Z`."""
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def minutes(words: int) -> int:
+    """How long a reader takes for so many words: at least one minute."""
+    return max(1, round(words / _WORDS_A_MINUTE))
 
 
 @cache

@@ -83,7 +83,7 @@ class Connection:
         while self._subscriber.ending is None:
             try:
                 text = await self._websocket.receive_text()
-            except WebSocketDisconnect:
+            except (WebSocketDisconnect, RuntimeError):  # RuntimeError: the writer has met the end before us
                 end(1000, "")
             except KeyError:  # what Starlette makes of a binary frame
                 end(4400, "Send text frames")

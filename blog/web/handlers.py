@@ -1,7 +1,7 @@
 """Errors as pages."""
 
 import http
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -9,7 +9,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ExceptionHandler
 
+from blog.domain import post_lists
+from blog.domain.post_lists import ArchiveEntry
 from blog.errors import BlogError, NotSignedIn
+from blog.http.context import fresh_context
 from blog.http.identity import STRANGER
 from blog.http.statuses import headers_of, status_of
 from blog.web.redirects import here, local, sign_in_path
@@ -25,7 +28,15 @@ _WORDS = {
         "We dropped something",
         "This is our fault, not yours. It has been noted down, and trying again in a moment may help.",
     ),
+    429: ("One thing at a time", "You asked for more than we can serve you at once. Wait a moment, then go on."),
+    503: ("Back in a moment", "A part of this blog is away just now. Nothing is lost; try again shortly."),
 }
+
+_PASSING = frozenset({429, 500, 503})
+"""What another try may mend."""
+_LOST = frozenset({403, 404})
+"""Whose readers came for something that they do not get, while the blog is well."""
+_RECENT = 5
 
 
 async def on_blog_error(request: Request, exc: Exception) -> Response:
@@ -37,7 +48,7 @@ async def on_blog_error(request: Request, exc: Exception) -> Response:
         return RedirectResponse(sign_in_path(request), 303)
     status = status_of(exc)
     title = _WORDS.get(status, (exc.title, ""))[0]
-    return _error_page(request, status, title, exc.detail, headers_of(exc))
+    return await _error_page(request, status, title, exc.detail, headers_of(exc))
 
 
 async def on_http_exception(request: Request, exc: Exception) -> Response:
@@ -49,7 +60,7 @@ async def on_http_exception(request: Request, exc: Exception) -> Response:
         return RedirectResponse(without_slash, 307)
     phrase = http.HTTPStatus(exc.status_code).phrase
     title, detail = _WORDS.get(exc.status_code, (phrase, exc.detail))
-    return _error_page(request, exc.status_code, title, detail, exc.headers)
+    return await _error_page(request, exc.status_code, title, detail, exc.headers)
 
 
 async def on_disconnect(request: Request, exc: Exception) -> Response:
@@ -59,13 +70,29 @@ async def on_disconnect(request: Request, exc: Exception) -> Response:
 
 async def on_crash(request: Request, exc: Exception) -> Response:
     """A bug of ours: the page says nothing of its cause; the server logs it with the same correlation id."""
-    return _error_page(request, 500, *_WORDS[500])
+    return await _error_page(request, 500, *_WORDS[500])
 
 
-def _error_page(request: Request, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    values = {"error_status": status, "error_title": title, "error_detail": detail}
-    reference = request.state.correlation_id
-    return page(request, "errors/error.html", status, headers=headers, **values, reference=reference)
+async def _error_page(
+    request: Request, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    values = {
+        "error_status": status,
+        "error_title": title,
+        "error_detail": detail,
+        "may_pass": status in _PASSING,
+        "recent": await _recent(request) if status in _LOST else (),
+        "reference": request.state.correlation_id,
+    }
+    return page(request, "errors/error.html", status, headers=headers, **values)
+
+
+async def _recent(request: Request) -> Sequence[ArchiveEntry]:
+    """Something to read instead, if the database answers."""
+    try:
+        return await post_lists.archive(fresh_context(request), _RECENT)
+    except BlogError:
+        return ()
 
 
 HANDLERS: dict[Any, ExceptionHandler] = {

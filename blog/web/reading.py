@@ -1,17 +1,19 @@
 """Pages for readers."""
 
-from collections.abc import Sequence
+import re
 from itertools import groupby
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain import accounts, policy, post_lists, post_page, tags
+from blog.domain import author_page, findings, policy, post_lists, post_page, tag_page, tags
 from blog.domain.context import Context
-from blog.domain.models import Post
+from blog.domain.events import Position
+from blog.domain.models import Page, Post, Tag
 from blog.domain.post_lists import Wanted
 from blog.domain.post_page import PostView
+from blog.errors import NotFound
 from blog.http import paging
 from blog.http.context import context
 from blog.http.endpoint import Endpoint
@@ -25,6 +27,9 @@ from blog.web.finding import structured_blog, structured_post
 from blog.web.redirects import here, moved
 from blog.web.rendering import invalid, page
 
+_MANY_TAGS = 40
+_PAGE_NUMBER = re.compile("[1-9][0-9]{0,5}")
+
 
 class HomePage(Endpoint):
     """/ — the newest posts."""
@@ -34,15 +39,8 @@ class HomePage(Endpoint):
         ctx = context(request)
         after = cursor_in(request)
         front = await post_lists.front(ctx, Wanted(after=after))
-        return page(
-            request,
-            "reading/home.html",
-            posts=front.page.items,
-            older=older(request, front.page.next),
-            is_first=after is None,
-            live_cursor=front.position.cursor,
-            structured=structured_blog(request),
-        )
+        values = list_values(request, front.page, front.position, after)
+        return page(request, "reading/home.html", structured=structured_blog(request), **values)
 
 
 class PostPage(Endpoint):
@@ -62,8 +60,10 @@ class TagListPage(Endpoint):
     """/tags — every tag that is in use."""
 
     async def get(self, request: Request) -> Response:
-        """The tags with their numbers of posts."""
-        return page(request, "reading/tags.html", tags=await tags.all_tags(context(request)))
+        """The tags with their numbers of posts; when there are many, by their first letters."""
+        found = await tags.all_tags(context(request))
+        letters = groupby(found, _initial if len(found) > _MANY_TAGS else lambda tag: "")
+        return page(request, "reading/tags.html", groups=[(letter, list(group)) for letter, group in letters])
 
 
 class TagPage(Endpoint):
@@ -73,9 +73,8 @@ class TagPage(Endpoint):
         """A page of posts; 404 for a tag that no published post carries, since drafts have tags too."""
         ctx = context(request)
         after = cursor_in(request)
-        tag = await tags.named(ctx, request.path_params["tag"])
-        found = await post_lists.page(ctx, Wanted(tag=tag, after=after))
-        return page(request, "reading/tag.html", tag=tag, posts=found.items, older=older(request, found.next))
+        view = await tag_page.read(ctx, request.path_params["tag"], after)
+        return page(request, "reading/tag.html", view=view, **list_values(request, view.page, view.position, after))
 
 
 class AuthorPage(Endpoint):
@@ -85,9 +84,8 @@ class AuthorPage(Endpoint):
         """A page of posts."""
         ctx = context(request)
         after = cursor_in(request)
-        user = await accounts.named(ctx, request.path_params["username"])
-        found = await post_lists.page(ctx, Wanted(author_id=user.id, after=after))
-        return page(request, "reading/author.html", author=user, posts=found.items, older=older(request, found.next))
+        view = await author_page.read(ctx, request.path_params["username"], after)
+        return page(request, "reading/author.html", view=view, **list_values(request, view.page, view.position, after))
 
 
 class ArchivePage(Endpoint):
@@ -108,12 +106,17 @@ class SearchPage(Endpoint):
         ctx = context(request)
         form = Form({"q": request.query_params.get("q", "").strip()})
         if not form.value("q"):
-            return page(request, "reading/search.html", form=form, posts=None)
+            return page(request, "reading/search.html", form=form, found=None)
         query = form.parse(PostQuery)
         if query is None:
-            return invalid(request, "reading/search.html", form, posts=None)
-        found: Sequence[Post] = await post_lists.best(ctx, query.q or "")
-        return page(request, "reading/search.html", form=form, posts=found)
+            return invalid(request, "reading/search.html", form, found=None)
+        number = number_in(request)
+        found = await findings.find(ctx, query.q or "", number)
+        if number > found.pages:
+            raise NotFound("What was found has fewer pages")
+        before = here(request, page=str(number - 1)) if number > 1 else None
+        after = here(request, page=str(number + 1)) if number < found.pages else None
+        return page(request, "reading/search.html", form=form, found=found, number=number, before=before, after=after)
 
 
 def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> dict[str, Any]:
@@ -133,6 +136,29 @@ def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> d
         "card": card_url(request, view.post) if is_public else None,
         "structured": structured_post(request, view.post) if is_public else None,
     }
+
+
+def _initial(tag: Tag) -> str:
+    first = tag.name[0].casefold()
+    return first[0].upper() if first.isalpha() else "0-9" if first.isdigit() else "…"
+
+
+def list_values(request: Request, found: Page[Post], position: Position, after: Key | None) -> dict[str, Any]:
+    """What every list of posts shows that follows live."""
+    return {
+        "posts": found.items,
+        "older": older(request, found.next),
+        "is_first": after is None,
+        "live_cursor": position.cursor,
+    }
+
+
+def number_in(request: Request) -> int:
+    """The page of a list that the address names, from 1. Raises NotFound for what cannot be one."""
+    text = request.query_params.get("page", "1")
+    if not _PAGE_NUMBER.fullmatch(text):
+        raise NotFound("There is no such page")
+    return int(text)
 
 
 def cursor_in(request: Request) -> Key | None:

@@ -13,8 +13,9 @@ from blog.http.identity import STRANGER
 from blog.http.services import services
 from blog.http.statuses import headers_of, status_of
 from blog.schemas.flags import Flag
-from blog.web.redirects import sign_in_path
+from blog.web.redirects import here, sign_in_path
 from blog.web.tallies import tally_of
+from blog.web.theme import theme_of
 
 # A page shows who is signed in: browsers may keep it, but ask again each time, and nobody else keeps it.
 _HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
@@ -37,6 +38,8 @@ def page(
         "comments_are_open": on(Flag.COMMENTS),
         "live_cursor": None,
         "sign_in_path": sign_in_path(request),
+        "theme": theme_of(request),
+        "path_here": here(request) if request.method in ("GET", "HEAD") else "",
     }
     shared |= values
     if not on(Flag.LIVE):

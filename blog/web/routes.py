@@ -25,6 +25,7 @@ from blog.web.previews import PreviewList, PreviewPage, PreviewRevocation
 from blog.web.reading import ArchivePage, AuthorPage, HomePage, PostPage, SearchPage, TagListPage, TagPage
 from blog.web.sitemap import Sitemap, SitemapPart
 from blog.web.states import PostState, PostUndeletion
+from blog.web.theme import ThemeSwitch
 from blog.web.uploads import UploadsPage
 from blog.web.writing import Dashboard, DeletePostPage, EditPostPage, WritePage
 
@@ -77,6 +78,7 @@ routes = [
     Route("/admin/flags/{name}", FlagSwitch, name="flag"),
     Route("/setup/{secret}", SetupPage, name="setup"),
     Route("/set-password/{secret}", SetPasswordPage, name="set_password"),
+    Route("/theme", ThemeSwitch, name="theme"),
     Route("/robots.txt", Robots, name="robots"),
     Route("/sitemap.xml", Sitemap, name="sitemap"),
     Route("/sitemap-{kind}-{number:id}.xml", SitemapPart, name="sitemap_part"),

@@ -1,203 +1,131 @@
-// Keeps an open page up to date over the WebSocket protocol `blog.live.v1`. Without this file the page is just as old
-// as its last load. The HTML in messages is rendered and sanitised by the server, by the templates that made the page.
+// Keeps an open page up to date over the WebSocket protocol `blog.live.v1`. Without it the page is just as old as its last
+// load. The HTML in messages is rendered and sanitised by the server, by the templates that made the page; what becomes of
+// it is the affair of the module that the page names, `live-list.js` or `live-post.js`.
 
 const PROTOCOL = "blog.live.v1";
 const SLOWEST = 30_000;
+const LEAST_TOLD = 4_000; // of shorter interruptions nobody need hear
+const LONGEST_HIDDEN = 300_000;
 
-const mark = document.querySelector('meta[name="live-cursor"]');
-const address = document.querySelector('meta[name="live-address"]');
 const region = document.querySelector("[data-live]");
-if (mark && address && region) follow(mark.content);
+const { begin } = await import(region.dataset.liveModule);
+follow(begin({ region, fragment, patch, keepingPlace, say }));
 
-function follow(cursor) {
+function follow({ handlers, refreshed }) {
+  const channels = [region.dataset.live, region.dataset.liveAlso].filter(Boolean);
+  let cursor = document.querySelector('meta[name="live-cursor"]').content;
   let failures = 0;
   let gaps = 0;
+  let isLost = false;
+  let isQuiet = false;
+  let isPaused = false;
+  let socket, reconnecting, refetching, telling, hiding;
 
   function connect() {
-    const url = new URL(address.content, location.href);
+    clearTimeout(reconnecting);
+    const url = new URL(document.querySelector('meta[name="live-address"]').content, location.href);
     url.protocol = url.protocol.replace("http", "ws");
-    const socket = new WebSocket(url, PROTOCOL);
-    const send = (message) => socket.send(JSON.stringify(message));
-    const subscribe = () => send({ type: "subscribe", id: "page", channel: region.dataset.live, after: cursor });
+    const opened = (socket = new WebSocket(url, PROTOCOL));
+    const send = (message) => opened.readyState === WebSocket.OPEN && opened.send(JSON.stringify(message));
+    const subscribe = (index) => send({ type: "subscribe", id: `${index}`, channel: channels[index], after: cursor });
     let wait = null;
 
-    const handlers = {
-      welcome: subscribe,
+    const answers = {
+      welcome() {
+        tellBack();
+        channels.forEach((_, index) => subscribe(index));
+      },
       subscribed() {
         failures = gaps = 0;
       },
       ping: () => send({ type: "pong" }),
       event(message) {
-        show(message);
+        keepingPlace(() => handlers[message.event]?.(message.data));
         cursor = message.cursor;
       },
-      async gap() {
+      // The log does not reach back far enough: take the content anew, and the cursor that goes with it.
+      async gap({ id }) {
         gaps += 1;
-        const fresh = gaps > 3 ? null : await refetch();
-        if (fresh === null) return socket.close();
+        refetching ??= refetch().finally(() => (refetching = null));
+        const fresh = gaps > 3 * channels.length ? null : await refetching;
+        if (fresh === null) return opened.close();
         cursor = fresh;
-        if (socket.readyState === WebSocket.OPEN) subscribe();
+        subscribe(id);
       },
       error({ status }) {
         if (status === 404) refetch(); // what this page shows is hidden by now: the answer says so to the reader
       },
-      bye(message) {
-        const [least, most] = message.reconnect_ms;
+      bye({ reconnect_ms: [least, most] }) {
         wait = least + Math.random() * (most - least);
       },
     };
 
-    socket.addEventListener("message", ({ data }) => {
+    opened.addEventListener("message", ({ data }) => {
       const message = JSON.parse(data);
-      handlers[message.type]?.(message);
+      answers[message.type]?.(message);
     });
-    socket.addEventListener("close", () => {
+    opened.addEventListener("close", ({ code }) => {
+      if (opened !== socket || isPaused) return;
+      isQuiet ||= code === 1013; // switched off, which is no fault of the reader's connection
+      if (failures === 0) telling = setTimeout(tellLost, LEAST_TOLD);
       failures += 1;
       const longest = Math.min(SLOWEST, 500 * 2 ** failures);
-      setTimeout(connect, wait ?? longest * (0.5 + Math.random() / 2));
+      reconnecting = setTimeout(connect, wait ?? longest * (0.5 + Math.random() / 2));
     });
   }
 
+  async function refetch() {
+    const response = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+    if (!response?.ok && response?.status !== 404) return null;
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    keepingPlace(() => refreshed(response.ok ? page : null));
+    return page.querySelector('meta[name="live-cursor"]')?.content ?? null;
+  }
+
+  function tellLost() {
+    isLost = !isQuiet;
+    if (isQuiet) return;
+    tell(navigator.onLine ? "The connection is lost. Trying again…" : "You are offline. This page goes on when you are back.");
+  }
+
+  function tellBack() {
+    clearTimeout(telling);
+    tell(isLost ? "Connected again." : "");
+    if (isLost) telling = setTimeout(tell, LEAST_TOLD, "");
+    isLost = isQuiet = false;
+  }
+
+  // A page that nobody looks at for long lets go of its socket, and catches up when somebody does.
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hiding);
+    if (document.hidden) hiding = setTimeout(pause, LONGEST_HIDDEN);
+    else if (isPaused) resume();
+  });
+
+  function pause() {
+    isPaused = true;
+    clearTimeout(reconnecting);
+    clearTimeout(telling);
+    socket.close();
+  }
+
+  function resume() {
+    isPaused = false;
+    connect();
+  }
+
+  addEventListener("online", () => socket.readyState === WebSocket.CLOSED && !isPaused && connect());
   // A page that the browser brings back from its cache has a closed socket, whose `close` event reconnects it.
   connect();
 }
 
-function show({ event, data }) {
-  const shown = document.getElementById("posts") ? onList : onPost;
-  shown[event]?.(data);
+function tell(words) {
+  document.getElementById("live-state").textContent = words;
 }
 
-const onList = {
-  "post.published": ({ post, html }) => putCard(post, html),
-  "post.updated": ({ post, html }) => document.getElementById(`post-${post.id}`) && putCard(post, html),
-  "post.unpublished": dropCard,
-  "post.deleted": dropCard,
-};
-
-const onPost = {
-  "post.published": ({ post, html }) => putArticle(post, html),
-  "post.updated": ({ post, html }) => putArticle(post, html),
-  "post.unpublished": () => setGone(true),
-  "post.deleted": () => setGone(true),
-  "comment.created": ({ comment, post, html }) => {
-    putComment(comment, html);
-    count(post.comments);
-  },
-  "comment.updated": ({ comment, html }) => document.getElementById(`comment-${comment.id}`) && putComment(comment, html),
-  "comment.removed": ({ comment, post }) => {
-    removeComment(comment);
-    count(post.comments);
-  },
-};
-
-// Lists of posts
-
-function putCard(post, html) {
-  const card = fragment(html);
-  const present = document.getElementById(card.id);
-  if (present) {
-    present.replaceWith(card);
-    return;
-  }
-  if (!("liveFirst" in region.dataset)) return;
-  const time = published(card);
-  const later = [...region.children].find((other) => published(other) <= time);
-  if (!later && "liveMore" in region.dataset) return; // it belongs on a later page
-  region.insertBefore(card, later ?? null);
-  card.classList.add("arrived");
-  setEmpty();
-  say(`New post: ${post.title}`);
+function say(words) {
+  document.getElementById("live-status").textContent = words;
 }
-
-function dropCard({ post }) {
-  const card = document.getElementById(`post-${post.id}`);
-  if (!card) return;
-  card.remove();
-  setEmpty();
-  say("A post was taken down.");
-}
-
-function published(card) {
-  return card.querySelector("time").dateTime;
-}
-
-function setEmpty() {
-  document.getElementById("posts-empty").hidden = region.childElementCount > 0;
-}
-
-// One post
-
-function putArticle(post, html) {
-  const article = fragment(html);
-  const present = document.getElementById(article.id);
-  setGone(false);
-  if (!present || present.isEqualNode(article)) return;
-  present.replaceWith(article);
-  say("This post was changed.");
-}
-
-function setGone(isGone) {
-  const notice = document.getElementById("post-gone");
-  if (notice.hidden !== isGone) return;
-  notice.hidden = !isGone;
-  if (isGone) say(notice.textContent.trim());
-}
-
-function putComment(comment, html) {
-  const article = fragment(html);
-  const present = document.getElementById(article.id);
-  if (present) {
-    present.replaceWith(article);
-    return;
-  }
-  const threads = document.getElementById("threads");
-  if (!threads || "liveMore" in threads.dataset) return; // its place is on a later page
-  const thread = document.createElement("li");
-  thread.className = "thread";
-  thread.append(article);
-  place(answersTo(comment.parent_id, threads), thread, comment.id);
-  article.classList.add("arrived");
-  say(`New comment by ${comment.author}`);
-}
-
-// By their ids, since a comment that was removed may come back in the middle.
-function place(list, thread, id) {
-  const later = [...list.children].find((other) => Number(other.querySelector(".comment").id.split("-")[1]) > id);
-  list.insertBefore(thread, later ?? null);
-}
-
-function answersTo(parentId, threads) {
-  const parent = document.getElementById(`comment-${parentId}`)?.closest(".thread");
-  if (!parent) return threads;
-  if (depth(parent) >= Number(threads.dataset.deepest)) return parent.parentElement;
-  const present = parent.querySelector(":scope > .replies");
-  if (present) return present;
-  const list = document.createElement("ol");
-  list.className = "replies";
-  parent.append(list);
-  return list;
-}
-
-function depth(thread) {
-  const outer = thread.parentElement.closest(".thread");
-  return outer ? depth(outer) + 1 : 0;
-}
-
-function removeComment({ id }) {
-  const comment = document.getElementById(`comment-${id}`);
-  if (!comment || comment.classList.contains("removed")) return;
-  comment.parentElement.querySelector(":scope > .comment-tools")?.remove();
-  comment.classList.add("removed");
-  comment.replaceChildren(document.getElementById("removed-comment").content.cloneNode(true));
-  say("A comment was removed.");
-}
-
-function count(comments) {
-  const place = document.getElementById("comments-count");
-  if (place) place.textContent = comments === 1 ? "1 comment" : `${comments} comments`;
-}
-
-// All pages
 
 function fragment(html) {
   const template = document.createElement("template");
@@ -205,21 +133,27 @@ function fragment(html) {
   return template.content.firstElementChild;
 }
 
-function say(words) {
-  document.getElementById("live-status").textContent = words;
+// What is being read stays where it is on the screen, whatever comes or goes above it.
+function keepingPlace(change) {
+  const isBelowTop = (element) => element.getBoundingClientRect().bottom > 0;
+  const read = scrollY > 0 ? [...document.querySelectorAll(".card, .comment, .prose > *")].filter(isBelowTop) : [];
+  const places = read.slice(0, 9).map((element) => [element, element.getBoundingClientRect().top]);
+  const root = document.documentElement;
+  root.classList.add("changing"); // the browser's own help, where there is any, would come on top
+  change();
+  const [kept, top] = places.find(([element]) => element.isConnected) ?? [];
+  if (kept) scrollBy({ top: kept.getBoundingClientRect().top - top, behavior: "instant" });
+  requestAnimationFrame(() => requestAnimationFrame(() => root.classList.remove("changing")));
 }
 
-// The log does not reach back far enough: take the content anew, and the cursor that goes with it.
-async function refetch() {
-  const response = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
-  if (!response) return null;
-  if (response.status === 404) setGone(true);
-  if (!response.ok) return null;
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  for (const id of ["posts", "post", "threads", "comments-count"]) {
-    const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
-    if (old && fresh) old.replaceChildren(...fresh.childNodes);
-  }
-  if (document.getElementById("posts")) setEmpty();
-  return page.querySelector('meta[name="live-cursor"]')?.content ?? null;
+// Makes an element like a fresh one; what is the same in both stays, with its selection, and with what was opened in it.
+function patch(old, fresh) {
+  const [was, will] = [[...old.childNodes], [...fresh.childNodes]];
+  while (was.length && will.length && was[0].isEqualNode(will[0])) was.shift(), will.shift();
+  while (was.length && will.length && was.at(-1).isEqualNode(will.at(-1))) was.pop(), will.pop();
+  const isLike = (node, index) => node.cloneNode().isEqualNode(will[index].cloneNode()) && node.childNodes.length;
+  if (was.length === will.length && was.every(isLike)) return was.forEach((node, index) => patch(node, will[index]));
+  if (was.length) was[0].before(...will);
+  else old.append(...will);
+  for (const node of was) node.remove();
 }

@@ -1,0 +1,55 @@
+"""What readers find by words: the best matches first, each with the place where the words stand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from blog.db import search, tables
+from blog.db.search import Passage
+from blog.domain import post_rows
+from blog.domain.context import Context
+from blog.domain.models import Post
+from blog.schemas.posts import PostStatus
+
+PAGE = 20
+_p = tables.posts.c
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A post, and where the words stand in it."""
+
+    post: Post
+    passage: Passage
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """One page of what was found; `total` counts all of it, `pages` is at least 1."""
+
+    items: Sequence[Finding]
+    total: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are."""
+        return max(1, -(-self.total // PAGE))
+
+
+async def find(ctx: Context, text: str, page: int = 1) -> Findings:
+    """A page (from 1) of the published posts that match.
+
+    By number, not by keyset: the rank of a match moves with every post that is written, so that no key would hold.
+    """
+    matches = search.matching(ctx.db, text)
+    if matches is None:
+        return Findings([], 0)
+    found = post_rows.select(*post_rows.CARD).join(matches, matches.c.post_id == _p.id)
+    found = found.where(_p.status == PostStatus.PUBLISHED.value)
+    async with ctx.db.snapshot():
+        total = await ctx.db.fetch_val(found.with_only_columns(sa.func.count(), maintain_column_froms=True))
+        best = found.order_by(matches.c.rank, _p.id.desc()).limit(PAGE).offset((page - 1) * PAGE)
+        posts = await post_rows.load(ctx.db, best)
+        passages = await search.passages(ctx.db, text, [post.id for post in posts])
+    return Findings([Finding(post, passages[post.id]) for post in posts], total)

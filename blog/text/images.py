@@ -1,0 +1,31 @@
+"""Images in safe HTML: with the room that they will take, so that no text moves when they arrive."""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+Size = tuple[int, int]
+
+# Sanitised HTML writes every attribute as name="value".
+_IMAGE: Final = re.compile(r'<img((?:\s[^\s=>]+="[^"]*")*)>')
+_SOURCE: Final = re.compile(r'\ssrc="([^"]*)"')
+_SIZED: Final = re.compile(r'\s(?:width|height)="')
+
+
+def with_sizes(html: str, size_of: Callable[[str], Size | None]) -> str:
+    """Return `html`, which must come out of `render`, with `width` and `height` on images that have neither.
+
+    `size_of` gives the size in pixels of what `src` names, or None. The first image loses `loading="lazy"`: it is
+    likely to be seen at once, and waiting for it would only make it late.
+    """
+    first = True
+
+    def complete(match: re.Match[str]) -> str:
+        nonlocal first
+        attributes = match[1].replace(' loading="lazy"', "", 1) if first else match[1]
+        first = False
+        source = None if _SIZED.search(attributes) else _SOURCE.search(attributes)
+        size = size_of(source[1]) if source else None
+        return f'<img{attributes} width="{size[0]}" height="{size[1]}">' if size else f"<img{attributes}>"
+
+    return _IMAGE.sub(complete, html) if "<img" in html else html

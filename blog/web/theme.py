@@ -1,0 +1,35 @@
+"""Light or dark: a cookie of the reader's, which the server turns into an attribute of the page."""
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from blog.http.endpoint import Endpoint
+from blog.http.forms import read_form
+from blog.http.parsing import validate
+from blog.http.services import services
+from blog.schemas.theme import Theme, ThemeChoice
+from blog.web.redirects import local
+
+_COOKIE = "theme"
+_YEAR = 365 * 86_400
+
+
+class ThemeSwitch(Endpoint):
+    """/theme — keep a reader's choice of colours."""
+
+    async def post(self, request: Request) -> Response:
+        """Back to the page it was made on, which is then as chosen. Without a cookie the system decides."""
+        form = await read_form(request)
+        choice = validate(ThemeChoice, form.values, "body")
+        parts = services(request)
+        response = RedirectResponse(local(choice.next) or parts.links.path("web:home"), 303)
+        age = 0 if choice.theme is Theme.AUTO else _YEAR  # 0 takes it away
+        secure = parts.site.settings.secure
+        response.set_cookie(_COOKIE, choice.theme.value, max_age=age, secure=secure, httponly=True, samesite="lax")
+        return response
+
+
+def theme_of(request: Request) -> Theme:
+    """What the cookie says; any other value is as good as none."""
+    sent = request.cookies.get(_COOKIE)
+    return Theme(sent) if sent in (Theme.LIGHT, Theme.DARK) else Theme.AUTO

@@ -1,0 +1,195 @@
+"""Every kind of page, in a real browser: for everybody, on every screen, light and dark, valid, small, and still."""
+
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+import html5lib
+import httpx
+import pytest
+
+from tests.pictures import png
+from tests.serving import blog, free_port, serving, wait_until_up
+
+PASSWORD = "a long enough one"
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
+LOOK = "axe.run().then(found => found.violations.map(v => [v.id, v.nodes.map(n => n.html + ' — ' + n.failureSummary)]))"
+WATCH = """
+  window.shifts = []; window.refused = [];
+  new PerformanceObserver(list => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) shifts.push(entry.value);
+  }).observe({type: 'layout-shift', buffered: true});
+  addEventListener('securitypolicyviolation', event => refused.push(event.violatedDirective + ' ' + event.blockedURI));
+"""
+STRANGERS = [
+    "/", "/posts/long", "/posts/short", "/tags", "/tags/maths", "/authors/ada", "/archive", "/search", "/search?q=paragraph",
+    "/search?q=zebra", "/login", "/register", "/nowhere", "/?cursor=nonsense",
+]  # fmt: skip
+MEMBERS = [
+    "/account", "/account/password", "/write", "/dashboard", "/admin", "/posts/long", "/posts/long/edit", "/posts/long/delete",
+    "/posts/draft", "/comments/1/edit", "/comments/1/reply", "/comments/1/remove",
+]  # fmt: skip
+SCREENS = [(width, scheme) for width in (360, 1440) for scheme in ("light", "dark")]
+
+
+class Blog(NamedTuple):
+    """A running blog, and the cookie of its owner."""
+
+    base: str
+    session: str
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blog]:
+    folder: Path = tmp_path_factory.mktemp("quality")
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    blog(folder, "user", "create", "ada", "ada@example.org", "--role", "owner", "--password-stdin", stdin=PASSWORD)
+    token = blog(folder, "token", "create", "ada").stdout.strip()
+    with serving(folder, port, RATE_LIMIT="off") as (process, _):
+        wait_until_up(port, process)
+        with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}) as client:
+            fill(client)
+        signed = httpx.post(f"{base}/login", data={"username": "ada", "password": PASSWORD}, headers={"Origin": base})
+        yield Blog(base, signed.cookies["session"])
+
+
+def fill(client: httpx.Client) -> None:
+    image = client.post("/api/v1/media", files={"file": ("a.png", png(900, 600))}, data={"alt": "A loom"}).json()["url"]
+    paragraph = "A paragraph of *some* length with a [link](https://example.org), `code` and a note[^1]. " * 3
+    sections = [f"## Part {number}\n\n{paragraph}\n\n### Detail {number}\n\n{paragraph}" for number in range(8)]
+    parts = [f"![A loom]({image})", *sections, f"![Again]({image})", "```python\nclass A:\n    x = 'y'  # z\n```"]
+    parts += ["| a | b |\n|---|--:|\n| 1 | 2 |", "> Quoted.", "- [x] done\n- [ ] to do", "1. one\n2. two", "[^1]: Noted."]
+    write(client, title="A long post", slug="long", content="\n\n".join(parts), tags=["maths", "looms"])
+    write(client, title="Not yet", slug="draft", content="x", status="draft")
+    for number in range(25):
+        write(client, title=f"Post number {number}", slug="short" if number == 24 else None, content=paragraph, tags=["maths"])
+    for content, parent in (("Opening *words*.", None), ("An answer.", 1), ("Removed.", None)):
+        client.post("/api/v1/posts/1/comments", json={"content": content, "parent_id": parent}).raise_for_status()
+    client.delete("/api/v1/comments/3").raise_for_status()
+
+
+def write(client: httpx.Client, **members: object) -> None:
+    client.post("/api/v1/posts", json={name: value for name, value in members.items() if value}).raise_for_status()
+
+
+def opened(browser, site, width, scheme="light", *, signed_in=False, **options):
+    """A page in a browser profile of its own."""
+    profile = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, **options)
+    if signed_in:
+        profile.add_cookies([{"name": "session", "value": site.session, "url": site.base}])
+    profile.add_init_script(WATCH)
+    return profile.new_page()
+
+
+def pages(browser, site, width, scheme="light"):
+    """Each kind of page, as strangers and as the owner see it: the open page, and its path."""
+    for paths, signed_in in ((STRANGERS, False), (MEMBERS, True)):
+        page = opened(browser, site, width, scheme, signed_in=signed_in)
+        for path in paths:
+            yield page, path
+        page.close()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("width", "scheme"), SCREENS)
+def test_axe_finds_nothing(site, browser, width, scheme):
+    for page, path in pages(browser, site, width, scheme):
+        page.goto(site.base + path)
+        page.evaluate(AXE)
+        assert page.evaluate(LOOK) == [], path
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_colours_that_the_reader_chose(site, browser, theme):
+    page = opened(browser, site, 800, "light" if theme == "dark" else "dark")
+    page.goto(f"{site.base}/posts/long")
+    page.get_by_role("button", name=theme.title()).click()
+    page.locator(f"html[data-theme={theme}]").wait_for()
+    page.evaluate(AXE)
+    assert page.evaluate(LOOK) == []
+
+
+def test_axe_would_find_something(site, browser):
+    page = opened(browser, site, 800)
+    page.goto(site.base)
+    page.evaluate("document.querySelector('.card-title a').append(new Image()); document.querySelector('main').lang = 'nonsense'")
+    page.evaluate(AXE)
+    assert {name for name, _ in page.evaluate(LOOK)} == {"image-alt", "valid-lang"}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("width", [320, 360, 1440])
+def test_pages_are_still_and_narrow_and_keep_to_themselves(site, browser, width):
+    told, asked = [], set()
+    for page, path in pages(browser, site, width):
+        if page.url == "about:blank":
+            page.on("console", lambda message: told.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: told.append(str(error)))
+            page.on("request", lambda request: asked.add(re.match(r"\w+://[^/]+", request.url)[0]))
+        answer = page.goto(site.base + path)
+        page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert page.evaluate("[shifts, refused]") == [[], []], path
+        # A page that says 404 or 422 is itself what the browser complains of.
+        assert [line for line in told if answer.ok or f"{answer.status}" not in line] == [], path
+        told.clear()
+    assert asked == {site.base}
+
+
+def test_nothing_moves_when_images_arrive(site, browser):
+    page = opened(browser, site, 360)
+    page.goto(f"{site.base}/posts/long")
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth)")
+    attributes = "[...document.images].map(image => ['width', 'height', 'loading'].map(name => image.getAttribute(name)))"
+    assert page.evaluate(attributes) == [["900", "600", None], ["900", "600", "lazy"]]
+    assert page.evaluate("shifts") == []
+
+
+@pytest.mark.parametrize(("path", "kilobytes", "warm_kilobytes"), [("/", 100, 45), ("/posts/long", 100, 50)])
+def test_pages_are_small_and_smaller_the_second_time(site, browser, path, kilobytes, warm_kilobytes):
+    page = opened(browser, site, 1440)
+    page.route("**/media/*", lambda route: route.abort())  # images have their own weight
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    sizes: list[float] = []
+    network.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    page.goto(site.base + path, wait_until="networkidle")
+    cold = list(sizes)
+    sizes.clear()
+    page.goto(site.base + "/login", wait_until="networkidle")
+    sizes.clear()
+    page.goto(site.base + path, wait_until="networkidle")
+    warm = [size for size in sizes if size]
+    assert len(cold) <= 7
+    assert sum(cold) < kilobytes * 1024
+    assert len(warm) == 1, "the page alone: all else is kept"
+    assert sum(warm) < warm_kilobytes * 1024
+
+
+@pytest.mark.parametrize(("paths", "signed_in"), [(STRANGERS, False), (MEMBERS, True)])
+def test_pages_are_valid_html(site, paths, signed_in):
+    cookies = {"session": site.session} if signed_in else {}
+    with httpx.Client(base_url=site.base, cookies=cookies) as client:
+        for path in paths:
+            text = client.get(path).text
+            html5lib.HTMLParser(strict=True).parse(text)
+            ids = re.findall(r'\sid="([^"]+)"', text)
+            assert len(ids) == len(set(ids)), path
+            for labels in re.findall(r'\saria-(?:labelledby|describedby)="([^"]+)"', text):
+                assert set(labels.split()) <= set(ids), path
+
+
+def test_paper_holds_the_text_alone(site, browser):
+    page = opened(browser, site, 800, "dark")
+    page.goto(f"{site.base}/posts/long")
+    page.emulate_media(media="print")
+    for chrome in (".masthead nav", ".contents", ".colophon", ".comment-invitation", ".further"):
+        assert page.locator(chrome).first.is_hidden(), chrome
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    link = "getComputedStyle(document.querySelector('.prose a[href^=http]'), '::after').content"
+    assert "https://example.org" in page.evaluate(link)
