@@ -9,15 +9,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from blog import timings
+from blog.domain.context import Site
 from blog.http.folders import folder
 from blog.http.links import Links
-from blog.settings import Settings
+from blog.text.browsers import in_words
 
 
 class Templates:
     """The pages and fragments of the blog. Live updates send the very fragments that the pages include."""
 
-    def __init__(self, settings: Settings, links: Links) -> None:
+    def __init__(self, site: Site, links: Links) -> None:
         self._environment = Environment(
             loader=FileSystemLoader(folder("templates")),
             autoescape=True,
@@ -27,17 +28,27 @@ class Templates:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
-            blog_name=settings.project_name,
+            blog_name=_Title(site),
             path=links.path,
             url=links.url,
             static=static,
         )
-        self._environment.filters.update(day=day, instant=instant, html=Markup)
+        self._environment.filters.update(day=day, instant=instant, initials=initials, browser=in_words, html=Markup)
 
     def render(self, name: str, **values: Any) -> str:
         """A template with its values; a value that is missing is an error, never an empty place."""
         with timings.measured("render"):
             return self._environment.get_template(name).render(values)
+
+
+class _Title:
+    """The title of the blog as text that is always the present one: Jinja keeps what it gave to an imported macro."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def __str__(self) -> str:
+        return self._site.title
 
 
 def day(moment: dt.datetime) -> str:
@@ -48,6 +59,12 @@ def day(moment: dt.datetime) -> str:
 def instant(moment: dt.datetime) -> str:
     """For machines (RFC 3339), such as `2026-11-22T10:00:00Z`."""
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def initials(name: str) -> str:
+    """The first letters of the first and the last word, such as `AL`."""
+    words = name.split()
+    return "".join(word[0] for word in dict.fromkeys((words[0], words[-1]))).upper() if words else ""
 
 
 @cache

@@ -7,12 +7,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from blog.domain import accounts, policy, post_lists, post_page, tags
+from blog.domain import accounts, policy, post_lists, post_page, profiles, tags
 from blog.domain.context import Context
 from blog.domain.models import Post
 from blog.domain.post_lists import Wanted
 from blog.domain.post_page import PostView
 from blog.http import paging
+from blog.http.audience import is_reader
 from blog.http.context import context
 from blog.http.endpoint import Endpoint
 from blog.http.forms import Form
@@ -51,6 +52,8 @@ class PostPage(Endpoint):
         view = await post_page.read(ctx, slug, cursor_in(request))
         if view.post.slug != slug:
             return moved(request, "web:post", slug=view.post.slug)
+        if is_reader(request) and policy.is_counted(ctx.actor, view.post):
+            ctx.site.views.add(view.post.id, ctx.now.date())
         return page(request, "reading/post.html", **post_values(request, ctx, view, Form()))
 
 
@@ -82,8 +85,10 @@ class AuthorPage(Endpoint):
         ctx = context(request)
         after = cursor_in(request)
         user = await accounts.named(ctx, request.path_params["username"])
+        bio = await profiles.bio_html(user)
         found = await post_lists.page(ctx, Wanted(author_id=user.id, after=after))
-        return page(request, "reading/author.html", author=user, posts=found.items, older=older(request, found.next))
+        more = older(request, found.next)
+        return page(request, "reading/author.html", author=user, bio=bio, posts=found.items, older=more)
 
 
 class ArchivePage(Endpoint):

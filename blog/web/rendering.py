@@ -13,6 +13,7 @@ from blog.http.identity import STRANGER
 from blog.http.services import services
 from blog.http.statuses import headers_of, status_of
 from blog.schemas.flags import Flag
+from blog.web import colours
 from blog.web.redirects import sign_in_path
 
 # A page shows who is signed in: browsers may keep it, but ask again each time, and nobody else keeps it.
@@ -34,6 +35,8 @@ def page(
         "may_register": on(Flag.REGISTRATION),
         "comments_are_open": on(Flag.COMMENTS),
         "live_cursor": None,
+        "preferences": parts.site.choices.preferences,
+        "accent_styles": colours.address(parts.site, parts.links),
         "sign_in_path": sign_in_path(request),
     }
     shared |= values
