@@ -1,5 +1,6 @@
 """The end of an account: nothing personal stays, and what others read keeps its place."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,12 +9,13 @@ from blog.db import search, tables
 from blog.domain import accounts, events, media, post_rows
 from blog.domain.context import Context
 from blog.domain.events import EventName
+from blog.domain.models import Post
 from blog.errors import FieldError, InvalidInput
 from blog.schemas.accounts import Departure, PostsLeft, Role, Scope
 from blog.schemas.posts import PostStatus
 
 NAME = "Deleted account"
-_p, _u, _i = tables.posts.c, tables.users.c, tables.invitations.c
+_a, _i, _p, _u = tables.post_authors.c, tables.invitations.c, tables.posts.c, tables.users.c
 
 
 async def leave(ctx: Context, departure: Departure) -> None:
@@ -32,15 +34,23 @@ async def leave(ctx: Context, departure: Departure) -> None:
         await accounts.require_another_owner(ctx, user)
         await _take_posts_down(ctx, user.id, only_unpublished=departure.posts is PostsLeft.STAY)
         await _forget_traces(ctx, user.id)
+        before = await _published(ctx, user.id)
         await ctx.db.execute(tables.users.update().where(_u.id == user.id).values(await _nobody(ctx, user.id)))
+        for was, post in zip(before, await _published(ctx, user.id), strict=True):
+            await events.record_post(ctx, EventName.POST_UPDATED, post, before=was)  # it has another by-line
     if user.avatar is not None:
         await media.remove_unused(ctx, [user.avatar])
 
 
+async def _published(ctx: Context, user_id: int) -> Sequence[Post]:
+    own = _p.id.in_(sa.select(_a.post_id).where(_a.user_id == user_id))
+    query = post_rows.select(*post_rows.CARD).where(own, _p.status == PostStatus.PUBLISHED.value)
+    return await post_rows.load(ctx.db, query.order_by(_p.id))
+
+
 async def _take_posts_down(ctx: Context, user_id: int, *, only_unpublished: bool) -> None:
-    links, others = tables.post_authors.c, tables.post_authors.alias()
-    own = sa.exists().where(links.post_id == _p.id, links.user_id == user_id)
-    shared = sa.exists().where(others.c.post_id == _p.id, others.c.user_id != user_id)
+    own = _p.id.in_(sa.select(_a.post_id).where(_a.user_id == user_id))
+    shared = _p.id.in_(sa.select(_a.post_id).where(_a.user_id != user_id))
     query = post_rows.select(*post_rows.CARD).where(own, ~shared).order_by(_p.id)
     if only_unpublished:
         query = query.where(_p.status != PostStatus.PUBLISHED.value)

@@ -120,7 +120,7 @@ class NewToken(Credentials):
 class OwnToken(Input):
     """A token that somebody makes on a page; it lasts for `days`."""
 
-    name: Annotated[Line, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+    name: Name
     scopes: list[Scope] = Field(min_length=1, max_length=20)
     days: int = Field(ge=1, le=3650)
 

@@ -49,6 +49,7 @@ class NewFixedPagePage(Endpoint):
     async def post(self, request: Request) -> Response:
         """Write it; on to the page."""
         ctx = signed_in(request)
+        policy.require_owner(ctx)
         form = await read_form(request)
         new = _typed(form)
         if new is None:

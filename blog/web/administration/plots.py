@@ -7,6 +7,7 @@ from blog.domain.statistics import Day
 
 HEIGHT = 100
 _STEP, _WIDTH = 10, 8
+_CEILING = 4  # a single post is no full height
 _NAMES = ("views", "posts", "comments")
 
 
@@ -24,7 +25,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A series of days; `most` is the number that fills the height, `width` that of the drawing."""
+    """A series of days; `most` is the largest number, `width` that of the drawing."""
 
     name: str
     total: int
@@ -40,11 +41,11 @@ def plots(days: Sequence[Day]) -> Sequence[Plot]:
 
 def _plot(name: str, days: Sequence[Day], numbers: Sequence[int]) -> Plot:
     most = max(numbers, default=0)
-    bars = [_bar(place, day, number, most) for place, (day, number) in enumerate(zip(days, numbers, strict=True))]
+    bars = [_bar(place, day, number, max(most, _CEILING)) for place, (day, number) in enumerate(zip(days, numbers, strict=True))]
     return Plot(name, sum(numbers), most, len(bars) * _STEP, bars)
 
 
-def _bar(place: int, day: Day, number: int, most: int) -> Bar:
+def _bar(place: int, day: Day, number: int, ceiling: int) -> Bar:
     # What is little is still seen to be something.
-    height = max(2.0, round(HEIGHT * number / most, 1)) if number else 0.0
+    height = max(2.0, round(HEIGHT * number / ceiling, 1)) if number else 0.0
     return Bar(day, number, place * _STEP + (_STEP - _WIDTH) // 2, HEIGHT - height, _WIDTH, height)

@@ -28,6 +28,7 @@ class SitePage(Endpoint):
     async def post(self, request: Request) -> Response:
         """Save all of it; the pages follow at once."""
         ctx = signed_in(request)
+        policy.require_owner(ctx)
         form = await read_form(request)
         changes = form.parse(PreferencesChanges, **_typed(form))
         if changes is None:
@@ -53,7 +54,7 @@ def _typed(form: Form) -> dict[str, Any]:
 
 
 def _link(line: str) -> dict[str, str]:
-    label, _, target = line.rpartition("|")
+    label, _, target = line.partition("|")
     return {"label": label.strip(), "target": target.strip()}
 
 
