@@ -75,8 +75,8 @@ async def _add_list(archive: zipfile.ZipFile, ctx: Context, name: str, pages: As
     with archive.open(_entry(ctx, name), "w") as member:
         separator = b"[\n"
         async for items in pages:
-            for item in items:
-                await anyio.to_thread.run_sync(member.write, separator + to_json(item))
+            if items:
+                await anyio.to_thread.run_sync(member.write, separator + b",\n".join(map(to_json, items)))
                 separator = b",\n"
         member.write(b"[]\n" if separator == b"[\n" else b"\n]\n")
 

@@ -35,7 +35,9 @@ class FixedPageList(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """The pages by title. Raises NotSignedIn, Forbidden."""
-        return page(request, "administration/pages.html", pages=await fixed_pages.all_pages(context(request)))
+        ctx = context(request)
+        policy.require_owner(ctx)
+        return page(request, "administration/pages.html", pages=await fixed_pages.all_pages(ctx))
 
 
 class NewFixedPagePage(Endpoint):
