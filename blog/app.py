@@ -24,6 +24,7 @@ from blog.domain.context import Context, Site
 from blog.domain.keys import Signer
 from blog.domain.media_store import LocalFolder
 from blog.domain.passwords import Passwords
+from blog.domain.views import Views
 from blog.errors import BlogError
 from blog.http.illustrations import Illustrations
 from blog.http.links import Links
@@ -118,12 +119,13 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
         open_rate_limits(settings) as rate_limits,
         anyio.create_task_group() as background,
     ):
-        shared = Services(site, links, Templates(settings, links, Illustrations(site.media, links)), rate_limits)
+        shared = Services(site, links, Templates(site, links, Illustrations(site.media, links)), rate_limits)
         hub = Hub(shared)
         await background.start(hub.run)
         background.start_soon(hub.look_after)
         background.start_soon(_publish_due, site)
         background.start_soon(site.choices.follow, site.db)
+        background.start_soon(site.views.keep, site.db)
         with shutdown.first(hub.close):
             yield State(services=shared, hub=hub)
         await hub.close()
@@ -137,7 +139,8 @@ async def open_site(settings: Settings) -> AsyncIterator[Site]:
         choices = Choices(settings)
         await choices.refresh(db)
         developing = anyio.CapacityLimiter(IMAGES_AT_ONCE)
-        yield Site(settings, db, Passwords(), Signer(settings.secret_key), LocalFolder(settings.media_dir), choices, developing)
+        signer, media = Signer(settings.secret_key), LocalFolder(settings.media_dir)
+        yield Site(settings, db, Passwords(), signer, media, choices, developing, Views())
 
 
 async def _publish_due(site: Site) -> None:

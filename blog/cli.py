@@ -185,7 +185,7 @@ def openapi() -> None:
     from blog.http.links import Links
 
     settings = load_settings()
-    click.echo(json.dumps(document(*naming(settings, Links(table, settings.public_url))), indent=2))
+    click.echo(json.dumps(document(*naming(settings.project_name, settings, Links(table, settings.public_url))), indent=2))
 
 
 @main.group()
@@ -229,7 +229,7 @@ def user_password(username: str) -> None:
     password = SecretStr(_password())
 
     async def change(ctx: Context) -> None:
-        await accounts.set_password(ctx, (await accounts.named(ctx, username)).id, password)
+        await accounts.set_password(ctx, (await accounts.living(ctx, username)).id, password)
 
     _run(_ready(), change)
     click.echo(f"The password of {username} is changed; all sessions and tokens have ended.")
@@ -270,7 +270,7 @@ def token_create(username: str, scopes: tuple[str, ...], name: str) -> None:
     chosen = [Scope(scope) for scope in scopes] or None
 
     async def issue(ctx: Context) -> str:
-        actor = accounts.actor_of(await accounts.named(ctx, username))
+        actor = accounts.actor_of(await accounts.living(ctx, username))
         return (await tokens.issue(ctx, actor, name=name, scopes=chosen)).text
 
     click.echo(_run(_ready(), issue))
@@ -331,7 +331,7 @@ async def _importer(ctx: Context, username: str | None) -> Actor:
     from blog.domain import accounts
 
     if username is not None:
-        return accounts.actor_of(await accounts.named(ctx, username))
+        return accounts.actor_of(await accounts.living(ctx, username))
     owner = await accounts.first_owner(ctx)
     if owner is None:
         raise Failure("nobody owns this blog yet: run `blog user create NAME EMAIL --role owner`, or name an account with --as")

@@ -22,7 +22,9 @@ class OpenAPIDocument(Endpoint):
     async def get(self, request: Request) -> Response:
         """The document, or 304."""
         shared = services(request)
-        return as_document(request, openapi.text(*naming(shared.site.settings, shared.links)), "application/json")
+        return as_document(
+            request, openapi.text(*naming(shared.site.title, shared.site.settings, shared.links)), "application/json"
+        )
 
 
 class DocsPage(Endpoint):
@@ -31,14 +33,14 @@ class DocsPage(Endpoint):
     async def get(self, request: Request) -> Response:
         """The page, or 304."""
         shared = services(request)
-        document = openapi.document(*naming(shared.site.settings, shared.links))
+        document = openapi.document(*naming(shared.site.title, shared.site.settings, shared.links))
         page = shared.templates.render("api/docs.html", document=document, groups=operations(document))
         return as_document(request, page.encode(), "text/html")
 
 
-def naming(settings: Settings, links: Links) -> tuple[str, str, str]:
+def naming(title: str, settings: Settings, links: Links) -> tuple[str, str, str]:
     """What the document takes from its site: title, mount path, name of the session cookie."""
-    return f"{settings.project_name}: API", links.path("api:posts").removesuffix("/posts"), cookie_name(settings)
+    return f"{title}: API", links.path("api:posts").removesuffix("/posts"), cookie_name(settings)
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:

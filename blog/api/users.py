@@ -53,6 +53,8 @@ class Me(ApiEndpoint):
         """Change the members that are sent."""
         ctx = signed_in(request)
         changes = await read_json(request, AccountChanges)
+        if changes.current is not None:
+            await services(request).rate_limits.sign_in(request, ctx.signed_in().username)
         return as_json(AccountOut.model_validate(await accounts.change(ctx, changes)))
 
 

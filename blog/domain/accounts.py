@@ -1,5 +1,6 @@
 """Accounts: making them, changing them, and the signed links by which an owner begins and a password is set."""
 
+import re
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +17,8 @@ from blog.schemas.flags import Flag
 
 _u = tables.users.c
 LINK_SECONDS = 24 * 3600
+LONGEST_USERNAME = 50
+_RESERVED = re.compile(r"deleted-\d+.*", re.IGNORECASE)  # the names of accounts that have ended
 OWNER_ROLE = _u.role == Role.OWNER.value
 
 
@@ -30,10 +33,13 @@ async def create(ctx: Context, new: NewUser, role: Role) -> User:
     """An account with a role, for commands and links that have checked the right. Raises Conflict."""
     password_hash = await ctx.site.passwords.hash(new.password) if new.password else None
     async with ctx.db.transaction():
-        return await _insert(ctx, new, role, password_hash)
+        return await insert(ctx, new, role, password_hash)
 
 
-async def _insert(ctx: Context, new: NewUser, role: Role, password_hash: str | None) -> User:
+async def insert(ctx: Context, new: NewUser, role: Role, password_hash: str | None) -> User:
+    """Put an account into the database; call it inside a transaction. Raises Conflict."""
+    if _RESERVED.fullmatch(new.username):
+        raise Conflict("This name is kept for accounts that have ended: choose another one", loc=("username",))
     values = {
         "username": new.username,
         "username_key": new.username.casefold(),
@@ -66,8 +72,25 @@ async def get(ctx: Context, user_id: int) -> User:
 
 
 async def named(ctx: Context, username: str) -> User:
-    """The account of this name, whatever its case. Raises NotFound."""
+    """The account of this name, whatever its case, also one that has ended. Raises NotFound."""
     return await _one(ctx, _u.username_key == username.casefold())
+
+
+async def living(ctx: Context, username: str) -> User:
+    """The account of this name, if it has not ended. Raises NotFound."""
+    user = await named(ctx, username)
+    if user.is_deleted:
+        raise NotFound("This account was deleted")
+    return user
+
+
+async def free_username(ctx: Context, wanted: str) -> str:
+    """The wanted name, or the same with a number; call it inside the transaction that takes it."""
+    candidate, number = wanted, 1
+    while await ctx.db.fetch_val(sa.select(_u.id).where(_u.username_key == candidate.casefold())) is not None:
+        number += 1
+        candidate = f"{wanted[: LONGEST_USERNAME - 8]}-{number}"
+    return candidate
 
 
 async def me(ctx: Context) -> User:
@@ -76,10 +99,15 @@ async def me(ctx: Context) -> User:
 
 
 async def change(ctx: Context, changes: AccountChanges) -> User:
-    """Change the members that were sent, of the actor's own account. Raises NotSignedIn, Forbidden, Conflict."""
+    """Change the members that were sent, of the actor's own account.
+
+    Another e-mail address needs the present password (`current`). Raises NotSignedIn, Forbidden, InvalidInput, Conflict.
+    """
     actor = ctx.signed_in(Scope.ACCOUNT)
-    values: dict[str, Any] = {name: getattr(changes, name) for name in changes.model_fields_set}
+    values: dict[str, Any] = {name: getattr(changes, name) for name in changes.model_fields_set - {"current"}}
     if "email" in values:
+        if values["email"] != (await get(ctx, actor.id)).email:
+            await require_password(ctx, changes.current)
         values["email_key"] = values["email"].casefold()
     async with ctx.db.transaction():
         try:
@@ -92,10 +120,15 @@ async def change(ctx: Context, changes: AccountChanges) -> User:
 async def change_password(ctx: Context, change: PasswordChange) -> None:
     """Set a new password, knowing the present one; ends all other sessions and all tokens. Raises NotSignedIn, InvalidInput."""
     actor = ctx.signed_in(Scope.ACCOUNT)
-    known = await ctx.db.fetch_val(sa.select(_u.password_hash).where(_u.id == actor.id))
-    if not await ctx.site.passwords.verify(known, change.current):
-        raise InvalidInput([FieldError(("current",), "This is not your present password", "password")])
+    await require_password(ctx, change.current)
     await set_password(ctx, actor.id, change.password, keep_session=actor.session)
+
+
+async def require_password(ctx: Context, given: SecretStr | None) -> None:
+    """Raises InvalidInput (current) when it is not the actor's present password, NotSignedIn."""
+    known = await ctx.db.fetch_val(sa.select(_u.password_hash).where(_u.id == ctx.signed_in().id))
+    if not await ctx.site.passwords.verify(known, given or SecretStr("")):
+        raise InvalidInput([FieldError(("current",), "This is not your present password", "password")])
 
 
 async def set_password(ctx: Context, user_id: int, password: SecretStr, *, keep_session: str | None = None) -> None:
@@ -117,12 +150,18 @@ async def _keep_password(ctx: Context, user_id: int, password_hash: str, *, keep
 async def set_role(ctx: Context, username: str, role: Role) -> User:
     """Give a role; the last owner stays one. For callers that checked the right. Raises NotFound, Conflict."""
     async with ctx.db.transaction():
-        user = await named(ctx, username)
-        owners = await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.users).where(OWNER_ROLE))
-        if user.role is Role.OWNER and role is not Role.OWNER and owners == 1:
-            raise Conflict("This is the only owner: make another account owner first")
+        user = await living(ctx, username)
+        if role is not Role.OWNER:
+            await require_another_owner(ctx, user)
         await ctx.db.execute(tables.users.update().where(_u.id == user.id).values(role=role.value, updated_at=ctx.now))
         return await get(ctx, user.id)
+
+
+async def require_another_owner(ctx: Context, user: User) -> None:
+    """Raises Conflict when this is the only owner; ask inside the transaction that would take an owner away."""
+    owners = await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.users).where(OWNER_ROLE))
+    if user.role is Role.OWNER and owners == 1:
+        raise Conflict("This is the only owner: make another account owner first")
 
 
 async def first_owner(ctx: Context) -> User | None:
@@ -149,12 +188,12 @@ async def create_owner(ctx: Context, secret: str, new: NewUser) -> User:
     async with ctx.db.transaction():
         if await first_owner(ctx):
             raise Conflict("This blog has an owner already: sign in")
-        return await _insert(ctx, new, Role.OWNER, password_hash)
+        return await insert(ctx, new, Role.OWNER, password_hash)
 
 
 async def password_link(ctx: Context, username: str) -> str:
     """The secret part of a link by which this account's password is set, once, within a day. Raises NotFound."""
-    user = await named(ctx, username)
+    user = await living(ctx, username)
     return ctx.site.signer.sign(Purpose.PASSWORD_LINK, [user.id, await _password_state(ctx, user.id)])
 
 
@@ -196,6 +235,9 @@ async def _one(ctx: Context, condition: sa.ColumnElement[bool]) -> User:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         can_sign_in=row["password_hash"] is not None,
+        bio=row["bio"],
+        avatar=row["avatar"],
+        is_deleted=row["deleted_at"] is not None,
     )
 
 

@@ -11,6 +11,7 @@ from blog.domain.choices import Choices
 from blog.domain.keys import Signer
 from blog.domain.media_store import MediaStore
 from blog.domain.passwords import Passwords
+from blog.domain.views import Views
 from blog.errors import Forbidden, NotSignedIn
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
@@ -46,6 +47,7 @@ class Site:
     media: MediaStore
     choices: Choices
     developing: anyio.CapacityLimiter  # images take a core and much memory: few at a time
+    views: Views
 
     @property
     def title(self) -> str:

@@ -6,11 +6,11 @@ import unicodedata
 import sqlalchemy as sa
 
 from blog.db import tables
+from blog.domain import accounts
 from blog.domain.context import Context
 from blog.schemas.accounts import Role
 
 _u = tables.users.c
-_LONGEST = 50
 _WRITES = _u.role != Role.READER.value
 _CAN_SIGN_IN = _u.password_hash.is_not(None)
 
@@ -28,25 +28,17 @@ async def account(ctx: Context, name: str) -> int:
         found: int | None = await ctx.db.fetch_val(sa.select(_u.id).where(_WRITES, condition).order_by(_u.id).limit(1))
         if found is not None:
             return found
-    return await _insert(ctx, name, await _free(ctx, username))
+    return await _insert(ctx, name, await accounts.free_username(ctx, username))
 
 
 def username_of(name: str) -> str:
     """A username for a name: letters and digits of any script, `_` and `-`; at most 50 characters."""
     kept = (char if _is_word(char) else " " for char in unicodedata.normalize("NFC", name))
-    return re.sub(r"\s+", "-", "".join(kept).strip())[:_LONGEST].strip("-") or "author"
+    return re.sub(r"\s+", "-", "".join(kept).strip())[: accounts.LONGEST_USERNAME].strip("-") or "author"
 
 
 def _is_word(char: str) -> bool:
     return char in "_-" or unicodedata.category(char)[0] in "LMN"
-
-
-async def _free(ctx: Context, username: str) -> str:
-    candidate, number = username, 1
-    while await ctx.db.fetch_val(sa.select(_u.id).where(_u.username_key == candidate.casefold())) is not None:
-        number += 1
-        candidate = f"{username[: _LONGEST - 8]}-{number}"
-    return candidate
 
 
 async def _insert(ctx: Context, name: str, username: str) -> int:

@@ -18,7 +18,7 @@ from blog.schemas.accounts import Role, Scope
 from blog.schemas.flags import Flag
 from blog.schemas.media import MediaChanges, NewMedia
 
-_m, _p, _r = tables.media.c, tables.posts.c, tables.revisions.c
+_m, _p, _r, _u = tables.media.c, tables.posts.c, tables.revisions.c, tables.users.c
 
 
 def require_uploader(ctx: Context) -> None:
@@ -87,10 +87,15 @@ async def delete(ctx: Context, media_id: int) -> None:
     async with ctx.db.transaction():
         found = await get(ctx, media_id)
         await ctx.db.execute(tables.media.delete().where(_m.id == media_id))
+    await remove_unused(ctx, found.names)
+
+
+async def remove_unused(ctx: Context, names: Sequence[str]) -> None:
+    """Remove those of the files that nothing shows any more. Call it when the change that freed them has lasted."""
     # A transaction of its own: nothing is removed before it is certain that the row is gone, and the write lock keeps
     # uploads of the same image out meanwhile.
     async with ctx.db.transaction():
-        unused = [name for name in found.names if not await _is_used(ctx, name)]
+        unused = [name for name in names if not await _is_used(ctx, name)]
         await anyio.to_thread.run_sync(_remove, ctx.site.media, unused)
 
 
@@ -99,6 +104,7 @@ async def _is_used(ctx: Context, name: str) -> bool:
         sa.exists().where(sa.or_(_m.name == name, sa.cast(_m.variants, sa.Text).contains(name))),
         sa.exists().where(_p.content.contains(name)),
         sa.exists().where(_r.content.contains(name)),
+        sa.exists().where(_u.avatar == name),
     )
     return bool(await ctx.db.fetch_val(sa.select(sa.or_(*uses))))
 

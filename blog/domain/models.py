@@ -28,6 +28,9 @@ class User:
     created_at: dt.datetime
     updated_at: dt.datetime
     can_sign_in: bool
+    bio: str  # in the Markdown of comments
+    avatar: str | None  # the name of an image file
+    is_deleted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Byline:
 
     username: str
     name: str
+    avatar: str | None = None  # the name of an image file
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +188,59 @@ class Token:
     scopes: tuple[Scope, ...]
     created_at: dt.datetime
     expires_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser in which somebody is signed in. `key` tells one's sessions apart and opens none."""
+
+    key: str
+    user_agent: str
+    created_at: dt.datetime
+    last_seen_at: dt.datetime
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An account as owners see it in a list; `posts` are those published."""
+
+    id: int
+    username: str
+    name: str
+    email: str | None
+    role: Role
+    created_at: dt.datetime
+    posts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A link by which one person becomes a member; `user` is who came by it."""
+
+    id: int
+    role: Role
+    note: str
+    created_at: dt.datetime
+    expires_at: dt.datetime
+    used_at: dt.datetime | None
+    revoked_at: dt.datetime | None
+    inviter: str
+    user: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FixedPage:
+    """A page that stands by itself, such as "About"."""
+
+    id: int
+    slug: str
+    title: str
+    content: str
+    html: str
+    version: int
+    created_at: dt.datetime
+    updated_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)

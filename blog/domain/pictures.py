@@ -23,6 +23,8 @@ MOST_PIXELS = 50_000_000
 MOST_FRAMES = 1_000
 WIDTHS = (1600, 960, 480)
 """Widths of the smaller copies, in pixels."""
+PORTRAIT = 256
+"""Side of an avatar, in pixels."""
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif", "avif": "image/avif"}
 
 T = TypeVar("T")
@@ -101,6 +103,14 @@ def size(path: Path) -> tuple[int, int] | None:
         return None
 
 
+def portrait(data: bytes) -> Rendition:
+    """The middle of the image as a square of at most 256 pixels, as WebP; of an animation the first frame.
+
+    Raises InvalidInput as `develop` does.
+    """
+    return _guarded(_portrayed, data)
+
+
 def _guarded(work: Callable[[bytes], T], data: bytes) -> T:
     try:
         return work(data)
@@ -125,6 +135,13 @@ def _developed(data: bytes) -> Picture:
     decoded = _decoded(data)
     variants = () if len(decoded.frames) > 1 else tuple(_variants(decoded.frames[0]))
     return Picture(_encoded(decoded), variants)
+
+
+def _portrayed(data: bytes) -> Rendition:
+    image = _in_mode(_decoded(data).frames[0], ("RGB", "RGBA"))
+    side = min(PORTRAIT, *image.size)
+    square = ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
+    return _rendition(square, "WEBP", {"quality": 85, "method": 4})
 
 
 def _decoded(data: bytes) -> _Decoded:

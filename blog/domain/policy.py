@@ -27,6 +27,11 @@ def may_see(actor: Actor | None, post: Post) -> bool:
     return post.status is PostStatus.PUBLISHED or may_edit(actor, post)
 
 
+def is_counted(actor: Actor | None, post: Post) -> bool:
+    """Is it a view that its authors would count? Of a published post, by somebody who did not write it."""
+    return post.status is PostStatus.PUBLISHED and (actor is None or actor.username not in post.authors)
+
+
 def may_moderate(actor: Actor | None, post: Post) -> bool:
     """The authors of a post and every editor moderate its comments."""
     return may_edit(actor, post)

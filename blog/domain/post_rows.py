@@ -48,11 +48,11 @@ async def deleted(db: Database, post_id: int) -> Post | None:
 async def _bylines(db: Database, ids: Sequence[int]) -> dict[int, tuple[Byline, ...]]:
     links, users = tables.post_authors.c, tables.users.c
     query = (
-        sa.select(links.post_id, users.username, users.name)
+        sa.select(links.post_id, users.username, users.name, users.avatar)
         .join_from(tables.post_authors, tables.users, links.user_id == users.id)
         .order_by(links.post_id, links.position)
     )
-    return await _grouped(db, query, links.post_id, ids, lambda row: Byline(row["username"], row["name"]))
+    return await _grouped(db, query, links.post_id, ids, lambda row: Byline(row["username"], row["name"], row["avatar"]))
 
 
 async def _tags(db: Database, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:

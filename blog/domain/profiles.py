@@ -3,10 +3,13 @@
 import asyncio
 from dataclasses import dataclass
 
+import anyio.to_thread
+
 from blog.domain import accounts, comments, post_lists
 from blog.domain.context import Context
 from blog.domain.models import Comment, Page, Post, User
 from blog.domain.post_lists import Wanted
+from blog.text.markdown import render_comment
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,11 @@ class Profile:
     user: User
     posts: Page[Post]
     comments: Page[Comment]
+
+
+async def bio_html(user: User) -> str:
+    """What somebody says of themselves, as safe HTML; empty when they say nothing."""
+    return await anyio.to_thread.run_sync(render_comment, user.bio) if user.bio else ""
 
 
 async def read(ctx: Context, user_id: int) -> Profile:

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -9,12 +10,14 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.context import Actor, Context
 from blog.domain.keys import digest, new_secret
-from blog.errors import NotSignedIn, Unavailable
-from blog.schemas.accounts import Credentials, Role
+from blog.domain.models import Session
+from blog.errors import NotFound, NotSignedIn, Unavailable
+from blog.schemas.accounts import Credentials, Role, Scope
 
 _s, _u = tables.sessions.c, tables.users.c
 # A session is written again at most this often, so that reading pages does not write to the database.
 _TOUCH = dt.timedelta(hours=1)
+_KEY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class Resumed:
 async def authenticate(ctx: Context, credentials: Credentials) -> Actor:
     """Who has this name (or e-mail address) and password. Raises NotSignedIn, the same and as slowly for unknown names."""
     key = credentials.username.casefold()
-    row = await ctx.db.fetch_one(sa.select(tables.users).where(sa.or_(_u.username_key == key, _u.email_key == key)))
+    mine = sa.or_(_u.username_key == key, _u.email_key == key) & _u.deleted_at.is_(None)
+    row = await ctx.db.fetch_one(sa.select(tables.users).where(mine))
     known = row["password_hash"] if row else None
     if not await ctx.site.passwords.verify(known, credentials.password) or row is None:
         raise NotSignedIn("The name or the password is wrong")
@@ -61,7 +65,7 @@ async def resume(ctx: Context, session_id: str) -> Resumed | None:
     query = (
         sa.select(_s.id_hash, _s.last_seen_at, _u.id, _u.username, _u.name, _u.role)
         .join_from(tables.sessions, tables.users, _u.id == _s.user_id)
-        .where(_s.id_hash == digest(session_id), _s.expires_at > ctx.now)
+        .where(_s.id_hash == digest(session_id), _s.expires_at > ctx.now, _u.deleted_at.is_(None))
     )
     row = await ctx.db.fetch_one(query)
     if row is None:
@@ -80,6 +84,36 @@ async def end(ctx: Context) -> None:
     """End the actor's present session."""
     if ctx.actor and ctx.actor.session:
         await ctx.db.execute(tables.sessions.delete().where(_s.id_hash == ctx.actor.session))
+
+
+async def own(ctx: Context) -> Sequence[Session]:
+    """Where the actor is signed in; the last seen first. Raises NotSignedIn, Forbidden."""
+    actor = ctx.signed_in(Scope.ACCOUNT)
+    query = sa.select(tables.sessions).where(_s.user_id == actor.id, _s.expires_at > ctx.now)
+    return [
+        Session(
+            key=row["id_hash"][:_KEY],
+            user_agent=row["user_agent"],
+            created_at=row["created_at"],
+            last_seen_at=row["last_seen_at"],
+            is_current=row["id_hash"] == actor.session,
+        )
+        for row in await ctx.db.fetch_all(query.order_by(_s.last_seen_at.desc(), _s.id_hash))
+    ]
+
+
+async def end_one(ctx: Context, key: str) -> None:
+    """End one of the actor's own sessions. Raises NotSignedIn, Forbidden, NotFound."""
+    actor = ctx.signed_in(Scope.ACCOUNT)
+    mine = (_s.user_id == actor.id) & (sa.func.substr(_s.id_hash, 1, _KEY) == key)
+    if not await ctx.db.execute(tables.sessions.delete().where(mine)):
+        raise NotFound("You have no such session: it may have ended already")
+
+
+async def end_all(ctx: Context) -> None:
+    """End all of the actor's sessions, this one too. Raises NotSignedIn, Forbidden."""
+    actor = ctx.signed_in(Scope.ACCOUNT)
+    await ctx.db.execute(tables.sessions.delete().where(_s.user_id == actor.id))
 
 
 def _lifetime(ctx: Context) -> dt.timedelta:

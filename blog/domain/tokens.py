@@ -57,6 +57,7 @@ async def recognise(ctx: Context, text: str) -> Actor | None:
         sa.select(_t.scopes, _t.id.label("token_id"), _u.id, _u.username, _u.name, _u.role)
         .join_from(tables.tokens, tables.users, _u.id == _t.user_id)
         .where(_t.id == token_id, _t.secret_hash == digest(secret), _t.revoked_at.is_(None), _t.expires_at > ctx.now)
+        .where(_u.deleted_at.is_(None))
     )
     row = await ctx.db.fetch_one(query)
     if row is None:

@@ -15,6 +15,8 @@ class Links:
     def __init__(self, routes: Sequence[BaseRoute], public_url: str) -> None:
         self.public_url = public_url
         self._formats = dict(_walk(routes, "", ""))
+        # What the paths of our own routes begin with, such as `posts`: no page of an owner's can have such an address.
+        self.first_segments = frozenset(_first_segments(routes))
 
     def path(self, name: str, /, **params: str | int) -> str:
         """The path of a route. Raises KeyError for a route or parameter that does not exist."""
@@ -23,6 +25,14 @@ class Links:
     def url(self, name: str, /, **params: str | int) -> str:
         """The absolute URL of a route."""
         return self.public_url + self.path(name, **params)
+
+
+def _first_segments(routes: Sequence[BaseRoute]) -> Iterator[str]:
+    for route in routes:
+        if segment := getattr(route, "path", "").strip("/").partition("/")[0]:
+            yield segment.casefold()
+        elif isinstance(route, Mount):
+            yield from _first_segments(route.routes or [])
 
 
 def _walk(routes: Sequence[BaseRoute], prefix: str, door: str) -> Iterator[tuple[str, str]]:

@@ -9,10 +9,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from blog import timings
+from blog.domain.context import Site
 from blog.http.folders import folder
 from blog.http.illustrations import Illustrations
 from blog.http.links import Links
-from blog.settings import Settings
+from blog.text.browsers import in_words
 from blog.text.contents import contents
 
 _WORDS_A_MINUTE = 230
@@ -21,7 +22,7 @@ _WORDS_A_MINUTE = 230
 class Templates:
     """The pages and fragments of the blog. Live updates send the very fragments that the pages include."""
 
-    def __init__(self, settings: Settings, links: Links, illustrations: Illustrations) -> None:
+    def __init__(self, site: Site, links: Links, illustrations: Illustrations) -> None:
         self._environment = Environment(
             loader=FileSystemLoader(folder("templates")),
             autoescape=True,
@@ -31,7 +32,7 @@ class Templates:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
-            blog_name=settings.project_name,
+            blog_name=_Title(site),
             path=links.path,
             url=links.url,
             static=static,
@@ -41,6 +42,8 @@ class Templates:
             day=day,
             instant=instant,
             minutes=minutes,
+            initials=initials,
+            browser=in_words,
             html=Markup,
             illustrated=illustrations.illustrated,
         )
@@ -49,6 +52,16 @@ class Templates:
         """A template with its values; a value that is missing is an error, never an empty place."""
         with timings.measured("render"):
             return self._environment.get_template(name).render(values)
+
+
+class _Title:
+    """The title of the blog as text that is always the present one: Jinja keeps what it gave to an imported macro."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def __str__(self) -> str:
+        return self._site.title
 
 
 def day(moment: dt.datetime) -> str:
@@ -64,6 +77,12 @@ def instant(moment: dt.datetime) -> str:
 def minutes(words: int) -> int:
     """How long a reader takes for so many words: at least one minute."""
     return max(1, round(words / _WORDS_A_MINUTE))
+
+
+def initials(name: str) -> str:
+    """The first letters of the first and the last word, such as `AL`."""
+    words = name.split()
+    return "".join(word[0] for word in dict.fromkeys((words[0], words[-1]))).upper() if words else ""
 
 
 @cache

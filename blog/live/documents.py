@@ -16,7 +16,7 @@ class AsyncAPIDocument(Endpoint):
     async def get(self, request: Request) -> Response:
         """The document, or 304."""
         shared = services(request)
-        title = f"{shared.site.settings.project_name}: live updates"
+        title = f"{shared.site.title}: live updates"
         return as_document(request, asyncapi.text(title, shared.links.public_url, shared.links.path("live")), "application/json")
 
 

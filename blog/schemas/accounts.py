@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, EmailStr, Field, SecretStr, StringConstraints
 
 from blog.schemas.comments import CommentOut
-from blog.schemas.fields import Changes, Id, Input, Line, Name, Output, Username, whole
+from blog.schemas.fields import Bio, Changes, Id, Input, Line, Name, Output, Username, whole
 from blog.schemas.posts import PostOut
 
 LONGEST_TOKEN = 3650 * 24 * 3600
@@ -30,6 +30,13 @@ class Scope(StrEnum):
     MEDIA_WRITE = "media:write"
     ACCOUNT = "account"
     ADMIN = "admin"
+
+
+class PostsLeft(StrEnum):
+    """What becomes of the posts of an account that ends."""
+
+    STAY = "stay"
+    GO = "go"
 
 
 Password = Annotated[SecretStr, Field(min_length=8, max_length=256)]
@@ -58,6 +65,10 @@ class AccountChanges(Changes):
     name: Name = ""
     email: Email = ""
     age: Age | None = None
+    bio: Bio = Field(default="", description="A few words for the page of the author, in the Markdown of comments")
+    current: SecretStr | None = Field(
+        default=None, max_length=256, description="The present password: a change of the e-mail address needs it"
+    )
 
 
 class NewPassword(Input):
@@ -70,6 +81,25 @@ class PasswordChange(NewPassword):
     """A change by somebody who is signed in and knows the present one."""
 
     current: SecretStr = Field(max_length=256)
+
+
+class EmailChange(Input):
+    """Another e-mail address, by somebody who knows the password."""
+
+    email: Email
+    current: SecretStr = Field(max_length=256)
+
+
+class AvatarForm(Input):
+    """What goes with an avatar: nothing."""
+
+
+class Departure(Input):
+    """The end of an account, by somebody who knows the password and has typed the name of it."""
+
+    username: str = Field(max_length=320)
+    current: SecretStr = Field(max_length=256)
+    posts: PostsLeft
 
 
 class Credentials(Input):
@@ -87,12 +117,36 @@ class NewToken(Credentials):
     expires_in: Annotated[int, Field(ge=60, le=LONGEST_TOKEN), BeforeValidator(whole)] | None = None
 
 
+class OwnToken(Input):
+    """A token that somebody makes on a page; it lasts for `days`."""
+
+    name: Name
+    scopes: list[Scope] = Field(min_length=1, max_length=20)
+    days: int = Field(ge=1, le=3650)
+
+
+class RoleChange(Input):
+    """Another role for somebody."""
+
+    user: Id
+    role: Role
+
+
+class NewInvitation(Input):
+    """A link for one new member; `note` says for whom, to the owners alone. It works for `days`."""
+
+    role: Role
+    note: Annotated[Line, StringConstraints(strip_whitespace=True, max_length=200)] = ""
+    days: int = Field(default=7, ge=1, le=90)
+
+
 class UserOut(Output):
     """An account as everybody sees it."""
 
     id: int
     username: str
     name: str
+    bio: str
     role: Role
     created_at: dt.datetime
 

@@ -50,7 +50,7 @@ _COMMENT = {
     "created_at": _LATER,
     "updated_at": _LATER,
 }
-_USER = {"id": 7, "username": "ada", "name": "Ada Lovelace", "role": "author", "created_at": _AT}
+_USER = {"id": 7, "username": "ada", "name": "Ada Lovelace", "bio": "Weaves *patterns*.", "role": "author", "created_at": _AT}
 _TOKEN = {"id": 5, "name": "laptop", "scopes": ["posts:write"], "created_at": _AT, "expires_at": "2026-07-30T09:00:00Z"}
 _FILES = "https://blog.example.org/media/"
 _IMAGE = {

@@ -121,6 +121,7 @@ CommentText = Annotated[
     AfterValidator(_text),
     _shown("text, not blank"),
 ]
+Bio = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000), AfterValidator(_text), _shown("text")]
 Slug = Annotated[str, StringConstraints(min_length=1, max_length=120), AfterValidator(_slug), _shown("slug")]
 TagName = Annotated[
     str,

@@ -1,14 +1,32 @@
 """What owners decide about the blog on a page, without a restart."""
 
+import re
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from blog.schemas.fields import Changes, Input, Line
 
+_ACCENT = re.compile(r"#[0-9a-f]{6}")
+_TARGET = re.compile(r"/(?:[^/\\].*)?|https?://[^/].*")
+
+
+def _accent(value: str) -> str:
+    if not _ACCENT.fullmatch(value):
+        raise PydanticCustomError("colour", "Write a colour as # and six digits of hexadecimal, such as #17614b")
+    return value
+
+
+def _target(value: str) -> str:
+    if not _TARGET.fullmatch(value):
+        raise PydanticCustomError("target", "A link leads to a path, such as /about, or an address, such as https://example.org/")
+    return value
+
+
 ShortLine = Annotated[Line, StringConstraints(strip_whitespace=True, max_length=100)]
-Accent = Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]
-Target = Annotated[Line, StringConstraints(strip_whitespace=True, max_length=500, pattern=r"^(/([^/]|$)|https?://[^/])")]
+Accent = Annotated[str, AfterValidator(_accent)]
+Target = Annotated[Line, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_target)]
 
 
 class NavigationLink(Input):

@@ -1,18 +1,17 @@
-"""Pages about people's own accounts: making one, signing in and out, profile and password."""
+"""Pages at the door: making an account, signing in and out, and the links that lead to an account."""
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from blog.domain import accounts, sessions
+from blog.domain import accounts, invitations, sessions
 from blog.domain.context import Actor, Context
-from blog.domain.models import User
 from blog.errors import BlogError, Conflict, Forbidden
-from blog.http.context import context, signed_in
+from blog.http.context import context
 from blog.http.endpoint import Endpoint
 from blog.http.forms import Form, read_form
 from blog.http.identity import clear_cookie, set_cookie
 from blog.http.services import services
-from blog.schemas.accounts import AccountChanges, Credentials, NewPassword, PasswordChange, Registration
+from blog.schemas.accounts import Credentials, NewPassword, Registration
 from blog.schemas.flags import Flag
 from blog.web.redirects import local, see_other
 from blog.web.rendering import invalid, page, refused
@@ -80,53 +79,6 @@ class SignOut(Endpoint):
         return response
 
 
-class AccountPage(Endpoint):
-    """/account — the profile."""
-
-    async def get(self, request: Request) -> Response:
-        """The form with what is known."""
-        user = await accounts.me(context(request))
-        return page(request, "accounts/account.html", form=_form_of(user), user=user, saved=_saved(request))
-
-    async def post(self, request: Request) -> Response:
-        """Save it."""
-        ctx = signed_in(request)
-        form = await read_form(request)
-        user = await accounts.me(ctx)
-        age = form.value("age").strip()
-        changes = form.parse(AccountChanges, age=age or None)
-        if changes is None:
-            return invalid(request, "accounts/account.html", form, user=user, saved=None)
-        try:
-            # An emptied field takes the age away; without the member it would stay.
-            await accounts.change(ctx, changes if age else changes.model_copy(update={"age": None}))
-        except BlogError as error:
-            return refused(request, "accounts/account.html", form, error, user=user, saved=None)
-        return RedirectResponse(_account_path(request, "profile"), 303)
-
-
-class PasswordPage(Endpoint):
-    """/account/password — another password."""
-
-    async def get(self, request: Request) -> Response:
-        """The empty form."""
-        signed_in(request)
-        return page(request, "accounts/password.html", form=Form())
-
-    async def post(self, request: Request) -> Response:
-        """Set it; all other sessions end."""
-        ctx = signed_in(request)
-        form = await read_form(request)
-        change = form.parse(PasswordChange)
-        if change is None:
-            return invalid(request, "accounts/password.html", form)
-        try:
-            await accounts.change_password(ctx, change)
-        except BlogError as error:
-            return refused(request, "accounts/password.html", form, error)
-        return RedirectResponse(_account_path(request, "password"), 303)
-
-
 class SetupPage(Endpoint):
     """/setup/{secret} — the owner's account, by the link that the server printed when it started."""
 
@@ -173,6 +125,29 @@ class SetPasswordPage(Endpoint):
         return await _begin(request, ctx, accounts.actor_of(user))
 
 
+class InvitationPage(Endpoint):
+    """/invitation/{secret} — an account by invitation, also while registration is closed."""
+
+    async def get(self, request: Request) -> Response:
+        """The empty form; who has an account already is told that it stays as it is. Raises NotFound."""
+        invitation = await invitations.read(context(request), request.path_params["secret"])
+        return page(request, "accounts/invitation.html", form=Form(), invitation=invitation)
+
+    async def post(self, request: Request) -> Response:
+        """Make it; its owner is signed in."""
+        ctx = context(request)
+        invitation = await invitations.read(ctx, request.path_params["secret"])
+        form = await read_form(request)
+        new = form.parse(Registration)
+        if new is None:
+            return invalid(request, "accounts/invitation.html", form, invitation=invitation)
+        try:
+            user = await invitations.accept(ctx, request.path_params["secret"], new)
+        except BlogError as error:
+            return refused(request, "accounts/invitation.html", form, error, invitation=invitation)
+        return await _begin(request, ctx, accounts.actor_of(user))
+
+
 async def _begin(request: Request, ctx: Context, actor: Actor, path: str = "") -> Response:
     """Signed in: a new session id each time, so that one that somebody planted in the browser is worth nothing."""
     await sessions.end(ctx)
@@ -180,17 +155,3 @@ async def _begin(request: Request, ctx: Context, actor: Actor, path: str = "") -
     response = RedirectResponse(path or services(request).links.path("web:home"), 303)
     set_cookie(response, ctx.site.settings, session_id)
     return response
-
-
-def _account_path(request: Request, saved: str) -> str:
-    return f"{services(request).links.path('web:account')}?saved={saved}"
-
-
-def _saved(request: Request) -> str | None:
-    saved = request.query_params.get("saved")
-    return saved if saved in ("profile", "password") else None
-
-
-def _form_of(user: User) -> Form:
-    age = "" if user.age is None else str(user.age)
-    return Form({"name": user.name, "email": user.email or "", "age": age})

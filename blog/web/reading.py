@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain import author_page, findings, policy, post_lists, post_page, tag_page, tags
+from blog.domain import author_page, findings, policy, post_lists, post_page, profiles, tag_page, tags
 from blog.domain.context import Context
 from blog.domain.events import Position
 from blog.domain.models import Page, Post, Tag
@@ -15,6 +15,7 @@ from blog.domain.post_lists import Wanted
 from blog.domain.post_page import PostView
 from blog.errors import NotFound
 from blog.http import paging
+from blog.http.audience import is_reader
 from blog.http.context import context
 from blog.http.endpoint import Endpoint
 from blog.http.forms import Form
@@ -53,6 +54,8 @@ class PostPage(Endpoint):
         view = await post_page.read(ctx, slug, cursor_in(request))
         if view.post.slug != slug:
             return moved(request, "web:post", slug=view.post.slug)
+        if is_reader(request) and policy.is_counted(ctx.actor, view.post):
+            ctx.site.views.add(view.post.id, ctx.now.date())
         return page(request, "reading/post.html", **post_values(request, ctx, view, Form()))
 
 
@@ -85,7 +88,9 @@ class AuthorPage(Endpoint):
         ctx = context(request)
         after = cursor_in(request)
         view = await author_page.read(ctx, request.path_params["username"], after)
-        return page(request, "reading/author.html", view=view, **list_values(request, view.page, view.position, after))
+        bio = await profiles.bio_html(view.user)
+        values = list_values(request, view.page, view.position, after)
+        return page(request, "reading/author.html", view=view, bio=bio, **values)
 
 
 class ArchivePage(Endpoint):

@@ -13,6 +13,7 @@ from blog.http.identity import STRANGER
 from blog.http.services import services
 from blog.http.statuses import headers_of, status_of
 from blog.schemas.flags import Flag
+from blog.web import colours
 from blog.web.redirects import here, sign_in_path
 from blog.web.tallies import tally_of
 from blog.web.theme import theme_of
@@ -37,6 +38,8 @@ def page(
         "may_register": on(Flag.REGISTRATION),
         "comments_are_open": on(Flag.COMMENTS),
         "live_cursor": None,
+        "preferences": parts.site.choices.preferences,
+        "accent_styles": colours.address(parts.site, parts.links),
         "sign_in_path": sign_in_path(request),
         "theme": theme_of(request),
         "path_here": here(request) if request.method in ("GET", "HEAD") else "",

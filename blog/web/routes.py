@@ -1,33 +1,64 @@
 """The routes of the pages."""
 
-from starlette.routing import Route
+from starlette.routing import Mount, Route, Router
 
-from blog.web.accounts import (
-    AccountPage,
-    PasswordPage,
-    RegistrationPage,
-    SetPasswordPage,
-    SetupPage,
-    SignInPage,
-    SignOut,
-)
-from blog.web.administration import AdministrationPage, FlagSwitch
+from blog.web.accounts import InvitationPage, RegistrationPage, SetPasswordPage, SetupPage, SignInPage, SignOut
+from blog.web.administration.members import InvitationList, InvitationRevocation, MemberList
+from blog.web.administration.overview import AdministrationPage, FlagSwitch
+from blog.web.administration.site import SitePage
 from blog.web.cards import PostCard
+from blog.web.colours import AccentStyles
 from blog.web.comments import CommentEditPage, CommentList, CommentRemovalPage, CommentRestoration, ReplyPage
 from blog.web.editing import AutosaveDiscard, NewPostAutosave, NewPostPreview, PostAutosave, PostPreview
 from blog.web.feeds import AuthorFeed, BlogFeed, SearchFeed, TagFeed
 from blog.web.finding import OEmbed, OpenSearch, Robots
+from blog.web.fixed_pages import (
+    DeleteFixedPagePage,
+    EditFixedPagePage,
+    FixedPageList,
+    NewFixedPagePage,
+    ReadFixedPage,
+)
 from blog.web.history import ComparisonPage, HistoryPage, VersionPage, VersionRestoration
+from blog.web.keys import SessionEnd, SessionList, TokenList, TokenRevocation
+from blog.web.leaving import DeparturePage, ExportPage, FarewellPage
 from blog.web.moderation import ModerationPage
 from blog.web.notices import NoticeList
 from blog.web.presence import PostEditing
 from blog.web.previews import PreviewList, PreviewPage, PreviewRevocation
+from blog.web.profile import AccountPage, AvatarPage, AvatarRemoval, EmailPage, PasswordPage
 from blog.web.reading import ArchivePage, AuthorPage, HomePage, PostPage, SearchPage, TagListPage, TagPage
 from blog.web.sitemap import Sitemap, SitemapPart
 from blog.web.states import PostState, PostUndeletion
 from blog.web.theme import ThemeSwitch
 from blog.web.uploads import UploadsPage
 from blog.web.writing import Dashboard, DeletePostPage, EditPostPage, WritePage
+
+account_routes = [
+    Route("/email", EmailPage, name="account_email"),
+    Route("/password", PasswordPage, name="account_password"),
+    Route("/avatar", AvatarPage, name="account_avatar"),
+    Route("/avatar/remove", AvatarRemoval, name="account_avatar_remove"),
+    Route("/sessions", SessionList, name="account_sessions"),
+    Route("/sessions/{key}", SessionEnd, name="account_session"),
+    Route("/tokens", TokenList, name="account_tokens"),
+    Route("/tokens/{id:id}", TokenRevocation, name="account_token"),
+    Route("/export", ExportPage, name="account_export"),
+    Route("/delete", DeparturePage, name="account_delete"),
+    Route("/deleted", FarewellPage, name="account_deleted"),
+]
+
+admin_routes = [
+    Route("/flags/{name}", FlagSwitch, name="flag"),
+    Route("/members", MemberList, name="admin_members"),
+    Route("/invitations", InvitationList, name="admin_invitations"),
+    Route("/invitations/{id:id}/revoke", InvitationRevocation, name="admin_invitation_revoke"),
+    Route("/site", SitePage, name="admin_site"),
+    Route("/pages", FixedPageList, name="admin_pages"),
+    Route("/pages/new", NewFixedPagePage, name="admin_page_new"),
+    Route("/pages/{id:id}", EditFixedPagePage, name="admin_page"),
+    Route("/pages/{id:id}/delete", DeleteFixedPagePage, name="admin_page_delete"),
+]
 
 routes = [
     Route("/", HomePage, name="home"),
@@ -67,7 +98,7 @@ routes = [
     Route("/login", SignInPage, name="login"),
     Route("/logout", SignOut, name="logout"),
     Route("/account", AccountPage, name="account"),
-    Route("/account/password", PasswordPage, name="account_password"),
+    Mount("/account", Router(account_routes, redirect_slashes=False)),
     Route("/write", WritePage, name="write"),
     Route("/write/preview", NewPostPreview, name="write_preview"),
     Route("/write/autosave", NewPostAutosave, name="write_autosave"),
@@ -75,7 +106,7 @@ routes = [
     Route("/uploads", UploadsPage, name="uploads"),
     Route("/dashboard", Dashboard, name="dashboard"),
     Route("/admin", AdministrationPage, name="admin"),
-    Route("/admin/flags/{name}", FlagSwitch, name="flag"),
+    Mount("/admin", Router(admin_routes, redirect_slashes=False)),
     Route("/setup/{secret}", SetupPage, name="setup"),
     Route("/set-password/{secret}", SetPasswordPage, name="set_password"),
     Route("/theme", ThemeSwitch, name="theme"),
@@ -84,4 +115,7 @@ routes = [
     Route("/sitemap-{kind}-{number:id}.xml", SitemapPart, name="sitemap_part"),
     Route("/opensearch.xml", OpenSearch, name="opensearch"),
     Route("/oembed", OEmbed, name="oembed"),
+    Route("/invitation/{secret}", InvitationPage, name="invitation"),
+    Route("/theme.css", AccentStyles, name="accent"),
+    Route("/{slug}", ReadFixedPage, name="page"),  # matches any single segment: last
 ]

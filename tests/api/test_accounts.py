@@ -30,7 +30,7 @@ async def test_registration_gives_a_reader_whose_age_stays_private(client):
     assert "password" not in made.text
     seen = (await client.get(made.headers["location"])).json()
     assert set(seen) == {"user", "posts", "comments", "processing_time_seconds"}
-    assert set(seen["user"]) == {"id", "username", "name", "role", "created_at"}
+    assert set(seen["user"]) == {"id", "username", "name", "bio", "role", "created_at"}
     assert seen["processing_time_seconds"] >= 0
 
 

@@ -187,7 +187,7 @@ async def test_registration_gives_a_reader_whose_age_stays_private(client, beare
     assert PASSWORD not in made.text
     profile = await client.get(made.headers["location"])
     assert set(profile.json()) == {"user", "posts", "comments", "processing_time_seconds"}
-    assert set(profile.json()["user"]) == {"id", "username", "name", "role", "created_at"}
+    assert set(profile.json()["user"]) == {"id", "username", "name", "bio", "role", "created_at"}
     assert (await client.get(f"{USERS}/99")).status_code == 404
 
 

@@ -1,4 +1,4 @@
-"""Registering, signing in and out, profile, password, and the links of the operator."""
+"""Registering, signing in and out, and the links of the operator."""
 
 import re
 
@@ -195,50 +195,6 @@ async def test_other_sites_cannot_sign_anybody_in_or_out(client, ctx, sign_in, m
     assert (await client.post("/logout", headers=ada | evil)).status_code == 403
     assert (await client.post("/login", data=SIGN_IN, headers=evil)).status_code == 403
     assert await count(ctx, tables.sessions) == 1
-
-
-async def test_profile_is_changed_and_age_can_be_taken_back(client, ctx, sign_in):
-    ada = await sign_in("ada")
-    sent = {"name": "Ada L.", "email": "ada@example.com", "age": "36"}
-    assert (await client.post("/account", data=sent, headers=ada)).headers["location"] == "/account?saved=profile"
-    user = await accounts.named(ctx, "ada")
-    assert (user.name, user.email, user.age) == ("Ada L.", "ada@example.com", 36)
-    assert "Saved." in (await client.get("/account?saved=profile", headers=ada)).text
-    await client.post("/account", data=sent | {"age": ""}, headers=ada)
-    assert (await accounts.named(ctx, "ada")).age is None
-
-
-@pytest.mark.parametrize(
-    ("age", "message"),
-    [("old", "Write a whole number"), ("151", "Write 150 or a smaller number"), ("-1", "Write 0 or a larger number")],
-)
-async def test_profile_that_is_not_valid_comes_back(client, ctx, sign_in, age, message):
-    sent = {"name": "Typed name", "email": "ada@example.org", "age": age}
-    answer = await client.post("/account", data=sent, headers=await sign_in("ada"))
-    assert answer.status_code == 422
-    assert f'id="error-age">{message}</p>' in answer.text
-    assert 'value="Typed name"' in answer.text
-    assert (await accounts.named(ctx, "ada")).name == "ada"
-
-
-async def test_password_change_needs_the_present_one_and_ends_other_sessions(client, ctx, sign_in):
-    ada = await sign_in("ada")
-    other = await sessions.start(ctx, accounts.actor_of(await accounts.named(ctx, "ada")), "elsewhere")
-    wrong = await client.post("/account/password", data={"current": "not this", "password": "a new long one"}, headers=ada)
-    assert wrong.status_code == 422
-    assert 'id="error-current">This is not your present password' in wrong.text
-    assert await sessions.resume(ctx, other) is not None
-    done = await client.post("/account/password", data={"current": PASSWORD, "password": "a new long one"}, headers=ada)
-    assert (done.status_code, done.headers["location"]) == (303, "/account?saved=password")
-    assert await sessions.resume(ctx, other) is None
-    assert (await client.get("/account", headers=ada)).status_code == 200
-    assert (await sessions.authenticate(ctx, Credentials(username="ada", password="a new long one"))).username == "ada"
-
-
-async def test_pages_of_the_account_are_for_its_owner(client):
-    for path in ("/account", "/account/password"):
-        assert (await client.get(path)).headers["location"].startswith("/login?next=%2Faccount")
-        assert (await client.post(path, data={"name": "x"}, headers=OWN)).status_code == 401
 
 
 async def test_owner_link_works_once(client, ctx):

@@ -1,24 +1,34 @@
-"""Pages for owners."""
+"""How the blog is doing, and what can be switched."""
+
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain import flags
+from blog.domain import flags, statistics
 from blog.errors import InvalidInput
 from blog.http.context import context, signed_in
 from blog.http.endpoint import Endpoint
 from blog.http.forms import read_form
 from blog.schemas.flags import FlagChange
+from blog.web.administration.plots import plots
 from blog.web.redirects import see_other
 from blog.web.rendering import page
 
+PERIODS = (30, 90)
+"""For how many days the numbers can be shown."""
+
 
 class AdministrationPage(Endpoint):
-    """/admin — what an owner can decide."""
+    """/admin — the last days in numbers, and the switches."""
 
     async def get(self, request: Request) -> Response:
-        """The flags, each with a button. Raises NotSignedIn, Forbidden."""
-        return page(request, "administration/admin.html", flags=await flags.read(context(request)))
+        """Both, for 30 days or `?days=90`. Raises NotSignedIn, Forbidden."""
+        ctx = context(request)
+        days = next((days for days in PERIODS if str(days) == request.query_params.get("days")), PERIODS[0])
+        numbers = await statistics.read(ctx, days)
+        values: dict[str, Any] = {"numbers": numbers, "plots": plots(numbers.days), "days": days, "periods": PERIODS}
+        return page(request, "administration/admin.html", flags=await flags.read(ctx), **values)
 
 
 class FlagSwitch(Endpoint):

@@ -1,0 +1,1 @@
+"""Pages for owners: numbers and switches, members, invitations, the site, its fixed pages."""

@@ -1,0 +1,145 @@
+"""Pages on which people change what is known of them: profile, e-mail address, password, avatar."""
+
+from typing import BinaryIO
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from blog.domain import accounts, avatars
+from blog.domain.models import User
+from blog.errors import BlogError, FieldError, InvalidInput
+from blog.http.context import context, signed_in
+from blog.http.endpoint import Endpoint
+from blog.http.forms import Form, read_form
+from blog.http.services import services
+from blog.http.uploads import read_upload
+from blog.schemas.accounts import AccountChanges, AvatarForm, EmailChange, PasswordChange
+from blog.web.rendering import invalid, page, refused
+
+_SAVED = {
+    "profile": "Saved.",
+    "avatar": "Your picture is changed.",
+    "email": "Your e-mail address is changed.",
+    "password": "Your password is changed, and you are signed out everywhere else.",
+}
+
+
+class AccountPage(Endpoint):
+    """/account — the profile."""
+
+    async def get(self, request: Request) -> Response:
+        """The form with what is known."""
+        user = await accounts.me(context(request))
+        return page(request, "accounts/account.html", form=_form_of(user), user=user, saved=_saved(request))
+
+    async def post(self, request: Request) -> Response:
+        """Save it."""
+        ctx = signed_in(request)
+        form = await read_form(request)
+        user = await accounts.me(ctx)
+        age = form.value("age").strip()
+        changes = form.parse(AccountChanges, age=age or None)
+        if changes is None:
+            return invalid(request, "accounts/account.html", form, user=user, saved=None)
+        try:
+            # An emptied field takes the age away; without the member it would stay.
+            await accounts.change(ctx, changes if age else changes.model_copy(update={"age": None}))
+        except BlogError as error:
+            return refused(request, "accounts/account.html", form, error, user=user, saved=None)
+        return saved(request, "profile")
+
+
+class EmailPage(Endpoint):
+    """/account/email — another e-mail address."""
+
+    async def get(self, request: Request) -> Response:
+        """The form with the present one."""
+        user = await accounts.me(context(request))
+        return page(request, "accounts/email.html", form=Form({"email": user.email or ""}))
+
+    async def post(self, request: Request) -> Response:
+        """Save it, for somebody who knows the password."""
+        ctx = signed_in(request)
+        form = await read_form(request)
+        change = form.parse(EmailChange)
+        if change is None:
+            return invalid(request, "accounts/email.html", form)
+        try:
+            await services(request).rate_limits.sign_in(request, ctx.signed_in().username)
+            await accounts.change(ctx, AccountChanges(email=change.email, current=change.current))
+        except BlogError as error:
+            return refused(request, "accounts/email.html", form, error)
+        return saved(request, "email")
+
+
+class PasswordPage(Endpoint):
+    """/account/password — another password."""
+
+    async def get(self, request: Request) -> Response:
+        """The empty form."""
+        signed_in(request)
+        return page(request, "accounts/password.html", form=Form())
+
+    async def post(self, request: Request) -> Response:
+        """Set it; all other sessions end."""
+        ctx = signed_in(request)
+        form = await read_form(request)
+        change = form.parse(PasswordChange)
+        if change is None:
+            return invalid(request, "accounts/password.html", form)
+        try:
+            await services(request).rate_limits.sign_in(request, ctx.signed_in().username)
+            await accounts.change_password(ctx, change)
+        except BlogError as error:
+            return refused(request, "accounts/password.html", form, error)
+        return saved(request, "password")
+
+
+class AvatarPage(Endpoint):
+    """/account/avatar — the picture beside one's name."""
+
+    async def get(self, request: Request) -> Response:
+        """The form, and the present picture."""
+        user = await accounts.me(context(request))
+        return page(request, "accounts/avatar.html", form=Form(), user=user)
+
+    async def post(self, request: Request) -> Response:
+        """Take the middle of the image that was sent."""
+        ctx = signed_in(request)
+        avatars.require_sitter(ctx)  # before the body is read
+        try:
+            async with read_upload(request, AvatarForm, limit=ctx.site.settings.max_upload_bytes) as (_, file):
+                await avatars.change(ctx, _chosen(file))
+        except BlogError as error:
+            return refused(request, "accounts/avatar.html", Form(), error, user=await accounts.me(ctx))
+        return saved(request, "avatar")
+
+
+class AvatarRemoval(Endpoint):
+    """/account/avatar/remove — back to initials."""
+
+    async def post(self, request: Request) -> Response:
+        """Forget the picture."""
+        await avatars.remove(signed_in(request))
+        return saved(request, "avatar")
+
+
+def saved(request: Request, what: str) -> Response:
+    """Back to the account, which says what was done."""
+    return RedirectResponse(f"{services(request).links.path('web:account')}?saved={what}", 303)
+
+
+def _saved(request: Request) -> str | None:
+    return _SAVED.get(request.query_params.get("saved", ""))
+
+
+def _chosen(file: BinaryIO) -> BinaryIO:
+    """The file; a form that was sent without one holds an empty one. Raises InvalidInput."""
+    if not file.read(1):
+        raise InvalidInput([FieldError(("file",), "Choose an image first", "missing")])
+    file.seek(0)
+    return file
+
+
+def _form_of(user: User) -> Form:
+    return Form({"name": user.name, "age": "" if user.age is None else str(user.age), "bio": user.bio})
