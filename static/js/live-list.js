@@ -9,7 +9,9 @@ export function begin({ region, fragment, patch, keepingPlace, say }) {
 
   const belongs = (post) => kind === "posts" || (kind === "tag" ? post.tags : post.authors).includes(name);
   const isAtTop = () => region.getBoundingClientRect().top >= 0;
+  const id = (card) => Number(card.id.split("-")[1]);
   const instant = (card) => card.querySelector("time").dateTime;
+  const isOlder = (card, other) => instant(card) < instant(other) || (instant(card) === instant(other) && id(card) < id(other));
 
   function put({ post, html }) {
     const card = fragment(html);
@@ -25,13 +27,13 @@ export function begin({ region, fragment, patch, keepingPlace, say }) {
   }
 
   // The place of a card is that of its date; when more pages follow, the oldest of them are not here.
-  const laterThan = (card) => [...region.children].find((other) => instant(other) <= instant(card));
-  const isOnThisPage = (card) => !("liveMore" in region.dataset) || laterThan(card);
+  const nextOlder = (card) => [...region.children].find((other) => isOlder(other, card));
+  const isOnThisPage = (card) => !("liveMore" in region.dataset) || nextOlder(card);
 
   function insert() {
     for (const card of waiting.values()) {
       card.classList.add("arrived");
-      region.insertBefore(card, laterThan(card) ?? null);
+      region.insertBefore(card, nextOlder(card) ?? null);
     }
     waiting.clear();
     settle();

@@ -148,12 +148,21 @@ function keepingPlace(change) {
 
 // Makes an element like a fresh one; what is the same in both stays, with its selection, and with what was opened in it.
 function patch(old, fresh) {
-  const [was, will] = [[...old.childNodes], [...fresh.childNodes]];
-  while (was.length && will.length && was[0].isEqualNode(will[0])) was.shift(), will.shift();
-  while (was.length && will.length && was.at(-1).isEqualNode(will.at(-1))) was.pop(), will.pop();
-  const isLike = (node, index) => node.cloneNode().isEqualNode(will[index].cloneNode()) && node.childNodes.length;
-  if (was.length === will.length && was.every(isLike)) return was.forEach((node, index) => patch(node, will[index]));
-  if (was.length) was[0].before(...will);
-  else old.append(...will);
-  for (const node of was) node.remove();
+  const opened = new Map([...old.querySelectorAll("details")].map((one) => [one.textContent, one.open]));
+  for (const one of fresh.querySelectorAll("details")) one.open = opened.get(one.textContent) ?? one.open;
+  const was = [...old.childNodes];
+  const will = [...fresh.childNodes];
+  const isLike = (node, index) =>
+    node.isEqualNode(will[index]) || (node.firstChild && node.cloneNode().isEqualNode(will[index].cloneNode()));
+  if (was.length === will.length && was.every(isLike)) {
+    was.forEach((node, index) => node.isEqualNode(will[index]) || patch(node, will[index]));
+    return;
+  }
+  for (const node of will) {
+    const near = node.nodeType === Node.TEXT_NODE ? was.slice(0, 1) : was; // one line end is as good as another
+    const same = near.findIndex((other) => other.isEqualNode(node));
+    if (same < 0) old.insertBefore(node, was[0] ?? null);
+    for (const gone of was.splice(0, same + 1).slice(0, -1)) gone.remove();
+  }
+  for (const gone of was) gone.remove();
 }

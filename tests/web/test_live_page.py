@@ -188,6 +188,144 @@ def test_page_takes_its_content_anew_when_the_log_does_not_reach_back(site, page
         assert page.evaluate("window.wasNotReloaded")
 
 
+def test_what_is_new_waits_behind_a_button_while_the_reader_is_further_down(site, page):
+    with site.up():
+        for number in range(12):
+            site.post(f"Old {number}", content="Some words of a usual length. " * 20)
+        follow(page, site.base)
+        page.locator("#post-4").scroll_into_view_if_needed()
+        place = "document.getElementById('post-4').getBoundingClientRect().top"
+        before = page.evaluate(place)
+        for number in range(3):
+            site.post(f"New {number}")
+        button = page.get_by_role("button", name="3 new posts")
+        button.wait_for()
+        assert (titles(page)[0], page.evaluate(place)) == ("Old 11", before)
+        page.get_by_role("status").get_by_text("New post: New 2").wait_for()
+        button.focus()
+        page.keyboard.press("Enter")
+        assert titles(page)[:4] == ["New 2", "New 1", "New 0", "Old 11"]
+        assert abs(page.evaluate(place) - before) < 1
+        assert button.is_hidden()
+        assert page.evaluate("document.activeElement.textContent") == "New 2"
+        site.post("Last")
+        page.get_by_role("button", name="1 new post").wait_for()
+        page.evaluate("scrollTo(0, 0)")
+        page.locator("#posts").get_by_text("Last").wait_for()
+        assert page.locator("#new-posts").is_hidden()
+
+
+def test_post_that_goes_before_it_was_looked_at_is_not_offered_any_more(site, page):
+    with site.up():
+        for number in range(12):
+            site.post(f"Old {number}", content="Some words of a usual length. " * 20)
+        follow(page, site.base)
+        page.evaluate("scrollTo(0, 900)")
+        new = site.post("New")
+        page.get_by_role("button", name="1 new post").wait_for()
+        site.api("DELETE", f"/posts/{new['id']}")
+        page.locator("#new-posts").wait_for(state="hidden")
+        assert "New" not in titles(page)
+
+
+def test_cards_count_their_comments(site, page):
+    with site.up():
+        post = site.post("On engines")
+        follow(page, site.base)
+        assert page.locator(".card-comments").is_hidden()
+        made = site.api("POST", f"/posts/{post['id']}/comments", content="One.")
+        page.get_by_role("link", name="1 comment").wait_for()
+        site.api("POST", f"/posts/{post['id']}/comments", content="Two.")
+        page.get_by_role("link", name="2 comments").wait_for()
+        site.api("DELETE", f"/comments/{made['id']}")
+        page.get_by_role("link", name="1 comment").wait_for()
+        assert page.evaluate("window.wasNotReloaded")
+
+
+@pytest.mark.parametrize("path", ["/tags/maths", "/authors/ada"])
+def test_pages_of_tags_and_authors_follow_their_own(site, page, path):
+    with site.up():
+        first = site.post("First", tags=["Maths"])
+        follow(page, site.base + path)
+        second = site.post("Second", tags=["looms"])
+        third = site.post("Third", tags=["maths"])
+        page.locator(f"#post-{third['id']}").wait_for()
+        assert page.locator(f"#post-{second['id']}").count() == (0 if "tags" in path else 1)
+        site.api("PATCH", f"/posts/{second['id']}", tags=["maths"])
+        page.locator(f"#post-{second['id']}").wait_for()
+        assert titles(page) == ["Third", "Second", "First"]
+        if "tags" in path:
+            site.api("PATCH", f"/posts/{first['id']}", tags=["looms"])
+        else:
+            site.api("DELETE", f"/posts/{first['id']}")
+        page.locator(f"#post-{first['id']}").wait_for(state="detached")
+        assert page.evaluate("window.wasNotReloaded")
+
+
+def test_changes_above_move_nothing_and_keep_what_was_opened(site, page):
+    paragraphs = [f"Paragraph {number}, of some length. " * 12 for number in range(12)]
+    paragraphs[8] = "<details><summary>More</summary>Within.</details>"
+    with site.up():
+        post = site.post("On engines", content="\n\n".join(paragraphs))
+        follow(page, f"{site.base}/posts/on-engines")
+        page.get_by_text("More", exact=True).click()
+        page.get_by_text("More", exact=True).evaluate("element => element.scrollIntoView()")
+        place = "document.querySelector('.prose details').getBoundingClientRect().top"
+        before = page.evaluate(place)
+        changed = ["First of all. " * 60, *paragraphs[:3], "An addition.", *paragraphs[3:]]
+        site.api("PATCH", f"/posts/{post['id']}", title="On *engines*, again", content="\n\n".join(changed))
+        page.locator(".prose").get_by_text("An addition.").wait_for()
+        assert page.locator("h1").inner_text() == "On *engines*, again"
+        assert abs(page.evaluate(place) - before) < 1
+        assert page.get_by_text("Within.").is_visible()
+
+
+def test_comment_above_moves_nothing(site, page):
+    with site.up():
+        post = site.post("On engines")
+        comments = f"/posts/{post['id']}/comments"
+        first = site.api("POST", comments, content="Opening words.")
+        for number in range(12):
+            last = site.api("POST", comments, content=f"Comment {number}. " * 40)
+        follow(page, f"{site.base}/posts/on-engines")
+        place = f"document.getElementById('comment-{last['id']}').getBoundingClientRect().top"
+        page.evaluate(f"document.getElementById('comment-{last['id']}').scrollIntoView()")
+        before = page.evaluate(place)
+        answer = site.api("POST", comments, content="Answer. " * 60, parent_id=first["id"])
+        page.locator(f"#comment-{answer['id']}").wait_for()
+        assert abs(page.evaluate(place) - before) < 1
+
+
+def test_reader_is_told_of_a_lost_connection_and_of_its_return(site, page):
+    with site.up():
+        follow(page, site.base)
+        site.post("Seen")
+        page.get_by_text("Seen", exact=True).wait_for()
+    page.locator("#live-state").get_by_text("The connection is lost. Trying again…").wait_for()
+    with site.up():
+        page.locator("#live-state").get_by_text("Connected again.").wait_for()
+        page.locator("#live-state:empty").wait_for(state="attached")
+
+
+def test_page_that_nobody_looks_at_lets_go_and_catches_up(site, page):
+    look = "isHidden => { Object.defineProperty(document, 'hidden', {value: isHidden, configurable: true});"
+    look += " document.dispatchEvent(new Event('visibilitychange')) }"
+    with site.up():
+        page.clock.install()
+        with page.expect_websocket() as opening:
+            follow(page, site.base)
+        site.post("Seen")
+        page.locator("#posts").get_by_text("Seen").wait_for()
+        page.evaluate(look, True)
+        with opening.value.expect_event("close"):
+            page.clock.fast_forward("06:00")
+        site.post("While nobody looked")
+        assert titles(page) == ["Seen"]
+        page.evaluate(look, False)
+        page.locator("#posts").get_by_text("While nobody looked").wait_for()
+        assert titles(page) == ["While nobody looked", "Seen"]
+
+
 def test_form_keeps_what_is_being_typed_while_the_page_changes(site, page):
     password = "a long enough one"
     blog(site.folder, "user", "create", "bob", "bob@example.org", "--role", "reader", "--password-stdin", stdin=password)
