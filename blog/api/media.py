@@ -74,7 +74,7 @@ class MediaDetail(ApiEndpoint):
 
     @operation("Delete an image", answers={204: None}, scope=Scope.MEDIA_WRITE)
     async def delete(self, request: Request) -> Response:
-        """Forget it; its files go unless a post, or an old version of one, or another image has them; 204."""
+        """Forget it; its files go unless something has them still, such as an old version of a post; 204."""
         await media.delete(signed_in(request), request.path_params["id"])
         return Response(status_code=204)
 

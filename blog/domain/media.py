@@ -1,11 +1,13 @@
 """Uploaded images: who may keep them, what is said of them, and when their files go."""
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import anyio.to_thread
 import sqlalchemy as sa
+import structlog
 
 from blog.db import tables
 from blog.domain import pictures, policy
@@ -13,12 +15,24 @@ from blog.domain.context import Context
 from blog.domain.media_store import MediaStore
 from blog.domain.models import Media, Page, Variant
 from blog.domain.pictures import Picture, Rendition
-from blog.errors import Forbidden, NotFound
+from blog.errors import Forbidden, NotFound, Unavailable
 from blog.schemas.accounts import Role, Scope
 from blog.schemas.flags import Flag
 from blog.schemas.media import MediaChanges, NewMedia
 
-_m, _p, _r, _u = tables.media.c, tables.posts.c, tables.revisions.c, tables.users.c
+log = structlog.stdlib.get_logger("blog")
+_m = tables.media.c
+# Wherever the name of a file can stand.
+_USES = (
+    _m.name,
+    _m.variants,
+    tables.posts.c.content,
+    tables.revisions.c.content,
+    tables.autosaves.c.form,
+    tables.pages.c.content,
+    tables.preferences.c.value,
+    tables.users.c.avatar,
+)
 
 
 def require_uploader(ctx: Context) -> None:
@@ -30,7 +44,10 @@ def require_uploader(ctx: Context) -> None:
 
 
 async def upload(ctx: Context, file: BinaryIO, new: NewMedia) -> Media:
-    """Keep an image, and copies of it for smaller screens. Raises NotSignedIn, Forbidden, InvalidInput (file)."""
+    """Keep an image, and copies of it for smaller screens.
+
+    Raises NotSignedIn, Forbidden, InvalidInput (file), Unavailable (store).
+    """
     return await add(ctx, await develop(ctx, file), new)
 
 
@@ -41,7 +58,7 @@ async def develop(ctx: Context, file: BinaryIO) -> Picture:
 
 
 async def add(ctx: Context, picture: Picture, new: NewMedia) -> Media:
-    """The second half: the row. Raises NotSignedIn, Forbidden."""
+    """The second half: the row. Raises NotSignedIn, Forbidden, Unavailable (store)."""
     require_uploader(ctx)
     actor = ctx.signed_in()
     async with ctx.db.transaction():
@@ -80,37 +97,35 @@ async def change(ctx: Context, media_id: int, changes: MediaChanges) -> Media:
 
 
 async def delete(ctx: Context, media_id: int) -> None:
-    """Forget an image. Its files go unless another image has them, or a post or any version of one shows them.
+    """Forget an image. Its files go unless something has them still: another image, any version of a post, a page, a profile.
 
-    Raises as `get` does.
+    Raises as `get` does, and Unavailable (store).
     """
+    # One transaction: its lock keeps uploads of the same image out meanwhile, and where the store fails, the row stays, so that
+    # deleting can be tried again. Otherwise a file that nobody knows of would be shown for ever.
     async with ctx.db.transaction():
         found = await get(ctx, media_id)
         await ctx.db.execute(tables.media.delete().where(_m.id == media_id))
-    await remove_unused(ctx, found.names)
+        await remove_unused(ctx, found.names)
 
 
 async def remove_unused(ctx: Context, names: Sequence[str]) -> None:
-    """Remove those of the files that nothing shows any more. Call it when the change that freed them has lasted."""
-    # A transaction of its own: nothing is removed before it is certain that the row is gone, and the write lock keeps
-    # uploads of the same image out meanwhile.
+    """Remove those of the files that nothing shows any more. Raises Unavailable (store)."""
     async with ctx.db.transaction():
         unused = [name for name in names if not await _is_used(ctx, name)]
         await anyio.to_thread.run_sync(_remove, ctx.site.media, unused)
 
 
 async def _is_used(ctx: Context, name: str) -> bool:
-    uses = (
-        sa.exists().where(sa.or_(_m.name == name, sa.cast(_m.variants, sa.Text).contains(name))),
-        sa.exists().where(_p.content.contains(name)),
-        sa.exists().where(_r.content.contains(name)),
-        sa.exists().where(_u.avatar == name),
-    )
+    uses = [sa.exists().where(sa.cast(column, sa.Text).contains(name)) for column in _USES]
     return bool(await ctx.db.fetch_val(sa.select(sa.or_(*uses))))
 
 
 def keep(store: MediaStore, data: bytes) -> str:
-    """Keep an image that an import brings, without a row of its own; its name. Blocks. Raises InvalidInput (file)."""
+    """Keep an image that an import brings, without a row of its own; its name. Blocks.
+
+    Raises InvalidInput (file), Unavailable (store).
+    """
     picture = pictures.clean(data)
     _put(store, [picture])
     return picture.name
@@ -128,19 +143,34 @@ def size_of(store: MediaStore, name: str) -> tuple[int, int] | None:
 
 
 def _develop(store: MediaStore, file: BinaryIO) -> Picture:
-    picture = pictures.develop(file.read())
+    with _store_errors():  # the file of an upload may lie on a disk, too
+        data = file.read()
+    picture = pictures.develop(data)
     _put(store, picture.files)
     return picture
 
 
 def _put(store: MediaStore, files: Iterable[Rendition]) -> None:
-    for file in files:
-        store.put(file.name, file.data)
+    with _store_errors():
+        for file in files:
+            store.put(file.name, file.data)
 
 
 def _remove(store: MediaStore, names: Sequence[str]) -> None:
-    for name in names:
-        store.remove(name)
+    with _store_errors():
+        for name in names:
+            store.remove(name)
+
+
+@contextlib.contextmanager
+def _store_errors() -> Iterator[None]:
+    """Raises Unavailable where the store fails; what it said is for the log."""
+    try:
+        yield
+    except OSError as error:
+        log.error("the store of images fails", reason=str(error))
+        reason = error.strerror or "it cannot be reached"
+        raise Unavailable(f"The store of images fails ({reason}): try again later", retry_after=60) from error
 
 
 def _row(picture: Picture, alt: str, user_id: int, ctx: Context) -> dict[str, Any]:

@@ -54,6 +54,15 @@ class LocalFolder:
             except BaseException:
                 os.unlink(file.name)
                 raise
+        self._sync()
+
+    def _sync(self) -> None:
+        """Also the name of a new file is on disk before the database tells of it."""
+        descriptor = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is not there is no error."""

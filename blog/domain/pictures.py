@@ -6,6 +6,7 @@ heavy (about a second of a core for 12 million pixels): call it in a thread, few
 
 import hashlib
 import io
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ LARGEST_BYTES = 20_000_000
 MOST_PIXELS = 50_000_000
 """The largest image, all frames of an animation together; decoded, a pixel takes four bytes."""
 MOST_FRAMES = 1_000
+MOST_SCANS = 100
+"""How often a JPEG file may go over its image. Photos do about ten times; some hundred bytes more can keep a core for minutes."""
 WIDTHS = (1600, 960, 480)
 """Widths of the smaller copies, in pixels."""
 PORTRAIT = 256
@@ -38,6 +41,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 _MODES = {"PNG": ("1", "L", "LA", "P", "RGB", "RGBA"), "JPEG": ("L", "RGB"), "GIF": ("L", "P", "RGB", "RGBA")}
 _LONGEST_WEBP = 16_383
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")  # those that a length follows, and the end
+_JPEG_END, _JPEG_SCAN = 0xD9, 0xDA
+_PNG_DEPTH = 24  # where the header says how many bits a channel has
 _SRGB = ImageCms.createProfile("sRGB")
 
 # Pillow looks at the size in the header before it decodes, also of frames that grow an animation. Its limit is a warning.
@@ -148,11 +154,14 @@ def _decoded(data: bytes) -> _Decoded:
     with Image.open(io.BytesIO(data), formats=tuple(_SUFFIXES)) as image:
         # Telephones append small copies to their photos: Pillow calls such a JPEG file MPO, and them its frames.
         kind, most = ("JPEG", 1) if image.format == "MPO" else (str(image.format), MOST_FRAMES + 1)
+        if kind == "JPEG" and _scans(data) > MOST_SCANS:
+            raise _refused(f"A JPEG image may have at most {MOST_SCANS} scans: save it anew")
+        depth = data[_PNG_DEPTH] if kind == "PNG" else 8
         loop, has_cover = image.info.get("loop"), bool(image.info.get("default_image"))
         frames: list[Image.Image] = []
         durations: list[float] = []
         for _ in _loaded(image, most):
-            frames.append(_plain(image, kind))
+            frames.append(_plain(image, kind, depth))
             durations.append(image.info.get("duration", 0))
     if len(frames) > MOST_FRAMES:
         raise _refused(f"An animation may have at most {MOST_FRAMES} frames")
@@ -178,9 +187,18 @@ def _loaded(image: Image.Image, most: int) -> Iterator[int]:
         yield number
 
 
-def _plain(image: Image.Image, kind: str) -> Image.Image:
+def _scans(data: bytes) -> int:
+    """How often a JPEG file goes over its image, up to its end. Bytes within a segment are none of its markers."""
+    scans = position = 0
+    while (found := _JPEG_MARKER.search(data, position)) and found[1][0] != _JPEG_END:
+        scans += found[1][0] == _JPEG_SCAN
+        position = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+    return scans
+
+
+def _plain(image: Image.Image, kind: str, depth: int) -> Image.Image:
     """A copy of the pixels, upright, in sRGB, in a mode that the format has, and nothing else."""
-    found = _in_srgb(_upright(image))
+    found = _in_srgb(_with_scaled_key(_upright(image), depth))
     if found.mode.startswith("I"):  # 16 bits for each pixel: converting alone would cut off at 255
         found = found.point(lambda value: value * (1 / 256)).convert("L")
     found = _in_mode(found, _MODES.get(kind, ("RGB", "RGBA")))
@@ -188,10 +206,26 @@ def _plain(image: Image.Image, kind: str) -> Image.Image:
     return found
 
 
-def _in_mode(image: Image.Image, modes: tuple[str, ...]) -> Image.Image:
-    if image.mode in modes:
+def _with_scaled_key(image: Image.Image, depth: int) -> Image.Image:
+    """Pillow brings channels of 2, 4 and 16 bits to 8, but not the one colour that a PNG file calls transparent."""
+    key = image.info.get("transparency")
+    if depth not in (2, 4, 16) or image.mode == "P" or not isinstance(key, int | tuple):
         return image
-    return image.convert("RGBA" if image.has_transparency_data and "RGBA" in modes else "RGB")
+    levels = [level >> 8 if depth == 16 else level * 255 // (2**depth - 1) for level in ([key] if isinstance(key, int) else key)]
+    image.info["transparency"] = levels[0] if isinstance(key, int) else tuple(levels)
+    return image
+
+
+def _in_mode(image: Image.Image, modes: tuple[str, ...]) -> Image.Image:
+    has_key = image.mode == "RGB" and "transparency" in image.info  # one colour means nothing there: only PNG has this
+    if image.mode in modes and not has_key:
+        return image
+    return _converted(image, "RGBA" if image.has_transparency_data and "RGBA" in modes else "RGB")
+
+
+def _converted(image: Image.Image, mode: str) -> Image.Image:
+    # Pillow puts transparency into the palette of the very image that it converts, whose colours are then saved wrongly.
+    return (image.copy() if image.mode == "P" else image).convert(mode)
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -211,7 +245,7 @@ def _in_srgb(image: Image.Image) -> Image.Image:
         if ImageCms.getProfileDescription(source).startswith("sRGB"):
             return image
         wanted = "RGBA" if image.has_transparency_data else "RGB"
-        known = image.convert(wanted) if image.mode in ("P", "PA") else image
+        known = _converted(image, wanted) if image.mode in ("P", "PA") or "transparency" in image.info else image
         return ImageCms.profileToProfile(known, source, _SRGB, outputMode=wanted) or image
     except Exception:
         return image
@@ -226,6 +260,8 @@ def _encoded(decoded: _Decoded) -> Rendition:
         options |= {"save_all": True, "append_images": rest, "duration": decoded.durations}
         if decoded.kind == "GIF":  # each frame is whole: its predecessor must not show through where it is transparent
             options["disposal"] = 2
+        if decoded.kind == "WEBP" and any(frame.mode == "RGBA" for frame in decoded.frames):
+            options |= {"kmin": 0, "kmax": 1}  # whole frames: one of opaque parts would be declared opaque as a whole
         if decoded.loop is not None:
             options["loop"] = decoded.loop
     return _rendition(first, decoded.kind, options)

@@ -9,6 +9,8 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from blog.domain.pictures import MEDIA_TYPES
+from blog.http.conditional import is_fresh
 from blog.http.endpoint import Endpoint
 from blog.http.folders import folder
 from blog.http.services import services
@@ -43,6 +45,11 @@ class MediaFile(Endpoint):
             case None:
                 raise HTTPException(404)
             case Path():
-                return FileResponse(found, headers={"Cache-Control": IMMUTABLE, **ON_OTHER_SITES})
+                digest, _, suffix = name.partition(".")
+                headers = {"Cache-Control": IMMUTABLE, "ETag": f'"{digest}"', **ON_OTHER_SITES}
+                if is_fresh(request, headers["ETag"]):
+                    return Response(status_code=304, headers=headers)
+                # Not by what the machine knows of suffixes: with a wrong type browsers show nothing.
+                return FileResponse(found, headers=headers, media_type=MEDIA_TYPES[suffix])
             case _:
                 return RedirectResponse(found, 307)

@@ -9,7 +9,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from blog.errors import FieldError, InvalidInput, MalformedInput, UnsupportedMedia
+from blog.errors import FieldError, InvalidInput, MalformedInput, Unavailable, UnsupportedMedia
 from blog.http.parsing import bounded, validate
 
 M = TypeVar("M", bound=BaseModel)
@@ -22,7 +22,8 @@ _FAULT = "Send a form with a file in this field"
 async def read_upload(request: Request, model: type[M], *, field: str = "file", limit: int) -> AsyncIterator[tuple[M, BinaryIO]]:
     """The fields of a form as a model, and its one file, which is gone after the block; `limit` is of the whole body, in bytes.
 
-    Raises UnsupportedMedia (no such form), TooLarge, MalformedInput (broken, or more than one file), InvalidInput.
+    Raises UnsupportedMedia (no such form), TooLarge, MalformedInput (broken, or more than one file), InvalidInput,
+    Unavailable (no room for the file).
     """
     # Multipart by hand, too: FastAPI's UploadFile and Form() read the same form, in whole, whatever its size.
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -60,6 +61,8 @@ async def _parsed(request: Request) -> FormData:
             raise MalformedInput(error.message) from None
         except UnicodeError:  # of a charset that the client names
             raise MalformedInput("The form's text cannot be read") from None
+        except OSError as error:  # large files are kept on disk meanwhile
+            raise Unavailable("There is no room for the file for the moment: try again later", retry_after=60) from error
 
 
 def _texts(form: FormData, field: str) -> dict[str, Any]:
@@ -67,8 +70,8 @@ def _texts(form: FormData, field: str) -> dict[str, Any]:
     for name, value in form.multi_items():
         if name in values:
             raise InvalidInput([FieldError(("body", name), "Give this field once", "repeated")])
-        if name != field:
-            values[name] = value
+        values[name] = value
+    values.pop(field, None)
     return values
 
 

@@ -1,0 +1,524 @@
+"""Images over the wire: sent as forms, told of as JSON, served for ever under names that are digests."""
+
+import errno
+import hashlib
+import io
+import os
+import re
+import threading
+
+import anyio
+import anyio.to_thread
+import httpx2
+import pytest
+import sqlalchemy as sa
+from PIL import Image
+
+from blog.app import create_app
+from blog.db import tables
+from blog.domain import pictures
+from blog.domain.media_store import LocalFolder
+from blog.schemas.accounts import Role, Scope
+from tests.conftest import ORIGIN, running
+from tests.pictures import encoded, png
+
+MEDIA = "/api/v1/media"
+WIDE = png(1000, 10)
+SMALL = png(3, 2)
+KEY = {"Idempotency-Key": "0b8f1c9e"}
+KINDS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif", "AVIF": "image/avif"}
+
+
+@pytest.fixture
+async def ada(bearer) -> dict[str, str]:
+    return await bearer("ada")
+
+
+@pytest.fixture
+def folder(settings):
+    """The names of all files that are kept, unfinished ones too."""
+    return lambda: {path.name for path in settings.media_dir.iterdir()} if settings.media_dir.exists() else set()
+
+
+async def send(client, headers, data=SMALL, name="a.png", **fields) -> httpx2.Response:
+    return await client.post(MEDIA, files={"file": (name, data)}, data=fields, headers=headers)
+
+
+async def rows(ctx) -> int:
+    return int(await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.media)))
+
+
+def full(*_args: object, **_options: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def local(url: str) -> str:
+    """The path of an address, which must be our own."""
+    assert url.startswith(f"{ORIGIN}/media/")
+    return url.removeprefix(ORIGIN)
+
+
+# -- sending
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_image_comes_back_as_it_was_described(client, ada, kind):
+    answer = await send(client, ada, encoded(Image.new("RGB", (1000, 10), "teal"), kind), alt="Nothing but teal")
+    assert answer.status_code == 201
+    made = answer.json()
+    assert answer.headers["location"] == f"{MEDIA}/{made['id']}"
+    assert (made["width"], made["height"], made["alt"], made["media_type"]) == (1000, 10, "Nothing but teal", KINDS[kind])
+    assert [(copy["width"], copy["height"]) for copy in made["variants"]] == [(960, 10), (480, 5)]
+    for file in (made, *made["variants"]):
+        served = await client.get(local(file["url"]))
+        assert served.status_code == 200
+        with Image.open(io.BytesIO(served.content)) as image:
+            assert image.size == (file["width"], file["height"])
+            red, green, blue = image.convert("RGB").getpixel((2, 2))
+            assert red < 12
+            assert abs(green - 128) < 12
+            assert abs(blue - 128) < 12
+    assert (await client.get(answer.headers["location"], headers=ada)).json() == made
+
+
+async def test_animation_is_served_moving(client, ada):
+    frames = [Image.new("RGB", (600, 8), colour) for colour in ("red", "lime", "blue")]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100, loop=0)
+    made = (await send(client, ada, data)).json()
+    assert (made["media_type"], made["variants"]) == ("image/gif", [])
+    with Image.open(io.BytesIO((await client.get(local(made["url"]))).content)) as image:
+        assert image.n_frames == 3
+
+
+async def test_place_of_a_photo_is_told_to_nobody(client, ada):
+    exif = Image.Exif()
+    exif[0x010E], exif[0x0112] = "secret-4711", 6
+    data = encoded(Image.new("RGB", (600, 300)), "JPEG", exif=exif, comment=b"secret-4711") + b"<script>secret-4711</script>"
+    made = (await send(client, ada, data)).json()
+    assert (made["width"], made["height"]) == (300, 600), "upright"
+    assert b"secret-4711" not in (await client.get(local(made["url"]))).content
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"", "a.png"),
+        (b"just text", "a.png"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "a.svg"),
+        (b"<!doctype html><script>alert(1)</script>", "a.png"),
+        (encoded(Image.new("RGB", (8, 8)), "BMP"), "a.png"),
+        (encoded(Image.new("RGB", (8, 8)), "TIFF"), "a.png"),
+        (encoded(Image.new("RGB", (8, 8)), "PDF"), "a.png"),
+        (WIDE[: len(WIDE) // 2], "a.png"),
+    ],
+    ids=["empty", "text", "SVG", "HTML", "BMP", "TIFF", "PDF", "half a PNG"],
+)
+@pytest.mark.filterwarnings("ignore")
+async def test_what_is_no_image_is_refused_whatever_it_is_called(client, ada, ctx, folder, data, name):
+    answer = await client.post(MEDIA, files={"file": (name, data, "image/png")}, headers=ada)
+    assert answer.status_code == 422
+    (fault,) = answer.json()["errors"]
+    assert (fault["loc"], fault["type"]) == (["body", "file"], "image")
+    assert (await rows(ctx), folder()) == (0, set())
+
+
+async def test_image_of_too_many_pixels_is_refused(client, ada, ctx, folder, monkeypatch):
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 3 * 64 - 1)
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
+    moving = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100)
+    for data in (png(192, 1), moving):
+        answer = await send(client, ada, data)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["msg"] == "An image may have at most 191 pixels"
+    assert (await rows(ctx), folder()) == (0, set())
+    assert (await send(client, ada, png(191, 1))).status_code == 201
+
+
+async def test_body_beyond_the_limit_is_too_large(settings, ada, ctx, folder):
+    async def pieces(body):
+        for start in range(0, len(body), 10_000):
+            yield body[start : start + 10_000]
+
+    small = settings.model_copy(update={"max_upload_bytes": 100_000})
+    body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + bytes(200_000) + b"\r\n--b--\r\n"
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    async with running(create_app(small)) as client:
+        for content in (body, pieces(body)):  # with a length that is declared, and without
+            for key in ({}, KEY):
+                answer = await client.post(MEDIA, content=content, headers=ada | kind | key)
+                assert answer.status_code == 413
+                assert answer.headers["content-type"] == "application/problem+json"
+                if content is not body:
+                    break
+        assert (await send(client, ada)).status_code == 201
+    assert await rows(ctx) == len(folder()) == 1
+
+
+async def test_image_may_be_larger_than_other_bodies(settings, ada):
+    """JSON has its own limit, which no photo would pass."""
+    noise = encoded(Image.effect_noise((400, 400), 200), "PNG")
+    small = settings.model_copy(update={"max_body_bytes": 100_000})
+    assert len(noise) > small.max_body_bytes
+    async with running(create_app(small)) as client:
+        for key in ({}, KEY):
+            assert (await send(client, ada | key, noise)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"json": {"file": "x"}}, 415),
+        ({"content": SMALL, "headers": {"Content-Type": "image/png"}}, 415),
+        ({"content": SMALL}, 415),
+        ({"data": {"file": "x"}}, 415),
+        ({"files": [("file", SMALL), ("file", SMALL)]}, 400),
+        ({"files": {"file": SMALL, "other": SMALL}}, 400),
+        ({"files": {"other": SMALL}}, 422),
+        ({"files": {"alt": SMALL}}, 422),
+        ({"files": {"file": (None, SMALL)}}, 422),
+        ({"files": {"file": SMALL}, "data": {"title": "A"}}, 422),
+        ({"files": {"file": SMALL}, "data": {"alt": ["A", "B"]}}, 422),
+        ({"content": b"--b\r\nContent-", "headers": {"Content-Type": "multipart/form-data; boundary=b"}}, 400),
+        ({"content": b"--b--\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=b"}}, 422),
+        ({"content": b"--b--\r\n", "headers": {"Content-Type": "multipart/form-data"}}, 400),
+    ],
+    ids=["JSON", "bare image", "no type", "urlencoded", "file twice", "two files", "file elsewhere", "no file", "file as text",
+         "unknown field", "text twice", "broken off", "empty form", "no boundary"],
+)  # fmt: skip
+async def test_other_bodies_are_refused(client, ada, ctx, folder, sent, status):
+    headers = ada | sent.get("headers", {})
+    for key in ({}, KEY):
+        answer = await client.post(MEDIA, **sent | {"headers": headers | key})
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert (await rows(ctx), folder()) == (0, set())
+
+
+async def test_form_that_breaks_off_within_the_image_keeps_nothing(client, ada, ctx, folder):
+    whole = client.build_request("POST", MEDIA, files={"file": WIDE}, headers=ada)
+    body = whole.read()
+    for cut in (len(body) - 4, len(body) - 30, len(body) // 2):
+        answer = await client.post(MEDIA, content=body[:cut], headers=ada | {"Content-Type": whole.headers["content-type"]})
+        assert answer.status_code == 400
+        assert "breaks off" in answer.json()["detail"]
+    assert (await rows(ctx), folder()) == (0, set())
+
+
+@pytest.mark.parametrize(
+    "name", ["../../../../tmp/evil.png", "..\\evil.png", "a\0.png", "/etc/passwd", "évil \u202e.png", "x" * 3_000]
+)
+async def test_filename_means_nothing(client, ada, settings, folder, name):
+    before = set(settings.media_dir.parent.iterdir())
+    made = (await send(client, ada, SMALL, name)).json()
+    assert folder() == {local(made["url"]).removeprefix("/media/")}
+    assert re.fullmatch(r"/media/[0-9a-f]{64}\.png", local(made["url"]))
+    assert set(settings.media_dir.parent.iterdir()) - before == {settings.media_dir}
+
+
+@pytest.mark.parametrize(
+    ("alt", "kept"),
+    [
+        ("", ""),
+        ("  A   teal\u00a0plane  ", "A   teal\u00a0plane"),
+        ("é🥊" * 250, "é🥊" * 250),
+        ("<b>&amp;", "<b>&amp;"),
+        ("a" * 501, None),
+        ("a\0", None),
+        ("a\nb", None),
+        ("a\u2028b", None),
+        ("\x1b[31m", None),
+    ],
+)
+async def test_text_is_one_line_of_at_most_500_characters(client, ada, ctx, alt, kept):
+    sent = await send(client, ada, alt=alt)
+    made = sent if kept is not None else await send(client, ada)
+    changed = await client.patch(made.headers["location"], json={"alt": alt}, headers=ada)
+    if kept is None:
+        assert (sent.status_code, changed.status_code) == (422, 422)
+        assert sent.json()["errors"][0]["loc"] == changed.json()["errors"][0]["loc"] == ["body", "alt"]
+    else:
+        assert (sent.status_code, changed.status_code) == (201, 200)
+        assert sent.json()["alt"] == changed.json()["alt"] == kept
+    assert await rows(ctx) == 1
+
+
+async def test_change_knows_absent_from_wrong(client, ada):
+    where = (await send(client, ada, alt="A")).headers["location"]
+    assert (await client.patch(where, json={}, headers=ada)).json()["alt"] == "A"
+    for wrong in ({"alt": None}, {"alt": 3}, {"width": 5}):
+        assert (await client.patch(where, json=wrong, headers=ada)).status_code == 422
+    assert (await client.patch(where, json={"alt": ""}, headers=ada)).json()["alt"] == ""
+
+
+# -- who
+
+
+async def test_who_may_not_upload_is_told_before_anything_is_read(client, bearer, ctx, folder):
+    reader = await bearer("rob", Role.READER)
+    narrow = await bearer("eve", scopes=[Scope.POSTS_WRITE])
+    read = 0
+
+    async def body():
+        nonlocal read
+        read += 1
+        yield b"this is no form at all"
+
+    for headers, status in (({}, 401), ({"Authorization": "Bearer x"}, 401), (reader, 403), (narrow, 403)):
+        answer = await client.post(MEDIA, content=body(), headers=headers | {"Content-Type": "multipart/form-data; boundary=b"})
+        assert answer.status_code == status
+        assert ("www-authenticate" in answer.headers) == (status == 401)
+        assert (await send(client, headers | KEY)).status_code == status
+        assert (await client.get(MEDIA, headers=headers)).status_code == (200 if headers is reader else status)
+    assert (read, await rows(ctx), folder()) == (0, 0, set())
+
+
+async def test_list_shows_ones_own_by_cursor_newest_first(client, ada, bearer):
+    edo = await bearer("edo", Role.EDITOR)
+    mine = [(await send(client, ada, alt=str(number))).json() for number in range(5)]
+    theirs = (await send(client, edo)).json()
+    found, target = [], f"{MEDIA}?limit=2"
+    while target:
+        answer = await client.get(target, headers=ada)
+        found += answer.json()["items"]
+        assert len(answer.json()["items"]) <= 2
+        await send(client, ada, alt="added meanwhile")
+        link = re.fullmatch(r'<(.+)>; rel="next"', answer.headers.get("link", ""))
+        assert (link is not None) == (answer.json()["next"] is not None)
+        target = link[1] if link else ""
+    assert found == mine[::-1]
+    assert (await client.get(MEDIA, headers=edo)).json()["items"] == [theirs], "also for editors"
+    for wrong in ("cursor=x", "limit=0", "limit=101", "page=2"):
+        assert (await client.get(f"{MEDIA}?{wrong}", headers=ada)).status_code == 422
+
+
+async def test_others_images_are_the_editors_by_id(client, ada, bearer, folder):
+    made = (await send(client, ada, alt="A")).json()
+    where = f"{MEDIA}/{made['id']}"
+    eve, edo = await bearer("eve"), await bearer("edo", Role.EDITOR)
+    for method, body in (("GET", None), ("PATCH", {"alt": "B"}), ("DELETE", None)):
+        assert (await client.request(method, where, json=body, headers=eve)).status_code == 404
+        assert (await client.request(method, f"{MEDIA}/{made['id'] + 1}", json=body, headers=edo)).status_code == 404
+    assert (await client.get(where, headers=edo)).json() == made
+    assert (await client.patch(where, json={"alt": "C"}, headers=edo)).json() == made | {"alt": "C"}
+    assert (await client.delete(where, headers=edo)).status_code == 204
+    assert (await client.get(where, headers=ada)).status_code == 404
+    assert folder() == set()
+
+
+# -- which files
+
+
+async def test_same_image_twice_is_two_rows_and_one_file(client, ada, bearer, ctx, folder):
+    one, other = (await send(client, ada)).json(), (await send(client, await bearer("eve"))).json()
+    assert (one["url"], one["id"] == other["id"]) == (other["url"], False)
+    assert (await rows(ctx), len(folder())) == (2, 1)
+
+
+async def test_deleted_image_is_gone_unless_something_shows_it(client, ada, ctx):
+    shown, lone = (await send(client, ada, WIDE)).json(), (await send(client, ada)).json()
+    copy = local(shown["variants"][0]["url"])
+    post = await client.post("/api/v1/posts", json={"title": "A", "content": f"![teal]({copy})"}, headers=ada)
+    await client.patch(post.headers["location"], json={"content": "Nothing."}, headers=ada)
+    for image in (shown, lone):
+        assert (await client.delete(f"{MEDIA}/{image['id']}", headers=ada)).status_code == 204
+        assert (await client.delete(f"{MEDIA}/{image['id']}", headers=ada)).status_code == 404
+        assert (await client.get(local(image["url"]))).status_code == 404
+    assert (await client.get(copy)).status_code == 200, "an old version of a post shows it"
+    assert await rows(ctx) == 0
+
+
+async def test_image_can_be_shown_in_a_post(client, ada):
+    address = local((await send(client, ada)).json()["url"])
+    post = await client.post("/api/v1/posts", json={"title": "A", "content": f"![Teal]({address})"}, headers=ada)
+    assert f'src="{address}"' in post.json()["html"]
+    page = await client.get(post.json()["url"])
+    assert f'src="{address}"' in page.text
+    assert "img-src 'self'" in page.headers["content-security-policy"]
+
+
+# -- serving
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_file_is_served_with_its_type_and_for_ever(client, ada, kind):
+    path = local((await send(client, ada, encoded(Image.new("RGB", (600, 8), "teal"), kind))).json()["url"])
+    served = await client.get(path)
+    assert served.status_code == 200
+    assert served.headers["content-type"] == KINDS[kind]
+    assert served.headers["x-content-type-options"] == "nosniff"
+    assert served.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert served.headers["content-length"] == str(len(served.content))
+    assert "script-src 'self'" in served.headers["content-security-policy"]
+    assert not {"content-disposition", "set-cookie"} & served.headers.keys()
+    assert path == f"/media/{hashlib.sha256(served.content).hexdigest()}.{path.rpartition('.')[2]}"
+    head = await client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("content-type", "content-length", "cache-control", "etag", "last-modified"):
+        assert head.headers[name] == served.headers[name]
+
+
+async def test_file_that_the_reader_has_is_not_sent_again(client, ada):
+    path = local((await send(client, ada)).json()["url"])
+    tag = (await client.get(path)).headers["etag"]
+    for sent in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        answer = await client.get(path, headers={"If-None-Match": sent})
+        assert (answer.status_code, answer.content) == (304, b"")
+        assert (answer.headers["etag"], "immutable" in answer.headers["cache-control"]) == (tag, True)
+    assert (await client.get(path, headers={"If-None-Match": '"other"'})).status_code == 200
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_type_does_not_depend_on_the_tables_of_the_machine(client, ada, kind, monkeypatch):
+    """Python 3.11 knows no WebP, and an empty machine has no list of its own; with `nosniff` a wrong type shows nothing."""
+    monkeypatch.setattr("starlette.responses.guess_type", lambda _path: (None, None))
+    path = local((await send(client, ada, encoded(Image.new("RGB", (8, 8)), kind))).json()["url"])
+    assert (await client.get(path)).headers["content-type"] == KINDS[kind]
+
+
+async def test_part_of_a_file_is_served(client, ada):
+    path = local((await send(client, ada)).json()["url"])
+    answer = await client.get(path, headers={"Range": "bytes=1-3"})
+    assert (answer.status_code, answer.content) == (206, b"PNG")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a.png", "0" * 64, f"{'0' * 64}.png", f"{'0' * 64}.svg", f"{'0' * 63}.png", f"{'A' * 64}.png", f"{'0' * 64}.png%00",
+     "..%2fblog.db", "../blog.db", "%2e%2e/blog.db", "..%5cblog.db", "x.txt", "tmpunfinished"],
+)  # fmt: skip
+async def test_other_names_are_not_found(client, ada, settings, name):
+    await send(client, ada)
+    for other in ("x.txt", "tmpunfinished", f"{'0' * 64}.svg", "0" * 64, "a.png"):
+        (settings.media_dir / other).write_bytes(b"no image of ours")
+    answer = await client.get(f"/media/{name}", follow_redirects=True)
+    assert answer.status_code == 404
+    assert "immutable" not in answer.headers.get("cache-control", "")
+    assert b"no image of ours" not in answer.content
+
+
+async def test_files_are_only_read(client, ada):
+    path = local((await send(client, ada)).json()["url"])
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        answer = await client.request(method, path, headers=ada)
+        assert (answer.status_code, "GET" in answer.headers["allow"]) == (405, True)
+    assert (await client.get(path)).status_code == 200
+
+
+# -- a store that fails
+
+
+async def test_store_that_fails_is_told_and_leaves_nothing(client, ada, ctx, folder, monkeypatch):
+    for key in ({}, KEY):
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "replace", full)
+            answer = await send(client, ada | key, WIDE)
+        assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+        assert int(answer.headers["retry-after"]) > 0
+        assert "No space left" in answer.json()["detail"]
+        assert (await rows(ctx), folder()) == (0, set())
+    answer = await send(client, ada | KEY, WIDE)
+    assert (answer.status_code, "idempotency-replayed" in answer.headers) == (201, False), "the failure was not kept"
+    assert (await rows(ctx), len(folder())) == (1, 3)
+
+
+async def test_store_that_fails_when_the_row_is_made_leaves_no_row(client, ada, ctx, monkeypatch):
+    put, calls = LocalFolder.put, 0
+
+    def later(self, name, data):
+        nonlocal calls
+        calls += 1
+        return put(self, name, data) if calls == 1 else full()
+
+    for key in ({}, KEY):
+        with monkeypatch.context() as broken:
+            broken.setattr(LocalFolder, "put", later)
+            assert (await send(client, ada | key)).status_code == 503
+        assert (calls, await rows(ctx)) == (2, 0)
+        calls = 0
+    assert (await client.get(MEDIA, headers=ada)).json()["items"] == []
+
+
+async def test_folder_that_cannot_be_made_is_told(client, ada, ctx, settings):
+    settings.media_dir.write_text("a file where the folder should be")
+    answer = await send(client, ada)
+    assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+    assert str(settings.media_dir) not in answer.text, "where it lies is nobody's business"
+    assert await rows(ctx) == 0
+
+
+async def test_image_that_cannot_be_removed_can_be_deleted_later(client, ada, folder, monkeypatch):
+    where = (await send(client, ada)).headers["location"]
+    with monkeypatch.context() as broken:
+        broken.setattr(LocalFolder, "remove", full)
+        assert (await client.delete(where, headers=ada)).status_code == 503
+    assert (await client.get(where, headers=ada)).status_code == 200
+    assert (await client.delete(where, headers=ada)).status_code == 204
+    assert folder() == set()
+
+
+# -- once
+
+
+async def test_same_key_twice_is_one_image(client, ada, ctx, folder, monkeypatch):
+    first = await send(client, ada | KEY, WIDE, alt="A")
+    monkeypatch.setattr(pictures, "develop", lambda _data: pytest.fail("decoded again"))
+    again = await send(client, ada | KEY, WIDE, alt="A")
+    assert first.request.headers["content-type"] != again.request.headers["content-type"], "with another boundary"
+    assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
+    assert (first.headers.get("idempotency-replayed"), again.headers["idempotency-replayed"]) == (None, "true")
+    assert again.headers["location"] == first.headers["location"]
+    assert (await rows(ctx), len(folder())) == (1, 3)
+
+
+async def test_same_key_at_once_is_one_image(client, ada, ctx):
+    answers = []
+
+    async def one():
+        answers.append(await send(client, ada | KEY))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(one)
+    assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
+    assert await rows(ctx) == 1
+
+
+async def test_same_key_for_another_image_or_text_is_refused(client, ada, ctx):
+    await send(client, ada | KEY, alt="A")
+    for data, alt in ((SMALL, "B"), (WIDE, "A")):
+        answer = await send(client, ada | KEY, data, alt=alt)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["loc"] == ["header", "Idempotency-Key"]
+    assert await rows(ctx) == 1
+
+
+async def test_refused_image_does_not_use_up_its_key(client, ada, ctx):
+    assert (await send(client, ada | KEY, b"no image")).status_code == 422
+    assert (await send(client, ada | KEY)).status_code == 201
+    assert await rows(ctx) == 1
+
+
+# -- meanwhile
+
+
+@pytest.mark.parametrize("key", [{}, KEY], ids=["plain", "with a key"])
+async def test_others_read_and_write_while_an_image_is_decoded(client, ada, monkeypatch, key):
+    develop, begun, release, answers = pictures.develop, threading.Event(), threading.Event(), []
+
+    def waiting(data):
+        begun.set()
+        assert release.wait(20), "the event loop stood still"
+        return develop(data)
+
+    async def sending():
+        answers.append(await send(client, ada | key))
+
+    monkeypatch.setattr(pictures, "develop", waiting)
+    async with anyio.create_task_group() as group:
+        group.start_soon(sending)
+        assert await anyio.to_thread.run_sync(begun.wait, 20)
+        written = await client.post("/api/v1/posts", json={"title": "A", "content": "Meanwhile."}, headers=ada)
+        assert written.status_code == 201
+        assert (await client.get(MEDIA, headers=ada)).json()["items"] == []
+        assert answers == []
+        release.set()
+    assert [answer.status_code for answer in answers] == [201]
