@@ -148,6 +148,7 @@ def test_keyboard_does_all_that_the_toolbar_does(site, page):
     assert dialog.locator("dd").first.inner_text() == "Ctrl B"
     page.keyboard.press("Escape")
     assert text(page).evaluate("area => area === document.activeElement")
+    assert text(page).evaluate("area => area.selectionStart") == len("**strong**\n- one\n- two\n7) seven\n8) eight")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "field-tags", "the Tab key is never trapped"
 
@@ -233,6 +234,19 @@ def test_image_is_described_uploaded_and_put_where_the_writer_was(site, page, wa
     image.scroll_into_view_if_needed()
     image.evaluate("image => image.decode()")
     assert image.evaluate("image => image.naturalWidth") == 30
+
+
+def test_several_images_are_described_one_by_one_and_stand_in_their_order(site, page):
+    page.goto(f"{site.base}/write")
+    files = [{"name": f"{name}.png", "mimeType": "image/png", "buffer": png(9, 9, name)} for name in ("red", "blue")]
+    page.locator("#editor-file").set_input_files(files)
+    dialog = page.get_by_role("dialog", name="Describe the image")
+    for name in ("red", "blue"):
+        dialog.get_by_text(f"{name}.png").wait_for()
+        page.get_by_label("What it shows").fill(f"A {name} square")
+        page.keyboard.press("Enter")
+    in_order = r"^!\[A red square\]\(/media/\S+\)\n\n!\[A blue square\]\(/media/\S+\)\s*$"
+    expect(text(page)).to_have_value(re.compile(in_order))
 
 
 def test_image_that_nobody_describes_is_not_uploaded(site, page):

@@ -10,8 +10,10 @@ export function images(editor, area) {
   let underWay = 0;
 
   async function add(files) {
+    const { selectionStart, selectionEnd } = area; // see toolbar.js
     const described = [];
     for (const file of files) described.push([file, await describe(file)]);
+    area.setSelectionRange(selectionStart, selectionEnd);
     for (const [file, alt] of described) if (alt !== null) upload(file, alt);
   }
 

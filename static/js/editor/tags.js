@@ -17,10 +17,10 @@ export function completeTags(input, address) {
   }
 
   async function suggest(isAsked) {
-    names ??= await load();
+    const all = await (names ??= load()); // once, and in the order of typing
     const typed = input.value.split(",").map((tag) => tag.trim().toLowerCase());
     const word = typed.pop();
-    const free = names.filter((name) => !typed.includes(name.toLowerCase()) && name.toLowerCase() !== word);
+    const free = all.filter((name) => !typed.includes(name.toLowerCase()) && name.toLowerCase() !== word);
     const rank = (name) => name.toLowerCase().indexOf(word);
     const found = word || isAsked ? free.filter((name) => rank(name) >= 0).sort((a, b) => (rank(a) > 0) - (rank(b) > 0)) : [];
     list.replaceChildren(...found.slice(0, MOST).map(option));

@@ -9,7 +9,12 @@ export function toolbar(editor, area, special) {
   const bar = editor.querySelector("[role=toolbar]");
   const tools = [...bar.querySelectorAll("button")];
   const run = (tool) => (special[tool] ?? (() => apply(area, tool)))();
-  special.help = () => document.getElementById("editor-help").showModal();
+  const help = document.getElementById("editor-help");
+  special.help = () => {
+    const { selectionStart, selectionEnd } = area; // browsers do not always keep it while a dialog is open
+    help.addEventListener("close", () => area.setSelectionRange(selectionStart, selectionEnd), { once: true });
+    help.showModal();
+  };
 
   const focus = (tool) => {
     for (const other of tools) other.tabIndex = other === tool ? 0 : -1;
