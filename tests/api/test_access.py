@@ -59,6 +59,7 @@ TABLE: list[tuple[str, str, Any, tuple[int, ...]]] = [
     ("DELETE", "/media/{image}", None, (401, 404, 204, 404, 204, 204, 401, 204)),
     ("GET", "/flags", None, (401, 403, 403, 403, 403, 200, 401, 403)),
     ("PUT", "/flags/live", {"enabled": True}, (401, 403, 403, 403, 403, 200, 401, 403)),
+    ("GET", "/events?channel=moderation", None, (401, 403, 403, 403, 200, 200, 401, 403)),
     ("GET", "/events?channel=posts", None, ALL),
     ("GET", "/events?channel=post:{draft}", None, (404, 404, 200, 404, 200, 200, 401, 200)),
     ("HEAD", "/events/stream?channel=posts", None, ALL),

@@ -157,3 +157,15 @@ async def test_post_is_written_closed(client, bearer):
     made = await client.post("/api/v1/posts", json={"title": "A", "content": "x", "comments_open": False}, headers=ada)
     assert made.json()["comments_open"] is False
     assert (await client.get(made.headers["location"])).json()["comments_open"] is False
+
+
+async def test_event_log_tells_editors_what_waits_and_readers_nothing(client, bearer, post):
+    path, _ = post
+    rob, edo = await bearer("rob", Role.READER), await bearer("edo", Role.EDITOR)
+    made = (await client.post(f"{path}/comments", json={"content": LINKS}, headers=rob)).json()
+    log = "/api/v1/events?after=earliest&channel"
+    for headers in ({}, rob, edo):
+        answer = (await client.get(f"{log}=post:{made['post_id']}", headers=headers)).json()
+        assert [event["event"] for event in answer["events"]] == ["post.published"]
+    (event,) = (await client.get(f"{log}=moderation", headers=edo)).json()["events"]
+    assert (event["event"], event["data"]["comment"]) == ("comment.held", made)
