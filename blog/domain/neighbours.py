@@ -41,7 +41,7 @@ async def around(db: Database, post: Post) -> Neighbours:
     for row in rows:
         by_kind[row["kind"]].append(row)
     related = sorted(by_kind["related"], key=lambda row: (row["shared"], row["published_at"], row["id"]), reverse=True)
-    return Neighbours(_first(by_kind["older"]), _first(by_kind["newer"]), [_entry(row) for row in related])
+    return Neighbours(_first(by_kind["older"]), _first(by_kind["newer"]), tuple(_entry(row) for row in related))
 
 
 def _nearest(kind: str, condition: sa.ColumnElement[bool], *order: sa.ColumnElement[Any]) -> sa.Select[Any]:

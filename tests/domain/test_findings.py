@@ -1,0 +1,63 @@
+"""What readers find by words, and where it stands."""
+
+import pytest
+
+from blog.domain import findings, posts
+from blog.schemas.posts import NewPost, PostStatus
+
+
+async def write(author, title, content="x", **members):
+    return await posts.create(author, NewPost(title=title, content=content, **members))
+
+
+def marked(parts):
+    return "".join(f"[{part.text}]" if part.is_hit else part.text for part in parts)
+
+
+async def found(ctx, text):
+    return [(marked(item.passage.title), marked(item.passage.text)) for item in (await findings.find(ctx, text)).items]
+
+
+async def test_words_are_marked_where_they_stand(ctx, author):
+    await write(author, "The Café", "It *weaves* algebraic patterns, as the cafe does.")
+    assert await found(ctx, "cafe pattern") == [("The [Café]", "It weaves algebraic [patterns], as the [cafe] does.")]
+    assert await found(ctx, '"algebraic patterns"') == [("The Café", "It weaves [algebraic patterns], as the cafe does.")]
+
+
+async def test_long_texts_are_cut_around_the_words(ctx, author):
+    await write(author, "Long", "before " * 200 + "needle " + "after " * 200)
+    ((_, text),) = await found(ctx, "needle")
+    assert text.startswith("…before")
+    assert text.endswith("after…")
+    assert "[needle]" in text
+    assert len(text.split()) <= 42
+
+
+async def test_scripts_without_spaces_come_back_without_them(ctx, author):
+    await write(author, "日本語の記事", "東京で書かれた最初の記事です。Tokyo 2026年")
+    assert await found(ctx, "記事") == [("日本語の[記事]", "東京で書かれた最初の[記事]です。Tokyo 2026年")]
+
+
+async def test_markup_in_a_post_is_plain_text_in_a_passage(ctx, author):
+    await write(author, "<b>Loom</b>", "`<script>loom</script>` & more")
+    assert await found(ctx, "loom") == [("<b>[Loom]</b>", "<script>[loom]</script> & more")]
+
+
+async def test_all_are_counted_and_shown_page_by_page_best_first(ctx, author):
+    for number in range(findings.PAGE + 5):
+        await write(author, f"Post {number}", "loom " + "word " * number)
+    await write(author, "Loom", "elsewhere")
+    await write(author, "Hidden loom", status=PostStatus.DRAFT)
+    first, second = [await findings.find(ctx, "loom", page) for page in (1, 2)]
+    assert (first.total, first.pages) == (findings.PAGE + 6, 2)
+    assert first.items[0].post.title == "Loom"
+    titles = [item.post.title for item in (*first.items, *second.items)]
+    assert len(titles) == len(set(titles)) == first.total
+    assert (await findings.find(ctx, "loom", 3)).items == []
+
+
+@pytest.mark.parametrize("text", ["", '"', "zebra"])
+async def test_nothing_is_one_empty_page(ctx, author, text):
+    await write(author, "Post")
+    nothing = await findings.find(ctx, text)
+    assert (list(nothing.items), nothing.total, nothing.pages) == ([], 0, 1)

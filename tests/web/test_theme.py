@@ -1,0 +1,70 @@
+"""Light or dark, as the reader wants it."""
+
+import re
+
+import pytest
+
+from blog.app import create_app
+from tests.conftest import ORIGIN, running
+
+OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
+
+
+async def choose(client, theme, **more):
+    return await client.post("/theme", data={"theme": theme, **more}, headers=OWN)
+
+
+async def test_choice_lasts_and_leads_back_to_where_it_was_made(client, write):
+    await write("On engines")
+    page = (await client.get("/search?q=a+%26b")).text
+    back = re.search(r'<input type="hidden" name="next" value="([^"]*)">', page)[1].replace("&amp;", "&")
+    answer = await choose(client, "dark", next=back)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/search?q=a+%26b")
+    cookie = answer.headers["set-cookie"].lower()
+    assert "theme=dark;" in cookie
+    assert "max-age=31536000" in cookie
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    for path in ("/", "/posts/on-engines", "/login", "/nowhere"):
+        page = (await client.get(path)).text
+        assert '<html lang="en" data-theme="dark">' in page
+        assert '<meta name="color-scheme" content="dark">' in page
+        assert re.findall(r'<meta name="theme-color" content="([^"]+)" media="all">', page) == ["#16191b"]
+        assert re.findall(r'value="(\w+)" aria-pressed="true"', page) == ["dark"]
+
+
+async def test_system_decides_when_nothing_is_chosen_any_more(client):
+    await choose(client, "light")
+    assert 'data-theme="light"' in (await client.get("/")).text
+    await choose(client, "auto")
+    assert "theme" not in client.cookies
+    page = (await client.get("/")).text
+    assert "data-theme" not in page
+    assert '<meta name="color-scheme" content="light dark">' in page
+    assert page.count('media="(prefers-color-scheme: ') == 2
+    assert re.findall(r'value="(\w+)" aria-pressed="true"', page) == ["auto"]
+
+
+@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""])
+async def test_no_choice_leads_to_another_site(client, elsewhere):
+    assert (await choose(client, "dark", next=elsewhere)).headers["location"] == "/"
+
+
+async def test_other_values_are_refused_or_mean_nothing(client):
+    refused = await choose(client, "pink")
+    assert refused.status_code == 422
+    assert "set-cookie" not in refused.headers
+    page = (await client.get("/", headers={"Cookie": 'theme="><script>'})).text
+    assert "data-theme" not in page
+    assert "<script>" not in page
+
+
+async def test_pages_of_other_sites_cannot_choose(client):
+    answer = await client.post("/theme", data={"theme": "dark"}, headers={"Origin": "https://evil.example"})
+    assert answer.status_code == 403
+
+
+async def test_cookie_is_secure_under_tls(settings):
+    async with running(create_app(settings.model_copy(update={"public_url": "https://blog.example.org"}))) as client:
+        answer = await client.post("/theme", data={"theme": "dark"})
+    assert "secure" in answer.headers["set-cookie"].lower()
