@@ -145,7 +145,7 @@ def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> d
 
 def _initial(tag: Tag) -> str:
     first = tag.name[0].casefold()
-    return first[0].upper() if first.isalpha() else "0-9" if first.isdigit() else "…"
+    return first[0].upper() if first.isalpha() else "0\u20139" if first.isdigit() else "…"
 
 
 def list_values(request: Request, found: Page[Post], position: Position, after: Key | None) -> dict[str, Any]:
