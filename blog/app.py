@@ -11,6 +11,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
@@ -46,7 +47,7 @@ IMAGES_AT_ONCE = 1
 routes = [
     Mount("/api/v1", app=api.app, name="api"),
     Mount("/api", routes=[*api.documents.routes, *live.documents.routes], name="documents"),
-    Mount("/static", app=ImmutableFiles(), name="static"),
+    Mount("/static", app=ImmutableFiles(), middleware=[Middleware(GZipMiddleware)], name="static"),
     Route("/media/{name}", MediaFile, name="media"),
     WebSocketRoute("/live", live.PostFeed, name="live"),
     Mount("", app=web.app, name="web"),  # "" matches everything: last

@@ -86,3 +86,16 @@ async def test_request_cut_by_a_time_limit_leaves_the_application_whole(client, 
     async with asyncio.timeout(20):
         answers = await asyncio.gather(*(client.post("/api/v1/posts", json=body, headers=headers) for _ in range(20)))
     assert {answer.status_code for answer in answers} == {201}
+
+
+async def test_static_files_come_compressed_and_are_asked_for_once(client):
+    path = "/static/css/blog.css"
+    plain = await client.get(path, headers={"Accept-Encoding": "identity"})
+    packed = await client.get(path, headers={"Accept-Encoding": "gzip"})
+    assert (plain.headers.get("content-encoding"), packed.headers["content-encoding"]) == (None, "gzip")
+    assert packed.text == plain.text
+    assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding"
+    assert packed.headers["etag"].startswith('W/"')
+    again = await client.get(path, headers={"If-None-Match": packed.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert "immutable" in (await client.get(f"{path}?v=1")).headers["cache-control"]

@@ -30,6 +30,8 @@ class ImmutableFiles(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """A file, a 304 or a 404."""
         response = await super().get_response(path, scope)
+        if tag := response.headers.get("etag"):
+            response.headers["ETag"] = f"W/{tag}"  # the same file goes out compressed, in other bytes
         response.headers["Cache-Control"] = IMMUTABLE if b"v=" in scope["query_string"] else "no-cache"
         return response
 
