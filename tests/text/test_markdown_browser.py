@@ -1,5 +1,7 @@
 """What a browser makes of the worst that can be written: nothing runs, and no link can."""
 
+import pytest
+
 from blog.text.markdown import render, render_comment
 from tests.text.test_markdown import CARRIERS, payloads
 
@@ -32,6 +34,7 @@ def show(page, fragments):
     page.goto(ADDRESS, wait_until="domcontentloaded")
 
 
+@pytest.mark.timeout(400)
 def test_no_payload_runs_in_a_browser(browser):
     attacks = [carrier(payload) for payload in payloads() for carrier in CARRIERS]
     page = browser.new_page()
