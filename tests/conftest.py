@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import httpx2
+import hypothesis
 import pytest
 from argon2 import PasswordHasher
 from httpx2.websockets import ASGIWebSocketTransport
@@ -55,6 +56,11 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """argon2id with the least work it can do; the real parameters have a test of their own."""
     monkeypatch.setattr("blog.domain.passwords.PasswordHasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+# A busy machine may take long for one example; what must not take long has a test of its own.
+hypothesis.settings.register_profile("blog", deadline=None)
+hypothesis.settings.load_profile("blog")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from blog.db import tables
-from blog.domain import accounts, comments, departures, events, invitations, post_lists, posts, sessions, tokens
+from blog.domain import accounts, comments, departures, events, findings, invitations, posts, sessions, tokens
 from blog.errors import Conflict, InvalidInput, NotFound, NotSignedIn
 from blog.ops.checking import check_site
 from blog.schemas.accounts import AccountChanges, Credentials, Departure, NewInvitation, NewUser, PostsLeft, Role
@@ -84,7 +84,7 @@ async def test_posts_that_stay_have_another_name_and_readers_hear_of_it(author, 
     await departures.leave(author, leaving())
     post = await posts.get(ctx, kept.id)
     assert [(line.username, line.name) for line in post.bylines] == [(f"deleted-{author.actor.id}", "Deleted account")]
-    assert [found.id for found in await post_lists.best(ctx, "needle")] == [kept.id]
+    assert [found.post.id for found in (await findings.find(ctx, "needle")).items] == [kept.id]
     last = (await events.after(ctx.db, 0))[-1]
     assert (last.name, last.post_id) == ("post.updated", kept.id)
     assert {"author:ada", f"author:deleted-{author.actor.id}"} <= set(last.channels)
@@ -102,7 +102,7 @@ async def test_posts_that_go_are_gone_but_for_those_of_others(author, ctx, make_
     with pytest.raises(NotFound):
         await posts.get(ctx, alone.id)
     assert [line.name for line in (await posts.get(ctx, shared.id)).bylines] == ["Deleted account", "grace"]
-    assert [found.id for found in await post_lists.best(ctx, "needle")] == [shared.id]
+    assert [found.post.id for found in (await findings.find(ctx, "needle")).items] == [shared.id]
     told = [(event.name, event.post_id) for event in await events.after(ctx.db, 2)]
     assert told == [("post.deleted", alone.id), ("post.updated", shared.id)]
 

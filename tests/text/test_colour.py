@@ -53,4 +53,5 @@ def test_mixing_goes_from_the_one_to_the_other():
 def test_grounds_are_those_of_the_style_sheet():
     css = (ROOT / "static" / "css" / "blog.css").read_text()
     for name, values in (("paper", {LIGHT.paper, DARK.paper}), ("raised", {LIGHT.raised, DARK.raised})):
-        assert values <= set(re.findall(rf"--{name}: (#[0-9a-f]{{6}});", css))
+        pairs = re.findall(rf"--{name}: light-dark\((#[0-9a-f]{{6}}), (#[0-9a-f]{{6}})\);", css)
+        assert values == set(*pairs)
