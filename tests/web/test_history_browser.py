@@ -149,6 +149,7 @@ def test_life_of_a_post(house, scripts):
     ada.get_by_label("from version 1", exact=True).check()
     ada.get_by_label("to version 3", exact=True).check()
     ada.get_by_role("button", name="Compare these two").click()
+    ada.get_by_text("From version 1").wait_for()
     assert ada.locator(".diff ins").all_inner_texts() == ["ONE"]
     ada.get_by_role("link", name="version 1").click()
     ada.get_by_role("button", name="Restore this version").click()
@@ -160,6 +161,7 @@ def test_life_of_a_post(house, scripts):
     ada.goto("/dashboard")
     ada.get_by_role("button", name="Delete Numbers").click()
     notice = ada.get_by_role("status").filter(has_text="“Numbers” is deleted.")
+    notice.wait_for()
     assert stranger.goto("/posts/numbers").status == 404
     notice.get_by_role("button", name="Undo").click()
     ada.locator("article h1").wait_for()
