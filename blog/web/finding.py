@@ -25,7 +25,7 @@ from blog.web.syndication import as_xml, legal
 
 _CACHING = "public, max-age=3600"
 _DAY = "public, max-age=86400"
-_FORMS = ("search", "login", "register", "write", "dashboard", "account", "admin")
+_FORMS = ("search", "login", "register", "write", "dashboard", "account", "admin", "moderation", "notices", "uploads")
 _EMBED_WIDTH, _EMBED_HEIGHT = 600, 240
 
 

@@ -14,8 +14,9 @@ from lxml import etree
 
 from blog.app import create_app
 from blog.db import tables
-from blog.domain import posts, sitemap
+from blog.domain import accounts, fixed_pages, posts, sitemap
 from blog.schemas.accounts import Role
+from blog.schemas.pages import NewFixedPage
 from blog.schemas.posts import PostChanges
 from tests.conftest import ORIGIN, running
 from tests.serving import blog, free_port, serving, wait_until_up
@@ -85,6 +86,17 @@ async def test_sitemap_lists_what_strangers_see_and_when_it_changed(client, ctx,
     assert dates["/tags/c%23%2Fc%2B%2B"] == dates["/authors/ada"] == dates["/"] == now
     for path in addresses:
         assert (await client.get(path)).status_code == 200
+
+
+async def test_sitemap_lists_pages_that_stand_by_themselves(client, ctx, make_user):
+    ora = ctx.acting_as(accounts.actor_of(await make_user("ora", Role.OWNER)))
+    about = await fixed_pages.create(ora, NewFixedPage(title="About us", content="We *are*."), reserved=())
+    before = await client.get("/sitemap.xml")
+    assert locations(before) == [*FIXED, f"{ORIGIN}/about-us"]
+    assert (await client.get("/about-us")).status_code == 200
+    await fixed_pages.delete(ora, about.id)
+    after = await client.get("/sitemap.xml", headers={"If-None-Match": before.headers["etag"]})
+    assert (after.status_code, locations(after)) == (200, FIXED)
 
 
 async def test_sitemap_of_many_addresses_is_an_index_of_small_ones(client, ctx, author, write, small_sitemaps):
