@@ -8,6 +8,7 @@ import pytest
 
 from tests.serving import blog, free_port, serving, wait_until_up
 
+pytestmark = pytest.mark.timeout(300)  # dozens of pages in browsers of three people, perhaps on a busy machine
 PASSWORD = "a long enough one"
 POEM = "one\n\ntwo\n\nthree\n\nfour\n\nfive\n"
 
