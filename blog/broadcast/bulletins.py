@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from blog.db import tables
 from blog.db.database import Database
 from blog.domain import comment_rows, post_rows
-from blog.domain.events import Event, EventName, Position
+from blog.domain.events import Event, EventName, Position, as_followed
 from blog.domain.models import Comment, Post
 from blog.http.presenting import post_out
 from blog.http.services import Services
@@ -55,7 +55,7 @@ class Bulletin:
             "type": "event",
             "event": self.event.name.value,
             "cursor": self.cursor,
-            "channels": channels,
+            "channels": [as_followed(channel) for channel in channels],
             "at": instant(self.event.at),
             "correlation_id": self.event.correlation_id,
         }

@@ -31,6 +31,8 @@ async def channel(ctx: Context, name: str) -> str:
             return name
         case "post" if rest.isascii() and rest.isdigit() and len(rest) <= 18:
             return events.post_channel((await posts.get(ctx, int(rest))).id)
+        case events.ME if name == kind:
+            return events.personal_channel(ctx.signed_in().username)
         case "moderation" if name == events.MODERATION:
             policy.require_all_moderation(ctx)
             return name

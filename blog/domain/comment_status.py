@@ -14,7 +14,7 @@ from blog.domain.models import Comment
 from blog.domain.moderation import MOST_IN_RATE, RATE_SECONDS, Record
 from blog.schemas.comments import CommentStatus, Decision
 
-_c, _p = tables.comments.c, tables.posts.c
+_c, _p, _u = tables.comments.c, tables.posts.c, tables.users.c
 Before = CommentStatus | None
 News = tuple[EventName, Sequence[str], Comment]
 
@@ -46,7 +46,8 @@ async def tell(ctx: Context, before: Mapping[int, Before]) -> Sequence[Comment]:
     comments = sorted((await comment_rows.by_ids(ctx.db, list(before))).values(), key=lambda comment: comment.id)
     changed = [comment for comment in comments if comment.status is not before[comment.id]]
     await _count(ctx, {comment.post_id for comment in changed})
-    await events.record_comments(ctx, [news for comment in comments for news in _news(before[comment.id], comment)])
+    personal = await _personal_channels(ctx, list(before))
+    await events.record_comments(ctx, [news for comment in comments for news in _news(before[comment.id], comment, personal)])
     await notices.tell(ctx, [comment.id for comment in changed if comment.status is not CommentStatus.REMOVED])
     return comments
 
@@ -59,9 +60,24 @@ async def _count(ctx: Context, post_ids: set[int]) -> None:
     await ctx.db.execute(counted.values(comments=visible.scalar_subquery()))
 
 
-def _news(before: Before, comment: Comment) -> list[News]:
+async def _personal_channels(ctx: Context, comment_ids: Sequence[int]) -> dict[int, list[str]]:
+    """By comment, those of its writer, of whom it answers, and of the authors of the post."""
+    parents, authors = tables.comments.alias(), tables.post_authors
+    written = sa.select(_c.id, _c.author_id.label("user_id"))
+    answered = sa.select(_c.id, parents.c.author_id).join(parents, parents.c.id == _c.parent_id)
+    hosted = sa.select(_c.id, authors.c.user_id).join(authors, authors.c.post_id == _c.post_id)
+    concerned = sa.union(*(query.where(_c.id.in_(comment_ids)) for query in (written, answered, hosted))).subquery()
+    query = sa.select(concerned.c.id, _u.username).join(tables.users, _u.id == concerned.c.user_id)
+    channels: dict[int, list[str]] = {}
+    for row in await ctx.db.fetch_all(query.order_by(concerned.c.id, _u.id)):
+        channels.setdefault(row["id"], []).append(events.personal_channel(row["username"]))
+    return channels
+
+
+def _news(before: Before, comment: Comment, personal: Mapping[int, Sequence[str]]) -> list[News]:
     """Who reads the post hears of what is seen there and nothing else; moderators of what begins and ends to wait."""
-    readers, moderators = [events.COMMENTS, events.post_channel(comment.post_id)], [MODERATION]
+    readers = [events.COMMENTS, events.post_channel(comment.post_id), *personal[comment.id]]
+    moderators, writer = [MODERATION], [events.personal_channel(comment.author)]
     held = (EventName.COMMENT_HELD, moderators, comment)
     match before, comment.status:
         case CommentStatus.VISIBLE, CommentStatus.VISIBLE:
@@ -77,6 +93,6 @@ def _news(before: Before, comment: Comment) -> list[News]:
         case CommentStatus.VISIBLE, CommentStatus.REMOVED:
             return [(EventName.COMMENT_REMOVED, readers, comment)]
         case CommentStatus.PENDING, CommentStatus.REMOVED:
-            return [(EventName.COMMENT_REMOVED, moderators, comment)]
+            return [(EventName.COMMENT_REMOVED, moderators + writer, comment)]
         case _:
             return []

@@ -40,6 +40,9 @@ MODERATION = "moderation"
 COMMENTS = "comments"
 """The channel of all comments, for pages that show how many there are."""
 
+ME = "me"
+"""The channel of what concerns the one who follows it: their posts, comments on them, their comments, answers to those."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -73,9 +76,25 @@ def post_channel(post_id: int) -> str:
     return f"post:{post_id}"
 
 
+def personal_channel(username: str) -> str:
+    """What `me` means for this person, as the log spells it."""
+    return f"{ME}:{username.casefold()}"
+
+
+def as_followed(channel: str) -> str:
+    """A channel of the log as its followers know it."""
+    return ME if channel.startswith(f"{ME}:") else channel
+
+
+def is_private(channel: str) -> bool:
+    """Not everybody may follow this channel of the log."""
+    return channel == MODERATION or channel.startswith(f"{ME}:")
+
+
 def _channels(post: Post) -> list[str]:
     tags = [f"tag:{tag.casefold()}" for tag in post.tags]
-    return ["posts", post_channel(post.id), *tags, *(f"author:{name.casefold()}" for name in post.authors)]
+    authors = [f"author:{name.casefold()}" for name in post.authors]
+    return ["posts", post_channel(post.id), *tags, *authors, *map(personal_channel, post.authors)]
 
 
 async def record_post(ctx: Context, name: EventName, post: Post, before: Post | None = None) -> None:

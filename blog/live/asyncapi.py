@@ -31,8 +31,8 @@ _ABOUT = f"""One JSON object a text frame, subprotocol `{live.SUBPROTOCOL}`. Eac
 one order that is the same for all; with the `cursor` of the last event it resumes after a reconnect, and nothing is lost or
 doubled. Cursors are opaque.
 
-Channels: `posts`, `comments`, `post:{{id}}`, `tag:{{name}}`, `author:{{username}}`; for editors also `moderation`, of
-comments that wait.
+Channels: `posts`, `comments`, `post:{{id}}`, `tag:{{name}}`, `author:{{username}}`; for whoever is signed in `me`, of their own
+posts and comments and of what others say to them; for editors `moderation`, of comments that wait.
 
 Who follows: the session cookie, the header field `Authorization: Bearer TOKEN`, or the message `hello` within five
 seconds; without any of them a stranger, who hears of what is public.

@@ -16,7 +16,7 @@ from blog.broadcast.bulletins import Bulletin
 from blog.broadcast.replay import Gap
 from blog.broadcast.subscriber import Ending
 from blog.domain.context import Context
-from blog.domain.events import MODERATION
+from blog.domain.events import as_followed, is_private
 from blog.errors import BlogError, Conflict, MalformedInput, NotSignedIn, TooManyRequests
 from blog.http.context import fresh_context
 from blog.http.identity import bearer, identify, network_of
@@ -116,9 +116,10 @@ class Connection:
         except BlogError as error:
             self._refuse(error)
             return
-        # Whoever this is now follows on; what only editors may hear is asked for anew.
-        self._subscriber.leave(MODERATION)
-        self._channels = {name: channel for name, channel in self._channels.items() if channel != MODERATION}
+        # Whoever this is now follows on; what not everybody may hear is asked for anew.
+        for name, channel in list(self._channels.items()):
+            if is_private(channel):
+                self._subscriber.leave(self._channels.pop(name))
         await self._subscriber.say(messages.welcome(self._hub.position.cursor, self._name))
 
     async def _subscribe(self, message: Subscribe) -> None:
@@ -139,7 +140,7 @@ class Connection:
         async with self._subscriber.joining([channel], message.after) as missed:
             self._channels[message.id] = channel
             cursor, count = missed.now.cursor, len(missed.events)
-            await say(messages.frame("subscribed", id=message.id, channel=channel, cursor=cursor, replayed=count))
+            await say(messages.frame("subscribed", id=message.id, channel=as_followed(channel), cursor=cursor, replayed=count))
             async for bulletin, channels in missed.bulletins():
                 await say(bulletin.text(channels))
 

@@ -77,12 +77,12 @@ async def say(ctx, post, text="Hello.", **options):
 
 
 async def told(ctx):
-    """The events about comments: name and channels."""
+    """The events about comments: name and channels, without those of the people concerned."""
     events = tables.events.c
     rows = await ctx.db.fetch_all(
         sa.select(events.name, events.channels).where(events.comment_id.is_not(None)).order_by(events.id)
     )
-    return [(row["name"], row["channels"]) for row in rows]
+    return [(row["name"], [channel for channel in row["channels"] if not channel.startswith("me:")]) for row in rows]
 
 
 async def test_first_comment_waits_and_later_ones_pass_once_it_was_approved(ctx, people, post):
@@ -133,7 +133,7 @@ async def test_waiting_comment_is_seen_by_its_writer_and_moderators_alone(ctx, a
     assert (await comments.by_user(people["edo"], people["rob"].actor.id, limit=9)).items == []
 
 
-async def test_removed_while_waiting_is_told_to_moderators_alone_and_keeps_its_reason(ctx, people, post):
+async def test_removed_while_waiting_is_told_to_moderators_and_keeps_its_reason(ctx, people, post):
     waiting = await say(people["rob"], post)
     await comments.remove(people["edo"], waiting.id)
     gone = await comments.get(people["edo"], waiting.id)

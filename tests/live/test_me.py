@@ -1,0 +1,87 @@
+"""The channel `me`: what concerns the person who follows it, whoever did it."""
+
+import pytest
+
+from blog.schemas.accounts import Role
+from tests.live.test_feed import following, hear, say, subscribed, write
+
+
+@pytest.fixture
+async def people(bearer):
+    roles = {"rob": Role.READER, "eve": Role.READER, "ada": Role.AUTHOR, "edo": Role.EDITOR}
+    return {name: await bearer(name, role) for name, role in roles.items()}
+
+
+async def comment(client, headers, post, **fields):
+    answer = await client.post(f"/api/v1/posts/{post['id']}/comments", json={"content": "Well said."} | fields, headers=headers)
+    assert answer.status_code == 201
+    return answer.json()
+
+
+async def test_authors_and_commenters_hear_of_their_own_and_of_no_other(client, people):
+    async with following(client, headers=people["ada"]) as ada, following(client, headers=people["rob"]) as rob:
+        for socket in (ada, rob):
+            assert (await subscribed(socket, "me"))["channel"] == "me"
+        await write(client, people["edo"], title="Of another")
+        post = await write(client, people["ada"], title="Of Ada")
+        question = await comment(client, people["rob"], post)
+        await comment(client, people["eve"], post)
+        await comment(client, people["eve"], post, parent_id=question["id"])
+        heard = {"ada": [await hear(ada) for _ in range(4)], "rob": [await hear(rob) for _ in range(2)]}
+    assert [event["event"] for event in heard["ada"]] == ["post.published", *["comment.created"] * 3]
+    assert [event["data"]["comment"]["author"] for event in heard["rob"]] == ["rob", "eve"]
+    assert {tuple(event["channels"]) for events in heard.values() for event in events} == {("me",)}
+
+
+async def test_missed_ones_are_replayed_by_cursor(client, people):
+    async with following(client, headers=people["rob"]) as socket:
+        cursor = (await subscribed(socket, "me"))["cursor"]
+    post = await write(client, people["ada"])
+    own = await comment(client, people["rob"], post)
+    await client.patch(f"/api/v1/comments/{own['id']}", json={"status": "removed"}, headers=people["ada"])
+    async with following(client, headers=people["rob"]) as socket:
+        assert (await subscribed(socket, "me", after=cursor))["replayed"] == 1, "of what is gone only that it went"
+        event = await hear(socket)
+    assert (event["event"], event["data"]["comment"]) == ("comment.removed", {"id": own["id"], "post_id": post["id"]})
+
+
+async def test_strangers_have_no_such_channel(client):
+    async with following(client) as socket:
+        assert (await subscribed(socket, "me"))["status"] == 401
+        assert (await subscribed(socket, "me:ada", id="b"))["status"] == 404
+
+
+async def test_it_does_not_pass_to_whom_a_socket_is_handed(client, people):
+    async with following(client, headers=people["ada"]) as socket:
+        await subscribed(socket, "me")
+        await subscribed(socket, "comments", id="b")
+        await say(socket, type="hello", token=people["rob"]["Authorization"].removeprefix("Bearer "))
+        assert (await hear(socket))["user"] == "rob"
+        post = await write(client, people["ada"])
+        assert (await comment(client, people["rob"], post))["author"] == "rob"
+        event = await hear(socket)
+        assert (event["event"], event["channels"]) == ("comment.created", ["comments"])
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/events?channel=me&after=earliest", "/api/v1/events?channel=me&channel=posts&after=earliest"]
+)
+async def test_long_poll_gives_the_same(client, people, path):
+    await write(client, people["ada"])
+    (event,) = (await client.get(path, headers=people["ada"])).json()["events"]
+    assert event["channels"] == (["me", "posts"] if "posts" in path else ["me"])
+    assert (await client.get(path)).status_code == 401
+
+
+async def test_writer_of_what_waits_hears_what_became_of_it_and_the_author_only_of_what_is_seen(client, people):
+    links = "hush " + " ".join(f"<https://{number}.example>" for number in range(4))
+    post = await write(client, people["ada"])
+    async with following(client, headers=people["rob"]) as rob, following(client, headers=people["ada"]) as ada:
+        for socket in (rob, ada):
+            await subscribed(socket, "me")
+        refused, passed = [await comment(client, people["rob"], post, content=links) for _ in range(2)]
+        await client.patch(f"/api/v1/comments/{refused['id']}", json={"status": "removed"}, headers=people["edo"])
+        await client.patch(f"/api/v1/comments/{passed['id']}", json={"status": "visible"}, headers=people["edo"])
+        heard = [await hear(rob) for _ in range(2)]
+        assert [event["event"] for event in heard] == ["comment.removed", "comment.created"]
+        assert (await hear(ada))["data"]["comment"]["id"] == passed["id"]
