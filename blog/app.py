@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypedDict, cast
 
 import anyio
@@ -19,7 +19,7 @@ from blog import api, live, web
 from blog.broadcast import Hub, shutdown
 from blog.db import migration
 from blog.db.database import Database
-from blog.domain import posts
+from blog.domain import events, posts
 from blog.domain.choices import Choices
 from blog.domain.context import Context, Site
 from blog.domain.keys import Signer
@@ -124,7 +124,8 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
         hub = Hub(shared)
         await background.start(hub.run)
         background.start_soon(hub.look_after)
-        background.start_soon(_publish_due, site)
+        background.start_soon(_repeat, site, 1, posts.publish_due, "scheduled posts published")
+        background.start_soon(_repeat, site, 3600, events.trim, "old events forgotten")
         background.start_soon(site.choices.follow, site.db)
         background.start_soon(site.views.keep, site.db)
         with shutdown.first(hub.close):
@@ -144,16 +145,16 @@ async def open_site(settings: Settings) -> AsyncIterator[Site]:
         yield Site(settings, db, Passwords(), signer, media, choices, developing, Views())
 
 
-async def _publish_due(site: Site) -> None:
+async def _repeat(site: Site, seconds: float, task: Callable[[Context], Awaitable[int]], done: str) -> None:
+    """`task`, now and then every so many seconds; when it had something to do, the log says that it is `done`."""
     # By hand: background tasks. FastAPI injects Starlette's own, which run after the answer and die with the process; here what
     # must happen later is a row in the database, and a task of the lifespan does what is due.
     while True:
-        ctx = Context(site, None, dt.datetime.now(dt.UTC), "schedule")
         try:
-            if count := await posts.publish_due(ctx):
-                log.info("scheduled posts published", posts=count)
+            if count := await task(Context(site, None, dt.datetime.now(dt.UTC), "schedule")):
+                log.info(done, count=count)
         except BlogError as error:
-            log.warning("scheduled posts are late", reason=error.detail)
+            log.warning("regular work waits for the database", work=done, reason=error.detail)
         except Exception:
-            log.exception("scheduled posts met an error")  # a bug here must not end the server
-        await anyio.sleep(1)
+            log.exception("regular work met an error", work=done)  # a bug here must not end the server
+        await anyio.sleep(seconds)

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 
+import anyio
 import httpx2
 import pytest
 from httpx2.websockets import AsyncWebSocketClient
@@ -126,6 +127,16 @@ async def test_log_keeps_no_more_rows_than_wanted(settings, ctx, author):
     await publish(author, *"ABCD")
     assert await events.trim(replace(ctx, site=small)) == 2
     assert [event.id for event in await events.after(ctx.db, 0)] == [3, 4]
+
+
+async def test_server_forgets_by_itself(settings, ctx, author):
+    await publish(author, *"ABCD")
+    async with running(create_app(settings.model_copy(update={"event_rows": 2}))) as client:
+        found = []
+        with anyio.fail_after(10):
+            while len(found) != 2:
+                found = titles((await poll(client, after="earliest"))["events"])
+    assert found == ["C", "D"]
 
 
 async def test_another_epoch_is_a_gap(client, author, ctx):
