@@ -88,7 +88,7 @@ def _cors(settings: Settings) -> list[Middleware]:
     """Pages of the allowed origins may call the API with a bearer token; never with cookies."""
     if not settings.cors_origins:
         return []
-    methods, exposed = ("GET", "POST", "PUT", "PATCH", "DELETE"), ("ETag", "Link", "Location", "X-Correlation-ID")
+    methods, exposed = ("GET", "POST", "PUT", "PATCH", "DELETE"), ("ETag", "Link", "Live-Cursor", "Location", "X-Correlation-ID")
     return [
         Middleware(
             CORSMiddleware,

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain import comments, posts
+from blog.domain import comments, events, posts
 from blog.http import paging
 from blog.http.context import context, signed_in
 from blog.http.endpoint import ApiEndpoint
@@ -19,14 +19,16 @@ from blog.schemas.lists import CommentListOut, PageQuery
 class CommentList(ApiEndpoint):
     """/api/v1/posts/{id}/comments — read and write comments."""
 
-    @operation("Read the comments of a post", query=PageQuery, answers={200: CommentListOut}, headers={"Link"})
+    @operation("Read the comments of a post", query=PageQuery, answers={200: CommentListOut}, headers=("Link", "Live-Cursor"))
     async def get(self, request: Request) -> Response:
         """A page of comments, oldest first."""
         ctx = context(request)
         query = read_query(request, PageQuery)
-        post = await posts.get(ctx, request.path_params["id"])
-        page = await comments.page(ctx, post, limit=query.limit, after=paging.decode(query.cursor))
-        return as_list(request, [CommentOut.model_validate(item) for item in page.items], page.next)
+        async with events.placed(ctx.db) as now:
+            post = await posts.get(ctx, request.path_params["id"])
+            page = await comments.page(ctx, post, limit=query.limit, after=paging.decode(query.cursor))
+        shown = [CommentOut.model_validate(item) for item in page.items]
+        return as_list(request, shown, page.next, {"Live-Cursor": now.cursor})
 
     @operation(
         "Comment on a post",

@@ -44,6 +44,7 @@ HEADERS: dict[str, dict[str, Any]] = {
     "ETag": {"description": "The version of the answer, for `If-Match` and `If-None-Match`", "schema": _TEXT, "required": True},
     "Location": {"description": "The path of what was made", "schema": _TEXT, "required": True},
     "Link": {"description": 'The address of the next page, with `rel="next"` (RFC 8288); absent on the last', "schema": _TEXT},
+    "Live-Cursor": {"description": "Follow events after it: all that happened before is in the answer", "schema": _TEXT},
     "Idempotency-Replayed": {"description": "`true`: this is the answer that was kept for the key", "schema": {"const": "true"}},
     "RateLimit-Policy": {"description": "How many requests in how many seconds", "schema": _TEXT},
     "RateLimit": {"description": "How many of them are left, and for how many seconds", "schema": _TEXT},

@@ -152,7 +152,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 def _responses(item: Declared, schemas: dict[tuple[Any, Mode], dict[str, Any]]) -> Iterator[tuple[str, Any]]:
     operation = item.operation
     for status, kind in operation.answers.items():
-        headers = [name for name in operation.headers if status != 304 or name == "ETag"]
+        headers = [name for name in operation.headers if status != 304 or name in ("ETag", "Live-Cursor")]
         headers += ["Idempotency-Replayed"] if item.verb == "post" else []
         answer: dict[str, Any] = {
             "description": _DONE[status],

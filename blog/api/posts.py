@@ -5,7 +5,7 @@ from email.utils import format_datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain import post_lists, posts
+from blog.domain import events, post_lists, posts
 from blog.domain.models import Page, Post
 from blog.domain.post_lists import Wanted
 from blog.http import paging
@@ -25,14 +25,16 @@ from blog.schemas.posts import NewPost, PostChanges, PostOut, PostStatus
 class PostList(ApiEndpoint):
     """/api/v1/posts — find posts, write a new one."""
 
-    @operation("Find posts", query=PostQuery, answers={200: PostListOut}, headers={"Link"})
+    @operation("Find posts", query=PostQuery, answers={200: PostListOut}, headers=("Link", "Live-Cursor"))
     async def get(self, request: Request) -> Response:
         """A page of posts, newest first."""
         ctx = context(request)
         query = read_query(request, PostQuery)
         status = query.status or PostStatus.PUBLISHED
         wanted = Wanted(query.tag, query.author, query.q, status, query.limit, paging.decode(query.cursor), full=True)
-        return posts_page(request, await post_lists.page(ctx, wanted))
+        async with events.placed(ctx.db) as now:
+            page = await post_lists.page(ctx, wanted)
+        return posts_page(request, page, {"Live-Cursor": now.cursor})
 
     @operation(
         "Write a post",
@@ -54,14 +56,21 @@ class PostList(ApiEndpoint):
 class PostDetail(ApiEndpoint):
     """/api/v1/posts/{id} — read, replace, change or delete one post."""
 
-    @operation("Read a post", answers={200: PostOut, 304: None}, sends={"If-None-Match"}, headers={"ETag", "Last-Modified"})
+    @operation(
+        "Read a post",
+        answers={200: PostOut, 304: None},
+        sends={"If-None-Match"},
+        headers=("ETag", "Last-Modified", "Live-Cursor"),
+    )
     async def get(self, request: Request) -> Response:
         """The post, or 304 when the client has this very answer."""
         ctx = context(request)
-        post = await posts.get(ctx, request.path_params["id"])
+        async with events.placed(ctx.db) as now:
+            post = await posts.get(ctx, request.path_params["id"])
+        place = {"Live-Cursor": now.cursor}
         if is_fresh(request, etag(post)):
-            return Response(status_code=304, headers=_validators(post))
-        return one_post(request, post)
+            return Response(status_code=304, headers=_validators(post) | place)
+        return one_post(request, post, headers=place)
 
     @operation(
         "Replace a post",
@@ -106,10 +115,10 @@ def one_post(request: Request, post: Post, status: int = 200, headers: dict[str,
     return as_json(post_out(post, services(request).links), status, _validators(post) | (headers or {}))
 
 
-def posts_page(request: Request, page: Page[Post]) -> Response:
+def posts_page(request: Request, page: Page[Post], headers: dict[str, str] | None = None) -> Response:
     """The answer that shows a list of posts."""
     links = services(request).links
-    return as_list(request, [post_out(post, links) for post in page.items], page.next)
+    return as_list(request, [post_out(post, links) for post in page.items], page.next, headers)
 
 
 def _validators(post: Post) -> dict[str, str]:

@@ -3,9 +3,10 @@
 A cursor is the epoch of the log and the id of the last event seen, such as `k3f9x2.1234`; to clients it is opaque.
 """
 
+import contextlib
 import datetime as dt
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -133,6 +134,13 @@ async def position(db: Database) -> Position:
     if row is None:
         raise AssertionError("an aggregate without GROUP BY always gives a row")
     return Position(row["epoch"], row["id"])
+
+
+@contextlib.asynccontextmanager
+async def placed(db: Database) -> AsyncIterator[Position]:
+    """What is read in this block is from one snapshot, and this is the end of the log in it: nothing falls in between."""
+    async with db.snapshot():
+        yield await position(db)
 
 
 async def floor(db: Database) -> int:

@@ -16,11 +16,11 @@ def as_json(content: BaseModel, status: int = 200, headers: Mapping[str, str] | 
     return Response(content.__pydantic_serializer__.to_json(content), status, dict(headers or {}), "application/json")
 
 
-def as_list(request: Request, items: Sequence[BaseModel], key: Key | None) -> Response:
+def as_list(request: Request, items: Sequence[BaseModel], key: Key | None, headers: Mapping[str, str] | None = None) -> Response:
     """One page of a list, with `Link: …; rel="next"` when more follow."""
     cursor = encode(key)
-    headers = {"Link": f'<{next_url(request, cursor)}>; rel="next"'} if cursor else None
-    return Response(to_json({"items": items, "next": cursor}), 200, headers, "application/json")
+    link = {"Link": f'<{next_url(request, cursor)}>; rel="next"'} if cursor else {}
+    return Response(to_json({"items": items, "next": cursor}), 200, {**link, **(headers or {})}, "application/json")
 
 
 def as_array(items: Sequence[BaseModel]) -> Response:

@@ -11,7 +11,9 @@ import pytest
 from httpx2.websockets import AsyncWebSocketClient
 
 from blog.app import create_app
-from blog.domain import events, posts
+from blog.domain import events, post_lists, posts
+from blog.domain.events import EventName
+from blog.domain.post_lists import Wanted
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from tests.conftest import running
 from tests.live.server import Events, served
@@ -127,6 +129,29 @@ async def test_log_keeps_no_more_rows_than_wanted(settings, ctx, author):
     await publish(author, *"ABCD")
     assert await events.trim(replace(ctx, site=small)) == 2
     assert [event.id for event in await events.after(ctx.db, 0)] == [3, 4]
+
+
+@pytest.mark.parametrize("path", ["/posts", "/posts?tag=none", "/posts/1", "/posts/1/comments"])
+async def test_answers_say_from_where_to_follow(client, author, path):
+    await publish(author, "Before")
+    cursor = (await client.get(f"/api/v1{path}")).headers["Live-Cursor"]
+    await publish(author, "After")
+    assert titles((await poll(client, after=cursor))["events"]) == ["After"]
+
+
+async def test_unchanged_post_has_a_new_place_in_the_log(client, author):
+    await publish(author, "One")
+    first = await client.get("/api/v1/posts/1")
+    await publish(author, "Two")
+    again = await client.get("/api/v1/posts/1", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, (await poll(client, after=again.headers["Live-Cursor"]))["events"]) == (304, [])
+
+
+async def test_place_and_content_are_of_one_moment(ctx, author):
+    async with events.placed(ctx.db) as now:
+        await asyncio.create_task(publish(author, "Meanwhile"))
+        assert (await post_lists.page(ctx, Wanted())).items == []
+    assert [event.name for event in await events.after(ctx.db, now.id)] == [EventName.POST_PUBLISHED]
 
 
 async def test_server_forgets_by_itself(settings, ctx, author):
