@@ -174,7 +174,8 @@ def _event(bulletin: Bulletin, channels: list[str]) -> str:
 
 def _goodbye() -> str:
     milliseconds = random.randint(*_RECONNECT_MS)  # noqa: S311 (spreads the load, guards nothing)
-    return _field(retry=str(milliseconds), event="bye", data='{"type":"bye","reason":"shutdown"}')
+    message = {"type": "bye", "reason": "shutdown", "reconnect_ms": _RECONNECT_MS}
+    return _field(retry=str(milliseconds), event="bye", data=json.dumps(message))
 
 
 def _field(**fields: str) -> str:

@@ -1,122 +1,59 @@
-// Keeps an open page up to date over the WebSocket protocol `blog.live.v1`. Without it the page is just as old as its last
-// load. The HTML in messages is rendered and sanitised by the server, by the templates that made the page; what becomes of
-// it is the affair of the module that the page names, `live-list.js` or `live-post.js`.
+// Keeps an open page up to date. Without it the page is just as old as its last load. The HTML in events is rendered and
+// sanitised by the server, by the templates that made the page; what becomes of it is the affair of the module that the page
+// names, `live-list.js` or `live-post.js`.
 
-const PROTOCOL = "blog.live.v1";
-const SLOWEST = 30_000;
 const LEAST_TOLD = 4_000; // of shorter interruptions nobody need hear
-const LONGEST_HIDDEN = 300_000;
 
 const region = document.querySelector("[data-live]");
-const { begin } = await import(region.dataset.liveModule);
-follow(begin({ region, fragment, patch, keepingPlace, say }));
+const address = document.querySelector('meta[name="live-address"]');
+const [{ follow }, { begin }] = await Promise.all([import(address.dataset.client), import(region.dataset.liveModule)]);
+const { handlers, refreshed } = begin({ region, fragment, patch, keepingPlace, say });
+const inPlace = ([name, handle]) => [name, (data) => keepingPlace(() => handle(data))];
+let isLost = false;
+let isQuiet = false;
+let telling = null;
+let refetching = null;
 
-function follow({ handlers, refreshed }) {
-  const channels = [region.dataset.live, region.dataset.liveAlso].filter(Boolean);
-  let cursor = document.querySelector('meta[name="live-cursor"]').content;
-  let failures = 0;
-  let gaps = 0;
-  let isLost = false;
-  let isQuiet = false;
-  let isPaused = false;
-  let socket, reconnecting, refetching, telling, hiding;
+follow({
+  addresses: { socket: address.content, stream: address.dataset.stream },
+  channels: [region.dataset.live, region.dataset.liveAlso].filter(Boolean),
+  cursor: document.querySelector('meta[name="live-cursor"]').content,
+  handlers: Object.fromEntries(Object.entries(handlers).map(inPlace)),
+  told: { connected: tellBack, lost: tellLater, gap: refetch, refused: refetch },
+});
 
-  function connect() {
-    clearTimeout(reconnecting);
-    const url = new URL(document.querySelector('meta[name="live-address"]').content, location.href);
-    url.protocol = url.protocol.replace("http", "ws");
-    const opened = (socket = new WebSocket(url, PROTOCOL));
-    const send = (message) => opened.readyState === WebSocket.OPEN && opened.send(JSON.stringify(message));
-    const subscribe = (index) => send({ type: "subscribe", id: `${index}`, channel: channels[index], after: cursor });
-    let wait = null;
+// The page as it is now, also when what it shows is hidden: the answer says so to the reader. The cursor that goes with it.
+function refetch() {
+  refetching ??= takeAnew().finally(() => (refetching = null));
+  return refetching;
+}
 
-    const answers = {
-      welcome() {
-        tellBack();
-        channels.forEach((_, index) => subscribe(index));
-      },
-      subscribed() {
-        failures = gaps = 0;
-      },
-      ping: () => send({ type: "pong" }),
-      event(message) {
-        keepingPlace(() => handlers[message.event]?.(message.data));
-        cursor = message.cursor;
-      },
-      // The log does not reach back far enough: take the content anew, and the cursor that goes with it.
-      async gap({ id }) {
-        gaps += 1;
-        refetching ??= refetch().finally(() => (refetching = null));
-        const fresh = gaps > 3 * channels.length ? null : await refetching;
-        if (fresh === null) return opened.close();
-        cursor = fresh;
-        subscribe(id);
-      },
-      error({ status }) {
-        if (status === 404) refetch(); // what this page shows is hidden by now: the answer says so to the reader
-      },
-      bye({ reconnect_ms: [least, most] }) {
-        wait = least + Math.random() * (most - least);
-      },
-    };
+async function takeAnew() {
+  const response = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+  if (!response?.ok && response?.status !== 404) return null;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  keepingPlace(() => refreshed(response.ok ? page : null));
+  return page.querySelector('meta[name="live-cursor"]')?.content ?? null;
+}
 
-    opened.addEventListener("message", ({ data }) => {
-      const message = JSON.parse(data);
-      answers[message.type]?.(message);
-    });
-    opened.addEventListener("close", ({ code }) => {
-      if (opened !== socket || isPaused) return;
-      isQuiet ||= code === 1013; // switched off, which is no fault of the reader's connection
-      if (failures === 0) telling = setTimeout(tellLost, LEAST_TOLD);
-      failures += 1;
-      const longest = Math.min(SLOWEST, 500 * 2 ** failures);
-      reconnecting = setTimeout(connect, wait ?? longest * (0.5 + Math.random() / 2));
-    });
-  }
+function tellLater(isSwitchedOff) {
+  isQuiet ||= isSwitchedOff; // which is no fault of the reader's connection
+  if (!isLost) telling ??= setTimeout(tellLost, LEAST_TOLD);
+}
 
-  async function refetch() {
-    const response = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
-    if (!response?.ok && response?.status !== 404) return null;
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    keepingPlace(() => refreshed(response.ok ? page : null));
-    return page.querySelector('meta[name="live-cursor"]')?.content ?? null;
-  }
+function tellLost() {
+  telling = null;
+  isLost = !isQuiet;
+  if (isQuiet) return;
+  tell(navigator.onLine ? "The connection is lost. Trying again…" : "You are offline. This page goes on when you are back.");
+}
 
-  function tellLost() {
-    isLost = !isQuiet;
-    if (isQuiet) return;
-    tell(navigator.onLine ? "The connection is lost. Trying again…" : "You are offline. This page goes on when you are back.");
-  }
-
-  function tellBack() {
-    clearTimeout(telling);
-    tell(isLost ? "Connected again." : "");
-    if (isLost) telling = setTimeout(tell, LEAST_TOLD, "");
-    isLost = isQuiet = false;
-  }
-
-  // A page that nobody looks at for long lets go of its socket, and catches up when somebody does.
-  document.addEventListener("visibilitychange", () => {
-    clearTimeout(hiding);
-    if (document.hidden) hiding = setTimeout(pause, LONGEST_HIDDEN);
-    else if (isPaused) resume();
-  });
-
-  function pause() {
-    isPaused = true;
-    clearTimeout(reconnecting);
-    clearTimeout(telling);
-    socket.close();
-  }
-
-  function resume() {
-    isPaused = false;
-    connect();
-  }
-
-  addEventListener("online", () => socket.readyState === WebSocket.CLOSED && !isPaused && connect());
-  // A page that the browser brings back from its cache has a closed socket, whose `close` event reconnects it.
-  connect();
+function tellBack() {
+  clearTimeout(telling);
+  telling = null;
+  tell(isLost ? "Connected again." : "");
+  if (isLost) setTimeout(() => isLost || tell(""), LEAST_TOLD);
+  isLost = isQuiet = false;
 }
 
 function tell(words) {

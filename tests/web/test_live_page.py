@@ -188,6 +188,31 @@ def test_page_takes_its_content_anew_when_the_log_does_not_reach_back(site, page
         assert page.evaluate("window.wasNotReloaded")
 
 
+def test_page_follows_where_no_websocket_gets_through(site, page):
+    page.route_web_socket("**/live", lambda socket: socket.close())
+    is_stream = "**/api/v1/events/stream?*"
+    with site.up():
+        with page.expect_request(is_stream) as opening:
+            follow(page, site.base)
+        assert opening.value.resource_type == "eventsource"
+        live = site.post("Live")
+        page.locator(f"#post-{live['id']}").wait_for()
+    with site.up():
+        missed = site.post("While it was away")
+        page.locator(f"#post-{missed['id']}").wait_for()
+    with contextlib.closing(sqlite3.connect(site.folder / "blog.db")) as database:
+        database.execute("UPDATE facts SET value = 'another' WHERE name = 'event_epoch'")
+        database.commit()
+    with site.up():
+        other = site.post("In another epoch")
+        page.locator(f"#post-{other['id']}").wait_for()
+        after = site.post("And on")
+        page.locator(f"#post-{after['id']}").wait_for()
+        assert titles(page) == ["And on", "In another epoch", "While it was away", "Live"]
+        page.locator("#live-state:empty").wait_for(state="attached")
+        assert page.evaluate("window.wasNotReloaded")
+
+
 def test_what_is_new_waits_behind_a_button_while_the_reader_is_further_down(site, page):
     with site.up():
         for number in range(12):

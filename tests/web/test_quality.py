@@ -166,7 +166,7 @@ def test_pages_are_small_and_smaller_the_second_time(site, browser, path):
         return [size for number, size in sizes.items() if size and kinds[number] != "Image"]
 
     cold = load(path)
-    assert (len(cold), sum(cold) < 60 * 1024) == (7, True)
+    assert (len(cold), sum(cold) < 60 * 1024) == (8, True)
     load("/login")
     warm = load(path)
     assert (len(warm), sum(warm) < 30 * 1024) == (1, True), "the page alone: all else is kept"
