@@ -1,0 +1,117 @@
+"""Whatever happens in whatever order, a subscriber that returns with its cursor ends with every event, once, in order."""
+
+import json
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from blog.broadcast import Hub, Subscriber
+from blog.broadcast.bulletins import Bulletin
+from blog.domain import events, posts
+from blog.domain.context import Context
+from blog.schemas.posts import NewPost, PostChanges
+
+WORKERS, SUBSCRIBERS = 2, 3
+# What can happen next; the number says to whom, and how much of what is queued still arrives.
+STEPS = st.tuples(
+    st.sampled_from(["write", "write", "edit", "hint", "hint", "arrive", "drop", "return", "return", "crash"]), st.integers(0, 30)
+)
+
+
+class World:
+    """Workers that read the log when a hint comes, and subscribers that come and go between them."""
+
+    def __init__(self, services, author: Context, cursor: str) -> None:
+        self._services, self._author = services, author
+        self._hubs: list[Hub] = []
+        self._joined: dict[int, tuple[Hub, Subscriber]] = {}
+        self._cursors = dict.fromkeys(range(SUBSCRIBERS), cursor)
+        self._written: list[int] = []
+        self.heard: dict[int, list[str]] = {number: [] for number in range(SUBSCRIBERS)}
+
+    async def start(self) -> None:
+        """All workers, at the end of the log."""
+        self._hubs = [await self._started() for _ in range(WORKERS)]
+
+    async def _started(self) -> Hub:
+        hub = Hub(self._services)
+        hub.position = await events.position(self._services.site.db)  # as `Hub.run` begins
+        return hub
+
+    async def write(self, _number: int) -> None:
+        self._written.append((await posts.create(self._author, NewPost(title="A post", content="text"))).id)
+
+    async def edit(self, number: int) -> None:
+        if self._written:
+            post = self._written[number % len(self._written)]
+            await posts.edit(self._author, post, PostChanges(content=f"text {number} {len(self._written)}"))
+
+    async def hint(self, number: int) -> None:
+        await self._hubs[number % WORKERS].catch_up()
+
+    async def arrive(self, number: int) -> None:
+        """Some of what is queued reaches its subscriber."""
+        if entry := self._joined.get(number % SUBSCRIBERS):
+            for _ in range(min(number // SUBSCRIBERS, len(entry[1]._outbox))):
+                text = await entry[1].next()
+                assert text is not None
+                self._cursors[number % SUBSCRIBERS] = json.loads(text)["cursor"]
+                self.heard[number % SUBSCRIBERS].append(self._cursors[number % SUBSCRIBERS])
+
+    async def drop(self, number: int) -> None:
+        """The connection breaks: what is queued is lost."""
+        if entry := self._joined.pop(number % SUBSCRIBERS, None):
+            entry[0].leave(entry[1])
+
+    async def back(self, number: int) -> None:
+        """Return with the last cursor, to any worker; something may happen in the middle of the replay."""
+        who, hub = number % SUBSCRIBERS, self._hubs[number % WORKERS]
+        if who in self._joined:
+            return
+        subscriber = Subscriber(
+            hub, Bulletin.text, heartbeat="", on_end=lambda: None, goodbye=lambda: "", address=f"subscriber {who}"
+        )
+        hub.join(subscriber)
+        async with subscriber.joining(["posts"], self._cursors[who]) as missed:
+            async for bulletin, channels in missed.bulletins():
+                await subscriber.say(bulletin.text(channels))
+                if number % 5 == 0 and len(self._written) < 40:
+                    await self.write(number)
+                    await hub.catch_up()
+        self._joined[who] = hub, subscriber
+
+    async def crash(self, number: int) -> None:
+        """A worker is gone with all that it held, and another takes its place at the end of the log."""
+        hub = self._hubs[number % WORKERS]
+        for who in [who for who, (other, _) in self._joined.items() if other is hub]:
+            del self._joined[who]
+        self._hubs[number % WORKERS] = await self._started()
+
+    async def end(self) -> None:
+        """Everybody is there, and hears of all that is left."""
+        for who in range(SUBSCRIBERS):
+            await self.back(who)
+        for number in range(WORKERS):
+            await self.hint(number)
+        for who in range(SUBSCRIBERS):
+            await self.arrive(who + 1000 * SUBSCRIBERS)
+
+
+@pytest.fixture
+async def services(app):
+    async with app.router.lifespan_context(app) as state:
+        yield state["services"]
+
+
+@hypothesis.settings(max_examples=40, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@hypothesis.given(steps=st.lists(STEPS, max_size=25))
+async def test_every_subscriber_ends_with_every_event_once_in_order(services, author, steps):
+    begin = await events.position(services.site.db)
+    world = World(services, author, begin.cursor)
+    await world.start()
+    for name, number in steps:
+        await getattr(world, {"return": "back"}.get(name, name))(number)
+    await world.end()
+    log = [f"{begin.epoch}.{event.id}" for event in await events.after(services.site.db, begin.id)]
+    assert list(world.heard.values()) == [log] * SUBSCRIBERS
