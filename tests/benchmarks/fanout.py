@@ -4,7 +4,7 @@
 
 Both run in one process of uvicorn, in alternating rounds, with messages of the same length, after the same post was written.
 A second process holds the clients and takes the time from the request until the first, the median and the last client has
-the message.
+the message. Then the same clients hear of longer posts, alone and beside clients that never read what they are sent.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import json
 import os
 import re
 import resource
+import socket
 import statistics
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from starlette.websockets import WebSocket
 
 from blog.asgi import app as blog_app
 
+STUCK = 10
 peers: list[WebSocket] = []
 
 
@@ -178,6 +180,40 @@ async def measured(clients: list[Client], setting_off: Any) -> tuple[float, floa
     return times[0], times[len(times) // 2], times[-1]
 
 
+async def stuck(port: int, number: int) -> list[socket.socket]:
+    """So many followers that read nothing after their subscription; with buffers as small as the system lets them be."""
+    sockets = []
+    for _ in range(number):
+        opened = socket.socket()
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        await asyncio.to_thread(opened.connect, ("127.0.0.1", port))
+        transport, client = await asyncio.get_running_loop().create_connection(lambda: Client("/live", True), sock=opened)
+        await client.ready
+        transport.pause_reading()
+        sockets.append(opened)
+    return sockets
+
+
+async def beside_stuck_readers(port: int, token: str, ours: list[Client], rounds: int) -> None:
+    """The times of all clients in all rounds, before and after some of them stop reading; print both."""
+    post = json.dumps({"title": "A long post", "content": "Some *text*. " * 1500}).encode()
+
+    async def one_round() -> list[float]:
+        _, _, last = await measured(ours, ask(port, "POST", "/api/v1/posts", post, token))
+        begun = max(client.at for client in ours) - last / 1000
+        return [(client.at - begun) * 1000 for client in ours]
+
+    await one_round()
+    alone = [time_ for _ in range(rounds) for time_ in await one_round()]
+    kept = await stuck(port, STUCK)
+    for _ in range(10):
+        await one_round()  # what the system holds for those who do not read is full by now
+    beside = [time_ for _ in range(rounds) for time_ in await one_round()]
+    for name, times in (("alone", sorted(alone)), (f"beside {len(kept)} stuck readers", sorted(beside))):
+        p50, p99 = times[len(times) // 2], times[len(times) * 99 // 100]
+        print(f"{name:28} p50 {p50:7.1f}  p99 {p99:7.1f} ms, {ours[0].length} bytes")
+
+
 def row(name: str, times: list[tuple[float, float, float]]) -> tuple[float, float]:
     """Print the medians; the medians of last and of the span from first to last."""
     first, middle, last = (statistics.median(column) for column in zip(*times, strict=True))
@@ -203,6 +239,7 @@ async def run(port: int, token: str, number: int, rounds: int) -> None:
     (bare_last, bare_span), (our_last, our_span) = [row(name, times[1:]) for name, times in results.items()]
     ratios = f"last {our_last / bare_last:.2f}, span {our_span / bare_span:.2f}"
     print(f"{ours[0].length} bytes to each of {number}; ours : bare loop, {ratios}")
+    await beside_stuck_readers(port, token, ours, rounds)
 
 
 def main() -> None:
