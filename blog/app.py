@@ -50,6 +50,7 @@ routes = [
     Mount("/static", app=ImmutableFiles(), middleware=[Middleware(GZipMiddleware)], name="static"),
     Route("/media/{name}", MediaFile, name="media"),
     WebSocketRoute("/live", live.PostFeed, name="live"),
+    WebSocketRoute("/connection/websocket", live.CentrifugoFeed, name="centrifugo"),
     Mount("", app=web.app, name="web"),  # "" matches everything: last
 ]
 

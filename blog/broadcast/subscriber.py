@@ -45,12 +45,19 @@ class Missed:
 class Subscriber:
     """A follower of the hub with a bounded queue of texts to send.
 
-    `encode` makes the text of an event for its channels, `heartbeat` is sent after `HEARTBEAT` seconds of silence,
-    `on_end` is called once, when the hub or a full queue ends it; `goodbye` is the last text when the server stops.
+    `encode` makes the text of an event for its channels, `heartbeat` is sent every `HEARTBEAT` seconds, `on_end` is called
+    once, when the hub or a full queue ends it; `goodbye` is the last text when the server stops, if there is one.
     """
 
     def __init__(
-        self, hub: Hub, encode: Encode, *, heartbeat: str, on_end: Callable[[], object], goodbye: Callable[[], str], address: str
+        self,
+        hub: Hub,
+        encode: Encode,
+        *,
+        heartbeat: str,
+        on_end: Callable[[], object],
+        goodbye: Callable[[], str | None],
+        address: str,
     ) -> None:
         self.address = address
         self.actor: Actor | None = None
@@ -63,7 +70,7 @@ class Subscriber:
         self._emptied: asyncio.Future[None] | None = None
         self._held: list[Bulletin] | None = None  # what happens while a replay goes on
         self._clock = asyncio.get_running_loop().time
-        self._silent_since, self._sending_since = self._clock(), 0.0
+        self._beat_at, self._sending_since = self._clock(), 0.0
 
     # What the hub calls; none of it waits.
 
@@ -82,12 +89,12 @@ class Subscriber:
                 self.end(4503, SLOW)
 
     def beat(self) -> None:
-        """Once a second: say something after a long silence, and end a client that does not take what was sent."""
+        """Once a second: say now and then that we are there, and end a client that does not take what was sent."""
         now = self._clock()
-        if self._sending_since:
-            if now - self._sending_since > SEND_SECONDS:
-                self.end(4503, SLOW)
-        elif not self._outbox and now - self._silent_since >= HEARTBEAT:
+        if self._sending_since and now - self._sending_since > SEND_SECONDS:
+            self.end(4503, SLOW)
+        elif now - self._beat_at >= HEARTBEAT:  # also amid other news: some clients count heartbeats alone
+            self._beat_at = now
             self.put(self._heartbeat)
 
     def expel(self) -> None:
@@ -100,8 +107,8 @@ class Subscriber:
 
     def dismiss(self) -> None:
         """The server stops: reconnect after a while, not all in the same moment."""
-        if self.ending is None:
-            self.put(self._goodbye())
+        if self.ending is None and (text := self._goodbye()) is not None:
+            self.put(text)
         self.end(1012, "The server restarts")
 
     def end(self, code: int, reason: str) -> None:
@@ -114,16 +121,17 @@ class Subscriber:
     # What the door calls.
 
     @contextlib.asynccontextmanager
-    async def joining(self, channels: Sequence[str], after: str | None) -> AsyncIterator[Missed]:
+    async def joining(self, channels: Sequence[str], after: str | None, *, again: bool = False) -> AsyncIterator[Missed]:
         """Follow channels from a cursor on, or from now: subscribe, replay in the block, flush, live.
 
-        What happens meanwhile is held back, and nothing falls in between. Raises Gap, Unavailable.
+        What happens meanwhile is held back, and nothing falls in between. `again`: replay also what was told on another
+        channel. Raises Gap, Unavailable.
         """
         now = await self._hub.catch_up()
         self._held = []
         try:
             since, found = await replay.missed(self._hub.services.site.db, channels, after, now)
-            unseen = [event for event in found if not matching(event, self._since)]
+            unseen = [event for event in found if again or not matching(event, self._since)]
             self.follow(channels, since)
             yield Missed(now, unseen, channels, self._hub)
         finally:
@@ -171,4 +179,4 @@ class Subscriber:
         """Send something in a way that lets `beat` see a sending that does not end."""
         self._sending_since = self._clock()
         await sent
-        self._silent_since, self._sending_since = self._clock(), 0.0
+        self._sending_since = 0.0

@@ -1,6 +1,6 @@
-"""The live door: a WebSocket that follows the event log."""
+"""The live door: WebSockets that follow the event log, in two dialects."""
 
 from blog.live import documents
-from blog.live.feed import PostFeed
+from blog.live.feed import CentrifugoFeed, PostFeed
 
-__all__ = ["PostFeed", "documents"]
+__all__ = ["CentrifugoFeed", "PostFeed", "documents"]

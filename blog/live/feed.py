@@ -1,17 +1,25 @@
-"""/live — follow posts and comments over a WebSocket, subprotocol `blog.live.v1`."""
+"""Follow posts and comments over a WebSocket."""
+
+from typing import ClassVar
 
 from starlette.endpoints import WebSocketEndpoint
 from starlette.websockets import WebSocket
 
 from blog.http.problems import refuse
 from blog.http.services import services
+from blog.live.centrifugo import CentrifugoConnection
 from blog.live.connection import Connection
+from blog.live.native import NativeConnection
 from blog.schemas.flags import Flag
-from blog.schemas.live import SUBPROTOCOL
 
 
 class PostFeed(WebSocketEndpoint):
-    """Accepts the socket and gives it a `Connection`. Starlette's own loop only reads; this one reads and writes at once."""
+    """/live — in the subprotocol `blog.live.v1`.
+
+    Accepts the socket and gives it a `Connection`. Starlette's own loop only reads; this one reads and writes at once.
+    """
+
+    dialect: ClassVar[type[Connection]] = NativeConnection
 
     async def dispatch(self) -> None:
         """From accept to close. A page of another site was refused before (see `Protection`)."""
@@ -19,6 +27,12 @@ class PostFeed(WebSocketEndpoint):
         if not services(websocket).site.choices.on(Flag.LIVE):
             await refuse(self.scope, self.receive, self.send, 403, "Live updates are switched off")
             return
-        offered = websocket.scope["subprotocols"]
-        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-        await Connection(websocket).run()
+        ours = self.dialect.SUBPROTOCOL
+        await websocket.accept(ours if ours in websocket.scope["subprotocols"] else None)
+        await self.dialect(websocket).run()
+
+
+class CentrifugoFeed(PostFeed):
+    """/connection/websocket — the same in the client protocol of Centrifugo, for its SDKs."""
+
+    dialect = CentrifugoConnection

@@ -59,7 +59,7 @@ class Welcome(Output):
     type: Literal["welcome"]
     protocol: Literal["blog.live.v1"]
     cursor: str
-    heartbeat: int = Field(description="Seconds of silence after which the server sends a ping")
+    heartbeat: int = Field(description="Seconds from one ping of the server to the next")
     user: str | None
 
 
