@@ -1,0 +1,136 @@
+"""The SDK `centrifuge` for JavaScript in Chromium, against servers that are stopped and killed.
+
+`BLOG_TEST_CENTRIFUGE_JS` names its file, `dist/centrifuge.js` of the npm package; `.ci/run` fetches it.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.serving import blog, free_port, serving, wait_until_up
+
+ROUNDS = int(os.environ.get("BLOG_TEST_SDK_ROUNDS", "1"))
+
+FOLLOW = """([channel, options]) => {
+    window.heard = [];
+    window.told = [];
+    const client = new Centrifuge(`ws://${location.host}/connection/websocket`, {
+        minReconnectDelay: 50, maxReconnectDelay: 300, ...options,
+    });
+    const subscription = client.newSubscription(channel);
+    client.on("connecting", (ctx) => told.push(`connecting ${ctx.code}`));
+    client.on("connected", (ctx) => told.push(`connected ${ctx.data.user}`));
+    client.on("disconnected", (ctx) => told.push(`disconnected ${ctx.reason}`));
+    subscription.on("subscribed", (ctx) => told.push(`subscribed ${ctx.wasRecovering} ${ctx.recovered}`));
+    subscription.on("unsubscribed", (ctx) => told.push(`unsubscribed ${ctx.code}`));
+    subscription.on("publication", (ctx) => heard.push([ctx.offset, ctx.data.data.post.title]));
+    subscription.subscribe();
+    client.connect();
+}"""
+PER_ROUND = 10
+
+
+@pytest.fixture(scope="module")
+def sdk() -> str:
+    path = os.environ.get("BLOG_TEST_CENTRIFUGE_JS")
+    if path is None:
+        pytest.skip("no SDK: name dist/centrifuge.js of the npm package centrifuge by BLOG_TEST_CENTRIFUGE_JS")
+    return path
+
+
+@pytest.fixture
+def page(browser: Browser) -> Page:
+    return browser.new_context(bypass_csp=True).new_page()  # the SDK is no file of the blog, whose pages would not load it
+
+
+class Blog:
+    """Two servers on one file: one is followed, and ends now and then; at the other is written all the time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.followed, self.written = folder, free_port(), free_port()
+        blog(folder, "user", "create", "ada", "ada@example.org", "--role", "owner")
+        self.token = blog(folder, "token", "create", "ada").stdout.strip()
+
+    @contextlib.contextmanager
+    def up(self, port: int) -> Iterator[subprocess.Popen[bytes]]:
+        with serving(self.folder, port, RATE_LIMIT="off") as (process, _):
+            wait_until_up(port, process)
+            yield process
+
+    def request(self, method: str, path: str, **body: str) -> Any:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        url = f"http://127.0.0.1:{self.written}/api/v1{path}"
+        answer = httpx.request(method, url, json=body or None, headers=headers)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def publish(self, titles: list[str]) -> None:
+        for title in titles:
+            self.request("POST", "/posts", title=title, content="Some text.")
+
+
+@pytest.fixture(scope="module")
+def two(sdk: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blog]:
+    made = Blog(tmp_path_factory.mktemp("blog"))
+    with made.up(made.written):
+        yield made
+
+
+def follow(page: Page, sdk: str, port: int, channel: str, **options: str) -> None:
+    page.goto(f"http://127.0.0.1:{port}/archive")
+    page.add_script_tag(path=sdk)
+    page.evaluate(FOLLOW, [channel, options])
+
+
+def told(page: Page, line: str) -> None:
+    """Wait for it."""
+    page.wait_for_function("line => told.includes(line)", arg=line)
+
+
+def test_sdk_recovers_across_restart_and_kill(sdk, two, page):
+    ends = [signal.SIGTERM, signal.SIGKILL] * ROUNDS
+    posts = [f"Post {number}" for number in range(len(ends) * 2 * PER_ROUND + 1)]
+    rest = iter(posts)
+    for number, end in enumerate(ends):
+        with two.up(two.followed) as process:
+            if number == 0:
+                follow(page, sdk, two.followed, "posts")
+                told(page, "subscribed false false")
+            two.publish([next(rest) for _ in range(PER_ROUND)])
+            page.wait_for_function("heard.length > 0")
+            process.send_signal(end)
+            process.wait(20)
+        two.publish([next(rest) for _ in range(PER_ROUND)])
+    with two.up(two.followed):
+        page.wait_for_function("count => told.filter((line) => line === 'subscribed true true').length === count", arg=len(ends))
+        two.publish(list(rest))
+        page.wait_for_function("count => heard.length >= count", arg=len(posts))
+        heard = page.evaluate("heard")
+    assert [title for _, title in heard] == posts
+    offsets = [offset for offset, _ in heard]
+    assert offsets == sorted(set(offsets))
+    lines = page.evaluate("told")
+    assert "connecting 3001" in lines, "the server said goodbye before it stopped"
+    assert "subscribed true false" not in lines
+
+
+def test_private_channel_is_the_editors_until_the_token_ends(sdk, two, page):
+    token = blog(two.folder, "token", "create", "ada", "--name", "other").stdout.strip()
+    follow(page, sdk, two.written, "moderation")
+    told(page, "unsubscribed 101")
+    follow(page, sdk, two.written, "moderation", token=token)
+    told(page, "connected ada")
+    told(page, "subscribed false false")
+    (other,) = [token for token in two.request("GET", "/tokens")["items"] if token["name"] == "other"]
+    two.request("DELETE", f"/tokens/{other['id']}")
+    told(page, "connecting 3005")
+    told(page, "disconnected unauthorized")
+    assert "connected null" not in page.evaluate("told"), "it did not come back as a stranger"

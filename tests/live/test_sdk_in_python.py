@@ -1,0 +1,195 @@
+"""The SDK `centrifuge-python` against a real server, over a network that breaks.
+
+`BLOG_TEST_CUTS` has the network cut more often.
+"""
+
+import asyncio
+import contextlib
+import os
+from typing import Any
+
+import centrifuge
+import httpx2
+
+from blog.domain import accounts, comments, posts, tokens
+from blog.schemas.accounts import Role
+from blog.schemas.comments import NewComment
+from blog.schemas.posts import NewPost
+from tests.live.relay import Relay
+from tests.live.server import served
+
+SECONDS = 10
+CUTS = int(os.environ.get("BLOG_TEST_CUTS", "8"))
+PER_CUT = 10
+
+
+class Heard:
+    """What happened to a client and its subscription, in order; each can be waited for."""
+
+    def __init__(self) -> None:
+        self.publications = asyncio.Queue[centrifuge.Publication]()
+        self.subscribed = asyncio.Queue[centrifuge.SubscribedContext]()
+        self.unsubscribed = asyncio.Queue[centrifuge.UnsubscribedContext]()
+        self.disconnected = asyncio.Queue[centrifuge.DisconnectedContext]()
+        self.users: list[str | None] = []
+
+
+class ClientEvents(centrifuge.ClientEventHandler):
+    def __init__(self, heard: Heard) -> None:
+        self._heard = heard
+
+    async def on_connected(self, ctx: centrifuge.ConnectedContext) -> None:
+        self._heard.users.append(ctx.data["user"])
+
+    async def on_disconnected(self, ctx: centrifuge.DisconnectedContext) -> None:
+        self._heard.disconnected.put_nowait(ctx)
+
+
+class ChannelEvents(centrifuge.SubscriptionEventHandler):
+    def __init__(self, heard: Heard) -> None:
+        self._heard = heard
+
+    async def on_subscribed(self, ctx: centrifuge.SubscribedContext) -> None:
+        self._heard.subscribed.put_nowait(ctx)
+
+    async def on_publication(self, ctx: centrifuge.PublicationContext) -> None:
+        self._heard.publications.put_nowait(ctx.pub)
+
+    async def on_unsubscribed(self, ctx: centrifuge.UnsubscribedContext) -> None:
+        self._heard.unsubscribed.put_nowait(ctx)
+
+
+@contextlib.asynccontextmanager
+async def following(address: str, channel: str = "posts", *, get_state: Any = None, **options: Any):
+    """An SDK that is connected and has asked for a channel."""
+    heard = Heard()
+    client = centrifuge.Client(
+        f"ws://{address}/connection/websocket", ClientEvents(heard), proxy=None, max_reconnect_delay=0.2, **options
+    )
+    await client.connect()
+    await client.new_subscription(channel, ChannelEvents(heard), get_state=get_state).subscribe()
+    try:
+        yield heard
+    finally:
+        await client.disconnect()
+
+
+async def next_of(queue: asyncio.Queue[Any]) -> Any:
+    async with asyncio.timeout(SECONDS):
+        return await queue.get()
+
+
+async def titles(heard: Heard, count: int) -> list[str]:
+    found = [await next_of(heard.publications) for _ in range(count)]
+    offsets = [publication.offset for publication in found]
+    assert offsets == sorted(set(offsets)), "once, and in order"
+    return [publication.data["data"]["post"]["title"] for publication in found]
+
+
+async def publish(author, *names: str) -> None:
+    for name in names:
+        await posts.create(author, NewPost(title=name, content="text"))
+
+
+async def token_of(ctx, user) -> str:
+    return (await tokens.issue(ctx, accounts.actor_of(user), name="test")).text
+
+
+async def test_stranger_follows_and_recovers_what_was_missed(app, author):
+    async with served(app) as (address, _):
+        host, _, port = address.partition(":")
+        relay = Relay(host, int(port))
+        async with relay.listening() as broken, following(broken) as heard:
+            first = await next_of(heard.subscribed)
+            assert (first.recoverable, first.positioned, first.recovered) == (True, True, False)
+            await publish(author, "Before")
+            assert await titles(heard, 1) == ["Before"]
+            relay.is_down = True
+            relay.cut()
+            await publish(author, *(f"Missed {number}" for number in range(30)))
+            relay.is_down = False
+            again = await next_of(heard.subscribed)
+            assert (again.was_recovering, again.recovered) == (True, True)
+            await publish(author, "After")
+            assert await titles(heard, 32 - 1) == [*(f"Missed {number}" for number in range(30)), "After"]
+            assert heard.users == [None, None]
+            assert heard.publications.empty()
+
+
+async def test_no_cut_of_the_network_loses_or_doubles_a_post(app, author):
+    names = [f"Post {number}" for number in range(PER_CUT * CUTS)]
+    async with served(app) as (address, _):
+        host, _, port = address.partition(":")
+        relay = Relay(host, int(port))
+        async with relay.listening() as broken, following(broken) as heard:
+            await next_of(heard.subscribed)
+            found = []
+            for start in range(0, len(names), PER_CUT):
+                writing = asyncio.create_task(publish(author, *names[start : start + PER_CUT]))
+                found.append(await next_of(heard.publications))
+                relay.cut()  # while the rest is written, or on its way
+                assert (await next_of(heard.subscribed)).recovered
+                await writing
+            found += [await next_of(heard.publications) for _ in range(len(names) - len(found))]
+            assert [publication.data["data"]["post"]["title"] for publication in found] == names
+            assert heard.publications.empty()
+        assert relay.taken == CUTS + 1
+
+
+async def test_private_channel_is_refused_to_strangers_and_given_to_editors(app, author, ctx, make_user):
+    post = await posts.create(author, NewPost(title="A post", content="text"))
+    token = await token_of(ctx, await make_user("edo", Role.EDITOR))
+    reader = ctx.acting_as(accounts.actor_of(await make_user("rob", Role.READER)))
+    async with served(app) as (address, _):
+        async with following(address, "moderation") as stranger:
+            assert (await next_of(stranger.unsubscribed)).code == 101
+        async with following(address, "moderation", token=await token_of(ctx, await make_user("ann", Role.READER))) as ann:
+            assert (await next_of(ann.unsubscribed)).code == 103
+        async with following(address, "moderation", token=token) as editor:
+            await next_of(editor.subscribed)
+            assert editor.users == ["edo"]
+            await comments.create(reader, post.id, NewComment(content="hush"), doubt="It is a test")
+            heard = await next_of(editor.publications)
+            assert heard.data["event"] == "comment.held"
+            assert "hush" in heard.data["data"]["html"]
+
+
+async def test_client_whose_token_is_revoked_is_sent_away_and_stays_away(app, ctx, make_user):
+    user = await make_user("edo", Role.EDITOR)
+    made = await tokens.issue(ctx, accounts.actor_of(user), name="test")
+    async with served(app) as (address, hub), following(address, "moderation", token=made.text) as heard:
+        await next_of(heard.subscribed)
+        await tokens.revoke(ctx.acting_as(accounts.actor_of(user)), made.token.id)
+        async with asyncio.timeout(2):
+            assert (await heard.disconnected.get()).reason == "unauthorized"
+        assert hub.followers == 0
+        assert heard.users == ["edo"], "it did not come back as a stranger"
+
+
+async def test_client_that_can_get_another_token_goes_on_with_it(app, author, ctx, make_user):
+    user = await make_user("edo", Role.EDITOR)
+    made = [await tokens.issue(ctx, accounts.actor_of(user), name="test") for _ in range(2)]
+    texts = [token.text for token in reversed(made)]
+
+    async def get_token() -> str:
+        return texts.pop()
+
+    async with served(app) as (address, _), following(address, get_token=get_token) as heard:
+        await next_of(heard.subscribed)
+        await tokens.revoke(ctx.acting_as(accounts.actor_of(user)), made[0].token.id)
+        assert (await next_of(heard.subscribed)).recovered
+        await publish(author, "After")
+        assert await titles(heard, 1) == ["After"]
+        assert heard.users == ["edo", "edo"]
+
+
+async def test_position_begins_at_the_cursor_of_an_answer(app, author):
+    async with served(app) as (address, _), httpx2.AsyncClient(base_url=f"http://{address}") as http:
+        epoch, _, offset = (await http.get("/api/v1/events", params={"channel": "posts"})).json()["cursor"].rpartition(".")
+        await publish(author, "Written in between")
+
+        async def state(_channel: str) -> centrifuge.StreamPosition:
+            return centrifuge.StreamPosition(offset=int(offset), epoch=epoch)
+
+        async with following(address, get_state=state) as heard:
+            assert await titles(heard, 1) == ["Written in between"]
