@@ -38,7 +38,10 @@ Who follows: the session cookie, the header field `Authorization: Bearer TOKEN`,
 seconds; without any of them a stranger, who hears of what is public.
 
 Close codes: 4400 no message of the protocol, 4401 wrong credentials, 4408 `hello` came too late, 4429 too many
-subscriptions, 4503 too slow (reconnect with the last cursor), 1009 a message over 64 KiB, 1012 the server restarts."""
+subscriptions, 4503 too slow (reconnect with the last cursor), 1009 a message over 64 KiB, 1012 the server restarts.
+
+The SDKs of Centrifugo follow the same channels at `/connection/websocket`, in their own client protocol (JSON); each
+publication holds an event as below, and its position is the cursor in two parts, `EPOCH.OFFSET`."""
 
 
 @cache

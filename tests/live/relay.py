@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 
 class Relay:
-    """Listens on a port of its own; `cut` breaks all connections in the middle of whatever goes on."""
+    """Listens on a port of its own; `cut` breaks all connections in the middle of whatever goes on. `taken`: one for each."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target, self._open = (host, port), set[asyncio.StreamWriter]()
-        self.is_down, self.taken = False, 0
+        self.is_down, self.taken = False, asyncio.Queue[None]()
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[str]:
@@ -31,7 +31,7 @@ class Relay:
         if self.is_down:
             writer.transport.abort()
             return
-        self.taken += 1
+        self.taken.put_nowait(None)
         far_reader, far_writer = await asyncio.open_connection(*self._target)
         self._open |= {writer, far_writer}
         async with asyncio.TaskGroup() as both:
