@@ -154,6 +154,18 @@ async def test_private_channel_is_refused_to_strangers_and_given_to_editors(app,
             assert "hush" in heard.data["data"]["html"]
 
 
+async def test_personal_channel_is_that_of_the_token(app, author, ctx):
+    async with served(app) as (address, _):
+        async with following(address, "me") as stranger:
+            assert (await next_of(stranger.unsubscribed)).code == 101
+        made = await tokens.issue(ctx, author.actor, name="test")
+        async with following(address, "me", token=made.text) as heard:
+            await next_of(heard.subscribed)
+            await publish(author, "Of Ada")
+            publication = await next_of(heard.publications)
+            assert (publication.data["event"], publication.data["channels"]) == ("post.published", ["me"])
+
+
 async def test_client_whose_token_is_revoked_is_sent_away_and_stays_away(app, ctx, make_user):
     user = await make_user("edo", Role.EDITOR)
     made = await tokens.issue(ctx, accounts.actor_of(user), name="test")
