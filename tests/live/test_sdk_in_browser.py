@@ -48,7 +48,9 @@ def sdk() -> str:
 
 @pytest.fixture
 def page(browser: Browser) -> Page:
-    return browser.new_context(bypass_csp=True).new_page()  # the SDK is no file of the blog, whose pages would not load it
+    opened = browser.new_context(bypass_csp=True).new_page()  # the SDK is no file of the blog, whose pages would not load it
+    opened.set_default_timeout(60_000)  # servers start in between
+    return opened
 
 
 class Blog:

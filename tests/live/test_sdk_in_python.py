@@ -18,7 +18,7 @@ from blog.schemas.posts import NewPost
 from tests.live.relay import Relay
 from tests.live.server import served
 
-SECONDS = 10
+SECONDS = 20
 CUTS = int(os.environ.get("BLOG_TEST_CUTS", "8"))
 PER_CUT = 10
 
@@ -172,8 +172,7 @@ async def test_client_whose_token_is_revoked_is_sent_away_and_stays_away(app, ct
     async with served(app) as (address, hub), following(address, "moderation", token=made.text) as heard:
         await next_of(heard.subscribed)
         await tokens.revoke(ctx.acting_as(accounts.actor_of(user)), made.token.id)
-        async with asyncio.timeout(2):
-            assert (await heard.disconnected.get()).reason == "unauthorized"
+        assert (await next_of(heard.disconnected)).reason == "unauthorized"
         assert hub.followers == 0
         assert heard.users == ["edo"], "it did not come back as a stranger"
 
