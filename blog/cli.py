@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -162,6 +162,60 @@ def check() -> None:
     if findings:
         raise Failure(f"{len(findings)} findings")
     click.echo("All is well.")
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.option("--with-secret", is_flag=True, help="Keep the secret, too: who has the file can then sign in as anybody.")
+def backup(file: Path, force: bool, with_secret: bool) -> None:
+    """Keep database and images in one FILE, while the blog runs."""
+    from blog.ops.backup import back_up
+
+    with _bars() as progress:
+        report = back_up(load_settings(), file, force=force, with_secret=with_secret, progress=progress)
+    for warning in report.warnings:
+        click.echo(warning, err=True)
+    click.echo(f"{file}: {_counted(report.counts)}, image files: {report.images}, bytes: {report.bytes}")
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--force", is_flag=True, help="Also in the place of a blog with accounts or posts; its database is kept.")
+def restore(file: Path, force: bool) -> None:
+    """Bring back what a backup FILE holds; no server may be running."""
+    from blog.ops.restoration import restore as bring_back
+
+    with _bars() as progress:
+        report = bring_back(load_settings(), file, force=force, progress=progress)
+    click.echo(f"Restored the backup of {report.made_at:%Y-%m-%d %H:%M:%S} UTC: {_counted(report.counts)}")
+    click.echo(f"Image files that were missing here: {report.images}")
+    if report.migrations:
+        click.echo(f"Migrations applied: {', '.join(report.migrations)}.")
+    if report.old is not None:
+        click.echo(f"The database that was here is kept as {report.old}.")
+    if not report.secret:
+        click.echo("The secret is not in the backup: tokens and links hold only if SECRET_KEY is what it was.")
+    click.echo("Sessions and tokens that have ended since the backup hold again. Live clients begin anew.")
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name}: {counts.get(name, 0)}" for name in ("users", "posts", "comments"))
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on standard error for each part of some work, one after the other."""
+    with contextlib.ExitStack() as stack:
+        bars: dict[str, Any] = {}
+
+        def progress(part: str, done: int, total: int) -> None:
+            if part not in bars:
+                stack.close()
+                bars[part] = stack.enter_context(click.progressbar(length=total, label=part, file=sys.stderr))
+            _advance(bars[part], done, total)
+
+        yield progress
 
 
 @main.command()

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 import secrets
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -232,6 +233,15 @@ def _line(loc: tuple[int | str, ...], message: str) -> str:
     return name + message.removeprefix("Value error, ")
 
 
+def keep_secret(folder: Path, secret: str) -> None:
+    """Put a secret beside the database, in the place of another, which stays as `.blog-secret.old`. Raises SettingsError."""
+    path = folder / SECRET_FILE
+    with _written_apart(folder, secret) as made:
+        if path.exists():
+            os.replace(path, folder / f"{SECRET_FILE}.old")
+        os.replace(made, path)
+
+
 def _kept_secret(folder: Path) -> str:
     """The secret beside the database, made at the first start.
 
@@ -239,18 +249,8 @@ def _kept_secret(folder: Path) -> str:
     """
     path = folder / SECRET_FILE
     if not path.exists():
-        made = folder / f"{SECRET_FILE}.{secrets.token_hex(8)}"
-        try:
-            made.touch(mode=0o600, exist_ok=False)
-            made.write_text(secrets.token_urlsafe(48))
-            with contextlib.suppress(FileExistsError):  # another process was first: its secret counts
-                os.link(made, path)
-        except OSError as error:
-            raise SettingsError(
-                f"SECRET_KEY: not set, and none can be kept in {path} ({error.strerror}); set it, or make the folder writable"
-            ) from None
-        finally:
-            made.unlink(missing_ok=True)
+        with _written_apart(folder, secrets.token_urlsafe(48)) as made, contextlib.suppress(FileExistsError):
+            os.link(made, path)  # or another process was first: its secret counts
     try:
         secret = path.read_text().strip()
     except OSError as error:
@@ -260,3 +260,20 @@ def _kept_secret(folder: Path) -> str:
     if len(secret) < SHORTEST_SECRET:
         raise SettingsError(f"SECRET_KEY: {path} holds no usable secret; remove the file to have a new one made")
     return secret
+
+
+@contextlib.contextmanager
+def _written_apart(folder: Path, secret: str) -> Iterator[Path]:
+    """A file that only its owner reads, under a name of its own, until it gets its place."""
+    made = folder / f"{SECRET_FILE}.{secrets.token_hex(8)}"
+    try:
+        made.touch(mode=0o600, exist_ok=False)
+        made.write_text(secret)
+        yield made
+    except OSError as error:
+        raise SettingsError(
+            f"SECRET_KEY: not set, and none can be kept in {folder / SECRET_FILE} ({error.strerror}); "
+            "set it, or make the folder writable"
+        ) from None
+    finally:
+        made.unlink(missing_ok=True)

@@ -1,9 +1,17 @@
 """Where image files are kept, behind a small interface: a folder now, an object store if somebody brings one."""
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Protocol
+
+_NAME = re.compile(r"[0-9a-f]{64}\.\w{1,10}")
+
+
+def is_name(name: str) -> bool:
+    """Could this be the name of an image file of ours?"""
+    return _NAME.fullmatch(name) is not None
 
 
 class MediaStore(Protocol):

@@ -1,0 +1,458 @@
+"""A backup holds all of the blog as it was at one instant, and brings it back, or is refused before anything is touched."""
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from blog.db import migration
+from blog.domain import media, posts
+from blog.domain.media_store import LocalFolder
+from blog.errors import Conflict, Unavailable
+from blog.ops import archive
+from blog.ops.archive import BadArchive
+from blog.ops.backup import back_up
+from blog.ops.restoration import restore
+from blog.schemas.media import NewMedia
+from blog.schemas.posts import NewPost, PostChanges
+from tests.pictures import png
+from tests.serving import blog, clean_environment, free_port, serving, wait_until_up
+
+
+async def upload(ctx, data=None):
+    return await media.upload(ctx, io.BytesIO(data or png(3, 2)), NewMedia(alt=""))
+
+
+async def write(ctx, title):
+    return await posts.create(ctx, NewPost(title=title, content="Text"))
+
+
+def titles(path: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        return [row[0] for row in connection.execute("SELECT title FROM posts ORDER BY id")]
+
+
+def epoch(path: Path) -> str:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return str(connection.execute("SELECT value FROM facts WHERE name = 'event_epoch'").fetchone()[0])
+
+
+def elsewhere(settings, folder: Path):
+    """The settings of a blog on another machine."""
+    return settings.model_copy(update={"database_url": f"sqlite:///{folder / 'blog.db'}", "media_dir": folder / "media"})
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+# -- keeping
+
+
+async def test_backup_is_one_tar_file_for_its_owner_alone(author, settings, tmp_path):
+    image = await upload(author)
+    await write(author, "Kept")
+    seen: list[tuple[str, int, int]] = []
+    target = tmp_path / "kept.tar"
+    report = await asyncio.to_thread(back_up, settings, target, progress=lambda *step: seen.append(step))
+    assert (report.counts["posts"], report.counts["users"], report.images, report.warnings) == (1, 1, 1, ())
+    assert report.bytes == target.stat().st_size
+    assert target.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(target) as tar:
+        assert tar.getnames() == [f"media/{image.name}", "database.sqlite3", "manifest.json"], "and not the secret"
+        assert settings.secret_key.get_secret_value().encode() not in target.read_bytes()
+    assert {part for part, _, _ in seen} == {"Images", "Database"}
+    assert all(0 <= done <= total for _, done, total in seen)
+    assert [name for name in names(tmp_path) if "kept.tar" in name or "backup" in name] == ["kept.tar"]
+
+
+async def test_backup_never_replaces_a_file_unasked(author, settings, tmp_path):
+    target = tmp_path / "kept.tar"
+    target.write_text("precious")
+    with pytest.raises(Conflict, match="--force"):
+        await asyncio.to_thread(back_up, settings, target)
+    assert target.read_text() == "precious"
+    await asyncio.to_thread(back_up, settings, target, force=True)
+    assert tarfile.is_tarfile(target)
+
+
+async def test_file_that_appears_meanwhile_stays(author, settings, tmp_path):
+    target = tmp_path / "kept.tar"
+    with pytest.raises(Conflict, match="exists by now"):
+        await asyncio.to_thread(back_up, settings, target, progress=lambda *_: target.write_text("precious"))
+    assert target.read_text() == "precious"
+    assert not [name for name in names(tmp_path) if name.startswith(".")]
+
+
+async def test_backup_that_fails_leaves_nothing(author, settings, tmp_path):
+    with pytest.raises(Unavailable, match="No such file"):
+        await asyncio.to_thread(back_up, settings, tmp_path / "nowhere" / "kept.tar")
+    nothing = elsewhere(settings, tmp_path / "empty")
+    with pytest.raises(Conflict, match="no database"):
+        await asyncio.to_thread(back_up, nothing, tmp_path / "kept.tar")
+    assert not (tmp_path / "kept.tar").exists()
+
+
+async def test_damaged_database_makes_no_backup(author, settings, tmp_path):
+    await author.db.execute("PRAGMA foreign_keys=OFF")
+    await author.db.execute("INSERT INTO slugs VALUES ('lost', 99)")
+    with pytest.raises(Conflict, match="a row of slugs refers to nothing"):
+        await asyncio.to_thread(back_up, settings, tmp_path / "kept.tar")
+    assert not [name for name in names(tmp_path) if name.startswith(".") or name == "kept.tar"]
+
+
+async def test_damaged_image_is_kept_and_told_of(author, settings, tmp_path):
+    image = await upload(author)
+    (settings.media_dir / image.name).write_bytes(b"rot")
+    report = await asyncio.to_thread(back_up, settings, tmp_path / "kept.tar")
+    assert len(report.warnings) == 1
+    assert image.name in report.warnings[0]
+
+
+async def test_backup_is_of_one_instant_while_others_write_and_delete(author, settings, tmp_path, monkeypatch):
+    """Every image that the copy knows is in the archive, though images come and go all the time."""
+    monkeypatch.setattr("blog.db.sqlite.snapshots._PAGES", 1)
+    for number in range(3):
+        await write(author, f"Post {number}")
+    is_over = threading.Event()
+
+    async def trouble():
+        number = 0
+        while not is_over.is_set():
+            number += 1
+            image = await upload(author, png(number % 40 + 1, number % 7 + 1))
+            await write(author, f"More {number}")
+            if number % 2:
+                await media.delete(author, image.id)
+        return number
+
+    writing = asyncio.create_task(trouble())
+    kept = [tmp_path / f"{number}.tar" for number in range(4)]
+    for target in kept:
+        await asyncio.to_thread(back_up, settings, target)
+    is_over.set()
+    assert await writing > len(kept)
+    for target in kept:
+        other = elsewhere(settings, tmp_path / target.stem)
+        await asyncio.to_thread(restore, other, target)
+        with contextlib.closing(sqlite3.connect(other.database_path)) as connection:
+            named = {row[0] for row in connection.execute("SELECT name FROM media")}
+            (posts_kept,) = connection.execute("SELECT count(*) FROM posts").fetchone()
+            (versions,) = connection.execute("SELECT count(*) FROM revisions").fetchone()
+            (told,) = connection.execute("SELECT count(*) FROM events").fetchone()
+        assert named <= names(other.media_dir) if named else True
+        assert posts_kept == versions == told
+
+
+# -- bringing back
+
+
+@pytest.fixture
+async def kept(author, settings, tmp_path):
+    """A backup with one post and one image, made before more was written."""
+    await upload(author)
+    await write(author, "Kept")
+    target = tmp_path / "kept.tar"
+    await asyncio.to_thread(back_up, settings, target)
+    return target
+
+
+async def test_restore_on_another_machine(kept, settings, tmp_path):
+    other = elsewhere(settings, tmp_path / "other")
+    report = await asyncio.to_thread(restore, other, kept)
+    assert (report.counts["posts"], report.images, report.old, report.secret, report.migrations) == (1, 1, None, False, ())
+    assert titles(other.database_path) == ["Kept"]
+    assert names(other.media_dir) == names(settings.media_dir)
+    assert names(tmp_path / "other") == {"blog.db", "media"}
+    assert epoch(other.database_path) != epoch(settings.database_path), "no cursor of before is good"
+    assert migration.pending(other.database_url) == []
+
+
+async def test_blog_that_is_used_is_replaced_only_by_force_and_kept(kept, settings, tmp_path):
+    other = elsewhere(settings, tmp_path / "other")
+    await asyncio.to_thread(restore, other, kept)
+    with contextlib.closing(sqlite3.connect(other.database_path)) as connection:
+        connection.execute("UPDATE posts SET title = 'Newer'")
+        connection.commit()
+    with pytest.raises(Conflict, match="--force"):
+        await asyncio.to_thread(restore, other, kept)
+    assert titles(other.database_path) == ["Newer"]
+    other.database_path.chmod(0o640)
+    first = await asyncio.to_thread(restore, other, kept, force=True)
+    second = await asyncio.to_thread(restore, other, kept, force=True)
+    assert first.old != second.old, "also within one second"
+    assert titles(first.old) == ["Newer"]
+    assert titles(second.old) == titles(other.database_path) == ["Kept"]
+    assert other.database_path.stat().st_mode & 0o777 == 0o640
+    assert first.images == second.images == 0
+
+
+async def test_blog_that_nobody_uses_yet_is_no_obstacle(kept, settings, tmp_path, migrated_file):
+    other = elsewhere(settings, tmp_path / "other")
+    other.database_path.parent.mkdir()
+    shutil.copy(migrated_file, other.database_path)
+    assert (await asyncio.to_thread(restore, other, kept)).old is not None
+    assert titles(other.database_path) == ["Kept"]
+
+
+async def test_restore_is_refused_while_a_server_has_the_database(kept, author, settings):
+    for force in (False, True):
+        with pytest.raises(Conflict, match="stop it" if force else "--force"):
+            await asyncio.to_thread(restore, settings, kept, force=force)
+    assert (await write(author, "Still writing")).id
+
+
+async def test_damaged_database_is_replaced_by_force(kept, settings, tmp_path):
+    other = elsewhere(settings, tmp_path / "other")
+    other.database_path.parent.mkdir()
+    rubbish = b"rubbish" * 1000
+    other.database_path.write_bytes(rubbish)
+    with pytest.raises(Conflict, match="damaged"):
+        await asyncio.to_thread(restore, other, kept)
+    report = await asyncio.to_thread(restore, other, kept, force=True)
+    assert report.old.read_bytes() == rubbish
+    assert titles(other.database_path) == ["Kept"]
+
+
+async def test_image_that_was_damaged_here_is_brought_back(kept, settings, tmp_path):
+    other = elsewhere(settings, tmp_path / "other")
+    await asyncio.to_thread(restore, other, kept)
+    (image,) = other.media_dir.iterdir()
+    good = image.read_bytes()
+    image.write_bytes(b"rot")
+    assert (await asyncio.to_thread(restore, other, kept, force=True)).images == 1
+    assert image.read_bytes() == good
+
+
+async def test_older_database_is_migrated(kept, settings, tmp_path):
+    def older(parts):
+        path = tmp_path / "older.db"
+        path.write_bytes(parts["database.sqlite3"])
+        migration.downgrade(f"sqlite:///{path}", "0002")
+        parts["database.sqlite3"] = path.read_bytes()
+
+    other = elsewhere(settings, tmp_path / "other")
+    report = await asyncio.to_thread(restore, other, forged(kept, tmp_path / "older.tar", older, migration="0002"))
+    assert report.migrations[0] == "0003"
+    assert migration.pending(other.database_url) == []
+    assert titles(other.database_path) == ["Kept"]
+
+
+async def test_secret_goes_along_only_if_asked(author, settings, tmp_path):
+    target, other = tmp_path / "kept.tar", elsewhere(settings, tmp_path / "other")
+    await asyncio.to_thread(back_up, settings, target, with_secret=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / ".blog-secret").write_text("another")
+    assert (await asyncio.to_thread(restore, other, target)).secret
+    secret = tmp_path / "other" / ".blog-secret"
+    assert secret.read_text() == settings.secret_key.get_secret_value()
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "other" / ".blog-secret.old").read_text() == "another"
+
+
+# -- what is no backup, or is damaged
+
+
+def forged(source: Path, target: Path, change=lambda _parts: None, *, extra=(), **manifest) -> Path:
+    """The same backup, but for a change; its manifest is made to fit."""
+    with tarfile.open(source) as tar:
+        parts = {member.name: tar.extractfile(member).read() for member in tar.getmembers()}
+    described = json.loads(parts.pop("manifest.json"))
+    change(parts)
+    with target.open("wb") as file:
+        writer = archive.ArchiveWriter(file)
+        for name, data in parts.items():
+            writer.add_bytes(name, data)
+        made = archive.Manifest(**(described | {"parts": dict(writer.parts)}))
+        for info in extra:
+            writer._tar.addfile(info)
+        writer.finish(made.model_copy(update=manifest))
+    return target
+
+
+def cut(source: Path, target: Path) -> None:
+    target.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
+
+
+def turned(source: Path, target: Path) -> None:
+    """One bit of the database is another."""
+    data = bytearray(source.read_bytes())
+    data[data.index(b"SQLite format 3") + 5000] ^= 1
+    target.write_bytes(data)
+
+
+def rubbish(_source: Path, target: Path) -> None:
+    target.write_bytes(b"rubbish" * 5000)
+
+
+def newer(source: Path, target: Path) -> None:
+    forged(source, target, migration="9999", version="7.0")
+
+
+def foreign(source: Path, target: Path) -> None:
+    forged(source, target, database="oracle")
+
+
+def with_lost_row(source: Path, target: Path) -> None:
+    def lose(parts):
+        target.write_bytes(parts["database.sqlite3"])
+        with contextlib.closing(sqlite3.connect(target)) as connection:
+            connection.execute("INSERT INTO slugs VALUES ('lost', 99)")
+            connection.commit()
+            connection.execute("PRAGMA journal_mode=DELETE")
+        parts["database.sqlite3"] = target.read_bytes()
+
+    forged(source, target, lose)
+
+
+def climbing(source: Path, target: Path) -> None:
+    forged(source, target, lambda parts: parts.update({"media/../../climbed": b"x"}))
+
+
+def linking(source: Path, target: Path) -> None:
+    link = tarfile.TarInfo("manifest.json")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    forged(source, target, extra=[link])
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (cut, "manifest|damaged"), (turned, "is not what was put there"), (rubbish, "no backup"), (newer, r"Version 7\.0"),
+        (foreign, "oracle"), (with_lost_row, "refers to nothing"), (climbing, "none of a blog's"), (linking, "does not hold"),
+    ],
+)  # fmt: skip
+async def test_bad_backup_is_refused_before_anything_is_touched(kept, settings, tmp_path, damage, words):
+    other, bad = elsewhere(settings, tmp_path / "other"), tmp_path / "bad.tar"
+    await asyncio.to_thread(restore, other, kept)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "other").rglob("*") if path.is_file()}
+    damage(kept, bad)
+    with pytest.raises(BadArchive, match=words):
+        await asyncio.to_thread(restore, other, bad, force=True)
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "other").rglob("*") if path.is_file()}
+    assert after.keys() == before.keys(), "nothing new, nothing gone"
+    assert titles(other.database_path) == ["Kept"]
+    assert not (tmp_path / "climbed").exists()
+
+
+async def test_restore_into_a_full_disk_leaves_the_old_one(kept, settings, tmp_path, monkeypatch):
+    other = elsewhere(settings, tmp_path / "other")
+    await asyncio.to_thread(restore, other, kept)
+    (image,) = other.media_dir.iterdir()
+    image.unlink()
+
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(LocalFolder, "put", full)
+        with pytest.raises(Unavailable, match="No space"):
+            await asyncio.to_thread(restore, other, kept, force=True)
+    assert titles(other.database_path) == ["Kept"]
+    assert names(tmp_path / "other") == {"blog.db", "media"}
+
+
+# Stops the restoration, as `kill -9` does, at one of its steps after another; each in a process of its own.
+STOPPED = """
+import os, signal, sys
+from pathlib import Path
+from pydantic import SecretStr
+from blog.ops.restoration import restore
+from blog.settings import Settings
+import blog.db.sqlite.backend, alembic.command
+from blog.db import migration
+
+folder, kept, stride = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+settings = Settings(_env_file=None, secret_key=SecretStr("0123456789abcdefghijklmnopqrstuvwxyz"),
+                    database_url=f"sqlite:///{folder / 'blog.db'}", media_dir=folder / "media")
+migration.pending(settings.database_url)
+STEPS = {"open", "os.rename", "os.link", "os.remove", "os.chmod", "os.chown", "sqlite3.connect", "os.mkdir"}
+for last in range(1, 10_000, stride):
+    child = os.fork()
+    if child == 0:
+        step = 0
+        def count(event, args):
+            global step
+            if event in STEPS and str(folder) in str(args):
+                step += 1
+                if step == last:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        sys.addaudithook(count)
+        restore(settings, kept, force=True)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    print(last, status, flush=True)
+    sys.stdin.readline()
+    if status == 0:
+        break
+"""
+
+
+def stopped(folder: Path, kept: Path) -> Iterator[int]:
+    """The status with which each restoration ended: 9, until it gets to its end."""
+    command = [sys.executable, "-c", STOPPED, str(folder), str(kept), os.environ.get("BLOG_TEST_KILL_STRIDE", "7")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=clean_environment()) as process:
+        for line in process.stdout:
+            yield int(line.split()[1])
+            process.stdin.write("\n")
+            process.stdin.flush()
+    assert process.returncode == 0
+
+
+async def test_restore_that_is_killed_leaves_the_old_blog_or_the_new_one(kept, author, settings, tmp_path):
+    """`BLOG_TEST_KILL_STRIDE=1` stops it at every step."""
+    other = elsewhere(settings, tmp_path / "other")
+    (tmp_path / "other").mkdir()
+    await posts.edit(author, 1, PostChanges(title="Old"))
+    await asyncio.to_thread(back_up, settings, tmp_path / "old.tar")
+    await asyncio.to_thread(restore, other, tmp_path / "old.tar")
+    found = []
+    for status in stopped(tmp_path / "other", kept):
+        found.append((status, *titles(other.database_path)))
+        assert not list((tmp_path / "other").glob("blog.db-*")), "nothing that SQLite would take for a part of it"
+        if found[-1][1] == "Kept":  # the old one again, for the next stop
+            await asyncio.to_thread(restore, other, tmp_path / "old.tar", force=True)
+    stops = [title for status, title in found if status != 0]
+    assert {status for status, _ in found} == {0, 9}
+    assert "Old" in stops
+    assert found[-1] == (0, "Kept"), "what was left behind is no obstacle"
+    print(f"stopped {len(stops)} times: {stops.count('Old')} old, {stops.count('Kept')} new")
+    assert set(names(other.media_dir)) == names(settings.media_dir)
+
+
+# -- at the terminal
+
+
+def test_backup_and_restore_at_the_terminal_beside_a_server(tmp_path):
+    blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
+    port = free_port()
+    with serving(tmp_path, port) as (server, _log):
+        wait_until_up(port, server)
+        made = blog(tmp_path, "backup", "kept.tar")
+        assert (made.returncode, made.stdout.partition(", comments")[0]) == (0, "kept.tar: users: 1, posts: 0")
+        again = blog(tmp_path, "backup", "kept.tar")
+        assert (again.returncode, "--force" in again.stderr, again.stdout) == (1, True, "")
+        running = blog(tmp_path, "restore", "kept.tar", "--force")
+        assert (running.returncode, "stop it first" in running.stderr) == (1, True)
+    used = blog(tmp_path, "restore", "kept.tar")
+    assert (used.returncode, "--force" in used.stderr) == (1, True)
+    done = blog(tmp_path, "restore", "kept.tar", "--force")
+    assert done.returncode == 0
+    assert "users: 1, posts: 0" in done.stdout
+    assert "is kept as" in done.stdout
+    assert "Sessions and tokens" in done.stdout
+    none = blog(tmp_path, "restore", "blog.db", "--force")
+    assert (none.returncode, "no backup" in none.stderr, "Traceback" in none.stderr) == (1, True, False)
+    assert blog(tmp_path, "check").stdout == "All is well.\n"
