@@ -148,19 +148,31 @@ def _migrate(settings: Settings) -> list[str]:
 
 
 @main.command()
-def check() -> None:
-    """Look for damage: settings, migrations, foreign keys, search index, files."""
+@click.option("--repair", is_flag=True, help="Mend what can be mended without losing anything.")
+def check(repair: bool) -> None:
+    """Look for damage: settings, migrations, database, posts, search index, event log, images."""
     from blog.db import migration
     from blog.ops.checking import check_site
 
     settings = load_settings()
     if todo := migration.pending(settings.database_url):
         raise Failure(f"the database lacks {len(todo)} migrations: run `blog migrate`")
-    findings = _run(settings, check_site)
-    for finding in findings:
-        click.echo(finding, err=True)
-    if findings:
-        raise Failure(f"{len(findings)} findings")
+
+    async def work(ctx: Context) -> int:
+        with _bars() as progress:
+            faults = await check_site(ctx, progress)
+        left = 0
+        for fault in faults:
+            if repair and fault.repair is not None:
+                await fault.repair()
+                click.echo(f"Repaired: {fault.text}", err=True)
+            else:
+                left += 1
+                click.echo(fault, err=True)
+        return left
+
+    if left := _run(settings, work):
+        raise Failure(f"{left} faults were found")
     click.echo("All is well.")
 
 

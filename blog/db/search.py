@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.db.database import Database
+from blog.errors import Unavailable
 
 # What the migrations lead to; a test compares them.
 CREATE = "CREATE VIRTUAL TABLE posts_fts USING fts5(title, tags, body, tokenize='unicode61 remove_diacritics 2')"
@@ -28,6 +29,9 @@ _IDEOGRAPH = re.compile(f"({_IDEOGRAPHS})")
 _SEGMENTED = re.compile(f" ?(\x02?)({_IDEOGRAPHS})(\x03?) ?")
 _TERM = re.compile(r'"([^"]+)"|(\S+)')
 _fts = sa.table("posts_fts", sa.column("rowid", sa.Integer), sa.column("title"), sa.column("tags"), sa.column("body"))
+_COLUMNS = (_fts.c.title, _fts.c.tags, _fts.c.body)
+Entry = tuple[str, str, str]
+"""Title, tags and text of a post, as the index holds them."""
 # bm25() is smaller for better matches: a word in the title counts ten times one in the text.
 _RANK: sa.ColumnClause[float] = sa.literal_column("bm25(posts_fts, 10.0, 5.0, 1.0)")
 # Control characters, which no text holds, stand around what was found until the page puts marks there.
@@ -116,9 +120,39 @@ def _has_word(text: str) -> bool:
     return any(character.isalnum() for character in text)
 
 
-async def unindexed(db: Database) -> int:
-    """How many posts that are not deleted lack an entry."""
+async def entries(db: Database, ids: Sequence[int]) -> dict[int, Entry]:
+    """What the index holds of these posts, to compare it with `entry`."""
+    rows = await db.fetch_all(sa.select(_fts.c.rowid.label("post_id"), *_COLUMNS).where(_fts.c.rowid.in_(list(ids))))
+    return {row["post_id"]: _normal(row["title"], row["tags"], row["body"]) for row in rows}
+
+
+def entry(title: str, tags: str, body: str) -> Entry:
+    """What the index should hold of a post."""
+    return _normal(segment(title), segment(tags), segment(body))
+
+
+def _normal(title: str, tags: str, body: str) -> Entry:
+    return title, tags.casefold(), body  # a tag may be spelt in several ways, and is found by each
+
+
+async def left_over(db: Database) -> list[int]:
+    """The ids of the entries whose posts are deleted, or not there."""
     posts = tables.posts.c
-    missing = posts.deleted_at.is_(None) & posts.id.not_in(sa.select(_fts.c.rowid))
-    count: int = await db.fetch_val(sa.select(sa.func.count()).where(missing))
-    return count
+    living = sa.select(posts.id).where(posts.deleted_at.is_(None))
+    return [
+        row["post_id"] for row in await db.fetch_all(sa.select(_fts.c.rowid.label("post_id")).where(_fts.c.rowid.not_in(living)))
+    ]
+
+
+async def is_consistent(db: Database) -> bool:
+    """Does the index find nothing wrong with itself?"""
+    try:
+        await db.execute("INSERT INTO posts_fts(posts_fts) VALUES ('integrity-check')")  # it inserts nothing
+    except Unavailable:
+        return False
+    return True
+
+
+async def rebuild(db: Database) -> None:
+    """Make the index anew from the texts that it holds."""
+    await db.execute("INSERT INTO posts_fts(posts_fts) VALUES ('rebuild')")

@@ -52,12 +52,20 @@ async def tell(ctx: Context, before: Mapping[int, Before]) -> Sequence[Comment]:
     return comments
 
 
+def visible_of_post() -> sa.ScalarSelect[int]:
+    """How many comments readers see below a post, for a query of posts."""
+    return sa.select(sa.func.count()).where(_c.post_id == _p.id, _c.status == CommentStatus.VISIBLE.value).scalar_subquery()
+
+
+async def recount(ctx: Context) -> None:
+    """Count anew the comments of all posts that count them wrongly."""
+    visible = visible_of_post()
+    await ctx.db.execute(tables.posts.update().where(_p.comments != visible).values(comments=visible))
+
+
 async def _count(ctx: Context, post_ids: set[int]) -> None:
-    if not post_ids:
-        return
-    visible = sa.select(sa.func.count()).where(_c.post_id == _p.id, _c.status == CommentStatus.VISIBLE.value)
-    counted = tables.posts.update().where(_p.id.in_(post_ids))
-    await ctx.db.execute(counted.values(comments=visible.scalar_subquery()))
+    if post_ids:
+        await ctx.db.execute(tables.posts.update().where(_p.id.in_(post_ids)).values(comments=visible_of_post()))
 
 
 async def _personal_channels(ctx: Context, comment_ids: Sequence[int]) -> dict[int, list[str]]:

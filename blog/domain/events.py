@@ -158,8 +158,14 @@ async def trim(ctx: Context) -> int:
         until = min(newest - 1, max(newest - settings.event_rows, await ctx.db.fetch_val(old) or 0))
         if until <= await floor(ctx.db):
             return 0
-        await _set_fact(ctx.db, _FLOOR, str(until))
-        return int(await ctx.db.execute(tables.events.delete().where(id_ <= until)))
+        return await forget(ctx.db, until)
+
+
+async def forget(db: Database, until: int) -> int:
+    """Forget the events up to this id; the number of rows. Who comes back with an older cursor reads all anew."""
+    async with db.transaction():
+        await _set_fact(db, _FLOOR, str(until))
+        return int(await db.execute(tables.events.delete().where(tables.events.c.id <= until)))
 
 
 async def renew_epoch(db: Database) -> None:

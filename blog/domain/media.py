@@ -1,6 +1,7 @@
 """Uploaded images: who may keep them, what is said of them, and when their files go."""
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,6 +23,7 @@ from blog.schemas.media import MediaChanges, NewMedia
 
 log = structlog.stdlib.get_logger("blog")
 _m = tables.media.c
+_NAMES = re.compile(r"[0-9a-f]{64}\.\w+")
 # Wherever the name of a file can stand.
 _USES = (
     _m.name,
@@ -119,6 +121,18 @@ async def remove_unused(ctx: Context, names: Sequence[str]) -> None:
 async def _is_used(ctx: Context, name: str) -> bool:
     uses = [sa.exists().where(sa.cast(column, sa.Text).contains(name)) for column in _USES]
     return bool(await ctx.db.fetch_val(sa.select(sa.or_(*uses))))
+
+
+async def used_names(ctx: Context) -> set[str]:
+    """The names of all files that anything shows: to look at all files, as `_is_used` looks at one."""
+    return {name for column in _USES for text in await _texts(ctx, column) for name in _NAMES.findall(text)}
+
+
+async def _texts(ctx: Context, column: sa.ColumnElement[Any]) -> list[str]:
+    """The values of a column in which the name of a file may stand."""
+    text = sa.cast(column, sa.Text)
+    suffixes = [text.contains(f".{suffix}") for suffix in pictures.MEDIA_TYPES]
+    return [row[0] for row in await ctx.db.fetch_all(sa.select(text).where(sa.or_(*suffixes)))]
 
 
 def keep(store: MediaStore, data: bytes) -> str:

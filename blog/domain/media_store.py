@@ -1,17 +1,36 @@
 """Where image files are kept, behind a small interface: a folder now, an object store if somebody brings one."""
 
+import contextlib
+import datetime as dt
 import os
 import re
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+_UNFINISHED = ".unfinished-"
 _NAME = re.compile(r"[0-9a-f]{64}\.\w{1,10}")
 
 
 def is_name(name: str) -> bool:
     """Could this be the name of an image file of ours?"""
     return _NAME.fullmatch(name) is not None
+
+
+def is_unfinished(name: str) -> bool:
+    """Is this a file that was being written?"""
+    return name.startswith(_UNFINISHED)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file as it lies in the store; the instant (UTC) is that of the last `put`."""
+
+    name: str
+    bytes: int
+    modified_at: dt.datetime
 
 
 class MediaStore(Protocol):
@@ -32,6 +51,10 @@ class MediaStore(Protocol):
         """Remove a file; one that is not there is no error."""
         ...
 
+    def files(self) -> Iterator[StoredFile]:
+        """All files, in no order; also those that were not finished."""
+        ...
+
     def locate(self, name: str) -> Path | str | None:
         """Where readers get the file: a path on this machine to send, or a URL to send them to; None if there is none."""
         ...
@@ -50,9 +73,12 @@ class LocalFolder:
     def put(self, name: str, data: bytes) -> None:
         """Keep a file, whole or not at all, also when the machine stops midway."""
         if self.has(name):
+            # Young again: who looks for files that nothing shows leaves it alone until it is shown.
+            with contextlib.suppress(OSError):
+                os.utime(self._folder / name)
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=_UNFINISHED, delete=False) as file:
             try:
                 file.write(data)
                 file.flush()
@@ -75,6 +101,15 @@ class LocalFolder:
     def remove(self, name: str) -> None:
         """Remove a file; one that is not there is no error."""
         (self._folder / name).unlink(missing_ok=True)
+
+    def files(self) -> Iterator[StoredFile]:
+        """All files, in no order; also those that were not finished."""
+        with contextlib.suppress(FileNotFoundError), os.scandir(self._folder) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):  # gone since
+                    if entry.is_file():
+                        status = entry.stat()
+                        yield StoredFile(entry.name, status.st_size, dt.datetime.fromtimestamp(status.st_mtime, dt.UTC))
 
     def locate(self, name: str) -> Path | str | None:
         """The path of the file."""

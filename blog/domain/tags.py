@@ -14,6 +14,7 @@ from blog.schemas.posts import PostStatus
 
 _t, _pt, _p = tables.tags.c, tables.post_tags.c, tables.posts.c
 _PUBLISHED = (_p.status == PostStatus.PUBLISHED.value, _p.deleted_at.is_(None))
+_UNUSED = ~sa.exists().where(_pt.tag_id == _t.id)
 _COUNT = sa.func.count().label("posts")
 
 
@@ -27,6 +28,19 @@ async def attach(db: Database, post_id: int, names: Sequence[str]) -> None:
     rows = [{"post_id": post_id, "tag_id": tag_id, "position": position} for position, tag_id in enumerate(ids)]
     if rows:
         await db.execute(tables.post_tags.insert().values(rows))
+    if lost := [row["tag_id"] for row in present if row["tag_id"] not in ids]:
+        await db.execute(tables.tags.delete().where(_t.id.in_(lost), _UNUSED))
+
+
+async def unused(db: Database) -> list[str]:
+    """The names of tags that no post has."""
+    rows = await db.fetch_all(sa.select(_t.name).where(_UNUSED).order_by(_t.name_key))
+    return [row["name"] for row in rows]
+
+
+async def remove_unused(db: Database) -> None:
+    """Forget the tags that no post has."""
+    await db.execute(tables.tags.delete().where(_UNUSED))
 
 
 async def _ids(db: Database, names: Sequence[str]) -> list[int]:

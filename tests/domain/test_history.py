@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from blog.db import search
 from blog.domain import (
     accounts,
     comments,
@@ -199,7 +198,6 @@ async def test_deleted_post_comes_back_as_it_was(author, ctx):
     names = [event.name for event in await events.after(ctx.db, 0)]
     assert names == ["post.published", "comment.created", "post.deleted", "post.published"]
     assert await post_lists.deleted(author) == []
-    assert await search.unindexed(ctx.db) == 0
     assert await check_site(author) == []
 
 

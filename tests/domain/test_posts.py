@@ -8,7 +8,7 @@ import anyio
 import pytest
 import sqlalchemy as sa
 
-from blog.db import search, tables
+from blog.db import tables
 from blog.domain import comments, events, findings, post_lists, posts, revisions
 from blog.domain.context import Context
 from blog.domain.models import Post
@@ -45,7 +45,6 @@ async def test_cancelled_writes_are_whole_or_absent(author):
         written
     ] * 4
     assert await count(author, tables.post_tags) == 2 * written
-    assert await search.unindexed(author.db) == 0
     assert await check_site(author) == []
     async with asyncio.timeout(10):
         await asyncio.gather(*(posts.create(author, NewPost(title="after", content="x")) for _ in range(20)))
