@@ -33,6 +33,7 @@ from blog.http.rate_limits import open_rate_limits
 from blog.http.services import Services
 from blog.http.static import ImmutableFiles, MediaFile
 from blog.http.templates import Templates
+from blog.logs import Outage
 from blog.middleware.access_log import AccessLog
 from blog.middleware.authentication import Authentication
 from blog.middleware.protection import Protection
@@ -138,7 +139,12 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
 @contextlib.asynccontextmanager
 async def open_site(settings: Settings) -> AsyncIterator[Site]:
     """The site with its database open; for the application and for commands."""
-    async with Database(settings.database_url, synchronous=settings.sqlite_synchronous.value) as db:
+    async with Database(
+        settings.database_url,
+        acquire_timeout=settings.database_timeout,
+        busy_timeout=settings.database_timeout,
+        synchronous=settings.sqlite_synchronous.value,
+    ) as db:
         choices = Choices(settings)
         await choices.refresh(db)
         developing = anyio.CapacityLimiter(IMAGES_AT_ONCE)
@@ -150,12 +156,14 @@ async def _repeat(site: Site, seconds: float, task: Callable[[Context], Awaitabl
     """`task`, now and then every so many seconds; when it had something to do, the log says that it is `done`."""
     # By hand: background tasks. FastAPI injects Starlette's own, which run after the answer and die with the process; here what
     # must happen later is a row in the database, and a task of the lifespan does what is due.
+    outage = Outage(log.bind(work=done), "regular work waits for the database", "regular work goes on")
     while True:
         try:
             if count := await task(Context(site, None, dt.datetime.now(dt.UTC), "schedule")):
                 log.info(done, count=count)
+            outage.over()
         except BlogError as error:
-            log.warning("regular work waits for the database", work=done, reason=error.detail)
+            outage.met(error.detail)
         except Exception:
             log.exception("regular work met an error", work=done)  # a bug here must not end the server
         await anyio.sleep(seconds)

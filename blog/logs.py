@@ -2,6 +2,7 @@
 
 import logging.config
 import sys
+import time
 
 import structlog
 
@@ -50,3 +51,23 @@ def configure_logs(settings: Settings) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+class Outage:
+    """Something that may fail for a while: one line when that begins and one when it is over, however many meet it meanwhile."""
+
+    def __init__(self, log: structlog.stdlib.BoundLogger, begins: str, ends: str) -> None:
+        self._log, self._begins, self._ends = log, begins, ends
+        self._since: float | None = None
+
+    def met(self, reason: str) -> None:
+        """It fails."""
+        if self._since is None:
+            self._since = time.monotonic()
+            self._log.warning(self._begins, reason=reason)
+
+    def over(self) -> None:
+        """It works."""
+        if self._since is not None:
+            self._log.info(self._ends, seconds=round(time.monotonic() - self._since, 1))
+            self._since = None

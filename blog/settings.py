@@ -60,6 +60,12 @@ class Settings(BaseSettings):
         description="Signs tokens and links; at least 32 characters. Unset: made once and kept in `.blog-secret` (mode 0600).",
     )
     database_url: str = Field(default="sqlite:///blog.db", description="Where the blog is kept.")
+    database_timeout: float = Field(
+        default=10.0,
+        gt=0,
+        le=60,
+        description="Seconds that a request waits for others who write, before it is answered with 503.",
+    )
     sqlite_synchronous: Synchronous = Field(
         default=Synchronous.FULL,
         description="`FULL`: success means on disk. `NORMAL`: faster, the last writes may be lost with the power.",

@@ -15,6 +15,7 @@ from blog.domain.context import Actor
 from blog.domain.events import Event, Position
 from blog.errors import BlogError, TooManyRequests
 from blog.http.services import Services
+from blog.logs import Outage
 from blog.schemas.flags import Flag
 
 log = structlog.stdlib.get_logger("blog.broadcast")
@@ -61,6 +62,10 @@ class Hub:
         self._reading = anyio.Lock()
         self._is_closing, self._left = False, anyio.Event()
         self.position = Position("", 0)
+        self._waiting = Outage(log, "live updates wait for the database", "live updates go on")
+        self._blind = Outage(
+            log, "sessions of live connections cannot be looked at", "sessions of live connections are looked at"
+        )
 
     @property
     def followers(self) -> int:
@@ -118,8 +123,9 @@ class Hub:
                     follower.turn_away()
             try:
                 await self._expel_ended()
+                self._blind.over()
             except BlogError as error:
-                log.warning("sessions of live connections cannot be looked at", reason=error.detail)
+                self._blind.met(error.detail)
 
     async def _expel_ended(self) -> None:
         actors = {follower.actor for follower in self._followers if follower.actor}
@@ -133,9 +139,10 @@ class Hub:
     async def _read_on(self) -> None:
         try:
             await self.catch_up()
+            self._waiting.over()
         except BlogError as error:
             # Nothing is lost: the next hint, or the end of patience, reads from the same place.
-            log.warning("live updates wait for the database", reason=error.detail)
+            self._waiting.met(error.detail)
         except Exception:
             # A bug must not end this task, and with it the server: it reads on from the same place when something happens.
             log.exception("live updates met an error")

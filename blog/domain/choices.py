@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from blog.db import tables
 from blog.db.database import Database
 from blog.errors import Unavailable
+from blog.logs import Outage
 from blog.schemas.flags import Flag
 from blog.schemas.preferences import Preferences
 from blog.settings import Settings
@@ -52,12 +53,14 @@ class Choices:
 
     async def follow(self, db: Database) -> None:
         """Read it again and again, for ever."""
+        outage = Outage(log, "flags and preferences stay as they were last known", "flags and preferences are read again")
         while True:
             await anyio.sleep(REFRESH_SECONDS)
             try:
                 await self.refresh(db)
+                outage.over()
             except Unavailable as error:
-                log.warning("flags and preferences stay as they were last known", reason=error.detail)
+                outage.met(error.detail)
 
 
 def _readable(values: dict[str, Any]) -> Preferences:

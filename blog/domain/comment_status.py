@@ -24,7 +24,8 @@ async def record_of(ctx: Context, user_id: int) -> Record:
     own = sa.select(_c.created_at).where(_c.author_id == user_id)
     newest = own.order_by(_c.id.desc()).limit(MOST_IN_RATE).subquery()
     since = ctx.now - dt.timedelta(seconds=RATE_SECONDS)
-    recent = sa.select(sa.func.count()).select_from(newest).where(newest.c.created_at > since).scalar_subquery()
+    in_time = newest.c.created_at.between(since, ctx.now)  # not later: the clock may have been set back
+    recent = sa.select(sa.func.count()).select_from(newest).where(in_time).scalar_subquery()
     is_known = sa.exists(own.where(_c.status == CommentStatus.VISIBLE.value))
     row = await ctx.db.fetch_one(sa.select(recent.label("recent"), is_known.label("is_known")))
     return Record(row["is_known"], row["recent"]) if row else Record(False, 0)

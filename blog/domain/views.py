@@ -9,6 +9,7 @@ import structlog
 from blog.db import tables
 from blog.db.database import Database
 from blog.errors import Unavailable
+from blog.logs import Outage
 
 log = structlog.stdlib.get_logger("blog.views")
 FLUSH_SECONDS = 5.0
@@ -22,6 +23,7 @@ class Views:
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[int, dt.date]] = Counter()
+        self._outage = Outage(log, "views are written later", "views are written again")
 
     def add(self, post_id: int, day: dt.date) -> None:
         """Count one view."""
@@ -54,8 +56,9 @@ class Views:
         with anyio.CancelScope(shield=True):  # cut at COMMIT, nobody would know whether the counts are to be written again
             try:
                 await self.flush(db)
+                self._outage.over()
             except Unavailable as error:
-                log.warning("views are written later", reason=error.detail)
+                self._outage.met(error.detail)
             except Exception:  # also two processes that write the first view of one post and day
                 log.exception("views met an error, and are written later")
 

@@ -167,4 +167,9 @@ def _quota(text: str) -> RateLimitItem | None:
 async def _added(storage: Storage, key: str, quota: RateLimitItem) -> tuple[int, float]:
     """One more: how many there were in this window, and when it ends, in seconds since 1970."""
     used = await storage.incr(key, quota.get_expiry())
-    return used, await storage.get_expiry(key)
+    end = await storage.get_expiry(key)
+    if end - time.time() > quota.get_expiry() + 1:
+        # The clock was set back: this window would last until the clock has caught up.
+        await storage.clear(key)
+        return await storage.incr(key, quota.get_expiry()), await storage.get_expiry(key)
+    return used, end

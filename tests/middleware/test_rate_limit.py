@@ -321,3 +321,11 @@ def test_server_limits_unless_told_otherwise(tmp_path):
         answer = httpx.get(f"http://127.0.0.1:{port}{POSTS}")
     assert answer.headers["ratelimit-policy"] == '"default";q=300;w=60'
     assert answer.headers["ratelimit"].startswith('"default";r=299;t=')
+
+
+async def test_clock_that_is_set_back_makes_nobody_wait_until_it_has_caught_up(limited, clock):
+    assert await statuses(limited, 4) == [200, 200, 200, 429]
+    clock.now -= 3600
+    assert await statuses(limited, 4) == [200, 200, 200, 429]
+    refused = await limited.get(POSTS)
+    assert int(refused.headers["retry-after"]) <= 60

@@ -96,12 +96,23 @@ class SQLiteConnection(ConnectionBackend):
 
     @contextlib.asynccontextmanager
     async def _physical(self, query: ClauseElement) -> AsyncIterator[aiosqlite.Connection]:
+        writes = _writes(query)
+        with self._pool.noted(writing=writes or self._is_writing, proves=self.held is None):
+            async with self._taken(query, writes=writes) as connection:
+                yield connection
+
+    @property
+    def _is_writing(self) -> bool:
+        return self.held is not None and not self.is_snapshot
+
+    @contextlib.asynccontextmanager
+    async def _taken(self, query: ClauseElement, *, writes: bool) -> AsyncIterator[aiosqlite.Connection]:
         give_back: Callable[[aiosqlite.Connection], None] | None = None
         if self.held is not None:
-            if self.is_snapshot and _writes(query):
+            if self.is_snapshot and writes:
                 raise TypeError("a snapshot only reads: open a transaction to write")
             connection = self._begun(self.held)
-        elif _writes(query):
+        elif writes:
             connection, give_back = await self._pool.writer(), self._pool.give_back_writer
         else:
             connection, give_back = await self._pool.reader(), self._pool.give_back_reader
@@ -159,13 +170,15 @@ class SQLiteTransaction(TransactionBackend):
             await self._run(f"SAVEPOINT {self._savepoint}")
             return
         self._is_root, self._readonly = True, bool(extra_options.get("readonly"))
-        self._physical = await (self._pool.reader() if self._readonly else self._pool.writer())
-        self._connection.held, self._connection.is_snapshot = self._physical, self._readonly
-        await self._run("BEGIN" if self._readonly else "BEGIN IMMEDIATE")
+        with self._pool.noted(writing=not self._readonly, proves=False):
+            self._physical = await (self._pool.reader() if self._readonly else self._pool.writer())
+            self._connection.held, self._connection.is_snapshot = self._physical, self._readonly
+            await self._run("BEGIN" if self._readonly else "BEGIN IMMEDIATE")
 
     async def commit(self) -> None:
         """Make it last. When this fails the connection is still held: `rollback` follows."""
-        await self._run("COMMIT" if self._is_root else f"RELEASE {self._savepoint}")
+        with self._pool.noted(writing=not self._readonly, proves=self._is_root):
+            await self._run("COMMIT" if self._is_root else f"RELEASE {self._savepoint}")
         self._give_back()
 
     async def rollback(self) -> None:
@@ -183,8 +196,12 @@ class SQLiteTransaction(TransactionBackend):
 
     async def _run(self, sql: str) -> None:
         self._connection.tell(sql)
-        with translated():
-            await to_the_end(self._held().execute_fetchall(sql))
+        try:
+            with translated():
+                await to_the_end(self._held().execute_fetchall(sql))
+        except Unavailable:
+            self._pool.suspect(self._held())
+            raise
 
     def _held(self) -> aiosqlite.Connection:
         if self._physical is None:

@@ -2,16 +2,24 @@
 
 import asyncio
 import contextlib
+import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import aiosqlite
 import anyio.to_thread
+import structlog
 
 from blog.db.database import to_the_end
 from blog.db.sqlite.errors import translated
 from blog.errors import Unavailable
+from blog.logs import Outage
+
+log = structlog.stdlib.get_logger("blog.db")
+_OPEN_LOG = "SELECT count(*) FROM sqlite_master"  # by the first read: then it is known which file it is
+Identity = tuple[tuple[int, int] | None, ...]
 
 
 class Pool:
@@ -23,6 +31,9 @@ class Pool:
         self._all: set[aiosqlite.Connection] = set()
         self._writer: aiosqlite.Connection | None = None
         self._suspects: set[aiosqlite.Connection] = set()
+        self._files: dict[aiosqlite.Connection, Identity] = {}
+        self._reading = Outage(log, "the database cannot be read", "the database can be read again")
+        self._writing = Outage(log, "the database cannot be written", "the database can be written again")
         self._closing: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -51,7 +62,7 @@ class Pool:
             # The loop: a caller cancelled while connecting leaves the new connection idle for somebody else.
             while True:
                 while self._idle:
-                    if is_clean(connection := self._idle.pop()):
+                    if is_clean(connection := self._idle.pop()) and self._is_current(connection):
                         return connection
                     self._drop(connection)
                 await to_the_end(self._add_reader())
@@ -74,7 +85,7 @@ class Pool:
         """The connection that writes, for this task alone. Raises Unavailable when others write for too long."""
         await self._in_time(self._write_lock.acquire())
         try:
-            while self._writer is None or not is_clean(self._writer):
+            while self._writer is None or not (is_clean(self._writer) and self._is_current(self._writer)):
                 await to_the_end(self._reopen_writer())
             return self._writer
         except BaseException:
@@ -98,28 +109,44 @@ class Pool:
         """It met trouble with its file: close it when it comes back, a new one may do better."""
         self._suspects.add(connection)
 
+    @contextlib.contextmanager
+    def noted(self, *, writing: bool, proves: bool) -> Iterator[None]:
+        """Log what fails inside, if it is the first of its kind; what succeeds ends that, if it `proves` that it works again."""
+        outage = self._writing if writing else self._reading
+        try:
+            yield
+        except Unavailable as error:
+            outage.met(error.detail)
+            raise
+        if proves:
+            outage.over()
+
+    def _is_current(self, connection: aiosqlite.Connection) -> bool:
+        """Is its file still the one of this name? What is written to another is lost. Takes some microseconds."""
+        return self._files.get(connection) == identity(self._path)
+
     def _is_fit(self, connection: aiosqlite.Connection) -> bool:
         return connection in self._all and connection not in self._suspects and is_clean(connection)
 
     def _drop(self, connection: aiosqlite.Connection) -> None:
         self._all.discard(connection)
         self._suspects.discard(connection)
+        self._files.pop(connection, None)
         closing = asyncio.ensure_future(close(connection))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
     async def _connect(self, *more: str) -> aiosqlite.Connection:
         with translated():
-            # A thread of aiosqlite whose opening fails reports to an event loop that may be gone: fail before it starts.
-            await anyio.to_thread.run_sync(_open_and_close, self._path)
-            connection = await aiosqlite.connect(self._path, isolation_level=None, cached_statements=512)
+            connection = await connect(self._path)
             try:
-                for pragma in (*self._pragmas, *more):
-                    await connection.execute_fetchall(pragma)
+                for statement in (*self._pragmas, *more, _OPEN_LOG):
+                    await connection.execute_fetchall(statement)
             except BaseException:
                 await connection.close()
                 raise
         self._all.add(connection)
+        self._files[connection] = identity(self._path)
         return connection
 
     async def _in_time(self, step: Any) -> None:
@@ -144,5 +171,29 @@ async def close(connection: aiosqlite.Connection) -> None:
         await connection.close()
 
 
+async def connect(path: str) -> aiosqlite.Connection:
+    """Open a file that is there: in the place of one that is gone, SQLite would make an empty one."""
+    # A thread of aiosqlite whose opening fails reports to an event loop that may be gone: fail before it starts.
+    await anyio.to_thread.run_sync(_open_and_close, path)
+    return await aiosqlite.connect(_address(path), uri=True, isolation_level=None, cached_statements=512)
+
+
 def _open_and_close(path: str) -> None:
-    sqlite3.connect(path).close()
+    sqlite3.connect(_address(path), uri=True).close()
+
+
+def _address(path: str) -> str:
+    return f"{Path(path).absolute().as_uri()}?mode=rw"
+
+
+def identity(path: str) -> Identity:
+    """Which files bear the name of the database and of its log just now."""
+    return _file(path), _file(f"{path}-wal")
+
+
+def _file(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

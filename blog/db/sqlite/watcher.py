@@ -8,7 +8,8 @@ import aiosqlite
 
 from blog.db.database import to_the_end
 from blog.db.sqlite.errors import translated
-from blog.db.sqlite.pool import close
+from blog.db.sqlite.pool import Identity, close, connect, identity
+from blog.errors import Unavailable
 
 
 class CommitPoller:
@@ -18,6 +19,7 @@ class CommitPoller:
         self._path, self._every = path, every
         self._connection: aiosqlite.Connection | None = None
         self._seen: int | None = None
+        self._files: Identity = ()
         self._noticed = asyncio.Event()
 
     async def open(self) -> None:
@@ -51,14 +53,26 @@ class CommitPoller:
 
     async def _open(self) -> None:
         with translated():
-            self._connection = await aiosqlite.connect(self._path, isolation_level=None)
+            self._connection = await connect(self._path)
             self._seen = await self._version()
+            self._files = identity(self._path)
 
     async def _poll(self) -> int | None:
         try:
+            if identity(self._path) != self._files:
+                await self._reopen()
             return await self._version()
-        except sqlite3.Error:
+        except (sqlite3.Error, Unavailable):
             return self._seen  # no news; whoever reads the tables meets the same trouble and tells of it
+
+    async def _reopen(self) -> None:
+        """Another file bears the name: whoever waits should look at it."""
+        seen = self._seen
+        if self._connection is not None:
+            await close(self._connection)
+            self._connection = None
+        await self._open()
+        self._seen = None if seen is None else -1
 
     async def _version(self) -> int:
         if self._connection is None:

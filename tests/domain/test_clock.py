@@ -1,0 +1,66 @@
+"""A clock that is set back by hours: nobody is signed out, nothing is lost, and order does not depend on it."""
+
+import dataclasses
+import datetime as dt
+
+import pytest
+
+from blog.domain import comments, events, post_lists, posts, sessions, tokens
+from blog.domain.post_lists import Wanted
+from blog.ops.checking import check_site
+from blog.schemas.comments import CommentStatus, NewComment
+from blog.schemas.posts import NewPost, PostChanges, PostStatus
+
+BACK = dt.timedelta(hours=3)
+
+
+@pytest.fixture
+def earlier(author):
+    """The same author, after the clock was set back."""
+    return dataclasses.replace(author, now=author.now - BACK)
+
+
+async def test_sessions_and_tokens_hold(author, earlier):
+    session = await sessions.start(author, author.signed_in(), "browser")
+    token = await tokens.issue(author, author.signed_in(), name="x")
+    assert (await sessions.resume(earlier, session)).actor.id == author.signed_in().id
+    assert (await tokens.recognise(earlier, token.text)).id == author.signed_in().id
+
+
+async def test_events_and_versions_stand_in_the_order_of_writing(author, earlier):
+    post = await posts.create(author, NewPost(title="A", content="1"))
+    changed = await posts.edit(earlier, post.id, PostChanges(content="2"))
+    assert changed.version == 2
+    log = await events.after(author.db, 0)
+    assert [event.name for event in log] == ["post.published", "post.updated"]
+    assert log[0].at > log[1].at, "the clock says otherwise"
+    assert await events.trim(earlier) == 0
+    assert await check_site(earlier) == []
+
+
+async def test_scheduled_post_comes_when_its_time_comes_and_only_once(author, earlier):
+    when = author.now + dt.timedelta(hours=1)
+    post = await posts.create(author, NewPost(title="A", content="1", status=PostStatus.SCHEDULED, publish_at=when))
+    due = dataclasses.replace(author, now=when)
+    assert await posts.publish_due(earlier) == 0
+    assert await posts.publish_due(due) == 1
+    assert await posts.publish_due(earlier) == await posts.publish_due(due) == 0
+    assert (await posts.get(earlier, post.id)).status is PostStatus.PUBLISHED, "what is published stays so"
+
+
+async def test_pages_of_a_list_neither_skip_nor_repeat(author, earlier):
+    ids = {(await posts.create(ctx, NewPost(title="A", content="1"))).id for ctx in (author, earlier, author, earlier, author)}
+    found, key = [], None
+    while True:
+        page = await post_lists.page(earlier, Wanted(limit=2, after=key))
+        found += [post.id for post in page.items]
+        if (key := page.next) is None:
+            break
+    assert sorted(found) == sorted(ids)
+
+
+async def test_comments_of_the_time_to_come_make_nobody_wait(author, earlier):
+    post = await posts.create(author, NewPost(title="A", content="1"))
+    written = [await comments.create(author, post.id, NewComment(content="x")) for _ in range(5)]
+    assert (await comments.create(earlier, post.id, NewComment(content="y"))).status is CommentStatus.VISIBLE
+    assert {comment.status for comment in written} == {CommentStatus.VISIBLE}

@@ -1,0 +1,164 @@
+"""What a server does while its disk is full, or its database locked, read-only, gone or another one: 503, one line, recovery."""
+
+import asyncio
+import contextlib
+import os
+import resource
+import shutil
+import sqlite3
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from blog.app import create_app
+from tests.conftest import running
+from tests.serving import blog, free_port, serving, wait_until_up
+
+POSTS = "/api/v1/posts"
+POST = {"title": "A post", "content": "Text"}
+CANNOT, CAN = "the database cannot be written", "the database can be written again"
+NO_READING, READING = "the database cannot be read", "the database can be read again"
+
+
+@pytest.fixture
+def impatient(settings):
+    return settings.model_copy(update={"database_timeout": 0.1})
+
+
+@pytest.fixture
+async def headers(bearer):
+    return await bearer("ada")
+
+
+async def write(client, headers):
+    return await client.post(POSTS, json=POST, headers=headers)
+
+
+def require_refusal(answer, words):
+    """A problem that says what is the matter, and when to come again."""
+    assert answer.status_code == 503, answer.text
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert words in answer.json()["detail"]
+
+
+def said(logs):
+    return [(line["log_level"], line["event"]) for line in logs if line["event"] in (CANNOT, CAN, NO_READING, READING)]
+
+
+async def test_database_locked_by_another_process(impatient, headers):
+    holder = sqlite3.connect(impatient.database_path, isolation_level=None)
+    with capture_logs() as logs:
+        async with running(create_app(impatient)) as client:
+            holder.execute("BEGIN EXCLUSIVE")
+            refused = await asyncio.gather(*(write(client, headers) for _ in range(5)))
+            for answer in refused:
+                assert answer.status_code == 503
+            require_refusal(await write(client, headers), "locked")
+            assert (await client.get(POSTS)).status_code == 200, "reading goes on"
+            page = await client.post("/login", data={"username": "ada", "password": "a long enough one"})
+            assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
+            assert "Back in a moment" in page.text
+            holder.execute("ROLLBACK")
+            assert (await write(client, headers)).status_code == 201
+            assert len((await client.get(POSTS)).json()["items"]) == 1
+    holder.close()
+    assert said(logs) == [("warning", CANNOT), ("info", CAN)]
+
+
+@pytest.mark.parametrize(
+    ("pragma", "words"),
+    [("PRAGMA query_only=ON", "cannot be written"), ("PRAGMA max_page_count=1", "free some space")],
+    ids=["read-only", "full"],
+)
+async def test_database_that_only_reads(settings, headers, pragma, words):
+    """Every new connection meets the same trouble, as on a disk that is full or read-only, until that is over."""
+    app = create_app(settings)
+    with capture_logs() as logs:
+        async with running(app) as client:
+            pool = client_pool(client)
+            usual = pool._pragmas
+            pool._pragmas = (*usual, pragma)
+            pool._drop(pool._writer)
+            for _ in range(3):
+                require_refusal(await client.post(POSTS, json=POST | {"content": "x" * 50_000}, headers=headers), words)
+            assert (await client.get("/")).status_code == 200, "reading goes on"
+            pool._pragmas = usual
+            statuses = [(await write(client, headers)).status_code for _ in range(2)]
+            assert statuses[-1] == 201
+    assert said(logs) == [("warning", CANNOT), ("info", CAN)]
+
+
+def client_pool(client):
+    """The connections of the application behind a client."""
+    cells = {name: cell.cell_contents for name, cell in zip(
+        client._transport.app.__code__.co_freevars, client._transport.app.__closure__, strict=True
+    )}  # fmt: skip
+    return cells["state"]["services"].site.db._backend._pool
+
+
+async def test_database_that_goes_and_comes_back(settings, headers):
+    path, away = settings.database_path, settings.database_path.with_name("away")
+    with capture_logs() as logs:
+        async with running(create_app(settings)) as client:
+            assert (await write(client, headers)).status_code == 201
+            path.rename(away)
+            for _ in range(3):
+                require_refusal(await client.get(POSTS), "cannot be opened")
+                assert (await write(client, headers)).status_code == 503
+                assert (await client.get("/")).status_code == 503
+            assert not path.exists(), "no empty one is made in its place"
+            away.rename(path)
+            assert (await client.get(POSTS)).json()["items"][0]["title"] == "A post"
+            assert (await write(client, headers)).status_code == 201
+    assert [line["event"] for line in logs if line["event"] in (CANNOT, NO_READING)] != []
+    assert len(said(logs)) <= 4, "one line when each begins, one when each ends"
+    assert said(logs)[-1][0] == "info"
+
+
+async def test_database_that_is_replaced_is_the_one_that_is_served(settings, headers, tmp_path):
+    path, other = settings.database_path, tmp_path / "other.db"
+    shutil.copy(path, other)
+    with contextlib.closing(sqlite3.connect(other)) as connection:
+        connection.execute("INSERT INTO preferences VALUES ('title', '\"Another blog\"', NULL, '2026-01-01')")
+        connection.execute("UPDATE facts SET value = 'other' WHERE name = 'event_epoch'")
+        connection.commit()
+    async with running(create_app(settings)) as client:
+        assert (await write(client, headers)).status_code == 201
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink()
+        other.rename(path)
+        assert (await client.get(POSTS)).json()["items"] == []
+        made = await write(client, headers)
+        assert made.status_code == 201, "the same people may write there"
+        cursor = (await client.get("/api/v1/events", params={"channel": "posts"})).json()["cursor"]
+        assert cursor.startswith("other."), "the log of the other one is followed"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM posts").fetchone() == (1,), "nothing was written to a file that is gone"
+
+
+def test_real_server_whose_disk_takes_no_more(tmp_path):
+    """The kernel refuses all that would make a file larger than 64 KiB, while the server runs; then it does not any more."""
+    blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
+    token = blog(tmp_path, "token", "create", "ada").stdout.strip()
+    port = free_port()
+    with serving(tmp_path, port, RATE_LIMIT="off") as (server, log):
+        wait_until_up(port, server)
+        url, large = f"http://127.0.0.1:{port}", POST | {"content": "word " * 20_000}
+        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
+            assert client.post(POSTS, json=large).status_code == 201
+            _, hard = resource.prlimit(server.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (65_536, hard))
+            for _ in range(4):
+                require_refusal(client.post(POSTS, json=large), "disk")
+            assert client.get(POSTS).status_code == 200, "reading goes on"
+            assert client.get("/").status_code == 200
+            resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (hard, hard))
+            assert client.post(POSTS, json=large).status_code == 201
+            assert len(client.get(POSTS).json()["items"]) == 2, "what was refused is not there"
+    words = log.read_text()
+    assert (words.count(CANNOT), words.count(CAN)) == (1, 1)
+    assert "Traceback" not in words
+    assert blog(tmp_path, "check").stdout == "All is well.\n"
+    assert os.path.getsize(log) < 65_536, "or its lines were lost too"
