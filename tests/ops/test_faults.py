@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import resource
-import shutil
 import sqlite3
 
 import httpx
@@ -119,7 +118,8 @@ async def test_database_that_goes_and_comes_back(settings, headers):
 
 async def test_database_that_is_replaced_is_the_one_that_is_served(settings, headers, tmp_path):
     path, other = settings.database_path, tmp_path / "other.db"
-    shutil.copy(path, other)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("VACUUM INTO ?", (str(other),))
     with contextlib.closing(sqlite3.connect(other)) as connection:
         connection.execute("INSERT INTO preferences VALUES ('title', '\"Another blog\"', NULL, '2026-01-01')")
         connection.execute("UPDATE facts SET value = 'other' WHERE name = 'event_epoch'")

@@ -59,7 +59,7 @@ class CommitPoller:
 
     async def _poll(self) -> int | None:
         try:
-            if identity(self._path) != self._files:
+            if (present := identity(self._path)) != self._files and present[0] is not None:
                 await self._reopen()
             return await self._version()
         except (sqlite3.Error, Unavailable):
@@ -67,12 +67,13 @@ class CommitPoller:
 
     async def _reopen(self) -> None:
         """Another file bears the name: whoever waits should look at it."""
-        seen = self._seen
-        if self._connection is not None:
-            await close(self._connection)
-            self._connection = None
-        await self._open()
-        self._seen = None if seen is None else -1
+        former = self._connection
+        try:
+            await self._open()
+            self._seen = None
+        finally:
+            if former is not None and former is not self._connection:
+                await close(former)
 
     async def _version(self) -> int:
         if self._connection is None:
