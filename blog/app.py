@@ -38,6 +38,7 @@ from blog.middleware.access_log import AccessLog
 from blog.middleware.authentication import Authentication
 from blog.middleware.protection import Protection
 from blog.middleware.rate_limit import RateLimit
+from blog.ops.health import Health, Readiness
 from blog.settings import Settings
 from blog.web.handlers import on_blog_error
 
@@ -50,6 +51,8 @@ routes = [
     Mount("/api", routes=[*api.documents.routes, *live.documents.routes], name="documents"),
     Mount("/static", app=ImmutableFiles(), middleware=[Middleware(GZipMiddleware)], name="static"),
     Route("/media/{name}", MediaFile, name="media"),
+    Route("/healthz", Health, name="health"),
+    Route("/readyz", Readiness, name="readiness"),
     WebSocketRoute("/live", live.PostFeed, name="live"),
     WebSocketRoute("/connection/websocket", live.CentrifugoFeed, name="centrifugo"),
     Mount("", app=web.app, name="web"),  # "" matches everything: last

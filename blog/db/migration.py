@@ -50,6 +50,13 @@ def pending(url: str) -> list[str]:
     return [revision.revision for revision in script.iterate_revisions("heads", present or "base")][::-1]
 
 
+def newest() -> str:
+    """The revision that this version of the blog needs."""
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
 def is_known(revision: str) -> bool:
     """Does this version of the blog know the revision, so that it can bring such a database to the newest?"""
     from alembic.script import ScriptDirectory

@@ -15,7 +15,7 @@ from limits.errors import StorageError
 from starlette.requests import HTTPConnection
 
 from blog.domain.keys import digest
-from blog.errors import TooManyRequests
+from blog.errors import TooManyRequests, Unavailable
 from blog.http.identity import caller_of, network_of
 from blog.settings import Settings
 
@@ -83,6 +83,14 @@ class RateLimits:
             if count.used > count.quota:
                 getattr(connection.state, "counts", []).append(count)  # so that the answer shows which limit it was
                 count.require(f"Too many attempts to sign in: try again in {count.reset} seconds")
+
+    async def require_redis(self) -> None:
+        """Raises Unavailable when the Redis of the settings does not answer; requests are served without it, too."""
+        try:
+            if self._redis is not None and not await self._redis.check():
+                raise Unavailable("Redis does not answer")
+        except (StorageError, OSError) as error:
+            raise Unavailable(f"Redis does not answer ({error})") from error
 
     async def _add(self, policy: str, quota: RateLimitItem, who: str) -> Count:
         key = quota.key_for(policy, who)

@@ -7,8 +7,8 @@ from starlette.responses import Response
 from blog.http.context import fresh_context
 from blog.http.identity import identify, set_cookie
 
-# Files are the same for everybody: no session is looked up for them.
-_ANYBODYS = ("/static/", "/media/")
+# The same for everybody: no session is looked up, which would need the database.
+_ANYBODYS = ("/static/", "/media/", "/healthz", "/readyz")
 
 
 class Authentication(BaseHTTPMiddleware):

@@ -1,0 +1,125 @@
+"""What a load balancer asks: does the process live, and can it serve?"""
+
+import functools
+import os
+import time
+import weakref
+from collections.abc import Awaitable, Callable
+
+import anyio
+import anyio.to_thread
+import structlog
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from blog.db import migration
+from blog.db.database import Database
+from blog.domain import readiness
+from blog.errors import BlogError, Unavailable
+from blog.http.endpoint import Endpoint
+from blog.http.services import Services, services
+from blog.logs import Outage
+
+log = structlog.stdlib.get_logger("blog.health")
+PATIENCE = 5.0
+"""Seconds that a check may take; those who ask do so every few."""
+LEAST_FREE = 50_000_000
+"""Bytes that must be free where database and images are kept."""
+_NOT_KEPT = {"Cache-Control": "no-store"}
+_outage = Outage(log, "not ready", "ready again")
+FRESH = 1.0
+"""Seconds for which a result is good."""
+Results = dict[str, tuple[float, str]]
+_kept: weakref.WeakKeyDictionary[Database, tuple[float, Results]] = weakref.WeakKeyDictionary()
+Check = Callable[[Services], Awaitable[None]]
+
+
+class Health(Endpoint):
+    """/healthz — the process answers; nothing else is asked, so that no fault of a part has it restarted."""
+
+    async def get(self, request: Request) -> Response:
+        """200."""
+        return Response(b'{"status":"ok"}', 200, _NOT_KEPT, "application/json")
+
+
+class Readiness(Endpoint):
+    """/readyz — each part that answers need, and how long it took."""
+
+    async def get(self, request: Request) -> Response:
+        """200, or 503 when a part fails. What it is goes to the log alone: anybody may ask."""
+        found = await _found(services(request))
+        failing = [f"{name}: {reason}" for name, (_, reason) in found.items() if reason]
+        if failing:
+            _outage.met("; ".join(failing))
+        else:
+            _outage.over()
+        body = {
+            "status": "unavailable" if failing else "ok",
+            "checks": {name: {"ok": not reason, "ms": round(ms, 1)} for name, (ms, reason) in found.items()},
+        }
+        headers = _NOT_KEPT | ({"Retry-After": "5"} if failing else {})
+        return Response(to_json(body), 503 if failing else 200, headers, "application/json")
+
+
+async def _found(shared: Services) -> Results:
+    """The result of each check, of this second: however often strangers ask, little is written."""
+    if (kept := _kept.get(shared.site.db)) and time.monotonic() < kept[0] + FRESH:
+        return kept[1]
+    found = {name: await _result(name, check, shared) for name, check in _checks(shared).items()}
+    _kept[shared.site.db] = time.monotonic(), found
+    return found
+
+
+def _checks(shared: Services) -> dict[str, Check]:
+    checks: dict[str, Check] = {"database": _database, "migrations": _migrations, "disk": _disk}
+    return checks | ({"redis": _redis} if shared.site.settings.redis_url else {})
+
+
+async def _result(name: str, check: Check, shared: Services) -> tuple[float, str]:
+    """Milliseconds, and why it fails, if it does."""
+    started, reason = time.perf_counter(), ""
+    try:
+        with anyio.fail_after(PATIENCE):
+            await check(shared)
+    except TimeoutError:
+        reason = f"no answer in {PATIENCE:.0f} seconds"
+    except (BlogError, OSError) as error:
+        reason = str(error)
+    except Exception:
+        log.exception("a check of readiness met an error", check=name)
+        reason = "an error of ours"
+    return (time.perf_counter() - started) * 1000, reason
+
+
+async def _database(shared: Services) -> None:
+    await readiness.write_and_read(shared.site.db)
+
+
+async def _migrations(shared: Services) -> None:
+    present = await readiness.migration(shared.site.db)
+    if present != (newest := _newest()):
+        raise Unavailable(f"the database is at migration {present}, this version of the blog needs {newest}")
+
+
+@functools.cache
+def _newest() -> str:
+    return migration.newest()
+
+
+async def _disk(shared: Services) -> None:
+    for path in {shared.site.settings.database_path.parent, shared.site.settings.media_dir}:
+        await anyio.to_thread.run_sync(_require_room, path)
+
+
+def _require_room(path: os.PathLike[str]) -> None:
+    try:
+        status = os.statvfs(path)
+    except FileNotFoundError:
+        return  # the folder of images is made with the first of them
+    if (free := status.f_bavail * status.f_frsize) < LEAST_FREE:
+        raise Unavailable(f"only {free:,} bytes are free in {path}")
+
+
+async def _redis(shared: Services) -> None:
+    await shared.rate_limits.require_redis()

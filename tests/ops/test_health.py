@@ -1,0 +1,106 @@
+"""What a load balancer hears: the process lives; it can serve, or which part cannot."""
+
+import contextlib
+import sqlite3
+
+import anyio
+import pytest
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from blog.app import create_app
+from blog.ops import health
+from tests.conftest import running
+from tests.valkey import Valkey
+
+
+@pytest.fixture(autouse=True)
+def asked_anew(monkeypatch):
+    monkeypatch.setattr(health, "FRESH", 0)
+
+
+async def ready(client):
+    answer = await client.get("/readyz")
+    return answer.status_code, {name: check["ok"] for name, check in answer.json()["checks"].items()}
+
+
+async def test_ready_names_each_part_and_its_time(client, settings):
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"], answer.headers["cache-control"]) == (200, "ok", "no-store")
+    assert set(answer.json()["checks"]) == {"database", "migrations", "disk"}
+    assert all(check["ok"] and check["ms"] >= 0 for check in answer.json()["checks"].values())
+    with contextlib.closing(sqlite3.connect(settings.database_path)) as connection:
+        assert connection.execute("SELECT name FROM facts").fetchall() == [("event_epoch",)], "the probe leaves nothing"
+    assert (await client.head("/readyz")).status_code == 200
+    assert (await client.post("/readyz")).status_code == 405
+
+
+async def test_process_lives_whatever_becomes_of_its_parts_and_says_once_which(settings):
+    with capture_logs() as logs:
+        async with running(create_app(settings)) as client:
+            away = settings.database_path.with_name("away")
+            settings.database_path.rename(away)
+            for _ in range(3):
+                assert await ready(client) == (503, {"database": False, "migrations": False, "disk": True})
+                healthy = await client.get("/healthz", headers={"Cookie": "session=x"})
+                assert (healthy.status_code, healthy.json()) == (200, {"status": "ok"})
+            answer = await client.get("/readyz")
+            assert int(answer.headers["retry-after"]) > 0
+            assert "away" not in answer.text
+            assert str(settings.database_path) not in answer.text, "strangers learn no paths"
+            away.rename(settings.database_path)
+            assert (await ready(client))[0] == 200
+    said = [(line["log_level"], line["event"]) for line in logs if line["event"] in ("not ready", "ready again")]
+    assert said == [("warning", "not ready"), ("info", "ready again")]
+
+
+async def test_database_that_only_reads_is_not_ready(settings):
+    holder = sqlite3.connect(settings.database_path, isolation_level=None)
+    async with running(create_app(settings.model_copy(update={"database_timeout": 0.05}))) as client:
+        holder.execute("BEGIN IMMEDIATE")
+        assert await ready(client) == (503, {"database": False, "migrations": True, "disk": True})
+        holder.execute("ROLLBACK")
+        assert (await ready(client))[0] == 200
+    holder.close()
+
+
+async def test_those_who_ask_all_the_time_write_little(client, monkeypatch):
+    monkeypatch.setattr(health, "FRESH", 60)
+    asked = [await ready(client) for _ in range(2)]
+    monkeypatch.setattr(health, "LEAST_FREE", 10**18)
+    assert asked == [await ready(client)] * 2
+    monkeypatch.setattr(health, "FRESH", 0)
+    assert (await ready(client))[0] == 503
+
+
+async def test_other_migration_is_not_ready(client, settings):
+    with contextlib.closing(sqlite3.connect(settings.database_path)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    assert await ready(client) == (503, {"database": True, "migrations": False, "disk": True})
+
+
+async def test_disk_that_is_nearly_full_is_not_ready(client, monkeypatch):
+    monkeypatch.setattr(health, "LEAST_FREE", 10**18)
+    assert await ready(client) == (503, {"database": True, "migrations": True, "disk": False})
+
+
+async def test_part_that_does_not_answer_holds_nobody_up(client, monkeypatch):
+    monkeypatch.setattr(health, "PATIENCE", 0.05)
+    monkeypatch.setattr(health.readiness, "write_and_read", lambda _db: anyio.sleep_forever())
+    assert await ready(client) == (503, {"database": False, "migrations": True, "disk": True})
+
+
+async def test_redis_of_the_settings_is_asked(settings):
+    with Valkey() as server:
+        async with running(create_app(settings.model_copy(update={"redis_url": SecretStr(server.url)}))) as client:
+            assert await ready(client) == (200, {"database": True, "migrations": True, "disk": True, "redis": True})
+            server.stop()
+            assert await ready(client) == (503, {"database": True, "migrations": True, "disk": True, "redis": False})
+            server.start()
+            assert (await ready(client))[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_health_is_no_page_of_a_blog(client, path):
+    assert (await client.get(path)).headers["content-type"] == "application/json"
