@@ -4,7 +4,7 @@
     asgi · cli                   the two ways in: `blog.asgi:app` for a server, `blog …` for an operator
     app · demo                   composition root: lifespan, top route table, middleware order · a small example blog
     api · web · live             the doors: JSON, HTML pages, WebSocket; each with its routes and endpoint classes
-    transfer · ops               import from other blogs, and data for people to take along · looking for damage
+    transfer · ops               import from other blogs, and data for people to take along · backup, restore, damage, health
     broadcast                    the event log, followed for all doors: hub, replay, who may hear of what
     middleware                   access log and authentication (`BaseHTTPMiddleware`), protection (plain ASGI)
     http                         what FastAPI would have injected, by hand: context, identity, parsing, answers
