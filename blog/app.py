@@ -27,6 +27,7 @@ from blog.domain.media_store import LocalFolder
 from blog.domain.passwords import Passwords
 from blog.domain.views import Views
 from blog.errors import BlogError
+from blog.http.answer_cache import AnswerCache
 from blog.http.illustrations import Illustrations
 from blog.http.links import Links
 from blog.http.rate_limits import open_rate_limits
@@ -35,6 +36,7 @@ from blog.http.static import ImmutableFiles, MediaFile
 from blog.http.templates import Templates
 from blog.logs import Outage
 from blog.middleware.access_log import AccessLog
+from blog.middleware.answer_cache import AnswerCaching
 from blog.middleware.authentication import Authentication
 from blog.middleware.protection import Protection
 from blog.middleware.rate_limit import RateLimit
@@ -86,7 +88,7 @@ class Application(Starlette):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Called once by Starlette, at the first request."""
-        return Protection(super().build_middleware_stack(), self.settings)
+        return Protection(AnswerCaching(super().build_middleware_stack(), self.settings, routes), self.settings)
 
 
 def _cors(settings: Settings) -> list[Middleware]:
@@ -120,12 +122,16 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
     settings = cast(Application, app).settings
     links = Links(app.routes, settings.public_url)
     await anyio.to_thread.run_sync(migration.upgrade, settings.database_url)
+    answers = AnswerCache(settings.cache_bytes, settings.cache_seconds)
     async with (
         open_site(settings) as site,
         open_rate_limits(settings) as rate_limits,
         anyio.create_task_group() as background,
     ):
-        shared = Services(site, links, Templates(site, links, Illustrations(site.media, links)), rate_limits)
+        templates = Templates(site, links, Illustrations(site.media, links))
+        shared = Services(site, links, templates, rate_limits, answers)
+        site.db.on_commit.append(answers.committed)
+        site.choices.on_change.append(answers.clear)
         hub = Hub(shared)
         await background.start(hub.run)
         background.start_soon(hub.look_after)

@@ -95,6 +95,15 @@ class Settings(BaseSettings):
         default=30, ge=1, le=3650, description="Days that events are kept for those who come back to follow live."
     )
     event_rows: int = Field(default=100_000, ge=100, le=10_000_000, description="The most events that are kept.")
+    cache_bytes: int = Field(
+        default=33_554_432,
+        ge=0,
+        le=10_000_000_000,
+        description="Memory of a worker for finished public answers; 0: none are kept.",
+    )
+    cache_seconds: float = Field(
+        default=60, ge=0, le=86_400, description="Seconds that they are kept at most; what changes goes at once."
+    )
     live_connections: int = Field(default=10_000, ge=1, le=1_000_000, description="Live connections that a worker takes.")
     live_connections_per_address: int = Field(
         default=100, ge=1, le=1_000_000, description="Live connections that a worker takes from one address."

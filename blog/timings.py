@@ -15,15 +15,17 @@ def begin() -> dict[str, float]:
     return parts
 
 
+def add(part: str, seconds: float) -> None:
+    """Add to a part; outside of a request nothing is kept."""
+    if (parts := _parts.get()) is not None:
+        parts[part] = parts.get(part, 0.0) + seconds
+
+
 @contextlib.contextmanager
 def measured(part: str) -> Iterator[None]:
     """Add the time that the block takes to a part; outside of a request nothing is kept."""
-    parts = _parts.get()
-    if parts is None:
-        yield
-        return
     started = time.perf_counter()
     try:
         yield
     finally:
-        parts[part] = parts.get(part, 0.0) + time.perf_counter() - started
+        add(part, time.perf_counter() - started)

@@ -74,6 +74,7 @@ def settings(tmp_path: Path, migrated_file: Path) -> Settings:
         project_name="Field Notes",
         public_url=ORIGIN,
         rate_limit="off",
+        cache_bytes=0,  # tests write past the application, which hears of it a little later; the cache has tests of its own
     )
 
 

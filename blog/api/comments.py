@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from blog.domain import comments, events, posts
 from blog.http import paging
+from blog.http.answer_cache import share
 from blog.http.context import context, signed_in
 from blog.http.endpoint import ApiEndpoint
 from blog.http.operations import operation
@@ -19,11 +20,14 @@ from blog.schemas.lists import CommentListOut, PageQuery
 class CommentList(ApiEndpoint):
     """/api/v1/posts/{id}/comments — read and write comments."""
 
+    is_shared = True
+
     @operation("Read the comments of a post", query=PageQuery, answers={200: CommentListOut}, headers=("Link", "Live-Cursor"))
     async def get(self, request: Request) -> Response:
         """A page of comments, oldest first."""
         ctx = context(request)
         query = read_query(request, PageQuery)
+        share(request, events.post_channel(request.path_params["id"]))
         async with events.placed(ctx.db) as now:
             post = await posts.get(ctx, request.path_params["id"])
             page = await comments.page(ctx, post, limit=query.limit, after=paging.decode(query.cursor))

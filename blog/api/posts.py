@@ -9,6 +9,7 @@ from blog.domain import events, post_lists, posts
 from blog.domain.models import Page, Post
 from blog.domain.post_lists import Wanted
 from blog.http import paging
+from blog.http.answer_cache import share
 from blog.http.conditional import etag, is_fresh, versions_in
 from blog.http.context import context, signed_in
 from blog.http.endpoint import ApiEndpoint
@@ -25,6 +26,8 @@ from blog.schemas.posts import NewPost, PostChanges, PostOut, PostStatus
 class PostList(ApiEndpoint):
     """/api/v1/posts — find posts, write a new one."""
 
+    is_shared = True
+
     @operation("Find posts", query=PostQuery, answers={200: PostListOut}, headers=("Link", "Live-Cursor"))
     async def get(self, request: Request) -> Response:
         """A page of posts, newest first."""
@@ -32,6 +35,7 @@ class PostList(ApiEndpoint):
         query = read_query(request, PostQuery)
         status = query.status or PostStatus.PUBLISHED
         wanted = Wanted(query.tag, query.author, query.q, status, query.limit, paging.decode(query.cursor), full=True)
+        share(request, events.POSTS, events.COMMENTS)
         async with events.placed(ctx.db) as now:
             page = await post_lists.page(ctx, wanted)
         return posts_page(request, page, {"Live-Cursor": now.cursor})
@@ -56,6 +60,8 @@ class PostList(ApiEndpoint):
 class PostDetail(ApiEndpoint):
     """/api/v1/posts/{id} — read, replace, change or delete one post."""
 
+    is_shared = True
+
     @operation(
         "Read a post",
         answers={200: PostOut, 304: None},
@@ -65,6 +71,7 @@ class PostDetail(ApiEndpoint):
     async def get(self, request: Request) -> Response:
         """The post, or 304 when the client has this very answer."""
         ctx = context(request)
+        share(request, events.post_channel(request.path_params["id"]))
         async with events.placed(ctx.db) as now:
             post = await posts.get(ctx, request.path_params["id"])
         place = {"Live-Cursor": now.cursor}

@@ -3,7 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain import tags
+from blog.domain import events, tags
+from blog.http.answer_cache import share
 from blog.http.context import context
 from blog.http.endpoint import ApiEndpoint
 from blog.http.operations import operation
@@ -14,7 +15,10 @@ from blog.schemas.posts import TagOut
 class TagList(ApiEndpoint):
     """/api/v1/tags — every tag that a published post carries."""
 
+    is_shared = True
+
     @operation("Read all tags", answers={200: list[TagOut]})
     async def get(self, request: Request) -> Response:
         """All of them, by name, as one array."""
+        share(request, events.POSTS)
         return as_array([TagOut.model_validate(tag) for tag in await tags.all_tags(context(request))])

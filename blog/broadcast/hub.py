@@ -12,7 +12,7 @@ from anyio.abc import TaskStatus
 from blog.broadcast.bulletins import Bulletin, compose
 from blog.domain import credentials, events
 from blog.domain.context import Actor
-from blog.domain.events import Event, Position
+from blog.domain.events import Event, EventName, Position
 from blog.errors import BlogError, TooManyRequests
 from blog.http.services import Services
 from blog.logs import Outage
@@ -89,20 +89,27 @@ class Hub:
 
     async def catch_up(self) -> Position:
         """Read to the end of the log now. Raises Unavailable. A cursor that somebody was given is then not ahead of us."""
+        site, answers = self.services.site, self.services.answers
         async with self._reading:
+            commits = answers.commits()
             end = await events.position(self.services.site.db)
             if end.epoch != self.position.epoch or end.id < self.position.id:
                 self._begin_anew(end)
-            while batch := await events.after(self.services.site.db, self.position.id, limit=_BATCH):
+            while batch := await events.after(site.db, self.position.id, limit=_BATCH):
+                if any(event.name is EventName.SITE_CHANGED for event in batch):
+                    await site.choices.refresh(site.db)
+                answers.forget(channel for event in batch for channel in event.channels)
                 if self._followers:
                     await self._tell(batch)
                 self.position = Position(self.position.epoch, batch[-1].id)
+            answers.follow(commits)
         return self.position
 
     def _begin_anew(self, end: Position) -> None:
         """This is another log, such as that of a backup: what followers have heard is not in it. They come back to a gap."""
         log.warning("the event log is another one: live connections start again", epoch=end.epoch)
         self.position = end
+        self.services.answers.clear()
         for follower in tuple(self._followers):
             follower.dismiss()
 

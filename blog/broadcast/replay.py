@@ -27,7 +27,7 @@ async def channel(ctx: Context, name: str) -> str:
     """The channel as the log spells it. Raises NotFound (no such channel, or hidden from the actor), NotSignedIn, Forbidden."""
     kind, _, rest = name.partition(":")
     match kind:
-        case "posts" | events.COMMENTS if name == kind:
+        case events.POSTS | events.COMMENTS if name == kind:
             return name
         case "post" if rest.isascii() and rest.isdigit() and len(rest) <= 18:
             return events.post_channel((await posts.get(ctx, int(rest))).id)

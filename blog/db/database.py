@@ -105,7 +105,8 @@ class Transaction(UpstreamTransaction):
                 raise
             self._transaction = None
             await connection.__aexit__()
-        if how == "commit" and not connection._transaction_stack and isinstance(connection._database, Database):
+        is_over = how == "commit" and not connection._transaction_stack and not self._extra_options.get("readonly")
+        if is_over and isinstance(connection._database, Database):
             connection._database.committed()
 
     async def _abandon(self, connection: UpstreamConnection, backend: Any) -> None:
@@ -124,7 +125,8 @@ class Database(UpstreamDatabase):
     `busy_timeout` for the lock of another process; `synchronous` is SQLite's pragma. Raises ValueError for a URL or an
     option that cannot be; `blog.errors.Unavailable` when the database cannot serve for the moment; `UniqueViolation`.
 
-    Each callable in `on_query` is told the SQL text of each statement before it runs.
+    Each callable in `on_query` is told the SQL text of each statement before it runs, each in `on_commit` of each transaction
+    that may have written something.
     """
 
     SUPPORTED_BACKENDS = {"sqlite": "blog.db.sqlite.backend:SQLiteBackend"}  # noqa: RUF012 (upstream's own class attribute)
@@ -139,6 +141,7 @@ class Database(UpstreamDatabase):
         synchronous: str = "FULL",
     ) -> None:
         self.on_query: list[Callable[[str], None]] = []
+        self.on_commit: list[Callable[[], None]] = []
         self._watchers: weakref.WeakSet[CommitWatcher] = weakref.WeakSet()
         super().__init__(
             url, readers=readers, acquire_timeout=acquire_timeout, busy_timeout=busy_timeout, synchronous=synchronous
@@ -177,6 +180,8 @@ class Database(UpstreamDatabase):
 
     def committed(self) -> None:
         """A transaction of this process is in the database: watchers look at once."""
+        for told in self.on_commit:
+            told()
         for watcher in self._watchers:
             watcher.notice()
 

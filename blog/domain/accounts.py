@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from blog.db import tables
 from blog.db.database import UniqueViolation
+from blog.domain import events
 from blog.domain.context import Actor, Context
 from blog.domain.keys import Purpose, digest
 from blog.domain.models import User
@@ -114,6 +115,7 @@ async def change(ctx: Context, changes: AccountChanges) -> User:
             await ctx.db.execute(tables.users.update().where(_u.id == actor.id).values(values | {"updated_at": ctx.now}))
         except UniqueViolation as violation:
             raise _taken(violation) from None
+        await events.record_site(ctx)
         return await get(ctx, actor.id)
 
 

@@ -6,7 +6,7 @@ import anyio.to_thread
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.domain import media, pictures
+from blog.domain import events, media, pictures
 from blog.domain.context import Context
 from blog.domain.media_store import MediaStore
 from blog.domain.pictures import Rendition
@@ -43,6 +43,7 @@ async def _exchange(ctx: Context, portrait: Rendition | None) -> None:
         before: str | None = await ctx.db.fetch_val(sa.select(_u.avatar).where(mine))
         values = {"avatar": portrait.name if portrait else None, "updated_at": ctx.now}
         await ctx.db.execute(tables.users.update().where(mine).values(values))
+        await events.record_site(ctx)
         if portrait is not None:  # again: somebody may have removed the same file since it was put there
             await anyio.to_thread.run_sync(ctx.site.media.put, portrait.name, portrait.data)
     if before is not None:

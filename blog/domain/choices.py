@@ -1,6 +1,6 @@
 """What owners have decided while the blog runs, as this process knows it: asking costs no query."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
@@ -36,6 +36,7 @@ class Choices:
         self.preferences = Preferences()
         self._states = dict(self.defaults)
         self._reading = anyio.Lock()
+        self.on_change: list[Callable[[], None]] = []
 
     def on(self, flag: Flag) -> bool:
         """Is it switched on?"""
@@ -47,9 +48,13 @@ class Choices:
             async with db.snapshot():
                 flags = await db.fetch_all(sa.select(_f.name, _f.enabled))
                 values = await db.fetch_all(sa.select(_p.name, _p.value))
+            before = self._states, self.preferences
             # A newer version of the blog may know flags and preferences that this one does not.
             self._states = {**self.defaults, **{Flag(row["name"]): row["enabled"] for row in flags if row["name"] in set(Flag)}}
             self.preferences = _readable({row["name"]: row["value"] for row in values if row["name"] in Preferences.model_fields})
+            if (self._states, self.preferences) != before:
+                for told in self.on_change:
+                    told()
 
     async def follow(self, db: Database) -> None:
         """Read it again and again, for ever."""

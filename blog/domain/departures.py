@@ -36,6 +36,7 @@ async def leave(ctx: Context, departure: Departure) -> None:
         await _forget_traces(ctx, user.id)
         before = await _published(ctx, user.id)
         await ctx.db.execute(tables.users.update().where(_u.id == user.id).values(await _nobody(ctx, user.id)))
+        await events.record_site(ctx)
         for was, post in zip(before, await _published(ctx, user.id), strict=True):
             await events.record_post(ctx, EventName.POST_UPDATED, post, before=was)  # it has another by-line
     if user.avatar is not None:

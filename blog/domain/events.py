@@ -32,11 +32,19 @@ class EventName(StrEnum):
     COMMENT_UPDATED = "comment.updated"
     COMMENT_REMOVED = "comment.removed"
     COMMENT_HELD = "comment.held"
+    SITE_CHANGED = "site.changed"
+    """Of the blog as a whole, or of the people in it: for caches, told to no client."""
 
 
 MODERATION = "moderation"
 """The channel of comments that wait, and of what becomes of them; for editors."""
 
+
+POSTS = "posts"
+"""The channel of all posts."""
+
+SITE = "site"
+"""The channel of what every page may show: title, navigation, names of people. Nobody outside can follow it."""
 
 COMMENTS = "comments"
 """The channel of all comments, for pages that show how many there are."""
@@ -95,7 +103,7 @@ def is_private(channel: str) -> bool:
 def _channels(post: Post) -> list[str]:
     tags = [f"tag:{tag.casefold()}" for tag in post.tags]
     authors = [f"author:{name.casefold()}" for name in post.authors]
-    return ["posts", post_channel(post.id), *tags, *authors, *map(personal_channel, post.authors)]
+    return [POSTS, post_channel(post.id), *tags, *authors, *map(personal_channel, post.authors)]
 
 
 async def record_post(ctx: Context, name: EventName, post: Post, before: Post | None = None) -> None:
@@ -115,6 +123,12 @@ async def record_comments(ctx: Context, news: Iterable[tuple[EventName, Sequence
     ]
     if rows:
         await ctx.db.execute(tables.events.insert().values(rows))
+
+
+async def record_site(ctx: Context) -> None:
+    """Note that what pages show of the blog or of a person is another; call it inside the transaction that changed it."""
+    row = _row(ctx, EventName.SITE_CHANGED, [SITE], 0) | {"comment_id": None, "data": {}}
+    await ctx.db.execute(tables.events.insert().values(row))
 
 
 def _row(ctx: Context, name: EventName, channels: Sequence[str], post_id: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.db.database import UniqueViolation
-from blog.domain import policy
+from blog.domain import events, policy
 from blog.domain.context import Context
 from blog.domain.models import FixedPage
 from blog.errors import Conflict, NotFound, StaleVersion
@@ -39,11 +39,13 @@ async def create(ctx: Context, new: NewFixedPage, *, reserved: Collection[str]) 
     """Write a page. `reserved` are the slugs that lead elsewhere. Raises NotSignedIn, Forbidden, Conflict (slug)."""
     owner = policy.require_owner(ctx)
     values = await _written(ctx, new, reserved) | {"version": 1, "editor_id": owner.id, "created_at": ctx.now}
-    try:
-        page_id = await ctx.db.execute(tables.pages.insert().values(values))
-    except UniqueViolation:
-        raise _taken() from None
-    return await get(ctx, page_id)
+    async with ctx.db.transaction():
+        try:
+            page_id = await ctx.db.execute(tables.pages.insert().values(values))
+        except UniqueViolation:
+            raise _taken() from None
+        await events.record_site(ctx)
+        return await get(ctx, page_id)
 
 
 async def edit(ctx: Context, page_id: int, new: NewFixedPage, *, version: int, reserved: Collection[str]) -> FixedPage:
@@ -58,14 +60,17 @@ async def edit(ctx: Context, page_id: int, new: NewFixedPage, *, version: int, r
             await ctx.db.execute(tables.pages.update().where(_p.id == page_id).values(values))
         except UniqueViolation:
             raise _taken() from None
+        await events.record_site(ctx)
         return await get(ctx, page_id)
 
 
 async def delete(ctx: Context, page_id: int) -> None:
     """Delete a page for good. Raises NotSignedIn, Forbidden, NotFound."""
     policy.require_owner(ctx)
-    if not await ctx.db.execute(tables.pages.delete().where(_p.id == page_id)):
-        raise NotFound("There is no such page")
+    async with ctx.db.transaction():
+        if not await ctx.db.execute(tables.pages.delete().where(_p.id == page_id)):
+            raise NotFound("There is no such page")
+        await events.record_site(ctx)
 
 
 async def _written(ctx: Context, new: NewFixedPage, reserved: Collection[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.domain import policy
+from blog.domain import events, policy
 from blog.domain.context import Context
 from blog.domain.models import FlagState
 from blog.errors import NotFound
@@ -51,5 +51,6 @@ async def put(ctx: Context, flag: Flag, enabled: bool) -> FlagState:
     async with ctx.db.transaction():
         await ctx.db.execute(tables.flags.delete().where(_f.name == flag.value))
         await ctx.db.execute(tables.flags.insert().values(values))
+        await events.record_site(ctx)
     await ctx.site.choices.refresh(ctx.db)
     return FlagState(flag, enabled, ctx.site.choices.defaults[flag], ctx.now)

@@ -1,7 +1,7 @@
 """What owners decide about the blog on a page; every worker follows within a second."""
 
 from blog.db import tables
-from blog.domain import policy
+from blog.domain import events, policy
 from blog.domain.context import Context
 from blog.schemas.preferences import Preferences, PreferencesChanges
 
@@ -17,5 +17,6 @@ async def change(ctx: Context, changes: PreferencesChanges) -> Preferences:
         for name, value in values.items():
             row = {"name": name, "value": value, "user_id": actor.id, "updated_at": ctx.now}
             await ctx.db.execute(tables.preferences.insert().values(row))
+        await events.record_site(ctx)
     await ctx.site.choices.refresh(ctx.db)
     return ctx.site.choices.preferences

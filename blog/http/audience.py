@@ -2,7 +2,7 @@
 
 import re
 
-from starlette.requests import Request
+from starlette.datastructures import Headers
 
 _BROWSER = "Mozilla/5.0 ("
 # Programs that call themselves browsers add one of these words, most of them with an address to complain to.
@@ -11,9 +11,9 @@ _PROGRAM = re.compile(
 )
 
 
-def is_reader(request: Request) -> bool:
-    """Does a browser ask for this page, to show it now? Not a robot, and not a browser that fetches ahead of its user."""
-    agent = request.headers.get("user-agent", "")
-    if request.method != "GET" or not agent.startswith(_BROWSER) or _PROGRAM.search(agent):
+def is_reader(headers: Headers) -> bool:
+    """Does a browser GET this page, to show it now? Not a robot, and not a browser that fetches ahead of its user."""
+    agent = headers.get("user-agent", "")
+    if not agent.startswith(_BROWSER) or _PROGRAM.search(agent):
         return False
-    return not any("prefetch" in request.headers.get(name, "").lower() for name in ("sec-purpose", "purpose"))
+    return not any("prefetch" in headers.get(name, "").lower() for name in ("sec-purpose", "purpose"))

@@ -9,6 +9,8 @@ from starlette.requests import Request
 from blog.domain.models import Post
 from blog.errors import StaleVersion
 
+_CODING = re.compile(rb"-(?:gzip|zstd|br)$")
+_SENT = re.compile(rb'"[^"]*"')
 _TAG = re.compile(r'(W/)?"([^"]*)"')
 
 
@@ -19,8 +21,16 @@ def etag(post: Post) -> str:
 
 def is_fresh(request: Request, current: str) -> bool:
     """Has the client this very answer (`If-None-Match`)?"""
-    sent = request.headers.get("if-none-match", "")
-    return sent.strip() == "*" or any(tag == current.removeprefix("W/").strip('"') for _, tag in _TAG.findall(sent))
+    return is_known(current.encode(), request.headers.get("if-none-match", "").encode("latin-1"))
+
+
+def is_known(tag: bytes, sent: bytes) -> bool:
+    """Is this tag among those that were sent? By weak comparison, whatever the coding in which the client has the answer."""
+    return sent == tag or sent.strip() == b"*" or _opaque(tag) in (_opaque(one) for one in _SENT.findall(sent))
+
+
+def _opaque(tag: bytes) -> bytes:
+    return _CODING.sub(b"", tag.removeprefix(b"W/").strip(b'"'))
 
 
 def is_unmodified(request: Request, modified: dt.datetime) -> bool:

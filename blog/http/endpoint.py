@@ -1,5 +1,7 @@
 """What all endpoint classes share: OPTIONS, HEAD wherever GET is; those of the JSON API also `Idempotency-Key`."""
 
+from typing import ClassVar
+
 from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,6 +12,9 @@ from blog.http.services import services
 
 class Endpoint(HTTPEndpoint):
     """One path. The class owns its verbs: Starlette answers 405 with `Allow` for the rest and HEAD by `get`."""
+
+    is_shared: ClassVar[bool] = False
+    """Does `get` share its answers with all strangers, by `share`?"""
 
     async def options(self, request: Request) -> Response:
         """204 with the verbs of this path."""

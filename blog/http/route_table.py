@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from starlette.endpoints import HTTPEndpoint
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.types import Scope
 
 _VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
@@ -25,6 +26,17 @@ def _walk(routes: Sequence[BaseRoute], prefix: str, door: str) -> Iterator[tuple
                 yield "WebSocket", prefix + route.path, door + route.name
             case Route():
                 yield " ".join(_methods(route)), prefix + route.path, door + route.name
+
+
+def template_of(scope: Scope) -> str:
+    """Of a request that was routed, such as `/api/v1/posts/{id:id}`; what is mounted sees only its own part."""
+    match scope.get("route"):
+        case Route() as route:
+            return str(scope.get("root_path", "")) + route.path
+        case Mount(routes=[]) as mount:
+            return f"{mount.path}/…"
+        case _:
+            return "(no route)"
 
 
 def _methods(route: Route) -> list[str]:

@@ -6,6 +6,7 @@ from typing import cast
 from starlette.requests import HTTPConnection
 
 from blog.domain.context import Site
+from blog.http.answer_cache import AnswerCache
 from blog.http.links import Links
 from blog.http.rate_limits import RateLimits
 from blog.http.templates import Templates
@@ -19,6 +20,7 @@ class Services:
     links: Links
     templates: Templates
     rate_limits: RateLimits
+    answers: AnswerCache
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -6,7 +6,9 @@ import structlog
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.types import Scope
+
+from blog.http.route_table import template_of
 
 log = structlog.stdlib.get_logger("blog.access")
 
@@ -24,22 +26,10 @@ class AccessLog(BaseHTTPMiddleware):
             return response
         finally:
             identity = getattr(request.state, "identity", None)
-            log.info(
-                "request",
-                method=request.method,
-                route=_template(request),
-                status=status,
-                ms=round((time.perf_counter() - started) * 1000, 1),
-                user=identity.actor.username if identity and identity.actor else None,
-            )
+            user = identity.actor.username if identity and identity.actor else None
+            record(request.scope, template_of(request.scope), status, time.perf_counter() - started, user)
 
 
-def _template(request: Request) -> str:
-    """Such as `/api/v1/posts/{id:id}`; a mounted application sees only its own part, so `root_path` goes before it."""
-    match request.scope.get("route"):
-        case Route() as route:
-            return str(request.scope.get("root_path", "")) + route.path
-        case Mount(routes=[]) as mount:
-            return f"{mount.path}/…"
-        case _:
-            return "(no route)"
+def record(scope: Scope, route: str, status: int, seconds: float, user: str | None = None) -> None:
+    """The line of one request."""
+    log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1), user=user)

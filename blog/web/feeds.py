@@ -8,7 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain import accounts, feeds, tags
+from blog.domain.events import POSTS
 from blog.domain.feeds import Feed
+from blog.http.answer_cache import share
 from blog.http.context import fresh_context
 from blog.http.documents import as_document
 from blog.http.endpoint import Endpoint
@@ -33,9 +35,12 @@ register_url_convertor("feed", FormatConvertor())
 class BlogFeed(Endpoint):
     """/feed.{format} — the newest posts."""
 
+    is_shared = True
+
     async def get(self, request: Request) -> Response:
         """All of each post, or 304."""
         ctx, links = fresh_context(request), services(request).links
+        share(request, POSTS)
         found = await feeds.newest(ctx)
         return await _answer(request, found, "", links.url("web:home"))
 
@@ -50,6 +55,7 @@ class TagFeed(TagPage):
             params["tag"] += f"/feed.{params['format']}"
             return await super().get(request)
         ctx, links = fresh_context(request), services(request).links
+        share(request, POSTS)
         tag = await tags.named(ctx, params["tag"])
         found = await feeds.newest(ctx, tag=tag)
         return await _answer(request, found, f"Posts tagged {tag}", links.url("web:tag", tag=tag))
@@ -58,9 +64,12 @@ class TagFeed(TagPage):
 class AuthorFeed(Endpoint):
     """/authors/{username}/feed.{format} — the newest posts of one person."""
 
+    is_shared = True
+
     async def get(self, request: Request) -> Response:
         """As of the blog; 404 for nobody."""
         ctx, links = fresh_context(request), services(request).links
+        share(request, POSTS)
         user = await accounts.named(ctx, request.path_params["username"])
         found = await feeds.newest(ctx, author_id=user.id)
         return await _answer(request, found, f"Posts by {user.name}", links.url("web:author", username=user.username))

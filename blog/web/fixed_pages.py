@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from blog.domain import fixed_pages, policy
 from blog.errors import BlogError, StaleVersion
+from blog.http.answer_cache import share
 from blog.http.context import context, signed_in
 from blog.http.endpoint import Endpoint
 from blog.http.forms import Form, read_form
@@ -18,9 +19,12 @@ from blog.web.rendering import invalid, page, refused
 class ReadFixedPage(Endpoint):
     """/{slug} — one page, for readers."""
 
+    is_shared = True
+
     async def get(self, request: Request) -> Response:
         """The page. Raises NotFound."""
         ctx = context(request)
+        share(request)
         found = await fixed_pages.find(ctx, request.path_params["slug"])
         return page(request, "reading/page.html", fixed=found)
 

@@ -9,12 +9,13 @@ from starlette.responses import Response
 
 from blog.domain import author_page, findings, policy, post_lists, post_page, profiles, tag_page, tags
 from blog.domain.context import Context
-from blog.domain.events import Position
+from blog.domain.events import COMMENTS, POSTS, Position, post_channel
 from blog.domain.models import Page, Post, Tag
 from blog.domain.post_lists import Wanted
 from blog.domain.post_page import PostView
 from blog.errors import NotFound
 from blog.http import paging
+from blog.http.answer_cache import share
 from blog.http.audience import is_reader
 from blog.http.context import context
 from blog.http.endpoint import Endpoint
@@ -35,10 +36,13 @@ _PAGE_NUMBER = re.compile("[1-9][0-9]{0,5}")
 class HomePage(Endpoint):
     """/ — the newest posts."""
 
+    is_shared = True
+
     async def get(self, request: Request) -> Response:
         """A page of posts, with the cursor from which its live updates go on."""
         ctx = context(request)
         after = cursor_in(request)
+        share(request, POSTS, COMMENTS)
         front = await post_lists.front(ctx, Wanted(after=after))
         values = list_values(request, front.page, front.position, after)
         return page(request, "reading/home.html", structured=structured_blog(request), **values)
@@ -47,6 +51,8 @@ class HomePage(Endpoint):
 class PostPage(Endpoint):
     """/posts/{slug} — one post and its comments."""
 
+    is_shared = True
+
     async def get(self, request: Request) -> Response:
         """The post; 301 from an old slug to the present one."""
         ctx = context(request)
@@ -54,7 +60,8 @@ class PostPage(Endpoint):
         view = await post_page.read(ctx, slug, cursor_in(request))
         if view.post.slug != slug:
             return moved(request, "web:post", slug=view.post.slug)
-        if is_reader(request) and policy.is_counted(ctx.actor, view.post):
+        share(request, POSTS, post_channel(view.post.id), viewed=view.post.id)
+        if request.method == "GET" and is_reader(request.headers) and policy.is_counted(ctx.actor, view.post):
             ctx.site.views.add(view.post.id, ctx.now.date())
         return page(request, "reading/post.html", **post_values(request, ctx, view, Form()))
 
@@ -62,8 +69,11 @@ class PostPage(Endpoint):
 class TagListPage(Endpoint):
     """/tags — every tag that is in use."""
 
+    is_shared = True
+
     async def get(self, request: Request) -> Response:
         """The tags with their numbers of posts; when there are many, by their first letters."""
+        share(request, POSTS)
         found = await tags.all_tags(context(request))
         letters = groupby(found, _initial if len(found) > _MANY_TAGS else lambda tag: "")
         return page(request, "reading/tags.html", groups=[(letter, list(group)) for letter, group in letters])
@@ -72,10 +82,13 @@ class TagListPage(Endpoint):
 class TagPage(Endpoint):
     """/tags/{tag} — the posts with one tag."""
 
+    is_shared = True
+
     async def get(self, request: Request) -> Response:
         """A page of posts; 404 for a tag that no published post carries, since drafts have tags too."""
         ctx = context(request)
         after = cursor_in(request)
+        share(request, POSTS, COMMENTS)
         view = await tag_page.read(ctx, request.path_params["tag"], after)
         return page(request, "reading/tag.html", view=view, **list_values(request, view.page, view.position, after))
 
@@ -83,10 +96,13 @@ class TagPage(Endpoint):
 class AuthorPage(Endpoint):
     """/authors/{username} — a person and what they wrote."""
 
+    is_shared = True
+
     async def get(self, request: Request) -> Response:
         """A page of posts."""
         ctx = context(request)
         after = cursor_in(request)
+        share(request, POSTS, COMMENTS)
         view = await author_page.read(ctx, request.path_params["username"], after)
         bio = await profiles.bio_html(view.user)
         values = list_values(request, view.page, view.position, after)
@@ -96,8 +112,11 @@ class AuthorPage(Endpoint):
 class ArchivePage(Endpoint):
     """/archive — everything that was published, by year."""
 
+    is_shared = True
+
     async def get(self, request: Request) -> Response:
         """Each post on a line of its own."""
+        share(request, POSTS)
         entries = await post_lists.archive(context(request))
         years = [(year, list(group)) for year, group in groupby(entries, lambda entry: entry.published_at.year)]
         return page(request, "reading/archive.html", years=years)

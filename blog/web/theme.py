@@ -7,10 +7,10 @@ from blog.http.endpoint import Endpoint
 from blog.http.forms import read_form
 from blog.http.parsing import validate
 from blog.http.services import services
+from blog.http.themes import THEME_COOKIE, theme_in
 from blog.schemas.theme import Theme, ThemeChoice
 from blog.web.redirects import local
 
-_COOKIE = "theme"
 _YEAR = 365 * 86_400
 
 
@@ -25,11 +25,10 @@ class ThemeSwitch(Endpoint):
         response = RedirectResponse(local(choice.next) or parts.links.path("web:home"), 303)
         age = 0 if choice.theme is Theme.AUTO else _YEAR  # 0 takes it away
         secure = parts.site.settings.secure
-        response.set_cookie(_COOKIE, choice.theme.value, max_age=age, secure=secure, httponly=True, samesite="lax")
+        response.set_cookie(THEME_COOKIE, choice.theme.value, max_age=age, secure=secure, httponly=True, samesite="lax")
         return response
 
 
 def theme_of(request: Request) -> Theme:
-    """What the cookie says; any other value is as good as none."""
-    sent = request.cookies.get(_COOKIE)
-    return Theme(sent) if sent in (Theme.LIGHT, Theme.DARK) else Theme.AUTO
+    """What the cookie of this reader says."""
+    return theme_in(request.headers.get("cookie", ""))

@@ -304,7 +304,7 @@ async def test_counters_are_dropped_in_the_background_not_at_each_request(settin
 )
 def test_server_believes_forwarded_addresses_of_trusted_proxies_only(tmp_path, proxies, expected):
     port = free_port()
-    environment = {"RATE_LIMIT": "3/hour", "TRUSTED_PROXIES": proxies, "FORWARDED_ALLOW_IPS": "*"}
+    environment = {"RATE_LIMIT": "3/hour", "CACHE_BYTES": "0", "TRUSTED_PROXIES": proxies, "FORWARDED_ALLOW_IPS": "*"}
     with serving(tmp_path, port, **environment) as (process, _):
         wait_until_up(port, process)
         found = [

@@ -31,14 +31,14 @@ class CommitPoller:
             raise
 
     async def wait(self, timeout: float) -> None:
-        """Return after the next commit since the last call, or after `timeout` seconds."""
+        """Return after the next commit since the last call, of our own also if it wrote nothing, or after `timeout` seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 # SQLite tells nobody of a commit: asking is all there is.
-                while (version := await to_the_end(self._poll())) == self._seen:
+                while (version := await to_the_end(self._poll())) == self._seen and not self._noticed.is_set():
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._noticed.wait(), self._every)
-                    self._noticed.clear()
+                self._noticed.clear()
                 self._seen = version
 
     def notice(self) -> None:
