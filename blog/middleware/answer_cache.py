@@ -36,6 +36,7 @@ _HIT: tuple[Header, ...] = ((b"cache-status", b"blog; hit"), (b"x-cache", b"hit"
 _MISS: tuple[Header, ...] = ((b"cache-status", b"blog; fwd=miss"), (b"x-cache", b"miss"))
 _BYPASS: tuple[Header, ...] = ((b"cache-status", b"blog; fwd=bypass"), (b"x-cache", b"miss"))
 _RATES = frozenset({b"ratelimit", b"ratelimit-policy"})  # of one client, not of the answer
+_OURS = frozenset({b"accept-encoding", b"if-none-match"})
 _ON_304 = frozenset({b"cache-control", b"content-location", b"etag", b"last-modified", b"live-cursor", b"vary"})
 
 
@@ -104,8 +105,8 @@ class AnswerCaching:
     async def _make(self, asked: "_Asked", receive: Receive) -> tuple[Answer, list[Header]] | None:
         """The answer, and what belongs to this client alone; None when it may not be shared and was sent as it came."""
         answers = asked.services.answers
-        # Whether the client has it already is ours to see: the cache needs the whole answer.
-        scope = {**asked.scope, "headers": [pair for pair in asked.scope["headers"] if pair[0] != b"if-none-match"]}
+        # Whether the client has it, and how it is compressed, is ours to see: the cache needs the whole answer as it is.
+        scope = {**asked.scope, "headers": [pair for pair in asked.scope["headers"] if pair[0] not in _OURS]}
         since = answers.moment()
         taking = _Taking(scope, _adding(asked.send, _BYPASS), answers.largest)
         await self._app(scope, receive, taking)
@@ -207,7 +208,9 @@ def _finished(headers: Iterable[Header], body: bytes, sharing: Sharing, route: s
     kept.setdefault(b"etag", b'W/"' + blake2b(body, digest_size=12).hexdigest().encode() + b'"')
     kept.setdefault(b"cache-control", b"no-cache")
     if encodings.is_worth_it(kept.get(b"content-type", b""), len(body)):
-        kept[b"vary"] = kept[b"vary"] + b", Accept-Encoding" if b"vary" in kept else b"Accept-Encoding"
+        varying = kept.get(b"vary", b"")
+        if b"Accept-Encoding" not in varying:
+            kept[b"vary"] = varying + b", Accept-Encoding" if varying else b"Accept-Encoding"
     return _answer(kept, body, sharing.channels, route, sharing.viewed, expires_at)
 
 
