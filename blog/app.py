@@ -35,6 +35,7 @@ from blog.http.static import ImmutableFiles, MediaFile
 from blog.http.templates import Templates
 from blog.middleware.access_log import AccessLog
 from blog.middleware.authentication import Authentication
+from blog.middleware.compression import Compression
 from blog.middleware.protection import Protection
 from blog.middleware.rate_limit import RateLimit
 from blog.settings import Settings
@@ -51,7 +52,7 @@ routes = [
     Route("/media/{name}", MediaFile, name="media"),
     WebSocketRoute("/live", live.PostFeed, name="live"),
     WebSocketRoute("/connection/websocket", live.CentrifugoFeed, name="centrifugo"),
-    Mount("", app=web.app, name="web"),  # "" matches everything: last
+    Mount("", app=web.app, middleware=[Middleware(Compression)], name="web"),  # "" matches everything: last
 ]
 
 
