@@ -38,6 +38,7 @@ from blog.logs import Outage
 from blog.middleware.access_log import AccessLog
 from blog.middleware.answer_cache import AnswerCaching
 from blog.middleware.authentication import Authentication
+from blog.middleware.compression import Compression
 from blog.middleware.protection import Protection
 from blog.middleware.rate_limit import RateLimit
 from blog.ops.health import Health, Readiness
@@ -57,7 +58,7 @@ routes = [
     Route("/readyz", Readiness, name="readiness"),
     WebSocketRoute("/live", live.PostFeed, name="live"),
     WebSocketRoute("/connection/websocket", live.CentrifugoFeed, name="centrifugo"),
-    Mount("", app=web.app, name="web"),  # "" matches everything: last
+    Mount("", app=web.app, middleware=[Middleware(Compression)], name="web"),  # "" matches everything: last
 ]
 
 

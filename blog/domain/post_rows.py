@@ -40,8 +40,13 @@ async def one(db: Database, *conditions: sa.ColumnElement[bool]) -> Post | None:
 
 
 async def deleted(db: Database, post_id: int) -> Post | None:
-    """The post, in full, if it is deleted."""
-    posts = await load(db, sa.select(*FULL).where(_p.id == post_id, _p.deleted_at.is_not(None)))
+    """The post, in full, if it is deleted and somebody who wrote it is still here: what went with an account stays gone."""
+    links, users = tables.post_authors.c, tables.users.c
+    wrote = (
+        sa.select(links.post_id).join_from(tables.post_authors, tables.users, links.user_id == users.id)
+        .where(links.post_id == post_id, users.deleted_at.is_(None))
+    )  # fmt: skip
+    posts = await load(db, sa.select(*FULL).where(_p.id == post_id, _p.deleted_at.is_not(None), wrote.exists()))
     return posts[0] if posts else None
 
 

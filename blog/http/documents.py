@@ -20,9 +20,10 @@ def as_document(
 ) -> Response:
     """The content, or 304 when the client has it; by default caches keep it and ask again each time.
 
-    The ETag is the digest of the content. `modified` is when anything in it last changed: it must never go back.
+    The ETag is the digest of the content, and weak: it may go out compressed, in other bytes. `modified` is when anything in
+    it last changed: it must never go back.
     """
-    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    tag = f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": caching}
     if modified is not None:
         headers["Last-Modified"] = format_datetime(modified, usegmt=True)

@@ -15,9 +15,15 @@ M = TypeVar("M", bound=BaseModel)
 _SECRET = frozenset({"password", "current"})
 _KINDS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _FIELDS = 50
+_SHAPES = {
+    "number": re.compile(r"-?[0-9]+"),
+    "datetime-local": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?"),
+}
+"""What a browser shows in such a field; anything else it would hide."""
 # Pydantic's sentences are for programmers; these are for people. `{0}` is the number in the sentence.
 _PLAIN_WORDS = (
     (re.compile(r"Field required|(?:String|Value) should have at least 1 (?:character|item).*"), "Fill this in"),
+    (re.compile(r"(?:List|Set|Frozenset) should have at least 1 item.*"), "Choose at least one"),
     (re.compile(r"(?:String|Value) should have at least (\d+) (?:characters|items).*"), "Use at least {0} characters"),
     (re.compile(r"(?:String|Value) should have at most (\d+) characters.*"), "Use at most {0} characters"),
     (re.compile(r"(?:Value|List) should have at most (\d+) items.*"), "At most {0} fit here"),
@@ -42,6 +48,11 @@ class Form:
     def value(self, name: str) -> str:
         """What the field shows: passwords are never sent back."""
         return "" if name in _SECRET else self.values.get(name, "")
+
+    def shows(self, name: str, kind: str) -> bool:
+        """Whether a field of this type shows the value: one of numbers stays empty when a program sent words."""
+        shape = _SHAPES.get(kind)
+        return shape is None or not self.value(name) or shape.fullmatch(self.value(name)) is not None
 
     def refuse(self, error: BlogError) -> None:
         """Take in an error of parsing or of the domain."""

@@ -1,4 +1,4 @@
-"""Posts with the sizes of the blog's own images in them."""
+"""Texts with the sizes of the blog's own images in them, and with captions."""
 
 import re
 
@@ -7,7 +7,7 @@ from markupsafe import Markup
 from blog.domain import media
 from blog.domain.media_store import MediaStore
 from blog.http.links import Links
-from blog.text.images import Size, with_sizes
+from blog.text.images import Size, with_captions, with_sizes
 
 _MOST = 10_000
 
@@ -22,8 +22,8 @@ class Illustrations:
         self._own = re.compile(prefix + r"([0-9a-f]{64}\.[a-z]{3,4})")
 
     def illustrated(self, html: str) -> Markup:
-        """The safe HTML of a post, ready for a page."""
-        return Markup(with_sizes(html, self._size))  # noqa: S704 (sanitised when it was saved)
+        """The safe HTML of a post or of another text by an author, ready for a page."""
+        return Markup(with_captions(with_sizes(html, self._size)))  # noqa: S704 (sanitised when it was saved)
 
     def _size(self, address: str) -> Size | None:
         match = self._own.fullmatch(address)

@@ -1,1 +1,1 @@
-"""What happens around every request: protection (plain ASGI, outermost), access log and authentication."""
+"""What happens around every request: protection (plain ASGI, outermost), access log and authentication; compression."""

@@ -1,4 +1,4 @@
-"""Images in safe HTML: with the room that they will take, so that no text moves when they arrive."""
+"""Images in safe HTML: with the room that they will take, so that no text moves when they arrive; and with captions."""
 
 import re
 from collections.abc import Callable
@@ -9,6 +9,7 @@ Size = tuple[int, int]
 # Sanitised HTML writes every attribute as name="value".
 _IMAGE: Final = re.compile(r'<img((?:\s[^\s=>]+="[^"]*")*)>')
 _SOURCE: Final = re.compile(r'\ssrc="([^"]*)"')
+_ALONE: Final = re.compile(r'<p>(<img(?:\s[^\s=>]+="[^"]*")*?)\stitle="([^"]+)"((?:\s[^\s=>]+="[^"]*")*>)</p>')
 _SIZED: Final = re.compile(r'\s(?:width|height)="')
 
 
@@ -29,3 +30,11 @@ def with_sizes(html: str, size_of: Callable[[str], Size | None]) -> str:
         return f'<img{attributes} width="{size[0]}" height="{size[1]}">' if size else f"<img{attributes}>"
 
     return _IMAGE.sub(complete, html) if "<img" in html else html
+
+
+def with_captions(html: str) -> str:
+    """Return `html`, which must come out of `render`, with images that stand alone and have a title as figures.
+
+    The title is shown below, where fingers and paper reach it, in place of being shown to who waits with a mouse.
+    """
+    return _ALONE.sub(r"<figure>\1\3<figcaption>\2</figcaption></figure>", html) if "<p><img" in html else html

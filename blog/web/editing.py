@@ -17,6 +17,7 @@ from blog.http.endpoint import Endpoint
 from blog.http.forms import Form, read_form
 from blog.http.parsing import read_json, validate
 from blog.http.responses import as_json
+from blog.http.services import services
 from blog.schemas.writing import AutosaveOut, PreviewText, TypedForm
 from blog.web.redirects import see_other
 from blog.web.rendering import page, refused
@@ -113,7 +114,8 @@ def _is_json(request: Request) -> bool:
 async def _fragment(request: Request) -> Response:
     ctx = signed_in(request)
     text = await read_json(request, PreviewText)
-    return HTMLResponse(await manuscripts.preview(ctx, text.content), headers={"Cache-Control": "no-store"})
+    html = services(request).templates.render("writing/_preview.html", preview=await manuscripts.preview(ctx, text.content))
+    return HTMLResponse(html, headers={"Cache-Control": "no-store"})
 
 
 async def _preview_page(request: Request, ctx: Context, form: Form, template: str, **values: Any) -> Response:

@@ -107,6 +107,21 @@ async def test_posts_that_go_are_gone_but_for_those_of_others(author, ctx, make_
     assert told == [("post.deleted", alone.id), ("post.updated", shared.id)]
 
 
+async def test_nobody_brings_back_what_went_with_an_account(author, ctx, make_user):
+    alone = await posts.create(author, NewPost(title="Alone", content="x"))
+    shared = await posts.create(author, NewPost(title="Shared", content="x"))
+    grace = await make_user("grace")
+    await ctx.db.execute(tables.post_authors.insert().values(post_id=shared.id, user_id=grace.id, position=1))
+    eve = ctx.acting_as(accounts.actor_of(await make_user("eve", Role.EDITOR)))
+    await departures.leave(author, leaving(what=PostsLeft.GO))
+    with pytest.raises(NotFound):
+        await posts.deleted(eve, alone.id)
+    with pytest.raises(NotFound):
+        await posts.undelete(eve, alone.id)
+    await posts.delete(eve, shared.id)
+    assert (await posts.undelete(eve, shared.id)).id == shared.id, "one of its authors is still here"
+
+
 async def test_comments_stay_under_the_name_of_nobody(author, ctx, make_user):
     post = await posts.create(author, NewPost(title="A", content="x"))
     bob = ctx.acting_as(accounts.actor_of(await make_user("bob", Role.READER)))

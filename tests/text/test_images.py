@@ -2,7 +2,7 @@
 
 import pytest
 
-from blog.text.images import with_sizes
+from blog.text.images import with_captions, with_sizes
 from blog.text.markdown import render
 
 SIZES = {"/media/a.png": (900, 600)}
@@ -32,6 +32,26 @@ def test_only_the_first_image_is_loaded_at_once():
 )
 def test_size_that_is_given_or_unknown_stays_as_it_is(source):
     assert shown(source) == render(source).replace(' loading="lazy"', "")
+
+
+def test_image_that_stands_alone_shows_its_title_below():
+    html = with_captions(render('![A loom](/media/a.png "Oak & <brass>, 1801")'))
+    assert html.startswith('<figure><img src="/media/a.png" alt="A loom"')
+    assert html.endswith("><figcaption>Oak &amp; &lt;brass&gt;, 1801</figcaption></figure>\n")
+    assert "title=" not in html, "said once"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "![A loom](/media/a.png)",
+        '![A loom](/media/a.png "")',
+        'Here: ![A loom](/media/a.png "A title")',
+        '`<p><img title="x"></p>`',
+    ],
+)
+def test_image_without_a_title_or_within_a_sentence_is_no_figure(source):
+    assert with_captions(render(source)) == render(source)
 
 
 def test_what_looks_like_an_image_in_text_is_text():

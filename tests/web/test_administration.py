@@ -301,6 +301,12 @@ async def test_site_form_comes_back_with_what_was_typed(client, ora, field, type
     assert "<title>Field Notes</title>" in (await client.get("/")).text
 
 
+@pytest.mark.parametrize(("typed", "kind"), [("many", "text"), ("-1", "number")])
+async def test_words_in_a_field_for_numbers_are_not_hidden(client, ora, typed, kind):
+    answer = await client.post("/admin/site", data=SITE | {"most_links": typed}, headers=ora)
+    assert f'name="most_links" type="{kind}" value="{typed}"' in answer.text
+
+
 async def test_accent_is_a_style_sheet_that_is_kept_for_ever_under_its_version(client, ora):
     await client.post("/admin/site", data=SITE, headers=ora)
     link = re.search(r'<link rel="stylesheet" href="(/theme\.css\?v=\w+)">', (await client.get("/")).text)[1]

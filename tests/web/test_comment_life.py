@@ -1,4 +1,4 @@
-"""The life of a comment in real browsers: written, held, approved with the keyboard alone, changed, removed."""
+"""The life of a comment in real browsers: written, held, approved with the keyboard alone, changed, removed, brought back."""
 
 import contextlib
 import json
@@ -144,5 +144,12 @@ def test_life_of_a_comment(base, chromium, scripts):
     reader.locator("#comment-1").get_by_text("This comment was removed.").wait_for()
     assert reader.get_by_text("What was it?").count() == 0
     assert reader.locator("#comment-2").get_by_text("An engine.").is_visible()
+
+    # Brought back by a moderator.
+    ada.goto(address)
+    ada.get_by_role("button", name="Bring it back").click()
+    ada.locator("#comment-1").get_by_text("What was it?").wait_for()
+    read_on(reader)
+    reader.locator("#comment-1").get_by_text("What was it?").wait_for()
     if scripts:
         assert reader.evaluate("window.wasNotReloaded")

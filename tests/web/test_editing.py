@@ -85,6 +85,8 @@ async def test_script_gets_the_preview_as_safe_html(client, sign_in):
     answer = await client.post(path, json={"content": "*a* <script>alert(1)</script>"}, headers=eve)
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
     assert answer.text.strip() == "<p><em>a</em> </p>"
+    figure = await client.post(path, json={"content": '![A loom](/loom.png "Oak")'}, headers=eve)
+    assert "<figcaption>Oak</figcaption>" in figure.text, "as on the page of the post"
     assert (await client.post(path, json={"content": "x" * (CONTENT_BYTES + 1)}, headers=eve)).status_code == 422
     assert (await client.post(path, json={"content": "x"})).status_code == 401
     assert (await client.post(path, json={"content": "x"}, headers=await sign_in("rae", Role.READER))).status_code == 403

@@ -192,13 +192,13 @@ async def test_client_that_has_the_feed_gets_304(client, write, path):
     post = await write("On engines", tags=["maths"], age=2)
     first = await client.get(path)
     tag, date = first.headers["etag"], first.headers["last-modified"]
-    assert re.fullmatch(r'"[0-9a-f]{32}"', tag), "a strong validator"
+    assert re.fullmatch(r'W/"[0-9a-f]{32}"', tag), "the same feed goes out compressed, in other bytes"
     assert first.headers["cache-control"] == "public, max-age=300"
     assert parsedate_to_datetime(date) >= post.updated_at.replace(microsecond=0)
     older = format_datetime(parsedate_to_datetime(date) - dt.timedelta(seconds=1), usegmt=True)
     for headers, status in [
         ({"If-None-Match": tag}, 304),
-        ({"If-None-Match": f'"other", W/{tag}'}, 304),
+        ({"If-None-Match": f'"other", {tag.removeprefix("W/")}'}, 304),
         ({"If-None-Match": '"other"'}, 200),
         ({"If-Modified-Since": date}, 304),
         ({"If-Modified-Since": older}, 200),

@@ -1,5 +1,6 @@
 """Pages that stand by themselves: at the root of the site, but never in the way of the blog's own."""
 
+import io
 import re
 
 import pytest
@@ -7,11 +8,13 @@ import sqlalchemy as sa
 
 from blog.app import routes
 from blog.db import tables
-from blog.domain import accounts, fixed_pages
+from blog.domain import accounts, fixed_pages, media
 from blog.http.links import Links
 from blog.http.route_table import rows
 from blog.schemas.accounts import Role
+from blog.schemas.media import NewMedia
 from blog.schemas.pages import NewFixedPage
+from tests.pictures import png
 
 ABOUT = {"title": "About us", "slug": "about", "content": "We *weave*. <script>alert(1)</script>"}
 
@@ -47,6 +50,14 @@ async def test_page_is_written_read_changed_and_deleted(client, ora):
     assert (await client.post("/admin/pages/1/delete", headers=ora)).headers["location"] == "/admin/pages"
     assert (await client.get("/who-we-are")).status_code == 404
     assert "No pages yet" in (await client.get("/admin/pages", headers=ora)).text
+
+
+async def test_image_on_a_page_keeps_its_room_and_shows_its_title(client, ora, owner):
+    own = await media.upload(owner, io.BytesIO(png(30, 20)), NewMedia())
+    about = ABOUT | {"content": f'![A loom](/media/{own.name} "Our first")'}
+    await client.post("/admin/pages/new", data=about, headers=ora)
+    page = (await client.get("/about")).text
+    assert re.search(r'<figure><img [^>]*width="30" height="20"><figcaption>Our first</figcaption></figure>', page)
 
 
 def test_page_comes_last_of_all_routes():

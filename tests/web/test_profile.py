@@ -272,6 +272,12 @@ async def test_token_form_comes_back(client, ctx, ada, changed, field):
     assert await tokens.own(await of(ctx)) == []
 
 
+async def test_token_without_a_scope_is_refused_in_plain_words(client, ada):
+    answer = await client.post("/account/tokens", data={"name": "backup", "days": "7"}, headers=ada)
+    assert 'id="error-scopes">Choose at least one<' in answer.text
+    assert "What it may do: Choose at least one" in answer.text
+
+
 async def test_only_owners_are_offered_the_scope_admin(client, ada, sign_in):
     form = {"name": "all", "scope-admin": "on", "days": "7"}
     assert "Administer the blog" not in (await client.get("/account/tokens", headers=ada)).text

@@ -166,10 +166,10 @@ def test_pages_are_small_and_smaller_the_second_time(site, browser, path):
         return [size for number, size in sizes.items() if size and kinds[number] != "Image"]
 
     cold = load(path)
-    assert (len(cold), sum(cold) < 60 * 1024) == (8, True)
+    assert (len(cold), sum(cold) < 30 * 1024) == (7, True), sum(cold)
     load("/login")
     warm = load(path)
-    assert (len(warm), sum(warm) < 30 * 1024) == (1, True), "the page alone: all else is kept"
+    assert (len(warm), sum(warm) < 10 * 1024) == (1, True), "the page alone: all else is kept"
 
 
 @pytest.mark.parametrize(("paths", "signed_in"), [(STRANGERS, False), (MEMBERS, True)])

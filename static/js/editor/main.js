@@ -32,7 +32,7 @@ const count = editor.querySelector(".editor-count");
 function countWords() {
   const words = area.value.match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}'’_-]*/gu)?.length ?? 0;
   const minutes = Math.max(1, Math.round(words / WORDS_A_MINUTE));
-  count.textContent = `${words.toLocaleString()} ${words === 1 ? "word" : "words"} · ${minutes} min to read`;
+  count.textContent = `${words.toLocaleString()} ${words === 1 ? "word" : "words"}${words ? ` · ${minutes} min to read` : ""}`;
 }
 form.addEventListener("input", countWords);
 countWords();

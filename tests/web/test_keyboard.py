@@ -1,0 +1,121 @@
+"""Writing, publishing and moderating in a real browser with the keys alone: nothing is clicked, and no script moves the focus."""
+
+import contextlib
+import json
+import sqlite3
+
+import httpx
+import pytest
+
+from tests.serving import blog, free_port, serving, wait_until_up
+
+PASSWORD = "a long enough one"
+LOOK = """wanted => {
+  const focused = document.activeElement, {outlineStyle, outlineWidth} = getComputedStyle(focused);
+  const isSeen = focused === document.body || (outlineStyle !== "none" && parseFloat(outlineWidth) > 0);
+  return [focused === wanted, isSeen ? "" : focused.outerHTML];
+}"""
+"""Is the focus where it should go, and what has it without showing it; at the end of a page the browser itself has it."""
+
+
+@pytest.fixture
+def base(tmp_path):
+    """The address of a blog with an author, an editor, and a comment of bob that waits."""
+    for name, role in (("ada", "author"), ("eve", "editor"), ("bob", "reader")):
+        account = ("user", "create", name, f"{name}@example.org", "--role", role, "--password-stdin")
+        blog(tmp_path, *account, stdin=PASSWORD)
+    with contextlib.closing(sqlite3.connect(tmp_path / "blog.db")) as database:
+        row = ("hold_first_comment", json.dumps(True), "2026-01-01 00:00:00")
+        database.execute("INSERT INTO preferences (name, value, updated_at) VALUES (?, ?, ?)", row)
+        database.commit()
+    ada, bob = ({"Authorization": f"Bearer {blog(tmp_path, 'token', 'create', name).stdout.strip()}"} for name in ("ada", "bob"))
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    with serving(tmp_path, port, RATE_LIMIT="off") as (process, log):
+        wait_until_up(port, process)
+        post = {"title": "On engines", "content": "Some text."}
+        httpx.post(f"{address}/api/v1/posts", json=post, headers=ada).raise_for_status()
+        httpx.post(f"{address}/api/v1/posts/1/comments", json={"content": "What is it?"}, headers=bob).raise_for_status()
+        yield address
+    assert "Traceback" not in log.read_text()
+
+
+class Keys:
+    """A window, and somebody with a keyboard before it who sees where the focus is."""
+
+    def __init__(self, page, have_scripts):
+        self.page, self.have_scripts = page, have_scripts
+
+    def reach(self, role, name, *, most=60):
+        """Press Tab until this has the focus; wherever it stops on the way, one sees it."""
+        wanted = self.page.get_by_role(role, name=name, exact=True)
+        wanted.wait_for()
+        for _ in range(most):
+            self.page.keyboard.press("Tab")
+            is_there, unseen = wanted.evaluate(LOOK)
+            assert unseen == ""
+            if is_there:
+                return
+        raise AssertionError(f"the {role} {name} is not reached")
+
+    def press(self, key):
+        self.page.keyboard.press(key)
+
+    def type(self, text):
+        self.page.keyboard.type(text)
+
+    def sign_in(self, name):
+        self.reach("link", "Sign in")
+        self.press("Enter")
+        self.reach("textbox", "Username or e-mail address")
+        self.type(name)
+        self.reach("textbox", "Password")
+        self.type(PASSWORD)
+        self.reach("button", "Sign in")
+        self.press("Space")
+        self.page.get_by_role("button", name="Sign out").wait_for()
+
+
+@pytest.fixture(params=[True, False], ids=["with scripts", "without"])
+def keys(request, browser, base):
+    """Somebody at the front page, as a stranger."""
+    context = browser.new_context(base_url=base, java_script_enabled=request.param, viewport={"width": 1000, "height": 800})
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    page.goto("/")
+    return Keys(page, request.param)
+
+
+def test_post_is_written_and_published(keys, base):
+    keys.sign_in("ada")
+    keys.reach("link", "Write")
+    keys.press("Enter")
+    keys.reach("textbox", "Title")
+    keys.type("By hand")
+    keys.reach("textbox", "Text optional")
+    keys.type("Typed, and *never* clicked.")
+    keys.reach("radio", "Everybody")
+    keys.press("ArrowDown")
+    assert keys.page.get_by_role("radio", name="Only its authors and editors").is_checked()
+    keys.reach("button", "Save draft" if keys.have_scripts else "Save post")
+    keys.press("Enter")
+    keys.page.get_by_role("heading", name="By hand").wait_for()
+    assert httpx.get(f"{base}/posts/by-hand").status_code == 404
+    keys.reach("button", "Publish now")
+    keys.press("Enter")
+    keys.page.get_by_role("button", name="Unpublish").wait_for()
+    assert "Typed, and <em>never</em> clicked." in httpx.get(f"{base}/posts/by-hand").text
+
+
+def test_comment_is_approved(keys, base):
+    assert "What is it?" not in httpx.get(f"{base}/posts/on-engines").text
+    keys.sign_in("eve")
+    keys.reach("link", "Moderation 1 waiting")
+    keys.press("Enter")
+    keys.reach("checkbox", "Choose the comment of bob")
+    keys.press("Space")
+    assert keys.page.get_by_role("checkbox").is_checked()
+    keys.reach("button", "Approve chosen")
+    keys.press("Enter")
+    keys.page.get_by_text("1 comment can be seen by everybody now.").wait_for()
+    assert "What is it?" in httpx.get(f"{base}/posts/on-engines").text
