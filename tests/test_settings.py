@@ -24,7 +24,7 @@ def test_nothing_set_works_and_keeps_its_secret(empty_folder):
     kept = empty_folder / SECRET_FILE
     assert first.secret_key.get_secret_value() == second.secret_key.get_secret_value() == kept.read_text()
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    assert first.database_path == empty_folder / "blog.db"
+    assert first.database_name == str(empty_folder / "blog.db")
     assert kept.read_text() not in repr(first)
 
 

@@ -81,7 +81,7 @@ async def test_token_is_shown_once_works_and_is_revoked_at_once(client):
 async def test_secret_is_not_in_the_database(client, settings):
     await client.post("/api/v1/users", json=ADA)
     token = (await client.post("/api/v1/tokens", json={"username": "ada", "password": PASSWORD})).json()["token"]
-    stored = b"".join(path.read_bytes() for path in settings.database_path.parent.glob("blog.db*"))
+    stored = b"".join(path.read_bytes() for path in settings.folder.glob("blog.db*"))
     assert b"ada@example.org" in stored
     for secret in (PASSWORD, token, token.partition(".")[0]):
         assert secret.encode() not in stored

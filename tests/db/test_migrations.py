@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from blog.db import migration, search
+from blog.db import migration
+from blog.db.sqlite import fulltext
 from blog.errors import Unavailable
 
 
@@ -82,7 +83,7 @@ def test_migrated_index_is_the_one_that_search_declares(migrated_file):
     connection = sqlite3.connect(migrated_file)
     ((migrated,),) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'posts_fts'").fetchall()
     connection.close()
-    assert migrated == search.CREATE
+    assert migrated == fulltext.CREATE
 
 
 def test_file_that_is_no_database_is_named(tmp_path):

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as configured
 from hypothesis import strategies as st
 
-from blog.db import search
+from blog.db import search, words
 from blog.db.database import Database
 
 POSTS = {
@@ -77,12 +77,12 @@ async def test_text_without_a_word_asks_nothing(db, text):
     ],
 )  # fmt: skip
 def test_ideographs_and_kana_stand_alone(text, segmented):
-    assert search.segment(text).split() == segmented
+    assert words.segment(text).split() == segmented
 
 
 async def test_only_the_first_terms_count_and_only_the_last_word_is_a_beginning(indexed):
-    assert await found(indexed, " ".join(["loom"] * search.MOST_TERMS + ["absent"])) == [4, 1]
-    assert await found(indexed, " ".join(["loo"] + ["loom"] * search.MOST_TERMS)) == []
+    assert await found(indexed, " ".join(["loom"] * words.MOST_TERMS + ["absent"])) == [4, 1]
+    assert await found(indexed, " ".join(["loo"] + ["loom"] * words.MOST_TERMS)) == []
     assert await found(indexed, "loo -") == []
 
 

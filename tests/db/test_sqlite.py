@@ -18,6 +18,7 @@ from blog.db.database import Database, to_the_end
 from blog.db.sqlite.connection import SQLiteTransaction
 from blog.errors import Unavailable
 
+pytestmark = pytest.mark.sqlite
 facts, tags = tables.facts, tables.tags
 READERS = 3
 

@@ -196,7 +196,7 @@ async def test_secret_is_kept_nowhere_and_its_retry_says_so(client, settings, ct
     assert "secret" in again.json()["detail"]
     assert (await client.post("/api/v1/tokens", json=wanted | {"name": "other"}, headers=KEY)).status_code == 422
     assert await count(ctx, tables.tokens) == 1
-    stored = b"".join(path.read_bytes() for path in settings.database_path.parent.glob("blog.db*"))
+    stored = b"".join(path.read_bytes() for path in settings.folder.glob("blog.db*"))
     for secret in (PASSWORD, made.json()["token"].partition(".")[0]):
         assert secret.encode() not in stored
 
