@@ -131,7 +131,8 @@ class Databases:
                 name text;
                 is_used boolean;
             BEGIN
-                PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+                PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+                    WHERE datname = current_database() AND pid <> pg_backend_pid();
                 SET LOCAL session_replication_role = replica;
                 FOR name IN SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
                     AND relname <> 'alembic_version'

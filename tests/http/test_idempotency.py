@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import datetime as dt
-import functools
 from collections import Counter
 
 import httpx
@@ -16,13 +15,13 @@ from starlette.routing import Mount, Route
 from blog.api.routes import routes
 from blog.app import create_app
 from blog.db import tables
-from blog.db.database import Database
 from blog.http import idempotency
 from blog.http.endpoint import ApiEndpoint
 from blog.http.problems import HANDLERS
 from blog.schemas.accounts import Role, Scope
 from tests.conftest import PASSWORD, running
 from tests.serving import blog, free_port, serving, wait_until_up
+from tests.stored import all_that_is_stored
 
 POST = {"title": "Once", "content": "Only *once*."}
 KEY = {"Idempotency-Key": "0b8f1c9e"}
@@ -196,7 +195,7 @@ async def test_secret_is_kept_nowhere_and_its_retry_says_so(client, settings, ct
     assert "secret" in again.json()["detail"]
     assert (await client.post("/api/v1/tokens", json=wanted | {"name": "other"}, headers=KEY)).status_code == 422
     assert await count(ctx, tables.tokens) == 1
-    stored = b"".join(path.read_bytes() for path in settings.folder.glob("blog.db*"))
+    stored = await all_that_is_stored(settings)
     for secret in (PASSWORD, made.json()["token"].partition(".")[0]):
         assert secret.encode() not in stored
 
@@ -270,10 +269,9 @@ async def test_who_sends_slowly_keeps_nobody_waiting(client, bearer):
     assert (await slow).json()["title"] == "Slow"
 
 
-async def test_writer_that_is_busy_for_too_long_is_said_to_be(settings, bearer, ctx, monkeypatch):
-    monkeypatch.setattr("blog.app.Database", functools.partial(Database, busy_timeout=0.05))
+async def test_writer_that_is_busy_for_too_long_is_said_to_be(settings, bearer, ctx):
     ada = await bearer("ada") | KEY
-    async with running(create_app(settings)) as client:
+    async with running(create_app(settings.model_copy(update={"database_acquire_timeout": 0.5}))) as client:
         async with ctx.db.transaction():  # as another process
             answer = await client.post("/api/v1/posts", json=POST, headers=ada)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")

@@ -10,8 +10,7 @@ from databases.interfaces import Record as RecordInterface
 from sqlalchemy.sql import ClauseElement
 
 from blog.db.database import to_the_end
-from blog.db.postgresql.errors import translated
-from blog.db.postgresql.pool import Pool, is_alive
+from blog.db.postgresql.pool import Pool, is_alive, run
 from blog.db.statements import Statement, StatementCache, inserts, writes
 from blog.errors import Unavailable
 
@@ -37,7 +36,7 @@ class PostgreSQLConnection(ConnectionBackend):
         """All rows."""
         statement, arguments = self._statements.compile(query)
         async with self._physical(query) as connection:
-            rows = await self._run(connection.fetch, statement, arguments)
+            rows = await self._run(connection, connection.fetch, statement, arguments)
         return [Record(row, statement.columns, self._dialect, statement.maps) for row in rows]
 
     async def fetch_one(self, query: ClauseElement) -> RecordInterface | None:
@@ -50,9 +49,9 @@ class PostgreSQLConnection(ConnectionBackend):
         statement, arguments = self._statements.compile(query)
         async with self._physical(query) as connection:
             if not statement.columns:
-                status = await self._run(connection.execute, statement, arguments)
+                status = await self._run(connection, connection.execute, statement, arguments)
                 return None if inserts(query) else _count(status)
-            rows = await self._run(connection.fetch, statement, arguments)
+            rows = await self._run(connection, connection.fetch, statement, arguments)
         if inserts(query):
             return rows[0][0] if rows else None
         return len(rows)
@@ -73,14 +72,11 @@ class PostgreSQLConnection(ConnectionBackend):
             raise RuntimeError("a connection is held only inside a transaction")
         return self.held
 
-    async def _run(self, method: Callable[..., Awaitable[Any]], statement: Statement, arguments: list[Any]) -> Any:
+    async def _run(
+        self, connection: Any, method: Callable[..., Awaitable[Any]], statement: Statement, arguments: list[Any]
+    ) -> Any:
         self.tell(statement.sql)
-
-        async def step() -> Any:
-            with translated():
-                return await method(statement.sql, *arguments)
-
-        return await to_the_end(step())
+        return await to_the_end(run(connection, method, statement.sql, *arguments))
 
     @contextlib.asynccontextmanager
     async def _physical(self, query: ClauseElement) -> AsyncIterator[Any]:
@@ -160,13 +156,7 @@ class PostgreSQLTransaction(TransactionBackend):
         self._connection.tell(sql)
         if self._physical is None:
             raise RuntimeError("the transaction has ended, or has not begun")
-        method = self._physical.execute
-
-        async def step() -> str:
-            with translated():
-                return str(await method(sql))
-
-        return await to_the_end(step())
+        return str(await to_the_end(run(self._physical, self._physical.execute, sql)))
 
     async def _give_back(self) -> None:
         physical, self._physical = self._physical, None

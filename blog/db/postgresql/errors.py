@@ -59,7 +59,7 @@ def translated() -> Iterator[None]:
         raise Unavailable(todo) from error
     except TimeoutError as error:
         raise Unavailable(_ADVICE["57014"]) from error
-    except (OSError, asyncpg.InterfaceError) as error:
-        if isinstance(error, ValueError):  # a value that cannot be: asyncpg.DataError, asyncpg.ClientConfigurationError
+    except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        if isinstance(error, ValueError):  # a value, or a setting, that cannot be
             raise
         raise Unavailable(f"{_GONE} ({error})") from error

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -112,6 +113,17 @@ def server_settings(statement_timeout: float, lock_timeout: float) -> dict[str, 
         "tcp_keepalives_idle": "30",
         "tcp_keepalives_interval": "10",
     }
+
+
+async def run(connection: Any, method: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+    """A driver's step; a connection that fails by itself is in a state that nobody knows, and is closed. Raises Unavailable."""
+    with translated():
+        try:
+            return await method(*arguments)
+        except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            if is_alive(connection):
+                connection.terminate()
+            raise
 
 
 async def prepare(connection: Any) -> None:
