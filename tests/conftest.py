@@ -24,7 +24,7 @@ from blog.domain.context import Context, Site
 from blog.domain.models import User
 from blog.schemas.accounts import NewUser, Role
 from blog.settings import Settings
-from tests import postgres
+from tests import postgres, serving
 from tests.postgres import Databases
 
 ORIGIN = "http://127.0.0.1:8000"
@@ -95,6 +95,14 @@ def database_url(request: pytest.FixtureRequest, database: str, tmp_path: Path) 
         return str(request.getfixturevalue("databases").migrated())
     shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "blog.db")
     return f"sqlite:///{tmp_path / 'blog.db'}"
+
+
+@pytest.fixture
+def home(request: pytest.FixtureRequest, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for commands and servers, where there is no blog yet; they use this kind of database."""
+    if database == "postgresql":
+        monkeypatch.setenv(serving.DATABASE, request.getfixturevalue("databases").new())
+    return tmp_path
 
 
 @pytest.fixture

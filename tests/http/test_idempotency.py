@@ -72,9 +72,9 @@ async def test_two_workers_on_one_file_make_one_post(settings, bearer, ctx):
     assert await count(ctx, tables.posts) == 1
 
 
-def test_server_killed_midway_has_done_each_request_wholly_or_not_at_all(tmp_path):
-    blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "author")
-    ada = {"Authorization": f"Bearer {blog(tmp_path, 'token', 'create', 'ada').stdout.strip()}"}
+def test_server_killed_midway_has_done_each_request_wholly_or_not_at_all(home):
+    blog(home, "user", "create", "ada", "ada@example.org", "--role", "author")
+    ada = {"Authorization": f"Bearer {blog(home, 'token', 'create', 'ada').stdout.strip()}"}
     port = free_port()
     url = f"http://127.0.0.1:{port}/api/v1/posts"
     keys = [f"key-{number}" for number in range(30)]
@@ -93,11 +93,11 @@ def test_server_killed_midway_has_done_each_request_wholly_or_not_at_all(tmp_pat
                     server.kill()
 
     answered: list[int] = []
-    with serving(tmp_path, port) as (process, _):
+    with serving(home, port) as (process, _):
         wait_until_up(port, process)
         asyncio.run(send_and_kill(process))
     assert set(answered) == {201}
-    with serving(tmp_path, port) as (process, _):
+    with serving(home, port) as (process, _):
         wait_until_up(port, process)
         retried = [httpx.post(url, json=POST | {"title": key}, headers=headers(key)) for key in keys]
         assert {answer.status_code for answer in retried} == {201}
