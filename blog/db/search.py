@@ -80,7 +80,8 @@ async def left_over(db: Database) -> list[int]:
 
 async def is_consistent(db: Database) -> bool:
     """Does the index find nothing wrong with itself? Reads all of it."""
-    return await _ENGINES[db.kind].is_consistent(db)
+    consistent: bool = await _ENGINES[db.kind].is_consistent(db)
+    return consistent
 
 
 async def rebuild(db: Database) -> None:

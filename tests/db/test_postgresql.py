@@ -1,6 +1,7 @@
 """The PostgreSQL backend: its connections, its errors, what cancellation may not do to it, and the order of events."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import random
 
@@ -8,6 +9,7 @@ import anyio
 import asyncpg
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from blog.app import create_app
 from blog.db import migration, tables
@@ -246,17 +248,21 @@ async def test_application_goes_on_when_its_server_comes_back(tmp_path):
     with Server() as server:
         migration.upgrade(server.url)
         settings = Settings(_env_file=None, secret_key="0123456789abcdefghijklmnopqrstuvwxyz", rate_limit="off",
-                            database_url=server.url, media_dir=tmp_path / "media", database_acquire_timeout=5)  # fmt: skip
-        async with running(create_app(settings)) as client:
-            assert (await client.get("/api/v1/posts")).status_code == 200
-            server.stop()
-            gone = await client.get("/api/v1/posts")
-            assert (gone.status_code, gone.headers["Retry-After"]) == (503, "5")
-            assert "database" in gone.json()["detail"]
-            server.start()
-            assert (await client.get("/api/v1/posts")).status_code == 200
-            made = await client.post("/api/v1/users", json={"username": "ada", "email": "ada@example.org"})
-            assert made.status_code == 201
+                            database_url=server.url, media_dir=tmp_path / "media", database_timeout=5)  # fmt: skip
+        with capture_logs() as logs:
+            async with running(create_app(settings)) as client:
+                assert (await client.get("/api/v1/posts")).status_code == 200
+                server.stop()
+                for _ in range(3):
+                    gone = await client.get("/api/v1/posts")
+                assert (gone.status_code, gone.headers["Retry-After"]) == (503, "5")
+                assert "database" in gone.json()["detail"]
+                server.start()
+                assert (await client.get("/api/v1/posts")).status_code == 200
+                made = await client.post("/api/v1/users", json={"username": "ada", "email": "ada@example.org"})
+                assert made.status_code == 201
+    words = [line["event"] for line in logs if str(line["event"]).startswith("the database can")]
+    assert words == ["the database cannot be used", "the database can be used again"], "each once"
 
 
 # Cancellation
@@ -422,6 +428,20 @@ async def test_reader_who_follows_many_writers_misses_nothing(url):
                 break
         await writing
         assert len(heard) == len(set(heard)) == 120
+
+
+async def test_what_was_undone_leaves_no_hole_in_the_log(small):
+    for number in range(4):
+        with contextlib.suppress(ZeroDivisionError):
+            async with small.transaction():
+                await small.execute(event(number))
+                if number % 2:
+                    raise ZeroDivisionError
+    assert [found.id for found in await events.after(small, 0)] == [1, 2]
+    await small.execute(tables.events.delete())
+    async with small.transaction():
+        await small.execute(event(5))
+    assert [found.id > 2 for found in await events.after(small, 0)] == [True], "an id is not given twice"
 
 
 # The watcher

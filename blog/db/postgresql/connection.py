@@ -80,6 +80,12 @@ class PostgreSQLConnection(ConnectionBackend):
 
     @contextlib.asynccontextmanager
     async def _physical(self, query: ClauseElement) -> AsyncIterator[Any]:
+        with self._pool.noted(proves=self.held is None):
+            async with self._taken(query) as connection:
+                yield connection
+
+    @contextlib.asynccontextmanager
+    async def _taken(self, query: ClauseElement) -> AsyncIterator[Any]:
         if self.held is None:
             connection = await self._pool.reader()
             try:
@@ -125,19 +131,22 @@ class PostgreSQLTransaction(TransactionBackend):
             await self._run(f"SAVEPOINT {self._savepoint}")
             return
         self._is_root, self._readonly = True, bool(extra_options.get("readonly"))
-        self._physical = await (self._pool.reader() if self._readonly else self._pool.writer())
-        self._connection.held, self._connection.is_snapshot = self._physical, self._readonly
-        if self._readonly:
-            await self._run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        else:  # each statement sees what was committed before it began: with the lock, all that was ever written
-            await self._run(f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({WRITERS})")
+        with self._pool.noted(proves=False):
+            self._physical = await (self._pool.reader() if self._readonly else self._pool.writer())
+            self._connection.held, self._connection.is_snapshot = self._physical, self._readonly
+            if self._readonly:
+                await self._run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            else:  # each statement sees what was committed before it began: with the lock, all that was ever written
+                await self._run(f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({WRITERS})")
 
     async def commit(self) -> None:
         """Make it last. When this fails the connection is still held: `rollback` follows."""
         if not self._is_root:
             await self._run(f"RELEASE {self._savepoint}")
-        elif await self._run("COMMIT") == "ROLLBACK":  # so the server answers when a statement failed and nobody said so
-            raise Unavailable("The database undid this change: try again")
+        else:
+            with self._pool.noted(proves=True):
+                if await self._run("COMMIT") == "ROLLBACK":  # so the server answers after a failure that nobody told of
+                    raise Unavailable("The database undid this change: try again")
         await self._give_back()
 
     async def rollback(self) -> None:

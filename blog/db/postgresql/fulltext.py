@@ -11,10 +11,11 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import anyio.to_thread
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, TSVECTOR
 
 from blog.db.database import Database
 from blog.db.words import BEGIN, END, PASSAGE_WORDS, Passage, Term, parts, segment
@@ -23,11 +24,14 @@ _fts = sa.table(
     "posts_fts",
     sa.column("post_id", sa.BigInteger),
     sa.column("title", sa.Text),
+    sa.column("tags", sa.Text),
     sa.column("body", sa.Text),
     sa.column("words", sa.Text),
     sa.column("document", TSVECTOR),
 )
 POST_ID = _fts.c.post_id
+TEXTS = (_fts.c.title, _fts.c.tags, _fts.c.body)
+_BATCH = 200
 # A word in the title counts ten times one in the text. The last one divides by the length of the post, or rather its logarithm.
 _WEIGHTS, _BY_LENGTH = "{0, 0.1, 0.5, 1}", 1
 _WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f])*")
@@ -49,7 +53,11 @@ class _Word:
 
 async def add(db: Database, post_id: int, title: str, tags: str, body: str) -> None:
     """Put a post into the index that is not there."""
-    values = await anyio.to_thread.run_sync(_entry, segment(title), segment(tags), segment(body))
+    await _put(db, post_id, segment(title), segment(tags), segment(body))
+
+
+async def _put(db: Database, post_id: int, title: str, tags: str, body: str) -> None:
+    values = await anyio.to_thread.run_sync(_entry, title, tags, body)
     document = sa.cast(sa.literal(values.pop("document"), sa.Text), TSVECTOR)
     await db.execute(sa.insert(_fts).values(**values, post_id=post_id, document=document))
 
@@ -77,6 +85,44 @@ async def passages(db: Database, terms: Sequence[Term], ids: Sequence[int]) -> d
         return {post_id: _passage(title, body, phrases) for post_id, (title, body) in texts.items()}
 
     return await anyio.to_thread.run_sync(found)
+
+
+# Damage
+
+
+async def is_consistent(db: Database) -> bool:
+    """Are the words, and those that can be looked up, the ones of the texts?"""
+    lexemes = sa.func.tsvector_to_array(_fts.c.document, type_=ARRAY(sa.Text)).label("lexemes")
+    last = 0
+    while rows := await _batch(db, last, _fts.c.words, lexemes):
+        if not await anyio.to_thread.run_sync(_are_whole, rows):
+            return False
+        last = rows[-1]["post_id"]
+    return True
+
+
+async def rebuild(db: Database) -> None:
+    """Make the index anew from the texts that it holds."""
+    last = 0
+    while rows := await _batch(db, last):
+        async with db.transaction():
+            for row in rows:
+                await remove(db, row["post_id"])
+                await _put(db, row["post_id"], row["title"], row["tags"], row["body"])
+        last = rows[-1]["post_id"]
+
+
+async def _batch(db: Database, last: int, *more: sa.ColumnElement[Any]) -> Sequence[Any]:
+    query = sa.select(_fts.c.post_id, *TEXTS, *more).where(_fts.c.post_id > last)
+    return await db.fetch_all(query.order_by(_fts.c.post_id).limit(_BATCH))
+
+
+def _are_whole(rows: Sequence[Any]) -> bool:
+    return all(
+        row["words"] == _entry(row["title"], row["tags"], row["body"])["words"]
+        and set(row["lexemes"]) == set(row["words"].replace("|", " ").split())
+        for row in rows
+    )
 
 
 # Words
@@ -107,6 +153,7 @@ def _entry(title: str, tags: str, body: str) -> dict[str, str]:
                 mine.append(f"{min(position, _LAST_POSITION)}{weight}")
     return {
         "title": title,
+        "tags": tags,
         "body": body,
         # A space around each word; a phrase does not go on from one field to the next.
         "words": "|".join(f" {' '.join(keys)} " for keys in fields),

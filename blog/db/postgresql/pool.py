@@ -3,15 +3,18 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import asyncpg
+import structlog
 
 from blog.db.database import to_the_end
 from blog.db.postgresql.errors import translated
 from blog.errors import Unavailable
+from blog.logs import Outage
 
+log = structlog.stdlib.get_logger("blog.database")
 _STATEMENTS = 300  # prepared for each connection
 _IDLE_SECONDS = 60
 
@@ -41,6 +44,7 @@ class Pool:
             "server_settings": server_settings(statement_timeout, lock_timeout),
         }
         self._pool: Any = None
+        self._outage = Outage(log, "the database cannot be used", "the database can be used again")
 
     async def open(self) -> None:
         """Open as many as are always kept: fails at start, not at the first request. Locks belong to the running event loop."""
@@ -53,6 +57,17 @@ class Pool:
         pool, self._pool = self._pool, None
         if pool is not None:
             await to_the_end(_closed(pool, self._timeout))
+
+    @contextlib.contextmanager
+    def noted(self, *, proves: bool) -> Iterator[None]:
+        """Log what fails inside, if it is the first; what succeeds ends that, if it `proves` that the database works again."""
+        try:
+            yield
+        except Unavailable as error:
+            self._outage.met(error.detail)
+            raise
+        if proves:
+            self._outage.over()
 
     async def reader(self) -> Any:
         """A connection. Raises Unavailable when all are busy for too long, or when the server is gone."""
