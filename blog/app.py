@@ -149,17 +149,25 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
 @contextlib.asynccontextmanager
 async def open_site(settings: Settings) -> AsyncIterator[Site]:
     """The site with its database open; for the application and for commands."""
-    async with Database(
-        settings.database_url,
-        acquire_timeout=settings.database_timeout,
-        busy_timeout=settings.database_timeout,
-        synchronous=settings.sqlite_synchronous.value,
-    ) as db:
+    async with _database(settings) as db:
         choices = Choices(settings)
         await choices.refresh(db)
         developing = anyio.CapacityLimiter(IMAGES_AT_ONCE)
         signer, media = Signer(settings.secret_key), LocalFolder(settings.media_dir)
         yield Site(settings, db, Passwords(), signer, media, choices, developing, Views())
+
+
+def _database(settings: Settings) -> Database:
+    url, timeout = settings.database_url, settings.database_timeout
+    if settings.is_sqlite:
+        return Database(url, acquire_timeout=timeout, busy_timeout=timeout, synchronous=settings.sqlite_synchronous.value)
+    return Database(
+        url,
+        acquire_timeout=timeout,
+        pool_min=settings.database_pool_min,
+        pool_max=settings.database_pool_max,
+        statement_timeout=settings.database_statement_timeout,
+    )
 
 
 async def _repeat(site: Site, seconds: float, task: Callable[[Context], Awaitable[int]], done: str) -> None:

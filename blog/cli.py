@@ -58,7 +58,7 @@ def _fault(fault: FieldError) -> str:
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="blog")
 def main() -> None:
-    """A blog: JSON API, pages and live updates on one embedded database."""
+    """A blog: JSON API, pages and live updates."""
 
 
 @main.command()
@@ -81,7 +81,7 @@ def serve(host: str, port: int, workers: int, demo: bool) -> None:
         if demo:
             _run(settings, _fill_demo)
         else:
-            click.echo(f"Database: {settings.database_path}", err=True)
+            click.echo(f"Database: {settings.database_name}", err=True)
             _run(settings, _greet)
         uvicorn.run(
             "blog.asgi:app",

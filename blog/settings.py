@@ -59,12 +59,21 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="Signs tokens and links; at least 32 characters. Unset: made once and kept in `.blog-secret` (mode 0600).",
     )
-    database_url: str = Field(default="sqlite:///blog.db", description="Where the blog is kept.")
+    database_url: str = Field(
+        default="sqlite:///blog.db",
+        repr=False,  # it may hold a password
+        description="Where the blog is kept: `sqlite:///FILE`, or `postgresql://USER:PASSWORD@HOST/NAME` for several machines.",
+    )
+    database_pool_min: int = Field(default=1, ge=0, le=1000, description="PostgreSQL: connections that a worker always keeps.")
+    database_pool_max: int = Field(default=10, ge=1, le=1000, description="PostgreSQL: the most connections of a worker.")
     database_timeout: float = Field(
         default=10.0,
         gt=0,
         le=60,
-        description="Seconds that a request waits for others who write, before it is answered with 503.",
+        description="Seconds that a request waits for a connection, or for others who write, before it is answered with 503.",
+    )
+    database_statement_timeout: float = Field(
+        default=30, gt=0, le=3600, description="PostgreSQL: seconds that one statement may take; then the answer is 503."
     )
     sqlite_synchronous: Synchronous = Field(
         default=Synchronous.FULL,
@@ -197,10 +206,21 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
+        if value.startswith(("postgresql://", "postgres://")):
+            return _postgresql(value)
         path = value.removeprefix("sqlite:///")
         if path in (value, "", ":memory:") or "?" in path:
-            raise ValueError("give the path of an SQLite file, such as sqlite:///blog.db or sqlite:////var/lib/blog/blog.db")
+            raise ValueError(
+                "give the path of an SQLite file, such as sqlite:///blog.db or sqlite:////var/lib/blog/blog.db, "
+                "or the address of a PostgreSQL database, such as postgresql://blog:password@127.0.0.1/blog"
+            )
         return value
+
+    @model_validator(mode="after")
+    def _possible_pool(self) -> "Settings":
+        if self.database_pool_min > self.database_pool_max:
+            raise ValueError("DATABASE_POOL_MIN: give no more than DATABASE_POOL_MAX")
+        return self
 
     @model_validator(mode="after")
     def _strong_secret(self) -> "Settings":
@@ -212,9 +232,27 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def is_sqlite(self) -> bool:
+        """Is the blog kept in a file?"""
+        return self.database_url.startswith("sqlite:")
+
+    @property
     def database_path(self) -> Path:
         """The SQLite file."""
-        return Path(self.database_url.removeprefix("sqlite:///")).absolute()
+        return _file_of(self.database_url)
+
+    @property
+    def database_name(self) -> str:
+        """For people to read: the file, or the address without its password and options."""
+        if self.is_sqlite:
+            return str(self.database_path)
+        parts = urlsplit(self.database_url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the blog keeps files of its own: beside the SQLite file, else where it was started."""
+        return self.database_path.parent if self.is_sqlite else Path.cwd()
 
     @property
     def secure(self) -> bool:
@@ -240,7 +278,26 @@ def load_settings() -> Settings:
         raise SettingsError("\n".join(_line(fault["loc"], fault["msg"]) for fault in error.errors())) from None
     if settings.secret_key.get_secret_value():
         return settings
-    return settings.model_copy(update={"secret_key": SecretStr(_kept_secret(settings.database_path.parent))})
+    return settings.model_copy(update={"secret_key": SecretStr(_kept_secret(settings.folder))})
+
+
+def _file_of(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///")).absolute()
+
+
+def _postgresql(url: str) -> str:
+    """The address as all drivers take it; hosts of applications write postgres://."""
+    url = "postgresql://" + url.partition("://")[2]
+    try:
+        parts = urlsplit(url)
+        is_whole = len(parts.path) > 1 and bool(parts.hostname or "host=" in parts.query) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that stays open
+        is_whole = False
+    if not is_whole:
+        raise ValueError("give host and name of the database, such as postgresql://blog:password@127.0.0.1:5432/blog")
+    if missing := [name for name in ("asyncpg", "psycopg") if importlib.util.find_spec(name) is None]:
+        raise ValueError(f"the package {missing[0]} is missing: pip install 'starlette-blog[postgres]'")
+    return url
 
 
 def _line(loc: tuple[int | str, ...], message: str) -> str:

@@ -24,6 +24,8 @@ from blog.domain.context import Context, Site
 from blog.domain.models import User
 from blog.schemas.accounts import NewUser, Role
 from blog.settings import Settings
+from tests import postgres, serving
+from tests.postgres import Databases
 
 ORIGIN = "http://127.0.0.1:8000"
 PASSWORD = "a long enough one"
@@ -63,24 +65,58 @@ hypothesis.settings.register_profile("blog", deadline=None)
 hypothesis.settings.load_profile("blog")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What uses a database is tried on each kind of it: SQLite, and a real PostgreSQL.
+
+    Once is enough for browsers, which see no database, and for what is about SQLite itself (`pytest.mark.sqlite`).
+    """
+    if "database" in metafunc.fixturenames:
+        once = "browser" in metafunc.fixturenames or metafunc.definition.get_closest_marker("sqlite")
+        metafunc.parametrize("database", ["sqlite"] if once else ["sqlite", "postgresql"], indirect=True)
+
+
 @pytest.fixture
-def settings(tmp_path: Path, migrated_file: Path) -> Settings:
-    shutil.copy(migrated_file, tmp_path / "blog.db")
+def database(request: pytest.FixtureRequest) -> str:
+    """The kind of the database of this test."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """On a PostgreSQL of this process alone, or on that of BLOG_TEST_POSTGRES_URL."""
+    with postgres.server() as url, contextlib.closing(Databases(url)) as made:
+        yield made
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> str:
+    """A migrated database without content."""
+    if database == "postgresql":
+        return str(request.getfixturevalue("databases").migrated())
+    shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "blog.db")
+    return f"sqlite:///{tmp_path / 'blog.db'}"
+
+
+@pytest.fixture
+def home(request: pytest.FixtureRequest, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for commands and servers, where there is no blog yet; they use this kind of database."""
+    if database == "postgresql":
+        monkeypatch.setenv(serving.DATABASE, request.getfixturevalue("databases").new())
+    return tmp_path
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
     return Settings(
         _env_file=None,
         secret_key=SecretStr("0123456789abcdefghijklmnopqrstuvwxyz"),
-        database_url=f"sqlite:///{tmp_path / 'blog.db'}",
+        database_url=database_url,
         media_dir=tmp_path / "media",
         project_name="Field Notes",
         public_url=ORIGIN,
         rate_limit="off",
         cache_bytes=0,  # tests write past the application, which hears of it a little later; the cache has tests of its own
     )
-
-
-@pytest.fixture
-def database_url(settings: Settings) -> str:
-    return settings.database_url
 
 
 @pytest.fixture

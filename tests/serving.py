@@ -7,6 +7,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+DATABASE = "BLOG_TEST_DATABASE_URL"
+"""Set by the fixture `home` while commands and servers shall use another database than a file in their folder."""
 
 
 def blog(folder: Path, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -17,7 +23,21 @@ def blog(folder: Path, *arguments: str, stdin: str = "", **environment: str) -> 
 
 
 def clean_environment() -> dict[str, str]:
-    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    if url := os.environ.get(DATABASE):
+        environment["DATABASE_URL"] = url
+    return environment
+
+
+def ask(folder: Path, sql: str) -> list[tuple[Any, ...]]:
+    """What a statement answers in the database of the commands of this folder; it may also write. Instants are in UTC."""
+    if url := os.environ.get(DATABASE):
+        address, options = sa.make_url(url).set(drivername="postgresql+psycopg"), {"options": "-c timezone=UTC"}
+    else:
+        address, options = sa.URL.create("sqlite", database=str(folder / "blog.db")), {"timeout": 30}
+    with sa.create_engine(address, poolclass=sa.NullPool, connect_args=options).begin() as connection:
+        result = connection.execute(sa.text(sql))
+        return [tuple(row) for row in result] if result.returns_rows else []
 
 
 def free_port() -> int:

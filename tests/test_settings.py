@@ -24,7 +24,7 @@ def test_nothing_set_works_and_keeps_its_secret(empty_folder):
     kept = empty_folder / SECRET_FILE
     assert first.secret_key.get_secret_value() == second.secret_key.get_secret_value() == kept.read_text()
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    assert first.database_path == empty_folder / "blog.db"
+    assert first.database_name == str(empty_folder / "blog.db")
     assert kept.read_text() not in repr(first)
 
 
@@ -68,4 +68,40 @@ def test_env_file_is_read_and_the_environment_wins(empty_folder, monkeypatch):
 def test_folder_that_does_not_exist_is_named(empty_folder, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{empty_folder}/nowhere/blog.db")
     with pytest.raises(SettingsError, match="SECRET_KEY: not set, and none can be kept"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("postgresql://blog:hunter2@db.example:5433/notes?sslmode=require", "postgresql://db.example:5433/notes"),
+        ("postgres://blog:hunter2@db.example/notes", "postgresql://db.example/notes"),
+        ("postgresql://blog@/notes?host=/run/postgresql", "postgresql:///notes"),
+    ],
+)
+def test_postgresql_is_named_without_its_password(empty_folder, monkeypatch, given, shown):
+    monkeypatch.setenv("DATABASE_URL", given)
+    settings = load_settings()
+    assert settings.database_url == "postgresql://" + given.partition("://")[2]
+    assert (settings.database_name, settings.folder) == (shown, empty_folder)
+    assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize("given", ["postgresql://db.example", "postgresql:///notes", "postgresql://db.example:many/notes"])
+def test_half_an_address_of_a_server_is_refused(monkeypatch, given):
+    monkeypatch.setenv("DATABASE_URL", given)
+    with pytest.raises(SettingsError, match="DATABASE_URL: give host and name"):
+        load_settings()
+
+
+def test_missing_driver_is_named_with_what_to_install(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db.example/notes")
+    with pytest.raises(SettingsError, match=r"asyncpg is missing: pip install 'starlette-blog\[postgres\]'"):
+        load_settings()
+
+
+def test_pool_that_cannot_be_is_refused(monkeypatch):
+    monkeypatch.setenv("DATABASE_POOL_MIN", "11")
+    with pytest.raises(SettingsError, match="DATABASE_POOL_MIN: give no more than DATABASE_POOL_MAX"):
         load_settings()

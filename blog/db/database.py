@@ -29,14 +29,14 @@ class UniqueViolation(Exception):
 
 
 class CommitWatcher(Protocol):
-    """Tells that somebody committed: a hint to read on, never the news itself."""
+    """Tells that somebody committed something of which followers may want to hear: a hint to read on, never the news."""
 
     async def open(self) -> None:
         """Begin to watch."""
         ...
 
     async def wait(self, timeout: float) -> None:
-        """Return after the next commit of any connection, or after `timeout` seconds."""
+        """Return after the next such commit of any connection, or after `timeout` seconds."""
         ...
 
     def notice(self) -> None:
@@ -121,31 +121,24 @@ class Transaction(UpstreamTransaction):
 class Database(UpstreamDatabase):
     """The database of one blog.
 
-    `readers` connections read at the same time; `acquire_timeout` is how long, in seconds, a task waits for one, and
-    `busy_timeout` for the lock of another process; `synchronous` is SQLite's pragma. Raises ValueError for a URL or an
-    option that cannot be; `blog.errors.Unavailable` when the database cannot serve for the moment; `UniqueViolation`.
+    `acquire_timeout` is how long, in seconds, a task waits for a connection. Further options are those of the backend
+    (`blog/db/sqlite/backend.py`, `blog/db/postgresql/backend.py`). Raises ValueError for a URL or an option that cannot be;
+    `blog.errors.Unavailable` when the database cannot serve for the moment; `UniqueViolation`.
 
     Each callable in `on_query` is told the SQL text of each statement before it runs, each in `on_commit` of each transaction
     that may have written something.
     """
 
-    SUPPORTED_BACKENDS = {"sqlite": "blog.db.sqlite.backend:SQLiteBackend"}  # noqa: RUF012 (upstream's own class attribute)
+    SUPPORTED_BACKENDS = {  # noqa: RUF012 (upstream's own class attribute)
+        "sqlite": "blog.db.sqlite.backend:SQLiteBackend",
+        "postgresql": "blog.db.postgresql.backend:PostgreSQLBackend",
+    }
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        readers: int = 4,
-        acquire_timeout: float = 10.0,
-        busy_timeout: float = 10.0,
-        synchronous: str = "FULL",
-    ) -> None:
+    def __init__(self, url: str, *, acquire_timeout: float = 10.0, **options: Any) -> None:
         self.on_query: list[Callable[[str], None]] = []
         self.on_commit: list[Callable[[], None]] = []
         self._watchers: weakref.WeakSet[CommitWatcher] = weakref.WeakSet()
-        super().__init__(
-            url, readers=readers, acquire_timeout=acquire_timeout, busy_timeout=busy_timeout, synchronous=synchronous
-        )
+        super().__init__(url, acquire_timeout=acquire_timeout, **options)
         self._backend.on_query = self.on_query
 
     def connection(self) -> UpstreamConnection:
@@ -155,7 +148,7 @@ class Database(UpstreamDatabase):
         return connection
 
     def transaction(self, *, force_rollback: bool = False, **options: Any) -> Transaction:
-        """All or nothing; on SQLite it takes the write lock at once. With `readonly=True`, use `snapshot` instead."""
+        """All or nothing, and alone: one transaction after the other writes. To read only, use `snapshot` instead."""
         return Transaction(self.connection, force_rollback=force_rollback, **options)
 
     @contextlib.asynccontextmanager
@@ -171,6 +164,11 @@ class Database(UpstreamDatabase):
         """Connect."""
         await self.connect()
         return self
+
+    @property
+    def kind(self) -> str:
+        """Which database it is: `sqlite` or `postgresql`."""
+        return self.url.dialect
 
     def watcher(self) -> CommitWatcher:
         """Something that waits for commits, of this process and of others."""

@@ -3,22 +3,20 @@
 Blocking: run it in a thread where an event loop runs. Several processes may start at once: one migrates, the others wait.
 """
 
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from blog.db.sqlite.backend import path_of
-from blog.db.sqlite.errors import advice
+from blog.db.sqlite.engine import engine as sqlite_engine
+from blog.db.sqlite.errors import advice as sqlite_advice
 from blog.errors import Unavailable
 
 if TYPE_CHECKING:
     from alembic.config import Config
-
-_WAIT_MS = 60_000
 
 
 def upgrade(url: str, revision: str = "head") -> None:
@@ -43,7 +41,7 @@ def pending(url: str) -> list[str]:
     from alembic.script import ScriptDirectory
 
     present: tuple[str, ...] = ()
-    if Path(path_of(url)).exists():
+    if not _is_file(url) or Path(path_of(url)).exists():  # asking must not make the file
         with _connected(url, writing=False) as connection:
             present = MigrationContext.configure(connection).get_current_heads()
     script = ScriptDirectory.from_config(_config())
@@ -85,10 +83,7 @@ def _config(connection: sa.Connection | None = None) -> "Config":
 def _connected(url: str, *, writing: bool = True) -> Iterator[sa.Connection]:
     from alembic.util.exc import CommandError
 
-    engine = sa.create_engine(sa.URL.create("sqlite", database=path_of(url)), poolclass=sa.NullPool)
-    sa.event.listen(engine, "connect", _leave_transactions_to_us)
-    if writing:
-        sa.event.listen(engine, "begin", _begin_immediate)
+    engine, advice = _reach(url, writing)
     try:
         with engine.begin() as connection:
             yield connection
@@ -102,11 +97,14 @@ def _connected(url: str, *, writing: bool = True) -> Iterator[sa.Connection]:
         engine.dispose()
 
 
-def _leave_transactions_to_us(connection: sqlite3.Connection, _record: Any) -> None:
-    # The driver would commit before each CREATE TABLE; a migration that fails must leave no trace.
-    connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout={_WAIT_MS}")
+def _reach(url: str, writing: bool) -> tuple[sa.Engine, Callable[[BaseException | None], str | None]]:
+    if _is_file(url):
+        return sqlite_engine(url, writing=writing), sqlite_advice
+    from blog.db.postgresql.engine import engine
+    from blog.db.postgresql.errors import advice
+
+    return engine(url, writing=writing), advice
 
 
-def _begin_immediate(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _is_file(url: str) -> bool:
+    return not url.startswith("postgresql:")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from blog.errors import Conflict
+
 Progress = Callable[[int, int], None]
 """Is told what is done and what there is to do, in a unit of the teller's own."""
 
@@ -63,7 +65,9 @@ class Snapshots(Protocol):
 
 
 def of(url: str) -> Snapshots:
-    """For the database of this URL."""
+    """For the database of this URL. Raises Conflict when there is none for its kind."""
+    if url.startswith("postgresql:"):
+        raise Conflict("This is for SQLite: keep PostgreSQL by pg_dump, and the folder of images beside it")
     from blog.db.sqlite.snapshots import SQLiteSnapshots
 
     return SQLiteSnapshots(url)

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from databases.backends.common.records import create_column_maps
 from databases.backends.sqlite import CompilationContext
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import Insert, UpdateBase
+from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.util import LRUCache
 
 _KEPT = 600
@@ -17,6 +20,7 @@ class Statement:
     def __init__(self, compiled: SQLCompiler, dialect: Dialect) -> None:
         self.sql = compiled.string
         self.columns: Any = compiled._result_columns
+        self.maps: Any = create_column_maps(self.columns)
         self._compiled = compiled
         context: Any = dialect.execution_ctx_cls()
         context.dialect = dialect
@@ -59,6 +63,20 @@ class StatementCache:
         compiled = query.compile(dialect=self._dialect, compile_kwargs={"render_postcompile": True})
         statement = Statement(compiled, self._dialect)
         return statement, statement.arguments(compiled.construct_params())
+
+
+def writes(query: ClauseElement) -> bool:
+    """Only what cannot write may go to a reader; of texts, those that begin with SELECT."""
+    if isinstance(query, TextClause):
+        return not query.text.lstrip().upper().startswith("SELECT")
+    return isinstance(query, UpdateBase) or not query.is_selectable
+
+
+def inserts(query: ClauseElement) -> bool:
+    """Is it an INSERT? Of texts, by how they begin."""
+    if isinstance(query, TextClause):
+        return query.text.lstrip().upper().startswith(("INSERT", "REPLACE"))
+    return isinstance(query, Insert)
 
 
 def _collected(key: Any) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def back_up(
     """
     if target.exists() and not force:
         raise Conflict(f"{target} exists: choose another name, or give --force to replace it")
-    if not settings.database_path.exists():
+    if settings.is_sqlite and not settings.database_path.exists():
         raise Conflict(f"There is no database to keep: {settings.database_path} does not exist")
     try:
         with _appearing(target, force=force) as file:

@@ -108,7 +108,7 @@ def _newest() -> str:
 
 
 async def _disk(shared: Services) -> None:
-    for path in {shared.site.settings.database_path.parent, shared.site.settings.media_dir}:
+    for path in {shared.site.settings.folder, shared.site.settings.media_dir}:
         await anyio.to_thread.run_sync(_require_room, path)
 
 

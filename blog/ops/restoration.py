@@ -43,7 +43,7 @@ def restore(settings: Settings, source: Path, *, force: bool = False, progress: 
     """
     store = snapshots.of(settings.database_url)
     try:
-        settings.database_path.parent.mkdir(parents=True, exist_ok=True)
+        settings.folder.mkdir(parents=True, exist_ok=True)
         with archive.opened(source) as backup, store.replacing(force=force) as replacement:
             _verify(backup, store, progress)
             counts = _unpack(backup, store, replacement)
@@ -111,5 +111,5 @@ def _digest(path: Path) -> str:
 def _keep_secret(backup: Archive, settings: Settings) -> bool:
     if SECRET not in backup.manifest.parts:
         return False
-    keep_secret(settings.database_path.parent, backup.read(SECRET).decode())
+    keep_secret(settings.folder, backup.read(SECRET).decode())
     return True

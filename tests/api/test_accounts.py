@@ -10,6 +10,7 @@ from blog.domain import accounts
 from blog.errors import NotFound
 from blog.schemas.accounts import Role, Scope
 from tests.conftest import PASSWORD, running
+from tests.stored import all_that_is_stored
 
 ADA = {"username": "ada", "email": "ada@example.org", "age": 36, "password": PASSWORD}
 
@@ -81,7 +82,7 @@ async def test_token_is_shown_once_works_and_is_revoked_at_once(client):
 async def test_secret_is_not_in_the_database(client, settings):
     await client.post("/api/v1/users", json=ADA)
     token = (await client.post("/api/v1/tokens", json={"username": "ada", "password": PASSWORD})).json()["token"]
-    stored = b"".join(path.read_bytes() for path in settings.database_path.parent.glob("blog.db*"))
+    stored = await all_that_is_stored(settings)
     assert b"ada@example.org" in stored
     for secret in (PASSWORD, token, token.partition(".")[0]):
         assert secret.encode() not in stored

@@ -77,6 +77,8 @@ def token(settings: Settings) -> str:
                 await comments.create(ctx.acting_as(ada), post.id, NewComment(content="Yes."))
             await tokens.issue(ctx, ada, name="first")
             await site.db.execute(tables.tokens.update().values(id=FAR_ID))
+            if site.db.kind == "postgresql":  # SQLite goes on from the largest id that is there
+                await site.db.execute(f"SELECT setval('tokens_id_seq', {FAR_ID})")
             return (await tokens.issue(ctx, ada, name="test", scopes=list(Scope))).text
 
     return asyncio.run(fill())
@@ -155,8 +157,17 @@ def record(event: events.ScenarioFinished, outcome: Outcome) -> None:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("who", ["anonymous", "signed in"])
-def test_api_keeps_to_its_document(settings: Settings, token: str, who: str, record_property):
+def test_api_keeps_to_its_document(settings: Settings, token: str, record_property):
+    try_everything(settings, token, "signed in", record_property)
+
+
+@pytest.mark.sqlite  # most is refused before a database is asked
+@pytest.mark.timeout(400)
+def test_api_keeps_to_its_document_for_strangers(settings: Settings, token: str, record_property):
+    try_everything(settings, token, "anonymous", record_property)
+
+
+def try_everything(settings: Settings, token: str, who: str, record_property: Any) -> None:
     app = create_app(settings)
     headers = {"Authorization": f"Bearer {token}"}
     outcome = run(app, headers if who == "signed in" else {})

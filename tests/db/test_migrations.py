@@ -1,20 +1,39 @@
 """The migrated schema is the tables', whoever migrates and however many at once."""
 
-import contextlib
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from blog.db import migration, search
+from blog.db import migration
+from blog.db.sqlite import fulltext
 from blog.errors import Unavailable
 
 
-def ask(path: Path, sql: str) -> list[tuple[object, ...]]:
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        return connection.execute(sql).fetchall()
+@pytest.fixture
+def empty_url(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> str:
+    """Where there is nothing yet."""
+    if database == "postgresql":
+        return str(request.getfixturevalue("databases").new())
+    return f"sqlite:///{tmp_path / 'new.db'}"
+
+
+def ask(url: str, sql: str) -> list[tuple[object, ...]]:
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(sa.text(sql))]
+
+
+def names(url: str) -> set[object]:
+    """Of everything that a migration could leave: tables, indexes, triggers, functions."""
+    if url.startswith("sqlite"):
+        return {name for (name,) in ask(url, "SELECT name FROM sqlite_master")}
+    found = ask(url, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+                     "UNION SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace")  # fmt: skip
+    return {name for (name,) in found}
 
 
 def test_migrated_schema_equals_the_tables(database_url):
@@ -22,42 +41,48 @@ def test_migrated_schema_equals_the_tables(database_url):
     assert migration.pending(database_url) == []
 
 
-def test_fresh_file_lacks_every_revision_and_a_second_run_does_nothing(tmp_path):
-    url = f"sqlite:///{tmp_path / 'new.db'}"
-    assert migration.pending(url)[0] == "0001"
-    migration.upgrade(url)
-    before = (tmp_path / "new.db").read_bytes()
-    migration.upgrade(url)
-    assert (tmp_path / "new.db").read_bytes() == before
+def test_empty_database_lacks_every_revision_and_a_second_run_does_nothing(empty_url):
+    assert migration.pending(empty_url)[0] == "0001"
+    migration.upgrade(empty_url)
+    before = names(empty_url), ask(empty_url, "SELECT value FROM facts")
+    migration.upgrade(empty_url)
+    assert (names(empty_url), ask(empty_url, "SELECT value FROM facts")) == before
+    assert migration.pending(empty_url) == []
 
 
-def test_downgrade_leaves_nothing_behind(tmp_path):
-    url = f"sqlite:///{tmp_path / 'new.db'}"
-    migration.upgrade(url)
-    migration.downgrade(url, "base")
-    tables = ask(tmp_path / "new.db", "SELECT name FROM sqlite_master WHERE type = 'table'")
-    assert {name for (name,) in tables} <= {"alembic_version", "sqlite_sequence"}
+def test_downgrade_leaves_nothing_behind(empty_url):
+    migration.upgrade(empty_url)
+    migration.downgrade(empty_url, "base")
+    assert names(empty_url) <= {"alembic_version", "alembic_version_pkc", "sqlite_sequence"} | {
+        name for name in names(empty_url) if str(name).startswith("sqlite_autoindex_alembic_version")
+    }
 
 
-def test_four_processes_migrate_one_file_at_once(tmp_path):
-    url = f"sqlite:///{tmp_path / 'new.db'}"
+def test_four_processes_migrate_one_database_at_once(empty_url):
     program = "import sys; from blog.db import migration; migration.upgrade(sys.argv[1])"
-    started = [subprocess.Popen([sys.executable, "-c", program, url]) for _ in range(4)]
-    assert [process.wait(60) for process in started] == [0, 0, 0, 0]
-    migration.check(url)
-    assert ask(tmp_path / "new.db", "SELECT count(*) FROM facts WHERE name = 'event_epoch'") == [(1,)]
+    started = [subprocess.Popen([sys.executable, "-c", program, empty_url]) for _ in range(4)]
+    assert [process.wait(100) for process in started] == [0, 0, 0, 0]
+    migration.check(empty_url)
+    assert ask(empty_url, "SELECT count(*) FROM facts WHERE name = 'event_epoch'") == [(1,)]
 
 
-def test_migration_that_fails_leaves_no_trace(tmp_path, monkeypatch):
-    url = f"sqlite:///{tmp_path / 'new.db'}"
-
+def test_migration_that_fails_leaves_no_trace(empty_url, monkeypatch):
     def fail(*_args, **_options):
         raise ZeroDivisionError
 
     monkeypatch.setattr("alembic.op.bulk_insert", fail)
     with pytest.raises(ZeroDivisionError):
-        migration.upgrade(url)
-    assert ask(tmp_path / "new.db", "SELECT name FROM sqlite_master") == []
+        migration.upgrade(empty_url)
+    assert names(empty_url) == set()
+
+
+def test_database_of_a_newer_version_is_said_to_be_one(empty_url):
+    migration.upgrade(empty_url)
+    engine = sa.create_engine(empty_url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(Unavailable, match="newer version"):
+        migration.upgrade(empty_url)
 
 
 def test_file_that_cannot_be_opened_is_named(tmp_path):
@@ -70,6 +95,7 @@ def test_asking_what_is_pending_makes_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.sqlite
 def test_asking_what_is_pending_does_not_wait_for_a_writer(database_url):
     holder = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
@@ -82,7 +108,7 @@ def test_migrated_index_is_the_one_that_search_declares(migrated_file):
     connection = sqlite3.connect(migrated_file)
     ((migrated,),) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'posts_fts'").fetchall()
     connection.close()
-    assert migrated == search.CREATE
+    assert migrated == fulltext.CREATE
 
 
 def test_file_that_is_no_database_is_named(tmp_path):

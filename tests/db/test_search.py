@@ -1,13 +1,20 @@
 """What readers type finds posts, and is never syntax."""
 
+import sqlite3
+import unicodedata
+
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given
 from hypothesis import settings as configured
 from hypothesis import strategies as st
 
-from blog.db import search
+from blog.db import search, words
 from blog.db.database import Database
+from blog.db.postgresql import fulltext
+from blog.db.sqlite import fulltext as sqlite_fulltext
+from blog.domain import posts
+from blog.schemas.posts import NewPost
 
 POSTS = {
     1: ("Weaving by hand", "craft looms", "The Jacquard loom reads cards."),
@@ -77,12 +84,12 @@ async def test_text_without_a_word_asks_nothing(db, text):
     ],
 )  # fmt: skip
 def test_ideographs_and_kana_stand_alone(text, segmented):
-    assert search.segment(text).split() == segmented
+    assert words.segment(text).split() == segmented
 
 
 async def test_only_the_first_terms_count_and_only_the_last_word_is_a_beginning(indexed):
-    assert await found(indexed, " ".join(["loom"] * search.MOST_TERMS + ["absent"])) == [4, 1]
-    assert await found(indexed, " ".join(["loo"] + ["loom"] * search.MOST_TERMS)) == []
+    assert await found(indexed, " ".join(["loom"] * words.MOST_TERMS + ["absent"])) == [4, 1]
+    assert await found(indexed, " ".join(["loo"] + ["loom"] * words.MOST_TERMS)) == []
     assert await found(indexed, "loo -") == []
 
 
@@ -90,3 +97,91 @@ async def test_matches_join_and_count(indexed):
     matches = search.matching(indexed, "loom")
     joined = sa.select(sa.func.count()).select_from(matches)
     assert await indexed.fetch_val(joined) == 2
+
+
+# Passages
+
+
+async def passage(db: Database, text: str, post_id: int) -> tuple[list[str], str]:
+    """What is marked in title and text, and the text as it is shown."""
+    found = (await search.passages(db, text, [post_id]))[post_id]
+    return [part.text for part in (*found.title, *found.text) if part.is_hit], "".join(part.text for part in found.text)
+
+
+@pytest.mark.parametrize(
+    ("text", "post_id", "marked"),
+    [
+        ("loom", 1, ["loom"]), ("jacq", 1, ["Jacquard"]), ('"jacquard loom"', 1, ["Jacquard loom"]),
+        ("naive cafe", 2, ["Cafés", "naïve"]), ("日本", 3, ["日本"]), ("記事", 3, ["記事", "記事"]), ("travel", 2, []),
+        ("reads cards", 1, ["reads", "cards"]), ("c++", 2, ["C"]),
+    ],
+)  # fmt: skip
+async def test_what_was_found_is_marked(indexed, text, post_id, marked):
+    assert (await passage(indexed, text, post_id))[0] == marked
+
+
+async def test_passage_of_a_short_text_is_all_of_it_as_it_was_written(indexed):
+    for post_id in (1, 2, 3):
+        for text in ("loom", "cafe", "記事"):
+            if post_id in (await found(indexed, text)):
+                assert (await passage(indexed, text, post_id))[1] == POSTS[post_id][2]
+
+
+async def test_passage_of_a_long_text_is_around_the_words(indexed):
+    body = " ".join(f"w{number}" for number in range(3000))
+    await search.index(indexed, 5, title="Long", tags="", body=body)
+    marked, shown = await passage(indexed, "w1500 w1507", 5)
+    assert marked == ["w1500", "w1507"]
+    assert shown.startswith("…")
+    assert shown.endswith("…")
+    assert 35 <= len(shown.split()) <= 42
+    assert (await passage(indexed, "long", 5))[1].startswith("w0 w1 w2"), "the beginning, when the words stand in the title"
+
+
+async def test_phrase_is_found_also_far_into_a_long_post(indexed):
+    words_before = "よ" * 20_000
+    await search.index(indexed, 5, title="Long", tags="", body=words_before + "東京駅")
+    assert await found(indexed, "京駅") == [5]
+    assert await found(indexed, "駅京") == []
+    assert await found(indexed, '"long よ"') == [], "no phrase goes on from the title to the text"
+
+
+async def test_text_of_many_words_and_very_long_ones_is_taken(indexed):
+    body = " ".join([f"{number:x}" for number in range(40_000)] + ["z" * 5000])
+    await search.index(indexed, 5, title="Long", tags="", body=body)
+    assert await found(indexed, "9c3f") == [5]
+    assert await found(indexed, "z" * 5000) == [5]
+
+
+async def test_what_the_index_holds_of_a_post_can_be_compared(ctx, author):
+    post = await posts.create(author, NewPost(title="A", content="b"))
+    held = await search.entries(ctx.db, [post.id, 99])
+    assert held == {post.id: search.entry("A", "", "b")}
+    await search.remove(ctx.db, post.id)
+    assert await search.entries(ctx.db, [post.id]) == {}
+
+
+ALPHABETS = (range(0x20, 0x250), range(0x370, 0x530), range(0x5D0, 0x5EB), range(0x620, 0x670), range(0x1E00, 0x1F00),
+             range(0x3000, 0x3100), range(0x4E00, 0x4E80), range(0xAC00, 0xAC80), range(0xFF00, 0xFFA0))  # fmt: skip
+LATER = set("ßŉſǠǡͿΐΰϐϑϒϕϖϰϱϴϵԨԩԪԫԬԭԮԯẖẗẘẙẚẛẞ")
+"""Letters whose folding is another one in the Unicode of Python, or which FTS5 does not know yet."""
+
+
+def test_words_are_those_of_fts5():
+    """The index of PostgreSQL cuts and folds as SQLite does."""
+    characters = [chr(code) for span in ALPHABETS for code in span if chr(code) not in LATER]
+    connection = sqlite3.connect(":memory:")
+    connection.execute(sqlite_fulltext.CREATE)
+    connection.execute("CREATE VIRTUAL TABLE words USING fts5vocab(posts_fts, 'instance')")
+    for char in characters:
+        connection.execute("INSERT INTO posts_fts (rowid, body) VALUES (?, ?)", (ord(char), words.segment(f"a{char}b")))
+    theirs: dict[int, list[str]] = {}
+    for term, number in connection.execute("SELECT term, doc FROM words ORDER BY doc, offset"):
+        theirs.setdefault(number, []).append(term)
+    connection.close()
+    different = {
+        char: (ours, theirs[ord(char)])
+        for char in characters
+        if (ours := [word.key for word in fulltext._words(words.segment(f"a{char}b"))]) != theirs[ord(char)]
+    }
+    assert {char: pair for char, pair in different.items() if unicodedata.category(char) != "Cn"} == {}

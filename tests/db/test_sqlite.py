@@ -18,6 +18,7 @@ from blog.db.database import Database, to_the_end
 from blog.db.sqlite.connection import SQLiteTransaction
 from blog.errors import Unavailable
 
+pytestmark = pytest.mark.sqlite
 facts, tags = tables.facts, tables.tags
 READERS = 3
 
@@ -254,10 +255,9 @@ async def test_begin_that_fails_gives_the_writer_back(database_url):
     holder.close()
 
 
-@pytest.mark.parametrize("url", ["postgresql://localhost/blog", "mysql://localhost/blog"])
-def test_other_databases_are_refused_by_name(url):
-    with pytest.raises(ValueError, match=url.partition(":")[0]):
-        Database(url)
+def test_other_databases_are_refused_by_name():
+    with pytest.raises(ValueError, match="mysql"):
+        Database("mysql://localhost/blog")
 
 
 @pytest.mark.parametrize("options", [{"readers": 0}, {"synchronous": "MAYBE"}])

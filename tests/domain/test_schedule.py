@@ -1,8 +1,6 @@
 """Scheduled posts come out once, whichever worker is first, and also those whose time passed while no server ran."""
 
-import contextlib
 import datetime as dt
-import sqlite3
 import time
 from dataclasses import replace
 
@@ -12,7 +10,7 @@ import pytest
 from blog.domain import events, posts
 from blog.errors import Unavailable
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
-from tests.serving import blog, free_port, serving, wait_until_up
+from tests.serving import ask, blog, free_port, serving, wait_until_up
 
 
 def scheduled(title, at):
@@ -51,41 +49,39 @@ async def test_deleted_and_unscheduled_posts_stay_in(author, ctx):
     assert [event.post_id for event in await events.after(ctx.db, 0)] == [gone.id]
 
 
-def wait_for_published(database, number):
+def wait_for_published(home, number):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if database.execute("SELECT count(*) FROM posts WHERE status = 'published'").fetchone()[0] >= number:
+        if ask(home, "SELECT count(*) FROM posts WHERE status = 'published'")[0][0] >= number:
             return
         time.sleep(0.05)  # between two looks
     raise AssertionError("they did not come out")
 
 
-def let_time_pass(database, condition):
+def let_time_pass(home, condition):
     """As if it were years later: tests do not wait for the hour."""
-    database.execute(f"UPDATE posts SET publish_at = '2020-01-01 10:00:00.000000' WHERE {condition}")  # noqa: S608
-    database.commit()
+    ask(home, f"UPDATE posts SET publish_at = '2020-01-01 10:00:00.000000' WHERE {condition}")  # noqa: S608
 
 
-def test_three_workers_publish_each_post_once_and_late_ones_at_the_next_start(tmp_path):
-    blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "author")
-    headers = {"Authorization": f"Bearer {blog(tmp_path, 'token', 'create', 'ada').stdout.strip()}"}
+def test_three_workers_publish_each_post_once_and_late_ones_at_the_next_start(home):
+    blog(home, "user", "create", "ada", "ada@example.org", "--role", "author")
+    headers = {"Authorization": f"Bearer {blog(home, 'token', 'create', 'ada').stdout.strip()}"}
     port, new = free_port(), {"content": "x", "status": "scheduled", "publish_at": "2100-01-01T10:00:00Z"}
-    with contextlib.closing(sqlite3.connect(tmp_path / "blog.db", timeout=30)) as database:
-        with serving(tmp_path, port, "--workers", "3", RATE_LIMIT="off") as (process, _log):
-            wait_until_up(port, process)
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", headers=headers, timeout=30) as client:
-                for number in range(20):
-                    client.post("/posts", json=new | {"title": f"Post {number}"}).raise_for_status()
-            let_time_pass(database, "id <= 10")
-            wait_for_published(database, 10)
-        let_time_pass(database, "status = 'scheduled'")
-        with serving(tmp_path, port, "--workers", "3", RATE_LIMIT="off") as (process, log):
-            wait_until_up(port, process)
-            wait_for_published(database, 20)
-        assert "Traceback" not in log.read_text()
-        told = database.execute("SELECT post_id, count(*) FROM events WHERE name = 'post.published' GROUP BY post_id").fetchall()
-        assert told == [(post_id, 1) for post_id in range(1, 21)]
-        versions = database.execute("SELECT version, count(*) FROM revisions GROUP BY version").fetchall()
-        assert versions == [(1, 20), (2, 20)]
-        at = {moment for (moment,) in database.execute("SELECT published_at FROM posts")}
-        assert at == {"2020-01-01 10:00:00.000000"}, "published at the time that was promised"
+    with serving(home, port, "--workers", "3", RATE_LIMIT="off") as (process, _log):
+        wait_until_up(port, process)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", headers=headers, timeout=30) as client:
+            for number in range(20):
+                client.post("/posts", json=new | {"title": f"Post {number}"}).raise_for_status()
+        let_time_pass(home, "id <= 10")
+        wait_for_published(home, 10)
+    let_time_pass(home, "status = 'scheduled'")
+    with serving(home, port, "--workers", "3", RATE_LIMIT="off") as (process, log):
+        wait_until_up(port, process)
+        wait_for_published(home, 20)
+    assert "Traceback" not in log.read_text()
+    told = ask(home, "SELECT post_id, count(*) FROM events WHERE name = 'post.published' GROUP BY post_id ORDER BY post_id")
+    assert told == [(post_id, 1) for post_id in range(1, 21)]
+    versions = ask(home, "SELECT version, count(*) FROM revisions GROUP BY version ORDER BY version")
+    assert versions == [(1, 20), (2, 20)]
+    at = {str(moment)[:19] for (moment,) in ask(home, "SELECT published_at FROM posts")}
+    assert at == {"2020-01-01 10:00:00"}, "published at the time that was promised"

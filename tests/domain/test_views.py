@@ -47,7 +47,7 @@ async def test_a_flush_is_one_transaction_and_none_when_nothing_was_read(db, two
     for number in range(100):
         counted.add(two_posts[number % 2], DAY)
     await counted.flush(db)
-    assert [sql for sql in seen if sql.startswith(("BEGIN", "COMMIT"))] == ["BEGIN IMMEDIATE", "COMMIT"]
+    assert [word for sql in seen if (word := sql.split()[0]) in ("BEGIN", "COMMIT")] == ["BEGIN", "COMMIT"]
     assert len(seen) == 2 + 4, "an update and an insert for each post"
 
 

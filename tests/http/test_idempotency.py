@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import datetime as dt
-import functools
 from collections import Counter
 
 import httpx
@@ -16,13 +15,13 @@ from starlette.routing import Mount, Route
 from blog.api.routes import routes
 from blog.app import create_app
 from blog.db import tables
-from blog.db.database import Database
 from blog.http import idempotency
 from blog.http.endpoint import ApiEndpoint
 from blog.http.problems import HANDLERS
 from blog.schemas.accounts import Role, Scope
 from tests.conftest import PASSWORD, running
 from tests.serving import blog, free_port, serving, wait_until_up
+from tests.stored import all_that_is_stored
 
 POST = {"title": "Once", "content": "Only *once*."}
 KEY = {"Idempotency-Key": "0b8f1c9e"}
@@ -73,9 +72,9 @@ async def test_two_workers_on_one_file_make_one_post(settings, bearer, ctx):
     assert await count(ctx, tables.posts) == 1
 
 
-def test_server_killed_midway_has_done_each_request_wholly_or_not_at_all(tmp_path):
-    blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "author")
-    ada = {"Authorization": f"Bearer {blog(tmp_path, 'token', 'create', 'ada').stdout.strip()}"}
+def test_server_killed_midway_has_done_each_request_wholly_or_not_at_all(home):
+    blog(home, "user", "create", "ada", "ada@example.org", "--role", "author")
+    ada = {"Authorization": f"Bearer {blog(home, 'token', 'create', 'ada').stdout.strip()}"}
     port = free_port()
     url = f"http://127.0.0.1:{port}/api/v1/posts"
     keys = [f"key-{number}" for number in range(30)]
@@ -94,11 +93,11 @@ def test_server_killed_midway_has_done_each_request_wholly_or_not_at_all(tmp_pat
                     server.kill()
 
     answered: list[int] = []
-    with serving(tmp_path, port) as (process, _):
+    with serving(home, port) as (process, _):
         wait_until_up(port, process)
         asyncio.run(send_and_kill(process))
     assert set(answered) == {201}
-    with serving(tmp_path, port) as (process, _):
+    with serving(home, port) as (process, _):
         wait_until_up(port, process)
         retried = [httpx.post(url, json=POST | {"title": key}, headers=headers(key)) for key in keys]
         assert {answer.status_code for answer in retried} == {201}
@@ -196,7 +195,7 @@ async def test_secret_is_kept_nowhere_and_its_retry_says_so(client, settings, ct
     assert "secret" in again.json()["detail"]
     assert (await client.post("/api/v1/tokens", json=wanted | {"name": "other"}, headers=KEY)).status_code == 422
     assert await count(ctx, tables.tokens) == 1
-    stored = b"".join(path.read_bytes() for path in settings.database_path.parent.glob("blog.db*"))
+    stored = await all_that_is_stored(settings)
     for secret in (PASSWORD, made.json()["token"].partition(".")[0]):
         assert secret.encode() not in stored
 
@@ -270,10 +269,9 @@ async def test_who_sends_slowly_keeps_nobody_waiting(client, bearer):
     assert (await slow).json()["title"] == "Slow"
 
 
-async def test_writer_that_is_busy_for_too_long_is_said_to_be(settings, bearer, ctx, monkeypatch):
-    monkeypatch.setattr("blog.app.Database", functools.partial(Database, busy_timeout=0.05))
+async def test_writer_that_is_busy_for_too_long_is_said_to_be(settings, bearer, ctx):
     ada = await bearer("ada") | KEY
-    async with running(create_app(settings)) as client:
+    async with running(create_app(settings.model_copy(update={"database_timeout": 0.5}))) as client:
         async with ctx.db.transaction():  # as another process
             answer = await client.post("/api/v1/posts", json=POST, headers=ada)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")

@@ -29,6 +29,8 @@ from blog.schemas.posts import NewPost, PostChanges
 from tests.pictures import png
 from tests.serving import blog, clean_environment, free_port, serving, wait_until_up
 
+pytestmark = pytest.mark.sqlite
+
 
 async def upload(ctx, data=None):
     return await media.upload(ctx, io.BytesIO(data or png(3, 2)), NewMedia(alt=""))

@@ -14,6 +14,7 @@ from blog.app import create_app
 from tests.conftest import running
 from tests.serving import blog, free_port, serving, wait_until_up
 
+pytestmark = pytest.mark.sqlite
 POSTS = "/api/v1/posts"
 POST = {"title": "A post", "content": "Text"}
 CANNOT, CAN = "the database cannot be written", "the database can be written again"

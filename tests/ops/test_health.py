@@ -1,6 +1,5 @@
 """What a load balancer hears: the process lives; it can serve, or which part cannot."""
 
-import contextlib
 import sqlite3
 
 import anyio
@@ -24,17 +23,18 @@ async def ready(client):
     return answer.status_code, {name: check["ok"] for name, check in answer.json()["checks"].items()}
 
 
-async def test_ready_names_each_part_and_its_time(client, settings):
+async def test_ready_names_each_part_and_its_time(client, db):
     answer = await client.get("/readyz")
     assert (answer.status_code, answer.json()["status"], answer.headers["cache-control"]) == (200, "ok", "no-store")
     assert set(answer.json()["checks"]) == {"database", "migrations", "disk"}
     assert all(check["ok"] and check["ms"] >= 0 for check in answer.json()["checks"].values())
-    with contextlib.closing(sqlite3.connect(settings.database_path)) as connection:
-        assert connection.execute("SELECT name FROM facts").fetchall() == [("event_epoch",)], "the probe leaves nothing"
+    facts = [row["name"] for row in await db.fetch_all("SELECT name FROM facts")]
+    assert facts == ["event_epoch"], "the probe leaves nothing"
     assert (await client.head("/readyz")).status_code == 200
     assert (await client.post("/readyz")).status_code == 405
 
 
+@pytest.mark.sqlite
 async def test_process_lives_whatever_becomes_of_its_parts_and_says_once_which(settings):
     with capture_logs() as logs:
         async with running(create_app(settings)) as client:
@@ -54,6 +54,7 @@ async def test_process_lives_whatever_becomes_of_its_parts_and_says_once_which(s
     assert said == [("warning", "not ready"), ("info", "ready again")]
 
 
+@pytest.mark.sqlite
 async def test_database_that_only_reads_is_not_ready(settings):
     holder = sqlite3.connect(settings.database_path, isolation_level=None)
     async with running(create_app(settings.model_copy(update={"database_timeout": 0.05}))) as client:
@@ -73,10 +74,8 @@ async def test_those_who_ask_all_the_time_write_little(client, monkeypatch):
     assert (await ready(client))[0] == 503
 
 
-async def test_other_migration_is_not_ready(client, settings):
-    with contextlib.closing(sqlite3.connect(settings.database_path)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-        connection.commit()
+async def test_other_migration_is_not_ready(client, db):
+    await db.execute("UPDATE alembic_version SET version_num = '9999'")
     assert await ready(client) == (503, {"database": True, "migrations": False, "disk": True})
 
 

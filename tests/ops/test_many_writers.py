@@ -1,19 +1,17 @@
-"""Many who write at the same time, through two workers on one file: none is refused, nothing is lost.
+"""Many who write at the same time, through two workers on one database: none is refused, nothing is lost.
 
 `BLOG_TEST_WRITERS_SECONDS` makes it run longer.
 """
 
 import asyncio
-import contextlib
 import os
-import sqlite3
 import statistics
 import time
 
 import httpx2
 import pytest
 
-from tests.serving import blog, free_port, serving, wait_until_up
+from tests.serving import ask, blog, free_port, serving, wait_until_up
 
 SECONDS = float(os.environ.get("BLOG_TEST_WRITERS_SECONDS", "4"))
 WRITERS, WORKERS = 32, 2
@@ -46,11 +44,11 @@ class Writer:
 
 
 @pytest.mark.timeout(120 + 3 * SECONDS)
-async def test_many_writers_through_two_workers_lose_nothing(tmp_path):
-    blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
-    token = blog(tmp_path, "token", "create", "ada").stdout.strip()
+async def test_many_writers_through_two_workers_lose_nothing(home):
+    blog(home, "user", "create", "ada", "ada@example.org", "--role", "owner")
+    token = blog(home, "token", "create", "ada").stdout.strip()
     port = free_port()
-    with serving(tmp_path, port, "--workers", str(WORKERS), RATE_LIMIT="off") as (server, log):
+    with serving(home, port, "--workers", str(WORKERS), RATE_LIMIT="off") as (server, log):
         wait_until_up(port, server)
         # A connection for each request: those that are kept may all be of the worker that was first to accept.
         limits = httpx2.Limits(max_connections=WRITERS, max_keepalive_connections=0)
@@ -71,13 +69,12 @@ async def test_many_writers_through_two_workers_lose_nothing(tmp_path):
     words = log.read_text()
     assert "Traceback" not in words
     assert "locked" not in words
-    with contextlib.closing(sqlite3.connect(tmp_path / "blog.db")) as connection:
-        versions = dict(connection.execute("SELECT id, version FROM posts"))
-        comments = {row[0] for row in connection.execute("SELECT id FROM comments")}
-        (events,) = connection.execute("SELECT count(*) FROM events").fetchone()
+    versions = dict(ask(home, "SELECT id, version FROM posts"))
+    comments = {row[0] for row in ask(home, "SELECT id FROM comments")}
+    ((events,),) = ask(home, "SELECT count(*) FROM events")
     assert {post: version for writer in writers for post, version in writer.versions.items()} == versions
     assert {comment for writer in writers for comment in writer.comments} == comments
     assert events == len(taken), "each write was told of once"
     assert taken[-1] < PATIENCE * 1000
-    checked = blog(tmp_path, "check")
+    checked = blog(home, "check")
     assert (checked.returncode, checked.stdout, checked.stderr[-300:]) == (0, "All is well.\n", checked.stderr[-300:])

@@ -18,6 +18,7 @@ from blog.schemas.comments import NewComment
 from blog.schemas.posts import PostChanges, PostStatus
 from blog.web.syndication import legal
 from tests.conftest import ORIGIN
+from tests.stored import nul
 
 FORMATS = {"atom": "application/atom+xml", "rss": "application/rss+xml", "json": "application/feed+json"}
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -172,7 +173,7 @@ async def test_hostile_titles_come_out_as_they_are(client, ctx, write, name):
         root = etree.fromstring(answer.content)
         assert HOSTILE in [element.text for element in root.iter() if element.tag.endswith("title")]
     # The form refuses control characters; a database that was filled otherwise may hold them.
-    odd = "bell\x07 nul\x00 escape\x1b\ufffe high\U0001f600 tab\t"
+    odd = f"bell\x07 nul{nul(ctx)} escape\x1b\ufffe high\U0001f600 tab\t"
     await ctx.db.execute(tables.posts.update().where(tables.posts.c.id == post.id).values(title=odd, html=f"<p>{odd}</p>"))
     [title] = titles(await client.get(f"/feed.{name}"))
     assert title.rstrip() == "bell nul escape high\U0001f600 tab"

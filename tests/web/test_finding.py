@@ -20,6 +20,7 @@ from blog.schemas.pages import NewFixedPage
 from blog.schemas.posts import PostChanges
 from tests.conftest import ORIGIN, running
 from tests.serving import blog, free_port, serving, wait_until_up
+from tests.stored import nul
 
 SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
 FIXED = [f"{ORIGIN}/", f"{ORIGIN}/archive", f"{ORIGIN}/tags"]
@@ -296,7 +297,7 @@ async def test_post_names_its_embeds(client, write):
 
 async def test_structured_data_of_odd_rows_cannot_leave_their_block(client, ctx, write):
     post = await write("On engines")
-    odd = "</ScRiPt><!-- <script> \u2028 ' & \x00"
+    odd = f"</ScRiPt><!-- <script> \u2028 ' & {nul(ctx)}"
     await ctx.db.execute(tables.posts.update().where(tables.posts.c.id == post.id).values(title=odd, excerpt=odd))
     page = (await client.get("/posts/on-engines")).text
     assert structured(page)["headline"] == odd

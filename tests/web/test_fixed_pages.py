@@ -89,11 +89,12 @@ async def test_title_that_would_make_a_reserved_address_is_refused_too(client, o
     assert made.headers["location"] == "/ou-sommes-nous"
 
 
-async def test_taken_address_is_refused(client, ora):
+async def test_taken_address_is_refused(client, ctx, ora):
     await client.post("/admin/pages/new", data=ABOUT, headers=ora)
     assert (await client.post("/admin/pages/new", data=ABOUT, headers=ora)).status_code == 409
     await client.post("/admin/pages/new", data=ABOUT | {"slug": "other"}, headers=ora)
-    answer = await client.post("/admin/pages/2", data=ABOUT | {"version": "1"}, headers=ora)
+    other = await fixed_pages.find(ctx, "other")
+    answer = await client.post(f"/admin/pages/{other.id}", data=ABOUT | {"version": "1"}, headers=ora)
     assert answer.status_code == 409
     assert "Another page has this address" in answer.text
 

@@ -5,19 +5,17 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiosqlite
-from databases.backends.common.records import Record, create_column_maps
+from databases.backends.common.records import Record
 from databases.backends.sqlite import Row  # type: ignore[attr-defined]  # its own module exports nothing by name
 from databases.interfaces import ConnectionBackend, TransactionBackend
 from databases.interfaces import Record as RecordInterface
 from sqlalchemy.engine.cursor import CursorResultMetaData
 from sqlalchemy.sql import ClauseElement
-from sqlalchemy.sql.dml import Insert, UpdateBase
-from sqlalchemy.sql.elements import TextClause
 
 from blog.db.database import to_the_end
 from blog.db.sqlite.errors import translated
 from blog.db.sqlite.pool import Pool, is_clean
-from blog.db.statements import StatementCache
+from blog.db.statements import StatementCache, inserts, writes
 from blog.errors import Unavailable
 
 
@@ -42,11 +40,11 @@ class SQLiteConnection(ConnectionBackend):
             rows, description = await to_the_end(self._fetch(connection, statement.sql, arguments))
         if not rows:
             return []
-        maps = create_column_maps(statement.columns)
         metadata: Any = CursorResultMetaData(statement.context, description)
         dialect = statement.context.context.dialect
         return [
-            Record(Row(metadata, metadata._processors, metadata._keymap, row), statement.columns, dialect, maps) for row in rows
+            Record(Row(metadata, metadata._processors, metadata._keymap, row), statement.columns, dialect, statement.maps)
+            for row in rows
         ]
 
     async def fetch_one(self, query: ClauseElement) -> RecordInterface | None:
@@ -65,7 +63,7 @@ class SQLiteConnection(ConnectionBackend):
             self.tell(statement.sql)
             with translated():
                 async with connection.execute(statement.sql, arguments) as cursor:
-                    if not _inserts(query):
+                    if not inserts(query):
                         return cursor.rowcount
                     return cursor.lastrowid if cursor.rowcount or cursor.description else None
 
@@ -96,9 +94,9 @@ class SQLiteConnection(ConnectionBackend):
 
     @contextlib.asynccontextmanager
     async def _physical(self, query: ClauseElement) -> AsyncIterator[aiosqlite.Connection]:
-        writes = _writes(query)
-        with self._pool.noted(writing=writes or self._is_writing, proves=self.held is None):
-            async with self._taken(query, writes=writes) as connection:
+        is_write = writes(query)
+        with self._pool.noted(writing=is_write or self._is_writing, proves=self.held is None):
+            async with self._taken(query, is_write=is_write) as connection:
                 yield connection
 
     @property
@@ -106,13 +104,13 @@ class SQLiteConnection(ConnectionBackend):
         return self.held is not None and not self.is_snapshot
 
     @contextlib.asynccontextmanager
-    async def _taken(self, query: ClauseElement, *, writes: bool) -> AsyncIterator[aiosqlite.Connection]:
+    async def _taken(self, query: ClauseElement, *, is_write: bool) -> AsyncIterator[aiosqlite.Connection]:
         give_back: Callable[[aiosqlite.Connection], None] | None = None
         if self.held is not None:
-            if self.is_snapshot and writes:
+            if self.is_snapshot and is_write:
                 raise TypeError("a snapshot only reads: open a transaction to write")
             connection = self._begun(self.held)
-        elif writes:
+        elif is_write:
             connection, give_back = await self._pool.writer(), self._pool.give_back_writer
         else:
             connection, give_back = await self._pool.reader(), self._pool.give_back_reader
@@ -135,19 +133,6 @@ class SQLiteConnection(ConnectionBackend):
         """Tell those who listen to the statements of this database."""
         for listener in self._on_query:
             listener(sql)
-
-
-def _writes(query: ClauseElement) -> bool:
-    """Only what cannot write may go to a reader; of texts, those that begin with SELECT."""
-    if isinstance(query, TextClause):
-        return not query.text.lstrip().upper().startswith("SELECT")
-    return isinstance(query, UpdateBase) or not query.is_selectable
-
-
-def _inserts(query: ClauseElement) -> bool:
-    if isinstance(query, TextClause):
-        return query.text.lstrip().upper().startswith(("INSERT", "REPLACE"))
-    return isinstance(query, Insert)
 
 
 class SQLiteTransaction(TransactionBackend):

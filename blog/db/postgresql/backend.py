@@ -1,0 +1,58 @@
+"""The backend that `databases` finds by its name."""
+
+from collections.abc import Callable
+from typing import Any
+
+from databases import DatabaseURL
+from databases.interfaces import DatabaseBackend
+from sqlalchemy.dialects.postgresql import asyncpg
+
+from blog.db.postgresql.connection import PostgreSQLConnection
+from blog.db.postgresql.pool import Pool
+from blog.db.postgresql.watcher import Listener
+from blog.db.statements import StatementCache
+
+
+class PostgreSQLBackend(DatabaseBackend):
+    """The backend that `Database` uses for `postgresql://…`; times are in seconds."""
+
+    on_query: list[Callable[[str], None]]
+
+    def __init__(
+        self,
+        database_url: DatabaseURL | str,
+        *,
+        acquire_timeout: float = 10.0,
+        pool_min: int = 1,
+        pool_max: int = 10,
+        statement_timeout: float = 30.0,
+    ) -> None:
+        if not 0 <= pool_min <= pool_max or pool_max < 1:
+            raise ValueError("give at least 1 connection for pool_max, and no more for pool_min")
+        self._url, self._acquire_timeout = str(database_url), acquire_timeout
+        self._pool = Pool(
+            self._url,
+            pool_min=pool_min,
+            pool_max=pool_max,
+            acquire_timeout=acquire_timeout,
+            statement_timeout=statement_timeout,
+            lock_timeout=acquire_timeout,
+        )
+        self._dialect: Any = asyncpg.dialect()  # type: ignore[no-untyped-call]
+        self._statements = StatementCache(self._dialect)
+
+    async def connect(self) -> None:
+        """Reach the server. Raises Unavailable."""
+        await self._pool.open()
+
+    async def disconnect(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+
+    def connection(self) -> PostgreSQLConnection:
+        """For one task."""
+        return PostgreSQLConnection(self._pool, self._statements, self._dialect, self.on_query)
+
+    def watcher(self) -> Listener:
+        """Waits for events."""
+        return Listener(self._url, self._acquire_timeout)

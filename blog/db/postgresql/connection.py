@@ -1,0 +1,178 @@
+"""What `databases` asks of a backend: statements, transactions, rows."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from databases.backends.common.records import Record
+from databases.interfaces import ConnectionBackend, TransactionBackend
+from databases.interfaces import Record as RecordInterface
+from sqlalchemy.sql import ClauseElement
+
+from blog.db.database import to_the_end
+from blog.db.postgresql.pool import Pool, is_alive, run
+from blog.db.statements import Statement, StatementCache, inserts, writes
+from blog.errors import Unavailable
+
+WRITERS = 0x626C6F67
+"""The advisory lock of whoever writes: "blog" in ASCII. Each database of a server has its own locks."""
+
+
+class PostgreSQLConnection(ConnectionBackend):
+    """What one task uses. A physical connection is taken for each statement, or held by a transaction."""
+
+    def __init__(self, pool: Pool, statements: StatementCache, dialect: Any, on_query: list[Callable[[str], None]]) -> None:
+        self._pool, self._statements, self._dialect, self._on_query = pool, statements, dialect, on_query
+        self.held: Any = None  # by an open transaction
+        self.is_snapshot = False  # that transaction only reads
+
+    async def acquire(self) -> None:
+        """Nothing yet: a task that asks nothing needs no connection."""
+
+    async def release(self) -> None:
+        """Nothing: each statement and each transaction gives back what it took."""
+
+    async def fetch_all(self, query: ClauseElement) -> list[RecordInterface]:
+        """All rows."""
+        statement, arguments = self._statements.compile(query)
+        async with self._physical(query) as connection:
+            rows = await self._run(connection, connection.fetch, statement, arguments)
+        return [Record(row, statement.columns, self._dialect, statement.maps) for row in rows]
+
+    async def fetch_one(self, query: ClauseElement) -> RecordInterface | None:
+        """The first row."""
+        rows = await self.fetch_all(query)
+        return rows[0] if rows else None
+
+    async def execute(self, query: ClauseElement) -> Any:
+        """The new id of an INSERT of one row, None when it inserted nothing; of other statements the number of rows changed."""
+        statement, arguments = self._statements.compile(query)
+        async with self._physical(query) as connection:
+            if not statement.columns:
+                status = await self._run(connection, connection.execute, statement, arguments)
+                return None if inserts(query) else _count(status)
+            rows = await self._run(connection, connection.fetch, statement, arguments)
+        if inserts(query):
+            return rows[0][0] if rows else None
+        return len(rows)
+
+    async def execute_many(self, queries: list[ClauseElement]) -> None:
+        """One after the other; all or nothing only inside a transaction."""
+        for query in queries:
+            await self.execute(query)
+
+    def transaction(self) -> "PostgreSQLTransaction":
+        """A new one, not yet begun."""
+        return PostgreSQLTransaction(self, self._pool)
+
+    @property
+    def raw_connection(self) -> Any:
+        """The driver's connection; inside a transaction only."""
+        if self.held is None:
+            raise RuntimeError("a connection is held only inside a transaction")
+        return self.held
+
+    async def _run(
+        self, connection: Any, method: Callable[..., Awaitable[Any]], statement: Statement, arguments: list[Any]
+    ) -> Any:
+        self.tell(statement.sql)
+        return await to_the_end(run(connection, method, statement.sql, *arguments))
+
+    @contextlib.asynccontextmanager
+    async def _physical(self, query: ClauseElement) -> AsyncIterator[Any]:
+        with self._pool.noted(proves=self.held is None):
+            async with self._taken(query) as connection:
+                yield connection
+
+    @contextlib.asynccontextmanager
+    async def _taken(self, query: ClauseElement) -> AsyncIterator[Any]:
+        if self.held is None:
+            connection = await self._pool.reader()
+            try:
+                yield connection
+            finally:
+                await self._pool.give_back_reader(connection)
+            return
+        if self.is_snapshot and writes(query):
+            raise TypeError("a snapshot only reads: open a transaction to write")
+        if not is_alive(self.held):
+            raise Unavailable("The connection to the database was lost, and this change with it: try again")
+        yield self.held
+
+    def tell(self, sql: str) -> None:
+        """Tell those who listen to the statements of this database."""
+        for listener in self._on_query:
+            listener(sql)
+
+
+def _count(status: str) -> int:
+    """The number at the end of what the server answers, such as UPDATE 3."""
+    number = status.rpartition(" ")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+class PostgreSQLTransaction(TransactionBackend):
+    """Takes the lock of those who write at once; `readonly` ones see one state; a savepoint inside another."""
+
+    _savepoints = 0
+
+    def __init__(self, connection: PostgreSQLConnection, pool: Pool) -> None:
+        self._connection, self._pool = connection, pool
+        self._physical: Any = None
+        self._readonly = self._is_root = False
+        self._savepoint = ""
+
+    async def start(self, is_root: bool, extra_options: dict[Any, Any]) -> None:
+        """Begin. What was taken is given back by `rollback`, also after a failure here."""
+        if not is_root:
+            PostgreSQLTransaction._savepoints += 1
+            self._physical = self._connection.held
+            self._savepoint = f"savepoint_{PostgreSQLTransaction._savepoints}"
+            await self._run(f"SAVEPOINT {self._savepoint}")
+            return
+        self._is_root, self._readonly = True, bool(extra_options.get("readonly"))
+        with self._pool.noted(proves=False):
+            self._physical = await (self._pool.reader() if self._readonly else self._pool.writer())
+            self._connection.held, self._connection.is_snapshot = self._physical, self._readonly
+            if self._readonly:
+                await self._run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            else:  # each statement sees what was committed before it began: with the lock, all that was ever written
+                await self._run(f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({WRITERS})")
+
+    async def commit(self) -> None:
+        """Make it last. When this fails the connection is still held: `rollback` follows."""
+        if not self._is_root:
+            await self._run(f"RELEASE {self._savepoint}")
+        else:
+            with self._pool.noted(proves=True):
+                if await self._run("COMMIT") == "ROLLBACK":  # so the server answers after a failure that nobody told of
+                    raise Unavailable("The database undid this change: try again")
+        await self._give_back()
+
+    async def rollback(self) -> None:
+        """Undo it."""
+        try:
+            if self._physical is None or not is_alive(self._physical) or not self._physical.is_in_transaction():
+                return
+            if self._is_root:
+                await self._run("ROLLBACK")
+            else:  # ROLLBACK TO alone would leave the savepoint open
+                await self._run(f"ROLLBACK TO {self._savepoint}; RELEASE {self._savepoint}")
+        finally:
+            await self._give_back()
+
+    async def _run(self, sql: str) -> str:
+        self._connection.tell(sql)
+        if self._physical is None:
+            raise RuntimeError("the transaction has ended, or has not begun")
+        return str(await to_the_end(run(self._physical, self._physical.execute, sql)))
+
+    async def _give_back(self) -> None:
+        physical, self._physical = self._physical, None
+        if not self._is_root or physical is None:
+            return
+        self._connection.held, self._connection.is_snapshot = None, False
+        if self._readonly:
+            await self._pool.give_back_reader(physical)
+        else:
+            await self._pool.give_back_writer(physical)

@@ -1,0 +1,92 @@
+"""Hears of events that anybody writes, also other processes and machines."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import asyncpg
+
+from blog.db.database import to_the_end
+from blog.db.postgresql.errors import translated
+from blog.db.postgresql.pool import server_settings
+from blog.errors import Unavailable
+
+CHANNEL = "blog_events"
+"""What the trigger of the event log notifies when a transaction with an event commits."""
+_BETWEEN_ATTEMPTS = 1.0
+
+
+class Listener:
+    """LISTEN on a connection of its own, opened again when it is lost: a pool's connections forget what they listen to."""
+
+    def __init__(self, dsn: str, timeout: float) -> None:
+        self._dsn, self._timeout = dsn, timeout
+        self._connection: Any = None
+        self._noticed = asyncio.Event()
+
+    async def open(self) -> None:
+        """Connect. Raises Unavailable."""
+        try:
+            await to_the_end(self._open())
+        except BaseException:
+            await self.close()
+            raise
+
+    async def wait(self, timeout: float) -> None:
+        """Return after the next event since the last call, or after `timeout` seconds; at once after being deaf for a while."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while not self._noticed.is_set():
+                    await self._reopen()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._noticed.wait(), None if self._connection else _BETWEEN_ATTEMPTS)
+                self._noticed.clear()
+
+    def notice(self) -> None:
+        """This process committed, or the connection is lost: look now."""
+        self._noticed.set()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.remove_termination_listener(self._on_lost)
+            await to_the_end(_close(connection))
+
+    async def _reopen(self) -> None:
+        if self._connection is not None:
+            return
+        with contextlib.suppress(Unavailable):  # whoever reads the tables meets the same trouble and tells of it
+            await to_the_end(self._open())
+            self.notice()  # what was said meanwhile was not heard
+
+    async def _open(self) -> None:
+        with translated():
+            connection = await asyncpg.connect(
+                self._dsn,
+                timeout=self._timeout,
+                command_timeout=self._timeout,
+                server_settings=server_settings(self._timeout, self._timeout) | {"application_name": "blog listener"},
+            )
+            try:
+                await connection.add_listener(CHANNEL, self._on_event)
+            except BaseException:
+                connection.terminate()
+                raise
+        connection.add_termination_listener(self._on_lost)
+        self._connection = connection
+
+    def _on_event(self, *_about: object) -> None:
+        self.notice()
+
+    def _on_lost(self, *_about: object) -> None:
+        self._connection = None
+        self.notice()
+
+
+async def _close(connection: Any) -> None:
+    try:
+        with contextlib.suppress(Exception):  # it is given up in any case
+            await connection.close(timeout=3)
+    finally:
+        connection.terminate()

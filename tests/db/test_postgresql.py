@@ -1,0 +1,508 @@
+"""The PostgreSQL backend: its connections, its errors, what cancellation may not do to it, and the order of events."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import random
+
+import anyio
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from structlog.testing import capture_logs
+
+from blog.app import create_app
+from blog.db import migration, tables
+from blog.db.database import Database, UniqueViolation, to_the_end
+from blog.db.postgresql.errors import advice
+from blog.domain import events
+from blog.errors import Unavailable
+from blog.settings import Settings
+from tests.conftest import running
+from tests.postgres import Server
+
+facts, tags = tables.facts, tables.tags
+SIZE = 3
+
+
+@pytest.fixture
+def url(databases):
+    return databases.migrated()
+
+
+@pytest.fixture
+async def small(url):
+    async with Database(url, pool_max=SIZE, acquire_timeout=5, statement_timeout=20) as db:
+        yield db
+
+
+async def names(db):
+    return {row["name"] for row in await db.fetch_all(sa.select(facts.c.name))} - {"event_epoch"}
+
+
+def fact(name):
+    return facts.insert().values(name=name, value="")
+
+
+async def is_whole(db):
+    """Every connection and the turn to write can be taken, and no transaction is open."""
+    pool = db._backend._pool
+    async with asyncio.timeout(5):
+        taken = [await pool.reader() for _ in range(SIZE)]
+        is_clean = not any(connection.is_in_transaction() for connection in taken)
+        for connection in taken:
+            await pool.give_back_reader(connection)
+        await pool.give_back_writer(await pool.writer())
+    return is_clean and await db.fetch_val(sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")) == 0
+
+
+async def end_others(db):
+    """The server cuts all other connections of ours to this database."""
+    ours = "datname = current_database() AND application_name LIKE 'blog%' AND pid <> pg_backend_pid()"
+    await db.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")  # noqa: S608
+
+
+# Connections
+
+
+async def test_sessions_have_the_settings(url):
+    async with Database(url, acquire_timeout=2, statement_timeout=7) as db:
+        for name, expected in (
+            ("statement_timeout", "7s"), ("lock_timeout", "2s"), ("timezone", "UTC"), ("application_name", "blog"),
+            ("idle_in_transaction_session_timeout", "1min"),
+        ):  # fmt: skip
+            assert await db.fetch_val(f"SELECT current_setting('{name}')") == expected
+
+
+async def test_more_tasks_than_connections_take_turns(small):
+    seen = await asyncio.gather(*(small.fetch_val(sa.select(sa.func.count()).select_from(facts)) for _ in range(40)))
+    assert seen == [1] * 40
+    assert await small.fetch_val("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'blog'") <= SIZE
+
+
+async def test_a_crowd_that_writes_leaves_connections_to_those_who_read(small):
+    async with small.transaction():
+        crowd = [asyncio.create_task(write(small, str(number))) for number in range(20)]
+        await asyncio.sleep(0)
+        async with asyncio.timeout(4):
+            assert await asyncio.create_task(names(small)) == set()
+    await asyncio.gather(*crowd)
+    assert len(await names(small)) == 20
+
+
+async def write(db, name):
+    async with db.transaction():
+        await db.execute(fact(name))
+
+
+async def test_no_connection_in_time_is_an_error_and_not_a_hang(url):
+    async with Database(url, pool_max=1, acquire_timeout=0.05) as db, db.snapshot():
+        await db.fetch_all(sa.select(facts))
+        with pytest.raises(Unavailable, match="busy"):
+            await asyncio.create_task(db.fetch_all(sa.select(facts)))
+
+
+async def test_other_process_that_writes_is_waited_for_and_then_named(url):
+    async with Database(url, acquire_timeout=0.1) as db, Database(url) as other:
+        async with other.transaction():
+            with pytest.raises(Unavailable, match="Others write"):
+                await asyncio.create_task(write(db, "a"))
+        await write(db, "b")
+        assert await names(db) == {"b"}
+
+
+async def test_statement_that_takes_too_long_is_ended(url):
+    async with Database(url, pool_max=1, statement_timeout=0.1) as db:
+        for _ in range(3):
+            with pytest.raises(Unavailable, match="took too long"):
+                await db.fetch_all("SELECT pg_sleep(60)")
+        assert await db.fetch_val("SELECT 1") == 1
+
+
+async def test_connections_that_were_cut_are_opened_again(small):
+    await asyncio.gather(*(small.fetch_all("SELECT pg_sleep(0.01)") for _ in range(SIZE)))
+    await end_others(small)
+    for _ in range(20):
+        try:
+            await write(small, "a")
+            break
+        except Unavailable:
+            await asyncio.sleep(0.01)
+    assert await names(small) == {"a"}
+    assert await is_whole(small)
+
+
+async def test_connection_that_is_cut_within_a_transaction_undoes_it(small, url):
+    async with Database(url) as other:
+        with pytest.raises(Unavailable):
+            async with small.transaction():
+                await small.execute(fact("lost"))
+                await asyncio.create_task(end_others(other))
+                await small.execute(fact("lost too"))
+    await write(small, "kept")
+    assert await names(small) == {"kept"}
+    assert await is_whole(small)
+
+
+async def test_database_can_be_connected_again(url):
+    db = Database(url)
+    for name in ("a", "b"):
+        async with db:
+            await db.execute(fact(name))
+    async with db:
+        assert await names(db) == {"a", "b"}
+
+
+@pytest.mark.parametrize("options", [{"pool_max": 0}, {"pool_min": 3, "pool_max": 2}, {"pool_min": -1}])
+def test_options_that_cannot_be_are_refused(options):
+    with pytest.raises(ValueError, match="give at least"):
+        Database("postgresql://localhost/blog", **options)
+
+
+# What a statement returns
+
+
+async def test_one_statement_serves_other_values_and_is_compiled_once(small, monkeypatch):
+    query = sa.select(facts).where(facts.c.name == "event_epoch")
+    await small.fetch_one(query)
+    monkeypatch.setattr(type(query), "compile", None)
+    assert (await small.fetch_one(query))["name"] == "event_epoch"
+    assert await small.fetch_one(sa.select(facts).where(facts.c.name == "c")) is None
+
+
+async def test_values_come_back_as_they_went(small):
+    now = dt.datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=dt.timezone(dt.timedelta(hours=5, minutes=30)))
+    user = {"username": "ada", "username_key": "ada", "name": "Ada", "role": "author", "created_at": now, "updated_at": now}
+    user_id = await small.execute(tables.users.insert().values(user))
+    token = {"user_id": user_id, "name": "t", "secret_hash": "x", "scopes": ["a", "ü"], "created_at": now, "expires_at": now}
+    await small.execute(tables.tokens.insert().values(token))
+    row = await small.fetch_one(sa.select(tables.tokens, tables.users.c.email).join(tables.users))
+    assert (row["scopes"], row["created_at"], row["created_at"].tzinfo, row["email"]) == (["a", "ü"], now, dt.UTC, None)
+    assert dict(row)["scopes"] == ["a", "ü"]
+    await small.execute(tables.flags.insert().values(name="f", enabled=True, updated_at=now))
+    assert await small.fetch_val(sa.select(tables.flags.c.enabled)) is True
+
+
+async def test_savepoint_that_was_undone_is_not_left_open(small):
+    async with small.transaction():
+        with pytest.raises(UniqueViolation):
+            async with small.transaction():
+                await small.execute(fact("event_epoch"))
+        await small.execute(fact("a"))
+    assert await names(small) == {"a"}
+
+
+async def test_commit_after_a_failure_that_nobody_told_of_is_no_success(small):
+    with pytest.raises(Unavailable, match="undid"):
+        async with small.transaction():
+            await small.execute(fact("a"))
+            with pytest.raises(UniqueViolation):
+                await small.execute(fact("a"))
+    assert await names(small) == set()
+    assert await is_whole(small)
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("57P01", "gone or restarts"), ("08006", "gone or restarts"), ("53100", "disk of the database is full"),
+        ("53300", "no connection left"), ("55P03", "Others write"), ("40P01", "busy"), ("40001", "busy"), ("58030", "disk"),
+        ("28P01", "check name, password"), ("3D000", "createdb"), ("25006", "standby"), ("42501", "rights"),
+    ],
+)  # fmt: skip
+def test_each_outage_is_told_with_what_to_do(state, expected):
+    assert expected in advice(asyncpg.PostgresError.new({"C": state, "M": "m"}))
+
+
+def test_fault_in_a_statement_is_no_outage():
+    assert advice(asyncpg.UndefinedTableError("m")) is None
+
+
+async def test_unknown_table_and_impossible_value_stay_faults(small):
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await small.fetch_all("SELECT * FROM nowhere")
+    with pytest.raises(asyncpg.DataError):
+        await small.fetch_all(sa.select(facts).where(facts.c.name == sa.literal(5, sa.String)))
+
+
+@pytest.mark.parametrize("address", ["postgresql://postgres@127.0.0.1:1/blog", "postgresql:///blog?host=/nowhere"])
+async def test_server_that_is_not_there_is_named(address):
+    for ask in (migration.upgrade, migration.pending):
+        with pytest.raises(Unavailable, match="start it"):
+            ask(address)
+    with pytest.raises(Unavailable, match="start it"):
+        await Database(address).connect()
+
+
+async def test_database_that_is_not_there_is_named(url):
+    address = sa.make_url(url).set(database="nowhere").render_as_string(hide_password=False)
+    with pytest.raises(Unavailable, match="createdb"):
+        await Database(address).connect()
+
+
+async def test_application_goes_on_when_its_server_comes_back(tmp_path):
+    """503 while it is gone, at once; then 200, and live updates as before."""
+    with Server() as server:
+        migration.upgrade(server.url)
+        settings = Settings(_env_file=None, secret_key="0123456789abcdefghijklmnopqrstuvwxyz", rate_limit="off",
+                            database_url=server.url, media_dir=tmp_path / "media", database_timeout=5)  # fmt: skip
+        with capture_logs() as logs:
+            async with running(create_app(settings)) as client:
+                assert (await client.get("/api/v1/posts")).status_code == 200
+                server.stop()
+                for _ in range(3):
+                    gone = await client.get("/api/v1/posts")
+                assert (gone.status_code, gone.headers["Retry-After"]) == (503, "5")
+                assert "database" in gone.json()["detail"]
+                server.start()
+                assert (await client.get("/api/v1/posts")).status_code == 200
+                made = await client.post("/api/v1/users", json={"username": "ada", "email": "ada@example.org"})
+                assert made.status_code == 201
+    words = [line["event"] for line in logs if str(line["event"]).startswith("the database can")]
+    assert words == ["the database cannot be used", "the database can be used again"], "each once"
+
+
+# Cancellation
+
+
+async def work(db):
+    """Every kind of step: two savepoints, one of them undone, a snapshot, single statements."""
+    async with db.snapshot():
+        await db.fetch_all(sa.select(facts))
+    async with db.transaction():
+        await db.execute(fact("outer"))
+        async with db.transaction():
+            await db.execute(fact("inner"))
+        undone = await db.transaction()
+        await db.execute(fact("never"))
+        await undone.rollback()
+        await db.fetch_all(sa.select(facts))
+    await db.execute(facts.delete().where(facts.c.name != "event_epoch"))
+
+
+class CancelAt:
+    """Cancels the task that takes the n-th step of a driver, once or as often as it takes steps from then on."""
+
+    def __init__(self, step, *, again):
+        self.step, self.again, self.seen = step, again, 0
+
+    async def __call__(self, step):
+        self.seen += 1
+        if self.seen == self.step or (self.again and self.seen > self.step):
+            asyncio.current_task().cancel()
+        return await to_the_end(step)
+
+
+def replace_step(monkeypatch, step):
+    """Each module of the backend finishes its driver's steps by this function."""
+    for module in ("pool", "connection", "watcher"):
+        monkeypatch.setattr(f"blog.db.postgresql.{module}.to_the_end", step)
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_no_step_can_be_cancelled_so_that_something_is_lost(small, monkeypatch, again):
+    allowed = [set(), {"outer", "inner"}]
+    for step in range(1, 100):
+        cancel = CancelAt(step, again=again)
+        replace_step(monkeypatch, cancel)
+        (result,) = await asyncio.gather(asyncio.create_task(work(small)), return_exceptions=True)
+        replace_step(monkeypatch, to_the_end)
+        assert await names(small) in allowed, step
+        assert await is_whole(small), step
+        if cancel.seen < step:
+            break
+        assert isinstance(result, asyncio.CancelledError), step
+        await small.execute(facts.delete().where(facts.c.name != "event_epoch"))
+    assert result is None
+    assert step > 12, "the steps were counted"
+
+
+async def test_cancelled_work_loses_no_connection(small):
+    """300 times, each cancelled after some number of steps of the event loop."""
+    random.seed(20260101)
+    for _ in range(300):
+        task = asyncio.create_task(work(small))
+        for _ in range(random.randrange(60)):  # noqa: S311
+            await asyncio.sleep(0)
+        task.cancel()
+        (result,) = await asyncio.gather(task, return_exceptions=True)
+        assert result is None or isinstance(result, asyncio.CancelledError | UniqueViolation)
+    assert await is_whole(small)
+
+
+async def test_waiting_for_the_turn_to_write_can_be_cancelled(small):
+    async with small.transaction():
+        waiting = [asyncio.create_task(write(small, str(number))) for number in range(5)]
+        with anyio.move_on_after(0.05):
+            await asyncio.wait(waiting)
+        for task in waiting:
+            task.cancel()
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert all(isinstance(result, asyncio.CancelledError) for result in results)
+    assert await is_whole(small)
+
+
+# The order of events
+
+
+def event(post_id):
+    values = {"name": "post.published", "at": dt.datetime.now(dt.UTC), "correlation_id": "test"}
+    return tables.events.insert().values(**values, channels=["posts"], post_id=post_id, data={})
+
+
+async def seen(db):
+    return [event.post_id for event in await events.after(db, 0)]
+
+
+async def test_transactions_that_hold_events_commit_them_in_the_order_of_their_ids(url):
+    """The second of two workers gets its id when the first has committed: no reader can pass an id that comes later."""
+    first_has_written, first_may_commit = asyncio.Event(), asyncio.Event()
+    async with Database(url) as one, Database(url) as two, Database(url) as reader:
+
+        async def hold():
+            async with one.transaction():
+                await one.execute(event(1))
+                first_has_written.set()
+                await first_may_commit.wait()
+
+        async def follow():
+            async with two.transaction():
+                await two.execute(event(2))
+
+        holding = asyncio.create_task(hold())
+        await first_has_written.wait()
+        following = asyncio.create_task(follow())
+        async with asyncio.timeout(5):
+            while not await reader.fetch_val("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+                pass  # each look takes its time
+        assert await seen(reader) == []
+        assert not following.done()
+        first_may_commit.set()
+        await asyncio.gather(holding, following)
+        assert await seen(reader) == [1, 2]
+
+
+async def test_whoever_writes_events_waits_also_without_the_application(url):
+    """The trigger keeps the order for a transaction that took no lock at its beginning, such as one typed into psql."""
+    columns = "name, at, correlation_id, channels, post_id, data"
+    insert = f"INSERT INTO events ({columns}) VALUES ('post.published', now(), '', '[]', $1, '{{}}')"  # noqa: S608
+    one, two = await asyncpg.connect(url), await asyncpg.connect(url)
+    first, second = one.transaction(), two.transaction()
+    await first.start()
+    await second.start()
+    await two.execute("SELECT 1")
+    await one.execute(insert, 1)
+    waiting = asyncio.create_task(two.execute(insert, 2))
+    done, _ = await asyncio.wait([waiting], timeout=0.1)
+    assert not done
+    await first.rollback()
+    await waiting
+    await second.commit()
+    assert [row["post_id"] for row in await one.fetch("SELECT post_id FROM events ORDER BY id")] == [2]
+    await one.close()
+    await two.close()
+
+
+async def test_reader_who_follows_many_writers_misses_nothing(url):
+    """Four workers write as fast as they can; who reads on from the last id that they saw gets each event once."""
+    writers = [Database(url, pool_max=4) for _ in range(4)]
+    async with Database(url) as reader, writers[0], writers[1], writers[2], writers[3]:
+
+        async def write_events(db, first):
+            for number in range(first, first + 15):
+                async with db.transaction():
+                    await db.execute(event(number))
+
+        writing = asyncio.gather(
+            *(write_events(db, 100 * place + 15 * task) for place, db in enumerate(writers) for task in (0, 1))
+        )
+        heard, last = [], 0
+        while len(heard) < 120:
+            for found in await events.after(reader, last, limit=7):
+                heard.append(found.post_id)
+                last = found.id
+            if writing.done() and len(heard) < 120 and not await events.after(reader, last, limit=1):
+                break
+        await writing
+        assert len(heard) == len(set(heard)) == 120
+
+
+async def test_what_was_undone_leaves_no_hole_in_the_log(small):
+    for number in range(4):
+        with contextlib.suppress(ZeroDivisionError):
+            async with small.transaction():
+                await small.execute(event(number))
+                if number % 2 == 0:
+                    raise ZeroDivisionError
+    assert [found.id for found in await events.after(small, 0)] == [1, 2]
+    await small.execute(tables.events.delete())
+    async with small.transaction():
+        await small.execute(event(5))
+    assert [found.id for found in await events.after(small, 0)] == [3], "an id is not given twice"
+
+
+# The watcher
+
+
+@pytest.fixture
+async def watcher(small):
+    watcher = small.watcher()
+    await watcher.open()
+    yield watcher
+    await watcher.close()
+
+
+async def waits(watcher, timeout):
+    started = asyncio.get_running_loop().time()
+    await watcher.wait(timeout)
+    return asyncio.get_running_loop().time() - started
+
+
+async def test_watcher_waits_for_its_time_when_nothing_happens(watcher):
+    assert await waits(watcher, 0.1) >= 0.09
+
+
+async def test_watcher_wakes_on_the_events_of_others_and_is_told_once(url, watcher):
+    async with Database(url) as other, other.transaction():
+        await other.execute(event(1))
+    assert await waits(watcher, 30) < 5
+    assert await waits(watcher, 0.1) >= 0.09
+
+
+async def test_watcher_wakes_on_the_commits_of_its_own_process(small, watcher):
+    await write(small, "a")
+    assert await waits(watcher, 30) < 5
+
+
+async def test_watcher_that_was_cut_looks_at_once_and_listens_again(url, small, watcher):
+    async with Database(url) as other:
+        await end_others(other)
+        assert await waits(watcher, 30) < 5, "something may have been said meanwhile"
+        await waits(watcher, 0.2)
+        await waits(watcher, 0.2)
+        async with other.transaction():
+            await other.execute(event(1))
+    assert await waits(watcher, 30) < 5
+
+
+async def test_watcher_that_closes_while_it_opens_leaves_no_connection(small, monkeypatch):
+    for step in range(1, 4):
+        replace_step(monkeypatch, CancelAt(step, again=False))
+        watcher = small.watcher()
+
+        async def life(watcher=watcher):
+            try:
+                await watcher.open()
+                await watcher.wait(0.01)
+            finally:
+                await watcher.close()
+
+        await asyncio.gather(asyncio.create_task(life()), return_exceptions=True)
+    replace_step(monkeypatch, to_the_end)
+    left = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'blog listener'"
+    async with asyncio.timeout(5):
+        while await small.fetch_val(left):
+            pass  # the server takes a moment to notice
