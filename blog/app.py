@@ -11,7 +11,6 @@ import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
@@ -52,7 +51,7 @@ IMAGES_AT_ONCE = 1
 routes = [
     Mount("/api/v1", app=api.app, name="api"),
     Mount("/api", routes=[*api.documents.routes, *live.documents.routes], name="documents"),
-    Mount("/static", app=ImmutableFiles(), middleware=[Middleware(GZipMiddleware)], name="static"),
+    Mount("/static", app=ImmutableFiles(), middleware=[Middleware(Compression)], name="static"),
     Route("/media/{name}", MediaFile, name="media"),
     Route("/healthz", Health, name="health"),
     Route("/readyz", Readiness, name="readiness"),

@@ -1,13 +1,16 @@
-"""Smaller pages and feeds for readers. Plain ASGI."""
+"""Smaller pages, feeds and files for readers. Plain ASGI."""
 
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog.http.identity import STRANGER
 
 _LEVEL = 5
 """A post of 22 KB becomes 4.9 KB in 0.14 ms; level 9 takes half as long again and saves 56 bytes."""
+_GONE = 499
+"""The client went away: nobody reads this status but the log."""
 
 
 class Compression:
@@ -24,4 +27,21 @@ class Compression:
         """Compress, or pass on."""
         identity = getattr(HTTPConnection(scope).state, "identity", STRANGER) if scope["type"] == "http" else None
         is_reading = identity is not None and identity.actor is None and scope["method"] in ("GET", "HEAD")
-        await (self._gzip if is_reading else self._app)(scope, receive, send)
+        if is_reading:
+            await self._compressed(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _compressed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def begin(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        await self._gzip(scope, receive, begin)
+        if not has_begun:
+            # Starlette holds the head of an answer back until there are bytes to pack, and stops what is being read or made
+            # when the client hangs up. `BaseHTTPMiddleware` takes the silence for a crash.
+            await Response(status_code=_GONE)(scope, receive, send)

@@ -1,8 +1,11 @@
 """Who gets pages compressed, and that these are the same pages."""
 
+import anyio
 import pytest
+from starlette.responses import StreamingResponse
 
 from blog.domain import posts
+from blog.middleware.compression import Compression
 from blog.schemas.accounts import Role
 from blog.schemas.posts import NewPost
 
@@ -47,3 +50,21 @@ async def test_images_are_not_compressed_twice(client, post):
     card = await client.get("/posts/long/card.png", headers=GZIP)
     assert card.headers["content-type"] == "image/png"
     assert "content-encoding" not in card.headers
+
+
+@pytest.mark.parametrize("accepted", [b"gzip", b"identity"])
+async def test_client_that_hangs_up_before_the_first_bytes_is_no_error(accepted):
+    async def never():
+        await anyio.sleep_forever()
+        yield b""
+
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    sent = []
+    scope = {"type": "http", "method": "GET", "headers": [(b"accept-encoding", accepted)], "asgi": {"spec_version": "2.3"}}
+    await Compression(StreamingResponse(never()))(scope, receive, send)
+    assert sent[0]["status"] == 499, "a middleware above would raise if it heard nothing at all"
