@@ -247,7 +247,7 @@ async def test_application_goes_on_when_its_server_comes_back(tmp_path):
     """503 while it is gone, at once; then 200, and live updates as before."""
     with Server() as server:
         migration.upgrade(server.url)
-        settings = Settings(_env_file=None, secret_key="0123456789abcdefghijklmnopqrstuvwxyz", rate_limit="off",
+        settings = Settings(_env_file=None, secret_key="0123456789abcdefghijklmnopqrstuvwxyz", rate_limit="off", cache_bytes=0,
                             database_url=server.url, media_dir=tmp_path / "media", database_timeout=5)  # fmt: skip
         with capture_logs() as logs:
             async with running(create_app(settings)) as client:

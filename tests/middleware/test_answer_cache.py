@@ -119,6 +119,7 @@ async def test_colours_are_kept_apart(client, ada):
 async def test_page_of_an_allowed_origin_gets_its_header(settings):
     origin = "https://other.example"
     async with running(create_app(settings.model_copy(update={"cors_origins": (origin,)}))) as client:
+        await certain(client)
         for _ in range(2):
             with_it = await client.get("/api/v1/tags", headers={"Origin": origin})
             assert with_it.headers["access-control-allow-origin"] == origin
@@ -178,6 +179,7 @@ async def test_every_hit_has_its_line(client, ada, capsys):
 async def test_changes_of_people_and_of_the_blog_are_seen_by_other_workers(settings, ctx, author):
     await posts.create(author, NewPost(**POST))
     async with running(create_app(settings)) as client:
+        await certain(client)
         for path, change, is_seen in (
             ("/authors/ada", accounts.change(author, AccountChanges(name="Ada L.")), lambda text: "Ada L." in text),
             ("/", flags.put(ctx, Flag.REGISTRATION, False), lambda text: "/register" not in text),
