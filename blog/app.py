@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from blog import api, live, web
-from blog.broadcast import Hub, shutdown
+from blog.broadcast import Hub, RedisHints, shutdown
 from blog.db import migration
 from blog.db.database import Database
 from blog.domain import events, posts
@@ -134,6 +134,10 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
         site.choices.on_change.append(answers.clear)
         hub = Hub(shared)
         await background.start(hub.run)
+        if settings.redis_url is not None:
+            hints = RedisHints(settings, site.db)
+            site.db.on_commit.append(hints.committed)
+            background.start_soon(hints.run)
         background.start_soon(hub.look_after)
         background.start_soon(_repeat, site, 1, posts.publish_due, "scheduled posts published")
         background.start_soon(_repeat, site, 3600, events.trim, "old events forgotten")

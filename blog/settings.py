@@ -134,7 +134,7 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr | None = Field(
         default=None,
-        description="A Redis or Valkey in which all workers and machines count requests together; unset: each process by itself.",
+        description="A Redis or Valkey in which all workers count requests together, and tell each other of events.",
     )
 
     @field_validator("allowed_hosts", "trusted_proxies", "cors_origins", mode="before")

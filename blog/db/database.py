@@ -180,6 +180,10 @@ class Database(UpstreamDatabase):
         """A transaction of this process is in the database: watchers look at once."""
         for told in self.on_commit:
             told()
+        self.notice()
+
+    def notice(self) -> None:
+        """Somebody wrote something: watchers look at once."""
         for watcher in self._watchers:
             watcher.notice()
 
