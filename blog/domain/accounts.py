@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from blog.db import tables
 from blog.db.database import UniqueViolation
-from blog.domain import events
+from blog.domain import events, password_rules
 from blog.domain.context import Actor, Context
 from blog.domain.keys import Purpose, digest
 from blog.domain.models import User
@@ -24,17 +24,28 @@ OWNER_ROLE = _u.role == Role.OWNER.value
 
 
 async def register(ctx: Context, new: NewUser) -> User:
-    """An account that a visitor makes: a reader. Raises Conflict (name or address taken), Forbidden (registration is closed)."""
+    """An account that a visitor makes: a reader.
+
+    Raises Conflict (name or address taken), InvalidInput (password), Forbidden (registration is closed).
+    """
     if not ctx.site.choices.on(Flag.REGISTRATION) and not (ctx.actor and ctx.signed_in(Scope.ADMIN).has_role(Role.OWNER)):
         raise Forbidden("Registration is closed: ask the owner of the blog for an account")
     return await create(ctx, new, Role.READER)
 
 
 async def create(ctx: Context, new: NewUser, role: Role) -> User:
-    """An account with a role, for commands and links that have checked the right. Raises Conflict."""
-    password_hash = await ctx.site.passwords.hash(new.password) if new.password else None
+    """An account with a role, for commands and links that have checked the right. Raises Conflict, InvalidInput (password)."""
+    password_hash = await first_hash(ctx, new)
     async with ctx.db.transaction():
         return await insert(ctx, new, role, password_hash)
+
+
+async def first_hash(ctx: Context, new: NewUser) -> str | None:
+    """The hash of the password of a new account, if it has one. Raises InvalidInput (password)."""
+    if new.password is None:
+        return None
+    password_rules.require_acceptable(ctx, new.password, new.username, new.email)
+    return await ctx.site.passwords.hash(new.password)
 
 
 async def insert(ctx: Context, new: NewUser, role: Role, password_hash: str | None) -> User:
@@ -134,10 +145,18 @@ async def require_password(ctx: Context, given: SecretStr | None) -> None:
 
 
 async def set_password(ctx: Context, user_id: int, password: SecretStr, *, keep_session: str | None = None) -> None:
-    """Set a password and end every session (but one) and every token of the account. For callers that checked the right."""
-    password_hash = await ctx.site.passwords.hash(password)
+    """Set a password and end every session (but one) and every token of the account. For callers that checked the right.
+
+    Raises NotFound, InvalidInput (password).
+    """
+    password_hash = await _hash_of(ctx, await get(ctx, user_id), password)
     async with ctx.db.transaction():
         await _keep_password(ctx, user_id, password_hash, keep_session=keep_session)
+
+
+async def _hash_of(ctx: Context, user: User, password: SecretStr) -> str:
+    password_rules.require_acceptable(ctx, password, user.username, user.email)
+    return await ctx.site.passwords.hash(password)
 
 
 async def _keep_password(ctx: Context, user_id: int, password_hash: str, *, keep_session: str | None = None) -> None:
@@ -184,9 +203,12 @@ def require_owner_link(ctx: Context, secret: str) -> None:
 
 
 async def create_owner(ctx: Context, secret: str, new: NewUser) -> User:
-    """Make the first owner by the link. Raises NotFound (link), Conflict (there is an owner, or the name is taken)."""
+    """Make the first owner by the link.
+
+    Raises NotFound (link), Conflict (there is an owner, or the name is taken), InvalidInput (password).
+    """
     require_owner_link(ctx, secret)
-    password_hash = await ctx.site.passwords.hash(new.password) if new.password else None
+    password_hash = await first_hash(ctx, new)
     async with ctx.db.transaction():
         if await first_owner(ctx):
             raise Conflict("This blog has an owner already: sign in")
@@ -208,9 +230,8 @@ async def password_link_user(ctx: Context, secret: str) -> User:
 
 
 async def use_password_link(ctx: Context, secret: str, password: SecretStr) -> User:
-    """Set the password by the link. Raises NotFound."""
-    await password_link_user(ctx, secret)
-    password_hash = await ctx.site.passwords.hash(password)
+    """Set the password by the link. Raises NotFound, InvalidInput (password)."""
+    password_hash = await _hash_of(ctx, await password_link_user(ctx, secret), password)
     async with ctx.db.transaction():
         user = await password_link_user(ctx, secret)  # again: somebody may have used it meanwhile
         await _keep_password(ctx, user.id, password_hash)

@@ -70,11 +70,11 @@ async def read(ctx: Context, secret: str) -> Invitation:
 
 
 async def accept(ctx: Context, secret: str, new: NewUser) -> User:
-    """Make the account that the invitation is for. Raises NotFound (link), Conflict (name taken, or signed in)."""
+    """Make the account that the invitation is for. Raises NotFound (link), Conflict (name taken, or signed in), InvalidInput."""
     if ctx.actor is not None:
         raise Conflict("You have an account already: this invitation is for a new one")
     await read(ctx, secret)
-    password_hash = await ctx.site.passwords.hash(new.password) if new.password else None
+    password_hash = await accounts.first_hash(ctx, new)
     async with ctx.db.transaction():
         invitation = await read(ctx, secret)  # again: somebody may have used it meanwhile
         user = await accounts.insert(ctx, new, invitation.role, password_hash)

@@ -5,7 +5,7 @@ from starlette.responses import RedirectResponse, Response
 
 from blog.domain import accounts, invitations, sessions
 from blog.domain.context import Actor, Context
-from blog.errors import BlogError, Conflict, Forbidden
+from blog.errors import BlogError, Conflict, Forbidden, InvalidInput
 from blog.http.context import context
 from blog.http.endpoint import Endpoint
 from blog.http.forms import Form, read_form
@@ -121,7 +121,10 @@ class SetPasswordPage(Endpoint):
         new = form.parse(NewPassword)
         if new is None:
             return invalid(request, "accounts/set_password.html", form, user=user)
-        user = await accounts.use_password_link(ctx, request.path_params["secret"], new.password)
+        try:
+            user = await accounts.use_password_link(ctx, request.path_params["secret"], new.password)
+        except InvalidInput as error:
+            return refused(request, "accounts/set_password.html", form, error, user=user)
         return await _begin(request, ctx, accounts.actor_of(user))
 
 
