@@ -51,6 +51,15 @@ async def test_session_lives_as_long_as_it_is_used(author, ctx):
     assert await sessions.resume(replace(ctx, now=ctx.now + dt.timedelta(days=31)), session) is None
 
 
+async def test_session_ends_some_day_however_much_it_is_used(author, ctx):
+    session, began = await sessions.start(ctx, author.actor, "browser"), ctx.now
+    for day in range(20, 180, 20):
+        assert await sessions.resume(replace(ctx, now=began + dt.timedelta(days=day)), session) is not None
+    last = dt.timedelta(days=ctx.site.settings.session_max_days)
+    assert await sessions.resume(replace(ctx, now=began + last - dt.timedelta(seconds=1)), session) is not None
+    assert await sessions.resume(replace(ctx, now=began + last), session) is None
+
+
 async def test_sign_in_by_address_and_whatever_case(author, ctx):
     assert (await sessions.authenticate(ctx, credentials("ADA@example.org"))).username == "ada"
     with pytest.raises(NotSignedIn):
@@ -123,8 +132,9 @@ async def test_changed_password_ends_other_sessions_and_all_tokens(author, ctx):
     change = PasswordChange(current=SecretStr("wrong"), password=SecretStr("quite another one"))
     with pytest.raises(InvalidInput):
         await accounts.change_password(ctx.acting_as(actor), change)
-    await accounts.change_password(ctx.acting_as(actor), change.model_copy(update={"current": SecretStr(PASSWORD)}))
-    assert await sessions.resume(ctx, kept) is not None
+    renewed = await accounts.change_password(ctx.acting_as(actor), change.model_copy(update={"current": SecretStr(PASSWORD)}))
+    assert (await sessions.resume(ctx, renewed)).actor.username == "ada"
+    assert await sessions.resume(ctx, kept) is None, "the session goes on with a new id"
     assert await sessions.resume(ctx, other) is None
     assert await tokens.recognise(ctx, token.text) is None
     with pytest.raises(NotSignedIn):
