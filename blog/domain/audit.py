@@ -91,7 +91,7 @@ async def record_failure(ctx: Context, act: Act, subject_id: int | None) -> None
         log.error("the audit log lacks an entry", act=act.value, reason=error.detail)
 
 
-async def page(ctx: Context, wanted: Wanted, after: tuple[str, int] | None = None) -> Page[AuditEntry]:
+async def page(ctx: Context, wanted: Wanted = Wanted(), after: tuple[str, int] | None = None) -> Page[AuditEntry]:
     """The entries, newest first, for owners. Raises NotSignedIn, Forbidden."""
     policy.require_owner(ctx)
     query = _select()

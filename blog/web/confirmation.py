@@ -1,5 +1,6 @@
 """The password once more, before what a stranger at an open browser must not do."""
 
+from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -45,8 +46,8 @@ def must_confirm(ctx: Context) -> bool:
 
 async def confirmed_by(request: Request, ctx: Context, form: Form) -> Context:
     """The same request, confirmed if the form brings the password along. Raises InvalidInput (current), TooManyRequests."""
-    given = form.parse(PasswordGiven, **dict.fromkeys(form.values.keys() - {"current"})) if "current" in form.values else None
-    if given is None:
+    current = form.values.get("current")
+    if not current:
         return ctx
     await services(request).rate_limits.sign_in(request, ctx.signed_in().username)
-    return await accounts.confirm(ctx, given.current)
+    return await accounts.confirm(ctx, SecretStr(current))
