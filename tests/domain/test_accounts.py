@@ -75,6 +75,22 @@ async def test_unknown_name_costs_the_same_work(ctx, monkeypatch):
     assert len(done) == 1, "a hash was verified although there is no account"
 
 
+async def test_wrong_password_and_unknown_name_are_the_same_work(author, ctx, monkeypatch):
+    """What the clock sees: as many hashes, and the same statements. How alike they are: tests/benchmarks/sign_in_timing.py."""
+    asked: list[str] = []
+    verify = Passwords._matches
+    monkeypatch.setattr(Passwords, "_matches", lambda self, known, word: asked.append("hash") or verify(self, known, word))
+    ctx.db.on_query.append(asked.append)
+    works = []
+    for name in ("nobody", "ada", "nobody", "ada@example.org"):
+        asked.clear()
+        with pytest.raises(NotSignedIn):
+            await sessions.authenticate(ctx, credentials(name, "wrong"))
+        works.append(list(asked))
+    assert works[0].count("hash") == 1
+    assert all(work == works[0] for work in works)
+
+
 async def test_outdated_hash_is_renewed_at_sign_in(author, ctx):
     stronger = replace(
         ctx, site=replace(ctx.site, passwords=Passwords(PasswordHasher(time_cost=2, memory_cost=16, parallelism=1)))
