@@ -6,6 +6,7 @@
     api · web · live             the doors: JSON, HTML pages, WebSocket; each with its routes and endpoint classes
     transfer · ops               import from other blogs, and data for people to take along · backup, restore, damage, health
     broadcast                    the event log, followed for all doors: hub, replay, who may hear of what
+    mail                         letters to members, sent when they are due
     middleware                   access log and authentication (`BaseHTTPMiddleware`), protection and compression (plain ASGI)
     http                         what FastAPI would have injected, by hand: context, identity, parsing, answers
     domain                       rules and queries: posts, comments, accounts, tokens, events; knows no Starlette

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypedDict, cast
 
@@ -18,7 +19,7 @@ from blog import api, live, web
 from blog.broadcast import Hub, RedisHints, shutdown
 from blog.db import migration
 from blog.db.database import Database
-from blog.domain import events, posts
+from blog.domain import audit, events, posts
 from blog.domain.choices import Choices
 from blog.domain.context import Context, Site
 from blog.domain.keys import Signer
@@ -34,6 +35,7 @@ from blog.http.services import Services
 from blog.http.static import ImmutableFiles, MediaFile
 from blog.http.templates import Templates
 from blog.logs import Outage
+from blog.mail.sending import send_due
 from blog.middleware.access_log import AccessLog
 from blog.middleware.answer_cache import AnswerCaching
 from blog.middleware.authentication import Authentication
@@ -141,6 +143,8 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
         background.start_soon(hub.look_after)
         background.start_soon(_repeat, site, 1, posts.publish_due, "scheduled posts published")
         background.start_soon(_repeat, site, 3600, events.trim, "old events forgotten")
+        background.start_soon(_repeat, site, 3600, audit.trim, "old entries of the audit log forgotten")
+        background.start_soon(_repeat, site, 2, functools.partial(send_due, links=links), "letters sent")
         background.start_soon(site.choices.follow, site.db)
         background.start_soon(site.views.keep, site.db)
         with shutdown.first(hub.close):
@@ -156,7 +160,8 @@ async def open_site(settings: Settings) -> AsyncIterator[Site]:
         choices = Choices(settings)
         await choices.refresh(db)
         developing = anyio.CapacityLimiter(IMAGES_AT_ONCE)
-        signer, media = Signer(settings.secret_key), LocalFolder(settings.media_dir)
+        signer = Signer(settings.secret_key, settings.secret_key_previous)
+        media = LocalFolder(settings.media_dir)
         yield Site(settings, db, Passwords(), signer, media, choices, developing, Views())
 
 

@@ -314,6 +314,19 @@ def user_invite(username: str) -> None:
     click.echo(Links(table, settings.public_url).url("web:set_password", secret=secret))
 
 
+@user.command("codes-off")
+@click.argument("username")
+def user_codes_off(username: str) -> None:
+    """Take the second factor away from somebody who lost it: the password alone opens the account again."""
+    from blog.domain import accounts, second_factors
+
+    async def remove(ctx: Context) -> None:
+        await second_factors.remove(ctx, (await accounts.living(ctx, username)).id)
+
+    _run(_ready(), remove)
+    click.echo(f"{username} signs in with the password alone.")
+
+
 @main.group()
 def token() -> None:
     """Make bearer tokens."""

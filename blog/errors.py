@@ -53,10 +53,26 @@ class NotSignedIn(BlogError):
     code, title = "not_signed_in", "Sign in first"
 
 
+class SecondFactorNeeded(NotSignedIn):
+    """The password is right, and the account asks for a code: none came (`otp_required`), or not the right one (`otp_wrong`)."""
+
+    code, title = "second_factor_needed", "A code is needed"
+
+    def __init__(self, detail: str, reason: str) -> None:
+        super().__init__(detail)
+        self.errors = (FieldError(("otp",), detail, reason),)
+
+
 class Forbidden(BlogError):
     """The actor is known and may not do this."""
 
     code, title = "forbidden", "Not allowed"
+
+
+class ConfirmationNeeded(Forbidden):
+    """The actor may do this after giving the password once more."""
+
+    code, title = "confirmation_needed", "Your password is needed"
 
 
 class NotFound(BlogError):

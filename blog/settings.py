@@ -13,7 +13,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import limits
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import EmailStr, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SHORTEST_SECRET = 32
@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     secret_key: SecretStr = Field(
         default=SecretStr(""),
         description="Signs tokens and links; at least 32 characters. Unset: made once and kept in `.blog-secret` (mode 0600).",
+    )
+    secret_key_previous: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(), description="Secrets before `SECRET_KEY`, newest first, with commas between: what they signed still holds."
     )
     database_url: str = Field(
         default="sqlite:///blog.db",
@@ -118,11 +121,20 @@ class Settings(BaseSettings):
         default=100, ge=1, le=1_000_000, description="Live connections that a worker takes from one address."
     )
     session_days: int = Field(default=30, ge=1, le=365, description="Days until a session that is not used ends.")
+    session_max_days: int = Field(
+        default=180, ge=1, le=3650, description="Days until a session ends however much it is used: then one signs in again."
+    )
     token_days: int = Field(default=90, ge=1, le=3650, description="Days a bearer token lasts, if its maker does not say.")
     max_body_bytes: int = Field(default=1_048_576, ge=300_000, le=100_000_000, description="Largest request body, in bytes.")
     max_upload_bytes: int = Field(
         default=20_000_000, ge=100_000, le=200_000_000, description="Largest request body with an image, in bytes."
     )
+    audit_days: int = Field(default=180, ge=1, le=3650, description="Days that the audit log goes back.")
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="A server that sends letters: `smtp://user:password@host:587` or `smtps://…`; unset: none are sent.",
+    )
+    mail_from: EmailStr | None = Field(default=None, description="The address that letters come from.")
     log_format: LogFormat = Field(default=LogFormat.AUTO, description="`console`, `json`, or `auto`.")
     rate_limit: str = Field(
         default="300/minute",
@@ -132,19 +144,23 @@ class Settings(BaseSettings):
         default="10/minute",
         description="Attempts to sign in to one account from one address; from one address to all accounts five times as many.",
     )
+    account_rate_limit: str = Field(
+        default="100/hour",
+        description="Attempts to sign in to one account from all browsers together that never did so before.",
+    )
     redis_url: SecretStr | None = Field(
         default=None,
         description="A Redis or Valkey in which all workers count requests together, and tell each other of events.",
     )
 
-    @field_validator("allowed_hosts", "trusted_proxies", "cors_origins", mode="before")
+    @field_validator("allowed_hosts", "trusted_proxies", "cors_origins", "secret_key_previous", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("rate_limit", "sign_in_rate_limit")
+    @field_validator("rate_limit", "sign_in_rate_limit", "account_rate_limit")
     @classmethod
     def _quota(cls, value: str) -> str:
         if value.strip().lower() == "off":
@@ -167,6 +183,15 @@ class Settings(BaseSettings):
             raise ValueError("give an address such as redis://127.0.0.1:6379/0, rediss://… or unix:///run/redis.sock")
         if importlib.util.find_spec("redis") is None:
             raise ValueError("the package redis is missing: pip install 'starlette-blog[redis]'")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())
+            if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path.strip("/"):
+                raise ValueError("give an address such as smtp://user:password@mail.example.org:587 or smtps://…")
         return value
 
     @field_validator("public_url")
@@ -227,8 +252,18 @@ class Settings(BaseSettings):
         secret = self.secret_key.get_secret_value()
         if self.environment is Environment.PRODUCTION and not secret:
             raise ValueError(f"SECRET_KEY: production needs one; try: SECRET_KEY={secrets.token_urlsafe(32)}")
-        if secret and (len(secret) < SHORTEST_SECRET or len(set(secret)) < 10):
-            raise ValueError(f"SECRET_KEY: too weak; give at least {SHORTEST_SECRET} random characters")
+        for name, given in (
+            ("SECRET_KEY", secret),
+            *(("SECRET_KEY_PREVIOUS", key.get_secret_value()) for key in self.secret_key_previous),
+        ):
+            if given and (len(given) < SHORTEST_SECRET or len(set(given)) < 10):
+                raise ValueError(f"{name}: too weak; give at least {SHORTEST_SECRET} random characters")
+        return self
+
+    @model_validator(mode="after")
+    def _sender(self) -> "Settings":
+        if self.smtp_url is not None and self.mail_from is None:
+            raise ValueError("MAIL_FROM: letters need an address that they come from, such as blog@example.org")
         return self
 
     @property
@@ -253,6 +288,11 @@ class Settings(BaseSettings):
     def folder(self) -> Path:
         """Where the blog keeps files of its own: beside the SQLite file, else where it was started."""
         return self.database_path.parent if self.is_sqlite else Path.cwd()
+
+    @property
+    def writes_letters(self) -> bool:
+        """Can people ask for links by e-mail? While developing, without a server, they are in the log."""
+        return self.smtp_url is not None or self.environment is Environment.DEVELOPMENT
 
     @property
     def secure(self) -> bool:

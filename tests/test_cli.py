@@ -1,5 +1,6 @@
 """The command `blog`, as an operator types it."""
 
+import contextlib
 import json
 import re
 import signal
@@ -41,6 +42,22 @@ def test_accounts_and_tokens_from_a_fresh_folder(home):
     assert changed.returncode == 0
 
 
+def test_lost_second_factor_is_taken_away(folder):
+    blog(folder, "user", "create", "ada", "ada@example.org")
+    assert "asks for no codes" in blog(folder, "user", "codes-off", "ada").stderr
+    with contextlib.closing(sqlite3.connect(folder / "blog.db")) as database, database:
+        database.execute("INSERT INTO second_factors VALUES (1, 'JBSWY3DP', 0, 0, NULL, '2026-01-01', '2026-01-01')")
+    done = blog(folder, "user", "codes-off", "ada")
+    assert (done.returncode, done.stdout) == (0, "ada signs in with the password alone.\n")
+
+
+def test_password_that_is_guessed_first_is_refused_by_the_command_too(folder):
+    blog(folder, "user", "create", "ada", "ada@example.org")
+    refused = blog(folder, "user", "password", "ada", stdin="iloveyou")
+    assert refused.returncode == 1
+    assert "guessed first" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -48,6 +65,7 @@ def test_accounts_and_tokens_from_a_fresh_folder(home):
         (["user", "create", "ada", "nonsense"], "email"),
         (["user", "create", "ada", "ada@example.org", "--password-stdin"], "8 to 256"),
         (["user", "invite", "nobody"], "no such user"),
+        (["user", "codes-off", "nobody"], "no such user"),
         (["token", "create", "nobody"], "no such user"),
         (["import", "markdown", "nowhere"], "does not exist"),
         (["serve", "--port", "99999"], "99999"),

@@ -29,6 +29,7 @@ class UserList(ApiEndpoint):
         """A new account; 201."""
         ctx = context(request)
         new = await read_json(request, NewUser)
+        await services(request).rate_limits.attempt(request, "register")
         user = await accounts.register(ctx, new)
         location = services(request).links.path("api:user", id=user.id)
         return as_json(AccountOut.model_validate(user), 201, {"Location": location})

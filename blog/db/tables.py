@@ -91,6 +91,7 @@ sessions = sa.Table(
     _at("created_at"),
     _at("last_seen_at"),
     _at("expires_at"),
+    _at("confirmed_at", nullable=True),  # when its user last gave the password
 )
 
 tokens = sa.Table(
@@ -354,4 +355,55 @@ views = sa.Table(
     _ref("post_id", "posts.id", primary_key=True),
     sa.Column("day", sa.Date, primary_key=True, index=True),
     sa.Column("views", sa.Integer, nullable=False),
+)
+
+# What happened to accounts and rights, for the owners and for those whom it concerns.
+audit = sa.Table(
+    "audit",
+    metadata,
+    _id(),
+    sa.Column("name", sa.String(50), nullable=False),
+    sa.Column("at", UTCDateTime(), nullable=False, index=True),
+    # No foreign keys: the log outlives what it tells of.
+    sa.Column("actor_id", sa.BigInteger),  # absent: an operator, or somebody unknown
+    sa.Column("subject_id", sa.BigInteger),  # whose account it is about
+    sa.Column("data", sa.JSON, nullable=False),
+    sa.Column("address", sa.String(64), nullable=False),
+    sa.Column("user_agent", sa.String(200), nullable=False),
+    sa.Column("correlation_id", sa.String(128), nullable=False),
+    sa.Index("ix_audit_subject_id_id", "subject_id", "id"),
+    sa.Index("ix_audit_name_id", "name", "id"),
+)
+
+# Letters that wait to be sent. They are written when they are sent: no link, and nothing secret, is kept here.
+letters = sa.Table(
+    "letters",
+    metadata,
+    _id(),
+    sa.Column("kind", sa.String(50), nullable=False),
+    sa.Column("data", sa.JSON, nullable=False),
+    _at("created_at"),
+    sa.Column("due_at", UTCDateTime(), nullable=False, index=True),
+    sa.Column("attempts", sa.SmallInteger, nullable=False),
+)
+
+# The second factor of an account: the secret that its app of codes shares with us. It counts from `confirmed_at` on.
+second_factors = sa.Table(
+    "second_factors",
+    metadata,
+    _ref("user_id", "users.id", primary_key=True, autoincrement=False),
+    sa.Column("secret", sa.String(64), nullable=False),  # readable, since codes are made from it
+    sa.Column("last_step", sa.BigInteger, nullable=False),  # of the last code that was taken: none works twice
+    sa.Column("failures", sa.SmallInteger, nullable=False),  # wrong codes since the last right one
+    _at("blocked_until", nullable=True),
+    _at("created_at"),
+    _at("confirmed_at", nullable=True),
+)
+
+# What opens the door when the second factor is lost; each works once and is gone then.
+recovery_codes = sa.Table(
+    "recovery_codes",
+    metadata,
+    _ref("user_id", "users.id", primary_key=True),
+    sa.Column("code_hash", sa.String(64), primary_key=True),  # SHA-256 of 80 random bits
 )

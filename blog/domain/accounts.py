@@ -1,5 +1,6 @@
 """Accounts: making them, changing them, and the signed links by which an owner begins and a password is set."""
 
+import dataclasses
 import re
 from typing import Any
 
@@ -8,9 +9,11 @@ from pydantic import SecretStr
 
 from blog.db import tables
 from blog.db.database import UniqueViolation
-from blog.domain import events
+from blog.domain import audit, events, letters, password_rules
+from blog.domain.audit import Act
 from blog.domain.context import Actor, Context
-from blog.domain.keys import Purpose, digest
+from blog.domain.keys import Purpose, digest, new_secret
+from blog.domain.letters import LetterKind
 from blog.domain.models import User
 from blog.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
 from blog.schemas.accounts import AccountChanges, NewUser, PasswordChange, Role, Scope
@@ -24,17 +27,28 @@ OWNER_ROLE = _u.role == Role.OWNER.value
 
 
 async def register(ctx: Context, new: NewUser) -> User:
-    """An account that a visitor makes: a reader. Raises Conflict (name or address taken), Forbidden (registration is closed)."""
+    """An account that a visitor makes: a reader.
+
+    Raises Conflict (name or address taken), InvalidInput (password), Forbidden (registration is closed).
+    """
     if not ctx.site.choices.on(Flag.REGISTRATION) and not (ctx.actor and ctx.signed_in(Scope.ADMIN).has_role(Role.OWNER)):
         raise Forbidden("Registration is closed: ask the owner of the blog for an account")
     return await create(ctx, new, Role.READER)
 
 
 async def create(ctx: Context, new: NewUser, role: Role) -> User:
-    """An account with a role, for commands and links that have checked the right. Raises Conflict."""
-    password_hash = await ctx.site.passwords.hash(new.password) if new.password else None
+    """An account with a role, for commands and links that have checked the right. Raises Conflict, InvalidInput (password)."""
+    password_hash = await first_hash(ctx, new)
     async with ctx.db.transaction():
         return await insert(ctx, new, role, password_hash)
+
+
+async def first_hash(ctx: Context, new: NewUser) -> str | None:
+    """The hash of the password of a new account, if it has one. Raises InvalidInput (password)."""
+    if new.password is None:
+        return None
+    password_rules.require_acceptable(ctx, new.password, new.username, new.email)
+    return await ctx.site.passwords.hash(new.password)
 
 
 async def insert(ctx: Context, new: NewUser, role: Role, password_hash: str | None) -> User:
@@ -58,6 +72,7 @@ async def insert(ctx: Context, new: NewUser, role: Role, password_hash: str | No
         user_id = await ctx.db.execute(tables.users.insert().values(values))
     except UniqueViolation as violation:
         raise _taken(violation) from None
+    await audit.record(ctx, Act.ACCOUNT_MADE, user_id, role=role.value)
     return await get(ctx, user_id)
 
 
@@ -106,9 +121,10 @@ async def change(ctx: Context, changes: AccountChanges) -> User:
     """
     actor = ctx.signed_in(Scope.ACCOUNT)
     values: dict[str, Any] = {name: getattr(changes, name) for name in changes.model_fields_set - {"current"}}
-    if "email" in values:
-        if values["email"] != (await get(ctx, actor.id)).email:
-            await require_password(ctx, changes.current)
+    before = (await get(ctx, actor.id)).email
+    is_new = "email" in values and values["email"] != before
+    if is_new:
+        await require_password(ctx, changes.current)
         values["email_key"] = values["email"].casefold()
     async with ctx.db.transaction():
         try:
@@ -116,28 +132,62 @@ async def change(ctx: Context, changes: AccountChanges) -> User:
         except UniqueViolation as violation:
             raise _taken(violation) from None
         await events.record_site(ctx)
+        if is_new:
+            await audit.record(ctx, Act.EMAIL_CHANGED, actor.id)
+            if before is not None:
+                await letters.put(ctx, LetterKind.EMAIL_CHANGED, user_id=actor.id, to=before)
         return await get(ctx, actor.id)
 
 
-async def change_password(ctx: Context, change: PasswordChange) -> None:
-    """Set a new password, knowing the present one; ends all other sessions and all tokens. Raises NotSignedIn, InvalidInput."""
+async def change_password(ctx: Context, change: PasswordChange) -> str | None:
+    """Set a new password, knowing the present one; ends all other sessions and all tokens.
+
+    The actor's own session goes on with a new id, which is returned; None for who has a token, which has ended.
+    Raises NotSignedIn, Forbidden, InvalidInput (current, password).
+    """
     actor = ctx.signed_in(Scope.ACCOUNT)
     await require_password(ctx, change.current)
-    await set_password(ctx, actor.id, change.password, keep_session=actor.session)
+    password_hash = await _hash_of(ctx, await get(ctx, actor.id), change.password)
+    session_id = new_secret()
+    async with ctx.db.transaction():
+        await _keep_password(ctx, actor.id, password_hash, keep_session=actor.session)
+        own = (tables.sessions.c.user_id == actor.id) & (tables.sessions.c.id_hash == (actor.session or ""))
+        renewed = {"id_hash": digest(session_id), "confirmed_at": ctx.now}
+        goes_on = await ctx.db.execute(tables.sessions.update().where(own).values(renewed))
+    return session_id if goes_on else None
 
 
 async def require_password(ctx: Context, given: SecretStr | None) -> None:
     """Raises InvalidInput (current) when it is not the actor's present password, NotSignedIn."""
-    known = await ctx.db.fetch_val(sa.select(_u.password_hash).where(_u.id == ctx.signed_in().id))
+    actor = ctx.signed_in()
+    known = await ctx.db.fetch_val(sa.select(_u.password_hash).where(_u.id == actor.id))
     if not await ctx.site.passwords.verify(known, given or SecretStr("")):
+        await audit.record_failure(ctx, Act.CONFIRMATION_FAILED, actor.id)
         raise InvalidInput([FieldError(("current",), "This is not your present password", "password")])
 
 
-async def set_password(ctx: Context, user_id: int, password: SecretStr, *, keep_session: str | None = None) -> None:
-    """Set a password and end every session (but one) and every token of the account. For callers that checked the right."""
-    password_hash = await ctx.site.passwords.hash(password)
+async def confirm(ctx: Context, password: SecretStr) -> Context:
+    """The same request, by somebody who has just given the password. Raises NotSignedIn, InvalidInput (current)."""
+    await require_password(ctx, password)
+    actor = ctx.signed_in()
+    mine = tables.sessions.c.id_hash == (actor.session or "")
+    await ctx.db.execute(tables.sessions.update().where(mine).values(confirmed_at=ctx.now))
+    return ctx.acting_as(dataclasses.replace(actor, confirmed_at=ctx.now))
+
+
+async def set_password(ctx: Context, user_id: int, password: SecretStr) -> None:
+    """Set a password and end every session and every token of the account. For callers that checked the right.
+
+    Raises NotFound, InvalidInput (password).
+    """
+    password_hash = await _hash_of(ctx, await get(ctx, user_id), password)
     async with ctx.db.transaction():
-        await _keep_password(ctx, user_id, password_hash, keep_session=keep_session)
+        await _keep_password(ctx, user_id, password_hash)
+
+
+async def _hash_of(ctx: Context, user: User, password: SecretStr) -> str:
+    password_rules.require_acceptable(ctx, password, user.username, user.email)
+    return await ctx.site.passwords.hash(password)
 
 
 async def _keep_password(ctx: Context, user_id: int, password_hash: str, *, keep_session: str | None = None) -> None:
@@ -147,6 +197,8 @@ async def _keep_password(ctx: Context, user_id: int, password_hash: str, *, keep
     await ctx.db.execute(tables.sessions.delete().where(tables.sessions.c.user_id == user_id, others))
     live = (tables.tokens.c.user_id == user_id) & tables.tokens.c.revoked_at.is_(None)
     await ctx.db.execute(tables.tokens.update().where(live).values(revoked_at=ctx.now))
+    await audit.record(ctx, Act.PASSWORD_CHANGED, user_id)
+    await letters.put(ctx, LetterKind.PASSWORD_CHANGED, user_id=user_id)
 
 
 async def set_role(ctx: Context, username: str, role: Role) -> User:
@@ -156,6 +208,7 @@ async def set_role(ctx: Context, username: str, role: Role) -> User:
         if role is not Role.OWNER:
             await require_another_owner(ctx, user)
         await ctx.db.execute(tables.users.update().where(_u.id == user.id).values(role=role.value, updated_at=ctx.now))
+        await audit.record(ctx, Act.ROLE_CHANGED, user.id, before=user.role.value, role=role.value)
         return await get(ctx, user.id)
 
 
@@ -184,41 +237,45 @@ def require_owner_link(ctx: Context, secret: str) -> None:
 
 
 async def create_owner(ctx: Context, secret: str, new: NewUser) -> User:
-    """Make the first owner by the link. Raises NotFound (link), Conflict (there is an owner, or the name is taken)."""
+    """Make the first owner by the link.
+
+    Raises NotFound (link), Conflict (there is an owner, or the name is taken), InvalidInput (password).
+    """
     require_owner_link(ctx, secret)
-    password_hash = await ctx.site.passwords.hash(new.password) if new.password else None
+    password_hash = await first_hash(ctx, new)
     async with ctx.db.transaction():
         if await first_owner(ctx):
             raise Conflict("This blog has an owner already: sign in")
         return await insert(ctx, new, Role.OWNER, password_hash)
 
 
-async def password_link(ctx: Context, username: str) -> str:
-    """The secret part of a link by which this account's password is set, once, within a day. Raises NotFound."""
+async def password_link(ctx: Context, username: str, seconds: int = LINK_SECONDS) -> str:
+    """The secret part of a link by which this account's password is set, once, within that time. Raises NotFound."""
     user = await living(ctx, username)
-    return ctx.site.signer.sign(Purpose.PASSWORD_LINK, [user.id, await _password_state(ctx, user.id)])
+    until = int(ctx.now.timestamp()) + seconds
+    return ctx.site.signer.sign(Purpose.PASSWORD_LINK, [user.id, await password_state(ctx, user.id), until])
 
 
 async def password_link_user(ctx: Context, secret: str) -> User:
     """Whose link this is. Raises NotFound when it is false, too old or used."""
-    payload = ctx.site.signer.read(Purpose.PASSWORD_LINK, secret, LINK_SECONDS)
-    if payload is None or await _password_state(ctx, payload[0]) != payload[1]:
-        raise NotFound("This link is not valid any more: ask for a new one")
-    return await get(ctx, payload[0])
+    match ctx.site.signer.read(Purpose.PASSWORD_LINK, secret):
+        case [int(user_id), str(state), int(until)] if until > ctx.now.timestamp():
+            if await password_state(ctx, user_id) == state:
+                return await get(ctx, user_id)
+    raise NotFound("This link is not valid any more: ask for a new one")
 
 
 async def use_password_link(ctx: Context, secret: str, password: SecretStr) -> User:
-    """Set the password by the link. Raises NotFound."""
-    await password_link_user(ctx, secret)
-    password_hash = await ctx.site.passwords.hash(password)
+    """Set the password by the link. Raises NotFound, InvalidInput (password)."""
+    password_hash = await _hash_of(ctx, await password_link_user(ctx, secret), password)
     async with ctx.db.transaction():
         user = await password_link_user(ctx, secret)  # again: somebody may have used it meanwhile
         await _keep_password(ctx, user.id, password_hash)
     return user
 
 
-async def _password_state(ctx: Context, user_id: int) -> str:
-    """Changes with each password, so that a link that carries it works once."""
+async def password_state(ctx: Context, user_id: int) -> str:
+    """Changes with each password, so that a link that carries it works once; empty while there is none."""
     password_hash = await ctx.db.fetch_val(sa.select(_u.password_hash).where(_u.id == user_id))
     return digest(password_hash) if password_hash else ""
 

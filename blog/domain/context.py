@@ -30,6 +30,8 @@ class Actor:
     scopes: frozenset[Scope] | None = None  # None: a session, which may do all that the role may
     session: str | None = None
     token_id: int | None = None
+    # When the password was last given in this session. It makes nobody somebody else: live connections compare actors.
+    confirmed_at: dt.datetime | None = dataclasses.field(default=None, compare=False)
 
     def has_role(self, role: Role) -> bool:
         """Is the role at least this one?"""
@@ -57,12 +59,17 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One request, command or job: site, actor (None: a stranger), instant (UTC) and correlation id."""
+    """One request, command or job: site, actor (None: a stranger), instant (UTC) and correlation id.
+
+    `address` and `user_agent` are those of the client, for the audit log; empty for commands and jobs.
+    """
 
     site: Site
     actor: Actor | None
     now: dt.datetime
     correlation_id: str
+    address: str = ""
+    user_agent: str = ""
 
     @property
     def db(self) -> Database:

@@ -1,12 +1,14 @@
 """The end of an account: nothing personal stays, and what others read keeps its place."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from blog.db import search, tables
-from blog.domain import accounts, events, media, post_rows
+from blog.domain import accounts, audit, events, media, post_rows
+from blog.domain.audit import Act
 from blog.domain.context import Context
 from blog.domain.events import EventName
 from blog.domain.models import Post
@@ -37,6 +39,8 @@ async def leave(ctx: Context, departure: Departure) -> None:
         before = await _published(ctx, user.id)
         await ctx.db.execute(tables.users.update().where(_u.id == user.id).values(await _nobody(ctx, user.id)))
         await events.record_site(ctx)
+        await audit.forget(ctx, user.id)
+        await audit.record(replace(ctx, address="", user_agent=""), Act.ACCOUNT_DELETED, user.id)
         for was, post in zip(before, await _published(ctx, user.id), strict=True):
             await events.record_post(ctx, EventName.POST_UPDATED, post, before=was)  # it has another by-line
     if user.avatar is not None:
@@ -63,7 +67,16 @@ async def _take_posts_down(ctx: Context, user_id: int, *, only_unpublished: bool
 
 
 async def _forget_traces(ctx: Context, user_id: int) -> None:
-    for table in (tables.sessions, tables.tokens, tables.autosaves, tables.editing, tables.notices, tables.preview_links):
+    for table in (
+        tables.sessions,
+        tables.tokens,
+        tables.autosaves,
+        tables.editing,
+        tables.notices,
+        tables.preview_links,
+        tables.second_factors,
+        tables.recovery_codes,
+    ):
         await ctx.db.execute(table.delete().where(table.c.user_id == user_id))
     # Answers kept for retries hold what was sent; the name is that of `caller_of` in blog/http.
     kept = tables.idempotency_keys.c.caller == f"user:{user_id}"

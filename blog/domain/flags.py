@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.domain import events, policy
+from blog.domain import audit, events, policy
+from blog.domain.audit import Act
 from blog.domain.context import Context
 from blog.domain.models import FlagState
 from blog.errors import NotFound
@@ -52,5 +53,6 @@ async def put(ctx: Context, flag: Flag, enabled: bool) -> FlagState:
         await ctx.db.execute(tables.flags.delete().where(_f.name == flag.value))
         await ctx.db.execute(tables.flags.insert().values(values))
         await events.record_site(ctx)
+        await audit.record(ctx, Act.FLAG_SWITCHED, None, flag=flag.value, enabled=enabled)
     await ctx.site.choices.refresh(ctx.db)
     return FlagState(flag, enabled, ctx.site.choices.defaults[flag], ctx.now)

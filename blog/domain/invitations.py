@@ -6,7 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.domain import accounts, policy
+from blog.domain import accounts, audit, policy
+from blog.domain.audit import Act
 from blog.domain.context import Context
 from blog.domain.keys import Purpose
 from blog.domain.models import Invitation, Page, User
@@ -20,8 +21,10 @@ _GONE = "This invitation is not valid any more: it was used or taken back, or is
 
 
 async def create(ctx: Context, new: NewInvitation) -> int:
-    """Make an invitation, as an owner; its id. Raises NotSignedIn, Forbidden."""
+    """Make an invitation, as an owner; its id. Raises NotSignedIn, Forbidden, ConfirmationNeeded (for another owner)."""
     owner = policy.require_owner(ctx)
+    if new.role is Role.OWNER:
+        policy.require_confirmed(ctx, owner)
     values = {
         "role": new.role.value,
         "note": new.note,
@@ -29,7 +32,9 @@ async def create(ctx: Context, new: NewInvitation) -> int:
         "created_at": ctx.now,
         "expires_at": ctx.now + dt.timedelta(days=new.days),
     }
-    invitation_id: int = await ctx.db.execute(tables.invitations.insert().values(values))
+    async with ctx.db.transaction():
+        invitation_id: int = await ctx.db.execute(tables.invitations.insert().values(values))
+        await audit.record(ctx, Act.INVITATION_MADE, None, role=new.role.value, note=new.note)
     return invitation_id
 
 
@@ -53,8 +58,10 @@ async def revoke(ctx: Context, invitation_id: int) -> None:
     """Take an unused invitation back, as an owner. Raises NotSignedIn, Forbidden, NotFound."""
     policy.require_owner(ctx)
     unused = (_i.id == invitation_id) & _i.used_at.is_(None) & _i.revoked_at.is_(None)
-    if not await ctx.db.execute(tables.invitations.update().where(unused).values(revoked_at=ctx.now)):
-        raise NotFound("There is no such invitation that is still open")
+    async with ctx.db.transaction():
+        if not await ctx.db.execute(tables.invitations.update().where(unused).values(revoked_at=ctx.now)):
+            raise NotFound("There is no such invitation that is still open")
+        await audit.record(ctx, Act.INVITATION_REVOKED, None)
 
 
 async def read(ctx: Context, secret: str) -> Invitation:
@@ -70,11 +77,11 @@ async def read(ctx: Context, secret: str) -> Invitation:
 
 
 async def accept(ctx: Context, secret: str, new: NewUser) -> User:
-    """Make the account that the invitation is for. Raises NotFound (link), Conflict (name taken, or signed in)."""
+    """Make the account that the invitation is for. Raises NotFound (link), Conflict (name taken, or signed in), InvalidInput."""
     if ctx.actor is not None:
         raise Conflict("You have an account already: this invitation is for a new one")
     await read(ctx, secret)
-    password_hash = await ctx.site.passwords.hash(new.password) if new.password else None
+    password_hash = await accounts.first_hash(ctx, new)
     async with ctx.db.transaction():
         invitation = await read(ctx, secret)  # again: somebody may have used it meanwhile
         user = await accounts.insert(ctx, new, invitation.role, password_hash)

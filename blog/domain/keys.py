@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -18,16 +19,17 @@ class Purpose(StrEnum):
     PREVIEW_LINK = "blog.preview-link"
     INVITATION = "blog.invitation"
     COMMENT_FORM = "blog.comment-form"
+    SECOND_FACTOR = "blog.second-factor"
+    DEVICE = "blog.device"
 
 
 class Signer:
-    """Signs with the site's secret (itsdangerous, HMAC-SHA-256)."""
+    """Signs with the site's secret (itsdangerous, HMAC-SHA-256); what the secrets before it signed still holds."""
 
-    def __init__(self, secret: SecretStr) -> None:
+    def __init__(self, secret: SecretStr, previous: Sequence[SecretStr] = ()) -> None:
+        oldest_first = [key.get_secret_value() for key in (*reversed(previous), secret)]  # the last one signs
         self._by_purpose = {
-            purpose: URLSafeTimedSerializer(
-                secret.get_secret_value(), salt=purpose.value, signer_kwargs={"digest_method": hashlib.sha256}
-            )
+            purpose: URLSafeTimedSerializer(oldest_first, salt=purpose.value, signer_kwargs={"digest_method": hashlib.sha256})
             for purpose in Purpose
         }
 

@@ -30,8 +30,11 @@ async def page(ctx: Context, text: str = "", after: tuple[str, int] | None = Non
 
 
 async def set_role(ctx: Context, change: RoleChange) -> User:
-    """Give somebody a role, as an owner. Raises NotSignedIn, Forbidden, NotFound, Conflict (the only owner)."""
-    policy.require_owner(ctx)
+    """Give somebody a role, as an owner who gave the password a moment ago.
+
+    Raises NotSignedIn, Forbidden, ConfirmationNeeded, NotFound, Conflict (the only owner).
+    """
+    policy.require_confirmed(ctx, policy.require_owner(ctx))
     user = await accounts.get(ctx, change.user)
     return await accounts.set_role(ctx, user.username, change.role)
 

@@ -2,10 +2,10 @@
 
 import dataclasses
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from blog.schemas.accounts import Role, Scope
 from blog.schemas.comments import CommentStatus
@@ -199,6 +199,49 @@ class Session:
     created_at: dt.datetime
     last_seen_at: dt.datetime
     is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Something that happened to an account or a right; `actor` and `subject` are usernames."""
+
+    id: int
+    name: str
+    at: dt.datetime
+    actor: str | None  # None: an operator, or somebody unknown
+    subject: str | None
+    data: Mapping[str, Any]
+    address: str
+    user_agent: str
+    correlation_id: str
+
+    def without_place(self) -> "AuditEntry":
+        """The same without what says from where it was done."""
+        return dataclasses.replace(self, address="", user_agent="", correlation_id="")
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactor:
+    """Whether an account asks for codes, since when, and how many recovery codes are left."""
+
+    since: dt.datetime | None
+    recovery_codes: int
+
+    @property
+    def is_on(self) -> bool:
+        """Does signing in need a code?"""
+        return self.since is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter that is to be sent; `attempts` counts the one at hand."""
+
+    id: int
+    kind: str
+    data: Mapping[str, Any]
+    attempts: int
+    created_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)

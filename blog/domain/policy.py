@@ -4,10 +4,26 @@ import datetime as dt
 
 from blog.domain.context import Actor, Context
 from blog.domain.models import Comment, Post
-from blog.errors import Forbidden, NotFound
+from blog.errors import ConfirmationNeeded, Forbidden, NotFound
 from blog.schemas.accounts import Role, Scope
 from blog.schemas.comments import CommentStatus
 from blog.schemas.posts import PostStatus
+
+CONFIRMED_FOR = dt.timedelta(minutes=10)
+"""How long a password that was given in a session allows what a stranger at an open browser must not do."""
+
+
+def is_confirmed(ctx: Context, actor: Actor) -> bool:
+    """Did this person give the password a moment ago? Who has no session, such as a token or a command, is not asked."""
+    if actor.session is None:
+        return True
+    return actor.confirmed_at is not None and ctx.now - actor.confirmed_at <= CONFIRMED_FOR
+
+
+def require_confirmed(ctx: Context, actor: Actor) -> None:
+    """Raises ConfirmationNeeded."""
+    if not is_confirmed(ctx, actor):
+        raise ConfirmationNeeded("Give your password first: it was some time ago that you signed in")
 
 
 def may_write_posts(actor: Actor | None) -> bool:

@@ -1,7 +1,8 @@
 """What owners decide about the blog on a page; every worker follows within a second."""
 
 from blog.db import tables
-from blog.domain import events, policy
+from blog.domain import audit, events, policy
+from blog.domain.audit import Act
 from blog.domain.context import Context
 from blog.schemas.preferences import Preferences, PreferencesChanges
 
@@ -18,5 +19,6 @@ async def change(ctx: Context, changes: PreferencesChanges) -> Preferences:
             row = {"name": name, "value": value, "user_id": actor.id, "updated_at": ctx.now}
             await ctx.db.execute(tables.preferences.insert().values(row))
         await events.record_site(ctx)
+        await audit.record(ctx, Act.SITE_CHANGED, None)
     await ctx.site.choices.refresh(ctx.db)
     return ctx.site.choices.preferences

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from blog.db import tables
+from blog.domain import audit, second_factors
+from blog.domain.audit import Act
 from blog.domain.context import Actor, Context
 from blog.domain.keys import digest, new_secret
 from blog.domain.models import Session
@@ -28,19 +31,31 @@ class Resumed:
     renewed: bool
 
 
-async def authenticate(ctx: Context, credentials: Credentials) -> Actor:
-    """Who has this name (or e-mail address) and password. Raises NotSignedIn, the same and as slowly for unknown names."""
+async def prove(ctx: Context, credentials: Credentials) -> Actor:
+    """Who has this name (or e-mail address) and password; a second factor is not asked for.
+
+    Raises NotSignedIn, the same and as slowly for unknown names.
+    """
     key = credentials.username.casefold()
     mine = sa.or_(_u.username_key == key, _u.email_key == key) & _u.deleted_at.is_(None)
     row = await ctx.db.fetch_one(sa.select(tables.users).where(mine))
     known = row["password_hash"] if row else None
     if not await ctx.site.passwords.verify(known, credentials.password) or row is None:
+        await audit.record_failure(ctx, Act.SIGN_IN_FAILED, row["id"] if row else None)
         raise NotSignedIn("The name or the password is wrong")
     if known is not None and ctx.site.passwords.is_outdated(known):
         stronger = await ctx.site.passwords.hash(credentials.password)
         same = (_u.id == row["id"]) & (_u.password_hash == known)
         await ctx.db.execute(tables.users.update().where(same).values(password_hash=stronger))
     return Actor(row["id"], row["username"], row["name"], Role(row["role"]))
+
+
+async def authenticate(ctx: Context, credentials: Credentials, code: SecretStr | None = None) -> Actor:
+    """Who has this name, this password and, if the account asks for one, this code. Raises NotSignedIn, SecondFactorNeeded."""
+    actor = await prove(ctx, credentials)
+    if await second_factors.is_on(ctx, actor.id):
+        await second_factors.require(ctx, actor, code)
+    return actor
 
 
 async def start(ctx: Context, actor: Actor, user_agent: str) -> str:
@@ -52,18 +67,23 @@ async def start(ctx: Context, actor: Actor, user_agent: str) -> str:
         "user_agent": user_agent[:200],
         "created_at": ctx.now,
         "last_seen_at": ctx.now,
-        "expires_at": ctx.now + _lifetime(ctx),
+        "expires_at": _end(ctx, ctx.now),
+        "confirmed_at": ctx.now,
     }
     async with ctx.db.transaction():
         await ctx.db.execute(tables.sessions.delete().where(_s.expires_at < ctx.now))
         await ctx.db.execute(tables.sessions.insert().values(values))
+        await audit.record(ctx, Act.SIGN_IN, actor.id, by=actor.id)
     return session_id
 
 
 async def resume(ctx: Context, session_id: str) -> Resumed | None:
-    """Whose session this is, or None when there is none or it is over. Its end moves on as it is used."""
+    """Whose session this is, or None when there is none or it is over.
+
+    Its end moves on as it is used, but never past `session_max_days` after the sign-in.
+    """
     query = (
-        sa.select(_s.id_hash, _s.last_seen_at, _u.id, _u.username, _u.name, _u.role)
+        sa.select(_s.id_hash, _s.created_at, _s.last_seen_at, _s.confirmed_at, _u.id, _u.username, _u.name, _u.role)
         .join_from(tables.sessions, tables.users, _u.id == _s.user_id)
         .where(_s.id_hash == digest(session_id), _s.expires_at > ctx.now, _u.deleted_at.is_(None))
     )
@@ -72,18 +92,21 @@ async def resume(ctx: Context, session_id: str) -> Resumed | None:
         return None
     renewed = False
     if ctx.now - row["last_seen_at"] > _TOUCH:
-        values = {"last_seen_at": ctx.now, "expires_at": ctx.now + _lifetime(ctx)}
+        values = {"last_seen_at": ctx.now, "expires_at": _end(ctx, row["created_at"])}
         with contextlib.suppress(Unavailable):  # who only reads needs no writer: the next request tries again
             await ctx.db.execute(tables.sessions.update().where(_s.id_hash == row["id_hash"]).values(values))
             renewed = True
-    actor = Actor(row["id"], row["username"], row["name"], Role(row["role"]), session=row["id_hash"])
+    role, confirmed_at = Role(row["role"]), row["confirmed_at"]
+    actor = Actor(row["id"], row["username"], row["name"], role, session=row["id_hash"], confirmed_at=confirmed_at)
     return Resumed(actor, renewed)
 
 
 async def end(ctx: Context) -> None:
     """End the actor's present session."""
     if ctx.actor and ctx.actor.session:
-        await ctx.db.execute(tables.sessions.delete().where(_s.id_hash == ctx.actor.session))
+        async with ctx.db.transaction():
+            await ctx.db.execute(tables.sessions.delete().where(_s.id_hash == ctx.actor.session))
+            await audit.record(ctx, Act.SIGN_OUT, ctx.actor.id)
 
 
 async def own(ctx: Context) -> Sequence[Session]:
@@ -106,15 +129,20 @@ async def end_one(ctx: Context, key: str) -> None:
     """End one of the actor's own sessions. Raises NotSignedIn, Forbidden, NotFound."""
     actor = ctx.signed_in(Scope.ACCOUNT)
     mine = (_s.user_id == actor.id) & (sa.func.substr(_s.id_hash, 1, _KEY) == key)
-    if not await ctx.db.execute(tables.sessions.delete().where(mine)):
-        raise NotFound("You have no such session: it may have ended already")
+    async with ctx.db.transaction():
+        if not await ctx.db.execute(tables.sessions.delete().where(mine)):
+            raise NotFound("You have no such session: it may have ended already")
+        await audit.record(ctx, Act.SESSION_ENDED, actor.id)
 
 
 async def end_all(ctx: Context) -> None:
     """End all of the actor's sessions, this one too. Raises NotSignedIn, Forbidden."""
     actor = ctx.signed_in(Scope.ACCOUNT)
-    await ctx.db.execute(tables.sessions.delete().where(_s.user_id == actor.id))
+    async with ctx.db.transaction():
+        await ctx.db.execute(tables.sessions.delete().where(_s.user_id == actor.id))
+        await audit.record(ctx, Act.SIGN_OUT_EVERYWHERE, actor.id)
 
 
-def _lifetime(ctx: Context) -> dt.timedelta:
-    return dt.timedelta(days=ctx.site.settings.session_days)
+def _end(ctx: Context, began: dt.datetime) -> dt.datetime:
+    settings = ctx.site.settings
+    return min(ctx.now + dt.timedelta(days=settings.session_days), began + dt.timedelta(days=settings.session_max_days))

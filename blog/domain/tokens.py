@@ -8,6 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from blog.db import tables
+from blog.domain import audit, policy
+from blog.domain.audit import Act
 from blog.domain.context import Actor, Context
 from blog.domain.keys import Purpose, digest, new_secret
 from blog.domain.models import Token
@@ -29,7 +31,11 @@ class NewSecret:
 async def issue(
     ctx: Context, actor: Actor, *, name: str, scopes: Iterable[Scope] | None = None, seconds: int | None = None
 ) -> NewSecret:
-    """Make a token for somebody. Raises Forbidden when the role does not allow the scope `admin`."""
+    """Make a token for somebody.
+
+    Raises Forbidden when the role does not allow the scope `admin`, ConfirmationNeeded.
+    """
+    policy.require_confirmed(ctx, actor)
     chosen = tuple(dict.fromkeys(scopes)) if scopes is not None else USUAL_SCOPES
     if Scope.ADMIN in chosen and not actor.has_role(Role.OWNER):
         raise Forbidden("Only owners can make tokens with the scope admin")
@@ -43,7 +49,9 @@ async def issue(
         "created_at": ctx.now,
         "expires_at": expires_at,
     }
-    token_id = await ctx.db.execute(tables.tokens.insert().values(values))
+    async with ctx.db.transaction():
+        token_id = await ctx.db.execute(tables.tokens.insert().values(values))
+        await audit.record(ctx, Act.TOKEN_MADE, actor.id, by=actor.id, token=name)
     return NewSecret(Token(token_id, name, chosen, ctx.now, expires_at), ctx.site.signer.sign(Purpose.TOKEN, [token_id, secret]))
 
 
@@ -83,8 +91,11 @@ async def revoke(ctx: Context, token_id: int) -> None:
     if actor.token_id != token_id:
         ctx.signed_in(Scope.ACCOUNT)
     mine = (_t.id == token_id) & (_t.user_id == actor.id) & _t.revoked_at.is_(None)
-    if not await ctx.db.execute(tables.tokens.update().where(mine).values(revoked_at=ctx.now)):
-        raise NotFound("You have no such token")
+    async with ctx.db.transaction():
+        if not await ctx.db.execute(tables.tokens.update().where(mine).values(revoked_at=ctx.now)):
+            raise NotFound("You have no such token")
+        name = await ctx.db.fetch_val(sa.select(_t.name).where(_t.id == token_id))
+        await audit.record(ctx, Act.TOKEN_REVOKED, actor.id, token=name)
 
 
 def _token(row: Any) -> Token:

@@ -26,4 +26,11 @@ def signed_in(request: Request, scope: Scope | None = None) -> Context:
 
 def fresh_context(connection: HTTPConnection) -> Context:
     """The context of a stranger, before anybody asked who it is."""
-    return Context(services(connection).site, None, dt.datetime.now(dt.UTC), connection.state.correlation_id)
+    return Context(
+        services(connection).site,
+        None,
+        dt.datetime.now(dt.UTC),
+        connection.state.correlation_id,
+        address=connection.client.host if connection.client else "",
+        user_agent=connection.headers.get("user-agent", ""),
+    )

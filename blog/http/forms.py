@@ -12,7 +12,7 @@ from blog.errors import BlogError, Conflict, InvalidInput, UnsupportedMedia
 from blog.http.parsing import bounded, validate
 
 M = TypeVar("M", bound=BaseModel)
-_SECRET = frozenset({"password", "current"})
+_SECRET = frozenset({"password", "current", "code"})
 _KINDS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _FIELDS = 50
 _SHAPES = {

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler, Receive, Scope, Send
 
-from blog.errors import BlogError, Conflict, FieldError, InvalidInput
+from blog.errors import BlogError, Conflict, FieldError, InvalidInput, SecondFactorNeeded
 from blog.http.statuses import headers_of, status_of
 
 _SOURCES = (("body",), ("query",), ("header",))
@@ -59,7 +59,7 @@ async def on_blog_error(request: Request, exc: Exception) -> Response:
 def _faults(exc: BlogError) -> Sequence[FieldError]:
     """The places at fault. The domain knows its own names only: here they become places of the request."""
     match exc:
-        case InvalidInput():
+        case InvalidInput() | SecondFactorNeeded():
             return [fault if fault.loc[:1] in _SOURCES else _placed(fault) for fault in exc.errors]
         case Conflict() if exc.loc:
             return [_placed(FieldError(exc.loc, exc.detail, exc.code))]

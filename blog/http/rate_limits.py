@@ -14,8 +14,9 @@ from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.errors import StorageError
 from starlette.requests import HTTPConnection
 
-from blog.domain.keys import digest
+from blog.domain.keys import Signer, digest
 from blog.errors import TooManyRequests, Unavailable
+from blog.http.devices import Devices
 from blog.http.identity import caller_of, network_of
 from blog.settings import Settings
 
@@ -58,6 +59,8 @@ class RateLimits:
     def __init__(self, settings: Settings, memory: MemoryStorage, pool: "ConnectionPool | None" = None) -> None:
         self._default = _quota(settings.rate_limit)
         self._sign_in = _quota(settings.sign_in_rate_limit) if self._default else None
+        self._account = _quota(settings.account_rate_limit) if self._sign_in else None
+        self.devices = Devices(settings, Signer(settings.secret_key, settings.secret_key_previous))
         self._memory = memory
         # Blogs that share one Redis do not share their users.
         self._redis = _redis(pool, f"blog:{settings.public_url}") if pool else None
@@ -70,19 +73,36 @@ class RateLimits:
         return await self._add("default", self._default, caller_of(connection))
 
     async def sign_in(self, connection: HTTPConnection, username: str) -> None:
-        """Count an attempt to sign in, whether it will succeed or not. Raises TooManyRequests."""
+        """Count an attempt to sign in, whether it will succeed or not: by address, by address and account, by account.
+
+        Those who guess from many addresses use up what an account allows to unknown browsers, and its owner goes on with
+        a known one, or by a link to a new password. Raises TooManyRequests.
+        """
         if self._sign_in is None:
             return
-        # Both counts belong to the address: were there one for the account alone, any stranger could use it up and so
-        # lock its owner out. Those who guess from many addresses are slowed by the hash of passwords, few at a time.
         network = network_of(connection)
         name = digest(username.casefold())  # Redis keeps no names, nor what was typed in their place by mistake
+        if device := self.devices.known(connection, username):
+            # Counted by itself: whatever strangers do, to this account or from this address, its owner gets in.
+            await self._count_attempt(connection, "sign-in", self._sign_in, f"{device}:{name}")
+            return
         address = type(self._sign_in)(self._sign_in.amount * _ACCOUNTS, self._sign_in.multiples)
-        for quota, who in ((address, network), (self._sign_in, f"{network}:{name}")):
-            count = await self._add("sign-in", quota, who)
-            if count.used > count.quota:
-                getattr(connection.state, "counts", []).append(count)  # so that the answer shows which limit it was
-                count.require(f"Too many attempts to sign in: try again in {count.reset} seconds")
+        await self._count_attempt(connection, "sign-in", address, network)
+        await self._count_attempt(connection, "sign-in", self._sign_in, f"{network}:{name}")
+        # Last, so that what one address may not try takes nothing from what all may.
+        if self._account:
+            await self._count_attempt(connection, "account", self._account, name)
+
+    async def attempt(self, connection: HTTPConnection, what: str) -> None:
+        """Count an attempt at something that strangers may do now and then, by their address. Raises TooManyRequests."""
+        if self._sign_in is not None:
+            await self._count_attempt(connection, what, self._sign_in, network_of(connection))
+
+    async def _count_attempt(self, connection: HTTPConnection, policy: str, quota: RateLimitItem, who: str) -> None:
+        count = await self._add(policy, quota, who)
+        if count.used > count.quota:
+            getattr(connection.state, "counts", []).append(count)  # so that the answer shows which limit it was
+            count.require(f"Too many attempts: try again in {count.reset} seconds")
 
     async def require_redis(self) -> None:
         """Raises Unavailable when the Redis of the settings does not answer; requests are served without it, too."""

@@ -5,7 +5,9 @@ from blog import errors
 STATUSES: dict[type[errors.BlogError], int] = {
     errors.MalformedInput: 400,
     errors.NotSignedIn: 401,
+    errors.SecondFactorNeeded: 401,
     errors.Forbidden: 403,
+    errors.ConfirmationNeeded: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.StaleVersion: 412,

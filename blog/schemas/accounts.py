@@ -90,6 +90,30 @@ class EmailChange(Input):
     current: SecretStr = Field(max_length=256)
 
 
+class LinkRequest(Input):
+    """A link to a new password, for whoever has this name or address."""
+
+    name: str = Field(min_length=1, max_length=320)
+
+
+class PasswordGiven(Input):
+    """The present password, for what follows."""
+
+    current: SecretStr = Field(max_length=256)
+
+
+class Code(Input):
+    """A code of the app, or a recovery code."""
+
+    code: SecretStr = Field(min_length=1, max_length=64)
+
+
+class CodeAndPassword(Code):
+    """Both, for a change of the second factor itself."""
+
+    current: SecretStr = Field(max_length=256)
+
+
 class AvatarForm(Input):
     """What goes with an avatar: nothing."""
 
@@ -113,6 +137,9 @@ class NewToken(Credentials):
     """A request for a bearer token; `expires_in` in seconds."""
 
     name: Annotated[Line, Field(min_length=1, max_length=100)] = "API"
+    otp: SecretStr | None = Field(
+        default=None, max_length=64, description="A code of the app, or a recovery code, if the account asks for one"
+    )
     scopes: list[Scope] | None = Field(default=None, max_length=20)
     expires_in: Annotated[int, Field(ge=60, le=LONGEST_TOKEN), BeforeValidator(whole)] | None = None
 

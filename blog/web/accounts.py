@@ -3,18 +3,18 @@
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from blog.domain import accounts, invitations, sessions
-from blog.domain.context import Actor, Context
-from blog.errors import BlogError, Conflict, Forbidden
+from blog.domain import accounts, invitations, second_factors, sessions
+from blog.errors import BlogError, Conflict, Forbidden, InvalidInput, NotSignedIn
 from blog.http.context import context
 from blog.http.endpoint import Endpoint
 from blog.http.forms import Form, read_form
-from blog.http.identity import clear_cookie, set_cookie
+from blog.http.identity import clear_cookie
 from blog.http.services import services
-from blog.schemas.accounts import Credentials, NewPassword, Registration
+from blog.schemas.accounts import Code, Credentials, NewPassword, Registration
 from blog.schemas.flags import Flag
 from blog.web.redirects import local, see_other
 from blog.web.rendering import invalid, page, refused
+from blog.web.signing_in import begin, go_on, ticket_cookie
 
 
 class RegistrationPage(Endpoint):
@@ -35,10 +35,11 @@ class RegistrationPage(Endpoint):
         if new is None:
             return invalid(request, "accounts/register.html", form)
         try:
+            await services(request).rate_limits.attempt(request, "register")
             user = await accounts.register(ctx, new)
         except BlogError as error:
             return refused(request, "accounts/register.html", form, error)
-        return await _begin(request, ctx, accounts.actor_of(user))
+        return await begin(request, ctx, accounts.actor_of(user))
 
 
 class SignInPage(Endpoint):
@@ -53,7 +54,7 @@ class SignInPage(Endpoint):
         return page(request, "accounts/login.html", form=Form({"next": wanted}))
 
     async def post(self, request: Request) -> Response:
-        """A new session, whatever the browser had before."""
+        """A new session, whatever the browser had before; or on to the question for a code."""
         ctx = context(request)
         form = await read_form(request)
         credentials = form.parse(Credentials, next=None)
@@ -61,10 +62,38 @@ class SignInPage(Endpoint):
             return invalid(request, "accounts/login.html", form)
         try:
             await services(request).rate_limits.sign_in(request, credentials.username)
-            actor = await sessions.authenticate(ctx, credentials)
+            actor = await sessions.prove(ctx, credentials)
         except BlogError as error:
             return refused(request, "accounts/login.html", form, error)
-        return await _begin(request, ctx, actor, local(form.value("next")))
+        return await go_on(request, ctx, actor, local(form.value("next")))
+
+
+class SignInCodePage(Endpoint):
+    """/login/code — the second half of signing in, for accounts that ask for a code."""
+
+    async def get(self, request: Request) -> Response:
+        """The empty form; without a ticket back to the first half."""
+        ctx = context(request)
+        try:
+            await second_factors.ticket_user(ctx, request.cookies.get(ticket_cookie(ctx.site.settings), ""))
+        except NotSignedIn:
+            return see_other(request, "web:login")
+        return page(request, "accounts/login_code.html", form=Form({"next": local(request.query_params.get("next", ""))}))
+
+    async def post(self, request: Request) -> Response:
+        """A new session for a right code."""
+        ctx = context(request)
+        form = await read_form(request)
+        code = form.parse(Code, next=None)
+        if code is None:
+            return invalid(request, "accounts/login_code.html", form)
+        try:
+            user = await second_factors.ticket_user(ctx, request.cookies.get(ticket_cookie(ctx.site.settings), ""))
+            await services(request).rate_limits.sign_in(request, user.username)
+            await second_factors.require(ctx, accounts.actor_of(user), code.code)
+        except BlogError as error:
+            return refused(request, "accounts/login_code.html", form, error)
+        return await begin(request, ctx, accounts.actor_of(user), local(form.value("next")))
 
 
 class SignOut(Endpoint):
@@ -102,7 +131,7 @@ class SetupPage(Endpoint):
             user = await accounts.create_owner(ctx, request.path_params["secret"], new)
         except BlogError as error:
             return refused(request, "accounts/setup.html", form, error)
-        return await _begin(request, ctx, accounts.actor_of(user))
+        return await begin(request, ctx, accounts.actor_of(user))
 
 
 class SetPasswordPage(Endpoint):
@@ -114,15 +143,18 @@ class SetPasswordPage(Endpoint):
         return page(request, "accounts/set_password.html", form=Form(), user=user)
 
     async def post(self, request: Request) -> Response:
-        """Set it; the account's owner is signed in."""
+        """Set it; the account's owner is signed in, if need be after a code."""
         ctx = context(request)
         user = await accounts.password_link_user(ctx, request.path_params["secret"])
         form = await read_form(request)
         new = form.parse(NewPassword)
         if new is None:
             return invalid(request, "accounts/set_password.html", form, user=user)
-        user = await accounts.use_password_link(ctx, request.path_params["secret"], new.password)
-        return await _begin(request, ctx, accounts.actor_of(user))
+        try:
+            user = await accounts.use_password_link(ctx, request.path_params["secret"], new.password)
+        except InvalidInput as error:
+            return refused(request, "accounts/set_password.html", form, error, user=user)
+        return await go_on(request, ctx, accounts.actor_of(user))
 
 
 class InvitationPage(Endpoint):
@@ -145,13 +177,4 @@ class InvitationPage(Endpoint):
             user = await invitations.accept(ctx, request.path_params["secret"], new)
         except BlogError as error:
             return refused(request, "accounts/invitation.html", form, error, invitation=invitation)
-        return await _begin(request, ctx, accounts.actor_of(user))
-
-
-async def _begin(request: Request, ctx: Context, actor: Actor, path: str = "") -> Response:
-    """Signed in: a new session id each time, so that one that somebody planted in the browser is worth nothing."""
-    await sessions.end(ctx)
-    session_id = await sessions.start(ctx, actor, request.headers.get("user-agent", ""))
-    response = RedirectResponse(path or services(request).links.path("web:home"), 303)
-    set_cookie(response, ctx.site.settings, session_id)
-    return response
+        return await begin(request, ctx, accounts.actor_of(user))

@@ -13,6 +13,7 @@ from blog.http.endpoint import Endpoint
 from blog.http.forms import Form, read_form
 from blog.http.identity import clear_cookie
 from blog.schemas.accounts import OwnToken, Role, Scope
+from blog.web.confirmation import confirmed_by, must_confirm
 from blog.web.redirects import see_other
 from blog.web.rendering import invalid, page, refused
 
@@ -60,10 +61,11 @@ class TokenList(Endpoint):
         ctx = signed_in(request)
         form = await read_form(request)
         chosen = [name.removeprefix(_SCOPE) for name in form.values if name.startswith(_SCOPE)]
-        new = form.parse(OwnToken, scopes=chosen, **{f"{_SCOPE}{scope}": None for scope in chosen})
+        new = form.parse(OwnToken, scopes=chosen, current=None, **{f"{_SCOPE}{scope}": None for scope in chosen})
         if new is None:
             return invalid(request, "accounts/tokens.html", form, **await _values(ctx))
         try:
+            ctx = await confirmed_by(request, ctx, form)
             actor = ctx.signed_in(Scope.ACCOUNT)
             made = await tokens.issue(ctx, actor, name=new.name, scopes=new.scopes, seconds=new.days * _DAY)
         except BlogError as error:
@@ -83,4 +85,8 @@ class TokenRevocation(Endpoint):
 async def _values(ctx: Context) -> dict[str, Any]:
     own = await tokens.own(ctx)
     is_owner = ctx.signed_in().has_role(Role.OWNER)
-    return {"tokens": own, "scopes": [scope for scope in Scope if is_owner or scope is not Scope.ADMIN]}
+    return {
+        "tokens": own,
+        "must_confirm": must_confirm(ctx),
+        "scopes": [scope for scope in Scope if is_owner or scope is not Scope.ADMIN],
+    }

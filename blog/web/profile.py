@@ -11,6 +11,7 @@ from blog.errors import BlogError, FieldError, InvalidInput
 from blog.http.context import context, signed_in
 from blog.http.endpoint import Endpoint
 from blog.http.forms import Form, read_form
+from blog.http.identity import set_cookie
 from blog.http.services import services
 from blog.http.uploads import read_upload
 from blog.schemas.accounts import AccountChanges, AvatarForm, EmailChange, PasswordChange
@@ -81,7 +82,7 @@ class PasswordPage(Endpoint):
         return page(request, "accounts/password.html", form=Form())
 
     async def post(self, request: Request) -> Response:
-        """Set it; all other sessions end."""
+        """Set it; all other sessions end, and this one goes on with a new id."""
         ctx = signed_in(request)
         form = await read_form(request)
         change = form.parse(PasswordChange)
@@ -89,10 +90,13 @@ class PasswordPage(Endpoint):
             return invalid(request, "accounts/password.html", form)
         try:
             await services(request).rate_limits.sign_in(request, ctx.signed_in().username)
-            await accounts.change_password(ctx, change)
+            session_id = await accounts.change_password(ctx, change)
         except BlogError as error:
             return refused(request, "accounts/password.html", form, error)
-        return saved(request, "password")
+        response = saved(request, "password")
+        if session_id is not None:
+            set_cookie(response, ctx.site.settings, session_id)
+        return response
 
 
 class AvatarPage(Endpoint):

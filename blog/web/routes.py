@@ -2,13 +2,23 @@
 
 from starlette.routing import Mount, Route, Router
 
-from blog.web.accounts import InvitationPage, RegistrationPage, SetPasswordPage, SetupPage, SignInPage, SignOut
+from blog.web.accounts import (
+    InvitationPage,
+    RegistrationPage,
+    SetPasswordPage,
+    SetupPage,
+    SignInCodePage,
+    SignInPage,
+    SignOut,
+)
+from blog.web.administration.audit import AuditPage
 from blog.web.administration.members import InvitationList, InvitationRevocation, MemberList
 from blog.web.administration.overview import AdministrationPage, FlagSwitch
 from blog.web.administration.site import SitePage
 from blog.web.cards import PostCard
 from blog.web.colours import AccentStyles
 from blog.web.comments import CommentEditPage, CommentList, CommentRemovalPage, CommentRestoration, ReplyPage
+from blog.web.confirmation import ConfirmationPage
 from blog.web.editing import AutosaveDiscard, NewPostAutosave, NewPostPreview, PostAutosave, PostPreview
 from blog.web.feeds import AuthorFeed, BlogFeed, SearchFeed, TagFeed
 from blog.web.finding import OEmbed, OpenSearch, Robots
@@ -28,6 +38,8 @@ from blog.web.presence import PostEditing
 from blog.web.previews import PreviewList, PreviewPage, PreviewRevocation
 from blog.web.profile import AccountPage, AvatarPage, AvatarRemoval, EmailPage, PasswordPage
 from blog.web.reading import ArchivePage, AuthorPage, HomePage, PostPage, SearchPage, TagListPage, TagPage
+from blog.web.resets import ResetPasswordPage
+from blog.web.security import RecoveryCodes, SecondFactorOff, SecondFactorOn, SecondFactorPage, SecurityPage
 from blog.web.sitemap import Sitemap, SitemapPart
 from blog.web.states import PostState, PostUndeletion
 from blog.web.theme import ThemeSwitch
@@ -43,6 +55,12 @@ account_routes = [
     Route("/sessions/{key}", SessionEnd, name="account_session"),
     Route("/tokens", TokenList, name="account_tokens"),
     Route("/tokens/{id:id}", TokenRevocation, name="account_token"),
+    Route("/security", SecurityPage, name="account_security"),
+    Route("/second-factor", SecondFactorPage, name="account_second_factor"),
+    Route("/second-factor/on", SecondFactorOn, name="account_second_factor_on"),
+    Route("/second-factor/off", SecondFactorOff, name="account_second_factor_off"),
+    Route("/second-factor/codes", RecoveryCodes, name="account_recovery_codes"),
+    Route("/confirm", ConfirmationPage, name="account_confirm"),
     Route("/export", ExportPage, name="account_export"),
     Route("/delete", DeparturePage, name="account_delete"),
     Route("/deleted", FarewellPage, name="account_deleted"),
@@ -53,6 +71,7 @@ admin_routes = [
     Route("/members", MemberList, name="admin_members"),
     Route("/invitations", InvitationList, name="admin_invitations"),
     Route("/invitations/{id:id}/revoke", InvitationRevocation, name="admin_invitation_revoke"),
+    Route("/audit", AuditPage, name="admin_audit"),
     Route("/site", SitePage, name="admin_site"),
     Route("/pages", FixedPageList, name="admin_pages"),
     Route("/pages/new", NewFixedPagePage, name="admin_page_new"),
@@ -96,6 +115,8 @@ routes = [
     Route("/feed.{format:feed}", BlogFeed, name="feed"),
     Route("/register", RegistrationPage, name="register"),
     Route("/login", SignInPage, name="login"),
+    Route("/login/code", SignInCodePage, name="login_code"),
+    Route("/reset-password", ResetPasswordPage, name="reset_password"),
     Route("/logout", SignOut, name="logout"),
     Route("/account", AccountPage, name="account"),
     Mount("/account", Router(account_routes, redirect_slashes=False)),

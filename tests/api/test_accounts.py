@@ -1,12 +1,17 @@
 """Users and tokens over JSON."""
 
+import datetime as dt
 import itertools
+from dataclasses import replace
 
+import pyotp
 import pytest
+import sqlalchemy as sa
 from pydantic import SecretStr
 
 from blog.app import create_app
-from blog.domain import accounts
+from blog.db import tables
+from blog.domain import accounts, second_factors
 from blog.errors import NotFound
 from blog.schemas.accounts import Role, Scope
 from tests.conftest import PASSWORD, running
@@ -167,3 +172,42 @@ async def test_methods_and_options_of_every_route(client):
             assert answer.headers["allow"].split(", ") == offered
             assert answer.json()["status"] == 405
         assert ("HEAD" in offered) == ("GET" in offered)
+
+
+@pytest.fixture
+async def guarded(client, ctx, make_user):
+    """Ada asks for codes: the secret of her app, and a recovery code."""
+    ada = ctx.acting_as(accounts.actor_of(await make_user("ada")))
+    await second_factors.begin(ada)
+    secret = await second_factors.pending(ada)
+    earlier = replace(ada, now=ada.now - dt.timedelta(seconds=60))
+    codes = await second_factors.turn_on(earlier, SecretStr(pyotp.TOTP(secret).at(earlier.now)))
+    return secret, codes[0]
+
+
+async def test_token_needs_the_code_of_an_account_that_asks_for_one(client, guarded):
+    secret, recovery = guarded
+    wanted = {"username": "ada", "password": PASSWORD}
+    for sent, reason in (({}, "otp_required"), ({"otp": "000"}, "otp_wrong")):
+        refused = await client.post("/api/v1/tokens", json=wanted | sent)
+        assert (refused.status_code, refused.json()["title"]) == (401, "A code is needed")
+        assert [(fault["loc"], fault["type"]) for fault in refused.json()["errors"]] == [(["body", "otp"], reason)]
+    wrong = await client.post("/api/v1/tokens", json={"username": "ada", "password": "guess", "otp": pyotp.TOTP(secret).now()})
+    assert (wrong.status_code, "errors" in wrong.json()) == (401, False)
+    otp = pyotp.TOTP(secret).now()
+    assert (await client.post("/api/v1/tokens", json=wanted | {"otp": otp})).status_code == 201
+    assert (await client.post("/api/v1/tokens", json=wanted | {"otp": otp})).status_code == 401, "a code works once"
+    assert (await client.post("/api/v1/tokens", json=wanted | {"otp": recovery})).status_code == 201
+
+
+async def test_idempotency_key_hides_no_failed_attempt(client, ctx, guarded):
+    before = await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.audit))
+    for password in ("guess", PASSWORD):
+        answer = await client.post(
+            "/api/v1/tokens",
+            json={"username": "ada", "password": password, "otp": "000"},
+            headers={"Idempotency-Key": f"{len(password)}"},
+        )
+        assert answer.status_code == 401
+    names = await ctx.db.fetch_all(sa.select(tables.audit.c.name).order_by(tables.audit.c.id).offset(before))
+    assert [row["name"] for row in names] == ["sign_in_failed", "second_factor_failed"]

@@ -51,6 +51,15 @@ async def test_session_lives_as_long_as_it_is_used(author, ctx):
     assert await sessions.resume(replace(ctx, now=ctx.now + dt.timedelta(days=31)), session) is None
 
 
+async def test_session_ends_some_day_however_much_it_is_used(author, ctx):
+    session, began = await sessions.start(ctx, author.actor, "browser"), ctx.now
+    for day in range(20, 180, 20):
+        assert await sessions.resume(replace(ctx, now=began + dt.timedelta(days=day)), session) is not None
+    last = dt.timedelta(days=ctx.site.settings.session_max_days)
+    assert await sessions.resume(replace(ctx, now=began + last - dt.timedelta(seconds=1)), session) is not None
+    assert await sessions.resume(replace(ctx, now=began + last), session) is None
+
+
 async def test_sign_in_by_address_and_whatever_case(author, ctx):
     assert (await sessions.authenticate(ctx, credentials("ADA@example.org"))).username == "ada"
     with pytest.raises(NotSignedIn):
@@ -64,6 +73,22 @@ async def test_unknown_name_costs_the_same_work(ctx, monkeypatch):
     with pytest.raises(NotSignedIn):
         await sessions.authenticate(ctx, credentials("nobody"))
     assert len(done) == 1, "a hash was verified although there is no account"
+
+
+async def test_wrong_password_and_unknown_name_are_the_same_work(author, ctx, monkeypatch):
+    """What the clock sees: as many hashes, and the same statements. How alike they are: tests/benchmarks/sign_in_timing.py."""
+    asked: list[str] = []
+    verify = Passwords._matches
+    monkeypatch.setattr(Passwords, "_matches", lambda self, known, word: asked.append("hash") or verify(self, known, word))
+    ctx.db.on_query.append(asked.append)
+    works = []
+    for name in ("nobody", "ada", "nobody", "ada@example.org"):
+        asked.clear()
+        with pytest.raises(NotSignedIn):
+            await sessions.authenticate(ctx, credentials(name, "wrong"))
+        works.append(list(asked))
+    assert works[0].count("hash") == 1
+    assert all(work == works[0] for work in works)
 
 
 async def test_outdated_hash_is_renewed_at_sign_in(author, ctx):
@@ -123,8 +148,9 @@ async def test_changed_password_ends_other_sessions_and_all_tokens(author, ctx):
     change = PasswordChange(current=SecretStr("wrong"), password=SecretStr("quite another one"))
     with pytest.raises(InvalidInput):
         await accounts.change_password(ctx.acting_as(actor), change)
-    await accounts.change_password(ctx.acting_as(actor), change.model_copy(update={"current": SecretStr(PASSWORD)}))
-    assert await sessions.resume(ctx, kept) is not None
+    renewed = await accounts.change_password(ctx.acting_as(actor), change.model_copy(update={"current": SecretStr(PASSWORD)}))
+    assert (await sessions.resume(ctx, renewed)).actor.username == "ada"
+    assert await sessions.resume(ctx, kept) is None, "the session goes on with a new id"
     assert await sessions.resume(ctx, other) is None
     assert await tokens.recognise(ctx, token.text) is None
     with pytest.raises(NotSignedIn):

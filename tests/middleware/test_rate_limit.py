@@ -199,6 +199,68 @@ async def test_stranger_cannot_lock_the_owner_out(door):
     assert (await token(door, word=PASSWORD, address="192.0.2.1")).status_code == 201
 
 
+@pytest.fixture
+async def guarded(settings, clock):
+    """Five attempts an hour at one account, for all browsers together that are not known."""
+    limits = WIDE | {"sign_in_rate_limit": "4/minute", "account_rate_limit": "5/hour"}
+    async with running(create_app(settings.model_copy(update=limits))) as client:
+        await client.post("/api/v1/users", json=ADA)
+        yield at_addresses(client)
+
+
+async def guess_from_everywhere(client, times=8):
+    return [(await token(client, address=f"198.51.100.{number}")).status_code for number in range(times)]
+
+
+async def test_guessing_at_one_account_from_many_addresses_is_refused(guarded, clock):
+    assert await guess_from_everywhere(guarded) == [401] * 5 + [429] * 3
+    refused = await page(guarded, word=PASSWORD, address="192.0.2.77")
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "3600")
+    assert '"account";q=5;w=3600' in refused.headers["ratelimit-policy"]
+    assert (await token(guarded, name="bob")).status_code == 401, "others are not held back"
+    clock.now += 3600
+    assert (await page(guarded, word=PASSWORD, address="192.0.2.77")).status_code == 303
+
+
+@pytest.mark.parametrize("name", ["ada", "ADA@example.org"])
+async def test_browser_that_signed_in_before_gets_in_whatever_strangers_do(guarded, name):
+    assert (await page(guarded, word=PASSWORD)).status_code == 303, "the client keeps the cookie"
+    await guess_from_everywhere(guarded)
+    device = {"Cookie": f"device={guarded.cookies['device']}", "From": "203.0.113.5"}
+    guarded.cookies.clear()
+    sent = {"username": name, "password": PASSWORD}
+    assert (await guarded.post("/login", data=sent, headers=device)).status_code == 303, "from wherever it is"
+    # Its own attempts are counted all the same, and it is known for its own account only.
+    guarded.cookies.clear()
+    tries = [(await guarded.post("/login", data=sent | {"password": "wrong"}, headers=device)).status_code for _ in range(4)]
+    assert tries == [401] * 3 + [429]
+    await guess_from_everywhere(guarded, 6)
+    assert (await page(guarded, name="ada", address="192.0.2.99")).status_code == 429
+
+
+async def test_false_and_foreign_cookies_make_no_known_browser(guarded):
+    await guarded.post("/api/v1/users", json=ADA | {"username": "eve", "email": "eve@example.org"})
+    assert (await page(guarded, name="eve", word=PASSWORD)).status_code == 303
+    eves = guarded.cookies["device"]
+    guarded.cookies.clear()
+    await guess_from_everywhere(guarded)
+    for cookie in (eves, "x", eves[:-3] + "AAA", ""):
+        sent = {"username": "ada", "password": PASSWORD}
+        assert (await guarded.post("/login", data=sent, headers={"Cookie": f"device={cookie}"})).status_code == 429
+
+
+async def test_making_accounts_is_limited_by_address(guarded):
+    def form(number):
+        return {"username": f"user{number}", "email": f"user{number}@example.org", "password": PASSWORD}
+
+    found = []
+    for number in range(6):
+        guarded.cookies.clear()
+        found.append((await guarded.post("/register", data=form(number))).status_code)
+    assert found == [303] * 4 + [429] * 2
+    assert (await guarded.post("/api/v1/users", json=form(9))).status_code == 429
+
+
 async def test_guessing_at_many_accounts_is_refused(door):
     found = [(await token(door, name=f"user{number}")).status_code for number in range(11)]
     assert found == [401] * 10 + [429]

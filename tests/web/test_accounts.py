@@ -232,3 +232,15 @@ async def test_password_link_works_once(client, ctx, make_user):
     assert (await sessions.authenticate(ctx, Credentials(username="ada", password="a new long one"))).username == "ada"
     assert (await client.get(path)).status_code == 404
     assert (await client.post(path, data={"password": "yet another"}, headers=OWN)).status_code == 404
+
+
+async def test_password_that_is_guessed_first_is_refused_at_its_field(client, ctx, make_user):
+    await make_user("ada")
+    link = await accounts.password_link(ctx, "ada")
+    bob = NEW | {"username": "bob", "email": "bob@example.org"}
+    for path, sent in (("/register", bob), (f"/set-password/{link}", {})):
+        answer = await client.post(path, data=sent | {"password": "Password1"}, headers=OWN)
+        assert answer.status_code == 422
+        assert 'id="error-password">This is one of the passwords that are guessed first' in answer.text
+        assert "Password1" not in answer.text
+    assert await count(ctx, tables.users) == 1

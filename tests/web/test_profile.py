@@ -123,7 +123,8 @@ async def test_password_change_needs_the_present_one_and_ends_other_sessions(cli
     done = await client.post("/account/password", data={"current": PASSWORD, "password": "a new long one"}, headers=ada)
     assert (done.status_code, done.headers["location"]) == (303, "/account?saved=password")
     assert await sessions.resume(ctx, other) is None
-    assert (await client.get("/account", headers=ada)).status_code == 200
+    assert (await client.get("/account", headers=ada)).status_code == 303, "the old id is worth nothing"
+    assert (await client.get("/account")).status_code == 200, "the browser was given a new one"
     assert (await sessions.authenticate(ctx, Credentials(username="ada", password="a new long one"))).username == "ada"
 
 
@@ -214,7 +215,8 @@ async def test_sessions_are_listed_in_words_and_one_is_ended(client, ctx, ada):
     assert other not in page
     assert (await client.post(action, headers=ada)).headers["location"] == "/account/sessions"
     assert await sessions.resume(ctx, other) is None
-    assert (await client.get("/account", headers=ada)).status_code == 200
+    assert (await client.get("/account", headers=ada)).status_code == 303, "the old id is worth nothing"
+    assert (await client.get("/account")).status_code == 200, "the browser was given a new one"
     assert (await client.post(action, headers=ada)).status_code == 404
 
 

@@ -8,20 +8,34 @@ from tests.conftest import PASSWORD
 from tests.serving import blog, free_port, serving, wait_until_up
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
-ACCOUNT = ["", "/avatar", "/email", "/password", "/sessions", "/tokens", "/delete", "/deleted"]
+ACCOUNT = [
+    "", "/avatar", "/email", "/password", "/security", "/second-factor", "/sessions", "/tokens", "/confirm", "/delete",
+    "/deleted",
+]  # fmt: skip
 ADMIN = [
     "",
     "?days=90",
     "/members",
     "/members?q=nobody",
     "/invitations",
+    "/audit",
+    "/audit?act=sign_in&user=ora",
+    "/audit?user=nobody",
     "/site",
     "/pages",
     "/pages/new",
     "/pages/1",
     "/pages/1/delete",
 ]
-PAGES = [*(f"/account{path}" for path in ACCOUNT), *(f"/admin{path}" for path in ADMIN), "/about", "/authors/ora", "/"]
+PAGES = [
+    *(f"/account{path}" for path in ACCOUNT),
+    *(f"/admin{path}" for path in ADMIN),
+    "/reset-password",
+    "/reset-password?sent=yes",
+    "/about",
+    "/authors/ora",
+    "/",
+]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from blog.http.endpoint import Endpoint
 from blog.http.forms import Form, read_form
 from blog.http.services import services
 from blog.schemas.accounts import NewInvitation, Role, RoleChange
+from blog.web.confirmation import confirmed_by, must_confirm
 from blog.web.reading import cursor_in, older
 from blog.web.redirects import here, see_other
 from blog.web.rendering import invalid, page, refused
@@ -55,10 +56,13 @@ class InvitationList(Endpoint):
         """Make one; it stands first in the list, with its link."""
         ctx = signed_in(request)
         form = await read_form(request)
-        new = form.parse(NewInvitation)
+        new = form.parse(NewInvitation, current=None)
         if new is None:
             return invalid(request, "administration/invitations.html", form, **await _invitations(request, ctx))
-        made = await invitations.create(ctx, new)
+        try:
+            made = await invitations.create(await confirmed_by(request, ctx, form), new)
+        except BlogError as error:
+            return refused(request, "administration/invitations.html", form, error, **await _invitations(request, ctx))
         return see_other(request, "web:admin_invitations", fragment=f"invitation-{made}")
 
 
@@ -74,7 +78,8 @@ class InvitationRevocation(Endpoint):
 async def _members(request: Request, ctx: Context) -> dict[str, Any]:
     text = request.query_params.get("q", "").strip()[:_LONGEST_SEARCH]
     found = await members.page(ctx, text, cursor_in(request))
-    return {"members": found.items, "older": older(request, found.next), "q": text, "roles": list(Role), "action": here(request)}
+    values = {"members": found.items, "older": older(request, found.next), "q": text, "roles": list(Role)}
+    return values | {"action": here(request), "must_confirm": must_confirm(ctx)}
 
 
 async def _invitations(request: Request, ctx: Context) -> dict[str, Any]:
@@ -85,7 +90,7 @@ async def _invitations(request: Request, ctx: Context) -> dict[str, Any]:
         for item in found.items
         for state in [_state(ctx, item)]
     ]
-    return {"rows": rows, "older": older(request, found.next), "roles": list(Role)}
+    return {"rows": rows, "older": older(request, found.next), "roles": list(Role), "must_confirm": must_confirm(ctx)}
 
 
 def _secret(ctx: Context, invitation: Invitation) -> str:
