@@ -169,7 +169,7 @@ revisions = sa.Table(
     "revisions",
     metadata,
     _ref("post_id", "posts.id", primary_key=True),
-    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("version", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
     sa.Column("slug", sa.String(120), nullable=False),
     sa.Column("title", sa.String(200), nullable=False),
     sa.Column("content", sa.Text, nullable=False),

@@ -286,3 +286,12 @@ async def test_every_version_is_kept_and_can_come_back(client, bearer):
     assert (await client.get(f"{path}/revisions/9", headers=headers)).status_code == 404
     assert (await client.get(f"{path}/revisions")).status_code == 401
     assert (await client.get(f"{path}/revisions", headers=await bearer("eve"))).status_code == 403
+
+
+async def test_version_that_never_was_is_no_page(client, bearer):
+    headers = await bearer("ada")
+    made = await client.post("/api/v1/posts", json={"title": "One", "content": "x"}, headers=headers)
+    path = f"/api/v1/posts/{made.json()['id']}/revisions"
+    for version in (2, 2**31, 10**18 - 1):
+        assert (await client.get(f"{path}/{version}", headers=headers)).status_code == 404
+        assert (await client.post(f"{path}/{version}/restore", headers=headers)).status_code == 404

@@ -55,6 +55,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("post_id", name="pk_posts_fts"),
     )
     op.create_index("ix_posts_fts_document", "posts_fts", ["document"], postgresql_using="gin")
+    # Addresses and cursors name versions: of a number that is too large there is none, which is no error.
+    op.alter_column("revisions", "version", type_=sa.BigInteger())
     op.execute(ORDER)
     for when in ("before", "after"):
         op.execute(TRIGGER.format(when=when))
@@ -68,4 +70,5 @@ def downgrade() -> None:
     op.execute("DROP TRIGGER events_after ON events")
     op.execute("DELETE FROM facts WHERE name = 'event_last'")
     op.execute("DROP FUNCTION events_in_order()")
+    op.alter_column("revisions", "version", type_=sa.Integer())
     op.drop_table("posts_fts")
