@@ -20,7 +20,7 @@ def test_list_is_folded_and_holds_nothing_that_the_length_refuses_anyway():
 
 
 @pytest.mark.parametrize("typed", ["password", "PASSWORD1", " iloveyou ", "12345678"])
-def test_common_password_is_refused_whatever_its_case(ctx, typed):
+async def test_common_password_is_refused_whatever_its_case(ctx, typed):
     with pytest.raises(InvalidInput, match="guessed first") as refused:
         require_acceptable(ctx, SecretStr(typed), "ada", None)
     assert [(fault.loc, fault.type) for fault in refused.value.errors] == [(("password",), "common_password")]
@@ -29,13 +29,13 @@ def test_common_password_is_refused_whatever_its_case(ctx, typed):
 @pytest.mark.parametrize(
     "typed", ["lovelace-ada", "Lovelace-Ada", "a.lovelace@example.org", "a.lovelace", "field notes", "FieldNotes"]
 )
-def test_password_that_says_whose_it_is_is_refused(ctx, typed):
+async def test_password_that_says_whose_it_is_is_refused(ctx, typed):
     with pytest.raises(InvalidInput, match="your name, your e-mail address or the name of this blog"):
         require_acceptable(ctx, SecretStr(typed), "lovelace-ada", "A.Lovelace@example.org")
 
 
 @pytest.mark.parametrize("typed", ["a long enough one", "password of a loom", "пароль на память", "x" * 256])
-def test_other_passwords_are_taken(ctx, typed):
+async def test_other_passwords_are_taken(ctx, typed):
     require_acceptable(ctx, SecretStr(typed), "ada", "ada@example.org")
 
 
