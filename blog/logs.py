@@ -54,20 +54,25 @@ def configure_logs(settings: Settings) -> None:
 
 
 class Outage:
-    """Something that may fail for a while: one line when that begins and one when it is over, however many meet it meanwhile."""
+    """Something that may fail for a while: one line when that begins and one when it is over, however many meet it meanwhile.
 
-    def __init__(self, log: structlog.stdlib.BoundLogger, begins: str, ends: str) -> None:
-        self._log, self._begins, self._ends = log, begins, ends
+    What many use fails for one and works for the next while it comes and goes: it is over once nothing failed for `settle` seconds.
+    """
+
+    def __init__(self, log: structlog.stdlib.BoundLogger, begins: str, ends: str, *, settle: float = 0) -> None:
+        self._log, self._begins, self._ends, self._settle = log, begins, ends, settle
         self._since: float | None = None
+        self._last = 0.0
 
     def met(self, reason: str) -> None:
         """It fails."""
+        self._last = time.monotonic()
         if self._since is None:
-            self._since = time.monotonic()
+            self._since = self._last
             self._log.warning(self._begins, reason=reason)
 
     def over(self) -> None:
         """It works."""
-        if self._since is not None:
+        if self._since is not None and time.monotonic() - self._last >= self._settle:
             self._log.info(self._ends, seconds=round(time.monotonic() - self._since, 1))
             self._since = None

@@ -17,6 +17,7 @@ from blog.logs import Outage
 log = structlog.stdlib.get_logger("blog.database")
 _STATEMENTS = 300  # prepared for each connection
 _IDLE_SECONDS = 60
+_SETTLE = 1.0  # seconds: some connections are lost later than others
 
 
 class Pool:
@@ -44,7 +45,7 @@ class Pool:
             "server_settings": server_settings(statement_timeout, lock_timeout),
         }
         self._pool: Any = None
-        self._outage = Outage(log, "the database cannot be used", "the database can be used again")
+        self._outage = Outage(log, "the database cannot be used", "the database can be used again", settle=_SETTLE)
 
     async def open(self) -> None:
         """Open as many as are always kept: fails at start, not at the first request. Locks belong to the running event loop."""

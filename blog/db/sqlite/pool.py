@@ -19,6 +19,7 @@ from blog.logs import Outage
 
 log = structlog.stdlib.get_logger("blog.db")
 _OPEN_LOG = "SELECT count(*) FROM sqlite_master"  # by the first read: then it is known which file it is
+_SETTLE = 1.0  # seconds: while a disk is full, what is small may still find room
 Identity = tuple[tuple[int, int] | None, ...]
 
 
@@ -32,8 +33,8 @@ class Pool:
         self._writer: aiosqlite.Connection | None = None
         self._suspects: set[aiosqlite.Connection] = set()
         self._files: dict[aiosqlite.Connection, Identity] = {}
-        self._reading = Outage(log, "the database cannot be read", "the database can be read again")
-        self._writing = Outage(log, "the database cannot be written", "the database can be written again")
+        self._reading = Outage(log, "the database cannot be read", "the database can be read again", settle=_SETTLE)
+        self._writing = Outage(log, "the database cannot be written", "the database can be written again", settle=_SETTLE)
         self._closing: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
