@@ -2,6 +2,7 @@
 
     __main__                     `python -m blog`
     asgi · cli                   the two ways in: `blog.asgi:app` for a server, `blog …` for an operator
+    server                       uvicorn as `blog serve` starts it
     app · demo                   composition root: lifespan, top route table, middleware order · a small example blog
     api · web · live             the doors: JSON, HTML pages, WebSocket; each with its routes and endpoint classes
     transfer · ops               import from other blogs, and data for people to take along · backup, restore, damage, health

@@ -26,8 +26,6 @@ from blog.schemas.flags import Flag
 from blog.settings import Settings, SettingsError, load_settings
 
 R = TypeVar("R")
-WS_BYTES = 65_536
-GRACE_SECONDS = 15
 
 
 class Failure(click.ClickException):
@@ -68,7 +66,7 @@ def main() -> None:
 @click.option("--demo", is_flag=True, help="Serve a small example blog from a temporary folder.")
 def serve(host: str, port: int, workers: int, demo: bool) -> None:
     """Migrate the database and serve the blog."""
-    import uvicorn
+    from blog import server
 
     with contextlib.ExitStack() as stack:
         if demo:
@@ -83,22 +81,7 @@ def serve(host: str, port: int, workers: int, demo: bool) -> None:
         else:
             click.echo(f"Database: {settings.database_name}", err=True)
             _run(settings, _greet)
-        uvicorn.run(
-            "blog.asgi:app",
-            host=host,
-            port=port,
-            workers=workers,
-            http="h11",  # bounds the header at 64 KiB; httptools takes one of any length
-            ws="blog.live.protocol:EndingWebSocket",
-            ws_max_size=WS_BYTES,
-            ws_per_message_deflate=False,
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=list(settings.trusted_proxies),
-            server_header=False,
-            access_log=False,
-            log_config=None,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+        server.run(settings, host=host, port=port, workers=workers)
 
 
 def _local_url(host: str, port: int) -> str:

@@ -129,6 +129,18 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(
         default=20_000_000, ge=100_000, le=200_000_000, description="Largest request body with an image, in bytes."
     )
+    header_bytes: int = Field(
+        default=32_768, ge=4_096, le=1_048_576, description="Largest head of a request: its address and header fields, in bytes."
+    )
+    header_seconds: float = Field(default=10, gt=0, le=600, description="Seconds that the head of a request may take to come.")
+    url_bytes: int = Field(default=8_192, ge=1_024, le=65_536, description="Longest path and query of a request, in bytes.")
+    connections: int = Field(default=10_000, ge=1, le=1_000_000, description="Connections that a worker takes.")
+    connections_per_address: int = Field(
+        default=256,
+        ge=1,
+        le=1_000_000,
+        description="Connections that a worker takes from one address, beside live ones; not counted behind `TRUSTED_PROXIES`.",
+    )
     audit_days: int = Field(default=180, ge=1, le=3650, description="Days that the audit log goes back.")
     smtp_url: SecretStr | None = Field(
         default=None,

@@ -83,7 +83,7 @@ async def both(scope: Scope, receive: Receive, send: Send) -> None:
 def serve(port: int) -> None:
     """The server's process."""
     uvicorn.run(
-        both, port=port, http="h11", ws="blog.live.protocol:EndingWebSocket", ws_per_message_deflate=False, log_config=None,
+        both, port=port, http="blog.server.http:BoundedHTTP", ws="blog.server.websocket:EndingWebSocket", ws_per_message_deflate=False, log_config=None,
         access_log=False, ws_ping_interval=None,
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from blog.broadcast import Hub
 async def served(app: Application) -> AsyncIterator[tuple[str, Hub]]:
     """The application, until the end of the block: its address and its hub."""
     config = uvicorn.Config(
-        app, port=0, http="h11", ws="blog.live.protocol:EndingWebSocket", ws_max_size=65_536, ws_per_message_deflate=False,
+        app, port=0, http="blog.server.http:BoundedHTTP", ws="blog.server.websocket:EndingWebSocket", ws_max_size=65_536, ws_per_message_deflate=False,
         log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=10,
     )  # fmt: skip
     server = uvicorn.Server(config)

@@ -76,7 +76,7 @@ async def test_everybody_hears_goodbye_and_the_server_goes(tmp_path, workers):
 
 async def test_silent_client_is_cut_and_costs_the_others_nothing(app, author, monkeypatch):
     monkeypatch.setattr("blog.broadcast.subscriber.SEND_SECONDS", 0.0)
-    monkeypatch.setattr("blog.live.protocol._LAST_SECONDS", 0.1)
+    monkeypatch.setattr("blog.server.websocket._LAST_SECONDS", 0.1)
     async with served(app) as (address, hub), httpx2.AsyncClient() as client:
         stuck = await silent(int(address.rpartition(":")[2]))
         async with following(client, url=f"ws://{address}/live") as reader:
