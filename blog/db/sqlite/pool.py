@@ -48,10 +48,16 @@ class Pool:
 
     async def close(self) -> None:
         """Close all; an open one would keep its thread, and with it the process, alive."""
-        for connection in tuple(self._all):
+        await to_the_end(self._close())
+
+    async def _close(self) -> None:
+        writer, self._writer, self._idle = self._writer, None, []
+        for connection in self._all - {writer}:
             self._drop(connection)
-        self._idle, self._writer = [], None
-        await to_the_end(self._closed())
+        await self._closed()
+        if writer is not None:  # alone at last: two that close at once leave the log and its index behind
+            self._drop(writer)
+            await self._closed()
 
     async def _closed(self) -> None:
         await asyncio.gather(*self._closing)
