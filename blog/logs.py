@@ -1,12 +1,22 @@
 """One stream of log lines, for our own code, uvicorn and libraries alike: JSON, or lines for people."""
 
+import asyncio
 import logging.config
 import sys
+import threading
 import time
+from contextvars import ContextVar
+from json.encoder import encode_basestring_ascii as quoted
+from typing import TextIO
 
 import structlog
 
 from blog.settings import Settings
+
+correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
+"""Of the request that runs; on each of its lines."""
+
+_access = structlog.stdlib.get_logger("blog.access")
 
 # Without the values of local variables: a form or a header among them would put a password into the log.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
@@ -15,7 +25,7 @@ _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.Except
 def configure_logs(settings: Settings) -> None:
     """Send everything to standard error, with level, time and correlation id on each line."""
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        correlated,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -35,7 +45,7 @@ def configure_logs(settings: Settings) -> None:
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {"line": formatter},
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+            "handlers": {"stderr": {"class": "blog.logs.Batches", "formatter": "line", "stream": "ext://sys.stderr"}},
             "root": {"handlers": ["stderr"], "level": "INFO"},
             "loggers": {
                 "uvicorn": {"handlers": [], "propagate": True},
@@ -45,6 +55,8 @@ def configure_logs(settings: Settings) -> None:
             },
         }
     )
+    global _batches
+    _batches = next(handler for handler in logging.root.handlers if isinstance(handler, Batches)) if settings.logs_json else None
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -53,10 +65,79 @@ def configure_logs(settings: Settings) -> None:
     )
 
 
+def log_request(method: str, route: str, status: int, seconds: float, user: str | None) -> None:
+    """The line of a request that was answered, or met an error, after so many seconds."""
+    if _batches is not None:
+        _batches.add_request(method, route, status, seconds, user)
+    else:
+        _access.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1), user=user)
+
+
+def correlated(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A processor: the line tells of which request it is."""
+    if (found := correlation_id.get()) is not None:
+        event["correlation_id"] = found
+    return event
+
+
+class Batches(logging.StreamHandler[TextIO]):
+    """Writes lines in their order: those of requests, which are put together by hand, some at a time, all others at once.
+
+    Through `logging` the line costs more than the answer, if that is a kept one, and its write as much again. At an orderly
+    stop `logging` flushes its handlers, so that only who kills the process loses the last quarter of a second.
+    """
+
+    _SECONDS = 0.25
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._guard = threading.Lock()
+        self._lines: list[str] = []
+        self._second, self._stamp = 0, ""
+
+    def add_request(self, method: str, route: str, status: int, seconds: float, user: str | None) -> None:
+        """JSON, of the same form as all other lines."""
+        line = (
+            f'{{"method": {quoted(method)}, "route": {quoted(route)}, "status": {status}, "ms": {seconds * 1000:.1f}, '
+            f'"user": {quoted(user) if user else "null"}, "event": "request", '
+            f'"correlation_id": {quoted(correlation_id.get() or "")}, "level": "info", "logger": "blog.access", '
+            f'"timestamp": "{self._now()}"}}\n'
+        )
+        with self._guard:
+            self._lines.append(line)
+            if len(self._lines) == 1:
+                asyncio.get_running_loop().call_later(self._SECONDS, self.flush)
+
+    def _now(self) -> str:
+        now = time.time()
+        if int(now) != self._second:
+            self._second, self._stamp = int(now), time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+        return f"{self._stamp}.{int(now % 1 * 1_000_000):06d}Z"
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Any other line."""
+        self._write()
+        super().emit(record)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        self._write()
+        super().flush()
+
+    def _write(self) -> None:
+        with self._guard:
+            if self._lines:
+                lines, self._lines = self._lines, []
+                self.stream.write("".join(lines))
+
+
+_batches: Batches | None = None
+
+
 class Outage:
     """Something that may fail for a while: one line when that begins and one when it is over, however many meet it meanwhile.
 
-    What many use fails for one and works for the next while it comes and goes: it is over once nothing failed for `settle` seconds.
+    What many use may fail for one and work for the next meanwhile: it is over once nothing failed for `settle` seconds.
     """
 
     def __init__(self, log: structlog.stdlib.BoundLogger, begins: str, ends: str, *, settle: float = 0) -> None:

@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     cache_seconds: float = Field(
         default=60, ge=0, le=86_400, description="Seconds that they are kept at most; what changes goes at once."
     )
-    live_connections: int = Field(default=10_000, ge=1, le=1_000_000, description="Live connections that a worker takes.")
+    live_connections: int = Field(default=12_000, ge=1, le=1_000_000, description="Live connections that a worker takes.")
     live_connections_per_address: int = Field(
         default=100, ge=1, le=1_000_000, description="Live connections that a worker takes from one address."
     )
@@ -134,7 +134,7 @@ class Settings(BaseSettings):
     )
     header_seconds: float = Field(default=10, gt=0, le=600, description="Seconds that the head of a request may take to come.")
     url_bytes: int = Field(default=8_192, ge=1_024, le=65_536, description="Longest path and query of a request, in bytes.")
-    connections: int = Field(default=10_000, ge=1, le=1_000_000, description="Connections that a worker takes.")
+    connections: int = Field(default=12_000, ge=1, le=1_000_000, description="Connections that a worker takes.")
     connections_per_address: int = Field(
         default=256,
         ge=1,

@@ -5,6 +5,10 @@ import subprocess
 import sys
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from blog.logs import Outage
 
 CRASH = """
 import structlog
@@ -34,3 +38,64 @@ def test_crash_is_logged_without_the_values_of_variables(tmp_path, log_format):
         line = json.loads(log)
         assert (line["event"], line["level"], line["logger"]) == ("crashed", "error", "blog")
         assert line["timestamp"].endswith("Z")
+
+
+REQUESTS = """
+import asyncio, logging, sys
+from blog import logs
+from blog.settings import Settings
+
+async def main():
+    logs.configure_logs(Settings(_env_file=None, log_format="json"))
+    logs.correlation_id.set('a"b')
+    logs.log_request("GET", "/posts/{slug}", 200, 0.0123, None)
+    logs.log_request("POST", "/login", 303, 0.2, "zoë")
+    print(len(written()), "before", flush=True)
+    logging.getLogger("other").warning("between")
+    logs.log_request("HEAD", "/", 304, 0, None)
+    {wait}
+
+def written():
+    return open("log").read().splitlines()
+
+sys.stderr = open("log", "w", buffering=1)
+asyncio.run(main())
+print(len(written()), "after")
+"""
+
+
+@pytest.mark.parametrize(("wait", "after"), [("", 3), ("await asyncio.sleep(0.4)", 4)], ids=["at-the-end", "by-time"])
+def test_requests_are_written_in_order_and_in_batches(tmp_path, wait, after):
+    program = [sys.executable, "-c", REQUESTS.replace("{wait}", wait)]
+    counts = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60).stdout.split()
+    assert counts == ["0", "before", str(after), "after"]
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["request", "request", "between", "request"], "none is lost at the end"
+    assert lines[0] | {"timestamp": ""} == {
+        "method": "GET", "route": "/posts/{slug}", "status": 200, "ms": 12.3, "user": None, "event": "request",
+        "correlation_id": 'a"b', "level": "info", "logger": "blog.access", "timestamp": "",
+    }  # fmt: skip
+    assert (lines[1]["user"], lines[1]["status"]) == ("zoë", 303)
+    assert lines[2]["correlation_id"] == 'a"b', "lines of other loggers as well"
+    assert sorted(line["timestamp"] for line in lines) == [line["timestamp"] for line in lines]
+    assert {line["timestamp"][-1] for line in lines} == {"Z"}
+
+
+def test_outage_is_told_once_and_is_over_when_nothing_failed_for_a_while(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("blog.logs.time.monotonic", lambda: now)
+    with capture_logs() as lines:
+        outage = Outage(structlog.stdlib.get_logger("test"), "it fails", "it works", settle=1)
+        outage.over()
+        outage.met("no room")
+        outage.over()
+        now = 100.5
+        outage.met("still no room")
+        now = 101.4
+        outage.over()
+        now = 101.6
+        outage.over()
+        outage.over()
+    assert [(line["event"], line.get("reason"), line.get("seconds")) for line in lines] == [
+        ("it fails", "no room", None), ("it works", None, 1.6),
+    ]  # fmt: skip

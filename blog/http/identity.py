@@ -6,6 +6,7 @@ from typing import cast
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
+from starlette.types import Scope
 
 from blog.domain import sessions, tokens
 from blog.domain.context import Actor, Context
@@ -23,6 +24,11 @@ class Identity:
 
 
 STRANGER = Identity()
+
+
+def has_credentials(scope: Scope) -> bool:
+    """Does it bring anything by which somebody could be known?"""
+    return any(name == b"authorization" or (name == b"cookie" and b"session=" in value) for name, value in scope["headers"])
 
 
 async def identify(connection: HTTPConnection, ctx: Context) -> Identity:

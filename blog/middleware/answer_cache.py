@@ -118,7 +118,7 @@ class AnswerCaching:
         return answer, [pair for pair in headers if pair[0] in _RATES]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asked:
     """A stranger's request, and what sends to them."""
 

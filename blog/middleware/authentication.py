@@ -3,9 +3,10 @@
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from blog.http.context import fresh_context
-from blog.http.identity import identify, set_cookie
+from blog.http.identity import STRANGER, has_credentials, identify, set_cookie
 
 # The same for everybody: no session is looked up, which would need the database.
 _ANYBODYS = ("/static/", "/media/", "/healthz", "/readyz")
@@ -14,10 +15,16 @@ _ANYBODYS = ("/static/", "/media/", "/healthz", "/readyz")
 class Authentication(BaseHTTPMiddleware):
     """Puts an `Identity` into the request's state. It refuses nobody: what may be done is the domain's affair."""
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Past `dispatch`, which costs a third of a millisecond, when it would have nothing to do."""
+        if scope["type"] == "http" and (not has_credentials(scope) or scope["path"].startswith(_ANYBODYS)):
+            scope["state"]["identity"] = STRANGER
+            await self.app(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Identify, then go on."""
-        if request.scope["path"].startswith(_ANYBODYS):
-            return await call_next(request)
         ctx = fresh_context(request)
         request.state.identity = identity = await identify(request, ctx)
         response = await call_next(request)

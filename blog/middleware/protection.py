@@ -1,20 +1,22 @@
 """What every answer has and every request must pass, as plain ASGI around all else: also a crash gets its headers."""
 
+import os
 import re
 import time
-import uuid
+from collections.abc import Mapping
+from itertools import chain
 from urllib.parse import urlsplit
 
-import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from blog import timings
+from blog import logs, timings
 from blog.http.identity import cookie_name
 from blog.http.problems import refuse
 from blog.settings import Settings
 
-_VISIBLE_ASCII = re.compile(r"[!-~]{1,128}")
+Fields = Mapping[bytes, bytes]
+
+_VISIBLE_ASCII = re.compile(rb"[!-~]{1,128}")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 # No inline script or style anywhere; images may come from other sites, since imported posts show them.
 CSP = (
@@ -34,25 +36,28 @@ HSTS = "max-age=31536000"
 
 
 class Protection:
-    """Correlation id, process time and security headers on every answer; cross-site writes and unknown hosts refused."""
+    """Correlation id, process time and security headers on every answer; refuses cross-site writes and unknown hosts.
+
+    It also refuses addresses and header fields that are too long. It works on their bytes: every request pays for it.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = app
-        self._headers = HEADERS | ({"Strict-Transport-Security": HSTS} if settings.secure else {})
+        self._app, self._settings = app, settings
+        headers = HEADERS | ({"Strict-Transport-Security": HSTS} if settings.secure else {})
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        self._names = frozenset(name for name, _ in self._headers)
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
-        self._origins = frozenset({settings.public_url, *settings.cors_origins})
-        self._is_secure = settings.secure
-        self._cookie = cookie_name(settings)
+        self._origins = frozenset(origin.encode() for origin in (settings.public_url, *settings.cors_origins))
+        self._cookie = cookie_name(settings).encode() + b"="
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        correlation_id = _correlation_id(headers)
+        headers = dict(reversed(scope["headers"]))  # of two with one name the first counts, as everywhere
+        correlation_id = _correlation_id(headers.get(b"x-correlation-id"))
         scope.setdefault("state", {})["correlation_id"] = correlation_id
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
+        logs.correlation_id.set(correlation_id)
         send = self._completing(send, correlation_id)
         if refusal := self._refusal(scope, headers):
             await refuse(scope, receive, send, *refusal)
@@ -65,20 +70,31 @@ class Protection:
 
         async def completing(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-                headers["X-Correlation-ID"] = correlation_id
+                headers = list(message.get("headers", ()))
+                names = {name for name, _ in headers}
+                ours = self._headers
+                if not self._names.isdisjoint(names):
+                    ours = [pair for pair in ours if pair[0] not in names]
                 took = time.perf_counter() - started
-                headers["X-Process-Time"] = f"{took:.6f}"
-                shares = {**parts, "total": took}
-                headers["Server-Timing"] = ", ".join(f"{name};dur={seconds * 1000:.2f}" for name, seconds in shares.items())
+                shares = "".join(f"{name};dur={seconds * 1000:.2f}, " for name, seconds in parts.items())
+                message["headers"] = [
+                    *headers,
+                    *ours,
+                    (b"x-correlation-id", correlation_id.encode()),
+                    (b"x-process-time", b"%.6f" % took),
+                    (b"server-timing", f"{shares}total;dur={took * 1000:.2f}".encode()),
+                ]
             await send(message)
 
         return completing
 
-    def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
-        if self._hosts and _hostname(headers.get("host", "")) not in self._hosts:
+    def _refusal(self, scope: Scope, headers: Fields) -> tuple[int, str] | None:
+        settings = self._settings
+        if len(scope["raw_path"]) + len(scope["query_string"]) > settings.url_bytes:
+            return 414, f"Path and query may have {settings.url_bytes} bytes together: send long values in the body"
+        if sum(map(len, chain.from_iterable(scope["headers"]))) > settings.header_bytes:
+            return 431, f"The header fields may have {settings.header_bytes} bytes together: send shorter ones"
+        if self._hosts and _hostname(headers.get(b"host", b"")) not in self._hosts:
             return 400, "This host name is not served here: add it to ALLOWED_HOSTS"
         if not self._is_same_site(scope, headers):
             return (
@@ -87,33 +103,32 @@ class Protection:
             )
         return None
 
-    def _is_same_site(self, scope: Scope, headers: Headers) -> bool:
+    def _is_same_site(self, scope: Scope, headers: Fields) -> bool:
         """Browsers say where a request comes from; without a cookie of ours a request that says nothing is no browser's."""
-        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
         if scope["type"] == "http" and scope["method"] in _SAFE:
             return True
-        if origin is not None:
-            return origin in self._origins or (not self._is_secure and _is_own(origin, headers))
-        if site is not None:
-            return site in ("same-origin", "none")
-        return scope["type"] == "websocket" or f"{self._cookie}=" not in headers.get("cookie", "")
+        if (origin := headers.get(b"origin")) is not None:
+            return origin in self._origins or (not self._settings.secure and _is_own(origin, headers))
+        if (site := headers.get(b"sec-fetch-site")) is not None:
+            return site in (b"same-origin", b"none")
+        return scope["type"] == "websocket" or self._cookie not in headers.get(b"cookie", b"")
 
 
-def _is_own(origin: str, headers: Headers) -> bool:
+def _is_own(origin: bytes, headers: Fields) -> bool:
     """An Origin is ours when it names the host that was asked, as on a laptop that is reached by several names.
 
     Not behind TLS: there the origin of the same host without TLS is another site's, and PUBLIC_URL names the right one.
     """
-    return origin.partition("://")[2] == headers.get("host")
+    return origin.partition(b"://")[2] == headers.get(b"host")
 
 
-def _hostname(host: str) -> str:
+def _hostname(host: bytes) -> str:
     try:
-        return urlsplit(f"//{host}").hostname or ""
+        return urlsplit(f"//{host.decode('latin-1')}").hostname or ""
     except ValueError:  # half a pair of brackets
         return ""
 
 
-def _correlation_id(headers: Headers) -> str:
-    sent = headers.get("x-correlation-id", "")
-    return sent if _VISIBLE_ASCII.fullmatch(sent) else uuid.uuid4().hex
+def _correlation_id(sent: bytes | None) -> str:
+    """What the client gave, if it may stand in a header field and in a log line; else one of 128 random bits."""
+    return sent.decode() if sent and _VISIBLE_ASCII.fullmatch(sent) else os.urandom(16).hex()

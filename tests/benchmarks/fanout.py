@@ -34,6 +34,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from blog.asgi import app as blog_app
+from blog.asgi import settings
+from blog.server import options
 
 STUCK = 10
 peers: list[WebSocket] = []
@@ -82,10 +84,7 @@ async def both(scope: Scope, receive: Receive, send: Send) -> None:
 
 def serve(port: int) -> None:
     """The server's process."""
-    uvicorn.run(
-        both, port=port, http="blog.server.http:BoundedHTTP", ws="blog.server.websocket:EndingWebSocket", ws_per_message_deflate=False, log_config=None,
-        access_log=False, ws_ping_interval=None,
-    )  # fmt: skip
+    uvicorn.run(both, port=port, ws_ping_interval=None, **options(settings))
 
 
 class Client(asyncio.Protocol):

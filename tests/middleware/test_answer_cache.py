@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 from anyio.lowlevel import checkpoint
+from structlog.testing import capture_logs
 
 from blog.app import create_app
 from blog.domain import accounts, flags, posts
 from blog.http.answer_cache import Answer, AnswerCache
+from blog.logs import correlated
 from blog.schemas.accounts import AccountChanges, Role
 from blog.schemas.flags import Flag
 from blog.schemas.posts import NewPost
@@ -167,13 +169,12 @@ async def test_views_are_counted_also_of_what_is_kept(client, ada, monkeypatch):
     assert viewed == [1, 1, 1]
 
 
-async def test_every_hit_has_its_line(client, ada, capsys):
+async def test_every_hit_has_its_line(client, ada):
     await client.get("/posts/on-engines")
-    capsys.readouterr()
-    await client.get("/posts/on-engines", headers={"X-Correlation-ID": "abc-1"})
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if "request" in line]
-    for part in ("correlation_id=abc-1", "route=/posts/{slug}", "status=200", "method=GET"):
-        assert part in line
+    with capture_logs(processors=[correlated]) as lines:
+        await client.get("/posts/on-engines", headers={"X-Correlation-ID": "abc-1"})
+    (line,) = [line for line in lines if line["event"] == "request"]
+    assert (line["correlation_id"], line["route"], line["status"], line["method"]) == ("abc-1", "/posts/{slug}", 200, "GET")
 
 
 async def test_changes_of_people_and_of_the_blog_are_seen_by_other_workers(settings, ctx, author):

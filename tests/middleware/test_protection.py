@@ -134,3 +134,32 @@ def quiet(app):
             assert scope["type"] == "http"
 
     return caught
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/posts", "/static/css/blog.css"])
+async def test_address_that_is_too_long_is_refused(settings, path):
+    app = create_app(settings.model_copy(update={"url_bytes": 2_000}))
+    async with running(app) as client:
+        assert (await client.get(f"{path}?q={'x' * (1_998 - len(path))}")).status_code == 200
+        refused = await client.get(f"{path}?q={'x' * (1_999 - len(path))}")
+    assert refused.status_code == 414
+    assert "2000 bytes" in refused.json()["detail"]
+    assert refused.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_header_fields_that_are_too_long_are_refused(settings):
+    app = create_app(settings.model_copy(update={"header_bytes": 4_096}))
+    async with running(app) as client:
+        assert (await client.get("/", headers={"X": "x" * 3_800})).status_code == 200
+        for headers in ([("X", "x" * 4_096)], [("X", "x" * 100)] * 50):
+            refused = await client.get("/", headers=headers)
+            assert refused.status_code == 431
+            assert "4096 bytes" in refused.json()["detail"]
+
+
+async def test_of_two_host_names_the_first_counts(settings):
+    app = create_app(settings.model_copy(update={"allowed_hosts": ("blog.example.org",)}))
+    async with running(app) as client:
+        for hosts, status in ((("blog.example.org", "evil.example"), 200), (("evil.example", "blog.example.org"), 400)):
+            answer = await client.get("/", headers=[("Host", host) for host in hosts])
+            assert answer.status_code == status

@@ -127,8 +127,8 @@ async def test_worker_has_its_number_of_connections(bounded):
 
 
 async def test_connections_behind_a_proxy_are_for_the_proxy_to_count(bounded):
-    async with bounded(connections_per_address=1, trusted_proxies=("127.0.0.1",)) as (address, _):
-        async with connected(address) as (first, _), connected(address) as (reader, writer):
-            writer.write(HEAD + b"\r\n")
-            assert await answered(reader) == 200
-            assert not first.at_eof()
+    start = bounded(connections_per_address=1, trusted_proxies=("127.0.0.1",))
+    async with start as (address, _), connected(address) as (first, _), connected(address) as (reader, writer):
+        writer.write(HEAD + b"\r\n")
+        assert await answered(reader) == 200
+        assert not first.at_eof()
