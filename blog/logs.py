@@ -91,7 +91,7 @@ class Batches(logging.StreamHandler[TextIO]):
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()  # the garbage collector may log in the middle of a line
         self._lines: list[str] = []
         self._second, self._stamp = 0, ""
 
