@@ -32,7 +32,7 @@ from blog.http.illustrations import Illustrations
 from blog.http.links import Links
 from blog.http.rate_limits import open_rate_limits
 from blog.http.services import Services
-from blog.http.static import ImmutableFiles, MediaFile
+from blog.http.static import MediaFile, StaticFile
 from blog.http.templates import Templates
 from blog.logs import Outage
 from blog.mail.sending import send_due
@@ -53,7 +53,7 @@ IMAGES_AT_ONCE = 1
 routes = [
     Mount("/api/v1", app=api.app, name="api"),
     Mount("/api", routes=[*api.documents.routes, *live.documents.routes], name="documents"),
-    Mount("/static", app=ImmutableFiles(), middleware=[Middleware(Compression)], name="static"),
+    Route("/static/{name:path}", StaticFile, name="static"),
     Route("/media/{name}", MediaFile, name="media"),
     Route("/healthz", Health, name="health"),
     Route("/readyz", Readiness, name="readiness"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import httpx
 
 from blog.app import create_app
+from blog.http.assets import asset, find, names
 from tests.conftest import running
 from tests.serving import blog, free_port, serving, wait_until_up
 
@@ -89,13 +91,38 @@ async def test_request_cut_by_a_time_limit_leaves_the_application_whole(client, 
 
 
 async def test_static_files_come_compressed_and_are_asked_for_once(client):
-    path = "/static/css/blog.css"
-    plain = await client.get(path, headers={"Accept-Encoding": "identity"})
-    packed = await client.get(path, headers={"Accept-Encoding": "gzip"})
-    assert (plain.headers.get("content-encoding"), packed.headers["content-encoding"]) == (None, "gzip")
-    assert packed.text == plain.text
+    plain = await client.get(address := asset("css/blog.css").address, headers={"Accept-Encoding": "identity"})
+    assert plain.headers["content-type"].startswith("text/css")
+    assert "immutable" in plain.headers["cache-control"]
+    for coding in ("gzip", "br"):
+        packed = await client.get(address, headers={"Accept-Encoding": coding})
+        assert (packed.headers["content-encoding"], packed.text) == (coding, plain.text)
+        assert len(asset("css/blog.css").encoded[coding.encode()]) < len(plain.content) / 3
+        again = await client.get(address, headers={"If-None-Match": packed.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
     assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding"
-    assert packed.headers["etag"].startswith('W/"')
-    again = await client.get(path, headers={"If-None-Match": packed.headers["etag"]})
-    assert (again.status_code, again.content) == (304, b"")
-    assert "immutable" in (await client.get(f"{path}?v=1")).headers["cache-control"]
+
+
+async def test_names_of_static_files_lead_to_the_content_of_now(client):
+    current = asset("css/blog.css")
+    for path in ("/static/css/blog.css", "/static/css/blog.0123456789ab.css"):  # of no version, of another version
+        answer = await client.get(path, headers={"Accept-Encoding": "identity"})
+        assert (answer.status_code, answer.content) == (200, current.content)
+        assert answer.headers["cache-control"] == "no-cache"
+    for path in ("/static/css/none.css", "/static/../pyproject.toml", "/static/%2e%2e/pyproject.toml", "/static/css"):
+        assert (await client.get(path)).status_code == 404
+
+
+async def test_modules_name_each_other_by_their_digests(client):
+    module = (await client.get(asset("js/editor/main.js").address)).text
+    imported = re.findall(r'from "([^"]+)";', module)
+    assert len(imported) == 7
+    for address in imported:
+        answer = await client.get(address)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
+        assert "immutable" in answer.headers["cache-control"]
+
+
+def test_every_static_file_can_be_sent():
+    for name in names():
+        assert find(asset(name).address.removeprefix("/static/")) == (asset(name), True)

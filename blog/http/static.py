@@ -3,16 +3,16 @@
 import re
 from pathlib import Path
 
+import anyio.to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from blog.domain.pictures import MEDIA_TYPES
+from blog.http import assets
 from blog.http.conditional import is_fresh
+from blog.http.encodings import chosen
 from blog.http.endpoint import Endpoint
-from blog.http.folders import folder
 from blog.http.services import services
 
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -21,19 +21,24 @@ ON_OTHER_SITES = {"Cross-Origin-Resource-Policy": "cross-origin"}
 _MEDIA_NAME = re.compile(r"[0-9a-f]{64}\.(png|jpg|webp|gif|avif)")
 
 
-class ImmutableFiles(StaticFiles):
-    """The folder `static`. An address with `?v=…` names one content, which never changes."""
+class StaticFile(Endpoint):
+    """/static/{name} — a file of the folder `static`. A name with a digest names one content, which never changes."""
 
-    def __init__(self) -> None:
-        super().__init__(directory=folder("static"), check_dir=False)
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """A file, a 304 or a 404."""
-        response = await super().get_response(path, scope)
-        if tag := response.headers.get("etag"):
-            response.headers["ETag"] = f"W/{tag}"  # the same file goes out compressed, in other bytes
-        response.headers["Cache-Control"] = IMMUTABLE if b"v=" in scope["query_string"] else "no-cache"
-        return response
+    async def get(self, request: Request) -> Response:
+        """The file, a 304 or a 404."""
+        found = assets.find(request.path_params["name"])
+        if found is None:
+            raise HTTPException(404)
+        asset, is_exact = found
+        headers = {"Cache-Control": IMMUTABLE if is_exact else "no-cache", "Vary": "Accept-Encoding", "ETag": f'"{asset.digest}"'}
+        if is_fresh(request, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        coding = chosen(request.headers.get("accept-encoding", "").encode("latin-1"))
+        body = await anyio.to_thread.run_sync(asset.compressed, coding) if coding else None
+        if coding and body is not None:
+            name = coding.decode()
+            headers |= {"Content-Encoding": name, "ETag": f'"{asset.digest}-{name}"'}
+        return Response(asset.content if body is None else body, headers=headers, media_type=asset.media_type)
 
 
 class MediaFile(Endpoint):

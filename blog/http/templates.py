@@ -1,8 +1,6 @@
 """Jinja templates: compiled once, everything escaped, links by route name."""
 
 import datetime as dt
-import hashlib
-from functools import cache
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -10,6 +8,7 @@ from markupsafe import Markup
 
 from blog import timings
 from blog.domain.context import Site
+from blog.http.assets import asset
 from blog.http.folders import folder
 from blog.http.illustrations import Illustrations
 from blog.http.links import Links
@@ -85,8 +84,6 @@ def initials(name: str) -> str:
     return "".join(word[0] for word in dict.fromkeys((words[0], words[-1]))).upper() if words else ""
 
 
-@cache
 def static(name: str) -> str:
-    """The address of a static file with the digest of its content, so that it can be cached for ever."""
-    content = (folder("static") / name).read_bytes()
-    return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
+    """The address of a static file, which bears the digest of its content, so that it can be cached for ever."""
+    return asset(name).address
