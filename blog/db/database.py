@@ -8,14 +8,16 @@ import asyncio
 import contextlib
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, cast
 
 import anyio
 from databases import Database as UpstreamDatabase
 from databases.core import Connection as UpstreamConnection
 from databases.core import Transaction as UpstreamTransaction
+from databases.interfaces import Record
 
 from blog import timings
+from blog.db.statements import Query
 
 T = TypeVar("T")
 
@@ -54,17 +56,17 @@ async def to_the_end(step: Coroutine[Any, Any, T]) -> T:
     A step cut in the middle would leave a connection in a state that nobody knows.
     """
     inner = asyncio.ensure_future(step)
-    cancelled: asyncio.CancelledError | None = None
-    with timings.measured("db"), anyio.CancelScope(shield=True):
-        while not inner.done():
-            try:
-                await asyncio.wait([inner])
-            except asyncio.CancelledError as error:
-                cancelled = error
-    if cancelled is not None:
-        if not inner.cancelled():
-            inner.exception()  # retrieved, so that it is not reported as lost
-        raise cancelled
+    with timings.measured("db"):
+        try:
+            await asyncio.wait([inner])  # that which is waited for is not cancelled
+        except asyncio.CancelledError:
+            with anyio.CancelScope(shield=True):
+                while not inner.done():
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await asyncio.wait([inner])
+            if not inner.cancelled():
+                inner.exception()  # retrieved, so that it is not reported as lost
+            raise
     return inner.result()
 
 
@@ -150,6 +152,39 @@ class Database(UpstreamDatabase):
     def transaction(self, *, force_rollback: bool = False, **options: Any) -> Transaction:
         """All or nothing, and alone: one transaction after the other writes. To read only, use `snapshot` instead."""
         return Transaction(self.connection, force_rollback=force_rollback, **options)
+
+    async def fetch_all(self, query: Query | str, values: dict[Any, Any] | None = None) -> list[Record]:
+        """All rows."""
+        return await super().fetch_all(cast(Any, query), values)
+
+    async def fetch_one(self, query: Query | str, values: dict[Any, Any] | None = None) -> Record | None:
+        """The first row."""
+        return await super().fetch_one(cast(Any, query), values)
+
+    async def fetch_val(self, query: Query | str, values: dict[Any, Any] | None = None, column: Any = 0) -> Any:
+        """One value of the first row."""
+        return await super().fetch_val(cast(Any, query), values, column)
+
+    async def execute(self, query: Query | str, values: dict[Any, Any] | None = None) -> Any:
+        """The new id of an INSERT of one row, None when it inserted nothing; of other statements the number of rows changed."""
+        return await super().execute(cast(Any, query), values)
+
+    async def execute_together(self, *queries: Query) -> None:
+        """Run statements one after the other, for little more than one costs; inside a transaction only."""
+        connection = self.connection()
+        if not connection._transaction_stack:
+            raise RuntimeError("open a transaction: of several statements either all are kept or none")
+        if queries:
+            async with connection._query_lock:
+                backend: Any = connection._connection
+                await backend.execute_together(queries)
+
+    async def fetch_together(self, *queries: Query) -> list[list[Record]]:
+        """All rows of each query, for little more than one costs; of one state inside a `snapshot`."""
+        async with self.connection() as connection, connection._query_lock:
+            backend: Any = connection._connection
+            rows: list[list[Record]] = await backend.fetch_together(queries)
+            return rows
 
     @contextlib.asynccontextmanager
     async def snapshot(self) -> AsyncIterator[None]:

@@ -14,6 +14,7 @@ __all__ = [
     "Entry",
     "Part",
     "Passage",
+    "add",
     "entries",
     "entry",
     "index",
@@ -31,6 +32,11 @@ _ENGINES = {"sqlite": sqlite, "postgresql": postgresql}
 async def index(db: Database, post_id: int, *, title: str, tags: str, body: str) -> None:
     """Put a post into the index, or anew; call it inside the transaction that writes the post."""
     await remove(db, post_id)
+    await add(db, post_id, title=title, tags=tags, body=body)
+
+
+async def add(db: Database, post_id: int, *, title: str, tags: str, body: str) -> None:
+    """Put a post into the index that is not there; call it inside the transaction that writes the post."""
     await _ENGINES[db.kind].add(db, post_id, title, tags, body)
 
 

@@ -1,9 +1,10 @@
 """Statements compiled once: compiling anew at each call is the larger part of a short query's time."""
 
+from collections.abc import KeysView, Mapping, Sequence
 from typing import Any
 
 from databases.backends.common.records import create_column_maps
-from databases.backends.sqlite import CompilationContext
+from databases.interfaces import Record
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -14,55 +15,126 @@ from sqlalchemy.util import LRUCache
 _KEPT = 600
 
 
+class Prepared:
+    """A query that is made once, with a `bindparam` for each value that calls bring; for an INSERT they bring its `columns`.
+
+    `await db.fetch_all(prepared(post_id=7))`: making the same query at each call costs more than SQLite takes to answer it.
+    """
+
+    def __init__(self, query: ClauseElement, *, columns: Sequence[str] | None = None) -> None:
+        self.query, self.columns = query, columns
+
+    def __call__(self, **values: Any) -> "Call":
+        """With these values."""
+        return Call(self, values)
+
+
+class Call:
+    """A prepared query with the values of one call."""
+
+    __slots__ = ("prepared", "values")
+
+    def __init__(self, prepared: Prepared, values: dict[str, Any]) -> None:
+        self.prepared, self.values = prepared, values
+
+
+Query = ClauseElement | Call
+
+
+class Row(Record):
+    """A row of a result: values by the name or the place of their column."""
+
+    __slots__ = ("_places", "_values")
+
+    def __init__(self, places: Mapping[str, int], values: tuple[Any, ...] | list[Any]) -> None:
+        self._places, self._values = places, values
+
+    @property
+    def _mapping(self) -> Mapping[str, Any]:
+        return {name: self._values[place] for name, place in self._places.items()}
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._values[self._places[key] if isinstance(key, str) else key]
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def keys(self) -> KeysView[str]:
+        """The names of the columns."""
+        return self._places.keys()
+
+
 class Statement:
     """A compiled statement: its SQL, and how the values and the rows of each call are made."""
 
-    def __init__(self, compiled: SQLCompiler, dialect: Dialect) -> None:
+    def __init__(self, compiled: SQLCompiler, query: ClauseElement, dialect: Dialect) -> None:
         self.sql = compiled.string
+        self.writes, self.inserts = writes(query), inserts(query)
         self.columns: Any = compiled._result_columns
         self.maps: Any = create_column_maps(self.columns)
         self._compiled = compiled
-        context: Any = dialect.execution_ctx_cls()
-        context.dialect = dialect
-        context.result_column_struct = (
-            compiled._result_columns,
-            compiled._ordered_columns,
-            compiled._textual_ordered_columns,
-            compiled._ad_hoc_textual,
-            compiled._loose_column_name_matching,
-        )
-        self.context: Any = CompilationContext(context)
+        found = [column.type._cached_result_processor(dialect, None) for column in self.columns]
+        self._processors = [(place, processor) for place, processor in enumerate(found) if processor is not None]
+        self._names: tuple[str, ...] = ()
+        self._places: dict[str, int] = {}
 
-    def arguments(self, params: dict[str, Any]) -> list[Any]:
+    def arguments(self, params: Mapping[str, Any]) -> list[Any]:
         """The values in the order of the placeholders, as the driver takes them."""
         processors: Any = self._compiled._bind_processors
         names = self._compiled.positiontup or ()
         return [processors[name](params[name]) if name in processors else params[name] for name in names]
 
+    def rows(self, names: tuple[str, ...], found: list[tuple[Any, ...]]) -> list[Row]:
+        """Rows as the driver gave them, with the names of their columns, in the types of the query."""
+        if names != self._names:
+            self._names, self._places = names, {}
+            for place, name in enumerate(names):
+                self._places.setdefault(name, place)
+        if not self._processors:
+            return [Row(self._places, values) for values in found]
+        return [Row(self._places, self._processed(values)) for values in found]
+
+    def _processed(self, values: tuple[Any, ...]) -> list[Any]:
+        ready = list(values)
+        for place, processor in self._processors:
+            ready[place] = processor(ready[place])
+        return ready
+
 
 class StatementCache:
-    """Compiled statements by their SQLAlchemy cache key; the least used go first."""
+    """Compiled statements, prepared ones and others by their SQLAlchemy cache key; the least used go first."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._kept: LRUCache[Any, tuple[Statement, SQLCompiler]] = LRUCache(_KEPT)
 
-    def compile(self, query: ClauseElement) -> tuple[Statement, list[Any]]:
+    def compile(self, query: Query) -> tuple[Statement, list[Any]]:
         """The statement and the values of this call."""
+        if isinstance(query, Call):
+            return self._prepared(query)
         key = query._generate_cache_key()
         if key is not None:
             kept = self._kept.get(key.key)
             if kept is None:
                 compiled: Any = query.compile(dialect=self._dialect, cache_key=key, column_keys=[])
-                kept = self._kept[key.key] = (Statement(compiled, self._dialect), compiled)
+                kept = self._kept[key.key] = (Statement(compiled, query, self._dialect), compiled)
             statement, compiled = kept
             # An IN list has another text for each length: such a statement is compiled at each call.
             if not compiled.post_compile_params and not compiled.literal_execute_params:
                 params = compiled.construct_params(extracted_parameters=key.bindparams, escape_names=False, **_collected(key))
                 return statement, statement.arguments(params)
         compiled = query.compile(dialect=self._dialect, compile_kwargs={"render_postcompile": True})
-        statement = Statement(compiled, self._dialect)
+        statement = Statement(compiled, query, self._dialect)
         return statement, statement.arguments(compiled.construct_params())
+
+    def _prepared(self, call: Call) -> tuple[Statement, list[Any]]:
+        kept = self._kept.get(call.prepared)
+        if kept is None:
+            query, columns = call.prepared.query, call.prepared.columns
+            compiled: Any = query.compile(dialect=self._dialect, column_keys=columns, compile_kwargs={"render_postcompile": True})
+            kept = self._kept[call.prepared] = (Statement(compiled, query, self._dialect), compiled)
+        statement, compiled = kept
+        return statement, statement.arguments({**compiled.params, **call.values})
 
 
 def writes(query: ClauseElement) -> bool:

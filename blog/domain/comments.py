@@ -70,7 +70,7 @@ async def create(ctx: Context, post_id: int, new: NewComment, *, doubt: str | No
     actor = ctx.signed_in(Scope.COMMENTS_WRITE)
     html, reading = await anyio.to_thread.run_sync(_typeset, new.content)
     async with ctx.db.transaction():
-        post = policy.require_sight(ctx, await post_rows.one(ctx.db, _p.id == post_id))
+        post = policy.require_sight(ctx, await post_rows.by_id(ctx.db, post_id))
         require_open(ctx, post)
         await _require_parent(ctx, post_id, new.parent_id)
         reason = await _why_held(ctx, actor, post, reading, doubt)
@@ -175,7 +175,7 @@ async def _require_parent(ctx: Context, post_id: int, parent_id: int | None) -> 
 
 async def _find(ctx: Context, comment_id: int) -> tuple[Comment, Post]:
     comment = await comment_rows.one(ctx.db, comment_id)
-    post = await post_rows.one(ctx.db, _p.id == comment.post_id) if comment else None
+    post = await post_rows.by_id(ctx.db, comment.post_id) if comment else None
     if comment is None or post is None or not policy.may_see(ctx.actor, post):
         raise NotFound("There is no such comment")
     if not policy.may_see_comment(ctx.actor, comment, post):

@@ -15,9 +15,11 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.db.database import Database
+from blog.db.statements import Call, Prepared
 from blog.domain.context import Context
 from blog.domain.models import Comment, Post
 
+_INSERT = Prepared(tables.events.insert(), columns=("name", "at", "correlation_id", "channels", "post_id", "comment_id", "data"))
 _EPOCH, _FLOOR = "event_epoch", "event_floor"
 
 
@@ -107,11 +109,15 @@ def _channels(post: Post) -> list[str]:
 
 
 async def record_post(ctx: Context, name: EventName, post: Post, before: Post | None = None) -> None:
-    """Tell of a post; call it inside the transaction that changed it. Who followed it by a tag that it lost hears of it too."""
+    """Tell of a post; call it inside the transaction that changed it."""
+    await ctx.db.execute(of_post(ctx, name, post, before))
+
+
+def of_post(ctx: Context, name: EventName, post: Post, before: Post | None = None) -> Call:
+    """The statement which tells of a post. Who followed it by a tag that it lost hears of it too."""
     channels = list(dict.fromkeys([*_channels(post), *(_channels(before) if before else ())]))
     data = {"post": {"id": post.id, "slug": post.slug}}
-    row = _row(ctx, name, channels, post.id) | {"comment_id": None, "data": data}
-    await ctx.db.execute(tables.events.insert().values(row))
+    return _INSERT(**_row(ctx, name, channels, post.id), comment_id=None, data=data)
 
 
 async def record_comments(ctx: Context, news: Iterable[tuple[EventName, Sequence[str], Comment]]) -> None:
@@ -141,10 +147,17 @@ def _row(ctx: Context, name: EventName, channels: Sequence[str], post_id: int) -
     }
 
 
+_END = Prepared(
+    sa.select(
+        sa.select(tables.facts.c.value).where(tables.facts.c.name == _EPOCH).scalar_subquery().label("epoch"),
+        sa.func.coalesce(sa.func.max(tables.events.c.id), 0).label("id"),
+    )
+)
+
+
 async def position(db: Database) -> Position:
     """The end of the log. Read it in the same snapshot as the content that it goes with."""
-    epoch = sa.select(tables.facts.c.value).where(tables.facts.c.name == _EPOCH).scalar_subquery()
-    row = await db.fetch_one(sa.select(epoch.label("epoch"), sa.func.coalesce(sa.func.max(tables.events.c.id), 0).label("id")))
+    row = await db.fetch_one(_END())
     if row is None:
         raise AssertionError("an aggregate without GROUP BY always gives a row")
     return Position(row["epoch"], row["id"])

@@ -1,12 +1,15 @@
 """How rows become posts: one query for the posts, one for their authors, one for their tags, however many there are."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from databases.interfaces import Record
 
 from blog.db import tables
 from blog.db.database import Database
+from blog.db.statements import Prepared, Query
 from blog.domain.models import Byline, Post
 from blog.schemas.posts import PostStatus
 
@@ -25,18 +28,25 @@ def select(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     return sa.select(*columns).where(_p.deleted_at.is_(None))
 
 
-async def load(db: Database, query: sa.Select[Any]) -> list[Post]:
+async def load(db: Database, query: Query) -> list[Post]:
     """The posts of a query made by `select`, in its order."""
     rows = await db.fetch_all(query)
-    ids = [row["id"] for row in rows]
-    bylines, tags = await _bylines(db, ids), await _tags(db, ids)
-    return [_post(row, bylines.get(row["id"], ()), tags.get(row["id"], ())) for row in rows]
+    if not rows:
+        return []
+    ids = {f"id_{place}": row["id"] for place, row in enumerate(rows)}
+    written, tagged = _parts_of(len(rows))
+    bylines, tags = await db.fetch_together(written(**ids), tagged(**ids))
+    return _posts(rows, bylines, tags)
 
 
-async def one(db: Database, *conditions: sa.ColumnElement[bool]) -> Post | None:
-    """The one post that meets the conditions, in full."""
-    posts = await load(db, select(*FULL).where(*conditions))
-    return posts[0] if posts else None
+async def by_id(db: Database, post_id: int) -> Post | None:
+    """The post, in full."""
+    return await _one(db, _BY_ID, value=post_id)
+
+
+async def by_slug(db: Database, slug: str) -> Post | None:
+    """The post that has this slug now, in full."""
+    return await _one(db, _BY_SLUG, value=slug)
 
 
 async def deleted(db: Database, post_id: int) -> Post | None:
@@ -50,35 +60,50 @@ async def deleted(db: Database, post_id: int) -> Post | None:
     return posts[0] if posts else None
 
 
-async def _bylines(db: Database, ids: Sequence[int]) -> dict[int, tuple[Byline, ...]]:
+def _bylines(post_ids: Any) -> Prepared:
     links, users = tables.post_authors.c, tables.users.c
-    query = (
-        sa.select(links.post_id, users.username, users.name, users.avatar)
-        .join_from(tables.post_authors, tables.users, links.user_id == users.id)
-        .order_by(links.post_id, links.position)
-    )
-    return await _grouped(db, query, links.post_id, ids, lambda row: Byline(row["username"], row["name"], row["avatar"]))
+    query = sa.select(links.post_id, users.username, users.name, users.avatar)
+    query = query.join_from(tables.post_authors, tables.users, links.user_id == users.id)
+    return Prepared(query.where(links.post_id.in_(post_ids)).order_by(links.post_id, links.position))
 
 
-async def _tags(db: Database, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+def _tags(post_ids: Any) -> Prepared:
     links, tags = tables.post_tags.c, tables.tags.c
-    query = (
-        sa.select(links.post_id, tags.name)
-        .join_from(tables.post_tags, tables.tags, links.tag_id == tags.id)
-        .order_by(links.post_id, links.position)
-    )
-    return await _grouped(db, query, links.post_id, ids, lambda row: row["name"])
+    query = sa.select(links.post_id, tags.name).join_from(tables.post_tags, tables.tags, links.tag_id == tags.id)
+    return Prepared(query.where(links.post_id.in_(post_ids)).order_by(links.post_id, links.position))
 
 
-async def _grouped(db: Database, query: sa.Select[Any], key: Any, ids: Sequence[int], value: Any) -> dict[int, tuple[Any, ...]]:
-    if not ids:
-        return {}
-    # One id is the common case: an equality is compiled once and kept, an IN list is expanded at each call.
-    condition = key == ids[0] if len(ids) == 1 else key.in_(ids)
-    groups: dict[int, list[Any]] = {}
-    for row in await db.fetch_all(query.where(condition)):
-        groups.setdefault(row["post_id"], []).append(value(row))
-    return {post_id: tuple(values) for post_id, values in groups.items()}
+@functools.lru_cache(maxsize=100)
+def _parts_of(count: int) -> tuple[Prepared, Prepared]:
+    """What belongs to so many posts."""
+    ids = [sa.bindparam(f"id_{place}", type_=_p.id.type) for place in range(count)]
+    return _bylines(ids), _tags(ids)
+
+
+def _whole(column: sa.Column[Any]) -> tuple[Prepared, Prepared, Prepared]:
+    """One post and what belongs to it, by the value of a column."""
+    chosen = column == sa.bindparam("value", type_=column.type)
+    its_id = select(_p.id).where(chosen)
+    return Prepared(select(*FULL).where(chosen)), _bylines(its_id), _tags(its_id)
+
+
+_BY_ID, _BY_SLUG = _whole(_p.id), _whole(_p.slug)
+
+
+async def _one(db: Database, whole: tuple[Prepared, ...], value: Any) -> Post | None:
+    rows, bylines, tags = await db.fetch_together(*(part(value=value) for part in whole))
+    posts = _posts(rows, bylines, tags)
+    return posts[0] if posts else None
+
+
+def _posts(rows: Sequence[Record], bylines: Sequence[Record], tags: Sequence[Record]) -> list[Post]:
+    authors: dict[int, list[Byline]] = {}
+    for row in bylines:
+        authors.setdefault(row["post_id"], []).append(Byline(row["username"], row["name"], row["avatar"]))
+    names: dict[int, list[str]] = {}
+    for row in tags:
+        names.setdefault(row["post_id"], []).append(row["name"])
+    return [_post(row, tuple(authors.get(row["id"], ())), tuple(names.get(row["id"], ()))) for row in rows]
 
 
 def _post(row: Any, bylines: tuple[Byline, ...], tags: tuple[str, ...]) -> Post:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from blog.db import search, tables
 from blog.db.database import Database
+from blog.db.statements import Call, Prepared
 from blog.domain import events, manuscripts, policy, post_rows, slugs, tags
 from blog.domain.context import Context
 from blog.domain.events import EventName
@@ -21,6 +22,18 @@ from blog.text.plain import text_of
 
 _p = tables.posts.c
 _ROUNDS = 20
+_INSERT = Prepared(
+    tables.posts.insert(),
+    columns=(
+        *("title", "content", "html", "excerpt", "summary", "words", "renderer_version", "status", "publish_at", "published_at"),
+        *("slug", "version", "author_id", "comments_open", "created_at", "updated_at"),
+    ),
+)
+_SIGNATURE = Prepared(tables.post_authors.insert(), columns=("post_id", "user_id", "position"))
+_REVISION = Prepared(
+    tables.revisions.insert(),
+    columns=("post_id", "version", "slug", "title", "content", "tags", "status", "editor_id", "created_at"),
+)
 Versions = Collection[int] | None
 """The versions that a writer is ready to replace; None: whichever it is."""
 
@@ -36,14 +49,14 @@ class Timing:
 
 async def get(ctx: Context, post_id: int) -> Post:
     """The post. Raises NotFound, also for the drafts of others."""
-    return policy.require_sight(ctx, await post_rows.one(ctx.db, _p.id == post_id))
+    return policy.require_sight(ctx, await post_rows.by_id(ctx.db, post_id))
 
 
 async def find(ctx: Context, slug: str) -> Post:
     """The post that has this slug, or had it once (then its own `slug` differs). Raises NotFound."""
-    post = await post_rows.one(ctx.db, _p.slug == slug)
+    post = await post_rows.by_slug(ctx.db, slug)
     if post is None and (post_id := await slugs.owner(ctx.db, slug)) is not None:
-        post = await post_rows.one(ctx.db, _p.id == post_id)
+        post = await post_rows.by_id(ctx.db, post_id)
     return policy.require_sight(ctx, post)
 
 
@@ -79,14 +92,11 @@ async def insert(
     await slugs.require_free(ctx.db, slug)
     values = {**_written(manuscript), **_timed(timing), "slug": slug, "version": 1, "author_id": author_ids[0]}
     values |= {"comments_open": comments_open, "created_at": created_at, "updated_at": created_at}
-    post_id = await ctx.db.execute(tables.posts.insert().values(values))
-    await slugs.give(ctx.db, slug, post_id)
-    await _sign(ctx.db, post_id, author_ids)
-    await _attach(ctx.db, post_id, manuscript)
-    post = await _keep_version(ctx, post_id)
-    if post.status is PostStatus.PUBLISHED:
-        await events.record_post(ctx, EventName.POST_PUBLISHED, post)
-    return post
+    post_id = await ctx.db.execute(_INSERT(**values))
+    tag_ids = await tags.ids_of(ctx.db, manuscript.tags)
+    await ctx.db.execute_together(slugs.row(slug, post_id), *_signatures(post_id, author_ids), *tags.rows(post_id, tag_ids))
+    await search.add(ctx.db, post_id, title=manuscript.title, tags=" ".join(manuscript.tags), body=manuscript.body)
+    return await _keep_version(ctx, post_id, EventName.POST_PUBLISHED if timing.status is PostStatus.PUBLISHED else None)
 
 
 async def rewrite(
@@ -97,14 +107,14 @@ async def rewrite(
     Without an instant in `timing` a published post keeps that of its first publication. Raises NotFound, StaleVersion,
     Conflict (slug).
     """
-    post = await post_rows.one(ctx.db, _p.id == post_id)
+    post = await post_rows.by_id(ctx.db, post_id)
     if post is None:
         raise NotFound("There is no such post")
     _require_version(post, {if_match})
     if timing.status is PostStatus.PUBLISHED and timing.published_at is None:
         timing = Timing(timing.status, None, post.published_at or ctx.now)
     await ctx.db.execute(tables.post_authors.delete().where(tables.post_authors.c.post_id == post_id))
-    await _sign(ctx.db, post_id, author_ids)
+    await ctx.db.execute_together(*_signatures(post_id, author_ids))
     await ctx.db.execute(tables.posts.update().where(_p.id == post_id).values(author_id=author_ids[0]))
     return await _update(ctx, post, manuscript, timing, slug, post.comments_open)
 
@@ -128,7 +138,7 @@ async def edit(ctx: Context, post_id: int, changes: PostChanges, *, if_match: Ve
 
 async def _write(ctx: Context, post_id: int, members: Mapping[str, Any], if_match: Versions) -> Post:
     for _ in range(_ROUNDS):
-        before = policy.require_edit(ctx, await post_rows.one(ctx.db, _p.id == post_id))
+        before = policy.require_edit(ctx, await post_rows.by_id(ctx.db, post_id))
         try:
             return await _merge(ctx, before, members, {before.version} if if_match is None else if_match)
         except StaleVersion:
@@ -143,7 +153,7 @@ async def _merge(ctx: Context, before: Post, members: Mapping[str, Any], version
     post_id, merged = before.id, _merged(before, members)
     manuscript = await manuscripts.prepare(merged["title"], merged["content"], merged["tags"], await _summary(ctx.db, post_id))
     async with ctx.db.transaction():
-        post = policy.require_edit(ctx, await post_rows.one(ctx.db, _p.id == post_id))
+        post = policy.require_edit(ctx, await post_rows.by_id(ctx.db, post_id))
         _require_version(post, versions)
         timing = _timing(ctx, merged["status"], merged["publish_at"], post)
         if _same(post, merged, timing):
@@ -163,16 +173,13 @@ async def _update(ctx: Context, post: Post, manuscript: Manuscript, timing: Timi
     }
     await ctx.db.execute(tables.posts.update().where(_p.id == post.id).values(values))
     await _attach(ctx.db, post.id, manuscript)
-    after = await _keep_version(ctx, post.id)
-    if name := _event_of_change(post.status, after.status):
-        await events.record_post(ctx, name, after, before=post)
-    return after
+    return await _keep_version(ctx, post.id, _event_of_change(post.status, timing.status), before=post)
 
 
 async def delete(ctx: Context, post_id: int, *, if_match: Versions = None) -> None:
     """Take a post from everybody's sight; its versions stay. Raises as `edit` does."""
     async with ctx.db.transaction():
-        post = policy.require_edit(ctx, await post_rows.one(ctx.db, _p.id == post_id))
+        post = policy.require_edit(ctx, await post_rows.by_id(ctx.db, post_id))
         if if_match is not None:
             _require_version(post, if_match)
         await ctx.db.execute(tables.posts.update().where(_p.id == post_id).values(deleted_at=ctx.now))
@@ -228,7 +235,7 @@ async def _publish_one(ctx: Context, post_id: int) -> int:
     async with ctx.db.transaction():
         if not await ctx.db.execute(tables.posts.update().where(this).values(values)):
             return 0
-        await events.record_post(ctx, EventName.POST_PUBLISHED, await _keep_version(ctx, post_id))
+        await _keep_version(ctx, post_id, EventName.POST_PUBLISHED)
     return 1
 
 
@@ -236,31 +243,28 @@ def _is_due(ctx: Context) -> sa.ColumnElement[bool]:
     return (_p.status == PostStatus.SCHEDULED.value) & (_p.publish_at <= ctx.now)
 
 
-async def _keep_version(ctx: Context, post_id: int) -> Post:
-    """Write the present state as a revision; return it."""
-    post = await post_rows.one(ctx.db, _p.id == post_id)
+async def _keep_version(ctx: Context, post_id: int, event: EventName | None, before: Post | None = None) -> Post:
+    """Write the present state as a revision, and tell of it if readers see it; return it."""
+    post = await post_rows.by_id(ctx.db, post_id)
     if post is None:
         raise NotFound("There is no such post")
-    first_author = sa.select(_p.author_id).where(_p.id == post_id).scalar_subquery()
-    await ctx.db.execute(
-        tables.revisions.insert().values(
-            post_id=post.id,
-            version=post.version,
-            slug=post.slug,
-            title=post.title,
-            content=post.content,
-            tags=list(post.tags),
-            status=post.status.value,
-            editor_id=ctx.actor.id if ctx.actor else first_author,
-            created_at=post.updated_at,
-        )
+    revision = _REVISION(
+        post_id=post.id,
+        version=post.version,
+        slug=post.slug,
+        title=post.title,
+        content=post.content,
+        tags=list(post.tags),
+        status=post.status.value,
+        editor_id=ctx.actor.id if ctx.actor else await ctx.db.fetch_val(sa.select(_p.author_id).where(_p.id == post_id)),
+        created_at=post.updated_at,
     )
+    await ctx.db.execute_together(revision, *([events.of_post(ctx, event, post, before)] if event else []))
     return post
 
 
-async def _sign(db: Database, post_id: int, author_ids: Sequence[int]) -> None:
-    for position, user_id in enumerate(author_ids):
-        await db.execute(tables.post_authors.insert().values(post_id=post_id, user_id=user_id, position=position))
+def _signatures(post_id: int, author_ids: Sequence[int]) -> list[Call]:
+    return [_SIGNATURE(post_id=post_id, user_id=user_id, position=position) for position, user_id in enumerate(author_ids)]
 
 
 async def _attach(db: Database, post_id: int, manuscript: Manuscript) -> None:

@@ -27,7 +27,7 @@ class Presence:
 async def enter(ctx: Context, post_id: int) -> Presence:
     """Say that the actor has the form open, now. Raises NotSignedIn, NotFound, Forbidden."""
     async with ctx.db.transaction():
-        post = policy.require_edit(ctx, await post_rows.one(ctx.db, _p.id == post_id))
+        post = policy.require_edit(ctx, await post_rows.by_id(ctx.db, post_id))
         actor = ctx.signed_in()
         gone = (_e.post_id == post_id) & ((_e.user_id == actor.id) | (_e.seen_at <= ctx.now - FRESH))
         await ctx.db.execute(tables.editing.delete().where(gone))

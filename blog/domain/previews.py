@@ -80,15 +80,15 @@ async def read(ctx: Context, secret: str) -> Post:
     payload = ctx.site.signer.read(Purpose.PREVIEW_LINK, secret)
     if payload is None:
         raise NotFound(_GONE)
-    opened = sa.select(_l.post_id).where(_l.id == payload[0], _is_valid(ctx)).scalar_subquery()
-    post = await post_rows.one(ctx.db, _p.id == opened)
+    opened = await ctx.db.fetch_val(sa.select(_l.post_id).where(_l.id == payload[0], _is_valid(ctx)))
+    post = await post_rows.by_id(ctx.db, opened) if opened is not None else None
     if post is None:
         raise NotFound(_GONE)
     return post
 
 
 async def _require_edit(ctx: Context, post_id: int) -> Post:
-    return policy.require_edit(ctx, await post_rows.one(ctx.db, _p.id == post_id))
+    return policy.require_edit(ctx, await post_rows.by_id(ctx.db, post_id))
 
 
 def _is_valid(ctx: Context) -> sa.ColumnElement[bool]:

@@ -53,7 +53,7 @@ async def restore(ctx: Context, post_id: int, version: int, *, if_match: Version
 
 
 async def _require_edit(ctx: Context, post_id: int) -> None:
-    policy.require_edit(ctx, await post_rows.one(ctx.db, _p.id == post_id))
+    policy.require_edit(ctx, await post_rows.by_id(ctx.db, post_id))
 
 
 def _select() -> sa.Select[Any]:

@@ -7,11 +7,14 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.db.database import Database
+from blog.db.statements import Call, Prepared
 from blog.errors import Conflict
 from blog.text.slug import slugify
 
 _s = tables.slugs.c
 LONGEST = 120
+_OWNER = Prepared(sa.select(_s.post_id).where(_s.slug == sa.bindparam("slug")))
+_INSERT = Prepared(tables.slugs.insert(), columns=("slug", "post_id"))
 
 
 async def free(db: Database, title: str) -> str:
@@ -45,17 +48,27 @@ async def _starting(db: Database, wanted: Sequence[str]) -> set[str]:
 async def require_free(db: Database, slug: str, post_id: int | None = None) -> None:
     """Raises Conflict when the slug is, or was, that of another post than this one."""
     if await owner(db, slug) not in (None, post_id):
-        raise Conflict("Another post has this slug, or had it: choose another one", loc=("slug",))
+        raise _taken()
 
 
 async def give(db: Database, slug: str, post_id: int) -> None:
     """Write that the slug belongs to the post; its own old ones may come back. Raises Conflict when it is another's."""
-    await require_free(db, slug, post_id)
-    if await owner(db, slug) is None:
-        await db.execute(tables.slugs.insert().values(slug=slug, post_id=post_id))
+    if (other := await owner(db, slug)) is None:
+        await db.execute(row(slug, post_id))
+    elif other != post_id:
+        raise _taken()
+
+
+def row(slug: str, post_id: int) -> Call:
+    """The statement which writes that a slug that nobody has or had belongs to the post."""
+    return _INSERT(slug=slug, post_id=post_id)
 
 
 async def owner(db: Database, slug: str) -> int | None:
     """The id of the post that has or had this slug."""
-    post_id: int | None = await db.fetch_val(sa.select(_s.post_id).where(_s.slug == slug))
+    post_id: int | None = await db.fetch_val(_OWNER(slug=slug))
     return post_id
+
+
+def _taken() -> Conflict:
+    return Conflict("Another post has this slug, or had it: choose another one", loc=("slug",))

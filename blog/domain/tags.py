@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.db.database import Database
+from blog.db.statements import Call, Prepared
 from blog.domain.context import Context
 from blog.domain.models import Tag
 from blog.errors import NotFound
@@ -15,27 +16,31 @@ from blog.schemas.posts import PostStatus
 _t, _pt, _p = tables.tags.c, tables.post_tags.c, tables.posts.c
 _PUBLISHED = (_p.status == PostStatus.PUBLISHED.value, _p.deleted_at.is_(None))
 _UNUSED = ~sa.exists().where(_pt.tag_id == _t.id)
+_INSERT = Prepared(tables.post_tags.insert(), columns=("post_id", "tag_id", "position"))
 _COUNT = sa.func.count().label("posts")
 
 
 async def attach(db: Database, post_id: int, names: Sequence[str]) -> None:
     """Give the post exactly these tags, in this order; call it inside a transaction."""
-    ids = await _ids(db, names)
+    ids = await ids_of(db, names)
     present = await db.fetch_all(sa.select(_pt.tag_id).where(_pt.post_id == post_id).order_by(_pt.position))
     if [row["tag_id"] for row in present] == ids:
         return
     await db.execute(tables.post_tags.delete().where(_pt.post_id == post_id))
-    rows = [{"post_id": post_id, "tag_id": tag_id, "position": position} for position, tag_id in enumerate(ids)]
-    if rows:
-        await db.execute(tables.post_tags.insert().values(rows))
+    await db.execute_together(*rows(post_id, ids))
     if lost := [row["tag_id"] for row in present if row["tag_id"] not in ids]:
         await db.execute(tables.tags.delete().where(_t.id.in_(lost), _UNUSED))
 
 
+def rows(post_id: int, tag_ids: Sequence[int]) -> list[Call]:
+    """The statements that give a post, which has none, these tags."""
+    return [_INSERT(post_id=post_id, tag_id=tag_id, position=position) for position, tag_id in enumerate(tag_ids)]
+
+
 async def unused(db: Database) -> list[str]:
     """The names of tags that no post has."""
-    rows = await db.fetch_all(sa.select(_t.name).where(_UNUSED).order_by(_t.name_key))
-    return [row["name"] for row in rows]
+    found = await db.fetch_all(sa.select(_t.name).where(_UNUSED).order_by(_t.name_key))
+    return [row["name"] for row in found]
 
 
 async def remove_unused(db: Database) -> None:
@@ -43,7 +48,8 @@ async def remove_unused(db: Database) -> None:
     await db.execute(tables.tags.delete().where(_UNUSED))
 
 
-async def _ids(db: Database, names: Sequence[str]) -> list[int]:
+async def ids_of(db: Database, names: Sequence[str]) -> list[int]:
+    """The ids of these tags, each once, in their order; new ones are made. Call it inside a transaction."""
     by_key = {name.casefold(): name for name in reversed(names)}
     if not by_key:
         return []
@@ -55,8 +61,8 @@ async def _ids(db: Database, names: Sequence[str]) -> list[int]:
 
 
 async def _known(db: Database, keys: dict[str, str]) -> dict[str, int]:
-    rows = await db.fetch_all(sa.select(_t.id, _t.name_key).where(_t.name_key.in_(list(keys))))
-    return {row["name_key"]: row["id"] for row in rows}
+    found = await db.fetch_all(sa.select(_t.id, _t.name_key).where(_t.name_key.in_(list(keys))))
+    return {row["name_key"]: row["id"] for row in found}
 
 
 async def all_tags(ctx: Context) -> list[Tag]:

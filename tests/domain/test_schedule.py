@@ -20,16 +20,16 @@ def scheduled(title, at):
 async def test_post_that_cannot_be_published_keeps_no_other_from_its_time(author, ctx, monkeypatch):
     at = author.now + dt.timedelta(hours=1)
     made = [await posts.create(author, scheduled(f"Post {number}", at)) for number in range(3)]
-    record = events.record_post
+    of_post = events.of_post
 
-    async def fail(ctx, name, post, before=None):
+    def fail(ctx, name, post, before=None):
         if post.id == made[0].id:
             raise Unavailable("the disk is full")
-        await record(ctx, name, post, before)
+        return of_post(ctx, name, post, before)
 
     late = replace(ctx, now=at)
     with monkeypatch.context() as patch:
-        patch.setattr("blog.domain.events.record_post", fail)
+        patch.setattr("blog.domain.events.of_post", fail)
         with pytest.raises(Unavailable):
             await posts.publish_due(late)
     assert [(await posts.get(author, post.id)).status for post in made] == ["scheduled", "published", "published"]

@@ -1,7 +1,7 @@
 """What `databases` asks of a backend: statements, transactions, rows."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from databases.backends.common.records import Record
@@ -11,7 +11,7 @@ from sqlalchemy.sql import ClauseElement
 
 from blog.db.database import to_the_end
 from blog.db.postgresql.pool import Pool, is_alive, run
-from blog.db.statements import Statement, StatementCache, inserts, writes
+from blog.db.statements import Query, Statement, StatementCache
 from blog.errors import Unavailable
 
 WRITERS = 0x626C6F67
@@ -32,29 +32,38 @@ class PostgreSQLConnection(ConnectionBackend):
     async def release(self) -> None:
         """Nothing: each statement and each transaction gives back what it took."""
 
-    async def fetch_all(self, query: ClauseElement) -> list[RecordInterface]:
+    async def fetch_all(self, query: Query) -> list[RecordInterface]:
         """All rows."""
         statement, arguments = self._statements.compile(query)
-        async with self._physical(query) as connection:
+        async with self._physical(statement) as connection:
             rows = await self._run(connection, connection.fetch, statement, arguments)
         return [Record(row, statement.columns, self._dialect, statement.maps) for row in rows]
 
-    async def fetch_one(self, query: ClauseElement) -> RecordInterface | None:
+    async def fetch_together(self, queries: Sequence[Query]) -> list[list[RecordInterface]]:
+        """All rows of several queries, one after the other."""
+        return [await self.fetch_all(query) for query in queries]
+
+    async def fetch_one(self, query: Query) -> RecordInterface | None:
         """The first row."""
         rows = await self.fetch_all(query)
         return rows[0] if rows else None
 
-    async def execute(self, query: ClauseElement) -> Any:
+    async def execute(self, query: Query) -> Any:
         """The new id of an INSERT of one row, None when it inserted nothing; of other statements the number of rows changed."""
         statement, arguments = self._statements.compile(query)
-        async with self._physical(query) as connection:
+        async with self._physical(statement) as connection:
             if not statement.columns:
                 status = await self._run(connection, connection.execute, statement, arguments)
-                return None if inserts(query) else _count(status)
+                return None if statement.inserts else _count(status)
             rows = await self._run(connection, connection.fetch, statement, arguments)
-        if inserts(query):
+        if statement.inserts:
             return rows[0][0] if rows else None
         return len(rows)
+
+    async def execute_together(self, queries: Sequence[Query]) -> None:
+        """Several statements, one after the other."""
+        for query in queries:
+            await self.execute(query)
 
     async def execute_many(self, queries: list[ClauseElement]) -> None:
         """One after the other; all or nothing only inside a transaction."""
@@ -79,13 +88,13 @@ class PostgreSQLConnection(ConnectionBackend):
         return await to_the_end(run(connection, method, statement.sql, *arguments))
 
     @contextlib.asynccontextmanager
-    async def _physical(self, query: ClauseElement) -> AsyncIterator[Any]:
+    async def _physical(self, statement: Statement) -> AsyncIterator[Any]:
         with self._pool.noted(proves=self.held is None):
-            async with self._taken(query) as connection:
+            async with self._taken(statement) as connection:
                 yield connection
 
     @contextlib.asynccontextmanager
-    async def _taken(self, query: ClauseElement) -> AsyncIterator[Any]:
+    async def _taken(self, statement: Statement) -> AsyncIterator[Any]:
         if self.held is None:
             connection = await self._pool.reader()
             try:
@@ -93,7 +102,7 @@ class PostgreSQLConnection(ConnectionBackend):
             finally:
                 await self._pool.give_back_reader(connection)
             return
-        if self.is_snapshot and writes(query):
+        if self.is_snapshot and statement.writes:
             raise TypeError("a snapshot only reads: open a transaction to write")
         if not is_alive(self.held):
             raise Unavailable("The connection to the database was lost, and this change with it: try again")

@@ -1,22 +1,21 @@
 """What `databases` asks of a backend: statements, transactions, rows."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-import aiosqlite
-from databases.backends.common.records import Record
-from databases.backends.sqlite import Row  # type: ignore[attr-defined]  # its own module exports nothing by name
 from databases.interfaces import ConnectionBackend, TransactionBackend
 from databases.interfaces import Record as RecordInterface
-from sqlalchemy.engine.cursor import CursorResultMetaData
 from sqlalchemy.sql import ClauseElement
 
 from blog.db.database import to_the_end
+from blog.db.sqlite.driver import Connection, Outcome, Text
 from blog.db.sqlite.errors import translated
 from blog.db.sqlite.pool import Pool, is_clean
-from blog.db.statements import StatementCache, inserts, writes
+from blog.db.statements import Query, Statement, StatementCache
 from blog.errors import Unavailable
+
+_BEGIN: Text = ("BEGIN", ())
 
 
 class SQLiteConnection(ConnectionBackend):
@@ -24,8 +23,9 @@ class SQLiteConnection(ConnectionBackend):
 
     def __init__(self, pool: Pool, statements: StatementCache, on_query: list[Callable[[str], None]]) -> None:
         self._pool, self._statements, self._on_query = pool, statements, on_query
-        self.held: aiosqlite.Connection | None = None  # by an open transaction
+        self.held: Connection | None = None  # by an open transaction
         self.is_snapshot = False  # that transaction only reads
+        self.is_to_begin = False  # and sees the state that its first statement finds, with which it begins
 
     async def acquire(self) -> None:
         """Nothing yet: what is needed is known with the first statement."""
@@ -33,42 +33,36 @@ class SQLiteConnection(ConnectionBackend):
     async def release(self) -> None:
         """Nothing: each statement and each transaction gives back what it took."""
 
-    async def fetch_all(self, query: ClauseElement) -> list[RecordInterface]:
+    async def fetch_all(self, query: Query) -> list[RecordInterface]:
         """All rows."""
-        statement, arguments = self._statements.compile(query)
-        async with self._physical(query) as connection:
-            rows, description = await to_the_end(self._fetch(connection, statement.sql, arguments))
-        if not rows:
-            return []
-        metadata: Any = CursorResultMetaData(statement.context, description)
-        dialect = statement.context.context.dialect
-        return [
-            Record(Row(metadata, metadata._processors, metadata._keymap, row), statement.columns, dialect, statement.maps)
-            for row in rows
-        ]
+        (rows,) = await self.fetch_together([query])
+        return rows
 
-    async def fetch_one(self, query: ClauseElement) -> RecordInterface | None:
+    async def fetch_together(self, queries: Sequence[Query]) -> list[list[RecordInterface]]:
+        """All rows of several queries, in one trip to the thread of the connection."""
+        compiled = [self._statements.compile(query) for query in queries]
+        outcomes = await self._run(compiled)
+        return [list(statement.rows(one.columns, one.rows)) for (statement, _), one in zip(compiled, outcomes, strict=True)]
+
+    async def fetch_one(self, query: Query) -> RecordInterface | None:
         """The first row."""
         rows = await self.fetch_all(query)
         return rows[0] if rows else None
 
-    async def execute(self, query: ClauseElement) -> Any:
+    async def execute(self, query: Query) -> Any:
         """The new id of an INSERT, None when it inserted nothing; of other statements the number of rows changed.
 
         SQLite reports an old id for all that insert nothing. For a value of the row itself: RETURNING and `fetch_val`.
         """
         statement, arguments = self._statements.compile(query)
+        (outcome,) = await self._run([(statement, arguments)])
+        if not statement.inserts:
+            return outcome.changed
+        return outcome.last_id if outcome.changed or outcome.columns else None
 
-        async def run() -> Any:
-            self.tell(statement.sql)
-            with translated():
-                async with connection.execute(statement.sql, arguments) as cursor:
-                    if not inserts(query):
-                        return cursor.rowcount
-                    return cursor.lastrowid if cursor.rowcount or cursor.description else None
-
-        async with self._physical(query) as connection:
-            return await to_the_end(run())
+    async def execute_together(self, queries: Sequence[Query]) -> None:
+        """Several statements, in one trip to the thread of the connection."""
+        await self._run([self._statements.compile(query) for query in queries])
 
     async def execute_many(self, queries: list[ClauseElement]) -> None:
         """One after the other; all or nothing only inside a transaction."""
@@ -80,32 +74,31 @@ class SQLiteConnection(ConnectionBackend):
         return SQLiteTransaction(self, self._pool)
 
     @property
-    def raw_connection(self) -> aiosqlite.Connection:
+    def raw_connection(self) -> Connection:
         """The driver's connection; inside a transaction only."""
         if self.held is None:
             raise RuntimeError("a connection is held only inside a transaction")
         return self.held
 
-    async def _fetch(self, connection: aiosqlite.Connection, sql: str, arguments: list[Any]) -> tuple[list[Any], Any]:
-        self.tell(sql)
-        with translated():
-            async with connection.execute(sql, arguments) as cursor:
-                return list(await cursor.fetchall()), cursor.description
-
-    @contextlib.asynccontextmanager
-    async def _physical(self, query: ClauseElement) -> AsyncIterator[aiosqlite.Connection]:
-        is_write = writes(query)
+    async def _run(self, compiled: Sequence[tuple[Statement, list[Any]]]) -> list[Outcome]:
+        is_write = any(statement.writes for statement, _ in compiled)
         with self._pool.noted(writing=is_write or self._is_writing, proves=self.held is None):
-            async with self._taken(query, is_write=is_write) as connection:
-                yield connection
+            async with self._taken(is_write=is_write) as connection:
+                begin, self.is_to_begin = [_BEGIN] * self.is_to_begin, False
+                texts: list[Text] = [*begin, *((statement.sql, arguments) for statement, arguments in compiled)]
+                for sql, _ in texts:
+                    self.tell(sql)
+                with translated():
+                    outcomes = await to_the_end(connection.run(*texts))
+                return outcomes[len(begin) :]
 
     @property
     def _is_writing(self) -> bool:
         return self.held is not None and not self.is_snapshot
 
     @contextlib.asynccontextmanager
-    async def _taken(self, query: ClauseElement, *, is_write: bool) -> AsyncIterator[aiosqlite.Connection]:
-        give_back: Callable[[aiosqlite.Connection], None] | None = None
+    async def _taken(self, *, is_write: bool) -> AsyncIterator[Connection]:
+        give_back: Callable[[Connection], None] | None = None
         if self.held is not None:
             if self.is_snapshot and is_write:
                 raise TypeError("a snapshot only reads: open a transaction to write")
@@ -123,8 +116,8 @@ class SQLiteConnection(ConnectionBackend):
             if give_back is not None:
                 give_back(connection)
 
-    def _begun(self, held: aiosqlite.Connection) -> aiosqlite.Connection:
-        if is_clean(held):
+    def _begun(self, held: Connection) -> Connection:
+        if is_clean(held) and not self.is_to_begin:
             # SQLite ends a transaction by itself when its disk is full or fails; what follows must not be kept alone.
             raise Unavailable("The database undid this change, its disk may be full: try again")
         return held
@@ -142,7 +135,7 @@ class SQLiteTransaction(TransactionBackend):
 
     def __init__(self, connection: SQLiteConnection, pool: Pool) -> None:
         self._connection, self._pool = connection, pool
-        self._physical: aiosqlite.Connection | None = None
+        self._physical: Connection | None = None
         self._readonly = self._is_root = False
         self._savepoint = ""
 
@@ -151,6 +144,9 @@ class SQLiteTransaction(TransactionBackend):
         if not is_root:
             SQLiteTransaction._savepoints += 1
             self._physical = self._connection.held
+            if self._connection.is_to_begin:
+                self._connection.is_to_begin = False
+                await self._run(_BEGIN[0])
             self._savepoint = f"savepoint_{SQLiteTransaction._savepoints}"
             await self._run(f"SAVEPOINT {self._savepoint}")
             return
@@ -158,10 +154,16 @@ class SQLiteTransaction(TransactionBackend):
         with self._pool.noted(writing=not self._readonly, proves=False):
             self._physical = await (self._pool.reader() if self._readonly else self._pool.writer())
             self._connection.held, self._connection.is_snapshot = self._physical, self._readonly
-            await self._run("BEGIN" if self._readonly else "BEGIN IMMEDIATE")
+            if self._readonly:
+                self._connection.is_to_begin = True  # one trip less: to SQLite it is all the same
+            else:
+                await self._run("BEGIN IMMEDIATE")
 
     async def commit(self) -> None:
         """Make it last. When this fails the connection is still held: `rollback` follows."""
+        if self._connection.is_to_begin:  # nothing was asked
+            self._give_back()
+            return
         with self._pool.noted(writing=not self._readonly, proves=self._is_root):
             await self._run("COMMIT" if self._is_root else f"RELEASE {self._savepoint}")
         self._give_back()
@@ -183,12 +185,12 @@ class SQLiteTransaction(TransactionBackend):
         self._connection.tell(sql)
         try:
             with translated():
-                await to_the_end(self._held().execute_fetchall(sql))
+                await to_the_end(self._held().run((sql, ())))
         except Unavailable:
             self._pool.suspect(self._held())
             raise
 
-    def _held(self) -> aiosqlite.Connection:
+    def _held(self) -> Connection:
         if self._physical is None:
             raise RuntimeError("the transaction has ended, or has not begun")
         return self._physical
@@ -197,7 +199,7 @@ class SQLiteTransaction(TransactionBackend):
         physical, self._physical = self._physical, None
         if not self._is_root or physical is None:
             return
-        self._connection.held, self._connection.is_snapshot = None, False
+        self._connection.held, self._connection.is_snapshot, self._connection.is_to_begin = None, False, False
         if self._readonly:
             self._pool.give_back_reader(physical)
         else:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from blog.db.database import Database
+from blog.db.statements import Prepared
 from blog.db.words import PASSAGE_WORDS, Passage, Term, parts, segment
 from blog.errors import Unavailable
 
@@ -12,6 +13,7 @@ from blog.errors import Unavailable
 CREATE = "CREATE VIRTUAL TABLE posts_fts USING fts5(title, tags, body, tokenize='unicode61 remove_diacritics 2')"
 
 _fts = sa.table("posts_fts", sa.column("rowid", sa.Integer), sa.column("title"), sa.column("tags"), sa.column("body"))
+_ADD = Prepared(sa.insert(_fts), columns=("rowid", "title", "tags", "body"))
 POST_ID = _fts.c.rowid
 TEXTS = (_fts.c.title, _fts.c.tags, _fts.c.body)
 # bm25() is smaller for better matches: a word in the title counts ten times one in the text.
@@ -22,8 +24,7 @@ _PASSAGE: sa.ColumnClause[str] = sa.literal_column(f"snippet(posts_fts, 2, char(
 
 async def add(db: Database, post_id: int, title: str, tags: str, body: str) -> None:
     """Put a post into the index that is not there."""
-    values = {"rowid": post_id, "title": segment(title), "tags": segment(tags), "body": segment(body)}
-    await db.execute(sa.insert(_fts).values(values))
+    await db.execute(_ADD(rowid=post_id, title=segment(title), tags=segment(tags), body=segment(body)))
 
 
 async def remove(db: Database, post_id: int) -> None:

@@ -5,14 +5,12 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-import aiosqlite
-import anyio.to_thread
 import structlog
 
 from blog.db.database import to_the_end
+from blog.db.sqlite.driver import Connection, connect
 from blog.db.sqlite.errors import translated
 from blog.errors import Unavailable
 from blog.logs import Outage
@@ -28,11 +26,11 @@ class Pool:
 
     def __init__(self, path: str, readers: int, acquire_timeout: float, pragmas: Sequence[str]) -> None:
         self._path, self._size, self._timeout, self._pragmas = path, readers, acquire_timeout, pragmas
-        self._idle: list[aiosqlite.Connection] = []
-        self._all: set[aiosqlite.Connection] = set()
-        self._writer: aiosqlite.Connection | None = None
-        self._suspects: set[aiosqlite.Connection] = set()
-        self._files: dict[aiosqlite.Connection, Identity] = {}
+        self._idle: list[Connection] = []
+        self._all: set[Connection] = set()
+        self._writer: Connection | None = None
+        self._suspects: set[Connection] = set()
+        self._files: dict[Connection, Identity] = {}
         self._reading = Outage(log, "the database cannot be read", "the database can be read again", settle=_SETTLE)
         self._writing = Outage(log, "the database cannot be written", "the database can be written again", settle=_SETTLE)
         self._closing: set[asyncio.Task[None]] = set()
@@ -62,7 +60,7 @@ class Pool:
     async def _closed(self) -> None:
         await asyncio.gather(*self._closing)
 
-    async def reader(self) -> aiosqlite.Connection:
+    async def reader(self) -> Connection:
         """A connection that only reads. Raises Unavailable when all are busy for too long."""
         await self._in_time(self._slots.acquire())
         try:
@@ -80,7 +78,7 @@ class Pool:
     async def _add_reader(self) -> None:
         self._idle.append(await self._connect("PRAGMA query_only=ON"))
 
-    def give_back_reader(self, connection: aiosqlite.Connection) -> None:
+    def give_back_reader(self, connection: Connection) -> None:
         """Idle again; one that met trouble is closed, and the next reader opens another."""
         if self._is_fit(connection):
             self._idle.append(connection)
@@ -88,7 +86,7 @@ class Pool:
             self._drop(connection)
         self._slots.release()
 
-    async def writer(self) -> aiosqlite.Connection:
+    async def writer(self) -> Connection:
         """The connection that writes, for this task alone. Raises Unavailable when others write for too long."""
         await self._in_time(self._write_lock.acquire())
         try:
@@ -105,14 +103,14 @@ class Pool:
         self._writer = None
         self._writer = await self._connect()
 
-    def give_back_writer(self, connection: aiosqlite.Connection) -> None:
+    def give_back_writer(self, connection: Connection) -> None:
         """Free for the next task; one that met trouble is closed, which also rolls back what it could not end."""
         if not self._is_fit(connection):
             self._drop(connection)
             self._writer = None
         self._write_lock.release()
 
-    def suspect(self, connection: aiosqlite.Connection) -> None:
+    def suspect(self, connection: Connection) -> None:
         """It met trouble with its file: close it when it comes back, a new one may do better."""
         self._suspects.add(connection)
 
@@ -128,14 +126,14 @@ class Pool:
         if proves:
             outage.over()
 
-    def _is_current(self, connection: aiosqlite.Connection) -> bool:
+    def _is_current(self, connection: Connection) -> bool:
         """Is its file still the one of this name? What is written to another is lost. Takes some microseconds."""
         return self._files.get(connection) == identity(self._path)
 
-    def _is_fit(self, connection: aiosqlite.Connection) -> bool:
+    def _is_fit(self, connection: Connection) -> bool:
         return connection in self._all and connection not in self._suspects and is_clean(connection)
 
-    def _drop(self, connection: aiosqlite.Connection) -> None:
+    def _drop(self, connection: Connection) -> None:
         self._all.discard(connection)
         self._suspects.discard(connection)
         self._files.pop(connection, None)
@@ -143,12 +141,11 @@ class Pool:
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
-    async def _connect(self, *more: str) -> aiosqlite.Connection:
+    async def _connect(self, *more: str) -> Connection:
         with translated():
             connection = await connect(self._path)
             try:
-                for statement in (*self._pragmas, *more, _OPEN_LOG):
-                    await connection.execute_fetchall(statement)
+                await connection.run(*((statement, ()) for statement in (*self._pragmas, *more, _OPEN_LOG)))
             except BaseException:
                 await connection.close()
                 raise
@@ -164,7 +161,7 @@ class Pool:
             raise Unavailable("All connections to the database are busy: try again") from None
 
 
-def is_clean(connection: aiosqlite.Connection) -> bool:
+def is_clean(connection: Connection) -> bool:
     """Open, and in no transaction."""
     try:
         return not connection.in_transaction
@@ -172,25 +169,10 @@ def is_clean(connection: aiosqlite.Connection) -> bool:
         return False
 
 
-async def close(connection: aiosqlite.Connection) -> None:
+async def close(connection: Connection) -> None:
     """Close it, whatever state it is in."""
     with contextlib.suppress(Exception):  # it is given up in any case
         await connection.close()
-
-
-async def connect(path: str) -> aiosqlite.Connection:
-    """Open a file that is there: in the place of one that is gone, SQLite would make an empty one."""
-    # A thread of aiosqlite whose opening fails reports to an event loop that may be gone: fail before it starts.
-    await anyio.to_thread.run_sync(_open_and_close, path)
-    return await aiosqlite.connect(_address(path), uri=True, isolation_level=None, cached_statements=512)
-
-
-def _open_and_close(path: str) -> None:
-    sqlite3.connect(_address(path), uri=True).close()
-
-
-def _address(path: str) -> str:
-    return f"{Path(path).absolute().as_uri()}?mode=rw"
 
 
 def identity(path: str) -> Identity:

@@ -4,11 +4,10 @@ import asyncio
 import contextlib
 import sqlite3
 
-import aiosqlite
-
 from blog.db.database import to_the_end
+from blog.db.sqlite.driver import Connection, connect
 from blog.db.sqlite.errors import translated
-from blog.db.sqlite.pool import Identity, close, connect, identity
+from blog.db.sqlite.pool import Identity, close, identity
 from blog.errors import Unavailable
 
 
@@ -17,7 +16,7 @@ class CommitPoller:
 
     def __init__(self, path: str, every: float = 0.05) -> None:
         self._path, self._every = path, every
-        self._connection: aiosqlite.Connection | None = None
+        self._connection: Connection | None = None
         self._seen: int | None = None
         self._files: Identity = ()
         self._noticed = asyncio.Event()

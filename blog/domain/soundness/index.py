@@ -53,7 +53,7 @@ async def _index(ctx: Context, ids: Sequence[int]) -> None:
     """Each in a transaction of its own, as it is by then."""
     for post_id in ids:
         async with ctx.db.transaction():
-            if post := await post_rows.one(ctx.db, _p.id == post_id):
+            if post := await post_rows.by_id(ctx.db, post_id):
                 body = await anyio.to_thread.run_sync(text_of, post.html)
                 await search.index(ctx.db, post_id, title=post.title, tags=" ".join(post.tags), body=body)
 

@@ -1,0 +1,100 @@
+"""Queries that are made once, several statements in one step, and the rows that come back: the same on each database."""
+
+import datetime as dt
+
+import pytest
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.db.database import Database, UniqueViolation
+from blog.db.statements import Prepared
+
+facts, events = tables.facts, tables.events
+FACT = Prepared(sa.select(facts.c.name, facts.c.value).where(facts.c.name == sa.bindparam("name")))
+NOTE = Prepared(facts.insert(), columns=("name", "value"))
+AT = dt.datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=dt.UTC)
+
+
+async def names(db: Database) -> list[str]:
+    rows = await db.fetch_all(sa.select(facts.c.name).where(facts.c.name.in_(["a", "b"])).order_by(facts.c.name))
+    return [row["name"] for row in rows]
+
+
+async def test_prepared_query_takes_the_values_of_each_call(db):
+    for name in ("a", "b"):
+        await db.execute(NOTE(name=name, value=name.upper()))
+    assert [(await db.fetch_one(FACT(name=name)))["value"] for name in ("a", "b", "a")] == ["A", "B", "A"]
+    assert await db.fetch_one(FACT(name="c")) is None
+    assert await db.fetch_all(FACT(name="c' OR '1'='1")) == []
+
+
+async def test_prepared_query_brings_values_in_the_types_of_its_columns(db):
+    insert = Prepared(events.insert(), columns=("name", "at", "correlation_id", "channels", "post_id", "data"))
+    written = {"name": "n", "at": AT, "correlation_id": "c", "channels": ["x", "y"], "post_id": 7, "data": {"a": [1, None]}}
+    row_id = await db.execute(insert(**written))
+    row = await db.fetch_one(Prepared(sa.select(events).where(events.c.at == sa.bindparam("at", type_=events.c.at.type)))(at=AT))
+    assert {name: row[name] for name in written} == written
+    assert (row["id"], row["comment_id"], len(row)) == (row_id, None, len(events.c))
+
+
+async def test_rows_give_values_by_name_and_by_place(db):
+    await db.execute(NOTE(name="a", value="A"))
+    row = await db.fetch_one(FACT(name="a"))
+    assert (row["name"], row[0], row[1], list(row.keys())) == ("a", "a", "A", ["name", "value"])
+    assert dict(row._mapping) == {"name": "a", "value": "A"}
+    with pytest.raises(KeyError):
+        row["nothing"]
+    assert await db.fetch_val("SELECT 1 + 1 AS two") == 2
+
+
+async def test_queries_together_see_the_state_of_their_snapshot(db):
+    await db.execute(NOTE(name="a", value="1"))
+    async with db.snapshot():
+        first = await db.fetch_together(FACT(name="a"), FACT(name="b"))
+        await _elsewhere(db, NOTE(name="b", value="2"))
+        second = await db.fetch_together(FACT(name="a"), FACT(name="b"))
+    assert [[row["value"] for row in rows] for rows in first] == [["1"], []]
+    assert [[row["value"] for row in rows] for rows in second] == [["1"], []]
+    assert await names(db) == ["a", "b"]
+
+
+async def _elsewhere(db: Database, call: object) -> None:
+    async with Database(str(db.url)) as other:
+        await other.execute(call)
+
+
+async def test_snapshot_in_which_nothing_is_asked_takes_nothing(db):
+    for _ in range(20):
+        async with db.snapshot():
+            pass
+    async with db.snapshot(), db.snapshot():
+        assert await names(db) == []
+
+
+async def test_statements_together_are_all_kept_or_none(db):
+    async with db.transaction():
+        await db.execute_together(NOTE(name="a", value="1"), NOTE(name="b", value="2"))
+        await db.execute_together()
+    assert await names(db) == ["a", "b"]
+    await db.execute(facts.delete().where(facts.c.name == "a"))
+    with pytest.raises(UniqueViolation):
+        async with db.transaction():
+            await db.execute_together(NOTE(name="a", value="1"), NOTE(name="b", value="twice"))
+    assert await names(db) == ["b"]
+
+
+async def test_statements_together_need_a_transaction(db):
+    with pytest.raises(RuntimeError, match="open a transaction"):
+        await db.execute_together(NOTE(name="a", value="1"))
+    assert await names(db) == []
+
+
+@pytest.mark.sqlite
+async def test_lists_of_one_length_are_compiled_once(db):
+    """An IN list is expanded anew at each call, unless each of its values has a place of its own."""
+    ids = [sa.bindparam(f"name_{place}") for place in range(2)]
+    query = Prepared(sa.select(facts.c.name).where(facts.c.name.in_(ids)))
+    await db.execute(NOTE(name="b", value="2"))
+    assert [row["name"] for row in await db.fetch_all(query(name_0="a", name_1="b"))] == ["b"]
+    statements = db._backend._statements
+    assert statements.compile(query(name_0="a", name_1="b"))[0] is statements.compile(query(name_0="c", name_1="d"))[0]
