@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
-from blog import api, live, web
+from blog import api, live, metrics, web
 from blog.broadcast import Hub, RedisHints, shutdown
 from blog.db import migration
 from blog.db.database import Database
@@ -40,9 +40,11 @@ from blog.middleware.access_log import AccessLog
 from blog.middleware.answer_cache import AnswerCaching
 from blog.middleware.authentication import Authentication
 from blog.middleware.compression import Compression
+from blog.middleware.in_flight import InFlight
 from blog.middleware.protection import Protection
 from blog.middleware.rate_limit import RateLimit
 from blog.ops.health import Health, Readiness
+from blog.ops.metrics import Metrics, keep_metrics
 from blog.settings import Settings
 from blog.web.handlers import on_blog_error
 
@@ -57,6 +59,7 @@ routes = [
     Route("/media/{name}", MediaFile, name="media"),
     Route("/healthz", Health, name="health"),
     Route("/readyz", Readiness, name="readiness"),
+    Route("/metrics", Metrics, name="metrics"),
     WebSocketRoute("/live", live.PostFeed, name="live"),
     WebSocketRoute("/connection/websocket", live.CentrifugoFeed, name="centrifugo"),
     Mount("", app=web.app, middleware=[Middleware(Compression)], name="web"),  # "" matches everything: last
@@ -90,7 +93,7 @@ class Application(Starlette):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Called once by Starlette, at the first request."""
-        return Protection(AnswerCaching(super().build_middleware_stack(), self.settings, routes), self.settings)
+        return Protection(AnswerCaching(InFlight(super().build_middleware_stack()), self.settings, routes), self.settings)
 
 
 def _cors(settings: Settings) -> list[Middleware]:
@@ -147,6 +150,8 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
         background.start_soon(_repeat, site, 2, functools.partial(send_due, links=links), "letters sent")
         background.start_soon(site.choices.follow, site.db)
         background.start_soon(site.views.keep, site.db)
+        if settings.metrics_token is not None:
+            background.start_soon(keep_metrics, shared)
         with shutdown.first(hub.close):
             yield State(services=shared, hub=hub)
         await hub.close()
@@ -187,9 +192,12 @@ async def _repeat(site: Site, seconds: float, task: Callable[[Context], Awaitabl
         try:
             if count := await task(Context(site, None, dt.datetime.now(dt.UTC), "schedule")):
                 log.info(done, count=count)
+                metrics.work_done.add(done, by=count)
             outage.over()
         except BlogError as error:
+            metrics.work_failed.add(done)
             outage.met(error.detail)
         except Exception:
+            metrics.work_failed.add(done)
             log.exception("regular work met an error", work=done)  # a bug here must not end the server
         await anyio.sleep(seconds)

@@ -17,6 +17,7 @@ from pydantic import EmailStr, Field, SecretStr, ValidationError, field_validato
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SHORTEST_SECRET = 32
+SHORTEST_TOKEN = 16
 SECRET_FILE = ".blog-secret"  # noqa: S105 (a file name)
 
 _ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?")
@@ -160,6 +161,9 @@ class Settings(BaseSettings):
         default="100/hour",
         description="Attempts to sign in to one account from all browsers together that never did so before.",
     )
+    metrics_token: SecretStr | None = Field(
+        default=None, description="Who sends this as a bearer token reads `/metrics` of Prometheus; unset: nobody does."
+    )
     redis_url: SecretStr | None = Field(
         default=None,
         description="A Redis or Valkey in which all workers count requests together, and tell each other of events.",
@@ -183,6 +187,13 @@ class Settings(BaseSettings):
             quotas = []
         if len(quotas) != 1 or not 1 <= quotas[0].amount <= 10**9:
             raise ValueError("give off, or a number of requests and a time, such as 300/minute or 20 per 5 minutes")
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_TOKEN:
+            raise ValueError(f"give at least {SHORTEST_TOKEN} random characters")
         return value
 
     @field_validator("redis_url")

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 import structlog
 
+from blog import metrics
 from blog.domain import letters
 from blog.domain.context import Context
 from blog.domain.models import Letter
@@ -42,6 +43,7 @@ async def _send(ctx: Context, links: Links, letter: Letter) -> bool:
 
 async def _put_off(ctx: Context, letter: Letter, error: Exception) -> None:
     goes_on = await letters.again(ctx, letter)
+    metrics.letters_failed.add("put off" if goes_on else "given up")
     log.error(
         "a letter could not be sent",
         kind=letter.kind,

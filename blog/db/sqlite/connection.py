@@ -12,7 +12,7 @@ from databases.interfaces import Record as RecordInterface
 from sqlalchemy.engine.cursor import CursorResultMetaData
 from sqlalchemy.sql import ClauseElement
 
-from blog.db.database import to_the_end
+from blog.db.measuring import measured
 from blog.db.sqlite.errors import translated
 from blog.db.sqlite.pool import Pool, is_clean
 from blog.db.statements import StatementCache, inserts, writes
@@ -37,7 +37,7 @@ class SQLiteConnection(ConnectionBackend):
         """All rows."""
         statement, arguments = self._statements.compile(query)
         async with self._physical(query) as connection:
-            rows, description = await to_the_end(self._fetch(connection, statement.sql, arguments))
+            rows, description = await measured(statement.sql, self._fetch(connection, statement.sql, arguments))
         if not rows:
             return []
         metadata: Any = CursorResultMetaData(statement.context, description)
@@ -68,7 +68,7 @@ class SQLiteConnection(ConnectionBackend):
                     return cursor.lastrowid if cursor.rowcount or cursor.description else None
 
         async with self._physical(query) as connection:
-            return await to_the_end(run())
+            return await measured(statement.sql, run())
 
     async def execute_many(self, queries: list[ClauseElement]) -> None:
         """One after the other; all or nothing only inside a transaction."""
@@ -183,7 +183,7 @@ class SQLiteTransaction(TransactionBackend):
         self._connection.tell(sql)
         try:
             with translated():
-                await to_the_end(self._held().execute_fetchall(sql))
+                await measured(sql, self._held().execute_fetchall(sql))
         except Unavailable:
             self._pool.suspect(self._held())
             raise
