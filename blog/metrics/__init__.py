@@ -10,9 +10,7 @@ _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 requests = Counter("blog_http_requests_total", "Requests that were answered.", ("method", "route", "status"))
-durations = Timing(
-    "blog_http_request_duration_seconds", "Seconds until an answer began.", ("method", "route"), bounds=_FAST
-)
+durations = Timing("blog_http_request_duration_seconds", "Seconds until an answer began.", ("method", "route"), bounds=_FAST)
 in_flight = Level("blog_http_requests_in_flight", "Requests that wait for an answer, or for the end of one.")
 cache_lookups = Counter("blog_cache_lookups_total", "Public pages that were asked for: hit, miss or bypass.", ("outcome",))
 cache_bytes = Level("blog_cache_bytes", "Bytes of the answers that are kept.")

@@ -70,8 +70,14 @@ class World:
         if who in self._joined:
             return
         subscriber = Subscriber(
-            hub, Bulletin.text, heartbeat="", on_end=lambda: None, goodbye=lambda: "", address=f"subscriber {who}", door="websocket"
-        )  # fmt: skip
+            hub,
+            Bulletin.text,
+            heartbeat="",
+            on_end=lambda: None,
+            goodbye=lambda: "",
+            address=f"subscriber {who}",
+            door="websocket",
+        )
         hub.join(subscriber)
         async with subscriber.joining(["posts"], self._cursors[who]) as missed:
             async for bulletin, channels in missed.bulletins():
