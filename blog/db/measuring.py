@@ -5,7 +5,7 @@ import time
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
-from blog import metrics
+from blog import metrics, tracing
 from blog.db.database import to_the_end
 
 T = TypeVar("T")
@@ -30,13 +30,14 @@ class Queue:
             metrics.waits.add(time.perf_counter() - started, role)
 
 
-async def measured(sql: str, step: Coroutine[Any, Any, T]) -> T:
-    """Finish a statement, see `to_the_end`, and note how long it took."""
-    started = time.perf_counter()
+async def measured(system: str, sql: str, step: Coroutine[Any, Any, T]) -> T:
+    """Finish a statement, see `to_the_end`, and note how long it took. `system` is the kind of the database."""
+    started, kind = time.perf_counter(), kind_of(sql)
     try:
-        return await to_the_end(step)
+        with tracing.statement(system, kind, sql):
+            return await to_the_end(step)
     finally:
-        metrics.statements.add(time.perf_counter() - started, kind_of(sql))
+        metrics.statements.add(time.perf_counter() - started, kind)
 
 
 def kind_of(sql: str) -> str:

@@ -76,7 +76,7 @@ class PostgreSQLConnection(ConnectionBackend):
         self, connection: Any, method: Callable[..., Awaitable[Any]], statement: Statement, arguments: list[Any]
     ) -> Any:
         self.tell(statement.sql)
-        return await measured(statement.sql, run(connection, method, statement.sql, *arguments))
+        return await measured("postgresql", statement.sql, run(connection, method, statement.sql, *arguments))
 
     @contextlib.asynccontextmanager
     async def _physical(self, query: ClauseElement) -> AsyncIterator[Any]:
@@ -165,7 +165,7 @@ class PostgreSQLTransaction(TransactionBackend):
         self._connection.tell(sql)
         if self._physical is None:
             raise RuntimeError("the transaction has ended, or has not begun")
-        return str(await measured(sql, run(self._physical, self._physical.execute, sql)))
+        return str(await measured("postgresql", sql, run(self._physical, self._physical.execute, sql)))
 
     async def _give_back(self) -> None:
         physical, self._physical = self._physical, None

@@ -37,7 +37,7 @@ class SQLiteConnection(ConnectionBackend):
         """All rows."""
         statement, arguments = self._statements.compile(query)
         async with self._physical(query) as connection:
-            rows, description = await measured(statement.sql, self._fetch(connection, statement.sql, arguments))
+            rows, description = await measured("sqlite", statement.sql, self._fetch(connection, statement.sql, arguments))
         if not rows:
             return []
         metadata: Any = CursorResultMetaData(statement.context, description)
@@ -68,7 +68,7 @@ class SQLiteConnection(ConnectionBackend):
                     return cursor.lastrowid if cursor.rowcount or cursor.description else None
 
         async with self._physical(query) as connection:
-            return await measured(statement.sql, run())
+            return await measured("sqlite", statement.sql, run())
 
     async def execute_many(self, queries: list[ClauseElement]) -> None:
         """One after the other; all or nothing only inside a transaction."""
@@ -183,7 +183,7 @@ class SQLiteTransaction(TransactionBackend):
         self._connection.tell(sql)
         try:
             with translated():
-                await measured(sql, self._held().execute_fetchall(sql))
+                await measured("sqlite", sql, self._held().execute_fetchall(sql))
         except Unavailable:
             self._pool.suspect(self._held())
             raise
