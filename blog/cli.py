@@ -26,8 +26,6 @@ from blog.schemas.flags import Flag
 from blog.settings import Settings, SettingsError, load_settings
 
 R = TypeVar("R")
-METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Where Prometheus' client looks for the sums of all workers."""
 
 
 class Failure(click.ClickException):
@@ -83,22 +81,7 @@ def serve(host: str, port: int, workers: int, demo: bool) -> None:
         else:
             click.echo(f"Database: {settings.database_name}", err=True)
             _run(settings, _greet)
-        if settings.metrics_token is not None and workers > 1:
-            stack.enter_context(_shared_sums())
         server.run(settings, host=host, port=port, workers=workers)
-
-
-@contextlib.contextmanager
-def _shared_sums() -> Iterator[None]:
-    """A folder in which the workers of this start add up their metrics: empty at first, and given to them by its variable."""
-    if given := os.environ.get(METRICS_FOLDER):
-        for path in Path(given).glob("*.db"):
-            path.unlink()
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="blog-metrics-") as made:
-        os.environ[METRICS_FOLDER] = made
-        yield
 
 
 def _local_url(host: str, port: int) -> str:
