@@ -11,9 +11,8 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
-import structlog
 
-from blog import __version__
+from blog import __version__, logs
 from blog.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class Reporter(logging.Handler):
             return
         event, hint = event_from_exception(error, self._client.options, {"type": "logging", "handled": True})
         event["logger"] = record.name
-        event["tags"] = {"correlation_id": structlog.contextvars.get_contextvars().get("correlation_id", "")}
+        event["tags"] = {"correlation_id": logs.correlation_id.get() or ""}
         self._client.capture_event(event, hint)
 
 

@@ -9,7 +9,7 @@ import structlog
 from pydantic import SecretStr
 from sentry_sdk.transport import Transport
 
-from blog import reporting
+from blog import logs, reporting
 from blog.app import create_app
 from blog.domain import posts
 from tests.conftest import running
@@ -45,7 +45,7 @@ async def test_crash_is_reported_without_anything_that_was_typed(told, monkeypat
     headers = await bearer("ada") | {"X-Correlation-ID": "the-request", "User-Agent": f"browser-{typed}"}
     with pytest.raises(ValueError, match=typed) as crashed:
         await told.post(f"/api/v1/posts?note={typed}", json={"title": "Diary", "content": typed}, headers=headers)
-    structlog.contextvars.bind_contextvars(correlation_id="the-request")
+    logs.correlation_id.set("the-request")
     logging.getLogger("uvicorn.error").error("Exception in ASGI application\n", exc_info=crashed.value)  # as the server does
     (sent,) = Kept.sent
     event = json.loads(sent.splitlines()[2])

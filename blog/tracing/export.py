@@ -2,7 +2,6 @@
 
 import os
 
-import structlog
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -10,7 +9,7 @@ from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind
 
-from blog import __version__
+from blog import __version__, logs
 from blog.settings import Settings
 
 # Links hold secrets, and addresses are somebody's; the route template says what was asked for.
@@ -27,9 +26,9 @@ class Discretion(SpanProcessor):
         for name in _WITHHELD:
             if name in (span.attributes or {}):
                 span.set_attribute(name, "withheld")
-        if correlation_id := structlog.contextvars.get_contextvars().get("correlation_id"):
+        if correlation_id := logs.correlation_id.get():
             span.set_attribute("blog.correlation_id", correlation_id)
-        structlog.contextvars.bind_contextvars(trace_id=f"{span.get_span_context().trace_id:032x}")
+        logs.trace_id.set(f"{span.get_span_context().trace_id:032x}")
 
 
 def provider(settings: Settings) -> TracerProvider:
