@@ -12,7 +12,8 @@
     http                         what FastAPI would have injected, by hand: context, identity, parsing, answers
     domain                       rules and queries: posts, comments, accounts, tokens, events; knows no Starlette
     schemas · db                 models that cross the wire · tables, connections, migrations, full-text index
-    logs                         one stream of log lines
+    tracing · reporting          spans for OpenTelemetry · errors for Sentry
+    logs · metrics               one stream of log lines · what is counted, for Prometheus
     errors · settings · text · timings    what can go wrong · what an operator can set · Markdown and slugs · where time went
 
 Imports point down this list, never up and never sideways between the doors; `tests/test_imports.py` reads it from here.

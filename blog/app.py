@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
-from blog import api, live, web
+from blog import api, live, metrics, tracing, web
 from blog.broadcast import Hub, RedisHints, shutdown
 from blog.db import migration
 from blog.db.database import Database
@@ -40,15 +40,20 @@ from blog.middleware.access_log import AccessLog
 from blog.middleware.answer_cache import AnswerCaching
 from blog.middleware.authentication import Authentication
 from blog.middleware.compression import Compression
+from blog.middleware.in_flight import InFlight
 from blog.middleware.protection import Protection
 from blog.middleware.rate_limit import RateLimit
 from blog.ops.health import Health, Readiness
+from blog.ops.metrics import Metrics, keep_metrics
+from blog.reporting import reported
 from blog.settings import Settings
 from blog.web.handlers import on_blog_error
 
 log = structlog.stdlib.get_logger("blog")
 IMAGES_AT_ONCE = 1
 """Uploads decoded at the same time: each takes a core and, at 50 million pixels, 0.4 GB (PNG, JPEG) to 1.3 GB (AVIF)."""
+
+_NOT_TRACED = (r"/healthz$", r"/readyz$", r"/metrics$", "/static/")
 
 routes = [
     Mount("/api/v1", app=api.app, name="api"),
@@ -57,6 +62,7 @@ routes = [
     Route("/media/{name}", MediaFile, name="media"),
     Route("/healthz", Health, name="health"),
     Route("/readyz", Readiness, name="readiness"),
+    Route("/metrics", Metrics, name="metrics"),
     WebSocketRoute("/live", live.PostFeed, name="live"),
     WebSocketRoute("/connection/websocket", live.CentrifugoFeed, name="centrifugo"),
     Mount("", app=web.app, middleware=[Middleware(Compression)], name="web"),  # "" matches everything: last
@@ -90,7 +96,16 @@ class Application(Starlette):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Called once by Starlette, at the first request."""
-        return Protection(AnswerCaching(super().build_middleware_stack(), self.settings, routes), self.settings)
+        inner = _traced(InFlight(super().build_middleware_stack()), self.settings)
+        return Protection(AnswerCaching(inner, self.settings, routes), self.settings)
+
+
+def _traced(app: ASGIApp, settings: Settings) -> ASGIApp:
+    if (provider := tracing.start(settings)) is None:
+        return app
+    from starlette.middleware.opentelemetry import OpenTelemetryMiddleware
+
+    return OpenTelemetryMiddleware(app, tracer_provider=provider, excluded_urls=_NOT_TRACED)
 
 
 def _cors(settings: Settings) -> list[Middleware]:
@@ -126,6 +141,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
     await anyio.to_thread.run_sync(migration.upgrade, settings.database_url)
     answers = AnswerCache(settings.cache_bytes, settings.cache_seconds)
     async with (
+        reported(settings),
         open_site(settings) as site,
         open_rate_limits(settings) as rate_limits,
         anyio.create_task_group() as background,
@@ -147,9 +163,12 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
         background.start_soon(_repeat, site, 2, functools.partial(send_due, links=links), "letters sent")
         background.start_soon(site.choices.follow, site.db)
         background.start_soon(site.views.keep, site.db)
+        if settings.metrics_token is not None:
+            background.start_soon(keep_metrics, shared)
         with shutdown.first(hub.close):
             yield State(services=shared, hub=hub)
         await hub.close()
+        await tracing.flush()
         background.cancel_scope.cancel()
 
 
@@ -187,9 +206,12 @@ async def _repeat(site: Site, seconds: float, task: Callable[[Context], Awaitabl
         try:
             if count := await task(Context(site, None, dt.datetime.now(dt.UTC), "schedule")):
                 log.info(done, count=count)
+                metrics.work_done.add(done, by=count)
             outage.over()
         except BlogError as error:
+            metrics.work_failed.add(done)
             outage.met(error.detail)
         except Exception:
+            metrics.work_failed.add(done)
             log.exception("regular work met an error", work=done)  # a bug here must not end the server
         await anyio.sleep(seconds)

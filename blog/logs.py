@@ -15,6 +15,8 @@ from blog.settings import Settings
 
 correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 """Of the request that runs; on each of its lines."""
+trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
+"""Of the trace that the request belongs to, while requests are traced; on each of its lines too."""
 
 _access = structlog.stdlib.get_logger("blog.access")
 
@@ -74,9 +76,10 @@ def log_request(method: str, route: str, status: int, seconds: float, user: str 
 
 
 def correlated(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """A processor: the line tells of which request it is."""
-    if (found := correlation_id.get()) is not None:
-        event["correlation_id"] = found
+    """A processor: the line tells of which request it is, and in which trace."""
+    for variable in (correlation_id, trace_id):
+        if (found := variable.get()) is not None:
+            event[variable.name] = found
     return event
 
 
@@ -97,10 +100,11 @@ class Batches(logging.StreamHandler[TextIO]):
 
     def add_request(self, method: str, route: str, status: int, seconds: float, user: str | None) -> None:
         """JSON, of the same form as all other lines."""
+        traced = f'"trace_id": "{found}", ' if (found := trace_id.get()) else ""
         line = (
             f'{{"method": {quoted(method)}, "route": {quoted(route)}, "status": {status}, "ms": {seconds * 1000:.1f}, '
             f'"user": {quoted(user) if user else "null"}, "event": "request", '
-            f'"correlation_id": {quoted(correlation_id.get() or "")}, "level": "info", "logger": "blog.access", '
+            f'"correlation_id": {quoted(correlation_id.get() or "")}, {traced}"level": "info", "logger": "blog.access", '
             f'"timestamp": "{self._now()}"}}\n'
         )
         with self._guard:

@@ -17,6 +17,7 @@ from pydantic import EmailStr, Field, SecretStr, ValidationError, field_validato
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SHORTEST_SECRET = 32
+SHORTEST_TOKEN = 16
 SECRET_FILE = ".blog-secret"  # noqa: S105 (a file name)
 
 _ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?")
@@ -160,6 +161,15 @@ class Settings(BaseSettings):
         default="100/hour",
         description="Attempts to sign in to one account from all browsers together that never did so before.",
     )
+    otel_exporter_otlp_endpoint: str | None = Field(
+        default=None, description="An OpenTelemetry collector (OTLP over HTTP) that gets traces, such as `http://127.0.0.1:4318`."
+    )
+    sentry_dsn: SecretStr | None = Field(
+        default=None, description="A Sentry that hears of errors: type and place, never what somebody typed."
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None, description="Who sends this as a bearer token reads `/metrics` of Prometheus; unset: nobody does."
+    )
     redis_url: SecretStr | None = Field(
         default=None,
         description="A Redis or Valkey in which all workers count requests together, and tell each other of events.",
@@ -185,6 +195,34 @@ class Settings(BaseSettings):
             raise ValueError("give off, or a number of requests and a time, such as 300/minute or 20 per 5 minutes")
         return value
 
+    @field_validator("otel_exporter_otlp_endpoint")
+    @classmethod
+    def _collector(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("give an address such as http://127.0.0.1:4318")
+        _require_package("opentelemetry", "otel")
+        return value.rstrip("/")
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _project(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())
+            if parts.scheme not in ("http", "https") or not parts.username or not parts.path.rpartition("/")[2].isdecimal():
+                raise ValueError("give the DSN of a project, such as https://key@sentry.example.org/1")
+            _require_package("sentry_sdk", "sentry")
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_TOKEN:
+            raise ValueError(f"give at least {SHORTEST_TOKEN} random characters")
+        return value
+
     @field_validator("redis_url")
     @classmethod
     def _reachable(cls, value: SecretStr | None) -> SecretStr | None:
@@ -193,8 +231,7 @@ class Settings(BaseSettings):
         parts = urlsplit(value.get_secret_value())
         if parts.scheme not in ("redis", "rediss", "unix") or not (parts.path if parts.scheme == "unix" else parts.hostname):
             raise ValueError("give an address such as redis://127.0.0.1:6379/0, rediss://… or unix:///run/redis.sock")
-        if importlib.util.find_spec("redis") is None:
-            raise ValueError("the package redis is missing: pip install 'starlette-blog[redis]'")
+        _require_package("redis", "redis")
         return value
 
     @field_validator("smtp_url")
@@ -347,9 +384,14 @@ def _postgresql(url: str) -> str:
         is_whole = False
     if not is_whole:
         raise ValueError("give host and name of the database, such as postgresql://blog:password@127.0.0.1:5432/blog")
-    if missing := [name for name in ("asyncpg", "psycopg") if importlib.util.find_spec(name) is None]:
-        raise ValueError(f"the package {missing[0]} is missing: pip install 'starlette-blog[postgres]'")
+    for name in ("asyncpg", "psycopg"):
+        _require_package(name, "postgres")
     return url
+
+
+def _require_package(name: str, extra: str) -> None:
+    if importlib.util.find_spec(name) is None:
+        raise ValueError(f"the package {name} is missing: pip install 'starlette-blog[{extra}]'")
 
 
 def _line(loc: tuple[int | str, ...], message: str) -> str:

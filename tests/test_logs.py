@@ -4,11 +4,13 @@ import json
 import subprocess
 import sys
 
+import httpx
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
 from blog.logs import Outage
+from tests.serving import blog, free_port, serving, wait_for_line, wait_until_up
 
 CRASH = """
 import structlog
@@ -99,3 +101,29 @@ def test_outage_is_told_once_and_is_over_when_nothing_failed_for_a_while(monkeyp
     assert [(line["event"], line.get("reason"), line.get("seconds")) for line in lines] == [
         ("it fails", "no room", None), ("it works", None, 1.6),
     ]  # fmt: skip
+
+
+@pytest.mark.sqlite
+def test_each_request_has_a_line_with_its_id_route_status_time_and_user(home):
+    """From the cache or not, found or not, of a stranger or somebody: from a real server, as a collector of logs reads it."""
+    blog(home, "user", "create", "ada", "ada@example.org", "--role", "author")
+    bearer = {"Authorization": "Bearer " + blog(home, "token", "create", "ada").stdout.strip()}
+    port = free_port()
+    with serving(home, port, LOG_FORMAT="json") as (process, log), httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        wait_until_up(port, process)
+        asked = [
+            ("GET", "/", {}),
+            ("GET", "/", {}),
+            ("GET", "/nowhere/at/all", {}),
+            ("GET", "/api/v1/users/me", bearer),
+            ("POST", "/theme", {}),
+        ]
+        answers = [client.request(method, path, headers=headers) for method, path, headers in asked]
+        assert [answer.headers.get("x-cache") for answer in answers[:2]] == ["miss", "hit"]
+        ids = [answer.headers["x-correlation-id"] for answer in answers]
+        wait_for_line(log, process, f"({ids[-1]})")
+        lines = [json.loads(line) for line in log.read_text().splitlines() if '"request"' in line]
+    found = {line["correlation_id"]: line for line in lines}
+    said = [(found[id_]["route"], found[id_]["status"], found[id_]["user"]) for id_ in ids]
+    assert said[:4] == [("/", 200, None), ("/", 200, None), ("(no route)", 404, None), ("/api/v1/users/me", 200, "ada")]
+    assert all(line["ms"] >= 0 and line["method"] and line["level"] == "info" and line["timestamp"] for line in lines)

@@ -47,7 +47,7 @@ class EventList(ApiEndpoint):
         query = read_query(request, EventQuery)
         channels, hub = await _channels(request, query), _hub(request)
         woken = anyio.Event()
-        subscriber = _subscriber(request, Bulletin.text, woken.set)
+        subscriber = _subscriber(request, Bulletin.text, woken.set, "poll")
         with _joined(hub, subscriber):
             now = await hub.catch_up()
             subscriber.follow(channels, now.id)
@@ -92,7 +92,7 @@ class _Stream(Response):
         del self.headers["content-length"]
         self._hub, self._channels, self._after = _hub(request), channels, after
         self._scope = anyio.CancelScope()
-        self._subscriber = _subscriber(request, _event, self._hurry)
+        self._subscriber = _subscriber(request, _event, self._hurry, "stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """From the first event to the last."""
@@ -183,9 +183,17 @@ def _field(**fields: str) -> str:
     return "".join(f"{name}: {value}\n" for name, value in fields.items()) + "\n"
 
 
-def _subscriber(request: Request, encode: Callable[[Bulletin, list[str]], str], on_end: Callable[[], object]) -> Subscriber:
+def _subscriber(
+    request: Request, encode: Callable[[Bulletin, list[str]], str], on_end: Callable[[], object], door: str
+) -> Subscriber:
     subscriber = Subscriber(
-        _hub(request), encode, heartbeat=": still there\n\n", on_end=on_end, goodbye=_goodbye, address=network_of(request)
+        _hub(request),
+        encode,
+        heartbeat=": still there\n\n",
+        on_end=on_end,
+        goodbye=_goodbye,
+        address=network_of(request),
+        door=door,
     )
     subscriber.actor = context(request).actor
     return subscriber

@@ -9,6 +9,7 @@ import anyio
 import structlog
 from anyio.abc import TaskStatus
 
+from blog import metrics
 from blog.broadcast.bulletins import Bulletin, compose
 from blog.domain import credentials, events
 from blog.domain.context import Actor
@@ -30,6 +31,7 @@ class Follower(Protocol):
 
     actor: Actor | None
     address: str
+    door: str
 
     def tell(self, bulletin: Bulletin) -> None:
         """Take one event."""
@@ -101,6 +103,7 @@ class Hub:
                 answers.forget(channel for event in batch for channel in event.channels)
                 if self._followers:
                     await self._tell(batch)
+                _note_lag(batch)
                 self.position = Position(self.position.epoch, batch[-1].id)
             answers.follow(commits)
         return self.position
@@ -158,10 +161,13 @@ class Hub:
         """Tell this follower of all that comes after the position returned. Raises TooManyRequests."""
         settings = self.services.site.settings
         if len(self._followers) >= settings.live_connections:
+            metrics.refusals.add("live")
             raise TooManyRequests("The server follows for as many clients as it can: try again later", retry_after=_FULL)
         if self._addresses[follower.address] >= settings.live_connections_per_address:
+            metrics.refusals.add("live-address")
             raise TooManyRequests("Too many live connections from this address: close some of them", retry_after=_FULL)
         self._followers.add(follower)
+        metrics.live_connections.move(1, follower.door)
         self._addresses[follower.address] += 1
         if self._is_closing:
             follower.dismiss()
@@ -173,6 +179,7 @@ class Hub:
             self._left.set()
             self._left = anyio.Event()
             self._followers.discard(follower)
+            metrics.live_connections.move(-1, follower.door)
             self._addresses[follower.address] -= 1
             if not self._addresses[follower.address]:
                 del self._addresses[follower.address]
@@ -185,6 +192,12 @@ class Hub:
         with anyio.move_on_after(_GOODBYE):
             while self._followers:
                 await self._left.wait()
+
+
+def _note_lag(batch: Sequence[Event]) -> None:
+    now = dt.datetime.now(dt.UTC)
+    for event in batch:  # clocks of two machines may differ: nothing comes before it happened
+        metrics.event_lag.add(max(0.0, (now - event.at).total_seconds()))
 
 
 def matching(event: Event, since: Mapping[str, int]) -> list[str]:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from blog import metrics
 from blog.broadcast import replay
 from blog.broadcast.bulletins import Bulletin
 from blog.broadcast.hub import Hub, matching
@@ -46,7 +47,8 @@ class Subscriber:
     """A follower of the hub with a bounded queue of texts to send.
 
     `encode` makes the text of an event for its channels, `heartbeat` is sent every `HEARTBEAT` seconds, `on_end` is called
-    once, when the hub or a full queue ends it; `goodbye` is the last text when the server stops, if there is one.
+    once, when the hub or a full queue ends it; `goodbye` is the last text when the server stops, if there is one. `door` is the
+    word for its kind in the metrics.
     """
 
     def __init__(
@@ -58,8 +60,9 @@ class Subscriber:
         on_end: Callable[[], object],
         goodbye: Callable[[], str | None],
         address: str,
+        door: str,
     ) -> None:
-        self.address = address
+        self.address, self.door = address, door
         self.actor: Actor | None = None
         self.ending: Ending | None = None
         self._hub, self._encode, self._heartbeat, self._on_end, self._goodbye = hub, encode, heartbeat, on_end, goodbye
@@ -115,6 +118,7 @@ class Subscriber:
         """It is over; the first reason counts."""
         if self.ending is None:
             self.ending = Ending(code, reason)
+            metrics.live_endings.add(str(code))
             self._wake()
             self._on_end()
 

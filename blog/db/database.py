@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar, cast
 
 import anyio
@@ -28,6 +29,15 @@ class UniqueViolation(Exception):
     def __init__(self, table: str, column: str) -> None:
         super().__init__(f"{table}.{column} must be unique")
         self.table, self.column = table, column
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """The connections of this process: open ones, those in use, and the tasks that wait for one."""
+
+    size: int
+    in_use: int
+    waiting: int
 
 
 class CommitWatcher(Protocol):
@@ -204,6 +214,12 @@ class Database(UpstreamDatabase):
     def kind(self) -> str:
         """Which database it is: `sqlite` or `postgresql`."""
         return self.url.dialect
+
+    @property
+    def pool_state(self) -> PoolState:
+        """The connections of this process."""
+        state: PoolState = self._backend.pool_state
+        return state
 
     def watcher(self) -> CommitWatcher:
         """Something that waits for commits, of this process and of others."""

@@ -178,14 +178,21 @@ async def floor(db: Database) -> int:
 
 async def trim(ctx: Context) -> int:
     """Forget what is older, or more, than the settings want kept; the number of rows. The newest event always stays."""
-    settings, id_ = ctx.site.settings, tables.events.c.id
-    old = sa.select(sa.func.max(id_)).where(tables.events.c.at < ctx.now - dt.timedelta(days=settings.event_days))
-    async with ctx.db.transaction():
-        newest = (await position(ctx.db)).id
-        until = min(newest - 1, max(newest - settings.event_rows, await ctx.db.fetch_val(old) or 0))
-        if until <= await floor(ctx.db):
+    async with ctx.db.snapshot():
+        if await _surplus(ctx) is None:  # the usual case, in which nobody needs to be kept from writing
             return 0
-        return await forget(ctx.db, until)
+    async with ctx.db.transaction():
+        until = await _surplus(ctx)
+        return await forget(ctx.db, until) if until is not None else 0
+
+
+async def _surplus(ctx: Context) -> int | None:
+    """The id of the last event that the settings do not want kept; None when there is none."""
+    settings, id_ = ctx.site.settings, tables.events.c.id
+    newest = (await position(ctx.db)).id
+    old = sa.select(sa.func.max(id_)).where(tables.events.c.at < ctx.now - dt.timedelta(days=settings.event_days))
+    until = min(newest - 1, max(newest - settings.event_rows, await ctx.db.fetch_val(old) or 0))
+    return until if until > await floor(ctx.db) else None
 
 
 async def forget(db: Database, until: int) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from blog.db import tables
+from blog.db.database import Database
 from blog.domain.context import Context
 from blog.domain.models import Letter
 
@@ -57,6 +58,11 @@ async def take(ctx: Context) -> Sequence[Letter]:
         await ctx.db.execute(tables.letters.update().where(_l.id.in_(ids)).values(taken))
         rows = await ctx.db.fetch_all(sa.select(tables.letters).where(_l.id.in_(ids)).order_by(_l.id))
     return [Letter(row["id"], row["kind"], row["data"], row["attempts"], row["created_at"]) for row in rows]
+
+
+async def waiting(db: Database) -> int:
+    """How many wait to be sent. Raises Unavailable."""
+    return int(await db.fetch_val(sa.select(sa.func.count()).select_from(tables.letters)))
 
 
 async def done(ctx: Context, letter: Letter) -> None:

@@ -222,6 +222,11 @@ async def publish_due(ctx: Context) -> int:
     return count
 
 
+async def overdue(ctx: Context) -> int:
+    """How many scheduled posts have reached their time: they come out within a second, if all is well."""
+    return int(await ctx.db.fetch_val(sa.select(sa.func.count()).where(_is_due(ctx) & _p.deleted_at.is_(None))))
+
+
 async def _publish_one(ctx: Context, post_id: int) -> int:
     """1, or 0 when another worker was first, or the post was changed or deleted meanwhile."""
     this = (_p.id == post_id) & _is_due(ctx) & _p.deleted_at.is_(None)

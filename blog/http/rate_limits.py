@@ -14,6 +14,7 @@ from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.errors import StorageError
 from starlette.requests import HTTPConnection
 
+from blog import metrics
 from blog.domain.keys import Signer, digest
 from blog.errors import TooManyRequests, Unavailable
 from blog.http.devices import Devices
@@ -50,6 +51,7 @@ class Count:
     def require(self, detail: str = "") -> None:
         """Raises TooManyRequests when there were too many."""
         if self.used > self.quota:
+            metrics.refusals.add(self.policy)
             raise TooManyRequests(detail, retry_after=self.reset)
 
 

@@ -40,6 +40,7 @@ class CentrifugoConnection(Connection):
     """A conversation with an SDK of Centrifugo; the names of its subscriptions are the channels as the client spells them."""
 
     SUBPROTOCOL = "centrifuge-json"
+    DOOR = "centrifugo"
     HEARTBEAT = "{}"
     # From 3500 on the SDKs stay away; after the others they come back, and recover. A token that has ended is of the others:
     # the SDK asks its application for a new one, or stops when the old one is refused.

@@ -32,6 +32,7 @@ class Connection(ABC):
     """
 
     SUBPROTOCOL: ClassVar[str]
+    DOOR: ClassVar[str]
     HEARTBEAT: ClassVar[str]
     CODES: ClassVar[Mapping[int, int]] = {}
 
@@ -46,6 +47,7 @@ class Connection(ABC):
             on_end=self._scope.cancel,
             goodbye=self._goodbye,
             address=network_of(websocket),
+            door=self.DOOR,
         )
         self._channels: dict[str, str] = {}  # what the client calls a subscription, to the channel as the log spells it
 

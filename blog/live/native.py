@@ -22,6 +22,7 @@ class NativeConnection(Connection):
     """A conversation in `blog.live.v1`; its messages are the models of `blog.schemas.live`."""
 
     SUBPROTOCOL = SUBPROTOCOL
+    DOOR = "websocket"
     HEARTBEAT = messages.frame("ping")
 
     def __init__(self, websocket: WebSocket) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 import structlog
 
+from blog import metrics, tracing
 from blog.domain import letters
 from blog.domain.context import Context
 from blog.domain.models import Letter
@@ -32,7 +33,8 @@ async def _send(ctx: Context, links: Links, letter: Letter) -> bool:
         log.info("no SMTP_URL: this letter was not sent", to=draft.to, link=draft.link)
     elif draft is not None and smtp_url is not None:
         try:
-            await deliver(smtp_url.get_secret_value(), writing.message(ctx, draft))
+            with tracing.letter(letter.kind, urlsplit(smtp_url.get_secret_value()).hostname or ""):
+                await deliver(smtp_url.get_secret_value(), writing.message(ctx, draft))
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             await _put_off(ctx, letter, error)
             return False
@@ -42,6 +44,7 @@ async def _send(ctx: Context, links: Links, letter: Letter) -> bool:
 
 async def _put_off(ctx: Context, letter: Letter, error: Exception) -> None:
     goes_on = await letters.again(ctx, letter)
+    metrics.letters_failed.add("put off" if goes_on else "given up")
     log.error(
         "a letter could not be sent",
         kind=letter.kind,

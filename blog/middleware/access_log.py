@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from blog import metrics
 from blog.http.identity import has_credentials
 from blog.http.route_table import template_of
 from blog.logs import log_request
@@ -49,5 +50,6 @@ class AccessLog(BaseHTTPMiddleware):
 
 
 def record(scope: Scope, route: str, status: int, seconds: float, user: str | None = None) -> None:
-    """The line of one request."""
+    """The line of one request, and its place in the metrics."""
+    metrics.observe(route, scope["method"], status, seconds)
     log_request(scope["method"], route, status, seconds, user)

@@ -18,7 +18,7 @@ from starlette.datastructures import Headers
 from starlette.routing import BaseRoute, Mount, Route, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from blog import timings
+from blog import metrics, timings
 from blog.http import encodings
 from blog.http.answer_cache import Answer, Header, Key, Sharing
 from blog.http.audience import is_reader
@@ -63,6 +63,7 @@ class AnswerCaching:
         if not self._is_shared(scope):
             await self._app(scope, receive, send)
         elif asked is None or scope["method"] == "HEAD" or not services.answers.is_on:
+            metrics.cache_lookups.add("bypass")
             await self._app(scope, receive, _adding(send, _BYPASS))
         else:
             await self._find_out(asked, receive)
@@ -91,6 +92,7 @@ class AnswerCaching:
                 await flight.wait()
             if await asked.is_answered():
                 return
+        metrics.cache_lookups.add("miss")
         flight = flights[asked.key] = asyncio.Event()
         try:
             made = await self._make(asked, receive)
@@ -136,6 +138,7 @@ class _Asked:
             return False
         if answer.viewed is not None and self.scope["method"] == "GET" and is_reader(Headers(scope=self.scope)):
             self.services.site.views.add(answer.viewed, dt.datetime.now(dt.UTC).date())
+        metrics.cache_lookups.add("hit")
         timings.add("cache", time.perf_counter() - self.started)
         status = await self.send_answer(answer, _HIT)
         record(self.scope, answer.route, status, time.perf_counter() - self.started)

@@ -9,7 +9,7 @@ from blog.http.context import fresh_context
 from blog.http.identity import STRANGER, has_credentials, identify, set_cookie
 
 # The same for everybody: no session is looked up, which would need the database.
-_ANYBODYS = ("/static/", "/media/", "/healthz", "/readyz")
+_ANYBODYS = ("/static/", "/media/", "/healthz", "/readyz", "/metrics")
 
 
 class Authentication(BaseHTTPMiddleware):

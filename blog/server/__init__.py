@@ -1,11 +1,19 @@
 """uvicorn as `blog serve` starts it, with bounds for clients that it would wait for, or listen to, without end."""
 
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import uvicorn
 
 from blog.settings import Settings
 
 WS_BYTES = 65_536
 GRACE_SECONDS = 15
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Where Prometheus' client looks for the sums of all workers."""
 
 
 def options(settings: Settings) -> dict[str, object]:
@@ -26,4 +34,19 @@ def options(settings: Settings) -> dict[str, object]:
 
 def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
     """Serve the blog until a signal ends it."""
-    uvicorn.run("blog.asgi:app", host=host, port=port, workers=workers, **options(settings))  # type: ignore[arg-type]
+    shared = _shared_sums() if settings.metrics_token is not None and workers > 1 else contextlib.nullcontext()
+    with shared:
+        uvicorn.run("blog.asgi:app", host=host, port=port, workers=workers, **options(settings))  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def _shared_sums() -> Iterator[None]:
+    """A folder in which the workers of this start add up their metrics: empty at first, and known to them by its variable."""
+    if given := os.environ.get(METRICS_FOLDER):
+        for path in Path(given).glob("*.db"):
+            path.unlink()
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="blog-metrics-") as made:
+        os.environ[METRICS_FOLDER] = made
+        yield

@@ -304,8 +304,8 @@ class CancelAt:
 
 def replace_step(monkeypatch, step):
     """Each module of the backend finishes its driver's steps by this function."""
-    for module in ("pool", "connection", "watcher"):
-        monkeypatch.setattr(f"blog.db.postgresql.{module}.to_the_end", step)
+    for module in ("postgresql.pool", "measuring", "postgresql.watcher"):
+        monkeypatch.setattr(f"blog.db.{module}.to_the_end", step)
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -70,7 +70,13 @@ class World:
         if who in self._joined:
             return
         subscriber = Subscriber(
-            hub, Bulletin.text, heartbeat="", on_end=lambda: None, goodbye=lambda: "", address=f"subscriber {who}"
+            hub,
+            Bulletin.text,
+            heartbeat="",
+            on_end=lambda: None,
+            goodbye=lambda: "",
+            address=f"subscriber {who}",
+            door="websocket",
         )
         hub.join(subscriber)
         async with subscriber.joining(["posts"], self._cursors[who]) as missed:

@@ -7,6 +7,7 @@ from databases import DatabaseURL
 from databases.interfaces import DatabaseBackend
 from sqlalchemy.dialects.postgresql import asyncpg
 
+from blog.db.database import PoolState
 from blog.db.postgresql.connection import PostgreSQLConnection
 from blog.db.postgresql.pool import Pool
 from blog.db.postgresql.watcher import Listener
@@ -52,6 +53,11 @@ class PostgreSQLBackend(DatabaseBackend):
     def connection(self) -> PostgreSQLConnection:
         """For one task."""
         return PostgreSQLConnection(self._pool, self._statements, self._dialect, self.on_query)
+
+    @property
+    def pool_state(self) -> PoolState:
+        """Its connections."""
+        return self._pool.state
 
     def watcher(self) -> Listener:
         """Waits for events."""

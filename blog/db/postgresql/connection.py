@@ -9,7 +9,7 @@ from databases.interfaces import ConnectionBackend, TransactionBackend
 from databases.interfaces import Record as RecordInterface
 from sqlalchemy.sql import ClauseElement
 
-from blog.db.database import to_the_end
+from blog.db.measuring import measured
 from blog.db.postgresql.pool import Pool, is_alive, run
 from blog.db.statements import Query, Statement, StatementCache
 from blog.errors import Unavailable
@@ -85,7 +85,7 @@ class PostgreSQLConnection(ConnectionBackend):
         self, connection: Any, method: Callable[..., Awaitable[Any]], statement: Statement, arguments: list[Any]
     ) -> Any:
         self.tell(statement.sql)
-        return await to_the_end(run(connection, method, statement.sql, *arguments))
+        return await measured("postgresql", statement.sql, run(connection, method, statement.sql, *arguments))
 
     @contextlib.asynccontextmanager
     async def _physical(self, statement: Statement) -> AsyncIterator[Any]:
@@ -174,7 +174,7 @@ class PostgreSQLTransaction(TransactionBackend):
         self._connection.tell(sql)
         if self._physical is None:
             raise RuntimeError("the transaction has ended, or has not begun")
-        return str(await to_the_end(run(self._physical, self._physical.execute, sql)))
+        return str(await measured("postgresql", sql, run(self._physical, self._physical.execute, sql)))
 
     async def _give_back(self) -> None:
         physical, self._physical = self._physical, None

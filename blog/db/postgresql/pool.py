@@ -9,7 +9,8 @@ from typing import Any
 import asyncpg
 import structlog
 
-from blog.db.database import to_the_end
+from blog.db.database import PoolState, to_the_end
+from blog.db.measuring import Queue
 from blog.db.postgresql.errors import translated
 from blog.errors import Unavailable
 from blog.logs import Outage
@@ -45,6 +46,7 @@ class Pool:
             "server_settings": server_settings(statement_timeout, lock_timeout),
         }
         self._pool: Any = None
+        self._queue = Queue()
         self._outage = Outage(log, "the database cannot be used", "the database can be used again", settle=_SETTLE)
 
     async def open(self) -> None:
@@ -70,14 +72,22 @@ class Pool:
         if proves:
             self._outage.over()
 
+    @property
+    def state(self) -> PoolState:
+        """How it stands now."""
+        size = self._pool.get_size() if self._pool else 0
+        idle = self._pool.get_idle_size() if self._pool else 0
+        return PoolState(size, size - idle, self._queue.waiting)
+
     async def reader(self) -> Any:
         """A connection. Raises Unavailable when all are busy for too long, or when the server is gone."""
         if self._pool is None:
             raise RuntimeError("connect the database first")
         with translated():
             try:
-                async with asyncio.timeout(self._timeout):
-                    return await self._pool.acquire()
+                with self._queue.joined("reader"):
+                    async with asyncio.timeout(self._timeout):
+                        return await self._pool.acquire()
             except TimeoutError:
                 raise Unavailable("All connections to the database are busy: try again") from None
 
@@ -91,8 +101,9 @@ class Pool:
     async def writer(self) -> Any:
         """A connection for a transaction that writes, for this task alone in this process. Raises Unavailable."""
         try:
-            async with asyncio.timeout(self._timeout):
-                await self._write_lock.acquire()
+            with self._queue.joined("writer"):
+                async with asyncio.timeout(self._timeout):
+                    await self._write_lock.acquire()
         except TimeoutError:
             raise Unavailable("Others write to the database for too long: try again") from None
         try:

@@ -7,6 +7,7 @@ from databases import DatabaseURL
 from databases.interfaces import DatabaseBackend
 from sqlalchemy.dialects.sqlite import pysqlite
 
+from blog.db.database import PoolState
 from blog.db.sqlite.connection import SQLiteConnection
 from blog.db.sqlite.pool import Pool
 from blog.db.sqlite.watcher import CommitPoller
@@ -63,6 +64,11 @@ class SQLiteBackend(DatabaseBackend):
     def connection(self) -> SQLiteConnection:
         """For one task."""
         return SQLiteConnection(self._pool, self._statements, self.on_query)
+
+    @property
+    def pool_state(self) -> PoolState:
+        """Its connections."""
+        return self._pool.state
 
     def watcher(self) -> CommitPoller:
         """Waits for commits."""

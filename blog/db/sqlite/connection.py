@@ -8,7 +8,7 @@ from databases.interfaces import ConnectionBackend, TransactionBackend
 from databases.interfaces import Record as RecordInterface
 from sqlalchemy.sql import ClauseElement
 
-from blog.db.database import to_the_end
+from blog.db.measuring import measured
 from blog.db.sqlite.driver import Connection, Outcome, Text
 from blog.db.sqlite.errors import translated
 from blog.db.sqlite.pool import Pool, is_clean
@@ -89,7 +89,7 @@ class SQLiteConnection(ConnectionBackend):
                 for sql, _ in texts:
                     self.tell(sql)
                 with translated():
-                    outcomes = await to_the_end(connection.run(*texts))
+                    outcomes = await measured("sqlite", "; ".join(sql for sql, _ in texts[len(begin) :]), connection.run(*texts))
                 return outcomes[len(begin) :]
 
     @property
@@ -185,7 +185,7 @@ class SQLiteTransaction(TransactionBackend):
         self._connection.tell(sql)
         try:
             with translated():
-                await to_the_end(self._held().run((sql, ())))
+                await measured("sqlite", sql, self._held().run((sql, ())))
         except Unavailable:
             self._pool.suspect(self._held())
             raise

@@ -9,7 +9,8 @@ from typing import Any
 
 import structlog
 
-from blog.db.database import to_the_end
+from blog.db.database import PoolState, to_the_end
+from blog.db.measuring import Queue
 from blog.db.sqlite.driver import Connection, connect
 from blog.db.sqlite.errors import translated
 from blog.errors import Unavailable
@@ -34,6 +35,7 @@ class Pool:
         self._reading = Outage(log, "the database cannot be read", "the database can be read again", settle=_SETTLE)
         self._writing = Outage(log, "the database cannot be written", "the database can be written again", settle=_SETTLE)
         self._closing: set[asyncio.Task[None]] = set()
+        self._queue = Queue()
 
     async def open(self) -> None:
         """Open the writer: fails at start, not at the first request. Locks belong to the running event loop."""
@@ -60,9 +62,15 @@ class Pool:
     async def _closed(self) -> None:
         await asyncio.gather(*self._closing)
 
+    @property
+    def state(self) -> PoolState:
+        """How it stands now."""
+        is_writer_idle = self._writer is not None and not self._write_lock.locked()
+        return PoolState(len(self._all), len(self._all) - len(self._idle) - is_writer_idle, self._queue.waiting)
+
     async def reader(self) -> Connection:
         """A connection that only reads. Raises Unavailable when all are busy for too long."""
-        await self._in_time(self._slots.acquire())
+        await self._in_time("reader", self._slots.acquire())
         try:
             # The loop: a caller cancelled while connecting leaves the new connection idle for somebody else.
             while True:
@@ -88,7 +96,7 @@ class Pool:
 
     async def writer(self) -> Connection:
         """The connection that writes, for this task alone. Raises Unavailable when others write for too long."""
-        await self._in_time(self._write_lock.acquire())
+        await self._in_time("writer", self._write_lock.acquire())
         try:
             while self._writer is None or not (is_clean(self._writer) and self._is_current(self._writer)):
                 await to_the_end(self._reopen_writer())
@@ -153,10 +161,11 @@ class Pool:
         self._files[connection] = identity(self._path)
         return connection
 
-    async def _in_time(self, step: Any) -> None:
+    async def _in_time(self, role: str, step: Any) -> None:
         try:
-            async with asyncio.timeout(self._timeout):
-                await step
+            with self._queue.joined(role):
+                async with asyncio.timeout(self._timeout):
+                    await step
         except TimeoutError:
             raise Unavailable("All connections to the database are busy: try again") from None
 

@@ -1,0 +1,22 @@
+"""How many requests are at work, for the metrics."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from blog import metrics
+
+
+class InFlight:
+    """Plain ASGI, inside of the answer cache: what that answers takes no time that could be seen."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        metrics.in_flight.move(1)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            metrics.in_flight.move(-1)

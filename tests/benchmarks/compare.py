@@ -1,0 +1,274 @@
+"""The blog beside its peers: `python -m tests.benchmarks.compare [--rounds 5] [--seconds 1] [--only WORDS]`.
+
+Each server runs alone on one core and the client on another, for a second at a time: ours and its peers take turns, each case
+in several rounds. What is shown is the median, and the ratio is the median of the ratios within a round. Prints a table in
+Markdown; `--write FOLDER` also puts table, figures and a plot there.
+"""
+
+import argparse
+import contextlib
+import datetime as dt
+import io
+import json
+import os
+import pickle
+import platform
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import uvloop
+from PIL import Image
+
+from tests.benchmarks import plot
+from tests.benchmarks.load import Make, Run, load, request
+from tests.benchmarks.population import PASSWORD, RARE, environment, populate
+from tests.serving import free_port, wait_until_up
+
+POSTS = 1_000
+PEERS = {
+    "raw": "bare ASGI function",
+    "starlette": "plain Starlette",
+    "articles": "FastAPI as in articles",
+    "plain": "FastAPI without middleware",
+    "articles-uncached": "FastAPI on stock `databases`",
+    "plain-uncached": "FastAPI on stock `databases`, no middleware",
+    "twin": "FastAPI twin on our backend",
+    "naive": "naive Starlette page",
+}
+
+
+@dataclass
+class Case:
+    """One row: what is asked of whom, and at least how many times as fast as a peer ours should be."""
+
+    name: str
+    make: Make
+    status: int = 200
+    peers: Mapping[str, Make] = field(default_factory=dict)
+    wanted: Mapping[str, float] = field(default_factory=dict)
+    server: str = "blog"
+    connections: int = 32
+
+
+@dataclass
+class Row:
+    """What came out of a case: medians over the rounds."""
+
+    name: str
+    rate: float
+    p50: float
+    p99: float
+    ratios: dict[str, float]
+    wanted: Mapping[str, float]
+
+
+class Servers:
+    """Servers on the first core, each started when it is first needed, stopped while others are measured."""
+
+    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+        self._folder, self._stack = folder, stack
+        self._running: dict[str, tuple[subprocess.Popen[bytes], int]] = {}
+
+    def port(self, name: str) -> int:
+        """Where it listens."""
+        if name not in self._running:
+            self._running[name] = self._start(name)
+        return self._running[name][1]
+
+    def memory(self, name: str) -> float:
+        """Resident MiB."""
+        status = Path(f"/proc/{self._running[name][0].pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+)", status)
+        return int(found[1]) / 1024 if found else 0.0
+
+    @contextlib.contextmanager
+    def alone(self, name: str) -> Iterator[int]:
+        """Its port, while all the others stand still."""
+        port = self.port(name)
+        others = [process for other, (process, _) in self._running.items() if other != name]
+        for process in others:
+            process.send_signal(signal.SIGSTOP)
+        try:
+            yield port
+        finally:
+            for process in others:
+                process.send_signal(signal.SIGCONT)
+
+    def _start(self, name: str) -> tuple[subprocess.Popen[bytes], int]:
+        port = free_port()
+        more = {"CACHE_BYTES": "0"} if name == "blog-uncached" else {}
+        program = ["blog", "serve", "--port", str(port)]
+        if not name.startswith("blog"):
+            program = ["tests.benchmarks.peers", name, str(port), str(self._folder)]
+        log = self._stack.enter_context((self._folder / f"{name}.log").open("wb"))
+        process = subprocess.Popen(
+            [sys.executable, "-m", *program], cwd=self._folder, stdout=log, stderr=log,
+            env=environment(self._folder, PYTHONPATH=str(Path(__file__).parents[2]), **more),
+        )  # fmt: skip
+        os.sched_setaffinity(process.pid, {0})
+        self._stack.callback(process.wait, 30)
+        self._stack.callback(process.terminate)
+        wait_until_up(port, process)
+        return process, port
+
+
+def cases(servers: Servers, folder: Path, token: str) -> list[Case]:
+    """All of them; the bytes that the bare peers send are those of the blog."""
+    newest, get = POSTS, "GET"
+    post, page = f"/api/v1/posts/{newest}", f"/posts/post-{newest}"
+    kept = {
+        "post (JSON)": post,
+        "post (page)": page,
+        "list of 20 (JSON)": "/api/v1/posts",
+        "home (page)": "/",
+        "feed": "/feed.atom",
+    }
+    answers, tag = _answers(servers.port("blog"), list(kept.values()), post)
+    (folder / "answers.pickle").write_bytes(pickle.dumps(answers))
+    found = [
+        Case(
+            f"kept {name}", _always(get, path),
+            peers={"raw": _always(get, path), "starlette": _always(get, path)}
+            | ({"articles": _always(get, path), "plain": _always(get, path)} if path == post else {}),
+            wanted={"raw": 0.7, "articles": 8, "plain": 3} if path == post else {"raw": 0.7},
+        )
+        for name, path in kept.items()
+    ]  # fmt: skip
+    found.append(
+        Case("kept post, 304", _always(get, post, {"If-None-Match": tag}), 304, {"raw": _always(get, "/304")}, {"raw": 0.7})
+    )
+    bearer = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    made = _numbered("POST", "/api/v1/posts", bearer, lambda number: {"title": f"New {number}", "content": "Some words. " * 60})
+    sign_in = _always("POST", "/api/v1/tokens", bearer, {"username": "ada", "password": PASSWORD})
+    uncached = "blog-uncached"
+    found += [
+        Case(
+            "post, read anew", _spread("/api/v1/posts/{}"), server=uncached,
+            peers={name: _spread("/api/v1/posts/{}") for name in ("articles-uncached", "plain-uncached", "twin")},
+            wanted={"articles-uncached": 4, "twin": 1.3},
+        ),
+        Case("home, made anew", _always(get, "/"), server=uncached, peers={"naive": _always(get, "/")}, wanted={"naive": 4}),
+        Case("post page, made anew", _spread("/posts/post-{}"), server=uncached),
+        Case("search, made anew", _always(get, f"/search?q={RARE}"), server=uncached),
+        Case("create post", made, 201, {"twin": made}, {"twin": 1.5}, server=uncached, connections=8),
+        Case("sign in (token)", sign_in, 201, {"twin": sign_in}, server=uncached, connections=4),
+        Case("upload image", _upload(token), 201, server=uncached, connections=2),
+    ]  # fmt: skip
+    return found
+
+
+def _answers(port: int, paths: Sequence[str], tagged: str) -> tuple[dict[str, tuple[int, list[tuple[bytes, bytes]], bytes]], str]:
+    answers, tag = {}, ""
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Accept-Encoding": "identity"}) as client:
+        for path in paths:
+            answer = [client.get(path).raise_for_status() for _ in range(2)][1]
+            assert answer.headers["cache-status"] == "blog; hit", path
+            answers[path] = (200, list(answer.headers.raw), answer.content)
+            tag = answer.headers["etag"] if path == tagged else tag
+        fresh = client.get(tagged, headers={"If-None-Match": tag})
+        assert fresh.status_code == 304
+        answers["/304"] = (304, list(fresh.headers.raw), b"")
+    return answers, tag
+
+
+def _always(method: str, path: str, headers: Mapping[str, str] | None = None, body: object = None) -> Make:
+    data = request(method, path, headers, json.dumps(body).encode() if body is not None else b"")
+    return lambda _number: data
+
+
+def _spread(path: str) -> Make:
+    """One post after the other, so that no cache of the database alone decides."""
+    ready = [request("GET", path.format(number)) for number in range(1, POSTS + 1)]
+    return lambda number: ready[number * 7 % POSTS]
+
+
+def _numbered(method: str, path: str, headers: Mapping[str, str], body: Callable[[int], object]) -> Make:
+    return lambda number: request(method, path, headers, json.dumps(body(number)).encode())
+
+
+def _upload(token: str) -> Make:
+    def make(number: int) -> bytes:
+        data = io.BytesIO()
+        Image.new("RGB", (64, 64), (number % 256, number // 256 % 256, number % 7)).save(data, "PNG")
+        body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n'
+        body += data.getvalue() + b"\r\n--x--\r\n"
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "multipart/form-data; boundary=x"}
+        return request("POST", "/api/v1/media", headers, body)
+
+    return make
+
+
+async def measure(servers: Servers, case: Case, rounds: int, seconds: float) -> Row:
+    """Ours and each peer in turn; the first round is not counted."""
+    runs: dict[str, list[Run]] = {}
+    for number in range(rounds + 1):
+        for name, make in {case.server: case.make, **case.peers}.items():
+            with servers.alone(name) as port:
+                run = await load(port, make, status=case.status, connections=case.connections, seconds=seconds)
+            assert run.refused == 0, f"{case.name}: {name} refused {run.refused} of {len(run.took)}"
+            if number:
+                runs.setdefault(name, []).append(run)
+    ours = runs[case.server]
+    ratios = {
+        peer: statistics.median(one.rate / other.rate for one, other in zip(ours, runs[peer], strict=True)) for peer in case.peers
+    }
+    middle = statistics.median
+    return Row(
+        case.name, middle(run.rate for run in ours), middle(run.quantile(0.5) for run in ours),
+        middle(run.quantile(0.99) for run in ours), ratios, case.wanted,
+    )  # fmt: skip
+
+
+def table(rows: Sequence[Row]) -> str:
+    """In Markdown."""
+    lines = ["| what | a second | p50 ms | p99 ms | beside |", "|---|--:|--:|--:|---|"]
+    for row in rows:
+        beside = ", ".join(f"{ratio:.2f} × {PEERS[peer]}" for peer, ratio in row.ratios.items())
+        lines.append(f"| {row.name} | {row.rate:,.0f} | {row.p50:.1f} | {row.p99:.1f} | {beside} |")
+    return "\n".join(lines)
+
+
+def machine() -> str:
+    """What it ran on, and when."""
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    name = cpu[1] if cpu else platform.machine()
+    return f"{dt.datetime.now(dt.UTC):%d %B %Y}, {os.cpu_count()} cores of {name}, Python {platform.python_version()}"
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    """Populate, measure, show."""
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        token = populate(folder, POSTS)
+        servers = Servers(folder, stack)
+        wanted = [case for case in cases(servers, folder, token) if arguments.only in case.name]
+        rows = []
+        for case in wanted:
+            rows.append(await measure(servers, case, arguments.rounds, arguments.seconds))
+            print(table(rows[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
+        memory = servers.memory("blog")
+        below = [f"{row.name}: {row.ratios[peer]:.2f} × {peer}, {least} wanted"
+                 for row in rows for peer, least in row.wanted.items() if row.ratios[peer] < least]  # fmt: skip
+        print(f"{table(rows)}\n\n{machine()}. Medians of {arguments.rounds} rounds; the worker took {memory:.0f} MiB.")
+        print("\n".join(["Below what is wanted:", *below]) if below else "All ratios are as wanted.")
+        if arguments.write:
+            (arguments.write / "throughput.md").write_text(f"{table(rows)}\n\n{machine()}.\n")
+            (arguments.write / "throughput.svg").write_text(plot.bars([(row.name, row.ratios) for row in rows], PEERS))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--only", default="", help="cases whose name has these words")
+    parser.add_argument("--write", type=Path, help="folder for the table and the plot")
+    os.sched_setaffinity(0, {1})
+    uvloop.run(main(parser.parse_args()))

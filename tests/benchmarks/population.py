@@ -1,0 +1,113 @@
+"""A blog of any number of posts, written straight into its tables: what the domain would write, without the time it takes."""
+
+import datetime as dt
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from blog.db import migration
+from blog.text.markdown import render
+from tests.serving import blog, clean_environment
+
+SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
+PASSWORD = "a long enough one"
+WORDS = [
+    "loom",
+    "thread",
+    "engine",
+    "card",
+    "note",
+    "number",
+    "pattern",
+    "wheel",
+    "column",
+    "digit",
+    "press",
+    "ink",
+    "page",
+    "letter",
+    "reader",
+    "margin",
+]
+TEXTS = 50
+MATCHES = 10
+"""Posts that hold one of the rare words: as many in a small blog as in a large one."""
+RARE = "word0"
+_FIRST = dt.datetime(2010, 1, 1, tzinfo=dt.UTC)
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """Of a server in production on this blog."""
+    return clean_environment() | {
+        "ENVIRONMENT": "production", "SECRET_KEY": SECRET, "DATABASE_URL": f"sqlite:///{folder / 'blog.db'}",
+        "MEDIA_DIR": str(folder / "media"), "RATE_LIMIT": "off", "SIGN_IN_RATE_LIMIT": "off", "ACCOUNT_RATE_LIMIT": "off", **more,
+    }  # fmt: skip
+
+
+def populate(folder: Path, count: int) -> str:
+    """Make the blog; the owner's token."""
+    migration.upgrade(f"sqlite:///{folder / 'blog.db'}")
+    blog(
+        folder,
+        "user",
+        "create",
+        "ada",
+        "ada@example.org",
+        "--role",
+        "owner",
+        "--password-stdin",
+        stdin=PASSWORD,
+        SECRET_KEY=SECRET,
+    )
+    token = blog(folder, "token", "create", "ada", SECRET_KEY=SECRET).stdout.strip()
+    texts = [_text(number) for number in range(min(TEXTS, count))]
+    htmls = [render(text) for text in texts]
+    with closing(sqlite3.connect(folder / "blog.db")) as connection, connection:
+        connection.executemany(
+            "INSERT INTO tags VALUES (?, ?, ?)", [(number, word, word) for number, word in enumerate(WORDS, 1)]
+        )
+        for start in range(0, count, 5_000):
+            numbers = range(start + 1, min(start + 5_000, count) + 1)
+            _insert(connection, numbers, count, texts, htmls)
+    return token
+
+
+def _insert(connection: sqlite3.Connection, numbers: range, count: int, texts: list[str], htmls: list[str]) -> None:
+    posts, index = [], []
+    for number in numbers:
+        text, html = texts[number % len(texts)], htmls[number % len(htmls)]
+        title, at = f"Post {number} of word{number % max(1, count // MATCHES)}", _at(number)
+        posts.append({
+            "id": number, "slug": f"post-{number}", "title": title, "content": text, "html": html, "excerpt": text[:200],
+            "renderer_version": 1, "status": "published", "version": 1, "author_id": 1, "words": len(text.split()),
+            "published_at": at, "created_at": at, "updated_at": at,
+        })  # fmt: skip
+        index.append((number, title, " ".join(_tags(number)), text))
+    names = ", ".join(posts[0])
+    connection.executemany(f"INSERT INTO posts ({names}) VALUES ({', '.join(f':{name}' for name in posts[0])})", posts)  # noqa: S608
+    connection.executemany("INSERT INTO slugs VALUES (?, ?)", [(f"post-{number}", number) for number in numbers])
+    connection.executemany("INSERT INTO post_authors VALUES (?, 1, 0)", [(number,) for number in numbers])
+    tags = [
+        (number, WORDS.index(name) + 1, position) for number in numbers for position, name in enumerate(_tags(number))
+    ]  # fmt: skip
+    connection.executemany("INSERT INTO post_tags VALUES (?, ?, ?)", tags)
+    connection.executemany("INSERT INTO posts_fts (rowid, title, tags, body) VALUES (?, ?, ?, ?)", index)
+
+
+def _tags(number: int) -> tuple[str, str]:
+    return WORDS[number % len(WORDS)], WORDS[(number + 1) % len(WORDS)]
+
+
+def _at(number: int) -> str:
+    return f"{_FIRST + dt.timedelta(minutes=number):%Y-%m-%d %H:%M:%S.%f}"
+
+
+def _text(number: int) -> str:
+    """About 700 characters of Markdown, no two alike."""
+    sentences = [
+        " ".join(WORDS[(number * 7 + line * 3 + place * (1 + number % 5)) % len(WORDS)] for place in range(9)).capitalize() + "."
+        for line in range(12)
+    ]
+    return (
+        f"{' '.join(sentences[:4])}\n\n## Part {number}\n\n{' '.join(sentences[4:8])}\n\n- {sentences[8]}\n- *{sentences[9]}*\n"
+    )
