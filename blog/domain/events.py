@@ -213,10 +213,17 @@ async def _set_fact(db: Database, name: str, value: str) -> None:
         await db.execute(tables.facts.insert().values(name=name, value=value))
 
 
+_AFTER = Prepared(
+    sa.select(tables.events)
+    .where(tables.events.c.id > sa.bindparam("id", type_=tables.events.c.id.type))
+    .order_by(tables.events.c.id)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+
+
 async def after(db: Database, event_id: int, *, limit: int = 500) -> Sequence[Event]:
     """The events that follow an id, in order, at most `limit`."""
-    query = sa.select(tables.events).where(tables.events.c.id > event_id).order_by(tables.events.c.id).limit(limit)
-    return [_event(row) for row in await db.fetch_all(query)]
+    return [_event(row) for row in await db.fetch_all(_AFTER(id=event_id, limit=limit))]
 
 
 def _event(row: Any) -> Event:

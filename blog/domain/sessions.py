@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from blog.db import tables
+from blog.db.statements import Prepared
 from blog.domain import audit, second_factors
 from blog.domain.audit import Act
 from blog.domain.context import Actor, Context
@@ -58,6 +59,14 @@ async def authenticate(ctx: Context, credentials: Credentials, code: SecretStr |
     return actor
 
 
+_VALID = Prepared(
+    sa.select(_s.id_hash, _s.created_at, _s.last_seen_at, _s.confirmed_at, _u.id, _u.username, _u.name, _u.role)
+    .join_from(tables.sessions, tables.users, _u.id == _s.user_id)
+    .where(_s.id_hash == sa.bindparam("id_hash"), _s.expires_at > sa.bindparam("now", type_=_s.expires_at.type))
+    .where(_u.deleted_at.is_(None))
+)
+
+
 async def start(ctx: Context, actor: Actor, user_agent: str) -> str:
     """Begin a session; the id for the cookie, new at each sign-in."""
     session_id = new_secret()
@@ -82,12 +91,7 @@ async def resume(ctx: Context, session_id: str) -> Resumed | None:
 
     Its end moves on as it is used, but never past `session_max_days` after the sign-in.
     """
-    query = (
-        sa.select(_s.id_hash, _s.created_at, _s.last_seen_at, _s.confirmed_at, _u.id, _u.username, _u.name, _u.role)
-        .join_from(tables.sessions, tables.users, _u.id == _s.user_id)
-        .where(_s.id_hash == digest(session_id), _s.expires_at > ctx.now, _u.deleted_at.is_(None))
-    )
-    row = await ctx.db.fetch_one(query)
+    row = await ctx.db.fetch_one(_VALID(id_hash=digest(session_id), now=ctx.now))
     if row is None:
         return None
     renewed = False

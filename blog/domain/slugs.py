@@ -1,7 +1,7 @@
 """Slugs: unique for ever, so that no link to the blog ever leads to another post."""
 
+import functools
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,6 +13,7 @@ from blog.text.slug import slugify
 
 _s = tables.slugs.c
 LONGEST = 120
+_POWERS = 5
 _OWNER = Prepared(sa.select(_s.post_id).where(_s.slug == sa.bindparam("slug")))
 _INSERT = Prepared(tables.slugs.insert(), columns=("slug", "post_id"))
 
@@ -23,26 +24,35 @@ async def free(db: Database, title: str) -> str:
 
 
 async def free_like(db: Database, wanted: Sequence[str]) -> str:
-    """The first of the wanted slugs that is free, else the last of them with a number."""
-    taken = await _starting(db, wanted)
+    """The first of the wanted slugs that is free, else the last of them with the number that follows."""
+    stem = wanted[-1][: LONGEST - 8]
+    taken = await _taken_among(db, [*wanted, *(f"{stem}-{2**power}" for power in range(1, _POWERS))])
     for slug in wanted:
         if slug not in taken:
             return slug
-    stem = wanted[-1][: LONGEST - 8]
-    number = 2
-    while f"{stem}-{number}" in taken:
-        number += 1
-    return f"{stem}-{number}"
+    # Of a title that many posts have, neither all slugs are read nor is one asked for after the other.
+    low, high = 1, 2
+    while f"{stem}-{high}" in taken or (high >= 2**_POWERS and await owner(db, f"{stem}-{high}") is not None):
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        if await owner(db, f"{stem}-{middle}") is None:
+            high = middle
+        else:
+            low = middle
+    return f"{stem}-{high}"
 
 
-async def _starting(db: Database, wanted: Sequence[str]) -> set[str]:
-    stem = wanted[-1][: LONGEST - 8]
-    likes: list[sa.ColumnElement[bool]] = [
-        _s.slug.startswith(stem, autoescape=True),
-        *(_s.slug == slug for slug in wanted),
-    ]
-    rows: list[Any] = await db.fetch_all(sa.select(_s.slug).where(sa.or_(*likes)))
+async def _taken_among(db: Database, wanted: Sequence[str]) -> set[str]:
+    rows = await db.fetch_all(_among(len(wanted))(**{f"slug_{place}": slug for place, slug in enumerate(wanted)}))
     return {row["slug"] for row in rows}
+
+
+@functools.lru_cache(maxsize=10)
+def _among(count: int) -> Prepared:
+    return Prepared(
+        sa.select(_s.slug).where(_s.slug.in_([sa.bindparam(f"slug_{place}", type_=_s.slug.type) for place in range(count)]))
+    )
 
 
 async def require_free(db: Database, slug: str, post_id: int | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from blog.db import tables
+from blog.db.statements import Prepared
 from blog.domain import audit, policy
 from blog.domain.audit import Act
 from blog.domain.context import Actor, Context
@@ -17,6 +18,12 @@ from blog.errors import Forbidden, NotFound
 from blog.schemas.accounts import Role, Scope
 
 _t, _u = tables.tokens.c, tables.users.c
+_VALID = Prepared(
+    sa.select(_t.scopes, _t.id.label("token_id"), _u.id, _u.username, _u.name, _u.role)
+    .join_from(tables.tokens, tables.users, _u.id == _t.user_id)
+    .where(_t.id == sa.bindparam("token_id", type_=_t.id.type), _t.secret_hash == sa.bindparam("secret_hash"))
+    .where(_t.revoked_at.is_(None), _t.expires_at > sa.bindparam("now", type_=_t.expires_at.type), _u.deleted_at.is_(None))
+)
 USUAL_SCOPES = (Scope.POSTS_WRITE, Scope.COMMENTS_WRITE, Scope.MEDIA_WRITE, Scope.ACCOUNT)
 
 
@@ -61,13 +68,7 @@ async def recognise(ctx: Context, text: str) -> Actor | None:
     if payload is None:
         return None
     token_id, secret = payload
-    query = (
-        sa.select(_t.scopes, _t.id.label("token_id"), _u.id, _u.username, _u.name, _u.role)
-        .join_from(tables.tokens, tables.users, _u.id == _t.user_id)
-        .where(_t.id == token_id, _t.secret_hash == digest(secret), _t.revoked_at.is_(None), _t.expires_at > ctx.now)
-        .where(_u.deleted_at.is_(None))
-    )
-    row = await ctx.db.fetch_one(query)
+    row = await ctx.db.fetch_one(_VALID(token_id=token_id, secret_hash=digest(secret), now=ctx.now))
     if row is None:
         return None
     scopes = frozenset(Scope(scope) for scope in row["scopes"])

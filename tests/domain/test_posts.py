@@ -150,5 +150,12 @@ async def test_front_page_and_its_cursor_are_of_one_moment(author, ctx):
 async def test_titles_with_one_stem_get_numbers(author):
     slugs = [(await posts.create(author, NewPost(title="Ünïcode & more", content="x"))).slug for _ in range(3)]
     assert slugs == ["unicode-more", "unicode-more-2", "unicode-more-3"]
-    assert (await posts.create(author, NewPost(title="日本語", content="x"))).slug == "日本語"
-    assert (await posts.create(author, NewPost(title="!!!", content="x"))).slug == "post"
+
+
+async def test_posts_of_one_title_are_numbered_whatever_others_have_taken(author):
+    await posts.create(author, NewPost(title="x", content="x", slug="engine-8"))
+    async with author.db.transaction():
+        slugs = [(await posts.create(author, NewPost(title="Engine", content="x"))).slug for _ in range(70)]
+    assert slugs[:4] == ["engine", "engine-2", "engine-3", "engine-4"]
+    assert len({*slugs, "engine-8"}) == 71
+    assert {*slugs} <= {"engine", *(f"engine-{number}" for number in range(2, 76))}
