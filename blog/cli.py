@@ -23,7 +23,7 @@ from blog.domain.context import Actor, Context
 from blog.errors import BlogError, FieldError, InvalidInput
 from blog.schemas.accounts import NewUser, Password, Role, Scope
 from blog.schemas.flags import Flag
-from blog.settings import Settings, SettingsError, load_settings
+from blog.settings import Settings, SettingsError, database_address, load_settings
 
 R = TypeVar("R")
 
@@ -192,6 +192,38 @@ def restore(file: Path, force: bool) -> None:
     if not report.secret:
         click.echo("The secret is not in the backup: tokens and links hold only if SECRET_KEY is what it was.")
     click.echo("Sessions and tokens that have ended since the backup hold again. Live clients begin anew.")
+
+
+def _address(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
+    try:
+        return database_address(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@main.command()
+@click.option("--from", "source", required=True, callback=_address, help="The database that is there: as in DATABASE_URL.")
+@click.option("--to", "target", required=True, callback=_address, help="An empty one, of the same kind or another.")
+def copy(source: str, target: str) -> None:
+    """Copy a whole blog from one database to another, such as from SQLite to PostgreSQL; all or nothing.
+
+    Both may be in use elsewhere while a copy is read, none while it is written: what a server writes to the source in the
+    meantime is not in the copy. Images stay where they are, in MEDIA_DIR.
+    """
+    from blog.db.copying import copy as copy_database
+
+    with _bars() as progress:
+        report = copy_database(source, target, progress)
+    click.echo(
+        f"Copied {sum(report.counts.values())} rows of {len(report.counts)} tables, and found them alike: "
+        + _counted(report.counts)
+    )
+    if report.is_outdated:
+        when = f"{report.taken_at:%H:%M:%S}"
+        click.echo(
+            f"The source was written to since {when} UTC, which is not in the copy: stop its server and copy anew.", err=True
+        )
+    click.echo("To go on with the copy, let DATABASE_URL name it, and keep SECRET_KEY and MEDIA_DIR as they are.")
 
 
 def _counted(counts: Mapping[str, int]) -> str:

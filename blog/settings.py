@@ -280,15 +280,7 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
-        if value.startswith(("postgresql://", "postgres://")):
-            return _postgresql(value)
-        path = value.removeprefix("sqlite:///")
-        if path in (value, "", ":memory:") or "?" in path:
-            raise ValueError(
-                "give the path of an SQLite file, such as sqlite:///blog.db or sqlite:////var/lib/blog/blog.db, "
-                "or the address of a PostgreSQL database, such as postgresql://blog:password@127.0.0.1/blog"
-            )
-        return value
+        return database_address(value)
 
     @model_validator(mode="after")
     def _possible_pool(self) -> "Settings":
@@ -368,6 +360,19 @@ def load_settings() -> Settings:
     if settings.secret_key.get_secret_value():
         return settings
     return settings.model_copy(update={"secret_key": SecretStr(_kept_secret(settings.folder))})
+
+
+def database_address(value: str) -> str:
+    """The address of a database as all of the code takes it. Raises ValueError when it can be none."""
+    if value.startswith(("postgresql://", "postgres://")):
+        return _postgresql(value)
+    path = value.removeprefix("sqlite:///")
+    if path in (value, "", ":memory:") or "?" in path:
+        raise ValueError(
+            "give the path of an SQLite file, such as sqlite:///blog.db or sqlite:////var/lib/blog/blog.db, "
+            "or the address of a PostgreSQL database, such as postgresql://blog:password@127.0.0.1/blog"
+        )
+    return value
 
 
 def _file_of(url: str) -> Path:

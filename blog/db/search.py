@@ -1,6 +1,7 @@
 """The full-text index of posts: what readers type finds them, the same on each database."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -20,10 +21,13 @@ __all__ = [
     "index",
     "is_consistent",
     "left_over",
+    "maker",
     "matching",
     "passages",
     "rebuild",
     "remove",
+    "table",
+    "texts",
 ]
 
 _ENGINES = {"sqlite": sqlite, "postgresql": postgresql}
@@ -93,3 +97,24 @@ async def is_consistent(db: Database) -> bool:
 async def rebuild(db: Database) -> None:
     """Make the index anew from the texts that it holds."""
     await _ENGINES[db.kind].rebuild(db)
+
+
+# To move an index from one kind of database to another
+
+
+def texts(kind: str) -> sa.Select[Any]:
+    """What an index holds: `post_id`, title, tags and text of each entry."""
+    engine = _ENGINES[kind]
+    return sa.select(engine.POST_ID.label("post_id"), *engine.TEXTS).order_by(engine.POST_ID)
+
+
+def table(kind: str) -> sa.TableClause:
+    """Where an index is kept."""
+    found: sa.TableClause = _ENGINES[kind].TABLE
+    return found
+
+
+def maker(kind: str) -> Callable[[int, str, str, str], dict[str, Any]]:
+    """What makes a row of that table of an entry."""
+    found: Callable[[int, str, str, str], dict[str, Any]] = _ENGINES[kind].row
+    return found

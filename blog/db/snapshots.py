@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from blog.errors import Conflict
-
 Progress = Callable[[int, int], None]
 """Is told what is done and what there is to do, in a unit of the teller's own."""
 
@@ -32,13 +30,17 @@ class Replacement(Protocol):
     url: str
     """Where the copy can be migrated and changed, once it is there."""
 
-    def swap(self) -> Path | None:
+    def fill(self) -> None:
+        """Make what lies at `path` ready for use at `url`. Raises Unavailable."""
+        ...
+
+    def swap(self) -> str | None:
         """Put it in the place of the database, at once; where the old one is kept, if there was one."""
         ...
 
 
 class Snapshots(Protocol):
-    """Takes copies of one database, and brings them back."""
+    """Takes copies of one database, and brings them back. Raises Conflict when this machine lacks a tool for it."""
 
     kind: str
     """The kind of database, as archives name it."""
@@ -65,9 +67,11 @@ class Snapshots(Protocol):
 
 
 def of(url: str) -> Snapshots:
-    """For the database of this URL. Raises Conflict when there is none for its kind."""
+    """For the database of this URL."""
     if url.startswith("postgresql:"):
-        raise Conflict("This is for SQLite: keep PostgreSQL by pg_dump, and the folder of images beside it")
+        from blog.db.postgresql.snapshots import PostgreSQLSnapshots
+
+        return PostgreSQLSnapshots(url)
     from blog.db.sqlite.snapshots import SQLiteSnapshots
 
     return SQLiteSnapshots(url)

@@ -31,7 +31,7 @@ class RestoreReport:
     counts: Mapping[str, int]
     images: int
     migrations: tuple[str, ...]
-    old: Path | None
+    old: str | None
     secret: bool
 
 
@@ -80,6 +80,7 @@ def _unpack(backup: Archive, store: Snapshots, replacement: Replacement) -> Mapp
     contents = store.inspect(replacement.path)
     if contents.damage:
         raise BadArchive(f"The database in the backup is damaged ({contents.damage[0]}): take another backup")
+    replacement.fill()
     return contents.counts
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, TSVECTOR
 from blog.db.database import Database
 from blog.db.words import BEGIN, END, PASSAGE_WORDS, Passage, Term, parts, segment
 
-_fts = sa.table(
+TABLE = sa.table(
     "posts_fts",
     sa.column("post_id", sa.BigInteger),
     sa.column("title", sa.Text),
@@ -29,8 +29,8 @@ _fts = sa.table(
     sa.column("words", sa.Text),
     sa.column("document", TSVECTOR),
 )
-POST_ID = _fts.c.post_id
-TEXTS = (_fts.c.title, _fts.c.tags, _fts.c.body)
+POST_ID = TABLE.c.post_id
+TEXTS = (TABLE.c.title, TABLE.c.tags, TABLE.c.body)
 _BATCH = 200
 # A word in the title counts ten times one in the text. The last one divides by the length of the post, or rather its logarithm.
 _WEIGHTS, _BY_LENGTH = "{0, 0.1, 0.5, 1}", 1
@@ -57,28 +57,28 @@ async def add(db: Database, post_id: int, title: str, tags: str, body: str) -> N
 
 
 async def _put(db: Database, post_id: int, title: str, tags: str, body: str) -> None:
-    values = await anyio.to_thread.run_sync(_entry, title, tags, body)
+    values = await anyio.to_thread.run_sync(row, post_id, title, tags, body)
     document = sa.cast(sa.literal(values.pop("document"), sa.Text), TSVECTOR)
-    await db.execute(sa.insert(_fts).values(**values, post_id=post_id, document=document))
+    await db.execute(sa.insert(TABLE).values(**values, document=document))
 
 
 async def remove(db: Database, post_id: int) -> None:
     """Take a post out of the index."""
-    await db.execute(sa.delete(_fts).where(_fts.c.post_id == post_id))
+    await db.execute(sa.delete(TABLE).where(TABLE.c.post_id == post_id))
 
 
 def matching(terms: Sequence[Term]) -> sa.Subquery:
     """The posts with all of these: columns `post_id` and `rank` (smaller is better)."""
     phrases = _phrases(terms)
-    rank = -sa.func.ts_rank(sa.literal_column(f"'{_WEIGHTS}'::real[]"), _fts.c.document, _question(phrases), _BY_LENGTH)
-    query = sa.select(_fts.c.post_id, rank.label("rank")).where(*_matches(phrases))
+    rank = -sa.func.ts_rank(sa.literal_column(f"'{_WEIGHTS}'::real[]"), TABLE.c.document, _question(phrases), _BY_LENGTH)
+    query = sa.select(TABLE.c.post_id, rank.label("rank")).where(*_matches(phrases))
     return query.subquery("matches")
 
 
 async def passages(db: Database, terms: Sequence[Term], ids: Sequence[int]) -> dict[int, Passage]:
     """The places that match, of these posts among those that do."""
     phrases = _phrases(terms)
-    query = sa.select(_fts.c.post_id, _fts.c.title, _fts.c.body).where(*_matches(phrases), _fts.c.post_id.in_(ids))
+    query = sa.select(TABLE.c.post_id, TABLE.c.title, TABLE.c.body).where(*_matches(phrases), TABLE.c.post_id.in_(ids))
     texts = {row["post_id"]: (row["title"], row["body"]) for row in await db.fetch_all(query)}
 
     def found() -> dict[int, Passage]:
@@ -92,9 +92,9 @@ async def passages(db: Database, terms: Sequence[Term], ids: Sequence[int]) -> d
 
 async def is_consistent(db: Database) -> bool:
     """Are the words, and those that can be looked up, the ones of the texts?"""
-    lexemes = sa.func.tsvector_to_array(_fts.c.document, type_=ARRAY(sa.Text)).label("lexemes")
+    lexemes = sa.func.tsvector_to_array(TABLE.c.document, type_=ARRAY(sa.Text)).label("lexemes")
     last = 0
-    while rows := await _batch(db, last, _fts.c.words, lexemes):
+    while rows := await _batch(db, last, TABLE.c.words, lexemes):
         if not await anyio.to_thread.run_sync(_are_whole, rows):
             return False
         last = rows[-1]["post_id"]
@@ -113,8 +113,8 @@ async def rebuild(db: Database) -> None:
 
 
 async def _batch(db: Database, last: int, *more: sa.ColumnElement[Any]) -> Sequence[Any]:
-    query = sa.select(_fts.c.post_id, *TEXTS, *more).where(_fts.c.post_id > last)
-    return await db.fetch_all(query.order_by(_fts.c.post_id).limit(_BATCH))
+    query = sa.select(TABLE.c.post_id, *TEXTS, *more).where(TABLE.c.post_id > last)
+    return await db.fetch_all(query.order_by(TABLE.c.post_id).limit(_BATCH))
 
 
 def _are_whole(rows: Sequence[Any]) -> bool:
@@ -139,6 +139,11 @@ def _fold(word: str) -> str:
         word = _ACCENTED.sub(r"\1", unicodedata.normalize("NFD", word.casefold()))
         word = _MARKS.sub("", unicodedata.normalize("NFC", word))
     return word.lower()[:_LONGEST_WORD]
+
+
+def row(post_id: int, title: str, tags: str, body: str) -> dict[str, Any]:
+    """A row of texts that are segmented: with their words, and where these stand."""
+    return {"post_id": post_id, **_entry(title, tags, body)}
 
 
 def _entry(title: str, tags: str, body: str) -> dict[str, str]:
@@ -177,10 +182,10 @@ def _question(phrases: Sequence[tuple[list[str], bool]]) -> sa.Cast[str]:
 
 
 def _matches(phrases: Sequence[tuple[list[str], bool]]) -> Iterator[sa.ColumnElement[bool]]:
-    yield _fts.c.document.op("@@", is_comparison=True)(_question(phrases))
+    yield TABLE.c.document.op("@@", is_comparison=True)(_question(phrases))
     for keys, is_beginning in phrases:
         if len(keys) > 1:
-            yield _fts.c.words.like(f"% {' '.join(keys)}{'' if is_beginning else ' '}%")
+            yield TABLE.c.words.like(f"% {' '.join(keys)}{'' if is_beginning else ' '}%")
 
 
 # Passages

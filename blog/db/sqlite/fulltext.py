@@ -1,6 +1,7 @@
 """Full text by FTS5: a virtual table, whose rows have the ids of the posts."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,10 +13,10 @@ from blog.errors import Unavailable
 # What the migrations lead to; a test compares them.
 CREATE = "CREATE VIRTUAL TABLE posts_fts USING fts5(title, tags, body, tokenize='unicode61 remove_diacritics 2')"
 
-_fts = sa.table("posts_fts", sa.column("rowid", sa.Integer), sa.column("title"), sa.column("tags"), sa.column("body"))
-_ADD = Prepared(sa.insert(_fts), columns=("rowid", "title", "tags", "body"))
-POST_ID = _fts.c.rowid
-TEXTS = (_fts.c.title, _fts.c.tags, _fts.c.body)
+TABLE = sa.table("posts_fts", sa.column("rowid", sa.Integer), sa.column("title"), sa.column("tags"), sa.column("body"))
+_ADD = Prepared(sa.insert(TABLE), columns=("rowid", "title", "tags", "body"))
+POST_ID = TABLE.c.rowid
+TEXTS = (TABLE.c.title, TABLE.c.tags, TABLE.c.body)
 # bm25() is smaller for better matches: a word in the title counts ten times one in the text.
 _RANK: sa.ColumnClause[float] = sa.literal_column("bm25(posts_fts, 10.0, 5.0, 1.0)")
 _TITLE: sa.ColumnClause[str] = sa.literal_column("highlight(posts_fts, 0, char(2), char(3))")
@@ -24,24 +25,29 @@ _PASSAGE: sa.ColumnClause[str] = sa.literal_column(f"snippet(posts_fts, 2, char(
 
 async def add(db: Database, post_id: int, title: str, tags: str, body: str) -> None:
     """Put a post into the index that is not there."""
-    await db.execute(_ADD(rowid=post_id, title=segment(title), tags=segment(tags), body=segment(body)))
+    await db.execute(_ADD(**row(post_id, segment(title), segment(tags), segment(body))))
+
+
+def row(post_id: int, title: str, tags: str, body: str) -> dict[str, Any]:
+    """A row of texts that are segmented."""
+    return {"rowid": post_id, "title": title, "tags": tags, "body": body}
 
 
 async def remove(db: Database, post_id: int) -> None:
     """Take a post out of the index."""
-    await db.execute(sa.delete(_fts).where(_fts.c.rowid == post_id))
+    await db.execute(sa.delete(TABLE).where(TABLE.c.rowid == post_id))
 
 
 def matching(terms: Sequence[Term]) -> sa.Subquery:
     """The posts with all of these: columns `post_id` and `rank` (smaller is better)."""
-    query = sa.select(_fts.c.rowid.label("post_id"), _RANK.label("rank")).select_from(_fts)
+    query = sa.select(TABLE.c.rowid.label("post_id"), _RANK.label("rank")).select_from(TABLE)
     return query.where(_matches(terms)).subquery("matches")
 
 
 async def passages(db: Database, terms: Sequence[Term], ids: Sequence[int]) -> dict[int, Passage]:
     """The places that match, of these posts among those that do."""
-    query = sa.select(_fts.c.rowid.label("post_id"), _TITLE.label("title"), _PASSAGE.label("passage")).select_from(_fts)
-    rows = await db.fetch_all(query.where(_matches(terms), _fts.c.rowid.in_(ids)))
+    query = sa.select(TABLE.c.rowid.label("post_id"), _TITLE.label("title"), _PASSAGE.label("passage")).select_from(TABLE)
+    rows = await db.fetch_all(query.where(_matches(terms), TABLE.c.rowid.in_(ids)))
     return {row["post_id"]: Passage(tuple(parts(row["title"])), tuple(parts(row["passage"]))) for row in rows}
 
 

@@ -80,7 +80,10 @@ class FileReplacement:
         for suffix in ("", *_BESIDE):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
-    def swap(self) -> Path | None:
+    def fill(self) -> None:
+        """The copy is the database."""
+
+    def swap(self) -> str | None:
         """Two names for the old file, then one rename: at no instant is there no database."""
         if any(Path(f"{self.path}{suffix}").exists() for suffix in _BESIDE):
             raise AssertionError("the copy must be closed before it is put in place")
@@ -90,7 +93,7 @@ class FileReplacement:
         _sync(self.path)
         os.replace(self.path, self._database)
         _sync(self._database.parent)
-        return kept
+        return str(kept) if kept else None
 
     def _keep(self) -> Path:
         now = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -1,0 +1,203 @@
+"""A backup of PostgreSQL promises what one of SQLite does: whole, of one instant, and brought back at once or not at all."""
+
+import asyncio
+import datetime as dt
+import io
+import tarfile
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from blog.app import open_site
+from blog.db import migration, tables
+from blog.domain import accounts, events, media, posts
+from blog.domain.context import Context
+from blog.errors import Conflict, Unavailable
+from blog.ops import archive
+from blog.ops.archive import BadArchive
+from blog.ops.backup import back_up
+from blog.ops.checking import check_site
+from blog.ops.restoration import restore
+from blog.schemas.accounts import NewUser, Role
+from blog.schemas.media import NewMedia
+from blog.schemas.posts import NewPost
+from blog.settings import Settings
+from tests import postgres
+from tests.ops.test_backup import forged
+from tests.pictures import png
+from tests.serving import blog
+
+
+@pytest.fixture(autouse=True)
+def tools(monkeypatch):
+    postgres.with_tools(monkeypatch)
+
+
+@pytest.fixture
+def address(databases) -> str:
+    """A migrated database of this test alone, that may be renamed."""
+    url = databases.new()
+    migration.upgrade(url)
+    yield url
+    with psycopg.connect(url.replace(f"/{name_of(url)}", "/postgres"), autocommit=True) as server:
+        for (name,) in server.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", (f"{name_of(url)}_%",)).fetchall():
+            server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def mine(tmp_path, address):
+    """The settings of a blog on it."""
+    return Settings(
+        _env_file=None, secret_key=SecretStr("0123456789abcdefghijklmnopqrstuvwxyz"), database_url=address,
+        media_dir=tmp_path / "media", rate_limit="off", cache_bytes=0,
+    )  # fmt: skip
+
+
+def name_of(url: str) -> str:
+    return str(sa.make_url(url).database)
+
+
+async def with_site(settings, work):
+    async with open_site(settings) as site:
+        return await work(Context(site, None, dt.datetime.now(dt.UTC), "test"))
+
+
+async def begin(ctx):
+    new = NewUser(username="ada", email="ada@example.org", password=SecretStr("a long enough one"))
+    ada = ctx.acting_as(accounts.actor_of(await accounts.create(ctx, new, Role.OWNER)))
+    await media.upload(ada, io.BytesIO(png(3, 2)), NewMedia(alt=""))
+    await posts.create(ada, NewPost(title="Kept", content="\\.\n\n\tA line that ends a table in a script of PostgreSQL"))
+    return ada
+
+
+@pytest.fixture
+async def kept(mine, tmp_path):
+    """A backup with one post and one image."""
+    await with_site(mine, begin)
+    target = tmp_path / "kept.tar"
+    report = await asyncio.to_thread(back_up, mine, target)
+    assert (report.counts["posts"], report.counts["users"], report.images, report.warnings) == (1, 1, 1, ())
+    return target
+
+
+def rows(url: str, statement: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(statement).fetchall()
+
+
+async def test_backup_has_the_dump_and_the_images_and_is_of_one_instant(mine, tmp_path):
+    """What others write while it is made is not in it."""
+    seen: list[tuple[str, int, int]] = []
+    target = tmp_path / "kept.tar"
+
+    async def work(ctx):
+        ada, loop = await begin(ctx), asyncio.get_running_loop()
+        late = NewPost(title="Late", content="Text")
+
+        def progress(*step):
+            if step[0] == "Database" and not any(part == "Database" for part, _, _ in seen):
+                asyncio.run_coroutine_threadsafe(posts.create(ada, late), loop).result(10)
+            seen.append(step)
+
+        report = await asyncio.to_thread(back_up, mine, target, progress=progress)
+        assert report.counts["posts"] == 1
+        assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.posts)) == 2
+
+    await with_site(mine, work)
+    with tarfile.open(target) as tar:
+        assert [name.partition("/")[0] for name in tar.getnames()] == ["media", "database.pgdump", "manifest.json"]
+    assert all(0 <= done <= total for _, done, total in seen)
+    with archive.opened(target) as backup:
+        assert (backup.manifest.database, backup.manifest.migration) == ("postgresql", migration.newest())
+
+
+async def test_restore_in_the_place_of_another_blog_and_where_there_is_none(kept, mine, tmp_path):
+    (epoch,) = rows(mine.database_url, "SELECT value FROM facts WHERE name = 'event_epoch'")
+    with pytest.raises(Conflict, match="--force"):
+        await asyncio.to_thread(restore, mine, kept)
+    rows(mine.database_url, "UPDATE posts SET title = 'Newer' RETURNING id")
+    report = await asyncio.to_thread(restore, mine, kept, force=True)
+    assert (report.counts["posts"], report.images, report.migrations) == (1, 0, ())
+    assert rows(mine.database_url, "SELECT title FROM posts") == [("Kept",)]
+    assert rows(mine.database_url, "SELECT value FROM facts WHERE name = 'event_epoch'") != [epoch], "no old cursor is good"
+    old = mine.database_url.replace(name_of(mine.database_url), report.old.removeprefix("the database "))
+    assert rows(old, "SELECT title FROM posts") == [("Newer",)]
+
+    async def sound(ctx):
+        assert await check_site(ctx) == []
+        ada = ctx.acting_as(accounts.actor_of(await accounts.living(ctx, "ada")))
+        before = (await events.position(ctx.db)).id
+        assert (await posts.create(ada, NewPost(title="Goes on", content="x"))).id == 2
+        assert (await events.position(ctx.db)).id == before + 1
+
+    await with_site(mine, sound)
+    address = mine.database_url.replace(name_of(mine.database_url), f"{name_of(mine.database_url)}_new")
+    elsewhere = mine.model_copy(update={"database_url": address, "media_dir": tmp_path / "other"})
+    report = await asyncio.to_thread(restore, elsewhere, kept)
+    assert (report.old, report.images) == (None, 1)
+    await with_site(elsewhere, sound)
+
+
+async def test_restore_is_refused_while_a_server_has_the_database(kept, mine):
+    async def work(ctx):
+        await ctx.db.fetch_all(sa.select(tables.posts.c.id))
+        with pytest.raises(Conflict, match="stop it first"):
+            await asyncio.to_thread(restore, mine, kept, force=True)
+
+    await with_site(mine, work)
+
+
+def cut(parts):
+    parts["database.pgdump"] = parts["database.pgdump"][:-500]
+
+
+def rubbish(parts):
+    parts["database.pgdump"] = b"rubbish" * 500
+
+
+@pytest.mark.parametrize("damage", [cut, rubbish])
+async def test_bad_dump_is_refused_and_nothing_is_left(kept, mine, tmp_path, damage):
+    before = rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1")
+    with pytest.raises(BadArchive, match="damaged"):
+        await asyncio.to_thread(restore, mine, forged(kept, tmp_path / "bad.tar", damage), force=True)
+    assert rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1") == before
+    assert len(rows(mine.database_url, "SELECT id FROM posts")) == 1
+
+
+async def test_failure_before_the_swap_leaves_the_old_one(kept, mine, monkeypatch):
+    def fail(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    before = rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1")
+    monkeypatch.setattr("blog.ops.restoration._add_images", fail)
+    with pytest.raises(Unavailable, match="No space"):
+        await asyncio.to_thread(restore, mine, kept, force=True)
+    assert rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1") == before
+
+
+async def test_backup_of_sqlite_is_told_from_one_of_postgresql(kept, mine, tmp_path):
+    with pytest.raises(BadArchive, match=r"postgresql.*sqlite"):
+        await asyncio.to_thread(restore, mine.model_copy(update={"database_url": f"sqlite:///{tmp_path}/blog.db"}), kept)
+
+
+async def test_missing_or_older_tools_are_named(mine, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Conflict, match="postgresql-client"):
+        await asyncio.to_thread(back_up, mine, tmp_path / "kept.tar")
+    (tmp_path / "pg_dump").write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.24'\n")
+    (tmp_path / "pg_dump").chmod(0o755)
+    with pytest.raises(Conflict, match=r"pg_dump is of version 9, and the server of \d\d: install postgresql-client-\d\d"):
+        await asyncio.to_thread(back_up, mine, tmp_path / "kept.tar")
+    assert not (tmp_path / "kept.tar").exists()
+
+
+def test_backup_and_restore_at_the_terminal(address, tmp_path):
+    blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner", DATABASE_URL=address)
+    made = blog(tmp_path, "backup", "kept.tar", DATABASE_URL=address)
+    assert (made.returncode, made.stdout.partition(", comments")[0]) == (0, "kept.tar: users: 1, posts: 0")
+    assert "--force" in blog(tmp_path, "restore", "kept.tar", DATABASE_URL=address).stderr
+    done = blog(tmp_path, "restore", "kept.tar", "--force", DATABASE_URL=address)
+    assert (done.returncode, "is kept as the database blog_" in done.stdout) == (0, True)
+    assert blog(tmp_path, "check", DATABASE_URL=address).stdout == "All is well.\n"
