@@ -75,6 +75,8 @@ def serve(host: str, port: int, workers: int, demo: bool) -> None:
         if "public_url" not in settings.model_fields_set:
             os.environ["PUBLIC_URL"] = _local_url(host, port)  # for the workers, which load the settings themselves
             settings = load_settings()
+        for caution in settings.cautions:
+            click.echo(f"Caution: {caution}", err=True)
         _migrate(settings)
         if demo:
             _run(settings, _fill_demo)

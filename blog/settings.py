@@ -89,7 +89,8 @@ class Settings(BaseSettings):
         default="http://127.0.0.1:8000", description="Where readers reach the blog; every absolute link begins with it."
     )
     environment: Environment = Field(
-        default=Environment.DEVELOPMENT, description="`production` refuses a missing or weak secret and logs JSON."
+        default=Environment.DEVELOPMENT,
+        description="`production` wants a secret, logs JSON, keeps letters out of the log, and names what is unusual.",
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Host names that are answered, with commas between; empty: any."
@@ -283,29 +284,37 @@ class Settings(BaseSettings):
         return database_address(value)
 
     @model_validator(mode="after")
-    def _possible_pool(self) -> "Settings":
+    def _belong_together(self) -> "Settings":
+        if mistakes := [*self._weak_secrets(), *self._contradictions()]:
+            raise ValueError("\n".join(mistakes))
+        return self
+
+    def _weak_secrets(self) -> Iterator[str]:
+        if self.environment is Environment.PRODUCTION and not self.secret_key.get_secret_value():
+            yield f"SECRET_KEY: production needs one; try: SECRET_KEY={secrets.token_urlsafe(32)}"
+        given = [("SECRET_KEY", self.secret_key), *(("SECRET_KEY_PREVIOUS", key) for key in self.secret_key_previous)]
+        for name, secret in given:
+            text = secret.get_secret_value()
+            if text and (len(text) < SHORTEST_SECRET or len(set(text)) < 10):
+                yield f"{name}: too weak; give at least {SHORTEST_SECRET} random characters"
+
+    def _contradictions(self) -> Iterator[str]:
         if self.database_pool_min > self.database_pool_max:
-            raise ValueError("DATABASE_POOL_MIN: give no more than DATABASE_POOL_MAX")
-        return self
-
-    @model_validator(mode="after")
-    def _strong_secret(self) -> "Settings":
-        secret = self.secret_key.get_secret_value()
-        if self.environment is Environment.PRODUCTION and not secret:
-            raise ValueError(f"SECRET_KEY: production needs one; try: SECRET_KEY={secrets.token_urlsafe(32)}")
-        for name, given in (
-            ("SECRET_KEY", secret),
-            *(("SECRET_KEY_PREVIOUS", key.get_secret_value()) for key in self.secret_key_previous),
-        ):
-            if given and (len(given) < SHORTEST_SECRET or len(set(given)) < 10):
-                raise ValueError(f"{name}: too weak; give at least {SHORTEST_SECRET} random characters")
-        return self
-
-    @model_validator(mode="after")
-    def _sender(self) -> "Settings":
+            yield "DATABASE_POOL_MIN: give no more than DATABASE_POOL_MAX"
         if self.smtp_url is not None and self.mail_from is None:
-            raise ValueError("MAIL_FROM: letters need an address that they come from, such as blog@example.org")
-        return self
+            yield "MAIL_FROM: letters need an address that they come from, such as blog@example.org"
+
+    @property
+    def cautions(self) -> list[str]:
+        """What works, and is seldom meant in production: a line for each, with the variable first."""
+        if self.environment is not Environment.PRODUCTION:
+            return []
+        unusual = {
+            "PUBLIC_URL: no https:// address: cookies are not Secure, and links lead where readers may not get": not self.secure,
+            "ALLOWED_HOSTS: empty, so that any name of this server is answered": not self.allowed_hosts,
+            "SMTP_URL: not set, so that nobody can ask for a new password by mail": self.smtp_url is None,
+        }
+        return [caution for caution, is_so in unusual.items() if is_so]
 
     @property
     def is_sqlite(self) -> bool:
@@ -356,7 +365,7 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        raise SettingsError("\n".join(_line(fault["loc"], fault["msg"]) for fault in error.errors())) from None
+        raise SettingsError("\n".join(_mistakes(error))) from None
     if settings.secret_key.get_secret_value():
         return settings
     return settings.model_copy(update={"secret_key": SecretStr(_kept_secret(settings.folder))})
@@ -373,6 +382,21 @@ def database_address(value: str) -> str:
             "or the address of a PostgreSQL database, such as postgresql://blog:password@127.0.0.1/blog"
         )
     return value
+
+
+def _mistakes(error: ValidationError) -> list[str]:
+    """A line for each. What belongs together is looked at only when each setting is right by itself: here also with the rest."""
+    lines = _lines(error)
+    if wrong := {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}:
+        try:
+            Settings(**{name: Settings.model_fields[name].get_default() for name in wrong})
+        except ValidationError as more:
+            lines += [line for line in _lines(more) if line.partition(":")[0].lower() not in wrong]
+    return lines
+
+
+def _lines(error: ValidationError) -> list[str]:
+    return [line for fault in error.errors() for line in _line(fault["loc"], fault["msg"]).splitlines()]
 
 
 def _file_of(url: str) -> Path:

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from blog.settings import SECRET_FILE, Settings, SettingsError, load_settings
+from tests.serving import free_port, serving, wait_until_up
 
 STRONG = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -45,6 +46,38 @@ def test_every_mistake_is_reported_at_once_and_no_value(monkeypatch):
     lines = str(error.value).splitlines()
     assert [line.partition(":")[0] for line in lines] == ["DATABASE_URL", "PUBLIC_URL", "SESSION_DAYS"]
     assert "hunter2" not in str(error.value)
+
+
+def test_mistakes_that_two_settings_make_together_are_among_them(monkeypatch):
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.setenv("PUBLIC_URL", "blog.example.org")
+    monkeypatch.setenv("DATABASE_POOL_MIN", "11")
+    monkeypatch.setenv("SMTP_URL", "smtp://mail.example.org")
+    monkeypatch.setenv("SECRET_KEY_PREVIOUS", "weak")
+    monkeypatch.setenv("METRICS_TOKEN", "hunter2")
+    with pytest.raises(SettingsError) as error:
+        load_settings()
+    named = [line.partition(":")[0] for line in str(error.value).splitlines()]
+    assert named == ["PUBLIC_URL", "METRICS_TOKEN", "SECRET_KEY", "SECRET_KEY_PREVIOUS", "DATABASE_POOL_MIN", "MAIL_FROM"]
+    assert "hunter2" not in str(error.value)
+    monkeypatch.setenv("MAIL_FROM", "nobody")
+    with pytest.raises(SettingsError) as error:
+        load_settings()
+    assert str(error.value).count("MAIL_FROM") == 1, "each mistake once"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "give an address such as http://127.0.0.1:4318"),
+        ("SENTRY_DSN", "https://sentry.example.org/1", "give the DSN of a project"),
+        ("METRICS_TOKEN", "short", "give at least 16 random characters"),
+    ],
+)
+def test_addresses_and_tokens_of_those_who_watch_are_looked_at(monkeypatch, name, value, wanted):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"{name}: {wanted}"):
+        load_settings()
 
 
 @pytest.mark.parametrize("secret", ["", "short", "a" * 64])
@@ -105,3 +138,17 @@ def test_pool_that_cannot_be_is_refused(monkeypatch):
     monkeypatch.setenv("DATABASE_POOL_MIN", "11")
     with pytest.raises(SettingsError, match="DATABASE_POOL_MIN: give no more than DATABASE_POOL_MAX"):
         load_settings()
+
+
+def test_production_says_at_the_start_what_is_unusual(tmp_path):
+    plain = Settings(_env_file=None, secret_key=STRONG, environment="production")
+    assert [line.partition(":")[0] for line in plain.cautions] == ["PUBLIC_URL", "ALLOWED_HOSTS", "SMTP_URL"]
+    letters = {"smtp_url": "smtp://mail.a.example", "mail_from": "a@a.example"}
+    whole = plain.model_copy(update={"public_url": "https://a.example", "allowed_hosts": ("a.example",), **letters})
+    assert whole.cautions == []
+    assert Settings(_env_file=None, secret_key=STRONG).cautions == [], "while developing all of that is usual"
+    port = free_port()
+    with serving(tmp_path, port, ENVIRONMENT="production", SECRET_KEY=STRONG, PUBLIC_URL="https://a.example") as (process, log):
+        wait_until_up(port, process)
+        said = [line for line in log.read_text().splitlines() if line.startswith("Caution: ")]
+    assert [line.split(":")[1].strip() for line in said] == ["ALLOWED_HOSTS", "SMTP_URL"]

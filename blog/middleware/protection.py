@@ -17,6 +17,8 @@ from blog.settings import Settings
 Fields = Mapping[bytes, bytes]
 
 _VISIBLE_ASCII = re.compile(rb"[!-~]{1,128}")
+# Who looks after the machine asks by its address; what it hears shows no name.
+_ANY_HOST = frozenset({"/healthz", "/readyz", "/metrics"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 # No inline script or style anywhere; images may come from other sites, since imported posts show them.
 CSP = (
@@ -94,7 +96,7 @@ class Protection:
             return 414, f"Path and query may have {settings.url_bytes} bytes together: send long values in the body"
         if sum(map(len, chain.from_iterable(scope["headers"]))) > settings.header_bytes:
             return 431, f"The header fields may have {settings.header_bytes} bytes together: send shorter ones"
-        if self._hosts and _hostname(headers.get(b"host", b"")) not in self._hosts:
+        if self._hosts and scope["path"] not in _ANY_HOST and _hostname(headers.get(b"host", b"")) not in self._hosts:
             return 400, "This host name is not served here: add it to ALLOWED_HOSTS"
         if not self._is_same_site(scope, headers):
             return (

@@ -34,6 +34,13 @@ async def test_correlation_id_is_the_requests_own_if_it_is_visible_ascii(client,
     assert answer.json()["correlation_id"] == answer.headers["x-correlation-id"]
 
 
+async def test_who_looks_after_the_machine_asks_by_any_name(settings):
+    app = create_app(settings.model_copy(update={"allowed_hosts": ("blog.example.org",)}))
+    async with running(app) as client:
+        statuses = {path: (await client.get(path)).status_code for path in ("/healthz", "/readyz", "/metrics", "/", "/healthz/")}
+    assert statuses == {"/healthz": 200, "/readyz": 200, "/metrics": 404, "/": 400, "/healthz/": 400}
+
+
 @pytest.mark.parametrize("path", PATHS)
 async def test_head_is_get_without_the_body(client, path):
     get, head = await client.get(path), await client.head(path)

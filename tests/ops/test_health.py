@@ -74,9 +74,14 @@ async def test_those_who_ask_all_the_time_write_little(client, monkeypatch):
     assert (await ready(client))[0] == 503
 
 
-async def test_other_migration_is_not_ready(client, db):
-    await db.execute("UPDATE alembic_version SET version_num = '9999'")
+async def test_database_without_the_newest_migration_is_not_ready(client, db):
+    await db.execute("UPDATE alembic_version SET version_num = '0001'")
     assert await ready(client) == (503, {"database": True, "migrations": False, "disk": True})
+
+
+async def test_old_version_serves_until_the_new_one_that_migrated_takes_over(client, db):
+    await db.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert await ready(client) == (200, {"database": True, "migrations": True, "disk": True})
 
 
 async def test_disk_that_is_nearly_full_is_not_ready(client, monkeypatch):

@@ -1,0 +1,37 @@
+"""`.env.example` is the model's. `BLOG_UPDATE_README=1 pytest tests/deploy/test_env_example.py` writes it anew."""
+
+import os
+import textwrap
+from collections.abc import Iterator
+
+from blog.settings import Settings
+from tests.lines import ROOT
+
+PATH = ROOT / ".env.example"
+HEAD = """\
+# Every setting of the blog, as it is when nothing is set. Copy this to `.env` where the blog is started, and change what you
+# need; variables of the environment come before it. `blog serve` names all mistakes at once.
+"""
+
+
+def example() -> Iterator[str]:
+    yield HEAD
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        shown = "" if name == "secret_key" or default in ((), None) else str(getattr(default, "value", default))
+        yield textwrap.fill(field.description or "", 130, initial_indent="# ", subsequent_indent="# ")
+        yield f"#{name.upper()}={shown.lower() if isinstance(default, bool) else shown}\n"
+
+
+def test_example_has_each_setting_as_it_is_when_nothing_is_set():
+    expected = "\n".join(example())
+    if os.environ.get("BLOG_UPDATE_README"):
+        PATH.write_text(expected)
+    assert PATH.read_text() == expected
+
+
+def test_example_can_be_used_as_it_stands(tmp_path, monkeypatch):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    (tmp_path / "values").write_text("".join(line[1:] for line in PATH.read_text().splitlines(True) if line[:2] > "# "))
+    assert Settings(_env_file=tmp_path / "values") == Settings(_env_file=None)

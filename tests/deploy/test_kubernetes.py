@@ -1,0 +1,91 @@
+"""The manifests follow the schemas of Kubernetes, and name each other, settings and paths that exist."""
+
+import re
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from blog.server import GRACE_SECONDS
+from blog.settings import Settings
+from tests.deploy.tools import DEPLOY, checked, tool
+
+FOLDER = DEPLOY / "kubernetes"
+KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+RESOURCES = {path.name: yaml.safe_load(path.read_text()) for path in FOLDER.glob("*.yaml") if path.name != "kustomization.yaml"}
+BY_KIND = {resource["kind"]: resource for resource in RESOURCES.values()}
+POD = BY_KIND["Deployment"]["spec"]["template"]["spec"]
+(APP,) = POD["containers"]
+
+
+@pytest.mark.parametrize("version", ["1.30", "1.37"])
+def test_manifests_follow_the_schemas(version):
+    paths = [FOLDER / name for name in RESOURCES]
+    said = checked(tool("kubernetes-validate"), "--strict", "-k", version, *paths)
+    assert said.count(" passed ") == len(paths)
+
+
+def test_all_of_them_are_applied_but_the_example():
+    assert set(KUSTOMIZATION["resources"]) == set(RESOURCES) - {"secret.example.yaml"}
+    assert {image["name"] for image in KUSTOMIZATION["images"]} == {APP["image"]}
+
+
+def test_those_that_select_pods_find_those_of_the_application_and_not_the_job():
+    labels = BY_KIND["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    job = BY_KIND["Job"]["spec"]["template"]["metadata"]["labels"]
+    for selector in (
+        BY_KIND["Deployment"]["spec"]["selector"]["matchLabels"],
+        BY_KIND["Service"]["spec"]["selector"],
+        BY_KIND["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+    ):
+        assert selector.items() <= labels.items()
+        assert not selector.items() <= job.items()
+    target = BY_KIND["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]
+    assert (target["kind"], target["name"]) == ("Deployment", BY_KIND["Deployment"]["metadata"]["name"])
+    backend = BY_KIND["Ingress"]["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+    assert backend["name"] == BY_KIND["Service"]["metadata"]["name"]
+    assert backend["port"]["name"] in {port["name"] for port in BY_KIND["Service"]["spec"]["ports"]}
+    assert BY_KIND["Service"]["spec"]["ports"][0]["targetPort"] in {port["name"] for port in APP["ports"]}
+    claims = {volume["persistentVolumeClaim"]["claimName"] for volume in POD["volumes"] if "persistentVolumeClaim" in volume}
+    assert claims == {BY_KIND["PersistentVolumeClaim"]["metadata"]["name"]}
+
+
+def test_a_new_version_takes_over_before_the_old_one_goes_and_requests_end():
+    rolling = BY_KIND["Deployment"]["spec"]["strategy"]["rollingUpdate"]
+    assert rolling == {"maxSurge": 1, "maxUnavailable": 0}
+    assert APP["startupProbe"]["httpGet"]["path"] == APP["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert APP["livenessProbe"]["httpGet"]["path"] == "/healthz", "a database that is gone is no reason to restart"
+    pause = int(APP["lifecycle"]["preStop"]["exec"]["command"][1])
+    assert POD["terminationGracePeriodSeconds"] > pause + GRACE_SECONDS
+    assert BY_KIND["HorizontalPodAutoscaler"]["spec"]["minReplicas"] > BY_KIND["PodDisruptionBudget"]["spec"]["maxUnavailable"]
+
+
+def test_configuration_and_secret_are_settings_that_the_application_takes():
+    given = BY_KIND["ConfigMap"]["data"] | BY_KIND["Secret"]["stringData"]
+    known = {name.upper() for name in Settings.model_fields}
+    assert set(given) - known == {"WEB_CONCURRENCY"}
+    values = {name.lower(): value for name, value in given.items() if name in known}
+    with pytest.raises(ValidationError, match="SECRET_KEY: too weak") as refused:
+        Settings(_env_file=None, **values | {"metrics_token": None})
+    with pytest.raises(ValidationError, match="metrics_token\n"):
+        Settings(_env_file=None, **values)
+    assert refused.value.error_count() == 1, "only that nobody may use the examples as they are"
+    own = {"secret_key": "x0123456789abcdefghijklmnopqrstuvwxyz", "metrics_token": "scrape-scrape-scrape"}
+    settings = Settings(_env_file=None, **values | own)
+    assert settings.secure
+    assert str(settings.media_dir) in {mount["mountPath"] for mount in APP["volumeMounts"]}
+    assert BY_KIND["Ingress"]["spec"]["rules"][0]["host"] in settings.allowed_hosts
+    size = BY_KIND["Ingress"]["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"]
+    assert int(size.removesuffix("m")) * 2**20 >= settings.max_upload_bytes
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "Job"])
+def test_pods_meet_the_restricted_standard_that_their_namespace_asks_for(kind):
+    spec = BY_KIND[kind]["spec"]["template"]["spec"]
+    assert spec["securityContext"]["runAsNonRoot"]
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in spec["containers"]:
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        user = re.search(r"^USER (\d+)", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+        assert spec["securityContext"]["runAsUser"] == int(user[1])

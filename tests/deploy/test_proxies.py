@@ -1,0 +1,136 @@
+"""What passes through nginx and Caddy, with the files of `.deploy`, and what does not."""
+
+import os
+import re
+import subprocess
+
+import httpx2
+import pytest
+from httpx2.websockets import AsyncWebSocketClient
+
+from blog.settings import Settings
+from tests.deploy.proxies import KINDS, nginx_files, proxy
+from tests.deploy.tools import DEPLOY, checked, tool
+from tests.live.server import Events
+from tests.live.test_feed import hear
+from tests.serving import ask, blog, free_port, serving, wait_until_up
+
+HOST = "blog.example.org"
+PASSWORD = "a long enough one"
+
+
+@pytest.fixture(params=KINDS)
+def proxied(request, tmp_path):
+    """The folder of a blog, and its address through a proxy."""
+    tool(request.param)
+    folder, behind = tmp_path / "blog", free_port()
+    folder.mkdir()
+    given = blog(folder, "user", "create", "ada", "ada@example.org", "--role", "author", "--password-stdin", stdin=PASSWORD)
+    assert given.returncode == 0, given.stderr
+    settings = {"TRUSTED_PROXIES": "127.0.0.1", "ALLOWED_HOSTS": HOST, "METRICS_TOKEN": "scrape-scrape-scrape"}
+    with serving(folder, behind, **settings) as (process, _log):
+        wait_until_up(behind, process)
+        with proxy(request.param, tmp_path / "proxy", [behind]) as port:
+            yield folder, port
+
+
+async def test_host_and_address_arrive_whatever_the_client_says_and_metrics_stay_inside(proxied):
+    folder, port = proxied
+    lies = {
+        "Host": f"{HOST}:{port}",
+        "X-Forwarded-For": "203.0.113.9",
+        "X-Forwarded-Proto": "gopher",
+        "Forwarded": "for=203.0.113.9",
+    }
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=lies) as client:
+        assert (await client.get("/")).status_code == 200
+        signed_in = await client.post("/api/v1/tokens", json={"username": "ada", "password": PASSWORD})
+        assert signed_in.status_code == 201
+        scrape = {"Authorization": "Bearer scrape-scrape-scrape"}
+        assert (await client.get("/metrics", headers=scrape)).status_code == 404
+    assert {row[0] for row in ask(folder, "SELECT address FROM audit WHERE address != ''")} == {"127.0.0.1"}
+
+
+async def test_who_follows_live_hears_at_once(proxied):
+    folder, port = proxied
+    token = blog(folder, "token", "create", "ada").stdout.strip()
+    headers = {"Host": f"{HOST}:{port}"}
+    async with (
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as client,
+        AsyncWebSocketClient(client=client).connect(f"ws://127.0.0.1:{port}/live", subprotocols=["blog.live.v1"]) as socket,
+        client.stream("GET", "/api/v1/events/stream?channel=posts") as answer,
+    ):
+        assert (await hear(socket))["type"] == "welcome"
+        stream = Events(answer)
+        await stream.next()
+        await socket.send_text('{"type": "subscribe", "id": "a", "channel": "posts"}')
+        assert (await hear(socket))["type"] == "subscribed"
+        new = {"title": "Told", "content": "x", "status": "published"}
+        made = await client.post("/api/v1/posts", json=new, headers={"Authorization": f"Bearer {token}"})
+        assert made.status_code == 201, made.text
+        assert (await hear(socket))["event"] == (await stream.next())["event"] == "post.published"
+
+
+@pytest.mark.parametrize("proxied", ["nginx"], indirect=True)  # Caddy sends a body on as it comes, and the blog may answer first
+async def test_body_that_the_blog_would_refuse_for_its_size_does_not_reach_it(proxied):
+    *_, port = proxied
+    most = Settings.model_fields["max_upload_bytes"].default
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers={"Host": f"{HOST}:{port}"}) as client:
+        passed = await client.post("/uploads", files={"image": b"x" * int(most * 0.9)})
+        assert "x-correlation-id" in passed.headers, "the blog answers"
+        refused = await client.post("/uploads", files={"image": b"x" * int(most * 1.2)})
+        assert (refused.status_code, "x-correlation-id" in refused.headers) == (413, False), "the proxy does"
+
+
+@pytest.mark.parametrize("proxied", ["nginx"], indirect=True)
+async def test_nginx_keeps_files_that_never_change_and_nothing_else(proxied):
+    *_, port = proxied
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers={"Host": f"{HOST}:{port}"}) as client:
+        page = (await client.get("/")).text
+        path = re.search(r'href="(/static/[^"]+\.css[^"]*)"', page)[1]
+        asked = [
+            await client.get(path, headers={"Accept-Encoding": coding}) for coding in ("gzip", "gzip", "identity", "identity")
+        ]
+        assert [answer.headers["x-cache-status"] for answer in asked] == ["MISS", "HIT", "MISS", "HIT"]
+        assert [answer.headers.get("content-encoding") for answer in asked] == ["gzip", "gzip", None, None]
+        assert len({answer.text for answer in asked}) == 1
+        assert "x-cache-status" not in (await client.get("/")).headers
+
+
+def test_nginx_finds_no_mistake(tmp_path):
+    assert "test is successful" in checked(tool("nginx"), "-t", "-e", "stderr", "-c", nginx_files(tmp_path, [8000], 8080))
+
+
+def test_nginx_finds_no_mistake_with_tls(tmp_path):
+    main = nginx_files(tmp_path, [8000], 8080)
+    text = (DEPLOY / "nginx" / "tls.conf.example").read_text()
+    (tmp_path / "tls.conf").write_text(text.replace("listen 443", "listen 127.0.0.1:8443"))
+    subject = ["-subj", f"/CN={HOST}", "-days", "2", "-nodes", "-newkey", "rsa:2048"]
+    files = ["-keyout", tmp_path / "key.pem", "-out", tmp_path / "certificate.pem"]
+    checked(tool("openssl"), "req", "-x509", *subject, *files)
+    assert "test is successful" in checked(tool("nginx"), "-t", "-e", "stderr", "-c", main)
+
+
+def test_nginx_is_found_wrong_when_it_is(tmp_path):
+    main = nginx_files(tmp_path, [8000], 8080)
+    main.write_text(main.read_text().replace("least_conn;", "least_con;"))
+    done = subprocess.run([tool("nginx"), "-t", "-c", main], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "unknown directive" in done.stderr) == (1, True)
+
+
+def test_caddy_finds_no_mistake_and_nothing_to_format():
+    said = checked(tool("caddy"), "validate", "--adapter", "caddyfile", "--config", "caddy/Caddyfile", HOME=os.environ["HOME"])
+    assert "Valid configuration" in said
+    assert '"level":"warn"' not in said
+    formatted = subprocess.run(
+        [tool("caddy"), "fmt", DEPLOY / "caddy" / "Caddyfile"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert formatted.stdout == (DEPLOY / "caddy" / "Caddyfile").read_text()
+
+
+def test_proxies_take_bodies_as_large_as_the_blog_does():
+    most = Settings.model_fields["max_upload_bytes"].default
+    (nginx,) = re.findall(r"client_max_body_size (\d+)m;", (DEPLOY / "nginx" / "nginx.conf").read_text())
+    (caddy,) = re.findall(r"max_size (\d+)MB", (DEPLOY / "caddy" / "Caddyfile").read_text())
+    assert most <= int(nginx) * 2**20 < most * 1.1
+    assert most <= int(caddy) * 10**6 < most * 1.1

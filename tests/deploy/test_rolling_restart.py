@@ -1,0 +1,132 @@
+"""A new version takes over while people read and write: nobody sees an error. `BLOG_TEST_RESTARTS` restarts more often."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+
+from tests.deploy.proxies import proxy
+from tests.deploy.tools import tool
+from tests.serving import ask, blog, free_port, serving, wait_until_up
+
+CLIENTS = 8
+RESTARTS = int(os.environ.get("BLOG_TEST_RESTARTS", "1"))
+
+
+@dataclass
+class Load:
+    """What the clients were answered, and which requests failed."""
+
+    answered: int = 0
+    written: int = 0
+    longest: float = 0
+    failed: list[str] = field(default_factory=list)
+
+    def note(self, answer: httpx2.Response, expected: int) -> None:
+        """An answer."""
+        self.answered += 1
+        self.longest = max(self.longest, answer.elapsed.total_seconds())
+        if answer.status_code != expected:
+            self.failed.append(f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text[:100]}")
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Go on until then, and for so many answers more."""
+        while not is_so():
+            await self._go_on()
+        wanted = self.answered + 50
+        while self.answered < wanted:
+            await self._go_on()
+
+    async def _go_on(self) -> None:
+        await asyncio.sleep(0.01)  # between two looks, not instead of one
+        assert self.failed == []
+
+
+@contextlib.asynccontextmanager
+async def clients(port: int, token: str) -> AsyncIterator[Load]:
+    """Each reads pages and API over one connection, until the end of the block; every fourth also writes."""
+    load, is_over = Load(), asyncio.Event()
+
+    async def one(number: int) -> None:
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            while not is_over.is_set():
+                for path in ("/", "/api/v1/posts", f"/tags?client={number}"):
+                    load.note(await client.get(path), 200)
+                if number % 4 == 0:
+                    new = {"title": f"Of client {number}", "content": "x", "status": "published"}
+                    load.note(await client.post("/api/v1/posts", json=new, headers=headers), 201)
+                    load.written += 1
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(CLIENTS):
+            group.create_task(one(number))
+        yield load
+        is_over.set()
+
+
+def prepared(folder: Path) -> tuple[dict[str, str], str]:
+    """Settings that several servers share, and the token of somebody who may write."""
+    folder.mkdir()
+    made = blog(folder, "user", "create", "ada", "ada@example.org", "--role", "author")
+    assert made.returncode == 0, made.stderr
+    token = blog(folder, "token", "create", "ada").stdout.strip()
+    secret = (folder / ".blog-secret").read_text()
+    return {
+        "DATABASE_URL": f"sqlite:///{folder / 'blog.db'}", "MEDIA_DIR": str(folder / "media"), "SECRET_KEY": secret,
+        "RATE_LIMIT": "off", "TRUSTED_PROXIES": "127.0.0.1",
+    }, token  # fmt: skip
+
+
+async def test_two_servers_restart_one_after_the_other(tmp_path):
+    tool("nginx")
+    settings, token = prepared(tmp_path / "blog")
+    servers = {port: serving(tmp_path / str(port), port, **settings) for port in (free_port(), free_port())}
+
+    async def start(port: int) -> None:
+        process, _ = servers[port].__enter__()
+        await asyncio.to_thread(wait_until_up, port, process)
+
+    with contextlib.ExitStack() as stack:
+        for port, server in servers.items():
+            (tmp_path / str(port)).mkdir()
+            await start(port)
+            stack.push(server)
+        front = stack.enter_context(proxy("nginx", tmp_path / "proxy", list(servers)))
+        async with clients(front, token) as load:
+            for port in [*servers] * RESTARTS:
+                await load.until(lambda: True)
+                stopping = asyncio.create_task(asyncio.to_thread(servers[port].__exit__))
+                await load.until(stopping.done)
+                await start(port)
+            await load.until(lambda: True)
+    report(load, tmp_path)
+
+
+async def test_workers_restart_when_their_server_is_told_to_reload(tmp_path):
+    tool("nginx")
+    settings, token = prepared(tmp_path / "blog")
+    port = free_port()
+    with (
+        serving(tmp_path, port, "--workers", "2", **settings) as (server, log),
+        proxy("nginx", tmp_path / "proxy", [port]) as front,
+    ):
+        await asyncio.to_thread(wait_until_up, port, server)
+        async with clients(front, token) as load:
+            for number in range(1, RESTARTS + 1):
+                await load.until(lambda: True)
+                server.send_signal(signal.SIGHUP)
+                await load.until(lambda ended=2 * number: log.read_text().count("Finished server process") == ended)
+    report(load, tmp_path)
+
+
+def report(load: Load, folder: Path) -> None:
+    """With `pytest -s` the figures are seen."""
+    print(f"{load.answered} answers, {load.written} of them writes, {len(load.failed)} failed, the longest {load.longest:.2f} s")
+    assert load.failed == []
+    assert ask(folder / "blog", "SELECT count(*) FROM posts") == [(load.written,)], "each was written once"
