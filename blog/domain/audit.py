@@ -35,6 +35,7 @@ class Act(StrEnum):
     SIGN_OUT = "sign_out"
     SIGN_OUT_EVERYWHERE = "sign_out_everywhere"
     SESSION_ENDED = "session_ended"
+    SESSIONS_ENDED = "sessions_ended"
     CONFIRMATION_FAILED = "confirmation_failed"
     ACCOUNT_MADE = "account_made"
     ACCOUNT_DELETED = "account_deleted"

@@ -143,6 +143,15 @@ async def end_all(ctx: Context) -> None:
         await audit.record(ctx, Act.SIGN_OUT_EVERYWHERE, actor.id)
 
 
+async def end_of(ctx: Context, user_id: int | None) -> int:
+    """End all sessions of an account, or of everybody, for callers that checked the right; how many those were."""
+    theirs = sa.true() if user_id is None else _s.user_id == user_id
+    async with ctx.db.transaction():
+        ended = await ctx.db.execute(tables.sessions.delete().where(theirs))
+        await audit.record(ctx, Act.SESSIONS_ENDED, user_id)
+    return int(ended or 0)
+
+
 def _end(ctx: Context, began: dt.datetime) -> dt.datetime:
     settings = ctx.site.settings
     return min(ctx.now + dt.timedelta(days=settings.session_days), began + dt.timedelta(days=settings.session_max_days))
