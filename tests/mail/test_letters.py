@@ -20,7 +20,9 @@ from blog.domain.letters import ATTEMPTS, LetterKind
 from blog.domain.password_links import MOST_LINKS
 from blog.errors import NotFound
 from blog.http.links import Links
+from blog.mail import writing
 from blog.mail.sending import send_due
+from blog.mail.writing import Draft
 from blog.schemas.accounts import AccountChanges, Credentials, PasswordChange
 from blog.settings import Environment
 from tests.conftest import ORIGIN, PASSWORD, running
@@ -256,3 +258,13 @@ async def test_asking_is_limited(mailing, author):
     async with running(create_app(limited)) as client:
         found = [(await client.post("/reset-password", data={"name": f"name{n}"}, headers=OWN)).status_code for n in range(3)]
     assert found == [303, 303, 429]
+
+
+@pytest.mark.parametrize("draft", [
+    Draft("ada@example.org\r\nBcc: eve@example.org", "Hello", "x"),
+    Draft("ada@example.org", "Hello\r\nBcc: eve@example.org", "x"),
+])  # fmt: skip
+async def test_no_line_end_gets_into_a_letter(ctx, settings, draft):
+    writing_settings = settings.model_copy(update={"mail_from": "blog@example.org"})
+    with pytest.raises(ValueError, match=r"linefeed|newline|line|invalid"):
+        writing.message(replace(ctx, site=replace(ctx.site, settings=writing_settings)), draft)
