@@ -47,6 +47,9 @@ class Act(StrEnum):
     SECOND_FACTOR_ON = "second_factor_on"
     SECOND_FACTOR_OFF = "second_factor_off"
     SECOND_FACTOR_FAILED = "second_factor_failed"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    PASSKEY_FAILED = "passkey_failed"
     RECOVERY_CODE_USED = "recovery_code_used"
     RECOVERY_CODES_MADE = "recovery_codes_made"
     ROLE_CHANGED = "role_changed"
@@ -56,7 +59,7 @@ class Act(StrEnum):
     SITE_CHANGED = "site_changed"
 
 
-_FAILURES = (Act.SIGN_IN_FAILED, Act.SECOND_FACTOR_FAILED, Act.CONFIRMATION_FAILED)
+_FAILURES = (Act.SIGN_IN_FAILED, Act.SECOND_FACTOR_FAILED, Act.PASSKEY_FAILED, Act.CONFIRMATION_FAILED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ class LetterKind(StrEnum):
     EMAIL_CHANGED = "email_changed"
     SECOND_FACTOR_ON = "second_factor_on"
     SECOND_FACTOR_OFF = "second_factor_off"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
 
 
 async def put(ctx: Context, kind: LetterKind, **data: Any) -> None:

@@ -234,6 +234,16 @@ class SecondFactor:
 
 
 @dataclass(frozen=True, slots=True)
+class Passkey:
+    """A key on a device; `last_used_at` is None until it opened the account once."""
+
+    id: int
+    name: str
+    created_at: dt.datetime
+    last_used_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """A letter that is to be sent; `attempts` counts the one at hand."""
 

@@ -58,8 +58,8 @@ async def authenticate(ctx: Context, credentials: Credentials, code: SecretStr |
     return actor
 
 
-async def start(ctx: Context, actor: Actor, user_agent: str) -> str:
-    """Begin a session; the id for the cookie, new at each sign-in."""
+async def start(ctx: Context, actor: Actor, user_agent: str, proof: str = "password") -> str:
+    """Begin a session; the id for the cookie, new at each sign-in. `proof`, in words: what the actor showed."""
     session_id = new_secret()
     values = {
         "id_hash": digest(session_id),
@@ -73,7 +73,7 @@ async def start(ctx: Context, actor: Actor, user_agent: str) -> str:
     async with ctx.db.transaction():
         await ctx.db.execute(tables.sessions.delete().where(_s.expires_at < ctx.now))
         await ctx.db.execute(tables.sessions.insert().values(values))
-        await audit.record(ctx, Act.SIGN_IN, actor.id, by=actor.id)
+        await audit.record(ctx, Act.SIGN_IN, actor.id, by=actor.id, proof=proof)
     return session_id
 
 

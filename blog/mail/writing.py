@@ -24,6 +24,8 @@ _CHANGED = {
         "Codes were turned off",
         "Signing in to your account takes no code any more, but the password alone.",
     ),
+    LetterKind.PASSKEY_ADDED: ("A passkey was added", "There is another passkey that opens your account."),
+    LetterKind.PASSKEY_REMOVED: ("A passkey was removed", "One of the passkeys of your account does not open it any more."),
 }
 
 

@@ -34,6 +34,7 @@ from blog.web.keys import SessionEnd, SessionList, TokenList, TokenRevocation
 from blog.web.leaving import DeparturePage, ExportPage, FarewellPage
 from blog.web.moderation import ModerationPage
 from blog.web.notices import NoticeList
+from blog.web.passkeys import NewPasskeyPage, PasskeyRemovalPage, PasskeySignIn
 from blog.web.presence import PostEditing
 from blog.web.previews import PreviewList, PreviewPage, PreviewRevocation
 from blog.web.profile import AccountPage, AvatarPage, AvatarRemoval, EmailPage, PasswordPage
@@ -60,6 +61,8 @@ account_routes = [
     Route("/second-factor/on", SecondFactorOn, name="account_second_factor_on"),
     Route("/second-factor/off", SecondFactorOff, name="account_second_factor_off"),
     Route("/second-factor/codes", RecoveryCodes, name="account_recovery_codes"),
+    Route("/passkeys/new", NewPasskeyPage, name="account_passkey_new"),
+    Route("/passkeys/{id:id}/remove", PasskeyRemovalPage, name="account_passkey_remove"),
     Route("/confirm", ConfirmationPage, name="account_confirm"),
     Route("/export", ExportPage, name="account_export"),
     Route("/delete", DeparturePage, name="account_delete"),
@@ -116,6 +119,7 @@ routes = [
     Route("/register", RegistrationPage, name="register"),
     Route("/login", SignInPage, name="login"),
     Route("/login/code", SignInCodePage, name="login_code"),
+    Route("/login/passkey", PasskeySignIn, name="login_passkey"),
     Route("/reset-password", ResetPasswordPage, name="reset_password"),
     Route("/logout", SignOut, name="logout"),
     Route("/account", AccountPage, name="account"),
