@@ -39,6 +39,7 @@ class Act(StrEnum):
     CONFIRMATION_FAILED = "confirmation_failed"
     ACCOUNT_MADE = "account_made"
     ACCOUNT_DELETED = "account_deleted"
+    EMAIL_ASKED = "email_asked"
     EMAIL_CHANGED = "email_changed"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 (the name of an act)
     PASSWORD_LINK_SENT = "password_link_sent"  # noqa: S105 (likewise)

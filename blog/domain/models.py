@@ -31,6 +31,7 @@ class User:
     bio: str  # in the Markdown of comments
     avatar: str | None  # the name of an image file
     is_deleted: bool
+    pending_email: str | None = None  # for its own user: waits for the letter to it to be answered
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,6 +194,7 @@ class AccountOut(UserOut):
     """An account as its own user sees it."""
 
     email: str | None
+    pending_email: str | None = Field(description="Waits for the letter to it to be answered: until then `email` stays")
     age: int | None
     updated_at: dt.datetime
 

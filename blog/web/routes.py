@@ -37,7 +37,15 @@ from blog.web.notices import NoticeList
 from blog.web.passkeys import NewPasskeyPage, PasskeyRemovalPage, PasskeySignIn
 from blog.web.presence import PostEditing
 from blog.web.previews import PreviewList, PreviewPage, PreviewRevocation
-from blog.web.profile import AccountPage, AvatarPage, AvatarRemoval, EmailPage, PasswordPage
+from blog.web.profile import (
+    AccountPage,
+    AvatarPage,
+    AvatarRemoval,
+    EmailCancellation,
+    EmailConfirmationPage,
+    EmailPage,
+    PasswordPage,
+)
 from blog.web.reading import ArchivePage, AuthorPage, HomePage, PostPage, SearchPage, TagListPage, TagPage
 from blog.web.resets import ResetPasswordPage
 from blog.web.security import RecoveryCodes, SecondFactorOff, SecondFactorOn, SecondFactorPage, SecurityPage
@@ -49,6 +57,8 @@ from blog.web.writing import Dashboard, DeletePostPage, EditPostPage, WritePage
 
 account_routes = [
     Route("/email", EmailPage, name="account_email"),
+    Route("/email/cancel", EmailCancellation, name="account_email_cancel"),
+    Route("/email/{secret}", EmailConfirmationPage, name="account_email_confirm"),
     Route("/password", PasswordPage, name="account_password"),
     Route("/avatar", AvatarPage, name="account_avatar"),
     Route("/avatar/remove", AvatarRemoval, name="account_avatar_remove"),
