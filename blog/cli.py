@@ -179,12 +179,13 @@ def backup(file: Path, force: bool, with_secret: bool) -> None:
 @main.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Also in the place of a blog with accounts or posts; its database is kept.")
-def restore(file: Path, force: bool) -> None:
-    """Bring back what a backup FILE holds; no server may be running."""
+@click.option("--keep-tokens", is_flag=True, help="Leave tokens as they were in the backup, also those revoked since.")
+def restore(file: Path, force: bool, keep_tokens: bool) -> None:
+    """Bring back what a backup FILE holds; no server may be running. Everybody signs in again."""
     from blog.ops.restoration import restore as bring_back
 
     with _bars() as progress:
-        report = bring_back(load_settings(), file, force=force, progress=progress)
+        report = bring_back(load_settings(), file, force=force, keep_tokens=keep_tokens, progress=progress)
     click.echo(f"Restored the backup of {report.made_at:%Y-%m-%d %H:%M:%S} UTC: {_counted(report.counts)}")
     click.echo(f"Image files that were missing here: {report.images}")
     if report.migrations:
@@ -193,7 +194,10 @@ def restore(file: Path, force: bool) -> None:
         click.echo(f"The database that was here is kept as {report.old}.")
     if not report.secret:
         click.echo("The secret is not in the backup: tokens and links hold only if SECRET_KEY is what it was.")
-    click.echo("Sessions and tokens that have ended since the backup hold again. Live clients begin anew.")
+    click.echo(f"Ended, since some may have been ended after the backup: sessions {report.ended[0]}, tokens {report.ended[1]}.")
+    if keep_tokens:
+        click.echo("Tokens hold as they did in the backup: revoke again those that were revoked since.")
+    click.echo("Live clients begin anew.")
 
 
 def _address(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -342,6 +346,23 @@ def user_codes_off(username: str) -> None:
 
     _run(_ready(), remove)
     click.echo(f"{username} signs in with the password alone.")
+
+
+@user.command("sign-out")
+@click.argument("username", required=False)
+@click.option("--everybody", is_flag=True, help="Instead of one account: all of them.")
+def user_sign_out(username: str | None, everybody: bool) -> None:
+    """End all sessions of an account at once; its tokens go on."""
+    from blog.domain import accounts, sessions
+
+    if (username is None) is not everybody:
+        raise click.UsageError("name one account, or --everybody")
+
+    async def end(ctx: Context) -> int:
+        return await sessions.end_of(ctx, None if username is None else (await accounts.living(ctx, username)).id)
+
+    ended = _run(_ready(), end)
+    click.echo(f"{ended} {'session has' if ended == 1 else 'sessions have'} ended.")
 
 
 @main.group()

@@ -51,6 +51,22 @@ def test_lost_second_factor_is_taken_away(folder):
     assert (done.returncode, done.stdout) == (0, "ada signs in with the password alone.\n")
 
 
+def test_sessions_of_one_or_of_everybody_are_ended(folder):
+    for name in ("ada", "bob"):
+        blog(folder, "user", "create", name, f"{name}@example.org")
+    with contextlib.closing(sqlite3.connect(folder / "blog.db")) as database, database:
+        rows = [("a1", 1), ("a2", 1), ("b1", 2)]
+        database.executemany("INSERT INTO sessions VALUES (?, ?, '', '2026-01-01', '2026-01-01', '2999-01-01', NULL)", rows)
+    assert blog(folder, "user", "sign-out", "ada").stdout == "2 sessions have ended.\n"
+    assert blog(folder, "user", "sign-out", "--everybody").stdout == "1 session has ended.\n"
+    for wrong in ((), ("ada", "--everybody")):
+        refused = blog(folder, "user", "sign-out", *wrong)
+        assert (refused.returncode, "name one account, or --everybody" in refused.stderr) == (2, True)
+    with contextlib.closing(sqlite3.connect(folder / "blog.db")) as database:
+        found = database.execute("SELECT subject_id FROM audit WHERE name = 'sessions_ended' ORDER BY id").fetchall()
+    assert found == [(1,), (None,)]
+
+
 def test_password_that_is_guessed_first_is_refused_by_the_command_too(folder):
     blog(folder, "user", "create", "ada", "ada@example.org")
     refused = blog(folder, "user", "password", "ada", stdin="iloveyou")

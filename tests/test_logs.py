@@ -10,6 +10,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from blog.logs import Outage
+from blog.schemas.accounts import Role
 from tests.serving import blog, free_port, serving, wait_for_line, wait_until_up
 
 CRASH = """
@@ -127,3 +128,35 @@ def test_each_request_has_a_line_with_its_id_route_status_time_and_user(home):
     said = [(found[id_]["route"], found[id_]["status"], found[id_]["user"]) for id_ in ids]
     assert said[:4] == [("/", 200, None), ("/", 200, None), ("(no route)", 404, None), ("/api/v1/users/me", 200, "ada")]
     assert all(line["ms"] >= 0 and line["method"] and line["level"] == "info" and line["timestamp"] for line in lines)
+
+
+FORGED = '\n{"event": "forged"}\r\x1b[2Jx'
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_no_line_of_the_log_can_be_forged(tmp_path, log_format):
+    program = f"""
+import structlog
+from blog import logs
+from blog.settings import Settings
+
+logs.configure_logs(Settings(_env_file=None, log_format="{log_format}"))
+structlog.stdlib.get_logger("blog").warning("refused", what={FORGED!r})
+"""
+    log = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+    ).stderr
+    assert log.count("\n") == 1, "one line"
+    assert "\x1b[2J" not in log, "terminals are not told what to do"
+    if log_format == "json":
+        assert json.loads(log)["what"] == FORGED
+
+
+async def test_what_was_forbidden_is_logged_with_its_user(client, bearer):
+    eve = await bearer("eve", Role.READER)
+    with capture_logs() as lines:
+        await client.post("/api/v1/posts", json={"title": "A", "content": "x"}, headers=eve)
+        await client.post("/logout", headers={"Origin": "https://evil.example"})
+    found = [{name: line.get(name) for name in ("event", "status", "user", "address")} for line in lines]
+    assert {"event": "request", "status": 403, "user": "eve", "address": None} in found
+    assert {"event": "refused", "status": 403, "user": None, "address": "127.0.0.1"} in found, "a page of another site"

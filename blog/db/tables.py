@@ -407,3 +407,37 @@ recovery_codes = sa.Table(
     _ref("user_id", "users.id", primary_key=True),
     sa.Column("code_hash", sa.String(64), primary_key=True),  # SHA-256 of 80 random bits
 )
+
+# Keys on people's devices. Bytes are base64url; `user_handle` is what a device knows its user by: random, the same for all
+# passkeys of an account.
+passkeys = sa.Table(
+    "passkeys",
+    metadata,
+    _id(),
+    _ref("user_id", "users.id", index=True),
+    sa.Column("credential_id", sa.String(1400), nullable=False, unique=True),
+    sa.Column("public_key", sa.Text, nullable=False),  # COSE
+    sa.Column("user_handle", sa.String(100), nullable=False),
+    sa.Column("sign_count", sa.BigInteger, nullable=False),
+    sa.Column("name", sa.String(100), nullable=False),
+    _at("created_at"),
+    _at("last_used_at", nullable=True),
+)
+
+# Challenges that were answered, until their time is over: none is taken twice.
+used_challenges = sa.Table(
+    "used_challenges",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("used_at", UTCDateTime(), nullable=False, index=True),
+)
+
+# Addresses that wait for the letter to them to be answered; one for an account.
+email_changes = sa.Table(
+    "email_changes",
+    metadata,
+    _ref("user_id", "users.id", primary_key=True, autoincrement=False),
+    sa.Column("email", sa.String(320), nullable=False),
+    sa.Column("nonce", sa.String(64), nullable=False),  # a link names it, and is signed: who reads this has no link
+    _at("expires_at"),
+)

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from blog.db import tables
 from blog.db.database import UniqueViolation
-from blog.domain import audit, events, letters, password_rules
+from blog.domain import audit, email_changes, events, letters, password_rules
 from blog.domain.audit import Act
 from blog.domain.context import Actor, Context
 from blog.domain.keys import Purpose, digest, new_secret
@@ -110,33 +110,35 @@ async def free_username(ctx: Context, wanted: str) -> str:
 
 
 async def me(ctx: Context) -> User:
-    """The actor's own account. Raises NotSignedIn, Forbidden."""
-    return await get(ctx, ctx.signed_in(Scope.ACCOUNT).id)
+    """The actor's own account, with the address that waits to be confirmed. Raises NotSignedIn, Forbidden."""
+    user = await get(ctx, ctx.signed_in(Scope.ACCOUNT).id)
+    return dataclasses.replace(user, pending_email=await email_changes.pending(ctx))
 
 
 async def change(ctx: Context, changes: AccountChanges) -> User:
     """Change the members that were sent, of the actor's own account.
 
-    Another e-mail address needs the present password (`current`). Raises NotSignedIn, Forbidden, InvalidInput, Conflict.
+    Another e-mail address needs the present password (`current`), and waits as `pending_email` until the letter to it was
+    answered, if there is a mail server. Raises NotSignedIn, Forbidden, InvalidInput, Conflict, TooManyRequests.
     """
     actor = ctx.signed_in(Scope.ACCOUNT)
     values: dict[str, Any] = {name: getattr(changes, name) for name in changes.model_fields_set - {"current"}}
     before = (await get(ctx, actor.id)).email
-    is_new = "email" in values and values["email"] != before
+    email = values.pop("email", before)
+    is_new, waits = email != before, email_changes.are_confirmed(ctx)
     if is_new:
         await require_password(ctx, changes.current)
-        values["email_key"] = values["email"].casefold()
+    if is_new and not waits:
+        values |= {"email": email, "email_key": email.casefold()}
     async with ctx.db.transaction():
         try:
             await ctx.db.execute(tables.users.update().where(_u.id == actor.id).values(values | {"updated_at": ctx.now}))
         except UniqueViolation as violation:
             raise _taken(violation) from None
-        await events.record_site(ctx)
         if is_new:
-            await audit.record(ctx, Act.EMAIL_CHANGED, actor.id)
-            if before is not None:
-                await letters.put(ctx, LetterKind.EMAIL_CHANGED, user_id=actor.id, to=before)
-        return await get(ctx, actor.id)
+            await (email_changes.ask(ctx, email) if waits else email_changes.record(ctx, before))
+        await events.record_site(ctx)
+        return await me(ctx)
 
 
 async def change_password(ctx: Context, change: PasswordChange) -> str | None:
@@ -197,6 +199,7 @@ async def _keep_password(ctx: Context, user_id: int, password_hash: str, *, keep
     await ctx.db.execute(tables.sessions.delete().where(tables.sessions.c.user_id == user_id, others))
     live = (tables.tokens.c.user_id == user_id) & tables.tokens.c.revoked_at.is_(None)
     await ctx.db.execute(tables.tokens.update().where(live).values(revoked_at=ctx.now))
+    await ctx.db.execute(tables.email_changes.delete().where(tables.email_changes.c.user_id == user_id))
     await audit.record(ctx, Act.PASSWORD_CHANGED, user_id)
     await letters.put(ctx, LetterKind.PASSWORD_CHANGED, user_id=user_id)
 

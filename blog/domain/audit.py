@@ -35,9 +35,11 @@ class Act(StrEnum):
     SIGN_OUT = "sign_out"
     SIGN_OUT_EVERYWHERE = "sign_out_everywhere"
     SESSION_ENDED = "session_ended"
+    SESSIONS_ENDED = "sessions_ended"
     CONFIRMATION_FAILED = "confirmation_failed"
     ACCOUNT_MADE = "account_made"
     ACCOUNT_DELETED = "account_deleted"
+    EMAIL_ASKED = "email_asked"
     EMAIL_CHANGED = "email_changed"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 (the name of an act)
     PASSWORD_LINK_SENT = "password_link_sent"  # noqa: S105 (likewise)
@@ -46,6 +48,9 @@ class Act(StrEnum):
     SECOND_FACTOR_ON = "second_factor_on"
     SECOND_FACTOR_OFF = "second_factor_off"
     SECOND_FACTOR_FAILED = "second_factor_failed"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    PASSKEY_FAILED = "passkey_failed"
     RECOVERY_CODE_USED = "recovery_code_used"
     RECOVERY_CODES_MADE = "recovery_codes_made"
     ROLE_CHANGED = "role_changed"
@@ -55,7 +60,7 @@ class Act(StrEnum):
     SITE_CHANGED = "site_changed"
 
 
-_FAILURES = (Act.SIGN_IN_FAILED, Act.SECOND_FACTOR_FAILED, Act.CONFIRMATION_FAILED)
+_FAILURES = (Act.SIGN_IN_FAILED, Act.SECOND_FACTOR_FAILED, Act.PASSKEY_FAILED, Act.CONFIRMATION_FAILED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Whether those who stay connected are still who they were: sessions and tokens end, roles change."""
+"""Sessions and tokens together: whether those who stay connected are still who they were, and the end of all of them."""
 
 import datetime as dt
 from collections.abc import Collection
@@ -22,6 +22,15 @@ async def valid(db: Database, actors: Collection[Actor], now: dt.datetime) -> se
     held = _s.id_hash.in_(list(sessions)) & (_s.expires_at > now)
     good = _t.id.in_(list(tokens)) & _t.revoked_at.is_(None) & (_t.expires_at > now)
     return await _matching(db, by_session.where(held), sessions) | await _matching(db, by_token.where(good), tokens)
+
+
+async def end_all(db: Database, now: dt.datetime, *, keep_tokens: bool = False) -> tuple[int, int]:
+    """End every session and, unless told otherwise, every token; how many those were. For a database that came back."""
+    async with db.transaction():
+        sessions = await db.execute(tables.sessions.delete())
+        good = _t.revoked_at.is_(None) & (_t.expires_at > now)
+        tokens = 0 if keep_tokens else await db.execute(tables.tokens.update().where(good).values(revoked_at=now))
+    return int(sessions or 0), int(tokens or 0)
 
 
 async def _matching(db: Database, query: sa.Select[Any], actors: dict[Any, Actor]) -> set[Actor]:

@@ -76,6 +76,8 @@ async def _forget_traces(ctx: Context, user_id: int) -> None:
         tables.preview_links,
         tables.second_factors,
         tables.recovery_codes,
+        tables.passkeys,
+        tables.email_changes,
     ):
         await ctx.db.execute(table.delete().where(table.c.user_id == user_id))
     # Answers kept for retries hold what was sent; the name is that of `caller_of` in blog/http.

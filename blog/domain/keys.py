@@ -21,6 +21,9 @@ class Purpose(StrEnum):
     COMMENT_FORM = "blog.comment-form"
     SECOND_FACTOR = "blog.second-factor"
     DEVICE = "blog.device"
+    PASSKEY_REGISTRATION = "blog.passkey-registration"
+    PASSKEY_SIGN_IN = "blog.passkey-sign-in"
+    EMAIL_LINK = "blog.email-link"
 
 
 class Signer:

@@ -28,9 +28,12 @@ class LetterKind(StrEnum):
 
     PASSWORD_LINK = "password_link"  # noqa: S105 (no secret)
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 (no secret)
+    EMAIL_LINK = "email_link"
     EMAIL_CHANGED = "email_changed"
     SECOND_FACTOR_ON = "second_factor_on"
     SECOND_FACTOR_OFF = "second_factor_off"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
 
 
 async def put(ctx: Context, kind: LetterKind, **data: Any) -> None:

@@ -31,6 +31,7 @@ class User:
     bio: str  # in the Markdown of comments
     avatar: str | None  # the name of an image file
     is_deleted: bool
+    pending_email: str | None = None  # for its own user: waits for the letter to it to be answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +232,16 @@ class SecondFactor:
     def is_on(self) -> bool:
         """Does signing in need a code?"""
         return self.since is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """A key on a device; `last_used_at` is None until it opened the account once."""
+
+    id: int
+    name: str
+    created_at: dt.datetime
+    last_used_at: dt.datetime | None
 
 
 @dataclass(frozen=True, slots=True)

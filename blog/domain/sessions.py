@@ -67,8 +67,8 @@ _VALID = Prepared(
 )
 
 
-async def start(ctx: Context, actor: Actor, user_agent: str) -> str:
-    """Begin a session; the id for the cookie, new at each sign-in."""
+async def start(ctx: Context, actor: Actor, user_agent: str, proof: str = "password") -> str:
+    """Begin a session; the id for the cookie, new at each sign-in. `proof`, in words: what the actor showed."""
     session_id = new_secret()
     values = {
         "id_hash": digest(session_id),
@@ -82,7 +82,7 @@ async def start(ctx: Context, actor: Actor, user_agent: str) -> str:
     async with ctx.db.transaction():
         await ctx.db.execute(tables.sessions.delete().where(_s.expires_at < ctx.now))
         await ctx.db.execute(tables.sessions.insert().values(values))
-        await audit.record(ctx, Act.SIGN_IN, actor.id, by=actor.id)
+        await audit.record(ctx, Act.SIGN_IN, actor.id, by=actor.id, proof=proof)
     return session_id
 
 
@@ -145,6 +145,15 @@ async def end_all(ctx: Context) -> None:
     async with ctx.db.transaction():
         await ctx.db.execute(tables.sessions.delete().where(_s.user_id == actor.id))
         await audit.record(ctx, Act.SIGN_OUT_EVERYWHERE, actor.id)
+
+
+async def end_of(ctx: Context, user_id: int | None) -> int:
+    """End all sessions of an account, or of everybody, for callers that checked the right; how many those were."""
+    theirs = sa.true() if user_id is None else _s.user_id == user_id
+    async with ctx.db.transaction():
+        ended = await ctx.db.execute(tables.sessions.delete().where(theirs))
+        await audit.record(ctx, Act.SESSIONS_ENDED, user_id)
+    return int(ended or 0)
 
 
 def _end(ctx: Context, began: dt.datetime) -> dt.datetime:

@@ -29,4 +29,5 @@ def as_document(
         headers["Last-Modified"] = format_datetime(modified, usegmt=True)
     if is_fresh(request, tag) or (modified is not None and is_unmodified(request, modified)):
         return Response(status_code=304, headers=headers)
-    return Response(content, 200, headers, media_type)
+    charset = "; charset=utf-8" if media_type.endswith("xml") else ""  # Starlette adds it to text/… alone; JSON has no other
+    return Response(content, 200, headers, media_type + charset)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
 
-from blog.domain import accounts, password_links
+from blog.domain import accounts, email_changes, password_links
 from blog.domain.context import Context
 from blog.domain.letters import LetterKind
 from blog.domain.models import Letter
@@ -24,6 +24,8 @@ _CHANGED = {
         "Codes were turned off",
         "Signing in to your account takes no code any more, but the password alone.",
     ),
+    LetterKind.PASSKEY_ADDED: ("A passkey was added", "There is another passkey that opens your account."),
+    LetterKind.PASSKEY_REMOVED: ("A passkey was removed", "One of the passkeys of your account does not open it any more."),
 }
 
 
@@ -42,6 +44,8 @@ async def write(ctx: Context, links: Links, letter: Letter) -> Draft | None:
     kind = LetterKind(letter.kind)
     if kind is LetterKind.PASSWORD_LINK:
         return await _password_link(ctx, links, letter)
+    if kind is LetterKind.EMAIL_LINK:
+        return await _email_link(ctx, links, letter)
     return await _notice(ctx, links, letter, *_CHANGED[kind])
 
 
@@ -68,6 +72,20 @@ async def _password_link(ctx: Context, links: Links, letter: Letter) -> Draft | 
         "Was it not you? Then there is nothing to do: your password stays as it is.\n"
     )
     return Draft(made.email, "Set a new password", text, link)
+
+
+async def _email_link(ctx: Context, links: Links, letter: Letter) -> Draft | None:
+    made = await email_changes.for_letter(ctx, letter)
+    if made is None:
+        return None
+    user = await accounts.get(ctx, letter.data["user_id"])
+    link = links.url("web:account_email_confirm", secret=made.secret)
+    text = (
+        f"Somebody, probably you, wants to use this address for the account {user.username} on {ctx.site.title}.\n\n"
+        f"Open this link within a day, signed in to that account, to do so; it works once:\n\n{link}\n\n"
+        "Was it not you? Then there is nothing to do: without the link nothing changes.\n"
+    )
+    return Draft(made.email, "Confirm your new address", text, link)
 
 
 async def _notice(ctx: Context, links: Links, letter: Letter, subject: str, words: str) -> Draft | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import chain
 from urllib.parse import urlsplit
 
+import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog import logs, timings
@@ -16,6 +17,7 @@ from blog.settings import Settings
 
 Fields = Mapping[bytes, bytes]
 
+log = structlog.stdlib.get_logger("blog.protection")
 _VISIBLE_ASCII = re.compile(rb"[!-~]{1,128}")
 # Who looks after the machine asks by its address; what it hears shows no name.
 _ANY_HOST = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -62,6 +64,8 @@ class Protection:
         logs.correlation_id.set(correlation_id)
         send = self._completing(send, correlation_id)
         if refusal := self._refusal(scope, headers):
+            # The access log is further inside: these would leave no trace.
+            log.warning("refused", status=refusal[0], reason=refusal[1], address=(scope.get("client") or ("",))[0])
             await refuse(scope, receive, send, *refusal)
             return
         await self._app(scope, receive, send)

@@ -11,7 +11,7 @@ import anyio
 from blog.db import migration, snapshots
 from blog.db.database import Database
 from blog.db.snapshots import Replacement, Snapshots
-from blog.domain import events
+from blog.domain import credentials, events
 from blog.domain.media_store import LocalFolder
 from blog.errors import Unavailable
 from blog.ops import archive
@@ -24,20 +24,25 @@ from blog.settings import Settings, keep_secret
 class RestoreReport:
     """What was brought back: when it was kept, rows by table, images that were missing here, migrations applied.
 
-    `old` is where the former database is kept, if there was one; `secret` tells whether the backup had the secret.
+    `ended` are the sessions and the tokens of the backup that hold no more. `old` is where the former database is kept, if
+    there was one; `secret` tells whether the backup had the secret.
     """
 
     made_at: dt.datetime
     counts: Mapping[str, int]
     images: int
     migrations: tuple[str, ...]
+    ended: tuple[int, int]
     old: str | None
     secret: bool
 
 
-def restore(settings: Settings, source: Path, *, force: bool = False, progress: Progress = unseen) -> RestoreReport:
+def restore(
+    settings: Settings, source: Path, *, force: bool = False, keep_tokens: bool = False, progress: Progress = unseen
+) -> RestoreReport:
     """Put a backup in the place of the database, which is kept beside it under another name; add the images.
 
+    Sessions and, unless `keep_tokens`, tokens end: those that were ended since the backup would hold again.
     Whoever is stopped midway has the old database or the new one, whole. Raises BadArchive; Conflict when a server is
     running or, unless `force`, when the blog holds accounts or posts; Unavailable.
     """
@@ -49,14 +54,14 @@ def restore(settings: Settings, source: Path, *, force: bool = False, progress: 
             counts = _unpack(backup, store, replacement)
             migrations = migration.pending(replacement.url)
             migration.upgrade(replacement.url)
-            anyio.run(_renew, replacement.url)
+            ended = anyio.run(_renew, replacement.url, keep_tokens)
             images = _add_images(backup, settings.media_dir, progress)
             # From here on nothing can fail but the disk; images that no row names do no harm.
             old = replacement.swap()
             has_secret = _keep_secret(backup, settings)
     except OSError as error:
         raise Unavailable(f"{source} cannot be restored: {error.strerror or error} ({error.filename or source})") from error
-    return RestoreReport(backup.manifest.made_at, counts, images, tuple(migrations), old, has_secret)
+    return RestoreReport(backup.manifest.made_at, counts, images, tuple(migrations), ended, old, has_secret)
 
 
 def _verify(backup: Archive, store: Snapshots, progress: Progress) -> None:
@@ -84,9 +89,10 @@ def _unpack(backup: Archive, store: Snapshots, replacement: Replacement) -> Mapp
     return contents.counts
 
 
-async def _renew(url: str) -> None:
+async def _renew(url: str, keep_tokens: bool) -> tuple[int, int]:
     async with Database(url) as db:
         await events.renew_epoch(db)
+        return await credentials.end_all(db, dt.datetime.now(dt.UTC), keep_tokens=keep_tokens)
 
 
 def _add_images(backup: Archive, folder: Path, progress: Progress) -> int:

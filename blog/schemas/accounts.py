@@ -114,6 +114,18 @@ class CodeAndPassword(Code):
     current: SecretStr = Field(max_length=256)
 
 
+class PasskeyAnswer(Input):
+    """What a browser answered when it was asked for a passkey: JSON, as `PublicKeyCredential.toJSON` has it."""
+
+    credential: str = Field(min_length=1, max_length=20_000)
+
+
+class NewPasskey(PasskeyAnswer):
+    """A passkey that a browser made, and what its owner calls it."""
+
+    name: Name
+
+
 class AvatarForm(Input):
     """What goes with an avatar: nothing."""
 
@@ -182,6 +194,7 @@ class AccountOut(UserOut):
     """An account as its own user sees it."""
 
     email: str | None
+    pending_email: str | None = Field(description="Waits for the letter to it to be answered: until then `email` stays")
     age: int | None
     updated_at: dt.datetime
 

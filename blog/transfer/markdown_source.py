@@ -80,8 +80,8 @@ class SourcePost:
 
     def may_have(self, slug: str) -> bool:
         """Is this a slug that the post may have got, when others had those it wanted?"""
-        numbered = re.escape(self.wanted_slugs[-1][: LONGEST - 8])
-        return slug in self.wanted_slugs or re.fullmatch(rf"{numbered}-\d+", slug) is not None
+        stem = self.wanted_slugs[-1][: LONGEST - 8]
+        return slug in self.wanted_slugs or re.fullmatch(rf"{re.escape(stem)}-\d+", slug) is not None
 
 
 def read(tree: Tree, path: str) -> SourcePost | Refusal:

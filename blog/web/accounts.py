@@ -1,9 +1,12 @@
 """Pages at the door: making an account, signing in and out, and the links that lead to an account."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from blog.domain import accounts, invitations, second_factors, sessions
+from blog.domain import accounts, invitations, passkeys, second_factors, sessions
+from blog.domain.context import Context
 from blog.errors import BlogError, Conflict, Forbidden, InvalidInput, NotSignedIn
 from blog.http.context import context
 from blog.http.endpoint import Endpoint
@@ -51,7 +54,7 @@ class SignInPage(Endpoint):
         wanted = local(request.query_params.get("next", ""))
         if ctx.actor is not None:
             return RedirectResponse(wanted or services(request).links.path("web:home"), 303)
-        return page(request, "accounts/login.html", form=Form({"next": wanted}))
+        return page(request, "accounts/login.html", form=Form({"next": wanted}), **_ways(ctx))
 
     async def post(self, request: Request) -> Response:
         """A new session, whatever the browser had before; or on to the question for a code."""
@@ -59,12 +62,12 @@ class SignInPage(Endpoint):
         form = await read_form(request)
         credentials = form.parse(Credentials, next=None)
         if credentials is None:
-            return invalid(request, "accounts/login.html", form)
+            return invalid(request, "accounts/login.html", form, **_ways(ctx))
         try:
             await services(request).rate_limits.sign_in(request, credentials.username)
             actor = await sessions.prove(ctx, credentials)
         except BlogError as error:
-            return refused(request, "accounts/login.html", form, error)
+            return refused(request, "accounts/login.html", form, error, **_ways(ctx))
         return await go_on(request, ctx, actor, local(form.value("next")))
 
 
@@ -93,7 +96,7 @@ class SignInCodePage(Endpoint):
             await second_factors.require(ctx, accounts.actor_of(user), code.code)
         except BlogError as error:
             return refused(request, "accounts/login_code.html", form, error)
-        return await begin(request, ctx, accounts.actor_of(user), local(form.value("next")))
+        return await begin(request, ctx, accounts.actor_of(user), local(form.value("next")), "password and code")
 
 
 class SignOut(Endpoint):
@@ -178,3 +181,7 @@ class InvitationPage(Endpoint):
         except BlogError as error:
             return refused(request, "accounts/invitation.html", form, error, invitation=invitation)
         return await begin(request, ctx, accounts.actor_of(user))
+
+
+def _ways(ctx: Context) -> dict[str, Any]:
+    return {"passkeys_are_offered": passkeys.are_offered(ctx.site.settings)}

@@ -5,7 +5,7 @@ from typing import BinaryIO
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from blog.domain import accounts, avatars
+from blog.domain import accounts, avatars, email_changes
 from blog.domain.models import User
 from blog.errors import BlogError, FieldError, InvalidInput
 from blog.http.context import context, signed_in
@@ -15,8 +15,10 @@ from blog.http.identity import set_cookie
 from blog.http.services import services
 from blog.http.uploads import read_upload
 from blog.schemas.accounts import AccountChanges, AvatarForm, EmailChange, PasswordChange
+from blog.web.redirects import see_other
 from blog.web.rendering import invalid, page, refused
 
+_EMAIL = "accounts/email.html"
 _SAVED = {
     "profile": "Saved.",
     "avatar": "Your picture is changed.",
@@ -51,25 +53,48 @@ class AccountPage(Endpoint):
 
 
 class EmailPage(Endpoint):
-    """/account/email — another e-mail address."""
+    """/account/email — another e-mail address; it counts when the letter to it was answered."""
 
     async def get(self, request: Request) -> Response:
         """The form with the present one."""
         user = await accounts.me(context(request))
-        return page(request, "accounts/email.html", form=Form({"email": user.email or ""}))
+        return page(request, _EMAIL, form=Form({"email": user.email or ""}), user=user)
 
     async def post(self, request: Request) -> Response:
         """Save it, for somebody who knows the password."""
         ctx = signed_in(request)
         form = await read_form(request)
-        change = form.parse(EmailChange)
+        change, user = form.parse(EmailChange), await accounts.me(ctx)
         if change is None:
-            return invalid(request, "accounts/email.html", form)
+            return invalid(request, _EMAIL, form, user=user)
         try:
             await services(request).rate_limits.sign_in(request, ctx.signed_in().username)
-            await accounts.change(ctx, AccountChanges(email=change.email, current=change.current))
+            user = await accounts.change(ctx, AccountChanges(email=change.email, current=change.current))
         except BlogError as error:
-            return refused(request, "accounts/email.html", form, error)
+            return refused(request, _EMAIL, form, error, user=user)
+        return see_other(request, "web:account_email") if user.pending_email else saved(request, "email")
+
+
+class EmailCancellation(Endpoint):
+    """/account/email/cancel — leave the address as it is."""
+
+    async def post(self, request: Request) -> Response:
+        """Forget the one that waits."""
+        await email_changes.cancel(signed_in(request))
+        return see_other(request, "web:account_email")
+
+
+class EmailConfirmationPage(Endpoint):
+    """/account/email/{secret} — where the letter to a new address leads."""
+
+    async def get(self, request: Request) -> Response:
+        """The question: programs that look through mail open links, and must change nothing. Raises NotFound."""
+        email = await email_changes.read(context(request), request.path_params["secret"])
+        return page(request, "accounts/confirm_email.html", email=email)
+
+    async def post(self, request: Request) -> Response:
+        """Use the address from now on. Raises NotFound, Conflict."""
+        await email_changes.confirm(signed_in(request), request.path_params["secret"])
         return saved(request, "email")
 
 

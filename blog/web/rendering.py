@@ -20,6 +20,8 @@ from blog.web.theme import theme_of
 
 # A page shows who is signed in: browsers may keep it, but ask again each time, and nobody else keeps it.
 _HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
+# These say what is nobody else's affair: after signing out not even the browser's own history shows them.
+_UNKEPT = ("accounts/", "administration/")
 
 
 def page(
@@ -48,7 +50,8 @@ def page(
     if not on(Flag.LIVE):
         shared["live_cursor"] = None
     html = parts.templates.render(template, **shared)
-    return HTMLResponse(html, status, {**_HEADERS, **(headers or {})})
+    kept = {"Cache-Control": "no-store"} if template.startswith(_UNKEPT) else {}
+    return HTMLResponse(html, status, {**_HEADERS, **kept, **(headers or {})})
 
 
 def invalid(request: Request, template: str, form: Form, **values: Any) -> Response:

@@ -34,9 +34,18 @@ from blog.web.keys import SessionEnd, SessionList, TokenList, TokenRevocation
 from blog.web.leaving import DeparturePage, ExportPage, FarewellPage
 from blog.web.moderation import ModerationPage
 from blog.web.notices import NoticeList
+from blog.web.passkeys import NewPasskeyPage, PasskeyRemovalPage, PasskeySignIn
 from blog.web.presence import PostEditing
 from blog.web.previews import PreviewList, PreviewPage, PreviewRevocation
-from blog.web.profile import AccountPage, AvatarPage, AvatarRemoval, EmailPage, PasswordPage
+from blog.web.profile import (
+    AccountPage,
+    AvatarPage,
+    AvatarRemoval,
+    EmailCancellation,
+    EmailConfirmationPage,
+    EmailPage,
+    PasswordPage,
+)
 from blog.web.reading import ArchivePage, AuthorPage, HomePage, PostPage, SearchPage, TagListPage, TagPage
 from blog.web.resets import ResetPasswordPage
 from blog.web.security import RecoveryCodes, SecondFactorOff, SecondFactorOn, SecondFactorPage, SecurityPage
@@ -48,6 +57,8 @@ from blog.web.writing import Dashboard, DeletePostPage, EditPostPage, WritePage
 
 account_routes = [
     Route("/email", EmailPage, name="account_email"),
+    Route("/email/cancel", EmailCancellation, name="account_email_cancel"),
+    Route("/email/{secret}", EmailConfirmationPage, name="account_email_confirm"),
     Route("/password", PasswordPage, name="account_password"),
     Route("/avatar", AvatarPage, name="account_avatar"),
     Route("/avatar/remove", AvatarRemoval, name="account_avatar_remove"),
@@ -60,6 +71,8 @@ account_routes = [
     Route("/second-factor/on", SecondFactorOn, name="account_second_factor_on"),
     Route("/second-factor/off", SecondFactorOff, name="account_second_factor_off"),
     Route("/second-factor/codes", RecoveryCodes, name="account_recovery_codes"),
+    Route("/passkeys/new", NewPasskeyPage, name="account_passkey_new"),
+    Route("/passkeys/{id:id}/remove", PasskeyRemovalPage, name="account_passkey_remove"),
     Route("/confirm", ConfirmationPage, name="account_confirm"),
     Route("/export", ExportPage, name="account_export"),
     Route("/delete", DeparturePage, name="account_delete"),
@@ -116,6 +129,7 @@ routes = [
     Route("/register", RegistrationPage, name="register"),
     Route("/login", SignInPage, name="login"),
     Route("/login/code", SignInCodePage, name="login_code"),
+    Route("/login/passkey", PasskeySignIn, name="login_passkey"),
     Route("/reset-password", ResetPasswordPage, name="reset_password"),
     Route("/logout", SignOut, name="logout"),
     Route("/account", AccountPage, name="account"),

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from blog.domain import accounts, audit, second_factors
+from blog.domain import accounts, audit, passkeys, second_factors
 from blog.domain.context import Context
 from blog.errors import BlogError
 from blog.http.context import context, signed_in
@@ -34,6 +34,8 @@ class SecurityPage(Endpoint):
             "entries": found.items,
             "older": older(request, found.next),
             "days": ctx.site.settings.audit_days,
+            "passkeys_are_offered": passkeys.are_offered(ctx.site.settings),
+            "passkeys": await passkeys.own(ctx),
         }
         return page(request, "accounts/security.html", factor=factor, saved=request.query_params.get("saved"), **values)
 

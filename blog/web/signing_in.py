@@ -12,10 +12,10 @@ from blog.http.services import services
 from blog.settings import Settings
 
 
-async def begin(request: Request, ctx: Context, actor: Actor, path: str = "") -> Response:
+async def begin(request: Request, ctx: Context, actor: Actor, path: str = "", proof: str = "password") -> Response:
     """Signed in: a new session id each time, so that one that somebody planted in the browser is worth nothing."""
     await sessions.end(ctx)
-    session_id = await sessions.start(ctx, actor, request.headers.get("user-agent", ""))
+    session_id = await sessions.start(ctx, actor, request.headers.get("user-agent", ""), proof)
     response = RedirectResponse(path or services(request).links.path("web:home"), 303)
     set_cookie(response, ctx.site.settings, session_id)
     services(request).rate_limits.devices.remember(request, response, await accounts.get(ctx, actor.id))

@@ -18,6 +18,7 @@ from blog.http.links import Links
 from blog.http.services import services
 from blog.http.templates import instant
 
+_XML = "application/xml; charset=utf-8"
 _CACHING = "public, max-age=3600"
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACE = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
@@ -59,8 +60,8 @@ def _answer(request: Request, found: Contents, content: AsyncIterator[str]) -> R
     if is_fresh(request, tag):
         return Response(status_code=304, headers=headers)
     if request.method == "HEAD":
-        return Response(None, 200, headers, "application/xml")
-    return StreamingResponse(content, 200, headers, "application/xml")
+        return Response(None, 200, headers, _XML)
+    return StreamingResponse(content, 200, headers, _XML)
 
 
 async def _urls(ctx: Context, links: Links, parts: Sequence[Part]) -> AsyncIterator[str]:

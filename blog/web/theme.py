@@ -7,7 +7,7 @@ from blog.http.endpoint import Endpoint
 from blog.http.forms import read_form
 from blog.http.parsing import validate
 from blog.http.services import services
-from blog.http.themes import THEME_COOKIE, theme_in
+from blog.http.themes import theme_cookie, theme_in
 from blog.schemas.theme import Theme, ThemeChoice
 from blog.web.redirects import local
 
@@ -25,7 +25,8 @@ class ThemeSwitch(Endpoint):
         response = RedirectResponse(local(choice.next) or parts.links.path("web:home"), 303)
         age = 0 if choice.theme is Theme.AUTO else _YEAR  # 0 takes it away
         secure = parts.site.settings.secure
-        response.set_cookie(THEME_COOKIE, choice.theme.value, max_age=age, secure=secure, httponly=True, samesite="lax")
+        name = theme_cookie(secure)
+        response.set_cookie(name, choice.theme.value, max_age=age, secure=secure, httponly=True, samesite="lax")
         return response
 
 

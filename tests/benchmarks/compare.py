@@ -38,9 +38,9 @@ PEERS = {
     "starlette": "plain Starlette",
     "articles": "FastAPI as in articles",
     "plain": "FastAPI without middleware",
-    "articles-uncached": "FastAPI on stock `databases`",
-    "plain-uncached": "FastAPI on stock `databases`, no middleware",
-    "twin": "FastAPI twin on our backend",
+    "articles-stock": "FastAPI as in articles, stock `databases`",
+    "articles-own": "FastAPI as in articles, our backend",
+    "twin": "FastAPI over our domain, no middleware",
     "naive": "naive Starlette page",
 }
 
@@ -152,13 +152,15 @@ def cases(servers: Servers, folder: Path, token: str) -> list[Case]:
     found += [
         Case(
             "post, read anew", _spread("/api/v1/posts/{}"), server=uncached,
-            peers={name: _spread("/api/v1/posts/{}") for name in ("articles-uncached", "plain-uncached", "twin")},
-            wanted={"articles-uncached": 4, "twin": 1.3},
+            peers={name: _spread("/api/v1/posts/{}") for name in ("articles-stock", "articles-own", "twin")},
+            wanted={"articles-stock": 4, "articles-own": 1.3},
         ),
         Case("home, made anew", _always(get, "/"), server=uncached, peers={"naive": _always(get, "/")}, wanted={"naive": 4}),
         Case("post page, made anew", _spread("/posts/post-{}"), server=uncached),
         Case("search, made anew", _always(get, f"/search?q={RARE}"), server=uncached),
-        Case("create post", made, 201, {"twin": made}, {"twin": 1.5}, server=uncached, connections=8),
+        Case(
+            "create post", made, 201, {"articles-own": made, "twin": made}, {"articles-own": 1.5}, server=uncached, connections=8
+        ),
         Case("sign in (token)", sign_in, 201, {"twin": sign_in}, server=uncached, connections=4),
         Case("upload image", _upload(token), 201, server=uncached, connections=2),
     ]  # fmt: skip

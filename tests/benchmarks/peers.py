@@ -1,8 +1,10 @@
 """What the blog is measured beside, each a server of its own: `python -m tests.benchmarks.peers NAME PORT FOLDER`.
 
-`raw` is a bare ASGI function and `starlette` a route with a `Response`, which send the blog's own bytes; `articles` and `plain`
-are FastAPI as articles write it, with and without `@app.middleware("http")`; `twin` is FastAPI over the blog's own domain and
-database; `naive` makes pages with `TemplateResponse`. All but the first two read the database of the folder.
+`raw` is a bare ASGI function and `starlette` a route with a `Response`, which send the blog's own bytes. `articles` is FastAPI as
+articles write it: `@app.middleware("http")`, a response model, a cache of dicts; `plain` is the same without middleware;
+`articles-stock` keeps nothing, and `articles-own` does the same over the blog's own backend of `databases`. `twin` is FastAPI
+over the blog's own domain, without middleware. `naive` makes pages with `TemplateResponse`. All but the first two read the
+database of the folder.
 """
 
 import contextlib
@@ -17,7 +19,7 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 import uvicorn
-from databases import Database
+from databases import Database as UpstreamDatabase
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi import Request as FastAPIRequest
 from fastapi.responses import Response as FastAPIResponse
@@ -29,9 +31,13 @@ from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from blog.db.tables import post_authors, post_tags, posts, tags, users
-from blog.schemas.posts import PostOut
+from blog.db.database import Database
+from blog.db.tables import events, post_authors, post_tags, posts, revisions, slugs, tags, tokens, users
+from blog.schemas.posts import NewPost, PostOut
 from blog.settings import load_settings
+from blog.text.markdown import render
+from blog.text.plain import text_of
+from blog.text.slug import slugify
 from tests.twin.app import create_twin
 
 Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
@@ -70,11 +76,11 @@ def plain_starlette(answers: dict[str, Answer]) -> ASGIApp:
     return Starlette(routes=[route(path, answer) for path, answer in answers.items()])
 
 
-def _stock() -> Database:
-    return Database(load_settings().database_url)
+def _database(*, is_own: bool) -> UpstreamDatabase:
+    return Database(load_settings().database_url) if is_own else UpstreamDatabase(load_settings().database_url)
 
 
-async def _post(database: Database, post_id: int) -> dict[str, Any] | None:
+async def _post(database: UpstreamDatabase, post_id: int) -> dict[str, Any] | None:
     """A post as articles read it: a query for the row, one for the author, one for the tags."""
     row = await database.fetch_one(sa.select(posts).where(posts.c.id == post_id))
     if row is None or row["status"] != "published":
@@ -94,9 +100,9 @@ async def _post(database: Database, post_id: int) -> dict[str, Any] | None:
     }
 
 
-def articles(*, middleware: bool, cached: bool) -> ASGIApp:
-    """FastAPI with a response model, a bearer, a dict of dicts as the cache, and stock `databases`."""
-    database = _stock()
+def articles(*, middleware: bool = True, cached: bool = False, is_own: bool = False) -> ASGIApp:
+    """FastAPI with a response model, a bearer, a dict of dicts as the cache, and `databases`: stock, or with our backend."""
+    database = _database(is_own=is_own)
     cache: dict[int, tuple[float, dict[str, Any]]] = {}
     bearer = HTTPBearer(auto_error=False)
     log = logging.getLogger("articles")
@@ -109,9 +115,15 @@ def articles(*, middleware: bool, cached: bool) -> ASGIApp:
 
     app = FastAPI(lifespan=lifespan)
 
-    async def read_post(
-        post_id: int, _credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
-    ) -> dict[str, Any]:
+    async def user_id(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> int | None:
+        if credentials is None:
+            return None
+        row = await database.fetch_one(sa.select(tokens.c.user_id).where(tokens.c.revoked_at.is_(None)))
+        if row is None:
+            raise HTTPException(401)
+        return int(row["user_id"])
+
+    async def read_post(post_id: int, _user: Annotated[int | None, Depends(user_id)]) -> dict[str, Any]:
         if cached and (kept := cache.get(post_id)) and kept[0] > time.monotonic():
             return kept[1]
         post = await _post(database, post_id)
@@ -120,7 +132,13 @@ def articles(*, middleware: bool, cached: bool) -> ASGIApp:
         cache[post_id] = (time.monotonic() + TTL, post)
         return post
 
+    async def create_post(new: NewPost, user: Annotated[int | None, Depends(user_id)]) -> dict[str, Any]:
+        if user is None:
+            raise HTTPException(401)
+        return await _create(database, new, user)
+
     app.get("/api/v1/posts/{post_id}", response_model=PostOut)(read_post)
+    app.post("/api/v1/posts", response_model=PostOut, status_code=201)(create_post)
     if middleware:
         logging.basicConfig(filename="articles.log", level=logging.INFO, format="%(asctime)s %(message)s")
 
@@ -138,9 +156,42 @@ def articles(*, middleware: bool, cached: bool) -> ASGIApp:
     return app
 
 
+async def _create(database: UpstreamDatabase, new: NewPost, user_id: int) -> dict[str, Any]:
+    """The rows that the blog writes, too, one statement after the other."""
+    now, html = dt.datetime.now(dt.UTC), render(new.content)
+    body = text_of(html)
+    async with database.transaction():
+        slug, number = slugify(new.title), 1
+        while await database.fetch_one(sa.select(slugs).where(slugs.c.slug == slug)):
+            number += 1
+            slug = f"{slugify(new.title)}-{number}"
+        post_id = await database.execute(
+            posts.insert().values(
+                slug=slug, title=new.title, content=new.content, html=html, excerpt=body[:200], words=len(body.split()),
+                renderer_version=1, status="published", version=1, author_id=user_id, comments_open=True,
+                published_at=now, created_at=now, updated_at=now,
+            )
+        )  # fmt: skip
+        await database.execute(slugs.insert().values(slug=slug, post_id=post_id))
+        await database.execute(post_authors.insert().values(post_id=post_id, user_id=user_id, position=0))
+        await database.execute(
+            "INSERT INTO posts_fts (rowid, title, tags, body) VALUES (:id, :title, '', :body)",
+            {"id": post_id, "title": new.title, "body": body},
+        )
+        version = {"title": new.title, "content": new.content, "slug": slug, "status": "published", "tags": []}
+        await database.execute(
+            revisions.insert().values(**version, post_id=post_id, version=1, editor_id=user_id, created_at=now)
+        )
+        event = {"name": "post.published", "channels": ["posts", f"post:{post_id}"], "data": {"post": {"id": post_id}}}
+        await database.execute(events.insert().values(**event, at=now, correlation_id="", post_id=post_id))
+    post = await _post(database, post_id)
+    assert post is not None
+    return post
+
+
 def naive() -> ASGIApp:
     """A home page of 20 posts: `TemplateResponse`, `url_for` for each link, stock `databases`."""
-    database = _stock()
+    database = _database(is_own=False)
     templates = Jinja2Templates(Path(__file__).parent / "naive")
 
     @contextlib.asynccontextmanager
@@ -176,8 +227,12 @@ def made(name: str, folder: Path) -> ASGIApp:
         return create_twin(load_settings())
     if name == "naive":
         return naive()
-    family, _, cached = name.partition("-")
-    return articles(middleware=family == "articles", cached=cached != "uncached")
+    return {
+        "articles": lambda: articles(cached=True),
+        "plain": lambda: articles(cached=True, middleware=False),
+        "articles-stock": articles,
+        "articles-own": lambda: articles(is_own=True),
+    }[name]()
 
 
 if __name__ == "__main__":

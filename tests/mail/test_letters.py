@@ -15,13 +15,16 @@ from structlog.testing import capture_logs
 
 from blog.app import create_app, open_site, routes
 from blog.db import tables
-from blog.domain import accounts, letters, sessions
+from blog.domain import accounts, email_changes, letters, sessions
+from blog.domain.keys import Purpose
 from blog.domain.letters import ATTEMPTS, LetterKind
 from blog.domain.password_links import MOST_LINKS
-from blog.errors import NotFound
+from blog.errors import Conflict, NotFound, NotSignedIn, TooManyRequests
 from blog.http.links import Links
+from blog.mail import writing
 from blog.mail.sending import send_due
-from blog.schemas.accounts import AccountChanges, Credentials, PasswordChange
+from blog.mail.writing import Draft
+from blog.schemas.accounts import AccountChanges, Credentials, NewUser, PasswordChange, Role
 from blog.settings import Environment
 from tests.conftest import ORIGIN, PASSWORD, running
 from tests.serving import free_port
@@ -124,8 +127,149 @@ async def test_no_link_and_no_password_waits_in_the_database(posted, settings):
     assert [set(row["data"]) for row in rows] == [{"name", "address", "user_agent"}]
 
 
+NEW = AccountChanges(email="new@example.org", current=SecretStr(PASSWORD))
+
+
+def secret_in(letter):
+    return re.search(rf"{ORIGIN}/account/email/(\S+)", letter.get_content())[1]
+
+
+async def confirm(posted, mailbox, changes=NEW):
+    """Ask for another address, and answer the letter to it."""
+    await accounts.change(posted, changes)
+    await send_due(posted, LINKS)
+    await email_changes.confirm(posted, secret_in(mailbox.letters[-1][1]))
+
+
+async def test_new_address_counts_when_its_letter_was_answered(posted, mailbox):
+    waiting_user = await accounts.change(posted, NEW)
+    assert (waiting_user.email, waiting_user.pending_email) == ("ada@example.org", "new@example.org")
+    await send_due(posted, LINKS)
+    ((to, letter),) = mailbox.letters
+    assert (to, letter["Subject"]) == (["new@example.org"], "Confirm your new address · Field Notes")
+    assert await email_changes.read(posted, secret_in(letter)) == "new@example.org"
+    assert (await accounts.me(posted)).email == "ada@example.org", "to look at the page changes nothing"
+    await email_changes.confirm(posted, secret_in(letter))
+    user = await accounts.me(posted)
+    assert (user.email, user.pending_email) == ("new@example.org", None)
+    await send_due(posted, LINKS)
+    assert (mailbox.letters[-1][0], mailbox.letters[-1][1]["Subject"].partition(" ·")[0]) == (
+        ["ada@example.org"], "Your e-mail address was changed",
+    )  # fmt: skip
+    with pytest.raises(NotFound, match="was used"):
+        await email_changes.confirm(posted, secret_in(letter))
+    assert await sessions.prove(posted, Credentials(username="NEW@example.org", password=SecretStr(PASSWORD)))
+
+
+async def test_link_that_was_used_is_worth_nothing_when_the_address_is_as_before(posted, mailbox):
+    await confirm(posted, mailbox)
+    used = secret_in(mailbox.letters[0][1])
+    await confirm(posted, mailbox, NEW.model_copy(update={"email": "ada@example.org"}))
+    with pytest.raises(NotFound):
+        await email_changes.confirm(posted, used)
+
+
+async def test_link_is_for_the_one_who_asked(posted, mailbox, make_user):
+    await accounts.change(posted, NEW)
+    await send_due(posted, LINKS)
+    secret = secret_in(mailbox.letters[0][1])
+    eve = posted.acting_as(accounts.actor_of(await make_user("eve")))
+    for who, error in ((eve, NotFound), (posted.acting_as(None), NotSignedIn)):
+        with pytest.raises(error):
+            await email_changes.confirm(who, secret)
+    for false in (secret + "x", secret[:-1], "x", posted.site.signer.sign(Purpose.PASSWORD_LINK, [posted.actor.id, "x"])):
+        with pytest.raises(NotFound):
+            await email_changes.confirm(posted, false)
+
+
+@pytest.mark.parametrize("what", ["a day", "another", "cancelled", "password"])
+async def test_link_ends_with_its_day_with_another_and_with_the_password(posted, mailbox, what):
+    await accounts.change(posted, NEW)
+    await send_due(posted, LINKS)
+    secret, ctx = secret_in(mailbox.letters[0][1]), posted
+    if what == "a day":
+        ctx = replace(posted, now=posted.now + dt.timedelta(days=1))
+    elif what == "another":
+        await accounts.change(posted, NEW.model_copy(update={"email": "other@example.org"}))
+    elif what == "cancelled":
+        await email_changes.cancel(posted)
+    else:
+        changed = PasswordChange(current=SecretStr(PASSWORD), password=SecretStr("quite another one"))
+        await accounts.change_password(posted, changed)
+    with pytest.raises(NotFound):
+        await email_changes.confirm(ctx, secret)
+    assert (await accounts.me(ctx)).email == "ada@example.org"
+
+
+async def test_letter_for_an_address_that_does_not_wait_any_more_is_not_sent(posted, mailbox):
+    await accounts.change(posted, NEW)
+    await accounts.change(posted, NEW.model_copy(update={"email": "other@example.org"}))
+    assert await send_due(posted, LINKS) == 1
+    assert [to for to, _ in mailbox.letters] == [["other@example.org"]]
+    assert await waiting(posted) == []
+
+
+async def test_address_that_somebody_took_meanwhile_is_refused(posted, mailbox, make_user):
+    await make_user("bob")
+    with pytest.raises(Conflict, match="Another account"):
+        await accounts.change(posted, NEW.model_copy(update={"email": "BOB@example.org"}))
+    await accounts.change(posted, NEW)
+    await send_due(posted, LINKS)
+    await accounts.create(posted, NewUser(username="eve", email="new@example.org"), Role.READER)
+    with pytest.raises(Conflict, match="Another account"):
+        await email_changes.confirm(posted, secret_in(mailbox.letters[0][1]))
+    assert (await accounts.me(posted)).email == "ada@example.org"
+
+
+async def test_nobody_fills_the_mailboxes_of_others(posted):
+    for number in range(email_changes.MOST_LETTERS):
+        await accounts.change(posted, NEW.model_copy(update={"email": f"victim{number}@example.org"}))
+    with pytest.raises(TooManyRequests):
+        await accounts.change(posted, NEW.model_copy(update={"name": "Other", "email": "victim9@example.org"}))
+    assert (await accounts.me(posted)).name == "ada", "nothing of it is done"
+    later = replace(posted, now=posted.now + dt.timedelta(hours=1))
+    assert (await accounts.change(later, NEW)).pending_email == "new@example.org"
+
+
+async def test_no_link_to_an_address_waits_in_the_database(posted):
+    await accounts.change(posted, NEW)
+    (letter,) = await letters.take(posted)
+    made = await email_changes.for_letter(posted, letter)
+    rows = [*await posted.db.fetch_all(sa.select(tables.letters)), *await posted.db.fetch_all(sa.select(tables.email_changes))]
+    assert made.secret not in str([dict(row) for row in rows])
+
+
+async def test_address_is_confirmed_on_its_page(settings, posted, mailbox, make_user):
+    def browser(session_id):
+        return OWN | {"Cookie": f"session={session_id}"}
+
+    ada = browser(await sessions.start(posted, posted.actor, "a browser"))
+    eve = browser(await sessions.start(posted, accounts.actor_of(await make_user("eve")), "a browser"))
+    async with running(create_app(posted.site.settings)) as client:
+        form = {"email": "new@example.org", "current": PASSWORD}
+        asked = await client.post("/account/email", data=form, headers=ada)
+        assert (asked.status_code, asked.headers["location"]) == (303, "/account/email")
+        shown = (await client.get("/account/email", headers=ada)).text
+        assert "A letter is on its way to <strong>new@example.org</strong>. Your address stays ada@example.org" in shown
+        assert (await client.get("/api/v1/users/me", headers=ada)).json()["pending_email"] == "new@example.org"
+        row = await posted.db.fetch_one(sa.select(tables.email_changes))  # the application may have sent the letter by now
+        path = "/account/email/" + posted.site.signer.sign(Purpose.EMAIL_LINK, [row["user_id"], row["nonce"]])
+        stranger = await client.get(path)
+        assert (stranger.status_code, stranger.headers["location"].startswith("/login?next=%2Faccount%2Femail%2F")) == (303, True)
+        assert (await client.get(path, headers=eve)).status_code == 404
+        assert "<strong>new@example.org</strong>" in (await client.get(path, headers=ada)).text
+        assert (await client.post(path, headers=ada)).headers["location"] == "/account?saved=email"
+        again = await client.get(path, headers=ada)
+        assert (again.status_code, "was used" in again.text) == (404, True)
+        assert (await client.get("/api/v1/users/me", headers=ada)).json()["email"] == "new@example.org"
+        await client.post("/account/email", data=form | {"email": "other@example.org"}, headers=ada)
+        assert (await client.post("/account/email/cancel", headers=ada)).headers["location"] == "/account/email"
+        assert "A letter is on its way" not in (await client.get("/account/email", headers=ada)).text
+
+
 async def test_old_address_hears_of_the_new_one(posted, mailbox):
-    await accounts.change(posted, AccountChanges(email="new@example.org", current=SecretStr(PASSWORD)))
+    await confirm(posted, mailbox)
+    mailbox.letters.clear()
     await accounts.change_password(posted, PasswordChange(current=SecretStr(PASSWORD), password=SecretStr("quite another one")))
     await send_due(posted, LINKS)
     assert [(to, letter["Subject"].partition(" ·")[0]) for to, letter in mailbox.letters] == [
@@ -256,3 +400,13 @@ async def test_asking_is_limited(mailing, author):
     async with running(create_app(limited)) as client:
         found = [(await client.post("/reset-password", data={"name": f"name{n}"}, headers=OWN)).status_code for n in range(3)]
     assert found == [303, 303, 429]
+
+
+@pytest.mark.parametrize("draft", [
+    Draft("ada@example.org\r\nBcc: eve@example.org", "Hello", "x"),
+    Draft("ada@example.org", "Hello\r\nBcc: eve@example.org", "x"),
+])  # fmt: skip
+async def test_no_line_end_gets_into_a_letter(ctx, settings, draft):
+    writing_settings = settings.model_copy(update={"mail_from": "blog@example.org"})
+    with pytest.raises(ValueError, match=r"linefeed|newline|line|invalid"):
+        writing.message(replace(ctx, site=replace(ctx.site, settings=writing_settings)), draft)

@@ -12,20 +12,25 @@ import sys
 import tarfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from blog.app import open_site
 from blog.db import migration
-from blog.domain import media, posts
+from blog.domain import media, posts, sessions, tokens
 from blog.domain.media_store import LocalFolder
 from blog.errors import Conflict, Unavailable
 from blog.ops import archive
 from blog.ops.archive import BadArchive
 from blog.ops.backup import back_up
 from blog.ops.restoration import restore
+from blog.schemas.accounts import Credentials
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost, PostChanges
+from tests.conftest import PASSWORD
 from tests.pictures import png
 from tests.serving import blog, clean_environment, free_port, serving, wait_until_up
 
@@ -184,6 +189,24 @@ async def test_restore_on_another_machine(kept, settings, tmp_path):
     assert names(tmp_path / "other") == {"blog.db", "media"}
     assert epoch(other.database_path) != epoch(settings.database_path), "no cursor of before is good"
     assert migration.pending(other.database_url) == []
+
+
+@pytest.mark.parametrize("keep_tokens", [False, True])
+async def test_what_was_ended_since_the_backup_does_not_live_again(author, settings, tmp_path, keep_tokens):
+    left = await tokens.issue(author, author.actor, name="left")
+    revoked = await tokens.issue(author, author.actor, name="revoked")
+    session = await sessions.start(author, author.actor, "a browser that is stolen later")
+    await asyncio.to_thread(back_up, settings, tmp_path / "kept.tar")
+    await tokens.revoke(author, revoked.token.id)
+    await sessions.end_of(author, author.actor.id)
+    other = elsewhere(settings, tmp_path / "other")
+    report = await asyncio.to_thread(restore, other, tmp_path / "kept.tar", keep_tokens=keep_tokens)
+    assert report.ended == (1, 0 if keep_tokens else 2)
+    async with open_site(other) as site:
+        there = replace(author, site=site, actor=None)
+        assert await sessions.resume(there, session) is None
+        assert [bool(await tokens.recognise(there, made.text)) for made in (left, revoked)] == [keep_tokens, keep_tokens]
+        assert await sessions.authenticate(there, Credentials(username="ada", password=SecretStr(PASSWORD)))
 
 
 async def test_blog_that_is_used_is_replaced_only_by_force_and_kept(kept, settings, tmp_path):
@@ -458,7 +481,7 @@ def test_backup_and_restore_at_the_terminal_beside_a_server(tmp_path):
     assert done.returncode == 0
     assert "users: 1, posts: 0" in done.stdout
     assert "is kept as" in done.stdout
-    assert "Sessions and tokens" in done.stdout
+    assert "sessions 0, tokens 0" in done.stdout
     none = blog(tmp_path, "restore", "blog.db", "--force")
     assert (none.returncode, "no backup" in none.stderr, "Traceback" in none.stderr) == (1, True, False)
     assert blog(tmp_path, "check").stdout == "All is well.\n"

@@ -132,3 +132,17 @@ async def test_connections_behind_a_proxy_are_for_the_proxy_to_count(bounded):
         writer.write(HEAD + b"\r\n")
         assert await answered(reader) == 200
         assert not first.at_eof()
+
+
+@pytest.mark.parametrize("fields", [
+    b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+    b"Content-Length: 5\r\nContent-Length: 6\r\n", b"Transfer-Encoding: xchunked\r\n", b"Content-Length: +5\r\n",
+])  # fmt: skip
+async def test_body_whose_end_is_doubtful_is_refused_and_the_connection_ends(bounded, fields):
+    async with bounded() as (address, _), connected(address) as (reader, writer):
+        writer.write(
+            b"POST /logout HTTP/1.1\r\nHost: 127.0.0.1\r\n" + fields + b"\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+        )
+        answers = await rest(reader)
+    assert answers.startswith("HTTP/1.1 400 ")
+    assert answers.count("HTTP/1.1 ") == 1, "no second request was read out of the first"

@@ -64,7 +64,10 @@ async def test_robots_name_the_sitemap_and_leave_forms_alone(client):
 
 async def test_sitemap_of_an_empty_blog_has_its_fixed_pages(client):
     answer = await client.get("/sitemap.xml")
-    assert (answer.headers["content-type"], answer.headers["cache-control"]) == ("application/xml", "public, max-age=3600")
+    assert (answer.headers["content-type"], answer.headers["cache-control"]) == (
+        "application/xml; charset=utf-8",
+        "public, max-age=3600",
+    )
     assert locations(answer) == FIXED
     assert "lastmod" not in answer.text
 
@@ -177,7 +180,7 @@ async def test_browsers_find_the_search(settings):
         page = (await client.get("/archive")).text
         answer = await client.get("/opensearch.xml")
         assert re.search(r'<link rel="search" type="application/opensearchdescription\+xml" [^>]*href="/opensearch.xml">', page)
-        assert answer.headers["content-type"] == "application/opensearchdescription+xml"
+        assert answer.headers["content-type"] == "application/opensearchdescription+xml; charset=utf-8"
         root = etree.fromstring(answer.content)
         names = {element.tag.partition("}")[2]: element.text for element in root}
         assert (names["ShortName"], names["Description"]) == ("Tea & <Biscuits>", "Search Tea & <Biscuits> for everybody")

@@ -9,8 +9,8 @@ from tests.serving import blog, free_port, serving, wait_until_up
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 ACCOUNT = [
-    "", "/avatar", "/email", "/password", "/security", "/second-factor", "/sessions", "/tokens", "/confirm", "/delete",
-    "/deleted",
+    "", "/avatar", "/email", "/password", "/security", "/second-factor", "/passkeys/new", "/sessions", "/tokens",
+    "/confirm", "/delete", "/deleted",
 ]  # fmt: skip
 ADMIN = [
     "",
@@ -43,9 +43,10 @@ def base(tmp_path):
     """The address of a blog with an owner."""
     blog(tmp_path, "user", "create", "ora", "ora@example.org", "--role", "owner", "--password-stdin", stdin=PASSWORD)
     port = free_port()
-    with serving(tmp_path, port, RATE_LIMIT="off") as (process, log):
+    address = f"http://localhost:{port}"  # by name: there are passkeys then
+    with serving(tmp_path, port, RATE_LIMIT="off", PUBLIC_URL=address) as (process, log):
         wait_until_up(port, process)
-        yield f"http://127.0.0.1:{port}"
+        yield address
     assert "Traceback" not in log.read_text()
 
 

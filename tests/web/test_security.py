@@ -120,6 +120,17 @@ async def test_turning_off_takes_password_and_code(client, ctx, ada):
     assert (await client.post("/login", data=SIGN_IN, headers=OWN)).headers["location"] == "/"
 
 
+async def test_who_changes_factors_is_led_to_the_sessions(client, ada):
+    await client.post("/account/second-factor", data={"current": PASSWORD}, headers=ada)
+    shown = await client.get("/account/second-factor/on", headers=ada)
+    secret = re.search(r'id="secret">([A-Z2-7 ]+)<', shown.text)[1].replace(" ", "")
+    on = await client.post("/account/second-factor/on", data={"code": code(secret)}, headers=ada)
+    off = await client.get("/account/security?saved=off", headers=ada)
+    for answer in (on, off):
+        notice = answer.text.partition('role="status"')[2].partition("</div>")[0]
+        assert 'href="/account/sessions"' in notice
+
+
 async def test_new_password_by_link_asks_for_the_code_too(client, ctx, ada):
     secret, _ = await turn_on(client, ada)
     path = f"/set-password/{await accounts.password_link(ctx, 'ada')}"

@@ -67,4 +67,6 @@ async def test_pages_of_other_sites_cannot_choose(client):
 async def test_cookie_is_secure_under_tls(settings):
     async with running(create_app(settings.model_copy(update={"public_url": "https://blog.example.org"}))) as client:
         answer = await client.post("/theme", data={"theme": "dark"})
+        assert 'data-theme="dark"' in (await client.get("/", headers={"Cookie": "__Host-theme=dark"})).text
+    assert answer.headers["set-cookie"].startswith("__Host-theme=dark;")
     assert "secure" in answer.headers["set-cookie"].lower()

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from blog.db.snapshots import Contents, Progress
 from blog.errors import Conflict, Unavailable
 
 _CONNECT_SECONDS = 10
+_LEAVING_SECONDS = 2
 _MAINTENANCE = "postgres"  # the database from which others are made and renamed
 _COUNTED = ("users", "posts", "comments", "media", "events")
 _TABLE = re.compile(rb"COPY (?:\w+\.)?(\w+) \(.*\) FROM stdin;\n")
@@ -104,6 +106,9 @@ class DatabaseReplacement:
 
     def swap(self) -> str | None:
         """Two new names in one transaction: at no instant is there no database."""
+        for name in (self._name, str(self._made.database)):
+            if _is_open(self._server, name):
+                raise Conflict(_OPEN)
         kept = f"{self._name[:40]}_{dt.datetime.now(dt.UTC):%Y%m%d%H%M%S%f}" if self._is_there else None
         with self._server.transaction():
             if kept is not None:
@@ -120,7 +125,7 @@ def _refuse_used(server: Connection, url: sa.URL, *, force: bool) -> bool:
     """Is the database there at all? Raises Conflict when somebody has it open, or when it is used and nothing forces us."""
     if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", (url.database,)).fetchone():
         return False
-    if server.execute("SELECT 1 FROM pg_stat_activity WHERE datname = %s", (url.database,)).fetchone():
+    if _is_open(server, str(url.database)):
         raise Conflict(_OPEN)
     if not force:
         with _connected(url) as connection:
@@ -128,6 +133,16 @@ def _refuse_used(server: Connection, url: sa.URL, *, force: bool) -> bool:
                 text = f"The database {url.database} holds accounts or posts: give --force to replace it"
                 raise Conflict(f"{text}; it is kept under another name")
     return True
+
+
+def _is_open(server: Connection, name: str) -> bool:
+    """Has anybody this database open, and not only for the moment that the server takes to notice that they left?"""
+    until = time.monotonic() + _LEAVING_SECONDS
+    while server.execute("SELECT 1 FROM pg_stat_activity WHERE datname = %s", (name,)).fetchone():
+        if time.monotonic() > until:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def _has_rows(connection: Connection, table: LiteralString) -> bool:

@@ -1,0 +1,254 @@
+"""What `.github/SECURITY.md` promises of every answer, whichever door it comes from."""
+
+import ast
+import base64
+import io
+import random
+import re
+from collections.abc import Iterator
+
+import pyotp
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from blog.app import create_app, routes
+from blog.db import tables
+from blog.domain import accounts, media, second_factors, sessions
+from blog.domain.keys import new_secret
+from blog.errors import NotSignedIn
+from blog.http.route_table import rows
+from blog.schemas.accounts import Credentials, NewUser, Role
+from blog.schemas.media import NewMedia
+from tests.conftest import ORIGIN, PASSWORD, running
+from tests.lines import ROOT
+from tests.pictures import png
+
+# Formats of our own; patterns that are given as constants.
+OWN_FORMATS = {"words"}
+OWN_PATTERNS = {
+    ("blog/transfer/code.py", "pattern"),
+    *(("blog/middleware/answer_cache.py", part) for part in ("prefix", "route.path")),
+}
+PLACES = (
+    "/", "/nowhere", "/archive", "/tags", "/search", "/search?q=engines", "/login", "/register", "/reset-password",
+    "/feed.atom", "/feed.rss", "/feed.json", "/sitemap.xml", "/sitemap-posts-1.xml", "/opensearch.xml", "/robots.txt",
+    "/api/openapi.json", "/api/asyncapi.json", "/api/docs", "/api/v1/posts", "/api/v1/nowhere", "/healthz", "/readyz",
+    "/static/css/blog.css", "/static/js/live.js", "/static/img/favicon.svg",
+)  # fmt: skip
+KIND = re.compile(r"(text/.*|application/([a-z]+\+)?xml); charset=utf-8|application/([a-z]+\+)?json|image/svg\+xml")
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    """The modules of the blog: path and tree."""
+    for path in sorted((ROOT / "blog").rglob("*.py")):
+        yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """The modules and the names in modules that are imported, with dots between."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.fixture
+async def ora(ctx, make_user):
+    """Header fields of the owner's browser."""
+    user = await make_user("ora", Role.OWNER)
+    session_id = await sessions.start(ctx, accounts.actor_of(user), "a browser")
+    return {"Cookie": f"session={session_id}", "Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
+
+
+async def test_every_answer_says_what_it_is_and_in_which_letters(client):
+    for path in PLACES:
+        kind = (await client.get(path)).headers["content-type"]
+        assert KIND.fullmatch(kind), (path, kind)
+
+
+async def test_no_answer_names_its_server_or_repeats_a_request(client):
+    for path in PLACES:
+        assert not {"server", "x-powered-by"} & set((await client.get(path)).headers), path
+        traced = await client.request("TRACE", path, headers={"X-Secret": "not to be repeated"})
+        assert traced.status_code in (404, 405), path
+        assert "not to be repeated" not in traced.text
+
+
+async def test_folders_are_not_listed(client, ctx, author):
+    await media.upload(author, io.BytesIO(png(3, 2)), NewMedia(alt=""))
+    for path in (
+        "/static",
+        "/static/",
+        "/static/css",
+        "/static/css/",
+        "/media",
+        "/media/",
+        "/static/%2e%2e/pyproject.toml",
+        "/.git/HEAD",
+        "/.env",
+    ):
+        assert (await client.get(path)).status_code in (404, 307, 308), path
+
+
+async def test_rooms_are_kept_by_no_cache(client, ora):
+    for path in (
+        "/account",
+        "/account/email",
+        "/account/security",
+        "/account/sessions",
+        "/account/tokens",
+        "/admin",
+        "/admin/members",
+        "/admin/audit",
+    ):
+        answer = await client.get(path, headers=ora)
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store"), path
+
+
+@pytest.mark.parametrize(("path", "sent"), [
+    ("/logout", {}), ("/account/sessions", {}), ("/account/delete", {"username": "bob", "current": PASSWORD, "posts": "stay"}),
+])  # fmt: skip
+async def test_who_signs_out_leaves_nothing_in_the_browser(client, ctx, make_user, path, sent):
+    session_id = await sessions.start(ctx, accounts.actor_of(await make_user("bob")), "a browser")
+    answer = await client.post(path, data=sent, headers={"Cookie": f"session={session_id}", "Origin": ORIGIN})
+    assert (answer.status_code, answer.headers["clear-site-data"]) == (303, '"cache", "storage"')
+    assert (await client.get("/account", headers={"Cookie": f"session={session_id}"})).status_code == 303
+
+
+async def test_every_cookie_is_bound_to_this_host_and_kept_from_scripts(settings, ctx, make_user):
+    await make_user("ada")
+    async with running(create_app(settings.model_copy(update={"public_url": "https://blog.example.org"}))) as client:
+        answers = [
+            await client.post("/theme", data={"theme": "dark"}),
+            await client.post("/login", data={"username": "ada", "password": PASSWORD}),
+        ]
+    cookies = [cookie for answer in answers for cookie in answer.headers.get_list("set-cookie")]
+    assert {cookie.partition("=")[0] for cookie in cookies} == {"__Host-theme", "__Host-session", "__Host-device"}
+    for cookie in cookies:
+        attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
+        assert {"secure", "httponly", "samesite=lax", "path=/"} <= attributes, cookie
+        assert not any(attribute.startswith("domain") for attribute in attributes), cookie
+
+
+async def test_credentials_in_an_address_are_worth_nothing(client, bearer, ctx, make_user):
+    token = (await bearer("ada"))["Authorization"].removeprefix("Bearer ")
+    for name in ("token", "access_token", "authorization"):
+        answer = await client.get("/api/v1/users/me", params={name: token})
+        assert answer.status_code in (401, 422), name
+    session_id = await sessions.start(ctx, accounts.actor_of(await make_user("bob")), "a browser")
+    assert (await client.get("/account", params={"session": session_id})).status_code == 303
+
+
+async def test_no_field_of_a_form_can_be_sent_that_it_does_not_have(client, ora):
+    answer = await client.post("/account", data={"name": "Ora", "bio": "", "age": "", "role": "owner"}, headers=ora)
+    assert answer.status_code == 422
+    assert "a field that is not known here" in answer.text
+
+
+async def test_what_writes_is_not_asked_by_get(client, ora):
+    writing = [path for methods, path, name in rows(routes) if name.startswith("web:") and "GET" not in methods]
+    assert len(writing) > 20
+    for path in writing:
+        asked = re.sub(r"\{[^}]+\}", "1", path)
+        assert (await client.get(asked, headers=ora)).status_code == 405, path
+
+
+async def test_signing_out_is_on_every_page(client, ora):
+    for path in ("/", "/account/security", "/admin", "/nowhere", "/write"):
+        assert '<form method="post" action="/logout">' in (await client.get(path, headers=ora)).text, path
+
+
+async def test_api_never_redirects_to_tls(settings):
+    async with running(create_app(settings.model_copy(update={"public_url": "https://blog.example.org"}))) as client:
+        assert (await client.get("/api/v1/posts")).status_code == 200
+        assert (await client.post("/api/v1/tokens", json={})).status_code == 422
+
+
+async def test_new_blog_has_no_account(ctx):
+    assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.users)) == 0
+
+
+async def test_password_counts_to_its_last_character_whatever_it_is(ctx):
+    password = (" Ünï\u00a0cödé 🔑 <'\";--> " * 20)[:255] + " "
+    new = NewUser(username="ada", email="ada@example.org", password=SecretStr(password))
+    await accounts.create(ctx, new, Role.READER)
+    assert await sessions.prove(ctx, Credentials(username="ada", password=SecretStr(password)))
+    for other in (password.strip(), password.lower(), password[:-1], password[:-1] + "x", password.replace("\u00a0", " ")):
+        with pytest.raises(NotSignedIn):
+            await sessions.prove(ctx, Credentials(username="ada", password=SecretStr(other)))
+
+
+@pytest.mark.parametrize(
+    "path", ["/login", "/register", "/account/password", "/account/email", "/account/confirm", "/account/delete"]
+)
+async def test_fields_of_passwords_hide_them_and_let_managers_fill_them(client, ora, path):
+    page = (await client.get(path, headers=ora if "account" in path else {})).text
+    fields = [field for field in re.findall(r"<input [^>]*>", page) if re.search(r'name="(password|current)"', field)]
+    assert fields
+    for field in fields:
+        assert 'type="password"' in field
+        assert re.search(r'autocomplete="(current|new)-password"', field)
+    assert not re.search(r"question|hint for your password", page.partition("<main")[2], re.IGNORECASE)
+
+
+def test_secrets_are_long_and_of_the_system(monkeypatch):
+    random.seed(7)
+    first = {new_secret() for _ in range(100)}
+    random.seed(7)
+    assert not first & {new_secret() for _ in range(100)}, "not those of `random`"
+    assert {len(base64.urlsafe_b64decode(secret + "=")) for secret in first} == {32}
+    assert (second_factors._CODE_BYTES * 8, len(base64.b32decode(pyotp.random_base32())) * 8) == (80, 160)
+
+
+# -- what the source has not
+
+
+def test_nothing_runs_text_as_code():
+    forbidden = {"eval", "exec", "__import__", "os.system", "os.popen", "yaml.unsafe_load", "compile", "format_map"}
+    for path, tree in sources():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                assert ast.unparse(node.func) not in forbidden, f"{path}:{node.lineno}"
+                if isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+                    template = ast.unparse(node.func.value)
+                    assert template.isupper() or template in OWN_FORMATS, f"{path}:{node.lineno}"
+        for module in imported(tree):
+            assert module.partition(".")[0] not in {"pickle", "marshal", "shelve", "subprocess", "lxml", "dill"}, path
+            assert module not in {"xml.sax", "xml.dom", "xml.etree.ElementTree.parse", "xml.etree.ElementTree.fromstring"}, path
+
+
+def test_no_pattern_is_made_of_input():
+    for path, tree in sources():
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re.")):
+            parts = [part for value in call.args[:1] for part in ast.walk(value) if isinstance(part, ast.FormattedValue)]
+            for text in (ast.unparse(part.value) for part in parts):
+                is_constant = text.isupper() or text.endswith(".pattern") or (path, text) in OWN_PATTERNS
+                assert is_constant or text.startswith("re.escape("), f"{path}:{call.lineno}"
+
+
+def test_no_broken_hash_is_used():
+    for path, tree in sources():
+        used = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        hashes = {name for name in used if re.fullmatch(r"hashlib\.\w+", name)}
+        assert hashes <= {"hashlib.sha256", "hashlib.file_digest"}, path
+
+
+def test_scripts_take_no_names_from_outside():
+    for path in (ROOT / "static" / "js").rglob("*.js"):
+        script = path.read_text(encoding="utf-8")
+        assert not re.search(r"\beval\(|new Function|document\.write|insertAdjacentHTML|outerHTML|__proto__", script), path
+        assert not re.search(r"\w+\[[a-zA-Z_.]+\]\s*=[^=]|Object\.assign\(\{", script), f"{path}: a Map takes any name"
+        assert 'addEventListener("paste"' not in script or "editor" in path.parts, path
+        # HTML is taken from the server alone, which made it harmless.
+        assert "innerHTML" not in script or path.name in ("live.js", "preview.js"), path
+
+
+def test_browsers_store_texts_that_are_typed_and_nothing_else():
+    stores = [
+        path.name
+        for path in (ROOT / "static" / "js").rglob("*.js")
+        if re.search(r"localStorage|sessionStorage|indexedDB|document\.cookie", path.read_text(encoding="utf-8"))
+    ]
+    assert sorted(stores) == ["autosave.js", "preview.js"]
