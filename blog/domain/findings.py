@@ -47,8 +47,11 @@ async def find(ctx: Context, text: str, page: int = 1) -> Findings:
         return Findings([], 0)
     found = post_rows.select(*post_rows.CARD).join(matches, matches.c.post_id == _p.id)
     found = found.where(_p.status == PostStatus.PUBLISHED.value)
+    # By the bare column SQLite would go through all posts, and look for each of them among the matches.
+    every = sa.select(sa.func.count()).select_from(tables.posts).join(matches, matches.c.post_id == _p.id)
+    every = every.where(_p.deleted_at.is_(None), _p.status.concat("") == PostStatus.PUBLISHED.value)
     async with ctx.db.snapshot():
-        total = await ctx.db.fetch_val(found.with_only_columns(sa.func.count(), maintain_column_froms=True))
+        total = await ctx.db.fetch_val(every)
         best = found.order_by(matches.c.rank, _p.id.desc()).limit(PAGE).offset((page - 1) * PAGE)
         posts = await post_rows.load(ctx.db, best)
         passages = await search.passages(ctx.db, text, [post.id for post in posts])

@@ -40,7 +40,8 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     """Of a server in production on this blog."""
     return clean_environment() | {
         "ENVIRONMENT": "production", "SECRET_KEY": SECRET, "DATABASE_URL": f"sqlite:///{folder / 'blog.db'}",
-        "MEDIA_DIR": str(folder / "media"), "RATE_LIMIT": "off", "SIGN_IN_RATE_LIMIT": "off", "ACCOUNT_RATE_LIMIT": "off", **more,
+        "MEDIA_DIR": str(folder / "media"), "RATE_LIMIT": "off", "SIGN_IN_RATE_LIMIT": "off", "ACCOUNT_RATE_LIMIT": "off",
+        "CONNECTIONS_PER_ADDRESS": "2000", **more,
     }  # fmt: skip
 
 
@@ -98,8 +99,13 @@ def _tags(number: int) -> tuple[str, str]:
     return WORDS[number % len(WORDS)], WORDS[(number + 1) % len(WORDS)]
 
 
+def instant(number: int) -> dt.datetime:
+    """When the post of this number was published."""
+    return _FIRST + dt.timedelta(minutes=number)
+
+
 def _at(number: int) -> str:
-    return f"{_FIRST + dt.timedelta(minutes=number):%Y-%m-%d %H:%M:%S.%f}"
+    return f"{instant(number):%Y-%m-%d %H:%M:%S.%f}"
 
 
 def _text(number: int) -> str:

@@ -1,0 +1,143 @@
+"""How the blog grows: `python -m tests.benchmarks.growth [--rounds 5] [--seconds 1] [--posts 100,10000,100000] [--write FOLDER]`.
+
+First the time of one answer after the other, with nothing kept, in blogs of more and more posts; then answers a second with
+more and more connections. Sizes take turns in each round, and medians are shown. `--write` also puts curves there.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import uvloop
+
+from blog.http import paging
+from tests.benchmarks import plot
+from tests.benchmarks.compare import Servers, machine
+from tests.benchmarks.load import Make, Run, load, request
+from tests.benchmarks.population import RARE, instant, populate
+
+CONNECTIONS = (1, 10, 100, 1000)
+Operation = tuple[Make, int]
+
+
+def operations(count: int, token: str) -> Mapping[str, Operation]:
+    """What is asked of a blog of so many posts, and the status of the answer."""
+    oldest = paging.encode((instant(21).isoformat(), 21))
+    bearer = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def post(number: int) -> bytes:
+        return request("GET", f"/api/v1/posts/{number * 7919 % count + 1}")
+
+    def create(number: int) -> bytes:
+        body = json.dumps({"title": f"Post {number} of many", "content": "Some words. " * 60}).encode()
+        return request("POST", "/api/v1/posts", bearer, body)
+
+    def always(path: str) -> Make:
+        data = request("GET", path)
+        return lambda _number: data
+
+    return {
+        "post": (post, 200),
+        "first page of the list": (always("/api/v1/posts"), 200),
+        "last page of the list": (always(f"/api/v1/posts?cursor={oldest}"), 200),
+        "home page": (always("/"), 200),
+        "search": (always(f"/search?q={RARE}"), 200),
+        "create post": (create, 201),
+    }
+
+
+class Blogs:
+    """A blog for each number of posts, each with a server of its own."""
+
+    def __init__(self, folder: Path, counts: Sequence[int], stack: contextlib.ExitStack) -> None:
+        self._servers, self.tokens = {}, {}
+        for count in counts:
+            print(f"making a blog of {count:,} posts", file=sys.stderr, flush=True)
+            home = folder / str(count)
+            home.mkdir()
+            self.tokens[count] = populate(home, count)
+            self._servers[count] = Servers(home, stack)
+
+    async def load(self, count: int, operation: Operation, *, kept: bool, connections: int, seconds: float) -> Run:
+        """Ask one of them."""
+        make, status = operation
+        with self._servers[count].alone("blog" if kept else "blog-uncached") as port:
+            run = await load(port, make, status=status, connections=connections, seconds=seconds)
+        assert run.refused == 0, f"{run.refused} of {len(run.took)} were not answered by {status}"
+        return run
+
+
+async def by_posts(blogs: Blogs, counts: Sequence[int], rounds: int, seconds: float) -> dict[str, list[tuple[float, float]]]:
+    """Milliseconds of an answer by operation and number of posts."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for name in operations(counts[0], ""):
+        times: dict[int, list[float]] = {count: [] for count in counts}
+        for number in range(rounds + 1):
+            for count in counts:
+                operation = operations(count, blogs.tokens[count])[name]
+                run = await blogs.load(count, operation, kept=False, connections=1, seconds=seconds)
+                if number:  # the first round warms up
+                    times[count].append(run.quantile(0.5))
+        found[name] = [(count, statistics.median(taken)) for count, taken in times.items()]
+        print(f"{name}: {', '.join(f'{ms:.2f} ms at {count:,}' for count, ms in found[name])}", file=sys.stderr, flush=True)
+    return found
+
+
+async def by_connections(blogs: Blogs, count: int, rounds: int, seconds: float) -> dict[str, list[tuple[float, Run]]]:
+    """A typical run by what is asked and number of connections."""
+    found: dict[str, list[tuple[float, Run]]] = {}
+    operation = operations(count, blogs.tokens[count])["post"]
+    one = request("GET", f"/api/v1/posts/{count}")
+    for name, asked, kept in (("post, kept", (lambda _number: one, 200), True), ("post, read anew", operation, False)):
+        for connections in CONNECTIONS:
+            runs = [
+                await blogs.load(count, asked, kept=kept, connections=connections, seconds=seconds) for _ in range(rounds + 1)
+            ]
+            typical = sorted(runs[1:], key=lambda run: run.rate)[rounds // 2]
+            found.setdefault(name, []).append((connections, typical))
+            told = f"{typical.rate:,.0f} a second, p99 {typical.quantile(0.99):.1f} ms"
+            print(f"{name}, {connections} connections: {told}", file=sys.stderr, flush=True)
+    return found
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    """Populate, measure, show."""
+    counts = [int(count) for count in arguments.posts.split(",")]
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        blogs = Blogs(Path(name), counts, stack)
+        grown = await by_posts(blogs, counts, arguments.rounds, arguments.seconds)
+        crowded = await by_connections(blogs, counts[len(counts) // 2], arguments.rounds, arguments.seconds)
+    lines = [f"| one answer, ms | {' | '.join(f'{count:,} posts' for count in counts)} | last beside first |"]
+    lines += [f"|---|{'--:|' * (len(counts) + 1)}"]
+    for what, points in grown.items():
+        times = " | ".join(f"{ms:.2f}" for _, ms in points)
+        lines.append(f"| {what} | {times} | {points[-1][1] / points[0][1]:.2f} × |")
+    lines += ["", f"| answers a second (p99 ms) | {' | '.join(f'{count:,} connections' for count in CONNECTIONS)} |"]
+    lines += [f"|---|{'--:|' * len(CONNECTIONS)}"]
+    for what, runs in crowded.items():
+        lines.append(f"| {what} | {' | '.join(f'{run.rate:,.0f} ({run.quantile(0.99):.1f})' for _, run in runs)} |")
+    text = "\n".join(lines)
+    print(f"{text}\n\n{machine()}. Medians of {arguments.rounds} rounds.")
+    if arguments.write:
+        (arguments.write / "growth.md").write_text(f"{text}\n\n{machine()}.\n")
+        curves = plot.curves(grown, title="Time of an answer", across="posts in the blog", up="ms")
+        (arguments.write / "growth.svg").write_text(curves)
+        rates = {what: [(count, run.rate) for count, run in runs] for what, runs in crowded.items()}
+        lines_ = plot.curves(rates, title="Answers a second", across="connections", up="a second")
+        (arguments.write / "connections.svg").write_text(lines_)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--posts", default="100,10000,100000")
+    parser.add_argument("--write", type=Path, help="folder for tables and curves")
+    os.sched_setaffinity(0, {1})
+    uvloop.run(main(parser.parse_args()))
