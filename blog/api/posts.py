@@ -72,8 +72,7 @@ class PostDetail(ApiEndpoint):
         """The post, or 304 when the client has this very answer."""
         ctx = context(request)
         share(request, events.post_channel(request.path_params["id"]))
-        async with events.placed(ctx.db) as now:
-            post = await posts.get(ctx, request.path_params["id"])
+        post, now = await posts.placed(ctx, request.path_params["id"])
         place = {"Live-Cursor": now.cursor}
         if is_fresh(request, etag(post)):
             return Response(status_code=304, headers=_validators(post) | place)

@@ -196,6 +196,16 @@ class Database(UpstreamDatabase):
             rows: list[list[Record]] = await backend.fetch_together(queries)
             return rows
 
+    async def fetch_at_once(self, *queries: Query) -> list[list[Record]]:
+        """All rows of each query, as in a `snapshot` of their own."""
+        if self.kind != "sqlite":
+            async with self.snapshot():
+                return await self.fetch_together(*queries)
+        async with self.connection() as connection, connection._query_lock:
+            backend: Any = connection._connection
+            rows: list[list[Record]] = await backend.fetch_together(queries, at_once=True)
+            return rows
+
     @contextlib.asynccontextmanager
     async def snapshot(self) -> AsyncIterator[None]:
         """All reads inside see one state of the database. Inside a transaction it is that transaction's."""

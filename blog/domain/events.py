@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
+from databases.interfaces import Record
 
 from blog.db import tables
 from blog.db.database import Database
@@ -147,7 +148,7 @@ def _row(ctx: Context, name: EventName, channels: Sequence[str], post_id: int) -
     }
 
 
-_END = Prepared(
+END = Prepared(
     sa.select(
         sa.select(tables.facts.c.value).where(tables.facts.c.name == _EPOCH).scalar_subquery().label("epoch"),
         sa.func.coalesce(sa.func.max(tables.events.c.id), 0).label("id"),
@@ -157,9 +158,12 @@ _END = Prepared(
 
 async def position(db: Database) -> Position:
     """The end of the log. Read it in the same snapshot as the content that it goes with."""
-    row = await db.fetch_one(_END())
-    if row is None:
-        raise AssertionError("an aggregate without GROUP BY always gives a row")
+    return position_of(await db.fetch_all(END()))
+
+
+def position_of(rows: Sequence[Record]) -> Position:
+    """What `END` found."""
+    (row,) = rows  # an aggregate without GROUP BY always gives one
     return Position(row["epoch"], row["id"])
 
 

@@ -10,6 +10,8 @@ from databases.interfaces import Record
 from blog.db import tables
 from blog.db.database import Database
 from blog.db.statements import Prepared, Query
+from blog.domain import events
+from blog.domain.events import Position
 from blog.domain.models import Byline, Post
 from blog.schemas.posts import PostStatus
 
@@ -42,6 +44,13 @@ async def load(db: Database, query: Query) -> list[Post]:
 async def by_id(db: Database, post_id: int) -> Post | None:
     """The post, in full."""
     return await _one(db, _BY_ID, value=post_id)
+
+
+async def placed(db: Database, post_id: int) -> tuple[Post | None, Position]:
+    """The post, in full, and the end of the event log in the same state of the database."""
+    *parts, end = await db.fetch_at_once(*(part(value=post_id) for part in _BY_ID), events.END())
+    posts = _posts(*parts)
+    return posts[0] if posts else None, events.position_of(end)
 
 
 async def by_slug(db: Database, slug: str) -> Post | None:

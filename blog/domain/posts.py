@@ -13,7 +13,7 @@ from blog.db.database import Database
 from blog.db.statements import Call, Prepared
 from blog.domain import events, manuscripts, policy, post_rows, slugs, tags
 from blog.domain.context import Context
-from blog.domain.events import EventName
+from blog.domain.events import EventName, Position
 from blog.domain.manuscripts import Manuscript
 from blog.domain.models import Post
 from blog.errors import Conflict, FieldError, InvalidInput, NotFound, StaleVersion
@@ -50,6 +50,12 @@ class Timing:
 async def get(ctx: Context, post_id: int) -> Post:
     """The post. Raises NotFound, also for the drafts of others."""
     return policy.require_sight(ctx, await post_rows.by_id(ctx.db, post_id))
+
+
+async def placed(ctx: Context, post_id: int) -> tuple[Post, Position]:
+    """The post, and the place in the event log at which it was so: nothing falls between reading and following. As `get`."""
+    post, now = await post_rows.placed(ctx.db, post_id)
+    return policy.require_sight(ctx, post), now
 
 
 async def find(ctx: Context, slug: str) -> Post:

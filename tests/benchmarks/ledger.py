@@ -32,13 +32,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog import api
 from blog.app import create_app
-from blog.domain import accounts, tokens
+from blog.domain import accounts, posts, tokens
 from blog.domain.context import Context, Site
 from blog.http.context import fresh_context
 from blog.http.identity import identify
 from blog.middleware.access_log import AccessLog
 from blog.middleware.protection import Protection
 from blog.schemas.accounts import NewUser, Role
+from blog.schemas.posts import NewPost
 from blog.settings import Settings
 from tests.twin.app import create_twin
 
@@ -224,6 +225,34 @@ async def measure_twin(settings: Settings) -> None:
                 print(f"  {case.__name__} {around}: {shown}; throughput ours/twin {times['twin'] / times['ours']:.2f}")
 
 
+def always_dispatching(kind: Any) -> Any:
+    """The same middleware in its plain form, which has no way past `dispatch`."""
+    if not issubclass(kind, BaseHTTPMiddleware):
+        return kind
+    return type(kind.__name__, (kind,), {"__call__": BaseHTTPMiddleware.__call__})
+
+
+async def measure_form(settings: Settings) -> None:
+    """A stranger's GET of a post that is not kept: our two middlewares as they are, and in their plain form."""
+    ours, plain = create_app(settings), create_app(settings)
+    plain.user_middleware = [Middleware(always_dispatching(one.cls), *one.args, **one.kwargs) for one in plain.user_middleware]
+    async with ours.router.lifespan_context(ours) as state:
+        site = state["services"].site
+        author = await accounts.create(
+            Context(site, None, dt.datetime.now(dt.UTC), "benchmark"),
+            NewUser(username="bob", email="bob@example.org"),
+            Role.OWNER,
+        )
+        ctx = Context(site, accounts.actor_of(author), dt.datetime.now(dt.UTC), "benchmark")
+        post = await posts.create(ctx, NewPost(title="One", content="Some *text* of a usual length. " * 20))
+        apps = {"as they are": ours, "plain form": plain}
+        path = f"/api/v1/posts/{post.id}"
+        times = await medians({name: partial(ask, app, "GET", path, state=dict(state)) for name, app in apps.items()}, 200)
+    print("Access log and authentication as BaseHTTPMiddleware, for a stranger who reads a post anew")
+    for name, taken in times.items():
+        print(f"  {name:20} {taken:8.0f} µs  {taken / times['as they are']:6.2f}")
+
+
 async def main() -> None:
     """In a temporary folder."""
     await measure_routing()
@@ -236,7 +265,9 @@ async def main() -> None:
             database_url=f"sqlite:///{Path(folder) / 'blog.db'}",
             media_dir=Path(folder) / "media",
             rate_limit="off",
+            cache_bytes=0,
         )
+        await measure_form(settings)
         await measure_twin(settings)
 
 

@@ -58,6 +58,21 @@ async def test_queries_together_see_the_state_of_their_snapshot(db):
     assert await names(db) == ["a", "b"]
 
 
+async def test_queries_at_once_see_one_state_and_leave_nothing_behind(db):
+    told: list[str] = []
+    db.on_query.append(told.append)
+    assert await db.fetch_at_once(FACT(name="a"), FACT(name="b")) == [[], []]
+    assert [text.split()[0] for text in told] == ["BEGIN", "SELECT", "SELECT", "COMMIT"]
+    async with db.transaction():
+        await db.execute(NOTE(name="a", value="1"))
+        ((row,), none) = await db.fetch_at_once(FACT(name="a"), FACT(name="b"))
+        assert (row["value"], none) == ("1", [])
+    for _ in range(20):
+        with pytest.raises(Exception, match="no_such"):
+            await db.fetch_at_once(FACT(name="a"), sa.text("SELECT no_such FROM facts"))
+    assert await names(db) == ["a"]
+
+
 async def _elsewhere(db: Database, call: object) -> None:
     async with Database(str(db.url)) as other:
         await other.execute(call)

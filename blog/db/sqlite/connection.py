@@ -16,6 +16,7 @@ from blog.db.statements import Query, Statement, StatementCache
 from blog.errors import Unavailable
 
 _BEGIN: Text = ("BEGIN", ())
+_COMMIT: Text = ("COMMIT", ())
 
 
 class SQLiteConnection(ConnectionBackend):
@@ -38,10 +39,10 @@ class SQLiteConnection(ConnectionBackend):
         (rows,) = await self.fetch_together([query])
         return rows
 
-    async def fetch_together(self, queries: Sequence[Query]) -> list[list[RecordInterface]]:
-        """All rows of several queries, in one trip to the thread of the connection."""
+    async def fetch_together(self, queries: Sequence[Query], *, at_once: bool = False) -> list[list[RecordInterface]]:
+        """All rows of several queries, in one trip to the thread of the connection; `at_once`: of one state of the database."""
         compiled = [self._statements.compile(query) for query in queries]
-        outcomes = await self._run(compiled)
+        outcomes = await self._run(compiled, framed=at_once and self.held is None)
         return [list(statement.rows(one.columns, one.rows)) for (statement, _), one in zip(compiled, outcomes, strict=True)]
 
     async def fetch_one(self, query: Query) -> RecordInterface | None:
@@ -80,17 +81,18 @@ class SQLiteConnection(ConnectionBackend):
             raise RuntimeError("a connection is held only inside a transaction")
         return self.held
 
-    async def _run(self, compiled: Sequence[tuple[Statement, list[Any]]]) -> list[Outcome]:
+    async def _run(self, compiled: Sequence[tuple[Statement, list[Any]]], *, framed: bool = False) -> list[Outcome]:
         is_write = any(statement.writes for statement, _ in compiled)
         with self._pool.noted(writing=is_write or self._is_writing, proves=self.held is None):
             async with self._taken(is_write=is_write) as connection:
-                begin, self.is_to_begin = [_BEGIN] * self.is_to_begin, False
+                begin, self.is_to_begin = [_BEGIN] * (framed or self.is_to_begin), False
                 texts: list[Text] = [*begin, *((statement.sql, arguments) for statement, arguments in compiled)]
+                texts += [_COMMIT] * framed
                 for sql, _ in texts:
                     self.tell(sql)
                 with translated():
                     outcomes = await measured("sqlite", "; ".join(sql for sql, _ in texts[len(begin) :]), connection.run(*texts))
-                return outcomes[len(begin) :]
+                return outcomes[len(begin) : len(begin) + len(compiled)]
 
     @property
     def _is_writing(self) -> bool:
