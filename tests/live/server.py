@@ -9,15 +9,14 @@ import uvicorn
 
 from blog.app import Application
 from blog.broadcast import Hub
+from blog.server import options as server_options
 
 
 @contextlib.asynccontextmanager
 async def served(app: Application) -> AsyncIterator[tuple[str, Hub]]:
     """The application, until the end of the block: its address and its hub."""
-    config = uvicorn.Config(
-        app, port=0, http="blog.server.http:BoundedHTTP", ws="blog.server.websocket:EndingWebSocket", ws_max_size=65_536, ws_per_message_deflate=False,
-        log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=10,
-    )  # fmt: skip
+    options: Any = server_options(app.settings) | {"timeout_graceful_shutdown": 10}
+    config = uvicorn.Config(app, port=0, lifespan="on", **options)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
     while not server.started:

@@ -61,7 +61,7 @@ class SQLiteConnection(ConnectionBackend):
 
         async def run() -> Any:
             self.tell(statement.sql)
-            with translated():
+            with translated(), self._pool.in_time(connection):
                 async with connection.execute(statement.sql, arguments) as cursor:
                     if not inserts(query):
                         return cursor.rowcount
@@ -88,7 +88,7 @@ class SQLiteConnection(ConnectionBackend):
 
     async def _fetch(self, connection: aiosqlite.Connection, sql: str, arguments: list[Any]) -> tuple[list[Any], Any]:
         self.tell(sql)
-        with translated():
+        with translated(), self._pool.in_time(connection):
             async with connection.execute(sql, arguments) as cursor:
                 return list(await cursor.fetchall()), cursor.description
 
