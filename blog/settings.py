@@ -171,9 +171,12 @@ class Settings(BaseSettings):
         le=3600,
         description="Seconds that the blog may work until an answer begins, besides waiting for the client; then it is 503.",
     )
+    json_values: int = Field(
+        default=1_000, ge=500, le=1_000_000, description="The most values in a JSON body, those within others counted as well."
+    )
     json_depth: int = Field(default=32, ge=8, le=150, description="How deep a JSON body may be nested.")
     json_digits: int = Field(
-        default=20, ge=19, le=300, description="Digits that a number in a JSON body may have before its point."
+        default=40, ge=19, le=300, description="Digits that a number in a JSON body may have before its point."
     )
     json_name_length: int = Field(
         default=200, ge=100, le=100_000, description="Longest name of a member in a JSON body, in characters."

@@ -89,9 +89,11 @@ async def read_form(request: Request) -> Form:
     settings = services(request).site.settings
     try:
         form = await bounded(request).form(max_files=0, max_fields=settings.form_fields, max_part_size=settings.max_body_bytes)
+        values = {name: _unix(value) for name, value in form.items()}
+        "".join([*values, *values.values()]).encode()  # half a surrogate pair could be neither kept nor shown
     except UnicodeError:  # of a charset that the client names
         raise MalformedInput("The form's text cannot be read") from None
-    return Form({name: _unix(value) for name, value in form.items()})
+    return Form(values)
 
 
 def _unix(value: str | UploadFile) -> str:

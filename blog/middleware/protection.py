@@ -93,7 +93,7 @@ class Protection:
         return None
 
     def _excess(self, scope: Scope) -> tuple[int, str] | None:
-        """What a whole head has too much of; one that does not end is for the server to refuse. Takes about a microsecond."""
+        """What a whole head has too much of; one that does not end is for the server to refuse. Takes about two microseconds."""
         if len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]) > self._url_bytes:
             return 414, f"The address is longer than {self._url_bytes} bytes"
         fields = scope["headers"]
@@ -101,6 +101,8 @@ class Protection:
             return 431, f"The request has more than {self._header_fields} header fields"
         if sum(map(len, itertools.chain.from_iterable(fields))) > self._header_bytes:
             return 431, f"The header fields have more than {self._header_bytes} bytes"
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            return 400, "The address holds a null byte: nothing here is named by one"
         return None
 
     def _is_same_site(self, scope: Scope, headers: Headers) -> bool:

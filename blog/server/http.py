@@ -153,6 +153,7 @@ class BoundedHTTP(HttpToolsProtocol):
     def _look_at_taking(self) -> None:
         left, enough = self.transport.get_write_buffer_size(), self._settings.send_seconds * self._settings.transfer_rate
         if left and self._buffered - left < enough:
+            self._forsake()
             self.transport.abort()  # closing would wait until it has taken all
         elif left:
             self._expect_taking()
@@ -179,6 +180,16 @@ class BoundedHTTP(HttpToolsProtocol):
             if not counts[address]:
                 del counts[address]
 
+    def send_400_response(self, msg: str) -> None:
+        """What the parser does not take."""
+        self._refuse(400, "This is no HTTP request that can be read")
+
+    def _forsake(self) -> None:
+        """Nothing of the answer that is being made goes out any more; who waits for the body waits no longer."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
     def _refuse(self, status: int, words: str) -> None:
         """Say why, unless an answer is on its way or nothing was asked yet, and close."""
         if self._may_speak and (self._has_asked or status != 408):
@@ -186,9 +197,7 @@ class BoundedHTTP(HttpToolsProtocol):
             fields = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
             self.transport.write(STATUS_LINE[status] + fields + body)
         self._is_refused = True
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.disconnected = True  # for who still waits for the body
-            self.cycle.message_event.set()
+        self._forsake()
         if self.transport.can_write_eof():
             # Closed at once, while the client is still sending, the connection would be reset, and the answer lost.
             self.transport.write_eof()

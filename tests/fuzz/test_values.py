@@ -61,11 +61,10 @@ def request(**headers: bytes) -> Request:
 def test_cursor_is_a_place_or_none(cursor):
     try:
         instant, number = paging.decode(cursor)
-    except InvalidInput as error:
-        assert error.errors[0].loc == ("query", "cursor")
-    else:
-        assert isinstance(instant, str)
-        assert abs(number) < 2**63
+    except InvalidInput:
+        return
+    assert isinstance(instant, str)
+    assert abs(number) < 2**63
 
 
 @given(st.text(), st.integers(-(2**63) + 1, 2**63 - 1))
@@ -80,8 +79,8 @@ def test_cursor_that_we_gave_is_the_place_again(instant, number):
 def test_live_cursor_is_within_the_log_or_a_gap(after, floor):
     try:
         assert floor <= replay.start(after, Position("epoch", 50), floor) <= 50
-    except Gap as gap:
-        assert gap.reason in ("epoch", "trimmed")
+    except Gap:
+        assert after != f"epoch.{floor}"
 
 
 @given(st.text(), st.sampled_from(Purpose))
@@ -142,7 +141,8 @@ def test_any_cookie_is_a_theme(sent):
 
 @given(st.text() | st.builds("/{}".format, st.text(alphabet="/\\.@:%?#\t\n a")))
 def test_next_page_is_one_of_this_site(path):
-    assert (kept := local(path)) in ("", path)
+    kept = local(path)
+    assert kept in ("", path)
     if kept:
         assert kept.startswith("/")
         assert kept[1:2] not in ("/", "\\")
@@ -152,7 +152,7 @@ def test_next_page_is_one_of_this_site(path):
 
 # -- JSON
 
-numbers = st.integers(-(10**SETTINGS.json_digits) + 1, 10**SETTINGS.json_digits - 1) | st.floats(-1e19, 1e19)
+numbers = st.integers(-(10**SETTINGS.json_digits) + 1, 10**SETTINGS.json_digits - 1) | st.floats(-1e39, 1e39)
 scalars = st.none() | st.booleans() | numbers | st.text(alphabet=st.characters(exclude_categories=["Cs"]))
 names = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)
 documents = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(names, inner), max_leaves=30)
@@ -165,7 +165,7 @@ def test_json_within_the_bounds_is_what_it_was(value):
 
 
 marks = st.lists(
-    st.sampled_from(["[", "]", "{", "}", '"a":', '"', ",", "1", "-", "1e9", "1e999", "9" * 25, "\\u", "d800", "null", "NaN"]),
+    st.sampled_from(["[", "]", "{", "}", '"a":', '"', ",", "1", "-", "1e9", "1e999", "9" * 45, "\\u", "d800", "null", "NaN"]),
     max_size=80,
 )
 
@@ -184,15 +184,18 @@ def test_any_bytes_are_json_or_malformed(body):
     [
         ("[" * 33 + "]" * 33, "deeper than 32"),
         ('{"a":' * 33 + "1" + "}" * 33, "deeper than 32"),
+        ("[" + "0," * 1_000 + "0]", "more than 1000 values"),
+        ("{" + ",".join(f'"{n}":[]' for n in range(1_000)) + "}", "more than 1000 values"),
+        ("[" + ",".join(["[0,0]"] * 400) + "]", "more than 1000 values"),
         ("[" * 100_000, "not JSON"),
         ('{"a":' * 100_000, "not JSON"),
-        ("9" * 21, "more than 20 digits"),
-        ("-" + "9" * 21, "more than 20 digits"),
-        ("9" * 4_300, "more than 20 digits"),
+        ("9" * 41, "more than 40 digits"),
+        ("-" + "9" * 41, "more than 40 digits"),
+        ("9" * 4_300, "more than 40 digits"),
         ("9" * 100_000, "not JSON"),
-        ("[1e999]", "more than 20 digits"),
-        ("[[-1e999]]", "more than 20 digits"),
-        ("1e20", "more than 20 digits"),
+        ("[1e999]", "more than 40 digits"),
+        ("[[-1e999]]", "more than 40 digits"),
+        ("1e40", "more than 40 digits"),
         ('{"' + "a" * 201 + '": 1}', "longer than 200"),
     ],
     ids=lambda value: value[:12],
@@ -203,7 +206,9 @@ def test_json_beyond_its_bounds_is_malformed_and_says_why(body, said, read):
         decode_json(read(body), SETTINGS)
 
 
-@pytest.mark.parametrize("body", ["[" * 32 + "]" * 32, "9" * 20, "1e19", "-" + "9" * 20, "1e-999", '{"' + "a" * 200 + '": 1}'])
+@pytest.mark.parametrize(
+    "body", ["[" * 32 + "]" * 32, "[" + "0," * 998 + "0]", "9" * 40, "1e39", "-" + "9" * 40, "1e-999", '{"' + "a" * 200 + '": 1}']
+)
 def test_json_at_its_bounds_is_taken(body):
     value = decode_json(body, SETTINGS)
     assert not isinstance(value, float) or math.isfinite(value)
