@@ -40,6 +40,7 @@ from blog.middleware.access_log import AccessLog
 from blog.middleware.answer_cache import AnswerCaching
 from blog.middleware.authentication import Authentication
 from blog.middleware.compression import Compression
+from blog.middleware.deadline import Deadline
 from blog.middleware.in_flight import InFlight
 from blog.middleware.protection import Protection
 from blog.middleware.rate_limit import RateLimit
@@ -88,6 +89,7 @@ class Application(Starlette):
                 Middleware(AccessLog),
                 Middleware(Authentication),
                 Middleware(RateLimit, on_blog_error),
+                Middleware(Deadline, settings.request_seconds, on_blog_error),
             ],
             exception_handlers=web.HANDLERS,
             lifespan=lifespan,
@@ -185,15 +187,21 @@ async def open_site(settings: Settings) -> AsyncIterator[Site]:
 
 
 def _database(settings: Settings) -> Database:
-    url, timeout = settings.database_url, settings.database_timeout
+    url, timeout, statement_timeout = settings.database_url, settings.database_timeout, settings.database_statement_timeout
     if settings.is_sqlite:
-        return Database(url, acquire_timeout=timeout, busy_timeout=timeout, synchronous=settings.sqlite_synchronous.value)
+        return Database(
+            url,
+            acquire_timeout=timeout,
+            busy_timeout=timeout,
+            statement_timeout=statement_timeout,
+            synchronous=settings.sqlite_synchronous.value,
+        )
     return Database(
         url,
         acquire_timeout=timeout,
         pool_min=settings.database_pool_min,
         pool_max=settings.database_pool_max,
-        statement_timeout=settings.database_statement_timeout,
+        statement_timeout=statement_timeout,
     )
 
 

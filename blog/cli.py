@@ -26,6 +26,7 @@ from blog.schemas.flags import Flag
 from blog.settings import Settings, SettingsError, database_address, load_settings
 
 R = TypeVar("R")
+_LONGEST_STATEMENT = 86_400.0
 
 
 class Failure(click.ClickException):
@@ -466,8 +467,11 @@ def _run(settings: Settings, work: Callable[[Context], Awaitable[R]]) -> R:
     """Do something with the site open; the actor is nobody."""
     from blog.app import open_site
 
+    # Nobody waits for an answer in the meantime: reading all of a large database may take its time.
+    patient = settings.model_copy(update={"database_statement_timeout": _LONGEST_STATEMENT})
+
     async def opened() -> R:
-        async with open_site(settings) as site:
+        async with open_site(patient) as site:
             return await work(Context(site, None, dt.datetime.now(dt.UTC), "command"))
 
     return asyncio.run(opened())

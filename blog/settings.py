@@ -77,7 +77,7 @@ class Settings(BaseSettings):
         description="Seconds that a request waits for a connection, or for others who write, before it is answered with 503.",
     )
     database_statement_timeout: float = Field(
-        default=30, gt=0, le=3600, description="PostgreSQL: seconds that one statement may take; then the answer is 503."
+        default=30, gt=0, le=3600, description="Seconds that one statement may take in the database; then the answer is 503."
     )
     sqlite_synchronous: Synchronous = Field(
         default=Synchronous.FULL,
@@ -122,6 +122,18 @@ class Settings(BaseSettings):
     live_connections_per_address: int = Field(
         default=100, ge=1, le=1_000_000, description="Live connections that a worker takes from one address."
     )
+    live_message_bytes: int = Field(
+        default=65_536,
+        ge=4_096,
+        le=1_048_576,
+        description="Largest message of a live client, in bytes; then it is closed with 1009.",
+    )
+    live_messages: int = Field(
+        default=600,
+        ge=10,
+        le=1_000_000,
+        description="Messages that a live client may send in a minute; then it is closed with 4429.",
+    )
     session_days: int = Field(default=30, ge=1, le=365, description="Days until a session that is not used ends.")
     session_max_days: int = Field(
         default=180, ge=1, le=3650, description="Days until a session ends however much it is used: then one signs in again."
@@ -135,7 +147,43 @@ class Settings(BaseSettings):
         default=32_768, ge=4_096, le=1_048_576, description="Largest head of a request: its address and header fields, in bytes."
     )
     header_seconds: float = Field(default=10, gt=0, le=600, description="Seconds that the head of a request may take to come.")
+    header_fields: int = Field(default=100, ge=20, le=10_000, description="The most header fields of a request.")
     url_bytes: int = Field(default=8_192, ge=1_024, le=65_536, description="Longest path and query of a request, in bytes.")
+    body_seconds: float = Field(
+        default=30,
+        gt=0,
+        le=3600,
+        description="Seconds that the body of a request may take to come, and one more for each `TRANSFER_RATE` bytes of it.",
+    )
+    send_seconds: float = Field(
+        default=30,
+        gt=0,
+        le=3600,
+        description="Seconds after which a client that took less than `TRANSFER_RATE` bytes in each of them is cut off.",
+    )
+    transfer_rate: int = Field(
+        default=1_000,
+        ge=1,
+        le=10_000_000,
+        description="Bytes in a second that a client must send or take, on average, while the blog waits for it.",
+    )
+    request_seconds: float = Field(
+        default=60,
+        gt=0,
+        le=3600,
+        description="Seconds that the blog may work until an answer begins, besides waiting for the client; then it is 503.",
+    )
+    json_values: int = Field(
+        default=1_000, ge=500, le=1_000_000, description="The most values in a JSON body, those within others counted as well."
+    )
+    json_depth: int = Field(default=32, ge=8, le=150, description="How deep a JSON body may be nested.")
+    json_digits: int = Field(
+        default=40, ge=19, le=300, description="Digits that a number in a JSON body may have before its point."
+    )
+    json_name_length: int = Field(
+        default=200, ge=100, le=100_000, description="Longest name of a member in a JSON body, in characters."
+    )
+    form_fields: int = Field(default=50, ge=30, le=1_000, description="The most fields of a form.")
     connections: int = Field(default=12_000, ge=1, le=1_000_000, description="Connections that a worker takes.")
     connections_per_address: int = Field(
         default=256,

@@ -60,8 +60,10 @@ def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.domain.passwords.PasswordHasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
-# A busy machine may take long for one example; what must not take long has a test of its own.
-hypothesis.settings.register_profile("blog", deadline=None)
+# A busy machine may take long for one example; what must not take long has a test of its own. Without a number of examples
+# the same ones come each time.
+EXAMPLES = os.environ.get("BLOG_TEST_EXAMPLES")
+hypothesis.settings.register_profile("blog", deadline=None, derandomize=EXAMPLES is None, max_examples=int(EXAMPLES or 100))
 hypothesis.settings.load_profile("blog")
 
 

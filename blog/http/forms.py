@@ -8,13 +8,13 @@ from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from blog.errors import BlogError, Conflict, InvalidInput, UnsupportedMedia
+from blog.errors import BlogError, Conflict, InvalidInput, MalformedInput, UnsupportedMedia
 from blog.http.parsing import bounded, validate
+from blog.http.services import services
 
 M = TypeVar("M", bound=BaseModel)
 _SECRET = frozenset({"password", "current", "code"})
 _KINDS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
-_FIELDS = 50
 _SHAPES = {
     "number": re.compile(r"-?[0-9]+"),
     "datetime-local": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?"),
@@ -79,13 +79,21 @@ class Form:
 
 
 async def read_form(request: Request) -> Form:
-    """The form that was sent, line ends as LF. Raises UnsupportedMedia; a broken or oversized form is an HTTPException 400."""
+    """The form that was sent, line ends as LF. Raises UnsupportedMedia, MalformedInput, TooLarge; a broken form, or one of too
+    many fields, is an HTTPException 400.
+    """
     # By hand: form parameters. FastAPI's Form() reads the same python-multipart.
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in _KINDS:
         raise UnsupportedMedia("Send this as a form")
-    form = await bounded(request).form(max_files=0, max_fields=_FIELDS)
-    return Form({name: _unix(value) for name, value in form.items()})
+    settings = services(request).site.settings
+    try:
+        form = await bounded(request).form(max_files=0, max_fields=settings.form_fields, max_part_size=settings.max_body_bytes)
+        values = {name: _unix(value) for name, value in form.items()}
+        "".join([*values, *values.values()]).encode()  # half a surrogate pair could be neither kept nor shown
+    except UnicodeError:  # of a charset that the client names
+        raise MalformedInput("The form's text cannot be read") from None
+    return Form(values)
 
 
 def _unix(value: str | UploadFile) -> str:

@@ -9,7 +9,9 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from blog.errors import FieldError, InvalidInput, MalformedInput, TooLarge, UnsupportedMedia
+from blog.http.json_bounds import require_bounds
 from blog.http.services import services
+from blog.settings import Settings
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -21,7 +23,7 @@ async def read_json(request: Request, model: type[M]) -> M:
     if kind != "application/json":
         raise UnsupportedMedia("Send the body as application/json")
     body = await bounded(request).body()
-    decode_json(body)
+    decode_json(body, services(request).site.settings)
     try:
         # Strictly: a form's "3" is a number, but that of a JSON body is text.
         return model.model_validate_json(body, strict=True)
@@ -51,12 +53,14 @@ def bounded(request: Request, limit: int | None = None) -> Request:
     return Request(request.scope, receive)
 
 
-def decode_json(body: bytes | str) -> Any:
-    """Decode strictly. Raises MalformedInput, also for bad UTF-8, NaN, half surrogates, and nesting too deep."""
+def decode_json(body: bytes | str, settings: Settings) -> Any:
+    """Decode strictly. Raises MalformedInput, also for bad UTF-8, NaN, half surrogates, and what is beyond the bounds."""
     try:
-        return from_json(body, allow_inf_nan=False)
+        value = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise MalformedInput(f"The body is not JSON: {error}") from None
+    require_bounds(value, settings)
+    return value
 
 
 def read_query(request: Request, model: type[M]) -> M:

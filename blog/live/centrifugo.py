@@ -69,7 +69,7 @@ class CentrifugoConnection(Connection):
 
     async def _obey(self, text: str) -> None:
         try:
-            commands = [Command.model_validate(decode_json(line)) for line in text.split("\n") if line.strip()]
+            commands = [Command.model_validate(decode_json(line, self._settings)) for line in text.split("\n") if line.strip()]
         except (MalformedInput, ValidationError):
             self._subscriber.end(4400, "This is no command of the protocol")
             return

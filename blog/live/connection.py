@@ -18,6 +18,8 @@ from blog.domain.context import Context
 from blog.errors import Conflict, TooManyRequests
 from blog.http.context import fresh_context
 from blog.http.identity import network_of
+from blog.http.services import services
+from blog.live.allowance import Allowance
 
 log = structlog.stdlib.get_logger("blog.live")
 MOST_SUBSCRIPTIONS = 50
@@ -39,6 +41,8 @@ class Connection(ABC):
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
         self._hub = cast(Hub, websocket.state.hub)
+        self._settings = services(websocket).site.settings
+        self._allowance = Allowance(self._settings.live_messages, anyio.current_time())
         self._scope = CancelScope()
         self._subscriber = Subscriber(
             self._hub,
@@ -96,6 +100,9 @@ class Connection(ABC):
             except KeyError:  # what Starlette makes of a binary frame
                 end(4400, "Send text frames")
             else:
+                if not self._allowance.take(anyio.current_time()):
+                    end(4429, f"At most {self._settings.live_messages} messages in a minute")
+                    break
                 await self._obey(text)
 
     async def _admit(self, subscription: str, name: str) -> str:

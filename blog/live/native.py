@@ -51,7 +51,7 @@ class NativeConnection(Connection):
 
     async def _obey(self, text: str) -> None:
         try:
-            message = client_message.validate_python(decode_json(text))
+            message = client_message.validate_python(decode_json(text, self._settings))
         except (MalformedInput, ValidationError):
             self._subscriber.end(4400, "This is no message of the protocol")
             return

@@ -95,11 +95,8 @@ class Protection:
         return completing
 
     def _refusal(self, scope: Scope, headers: Fields) -> tuple[int, str] | None:
-        settings = self._settings
-        if len(scope["raw_path"]) + len(scope["query_string"]) > settings.url_bytes:
-            return 414, f"Path and query may have {settings.url_bytes} bytes together: send long values in the body"
-        if sum(map(len, chain.from_iterable(scope["headers"]))) > settings.header_bytes:
-            return 431, f"The header fields may have {settings.header_bytes} bytes together: send shorter ones"
+        if refusal := self._excess(scope):
+            return refusal
         if self._hosts and scope["path"] not in _ANY_HOST and _hostname(headers.get(b"host", b"")) not in self._hosts:
             return 400, "This host name is not served here: add it to ALLOWED_HOSTS"
         if not self._is_same_site(scope, headers):
@@ -107,6 +104,19 @@ class Protection:
                 403,
                 "A page of another site tried to do this: use the blog's own pages, or a bearer token outside of browsers",
             )
+        return None
+
+    def _excess(self, scope: Scope) -> tuple[int, str] | None:
+        """What a whole head has too much of; one that does not end is for the server to refuse. Takes about two microseconds."""
+        settings, fields = self._settings, scope["headers"]
+        if len(scope["raw_path"]) + len(scope["query_string"]) > settings.url_bytes:
+            return 414, f"Path and query may have {settings.url_bytes} bytes together: send long values in the body"
+        if len(fields) > settings.header_fields:
+            return 431, f"A request may have {settings.header_fields} header fields: send fewer"
+        if sum(map(len, chain.from_iterable(fields))) > settings.header_bytes:
+            return 431, f"The header fields may have {settings.header_bytes} bytes together: send shorter ones"
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            return 400, "The address holds a null byte: nothing here is named by one"
         return None
 
     def _is_same_site(self, scope: Scope, headers: Fields) -> bool:

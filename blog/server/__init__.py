@@ -10,7 +10,6 @@ import uvicorn
 
 from blog.settings import Settings
 
-WS_BYTES = 65_536
 GRACE_SECONDS = 15
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Where Prometheus' client looks for the sums of all workers."""
@@ -21,7 +20,7 @@ def options(settings: Settings) -> dict[str, object]:
     return {
         "http": "blog.server.http:BoundedHTTP",
         "ws": "blog.server.websocket:EndingWebSocket",
-        "ws_max_size": WS_BYTES,
+        "ws_max_size": settings.live_message_bytes,
         "ws_per_message_deflate": False,
         "proxy_headers": bool(settings.trusted_proxies),
         "forwarded_allow_ips": list(settings.trusted_proxies),

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol (httptools), with bounds for the head of a request and for the number of connections."""
+"""uvicorn's HTTP protocol (httptools), with bounds for what a client sends, for how long it takes, and for connections."""
 
 import asyncio
 import http
@@ -8,29 +8,34 @@ from weakref import WeakKeyDictionary
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from blog.server.patience import Clock
 from blog.settings import Settings
 
 _LINGER_SECONDS = 2.0
+_MOST_AHEAD = 64
+"""Requests that a client may send before it has the answer to the first; each costs some kilobytes."""
 _by_address: WeakKeyDictionary[ServerState, Counter[str]] = WeakKeyDictionary()
 
 
 class BoundedHTTP(HttpToolsProtocol):
-    """Refuses a head that is too large (431) or does not arrive in time (408), and connections beyond a number (429, 503).
+    """Refuses what is too large (414, 431) or comes too slowly (408), and connections beyond a number (429, 503).
 
-    uvicorn waits for the end of a head without a bound, and httptools keeps what it was sent of it. What can be told from a
-    whole head is left to the application: its refusals are whole answers.
+    uvicorn waits for the end of a head, for a body, and for a client that takes its answer, without a bound, and httptools
+    keeps what it was sent of a head. What can be told from a whole head is left to the application: its refusals are whole
+    answers.
     """
 
     _is_in_head = True
-    _has_asked = _is_refused = False
-    _head_bytes = 0
-    _deadline: asyncio.TimerHandle | None = None
+    _is_in_body = _has_asked = _is_refused = False
+    _head_bytes = _body_bytes = _buffered = 0
+    _body_since = 0.0
     _counted: str | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Count it, and give its first request some time to come."""
         super().connection_made(transport)
         self._settings: Settings = self.app_state["services"].site.settings
+        self._head_clock, self._body_clock, self._send_clock = (Clock(self.loop) for _ in range(3))
         if len(self.connections) > self._settings.connections:
             self._refuse(503, "All connections are taken: try again in a moment")
         elif not self._is_counted():
@@ -49,38 +54,111 @@ class BoundedHTTP(HttpToolsProtocol):
         super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and see how much of a head has come without its end."""
+        """Parse, and see how much of a head, or of a body, has come without its end."""
         if self._is_refused:
             return
         was_in_head = self._is_in_head
         super().data_received(data)
-        if not self._is_in_head or self.transport.is_closing():
+        if self.transport.is_closing():
             return
-        if was_in_head:  # not what came with the end of the request before
-            self._head_bytes += len(data)
-        if self._deadline is None:
+        if self._is_in_body:
+            self._expect_body()
+        if self._is_in_head:
+            self._head_bytes += len(data) if was_in_head else 0  # not what came with the end of the request before
+            self._bound_head()
+
+    def _bound_head(self) -> None:
+        if not self._head_clock.is_running:
             self._expect_head()
-        if self._head_bytes > self._settings.header_bytes:
+        if self._has_asked and len(self.url) > self._settings.url_bytes:
+            self._refuse(414, f"The address of a request may have {self._settings.url_bytes} bytes: send a shorter one")
+        elif self._head_bytes > self._settings.header_bytes:
             self._refuse(431, f"The head of a request may have {self._settings.header_bytes} bytes: send shorter header fields")
+
+    # What the parser calls.
 
     def on_message_begin(self) -> None:
         """A head begins."""
         self._is_in_head, self._has_asked, self._head_bytes = True, True, 0
+        if not self.flow.write_paused:
+            self._send_clock.stop()  # who goes on to ask took the answer before
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """It ends."""
-        self._is_in_head = False
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        """It ends, and a body may follow."""
+        self._is_in_head, self._is_in_body, self._body_bytes = False, True, 0
+        self._body_since = self.loop.time()
+        self._head_clock.stop()
+        if len(self.pipeline) >= _MOST_AHEAD:
+            raise ValueError("too many requests ahead")  # uvicorn answers 400 to what its parser does not take
         super().on_headers_complete()
 
-    def _expect_head(self) -> None:
-        self._deadline = self.loop.call_later(self._settings.header_seconds, self._give_up)
+    def on_body(self, body: bytes) -> None:
+        """Some of a body."""
+        self._body_bytes += len(body)
+        super().on_body(body)
 
-    def _give_up(self) -> None:
+    def on_message_complete(self) -> None:
+        """All of it."""
+        self._is_in_body = False
+        self._body_clock.stop()
+        super().on_message_complete()
+
+    # Clients that send slowly.
+
+    def _expect_head(self) -> None:
+        self._head_clock.start(self._settings.header_seconds, self._end_head)
+
+    def _end_head(self) -> None:
         self._refuse(408, "The head of the request did not come in time: send it at once")
+
+    def _expect_body(self) -> None:
+        if not self._body_clock.is_running:
+            self._body_clock.start(self._settings.body_seconds, self._look_at_body)
+
+    def _look_at_body(self) -> None:
+        now = self.loop.time()
+        if self.flow.read_paused:  # it is us who do not read
+            self._body_since = now
+        allowed = self._settings.body_seconds + self._body_bytes / self._settings.transfer_rate
+        if (left := self._body_since + allowed - now) > 0:
+            self._body_clock.start(left, self._look_at_body)
+        else:
+            self._refuse(408, "The body of the request did not come in time: send it without a pause")
+
+    # Clients that take slowly.
+
+    def on_response_complete(self) -> None:
+        """An answer is made: it must be taken, and what is left of a refused body must end."""
+        super().on_response_complete()
+        if self._is_in_body and self.cycle.response_complete:
+            self._body_clock.start(_LINGER_SECONDS, self.transport.close)
+        if self.transport.get_write_buffer_size():
+            self._expect_taking()
+
+    def pause_writing(self) -> None:
+        """The client lags behind."""
+        super().pause_writing()
+        self._expect_taking()
+
+    def resume_writing(self) -> None:
+        """It caught up."""
+        super().resume_writing()
+        self._send_clock.stop()
+
+    def _expect_taking(self) -> None:
+        self._buffered = self.transport.get_write_buffer_size()
+        self._send_clock.start(self._settings.send_seconds, self._look_at_taking)
+
+    def _look_at_taking(self) -> None:
+        left, enough = self.transport.get_write_buffer_size(), self._settings.send_seconds * self._settings.transfer_rate
+        if left and self._buffered - left < enough:
+            self._forsake()
+            self.transport.abort()  # closing would wait until it has taken all
+        elif left:
+            self._expect_taking()
+
+    # How many there are.
 
     def _is_counted(self) -> bool:
         if self.client is None or self._settings.trusted_proxies:
@@ -93,9 +171,8 @@ class BoundedHTTP(HttpToolsProtocol):
         return True
 
     def _leave(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        for clock in (self._head_clock, self._body_clock, self._send_clock):
+            clock.stop()
         if self._counted is not None:
             counts, address = _by_address[self.server_state], self._counted
             self._counted = None
@@ -103,16 +180,34 @@ class BoundedHTTP(HttpToolsProtocol):
             if not counts[address]:
                 del counts[address]
 
+    def send_400_response(self, msg: str) -> None:
+        """What the parser does not take."""
+        self._refuse(400, "This is no HTTP request that can be read")
+
+    def _forsake(self) -> None:
+        """Nothing of the answer that is being made goes out any more; who waits for the body waits no longer."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
     def _refuse(self, status: int, words: str) -> None:
         """Say why, unless an answer is on its way or nothing was asked yet, and close."""
-        if (self.cycle is None or self.cycle.response_complete) and (self._has_asked or status != 408):
+        if self._may_speak and (self._has_asked or status != 408):
             body = f"{http.HTTPStatus(status).phrase}. {words}.\n".encode()
             fields = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
             self.transport.write(STATUS_LINE[status] + fields + body)
         self._is_refused = True
+        self._forsake()
         if self.transport.can_write_eof():
             # Closed at once, while the client is still sending, the connection would be reset, and the answer lost.
             self.transport.write_eof()
-            self._deadline = self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+            self._head_clock.start(_LINGER_SECONDS, self.transport.abort)
         else:
             self.transport.close()
+
+    @property
+    def _may_speak(self) -> bool:
+        """Is no answer on its way? The one to the request whose body is missing must not have begun."""
+        if self.cycle is None or self.cycle.response_complete:
+            return True
+        return self._is_in_body and not self.cycle.response_started and not self.pipeline

@@ -410,3 +410,29 @@ async def test_trouble_with_the_file_is_no_news(watcher, monkeypatch):
 
     monkeypatch.setattr(aiosqlite.Connection, "execute_fetchall", fail)
     assert await waits(watcher, 0.1) >= 0.09
+
+
+# -- statements that take too long
+
+ENDLESS = sa.text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
+
+
+async def test_statement_that_takes_too_long_is_ended_and_the_next_one_answered(database_url):
+    async with Database(database_url, readers=1, statement_timeout=0.1) as db:
+        for _ in range(3):
+            with pytest.raises(Unavailable, match="took too long"):
+                await db.fetch_one(ENDLESS)
+            assert await db.fetch_val(sa.select(sa.literal(1))) == 1
+
+
+async def test_transaction_whose_statement_takes_too_long_leaves_nothing(database_url):
+    endless = sa.text(f"INSERT INTO facts (name, value) SELECT '', * FROM ({ENDLESS})")  # noqa: S608 (no value of a client)
+    async with Database(database_url, readers=1, statement_timeout=0.1) as db:
+        with pytest.raises(Unavailable, match="took too long"):
+            async with db.transaction():
+                await db.execute(fact("first"))
+                await db.execute(endless)
+        assert await names(db) == set()
+        async with db.transaction():
+            await db.execute(fact("second"))
+        assert await names(db) == {"second"}

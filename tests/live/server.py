@@ -9,13 +9,14 @@ import uvicorn
 
 from blog.app import Application
 from blog.broadcast import Hub
-from blog.server import options
+from blog.server import options as server_options
 
 
 @contextlib.asynccontextmanager
 async def served(app: Application) -> AsyncIterator[tuple[str, Hub]]:
     """The application, until the end of the block: its address and its hub."""
-    config = uvicorn.Config(app, port=0, lifespan="on", **options(app.settings))
+    options: Any = server_options(app.settings) | {"timeout_graceful_shutdown": 10}
+    config = uvicorn.Config(app, port=0, lifespan="on", **options)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
     while not server.started:

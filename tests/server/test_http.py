@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 
 import pytest
 
@@ -146,3 +147,106 @@ async def test_body_whose_end_is_doubtful_is_refused_and_the_connection_ends(bou
         answers = await rest(reader)
     assert answers.startswith("HTTP/1.1 400 ")
     assert answers.count("HTTP/1.1 ") == 1, "no second request was read out of the first"
+
+
+# -- what one is told of a whole head
+
+
+async def test_whole_head_is_measured_by_the_application(client, settings):
+    for path, headers, status in (
+        ("/?" + "q" * (settings.url_bytes - 3), {}, 200),
+        ("/?" + "q" * settings.url_bytes, {}, 414),
+        ("/" + "p" * settings.url_bytes, {}, 414),
+        ("/", {f"x-{number}": "" for number in range(settings.header_fields)}, 431),
+        ("/", {f"x-{number}": "" for number in range(settings.header_fields - 20)}, 200),
+        ("/", {"x": "y" * settings.header_bytes}, 431),
+    ):
+        answer = await client.get(path, headers=headers)
+        assert answer.status_code == status
+        if status != 200:
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.json()["detail"]
+
+
+async def test_address_without_end_is_refused(bounded):
+    async with bounded(url_bytes=2_000) as (address, _), connected(address) as (reader, writer):
+        writer.write(b"GET /")
+        for _ in range(42):
+            writer.write(b"p" * 100)
+            await asyncio.sleep(0.001)  # so that they go out apart
+        assert (await rest(reader)).startswith("HTTP/1.1 414 ")
+
+
+# -- bodies that come slowly, or do not end
+
+POST = b"POST /api/v1/tokens HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 50\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", b"Content-Length: 50\r\n\r\n"]
+)
+async def test_body_that_does_not_come_is_refused_in_time(bounded, framing):
+    async with bounded(body_seconds=0.2) as (address, _), connected(address) as (reader, writer):
+        writer.write(POST + framing)
+        answer = await rest(reader)
+        assert answer.startswith("HTTP/1.1 408 Request Timeout\r\n")
+        assert "body" in answer
+
+
+async def test_body_may_take_longer_the_larger_it_is(bounded):
+    async with bounded(body_seconds=0.2, transfer_rate=1_000) as (address, _), connected(address) as (reader, writer):
+        writer.write(POST + b"Content-Length: 1003\r\n\r\n" + b" " * 1_000)
+        await asyncio.sleep(0.4)
+        writer.write(b"{}\n")
+        assert await answered(reader) == 422
+
+
+async def test_second_body_of_a_connection_has_its_own_time(bounded):
+    async with bounded(body_seconds=0.2) as (address, _), connected(address) as (reader, writer):
+        writer.write(POST + b"Content-Length: 2\r\n\r\n{}")
+        assert await answered(reader) == 422
+        writer.write(POST + b"Content-Length: 2\r\n\r\n{")
+        assert (await rest(reader)).startswith("HTTP/1.1 408 ")
+
+
+async def test_body_that_goes_on_after_its_refusal_is_not_listened_to_for_ever(bounded, monkeypatch):
+    monkeypatch.setattr("blog.server.http._LINGER_SECONDS", 0.2)
+    async with bounded(max_body_bytes=2_000) as (address, _), connected(address) as (reader, writer):
+        writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"bb8\r\n" + b" " * 3_000 + b"\r\n")
+        assert await answered(reader) == 413
+        async with asyncio.timeout(10):
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    writer.write(b"3\r\n   \r\n")
+                    await writer.drain()
+                    await asyncio.sleep(0.01)
+
+
+# -- clients that do not take their answers
+
+
+async def test_client_that_takes_nothing_is_cut_off(bounded):
+    async with bounded(send_seconds=0.2, transfer_rate=10_000_000) as (address, hub):
+        host, _, port = address.rpartition(":")
+        stuck = socket.socket()
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        stuck.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(stuck, (host, int(port)))
+        with stuck:
+            async with asyncio.timeout(30):
+                with contextlib.suppress(ConnectionError):
+                    while True:
+                        await loop.sock_sendall(stuck, (b"GET /static/blog.css HTTP/1.1\r\nHost: x\r\n\r\n") * 8)
+        assert hub.followers == 0
+
+
+async def test_requests_ahead_are_bounded(bounded):
+    async with bounded() as (address, _), connected(address) as (reader, writer):
+        writer.write((HEAD + b"\r\n") * 5_000)
+        answers = await rest(reader)
+        assert answers.count("HTTP/1.1 200 ") < 200
+        assert "HTTP/1.1 400 " in answers or not answers
+    async with bounded() as (address, _), connected(address) as (reader, writer):
+        writer.write((HEAD + b"\r\n") * 20)
+        assert [await answered(reader) for _ in range(20)] == [200] * 20

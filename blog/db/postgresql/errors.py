@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import asyncpg
 
 from blog.db.database import UniqueViolation
-from blog.errors import Unavailable
+from blog.errors import MalformedInput, Unavailable
 
 _GONE = "The server of the database is gone or restarts: try again; if it stays so, start it"
 _BUSY = "The database is busy: try again"
@@ -53,6 +53,8 @@ def translated() -> Iterator[None]:
     except asyncpg.UniqueViolationError as error:
         named = _COLUMNS.search(error.detail or "")
         raise UniqueViolation(error.table_name or "", named[1].strip('"') if named else "") from error
+    except asyncpg.CharacterNotInRepertoireError as error:  # a null byte
+        raise MalformedInput("A text holds a character that cannot be kept") from error
     except asyncpg.PostgresError as error:
         if (todo := advice(error)) is None:
             raise

@@ -26,7 +26,7 @@ def path_of(url: str) -> str:
 
 
 class SQLiteBackend(DatabaseBackend):
-    """The backend that `Database` uses for `sqlite:///FILE`."""
+    """The backend that `Database` uses for `sqlite:///FILE`; times are in seconds."""
 
     on_query: list[Callable[[str], None]]
 
@@ -37,6 +37,7 @@ class SQLiteBackend(DatabaseBackend):
         readers: int = 4,
         acquire_timeout: float = 10.0,
         busy_timeout: float = 10.0,
+        statement_timeout: float = 30.0,
         synchronous: str = "FULL",
     ) -> None:
         self._path = path_of(str(database_url))
@@ -50,7 +51,7 @@ class SQLiteBackend(DatabaseBackend):
             "PRAGMA cache_size=-16000",
             "PRAGMA temp_store=MEMORY",
         )
-        self._pool = Pool(self._path, readers, acquire_timeout, pragmas)
+        self._pool = Pool(self._path, readers, acquire_timeout, statement_timeout, pragmas)
         self._statements = StatementCache(_dialect())
 
     async def connect(self) -> None:

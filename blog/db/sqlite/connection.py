@@ -90,7 +90,7 @@ class SQLiteConnection(ConnectionBackend):
                 texts += [_COMMIT] * framed
                 for sql, _ in texts:
                     self.tell(sql)
-                with translated():
+                with translated(), self._pool.in_time(connection):
                     outcomes = await measured("sqlite", "; ".join(sql for sql, _ in texts[len(begin) :]), connection.run(*texts))
                 return outcomes[len(begin) : len(begin) + len(compiled)]
 

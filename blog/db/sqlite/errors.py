@@ -15,6 +15,7 @@ _ADVICE = {
     sqlite3.SQLITE_BUSY: _LOCKED,
     sqlite3.SQLITE_LOCKED: _LOCKED,
     sqlite3.SQLITE_PROTOCOL: _LOCKED,
+    sqlite3.SQLITE_INTERRUPT: "The database took too long: try again; if it stays so, look for what keeps it busy",
     sqlite3.SQLITE_FULL: "The disk of the database is full: free some space on it",
     sqlite3.SQLITE_READONLY: _FORBIDDEN,
     sqlite3.SQLITE_PERM: _FORBIDDEN,

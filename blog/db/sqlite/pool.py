@@ -25,8 +25,9 @@ Identity = tuple[tuple[int, int] | None, ...]
 class Pool:
     """The open connections to one file. Readers cannot write; one task at a time has the writer, first come first served."""
 
-    def __init__(self, path: str, readers: int, acquire_timeout: float, pragmas: Sequence[str]) -> None:
+    def __init__(self, path: str, readers: int, acquire_timeout: float, statement_timeout: float, pragmas: Sequence[str]) -> None:
         self._path, self._size, self._timeout, self._pragmas = path, readers, acquire_timeout, pragmas
+        self._statement_timeout = statement_timeout
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
         self._writer: Connection | None = None
@@ -117,6 +118,16 @@ class Pool:
             self._drop(connection)
             self._writer = None
         self._write_lock.release()
+
+    @contextlib.contextmanager
+    def in_time(self, connection: Connection) -> Iterator[None]:
+        """Interrupt a statement that runs for too long: it then fails, and with it the transaction that it wrote in."""
+        # What aiosqlite wraps in a coroutine is one call that any thread may make, and that does nothing once it has ended.
+        ending = asyncio.get_running_loop().call_later(self._statement_timeout, connection._conn.interrupt)
+        try:
+            yield
+        finally:
+            ending.cancel()
 
     def suspect(self, connection: Connection) -> None:
         """It met trouble with its file: close it when it comes back, a new one may do better."""

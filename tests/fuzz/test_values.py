@@ -1,0 +1,214 @@
+"""What strangers write into cursors, links, cookies, header fields and JSON: it is taken or refused, and nothing else happens.
+
+`BLOG_TEST_EXAMPLES=5000 pytest tests/fuzz` looks longer, and at other examples each time.
+"""
+
+import datetime as dt
+import json
+import math
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from starlette.requests import Request
+
+from blog.broadcast import replay
+from blog.broadcast.replay import Gap
+from blog.domain.events import Position
+from blog.domain.keys import Purpose, Signer
+from blog.errors import InvalidInput, MalformedInput, StaleVersion
+from blog.http import conditional, encodings, paging
+from blog.http.parsing import decode_json
+from blog.http.themes import theme_in
+from blog.settings import Settings
+from blog.web.redirects import local
+
+SETTINGS = Settings(_env_file=None)
+SIGNER = Signer(SecretStr("0123456789abcdefghijklmnopqrstuvwxyz"))
+header_values = st.binary(max_size=60).filter(lambda value: not {*b"\r\n\0"} & {*value})
+pieces = [
+    '"',
+    "W/",
+    '"1.0"',
+    "*",
+    ",",
+    " ",
+    "q=",
+    "0",
+    ";",
+    "gzip",
+    "br",
+    "zstd",
+    "identity",
+    "=",
+    "-",
+    "GMT",
+    "Sun, 06 Nov 1994",
+    "08:49:37",
+]
+fields = header_values | st.lists(st.sampled_from(pieces), max_size=12).map(lambda parts: "".join(parts).encode())
+
+
+def request(**headers: bytes) -> Request:
+    pairs = [(name.replace("_", "-").encode(), value) for name, value in headers.items()]
+    return Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": pairs})
+
+
+@given(st.text() | st.binary().map(lambda sent: paging.base64.urlsafe_b64encode(sent).decode()))
+@example("W10")
+@example("é")
+def test_cursor_is_a_place_or_none(cursor):
+    try:
+        instant, number = paging.decode(cursor)
+    except InvalidInput:
+        return
+    assert isinstance(instant, str)
+    assert abs(number) < 2**63
+
+
+@given(st.text(), st.integers(-(2**63) + 1, 2**63 - 1))
+def test_cursor_that_we_gave_is_the_place_again(instant, number):
+    assert paging.decode(paging.encode((instant, number))) == (instant, number)
+
+
+@given(
+    st.text() | st.builds("{}.{}".format, st.just("epoch") | st.text(max_size=3), st.integers() | st.text(max_size=4)),
+    st.integers(0, 50),
+)
+def test_live_cursor_is_within_the_log_or_a_gap(after, floor):
+    try:
+        assert floor <= replay.start(after, Position("epoch", 50), floor) <= 50
+    except Gap:
+        assert after != f"epoch.{floor}"
+
+
+@given(st.text(), st.sampled_from(Purpose))
+def test_nothing_that_strangers_write_is_signed(text, purpose):
+    assert SIGNER.read(purpose, text, 60) is None
+
+
+@given(st.data(), st.sampled_from(Purpose), st.sampled_from(Purpose))
+def test_what_is_signed_holds_for_its_purpose_and_unchanged(data, made_for, used_for):
+    signed = SIGNER.sign(made_for, ["ada", 7])
+    assert (SIGNER.read(used_for, signed, 60) == ["ada", 7]) is (made_for is used_for)
+    place = data.draw(st.integers(0, len(signed) - 1))
+    other = data.draw(st.characters(min_codepoint=33, max_codepoint=126).filter(lambda char: char != signed[place]))
+    changed = SIGNER.read(made_for, signed[:place] + other + signed[place + 1 :], 60)
+    # The last character of a group in base64 has bits that mean nothing: such a text is the same one, written otherwise.
+    assert changed in (None, ["ada", 7])
+    assert SIGNER.read(made_for, signed[:place], 60) is None
+
+
+@given(fields)
+def test_any_accept_encoding_names_a_coding_of_ours_or_none(sent):
+    assert encodings.chosen(sent) in {None, *encodings.CODINGS}
+
+
+@given(fields, st.sampled_from([b'"3.12"', b'W/"abc"', b'"x-gzip"']))
+def test_any_if_none_match_is_compared(sent, tag):
+    assert conditional.is_known(tag, sent) in (True, False)
+    assert conditional.is_known(tag, tag)
+    assert conditional.is_known(tag, b'"other", ' + tag + b" , " + sent)
+
+
+@given(fields)
+def test_any_if_modified_since_is_a_date_or_nothing(sent):
+    modified = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
+    assert conditional.is_unmodified(request(if_modified_since=sent), modified) in (True, False)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"Sun, 06 Nov 99999 08:49:37 GMT", b"Sun, 06 Nov 1994 08:49:37 -9999", b"1 1 1 1:1:1 +99999999999"]
+)
+def test_date_that_cannot_be_is_none(sent):
+    assert not conditional.is_unmodified(request(if_modified_since=sent), dt.datetime(2026, 5, 1, tzinfo=dt.UTC))
+
+
+@given(fields)
+def test_any_if_match_is_a_set_of_versions_or_stale(sent):
+    try:
+        versions = conditional.versions_in(request(if_match=sent))
+    except StaleVersion:
+        return
+    assert versions is None or all(0 <= version < 10**9 for version in versions)
+
+
+@given(st.text() | st.builds("theme={}".format, st.text(max_size=8)))
+def test_any_cookie_is_a_theme(sent):
+    assert theme_in(sent).value in ("", "auto", "light", "dark")
+
+
+@given(st.text() | st.builds("/{}".format, st.text(alphabet="/\\.@:%?#\t\n a")))
+def test_next_page_is_one_of_this_site(path):
+    kept = local(path)
+    assert kept in ("", path)
+    if kept:
+        assert kept.startswith("/")
+        assert kept[1:2] not in ("/", "\\")
+        assert kept.isascii()
+        assert kept.isprintable()
+
+
+# -- JSON
+
+numbers = st.integers(-(10**SETTINGS.json_digits) + 1, 10**SETTINGS.json_digits - 1) | st.floats(-1e39, 1e39)
+scalars = st.none() | st.booleans() | numbers | st.text(alphabet=st.characters(exclude_categories=["Cs"]))
+names = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)
+documents = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(names, inner), max_leaves=30)
+
+
+@given(documents)
+def test_json_within_the_bounds_is_what_it_was(value):
+    assert decode_json(json.dumps(value), SETTINGS) == value
+    assert decode_json(json.dumps(value, ensure_ascii=False).encode(), SETTINGS) == value
+
+
+marks = st.lists(
+    st.sampled_from(["[", "]", "{", "}", '"a":', '"', ",", "1", "-", "1e9", "1e999", "9" * 45, "\\u", "d800", "null", "NaN"]),
+    max_size=80,
+)
+
+
+@given(st.binary() | st.text() | marks.map("".join) | marks.map(lambda parts: "".join(parts).encode()))
+def test_any_bytes_are_json_or_malformed(body):
+    try:
+        value = decode_json(body, SETTINGS)
+    except MalformedInput:
+        return
+    json.dumps(value, allow_nan=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("[" * 33 + "]" * 33, "deeper than 32"),
+        ('{"a":' * 33 + "1" + "}" * 33, "deeper than 32"),
+        ("[" + "0," * 1_000 + "0]", "more than 1000 values"),
+        ("{" + ",".join(f'"{n}":[]' for n in range(1_000)) + "}", "more than 1000 values"),
+        ("[" + ",".join(["[0,0]"] * 400) + "]", "more than 1000 values"),
+        ("[" * 100_000, "not JSON"),
+        ('{"a":' * 100_000, "not JSON"),
+        ("9" * 41, "more than 40 digits"),
+        ("-" + "9" * 41, "more than 40 digits"),
+        ("9" * 4_300, "more than 40 digits"),
+        ("9" * 100_000, "not JSON"),
+        ("[1e999]", "more than 40 digits"),
+        ("[[-1e999]]", "more than 40 digits"),
+        ("1e40", "more than 40 digits"),
+        ('{"' + "a" * 201 + '": 1}', "longer than 200"),
+    ],
+    ids=lambda value: value[:12],
+)
+@pytest.mark.parametrize("read", [str, str.encode])
+def test_json_beyond_its_bounds_is_malformed_and_says_why(body, said, read):
+    with pytest.raises(MalformedInput, match=said):
+        decode_json(read(body), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "body", ["[" * 32 + "]" * 32, "[" + "0," * 998 + "0]", "9" * 40, "1e39", "-" + "9" * 40, "1e-999", '{"' + "a" * 200 + '": 1}']
+)
+def test_json_at_its_bounds_is_taken(body):
+    value = decode_json(body, SETTINGS)
+    assert not isinstance(value, float) or math.isfinite(value)

@@ -1,0 +1,127 @@
+"""WebSocket clients that send too much, and take nothing; on real sockets, frame by frame."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+
+import pytest
+
+from tests.live.server import served
+
+TEXT, CONTINUED, CLOSE, PING, PONG = 0x1, 0x0, 0x8, 0x9, 0xA
+PATHS = {"/live": "blog.live.v1", "/connection/websocket": "centrifuge-json"}
+
+
+def frame(opcode: int, payload: bytes = b"", *, is_last: bool = True) -> bytes:
+    size = len(payload)
+    length = (
+        bytes([0x80 | size])
+        if size < 126
+        else struct.pack("!BH" if size < 65_536 else "!BQ", 0x80 | (126 if size < 65_536 else 127), size)
+    )
+    return bytes([opcode | (0x80 if is_last else 0)]) + length + b"\0\0\0\0" + payload  # a mask of zeros changes nothing
+
+
+class Opened:
+    """A socket after its handshake."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def hear(self) -> tuple[int, bytes]:
+        """Opcode and payload of the next frame."""
+        async with asyncio.timeout(10):
+            first, length = await self.reader.readexactly(2)
+            if length == 126:
+                length = int.from_bytes(await self.reader.readexactly(2))
+            elif length == 127:
+                length = int.from_bytes(await self.reader.readexactly(8))
+            return first & 0xF, await self.reader.readexactly(length)
+
+    async def closed(self) -> int:
+        """The code with which the server closes."""
+        while True:
+            opcode, payload = await self.hear()
+            if opcode == CLOSE:
+                return int.from_bytes(payload[:2])
+
+
+@contextlib.asynccontextmanager
+async def opened(address, path="/live", **options):
+    host, _, port = address.rpartition(":")
+    made = socket.socket()
+    for name, value in options.items():
+        made.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
+    made.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(made, (host, int(port)))
+    reader, writer = await asyncio.open_connection(sock=made)
+    writer.write(
+        f"GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        f"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: {PATHS[path]}\r\n\r\n".encode()
+    )
+    try:
+        async with asyncio.timeout(10):
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        yield Opened(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+@pytest.fixture
+def bounded(settings, app):
+    """Changes settings of the application, which is not started yet."""
+
+    def change(**update):
+        app.settings = settings.model_copy(update=update)
+        return served(app)
+
+    return change
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_message_that_is_too_large_is_refused_also_in_parts(bounded, path):
+    most = 5_000
+    async with bounded(live_message_bytes=most) as (address, _):
+        async with opened(address, path) as live:
+            live.writer.write(frame(TEXT, b" " * (most + 1)))
+            assert await live.closed() == 1009
+        async with opened(address, path) as live:
+            live.writer.write(frame(TEXT, b" " * most, is_last=False) + frame(CONTINUED, b" "))
+            assert await live.closed() == 1009
+
+
+async def test_message_of_many_parts_is_refused(bounded):
+    async with bounded() as (address, _):
+        async with opened(address) as live:
+            live.writer.write(
+                frame(TEXT, b'{"type":"ping"}', is_last=False) + frame(CONTINUED, is_last=False) * 900 + frame(CONTINUED)
+            )
+            heard = [json.loads((await live.hear())[1])["type"] for _ in range(2)]
+            assert heard == ["welcome", "pong"]
+        async with opened(address) as live:
+            live.writer.write(frame(TEXT, b"{", is_last=False) + frame(CONTINUED, is_last=False) * 1_001)
+            assert await live.closed() == 1009
+
+
+@pytest.mark.parametrize(
+    ("path", "first", "then", "code"),
+    [("/live", {"type": "ping"}, {"type": "ping"}, 4429), ("/connection/websocket", {"id": 1, "connect": {}}, {}, 3013)],
+)
+async def test_client_has_its_number_of_messages(bounded, path, first, then, code):
+    async with bounded(live_messages=10) as (address, _), opened(address, path) as live:
+        live.writer.write(frame(TEXT, json.dumps(first).encode()) + frame(TEXT, json.dumps(then).encode()) * 12)
+        assert await live.closed() == code
+
+
+async def test_who_pings_and_takes_no_pong_costs_no_memory(bounded):
+    async with bounded() as (address, _), opened(address, SO_RCVBUF=4_096) as live:
+        pings, sent = frame(PING, b"p" * 125) * 500, 0
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            while sent < 100_000_000:  # until the server stops to listen
+                live.writer.write(pings)
+                async with asyncio.timeout(1):
+                    await live.writer.drain()
+                sent += len(pings)
+        assert sent < 50_000_000, "what the kernels keep between the two"
