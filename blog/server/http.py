@@ -11,6 +11,7 @@ from uvicorn.server import ServerState
 from blog.settings import Settings
 
 _LINGER_SECONDS = 2.0
+_PARTING_SECONDS = 0.2
 _by_address: WeakKeyDictionary[ServerState, Counter[str]] = WeakKeyDictionary()
 
 
@@ -22,7 +23,7 @@ class BoundedHTTP(HttpToolsProtocol):
     """
 
     _is_in_head = True
-    _has_asked = _is_refused = False
+    _has_asked = _is_refused = _is_parting = False
     _head_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
     _counted: str | None = None
@@ -43,8 +44,19 @@ class BoundedHTTP(HttpToolsProtocol):
         self._leave()
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """Answer also what is on its way: uvicorn would cut the connection, and no proxy may send a write a second time."""
+        self._is_parting = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(_PARTING_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
+
     def handle_websocket_upgrade(self) -> None:
         """From here on it counts as a live connection."""
+        if self._is_parting:  # it would not be told of the end
+            self.transport.close()
+            return
         self._leave()
         super().handle_websocket_upgrade()
 
@@ -75,6 +87,8 @@ class BoundedHTTP(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
         super().on_headers_complete()
+        if self._is_parting and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def _expect_head(self) -> None:
         self._deadline = self.loop.call_later(self._settings.header_seconds, self._give_up)

@@ -5,6 +5,7 @@ import contextlib
 
 import pytest
 
+from blog.server.http import BoundedHTTP
 from tests.live.server import served
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -146,3 +147,29 @@ async def test_body_whose_end_is_doubtful_is_refused_and_the_connection_ends(bou
         answers = await rest(reader)
     assert answers.startswith("HTTP/1.1 400 ")
     assert answers.count("HTTP/1.1 ") == 1, "no second request was read out of the first"
+
+
+async def test_request_that_is_on_its_way_when_the_server_stops_is_answered(bounded, monkeypatch):
+    shutdown, stopping = BoundedHTTP.shutdown, asyncio.Event()
+
+    def noted(self):
+        shutdown(self)
+        stopping.set()
+
+    monkeypatch.setattr(BoundedHTTP, "shutdown", noted)
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(contextlib.AsyncExitStack())
+        address, _ = await server.enter_async_context(bounded())
+        (fresh, asking), (silent, _), (kept, again) = [await stack.enter_async_context(connected(address)) for _ in range(3)]
+        again.write(HEAD + b"\r\n")
+        assert await answered(kept) == 200
+        stopped = asyncio.create_task(server.aclose())
+        await stopping.wait()
+        for writer in (asking, again):
+            writer.write(HEAD + b"\r\n")
+        for reader in (fresh, kept):
+            answer = await rest(reader)
+            assert answer.startswith("HTTP/1.1 200 ")
+            assert "connection: close" in answer.lower()
+        assert await rest(silent) == ""
+        await stopped
