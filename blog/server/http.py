@@ -12,6 +12,7 @@ from blog.server.patience import Clock
 from blog.settings import Settings
 
 _LINGER_SECONDS = 2.0
+_PARTING_SECONDS = 0.2
 _MOST_AHEAD = 64
 """Requests that a client may send before it has the answer to the first; each costs some kilobytes."""
 _by_address: WeakKeyDictionary[ServerState, Counter[str]] = WeakKeyDictionary()
@@ -26,7 +27,7 @@ class BoundedHTTP(HttpToolsProtocol):
     """
 
     _is_in_head = True
-    _is_in_body = _has_asked = _is_refused = False
+    _is_in_body = _has_asked = _is_refused = _is_parting = False
     _head_bytes = _body_bytes = _buffered = 0
     _body_since = 0.0
     _counted: str | None = None
@@ -48,8 +49,19 @@ class BoundedHTTP(HttpToolsProtocol):
         self._leave()
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """Answer also what is on its way: uvicorn would cut the connection, and no proxy may send a write a second time."""
+        self._is_parting = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(_PARTING_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
+
     def handle_websocket_upgrade(self) -> None:
         """From here on it counts as a live connection."""
+        if self._is_parting:  # it would not be told of the end
+            self.transport.close()
+            return
         self._leave()
         super().handle_websocket_upgrade()
 
@@ -92,6 +104,8 @@ class BoundedHTTP(HttpToolsProtocol):
         if len(self.pipeline) >= _MOST_AHEAD:
             raise ValueError("too many requests ahead")  # uvicorn answers 400 to what its parser does not take
         super().on_headers_complete()
+        if self._is_parting and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Some of a body."""

@@ -4,16 +4,21 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
+import httpx
 import pytest
 import yaml
 
 from blog.metrics import INSTRUMENTS
 from blog.metrics.instruments import Instrument, Timing
-from tests.lines import ROOT
+from tests.deploy.tools import DEPLOY, checked, tool
+from tests.serving import free_port, serving, wait_until_up
 
-DEPLOY = ROOT / ".deploy"
+T = TypeVar("T")
+TOKEN = "scrape-scrape-scrape"
 DASHBOARD = json.loads((DEPLOY / "grafana" / "blog.json").read_text())
 ALERTS = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())
 OF_PROMETHEUS = {"job", "instance", "le"}
@@ -67,14 +72,68 @@ def test_each_alert_says_what_it_is_about():
         assert rule["annotations"]["summary"]
 
 
-def test_prometheus_agrees_with_the_rules_and_alerts_come_when_they_should():
-    if (promtool := shutil.which("promtool")) is None:
-        pytest.skip("no promtool: install Debian's prometheus")
-    folder = DEPLOY / "prometheus"
-    for command in (
+@pytest.mark.parametrize(
+    "arguments",
+    [
         ["check", "rules", "alerts.yml"],
         ["check", "config", "--syntax-only", "prometheus.yml"],
         ["test", "rules", "alerts.test.yml"],
-    ):
-        checked = subprocess.run([promtool, *command], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
-        assert checked.returncode == 0, checked.stdout + checked.stderr
+    ],
+    ids=["rules", "config", "when-alerts-come"],
+)
+def test_prometheus_agrees_with_the_rules_and_alerts_come_when_they_should(arguments):
+    checked(tool("promtool"), *arguments, folder="prometheus")
+
+
+@pytest.mark.sqlite
+def test_prometheus_reads_the_metrics_of_a_blog_and_evaluates_the_alerts(home):
+    """Prometheus itself, by its own configuration: every second, and from this blog."""
+    port, own, data = free_port(), free_port(), home / "prometheus"
+    shutil.copytree(DEPLOY / "prometheus", data)
+    (data / "token").write_text(TOKEN)
+    config = yaml.safe_load((data / "prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    (job,) = config["scrape_configs"]
+    del job["dns_sd_configs"]
+    job["static_configs"] = [{"targets": [f"127.0.0.1:{port}"]}]
+    job["authorization"]["credentials_file"] = str(data / "token")
+    (data / "prometheus.yml").write_text(yaml.safe_dump(config))
+    options = [
+        f"--config.file={data}/prometheus.yml",
+        f"--storage.tsdb.path={data}/series",
+        f"--web.listen-address=127.0.0.1:{own}",
+    ]
+    with serving(home, port, METRICS_TOKEN=TOKEN) as (server, _log), (data / "log").open("wb") as log:
+        wait_until_up(port, server)
+        prometheus = subprocess.Popen([tool("prometheus"), *options], stdout=log, stderr=log)
+        try:
+            wait_until_up(own, prometheus)
+            with httpx.Client(base_url=f"http://127.0.0.1:{own}/api/v1") as client:
+                (target,) = until(lambda: seen(client.get("/targets").json()["data"]["activeTargets"]))
+                assert (target["health"], target["lastError"]) == ("up", "")
+                query = {"query": 'sum(blog_http_requests_total{route="/metrics"})'}
+                assert until(lambda: client.get("/query", params=query).json()["data"]["result"])
+                groups = until(lambda: evaluated(client.get("/rules").json()["data"]["groups"]))
+                rules = [rule for group in groups for rule in group["rules"]]
+                assert {(rule["health"], rule["state"]) for rule in rules} == {("ok", "inactive")}
+                assert len(rules) == len(ALERTS["groups"][0]["rules"])
+        finally:
+            prometheus.terminate()
+            prometheus.wait(30)
+
+
+def until(look: Callable[[], T]) -> T:
+    """What is seen as soon as there is something to see."""
+    deadline = time.monotonic() + 30
+    while not (found := look()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)  # between two looks, not instead of one
+    return found
+
+
+def seen(targets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [target for target in targets if target["health"] != "unknown"]
+
+
+def evaluated(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return groups if all(rule["health"] != "unknown" for group in groups for rule in group["rules"]) else []

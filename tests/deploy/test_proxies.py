@@ -19,18 +19,19 @@ HOST = "blog.example.org"
 PASSWORD = "a long enough one"
 
 
-@pytest.fixture(params=KINDS)
-def proxied(request, tmp_path):
+@pytest.fixture(scope="module", params=KINDS)
+def proxied(request, tmp_path_factory):
     """The folder of a blog, and its address through a proxy."""
     tool(request.param)
-    folder, behind = tmp_path / "blog", free_port()
+    place, behind = tmp_path_factory.mktemp(request.param), free_port()
+    folder = place / "blog"
     folder.mkdir()
     given = blog(folder, "user", "create", "ada", "ada@example.org", "--role", "author", "--password-stdin", stdin=PASSWORD)
     assert given.returncode == 0, given.stderr
     settings = {"TRUSTED_PROXIES": "127.0.0.1", "ALLOWED_HOSTS": HOST, "METRICS_TOKEN": "scrape-scrape-scrape"}
     with serving(folder, behind, **settings) as (process, _log):
         wait_until_up(behind, process)
-        with proxy(request.param, tmp_path / "proxy", [behind]) as port:
+        with proxy(request.param, place / "proxy", [behind]) as port:
             yield folder, port
 
 

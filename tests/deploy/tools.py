@@ -21,11 +21,11 @@ def tool(name: str) -> str:
     return found
 
 
-def checked(*command: str | Path, **environment: str) -> str:
+def checked(*command: str | Path, folder: str = ".", **environment: str) -> str:
     """What it says, in both streams; it must be content."""
     done = subprocess.run(
-        [str(part) for part in command], cwd=DEPLOY, env=os.environ | environment, capture_output=True, text=True, timeout=60,
-        check=False,
+        [str(part) for part in command], cwd=DEPLOY / folder, env=os.environ | environment, timeout=60,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from blog.server.http import BoundedHTTP
 from tests.live.server import served
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -250,3 +251,29 @@ async def test_requests_ahead_are_bounded(bounded):
     async with bounded() as (address, _), connected(address) as (reader, writer):
         writer.write((HEAD + b"\r\n") * 20)
         assert [await answered(reader) for _ in range(20)] == [200] * 20
+
+
+async def test_request_that_is_on_its_way_when_the_server_stops_is_answered(bounded, monkeypatch):
+    shutdown, stopping = BoundedHTTP.shutdown, asyncio.Event()
+
+    def noted(self):
+        shutdown(self)
+        stopping.set()
+
+    monkeypatch.setattr(BoundedHTTP, "shutdown", noted)
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(contextlib.AsyncExitStack())
+        address, _ = await server.enter_async_context(bounded())
+        (fresh, asking), (silent, _), (kept, again) = [await stack.enter_async_context(connected(address)) for _ in range(3)]
+        again.write(HEAD + b"\r\n")
+        assert await answered(kept) == 200
+        stopped = asyncio.create_task(server.aclose())
+        await stopping.wait()
+        for writer in (asking, again):
+            writer.write(HEAD + b"\r\n")
+        for reader in (fresh, kept):
+            answer = await rest(reader)
+            assert answer.startswith("HTTP/1.1 200 ")
+            assert "connection: close" in answer.lower()
+        assert await rest(silent) == ""
+        await stopped
