@@ -28,12 +28,13 @@ from tests.serving import free_port
 CLIENTS = {
     "aiosmtplib": {"blog/mail/sending.py"},  # SMTP_URL
     "asyncpg": {f"blog/db/postgresql/{name}.py" for name in ("errors", "pool", "watcher")},  # DATABASE_URL
+    "psycopg": {f"blog/db/postgresql/{name}.py" for name in ("copying", "snapshots")},  # likewise
     "redis": {"blog/http/rate_limits.py", "blog/broadcast/hints.py"},  # REDIS_URL
     "opentelemetry": {"blog/tracing/__init__.py", "blog/tracing/export.py"},  # OTEL_EXPORTER_OTLP_ENDPOINT
     "sentry_sdk": {"blog/reporting.py"},  # SENTRY_DSN
 }
 FORBIDDEN = {
-    "aiohttp", "ftplib", "http.client", "httpcore", "httpx", "httpx2", "imaplib", "poplib", "psycopg", "requests", "smtplib",
+    "aiohttp", "ftplib", "http.client", "httpcore", "httpx", "httpx2", "imaplib", "poplib", "requests", "smtplib",
     "socket", "socketserver", "ssl", "telnetlib", "urllib.request", "urllib3", "webbrowser", "websockets", "xmlrpc",
 }  # fmt: skip
 CALLS = {"open_connection", "create_connection", "create_datagram_endpoint", "sock_connect", "open_unix_connection", "urlopen"}

@@ -46,10 +46,10 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], *, title: str, a
         )
 
     parts = [f'<path class="g" d="M{margin} 30V{tall}H{wide}"/>']
-    for x in _decades(left, right):
-        parts.append(f'<text x="{at(x, low)[0]:.1f}" y="{tall + 18}" text-anchor="middle">{x:,.0f}</text>')
-    for y in _decades(low, high):
-        parts.append(f'<text x="{margin - 8}" y="{at(left, y)[1] + 4:.1f}" text-anchor="end">{y:g}</text>')
+    parts += [
+        f'<text x="{at(x, low)[0]:.1f}" y="{tall + 18}" text-anchor="middle">{x:,.0f}</text>' for x in _decades(left, right)
+    ]
+    parts += [f'<text x="{margin - 8}" y="{at(left, y)[1] + 4:.1f}" text-anchor="end">{y:g}</text>' for y in _decades(low, high)]
     for number, (name, line) in enumerate(series.items()):
         colour = _COLOURS[number % len(_COLOURS)]
         path = "L".join("{:.1f} {:.1f}".format(*at(*point)) for point in line)
