@@ -112,6 +112,13 @@ def test_nginx_finds_no_mistake_with_tls(tmp_path):
     assert "test is successful" in checked(tool("nginx"), "-t", "-e", "stderr", "-c", main)
 
 
+def test_tls_is_of_this_decade():
+    nginx = (DEPLOY / "nginx" / "tls.conf.example").read_text()
+    assert re.findall(r"ssl_protocols (.*);", nginx) == ["TLSv1.2 TLSv1.3"]
+    caddy = (DEPLOY / "caddy" / "Caddyfile").read_text()
+    assert not re.search(r"\bprotocols\b|\btls\b", caddy), "its own choice, which is 1.2 and 1.3, is left alone"
+
+
 def test_nginx_is_found_wrong_when_it_is(tmp_path):
     main = nginx_files(tmp_path, [8000], 8080)
     main.write_text(main.read_text().replace("least_conn;", "least_con;"))

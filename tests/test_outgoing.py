@@ -1,0 +1,171 @@
+"""The blog connects to the servers that its settings name, and to nothing else, whatever people write into it."""
+
+import ast
+import contextlib
+import datetime as dt
+import socket
+from collections.abc import Iterator
+from email import message_from_bytes
+from urllib.parse import urlsplit
+
+import pytest
+from aiosmtpd.controller import Controller
+from pydantic import SecretStr
+
+from blog.app import create_app, open_site, routes
+from blog.domain import accounts, sessions
+from blog.domain.context import Context
+from blog.http.links import Links
+from blog.mail.sending import send_due
+from blog.schemas.accounts import Role
+from blog.transfer.markdown_import import import_markdown
+from tests.conftest import ORIGIN, PASSWORD, running
+from tests.lines import ROOT
+from tests.pictures import png
+from tests.serving import free_port
+
+# What can reach other machines, and the modules that use it: each for a server of the settings, never for an address of a text.
+CLIENTS = {
+    "aiosmtplib": {"blog/mail/sending.py"},  # SMTP_URL
+    "asyncpg": {f"blog/db/postgresql/{name}.py" for name in ("errors", "pool", "watcher")},  # DATABASE_URL
+    "psycopg": {f"blog/db/postgresql/{name}.py" for name in ("copying", "snapshots")},  # likewise
+    "redis": {"blog/http/rate_limits.py", "blog/broadcast/hints.py"},  # REDIS_URL
+    "opentelemetry": {"blog/tracing/__init__.py", "blog/tracing/export.py"},  # OTEL_EXPORTER_OTLP_ENDPOINT
+    "sentry_sdk": {"blog/reporting.py"},  # SENTRY_DSN
+}
+FORBIDDEN = {
+    "aiohttp", "ftplib", "http.client", "httpcore", "httpx", "httpx2", "imaplib", "poplib", "requests", "smtplib",
+    "socket", "socketserver", "ssl", "telnetlib", "urllib.request", "urllib3", "webbrowser", "websockets", "xmlrpc",
+}  # fmt: skip
+CALLS = {"open_connection", "create_connection", "create_datagram_endpoint", "sock_connect", "open_unix_connection", "urlopen"}
+# Where an attacker would like the server to look: its own machine, the network around it, the cloud that it runs in.
+INSIDE = (
+    "http://169.254.169.254/latest/meta-data/", "http://127.0.0.1:6379/", "http://[::1]:5432/", "http://10.0.0.1/a.png",
+    "http://localhost/x.png", "https://intranet.example/secret.png", "ftp://10.0.0.2/x", "gopher://127.0.0.1:25/_HELO",
+    "file:///etc/passwd", "//192.168.1.1/router.png", "http://2130706433/", "http://user:pass@10.0.0.3/",
+)  # fmt: skip
+
+
+def used() -> Iterator[tuple[str, str]]:
+    """Which module imports, or calls, what."""
+    for path in sorted((ROOT / "blog").rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                yield from ((name, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield from ((name, each) for each in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
+            elif isinstance(node, ast.Call):
+                yield name, ast.unparse(node.func).rpartition(".")[2]
+
+
+def test_only_these_modules_reach_other_machines():
+    found = set(used())
+    for client, modules in CLIENTS.items():
+        assert {name for name, what in found if what == client or what.startswith(f"{client}.")} == modules, client
+    others = {(name, what) for name, what in found for one in FORBIDDEN if what == one or what.startswith(f"{one}.")}
+    assert not others
+    assert not {(name, what) for name, what in found if what in CALLS}
+
+
+@pytest.fixture
+def reached(monkeypatch):
+    """Addresses that sockets were connected to, and names that were looked up, from now on."""
+    found = []
+
+    def watched(name):
+        usual = getattr(socket.socket, name)
+
+        def connecting(self, address, *rest):
+            if self.family in (socket.AF_INET, socket.AF_INET6):
+                found.append(address[:2])
+            return usual(self, address, *rest)
+
+        return connecting
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, watched(name))
+    look_up = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, port, *rest, **more: found.append((host, port)) or look_up(host, port, *rest, **more)
+    )
+    return found
+
+
+@contextlib.contextmanager
+def mail_server():
+    class Mailbox:
+        async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 (aiosmtpd's name)
+            letters.append(message_from_bytes(envelope.content))
+            return "250 OK"
+
+    letters = []
+    controller = Controller(Mailbox(), hostname="127.0.0.1", port=free_port())
+    controller.start()
+    try:
+        yield controller.port, letters
+    finally:
+        controller.stop()
+
+
+@pytest.mark.sqlite
+async def test_whole_life_of_a_blog_reaches_its_mail_server_alone(settings, ctx, make_user, reached, tmp_path):
+    text = "\n\n".join(f"![a]({url}) [b]({url}) <img src='{url}'> {url}" for url in INSIDE)
+    owner = await make_user("ora", Role.OWNER)
+    with mail_server() as (port, letters):
+        mailing = {"smtp_url": SecretStr(f"smtp://127.0.0.1:{port}"), "mail_from": "blog@example.org"}
+        posting = settings.model_copy(update=mailing)
+        reached.clear()
+        async with running(create_app(posting)) as client:
+            session_id = await sessions.start(ctx, accounts.actor_of(owner), "a browser")
+            headers = {"Cookie": f"session={session_id}", "Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
+            await live(client, headers, text)
+        async with open_site(posting) as site:
+            later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)  # also what the application began to send is due again
+            everybody = Context(site, None, later, "test")
+            (tmp_path / "old").mkdir()
+            front = "".join(f"{name}: {INSIDE[0]}\n" for name in ("image", "cover", "canonical", "redirect_from", "thumbnail"))
+            (tmp_path / "old" / "post.md").write_text(f"---\ntitle: Old\ndate: 2020-01-01\n{front}---\n{text}\n")
+            report = await import_markdown(everybody.acting_as(accounts.actor_of(owner)), tmp_path / "old")
+            assert report.totals.posts == 1
+            await send_due(everybody, Links(routes, ORIGIN))
+    assert letters, "the watch sees what it should"
+    assert set(reached) == {("127.0.0.1", port)}
+
+
+async def live(client, headers, text):
+    """Write these addresses wherever a text or an address can be written, and read all that comes of it."""
+
+    async def send(path, expected, **form):
+        answer = await client.post(path, data=form, headers=headers)
+        assert answer.status_code == expected, (path, answer.text)
+        return answer
+
+    made = await client.post("/api/v1/posts", json={"title": "A post", "content": text, "tags": ["a"]}, headers=headers)
+    assert made.status_code == 201
+    slug = made.json()["slug"]
+    await send("/account", 303, name="Ora", age="", bio=text[:900])
+    await send(f"/posts/{slug}/comments", 303, content=text[:1500])
+    await send("/write/preview", 200, content=text)
+    await send(f"/posts/{slug}/autosave", 200, title="A post", content=text, tags="a", version="1", key="k" * 22)
+    picture = await client.post("/api/v1/media", files={"file": ("a.png", png(30, 20), "image/png")}, headers=headers)
+    assert picture.status_code == 201
+    await send("/reset-password", 303, name="ora")
+    await send("/account/password", 303, current=PASSWORD, password="quite another one")
+    for url in INSIDE:
+        for path in ("/oembed", "/search", "/login"):
+            answer = await client.get(path, params={"url": url, "q": url, "next": url})
+            assert answer.status_code < 500
+            location = answer.headers.get("location", "")
+            assert not urlsplit(location).netloc, "nobody is sent there either"
+    for path in (
+        "/",
+        f"/posts/{slug}",
+        f"/posts/{slug}/card.png",
+        "/feed.atom",
+        "/feed.json",
+        "/authors/ora",
+        "/api/v1/posts",
+        "/sitemap.xml",
+    ):
+        assert (await client.get(path)).status_code == 200, path

@@ -1,0 +1,107 @@
+"""What the blog is made of: bounded, listed, and asked about where vulnerabilities are known."""
+
+import json
+import subprocess
+import sys
+import threading
+import tomllib
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.lines import ROOT
+from tests.serving import free_port
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+ALL = [("", line) for line in PROJECT["dependencies"]] + [(extra, line) for extra, lines in EXTRAS.items() for line in lines]
+BOM = {
+    "components": [
+        {"name": "jinja2", "version": "3.1.6", "purl": "pkg:pypi/jinja2@3.1.6"},
+        {"name": "pillow", "version": "12.1.0", "purl": "pkg:pypi/pillow@12.1.0"},
+        {"name": "something else", "version": "1"},
+    ]
+}
+
+
+@pytest.mark.parametrize(("extra", "line"), ALL, ids=lambda value: value.partition(">")[0])
+def test_every_dependency_has_a_lower_and_an_upper_bound(extra, line):
+    requirement = Requirement(line)
+    if requirement.name == PROJECT["name"]:
+        return  # the extras of the blog itself
+    operators = {specifier.operator for specifier in requirement.specifier}
+    assert operators == {">=", "<"}, line
+
+
+def test_tests_run_with_every_extra():
+    own = next(Requirement(line) for line in EXTRAS["test"] if line.startswith(PROJECT["name"]))
+    assert own.extras == set(EXTRAS) - {"test", "dev"}
+
+
+def test_gate_ends_with_the_summary_of_pytest():
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert lines[-2:] == ['tail -n 1 "$results"', 'exit "$tested"']
+
+
+class Advisories(BaseHTTPRequestHandler):
+    """An advisory database that knows two things of Pillow, on two pages, and nothing of others."""
+
+    def do_POST(self):
+        queries = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
+        assert self.path == "/v1/querybatch"
+        body = json.dumps({"results": [self.result(query) for query in queries]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def result(self, query):
+        assert query["package"]["ecosystem"] == "PyPI"
+        if query["package"]["name"] != self.server.vulnerable or query["version"] != "12.1.0":
+            return {}
+        if query.get("page_token") == "two":
+            return {"vulns": [{"id": "GHSA-2"}]}
+        return {"vulns": [{"id": "GHSA-1"}], "next_page_token": "two"}
+
+    def log_message(self, *_arguments):
+        """Nothing on the terminal of the tests."""
+
+
+@pytest.fixture
+def audit(tmp_path):
+    """Run the script; by default with a bill of materials, and no database within reach."""
+    (tmp_path / "bom.json").write_text(json.dumps(BOM))
+
+    def run(port=None, bom="bom.json"):
+        return subprocess.run(
+            [sys.executable, ROOT / ".ci" / "audit", tmp_path / bom],
+            env={"OSV_URL": f"http://127.0.0.1:{port or free_port()}"}, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.mark.parametrize(("vulnerable", "code", "said"), [
+    ("", 0, "2 packages, 0 with known vulnerabilities"), ("pillow", 1, "pillow 12.1.0: GHSA-1, GHSA-2\n"),
+])  # fmt: skip
+def test_audit_tells_what_is_known(audit, vulnerable, code, said):
+    server = HTTPServer(("127.0.0.1", 0), Advisories)
+    server.vulnerable = vulnerable
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        done = audit(server.server_port)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert (done.returncode, said in done.stdout, done.stderr) == (code, True, "")
+
+
+def test_audit_that_cannot_ask_says_so(audit):
+    done = audit()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "NOTHING WAS AUDITED" in done.stderr
+    missing = audit(bom="none.json")
+    assert (missing.returncode, "run .ci/bom first" in missing.stderr) == (2, True)
