@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ from PIL import Image
 
 from tests.benchmarks import plot
 from tests.benchmarks.load import Make, Run, load, request
+from tests.benchmarks.peers import WAIT
 from tests.benchmarks.population import PASSWORD, RARE, environment, populate
 from tests.serving import free_port, wait_until_up
 
@@ -101,6 +103,15 @@ class Servers:
         finally:
             for process in others:
                 process.send_signal(signal.SIGCONT)
+
+    def start_once(self, name: str) -> float:
+        """Start one more of these and stop it; seconds until it answered."""
+        started = time.perf_counter()
+        process, _ = self._start(name)
+        took = time.perf_counter() - started
+        process.terminate()
+        process.wait(30)
+        return took
 
     def _start(self, name: str) -> tuple[subprocess.Popen[bytes], int]:
         port = free_port()
@@ -229,6 +240,26 @@ async def measure(servers: Servers, case: Case, rounds: int, seconds: float) -> 
     )  # fmt: skip
 
 
+async def together(servers: Servers, rounds: int) -> float:
+    """Seconds that 100 requests take which wait a tenth of a second each, all at once; of the blog with such a route."""
+    make, taken = _always("GET", "/healthz/wait"), []
+    for _ in range(rounds):
+        with servers.alone("waiting") as port:
+            run = await load(port, make, connections=100, seconds=WAIT / 2)  # so that each connection asks once
+        assert (len(run.took), run.refused) == (100, 0)
+        taken.append(run.seconds)
+    return statistics.median(taken)
+
+
+def starting(servers: Servers, rounds: int) -> dict[str, float]:
+    """Seconds from the command to the first answer, by server."""
+    taken: dict[str, list[float]] = {"blog": [], "raw": []}
+    for _ in range(rounds):
+        for name, times in taken.items():
+            times.append(servers.start_once(name))
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
 def table(rows: Sequence[Row]) -> str:
     """In Markdown."""
     lines = ["| what | a second | p50 ms | p99 ms | beside |", "|---|--:|--:|--:|---|"]
@@ -257,12 +288,21 @@ async def main(arguments: argparse.Namespace) -> None:
             rows.append(await measure(servers, case, arguments.rounds, arguments.seconds))
             print(table(rows[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
         memory = servers.memory("blog")
+        rest = ""
+        if not arguments.only:
+            starts, wait = starting(servers, arguments.rounds), await together(servers, arguments.rounds)
+            rest = (
+                f"From the command to the first answer {starts['blog']:.2f} s, of the bare function {starts['raw']:.2f} s. "
+                f"100 requests that wait {WAIT} s each, all at once, took {wait:.3f} s. With all of this kept, the worker "
+                f"had {memory:.0f} MiB."
+            )
         below = [f"{row.name}: {row.ratios[peer]:.2f} × {peer}, {least} wanted"
                  for row in rows for peer, least in row.wanted.items() if row.ratios[peer] < least]  # fmt: skip
-        print(f"{table(rows)}\n\n{machine()}. Medians of {arguments.rounds} rounds; the worker took {memory:.0f} MiB.")
+        text = f"{table(rows)}\n\n{machine()}; medians of {arguments.rounds} alternating rounds. {rest}"
+        print(text)
         print("\n".join(["Below what is wanted:", *below]) if below else "All ratios are as wanted.")
         if arguments.write:
-            (arguments.write / "throughput.md").write_text(f"{table(rows)}\n\n{machine()}.\n")
+            (arguments.write / "throughput.md").write_text(f"{text}\n")
             (arguments.write / "throughput.svg").write_text(plot.bars([(row.name, row.ratios) for row in rows], PEERS))
 
 

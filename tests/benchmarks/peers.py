@@ -3,10 +3,11 @@
 `raw` is a bare ASGI function and `starlette` a route with a `Response`, which send the blog's own bytes. `articles` is FastAPI as
 articles write it: `@app.middleware("http")`, a response model, a cache of dicts; `plain` is the same without middleware;
 `articles-stock` keeps nothing, and `articles-own` does the same over the blog's own backend of `databases`. `twin` is FastAPI
-over the blog's own domain, without middleware. `naive` makes pages with `TemplateResponse`. All but the first two read the
-database of the folder.
+over the blog's own domain, without middleware. `naive` makes pages with `TemplateResponse`. `waiting` is the blog itself with one
+route more, which waits for a tenth of a second. All but the first two read the database of the folder.
 """
 
+import asyncio
 import contextlib
 import datetime as dt
 import logging
@@ -31,6 +32,7 @@ from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from blog.app import create_app
 from blog.db.database import Database
 from blog.db.tables import events, post_authors, post_tags, posts, revisions, slugs, tags, tokens, users
 from blog.schemas.posts import NewPost, PostOut
@@ -218,6 +220,22 @@ def naive() -> ASGIApp:
     return Starlette(routes=routes, lifespan=lifespan)
 
 
+WAIT = 0.1
+"""Seconds that `/healthz/wait` waits."""
+
+
+def waiting() -> ASGIApp:
+    """The blog with a route that waits, as for a service elsewhere."""
+    app = create_app(load_settings())
+
+    async def wait(_request: Request) -> Response:
+        await asyncio.sleep(WAIT)
+        return Response("waited")
+
+    app.router.routes.insert(0, Route("/healthz/wait", wait))
+    return app
+
+
 def made(name: str, folder: Path) -> ASGIApp:
     """The peer of this name."""
     if name in ("raw", "starlette"):
@@ -228,6 +246,7 @@ def made(name: str, folder: Path) -> ASGIApp:
     if name == "naive":
         return naive()
     return {
+        "waiting": waiting,
         "articles": lambda: articles(cached=True),
         "plain": lambda: articles(cached=True, middleware=False),
         "articles-stock": articles,
