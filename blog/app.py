@@ -31,7 +31,9 @@ from blog.http.answer_cache import AnswerCache
 from blog.http.illustrations import Illustrations
 from blog.http.links import Links
 from blog.http.rate_limits import open_rate_limits
+from blog.http.redis_pool import open_redis_pool
 from blog.http.services import Services
+from blog.http.shared_answers import SharedAnswers
 from blog.http.static import MediaFile, StaticFile
 from blog.http.templates import Templates
 from blog.logs import Outage
@@ -145,11 +147,12 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
     async with (
         reported(settings),
         open_site(settings) as site,
-        open_rate_limits(settings) as rate_limits,
+        open_redis_pool(settings) as redis_pool,
+        open_rate_limits(settings, redis_pool) as rate_limits,
         anyio.create_task_group() as background,
     ):
         templates = Templates(site, links, Illustrations(site.media, links))
-        shared = Services(site, links, templates, rate_limits, answers)
+        shared = Services(site, links, templates, rate_limits, answers, SharedAnswers(settings, redis_pool))
         site.db.on_commit.append(answers.committed)
         site.choices.on_change.append(answers.clear)
         hub = Hub(shared)

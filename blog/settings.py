@@ -221,7 +221,7 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr | None = Field(
         default=None,
-        description="A Redis or Valkey in which all workers count requests together, and tell each other of events.",
+        description="A Redis or Valkey: workers count requests together, tell each other of events, and share finished answers.",
     )
 
     @field_validator("allowed_hosts", "trusted_proxies", "cors_origins", "secret_key_previous", mode="before")
