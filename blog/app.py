@@ -23,7 +23,7 @@ from blog.domain import audit, events, posts
 from blog.domain.choices import Choices
 from blog.domain.context import Context, Site
 from blog.domain.keys import Signer
-from blog.domain.media_store import LocalFolder
+from blog.domain.media_store import open_media
 from blog.domain.passwords import Passwords
 from blog.domain.views import Views
 from blog.errors import BlogError
@@ -185,8 +185,7 @@ async def open_site(settings: Settings) -> AsyncIterator[Site]:
         await choices.refresh(db)
         developing = anyio.CapacityLimiter(IMAGES_AT_ONCE)
         signer = Signer(settings.secret_key, settings.secret_key_previous)
-        media = LocalFolder(settings.media_dir)
-        yield Site(settings, db, Passwords(), signer, media, choices, developing, Views())
+        yield Site(settings, db, Passwords(), signer, open_media(settings), choices, developing, Views())
 
 
 def _database(settings: Settings) -> Database:
