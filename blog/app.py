@@ -23,7 +23,7 @@ from blog.domain import audit, events, posts
 from blog.domain.choices import Choices
 from blog.domain.context import Context, Site
 from blog.domain.keys import Signer
-from blog.domain.media_store import LocalFolder
+from blog.domain.media_store import open_media
 from blog.domain.passwords import Passwords
 from blog.domain.views import Views
 from blog.errors import BlogError
@@ -31,7 +31,9 @@ from blog.http.answer_cache import AnswerCache
 from blog.http.illustrations import Illustrations
 from blog.http.links import Links
 from blog.http.rate_limits import open_rate_limits
+from blog.http.redis_pool import open_redis_pool
 from blog.http.services import Services
+from blog.http.shared_answers import SharedAnswers
 from blog.http.static import MediaFile, StaticFile
 from blog.http.templates import Templates
 from blog.logs import Outage
@@ -145,11 +147,12 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
     async with (
         reported(settings),
         open_site(settings) as site,
-        open_rate_limits(settings) as rate_limits,
+        open_redis_pool(settings) as redis_pool,
+        open_rate_limits(settings, redis_pool) as rate_limits,
         anyio.create_task_group() as background,
     ):
         templates = Templates(site, links, Illustrations(site.media, links))
-        shared = Services(site, links, templates, rate_limits, answers)
+        shared = Services(site, links, templates, rate_limits, answers, SharedAnswers(settings, redis_pool))
         site.db.on_commit.append(answers.committed)
         site.choices.on_change.append(answers.clear)
         hub = Hub(shared)
@@ -182,8 +185,7 @@ async def open_site(settings: Settings) -> AsyncIterator[Site]:
         await choices.refresh(db)
         developing = anyio.CapacityLimiter(IMAGES_AT_ONCE)
         signer = Signer(settings.secret_key, settings.secret_key_previous)
-        media = LocalFolder(settings.media_dir)
-        yield Site(settings, db, Passwords(), signer, media, choices, developing, Views())
+        yield Site(settings, db, Passwords(), signer, open_media(settings), choices, developing, Views())
 
 
 def _database(settings: Settings) -> Database:

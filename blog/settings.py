@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         description="`FULL`: success means on disk. `NORMAL`: faster, the last writes may be lost with the power.",
     )
     media_dir: Path = Field(default=Path("media"), description="Folder of uploaded and imported images.")
+    media_bucket: SecretStr | None = Field(
+        default=None,
+        description="A bucket that speaks S3, for images of several machines: `https://KEY:SECRET@HOST/BUCKET?region=REGION`; "
+        "`MEDIA_DIR` then holds copies.",
+    )
     project_name: str = Field(default="Blog", min_length=1, max_length=100, description="The title of the blog.")
     public_url: str = Field(
         default="http://127.0.0.1:8000", description="Where readers reach the blog; every absolute link begins with it."
@@ -221,7 +226,7 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr | None = Field(
         default=None,
-        description="A Redis or Valkey in which all workers count requests together, and tell each other of events.",
+        description="A Redis or Valkey: workers count requests together, tell each other of events, and share finished answers.",
     )
 
     @field_validator("allowed_hosts", "trusted_proxies", "cors_origins", "secret_key_previous", mode="before")
@@ -281,6 +286,20 @@ class Settings(BaseSettings):
         if parts.scheme not in ("redis", "rediss", "unix") or not (parts.path if parts.scheme == "unix" else parts.hostname):
             raise ValueError("give an address such as redis://127.0.0.1:6379/0, rediss://… or unix:///run/redis.sock")
         _require_package("redis", "redis")
+        return value
+
+    @field_validator("media_bucket")
+    @classmethod
+    def _bucket(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.get_secret_value())
+        if parts.scheme not in ("http", "https") or not (parts.hostname and parts.username and parts.password):
+            raise ValueError("give an address such as https://KEY:SECRET@s3.example.org/BUCKET?region=eu-1")
+        if not parts.path.strip("/"):
+            raise ValueError("name the bucket: https://KEY:SECRET@s3.example.org/BUCKET")
+        if importlib.util.find_spec("obstore") is None:
+            raise ValueError("the package obstore is missing: pip install 'starlette-blog[s3]'")
         return value
 
     @field_validator("smtp_url")

@@ -81,6 +81,9 @@ class Hub:
         await watcher.open()
         try:
             self.position = await events.position(db)
+            # After the position: who says how far they have read knows all choices up to there, and so do their answers.
+            await self.services.site.choices.refresh(db)
+            self.services.answers.begin(self.position)
             task_status.started()
             while True:
                 await watcher.wait(_PATIENCE)
@@ -96,11 +99,12 @@ class Hub:
             commits = answers.commits()
             end = await events.position(self.services.site.db)
             if end.epoch != self.position.epoch or end.id < self.position.id:
-                self._begin_anew(end)
+                await self._begin_anew(end)
             while batch := await events.after(site.db, self.position.id, limit=_BATCH):
                 if any(event.name is EventName.SITE_CHANGED for event in batch):
                     await site.choices.refresh(site.db)
-                answers.forget(channel for event in batch for channel in event.channels)
+                for event in batch:
+                    answers.forget(event.id, event.channels)
                 if self._followers:
                     await self._tell(batch)
                 _note_lag(batch)
@@ -108,11 +112,12 @@ class Hub:
             answers.follow(commits)
         return self.position
 
-    def _begin_anew(self, end: Position) -> None:
+    async def _begin_anew(self, end: Position) -> None:
         """This is another log, such as that of a backup: what followers have heard is not in it. They come back to a gap."""
         log.warning("the event log is another one: live connections start again", epoch=end.epoch)
+        await self.services.site.choices.refresh(self.services.site.db)
         self.position = end
-        self.services.answers.clear()
+        self.services.answers.begin(end)
         for follower in tuple(self._followers):
             follower.dismiss()
 

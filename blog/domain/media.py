@@ -150,10 +150,20 @@ def name_of(data: bytes) -> str:
     return pictures.clean(data).name
 
 
+async def locate(store: MediaStore, name: str) -> Path | str | None:
+    """A path to send, or a URL to send readers to; None if there is no such file. Raises Unavailable (store)."""
+    return await anyio.to_thread.run_sync(_locate, store, name)
+
+
+def _locate(store: MediaStore, name: str) -> Path | str | None:
+    with _store_errors():
+        return store.locate(name)
+
+
 def size_of(store: MediaStore, name: str) -> tuple[int, int] | None:
     """Width and height of the image with this name, in pixels; None if it is not on this machine. Blocks for a short moment."""
-    found = store.locate(name)
-    return pictures.size(found) if isinstance(found, Path) else None
+    found = store.nearby(name)
+    return pictures.size(found) if found else None
 
 
 def _develop(store: MediaStore, file: BinaryIO) -> Picture:

@@ -1,4 +1,4 @@
-"""Where image files are kept, behind a small interface: a folder now, an object store if somebody brings one."""
+"""Where image files are kept, behind a small interface: a folder, or a bucket (`media_bucket`)."""
 
 import contextlib
 import datetime as dt
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from blog.settings import Settings
 
 _UNFINISHED = ".unfinished-"
 _NAME = re.compile(r"[0-9a-f]{64}\.\w{1,10}")
@@ -57,6 +59,10 @@ class MediaStore(Protocol):
 
     def locate(self, name: str) -> Path | str | None:
         """Where readers get the file: a path on this machine to send, or a URL to send them to; None if there is none."""
+        ...
+
+    def nearby(self, name: str) -> Path | None:
+        """The path of the file if it is on this machine, found in no time: this method may be called anywhere."""
         ...
 
 
@@ -111,7 +117,19 @@ class LocalFolder:
                         status = entry.stat()
                         yield StoredFile(entry.name, status.st_size, dt.datetime.fromtimestamp(status.st_mtime, dt.UTC))
 
-    def locate(self, name: str) -> Path | str | None:
+    def locate(self, name: str) -> Path | None:
         """The path of the file."""
         path = self._folder / name
         return path if path.is_file() else None
+
+    nearby = locate
+
+
+def open_media(settings: Settings) -> MediaStore:
+    """The store of the settings; a bucket need not answer yet."""
+    if settings.media_bucket is None:
+        return LocalFolder(settings.media_dir)
+    # Only here: who has no MEDIA_BUCKET needs no such package.
+    from blog.domain.media_bucket import Bucket
+
+    return Bucket(settings.media_bucket.get_secret_value(), settings.media_dir)

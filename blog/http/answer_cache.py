@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from blog.domain import events
+from blog.domain.events import Position
 
 Header = tuple[bytes, bytes]
 Key = tuple[bytes, bytes, str, bytes]
@@ -42,6 +43,26 @@ class Answer:
         return len(self.body) + _OVERHEAD
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something was read: how much had been forgotten in this process, and how far it had read the event log."""
+
+    number: int
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class _Forgotten:
+    """What was forgotten at a moment; with event 0 of no event, with channels None everything."""
+
+    number: int
+    event_id: int
+    channels: frozenset[str] | None
+
+    def has(self, channels: frozenset[str]) -> bool:
+        return self.channels is None or not self.channels.isdisjoint(channels)
+
+
 @dataclass(slots=True)
 class Sharing:
     """What an endpoint said of its answer."""
@@ -63,8 +84,9 @@ class AnswerCache:
         self._answers: OrderedDict[Key, Answer] = OrderedDict()
         self._by_channel: dict[str, set[Key]] = {}
         self._size = 0
-        self._moment = 0
-        self._forgotten: deque[tuple[int, frozenset[str] | None]] = deque(maxlen=_REMEMBERED)  # None: everything
+        self._number = 0
+        self._forgotten: deque[_Forgotten] = deque()
+        self._position, self._known_from = Position("", 0), 0
         self._commits = self._followed = 0
 
     @property
@@ -89,7 +111,7 @@ class AnswerCache:
     def find(self, key: Key) -> Answer | None:
         """The answer, if it is certain that it is the present one, as far as this process has heard."""
         answer = self._answers.get(key)
-        if answer is None or self._commits != self._followed:
+        if answer is None or not self.is_certain:
             return None
         if answer.expires_at < time.monotonic():
             self._drop(key)
@@ -97,11 +119,26 @@ class AnswerCache:
         self._answers.move_to_end(key)
         return answer
 
-    def moment(self) -> int:
+    def moment(self) -> Moment:
         """Take it before the content is read; `keep` refuses what became old since."""
-        return self._moment
+        return Moment(self._number, self._position)
 
-    def keep(self, key: Key, answer: Answer, since: int) -> bool:
+    @property
+    def is_certain(self) -> bool:
+        """Was the log read since this process wrote something?"""
+        return self._commits == self._followed
+
+    def is_present(self, channels: frozenset[str], made_at: Position) -> bool:
+        """Is an answer of another process, whose content was read after `made_at`, as good as one of ours would be now?
+
+        One that has read further than we is: nothing we have heard of is missing in it. For all others our memory of what
+        happened since must reach back as far.
+        """
+        if not self.is_certain or made_at.epoch != self._position.epoch or made_at.id < self._known_from:
+            return False
+        return not any(gone.event_id > made_at.id and gone.has(channels) for gone in self._forgotten)
+
+    def keep(self, key: Key, answer: Answer, since: Moment) -> bool:
         """Keep an answer whose content was read after the moment `since`."""
         if answer.size > self.largest or self._is_old(answer.channels, since):
             return False
@@ -138,28 +175,38 @@ class AnswerCache:
         """The log was read to its end, with all that these commits wrote."""
         self._followed = max(self._followed, commits)
 
-    def forget(self, channels: Iterable[str]) -> None:
-        """Something happened on these channels."""
+    def begin(self, position: Position) -> None:
+        """The log is followed from here on; what is known of another, or of its past, is worth nothing."""
+        self.clear()
+        self._position, self._known_from = position, position.id
+
+    def forget(self, event_id: int, channels: Iterable[str]) -> None:
+        """This event came, on these channels."""
         gone = frozenset(channels)
-        self._moment += 1
-        self._forgotten.append((self._moment, gone))
+        self._position = Position(self._position.epoch, event_id)
+        self._remember(event_id, gone)
         for channel in gone:
             for key in tuple(self._by_channel.get(channel, ())):
                 self._drop(key)
 
     def clear(self) -> None:
         """Anything may have changed."""
-        self._moment += 1
-        self._forgotten.append((self._moment, None))
+        self._remember(0, None)
         self._answers.clear()
         self._by_channel.clear()
         self._size = 0
 
-    def _is_old(self, channels: frozenset[str], since: int) -> bool:
-        later = [gone for moment, gone in self._forgotten if moment > since]
-        if len(later) < self._moment - since:
+    def _remember(self, event_id: int, channels: frozenset[str] | None) -> None:
+        self._number += 1
+        self._forgotten.append(_Forgotten(self._number, event_id, channels))
+        if len(self._forgotten) > _REMEMBERED:
+            self._known_from = max(self._known_from, self._forgotten.popleft().event_id)
+
+    def _is_old(self, channels: frozenset[str], since: Moment) -> bool:
+        later = [gone for gone in self._forgotten if gone.number > since.number]
+        if len(later) < self._number - since.number:
             return True  # more happened than is remembered
-        return any(gone is None or not gone.isdisjoint(channels) for gone in later)
+        return any(gone.has(channels) for gone in later)
 
     def _shrink(self) -> None:
         while self._size > self._most:

@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger("blog.rate_limits")
 # From one address people sign in to several accounts: a household, an office.
 _ACCOUNTS = 5
-# A Redis that does not answer delays one request in so many seconds, by so many seconds, and the others not at all.
-_PATIENCE, _PAUSE = 0.5, 10.0
-_CONNECTIONS = 16
+# A Redis that does not answer delays one request in so many seconds, by the patience of its pool, and the others not at all.
+_PAUSE = 10.0
 _AT_ONCE = 500
 
 
@@ -139,9 +138,8 @@ class RateLimits:
 
 
 @contextlib.asynccontextmanager
-async def open_rate_limits(settings: Settings) -> AsyncIterator[RateLimits]:
-    """The limits, with connections to Redis if there is one; it need not answer yet."""
-    pool = _pool(settings.redis_url.get_secret_value()) if settings.redis_url else None
+async def open_rate_limits(settings: Settings, pool: "ConnectionPool | None" = None) -> AsyncIterator[RateLimits]:
+    """The limits, counted in Redis if there is one."""
     memory = MemoryStorage()
     # The library looks through all counters at each request, unless the task that does so is still running: with ten
     # thousand callers that were milliseconds. Ours looks now and then.
@@ -150,8 +148,6 @@ async def open_rate_limits(settings: Settings) -> AsyncIterator[RateLimits]:
         yield RateLimits(settings, memory, pool)
     finally:
         memory.timer.cancel()
-        if pool is not None:
-            await pool.disconnect()
 
 
 async def _tidy(memory: MemoryStorage) -> None:
@@ -166,22 +162,6 @@ async def drop_old(memory: MemoryStorage) -> None:
         await memory.get(key)  # removes it, if it is old
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)  # requests first
-
-
-def _pool(url: str) -> "ConnectionPool":
-    # Only here and above: who has no REDIS_URL needs no such package.
-    from redis.asyncio import BlockingConnectionPool
-    from redis.asyncio.retry import Retry
-    from redis.backoff import NoBackoff
-
-    return BlockingConnectionPool.from_url(
-        url,
-        max_connections=_CONNECTIONS,
-        timeout=_PATIENCE,
-        socket_timeout=_PATIENCE,
-        socket_connect_timeout=_PATIENCE,
-        retry=Retry(NoBackoff(), 0),
-    )
 
 
 def _redis(pool: "ConnectionPool", prefix: str) -> Storage:

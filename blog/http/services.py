@@ -9,6 +9,7 @@ from blog.domain.context import Site
 from blog.http.answer_cache import AnswerCache
 from blog.http.links import Links
 from blog.http.rate_limits import RateLimits
+from blog.http.shared_answers import SharedAnswers
 from blog.http.templates import Templates
 
 
@@ -21,6 +22,7 @@ class Services:
     templates: Templates
     rate_limits: RateLimits
     answers: AnswerCache
+    shared_answers: SharedAnswers
 
 
 def services(connection: HTTPConnection) -> Services:

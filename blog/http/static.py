@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
+from blog.domain import media
 from blog.domain.pictures import MEDIA_TYPES
 from blog.http import assets
 from blog.http.conditional import is_fresh
@@ -47,7 +48,9 @@ class MediaFile(Endpoint):
     async def get(self, request: Request) -> Response:
         """The file; 404 for any name that we would not have given."""
         name = request.path_params["name"]
-        found = services(request).site.media.locate(name) if _MEDIA_NAME.fullmatch(name) else None
+        if not _MEDIA_NAME.fullmatch(name):
+            raise HTTPException(404)
+        found = await media.locate(services(request).site.media, name)
         match found:
             case None:
                 raise HTTPException(404)

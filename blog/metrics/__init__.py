@@ -12,7 +12,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 requests = Counter("blog_http_requests_total", "Requests that were answered.", ("method", "route", "status"))
 durations = Timing("blog_http_request_duration_seconds", "Seconds until an answer began.", ("method", "route"), bounds=_FAST)
 in_flight = Level("blog_http_requests_in_flight", "Requests that wait for an answer, or for the end of one.")
-cache_lookups = Counter("blog_cache_lookups_total", "Public pages that were asked for: hit, miss or bypass.", ("outcome",))
+cache_lookups = Counter("blog_cache_lookups_total", "Public pages asked for: hit, shared, miss or bypass.", ("outcome",))
 cache_bytes = Level("blog_cache_bytes", "Bytes of the answers that are kept.")
 cache_answers = Level("blog_cache_answers", "Answers that are kept.")
 refusals = Counter("blog_rate_limit_refusals_total", "Requests that were one too many, by the limit that they met.", ("policy",))

@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Mount, Route, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog import metrics, timings
+from blog.domain.events import Position
 from blog.http import encodings
 from blog.http.answer_cache import Answer, Header, Key, Sharing
 from blog.http.audience import is_reader
@@ -33,7 +34,9 @@ from blog.settings import Settings
 _PATIENCE = 5.0
 _GROUP_NAME = re.compile(r"\?P<\w+>")
 _HIT: tuple[Header, ...] = ((b"cache-status", b"blog; hit"), (b"x-cache", b"hit"))
+_SHARED_HIT: tuple[Header, ...] = ((b"cache-status", b"blog-shared; hit, blog; fwd=miss"), (b"x-cache", b"hit"))
 _MISS: tuple[Header, ...] = ((b"cache-status", b"blog; fwd=miss"), (b"x-cache", b"miss"))
+_SHARED_MISS: tuple[Header, ...] = ((b"cache-status", b"blog-shared; fwd=miss, blog; fwd=miss"), (b"x-cache", b"miss"))
 _BYPASS: tuple[Header, ...] = ((b"cache-status", b"blog; fwd=bypass"), (b"x-cache", b"miss"))
 _RATES = frozenset({b"ratelimit", b"ratelimit-policy"})  # of one client, not of the answer
 _OURS = frozenset({b"accept-encoding", b"if-none-match"})
@@ -92,20 +95,33 @@ class AnswerCaching:
                 await flight.wait()
             if await asked.is_answered():
                 return
-        metrics.cache_lookups.add("miss")
         flight = flights[asked.key] = asyncio.Event()
         try:
-            made = await self._make(asked, receive)
+            shared = await self._take_over(asked)
+            metrics.cache_lookups.add("shared" if shared else "miss")
+            made = None if shared else await self._make(asked, receive)
         finally:
             flight.set()
             if flights.get(asked.key) is flight:
                 del flights[asked.key]
-        if made is not None:
-            answer, own = made
-            await asked.send_answer(answer, (*_MISS, *own))
+        if shared is not None:
+            await asked.answer(shared, _SHARED_HIT)
+        elif made is not None:
+            await self._hand_out(asked, made)
 
-    async def _make(self, asked: "_Asked", receive: Receive) -> tuple[Answer, list[Header]] | None:
-        """The answer, and what belongs to this client alone; None when it may not be shared and was sent as it came."""
+    async def _take_over(self, asked: "_Asked") -> Answer | None:
+        """The answer that another worker has made; None when there is none that is certain to be the present one."""
+        answers, shared = asked.services.answers, asked.services.shared_answers
+        if not answers.is_certain or (found := await shared.find(asked.key)) is None:
+            return None
+        answer, made_at = found
+        if not answers.is_present(answer.channels, made_at):
+            return None
+        answers.keep(asked.key, answer, answers.moment())
+        return answer
+
+    async def _make(self, asked: "_Asked", receive: Receive) -> "_Made | None":
+        """The answer; None when it may not be shared and was sent as it came."""
         answers = asked.services.answers
         # Whether the client has it, and how it is compressed, is ours to see: the cache needs the whole answer as it is.
         scope = {**asked.scope, "headers": [pair for pair in asked.scope["headers"] if pair[0] not in _OURS]}
@@ -116,8 +132,24 @@ class AnswerCaching:
             return None
         headers: list[Header] = taking.start["headers"]
         answer = _finished(headers, taking.body, scope["state"]["sharing"], template_of(scope), answers.expiry())
-        answers.keep(asked.key, answer, since)
-        return answer, [pair for pair in headers if pair[0] in _RATES]
+        is_kept = answers.keep(asked.key, answer, since)
+        return _Made(answer, [pair for pair in headers if pair[0] in _RATES], since.position if is_kept else None)
+
+    async def _hand_out(self, asked: "_Asked", made: "_Made") -> None:
+        """To who asked first, and then to the other workers."""
+        shared = asked.services.shared_answers
+        await asked.send_answer(made.answer, (*(_SHARED_MISS if shared.is_on else _MISS), *made.own))
+        if made.made_at is not None:
+            await shared.keep(asked.key, made.answer, made.made_at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An answer that was made just now, what belongs to this client alone, and after which event; None: it is old already."""
+
+    answer: Answer
+    own: list[Header]
+    made_at: Position | None
 
 
 @dataclass(slots=True)
@@ -132,17 +164,20 @@ class _Asked:
     started: float
 
     async def is_answered(self) -> bool:
-        """Answer from the cache, if the answer is there; with its line in the log, and as a view if it is one."""
+        """Answer from the cache of this process, if the answer is there."""
         answer = self.services.answers.find(self.key)
-        if answer is None:
-            return False
+        if answer is not None:
+            metrics.cache_lookups.add("hit")
+            await self.answer(answer, _HIT)
+        return answer is not None
+
+    async def answer(self, answer: Answer, status: Iterable[Header]) -> None:
+        """Send what was kept, with its line in the log, and as a view if it is one."""
         if answer.viewed is not None and self.scope["method"] == "GET" and is_reader(Headers(scope=self.scope)):
             self.services.site.views.add(answer.viewed, dt.datetime.now(dt.UTC).date())
-        metrics.cache_lookups.add("hit")
         timings.add("cache", time.perf_counter() - self.started)
-        status = await self.send_answer(answer, _HIT)
-        record(self.scope, answer.route, status, time.perf_counter() - self.started)
-        return True
+        code = await self.send_answer(answer, status)
+        record(self.scope, answer.route, code, time.perf_counter() - self.started)
 
     async def send_answer(self, answer: Answer, more: Iterable[Header]) -> int:
         """200 or 304, in the best coding that the client takes; the status."""

