@@ -35,7 +35,8 @@ CLIENTS = {
 }
 FORBIDDEN = {
     "aiohttp", "ftplib", "http.client", "httpcore", "httpx", "httpx2", "imaplib", "poplib", "requests", "smtplib",
-    "socket", "socketserver", "ssl", "telnetlib", "urllib.request", "urllib3", "webbrowser", "websockets", "xmlrpc",
+    "socket", "socketserver", "ssl", "telnetlib", "urllib.request", "urllib3", "webbrowser", "websockets.client",
+    "websockets.asyncio.client", "websockets.legacy.client", "websockets.sync.client", "xmlrpc",
 }  # fmt: skip
 CALLS = {"open_connection", "create_connection", "create_datagram_endpoint", "sock_connect", "open_unix_connection", "urlopen"}
 # Where an attacker would like the server to look: its own machine, the network around it, the cloud that it runs in.

@@ -43,7 +43,7 @@ def site(server):
     """A blog without a post."""
     with contextlib.closing(sqlite3.connect(server.folder / "blog.db")) as database:
         database.execute("PRAGMA foreign_keys = ON")
-        for table in ("posts", "autosaves", "tags"):
+        for table in ("posts", "posts_fts", "autosaves", "tags"):
             database.execute(f"DELETE FROM {table}")  # noqa: S608 (a name from above)
         database.commit()
     return server

@@ -52,7 +52,8 @@ async def test_every_page_is_whole(client, write, path):
     answer = await client.get(path)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     varies = "Cookie, Accept-Encoding" if answer.is_success else "Cookie"
-    assert (answer.headers["cache-control"], answer.headers["vary"]) == ("private, no-cache", varies)
+    caching = "no-store" if path in ("/login", "/register") else "private, no-cache"
+    assert (answer.headers["cache-control"], answer.headers["vary"]) == (caching, varies)
     page = answer.text
     assert page.startswith("<!doctype html>")
     assert page.count("<h1") == page.count("<main") == page.count("</html>") == 1
