@@ -1,8 +1,8 @@
-"""The blog beside its peers: `python -m tests.benchmarks.compare [--rounds 5] [--seconds 1] [--only WORDS]`.
+"""The blog beside its peers: `python -m tests.benchmarks.compare [--rounds 5] [--seconds 1] [--only WORDS] [--publish]`.
 
 Each server runs alone on one core and the client on another, for a second at a time: ours and its peers take turns, each case
 in several rounds. What is shown is the median, and the ratio is the median of the ratios within a round. Prints a table in
-Markdown; `--write FOLDER` also puts table, figures and a plot there.
+Markdown; `--publish` also puts it into the README, and a plot beside it.
 """
 
 import argparse
@@ -32,6 +32,7 @@ from tests.benchmarks import plot
 from tests.benchmarks.load import Make, Run, load, request
 from tests.benchmarks.peers import WAIT
 from tests.benchmarks.population import PASSWORD, RARE, environment, populate
+from tests.lines import ROOT
 from tests.serving import free_port, wait_until_up
 
 POSTS = 1_000
@@ -251,13 +252,9 @@ async def together(servers: Servers, rounds: int) -> float:
     return statistics.median(taken)
 
 
-def starting(servers: Servers, rounds: int) -> dict[str, float]:
-    """Seconds from the command to the first answer, by server."""
-    taken: dict[str, list[float]] = {"blog": [], "raw": []}
-    for _ in range(rounds):
-        for name, times in taken.items():
-            times.append(servers.start_once(name))
-    return {name: statistics.median(times) for name, times in taken.items()}
+def starting(servers: Servers, rounds: int) -> float:
+    """Seconds from the command `blog serve` to the first answer."""
+    return statistics.median(servers.start_once("blog") for _ in range(rounds))
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -267,6 +264,15 @@ def table(rows: Sequence[Row]) -> str:
         beside = ", ".join(f"{ratio:.2f} × {PEERS[peer]}" for peer, ratio in row.ratios.items())
         lines.append(f"| {row.name} | {row.rate:,.0f} | {row.p50:.1f} | {row.p99:.1f} | {beside} |")
     return "\n".join(lines)
+
+
+def publish(page: Path, name: str, text: str) -> None:
+    """Put the text into the place on a page that bears this name."""
+    before, begin, rest = page.read_text().partition(f"<!-- {name} -->\n")
+    _, end, after = rest.partition(f"<!-- /{name} -->")
+    if not (begin and end):
+        raise LookupError(f"{page} has no place for {name}")
+    page.write_text(f"{before}{begin}{text}\n{end}{after}")
 
 
 def machine() -> str:
@@ -290,20 +296,19 @@ async def main(arguments: argparse.Namespace) -> None:
         memory = servers.memory("blog")
         rest = ""
         if not arguments.only:
-            starts, wait = starting(servers, arguments.rounds), await together(servers, arguments.rounds)
+            start, wait = starting(servers, arguments.rounds), await together(servers, arguments.rounds)
             rest = (
-                f"From the command to the first answer {starts['blog']:.2f} s, of the bare function {starts['raw']:.2f} s. "
-                f"100 requests that wait {WAIT} s each, all at once, took {wait:.3f} s. With all of this kept, the worker "
-                f"had {memory:.0f} MiB."
+                f"From the command to the first answer: {start:.2f} s. 100 requests that wait {WAIT} s each, all at once: "
+                f"{wait:.3f} s. The worker with all of this kept: {memory:.0f} MiB."
             )
         below = [f"{row.name}: {row.ratios[peer]:.2f} × {peer}, {least} wanted"
                  for row in rows for peer, least in row.wanted.items() if row.ratios[peer] < least]  # fmt: skip
         text = f"{table(rows)}\n\n{machine()}; medians of {arguments.rounds} alternating rounds. {rest}"
         print(text)
         print("\n".join(["Below what is wanted:", *below]) if below else "All ratios are as wanted.")
-        if arguments.write:
-            (arguments.write / "throughput.md").write_text(f"{text}\n")
-            (arguments.write / "throughput.svg").write_text(plot.bars([(row.name, row.ratios) for row in rows], PEERS))
+        if arguments.publish:
+            publish(ROOT / "README.md", "throughput", text)
+            (ROOT / ".github" / "throughput.svg").write_text(plot.bars([(row.name, row.ratios) for row in rows], PEERS))
 
 
 if __name__ == "__main__":
@@ -311,6 +316,6 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--only", default="", help="cases whose name has these words")
-    parser.add_argument("--write", type=Path, help="folder for the table and the plot")
+    parser.add_argument("--publish", action="store_true", help="put table and plot into the README")
     os.sched_setaffinity(0, {1})
     uvloop.run(main(parser.parse_args()))

@@ -1,7 +1,9 @@
-"""How the blog grows: `python -m tests.benchmarks.growth [--rounds 5] [--seconds 1] [--posts 100,10000,100000] [--write FOLDER]`.
+"""How the blog grows: `python -m tests.benchmarks.growth [--rounds 5] [--seconds 1] [--posts 100,10000,100000]
+[--publish]`.
 
 First the time of one answer after the other, with nothing kept, in blogs of more and more posts; then answers a second with
-more and more connections. Sizes take turns in each round, and medians are shown. `--write` also puts curves there.
+more and more connections. Sizes take turns in each round, and medians are shown. `--publish` also puts tables and curves into
+`.github/PERFORMANCE.md`.
 """
 
 import argparse
@@ -18,9 +20,10 @@ import uvloop
 
 from blog.http import paging
 from tests.benchmarks import plot
-from tests.benchmarks.compare import Servers, machine
+from tests.benchmarks.compare import Servers, machine, publish
 from tests.benchmarks.load import Make, Run, load, request
 from tests.benchmarks.population import RARE, instant, populate
+from tests.lines import ROOT
 
 CONNECTIONS = (1, 10, 100, 1000)
 Operation = tuple[Make, int]
@@ -124,13 +127,14 @@ async def main(arguments: argparse.Namespace) -> None:
         lines.append(f"| {what} | {' | '.join(f'{run.rate:,.0f} ({run.quantile(0.99):.1f})' for _, run in runs)} |")
     text = "\n".join(lines)
     print(f"{text}\n\n{machine()}. Medians of {arguments.rounds} rounds.")
-    if arguments.write:
-        (arguments.write / "growth.md").write_text(f"{text}\n\n{machine()}.\n")
+    if arguments.publish:
+        folder = ROOT / ".github"
+        publish(folder / "PERFORMANCE.md", "growth", f"{text}\n\n{machine()}; medians of {arguments.rounds} rounds.")
         curves = plot.curves(grown, title="Time of an answer", across="posts in the blog", up="ms")
-        (arguments.write / "growth.svg").write_text(curves)
+        (folder / "growth.svg").write_text(curves)
         rates = {what: [(count, run.rate) for count, run in runs] for what, runs in crowded.items()}
-        lines_ = plot.curves(rates, title="Answers a second", across="connections", up="a second")
-        (arguments.write / "connections.svg").write_text(lines_)
+        crowds = plot.curves(rates, title="Answers a second", across="connections", up="a second")
+        (folder / "connections.svg").write_text(crowds)
 
 
 if __name__ == "__main__":
@@ -138,6 +142,6 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--posts", default="100,10000,100000")
-    parser.add_argument("--write", type=Path, help="folder for tables and curves")
+    parser.add_argument("--publish", action="store_true", help="put tables and curves into .github/PERFORMANCE.md")
     os.sched_setaffinity(0, {1})
     uvloop.run(main(parser.parse_args()))
