@@ -1,0 +1,23 @@
+"""The command `blog`: what an operator does from a terminal.
+
+Answers go to standard output, progress and errors to standard error; the exit code is 0 only when all was done.
+"""
+
+import click
+
+from blog import __version__
+from blog.cli.importing import import_
+from blog.cli.keeping import backup, check, copy, restore
+from blog.cli.people import flag, token, user
+from blog.cli.running import Group
+from blog.cli.serving import migrate, openapi, routes, serve
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="blog")
+def main() -> None:
+    """A blog: JSON API, pages and live updates."""
+
+
+for command in (serve, migrate, check, backup, restore, copy, routes, openapi, user, token, flag, import_):
+    main.add_command(command)
