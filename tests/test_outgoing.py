@@ -29,7 +29,8 @@ CLIENTS = {
     "aiosmtplib": {"blog/mail/sending.py"},  # SMTP_URL
     "asyncpg": {f"blog/db/postgresql/{name}.py" for name in ("errors", "pool", "watcher")},  # DATABASE_URL
     "psycopg": {f"blog/db/postgresql/{name}.py" for name in ("copying", "snapshots")},  # likewise
-    "redis": {"blog/http/rate_limits.py", "blog/broadcast/hints.py"},  # REDIS_URL
+    "redis": {f"blog/{name}.py" for name in ("broadcast/hints", "http/rate_limits", "http/redis_pool", "http/shared_answers")},
+    "obstore": {"blog/domain/media_bucket.py"},  # MEDIA_BUCKET
     "opentelemetry": {"blog/tracing/__init__.py", "blog/tracing/export.py"},  # OTEL_EXPORTER_OTLP_ENDPOINT
     "sentry_sdk": {"blog/reporting.py"},  # SENTRY_DSN
 }
