@@ -390,7 +390,7 @@ async def test_other_names_are_not_found(client, ada, settings, name):
     for other in ("x.txt", "tmpunfinished", f"{'0' * 64}.svg", "0" * 64, "a.png"):
         (settings.media_dir / other).write_bytes(b"no image of ours")
     answer = await client.get(f"/media/{name}", follow_redirects=True)
-    assert answer.status_code == 404
+    assert answer.status_code == (400 if "%00" in name else 404)
     assert "immutable" not in answer.headers.get("cache-control", "")
     assert b"no image of ours" not in answer.content
 
