@@ -74,6 +74,8 @@ def read_query(request: Request, model: type[M]) -> M:
         if name in values:
             raise InvalidInput([FieldError(("query", name), "Give this parameter once", "repeated")])
         values[name] = value
+    if named := [name for name, value in request.query_params.multi_items() if "\0" in value]:
+        raise InvalidInput([FieldError(("query", name), "A null byte can be no part of this", "null_byte") for name in named])
     return validate(model, values, "query")
 
 

@@ -115,7 +115,7 @@ class Protection:
             return 431, f"A request may have {settings.header_fields} header fields: send fewer"
         if sum(map(len, chain.from_iterable(fields))) > settings.header_bytes:
             return 431, f"The header fields may have {settings.header_bytes} bytes together: send shorter ones"
-        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+        if "\0" in scope["path"]:
             return 400, "The address holds a null byte: nothing here is named by one"
         return None
 

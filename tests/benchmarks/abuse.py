@@ -1,11 +1,13 @@
 """What a server's memory and its readers notice of clients that do their worst, all at once.
 
-    python tests/benchmarks/abuse.py [--seconds 600] [--folder FOLDER]
+    python tests/benchmarks/abuse.py [--seconds 600] [--span 30] [--folder FOLDER]
 
 Starts `blog serve` in a folder of its own. One process abuses it: bodies too large, endless, slow or broken, heads that never
-end, crowds of connections, deep JSON, forms of thousands of parts, WebSocket floods, clients that take no answer, noise. Another
-reads, ten times a second, as people do, and must always be answered. Prints how many answers of which status each abuse got,
-the times of the reader, and the memory of the server (RSS): at the start, in the middle, at the end, and at most.
+end, crowds of connections, deep JSON, forms of thousands of parts, WebSocket floods, thousands of WebSockets that say nothing,
+clients that take no answer, noise. Another reads and writes, ten times a second, as people do, and must always be answered.
+Spans with abuse take turns with as long ones without, so that what else the machine does hits both alike. Prints how many
+answers of which status each abuse got, the times of the reader in both, and the memory of the server (RSS): before, at most, and
+after a rest.
 
 Nothing counts requests here (RATE_LIMIT=off), so that every one of them comes through to what must withstand it.
 """
@@ -17,7 +19,6 @@ import json
 import os
 import random
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,8 @@ HURRIED = {"HEADER_SECONDS": "3", "BODY_SECONDS": "3", "SEND_SECONDS": "3", "RAT
 READER, CROWD, FOES = "127.0.0.2", "127.0.0.6", ["127.0.0.3", "127.0.0.4", "127.0.0.5"]
 PATHS = ["/", "/posts/hello", "/api/v1/posts", "/search?q=hello", "/static/css/blog.css", "/healthz", "/archive"]
 BETWEEN = 0.1
+PAUSE = 0.5  # seconds between two abuses of a kind: more would be a test of the machine
+IDLE, REST = 2_000, 20
 PATIENCE = 15.0
 HOST = b"Host: 127.0.0.1\r\n"
 JSON = b"POST /api/v1/tokens HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
@@ -47,7 +50,8 @@ MEBIBYTE = bytes(1_048_576)
 class Report:
     """What came of it. Times in seconds, memory in MB; `answers` has `abuse status` with the number of each."""
 
-    answers: dict[str, int] = field(default_factory=dict)
+    answers: Counter[str] = field(default_factory=Counter)
+    calm: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
@@ -59,17 +63,23 @@ class Report:
 
     def lines(self) -> list[str]:
         """For people to read."""
-        ordered, third = sorted(self.times), len(self.memory) // 3
-        p99 = ordered[int(len(ordered) * 0.99) - 1] if ordered else float("nan")
-        parts = [self.memory[:third], self.memory[third : 2 * third], self.memory[2 * third :]]
-        middles = [statistics.median(part) for part in parts if part]
         return [
             *(f"{name}: {count}" for name, count in sorted(self.answers.items())),
-            f"reader: {len(ordered)} answers, median {statistics.median(ordered or [0]) * 1000:.1f} ms, p99 {p99 * 1000:.0f} ms, "
-            f"longest {max(ordered, default=0) * 1000:.0f} ms, failures: {self.failures or 'none'}",
-            f"memory: at first {self.memory[0]:.0f} MB, thirds {[round(middle) for middle in middles]}, "
-            f"at last {self.memory[-1]:.0f} MB, at most {max(self.memory):.0f} MB",
+            f"without abuse: {_told(self.calm)}",
+            f"beside abuse:  {_told(self.times)}; failures: {self.failures or 'none'}",
+            f"p99 beside abuse / without: {_quantile(self.times, 0.99) / _quantile(self.calm, 0.99):.2f}",
+            f"memory: before {self.memory[0]:.0f} MB, at most {max(self.memory):.0f} MB, after a rest {self.memory[-1]:.0f} MB",
         ]
+
+
+def _quantile(times: list[float], share: float) -> float:
+    ordered = sorted(times)
+    return ordered[int(len(ordered) * share)] if ordered else float("nan")
+
+
+def _told(times: list[float]) -> str:
+    p50, p99 = (_quantile(times, share) * 1000 for share in (0.5, 0.99))
+    return f"{len(times)} answers, median {p50:.1f} ms, p99 {p99:.0f} ms, longest {max(times, default=0) * 1000:.0f} ms"
 
 
 # -- abuse: each connects to the port, does its worst once, and returns what it was answered
@@ -228,6 +238,29 @@ ABUSES: dict[str, Abuse] = {
 }  # fmt: skip
 
 
+async def idle(port: int, seconds: float) -> int:
+    """Thousands of WebSockets that say nothing, from many addresses; how many were open."""
+    handshake = (
+        b"GET /live HTTP/1.1\r\n" + HOST + b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    opened: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    try:
+        for number in range(IDLE):
+            address = f"127.0.1.{number % 25 + 1}"
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+            writer.write(handshake)
+            opened.append((reader, writer))
+            if number % 50 == 49:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(max(0.0, seconds - IDLE / 1000 - 2))
+        lines = [reader._buffer[:12] for reader, _ in opened]  # type: ignore[attr-defined]
+        return lines.count(b"HTTP/1.1 101")
+    finally:
+        for _, writer in opened:
+            writer.transport.abort()
+
+
 async def attack(port: int, seconds: float) -> Counter[str]:
     """All abuses at once, each again and again."""
     answers: Counter[str] = Counter()
@@ -243,9 +276,12 @@ async def attack(port: int, seconds: float) -> Counter[str]:
                 answers[f"{name} unfinished"] += 1
             except OSError:  # no connection for it: the server takes no more, or this machine has no ports left
                 answers[f"{name} refused"] += 1
-                await asyncio.sleep(0.1)
+            await asyncio.sleep(PAUSE)
 
-    await asyncio.gather(*(repeat(name, abuse) for name, abuse in ABUSES.items()))
+    async def sit() -> None:
+        answers["idle WebSockets, open at once, 101"] += await idle(port, seconds)
+
+    await asyncio.gather(sit(), *(repeat(name, abuse) for name, abuse in ABUSES.items()))
     return answers
 
 
@@ -258,26 +294,31 @@ def resident(pid: int) -> float:
     return int(match[1]) / 1024 if match else 0.0
 
 
-def read_on(port: int, seconds: float, report: Report, pid: int) -> None:
-    """Read as people do, until the end; look at the memory meanwhile."""
+def read_on(port: int, seconds: float, report: Report, times: list[float], pid: int, token: str) -> None:
+    """Read and write as people do, until the end; look at the memory meanwhile."""
     end, number = time.monotonic() + seconds, 0
     transport = httpx.HTTPTransport(local_address=READER, retries=0)
+    headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(transport=transport, base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
         while (begun := time.monotonic()) < end:
             path = PATHS[number % len(PATHS)]
             try:
-                answer = client.get(path)
-                if answer.status_code != 200:
+                if number % 10 == 9:
+                    path = "/api/v1/posts/1/comments"
+                    answer = client.post(path, json={"content": f"Number {number}"}, headers=headers)
+                else:
+                    answer = client.get(path)
+                if answer.status_code not in (200, 201):
                     report.failures.append(f"{path}: {answer.status_code}")
             except httpx.HTTPError as error:
                 report.failures.append(f"{path}: {error!r}")
-            report.times.append(time.monotonic() - begun)
+            times.append(time.monotonic() - begun)
             report.memory.append(resident(pid))
             number += 1
-            time.sleep(max(0.0, BETWEEN - report.times[-1]))
+            time.sleep(max(0.0, BETWEEN - times[-1]))
 
 
-def run(folder: Path, seconds: float, **environment: str) -> Report:
+def run(folder: Path, seconds: float, span: float, **environment: str) -> Report:
     """A server, its foes and a reader, for so long."""
     blog(folder, "user", "create", "ada", "ada@example.org", "--role", "owner")
     token = blog(folder, "token", "create", "ada").stdout.strip()
@@ -287,13 +328,16 @@ def run(folder: Path, seconds: float, **environment: str) -> Report:
         new = {"title": "Hello", "content": "Some *text*. " * 50, "slug": "hello"}
         made = httpx.post(f"http://127.0.0.1:{port}/api/v1/posts", json=new, headers={"Authorization": f"Bearer {token}"})
         made.raise_for_status()
-        read_on(port, 1, report, server.pid)  # the templates are read, the cache is there
+        read_on(port, 10, report, [], server.pid, token)  # the templates are read, the cache is there
         report.memory = report.memory[-1:]
-        command = [sys.executable, __file__, "--attack", str(port), "--seconds", str(seconds)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ) as foes:
-            read_on(port, seconds, report, server.pid)
-            report.answers = json.loads(foes.communicate(timeout=60)[0])
-        read_on(port, 1, report, server.pid)
+        for number in range(max(1, round(seconds / span / 2))):
+            read_on(port, span, report, report.calm, server.pid, token)
+            command = [sys.executable, __file__, "--attack", str(port), "--seconds", str(span)]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ) as foes:
+                read_on(port, span, report, report.times, server.pid, token)
+                report.answers.update(json.loads(foes.communicate(timeout=60)[0]))
+            print(f"{2 * span * (number + 1):.0f} s: {resident(server.pid):.0f} MB", file=sys.stderr, flush=True)
+        read_on(port, REST, report, [], server.pid, token)
     return report
 
 
@@ -301,6 +345,7 @@ def main() -> None:
     """From the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--span", type=float, default=30)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--attack", type=int, metavar="PORT", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -308,7 +353,7 @@ def main() -> None:
         print(json.dumps(asyncio.run(attack(given.attack, given.seconds))))
         return
     with tempfile.TemporaryDirectory() as made:
-        report = run(given.folder or Path(made), given.seconds)
+        report = run(given.folder or Path(made), given.seconds, given.span)
         print(*report.lines(), sep="\n")
         (given.folder or Path(made)).joinpath("report.json").write_text(json.dumps(asdict(report)))
 

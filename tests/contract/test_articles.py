@@ -35,7 +35,7 @@ async def test_global_value_error_handler_blames_the_client_for_our_bugs_and_lea
     async def buggy_get(*_: object) -> None:
         port_of(SECRET)
 
-    monkeypatch.setattr(posts, "get", buggy_get)
+    monkeypatch.setattr(posts, "placed", buggy_get)
     with pytest.raises(ValueError, match="hunter2"):  # it reaches the server, which logs it
         await client.get("/api/v1/posts/1")
 
@@ -44,7 +44,7 @@ def test_the_answer_to_a_bug_says_nothing_of_it(app, monkeypatch):
     async def buggy_get(*_: object) -> None:
         port_of(SECRET)
 
-    monkeypatch.setattr(posts, "get", buggy_get)
+    monkeypatch.setattr(posts, "placed", buggy_get)
     with TestClient(app, raise_server_exceptions=False) as client:
         answer = client.get("/api/v1/posts/1")
     assert answer.status_code == 500

@@ -143,7 +143,7 @@ async def check_rows(ctx: Context, name: str) -> None:
     assert await count(ctx, tables.events) == len(rows) - drafts
     by_source = {row["source"]: row["post_id"] for row in await ctx.db.fetch_all(sa.select(tables.imports))}
     for row in rows:
-        post = await post_rows.one(ctx.db, tables.posts.c.id == by_source[f"{name}/{row['path']}"])
+        post = await post_rows.by_id(ctx.db, by_source[f"{name}/{row['path']}"])
         assert post is not None
         assert [byline.name for byline in post.bylines] == row.get("authors", ["grace"])
         wanted = dict.fromkeys(tag.casefold() for tag in [*row.get("tags", []), *row.get("categories", [])])

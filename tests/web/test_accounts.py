@@ -160,12 +160,11 @@ EVIL = [
 async def test_sign_in_never_leads_to_another_site(client, ctx, make_user, wanted):
     await make_user("ada")
     form = await client.get("/login", params={"next": wanted})
-    is_refused = "\x00" in wanted  # before any page sees it
-    assert form.status_code == 400 if is_refused else 'name="next" value=""' in form.text
+    assert 'name="next" value=""' in form.text
     answer = await client.post("/login", data=SIGN_IN | {"next": wanted}, headers=OWN)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     again = await client.get("/login", params={"next": wanted})
-    assert (again.status_code, again.headers.get("location")) == ((400, None) if is_refused else (303, "/"))
+    assert (again.status_code, again.headers["location"]) == (303, "/")
 
 
 async def test_page_of_members_leads_through_sign_in_and_back(client, write, make_user):
