@@ -13,6 +13,8 @@ from blog.settings import Settings
 
 _LINGER_SECONDS = 2.0
 _PARTING_SECONDS = 0.2
+_MOST_PIECES, _PIECE_BYTES = 5_000, 100
+"""Pieces in which a body may come, and one more for so many bytes of it: each costs as much, however small it is."""
 _MOST_AHEAD = 64
 """Requests that a client may send before it has the answer to the first; each costs some kilobytes."""
 _by_address: WeakKeyDictionary[ServerState, Counter[str]] = WeakKeyDictionary()
@@ -28,7 +30,7 @@ class BoundedHTTP(HttpToolsProtocol):
 
     _is_in_head = True
     _is_in_body = _has_asked = _is_refused = _is_parting = False
-    _head_bytes = _body_bytes = _buffered = 0
+    _head_bytes = _body_bytes = _pieces = _buffered = 0
     _body_since = 0.0
     _counted: str | None = None
 
@@ -98,7 +100,7 @@ class BoundedHTTP(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """It ends, and a body may follow."""
-        self._is_in_head, self._is_in_body, self._body_bytes = False, True, 0
+        self._is_in_head, self._is_in_body, self._body_bytes, self._pieces = False, True, 0, 0
         self._body_since = self.loop.time()
         self._head_clock.stop()
         if len(self.pipeline) >= _MOST_AHEAD:
@@ -109,8 +111,14 @@ class BoundedHTTP(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Some of a body."""
+        if self._is_refused:
+            return
         self._body_bytes += len(body)
-        super().on_body(body)
+        self._pieces += 1
+        if self._pieces > _MOST_PIECES + self._body_bytes / _PIECE_BYTES:
+            self._refuse(400, "The body comes in too many small pieces: send larger chunks")
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """All of it."""

@@ -223,6 +223,21 @@ async def test_body_that_goes_on_after_its_refusal_is_not_listened_to_for_ever(b
                     await asyncio.sleep(0.01)
 
 
+async def test_body_in_countless_pieces_is_refused(bounded):
+    async with bounded(max_body_bytes=1_000_000) as (address, _), connected(address) as (reader, writer):
+        writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 20_000)
+        answer = await rest(reader)
+    assert answer.startswith("HTTP/1.1 400 ")
+    assert "too many small pieces" in answer
+
+
+async def test_body_in_usual_pieces_is_read(bounded):
+    async with bounded(max_body_bytes=1_000_000) as (address, _), connected(address) as (reader, writer):
+        piece = b"200\r\n" + b" " * 512 + b"\r\n"
+        writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n" + piece * 1_500 + b"2\r\n{}\r\n0\r\n\r\n")
+        assert await answered(reader) == 422
+
+
 # -- clients that do not take their answers
 
 
