@@ -1,6 +1,7 @@
 """One stream of log lines, for our own code, uvicorn and libraries alike: JSON, or lines for people."""
 
 import asyncio
+import functools
 import logging.config
 import sys
 import threading
@@ -102,10 +103,9 @@ class Batches(logging.StreamHandler[TextIO]):
         """JSON, of the same form as all other lines."""
         traced = f'"trace_id": "{found}", ' if (found := trace_id.get()) else ""
         line = (
-            f'{{"method": {quoted(method)}, "route": {quoted(route)}, "status": {status}, "ms": {seconds * 1000:.1f}, '
-            f'"user": {quoted(user) if user else "null"}, "event": "request", '
-            f'"correlation_id": {quoted(correlation_id.get() or "")}, {traced}"level": "info", "logger": "blog.access", '
-            f'"timestamp": "{self._now()}"}}\n'
+            f'{_beginning(method, route, status)}{seconds * 1000:.1f}, "user": {quoted(user) if user else "null"}, '
+            f'"event": "request", "correlation_id": {quoted(correlation_id.get() or "")}, {traced}'
+            f'"level": "info", "logger": "blog.access", "timestamp": "{self._now()}"}}\n'
         )
         with self._guard:
             self._lines.append(line)
@@ -133,6 +133,11 @@ class Batches(logging.StreamHandler[TextIO]):
             if self._lines:
                 lines, self._lines = self._lines, []
                 self.stream.write("".join(lines))
+
+
+@functools.lru_cache(maxsize=1_000)
+def _beginning(method: str, route: str, status: int) -> str:
+    return f'{{"method": {quoted(method)}, "route": {quoted(route)}, "status": {status}, "ms": '
 
 
 _batches: Batches | None = None

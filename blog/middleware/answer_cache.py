@@ -29,6 +29,7 @@ from blog.http.route_table import template_of
 from blog.http.services import Services
 from blog.http.themes import theme_in
 from blog.middleware.access_log import record
+from blog.middleware.protection import COMPLETE, HEADERS, constant_fields
 from blog.settings import Settings
 
 _PATIENCE = 5.0
@@ -40,7 +41,9 @@ _SHARED_MISS: tuple[Header, ...] = ((b"cache-status", b"blog-shared; fwd=miss, b
 _BYPASS: tuple[Header, ...] = ((b"cache-status", b"blog; fwd=bypass"), (b"x-cache", b"miss"))
 _RATES = frozenset({b"ratelimit", b"ratelimit-policy"})  # of one client, not of the answer
 _OURS = frozenset({b"accept-encoding", b"if-none-match"})
-_ON_304 = frozenset({b"cache-control", b"content-location", b"etag", b"last-modified", b"live-cursor", b"vary"})
+_ON_304 = frozenset({b"cache-control", b"content-location", b"etag", b"last-modified", b"live-cursor", b"vary"}) | {
+    name.lower().encode() for name in (*HEADERS, "Strict-Transport-Security")
+}
 
 
 class AnswerCaching:
@@ -50,6 +53,7 @@ class AnswerCaching:
         self._app = app
         self._session = cookie_name(settings).encode() + b"="
         self._origins = frozenset(origin.encode() for origin in settings.cors_origins)
+        self._constant = constant_fields(settings)
         self._path = re.compile("|".join(_paths(routes)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,7 +135,8 @@ class AnswerCaching:
         if taking.start is None:
             return None
         headers: list[Header] = taking.start["headers"]
-        answer = _finished(headers, taking.body, scope["state"]["sharing"], template_of(scope), answers.expiry())
+        completed = [*self._constant, *headers]  # its own come last, and hold
+        answer = _finished(completed, taking.body, scope["state"]["sharing"], template_of(scope), answers.expiry())
         is_kept = answers.keep(asked.key, answer, since)
         return _Made(answer, [pair for pair in headers if pair[0] in _RATES], since.position if is_kept else None)
 
@@ -184,10 +189,10 @@ class _Asked:
         if (accepted := self.headers.get(b"accept-encoding")) and (coding := encodings.chosen(accepted)):
             answer = await self._encoded(answer, coding)
         if (tags := self.headers.get(b"if-none-match")) and is_known(answer.tag, tags):
-            await self.send({"type": "http.response.start", "status": 304, "headers": [*answer.fresh, *more]})
+            await self.send({"type": "http.response.start", "status": 304, "headers": [*answer.fresh, *more], COMPLETE: True})
             await self.send({"type": "http.response.body", "body": b""})
             return 304
-        await self.send({"type": "http.response.start", "status": 200, "headers": [*answer.headers, *more]})
+        await self.send({"type": "http.response.start", "status": 200, "headers": [*answer.headers, *more], COMPLETE: True})
         await self.send({"type": "http.response.body", "body": b"" if self.scope["method"] == "HEAD" else answer.body})
         return 200
 

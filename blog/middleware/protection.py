@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from urllib.parse import urlsplit
 
@@ -37,6 +37,14 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
 }
 HSTS = "max-age=31536000"
+COMPLETE = "blog.complete"
+"""A member of a message which says that its header fields have those that never change already."""
+
+
+def constant_fields(settings: Settings) -> list[tuple[bytes, bytes]]:
+    """The header fields of every answer that are the same for all, unless an answer has its own."""
+    fields = HEADERS | ({"Strict-Transport-Security": HSTS} if settings.secure else {})
+    return [(name.lower().encode(), value.encode()) for name, value in fields.items()]
 
 
 class Protection:
@@ -47,8 +55,7 @@ class Protection:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings
-        headers = HEADERS | ({"Strict-Transport-Security": HSTS} if settings.secure else {})
-        self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        self._headers = constant_fields(settings)
         self._names = frozenset(name for name, _ in self._headers)
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
         self._origins = frozenset(origin.encode() for origin in (settings.public_url, *settings.cors_origins))
@@ -76,11 +83,8 @@ class Protection:
 
         async def completing(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                headers = list(message.get("headers", ()))
-                names = {name for name, _ in headers}
-                ours = self._headers
-                if not self._names.isdisjoint(names):
-                    ours = [pair for pair in ours if pair[0] not in names]
+                headers = message.get("headers", ())
+                ours = [] if message.pop(COMPLETE, False) else self._missing(headers)
                 took = time.perf_counter() - started
                 shares = "".join(f"{name};dur={seconds * 1000:.2f}, " for name, seconds in parts.items())
                 message["headers"] = [
@@ -93,6 +97,12 @@ class Protection:
             await send(message)
 
         return completing
+
+    def _missing(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        names = {name for name, _ in headers}
+        if self._names.isdisjoint(names):
+            return self._headers
+        return [pair for pair in self._headers if pair[0] not in names]
 
     def _refusal(self, scope: Scope, headers: Fields) -> tuple[int, str] | None:
         if refusal := self._excess(scope):

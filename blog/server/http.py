@@ -101,7 +101,6 @@ class BoundedHTTP(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """It ends, and a body may follow."""
         self._is_in_head, self._is_in_body, self._body_bytes, self._pieces = False, True, 0, 0
-        self._body_since = self.loop.time()
         self._head_clock.stop()
         if len(self.pipeline) >= _MOST_AHEAD:
             raise ValueError("too many requests ahead")  # uvicorn answers 400 to what its parser does not take
@@ -136,6 +135,7 @@ class BoundedHTTP(HttpToolsProtocol):
 
     def _expect_body(self) -> None:
         if not self._body_clock.is_running:
+            self._body_since = self.loop.time()
             self._body_clock.start(self._settings.body_seconds, self._look_at_body)
 
     def _look_at_body(self) -> None:
