@@ -1,10 +1,24 @@
 """Bounds for JSON that strangers send: how many values it has, how deep, how large its numbers are, how long its names."""
 
+import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
 from blog.errors import MalformedInput
 from blog.settings import Settings
+
+# Up to its end also where that is missing: else each quotation mark of a broken body would be tried as the first of a text.
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+
+
+def require_few_values(body: bytes, settings: Settings) -> None:
+    """Raises MalformedInput for more values than the settings say, by the commas outside of texts, before anything is decoded.
+
+    To decode 350,000 empty lists takes half a second while there are thousands of connections for the garbage collector to
+    go through.
+    """
+    if body.count(b",") >= settings.json_values and _TEXT.sub(b"", body).count(b",") >= settings.json_values:
+        raise _too_many_values(settings)
 
 
 def require_bounds(value: Any, settings: Settings) -> None:
@@ -28,11 +42,15 @@ def require_bounds(value: Any, settings: Settings) -> None:
                 raise MalformedInput(f"A number in the body has more than {settings.json_digits} digits before its point")
         count += sum(map(len, inner))
         if count > settings.json_values:
-            raise MalformedInput(f"The body has more than {settings.json_values} values")
+            raise _too_many_values(settings)
         depth += bool(inner)
         if depth > settings.json_depth:
             raise MalformedInput(f"The body is nested deeper than {settings.json_depth} levels")
         level = [item for items in inner for item in items]
+
+
+def _too_many_values(settings: Settings) -> MalformedInput:
+    return MalformedInput(f"The body has more than {settings.json_values} values")
 
 
 def _require_names(names: Iterable[str], longest: int) -> None:

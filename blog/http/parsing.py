@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from blog.errors import FieldError, InvalidInput, MalformedInput, TooLarge, UnsupportedMedia
-from blog.http.json_bounds import require_bounds
+from blog.http.json_bounds import require_bounds, require_few_values
 from blog.http.services import services
 from blog.settings import Settings
 
@@ -55,6 +55,7 @@ def bounded(request: Request, limit: int | None = None) -> Request:
 
 def decode_json(body: bytes | str, settings: Settings) -> Any:
     """Decode strictly. Raises MalformedInput, also for bad UTF-8, NaN, half surrogates, and what is beyond the bounds."""
+    require_few_values(body.encode(errors="surrogatepass") if isinstance(body, str) else body, settings)
     try:
         value = from_json(body, allow_inf_nan=False)
     except ValueError as error:

@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -355,7 +355,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         report = run(given.folder or Path(made), given.seconds, given.span)
         print(*report.lines(), sep="\n")
-        (given.folder or Path(made)).joinpath("report.json").write_text(json.dumps(asdict(report)))
+        (given.folder or Path(made)).joinpath("report.json").write_text(json.dumps(vars(report)))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from blog.domain.events import Position
 from blog.domain.keys import Purpose, Signer
 from blog.errors import InvalidInput, MalformedInput, StaleVersion
 from blog.http import conditional, encodings, paging
+from blog.http.json_bounds import require_few_values
 from blog.http.parsing import decode_json
 from blog.http.themes import theme_in
 from blog.settings import Settings
@@ -162,6 +163,29 @@ documents = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionarie
 def test_json_within_the_bounds_is_what_it_was(value):
     assert decode_json(json.dumps(value), SETTINGS) == value
     assert decode_json(json.dumps(value, ensure_ascii=False).encode(), SETTINGS) == value
+
+
+@given(documents)
+@example('\\",[,"' * 3)
+def tevalues_in_counted_before_decoding_are_never_more_than_there_are(value):
+    count = values_in(value)
+    require_few_values(json.dumps(value).encode(), SETTINGS.model_copy(update={"json_values": count}))
+
+
+def values_in(value):
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(values_in, inner))
+
+
+@pytest.mark.parametrize("body", [",".join('"' * 1_000_000), '"' + '\\"' * 500_000, '"' + '\\"' * 500_000 + "\\"], ids=len)
+def test_text_without_an_end_is_refused_as_quickly_as_any(body):
+    with pytest.raises(MalformedInput):
+        decode_json(body, SETTINGS)
+
+
+def test_commas_in_a_text_are_no_values():
+    text = 'a, \\ "b", ' * 2_000
+    assert decode_json(json.dumps({"content": text}), SETTINGS) == {"content": text}
 
 
 marks = st.lists(
