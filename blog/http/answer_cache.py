@@ -10,12 +10,13 @@ from starlette.requests import Request
 
 from blog.domain import events
 from blog.domain.events import Position
+from blog.http.whole_answers import joined
 
 Header = tuple[bytes, bytes]
 Key = tuple[bytes, bytes, str, bytes]
 """Path and query as they were sent, theme, and origin of the asking page, if it is one that is allowed."""
 
-_OVERHEAD = 2000
+_OVERHEAD = 4000
 _LARGEST_SHARE = 8
 _REMEMBERED = 1000
 
@@ -24,7 +25,8 @@ _REMEMBERED = 1000
 class Answer:
     """A finished answer of status 200. `route` is the template for the log; `viewed` the post that a reader of it views.
 
-    `headers` go out with the body, `fresh` with a 304; `encoded` holds the same answer by content coding, each made once.
+    `headers` go out with the body, `fresh` with a 304, and `head` and `fresh_head` are the same as bytes; `encoded` holds the
+    same answer by content coding, each made once.
     """
 
     headers: tuple[Header, ...]
@@ -36,6 +38,13 @@ class Answer:
     viewed: int | None
     expires_at: float
     encoded: "dict[bytes, Answer]" = field(default_factory=dict, compare=False)
+    head: bytes = field(init=False, repr=False, compare=False)
+    fresh_head: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Write the fields down; it is frozen for all others."""
+        object.__setattr__(self, "head", joined(self.headers))
+        object.__setattr__(self, "fresh_head", joined(self.fresh))
 
     @property
     def size(self) -> int:

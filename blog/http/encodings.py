@@ -32,6 +32,7 @@ if brotli := _optional("brotli"):
     CODINGS[b"br"] = functools.partial(brotli.compress, mode=brotli.MODE_TEXT, quality=5)
 
 
+@functools.lru_cache(maxsize=100)
 def chosen(accepted: bytes) -> bytes | None:
     """The best coding that `Accept-Encoding` names and this installation has; None for none."""
     for name in reversed(CODINGS):

@@ -28,13 +28,15 @@ from blog.http.identity import cookie_name
 from blog.http.route_table import template_of
 from blog.http.services import Services
 from blog.http.themes import theme_in
+from blog.http.whole_answers import joined
 from blog.middleware.access_log import record
-from blog.middleware.protection import COMPLETE, HEADERS, constant_fields
+from blog.middleware.protection import COMPLETE, HEADERS, Completing, Fields, constant_fields
 from blog.settings import Settings
 
 _PATIENCE = 5.0
 _GROUP_NAME = re.compile(r"\?P<\w+>")
 _HIT: tuple[Header, ...] = ((b"cache-status", b"blog; hit"), (b"x-cache", b"hit"))
+_HIT_HEAD = joined(_HIT)
 _SHARED_HIT: tuple[Header, ...] = ((b"cache-status", b"blog-shared; hit, blog; fwd=miss"), (b"x-cache", b"hit"))
 _MISS: tuple[Header, ...] = ((b"cache-status", b"blog; fwd=miss"), (b"x-cache", b"miss"))
 _SHARED_MISS: tuple[Header, ...] = ((b"cache-status", b"blog-shared; fwd=miss, blog; fwd=miss"), (b"x-cache", b"miss"))
@@ -62,7 +64,7 @@ class AnswerCaching:
             return
         started = time.perf_counter()
         services: Services = scope["state"]["services"]
-        headers = dict(scope["headers"])
+        headers: Fields = scope["state"]["fields"]
         key = self._key(scope, headers)
         asked = _Asked(services, key, scope, headers, send, started) if key else None
         if asked is not None and await asked.is_answered():
@@ -80,7 +82,7 @@ class AnswerCaching:
         match = self._path.match(scope["path"])
         return match is not None and match.lastindex is not None
 
-    def _key(self, scope: Scope, headers: dict[bytes, bytes]) -> Key | None:
+    def _key(self, scope: Scope, headers: Fields) -> Key | None:
         """None for who is somebody, or wants what only the endpoint can decide."""
         cookie = headers.get(b"cookie", b"")
         if b"authorization" in headers or self._session in cookie:
@@ -164,7 +166,7 @@ class _Asked:
     services: Services
     key: Key
     scope: Scope
-    headers: dict[bytes, bytes]
+    headers: Fields
     send: Send
     started: float
 
@@ -189,12 +191,14 @@ class _Asked:
         if (accepted := self.headers.get(b"accept-encoding")) and (coding := encodings.chosen(accepted)):
             answer = await self._encoded(answer, coding)
         if (tags := self.headers.get(b"if-none-match")) and is_known(answer.tag, tags):
-            await self.send({"type": "http.response.start", "status": 304, "headers": [*answer.fresh, *more], COMPLETE: True})
-            await self.send({"type": "http.response.body", "body": b""})
-            return 304
-        await self.send({"type": "http.response.start", "status": 200, "headers": [*answer.headers, *more], COMPLETE: True})
-        await self.send({"type": "http.response.body", "body": b"" if self.scope["method"] == "HEAD" else answer.body})
-        return 200
+            code, head, headers, body = 304, answer.fresh_head, answer.fresh, b""
+        else:
+            code, head, headers, body = 200, answer.head, answer.headers, b"" if self.scope["method"] == "HEAD" else answer.body
+        if more is _HIT and isinstance(self.send, Completing) and self.send.write(code, head + _HIT_HEAD, body):
+            return code
+        await self.send({"type": "http.response.start", "status": code, "headers": [*headers, *more], COMPLETE: True})
+        await self.send({"type": "http.response.body", "body": body})
+        return code
 
     async def _encoded(self, answer: Answer, coding: bytes) -> Answer:
         """The same in a content coding, made once; as it is when that makes no sense."""

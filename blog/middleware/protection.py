@@ -1,10 +1,9 @@
 """What every answer has and every request must pass, as plain ASGI around all else: also a crash gets its headers."""
 
-import os
 import re
 import time
-from collections.abc import Iterable, Mapping
-from itertools import chain
+from collections.abc import Callable, Iterable, Mapping
+from random import getrandbits
 from urllib.parse import urlsplit
 
 import structlog
@@ -13,9 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from blog import logs, timings
 from blog.http.identity import cookie_name
 from blog.http.problems import refuse
+from blog.http.whole_answers import writer
 from blog.settings import Settings
 
 Fields = Mapping[bytes, bytes]
+Header = tuple[bytes, bytes]
 
 log = structlog.stdlib.get_logger("blog.protection")
 _VISIBLE_ASCII = re.compile(rb"[!-~]{1,128}")
@@ -41,10 +42,53 @@ COMPLETE = "blog.complete"
 """A member of a message which says that its header fields have those that never change already."""
 
 
-def constant_fields(settings: Settings) -> list[tuple[bytes, bytes]]:
+def constant_fields(settings: Settings) -> list[Header]:
     """The header fields of every answer that are the same for all, unless an answer has its own."""
     fields = HEADERS | ({"Strict-Transport-Security": HSTS} if settings.secure else {})
     return [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+
+
+class Completing:
+    """Sends an answer with the header fields that are its own: correlation id, and how long it took, as a whole and in parts."""
+
+    def __init__(
+        self, scope: Scope, send: Send, correlation_id: str, missing: Callable[[Iterable[Header]], list[Header]]
+    ) -> None:
+        self._scope, self._send, self._missing = scope, send, missing
+        self._correlation_id = correlation_id.encode()
+        self._started = time.perf_counter()
+        self._parts = timings.begin()
+
+    async def __call__(self, message: Message) -> None:
+        """As a `send` of ASGI."""
+        if message["type"] in ("http.response.start", "websocket.http.response.start"):
+            headers = message.get("headers", ())
+            ours = [] if message.pop(COMPLETE, False) else self._missing(headers)
+            took, told = self._times()
+            message["headers"] = [
+                *headers,
+                *ours,
+                (b"x-correlation-id", self._correlation_id),
+                (b"x-process-time", b"%.6f" % took),
+                (b"server-timing", told),
+            ]
+        await self._send(message)
+
+    def write(self, status: int, head: bytes, body: bytes) -> bool:
+        """Write a complete answer at once; False if this server, or this moment, wants it in messages."""
+        if (write := writer(self._scope)) is None:
+            return False
+        took, told = self._times()
+        own = b"x-correlation-id: %b\r\nx-process-time: %.6f\r\nserver-timing: %b\r\n" % (self._correlation_id, took, told)
+        return write(self._scope, status, head + own, body)
+
+    def _times(self) -> tuple[float, bytes]:
+        """Seconds since the beginning, and the value of `Server-Timing`."""
+        took = time.perf_counter() - self._started
+        told = b""
+        for name, seconds in self._parts.items():
+            told += b"%b;dur=%.2f, " % (name.encode(), seconds * 1000)
+        return took, told + b"total;dur=%.2f" % (took * 1000)
 
 
 class Protection:
@@ -67,9 +111,10 @@ class Protection:
             return
         headers = dict(reversed(scope["headers"]))  # of two with one name the first counts, as everywhere
         correlation_id = _correlation_id(headers.get(b"x-correlation-id"))
-        scope.setdefault("state", {})["correlation_id"] = correlation_id
+        state = scope.setdefault("state", {})
+        state["correlation_id"], state["fields"] = correlation_id, headers
         logs.correlation_id.set(correlation_id)
-        send = self._completing(send, correlation_id)
+        send = Completing(scope, send, correlation_id, self._missing)
         if refusal := self._refusal(scope, headers):
             # The access log is further inside: these would leave no trace.
             log.warning("refused", status=refusal[0], reason=refusal[1], address=(scope.get("client") or ("",))[0])
@@ -77,28 +122,7 @@ class Protection:
             return
         await self._app(scope, receive, send)
 
-    def _completing(self, send: Send, correlation_id: str) -> Send:
-        started = time.perf_counter()
-        parts = timings.begin()
-
-        async def completing(message: Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                headers = message.get("headers", ())
-                ours = [] if message.pop(COMPLETE, False) else self._missing(headers)
-                took = time.perf_counter() - started
-                shares = "".join(f"{name};dur={seconds * 1000:.2f}, " for name, seconds in parts.items())
-                message["headers"] = [
-                    *headers,
-                    *ours,
-                    (b"x-correlation-id", correlation_id.encode()),
-                    (b"x-process-time", b"%.6f" % took),
-                    (b"server-timing", f"{shares}total;dur={took * 1000:.2f}".encode()),
-                ]
-            await send(message)
-
-        return completing
-
-    def _missing(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    def _missing(self, headers: Iterable[Header]) -> list[Header]:
         names = {name for name, _ in headers}
         if self._names.isdisjoint(names):
             return self._headers
@@ -117,13 +141,13 @@ class Protection:
         return None
 
     def _excess(self, scope: Scope) -> tuple[int, str] | None:
-        """What a whole head has too much of; one that does not end is for the server to refuse. Takes about two microseconds."""
+        """What a whole head has too much of; one that does not end is for the server to refuse."""
         settings, fields = self._settings, scope["headers"]
         if len(scope["raw_path"]) + len(scope["query_string"]) > settings.url_bytes:
             return 414, f"Path and query may have {settings.url_bytes} bytes together: send long values in the body"
         if len(fields) > settings.header_fields:
             return 431, f"A request may have {settings.header_fields} header fields: send fewer"
-        if sum(map(len, chain.from_iterable(fields))) > settings.header_bytes:
+        if sum([len(name) + len(value) for name, value in fields]) > settings.header_bytes:
             return 431, f"The header fields may have {settings.header_bytes} bytes together: send shorter ones"
         if "\0" in scope["path"]:
             return 400, "The address holds a null byte: nothing here is named by one"
@@ -156,5 +180,8 @@ def _hostname(host: bytes) -> str:
 
 
 def _correlation_id(sent: bytes | None) -> str:
-    """What the client gave, if it may stand in a header field and in a log line; else one of 128 random bits."""
-    return sent.decode() if sent and _VISIBLE_ASCII.fullmatch(sent) else os.urandom(16).hex()
+    """What the client gave, if it may stand in a header field and in a log line; else one of 128 random bits.
+
+    It is a name and no secret: bits of the system would take four times as long.
+    """
+    return sent.decode() if sent and _VISIBLE_ASCII.fullmatch(sent) else getrandbits(128).to_bytes(16).hex()

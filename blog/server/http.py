@@ -5,9 +5,11 @@ import http
 from collections import Counter
 from weakref import WeakKeyDictionary
 
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from blog.http import whole_answers
 from blog.server.patience import Clock
 from blog.settings import Settings
 
@@ -17,6 +19,7 @@ _MOST_PIECES, _PIECE_BYTES = 5_000, 100
 """Pieces in which a body may come, and one more for so many bytes of it: each costs as much, however small it is."""
 _MOST_AHEAD = 64
 """Requests that a client may send before it has the answer to the first; each costs some kilobytes."""
+Extensions = dict[str, dict[object, object]]
 _by_address: WeakKeyDictionary[ServerState, Counter[str]] = WeakKeyDictionary()
 
 
@@ -25,7 +28,7 @@ class BoundedHTTP(HttpToolsProtocol):
 
     uvicorn waits for the end of a head, for a body, and for a client that takes its answer, without a bound, and httptools
     keeps what it was sent of a head. What can be told from a whole head is left to the application: its refusals are whole
-    answers.
+    answers. Takes answers in one piece (`blog.http.whole_answers`).
     """
 
     _is_in_head = True
@@ -38,6 +41,7 @@ class BoundedHTTP(HttpToolsProtocol):
         """Count it, and give its first request some time to come."""
         super().connection_made(transport)
         self._settings: Settings = self.app_state["services"].site.settings
+        self._extensions: Extensions = {whole_answers.EXTENSION: {"write": self._write_whole}}
         self._head_clock, self._body_clock, self._send_clock = (Clock(self.loop) for _ in range(3))
         if len(self.connections) > self._settings.connections:
             self._refuse(503, "All connections are taken: try again in a moment")
@@ -105,8 +109,25 @@ class BoundedHTTP(HttpToolsProtocol):
         if len(self.pipeline) >= _MOST_AHEAD:
             raise ValueError("too many requests ahead")  # uvicorn answers 400 to what its parser does not take
         super().on_headers_complete()
-        if self._is_parting and self.cycle is not None:
+        if self.cycle is None or self.cycle.scope is not self.scope:  # it goes on as a WebSocket
+            return
+        if self._is_parting:
             self.cycle.keep_alive = False
+        self.scope["extensions"] = self._extensions
+
+    def _write_whole(self, scope: Scope, status: int, head: bytes, body: bytes) -> bool:
+        """See `blog.http.whole_answers`. What is not usual is left to uvicorn."""
+        cycle = self.cycle
+        if cycle.scope is not scope or cycle.response_started or cycle.disconnected:  # another one was asked for meanwhile
+            return False
+        if not cycle.keep_alive or self.flow.write_paused:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        self.transport.writelines((STATUS_LINE[status], whole_answers.joined(cycle.default_headers), head, b"\r\n", body))
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def on_body(self, body: bytes) -> None:
         """Some of a body."""
