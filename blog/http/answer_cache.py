@@ -16,7 +16,7 @@ Header = tuple[bytes, bytes]
 Key = tuple[bytes, bytes, str, bytes]
 """Path and query as they were sent, theme, and origin of the asking page, if it is one that is allowed."""
 
-_OVERHEAD = 4000
+_OVERHEAD = 2000
 _LARGEST_SHARE = 8
 _REMEMBERED = 1000
 
@@ -49,7 +49,7 @@ class Answer:
     @property
     def size(self) -> int:
         """Bytes that it takes, more or less."""
-        return len(self.body) + _OVERHEAD
+        return len(self.body) + len(self.head) + len(self.fresh_head) + _OVERHEAD
 
 
 @dataclass(frozen=True, slots=True)
