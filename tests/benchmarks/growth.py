@@ -121,7 +121,7 @@ async def main(arguments: argparse.Namespace) -> None:
     for what, points in grown.items():
         times = " | ".join(f"{ms:.2f}" for _, ms in points)
         lines.append(f"| {what} | {times} | {points[-1][1] / points[0][1]:.2f} × |")
-    lines += ["", f"| answers a second (p99 ms) | {' | '.join(f'{count:,} connections' for count in CONNECTIONS)} |"]
+    lines += ["", f"| answers a second (p99 ms), connections | {' | '.join(f'{count:,} at once' for count in CONNECTIONS)} |"]
     lines += [f"|---|{'--:|' * len(CONNECTIONS)}"]
     for what, runs in crowded.items():
         lines.append(f"| {what} | {' | '.join(f'{run.rate:,.0f} ({run.quantile(0.99):.1f})' for _, run in runs)} |")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+_SETTLING = 0.02  # seconds for the server to take the connections, and as much for each 200 of them
 Make = Callable[[int], bytes]
 
 
@@ -44,9 +45,8 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
-        self._ask()
 
-    def _ask(self) -> None:
+    def ask(self) -> None:
         if (number := self._next()) is None:
             self._transport.close()
             return
@@ -68,7 +68,7 @@ class _Connection(asyncio.Protocol):
                 self._run.refused += 1
         if self._missing <= 0:
             self._run.took.append(time.perf_counter() - self._started)
-            self._ask()
+            self.ask()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.done.done():
@@ -76,9 +76,12 @@ class _Connection(asyncio.Protocol):
 
 
 async def load(port: int, make: Make, *, status: int = 200, connections: int = 32, seconds: float = 1.0) -> Run:
-    """Ask for so many seconds; `make` gives the bytes of the request of a number."""
-    run, number = Run(), 0
-    deadline = time.perf_counter() + seconds
+    """Ask for so many seconds; `make` gives the bytes of the request of a number.
+
+    All connections are open before the first request: libuv takes one new connection each time around its loop, and a busy
+    loop would leave most of a thousand waiting until the end.
+    """
+    run, number, deadline = Run(), 0, float("inf")
 
     def next_number() -> int | None:
         nonlocal number
@@ -86,11 +89,15 @@ async def load(port: int, make: Make, *, status: int = 200, connections: int = 3
         return number if time.perf_counter() < deadline else None
 
     loop = asyncio.get_running_loop()
-    started = time.perf_counter()
     made = [
         await loop.create_connection(lambda: _Connection(make, str(status).encode(), run, next_number), "127.0.0.1", port)
         for _ in range(connections)
     ]
+    await asyncio.sleep(_SETTLING + connections / 10_000)
+    started = time.perf_counter()
+    deadline = started + seconds
+    for _, protocol in made:
+        protocol.ask()
     await asyncio.gather(*(protocol.done for _, protocol in made))
     run.seconds = time.perf_counter() - started
     return run
