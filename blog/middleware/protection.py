@@ -10,13 +10,13 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog import logs, timings
+from blog.http.answer_cache import Header
 from blog.http.identity import cookie_name
 from blog.http.problems import refuse
 from blog.http.whole_answers import writer
 from blog.settings import Settings
 
 Fields = Mapping[bytes, bytes]
-Header = tuple[bytes, bytes]
 
 log = structlog.stdlib.get_logger("blog.protection")
 _VISIBLE_ASCII = re.compile(rb"[!-~]{1,128}")
