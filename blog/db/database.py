@@ -179,15 +179,18 @@ class Database(UpstreamDatabase):
         """The new id of an INSERT of one row, None when it inserted nothing; of other statements the number of rows changed."""
         return await super().execute(cast(Any, query), values)
 
-    async def execute_together(self, *queries: Query) -> None:
-        """Run statements one after the other, for little more than one costs; inside a transaction only."""
+    async def pipeline(self, *queries: Query) -> None:
+        """Run statements whose outcome nobody needs, for little more than one costs; inside a transaction only.
+
+        They run at the latest with its next statement, or with its COMMIT, which then tells of their errors.
+        """
         connection = self.connection()
         if not connection._transaction_stack:
             raise RuntimeError("open a transaction: of several statements either all are kept or none")
         if queries:
             async with connection._query_lock:
                 backend: Any = connection._connection
-                await backend.execute_together(queries)
+                await backend.pipeline(queries)
 
     async def fetch_together(self, *queries: Query) -> list[list[Record]]:
         """All rows of each query, for little more than one costs; of one state inside a `snapshot`."""

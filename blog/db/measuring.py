@@ -30,11 +30,14 @@ class Queue:
             metrics.waits.add(time.perf_counter() - started, role)
 
 
-async def measured(system: str, sql: str, step: Coroutine[Any, Any, T]) -> T:
-    """Finish a statement, see `to_the_end`, and note how long it took. `system` is the kind of the database."""
+async def measured(system: str, sql: str, step: Coroutine[Any, Any, T], *, ahead: str = "") -> T:
+    """Finish a statement, and what runs `ahead` of it; see `to_the_end`. Note how long it took.
+
+    `system` is the kind of the database.
+    """
     started, kind = time.perf_counter(), kind_of(sql)
     try:
-        with tracing.statement(system, kind, sql):
+        with tracing.statement(system, kind, ahead + sql):
             return await to_the_end(step)
     finally:
         metrics.statements.add(time.perf_counter() - started, kind)

@@ -8,8 +8,12 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.db.database import Database
+from blog.db.statements import Prepared
 
 _i, _p = tables.imports.c, tables.posts.c
+_POST_OF = Prepared(sa.select(_i.post_id).where(_i.source == sa.bindparam("source")))
+_FORGET = Prepared(tables.imports.delete().where(_i.source == sa.bindparam("source")))
+_REMEMBER = Prepared(tables.imports.insert(), columns=("source", "digest", "post_id", "version"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +48,13 @@ async def traces(db: Database, sources: Collection[str], digests: Collection[str
 
 async def post_of(db: Database, source: str) -> int | None:
     """The id of the post that a file became."""
-    post_id: int | None = await db.fetch_val(sa.select(_i.post_id).where(_i.source == source))
+    post_id: int | None = await db.fetch_val(_POST_OF(source=source))
     return post_id
 
 
 async def remember(db: Database, source: str, digest: str, post_id: int, version: int) -> None:
     """Note that a file became this version of a post; call it inside the transaction that wrote the post."""
-    await db.execute(tables.imports.delete().where(_i.source == source))
-    values = {"source": source, "digest": digest, "post_id": post_id, "version": version}
-    await db.execute(tables.imports.insert().values(values))
+    await db.pipeline(_FORGET(source=source), _REMEMBER(source=source, digest=digest, post_id=post_id, version=version))
 
 
 def _trace(row: Any) -> Trace:

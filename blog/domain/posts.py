@@ -72,12 +72,13 @@ async def create(ctx: Context, new: NewPost) -> Post:
     timing = _timing(ctx, new.status, new.publish_at, None)
     manuscript = await manuscripts.prepare(new.title, new.content, new.tags)
     async with ctx.db.transaction():
-        slug = new.slug or await slugs.free(ctx.db, new.title)
+        if new.slug is not None:
+            await slugs.require_free(ctx.db, new.slug)
         return await insert(
             ctx,
             manuscript,
             timing,
-            slug=slug,
+            slug=new.slug or await slugs.free(ctx.db, new.title),
             author_ids=[actor.id],
             created_at=ctx.now,
             comments_open=new.comments_open,
@@ -94,13 +95,15 @@ async def insert(
     created_at: dt.datetime,
     comments_open: bool = True,
 ) -> Post:
-    """Put a post into the database, for `create` and for imports; call it inside a transaction. The actor is its editor."""
-    await slugs.require_free(ctx.db, slug)
+    """Put a post into the database, under a slug that is free, for `create` and for imports; call it inside a transaction.
+
+    The actor is its editor.
+    """
     values = {**_written(manuscript), **_timed(timing), "slug": slug, "version": 1, "author_id": author_ids[0]}
     values |= {"comments_open": comments_open, "created_at": created_at, "updated_at": created_at}
     post_id = await ctx.db.execute(_INSERT(**values))
     tag_ids = await tags.ids_of(ctx.db, manuscript.tags)
-    await ctx.db.execute_together(slugs.row(slug, post_id), *_signatures(post_id, author_ids), *tags.rows(post_id, tag_ids))
+    await ctx.db.pipeline(slugs.row(slug, post_id), *_signatures(post_id, author_ids), *tags.rows(post_id, tag_ids))
     await search.add(ctx.db, post_id, title=manuscript.title, tags=" ".join(manuscript.tags), body=manuscript.body)
     return await _keep_version(ctx, post_id, EventName.POST_PUBLISHED if timing.status is PostStatus.PUBLISHED else None)
 
@@ -120,7 +123,7 @@ async def rewrite(
     if timing.status is PostStatus.PUBLISHED and timing.published_at is None:
         timing = Timing(timing.status, None, post.published_at or ctx.now)
     await ctx.db.execute(tables.post_authors.delete().where(tables.post_authors.c.post_id == post_id))
-    await ctx.db.execute_together(*_signatures(post_id, author_ids))
+    await ctx.db.pipeline(*_signatures(post_id, author_ids))
     await ctx.db.execute(tables.posts.update().where(_p.id == post_id).values(author_id=author_ids[0]))
     return await _update(ctx, post, manuscript, timing, slug, post.comments_open)
 
@@ -270,7 +273,7 @@ async def _keep_version(ctx: Context, post_id: int, event: EventName | None, bef
         editor_id=ctx.actor.id if ctx.actor else await ctx.db.fetch_val(sa.select(_p.author_id).where(_p.id == post_id)),
         created_at=post.updated_at,
     )
-    await ctx.db.execute_together(revision, *([events.of_post(ctx, event, post, before)] if event else []))
+    await ctx.db.pipeline(revision, *([events.of_post(ctx, event, post, before)] if event else []))
     return post
 
 

@@ -27,7 +27,7 @@ async def attach(db: Database, post_id: int, names: Sequence[str]) -> None:
     if [row["tag_id"] for row in present] == ids:
         return
     await db.execute(tables.post_tags.delete().where(_pt.post_id == post_id))
-    await db.execute_together(*rows(post_id, ids))
+    await db.pipeline(*rows(post_id, ids))
     if lost := [row["tag_id"] for row in present if row["tag_id"] not in ids]:
         await db.execute(tables.tags.delete().where(_t.id.in_(lost), _UNUSED))
 

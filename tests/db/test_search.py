@@ -24,10 +24,20 @@ POSTS = {
 }
 
 
+async def put(db: Database, post_id: int, **texts: str) -> None:
+    async with db.transaction():
+        await search.index(db, post_id, **texts)
+
+
+async def take_out(db: Database, post_id: int) -> None:
+    async with db.transaction():
+        await search.remove(db, post_id)
+
+
 @pytest.fixture
 async def indexed(db: Database) -> Database:
     for post_id, (title, tags, body) in POSTS.items():
-        await search.index(db, post_id, title=title, tags=tags, body=body)
+        await put(db, post_id, title=title, tags=tags, body=body)
     return db
 
 
@@ -58,10 +68,10 @@ async def test_title_counts_more_than_text(indexed):
 
 
 async def test_index_follows_the_post(indexed):
-    await search.index(indexed, 1, title="Knitting", tags="", body="")
+    await put(indexed, 1, title="Knitting", tags="", body="")
     assert await found(indexed, "jacquard") == []
     assert await found(indexed, "knitting") == [1]
-    await search.remove(indexed, 1)
+    await take_out(indexed, 1)
     assert await found(indexed, "knitting") == []
 
 
@@ -129,7 +139,7 @@ async def test_passage_of_a_short_text_is_all_of_it_as_it_was_written(indexed):
 
 async def test_passage_of_a_long_text_is_around_the_words(indexed):
     body = " ".join(f"w{number}" for number in range(3000))
-    await search.index(indexed, 5, title="Long", tags="", body=body)
+    await put(indexed, 5, title="Long", tags="", body=body)
     marked, shown = await passage(indexed, "w1500 w1507", 5)
     assert marked == ["w1500", "w1507"]
     assert shown.startswith("…")
@@ -140,7 +150,7 @@ async def test_passage_of_a_long_text_is_around_the_words(indexed):
 
 async def test_phrase_is_found_also_far_into_a_long_post(indexed):
     words_before = "よ" * 20_000
-    await search.index(indexed, 5, title="Long", tags="", body=words_before + "東京駅")
+    await put(indexed, 5, title="Long", tags="", body=words_before + "東京駅")
     assert await found(indexed, "京駅") == [5]
     assert await found(indexed, "駅京") == []
     assert await found(indexed, '"long よ"') == [], "no phrase goes on from the title to the text"
@@ -148,7 +158,7 @@ async def test_phrase_is_found_also_far_into_a_long_post(indexed):
 
 async def test_text_of_many_words_and_very_long_ones_is_taken(indexed):
     body = " ".join([f"{number:x}" for number in range(40_000)] + ["z" * 5000])
-    await search.index(indexed, 5, title="Long", tags="", body=body)
+    await put(indexed, 5, title="Long", tags="", body=body)
     assert await found(indexed, "9c3f") == [5]
     assert await found(indexed, "z" * 5000) == [5]
 
@@ -157,7 +167,7 @@ async def test_what_the_index_holds_of_a_post_can_be_compared(ctx, author):
     post = await posts.create(author, NewPost(title="A", content="b"))
     held = await search.entries(ctx.db, [post.id, 99])
     assert held == {post.id: search.entry("A", "", "b")}
-    await search.remove(ctx.db, post.id)
+    await take_out(ctx.db, post.id)
     assert await search.entries(ctx.db, [post.id]) == {}
 
 

@@ -221,6 +221,16 @@ async def test_nothing_is_kept_after_the_database_ended_the_transaction(small):
     assert await is_whole(small)
 
 
+async def test_pipelined_statements_are_not_kept_after_the_database_ended_the_transaction(small):
+    with pytest.raises(Unavailable, match="undid"):
+        async with small.transaction():
+            await small.execute(fact("first"))
+            await small.pipeline(fact("second"))
+            await small.connection().raw_connection.execute_fetchall("ROLLBACK")
+    assert await names(small) == set()
+    assert await is_whole(small)
+
+
 async def test_file_that_may_not_be_written_is_named(small):
     writer, *_ = await all_connections(small)
     await writer.execute_fetchall("PRAGMA query_only=ON")  # the same code as for a file without write permission
@@ -249,7 +259,8 @@ async def test_begin_that_fails_gives_the_writer_back(database_url):
         holder.execute("BEGIN IMMEDIATE")
         for _ in range(5):
             with pytest.raises(Unavailable, match="locked"):
-                await db.transaction().start()
+                async with db.transaction():
+                    await db.execute(tags.insert().values(name="x", name_key="x"))
         holder.execute("ROLLBACK")
         assert await is_whole(db)
     holder.close()

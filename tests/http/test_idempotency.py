@@ -273,6 +273,7 @@ async def test_writer_that_is_busy_for_too_long_is_said_to_be(settings, bearer, 
     ada = await bearer("ada") | KEY
     async with running(create_app(settings.model_copy(update={"database_timeout": 0.5}))) as client:
         async with ctx.db.transaction():  # as another process
+            await ctx.db.execute(tables.users.update().values(name="changed"))
             answer = await client.post("/api/v1/posts", json=POST, headers=ada)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert (await client.post("/api/v1/posts", json=POST, headers=ada)).status_code == 201

@@ -60,8 +60,8 @@ class PostgreSQLConnection(ConnectionBackend):
             return rows[0][0] if rows else None
         return len(rows)
 
-    async def execute_together(self, queries: Sequence[Query]) -> None:
-        """Several statements, one after the other."""
+    async def pipeline(self, queries: Sequence[Query]) -> None:
+        """Several statements, one after the other, at once."""
         for query in queries:
             await self.execute(query)
 

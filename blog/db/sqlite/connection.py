@@ -16,6 +16,7 @@ from blog.db.statements import Query, Statement, StatementCache
 from blog.errors import Unavailable
 
 _BEGIN: Text = ("BEGIN", ())
+_BEGIN_TO_WRITE: Text = ("BEGIN IMMEDIATE", ())
 _COMMIT: Text = ("COMMIT", ())
 
 
@@ -26,7 +27,8 @@ class SQLiteConnection(ConnectionBackend):
         self._pool, self._statements, self._on_query = pool, statements, on_query
         self.held: Connection | None = None  # by an open transaction
         self.is_snapshot = False  # that transaction only reads
-        self.is_to_begin = False  # and sees the state that its first statement finds, with which it begins
+        # What it runs before the next statement, in the same trip to the thread: its BEGIN, and writes that bring nothing back.
+        self.ahead: list[Text] = []
 
     async def acquire(self) -> None:
         """Nothing yet: what is needed is known with the first statement."""
@@ -61,9 +63,11 @@ class SQLiteConnection(ConnectionBackend):
             return outcome.changed
         return outcome.last_id if outcome.changed or outcome.columns else None
 
-    async def execute_together(self, queries: Sequence[Query]) -> None:
-        """Several statements, in one trip to the thread of the connection."""
-        await self._run([self._statements.compile(query) for query in queries])
+    async def pipeline(self, queries: Sequence[Query]) -> None:
+        """Statements of a transaction whose outcome nobody needs: they run with the next one, or with its COMMIT."""
+        if self.is_snapshot:
+            raise _only_reads()
+        self.ahead += (self._text(*self._statements.compile(query)) for query in queries)
 
     async def execute_many(self, queries: list[ClauseElement]) -> None:
         """One after the other; all or nothing only inside a transaction."""
@@ -85,14 +89,23 @@ class SQLiteConnection(ConnectionBackend):
         is_write = any(statement.writes for statement, _ in compiled)
         with self._pool.noted(writing=is_write or self._is_writing, proves=self.held is None):
             async with self._taken(is_write=is_write) as connection:
-                begin, self.is_to_begin = [_BEGIN] * (framed or self.is_to_begin), False
-                texts: list[Text] = [*begin, *((statement.sql, arguments) for statement, arguments in compiled)]
-                texts += [_COMMIT] * framed
-                for sql, _ in texts:
-                    self.tell(sql)
-                with translated(), self._pool.in_time(connection):
-                    outcomes = await measured("sqlite", "; ".join(sql for sql, _ in texts[len(begin) :]), connection.run(*texts))
-                return outcomes[len(begin) : len(begin) + len(compiled)]
+                return await self.trip(connection, *(self._text(*one) for one in compiled), framed=framed)
+
+    async def trip(self, connection: Connection, *texts: Text, framed: bool = False) -> list[Outcome]:
+        """Run statements, after those that are to run ahead of them, in one trip; `framed`: as a transaction that reads."""
+        ahead, self.ahead = [*self.ahead, *[_BEGIN] * framed], []
+        run = [*ahead, *texts, *[_COMMIT] * framed]
+        for sql, _ in run:
+            for listener in self._on_query:
+                listener(sql)
+        told, told_ahead = "; ".join(sql for sql, _ in texts), "".join(f"{sql}; " for sql, _ in ahead)
+        with translated(), self._pool.in_time(connection):
+            outcomes = await measured("sqlite", told, connection.run(*run), ahead=told_ahead)
+        return outcomes[len(ahead) : len(ahead) + len(texts)]
+
+    @staticmethod
+    def _text(statement: Statement, arguments: list[Any]) -> Text:
+        return statement.sql, arguments
 
     @property
     def _is_writing(self) -> bool:
@@ -103,8 +116,9 @@ class SQLiteConnection(ConnectionBackend):
         give_back: Callable[[Connection], None] | None = None
         if self.held is not None:
             if self.is_snapshot and is_write:
-                raise TypeError("a snapshot only reads: open a transaction to write")
-            connection = self._begun(self.held)
+                raise _only_reads()
+            self.require_begun(self.held)
+            connection = self.held
         elif is_write:
             connection, give_back = await self._pool.writer(), self._pool.give_back_writer
         else:
@@ -118,16 +132,22 @@ class SQLiteConnection(ConnectionBackend):
             if give_back is not None:
                 give_back(connection)
 
-    def _begun(self, held: Connection) -> Connection:
-        if is_clean(held) and not self.is_to_begin:
-            # SQLite ends a transaction by itself when its disk is full or fails; what follows must not be kept alone.
-            raise Unavailable("The database undid this change, its disk may be full: try again")
-        return held
+    def require_begun(self, held: Connection) -> None:
+        """Raises Unavailable when SQLite has ended the transaction, as it does when its disk is full or fails.
 
-    def tell(self, sql: str) -> None:
-        """Tell those who listen to the statements of this database."""
-        for listener in self._on_query:
-            listener(sql)
+        What followed would be kept alone.
+        """
+        if is_clean(held) and not self.is_to_begin:
+            raise Unavailable("The database undid this change, its disk may be full: try again")
+
+    @property
+    def is_to_begin(self) -> bool:
+        """The transaction has asked nothing so far; to SQLite it begins with its first statement."""
+        return self.ahead[:1] in ([_BEGIN], [_BEGIN_TO_WRITE])
+
+
+def _only_reads() -> TypeError:
+    return TypeError("a snapshot only reads: open a transaction to write")
 
 
 class SQLiteTransaction(TransactionBackend):
@@ -146,33 +166,26 @@ class SQLiteTransaction(TransactionBackend):
         if not is_root:
             SQLiteTransaction._savepoints += 1
             self._physical = self._connection.held
-            if self._connection.is_to_begin:
-                self._connection.is_to_begin = False
-                await self._run(_BEGIN[0])
             self._savepoint = f"savepoint_{SQLiteTransaction._savepoints}"
             await self._run(f"SAVEPOINT {self._savepoint}")
             return
         self._is_root, self._readonly = True, bool(extra_options.get("readonly"))
         with self._pool.noted(writing=not self._readonly, proves=False):
             self._physical = await (self._pool.reader() if self._readonly else self._pool.writer())
-            self._connection.held, self._connection.is_snapshot = self._physical, self._readonly
-            if self._readonly:
-                self._connection.is_to_begin = True  # one trip less: to SQLite it is all the same
-            else:
-                await self._run("BEGIN IMMEDIATE")
+        self._connection.held, self._connection.is_snapshot = self._physical, self._readonly
+        self._connection.ahead = [_BEGIN if self._readonly else _BEGIN_TO_WRITE]
 
     async def commit(self) -> None:
         """Make it last. When this fails the connection is still held: `rollback` follows."""
-        if self._connection.is_to_begin:  # nothing was asked
-            self._give_back()
-            return
-        with self._pool.noted(writing=not self._readonly, proves=self._is_root):
-            await self._run("COMMIT" if self._is_root else f"RELEASE {self._savepoint}")
+        if not (self._is_root and self._connection.ahead in ([_BEGIN], [_BEGIN_TO_WRITE])):  # else nothing was asked
+            with self._pool.noted(writing=not self._readonly, proves=self._is_root):
+                await self._run("COMMIT" if self._is_root else f"RELEASE {self._savepoint}")
         self._give_back()
 
     async def rollback(self) -> None:
         """Undo it."""
         try:
+            self._connection.ahead = []
             if self._physical is None or is_clean(self._physical):
                 return
             if self._is_root:
@@ -184,24 +197,21 @@ class SQLiteTransaction(TransactionBackend):
             self._give_back()
 
     async def _run(self, sql: str) -> None:
-        self._connection.tell(sql)
-        try:
-            with translated():
-                await measured("sqlite", sql, self._held().run((sql, ())))
-        except Unavailable:
-            self._pool.suspect(self._held())
-            raise
-
-    def _held(self) -> Connection:
-        if self._physical is None:
+        physical = self._physical
+        if physical is None:
             raise RuntimeError("the transaction has ended, or has not begun")
-        return self._physical
+        self._connection.require_begun(physical)
+        try:
+            await self._connection.trip(physical, (sql, ()))
+        except Unavailable:
+            self._pool.suspect(physical)
+            raise
 
     def _give_back(self) -> None:
         physical, self._physical = self._physical, None
         if not self._is_root or physical is None:
             return
-        self._connection.held, self._connection.is_snapshot, self._connection.is_to_begin = None, False, False
+        self._connection.held, self._connection.is_snapshot, self._connection.ahead = None, False, []
         if self._readonly:
             self._pool.give_back_reader(physical)
         else:

@@ -24,8 +24,8 @@ _PASSAGE: sa.ColumnClause[str] = sa.literal_column(f"snippet(posts_fts, 2, char(
 
 
 async def add(db: Database, post_id: int, title: str, tags: str, body: str) -> None:
-    """Put a post into the index that is not there."""
-    await db.execute(_ADD(**row(post_id, segment(title), segment(tags), segment(body))))
+    """Put a post into the index that is not there; inside a transaction."""
+    await db.pipeline(_ADD(**row(post_id, segment(title), segment(tags), segment(body))))
 
 
 def row(post_id: int, title: str, tags: str, body: str) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def row(post_id: int, title: str, tags: str, body: str) -> dict[str, Any]:
 
 async def remove(db: Database, post_id: int) -> None:
     """Take a post out of the index."""
-    await db.execute(sa.delete(TABLE).where(TABLE.c.rowid == post_id))
+    await db.pipeline(sa.delete(TABLE).where(TABLE.c.rowid == post_id))
 
 
 def matching(terms: Sequence[Term]) -> sa.Subquery:
