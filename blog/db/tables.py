@@ -145,8 +145,10 @@ post_authors = sa.Table(
     "post_authors",
     metadata,
     _ref("post_id", "posts.id", primary_key=True),
-    _ref("user_id", "users.id", ondelete="RESTRICT", primary_key=True, index=True),
+    _ref("user_id", "users.id", ondelete="RESTRICT", primary_key=True),
     sa.Column("position", sa.SmallInteger, nullable=False),
+    _at("listed_at", nullable=True),  # when a post was published that readers see; kept by triggers, to list by author
+    sa.Index("ix_post_authors_user_id_listed_at_post_id", "user_id", "listed_at", "post_id"),
 )
 
 tags = sa.Table(
@@ -161,8 +163,10 @@ post_tags = sa.Table(
     "post_tags",
     metadata,
     _ref("post_id", "posts.id", primary_key=True),
-    _ref("tag_id", "tags.id", primary_key=True, index=True),
+    _ref("tag_id", "tags.id", primary_key=True),
     sa.Column("position", sa.SmallInteger, nullable=False),
+    _at("listed_at", nullable=True),  # as with authors
+    sa.Index("ix_post_tags_tag_id_listed_at_post_id", "tag_id", "listed_at", "post_id"),
 )
 
 revisions = sa.Table(

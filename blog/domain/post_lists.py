@@ -1,7 +1,7 @@
 """Lists of posts: newest first, by keyset, so that a post added while somebody pages is neither skipped nor repeated."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from blog.schemas.posts import PostStatus
 _p = tables.posts.c
 PAGE = 20
 BEST = 50
+_FEW = 500
 KEPT = dt.timedelta(days=30)
 """How long deleted posts are listed."""
 Key = tuple[str, int]
@@ -73,22 +74,27 @@ async def front(ctx: Context, wanted: Wanted) -> Front:
 
 async def page(ctx: Context, wanted: Wanted) -> Page[Post]:
     """A page of posts, newest first. Drafts and scheduled posts are the actor's own: raises NotSignedIn for a stranger."""
-    published = wanted.status is PostStatus.PUBLISHED
-    instant = _p.published_at if published else _p.created_at
-    query = post_rows.select(*(post_rows.FULL if wanted.full else post_rows.CARD)).where(_p.status == wanted.status.value)
-    query = query.where(*_filters(ctx.db, wanted))
-    if not published:
-        query = query.where(_written_by(ctx.signed_in().username))
+    ids = await _few(ctx.db, wanted.text)
+    listing = _listing(ctx, wanted, is_walked=ids is None)
+    query = post_rows.select(*(post_rows.FULL if wanted.full else post_rows.CARD)).where(*listing.conditions)
+    if listing.links is not None:
+        query = query.join(listing.links, listing.post_id == _p.id)
+    if ids is not None:
+        query = query.where(_p.id.in_(ids))
+    elif wanted.text is not None and (matches := search.matching(ctx.db, wanted.text)) is not None:
+        query = query.where(_p.id.in_(sa.select(matches.c.post_id)))
+    place = sa.tuple_(listing.instant, listing.post_id)
     if wanted.after is not None:
-        query = query.where(sa.tuple_(instant, _p.id) < sa.tuple_(*_key_values(wanted.after)))
-    posts = await post_rows.load(ctx.db, query.order_by(instant.desc(), _p.id.desc()).limit(wanted.limit + 1))
-    return _cut(posts, wanted.limit, published)
+        query = query.where(place < sa.tuple_(*_key_values(wanted.after)))
+    query = query.order_by(listing.instant.desc(), listing.post_id.desc()).limit(wanted.limit + 1)
+    return _cut(await post_rows.load(ctx.db, query), wanted.limit, published=wanted.status is PostStatus.PUBLISHED)
 
 
 async def count(ctx: Context, wanted: Wanted) -> int:
-    """How many published posts pass the filters, on all pages."""
-    query = post_rows.select(sa.func.count()).where(_p.status == PostStatus.PUBLISHED.value, *_filters(ctx.db, wanted))
-    total: int = await ctx.db.fetch_val(query)
+    """How many posts pass the filters other than `text`, on all pages."""
+    listing = _listing(ctx, wanted)
+    counted = sa.select(sa.func.count()).select_from(tables.posts if listing.links is None else listing.links)
+    total: int = await ctx.db.fetch_val(counted.where(*listing.conditions))
     return total
 
 
@@ -104,7 +110,7 @@ async def deleted(ctx: Context) -> Sequence[DeletedPost]:
     actor = ctx.signed_in()
     query = (
         sa.select(_p.id, _p.title, _p.status, _p.deleted_at)
-        .where(_p.deleted_at > ctx.now - KEPT, _written_by(actor.username))
+        .where(_p.deleted_at > ctx.now - KEPT, *_linked(_p.id, [(tables.post_authors.c.user_id, sa.literal(actor.id))]))
         .order_by(_p.deleted_at.desc(), _p.id.desc())
         .limit(BEST)
     )
@@ -112,31 +118,67 @@ async def deleted(ctx: Context) -> Sequence[DeletedPost]:
     return [DeletedPost(row["id"], row["title"], PostStatus(row["status"]), row["deleted_at"]) for row in rows]
 
 
-def _filters(db: Database, wanted: Wanted) -> Sequence[sa.ColumnElement[bool]]:
-    found: list[sa.ColumnElement[bool]] = []
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """Where posts are listed, in the order of `instant` and `post_id`, for which there is an index."""
+
+    links: sa.Table | None  # None: the table of posts itself
+    post_id: sa.ColumnElement[int]
+    instant: sa.ColumnElement[Any]
+    conditions: Sequence[sa.ColumnElement[bool]]
+
+
+def _listing(ctx: Context, wanted: Wanted, *, is_walked: bool = True) -> _Listing:
+    """Published posts of a tag, or of an author, are listed by their links, which know when readers see the post."""
+    owners: list[Owner] = []
     if wanted.tag is not None:
-        links, tags = tables.post_tags, tables.tags
-        carrying = (
-            sa.select(links.c.post_id).join(tags, tags.c.id == links.c.tag_id).where(tags.c.name_key == wanted.tag.casefold())
-        )
-        found.append(_p.id.in_(carrying))
+        owners.append((tables.post_tags.c.tag_id, _tag_id(wanted.tag)))
     if wanted.author is not None:
-        found.append(_written_by(wanted.author))
+        owners.append((tables.post_authors.c.user_id, _user_id(wanted.author)))
     if wanted.author_id is not None:
-        links = tables.post_authors
-        found.append(_p.id.in_(sa.select(links.c.post_id).where(links.c.user_id == wanted.author_id)))
-    if wanted.text is not None:
-        matches = search.matching(db, wanted.text)
-        found.append(sa.false() if matches is None else _p.id.in_(sa.select(matches.c.post_id)))
-    return found
+        owners.append((tables.post_authors.c.user_id, sa.literal(wanted.author_id)))
+    if wanted.status is not PostStatus.PUBLISHED:
+        owners.append((tables.post_authors.c.user_id, sa.literal(ctx.signed_in().id)))
+    elif owners:
+        (column, owner), *others = owners
+        links = column.table
+        conditions = [column == owner, links.c.listed_at.is_not(None), *_linked(links.c.post_id, others)]
+        return _Listing(links, links.c.post_id, links.c.listed_at, conditions)
+    instant = _p.published_at if wanted.status is PostStatus.PUBLISHED else _p.created_at
+    # SQLite would walk all of a status rather than look up some ids; not if what it asks of the status is no column.
+    status = _p.status if is_walked else _p.status.concat("")
+    conditions = [status == wanted.status.value, _p.deleted_at.is_(None), *_linked(_p.id, owners)]
+    return _Listing(None, _p.id, instant, conditions)
 
 
-def _written_by(username: str) -> sa.ColumnElement[bool]:
-    links, users = tables.post_authors, tables.users
-    written = (
-        sa.select(links.c.post_id).join(users, users.c.id == links.c.user_id).where(users.c.username_key == username.casefold())
-    )
-    return _p.id.in_(written)
+Owner = tuple[sa.Column[int], sa.ColumnElement[int]]
+"""The column of links that names a tag or a person, and which it is to be."""
+
+
+def _linked(post_id: sa.ColumnElement[int], owners: Iterable[Owner]) -> Iterator[sa.ColumnElement[bool]]:
+    for column, owner in owners:
+        links = column.table.alias()
+        yield sa.exists().where(links.c.post_id == post_id, links.c[column.name] == owner)
+
+
+def _tag_id(name: str) -> sa.ScalarSelect[int]:
+    tags = tables.tags.c
+    return sa.select(tags.id).where(tags.name_key == name.casefold()).scalar_subquery()
+
+
+def _user_id(username: str) -> sa.ScalarSelect[int]:
+    users = tables.users.c
+    return sa.select(users.id).where(users.username_key == username.casefold()).scalar_subquery()
+
+
+async def _few(db: Database, text: str | None) -> list[int] | None:
+    """The posts in which readers find a text, if they are few; of many, the newest are soon met when all are walked."""
+    if text is None:
+        return None
+    if (matches := search.matching(db, text)) is None:
+        return []
+    ids = [row["post_id"] for row in await db.fetch_all(sa.select(matches.c.post_id).limit(_FEW + 1))]
+    return ids if len(ids) <= _FEW else None
 
 
 def _key_values(key: Key) -> tuple[Any, Any]:

@@ -87,11 +87,13 @@ def _insert(connection: sqlite3.Connection, numbers: range, count: int, texts: l
     names = ", ".join(posts[0])
     connection.executemany(f"INSERT INTO posts ({names}) VALUES ({', '.join(f':{name}' for name in posts[0])})", posts)  # noqa: S608
     connection.executemany("INSERT INTO slugs VALUES (?, ?)", [(f"post-{number}", number) for number in numbers])
-    connection.executemany("INSERT INTO post_authors VALUES (?, 1, 0)", [(number,) for number in numbers])
+    connection.executemany(
+        "INSERT INTO post_authors (post_id, user_id, position) VALUES (?, 1, 0)", [(number,) for number in numbers]
+    )
     tags = [
         (number, WORDS.index(name) + 1, position) for number in numbers for position, name in enumerate(_tags(number))
     ]  # fmt: skip
-    connection.executemany("INSERT INTO post_tags VALUES (?, ?, ?)", tags)
+    connection.executemany("INSERT INTO post_tags (post_id, tag_id, position) VALUES (?, ?, ?)", tags)
     connection.executemany("INSERT INTO posts_fts (rowid, title, tags, body) VALUES (?, ?, ?, ?)", index)
 
 

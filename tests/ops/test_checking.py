@@ -60,15 +60,18 @@ def aged(path, seconds):
 
 
 async def lost_index_entry(ctx):
-    await search.remove(ctx.db, 2)
+    async with ctx.db.transaction():
+        await search.remove(ctx.db, 2)
 
 
 async def outdated_index_entry(ctx):
-    await search.index(ctx.db, 2, title="Other", tags="maths", body="Other words")
+    async with ctx.db.transaction():
+        await search.index(ctx.db, 2, title="Other", tags="maths", body="Other words")
 
 
 async def left_over_index_entry(ctx):
-    await search.index(ctx.db, 3, title="Gone", tags="", body="Words")
+    async with ctx.db.transaction():
+        await search.index(ctx.db, 3, title="Gone", tags="", body="Words")
 
 
 async def broken_index(ctx):
@@ -107,7 +110,7 @@ async def lost_author(ctx):
 
 
 async def lost_row(ctx):
-    await sql(ctx, "INSERT INTO post_tags VALUES (1, 99, 5)")
+    await sql(ctx, "INSERT INTO post_tags SELECT id, 99, 5, published_at FROM posts WHERE id = 1")
 
 
 async def lost_event(ctx):
@@ -152,11 +155,17 @@ async def unfinished_file(ctx):
     aged(path, 2 * HOUR)
 
 
+async def wrong_date(ctx):
+    await sql(ctx, "UPDATE post_tags SET listed_at = NULL WHERE post_id = 1")
+    await sql(ctx, "UPDATE post_authors SET listed_at = CURRENT_TIMESTAMP WHERE post_id = 1")
+
+
 DAMAGES = [
     (lost_index_entry, "1 posts are missing from the search index (other)", True),
     (outdated_index_entry, "1 posts stand in the search index with another text (other)", True),
     (left_over_index_entry, "1 entries of the search index are of posts that are gone", True),
     (wrong_count, "1 posts count their comments wrongly (hello)", True),
+    (wrong_date, "1 posts are listed under a wrong date (hello)", True),
     (unused_tag, "1 tags belong to no post (Old)", True),
     (unrendered_comment, "1 comments were not rendered (id 1)", True),
     (lost_version, "1 posts lack some of their versions (hello)", False),
