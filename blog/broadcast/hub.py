@@ -96,21 +96,28 @@ class Hub:
         """Read to the end of the log now. Raises Unavailable. A cursor that somebody was given is then not ahead of us."""
         site, answers = self.services.site, self.services.answers
         async with self._reading:
-            commits = answers.commits()
-            end = await events.position(self.services.site.db)
-            if end.epoch != self.position.epoch or end.id < self.position.id:
-                await self._begin_anew(end)
-            while batch := await events.after(site.db, self.position.id, limit=_BATCH):
-                if any(event.name is EventName.SITE_CHANGED for event in batch):
-                    await site.choices.refresh(site.db)
-                for event in batch:
-                    answers.forget(event.id, event.channels)
-                if self._followers:
-                    await self._tell(batch)
-                _note_lag(batch)
-                self.position = Position(self.position.epoch, batch[-1].id)
+            commits, is_behind = answers.commits(), True
+            while is_behind:
+                end, batch = await events.read_on(site.db, self.position.id, limit=_BATCH)
+                if end.epoch != self.position.epoch or end.id < self.position.id:
+                    await self._begin_anew(end)
+                    continue
+                if batch:
+                    await self._take(batch)
+                is_behind = len(batch) == _BATCH
             answers.follow(commits)
         return self.position
+
+    async def _take(self, batch: Sequence[Event]) -> None:
+        site, answers = self.services.site, self.services.answers
+        if any(event.name is EventName.SITE_CHANGED for event in batch):
+            await site.choices.refresh(site.db)
+        for event in batch:
+            answers.forget(event.id, event.channels)
+        if self._followers:
+            await self._tell(batch)
+        _note_lag(batch)
+        self.position = Position(self.position.epoch, batch[-1].id)
 
     async def _begin_anew(self, end: Position) -> None:
         """This is another log, such as that of a backup: what followers have heard is not in it. They come back to a gap."""

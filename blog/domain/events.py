@@ -230,6 +230,12 @@ async def after(db: Database, event_id: int, *, limit: int = 500) -> Sequence[Ev
     return [_event(row) for row in await db.fetch_all(_AFTER(id=event_id, limit=limit))]
 
 
+async def read_on(db: Database, event_id: int, *, limit: int) -> tuple[Position, Sequence[Event]]:
+    """The end of the log, and what `after` finds: fewer events than `limit` are all up to that end."""
+    end, rows = await db.fetch_together(END(), _AFTER(id=event_id, limit=limit))
+    return position_of(end), [_event(row) for row in rows]
+
+
 def _event(row: Any) -> Event:
     return Event(
         id=row["id"],

@@ -33,12 +33,15 @@ class CommitPoller:
         """Return after the next commit since the last call, of our own also if it wrote nothing, or after `timeout` seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                # SQLite tells nobody of a commit: asking is all there is.
-                while (version := await to_the_end(self._poll())) == self._seen and not self._noticed.is_set():
+                while True:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._noticed.wait(), self._every)
-                self._noticed.clear()
-                self._seen = version
+                    is_noticed = self._noticed.is_set()
+                    self._noticed.clear()
+                    # SQLite tells nobody of a commit: asking is all there is. Our own commits change the version as well.
+                    before, self._seen = self._seen, await to_the_end(self._poll())
+                    if is_noticed or self._seen != before:
+                        return
 
     def notice(self) -> None:
         """This process committed: look now."""
