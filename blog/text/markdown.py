@@ -4,11 +4,11 @@ Three steps: markdown-it-py parses CommonMark 0.31.2 with extensions, Pygments c
 sanitises the whole. Sanitising comes last, so nothing above it is trusted. Render when a text is saved, store the
 HTML with `RENDERER_VERSION`, and render again when the version has changed.
 
-Nothing here is shared between calls except constants and one lock, so threads may render at the same time.
+Threads may render at the same time: each call has a parser to itself.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from linkify_it import LinkifyIt  # type: ignore[import-untyped]
@@ -41,7 +41,7 @@ def render(source: str, document: str = "") -> str:
     Any string is accepted; the time grows with its length, so the caller limits it. The same input gives the same
     output, and sanitising the output changes nothing.
     """
-    return sanitise_post(_post_parser().render(without_surrogates(source)), document)
+    return sanitise_post(_POSTS.render(without_surrogates(source)), document)
 
 
 def render_comment(source: str) -> str:
@@ -50,7 +50,7 @@ def render_comment(source: str) -> str:
     Raw HTML, headings and other marks stay visible as text, an image becomes a link to it, and every link carries
     `rel="nofollow ugc noopener"`. Otherwise as `render`.
     """
-    return sanitise_comment(_comment_parser().render(without_surrogates(source)))
+    return sanitise_comment(_COMMENTS.render(without_surrogates(source)))
 
 
 def commonmark() -> MarkdownIt:
@@ -64,8 +64,37 @@ def commonmark() -> MarkdownIt:
     return MarkdownIt("commonmark")
 
 
-# Parsers. A new one for each call takes well under a millisecond; a shared one would need a lock, since linkify-it's
-# older releases keep the state of a search on the object and markdown-it fills its rule caches on first use.
+# Parsers. Making one takes longer than it takes to parse a short text.
+
+
+class _Parsers:
+    """Parsers of one kind, as many as threads have rendered at once; each call has one to itself.
+
+    Two calls cannot share one: linkify-it's older releases keep the state of a search on the object, and markdown-it fills its
+    rule caches on first use.
+    """
+
+    def __init__(self, make: Callable[[], MarkdownIt]) -> None:
+        self._make = make
+        self._idle: list[MarkdownIt] = []  # pop and append are atomic
+
+    def render(self, source: str) -> str:
+        """HTML, not yet sanitised. A parser that fails is not used again."""
+        try:
+            parser = self._idle.pop()
+        except IndexError:
+            parser = self._make()
+        html: str = parser.render(source)
+        self._idle.append(parser)
+        return html
+
+
+class _Links(LinkifyIt):  # type: ignore[misc]
+    """Finds bare links, and tells at once that there are none in a text without `:` and `@`: upstream asks a slow expression."""
+
+    def pretest(self, text: str) -> bool:
+        """May there be a link?"""
+        return (":" in text or "@" in text) and bool(super().pretest(text))
 
 
 def _post_parser() -> MarkdownIt:
@@ -88,7 +117,7 @@ def _comment_parser() -> MarkdownIt:
 
 def _with_links(parser: MarkdownIt) -> MarkdownIt:
     # Without a scheme too much looks like an address (README.md, main.rs); FTP and "//" would not survive sanitising.
-    parser.linkify = LinkifyIt({"ftp:": None, "//": None}, {"fuzzy_link": False})
+    parser.linkify = _Links({"ftp:": None, "//": None}, {"fuzzy_link": False})
     parser.options["linkify"] = True
     return parser.enable("linkify")
 
@@ -185,3 +214,7 @@ def _footnote_backref(self: RendererProtocol, tokens: Sequence[Token], i: int, o
 
 def _code_block(self: RendererProtocol, tokens: Sequence[Token], i: int, options: OptionsDict, env: EnvType) -> str:
     return code_block(tokens[i].content, unescapeAll(tokens[i].info))
+
+
+_POSTS: Final = _Parsers(_post_parser)
+_COMMENTS: Final = _Parsers(_comment_parser)

@@ -2,7 +2,8 @@
 
 import html
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import nh3
@@ -87,12 +88,12 @@ def sanitise_post(fragment: str, document: str = "") -> str:
     nests deeper than 256 elements comes back as text.
     """
     id_prefix = f"{ID_PREFIX}{document}-" if document else ID_PREFIX
-    return _settled(fragment, [_post_cleaner(id_prefix, forced) for forced in _FORCED])
+    return _settled(fragment, _post_cleaners(id_prefix))
 
 
 def sanitise_comment(fragment: str) -> str:
     """Return `fragment` with only paragraphs, emphasis, code, lists, quotes and links (`nofollow ugc noopener`)."""
-    return _settled(fragment, [_comment_cleaner()])
+    return _settled(fragment, _comment_cleaners())
 
 
 def without_surrogates(text: str) -> str:
@@ -125,20 +126,25 @@ def _is_too_deep(text: str) -> bool:
     return False
 
 
-def _post_cleaner(id_prefix: str, forced: Mapping[str, Mapping[str, str]]) -> nh3.Cleaner:
-    return nh3.Cleaner(
-        tags=_POST_TAGS,
-        attributes=_POST_ATTRIBUTES,
-        attribute_filter=_attribute_filter(id_prefix),
-        tag_attribute_values=_POST_VALUES,
-        set_tag_attribute_values=forced,
-        url_schemes=_SCHEMES,
-        link_rel="noopener",
+@lru_cache(maxsize=8)
+def _post_cleaners(id_prefix: str) -> tuple[nh3.Cleaner, ...]:
+    return tuple(
+        nh3.Cleaner(
+            tags=_POST_TAGS,
+            attributes=_POST_ATTRIBUTES,
+            attribute_filter=_attribute_filter(id_prefix),
+            tag_attribute_values=_POST_VALUES,
+            set_tag_attribute_values=forced,
+            url_schemes=_SCHEMES,
+            link_rel="noopener",
+        )
+        for forced in _FORCED
     )
 
 
-def _comment_cleaner() -> nh3.Cleaner:
-    return nh3.Cleaner(
+@lru_cache(maxsize=1)
+def _comment_cleaners() -> tuple[nh3.Cleaner, ...]:
+    cleaner = nh3.Cleaner(
         tags=_COMMENT_TAGS,
         attributes=_COMMENT_ATTRIBUTES,
         attribute_filter=_attribute_filter(""),
@@ -146,6 +152,7 @@ def _comment_cleaner() -> nh3.Cleaner:
         url_schemes=_SCHEMES,
         link_rel="nofollow ugc noopener",
     )
+    return (cleaner,)
 
 
 def _attribute_filter(id_prefix: str) -> AttributeFilter:
