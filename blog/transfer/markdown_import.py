@@ -1,6 +1,9 @@
 """Import of a folder of Markdown files: in batches, each whole or not at all; a second run changes nothing."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,10 +20,12 @@ from blog.transfer.markdown_source import SourcePost
 from blog.transfer.planning import EDITED, Action, Planner, Step
 from blog.transfer.totals import Tally, Totals
 from blog.transfer.tree import Refusal, Tree, shown
+from blog.transfer.typesetters import Typeset, Typesetter, typesetter
 from blog.transfer.writing import Writer
 
 BATCH = 25
 """Posts a transaction: all is rendered before it begins, so that others wait for the write lock only shortly."""
+_AHEAD = 2  # batches that are rendered while another is written
 
 T = TypeVar("T")
 Ready = tuple[Step, Manuscript | None]
@@ -60,10 +65,10 @@ async def import_markdown(
     run = _Run(ctx, source, Images(source, keep, media_address), writer)
     total = len(source.paths)
     progress(0, total)
-    for start in range(0, total, BATCH):
-        batch = source.paths[start : start + BATCH]
-        await run.do(batch)
-        progress(start + len(batch), total)
+    size = await anyio.to_thread.run_sync(source.size)
+    async with typesetter(size) as typeset, contextlib.aclosing(run.do(typeset)) as numbers:
+        async for done in numbers:
+            progress(done, total)
     await run.give_old_slugs()
     return run.report()
 
@@ -79,11 +84,36 @@ class _Run:
         self._warnings: list[str] = []
         self._with_old_slugs: list[tuple[SourcePost, int]] = []
 
-    async def do(self, paths: Sequence[str]) -> None:
-        """Read, render and write one batch."""
-        found = await anyio.to_thread.run_sync(self._read, paths)
-        steps = await self._plan(found)
-        ready = await anyio.to_thread.run_sync(self._prepare, steps)
+    async def do(self, typeset: Typesetter) -> AsyncGenerator[int, None]:
+        """Read, render and write all, batch by batch, and tell after each how many files are done.
+
+        While some are rendered the next are read and those before are written. That is safe: a plan depends on the traces of
+        earlier imports alone, and what changed meanwhile is refused when it is written.
+        """
+        paths, coming, done = self._source.paths, deque[tuple[list[Step], asyncio.Future[list[Typeset]]]](), 0
+        try:
+            for start in range(0, len(paths), BATCH):
+                steps = await self._plan(await anyio.to_thread.run_sync(self._read, paths[start : start + BATCH]))
+                bodies = await anyio.to_thread.run_sync(self._bodies, steps)
+                works = [(step.post, body) for step, body in zip(steps, bodies, strict=True) if step.writes]
+                coming.append((steps, asyncio.ensure_future(typeset(works))))
+                if len(coming) > _AHEAD:
+                    await self._keep(*coming.popleft())
+                    done += BATCH
+                    yield done
+            while coming:
+                await self._keep(*coming.popleft())
+                done = min(done + BATCH, len(paths))
+                yield done
+        finally:
+            for _, typesets in coming:
+                typesets.cancel()
+            await asyncio.gather(*(typesets for _, typesets in coming), return_exceptions=True)
+
+    async def _keep(self, steps: Sequence[Step], coming: Awaitable[list[Typeset]]) -> None:
+        """Write a batch, and count it."""
+        typesets = iter(await coming)
+        ready = self._accepted([self._ready(step, next(typesets)) if step.writes else (step, None) for step in steps])
         if self._writer is not None:
             ready = await self._write(self._writer, ready)
         for step, manuscript in ready:
@@ -118,19 +148,19 @@ class _Run:
                 self._tally.add(post)  # an older state of it is in the blog
         return self._accepted(plan)
 
-    def _prepare(self, steps: Sequence[Step]) -> list[Ready]:
-        return self._accepted([self._prepared(step) for step in steps])
-
-    def _prepared(self, step: Step) -> Ready | Refusal:
-        body, warnings = typesetting.body_of(step.post, self._images)
-        if not step.writes:
+    def _bodies(self, steps: Sequence[Step]) -> list[str]:
+        bodies = []
+        for step in steps:
+            body, warnings = typesetting.body_of(step.post, self._images)
             self._warn(step.post, *warnings)
-            return step, None
-        typeset = typesetting.typeset(step.post, body)
+            bodies.append(body)
+        return bodies
+
+    def _ready(self, step: Step, typeset: Typeset) -> Ready | Refusal:
         if isinstance(typeset, Refusal):
             return typeset
         manuscript, about_tags = typeset
-        self._warn(step.post, *warnings, *about_tags)
+        self._warn(step.post, *about_tags)
         return step, manuscript
 
     async def _write(self, writer: Writer, ready: Sequence[Ready]) -> list[Ready]:
