@@ -49,10 +49,13 @@ async def remove(db: Database, post_id: int) -> None:
     await _ENGINES[db.kind].remove(db, post_id)
 
 
-def matching(db: Database, text: str) -> sa.Subquery | None:
-    """The posts that match what somebody typed: columns `post_id` and `rank` (smaller is better). None without a word."""
+def matching(db: Database, text: str, *, newest: int | None = None) -> sa.Subquery | None:
+    """The posts that match what somebody typed: columns `post_id` and `rank` (smaller is better). None without a word.
+
+    Of very many, only the `newest`: those that were added last. To rank a match takes longer than to find it.
+    """
     wanted = terms(text)
-    return _ENGINES[db.kind].matching(wanted) if wanted else None
+    return _ENGINES[db.kind].matching(wanted, newest) if wanted else None
 
 
 async def passages(db: Database, text: str, ids: Sequence[int]) -> dict[int, Passage]:

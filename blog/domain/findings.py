@@ -13,6 +13,8 @@ from blog.domain.models import Post
 from blog.schemas.posts import PostStatus
 
 PAGE = 20
+MOST = 1_000
+"""Matches that are ranked: those that were added last, when there are more. To rank 100,000 of them takes 150 ms."""
 _p = tables.posts.c
 
 
@@ -26,10 +28,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """One page of what was found; `total` counts all of it, `pages` is at least 1."""
+    """One page of what was found; `total` counts all of it, `pages` is at least 1; `is_cut`: there are older posts as well."""
 
     items: Sequence[Finding]
     total: int
+    is_cut: bool = False
 
     @property
     def pages(self) -> int:
@@ -42,17 +45,16 @@ async def find(ctx: Context, text: str, page: int = 1) -> Findings:
 
     By number, not by keyset: the rank of a match moves with every post that is written, so that no key would hold.
     """
-    matches = search.matching(ctx.db, text)
+    matches = search.matching(ctx.db, text, newest=MOST + 1)
     if matches is None:
         return Findings([], 0)
-    found = post_rows.select(*post_rows.CARD).join(matches, matches.c.post_id == _p.id)
-    found = found.where(_p.status == PostStatus.PUBLISHED.value)
+    ranked = sa.join(tables.posts, matches, matches.c.post_id == _p.id)
     # By the bare column SQLite would go through all posts, and look for each of them among the matches.
-    every = sa.select(sa.func.count()).select_from(tables.posts).join(matches, matches.c.post_id == _p.id)
-    every = every.where(_p.deleted_at.is_(None), _p.status.concat("") == PostStatus.PUBLISHED.value)
+    is_seen = _p.deleted_at.is_(None) & (_p.status.concat("") == PostStatus.PUBLISHED.value)
+    counted = sa.select(sa.func.count(), sa.func.count(sa.case((is_seen, 1)))).select_from(ranked)
+    best = sa.select(*post_rows.CARD).select_from(ranked).where(is_seen).order_by(matches.c.rank, _p.id.desc())
     async with ctx.db.snapshot():
-        total = await ctx.db.fetch_val(every)
-        best = found.order_by(matches.c.rank, _p.id.desc()).limit(PAGE).offset((page - 1) * PAGE)
-        posts = await post_rows.load(ctx.db, best)
+        (count,) = await ctx.db.fetch_all(counted)
+        posts = await post_rows.load(ctx.db, best.limit(PAGE).offset((page - 1) * PAGE))
         passages = await search.passages(ctx.db, text, [post.id for post in posts])
-    return Findings([Finding(post, passages[post.id]) for post in posts], total)
+    return Findings([Finding(post, passages[post.id]) for post in posts], total=count[1], is_cut=count[0] > MOST)

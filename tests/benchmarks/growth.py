@@ -52,8 +52,10 @@ def operations(count: int, token: str) -> Mapping[str, Operation]:
         "list of a tag": (always("/api/v1/posts?tag=loom"), 200),
         "list of an author, last page": (always(f"/api/v1/posts?author=ada&cursor={oldest}"), 200),
         "list by a rare word": (always(f"/api/v1/posts?q={RARE}"), 200),
+        "list by a word of every post": (always("/api/v1/posts?q=loom"), 200),
         "home page": (always("/"), 200),
-        "search": (always(f"/search?q={RARE}"), 200),
+        "search, a rare word": (always(f"/search?q={RARE}"), 200),
+        "search, a word of every post": (always("/search?q=loom"), 200),
         "create post": (create, 201),
     }
 

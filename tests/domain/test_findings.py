@@ -56,6 +56,20 @@ async def test_all_are_counted_and_shown_page_by_page_best_first(ctx, author):
     assert (await findings.find(ctx, "loom", 3)).items == []
 
 
+async def test_of_too_many_those_that_were_added_last_are_ranked(ctx, author, monkeypatch):
+    monkeypatch.setattr(findings, "MOST", 3)
+    await write(author, "Loom")
+    for number in range(3):
+        await write(author, f"Post {number}", "word " * number + "loom")
+    whole = await findings.find(ctx, "post")
+    assert ([item.post.title for item in whole.items], whole.total, whole.is_cut) == (["Post 0", "Post 1", "Post 2"], 3, False)
+    cut = await findings.find(ctx, "loom")
+    assert (cut.items[0].post.title, cut.total, cut.is_cut) == ("Loom", 4, True)
+    await write(author, "Hidden loom", status=PostStatus.DRAFT)
+    cut = await findings.find(ctx, "loom")
+    assert ([item.post.title for item in cut.items], cut.total, cut.is_cut) == (["Post 0", "Post 1", "Post 2"], 3, True)
+
+
 @pytest.mark.parametrize("text", ["", '"', "zebra"])
 async def test_nothing_is_one_empty_page(ctx, author, text):
     await write(author, "Post")

@@ -76,13 +76,46 @@ async def test_filters_narrow_together_and_pages_follow_each_other(author, make_
     assert rest.next is None
 
 
-async def test_texts_of_few_and_of_many_posts_find_the_same(author, monkeypatch):
-    for number in range(4):
-        await posts.create(author, NewPost(title=f"Loom {number}", content="x", tags=["one"]))
-    few = await listed(author, text="loom"), await listed(author, text="loom", tag="one")
+async def walked(ctx: Context, **wanted: object) -> list[str]:
+    """The titles on all pages."""
+    titles, after = [], None
+    while True:
+        page = await post_lists.page(ctx, Wanted(**wanted, after=after))
+        titles += [post.title for post in page.items]
+        if (after := page.next) is None:
+            return titles
+
+
+@pytest.mark.parametrize("window", [1, 3, 250])
+async def test_frequent_texts_find_the_same_as_rare_ones(author, monkeypatch, window):
+    late = await posts.create(author, NewPost(title="Loom, late", content="x", tags=["one"], status=PostStatus.DRAFT))
+    for number in range(9):
+        text = "loom" if number % 3 else "other"
+        await posts.create(author, NewPost(title=f"{number}", content=text, tags=["one", "two"][: 1 + number % 2]))
+    await posts.create(author, NewPost(title="Loom, hidden", content="x", status=PostStatus.DRAFT))
+    later = Context(author.site, author.actor, author.now + HOUR, "later")
+    await posts.edit(later, late.id, PostChanges(status=PostStatus.PUBLISHED))
+    wanted = [{"text": "loom", "limit": limit} | more for limit in (1, 2, 20) for more in ({}, {"tag": "one"}, {"tag": "two"})]
+    rare = [await walked(author, **each) for each in wanted]
+    assert rare == [["Loom, late", *"875421"], ["Loom, late", *"875421"], ["7", "5", "1"]] * 3
     monkeypatch.setattr(post_lists, "_FEW", 2)
-    assert (await listed(author, text="loom"), await listed(author, text="loom", tag="one")) == few
-    assert few[0] == few[1] == [f"Loom {number}" for number in (3, 2, 1, 0)]
+    monkeypatch.setattr(post_lists, "_WINDOW", window)
+    assert [await walked(author, **each) for each in wanted] == rare
+    assert await walked(author, text="loom", status=PostStatus.DRAFT) == ["Loom, hidden"]
+
+
+@pytest.mark.sqlite
+async def test_frequent_text_is_looked_up_among_the_newest_posts_alone(author, monkeypatch):
+    for number in range(60):
+        await posts.create(author, NewPost(title=f"Loom {number}", content="x"))
+    monkeypatch.setattr(post_lists, "_FEW", 10)
+    monkeypatch.setattr(post_lists, "_WINDOW", 25)
+    told: list[str] = []
+    author.db.on_query.append(told.append)
+    assert len(await listed(author, text="loom", limit=20)) == 20
+    asked = [sql for sql in told if "posts_fts" in sql]
+    assert len(asked) == 2
+    assert "BETWEEN" in asked[1]
 
 
 async def test_posts_of_an_older_version_get_their_dates(author, database_url):

@@ -290,3 +290,4 @@ async def test_pages_name_their_feeds(client, write):
         for media_type, address in expected:
             answer = await client.get(address)
             assert (kind(answer), titles(answer)) == (media_type, ["On engines"])
+    assert "search/feed" not in (await client.get("/search")).text, "without words there is nothing to follow"

@@ -316,6 +316,17 @@ async def test_search_pages_through_all_that_it_counts(client, write):
     assert re.search(r'<a rel="prev" href="/search\?q=loom&amp;page=1"', second.text)
 
 
+async def test_search_for_a_word_of_too_many_posts_says_that_older_ones_are_left_out(client, write, monkeypatch):
+    monkeypatch.setattr("blog.domain.findings.MOST", 2)
+    for number in range(4):
+        await write(f"Loom {number}")
+    assert (
+        "<strong>3 posts</strong> for “loom”. Older ones are left out: add a word to find them"
+        in (await client.get("/search?q=loom")).text
+    )
+    assert "left out" not in (await client.get("/search?q=3")).text
+
+
 @pytest.mark.parametrize("page", ["0", "3", "-1", "x", "١", "9999999"])
 async def test_page_of_results_that_is_not_there_is_404(client, write, page):
     await write("Loom")
