@@ -1,5 +1,6 @@
 """Bounds for JSON that strangers send: how many values it has, how deep, how large its numbers are, how long its names."""
 
+import functools
 import re
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -8,7 +9,7 @@ from blog.errors import MalformedInput
 from blog.settings import Settings
 
 # Up to its end also where that is missing: else each quotation mark of a broken body would be tried as the first of a text.
-_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_TEXT = rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
 
 
 def require_few_values(body: bytes, settings: Settings) -> None:
@@ -17,7 +18,7 @@ def require_few_values(body: bytes, settings: Settings) -> None:
     To decode 350,000 empty lists takes half a second while there are thousands of connections for the garbage collector to
     go through.
     """
-    if body.count(b",") >= settings.json_values and _TEXT.sub(b"", body).count(b",") >= settings.json_values:
+    if body.count(b",") >= settings.json_values and _commas(settings.json_values).match(body):
         raise _too_many_values(settings)
 
 
@@ -47,6 +48,12 @@ def require_bounds(value: Any, settings: Settings) -> None:
         if depth > settings.json_depth:
             raise MalformedInput(f"The body is nested deeper than {settings.json_depth} levels")
         level = [item for items in inner for item in items]
+
+
+@functools.cache
+def _commas(count: int) -> re.Pattern[bytes]:
+    """So many commas outside of texts. It looks no further: to go through 90,000 names took 16 ms, their first thousand 0.3."""
+    return re.compile(rb'(?:(?:[^",]++|%b)*+,){%d}+' % (_TEXT, count), re.DOTALL)
 
 
 def _too_many_values(settings: Settings) -> MalformedInput:
