@@ -19,7 +19,7 @@ correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=No
 trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
 """Of the trace that the request belongs to, while requests are traced; on each of its lines too."""
 
-_access = structlog.stdlib.get_logger("blog.access")
+_access, _live = structlog.stdlib.get_logger("blog.access"), structlog.stdlib.get_logger("blog.live")
 
 # Without the values of local variables: a form or a header among them would put a password into the log.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
@@ -76,6 +76,14 @@ def log_request(method: str, route: str, status: int, seconds: float, user: str 
         _access.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1), user=user)
 
 
+def log_socket(code: int, user: str | None) -> None:
+    """The line of a WebSocket that is over, with its close code. Thousands may end at once."""
+    if _batches is not None:
+        _batches.add(f'{{"code": {code}, "user": {quoted(user) if user else "null"}, "event": "socket closed", ', "blog.live")
+    else:
+        _live.info("socket closed", code=code, user=user)
+
+
 def correlated(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """A processor: the line tells of which request it is, and in which trace."""
     for variable in (correlation_id, trace_id):
@@ -100,12 +108,16 @@ class Batches(logging.StreamHandler[TextIO]):
         self._second, self._stamp = 0, ""
 
     def add_request(self, method: str, route: str, status: int, seconds: float, user: str | None) -> None:
-        """JSON, of the same form as all other lines."""
+        """The line of a request."""
+        told = f'{seconds * 1000:.1f}, "user": {quoted(user) if user else "null"}, "event": "request", '
+        self.add(_beginning(method, route, status) + told, "blog.access")
+
+    def add(self, beginning: str, logger: str) -> None:
+        """A line of JSON of the same form as all others, from what is its own."""
         traced = f'"trace_id": "{found}", ' if (found := trace_id.get()) else ""
         line = (
-            f'{_beginning(method, route, status)}{seconds * 1000:.1f}, "user": {quoted(user) if user else "null"}, '
-            f'"event": "request", "correlation_id": {quoted(correlation_id.get() or "")}, {traced}'
-            f'"level": "info", "logger": "blog.access", "timestamp": "{self._now()}"}}\n'
+            f'{beginning}"correlation_id": {quoted(correlation_id.get() or "")}, {traced}'
+            f'"level": "info", "logger": "{logger}", "timestamp": "{self._now()}"}}\n'
         )
         with self._guard:
             self._lines.append(line)

@@ -51,13 +51,15 @@ class CentrifugoConnection(Connection):
     def __init__(self, websocket: WebSocket) -> None:
         super().__init__(websocket)
         self._is_connected = False
+        stale = 4408, f"Send connect within {_CONNECT_SECONDS:.0f} seconds"
+        self._end_stale = asyncio.get_running_loop().call_later(_CONNECT_SECONDS, self._subscriber.end, *stale)
 
     async def _begin(self) -> None:
-        asyncio.get_running_loop().call_later(_CONNECT_SECONDS, self._end_stale)
+        """The client speaks first."""
 
-    def _end_stale(self) -> None:
-        if not self._is_connected:
-            self._subscriber.end(4408, f"Send connect within {_CONNECT_SECONDS:.0f} seconds")
+    async def _close(self, writing: asyncio.Task[None]) -> None:
+        self._end_stale.cancel()
+        await super()._close(writing)
 
     def _event(self, bulletin: Bulletin, channels: list[str]) -> str:
         # The object is the one that all doors send, with the one channel that this push is for.
@@ -110,6 +112,7 @@ class CentrifugoConnection(Connection):
             await self._refuse(number, *_told(error))
         else:
             self._is_connected = True
+            self._end_stale.cancel()
             data = {"user": self._name}
             await self._reply(number, connect={"client": uuid.uuid4().hex, "data": data, "ping": HEARTBEAT})
 

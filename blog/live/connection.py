@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import ClassVar, cast
 
 import anyio
-import structlog
 from anyio import CancelScope
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -20,8 +19,8 @@ from blog.http.context import fresh_context
 from blog.http.identity import network_of
 from blog.http.services import services
 from blog.live.allowance import Allowance
+from blog.logs import log_socket
 
-log = structlog.stdlib.get_logger("blog.live")
 MOST_SUBSCRIPTIONS = 50
 _CLOSE_SECONDS = 1.0
 _UNEXPECTED = Ending(1011, "The server met an error that it did not expect")
@@ -69,6 +68,7 @@ class Connection(ABC):
             with CancelScope(shield=True):
                 await self._close(writing)
             self._hub.leave(self._subscriber)
+            del self._subscriber  # which names this connection: two thousand such pairs take the collector a while
 
     # What a dialect says.
 
@@ -130,7 +130,7 @@ class Connection(ABC):
         """Let the rest be sent, if the client takes it, then the code."""
         ending = self._subscriber.ending or _UNEXPECTED
         code = self.CODES.get(ending.code, ending.code)
-        log.info("socket closed", code=code, user=self._name)
+        log_socket(code, self._name)
         self._subscriber.end(ending.code, ending.reason)  # the writer waits for it
         await asyncio.wait([writing], timeout=0 if ending.code == 4503 else _CLOSE_SECONDS)
         writing.cancel()

@@ -231,6 +231,15 @@ async def test_who_never_connects_is_stale(client, monkeypatch):
         assert await ask(other, 2, ping={}) == {"ping": {}}
 
 
+async def test_who_leaves_before_it_connects_leaves_nothing_behind(client, monkeypatch, caplog):
+    monkeypatch.setattr("blog.live.centrifugo._CONNECT_SECONDS", 0.05)
+    for _ in range(3):
+        async with open_socket(client):
+            pass
+        await anyio.sleep(0.06)  # its time to connect is over
+    assert caplog.records == []
+
+
 async def test_what_we_do_not_have_is_not_available(client):
     async with connected(client) as socket:
         requests = ("publish", "presence", "presence_stats", "history", "rpc", "refresh", "sub_refresh")
