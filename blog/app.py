@@ -46,6 +46,7 @@ from blog.middleware.deadline import Deadline
 from blog.middleware.in_flight import InFlight
 from blog.middleware.protection import Protection
 from blog.middleware.rate_limit import RateLimit
+from blog.ops import memory
 from blog.ops.health import Health, Readiness
 from blog.ops.metrics import Metrics, keep_metrics
 from blog.reporting import reported
@@ -166,6 +167,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
         background.start_soon(_repeat, site, 3600, events.trim, "old events forgotten")
         background.start_soon(_repeat, site, 3600, audit.trim, "old entries of the audit log forgotten")
         background.start_soon(_repeat, site, 2, functools.partial(send_due, links=links), "letters sent")
+        background.start_soon(memory.give_back)
         background.start_soon(site.choices.follow, site.db)
         background.start_soon(site.views.keep, site.db)
         if settings.metrics_token is not None:

@@ -137,7 +137,7 @@ class Settings(BaseSettings):
         default=600,
         ge=10,
         le=1_000_000,
-        description="Messages that a live client may send in a minute; then it is closed with 4429.",
+        description="Messages, and pings, that a live client may send in a minute; then it is closed with 4429 or 1008.",
     )
     session_days: int = Field(default=30, ge=1, le=365, description="Days until a session that is not used ends.")
     session_max_days: int = Field(

@@ -6,7 +6,7 @@ from collections import Counter
 from weakref import WeakKeyDictionary
 
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from blog.http import whole_answers
@@ -36,6 +36,8 @@ class BoundedHTTP(HttpToolsProtocol):
     _head_bytes = _body_bytes = _pieces = _buffered = 0
     _body_since = 0.0
     _counted: str | None = None
+    _answering: RequestResponseCycle | None = None
+    """The one that runs, or ran last; uvicorn's `cycle` is the last that was asked for, which may wait for it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Count it, and give its first request some time to come."""
@@ -53,7 +55,9 @@ class BoundedHTTP(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         self._leave()
+        self._forsake()
         super().connection_lost(exc)
+        self._untie()
 
     def shutdown(self) -> None:
         """Answer also what is on its way: uvicorn would cut the connection, and no proxy may send a write a second time."""
@@ -70,6 +74,7 @@ class BoundedHTTP(HttpToolsProtocol):
             return
         self._leave()
         super().handle_websocket_upgrade()
+        self._untie()
 
     def data_received(self, data: bytes) -> None:
         """Parse, and see how much of a head, or of a body, has come without its end."""
@@ -111,6 +116,8 @@ class BoundedHTTP(HttpToolsProtocol):
         super().on_headers_complete()
         if self.cycle is None or self.cycle.scope is not self.scope:  # it goes on as a WebSocket
             return
+        if not self.pipeline:
+            self._answering = self.cycle
         if self._is_parting:
             self.cycle.keep_alive = False
         self.scope["extensions"] = self._extensions
@@ -173,6 +180,8 @@ class BoundedHTTP(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """An answer is made: it must be taken, and what is left of a refused body must end."""
+        if self.pipeline:
+            self._answering = self.pipeline[-1][0]
         super().on_response_complete()
         if self._is_in_body and self.cycle.response_complete:
             self._body_clock.start(_LINGER_SECONDS, self.transport.close)
@@ -201,6 +210,12 @@ class BoundedHTTP(HttpToolsProtocol):
         elif left:
             self._expect_taking()
 
+    def _untie(self) -> None:
+        """Of no use any more: what names this object is let go, so that it is freed at once and not by the collector."""
+        del self.parser
+        self._extensions = {}
+        self._answering = None
+
     # How many there are.
 
     def _is_counted(self) -> bool:
@@ -228,10 +243,11 @@ class BoundedHTTP(HttpToolsProtocol):
         self._refuse(400, "This is no HTTP request that can be read")
 
     def _forsake(self) -> None:
-        """Nothing of the answer that is being made goes out any more; who waits for the body waits no longer."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        """Nothing of the answer that is being made goes out any more; who waits for the body, or for the end, waits no longer."""
+        self.pipeline.clear()
+        if self._answering is not None and not self._answering.response_complete:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
 
     def _refuse(self, status: int, words: str) -> None:
         """Say why, unless an answer is on its way or nothing was asked yet, and close."""

@@ -1,18 +1,36 @@
 """uvicorn's WebSocket protocol, for `blog serve`, with an end also for clients that take nothing any more."""
 
+import logging
+from typing import Any
+
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
+from websockets.protocol import State
 
+# Without the lines of each connection that opens, in which the address is whole: the blog writes one of its own.
+_log = logging.getLogger("blog.websocket")
+_log.setLevel(logging.WARNING)
 _LAST_SECONDS = 5.0
 _MOST_FRAGMENTS = 1_000
+_PING_SECONDS = 60.0
+_PIECE = 1_024
+"""Bytes that are parsed before it is looked at whether the client has a right to more: of frames they may be a hundred."""
 
 
 class EndingWebSocket(WebSocketsSansIOProtocol):
     """When the application is done, a client has some seconds to take what was sent; then the connection is cut.
 
     uvicorn waits for a transport that it has closed until its buffer is empty: for ever, if the client never reads. It
-    answers pings whether the answers are taken or not, and collects the fragments of a message however many they are.
+    answers pings however many they are and whether the answers are taken or not, and collects the fragments of a message
+    without an end.
     """
+
+    _pings, _pings_since = 0, 0.0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.logger = self.conn.logger = _log
+        self._most_pings = self.app_state["services"].site.settings.live_messages
 
     async def run_asgi(self) -> None:
         """The application, and then the deadline."""
@@ -20,9 +38,19 @@ class EndingWebSocket(WebSocketsSansIOProtocol):
         if not self.disconnected:
             self.loop.call_later(_LAST_SECONDS, self._cut)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        super().connection_lost(exc)
+        self.conn.parser.close()  # a generator, which names what it belongs to
+
     def data_received(self, data: bytes) -> None:
-        """From who takes nothing, nothing is taken."""
-        super().data_received(data)
+        """From who takes nothing, nothing is taken, and nothing more from who has had their share."""
+        was_closing = self.close_sent
+        for start in range(0, len(data), _PIECE):
+            super().data_received(data[start : start + _PIECE])
+            self._answer_pings()
+            if self.transport.is_closing() or (self.close_sent and not was_closing):
+                break
         self._hold()
 
     def pause_writing(self) -> None:
@@ -41,8 +69,32 @@ class EndingWebSocket(WebSocketsSansIOProtocol):
         if len(self.frames) < _MOST_FRAGMENTS:
             super().handle_cont(event)
         elif not self.close_sent:
-            self.conn.send_close(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
-            self.handle_parser_exception()
+            self._end(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+
+    def handle_parser_exception(self) -> None:
+        """Close with a code; or cut off who breaks the protocol before it is let in, and cannot be told."""
+        if self.conn.close_sent is None:
+            self.transport.abort()
+        else:
+            super().handle_parser_exception()
+
+    def handle_ping(self) -> None:
+        """Each is parsed and answered, for which nothing is asked of the application; so there is an end to them."""
+        if (now := self.loop.time()) - self._pings_since > _PING_SECONDS:
+            self._pings, self._pings_since = 0, now
+        self._pings += 1
+        if self._pings > self._most_pings and not self.close_sent:
+            self._end(CloseCode.POLICY_VIOLATION, "too many pings")
+
+    def _end(self, code: int, reason: str) -> None:
+        if self.conn.state is State.OPEN:
+            self.conn.send_close(code, reason)
+        self.handle_parser_exception()
+
+    def _answer_pings(self) -> None:
+        """All of a piece at once: uvicorn asks the kernel for each."""
+        if (output := self.conn.data_to_send()) and not self.transport.is_closing():
+            self.transport.write(b"".join(output))
 
     def _hold(self) -> None:
         if not self.writable.is_set() and not self.transport.is_closing():

@@ -6,10 +6,11 @@ Starts `blog serve` in a folder of its own. One process abuses it: bodies too la
 end, crowds of connections, deep JSON, forms of thousands of parts, WebSocket floods, thousands of WebSockets that say nothing,
 clients that take no answer, noise. Another reads and writes, ten times a second, as people do, and must always be answered.
 Spans with abuse take turns with as long ones without, so that what else the machine does hits both alike. Prints how many
-answers of which status each abuse got, the times of the reader in both, and the memory of the server (RSS): before, at most, and
-after a rest.
+answers of which status each abuse got, the times of the reader in both, the errors in the log, and the memory of the server
+(RSS): before, at most, and after a rest. The abusers have the lowest priority, as they would have machines of their own.
 
-Nothing counts requests here (RATE_LIMIT=off), so that every one of them comes through to what must withstand it.
+Nothing counts requests here (RATE_LIMIT=off), so that every one of them comes through to what must withstand it. The server has
+the PYTHONMALLOC of this program.
 """
 
 import argparse
@@ -33,11 +34,14 @@ import httpx
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.serving import blog, free_port, serving, wait_until_up
 
-HURRIED = {"HEADER_SECONDS": "3", "BODY_SECONDS": "3", "SEND_SECONDS": "3", "RATE_LIMIT": "off"}
+HURRIED = {
+    "ENVIRONMENT": "production", "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz",
+    "HEADER_SECONDS": "3", "BODY_SECONDS": "3", "SEND_SECONDS": "3", "RATE_LIMIT": "off",
+}  # fmt: skip
 READER, CROWD, FOES = "127.0.0.2", "127.0.0.6", ["127.0.0.3", "127.0.0.4", "127.0.0.5"]
 PATHS = ["/", "/posts/hello", "/api/v1/posts", "/search?q=hello", "/static/css/blog.css", "/healthz", "/archive"]
 BETWEEN = 0.1
-PAUSE = 0.5  # seconds between two abuses of a kind: more would be a test of the machine
+PAUSE = 0.5  # seconds between two abuses of a kind, in the mean: more would be a test of the machine
 IDLE, REST = 2_000, 20
 PATIENCE = 15.0
 HOST = b"Host: 127.0.0.1\r\n"
@@ -54,6 +58,7 @@ class Report:
     calm: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
 
     @property
@@ -68,6 +73,7 @@ class Report:
             f"without abuse: {_told(self.calm)}",
             f"beside abuse:  {_told(self.times)}; failures: {self.failures or 'none'}",
             f"p99 beside abuse / without: {_quantile(self.times, 0.99) / _quantile(self.calm, 0.99):.2f}",
+            f"errors in the log: {self.errors or 'none'}",
             f"memory: before {self.memory[0]:.0f} MB, at most {max(self.memory):.0f} MB, after a rest {self.memory[-1]:.0f} MB",
         ]
 
@@ -276,7 +282,7 @@ async def attack(port: int, seconds: float) -> Counter[str]:
                 answers[f"{name} unfinished"] += 1
             except OSError:  # no connection for it: the server takes no more, or this machine has no ports left
                 answers[f"{name} refused"] += 1
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(random.expovariate(1 / PAUSE))  # as independent clients come, and not all at the same moment
 
     async def sit() -> None:
         answers["idle WebSockets, open at once, 101"] += await idle(port, seconds)
@@ -320,10 +326,10 @@ def read_on(port: int, seconds: float, report: Report, times: list[float], pid: 
 
 def run(folder: Path, seconds: float, span: float, **environment: str) -> Report:
     """A server, its foes and a reader, for so long."""
-    blog(folder, "user", "create", "ada", "ada@example.org", "--role", "owner")
-    token = blog(folder, "token", "create", "ada").stdout.strip()
+    blog(folder, "user", "create", "ada", "ada@example.org", "--role", "owner", **HURRIED)
+    token = blog(folder, "token", "create", "ada", **HURRIED).stdout.strip()
     port, report = free_port(), Report()
-    with serving(folder, port, **(HURRIED | environment)) as (server, _log):
+    with serving(folder, port, **(HURRIED | environment)) as (server, log):
         wait_until_up(port, server)
         new = {"title": "Hello", "content": "Some *text*. " * 50, "slug": "hello"}
         made = httpx.post(f"http://127.0.0.1:{port}/api/v1/posts", json=new, headers={"Authorization": f"Bearer {token}"})
@@ -338,6 +344,7 @@ def run(folder: Path, seconds: float, span: float, **environment: str) -> Report
                 report.answers.update(json.loads(foes.communicate(timeout=60)[0]))
             print(f"{2 * span * (number + 1):.0f} s: {resident(server.pid):.0f} MB", file=sys.stderr, flush=True)
         read_on(port, REST, report, [], server.pid, token)
+    report.errors = [line for line in log.read_text().splitlines() if '"level": "error"' in line]
     return report
 
 
@@ -350,10 +357,12 @@ def main() -> None:
     parser.add_argument("--attack", type=int, metavar="PORT", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.attack:
+        os.nice(19)
         print(json.dumps(asyncio.run(attack(given.attack, given.seconds))))
         return
     with tempfile.TemporaryDirectory() as made:
-        report = run(given.folder or Path(made), given.seconds, given.span)
+        allocator = {name: os.environ[name] for name in ("PYTHONMALLOC",) if name in os.environ}
+        report = run(given.folder or Path(made), given.seconds, given.span, **allocator)
         print(*report.lines(), sep="\n")
         (given.folder or Path(made)).joinpath("report.json").write_text(json.dumps(vars(report)))
 

@@ -257,15 +257,32 @@ async def test_client_that_takes_nothing_is_cut_off(bounded):
         assert hub.followers == 0
 
 
-async def test_requests_ahead_are_bounded(bounded):
-    async with bounded() as (address, _), connected(address) as (reader, writer):
-        writer.write((HEAD + b"\r\n") * 5_000)
-        answers = await rest(reader)
-        assert answers.count("HTTP/1.1 200 ") < 200
-        assert "HTTP/1.1 400 " in answers or not answers
+async def test_requests_ahead_are_bounded(bounded, caplog):
+    async with bounded() as (address, _):
+        async with connected(address) as (reader, writer):
+            writer.write((HEAD + b"\r\n") * 5_000)
+            answers = await rest(reader)
+            assert answers.count("HTTP/1.1 200 ") < 200
+            assert "HTTP/1.1 400 " in answers or not answers
+        async with connected(address) as (reader, writer):
+            writer.write(HEAD + b"\r\n")
+            assert await answered(reader) == 200
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == [], "the first was on its way: it is given up"
     async with bounded() as (address, _), connected(address) as (reader, writer):
         writer.write((HEAD + b"\r\n") * 20)
         assert [await answered(reader) for _ in range(20)] == [200] * 20
+
+
+async def test_stream_ends_with_its_connection_though_more_was_asked_for(bounded):
+    async with bounded() as (address, hub):
+        async with connected(address) as (reader, writer):
+            writer.write(b"GET /api/v1/events/stream?channel=posts HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" + HEAD + b"\r\n")
+            async with asyncio.timeout(10):
+                await reader.readuntil(b"\n\n")
+            assert hub.followers == 1
+        async with asyncio.timeout(10):
+            while hub.followers:  # noqa: ASYNC110  # a set of the hub, which tells nobody
+                await asyncio.sleep(0.005)  # between two looks, not instead of one
 
 
 async def test_request_that_is_on_its_way_when_the_server_stops_is_answered(bounded, monkeypatch):

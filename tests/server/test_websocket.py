@@ -8,6 +8,8 @@ import struct
 
 import pytest
 
+from blog.server import websocket
+from blog.server.websocket import EndingWebSocket
 from tests.live.server import served
 
 TEXT, CONTINUED, CLOSE, PING, PONG = 0x1, 0x0, 0x8, 0x9, 0xA
@@ -115,8 +117,66 @@ async def test_client_has_its_number_of_messages(bounded, path, first, then, cod
         assert await live.closed() == code
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        frame(0x3), frame(TEXT, b"x" * 100_000), b"\x81\x01x", frame(PING) * 20,
+        frame(TEXT, b"{", is_last=False) + frame(CONTINUED, is_last=False) * 1_001,
+    ],
+    ids=["opcode", "size", "mask", "pings", "fragments"],
+)  # fmt: skip
+async def test_who_breaks_the_protocol_before_it_is_let_in_is_cut_off(bounded, monkeypatch, caplog, broken):
+    asks, may_go_on, run_asgi = asyncio.Event(), asyncio.Event(), EndingWebSocket.run_asgi
+
+    async def run_later(self):
+        asks.set()
+        await may_go_on.wait()
+        await run_asgi(self)
+
+    async with bounded(live_messages=10) as (address, _):
+        with monkeypatch.context() as patch:
+            patch.setattr(EndingWebSocket, "run_asgi", run_later)
+            host, _, port = address.rpartition(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(
+                b"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+            )
+            async with asyncio.timeout(10):
+                await asks.wait()
+                writer.write(broken * 3)
+                with contextlib.suppress(ConnectionResetError):
+                    assert await reader.read() == b""
+            may_go_on.set()
+            writer.close()
+        async with opened(address) as live:
+            assert json.loads((await live.hear())[1])["type"] == "welcome"
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize("payload", [b"", b"p" * 125])
+async def test_client_has_its_number_of_pings(bounded, payload):
+    async with bounded(live_messages=100) as (address, _), opened(address) as live:
+        live.writer.write(frame(PING, payload) * 5_000)
+        heard = [await live.hear() for _ in range(101)]
+        assert heard.count((PONG, payload)) == 100, "and the welcome"
+        assert await live.closed() == 1008
+
+
+async def test_pings_of_another_minute_count_anew(bounded, monkeypatch):
+    monkeypatch.setattr(websocket, "_PING_SECONDS", 0.0)
+    async with bounded(live_messages=10) as (address, _), opened(address) as live:
+        for _ in range(3):
+            live.writer.write(frame(PING, b"p"))
+            while await live.hear() != (PONG, b"p"):
+                pass
+        live.writer.write(frame(PING, b"q") * 8)
+        for _ in range(8):
+            assert await live.hear() == (PONG, b"q")
+
+
 async def test_who_pings_and_takes_no_pong_costs_no_memory(bounded):
-    async with bounded() as (address, _), opened(address, SO_RCVBUF=4_096) as live:
+    async with bounded(live_messages=10_000_000) as (address, _), opened(address, SO_RCVBUF=4_096) as live:
         pings, sent = frame(PING, b"p" * 125) * 500, 0
         with contextlib.suppress(TimeoutError, ConnectionError):
             while sent < 100_000_000:  # until the server stops to listen
