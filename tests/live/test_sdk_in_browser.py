@@ -97,6 +97,11 @@ def told(page: Page, line: str) -> None:
     page.wait_for_function("line => told.includes(line)", arg=line)
 
 
+def recovered(page: Page, times: int) -> None:
+    """Wait until the SDK has come back that often, each time told that nothing it missed is lost."""
+    page.wait_for_function("count => told.filter((line) => line === 'subscribed true true').length === count", arg=times)
+
+
 def test_sdk_recovers_across_restart_and_kill(sdk, two, page):
     ends = [signal.SIGTERM, signal.SIGKILL] * ROUNDS
     posts = [f"Post {number}" for number in range(len(ends) * 2 * PER_ROUND + 1)]
@@ -106,13 +111,14 @@ def test_sdk_recovers_across_restart_and_kill(sdk, two, page):
             if number == 0:
                 follow(page, sdk, two.followed, "posts")
                 told(page, "subscribed false false")
+            recovered(page, number)  # who is killed before the SDK is back tells nothing
             two.publish([next(rest) for _ in range(PER_ROUND)])
-            page.wait_for_function("heard.length > 0")
+            page.wait_for_function("count => heard.length > count", arg=number * 2 * PER_ROUND)
             process.send_signal(end)
             process.wait(20)
         two.publish([next(rest) for _ in range(PER_ROUND)])
     with two.up(two.followed):
-        page.wait_for_function("count => told.filter((line) => line === 'subscribed true true').length === count", arg=len(ends))
+        recovered(page, len(ends))
         two.publish(list(rest))
         page.wait_for_function("count => heard.length >= count", arg=len(posts))
         heard = page.evaluate("heard")
