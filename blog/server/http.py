@@ -11,6 +11,7 @@ from uvicorn.server import ServerState
 
 from blog.http import whole_answers
 from blog.server.patience import Clock
+from blog.server.turns import turns_of
 from blog.settings import Settings
 
 _LINGER_SECONDS = 2.0
@@ -68,10 +69,18 @@ class BoundedHTTP(HttpToolsProtocol):
             super().shutdown()
 
     def handle_websocket_upgrade(self) -> None:
+        """When it is its turn."""
+        self.transport.pause_reading()
+        turns_of(self.server_state, self.loop).take(self._upgrade)
+
+    def _upgrade(self) -> None:
         """From here on it counts as a live connection."""
+        if self.transport.is_closing():
+            return
         if self._is_parting:  # it would not be told of the end
             self.transport.close()
             return
+        self.transport.resume_reading()
         self._leave()
         super().handle_websocket_upgrade()
         self._untie()

@@ -1,11 +1,16 @@
 """uvicorn's WebSocket protocol, for `blog serve`, with an end also for clients that take nothing any more."""
 
 import logging
+from functools import partial
 from typing import Any
 
+from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
 from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
+
+from blog.server.turns import turns_of
 
 # Without the lines of each connection that opens, in which the address is whole: the blog writes one of its own.
 _log = logging.getLogger("blog.websocket")
@@ -27,8 +32,9 @@ class EndingWebSocket(WebSocketsSansIOProtocol):
 
     _pings, _pings_since = 0, 0.0
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], **options: Any) -> None:
+        super().__init__(config, server_state, app_state, **options)
+        self._turns = turns_of(server_state, self.loop)
         self.logger = self.conn.logger = _log
         self._most_pings = self.app_state["services"].site.settings.live_messages
 
@@ -39,7 +45,10 @@ class EndingWebSocket(WebSocketsSansIOProtocol):
             self.loop.call_later(_LAST_SECONDS, self._cut)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is over."""
+        """It is over. The application hears of it when it is its turn."""
+        self._turns.take(partial(self._forget, exc))
+
+    def _forget(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.conn.parser.close()  # a generator, which names what it belongs to
 

@@ -175,6 +175,32 @@ async def test_pings_of_another_minute_count_anew(bounded, monkeypatch):
             assert await live.hear() == (PONG, b"q")
 
 
+async def test_crowd_that_comes_and_goes_at_once_is_forgotten(bounded, caplog):
+    async with bounded() as (address, hub):
+        for _ in range(3):
+            async with contextlib.AsyncExitStack() as stack:
+                coming = [asyncio.create_task(stack.enter_async_context(opened(address))) for _ in range(60)]
+                await asyncio.gather(*coming)
+                assert hub.followers == 60
+            async with asyncio.timeout(10):
+                while hub.followers:  # noqa: ASYNC110  # a set of the hub, which tells nobody
+                    await asyncio.sleep(0.005)  # between two looks, not instead of one
+        host, _, port = address.rpartition(":")
+        for _ in range(60):  # who is gone before it is their turn
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.write(
+                b"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+            )
+            writer.transport.abort()
+        async with opened(address) as live:
+            assert json.loads((await live.hear())[1])["type"] == "welcome"
+            async with asyncio.timeout(10):
+                while hub.followers > 1:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_who_pings_and_takes_no_pong_costs_no_memory(bounded):
     async with bounded(live_messages=10_000_000) as (address, _), opened(address, SO_RCVBUF=4_096) as live:
         pings, sent = frame(PING, b"p" * 125) * 500, 0
