@@ -17,7 +17,9 @@ class Authentication(BaseHTTPMiddleware):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Past `dispatch`, which costs a third of a millisecond, when it would have nothing to do."""
-        if scope["type"] == "http" and (not has_credentials(scope) or scope["path"].startswith(_ANYBODYS)):
+        if scope["type"] != "http":  # a live connection, which would keep the frame of `super` for as long as it lasts
+            await self.app(scope, receive, send)
+        elif not has_credentials(scope) or scope["path"].startswith(_ANYBODYS):
             scope["state"]["identity"] = STRANGER
             await self.app(scope, receive, send)
         else:

@@ -38,6 +38,11 @@ class EndingWebSocket(WebSocketsSansIOProtocol):
         self.logger = self.conn.logger = _log
         self._most_pings = self.app_state["services"].site.settings.live_messages
 
+    def start_keepalive(self) -> None:
+        """The handshake is over: its header fields are of no use any more."""
+        del self.request, self.response
+        super().start_keepalive()
+
     async def run_asgi(self) -> None:
         """The application, and then the deadline."""
         await super().run_asgi()
