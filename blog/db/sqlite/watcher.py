@@ -36,11 +36,12 @@ class CommitPoller:
                 while True:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._noticed.wait(), self._every)
-                    is_noticed = self._noticed.is_set()
-                    self._noticed.clear()
-                    # SQLite tells nobody of a commit: asking is all there is. Our own commits change the version as well.
+                    if self._noticed.is_set():
+                        self._noticed.clear()
+                        return
+                    # SQLite tells nobody of a commit: asking is all there is. After one of our own it tells of that once more.
                     before, self._seen = self._seen, await to_the_end(self._poll())
-                    if is_noticed or self._seen != before:
+                    if self._seen != before:
                         return
 
     def notice(self) -> None:
