@@ -22,6 +22,7 @@ from blog.schemas.flags import Flag
 log = structlog.stdlib.get_logger("blog.broadcast")
 _BATCH = 100
 _PATIENCE = 5.0
+_REST = 0.005  # seconds between two readings: of many writes, several are read together
 _FULL = 30
 _GOODBYE = 3.0
 
@@ -88,6 +89,7 @@ class Hub:
             while True:
                 await watcher.wait(_PATIENCE)
                 await self._read_on()
+                await anyio.sleep(_REST)
         finally:
             with anyio.CancelScope(shield=True):
                 await watcher.close()

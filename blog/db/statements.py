@@ -72,7 +72,10 @@ class Statement:
         self.writes, self.inserts = writes(query), inserts(query)
         self.columns: Any = compiled._result_columns
         self.maps: Any = create_column_maps(self.columns)
-        self._compiled = compiled
+        # What SQLAlchemy would find out anew at each call: the values that stand in the query itself, and how each is handed over.
+        self.params: Mapping[str, Any] = compiled.params
+        binders: Any = compiled._bind_processors
+        self._binders = [(name, binders.get(name)) for name in compiled.positiontup or ()]
         found = [column.type._cached_result_processor(dialect, None) for column in self.columns]
         self._processors = [(place, processor) for place, processor in enumerate(found) if processor is not None]
         self._names: tuple[str, ...] = ()
@@ -80,9 +83,7 @@ class Statement:
 
     def arguments(self, params: Mapping[str, Any]) -> list[Any]:
         """The values in the order of the placeholders, as the driver takes them."""
-        processors: Any = self._compiled._bind_processors
-        names = self._compiled.positiontup or ()
-        return [processors[name](params[name]) if name in processors else params[name] for name in names]
+        return [params[name] if bind is None else bind(params[name]) for name, bind in self._binders]
 
     def rows(self, names: tuple[str, ...], found: list[tuple[Any, ...]]) -> list[Row]:
         """Rows as the driver gave them, with the names of their columns, in the types of the query."""
@@ -133,8 +134,8 @@ class StatementCache:
             query, columns = call.prepared.query, call.prepared.columns
             compiled: Any = query.compile(dialect=self._dialect, column_keys=columns, compile_kwargs={"render_postcompile": True})
             kept = self._kept[call.prepared] = (Statement(compiled, query, self._dialect), compiled)
-        statement, compiled = kept
-        return statement, statement.arguments({**compiled.params, **call.values})
+        statement, _ = kept
+        return statement, statement.arguments({**statement.params, **call.values})
 
 
 def writes(query: ClauseElement) -> bool:
