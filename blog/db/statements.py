@@ -72,7 +72,7 @@ class Statement:
         self.writes, self.inserts = writes(query), inserts(query)
         self.columns: Any = compiled._result_columns
         self.maps: Any = create_column_maps(self.columns)
-        # What SQLAlchemy would find out anew at each call: the values that stand in the query itself, and how each is handed over.
+        # What SQLAlchemy would find out anew at each call: values that stand in the query itself, and how each is handed over.
         self.params: Mapping[str, Any] = compiled.params
         binders: Any = compiled._bind_processors
         self._binders = [(name, binders.get(name)) for name in compiled.positiontup or ()]

@@ -50,12 +50,18 @@ class EndingWebSocket(WebSocketsSansIOProtocol):
             self.loop.call_later(_LAST_SECONDS, self._cut)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is over. The application hears of it when it is its turn."""
+        """It is over: nothing goes out any more. The application hears of it when it is its turn."""
+        self.disconnected = self.handshake_complete = True
         self._turns.take(partial(self._forget, exc))
 
     def _forget(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.conn.parser.close()  # a generator, which names what it belongs to
+
+    def shutdown(self) -> None:
+        """Say so to who is still there."""
+        if not self.disconnected:
+            super().shutdown()
 
     def data_received(self, data: bytes) -> None:
         """From who takes nothing, nothing is taken, and nothing more from who has had their share."""

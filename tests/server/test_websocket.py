@@ -9,6 +9,7 @@ import struct
 import pytest
 
 from blog.server import websocket
+from blog.server.turns import Turns
 from blog.server.websocket import EndingWebSocket
 from tests.live.server import served
 
@@ -198,6 +199,38 @@ async def test_crowd_that_comes_and_goes_at_once_is_forgotten(bounded, caplog):
             async with asyncio.timeout(10):
                 while hub.followers > 1:  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+class Lost:
+    """A transport after its end: some of them fail when they are written to."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> object:
+        assert name != "write"
+        return getattr(self._transport, name)
+
+
+async def test_nothing_is_written_while_a_connection_that_is_lost_waits_for_its_turn(bounded, monkeypatch, caplog):
+    lost, connection_lost = asyncio.Event(), EndingWebSocket.connection_lost
+
+    def noted(self: EndingWebSocket, exc: Exception | None) -> None:
+        lost.set()
+        self.transport = Lost(self.transport)
+        connection_lost(self, exc)
+
+    monkeypatch.setattr(Turns, "take", lambda self, step: self._loop.call_later(0.5, step))
+    monkeypatch.setattr(EndingWebSocket, "connection_lost", noted)
+    async with bounded() as (address, hub):
+        async with opened(address) as live:
+            assert json.loads((await live.hear())[1])["type"] == "welcome"
+        async with asyncio.timeout(10):
+            await lost.wait()
+        (follower,) = hub._followers
+        follower.put("to nobody")
+        await asyncio.sleep(0.01)  # then the server stops
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
