@@ -33,7 +33,7 @@ class BoundedHTTP(HttpToolsProtocol):
     """
 
     _is_in_head = True
-    _is_in_body = _has_asked = _is_refused = _is_parting = False
+    _is_in_body = _has_asked = _is_refused = _is_parting = _is_upgrading = False
     _head_bytes = _body_bytes = _pieces = _buffered = 0
     _body_since = 0.0
     _counted: str | None = None
@@ -69,13 +69,17 @@ class BoundedHTTP(HttpToolsProtocol):
             super().shutdown()
 
     def handle_websocket_upgrade(self) -> None:
-        """When it is its turn."""
+        """When it is its turn, and all that was asked before is answered."""
+        if self._is_upgrading or self.pipeline or not (self.cycle is None or self.cycle.response_complete):
+            self._refuse(400, "Wait for all answers before you ask for a WebSocket")
+            return
+        self._is_upgrading = True
         self.transport.pause_reading()
         turns_of(self.server_state, self.loop).take(self._upgrade)
 
     def _upgrade(self) -> None:
         """From here on it counts as a live connection."""
-        if self.transport.is_closing():
+        if self._is_refused or self.transport.is_closing():
             return
         if self._is_parting:  # it would not be told of the end
             self.transport.close()
@@ -88,6 +92,9 @@ class BoundedHTTP(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse, and see how much of a head, or of a body, has come without its end."""
         if self._is_refused:
+            return
+        if self._is_upgrading:  # reading is paused, so nothing comes; the parser would take it for another request
+            self.transport.abort()
             return
         was_in_head = self._is_in_head
         super().data_received(data)

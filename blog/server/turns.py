@@ -1,6 +1,7 @@
 """Turns: what thousands of connections want in one moment is done a little at a time, and others get theirs in between."""
 
 import asyncio
+import contextvars
 from collections import deque
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
@@ -16,17 +17,18 @@ class Turns:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._steps: deque[Callable[[], object]] = deque()
+        self._steps: deque[tuple[Callable[[], object], contextvars.Context]] = deque()
 
     def take(self, step: Callable[[], object]) -> None:
-        """Do this after what was asked for before."""
+        """Do this after what was asked for before, with the context variables of the moment."""
         if not self._steps:
             self._loop.call_soon(self._turn)
-        self._steps.append(step)
+        self._steps.append((step, contextvars.copy_context()))
 
     def _turn(self) -> None:
         for _ in range(min(_MOST, len(self._steps))):
-            self._loop.call_soon(self._steps.popleft())  # one that fails holds up no other
+            step, context = self._steps.popleft()
+            self._loop.call_soon(step, context=context)  # one that fails holds up no other
         if self._steps:
             self._loop.call_soon(self._turn)
 

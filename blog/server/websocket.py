@@ -51,10 +51,13 @@ class EndingWebSocket(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over: nothing goes out any more. The application hears of it when it is its turn."""
+        was_open = self.handshake_complete
         self.disconnected = self.handshake_complete = True
-        self._turns.take(partial(self._forget, exc))
+        self.writable.set()
+        self._turns.take(partial(self._forget, was_open, exc))
 
-    def _forget(self, exc: Exception | None) -> None:
+    def _forget(self, was_open: bool, exc: Exception | None) -> None:
+        self.handshake_complete = was_open  # of which uvicorn makes a close code
         super().connection_lost(exc)
         self.conn.parser.close()  # a generator, which names what it belongs to
 

@@ -1,6 +1,7 @@
 """Connections that come and go by the thousand leave time for others."""
 
 import asyncio
+import contextvars
 
 from uvicorn.server import ServerState
 
@@ -38,6 +39,19 @@ async def test_step_may_ask_for_another():
     turns.take(lambda: turns.take(done.set))
     async with asyncio.timeout(10):
         await done.wait()
+
+
+async def test_step_sees_the_context_variables_of_who_asked_for_it():
+    who, seen = contextvars.ContextVar("who", default="nobody"), []
+    turns, done = Turns(asyncio.get_running_loop()), asyncio.Event()
+    for name in ("ada", "grace"):
+        context = contextvars.copy_context()
+        context.run(who.set, name)
+        context.run(turns.take, lambda: seen.append(who.get()))
+    turns.take(done.set)
+    async with asyncio.timeout(10):
+        await done.wait()
+    assert seen == ["ada", "grace"]
 
 
 async def test_connections_of_a_server_share_their_turns():

@@ -234,6 +234,32 @@ async def test_nothing_is_written_while_a_connection_that_is_lost_waits_for_its_
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+async def test_who_asks_for_a_websocket_before_all_answers_came_is_refused(bounded, caplog):
+    upgrade = (
+        b"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    async with bounded() as (address, hub):
+        host, _, port = address.rpartition(":")
+        for ahead in (1, 2, 5):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * ahead + upgrade * 2)
+            async with asyncio.timeout(10):
+                with contextlib.suppress(ConnectionResetError):
+                    assert b" 101 " not in await reader.read()
+            writer.close()
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        async with asyncio.timeout(10):
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            writer.write(upgrade)
+            while b" 101 " not in await reader.readline():
+                pass
+        assert hub.followers == 1
+        writer.transport.abort()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_who_pings_and_takes_no_pong_costs_no_memory(bounded):
     async with bounded(live_messages=10_000_000) as (address, _), opened(address, SO_RCVBUF=4_096) as live:
         pings, sent = frame(PING, b"p" * 125) * 500, 0
