@@ -28,6 +28,8 @@ BATCH = 25
 _AHEAD = 2  # batches that are rendered while another is written
 
 T = TypeVar("T")
+Noted = tuple[Step, Sequence[str]]
+"""A step, and what of the post will not be quite as it was written."""
 Ready = tuple[Step, Manuscript | None]
 """A step with all that needs no database done."""
 
@@ -90,13 +92,14 @@ class _Run:
         While some are rendered the next are read and those before are written. That is safe: a plan depends on the traces of
         earlier imports alone, and what changed meanwhile is refused when it is written.
         """
-        paths, coming, done = self._source.paths, deque[tuple[list[Step], asyncio.Future[list[Typeset]]]](), 0
+        paths, coming, done = self._source.paths, deque[tuple[list[Noted], asyncio.Future[list[Typeset]]]](), 0
         try:
             for start in range(0, len(paths), BATCH):
                 steps = await self._plan(await anyio.to_thread.run_sync(self._read, paths[start : start + BATCH]))
                 bodies = await anyio.to_thread.run_sync(self._bodies, steps)
-                works = [(step.post, body) for step, body in zip(steps, bodies, strict=True) if step.writes]
-                coming.append((steps, asyncio.ensure_future(typeset(works))))
+                works = [(step.post, body) for step, (body, _) in zip(steps, bodies, strict=True) if step.writes]
+                noted = [(step, warnings) for step, (_, warnings) in zip(steps, bodies, strict=True)]
+                coming.append((noted, asyncio.ensure_future(typeset(works))))
                 if len(coming) > _AHEAD:
                     await self._keep(*coming.popleft())
                     done += BATCH
@@ -110,10 +113,11 @@ class _Run:
                 typesets.cancel()
             await asyncio.gather(*(typesets for _, typesets in coming), return_exceptions=True)
 
-    async def _keep(self, steps: Sequence[Step], coming: Awaitable[list[Typeset]]) -> None:
+    async def _keep(self, noted: Sequence[Noted], coming: Awaitable[list[Typeset]]) -> None:
         """Write a batch, and count it."""
         typesets = iter(await coming)
-        ready = self._accepted([self._ready(step, next(typesets)) if step.writes else (step, None) for step in steps])
+        found = [self._ready(step, warnings, next(typesets) if step.writes else None) for step, warnings in noted]
+        ready = self._accepted(found)
         if self._writer is not None:
             ready = await self._write(self._writer, ready)
         for step, manuscript in ready:
@@ -148,19 +152,14 @@ class _Run:
                 self._tally.add(post)  # an older state of it is in the blog
         return self._accepted(plan)
 
-    def _bodies(self, steps: Sequence[Step]) -> list[str]:
-        bodies = []
-        for step in steps:
-            body, warnings = typesetting.body_of(step.post, self._images)
-            self._warn(step.post, *warnings)
-            bodies.append(body)
-        return bodies
+    def _bodies(self, steps: Sequence[Step]) -> list[tuple[str, Sequence[str]]]:
+        return [typesetting.body_of(step.post, self._images) for step in steps]
 
-    def _ready(self, step: Step, typeset: Typeset) -> Ready | Refusal:
+    def _ready(self, step: Step, warnings: Sequence[str], typeset: Typeset | None) -> Ready | Refusal:
         if isinstance(typeset, Refusal):
             return typeset
-        manuscript, about_tags = typeset
-        self._warn(step.post, *about_tags)
+        manuscript, about_tags = typeset or (None, ())
+        self._warn(step.post, *warnings, *about_tags)
         return step, manuscript
 
     async def _write(self, writer: Writer, ready: Sequence[Ready]) -> list[Ready]:

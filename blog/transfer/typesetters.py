@@ -8,7 +8,10 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 
+import anyio
 import anyio.to_thread
 
 from blog.domain.manuscripts import Manuscript
@@ -33,18 +36,25 @@ async def typesetter(size: int) -> AsyncIterator[Typesetter]:
     if size < WORTH_PROCESSES or processes < 1:
         yield _in_thread
         return
-    # Anew and not by a fork: this process has threads, whose locks a copy would keep for ever.
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _stay_with_the_importer)
+    try:
+        # Anew and not by a fork: this process has threads, whose locks a copy would keep for ever.
+        pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _stay_with_the_importer)
+    except (OSError, ImportError, NotImplementedError):  # no semaphores here, as in some containers
+        yield _in_thread
+        return
     try:
 
         async def in_processes(works: Sequence[Work]) -> list[Typeset]:
             loop = asyncio.get_running_loop()
-            return await asyncio.gather(*(loop.run_in_executor(pool, typesetting.typeset, *work) for work in works))
+            try:
+                return await asyncio.gather(*(loop.run_in_executor(pool, typesetting.typeset, *work) for work in works))
+            except BrokenProcessPool:  # one was ended, such as for the memory that it took
+                return await _in_thread(works)
 
         yield in_processes
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        await anyio.to_thread.run_sync(pool.shutdown)
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(partial(pool.shutdown, cancel_futures=True))
 
 
 async def _in_thread(works: Sequence[Work]) -> list[Typeset]:

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,36 @@ async def test_no_process_is_started_for_nothing(owner: Context, make_files: Mak
     monkeypatch.setattr(typesetters.ProcessPoolExecutor, "_spawn_process", lambda self: pytest.fail("a process was started"))
     again = await import_markdown(owner, folder)
     assert again.totals.unchanged == 28
+
+
+def _no_semaphores(*_arguments: object) -> None:
+    raise OSError("Function not implemented")
+
+
+class Broken(Executor):
+    """Its processes were ended."""
+
+    def __init__(self, *_arguments: object) -> None: ...
+
+    def submit(self, *_arguments: object) -> Future[object]:  # type: ignore[override]
+        raise BrokenProcessPool("A process in the process pool was terminated abruptly")
+
+
+@pytest.mark.parametrize("executor", [_no_semaphores, Broken])
+async def test_thread_renders_where_processes_cannot(
+    owner: Context, make_files: MakeFiles, two_cores, monkeypatch, executor
+) -> None:
+    monkeypatch.setattr(typesetters, "ProcessPoolExecutor", executor)
+    report = await import_markdown(owner, make_files(POSTS))
+    assert (report.totals.posts, report.refusals) == (28, ())
+
+
+async def test_refused_posts_are_not_warned_of(owner: Context, make_files: MakeFiles, two_cores) -> None:
+    image = "![](gone.png)\n"
+    long = "---\ntitle: Long\n---\n" + image + "x" * CONTENT_BYTES
+    report = await import_markdown(owner, make_files({"2026-01-01-long.md": long, "2026-01-02-short.md": image}))
+    assert [refusal.path for refusal in report.refusals] == ["2026-01-01-long.md"]
+    assert [warning.partition(":")[0] for warning in report.warnings] == ["2026-01-02-short.md"]
 
 
 async def test_one_core_renders_in_a_thread(monkeypatch) -> None:
