@@ -23,6 +23,7 @@ __all__ = [
     "left_over",
     "maker",
     "matching",
+    "newest",
     "passages",
     "rebuild",
     "remove",
@@ -49,13 +50,20 @@ async def remove(db: Database, post_id: int) -> None:
     await _ENGINES[db.kind].remove(db, post_id)
 
 
-def matching(db: Database, text: str, *, newest: int | None = None) -> sa.Subquery | None:
-    """The posts that match what somebody typed: columns `post_id` and `rank` (smaller is better). None without a word.
-
-    Of very many, only the `newest`: those that were added last. To rank a match takes longer than to find it.
-    """
+def matching(db: Database, text: str) -> sa.Subquery | None:
+    """The posts that match what somebody typed: columns `post_id` and `rank` (smaller is better). None without a word."""
     wanted = terms(text)
-    return _ENGINES[db.kind].matching(wanted, newest) if wanted else None
+    found: sa.Select[Any] | None = _ENGINES[db.kind].matching(wanted) if wanted else None
+    return None if found is None else found.subquery("matches")
+
+
+def newest(db: Database, text: str, most: int, seen: sa.ColumnElement[bool]) -> sa.Subquery | None:
+    """The same of the posts that are `seen`; of very many those that were added last: ranking takes longer than finding."""
+    wanted, engine = terms(text), _ENGINES[db.kind]
+    if not wanted:
+        return None
+    query: sa.Select[Any] = engine.matching(wanted).join(tables.posts, tables.posts.c.id == engine.POST_ID).where(seen)
+    return query.order_by(engine.POST_ID.desc()).limit(most).subquery("matches")
 
 
 async def passages(db: Database, text: str, ids: Sequence[int]) -> dict[int, Passage]:

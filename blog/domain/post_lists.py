@@ -75,9 +75,14 @@ async def front(ctx: Context, wanted: Wanted) -> Front:
 
 async def page(ctx: Context, wanted: Wanted) -> Page[Post]:
     """A page of posts, newest first. Drafts and scheduled posts are the actor's own: raises NotSignedIn for a stranger."""
-    listing = _listing(ctx, wanted)
-    if wanted.text is not None:
-        listing = _listing(ctx, wanted, only=await _with_text(ctx.db, wanted, listing))
+    if wanted.text is None:
+        return await _page(ctx, wanted, _listing(ctx, wanted))
+    async with ctx.db.snapshot():  # a post that goes between the queries would make this the last page
+        ids = await _with_text(ctx.db, wanted, _listing(ctx, wanted))
+        return await _page(ctx, wanted, _listing(ctx, wanted, only=ids))
+
+
+async def _page(ctx: Context, wanted: Wanted, listing: "_Listing") -> Page[Post]:
     query = post_rows.select(*(post_rows.FULL if wanted.full else post_rows.CARD))
     if listing.links is not None:
         query = query.join(listing.links, listing.post_id == _p.id)

@@ -63,9 +63,8 @@ async def test_of_too_many_those_that_were_added_last_are_ranked(ctx, author, mo
         await write(author, f"Post {number}", "word " * number + "loom")
     whole = await findings.find(ctx, "post")
     assert ([item.post.title for item in whole.items], whole.total, whole.is_cut) == (["Post 0", "Post 1", "Post 2"], 3, False)
-    cut = await findings.find(ctx, "loom")
-    assert (cut.items[0].post.title, cut.total, cut.is_cut) == ("Loom", 4, True)
-    await write(author, "Hidden loom", status=PostStatus.DRAFT)
+    for number in range(4):
+        await write(author, f"Hidden loom {number}", status=PostStatus.DRAFT)  # and none of them takes a place
     cut = await findings.find(ctx, "loom")
     assert ([item.post.title for item in cut.items], cut.total, cut.is_cut) == (["Post 0", "Post 1", "Post 2"], 3, True)
 

@@ -67,14 +67,11 @@ async def remove(db: Database, post_id: int) -> None:
     await db.execute(sa.delete(TABLE).where(TABLE.c.post_id == post_id))
 
 
-def matching(terms: Sequence[Term], newest: int | None) -> sa.Subquery:
+def matching(terms: Sequence[Term]) -> sa.Select[Any]:
     """The posts with all of these: columns `post_id` and `rank` (smaller is better)."""
     phrases = _phrases(terms)
     rank = -sa.func.ts_rank(sa.literal_column(f"'{_WEIGHTS}'::real[]"), TABLE.c.document, _question(phrases), _BY_LENGTH)
-    query = sa.select(TABLE.c.post_id, rank.label("rank")).where(*_matches(phrases))
-    if newest is not None:
-        query = query.order_by(TABLE.c.post_id.desc()).limit(newest)
-    return query.subquery("matches")
+    return sa.select(TABLE.c.post_id, rank.label("rank")).where(*_matches(phrases))
 
 
 async def passages(db: Database, terms: Sequence[Term], ids: Sequence[int]) -> dict[int, Passage]:

@@ -38,12 +38,9 @@ async def remove(db: Database, post_id: int) -> None:
     await db.pipeline(sa.delete(TABLE).where(TABLE.c.rowid == post_id))
 
 
-def matching(terms: Sequence[Term], newest: int | None) -> sa.Subquery:
+def matching(terms: Sequence[Term]) -> sa.Select[Any]:
     """The posts with all of these: columns `post_id` and `rank` (smaller is better)."""
-    query = sa.select(TABLE.c.rowid.label("post_id"), _RANK.label("rank")).select_from(TABLE).where(_matches(terms))
-    if newest is not None:
-        query = query.order_by(TABLE.c.rowid.desc()).limit(newest)
-    return query.subquery("matches")
+    return sa.select(TABLE.c.rowid.label("post_id"), _RANK.label("rank")).select_from(TABLE).where(_matches(terms))
 
 
 async def passages(db: Database, terms: Sequence[Term], ids: Sequence[int]) -> dict[int, Passage]:
