@@ -8,7 +8,19 @@ _STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#24292f}.b{fill:#3b6ea8}.g{stroke:#8c959f;stroke-width:1;fill:none}"
     ".l{stroke-width:2;fill:none}@media(prefers-color-scheme:dark){text{fill:#d0d7de}.b{fill:#79a8dd}}"
 )
-_COLOURS = ("#3b6ea8", "#b35900", "#2e7d4f", "#8250a8", "#b3324a", "#6b7280", "#0f8a8a", "#a08a00", "#d04fa0", "#5f9e2f", "#c96a3a")
+_COLOURS = (
+    "#3b6ea8",
+    "#b35900",
+    "#2e7d4f",
+    "#8250a8",
+    "#b3324a",
+    "#6b7280",
+    "#0f8a8a",
+    "#a08a00",
+    "#d04fa0",
+    "#5f9e2f",
+    "#c96a3a",
+)
 _ROW, _LEFT, _WIDTH = 22, 420, 860
 
 
