@@ -1,20 +1,19 @@
 """A blog as a pure Starlette application: three doors over one domain.
 
     __main__                     `python -m blog`
-    asgi · cli                   the two ways in: `blog.asgi:app` for a server, `blog …` for an operator
-    server                       uvicorn as `blog serve` starts it
+    asgi · cli                   entry points: `blog.asgi:app` for a server, `blog …` for an operator
+    server                       uvicorn with limits, as `blog serve` starts it
     app · demo                   composition root: lifespan, top route table, middleware order · a small example blog
-    api · web · live             the doors: JSON, HTML pages, WebSocket; each with its routes and endpoint classes
-    transfer · ops               import from other blogs, and data for people to take along · backup, restore, damage, health
-    broadcast                    the event log, followed for all doors: hub, replay, who may hear of what
-    mail                         letters to members, sent when they are due
-    middleware                   access log and authentication (`BaseHTTPMiddleware`), protection and compression (plain ASGI)
-    http                         what FastAPI would have injected, by hand: context, identity, parsing, answers
-    domain                       rules and queries: posts, comments, accounts, tokens, events; knows no Starlette
+    api · web · live             the interfaces: JSON, HTML pages, WebSocket and SSE; each with its routes and endpoint classes
+    import_export · ops          content in and out · backup, restore, integrity check, health, metrics endpoint
+    realtime                     the event log followed: hub, subscriptions, replay
+    mail                         e-mail to members, sent when it is due
+    middleware                   access log and authentication (`BaseHTTPMiddleware`); security, cache and compression (plain ASGI)
+    framework                    what FastAPI would have injected, by hand: identity, parsing, responses, caching
+    domain                       rules and queries by feature: posts, comments, accounts, media, site; knows no Starlette
     schemas · db                 models that cross the wire · tables, connections, migrations, full-text index
-    tracing · reporting          spans for OpenTelemetry · errors for Sentry
-    logs · metrics               one stream of log lines · what is counted, for Prometheus
-    errors · settings · text · timings    what can go wrong · what an operator can set · Markdown and slugs · where time went
+    observability                logging, metrics, tracing, error reports, response timings
+    errors · settings · text     domain errors · configuration · Markdown, diffs and slugs
 
 Imports point down this list, never up and never sideways between the doors; `tests/test_imports.py` reads it from here.
 """

@@ -15,43 +15,45 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
-from blog import api, live, metrics, tracing, web
-from blog.broadcast import Hub, RedisHints, shutdown
+from blog import api, live, web
 from blog.db import migration
 from blog.db.database import Database
-from blog.domain import audit, events, posts
-from blog.domain.choices import Choices
-from blog.domain.context import Context, Site
-from blog.domain.keys import Signer
-from blog.domain.media_store import open_media
-from blog.domain.passwords import Passwords
-from blog.domain.views import Views
+from blog.domain.core import audit, events
+from blog.domain.core.context import Context, Site
+from blog.domain.core.password_hashing import Passwords
+from blog.domain.core.runtime_settings import Choices
+from blog.domain.core.signing import Signer
+from blog.domain.core.storage import open_media
+from blog.domain.core.view_counter import Views
+from blog.domain.posts import posts
 from blog.errors import BlogError
-from blog.http.answer_cache import AnswerCache
-from blog.http.illustrations import Illustrations
-from blog.http.links import Links
-from blog.http.rate_limits import open_rate_limits
-from blog.http.redis_pool import open_redis_pool
-from blog.http.services import Services
-from blog.http.shared_answers import SharedAnswers
-from blog.http.static import MediaFile, StaticFile
-from blog.http.templates import Templates
-from blog.logs import Outage
-from blog.mail.sending import send_due
+from blog.framework.caching.redis_cache import SharedAnswers
+from blog.framework.caching.response_cache import AnswerCache
+from blog.framework.endpoints.static_files import MediaFile, StaticFile
+from blog.framework.limits.rate_limits import open_rate_limits
+from blog.framework.limits.redis_pool import open_redis_pool
+from blog.framework.request.state import Services
+from blog.framework.templating.image_sizes import Illustrations
+from blog.framework.templating.templating import Templates
+from blog.framework.urls.urls import Links
+from blog.mail.delivery import send_due
 from blog.middleware.access_log import AccessLog
-from blog.middleware.answer_cache import AnswerCaching
 from blog.middleware.authentication import Authentication
 from blog.middleware.compression import Compression
-from blog.middleware.deadline import Deadline
 from blog.middleware.in_flight import InFlight
-from blog.middleware.protection import Protection
 from blog.middleware.rate_limit import RateLimit
+from blog.middleware.response_cache import AnswerCaching
+from blog.middleware.security import Protection
+from blog.middleware.timeout import Deadline
+from blog.observability import metrics, tracing
+from blog.observability.logging import Outage
+from blog.observability.sentry import reported
 from blog.ops import memory
 from blog.ops.health import Health, Readiness
-from blog.ops.metrics import Metrics, keep_metrics
-from blog.reporting import reported
+from blog.ops.metrics_endpoint import Metrics, keep_metrics
+from blog.realtime import Hub, RedisHints, shutdown
 from blog.settings import Settings
-from blog.web.handlers import on_blog_error
+from blog.web.rendering.error_pages import on_blog_error
 
 log = structlog.stdlib.get_logger("blog")
 IMAGES_AT_ONCE = 1
@@ -61,7 +63,7 @@ _NOT_TRACED = (r"/healthz$", r"/readyz$", r"/metrics$", "/static/")
 
 routes = [
     Mount("/api/v1", app=api.app, name="api"),
-    Mount("/api", routes=[*api.documents.routes, *live.documents.routes], name="documents"),
+    Mount("/api", routes=[*api.docs.routes, *live.docs.routes], name="documents"),
     Route("/static/{name:path}", StaticFile, name="static"),
     Route("/media/{name}", MediaFile, name="media"),
     Route("/healthz", Health, name="health"),

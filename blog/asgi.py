@@ -4,7 +4,7 @@ import gc
 import sys
 
 from blog.app import create_app
-from blog.logs import configure_logs
+from blog.observability.logging import configure_logs
 from blog.settings import load_settings
 
 settings = load_settings()

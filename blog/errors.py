@@ -1,6 +1,6 @@
 """What can go wrong, in the language of the blog: codes and plain words, no HTTP numbers.
 
-Domain functions raise these; each door maps them to its own answers in one table (`blog/http/statuses.py`).
+Domain functions raise these; each door maps them to its own answers in one table (`blog/framework/response/error_statuses.py`).
 """
 
 from collections.abc import Sequence

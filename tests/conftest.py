@@ -19,13 +19,13 @@ from starlette.types import Receive, Scope, Send
 from blog.app import Application, create_app, open_site
 from blog.db import migration
 from blog.db.database import Database
-from blog.domain import accounts, tokens
-from blog.domain.context import Context, Site
-from blog.domain.models import User
+from blog.domain.accounts import accounts, tokens
+from blog.domain.core.context import Context, Site
+from blog.domain.core.models import User
 from blog.schemas.accounts import NewUser, Role
 from blog.settings import Settings
-from tests import postgres, serving
-from tests.postgres import Databases
+from tests.support import postgres, serving
+from tests.support.postgres import Databases
 
 ORIGIN = "http://127.0.0.1:8000"
 PASSWORD = "a long enough one"
@@ -57,7 +57,9 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """argon2id with the least work it can do; the real parameters have a test of their own."""
-    monkeypatch.setattr("blog.domain.passwords.PasswordHasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    monkeypatch.setattr(
+        "blog.domain.core.password_hashing.PasswordHasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    )
 
 
 # A busy machine may take long for one example; what must not take long has a test of its own. Without a number of examples

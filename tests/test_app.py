@@ -11,9 +11,9 @@ import sys
 import httpx
 
 from blog.app import create_app
-from blog.http.assets import asset, find, names
+from blog.framework.templating.assets import asset, find, names
 from tests.conftest import running
-from tests.serving import blog, free_port, serving, wait_until_up
+from tests.support.serving import blog, free_port, serving, wait_until_up
 
 
 def test_import_opens_nothing(tmp_path):

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from tests.lines import ROOT
+from tests.support.lines import ROOT
 
 TABLE = ROOT / ".github" / "ASVS.md"
 # The levels of the requirements of each section, in their order: 2.3 has five, of which the last is for level 3.

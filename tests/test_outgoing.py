@@ -13,26 +13,29 @@ from aiosmtpd.controller import Controller
 from pydantic import SecretStr
 
 from blog.app import create_app, open_site, routes
-from blog.domain import accounts, sessions
-from blog.domain.context import Context
-from blog.http.links import Links
-from blog.mail.sending import send_due
+from blog.domain.accounts import accounts, sessions
+from blog.domain.core.context import Context
+from blog.framework.urls.urls import Links
+from blog.import_export.markdown.importer import import_markdown
+from blog.mail.delivery import send_due
 from blog.schemas.accounts import Role
-from blog.transfer.markdown_import import import_markdown
 from tests.conftest import ORIGIN, PASSWORD, running
-from tests.lines import ROOT
-from tests.pictures import png
-from tests.serving import free_port
+from tests.support.lines import ROOT
+from tests.support.pictures import png
+from tests.support.serving import free_port
 
 # What can reach other machines, and the modules that use it: each for a server of the settings, never for an address of a text.
 CLIENTS = {
-    "aiosmtplib": {"blog/mail/sending.py"},  # SMTP_URL
+    "aiosmtplib": {"blog/mail/delivery.py"},  # SMTP_URL
     "asyncpg": {f"blog/db/postgresql/{name}.py" for name in ("errors", "pool", "watcher")},  # DATABASE_URL
     "psycopg": {f"blog/db/postgresql/{name}.py" for name in ("copying", "snapshots")},  # likewise
     "redis": {f"blog/{name}.py" for name in ("broadcast/hints", "http/rate_limits", "http/redis_pool", "http/shared_answers")},
-    "obstore": {"blog/domain/media_bucket.py"},  # MEDIA_BUCKET
-    "opentelemetry": {"blog/tracing/__init__.py", "blog/tracing/export.py"},  # OTEL_EXPORTER_OTLP_ENDPOINT
-    "sentry_sdk": {"blog/reporting.py"},  # SENTRY_DSN
+    "obstore": {"blog/domain/core/s3_storage.py"},  # MEDIA_BUCKET
+    "opentelemetry": {
+        "blog/observability/tracing/__init__.py",
+        "blog/observability/tracing/export.py",
+    },  # OTEL_EXPORTER_OTLP_ENDPOINT
+    "sentry_sdk": {"blog/observability/sentry.py"},  # SENTRY_DSN
 }
 FORBIDDEN = {
     "aiohttp", "ftplib", "http.client", "httpcore", "httpx", "httpx2", "imaplib", "poplib", "requests", "smtplib",

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 import blog
-from tests.serving import free_port, serving, wait_until_up
+from tests.support.serving import free_port, serving, wait_until_up
 
 ROOT = Path(blog.__file__).parent.parent
 

@@ -14,22 +14,23 @@ from pydantic import SecretStr
 
 from blog.app import create_app, routes
 from blog.db import tables
-from blog.domain import accounts, media, second_factors, sessions
-from blog.domain.keys import new_secret
+from blog.domain.accounts import accounts, sessions, two_factor
+from blog.domain.core.signing import new_secret
+from blog.domain.media import media
 from blog.errors import NotSignedIn
-from blog.http.route_table import rows
+from blog.framework.urls.route_table import rows
 from blog.schemas.accounts import Credentials, NewUser, Role
 from blog.schemas.media import NewMedia
 from tests.conftest import ORIGIN, PASSWORD, running
-from tests.lines import ROOT
-from tests.pictures import png
+from tests.support.lines import ROOT
+from tests.support.pictures import png
 
 # Formats of our own; patterns that are given as constants.
-OWN_PROGRAMS = {"blog/db/postgresql/snapshots.py"}  # pg_dump and pg_restore, for an operator, without a shell
+OWN_PROGRAMS = {"blog/db/postgresql/dumps.py"}  # pg_dump and pg_restore, for an operator, without a shell
 OWN_FORMATS = {"words"}
 OWN_PATTERNS = {
-    ("blog/transfer/code.py", "pattern"),
-    *(("blog/middleware/answer_cache.py", part) for part in ("prefix", "route.path")),
+    ("blog/import_export/markdown/code_spans.py", "pattern"),
+    *(("blog/middleware/response_cache.py", part) for part in ("prefix", "route.path")),
 }
 PLACES = (
     "/", "/nowhere", "/archive", "/tags", "/search", "/search?q=engines", "/login", "/register", "/reset-password",
@@ -200,7 +201,7 @@ def test_secrets_are_long_and_of_the_system(monkeypatch):
     random.seed(7)
     assert not first & {new_secret() for _ in range(100)}, "not those of `random`"
     assert {len(base64.urlsafe_b64decode(secret + "=")) for secret in first} == {32}
-    assert (second_factors._CODE_BYTES * 8, len(base64.b32decode(pyotp.random_base32())) * 8) == (80, 160)
+    assert (two_factor._CODE_BYTES * 8, len(base64.b32decode(pyotp.random_base32())) * 8) == (80, 160)
 
 
 # -- what the source has not

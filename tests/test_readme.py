@@ -9,10 +9,10 @@ from typing import NamedTuple
 import pytest
 
 from blog.app import routes
-from blog.http.route_table import rows
+from blog.framework.urls.route_table import rows
 from blog.settings import Settings
-from tests import lines
-from tests.lines import ROOT
+from tests.support import lines
+from tests.support.lines import ROOT
 
 README = ROOT / "README.md"
 
@@ -43,7 +43,7 @@ class Row(NamedTuple):
     also: tuple[str, ...] = ()
 
 
-PARSING, PROBLEMS = "blog/http/parsing.py", "blog/http/problems.py"
+PARSING, PROBLEMS = "blog/framework/request/parsing.py", "blog/framework/response/problems.py"
 LEDGER = {
     "APIRouter": Row(
         "a tree that is searched by prefix; an application, with its own handlers, for each door",
@@ -55,10 +55,10 @@ LEDGER = {
         "that the document follows from the signature: tests hold it to the answers instead",
         (
             "blog/api/openapi.py",
-            "blog/api/components.py",
-            "blog/api/documents.py",
-            "blog/http/operations.py",
-            "blog/http/documents.py",
+            "blog/api/openapi_components.py",
+            "blog/api/docs.py",
+            "blog/framework/endpoints/openapi_operations.py",
+            "blog/framework/response/cacheable.py",
             "blog/schemas/examples.py",
         ),
     ),
@@ -75,7 +75,11 @@ LEDGER = {
     "dependencies": Row(
         "calls that a reader and a type checker can follow, in an order that is written down",
         "that a part is made once for each request, whoever asks for it",
-        ("blog/http/context.py:signed_in", "blog/http/context.py:fresh_context", "blog/http/services.py:services"),
+        (
+            "blog/framework/request/context.py:signed_in",
+            "blog/framework/request/context.py:fresh_context",
+            "blog/framework/request/state.py:services",
+        ),
     ),
     "dependencies with cleanup": Row("`async with`, in the place where it holds", "clean-up declared beside a parameter"),
     "dependency_overrides": Row(
@@ -94,7 +98,11 @@ LEDGER = {
     "security schemes": Row(
         "a wrong scheme is 401 and not a stranger; cookie and token in one place",
         "a sign-in button on the docs page by itself",
-        ("blog/http/identity.py:bearer", "blog/http/identity.py:identity_of", "blog/middleware/authentication.py:Authentication"),
+        (
+            "blog/framework/identity/authentication.py:bearer",
+            "blog/framework/identity/authentication.py:identity_of",
+            "blog/middleware/authentication.py:Authentication",
+        ),
     ),
     "the 422 body": Row(
         "RFC 9457 with the correlation id, in Pydantic's form, and no refused password is sent back",

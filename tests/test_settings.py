@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from blog.settings import SECRET_FILE, Settings, SettingsError, load_settings
-from tests.serving import free_port, serving, wait_until_up
+from tests.support.serving import free_port, serving, wait_until_up
 
 STRONG = "0123456789abcdefghijklmnopqrstuvwxyz"
 

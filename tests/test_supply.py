@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from packaging.requirements import Requirement
 
-from tests.lines import ROOT
-from tests.serving import free_port
+from tests.support.lines import ROOT
+from tests.support.serving import free_port
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]

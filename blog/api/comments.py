@@ -3,15 +3,17 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain import comments, events, posts
-from blog.http import paging
-from blog.http.answer_cache import share
-from blog.http.context import context, signed_in
-from blog.http.endpoint import ApiEndpoint
-from blog.http.operations import operation
-from blog.http.parsing import read_json, read_query
-from blog.http.responses import as_json, as_list
-from blog.http.services import services
+from blog.domain.comments import comments
+from blog.domain.core import events
+from blog.domain.posts import posts
+from blog.framework.caching.response_cache import share
+from blog.framework.endpoints.endpoint import ApiEndpoint
+from blog.framework.endpoints.openapi_operations import operation
+from blog.framework.request.context import context, signed_in
+from blog.framework.request.parsing import read_json, read_query
+from blog.framework.request.state import services
+from blog.framework.response import pagination
+from blog.framework.response.json import as_json, as_list
 from blog.schemas.accounts import Scope
 from blog.schemas.comments import CommentChanges, CommentOut, NewComment
 from blog.schemas.lists import CommentListOut, PageQuery
@@ -30,7 +32,7 @@ class CommentList(ApiEndpoint):
         share(request, events.post_channel(request.path_params["id"]))
         async with events.placed(ctx.db) as now:
             post = await posts.get(ctx, request.path_params["id"])
-            page = await comments.page(ctx, post, limit=query.limit, after=paging.decode(query.cursor))
+            page = await comments.page(ctx, post, limit=query.limit, after=pagination.decode(query.cursor))
         shown = [CommentOut.model_validate(item) for item in page.items]
         return as_list(request, shown, page.next, {"Live-Cursor": now.cursor})
 

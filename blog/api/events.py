@@ -11,18 +11,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from blog.broadcast import Hub, Subscriber, replay
-from blog.broadcast.bulletins import Bulletin
-from blog.broadcast.replay import Gap
-from blog.domain.events import Position
+from blog.domain.core.events import Position
 from blog.errors import Forbidden
-from blog.http.context import context
-from blog.http.endpoint import ApiEndpoint
-from blog.http.identity import network_of
-from blog.http.operations import operation
-from blog.http.parsing import read_query
+from blog.framework.endpoints.endpoint import ApiEndpoint
+from blog.framework.endpoints.openapi_operations import operation
+from blog.framework.identity.authentication import network_of
+from blog.framework.request.context import context
+from blog.framework.request.parsing import read_query
+from blog.realtime import Hub, Subscriber, replay
+from blog.realtime.rendered_events import Bulletin
+from blog.realtime.replay import Gap
 from blog.schemas.events import EventQuery, EventsOut, StreamQuery
-from blog.schemas.flags import Flag
+from blog.schemas.feature_flags import Flag
 
 _STREAM = "text/event-stream"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would hold back what fills no buffer

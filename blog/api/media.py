@@ -3,17 +3,17 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain import media
-from blog.domain.pictures import Picture
-from blog.http import paging
-from blog.http.context import signed_in
-from blog.http.endpoint import ApiEndpoint
-from blog.http.operations import operation
-from blog.http.parsing import read_json, read_query
-from blog.http.presenting import media_out
-from blog.http.responses import as_json, as_list
-from blog.http.services import services
-from blog.http.uploads import read_upload
+from blog.domain.media import media
+from blog.domain.media.image_processing import Picture
+from blog.framework.endpoints.endpoint import ApiEndpoint
+from blog.framework.endpoints.openapi_operations import operation
+from blog.framework.request.context import signed_in
+from blog.framework.request.parsing import read_json, read_query
+from blog.framework.request.state import services
+from blog.framework.request.uploads import read_upload
+from blog.framework.response import pagination
+from blog.framework.response.json import as_json, as_list
+from blog.framework.response.serializers import media_out
 from blog.schemas.accounts import Scope
 from blog.schemas.lists import MediaListOut, PageQuery
 from blog.schemas.media import MediaChanges, MediaOut, MediaUpload, NewMedia
@@ -27,7 +27,7 @@ class MediaList(ApiEndpoint):
         """A page of one's own images, newest first."""
         ctx = signed_in(request)
         query = read_query(request, PageQuery)
-        page = await media.page(ctx, limit=query.limit, after=paging.decode(query.cursor))
+        page = await media.page(ctx, limit=query.limit, after=pagination.decode(query.cursor))
         links = services(request).links
         return as_list(request, [media_out(item, links) for item in page.items], page.next)
 

@@ -13,10 +13,10 @@ from starlette.convertors import StringConvertor
 from starlette.routing import BaseRoute, Mount, Route
 
 from blog import __version__
-from blog.api import components
+from blog.api import openapi_components
 from blog.api.routes import routes
-from blog.http.operations import Operation, operation_of
-from blog.http.parsing import IdConvertor
+from blog.framework.endpoints.openapi_operations import Operation, operation_of
+from blog.framework.request.parsing import IdConvertor
 from blog.schemas.examples import example_of
 from blog.schemas.problems import Problem
 
@@ -73,10 +73,10 @@ def document(title: str, prefix: str, cookie: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": definitions,
-            "responses": components.problem_responses(schemas[Problem, "serialization"]),
-            "headers": components.HEADERS,
-            "parameters": components.parameters(),
-            "securitySchemes": components.security_schemes(cookie),
+            "responses": openapi_components.problem_responses(schemas[Problem, "serialization"]),
+            "headers": openapi_components.HEADERS,
+            "parameters": openapi_components.parameters(),
+            "securitySchemes": openapi_components.security_schemes(cookie),
         },
     }
 
@@ -114,7 +114,7 @@ def _operation(
         "summary": operation.summary,
         "description": item.description,
         "tags": [item.path.removeprefix(prefix).split("/")[1]],
-        "security": components.security(operation.scope, operation.signed_in),
+        "security": openapi_components.security(operation.scope, operation.signed_in),
     }
     if parameters := list(_parameters(item, definitions)):
         made["parameters"] = parameters
@@ -156,7 +156,7 @@ def _responses(item: Declared, schemas: dict[tuple[Any, Mode], dict[str, Any]]) 
         headers += ["Idempotency-Replayed"] if item.verb == "post" else []
         answer: dict[str, Any] = {
             "description": _DONE[status],
-            "headers": components.header_refs((*components.ON_EVERY_ANSWER, *headers)),
+            "headers": openapi_components.header_refs((*openapi_components.ON_EVERY_ANSWER, *headers)),
         }
         if kind:
             answer["content"] = _content(kind, operation.answer_type, schemas[kind, "serialization"])
@@ -168,7 +168,7 @@ def _responses(item: Declared, schemas: dict[tuple[Any, Mode], dict[str, Any]]) 
 def _problems(item: Declared) -> set[int]:
     """The statuses that an operation can answer: its own, and those that follow from what it takes."""
     operation = item.operation
-    statuses = {*components.ALWAYS, *operation.errors}
+    statuses = {*openapi_components.ALWAYS, *operation.errors}
     statuses |= {413, 415, 422} if operation.body else set()
     statuses |= {422} if operation.query else set()
     statuses |= {409, 422} if item.verb == "post" else set()  # a key that was used for another request, or for a secret

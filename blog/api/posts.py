@@ -5,19 +5,20 @@ from email.utils import format_datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain import events, post_lists, posts
-from blog.domain.models import Page, Post
-from blog.domain.post_lists import Wanted
-from blog.http import paging
-from blog.http.answer_cache import share
-from blog.http.conditional import etag, is_fresh, versions_in
-from blog.http.context import context, signed_in
-from blog.http.endpoint import ApiEndpoint
-from blog.http.operations import operation
-from blog.http.parsing import read_json, read_query
-from blog.http.presenting import post_out
-from blog.http.responses import as_json, as_list
-from blog.http.services import services
+from blog.domain.core import events
+from blog.domain.core.models import Page, Post
+from blog.domain.posts import post_lists, posts
+from blog.domain.posts.post_lists import Wanted
+from blog.framework.caching.response_cache import share
+from blog.framework.endpoints.endpoint import ApiEndpoint
+from blog.framework.endpoints.openapi_operations import operation
+from blog.framework.request.context import context, signed_in
+from blog.framework.request.parsing import read_json, read_query
+from blog.framework.request.state import services
+from blog.framework.response import pagination
+from blog.framework.response.conditional import etag, is_fresh, versions_in
+from blog.framework.response.json import as_json, as_list
+from blog.framework.response.serializers import post_out
 from blog.schemas.accounts import Scope
 from blog.schemas.lists import PostListOut, PostQuery
 from blog.schemas.posts import NewPost, PostChanges, PostOut, PostStatus
@@ -34,7 +35,7 @@ class PostList(ApiEndpoint):
         ctx = context(request)
         query = read_query(request, PostQuery)
         status = query.status or PostStatus.PUBLISHED
-        wanted = Wanted(query.tag, query.author, query.q, status, query.limit, paging.decode(query.cursor), full=True)
+        wanted = Wanted(query.tag, query.author, query.q, status, query.limit, pagination.decode(query.cursor), full=True)
         share(request, events.POSTS, events.COMMENTS)
         async with events.placed(ctx.db) as now:
             page = await post_lists.page(ctx, wanted)

@@ -4,14 +4,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.api.posts import one_post
-from blog.domain import revisions
-from blog.http import paging
-from blog.http.conditional import versions_in
-from blog.http.context import signed_in
-from blog.http.endpoint import ApiEndpoint
-from blog.http.operations import operation
-from blog.http.parsing import read_query
-from blog.http.responses import as_json, as_list
+from blog.domain.posts import revisions
+from blog.framework.endpoints.endpoint import ApiEndpoint
+from blog.framework.endpoints.openapi_operations import operation
+from blog.framework.request.context import signed_in
+from blog.framework.request.parsing import read_query
+from blog.framework.response import pagination
+from blog.framework.response.conditional import versions_in
+from blog.framework.response.json import as_json, as_list
 from blog.schemas.accounts import Scope
 from blog.schemas.lists import PageQuery, RevisionListOut
 from blog.schemas.posts import PostOut, RevisionOut
@@ -31,7 +31,7 @@ class RevisionList(ApiEndpoint):
         """A page of versions."""
         ctx = signed_in(request)
         query = read_query(request, PageQuery)
-        page = await revisions.page(ctx, request.path_params["id"], limit=query.limit, after=paging.decode(query.cursor))
+        page = await revisions.page(ctx, request.path_params["id"], limit=query.limit, after=pagination.decode(query.cursor))
         return as_list(request, [RevisionOut.model_validate(item) for item in page.items], page.next)
 
 

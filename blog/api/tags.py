@@ -3,12 +3,13 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain import events, tags
-from blog.http.answer_cache import share
-from blog.http.context import context
-from blog.http.endpoint import ApiEndpoint
-from blog.http.operations import operation
-from blog.http.responses import as_array
+from blog.domain.core import events
+from blog.domain.posts import tags
+from blog.framework.caching.response_cache import share
+from blog.framework.endpoints.endpoint import ApiEndpoint
+from blog.framework.endpoints.openapi_operations import operation
+from blog.framework.request.context import context
+from blog.framework.response.json import as_array
 from blog.schemas.posts import TagOut
 
 

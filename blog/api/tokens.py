@@ -3,14 +3,14 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain import sessions, tokens
-from blog.domain.context import Actor
-from blog.http.context import context, signed_in
-from blog.http.endpoint import ApiEndpoint
-from blog.http.operations import operation
-from blog.http.parsing import read_json
-from blog.http.responses import as_json, as_list
-from blog.http.services import services
+from blog.domain.accounts import sessions, tokens
+from blog.domain.core.context import Actor
+from blog.framework.endpoints.endpoint import ApiEndpoint
+from blog.framework.endpoints.openapi_operations import operation
+from blog.framework.request.context import context, signed_in
+from blog.framework.request.parsing import read_json
+from blog.framework.request.state import services
+from blog.framework.response.json import as_json, as_list
 from blog.schemas.accounts import NewToken, Scope, TokenInfo, TokenOut
 from blog.schemas.lists import TokenListOut
 

@@ -6,16 +6,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.api.posts import posts_page
-from blog.domain import accounts, comments, post_lists, profiles
-from blog.domain.post_lists import Wanted
-from blog.http import paging
-from blog.http.context import context, signed_in
-from blog.http.endpoint import ApiEndpoint
-from blog.http.operations import operation
-from blog.http.parsing import read_json, read_query
-from blog.http.presenting import post_out
-from blog.http.responses import as_json, as_list
-from blog.http.services import services
+from blog.domain.accounts import accounts
+from blog.domain.comments import comments
+from blog.domain.posts import post_lists
+from blog.domain.posts.post_lists import Wanted
+from blog.domain.read_models import profile as read_models_profile
+from blog.framework.endpoints.endpoint import ApiEndpoint
+from blog.framework.endpoints.openapi_operations import operation
+from blog.framework.request.context import context, signed_in
+from blog.framework.request.parsing import read_json, read_query
+from blog.framework.request.state import services
+from blog.framework.response import pagination
+from blog.framework.response.json import as_json, as_list
+from blog.framework.response.serializers import post_out
 from blog.schemas.accounts import AccountChanges, AccountOut, NewUser, Scope, UserOut, UserProfile
 from blog.schemas.comments import CommentOut
 from blog.schemas.lists import CommentListOut, PageQuery, PostListOut
@@ -67,7 +70,7 @@ class UserDetail(ApiEndpoint):
         """The three parts, fetched at the same time, each on a database connection of its own."""
         ctx = context(request)
         started = time.perf_counter()
-        profile = await profiles.read(ctx, request.path_params["id"])
+        profile = await read_models_profile.read(ctx, request.path_params["id"])
         links = services(request).links
         out = UserProfile(
             user=UserOut.model_validate(profile.user),
@@ -87,7 +90,7 @@ class UserPosts(ApiEndpoint):
         ctx = context(request)
         query = read_query(request, PageQuery)
         user = await accounts.get(ctx, request.path_params["id"])
-        wanted = Wanted(author_id=user.id, limit=query.limit, after=paging.decode(query.cursor), full=True)
+        wanted = Wanted(author_id=user.id, limit=query.limit, after=pagination.decode(query.cursor), full=True)
         return posts_page(request, await post_lists.page(ctx, wanted))
 
 
@@ -100,5 +103,5 @@ class UserComments(ApiEndpoint):
         ctx = context(request)
         query = read_query(request, PageQuery)
         user = await accounts.get(ctx, request.path_params["id"])
-        page = await comments.by_user(ctx, user.id, limit=query.limit, after=paging.decode(query.cursor))
+        page = await comments.by_user(ctx, user.id, limit=query.limit, after=pagination.decode(query.cursor))
         return as_list(request, [CommentOut.model_validate(item) for item in page.items], page.next)

@@ -6,11 +6,11 @@ Answers go to standard output, progress and errors to standard error; the exit c
 import click
 
 from blog import __version__
-from blog.cli.importing import import_
-from blog.cli.keeping import backup, check, copy, restore
-from blog.cli.people import flag, token, user
-from blog.cli.running import Group
-from blog.cli.serving import migrate, openapi, routes, serve
+from blog.cli.imports import import_
+from blog.cli.maintenance import backup, check, copy, restore
+from blog.cli.runtime import Group
+from blog.cli.server import migrate, openapi, routes, serve
+from blog.cli.users import flag, token, user
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

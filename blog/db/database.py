@@ -17,8 +17,8 @@ from databases.core import Connection as UpstreamConnection
 from databases.core import Transaction as UpstreamTransaction
 from databases.interfaces import Record
 
-from blog import timings
-from blog.db.statements import Query
+from blog.db.compiled_queries import Query
+from blog.observability import server_timing
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ async def to_the_end(step: Coroutine[Any, Any, T]) -> T:
     A step cut in the middle would leave a connection in a state that nobody knows.
     """
     inner = asyncio.ensure_future(step)
-    with timings.measured("db"):
+    with server_timing.measured("db"):
         try:
             await asyncio.wait([inner])  # that which is waited for is not cancelled
         except asyncio.CancelledError:

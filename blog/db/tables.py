@@ -1,7 +1,7 @@
 """Every table and column of the blog, once, as SQLAlchemy Core.
 
 Plural table names; `_at` columns are aware UTC instants. The search index is not here: it is kept in a table of its own
-by each database's full-text engine (`blog/db/search.py`).
+by each database's full-text engine (`blog/db/fulltext.py`).
 """
 
 import datetime as dt

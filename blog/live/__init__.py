@@ -1,6 +1,6 @@
 """The live door: WebSockets that follow the event log, in two dialects."""
 
-from blog.live import documents
-from blog.live.feed import CentrifugoFeed, PostFeed
+from blog.live import docs
+from blog.live.endpoints import CentrifugoFeed, PostFeed
 
-__all__ = ["CentrifugoFeed", "PostFeed", "documents"]
+__all__ = ["CentrifugoFeed", "PostFeed", "docs"]

@@ -13,14 +13,14 @@ from pydantic import ValidationError
 from starlette.websockets import WebSocket
 
 from blog import errors
-from blog.broadcast.bulletins import Bulletin
-from blog.broadcast.replay import Gap
-from blog.broadcast.subscriber import HEARTBEAT
-from blog.domain.context import Actor
+from blog.domain.core.context import Actor
 from blog.errors import BlogError, MalformedInput
-from blog.http.identity import bearer, identify
-from blog.http.parsing import decode_json
+from blog.framework.identity.authentication import bearer, identify
+from blog.framework.request.parsing import decode_json
 from blog.live.connection import MOST_SUBSCRIPTIONS, Connection
+from blog.realtime.rendered_events import Bulletin
+from blog.realtime.replay import Gap
+from blog.realtime.subscription import HEARTBEAT
 from blog.schemas.centrifugo import REJECT_UNRECOVERED, Command, Connect, Subscribe
 
 _CONNECT_SECONDS = 15.0

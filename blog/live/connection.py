@@ -10,16 +10,16 @@ import anyio
 from anyio import CancelScope
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from blog.broadcast import Hub, Subscriber, replay
-from blog.broadcast.bulletins import Bulletin
-from blog.broadcast.subscriber import Ending
-from blog.domain.context import Context
+from blog.domain.core.context import Context
 from blog.errors import Conflict, TooManyRequests
-from blog.http.context import fresh_context
-from blog.http.identity import network_of
-from blog.http.services import services
-from blog.live.allowance import Allowance
-from blog.logs import log_socket
+from blog.framework.identity.authentication import network_of
+from blog.framework.request.context import fresh_context
+from blog.framework.request.state import services
+from blog.live.token_bucket import Allowance
+from blog.observability.logging import log_socket
+from blog.realtime import Hub, Subscriber, replay
+from blog.realtime.rendered_events import Bulletin
+from blog.realtime.subscription import Ending
 
 MOST_SUBSCRIPTIONS = 50
 _CLOSE_SECONDS = 1.0

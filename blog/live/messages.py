@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from blog.broadcast.subscriber import HEARTBEAT
+from blog.realtime.subscription import HEARTBEAT
 from blog.schemas.live import SUBPROTOCOL
 
 

@@ -7,10 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from blog import metrics
-from blog.http.identity import has_credentials
-from blog.http.route_table import template_of
-from blog.logs import log_request
+from blog.framework.identity.authentication import has_credentials
+from blog.framework.urls.route_table import template_of
+from blog.observability import metrics
+from blog.observability.logging import log_request
 
 
 class AccessLog(BaseHTTPMiddleware):

@@ -5,8 +5,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from blog.http.context import fresh_context
-from blog.http.identity import STRANGER, has_credentials, identify, set_cookie
+from blog.framework.identity.authentication import STRANGER, has_credentials, identify, set_cookie
+from blog.framework.request.context import fresh_context
 
 # The same for everybody: no session is looked up, which would need the database.
 _ANYBODYS = ("/static/", "/media/", "/healthz", "/readyz", "/metrics")

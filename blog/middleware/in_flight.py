@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from blog import metrics
+from blog.observability import metrics
 
 
 class InFlight:

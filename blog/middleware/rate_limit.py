@@ -8,9 +8,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog.errors import TooManyRequests
-from blog.http import problems
-from blog.http.rate_limits import Count
-from blog.http.services import services
+from blog.framework.limits.rate_limits import Count
+from blog.framework.request.state import services
+from blog.framework.response import problems
 
 ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
 # Files, which one page asks for by the dozen, and what operators ask for by the clock.

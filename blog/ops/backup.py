@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO
 
 from blog import __version__
-from blog.db import snapshots
-from blog.domain import media_store
+from blog.db import dumps
+from blog.domain.core import storage
 from blog.errors import Conflict, Unavailable
 from blog.ops.archive import MEDIA, SECRET, ArchiveWriter, Manifest
 from blog.settings import Settings
@@ -63,7 +63,7 @@ class _Backup:
 
     def write(self, *, with_secret: bool) -> BackupReport:
         """All of it. The database is copied as it is when every image that it names is in the archive."""
-        store = snapshots.of(self._settings.database_url)
+        store = dumps.of(self._settings.database_url)
         self._add_images()
         with tempfile.TemporaryDirectory(dir=self._beside, prefix=".backup-") as folder:
             copy = Path(folder, store.member)
@@ -109,7 +109,7 @@ class _Backup:
         if self._settings.media_bucket is not None:
             return  # what is in MEDIA_DIR are copies of some
         with contextlib.suppress(FileNotFoundError), os.scandir(self._settings.media_dir) as entries:
-            names = sorted(entry.name for entry in entries if media_store.is_name(entry.name))
+            names = sorted(entry.name for entry in entries if storage.is_name(entry.name))
             yield from (self._settings.media_dir / name for name in names)
 
 

@@ -15,11 +15,11 @@ from starlette.responses import Response
 
 from blog.db import migration
 from blog.db.database import Database
-from blog.domain import readiness
+from blog.domain.site import database_probe
 from blog.errors import BlogError, Unavailable
-from blog.http.endpoint import Endpoint
-from blog.http.services import Services, services
-from blog.logs import Outage
+from blog.framework.endpoints.endpoint import Endpoint
+from blog.framework.request.state import Services, services
+from blog.observability.logging import Outage
 
 log = structlog.stdlib.get_logger("blog.health")
 PATIENCE = 5.0
@@ -93,12 +93,12 @@ async def _result(name: str, check: Check, shared: Services) -> tuple[float, str
 
 
 async def _database(shared: Services) -> None:
-    await readiness.write_and_read(shared.site.db)
+    await database_probe.write_and_read(shared.site.db)
 
 
 async def _migrations(shared: Services) -> None:
     """A newer version may have migrated further while this one still runs: that adds, and takes away nothing in use."""
-    present = await readiness.migration(shared.site.db)
+    present = await database_probe.migration(shared.site.db)
     if present is None or _is_behind(present):
         raise Unavailable(f"the database is at migration {present}, this version of the blog needs {migration.newest()}")
 

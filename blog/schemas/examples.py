@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from blog.schemas import accounts, comments, events, flags, lists, media, posts
+from blog.schemas import accounts, comments, events, feature_flags, lists, media, posts
 
 _AT, _LATER = "2026-05-01T09:00:00Z", "2026-05-02T18:30:00Z"
 _POST = {
@@ -97,8 +97,8 @@ EXAMPLES: dict[type[BaseModel], Any] = {
     media.MediaChanges: {"alt": "A brass wheel"},
     media.MediaOut: _IMAGE,
     events.EventsOut: {"events": [_TOLD], "cursor": "k3f9x2.1235", "reset": False},
-    flags.FlagChange: {"enabled": False},
-    flags.FlagOut: _FLAG,
+    feature_flags.FlagChange: {"enabled": False},
+    feature_flags.FlagOut: _FLAG,
     accounts.NewUser: {"username": "grace", "email": "grace@example.org", "password": "a long enough one"},
     accounts.AccountChanges: {"name": "Ada Lovelace"},
     accounts.UserOut: _USER,

@@ -9,9 +9,9 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from blog.http import whole_answers
-from blog.server.patience import Clock
-from blog.server.turns import turns_of
+from blog.framework.caching import single_write
+from blog.server.call_queue import turns_of
+from blog.server.timer import Clock
 from blog.settings import Settings
 
 _LINGER_SECONDS = 2.0
@@ -29,7 +29,7 @@ class BoundedHTTP(HttpToolsProtocol):
 
     uvicorn waits for the end of a head, for a body, and for a client that takes its answer, without a bound, and httptools
     keeps what it was sent of a head. What can be told from a whole head is left to the application: its refusals are whole
-    answers. Takes answers in one piece (`blog.http.whole_answers`).
+    answers. Takes answers in one piece (`blog.framework.caching.single_write`).
     """
 
     _is_in_head = True
@@ -44,7 +44,7 @@ class BoundedHTTP(HttpToolsProtocol):
         """Count it, and give its first request some time to come."""
         super().connection_made(transport)
         self._settings: Settings = self.app_state["services"].site.settings
-        self._extensions: Extensions = {whole_answers.EXTENSION: {"write": self._write_whole}}
+        self._extensions: Extensions = {single_write.EXTENSION: {"write": self._write_whole}}
         self._head_clock, self._body_clock, self._send_clock = (Clock(self.loop) for _ in range(3))
         if len(self.connections) > self._settings.connections:
             self._refuse(503, "All connections are taken: try again in a moment")
@@ -139,7 +139,7 @@ class BoundedHTTP(HttpToolsProtocol):
         self.scope["extensions"] = self._extensions
 
     def _write_whole(self, scope: Scope, status: int, head: bytes, body: bytes) -> bool:
-        """See `blog.http.whole_answers`. What is not usual is left to uvicorn."""
+        """See `blog.framework.caching.single_write`. What is not usual is left to uvicorn."""
         cycle = self.cycle
         if cycle.scope is not scope or cycle.response_started or cycle.disconnected:  # another one was asked for meanwhile
             return False
@@ -147,7 +147,7 @@ class BoundedHTTP(HttpToolsProtocol):
             return False
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
-        self.transport.writelines((STATUS_LINE[status], whole_answers.joined(cycle.default_headers), head, b"\r\n", body))
+        self.transport.writelines((STATUS_LINE[status], single_write.joined(cycle.default_headers), head, b"\r\n", body))
         cycle.message_event.set()
         cycle.on_response()
         return True

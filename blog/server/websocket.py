@@ -10,7 +10,7 @@ from uvicorn.server import ServerState
 from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
-from blog.server.turns import turns_of
+from blog.server.call_queue import turns_of
 
 # Without the lines of each connection that opens, in which the address is whole: the blog writes one of its own.
 _log = logging.getLogger("blog.websocket")

@@ -1,7 +1,7 @@
 """What changed between two texts, word by word, in lines as they are read.
 
 Lines are compared first, then the words, spaces and marks within the lines that differ. The work is bounded: where two
-texts have too little in common to be compared word by word, whole stretches count as replaced (`blog/text/matching.py`).
+texts have too little in common to be compared word by word, whole stretches count as replaced (`blog/text/lcs.py`).
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from blog.text.matching import Match, matches
+from blog.text.lcs import Match, matches
 
 # A word, a run of spaces, or one mark; an apostrophe or a hyphen inside a word is a part of it.
 _WORD = re.compile(r"\w+(?:['\u2019\u2010-]\w+)*")

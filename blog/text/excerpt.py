@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from blog.text.plain import Attributes, classes_of, words_of
+from blog.text.plain_text import Attributes, classes_of, words_of
 
 _ELLIPSIS = "…"
 _SKIPPED_TAGS = frozenset({"pre", "table", "h1", "h2", "h3", "h4", "h5", "h6"})

@@ -20,7 +20,7 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from mdit_py_plugins.footnote import footnote_plugin
 
-from blog.text.code import code_block
+from blog.text.highlighting import code_block
 from blog.text.sanitiser import sanitise_comment, sanitise_post, without_surrogates
 from blog.text.slug import slugify
 

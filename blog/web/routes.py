@@ -2,42 +2,11 @@
 
 from starlette.routing import Mount, Route, Router
 
-from blog.web.accounts import (
-    InvitationPage,
-    RegistrationPage,
-    SetPasswordPage,
-    SetupPage,
-    SignInCodePage,
-    SignInPage,
-    SignOut,
-)
-from blog.web.administration.audit import AuditPage
-from blog.web.administration.members import InvitationList, InvitationRevocation, MemberList
-from blog.web.administration.overview import AdministrationPage, FlagSwitch
-from blog.web.administration.site import SitePage
-from blog.web.cards import PostCard
-from blog.web.colours import AccentStyles
-from blog.web.comments import CommentEditPage, CommentList, CommentRemovalPage, CommentRestoration, ReplyPage
-from blog.web.confirmation import ConfirmationPage
-from blog.web.editing import AutosaveDiscard, NewPostAutosave, NewPostPreview, PostAutosave, PostPreview
-from blog.web.feeds import AuthorFeed, BlogFeed, SearchFeed, TagFeed
-from blog.web.finding import OEmbed, OpenSearch, Robots
-from blog.web.fixed_pages import (
-    DeleteFixedPagePage,
-    EditFixedPagePage,
-    FixedPageList,
-    NewFixedPagePage,
-    ReadFixedPage,
-)
-from blog.web.history import ComparisonPage, HistoryPage, VersionPage, VersionRestoration
-from blog.web.keys import SessionEnd, SessionList, TokenList, TokenRevocation
-from blog.web.leaving import DeparturePage, ExportPage, FarewellPage
-from blog.web.moderation import ModerationPage
-from blog.web.notices import NoticeList
-from blog.web.passkeys import NewPasskeyPage, PasskeyRemovalPage, PasskeySignIn
-from blog.web.presence import PostEditing
-from blog.web.previews import PreviewList, PreviewPage, PreviewRevocation
-from blog.web.profile import (
+from blog.web.accounts.account_data import DeparturePage, ExportPage, FarewellPage
+from blog.web.accounts.keys import SessionEnd, SessionList, TokenList, TokenRevocation
+from blog.web.accounts.passkeys import NewPasskeyPage, PasskeyRemovalPage, PasskeySignIn
+from blog.web.accounts.password_reset import ResetPasswordPage
+from blog.web.accounts.profile import (
     AccountPage,
     AvatarPage,
     AvatarRemoval,
@@ -46,14 +15,39 @@ from blog.web.profile import (
     EmailPage,
     PasswordPage,
 )
-from blog.web.reading import ArchivePage, AuthorPage, HomePage, PostPage, SearchPage, TagListPage, TagPage
-from blog.web.resets import ResetPasswordPage
-from blog.web.security import RecoveryCodes, SecondFactorOff, SecondFactorOn, SecondFactorPage, SecurityPage
-from blog.web.sitemap import Sitemap, SitemapPart
-from blog.web.states import PostState, PostUndeletion
-from blog.web.theme import ThemeSwitch
-from blog.web.uploads import UploadsPage
-from blog.web.writing import Dashboard, DeletePostPage, EditPostPage, WritePage
+from blog.web.accounts.reauthentication import ConfirmationPage
+from blog.web.accounts.registration import (
+    InvitationPage,
+    RegistrationPage,
+    SetPasswordPage,
+    SetupPage,
+    SignInCodePage,
+    SignInPage,
+    SignOut,
+)
+from blog.web.accounts.two_factor import RecoveryCodes, SecondFactorOff, SecondFactorOn, SecondFactorPage, SecurityPage
+from blog.web.admin.audit import AuditPage
+from blog.web.admin.dashboard import AdministrationPage, FlagSwitch
+from blog.web.admin.site import SitePage
+from blog.web.admin.users import InvitationList, InvitationRevocation, MemberList
+from blog.web.comments.comments import CommentEditPage, CommentList, CommentRemovalPage, CommentRestoration, ReplyPage
+from blog.web.comments.moderation import ModerationPage
+from blog.web.comments.notifications import NoticeList
+from blog.web.discovery.feeds import AuthorFeed, BlogFeed, SearchFeed, TagFeed
+from blog.web.discovery.finding import OEmbed, OpenSearch, Robots
+from blog.web.discovery.sitemap import Sitemap, SitemapPart
+from blog.web.media.uploads import UploadsPage
+from blog.web.posts.autosave import AutosaveDiscard, NewPostAutosave, NewPostPreview, PostAutosave, PostPreview
+from blog.web.posts.editor import Dashboard, DeletePostPage, EditPostPage, WritePage
+from blog.web.posts.history import ComparisonPage, HistoryPage, VersionPage, VersionRestoration
+from blog.web.posts.presence import PostEditing
+from blog.web.posts.preview_links import PreviewList, PreviewPage, PreviewRevocation
+from blog.web.posts.publication import PostState, PostUndeletion
+from blog.web.posts.reading import ArchivePage, AuthorPage, HomePage, PostPage, SearchPage, TagListPage, TagPage
+from blog.web.posts.social_card import PostCard
+from blog.web.rendering.accent_styles import AccentStyles
+from blog.web.rendering.theme import ThemeSwitch
+from blog.web.site.static_pages import DeleteFixedPagePage, EditFixedPagePage, FixedPageList, NewFixedPagePage, ReadFixedPage
 
 account_routes = [
     Route("/email", EmailPage, name="account_email"),

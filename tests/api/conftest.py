@@ -7,8 +7,8 @@ import pytest
 
 from blog.api.openapi import document
 from blog.app import Application
-from tests.api.agreement import Agreement
 from tests.conftest import running
+from tests.support.agreement import Agreement
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,16 @@ import pytest
 
 from blog.api.openapi import declared
 from blog.api.routes import routes
-from blog.domain import accounts, comments, media, moderation, posts, tokens
+from blog.domain.accounts import accounts, tokens
+from blog.domain.comments import comments, moderation_rules
+from blog.domain.media import media
+from blog.domain.posts import posts
 from blog.schemas.accounts import Role, Scope
 from blog.schemas.comments import NewComment
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost, PostStatus
 from tests.conftest import PASSWORD
-from tests.pictures import png
+from tests.support.pictures import png
 
 # ada is the author of the posts and the owner of the spare token, rob the reader who commented; `narrow` is ada by a token
 # for images alone, `revoked` by one that has ended.
@@ -116,7 +119,7 @@ async def things(ctx) -> dict[str, int]:
 
 @pytest.mark.parametrize(("method", "path", "body", "expected"), TABLE, ids=[f"{row[0]} {row[1]}" for row in TABLE])
 async def test_everybody_gets_the_status_of_the_table(client, ctx, people, monkeypatch, method, path, body, expected):
-    monkeypatch.setattr(moderation, "MOST_IN_RATE", 1000)  # rob says more than a person can
+    monkeypatch.setattr(moderation_rules, "MOST_IN_RATE", 1000)  # rob says more than a person can
     found = {}
     for name, headers in people.items():
         target = f"/api/v1{path.format_map(await things(ctx))}"

@@ -11,11 +11,11 @@ from pydantic import SecretStr
 
 from blog.app import create_app
 from blog.db import tables
-from blog.domain import accounts, second_factors
+from blog.domain.accounts import accounts, two_factor
 from blog.errors import NotFound
 from blog.schemas.accounts import Role, Scope
 from tests.conftest import PASSWORD, running
-from tests.stored import all_that_is_stored
+from tests.support.stored import all_that_is_stored
 
 ADA = {"username": "ada", "email": "ada@example.org", "age": 36, "password": PASSWORD}
 
@@ -178,10 +178,10 @@ async def test_methods_and_options_of_every_route(client):
 async def guarded(client, ctx, make_user):
     """Ada asks for codes: the secret of her app, and a recovery code."""
     ada = ctx.acting_as(accounts.actor_of(await make_user("ada")))
-    await second_factors.begin(ada)
-    secret = await second_factors.pending(ada)
+    await two_factor.begin(ada)
+    secret = await two_factor.pending(ada)
     earlier = replace(ada, now=ada.now - dt.timedelta(seconds=60))
-    codes = await second_factors.turn_on(earlier, SecretStr(pyotp.TOTP(secret).at(earlier.now)))
+    codes = await two_factor.turn_on(earlier, SecretStr(pyotp.TOTP(secret).at(earlier.now)))
     return secret, codes[0]
 
 

@@ -11,13 +11,14 @@ import pytest
 from httpx2.websockets import AsyncWebSocketClient
 
 from blog.app import create_app
-from blog.domain import events, post_lists, posts
-from blog.domain.events import EventName
-from blog.domain.post_lists import Wanted
+from blog.domain.core import events
+from blog.domain.core.events import EventName
+from blog.domain.posts import post_lists, posts
+from blog.domain.posts.post_lists import Wanted
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from tests.conftest import running
-from tests.live.server import Events, served
-from tests.live.test_feed import closed, following, hear, subscribed
+from tests.live.test_endpoints import closed, following, hear, subscribed
+from tests.support.live_server import Events, served
 
 EVENTS, STREAM = "/api/v1/events", "/api/v1/events/stream"
 

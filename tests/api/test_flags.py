@@ -6,11 +6,11 @@ import pytest
 from httpx2.websockets import WebSocketDisconnect
 
 from blog.app import create_app
-from blog.domain.choices import REFRESH_SECONDS
+from blog.domain.core.runtime_settings import REFRESH_SECONDS
 from blog.schemas.accounts import Role, Scope
 from tests.conftest import PASSWORD, running
-from tests.live.test_feed import closed, following
-from tests.pictures import png
+from tests.live.test_endpoints import closed, following
+from tests.support.pictures import png
 
 NAMES = ["registration", "comments", "live", "uploads"]
 NEWCOMER = {"username": "newcomer", "email": "new@example.org", "password": PASSWORD}

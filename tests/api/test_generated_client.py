@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.serving import blog, clean_environment, free_port, serving, wait_until_up
+from tests.support.serving import blog, clean_environment, free_port, serving, wait_until_up
 
 PASSWORD = "a long enough one"
 NAME = "generated_blog_client"

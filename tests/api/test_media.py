@@ -16,11 +16,11 @@ from PIL import Image
 
 from blog.app import create_app
 from blog.db import tables
-from blog.domain import pictures
-from blog.domain.media_store import LocalFolder
+from blog.domain.core.storage import LocalFolder
+from blog.domain.media import image_processing
 from blog.schemas.accounts import Role, Scope
 from tests.conftest import ORIGIN, running
-from tests.pictures import encoded, png
+from tests.support.pictures import encoded, png
 
 MEDIA = "/api/v1/media"
 WIDE = png(1000, 10)
@@ -123,7 +123,7 @@ async def test_what_is_no_image_is_refused_whatever_it_is_called(client, ada, ct
 
 
 async def test_image_of_too_many_pixels_is_refused(client, ada, ctx, folder, monkeypatch):
-    monkeypatch.setattr(pictures, "MOST_PIXELS", 3 * 64 - 1)
+    monkeypatch.setattr(image_processing, "MOST_PIXELS", 3 * 64 - 1)
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
     moving = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100)
     for data in (png(192, 1), moving):
@@ -460,7 +460,7 @@ async def test_image_that_cannot_be_removed_can_be_deleted_later(client, ada, fo
 
 async def test_same_key_twice_is_one_image(client, ada, ctx, folder, monkeypatch):
     first = await send(client, ada | KEY, WIDE, alt="A")
-    monkeypatch.setattr(pictures, "develop", lambda _data: pytest.fail("decoded again"))
+    monkeypatch.setattr(image_processing, "develop", lambda _data: pytest.fail("decoded again"))
     again = await send(client, ada | KEY, WIDE, alt="A")
     assert first.request.headers["content-type"] != again.request.headers["content-type"], "with another boundary"
     assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
@@ -502,7 +502,7 @@ async def test_refused_image_does_not_use_up_its_key(client, ada, ctx):
 
 @pytest.mark.parametrize("key", [{}, KEY], ids=["plain", "with a key"])
 async def test_others_read_and_write_while_an_image_is_decoded(client, ada, monkeypatch, key):
-    develop, begun, release, answers = pictures.develop, threading.Event(), threading.Event(), []
+    develop, begun, release, answers = image_processing.develop, threading.Event(), threading.Event(), []
 
     def waiting(data):
         begun.set()
@@ -512,7 +512,7 @@ async def test_others_read_and_write_while_an_image_is_decoded(client, ada, monk
     async def sending():
         answers.append(await send(client, ada | key))
 
-    monkeypatch.setattr(pictures, "develop", waiting)
+    monkeypatch.setattr(image_processing, "develop", waiting)
     async with anyio.create_task_group() as group:
         group.start_soon(sending)
         assert await anyio.to_thread.run_sync(begun.wait, 20)

@@ -11,11 +11,11 @@ from starlette.routing import Mount
 from blog.api.openapi import VERBS, declared, document
 from blog.api.routes import routes
 from blog.app import routes as all_routes
-from blog.http.endpoint import Endpoint
-from blog.http.operations import operation_of
+from blog.framework.endpoints.endpoint import Endpoint
+from blog.framework.endpoints.openapi_operations import operation_of
 from blog.schemas.accounts import Scope
 from blog.schemas.examples import EXAMPLES
-from tests.serving import blog
+from tests.support.serving import blog
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from blog.domain.context import Context
+from blog.domain.core.context import Context
 from blog.schemas.accounts import Role, Scope
 
 

@@ -6,7 +6,8 @@ import httpx2
 import pytest
 from httpx2.websockets import ASGIWebSocketTransport
 
-from blog.domain import comments, posts
+from blog.domain.comments import comments
+from blog.domain.posts import posts
 from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost
 from tests.conftest import ORIGIN

@@ -20,14 +20,16 @@ from schemathesis.python import asgi
 
 from blog.app import create_app, open_site
 from blog.db import tables
-from blog.domain import accounts, comments, posts, tokens
-from blog.domain.context import Context
+from blog.domain.accounts import accounts, tokens
+from blog.domain.comments import comments
+from blog.domain.core.context import Context
+from blog.domain.posts import posts
 from blog.schemas.accounts import NewUser, Role, Scope
 from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost
 from blog.settings import Settings
 from tests.conftest import PASSWORD
-from tests.pictures import png
+from tests.support.pictures import png
 
 EXAMPLES = 15
 IMAGE = png(3, 2)

@@ -21,7 +21,7 @@ from pathlib import Path
 import httpx2
 from httpx2.websockets import AsyncWebSocketClient
 
-from tests.cluster import NAME, PASSWORD, Cluster, cluster
+from tests.support.cluster import NAME, PASSWORD, Cluster, cluster
 
 POST = {"title": "Before", "content": "Some *words*. " * 60}
 SAME_SITE = {"Sec-Fetch-Site": "same-origin"}

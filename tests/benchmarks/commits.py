@@ -19,8 +19,9 @@ from pydantic import SecretStr
 
 from blog.app import open_site
 from blog.db import migration
-from blog.domain import accounts, posts
-from blog.domain.context import Context
+from blog.domain.accounts import accounts
+from blog.domain.core.context import Context
+from blog.domain.posts import posts
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.posts import NewPost
 from blog.settings import Settings, Synchronous

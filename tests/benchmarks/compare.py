@@ -32,8 +32,8 @@ from tests.benchmarks import plot
 from tests.benchmarks.load import Make, Run, load, request
 from tests.benchmarks.peers import WAIT
 from tests.benchmarks.population import PASSWORD, RARE, environment, populate
-from tests.lines import ROOT
-from tests.serving import free_port, wait_until_up
+from tests.support.lines import ROOT
+from tests.support.serving import free_port, wait_until_up
 
 POSTS = 1_000
 PEERS = {

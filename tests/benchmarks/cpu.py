@@ -26,7 +26,7 @@ import httpx2
 import uvicorn
 
 from tests.benchmarks.population import environment, populate
-from tests.serving import free_port, wait_until_up
+from tests.support.serving import free_port, wait_until_up
 
 CONNECTIONS = 32
 SERVER_CORE, CLIENT_CORE = "0", "1"

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import uvloop
 
-from blog.http import paging
+from blog.framework.response import pagination
 from tests.benchmarks import plot
 from tests.benchmarks.compare import Servers, machine, publish
 from tests.benchmarks.load import Make, Run, load, request
 from tests.benchmarks.population import RARE, instant, populate
-from tests.lines import ROOT
+from tests.support.lines import ROOT
 
 CONNECTIONS = (1, 10, 100, 1000)
 Operation = tuple[Make, int]
@@ -31,7 +31,7 @@ Operation = tuple[Make, int]
 
 def operations(count: int, token: str) -> Mapping[str, Operation]:
     """What is asked of a blog of so many posts, and the status of the answer."""
-    oldest = paging.encode((instant(21).isoformat(), 21))
+    oldest = pagination.encode((instant(21).isoformat(), 21))
     bearer = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
     def post(number: int) -> bytes:

@@ -19,7 +19,7 @@ from typing import Any
 from starlette.types import Message
 
 from blog.app import create_app
-from blog.logs import configure_logs
+from blog.observability.logging import configure_logs
 from blog.settings import Environment, Settings
 from tests.benchmarks.population import SECRET, populate
 

@@ -32,12 +32,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog import api
 from blog.app import create_app
-from blog.domain import accounts, posts, tokens
-from blog.domain.context import Context, Site
-from blog.http.context import fresh_context
-from blog.http.identity import identify
+from blog.domain.accounts import accounts, tokens
+from blog.domain.core.context import Context, Site
+from blog.domain.posts import posts
+from blog.framework.identity.authentication import identify
+from blog.framework.request.context import fresh_context
 from blog.middleware.access_log import AccessLog
-from blog.middleware.protection import Protection
+from blog.middleware.security import Protection
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.posts import NewPost
 from blog.settings import Settings

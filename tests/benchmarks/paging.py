@@ -17,10 +17,11 @@ from pydantic import SecretStr
 
 from blog.app import open_site
 from blog.db import migration
-from blog.domain import accounts, manuscripts, post_lists, posts
-from blog.domain.context import Context, Site
-from blog.domain.post_lists import Wanted
-from blog.domain.posts import Timing
+from blog.domain.accounts import accounts
+from blog.domain.core.context import Context, Site
+from blog.domain.posts import post_lists, posts, rendering
+from blog.domain.posts.post_lists import Wanted
+from blog.domain.posts.posts import Timing
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.posts import NewPost, PostStatus
 from blog.settings import Settings
@@ -31,7 +32,7 @@ ROUNDS = 200
 async def fill(ctx: Context, count: int) -> None:
     """Write posts, one a minute into the past."""
     author = ctx.actor.id if ctx.actor else 0
-    manuscript = manuscripts.typeset("A post", "Some *text* of a usual length. " * 20, ["tag"])
+    manuscript = rendering.typeset("A post", "Some *text* of a usual length. " * 20, ["tag"])
     with click.progressbar(range(0, count, 500), label="Filling", file=sys.stderr) as batches:
         for start in batches:
             async with ctx.db.transaction():

@@ -38,7 +38,7 @@ from blog.db.tables import events, post_authors, post_tags, posts, revisions, sl
 from blog.schemas.posts import NewPost, PostOut
 from blog.settings import load_settings
 from blog.text.markdown import render
-from blog.text.plain import text_of
+from blog.text.plain_text import text_of
 from blog.text.slug import slugify
 from tests.twin.app import create_twin
 

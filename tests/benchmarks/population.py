@@ -7,7 +7,7 @@ from pathlib import Path
 
 from blog.db import migration
 from blog.text.markdown import render
-from tests.serving import blog, clean_environment
+from tests.support.serving import blog, clean_environment
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 PASSWORD = "a long enough one"

@@ -18,8 +18,8 @@ from pathlib import Path
 import httpx2
 
 from tests.benchmarks.load import Run, load, median, request
-from tests.postgres import Databases, server
-from tests.serving import blog, free_port, serving, wait_until_up
+from tests.support.postgres import Databases, server
+from tests.support.serving import blog, free_port, serving, wait_until_up
 
 PROCESSES = (1, 2, 3)
 POST = {"title": "On engines", "content": "Some *words* of a post. " * 100, "tags": ["maths"], "status": "published"}

@@ -24,8 +24,8 @@ from pydantic import SecretStr
 
 from blog.app import create_app, open_site
 from blog.db import migration
-from blog.domain import accounts, sessions
-from blog.domain.context import Context
+from blog.domain.accounts import accounts, sessions
+from blog.domain.core.context import Context
 from blog.errors import NotSignedIn
 from blog.schemas.accounts import Credentials, NewUser, Role
 from blog.settings import Settings

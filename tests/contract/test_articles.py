@@ -10,7 +10,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
-from blog.domain import posts
+from blog.domain.posts import posts
 
 SECRET = "postgresql://blog:hunter2@db"
 

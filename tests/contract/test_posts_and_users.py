@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from blog.app import create_app
-from blog.domain import profiles
+from blog.domain.read_models import profile
 from blog.schemas.accounts import Role, Scope
 from tests.conftest import PASSWORD
 from tests.twin.app import create_twin
@@ -202,7 +202,7 @@ async def test_parts_of_a_profile_are_fetched_at_the_same_time(client, bearer, m
 
         return met
 
-    for module, name in ((profiles.accounts, "get"), (profiles.post_lists, "page"), (profiles.comments, "by_user")):
+    for module, name in ((profile.accounts, "get"), (profile.post_lists, "page"), (profile.comments, "by_user")):
         monkeypatch.setattr(module, name, meeting(getattr(module, name)))
     async with asyncio.timeout(30):
         assert (await client.get(f"{USERS}/1")).status_code == 200

@@ -15,11 +15,11 @@ from blog.app import create_app
 from blog.db import migration, tables
 from blog.db.database import Database, UniqueViolation, to_the_end
 from blog.db.postgresql.errors import advice
-from blog.domain import events
+from blog.domain.core import events
 from blog.errors import Unavailable
 from blog.settings import Settings
 from tests.conftest import running
-from tests.postgres import Server
+from tests.support.postgres import Server
 
 facts, tags = tables.facts, tables.tags
 SIZE = 3

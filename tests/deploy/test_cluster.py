@@ -5,8 +5,8 @@ import os
 import pytest
 
 from tests.benchmarks.cluster import Loss, flag_changes, freshness, limits, losses, sign_outs
-from tests.cluster import cluster
-from tests.deploy.tools import tool
+from tests.support.cluster import cluster
+from tests.support.tools import tool
 
 WRITES = int(os.environ.get("BLOG_TEST_CLUSTER_WRITES", "12"))
 PATIENCE_MS = 2000

@@ -12,9 +12,9 @@ import yaml
 
 from blog.server import GRACE_SECONDS
 from blog.settings import Settings
-from tests.deploy.tools import DEPLOY, checked, tool
-from tests.lines import ROOT
-from tests.serving import clean_environment, free_port, serving, wait_until_up
+from tests.support.lines import ROOT
+from tests.support.serving import clean_environment, free_port, serving, wait_until_up
+from tests.support.tools import DEPLOY, checked, tool
 
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())

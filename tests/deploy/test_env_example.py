@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterator
 
 from blog.settings import Settings
-from tests.lines import ROOT
+from tests.support.lines import ROOT
 
 PATH = ROOT / ".env.example"
 HEAD = """\

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from blog.server import GRACE_SECONDS
 from blog.settings import Settings
-from tests.deploy.tools import DEPLOY, checked, tool
+from tests.support.tools import DEPLOY, checked, tool
 
 FOLDER = DEPLOY / "kubernetes"
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())

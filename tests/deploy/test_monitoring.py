@@ -12,10 +12,10 @@ import httpx
 import pytest
 import yaml
 
-from blog.metrics import INSTRUMENTS
-from blog.metrics.instruments import Instrument, Timing
-from tests.deploy.tools import DEPLOY, checked, tool
-from tests.serving import free_port, serving, wait_until_up
+from blog.observability.metrics import INSTRUMENTS
+from blog.observability.metrics.instruments import Instrument, Timing
+from tests.support.serving import free_port, serving, wait_until_up
+from tests.support.tools import DEPLOY, checked, tool
 
 T = TypeVar("T")
 TOKEN = "scrape-scrape-scrape"

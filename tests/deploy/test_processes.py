@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from blog.server import GRACE_SECONDS
-from tests.deploy.tools import DEPLOY, checked, tool
-from tests.lines import ROOT
-from tests.serving import ask, blog, clean_environment, free_port, wait_until_up
+from tests.support.lines import ROOT
+from tests.support.serving import ask, blog, clean_environment, free_port, wait_until_up
+from tests.support.tools import DEPLOY, checked, tool
 
 UNIT = (DEPLOY / "systemd" / "blog.service").read_text()
 

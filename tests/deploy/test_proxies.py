@@ -9,11 +9,11 @@ import pytest
 from httpx2.websockets import AsyncWebSocketClient
 
 from blog.settings import Settings
-from tests.deploy.proxies import KINDS, nginx_files, proxy
-from tests.deploy.tools import DEPLOY, checked, tool
-from tests.live.server import Events
-from tests.live.test_feed import hear
-from tests.serving import ask, blog, free_port, serving, wait_until_up
+from tests.live.test_endpoints import hear
+from tests.support.live_server import Events
+from tests.support.proxies import KINDS, nginx_files, proxy
+from tests.support.serving import ask, blog, free_port, serving, wait_until_up
+from tests.support.tools import DEPLOY, checked, tool
 
 HOST = "blog.example.org"
 PASSWORD = "a long enough one"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import httpx2
 
-from tests.deploy.proxies import proxy
-from tests.deploy.tools import tool
-from tests.serving import ask, blog, free_port, serving, wait_until_up
+from tests.support.proxies import proxy
+from tests.support.serving import ask, blog, free_port, serving, wait_until_up
+from tests.support.tools import tool
 
 CLIENTS = 8
 RESTARTS = int(os.environ.get("BLOG_TEST_RESTARTS", "1"))

@@ -5,9 +5,12 @@ import datetime as dt
 
 import pytest
 
-from blog.domain import comments, events, post_lists, posts, sessions, tokens
-from blog.domain.post_lists import Wanted
-from blog.ops.checking import check_site
+from blog.domain.accounts import sessions, tokens
+from blog.domain.comments import comments
+from blog.domain.core import events
+from blog.domain.posts import post_lists, posts
+from blog.domain.posts.post_lists import Wanted
+from blog.ops.integrity_check import check_site
 from blog.schemas.comments import CommentStatus, NewComment
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 

@@ -7,10 +7,10 @@ from unittest import mock
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from blog.import_export.markdown import dates, shortcodes, source
+from blog.import_export.markdown.folder import Refusal
+from blog.import_export.markdown.source import SourcePost
 from blog.settings import Settings, SettingsError, load_settings
-from blog.transfer import dates, liquid, markdown_source
-from blog.transfer.markdown_source import SourcePost
-from blog.transfer.tree import Refusal
 
 LINES = (
     '---¦+++¦title: A¦title = "A"¦date: 2026-02-30¦date = 2026-01-01T25:00:00Z¦tags: [a, b¦- x¦  y: |¦slug: ../../x'
@@ -39,7 +39,7 @@ class OneFile:
 @given(contents, st.sampled_from(["_posts/2026-01-31-a.md", "content/a/index.md", "x.md", "_drafts/0000-99-99-.md"]))
 @example(b"---\ndate: 9999-12-31 23:59:59 -12:00\n---\n", "x.md")
 def test_any_file_is_a_post_or_refused(data, path):
-    found = markdown_source.read(OneFile(data), path)  # type: ignore[arg-type]
+    found = source.read(OneFile(data), path)  # type: ignore[arg-type]
     assert isinstance(found, SourcePost | Refusal)
     if isinstance(found, Refusal):
         assert str(found)
@@ -54,7 +54,7 @@ def test_any_file_is_a_post_or_refused(data, path):
     ).map("".join)
 )
 def test_any_text_with_liquid_becomes_text(text):
-    assert isinstance(liquid.to_markdown(text), str)
+    assert isinstance(shortcodes.to_markdown(text), str)
 
 
 @given(st.text(max_size=40) | st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | st.datetimes())

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from starlette.routing import BaseRoute, Mount, Route
 
 from blog.app import create_app, routes
-from blog.http import paging
+from blog.framework.response import pagination
 from blog.schemas.accounts import Role
 from tests.conftest import ORIGIN, running
-from tests.pictures import png
+from tests.support.pictures import png
 
 patient = configured(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
@@ -42,7 +42,7 @@ QUERY = [
     "q", "cursor", "page", "tag", "author", "status", "limit", "channel", "after", "next", "sent", "saved", "v", "format",
     "url", "maxwidth", "days", "act", "user", "autosave", "a", "b", "from", "to", "version",
 ]  # fmt: skip
-cursors = st.builds(paging.encode, st.tuples(texts | st.datetimes().map(str), st.integers(-(2**63) + 1, 2**63 - 1)))
+cursors = st.builds(pagination.encode, st.tuples(texts | st.datetimes().map(str), st.integers(-(2**63) + 1, 2**63 - 1)))
 queries = st.lists(st.tuples(st.sampled_from(QUERY) | texts, texts) | st.tuples(st.just("cursor"), cursors), max_size=4)
 HEADERS = [
     "accept", "accept-encoding", "accept-language", "authorization", "cookie", "content-type", "if-match", "if-none-match",
@@ -231,7 +231,7 @@ async def test_null_byte_in_the_query_of_a_page_breaks_nothing(site, target):
 )
 async def test_cursor_of_any_instant_is_a_page_or_refused(site, instant):
     for path in ("/api/v1/posts", "/api/v1/posts/1/comments", "/", "/tags/a", "/authors/ada", "/api/v1/users", "/api/v1/media"):
-        answer = await site.ask("GET", f"{path}?{urlencode({'cursor': paging.encode((instant, 5))})}")
+        answer = await site.ask("GET", f"{path}?{urlencode({'cursor': pagination.encode((instant, 5))})}")
         agreed(answer)
 
 

@@ -13,17 +13,18 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from starlette.requests import Request
 
-from blog.broadcast import replay
-from blog.broadcast.replay import Gap
-from blog.domain.events import Position
-from blog.domain.keys import Purpose, Signer
+from blog.domain.core.events import Position
+from blog.domain.core.signing import Purpose, Signer
 from blog.errors import InvalidInput, MalformedInput, StaleVersion
-from blog.http import conditional, encodings, paging
-from blog.http.json_bounds import require_few_values
-from blog.http.parsing import decode_json
-from blog.http.themes import theme_in
+from blog.framework.request.json_limits import require_few_values
+from blog.framework.request.parsing import decode_json
+from blog.framework.request.theme_cookie import theme_in
+from blog.framework.response import conditional, pagination
+from blog.framework.templating import content_encoding
+from blog.realtime import replay
+from blog.realtime.replay import Gap
 from blog.settings import Settings
-from blog.web.redirects import local
+from blog.web.rendering.redirects import local
 
 SETTINGS = Settings(_env_file=None)
 SIGNER = Signer(SecretStr("0123456789abcdefghijklmnopqrstuvwxyz"))
@@ -56,12 +57,12 @@ def request(**headers: bytes) -> Request:
     return Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": pairs})
 
 
-@given(st.text() | st.binary().map(lambda sent: paging.base64.urlsafe_b64encode(sent).decode()))
+@given(st.text() | st.binary().map(lambda sent: pagination.base64.urlsafe_b64encode(sent).decode()))
 @example("W10")
 @example("é")
 def test_cursor_is_a_place_or_none(cursor):
     try:
-        instant, number = paging.decode(cursor)
+        instant, number = pagination.decode(cursor)
     except InvalidInput:
         return
     assert isinstance(instant, str)
@@ -70,7 +71,7 @@ def test_cursor_is_a_place_or_none(cursor):
 
 @given(st.text(), st.integers(-(2**63) + 1, 2**63 - 1))
 def test_cursor_that_we_gave_is_the_place_again(instant, number):
-    assert paging.decode(paging.encode((instant, number))) == (instant, number)
+    assert pagination.decode(pagination.encode((instant, number))) == (instant, number)
 
 
 @given(
@@ -103,7 +104,7 @@ def test_what_is_signed_holds_for_its_purpose_and_unchanged(data, made_for, used
 
 @given(fields)
 def test_any_accept_encoding_names_a_coding_of_ours_or_none(sent):
-    assert encodings.chosen(sent) in {None, *encodings.CODINGS}
+    assert content_encoding.chosen(sent) in {None, *content_encoding.CODINGS}
 
 
 @given(fields, st.sampled_from([b'"3.12"', b'W/"abc"', b'"x-gzip"']))

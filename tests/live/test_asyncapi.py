@@ -11,12 +11,12 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
-from blog.domain.events import EventName
+from blog.domain.core.events import EventName
 from blog.live.asyncapi import document
 from blog.schemas import live
 from blog.schemas.accounts import Role
 from tests.conftest import ORIGIN
-from tests.live.test_feed import closed, following, hear, say, subscribed, write
+from tests.live.test_endpoints import closed, following, hear, say, subscribed, write
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,12 @@ from httpx2.websockets import ASGIWebSocketTransport, AsyncWebSocketClient, WebS
 from starlette import types
 
 from blog.app import create_app
-from blog.broadcast.subscriber import SLOW
-from blog.domain import events, sessions
+from blog.domain.accounts import sessions
+from blog.domain.core import events
+from blog.realtime.subscription import SLOW
 from blog.schemas.accounts import Role, Scope
 from tests.conftest import ORIGIN, running
-from tests.live.test_feed import closed, hear, write
+from tests.live.test_endpoints import closed, hear, write
 
 ADDRESS = "ws://127.0.0.1:8000/connection/websocket"
 
@@ -265,7 +266,7 @@ async def test_subscriptions_are_counted_and_single(client, ada):
 
 async def test_heartbeats_come_also_amid_other_news(client, ada, monkeypatch):
     # One SDK waits for them, whatever else arrives: without one for ping + 10 seconds it reconnects.
-    monkeypatch.setattr("blog.broadcast.subscriber.HEARTBEAT", 0)
+    monkeypatch.setattr("blog.realtime.subscription.HEARTBEAT", 0)
     async with connected(client) as socket:
         await subscribed(socket, "posts")
         heard = []

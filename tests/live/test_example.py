@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from blog.domain import events, posts
+from blog.domain.core import events
+from blog.domain.posts import posts
 from blog.schemas.posts import NewPost
-from tests.lines import ROOT
-from tests.live.relay import Relay
-from tests.live.server import served
-from tests.serving import clean_environment
+from tests.support.lines import ROOT
+from tests.support.live_server import served
+from tests.support.relay import Relay
+from tests.support.serving import clean_environment
 
 
 @pytest.fixture

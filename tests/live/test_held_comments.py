@@ -5,7 +5,7 @@ import json
 import pytest
 
 from blog.schemas.accounts import Role
-from tests.live.test_feed import following, hear, say, subscribed, write
+from tests.live.test_endpoints import following, hear, say, subscribed, write
 
 LINKS = "hush " + " ".join(f"<https://{number}.example>" for number in range(4))
 

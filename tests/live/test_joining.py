@@ -6,10 +6,11 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from blog.broadcast import Hub, Subscriber
-from blog.broadcast.bulletins import Bulletin
-from blog.domain import events, posts
-from blog.domain.context import Context
+from blog.domain.core import events
+from blog.domain.core.context import Context
+from blog.domain.posts import posts
+from blog.realtime import Hub, Subscriber
+from blog.realtime.rendered_events import Bulletin
 from blog.schemas.posts import NewPost, PostChanges
 
 WORKERS, SUBSCRIBERS = 2, 3

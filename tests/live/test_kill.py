@@ -20,8 +20,8 @@ import httpx2
 import pytest
 from httpx2.websockets import AsyncWebSocketClient, HTTPXWSException
 
-from tests.live.server import Events
-from tests.serving import ask, blog, clean_environment, free_port
+from tests.support.live_server import Events
+from tests.support.serving import ask, blog, clean_environment, free_port
 
 SECONDS = float(os.environ.get("BLOG_TEST_KILL_SECONDS", "8"))
 SEED = int(os.environ.get("BLOG_TEST_KILL_SEED", "20261123"))

@@ -3,7 +3,7 @@
 import pytest
 
 from blog.schemas.accounts import Role
-from tests.live.test_feed import following, hear, say, subscribed, write
+from tests.live.test_endpoints import following, hear, say, subscribed, write
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.serving import blog, free_port, serving, wait_until_up
+from tests.support.serving import blog, free_port, serving, wait_until_up
 
 ROUNDS = int(os.environ.get("BLOG_TEST_SDK_ROUNDS", "1"))
 

@@ -11,12 +11,14 @@ from typing import Any
 import centrifuge
 import httpx2
 
-from blog.domain import accounts, comments, posts, tokens
+from blog.domain.accounts import accounts, tokens
+from blog.domain.comments import comments
+from blog.domain.posts import posts
 from blog.schemas.accounts import Role
 from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost
-from tests.live.relay import Relay
-from tests.live.server import served
+from tests.support.live_server import served
+from tests.support.relay import Relay
 
 SECONDS = 20
 CUTS = int(os.environ.get("BLOG_TEST_CUTS", "8"))

@@ -13,11 +13,11 @@ import httpx2
 import pytest
 from httpx2.websockets import AsyncWebSocketClient
 
-from blog.domain import posts
+from blog.domain.posts import posts
 from blog.schemas.posts import NewPost
-from tests.live.server import Events, served
-from tests.live.test_feed import closed, following, hear, subscribed
-from tests.serving import free_port, serving, wait_until_up
+from tests.live.test_endpoints import closed, following, hear, subscribed
+from tests.support.live_server import Events, served
+from tests.support.serving import free_port, serving, wait_until_up
 
 CROWD = int(os.environ.get("BLOG_TEST_CROWD", "50"))
 
@@ -75,7 +75,7 @@ async def test_everybody_hears_goodbye_and_the_server_goes(tmp_path, workers):
 
 
 async def test_silent_client_is_cut_and_costs_the_others_nothing(app, author, monkeypatch):
-    monkeypatch.setattr("blog.broadcast.subscriber.SEND_SECONDS", 0.0)
+    monkeypatch.setattr("blog.realtime.subscription.SEND_SECONDS", 0.0)
     monkeypatch.setattr("blog.server.websocket._LAST_SECONDS", 0.1)
     async with served(app) as (address, hub), httpx2.AsyncClient() as client:
         stuck = await silent(int(address.rpartition(":")[2]))

@@ -4,7 +4,7 @@ import anyio
 import pytest
 from starlette.responses import StreamingResponse
 
-from blog.domain import posts
+from blog.domain.posts import posts
 from blog.middleware.compression import Compression
 from blog.schemas.accounts import Role
 from blog.schemas.posts import NewPost

@@ -10,10 +10,10 @@ from starlette.requests import Request
 from structlog.testing import capture_logs
 
 from blog.app import create_app
-from blog.http.rate_limits import _PAUSE, drop_old, open_rate_limits
+from blog.framework.limits.rate_limits import _PAUSE, drop_old, open_rate_limits
 from tests.conftest import PASSWORD, running
-from tests.serving import free_port, serving, wait_until_up
-from tests.valkey import Valkey
+from tests.support.serving import free_port, serving, wait_until_up
+from tests.support.valkey import Valkey
 
 POSTS = "/api/v1/posts"
 ADA = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
@@ -34,7 +34,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch) -> Clock:
     clock = Clock()
-    for module in ("limits.aio.storage.memory", "limits.aio.storage.redis.redispy", "blog.http.rate_limits"):
+    for module in ("limits.aio.storage.memory", "limits.aio.storage.redis.redispy", "blog.framework.limits.rate_limits"):
         monkeypatch.setattr(f"{module}.time", clock)
     return clock
 
@@ -310,7 +310,7 @@ async def test_blogs_that_share_a_redis_do_not_share_their_users(settings, valke
 
 
 async def test_parallel_requests_are_each_counted(settings, valkey, monkeypatch):
-    monkeypatch.setattr("blog.http.redis_pool._PATIENCE", 30)  # on a machine that is busy, too, the server counts
+    monkeypatch.setattr("blog.framework.limits.redis_pool._PATIENCE", 30)  # on a machine that is busy, too, the server counts
     update = LIMITS | {"rate_limit": "50/minute", "redis_url": SecretStr(valkey.url)}
     app = create_app(settings.model_copy(update=update))
     async with running(app) as client:

@@ -20,19 +20,21 @@ from pydantic import SecretStr
 
 from blog.app import open_site
 from blog.db import migration
-from blog.domain import media, posts, sessions, tokens
-from blog.domain.media_store import LocalFolder
+from blog.domain.accounts import sessions, tokens
+from blog.domain.core.storage import LocalFolder
+from blog.domain.media import media
+from blog.domain.posts import posts
 from blog.errors import Conflict, Unavailable
 from blog.ops import archive
 from blog.ops.archive import BadArchive
 from blog.ops.backup import back_up
-from blog.ops.restoration import restore
+from blog.ops.restore import restore
 from blog.schemas.accounts import Credentials
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost, PostChanges
 from tests.conftest import PASSWORD
-from tests.pictures import png
-from tests.serving import blog, clean_environment, free_port, serving, wait_until_up
+from tests.support.pictures import png
+from tests.support.serving import blog, clean_environment, free_port, serving, wait_until_up
 
 pytestmark = pytest.mark.sqlite
 
@@ -134,7 +136,7 @@ async def test_damaged_image_is_kept_and_told_of(author, settings, tmp_path):
 
 async def test_backup_is_of_one_instant_while_others_write_and_delete(author, settings, tmp_path, monkeypatch):
     """Every image that the copy knows is in the archive, though images come and go all the time."""
-    monkeypatch.setattr("blog.db.sqlite.snapshots._PAGES", 1)
+    monkeypatch.setattr("blog.db.sqlite.dumps._PAGES", 1)
     for number in range(3):
         await write(author, f"Post {number}")
     is_over = threading.Event()
@@ -398,7 +400,7 @@ STOPPED = """
 import os, signal, sys
 from pathlib import Path
 from pydantic import SecretStr
-from blog.ops.restoration import restore
+from blog.ops.restore import restore
 from blog.settings import Settings
 import blog.db.sqlite.backend, alembic.command
 from blog.db import migration

@@ -12,22 +12,25 @@ from pydantic import SecretStr
 
 from blog.app import open_site
 from blog.db import migration, tables
-from blog.domain import accounts, events, media, posts
-from blog.domain.context import Context
+from blog.domain.accounts import accounts
+from blog.domain.core import events
+from blog.domain.core.context import Context
+from blog.domain.media import media
+from blog.domain.posts import posts
 from blog.errors import Conflict, Unavailable
 from blog.ops import archive
 from blog.ops.archive import BadArchive
 from blog.ops.backup import back_up
-from blog.ops.checking import check_site
-from blog.ops.restoration import restore
+from blog.ops.integrity_check import check_site
+from blog.ops.restore import restore
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost
 from blog.settings import Settings
-from tests import postgres
 from tests.ops.test_backup import forged
-from tests.pictures import png
-from tests.serving import blog
+from tests.support import postgres
+from tests.support.pictures import png
+from tests.support.serving import blog
 
 
 @pytest.fixture(autouse=True)
@@ -171,7 +174,7 @@ async def test_failure_before_the_swap_leaves_the_old_one(kept, mine, monkeypatc
         raise OSError(28, "No space left on device")
 
     before = rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1")
-    monkeypatch.setattr("blog.ops.restoration._add_images", fail)
+    monkeypatch.setattr("blog.ops.restore._add_images", fail)
     with pytest.raises(Unavailable, match="No space"):
         await asyncio.to_thread(restore, mine, kept, force=True)
     assert rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1") == before

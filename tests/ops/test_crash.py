@@ -22,8 +22,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.pictures import png
-from tests.serving import blog, clean_environment, free_port
+from tests.support.pictures import png
+from tests.support.serving import blog, clean_environment, free_port
 
 ROUNDS = int(os.environ.get("BLOG_TEST_CRASH_ROUNDS", "2"))
 SEED = int(os.environ.get("BLOG_TEST_CRASH_SEED", "20261123"))

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from blog.app import create_app
 from tests.conftest import running
-from tests.serving import blog, free_port, serving, wait_until_up
+from tests.support.serving import blog, free_port, serving, wait_until_up
 
 pytestmark = pytest.mark.sqlite
 POSTS = "/api/v1/posts"

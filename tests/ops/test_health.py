@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from blog.app import create_app
 from blog.ops import health
 from tests.conftest import running
-from tests.valkey import Valkey
+from tests.support.valkey import Valkey
 
 
 @pytest.fixture(autouse=True)

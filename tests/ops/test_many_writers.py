@@ -11,7 +11,7 @@ import time
 import httpx2
 import pytest
 
-from tests.serving import ask, blog, free_port, serving, wait_until_up
+from tests.support.serving import ask, blog, free_port, serving, wait_until_up
 
 SECONDS = float(os.environ.get("BLOG_TEST_WRITERS_SECONDS", "4"))
 WRITERS, WORKERS = 32, 2

@@ -19,14 +19,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from blog import metrics
 from blog.app import create_app
-from blog.domain import posts
-from blog.metrics.instruments import Counter, Timing
+from blog.domain.posts import posts
+from blog.observability import metrics
+from blog.observability.metrics.instruments import Counter, Timing
 from blog.schemas.posts import NewPost, PostStatus
 from tests.conftest import running
-from tests.live.test_feed import following, hear, subscribed, write
-from tests.serving import clean_environment, free_port, serving, wait_until_up
+from tests.live.test_endpoints import following, hear, subscribed, write
+from tests.support.serving import clean_environment, free_port, serving, wait_until_up
 
 TOKEN = "scrape-scrape-scrape"
 SCRAPER = {"Authorization": f"Bearer {TOKEN}"}

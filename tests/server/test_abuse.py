@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.benchmarks.abuse import ABUSES, HURRIED, Foe
-from tests.serving import free_port, serving, wait_until_up
+from tests.support.serving import free_port, serving, wait_until_up
 
 TIMES = 3
 

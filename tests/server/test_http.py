@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from blog.server.http import BoundedHTTP
-from tests.live.server import served
+from tests.support.live_server import served
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.serving import clean_environment
+from tests.support.serving import clean_environment
 
 BUSY = """
 import asyncio, time, uvloop

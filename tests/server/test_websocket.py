@@ -9,9 +9,9 @@ import struct
 import pytest
 
 from blog.server import websocket
-from blog.server.turns import Turns
+from blog.server.call_queue import Turns
 from blog.server.websocket import EndingWebSocket
-from tests.live.server import served
+from tests.support.live_server import served
 
 TEXT, CONTINUED, CLOSE, PING, PONG = 0x1, 0x0, 0x8, 0x9, 0xA
 PATHS = {"/live": "blog.live.v1", "/connection/websocket": "centrifuge-json"}

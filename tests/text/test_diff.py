@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blog.text.diff import CONTEXT, Kind, Piece, Volume, diff, diff_items, folded, lines, volume
-from blog.text.matching import matches
+from blog.text.lcs import matches
 
 WORDS = st.text(alphabet="ab '’-,.\n\t\r\u2028é日", max_size=60)
 
@@ -64,7 +64,7 @@ def test_long_texts_are_cut_at_what_is_there_once(small_table, old, new):
 @pytest.fixture(scope="module")
 def small_table():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("blog.text.matching.CELLS", 9)
+        patch.setattr("blog.text.lcs.CELLS", 9)
         yield
 
 

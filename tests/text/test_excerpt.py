@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from blog.text.excerpt import excerpt
 from blog.text.markdown import render
-from blog.text.plain import text_of
+from blog.text.plain_text import text_of
 
 
 def test_plain_text_joins_phrases_and_separates_blocks() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blog.text.code import HIGHLIGHT_LIMIT
+from blog.text.highlighting import HIGHLIGHT_LIMIT
 from blog.text.markdown import RENDERER_VERSION, commonmark, render, render_comment
 from blog.text.sanitiser import ID_PREFIX, sanitise_comment, sanitise_post
 

@@ -18,16 +18,18 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from blog.app import open_site, routes
-from blog.domain import accounts, post_lists, posts, profiles, sessions, tokens
-from blog.domain.context import Context
-from blog.domain.models import Post, User
-from blog.domain.post_lists import Wanted
+from blog.domain.accounts import accounts, sessions, tokens
+from blog.domain.core.context import Context
+from blog.domain.core.models import Post, User
+from blog.domain.posts import post_lists, posts
+from blog.domain.posts.post_lists import Wanted
+from blog.domain.read_models import profile as read_models_profile
 from blog.errors import BlogError, InvalidInput, NotSignedIn, StaleVersion
-from blog.http import paging
-from blog.http.conditional import etag
-from blog.http.links import Links
-from blog.http.presenting import post_out
-from blog.http.statuses import headers_of, status_of
+from blog.framework.response import pagination
+from blog.framework.response.conditional import etag
+from blog.framework.response.error_statuses import headers_of, status_of
+from blog.framework.response.serializers import post_out
+from blog.framework.urls.urls import Links
 from blog.schemas.accounts import AccountOut, NewToken, NewUser, TokenInfo, TokenOut, UserProfile
 from blog.schemas.fields import Id
 from blog.schemas.lists import PostListOut, PostQuery
@@ -95,9 +97,9 @@ async def list_posts(
 ) -> dict[str, Any]:
     """A page of posts, newest first."""
     status = query.status or PostStatus.PUBLISHED
-    wanted = Wanted(query.tag, query.author, query.q, status, query.limit, paging.decode(query.cursor), full=True)
+    wanted = Wanted(query.tag, query.author, query.q, status, query.limit, pagination.decode(query.cursor), full=True)
     page = await post_lists.page(ctx, wanted)
-    cursor = paging.encode(page.next)
+    cursor = pagination.encode(page.next)
     if cursor:
         response.headers["Link"] = f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'
     return {"items": [post_out(post, to) for post in page.items], "next": cursor}
@@ -159,7 +161,7 @@ async def create_user(ctx: Anybody, new: NewUser, request: Request, response: Re
 async def read_user(ctx: Anybody, to: Addresses, user_id: Id) -> dict[str, Any]:
     """The three parts, fetched at the same time, each on a database connection of its own."""
     started = time.perf_counter()
-    profile = await profiles.read(ctx, user_id)
+    profile = await read_models_profile.read(ctx, user_id)
     return {
         "user": profile.user,
         "posts": [post_out(post, to) for post in profile.posts.items],

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from blog.domain import accounts, posts, sessions
-from blog.domain.context import Context
-from blog.domain.models import Post
-from blog.http.forms import Form
+from blog.domain.accounts import accounts, sessions
+from blog.domain.core.context import Context
+from blog.domain.core.models import Post
+from blog.domain.posts import posts
+from blog.framework.request.forms import Form
 from blog.schemas.accounts import Role
 from blog.schemas.posts import NewPost
-from blog.web import comment_forms
+from blog.web.rendering import spam_trap
 from tests.conftest import ORIGIN, MakeUser
 
 SignIn = Callable[..., Awaitable[dict[str, str]]]
@@ -34,7 +35,7 @@ def sign_in(ctx: Context, make_user: MakeUser) -> SignIn:
 def served(ctx: Context) -> dict[str, str]:
     """What the form of a comment sends along when a person took some seconds to fill it in."""
     then = replace(ctx, now=ctx.now - dt.timedelta(seconds=20))
-    return {comment_forms.MARK: comment_forms.mark(then, Form())}
+    return {spam_trap.MARK: spam_trap.mark(then, Form())}
 
 
 @pytest.fixture

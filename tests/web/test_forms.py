@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.domain import posts
+from blog.domain.posts import posts
 from blog.schemas.accounts import Role
 from blog.schemas.posts import PostChanges, PostStatus
 

@@ -7,7 +7,7 @@ import sqlite3
 import httpx
 import pytest
 
-from tests.serving import blog, free_port, serving, wait_until_up
+from tests.support.serving import blog, free_port, serving, wait_until_up
 
 PASSWORD = "a long enough one"
 LOOK = """wanted => {

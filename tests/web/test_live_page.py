@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serving import blog, free_port, serving, wait_until_up
+from tests.support.serving import blog, free_port, serving, wait_until_up
 
 CHROMIUM = os.environ.get("BLOG_TEST_BROWSER") or shutil.which("chromium")
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]

@@ -10,14 +10,16 @@ import pytest
 
 from blog.app import create_app
 from blog.db import tables
-from blog.domain import comments, media, post_lists, posts
+from blog.domain.comments import comments
+from blog.domain.media import media
+from blog.domain.posts import post_lists, posts
 from blog.errors import Unavailable
 from blog.schemas.accounts import Role
 from blog.schemas.comments import NewComment
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import PostChanges, PostStatus
 from tests.conftest import ORIGIN, running
-from tests.pictures import png
+from tests.support.pictures import png
 
 PUBLIC = ["/", "/posts/on-engines", "/tags", "/tags/maths", "/authors/ada", "/archive", "/search", "/search?q=engines"]
 FORMS = ["/login", "/register", "/nowhere"]
@@ -317,7 +319,7 @@ async def test_search_pages_through_all_that_it_counts(client, write):
 
 
 async def test_search_for_a_word_of_too_many_posts_says_that_older_ones_are_left_out(client, write, monkeypatch):
-    monkeypatch.setattr("blog.domain.findings.MOST", 2)
+    monkeypatch.setattr("blog.domain.posts.search.MOST", 2)
     for number in range(4):
         await write(f"Loom {number}")
     found = (await client.get("/search?q=loom")).text

@@ -10,8 +10,8 @@ import html5lib
 import httpx
 import pytest
 
-from tests.pictures import png
-from tests.serving import blog, free_port, serving, wait_until_up
+from tests.support.pictures import png
+from tests.support.serving import blog, free_port, serving, wait_until_up
 
 PASSWORD = "a long enough one"
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()

@@ -7,11 +7,11 @@ from databases import DatabaseURL
 from databases.interfaces import DatabaseBackend
 from sqlalchemy.dialects.postgresql import asyncpg
 
+from blog.db.compiled_queries import StatementCache
 from blog.db.database import PoolState
 from blog.db.postgresql.connection import PostgreSQLConnection
 from blog.db.postgresql.pool import Pool
 from blog.db.postgresql.watcher import Listener
-from blog.db.statements import StatementCache
 
 
 class PostgreSQLBackend(DatabaseBackend):

@@ -9,9 +9,9 @@ from databases.interfaces import ConnectionBackend, TransactionBackend
 from databases.interfaces import Record as RecordInterface
 from sqlalchemy.sql import ClauseElement
 
-from blog.db.measuring import measured
+from blog.db.compiled_queries import Query, Statement, StatementCache
+from blog.db.instrumentation import measured
 from blog.db.postgresql.pool import Pool, is_alive, run
-from blog.db.statements import Query, Statement, StatementCache
 from blog.errors import Unavailable
 
 WRITERS = 0x626C6F67

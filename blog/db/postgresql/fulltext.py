@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, TSVECTOR
 
 from blog.db.database import Database
-from blog.db.words import BEGIN, END, PASSAGE_WORDS, Passage, Term, parts, segment
+from blog.db.tokenizer import BEGIN, END, PASSAGE_WORDS, Passage, Term, parts, segment
 
 TABLE = sa.table(
     "posts_fts",

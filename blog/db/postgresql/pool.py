@@ -10,10 +10,10 @@ import asyncpg
 import structlog
 
 from blog.db.database import PoolState, to_the_end
-from blog.db.measuring import Queue
+from blog.db.instrumentation import Queue
 from blog.db.postgresql.errors import translated
 from blog.errors import Unavailable
-from blog.logs import Outage
+from blog.observability.logging import Outage
 
 log = structlog.stdlib.get_logger("blog.database")
 _STATEMENTS = 300  # prepared for each connection

@@ -7,11 +7,11 @@ from databases import DatabaseURL
 from databases.interfaces import DatabaseBackend
 from sqlalchemy.dialects.sqlite import pysqlite
 
+from blog.db.compiled_queries import StatementCache
 from blog.db.database import PoolState
 from blog.db.sqlite.connection import SQLiteConnection
 from blog.db.sqlite.pool import Pool
 from blog.db.sqlite.watcher import CommitPoller
-from blog.db.statements import StatementCache
 
 
 def path_of(url: str) -> str:

@@ -8,11 +8,11 @@ from databases.interfaces import ConnectionBackend, TransactionBackend
 from databases.interfaces import Record as RecordInterface
 from sqlalchemy.sql import ClauseElement
 
-from blog.db.measuring import measured
+from blog.db.compiled_queries import Query, Statement, StatementCache
+from blog.db.instrumentation import measured
 from blog.db.sqlite.driver import Connection, Outcome, Text
 from blog.db.sqlite.errors import translated
 from blog.db.sqlite.pool import Pool, is_clean
-from blog.db.statements import Query, Statement, StatementCache
 from blog.errors import Unavailable
 
 _BEGIN: Text = ("BEGIN", ())

@@ -5,9 +5,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from blog.db.compiled_queries import Prepared
 from blog.db.database import Database
-from blog.db.statements import Prepared
-from blog.db.words import PASSAGE_WORDS, Passage, Term, parts, segment
+from blog.db.tokenizer import PASSAGE_WORDS, Passage, Term, parts, segment
 from blog.errors import Unavailable
 
 # What the migrations lead to; a test compares them.

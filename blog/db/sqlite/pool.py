@@ -10,11 +10,11 @@ from typing import Any
 import structlog
 
 from blog.db.database import PoolState, to_the_end
-from blog.db.measuring import Queue
+from blog.db.instrumentation import Queue
 from blog.db.sqlite.driver import Connection, connect
 from blog.db.sqlite.errors import translated
 from blog.errors import Unavailable
-from blog.logs import Outage
+from blog.observability.logging import Outage
 
 log = structlog.stdlib.get_logger("blog.db")
 _OPEN_LOG = "SELECT count(*) FROM sqlite_master"  # by the first read: then it is known which file it is

@@ -1,0 +1,225 @@
+"""Copies of a PostgreSQL database: by pg_dump to keep one, by a new database that gets its name to bring it back.
+
+Both tools must be on this machine, and be no older than the server: `postgresql-client` of Debian, or what brings psql elsewhere.
+"""
+
+import contextlib
+import datetime as dt
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.db.dumps import Contents, Progress
+from blog.db.postgresql.connection import WRITERS
+from blog.db.postgresql.errors import advice
+from blog.errors import Conflict, Unavailable
+
+_CONNECT_SECONDS = 10
+_LEAVING_SECONDS = 2
+_MAINTENANCE = "postgres"  # the database from which others are made and renamed
+_COUNTED = ("users", "posts", "comments", "media", "events")
+_TABLE = re.compile(rb"COPY (?:\w+\.)?(\w+) \(.*\) FROM stdin;\n")
+_OPEN = "A server or another program has the database open: stop it first"
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+class PostgreSQLSnapshots:
+    """See `blog.db.dumps.Snapshots`."""
+
+    kind = "postgresql"
+    member = "database.pgdump"
+
+    def __init__(self, url: str) -> None:
+        self._url = sa.make_url(url)
+
+    def take(self, target: Path, meanwhile: Callable[[], None], progress: Progress) -> None:
+        """Dump the database as it is in a snapshot that this process holds open until it is done."""
+        with _connected(self._url) as connection, connection.transaction():
+            tool = _tool("pg_dump", connection.info.server_version)
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            with _connected(self._url) as lock, lock.transaction():
+                lock.execute(f"SELECT pg_advisory_xact_lock({WRITERS})")
+                (snapshot,) = connection.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
+                meanwhile()
+            _dump(self._url, tool, snapshot, target, progress)
+
+    def inspect(self, copy: Path) -> Contents:
+        """Read the whole dump; the server checks what refers to what, when it is brought back."""
+        counts: Counter[str] = Counter()
+        migration: str | None = None
+        command = [_tool("pg_restore"), "--data-only", "--file=-", str(copy)]
+        with tempfile.TemporaryFile() as errors:
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:  # noqa: S603 (no shell)
+                for table, row in _rows(process.stdout or ()):
+                    counts[table] += 1
+                    if table == "alembic_version":
+                        migration = row.decode().strip()
+            errors.seek(0)
+            damage = (_last_line(errors.read().decode()),) if process.returncode else ()
+        return Contents(migration, {name: counts[name] for name in _COUNTED}, damage)
+
+    @contextlib.contextmanager
+    def replacing(self, *, force: bool) -> Iterator["DatabaseReplacement"]:
+        """Make a database beside this one, which nobody may use meanwhile; what is not swapped goes."""
+        with _connected(self._url.set(database=_MAINTENANCE)) as server, contextlib.ExitStack() as stack:
+            is_there = _refuse_used(server, self._url, force=force)
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="blog-restore-"))
+            replacement = DatabaseReplacement(self._url, server, Path(folder, self.member), is_there=is_there)
+            stack.callback(replacement.clear)
+            replacement.clear()
+            yield replacement
+
+
+class DatabaseReplacement:
+    """A database beside the one of the blog, until it gets its name."""
+
+    def __init__(self, url: sa.URL, server: Connection, path: Path, *, is_there: bool) -> None:
+        self._server, self._name, self._is_there = server, str(url.database), is_there
+        self._made = url.set(database=f"{self._name[:50]}_restoring")
+        self.path, self.url = path, self._made.render_as_string(hide_password=False)
+
+    def clear(self) -> None:
+        """Drop the database, also one that an earlier attempt left behind."""
+        self._tell("DROP DATABASE IF EXISTS {} WITH (FORCE)", str(self._made.database))
+
+    def fill(self) -> None:
+        """Make the database of the dump. Raises Unavailable when the server does not take it."""
+        tool = _tool("pg_restore", self._server.info.server_version)
+        self._tell("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'", str(self._made.database))
+        options = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"]
+        address, environment = _for_tools(self._made)
+        command = [tool, f"--dbname={address}", *options, str(self.path)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)  # noqa: S603 (no shell)
+        if done.returncode:
+            raise Unavailable(f"pg_restore failed, and nothing was changed: {_last_line(done.stderr)}")
+
+    def swap(self) -> str | None:
+        """Two new names in one transaction: at no instant is there no database."""
+        for name in (self._name, str(self._made.database)):
+            if _is_open(self._server, name):
+                raise Conflict(_OPEN)
+        kept = f"{self._name[:40]}_{dt.datetime.now(dt.UTC):%Y%m%d%H%M%S%f}" if self._is_there else None
+        with self._server.transaction():
+            if kept is not None:
+                self._tell("ALTER DATABASE {} RENAME TO {}", self._name, kept)
+            self._tell("ALTER DATABASE {} RENAME TO {}", str(self._made.database), self._name)
+        return f"the database {kept}" if kept else None
+
+    def _tell(self, statement: LiteralString, *names: str) -> None:
+        with _told():
+            self._server.execute(psycopg.sql.SQL(statement).format(*map(psycopg.sql.Identifier, names)))
+
+
+def _refuse_used(server: Connection, url: sa.URL, *, force: bool) -> bool:
+    """Is the database there at all? Raises Conflict when somebody has it open, or when it is used and nothing forces us."""
+    if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", (url.database,)).fetchone():
+        return False
+    if _is_open(server, str(url.database)):
+        raise Conflict(_OPEN)
+    if not force:
+        with _connected(url) as connection:
+            if any(_has_rows(connection, name) for name in ("users", "posts")):
+                text = f"The database {url.database} holds accounts or posts: give --force to replace it"
+                raise Conflict(f"{text}; it is kept under another name")
+    return True
+
+
+def _is_open(server: Connection, name: str) -> bool:
+    """Has anybody this database open, and not only for the moment that the server takes to notice that they left?"""
+    until = time.monotonic() + _LEAVING_SECONDS
+    while server.execute("SELECT 1 FROM pg_stat_activity WHERE datname = %s", (name,)).fetchone():
+        if time.monotonic() > until:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _has_rows(connection: Connection, table: LiteralString) -> bool:
+    is_there = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone() != (None,)
+    return is_there and connection.execute(psycopg.sql.SQL("SELECT 1 FROM {}").format(psycopg.sql.Identifier(table))).rowcount > 0
+
+
+@contextlib.contextmanager
+def _connected(url: sa.URL) -> Iterator[Connection]:
+    """A connection on which each statement stands for itself. Raises Unavailable."""
+    address = url.render_as_string(hide_password=False)
+    with _told(), psycopg.connect(address, autocommit=True, connect_timeout=_CONNECT_SECONDS) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """The driver's errors with what to do about them."""
+    try:
+        yield
+    except psycopg.errors.ObjectInUse as error:
+        raise Conflict(_OPEN) from error
+    except psycopg.Error as error:
+        if (todo := advice(error)) is None:
+            raise
+        raise Unavailable(todo) from error
+
+
+# The tools
+
+
+def _tool(name: str, server: int = 0) -> str:
+    """The path of a tool. Raises Conflict when it is missing, or older than the server, whose version is `server`."""
+    path = shutil.which(name)
+    if path is None:
+        raise Conflict(f"{name} is missing: install the client of PostgreSQL, such as Debian's package postgresql-client")
+    told = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 (no shell)
+    version = int(found[1]) if (found := re.search(r"\) (\d+)", told)) else 0
+    if version < server // 10_000:
+        need = server // 10_000
+        raise Conflict(
+            f"{name} is of version {version}, and the server of {need}: install postgresql-client-{need}, or put it in PATH"
+        )
+    return path
+
+
+def _for_tools(url: sa.URL) -> tuple[str, dict[str, str]]:
+    """Address and environment for a tool: other users of this machine see its arguments, and must see no password."""
+    password = {"PGPASSWORD": str(url.password)} if url.password else {}
+    return url.set(password=None).render_as_string(hide_password=False), {**os.environ, **password}
+
+
+def _dump(url: sa.URL, tool: str, snapshot: str, target: Path, progress: Progress) -> None:
+    address, environment = _for_tools(url)
+    command = [tool, "--format=custom", "--verbose", f"--snapshot={snapshot}", f"--file={target}", f"--dbname={address}"]
+    total, done, told = len(tables.metadata.tables) + 2, 0, ""  # with those of the search index and of the migrations
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603 (no shell)
+        for line in process.stderr or ():
+            told = line
+            if line.startswith("pg_dump: dumping contents of table"):
+                done += 1
+                progress(min(done, total), total)
+    if process.returncode:
+        raise Unavailable(f"pg_dump failed: {_last_line(told)}")
+
+
+def _rows(lines: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
+    """The rows in a script of pg_restore, each with its table; a row has one line."""
+    table = None
+    for line in lines:
+        if table is None:
+            table = found[1].decode() if (found := _TABLE.fullmatch(line)) else None
+        elif line == b"\\.\n":
+            table = None
+        else:
+            yield table, line
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2] or "it told no reason"

@@ -1,0 +1,54 @@
+"""Accounts for the authors of imported posts: they show a by-line and cannot sign in."""
+
+import re
+import unicodedata
+
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.domain.accounts import accounts
+from blog.domain.core.context import Context
+from blog.schemas.accounts import Role
+
+_u = tables.users.c
+_WRITES = _u.role != Role.READER.value
+_CAN_SIGN_IN = _u.password_hash.is_not(None)
+
+
+async def account(ctx: Context, name: str) -> int:
+    """The id of the account of an author, made if there is none; call it inside a transaction.
+
+    The same name always gives the same account: one of exactly this name that cannot sign in, else that of a person
+    who writes here and has it as username, in any case. A reader's never: anybody may register any name.
+    """
+    username = username_of(name)
+    is_named = _u.name == name
+    own = (_u.username_key == name.casefold()) | (is_named & (_u.username_key == username.casefold()))
+    for condition in (is_named & ~_CAN_SIGN_IN, own & _CAN_SIGN_IN):
+        found: int | None = await ctx.db.fetch_val(sa.select(_u.id).where(_WRITES, condition).order_by(_u.id).limit(1))
+        if found is not None:
+            return found
+    return await _insert(ctx, name, await accounts.free_username(ctx, username))
+
+
+def username_of(name: str) -> str:
+    """A username for a name: letters and digits of any script, `_` and `-`; at most 50 characters."""
+    kept = (char if _is_word(char) else " " for char in unicodedata.normalize("NFC", name))
+    return re.sub(r"\s+", "-", "".join(kept).strip())[: accounts.LONGEST_USERNAME].strip("-") or "author"
+
+
+def _is_word(char: str) -> bool:
+    return char in "_-" or unicodedata.category(char)[0] in "LMN"
+
+
+async def _insert(ctx: Context, name: str, username: str) -> int:
+    values = {
+        "username": username,
+        "username_key": username.casefold(),
+        "name": name,
+        "role": Role.AUTHOR.value,
+        "created_at": ctx.now,
+        "updated_at": ctx.now,
+    }
+    user_id: int = await ctx.db.execute(tables.users.insert().values(values))
+    return user_id

@@ -1,0 +1,1 @@
+"""Comments, their moderation, and notifications about them."""

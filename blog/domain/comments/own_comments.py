@@ -1,0 +1,42 @@
+"""What somebody wrote here, whoever else may still see it, for the writer alone."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.domain.core.context import Context
+from blog.schemas.accounts import Scope
+from blog.schemas.comments import CommentStatus
+
+_c, _p = tables.comments.c, tables.posts.c
+
+
+@dataclass(frozen=True, slots=True)
+class OwnComment:
+    """A comment of the actor's, and the post that it is on."""
+
+    id: int
+    post: str
+    content: str
+    status: CommentStatus
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+async def comments(ctx: Context, *, limit: int, after: int = 0) -> Sequence[OwnComment]:
+    """The actor's comments that follow an id, oldest first, removed ones too. Raises NotSignedIn, Forbidden."""
+    actor = ctx.signed_in(Scope.ACCOUNT)
+    query = (
+        sa.select(_c.id, _p.title, _c.content, _c.status, _c.created_at, _c.updated_at)
+        .join_from(tables.comments, tables.posts, _p.id == _c.post_id)
+        .where(_c.author_id == actor.id, _c.id > after)
+        .order_by(_c.id)
+        .limit(limit)
+    )
+    return [
+        OwnComment(row["id"], row["title"], row["content"], CommentStatus(row["status"]), row["created_at"], row["updated_at"])
+        for row in await ctx.db.fetch_all(query)
+    ]

@@ -1,0 +1,1 @@
+"""What every feature needs: the context of a call, permissions, events, audit log, signing and storage."""

@@ -1,0 +1,106 @@
+"""Images in a bucket that speaks S3, for several machines; each keeps copies of those that it showed in a folder of its own."""
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import obstore
+import structlog
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+
+from blog.domain.core.storage import LocalFolder, StoredFile
+from blog.observability.logging import Outage
+
+log = structlog.stdlib.get_logger("blog.media")
+_CONNECT, _ANSWER, _RETRIES = dt.timedelta(seconds=2), dt.timedelta(seconds=20), 1
+
+
+class Bucket:
+    """A media store. What is in the bucket counts; a copy is whole and true for ever, as its name is its content.
+
+    While the bucket cannot be reached, images of which this machine has copies are shown.
+    """
+
+    def __init__(self, address: str, folder: Path) -> None:
+        """`address` is `https://KEY:SECRET@HOST/BUCKET`, perhaps with `?region=…`; or http, for one on the same machine."""
+        self._copies = LocalFolder(folder)
+        self._bucket = _opened(address)
+        self._outage = Outage(log, "the bucket of images cannot be reached", "the bucket of images is reached again")
+
+    def has(self, name: str) -> bool:
+        """Is there a file of this name in the bucket?"""
+        return self._size(name) is not None
+
+    def put(self, name: str, data: bytes) -> None:
+        """Put it into the bucket, also again: then it is young again."""
+        with self._errors():
+            obstore.put(self._bucket, name, data)
+        with contextlib.suppress(OSError):  # a copy is a comfort
+            self._copies.put(name, data)
+
+    def remove(self, name: str) -> None:
+        """Remove it from the bucket; copies on other machines are no longer shown."""
+        with self._errors(), contextlib.suppress(FileNotFoundError):
+            obstore.delete(self._bucket, name)
+        self._copies.remove(name)
+
+    def files(self) -> Iterator[StoredFile]:
+        """All files of the bucket."""
+        with self._errors():
+            for batch in obstore.list(self._bucket):
+                for found in batch:
+                    yield StoredFile(found["path"], found["size"], found["last_modified"])
+
+    def locate(self, name: str) -> Path | None:
+        """The path of a copy, which is made now if there is none; None when the bucket has no such file."""
+        copy = self._copies.locate(name)
+        try:
+            if self._size(name) is None:
+                return None
+            if copy is None:
+                self._copies.put(name, self._read(name))
+        except OSError:
+            if copy is None:
+                raise
+        return self._copies.locate(name)
+
+    def nearby(self, name: str) -> Path | None:
+        """The path of the copy, if this machine has one."""
+        return self._copies.nearby(name)
+
+    def _size(self, name: str) -> int | None:
+        with self._errors(), contextlib.suppress(FileNotFoundError):
+            return obstore.head(self._bucket, name)["size"]
+        return None
+
+    def _read(self, name: str) -> bytes:
+        with self._errors():
+            return bytes(obstore.get(self._bucket, name).bytes())
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (BaseError, OSError) as error:
+            self._outage.met(str(error).partition("\n")[0])
+            raise OSError("the bucket of images cannot be reached") from error
+        self._outage.over()
+
+
+def _opened(address: str) -> S3Store:
+    parts = urlsplit(address)
+    name, _, prefix = parts.path.strip("/").partition("/")
+    return S3Store(
+        name,
+        prefix=prefix or None,
+        endpoint=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+        region=parse_qs(parts.query).get("region", ["us-east-1"])[0],
+        access_key_id=unquote(parts.username or ""),
+        secret_access_key=unquote(parts.password or ""),
+        virtual_hosted_style_request=False,
+        client_options={"allow_http": parts.scheme == "http", "connect_timeout": _CONNECT, "timeout": _ANSWER},
+        retry_config={"max_retries": _RETRIES, "retry_timeout": _ANSWER},
+    )

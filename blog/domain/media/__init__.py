@@ -1,0 +1,1 @@
+"""Uploaded images: validation, variants, and cards drawn for social networks."""

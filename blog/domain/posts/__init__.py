@@ -1,0 +1,1 @@
+"""Posts: writing, lists, versions, drafts, search and feeds."""

@@ -1,0 +1,102 @@
+"""Links by which anybody reads one draft: signed, for a time, and revocable."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.domain.core import policy
+from blog.domain.core.context import Context
+from blog.domain.core.models import Post
+from blog.domain.core.signing import Purpose
+from blog.domain.posts import post_queries
+from blog.errors import Conflict, NotFound
+from blog.schemas.posts import PostStatus
+from blog.schemas.preview_links import NewPreview
+
+_l, _u, _p = tables.preview_links.c, tables.users.c, tables.posts.c
+MOST = 20
+"""Links of one post that are valid at the same time."""
+_GONE = "This preview has ended, or the link is not whole: ask the author for a new one"
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewLink:
+    """A link that is valid; `secret` is the end of its address."""
+
+    id: int
+    maker: str
+    created_at: dt.datetime
+    expires_at: dt.datetime
+    secret: str
+
+
+async def valid(ctx: Context, post_id: int) -> Sequence[PreviewLink]:
+    """The links of a post that still open it, newest first. Raises NotSignedIn, NotFound, Forbidden."""
+    await _require_edit(ctx, post_id)
+    query = (
+        sa.select(_l.id, _l.created_at, _l.expires_at, _u.name)
+        .join_from(tables.preview_links, tables.users, _u.id == _l.user_id)
+        .where(_l.post_id == post_id, _is_valid(ctx))
+        .order_by(_l.id.desc())
+        .limit(MOST)
+    )
+    return [_link(ctx, row) for row in await ctx.db.fetch_all(query)]
+
+
+async def make(ctx: Context, post_id: int, new: NewPreview) -> int:
+    """A new link, by its id. Raises NotSignedIn, NotFound, Forbidden, Conflict (published, or too many links)."""
+    async with ctx.db.transaction():
+        post = await _require_edit(ctx, post_id)
+        if post.status is PostStatus.PUBLISHED:
+            raise Conflict("This post is published: everybody can read it at its own address")
+        present = sa.select(sa.func.count()).select_from(tables.preview_links).where(_l.post_id == post_id, _is_valid(ctx))
+        if await ctx.db.fetch_val(present) >= MOST:
+            raise Conflict(f"This post has {MOST} links already: revoke one first")
+        values = {
+            "post_id": post_id,
+            "user_id": ctx.signed_in().id,
+            "created_at": ctx.now,
+            "expires_at": ctx.now + new.lifetime.length,
+        }
+        link_id: int = await ctx.db.execute(tables.preview_links.insert().values(values))
+        return link_id
+
+
+async def revoke(ctx: Context, post_id: int, link_id: int) -> None:
+    """End a link before its time. Raises NotSignedIn, NotFound, Forbidden."""
+    async with ctx.db.transaction():
+        await _require_edit(ctx, post_id)
+        this = (_l.id == link_id) & (_l.post_id == post_id)
+        if await ctx.db.fetch_val(sa.select(_l.id).where(this)) is None:
+            raise NotFound("There is no such link")
+        await ctx.db.execute(tables.preview_links.update().where(this, _l.revoked_at.is_(None)).values(revoked_at=ctx.now))
+
+
+async def read(ctx: Context, secret: str) -> Post:
+    """The post as it is now, whoever asks. Raises NotFound: forged, expired, revoked, or the post was deleted."""
+    payload = ctx.site.signer.read(Purpose.PREVIEW_LINK, secret)
+    if payload is None:
+        raise NotFound(_GONE)
+    opened = await ctx.db.fetch_val(sa.select(_l.post_id).where(_l.id == payload[0], _is_valid(ctx)))
+    post = await post_queries.by_id(ctx.db, opened) if opened is not None else None
+    if post is None:
+        raise NotFound(_GONE)
+    return post
+
+
+async def _require_edit(ctx: Context, post_id: int) -> Post:
+    return policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
+
+
+def _is_valid(ctx: Context) -> sa.ColumnElement[bool]:
+    return _l.revoked_at.is_(None) & (_l.expires_at > ctx.now)
+
+
+def _link(ctx: Context, row: Any) -> PreviewLink:
+    # The signature holds the instant of signing, which nobody asks for: each one of this id is as good as another.
+    secret = ctx.site.signer.sign(Purpose.PREVIEW_LINK, [row["id"]])
+    return PreviewLink(row["id"], row["name"], row["created_at"], row["expires_at"], secret)

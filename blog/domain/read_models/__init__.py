@@ -1,0 +1,1 @@
+"""Queries that collect everything one page shows."""

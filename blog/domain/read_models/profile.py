@@ -1,0 +1,44 @@
+"""A person with what they wrote."""
+
+from dataclasses import dataclass
+
+import anyio
+import anyio.to_thread
+
+from blog.domain.accounts import accounts
+from blog.domain.comments import comments
+from blog.domain.core.context import Context
+from blog.domain.core.models import Comment, Page, Post, User
+from blog.domain.posts import post_lists
+from blog.domain.posts.post_lists import Wanted
+from blog.text.markdown import render_comment
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """An account with its newest published posts and visible comments."""
+
+    user: User
+    posts: Page[Post]
+    comments: Page[Comment]
+
+
+async def bio_html(user: User) -> str:
+    """What somebody says of themselves, as safe HTML; empty when they say nothing."""
+    return await anyio.to_thread.run_sync(render_comment, user.bio) if user.bio else ""
+
+
+async def read(ctx: Context, user_id: int) -> Profile:
+    """The three parts at the same time, each on a database connection of its own. Raises NotFound.
+
+    A task group, not `gather`: when one part fails the others are cancelled, and none is left running. That of asyncio would,
+    until Python 3.13, leave the caller marked as cancelled, which a scope of anyio around it takes for its own.
+    """
+    try:
+        async with anyio.create_task_group() as group:
+            user = group.create_task(accounts.get(ctx, user_id))
+            posts = group.create_task(post_lists.page(ctx, Wanted(author_id=user_id, full=True)))
+            written = group.create_task(comments.by_user(ctx, user_id, limit=post_lists.PAGE))
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return Profile(user.return_value, posts.return_value, written.return_value)

@@ -1,0 +1,1 @@
+"""The site itself: feature flags, preferences, static pages and statistics."""

@@ -1,0 +1,24 @@
+"""What owners decide about the blog on a page; every worker follows within a second."""
+
+from blog.db import tables
+from blog.domain.core import audit, events, policy
+from blog.domain.core.audit import Act
+from blog.domain.core.context import Context
+from blog.schemas.site_preferences import Preferences, PreferencesChanges
+
+_p = tables.preferences.c
+
+
+async def change(ctx: Context, changes: PreferencesChanges) -> Preferences:
+    """Change the members that were sent: here at once, in other processes within a second. Raises NotSignedIn, Forbidden."""
+    actor = policy.require_owner(ctx)
+    values = changes.model_dump(mode="json", include=changes.model_fields_set)
+    async with ctx.db.transaction():
+        await ctx.db.execute(tables.preferences.delete().where(_p.name.in_(values)))
+        for name, value in values.items():
+            row = {"name": name, "value": value, "user_id": actor.id, "updated_at": ctx.now}
+            await ctx.db.execute(tables.preferences.insert().values(row))
+        await events.record_site(ctx)
+        await audit.record(ctx, Act.SITE_CHANGED, None)
+    await ctx.site.choices.refresh(ctx.db)
+    return ctx.site.choices.preferences

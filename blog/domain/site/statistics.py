@@ -1,0 +1,97 @@
+"""How the blog is doing, in numbers, for its owners."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.domain.core import policy
+from blog.domain.core.context import Context
+from blog.schemas.comments import CommentStatus
+from blog.schemas.posts import PostStatus
+
+_p, _c, _u, _v = tables.posts.c, tables.comments.c, tables.users.c, tables.views.c
+MOST_READ = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day (UTC): posts published, comments written that are still to be seen, views of posts."""
+
+    date: dt.date
+    posts: int
+    comments: int
+    views: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A post and how often it was read."""
+
+    slug: str
+    title: str
+    views: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Totals as of now, each of the last days, oldest first, and the posts that were read most in these days."""
+
+    members: int
+    posts: int
+    comments: int
+    days: Sequence[Day]
+    most_read: Sequence[Reading]
+
+
+async def read(ctx: Context, days: int) -> Statistics:
+    """The numbers of so many days, today the last of them. Raises NotSignedIn, Forbidden."""
+    policy.require_owner(ctx)
+    first = ctx.now.date() - dt.timedelta(days=days - 1)
+    since = dt.datetime.combine(first, dt.time(), dt.UTC)
+    async with ctx.db.snapshot():
+        posts = await _by_day(ctx, _p.published_at, since, *_PUBLISHED)
+        comments = await _by_day(ctx, _c.created_at, since, _c.status == CommentStatus.VISIBLE.value)
+        viewed = sa.select(_v.day, sa.func.sum(_v.views).label("number")).where(_v.day >= first).group_by(_v.day)
+        views = {row["day"]: int(row["number"]) for row in await ctx.db.fetch_all(viewed)}
+        dates = [first + dt.timedelta(days=number) for number in range(days)]
+        series = [Day(date, posts.get(date, 0), comments.get(date, 0), views.get(date, 0)) for date in dates]
+        return Statistics(**await _totals(ctx), days=series, most_read=await _most_read(ctx, first))
+
+
+_PUBLISHED = (_p.status == PostStatus.PUBLISHED.value, _p.deleted_at.is_(None))
+
+
+async def _by_day(
+    ctx: Context, instant: sa.Column[Any], since: dt.datetime, *conditions: sa.ColumnElement[bool]
+) -> dict[dt.date, int]:
+    day = sa.func.date(instant, type_=sa.String)
+    query = sa.select(day.label("day"), sa.func.count().label("number")).where(instant >= since, *conditions).group_by(day)
+    # SQLite gives a text, others a date.
+    return {dt.date.fromisoformat(str(row["day"])): row["number"] for row in await ctx.db.fetch_all(query)}
+
+
+async def _totals(ctx: Context) -> dict[str, int]:
+    counts = {
+        "members": sa.select(sa.func.count()).select_from(tables.users).where(_u.deleted_at.is_(None)),
+        "posts": sa.select(sa.func.count()).select_from(tables.posts).where(*_PUBLISHED),
+        "comments": sa.select(sa.func.count()).select_from(tables.comments).where(_c.status == CommentStatus.VISIBLE.value),
+    }
+    row = await ctx.db.fetch_one(sa.select(*(query.scalar_subquery().label(name) for name, query in counts.items())))
+    return {name: row[name] if row else 0 for name in counts}
+
+
+async def _most_read(ctx: Context, first: dt.date) -> Sequence[Reading]:
+    number = sa.func.sum(_v.views)
+    query = (
+        sa.select(_p.slug, _p.title, number.label("views"))
+        .join_from(tables.views, tables.posts, _p.id == _v.post_id)
+        .where(_v.day >= first, *_PUBLISHED)
+        .group_by(_p.id, _p.slug, _p.title)
+        .order_by(number.desc(), _p.id.desc())
+        .limit(MOST_READ)
+    )
+    return [Reading(row["slug"], row["title"], int(row["views"])) for row in await ctx.db.fetch_all(query)]

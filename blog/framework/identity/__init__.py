@@ -1,0 +1,1 @@
+"""Who sends a request: sessions, bearer tokens and known devices."""

@@ -1,0 +1,116 @@
+"""Who is calling: one function for HTTP and WebSocket, since `BaseHTTPMiddleware` never sees a WebSocket."""
+
+import ipaddress
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.types import Scope
+
+from blog.domain.accounts import sessions, tokens
+from blog.domain.core.context import Actor, Context
+from blog.errors import BlogError, NotSignedIn
+from blog.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The actor (None: a stranger), or the reason why the credentials did not prove one."""
+
+    actor: Actor | None = None
+    error: BlogError | None = None
+    renewed: str | None = None  # the session id whose cookie should last longer
+
+
+STRANGER = Identity()
+
+
+def has_credentials(scope: Scope) -> bool:
+    """Does it bring anything by which somebody could be known?"""
+    return any(name == b"authorization" or (name == b"cookie" and b"session=" in value) for name, value in scope["headers"])
+
+
+async def identify(connection: HTTPConnection, ctx: Context) -> Identity:
+    """Who sent this request or opens this socket: by `Authorization: Bearer`, else by the session cookie.
+
+    A wrong token is an error (a client should hear of it); a cookie whose session is over is just a stranger's.
+    """
+    # By hand: security schemes. FastAPI's OAuth2PasswordBearer would read this header; it verifies nothing either.
+    authorization = connection.headers.get("authorization")
+    cookie = connection.cookies.get(cookie_name(ctx.site.settings))
+    if authorization is None and cookie is None:
+        return STRANGER
+    try:
+        if authorization is not None:
+            return Identity(await bearer(ctx, authorization))
+        resumed = await sessions.resume(ctx, cookie or "")
+        return Identity(resumed.actor, renewed=cookie if resumed.renewed else None) if resumed else STRANGER
+    except BlogError as error:
+        return Identity(error=error)
+
+
+async def bearer(ctx: Context, authorization: str) -> Actor:
+    """The actor of an `Authorization` header. Raises NotSignedIn."""
+    scheme, _, text = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not text.strip():
+        raise NotSignedIn("Send the header as: Authorization: Bearer TOKEN")
+    actor = await tokens.recognise(ctx, text.strip())
+    if actor is None:
+        raise NotSignedIn("This token is not valid: it is false, expired or revoked")
+    return actor
+
+
+def identity_of(connection: HTTPConnection) -> Actor | None:
+    """What `identify` found out for this request. Raises the error that it met."""
+    identity = cast(Identity, getattr(connection.state, "identity", STRANGER))
+    if identity.error is not None:
+        raise identity.error
+    return identity.actor
+
+
+def caller_of(connection: HTTPConnection) -> str:
+    """Whom this connection is counted for: `user:7`, or `address:192.0.2.1` of somebody whom we do not know.
+
+    Of IPv6 the network of 64 bits: the rest is the client's own to choose, and changes by itself.
+    """
+    actor = cast(Identity, getattr(connection.state, "identity", STRANGER)).actor
+    return f"user:{actor.id}" if actor else f"address:{network_of(connection)}"
+
+
+def network_of(connection: HTTPConnection) -> str:
+    """The address, or the network of 64 bits, that the server saw; empty on a Unix socket.
+
+    The server has put a forwarded address here only if it came from one of TRUSTED_PROXIES.
+    """
+    host = connection.client.host if connection.client else ""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host[:100]
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def cookie_name(settings: Settings) -> str:
+    """The session cookie; under TLS browsers guard the prefix `__Host-` (Secure, this host only, path `/`)."""
+    return "__Host-session" if settings.secure else "session"
+
+
+def set_cookie(response: Response, settings: Settings, session_id: str) -> None:
+    """Give the browser its session."""
+    response.set_cookie(
+        cookie_name(settings),
+        session_id,
+        max_age=settings.session_days * 86_400,
+        secure=settings.secure,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def clear_cookie(response: Response, settings: Settings) -> None:
+    """Take it back, and with it what the browser kept of the pages and of texts that were typed."""
+    response.delete_cookie(cookie_name(settings), secure=settings.secure, httponly=True, samesite="lax")
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'  # not "cookies": theme and known browser are no secrets

@@ -1,0 +1,1 @@
+"""Reading a request: context, JSON, forms and uploads."""

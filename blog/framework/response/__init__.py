@@ -1,0 +1,1 @@
+"""Building a response: JSON, problem details, pagination and conditional requests."""

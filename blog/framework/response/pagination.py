@@ -1,0 +1,37 @@
+"""Opaque cursors of lists: the sort key of the last item, so that paging never counts rows."""
+
+import base64
+import binascii
+
+from pydantic_core import from_json, to_json
+from starlette.requests import Request
+
+from blog.errors import FieldError, InvalidInput
+from blog.framework.request.state import services
+
+Key = tuple[str, int]
+
+
+def encode(key: Key | None) -> str | None:
+    """The cursor for a key, or None."""
+    return base64.urlsafe_b64encode(to_json(key)).rstrip(b"=").decode() if key else None
+
+
+def decode(cursor: str | None) -> Key | None:
+    """The key in a cursor, or None. Raises InvalidInput for what is no cursor."""
+    if cursor is None:
+        return None
+    try:
+        key = from_json(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error):
+        key = None
+    match key:
+        case [str(instant), int(number)] if not isinstance(number, bool) and abs(number) < 2**63:
+            return instant, number
+        case _:
+            raise InvalidInput([FieldError(("query", "cursor"), "This is no cursor: begin without one", "cursor")])
+
+
+def next_url(request: Request, cursor: str) -> str:
+    """The address of the next page: this one's, with the cursor."""
+    return services(request).links.public_url + str(request.url.include_query_params(cursor=cursor).replace(scheme="", netloc=""))

@@ -1,0 +1,45 @@
+"""The domain's objects as the models that clients get: JSON answers and live messages show the same."""
+
+from blog.domain.core.models import Media, Post
+from blog.framework.urls.urls import Links
+from blog.schemas.media import MediaOut, VariantOut
+from blog.schemas.posts import PostOut
+
+
+def post_out(post: Post, links: Links) -> PostOut:
+    """A post with its public address."""
+    return PostOut(
+        id=post.id,
+        slug=post.slug,
+        url=links.url("web:post", slug=post.slug),
+        title=post.title,
+        content=post.content,
+        html=post.html,
+        excerpt=post.excerpt,
+        tags=list(post.tags),
+        author=post.author,
+        authors=post.authors,
+        status=post.status,
+        version=post.version,
+        created_at=post.created_at,
+        updated_at=post.updated_at,
+        published_at=post.published_at,
+        publish_at=post.publish_at,
+        comments=post.comments,
+        comments_open=post.comments_open,
+    )
+
+
+def media_out(item: Media, links: Links) -> MediaOut:
+    """An image with the public addresses of its files."""
+    return MediaOut(
+        id=item.id,
+        url=links.url("media", name=item.name),
+        width=item.width,
+        height=item.height,
+        alt=item.alt,
+        media_type=item.media_type,
+        variants=[
+            VariantOut(url=links.url("media", name=copy.name), width=copy.width, height=copy.height) for copy in item.variants
+        ],
+    )

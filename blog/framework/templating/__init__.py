@@ -1,0 +1,1 @@
+"""Jinja templates, static assets and image sizes."""

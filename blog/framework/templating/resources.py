@@ -1,0 +1,11 @@
+"""Where templates and static files lie: inside the installed package, or beside it in a checkout."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parents[2]
+
+
+def folder(name: str) -> Path:
+    """The folder `templates` or `static`."""
+    packaged = _PACKAGE / name
+    return packaged if packaged.is_dir() else _PACKAGE.parent / name

@@ -1,0 +1,1 @@
+"""URLs by route name, and the route table as text."""

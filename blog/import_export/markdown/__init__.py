@@ -1,0 +1,1 @@
+"""Import of Markdown folders from other blog engines."""

@@ -1,0 +1,66 @@
+"""What a folder holds, counted while it is imported."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from blog.import_export.markdown.source import DateSource, SourcePost
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts of a folder's posts that are in the blog after the run, now or before: a second run gives the same.
+
+    `*_assignments` count each tag, category or author of each post; names that differ in any way count apart.
+    `unchanged` posts were there before and are as their files are; `refused` files were not imported.
+    """
+
+    posts: int
+    authors: int
+    author_assignments: int
+    tags: int
+    tag_assignments: int
+    categories: int
+    category_assignments: int
+    drafts: int
+    dates_from_file_names: int
+    undated: int
+    images: int
+    unchanged: int
+    refused: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """Totals in the making."""
+
+    unchanged: int = 0
+    _counts: Counter[str] = field(default_factory=Counter)
+    _names: dict[str, set[str]] = field(default_factory=lambda: {"authors": set(), "tags": set(), "categories": set()})
+
+    def add(self, post: SourcePost) -> None:
+        """Count a post that is in the blog."""
+        self._counts["posts"] += 1
+        self._counts["drafts"] += post.draft
+        self._counts["undated"] += post.date is None
+        self._counts["from_file_names"] += post.date_source is DateSource.FILE_NAME
+        for kind, names in (("authors", post.authors), ("tags", post.tags), ("categories", post.categories)):
+            self._counts[kind] += len(names)
+            self._names[kind].update(names)
+
+    def totals(self, *, images: int, refused: int) -> Totals:
+        """The end of it."""
+        return Totals(
+            posts=self._counts["posts"],
+            authors=len(self._names["authors"]),
+            author_assignments=self._counts["authors"],
+            tags=len(self._names["tags"]),
+            tag_assignments=self._counts["tags"],
+            categories=len(self._names["categories"]),
+            category_assignments=self._counts["categories"],
+            drafts=self._counts["drafts"],
+            dates_from_file_names=self._counts["from_file_names"],
+            undated=self._counts["undated"],
+            images=images,
+            unchanged=self.unchanged,
+            refused=refused,
+        )

@@ -1,0 +1,23 @@
+"""What tells of the live door, mounted at /api beside the document of the JSON API."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from blog.framework.endpoints.endpoint import Endpoint
+from blog.framework.request.state import services
+from blog.framework.response.cacheable import as_document
+from blog.live import asyncapi
+
+
+class AsyncAPIDocument(Endpoint):
+    """/api/asyncapi.json — the AsyncAPI 3.0 document of /live."""
+
+    async def get(self, request: Request) -> Response:
+        """The document, or 304."""
+        shared = services(request)
+        title = f"{shared.site.title}: live updates"
+        return as_document(request, asyncapi.text(title, shared.links.public_url, shared.links.path("live")), "application/json")
+
+
+routes = [Route("/asyncapi.json", AsyncAPIDocument, name="asyncapi")]

@@ -1,0 +1,74 @@
+"""Ends what takes too long to answer."""
+
+import math
+from collections.abc import Awaitable, Callable
+
+import anyio
+import anyio.lowlevel
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from blog.errors import Unavailable
+from blog.framework.response import problems
+from blog.framework.urls.route_table import template_of
+
+ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
+log = structlog.stdlib.get_logger("blog.deadline")
+_API = "/api/"
+_WAITING = "/api/v1/events"  # a long poll waits as long as it was asked to
+
+
+class Deadline:
+    """Gives an endpoint so many seconds until its answer begins, or 503. Plain ASGI, next to the routes.
+
+    The time that the client takes to send its body does not count, nor does an answer that has begun: downloads and streams
+    may go on, and the server cuts off who does not take them. A transaction that is cut ends as at any other error; a step
+    of a driver, or work in a thread, is waited for.
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float, on_page_refused: ErrorHandler) -> None:
+        self._app, self._seconds, self._on_page_refused = app, seconds, on_page_refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer in time."""
+        if scope["type"] != "http" or scope["path"].startswith(_WAITING):
+            await self._app(scope, receive, send)
+            return
+        with anyio.move_on_after(self._seconds) as limit:
+            await self._app(scope, _stopping(receive, limit), _lifting(send, limit))
+        if limit.cancelled_caught:
+            log.warning("request took too long", route=template_of(scope), seconds=self._seconds)
+            request, error = Request(scope, receive), Unavailable("This took too long: try again in a moment")
+            answer = problems.on_blog_error if scope["path"].startswith(_API) else self._on_page_refused
+            response = await answer(request, error)
+            await response(scope, receive, send)
+
+
+def _stopping(receive: Receive, limit: anyio.CancelScope) -> Receive:
+    """The clock stands while the body comes; after it, whoever listens only waits for the client to leave."""
+    is_whole = False
+
+    async def stopping() -> Message:
+        nonlocal is_whole
+        if is_whole or limit.deadline == math.inf:
+            return await receive()
+        left, limit.deadline = limit.deadline - anyio.current_time(), math.inf
+        message = await receive()
+        limit.deadline = anyio.current_time() + left
+        is_whole = not message.get("more_body", False)
+        return message
+
+    return stopping
+
+
+def _lifting(send: Send, limit: anyio.CancelScope) -> Send:
+    """With its beginning an answer is in time."""
+
+    async def lifting(message: Message) -> None:
+        await anyio.lowlevel.checkpoint_if_cancelled()  # or there would be two answers
+        limit.deadline = math.inf
+        await send(message)
+
+    return lifting

@@ -1,0 +1,1 @@
+"""Logging, metrics, tracing, error reports and response timings."""

@@ -1,0 +1,100 @@
+"""What Prometheus asks for, and how the parts of this worker stand."""
+
+import datetime as dt
+import hmac
+import os
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import Response
+
+from blog import __version__
+from blog.domain.core import email_queue
+from blog.domain.core.context import Context
+from blog.domain.posts import posts
+from blog.errors import BlogError, NotFound
+from blog.framework.endpoints.endpoint import Endpoint
+from blog.framework.request.state import Services, services
+from blog.observability import metrics
+
+_TICK = 0.25
+"""Seconds between two looks at the clock of the event loop."""
+_TICKS = 4
+"""After so many the sums are handed to Prometheus' client."""
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_NOT_KEPT = {"Cache-Control": "no-store"}
+_REFUSED = _NOT_KEPT | {"WWW-Authenticate": "Bearer"}
+
+
+class Metrics(Endpoint):
+    """/metrics — for who has the token of the settings; without one there is no such page."""
+
+    async def get(self, request: Request) -> Response:
+        """All metrics of all workers, those of the others as of the last second; 401 without the token."""
+        from blog.observability.metrics import export  # the client is loaded only where somebody may ask
+
+        shared = services(request)
+        token = shared.site.settings.metrics_token
+        if token is None:
+            raise NotFound("There are no metrics here")
+        if not _is_sent(token, request):
+            return Response("Send the header as: Authorization: Bearer METRICS_TOKEN\n", 401, _REFUSED, "text/plain")
+        await _look_into(shared)
+        sample(shared)
+        export.flush()
+        body, media_type = await anyio.to_thread.run_sync(export.rendered, request.headers.get("accept", ""))
+        return Response(body, 200, _NOT_KEPT | {"Content-Type": media_type})
+
+
+def _is_sent(token: SecretStr, request: Request) -> bool:
+    scheme, _, sent = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(sent.strip().encode(), token.get_secret_value().encode())
+
+
+async def _look_into(shared: Services) -> None:
+    """What only the database knows; while it does not answer, the rest is worth showing."""
+    ctx = Context(shared.site, None, dt.datetime.now(dt.UTC), "metrics")
+    try:
+        metrics.letters_waiting.set(await email_queue.waiting(ctx.db))
+        metrics.posts_overdue.set(await posts.overdue(ctx))
+    except BlogError:
+        return
+
+
+def sample(shared: Services) -> None:
+    """How the parts of this worker stand now."""
+    pool, answers = shared.site.db.pool_state, shared.answers
+    metrics.connections.set(pool.size)
+    metrics.connections_in_use.set(pool.in_use)
+    metrics.connections_awaited.set(pool.waiting)
+    metrics.cache_bytes.set(answers.size)
+    metrics.cache_answers.set(len(answers))
+    metrics.memory.set(_resident())
+    metrics.workers.set(1, __version__)
+
+
+async def keep_metrics(shared: Services) -> None:
+    """For ever: see how late the event loop is, and hand over the sums of each second; at the end the last of them."""
+    from blog.observability.metrics import export
+
+    try:
+        while True:
+            for _ in range(_TICKS):
+                due = anyio.current_time() + _TICK
+                await anyio.sleep_until(due)
+                metrics.loop_lag.add(max(0.0, anyio.current_time() - due))
+            sample(shared)
+            export.flush()
+    finally:
+        export.leave()
+
+
+def _resident() -> int:
+    """Bytes of this process in memory; 0 where Linux does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+    except OSError:
+        return 0

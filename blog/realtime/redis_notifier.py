@@ -1,0 +1,83 @@
+"""Tells the workers of all machines through Redis that something was written: a hint to read the log, and never more.
+
+Without Redis, or while it is gone, each worker hears of commits from the database itself: a little later, and as surely.
+"""
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+
+from blog.db.database import Database
+from blog.observability.logging import Outage
+from blog.settings import Settings
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+    from redis.asyncio.client import PubSub
+
+log = structlog.stdlib.get_logger("blog.realtime")
+_BETWEEN_ATTEMPTS = 1.0
+_PATIENCE = 5.0
+_SILENCE = 30.0
+
+
+class RedisHints:
+    """Says so after each commit of this process, and has the log read when others say so."""
+
+    def __init__(self, settings: Settings, db: Database) -> None:
+        if settings.redis_url is None:
+            raise ValueError("there is no REDIS_URL")
+        self._url, self._db = settings.redis_url.get_secret_value(), db
+        # Blogs that share one Redis do not wake each other.
+        self._channel = f"blog:{settings.public_url}:events"
+        self._own = secrets.token_hex(8).encode()
+        self._written = asyncio.Event()
+        self._outage = Outage(log, "Redis is gone: workers hear of events from the database", "Redis is back: it tells of events")
+
+    def committed(self) -> None:
+        """This process wrote something."""
+        self._written.set()
+
+    async def run(self) -> None:
+        """Speak and listen for ever; after a loss, again."""
+        # Only here: who has no REDIS_URL needs no such package.
+        from redis.asyncio import Redis
+        from redis.exceptions import RedisError
+
+        while True:
+            redis = Redis.from_url(
+                self._url, socket_connect_timeout=_PATIENCE, socket_timeout=_PATIENCE, health_check_interval=_SILENCE
+            )
+            subscription = redis.pubsub()
+            try:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._listen, subscription)
+                    tasks.start_soon(self._speak, redis)
+            except* (RedisError, OSError) as errors:
+                self._outage.met(str(errors.exceptions[0]))
+            finally:
+                with anyio.move_on_after(_PATIENCE, shield=True):
+                    await subscription.aclose()  # type: ignore[no-untyped-call]
+                    await redis.aclose()
+            await anyio.sleep(_BETWEEN_ATTEMPTS)
+
+    async def _listen(self, subscription: "PubSub") -> None:
+        await subscription.subscribe(self._channel)
+        while True:
+            message = await subscription.get_message(timeout=_SILENCE)
+            if message is None:
+                await subscription.ping()
+            elif message["type"] == "subscribe":
+                self._outage.over()
+                self._db.notice()  # what was said meanwhile was not heard
+            elif message["type"] == "message" and message["data"] != self._own:
+                self._db.notice()
+
+    async def _speak(self, redis: "Redis") -> None:
+        while True:
+            await self._written.wait()
+            self._written.clear()
+            await redis.publish(self._channel, self._own)

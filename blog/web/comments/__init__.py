@@ -1,0 +1,1 @@
+"""Comment forms, moderation and notifications."""

@@ -1,0 +1,1 @@
+"""Feeds, sitemap and descriptions for search engines and other sites."""

@@ -1,0 +1,69 @@
+"""The page of a writer's own images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from blog.domain.core.context import Context
+from blog.domain.core.models import Media
+from blog.domain.media import media
+from blog.errors import BlogError
+from blog.framework.endpoints.endpoint import Endpoint
+from blog.framework.request.context import context, signed_in
+from blog.framework.request.forms import Form
+from blog.framework.request.state import services
+from blog.framework.request.uploads import read_upload
+from blog.schemas.media import NewMedia
+from blog.web.posts.reading import cursor_in, older
+from blog.web.rendering.page import page, refused
+from blog.web.rendering.redirects import see_other
+
+_AT_ONCE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An image, the address of a copy of it that is large enough for a list, and the Markdown that shows it."""
+
+    image: Media
+    small: str
+    markdown: str
+
+
+class UploadsPage(Endpoint):
+    """/uploads — one's own images, ready to be put into a text."""
+
+    async def get(self, request: Request) -> Response:
+        """A page of them, newest first, and a form for another one."""
+        ctx = context(request)
+        media.require_uploader(ctx)
+        found, more = await _uploads(request, ctx)
+        return page(request, "writing/uploads.html", form=Form(), uploads=found, older=more)
+
+    async def post(self, request: Request) -> Response:
+        """Keep an image; back to the list, where it stands first."""
+        ctx = signed_in(request)
+        media.require_uploader(ctx)  # before the body is read
+        form = Form()
+        try:
+            async with read_upload(request, NewMedia, limit=ctx.site.settings.max_upload_bytes) as (new, file):
+                form.values["alt"] = new.alt
+                made = await media.upload(ctx, file, new)
+        except BlogError as error:
+            found, more = await _uploads(request, ctx)
+            return refused(request, "writing/uploads.html", form, error, uploads=found, older=more)
+        return see_other(request, "web:uploads", fragment=f"image-{made.id}")
+
+
+async def _uploads(request: Request, ctx: Context) -> tuple[Sequence[Upload], str | None]:
+    found = await media.page(ctx, limit=_AT_ONCE, after=cursor_in(request))
+    return [_upload(request, image) for image in found.items], older(request, found.next)
+
+
+def _upload(request: Request, image: Media) -> Upload:
+    path = services(request).links.path
+    small = image.variants[-1].name if image.variants else image.name
+    alt = image.alt.replace("\\", r"\\").replace("[", r"\[").replace("]", r"\]")
+    return Upload(image, path("media", name=small), f"![{alt}]({path('media', name=image.name)})")

@@ -1,0 +1,26 @@
+"""Who else has the form of a post open."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from blog.domain.posts import posts, presence
+from blog.framework.endpoints.endpoint import Endpoint
+from blog.framework.request.context import signed_in
+from blog.framework.request.forms import read_form
+from blog.framework.response.json import as_json
+from blog.schemas.presence import PresenceOut
+
+
+class PostEditing(Endpoint):
+    """/posts/{slug}/editing — called by the form's script every few seconds, and by the browser when the form is left."""
+
+    async def post(self, request: Request) -> Response:
+        """Still here: who else is, and the present version. With `left`, gone: 204. Raises NotSignedIn, NotFound, Forbidden."""
+        ctx = signed_in(request)
+        form = await read_form(request)
+        post = await posts.find(ctx, request.path_params["slug"])
+        if form.value("left"):
+            await presence.leave(ctx, post.id)
+            return Response(status_code=204)
+        found = await presence.enter(ctx, post.id)
+        return as_json(PresenceOut(others=[other.name for other in found.others], version=found.version))

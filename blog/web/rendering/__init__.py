@@ -1,0 +1,1 @@
+"""Rendering of pages: templates, themes, redirects and error pages."""

@@ -1,0 +1,35 @@
+"""Light or dark: a cookie of the reader's, which the server turns into an attribute of the page."""
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from blog.framework.endpoints.endpoint import Endpoint
+from blog.framework.request.forms import read_form
+from blog.framework.request.parsing import validate
+from blog.framework.request.state import services
+from blog.framework.request.theme_cookie import theme_cookie, theme_in
+from blog.schemas.theme import Theme, ThemeChoice
+from blog.web.rendering.redirects import local
+
+_YEAR = 365 * 86_400
+
+
+class ThemeSwitch(Endpoint):
+    """/theme — keep a reader's choice of colours."""
+
+    async def post(self, request: Request) -> Response:
+        """Back to the page it was made on, which is then as chosen. Without a cookie the system decides."""
+        form = await read_form(request)
+        choice = validate(ThemeChoice, form.values, "body")
+        parts = services(request)
+        response = RedirectResponse(local(choice.next) or parts.links.path("web:home"), 303)
+        age = 0 if choice.theme is Theme.AUTO else _YEAR  # 0 takes it away
+        secure = parts.site.settings.secure
+        name = theme_cookie(secure)
+        response.set_cookie(name, choice.theme.value, max_age=age, secure=secure, httponly=True, samesite="lax")
+        return response
+
+
+def theme_of(request: Request) -> Theme:
+    """What the cookie of this reader says."""
+    return theme_in(request.headers.get("cookie", ""))

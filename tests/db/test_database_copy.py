@@ -1,0 +1,241 @@
+"""A blog is copied whole from one kind of database to the other, and back, or not at all."""
+
+import asyncio
+import datetime as dt
+import io
+import os
+import time
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from blog.app import open_site
+from blog.db import database_copy, fulltext, migration, tables
+from blog.db.database_copy import copy
+from blog.domain.accounts import accounts, tokens
+from blog.domain.comments import comments
+from blog.domain.core import events
+from blog.domain.core.context import Context
+from blog.domain.media import media
+from blog.domain.posts import posts
+from blog.domain.site import feature_flags
+from blog.errors import Conflict, Unavailable
+from blog.import_export.markdown.importer import import_markdown
+from blog.ops.integrity_check import check_site
+from blog.schemas.accounts import Role
+from blog.schemas.comments import NewComment
+from blog.schemas.feature_flags import Flag
+from blog.schemas.media import NewMedia
+from blog.schemas.posts import NewPost, PostChanges
+from tests.support.pictures import png
+from tests.support.serving import blog
+
+CORPUS = os.environ.get("BLOG_TEST_CORPUS", "")
+pytestmark = pytest.mark.sqlite  # each test has both
+
+
+def contents(url: str) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table, in the order of its text; without PostgreSQL's own counter."""
+    with migration.connected(url, writing=False) as connection:
+        found = {table.name: connection.execute(sa.select(table)).all() for table in tables.metadata.sorted_tables}
+    found["facts"] = [row for row in found["facts"] if row[0] != "event_last"]
+    return {name: sorted((tuple(row) for row in rows), key=repr) for name, rows in found.items()}
+
+
+async def opened(settings, url, work):
+    async with open_site(settings.model_copy(update={"database_url": url})) as site:
+        return await work(Context(site, None, dt.datetime.now(dt.UTC), "test"))
+
+
+@pytest.fixture
+def postgresql(databases) -> str:
+    """An empty database: not even migrated."""
+    return databases.new()
+
+
+@pytest.fixture
+async def source(author, make_user, settings) -> str:
+    """A blog in an SQLite file with something in most of its tables; the newest events are forgotten."""
+    ctx = author
+    grace = ctx.acting_as(accounts.actor_of(await make_user("grace", Role.OWNER)))
+    await media.upload(ctx, io.BytesIO(png(3, 2)), NewMedia(alt="dots"))
+    first = await posts.create(ctx, NewPost(title="Über 東京", content="Ein *Text*", tags=["Straße", "tokyo"]))
+    await posts.edit(ctx, first.id, PostChanges(title="Über 東京 und 大阪"), if_match=None)
+    gone = await posts.create(ctx, NewPost(title="Gone", content="Text"))
+    await posts.delete(ctx, gone.id, if_match=None)
+    comment = await comments.create(grace, first.id, NewComment(content="Yes"))
+    await comments.create(ctx, first.id, NewComment(content="No", parent_id=comment.id))
+    await feature_flags.put(grace, Flag.UPLOADS, False)
+    await tokens.issue(ctx, ctx.signed_in(), name="laptop")
+    return settings.database_url
+
+
+async def test_there_and_back_everything_is_the_same(source, postgresql, settings, tmp_path):
+    steps: list[tuple[str, int, int]] = []
+    before, back = contents(source), f"sqlite:///{tmp_path / 'back.db'}"
+    report = await asyncio.to_thread(copy, source, postgresql, lambda *step: steps.append(step))
+    assert contents(postgresql) == before
+    assert {name: len(rows) for name, rows in before.items()} == report.counts
+    assert report.counts["users"] == 2
+    assert not report.is_outdated
+    assert (steps[0][0], steps[-1][0], steps[-1][1]) == ("Copying", "Checking", sum(report.counts.values()))
+    await asyncio.to_thread(copy, postgresql, back)
+    assert contents(back) == before
+
+    async def looked_at(ctx):
+        assert await check_site(ctx) == []
+        found = await ctx.db.fetch_all(sa.select(fulltext.matching(ctx.db, "大阪")))
+        entries = await fulltext.entries(ctx.db, [1, 2])
+        return [row["post_id"] for row in found], entries, await events.position(ctx.db)
+
+    one, two, three = [await opened(settings, url, looked_at) for url in (source, postgresql, back)]
+    assert one == two == three
+    assert one[0] == [1]
+
+
+async def test_new_rows_follow_the_old_ones(source, postgresql, settings, tmp_path):
+    """Also an event never gets the id of one that was forgotten: a cursor would take it for that one."""
+    with migration.connected(source) as connection:
+        last = connection.scalar(sa.select(sa.func.max(tables.events.c.id)))
+        connection.execute(sa.delete(tables.events))
+        connection.execute(tables.facts.insert().values(name="event_floor", value=str(last)))
+    back = f"sqlite:///{tmp_path / 'back.db'}"
+    await asyncio.to_thread(copy, source, postgresql)
+    await asyncio.to_thread(copy, postgresql, back)
+
+    async def write(ctx):
+        actor = accounts.actor_of(await accounts.living(ctx, "ada"))
+        post = await posts.create(ctx.acting_as(actor), NewPost(title="New", content="Text"))
+        return post.id, [event.id for event in await events.after(ctx.db, 0)]
+
+    for url in (postgresql, back):
+        assert await opened(settings, url, write) == (3, [last + 1])
+
+
+async def test_what_is_not_empty_is_never_filled(source, postgresql, author, settings):
+    await asyncio.to_thread(copy, source, postgresql)
+    before = contents(postgresql)
+    with pytest.raises(Conflict, match="not empty, it has"):
+        await asyncio.to_thread(copy, source, postgresql)
+    assert contents(postgresql) == before
+    with pytest.raises(Conflict, match="the same"):
+        await asyncio.to_thread(copy, source, source)
+
+
+async def test_target_that_a_server_uses_is_refused(source, postgresql, settings, tmp_path):
+    migration.upgrade(postgresql)
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    migration.upgrade(other)
+
+    async def try_it(ctx):
+        assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.users)) == 0
+        with pytest.raises(Conflict, match="stop it first"):
+            await asyncio.to_thread(copy, source, settings_of(ctx))
+
+    def settings_of(ctx):
+        return ctx.site.settings.database_url
+
+    for url in (postgresql, other):
+        await opened(settings, url, try_it)
+        assert contents(url)["users"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("UPDATE posts SET title = 'NUL ' || char(0) WHERE id = 1", r"row of posts.*NUL"),
+        ("UPDATE users SET name = printf('%201s', 'x')", r"row of users.*too long"),
+        ("INSERT INTO slugs VALUES ('lost', 99)", r"row of slugs.*\(99\)"),
+    ],
+)
+async def test_row_that_postgresql_cannot_keep_is_named_and_nothing_is_copied(source, postgresql, change, words):
+    with migration.connected(source) as connection:
+        connection.exec_driver_sql(change)
+    with pytest.raises(Conflict, match=words):
+        await asyncio.to_thread(copy, source, postgresql)
+    assert {name for name, rows in contents(postgresql).items() if rows} == {"facts"}
+
+
+async def test_row_that_refers_to_nothing_is_not_copied_to_sqlite_either(source, tmp_path):
+    with migration.connected(source) as connection:
+        connection.exec_driver_sql("INSERT INTO slugs VALUES ('lost', 99)")
+    target = f"sqlite:///{tmp_path / 'other.db'}"
+    with pytest.raises(Conflict, match="row of slugs refers to a row of posts that is gone"):
+        await asyncio.to_thread(copy, source, target)
+    assert contents(target)["users"] == []
+
+
+async def test_difference_is_found_before_anything_lasts(source, postgresql, monkeypatch):
+    """As if the target had kept something else than it was given."""
+    from blog.db.postgresql import database_copy as target
+
+    fill = target.fill
+
+    def badly(connection, table, rows):
+        fill(connection, table, rows)
+        if table is tables.posts:
+            connection.exec_driver_sql("UPDATE posts SET content = content || '.' WHERE id = 1")
+
+    monkeypatch.setattr(target, "fill", badly)
+    with pytest.raises(Conflict, match="rows of posts read differently"):
+        await asyncio.to_thread(copy, source, postgresql)
+    assert contents(postgresql)["posts"] == []
+
+
+async def test_what_is_written_meanwhile_is_not_copied_but_told_of(source, postgresql, author, monkeypatch):
+    before = contents(source)
+    loop = asyncio.get_running_loop()
+    written = []
+
+    def write(*_step):
+        if not written:
+            written.append(
+                asyncio.run_coroutine_threadsafe(posts.create(author, NewPost(title="Late", content="x")), loop).result()
+            )
+
+    report = await asyncio.to_thread(copy, source, postgresql, write)
+    assert written
+    assert report.is_outdated
+    assert contents(postgresql) == before
+
+
+async def test_older_or_missing_source_is_told_of(postgresql, tmp_path):
+    old = f"sqlite:///{tmp_path / 'old.db'}"
+    with pytest.raises(Conflict, match="is no blog"):
+        await asyncio.to_thread(copy, old, postgresql)
+    assert not (tmp_path / "old.db").exists(), "asking makes no file"
+    migration.upgrade(old, "0004")
+    with pytest.raises(Conflict, match=r"lacks \d migrations"):
+        await asyncio.to_thread(copy, old, postgresql)
+    migration.upgrade(old)
+    with pytest.raises(Unavailable, match="does not exist"):
+        await asyncio.to_thread(copy, old, postgresql.replace("/blog_", "/no_"))
+
+
+def test_copy_at_the_terminal(tmp_path, postgresql):
+    blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
+    done = blog(tmp_path, "copy", "--from", "sqlite:///blog.db", "--to", postgresql)
+    assert (done.returncode, done.stderr) == (0, "Copying\nChecking\n"), "no bars where there is no terminal"
+    assert "users: 1, posts: 0, comments: 0" in done.stdout
+    assert blog(tmp_path, "check", DATABASE_URL=postgresql).stdout == "All is well.\n"
+    again = blog(tmp_path, "copy", "--from", "sqlite:///blog.db", "--to", postgresql)
+    assert (again.returncode, "not empty" in again.stderr, "Traceback" in again.stderr) == (1, True, False)
+    wrong = blog(tmp_path, "copy", "--from", "mysql://x/y", "--to", postgresql)
+    assert (wrong.returncode, "sqlite:///blog.db" in wrong.stderr) == (2, True)
+
+
+@pytest.mark.skipif(not CORPUS, reason="BLOG_TEST_CORPUS names no folder of real blogs")
+async def test_grown_blog_goes_to_postgresql_and_back(author, make_user, postgresql, settings, tmp_path):
+    owner = author.acting_as(accounts.actor_of(await make_user("owner", Role.OWNER)))
+    await import_markdown(owner, Path(CORPUS, "markdown-18f"))
+    before, back = contents(settings.database_url), f"sqlite:///{tmp_path / 'back.db'}"
+    times = []
+    for source, target in ((settings.database_url, postgresql), (postgresql, back)):
+        begun = time.perf_counter()
+        report = await asyncio.to_thread(database_copy.copy, source, target)
+        times.append(time.perf_counter() - begun)
+        assert contents(target) == before
+        assert await opened(settings, target, check_site) == []
+    print(f"{sum(report.counts.values())} rows: {times[0]:.1f} s to PostgreSQL, {times[1]:.1f} s back")
+    assert report.counts["posts"] > 300

@@ -1,0 +1,198 @@
+"""What readers type finds posts, and is never syntax."""
+
+import sqlite3
+import unicodedata
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given
+from hypothesis import settings as configured
+from hypothesis import strategies as st
+
+from blog.db import fulltext as db_fulltext
+from blog.db import tokenizer
+from blog.db.database import Database
+from blog.db.postgresql import fulltext
+from blog.db.sqlite import fulltext as sqlite_fulltext
+from blog.domain.posts import posts
+from blog.schemas.posts import NewPost
+
+POSTS = {
+    1: ("Weaving by hand", "craft looms", "The Jacquard loom reads cards."),
+    2: ("Cafés of the north", "travel", "Crème brûlée and naïve art. C++ on the wall."),
+    3: ("日本語の記事", "日本", "東京で書かれた最初の記事です。"),
+    4: ("Loom", "", "Nothing else."),
+}
+
+
+async def put(db: Database, post_id: int, **texts: str) -> None:
+    async with db.transaction():
+        await db_fulltext.index(db, post_id, **texts)
+
+
+async def take_out(db: Database, post_id: int) -> None:
+    async with db.transaction():
+        await db_fulltext.remove(db, post_id)
+
+
+@pytest.fixture
+async def indexed(db: Database) -> Database:
+    for post_id, (title, tags, body) in POSTS.items():
+        await put(db, post_id, title=title, tags=tags, body=body)
+    return db
+
+
+async def found(db: Database, text: str) -> list[int]:
+    matches = db_fulltext.matching(db, text)
+    if matches is None:
+        return []
+    return [row["post_id"] for row in await db.fetch_all(sa.select(matches.c.post_id).order_by(matches.c.rank))]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("jacquard", {1}), ("JACQ", {1}), ("jacq ", set()), ("cafe", {2}), ("creme brulee", {2}), ("travel", {2}),
+        ("loom cards", {1}), ('"jacquard loom"', {1}), ('"loom jacquard"', set()),
+        ("日本", {3}), ("京で", {3}), ("記事", {3}), ("本日", set()),
+        ("", set()), ('"', set()), ("*", set()), ("- ^ :", set()), ("nothing*", {4}),
+        ("title:loom", set()), ("loom NOT cards", set()),
+        ("NEAR(jacquard loom)", set()), ("body : cards", set()), ('un"balanced', set()), ("c++", {2}),
+    ],
+)  # fmt: skip
+async def test_text_finds(indexed, text, expected):
+    assert set(await found(indexed, text)) == expected
+
+
+async def test_title_counts_more_than_text(indexed):
+    assert (await found(indexed, "loom"))[0] == 4
+
+
+async def test_index_follows_the_post(indexed):
+    await put(indexed, 1, title="Knitting", tags="", body="")
+    assert await found(indexed, "jacquard") == []
+    assert await found(indexed, "knitting") == [1]
+    await take_out(indexed, 1)
+    assert await found(indexed, "knitting") == []
+
+
+@configured(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(text=st.text(max_size=60))
+async def test_no_text_is_an_error(indexed, text):
+    await found(indexed, text)
+
+
+@pytest.mark.parametrize("text", ["_", "___ --", "。", "\u200b"])
+async def test_text_without_a_word_asks_nothing(db, text):
+    assert db_fulltext.matching(db, text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "segmented"),
+    [
+        ("人々", ["人", "々"]), ("か\u3099", ["が"]), ("ｶﾅ", ["ｶ", "ﾅ"]), ("Tokyo東京2026", ["Tokyo", "東", "京", "2026"]),
+        ("한국어 블로그", ["한국어", "블로그"]), ("\U00020bb7野家", ["\U00020bb7", "野", "家"]), ("crème", ["crème"]),
+    ],
+)  # fmt: skip
+def test_ideographs_and_kana_stand_alone(text, segmented):
+    assert tokenizer.segment(text).split() == segmented
+
+
+async def test_only_the_first_terms_count_and_only_the_last_word_is_a_beginning(indexed):
+    assert await found(indexed, " ".join(["loom"] * tokenizer.MOST_TERMS + ["absent"])) == [4, 1]
+    assert await found(indexed, " ".join(["loo"] + ["loom"] * tokenizer.MOST_TERMS)) == []
+    assert await found(indexed, "loo -") == []
+
+
+async def test_matches_join_and_count(indexed):
+    matches = db_fulltext.matching(indexed, "loom")
+    joined = sa.select(sa.func.count()).select_from(matches)
+    assert await indexed.fetch_val(joined) == 2
+
+
+# Passages
+
+
+async def passage(db: Database, text: str, post_id: int) -> tuple[list[str], str]:
+    """What is marked in title and text, and the text as it is shown."""
+    found = (await db_fulltext.passages(db, text, [post_id]))[post_id]
+    return [part.text for part in (*found.title, *found.text) if part.is_hit], "".join(part.text for part in found.text)
+
+
+@pytest.mark.parametrize(
+    ("text", "post_id", "marked"),
+    [
+        ("loom", 1, ["loom"]), ("jacq", 1, ["Jacquard"]), ('"jacquard loom"', 1, ["Jacquard loom"]),
+        ("naive cafe", 2, ["Cafés", "naïve"]), ("日本", 3, ["日本"]), ("記事", 3, ["記事", "記事"]), ("travel", 2, []),
+        ("reads cards", 1, ["reads", "cards"]), ("c++", 2, ["C"]),
+    ],
+)  # fmt: skip
+async def test_what_was_found_is_marked(indexed, text, post_id, marked):
+    assert (await passage(indexed, text, post_id))[0] == marked
+
+
+async def test_passage_of_a_short_text_is_all_of_it_as_it_was_written(indexed):
+    for post_id in (1, 2, 3):
+        for text in ("loom", "cafe", "記事"):
+            if post_id in (await found(indexed, text)):
+                assert (await passage(indexed, text, post_id))[1] == POSTS[post_id][2]
+
+
+async def test_passage_of_a_long_text_is_around_the_words(indexed):
+    body = " ".join(f"w{number}" for number in range(3000))
+    await put(indexed, 5, title="Long", tags="", body=body)
+    marked, shown = await passage(indexed, "w1500 w1507", 5)
+    assert marked == ["w1500", "w1507"]
+    assert shown.startswith("…")
+    assert shown.endswith("…")
+    assert 35 <= len(shown.split()) <= 42
+    assert (await passage(indexed, "long", 5))[1].startswith("w0 w1 w2"), "the beginning, when the words stand in the title"
+
+
+async def test_phrase_is_found_also_far_into_a_long_post(indexed):
+    words_before = "よ" * 20_000
+    await put(indexed, 5, title="Long", tags="", body=words_before + "東京駅")
+    assert await found(indexed, "京駅") == [5]
+    assert await found(indexed, "駅京") == []
+    assert await found(indexed, '"long よ"') == [], "no phrase goes on from the title to the text"
+
+
+async def test_text_of_many_words_and_very_long_ones_is_taken(indexed):
+    body = " ".join([f"{number:x}" for number in range(40_000)] + ["z" * 5000])
+    await put(indexed, 5, title="Long", tags="", body=body)
+    assert await found(indexed, "9c3f") == [5]
+    assert await found(indexed, "z" * 5000) == [5]
+
+
+async def test_what_the_index_holds_of_a_post_can_be_compared(ctx, author):
+    post = await posts.create(author, NewPost(title="A", content="b"))
+    held = await db_fulltext.entries(ctx.db, [post.id, 99])
+    assert held == {post.id: db_fulltext.entry("A", "", "b")}
+    await take_out(ctx.db, post.id)
+    assert await db_fulltext.entries(ctx.db, [post.id]) == {}
+
+
+ALPHABETS = (range(0x20, 0x250), range(0x370, 0x530), range(0x5D0, 0x5EB), range(0x620, 0x670), range(0x1E00, 0x1F00),
+             range(0x3000, 0x3100), range(0x4E00, 0x4E80), range(0xAC00, 0xAC80), range(0xFF00, 0xFFA0))  # fmt: skip
+LATER = set("ßŉſǠǡͿΐΰϐϑϒϕϖϰϱϴϵԨԩԪԫԬԭԮԯẖẗẘẙẚẛẞ")
+"""Letters whose folding is another one in the Unicode of Python, or which FTS5 does not know yet."""
+
+
+def test_words_are_those_of_fts5():
+    """The index of PostgreSQL cuts and folds as SQLite does."""
+    characters = [chr(code) for span in ALPHABETS for code in span if chr(code) not in LATER]
+    connection = sqlite3.connect(":memory:")
+    connection.execute(sqlite_fulltext.CREATE)
+    connection.execute("CREATE VIRTUAL TABLE words USING fts5vocab(posts_fts, 'instance')")
+    for char in characters:
+        connection.execute("INSERT INTO posts_fts (rowid, body) VALUES (?, ?)", (ord(char), tokenizer.segment(f"a{char}b")))
+    theirs: dict[int, list[str]] = {}
+    for term, number in connection.execute("SELECT term, doc FROM words ORDER BY doc, offset"):
+        theirs.setdefault(number, []).append(term)
+    connection.close()
+    different = {
+        char: (ours, theirs[ord(char)])
+        for char in characters
+        if (ours := [word.key for word in fulltext._words(tokenizer.segment(f"a{char}b"))]) != theirs[ord(char)]
+    }
+    assert {char: pair for char, pair in different.items() if unicodedata.category(char) != "Cn"} == {}

@@ -1,0 +1,166 @@
+"""The audit log: what is written, who reads it, and when it goes."""
+
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from blog.db import tables
+from blog.domain.accounts import account_deletion, accounts, invitations, sessions, tokens, user_directory
+from blog.domain.core import audit
+from blog.domain.core.audit import Act, Wanted
+from blog.domain.site import feature_flags, site_preferences
+from blog.errors import ConfirmationNeeded, Forbidden, InvalidInput, NotSignedIn, Unavailable
+from blog.schemas.accounts import (
+    AccountChanges,
+    Credentials,
+    Departure,
+    NewInvitation,
+    NewUser,
+    PasswordChange,
+    PostsLeft,
+    Role,
+    RoleChange,
+)
+from blog.schemas.feature_flags import Flag
+from blog.schemas.site_preferences import PreferencesChanges
+from tests.conftest import PASSWORD
+
+FROM = {"address": "192.0.2.7", "user_agent": "Firefox/130.0"}
+
+
+@pytest.fixture
+async def owner(ctx, make_user):
+    """The context of an owner, from somewhere."""
+    return replace(ctx, actor=accounts.actor_of(await make_user("ora", Role.OWNER)), **FROM)
+
+
+async def names(ctx):
+    return [row["name"] for row in await ctx.db.fetch_all(sa.select(tables.audit.c.name).order_by(tables.audit.c.id))]
+
+
+async def acts(ctx, *, since=0):
+    return (await names(ctx))[since:]
+
+
+async def test_each_act_is_written(ctx, owner, make_user):
+    before = len(await names(ctx))
+    bob = await accounts.register(ctx, NewUser(username="bob", email="bob@example.org", password=SecretStr(PASSWORD)))
+    actor = accounts.actor_of(bob)
+    session = await sessions.start(ctx, actor, "browser")
+    theirs = ctx.acting_as((await sessions.resume(ctx, session)).actor)
+    made = await tokens.issue(theirs, theirs.actor, name="backup")
+    await tokens.revoke(theirs, made.token.id)
+    await accounts.change(theirs, AccountChanges(email="b@example.org", current=SecretStr(PASSWORD)))
+    await accounts.change_password(theirs, PasswordChange(current=SecretStr(PASSWORD), password=SecretStr("quite another one")))
+    await user_directory.set_role(owner, RoleChange(user=bob.id, role=Role.EDITOR))
+    await invitations.revoke(owner, await invitations.create(owner, NewInvitation(role=Role.AUTHOR, note="Eve")))
+    await feature_flags.switch(owner, Flag.COMMENTS.value, False)
+    await site_preferences.change(owner, PreferencesChanges(title="Another"))
+    await sessions.end_all(theirs)
+    await account_deletion.leave(theirs, Departure(username="bob", current=SecretStr("quite another one"), posts=PostsLeft.STAY))
+    assert await acts(ctx, since=before) == [
+        "account_made", "sign_in", "token_made", "token_revoked", "email_changed", "password_changed", "role_changed",
+        "invitation_made", "invitation_revoked", "flag_switched", "site_changed", "sign_out_everywhere", "account_deleted",
+    ]  # fmt: skip
+
+
+async def test_entry_says_who_whom_when_and_from_where(ctx, owner, make_user):
+    bob = await make_user("bob", Role.READER)
+    await user_directory.set_role(owner, RoleChange(user=bob.id, role=Role.EDITOR))
+    entry = (await audit.page(owner, Wanted(Act.ROLE_CHANGED))).items[0]
+    assert (entry.actor, entry.subject, entry.at, entry.correlation_id) == ("ora", "bob", ctx.now, "test")
+    assert (entry.address, entry.user_agent) == ("192.0.2.7", "Firefox/130.0")
+    assert entry.data == {"before": "reader", "role": "editor"}
+    seen = (await audit.own(ctx.acting_as(accounts.actor_of(bob)))).items[0]
+    assert (seen.name, seen.actor, seen.address, seen.user_agent) == ("role_changed", "ora", "", ""), (
+        "where the owner was is hers"
+    )
+
+
+async def test_failures_name_the_account_and_never_what_was_typed(ctx, author, owner):
+    ctx = replace(ctx, **FROM)
+    for name in ("ada", "a password typed in the wrong field"):
+        with pytest.raises(NotSignedIn):
+            await sessions.authenticate(ctx, Credentials(username=name, password=SecretStr("a wrong one")))
+    with pytest.raises(InvalidInput):
+        await accounts.require_password(author, SecretStr("a wrong one"))
+    found = (await audit.page(owner)).items[:3]
+    assert [(entry.name, entry.subject) for entry in found] == [
+        ("confirmation_failed", "ada"), ("sign_in_failed", None), ("sign_in_failed", "ada"),
+    ]  # fmt: skip
+    rows = await ctx.db.fetch_all(sa.select(tables.audit))
+    assert "typed" not in str([dict(row) for row in rows])
+
+
+async def test_change_that_fails_leaves_no_entry(ctx, owner):
+    before = await names(ctx)
+    with pytest.raises(Exception, match="only owner"):
+        await user_directory.set_role(owner, RoleChange(user=owner.actor.id, role=Role.READER))
+    assert await names(ctx) == before
+
+
+async def test_database_that_takes_no_writes_changes_no_answer(ctx, author, monkeypatch):
+    async def refuse(*_args, **_options):
+        raise Unavailable("The disk is full")
+
+    monkeypatch.setattr(audit, "record", refuse)
+    with pytest.raises(NotSignedIn):
+        await sessions.authenticate(ctx, Credentials(username="ada", password=SecretStr("wrong")))
+
+
+async def test_pages_and_filters(ctx, author, owner):
+    for number in range(audit.PAGE + 5):
+        await audit.record(replace(ctx, correlation_id=str(number)), Act.SIGN_IN, author.actor.id, by=author.actor.id)
+    first = await audit.page(owner, Wanted(Act.SIGN_IN))
+    second = await audit.page(owner, Wanted(Act.SIGN_IN), first.next)
+    assert [int(entry.correlation_id) for entry in (*first.items, *second.items)] == list(reversed(range(audit.PAGE + 5)))
+    assert second.next is None
+    assert {entry.subject for entry in (await audit.page(owner, Wanted(user_id=owner.actor.id))).items} == {"ora"}
+    for reader in (author, ctx):
+        with pytest.raises((Forbidden, NotSignedIn)):
+            await audit.page(reader)
+
+
+async def test_old_entries_go_and_failures_never_fill_the_disk(ctx, author, monkeypatch):
+    await ctx.db.execute(tables.audit.delete())
+    monkeypatch.setattr(audit, "MOST_FAILURES", 3)
+    for days in (181, 179):
+        await audit.record(replace(ctx, now=ctx.now - dt.timedelta(days=days)), Act.SIGN_IN, author.actor.id)
+    for _ in range(5):
+        await audit.record_failure(ctx, Act.SIGN_IN_FAILED, None)
+    assert await audit.trim(ctx) == 3
+    assert await names(ctx) == ["sign_in", "sign_in_failed", "sign_in_failed", "sign_in_failed"]
+
+
+async def test_end_of_an_account_takes_its_traces_out_of_the_log(ctx, author, owner):
+    there = replace(author, **FROM)
+    await tokens.issue(there, author.actor, name="on my phone")
+    await account_deletion.leave(there, Departure(username="ada", current=SecretStr(PASSWORD), posts=PostsLeft.STAY))
+    rows = await ctx.db.fetch_all(sa.select(tables.audit).where(tables.audit.c.subject_id == author.actor.id))
+    assert {row["address"] for row in rows} == {""}
+    assert "on my phone" not in str([dict(row) for row in rows])
+    assert (await audit.page(owner)).items[0].subject.startswith("deleted-")
+
+
+async def test_dangerous_acts_ask_for_the_password_again_after_a_while(ctx, owner, make_user):
+    bob = await make_user("bob", Role.READER)
+    session = await sessions.start(ctx, owner.actor, "browser")
+    resumed = (await sessions.resume(ctx, session)).actor
+    soon, late = (replace(ctx, actor=resumed, now=ctx.now + dt.timedelta(minutes=minutes)) for minutes in (10, 11))
+    await user_directory.set_role(soon, RoleChange(user=bob.id, role=Role.AUTHOR))
+    for attempt in (
+        user_directory.set_role(late, RoleChange(user=bob.id, role=Role.OWNER)),
+        tokens.issue(late, late.actor, name="x"),
+        invitations.create(late, NewInvitation(role=Role.OWNER)),
+    ):
+        with pytest.raises(ConfirmationNeeded):
+            await attempt
+    await invitations.create(late, NewInvitation(role=Role.AUTHOR))
+    with pytest.raises(InvalidInput):
+        await accounts.confirm(late, SecretStr("wrong"))
+    confirmed = await accounts.confirm(late, SecretStr(PASSWORD))
+    await user_directory.set_role(confirmed, RoleChange(user=bob.id, role=Role.EDITOR))
+    assert (await sessions.resume(late, session)).actor.confirmed_at == late.now, "also for the next request"

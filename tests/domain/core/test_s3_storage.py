@@ -1,0 +1,137 @@
+"""Images in a bucket: a real server that speaks S3, and two machines with a folder each."""
+
+import asyncio
+import hashlib
+import io
+
+import pytest
+from pydantic import SecretStr, ValidationError
+from structlog.testing import capture_logs
+
+from blog.app import create_app, open_site
+from blog.domain.core.s3_storage import Bucket
+from blog.domain.media import media
+from blog.errors import Unavailable
+from blog.ops.backup import back_up
+from blog.ops.integrity_check import check_site
+from blog.ops.restore import restore
+from blog.schemas.media import NewMedia
+from blog.settings import Settings
+from tests.api.test_media import SMALL, WIDE, local, send
+from tests.conftest import running
+from tests.support.bucket import BucketServer
+
+pytestmark = pytest.mark.sqlite
+
+
+@pytest.fixture
+def server():
+    with BucketServer() as started:
+        yield started
+
+
+@pytest.fixture
+def settings(settings, server, tmp_path):
+    return settings.model_copy(update={"media_bucket": SecretStr(server.url), "media_dir": tmp_path / "here"})
+
+
+@pytest.fixture
+def elsewhere(settings, tmp_path):
+    """Another machine: the same blog and the same bucket."""
+    return settings.model_copy(update={"media_dir": tmp_path / "there"})
+
+
+@pytest.fixture
+async def ada(bearer):
+    return await bearer("ada")
+
+
+async def test_what_is_sent_to_one_machine_is_shown_by_the_others_until_it_is_deleted(settings, elsewhere, server, ada):
+    async with running(create_app(settings)) as here, running(create_app(elsewhere)) as there:
+        made = (await send(here, ada, WIDE, alt="wide")).json()
+        paths = [local(file["url"]) for file in (made, *made["variants"])]
+        assert server.names() == {f"of-a-blog/{path.removeprefix('/media/')}" for path in paths}
+        for path in paths:
+            one, other, again = await here.get(path), await there.get(path), await there.get(path)
+            assert one.content == other.content == again.content
+            assert hashlib.sha256(other.content).hexdigest() in path
+            for name in ("etag", "cache-control", "content-type", "content-length", "cross-origin-resource-policy"):
+                assert one.headers[name] == other.headers[name]
+            part = await there.get(path, headers={"Range": "bytes=1-3"})
+            assert (part.status_code, part.content) == (206, one.content[1:4])
+            known = await there.get(path, headers={"If-None-Match": one.headers["etag"]})
+            assert (known.status_code, known.content) == (304, b"")
+        assert (await there.delete(f"/api/v1/media/{made['id']}", headers=ada)).status_code == 204
+        assert server.names() == set()
+        for client in (here, there):
+            assert [(await client.get(path)).status_code for path in paths] == [404] * 3, "although one has copies"
+
+
+async def test_while_the_bucket_is_gone_copies_are_shown_and_nothing_is_taken(settings, elsewhere, server, ada):
+    async with running(create_app(settings)) as here, running(create_app(elsewhere)) as there:
+        path = local((await send(here, ada)).json()["url"])
+        with capture_logs() as lines:
+            server.stop()
+            assert (await here.get(path)).status_code == 200
+            answers = [await there.get(path), await send(here, ada, WIDE)]
+            assert [answer.status_code for answer in answers] == [503, 503]
+            assert all("127.0.0.1" not in answer.text.replace("127.0.0.1:8000", "") for answer in answers)
+            assert (await here.get("/api/v1/media", headers=ada)).json()["items"][1:] == [], "no row without its file"
+            server.start()
+            assert (await send(here, ada)).status_code == 201
+            assert (await there.get(path)).status_code == 200
+        said = [line["event"] for line in lines if "bucket" in line["event"]]
+        assert sorted(set(said)) == ["the bucket of images cannot be reached", "the bucket of images is reached again"]
+        assert len(said) == 4, "each machine once"
+
+
+async def test_bucket_is_checked_and_tidied_as_a_folder_is(settings, author):
+    store = author.site.media
+    assert isinstance(store, Bucket)
+    name, *copies = (await media.upload(author, io.BytesIO(WIDE), NewMedia(alt=""))).names
+    assert await check_site(author) == []
+    assert media.size_of(store, name) == (1000, 10)
+    await asyncio.to_thread(store.remove, name)
+    (fault,) = await check_site(author)
+    assert name in str(fault)
+    assert await asyncio.to_thread(store.has, copies[0])
+
+
+async def test_backup_says_that_the_images_are_elsewhere_and_one_with_images_fills_a_bucket(settings, server, author, tmp_path):
+    report = await asyncio.to_thread(back_up, settings, tmp_path / "bucket.backup")
+    assert report.images == 0
+    assert any("MEDIA_BUCKET" in warning for warning in report.warnings)
+    in_folder = settings.model_copy(update={"media_bucket": None, "media_dir": tmp_path / "folder"})
+    async with open_site(in_folder) as site:
+        name = await asyncio.to_thread(media.keep, site.media, SMALL)
+    report = await asyncio.to_thread(back_up, in_folder, tmp_path / "folder.backup")
+    assert (report.images, report.warnings) == (1, ())
+    other = settings.model_copy(update={"database_url": f"sqlite:///{tmp_path / 'other' / 'blog.db'}"})
+    assert (await asyncio.to_thread(restore, other, tmp_path / "folder.backup")).images == 1
+    assert server.names() == {f"of-a-blog/{name}"}
+
+
+async def test_wrong_bucket_is_unavailable(settings, server):
+    wrong = settings.model_copy(update={"media_bucket": SecretStr(server.url.replace("/images/", "/nothing/"))})
+    async with open_site(wrong) as site:
+        with pytest.raises(Unavailable):
+            await asyncio.to_thread(media.keep, site.media, SMALL)
+        with pytest.raises(OSError, match="bucket"):
+            list(site.media.files())
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["s3://key:secret@host/bucket", "https://host/bucket", "https://key:secret@host/", "https://key@host/bucket", "bucket"],
+)
+def test_address_of_the_bucket_is_looked_at(value):
+    with pytest.raises(ValidationError) as error:
+        Settings(_env_file=None, media_bucket=value)
+    assert "https://KEY:SECRET@" in str(error.value)
+    assert "secret@host" not in str(error.value).replace("KEY:SECRET@", "")
+
+
+def test_without_the_package_it_is_said_how_to_get_it(monkeypatch):
+    monkeypatch.setattr("blog.settings.importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ValidationError, match=r"starlette-blog\[s3\]"):
+        Settings(_env_file=None, media_bucket="https://key:secret@host/bucket")

@@ -1,0 +1,118 @@
+"""Views: counted in memory, written together, lost only with the process."""
+
+import asyncio
+import datetime as dt
+
+import anyio
+import pytest
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.domain.core import view_counter
+from blog.domain.core.view_counter import Views
+from blog.domain.posts import posts
+from blog.errors import Unavailable
+from blog.schemas.posts import NewPost
+
+DAY = dt.date(2026, 5, 1)
+
+
+async def stored(db):
+    rows = await db.fetch_all(sa.select(tables.views).order_by(tables.views.c.post_id, tables.views.c.day))
+    return [(row["post_id"], row["day"], row["views"]) for row in rows]
+
+
+@pytest.fixture
+async def two_posts(author):
+    return [(await posts.create(author, NewPost(title=title, content="x"))).id for title in ("One", "Two")]
+
+
+async def test_counts_are_added_up_by_post_and_day(db, two_posts):
+    one, two = two_posts
+    counted = Views()
+    for post_id, day in [(one, DAY), (two, DAY), (one, DAY), (one, DAY + dt.timedelta(days=1))]:
+        counted.add(post_id, day)
+    assert await stored(db) == []
+    await counted.flush(db)
+    counted.add(one, DAY)
+    await counted.flush(db)
+    assert await stored(db) == [(one, DAY, 3), (one, DAY + dt.timedelta(days=1), 1), (two, DAY, 1)]
+
+
+async def test_a_flush_is_one_transaction_and_none_when_nothing_was_read(db, two_posts):
+    seen = []
+    db.on_query.append(seen.append)
+    counted = Views()
+    await counted.flush(db)
+    assert seen == []
+    for number in range(100):
+        counted.add(two_posts[number % 2], DAY)
+    await counted.flush(db)
+    assert [word for sql in seen if (word := sql.split()[0]) in ("BEGIN", "COMMIT")] == ["BEGIN", "COMMIT"]
+    assert len(seen) == 2 + 4, "an update and an insert for each post"
+
+
+async def test_what_cannot_be_written_is_kept(db, two_posts):
+    counted = Views()
+    counted.add(two_posts[0], DAY)
+
+    def refuse(sql):
+        if "views" in sql:
+            raise Unavailable("the disk is full")
+
+    db.on_query.append(refuse)
+    with pytest.raises(Unavailable):
+        await counted.flush(db)
+    counted.add(two_posts[0], DAY)
+    db.on_query.remove(refuse)
+    await counted.flush(db)
+    assert await stored(db) == [(two_posts[0], DAY, 2)]
+
+
+async def test_workers_that_count_the_same_post_lose_nothing(db, two_posts):
+    workers = [Views() for _ in range(5)]
+    for worker in workers:
+        for _ in range(3):
+            worker.add(two_posts[0], DAY)
+    await asyncio.gather(*(worker.flush(db) for worker in workers))
+    assert await stored(db) == [(two_posts[0], DAY, 15)]
+
+
+def commits(db):
+    """Is set at the next COMMIT."""
+    happened = anyio.Event()
+    db.on_query.append(lambda sql: happened.set() if sql == "COMMIT" else None)
+    return happened
+
+
+async def test_what_is_counted_is_written_by_and_by_and_at_the_end(db, two_posts, monkeypatch):
+    monkeypatch.setattr(view_counter, "FLUSH_SECONDS", 0.001)
+    counted, written = Views(), commits(db)
+    counted.add(two_posts[0], DAY)
+    async with anyio.create_task_group() as background:
+        background.start_soon(counted.keep, db)
+        with anyio.fail_after(10):
+            await written.wait()
+        counted.add(two_posts[0], DAY)
+        background.cancel_scope.cancel()
+    assert await stored(db) == [(two_posts[0], DAY, 2)]
+
+
+async def test_trouble_does_not_end_the_keeping(db, two_posts, monkeypatch):
+    monkeypatch.setattr(view_counter, "FLUSH_SECONDS", 0.001)
+    troubles = [Unavailable("locked"), ZeroDivisionError()]
+
+    def refuse(sql):
+        if sql.startswith("UPDATE views") and troubles:
+            raise troubles.pop()
+
+    db.on_query.append(refuse)
+    counted, written = Views(), commits(db)
+    counted.add(two_posts[0], DAY)
+    async with anyio.create_task_group() as background:
+        background.start_soon(counted.keep, db)
+        with anyio.fail_after(10):
+            await written.wait()
+        background.cancel_scope.cancel()
+    assert troubles == []
+    assert await stored(db) == [(two_posts[0], DAY, 1)]

@@ -1,0 +1,142 @@
+"""Lists by tag and by author read the dates beside the links: whatever happens to a post, they are those of the post."""
+
+import contextlib
+import datetime as dt
+import sqlite3
+
+import pytest
+import sqlalchemy as sa
+
+from blog.db import migration, tables
+from blog.domain.accounts import accounts
+from blog.domain.core.context import Context
+from blog.domain.posts import post_lists, posts
+from blog.domain.posts.post_lists import Wanted
+from blog.schemas.accounts import Role
+from blog.schemas.posts import NewPost, PostChanges, PostStatus
+
+HOUR = dt.timedelta(hours=1)
+
+
+async def dates(ctx: Context) -> set[dt.datetime | None]:
+    """The dates of all links, which are of one post."""
+    found: set[dt.datetime | None] = set()
+    for links in (tables.post_tags, tables.post_authors):
+        found |= {row["listed_at"] for row in await ctx.db.fetch_all(sa.select(links.c.listed_at))}
+    return found
+
+
+async def listed(ctx: Context, **wanted: object) -> list[str]:
+    return [post.title for post in (await post_lists.page(ctx, Wanted(**wanted))).items]
+
+
+async def counts(ctx: Context, **wanted: object) -> int:
+    return await post_lists.count(ctx, Wanted(**wanted))
+
+
+async def test_dates_follow_the_life_of_a_post(author):
+    post = await posts.create(author, NewPost(title="A", content="x", tags=["one"], status=PostStatus.DRAFT))
+    assert await dates(author) == {None}
+    post = await posts.edit(author, post.id, PostChanges(status=PostStatus.PUBLISHED, tags=["one", "two"]))
+    assert await dates(author) == {post.published_at}
+    await posts.edit(author, post.id, PostChanges(tags=["three", "two"]))
+    assert await dates(author) == {post.published_at}
+    await posts.edit(author, post.id, PostChanges(status=PostStatus.DRAFT))
+    assert await dates(author) == {None}
+    await posts.edit(author, post.id, PostChanges(status=PostStatus.PUBLISHED))
+    await posts.delete(author, post.id)
+    assert await dates(author) == {None}
+    await posts.undelete(author, post.id)
+    assert await dates(author) == {post.published_at}
+
+
+async def test_scheduled_posts_are_listed_from_their_time_on(author):
+    at = author.now + HOUR
+    await posts.create(author, NewPost(title="A", content="x", tags=["one"], status=PostStatus.SCHEDULED, publish_at=at))
+    assert await listed(author, tag="one") == []
+    later = Context(author.site, author.actor, at + HOUR, "later")
+    assert await posts.publish_due(later) == 1
+    assert await dates(author) == {at}
+    assert await listed(author, tag="one") == ["A"]
+
+
+async def test_filters_narrow_together_and_pages_follow_each_other(author, make_user):
+    other = author.acting_as(accounts.actor_of(await make_user("grace", Role.AUTHOR)))
+    for number in range(5):
+        await posts.create(author, NewPost(title=f"Mine {number}", content="a loom", tags=["one", "two"][: 1 + number % 2]))
+    await posts.create(other, NewPost(title="Theirs", content="a loom", tags=["one"]))
+    me = author.actor.username
+    assert await listed(author, tag="ONE", author=me.upper()) == [f"Mine {number}" for number in (4, 3, 2, 1, 0)]
+    assert await listed(author, tag="two", author_id=author.actor.id, text="loom") == ["Mine 3", "Mine 1"]
+    assert await listed(author, author=me, author_id=other.actor.id) == []
+    assert await listed(author, tag="none") == await listed(author, author="nobody") == await listed(author, text="...") == []
+    assert [await counts(author, tag="one"), await counts(author, author=me, tag="two"), await counts(author)] == [6, 2, 6]
+    first = await post_lists.page(author, Wanted(tag="one", limit=4))
+    rest = await post_lists.page(author, Wanted(tag="one", limit=4, after=first.next))
+    assert [post.title for post in (*first.items, *rest.items)] == ["Theirs", *(f"Mine {number}" for number in (4, 3, 2, 1, 0))]
+    assert rest.next is None
+
+
+async def walked(ctx: Context, **wanted: object) -> list[str]:
+    """The titles on all pages."""
+    titles, after = [], None
+    while True:
+        page = await post_lists.page(ctx, Wanted(**wanted, after=after))
+        titles += [post.title for post in page.items]
+        if (after := page.next) is None:
+            return titles
+
+
+@pytest.mark.parametrize("window", [1, 3, 250])
+async def test_frequent_texts_find_the_same_as_rare_ones(author, monkeypatch, window):
+    late = await posts.create(author, NewPost(title="Loom, late", content="x", tags=["one"], status=PostStatus.DRAFT))
+    for number in range(9):
+        text = "loom" if number % 3 else "other"
+        await posts.create(author, NewPost(title=f"{number}", content=text, tags=["one", "two"][: 1 + number % 2]))
+    await posts.create(author, NewPost(title="Loom, hidden", content="x", status=PostStatus.DRAFT))
+    later = Context(author.site, author.actor, author.now + HOUR, "later")
+    await posts.edit(later, late.id, PostChanges(status=PostStatus.PUBLISHED))
+    wanted = [{"text": "loom", "limit": limit} | more for limit in (1, 2, 20) for more in ({}, {"tag": "one"}, {"tag": "two"})]
+    rare = [await walked(author, **each) for each in wanted]
+    assert rare == [["Loom, late", *"875421"], ["Loom, late", *"875421"], ["7", "5", "1"]] * 3
+    monkeypatch.setattr(post_lists, "_FEW", 2)
+    monkeypatch.setattr(post_lists, "_WINDOW", window)
+    assert [await walked(author, **each) for each in wanted] == rare
+    assert await walked(author, text="loom", status=PostStatus.DRAFT) == ["Loom, hidden"]
+
+
+@pytest.mark.sqlite
+async def test_frequent_text_is_looked_up_among_the_newest_posts_alone(author, monkeypatch):
+    for number in range(60):
+        await posts.create(author, NewPost(title=f"Loom {number}", content="x"))
+    monkeypatch.setattr(post_lists, "_FEW", 10)
+    monkeypatch.setattr(post_lists, "_WINDOW", 25)
+    told: list[str] = []
+    author.db.on_query.append(told.append)
+    assert len(await listed(author, text="loom", limit=20)) == 20
+    asked = [sql for sql in told if "posts_fts" in sql]
+    assert len(asked) == 2
+    assert "BETWEEN" in asked[1]
+
+
+async def test_posts_of_an_older_version_get_their_dates(author, database_url):
+    post = await posts.create(author, NewPost(title="A", content="x", tags=["one"]))
+    await posts.create(author, NewPost(title="B", content="x", tags=["one"], status=PostStatus.DRAFT))
+    migration.downgrade(database_url, "0006")
+    migration.upgrade(database_url)
+    assert await dates(author) == {post.published_at, None}
+    assert await listed(author, tag="one") == ["A"]
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("wanted", [Wanted(tag="one"), Wanted(author="ada"), Wanted(tag="one", author="ada")])
+async def test_lists_are_read_in_the_order_of_an_index(author, wanted):
+    """Sorting, or reading all posts, would take longer with each post."""
+    told: list[str] = []
+    author.db.on_query.append(told.append)
+    await post_lists.page(author, wanted)
+    with contextlib.closing(sqlite3.connect(author.db.url.database)) as connection:
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {told[0]}", [0] * told[0].count("?")).fetchall()
+    plan = [row[3] for row in rows]
+    assert not [step for step in plan if "TEMP B-TREE" in step or step.startswith("SCAN")], plan
+    assert any("listed_at" in step for step in plan), plan

@@ -1,0 +1,88 @@
+"""Scheduled posts come out once, whichever worker is first, and also those whose time passed while no server ran."""
+
+import datetime as dt
+import time
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from blog.domain.core import events
+from blog.domain.posts import posts
+from blog.errors import Unavailable
+from blog.schemas.posts import NewPost, PostChanges, PostStatus
+from tests.support.serving import ask, blog, free_port, serving, wait_until_up
+
+
+def scheduled(title, at):
+    return NewPost(title=title, content="x", status=PostStatus.SCHEDULED, publish_at=at)
+
+
+async def test_post_that_cannot_be_published_keeps_no_other_from_its_time(author, ctx, monkeypatch):
+    at = author.now + dt.timedelta(hours=1)
+    made = [await posts.create(author, scheduled(f"Post {number}", at)) for number in range(3)]
+    of_post = events.of_post
+
+    def fail(ctx, name, post, before=None):
+        if post.id == made[0].id:
+            raise Unavailable("the disk is full")
+        return of_post(ctx, name, post, before)
+
+    late = replace(ctx, now=at)
+    with monkeypatch.context() as patch:
+        patch.setattr("blog.domain.core.events.of_post", fail)
+        with pytest.raises(Unavailable):
+            await posts.publish_due(late)
+    assert [(await posts.get(author, post.id)).status for post in made] == ["scheduled", "published", "published"]
+    assert await posts.publish_due(late) == 1
+    assert [event.post_id for event in await events.after(ctx.db, 0)] == [made[1].id, made[2].id, made[0].id]
+
+
+async def test_deleted_and_unscheduled_posts_stay_in(author, ctx):
+    at = author.now + dt.timedelta(hours=1)
+    gone, draft = [await posts.create(author, scheduled(f"Post {number}", at)) for number in range(2)]
+    await posts.delete(author, gone.id)
+    await posts.edit(author, draft.id, PostChanges(status=PostStatus.DRAFT))
+    late = replace(ctx, now=at + dt.timedelta(hours=1))
+    assert await posts.publish_due(late) == 0
+    await posts.undelete(replace(author, now=late.now), gone.id)
+    assert await posts.publish_due(late) == 1, "it comes back as it was: waiting for a time that has passed"
+    assert [event.post_id for event in await events.after(ctx.db, 0)] == [gone.id]
+
+
+def wait_for_published(home, number):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if ask(home, "SELECT count(*) FROM posts WHERE status = 'published'")[0][0] >= number:
+            return
+        time.sleep(0.05)  # between two looks
+    raise AssertionError("they did not come out")
+
+
+def let_time_pass(home, condition):
+    """As if it were years later: tests do not wait for the hour."""
+    ask(home, f"UPDATE posts SET publish_at = '2020-01-01 10:00:00.000000' WHERE {condition}")  # noqa: S608
+
+
+def test_three_workers_publish_each_post_once_and_late_ones_at_the_next_start(home):
+    blog(home, "user", "create", "ada", "ada@example.org", "--role", "author")
+    headers = {"Authorization": f"Bearer {blog(home, 'token', 'create', 'ada').stdout.strip()}"}
+    port, new = free_port(), {"content": "x", "status": "scheduled", "publish_at": "2100-01-01T10:00:00Z"}
+    with serving(home, port, "--workers", "3", RATE_LIMIT="off") as (process, _log):
+        wait_until_up(port, process)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", headers=headers, timeout=30) as client:
+            for number in range(20):
+                client.post("/posts", json=new | {"title": f"Post {number}"}).raise_for_status()
+        let_time_pass(home, "id <= 10")
+        wait_for_published(home, 10)
+    let_time_pass(home, "status = 'scheduled'")
+    with serving(home, port, "--workers", "3", RATE_LIMIT="off") as (process, log):
+        wait_until_up(port, process)
+        wait_for_published(home, 20)
+    assert "Traceback" not in log.read_text()
+    told = ask(home, "SELECT post_id, count(*) FROM events WHERE name = 'post.published' GROUP BY post_id ORDER BY post_id")
+    assert told == [(post_id, 1) for post_id in range(1, 21)]
+    versions = ask(home, "SELECT version, count(*) FROM revisions GROUP BY version ORDER BY version")
+    assert versions == [(1, 20), (2, 20)]
+    at = {str(moment)[:19] for (moment,) in ask(home, "SELECT published_at FROM posts")}
+    assert at == {"2020-01-01 10:00:00"}, "published at the time that was promised"

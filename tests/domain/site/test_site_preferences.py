@@ -1,0 +1,38 @@
+"""Preferences: who sets them, and what an odd row does."""
+
+import pytest
+from pydantic import ValidationError
+
+from blog.db import tables
+from blog.domain.accounts import accounts
+from blog.domain.site import site_preferences
+from blog.errors import Forbidden
+from blog.schemas.accounts import Role
+from blog.schemas.site_preferences import Preferences, PreferencesChanges
+
+
+async def test_owner_changes_what_was_sent_and_the_rest_stays(ctx, make_user):
+    ora = ctx.acting_as(accounts.actor_of(await make_user("ora", Role.OWNER)))
+    await site_preferences.change(ora, PreferencesChanges(title="Notes", most_links=1))
+    after = await site_preferences.change(ora, PreferencesChanges(accent="#17614b"))
+    assert (after.title, after.most_links, after.accent, after.description) == ("Notes", 1, "#17614b", "")
+    assert ctx.site.choices.preferences == after
+
+
+async def test_others_change_nothing(author):
+    with pytest.raises(Forbidden):
+        await site_preferences.change(author, PreferencesChanges(title="Mine"))
+    assert author.site.choices.preferences == Preferences()
+
+
+async def test_rows_of_another_version_are_left_out(ctx):
+    for name, value in {"title": "Notes", "accent": "crimson", "gravity": 9}.items():
+        await ctx.db.execute(tables.preferences.insert().values(name=name, value=value, user_id=None, updated_at=ctx.now))
+    await ctx.site.choices.refresh(ctx.db)
+    assert ctx.site.choices.preferences == Preferences(title="Notes")
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "javascript:alert(1)", "about", "https://", ""])
+def test_navigation_leads_to_paths_and_web_addresses(target):
+    with pytest.raises(ValidationError):
+        Preferences.model_validate({"navigation": [{"label": "A", "target": target}]})

@@ -1,0 +1,35 @@
+"""A folder to import, its files written by each test, and the person who imports it."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from blog.domain.accounts import accounts
+from blog.domain.core.context import Context
+from blog.domain.core.models import User
+from blog.schemas.accounts import Role
+
+MakeFiles = Callable[[dict[str, str | bytes]], Path]
+
+
+@pytest.fixture
+def make_files(tmp_path: Path) -> MakeFiles:
+    """Write files by path into a folder named `site`; gives the folder."""
+
+    def make(files: dict[str, str | bytes]) -> Path:
+        folder = tmp_path / "site"
+        folder.mkdir(exist_ok=True)
+        for path, content in files.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return folder
+
+    return make
+
+
+@pytest.fixture
+async def owner(ctx: Context, make_user: Callable[..., Awaitable[User]]) -> Context:
+    """The context of the owner of the blog, who runs the import; her username is grace."""
+    return ctx.acting_as(accounts.actor_of(await make_user("grace", Role.OWNER)))

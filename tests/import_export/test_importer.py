@@ -1,0 +1,391 @@
+"""Importing a folder: what the blog holds afterwards, a second run, changed and moved files, and runs cut short."""
+
+import datetime as dt
+import io
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from PIL import Image
+
+from blog.db import tables
+from blog.domain.accounts.imported_authors import username_of
+from blog.domain.core.context import Context
+from blog.domain.posts import posts
+from blog.errors import InvalidInput, NotSignedIn
+from blog.import_export.markdown.importer import BATCH, Report, import_markdown
+from blog.import_export.markdown.plan import DELETED, EDITED
+from blog.schemas.accounts import Role
+from blog.schemas.posts import PostChanges, PostStatus
+from tests.import_export.conftest import MakeFiles
+
+UNCOUNTED = {"unchanged", "refused"}
+
+
+def png(shade: int = 0) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (3, 2), shade).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+async def contents(ctx: Context) -> str:
+    """Every row of every table, to compare."""
+    rows: dict[str, Any] = {}
+    for table in tables.metadata.sorted_tables:
+        found = await ctx.db.fetch_all(sa.select(table))
+        rows[table.name] = sorted(str([row[column.name] for column in table.columns]) for row in found)
+    return json.dumps(rows, indent=1)
+
+
+async def usernames(ctx: Context) -> dict[str, str]:
+    rows = await ctx.db.fetch_all(sa.select(tables.users.c.username, tables.users.c.name))
+    return {row["username"]: row["name"] for row in rows}
+
+
+def counted(report: Report) -> dict[str, int]:
+    return {name: count for name, count in asdict(report.totals).items() if name not in UNCOUNTED}
+
+
+async def test_a_post_arrives_whole(owner: Context, make_files: MakeFiles) -> None:
+    text = (
+        "---\ntitle: Hello\ndate: 2020-05-06 07:08:09 +0200\nauthors: [Foo Doe, 18F]\ntags: [Python, 'a, b', python]\n"
+        "categories: [News]\nexcerpt: In <em>short</em> &amp; well\nredirect_from: /old/hi.html\n---\n"
+        "# Head\n\n{{ site.baseurl }}/x\n"
+    )
+    report = await import_markdown(owner, make_files({"Hello-World.md": text}))
+    assert asdict(report.totals) == {
+        "posts": 1, "authors": 2, "author_assignments": 2, "tags": 3, "tag_assignments": 3, "categories": 1,
+        "category_assignments": 1, "drafts": 0, "dates_from_file_names": 0, "undated": 0, "images": 0, "unchanged": 0,
+        "refused": 0,
+    }  # fmt: skip
+    assert report.warnings == ("Hello-World.md: the tag 'a, b' became 'a b'",)
+    post = await posts.find(owner, "Hello-World")
+    assert (post.title, post.content, post.excerpt) == ("Hello", "# Head\n\n/x\n", "In short & well")
+    assert (post.tags, post.authors) == (("Python", "a b", "News"), ["Foo-Doe", "18F"])
+    assert [byline.name for byline in post.bylines] == ["Foo Doe", "18F"]
+    assert (post.status, post.version) == (PostStatus.PUBLISHED, 1)
+    assert post.published_at == post.created_at == dt.datetime(2020, 5, 6, 5, 8, 9, tzinfo=dt.UTC)
+    assert (await posts.find(owner, "hi.html")).id == post.id
+    found = await owner.db.fetch_all(sa.select(tables.events))
+    assert [(row["name"], row["post_id"]) for row in found] == [("post.published", post.id)]
+
+
+async def test_drafts_undated_and_future_posts(owner: Context, make_files: MakeFiles) -> None:
+    tomorrow = owner.now + dt.timedelta(days=1)
+    folder = make_files(
+        {
+            "draft.md": "---\ndraft: true\ndate: 2020-01-01\n---\n",
+            "undated.md": "Text",
+            "future.md": f"---\ndate: {tomorrow.isoformat()}\n---\n",
+        }
+    )
+    report = await import_markdown(owner, folder)
+    assert (report.totals.drafts, report.totals.undated) == (1, 1)
+    draft, undated, future = [await posts.find(owner, slug) for slug in ("draft", "undated", "future")]
+    assert (draft.status, draft.published_at) == (PostStatus.DRAFT, None)
+    assert (undated.status, undated.published_at, undated.authors) == (PostStatus.PUBLISHED, owner.now, ["grace"])
+    assert (future.status, future.publish_at, future.published_at) == (PostStatus.SCHEDULED, tomorrow, None)
+    assert future.created_at == owner.now
+    assert [row["post_id"] for row in await owner.db.fetch_all(sa.select(tables.events))] == [undated.id]
+
+
+async def test_a_second_run_changes_nothing(owner: Context, make_files: MakeFiles) -> None:
+    files: dict[str, str | bytes] = {
+        f"{n:03}.md": f"---\nauthor: A{n % 3}\ntags: [t{n % 5}]\naliases: [/was-{n}/]\n---\n![x](pic.png)\n" for n in range(60)
+    }
+    folder = make_files(files | {"pic.png": png(), "bad.md": "---\na: [\n---\n"})
+    first = await import_markdown(owner, folder)
+    before = await contents(owner)
+    second = await import_markdown(owner, folder)
+    assert await contents(owner) == before
+    assert counted(first) == counted(second)
+    assert (first.totals.posts, first.totals.images, first.totals.unchanged) == (60, 1, 0)
+    assert second.totals.unchanged == 60
+    assert first.refusals == second.refusals
+    assert [fault.path for fault in first.refusals] == ["bad.md"]
+    assert first.totals.refused == 1
+
+
+async def test_contents_sees_every_change(owner: Context) -> None:
+    before = await contents(owner)
+    await owner.db.execute(tables.users.update().values(age=7))
+    assert await contents(owner) != before
+
+
+async def test_a_dry_run_writes_nothing_and_says_the_same(owner: Context, make_files: MakeFiles) -> None:
+    folder = make_files({"a.md": "---\nauthor: Ada\n---\n![x](pic.png) ![y](no.png)", "pic.png": png(), "b.md": "\0"})
+    before = await contents(owner)
+    dry = await import_markdown(owner, folder, dry_run=True)
+    assert await contents(owner) == before
+    assert not owner.site.settings.media_dir.exists()
+    assert dry == await import_markdown(owner, folder)
+
+
+async def test_a_changed_file_becomes_a_version(owner: Context, make_files: MakeFiles) -> None:
+    folder = make_files({"a.md": "---\nauthor: Ada\ntitle: One\n---\nfirst", "b.md": "same"})
+    await import_markdown(owner, folder)
+    old = await posts.find(owner, "a")
+    make_files({"a.md": "---\nauthors: [Bo, Ada]\ntitle: Two\ntags: [new]\n---\nsecond"})
+    report = await import_markdown(owner, folder)
+    post = await posts.find(owner, "a")
+    assert (post.id, post.version, post.title, post.content, post.tags) == (old.id, 2, "Two", "second", ("new",))
+    assert post.authors == ["Bo", "Ada"]
+    assert post.published_at == old.published_at
+    assert (report.totals.posts, report.totals.unchanged, report.totals.refused) == (2, 1, 0)
+    assert (await import_markdown(owner, folder)).totals.unchanged == 2
+    first_author = sa.select(tables.users.c.username).join(tables.posts, tables.posts.c.author_id == tables.users.c.id)
+    assert await owner.db.fetch_val(first_author.where(tables.posts.c.id == post.id)) == "Bo"
+
+
+async def test_a_changed_slug_is_a_new_address_and_the_old_one_still_leads_there(owner: Context, make_files: MakeFiles) -> None:
+    folder = make_files({"a.md": "---\nslug: one\n---\n", "b.md": "---\nslug: two\n---\n"})
+    await import_markdown(owner, folder)
+    for slug, expected in (("one-more", "one-more"), ("two", "two-2"), ("one", "one"), ("on", "on")):
+        make_files({"a.md": f"---\nslug: {slug}\n---\n"})
+        await import_markdown(owner, folder)
+        assert (await posts.find(owner, "one")).slug == expected
+
+
+async def test_what_was_edited_in_the_blog_is_not_overwritten(owner: Context, make_files: MakeFiles) -> None:
+    folder = make_files({"a.md": "first", "b.md": "x"})
+    await import_markdown(owner, folder)
+    post = await posts.find(owner, "a")
+    await posts.edit(owner, post.id, PostChanges(content="by hand"))
+    assert (await import_markdown(owner, folder)).totals.unchanged == 2
+    make_files({"a.md": "second"})
+    report = await import_markdown(owner, folder)
+    assert list(map(str, report.refusals)) == [f"a.md:1: {EDITED}"]
+    assert (report.totals.posts, report.totals.unchanged, report.totals.refused) == (2, 1, 1)
+    assert (await posts.find(owner, "a")).content == "by hand"
+
+
+async def test_what_was_deleted_in_the_blog_does_not_come_back(owner: Context, make_files: MakeFiles) -> None:
+    folder = make_files({"a.md": "x", "b.md": "y"})
+    await import_markdown(owner, folder)
+    await posts.delete(owner, (await posts.find(owner, "a")).id)
+    report = await import_markdown(owner, folder)
+    assert list(map(str, report.refusals)) == [f"a.md:1: {DELETED}"]
+    assert (report.totals.posts, report.totals.unchanged) == (1, 1)
+
+
+async def test_a_renamed_folder_and_moved_files_are_known(owner: Context, make_files: MakeFiles, tmp_path: Path) -> None:
+    folder = make_files({"x/same.md": "twin", "y/same.md": "twin", "a.md": "one", "z.md": "z"})
+    await import_markdown(owner, folder)
+    ids = {row["source"]: row["post_id"] for row in await owner.db.fetch_all(sa.select(tables.imports))}
+    moved = folder.rename(tmp_path / "blog")
+    shutil.move(moved / "a.md", moved / "x" / "a.md")
+    posts_before = await owner.db.fetch_all(sa.select(tables.posts))
+    report = await import_markdown(owner, moved)
+    assert (report.totals.posts, report.totals.unchanged) == (4, 4)
+    assert len(await owner.db.fetch_all(sa.select(tables.posts))) == len(posts_before) == 4
+    now = {row["source"]: row["post_id"] for row in await owner.db.fetch_all(sa.select(tables.imports))}
+    for path, old in (("x/same.md", "x/same.md"), ("y/same.md", "y/same.md"), ("x/a.md", "a.md"), ("z.md", "z.md")):
+        assert now[f"blog/{path}"] == ids[f"site/{old}"]
+    before = await contents(owner)
+    assert (await import_markdown(owner, moved)).totals.unchanged == 4
+    assert await contents(owner) == before
+
+
+async def test_equal_files_in_one_folder_are_two_posts(owner: Context, make_files: MakeFiles) -> None:
+    folder = make_files({f"{n:02}/same.md": "twin" for n in range(BATCH + 2)})
+    assert (await import_markdown(owner, folder)).totals.unchanged == 0
+    report = await import_markdown(owner, folder)
+    assert (report.totals.posts, report.totals.unchanged) == (BATCH + 2, BATCH + 2)
+    assert await owner.db.fetch_val(sa.select(sa.func.count()).select_from(tables.posts)) == BATCH + 2
+
+
+async def test_slugs_that_collide_get_the_language_then_a_number(owner: Context, make_files: MakeFiles) -> None:
+    folder = make_files(
+        {f"{place}/news.md": f"---\nlang: {lang}\n---\n{place}" for place, lang in (("a", "ja"), ("b", "zh_tw"), ("c", "zh_tw"))}
+        | {"d/news.md": "no language", "e/old.md": "---\naliases: [/news/, /fresh/]\n---\n"}
+    )
+    report = await import_markdown(owner, folder)
+    found = [(await posts.find(owner, slug)).content for slug in ("news", "news-zh-tw", "news-zh-tw-2", "news-2")]
+    assert found == ["a", "b", "c", "no language"]
+    assert (await posts.find(owner, "fresh")).slug == "old"
+    assert report.warnings == ("e/old.md: the old address news leads to another post already",)
+
+
+async def test_an_old_address_takes_no_slug_of_a_later_post(owner: Context, make_files: MakeFiles) -> None:
+    folder = make_files({"a.md": "---\naliases: [/b/]\n---\n", "b.md": "b"})
+    await import_markdown(owner, folder)
+    assert (await posts.find(owner, "b")).content == "b"
+
+
+async def test_authors_are_accounts_that_cannot_sign_in(owner: Context, make_files: MakeFiles) -> None:
+    names = ["18F", "jackpot51", "Jackpot51", "Jackpot51 & Ticki", "山田 太郎", "हिन्दी", "a@b.c (Page Author)", "!!!", "GRACE"]
+    folder = make_files(
+        {"a.md": f"---\nauthors: {json.dumps(names, ensure_ascii=False)}\n---\n", "b.md": "---\nauthor: 18F\n---\n"}
+    )
+    report = await import_markdown(owner, folder)
+    assert (report.totals.authors, report.totals.author_assignments) == (9, 10)
+    post = await posts.find(owner, "a")
+    assert post.authors == [
+        "18F", "jackpot51", "Jackpot51-2", "Jackpot51-Ticki", "山田-太郎", "हिन्दी", "a-b-c-Page-Author", "author", "grace",
+    ]  # fmt: skip
+    assert [byline.name for byline in post.bylines] == [*names[:-1], "grace"]
+    made = await owner.db.fetch_all(sa.select(tables.users).where(tables.users.c.username != "grace"))
+    assert {(row["role"], row["email"], row["password_hash"]) for row in made} == {("author", None, None)}
+    other = make_files({"more/c.md": f"---\nauthors: {json.dumps(names[::-1], ensure_ascii=False)}\n---\n"}) / "more"
+    before = await usernames(owner)
+    await import_markdown(owner, other)
+    assert await usernames(owner) == before
+    assert (await posts.find(owner, "c")).authors == post.authors[::-1]
+
+
+async def test_posts_are_not_given_to_readers_who_took_the_name(owner: Context, make_user: Any, make_files: MakeFiles) -> None:
+    await make_user("melody", Role.READER)
+    await import_markdown(owner, make_files({"a.md": "---\nauthor: melody\n---\n"}))
+    assert (await posts.find(owner, "a")).authors == ["melody-2"]
+
+
+async def test_an_author_who_can_sign_in_by_now_stays_the_same(owner: Context, make_files: MakeFiles) -> None:
+    folder = make_files({"a.md": "---\nauthor: Ron Williams\n---\n"})
+    await import_markdown(owner, folder)
+    await owner.db.execute(tables.users.update().where(tables.users.c.name == "Ron Williams").values(password_hash="x"))
+    make_files({"b.md": "---\nauthor: Ron Williams\n---\n"})
+    await import_markdown(owner, folder)
+    assert (await posts.find(owner, "b")).authors == ["Ron-Williams"]
+
+
+def test_usernames_have_at_most_fifty_characters() -> None:
+    assert username_of("x" * 49 + " y") == "x" * 49
+
+
+async def test_images_beside_the_posts_are_kept_and_shown(owner: Context, make_files: MakeFiles, tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(png(9))
+    body = (
+        '![a](pic.png "t") [![b](/assets/b%20c.png)](/assets/b%20c.png#x) <img alt="" src="../p/pic.png"> ![r][r]\n\n'
+        "![out](../../secret.png) ![none](none.png) ![bad](bad.png) ![far](https://x.org/a.png) [doc](pic.pdf)\n"
+        "{% image 'assets/b c.png' 'd' %} `![code](pic.png)`\n\n```\n![code](pic.png)\n```\n\n[r]: </assets/b%20c.png>\n"
+    )
+    files: dict[str, str | bytes] = {"p/post.md": body, "q/other.md": "![again](/assets/b%20c.png)"}
+    folder = make_files(files | {"p/pic.png": png(1), "assets/b c.png": png(2), "p/bad.png": b"no image", "p/pic.pdf": "x"})
+    report = await import_markdown(owner, folder, media_address="/m/")
+    kept = {path.read_bytes(): f"/m/{path.name}" for path in owner.site.settings.media_dir.iterdir()}
+    one, two = kept[png(1)], kept[png(2)]
+    assert (len(kept), report.totals.images) == (2, 2)
+    assert (await posts.find(owner, "post")).content == (
+        f'![a]({one} "t") [![b]({two})]({two}) <img alt="" src="{one}"> ![r][r]\n\n'
+        "![out](../../secret.png) ![none](none.png) ![bad](bad.png) ![far](https://x.org/a.png) [doc](pic.pdf)\n"
+        f"![d]({two}) `![code](pic.png)`\n\n```\n![code](pic.png)\n```\n\n[r]: {two}\n"
+    )
+    assert report.warnings == (
+        "p/post.md: image ../../secret.png is not in the folder: its address is left as it was",
+        "p/post.md: image none.png is not in the folder: its address is left as it was",
+        "p/post.md: image bad.png: This is no PNG, JPEG, WebP, GIF or AVIF image that can be read; its address is left as it was",
+    )
+
+
+async def test_a_lost_image_is_kept_again(owner: Context, make_files: MakeFiles) -> None:
+    folder = make_files({"a.md": "![a](pic.png)", "pic.png": png()})
+    await import_markdown(owner, folder)
+    shutil.rmtree(owner.site.settings.media_dir)
+    assert (await import_markdown(owner, folder)).totals.unchanged == 1
+    assert len(list(owner.site.settings.media_dir.iterdir())) == 1
+
+
+async def test_tags_that_do_not_fit_are_told(owner: Context, make_files: MakeFiles) -> None:
+    tags = [f"t{n}" for n in range(21)] + ["x" * 60]
+    report = await import_markdown(owner, make_files({"a.md": f"---\ntags: {json.dumps(tags)}\n---\n"}))
+    assert (await posts.find(owner, "a")).tags == tuple(tags[:20])
+    assert report.totals.tag_assignments == 22
+    assert [warning.partition(" was left out")[0] for warning in report.warnings[1:]] == [
+        "a.md: the tag 't20'", f"a.md: the tag '{'x' * 50}'",
+    ]  # fmt: skip
+
+
+async def test_progress_names_the_total_first(owner: Context, make_files: MakeFiles) -> None:
+    seen: list[tuple[int, int]] = []
+    folder = make_files({f"{n:03}.md": "x" for n in range(2 * BATCH + 1)})
+    await import_markdown(owner, folder, progress=lambda done, total: seen.append((done, total)))
+    total = 2 * BATCH + 1
+    assert seen == [(0, total), (BATCH, total), (2 * BATCH, total), (total, total)]
+
+
+async def test_a_run_cut_short_is_completed_by_the_next(owner: Context, make_files: MakeFiles) -> None:
+    folder = make_files({f"{n:03}.md": f"---\naliases: [/was-{n}/]\n---\n{n}" for n in range(2 * BATCH + 1)})
+
+    def stop(done: int, total: int) -> None:
+        if done == BATCH:
+            raise KeyError("stopped")
+
+    with pytest.raises(KeyError):
+        await import_markdown(owner, folder, progress=stop)
+    assert await owner.db.fetch_val(sa.select(sa.func.count()).select_from(tables.posts)) == BATCH
+    report = await import_markdown(owner, folder)
+    assert (report.totals.posts, report.totals.unchanged) == (2 * BATCH + 1, BATCH)
+    for n in range(2 * BATCH + 1):
+        assert (await posts.find(owner, f"was-{n}")).slug == f"{n:03}"
+
+
+async def test_a_batch_that_fails_leaves_nothing(owner: Context, make_files: MakeFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_files({"a.md": "---\nauthor: Ada\n---\n", "b.md": "x"})
+    before = await contents(owner)
+    insert = posts.insert
+
+    async def broken(*args: Any, **options: Any) -> Any:
+        if options["slug"] == "b":
+            raise RuntimeError("disk")
+        return await insert(*args, **options)
+
+    monkeypatch.setattr(posts, "insert", broken)
+    with pytest.raises(RuntimeError):
+        await import_markdown(owner, folder)
+    assert await contents(owner) == before
+
+
+async def test_two_imports_at_the_same_time_import_once(owner: Context, make_files: MakeFiles) -> None:
+    folder = make_files({"a.md": "x", "b.md": "y"})
+    nested: list[Report] = []
+    original = owner.db.transaction
+
+    class Once:
+        """The other import runs when this one has planned its batch and is about to write it."""
+
+        async def __aenter__(self) -> None:
+            owner.db.transaction = original  # type: ignore[method-assign]
+            nested.append(await import_markdown(owner, folder))
+            self.transaction = owner.db.transaction()
+            await self.transaction.__aenter__()
+
+        async def __aexit__(self, *error: Any) -> None:
+            await self.transaction.__aexit__(*error)
+
+    owner.db.transaction = lambda: Once()  # type: ignore[method-assign, assignment, misc]
+    report = await import_markdown(owner, folder)
+    assert (nested[0].totals.posts, report.totals.posts) == (2, 2)
+    assert await owner.db.fetch_val(sa.select(sa.func.count()).select_from(tables.posts)) == 2
+
+
+@pytest.mark.parametrize(("action", "reason"), [("edit", EDITED), ("delete", DELETED)])
+async def test_what_happens_while_a_changed_file_is_rendered_counts(
+    owner: Context, make_files: MakeFiles, monkeypatch: pytest.MonkeyPatch, action: str, reason: str
+) -> None:
+    folder = make_files({"a.md": "first"})
+    await import_markdown(owner, folder)
+    post = await posts.find(owner, "a")
+    make_files({"a.md": "second"})
+    rewrite = posts.rewrite
+
+    async def meanwhile(*args: Any, **options: Any) -> Any:
+        if action == "edit":
+            await posts.edit(owner, post.id, PostChanges(content="by hand"))
+        else:
+            await posts.delete(owner, post.id)
+        return await rewrite(*args, **options)
+
+    monkeypatch.setattr(posts, "rewrite", meanwhile)
+    report = await import_markdown(owner, folder)
+    assert list(map(str, report.refusals)) == [f"a.md:1: {reason}"]
+
+
+async def test_a_stranger_and_a_missing_folder_are_refused(ctx: Context, owner: Context, tmp_path: Path) -> None:
+    with pytest.raises(NotSignedIn):
+        await import_markdown(ctx, tmp_path)
+    with pytest.raises(InvalidInput):
+        await import_markdown(owner, tmp_path / "absent")

@@ -1,0 +1,257 @@
+"""Which files of a folder are posts, what their front matter says, and what is refused."""
+
+import datetime as dt
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blog.errors import InvalidInput
+from blog.import_export.markdown import folder as markdown_folder
+from blog.import_export.markdown import slugs, source
+from blog.import_export.markdown.folder import Refusal
+from blog.import_export.markdown.source import DateSource, SourcePost
+from blog.schemas.fields import CONTENT_BYTES
+from tests.import_export.conftest import MakeFiles
+
+
+def read_one(folder: Path, path: str) -> SourcePost:
+    post = source.read(markdown_folder.scan(folder), path)
+    assert isinstance(post, SourcePost), post
+    return post
+
+
+def refusal(folder: Path, path: str = "a.md") -> str:
+    fault = source.read(markdown_folder.scan(folder), path)
+    assert isinstance(fault, Refusal)
+    return str(fault)
+
+
+def test_posts_are_markdown_files_but_no_indexes_and_no_documents_of_the_repository(make_files: MakeFiles) -> None:
+    posts = ["a.md", "b.markdown", "c.mkdn", "d.text", "e.Rmd", "deep/er/f.MD", "_drafts/g.md", "_posts/2020-01-01-h.md"]
+    others = ["_index.md", "x/_index.fr.md", "README.md", "LICENSE.md", "x.txt", "x.html", "x.yml", ".git/y.md", ".z.md"]
+    others += ["_site/a.md", "_includes/b.md", "node_modules/p/c.md"]
+    folder = make_files(dict.fromkeys([*posts, *others], "Text"))
+    scanned = markdown_folder.scan(folder)
+    assert set(scanned.paths) == set(posts)
+    assert scanned.refusals == ()
+
+
+def test_a_readme_with_front_matter_is_a_post(make_files: MakeFiles) -> None:
+    assert markdown_folder.scan(make_files({"README.md": "---\ntitle: x\n---\n"})).paths == ("README.md",)
+
+
+def test_translations_come_after_the_originals_and_give_up_their_suffix(make_files: MakeFiles) -> None:
+    folder = make_files({"_index.fr.md": "", "a.fr.md": "x", "b.md": "x", "b.fr.md": "x", "c.zh.md": "x", "d/index.fr.md": "x"})
+    scanned = markdown_folder.scan(folder)
+    assert scanned.paths == ("b.md", "c.zh.md", "a.fr.md", "b.fr.md", "d/index.fr.md")
+    read = [read_one(folder, path) for path in scanned.paths]
+    assert [post.slug for post in read] == ["b", "c.zh", "a", "b", "d"]
+    assert [post.language for post in read] == [None, None, "fr", "fr", "fr"]
+
+
+@pytest.mark.parametrize(
+    ("path", "front_matter", "slug", "date", "date_source"),
+    [
+        ("2017-2-5-zeroes.md", "", "zeroes", "2017-02-05", DateSource.FILE_NAME),
+        ("2016-10-08_a-post.md", "", "a-post", "2016-10-08", DateSource.FILE_NAME),
+        ("2016-13-08-no-date.md", "", "2016-13-08-no-date", None, None),
+        ("2016-10-08-x.md", "date: 2020-01-02", "x", "2020-01-02", DateSource.FRONT_MATTER),
+        ("x.md", "path: blog/2014/09/15/Rust-1.0", "Rust-1.0", "2014-09-15", DateSource.PATH),
+        ("2014-01-01-x.md", "path: 2014/09/15/y", "y", "2014-09-15", DateSource.PATH),
+        ("x.md", "path: a-fixed-url", "x", None, None),
+        ("post/index.md", "", "post", None, None),
+        ("2015-03-01-trip/index.md", "", "trip", "2015-03-01", DateSource.FILE_NAME),
+        ("x.md", "slug: Something-&-Else", "Something-Else", None, None),
+        ("dir/2013-03-19-not-a-post/dubious.md", "", "dubious", None, None),
+    ],
+)
+def test_slug_and_date(
+    make_files: MakeFiles, path: str, front_matter: str, slug: str, date: str | None, date_source: DateSource | None
+) -> None:
+    post = read_one(make_files({path: f"---\n{front_matter}\n---\n"}), path)
+    assert (post.slug, post.date.date().isoformat() if post.date else None, post.date_source) == (slug, date, date_source)
+
+
+@pytest.mark.parametrize(
+    ("written", "safe"),
+    [
+        ("TockingTime", "TockingTime"),
+        ("release-0.5.0", "release-0.5.0"),
+        ("a_b--c", "a_b--c"),
+        ("hash-#1", "hash-1"),
+        ("escape-+ %20[]", "escape-20"),
+        ("trailing-dots..", "trailing-dots"),
+        ("_hidden", "hidden"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("匿名CVS", "匿名CVS"),
+        ("हिन्दी में", "हिन्दी-में"),
+        ("...", "post"),
+        ("x" * 119 + "-y", "x" * 119),
+    ],
+)
+def test_slugs_keep_their_spelling_where_it_is_safe(written: str, safe: str) -> None:
+    assert slugs.safe(written) == safe
+
+
+@pytest.mark.parametrize(
+    ("address", "slug"),
+    [
+        ("/2016/01/05/tips/", "tips"),
+        ("/an-old-url/old.html", "old.html"),
+        ("another/index.html", "another"),
+        ("https://old.example.org/x/y/?a=b#c", "y"),
+        ("/caf%C3%A9/", "café"),
+        ("/:title", None),
+        ("/:year/:month/", None),
+        ("/%2e%2e/%2e%2e/baddie.html", None),
+        ("/", None),
+        ("http://[bad/x", None),
+        ("/{{ slug }}/", None),
+    ],
+)
+def test_old_addresses(address: str, slug: str | None) -> None:
+    assert slugs.of_address(address) == slug
+
+
+def test_names_are_lists_or_texts_that_are_never_split(make_files: MakeFiles) -> None:
+    folder = make_files(
+        {
+            "a.md": "---\nauthor: Ron Williams and Ribbon\ntags: ay bee cee\ncategory: 2013\n---\n",
+            "b.md": '+++\nauthors = ["Foo Doe", "Bar Doe"]\n[taxonomies]\ntags = ["x", ""]\n'
+            'categories = ["c"]\nauthors = ["Q"]\n+++\n',
+            "c.md": "---\nauthors:\n- name: Ada\n  site: x\n-  grace \n-\ntags:\ntag: [1.10, no]\n---\n",
+            "d.md": "---\ntags: []\nauthors:\n---\n",
+        }
+    )
+    read = [read_one(folder, f"{name}.md") for name in "abcd"]
+    assert [post.authors for post in read] == [("Ron Williams and Ribbon",), ("Foo Doe", "Bar Doe"), ("Ada", "grace"), ()]
+    assert [post.tags for post in read] == [("ay bee cee",), ("x",), ("1.10", "no"), ()]
+    assert [post.categories for post in read] == [("2013",), ("c",), (), ()]
+
+
+@pytest.mark.parametrize(
+    ("front_matter", "draft"),
+    [
+        ("draft: true", True), ("draft: false", False), ("published: false", True), ("published: yes", False),
+        ("draft:", False), ("title: x", False), ("draft: Yes", True), ("published: off", True),
+    ],
+)  # fmt: skip
+def test_drafts(make_files: MakeFiles, front_matter: str, draft: bool) -> None:
+    folder = make_files({"a.md": f"---\n{front_matter}\n---\n", "_drafts/b.md": f"---\n{front_matter}\n---\n"})
+    assert read_one(folder, "a.md").draft is draft
+    assert read_one(folder, "_drafts/b.md").draft is True
+
+
+def test_the_rest_of_a_post(make_files: MakeFiles) -> None:
+    text = (
+        "\ufeff---\r\ntitle: |\r\n  Two\r\n  lines\r\nlang: zh_tw\r\nexcerpt: In <em>short</em>\r\n"
+        "redirect_from: /x/old/\r\npermalink: /2015/Own/\r\n---\r\nText\r\n\x08more\x0c\r\n"
+    )
+    post = read_one(make_files({"own.md": text}), "own.md")
+    assert (post.title, post.language, post.summary) == ("Two lines", "zh-tw", "In <em>short</em>")
+    assert (post.aliases, post.permalink, post.old_slugs) == (("old",), "Own", ("old", "Own"))
+    assert post.body == "Text\nmore\n\n"
+    assert post.warnings == ("2 control characters were left out of the text",)
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [("foo-bar_baz.md", "Foo bar baz"), ("2020-01-01-18F-guides.md", "18F guides"), ("___.md", "Untitled"), ("日本.md", "日本")],
+)
+def test_a_post_without_title_gets_one_from_its_name(make_files: MakeFiles, path: str, title: str) -> None:
+    assert read_one(make_files({path: "Text"}), path).title == title
+
+
+@pytest.mark.parametrize("permalink", ["pretty", "false", "/:title", "/%2e%2e/x.html", "/"])
+def test_a_permalink_that_is_no_path_gives_no_old_slug(make_files: MakeFiles, permalink: str) -> None:
+    assert read_one(make_files({"a.md": f"---\npermalink: {permalink}\n---\n"}), "a.md").old_slugs == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("---\ntitle: x\ndate: soon\n---\n", "a.md:3: date: write a date such as 2024-05-31 or 2024-05-31T09:00:00Z"),
+        ("---\ndraft: maybe\n---\n", "a.md:2: draft: write true or false"),
+        ("---\n\ntags: [[a], b]\n---\n", "a.md:3: tags: give a list of names"),
+        ("---\ntitle: [a]\n---\n", "a.md:2: title: give a single text"),
+        (f"---\ntitle: {'x' * 201}\n---\n", "a.md:2: title: at most 200 characters fit"),
+        ('---\nauthor: "a\\nb"\n---\n', "a.md:2: author: this must be a single line"),
+        ('---\nx: y\ntitle: "a\\0b"\n---\n', "a.md:3: title: control characters and halves of surrogate pairs are not allowed"),
+        ('---\nexcerpt: "\\uD800"\n---\n', "a.md:2: excerpt: control characters and halves of surrogate pairs are not allowed"),
+        ("---\ntitle: a: b\n---\n", "a.md:2: YAML: mapping values are not allowed here"),
+        (b"line\nline\n\xff\xfe", "a.md:3: this is no UTF-8 text: convert the file"),
+        ("line\n\0", "a.md:2: a NUL character: this is no text file"),
+        ("x" * (CONTENT_BYTES + 1), f"a.md:1: the text has more than {CONTENT_BYTES} bytes: a post cannot be longer"),
+    ],
+)
+def test_a_refused_file_is_told_with_line_and_reason(make_files: MakeFiles, content: str | bytes, message: str) -> None:
+    assert refusal(make_files({"a.md": content})) == message
+
+
+def test_paths_are_not_trusted(make_files: MakeFiles, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.md").write_text("secret")
+    folder = make_files(
+        {"good.md": "x", "big.md": "x" * (markdown_folder.LARGEST_BYTES + 1), "a\nb.md": "x", "sub\x1b[2J/c.md": "x"}
+    )
+    (folder / "link.md").symlink_to(outside / "secret.md")
+    (folder / "linked").symlink_to(outside)
+    (folder / "gone.md").symlink_to(folder / "nothing")
+    (folder / "same.md").symlink_to(folder / "good.md")
+    (folder / "loop").symlink_to(folder)
+    os.mkfifo(folder / "pipe.md")
+    Path(os.fsdecode(os.fsencode(folder) + b"/bad\xff.md")).write_text("x")
+    scanned = markdown_folder.scan(folder)
+    assert scanned.paths == ("good.md",)
+    name = "the name holds control characters or is no UTF-8: rename it"
+    link = "this is a link that leads out of the folder, or to nothing"
+    assert {str(fault) for fault in scanned.refusals} == {
+        f"big.md:1: has more than {markdown_folder.LARGEST_BYTES} bytes",
+        f"a\\nb.md:1: {name}",
+        f"sub\\x1b[2J:1: {name}",
+        f"bad\\udcff.md:1: {name}",
+        f"link.md:1: {link}",
+        f"linked:1: {link}",
+        f"gone.md:1: {link}",
+        "pipe.md:1: this is no regular file",
+    }
+    assert isinstance(source.read(scanned, "../outside/secret.md"), Refusal)
+    assert isinstance(source.read(scanned, "link.md"), Refusal)
+
+
+def test_a_path_too_long_to_be_remembered_is_refused(make_files: MakeFiles) -> None:
+    folder = make_files({"/".join(["x" * 100] * 5) + ".md": "x"})
+    assert [fault.reason for fault in markdown_folder.scan(folder).refusals] == ["the path has more than 500 characters"]
+
+
+def test_what_may_not_be_read_is_refused(make_files: MakeFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_files({"a.md": "x", "b/c.md": "x"})
+    real_open, real_scandir = Path.open, os.scandir
+
+    def denied_open(path: Path, *args: Any, **options: Any) -> Any:
+        if path.name == "a.md":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real_open(path, *args, **options)
+
+    def denied_scandir(path: str) -> Any:
+        if path.endswith("/b"):
+            raise PermissionError(13, "Permission denied", path)
+        return real_scandir(path)
+
+    monkeypatch.setattr(Path, "open", denied_open)
+    monkeypatch.setattr(os, "scandir", denied_scandir)
+    assert refusal(folder) == "a.md:1: cannot be read: Permission denied"
+    assert list(map(str, markdown_folder.scan(folder).refusals)) == ["b:1: this folder cannot be read: Permission denied"]
+
+
+def test_what_is_no_folder_is_invalid_input(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="is no folder"):
+        markdown_folder.scan(tmp_path / "absent")
+
+
+def test_dates_are_aware(make_files: MakeFiles) -> None:
+    post = read_one(make_files({"a.md": "+++\ndate = 2020-01-01T09:00:00\n+++\n"}), "a.md")
+    assert post.date == dt.datetime(2020, 1, 1, 9, tzinfo=dt.UTC)

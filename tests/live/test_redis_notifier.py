@@ -1,0 +1,64 @@
+"""Hints through Redis: a real Valkey that comes and goes, and workers that hear of each other with it and without."""
+
+import contextlib
+
+import anyio
+import pytest
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from blog.app import create_app
+from blog.db.sqlite.watcher import CommitPoller
+from tests.conftest import running
+from tests.live.test_endpoints import following, hear, subscribed, write
+from tests.support.valkey import Valkey
+
+pytestmark = pytest.mark.sqlite
+WORDS = ("Redis is gone: workers hear", "Redis is back: it tells")
+
+
+@pytest.fixture
+def valkey():
+    with Valkey() as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def two_workers(settings, valkey):
+    """Clients of two applications on one database, and what they log."""
+    settings = settings.model_copy(update={"redis_url": SecretStr(valkey.url)})
+    with capture_logs() as logs:
+        async with running(create_app(settings)) as one, running(create_app(settings)) as other:
+            yield one, other, lambda: [line["event"][: len(word)] for line in logs for word in WORDS if word in line["event"]]
+
+
+async def test_worker_that_only_redis_tells_hears_at_once(settings, bearer, valkey, monkeypatch):
+    async def wait_deaf(self, _timeout):
+        await self._noticed.wait()
+        self._noticed.clear()
+
+    headers = await bearer("ada")
+    monkeypatch.setattr(CommitPoller, "wait", wait_deaf)
+    async with two_workers(settings, valkey) as (one, other, told):
+        async with following(other) as socket:
+            await subscribed(socket, "posts")
+            for number in range(3):
+                await write(one, headers, title=f"Post {number}")
+                assert (await hear(socket))["data"]["post"]["title"] == f"Post {number}"
+        assert told() == []
+
+
+async def test_without_redis_they_hear_from_the_database_and_it_is_said_once(settings, bearer, valkey, monkeypatch):
+    monkeypatch.setattr("blog.realtime.redis_notifier._BETWEEN_ATTEMPTS", 0.01)
+    headers = await bearer("ada")
+    async with two_workers(settings, valkey) as (one, other, told):
+        async with following(other) as socket:
+            await subscribed(socket, "posts")
+            for step in (valkey.stop, lambda: None, valkey.start):
+                step()
+                await write(one, headers)
+                assert (await hear(socket))["event"] == "post.published"
+            with anyio.fail_after(10):
+                while len(told()) < 4:
+                    await write(one, headers)
+        assert sorted(told()) == sorted([*WORDS, *WORDS]), "each once for each worker"

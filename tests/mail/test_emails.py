@@ -1,0 +1,413 @@
+"""Letters, as a mail server gets them; and what happens while there is none."""
+
+import datetime as dt
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+from email import message_from_bytes, policy
+
+import pytest
+import sqlalchemy as sa
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from blog.app import create_app, open_site, routes
+from blog.db import tables
+from blog.domain.accounts import accounts, email_changes, sessions
+from blog.domain.accounts.password_reset import MOST_LINKS
+from blog.domain.core import email_queue
+from blog.domain.core.email_queue import ATTEMPTS, LetterKind
+from blog.domain.core.signing import Purpose
+from blog.errors import Conflict, NotFound, NotSignedIn, TooManyRequests
+from blog.framework.urls.urls import Links
+from blog.mail import messages
+from blog.mail.delivery import send_due
+from blog.mail.messages import Draft
+from blog.schemas.accounts import AccountChanges, Credentials, NewUser, PasswordChange, Role
+from blog.settings import Environment
+from tests.conftest import ORIGIN, PASSWORD, running
+from tests.support.serving import free_port
+
+OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
+LINKS = Links(routes, ORIGIN)
+
+
+class Mailbox:
+    """A mail server's end: keeps what comes, or refuses it."""
+
+    def __init__(self) -> None:
+        self.letters, self.refusal = [], ""
+
+    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 (aiosmtpd's name)
+        if self.refusal:
+            return self.refusal
+        self.letters.append((envelope.rcpt_tos, message_from_bytes(envelope.content, policy=policy.default)))
+        return "250 OK"
+
+
+@contextmanager
+def mail_server(mailbox, **options):
+    controller = Controller(mailbox, hostname="127.0.0.1", port=free_port(), **options)
+    controller.start()
+    try:
+        yield controller.port
+    finally:
+        controller.stop()
+
+
+@pytest.fixture
+def mailbox():
+    return Mailbox()
+
+
+@pytest.fixture
+def mailing(settings, mailbox):
+    """Settings with a mail server."""
+    with mail_server(mailbox) as port:
+        yield settings.model_copy(update={"smtp_url": SecretStr(f"smtp://127.0.0.1:{port}"), "mail_from": "blog@example.org"})
+
+
+@pytest.fixture
+async def posted(mailing, author):
+    """Ada's context, on a site with a mail server."""
+    async with open_site(mailing) as site:
+        yield replace(author, site=site)
+
+
+async def waiting(ctx):
+    return [row["kind"] for row in await ctx.db.fetch_all(sa.select(tables.letters.c.kind).order_by(tables.letters.c.id))]
+
+
+def link_in(letter):
+    return re.search(rf"{ORIGIN}/set-password/(\S+)", letter.get_content())[1]
+
+
+@pytest.mark.parametrize("name", ["ada", "ADA", " Ada@Example.org "])
+async def test_link_comes_by_mail_and_works_once(posted, mailbox, name):
+    await email_queue.ask_for_link(posted, name)
+    assert await send_due(posted, LINKS) == 1
+    ((to, letter),) = mailbox.letters
+    assert to == ["ada@example.org"]
+    assert (letter["From"], letter["Subject"]) == ("Field Notes <blog@example.org>", "Set a new password · Field Notes")
+    assert letter["Auto-Submitted"] == "auto-generated"
+    await accounts.use_password_link(posted, link_in(letter), SecretStr("quite another one"))
+    assert (await sessions.authenticate(posted, Credentials(username="ada", password="quite another one"))).username == "ada"
+    with pytest.raises(NotFound):
+        await accounts.password_link_user(posted, link_in(letter))
+    assert await send_due(posted, LINKS) == 1, "a notice that the password was changed"
+    assert "Your password was changed" in mailbox.letters[1][1]["Subject"]
+    assert await send_due(posted, LINKS) == 0
+
+
+async def test_link_ends_after_an_hour(posted, mailbox):
+    await email_queue.ask_for_link(posted, "ada")
+    await send_due(posted, LINKS)
+    secret = link_in(mailbox.letters[0][1])
+    for minutes, holds in ((59, True), (61, False)):
+        then = replace(posted, now=posted.now + dt.timedelta(minutes=minutes))
+        if holds:
+            assert (await accounts.password_link_user(then, secret)).username == "ada"
+        else:
+            with pytest.raises(NotFound):
+                await accounts.password_link_user(then, secret)
+
+
+async def test_nobody_is_sent_more_than_a_few_links(posted, mailbox):
+    for name in ["ada", "ada@example.org"] * MOST_LINKS + ["nobody"]:
+        await email_queue.ask_for_link(posted, name)
+    assert await send_due(posted, LINKS) == MOST_LINKS
+    assert len(mailbox.letters) == MOST_LINKS
+    assert await waiting(posted) == []
+
+
+async def test_no_link_and_no_password_waits_in_the_database(posted, settings):
+    await email_queue.ask_for_link(posted, "ada")
+    rows = await posted.db.fetch_all(sa.select(tables.letters.c.data))
+    assert [set(row["data"]) for row in rows] == [{"name", "address", "user_agent"}]
+
+
+NEW = AccountChanges(email="new@example.org", current=SecretStr(PASSWORD))
+
+
+def secret_in(letter):
+    return re.search(rf"{ORIGIN}/account/email/(\S+)", letter.get_content())[1]
+
+
+async def confirm(posted, mailbox, changes=NEW):
+    """Ask for another address, and answer the letter to it."""
+    await accounts.change(posted, changes)
+    await send_due(posted, LINKS)
+    await email_changes.confirm(posted, secret_in(mailbox.letters[-1][1]))
+
+
+async def test_new_address_counts_when_its_letter_was_answered(posted, mailbox):
+    waiting_user = await accounts.change(posted, NEW)
+    assert (waiting_user.email, waiting_user.pending_email) == ("ada@example.org", "new@example.org")
+    await send_due(posted, LINKS)
+    ((to, letter),) = mailbox.letters
+    assert (to, letter["Subject"]) == (["new@example.org"], "Confirm your new address · Field Notes")
+    assert await email_changes.read(posted, secret_in(letter)) == "new@example.org"
+    assert (await accounts.me(posted)).email == "ada@example.org", "to look at the page changes nothing"
+    await email_changes.confirm(posted, secret_in(letter))
+    user = await accounts.me(posted)
+    assert (user.email, user.pending_email) == ("new@example.org", None)
+    await send_due(posted, LINKS)
+    assert (mailbox.letters[-1][0], mailbox.letters[-1][1]["Subject"].partition(" ·")[0]) == (
+        ["ada@example.org"], "Your e-mail address was changed",
+    )  # fmt: skip
+    with pytest.raises(NotFound, match="was used"):
+        await email_changes.confirm(posted, secret_in(letter))
+    assert await sessions.prove(posted, Credentials(username="NEW@example.org", password=SecretStr(PASSWORD)))
+
+
+async def test_link_that_was_used_is_worth_nothing_when_the_address_is_as_before(posted, mailbox):
+    await confirm(posted, mailbox)
+    used = secret_in(mailbox.letters[0][1])
+    await confirm(posted, mailbox, NEW.model_copy(update={"email": "ada@example.org"}))
+    with pytest.raises(NotFound):
+        await email_changes.confirm(posted, used)
+
+
+async def test_link_is_for_the_one_who_asked(posted, mailbox, make_user):
+    await accounts.change(posted, NEW)
+    await send_due(posted, LINKS)
+    secret = secret_in(mailbox.letters[0][1])
+    eve = posted.acting_as(accounts.actor_of(await make_user("eve")))
+    for who, error in ((eve, NotFound), (posted.acting_as(None), NotSignedIn)):
+        with pytest.raises(error):
+            await email_changes.confirm(who, secret)
+    for false in (secret + "x", secret[:-1], "x", posted.site.signer.sign(Purpose.PASSWORD_LINK, [posted.actor.id, "x"])):
+        with pytest.raises(NotFound):
+            await email_changes.confirm(posted, false)
+
+
+@pytest.mark.parametrize("what", ["a day", "another", "cancelled", "password"])
+async def test_link_ends_with_its_day_with_another_and_with_the_password(posted, mailbox, what):
+    await accounts.change(posted, NEW)
+    await send_due(posted, LINKS)
+    secret, ctx = secret_in(mailbox.letters[0][1]), posted
+    if what == "a day":
+        ctx = replace(posted, now=posted.now + dt.timedelta(days=1))
+    elif what == "another":
+        await accounts.change(posted, NEW.model_copy(update={"email": "other@example.org"}))
+    elif what == "cancelled":
+        await email_changes.cancel(posted)
+    else:
+        changed = PasswordChange(current=SecretStr(PASSWORD), password=SecretStr("quite another one"))
+        await accounts.change_password(posted, changed)
+    with pytest.raises(NotFound):
+        await email_changes.confirm(ctx, secret)
+    assert (await accounts.me(ctx)).email == "ada@example.org"
+
+
+async def test_letter_for_an_address_that_does_not_wait_any_more_is_not_sent(posted, mailbox):
+    await accounts.change(posted, NEW)
+    await accounts.change(posted, NEW.model_copy(update={"email": "other@example.org"}))
+    assert await send_due(posted, LINKS) == 1
+    assert [to for to, _ in mailbox.letters] == [["other@example.org"]]
+    assert await waiting(posted) == []
+
+
+async def test_address_that_somebody_took_meanwhile_is_refused(posted, mailbox, make_user):
+    await make_user("bob")
+    with pytest.raises(Conflict, match="Another account"):
+        await accounts.change(posted, NEW.model_copy(update={"email": "BOB@example.org"}))
+    await accounts.change(posted, NEW)
+    await send_due(posted, LINKS)
+    await accounts.create(posted, NewUser(username="eve", email="new@example.org"), Role.READER)
+    with pytest.raises(Conflict, match="Another account"):
+        await email_changes.confirm(posted, secret_in(mailbox.letters[0][1]))
+    assert (await accounts.me(posted)).email == "ada@example.org"
+
+
+async def test_nobody_fills_the_mailboxes_of_others(posted):
+    for number in range(email_changes.MOST_LETTERS):
+        await accounts.change(posted, NEW.model_copy(update={"email": f"victim{number}@example.org"}))
+    with pytest.raises(TooManyRequests):
+        await accounts.change(posted, NEW.model_copy(update={"name": "Other", "email": "victim9@example.org"}))
+    assert (await accounts.me(posted)).name == "ada", "nothing of it is done"
+    later = replace(posted, now=posted.now + dt.timedelta(hours=1))
+    assert (await accounts.change(later, NEW)).pending_email == "new@example.org"
+
+
+async def test_no_link_to_an_address_waits_in_the_database(posted):
+    await accounts.change(posted, NEW)
+    (letter,) = await email_queue.take(posted)
+    made = await email_changes.for_letter(posted, letter)
+    rows = [*await posted.db.fetch_all(sa.select(tables.letters)), *await posted.db.fetch_all(sa.select(tables.email_changes))]
+    assert made.secret not in str([dict(row) for row in rows])
+
+
+async def test_address_is_confirmed_on_its_page(settings, posted, mailbox, make_user):
+    def browser(session_id):
+        return OWN | {"Cookie": f"session={session_id}"}
+
+    ada = browser(await sessions.start(posted, posted.actor, "a browser"))
+    eve = browser(await sessions.start(posted, accounts.actor_of(await make_user("eve")), "a browser"))
+    async with running(create_app(posted.site.settings)) as client:
+        form = {"email": "new@example.org", "current": PASSWORD}
+        asked = await client.post("/account/email", data=form, headers=ada)
+        assert (asked.status_code, asked.headers["location"]) == (303, "/account/email")
+        shown = (await client.get("/account/email", headers=ada)).text
+        assert "A letter is on its way to <strong>new@example.org</strong>. Your address stays ada@example.org" in shown
+        assert (await client.get("/api/v1/users/me", headers=ada)).json()["pending_email"] == "new@example.org"
+        row = await posted.db.fetch_one(sa.select(tables.email_changes))  # the application may have sent the letter by now
+        path = "/account/email/" + posted.site.signer.sign(Purpose.EMAIL_LINK, [row["user_id"], row["nonce"]])
+        stranger = await client.get(path)
+        assert (stranger.status_code, stranger.headers["location"].startswith("/login?next=%2Faccount%2Femail%2F")) == (303, True)
+        assert (await client.get(path, headers=eve)).status_code == 404
+        assert "<strong>new@example.org</strong>" in (await client.get(path, headers=ada)).text
+        assert (await client.post(path, headers=ada)).headers["location"] == "/account?saved=email"
+        again = await client.get(path, headers=ada)
+        assert (again.status_code, "was used" in again.text) == (404, True)
+        assert (await client.get("/api/v1/users/me", headers=ada)).json()["email"] == "new@example.org"
+        await client.post("/account/email", data=form | {"email": "other@example.org"}, headers=ada)
+        assert (await client.post("/account/email/cancel", headers=ada)).headers["location"] == "/account/email"
+        assert "A letter is on its way" not in (await client.get("/account/email", headers=ada)).text
+
+
+async def test_old_address_hears_of_the_new_one(posted, mailbox):
+    await confirm(posted, mailbox)
+    mailbox.letters.clear()
+    await accounts.change_password(posted, PasswordChange(current=SecretStr(PASSWORD), password=SecretStr("quite another one")))
+    await send_due(posted, LINKS)
+    assert [(to, letter["Subject"].partition(" ·")[0]) for to, letter in mailbox.letters] == [
+        (["ada@example.org"], "Your e-mail address was changed"),
+        (["new@example.org"], "Your password was changed"),
+    ]
+
+
+async def test_two_workers_send_each_letter_once(posted, mailbox):
+    for _ in range(MOST_LINKS):
+        await email_queue.ask_for_link(posted, "ada")
+    first = await email_queue.take(posted)
+    assert len(first) == MOST_LINKS
+    assert await email_queue.take(posted) == ()
+    assert len(await email_queue.take(replace(posted, now=posted.now + dt.timedelta(minutes=6)))) == MOST_LINKS, "its worker died"
+
+
+async def test_server_that_is_away_is_asked_again_and_the_log_says_what_to_do(posted, mailbox):
+    mailbox.refusal = "451 Come back later"
+    await email_queue.ask_for_link(posted, "ada")
+    with capture_logs() as lines:
+        assert await send_due(posted, LINKS) == 0
+    (line,) = [line for line in lines if line["event"] == "a letter could not be sent"]
+    assert (line["log_level"], line["next"], line["attempt"]) == ("error", "it is tried again", 1)
+    assert "SMTP_URL" in line["advice"]
+    assert "set-password" not in str(lines), "no link in the log"
+    assert await send_due(posted, LINKS) == 0
+    mailbox.refusal = ""
+    assert await send_due(replace(posted, now=posted.now + dt.timedelta(minutes=1)), LINKS) == 1
+    assert await waiting(posted) == []
+
+
+async def test_letter_is_given_up_some_day(posted, mailbox):
+    mailbox.refusal = "550 Never"
+    await email_queue.put(posted, LetterKind.PASSWORD_CHANGED, user_id=posted.actor.id)
+    when = posted.now
+    for attempt in range(ATTEMPTS):
+        assert await waiting(posted) == ["password_changed"]
+        with capture_logs() as lines:
+            await send_due(replace(posted, now=when), LINKS)
+        assert lines[-1]["attempt"] == attempt + 1
+        when += dt.timedelta(minutes=2**attempt)
+    assert lines[-1]["next"] == "it is given up"
+    assert await waiting(posted) == []
+
+
+async def test_password_of_the_mail_server_goes_over_tls_or_not_at_all(settings, mailbox, monkeypatch, author):
+    asked = []
+    monkeypatch.setattr("aiosmtplib.send", lambda *_message, **options: asked.append(options) or _nothing())
+    for url, tls, start_tls in (
+        ("smtp://me:p%40ss@mail.example.org", False, True),
+        ("smtps://me:p%40ss@mail.example.org", True, None),
+        ("smtp://me:p%40ss@127.0.0.1:2525", False, None),
+        ("smtp://mail.example.org", False, None),
+    ):
+        changed = settings.model_copy(update={"smtp_url": SecretStr(url), "mail_from": "blog@example.org"})
+        async with open_site(changed) as site:
+            ctx = replace(author, site=site)
+            await email_queue.put(ctx, LetterKind.PASSWORD_CHANGED, user_id=author.actor.id)
+            await send_due(ctx, LINKS)
+        assert (asked[-1]["use_tls"], asked[-1]["start_tls"]) == (tls, start_tls)
+    assert [options["port"] for options in asked] == [587, 465, 2525, 587]
+    assert [options["password"] for options in asked] == ["p@ss", "p@ss", "p@ss", None]
+
+
+async def _nothing():
+    return None
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # on this very machine
+async def test_server_that_asks_who_we_are_is_told(settings, mailbox, author):
+    def look(_server, _session, _envelope, _mechanism, given):
+        return AuthResult(success=(given.login, given.password) == (b"me", b"p@ss"))
+
+    with mail_server(mailbox, authenticator=look, auth_required=True, auth_require_tls=False) as port:
+        url = SecretStr(f"smtp://me:p%40ss@127.0.0.1:{port}")
+        async with open_site(settings.model_copy(update={"smtp_url": url, "mail_from": "blog@example.org"})) as site:
+            ctx = replace(author, site=site)
+            await email_queue.ask_for_link(ctx, "ada")
+            assert await send_due(ctx, LINKS) == 1
+    assert len(mailbox.letters) == 1
+
+
+async def test_page_answers_the_same_whoever_it_is(mailing, ctx, author):
+    async with running(create_app(mailing)) as client:
+        assert "Forgot your password?" in (await client.get("/login")).text
+        answers = [await client.post("/reset-password", data={"name": name}, headers=OWN) for name in ("ada", "nobody")]
+        assert [(answer.status_code, answer.headers["location"]) for answer in answers] == [(303, "/reset-password?sent=yes")] * 2
+        assert "a letter is on its way" in (await client.get("/reset-password?sent=yes")).text
+        empty = await client.post("/reset-password", data={"name": ""}, headers=OWN)
+        assert (empty.status_code, "Fill this in" in empty.text) == (422, True)
+
+
+async def test_same_work_is_done_for_known_and_unknown_names(posted):
+    asked = []
+    posted.db.on_query.append(asked.append)
+    works = []
+    for name in ("ada", "nobody"):
+        asked.clear()
+        await email_queue.ask_for_link(posted, name)
+        works.append(list(asked))
+    assert works[0] == works[1]
+    assert len(works[0]) == 1, "one row is written, and nobody is looked up"
+
+
+async def test_link_is_in_the_log_while_developing_without_a_mail_server(author):
+    await email_queue.ask_for_link(author, "ada")
+    with capture_logs() as lines:
+        assert await send_due(author, LINKS) == 1
+    link = next(line["link"] for line in lines if "link" in line)
+    assert (await accounts.password_link_user(author, link.rpartition("/")[2])).username == "ada"
+    await accounts.set_password(author, author.actor.id, SecretStr("quite another one"))
+    assert await waiting(author) == [], "notices need a mail server"
+
+
+async def test_blog_without_letters_says_whom_to_ask(settings, ctx, author):
+    changed = settings.model_copy(update={"environment": Environment.PRODUCTION})
+    async with running(create_app(changed)) as client:
+        page = await client.get("/reset-password")
+        assert "Ask its owner" in page.text
+        assert "<form" not in page.text.split("<main")[1].split("</main>")[0]
+        assert (await client.post("/reset-password", data={"name": "ada"}, headers=OWN)).status_code == 403
+    assert await waiting(ctx) == []
+
+
+async def test_asking_is_limited(mailing, author):
+    limited = mailing.model_copy(update={"rate_limit": "1000/minute", "sign_in_rate_limit": "2/minute"})
+    async with running(create_app(limited)) as client:
+        found = [(await client.post("/reset-password", data={"name": f"name{n}"}, headers=OWN)).status_code for n in range(3)]
+    assert found == [303, 303, 429]
+
+
+@pytest.mark.parametrize("draft", [
+    Draft("ada@example.org\r\nBcc: eve@example.org", "Hello", "x"),
+    Draft("ada@example.org", "Hello\r\nBcc: eve@example.org", "x"),
+])  # fmt: skip
+async def test_no_line_end_gets_into_a_letter(ctx, settings, draft):
+    writing_settings = settings.model_copy(update={"mail_from": "blog@example.org"})
+    with pytest.raises(ValueError, match=r"linefeed|newline|line|invalid"):
+        messages.message(replace(ctx, site=replace(ctx.site, settings=writing_settings)), draft)

@@ -1,0 +1,284 @@
+"""Finished answers: kept for strangers until what they show changes, never anybody's own, never old."""
+
+import asyncio
+
+import pytest
+from anyio.lowlevel import checkpoint
+from structlog.testing import capture_logs
+
+from blog.app import create_app
+from blog.domain.accounts import accounts
+from blog.domain.core.events import Position
+from blog.domain.posts import posts
+from blog.domain.site import feature_flags
+from blog.framework.caching.response_cache import Answer, AnswerCache
+from blog.observability.logging import correlated
+from blog.schemas.accounts import AccountChanges, Role
+from blog.schemas.feature_flags import Flag
+from blog.schemas.posts import NewPost
+from tests.conftest import running
+
+POST = {"title": "On engines", "content": "Some *words*. " * 60, "tags": ["maths"]}
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0"}
+PUBLIC = [
+    "/", "/posts/on-engines", "/tags", "/tags/maths", "/authors/ada", "/archive", "/feed.atom", "/tags/maths/feed.json",
+    "/authors/ada/feed.rss", "/api/v1/posts", "/api/v1/posts?tag=maths&limit=1", "/api/v1/posts/1", "/api/v1/posts/1/comments",
+    "/api/v1/tags",
+]  # fmt: skip
+
+
+@pytest.fixture
+def settings(settings):
+    return settings.model_copy(update={"cache_bytes": 1_000_000})
+
+
+@pytest.fixture
+async def ada(bearer, client):
+    headers = await bearer("ada", Role.OWNER)
+    made = await client.post("/api/v1/posts", json=POST, headers=headers)
+    assert made.status_code == 201
+    await certain(client)
+    return headers
+
+
+async def certain(client):
+    """Return when the log was read after the last change: until then nothing kept is given out."""
+    async with asyncio.timeout(5):
+        while (await client.get("/archive?certain")).headers["x-cache"] != "hit":
+            await checkpoint()
+
+
+async def state(client, path, **headers):
+    """How the cache says that it answered."""
+    answer = await client.get(path, headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers["x-cache"] == ("hit" if answer.headers["cache-status"] == "blog; hit" else "miss")
+    return answer.headers["cache-status"].removeprefix("blog; ")
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+async def test_second_answer_is_the_first_one_kept(client, ada, path):
+    first, second = [await client.get(path) for _ in range(2)]
+    assert [answer.headers["cache-status"] for answer in (first, second)] == ["blog; fwd=miss", "blog; hit"]
+    own = {"x-correlation-id", "x-process-time", "server-timing", "cache-status", "x-cache"}
+    shown = [{name: value for name, value in answer.headers.items() if name not in own} for answer in (first, second)]
+    assert shown[0] == shown[1]
+    assert first.content == second.content
+    assert "content-security-policy" in second.headers
+    assert second.headers["x-correlation-id"] != first.headers["x-correlation-id"]
+    head = await client.head(path)
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", second.headers["content-length"])
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+async def test_client_that_has_it_is_told_so(client, ada, path):
+    for _ in range(2):  # by the application, and by the cache
+        tag = (await client.get(path)).headers["etag"]
+        again = await client.get(path, headers={"If-None-Match": f'"other", {tag}'})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        assert "content-type" not in again.headers
+        await client.patch("/api/v1/posts/1", json={"content": "New words. " * 60}, headers=ada)
+    assert (await client.get(path, headers={"If-None-Match": '"other"'})).status_code == 200
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+async def test_who_writes_and_then_reads_finds_what_they_wrote(client, ada, path):
+    for number in range(5):
+        title = f"Title {number}"
+        await client.patch("/api/v1/posts/1", json={"title": title, "tags": ["maths", f"t{number}"]}, headers=ada)
+        fresh, kept = [await client.get(path) for _ in range(2)]
+        assert fresh.content == kept.content
+        wanted = f"t{number}" if path.endswith("/tags") else "[]" if path.endswith("comments") else title
+        assert wanted in fresh.text
+
+
+async def test_nobody_gets_what_was_made_for_somebody(client, ada):
+    assert await state(client, "/api/v1/posts/1", **ada) == "fwd=bypass"
+    assert await state(client, "/api/v1/posts/1") == "fwd=miss", "that of Ada was not kept"
+    assert await state(client, "/api/v1/posts/1", **ada) == "fwd=bypass", "nor is she given that of others"
+    assert await state(client, "/", Cookie="session=whatever") == "fwd=bypass"
+    draft = await client.post("/api/v1/posts", json=POST | {"status": "draft"}, headers=ada)
+    path = f"/api/v1/posts/{draft.json()['id']}"
+    assert [(await client.get(path, headers=headers)).status_code for headers in (ada, {}, {})] == [200, 404, 404]
+    wrong = await client.get("/api/v1/posts/1", headers={"Authorization": "Bearer none"})
+    assert wrong.status_code == 401
+
+
+async def test_what_is_not_shared_is_not_kept(client, ada):
+    for path in ("/login", "/search?q=words", "/api/v1/users/1", "/healthz"):
+        for _ in range(2):
+            assert "cache-status" not in (await client.get(path)).headers
+    for path in ("/nowhere", "/posts/nothing", "/api/v1/posts/99"):
+        for _ in range(2):
+            answer = await client.get(path)
+            assert (answer.status_code, answer.headers["x-cache"]) == (404, "miss")
+
+
+async def test_colours_are_kept_apart(client, ada):
+    light, dark = [await client.get("/", headers={"Cookie": f"theme={name}"}) for name in ("light", "dark")]
+    assert 'data-theme="dark"' in dark.text
+    assert 'data-theme="light"' in light.text
+    assert await state(client, "/", Cookie="a=b; theme=dark") == "hit"
+
+
+async def test_page_of_an_allowed_origin_gets_its_header(settings):
+    origin = "https://other.example"
+    async with running(create_app(settings.model_copy(update={"cors_origins": (origin,)}))) as client:
+        await certain(client)
+        for _ in range(2):
+            with_it = await client.get("/api/v1/tags", headers={"Origin": origin})
+            assert with_it.headers["access-control-allow-origin"] == origin
+            assert "access-control-allow-origin" not in (await client.get("/api/v1/tags")).headers
+        async with asyncio.timeout(5):  # a commit of regular work puts all in doubt for a moment
+            while await state(client, "/api/v1/tags", Origin=origin) != "hit":
+                await checkpoint()
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+async def test_compressed_answer_says_the_same(client, ada, coding):
+    plain = await client.get("/posts/on-engines", headers={"Accept-Encoding": "identity"})
+    answers = [await client.get("/posts/on-engines", headers={"Accept-Encoding": f"{coding}, foo;q=0.1"}) for _ in range(2)]
+    for answer in answers:
+        assert (answer.headers["content-encoding"], answer.text) == (coding, plain.text)
+        assert int(answer.headers["content-length"]) < len(plain.content)
+        assert "Accept-Encoding" in answer.headers["vary"]
+    strong = await client.get("/api/v1/posts/1", headers={"Accept-Encoding": coding})
+    assert strong.headers["etag"] == f'"1.0-{coding}"'
+    again = await client.get("/api/v1/posts/1", headers={"Accept-Encoding": coding, "If-None-Match": strong.headers["etag"]})
+    assert again.status_code == 304
+    refused = await client.get("/posts/on-engines", headers={"Accept-Encoding": f"{coding};q=0"})
+    assert "content-encoding" not in refused.headers
+    changed = await client.patch("/api/v1/posts/1", json={"title": "x"}, headers=ada | {"If-Match": strong.headers["etag"]})
+    assert changed.status_code == 200, "the tag of any coding names the version"
+
+
+async def test_secret_pages_are_not_compressed(client, ada):
+    answer = await client.get("/api/v1/posts/1", headers=ada | {"Accept-Encoding": "gzip, br"})
+    assert "content-encoding" not in answer.headers
+
+
+async def test_one_request_makes_the_answer_for_all(client, ada):
+    answers = await asyncio.gather(*(client.get("/?first") for _ in range(20)))
+    asked = [answer.headers["cache-status"] for answer in answers]
+    assert sorted(asked) == ["blog; fwd=miss"] + ["blog; hit"] * 19
+    assert len({answer.content for answer in answers}) == 1
+
+
+async def test_views_are_counted_also_of_what_is_kept(client, ada, monkeypatch):
+    viewed = []
+    monkeypatch.setattr("blog.domain.core.view_counter.Views.add", lambda _, post_id, day: viewed.append(post_id))
+    for _ in range(3):
+        await client.get("/posts/on-engines", headers=BROWSER)
+    await client.get("/posts/on-engines", headers=BROWSER | {"Sec-Purpose": "prefetch"})
+    await client.head("/posts/on-engines", headers=BROWSER)
+    assert viewed == [1, 1, 1]
+
+
+async def test_every_hit_has_its_line(client, ada):
+    await client.get("/posts/on-engines")
+    with capture_logs(processors=[correlated]) as lines:
+        await client.get("/posts/on-engines", headers={"X-Correlation-ID": "abc-1"})
+    (line,) = [line for line in lines if line["event"] == "request"]
+    assert (line["correlation_id"], line["route"], line["status"], line["method"]) == ("abc-1", "/posts/{slug}", 200, "GET")
+
+
+async def test_changes_of_people_and_of_the_blog_are_seen_by_other_workers(settings, ctx, author):
+    await posts.create(author, NewPost(**POST))
+    async with running(create_app(settings)) as client:
+        await certain(client)
+        for path, change, is_seen in (
+            ("/authors/ada", accounts.change(author, AccountChanges(name="Ada L.")), lambda text: "Ada L." in text),
+            ("/", feature_flags.put(ctx, Flag.REGISTRATION, False), lambda text: "/register" not in text),
+        ):
+            await client.get(path)
+            assert await state(client, path) == "hit"
+            await change
+            async with asyncio.timeout(5):
+                while await state(client, path) == "hit":
+                    await checkpoint()
+            assert is_seen((await client.get(path)).text)
+
+
+def answer(*channels, size=10):
+    return Answer((), (), b"x" * size, b'"t"', frozenset(channels), "/", None, float("inf"))
+
+
+def key(number):
+    return f"/{number}".encode(), b"", "", b""
+
+
+def test_least_recently_used_goes_first_when_there_is_no_room():
+    cache = AnswerCache(most_bytes=40_000, seconds=60)
+    for number in range(8):
+        assert cache.keep(key(number), answer("posts", size=2000), cache.moment())
+    assert cache.find(key(0)) is not None
+    for number in range(8, 12):
+        cache.keep(key(number), answer("posts", size=2000), cache.moment())
+    assert cache.size <= 40_000
+    assert cache.find(key(0)) is not None
+    assert cache.find(key(1)) is None
+    assert not cache.keep(key(99), answer("posts", size=10_000), cache.moment()), "too large for one"
+
+
+def test_late_answer_of_an_old_state_is_refused():
+    cache = AnswerCache(most_bytes=1_000_000, seconds=60)
+    before = cache.moment()
+    cache.forget(1, ["post:1", "posts"])
+    assert not cache.keep(key(1), answer("posts"), before)
+    assert not cache.keep(key(1), answer("post:1"), before)
+    assert cache.keep(key(1), answer("post:2"), before)
+    assert cache.keep(key(2), answer("posts"), cache.moment())
+    cache.forget(2, ["posts"])
+    assert (cache.find(key(1)) is None, cache.find(key(2)) is None) == (False, True)
+    for number in range(2000):
+        cache.forget(3 + number, [f"other:{number}"])
+    assert not cache.keep(key(3), answer("post:3"), before), "more happened than is remembered"
+    cache.clear()
+    assert len(cache) == cache.size == 0
+
+
+def test_answer_of_another_worker_is_taken_only_if_nothing_happened_since_it_was_made():
+    cache = AnswerCache(most_bytes=1_000_000, seconds=60)
+    cache.begin(Position("log", 10))
+    cache.forget(11, ["post:1"])
+
+    def is_present(channel, epoch, event_id):
+        return cache.is_present(frozenset([channel]), Position(epoch, event_id))
+
+    assert not is_present("post:1", "log", 10)
+    assert is_present("post:1", "log", 11)
+    assert is_present("post:2", "log", 10)
+    assert is_present("post:1", "log", 12), "its maker has heard more than we have"
+    assert not is_present("post:1", "another log", 12)
+    assert not is_present("post:2", "log", 9), "what happened before we began is not known"
+    cache.committed()
+    assert not is_present("post:1", "log", 12), "what we wrote may have changed it"
+    cache.follow(cache.commits())
+    for number in range(12, 2000):
+        cache.forget(number, ["other"])
+    assert not is_present("post:2", "log", 11), "more happened than is remembered"
+    assert is_present("post:2", "log", 1999)
+    cache.begin(Position("new", 3))
+    assert (is_present("post:2", "log", 1999), is_present("post:2", "new", 3)) == (False, True)
+
+
+def test_nothing_is_certain_between_a_commit_and_the_reading_of_the_log():
+    cache = AnswerCache(most_bytes=1_000_000, seconds=60)
+    cache.keep(key(1), answer("posts"), cache.moment())
+    seen = cache.commits()
+    cache.committed()
+    assert cache.find(key(1)) is None
+    cache.follow(seen)
+    assert cache.find(key(1)) is None, "the reading had begun before"
+    cache.follow(cache.commits())
+    assert cache.find(key(1)) is not None
+
+
+def test_answers_end(monkeypatch):
+    cache = AnswerCache(most_bytes=1_000_000, seconds=60)
+    monkeypatch.setattr("blog.framework.caching.response_cache.time.monotonic", lambda: 1000.0)
+    entry = answer("posts")
+    kept = Answer(entry.headers, entry.fresh, entry.body, entry.tag, entry.channels, "/", None, cache.expiry())
+    cache.keep(key(1), kept, cache.moment())
+    monkeypatch.setattr("blog.framework.caching.response_cache.time.monotonic", lambda: 1061.0)
+    assert cache.find(key(1)) is None

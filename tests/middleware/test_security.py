@@ -1,0 +1,172 @@
+"""What every answer has and every request must pass."""
+
+import re
+
+import pytest
+
+from blog.app import create_app
+from tests.conftest import ORIGIN, PASSWORD, running
+
+SIGN_IN = {"username": "ada", "password": PASSWORD}
+PATHS = ["/", "/nowhere", "/api/v1/posts", "/api/v1/nowhere", "/api/v1/posts/99", "/static/nowhere.css"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_every_answer_has_its_headers(client, path):
+    answer = await client.get(path)
+    assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["x-correlation-id"])
+    assert float(answer.headers["x-process-time"]) >= 0
+    assert re.fullmatch(r"(\w+;dur=\d+\.\d\d, )*total;dur=\d+\.\d\d", answer.headers["server-timing"])
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "strict-transport-security" not in answer.headers, "not without TLS"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("order-7/3", True), ("x" * 128, True), ("x" * 129, False), ("two words", False), ("é", False)]
+)
+async def test_correlation_id_is_the_requests_own_if_it_is_visible_ascii(client, sent, kept):
+    answer = await client.get("/api/v1/nowhere", headers={"X-Correlation-ID": sent.encode()})
+    assert (answer.headers["x-correlation-id"] == sent) is kept
+    assert answer.json()["correlation_id"] == answer.headers["x-correlation-id"]
+
+
+async def test_who_looks_after_the_machine_asks_by_any_name(settings):
+    app = create_app(settings.model_copy(update={"allowed_hosts": ("blog.example.org",)}))
+    async with running(app) as client:
+        statuses = {path: (await client.get(path)).status_code for path in ("/healthz", "/readyz", "/metrics", "/", "/healthz/")}
+    assert statuses == {"/healthz": 200, "/readyz": 200, "/metrics": 404, "/": 400, "/healthz/": 400}
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_head_is_get_without_the_body(client, path):
+    get, head = await client.get(path), await client.head(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, 403), ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403), ({"Cookie": "session=x"}, 403), ({"Origin": ORIGIN, "Cookie": "session=x"}, 401), ({}, 401),
+        ({"Sec-Fetch-Site": "same-origin", "Cookie": "session=x"}, 401), ({"Sec-Fetch-Site": "none"}, 401),
+        ({"Origin": "https://friend.example", "Sec-Fetch-Site": "cross-site"}, 401),
+    ],
+)  # fmt: skip
+async def test_only_own_and_allowed_pages_may_write(settings, headers, status):
+    app = create_app(settings.model_copy(update={"cors_origins": ("https://friend.example",)}))
+    async with running(app) as client:
+        answer = await client.post("/api/v1/tokens", json=SIGN_IN, headers=headers)
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert (await client.get("/api/v1/posts", headers=headers)).status_code == 200, "reading is free"
+
+
+async def test_unknown_hosts_are_refused_when_hosts_are_named(settings):
+    app = create_app(settings.model_copy(update={"allowed_hosts": ("blog.example.org", "::1")}))
+    async with running(app) as client:
+        for host, status in (
+            ("blog.example.org", 200),
+            ("BLOG.example.org:8000", 200),
+            ("[::1]:8000", 200),
+            ("evil.example", 400),
+        ):
+            assert (await client.get("/api/v1/posts", headers={"Host": host})).status_code == status, host
+
+
+async def test_tls_sites_send_hsts_and_guarded_cookies(settings):
+    app = create_app(settings.model_copy(update={"public_url": "https://blog.example.org"}))
+    async with running(app) as client:
+        assert "max-age" in (await client.get("/api/v1/posts")).headers["strict-transport-security"]
+        form = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
+        answer = await client.post("/register", data=form, headers={"Origin": "https://blog.example.org"})
+        cookie = answer.headers["set-cookie"].lower()
+        assert cookie.startswith("__host-session=")
+        assert {"secure", "httponly", "samesite=lax", "path=/"} <= {part.strip() for part in cookie.split(";")}
+        same_host = {"Origin": "http://blog.example.org", "Host": "blog.example.org"}
+        assert (await client.post("/logout", headers=same_host)).status_code == 403, "the same host without TLS is another site"
+
+
+async def test_other_origins_call_the_api_with_tokens_but_never_with_cookies(settings):
+    friend = {"Origin": "https://friend.example"}
+    asks = friend | {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
+    async with running(create_app(settings.model_copy(update={"cors_origins": ("https://friend.example",)}))) as client:
+        allowed = await client.options("/api/v1/posts/1", headers=asks)
+        assert allowed.status_code == 200
+        assert "PATCH" in allowed.headers["access-control-allow-methods"]
+        answer = await client.get("/api/v1/posts", headers=friend)
+        assert answer.headers["access-control-allow-origin"] in ("*", "https://friend.example")
+        assert "access-control-allow-credentials" not in answer.headers
+        foreign = await client.get("/api/v1/posts", headers={"Origin": "https://foe.example"})
+        assert "access-control-allow-origin" not in foreign.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "to"), [("/archive/", 307, "/archive"), ("/posts/a/", 307, "/posts/a"), ("/%2Fevil.example/", 404, None)]
+)
+async def test_slash_at_the_end_is_taken_away_without_naming_a_host(client, path, status, to):
+    answer = await client.get(path, headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.headers.get("location")) == (status, to)
+
+
+async def test_crash_says_nothing_and_still_has_its_headers(settings, monkeypatch):
+    async def crash(*_args):
+        raise RuntimeError("the secret reason")
+
+    monkeypatch.setattr("blog.domain.posts.post_lists.page", crash)
+    monkeypatch.setattr("blog.domain.posts.post_lists.front", crash)
+    app = create_app(settings)
+    async with running(app) as client:
+        client._transport.app = quiet(client._transport.app)
+        for path, kind in (("/api/v1/posts", "application/problem+json"), ("/", "text/html; charset=utf-8")):
+            answer = await client.get(path)
+            assert (answer.status_code, answer.headers["content-type"]) == (500, kind)
+            assert "secret" not in answer.text
+            assert answer.headers["x-correlation-id"] in answer.text
+            assert "content-security-policy" in answer.headers
+
+
+def quiet(app):
+    """Starlette raises a crash again after its answer, for the server's log."""
+
+    async def caught(scope, receive, send):
+        try:
+            await app(scope, receive, send)
+        except RuntimeError:
+            assert scope["type"] == "http"
+
+    return caught
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/posts", "/static/css/blog.css"])
+async def test_address_that_is_too_long_is_refused(settings, path):
+    app = create_app(settings.model_copy(update={"url_bytes": 2_000}))
+    async with running(app) as client:
+        assert (await client.get(f"{path}?q={'x' * (1_998 - len(path))}")).status_code in (200, 422)
+        refused = await client.get(f"{path}?q={'x' * (1_999 - len(path))}")
+    assert refused.status_code == 414
+    assert "2000 bytes" in refused.json()["detail"]
+    assert refused.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_header_fields_that_are_too_long_are_refused(settings):
+    app = create_app(settings.model_copy(update={"header_bytes": 4_096}))
+    async with running(app) as client:
+        assert (await client.get("/", headers={"X": "x" * 3_800})).status_code == 200
+        for headers in ([("X", "x" * 4_096)], [("X", "x" * 100)] * 50):
+            refused = await client.get("/", headers=headers)
+            assert refused.status_code == 431
+            assert "4096 bytes" in refused.json()["detail"]
+
+
+async def test_of_two_host_names_the_first_counts(settings):
+    app = create_app(settings.model_copy(update={"allowed_hosts": ("blog.example.org",)}))
+    async with running(app) as client:
+        for hosts, status in ((("blog.example.org", "evil.example"), 200), (("evil.example", "blog.example.org"), 400)):
+            answer = await client.get("/", headers=[("Host", host) for host in hosts])
+            assert answer.status_code == status

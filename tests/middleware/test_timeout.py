@@ -1,0 +1,81 @@
+"""Requests that take too long."""
+
+import asyncio
+
+import anyio
+import pytest
+import sqlalchemy as sa
+
+from blog.app import create_app
+from blog.db import tables
+from tests.conftest import running
+
+
+@pytest.fixture
+def hurried(settings):
+    """An application that gives its endpoints little time."""
+    return create_app(settings.model_copy(update={"request_seconds": 0.2}))
+
+
+@pytest.fixture
+def endless(monkeypatch):
+    """Lists of posts that are never ready; what each was told at its end."""
+    ends = []
+
+    async def page(*_args):
+        try:
+            await anyio.sleep_forever()
+        except BaseException as end:
+            ends.append(type(end))
+            raise
+
+    monkeypatch.setattr("blog.domain.posts.post_lists.page", page)
+    monkeypatch.setattr("blog.domain.posts.post_lists.front", page)
+    return ends
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/api/v1/posts", "application/problem+json"), ("/", "text/html; charset=utf-8")])
+async def test_what_takes_too_long_is_ended_with_503(hurried, endless, path, kind):
+    async with running(hurried) as client:
+        async with asyncio.timeout(10):
+            answer = await client.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (503, kind)
+        assert int(answer.headers["retry-after"]) > 0
+        assert "too long" in answer.text
+        assert answer.headers["x-correlation-id"]
+        assert endless == [asyncio.CancelledError]
+        assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_transaction_that_is_cut_leaves_nothing_and_frees_the_database(hurried, bearer, monkeypatch):
+    headers, found, new = await bearer("ada"), [], {"title": "A title", "content": "text"}
+
+    async def index(db, *_args, **_options):
+        found.append(await db.fetch_val(sa.select(sa.func.count()).select_from(tables.posts)))
+        await anyio.sleep_forever()
+
+    async with running(hurried) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr("blog.db.fulltext.add", index)
+            assert (await client.post("/api/v1/posts", json=new, headers=headers)).status_code == 503
+        assert found == [1], "it was there, within its transaction"
+        assert (await client.get("/api/v1/posts")).json()["items"] == []
+        assert (await client.post("/api/v1/posts", json=new, headers=headers)).status_code == 201
+
+
+async def test_time_of_the_body_is_the_clients(hurried, bearer):
+    headers = await bearer("ada") | {"Content-Type": "application/json"}
+
+    async def slowly():
+        yield b'{"title": "A title", '
+        await asyncio.sleep(0.4)
+        yield b'"content": "text"}'
+
+    async with running(hurried) as client:
+        assert (await client.post("/api/v1/posts", content=slowly(), headers=headers)).status_code == 201
+
+
+async def test_poll_waits_as_long_as_it_was_asked_to(hurried):
+    async with running(hurried) as client:
+        answer = await client.get("/api/v1/events", params={"channel": "posts", "wait": "0.5"})
+        assert (answer.status_code, answer.json()["events"]) == (200, [])

@@ -1,0 +1,85 @@
+"""What Sentry hears of an error: its type and place, and nothing that anybody typed."""
+
+import json
+import logging
+import secrets
+
+import pytest
+import structlog
+from pydantic import SecretStr
+from sentry_sdk.transport import Transport
+
+from blog.app import create_app
+from blog.domain.posts import posts
+from blog.observability import logging as observability_logging
+from blog.observability import sentry
+from tests.conftest import running
+
+DSN = "https://key@sentry.example.org/1"
+
+
+class Kept(Transport):
+    """Keeps what would be sent."""
+
+    sent: list[bytes] = []  # noqa: RUF012 (emptied by each test)
+
+    def capture_envelope(self, envelope):
+        self.sent.append(envelope.serialize())
+
+
+@pytest.fixture
+async def told(settings, monkeypatch):
+    monkeypatch.setitem(sentry._QUIET, "transport", Kept)
+    Kept.sent.clear()
+    async with running(create_app(settings.model_copy(update={"sentry_dsn": SecretStr(DSN)}))) as client:
+        yield client
+
+
+async def test_crash_is_reported_without_anything_that_was_typed(told, monkeypatch, bearer):
+    typed = secrets.token_hex(8)  # not a word of this file: lines of the source are sent
+
+    async def crash(_ctx, new):
+        password = new.content
+        raise ValueError(f"cannot keep {password}")
+
+    monkeypatch.setattr(posts, "create", crash)
+    headers = await bearer("ada") | {"X-Correlation-ID": "the-request", "User-Agent": f"browser-{typed}"}
+    with pytest.raises(ValueError, match=typed) as crashed:
+        await told.post(f"/api/v1/posts?note={typed}", json={"title": "Diary", "content": typed}, headers=headers)
+    observability_logging.correlation_id.set("the-request")
+    logging.getLogger("uvicorn.error").error("Exception in ASGI application\n", exc_info=crashed.value)  # as the server does
+    (sent,) = Kept.sent
+    event = json.loads(sent.splitlines()[2])
+    (error,) = event["exception"]["values"]
+    assert (error["type"], error["value"]) == ("ValueError", "")
+    assert error["stacktrace"]["frames"][-1]["function"] == "crash"
+    assert (event["tags"]["correlation_id"], event["release"]) == ("the-request", "blog@0.1.0")
+    for word in (typed, headers["Authorization"], "127.0.0.1", "breadcrumbs"):
+        assert word not in sent.decode(), word
+    assert not event.keys() & {"request", "user", "extra", "modules"}
+    assert all("vars" not in frame for frame in error["stacktrace"]["frames"])
+
+
+async def test_errors_beside_requests_are_reported_and_plain_lines_are_not(told):
+    log, name = structlog.stdlib.get_logger("blog"), secrets.token_hex(8)
+    structlog.configure(
+        processors=[structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    try:
+        log.error("a letter could not be sent", reason=f"{name} was refused")
+        try:
+            raise KeyError(name)
+        except KeyError:
+            log.exception("regular work met an error", work=f"letters of {name}")
+    finally:
+        structlog.reset_defaults()
+    (sent,) = Kept.sent
+    event = json.loads(sent.splitlines()[2])
+    assert (event["exception"]["values"][0]["type"], event["logger"]) == ("KeyError", "blog")
+    assert name not in sent.decode()
+
+
+async def test_without_a_dsn_nobody_listens(client):
+    assert not [handler for handler in logging.getLogger().handlers if type(handler).__name__ == "Reporter"]

@@ -1,0 +1,144 @@
+"""Spans: of requests by route template, of statements within them, of letters; none holds a secret; off, nothing is loaded."""
+
+import http.server
+import io
+import json
+import subprocess
+import sys
+import threading
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+
+from blog.app import create_app
+from blog.observability import logging, tracing
+from tests.conftest import running
+from tests.support.serving import clean_environment, free_port
+
+COLLECTOR = "http://127.0.0.1:4318"
+
+
+@pytest.fixture
+def spans(monkeypatch):
+    """What would go to the collector, one by one."""
+    kept = InMemorySpanExporter()
+    monkeypatch.setattr("blog.observability.tracing.export.OTLPSpanExporter", lambda _endpoint: kept)
+    monkeypatch.setattr("blog.observability.tracing.export.BatchSpanProcessor", SimpleSpanProcessor)
+    yield kept
+    tracing._provider.shutdown()
+    monkeypatch.setattr(tracing, "_provider", None)
+    monkeypatch.setattr(tracing, "_tracer", None)
+
+
+@pytest.fixture
+async def traced(settings, spans):
+    async with running(create_app(settings.model_copy(update={"otel_exporter_otlp_endpoint": COLLECTOR}))) as client:
+        yield client
+
+
+async def test_request_and_its_statements_are_one_trace(traced, spans, database, bearer):
+    headers = await bearer("ada")
+    made = (await traced.post("/api/v1/posts", json={"title": "Told", "content": "x"}, headers=headers)).json()
+    spans.clear()
+    assert (await traced.get(f"/api/v1/posts/{made['id']}")).status_code == 200
+    *statements, request = spans.get_finished_spans()
+    assert (request.name, request.kind) == ("GET /api/v1/posts/{id}", SpanKind.SERVER)
+    assert request.attributes["http.route"] == "/api/v1/posts/{id}"
+    assert request.attributes["http.response.status_code"] == 200
+    assert statements
+    for span in statements:
+        assert span.kind is SpanKind.CLIENT
+        assert span.context.trace_id == request.context.trace_id
+        assert span.attributes["db.system.name"] == database
+    assert "SELECT" in {span.name for span in statements}
+
+
+async def test_spans_hold_no_secret_and_nobodys_address(traced, spans):
+    await traced.get("/preview/a-secret-of-somebody?q=also", headers={"User-Agent": "a browser of somebody"})
+    text = "".join(span.to_json() for span in spans.get_finished_spans())
+    assert "/preview/{secret}" in text
+    assert "of-somebody" not in text
+    assert "also" not in text
+    assert "browser of" not in text
+
+
+async def test_log_and_trace_name_each_other(traced, spans, monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(logging, "_batches", logging.Batches(stream))
+    answer = await traced.get("/tags")
+    logging._batches.flush()
+    line = json.loads(stream.getvalue())
+    (request,) = (span for span in spans.get_finished_spans() if span.kind is SpanKind.SERVER)
+    assert request.attributes["blog.correlation_id"] == answer.headers["x-correlation-id"]
+    assert line["correlation_id"] == answer.headers["x-correlation-id"]
+    assert line["trace_id"] == f"{request.context.trace_id:032x}"
+    assert logging.correlated(None, "info", {})["trace_id"] == line["trace_id"], "lines of other loggers as well"
+
+
+async def test_who_calls_within_a_trace_continues_it(traced, spans):
+    await traced.get("/tags", headers={"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
+    assert {f"{span.context.trace_id:032x}" for span in spans.get_finished_spans()} == {"0af7651916cd43dd8448eb211c80319c"}
+
+
+async def test_health_files_and_regular_work_make_no_spans(traced, spans, site):
+    await traced.get("/healthz")
+    await traced.get("/static/css/blog.css")
+    await site.db.fetch_all("SELECT 1")
+    assert spans.get_finished_spans() == ()
+
+
+async def test_letter_is_a_span_that_does_not_tell_to_whom(traced, spans):
+    await traced.get("/healthz")  # the first request puts the middleware together
+    with pytest.raises(ConnectionError), tracing.letter("password_link", "mail.example.org"):
+        raise ConnectionError("ada@example.org was refused")
+    (span,) = spans.get_finished_spans()
+    assert (span.name, span.attributes["server.address"]) == ("send letter", "mail.example.org")
+    assert (span.status.status_code, span.attributes["error.type"]) == (StatusCode.ERROR, "ConnectionError")
+    assert "ada@" not in span.to_json()
+
+
+async def test_collector_gets_what_it_can_read(settings, monkeypatch):
+    bodies = []
+
+    class Collector(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            bodies.append((self.path, self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", free_port()), Collector) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        async with running(create_app(settings.model_copy(update={"otel_exporter_otlp_endpoint": endpoint}))) as client:
+            await client.get("/tags")
+        tracing._provider.shutdown()
+        server.shutdown()
+        thread.join()
+    monkeypatch.setattr(tracing, "_provider", None)
+    monkeypatch.setattr(tracing, "_tracer", None)
+    ((path, body), *_) = bodies
+    sent = ExportTraceServiceRequest.FromString(body)
+    assert path == "/v1/traces"
+    names = [span.name for part in sent.resource_spans for scope in part.scope_spans for span in scope.spans]
+    assert "GET /tags" in names
+    resource = {item.key: item.value.string_value for item in sent.resource_spans[0].resource.attributes}
+    assert resource["service.name"] == "blog"
+
+
+def test_off_nothing_of_it_is_loaded(tmp_path):
+    program = (
+        "import sys\n"
+        "from starlette.testclient import TestClient\n"
+        "from blog.asgi import app\n"
+        "with TestClient(app) as client: client.get('/').raise_for_status()\n"
+        "loaded = [name for name in ('opentelemetry', 'sentry_sdk', 'prometheus_client') if name in sys.modules]\n"
+        "assert not loaded, loaded\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=clean_environment(), check=True, timeout=60)

@@ -1,0 +1,303 @@
+"""`blog check` finds each kind of damage, says what to do, and mends what it can."""
+
+import datetime as dt
+import io
+import os
+from collections import Counter
+
+import pytest
+import sqlalchemy as sa
+
+from blog.db import fulltext, tables
+from blog.domain.comments import comments
+from blog.domain.core import events
+from blog.domain.media import media
+from blog.domain.posts import posts
+from blog.ops.integrity_check import CHECKS, check_site
+from blog.schemas.comments import NewComment
+from blog.schemas.media import NewMedia
+from blog.schemas.posts import NewPost, PostChanges
+from tests.support.pictures import png
+from tests.support.serving import blog
+
+HOUR = 3600
+
+
+@pytest.fixture
+async def filled(author):
+    """A blog with all that can be damaged, and nothing that is."""
+    image = await media.upload(author, io.BytesIO(png(1000, 10)), NewMedia(alt=""))
+    post = await posts.create(author, NewPost(title="Hello", content=f"![x](/media/{image.name})", tags=["Maths"]))
+    await posts.create(author, NewPost(title="Other", content="Words", tags=["maths"]))
+    await comments.create(author, post.id, NewComment(content="Good"))
+    await posts.edit(author, post.id, PostChanges(tags=["Maths", "Logic"]))
+    await posts.edit(author, post.id, PostChanges(tags=["Maths"]))
+    await posts.delete(author, (await posts.create(author, NewPost(title="Gone", content="Words"))).id)
+    assert await check_site(author) == []
+    return author
+
+
+async def sql(ctx, *statements):
+    """As somebody does who looks after no foreign keys."""
+    if ctx.db.kind == "postgresql":
+        statements = ("SET LOCAL session_replication_role = replica", *statements)
+    else:
+        await ctx.db.execute("PRAGMA foreign_keys=OFF")
+    async with ctx.db.transaction():
+        for statement in statements:
+            await ctx.db.execute(statement)
+
+
+async def file_of(ctx):
+    """The image file, and the other one that belongs to it."""
+    row = await ctx.db.fetch_one(sa.select(tables.media))
+    folder = ctx.site.settings.media_dir
+    return folder / row["name"], folder / row["variants"][0]["name"]
+
+
+def aged(path, seconds):
+    os.utime(path, (path.stat().st_atime, path.stat().st_mtime - seconds))
+
+
+# -- each way to damage a blog, the words that tell of it, and whether it is mended
+
+
+async def lost_index_entry(ctx):
+    async with ctx.db.transaction():
+        await fulltext.remove(ctx.db, 2)
+
+
+async def outdated_index_entry(ctx):
+    async with ctx.db.transaction():
+        await fulltext.index(ctx.db, 2, title="Other", tags="maths", body="Other words")
+
+
+async def left_over_index_entry(ctx):
+    async with ctx.db.transaction():
+        await fulltext.index(ctx.db, 3, title="Gone", tags="", body="Words")
+
+
+async def broken_index(ctx):
+    if ctx.db.kind == "postgresql":
+        await sql(ctx, "UPDATE posts_fts SET body = 'meddled' WHERE post_id = 1")
+    else:
+        await sql(ctx, "DELETE FROM posts_fts_idx", "UPDATE posts_fts_content SET c2 = 'meddled' WHERE id = 1")
+
+
+async def wrong_count(ctx):
+    await sql(ctx, "UPDATE posts SET comments = 7 WHERE id = 1")
+
+
+async def unused_tag(ctx):
+    await sql(ctx, "INSERT INTO tags (name, name_key) VALUES ('Old', 'old')")
+
+
+async def unrendered_post(ctx):
+    await sql(ctx, "UPDATE posts SET html = '' WHERE id = 2")
+
+
+async def unrendered_comment(ctx):
+    await sql(ctx, "UPDATE comments SET html = ''")
+
+
+async def lost_version(ctx):
+    await sql(ctx, "DELETE FROM revisions WHERE post_id = 1 AND version = 2")
+
+
+async def lost_address(ctx):
+    await sql(ctx, "DELETE FROM slugs WHERE slug = 'hello'")
+
+
+async def lost_author(ctx):
+    await sql(ctx, "DELETE FROM post_authors WHERE post_id = 2")
+
+
+async def lost_row(ctx):
+    await sql(ctx, "INSERT INTO post_tags SELECT id, 99, 5, published_at FROM posts WHERE id = 1")
+
+
+async def lost_event(ctx):
+    await sql(ctx, "DELETE FROM events WHERE id IN (2, 3)")
+
+
+async def event_before_the_floor(ctx):
+    await sql(ctx, "INSERT INTO facts VALUES ('event_floor', '2')")
+
+
+async def log_that_ends_before_it_begins(ctx):
+    await sql(ctx, "DELETE FROM events", "INSERT INTO facts VALUES ('event_floor', '99')")
+
+
+async def lost_file(ctx):
+    (await file_of(ctx))[0].unlink()
+
+
+async def lost_copy(ctx):
+    (await file_of(ctx))[1].unlink()
+
+
+async def rotten_file(ctx):
+    file, _ = await file_of(ctx)
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+
+
+async def short_file(ctx):
+    file, _ = await file_of(ctx)
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+async def unused_file(ctx):
+    """As a failed upload leaves it, some time ago."""
+    picture = await media.develop(ctx, io.BytesIO(png(7, 7)))
+    aged(ctx.site.settings.media_dir / picture.main.name, 2 * HOUR)
+
+
+async def unfinished_file(ctx):
+    path = ctx.site.settings.media_dir / ".unfinished-abc"
+    path.write_bytes(b"half")
+    aged(path, 2 * HOUR)
+
+
+async def wrong_date(ctx):
+    await sql(ctx, "UPDATE post_tags SET listed_at = NULL WHERE post_id = 1")
+    await sql(ctx, "UPDATE post_authors SET listed_at = CURRENT_TIMESTAMP WHERE post_id = 1")
+
+
+DAMAGES = [
+    (lost_index_entry, "1 posts are missing from the search index (other)", True),
+    (outdated_index_entry, "1 posts stand in the search index with another text (other)", True),
+    (left_over_index_entry, "1 entries of the search index are of posts that are gone", True),
+    (wrong_count, "1 posts count their comments wrongly (hello)", True),
+    (wrong_date, "1 posts are listed under a wrong date (hello)", True),
+    (unused_tag, "1 tags belong to no post (Old)", True),
+    (unrendered_comment, "1 comments were not rendered (id 1)", True),
+    (lost_version, "1 posts lack some of their versions (hello)", False),
+    (lost_address, "1 posts lack their address (hello)", False),
+    (lost_author, "1 posts lack their author (other)", False),
+    (lost_row, "A row of post_tags refers to a row of tags that is gone", False),
+    (lost_event, "2 events are missing from the log", True),
+    (event_before_the_floor, "The event log does not begin where it says", True),
+    (log_that_ends_before_it_begins, "The event log does not begin where it says", True),
+    (lost_copy, "Files of the image with id 1 are missing", False),
+    (unused_file, "1 image files of ", True),
+    (unfinished_file, "1 image files were never finished", True),
+]
+
+
+@pytest.mark.parametrize(("damage", "words", "is_mended"), DAMAGES, ids=lambda value: getattr(value, "__name__", ""))
+async def test_damage_is_named_and_mended_where_that_loses_nothing(filled, damage, words, is_mended):
+    await damage(filled)
+    (fault,) = await check_site(filled)
+    assert words in str(fault)
+    assert str(fault).endswith("run `blog check --repair`") == is_mended
+    assert (fault.repair is not None) == is_mended
+    if fault.repair:
+        await fault.repair()
+        assert await check_site(filled) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lost_file, ["Files of the image with id 1 are missing", "Images of the post hello are missing"]),
+        (rotten_file, ["1 image files are damaged"]),
+        (short_file, ["has not its", "1 image files are damaged"]),
+        (unrendered_post, ["1 posts were not rendered (id 2)", "stand in the search index with another text (other)"]),
+        (broken_index, ["with another text (hello)", "The search index is damaged"]),
+    ],
+)
+async def test_damage_with_consequences_is_named_with_all_of_them(filled, damage, words):
+    await damage(filled)
+    found = [str(fault) for fault in await check_site(filled)]
+    assert len(found) == len(words)
+    for fault, expected in zip(sorted(found), sorted(words), strict=True):
+        assert any(expected in text for text in found), fault
+
+
+async def test_damaged_index_is_made_anew(filled):
+    await broken_index(filled)
+    for fault in await check_site(filled):
+        await fault.repair()
+    for fault in await check_site(filled):  # what was meddled with is seen once the index can be read
+        await fault.repair()
+    assert await check_site(filled) == []
+
+
+async def test_young_files_may_belong_to_an_upload_that_goes_on(filled):
+    await media.develop(filled, io.BytesIO(png(7, 7)))
+    (filled.site.settings.media_dir / ".unfinished-abc").write_bytes(b"half")
+    assert await check_site(filled) == []
+
+
+async def test_unused_files_are_found_whoever_named_them_last_and_used_ones_stay(filled):
+    file, copy = await file_of(filled)
+    for path in (file, copy):
+        aged(path, 2 * HOUR)
+    await media.delete(filled, 1)
+    assert file.exists(), "a post shows it"
+    assert not copy.exists()
+    assert await check_site(filled) == []
+
+
+async def test_file_that_was_put_again_is_young_again(filled):
+    await unused_file(filled)
+    assert len(await check_site(filled)) == 1
+    await media.develop(filled, io.BytesIO(png(7, 7)))
+    assert await check_site(filled) == []
+
+
+async def test_hole_in_the_log_is_closed_by_forgetting_what_is_before(filled):
+    end = await events.position(filled.db)
+    await lost_event(filled)
+    (fault,) = await check_site(filled)
+    await fault.repair()
+    assert await events.floor(filled.db) == 3
+    assert [event.id for event in await events.after(filled.db, 0)] == list(range(4, end.id + 1))
+
+
+async def test_tag_goes_with_its_last_post_and_takes_the_next_spelling(author):
+    post = await posts.create(author, NewPost(title="A", content="x", tags=["maths"]))
+    other = await posts.create(author, NewPost(title="B", content="x", tags=["Maths"]))
+    await posts.edit(author, post.id, PostChanges(tags=[]))
+    assert (await posts.get(author, other.id)).tags == ("maths",)
+    await posts.edit(author, other.id, PostChanges(tags=[]))
+    await posts.edit(author, other.id, PostChanges(tags=["Maths"]))
+    assert (await posts.get(author, other.id)).tags == ("Maths",)
+    assert await check_site(author) == []
+
+
+async def test_many_posts_are_looked_at_in_batches_and_progress_is_told(author, monkeypatch):
+    monkeypatch.setattr("blog.domain.integrity.search_index.BATCH", 2)
+    for number in range(5):
+        await posts.create(author, NewPost(title=f"Post {number}", content="x"))
+    await sql(author, "DELETE FROM posts_fts")
+    told: list[tuple[str, int, int]] = []
+    (fault,) = await check_site(author, lambda *step: told.append(step))
+    assert str(fault).startswith("5 posts are missing from the search index (post-0, post-1,")
+    assert [done for part, done, total in told if part == "Search index"] == [2, 4, 5]
+    assert set(Counter(part for part, _, _ in told)) == {name for name, _ in CHECKS} - {"Images"}, "there are no images"
+
+
+@pytest.mark.sqlite
+async def test_check_changes_nothing(filled):
+    before = filled.site.settings.database_path.with_name("blog.db-wal").stat().st_size
+    assert await check_site(filled) == []
+    assert filled.site.settings.database_path.with_name("blog.db-wal").stat().st_size == before
+    assert filled.now < dt.datetime.now(dt.UTC)
+
+
+def test_check_at_the_terminal_names_mends_and_tells_by_its_exit_code(tmp_path):
+    blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
+    unused = tmp_path / "media" / f"{'0' * 64}.png"
+    unused.parent.mkdir()
+    unused.write_bytes(b"x")
+    aged(unused, 2 * HOUR)
+    found = blog(tmp_path, "check")
+    assert (found.returncode, found.stdout, unused.exists()) == (1, "", True)
+    assert "1 image files of 1 bytes are shown nowhere: run `blog check --repair`\n" in found.stderr
+    assert "1 image files are damaged" in found.stderr, "a name is the digest of the content"
+    unused.rename(unused.with_name("2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881.png"))  # that of `x`
+    mended = blog(tmp_path, "check", "--repair")
+    assert (mended.returncode, mended.stdout) == (0, "All is well.\n")
+    assert "Repaired: 1 image files" in mended.stderr
+    assert list(unused.parent.iterdir()) == []

@@ -1,0 +1,100 @@
+"""Kept answers that go out in one piece are the ones that ASGI's messages would make; on real sockets."""
+
+import pytest
+
+from blog.framework.caching.single_write import joined
+from blog.server.http import BoundedHTTP
+from tests.server.test_http import connected, rest
+from tests.support.live_server import served
+
+OF_ONE_CLIENT = {"ratelimit", "ratelimit-policy"}
+ITS_OWN = {"x-correlation-id", "x-process-time", "server-timing", "date", "cache-status", "x-cache", *OF_ONE_CLIENT}
+
+
+def asked(method="GET", path="/feed.atom", *fields):
+    return "\r\n".join((f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *fields, "\r\n")).encode()
+
+
+async def answer(reader, *, has_body=True):
+    head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+    fields = dict(line.split(": ", 1) for line in head[1:-2])
+    assert len(fields) == len(head) - 3, "no field is there twice"
+    body = await reader.readexactly(int(fields["content-length"])) if has_body else b""
+    return head[0], fields, body
+
+
+@pytest.fixture
+def settings(settings):
+    return settings.model_copy(update={"cache_bytes": 1_000_000})
+
+
+@pytest.fixture
+def whole(monkeypatch):
+    """What was written in one piece: the statuses; None for what was not."""
+    seen, write = [], BoundedHTTP._write_whole
+
+    def noting(self, scope, status, head, body):
+        is_written = write(self, scope, status, head, body)
+        seen.append(status if is_written else None)
+        return is_written
+
+    monkeypatch.setattr(BoundedHTTP, "_write_whole", noting)
+    return seen
+
+
+async def test_kept_answer_is_what_it_was_when_it_was_made(app, whole):
+    async with served(app) as (address, _), connected(address) as (reader, writer):
+        writer.write(asked())
+        line, made, body = await answer(reader)
+        assert "fwd=miss" in made["cache-status"]
+        writer.write(asked("GET", "/feed.atom", "X-Correlation-ID: mine"))
+        again, kept, kept_body = await answer(reader)
+        assert (again, kept_body) == (line, body) == ("HTTP/1.1 200 OK", body)
+        assert kept.keys() == made.keys() - OF_ONE_CLIENT
+        assert {name: value for name, value in kept.items() if name not in ITS_OWN} == {
+            name: value for name, value in made.items() if name not in ITS_OWN
+        }
+        assert kept["cache-status"] == "blog; hit"
+        assert kept["x-correlation-id"] == "mine"
+        assert "total;dur=" in kept["server-timing"]
+        writer.write(asked("HEAD"))
+        _, headed, _ = await answer(reader, has_body=False)
+        assert headed["content-length"] == str(len(body))
+        writer.write(asked("GET", "/feed.atom", f"If-None-Match: {made['etag']}"))
+        line, fresh, _ = await answer(reader, has_body=False)
+        assert line == "HTTP/1.1 304 Not Modified"
+        assert fresh["etag"] == made["etag"]
+        assert fresh["content-security-policy"] == made["content-security-policy"]
+    assert whole == [200, 200, 304]
+
+
+async def test_requests_sent_ahead_are_answered_in_their_order(app, whole):
+    async with served(app) as (address, _), connected(address) as (reader, writer):
+        writer.write(asked())
+        await answer(reader)
+        writer.write(b"".join(asked("GET", "/feed.atom", f"X-Correlation-ID: {number}") for number in range(9)))
+        for number in range(9):
+            line, fields, _ = await answer(reader)
+            assert line == "HTTP/1.1 200 OK"
+            assert fields["x-correlation-id"] == str(number)
+    assert len(whole) == 9
+    assert whole[-1] == 200, "no other was asked for after it"
+
+
+async def test_who_asks_for_the_end_of_the_connection_gets_it(app, whole):
+    async with served(app) as (address, _):
+        async with connected(address) as (reader, writer):
+            writer.write(asked())
+            await answer(reader)
+        async with connected(address) as (reader, writer):
+            writer.write(asked("GET", "/feed.atom", "Connection: close"))
+            told = await rest(reader)
+    assert "\r\nconnection: close\r\n" in told
+    assert "\r\ncache-status: blog; hit\r\n" in told
+    assert whole == [None]
+
+
+@pytest.mark.parametrize("value", [b"a\r\nSet-Cookie: b", b"a\n", b"\r", b"a\0"])
+def test_field_that_would_begin_a_line_is_no_field(value):
+    with pytest.raises(ValueError, match="end of a line"):
+        joined([(b"x", b"y"), (b"link", value)])

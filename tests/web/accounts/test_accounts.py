@@ -1,0 +1,246 @@
+"""Registering, signing in and out, and the links of the operator."""
+
+import re
+
+import pytest
+import sqlalchemy as sa
+
+from blog.app import create_app
+from blog.db import tables
+from blog.domain.accounts import accounts, sessions
+from blog.schemas.accounts import Credentials, Role
+from tests.conftest import ORIGIN, PASSWORD, running
+
+OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
+NEW = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
+SIGN_IN = {"username": "ada", "password": PASSWORD}
+
+
+async def count(ctx, table):
+    return await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(table))
+
+
+def session_of(answer):
+    return re.match(r"session=([^;]+);", answer.headers["set-cookie"])[1]
+
+
+async def test_registering_makes_a_reader_who_is_signed_in(client, ctx):
+    answer = await client.post("/register", data=NEW, headers=OWN)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    user = await accounts.named(ctx, "ada")
+    assert (user.role, user.email, user.name) == (Role.READER, "ada@example.org", "ada")
+    account = await client.get("/account")
+    assert account.status_code == 200
+    assert "You are <strong>ada</strong>, a reader of this blog" in account.text
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "message"),
+    [
+        ("username", "a b", "Use only letters, digits, underscores and hyphens"),
+        ("username", "ab", "Use at least 3 characters"),
+        ("username", "", "Use at least 3 characters"),
+        ("email", "nobody", "Write an e-mail address, such as name@example.org"),
+        ("password", "short", "Use at least 8 characters"),
+        ("password", "x" * 257, "At most 256 fit here"),
+    ],
+)
+async def test_registration_that_is_not_valid_comes_back_without_the_password(client, ctx, field, typed, message):
+    answer = await client.post("/register", data=NEW | {field: typed}, headers=OWN)
+    assert answer.status_code == 422
+    assert f'<p class="error" id="error-{field}">{message}</p>' in answer.text
+    for name in {"username", "email"} - {field}:
+        assert f'value="{NEW[name]}"' in answer.text
+    assert PASSWORD not in answer.text
+    assert re.search(r'name="password" type="password" value=""', answer.text)
+    assert await count(ctx, tables.users) == 0
+
+
+async def test_hostile_username_comes_back_as_text(client):
+    answer = await client.post("/register", data=NEW | {"username": '"><script>alert(1)</script>'}, headers=OWN)
+    assert answer.status_code == 422
+    assert "<script>" not in answer.text
+    assert "&lt;script&gt;" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("taken", "field"), [({"email": "b@example.org", "username": "ADA"}, "username"), ({"username": "bob"}, "email")]
+)
+async def test_taken_name_or_address_is_said_at_its_field(client, ctx, make_user, taken, field):
+    await make_user("ada")
+    answer = await client.post("/register", data=NEW | taken, headers=OWN)
+    assert answer.status_code == 409
+    assert f'id="error-{field}"' in answer.text
+    assert await count(ctx, tables.users) == 1
+
+
+async def test_closed_registration_says_so_and_is_not_offered(settings, ctx):
+    async with running(create_app(settings.model_copy(update={"registration": False}))) as client:
+        page = await client.get("/register")
+        assert page.status_code == 403
+        assert "Registration is closed" in page.text
+        assert (await client.post("/register", data=NEW, headers=OWN)).status_code == 403
+        assert 'href="/register"' not in (await client.get("/login")).text
+    assert await count(ctx, tables.users) == 0
+
+
+async def test_registration_cannot_choose_a_role(client, ctx):
+    answer = await client.post("/register", data=NEW | {"role": "owner"}, headers=OWN)
+    assert answer.status_code == 422
+    assert await count(ctx, tables.users) == 0
+
+
+@pytest.mark.parametrize("name", ["ada", "ADA", "ada@example.org"])
+async def test_signing_in_by_name_or_address(client, ctx, make_user, name):
+    await make_user("ada")
+    answer = await client.post("/login", data=SIGN_IN | {"username": name, "next": "/write"}, headers=OWN)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/write")
+    assert (await client.get("/write")).status_code == 200
+
+
+async def test_cookie_is_kept_from_scripts_and_other_sites(client, ctx, make_user, settings):
+    await make_user("ada")
+    cookie = (await client.post("/login", data=SIGN_IN, headers=OWN)).headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    assert "path=/" in cookie
+    assert f"max-age={settings.session_days * 86_400}" in cookie
+    assert "secure" not in cookie, "this blog is served without TLS"
+    assert "domain" not in cookie
+
+
+async def test_cookie_is_secure_and_bound_to_the_host_under_tls(settings, ctx, make_user):
+    await make_user("ada")
+    app = create_app(settings.model_copy(update={"public_url": "https://blog.example.org"}))
+    async with running(app) as client:
+        cookie = (await client.post("/login", data=SIGN_IN)).headers["set-cookie"]
+    assert cookie.startswith("__Host-session=")
+    assert "secure" in cookie.lower()
+
+
+async def test_each_sign_in_has_a_new_id_and_ends_the_one_before(client, ctx, make_user):
+    await make_user("ada")
+    planted = {"Cookie": "session=planted-by-somebody"}
+    first = session_of(await client.post("/login", data=SIGN_IN, headers=OWN | planted))
+    second = session_of(await client.post("/login", data=SIGN_IN, headers=OWN | {"Cookie": f"session={first}"}))
+    assert len({first, second, "planted-by-somebody"}) == 3
+    assert await sessions.resume(ctx, first) is None
+    assert (await sessions.resume(ctx, second)).actor.username == "ada"
+
+
+async def test_wrong_password_and_unknown_name_look_the_same(client, ctx, make_user):
+    await make_user("ada")
+    answers = [
+        await client.post("/login", data={"username": name, "password": "not the one", "next": "/write"}, headers=OWN)
+        for name in ("ada", "bob")
+    ]
+    assert [answer.status_code for answer in answers] == [401, 401]
+    one, other = [answer.text.replace('value="bob"', 'value="ada"') for answer in answers]
+    assert one == other
+    assert "The name or the password is wrong" in one
+    assert 'name="next" value="/write"' in one
+    assert "not the one" not in one
+    assert "set-cookie" not in answers[0].headers
+    assert await count(ctx, tables.sessions) == 0
+
+
+async def test_empty_sign_in_form_says_what_is_missing(client):
+    answer = await client.post("/login", data={"username": "", "password": ""}, headers=OWN)
+    assert answer.status_code == 422
+    assert answer.text.count("Fill this in") == 4, "in the summary and at the field, twice"
+
+
+EVIL = [
+    "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example", "javascript:alert(1)",
+    "/\t/evil.example", "/\n/evil.example", "evil.example", " //evil.example", "/\x00/evil.example", "http:/evil.example",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wanted", EVIL)
+async def test_sign_in_never_leads_to_another_site(client, ctx, make_user, wanted):
+    await make_user("ada")
+    form = await client.get("/login", params={"next": wanted})
+    assert 'name="next" value=""' in form.text
+    answer = await client.post("/login", data=SIGN_IN | {"next": wanted}, headers=OWN)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    again = await client.get("/login", params={"next": wanted})
+    assert (again.status_code, again.headers["location"]) == (303, "/")
+
+
+async def test_page_of_members_leads_through_sign_in_and_back(client, write, make_user):
+    await write("Élan & more", slug="élan")
+    asked = await client.get("/posts/%C3%A9lan/edit?a=b%26c")
+    assert asked.status_code == 303
+    form = await client.get(asked.headers["location"])
+    wanted = re.search(r'name="next" value="([^"]*)"', form.text)[1]
+    assert wanted == "/posts/%C3%A9lan/edit?a=b%26c"
+    answer = await client.post("/login", data=SIGN_IN | {"next": wanted}, headers=OWN)
+    assert answer.headers["location"] == wanted
+    assert (await client.get(wanted)).status_code == 200
+
+
+async def test_signing_out_ends_the_session_itself(client, ctx, sign_in):
+    ada = await sign_in("ada")
+    assert (await client.get("/logout", headers=ada)).status_code == 405
+    answer = await client.post("/logout", headers=ada)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert 'session=""' in answer.headers["set-cookie"]
+    assert await count(ctx, tables.sessions) == 0
+    assert (await client.get("/account", headers=ada)).status_code == 303
+
+
+async def test_other_sites_cannot_sign_anybody_in_or_out(client, ctx, sign_in, make_user):
+    ada = await sign_in("ada")
+    evil = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
+    assert (await client.post("/logout", headers=ada | evil)).status_code == 403
+    assert (await client.post("/login", data=SIGN_IN, headers=evil)).status_code == 403
+    assert await count(ctx, tables.sessions) == 1
+
+
+async def test_owner_link_works_once(client, ctx):
+    path = f"/setup/{accounts.owner_link(ctx)}"
+    assert "Welcome to your blog" in (await client.get(path)).text
+    refused = await client.post(path, data=NEW | {"password": "short"}, headers=OWN)
+    assert refused.status_code == 422
+    answer = await client.post(path, data=NEW, headers=OWN)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (await accounts.named(ctx, "ada")).role is Role.OWNER
+    assert (await client.get("/dashboard")).status_code == 200, "signed in"
+    again = await client.get(path)
+    assert again.status_code == 409
+    assert "This blog has an owner already" in again.text
+    second = {"username": "eve", "email": "eve@example.org", "password": PASSWORD}
+    assert (await client.post(path, data=second, headers=OWN)).status_code == 409
+    assert await count(ctx, tables.users) == 1
+
+
+async def test_false_owner_link_shows_nothing(client, ctx, make_user):
+    await make_user("ada")
+    for secret in ("x", await accounts.password_link(ctx, "ada")):
+        assert (await client.get(f"/setup/{secret}")).status_code == 404
+        assert (await client.post(f"/setup/{secret}", data=NEW, headers=OWN)).status_code == 404
+
+
+async def test_password_link_works_once(client, ctx, make_user):
+    await make_user("ada")
+    path = f"/set-password/{await accounts.password_link(ctx, 'ada')}"
+    assert "For the account <strong>ada</strong>" in (await client.get(path)).text
+    assert (await client.post(path, data={"password": "short"}, headers=OWN)).status_code == 422
+    answer = await client.post(path, data={"password": "a new long one"}, headers=OWN)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (await client.get("/account")).status_code == 200, "signed in"
+    assert (await sessions.authenticate(ctx, Credentials(username="ada", password="a new long one"))).username == "ada"
+    assert (await client.get(path)).status_code == 404
+    assert (await client.post(path, data={"password": "yet another"}, headers=OWN)).status_code == 404
+
+
+async def test_password_that_is_guessed_first_is_refused_at_its_field(client, ctx, make_user):
+    await make_user("ada")
+    link = await accounts.password_link(ctx, "ada")
+    bob = NEW | {"username": "bob", "email": "bob@example.org"}
+    for path, sent in (("/register", bob), (f"/set-password/{link}", {})):
+        answer = await client.post(path, data=sent | {"password": "Password1"}, headers=OWN)
+        assert answer.status_code == 422
+        assert 'id="error-password">This is one of the passwords that are guessed first' in answer.text
+        assert "Password1" not in answer.text
+    assert await count(ctx, tables.users) == 1

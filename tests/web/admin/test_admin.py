@@ -1,0 +1,332 @@
+"""What owners decide on pages."""
+
+import datetime as dt
+import html
+import re
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from blog.app import create_app
+from blog.db import tables
+from blog.domain.accounts import accounts, invitations
+from blog.domain.accounts.user_directory import PAGE
+from blog.domain.comments import comments
+from blog.domain.posts import posts
+from blog.domain.site import site_preferences
+from blog.schemas.accounts import NewInvitation, Role
+from blog.schemas.comments import NewComment
+from blog.schemas.posts import NewPost
+from blog.schemas.site_preferences import PreferencesChanges
+from tests.conftest import ORIGIN, PASSWORD, running
+
+OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
+ROOMS = ["/admin", "/admin/members", "/admin/invitations", "/admin/site", "/admin/pages", "/admin/pages/new", "/admin/pages/1"]
+SITE = {
+    "title": "Looms & Engines", "description": "On weaving.", "accent": "#D4357F",
+    "navigation": "About | /about\n\n Elsewhere|https://example.org/ ", "held_words": "casino\nfree money",
+    "hold_first_comment": "true", "most_links": "1", "comment_edit_minutes": "5",
+}  # fmt: skip
+
+
+@pytest.fixture
+async def ora(sign_in):
+    """The browser of an owner."""
+    return await sign_in("ora", Role.OWNER)
+
+
+@pytest.fixture
+async def owner(ctx, ora):
+    """The same owner's context."""
+    return ctx.acting_as(accounts.actor_of(await accounts.named(ctx, "ora")))
+
+
+@pytest.mark.parametrize("path", ROOMS)
+async def test_every_room_is_for_owners(client, sign_in, path):
+    edo = await sign_in("edo", Role.EDITOR)
+    assert (await client.get(path, headers=edo)).status_code == 403
+    assert (await client.get(path)).headers["location"].startswith("/login?next=%2Fadmin")
+    for headers, status in ((edo, 403), (OWN, 401)):
+        sent = SITE | {"user": "1", "role": "owner", "days": "7", "note": "", "content": "", "version": "1"}
+        assert (await client.post(path, data=sent, headers=headers)).status_code in (status, 405)
+
+
+async def test_owner_switches_a_flag_and_sees_it(client, sign_in):
+    ora = await sign_in("ora", Role.OWNER)
+    page = (await client.get("/admin", headers=ora)).text
+    assert re.findall(r'class="switch-state (\w+)"', page) == ["on"] * 4
+    answer = await client.post("/admin/flags/comments", data={"enabled": "false"}, headers=ora)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/admin#flag-comments")
+    page = (await client.get("/admin", headers=ora)).text
+    assert re.findall(r'class="switch-state (\w+)"', page) == ["on", "off", "on", "on"]
+    assert "Last switched on" in page
+    assert 'value="true">Switch on' in page
+
+
+async def test_page_and_its_link_are_for_owners(client, sign_in):
+    edo = await sign_in("edo", Role.EDITOR)
+    assert (await client.get("/admin", headers=edo)).status_code == 403
+    assert (await client.post("/admin/flags/comments", data={"enabled": "false"}, headers=edo)).status_code == 403
+    assert 'href="/admin"' not in (await client.get("/", headers=edo)).text
+    assert 'href="/admin"' in (await client.get("/", headers=await sign_in("ora", Role.OWNER))).text
+
+
+async def test_stranger_signs_in_first(client):
+    answer = await client.get("/admin")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fadmin")
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "status"), [("gravity", {"enabled": "false"}, 404), ("live", {"enabled": "maybe"}, 422)]
+)
+async def test_what_is_no_switch_switches_nothing(client, sign_in, name, form, status):
+    ora = await sign_in("ora", Role.OWNER)
+    assert (await client.post(f"/admin/flags/{name}", data=form, headers=ora)).status_code == status
+    assert (await client.get("/admin", headers=ora)).text.count("Switch off") == 4
+
+
+# Numbers
+
+
+async def test_numbers_are_drawn_and_also_written(client, ora, owner):
+    for days in (0, 3, 45):
+        post = await posts.create(replace(owner, now=owner.now - dt.timedelta(days=days)), NewPost(title="A", content="x"))
+    await comments.create(owner, post.id, NewComment(content="Well."))
+    page = (await client.get("/admin", headers=ora)).text
+    drawings = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert [drawing.count("<rect") for drawing in drawings] == [0, 2, 1]
+    for drawing in drawings:
+        title, description = re.search(r'role="img" aria-labelledby="(\S+) (\S+)"', drawing).groups()
+        assert f'<title id="{title}">' in drawing
+        assert f'<desc id="{description}">' in drawing
+    assert len(re.findall(r'<th scope="row">', page)) == 30
+    assert re.search(rf'<time datetime="{owner.now.date()}">[^<]*</time></th><td>0</td><td>1</td><td>1</td>', page)
+    longer = (await client.get("/admin?days=90", headers=ora)).text
+    assert len(re.findall(r'<th scope="row">', longer)) == 90
+    assert "The last 30 days" in (await client.get("/admin?days=31", headers=ora)).text
+    assert "style=" not in page
+
+
+# Members
+
+
+async def test_members_are_listed_with_their_posts_and_found(client, ora, write, make_user):
+    await write("On engines")
+    await make_user("per_cent", Role.READER)
+    page = (await client.get("/admin/members", headers=ora)).text
+    assert re.findall(r'href="/authors/(\w+)"', page) == ["per_cent", "ada", "ora"]
+    assert re.search(r"ada@example\.org · since .*? · 1 post\n?<", page)
+
+    async def found(text):
+        answer = await client.get("/admin/members", params={"q": text}, headers=ora)
+        return re.findall(r'href="/authors/(\w+)"', answer.text)
+
+    assert await found("ADA") == ["ada"]
+    assert await found("ora@example") == ["ora"]
+    assert await found("%") == []
+    assert await found("_") == ["per_cent"]
+    assert "Nobody of that name" in (await client.get("/admin/members?q=nobody", headers=ora)).text
+
+
+async def test_long_list_of_members_has_pages(client, ctx, ora):
+    values = [
+        {"username": f"user{number}", "username_key": f"user{number}", "name": "x", "role": "reader", "created_at": ctx.now,
+         "updated_at": ctx.now} for number in range(PAGE)
+    ]  # fmt: skip
+    for row in values:
+        await ctx.db.execute(tables.users.insert().values(row))
+    first = (await client.get("/admin/members", headers=ora)).text
+    second = (await client.get(html.unescape(re.search(r'rel="next" href="([^"]+)"', first)[1]), headers=ora)).text
+    names = re.findall(r'href="/authors/(\w+)"', first) + re.findall(r'href="/authors/(\w+)"', second)
+    assert names == [f"user{number}" for number in reversed(range(PAGE))] + ["ora"]
+    assert 'rel="next"' not in second
+
+
+async def test_role_is_changed_on_the_page_where_one_is(client, ctx, ora, make_user):
+    bob = await make_user("bob", Role.READER)
+    answer = await client.post("/admin/members?q=bo", data={"user": bob.id, "role": "editor"}, headers=ora)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/admin/members?q=bo#member-{bob.id}")
+    assert (await accounts.named(ctx, "bob")).role is Role.EDITOR
+
+
+async def test_last_owner_stays_one_and_is_told(client, ctx, ora, owner):
+    answer = await client.post("/admin/members", data={"user": owner.actor.id, "role": "reader"}, headers=ora)
+    assert answer.status_code == 409
+    assert "This is the only owner" in answer.text
+    assert f'id="member-{owner.actor.id}"' in answer.text
+    assert (await accounts.named(ctx, "ora")).role is Role.OWNER
+
+
+@pytest.mark.parametrize(("form", "status"), [({"user": "99", "role": "editor"}, 404), ({"user": "1", "role": "king"}, 422)])
+async def test_what_is_no_change_of_a_role_changes_nothing(client, ctx, ora, form, status):
+    assert (await client.post("/admin/members", data=form, headers=ora)).status_code == status
+    assert (await accounts.named(ctx, "ora")).role is Role.OWNER
+
+
+# Invitations
+
+
+async def link_of(client, ora, **form):
+    answer = await client.post("/admin/invitations", data={"role": "author", "note": "Mary", "days": "7"} | form, headers=ora)
+    assert answer.status_code == 303
+    page = (await client.get("/admin/invitations", headers=ora)).text
+    return re.search(rf'value="{ORIGIN}(/invitation/[^"]+)"', page)[1]
+
+
+async def test_invitation_makes_one_account_also_while_registration_is_closed(settings, ctx, ora):
+    new = {"username": "mary", "email": "mary@example.org", "password": PASSWORD}
+    async with running(create_app(settings.model_copy(update={"registration": False}))) as client:
+        path = await link_of(client, ora)
+        page = (await client.get(path)).text
+        assert "By ora, as an author" in page
+        refused = await client.post(path, data=new | {"username": "ora"}, headers=OWN)
+        assert refused.status_code == 409
+        assert 'id="error-username"' in refused.text
+        answer = await client.post(path, data=new, headers=OWN)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        assert (await client.get("/write")).status_code == 200, "signed in, and an author"
+        client.cookies.clear()
+        for again in (await client.get(path), await client.post(path, data=new | {"username": "eve"}, headers=OWN)):
+            assert again.status_code == 404
+            assert "it was used or taken back" in again.text
+        listed = (await client.get("/admin/invitations", headers=ora)).text
+        assert 'became <a href="/authors/mary">mary</a>' in listed
+    assert (await accounts.named(ctx, "mary")).role is Role.AUTHOR
+
+
+async def test_invitation_changes_no_account_that_is_there(client, ctx, ora, sign_in):
+    bob = await sign_in("bob", Role.READER)
+    path = await link_of(client, ora, role="editor")
+    page = await client.get(path, headers=bob)
+    assert "an invitation never changes an account that is there already" in page.text
+    assert 'name="password"' not in page.text
+    sent = {"username": "bob2", "email": "bob2@example.org", "password": PASSWORD}
+    assert (await client.post(path, data=sent, headers=bob)).status_code == 409
+    assert (await accounts.named(ctx, "bob")).role is Role.READER
+    assert (await client.get(path)).status_code == 200, "it still works for who it is for"
+
+
+async def test_invitation_that_was_taken_back_or_is_too_old_leads_nowhere(client, ctx, ora, owner):
+    revoked, old = await link_of(client, ora), await link_of(client, ora)
+    assert (await client.post("/admin/invitations/1/revoke", headers=ora)).status_code == 303
+    assert (await client.post("/admin/invitations/1/revoke", headers=ora)).status_code == 404
+    await ctx.db.execute(tables.invitations.update().where(tables.invitations.c.id == 2).values(expires_at=ctx.now))
+    for path in (revoked, old, "/invitation/x"):
+        assert (await client.get(path)).status_code == 404
+    page = (await client.get("/admin/invitations", headers=ora)).text
+    assert re.findall(r'<span class="mark">([^<]+)<', page) == ["too old", "taken back"]
+    assert "/invitation/" not in page
+
+
+async def test_invitation_of_who_is_no_owner_any_more_leads_nowhere(client, ctx, ora, make_user):
+    path = await link_of(client, ora, role="owner")
+    await make_user("second", Role.OWNER)
+    await accounts.set_role(ctx, "ora", Role.EDITOR)
+    assert (await client.get(path)).status_code == 404
+
+
+async def test_other_signed_texts_are_no_invitations(client, ctx, owner):
+    await invitations.create(owner, NewInvitation(role=Role.OWNER))
+    for secret in (accounts.owner_link(ctx), await accounts.password_link(ctx, "ora")):
+        assert (await client.get(f"/invitation/{secret}")).status_code == 404
+
+
+@pytest.mark.parametrize(("field", "typed"), [("days", "91"), ("days", ""), ("role", "king"), ("note", "x" * 201)])
+async def test_invitation_form_comes_back(client, ctx, ora, field, typed):
+    sent = {"role": "editor", "note": "Mary", "days": "3"} | {field: typed}
+    answer = await client.post("/admin/invitations", data=sent, headers=ora)
+    assert answer.status_code == 422
+    assert f'id="error-{field}"' in answer.text
+    assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.invitations)) == 0
+
+
+# Site
+
+
+async def test_site_is_changed_and_every_page_follows(client, ctx, ora, write):
+    await write("On engines")
+    answer = await client.post("/admin/site", data=SITE, headers=ora)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/admin/site?saved=yes")
+    assert "Saved." in (await client.get("/admin/site?saved=yes", headers=ora)).text
+    for path in ("/", "/archive", "/posts/on-engines", "/nowhere"):
+        page = (await client.get(path)).text
+        assert "Looms &amp; Engines</title>" in page
+        assert '<a href="/about">About</a>' in page
+        assert '<a href="https://example.org/">Elsewhere</a>' in page
+        assert "Field Notes" not in page
+    home = (await client.get("/")).text
+    assert '<meta name="description" content="On weaving.">' in home
+    assert '<meta property="og:site_name" content="Looms &amp; Engines">' in home
+    assert (await client.get("/api/openapi.json")).json()["info"]["title"] == "Looms & Engines: API"
+    form = (await client.get("/admin/site", headers=ora)).text
+    assert "About | /about\nElsewhere | https://example.org/</textarea>" in form
+    assert "casino\nfree money</textarea>" in form
+    assert 'name="hold_first_comment" value="true" checked' in form
+    assert 'name="accent" type="text" value="#d4357f"' in form
+
+
+async def test_emptied_fields_are_as_by_default_again(client, ctx, ora):
+    await client.post("/admin/site", data=SITE, headers=ora)
+    sent = SITE | {"title": "", "description": "", "accent": "", "navigation": "", "held_words": ""}
+    del sent["hold_first_comment"]
+    await client.post("/admin/site", data=sent, headers=ora)
+    page = (await client.get("/")).text
+    assert "<title>Field Notes</title>" in page
+    assert "About</a>" not in page
+    assert "theme.css" not in page
+    assert (await client.get("/theme.css")).status_code == 404
+    assert "checked" not in (await client.get("/admin/site", headers=ora)).text
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "message"),
+    [
+        ("accent", "crimson", "Write a colour as # and six digits"),
+        ("accent", "#12345", "Write a colour as # and six digits"),
+        ("navigation", "About", "A link leads to a path"),
+        ("navigation", "Evil | javascript:alert(1)", "A link leads to a path"),
+        ("navigation", "Evil | //evil.example", "A link leads to a path"),
+        ("navigation", r"Evil | /\evil.example", "A link leads to a path"),
+        ("navigation", " | /about", "Fill this in"),
+        ("navigation", "a | /a\n" * 11, "At most 10 fit here"),
+        ("title", "x" * 101, "At most 100 fit here"),
+        ("most_links", "many", "Write a whole number"),
+        ("comment_edit_minutes", "-1", "Write 0 or a larger number"),
+    ],
+)
+async def test_site_form_comes_back_with_what_was_typed(client, ora, field, typed, message):
+    answer = await client.post("/admin/site", data=SITE | {field: typed}, headers=ora)
+    assert answer.status_code == 422
+    assert re.search(rf'id="error-{field}">{message}', answer.text)
+    assert html.escape(typed.strip()) in answer.text
+    assert "On weaving." in answer.text
+    assert "<title>Field Notes</title>" in (await client.get("/")).text
+
+
+@pytest.mark.parametrize(("typed", "kind"), [("many", "text"), ("-1", "number")])
+async def test_words_in_a_field_for_numbers_are_not_hidden(client, ora, typed, kind):
+    answer = await client.post("/admin/site", data=SITE | {"most_links": typed}, headers=ora)
+    assert f'name="most_links" type="{kind}" value="{typed}"' in answer.text
+
+
+async def test_accent_is_a_style_sheet_that_is_kept_for_ever_under_its_version(client, ora):
+    await client.post("/admin/site", data=SITE, headers=ora)
+    link = re.search(r'<link rel="stylesheet" href="(/theme\.css\?v=\w+)">', (await client.get("/")).text)[1]
+    answer = await client.get(link)
+    assert answer.headers["content-type"] == "text/css; charset=utf-8"
+    assert "immutable" in answer.headers["cache-control"]
+    assert re.search(r":root \{ --accent: #[0-9a-f]{6};", answer.text)
+    assert "prefers-color-scheme: dark" in answer.text
+    fresh = await client.get("/theme.css", headers={"If-None-Match": answer.headers["etag"]})
+    assert fresh.status_code == 304
+    for path in ("/theme.css", "/theme.css?v=another"):
+        assert (await client.get(path)).headers["cache-control"] == "no-cache", "a worker may be behind another"
+    await client.post("/admin/site", data=SITE | {"accent": "#0000ff"}, headers=ora)
+    assert link not in (await client.get("/")).text
+
+
+async def test_live_updates_and_other_processes_follow_the_title(client, ctx, owner):
+    await site_preferences.change(owner, PreferencesChanges(title="From elsewhere"))
+    await ctx.site.choices.refresh(ctx.db)
+    assert ctx.site.title == "From elsewhere"

@@ -1,0 +1,185 @@
+"""Comments by forms."""
+
+import datetime as dt
+import re
+
+import pytest
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.domain.comments import comments
+from blog.domain.core.models import Comment
+from blog.domain.read_models import post as read_models_post
+from blog.schemas.accounts import Role
+from blog.schemas.comments import CommentStatus, NewComment
+from blog.schemas.posts import PostStatus
+
+
+@pytest.fixture
+async def post(write):
+    return await write("On engines")
+
+
+async def rows(ctx):
+    return await ctx.db.fetch_all(sa.select(tables.comments).order_by(tables.comments.c.id))
+
+
+async def test_comment_is_written_and_shown(client, ctx, post, sign_in, served):
+    bob = await sign_in("bob", Role.READER)
+    answer = await client.post("/posts/on-engines/comments", data={"content": "Well *said*."} | served, headers=bob)
+    comment = (await rows(ctx))[0]
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/posts/on-engines#comment-{comment['id']}")
+    page = (await client.get("/posts/on-engines")).text
+    assert "Well <em>said</em>." in page
+    assert f'<article class="comment" id="comment-{comment["id"]}">' in page
+    assert '<span id="comments-count">1 comment</span>' in page
+
+
+@pytest.mark.parametrize(("typed", "message"), [("  ", "Fill this in"), ("x" * 10_001, "Use at most 10000 characters")])
+async def test_invalid_comment_comes_back_below_the_post(client, ctx, post, sign_in, typed, message):
+    answer = await client.post("/posts/on-engines/comments", data={"content": typed}, headers=await sign_in("bob"))
+    assert answer.status_code == 422
+    assert f'id="error-content">{message}</p>' in answer.text
+    assert f">\n{typed}</textarea>" in answer.text
+    assert "<h1>On engines</h1>" in answer.text
+    assert await rows(ctx) == []
+
+
+async def test_stranger_is_invited_to_sign_in_and_keeps_a_typed_comment(client, ctx, post):
+    page = (await client.get("/posts/on-engines")).text
+    assert '<a href="/login?next=%2Fposts%2Fon-engines">Sign in</a> to write a comment' in page
+    assert "<textarea" not in page
+    answer = await client.post("/posts/on-engines/comments", data={"content": "Typed"})
+    assert answer.status_code == 401
+    assert ">\nTyped</textarea>" in answer.text
+    assert await rows(ctx) == []
+
+
+async def test_draft_takes_no_comments(client, ctx, write, sign_in):
+    await write("Secret", status=PostStatus.DRAFT)
+    sent = {"data": {"content": "Hm."}}
+    assert (await client.post("/posts/secret/comments", **sent, headers=await sign_in("bob"))).status_code == 404
+    assert (await client.post("/posts/secret/comments", **sent, headers=await sign_in("eve", Role.EDITOR))).status_code == 403
+    assert await rows(ctx) == []
+
+
+async def test_hostile_comment_is_harmless(client, post, sign_in, served):
+    sent = {"content": "<script>alert(1)</script> [x](javascript:alert(2)) <img src=x onerror=alert(3)>"}
+    await client.post("/posts/on-engines/comments", data=sent | served, headers=await sign_in("bob"))
+    page = (await client.get("/posts/on-engines")).text
+    assert "<script>" not in page
+    assert "<img" not in page
+    assert 'href="javascript' not in page
+    assert "&lt;script&gt;" in page
+
+
+async def test_answer_stands_below_what_it_answers(client, ctx, author, post, sign_in, served):
+    first = await comments.create(author, post.id, NewComment(content="First."))
+    await comments.create(author, post.id, NewComment(content="Second."))
+    bob = await sign_in("bob", Role.READER)
+    form = await client.get(f"/comments/{first.id}/reply", headers=bob)
+    assert "First." in form.text
+    answer = await client.post(f"/comments/{first.id}/reply", data={"content": "Answer."} | served, headers=bob)
+    assert answer.status_code == 303
+    assert (await rows(ctx))[2]["parent_id"] == first.id
+    page = (await client.get("/posts/on-engines")).text
+    assert page.index("First.") < page.index('<ol class="replies">') < page.index("Answer.") < page.index("Second.")
+
+
+async def test_answer_asks_strangers_to_sign_in_and_comes_back_when_empty(client, author, post, sign_in):
+    first = await comments.create(author, post.id, NewComment(content="First."))
+    path = f"/comments/{first.id}/reply"
+    assert (await client.get(path)).headers["location"] == f"/login?next=%2Fcomments%2F{first.id}%2Freply"
+    assert (await client.post(path, data={"content": ""}, headers=await sign_in("bob"))).status_code == 422
+
+
+async def test_author_edits_a_comment_and_others_cannot(client, ctx, post, sign_in, served):
+    bob, eve = await sign_in("bob", Role.READER), await sign_in("eve", Role.EDITOR)
+    await client.post("/posts/on-engines/comments", data={"content": "Frist."} | served, headers=bob)
+    comment = (await rows(ctx))[0]
+    path = f"/comments/{comment['id']}/edit"
+    assert ">\nFrist.</textarea>" in (await client.get(path, headers=bob)).text
+    assert (await client.get(path, headers=eve)).status_code == 403
+    assert (await client.post(path, data={"content": "Eve's."}, headers=eve)).status_code == 403
+    assert (await client.post(path, data={"content": ""}, headers=bob)).status_code == 422
+    assert (await client.post(path, data={"content": "First."}, headers=bob)).status_code == 303
+    assert (await rows(ctx))[0]["content"] == "First."
+    assert '<span class="comment-edited">edited</span>' in (await client.get("/posts/on-engines")).text
+
+
+async def test_tools_are_offered_to_those_who_may_use_them(client, ctx, post, sign_in, served):
+    bob = await sign_in("bob", Role.READER)
+    await client.post("/posts/on-engines/comments", data={"content": "First."} | served, headers=bob)
+    comment = (await rows(ctx))[0]["id"]
+    people = [
+        ({}, set()),
+        (bob, {"edit", "remove"}),
+        (await sign_in("eve", Role.EDITOR), {"remove"}),
+        (await sign_in("cat"), set()),
+    ]
+    for headers, offered in people:
+        page = (await client.get("/posts/on-engines", headers=headers)).text
+        assert set(re.findall(rf"/comments/{comment}/(edit|remove|restore)", page)) == offered
+
+
+async def test_removed_comment_leaves_only_a_note_where_it_was_answered(client, ctx, author, post, sign_in, served):
+    bob, eve = await sign_in("bob", Role.READER), await sign_in("eve", Role.EDITOR)
+    await client.post("/posts/on-engines/comments", data={"content": "Rash words."} | served, headers=bob)
+    comment = (await rows(ctx))[0]["id"]
+    await comments.create(author, post.id, NewComment(content="No harm done.", parent_id=comment))
+    assert (await client.post(f"/comments/{comment}/remove", headers=await sign_in("cat"))).status_code == 403
+    assert "Rash words." in (await client.get(f"/comments/{comment}/remove", headers=bob)).text
+    answer = await client.post(f"/comments/{comment}/remove", headers=bob)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/posts/on-engines#comments")
+    for headers in ({}, bob, eve):
+        page = (await client.get("/posts/on-engines", headers=headers)).text
+        shown = re.search(rf'<article class="comment removed" id="comment-{comment}">(.*?)</article>', page, re.DOTALL)[1]
+        assert re.sub(r"<[^>]*>", "", shown).strip() == "This comment was removed."
+        assert "Rash words." not in page
+        assert "No harm done." in page
+
+
+async def test_moderator_brings_a_comment_back(client, ctx, post, sign_in, served):
+    bob, eve = await sign_in("bob", Role.READER), await sign_in("eve", Role.EDITOR)
+    await client.post("/posts/on-engines/comments", data={"content": "Rash words."} | served, headers=bob)
+    comment = (await rows(ctx))[0]["id"]
+    await client.post(f"/comments/{comment}/remove", headers=eve)
+    assert "This comment was removed" not in re.sub("<template.*?</template>", "", (await client.get("/posts/on-engines")).text)
+    assert (await client.post(f"/comments/{comment}/restore", headers=bob)).status_code == 404
+    assert (await client.post(f"/comments/{comment}/restore", headers=eve)).status_code == 303
+    assert "Rash words." in (await client.get("/posts/on-engines")).text
+
+
+async def test_long_discussions_are_read_page_by_page(client, author, post, monkeypatch):
+    monkeypatch.setattr(read_models_post, "COMMENTS", 2)
+    first = await comments.create(author, post.id, NewComment(content="Comment one"))
+    for text in ("Comment two", "Comment three"):
+        await comments.create(author, post.id, NewComment(content=text, parent_id=first.id))
+    page = (await client.get("/posts/on-engines")).text
+    assert "Comment three" not in page
+    more = (await client.get(re.search(r'<a rel="next" href="([^"]+)"', page)[1])).text
+    assert "Comment three" in more
+    assert "Comment two" not in more
+    assert "Comment one" in more, "what is answered stands above the answer"
+
+
+MOMENT = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
+
+
+def comment(number: int, parent: int | None) -> Comment:
+    return Comment(number, 1, parent, "ada", "Ada", "text", "<p>text</p>", CommentStatus.VISIBLE, MOMENT, MOMENT)
+
+
+def test_threads_nest_to_a_limit_and_keep_every_comment():
+    chain = [comment(number, number - 1 or None) for number in range(1, 500)]
+    threads, depths = read_models_post.threaded(chain), []
+    while threads:
+        depths.append(len(threads))
+        threads = threads[0].replies
+    assert depths == [1, 1, 1, 496]
+    assert len(depths) == read_models_post.DEEPEST + 1
+
+
+def test_answer_to_an_unknown_comment_stands_by_itself():
+    threads = read_models_post.threaded([comment(7, 3), comment(5, None)])
+    assert [thread.comment.id for thread in threads] == [5, 7]

@@ -1,0 +1,261 @@
+"""The page of moderators, what a comment's form gives away, and what writers see of a comment that waits."""
+
+import datetime as dt
+import re
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.domain.accounts import accounts
+from blog.domain.comments import comments
+from blog.domain.core.signing import Purpose
+from blog.domain.posts import posts
+from blog.framework.request.forms import Form
+from blog.schemas.accounts import Role
+from blog.schemas.comments import NewComment
+from blog.schemas.posts import NewPost
+from blog.web.comments import moderation
+from blog.web.rendering import spam_trap
+
+PATH = "/posts/on-engines/comments"
+
+
+@pytest.fixture
+async def post(write):
+    return await write("On engines")
+
+
+@pytest.fixture
+async def rob(ctx, make_user):
+    return ctx.acting_as(accounts.actor_of(await make_user("rob", Role.READER)))
+
+
+async def held(rob, post, text="Buy this.", **options):
+    return (await comments.create(rob, post.id, NewComment(content=text), doubt="It looks odd", **options)).id
+
+
+async def statuses(ctx):
+    rows = await ctx.db.fetch_all(sa.select(tables.comments.c.status).order_by(tables.comments.c.id))
+    return [row["status"] for row in rows]
+
+
+async def reasons(ctx):
+    rows = await ctx.db.fetch_all(sa.select(tables.comments.c.reason).order_by(tables.comments.c.id))
+    return [row["reason"] for row in rows]
+
+
+def served(ctx, seconds):
+    return {spam_trap.MARK: spam_trap.mark(replace(ctx, now=ctx.now - dt.timedelta(seconds=seconds)), Form())}
+
+
+def cases(page):
+    return re.findall(r'name="comment-(\d+)"', page.text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "more", "reason"),
+    [
+        (20, {}, None),
+        (86_000, {}, None),
+        (-5, {}, "It was sent faster than people type"),
+        (90_000, {}, "Its form was older than a day"),
+        (20, {"website": "https://a.example"}, "A field that people do not see was filled in"),
+        (20, {"served": ""}, "It was not sent by a form of this blog"),
+        (20, {"served": "nonsense"}, "It was not sent by a form of this blog"),
+    ],
+)
+async def test_doubtful_form_makes_a_comment_wait_and_loses_nothing(client, ctx, post, sign_in, seconds, more, reason):
+    rob = await sign_in("rob", Role.READER)
+    answer = await client.post(PATH, data={"content": "Hello."} | served(ctx, seconds) | more, headers=rob)
+    assert answer.status_code == 303
+    assert await reasons(ctx) == [reason]
+    assert await statuses(ctx) == ["pending" if reason else "visible"]
+    mine = (await client.get("/posts/on-engines", headers=rob)).text
+    assert "Hello." in mine
+    assert ("Waits for a moderator" in mine) == bool(reason)
+    assert ("Hello." in (await client.get("/posts/on-engines")).text) == (reason is None)
+
+
+async def test_mark_of_another_purpose_is_none(client, ctx, post, sign_in):
+    forged = ctx.site.signer.sign(Purpose.PREVIEW_LINK, [0])
+    sent = {"content": "Hello.", "served": forged}
+    assert (await client.post(PATH, data=sent, headers=await sign_in("rob", Role.READER))).status_code == 303
+    assert await reasons(ctx) == ["It was not sent by a form of this blog"]
+
+
+async def test_form_that_comes_back_remembers_when_it_was_first_shown(client, ctx, post, sign_in):
+    rob = await sign_in("rob", Role.READER)
+    then = served(ctx, 20)
+    refused = await client.post(PATH, data={"content": ""} | then, headers=rob)
+    assert refused.status_code == 422
+    assert f'name="served" value="{then["served"]}"' in refused.text
+    await client.post(PATH, data={"content": "Hello."} | then, headers=rob)
+    assert await statuses(ctx) == ["visible"]
+
+
+async def test_decoy_is_hidden_from_everybody_but_programs(client, post, sign_in):
+    page = (await client.get("/posts/on-engines", headers=await sign_in("rob", Role.READER))).text
+    decoy = re.search(r'<div class="unseen" aria-hidden="true">(.*?)</div>', page, re.DOTALL)[1]
+    assert re.search(r'<input [^>]*name="website"[^>]*tabindex="-1"[^>]*autocomplete="off"', decoy)
+    assert 'name="served"' not in (await client.get("/posts/on-engines")).text, "strangers get no form"
+
+
+async def test_moderators_do_not_wait_whatever_their_form_says(client, ctx, post, sign_in):
+    await client.post(PATH, data={"content": "Hello."}, headers=await sign_in("edo", Role.EDITOR))
+    assert await statuses(ctx) == ["visible"]
+
+
+async def test_page_is_for_those_who_decide(client, rob, post, sign_in):
+    waiting = await held(rob, post)
+    assert (await client.get("/moderation")).headers["location"] == "/login?next=%2Fmoderation"
+    assert (await client.post("/moderation", data={"status": "visible"})).status_code == 401
+    zed = await sign_in("zed", Role.READER)
+    assert (await client.get("/moderation", headers=zed)).status_code == 403
+    assert (await client.post("/moderation", data={"status": "visible"}, headers=zed)).status_code == 403
+    assert cases(await client.get("/moderation", headers=await sign_in("edo", Role.EDITOR))) == [str(waiting)]
+    eve = await sign_in("eve")
+    assert cases(await client.get("/moderation", headers=eve)) == []
+    forged = {"status": "visible", f"comment-{waiting}": "on"}
+    assert (await client.post("/moderation", data=forged, headers=eve)).status_code == 403
+
+
+async def test_queue_shows_what_is_needed_to_decide(client, rob, post, sign_in):
+    await held(rob, post, "Buy *this*.")
+    page = (await client.get("/moderation", headers=await sign_in("edo", Role.EDITOR))).text
+    assert "Buy <em>this</em>." in page
+    assert '<p class="case-reason">It looks odd.</p>' in page
+    assert '<a href="/posts/on-engines">On engines</a>' in page
+    assert 'href="/authors/rob"' in page
+    assert re.search(r'Moderation <span class="tally">1<span class="visually-hidden"> waiting</span>', page)
+
+
+async def test_chosen_comments_are_approved_and_removed(client, ctx, rob, post, sign_in):
+    ids = [await held(rob, post, f"Number {number}.") for number in range(4)]
+    edo = await sign_in("edo", Role.EDITOR)
+    approve = {"list": "pending", "status": "visible", f"comment-{ids[0]}": "on", f"comment-{ids[2]}": "on"}
+    answer = await client.post("/moderation", data=approve, headers=edo)
+    assert answer.status_code == 303
+    assert await statuses(ctx) == ["visible", "pending", "visible", "pending"]
+    page = await client.get(answer.headers["location"], headers=edo)
+    assert "2 comments can be seen by everybody now." in page.text
+    assert cases(page) == [str(ids[3]), str(ids[1])], "newest first"
+    answer = await client.post("/moderation", data={"status": "removed", f"comment-{ids[1]}": "on"}, headers=edo)
+    assert "1 comment removed." in (await client.get(answer.headers["location"], headers=edo)).text
+    assert await statuses(ctx) == ["visible", "removed", "visible", "pending"]
+    removed = await client.get("/moderation?status=removed", headers=edo)
+    assert cases(removed) == [str(ids[1])]
+    assert "Removed by edo. It looks odd." in removed.text
+    back = {"list": "removed", "status": "visible", f"comment-{ids[1]}": "on"}
+    answer = await client.post("/moderation", data=back, headers=edo)
+    assert answer.headers["location"].startswith("/moderation?status=removed&")
+    assert await statuses(ctx) == ["visible", "visible", "visible", "pending"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        ({"status": "visible"}, "Choose at least one comment"),
+        ({"status": "pending", "comment-1": "on"}, "Choose one of these"),
+        ({"comment-1": "on"}, "Choose one of these"),
+        ({"status": "visible", "comment-x": "on"}, "Write a whole number"),
+    ],
+)
+async def test_form_that_decides_nothing_comes_back(client, ctx, rob, post, sign_in, sent, message):
+    await held(rob, post)
+    answer = await client.post("/moderation", data=sent, headers=await sign_in("edo", Role.EDITOR))
+    assert answer.status_code == 422
+    assert message in answer.text
+    assert cases(answer) == ["1"]
+    assert ('name="comment-1" value="on" checked' in answer.text) == ("comment-1" in sent)
+    assert await statuses(ctx) == ["pending"]
+
+
+async def test_queue_is_read_page_by_page(client, rob, post, sign_in, monkeypatch):
+    monkeypatch.setattr(moderation.comment_queue, "PAGE", 2)
+    monkeypatch.setattr(moderation.comment_queue.page, "__kwdefaults__", {"limit": 2, "after": None})
+    ids = [str(await held(rob, post)) for _ in range(3)]
+    edo = await sign_in("edo", Role.EDITOR)
+    first = await client.get("/moderation", headers=edo)
+    rest = await client.get(re.search(r'rel="next" href="([^"]+)"', first.text)[1].replace("&amp;", "&"), headers=edo)
+    assert (cases(first), cases(rest)) == (ids[:0:-1], ids[:1])
+    assert (await client.get("/moderation?cursor=nonsense", headers=edo)).status_code == 422
+
+
+@pytest.mark.parametrize(("query", "words"), [("", "Nothing waits for you."), ("?status=removed", "Nothing was removed.")])
+async def test_empty_queue_has_a_friendly_word(client, sign_in, query, words):
+    assert words in (await client.get(f"/moderation{query}", headers=await sign_in("edo", Role.EDITOR))).text
+
+
+@pytest.mark.parametrize("query", ["decided=visible", "decided=visible&comments=x", "decided=x&comments=1", "comments=1"])
+async def test_nonsense_in_the_address_is_not_repeated(client, sign_in, query):
+    answer = await client.get(f"/moderation?{query}", headers=await sign_in("edo", Role.EDITOR))
+    assert answer.status_code == 200
+    assert 'role="status"' not in answer.text
+
+
+async def test_post_page_offers_to_approve(client, ctx, rob, post, sign_in):
+    waiting = await held(rob, post)
+    edo = await sign_in("edo", Role.EDITOR)
+    page = (await client.get("/posts/on-engines", headers=edo)).text
+    assert f'action="/comments/{waiting}/restore"><button class="as-link">Approve' in page
+    assert f'href="/comments/{waiting}/reply"' not in page
+    answer = await client.post(f"/comments/{waiting}/restore", headers=edo)
+    assert answer.headers["location"] == f"/posts/on-engines#comment-{waiting}"
+    assert await statuses(ctx) == ["visible"]
+
+
+async def test_answer_does_not_show_the_text_that_went_from_sight(client, ctx, author, rob, post):
+    first = await comments.create(rob, post.id, NewComment(content="Rash words."))
+    await comments.create(author, post.id, NewComment(content="No harm.", parent_id=first.id))
+    await ctx.db.execute(tables.comments.update().where(tables.comments.c.id == first.id).values(status="pending"))
+    page = (await client.get("/posts/on-engines")).text
+    assert "No harm." in page
+    assert "Rash words." not in page
+    assert 'href="/authors/rob"' not in page
+
+
+async def test_edit_is_offered_and_taken_for_an_hour(client, ctx, post, sign_in):
+    edo = await sign_in("edo", Role.EDITOR)
+    await client.post(PATH, data={"content": "Hello."}, headers=edo)
+    form = (await client.get("/comments/1/edit", headers=edo)).text
+    assert re.search(r"You can change it until \d\d:\d\d UTC on", form)
+    assert "/comments/1/edit" in (await client.get("/posts/on-engines", headers=edo)).text
+    await ctx.db.execute(tables.comments.update().values(created_at=ctx.now - dt.timedelta(hours=2)))
+    page = (await client.get("/posts/on-engines", headers=edo)).text
+    assert "/comments/1/edit" not in page
+    assert "/comments/1/remove" in page
+    late = await client.get("/comments/1/edit", headers=edo)
+    assert (late.status_code, "could be changed until" in late.text) == (403, True)
+    sent = await client.post("/comments/1/edit", data={"content": "Too late."}, headers=edo)
+    assert (sent.status_code, "could be changed until" in sent.text) == (403, True)
+    assert "Too late." in sent.text, "nothing typed is lost"
+
+
+async def test_closed_post_says_so_and_the_form_switches_it(client, ctx, author, sign_in, served):
+    edo = await sign_in("edo", Role.EDITOR)
+    written = {"title": "On engines", "content": "Text", "status": "published"}
+    # As browsers send it: the hidden field, and the box behind it when it is checked.
+    await client.post("/write", data=written | {"comments_open": "false"}, headers=edo)
+    page = (await client.get("/posts/on-engines", headers=edo)).text
+    assert "Comments are closed." in page
+    assert "<textarea" not in page
+    answer = await client.post(PATH, data={"content": "Hello."} | served, headers=edo)
+    assert (answer.status_code, "Comments on this post are closed" in answer.text) == (403, True)
+    assert ">\nHello.</textarea>" in answer.text, "it was closed while this was typed"
+    form = (await client.get("/posts/on-engines/edit", headers=edo)).text
+    box = re.search(r'<input type="checkbox"[^>]*name="comments_open"[^>]*>', form)[0]
+    assert "checked" not in box
+    sent = written | {"version": "1", "comments_open": ["false", "true"]}
+    assert (await client.post("/posts/on-engines/edit", data=sent, headers=edo)).status_code == 303
+    assert (await posts.find(ctx, "on-engines")).comments_open is True
+    assert "Your comment" in (await client.get("/posts/on-engines", headers=edo)).text
+    assert re.search(r'name="comments_open"[^>]* checked>', (await client.get("/posts/on-engines/edit", headers=edo)).text)
+
+
+async def test_answer_to_a_comment_on_a_closed_post_is_not_begun(client, author, sign_in):
+    post = await posts.create(author, NewPost(title="On engines", content="x"))
+    first = await comments.create(author, post.id, NewComment(content="First."))
+    await author.db.execute(tables.posts.update().values(comments_open=False))
+    assert (await client.get(f"/comments/{first.id}/reply", headers=await sign_in("rob"))).status_code == 403

@@ -1,0 +1,122 @@
+"""The page of notices, and the numbers in the head of every page."""
+
+import contextvars
+import re
+
+import pytest
+
+from blog.domain.accounts import accounts
+from blog.domain.comments import comments, notifications
+from blog.errors import Unavailable
+from blog.schemas.accounts import Role
+from blog.schemas.comments import NewComment
+from tests.web.test_pages import opened
+
+asked_by_test = contextvars.ContextVar("asked_by_test", default=False)
+
+
+@pytest.fixture
+async def post(write):
+    return await write("On engines")
+
+
+@pytest.fixture
+async def first(ctx, post, sign_in):
+    """A comment of rob's, and the browser of rob."""
+    rob = await sign_in("rob", Role.READER)
+    actor = accounts.actor_of(await accounts.named(ctx, "rob"))
+    return await comments.create(ctx.acting_as(actor), post.id, NewComment(content="Why?")), rob
+
+
+def unread(page):
+    found = re.search(r'Notices <span class="tally">([^<]+)<span class="visually-hidden"> unread', page.text)
+    return found[1] if found else None
+
+
+async def test_answer_is_announced_on_every_page_until_it_was_shown(client, author, post, first):
+    comment, rob = first
+    assert unread(await client.get("/", headers=rob)) is None
+    answer = await comments.create(author, post.id, NewComment(content="*Because.*", parent_id=comment.id))
+    for path in ("/", "/posts/on-engines", "/account", "/nowhere"):
+        assert unread(await client.get(path, headers=rob)) == "1", path
+    shown = await client.get("/notices", headers=rob)
+    assert "<em>Because.</em>" in shown.text
+    assert f'answered you on <a href="/posts/on-engines#comment-{answer.id}">On engines</a>' in shown.text
+    assert 'class="fresh"' in shown.text
+    assert unread(shown) is None, "what the page shows is not announced by it"
+    again = await client.get("/notices", headers=rob)
+    assert 'class="fresh"' not in again.text
+    assert unread(await client.get("/", headers=rob)) is None
+
+
+async def test_asking_for_the_head_of_the_page_reads_nothing(client, author, post, first):
+    comment, rob = first
+    await comments.create(author, post.id, NewComment(content="Because.", parent_id=comment.id))
+    assert (await client.head("/notices", headers=rob)).status_code == 200
+    assert unread(await client.get("/", headers=rob)) == "1"
+
+
+async def test_all_are_marked_as_read_with_one_button(client, author, post, first):
+    comment, rob = first
+    for number in range(25):
+        await comments.create(author, post.id, NewComment(content=f"Answer {number}", parent_id=comment.id))
+    page = await client.get("/notices", headers=rob)
+    assert (page.text.count('class="fresh"'), unread(page)) == (20, "5")
+    assert "Mark all as read" in page.text
+    answer = await client.post("/notices", headers=rob)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/notices")
+    after = await client.get("/notices", headers=rob)
+    assert (unread(after), "Mark all as read" in after.text) == (None, False)
+    older = await client.get(re.search(r'rel="next" href="([^"]+)"', after.text)[1], headers=rob)
+    assert "Answer 0" in older.text
+    assert 'class="fresh"' not in older.text
+
+
+async def test_strangers_are_sent_to_sign_in_and_newcomers_get_a_friendly_word(client, sign_in):
+    assert (await client.get("/notices")).headers["location"] == "/login?next=%2Fnotices"
+    assert (await client.post("/notices")).status_code == 401
+    assert "Nothing yet." in (await client.get("/notices", headers=await sign_in("zed", Role.READER))).text
+
+
+async def test_removed_comment_leaves_no_text_in_notices(client, author, post, first):
+    comment, rob = first
+    answer = await comments.create(author, post.id, NewComment(content="Rash words.", parent_id=comment.id))
+    await comments.remove(author, answer.id)
+    page = (await client.get("/notices", headers=rob)).text
+    assert "An answer to you, which was removed since." in page
+    assert "Rash words." not in page
+
+
+async def test_long_queue_is_not_counted_to_its_end(client, ctx, author, post, first, monkeypatch):
+    monkeypatch.setattr(notifications, "MOST_COUNTED", 2)
+    comment, rob = first
+    for _ in range(4):
+        await comments.create(author, post.id, NewComment(content="Because.", parent_id=comment.id))
+    assert unread(await client.get("/", headers=rob)) == "2"
+
+
+async def test_numbers_cost_one_query_for_members_and_none_for_strangers(app, first, sign_in):
+    _, rob = first
+    edo = await sign_in("edo", Role.EDITOR)
+    async with opened(app) as (client, services):
+        seen: list[str] = []
+        services.site.db.on_query.append(lambda sql: seen.append(sql) if asked_by_test.get() else None)
+        asked_by_test.set(True)
+        counts = []
+        for headers in ({}, rob, edo):
+            seen.clear()
+            assert (await client.get("/tags", headers=headers)).status_code == 200
+            counts.append(sum("notices" in sql for sql in seen))
+        asked_by_test.set(False)
+    assert counts == [0, 1, 1]
+
+
+async def test_page_does_without_numbers_when_they_cannot_be_counted(client, first, monkeypatch):
+    _, rob = first
+
+    async def fail(ctx):
+        raise Unavailable
+
+    monkeypatch.setattr(notifications, "tally", fail)
+    answer = await client.get("/tags", headers=rob)
+    assert (answer.status_code, unread(answer)) == (200, None)

@@ -1,0 +1,335 @@
+"""What crawlers, browsers and other sites read: robots, sitemap, OpenSearch, cards of links, structured data, oEmbed."""
+
+import datetime as dt
+import json
+import os
+import re
+from html import unescape
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+from lxml import etree
+
+from blog.app import create_app
+from blog.db import tables
+from blog.domain.accounts import accounts
+from blog.domain.posts import posts
+from blog.domain.read_models import sitemap
+from blog.domain.site import static_pages
+from blog.schemas.accounts import Role
+from blog.schemas.pages import NewFixedPage
+from blog.schemas.posts import PostChanges
+from tests.conftest import ORIGIN, running
+from tests.support.serving import blog, free_port, serving, wait_until_up
+from tests.support.stored import nul
+
+SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
+FIXED = [f"{ORIGIN}/", f"{ORIGIN}/archive", f"{ORIGIN}/tags"]
+HOSTILE = "]]> </script><script>alert(1)</script> & \"'<!--"
+
+
+def locations(answer, element="url"):
+    root = etree.fromstring(answer.content)
+    assert root.tag == SITEMAP + {"url": "urlset", "sitemap": "sitemapindex"}[element]
+    return [place.findtext(f"{SITEMAP}loc") for place in root.iterfind(f"{SITEMAP}{element}")]
+
+
+def metas(page, attribute="property"):
+    return {name: unescape(value) for name, value in re.findall(rf'<meta {attribute}="([^"]+)" content="([^"]*)">', page)}
+
+
+def structured(page):
+    [block] = re.findall(r'<script type="application/ld\+json">(.*?)</script>', page, re.DOTALL)
+    return json.loads(block)
+
+
+@pytest.fixture
+def small_sitemaps(monkeypatch):
+    """At most ten addresses in one, three read at a time."""
+    monkeypatch.setattr(sitemap, "MOST", 10)
+    monkeypatch.setattr(sitemap, "_AT_ONCE", 3)
+
+
+def test_sitemaps_hold_as_many_addresses_as_are_allowed():
+    assert sitemap.MOST == 50_000
+
+
+async def test_robots_name_the_sitemap_and_leave_forms_alone(client):
+    answer = await client.get("/robots.txt")
+    lines = answer.text.splitlines()
+    assert lines[0] == "User-agent: *"
+    assert {f"Disallow: /{name}" for name in ("login", "register", "write", "search", "posts/*/edit")} <= set(lines)
+    assert lines[-1] == f"Sitemap: {ORIGIN}/sitemap.xml"
+    assert "Disallow: /" not in lines
+
+
+async def test_sitemap_of_an_empty_blog_has_its_fixed_pages(client):
+    answer = await client.get("/sitemap.xml")
+    assert (answer.headers["content-type"], answer.headers["cache-control"]) == (
+        "application/xml; charset=utf-8",
+        "public, max-age=3600",
+    )
+    assert locations(answer) == FIXED
+    assert "lastmod" not in answer.text
+
+
+async def test_sitemap_lists_what_strangers_see_and_when_it_changed(client, ctx, author, write, make_user):
+    await make_user("lurker")
+    await write("A draft", status="draft", tags=["secret"])
+    await write("Tomorrow", status="scheduled", publish_at=author.now + dt.timedelta(days=1), tags=["secret"])
+    gone = await write("Deleted", tags=["secret"])
+    await posts.delete(author, gone.id)
+    old = await write("Ältere Räder", tags=["c#/c++"], age=30)
+    new = await write("On engines", tags=["c#/c++", "maths"], age=2)
+    answer = await client.get("/sitemap.xml")
+    addresses = ["/posts/altere-rader", "/posts/on-engines", "/tags/c%23%2Fc%2B%2B", "/tags/maths", "/authors/ada"]
+    assert locations(answer) == FIXED + [ORIGIN + path for path in addresses]
+    root = etree.fromstring(answer.content)
+    dates = {place[0].text.removeprefix(ORIGIN): dt.datetime.fromisoformat(place[1].text) for place in root}
+    then, now = (post.updated_at.replace(microsecond=0) for post in (old, new))
+    assert (dates["/posts/altere-rader"], dates["/posts/on-engines"]) == (then, now)
+    assert dates["/tags/c%23%2Fc%2B%2B"] == dates["/authors/ada"] == dates["/"] == now
+    for path in addresses:
+        assert (await client.get(path)).status_code == 200
+
+
+async def test_sitemap_lists_pages_that_stand_by_themselves(client, ctx, make_user):
+    ora = ctx.acting_as(accounts.actor_of(await make_user("ora", Role.OWNER)))
+    about = await static_pages.create(ora, NewFixedPage(title="About us", content="We *are*."), reserved=())
+    before = await client.get("/sitemap.xml")
+    assert locations(before) == [*FIXED, f"{ORIGIN}/about-us"]
+    assert (await client.get("/about-us")).status_code == 200
+    await static_pages.delete(ora, about.id)
+    after = await client.get("/sitemap.xml", headers={"If-None-Match": before.headers["etag"]})
+    assert (after.status_code, locations(after)) == (200, FIXED)
+
+
+async def test_sitemap_of_many_addresses_is_an_index_of_small_ones(client, ctx, author, write, small_sitemaps):
+    for number in range(5):
+        await write(f"Post {number}", tags=["maths"])
+    assert len(locations(await client.get("/sitemap.xml"))) == len(FIXED) + 5 + 1 + 1 == 10, "as many as fit"
+    for number in range(5, 23):
+        await write(f"Post {number}", tags=["maths"])
+    for number in (12, 13, 14, 15, 16, 17, 18, 19, 20):
+        await posts.delete(author, number)
+    await posts.delete(author, 11)  # now the second ten have nothing public
+    names = ["fixed-0", "posts-0", "posts-2", "tags-0", "authors-0"]
+    index = await client.get("/sitemap.xml")
+    assert locations(index, "sitemap") == [f"{ORIGIN}/sitemap-{name}.xml" for name in names]
+    parts = [locations(await client.get(address)) for address in locations(index, "sitemap")]
+    assert [len(part) for part in parts] == [3, 10, 3, 1, 1]
+    published = [f"{ORIGIN}/posts/post-{number}" for number in (*range(10), *range(20, 23))]
+    assert [address for part in parts for address in part] == [
+        *FIXED,
+        *published,
+        f"{ORIGIN}/tags/maths",
+        f"{ORIGIN}/authors/ada",
+    ]
+
+
+@pytest.mark.parametrize("name", ["posts-1", "posts-999999999999999999", "fixed-1", "tags-0", "pages-0", "users-0", "posts-x"])
+async def test_there_is_no_empty_sitemap(client, author, write, small_sitemaps, name):
+    await write("On engines")
+    assert (await client.get("/sitemap-posts-0.xml")).status_code == 200
+    assert (await client.get(f"/sitemap-{name}.xml")).status_code == 404
+
+
+async def test_client_that_has_the_sitemap_gets_304_until_something_changes(client, author, write):
+    kept, other = await write("On engines", tags=["maths"]), await write("On looms")
+
+    async def tag():
+        answer = await client.get("/sitemap.xml")
+        again = await client.get("/sitemap.xml", headers={"If-None-Match": answer.headers["etag"]})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", answer.headers["etag"])
+        return answer.headers["etag"]
+
+    seen = [await tag()]
+    assert await tag() == seen[0]
+    await posts.edit(author, kept.id, PostChanges(slug="engines"))
+    seen.append(await tag())
+    await posts.delete(author, other.id)
+    seen.append(await tag())
+    assert len(set(seen)) == 3
+    head = await client.head("/sitemap.xml")
+    assert (head.status_code, head.headers["etag"], head.content) == (200, seen[-1], b"")
+
+
+async def test_sitemap_is_read_in_pages_however_long_it_is(client, ctx, write, small_sitemaps, monkeypatch):
+    """Each query has a bound, and none of them lets a connection wait for the client."""
+    monkeypatch.setattr(sitemap, "MOST", 100)
+    for number in range(7):
+        await write(f"Post {number}")
+    [part] = (await sitemap.part(ctx, sitemap.Kind.POSTS, 0)).parts
+    assert [len(page) async for page in sitemap.entries(ctx, part)] == [3, 3, 1]
+
+
+async def test_sitemaps_are_valid(client, ctx, write, small_sitemaps):
+    folder = os.environ.get("BLOG_TEST_CORPUS")
+    if not folder:
+        pytest.skip("BLOG_TEST_CORPUS does not name the folder with the schema of sitemaps")
+    schema = etree.XMLSchema(etree.parse(Path(folder, "schemas", "sitemap.xsd")))
+    schema.assertValid(etree.fromstring((await client.get("/sitemap.xml")).content))
+    for number in range(12):
+        await write(f"{HOSTILE} {number}", tags=["a & b <c>", "日本"])
+    for address in locations(await client.get("/sitemap.xml"), "sitemap"):
+        schema.assertValid(etree.fromstring((await client.get(address)).content))
+
+
+async def test_browsers_find_the_search(settings):
+    long = settings.model_copy(update={"project_name": "Tea & <Biscuits> for everybody"})
+    async with running(create_app(long)) as client:
+        page = (await client.get("/archive")).text
+        answer = await client.get("/opensearch.xml")
+        assert re.search(r'<link rel="search" type="application/opensearchdescription\+xml" [^>]*href="/opensearch.xml">', page)
+        assert answer.headers["content-type"] == "application/opensearchdescription+xml; charset=utf-8"
+        root = etree.fromstring(answer.content)
+        names = {element.tag.partition("}")[2]: element.text for element in root}
+        assert (names["ShortName"], names["Description"]) == ("Tea & <Biscuits>", "Search Tea & <Biscuits> for everybody")
+        urls = {url.get("type"): url.get("template") for url in root.iterfind("{*}Url")}
+        assert urls["text/html"] == f"{ORIGIN}/search?q={{searchTerms}}"
+        assert (await client.get(names["Image"])).status_code == 200
+        again = await client.get("/opensearch.xml", headers={"If-None-Match": answer.headers["etag"]})
+        assert again.status_code == 304
+
+
+async def test_post_shows_itself_on_other_sites(client, write):
+    post = await write(HOSTILE, "It *weaves*.", tags=["maths", "looms"], slug="on-engines")
+    page = (await client.get("/posts/on-engines")).text
+    meta, twitter = metas(page), metas(page, "name")
+    assert (meta["og:type"], meta["og:title"], meta["og:description"]) == ("article", HOSTILE, "It weaves.")
+    assert (meta["og:image:width"], meta["og:image:height"]) == ("1200", "630")
+    assert HOSTILE in meta["og:image:alt"]
+    assert meta["og:image"] == twitter["twitter:image"]
+    assert (twitter["twitter:card"], twitter["twitter:title"]) == ("summary_large_image", HOSTILE)
+    assert meta["article:author"] == f"{ORIGIN}/authors/ada"
+    assert re.findall(r'article:tag" content="(\w+)"', page) == ["maths", "looms"]
+    image = await client.get(meta["og:image"])
+    assert (image.status_code, image.headers["content-type"]) == (200, "image/png")
+    data = structured(page)
+    assert (data["@type"], data["headline"], data["url"]) == ("BlogPosting", HOSTILE, f"{ORIGIN}/posts/on-engines")
+    assert (data["author"][0]["name"], data["keywords"], data["wordCount"]) == ("ada", ["maths", "looms"], 2)
+    assert (data["image"]["url"], data["isPartOf"]["name"]) == (meta["og:image"], "Field Notes")
+    assert dt.datetime.fromisoformat(data["datePublished"]) == post.published_at.replace(microsecond=0)
+
+
+async def test_draft_shows_itself_nowhere(client, write, sign_in):
+    await write("A draft", status="draft")
+    page = (await client.get("/posts/a-draft", headers=await sign_in("eve", Role.EDITOR))).text
+    assert "<h1>A draft</h1>" in page
+    for sign in ("og:image", "ld+json", "oembed"):
+        assert sign not in page
+    assert '<meta name="robots" content="noindex">' in page
+
+
+async def test_home_tells_search_engines_how_to_search(client, write):
+    for number in range(21):
+        await write(f"Post {number}", age=number)
+    page = (await client.get("/")).text
+    site, about = structured(page)["@graph"]
+    assert (site["@type"], about["@type"], about["name"]) == ("WebSite", "Blog", "Field Notes")
+    assert site["potentialAction"]["target"]["urlTemplate"] == f"{ORIGIN}/search?q={{words}}"
+    following = unescape(re.search(r'<link rel="next" href="([^"]+)">', page)[1])
+    second = (await client.get(following)).text
+    assert f'<link rel="canonical" href="{ORIGIN}/">' in second
+    assert '<meta name="robots" content="noindex, follow">' in second
+    assert "ld+json" not in second
+    assert 'rel="next"' not in second
+
+
+@pytest.mark.parametrize("path", ["/posts/on-engines", "/posts/on-engines?utm_source=letter#comments", "/posts/engines-of-old"])
+async def test_other_sites_can_embed_a_post(client, author, write, path):
+    post = await write(HOSTILE, "It *weaves*.", slug="engines-of-old")
+    await posts.edit(author, post.id, PostChanges(slug="on-engines"))
+    answer = await client.get("/oembed", params={"url": ORIGIN + path})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    embed = answer.json()
+    assert (embed["version"], embed["type"], embed["title"]) == ("1.0", "rich", HOSTILE)
+    assert (embed["author_name"], embed["author_url"]) == ("ada", f"{ORIGIN}/authors/ada")
+    assert (embed["provider_name"], embed["provider_url"]) == ("Field Notes", f"{ORIGIN}/")
+    assert embed["html"].startswith(f'<blockquote class="blog-post" cite="{ORIGIN}/posts/on-engines">')
+    assert f'<a href="{ORIGIN}/posts/on-engines">]]&gt; &lt;/script&gt;' in embed["html"]
+    assert "<script" not in embed["html"]
+    thumbnail = await client.get(embed["thumbnail_url"])
+    assert thumbnail.headers["cache-control"] == "public, max-age=31536000, immutable"
+    xml = etree.fromstring((await client.get("/oembed", params={"url": ORIGIN + path, "format": "xml"})).content)
+    assert xml.tag == "oembed"
+    assert {element.tag: element.text for element in xml} == {name: str(value) for name, value in embed.items()}
+
+
+async def test_embed_fits_into_the_room_there_is(client, write):
+    await write("On engines")
+    query = {"url": f"{ORIGIN}/posts/on-engines", "dnt": "true"}
+    embed = (await client.get("/oembed", params=query | {"maxwidth": "320", "maxheight": "100"})).json()
+    assert (embed["width"], embed["height"]) == (320, 100)
+    assert "thumbnail_url" not in embed
+    embed = (await client.get("/oembed", params=query | {"maxwidth": "1200"})).json()
+    assert (embed["width"], embed["thumbnail_width"], embed["thumbnail_height"]) == (600, 1200, 630)
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"url": "https://elsewhere.example/posts/on-engines"}, 404),
+        ({"url": f"{ORIGIN}.evil.example/posts/on-engines"}, 404),
+        ({"url": "http://evil@127.0.0.1:8000/posts/on-engines"}, 404),
+        ({"url": f"{ORIGIN}/tags/maths"}, 404),
+        ({"url": f"{ORIGIN}/posts/nothing"}, 404),
+        ({"url": f"{ORIGIN}/posts/a-draft"}, 404),
+        ({"url": "/posts/on-engines"}, 404),
+        ({"url": "http://["}, 404),
+        ({"url": f"{ORIGIN}/posts/on-engines", "format": "yaml"}, 501),
+        ({"url": f"{ORIGIN}/posts/on-engines", "maxwidth": "wide"}, 422),
+        ({}, 422),
+    ],
+)
+async def test_what_cannot_be_embedded(client, write, sign_in, query, status):
+    await write("On engines", tags=["maths"])
+    await write("A draft", status="draft")
+    for headers in ({}, await sign_in("eve", Role.EDITOR)):
+        assert (await client.get("/oembed", params=query, headers=headers)).status_code == status
+
+
+async def test_post_names_its_embeds(client, write):
+    await write("日本", slug="日本")
+    page = (await client.get(f"/posts/{quote('日本')}")).text
+    found = dict(re.findall(r'<link rel="alternate" type="([^"]+\+oembed)" title="日本" href="([^"]+)">', page))
+    assert found.keys() == {"application/json+oembed", "text/xml+oembed"}
+    for media_type, address in found.items():
+        answer = await client.get(unescape(address))
+        assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, media_type.replace("+oembed", ""))
+
+
+async def test_structured_data_of_odd_rows_cannot_leave_their_block(client, ctx, write):
+    post = await write("On engines")
+    odd = f"</ScRiPt><!-- <script> \u2028 ' & {nul(ctx)}"
+    await ctx.db.execute(tables.posts.update().where(tables.posts.c.id == post.id).values(title=odd, excerpt=odd))
+    page = (await client.get("/posts/on-engines")).text
+    assert structured(page)["headline"] == odd
+    assert not re.search(r"<(?!/script>)", re.search(r"ld\+json\">(.*?</script>)", page, re.DOTALL)[1])
+
+
+def test_browser_reports_nothing_about_structured_data(tmp_path, browser):
+    blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
+    token = blog(tmp_path, "token", "create", "ada").stdout.strip()
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    with serving(tmp_path, port) as (process, _):
+        wait_until_up(port, process)
+        made = httpx.post(
+            f"{address}/api/v1/posts", json={"title": HOSTILE, "content": "Text."}, headers={"Authorization": f"Bearer {token}"}
+        )
+        page = browser.new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.add_init_script("addEventListener('securitypolicyviolation', event => console.log(event.violatedDirective))")
+        for path, kind in (("/", "@graph"), (f"/posts/{made.json()['slug']}", "headline")):
+            page.goto(address + path)
+            text = page.locator("script[type='application/ld+json']").text_content()
+            assert kind in json.loads(text)
+        assert json.loads(text)["headline"] == HOSTILE
+        assert said == []
+        page.evaluate("document.head.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = 1'}))")
+        assert any("script-src" in line for line in said), "a script would have been reported"

@@ -1,0 +1,250 @@
+"""Previews, autosaves and images in browsers that run no script; and the two addresses that a script asks."""
+
+import html
+import json
+import re
+
+import pytest
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.domain.posts import posts
+from blog.schemas.accounts import Role
+from blog.schemas.autosaves import FORM_BYTES
+from blog.schemas.feature_flags import Flag
+from blog.schemas.fields import CONTENT_BYTES
+from blog.schemas.posts import PostChanges, PostStatus
+from tests.support.pictures import png
+from tests.web.test_forms import NEW, value
+
+EDIT = {"title": "On engines", "content": "Typed.", "tags": "", "slug": "on-engines", "status": "published", "version": "1"}
+
+
+async def kept(ctx):
+    return await ctx.db.fetch_all(sa.select(tables.autosaves).order_by(tables.autosaves.c.id))
+
+
+async def autosave(client, path, headers, **form):
+    answer = await client.post(path, json=form, headers=headers)
+    assert answer.status_code == 200
+    return answer.json()["id"]
+
+
+async def test_preview_shows_the_text_and_gives_back_all_that_was_typed(client, ctx, sign_in):
+    sent = NEW | {"title": "A <b>", "content": "It *weaves*.\n\n# Part", "slug": "my slug", "status": "draft"}
+    answer = await client.post("/write/preview", data=sent, headers=await sign_in("ada"))
+    assert answer.status_code == 200
+    preview = re.search(r'<section class="preview-page".*?</section>', answer.text, re.DOTALL)[0]
+    assert "<em>weaves</em>" in preview
+    assert '<h1 id="c-preview-part">' in preview
+    assert "A &lt;b&gt;" in preview
+    for name in ("title", "content", "tags", "slug"):
+        assert value(answer.text, name) == sent[name]
+    assert re.search(r'value="draft"[^>]* checked', answer.text)
+    assert 'method="post" autocomplete="off" action="/write"' in answer.text
+    assert await ctx.db.fetch_all(sa.select(tables.posts)) == []
+
+
+async def test_preview_of_changes_keeps_their_version_and_changes_nothing(client, ctx, write, sign_in):
+    await write("On engines", "Old.")
+    eve = await sign_in("eve", Role.EDITOR)
+    answer = await client.post("/posts/on-engines/edit/preview", data=EDIT | {"content": "**New**"}, headers=eve)
+    assert "<strong>New</strong>" in answer.text
+    assert (value(answer.text, "version"), value(answer.text, "content")) == ("1", "**New**")
+    assert 'action="/posts/on-engines/edit"' in answer.text
+    assert (await posts.find(ctx, "on-engines")).content == "Old."
+
+
+@pytest.mark.parametrize("path", ["/write", "/posts/on-engines/edit"])
+async def test_forms_have_a_button_for_the_preview(client, write, sign_in, path):
+    await write("On engines")
+    page = (await client.get(path, headers=await sign_in("eve", Role.EDITOR))).text
+    assert re.search(rf'<button class="save">.*<button [^>]*formaction="{path}/preview" formnovalidate>Preview<', page)
+
+
+async def test_preview_of_too_much_comes_back_with_a_message(client, sign_in):
+    sent = NEW | {"content": "x" * (CONTENT_BYTES + 1)}
+    answer = await client.post("/write/preview", data=sent, headers=await sign_in("ada"))
+    assert answer.status_code == 422
+    assert 'id="error-content">At most 256 KiB' in answer.text
+    assert value(answer.text, "content") == sent["content"]
+
+
+async def test_preview_is_for_writers_and_loses_nothing_of_others(client, write, sign_in):
+    await write("On engines", status=PostStatus.DRAFT)
+    for path in ("/write/preview", "/posts/on-engines/edit/preview"):
+        answer = await client.post(path, data=EDIT | {"content": "Hours of work"})
+        assert answer.status_code == 401
+        assert value(answer.text, "content") == "Hours of work"
+    assert (await client.post("/write/preview", data=NEW, headers=await sign_in("rae", Role.READER))).status_code == 403
+    assert (await client.post("/posts/on-engines/edit/preview", data=EDIT, headers=await sign_in("bob"))).status_code == 404
+
+
+async def test_script_gets_the_preview_as_safe_html(client, sign_in):
+    path, eve = "/write/preview", await sign_in("eve", Role.EDITOR)
+    answer = await client.post(path, json={"content": "*a* <script>alert(1)</script>"}, headers=eve)
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert answer.text.strip() == "<p><em>a</em> </p>"
+    figure = await client.post(path, json={"content": '![A loom](/loom.png "Oak")'}, headers=eve)
+    assert "<figcaption>Oak</figcaption>" in figure.text, "as on the page of the post"
+    assert (await client.post(path, json={"content": "x" * (CONTENT_BYTES + 1)}, headers=eve)).status_code == 422
+    assert (await client.post(path, json={"content": "x"})).status_code == 401
+    assert (await client.post(path, json={"content": "x"}, headers=await sign_in("rae", Role.READER))).status_code == 403
+
+
+async def test_unfinished_post_is_found_again_and_goes_with_its_saving(client, ctx, sign_in):
+    ada = await sign_in("ada")
+    number = await autosave(
+        client, "/write/autosave", ada, **NEW | {"title": "Half", "content": "a \n\nthou", "slug": "not valid"}
+    )
+    page = (await client.get("/write", headers=ada)).text
+    assert re.search(r"Unfinished: <strong>“Half”</strong>, <time datetime=", page)
+    assert value(page, "title") == ""
+    dashboard = (await client.get("/dashboard", headers=ada)).text
+    assert dashboard.count(f'href="/write?autosave={number}"') == 2
+    resumed = (await client.get(f"/write?autosave={number}", headers=ada)).text
+    assert "This is what you wrote until" in resumed
+    names = ("title", "content", "slug", "tags", "autosave")
+    sent = {name: value(resumed, name) for name in names} | {"status": "published"}
+    assert (sent["title"], sent["content"], sent["slug"], sent["autosave"]) == ("Half", "a \n\nthou", "not valid", str(number))
+    assert (await client.post("/write", data=sent, headers=ada)).status_code == 422
+    assert len(await kept(ctx)) == 1, "what was not saved is kept"
+    assert (await client.post("/write", data=sent | {"slug": ""}, headers=ada)).status_code == 303
+    assert await kept(ctx) == []
+    assert "Unfinished" not in (await client.get("/dashboard", headers=ada)).text
+
+
+async def test_unsaved_changes_are_offered_restored_and_gone_once_saved(client, ctx, write, sign_in):
+    await write("On engines", "Old.")
+    eve = await sign_in("eve", Role.EDITOR)
+    number = await autosave(client, "/posts/on-engines/autosave", eve, **EDIT)
+    page = (await client.get("/posts/on-engines/edit", headers=eve)).text
+    assert "You changed this post and did not save it" in page
+    assert value(page, "content") == "Old."
+    address = html.unescape(re.search(r'<a class="button" href="([^"]+autosave=[^"]+)"', page)[1])
+    restored = (await client.get(address, headers=eve)).text
+    assert (value(restored, "content"), value(restored, "version")) == ("Typed.", "1")
+    assert "was saved since" not in restored
+    sent = {name: value(restored, name) for name in ("title", "content", "tags", "slug", "version", "autosave")}
+    answer = await client.post(
+        "/posts/on-engines/edit", data=sent | {"status": "published", "autosave": str(number)}, headers=eve
+    )
+    assert answer.status_code == 303
+    assert (await posts.find(ctx, "on-engines")).content == "Typed."
+    assert await kept(ctx) == []
+
+
+async def test_restored_text_warns_when_the_post_was_saved_since_and_does_not_overwrite(client, ctx, author, write, sign_in):
+    post = await write("On engines", "Old.")
+    eve = await sign_in("eve", Role.EDITOR)
+    number = await autosave(client, "/posts/on-engines/autosave", eve, **EDIT)
+    await posts.edit(author, post.id, PostChanges(content="Theirs."))
+    restored = (await client.get(f"/posts/on-engines/edit?autosave={number}", headers=eve)).text
+    assert "The post was saved since then" in restored
+    sent = EDIT | {"version": value(restored, "version"), "autosave": str(number)}
+    assert (await client.post("/posts/on-engines/edit", data=sent, headers=eve)).status_code == 412
+    assert (await posts.find(ctx, "on-engines")).content == "Theirs."
+    assert len(await kept(ctx)) == 1
+
+
+async def test_text_that_equals_the_post_is_not_offered(client, write, sign_in):
+    await write("On engines", "Old.")
+    eve = await sign_in("eve", Role.EDITOR)
+    form = (await client.get("/posts/on-engines/edit", headers=eve)).text
+    same = {name: value(form, name) for name in ("title", "content", "tags", "slug")}
+    same |= {"status": "published", "publish_at": "", "comments_open": "true", "version": "0"}
+    await autosave(client, "/posts/on-engines/autosave", eve, **same)
+    assert "did not save it" not in (await client.get("/posts/on-engines/edit", headers=eve)).text
+
+
+async def test_discarded_text_is_gone(client, ctx, write, sign_in):
+    await write("On engines")
+    eve = await sign_in("eve", Role.EDITOR)
+    new = await autosave(client, "/write/autosave", eve, **NEW)
+    changes = await autosave(client, "/posts/on-engines/autosave", eve, **EDIT)
+    assert (await client.post(f"/autosaves/{new}/discard", headers=await sign_in("bob"))).status_code == 404
+    for number, back in ((new, "/write"), (changes, "/posts/on-engines/edit")):
+        assert f'action="/autosaves/{number}/discard"' in (await client.get(back, headers=eve)).text
+        answer = await client.post(f"/autosaves/{number}/discard", headers=eve)
+        assert (answer.status_code, answer.headers["location"]) == (303, back)
+    assert await kept(ctx) == []
+
+
+async def test_autosave_comes_as_a_form_too(client, ctx, sign_in):
+    ada = await sign_in("ada")
+    first = (await client.post("/write/autosave", data=NEW | {"content": "one\r\ntwo", "autosave": ""}, headers=ada)).json()
+    second = await client.post("/write/autosave", data=NEW | {"content": "three", "autosave": str(first["id"])}, headers=ada)
+    assert second.json()["id"] == first["id"]
+    assert [row["form"] for row in await kept(ctx)] == [NEW | {"content": "three"}]
+
+
+@pytest.mark.parametrize(
+    ("status", "sent"),
+    [
+        (422, {"content": "x" * (FORM_BYTES + 1)}),
+        (422, {"Title!": "x"}),
+        (422, {"title": 3}),
+        (422, ["title"]),
+        (422, {f"field_{chr(97 + number % 26)}{'x' * number}": "" for number in range(20)} | {"a" * n: "" for n in range(1, 20)}),
+    ],
+)
+async def test_autosave_takes_forms_only(client, ctx, sign_in, status, sent):
+    answer = await client.post("/write/autosave", content=json.dumps(sent), headers=await sign_in("ada") | JSON)
+    assert answer.status_code == status
+    assert await kept(ctx) == []
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+async def test_autosave_tells_who_may_not(client, ctx, write, sign_in):
+    await write("On engines", status=PostStatus.DRAFT)
+    rae = await sign_in("rae", Role.READER)
+    for path in ("/write/autosave", "/posts/on-engines/autosave"):
+        assert (await client.post(path, json=EDIT)).status_code == 401
+    assert (await client.post("/write/autosave", json=EDIT, headers=rae)).status_code == 403
+    assert (await client.post("/posts/on-engines/autosave", json=EDIT, headers=await sign_in("bob"))).status_code == 404
+    assert await kept(ctx) == []
+
+
+async def test_forged_number_of_an_autosave_changes_nothing_of_others(client, ctx, sign_in):
+    number = await autosave(client, "/write/autosave", await sign_in("ada"), **NEW)
+    bob = await sign_in("bob")
+    assert (await client.post("/write", data=NEW | {"autosave": str(number)}, headers=bob)).status_code == 303
+    assert (await client.get(f"/write?autosave={number}", headers=bob)).text.count(NEW["content"]) == 0
+    assert [row["id"] for row in await kept(ctx)] == [number]
+
+
+async def test_image_is_uploaded_by_a_form_and_listed_with_its_markdown(client, sign_in):
+    ada = await sign_in("ada")
+    assert "No images yet" in (await client.get("/uploads", headers=ada)).text
+    sent = {"alt": "A [red] square"}
+    answer = await client.post("/uploads", data=sent, files={"file": ("a.png", png(700, 500), "image/png")}, headers=ada)
+    assert answer.status_code == 303
+    fragment = answer.headers["location"].partition("#")[2]
+    page = (await client.get("/uploads", headers=ada)).text
+    assert f'<li id="{fragment}">' in page
+    markdown = html.unescape(re.search(r'value="(!\[[^"]+)" readonly', page)[1])
+    assert markdown.startswith(r"![A \[red\] square](/media/")
+    shown = await client.post("/write/preview", json={"content": markdown}, headers=ada)
+    assert 'alt="A [red] square"' in shown.text
+    assert (await client.get(re.search(r'src="([^"]+)"', shown.text)[1])).headers["content-type"] == "image/png"
+    assert "red square" not in (await client.get("/uploads", headers=await sign_in("bob"))).text
+
+
+async def test_what_is_no_image_comes_back_with_its_message_and_the_words(client, sign_in):
+    sent = {"data": {"alt": "Kept words"}, "files": {"file": ("a.png", b"no image", "image/png")}}
+    answer = await client.post("/uploads", **sent, headers=await sign_in("ada"))
+    assert answer.status_code == 422
+    assert 'id="error-file"' in answer.text
+    assert value(answer.text, "alt") == "Kept words"
+
+
+async def test_uploads_are_for_writers_and_can_be_switched_off(client, ctx, sign_in):
+    assert (await client.get("/uploads")).headers["location"] == "/login?next=%2Fuploads"
+    assert (await client.get("/uploads", headers=await sign_in("rae", Role.READER))).status_code == 403
+    owner = await sign_in("own", Role.OWNER)
+    await client.post(f"/admin/flags/{Flag.UPLOADS.value}", data={"enabled": "false"}, headers=owner)
+    refused = await client.post("/uploads", files={"file": ("a.png", png(9, 9), "image/png")}, headers=owner)
+    assert refused.status_code == 403
+    assert "Uploads are switched off" in refused.text

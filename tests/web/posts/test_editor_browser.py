@@ -1,0 +1,496 @@
+"""The editor in a real browser: what it adds to a form, and that nothing typed is lost, whatever happens."""
+
+import base64
+import contextlib
+import re
+import sqlite3
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.pictures import png
+from tests.support.serving import blog
+from tests.web.test_live_page import Site
+
+PASSWORD = "a long enough one"
+HAND_OVER = """([kind, name, type, bytes]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], name, {type}));
+  const options = {bubbles: true, cancelable: true};
+  const area = document.getElementById("field-content");
+  area.focus();
+  area.dispatchEvent(kind === "paste" ? new ClipboardEvent(kind, {...options, clipboardData: data})
+                                      : new DragEvent(kind, {...options, dataTransfer: data}));
+}"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One server for all: starting it takes longer than most tests."""
+    made = Site(tmp_path_factory.mktemp("editor"))
+    blog(made.folder, "user", "create", "bob", "bob@example.org", "--role", "editor", "--password-stdin", stdin=PASSWORD)
+    (made.folder / ".env").write_text("RATE_LIMIT=off\n")  # all tests together are faster than people
+    with made.up():
+        form = {"username": "bob", "password": PASSWORD}
+        answer = httpx.post(f"{made.base}/login", data=form, headers={"Origin": made.base})
+        made.session = answer.cookies["session"]
+        yield made
+
+
+@pytest.fixture
+def site(server):
+    """A blog without a post."""
+    with contextlib.closing(sqlite3.connect(server.folder / "blog.db")) as database:
+        database.execute("PRAGMA foreign_keys = ON")
+        for table in ("posts", "posts_fts", "autosaves", "tags"):
+            database.execute(f"DELETE FROM {table}")  # noqa: S608 (a name from above)
+        database.commit()
+    return server
+
+
+@pytest.fixture
+def context(browser):
+    opened = browser.new_context(timezone_id="America/St_Johns", locale="en-GB")
+    opened.set_default_timeout(20_000)
+    faults = []
+    opened.on("weberror", lambda error: faults.append(str(error.error)))
+    yield opened
+    opened.close()
+    assert faults == []
+
+
+def sign_in(site, page):
+    page.goto(f"{site.base}/login")
+    page.get_by_label("Username or e-mail address").fill("bob")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.locator("main").get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{site.base}/")
+
+
+@pytest.fixture
+def page(site, context):
+    context.add_cookies([{"name": "session", "value": site.session, "url": site.base}])
+    return context.new_page()
+
+
+def text(page):
+    return page.locator("#field-content")
+
+
+def tool(page, name):
+    return page.get_by_role("toolbar").get_by_role("button", name=name, exact=True)
+
+
+def state(page, words):
+    page.locator(".editor-state").get_by_text(words).wait_for()
+
+
+def kept(site):
+    with contextlib.closing(sqlite3.connect(site.folder / "blog.db")) as database:
+        return database.execute("SELECT id FROM autosaves").fetchall()
+
+
+def select(page, start, end):
+    text(page).evaluate("(area, [start, end]) => { area.focus(); area.setSelectionRange(start, end); }", [start, end])
+
+
+TOOLS = [
+    ("Bold", "so much", (3, 7), "so **much**"),
+    ("Bold", "so **much**", (5, 9), "so much"),
+    ("Italic", "so **much**", (5, 9), "so ***much***"),
+    ("Italic", "so ***much***", (6, 10), "so **much**"),
+    ("Heading", "one\ntwo", (5, 5), "one\n## two"),
+    ("Heading", "## two", (4, 4), "two"),
+    ("Link", "see here", (4, 8), "see [here](https://)"),
+    ("Link", "https://example.org/", (0, 20), "[words](https://example.org/)"),
+    ("List", "one\ntwo\nthree", (0, 7), "- one\n- two\nthree"),
+    ("Numbered list", "- one\n- two", (0, 11), "1. one\n2. two"),
+    ("Quote", "> one", (0, 5), "one"),
+    ("Code", "a b", (2, 3), "a `b`"),
+    ("Code", "a\nb", (0, 3), "```\na\nb\n```\n\n"),
+    ("Footnote", "word[^1]\n\n[^1]: x", (4, 4), "word[^2][^1]\n\n[^1]: x\n\n[^2]: "),
+    ("Table", "x", (1, 1), "x\n\n| Column | Column |\n| --- | --- |\n| Cell | Cell |\n\n"),
+]
+
+
+def test_tools_change_the_text_and_undo_takes_it_back(site, page):
+    page.goto(f"{site.base}/write")
+    for name, before, selection, after in TOOLS:
+        text(page).fill(before)
+        select(page, *selection)
+        tool(page, name).click()
+        assert text(page).input_value() == after, name
+        assert text(page).evaluate("area => area === document.activeElement")
+        steps = 0
+        while text(page).input_value() != before:
+            page.keyboard.press("Control+z")
+            steps += 1
+            assert steps < 4, f"{name}: undo left {text(page).input_value()!r}"
+
+
+def test_keyboard_does_all_that_the_toolbar_does(site, page):
+    page.goto(f"{site.base}/write")
+    text(page).focus()
+    page.keyboard.press("Control+b")
+    page.keyboard.type("strong")
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Shift+Digit8")
+    page.keyboard.type("one")
+    page.keyboard.press("Enter")
+    page.keyboard.type("two")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    page.keyboard.type("7) seven")
+    page.keyboard.press("Enter")
+    page.keyboard.type("eight")
+    assert text(page).input_value() == "**strong**\n- one\n- two\n7) seven\n8) eight"
+    page.keyboard.press("Control+/")
+    dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+    assert dialog.locator("dt").all_inner_texts()[:3] == ["Bold", "Italic", "Heading"]
+    assert dialog.locator("dd").first.inner_text() == "Ctrl B"
+    page.keyboard.press("Escape")
+    assert text(page).evaluate("area => area === document.activeElement")
+    assert text(page).evaluate("area => area.selectionStart") == len("**strong**\n- one\n- two\n7) seven\n8) eight")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "field-tags", "the Tab key is never trapped"
+
+
+def test_toolbar_is_one_stop_of_the_tab_key(site, page):
+    page.goto(f"{site.base}/write")
+    focused = "document.activeElement.ariaLabel ?? document.activeElement.textContent.trim()"
+    page.get_by_label("Title").focus()
+    page.keyboard.press("Tab")
+    seen = [page.evaluate(focused)]
+    for key in ("ArrowRight", "ArrowLeft", "ArrowLeft", "Home", "End", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+        seen.append(page.evaluate(focused))
+    last = "Keyboard shortcuts"
+    assert seen == ["Bold", "Italic", "Bold", last, "Bold", last, "Bold", "Italic"]
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused) == "Write"
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate(focused) == "Italic", "back to where one was"
+
+
+def test_preview_is_the_servers_own_and_the_view_is_remembered(site, page):
+    page.goto(f"{site.base}/write")
+    assert page.get_by_role("region", name="Preview").count() == 0
+    page.get_by_label("Title").fill("On engines")
+    text(page).fill("It *weaves*.[^1]\n\n[^1]: Patterns.")
+    page.get_by_role("button", name="Both").click()
+    preview = page.get_by_role("region", name="Preview")
+    assert preview.locator("em").inner_text() == "weaves"
+    assert preview.locator(".footnotes").inner_text().startswith("Patterns.")
+    assert preview.locator(".editor-preview-title").inner_text() == "On engines"
+    text(page).press("Control+End")
+    page.keyboard.type(" And **more**.")
+    preview.locator("strong").wait_for()
+    state(page, "Saved on the server")
+    page.reload()
+    assert page.get_by_role("button", name="Both").get_attribute("aria-pressed") == "true"
+    page.get_by_role("button", name="Preview").click()
+    assert text(page).is_hidden()
+    page.get_by_role("button", name="Write", exact=True).click()
+    assert page.get_by_role("region", name="Preview").count() == 0
+    assert text(page).is_visible()
+
+
+def test_preview_shows_the_last_question_whatever_comes_first(site, page):
+    page.goto(f"{site.base}/write")
+    held = []
+    page.route("**/write/preview", lambda route: held.append(route) if "first" in route.request.post_data else route.continue_())
+    text(page).fill("first")
+    with page.expect_request("**/write/preview"):
+        page.get_by_role("button", name="Both").click()
+    text(page).fill("second")
+    page.locator("#editor-preview-text").get_by_text("second").wait_for()
+    for route in held:
+        with contextlib.suppress(Exception):  # it was given up by the page
+            route.fulfill(body="<p>first</p>")
+    text(page).fill("third")
+    page.locator("#editor-preview-text").get_by_text("third").wait_for()
+    assert page.locator("#editor-preview-text").inner_text() == "third"
+    page.unroute("**/write/preview")
+    page.route("**/write/preview", lambda route: route.fulfill(status=503))
+    text(page).fill("fourth")
+    page.get_by_text("Not up to date: the server answered 503.").wait_for()
+    assert page.locator("#editor-preview-text").inner_text() == "third"
+
+
+@pytest.mark.parametrize("way", ["paste", "drop"])
+def test_image_is_described_uploaded_and_put_where_the_writer_was(site, page, way):
+    page.goto(f"{site.base}/write")
+    text(page).fill("Before.\n\nAfter.")
+    select(page, 9, 9)
+    page.evaluate(HAND_OVER, [way, "red.png", "image/png", base64.b64encode(png(30, 20)).decode()])
+    dialog = page.get_by_role("dialog", name="Describe the image")
+    assert dialog.get_by_text("red.png").is_visible()
+    page.keyboard.type("A [red] wall")
+    page.keyboard.press("Enter")
+    expect(text(page)).to_have_value(re.compile(r"\]\(/media/"))
+    value = text(page).input_value()
+    assert value.startswith("Before.\n\n![A \\[red\\] wall](/media/")
+    assert value.endswith(".png)\n\nAfter.")
+    page.get_by_role("button", name="Both").click()
+    image = page.get_by_role("region", name="Preview").get_by_role("img", name="A [red] wall")
+    image.scroll_into_view_if_needed()
+    image.evaluate("image => image.decode()")
+    assert image.evaluate("image => image.naturalWidth") == 30
+
+
+def test_several_images_are_described_one_by_one_and_stand_in_their_order(site, page):
+    page.goto(f"{site.base}/write")
+    files = [{"name": f"{name}.png", "mimeType": "image/png", "buffer": png(9, 9, name)} for name in ("red", "blue")]
+    page.locator("#editor-file").set_input_files(files)
+    dialog = page.get_by_role("dialog", name="Describe the image")
+    for name in ("red", "blue"):
+        dialog.get_by_text(f"{name}.png").wait_for()
+        page.get_by_label("What it shows").fill(f"A {name} square")
+        page.keyboard.press("Enter")
+    in_order = r"^!\[A red square\]\(/media/\S+\)\n\n!\[A blue square\]\(/media/\S+\)\s*$"
+    expect(text(page)).to_have_value(re.compile(in_order))
+
+
+def test_image_that_nobody_describes_is_not_uploaded(site, page):
+    page.goto(f"{site.base}/write")
+    text(page).fill("Text")
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if "/media" in request.url else None)
+    page.locator("#editor-file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png(9, 9)})
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    page.get_by_role("dialog").wait_for(state="hidden")
+    assert text(page).input_value() == "Text"
+    assert sent == []
+
+
+def test_refused_upload_tells_why_loses_nothing_and_can_be_tried_again(site, page):
+    page.goto(f"{site.base}/write")
+    text(page).fill("Text")
+    page.route("**/api/v1/media", lambda route: route.fulfill(status=403, json={"detail": "Uploads are switched off"}))
+    page.locator("#editor-file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png(9, 9)})
+    page.get_by_role("dialog").get_by_role("button", name="Insert").click()
+    page.get_by_text("a.png was not uploaded: Uploads are switched off").wait_for()
+    assert text(page).input_value().strip() == "Text"
+    page.unroute("**/api/v1/media")
+    page.get_by_role("button", name="Try again").click()
+    expect(text(page)).to_have_value(re.compile(r"!\[\]\(/media/"))
+    assert page.get_by_role("button", name="Try again").count() == 0
+
+
+def test_post_is_not_saved_while_an_image_is_on_its_way(site, page):
+    page.goto(f"{site.base}/write")
+    page.get_by_label("Title").fill("On engines")
+    held = []
+    page.route("**/api/v1/media", lambda route: held.append(route))
+    page.locator("#editor-file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png(9, 9)})
+    with page.expect_request("**/api/v1/media"):
+        page.get_by_role("dialog").get_by_role("button", name="Insert").click()
+    assert "![Uploading a.png" in text(page).input_value()
+    page.get_by_role("button", name="Publish", exact=True).click()
+    page.get_by_text("An image is still on its way").wait_for()
+    held[0].continue_()
+    expect(text(page)).to_have_value(re.compile(r"!\[\]\(/media/"))
+    page.get_by_role("button", name="Publish", exact=True).click()
+    page.wait_for_url(f"{site.base}/posts/on-engines")
+
+
+def test_tags_are_completed_by_keyboard_and_by_mouse(site, page):
+    site.post("One", tags=["gardening", "games", "maths"])
+    site.post("Two", tags=["games"])
+    page.goto(f"{site.base}/write")
+    field = page.get_by_role("combobox", name="Tags")
+    field.press_sequentially("maths, ga")
+    options = page.get_by_role("option")
+    options.first.wait_for()
+    assert options.all_inner_texts() == ["games", "gardening"], "what is used most comes first"
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    active = field.get_attribute("aria-activedescendant")
+    assert page.locator(f"#{active}").inner_text() == "gardening"
+    assert page.locator(f"#{active}").get_attribute("aria-selected") == "true"
+    page.keyboard.press("Enter")
+    assert field.input_value() == "maths, gardening, "
+    assert page.url == f"{site.base}/write", "Enter chose a tag and sent nothing"
+    page.keyboard.type("a")
+    options.first.wait_for()
+    assert options.all_inner_texts() == ["games"], "what is there already is not offered"
+    page.keyboard.press("Escape")
+    assert options.count() == 0
+    assert field.get_attribute("aria-expanded") == "false"
+    page.keyboard.type("m")
+    options.first.click()
+    assert field.input_value() == "maths, gardening, games, "
+
+
+def test_words_are_counted_as_they_are_typed(site, page):
+    page.goto(f"{site.base}/write")
+    text(page).fill("One *two* three—four, it’s 5.")
+    assert page.locator(".editor-count").inner_text() == "6 words · 1 min to read"
+    text(page).fill("word " * 1150)
+    assert page.locator(".editor-count").inner_text() == "1,150 words · 5 min to read"
+
+
+def test_text_is_kept_offline_and_reaches_the_server_later(site, page, context):
+    page.goto(f"{site.base}/write")
+    context.set_offline(True)
+    page.get_by_label("Title").fill("On engines")
+    text(page).fill("Typed in a tunnel.")
+    state(page, "Saved in this browser only: offline")
+    page.get_by_role("button", name="Publish", exact=True).click()
+    page.get_by_text("The post was not saved: the server cannot be reached.").wait_for()
+    assert text(page).input_value() == "Typed in a tunnel."
+    assert kept(site) == []
+    context.set_offline(False)
+    state(page, "Saved on the server")
+    assert len(kept(site)) == 1
+    assert page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('blog:text:'))") == []
+    page.get_by_role("button", name="Publish", exact=True).click()
+    page.wait_for_url(f"{site.base}/posts/on-engines")
+    assert kept(site) == []
+
+
+def crash(page):
+    with contextlib.suppress(Exception), page.expect_event("crash"):
+        page.goto("chrome://crash")
+    page.close()
+
+
+def test_text_of_a_tab_that_crashed_is_offered_by_the_server(site, page, context):
+    page.goto(f"{site.base}/write")
+    page.get_by_label("Title").fill("Half a post")
+    text(page).fill("Hours of work")
+    state(page, "Saved on the server")
+    crash(page)
+    again = context.new_page()
+    again.goto(f"{site.base}/write")
+    again.get_by_role("link", name="Go on with it “Half a post”").click()
+    again.get_by_text("This is what you wrote until").wait_for()
+    assert text(again).input_value() == "Hours of work"
+    again.get_by_label("Only its authors and editors").check()
+    again.get_by_role("button", name="Save draft").click()
+    again.wait_for_url(f"{site.base}/posts/half-a-post")
+    assert kept(site) == []
+
+
+def test_text_of_a_tab_that_crashed_offline_is_offered_by_the_browser(site, page, context):
+    post = site.post("On engines")
+    page.goto(f"{site.base}/posts/on-engines/edit")
+    context.set_offline(True)
+    text(page).fill("Hours of work")
+    state(page, "Saved in this browser only")
+    crash(page)
+    context.set_offline(False)
+    again = context.new_page()
+    again.goto(f"{site.base}/posts/on-engines/edit")
+    notice = again.get_by_role("region", name="Text kept in this browser")
+    assert "“On engines”" in notice.inner_text()
+    assert text(again).input_value() == "Some text."
+    notice.get_by_role("button", name="Restore it").click()
+    assert text(again).input_value() == "Hours of work"
+    assert again.get_by_role("region", name="Text kept in this browser").count() == 0
+    again.get_by_role("button", name="Save changes").click()
+    again.wait_for_url(f"{site.base}/posts/on-engines")
+    assert site.api("GET", f"/posts/{post['id']}")["content"] == "Hours of work"
+    again.goto(f"{site.base}/posts/on-engines/edit")
+    assert again.get_by_text("never saved").count() == 0
+
+
+def test_text_kept_in_the_browser_can_be_discarded(site, page, context):
+    page.goto(f"{site.base}/write")
+    context.set_offline(True)
+    text(page).fill("Not worth it")
+    state(page, "Saved in this browser only")
+    crash(page)
+    context.set_offline(False)
+    again = context.new_page()
+    again.goto(f"{site.base}/write")
+    again.get_by_role("button", name="Discard it").click()
+    again.reload()
+    assert again.get_by_role("button", name="Discard it").count() == 0
+    assert text(again).input_value() == ""
+
+
+def test_two_new_posts_in_two_tabs_are_kept_apart(site, page, context):
+    other = context.new_page()
+    for tab, title in ((page, "One"), (other, "Two")):
+        tab.goto(f"{site.base}/write")
+        tab.get_by_label("Title").fill(title)
+    for tab in (page, other):
+        state(tab, "Saved on the server")
+    page.goto(f"{site.base}/dashboard")
+    page.get_by_role("heading", name="Unfinished").wait_for()
+    assert sorted(page.locator("section:has(#own-unfinished) .own-title").all_inner_texts()) == ["One", "Two"]
+
+
+def test_page_is_guarded_only_while_something_is_unsaved(site, page, context):
+    page.goto(f"{site.base}/write")
+    context.set_offline(True)
+    text(page).press_sequentially("Unsaved")
+    with page.expect_event("dialog") as asked:
+        page.close(run_before_unload=True)
+    assert asked.value.type == "beforeunload"
+    asked.value.dismiss()
+    context.set_offline(False)
+    state(page, "Saved on the server")
+    page.on("dialog", lambda dialog: pytest.fail(f"asked: {dialog.type}"))
+    page.goto(f"{site.base}/dashboard")
+    page.get_by_role("heading", name="Unfinished").wait_for()
+
+
+def test_session_that_ends_while_typing_costs_nothing(site, page, context):
+    page.goto(f"{site.base}/write")
+    context.clear_cookies()
+    page.get_by_label("Title").fill("On engines")
+    text(page).fill("Hours of work")
+    page.get_by_text("You are signed out. What you type stays in this browser.").wait_for()
+    state(page, "Saved in this browser only: you are signed out")
+    page.get_by_role("button", name="Publish", exact=True).click()
+    with context.expect_page() as opened:
+        page.get_by_role("link", name="Sign in in a new tab").click()
+    opened.value.wait_for_load_state()
+    sign_in(site, opened.value)
+    text(page).press("End")
+    page.keyboard.type(", saved")
+    state(page, "Saved on the server")
+    assert page.get_by_text("You are signed out").count() == 0
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url(f"{site.base}/posts/on-engines")
+    assert "Hours of work, saved" in page.content()
+
+
+def test_time_of_publication_is_the_writers_own(site, page):
+    page.goto(f"{site.base}/write")
+    page.get_by_label("Title").fill("On engines")
+    moment = page.get_by_label("Publish at")
+    assert moment.is_hidden()
+    assert page.locator("button.save").inner_text() == "Publish"
+    page.get_by_label("Everybody, later").check()
+    assert page.locator("button.save").inner_text() == "Schedule"
+    moment.fill("2035-05-05T09:00")  # St John’s is 2 h 30 min behind UTC in summer
+    assert page.get_by_text("Your own time (America/St_Johns). In UTC: 5 May 2035, 11:30.").is_visible()
+    page.keyboard.press("Control+s")
+    page.wait_for_url(f"{site.base}/posts/on-engines")
+    assert page.locator(".notice time").get_attribute("datetime") == "2035-05-05T11:30:00Z"
+    page.goto(f"{site.base}/posts/on-engines/edit")
+    assert moment.input_value() == "2035-05-05T09:00"
+    assert page.locator("button.save").inner_text() == "Schedule"
+    page.get_by_label("Only its authors and editors").check()
+    assert moment.is_hidden()
+    page.get_by_role("button", name="Save draft").click()
+    page.wait_for_url(f"{site.base}/posts/on-engines")
+    assert page.get_by_text("Draft.").is_visible()
+
+
+def test_form_that_comes_back_is_kept_and_still_in_ones_own_time(site, page):
+    page.goto(f"{site.base}/write")
+    page.get_by_label("Title").fill("On engines")
+    page.get_by_label("Address").fill("no spaces")
+    page.get_by_label("Everybody, later").check()
+    page.get_by_label("Publish at").fill("2035-05-05T09:00")
+    page.get_by_role("button", name="Schedule").click()
+    page.get_by_role("heading", name="This needs another look").wait_for()
+    expect(page.get_by_label("Publish at")).to_have_value("2035-05-05T09:00")
+    state(page, "Saved on the server")
+    assert len(kept(site)) == 1, "the same text, kept in the same place"

@@ -1,0 +1,209 @@
+"""Cards: pictures that other sites show with a link to a post."""
+
+import asyncio
+import datetime as dt
+import io
+import threading
+
+import pytest
+from PIL import Image
+
+from blog.db import tables
+from blog.domain.media import social_cards, text_layout
+from blog.domain.media.social_cards import Card, Kept
+from blog.domain.media.text_layout import fit
+from blog.domain.posts import posts
+from blog.schemas.accounts import Role
+from blog.schemas.posts import PostChanges, PostStatus
+from tests.web.test_pages import opened
+
+WIDE = {"width": 1008, "sizes": (84, 72, 62, 54), "height": 330}
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch):
+    monkeypatch.setattr(social_cards, "kept", Kept(1_000_000))
+
+
+@pytest.fixture
+def bare_machine(monkeypatch):
+    """One without any fonts."""
+    monkeypatch.setattr(text_layout, "_FONTS", ("",))
+
+
+def opened_card(answer):
+    image = Image.open(io.BytesIO(answer.content))
+    assert (image.format, image.size) == ("PNG", (1200, 630))
+    return image.convert("RGB")
+
+
+def inked(image, box):
+    """How many pixels of the box are darker than the paper."""
+    return sum(image.crop(box).convert("L").histogram()[:128])
+
+
+async def test_card_shows_title_blog_and_facts(client, write):
+    await write("On engines")
+    answer = await client.get("/posts/on-engines/card.png")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+    image = opened_card(answer)
+    assert image.getpixel((10, 300)) == (0x17, 0x61, 0x4B), "the colour of the blog"
+    for box in ((96, 60, 600, 120), (96, 140, 1100, 260), (96, 520, 1100, 600)):
+        assert inked(image, box) > 100
+    assert inked(image, (96, 280, 1100, 480)) == 0, "one line of title"
+
+
+async def test_address_with_the_version_is_kept_for_ever(client, write):
+    await write("On engines")
+    plain = await client.get("/posts/on-engines/card.png")
+    assert plain.headers["cache-control"] == "public, max-age=300"
+    tag = plain.headers["etag"]
+    exact = await client.get(f"/posts/on-engines/card.png?v={tag.strip(chr(34))}")
+    assert exact.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert exact.content == plain.content
+    assert (await client.get("/posts/on-engines/card.png?v=old")).headers["cache-control"] == "public, max-age=300"
+    again = await client.get("/posts/on-engines/card.png", headers={"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+    assert (await client.head("/posts/on-engines/card.png")).headers["etag"] == tag
+
+
+async def test_card_changes_with_what_stands_on_it_alone(client, author, write):
+    post = await write("On engines")
+
+    async def tag():
+        return (await client.get("/posts/on-engines/card.png")).headers["etag"]
+
+    first = await tag()
+    await posts.edit(author, post.id, PostChanges(content="Other text.", tags=["maths"]))
+    assert await tag() == first
+    await posts.edit(author, post.id, PostChanges(title="On looms"))
+    assert await tag() != first
+
+
+async def test_card_wears_the_title_and_colour_that_owners_chose(app, ctx, write):
+    await write("On engines")
+    async with opened(app) as (client, services):
+        first = await client.get("/posts/on-engines/card.png")
+        for name, value in {"title": "Tea", "accent": "#aa0000"}.items():
+            await ctx.db.execute(tables.preferences.insert().values(name=name, value=value, user_id=None, updated_at=ctx.now))
+        await services.site.choices.refresh(services.site.db)
+        second = await client.get("/posts/on-engines/card.png")
+    assert first.headers["etag"] != second.headers["etag"]
+    assert opened_card(second).getpixel((10, 300)) == (0xAA, 0, 0)
+
+
+async def test_only_published_posts_have_cards(client, author, write, sign_in):
+    await write("A draft", status="draft")
+    await write("Tomorrow", status="scheduled", publish_at=author.now + dt.timedelta(days=1))
+    gone = await write("Deleted")
+    hidden = await write("Hidden")
+    assert (await client.get("/posts/hidden/card.png")).status_code == 200
+    await posts.delete(author, gone.id)
+    await posts.edit(author, hidden.id, PostChanges(status=PostStatus.DRAFT))
+    for headers in ({}, await sign_in("eve", Role.EDITOR)):
+        for slug in ("a-draft", "tomorrow", "deleted", "hidden", "nothing"):
+            assert (await client.get(f"/posts/{slug}/card.png", headers=headers)).status_code == 404
+
+
+async def test_old_slug_leads_to_the_card_of_the_present_one(client, author, write):
+    post = await write("On engines")
+    await posts.edit(author, post.id, PostChanges(slug="on-looms"))
+    answer = await client.get("/posts/on-engines/card.png?v=1")
+    assert (answer.status_code, answer.headers["location"]) == (301, "/posts/on-looms/card.png")
+
+
+async def test_card_is_drawn_once_off_the_event_loop_a_few_at_a_time(client, write, monkeypatch):
+    for number in range(4):
+        await write(f"Post {number}")
+    drawn, at_once, threads = [], [], set()
+    original, lock = social_cards._drawn, threading.Lock()
+
+    def watched(card):
+        with lock:
+            at_once.append(len(at_once) - len(drawn) + 1)
+            threads.add(threading.current_thread())
+        image = original(card)
+        with lock:
+            drawn.append(card.title)
+        return image
+
+    monkeypatch.setattr(social_cards, "_drawn", watched)
+    answers = await asyncio.gather(*(client.get(f"/posts/post-{number}/card.png") for number in range(4)))
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert sorted(drawn) == [f"Post {number}" for number in range(4)]
+    assert threading.main_thread() not in threads
+    assert max(at_once) <= 2
+    again = await client.get("/posts/post-0/card.png")
+    assert (again.content, len(drawn)) == (answers[0].content, 4)
+
+
+def test_the_least_used_goes_when_there_is_no_room():
+    kept = Kept(10)
+    kept.put("a", b"1234")
+    kept.put("b", b"1234")
+    assert kept.get("a") == b"1234"
+    kept.put("c", b"12")
+    kept.put("d", b"1")
+    assert [kept.get(name) for name in "abcd"] == [b"1234", None, b"12", b"1"]
+    assert kept.size == 7
+    kept.put("a", b"1")
+    assert kept.size == 4
+    kept.put("e", b"12345678901")
+    assert (kept.get("e"), kept.size) == (None, 0)
+
+
+def test_title_is_as_large_as_fits_and_ends_in_an_ellipsis():
+    short, long, endless = fit("On engines", **WIDE), fit("On engines and looms " * 6, **WIDE), fit("On engines " * 40, **WIDE)
+    assert (short.size, short.lines) == (84, ["On engines"])
+    assert 54 <= long.size < 84
+    assert " ".join(long.lines) == ("On engines and looms " * 6).strip()
+    assert endless.size == 54
+    assert endless.lines[-1].endswith((" engines…", " On…")), "a whole word before it"
+    for text in (short, long, endless):
+        assert len(text.lines) * text.size * 1.2 <= 330
+        assert all(text.font.getlength(line) <= 1008 for line in text.lines)
+
+
+def test_word_without_end_is_broken():
+    text = fit("x" * 200, **WIDE)
+    assert len(text.lines) > 2
+    assert all(text.font.getlength(line) <= 1008 for line in text.lines)
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("Café – „Straße“", "Cafe - “Strasse“"),
+        ("Łódź, Ærø", "Lodz, AEro"),
+        ("A \U0001f389 party \U0001f468\u200d\U0001f469", "A party"),
+        ("A\u0000\u202e title\ufffe", "A title"),
+        ("100 ½ ﬁne", "100 1⁄2 ﬁne"),
+    ],
+)
+def test_what_the_font_lacks_is_written_plainly(bare_machine, title, shown):
+    assert fit(title, **WIDE).lines == [shown]
+
+
+def test_few_unknown_letters_are_boxes(bare_machine):
+    assert fit("The letter Ж in print", **WIDE).lines == ["The letter Ж in print"]
+
+
+@pytest.mark.parametrize("title", ["日本語のタイトル", "Привет, мир", "\U0001f389\U0001f389", "\u0000"])
+def test_card_without_a_readable_title_shows_the_name_of_the_blog(bare_machine, title):
+    assert fit(title, **WIDE).lines == []
+    facts = {"authors": "日本太郎", "date": "22 November 2026"}
+    drawn = social_cards.draw(Card(title, "Field Notes", **facts))
+    assert drawn == social_cards.draw(Card("Привет, народ", "Field Notes", **facts)), "nothing of the title is left"
+    image = Image.open(io.BytesIO(drawn))
+    assert inked(image, (96, 140, 1100, 260)) > 1000
+    assert inked(image, (96, 60, 600, 120)) == 0, "it does not stand there twice"
+    assert inked(image, (96, 520, 1100, 600)) > 100, "the date"
+
+
+def test_font_of_the_machine_helps_where_it_has_the_letters(monkeypatch):
+    if not text_layout._exists("DejaVuSans.ttf"):
+        pytest.skip("this machine has no DejaVu Sans")
+    assert fit("Café – Привет", **WIDE).lines == ["Café – Привет"]
+    assert fit("Café", **WIDE).font.getname()[0] == "DejaVu Sans"
+    assert fit("Cafe \U0001f9f6", **WIDE).font.getname()[0] == "Aileron"

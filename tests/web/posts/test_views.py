@@ -1,0 +1,67 @@
+"""Which visits are views, and that they are written before the process ends."""
+
+import pytest
+import sqlalchemy as sa
+
+from blog.app import create_app
+from blog.db import tables
+from blog.domain.accounts import accounts, sessions
+from blog.domain.posts import posts
+from blog.schemas.accounts import Role
+from blog.schemas.posts import PostChanges, PostStatus
+from tests.conftest import running
+
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:130.0) Gecko/20100101 Firefox/130.0"
+READER = {"User-Agent": FIREFOX}
+
+
+async def views(ctx):
+    return [row["views"] for row in await ctx.db.fetch_all(sa.select(tables.views.c.views))]
+
+
+async def test_readers_are_counted_and_written_at_shutdown(settings, ctx, write, sign_in):
+    await write("On engines")
+    eve = await sign_in("eve", Role.EDITOR)
+    async with running(create_app(settings)) as client:
+        for headers in ({}, {}, eve):
+            answer = await client.get("/posts/on-engines", headers=READER | headers)
+            assert answer.status_code == 200
+            assert "set-cookie" not in answer.headers
+        assert await views(ctx) == [], "an answer waits for no write"
+    assert await views(ctx) == [3]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"User-Agent": ""},
+        {"User-Agent": "curl/8.9.1"},
+        {"User-Agent": "python-httpx/0.28"},
+        {"User-Agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"},
+        {"User-Agent": "Mozilla/5.0 (compatible; YandexImages/3.0; +http://yandex.com)"},
+        {"User-Agent": f"{FIREFOX} HeadlessChrome/130.0"},
+        READER | {"Sec-Purpose": "prefetch;prerender"},
+        READER | {"Purpose": "prefetch"},
+    ],
+)
+async def test_programs_and_those_who_fetch_ahead_are_not_counted(settings, ctx, write, headers):
+    await write("On engines")
+    async with running(create_app(settings)) as client:
+        assert (await client.get("/posts/on-engines", headers=headers)).status_code == 200
+    assert await views(ctx) == []
+
+
+async def test_authors_drafts_redirects_and_other_verbs_are_not_counted(settings, ctx, author, write, sign_in):
+    post = await write("On engines")
+    await write("Begun", status=PostStatus.DRAFT)
+    await posts.edit(author, post.id, PostChanges(slug="engines"))
+    own = await sessions.start(ctx, accounts.actor_of(await accounts.named(ctx, "ada")), FIREFOX)
+    eve = await sign_in("eve", Role.EDITOR)
+    async with running(create_app(settings)) as client:
+        for headers in ({"Cookie": f"session={own}"}, eve):
+            assert (await client.get("/posts/begun", headers=READER | headers)).status_code == 200
+        assert (await client.get("/posts/engines", headers=READER | {"Cookie": f"session={own}"})).status_code == 200
+        assert (await client.get("/posts/on-engines", headers=READER)).status_code == 301
+        assert (await client.head("/posts/engines", headers=READER)).status_code == 200
+        assert (await client.get("/posts/nowhere", headers=READER)).status_code == 404
+    assert await views(ctx) == []

@@ -1,0 +1,167 @@
+"""The rooms of members and owners in a real browser: by keyboard alone, small and large, light and dark."""
+
+from importlib.resources import files
+
+import pytest
+
+from tests.conftest import PASSWORD
+from tests.support.serving import blog, free_port, serving, wait_until_up
+
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
+ACCOUNT = [
+    "", "/avatar", "/email", "/password", "/security", "/second-factor", "/passkeys/new", "/sessions", "/tokens",
+    "/confirm", "/delete", "/deleted",
+]  # fmt: skip
+ADMIN = [
+    "",
+    "?days=90",
+    "/members",
+    "/members?q=nobody",
+    "/invitations",
+    "/audit",
+    "/audit?act=sign_in&user=ora",
+    "/audit?user=nobody",
+    "/site",
+    "/pages",
+    "/pages/new",
+    "/pages/1",
+    "/pages/1/delete",
+]
+PAGES = [
+    *(f"/account{path}" for path in ACCOUNT),
+    *(f"/admin{path}" for path in ADMIN),
+    "/reset-password",
+    "/reset-password?sent=yes",
+    "/about",
+    "/authors/ora",
+    "/",
+]
+
+
+@pytest.fixture
+def base(tmp_path):
+    """The address of a blog with an owner."""
+    blog(tmp_path, "user", "create", "ora", "ora@example.org", "--role", "owner", "--password-stdin", stdin=PASSWORD)
+    port = free_port()
+    address = f"http://localhost:{port}"  # by name: there are passkeys then
+    with serving(tmp_path, port, RATE_LIMIT="off", PUBLIC_URL=address) as (process, log):
+        wait_until_up(port, process)
+        yield address
+    assert "Traceback" not in log.read_text()
+
+
+def opened(browser, base, **options):
+    """A window in which the owner has signed in; what the browser complains of is collected."""
+    context = browser.new_context(base_url=base, **options)
+    page = context.new_page()
+    page.complaints = []
+    page.on("console", lambda message: page.complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.goto("/login")
+    page.get_by_label("Username").focus()
+    page.keyboard.type("ora")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Sign out").wait_for()
+    return page
+
+
+def reach(page, role, name, *, most=60):
+    """Go on with the tab key until this has the focus, as who has no mouse does."""
+    wanted = page.get_by_role(role, name=name, exact=True)
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("element => element === document.activeElement"):
+            return wanted
+    raise AssertionError(f"the {role} {name} is not reached by the keyboard")
+
+
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(browser, base):
+    first = opened(browser, base)
+    made = first.request.post
+    headers = {"Origin": base}
+    site = {
+        "title": "A rather long title of a blog",
+        "description": "On weaving.",
+        "accent": "#ffd000",
+        "held_words": "",
+        "most_links": "3",
+    }
+    links = {"navigation": "About | /about\nElsewhere | https://example.org", "comment_edit_minutes": "60"}
+    assert made(f"{base}/admin/site", form=site | links, headers=headers).ok
+    about = {"title": "About", "slug": "about", "content": "## Why\n\nBecause *looms*."}
+    assert made(f"{base}/admin/pages/new", form=about, headers=headers).ok
+    assert made(f"{base}/admin/invitations", form={"role": "author", "note": "Mary", "days": "7"}, headers=headers).ok
+    post = {"title": "On engines", "content": "It weaves.", "slug": "", "status": "published"}
+    assert made(f"{base}/write", form=post, headers=headers).ok
+    first.context.close()
+    for scheme, width in (("light", 360), ("dark", 1440)):
+        page = opened(browser, base, color_scheme=scheme, viewport={"width": width, "height": 800})
+        for path in PAGES:
+            assert page.goto(path).status == 200
+            page.evaluate(AXE)
+            found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+            assert [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found] == [], f"{path} {scheme} {width}"
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} {width}"
+        assert page.complaints == []
+        page.context.close()
+
+
+def test_token_is_made_and_revoked_by_keyboard(browser, base):
+    page = opened(browser, base)
+    reach(page, "link", "Account of ora").press("Enter")
+    reach(page, "link", "Tokens").press("Enter")
+    page.wait_for_url("**/account/tokens")
+    reach(page, "textbox", "Name")
+    page.keyboard.type("backup")
+    box = reach(page, "checkbox", "Write posts")
+    page.keyboard.press("Space")
+    assert not box.is_checked()
+    reach(page, "button", "Make a token").press("Enter")
+    secret = page.get_by_role("textbox", name="backup")
+    secret.wait_for()
+    assert len(secret.input_value()) > 50
+    reach(page, "link", "I have copied it").press("Enter")
+    reach(page, "button", "Revoke backup").press("Enter")
+    page.get_by_role("heading", name="Make one").wait_for()
+    assert page.complaints == []
+
+
+def test_refused_form_takes_the_focus_to_what_is_wrong(browser, base):
+    page = opened(browser, base)
+    page.goto("/admin/site")
+    reach(page, "textbox", "Colour of links and buttons optional")
+    page.keyboard.type("crimson")
+    page.keyboard.press("Enter")
+    summary = page.get_by_role("alert")
+    summary.wait_for()
+    assert summary.evaluate("element => element === document.activeElement")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "field-accent"
+
+
+def test_members_role_is_set_by_keyboard(browser, base, tmp_path):
+    blog(tmp_path, "user", "create", "bob", "bob@example.org")
+    page = opened(browser, base)
+    page.goto("/admin/members")
+    reach(page, "combobox", "Role of bob")
+    page.keyboard.type("Ed")
+    reach(page, "button", "Set the role of bob").press("Enter")
+    page.wait_for_url("**/admin/members#member-*")
+    assert page.get_by_role("combobox", name="Role of bob").input_value() == "editor"
+
+
+def test_accent_is_seen(browser, base):
+    page = opened(browser, base, color_scheme="light")
+    page.goto("/admin/site")
+    page.get_by_label("Colour of links").fill("#0000cc")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("Saved.").wait_for()
+    colour = "getComputedStyle(document.querySelector('form.sheet button')).backgroundColor"
+    # Scripts may see the words before the style sheet with the colour is there.
+    page.wait_for_function(f"{colour} === 'rgb(0, 0, 204)'")
+    page.emulate_media(color_scheme="dark")
+    # Lighter, and not the blog's own green.
+    page.wait_for_function(f"!['rgb(0, 0, 204)', 'rgb(134, 207, 177)'].includes({colour})")
