@@ -8,7 +8,7 @@
     import_export · ops          content in and out · backup, restore, integrity check, health, metrics endpoint
     realtime                     the event log followed: hub, subscriptions, replay
     mail                         e-mail to members, sent when it is due
-    middleware                   access log and authentication (`BaseHTTPMiddleware`); security, cache and compression (plain ASGI)
+    middleware                   access log, authentication (`BaseHTTPMiddleware`); security, cache, compression (plain ASGI)
     framework                    what FastAPI would have injected, by hand: identity, parsing, responses, caching
     domain                       rules and queries by feature: posts, comments, accounts, media, site; knows no Starlette
     schemas · db                 models that cross the wire · tables, connections, migrations, full-text index

@@ -20,46 +20,46 @@ from blog.db import migration
 from blog.db.database import Database
 from blog.domain.core import audit, events
 from blog.domain.core.context import Context, Site
-from blog.domain.core.password_hashing import Passwords
-from blog.domain.core.runtime_settings import Choices
+from blog.domain.core.password_hashing import AsyncPasswordHasher
+from blog.domain.core.runtime_settings import RuntimeSettings
 from blog.domain.core.signing import Signer
-from blog.domain.core.storage import open_media
-from blog.domain.core.view_counter import Views
+from blog.domain.core.storage import open_storage
+from blog.domain.core.view_counter import ViewCounter
 from blog.domain.posts import posts
 from blog.errors import BlogError
-from blog.framework.caching.redis_cache import SharedAnswers
-from blog.framework.caching.response_cache import AnswerCache
+from blog.framework.caching.redis_cache import RedisResponseCache
+from blog.framework.caching.response_cache import ResponseCache
 from blog.framework.endpoints.static_files import MediaFile, StaticFile
 from blog.framework.limits.rate_limits import open_rate_limits
 from blog.framework.limits.redis_pool import open_redis_pool
-from blog.framework.request.state import Services
-from blog.framework.templating.image_sizes import Illustrations
+from blog.framework.request.state import AppState
+from blog.framework.templating.image_sizes import ImageSizes
 from blog.framework.templating.templating import Templates
-from blog.framework.urls.urls import Links
+from blog.framework.urls.urls import UrlBuilder
 from blog.mail.delivery import send_due
-from blog.middleware.access_log import AccessLog
-from blog.middleware.authentication import Authentication
-from blog.middleware.compression import Compression
-from blog.middleware.in_flight import InFlight
-from blog.middleware.rate_limit import RateLimit
-from blog.middleware.response_cache import AnswerCaching
-from blog.middleware.security import Protection
-from blog.middleware.timeout import Deadline
+from blog.middleware.access_log import AccessLogMiddleware
+from blog.middleware.authentication import AuthenticationMiddleware
+from blog.middleware.compression import CompressionMiddleware
+from blog.middleware.in_flight import InFlightMiddleware
+from blog.middleware.rate_limit import RateLimitMiddleware
+from blog.middleware.response_cache import ResponseCacheMiddleware
+from blog.middleware.security import SecurityMiddleware
+from blog.middleware.timeout import RequestTimeoutMiddleware
 from blog.observability import metrics, tracing
-from blog.observability.logging import Outage
-from blog.observability.sentry import reported
+from blog.observability.logging import OutageLog
+from blog.observability.sentry import report_errors
 from blog.ops import memory
 from blog.ops.health import Health, Readiness
-from blog.ops.metrics_endpoint import Metrics, keep_metrics
-from blog.realtime import Hub, RedisHints, shutdown
+from blog.ops.metrics_endpoint import Metrics, export_periodically
+from blog.realtime import Hub, RedisNotifier, shutdown
 from blog.settings import Settings
 from blog.web.rendering.error_pages import on_blog_error
 
 log = structlog.stdlib.get_logger("blog")
-IMAGES_AT_ONCE = 1
+MAX_CONCURRENT_IMAGE_DECODES = 1
 """Uploads decoded at the same time: each takes a core and, at 50 million pixels, 0.4 GB (PNG, JPEG) to 1.3 GB (AVIF)."""
 
-_NOT_TRACED = (r"/healthz$", r"/readyz$", r"/metrics$", "/static/")
+_UNTRACED_PATHS = (r"/healthz$", r"/readyz$", r"/metrics$", "/static/")
 
 routes = [
     Mount("/api/v1", app=api.app, name="api"),
@@ -69,16 +69,16 @@ routes = [
     Route("/healthz", Health, name="health"),
     Route("/readyz", Readiness, name="readiness"),
     Route("/metrics", Metrics, name="metrics"),
-    WebSocketRoute("/live", live.PostFeed, name="live"),
-    WebSocketRoute("/connection/websocket", live.CentrifugoFeed, name="centrifugo"),
-    Mount("", app=web.app, middleware=[Middleware(Compression)], name="web"),  # "" matches everything: last
+    WebSocketRoute("/live", live.LiveWebSocket, name="live"),
+    WebSocketRoute("/connection/websocket", live.CentrifugoWebSocket, name="centrifugo"),
+    Mount("", app=web.app, middleware=[Middleware(CompressionMiddleware)], name="web"),  # "" matches everything: last
 ]
 
 
-class State(TypedDict):
+class LifespanState(TypedDict):
     """What the lifespan yields; Starlette gives each request and each socket a copy."""
 
-    services: Services
+    app_state: AppState
     hub: Hub
 
 
@@ -90,11 +90,11 @@ class Application(Starlette):
         super().__init__(
             routes=routes,
             middleware=[
-                *_cors(settings),
-                Middleware(AccessLog),
-                Middleware(Authentication),
-                Middleware(RateLimit, on_blog_error),
-                Middleware(Deadline, settings.request_seconds, on_blog_error),
+                *_cors_middleware(settings),
+                Middleware(AccessLogMiddleware),
+                Middleware(AuthenticationMiddleware),
+                Middleware(RateLimitMiddleware, on_blog_error),
+                Middleware(RequestTimeoutMiddleware, settings.request_timeout, on_blog_error),
             ],
             exception_handlers=web.HANDLERS,
             lifespan=lifespan,
@@ -103,19 +103,19 @@ class Application(Starlette):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Called once by Starlette, at the first request."""
-        inner = _traced(InFlight(super().build_middleware_stack()), self.settings)
-        return Protection(AnswerCaching(inner, self.settings, routes), self.settings)
+        inner = _with_tracing(InFlightMiddleware(super().build_middleware_stack()), self.settings)
+        return SecurityMiddleware(ResponseCacheMiddleware(inner, self.settings, routes), self.settings)
 
 
-def _traced(app: ASGIApp, settings: Settings) -> ASGIApp:
+def _with_tracing(app: ASGIApp, settings: Settings) -> ASGIApp:
     if (provider := tracing.start(settings)) is None:
         return app
     from starlette.middleware.opentelemetry import OpenTelemetryMiddleware
 
-    return OpenTelemetryMiddleware(app, tracer_provider=provider, excluded_urls=_NOT_TRACED)
+    return OpenTelemetryMiddleware(app, tracer_provider=provider, excluded_urls=_UNTRACED_PATHS)
 
 
-def _cors(settings: Settings) -> list[Middleware]:
+def _cors_middleware(settings: Settings) -> list[Middleware]:
     """Pages of the allowed origins may call the API with a bearer token; never with cookies."""
     if not settings.cors_origins:
         return []
@@ -139,43 +139,43 @@ def create_app(settings: Settings) -> Application:
 
 
 @contextlib.asynccontextmanager
-async def lifespan(app: Starlette) -> AsyncIterator[State]:
+async def lifespan(app: Starlette) -> AsyncIterator[LifespanState]:
     """Migrate and open the database, follow the event log, publish what is due; close all of it at the end."""
     # By hand: dependencies with cleanup. FastAPI's `yield` dependencies open and close for each request; what lives as
     # long as the application belongs here, in both frameworks.
     settings = cast(Application, app).settings
-    links = Links(app.routes, settings.public_url)
+    links = UrlBuilder(app.routes, settings.public_url)
     await anyio.to_thread.run_sync(migration.upgrade, settings.database_url)
-    answers = AnswerCache(settings.cache_bytes, settings.cache_seconds)
+    answers = ResponseCache(settings.max_cache_bytes, settings.cache_max_age)
     async with (
-        reported(settings),
+        report_errors(settings),
         open_site(settings) as site,
         open_redis_pool(settings) as redis_pool,
         open_rate_limits(settings, redis_pool) as rate_limits,
         anyio.create_task_group() as background,
     ):
-        templates = Templates(site, links, Illustrations(site.media, links))
-        shared = Services(site, links, templates, rate_limits, answers, SharedAnswers(settings, redis_pool))
-        site.db.on_commit.append(answers.committed)
-        site.choices.on_change.append(answers.clear)
+        templates = Templates(site, links, ImageSizes(site.storage, links))
+        shared = AppState(site, links, templates, rate_limits, answers, RedisResponseCache(settings, redis_pool))
+        site.db.on_commit.append(answers.on_commit)
+        site.runtime_settings.on_change.append(answers.clear)
         hub = Hub(shared)
         await background.start(hub.run)
         if settings.redis_url is not None:
-            hints = RedisHints(settings, site.db)
-            site.db.on_commit.append(hints.committed)
+            hints = RedisNotifier(settings, site.db)
+            site.db.on_commit.append(hints.notify)
             background.start_soon(hints.run)
-        background.start_soon(hub.look_after)
-        background.start_soon(_repeat, site, 1, posts.publish_due, "scheduled posts published")
-        background.start_soon(_repeat, site, 3600, events.trim, "old events forgotten")
-        background.start_soon(_repeat, site, 3600, audit.trim, "old entries of the audit log forgotten")
-        background.start_soon(_repeat, site, 2, functools.partial(send_due, links=links), "letters sent")
-        background.start_soon(memory.give_back)
-        background.start_soon(site.choices.follow, site.db)
-        background.start_soon(site.views.keep, site.db)
+        background.start_soon(hub.monitor)
+        background.start_soon(_run_periodically, site, 1, posts.publish_due, "scheduled posts published")
+        background.start_soon(_run_periodically, site, 3600, events.trim, "old events forgotten")
+        background.start_soon(_run_periodically, site, 3600, audit.trim, "old entries of the audit log forgotten")
+        background.start_soon(_run_periodically, site, 2, functools.partial(send_due, urls=links), "letters sent")
+        background.start_soon(memory.trim_periodically)
+        background.start_soon(site.runtime_settings.refresh_periodically, site.db)
+        background.start_soon(site.view_counter.flush_periodically, site.db)
         if settings.metrics_token is not None:
-            background.start_soon(keep_metrics, shared)
-        with shutdown.first(hub.close):
-            yield State(services=shared, hub=hub)
+            background.start_soon(export_periodically, shared)
+        with shutdown.notify_before_shutdown(hub.close):
+            yield LifespanState(app_state=shared, hub=hub)
         await hub.close()
         await tracing.flush()
         background.cancel_scope.cancel()
@@ -184,15 +184,15 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
 @contextlib.asynccontextmanager
 async def open_site(settings: Settings) -> AsyncIterator[Site]:
     """The site with its database open; for the application and for commands."""
-    async with _database(settings) as db:
-        choices = Choices(settings)
+    async with _build_database(settings) as db:
+        choices = RuntimeSettings(settings)
         await choices.refresh(db)
-        developing = anyio.CapacityLimiter(IMAGES_AT_ONCE)
+        developing = anyio.CapacityLimiter(MAX_CONCURRENT_IMAGE_DECODES)
         signer = Signer(settings.secret_key, settings.secret_key_previous)
-        yield Site(settings, db, Passwords(), signer, open_media(settings), choices, developing, Views())
+        yield Site(settings, db, AsyncPasswordHasher(), signer, open_storage(settings), choices, developing, ViewCounter())
 
 
-def _database(settings: Settings) -> Database:
+def _build_database(settings: Settings) -> Database:
     url, timeout, statement_timeout = settings.database_url, settings.database_timeout, settings.database_statement_timeout
     if settings.is_sqlite:
         return Database(
@@ -211,21 +211,21 @@ def _database(settings: Settings) -> Database:
     )
 
 
-async def _repeat(site: Site, seconds: float, task: Callable[[Context], Awaitable[int]], done: str) -> None:
+async def _run_periodically(site: Site, seconds: float, task: Callable[[Context], Awaitable[int]], done: str) -> None:
     """`task`, now and then every so many seconds; when it had something to do, the log says that it is `done`."""
     # By hand: background tasks. FastAPI injects Starlette's own, which run after the answer and die with the process; here what
     # must happen later is a row in the database, and a task of the lifespan does what is due.
-    outage = Outage(log.bind(work=done), "regular work waits for the database", "regular work goes on")
+    outage = OutageLog(log.bind(work=done), "regular work waits for the database", "regular work goes on")
     while True:
         try:
             if count := await task(Context(site, None, dt.datetime.now(dt.UTC), "schedule")):
                 log.info(done, count=count)
-                metrics.work_done.add(done, by=count)
-            outage.over()
+                metrics.background_items.inc(done, by=count)
+            outage.recovered()
         except BlogError as error:
-            metrics.work_failed.add(done)
-            outage.met(error.detail)
+            metrics.background_failures.inc(done)
+            outage.failed(error.detail)
         except Exception:
-            metrics.work_failed.add(done)
+            metrics.background_failures.inc(done)
             log.exception("regular work met an error", work=done)  # a bug here must not end the server
         await anyio.sleep(seconds)

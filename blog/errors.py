@@ -47,13 +47,13 @@ class InvalidInput(BlogError):
         self.errors = tuple(errors)
 
 
-class NotSignedIn(BlogError):
+class NotAuthenticated(BlogError):
     """Nobody is signed in, or the credentials are wrong, expired or revoked."""
 
     code, title = "not_signed_in", "Sign in first"
 
 
-class SecondFactorNeeded(NotSignedIn):
+class SecondFactorRequired(NotAuthenticated):
     """The password is right, and the account asks for a code: none came (`otp_required`), or not the right one (`otp_wrong`)."""
 
     code, title = "second_factor_needed", "A code is needed"
@@ -69,7 +69,7 @@ class Forbidden(BlogError):
     code, title = "forbidden", "Not allowed"
 
 
-class ConfirmationNeeded(Forbidden):
+class ReauthenticationRequired(Forbidden):
     """The actor may do this after giving the password once more."""
 
     code, title = "confirmation_needed", "Your password is needed"
@@ -91,13 +91,13 @@ class Conflict(BlogError):
         self.loc = loc
 
 
-class StaleVersion(BlogError):
+class VersionConflict(BlogError):
     """The thing changed since the client read it."""
 
     code, title = "stale", "Changed meanwhile"
 
 
-class TooLarge(BlogError):
+class PayloadTooLarge(BlogError):
     """The input is larger than its limit."""
 
     code, title = "too_large", "Too large"

@@ -16,8 +16,8 @@ import limits
 from pydantic import EmailStr, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-SHORTEST_SECRET = 32
-SHORTEST_TOKEN = 16
+MIN_SECRET_LENGTH = 32
+MIN_TOKEN_LENGTH = 16
 SECRET_FILE = ".blog-secret"  # noqa: S105 (a file name)
 
 _ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?")
@@ -110,36 +110,36 @@ class Settings(BaseSettings):
     comments: bool = Field(default=True, description="May people comment?")
     live: bool = Field(default=True, description="Do open pages follow what happens?")
     uploads: bool = Field(default=True, description="May authors upload images?")
-    event_days: int = Field(
+    event_retention_days: int = Field(
         default=30, ge=1, le=3650, description="Days that events are kept for those who come back to follow live."
     )
-    event_rows: int = Field(default=100_000, ge=100, le=10_000_000, description="The most events that are kept.")
-    cache_bytes: int = Field(
+    max_events: int = Field(default=100_000, ge=100, le=10_000_000, description="The most events that are kept.")
+    max_cache_bytes: int = Field(
         default=33_554_432,
         ge=0,
         le=10_000_000_000,
         description="Memory of a worker for finished public answers; 0: none are kept.",
     )
-    cache_seconds: float = Field(
+    cache_max_age: float = Field(
         default=60, ge=0, le=86_400, description="Seconds that they are kept at most; what changes goes at once."
     )
-    live_connections: int = Field(default=12_000, ge=1, le=1_000_000, description="Live connections that a worker takes.")
-    live_connections_per_address: int = Field(
+    max_live_connections: int = Field(default=12_000, ge=1, le=1_000_000, description="Live connections that a worker takes.")
+    max_live_connections_per_address: int = Field(
         default=100, ge=1, le=1_000_000, description="Live connections that a worker takes from one address."
     )
-    live_message_bytes: int = Field(
+    max_live_message_bytes: int = Field(
         default=65_536,
         ge=4_096,
         le=1_048_576,
         description="Largest message of a live client, in bytes; then it is closed with 1009.",
     )
-    live_messages: int = Field(
+    max_live_messages: int = Field(
         default=600,
         ge=10,
         le=1_000_000,
         description="Messages, and pings, that a live client may send in a minute; then it is closed with 4429 or 1008.",
     )
-    session_days: int = Field(default=30, ge=1, le=365, description="Days until a session that is not used ends.")
+    session_idle_days: int = Field(default=30, ge=1, le=365, description="Days until a session that is not used ends.")
     session_max_days: int = Field(
         default=180, ge=1, le=3650, description="Days until a session ends however much it is used: then one signs in again."
     )
@@ -148,31 +148,31 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(
         default=20_000_000, ge=100_000, le=200_000_000, description="Largest request body with an image, in bytes."
     )
-    header_bytes: int = Field(
+    max_header_bytes: int = Field(
         default=32_768, ge=4_096, le=1_048_576, description="Largest head of a request: its address and header fields, in bytes."
     )
-    header_seconds: float = Field(default=10, gt=0, le=600, description="Seconds that the head of a request may take to come.")
-    header_fields: int = Field(default=100, ge=20, le=10_000, description="The most header fields of a request.")
-    url_bytes: int = Field(default=8_192, ge=1_024, le=65_536, description="Longest path and query of a request, in bytes.")
-    body_seconds: float = Field(
+    header_timeout: float = Field(default=10, gt=0, le=600, description="Seconds that the head of a request may take to come.")
+    max_header_fields: int = Field(default=100, ge=20, le=10_000, description="The most header fields of a request.")
+    max_url_bytes: int = Field(default=8_192, ge=1_024, le=65_536, description="Longest path and query of a request, in bytes.")
+    body_timeout: float = Field(
         default=30,
         gt=0,
         le=3600,
-        description="Seconds that the body of a request may take to come, and one more for each `TRANSFER_RATE` bytes of it.",
+        description="Seconds that the body of a request may take to come, and one more for each `MIN_TRANSFER_RATE` bytes of it.",
     )
-    send_seconds: float = Field(
+    write_timeout: float = Field(
         default=30,
         gt=0,
         le=3600,
-        description="Seconds after which a client that took less than `TRANSFER_RATE` bytes in each of them is cut off.",
+        description="Seconds after which a client that took less than `MIN_TRANSFER_RATE` bytes in each of them is cut off.",
     )
-    transfer_rate: int = Field(
+    min_transfer_rate: int = Field(
         default=1_000,
         ge=1,
         le=10_000_000,
         description="Bytes in a second that a client must send or take, on average, while the blog waits for it.",
     )
-    request_seconds: float = Field(
+    request_timeout: float = Field(
         default=60,
         gt=0,
         le=3600,
@@ -188,15 +188,15 @@ class Settings(BaseSettings):
     json_name_length: int = Field(
         default=200, ge=100, le=100_000, description="Longest name of a member in a JSON body, in characters."
     )
-    form_fields: int = Field(default=50, ge=30, le=1_000, description="The most fields of a form.")
-    connections: int = Field(default=12_000, ge=1, le=1_000_000, description="Connections that a worker takes.")
-    connections_per_address: int = Field(
+    max_form_fields: int = Field(default=50, ge=30, le=1_000, description="The most fields of a form.")
+    max_connections: int = Field(default=12_000, ge=1, le=1_000_000, description="Connections that a worker takes.")
+    max_connections_per_address: int = Field(
         default=256,
         ge=1,
         le=1_000_000,
         description="Connections that a worker takes from one address, beside live ones; not counted behind `TRUSTED_PROXIES`.",
     )
-    audit_days: int = Field(default=180, ge=1, le=3650, description="Days that the audit log goes back.")
+    audit_retention_days: int = Field(default=180, ge=1, le=3650, description="Days that the audit log goes back.")
     smtp_url: SecretStr | None = Field(
         default=None,
         description="A server that sends letters: `smtp://user:password@host:587` or `smtps://…`; unset: none are sent.",
@@ -207,11 +207,11 @@ class Settings(BaseSettings):
         default="300/minute",
         description="Requests that one user, or one address, may send in a time, such as `5000/hour`; `off`: nothing is limited.",
     )
-    sign_in_rate_limit: str = Field(
+    login_rate_limit_per_address: str = Field(
         default="10/minute",
         description="Attempts to sign in to one account from one address; from one address to all accounts five times as many.",
     )
-    account_rate_limit: str = Field(
+    login_rate_limit_per_account: str = Field(
         default="100/hour",
         description="Attempts to sign in to one account from all browsers together that never did so before.",
     )
@@ -231,14 +231,14 @@ class Settings(BaseSettings):
 
     @field_validator("allowed_hosts", "trusted_proxies", "cors_origins", "secret_key_previous", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("rate_limit", "sign_in_rate_limit", "account_rate_limit")
+    @field_validator("rate_limit", "login_rate_limit_per_address", "login_rate_limit_per_account")
     @classmethod
-    def _quota(cls, value: str) -> str:
+    def _check_rate_limit(cls, value: str) -> str:
         if value.strip().lower() == "off":
             return "off"
         try:
@@ -251,7 +251,7 @@ class Settings(BaseSettings):
 
     @field_validator("otel_exporter_otlp_endpoint")
     @classmethod
-    def _collector(cls, value: str | None) -> str | None:
+    def _check_otlp_endpoint(cls, value: str | None) -> str | None:
         if value is None:
             return None
         parts = urlsplit(value)
@@ -262,7 +262,7 @@ class Settings(BaseSettings):
 
     @field_validator("sentry_dsn")
     @classmethod
-    def _project(cls, value: SecretStr | None) -> SecretStr | None:
+    def _check_sentry_dsn(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             parts = urlsplit(value.get_secret_value())
             if parts.scheme not in ("http", "https") or not parts.username or not parts.path.rpartition("/")[2].isdecimal():
@@ -272,14 +272,14 @@ class Settings(BaseSettings):
 
     @field_validator("metrics_token")
     @classmethod
-    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < SHORTEST_TOKEN:
-            raise ValueError(f"give at least {SHORTEST_TOKEN} random characters")
+    def _check_metrics_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < MIN_TOKEN_LENGTH:
+            raise ValueError(f"give at least {MIN_TOKEN_LENGTH} random characters")
         return value
 
     @field_validator("redis_url")
     @classmethod
-    def _reachable(cls, value: SecretStr | None) -> SecretStr | None:
+    def _check_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
             return None
         parts = urlsplit(value.get_secret_value())
@@ -290,7 +290,7 @@ class Settings(BaseSettings):
 
     @field_validator("media_bucket")
     @classmethod
-    def _bucket(cls, value: SecretStr | None) -> SecretStr | None:
+    def _check_media_bucket(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
             return None
         parts = urlsplit(value.get_secret_value())
@@ -304,7 +304,7 @@ class Settings(BaseSettings):
 
     @field_validator("smtp_url")
     @classmethod
-    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+    def _check_smtp_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             parts = urlsplit(value.get_secret_value())
             if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path.strip("/"):
@@ -313,7 +313,7 @@ class Settings(BaseSettings):
 
     @field_validator("public_url")
     @classmethod
-    def _absolute(cls, value: str) -> str:
+    def _check_public_url(cls, value: str) -> str:
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("give an address such as https://blog.example.org")
@@ -323,21 +323,21 @@ class Settings(BaseSettings):
 
     @field_validator("allowed_hosts")
     @classmethod
-    def _hosts(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_allowed_hosts(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         if wrong := [value for value in values if "/" in value or value != value.strip("[]")]:
             raise ValueError(f"give names such as blog.example.org, without scheme, path or brackets, not {wrong[0]}")
         return values
 
     @field_validator("cors_origins")
     @classmethod
-    def _origins(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_cors_origins(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         if wrong := [value for value in values if not _ORIGIN.fullmatch(value)]:
             raise ValueError(f"give origins such as https://app.example.org, each by name and without a path, not {wrong[0]}")
         return values
 
     @field_validator("trusted_proxies")
     @classmethod
-    def _proxies(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_trusted_proxies(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         for value in values:
             try:
                 ipaddress.ip_network(value)
@@ -347,11 +347,11 @@ class Settings(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _known_database(cls, value: str) -> str:
-        return database_address(value)
+    def _check_database_url(cls, value: str) -> str:
+        return normalise_database_url(value)
 
     @model_validator(mode="after")
-    def _belong_together(self) -> "Settings":
+    def _check_consistency(self) -> "Settings":
         if mistakes := [*self._weak_secrets(), *self._contradictions()]:
             raise ValueError("\n".join(mistakes))
         return self
@@ -362,8 +362,8 @@ class Settings(BaseSettings):
         given = [("SECRET_KEY", self.secret_key), *(("SECRET_KEY_PREVIOUS", key) for key in self.secret_key_previous)]
         for name, secret in given:
             text = secret.get_secret_value()
-            if text and (len(text) < SHORTEST_SECRET or len(set(text)) < 10):
-                yield f"{name}: too weak; give at least {SHORTEST_SECRET} random characters"
+            if text and (len(text) < MIN_SECRET_LENGTH or len(set(text)) < 10):
+                yield f"{name}: too weak; give at least {MIN_SECRET_LENGTH} random characters"
 
     def _contradictions(self) -> Iterator[str]:
         if self.database_pool_min > self.database_pool_max:
@@ -372,12 +372,12 @@ class Settings(BaseSettings):
             yield "MAIL_FROM: letters need an address that they come from, such as blog@example.org"
 
     @property
-    def cautions(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """What works, and is seldom meant in production: a line for each, with the variable first."""
         if self.environment is not Environment.PRODUCTION:
             return []
         unusual = {
-            "PUBLIC_URL: no https:// address: cookies are not Secure, and links lead where readers may not get": not self.secure,
+            "PUBLIC_URL: not an https:// address. Cookies are not Secure, and links may not work for readers": not self.is_https,
             "ALLOWED_HOSTS: empty, so that any name of this server is answered": not self.allowed_hosts,
             "SMTP_URL: not set, so that nobody can ask for a new password by mail": self.smtp_url is None,
         }
@@ -391,7 +391,7 @@ class Settings(BaseSettings):
     @property
     def database_path(self) -> Path:
         """The SQLite file."""
-        return _file_of(self.database_url)
+        return _sqlite_path(self.database_url)
 
     @property
     def database_name(self) -> str:
@@ -402,22 +402,22 @@ class Settings(BaseSettings):
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     @property
-    def folder(self) -> Path:
+    def data_dir(self) -> Path:
         """Where the blog keeps files of its own: beside the SQLite file, else where it was started."""
         return self.database_path.parent if self.is_sqlite else Path.cwd()
 
     @property
-    def writes_letters(self) -> bool:
+    def can_send_email(self) -> bool:
         """Can people ask for links by e-mail? While developing, without a server, they are in the log."""
         return self.smtp_url is not None or self.environment is Environment.DEVELOPMENT
 
     @property
-    def secure(self) -> bool:
+    def is_https(self) -> bool:
         """Are readers served over TLS? Then cookies are Secure and named `__Host-…`."""
         return self.public_url.startswith("https://")
 
     @property
-    def logs_json(self) -> bool:
+    def use_json_logs(self) -> bool:
         """JSON or lines for people?"""
         if self.log_format is LogFormat.AUTO:
             return self.environment is Environment.PRODUCTION
@@ -432,16 +432,16 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        raise SettingsError("\n".join(_mistakes(error))) from None
+        raise SettingsError("\n".join(_all_error_lines(error))) from None
     if settings.secret_key.get_secret_value():
         return settings
-    return settings.model_copy(update={"secret_key": SecretStr(_kept_secret(settings.folder))})
+    return settings.model_copy(update={"secret_key": SecretStr(_load_or_create_secret_key(settings.data_dir))})
 
 
-def database_address(value: str) -> str:
+def normalise_database_url(value: str) -> str:
     """The address of a database as all of the code takes it. Raises ValueError when it can be none."""
     if value.startswith(("postgresql://", "postgres://")):
-        return _postgresql(value)
+        return _normalise_postgresql_url(value)
     path = value.removeprefix("sqlite:///")
     if path in (value, "", ":memory:") or "?" in path:
         raise ValueError(
@@ -451,26 +451,26 @@ def database_address(value: str) -> str:
     return value
 
 
-def _mistakes(error: ValidationError) -> list[str]:
+def _all_error_lines(error: ValidationError) -> list[str]:
     """A line for each. What belongs together is looked at only when each setting is right by itself: here also with the rest."""
-    lines = _lines(error)
+    lines = _error_lines(error)
     if wrong := {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}:
         try:
             Settings(**{name: Settings.model_fields[name].get_default() for name in wrong})
         except ValidationError as more:
-            lines += [line for line in _lines(more) if line.partition(":")[0].lower() not in wrong]
+            lines += [line for line in _error_lines(more) if line.partition(":")[0].lower() not in wrong]
     return lines
 
 
-def _lines(error: ValidationError) -> list[str]:
-    return [line for fault in error.errors() for line in _line(fault["loc"], fault["msg"]).splitlines()]
+def _error_lines(error: ValidationError) -> list[str]:
+    return [line for fault in error.errors() for line in _format_error(fault["loc"], fault["msg"]).splitlines()]
 
 
-def _file_of(url: str) -> Path:
+def _sqlite_path(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///")).absolute()
 
 
-def _postgresql(url: str) -> str:
+def _normalise_postgresql_url(url: str) -> str:
     """The address as all drivers take it; hosts of applications write postgres://."""
     url = "postgresql://" + url.partition("://")[2]
     try:
@@ -490,28 +490,28 @@ def _require_package(name: str, extra: str) -> None:
         raise ValueError(f"the package {name} is missing: pip install 'starlette-blog[{extra}]'")
 
 
-def _line(loc: tuple[int | str, ...], message: str) -> str:
+def _format_error(loc: tuple[int | str, ...], message: str) -> str:
     name = str(loc[0]).upper() + ": " if loc else ""
     return name + message.removeprefix("Value error, ")
 
 
-def keep_secret(folder: Path, secret: str) -> None:
+def store_secret_key(folder: Path, secret: str) -> None:
     """Put a secret beside the database, in the place of another, which stays as `.blog-secret.old`. Raises SettingsError."""
     path = folder / SECRET_FILE
-    with _written_apart(folder, secret) as made:
+    with _temporary_file(folder, secret) as made:
         if path.exists():
             os.replace(path, folder / f"{SECRET_FILE}.old")
         os.replace(made, path)
 
 
-def _kept_secret(folder: Path) -> str:
+def _load_or_create_secret_key(folder: Path) -> str:
     """The secret beside the database, made at the first start.
 
     It appears whole or not at all (written apart, then linked), so that two workers starting at once agree on one.
     """
     path = folder / SECRET_FILE
     if not path.exists():
-        with _written_apart(folder, secrets.token_urlsafe(48)) as made, contextlib.suppress(FileExistsError):
+        with _temporary_file(folder, secrets.token_urlsafe(48)) as made, contextlib.suppress(FileExistsError):
             os.link(made, path)  # or another process was first: its secret counts
     try:
         secret = path.read_text().strip()
@@ -519,13 +519,13 @@ def _kept_secret(folder: Path) -> str:
         raise SettingsError(
             f"SECRET_KEY: {path} cannot be read ({error.strerror}); mend its permissions or set the variable"
         ) from None
-    if len(secret) < SHORTEST_SECRET:
+    if len(secret) < MIN_SECRET_LENGTH:
         raise SettingsError(f"SECRET_KEY: {path} holds no usable secret; remove the file to have a new one made")
     return secret
 
 
 @contextlib.contextmanager
-def _written_apart(folder: Path, secret: str) -> Iterator[Path]:
+def _temporary_file(folder: Path, secret: str) -> Iterator[Path]:
     """A file that only its owner reads, under a name of its own, until it gets its place."""
     made = folder / f"{SECRET_FILE}.{secrets.token_hex(8)}"
     try:

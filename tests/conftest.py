@@ -119,7 +119,7 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
         project_name="Field Notes",
         public_url=ORIGIN,
         rate_limit="off",
-        cache_bytes=0,  # tests write past the application, which hears of it a little later; the cache has tests of its own
+        max_cache_bytes=0,  # tests write past the application; the cache has its own tests
     )
 
 
@@ -158,7 +158,7 @@ def make_user(ctx: Context) -> MakeUser:
 @pytest.fixture
 async def author(ctx: Context, make_user: MakeUser) -> Context:
     """The context of an author named ada."""
-    return ctx.acting_as(accounts.actor_of(await make_user("ada")))
+    return ctx.acting_as(accounts.as_actor(await make_user("ada")))
 
 
 @pytest.fixture
@@ -190,9 +190,9 @@ def bearer(ctx: Context, make_user: MakeUser) -> Callable[..., Awaitable[dict[st
     """Header fields of somebody new: `headers = await bearer("ada", Role.AUTHOR)`."""
 
     async def make(username: str, role: Role = Role.AUTHOR, **options: object) -> dict[str, str]:
-        actor = accounts.actor_of(await make_user(username, role))
+        actor = accounts.as_actor(await make_user(username, role))
         made = await tokens.issue(ctx, actor, name="test", **options)
-        return {"Authorization": f"Bearer {made.text}"}
+        return {"Authorization": f"Bearer {made.value}"}
 
     return make
 

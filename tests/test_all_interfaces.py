@@ -3,11 +3,13 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 import httpx2
 import pytest
 from httpx2.websockets import WebSocketClient, WebSocketUpgradeError
+from playwright.sync_api import Browser
 
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
@@ -30,7 +32,7 @@ def sockets():
         yield WebSocketClient(client)
 
 
-def test_one_post_through_all_doors(server, browser, sockets):
+def test_one_post_through_all_doors(server: Any, browser: Browser, sockets: Any) -> None:
     base, ada = server
     with sockets.connect(base.replace("http", "ws") + "/live", subprotocols=["blog.live.v1"]) as socket:
         assert json.loads(socket.receive_text(timeout=10))["type"] == "welcome"
@@ -52,7 +54,7 @@ def test_one_post_through_all_doors(server, browser, sockets):
         assert home.evaluate("window.wasNotReloaded") is True
 
 
-def test_open_post_shows_an_edit_and_a_comment_without_reload(server, browser):
+def test_open_post_shows_an_edit_and_a_comment_without_reload(server: Any, browser: Browser) -> None:
     base, ada = server
     made = httpx.post(f"{base}/api/v1/posts", json={"title": "A title", "content": "Old words."}, headers=ada).json()
     page = browser.new_page()
@@ -67,7 +69,7 @@ def test_open_post_shows_an_edit_and_a_comment_without_reload(server, browser):
     assert page.evaluate("window.wasNotReloaded") is True
 
 
-def test_page_of_another_site_cannot_open_a_socket(server, sockets):
+def test_page_of_another_site_cannot_open_a_socket(server: Any, sockets: Any) -> None:
     base, _ = server
     with (
         pytest.raises(WebSocketUpgradeError) as refused,

@@ -7,16 +7,20 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import httpx
+import httpx2
 
 from blog.app import create_app
-from blog.framework.templating.assets import asset, find, names
+from blog.framework.templating.assets import list_names, load_asset, resolve
+from blog.settings import Settings
 from tests.conftest import running
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
 
-def test_import_opens_nothing(tmp_path):
+def test_import_opens_nothing(tmp_path: Path) -> None:
     program = (
         "import socket, sqlite3, threading\n"
         "def refuse(*_a, **_k): raise AssertionError('opened at import')\n"
@@ -28,7 +32,9 @@ def test_import_opens_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_two_applications_live_in_one_process(settings, tmp_path, migrated_file, bearer):
+async def test_two_applications_live_in_one_process(
+    settings: Settings, tmp_path: Path, migrated_file: Path, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     headers = await bearer("ada")
     shutil.copy(migrated_file, tmp_path / "other.db")
     other = settings.model_copy(update={"database_url": f"sqlite:///{tmp_path / 'other.db'}", "project_name": "Another one"})
@@ -42,14 +48,14 @@ async def test_two_applications_live_in_one_process(settings, tmp_path, migrated
         assert "Another one" in (await two.get("/")).text
 
 
-async def test_one_application_can_live_twice(settings):
+async def test_one_application_can_live_twice(settings: Settings) -> None:
     app = create_app(settings)
     for _ in range(2):
         async with running(app) as client:
             assert (await client.get("/")).status_code == 200
 
 
-def test_clients_that_leave_midway_cost_nothing(tmp_path):
+def test_clients_that_leave_midway_cost_nothing(tmp_path: Path) -> None:
     """200 requests whose client closes the connection before, while or after the body was sent."""
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
     token = blog(tmp_path, "token", "create", "ada").stdout.strip()
@@ -76,7 +82,9 @@ def test_clients_that_leave_midway_cost_nothing(tmp_path):
     assert (checked.returncode, checked.stdout) == (0, "All is well.\n")
 
 
-async def test_request_cut_by_a_time_limit_leaves_the_application_whole(client, bearer):
+async def test_request_cut_by_a_time_limit_leaves_the_application_whole(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     headers = await bearer("ada")
     body = {"title": "Cut", "content": "x" * 1000}
     for number in range(60):
@@ -90,21 +98,21 @@ async def test_request_cut_by_a_time_limit_leaves_the_application_whole(client, 
     assert {answer.status_code for answer in answers} == {201}
 
 
-async def test_static_files_come_compressed_and_are_asked_for_once(client):
-    plain = await client.get(address := asset("css/blog.css").address, headers={"Accept-Encoding": "identity"})
+async def test_static_files_come_compressed_and_are_asked_for_once(client: httpx2.AsyncClient) -> None:
+    plain = await client.get(address := load_asset("css/blog.css").url, headers={"Accept-Encoding": "identity"})
     assert plain.headers["content-type"].startswith("text/css")
     assert "immutable" in plain.headers["cache-control"]
     for coding in ("gzip", "br"):
         packed = await client.get(address, headers={"Accept-Encoding": coding})
         assert (packed.headers["content-encoding"], packed.text) == (coding, plain.text)
-        assert len(asset("css/blog.css").encoded[coding.encode()]) < len(plain.content) / 3
+        assert len(load_asset("css/blog.css").encoded_variants[coding.encode()]) < len(plain.content) / 3
         again = await client.get(address, headers={"If-None-Match": packed.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
     assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding"
 
 
-async def test_names_of_static_files_lead_to_the_content_of_now(client):
-    current = asset("css/blog.css")
+async def test_names_of_static_files_lead_to_the_content_of_now(client: httpx2.AsyncClient) -> None:
+    current = load_asset("css/blog.css")
     for path in ("/static/css/blog.css", "/static/css/blog.0123456789ab.css"):  # of no version, of another version
         answer = await client.get(path, headers={"Accept-Encoding": "identity"})
         assert (answer.status_code, answer.content) == (200, current.content)
@@ -113,8 +121,8 @@ async def test_names_of_static_files_lead_to_the_content_of_now(client):
         assert (await client.get(path)).status_code == 404
 
 
-async def test_modules_name_each_other_by_their_digests(client):
-    module = (await client.get(asset("js/editor/main.js").address)).text
+async def test_modules_name_each_other_by_their_digests(client: httpx2.AsyncClient) -> None:
+    module = (await client.get(load_asset("js/editor/main.js").url)).text
     imported = re.findall(r'from "([^"]+)";', module)
     assert len(imported) == 7
     for address in imported:
@@ -123,6 +131,6 @@ async def test_modules_name_each_other_by_their_digests(client):
         assert "immutable" in answer.headers["cache-control"]
 
 
-def test_every_static_file_can_be_sent():
-    for name in names():
-        assert find(asset(name).address.removeprefix("/static/")) == (asset(name), True)
+def test_every_static_file_can_be_sent() -> None:
+    for name in list_names():
+        assert resolve(load_asset(name).url.removeprefix("/static/")) == (load_asset(name), True)

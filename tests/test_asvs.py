@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ def headings(path: str) -> Iterator[str]:
         yield re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
-def test_every_requirement_stands_once_with_its_level():
+def test_every_requirement_stands_once_with_its_level() -> None:
     table = [(number, level) for number, level, *_ in rows()]
     rest = TABLE.read_text(encoding="utf-8").partition("## What does not apply")[2]
     elsewhere = [(number, standard().get(number)) for number in re.findall(NUMBER, rest)]
@@ -57,13 +58,13 @@ def test_every_requirement_stands_once_with_its_level():
     assert len(standard()) == 253, "as many as the standard has"
 
 
-def test_every_line_of_the_tables_is_understood():
+def test_every_line_of_the_tables_is_understood() -> None:
     lines = [line for line in TABLE.read_text(encoding="utf-8").splitlines() if re.match(rf"\| {NUMBER} \|", line)]
     assert len([line for line in lines if ROW.fullmatch(line)]) == len(rows()) > 180
 
 
 @pytest.mark.parametrize(("number", "level", "asked", "shown"), rows(), ids=lambda value: value if "." in value else "")
-def test_named_tests_and_headings_exist(number, level, asked, shown):
+def test_named_tests_and_headings_exist(number: Any, level: Any, asked: Any, shown: Any) -> None:
     tests = re.findall(r"(tests/[\w/]+\.py)::(\w+)", shown)
     links = re.findall(r"\]\(([\w./]+)#([\w-]+)\)", shown)
     assert tests or links or shown.startswith("**No**: "), "it is shown by something, or the reason is given"

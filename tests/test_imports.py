@@ -22,7 +22,7 @@ def imported_parts(path: Path) -> set[str]:
     return {name.split(".")[1] for name in names if name.startswith("blog.") and name != "blog.__version__"}
 
 
-def test_imports_point_down():
+def test_imports_point_down() -> None:
     checked = 0
     for path in PACKAGE.rglob("*.py"):
         part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
@@ -34,12 +34,12 @@ def test_imports_point_down():
     assert checked > 100
 
 
-def test_map_names_every_part_once():
+def test_map_names_every_part_once() -> None:
     parts = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()} - {"__init__"}
     assert sorted(name for names in LAYERS for name in names) == sorted(parts)
 
 
-def test_fastapi_and_starlette_stay_where_they_belong():
+def test_fastapi_and_starlette_stay_where_they_belong() -> None:
     for path in PACKAGE.rglob("*.py"):
         source = path.read_text()
         assert "import fastapi" not in source

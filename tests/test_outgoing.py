@@ -6,6 +6,8 @@ import datetime as dt
 import socket
 from collections.abc import Iterator
 from email import message_from_bytes
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,11 +17,12 @@ from pydantic import SecretStr
 from blog.app import create_app, open_site, routes
 from blog.domain.accounts import accounts, sessions
 from blog.domain.core.context import Context
-from blog.framework.urls.urls import Links
+from blog.framework.urls.urls import UrlBuilder
 from blog.import_export.markdown.importer import import_markdown
 from blog.mail.delivery import send_due
 from blog.schemas.accounts import Role
-from tests.conftest import ORIGIN, PASSWORD, running
+from blog.settings import Settings
+from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
 from tests.support.lines import ROOT
 from tests.support.pictures import png
 from tests.support.serving import free_port
@@ -64,7 +67,7 @@ def used() -> Iterator[tuple[str, str]]:
                 yield name, ast.unparse(node.func).rpartition(".")[2]
 
 
-def test_only_these_modules_reach_other_machines():
+def test_only_these_modules_reach_other_machines() -> None:
     found = set(used())
     for client, modules in CLIENTS.items():
         assert {name for name, what in found if what == client or what.startswith(f"{client}.")} == modules, client
@@ -74,7 +77,7 @@ def test_only_these_modules_reach_other_machines():
 
 
 @pytest.fixture
-def reached(monkeypatch):
+def reached(monkeypatch: pytest.MonkeyPatch):
     """Addresses that sockets were connected to, and names that were looked up, from now on."""
     found = []
 
@@ -114,7 +117,9 @@ def mail_server():
 
 
 @pytest.mark.sqlite
-async def test_whole_life_of_a_blog_reaches_its_mail_server_alone(settings, ctx, make_user, reached, tmp_path):
+async def test_whole_life_of_a_blog_reaches_its_mail_server_alone(
+    settings: Settings, ctx: Context, make_user: MakeUser, reached: Any, tmp_path: Path
+) -> None:
     text = "\n\n".join(f"![a]({url}) [b]({url}) <img src='{url}'> {url}" for url in INSIDE)
     owner = await make_user("ora", Role.OWNER)
     with mail_server() as (port, letters):
@@ -122,7 +127,7 @@ async def test_whole_life_of_a_blog_reaches_its_mail_server_alone(settings, ctx,
         posting = settings.model_copy(update=mailing)
         reached.clear()
         async with running(create_app(posting)) as client:
-            session_id = await sessions.start(ctx, accounts.actor_of(owner), "a browser")
+            session_id = await sessions.start(ctx, accounts.as_actor(owner), "a browser")
             headers = {"Cookie": f"session={session_id}", "Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
             await live(client, headers, text)
         async with open_site(posting) as site:
@@ -131,9 +136,9 @@ async def test_whole_life_of_a_blog_reaches_its_mail_server_alone(settings, ctx,
             (tmp_path / "old").mkdir()
             front = "".join(f"{name}: {INSIDE[0]}\n" for name in ("image", "cover", "canonical", "redirect_from", "thumbnail"))
             (tmp_path / "old" / "post.md").write_text(f"---\ntitle: Old\ndate: 2020-01-01\n{front}---\n{text}\n")
-            report = await import_markdown(everybody.acting_as(accounts.actor_of(owner)), tmp_path / "old")
+            report = await import_markdown(everybody.acting_as(accounts.as_actor(owner)), tmp_path / "old")
             assert report.totals.posts == 1
-            await send_due(everybody, Links(routes, ORIGIN))
+            await send_due(everybody, UrlBuilder(routes, ORIGIN))
     assert letters, "the watch sees what it should"
     assert set(reached) == {("127.0.0.1", port)}
 

@@ -5,8 +5,10 @@ import base64
 import io
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
+import httpx2
 import pyotp
 import pytest
 import sqlalchemy as sa
@@ -15,13 +17,15 @@ from pydantic import SecretStr
 from blog.app import create_app, routes
 from blog.db import tables
 from blog.domain.accounts import accounts, sessions, two_factor
-from blog.domain.core.signing import new_secret
+from blog.domain.core.context import Context
+from blog.domain.core.signing import generate_secret
 from blog.domain.media import media
-from blog.errors import NotSignedIn
+from blog.errors import NotAuthenticated
 from blog.framework.urls.route_table import rows
 from blog.schemas.accounts import Credentials, NewUser, Role
 from blog.schemas.media import NewMedia
-from tests.conftest import ORIGIN, PASSWORD, running
+from blog.settings import Settings
+from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
 from tests.support.lines import ROOT
 from tests.support.pictures import png
 
@@ -57,20 +61,20 @@ def imported(tree: ast.Module) -> Iterator[str]:
 
 
 @pytest.fixture
-async def ora(ctx, make_user):
+async def ora(ctx: Context, make_user: MakeUser):
     """Header fields of the owner's browser."""
     user = await make_user("ora", Role.OWNER)
-    session_id = await sessions.start(ctx, accounts.actor_of(user), "a browser")
+    session_id = await sessions.start(ctx, accounts.as_actor(user), "a browser")
     return {"Cookie": f"session={session_id}", "Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
 
 
-async def test_every_answer_says_what_it_is_and_in_which_letters(client):
+async def test_every_answer_says_what_it_is_and_in_which_letters(client: httpx2.AsyncClient) -> None:
     for path in PLACES:
         kind = (await client.get(path)).headers["content-type"]
         assert KIND.fullmatch(kind), (path, kind)
 
 
-async def test_no_answer_names_its_server_or_repeats_a_request(client):
+async def test_no_answer_names_its_server_or_repeats_a_request(client: httpx2.AsyncClient) -> None:
     for path in PLACES:
         assert not {"server", "x-powered-by"} & set((await client.get(path)).headers), path
         traced = await client.request("TRACE", path, headers={"X-Secret": "not to be repeated"})
@@ -78,7 +82,7 @@ async def test_no_answer_names_its_server_or_repeats_a_request(client):
         assert "not to be repeated" not in traced.text
 
 
-async def test_folders_are_not_listed(client, ctx, author):
+async def test_folders_are_not_listed(client: httpx2.AsyncClient, ctx: Context, author: Context) -> None:
     await media.upload(author, io.BytesIO(png(3, 2)), NewMedia(alt=""))
     for path in (
         "/static",
@@ -94,7 +98,7 @@ async def test_folders_are_not_listed(client, ctx, author):
         assert (await client.get(path)).status_code in (404, 307, 308), path
 
 
-async def test_rooms_are_kept_by_no_cache(client, ora):
+async def test_rooms_are_kept_by_no_cache(client: httpx2.AsyncClient, ora: Any) -> None:
     for path in (
         "/account",
         "/account/email",
@@ -112,14 +116,18 @@ async def test_rooms_are_kept_by_no_cache(client, ora):
 @pytest.mark.parametrize(("path", "sent"), [
     ("/logout", {}), ("/account/sessions", {}), ("/account/delete", {"username": "bob", "current": PASSWORD, "posts": "stay"}),
 ])  # fmt: skip
-async def test_who_signs_out_leaves_nothing_in_the_browser(client, ctx, make_user, path, sent):
-    session_id = await sessions.start(ctx, accounts.actor_of(await make_user("bob")), "a browser")
+async def test_who_signs_out_leaves_nothing_in_the_browser(
+    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, path: str, sent: Any
+) -> None:
+    session_id = await sessions.start(ctx, accounts.as_actor(await make_user("bob")), "a browser")
     answer = await client.post(path, data=sent, headers={"Cookie": f"session={session_id}", "Origin": ORIGIN})
     assert (answer.status_code, answer.headers["clear-site-data"]) == (303, '"cache", "storage"')
     assert (await client.get("/account", headers={"Cookie": f"session={session_id}"})).status_code == 303
 
 
-async def test_every_cookie_is_bound_to_this_host_and_kept_from_scripts(settings, ctx, make_user):
+async def test_every_cookie_is_bound_to_this_host_and_kept_from_scripts(
+    settings: Settings, ctx: Context, make_user: MakeUser
+) -> None:
     await make_user("ada")
     async with running(create_app(settings.model_copy(update={"public_url": "https://blog.example.org"}))) as client:
         answers = [
@@ -134,22 +142,24 @@ async def test_every_cookie_is_bound_to_this_host_and_kept_from_scripts(settings
         assert not any(attribute.startswith("domain") for attribute in attributes), cookie
 
 
-async def test_credentials_in_an_address_are_worth_nothing(client, bearer, ctx, make_user):
+async def test_credentials_in_an_address_are_worth_nothing(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context, make_user: MakeUser
+) -> None:
     token = (await bearer("ada"))["Authorization"].removeprefix("Bearer ")
     for name in ("token", "access_token", "authorization"):
         answer = await client.get("/api/v1/users/me", params={name: token})
         assert answer.status_code in (401, 422), name
-    session_id = await sessions.start(ctx, accounts.actor_of(await make_user("bob")), "a browser")
+    session_id = await sessions.start(ctx, accounts.as_actor(await make_user("bob")), "a browser")
     assert (await client.get("/account", params={"session": session_id})).status_code == 303
 
 
-async def test_no_field_of_a_form_can_be_sent_that_it_does_not_have(client, ora):
+async def test_no_field_of_a_form_can_be_sent_that_it_does_not_have(client: httpx2.AsyncClient, ora: Any) -> None:
     answer = await client.post("/account", data={"name": "Ora", "bio": "", "age": "", "role": "owner"}, headers=ora)
     assert answer.status_code == 422
     assert "a field that is not known here" in answer.text
 
 
-async def test_what_writes_is_not_asked_by_get(client, ora):
+async def test_what_writes_is_not_asked_by_get(client: httpx2.AsyncClient, ora: Any) -> None:
     writing = [path for methods, path, name in rows(routes) if name.startswith("web:") and "GET" not in methods]
     assert len(writing) > 20
     for path in writing:
@@ -157,35 +167,35 @@ async def test_what_writes_is_not_asked_by_get(client, ora):
         assert (await client.get(asked, headers=ora)).status_code == 405, path
 
 
-async def test_signing_out_is_on_every_page(client, ora):
+async def test_signing_out_is_on_every_page(client: httpx2.AsyncClient, ora: Any) -> None:
     for path in ("/", "/account/security", "/admin", "/nowhere", "/write"):
         assert '<form method="post" action="/logout">' in (await client.get(path, headers=ora)).text, path
 
 
-async def test_api_never_redirects_to_tls(settings):
+async def test_api_never_redirects_to_tls(settings: Settings) -> None:
     async with running(create_app(settings.model_copy(update={"public_url": "https://blog.example.org"}))) as client:
         assert (await client.get("/api/v1/posts")).status_code == 200
         assert (await client.post("/api/v1/tokens", json={})).status_code == 422
 
 
-async def test_new_blog_has_no_account(ctx):
+async def test_new_blog_has_no_account(ctx: Context) -> None:
     assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.users)) == 0
 
 
-async def test_password_counts_to_its_last_character_whatever_it_is(ctx):
+async def test_password_counts_to_its_last_character_whatever_it_is(ctx: Context) -> None:
     password = (" Ünï\u00a0cödé 🔑 <'\";--> " * 20)[:255] + " "
     new = NewUser(username="ada", email="ada@example.org", password=SecretStr(password))
     await accounts.create(ctx, new, Role.READER)
-    assert await sessions.prove(ctx, Credentials(username="ada", password=SecretStr(password)))
+    assert await sessions.verify_password(ctx, Credentials(username="ada", password=SecretStr(password)))
     for other in (password.strip(), password.lower(), password[:-1], password[:-1] + "x", password.replace("\u00a0", " ")):
-        with pytest.raises(NotSignedIn):
-            await sessions.prove(ctx, Credentials(username="ada", password=SecretStr(other)))
+        with pytest.raises(NotAuthenticated):
+            await sessions.verify_password(ctx, Credentials(username="ada", password=SecretStr(other)))
 
 
 @pytest.mark.parametrize(
     "path", ["/login", "/register", "/account/password", "/account/email", "/account/confirm", "/account/delete"]
 )
-async def test_fields_of_passwords_hide_them_and_let_managers_fill_them(client, ora, path):
+async def test_fields_of_passwords_hide_them_and_let_managers_fill_them(client: httpx2.AsyncClient, ora: Any, path: str) -> None:
     page = (await client.get(path, headers=ora if "account" in path else {})).text
     fields = [field for field in re.findall(r"<input [^>]*>", page) if re.search(r'name="(password|current)"', field)]
     assert fields
@@ -195,19 +205,19 @@ async def test_fields_of_passwords_hide_them_and_let_managers_fill_them(client, 
     assert not re.search(r"question|hint for your password", page.partition("<main")[2], re.IGNORECASE)
 
 
-def test_secrets_are_long_and_of_the_system(monkeypatch):
+def test_secrets_are_long_and_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     random.seed(7)
-    first = {new_secret() for _ in range(100)}
+    first = {generate_secret() for _ in range(100)}
     random.seed(7)
-    assert not first & {new_secret() for _ in range(100)}, "not those of `random`"
+    assert not first & {generate_secret() for _ in range(100)}, "not those of `random`"
     assert {len(base64.urlsafe_b64decode(secret + "=")) for secret in first} == {32}
-    assert (two_factor._CODE_BYTES * 8, len(base64.b32decode(pyotp.random_base32())) * 8) == (80, 160)
+    assert (two_factor._RECOVERY_CODE_BYTES * 8, len(base64.b32decode(pyotp.random_base32())) * 8) == (80, 160)
 
 
 # -- what the source has not
 
 
-def test_nothing_runs_text_as_code():
+def test_nothing_runs_text_as_code() -> None:
     forbidden = {"eval", "exec", "__import__", "os.system", "os.popen", "yaml.unsafe_load", "compile", "format_map"}
     for path, tree in sources():
         for node in ast.walk(tree):
@@ -224,7 +234,7 @@ def test_nothing_runs_text_as_code():
             assert module not in {"xml.sax", "xml.dom", "xml.etree.ElementTree.parse", "xml.etree.ElementTree.fromstring"}, path
 
 
-def test_no_pattern_is_made_of_input():
+def test_no_pattern_is_made_of_input() -> None:
     for path, tree in sources():
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re.")):
             parts = [part for value in call.args[:1] for part in ast.walk(value) if isinstance(part, ast.FormattedValue)]
@@ -233,14 +243,14 @@ def test_no_pattern_is_made_of_input():
                 assert is_constant or text.startswith("re.escape("), f"{path}:{call.lineno}"
 
 
-def test_no_broken_hash_is_used():
+def test_no_broken_hash_is_used() -> None:
     for path, tree in sources():
         used = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
         hashes = {name for name in used if re.fullmatch(r"hashlib\.\w+", name)}
         assert hashes <= {"hashlib.sha256", "hashlib.blake2b", "hashlib.file_digest"}, path
 
 
-def test_scripts_take_no_names_from_outside():
+def test_scripts_take_no_names_from_outside() -> None:
     for path in (ROOT / "static" / "js").rglob("*.js"):
         script = path.read_text(encoding="utf-8")
         assert not re.search(r"\beval\(|new Function|document\.write|insertAdjacentHTML|outerHTML|__proto__", script), path
@@ -250,7 +260,7 @@ def test_scripts_take_no_names_from_outside():
         assert "innerHTML" not in script or path.name in ("live.js", "preview.js"), path
 
 
-def test_browsers_store_texts_that_are_typed_and_nothing_else():
+def test_browsers_store_texts_that_are_typed_and_nothing_else() -> None:
     stores = [
         path.name
         for path in (ROOT / "static" / "js").rglob("*.js")

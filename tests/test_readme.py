@@ -4,7 +4,8 @@ import os
 import re
 import textwrap
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -175,7 +176,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_table_is_the_codes(name):
+def test_table_is_the_codes(name: Any) -> None:
     table = "\n".join(TABLES[name]())
     text = README.read_text()
     pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
@@ -185,11 +186,11 @@ def test_table_is_the_codes(name):
     assert written == text, "the README is not true any more: run BLOG_UPDATE_README=1 pytest tests/test_readme.py"
 
 
-def test_every_text_of_the_ledger_has_its_place():
+def test_every_text_of_the_ledger_has_its_place() -> None:
     assert {name for name, _, _ in by_hand()} == set(LEDGER)
 
 
-def test_blank_lines_comments_and_docstrings_are_no_code(tmp_path):
+def test_blank_lines_comments_and_docstrings_are_no_code(tmp_path: Path) -> None:
     source = tmp_path / "source.py"
     source.write_text(
         '"""Doc."""\n\nTABLE = {\n    # why\n    1: 2,  # yes\n\n}\n\n@made(\n    1\n)\ndef f(x):\n    """Doc.\n\n    More."""\n'
@@ -201,12 +202,12 @@ def test_blank_lines_comments_and_docstrings_are_no_code(tmp_path):
     assert lines.count(lines.named(f"{source}:f"), without=[lines.decorated(str(source), "made")]) == 2
 
 
-def test_files_that_the_readme_names_exist():
+def test_files_that_the_readme_names_exist() -> None:
     for target in re.findall(r"\]\(([^)#]+)", README.read_text()):
         assert target.startswith("http") or (ROOT / target).exists(), target
 
 
-def test_visible_top_level_is_the_agreed_one():
+def test_visible_top_level_is_the_agreed_one() -> None:
     visible = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
     made_by_running = {"blog.db", "blog.db-wal", "blog.db-shm", "media", "build", "dist"}
     agreed = {"blog", "static", "templates", "tests", "pyproject.toml", "Procfile", "README.md"}

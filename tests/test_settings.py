@@ -3,6 +3,8 @@
 import stat
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,14 +15,14 @@ STRONG = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     return tmp_path
 
 
-def test_nothing_set_works_and_keeps_its_secret(empty_folder):
+def test_nothing_set_works_and_keeps_its_secret(empty_folder: Any) -> None:
     first, second = load_settings(), load_settings()
     kept = empty_folder / SECRET_FILE
     assert first.secret_key.get_secret_value() == second.secret_key.get_secret_value() == kept.read_text()
@@ -29,7 +31,7 @@ def test_nothing_set_works_and_keeps_its_secret(empty_folder):
     assert kept.read_text() not in repr(first)
 
 
-def test_processes_that_start_at_once_agree_on_one_secret(empty_folder):
+def test_processes_that_start_at_once_agree_on_one_secret(empty_folder: Any) -> None:
     program = "from blog.settings import load_settings; print(load_settings().secret_key.get_secret_value())"
     started = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=empty_folder) for _ in range(4)]
     secrets = {process.communicate(timeout=60)[0] for process in started}
@@ -37,18 +39,18 @@ def test_processes_that_start_at_once_agree_on_one_secret(empty_folder):
     assert [path.name for path in empty_folder.iterdir()] == [SECRET_FILE]
 
 
-def test_every_mistake_is_reported_at_once_and_no_value(monkeypatch):
+def test_every_mistake_is_reported_at_once_and_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUBLIC_URL", "blog.example.org")
     monkeypatch.setenv("DATABASE_URL", "mysql://user:hunter2@host/db")
-    monkeypatch.setenv("SESSION_DAYS", "many")
+    monkeypatch.setenv("SESSION_IDLE_DAYS", "many")
     with pytest.raises(SettingsError) as error:
         load_settings()
     lines = str(error.value).splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["DATABASE_URL", "PUBLIC_URL", "SESSION_DAYS"]
+    assert [line.partition(":")[0] for line in lines] == ["DATABASE_URL", "PUBLIC_URL", "SESSION_IDLE_DAYS"]
     assert "hunter2" not in str(error.value)
 
 
-def test_mistakes_that_two_settings_make_together_are_among_them(monkeypatch):
+def test_mistakes_that_two_settings_make_together_are_among_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("PUBLIC_URL", "blog.example.org")
     monkeypatch.setenv("DATABASE_POOL_MIN", "11")
@@ -74,23 +76,25 @@ def test_mistakes_that_two_settings_make_together_are_among_them(monkeypatch):
         ("METRICS_TOKEN", "short", "give at least 16 random characters"),
     ],
 )
-def test_addresses_and_tokens_of_those_who_watch_are_looked_at(monkeypatch, name, value, wanted):
+def test_addresses_and_tokens_of_those_who_watch_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, wanted: str
+) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=f"{name}: {wanted}"):
         load_settings()
 
 
 @pytest.mark.parametrize("secret", ["", "short", "a" * 64])
-def test_production_refuses_a_missing_or_weak_secret(monkeypatch, secret):
+def test_production_refuses_a_missing_or_weak_secret(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("SECRET_KEY", secret)
     with pytest.raises(SettingsError, match="SECRET_KEY"):
         load_settings()
     monkeypatch.setenv("SECRET_KEY", STRONG)
-    assert load_settings().logs_json
+    assert load_settings().use_json_logs
 
 
-def test_env_file_is_read_and_the_environment_wins(empty_folder, monkeypatch):
+def test_env_file_is_read_and_the_environment_wins(empty_folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (empty_folder / ".env").write_text(f"SECRET_KEY={STRONG}\nPROJECT_NAME=From the file\nALLOWED_HOSTS=a.example, b.example\n")
     assert load_settings().project_name == "From the file"
     assert load_settings().allowed_hosts == ("a.example", "b.example")
@@ -98,7 +102,7 @@ def test_env_file_is_read_and_the_environment_wins(empty_folder, monkeypatch):
     assert load_settings().project_name == "From the environment"
 
 
-def test_folder_that_does_not_exist_is_named(empty_folder, monkeypatch):
+def test_folder_that_does_not_exist_is_named(empty_folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{empty_folder}/nowhere/blog.db")
     with pytest.raises(SettingsError, match="SECRET_KEY: not set, and none can be kept"):
         load_settings()
@@ -112,41 +116,43 @@ def test_folder_that_does_not_exist_is_named(empty_folder, monkeypatch):
         ("postgresql://blog@/notes?host=/run/postgresql", "postgresql:///notes"),
     ],
 )
-def test_postgresql_is_named_without_its_password(empty_folder, monkeypatch, given, shown):
+def test_postgresql_is_named_without_its_password(
+    empty_folder: Any, monkeypatch: pytest.MonkeyPatch, given: str, shown: str
+) -> None:
     monkeypatch.setenv("DATABASE_URL", given)
     settings = load_settings()
     assert settings.database_url == "postgresql://" + given.partition("://")[2]
-    assert (settings.database_name, settings.folder) == (shown, empty_folder)
+    assert (settings.database_name, settings.data_dir) == (shown, empty_folder)
     assert "hunter2" not in repr(settings)
 
 
 @pytest.mark.parametrize("given", ["postgresql://db.example", "postgresql:///notes", "postgresql://db.example:many/notes"])
-def test_half_an_address_of_a_server_is_refused(monkeypatch, given):
+def test_half_an_address_of_a_server_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("DATABASE_URL", given)
     with pytest.raises(SettingsError, match="DATABASE_URL: give host and name"):
         load_settings()
 
 
-def test_missing_driver_is_named_with_what_to_install(monkeypatch):
+def test_missing_driver_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setenv("DATABASE_URL", "postgresql://db.example/notes")
     with pytest.raises(SettingsError, match=r"asyncpg is missing: pip install 'starlette-blog\[postgres\]'"):
         load_settings()
 
 
-def test_pool_that_cannot_be_is_refused(monkeypatch):
+def test_pool_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_POOL_MIN", "11")
     with pytest.raises(SettingsError, match="DATABASE_POOL_MIN: give no more than DATABASE_POOL_MAX"):
         load_settings()
 
 
-def test_production_says_at_the_start_what_is_unusual(tmp_path):
+def test_production_says_at_the_start_what_is_unusual(tmp_path: Path) -> None:
     plain = Settings(_env_file=None, secret_key=STRONG, environment="production")
-    assert [line.partition(":")[0] for line in plain.cautions] == ["PUBLIC_URL", "ALLOWED_HOSTS", "SMTP_URL"]
+    assert [line.partition(":")[0] for line in plain.warnings] == ["PUBLIC_URL", "ALLOWED_HOSTS", "SMTP_URL"]
     letters = {"smtp_url": "smtp://mail.a.example", "mail_from": "a@a.example"}
     whole = plain.model_copy(update={"public_url": "https://a.example", "allowed_hosts": ("a.example",), **letters})
-    assert whole.cautions == []
-    assert Settings(_env_file=None, secret_key=STRONG).cautions == [], "while developing all of that is usual"
+    assert whole.warnings == []
+    assert Settings(_env_file=None, secret_key=STRONG).warnings == [], "while developing all of that is usual"
     port = free_port()
     with serving(tmp_path, port, ENVIRONMENT="production", SECRET_KEY=STRONG, PUBLIC_URL="https://a.example") as (process, log):
         wait_until_up(port, process)

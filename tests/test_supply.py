@@ -6,6 +6,8 @@ import sys
 import threading
 import tomllib
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -26,7 +28,7 @@ BOM = {
 
 
 @pytest.mark.parametrize(("extra", "line"), ALL, ids=lambda value: value.partition(">")[0])
-def test_every_dependency_has_a_lower_and_an_upper_bound(extra, line):
+def test_every_dependency_has_a_lower_and_an_upper_bound(extra: Any, line: Any) -> None:
     requirement = Requirement(line)
     if requirement.name == PROJECT["name"]:
         return  # the extras of the blog itself
@@ -34,12 +36,12 @@ def test_every_dependency_has_a_lower_and_an_upper_bound(extra, line):
     assert operators == {">=", "<"}, line
 
 
-def test_tests_run_with_every_extra():
+def test_tests_run_with_every_extra() -> None:
     own = next(Requirement(line) for line in EXTRAS["test"] if line.startswith(PROJECT["name"]))
     assert own.extras == set(EXTRAS) - {"test", "dev"}
 
 
-def test_gate_ends_with_the_summary_of_pytest():
+def test_gate_ends_with_the_summary_of_pytest() -> None:
     lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     assert lines[-2:] == ['tail -n 1 "$results"', 'exit "$tested"']
 
@@ -69,7 +71,7 @@ class Advisories(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def audit(tmp_path):
+def audit(tmp_path: Path):
     """Run the script; by default with a bill of materials, and no database within reach."""
     (tmp_path / "bom.json").write_text(json.dumps(BOM))
 
@@ -85,7 +87,7 @@ def audit(tmp_path):
 @pytest.mark.parametrize(("vulnerable", "code", "said"), [
     ("", 0, "2 packages, 0 with known vulnerabilities"), ("pillow", 1, "pillow 12.1.0: GHSA-1, GHSA-2\n"),
 ])  # fmt: skip
-def test_audit_tells_what_is_known(audit, vulnerable, code, said):
+def test_audit_tells_what_is_known(audit: Any, vulnerable: str, code: int, said: str) -> None:
     server = HTTPServer(("127.0.0.1", 0), Advisories)
     server.vulnerable = vulnerable
     thread = threading.Thread(target=server.serve_forever)
@@ -99,7 +101,7 @@ def test_audit_tells_what_is_known(audit, vulnerable, code, said):
     assert (done.returncode, said in done.stdout, done.stderr) == (code, True, "")
 
 
-def test_audit_that_cannot_ask_says_so(audit):
+def test_audit_that_cannot_ask_says_so(audit: Any) -> None:
     done = audit()
     assert (done.returncode, done.stdout) == (2, "")
     assert "NOTHING WAS AUDITED" in done.stderr

@@ -9,10 +9,10 @@ from starlette.routing import Route
 
 from blog.api import openapi
 from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.identity.authentication import cookie_name
-from blog.framework.request.state import services
-from blog.framework.response.cacheable import as_document
-from blog.framework.urls.urls import Links
+from blog.framework.identity.authentication import session_cookie_name
+from blog.framework.request.state import app_state
+from blog.framework.response.cacheable import cacheable_response
+from blog.framework.urls.urls import UrlBuilder
 from blog.settings import Settings
 
 
@@ -21,9 +21,11 @@ class OpenAPIDocument(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """The document, or 304."""
-        shared = services(request)
-        return as_document(
-            request, openapi.text(*naming(shared.site.title, shared.site.settings, shared.links)), "application/json"
+        shared = app_state(request)
+        return cacheable_response(
+            request,
+            openapi.render_json(*document_parameters(shared.site.title, shared.site.settings, shared.urls)),
+            "application/json",
         )
 
 
@@ -32,18 +34,18 @@ class DocsPage(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """The page, or 304."""
-        shared = services(request)
-        document = openapi.document(*naming(shared.site.title, shared.site.settings, shared.links))
-        page = shared.templates.render("api/docs.html", document=document, groups=operations(document))
-        return as_document(request, page.encode(), "text/html")
+        shared = app_state(request)
+        document = openapi.document(*document_parameters(shared.site.title, shared.site.settings, shared.urls))
+        page = shared.templates.render("api/docs.html", document=document, groups=operations_by_tag(document))
+        return cacheable_response(request, page.encode(), "text/html")
 
 
-def naming(title: str, settings: Settings, links: Links) -> tuple[str, str, str]:
+def document_parameters(title: str, settings: Settings, links: UrlBuilder) -> tuple[str, str, str]:
     """What the document takes from its site: title, mount path, name of the session cookie."""
-    return f"{title}: API", links.path("api:posts").removesuffix("/posts"), cookie_name(settings)
+    return f"{title}: API", links.path("api:posts").removesuffix("/posts"), session_cookie_name(settings)
 
 
-def operations(document: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
+def operations_by_tag(document: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
     """The operations by tag: method, path, summary, description."""
     found = [
         {"method": verb.upper(), "path": path, **operation}

@@ -4,15 +4,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain.media import media
-from blog.domain.media.image_processing import Picture
+from blog.domain.media.image_processing import ProcessedImage
 from blog.framework.endpoints.endpoint import ApiEndpoint
 from blog.framework.endpoints.openapi_operations import operation
-from blog.framework.request.context import signed_in
+from blog.framework.request.context import require_user
 from blog.framework.request.parsing import read_json, read_query
-from blog.framework.request.state import services
+from blog.framework.request.state import app_state
 from blog.framework.request.uploads import read_upload
 from blog.framework.response import pagination
-from blog.framework.response.json import as_json, as_list
+from blog.framework.response.json import json_response, page_response
 from blog.framework.response.serializers import media_out
 from blog.schemas.accounts import Scope
 from blog.schemas.lists import MediaListOut, PageQuery
@@ -22,65 +22,67 @@ from blog.schemas.media import MediaChanges, MediaOut, MediaUpload, NewMedia
 class MediaList(ApiEndpoint):
     """/api/v1/media — list and upload images."""
 
-    @operation("Read one's images", query=PageQuery, answers={200: MediaListOut}, scope=Scope.MEDIA_WRITE, headers={"Link"})
+    @operation(
+        "Read one's images", query=PageQuery, responses={200: MediaListOut}, scope=Scope.MEDIA_WRITE, response_headers={"Link"}
+    )
     async def get(self, request: Request) -> Response:
         """A page of one's own images, newest first."""
-        ctx = signed_in(request)
+        ctx = require_user(request)
         query = read_query(request, PageQuery)
-        page = await media.page(ctx, limit=query.limit, after=pagination.decode(query.cursor))
-        links = services(request).links
-        return as_list(request, [media_out(item, links) for item in page.items], page.next)
+        page = await media.list_page(ctx, limit=query.limit, after=pagination.decode_cursor(query.cursor))
+        links = app_state(request).urls
+        return page_response(request, [media_out(item, links) for item in page.items], page.next)
 
     @operation(
         "Upload an image",
         body=MediaUpload,
         body_type="multipart/form-data",
-        answers={201: MediaOut},
+        responses={201: MediaOut},
         scope=Scope.MEDIA_WRITE,
-        headers={"Location"},
+        response_headers={"Location"},
     )
     async def post(self, request: Request) -> Response:
         """Keep an image, without its metadata, and smaller copies of it; 201."""
-        ctx = signed_in(request)
-        new, picture = getattr(request.state, "upload", None) or await _received(request)
+        ctx = require_user(request)
+        new, picture = getattr(request.state, "upload", None) or await _read_image(request)
         made = await media.add(ctx, picture, new)
-        links = services(request).links
-        return as_json(media_out(made, links), 201, {"Location": links.path("api:medium", id=made.id)})
+        links = app_state(request).urls
+        return json_response(media_out(made, links), 201, {"Location": links.path("api:medium", id=made.id)})
 
     def body_limit(self, request: Request) -> int:
         """That of images."""
-        return services(request).site.settings.max_upload_bytes
+        return app_state(request).site.settings.max_upload_bytes
 
     async def prepare(self, request: Request) -> None:
         """Decode the image before the lock of the database is taken."""
-        request.state.upload = await _received(request)
+        request.state.upload = await _read_image(request)
 
 
 class MediaDetail(ApiEndpoint):
     """/api/v1/media/{id} — read, describe or delete an image."""
 
-    @operation("Read an image", answers={200: MediaOut}, scope=Scope.MEDIA_WRITE)
+    @operation("Read an image", responses={200: MediaOut}, scope=Scope.MEDIA_WRITE)
     async def get(self, request: Request) -> Response:
         """Its addresses, sizes and text."""
-        ctx = signed_in(request)
-        return as_json(media_out(await media.get(ctx, request.path_params["id"]), services(request).links))
+        ctx = require_user(request)
+        return json_response(media_out(await media.get(ctx, request.path_params["id"]), app_state(request).urls))
 
-    @operation("Describe an image", body=MediaChanges, answers={200: MediaOut}, scope=Scope.MEDIA_WRITE)
+    @operation("Describe an image", body=MediaChanges, responses={200: MediaOut}, scope=Scope.MEDIA_WRITE)
     async def patch(self, request: Request) -> Response:
         """Change the text for those who do not see it."""
-        ctx = signed_in(request)
+        ctx = require_user(request)
         changes = await read_json(request, MediaChanges)
-        return as_json(media_out(await media.change(ctx, request.path_params["id"], changes), services(request).links))
+        return json_response(media_out(await media.change(ctx, request.path_params["id"], changes), app_state(request).urls))
 
-    @operation("Delete an image", answers={204: None}, scope=Scope.MEDIA_WRITE)
+    @operation("Delete an image", responses={204: None}, scope=Scope.MEDIA_WRITE)
     async def delete(self, request: Request) -> Response:
         """Forget it; its files go unless something has them still, such as an old version of a post; 204."""
-        await media.delete(signed_in(request), request.path_params["id"])
+        await media.delete(require_user(request), request.path_params["id"])
         return Response(status_code=204)
 
 
-async def _received(request: Request) -> tuple[NewMedia, Picture]:
-    ctx = signed_in(request)
+async def _read_image(request: Request) -> tuple[NewMedia, ProcessedImage]:
+    ctx = require_user(request)
     media.require_uploader(ctx)  # before the body is read
     async with read_upload(request, NewMedia, limit=ctx.site.settings.max_upload_bytes) as (new, file):
-        return new, await media.develop(ctx, file)
+        return new, await media.process_upload(ctx, file)

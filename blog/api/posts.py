@@ -6,18 +6,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain.core import events
-from blog.domain.core.models import Page, Post
+from blog.domain.core.models import Post, ResultPage
 from blog.domain.posts import post_lists, posts
-from blog.domain.posts.post_lists import Wanted
-from blog.framework.caching.response_cache import share
+from blog.domain.posts.post_lists import PostFilter
+from blog.framework.caching.response_cache import cache_until_event
 from blog.framework.endpoints.endpoint import ApiEndpoint
 from blog.framework.endpoints.openapi_operations import operation
-from blog.framework.request.context import context, signed_in
+from blog.framework.request.context import request_context, require_user
 from blog.framework.request.parsing import read_json, read_query
-from blog.framework.request.state import services
+from blog.framework.request.state import app_state
 from blog.framework.response import pagination
-from blog.framework.response.conditional import etag, is_fresh, versions_in
-from blog.framework.response.json import as_json, as_list
+from blog.framework.response.conditional import if_match_versions, is_not_modified, post_etag
+from blog.framework.response.json import json_response, page_response
 from blog.framework.response.serializers import post_out
 from blog.schemas.accounts import Scope
 from blog.schemas.lists import PostListOut, PostQuery
@@ -27,108 +27,114 @@ from blog.schemas.posts import NewPost, PostChanges, PostOut, PostStatus
 class PostList(ApiEndpoint):
     """/api/v1/posts — find posts, write a new one."""
 
-    is_shared = True
+    is_cacheable = True
 
-    @operation("Find posts", query=PostQuery, answers={200: PostListOut}, headers=("Link", "Live-Cursor"))
+    @operation("Find posts", query=PostQuery, responses={200: PostListOut}, response_headers=("Link", "Live-Cursor"))
     async def get(self, request: Request) -> Response:
         """A page of posts, newest first."""
-        ctx = context(request)
+        ctx = request_context(request)
         query = read_query(request, PostQuery)
         status = query.status or PostStatus.PUBLISHED
-        wanted = Wanted(query.tag, query.author, query.q, status, query.limit, pagination.decode(query.cursor), full=True)
-        share(request, events.POSTS, events.COMMENTS)
-        async with events.placed(ctx.db) as now:
-            page = await post_lists.page(ctx, wanted)
-        return posts_page(request, page, {"Live-Cursor": now.cursor})
+        wanted = PostFilter(
+            query.tag, query.author, query.q, status, query.limit, pagination.decode_cursor(query.cursor), full=True
+        )
+        cache_until_event(request, events.POSTS, events.COMMENTS)
+        async with events.snapshot_with_position(ctx.db) as now:
+            page = await post_lists.list_page(ctx, wanted)
+        return post_list_response(request, page, {"Live-Cursor": now.cursor})
 
     @operation(
         "Write a post",
         body=NewPost,
-        answers={201: PostOut},
+        responses={201: PostOut},
         errors={409},
         scope=Scope.POSTS_WRITE,
-        headers=("ETag", "Last-Modified", "Location"),
+        response_headers=("ETag", "Last-Modified", "Location"),
     )
     async def post(self, request: Request) -> Response:
         """Write a post; 201."""
-        ctx = signed_in(request)
+        ctx = require_user(request)
         new = await read_json(request, NewPost)
         post = await posts.create(ctx, new)
-        location = services(request).links.path("api:post", id=post.id)
-        return one_post(request, post, 201, {"Location": location})
+        location = app_state(request).urls.path("api:post", id=post.id)
+        return post_response(request, post, 201, {"Location": location})
 
 
 class PostDetail(ApiEndpoint):
     """/api/v1/posts/{id} — read, replace, change or delete one post."""
 
-    is_shared = True
+    is_cacheable = True
 
     @operation(
         "Read a post",
-        answers={200: PostOut, 304: None},
-        sends={"If-None-Match"},
-        headers=("ETag", "Last-Modified", "Live-Cursor"),
+        responses={200: PostOut, 304: None},
+        request_headers={"If-None-Match"},
+        response_headers=("ETag", "Last-Modified", "Live-Cursor"),
     )
     async def get(self, request: Request) -> Response:
         """The post, or 304 when the client has this very answer."""
-        ctx = context(request)
-        share(request, events.post_channel(request.path_params["id"]))
-        post, now = await posts.placed(ctx, request.path_params["id"])
+        ctx = request_context(request)
+        cache_until_event(request, events.post_channel(request.path_params["id"]))
+        post, now = await posts.get_with_position(ctx, request.path_params["id"])
         place = {"Live-Cursor": now.cursor}
-        if is_fresh(request, etag(post)):
+        if is_not_modified(request, post_etag(post)):
             return Response(status_code=304, headers=_validators(post) | place)
-        return one_post(request, post, headers=place)
+        return post_response(request, post, headers=place)
 
     @operation(
         "Replace a post",
         body=NewPost,
-        answers={200: PostOut},
+        responses={200: PostOut},
         errors={409, 412},
         scope=Scope.POSTS_WRITE,
-        sends={"If-Match"},
-        headers={"ETag", "Last-Modified"},
+        request_headers={"If-Match"},
+        response_headers={"ETag", "Last-Modified"},
     )
     async def put(self, request: Request) -> Response:
         """Write all of the post anew."""
-        ctx = signed_in(request)
+        ctx = require_user(request)
         new = await read_json(request, NewPost)
-        return one_post(request, await posts.replace(ctx, request.path_params["id"], new, if_match=versions_in(request)))
+        return post_response(
+            request, await posts.replace(ctx, request.path_params["id"], new, if_match=if_match_versions(request))
+        )
 
     @operation(
         "Change a post",
         body=PostChanges,
-        answers={200: PostOut},
+        responses={200: PostOut},
         errors={409, 412},
         scope=Scope.POSTS_WRITE,
-        sends={"If-Match"},
-        headers={"ETag", "Last-Modified"},
+        request_headers={"If-Match"},
+        response_headers={"ETag", "Last-Modified"},
     )
     async def patch(self, request: Request) -> Response:
         """Change the members that are sent."""
-        ctx = signed_in(request)
+        ctx = require_user(request)
         changes = await read_json(request, PostChanges)
-        return one_post(request, await posts.edit(ctx, request.path_params["id"], changes, if_match=versions_in(request)))
+        return post_response(
+            request, await posts.edit(ctx, request.path_params["id"], changes, if_match=if_match_versions(request))
+        )
 
-    @operation("Delete a post", answers={204: None}, errors={412}, scope=Scope.POSTS_WRITE, sends={"If-Match"})
+    @operation("Delete a post", responses={204: None}, errors={412}, scope=Scope.POSTS_WRITE, request_headers={"If-Match"})
     async def delete(self, request: Request) -> Response:
         """Take the post from sight; 204."""
-        ctx = signed_in(request)
-        await posts.delete(ctx, request.path_params["id"], if_match=versions_in(request))
+        ctx = require_user(request)
+        await posts.delete(ctx, request.path_params["id"], if_match=if_match_versions(request))
         return Response(status_code=204)
 
 
-def one_post(request: Request, post: Post, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def post_response(request: Request, post: Post, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """The answer that shows one post."""
-    return as_json(post_out(post, services(request).links), status, _validators(post) | (headers or {}))
+    return json_response(post_out(post, app_state(request).urls), status, _validators(post) | (headers or {}))
 
 
-def posts_page(request: Request, page: Page[Post], headers: dict[str, str] | None = None) -> Response:
+def post_list_response(request: Request, page: ResultPage[Post], headers: dict[str, str] | None = None) -> Response:
     """The answer that shows a list of posts."""
-    links = services(request).links
-    return as_list(request, [post_out(post, links) for post in page.items], page.next, headers)
+    links = app_state(request).urls
+    return page_response(request, [post_out(post, links) for post in page.items], page.next, headers)
 
 
 def _validators(post: Post) -> dict[str, str]:
     # A comment changes the answer but not its date, so only the ETag is compared (RFC 9110 lets a server ignore dates).
     date = format_datetime(post.updated_at, usegmt=True)
-    return {"ETag": etag(post), "Last-Modified": date, "Cache-Control": "no-cache", "Vary": "Authorization, Cookie"}
+    return {"ETag": post_etag(post), "Last-Modified": date, "Cache-Control": "no-cache", "Vary": "Authorization, Cookie"}

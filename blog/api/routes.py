@@ -7,10 +7,10 @@ from blog.api.events import EventList, EventStream
 from blog.api.flags import FlagDetail, FlagList
 from blog.api.media import MediaDetail, MediaList
 from blog.api.posts import PostDetail, PostList
-from blog.api.revisions import Restoration, RevisionDetail, RevisionList
+from blog.api.revisions import RevisionDetail, RevisionList, RevisionRestore
 from blog.api.tags import TagList
 from blog.api.tokens import TokenDetail, TokenList
-from blog.api.users import Me, UserComments, UserDetail, UserList, UserPosts
+from blog.api.users import CurrentUser, UserComments, UserDetail, UserList, UserPosts
 
 routes = [
     Route("/posts", PostList, name="posts"),
@@ -18,7 +18,7 @@ routes = [
     Route("/posts/{id:id}/comments", CommentList, name="post_comments"),
     Route("/posts/{id:id}/revisions", RevisionList, name="revisions"),
     Route("/posts/{id:id}/revisions/{version:id}", RevisionDetail, name="revision"),
-    Route("/posts/{id:id}/revisions/{version:id}/restore", Restoration, name="restoration"),
+    Route("/posts/{id:id}/revisions/{version:id}/restore", RevisionRestore, name="restoration"),
     Route("/comments/{id:id}", CommentDetail, name="comment"),
     Route("/media", MediaList, name="media"),
     Route("/media/{id:id}", MediaDetail, name="medium"),
@@ -28,7 +28,7 @@ routes = [
     Route("/events/stream", EventStream, name="event_stream"),
     Route("/tags", TagList, name="tags"),
     Route("/users", UserList, name="users"),
-    Route("/users/me", Me, name="me"),
+    Route("/users/me", CurrentUser, name="me"),
     Route("/users/{id:id}", UserDetail, name="user"),
     Route("/users/{id:id}/posts", UserPosts, name="user_posts"),
     Route("/users/{id:id}/comments", UserComments, name="user_comments"),

@@ -5,21 +5,21 @@ from starlette.responses import Response
 
 from blog.domain.core import events
 from blog.domain.posts import tags
-from blog.framework.caching.response_cache import share
+from blog.framework.caching.response_cache import cache_until_event
 from blog.framework.endpoints.endpoint import ApiEndpoint
 from blog.framework.endpoints.openapi_operations import operation
-from blog.framework.request.context import context
-from blog.framework.response.json import as_array
+from blog.framework.request.context import request_context
+from blog.framework.response.json import list_response
 from blog.schemas.posts import TagOut
 
 
 class TagList(ApiEndpoint):
     """/api/v1/tags — every tag that a published post carries."""
 
-    is_shared = True
+    is_cacheable = True
 
-    @operation("Read all tags", answers={200: list[TagOut]})
+    @operation("Read all tags", responses={200: list[TagOut]})
     async def get(self, request: Request) -> Response:
         """All of them, by name, as one array."""
-        share(request, events.POSTS)
-        return as_array([TagOut.model_validate(tag) for tag in await tags.all_tags(context(request))])
+        cache_until_event(request, events.POSTS)
+        return list_response([TagOut.model_validate(tag) for tag in await tags.all_tags(request_context(request))])

@@ -7,7 +7,7 @@ import click
 
 from blog import __version__
 from blog.cli.imports import import_
-from blog.cli.maintenance import backup, check, copy, restore
+from blog.cli.maintenance import backup, check, copy_database, restore
 from blog.cli.runtime import Group
 from blog.cli.server import migrate, openapi, routes, serve
 from blog.cli.users import flag, token, user
@@ -19,5 +19,5 @@ def main() -> None:
     """A blog: JSON API, pages and live updates."""
 
 
-for command in (serve, migrate, check, backup, restore, copy, routes, openapi, user, token, flag, import_):
+for command in (serve, migrate, check, backup, restore, copy_database, routes, openapi, user, token, flag, import_):
     main.add_command(command)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from blog.cli.runtime import Failure, advance, ready, run
+from blog.cli.runtime import CommandError, advance, load_migrated_settings, run
 from blog.domain.core.context import Actor, Context
 
 
@@ -28,26 +28,28 @@ def import_markdown(folder: Path, dry_run: bool, username: str | None) -> None:
     from blog.import_export.markdown import importer
 
     async def work(ctx: Context) -> int:
-        actor = await _importer(ctx, username)
+        actor = await _resolve_actor(ctx, username)
         with click.progressbar(length=0, label="Importing", file=sys.stderr) as bar:
             report = await importer.import_markdown(
                 ctx.acting_as(actor), folder, dry_run=dry_run, progress=lambda done, total: advance(bar, done, total)
             )
-        for line in (*report.warnings, *report.refusals):
+        for line in (*report.warnings, *report.rejections):
             click.echo(str(line), err=True)
         click.echo(json.dumps(asdict(report.totals)))
         return report.totals.refused
 
-    if refused := run(ready(), work):
-        raise Failure(f"{refused} files were refused: mend them and run the import again")
+    if refused := run(load_migrated_settings(), work):
+        raise CommandError(f"{refused} files were refused: mend them and run the import again")
 
 
-async def _importer(ctx: Context, username: str | None) -> Actor:
+async def _resolve_actor(ctx: Context, username: str | None) -> Actor:
     from blog.domain.accounts import accounts
 
     if username is not None:
-        return accounts.actor_of(await accounts.living(ctx, username))
+        return accounts.as_actor(await accounts.active(ctx, username))
     owner = await accounts.first_owner(ctx)
     if owner is None:
-        raise Failure("nobody owns this blog yet: run `blog user create NAME EMAIL --role owner`, or name an account with --as")
-    return accounts.actor_of(owner)
+        raise CommandError(
+            "nobody owns this blog yet: run `blog user create NAME EMAIL --role owner`, or name an account with --as"
+        )
+    return accounts.as_actor(owner)

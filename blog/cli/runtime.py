@@ -16,10 +16,10 @@ from blog.schemas.accounts import Password
 from blog.settings import Settings, SettingsError, load_settings
 
 R = TypeVar("R")
-_LONGEST_STATEMENT = 86_400.0
+_MAX_STATEMENT_SECONDS = 86_400.0
 
 
-class Failure(click.ClickException):
+class CommandError(click.ClickException):
     """An error as one clear line, without a traceback."""
 
     def show(self, file: object = None) -> None:
@@ -35,23 +35,23 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except InvalidInput as error:
-            raise Failure("; ".join(_fault(fault) for fault in error.errors)) from None
+            raise CommandError("; ".join(_format_error(fault) for fault in error.errors)) from None
         except (BlogError, SettingsError) as error:
-            raise Failure(str(error)) from None
+            raise CommandError(str(error)) from None
 
 
-def _fault(fault: FieldError) -> str:
+def _format_error(fault: FieldError) -> str:
     return f"{'.'.join(str(part) for part in fault.loc)}: {fault.msg}"
 
 
-def ready() -> Settings:
+def load_migrated_settings() -> Settings:
     """The settings, with the database migrated: a command on a fresh folder just works."""
     settings = load_settings()
-    migrated(settings)
+    migrate_if_needed(settings)
     return settings
 
 
-def migrated(settings: Settings) -> list[str]:
+def migrate_if_needed(settings: Settings) -> list[str]:
     from blog.db import migration
 
     todo = migration.pending(settings.database_url)
@@ -64,7 +64,7 @@ def run(settings: Settings, work: Callable[[Context], Awaitable[R]]) -> R:
     from blog.app import open_site
 
     # Nobody waits for an answer in the meantime: reading all of a large database may take its time.
-    patient = settings.model_copy(update={"database_statement_timeout": _LONGEST_STATEMENT})
+    patient = settings.model_copy(update={"database_statement_timeout": _MAX_STATEMENT_SECONDS})
 
     async def opened() -> R:
         async with open_site(patient) as site:
@@ -74,7 +74,7 @@ def run(settings: Settings, work: Callable[[Context], Awaitable[R]]) -> R:
 
 
 @contextlib.contextmanager
-def bars() -> Iterator[Callable[[str, int, int], None]]:
+def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
     """A bar on standard error for each part of some work, one after the other."""
     with contextlib.ExitStack() as stack:
         bars: dict[str, Any] = {}
@@ -93,11 +93,11 @@ def advance(bar: Any, done: int, total: int) -> None:
     bar.update(done - bar.pos)
 
 
-def password_of_input() -> str:
+def read_password() -> str:
     """The first line of standard input. Raises Failure unless it is a usable password."""
     text = sys.stdin.readline().rstrip("\r\n")
     try:
         TypeAdapter(Password).validate_python(text)
     except ValidationError:
-        raise Failure("the password on standard input must have 8 to 256 characters") from None
+        raise CommandError("the password on standard input must have 8 to 256 characters") from None
     return text

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from blog.cli.runtime import migrated, run
+from blog.cli.runtime import migrate_if_needed, run
 from blog.domain.core.context import Context
 from blog.settings import load_settings
 
@@ -24,19 +24,19 @@ def serve(host: str, port: int, workers: int, demo: bool) -> None:
 
     with contextlib.ExitStack() as stack:
         if demo:
-            _demo_environment(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="blog-demo-"))))
+            _set_demo_environment(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="blog-demo-"))))
         settings = load_settings()
         if "public_url" not in settings.model_fields_set:
             os.environ["PUBLIC_URL"] = _local_url(host, port)  # for the workers, which load the settings themselves
             settings = load_settings()
-        for caution in settings.cautions:
+        for caution in settings.warnings:
             click.echo(f"Caution: {caution}", err=True)
-        migrated(settings)
+        migrate_if_needed(settings)
         if demo:
-            run(settings, _fill_demo)
+            run(settings, _seed_demo)
         else:
             click.echo(f"Database: {settings.database_name}", err=True)
-            run(settings, _greet)
+            run(settings, _print_setup_link)
         server.run(settings, host=host, port=port, workers=workers)
 
 
@@ -46,7 +46,7 @@ def _local_url(host: str, port: int) -> str:
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
-def _demo_environment(folder: Path) -> None:
+def _set_demo_environment(folder: Path) -> None:
     os.environ.update(
         DATABASE_URL=f"sqlite:///{folder / 'blog.db'}",
         MEDIA_DIR=str(folder / "media"),
@@ -54,27 +54,27 @@ def _demo_environment(folder: Path) -> None:
     )
 
 
-async def _fill_demo(ctx: Context) -> None:
-    from blog.demo.seed import fill
+async def _seed_demo(ctx: Context) -> None:
+    from blog.demo.seed import seed
 
-    username, password = await fill(ctx)
+    username, password = await seed(ctx)
     click.echo(f"A demo: sign in as {username} with the password {password}. All of it goes when the server stops.", err=True)
 
 
-async def _greet(ctx: Context) -> None:
+async def _print_setup_link(ctx: Context) -> None:
     from blog.app import routes
     from blog.domain.accounts import accounts
-    from blog.framework.urls.urls import Links
+    from blog.framework.urls.urls import UrlBuilder
 
     if await accounts.first_owner(ctx) is None:
-        link = Links(routes, ctx.site.settings.public_url).url("web:setup", secret=accounts.owner_link(ctx))
+        link = UrlBuilder(routes, ctx.site.settings.public_url).url("web:setup", secret=accounts.setup_link(ctx))
         click.echo(f"This blog has no owner yet. Open this link within a day, once, to make it yours:\n\n  {link}\n", err=True)
 
 
 @click.command()
 def migrate() -> None:
     """Bring the database to the newest schema."""
-    done = migrated(load_settings())
+    done = migrate_if_needed(load_settings())
     click.echo(f"{len(done)} migrations applied: {', '.join(done)}" if done else "The database is up to date.")
 
 
@@ -93,10 +93,14 @@ def routes() -> None:
 @click.command()
 def openapi() -> None:
     """Print the OpenAPI document of the JSON API."""
-    from blog.api.docs import naming
+    from blog.api.docs import document_parameters
     from blog.api.openapi import document
     from blog.app import routes as table
-    from blog.framework.urls.urls import Links
+    from blog.framework.urls.urls import UrlBuilder
 
     settings = load_settings()
-    click.echo(json.dumps(document(*naming(settings.project_name, settings, Links(table, settings.public_url))), indent=2))
+    click.echo(
+        json.dumps(
+            document(*document_parameters(settings.project_name, settings, UrlBuilder(table, settings.public_url))), indent=2
+        )
+    )

@@ -32,7 +32,7 @@ class UniqueViolation(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class PoolState:
+class PoolStats:
     """The connections of this process: open ones, those in use, and the tasks that wait for one."""
 
     size: int
@@ -51,7 +51,7 @@ class CommitWatcher(Protocol):
         """Return after the next such commit of any connection, or after `timeout` seconds."""
         ...
 
-    def notice(self) -> None:
+    def notify(self) -> None:
         """This process committed: no need to wait until the database says so."""
         ...
 
@@ -60,13 +60,13 @@ class CommitWatcher(Protocol):
         ...
 
 
-async def to_the_end(step: Coroutine[Any, Any, T]) -> T:
+async def run_shielded(step: Coroutine[Any, Any, T]) -> T:
     """Finish a driver's step although the caller is cancelled meanwhile, and only then raise the cancellation.
 
     A step cut in the middle would leave a connection in a state that nobody knows.
     """
     inner = asyncio.ensure_future(step)
-    with server_timing.measured("db"):
+    with server_timing.measure("db"):
         try:
             await asyncio.wait([inner])  # that which is waited for is not cancelled
         except asyncio.CancelledError:
@@ -93,7 +93,7 @@ class Transaction(UpstreamTransaction):
             try:
                 await backend.start(is_root=is_root, extra_options=self._extra_options)
             except BaseException:
-                await self._abandon(connection, backend)
+                await self._release_after_failure(connection, backend)
                 raise
             connection._transaction_stack.append(self)
         return self
@@ -113,15 +113,15 @@ class Transaction(UpstreamTransaction):
             try:
                 await getattr(backend, how)()
             except BaseException:
-                await self._abandon(connection, backend)
+                await self._release_after_failure(connection, backend)
                 raise
             self._transaction = None
             await connection.__aexit__()
         is_over = how == "commit" and not connection._transaction_stack and not self._extra_options.get("readonly")
         if is_over and isinstance(connection._database, Database):
-            connection._database.committed()
+            connection._database._after_commit()
 
-    async def _abandon(self, connection: UpstreamConnection, backend: Any) -> None:
+    async def _release_after_failure(self, connection: UpstreamConnection, backend: Any) -> None:
         try:
             with contextlib.suppress(Exception):  # the error that led here is the one to tell of
                 await backend.rollback()
@@ -192,21 +192,21 @@ class Database(UpstreamDatabase):
                 backend: Any = connection._connection
                 await backend.pipeline(queries)
 
-    async def fetch_together(self, *queries: Query) -> list[list[Record]]:
+    async def fetch_many(self, *queries: Query) -> list[list[Record]]:
         """All rows of each query, for little more than one costs; of one state inside a `snapshot`."""
         async with self.connection() as connection, connection._query_lock:
             backend: Any = connection._connection
-            rows: list[list[Record]] = await backend.fetch_together(queries)
+            rows: list[list[Record]] = await backend.fetch_many(queries)
             return rows
 
-    async def fetch_at_once(self, *queries: Query) -> list[list[Record]]:
+    async def fetch_many_consistent(self, *queries: Query) -> list[list[Record]]:
         """All rows of each query, as in a `snapshot` of their own."""
         if self.kind != "sqlite":
             async with self.snapshot():
-                return await self.fetch_together(*queries)
+                return await self.fetch_many(*queries)
         async with self.connection() as connection, connection._query_lock:
             backend: Any = connection._connection
-            rows: list[list[Record]] = await backend.fetch_together(queries, at_once=True)
+            rows: list[list[Record]] = await backend.fetch_many(queries, consistent=True)
             return rows
 
     @contextlib.asynccontextmanager
@@ -229,9 +229,9 @@ class Database(UpstreamDatabase):
         return self.url.dialect
 
     @property
-    def pool_state(self) -> PoolState:
+    def pool_stats(self) -> PoolStats:
         """The connections of this process."""
-        state: PoolState = self._backend.pool_state
+        state: PoolStats = self._backend.pool_stats
         return state
 
     def watcher(self) -> CommitWatcher:
@@ -240,16 +240,16 @@ class Database(UpstreamDatabase):
         self._watchers.add(watcher)
         return watcher
 
-    def committed(self) -> None:
+    def _after_commit(self) -> None:
         """A transaction of this process is in the database: watchers look at once."""
         for told in self.on_commit:
             told()
-        self.notice()
+        self.notify_watchers()
 
-    def notice(self) -> None:
+    def notify_watchers(self) -> None:
         """Somebody wrote something: watchers look at once."""
         for watcher in self._watchers:
-            watcher.notice()
+            watcher.notify()
 
     def iterate(self, query: Any, values: dict[Any, Any] | None = None) -> AsyncGenerator[Mapping[Any, Any], None]:
         """Not here: upstream holds the task's connection and its lock for as long as the caller takes."""

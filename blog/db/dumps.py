@@ -14,7 +14,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class DumpInfo:
     """What a copy holds: its migration, rows by table, and what is wrong with it, a sentence for each."""
 
     migration: str | None
@@ -30,7 +30,7 @@ class Replacement(Protocol):
     url: str
     """Where the copy can be migrated and changed, once it is there."""
 
-    def fill(self) -> None:
+    def load(self) -> None:
         """Make what lies at `path` ready for use at `url`. Raises Unavailable."""
         ...
 
@@ -39,7 +39,7 @@ class Replacement(Protocol):
         ...
 
 
-class Snapshots(Protocol):
+class DatabaseDumper(Protocol):
     """Takes copies of one database, and brings them back. Raises Conflict when this machine lacks a tool for it."""
 
     kind: str
@@ -47,18 +47,18 @@ class Snapshots(Protocol):
     member: str
     """The name of the copy in an archive."""
 
-    def take(self, target: Path, meanwhile: Callable[[], None], progress: Progress) -> None:
+    def dump(self, target: Path, while_locked: Callable[[], None], progress: Progress) -> None:
         """Copy the database, as it is at one instant, to a new file. Others go on writing.
 
         `meanwhile` is called at that instant: nobody writes until it returns. Raises Unavailable.
         """
         ...
 
-    def inspect(self, copy: Path) -> Contents:
+    def inspect(self, copy: Path) -> DumpInfo:
         """Look through a copy for damage, and count its rows. Raises Unavailable when it cannot be read at all."""
         ...
 
-    def replacing(self, *, force: bool) -> AbstractContextManager[Replacement]:
+    def replace(self, *, force: bool) -> AbstractContextManager[Replacement]:
         """Take the database out of use, to put a copy in its place. What is not swapped leaves it as it was.
 
         Raises Conflict when somebody has it open or, unless `force`, when it holds accounts or posts; Unavailable.
@@ -66,12 +66,12 @@ class Snapshots(Protocol):
         ...
 
 
-def of(url: str) -> Snapshots:
+def for_url(url: str) -> DatabaseDumper:
     """For the database of this URL."""
     if url.startswith("postgresql:"):
-        from blog.db.postgresql.dumps import PostgreSQLSnapshots
+        from blog.db.postgresql.dumps import PostgreSQLDumper
 
-        return PostgreSQLSnapshots(url)
-    from blog.db.sqlite.dumps import SQLiteSnapshots
+        return PostgreSQLDumper(url)
+    from blog.db.sqlite.dumps import SQLiteDumper
 
-    return SQLiteSnapshots(url)
+    return SQLiteDumper(url)

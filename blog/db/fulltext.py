@@ -9,26 +9,26 @@ from blog.db import tables
 from blog.db.database import Database
 from blog.db.postgresql import fulltext as postgresql
 from blog.db.sqlite import fulltext as sqlite
-from blog.db.tokenizer import Part, Passage, segment, terms
+from blog.db.tokenizer import Snippet, TextSpan, parse_terms, segment
 
 __all__ = [
-    "Entry",
-    "Part",
-    "Passage",
+    "IndexEntry",
+    "Snippet",
+    "TextSpan",
     "add",
-    "entries",
-    "entry",
+    "expected_entry",
     "index",
+    "index_table",
     "is_consistent",
-    "left_over",
-    "maker",
-    "matching",
-    "newest",
-    "passages",
+    "match_newest",
+    "match_posts",
+    "orphans",
     "rebuild",
     "remove",
-    "table",
-    "texts",
+    "row_factory",
+    "snippets",
+    "stored_entries",
+    "stored_texts",
 ]
 
 _ENGINES = {"sqlite": sqlite, "postgresql": postgresql}
@@ -50,49 +50,51 @@ async def remove(db: Database, post_id: int) -> None:
     await _ENGINES[db.kind].remove(db, post_id)
 
 
-def matching(db: Database, text: str) -> sa.Subquery | None:
+def match_posts(db: Database, text: str) -> sa.Subquery | None:
     """The posts that match what somebody typed: columns `post_id` and `rank` (smaller is better). None without a word."""
-    wanted = terms(text)
-    found: sa.Select[Any] | None = _ENGINES[db.kind].matching(wanted) if wanted else None
+    wanted = parse_terms(text)
+    found: sa.Select[Any] | None = _ENGINES[db.kind].match_posts(wanted) if wanted else None
     return None if found is None else found.subquery("matches")
 
 
-def newest(db: Database, text: str, most: int, seen: sa.ColumnElement[bool]) -> sa.Subquery | None:
+def match_newest(db: Database, text: str, limit: int, is_visible: sa.ColumnElement[bool]) -> sa.Subquery | None:
     """The same of the posts that are `seen`; of very many those that were added last: ranking takes longer than finding."""
-    wanted, engine = terms(text), _ENGINES[db.kind]
+    wanted, engine = parse_terms(text), _ENGINES[db.kind]
     if not wanted:
         return None
-    query: sa.Select[Any] = engine.matching(wanted).join(tables.posts, tables.posts.c.id == engine.POST_ID).where(seen)
-    return query.order_by(engine.POST_ID.desc()).limit(most).subquery("matches")
+    query: sa.Select[Any] = engine.match_posts(wanted).join(tables.posts, tables.posts.c.id == engine.POST_ID).where(is_visible)
+    return query.order_by(engine.POST_ID.desc()).limit(limit).subquery("matches")
 
 
-async def passages(db: Database, text: str, ids: Sequence[int]) -> dict[int, Passage]:
+async def snippets(db: Database, text: str, ids: Sequence[int]) -> dict[int, Snippet]:
     """The places that match, of these posts among those that do. Finding them takes longer than ranking: ask for one page."""
-    wanted = terms(text)
-    return await _ENGINES[db.kind].passages(db, wanted, ids) if wanted and ids else {}
+    wanted = parse_terms(text)
+    return await _ENGINES[db.kind].snippets(db, wanted, ids) if wanted and ids else {}
 
 
-Entry = tuple[str, str, str]
+IndexEntry = tuple[str, str, str]
 """Title, tags and text of a post, as the index holds them."""
 
 
-async def entries(db: Database, ids: Sequence[int]) -> dict[int, Entry]:
+async def stored_entries(db: Database, ids: Sequence[int]) -> dict[int, IndexEntry]:
     """What the index holds of these posts, to compare it with `entry`."""
     engine = _ENGINES[db.kind]
-    rows = await db.fetch_all(sa.select(engine.POST_ID.label("post_id"), *engine.TEXTS).where(engine.POST_ID.in_(list(ids))))
-    return {row["post_id"]: _normal(row["title"], row["tags"], row["body"]) for row in rows}
+    rows = await db.fetch_all(
+        sa.select(engine.POST_ID.label("post_id"), *engine.TEXT_COLUMNS).where(engine.POST_ID.in_(list(ids)))
+    )
+    return {row["post_id"]: _normalise_entry(row["title"], row["tags"], row["body"]) for row in rows}
 
 
-def entry(title: str, tags: str, body: str) -> Entry:
+def expected_entry(title: str, tags: str, body: str) -> IndexEntry:
     """What the index should hold of a post."""
-    return _normal(segment(title), segment(tags), segment(body))
+    return _normalise_entry(segment(title), segment(tags), segment(body))
 
 
-def _normal(title: str, tags: str, body: str) -> Entry:
+def _normalise_entry(title: str, tags: str, body: str) -> IndexEntry:
     return title, tags.casefold(), body  # a tag may be spelt in several ways, and is found by each
 
 
-async def left_over(db: Database) -> list[int]:
+async def orphans(db: Database) -> list[int]:
     """The ids of the entries whose posts are deleted, or not there."""
     posts, post_id = tables.posts.c, _ENGINES[db.kind].POST_ID
     living = sa.select(posts.id).where(posts.deleted_at.is_(None))
@@ -113,19 +115,19 @@ async def rebuild(db: Database) -> None:
 # To move an index from one kind of database to another
 
 
-def texts(kind: str) -> sa.Select[Any]:
+def stored_texts(kind: str) -> sa.Select[Any]:
     """What an index holds: `post_id`, title, tags and text of each entry."""
     engine = _ENGINES[kind]
-    return sa.select(engine.POST_ID.label("post_id"), *engine.TEXTS).order_by(engine.POST_ID)
+    return sa.select(engine.POST_ID.label("post_id"), *engine.TEXT_COLUMNS).order_by(engine.POST_ID)
 
 
-def table(kind: str) -> sa.TableClause:
+def index_table(kind: str) -> sa.TableClause:
     """Where an index is kept."""
     found: sa.TableClause = _ENGINES[kind].TABLE
     return found
 
 
-def maker(kind: str) -> Callable[[int, str, str, str], dict[str, Any]]:
+def row_factory(kind: str) -> Callable[[int, str, str, str], dict[str, Any]]:
     """What makes a row of that table of an entry."""
-    found: Callable[[int, str, str, str], dict[str, Any]] = _ENGINES[kind].row
+    found: Callable[[int, str, str, str], dict[str, Any]] = _ENGINES[kind].index_row
     return found

@@ -40,23 +40,23 @@ class UTCDateTime(sa.types.TypeDecorator[dt.datetime]):
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
 
 
-def _id() -> sa.Column[int]:
+def _id_column() -> sa.Column[int]:
     # SQLite makes a rowid alias only of INTEGER; elsewhere ids are 64 bits wide.
     return sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True)
 
 
-def _ref(name: str, target: str, *, ondelete: str = "CASCADE", nullable: bool = False, **options: Any) -> sa.Column[int]:
+def _foreign_key(name: str, target: str, *, ondelete: str = "CASCADE", nullable: bool = False, **options: Any) -> sa.Column[int]:
     kind = sa.BigInteger().with_variant(sa.Integer, "sqlite")
     return sa.Column(name, kind, sa.ForeignKey(target, ondelete=ondelete), nullable=nullable, **options)
 
 
-def _at(name: str, *, nullable: bool = False) -> sa.Column[dt.datetime]:
+def _timestamp(name: str, *, nullable: bool = False) -> sa.Column[dt.datetime]:
     return sa.Column(name, UTCDateTime(), nullable=nullable)
 
 
 # Facts of the installation itself, such as the epoch of the event log.
-facts = sa.Table(
-    "facts",
+app_metadata = sa.Table(
+    "app_metadata",
     metadata,
     sa.Column("name", sa.String(50), primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
@@ -65,12 +65,12 @@ facts = sa.Table(
 users = sa.Table(
     "users",
     metadata,
-    _id(),
+    _id_column(),
     sa.Column("username", sa.String(50), nullable=False),
-    sa.Column("username_key", sa.String(100), nullable=False, unique=True),  # case-folded
+    sa.Column("username_folded", sa.String(100), nullable=False, unique=True),  # case-folded
     sa.Column("name", sa.String(200), nullable=False),  # as shown in by-lines
     sa.Column("email", sa.String(320)),  # absent for authors that came with an import
-    sa.Column("email_key", sa.String(320), unique=True),
+    sa.Column("email_folded", sa.String(320), unique=True),
     sa.Column("age", sa.SmallInteger),
     sa.Column("role", sa.String(20), nullable=False),
     sa.Column("password_hash", sa.String(255)),  # absent: cannot sign in until the owner of the account sets one
@@ -78,39 +78,39 @@ users = sa.Table(
     sa.Column("bio", sa.Text, nullable=False, server_default=""),
     sa.Column("avatar", sa.String(80)),  # the name of an image file
     sa.Column("deleted_at", UTCDateTime()),  # the row stays, without anything personal, for what the account wrote
-    _at("created_at"),
-    _at("updated_at"),
+    _timestamp("created_at"),
+    _timestamp("updated_at"),
 )
 
 sessions = sa.Table(
     "sessions",
     metadata,
     sa.Column("id_hash", sa.String(64), primary_key=True),  # SHA-256 of the id in the cookie
-    _ref("user_id", "users.id", index=True),
+    _foreign_key("user_id", "users.id", index=True),
     sa.Column("user_agent", sa.String(200), nullable=False),
-    _at("created_at"),
-    _at("last_seen_at"),
-    _at("expires_at"),
-    _at("confirmed_at", nullable=True),  # when its user last gave the password
+    _timestamp("created_at"),
+    _timestamp("last_seen_at"),
+    _timestamp("expires_at"),
+    _timestamp("confirmed_at", nullable=True),  # when its user last gave the password
 )
 
-tokens = sa.Table(
-    "tokens",
+api_tokens = sa.Table(
+    "api_tokens",
     metadata,
-    _id(),
-    _ref("user_id", "users.id", index=True),
+    _id_column(),
+    _foreign_key("user_id", "users.id", index=True),
     sa.Column("name", sa.String(100), nullable=False),
     sa.Column("secret_hash", sa.String(64), nullable=False),  # SHA-256 of the random part
     sa.Column("scopes", sa.JSON, nullable=False),
-    _at("created_at"),
-    _at("expires_at"),
-    _at("revoked_at", nullable=True),
+    _timestamp("created_at"),
+    _timestamp("expires_at"),
+    _timestamp("revoked_at", nullable=True),
 )
 
 posts = sa.Table(
     "posts",
     metadata,
-    _id(),
+    _id_column(),
     sa.Column("slug", sa.String(120), nullable=False, unique=True),
     sa.Column("title", sa.String(200), nullable=False),
     sa.Column("content", sa.Text, nullable=False),  # Markdown, as written
@@ -120,82 +120,82 @@ posts = sa.Table(
     sa.Column("renderer_version", sa.SmallInteger, nullable=False),
     sa.Column("status", sa.String(20), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
-    _ref("author_id", "users.id", ondelete="RESTRICT", index=True),
-    sa.Column("comments", sa.Integer, nullable=False, server_default="0"),  # visible ones, kept with each write
+    _foreign_key("author_id", "users.id", ondelete="RESTRICT", index=True),
+    sa.Column("comment_count", sa.Integer, nullable=False, server_default="0"),  # visible ones, kept with each write
     sa.Column("comments_open", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.true()),
-    sa.Column("words", sa.Integer, nullable=False, server_default="0"),
-    _at("publish_at", nullable=True),
-    _at("published_at", nullable=True),
-    _at("deleted_at", nullable=True),  # a deleted post is kept, for undo, and seen by nobody
-    _at("created_at"),
-    _at("updated_at"),
+    sa.Column("word_count", sa.Integer, nullable=False, server_default="0"),
+    _timestamp("publish_at", nullable=True),
+    _timestamp("published_at", nullable=True),
+    _timestamp("deleted_at", nullable=True),  # a deleted post is kept, for undo, and seen by nobody
+    _timestamp("created_at"),
+    _timestamp("updated_at"),
     sa.Index("ix_posts_status_published_at_id", "status", "published_at", "id"),
     sa.Index("ix_posts_updated_at_id", "updated_at", "id"),
 )
 
 # Every slug that a post has or had: an old one answers with a redirect and is never given to another post.
-slugs = sa.Table(
-    "slugs",
+post_slugs = sa.Table(
+    "post_slugs",
     metadata,
     sa.Column("slug", sa.String(120), primary_key=True),
-    _ref("post_id", "posts.id", index=True),
+    _foreign_key("post_id", "posts.id", index=True),
 )
 
 post_authors = sa.Table(
     "post_authors",
     metadata,
-    _ref("post_id", "posts.id", primary_key=True),
-    _ref("user_id", "users.id", ondelete="RESTRICT", primary_key=True),
+    _foreign_key("post_id", "posts.id", primary_key=True),
+    _foreign_key("user_id", "users.id", ondelete="RESTRICT", primary_key=True),
     sa.Column("position", sa.SmallInteger, nullable=False),
-    _at("listed_at", nullable=True),  # when a post was published that readers see; kept by triggers, to list by author
+    _timestamp("listed_at", nullable=True),  # when a post was published that readers see; kept by triggers, to list by author
     sa.Index("ix_post_authors_user_id_listed_at_post_id", "user_id", "listed_at", "post_id"),
 )
 
 tags = sa.Table(
     "tags",
     metadata,
-    _id(),
+    _id_column(),
     sa.Column("name", sa.String(50), nullable=False),
-    sa.Column("name_key", sa.String(100), nullable=False, unique=True),  # case-folded
+    sa.Column("name_folded", sa.String(100), nullable=False, unique=True),  # case-folded
 )
 
 post_tags = sa.Table(
     "post_tags",
     metadata,
-    _ref("post_id", "posts.id", primary_key=True),
-    _ref("tag_id", "tags.id", primary_key=True),
+    _foreign_key("post_id", "posts.id", primary_key=True),
+    _foreign_key("tag_id", "tags.id", primary_key=True),
     sa.Column("position", sa.SmallInteger, nullable=False),
-    _at("listed_at", nullable=True),  # as with authors
+    _timestamp("listed_at", nullable=True),  # as with authors
     sa.Index("ix_post_tags_tag_id_listed_at_post_id", "tag_id", "listed_at", "post_id"),
 )
 
 revisions = sa.Table(
     "revisions",
     metadata,
-    _ref("post_id", "posts.id", primary_key=True),
+    _foreign_key("post_id", "posts.id", primary_key=True),
     sa.Column("version", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
     sa.Column("slug", sa.String(120), nullable=False),
     sa.Column("title", sa.String(200), nullable=False),
     sa.Column("content", sa.Text, nullable=False),
     sa.Column("tags", sa.JSON, nullable=False),
     sa.Column("status", sa.String(20), nullable=False),
-    _ref("editor_id", "users.id", ondelete="RESTRICT"),
-    _at("created_at"),
+    _foreign_key("editor_id", "users.id", ondelete="RESTRICT"),
+    _timestamp("created_at"),
 )
 
 comments = sa.Table(
     "comments",
     metadata,
-    _id(),
-    _ref("post_id", "posts.id"),
-    _ref("author_id", "users.id", ondelete="RESTRICT", index=True),
-    _ref("parent_id", "comments.id", nullable=True, index=True),
+    _id_column(),
+    _foreign_key("post_id", "posts.id"),
+    _foreign_key("author_id", "users.id", ondelete="RESTRICT", index=True),
+    _foreign_key("parent_id", "comments.id", nullable=True, index=True),
     sa.Column("content", sa.Text, nullable=False),
     sa.Column("html", sa.Text, nullable=False),
     sa.Column("status", sa.String(20), nullable=False),
-    sa.Column("reason", sa.String(200)),  # why it waits for a moderator, or who removed it
-    _at("created_at"),
-    _at("updated_at"),
+    sa.Column("moderation_note", sa.String(200)),  # why it waits for a moderator, or who removed it
+    _timestamp("created_at"),
+    _timestamp("updated_at"),
     sa.Index("ix_comments_post_id_id", "post_id", "id"),
     sa.Index("ix_comments_status_id", "status", "id"),
 )
@@ -204,9 +204,9 @@ comments = sa.Table(
 events = sa.Table(
     "events",
     metadata,
-    _id(),
-    sa.Column("name", sa.String(50), nullable=False),
-    sa.Column("at", UTCDateTime(), nullable=False),
+    _id_column(),
+    sa.Column("type", sa.String(50), nullable=False),
+    sa.Column("occurred_at", UTCDateTime(), nullable=False),
     sa.Column("correlation_id", sa.String(128), nullable=False),
     sa.Column("channels", sa.JSON, nullable=False),
     # No foreign keys: the log outlives what it tells of.
@@ -217,12 +217,12 @@ events = sa.Table(
 )
 
 # Where an imported post came from, so that a second run changes nothing.
-imports = sa.Table(
-    "imports",
+import_records = sa.Table(
+    "import_records",
     metadata,
     sa.Column("source", sa.String(500), primary_key=True),  # the name of the imported folder and the path below it
     sa.Column("digest", sa.String(64), nullable=False),  # SHA-256 of the file
-    _ref("post_id", "posts.id", index=True),
+    _foreign_key("post_id", "posts.id", index=True),
     sa.Column("version", sa.Integer, nullable=False),  # of the post, as the import left it
 )
 
@@ -230,9 +230,9 @@ imports = sa.Table(
 idempotency_keys = sa.Table(
     "idempotency_keys",
     metadata,
-    sa.Column("caller", sa.String(150), primary_key=True),  # a user, or the address of a stranger
+    sa.Column("client_key", sa.String(150), primary_key=True),  # a user, or the address of a stranger
     sa.Column("key", sa.String(255), primary_key=True),
-    sa.Column("request", sa.String(64), nullable=False),  # keyed SHA-256 of method, path and body
+    sa.Column("request_hash", sa.String(64), nullable=False),  # keyed SHA-256 of method, path and body
     sa.Column("status", sa.SmallInteger, nullable=False),
     sa.Column("headers", sa.JSON, nullable=False),
     sa.Column("body", sa.LargeBinary),  # absent where the answer holds a secret, which is kept nowhere
@@ -243,7 +243,7 @@ idempotency_keys = sa.Table(
 media = sa.Table(
     "media",
     metadata,
-    _id(),
+    _id_column(),
     sa.Column("name", sa.String(80), nullable=False, index=True),
     sa.Column("media_type", sa.String(50), nullable=False),
     sa.Column("width", sa.Integer, nullable=False),
@@ -251,123 +251,123 @@ media = sa.Table(
     sa.Column("bytes", sa.Integer, nullable=False),
     sa.Column("alt", sa.String(500), nullable=False),
     sa.Column("variants", sa.JSON, nullable=False),  # [{"name", "width", "height"}], widest first
-    _ref("user_id", "users.id", ondelete="RESTRICT", index=True),
-    _at("created_at"),
+    _foreign_key("user_id", "users.id", ondelete="RESTRICT", index=True),
+    _timestamp("created_at"),
 )
 
 # Feature flags that an owner has set; the default of each is in the settings.
-flags = sa.Table(
-    "flags",
+feature_flags = sa.Table(
+    "feature_flags",
     metadata,
     sa.Column("name", sa.String(50), primary_key=True),
     sa.Column("enabled", sa.Boolean(create_constraint=False), nullable=False),
-    _ref("user_id", "users.id", ondelete="SET NULL", nullable=True),
-    _at("updated_at"),
+    _foreign_key("user_id", "users.id", ondelete="SET NULL", nullable=True),
+    _timestamp("updated_at"),
 )
 
 # What owners set on a page: title, description, colour, navigation, rules of moderation. Absent: the default in the code.
-preferences = sa.Table(
-    "preferences",
+site_preferences = sa.Table(
+    "site_preferences",
     metadata,
     sa.Column("name", sa.String(50), primary_key=True),
     sa.Column("value", sa.JSON, nullable=False),
-    _ref("user_id", "users.id", ondelete="SET NULL", nullable=True),
-    _at("updated_at"),
+    _foreign_key("user_id", "users.id", ondelete="SET NULL", nullable=True),
+    _timestamp("updated_at"),
 )
 
 # Pages that stand by themselves, such as "About".
-pages = sa.Table(
-    "pages",
+static_pages = sa.Table(
+    "static_pages",
     metadata,
-    _id(),
+    _id_column(),
     sa.Column("slug", sa.String(120), nullable=False, unique=True),
     sa.Column("title", sa.String(200), nullable=False),
     sa.Column("content", sa.Text, nullable=False),  # Markdown, as written
     sa.Column("html", sa.Text, nullable=False),
     sa.Column("renderer_version", sa.SmallInteger, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
-    _ref("editor_id", "users.id", ondelete="RESTRICT"),
-    _at("created_at"),
-    _at("updated_at"),
+    _foreign_key("editor_id", "users.id", ondelete="RESTRICT"),
+    _timestamp("created_at"),
+    _timestamp("updated_at"),
 )
 
 # Signed links by which somebody becomes a member; each works once.
 invitations = sa.Table(
     "invitations",
     metadata,
-    _id(),
+    _id_column(),
     sa.Column("role", sa.String(20), nullable=False),
     sa.Column("note", sa.String(200), nullable=False),  # for whom it is, as the inviter remembers it
-    _ref("inviter_id", "users.id"),
-    _ref("user_id", "users.id", nullable=True),  # who came by it
-    _at("created_at"),
-    _at("expires_at"),
-    _at("used_at", nullable=True),
-    _at("revoked_at", nullable=True),
+    _foreign_key("inviter_id", "users.id"),
+    _foreign_key("user_id", "users.id", nullable=True),  # who came by it
+    _timestamp("created_at"),
+    _timestamp("expires_at"),
+    _timestamp("used_at", nullable=True),
+    _timestamp("revoked_at", nullable=True),
 )
 
 # Signed links by which anybody reads one draft.
 preview_links = sa.Table(
     "preview_links",
     metadata,
-    _id(),
-    _ref("post_id", "posts.id", index=True),
-    _ref("user_id", "users.id"),
-    _at("created_at"),
-    _at("expires_at"),
-    _at("revoked_at", nullable=True),
+    _id_column(),
+    _foreign_key("post_id", "posts.id", index=True),
+    _foreign_key("user_id", "users.id"),
+    _timestamp("created_at"),
+    _timestamp("expires_at"),
+    _timestamp("revoked_at", nullable=True),
 )
 
 # What somebody is writing and has not saved: a form as it stands. Without a post it is a new one.
 autosaves = sa.Table(
     "autosaves",
     metadata,
-    _id(),
-    _ref("user_id", "users.id"),
-    _ref("post_id", "posts.id", nullable=True, index=True),
+    _id_column(),
+    _foreign_key("user_id", "users.id"),
+    _foreign_key("post_id", "posts.id", nullable=True, index=True),
     sa.Column("form", sa.JSON, nullable=False),
-    _at("updated_at"),
+    _timestamp("updated_at"),
     sa.Index("ix_autosaves_user_id_post_id", "user_id", "post_id"),
 )
 
 # Who has the form of a post open, so that two who edit it know of each other.
-editing = sa.Table(
-    "editing",
+editing_sessions = sa.Table(
+    "editing_sessions",
     metadata,
-    _ref("post_id", "posts.id", primary_key=True),
-    _ref("user_id", "users.id", primary_key=True, index=True),
-    _at("seen_at"),
+    _foreign_key("post_id", "posts.id", primary_key=True),
+    _foreign_key("user_id", "users.id", primary_key=True, index=True),
+    _timestamp("seen_at"),
 )
 
 # What members are told: an answer, a comment on their post, one that waits for them.
-notices = sa.Table(
-    "notices",
+notifications = sa.Table(
+    "notifications",
     metadata,
-    _id(),
-    _ref("user_id", "users.id"),
-    sa.Column("name", sa.String(50), nullable=False),
-    _ref("comment_id", "comments.id", index=True),
-    _at("created_at"),
-    _at("read_at", nullable=True),
-    sa.Index("ix_notices_user_id_id", "user_id", "id"),
+    _id_column(),
+    _foreign_key("user_id", "users.id"),
+    sa.Column("type", sa.String(50), nullable=False),
+    _foreign_key("comment_id", "comments.id", index=True),
+    _timestamp("created_at"),
+    _timestamp("read_at", nullable=True),
+    sa.Index("ix_notifications_user_id_id", "user_id", "id"),
 )
 
 # How often a post was read on a day (UTC); nobody is remembered.
-views = sa.Table(
-    "views",
+post_views = sa.Table(
+    "post_views",
     metadata,
-    _ref("post_id", "posts.id", primary_key=True),
+    _foreign_key("post_id", "posts.id", primary_key=True),
     sa.Column("day", sa.Date, primary_key=True, index=True),
     sa.Column("views", sa.Integer, nullable=False),
 )
 
 # What happened to accounts and rights, for the owners and for those whom it concerns.
-audit = sa.Table(
-    "audit",
+audit_log = sa.Table(
+    "audit_log",
     metadata,
-    _id(),
-    sa.Column("name", sa.String(50), nullable=False),
-    sa.Column("at", UTCDateTime(), nullable=False, index=True),
+    _id_column(),
+    sa.Column("action", sa.String(50), nullable=False),
+    sa.Column("occurred_at", UTCDateTime(), nullable=False, index=True),
     # No foreign keys: the log outlives what it tells of.
     sa.Column("actor_id", sa.BigInteger),  # absent: an operator, or somebody unknown
     sa.Column("subject_id", sa.BigInteger),  # whose account it is about
@@ -375,40 +375,40 @@ audit = sa.Table(
     sa.Column("address", sa.String(64), nullable=False),
     sa.Column("user_agent", sa.String(200), nullable=False),
     sa.Column("correlation_id", sa.String(128), nullable=False),
-    sa.Index("ix_audit_subject_id_id", "subject_id", "id"),
-    sa.Index("ix_audit_name_id", "name", "id"),
+    sa.Index("ix_audit_log_subject_id_id", "subject_id", "id"),
+    sa.Index("ix_audit_log_action_id", "action", "id"),
 )
 
 # Letters that wait to be sent. They are written when they are sent: no link, and nothing secret, is kept here.
-letters = sa.Table(
-    "letters",
+email_queue = sa.Table(
+    "email_queue",
     metadata,
-    _id(),
+    _id_column(),
     sa.Column("kind", sa.String(50), nullable=False),
     sa.Column("data", sa.JSON, nullable=False),
-    _at("created_at"),
+    _timestamp("created_at"),
     sa.Column("due_at", UTCDateTime(), nullable=False, index=True),
     sa.Column("attempts", sa.SmallInteger, nullable=False),
 )
 
 # The second factor of an account: the secret that its app of codes shares with us. It counts from `confirmed_at` on.
-second_factors = sa.Table(
-    "second_factors",
+two_factor = sa.Table(
+    "two_factor",
     metadata,
-    _ref("user_id", "users.id", primary_key=True, autoincrement=False),
+    _foreign_key("user_id", "users.id", primary_key=True, autoincrement=False),
     sa.Column("secret", sa.String(64), nullable=False),  # readable, since codes are made from it
-    sa.Column("last_step", sa.BigInteger, nullable=False),  # of the last code that was taken: none works twice
+    sa.Column("last_totp_step", sa.BigInteger, nullable=False),  # of the last code that was taken: none works twice
     sa.Column("failures", sa.SmallInteger, nullable=False),  # wrong codes since the last right one
-    _at("blocked_until", nullable=True),
-    _at("created_at"),
-    _at("confirmed_at", nullable=True),
+    _timestamp("blocked_until", nullable=True),
+    _timestamp("created_at"),
+    _timestamp("confirmed_at", nullable=True),
 )
 
 # What opens the door when the second factor is lost; each works once and is gone then.
 recovery_codes = sa.Table(
     "recovery_codes",
     metadata,
-    _ref("user_id", "users.id", primary_key=True),
+    _foreign_key("user_id", "users.id", primary_key=True),
     sa.Column("code_hash", sa.String(64), primary_key=True),  # SHA-256 of 80 random bits
 )
 
@@ -417,20 +417,20 @@ recovery_codes = sa.Table(
 passkeys = sa.Table(
     "passkeys",
     metadata,
-    _id(),
-    _ref("user_id", "users.id", index=True),
+    _id_column(),
+    _foreign_key("user_id", "users.id", index=True),
     sa.Column("credential_id", sa.String(1400), nullable=False, unique=True),
     sa.Column("public_key", sa.Text, nullable=False),  # COSE
     sa.Column("user_handle", sa.String(100), nullable=False),
     sa.Column("sign_count", sa.BigInteger, nullable=False),
     sa.Column("name", sa.String(100), nullable=False),
-    _at("created_at"),
-    _at("last_used_at", nullable=True),
+    _timestamp("created_at"),
+    _timestamp("last_used_at", nullable=True),
 )
 
 # Challenges that were answered, until their time is over: none is taken twice.
-used_challenges = sa.Table(
-    "used_challenges",
+webauthn_challenges = sa.Table(
+    "webauthn_challenges",
     metadata,
     sa.Column("digest", sa.String(64), primary_key=True),
     sa.Column("used_at", UTCDateTime(), nullable=False, index=True),
@@ -440,8 +440,8 @@ used_challenges = sa.Table(
 email_changes = sa.Table(
     "email_changes",
     metadata,
-    _ref("user_id", "users.id", primary_key=True, autoincrement=False),
+    _foreign_key("user_id", "users.id", primary_key=True, autoincrement=False),
     sa.Column("email", sa.String(320), nullable=False),
     sa.Column("nonce", sa.String(64), nullable=False),  # a link names it, and is signed: who reads this has no link
-    _at("expires_at"),
+    _timestamp("expires_at"),
 )

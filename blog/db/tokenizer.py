@@ -9,9 +9,9 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-MOST_TERMS = 12
-PASSAGE_WORDS = 40
-BEGIN, END = "\x02", "\x03"
+MAX_TERMS = 12
+SNIPPET_WORDS = 40
+HIT_START, HIT_END = "\x02", "\x03"
 """Control characters, which no text holds, stand around what was found until the page puts marks there."""
 
 # Han with its iteration marks and numerals, Hiragana, Katakana, also of half width.
@@ -20,12 +20,12 @@ _IDEOGRAPHS = (
     r"\uff66-\uff9d\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
 )
 _IDEOGRAPH = re.compile(f"({_IDEOGRAPHS})")
-_SEGMENTED = re.compile(f" ?({BEGIN}?)({_IDEOGRAPHS})({END}?) ?")
+_SPACED_IDEOGRAPH = re.compile(f" ?({HIT_START}?)({_IDEOGRAPHS})({HIT_END}?) ?")
 _TERM = re.compile(r'"([^"]+)"|(\S+)')
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TextSpan:
     """A piece of plain text, not escaped; `is_hit` when the words that were looked for stand there."""
 
     text: str
@@ -33,19 +33,19 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class Snippet:
     """Where the words stand in a post: its title, and some forty words of its text around them."""
 
-    title: tuple[Part, ...]
-    text: tuple[Part, ...]
+    title: tuple[TextSpan, ...]
+    text: tuple[TextSpan, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class SearchTerm:
     """Words that stand together, with spaces between them; `is_beginning`: more letters may follow the last one."""
 
     words: str
-    is_beginning: bool = False
+    is_prefix: bool = False
 
 
 def segment(text: str) -> str:
@@ -56,23 +56,23 @@ def segment(text: str) -> str:
     return _IDEOGRAPH.sub(r" \1 ", unicodedata.normalize("NFC", text))
 
 
-def terms(text: str) -> Sequence[Term]:
+def parse_terms(text: str) -> Sequence[SearchTerm]:
     """Each word and each "quoted phrase" of what somebody typed; none of it is syntax. The last word may be unfinished."""
     # A NUL ends a text for SQLite, and is in none for PostgreSQL.
     found = [phrase or word for phrase, word in _TERM.findall(text.replace("\0", " "))]
     phrases = [" ".join(segment(term.replace('"', " ")).split()) for term in found]
-    wanted = [Term(phrase) for phrase in phrases if _has_word(phrase)]
+    wanted = [SearchTerm(phrase) for phrase in phrases if _has_word(phrase)]
     if wanted and _has_word(text[-1]):
-        wanted[-1] = Term(wanted[-1].words, is_beginning=True)
-    return wanted[:MOST_TERMS]
+        wanted[-1] = SearchTerm(wanted[-1].words, is_prefix=True)
+    return wanted[:MAX_TERMS]
 
 
-def parts(marked: str) -> Iterator[Part]:
+def split_marked(marked: str) -> Iterator[TextSpan]:
     """A segmented text with marks around what was found, as people read it."""
-    joined = _SEGMENTED.sub(r"\1\2\3", marked).replace(END + BEGIN, "")
-    for number, piece in enumerate(re.split(f"[{BEGIN}{END}]", joined)):
+    joined = _SPACED_IDEOGRAPH.sub(r"\1\2\3", marked).replace(HIT_END + HIT_START, "")
+    for number, piece in enumerate(re.split(f"[{HIT_START}{HIT_END}]", joined)):
         if piece:
-            yield Part(piece, is_hit=number % 2 == 1)
+            yield TextSpan(piece, is_hit=number % 2 == 1)
 
 
 def _has_word(text: str) -> bool:

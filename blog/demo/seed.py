@@ -51,7 +51,7 @@ class PostDetail(HTTPEndpoint):
 DRAFT = "Nobody but its authors and the editors can see this one."
 
 
-async def fill(ctx: Context) -> tuple[str, str]:
+async def seed(ctx: Context) -> tuple[str, str]:
     """Make an owner, some posts and a comment; the owner's name and password."""
     password = secrets.token_urlsafe(9)
     owner = await accounts.create(
@@ -62,7 +62,7 @@ async def fill(ctx: Context) -> tuple[str, str]:
         (2, NewPost(title="Welcome", content=WELCOME, tags=["how it works"])),
         (0, NewPost(title="Not yet", content=DRAFT, status=PostStatus.DRAFT)),
     ):
-        then = replace(ctx.acting_as(accounts.actor_of(owner)), now=ctx.now - dt.timedelta(days=days))
+        then = replace(ctx.acting_as(accounts.as_actor(owner)), now=ctx.now - dt.timedelta(days=days))
         post = await posts.create(then, new)
         if new.title == "Welcome":
             await comments.create(then, post.id, NewComment(content="Comments take *some* Markdown, too."))

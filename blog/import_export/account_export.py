@@ -13,14 +13,14 @@ from blog.domain.comments import own_comments
 from blog.domain.core.context import Context
 from blog.domain.media import media
 from blog.domain.posts import post_lists
-from blog.domain.posts.post_lists import Wanted
+from blog.domain.posts.post_lists import PostFilter
 from blog.framework.response.serializers import media_out
-from blog.framework.urls.urls import Links
+from blog.framework.urls.urls import UrlBuilder
 from blog.import_export import post_markdown
 from blog.schemas.accounts import AccountOut
 from blog.schemas.posts import PostStatus
 
-_BATCH = 100
+_BATCH_SIZE = 100
 README = """\
 profile.json    what the blog knows about you
 posts/          your posts, drafts too, as Markdown with front matter
@@ -29,53 +29,53 @@ media.json      the images that you uploaded, with their addresses
 """
 
 
-async def write(ctx: Context, links: Links, file: IO[bytes]) -> None:
+async def write_archive(ctx: Context, links: UrlBuilder, file: IO[bytes]) -> None:
     """Write the actor's data to a file, a batch at a time: memory does not grow with it. Raises NotSignedIn, Forbidden."""
-    profile = AccountOut.model_validate(await accounts.me(ctx))
+    profile = AccountOut.model_validate(await accounts.current(ctx))
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        await _add(archive, ctx, {"README.txt": README.encode(), "profile.json": to_json(profile, indent=2)})
+        await _add_files(archive, ctx, {"README.txt": README.encode(), "profile.json": to_json(profile, indent=2)})
         async for files in _posts(ctx):
-            await _add(archive, ctx, files)
-        await _add_list(archive, ctx, "comments.json", _comments(ctx))
-        await _add_list(archive, ctx, "media.json", _media(ctx, links))
+            await _add_files(archive, ctx, files)
+        await _add_json_list(archive, ctx, "comments.json", _comments(ctx))
+        await _add_json_list(archive, ctx, "media.json", _media(ctx, links))
 
 
 async def _posts(ctx: Context) -> AsyncIterator[Mapping[str, bytes]]:
     for status in PostStatus:
         key, more = None, True
         while more:
-            wanted = Wanted(author_id=ctx.signed_in().id, status=status, limit=_BATCH, after=key, full=True)
-            found = await post_lists.page(ctx, wanted)
-            yield {f"posts/{post_markdown.name_of(post)}": post_markdown.text_of(post).encode() for post in found.items}
+            wanted = PostFilter(author_id=ctx.require_actor().id, status=status, limit=_BATCH_SIZE, after=key, full=True)
+            found = await post_lists.list_page(ctx, wanted)
+            yield {f"posts/{post_markdown.file_name(post)}": post_markdown.to_markdown(post).encode() for post in found.items}
             key, more = found.next, found.next is not None
 
 
 async def _comments(ctx: Context) -> AsyncIterator[Sequence[Any]]:
     last = 0
-    while found := await own_comments.comments(ctx, limit=_BATCH, after=last):
+    while found := await own_comments.list_own(ctx, limit=_BATCH_SIZE, after=last):
         yield [asdict(comment) for comment in found]
         last = found[-1].id
 
 
-async def _media(ctx: Context, links: Links) -> AsyncIterator[Sequence[Any]]:
+async def _media(ctx: Context, links: UrlBuilder) -> AsyncIterator[Sequence[Any]]:
     key, more = None, True
     while more:
-        found = await media.page(ctx, limit=_BATCH, after=key)
+        found = await media.list_page(ctx, limit=_BATCH_SIZE, after=key)
         yield [media_out(item, links) for item in found.items]
         key, more = found.next, found.next is not None
 
 
-async def _add(archive: zipfile.ZipFile, ctx: Context, files: Mapping[str, bytes]) -> None:
+async def _add_files(archive: zipfile.ZipFile, ctx: Context, files: Mapping[str, bytes]) -> None:
     def compress() -> None:
         for name, content in files.items():
-            archive.writestr(_entry(ctx, name), content)
+            archive.writestr(_zip_entry(ctx, name), content)
 
     await anyio.to_thread.run_sync(compress)
 
 
-async def _add_list(archive: zipfile.ZipFile, ctx: Context, name: str, pages: AsyncIterator[Sequence[Any]]) -> None:
+async def _add_json_list(archive: zipfile.ZipFile, ctx: Context, name: str, pages: AsyncIterator[Sequence[Any]]) -> None:
     """A JSON array, as it comes."""
-    with archive.open(_entry(ctx, name), "w") as member:
+    with archive.open(_zip_entry(ctx, name), "w") as member:
         separator = b"[\n"
         async for items in pages:
             if items:
@@ -84,7 +84,7 @@ async def _add_list(archive: zipfile.ZipFile, ctx: Context, name: str, pages: As
         member.write(b"[]\n" if separator == b"[\n" else b"\n]\n")
 
 
-def _entry(ctx: Context, name: str) -> zipfile.ZipInfo:
+def _zip_entry(ctx: Context, name: str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name, date_time=(ctx.now.year, ctx.now.month, ctx.now.day, ctx.now.hour, ctx.now.minute, 0))
     entry.compress_type = zipfile.ZIP_DEFLATED
     return entry

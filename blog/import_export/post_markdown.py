@@ -8,13 +8,13 @@ from blog.domain.core.models import Post
 from blog.schemas.posts import PostStatus
 
 
-def name_of(post: Post) -> str:
+def file_name(post: Post) -> str:
     """The name of the file, such as `2026-05-01-on-engines.md`."""
     since = post.published_at or post.created_at
     return f"{since:%Y-%m-%d}-{post.slug}.md"
 
 
-def text_of(post: Post) -> str:
+def to_markdown(post: Post) -> str:
     """The front matter and the text, as written."""
     values: dict[str, Any] = {
         "title": post.title,

@@ -11,25 +11,25 @@ from pydantic_core import to_json
 from blog import __version__
 from blog.schemas import live
 
-_REF = "#/components/schemas/{model}"
+_REF_TEMPLATE = "#/components/schemas/{model}"
 _FROM_CLIENTS: tuple[type[BaseModel], ...] = (live.Hello, live.Subscribe, live.Unsubscribe, live.Ping, live.Pong)
 _TO_CLIENTS: tuple[type[BaseModel], ...] = (
     live.Welcome,
     live.Subscribed,
-    live.PostTold,
-    live.PostGone,
-    live.CommentTold,
-    live.CommentGone,
-    live.CommentHeld,
+    live.PostChangedEvent,
+    live.PostRemovedEvent,
+    live.CommentChangedEvent,
+    live.CommentRemovedEvent,
+    live.CommentHeldEvent,
     live.GapMessage,
     live.ErrorMessage,
     live.Ping,
     live.Pong,
     live.Bye,
 )
-_ABOUT = f"""One JSON object a text frame, subprotocol `{live.SUBPROTOCOL}`. Each client gets each event that it may see once, in
-one order that is the same for all; with the `cursor` of the last event it resumes after a reconnect, and nothing is lost or
-doubled. Cursors are opaque.
+_DESCRIPTION = f"""One JSON object a text frame, subprotocol `{live.SUBPROTOCOL}`. Each client gets each event that
+it may see once, in one order that is the same for all; with the `cursor` of the last event it resumes after a reconnect, and
+nothing is lost or doubled. Cursors are opaque.
 
 Channels: `posts`, `comments`, `post:{{id}}`, `tag:{{name}}`, `author:{{username}}`; for whoever is signed in `me`, of their own
 posts and comments and of what others say to them; for editors `moderation`, of comments that wait.
@@ -45,7 +45,7 @@ publication holds an event as below, and its position is the cursor in two parts
 
 
 @cache
-def text(title: str, public_url: str, path: str) -> bytes:
+def render_json(title: str, public_url: str, path: str) -> bytes:
     """The document as JSON; made once for each site."""
     return to_json(document(title, public_url, path))
 
@@ -53,10 +53,10 @@ def text(title: str, public_url: str, path: str) -> bytes:
 def document(title: str, public_url: str, path: str) -> dict[str, Any]:
     """The document. `path` is that of the socket; operations are told from the server's side, as AsyncAPI has it."""
     models = list(dict.fromkeys((*_FROM_CLIENTS, *_TO_CLIENTS)))  # a ping and its answer go both ways
-    references, schemas = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
+    references, schemas = models_json_schema([(model, "validation") for model in models], ref_template=_REF_TEMPLATE)
     return {
         "asyncapi": "3.0.0",
-        "info": {"title": title, "version": __version__, "description": _ABOUT},
+        "info": {"title": title, "version": __version__, "description": _DESCRIPTION},
         "defaultContentType": "application/json",
         "servers": {"live": _server(public_url)},
         "channels": {

@@ -12,18 +12,18 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from blog.domain.core.context import Context
 from blog.errors import Conflict, TooManyRequests
-from blog.framework.identity.authentication import network_of
-from blog.framework.request.context import fresh_context
-from blog.framework.request.state import services
-from blog.live.token_bucket import Allowance
-from blog.observability.logging import log_socket
+from blog.framework.identity.authentication import client_network
+from blog.framework.request.context import anonymous_context
+from blog.framework.request.state import app_state
+from blog.live.token_bucket import TokenBucket
+from blog.observability.logging import log_websocket_close
 from blog.realtime import Hub, Subscriber, replay
-from blog.realtime.rendered_events import Bulletin
-from blog.realtime.subscription import Ending
+from blog.realtime.rendered_events import RenderedEvent
+from blog.realtime.subscription import CloseReason
 
-MOST_SUBSCRIPTIONS = 50
-_CLOSE_SECONDS = 1.0
-_UNEXPECTED = Ending(1011, "The server met an error that it did not expect")
+MAX_SUBSCRIPTIONS = 50
+_CLOSE_TIMEOUT = 1.0
+_INTERNAL_ERROR = CloseReason(1011, "The server met an error that it did not expect")
 
 
 class Connection(ABC):
@@ -33,24 +33,24 @@ class Connection(ABC):
     """
 
     SUBPROTOCOL: ClassVar[str]
-    DOOR: ClassVar[str]
-    HEARTBEAT: ClassVar[str]
-    CODES: ClassVar[Mapping[int, int]] = {}
+    TRANSPORT: ClassVar[str]
+    HEARTBEAT_MESSAGE: ClassVar[str]
+    CLOSE_CODES: ClassVar[Mapping[int, int]] = {}
 
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
         self._hub = cast(Hub, websocket.state.hub)
-        self._settings = services(websocket).site.settings
-        self._allowance = Allowance(self._settings.live_messages, anyio.current_time())
-        self._scope = CancelScope()
+        self._settings = app_state(websocket).site.settings
+        self._token_bucket = TokenBucket(self._settings.max_live_messages, anyio.current_time())
+        self._cancel_scope = CancelScope()
         self._subscriber = Subscriber(
             self._hub,
-            self._event,
-            heartbeat=self.HEARTBEAT,
-            on_end=self._scope.cancel,
-            goodbye=self._goodbye,
-            address=network_of(websocket),
-            door=self.DOOR,
+            self._encode_event,
+            heartbeat=self.HEARTBEAT_MESSAGE,
+            on_close=self._cancel_scope.cancel,
+            shutdown_message=self._shutdown_message,
+            address=client_network(websocket),
+            transport=self.TRANSPORT,
         )
         self._channels: dict[str, str] = {}  # what the client calls a subscription, to the channel as the log spells it
 
@@ -58,41 +58,41 @@ class Connection(ABC):
         """Until either side ends it."""
         writing = asyncio.create_task(self._write())
         try:
-            with self._scope:
-                self._hub.join(self._subscriber)
-                await self._begin()
+            with self._cancel_scope:
+                self._hub.subscribe(self._subscriber)
+                await self._start()
                 await self._read()
         except TooManyRequests as error:
-            self._subscriber.end(4429, error.detail)
+            self._subscriber.close(4429, error.detail)
         finally:
             with CancelScope(shield=True):
                 await self._close(writing)
-            self._hub.leave(self._subscriber)
+            self._hub.unsubscribe(self._subscriber)
             del self._subscriber  # which names this connection: two thousand such pairs take the collector a while
 
     # What a dialect says.
 
     @abstractmethod
-    async def _begin(self) -> None:
+    async def _start(self) -> None:
         """The client is connected and has said nothing yet."""
 
     @abstractmethod
-    async def _obey(self, text: str) -> None:
+    async def _handle(self, text: str) -> None:
         """Do what the client says."""
 
     @abstractmethod
-    def _event(self, bulletin: Bulletin, channels: list[str]) -> str:
+    def _encode_event(self, bulletin: RenderedEvent, channels: list[str]) -> str:
         """An event as a text, for those of its channels that the client follows."""
 
-    def _goodbye(self) -> str | None:
+    def _shutdown_message(self) -> str | None:
         """The last text before the server stops, if the close code does not say it all."""
         return None
 
     # What all dialects share.
 
     async def _read(self) -> None:
-        end = self._subscriber.end
-        while self._subscriber.ending is None:
+        end = self._subscriber.close
+        while self._subscriber.close_reason is None:
             try:
                 text = await self._websocket.receive_text()
             except (WebSocketDisconnect, RuntimeError):  # RuntimeError: the writer has met the end before us
@@ -100,14 +100,14 @@ class Connection(ABC):
             except KeyError:  # what Starlette makes of a binary frame
                 end(4400, "Send text frames")
             else:
-                if not self._allowance.take(anyio.current_time()):
-                    end(4429, f"At most {self._settings.live_messages} messages in a minute")
+                if not self._token_bucket.try_acquire(anyio.current_time()):
+                    end(4429, f"At most {self._settings.max_live_messages} messages in a minute")
                     break
-                await self._obey(text)
+                await self._handle(text)
 
-    async def _admit(self, subscription: str, name: str) -> str:
+    async def _authorise_channel(self, subscription: str, name: str) -> str:
         """The channel as the log spells it. Raises NotFound, NotSignedIn, Forbidden, Conflict (in use on this connection)."""
-        channel = await replay.channel(self._context(), name)
+        channel = await replay.resolve_channel(self._context(), name)
         if subscription in self._channels:
             raise Conflict("This id is in use: unsubscribe it first")
         if channel in self._channels.values():
@@ -116,32 +116,32 @@ class Connection(ABC):
 
     def _unsubscribe(self, subscription: str) -> None:
         if channel := self._channels.pop(subscription, None):
-            self._subscriber.leave(channel)
+            self._subscriber.unfollow(channel)
 
     async def _write(self) -> None:
         subscriber, send_text = self._subscriber, self._websocket.send_text
         try:
-            while (text := await subscriber.next()) is not None:
-                await subscriber.sending(send_text(text))
+            while (text := await subscriber.next_message()) is not None:
+                await subscriber.track_send(send_text(text))
         except (WebSocketDisconnect, RuntimeError):  # RuntimeError: closed between the check and the sending
-            subscriber.end(1000, "")
+            subscriber.close(1000, "")
 
     async def _close(self, writing: asyncio.Task[None]) -> None:
         """Let the rest be sent, if the client takes it, then the code."""
-        ending = self._subscriber.ending or _UNEXPECTED
-        code = self.CODES.get(ending.code, ending.code)
-        log_socket(code, self._name)
-        self._subscriber.end(ending.code, ending.reason)  # the writer waits for it
-        await asyncio.wait([writing], timeout=0 if ending.code == 4503 else _CLOSE_SECONDS)
+        ending = self._subscriber.close_reason or _INTERNAL_ERROR
+        code = self.CLOSE_CODES.get(ending.code, ending.code)
+        log_websocket_close(code, self._username)
+        self._subscriber.close(ending.code, ending.reason)  # the writer waits for it
+        await asyncio.wait([writing], timeout=0 if ending.code == 4503 else _CLOSE_TIMEOUT)
         writing.cancel()
         await asyncio.wait([writing])
         if self._websocket.client_state is not WebSocketState.DISCONNECTED:
-            with anyio.move_on_after(_CLOSE_SECONDS), contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            with anyio.move_on_after(_CLOSE_TIMEOUT), contextlib.suppress(WebSocketDisconnect, RuntimeError):
                 await self._websocket.close(code, ending.reason)
 
     def _context(self) -> Context:
-        return fresh_context(self._websocket).acting_as(self._subscriber.actor)
+        return anonymous_context(self._websocket).acting_as(self._subscriber.actor)
 
     @property
-    def _name(self) -> str | None:
+    def _username(self) -> str | None:
         return self._subscriber.actor.username if self._subscriber.actor else None

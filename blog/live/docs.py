@@ -5,8 +5,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.request.state import services
-from blog.framework.response.cacheable import as_document
+from blog.framework.request.state import app_state
+from blog.framework.response.cacheable import cacheable_response
 from blog.live import asyncapi
 
 
@@ -15,9 +15,11 @@ class AsyncAPIDocument(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """The document, or 304."""
-        shared = services(request)
+        shared = app_state(request)
         title = f"{shared.site.title}: live updates"
-        return as_document(request, asyncapi.text(title, shared.links.public_url, shared.links.path("live")), "application/json")
+        return cacheable_response(
+            request, asyncapi.render_json(title, shared.urls.public_url, shared.urls.path("live")), "application/json"
+        )
 
 
 routes = [Route("/asyncapi.json", AsyncAPIDocument, name="asyncapi")]

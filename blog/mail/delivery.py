@@ -9,42 +9,42 @@ import structlog
 
 from blog.domain.core import email_queue
 from blog.domain.core.context import Context
-from blog.domain.core.models import Letter
-from blog.framework.urls.urls import Links
+from blog.domain.core.models import QueuedEmail
+from blog.framework.urls.urls import UrlBuilder
 from blog.mail import messages
 from blog.observability import metrics, tracing
 
 log = structlog.stdlib.get_logger("blog.mail")
-_PATIENCE = 30
+_TIMEOUT = 30
 """Seconds for each step of the conversation with the mail server."""
 
 
-async def send_due(ctx: Context, links: Links) -> int:
+async def send_due(ctx: Context, urls: UrlBuilder) -> int:
     """Send the letters that are due; how many went out. A mail server that is away is asked again later."""
     sent = 0
-    for letter in await email_queue.take(ctx):
-        sent += await _send(ctx, links, letter)
+    for letter in await email_queue.claim_due(ctx):
+        sent += await _send(ctx, urls, letter)
     return sent
 
 
-async def _send(ctx: Context, links: Links, letter: Letter) -> bool:
-    draft, smtp_url = await messages.write(ctx, links, letter), ctx.site.settings.smtp_url
+async def _send(ctx: Context, links: UrlBuilder, letter: QueuedEmail) -> bool:
+    draft, smtp_url = await messages.render_email(ctx, links, letter), ctx.site.settings.smtp_url
     if draft is not None and smtp_url is None:
         log.info("no SMTP_URL: this letter was not sent", to=draft.to, link=draft.link)
     elif draft is not None and smtp_url is not None:
         try:
-            with tracing.letter(letter.kind, urlsplit(smtp_url.get_secret_value()).hostname or ""):
-                await deliver(smtp_url.get_secret_value(), messages.message(ctx, draft))
+            with tracing.email_span(letter.kind, urlsplit(smtp_url.get_secret_value()).hostname or ""):
+                await deliver(smtp_url.get_secret_value(), messages.mime_message(ctx, draft))
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            await _put_off(ctx, letter, error)
+            await _reschedule(ctx, letter, error)
             return False
-    await email_queue.done(ctx, letter)
+    await email_queue.remove(ctx, letter)
     return draft is not None
 
 
-async def _put_off(ctx: Context, letter: Letter, error: Exception) -> None:
-    goes_on = await email_queue.again(ctx, letter)
-    metrics.letters_failed.add("put off" if goes_on else "given up")
+async def _reschedule(ctx: Context, letter: QueuedEmail, error: Exception) -> None:
+    goes_on = await email_queue.reschedule(ctx, letter)
+    metrics.emails_failed.inc("put off" if goes_on else "given up")
     log.error(
         "a letter could not be sent",
         kind=letter.kind,
@@ -71,12 +71,12 @@ async def deliver(smtp_url: str, message: EmailMessage) -> None:
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
         use_tls=is_tls,
-        start_tls=True if parts.password and not is_tls and not _is_here(host) else None,
-        timeout=_PATIENCE,
+        start_tls=True if parts.password and not is_tls and not _is_loopback(host) else None,
+        timeout=_TIMEOUT,
     )
 
 
-def _is_here(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

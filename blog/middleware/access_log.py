@@ -8,12 +8,12 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from blog.framework.identity.authentication import has_credentials
-from blog.framework.urls.route_table import template_of
+from blog.framework.urls.route_table import route_template
 from blog.observability import metrics
 from blog.observability.logging import log_request
 
 
-class AccessLog(BaseHTTPMiddleware):
+class AccessLogMiddleware(BaseHTTPMiddleware):
     """Logs method, route template, status, duration and user. The path is left out: links in it may hold secrets."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,7 +36,7 @@ class AccessLog(BaseHTTPMiddleware):
         try:
             await self.app(scope, receive, noting)
         finally:
-            record(scope, template_of(scope), status, time.perf_counter() - started)
+            record_request(scope, route_template(scope), status, time.perf_counter() - started)
 
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Time the request and log it, also when it crashed."""
@@ -49,10 +49,10 @@ class AccessLog(BaseHTTPMiddleware):
         finally:
             identity = getattr(request.state, "identity", None)
             user = identity.actor.username if identity and identity.actor else None
-            record(request.scope, template_of(request.scope), status, time.perf_counter() - started, user)
+            record_request(request.scope, route_template(request.scope), status, time.perf_counter() - started, user)
 
 
-def record(scope: Scope, route: str, status: int, seconds: float, user: str | None = None) -> None:
+def record_request(scope: Scope, route: str, status: int, seconds: float, user: str | None = None) -> None:
     """The line of one request, and its place in the metrics."""
-    metrics.observe(route, scope["method"], status, seconds)
+    metrics.observe_request(route, scope["method"], status, seconds)
     log_request(scope["method"], route, status, seconds, user)

@@ -5,7 +5,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from blog.observability import metrics
 
 
-class InFlight:
+class InFlightMiddleware:
     """Plain ASGI, inside of the answer cache: what that answers takes no time that could be seen."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -15,8 +15,8 @@ class InFlight:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        metrics.in_flight.move(1)
+        metrics.in_flight.inc(1)
         try:
             await self._app(scope, receive, send)
         finally:
-            metrics.in_flight.move(-1)
+            metrics.in_flight.inc(-1)

@@ -8,49 +8,49 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog.errors import TooManyRequests
-from blog.framework.limits.rate_limits import Count
-from blog.framework.request.state import services
+from blog.framework.limits.rate_limits import Usage
+from blog.framework.request.state import app_state
 from blog.framework.response import problems
 
 ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
 # Files, which one page asks for by the dozen, and what operators ask for by the clock.
-_FREE = ("/static/", "/media/")
-_HEALTH = frozenset({"/healthz", "/readyz", "/metrics"})
-_API = "/api/"
+_UNLIMITED_PREFIXES = ("/static/", "/media/")
+_UNLIMITED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+_API_PREFIX = "/api/"
 
 
-class RateLimit:
+class RateLimitMiddleware:
     """Counts requests by user, else by address: put it inside of what finds out who asks.
 
     Plain ASGI, so that the fields are on every answer from within, however it was made. `on_page_refused` makes the
     answer for who asks for a page; the JSON door has its problems.
     """
 
-    def __init__(self, app: ASGIApp, on_page_refused: ErrorHandler) -> None:
-        self._app, self._on_page_refused = app, on_page_refused
+    def __init__(self, app: ASGIApp, page_error_handler: ErrorHandler) -> None:
+        self._app, self._page_error_handler = app, page_error_handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive) if scope["type"] == "http" else None
-        if request is None or scope["path"].startswith(_FREE) or scope["path"] in _HEALTH:
+        if request is None or scope["path"].startswith(_UNLIMITED_PREFIXES) or scope["path"] in _UNLIMITED_PATHS:
             await self._app(scope, receive, send)
             return
-        count = await services(request).rate_limits.count(request)
+        count = await app_state(request).rate_limits.count_request(request)
         if count is None:
             await self._app(scope, receive, send)
             return
-        request.state.counts = [count]
-        send = _telling(send, request.state.counts)
+        request.state.rate_limit_usage = [count]
+        send = _with_rate_limit_headers(send, request.state.rate_limit_usage)
         try:
-            count.require()
+            count.raise_if_exceeded()
         except TooManyRequests as error:
-            refuse = problems.on_blog_error if scope["path"].startswith(_API) else self._on_page_refused
+            refuse = problems.on_blog_error if scope["path"].startswith(_API_PREFIX) else self._page_error_handler
             response = await refuse(request, error)
             await response(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
 
-def _telling(send: Send, counts: Iterable[Count]) -> Send:
+def _with_rate_limit_headers(send: Send, counts: Iterable[Usage]) -> Send:
     """Adds the fields of draft-ietf-httpapi-ratelimit-headers; those who count more meanwhile append to `counts`."""
 
     async def telling(message: Message) -> None:

@@ -19,221 +19,228 @@ from starlette.routing import BaseRoute, Mount, Route, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog.domain.core.events import Position
-from blog.framework.caching.response_cache import Answer, Header, Key, Sharing
-from blog.framework.caching.single_write import joined
-from blog.framework.identity.authentication import cookie_name
-from blog.framework.request.bots import is_reader
-from blog.framework.request.state import Services
-from blog.framework.request.theme_cookie import theme_in
-from blog.framework.response.conditional import is_known
+from blog.framework.caching.response_cache import CachedResponse, CacheKey, CachePolicy, Header
+from blog.framework.caching.single_write import encode_headers
+from blog.framework.identity.authentication import session_cookie_name
+from blog.framework.request.bots import is_human_view
+from blog.framework.request.state import AppState
+from blog.framework.request.theme_cookie import theme_from_cookies
+from blog.framework.response.conditional import etag_matches
 from blog.framework.templating import content_encoding
-from blog.framework.urls.route_table import template_of
-from blog.middleware.access_log import record
-from blog.middleware.security import COMPLETE, HEADERS, Completing, Fields, constant_fields
+from blog.framework.urls.route_table import route_template
+from blog.middleware.access_log import record_request
+from blog.middleware.security import HAS_CONSTANT_HEADERS, SECURITY_HEADERS, HeaderMap, ResponseFinisher, constant_headers
 from blog.observability import metrics, server_timing
 from blog.settings import Settings
 
-_PATIENCE = 5.0
+_WAIT_TIMEOUT = 5.0
 _GROUP_NAME = re.compile(r"\?P<\w+>")
 _HIT: tuple[Header, ...] = ((b"cache-status", b"blog; hit"), (b"x-cache", b"hit"))
-_HIT_HEAD = joined(_HIT)
+_HIT_HEADER_BLOCK = encode_headers(_HIT)
 _SHARED_HIT: tuple[Header, ...] = ((b"cache-status", b"blog-shared; hit, blog; fwd=miss"), (b"x-cache", b"hit"))
 _MISS: tuple[Header, ...] = ((b"cache-status", b"blog; fwd=miss"), (b"x-cache", b"miss"))
 _SHARED_MISS: tuple[Header, ...] = ((b"cache-status", b"blog-shared; fwd=miss, blog; fwd=miss"), (b"x-cache", b"miss"))
 _BYPASS: tuple[Header, ...] = ((b"cache-status", b"blog; fwd=bypass"), (b"x-cache", b"miss"))
-_RATES = frozenset({b"ratelimit", b"ratelimit-policy"})  # of one client, not of the answer
-_OURS = frozenset({b"accept-encoding", b"if-none-match"})
-_ON_304 = frozenset({b"cache-control", b"content-location", b"etag", b"last-modified", b"live-cursor", b"vary"}) | {
-    name.lower().encode() for name in (*HEADERS, "Strict-Transport-Security")
+_RATE_LIMIT_HEADERS = frozenset({b"ratelimit", b"ratelimit-policy"})  # of one client, not of the answer
+_HANDLED_HEADERS = frozenset({b"accept-encoding", b"if-none-match"})
+_HEADERS_ON_304 = frozenset({b"cache-control", b"content-location", b"etag", b"last-modified", b"live-cursor", b"vary"}) | {
+    name.lower().encode() for name in (*SECURITY_HEADERS, "Strict-Transport-Security")
 }
 
 
-class AnswerCaching:
+class ResponseCacheMiddleware:
     """Plain ASGI, inside of the protection, which completes every answer, and outside of all else."""
 
     def __init__(self, app: ASGIApp, settings: Settings, routes: Sequence[BaseRoute]) -> None:
         self._app = app
-        self._session = cookie_name(settings).encode() + b"="
-        self._origins = frozenset(origin.encode() for origin in settings.cors_origins)
-        self._constant = constant_fields(settings)
-        self._path = re.compile("|".join(_paths(routes)))
+        self._session_cookie_prefix = session_cookie_name(settings).encode() + b"="
+        self._cors_origins = frozenset(origin.encode() for origin in settings.cors_origins)
+        self._constant_headers = constant_headers(settings)
+        self._path_pattern = re.compile("|".join(_path_patterns(routes)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        services: Services = scope["state"]["services"]
-        headers: Fields = scope["state"]["fields"]
-        key = self._key(scope, headers)
-        asked = _Asked(services, key, scope, headers, send, started) if key else None
-        if asked is not None and await asked.is_answered():
+        services: AppState = scope["state"]["app_state"]
+        headers: HeaderMap = scope["state"]["headers"]
+        key = self._cache_key(scope, headers)
+        asked = _CacheRequest(services, key, scope, headers, send, started) if key else None
+        if asked is not None and await asked.send_if_cached():
             return
-        if not self._is_shared(scope):
+        if not self._is_cacheable(scope):
             await self._app(scope, receive, send)
-        elif asked is None or scope["method"] == "HEAD" or not services.answers.is_on:
-            metrics.cache_lookups.add("bypass")
-            await self._app(scope, receive, _adding(send, _BYPASS))
+        elif asked is None or scope["method"] == "HEAD" or not services.response_cache.is_enabled:
+            metrics.cache_lookups.inc("bypass")
+            await self._app(scope, receive, _with_headers(send, _BYPASS))
         else:
-            await self._find_out(asked, receive)
+            await self._respond(asked, receive)
 
-    def _is_shared(self, scope: Scope) -> bool:
+    def _is_cacheable(self, scope: Scope) -> bool:
         """Does this path lead to an endpoint whose answers may be shared?"""
-        match = self._path.match(scope["path"])
+        match = self._path_pattern.match(scope["path"])
         return match is not None and match.lastindex is not None
 
-    def _key(self, scope: Scope, headers: Fields) -> Key | None:
+    def _cache_key(self, scope: Scope, headers: HeaderMap) -> CacheKey | None:
         """None for who is somebody, or wants what only the endpoint can decide."""
         cookie = headers.get(b"cookie", b"")
-        if b"authorization" in headers or self._session in cookie:
+        if b"authorization" in headers or self._session_cookie_prefix in cookie:
             return None
         if b"if-modified-since" in headers and b"if-none-match" not in headers:
             return None
         origin = headers.get(b"origin", b"")
-        theme = theme_in(cookie.decode("latin-1")) if cookie else ""
-        return scope["raw_path"], scope["query_string"], theme, origin if origin in self._origins else b""
+        theme = theme_from_cookies(cookie.decode("latin-1")) if cookie else ""
+        return scope["raw_path"], scope["query_string"], theme, origin if origin in self._cors_origins else b""
 
-    async def _find_out(self, asked: "_Asked", receive: Receive) -> None:
+    async def _respond(self, asked: "_CacheRequest", receive: Receive) -> None:
         """One request makes the answer; those that come meanwhile wait for it, and make their own only if it was not kept."""
-        flights = asked.services.answers.flights
+        flights = asked.app_state.response_cache.in_progress
         if (flight := flights.get(asked.key)) is not None:
-            with anyio.move_on_after(_PATIENCE):
+            with anyio.move_on_after(_WAIT_TIMEOUT):
                 await flight.wait()
-            if await asked.is_answered():
+            if await asked.send_if_cached():
                 return
         flight = flights[asked.key] = asyncio.Event()
         try:
-            shared = await self._take_over(asked)
-            metrics.cache_lookups.add("shared" if shared else "miss")
-            made = None if shared else await self._make(asked, receive)
+            shared = await self._load_shared(asked)
+            metrics.cache_lookups.inc("shared" if shared else "miss")
+            made = None if shared else await self._run_app(asked, receive)
         finally:
             flight.set()
             if flights.get(asked.key) is flight:
                 del flights[asked.key]
         if shared is not None:
-            await asked.answer(shared, _SHARED_HIT)
+            await asked.send_hit(shared, _SHARED_HIT)
         elif made is not None:
-            await self._hand_out(asked, made)
+            await self._send_and_share(asked, made)
 
-    async def _take_over(self, asked: "_Asked") -> Answer | None:
+    async def _load_shared(self, asked: "_CacheRequest") -> CachedResponse | None:
         """The answer that another worker has made; None when there is none that is certain to be the present one."""
-        answers, shared = asked.services.answers, asked.services.shared_answers
-        if not answers.is_certain or (found := await shared.find(asked.key)) is None:
+        answers, shared = asked.app_state.response_cache, asked.app_state.redis_cache
+        if not answers.is_up_to_date or (found := await shared.find(asked.key)) is None:
             return None
         answer, made_at = found
-        if not answers.is_present(answer.channels, made_at):
+        if not answers.is_current(answer.channels, made_at):
             return None
-        answers.keep(asked.key, answer, answers.moment())
+        answers.store(asked.key, answer, answers.generation())
         return answer
 
-    async def _make(self, asked: "_Asked", receive: Receive) -> "_Made | None":
+    async def _run_app(self, asked: "_CacheRequest", receive: Receive) -> "_NewResponse | None":
         """The answer; None when it may not be shared and was sent as it came."""
-        answers = asked.services.answers
+        answers = asked.app_state.response_cache
         # Whether the client has it, and how it is compressed, is ours to see: the cache needs the whole answer as it is.
-        scope = {**asked.scope, "headers": [pair for pair in asked.scope["headers"] if pair[0] not in _OURS]}
-        since = answers.moment()
-        taking = _Taking(scope, _adding(asked.send, _BYPASS), answers.largest)
+        scope = {**asked.scope, "headers": [pair for pair in asked.scope["headers"] if pair[0] not in _HANDLED_HEADERS]}
+        since = answers.generation()
+        taking = _Capture(scope, _with_headers(asked.send, _BYPASS), answers.max_entry_bytes)
         await self._app(scope, receive, taking)
         if taking.start is None:
             return None
         headers: list[Header] = taking.start["headers"]
-        completed = [*self._constant, *headers]  # its own come last, and hold
-        answer = _finished(completed, taking.body, scope["state"]["sharing"], template_of(scope), answers.expiry())
-        is_kept = answers.keep(asked.key, answer, since)
-        return _Made(answer, [pair for pair in headers if pair[0] in _RATES], since.position if is_kept else None)
+        completed = [*self._constant_headers, *headers]  # its own come last, and hold
+        answer = _finish_response(completed, taking.body, scope["state"]["cache_policy"], route_template(scope), answers.expiry())
+        is_kept = answers.store(asked.key, answer, since)
+        return _NewResponse(
+            answer, [pair for pair in headers if pair[0] in _RATE_LIMIT_HEADERS], since.position if is_kept else None
+        )
 
-    async def _hand_out(self, asked: "_Asked", made: "_Made") -> None:
+    async def _send_and_share(self, asked: "_CacheRequest", made: "_NewResponse") -> None:
         """To who asked first, and then to the other workers."""
-        shared = asked.services.shared_answers
-        await asked.send_answer(made.answer, (*(_SHARED_MISS if shared.is_on else _MISS), *made.own))
-        if made.made_at is not None:
-            await shared.keep(asked.key, made.answer, made.made_at)
+        shared = asked.app_state.redis_cache
+        await asked.send_response(made.response, (*(_SHARED_MISS if shared.is_enabled else _MISS), *made.client_headers))
+        if made.position is not None:
+            await shared.store(asked.key, made.response, made.position)
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class _NewResponse:
     """An answer that was made just now, what belongs to this client alone, and after which event; None: it is old already."""
 
-    answer: Answer
-    own: list[Header]
-    made_at: Position | None
+    response: CachedResponse
+    client_headers: list[Header]
+    position: Position | None
 
 
 @dataclass(slots=True)
-class _Asked:
+class _CacheRequest:
     """A stranger's request, and what sends to them."""
 
-    services: Services
-    key: Key
+    app_state: AppState
+    key: CacheKey
     scope: Scope
-    headers: Fields
+    headers: HeaderMap
     send: Send
     started: float
 
-    async def is_answered(self) -> bool:
+    async def send_if_cached(self) -> bool:
         """Answer from the cache of this process, if the answer is there."""
-        answer = self.services.answers.find(self.key)
+        answer = self.app_state.response_cache.find(self.key)
         if answer is not None:
-            metrics.cache_lookups.add("hit")
-            await self.answer(answer, _HIT)
+            metrics.cache_lookups.inc("hit")
+            await self.send_hit(answer, _HIT)
         return answer is not None
 
-    async def answer(self, answer: Answer, status: Iterable[Header]) -> None:
+    async def send_hit(self, answer: CachedResponse, status: Iterable[Header]) -> None:
         """Send what was kept, with its line in the log, and as a view if it is one."""
-        if answer.viewed is not None and self.scope["method"] == "GET" and is_reader(Headers(scope=self.scope)):
-            self.services.site.views.add(answer.viewed, dt.datetime.now(dt.UTC).date())
-        server_timing.add("cache", time.perf_counter() - self.started)
-        code = await self.send_answer(answer, status)
-        record(self.scope, answer.route, code, time.perf_counter() - self.started)
+        if answer.counts_view_of is not None and self.scope["method"] == "GET" and is_human_view(Headers(scope=self.scope)):
+            self.app_state.site.view_counter.add(answer.counts_view_of, dt.datetime.now(dt.UTC).date())
+        server_timing.record("cache", time.perf_counter() - self.started)
+        code = await self.send_response(answer, status)
+        record_request(self.scope, answer.route, code, time.perf_counter() - self.started)
 
-    async def send_answer(self, answer: Answer, more: Iterable[Header]) -> int:
+    async def send_response(self, answer: CachedResponse, more: Iterable[Header]) -> int:
         """200 or 304, in the best coding that the client takes; the status."""
-        if (accepted := self.headers.get(b"accept-encoding")) and (coding := content_encoding.chosen(accepted)):
-            answer = await self._encoded(answer, coding)
-        if (tags := self.headers.get(b"if-none-match")) and is_known(answer.tag, tags):
-            code, head, headers, body = 304, answer.fresh_head, answer.fresh, b""
+        if (accepted := self.headers.get(b"accept-encoding")) and (coding := content_encoding.negotiate(accepted)):
+            answer = await self._encode(answer, coding)
+        if (tags := self.headers.get(b"if-none-match")) and etag_matches(answer.etag, tags):
+            code, head, headers, body = 304, answer.header_block_304, answer.headers_304, b""
         else:
-            code, head, headers, body = 200, answer.head, answer.headers, b"" if self.scope["method"] == "HEAD" else answer.body
-        if more is _HIT and isinstance(self.send, Completing) and self.send.write(code, head + _HIT_HEAD, body):
+            code, head, headers, body = (
+                200,
+                answer.header_block,
+                answer.headers,
+                b"" if self.scope["method"] == "HEAD" else answer.body,
+            )
+        if more is _HIT and isinstance(self.send, ResponseFinisher) and self.send.write(code, head + _HIT_HEADER_BLOCK, body):
             return code
-        await self.send({"type": "http.response.start", "status": code, "headers": [*headers, *more], COMPLETE: True})
+        await self.send({"type": "http.response.start", "status": code, "headers": [*headers, *more], HAS_CONSTANT_HEADERS: True})
         await self.send({"type": "http.response.body", "body": body})
         return code
 
-    async def _encoded(self, answer: Answer, coding: bytes) -> Answer:
+    async def _encode(self, answer: CachedResponse, coding: bytes) -> CachedResponse:
         """The same in a content coding, made once; as it is when that makes no sense."""
-        if (found := answer.encoded.get(coding)) is not None:
+        if (found := answer.encoded_variants.get(coding)) is not None:
             return found
         headers = dict(answer.headers)
-        if not content_encoding.is_worth_it(headers.get(b"content-type", b""), len(answer.body)):
+        if not content_encoding.is_compressible(headers.get(b"content-type", b""), len(answer.body)):
             return answer
-        body = await anyio.to_thread.run_sync(content_encoding.CODINGS[coding], answer.body)
+        body = await anyio.to_thread.run_sync(content_encoding.ENCODERS[coding], answer.body)
         headers[b"content-encoding"] = coding
-        if not answer.tag.startswith(b"W/"):  # a strong tag names these very bytes
-            headers[b"etag"] = answer.tag[:-1] + b"-" + coding + b'"'
-        encoded = _answer(headers, body, answer.channels, answer.route, answer.viewed, answer.expires_at)
-        self.services.answers.encode(self.key, answer, coding, encoded)
+        if not answer.etag.startswith(b"W/"):  # a strong tag names these very bytes
+            headers[b"etag"] = answer.etag[:-1] + b"-" + coding + b'"'
+        encoded = _build_response(headers, body, answer.channels, answer.route, answer.counts_view_of, answer.expires_at)
+        self.app_state.response_cache.store_encoded(self.key, answer, coding, encoded)
         return encoded
 
 
-class _Taking:
+class _Capture:
     """Takes an answer that may be shared; any other is sent on as it comes."""
 
     def __init__(self, scope: Scope, send: Send, most: int) -> None:
-        self._scope, self._send, self._most = scope, send, most
+        self._scope, self._send, self._max_bytes = scope, send, most
         self._parts: list[bytes] = []
         self._size = 0
         self.start: Message | None = None
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and _may_be_shared(self._scope, message):
+        if message["type"] == "http.response.start" and _is_response_cacheable(self._scope, message):
             self.start = message
         elif self.start is None:
             await self._send(message)
         else:
             self._parts.append(message.get("body", b""))
             self._size += len(self._parts[-1])
-            if self._size > self._most:
+            if self._size > self._max_bytes:
                 start, self.start = self.start, None
                 await self._send(start)
                 await self._send({**message, "body": self.body})
@@ -244,39 +251,41 @@ class _Taking:
         return b"".join(self._parts)
 
 
-def _may_be_shared(scope: Scope, start: Message) -> bool:
+def _is_response_cacheable(scope: Scope, start: Message) -> bool:
     is_anybodys = all(name != b"set-cookie" for name, _ in start["headers"])
-    return start["status"] == 200 and "sharing" in scope["state"] and is_anybodys
+    return start["status"] == 200 and "cache_policy" in scope["state"] and is_anybodys
 
 
-def _finished(headers: Iterable[Header], body: bytes, sharing: Sharing, route: str, expires_at: float) -> Answer:
+def _finish_response(
+    headers: Iterable[Header], body: bytes, sharing: CachePolicy, route: str, expires_at: float
+) -> CachedResponse:
     """The answer as it is kept: with a tag, and with what caches on the way must know."""
-    kept = {name: value for name, value in headers if name not in _RATES}
+    kept = {name: value for name, value in headers if name not in _RATE_LIMIT_HEADERS}
     kept.setdefault(b"etag", b'W/"' + blake2b(body, digest_size=12).hexdigest().encode() + b'"')
     kept.setdefault(b"cache-control", b"no-cache")
-    if content_encoding.is_worth_it(kept.get(b"content-type", b""), len(body)):
+    if content_encoding.is_compressible(kept.get(b"content-type", b""), len(body)):
         varying = kept.get(b"vary", b"")
         if b"Accept-Encoding" not in varying:
             kept[b"vary"] = varying + b", Accept-Encoding" if varying else b"Accept-Encoding"
-    return _answer(kept, body, sharing.channels, route, sharing.viewed, expires_at)
+    return _build_response(kept, body, sharing.channels, route, sharing.counts_view_of, expires_at)
 
 
-def _answer(
+def _build_response(
     headers: dict[bytes, bytes], body: bytes, channels: frozenset[str], route: str, viewed: int | None, expires_at: float
-) -> Answer:
-    return Answer(
+) -> CachedResponse:
+    return CachedResponse(
         headers=tuple((headers | {b"content-length": str(len(body)).encode()}).items()),
-        fresh=tuple(pair for pair in headers.items() if pair[0] in _ON_304),
+        headers_304=tuple(pair for pair in headers.items() if pair[0] in _HEADERS_ON_304),
         body=body,
-        tag=headers[b"etag"],
+        etag=headers[b"etag"],
         channels=channels,
         route=route,
-        viewed=viewed,
+        counts_view_of=viewed,
         expires_at=expires_at,
     )
 
 
-def _adding(send: Send, headers: Iterable[Header]) -> Send:
+def _with_headers(send: Send, headers: Iterable[Header]) -> Send:
     async def adding(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [*message["headers"], *headers]
@@ -285,11 +294,13 @@ def _adding(send: Send, headers: Iterable[Header]) -> Send:
     return adding
 
 
-def _paths(routes: Sequence[BaseRoute], prefix: str = "") -> Iterator[str]:
+def _path_patterns(routes: Sequence[BaseRoute], prefix: str = "") -> Iterator[str]:
     """All paths as patterns, in the order in which they are tried; in a group where answers may be shared."""
     for route in routes:
         if isinstance(route, Mount):
-            yield from _paths(route.routes, prefix + route.path) if route.routes else (re.escape(f"{prefix}{route.path}/"),)
+            yield from (
+                _path_patterns(route.routes, prefix + route.path) if route.routes else (re.escape(f"{prefix}{route.path}/"),)
+            )
         elif isinstance(route, Route):
             pattern = _GROUP_NAME.sub("?:", compile_path(prefix + route.path)[0].pattern)
-            yield f"({pattern})" if getattr(route.endpoint, "is_shared", False) else pattern
+            yield f"({pattern})" if getattr(route.endpoint, "is_cacheable", False) else pattern

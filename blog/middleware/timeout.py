@@ -12,15 +12,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog.errors import Unavailable
 from blog.framework.response import problems
-from blog.framework.urls.route_table import template_of
+from blog.framework.urls.route_table import route_template
 
 ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
 log = structlog.stdlib.get_logger("blog.deadline")
-_API = "/api/"
-_WAITING = "/api/v1/events"  # a long poll waits as long as it was asked to
+_API_PREFIX = "/api/"
+_LONG_POLL_PREFIX = "/api/v1/events"  # a long poll waits as long as it was asked to
 
 
-class Deadline:
+class RequestTimeoutMiddleware:
     """Gives an endpoint so many seconds until its answer begins, or 503. Plain ASGI, next to the routes.
 
     The time that the client takes to send its body does not count, nor does an answer that has begun: downloads and streams
@@ -28,25 +28,25 @@ class Deadline:
     of a driver, or work in a thread, is waited for.
     """
 
-    def __init__(self, app: ASGIApp, seconds: float, on_page_refused: ErrorHandler) -> None:
-        self._app, self._seconds, self._on_page_refused = app, seconds, on_page_refused
+    def __init__(self, app: ASGIApp, timeout: float, page_error_handler: ErrorHandler) -> None:
+        self._app, self._timeout, self._page_error_handler = app, timeout, page_error_handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer in time."""
-        if scope["type"] != "http" or scope["path"].startswith(_WAITING):
+        if scope["type"] != "http" or scope["path"].startswith(_LONG_POLL_PREFIX):
             await self._app(scope, receive, send)
             return
-        with anyio.move_on_after(self._seconds) as limit:
-            await self._app(scope, _stopping(receive, limit), _lifting(send, limit))
+        with anyio.move_on_after(self._timeout) as limit:
+            await self._app(scope, _receive_without_clock(receive, limit), _send_and_stop_clock(send, limit))
         if limit.cancelled_caught:
-            log.warning("request took too long", route=template_of(scope), seconds=self._seconds)
+            log.warning("request took too long", route=route_template(scope), seconds=self._timeout)
             request, error = Request(scope, receive), Unavailable("This took too long: try again in a moment")
-            answer = problems.on_blog_error if scope["path"].startswith(_API) else self._on_page_refused
+            answer = problems.on_blog_error if scope["path"].startswith(_API_PREFIX) else self._page_error_handler
             response = await answer(request, error)
             await response(scope, receive, send)
 
 
-def _stopping(receive: Receive, limit: anyio.CancelScope) -> Receive:
+def _receive_without_clock(receive: Receive, limit: anyio.CancelScope) -> Receive:
     """The clock stands while the body comes; after it, whoever listens only waits for the client to leave."""
     is_whole = False
 
@@ -63,7 +63,7 @@ def _stopping(receive: Receive, limit: anyio.CancelScope) -> Receive:
     return stopping
 
 
-def _lifting(send: Send, limit: anyio.CancelScope) -> Send:
+def _send_and_stop_clock(send: Send, limit: anyio.CancelScope) -> Send:
     """With its beginning an answer is in time."""
 
     async def lifting(message: Message) -> None:

@@ -19,23 +19,23 @@ correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=No
 trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
 """Of the trace that the request belongs to, while requests are traced; on each of its lines too."""
 
-_access, _live = structlog.stdlib.get_logger("blog.access"), structlog.stdlib.get_logger("blog.live")
+_access_log, _live_log = structlog.stdlib.get_logger("blog.access"), structlog.stdlib.get_logger("blog.live")
 
 # Without the values of local variables: a form or a header among them would put a password into the log.
-_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+_TRACEBACK_RENDERER = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
 def configure_logs(settings: Settings) -> None:
     """Send everything to standard error, with level, time and correlation id on each line."""
     shared: list[structlog.typing.Processor] = [
-        correlated,
+        add_correlation_ids,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[structlog.typing.Processor] = (
-        [_TRACEBACKS, structlog.processors.JSONRenderer()]
-        if settings.logs_json
+        [_TRACEBACK_RENDERER, structlog.processors.JSONRenderer()]
+        if settings.use_json_logs
         else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
     )
     formatter = {
@@ -49,7 +49,11 @@ def configure_logs(settings: Settings) -> None:
             "disable_existing_loggers": False,
             "formatters": {"line": formatter},
             "handlers": {
-                "stderr": {"class": "blog.observability.logging.Batches", "formatter": "line", "stream": "ext://sys.stderr"}
+                "stderr": {
+                    "class": "blog.observability.logging.BufferedJsonHandler",
+                    "formatter": "line",
+                    "stream": "ext://sys.stderr",
+                }
             },
             "root": {"handlers": ["stderr"], "level": "INFO"},
             "loggers": {
@@ -60,8 +64,12 @@ def configure_logs(settings: Settings) -> None:
             },
         }
     )
-    global _batches
-    _batches = next(handler for handler in logging.root.handlers if isinstance(handler, Batches)) if settings.logs_json else None
+    global _buffered_handler
+    _buffered_handler = (
+        next(handler for handler in logging.root.handlers if isinstance(handler, BufferedJsonHandler))
+        if settings.use_json_logs
+        else None
+    )
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -72,21 +80,23 @@ def configure_logs(settings: Settings) -> None:
 
 def log_request(method: str, route: str, status: int, seconds: float, user: str | None) -> None:
     """The line of a request that was answered, or met an error, after so many seconds."""
-    if _batches is not None:
-        _batches.add_request(method, route, status, seconds, user)
+    if _buffered_handler is not None:
+        _buffered_handler.add_request(method, route, status, seconds, user)
     else:
-        _access.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1), user=user)
+        _access_log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1), user=user)
 
 
-def log_socket(code: int, user: str | None) -> None:
+def log_websocket_close(code: int, user: str | None) -> None:
     """The line of a WebSocket that is over, with its close code. Thousands may end at once."""
-    if _batches is not None:
-        _batches.add(f'{{"code": {code}, "user": {quoted(user) if user else "null"}, "event": "socket closed", ', "blog.live")
+    if _buffered_handler is not None:
+        _buffered_handler.add_line(
+            f'{{"code": {code}, "user": {quoted(user) if user else "null"}, "event": "socket closed", ', "blog.live"
+        )
     else:
-        _live.info("socket closed", code=code, user=user)
+        _live_log.info("socket closed", code=code, user=user)
 
 
-def correlated(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def add_correlation_ids(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """A processor: the line tells of which request it is, and in which trace."""
     for variable in (correlation_id, trace_id):
         if (found := variable.get()) is not None:
@@ -94,89 +104,96 @@ def correlated(_logger: object, _method: str, event: structlog.typing.EventDict)
     return event
 
 
-class Batches(logging.StreamHandler[TextIO]):
+class BufferedJsonHandler(logging.StreamHandler[TextIO]):
     """Writes lines in their order: those of requests, which are put together by hand, some at a time, all others at once.
 
     Through `logging` the line costs more than the answer, if that is a kept one, and its write as much again. At an orderly
     stop `logging` flushes its handlers, so that only who kills the process loses the last quarter of a second.
     """
 
-    _SECONDS = 0.25
+    _FLUSH_INTERVAL = 0.25
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
-        self._guard = threading.RLock()  # the garbage collector may log in the middle of a line
+        self._lines_lock = threading.RLock()  # the garbage collector may log in the middle of a line
         self._lines: list[str] = []
-        self._second, self._stamp = 0, ""
+        self._cached_second, self._cached_timestamp = 0, ""
 
     def add_request(self, method: str, route: str, status: int, seconds: float, user: str | None) -> None:
         """The line of a request."""
         told = f'{seconds * 1000:.1f}, "user": {quoted(user) if user else "null"}, "event": "request", '
-        self.add(_beginning(method, route, status) + told, "blog.access")
+        self.add_line(_request_prefix(method, route, status) + told, "blog.access")
 
-    def add(self, beginning: str, logger: str) -> None:
+    def add_line(self, prefix: str, logger: str) -> None:
         """A line of JSON of the same form as all others, from what is its own."""
         traced = f'"trace_id": "{found}", ' if (found := trace_id.get()) else ""
         line = (
-            f'{beginning}"correlation_id": {quoted(correlation_id.get() or "")}, {traced}'
-            f'"level": "info", "logger": "{logger}", "timestamp": "{self._now()}"}}\n'
+            f'{prefix}"correlation_id": {quoted(correlation_id.get() or "")}, {traced}'
+            f'"level": "info", "logger": "{logger}", "timestamp": "{self._timestamp()}"}}\n'
         )
-        with self._guard:
+        with self._lines_lock:
             self._lines.append(line)
             if len(self._lines) == 1:
-                asyncio.get_running_loop().call_later(self._SECONDS, self.flush)
+                asyncio.get_running_loop().call_later(self._FLUSH_INTERVAL, self.flush)
 
-    def _now(self) -> str:
+    def _timestamp(self) -> str:
         now = time.time()
-        if int(now) != self._second:
-            self._second, self._stamp = int(now), time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
-        return f"{self._stamp}.{int(now % 1 * 1_000_000):06d}Z"
+        if int(now) != self._cached_second:
+            self._cached_second, self._cached_timestamp = int(now), time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+        return f"{self._cached_timestamp}.{int(now % 1 * 1_000_000):06d}Z"
 
     def emit(self, record: logging.LogRecord) -> None:
         """Any other line."""
-        self._write()
+        self._write_buffered()
         super().emit(record)
 
     def flush(self) -> None:
         """Write what waits."""
-        self._write()
+        self._write_buffered()
         super().flush()
 
-    def _write(self) -> None:
-        with self._guard:
+    def _write_buffered(self) -> None:
+        with self._lines_lock:
             if self._lines:
                 lines, self._lines = self._lines, []
                 self.stream.write("".join(lines))
 
 
 @functools.lru_cache(maxsize=1_000)
-def _beginning(method: str, route: str, status: int) -> str:
+def _request_prefix(method: str, route: str, status: int) -> str:
     return f'{{"method": {quoted(method)}, "route": {quoted(route)}, "status": {status}, "ms": '
 
 
-_batches: Batches | None = None
+_buffered_handler: BufferedJsonHandler | None = None
 
 
-class Outage:
+class OutageLog:
     """Something that may fail for a while: one line when that begins and one when it is over, however many meet it meanwhile.
 
     What many use may fail for one and work for the next meanwhile: it is over once nothing failed for `settle` seconds.
     """
 
-    def __init__(self, log: structlog.stdlib.BoundLogger, begins: str, ends: str, *, settle: float = 0) -> None:
-        self._log, self._begins, self._ends, self._settle = log, begins, ends, settle
-        self._since: float | None = None
-        self._last = 0.0
+    def __init__(
+        self, log: structlog.stdlib.BoundLogger, failure_message: str, recovery_message: str, *, settle_seconds: float = 0
+    ) -> None:
+        self._log, self._failure_message, self._recovery_message, self._settle_seconds = (
+            log,
+            failure_message,
+            recovery_message,
+            settle_seconds,
+        )
+        self._failing_since: float | None = None
+        self._last_failure_at = 0.0
 
-    def met(self, reason: str) -> None:
+    def failed(self, reason: str) -> None:
         """It fails."""
-        self._last = time.monotonic()
-        if self._since is None:
-            self._since = self._last
-            self._log.warning(self._begins, reason=reason)
+        self._last_failure_at = time.monotonic()
+        if self._failing_since is None:
+            self._failing_since = self._last_failure_at
+            self._log.warning(self._failure_message, reason=reason)
 
-    def over(self) -> None:
+    def recovered(self) -> None:
         """It works."""
-        if self._since is not None and time.monotonic() - self._last >= self._settle:
-            self._log.info(self._ends, seconds=round(time.monotonic() - self._since, 1))
-            self._since = None
+        if self._failing_since is not None and time.monotonic() - self._last_failure_at >= self._settle_seconds:
+            self._log.info(self._recovery_message, seconds=round(time.monotonic() - self._failing_since, 1))
+            self._failing_since = None

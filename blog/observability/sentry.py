@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sentry_sdk import Client
     from sentry_sdk.types import Event, Hint
 
-_LAST_SECONDS = 2.0
-_QUIET: dict[str, Any] = {
+_CLOSE_TIMEOUT = 2.0
+_CLIENT_OPTIONS: dict[str, Any] = {
     "default_integrations": False,
     "auto_enabling_integrations": False,
     "include_local_variables": False,
@@ -34,7 +34,7 @@ _QUIET: dict[str, Any] = {
 
 
 @contextlib.asynccontextmanager
-async def reported(settings: Settings) -> AsyncIterator[None]:
+async def report_errors(settings: Settings) -> AsyncIterator[None]:
     """Within the block each error that is logged with its traceback is reported, if the settings say to whom."""
     if settings.sentry_dsn is None:
         yield
@@ -45,19 +45,19 @@ async def reported(settings: Settings) -> AsyncIterator[None]:
         settings.sentry_dsn.get_secret_value(),
         environment=settings.environment.value,
         release=f"blog@{__version__}",
-        before_send=_bare,
-        **_QUIET,
+        before_send=_strip_messages,
+        **_CLIENT_OPTIONS,
     )
-    handler = Reporter(client)
+    handler = SentryHandler(client)
     logging.getLogger().addHandler(handler)
     try:
         yield
     finally:
         logging.getLogger().removeHandler(handler)
-        await anyio.to_thread.run_sync(client.close, _LAST_SECONDS)
+        await anyio.to_thread.run_sync(client.close, _CLOSE_TIMEOUT)
 
 
-class Reporter(logging.Handler):
+class SentryHandler(logging.Handler):
     """Whatever is logged with a traceback: crashes of requests, which the server logs, and of what runs beside them."""
 
     def __init__(self, client: "Client") -> None:
@@ -77,7 +77,7 @@ class Reporter(logging.Handler):
         self._client.capture_event(event, hint)
 
 
-def _bare(event: "Event", _hint: "Hint") -> "Event":
+def _strip_messages(event: "Event", _hint: "Hint") -> "Event":
     """What the errors of an event say is taken out."""
     for error in event.get("exception", {}).get("values", []):
         error["value"] = ""

@@ -8,24 +8,24 @@ from contextvars import ContextVar
 _parts: ContextVar[dict[str, float] | None] = ContextVar("parts", default=None)
 
 
-def begin() -> dict[str, float]:
+def start() -> dict[str, float]:
     """From here on the parts of this request are added up, in seconds by name. Tasks that it starts share the sums."""
     parts: dict[str, float] = {}
     _parts.set(parts)
     return parts
 
 
-def add(part: str, seconds: float) -> None:
+def record(part: str, seconds: float) -> None:
     """Add to a part; outside of a request nothing is kept."""
     if (parts := _parts.get()) is not None:
         parts[part] = parts.get(part, 0.0) + seconds
 
 
 @contextlib.contextmanager
-def measured(part: str) -> Iterator[None]:
+def measure(part: str) -> Iterator[None]:
     """Add the time that the block takes to a part; outside of a request nothing is kept."""
     started = time.perf_counter()
     try:
         yield
     finally:
-        add(part, time.perf_counter() - started)
+        record(part, time.perf_counter() - started)

@@ -18,21 +18,21 @@ from blog.db.database import Database
 from blog.domain.site import database_probe
 from blog.errors import BlogError, Unavailable
 from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.request.state import Services, services
-from blog.observability.logging import Outage
+from blog.framework.request.state import AppState, app_state
+from blog.observability.logging import OutageLog
 
 log = structlog.stdlib.get_logger("blog.health")
-PATIENCE = 5.0
+TIMEOUT = 5.0
 """Seconds that a check may take; those who ask do so every few."""
-LEAST_FREE = 50_000_000
+MIN_FREE_BYTES = 50_000_000
 """Bytes that must be free where database and images are kept."""
-_NOT_KEPT = {"Cache-Control": "no-store"}
-_outage = Outage(log, "not ready", "ready again")
-FRESH = 1.0
+_NO_STORE = {"Cache-Control": "no-store"}
+_outage = OutageLog(log, "not ready", "ready again")
+CACHE_MAX_AGE = 1.0
 """Seconds for which a result is good."""
 Results = dict[str, tuple[float, str]]
-_kept: weakref.WeakKeyDictionary[Database, tuple[float, Results]] = weakref.WeakKeyDictionary()
-Check = Callable[[Services], Awaitable[None]]
+_cache: weakref.WeakKeyDictionary[Database, tuple[float, Results]] = weakref.WeakKeyDictionary()
+Check = Callable[[AppState], Awaitable[None]]
 
 
 class Health(Endpoint):
@@ -40,7 +40,7 @@ class Health(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """200."""
-        return Response(b'{"status":"ok"}', 200, _NOT_KEPT, "application/json")
+        return Response(b'{"status":"ok"}', 200, _NO_STORE, "application/json")
 
 
 class Readiness(Endpoint):
@@ -48,42 +48,42 @@ class Readiness(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """200, or 503 when a part fails. What it is goes to the log alone: anybody may ask."""
-        found = await _found(services(request))
+        found = await _cached_results(app_state(request))
         failing = [f"{name}: {reason}" for name, (_, reason) in found.items() if reason]
         if failing:
-            _outage.met("; ".join(failing))
+            _outage.failed("; ".join(failing))
         else:
-            _outage.over()
+            _outage.recovered()
         body = {
             "status": "unavailable" if failing else "ok",
             "checks": {name: {"ok": not reason, "ms": round(ms, 1)} for name, (ms, reason) in found.items()},
         }
-        headers = _NOT_KEPT | ({"Retry-After": "5"} if failing else {})
+        headers = _NO_STORE | ({"Retry-After": "5"} if failing else {})
         return Response(to_json(body), 503 if failing else 200, headers, "application/json")
 
 
-async def _found(shared: Services) -> Results:
+async def _cached_results(shared: AppState) -> Results:
     """The result of each check, of this second: however often strangers ask, little is written."""
-    if (kept := _kept.get(shared.site.db)) and time.monotonic() < kept[0] + FRESH:
+    if (kept := _cache.get(shared.site.db)) and time.monotonic() < kept[0] + CACHE_MAX_AGE:
         return kept[1]
-    found = {name: await _result(name, check, shared) for name, check in _checks(shared).items()}
-    _kept[shared.site.db] = time.monotonic(), found
+    found = {name: await _run_check(name, check, shared) for name, check in _checks(shared).items()}
+    _cache[shared.site.db] = time.monotonic(), found
     return found
 
 
-def _checks(shared: Services) -> dict[str, Check]:
-    checks: dict[str, Check] = {"database": _database, "migrations": _migrations, "disk": _disk}
-    return checks | ({"redis": _redis} if shared.site.settings.redis_url else {})
+def _checks(shared: AppState) -> dict[str, Check]:
+    checks: dict[str, Check] = {"database": _check_database, "migrations": _check_migrations, "disk": _check_disk}
+    return checks | ({"redis": _check_redis} if shared.site.settings.redis_url else {})
 
 
-async def _result(name: str, check: Check, shared: Services) -> tuple[float, str]:
+async def _run_check(name: str, check: Check, shared: AppState) -> tuple[float, str]:
     """Milliseconds, and why it fails, if it does."""
     started, reason = time.perf_counter(), ""
     try:
-        with anyio.fail_after(PATIENCE):
+        with anyio.fail_after(TIMEOUT):
             await check(shared)
     except TimeoutError:
-        reason = f"no answer in {PATIENCE:.0f} seconds"
+        reason = f"no answer in {TIMEOUT:.0f} seconds"
     except (BlogError, OSError) as error:
         reason = str(error)
     except Exception:
@@ -92,35 +92,35 @@ async def _result(name: str, check: Check, shared: Services) -> tuple[float, str
     return (time.perf_counter() - started) * 1000, reason
 
 
-async def _database(shared: Services) -> None:
-    await database_probe.write_and_read(shared.site.db)
+async def _check_database(shared: AppState) -> None:
+    await database_probe.check_read_write(shared.site.db)
 
 
-async def _migrations(shared: Services) -> None:
+async def _check_migrations(shared: AppState) -> None:
     """A newer version may have migrated further while this one still runs: that adds, and takes away nothing in use."""
-    present = await database_probe.migration(shared.site.db)
+    present = await database_probe.current_revision(shared.site.db)
     if present is None or _is_behind(present):
-        raise Unavailable(f"the database is at migration {present}, this version of the blog needs {migration.newest()}")
+        raise Unavailable(f"the database is at migration {present}, this version of the blog needs {migration.head()}")
 
 
 @functools.cache
 def _is_behind(present: str) -> bool:
-    return present != migration.newest() and migration.is_known(present)
+    return present != migration.head() and migration.is_known(present)
 
 
-async def _disk(shared: Services) -> None:
-    for path in {shared.site.settings.folder, shared.site.settings.media_dir}:
-        await anyio.to_thread.run_sync(_require_room, path)
+async def _check_disk(shared: AppState) -> None:
+    for path in {shared.site.settings.data_dir, shared.site.settings.media_dir}:
+        await anyio.to_thread.run_sync(_require_free_space, path)
 
 
-def _require_room(path: os.PathLike[str]) -> None:
+def _require_free_space(path: os.PathLike[str]) -> None:
     try:
         status = os.statvfs(path)
     except FileNotFoundError:
         return  # the folder of images is made with the first of them
-    if (free := status.f_bavail * status.f_frsize) < LEAST_FREE:
+    if (free := status.f_bavail * status.f_frsize) < MIN_FREE_BYTES:
         raise Unavailable(f"only {free:,} bytes are free in {path}")
 
 
-async def _redis(shared: Services) -> None:
+async def _check_redis(shared: AppState) -> None:
     await shared.rate_limits.require_redis()

@@ -10,15 +10,15 @@ import anyio
 
 from blog.db import dumps, migration
 from blog.db.database import Database
-from blog.db.dumps import Replacement, Snapshots
+from blog.db.dumps import DatabaseDumper, Replacement
 from blog.domain.accounts import credential_checks
 from blog.domain.core import events
-from blog.domain.core.storage import MediaStore, open_media
+from blog.domain.core.storage import Storage, open_storage
 from blog.errors import Unavailable
 from blog.ops import archive
-from blog.ops.archive import MEDIA, SECRET, Archive, BadArchive
-from blog.ops.backup import Progress, unseen
-from blog.settings import Settings, keep_secret
+from blog.ops.archive import MEDIA, SECRET, Archive, InvalidArchive
+from blog.ops.backup import Progress, no_progress
+from blog.settings import Settings, store_secret_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,13 @@ class RestoreReport:
     counts: Mapping[str, int]
     images: int
     migrations: tuple[str, ...]
-    ended: tuple[int, int]
-    old: str | None
-    secret: bool
+    revoked: tuple[int, int]
+    previous_database: str | None
+    has_secret: bool
 
 
-def restore(
-    settings: Settings, source: Path, *, force: bool = False, keep_tokens: bool = False, progress: Progress = unseen
+def restore_backup(
+    settings: Settings, source: Path, *, force: bool = False, keep_tokens: bool = False, progress: Progress = no_progress
 ) -> RestoreReport:
     """Put a backup in the place of the database, which is kept beside it under another name; add the images.
 
@@ -47,30 +47,30 @@ def restore(
     Whoever is stopped midway has the old database or the new one, whole. Raises BadArchive; Conflict when a server is
     running or, unless `force`, when the blog holds accounts or posts; Unavailable.
     """
-    store = dumps.of(settings.database_url)
+    store = dumps.for_url(settings.database_url)
     try:
-        settings.folder.mkdir(parents=True, exist_ok=True)
-        with archive.opened(source) as backup, store.replacing(force=force) as replacement:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        with archive.open_archive(source) as backup, store.replace(force=force) as replacement:
             _verify(backup, store, progress)
             counts = _unpack(backup, store, replacement)
             migrations = migration.pending(replacement.url)
             migration.upgrade(replacement.url)
-            ended = anyio.run(_renew, replacement.url, keep_tokens)
-            images = _add_images(backup, open_media(settings), progress)
+            ended = anyio.run(_reset_epoch_and_credentials, replacement.url, keep_tokens)
+            images = _add_images(backup, open_storage(settings), progress)
             # From here on nothing can fail but the disk; images that no row names do no harm.
             old = replacement.swap()
-            has_secret = _keep_secret(backup, settings)
+            has_secret = _restore_secret(backup, settings)
     except OSError as error:
         raise Unavailable(f"{source} cannot be restored: {error.strerror or error} ({error.filename or source})") from error
     return RestoreReport(backup.manifest.made_at, counts, images, tuple(migrations), ended, old, has_secret)
 
 
-def _verify(backup: Archive, store: Snapshots, progress: Progress) -> None:
+def _verify(backup: Archive, store: DatabaseDumper, progress: Progress) -> None:
     manifest = backup.manifest
     if manifest.database != store.kind or manifest.database_part != store.member:
-        raise BadArchive(f"This is the backup of a {manifest.database} database: DATABASE_URL names one of {store.kind}")
+        raise InvalidArchive(f"This is the backup of a {manifest.database} database: DATABASE_URL names one of {store.kind}")
     if not migration.is_known(manifest.migration):
-        raise BadArchive(f"Version {manifest.version} of the blog made this backup: install it, or a newer one")
+        raise InvalidArchive(f"Version {manifest.version} of the blog made this backup: install it, or a newer one")
     total, done = sum(part.bytes for part in manifest.parts.values()), 0
 
     def told(size: int) -> None:
@@ -81,43 +81,43 @@ def _verify(backup: Archive, store: Snapshots, progress: Progress) -> None:
     backup.verify(told)
 
 
-def _unpack(backup: Archive, store: Snapshots, replacement: Replacement) -> Mapping[str, int]:
+def _unpack(backup: Archive, store: DatabaseDumper, replacement: Replacement) -> Mapping[str, int]:
     backup.extract(backup.manifest.database_part, replacement.path)
     contents = store.inspect(replacement.path)
     if contents.damage:
-        raise BadArchive(f"The database in the backup is damaged ({contents.damage[0]}): take another backup")
-    replacement.fill()
+        raise InvalidArchive(f"The database in the backup is damaged ({contents.damage[0]}): take another backup")
+    replacement.load()
     return contents.counts
 
 
-async def _renew(url: str, keep_tokens: bool) -> tuple[int, int]:
+async def _reset_epoch_and_credentials(url: str, keep_tokens: bool) -> tuple[int, int]:
     async with Database(url) as db:
         await events.renew_epoch(db)
-        return await credential_checks.end_all(db, dt.datetime.now(dt.UTC), keep_tokens=keep_tokens)
+        return await credential_checks.revoke_all(db, dt.datetime.now(dt.UTC), keep_tokens=keep_tokens)
 
 
-def _add_images(backup: Archive, store: MediaStore, progress: Progress) -> int:
+def _add_images(backup: Archive, store: Storage, progress: Progress) -> int:
     """Put those that are missing, or damaged, into the store. No other is touched: their names are their content."""
     added, images = 0, backup.images
     for number, name in enumerate(images, 1):
         part = MEDIA + name
-        path = store.nearby(name)
-        if path is not None and _digest(path) != backup.manifest.parts[part].sha256:
+        path = store.local_path(name)
+        if path is not None and _sha256(path) != backup.manifest.parts[part].sha256:
             store.remove(name)
-        if not store.has(name):
+        if not store.exists(name):
             store.put(name, backup.read(part))
             added += 1
         progress("Images", number, len(images))
     return added
 
 
-def _digest(path: Path) -> str:
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _keep_secret(backup: Archive, settings: Settings) -> bool:
+def _restore_secret(backup: Archive, settings: Settings) -> bool:
     if SECRET not in backup.manifest.parts:
         return False
-    keep_secret(settings.folder, backup.read(SECRET).decode())
+    store_secret_key(settings.data_dir, backup.read(SECRET).decode())
     return True

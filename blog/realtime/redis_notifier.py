@@ -11,7 +11,7 @@ import anyio
 import structlog
 
 from blog.db.database import Database
-from blog.observability.logging import Outage
+from blog.observability.logging import OutageLog
 from blog.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from redis.asyncio.client import PubSub
 
 log = structlog.stdlib.get_logger("blog.realtime")
-_BETWEEN_ATTEMPTS = 1.0
-_PATIENCE = 5.0
-_SILENCE = 30.0
+_RETRY_DELAY = 1.0
+_TIMEOUT = 5.0
+_IDLE_TIMEOUT = 30.0
 
 
-class RedisHints:
+class RedisNotifier:
     """Says so after each commit of this process, and has the log read when others say so."""
 
     def __init__(self, settings: Settings, db: Database) -> None:
@@ -33,13 +33,15 @@ class RedisHints:
         self._url, self._db = settings.redis_url.get_secret_value(), db
         # Blogs that share one Redis do not wake each other.
         self._channel = f"blog:{settings.public_url}:events"
-        self._own = secrets.token_hex(8).encode()
-        self._written = asyncio.Event()
-        self._outage = Outage(log, "Redis is gone: workers hear of events from the database", "Redis is back: it tells of events")
+        self._sender_id = secrets.token_hex(8).encode()
+        self._pending = asyncio.Event()
+        self._outage = OutageLog(
+            log, "Redis is gone: workers hear of events from the database", "Redis is back: it tells of events"
+        )
 
-    def committed(self) -> None:
+    def notify(self) -> None:
         """This process wrote something."""
-        self._written.set()
+        self._pending.set()
 
     async def run(self) -> None:
         """Speak and listen for ever; after a loss, again."""
@@ -49,35 +51,35 @@ class RedisHints:
 
         while True:
             redis = Redis.from_url(
-                self._url, socket_connect_timeout=_PATIENCE, socket_timeout=_PATIENCE, health_check_interval=_SILENCE
+                self._url, socket_connect_timeout=_TIMEOUT, socket_timeout=_TIMEOUT, health_check_interval=_IDLE_TIMEOUT
             )
             subscription = redis.pubsub()
             try:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._listen, subscription)
-                    tasks.start_soon(self._speak, redis)
+                    tasks.start_soon(self._publish, redis)
             except* (RedisError, OSError) as errors:
-                self._outage.met(str(errors.exceptions[0]))
+                self._outage.failed(str(errors.exceptions[0]))
             finally:
-                with anyio.move_on_after(_PATIENCE, shield=True):
+                with anyio.move_on_after(_TIMEOUT, shield=True):
                     await subscription.aclose()  # type: ignore[no-untyped-call]
                     await redis.aclose()
-            await anyio.sleep(_BETWEEN_ATTEMPTS)
+            await anyio.sleep(_RETRY_DELAY)
 
     async def _listen(self, subscription: "PubSub") -> None:
         await subscription.subscribe(self._channel)
         while True:
-            message = await subscription.get_message(timeout=_SILENCE)
+            message = await subscription.get_message(timeout=_IDLE_TIMEOUT)
             if message is None:
                 await subscription.ping()
             elif message["type"] == "subscribe":
-                self._outage.over()
-                self._db.notice()  # what was said meanwhile was not heard
-            elif message["type"] == "message" and message["data"] != self._own:
-                self._db.notice()
+                self._outage.recovered()
+                self._db.notify_watchers()  # what was said meanwhile was not heard
+            elif message["type"] == "message" and message["data"] != self._sender_id:
+                self._db.notify_watchers()
 
-    async def _speak(self, redis: "Redis") -> None:
+    async def _publish(self, redis: "Redis") -> None:
         while True:
-            await self._written.wait()
-            self._written.clear()
-            await redis.publish(self._channel, self._own)
+            await self._pending.wait()
+            self._pending.clear()
+            await redis.publish(self._channel, self._sender_id)

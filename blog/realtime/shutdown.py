@@ -7,18 +7,18 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from types import FrameType
 
-_NOBODYS = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler, None)
+_DEFAULT_HANDLERS = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler, None)
 
 
 @contextlib.contextmanager
-def first(say_goodbye: Callable[[], Awaitable[None]]) -> Iterator[None]:
+def notify_before_shutdown(notify: Callable[[], Awaitable[None]]) -> Iterator[None]:
     """Within the block a signal that stops the server first has goodbye said; a second one stops it at once.
 
     uvicorn closes WebSockets without asking the application, and waits for streams that nobody ends; the lifespan hears of
     the end only after both. Where nobody handles the signals, or in another thread, there is no server to hold up.
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    handlers = {number: handler for number, handler in handlers.items() if handler not in _NOBODYS}
+    handlers = {number: handler for number, handler in handlers.items() if handler not in _DEFAULT_HANDLERS}
     if threading.current_thread() is not threading.main_thread() or not handlers:
         yield
         return
@@ -35,7 +35,7 @@ def first(say_goodbye: Callable[[], Awaitable[None]]) -> Iterator[None]:
 
     async def say(number: int, frame: FrameType | None) -> None:
         try:
-            await say_goodbye()
+            await notify()
         finally:
             hand_on(number, frame)
 

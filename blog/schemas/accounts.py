@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, EmailStr, Field, SecretStr, StringConstraints
 
 from blog.schemas.comments import CommentOut
-from blog.schemas.fields import Bio, Changes, Id, Input, Line, Name, Output, Username, whole
+from blog.schemas.fields import Bio, Changes, Id, Input, Line, Name, Output, Username, integral
 from blog.schemas.posts import PostOut
 
-LONGEST_TOKEN = 3650 * 24 * 3600
+MAX_TOKEN_LIFETIME_SECONDS = 3650 * 24 * 3600
 
 
 class Role(StrEnum):
@@ -32,15 +32,15 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
-class PostsLeft(StrEnum):
+class PostsOnDeletion(StrEnum):
     """What becomes of the posts of an account that ends."""
 
-    STAY = "stay"
-    GO = "go"
+    KEEP = "stay"
+    DELETE = "go"
 
 
 Password = Annotated[SecretStr, Field(min_length=8, max_length=256)]
-Age = Annotated[int, Field(ge=0, le=150), BeforeValidator(whole)]
+Age = Annotated[int, Field(ge=0, le=150), BeforeValidator(integral)]
 Email = Annotated[EmailStr, StringConstraints(max_length=254)]
 
 
@@ -66,8 +66,8 @@ class AccountChanges(Changes):
     email: Email = ""
     age: Age | None = None
     bio: Bio = Field(default="", description="A few words for the page of the author, in the Markdown of comments")
-    current: SecretStr | None = Field(
-        default=None, max_length=256, description="The present password: a change of the e-mail address needs it"
+    current_password: SecretStr | None = Field(
+        default=None, alias="current", max_length=256, description="The present password: a change of the e-mail address needs it"
     )
 
 
@@ -80,47 +80,47 @@ class NewPassword(Input):
 class PasswordChange(NewPassword):
     """A change by somebody who is signed in and knows the present one."""
 
-    current: SecretStr = Field(max_length=256)
+    current_password: SecretStr = Field(alias="current", max_length=256)
 
 
 class EmailChange(Input):
     """Another e-mail address, by somebody who knows the password."""
 
     email: Email
-    current: SecretStr = Field(max_length=256)
+    current_password: SecretStr = Field(alias="current", max_length=256)
 
 
-class LinkRequest(Input):
+class PasswordResetRequest(Input):
     """A link to a new password, for whoever has this name or address."""
 
     name: str = Field(min_length=1, max_length=320)
 
 
-class PasswordGiven(Input):
+class PasswordConfirmation(Input):
     """The present password, for what follows."""
 
-    current: SecretStr = Field(max_length=256)
+    current_password: SecretStr = Field(alias="current", max_length=256)
 
 
-class Code(Input):
+class OneTimeCode(Input):
     """A code of the app, or a recovery code."""
 
     code: SecretStr = Field(min_length=1, max_length=64)
 
 
-class CodeAndPassword(Code):
+class CodeAndPassword(OneTimeCode):
     """Both, for a change of the second factor itself."""
 
-    current: SecretStr = Field(max_length=256)
+    current_password: SecretStr = Field(alias="current", max_length=256)
 
 
-class PasskeyAnswer(Input):
+class PasskeyResponse(Input):
     """What a browser answered when it was asked for a passkey: JSON, as `PublicKeyCredential.toJSON` has it."""
 
     credential: str = Field(min_length=1, max_length=20_000)
 
 
-class NewPasskey(PasskeyAnswer):
+class NewPasskey(PasskeyResponse):
     """A passkey that a browser made, and what its owner calls it."""
 
     name: Name
@@ -130,12 +130,12 @@ class AvatarForm(Input):
     """What goes with an avatar: nothing."""
 
 
-class Departure(Input):
+class AccountDeletion(Input):
     """The end of an account, by somebody who knows the password and has typed the name of it."""
 
     username: str = Field(max_length=320)
-    current: SecretStr = Field(max_length=256)
-    posts: PostsLeft
+    current_password: SecretStr = Field(alias="current", max_length=256)
+    posts: PostsOnDeletion
 
 
 class Credentials(Input):
@@ -153,10 +153,10 @@ class NewToken(Credentials):
         default=None, max_length=64, description="A code of the app, or a recovery code, if the account asks for one"
     )
     scopes: list[Scope] | None = Field(default=None, max_length=20)
-    expires_in: Annotated[int, Field(ge=60, le=LONGEST_TOKEN), BeforeValidator(whole)] | None = None
+    expires_in: Annotated[int, Field(ge=60, le=MAX_TOKEN_LIFETIME_SECONDS), BeforeValidator(integral)] | None = None
 
 
-class OwnToken(Input):
+class TokenForm(Input):
     """A token that somebody makes on a page; it lasts for `days`."""
 
     name: Name
@@ -208,7 +208,7 @@ class UserProfile(Output):
     processing_time_seconds: float
 
 
-class TokenInfo(Output):
+class TokenSummary(Output):
     """A token in a list: everything but its secret."""
 
     id: Id
@@ -218,7 +218,7 @@ class TokenInfo(Output):
     expires_at: dt.datetime
 
 
-class TokenOut(TokenInfo):
+class TokenOut(TokenSummary):
     """A new token; `token` is shown this once and kept nowhere."""
 
     token: str

@@ -6,20 +6,20 @@ from typing import Annotated
 from pydantic import AfterValidator, RootModel, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from blog.schemas.fields import CONTENT_BYTES, Content, Input, Output
+from blog.schemas.fields import MAX_CONTENT_BYTES, Content, Input, Output
 
-FORM_BYTES = 2 * CONTENT_BYTES
-_FIELDS = 30
-_Name = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,30}$")]
+MAX_FORM_BYTES = 2 * MAX_CONTENT_BYTES
+_MAX_FIELDS = 30
+_FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,30}$")]
 
 
-def _bounded(form: dict[str, str]) -> dict[str, str]:
-    if len(form) > _FIELDS or sum(len(value.encode(errors="replace")) for value in form.values()) > FORM_BYTES:
+def _check_size(form: dict[str, str]) -> dict[str, str]:
+    if len(form) > _MAX_FIELDS or sum(len(value.encode(errors="replace")) for value in form.values()) > MAX_FORM_BYTES:
         raise PydanticCustomError("too_long", "This is more than is kept of a form")
     return form
 
 
-class TypedForm(RootModel[Annotated[dict[_Name, str], AfterValidator(_bounded)]]):
+class AutosaveForm(RootModel[Annotated[dict[_FieldName, str], AfterValidator(_check_size)]]):
     """The fields by name, each as typed, valid or not: also twice the text that fits into a post is not lost."""
 
 

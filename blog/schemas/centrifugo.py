@@ -11,17 +11,17 @@ REJECT_UNRECOVERED = 2
 """The flag of a subscription that would rather be refused than begin without what it missed."""
 
 
-class Request(BaseModel):
+class CentrifugoModel(BaseModel):
     """Part of a command. Unlike elsewhere unknown members are passed over: SDKs offer what a server may ignore."""
 
 
-class Connect(Request):
+class Connect(CentrifugoModel):
     """The first command: who is calling, unless a cookie or a header said so."""
 
     token: SecretStr | None = Field(default=None, max_length=1000)
 
 
-class Subscribe(Request):
+class Subscribe(CentrifugoModel):
     """Follow a channel; with `recover` from a position on, which is the epoch of the log and the id of an event in it.
 
     `type` (maps, polls) and `tf` (a filter that the server applies) are kinds of subscription that we do not have.
@@ -36,13 +36,13 @@ class Subscribe(Request):
     tf: Unused | None = None
 
 
-class Unsubscribe(Request):
+class Unsubscribe(CentrifugoModel):
     """End a subscription."""
 
     channel: Channel
 
 
-class Command(Request):
+class Command(CentrifugoModel):
     """One request, with a number for its answer; an empty command answers a ping.
 
     Of those without a model only the name counts: their answer is that there is no such thing here.

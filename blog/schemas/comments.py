@@ -38,7 +38,7 @@ class CommentChanges(Changes):
     status: Decision = Decision.VISIBLE
 
 
-class Decisions(Input):
+class BulkDecision(Input):
     """One decision about several comments."""
 
     status: Decision

@@ -7,13 +7,13 @@ from pydantic import Field
 from blog.schemas.fields import Input, Output
 from blog.schemas.live import Channel, EventMessage
 
-MOST_CHANNELS = 50
+MAX_CHANNELS = 50
 
 
 class StreamQuery(Input):
     """Which channels (the parameter may be repeated), and after which cursor; without one, from now on."""
 
-    channel: Annotated[list[Channel], Field(min_length=1, max_length=MOST_CHANNELS)]
+    channel: Annotated[list[Channel], Field(min_length=1, max_length=MAX_CHANNELS)]
     after: Annotated[str, Field(min_length=1, max_length=100, description="A cursor, or `earliest`")] | None = None
 
 

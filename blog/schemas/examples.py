@@ -52,23 +52,23 @@ _COMMENT = {
 }
 _USER = {"id": 7, "username": "ada", "name": "Ada Lovelace", "bio": "Weaves *patterns*.", "role": "author", "created_at": _AT}
 _TOKEN = {"id": 5, "name": "laptop", "scopes": ["posts:write"], "created_at": _AT, "expires_at": "2026-07-30T09:00:00Z"}
-_FILES = "https://blog.example.org/media/"
+_MEDIA_URL = "https://blog.example.org/media/"
 _IMAGE = {
     "id": 3,
-    "url": f"{_FILES}4b1f0c7d5e2a9846b3d0f1c2a5e8974613d2c0b7a6f5e4d3c2b1a09f8e7d6c5b.jpg",
+    "url": f"{_MEDIA_URL}4b1f0c7d5e2a9846b3d0f1c2a5e8974613d2c0b7a6f5e4d3c2b1a09f8e7d6c5b.jpg",
     "width": 800,
     "height": 600,
     "alt": "A brass wheel with two hundred teeth",
     "media_type": "image/jpeg",
     "variants": [
         {
-            "url": f"{_FILES}9e8d7c6b5a4f3e2d1c0b9a8f7e6d5c4b3a2f1e0d9c8b7a6f5e4d3c2b1a0f9e8d.webp",
+            "url": f"{_MEDIA_URL}9e8d7c6b5a4f3e2d1c0b9a8f7e6d5c4b3a2f1e0d9c8b7a6f5e4d3c2b1a0f9e8d.webp",
             "width": 480,
             "height": 360,
         }
     ],
 }
-_TOLD = {
+_EVENT = {
     "type": "event",
     "event": "post.published",
     "cursor": "k3f9x2.1235",
@@ -96,7 +96,7 @@ EXAMPLES: dict[type[BaseModel], Any] = {
     media.MediaUpload: {"alt": "A brass wheel with two hundred teeth", "file": "the bytes of wheel.jpg"},
     media.MediaChanges: {"alt": "A brass wheel"},
     media.MediaOut: _IMAGE,
-    events.EventsOut: {"events": [_TOLD], "cursor": "k3f9x2.1235", "reset": False},
+    events.EventsOut: {"events": [_EVENT], "cursor": "k3f9x2.1235", "reset": False},
     feature_flags.FlagChange: {"enabled": False},
     feature_flags.FlagOut: _FLAG,
     accounts.NewUser: {"username": "grace", "email": "grace@example.org", "password": "a long enough one"},

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-CONTENT_BYTES = 262_144
+MAX_CONTENT_BYTES = 262_144
 # Everything in Unicode's Cc but tab and line ends; U+2028 and U+2029 would break single lines as well.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _LINE_END = re.compile(r"[\t\n\r\u2028\u2029]")
 _SLUG = re.compile(r"[^\W_](?:[\w.-]*\w)?")
 # The same rules for the documents; validation goes by the functions below, whose messages say what is wrong.
 _C, _CL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f", r"\x00-\x1f\x7f-\x9f\u2028\u2029"
-_IN_DOCUMENTS = {
+_DOCUMENTED_PATTERNS = {
     "text": rf"^[^{_C}]*$",
     "text, not blank": rf"^[^{_C}]*[^\s{_C}][^{_C}]*$",
     "line": rf"^[^{_CL}]*$",
@@ -30,7 +30,7 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def _without_defaults(schema: dict[str, Any]) -> None:
+def _remove_defaults(schema: dict[str, Any]) -> None:
     for member in schema["properties"].values():
         member.pop("default", None)
 
@@ -38,7 +38,7 @@ def _without_defaults(schema: dict[str, Any]) -> None:
 class Changes(Input):
     """What PATCH changes. An absent member stays as it is, so the documents show no default: a client would send it."""
 
-    model_config = ConfigDict(json_schema_extra=_without_defaults)
+    model_config = ConfigDict(json_schema_extra=_remove_defaults)
 
 
 class Output(BaseModel):
@@ -47,8 +47,8 @@ class Output(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-def _text(value: str) -> str:
-    if _CONTROL.search(value):
+def _validate_text(value: str) -> str:
+    if _CONTROL_CHARACTERS.search(value):
         raise PydanticCustomError("control_character", "Control characters are not allowed")
     try:
         value.encode()
@@ -57,19 +57,19 @@ def _text(value: str) -> str:
     return value
 
 
-def _line(value: str) -> str:
+def _validate_line(value: str) -> str:
     if _LINE_END.search(value):
         raise PydanticCustomError("line_end", "This must be a single line")
-    return _text(value)
+    return _validate_text(value)
 
 
-def _content(value: str) -> str:
-    if len(_text(value).encode()) > CONTENT_BYTES:
+def _validate_content(value: str) -> str:
+    if len(_validate_text(value).encode()) > MAX_CONTENT_BYTES:
         raise PydanticCustomError("too_long", "At most 256 KiB of text fit in a post")
     return value
 
 
-def _slug(value: str) -> str:
+def _validate_slug(value: str) -> str:
     if not _SLUG.fullmatch(value):
         raise PydanticCustomError(
             "slug", "Use letters, digits, hyphens, dots and underscores only, and begin with a letter or digit"
@@ -77,25 +77,25 @@ def _slug(value: str) -> str:
     return value
 
 
-def _tag(value: str) -> str:
+def _validate_tag(value: str) -> str:
     if "," in value:
         raise PydanticCustomError("comma", "A tag holds no comma: give each tag on its own")
     return value
 
 
-def whole(value: Any) -> Any:
+def integral(value: Any) -> Any:
     """JSON has one kind of number, so that 3.0 is a whole one."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _utc(value: dt.datetime) -> dt.datetime:
+def _to_utc(value: dt.datetime) -> dt.datetime:
     try:
         return value.astimezone(dt.UTC)
     except OverflowError:
         raise PydanticCustomError("instant", "This instant is outside of the calendar") from None
 
 
-def _distinct(tags: list[str]) -> list[str]:
+def _deduplicate(tags: list[str]) -> list[str]:
     """Each tag once, whatever its case; the first spelling and place stay."""
     first: dict[str, str] = {}
     for tag in tags:
@@ -103,35 +103,47 @@ def _distinct(tags: list[str]) -> list[str]:
     return list(first.values())
 
 
-def _shown(rule: str) -> Any:
-    return Field(json_schema_extra={"pattern": _IN_DOCUMENTS[rule]})
+def _documented_pattern(rule: str) -> Any:
+    return Field(json_schema_extra={"pattern": _DOCUMENTED_PATTERNS[rule]})
 
 
-Line = Annotated[str, AfterValidator(_line), _shown("line")]
+Line = Annotated[str, AfterValidator(_validate_line), _documented_pattern("line")]
 Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_line), _shown("line, not blank")
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    AfterValidator(_validate_line),
+    _documented_pattern("line, not blank"),
 ]
 Title = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_line), _shown("line, not blank")
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_validate_line),
+    _documented_pattern("line, not blank"),
 ]
-Content = Annotated[str, AfterValidator(_content), _shown("text"), Field(json_schema_extra={"maxLength": CONTENT_BYTES})]
+Content = Annotated[
+    str, AfterValidator(_validate_content), _documented_pattern("text"), Field(json_schema_extra={"maxLength": MAX_CONTENT_BYTES})
+]
 CommentText = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000),
-    AfterValidator(_text),
-    _shown("text, not blank"),
+    AfterValidator(_validate_text),
+    _documented_pattern("text, not blank"),
 ]
-Bio = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000), AfterValidator(_text), _shown("text")]
-Slug = Annotated[str, StringConstraints(min_length=1, max_length=120), AfterValidator(_slug), _shown("slug")]
+Bio = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=1000), AfterValidator(_validate_text), _documented_pattern("text")
+]
+Slug = Annotated[
+    str, StringConstraints(min_length=1, max_length=120), AfterValidator(_validate_slug), _documented_pattern("slug")
+]
 TagName = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=50),
-    AfterValidator(_line),
-    AfterValidator(_tag),
-    _shown("tag"),
+    AfterValidator(_validate_line),
+    AfterValidator(_validate_tag),
+    _documented_pattern("tag"),
 ]
-Tags = Annotated[list[TagName], Field(max_length=20), AfterValidator(_distinct)]
+Tags = Annotated[list[TagName], Field(max_length=20), AfterValidator(_deduplicate)]
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", min_length=3, max_length=50)]
 # A key of SQLite's and PostgreSQL's 64-bit integers; larger ones name nothing.
-Id = Annotated[int, Field(ge=1, le=9_223_372_036_854_775_807), BeforeValidator(whole)]
-Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+Id = Annotated[int, Field(ge=1, le=9_223_372_036_854_775_807), BeforeValidator(integral)]
+Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]

@@ -4,7 +4,7 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import Field, StringConstraints
 
-from blog.schemas.accounts import TokenInfo
+from blog.schemas.accounts import TokenSummary
 from blog.schemas.comments import CommentOut
 from blog.schemas.fields import Input, Line, Output
 from blog.schemas.media import MediaOut
@@ -55,5 +55,5 @@ class MediaListOut(ListOut[MediaOut]):
     """A page of one's own images."""
 
 
-class TokenListOut(ListOut[TokenInfo]):
+class TokenListOut(ListOut[TokenSummary]):
     """The valid tokens of an account."""

@@ -100,7 +100,7 @@ class PostData(Output):
     html: str
 
 
-class GoneData(Output):
+class PostRemovedData(Output):
     """The post that went from sight."""
 
     post: PostRef
@@ -114,14 +114,14 @@ class CommentData(Output):
     html: str
 
 
-class RemovedData(Output):
+class CommentRemovedData(Output):
     """The comment that went from sight."""
 
     comment: CommentRef
     post: CommentedPost
 
 
-class Told(Output):
+class EventMessageBase(Output):
     """What every event carries: `cursor` to resume after it, and the channels of it that this client follows."""
 
     type: Literal["event"]
@@ -131,35 +131,35 @@ class Told(Output):
     correlation_id: str
 
 
-class PostTold(Told):
+class PostChangedEvent(EventMessageBase):
     """A post came out or changed."""
 
     event: Literal["post.published", "post.updated"]
     data: PostData
 
 
-class PostGone(Told):
+class PostRemovedEvent(EventMessageBase):
     """A post went from sight."""
 
     event: Literal["post.unpublished", "post.deleted"]
-    data: GoneData
+    data: PostRemovedData
 
 
-class CommentTold(Told):
+class CommentChangedEvent(EventMessageBase):
     """Somebody commented, or a comment changed."""
 
     event: Literal["comment.created", "comment.updated"]
     data: CommentData
 
 
-class CommentGone(Told):
+class CommentRemovedEvent(EventMessageBase):
     """A comment went from sight; when it is back by the time of a replay, with its present content."""
 
     event: Literal["comment.removed"]
-    data: CommentData | RemovedData
+    data: CommentData | CommentRemovedData
 
 
-class CommentHeld(Told):
+class CommentHeldEvent(EventMessageBase):
     """A comment waits for a moderator, or one that waits was changed; on the channel `moderation` alone."""
 
     event: Literal["comment.held"]
@@ -191,18 +191,21 @@ class Bye(Output):
     reconnect_ms: list[int] = Field(min_length=2, max_length=2)
 
 
-EventMessage = Annotated[PostTold | PostGone | CommentTold | CommentGone | CommentHeld, Field(discriminator="event")]
+EventMessage = Annotated[
+    PostChangedEvent | PostRemovedEvent | CommentChangedEvent | CommentRemovedEvent | CommentHeldEvent,
+    Field(discriminator="event"),
+]
 ServerMessage = Annotated[
     Welcome | Subscribed | EventMessage | GapMessage | ErrorMessage | Ping | Pong | Bye, Field(discriminator="type")
 ]
 server_message: TypeAdapter[
     Welcome
     | Subscribed
-    | PostTold
-    | PostGone
-    | CommentTold
-    | CommentGone
-    | CommentHeld
+    | PostChangedEvent
+    | PostRemovedEvent
+    | CommentChangedEvent
+    | CommentRemovedEvent
+    | CommentHeldEvent
     | GapMessage
     | ErrorMessage
     | Ping

@@ -9,7 +9,7 @@ from blog.schemas.fields import Line
 Pixels = Annotated[int, Field(ge=1, le=100_000)]
 
 
-class EmbedQuery(BaseModel):
+class OEmbedQuery(BaseModel):
     """`url` of a post, and the room there is for it. Consumers send parameters of their own besides: those are ignored."""
 
     url: Annotated[Line, Field(min_length=1, max_length=2000)]

@@ -3,7 +3,7 @@
 from blog.schemas.fields import Content, Input, Slug, Title
 
 
-class NewFixedPage(Input):
+class StaticPageInput(Input):
     """A whole page. Without a slug, one is made from the title."""
 
     title: Title

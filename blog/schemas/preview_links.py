@@ -14,12 +14,12 @@ class Lifetime(StrEnum):
     MONTH = "30 days"
 
     @property
-    def length(self) -> dt.timedelta:
+    def duration(self) -> dt.timedelta:
         """The same as a length of time."""
         return dt.timedelta(days=int(self.value.partition(" ")[0]))
 
 
-class NewPreview(Input):
+class NewPreviewLink(Input):
     """A preview link, as the form asks for it."""
 
     lifetime: Lifetime

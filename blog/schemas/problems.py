@@ -5,7 +5,7 @@ from pydantic import Field
 from blog.schemas.fields import Output
 
 
-class Fault(Output):
+class ProblemField(Output):
     """One fault in one place of the request. The rejected value is never repeated."""
 
     loc: list[str | int] = Field(description="Where: `body`, `query` or `header`, then member names and indexes")
@@ -22,4 +22,4 @@ class Problem(Output):
     detail: str = Field(description="A sentence for people")
     instance: str = Field(description="The path that was asked for")
     correlation_id: str = Field(description="The same as in `X-Correlation-ID` and in the server's log")
-    errors: list[Fault] = Field(default_factory=list)
+    errors: list[ProblemField] = Field(default_factory=list)

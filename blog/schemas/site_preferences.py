@@ -12,21 +12,21 @@ _ACCENT = re.compile(r"#[0-9a-f]{6}")
 _TARGET = re.compile(r"/(?:[^/\\].*)?|https?://[^/].*")
 
 
-def _accent(value: str) -> str:
+def _validate_accent(value: str) -> str:
     if not _ACCENT.fullmatch(value):
         raise PydanticCustomError("colour", "Write a colour as # and six digits of hexadecimal, such as #17614b")
     return value
 
 
-def _target(value: str) -> str:
+def _validate_target(value: str) -> str:
     if not _TARGET.fullmatch(value):
         raise PydanticCustomError("target", "A link leads to a path, such as /about, or an address, such as https://example.org/")
     return value
 
 
 ShortLine = Annotated[Line, StringConstraints(strip_whitespace=True, max_length=100)]
-Accent = Annotated[str, AfterValidator(_accent)]
-Target = Annotated[Line, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_target)]
+Accent = Annotated[str, AfterValidator(_validate_accent)]
+Target = Annotated[Line, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_validate_target)]
 
 
 class NavigationLink(Input):

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 
-class Clock:
+class Timer:
     """Calls back after some seconds, unless it is stopped or started anew before."""
 
     __slots__ = ("_handle", "_loop")
@@ -18,10 +18,10 @@ class Clock:
         """Is a call to come?"""
         return self._handle is not None
 
-    def start(self, seconds: float, then: Callable[[], object]) -> None:
+    def start(self, seconds: float, callback: Callable[[], object]) -> None:
         """From now on."""
         self.stop()
-        self._handle = self._loop.call_later(seconds, self._ring, then)
+        self._handle = self._loop.call_later(seconds, self._fire, callback)
 
     def stop(self) -> None:
         """No call."""
@@ -29,6 +29,6 @@ class Clock:
             self._handle.cancel()
             self._handle = None
 
-    def _ring(self, then: Callable[[], object]) -> None:
+    def _fire(self, then: Callable[[], object]) -> None:
         self._handle = None
         then()

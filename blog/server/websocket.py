@@ -10,19 +10,19 @@ from uvicorn.server import ServerState
 from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
-from blog.server.call_queue import turns_of
+from blog.server.call_queue import call_queue_for
 
 # Without the lines of each connection that opens, in which the address is whole: the blog writes one of its own.
 _log = logging.getLogger("blog.websocket")
 _log.setLevel(logging.WARNING)
-_LAST_SECONDS = 5.0
-_MOST_FRAGMENTS = 1_000
-_PING_SECONDS = 60.0
-_PIECE = 1_024
+_CLOSE_TIMEOUT = 5.0
+_MAX_FRAGMENTS = 1_000
+_PING_WINDOW = 60.0
+_PARSE_BYTES = 1_024
 """Bytes that are parsed before it is looked at whether the client has a right to more: of frames they may be a hundred."""
 
 
-class EndingWebSocket(WebSocketsSansIOProtocol):
+class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
     """When the application is done, a client has some seconds to take what was sent; then the connection is cut.
 
     uvicorn waits for a transport that it has closed until its buffer is empty: for ever, if the client never reads. It
@@ -30,13 +30,13 @@ class EndingWebSocket(WebSocketsSansIOProtocol):
     without an end.
     """
 
-    _pings, _pings_since = 0, 0.0
+    _ping_count, _ping_window_start = 0, 0.0
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], **options: Any) -> None:
         super().__init__(config, server_state, app_state, **options)
-        self._turns = turns_of(server_state, self.loop)
+        self._call_queue = call_queue_for(server_state, self.loop)
         self.logger = self.conn.logger = _log
-        self._most_pings = self.app_state["services"].site.settings.live_messages
+        self._max_pings = self.app_state["app_state"].site.settings.live_messages
 
     def start_keepalive(self) -> None:
         """The handshake is over: its header fields are of no use any more."""
@@ -47,16 +47,16 @@ class EndingWebSocket(WebSocketsSansIOProtocol):
         """The application, and then the deadline."""
         await super().run_asgi()
         if not self.disconnected:
-            self.loop.call_later(_LAST_SECONDS, self._cut)
+            self.loop.call_later(_CLOSE_TIMEOUT, self._abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over: nothing goes out any more. The application hears of it when it is its turn."""
         was_open = self.handshake_complete
         self.disconnected = self.handshake_complete = True
         self.writable.set()
-        self._turns.take(partial(self._forget, was_open, exc))
+        self._call_queue.add(partial(self._finish_connection_lost, was_open, exc))
 
-    def _forget(self, was_open: bool, exc: Exception | None) -> None:
+    def _finish_connection_lost(self, was_open: bool, exc: Exception | None) -> None:
         self.handshake_complete = was_open  # of which uvicorn makes a close code
         super().connection_lost(exc)
         self.conn.parser.close()  # a generator, which names what it belongs to
@@ -69,17 +69,17 @@ class EndingWebSocket(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         """From who takes nothing, nothing is taken, and nothing more from who has had their share."""
         was_closing = self.close_sent
-        for start in range(0, len(data), _PIECE):
-            super().data_received(data[start : start + _PIECE])
-            self._answer_pings()
+        for start in range(0, len(data), _PARSE_BYTES):
+            super().data_received(data[start : start + _PARSE_BYTES])
+            self._flush_output()
             if self.transport.is_closing() or (self.close_sent and not was_closing):
                 break
-        self._hold()
+        self._apply_backpressure()
 
     def pause_writing(self) -> None:
         """The client lags behind."""
         super().pause_writing()
-        self._hold()
+        self._apply_backpressure()
 
     def resume_writing(self) -> None:
         """It caught up."""
@@ -89,10 +89,10 @@ class EndingWebSocket(WebSocketsSansIOProtocol):
 
     def handle_cont(self, event: Frame) -> None:
         """A fragment may be empty: the size of the message bounds their number not."""
-        if len(self.frames) < _MOST_FRAGMENTS:
+        if len(self.frames) < _MAX_FRAGMENTS:
             super().handle_cont(event)
         elif not self.close_sent:
-            self._end(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+            self._fail_connection(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
 
     def handle_parser_exception(self) -> None:
         """Close with a code; or cut off who breaks the protocol before it is let in, and cannot be told."""
@@ -103,26 +103,26 @@ class EndingWebSocket(WebSocketsSansIOProtocol):
 
     def handle_ping(self) -> None:
         """Each is parsed and answered, for which nothing is asked of the application; so there is an end to them."""
-        if (now := self.loop.time()) - self._pings_since > _PING_SECONDS:
-            self._pings, self._pings_since = 0, now
-        self._pings += 1
-        if self._pings > self._most_pings and not self.close_sent:
-            self._end(CloseCode.POLICY_VIOLATION, "too many pings")
+        if (now := self.loop.time()) - self._ping_window_start > _PING_WINDOW:
+            self._ping_count, self._ping_window_start = 0, now
+        self._ping_count += 1
+        if self._ping_count > self._max_pings and not self.close_sent:
+            self._fail_connection(CloseCode.POLICY_VIOLATION, "too many pings")
 
-    def _end(self, code: int, reason: str) -> None:
+    def _fail_connection(self, code: int, reason: str) -> None:
         if self.conn.state is State.OPEN:
             self.conn.send_close(code, reason)
         self.handle_parser_exception()
 
-    def _answer_pings(self) -> None:
+    def _flush_output(self) -> None:
         """All of a piece at once: uvicorn asks the kernel for each."""
         if (output := self.conn.data_to_send()) and not self.transport.is_closing():
             self.transport.write(b"".join(output))
 
-    def _hold(self) -> None:
+    def _apply_backpressure(self) -> None:
         if not self.writable.is_set() and not self.transport.is_closing():
             self.transport.pause_reading()
 
-    def _cut(self) -> None:
+    def _abort(self) -> None:
         if not self.disconnected:
             self.transport.abort()

@@ -6,23 +6,23 @@ Contrast is that of WCAG 2.2: 4.5 or more for text. Colours are `#rrggbb` in sRG
 from dataclasses import dataclass
 from typing import Final
 
-TEXT_CONTRAST: Final = 4.5
+MIN_TEXT_CONTRAST: Final = 4.5
 _STEPS: Final = 256
 
 RGB = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Background:
     """What accents stand on: the paper, raised parts of it, and the ink that is furthest from both."""
 
-    paper: str
+    surface: str
     raised: str
-    pole: str
+    extreme: str
 
 
-LIGHT: Final = Ground("#fcfcfa", "#f3f3ee", "#000000")
-DARK: Final = Ground("#16191b", "#1f2426", "#ffffff")
+LIGHT: Final = Background("#fcfcfa", "#f3f3ee", "#000000")
+DARK: Final = Background("#16191b", "#1f2426", "#ffffff")
 """The grounds as `static/css/blog.css` has them."""
 
 
@@ -37,33 +37,33 @@ class Accent:
     selection: str
 
 
-def accent_on(ground: Ground, chosen: str) -> Accent:
+def derive_accent(background: Background, chosen: str) -> Accent:
     """The chosen colour, moved towards black or white only as far as it must to be read on the ground and its tint.
 
     The text on a button has the colour of the paper: what is read on the paper is read the other way round as well.
     """
-    tint = mixed(chosen, ground.paper, 0.9)
-    accent = _legible(chosen, ground.pole, (ground.paper, ground.raised, tint))
-    return Accent(accent, mixed(accent, ground.pole, 0.3), ground.paper, tint, mixed(chosen, ground.paper, 0.75))
+    tint = mix(chosen, background.surface, 0.9)
+    accent = _legible_colour(chosen, background.extreme, (background.surface, background.raised, tint))
+    return Accent(accent, mix(accent, background.extreme, 0.3), background.surface, tint, mix(chosen, background.surface, 0.75))
 
 
-def contrast(one: str, other: str) -> float:
+def contrast_ratio(one: str, other: str) -> float:
     """WCAG's contrast ratio, from 1 to 21."""
     low, high = sorted((_luminance(one), _luminance(other)))
     return (high + 0.05) / (low + 0.05)
 
 
-def mixed(one: str, other: str, share: float) -> str:
+def mix(one: str, other: str, share: float) -> str:
     """The first colour with a share, from 0 to 1, of the second."""
     pairs = zip(_rgb(one), _rgb(other), strict=True)
     return "#" + "".join(f"{round(first + (second - first) * share):02x}" for first, second in pairs)
 
 
-def _legible(chosen: str, pole: str, grounds: tuple[str, ...]) -> str:
+def _legible_colour(chosen: str, pole: str, grounds: tuple[str, ...]) -> str:
     """The first colour on the way to the pole that has the contrast of text with all grounds; the pole has it in any case."""
     for step in range(_STEPS):
-        candidate = mixed(chosen, pole, step / _STEPS)
-        if all(contrast(candidate, ground) >= TEXT_CONTRAST for ground in grounds):
+        candidate = mix(chosen, pole, step / _STEPS)
+        if all(contrast_ratio(candidate, ground) >= MIN_TEXT_CONTRAST for ground in grounds):
             return candidate
     return pole
 

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from blog.text.plain_text import Attributes, classes_of, words_of
+from blog.text.plain_text import Attributes, class_names, extract_text
 
 _ELLIPSIS = "…"
 _SKIPPED_TAGS = frozenset({"pre", "table", "h1", "h2", "h3", "h4", "h5", "h6"})
@@ -16,17 +16,17 @@ def excerpt(html: str, limit: int = 280) -> str:
     an ellipsis, which counts towards the limit, after a whole word; text without spaces, such as Japanese, is cut
     between characters. Not escaped.
     """
-    text = words_of(html, _is_skipped)
+    text = extract_text(html, _is_skipped)
     if len(text) <= limit:
         return text
-    return _cut(text, limit - len(_ELLIPSIS)) + _ELLIPSIS
+    return _truncate(text, limit - len(_ELLIPSIS)) + _ELLIPSIS
 
 
 def _is_skipped(tag: str, attributes: Attributes) -> bool:
-    return tag in _SKIPPED_TAGS or not _SKIPPED_CLASSES.isdisjoint(classes_of(attributes))
+    return tag in _SKIPPED_TAGS or not _SKIPPED_CLASSES.isdisjoint(class_names(attributes))
 
 
-def _cut(text: str, length: int) -> str:
+def _truncate(text: str, length: int) -> str:
     """Return at most `length` code points of a longer `text`, without trailing spaces and commas."""
     head = text[:length]
     if text[length] != " ":

@@ -10,7 +10,7 @@ from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
 from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 
-HIGHLIGHT_LIMIT: Final = 50_000
+MAX_HIGHLIGHTED_BYTES: Final = 50_000
 """Longest code block, in UTF-8 bytes, that is coloured."""
 
 # "rust,no_run" and "js {1,3}" name a language and then options of other tools.
@@ -19,7 +19,7 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z0-9][\w+#.-]{0,39}", re.ASCII)
 
 # Many lexers take time in the square of a line's length, of a run of blank lines, or (C#, Java) of a run of words
 # without punctuation; code for people has none of them at length.
-_UNREADABLE: Final = re.compile(r"[^\n]{1001}|(?:\n[^\S\n]*+){31}|(?<![\w.$<>\[\]])(?:[\w.$<>\[\]]++\s++){200}")
+_SLOW_TO_LEX: Final = re.compile(r"[^\n]{1001}|(?:\n[^\S\n]*+){31}|(?<![\w.$<>\[\]])(?:[\w.$<>\[\]]++\s++){200}")
 
 # Pygments prepares a lexer class on its first use, and nested lexers while lexing, without a lock of its own. Lexing is
 # pure Python, so threads lose no time by taking turns.
@@ -35,13 +35,13 @@ def code_block(code: str, info: str = "") -> str:
     name = _INFO_SEPARATOR.split(info.strip(), maxsplit=1)[0]
     language = name if _LANGUAGE.fullmatch(name) else ""
     css_class = f' class="language-{language}"' if language else ""
-    body = _highlighted(code, language) or html.escape(code, quote=False)
+    body = _highlight(code, language) or html.escape(code, quote=False)
     return f'<pre class="highlight" tabindex="0"><code{css_class}>{body}</code></pre>\n'
 
 
-def _highlighted(code: str, language: str) -> str:
+def _highlight(code: str, language: str) -> str:
     """Return `code` as spans with Pygments' short classes; empty when it is to stay plain."""
-    if not language or len(code.encode()) > HIGHLIGHT_LIMIT or _UNREADABLE.search(code):
+    if not language or len(code.encode()) > MAX_HIGHLIGHTED_BYTES or _SLOW_TO_LEX.search(code):
         return ""
     with _pygments_lock:
         try:

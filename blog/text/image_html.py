@@ -8,12 +8,12 @@ Size = tuple[int, int]
 
 # Sanitised HTML writes every attribute as name="value".
 _IMAGE: Final = re.compile(r'<img((?:\s[^\s=>]+="[^"]*")*)>')
-_SOURCE: Final = re.compile(r'\ssrc="([^"]*)"')
-_ALONE: Final = re.compile(r'<p>(<img(?:\s[^\s=>]+="[^"]*")*?)\stitle="([^"]+)"((?:\s[^\s=>]+="[^"]*")*>)</p>')
-_SIZED: Final = re.compile(r'\s(?:width|height)="')
+_SRC: Final = re.compile(r'\ssrc="([^"]*)"')
+_CAPTIONED_IMAGE: Final = re.compile(r'<p>(<img(?:\s[^\s=>]+="[^"]*")*?)\stitle="([^"]+)"((?:\s[^\s=>]+="[^"]*")*>)</p>')
+_SIZE_ATTRIBUTE: Final = re.compile(r'\s(?:width|height)="')
 
 
-def with_sizes(html: str, size_of: Callable[[str], Size | None]) -> str:
+def with_sizes(html: str, get_size: Callable[[str], Size | None]) -> str:
     """Return `html`, which must come out of `render`, with `width` and `height` on images that have neither.
 
     `size_of` gives the size in pixels of what `src` names, or None. The first image loses `loading="lazy"`: it is
@@ -25,8 +25,8 @@ def with_sizes(html: str, size_of: Callable[[str], Size | None]) -> str:
         nonlocal first
         attributes = match[1].replace(' loading="lazy"', "", 1) if first else match[1]
         first = False
-        source = None if _SIZED.search(attributes) else _SOURCE.search(attributes)
-        size = size_of(source[1]) if source else None
+        source = None if _SIZE_ATTRIBUTE.search(attributes) else _SRC.search(attributes)
+        size = get_size(source[1]) if source else None
         return f'<img{attributes} width="{size[0]}" height="{size[1]}">' if size else f"<img{attributes}>"
 
     return _IMAGE.sub(complete, html) if "<img" in html else html
@@ -37,4 +37,4 @@ def with_captions(html: str) -> str:
 
     The title is shown below, where fingers and paper reach it, in place of being shown to who waits with a mouse.
     """
-    return _ALONE.sub(r"<figure>\1\3<figcaption>\2</figcaption></figure>", html) if "<p><img" in html else html
+    return _CAPTIONED_IMAGE.sub(r"<figure>\1\3<figcaption>\2</figcaption></figure>", html) if "<p><img" in html else html

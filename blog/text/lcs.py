@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-CELLS = 1 << 23
+MAX_TABLE_CELLS = 1 << 23
 """The largest table (items of one side times those of the other) that is computed exactly: some 5 ms."""
-_DEEPEST = 6
+_MAX_DEPTH = 6
 
 
 class Match(NamedTuple):
@@ -24,30 +24,30 @@ class Match(NamedTuple):
     size: int
 
 
-def matches(old: Sequence[str], new: Sequence[str]) -> list[Match]:
+def find_matches(old: Sequence[str], new: Sequence[str]) -> list[Match]:
     """The common runs, in order, each as long as can be."""
     # Numbers are compared and hashed faster than texts.
     numbers: dict[str, int] = {}
     left = [numbers.setdefault(item, len(numbers)) for item in old]
     right = [numbers.setdefault(item, len(numbers)) for item in new]
     found: list[Match] = []
-    for match in _within(left, right, 0, 0, 0):
+    for match in _match_range(left, right, 0, 0, 0):
         if found and (found[-1].old + found[-1].size, found[-1].new + found[-1].size) == match[:2]:
             match = Match(found[-1].old, found[-1].new, found.pop().size + match.size)
         found.append(match)
     return found
 
 
-def _within(old: list[int], new: list[int], at_old: int, at_new: int, depth: int) -> list[Match]:
+def _match_range(old: list[int], new: list[int], at_old: int, at_new: int, depth: int) -> list[Match]:
     shorter = min(len(old), len(new))
     head = next((index for index in range(shorter) if old[index] != new[index]), shorter)
     rest = shorter - head
     tail = next((index for index in range(rest) if old[-1 - index] != new[-1 - index]), rest)
     found = [Match(at_old, at_new, head)] if head else []
     inner_old, inner_new = old[head : len(old) - tail], new[head : len(new) - tail]
-    if len(inner_old) * len(inner_new) <= CELLS:
-        found += (Match(at_old + head + i, at_new + head + j, 1) for i, j in _longest(inner_old, inner_new))
-    elif depth < _DEEPEST:
+    if len(inner_old) * len(inner_new) <= MAX_TABLE_CELLS:
+        found += (Match(at_old + head + i, at_new + head + j, 1) for i, j in _longest_common_subsequence(inner_old, inner_new))
+    elif depth < _MAX_DEPTH:
         found += _between_anchors(inner_old, inner_new, at_old + head, at_new + head, depth + 1)
     if tail:
         found.append(Match(at_old + len(old) - tail, at_new + len(new) - tail, tail))
@@ -57,17 +57,17 @@ def _within(old: list[int], new: list[int], at_old: int, at_new: int, depth: int
 def _between_anchors(old: list[int], new: list[int], at_old: int, at_new: int, depth: int) -> list[Match]:
     found: list[Match] = []
     from_old = from_new = 0
-    for i, j in _anchors(old, new):
+    for i, j in _find_anchors(old, new):
         if from_old < i and from_new < j:
-            found += _within(old[from_old:i], new[from_new:j], at_old + from_old, at_new + from_new, depth)
+            found += _match_range(old[from_old:i], new[from_new:j], at_old + from_old, at_new + from_new, depth)
         found.append(Match(at_old + i, at_new + j, 1))
         from_old, from_new = i + 1, j + 1
     if found:  # without an anchor this would ask the same again
-        found += _within(old[from_old:], new[from_new:], at_old + from_old, at_new + from_new, depth)
+        found += _match_range(old[from_old:], new[from_new:], at_old + from_old, at_new + from_new, depth)
     return found
 
 
-def _anchors(old: list[int], new: list[int]) -> list[tuple[int, int]]:
+def _find_anchors(old: list[int], new: list[int]) -> list[tuple[int, int]]:
     """Where items stand that occur once on both sides, as many of them as keep their order."""
     counted_old, counted_new = Counter(old), Counter(new)
     places = {item: index for index, item in enumerate(new) if counted_new[item] == 1}
@@ -89,10 +89,10 @@ def _anchors(old: list[int], new: list[int]) -> list[tuple[int, int]]:
     return chosen[::-1]
 
 
-def _longest(old: list[int], new: list[int]) -> list[tuple[int, int]]:
+def _longest_common_subsequence(old: list[int], new: list[int]) -> list[tuple[int, int]]:
     """The pairs of indexes of a longest common subsequence. The shorter side gives the rows: a wide row costs little more."""
     if len(old) > len(new):
-        return [(i, j) for j, i in _longest(new, old)]
+        return [(i, j) for j, i in _longest_common_subsequence(new, old)]
     if not old:
         return []
     masks: dict[int, int] = {}
@@ -105,10 +105,10 @@ def _longest(old: list[int], new: list[int]) -> list[tuple[int, int]]:
         common = row & masks.get(item, 0)
         row = (row + common | row - common) & full
         rows.append(row)
-    return _read_back(rows, len(new), full)
+    return _backtrack(rows, len(new), full)
 
 
-def _read_back(rows: list[int], width: int, full: int) -> list[tuple[int, int]]:
+def _backtrack(rows: list[int], width: int, full: int) -> list[tuple[int, int]]:
     pairs: list[tuple[int, int]] = []
     for index in range(len(rows) - 1, -1, -1):
         # The last column at which the subsequence of this row grows.

@@ -21,13 +21,13 @@ from markdown_it.utils import EnvType, OptionsDict
 from mdit_py_plugins.footnote import footnote_plugin
 
 from blog.text.highlighting import code_block
-from blog.text.sanitiser import sanitise_comment, sanitise_post, without_surrogates
+from blog.text.sanitiser import replace_surrogates, sanitise_comment, sanitise_post
 from blog.text.slug import slugify
 
 RENDERER_VERSION: Final = 1
 """Rises whenever the same source may give other HTML than before."""
 
-_TASK: Final = re.compile(r"\[([ xX])\][ \t]+")
+_TASK_MARKER: Final = re.compile(r"\[([ xX])\][ \t]+")
 
 
 def render(source: str, document: str = "") -> str:
@@ -41,7 +41,7 @@ def render(source: str, document: str = "") -> str:
     Any string is accepted; the time grows with its length, so the caller limits it. The same input gives the same
     output, and sanitising the output changes nothing.
     """
-    return sanitise_post(_POSTS.render(without_surrogates(source)), document)
+    return sanitise_post(_POST_PARSERS.render(replace_surrogates(source)), document)
 
 
 def render_comment(source: str) -> str:
@@ -50,7 +50,7 @@ def render_comment(source: str) -> str:
     Raw HTML, headings and other marks stay visible as text, an image becomes a link to it, and every link carries
     `rel="nofollow ugc noopener"`. Otherwise as `render`.
     """
-    return sanitise_comment(_COMMENTS.render(without_surrogates(source)))
+    return sanitise_comment(_COMMENT_PARSERS.render(replace_surrogates(source)))
 
 
 def commonmark() -> MarkdownIt:
@@ -67,7 +67,7 @@ def commonmark() -> MarkdownIt:
 # Parsers. Making one takes longer than it takes to parse a short text.
 
 
-class _Parsers:
+class _ParserPool:
     """Parsers of one kind, as many as threads have rendered at once; each call has one to itself.
 
     Two calls cannot share one: linkify-it's older releases keep the state of a search on the object, and markdown-it fills its
@@ -75,7 +75,7 @@ class _Parsers:
     """
 
     def __init__(self, make: Callable[[], MarkdownIt]) -> None:
-        self._make = make
+        self._create = make
         self._idle: list[MarkdownIt] = []  # pop and append are atomic
 
     def render(self, source: str) -> str:
@@ -83,13 +83,13 @@ class _Parsers:
         try:
             parser = self._idle.pop()
         except IndexError:
-            parser = self._make()
+            parser = self._create()
         html: str = parser.render(source)
         self._idle.append(parser)
         return html
 
 
-class _Links(LinkifyIt):  # type: ignore[misc]
+class _Linkifier(LinkifyIt):  # type: ignore[misc]
     """Finds bare links, and tells at once that there are none in a text without `:` and `@`: upstream asks a slow expression."""
 
     def pretest(self, text: str) -> bool:
@@ -98,7 +98,7 @@ class _Links(LinkifyIt):  # type: ignore[misc]
 
 
 def _post_parser() -> MarkdownIt:
-    parser = _with_links(commonmark()).enable(["table", "strikethrough"]).use(footnote_plugin)
+    parser = _enable_links(commonmark()).enable(["table", "strikethrough"]).use(footnote_plugin)
     parser.core.ruler.after("inline", "task_items", _mark_task_items)
     parser.core.ruler.push("heading_ids", _add_heading_ids)
     parser.core.ruler.push("tables", _prepare_tables)
@@ -106,23 +106,23 @@ def _post_parser() -> MarkdownIt:
     parser.add_render_rule("footnote_anchor", _footnote_backref)
     parser.add_render_rule("table_open", _table_open)
     parser.add_render_rule("table_close", _table_close)
-    return _with_highlighting(parser)
+    return _enable_highlighting(parser)
 
 
 def _comment_parser() -> MarkdownIt:
-    parser = _with_links(commonmark()).disable(["image", "heading", "lheading", "hr"])
+    parser = _enable_links(commonmark()).disable(["image", "heading", "lheading", "hr"])
     parser.options["html"] = False
-    return _with_highlighting(parser)
+    return _enable_highlighting(parser)
 
 
-def _with_links(parser: MarkdownIt) -> MarkdownIt:
+def _enable_links(parser: MarkdownIt) -> MarkdownIt:
     # Without a scheme too much looks like an address (README.md, main.rs); FTP and "//" would not survive sanitising.
-    parser.linkify = _Links({"ftp:": None, "//": None}, {"fuzzy_link": False})
+    parser.linkify = _Linkifier({"ftp:": None, "//": None}, {"fuzzy_link": False})
     parser.options["linkify"] = True
     return parser.enable("linkify")
 
 
-def _with_highlighting(parser: MarkdownIt) -> MarkdownIt:
+def _enable_highlighting(parser: MarkdownIt) -> MarkdownIt:
     parser.add_render_rule("fence", _code_block)
     parser.add_render_rule("code_block", _code_block)
     return parser
@@ -137,10 +137,10 @@ def _add_heading_ids(state: StateCore) -> None:
     for opening, inline in zip(state.tokens, state.tokens[1:], strict=False):
         if opening.type == "heading_open":
             words = "".join(child.content for child in inline.children or () if child.type in {"text", "code_inline"})
-            opening.attrSet("id", _numbered(slugify(words, fallback="section"), uses))
+            opening.attrSet("id", _unique_id(slugify(words, fallback="section"), uses))
 
 
-def _numbered(slug: str, uses: dict[str, int]) -> str:
+def _unique_id(slug: str, uses: dict[str, int]) -> str:
     candidate = slug
     while candidate in uses:
         uses[slug] += 1
@@ -157,16 +157,16 @@ def _mark_task_items(state: StateCore) -> None:
             lists.append(token)
         elif token.type in {"bullet_list_close", "ordered_list_close"}:
             lists.pop()
-        elif token.type == "list_item_open" and _make_task(state.tokens[index + 1 : index + 3]):
+        elif token.type == "list_item_open" and _convert_task_item(state.tokens[index + 1 : index + 3]):
             token.attrSet("class", "task-list-item")
             lists[-1].attrSet("class", "contains-task-list")
 
 
-def _make_task(item: list[Token]) -> bool:
+def _convert_task_item(item: list[Token]) -> bool:
     if [token.type for token in item] != ["paragraph_open", "inline"] or not item[1].children:
         return False
     text = item[1].children[0]
-    match = _TASK.match(text.content) if text.type == "text" else None
+    match = _TASK_MARKER.match(text.content) if text.type == "text" else None
     if match is None:
         return False
     state, label = ("", "To do") if match[1] == " " else (" checked", "Done")
@@ -216,5 +216,5 @@ def _code_block(self: RendererProtocol, tokens: Sequence[Token], i: int, options
     return code_block(tokens[i].content, unescapeAll(tokens[i].info))
 
 
-_POSTS: Final = _Parsers(_post_parser)
-_COMMENTS: Final = _Parsers(_comment_parser)
+_POST_PARSERS: Final = _ParserPool(_post_parser)
+_COMMENT_PARSERS: Final = _ParserPool(_comment_parser)

@@ -13,16 +13,16 @@ _LINE_BREAKING = frozenset(
 )
 
 
-def text_of(html: str) -> str:
+def html_to_text(html: str) -> str:
     """Return the plain text of `html`, which must come out of `render` or `render_comment`.
 
     Character references are resolved, runs of whitespace become one space, and elements that begin a line of their own
     separate words. The arrows that lead back from footnotes are left out.
     """
-    return words_of(html, lambda tag, attributes: "footnote-backref" in classes_of(attributes))
+    return extract_text(html, lambda tag, attributes: "footnote-backref" in class_names(attributes))
 
 
-def words_of(html: str, is_skipped: Callable[[str, Attributes], bool]) -> str:
+def extract_text(html: str, is_skipped: Callable[[str, Attributes], bool]) -> str:
     """Return the whitespace-collapsed text of safe `html` without the elements for which `is_skipped` holds."""
     parser = _TextParser(is_skipped)
     parser.feed(html)
@@ -30,7 +30,7 @@ def words_of(html: str, is_skipped: Callable[[str, Attributes], bool]) -> str:
     return " ".join("".join(parser.pieces).split())
 
 
-def classes_of(attributes: Attributes) -> list[str]:
+def class_names(attributes: Attributes) -> list[str]:
     """Return the class names among the attributes of one element."""
     return (attributes.get("class") or "").split()
 

@@ -15,12 +15,12 @@ ID_PREFIX: Final = "c-"
 AttributeFilter = Callable[[str, str, str], str | None]
 
 
-def _names(words: str) -> frozenset[str]:
+def _split_names(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-_COMMENT_TAGS: Final = _names("a blockquote br code em li ol p pre span strong ul")
-_POST_TAGS: Final = _COMMENT_TAGS | _names(
+_COMMENT_TAGS: Final = _split_names("a blockquote br code em li ol p pre span strong ul")
+_POST_TAGS: Final = _COMMENT_TAGS | _split_names(
     "abbr b bdi bdo caption cite col colgroup dd del details dfn div dl dt figcaption figure h1 h2 h3 h4 h5 h6 hr i img"
     " input ins kbd mark q rp rt ruby s samp section small sub summary sup table tbody td tfoot th thead time tr u var"
     " wbr"
@@ -47,20 +47,20 @@ _POST_ATTRIBUTES: Final = {
     "th": {"abbr", "colspan", "headers", "rowspan", "scope"},
     "time": {"datetime"},
 }
-_COMMENT_VALUES: Final = {"pre": {"tabindex": {"0"}}}
-_POST_VALUES: Final = {
+_COMMENT_ATTRIBUTE_VALUES: Final = {"pre": {"tabindex": {"0"}}}
+_POST_ATTRIBUTE_VALUES: Final = {
     "div": {"role": {"region"}, "tabindex": {"0"}},
     "img": {"decoding": {"async"}, "loading": {"lazy"}},
     "input": {"disabled": {""}, "type": {"checkbox"}},
     "pre": {"tabindex": {"0"}},
 }
 # Two rounds, since nh3 adds several attributes of one element in random order.
-_FORCED: Final = (
+_FORCED_ATTRIBUTES: Final = (
     {"img": {"loading": "lazy"}, "input": {"type": "checkbox"}},
     {"img": {"decoding": "async"}, "input": {"disabled": ""}},
 )
 _SCHEMES: Final = {"http", "https", "mailto"}
-_CLASSES: Final = _names(
+_CLASSES: Final = _split_names(
     "align-center align-left align-right contains-task-list footnote-backref footnote-item footnote-ref footnotes"
     " footnotes-list footnotes-sep highlight table-scroll task-list-item"
 )
@@ -69,15 +69,17 @@ _LANGUAGE_CLASS: Final = re.compile(r"language-[A-Za-z0-9][\w+#.-]{0,39}", re.AS
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 # Browsers disagreed for years about control characters within a scheme; no honest address has any.
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # A parser drops the newline after <pre>, a serialiser does not put it back: without this each pass would eat one.
 _PRE_START: Final = re.compile(r"(<pre[^>]*>)\n+")
-_PASSES: Final = 8
+_MAX_PASSES: Final = 8
 # The work of the parser grows with the square of the depth; browsers themselves stop at 512.
-_DEEPEST: Final = 256
+_MAX_DEPTH: Final = 256
 _TAG: Final = re.compile(r"<(/?)([A-Za-z][^\s/>]*)")
 # Elements that hold nothing, and those that the next of their kind ends.
-_UNNESTED: Final = _names("br col dd dt hr img input li option p rp rt td th tr wbr area base embed link meta param source track")
+_NON_NESTING_TAGS: Final = _split_names(
+    "br col dd dt hr img input li option p rp rt td th tr wbr area base embed link meta param source track"
+)
 
 
 def sanitise_post(fragment: str, document: str = "") -> str:
@@ -88,25 +90,25 @@ def sanitise_post(fragment: str, document: str = "") -> str:
     nests deeper than 256 elements comes back as text.
     """
     id_prefix = f"{ID_PREFIX}{document}-" if document else ID_PREFIX
-    return _settled(fragment, _post_cleaners(id_prefix))
+    return _clean_until_stable(fragment, _post_cleaners(id_prefix))
 
 
 def sanitise_comment(fragment: str) -> str:
     """Return `fragment` with only paragraphs, emphasis, code, lists, quotes and links (`nofollow ugc noopener`)."""
-    return _settled(fragment, _comment_cleaners())
+    return _clean_until_stable(fragment, _comment_cleaners())
 
 
-def without_surrogates(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Return `text` with each half of a surrogate pair, which JSON can carry and UTF-8 cannot, as U+FFFD."""
     return _SURROGATES.sub("\ufffd", text)
 
 
-def _settled(fragment: str, cleaners: Sequence[nh3.Cleaner]) -> str:
+def _clean_until_stable(fragment: str, cleaners: Sequence[nh3.Cleaner]) -> str:
     """Sanitise until nothing changes, so that a browser's parse of the result is the parse that was judged."""
-    text = without_surrogates(fragment)
+    text = replace_surrogates(fragment)
     if _is_too_deep(text):
         return html.escape(text, quote=False)
-    for _ in range(_PASSES):
+    for _ in range(_MAX_PASSES):
         cleaned = text
         for cleaner in cleaners:
             cleaned = _PRE_START.sub(r"\1", cleaner.clean(cleaned))
@@ -119,9 +121,9 @@ def _settled(fragment: str, cleaners: Sequence[nh3.Cleaner]) -> str:
 def _is_too_deep(text: str) -> bool:
     depth = 0
     for end, name in _TAG.findall(text):
-        if name.lower() not in _UNNESTED:
+        if name.lower() not in _NON_NESTING_TAGS:
             depth = max(0, depth + (-1 if end else 1))
-            if depth > _DEEPEST:
+            if depth > _MAX_DEPTH:
                 return True
     return False
 
@@ -133,12 +135,12 @@ def _post_cleaners(id_prefix: str) -> tuple[nh3.Cleaner, ...]:
             tags=_POST_TAGS,
             attributes=_POST_ATTRIBUTES,
             attribute_filter=_attribute_filter(id_prefix),
-            tag_attribute_values=_POST_VALUES,
+            tag_attribute_values=_POST_ATTRIBUTE_VALUES,
             set_tag_attribute_values=forced,
             url_schemes=_SCHEMES,
             link_rel="noopener",
         )
-        for forced in _FORCED
+        for forced in _FORCED_ATTRIBUTES
     )
 
 
@@ -148,7 +150,7 @@ def _comment_cleaners() -> tuple[nh3.Cleaner, ...]:
         tags=_COMMENT_TAGS,
         attributes=_COMMENT_ATTRIBUTES,
         attribute_filter=_attribute_filter(""),
-        tag_attribute_values=_COMMENT_VALUES,
+        tag_attribute_values=_COMMENT_ATTRIBUTE_VALUES,
         url_schemes=_SCHEMES,
         link_rel="nofollow ugc noopener",
     )
@@ -162,17 +164,17 @@ def _attribute_filter(id_prefix: str) -> AttributeFilter:
         if name == "class":
             return " ".join(word for word in value.split() if _is_known_class(tag, word)) or None
         if name in {"id", "headers"}:
-            return " ".join(_prefixed(word, id_prefix) for word in value.split()) or None
-        if name in {"href", "src"} and _CONTROL.search(value):
+            return " ".join(_add_prefix(word, id_prefix) for word in value.split()) or None
+        if name in {"href", "src"} and _CONTROL_CHARACTER.search(value):
             return None
         if name == "href" and value.startswith("#") and len(value) > 1:
-            return "#" + _prefixed(value[1:], id_prefix)
+            return "#" + _add_prefix(value[1:], id_prefix)
         return value
 
     return filtered
 
 
-def _prefixed(name: str, prefix: str) -> str:
+def _add_prefix(name: str, prefix: str) -> str:
     return name if name.startswith(prefix) else prefix + name
 
 

@@ -14,11 +14,11 @@ def slugify(title: str, limit: int = 80, fallback: str = "post") -> str:
     than half of them; `fallback`, cut to `limit`, when no letter or digit remains. The result is NFC, and not
     percent-encoded.
     """
-    slug = _hyphenated(_without_latin_accents(unicodedata.normalize("NFKD", title).lower()))
-    return _shortened(slug, limit) or fallback[:limit]
+    slug = _hyphenate(_strip_latin_accents(unicodedata.normalize("NFKD", title).lower()))
+    return _truncate(slug, limit) or fallback[:limit]
 
 
-def _without_latin_accents(decomposed: str) -> str:
+def _strip_latin_accents(decomposed: str) -> str:
     kept: list[str] = []
     after_latin = False
     for char in decomposed:
@@ -31,7 +31,7 @@ def _without_latin_accents(decomposed: str) -> str:
     return unicodedata.normalize("NFC", "".join(kept))
 
 
-def _hyphenated(text: str) -> str:
+def _hyphenate(text: str) -> str:
     words = "".join(char if _is_wordlike(char) else " " for char in text if char not in _JOINERS).split()
     return "-".join(word for word in words if not _is_only_marks(word))
 
@@ -45,7 +45,7 @@ def _is_only_marks(word: str) -> bool:
     return all(unicodedata.category(char).startswith("M") for char in word)
 
 
-def _shortened(slug: str, limit: int) -> str:
+def _truncate(slug: str, limit: int) -> str:
     if len(slug) <= limit:
         return slug
     cut = slug[:limit]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from blog.text.lcs import matches
+from blog.text.lcs import find_matches
 
 
 def merge(base: str, mine: str, theirs: str) -> str | None:
@@ -25,7 +25,7 @@ def merge(base: str, mine: str, theirs: str) -> str | None:
 
 def _blocks(base: list[str], mine: list[str], theirs: list[str]) -> Iterator[tuple[list[str], list[str], list[str]]]:
     """The three texts cut at each line that both changes left alone; such a line is a block of its own."""
-    in_mine, in_theirs = _places(base, mine), _places(base, theirs)
+    in_mine, in_theirs = _line_map(base, mine), _line_map(base, theirs)
     done = (0, 0, 0)
     for index, line in enumerate(base):
         if index in in_mine and index in in_theirs:
@@ -36,6 +36,6 @@ def _blocks(base: list[str], mine: list[str], theirs: list[str]) -> Iterator[tup
     yield base[done[0] :], mine[done[1] :], theirs[done[2] :]
 
 
-def _places(base: Sequence[str], other: Sequence[str]) -> dict[int, int]:
+def _line_map(base: Sequence[str], other: Sequence[str]) -> dict[int, int]:
     """Where each line of the base stands in the other text, if it is still there."""
-    return {match.old + step: match.new + step for match in matches(base, other) for step in range(match.size)}
+    return {match.old + step: match.new + step for match in find_matches(base, other) for step in range(match.size)}

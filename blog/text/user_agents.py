@@ -29,13 +29,13 @@ _SYSTEMS: Final = (
 )
 
 
-def in_words(user_agent: str) -> str:
+def describe(user_agent: str) -> str:
     """Such as `Firefox on Windows`; `An unknown browser` when it says nothing that is known."""
-    browser, system = _first(_BROWSERS, user_agent), _first(_SYSTEMS, user_agent)
+    browser, system = _first_match(_BROWSERS, user_agent), _first_match(_SYSTEMS, user_agent)
     if browser and system:
         return f"{browser} on {system}"
     return browser or (f"A browser on {system}" if system else "An unknown browser")
 
 
-def _first(known: Sequence[tuple[str, str]], user_agent: str) -> str:
+def _first_match(known: Sequence[tuple[str, str]], user_agent: str) -> str:
     return next((name for mark, name in known if mark in user_agent), "")

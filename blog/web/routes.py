@@ -2,8 +2,8 @@
 
 from starlette.routing import Mount, Route, Router
 
-from blog.web.accounts.account_data import DeparturePage, ExportPage, FarewellPage
-from blog.web.accounts.keys import SessionEnd, SessionList, TokenList, TokenRevocation
+from blog.web.accounts.account_data import AccountDeletedPage, DeleteAccountPage, ExportPage
+from blog.web.accounts.keys import SessionList, SessionRevocation, TokenList, TokenRevocation
 from blog.web.accounts.passkeys import NewPasskeyPage, PasskeyRemovalPage, PasskeySignIn
 from blog.web.accounts.password_reset import ResetPasswordPage
 from blog.web.accounts.profile import (
@@ -15,7 +15,7 @@ from blog.web.accounts.profile import (
     EmailPage,
     PasswordPage,
 )
-from blog.web.accounts.reauthentication import ConfirmationPage
+from blog.web.accounts.reauthentication import ReauthenticationPage
 from blog.web.accounts.registration import (
     InvitationPage,
     RegistrationPage,
@@ -25,29 +25,29 @@ from blog.web.accounts.registration import (
     SignInPage,
     SignOut,
 )
-from blog.web.accounts.two_factor import RecoveryCodes, SecondFactorOff, SecondFactorOn, SecondFactorPage, SecurityPage
+from blog.web.accounts.two_factor import RecoveryCodes, SecurityPage, TwoFactorDisable, TwoFactorEnable, TwoFactorPage
 from blog.web.admin.audit import AuditPage
-from blog.web.admin.dashboard import AdministrationPage, FlagSwitch
+from blog.web.admin.dashboard import AdminDashboard, FlagSwitch
 from blog.web.admin.site import SitePage
-from blog.web.admin.users import InvitationList, InvitationRevocation, MemberList
-from blog.web.comments.comments import CommentEditPage, CommentList, CommentRemovalPage, CommentRestoration, ReplyPage
+from blog.web.admin.users import InvitationList, InvitationRevocation, UserList
+from blog.web.comments.comments import CommentEditPage, CommentList, CommentRemovalPage, CommentRestore, ReplyPage
 from blog.web.comments.moderation import ModerationPage
-from blog.web.comments.notifications import NoticeList
+from blog.web.comments.notifications import NotificationList
 from blog.web.discovery.feeds import AuthorFeed, BlogFeed, SearchFeed, TagFeed
 from blog.web.discovery.finding import OEmbed, OpenSearch, Robots
-from blog.web.discovery.sitemap import Sitemap, SitemapPart
+from blog.web.discovery.sitemap import Sitemap, SitemapFile
 from blog.web.media.uploads import UploadsPage
 from blog.web.posts.autosave import AutosaveDiscard, NewPostAutosave, NewPostPreview, PostAutosave, PostPreview
-from blog.web.posts.editor import Dashboard, DeletePostPage, EditPostPage, WritePage
-from blog.web.posts.history import ComparisonPage, HistoryPage, VersionPage, VersionRestoration
-from blog.web.posts.presence import PostEditing
-from blog.web.posts.preview_links import PreviewList, PreviewPage, PreviewRevocation
-from blog.web.posts.publication import PostState, PostUndeletion
+from blog.web.posts.editor import Dashboard, DeletePostPage, EditPostPage, NewPostPage
+from blog.web.posts.history import ComparisonPage, HistoryPage, VersionPage, VersionRestore
+from blog.web.posts.presence import PostPresence
+from blog.web.posts.preview_links import PreviewLinkList, PreviewLinkRevocation, PreviewPage
+from blog.web.posts.publication import PostStatusChange, PostUndelete
 from blog.web.posts.reading import ArchivePage, AuthorPage, HomePage, PostPage, SearchPage, TagListPage, TagPage
 from blog.web.posts.social_card import PostCard
-from blog.web.rendering.accent_styles import AccentStyles
+from blog.web.rendering.accent_styles import AccentStylesheet
 from blog.web.rendering.theme import ThemeSwitch
-from blog.web.site.static_pages import DeleteFixedPagePage, EditFixedPagePage, FixedPageList, NewFixedPagePage, ReadFixedPage
+from blog.web.site.static_pages import DeleteStaticPage, EditStaticPage, NewStaticPage, StaticPageList, StaticPageView
 
 account_routes = [
     Route("/email", EmailPage, name="account_email"),
@@ -57,33 +57,33 @@ account_routes = [
     Route("/avatar", AvatarPage, name="account_avatar"),
     Route("/avatar/remove", AvatarRemoval, name="account_avatar_remove"),
     Route("/sessions", SessionList, name="account_sessions"),
-    Route("/sessions/{key}", SessionEnd, name="account_session"),
+    Route("/sessions/{key}", SessionRevocation, name="account_session"),
     Route("/tokens", TokenList, name="account_tokens"),
     Route("/tokens/{id:id}", TokenRevocation, name="account_token"),
     Route("/security", SecurityPage, name="account_security"),
-    Route("/second-factor", SecondFactorPage, name="account_second_factor"),
-    Route("/second-factor/on", SecondFactorOn, name="account_second_factor_on"),
-    Route("/second-factor/off", SecondFactorOff, name="account_second_factor_off"),
+    Route("/second-factor", TwoFactorPage, name="account_second_factor"),
+    Route("/second-factor/on", TwoFactorEnable, name="account_second_factor_on"),
+    Route("/second-factor/off", TwoFactorDisable, name="account_second_factor_off"),
     Route("/second-factor/codes", RecoveryCodes, name="account_recovery_codes"),
     Route("/passkeys/new", NewPasskeyPage, name="account_passkey_new"),
     Route("/passkeys/{id:id}/remove", PasskeyRemovalPage, name="account_passkey_remove"),
-    Route("/confirm", ConfirmationPage, name="account_confirm"),
+    Route("/confirm", ReauthenticationPage, name="account_confirm"),
     Route("/export", ExportPage, name="account_export"),
-    Route("/delete", DeparturePage, name="account_delete"),
-    Route("/deleted", FarewellPage, name="account_deleted"),
+    Route("/delete", DeleteAccountPage, name="account_delete"),
+    Route("/deleted", AccountDeletedPage, name="account_deleted"),
 ]
 
 admin_routes = [
     Route("/flags/{name}", FlagSwitch, name="flag"),
-    Route("/members", MemberList, name="admin_members"),
+    Route("/members", UserList, name="admin_members"),
     Route("/invitations", InvitationList, name="admin_invitations"),
     Route("/invitations/{id:id}/revoke", InvitationRevocation, name="admin_invitation_revoke"),
     Route("/audit", AuditPage, name="admin_audit"),
     Route("/site", SitePage, name="admin_site"),
-    Route("/pages", FixedPageList, name="admin_pages"),
-    Route("/pages/new", NewFixedPagePage, name="admin_page_new"),
-    Route("/pages/{id:id}", EditFixedPagePage, name="admin_page"),
-    Route("/pages/{id:id}/delete", DeleteFixedPagePage, name="admin_page_delete"),
+    Route("/pages", StaticPageList, name="admin_pages"),
+    Route("/pages/new", NewStaticPage, name="admin_page_new"),
+    Route("/pages/{id:id}", EditStaticPage, name="admin_page"),
+    Route("/pages/{id:id}/delete", DeleteStaticPage, name="admin_page_delete"),
 ]
 
 routes = [
@@ -95,22 +95,22 @@ routes = [
     Route("/posts/{slug}/autosave", PostAutosave, name="post_autosave"),
     Route("/posts/{slug}/delete", DeletePostPage, name="post_delete"),
     Route("/posts/{slug}/comments", CommentList, name="comment"),
-    Route("/posts/{slug}/editing", PostEditing, name="post_editing"),
+    Route("/posts/{slug}/editing", PostPresence, name="post_editing"),
     Route("/posts/{slug}/history", HistoryPage, name="post_history"),
     Route("/posts/{slug}/history/diff", ComparisonPage, name="post_diff"),
     Route("/posts/{slug}/history/{version:id}", VersionPage, name="post_version"),
-    Route("/posts/{slug}/history/{version:id}/restore", VersionRestoration, name="post_restore"),
-    Route("/posts/{slug}/previews", PreviewList, name="post_previews"),
-    Route("/posts/{slug}/previews/{id:id}/revoke", PreviewRevocation, name="preview_revoke"),
-    Route("/posts/{slug}/state", PostState, name="post_state"),
-    Route("/posts/{id:id}/undelete", PostUndeletion, name="post_undelete"),
+    Route("/posts/{slug}/history/{version:id}/restore", VersionRestore, name="post_restore"),
+    Route("/posts/{slug}/previews", PreviewLinkList, name="post_previews"),
+    Route("/posts/{slug}/previews/{id:id}/revoke", PreviewLinkRevocation, name="preview_revoke"),
+    Route("/posts/{slug}/state", PostStatusChange, name="post_state"),
+    Route("/posts/{id:id}/undelete", PostUndelete, name="post_undelete"),
     Route("/preview/{secret}", PreviewPage, name="preview"),
     Route("/comments/{id:id}/edit", CommentEditPage, name="comment_edit"),
     Route("/comments/{id:id}/reply", ReplyPage, name="comment_reply"),
     Route("/comments/{id:id}/remove", CommentRemovalPage, name="comment_remove"),
-    Route("/comments/{id:id}/restore", CommentRestoration, name="comment_restore"),
+    Route("/comments/{id:id}/restore", CommentRestore, name="comment_restore"),
     Route("/moderation", ModerationPage, name="moderation"),
-    Route("/notices", NoticeList, name="notices"),
+    Route("/notices", NotificationList, name="notices"),
     Route("/tags", TagListPage, name="tags"),
     Route("/tags/{tag:path}/feed.{format:feed}", TagFeed, name="tag_feed"),
     Route("/tags/{tag:path}", TagPage, name="tag"),  # a tag may hold a slash
@@ -128,23 +128,23 @@ routes = [
     Route("/logout", SignOut, name="logout"),
     Route("/account", AccountPage, name="account"),
     Mount("/account", Router(account_routes, redirect_slashes=False)),
-    Route("/write", WritePage, name="write"),
+    Route("/write", NewPostPage, name="write"),
     Route("/write/preview", NewPostPreview, name="write_preview"),
     Route("/write/autosave", NewPostAutosave, name="write_autosave"),
     Route("/autosaves/{id:id}/discard", AutosaveDiscard, name="autosave_discard"),
     Route("/uploads", UploadsPage, name="uploads"),
     Route("/dashboard", Dashboard, name="dashboard"),
-    Route("/admin", AdministrationPage, name="admin"),
+    Route("/admin", AdminDashboard, name="admin"),
     Mount("/admin", Router(admin_routes, redirect_slashes=False)),
     Route("/setup/{secret}", SetupPage, name="setup"),
     Route("/set-password/{secret}", SetPasswordPage, name="set_password"),
     Route("/theme", ThemeSwitch, name="theme"),
     Route("/robots.txt", Robots, name="robots"),
     Route("/sitemap.xml", Sitemap, name="sitemap"),
-    Route("/sitemap-{kind}-{number:id}.xml", SitemapPart, name="sitemap_part"),
+    Route("/sitemap-{kind}-{number:id}.xml", SitemapFile, name="sitemap_part"),
     Route("/opensearch.xml", OpenSearch, name="opensearch"),
     Route("/oembed", OEmbed, name="oembed"),
     Route("/invitation/{secret}", InvitationPage, name="invitation"),
-    Route("/theme.css", AccentStyles, name="accent"),
-    Route("/{slug}", ReadFixedPage, name="page"),  # matches any single segment: last
+    Route("/theme.css", AccentStylesheet, name="accent"),
+    Route("/{slug}", StaticPageView, name="page"),  # matches any single segment: last
 ]

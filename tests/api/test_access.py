@@ -4,19 +4,21 @@ import collections
 import io
 from typing import Any
 
+import httpx2
 import pytest
 
-from blog.api.openapi import declared
+from blog.api.openapi import declared_operations
 from blog.api.routes import routes
 from blog.domain.accounts import accounts, tokens
 from blog.domain.comments import comments, moderation_rules
+from blog.domain.core.context import Context
 from blog.domain.media import media
 from blog.domain.posts import posts
 from blog.schemas.accounts import Role, Scope
 from blog.schemas.comments import NewComment
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost, PostStatus
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, MakeUser
 from tests.support.pictures import png
 
 # ada is the author of the posts and the owner of the spare token, rob the reader who commented; `narrow` is ada by a token
@@ -81,30 +83,30 @@ TABLE: list[tuple[str, str, Any, tuple[int, ...]]] = [
 
 
 @pytest.fixture
-async def people(ctx, make_user) -> dict[str, dict[str, str]]:
+async def people(ctx: Context, make_user: MakeUser) -> dict[str, dict[str, str]]:
     """The header fields by which each of PEOPLE asks."""
     roles = {"rob": Role.READER, "ada": Role.AUTHOR, "eve": Role.AUTHOR, "edo": Role.EDITOR, "ora": Role.OWNER}
-    actors = {name: accounts.actor_of(await make_user(name, role)) for name, role in roles.items()}
+    actors = {name: accounts.as_actor(await make_user(name, role)) for name, role in roles.items()}
     scopes = {name: set(Scope) if name == "ora" else set(Scope) - {Scope.ADMIN} for name in actors}
     issued = [None] + [await tokens.issue(ctx, actor, name="test", scopes=scopes[name]) for name, actor in actors.items()]
     ended = await tokens.issue(ctx, actors["ada"], name="revoked")
     await tokens.revoke(ctx.acting_as(actors["ada"]), ended.token.id)
     issued += [ended, await tokens.issue(ctx, actors["ada"], name="narrow", scopes=[Scope.MEDIA_WRITE])]
-    headers = [{"Authorization": f"Bearer {made.text}"} if made else {} for made in issued]
+    headers = [{"Authorization": f"Bearer {made.value}"} if made else {} for made in issued]
     return dict(zip(PEOPLE, headers, strict=True))
 
 
 async def things(ctx) -> dict[str, int]:
     """The ids of new things to ask for: a try by one must not spoil the next."""
-    ada = ctx.acting_as(accounts.actor_of(await accounts.named(ctx, "ada")))
-    rob = ctx.acting_as(accounts.actor_of(await accounts.named(ctx, "rob")))
+    ada = ctx.acting_as(accounts.as_actor(await accounts.by_username(ctx, "ada")))
+    rob = ctx.acting_as(accounts.as_actor(await accounts.by_username(ctx, "rob")))
     post = await posts.create(ada, NewPost(title="Post", content="text"))
     draft = await posts.create(ada, NewPost(title="Draft", content="text", status=PostStatus.DRAFT))
     comment, removed = [await comments.create(rob, post.id, NewComment(content="Yes.")) for _ in range(2)]
     await comments.remove(ada, removed.id)
-    pending = await comments.create(rob, post.id, NewComment(content="Hm."), doubt="It looks odd")
+    pending = await comments.create(rob, post.id, NewComment(content="Hm."), spam_reason="It looks odd")
     image = await media.upload(ada, io.BytesIO(IMAGE), NewMedia())
-    spare = await tokens.issue(ctx, ada.signed_in(), name="spare")
+    spare = await tokens.issue(ctx, ada.require_actor(), name="spare")
     return {
         "post": post.id,
         "draft": draft.id,
@@ -112,14 +114,23 @@ async def things(ctx) -> dict[str, int]:
         "removed": removed.id,
         "pending": pending.id,
         "image": image.id,
-        "ada": ada.signed_in().id,
+        "ada": ada.require_actor().id,
         "spare": spare.token.id,
     }
 
 
 @pytest.mark.parametrize(("method", "path", "body", "expected"), TABLE, ids=[f"{row[0]} {row[1]}" for row in TABLE])
-async def test_everybody_gets_the_status_of_the_table(client, ctx, people, monkeypatch, method, path, body, expected):
-    monkeypatch.setattr(moderation_rules, "MOST_IN_RATE", 1000)  # rob says more than a person can
+async def test_everybody_gets_the_status_of_the_table(
+    client: httpx2.AsyncClient,
+    ctx: Context,
+    people: dict[str, dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    method: Any,
+    path: Any,
+    body: Any,
+    expected: Any,
+) -> None:
+    monkeypatch.setattr(moderation_rules, "MAX_PER_WINDOW", 1000)  # rob says more than a person can
     found = {}
     for name, headers in people.items():
         target = f"/api/v1{path.format_map(await things(ctx))}"
@@ -128,11 +139,11 @@ async def test_everybody_gets_the_status_of_the_table(client, ctx, people, monke
     assert found == dict(zip(PEOPLE, expected, strict=True))
 
 
-def test_table_has_every_operation():
+def test_table_has_every_operation() -> None:
     tried = {(method, path.partition("?")[0]) for method, path, *_ in TABLE}
     ones: dict[str, int] = collections.defaultdict(lambda: 1)
-    for item in declared(routes):
-        pattern, verbs = item.route.path_regex, {item.verb.upper(), "HEAD" if item.verb == "get" else ""}
+    for item in declared_operations(routes):
+        pattern, verbs = item.route.path_regex, {item.method.upper(), "HEAD" if item.method == "get" else ""}
         assert any(verb in verbs and pattern.fullmatch(path.format_map(ones)) for verb, path in tried), (
-            f"nobody tried {item.verb.upper()} {item.route.path}"
+            f"nobody tried {item.method.upper()} {item.route.path}"
         )

@@ -2,8 +2,11 @@
 
 import datetime as dt
 import itertools
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
+import httpx2
 import pyotp
 import pytest
 import sqlalchemy as sa
@@ -12,15 +15,19 @@ from pydantic import SecretStr
 from blog.app import create_app
 from blog.db import tables
 from blog.domain.accounts import accounts, two_factor
+from blog.domain.core.context import Context
 from blog.errors import NotFound
 from blog.schemas.accounts import Role, Scope
-from tests.conftest import PASSWORD, running
+from blog.settings import Settings
+from tests.conftest import PASSWORD, MakeUser, running
 from tests.support.stored import all_that_is_stored
 
 ADA = {"username": "ada", "email": "ada@example.org", "age": 36, "password": PASSWORD}
 
 
-async def test_answers_for_one_person_are_kept_from_shared_caches(client, bearer):
+async def test_answers_for_one_person_are_kept_from_shared_caches(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     ada = await bearer("ada", scopes=[Scope.ACCOUNT])
     for path in ("/users/me", "/tokens", "/posts?status=draft", "/nowhere"):
         answer = await client.get(f"/api/v1{path}", headers=ada)
@@ -29,7 +36,7 @@ async def test_answers_for_one_person_are_kept_from_shared_caches(client, bearer
     assert "private" not in (await client.get("/api/v1/posts")).headers.get("cache-control", "")
 
 
-async def test_registration_gives_a_reader_whose_age_stays_private(client):
+async def test_registration_gives_a_reader_whose_age_stays_private(client: httpx2.AsyncClient) -> None:
     made = await client.post("/api/v1/users", json=ADA)
     assert made.status_code == 201
     assert (made.json()["role"], made.json()["age"]) == ("reader", 36)
@@ -48,7 +55,7 @@ async def test_registration_gives_a_reader_whose_age_stays_private(client):
         ("password", "x7&kq"), ("password", "x" * 257), ("admin", True), ("age", "x"),
     ],
 )  # fmt: skip
-async def test_invalid_account_is_refused_without_echo(client, member, value):
+async def test_invalid_account_is_refused_without_echo(client: httpx2.AsyncClient, member: str, value: bool | int | str) -> None:
     answer = await client.post("/api/v1/users", json=ADA | {member: value})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["loc"] == ["body", member]
@@ -56,7 +63,7 @@ async def test_invalid_account_is_refused_without_echo(client, member, value):
         assert value not in answer.text
 
 
-async def test_name_and_address_are_taken_whatever_their_case(client):
+async def test_name_and_address_are_taken_whatever_their_case(client: httpx2.AsyncClient) -> None:
     await client.post("/api/v1/users", json=ADA)
     for changed, field in (({"username": "ADA"}, "email"), ({"username": "ADA", "email": "x@example.org"}, "username")):
         answer = await client.post("/api/v1/users", json=ADA | changed)
@@ -67,7 +74,7 @@ async def test_name_and_address_are_taken_whatever_their_case(client):
     assert (other.status_code, other.json()["errors"][0]["loc"]) == (409, ["body", "email"])
 
 
-async def test_token_is_shown_once_works_and_is_revoked_at_once(client):
+async def test_token_is_shown_once_works_and_is_revoked_at_once(client: httpx2.AsyncClient) -> None:
     await client.post("/api/v1/users", json=ADA)
     made = await client.post("/api/v1/tokens", json={"username": "ada", "password": PASSWORD, "expires_in": 600})
     assert made.status_code == 201
@@ -84,7 +91,7 @@ async def test_token_is_shown_once_works_and_is_revoked_at_once(client):
     assert (await client.get("/api/v1/users/me", headers=headers)).status_code == 401
 
 
-async def test_secret_is_not_in_the_database(client, settings):
+async def test_secret_is_not_in_the_database(client: httpx2.AsyncClient, settings: Settings) -> None:
     await client.post("/api/v1/users", json=ADA)
     token = (await client.post("/api/v1/tokens", json={"username": "ada", "password": PASSWORD})).json()["token"]
     stored = await all_that_is_stored(settings)
@@ -93,7 +100,7 @@ async def test_secret_is_not_in_the_database(client, settings):
         assert secret.encode() not in stored
 
 
-async def test_wrong_password_unknown_name_and_no_password_sound_the_same(client, ctx):
+async def test_wrong_password_unknown_name_and_no_password_sound_the_same(client: httpx2.AsyncClient, ctx: Context) -> None:
     await client.post("/api/v1/users", json=ADA)
     await client.post("/api/v1/users", json={"username": "bob", "email": "bob@example.org"})
     answers = [
@@ -104,7 +111,7 @@ async def test_wrong_password_unknown_name_and_no_password_sound_the_same(client
     assert len({answer.json()["detail"] for answer in answers}) == 1
 
 
-async def test_link_sets_the_first_password_once(client, ctx):
+async def test_link_sets_the_first_password_once(client: httpx2.AsyncClient, ctx: Context) -> None:
     await client.post("/api/v1/users", json={"username": "bob", "email": "bob@example.org"})
     secret = await accounts.password_link(ctx, "bob")
     other = await accounts.password_link(ctx, "bob")
@@ -115,7 +122,9 @@ async def test_link_sets_the_first_password_once(client, ctx):
     assert (await client.post("/api/v1/tokens", json={"username": "BOB", "password": PASSWORD})).status_code == 201
 
 
-async def test_scopes_narrow_what_a_token_may_do(client, bearer):
+async def test_scopes_narrow_what_a_token_may_do(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     for number, scope in enumerate(Scope):
         headers = await bearer(f"user{number}", Role.OWNER, scopes=[scope])
         post = await client.post("/api/v1/posts", json={"title": "A", "content": "x"}, headers=headers)
@@ -125,13 +134,15 @@ async def test_scopes_narrow_what_a_token_may_do(client, bearer):
         assert {post.status_code, change.status_code} <= {200, 201, 403}
 
 
-async def test_admin_scope_is_for_owners(client):
+async def test_admin_scope_is_for_owners(client: httpx2.AsyncClient) -> None:
     await client.post("/api/v1/users", json=ADA)
     wanted = {"username": "ada", "password": PASSWORD, "scopes": ["admin"]}
     assert (await client.post("/api/v1/tokens", json=wanted)).status_code == 403
 
 
-async def test_account_changes_keep_what_is_not_sent(client, bearer):
+async def test_account_changes_keep_what_is_not_sent(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     headers = await bearer("ada")
     changed = await client.patch("/api/v1/users/me", json={"name": "Ada L.", "age": 36}, headers=headers)
     assert (changed.json()["name"], changed.json()["age"], changed.json()["email"]) == ("Ada L.", 36, "ada@example.org")
@@ -143,18 +154,18 @@ async def test_account_changes_keep_what_is_not_sent(client, bearer):
 @pytest.mark.parametrize(
     "path", ["/users/99", "/users/99/posts", "/users/99/comments", "/users/" + "9" * 30, "/posts/" + "9" * 5000]
 )
-async def test_unknown_and_impossible_ids_are_not_found(client, path):
+async def test_unknown_and_impossible_ids_are_not_found(client: httpx2.AsyncClient, path: str) -> None:
     answer = await client.get(f"/api/v1{path}")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_closed_registration_refuses_strangers(settings):
+async def test_closed_registration_refuses_strangers(settings: Settings) -> None:
     async with running(create_app(settings.model_copy(update={"registration": False}))) as client:
         assert (await client.post("/api/v1/users", json=ADA)).status_code == 403
 
 
-async def test_tampered_tokens_are_refused(client, bearer):
+async def test_tampered_tokens_are_refused(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
     token = (await bearer("ada"))["Authorization"]
     for position in (10, len(token) // 2, len(token) - 3):
         changed = token[:position] + ("A" if token[position] != "A" else "B") + token[position + 1 :]
@@ -162,7 +173,7 @@ async def test_tampered_tokens_are_refused(client, bearer):
         assert answer.status_code == 401
 
 
-async def test_methods_and_options_of_every_route(client):
+async def test_methods_and_options_of_every_route(client: httpx2.AsyncClient) -> None:
     verbs = ("GET", "POST", "PUT", "PATCH", "DELETE")
     for path, verb in itertools.product(("/posts", "/posts/1", "/tags", "/users/me", "/tokens/1"), verbs):
         offered = (await client.options(f"/api/v1{path}")).headers["allow"].split(", ")
@@ -175,17 +186,17 @@ async def test_methods_and_options_of_every_route(client):
 
 
 @pytest.fixture
-async def guarded(client, ctx, make_user):
+async def guarded(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser):
     """Ada asks for codes: the secret of her app, and a recovery code."""
-    ada = ctx.acting_as(accounts.actor_of(await make_user("ada")))
-    await two_factor.begin(ada)
-    secret = await two_factor.pending(ada)
+    ada = ctx.acting_as(accounts.as_actor(await make_user("ada")))
+    await two_factor.start_setup(ada)
+    secret = await two_factor.pending_secret(ada)
     earlier = replace(ada, now=ada.now - dt.timedelta(seconds=60))
-    codes = await two_factor.turn_on(earlier, SecretStr(pyotp.TOTP(secret).at(earlier.now)))
+    codes = await two_factor.enable(earlier, SecretStr(pyotp.TOTP(secret).at(earlier.now)))
     return secret, codes[0]
 
 
-async def test_token_needs_the_code_of_an_account_that_asks_for_one(client, guarded):
+async def test_token_needs_the_code_of_an_account_that_asks_for_one(client: httpx2.AsyncClient, guarded: Any) -> None:
     secret, recovery = guarded
     wanted = {"username": "ada", "password": PASSWORD}
     for sent, reason in (({}, "otp_required"), ({"otp": "000"}, "otp_wrong")):
@@ -200,8 +211,8 @@ async def test_token_needs_the_code_of_an_account_that_asks_for_one(client, guar
     assert (await client.post("/api/v1/tokens", json=wanted | {"otp": recovery})).status_code == 201
 
 
-async def test_idempotency_key_hides_no_failed_attempt(client, ctx, guarded):
-    before = await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.audit))
+async def test_idempotency_key_hides_no_failed_attempt(client: httpx2.AsyncClient, ctx: Context, guarded: Any) -> None:
+    before = await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.audit_log))
     for password in ("guess", PASSWORD):
         answer = await client.post(
             "/api/v1/tokens",
@@ -209,5 +220,5 @@ async def test_idempotency_key_hides_no_failed_attempt(client, ctx, guarded):
             headers={"Idempotency-Key": f"{len(password)}"},
         )
         assert answer.status_code == 401
-    names = await ctx.db.fetch_all(sa.select(tables.audit.c.name).order_by(tables.audit.c.id).offset(before))
+    names = await ctx.db.fetch_all(sa.select(tables.audit_log.c.name).order_by(tables.audit_log.c.id).offset(before))
     assert [row["name"] for row in names] == ["sign_in_failed", "second_factor_failed"]

@@ -1,22 +1,28 @@
 """Comments over JSON: who may write, change, hide and see them."""
 
 import datetime as dt
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+import httpx2
 import pytest
 
 from blog.db import tables
+from blog.domain.core.context import Context
 from blog.schemas.accounts import Role
 
 
 @pytest.fixture
-async def post(client, bearer):
+async def post(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]):
     """The path of a published post by ada, and her header fields."""
     headers = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "A", "content": "x"}, headers=headers)
     return made.headers["location"], headers
 
 
-async def test_reader_comments_and_is_answered(client, bearer, post):
+async def test_reader_comments_and_is_answered(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], post: Any
+) -> None:
     path, ada = post
     rob = await bearer("rob", Role.READER)
     asked = await client.post(f"{path}/comments", json={"content": "Why *this*?<script>1</script>"}, headers=rob)
@@ -33,7 +39,9 @@ async def test_reader_comments_and_is_answered(client, bearer, post):
     assert (await client.get(asked.headers["location"])).json() == body
 
 
-async def test_comment_needs_a_person_a_published_post_and_a_parent_on_it(client, bearer, post):
+async def test_comment_needs_a_person_a_published_post_and_a_parent_on_it(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], post: Any
+) -> None:
     path, ada = post
     assert (await client.post(f"{path}/comments", json={"content": "x"})).status_code == 401
     assert (await client.post("/api/v1/posts/99/comments", json={"content": "x"}, headers=ada)).status_code == 404
@@ -47,7 +55,9 @@ async def test_comment_needs_a_person_a_published_post_and_a_parent_on_it(client
     assert (await client.get(path)).json()["comments"] == 0
 
 
-async def test_author_edits_moderators_hide_others_do_neither(client, bearer, post):
+async def test_author_edits_moderators_hide_others_do_neither(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], post: Any
+) -> None:
     path, ada = post
     rob, eve = await bearer("rob", Role.READER), await bearer("eve")
     made = await client.post(f"{path}/comments", json={"content": "First"}, headers=rob)
@@ -66,7 +76,7 @@ async def test_author_edits_moderators_hide_others_do_neither(client, bearer, po
     assert (await client.get(f"{path}/comments")).json()["items"] == []
 
 
-async def test_comments_are_paged_oldest_first(client, post):
+async def test_comments_are_paged_oldest_first(client: httpx2.AsyncClient, post: Any) -> None:
     path, ada = post
     for number in range(5):
         await client.post(f"{path}/comments", json={"content": f"Comment {number}"}, headers=ada)
@@ -80,7 +90,9 @@ async def test_comments_are_paged_oldest_first(client, post):
 LINKS = " ".join(f"<https://{number}.example>" for number in range(4))
 
 
-async def test_comment_that_waits_is_told_to_its_writer_and_moderators_alone(client, bearer, post):
+async def test_comment_that_waits_is_told_to_its_writer_and_moderators_alone(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], post: Any
+) -> None:
     path, ada = post
     rob = await bearer("rob", Role.READER)
     made = await client.post(f"{path}/comments", json={"content": LINKS}, headers=rob)
@@ -110,7 +122,9 @@ async def _id_of(client, headers):
     return (await client.get("/api/v1/users/me", headers=headers)).json()["id"]
 
 
-async def test_nobody_makes_a_comment_wait_by_hand(client, bearer, post):
+async def test_nobody_makes_a_comment_wait_by_hand(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], post: Any
+) -> None:
     path, ada = post
     made = await client.post(f"{path}/comments", json={"content": "x"}, headers=ada)
     answer = await client.patch(made.headers["location"], json={"status": "pending"}, headers=ada)
@@ -120,7 +134,9 @@ async def test_nobody_makes_a_comment_wait_by_hand(client, bearer, post):
     }  # fmt: skip
 
 
-async def test_text_is_changed_for_an_hour_and_status_at_any_time(client, ctx, bearer, post):
+async def test_text_is_changed_for_an_hour_and_status_at_any_time(
+    client: httpx2.AsyncClient, ctx: Context, bearer: Callable[..., Awaitable[dict[str, str]]], post: Any
+) -> None:
     path, ada = post
     rob = await bearer("rob", Role.READER)
     comment = (await client.post(f"{path}/comments", json={"content": "x"}, headers=rob)).headers["location"]
@@ -135,7 +151,7 @@ async def test_text_is_changed_for_an_hour_and_status_at_any_time(client, ctx, b
     assert (await client.delete(comment, headers=rob)).status_code == 204
 
 
-async def test_post_that_is_closed_takes_no_comments_and_keeps_those_it_has(client, post):
+async def test_post_that_is_closed_takes_no_comments_and_keeps_those_it_has(client: httpx2.AsyncClient, post: Any) -> None:
     path, ada = post
     assert (await client.get(path)).json()["comments_open"] is True
     said = await client.post(f"{path}/comments", json={"content": "Before."}, headers=ada)
@@ -152,14 +168,16 @@ async def test_post_that_is_closed_takes_no_comments_and_keeps_those_it_has(clie
     assert (await client.patch(path, json={"comments_open": None}, headers=ada)).status_code == 422
 
 
-async def test_post_is_written_closed(client, bearer):
+async def test_post_is_written_closed(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
     ada = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "A", "content": "x", "comments_open": False}, headers=ada)
     assert made.json()["comments_open"] is False
     assert (await client.get(made.headers["location"])).json()["comments_open"] is False
 
 
-async def test_event_log_tells_editors_what_waits_and_readers_nothing(client, bearer, post):
+async def test_event_log_tells_editors_what_waits_and_readers_nothing(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], post: Any
+) -> None:
     path, _ = post
     rob, edo = await bearer("rob", Role.READER), await bearer("edo", Role.EDITOR)
     made = (await client.post(f"{path}/comments", json={"content": LINKS}, headers=rob)).json()

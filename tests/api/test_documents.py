@@ -2,9 +2,13 @@
 
 import os
 import shutil
+from collections.abc import Awaitable, Callable
 from html.parser import HTMLParser
+from pathlib import Path
 
+import httpx2
 import pytest
+from playwright.sync_api import Browser
 
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
@@ -20,7 +24,7 @@ OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "
         ("/api/docs", "text/html; charset=utf-8"),
     ],
 )
-async def test_document_is_sent_once_and_then_only_confirmed(client, path, media_type):
+async def test_document_is_sent_once_and_then_only_confirmed(client: httpx2.AsyncClient, path: str, media_type: str) -> None:
     answer = await client.get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
     again = await client.get(path, headers={"If-None-Match": answer.headers["etag"]})
@@ -32,12 +36,14 @@ async def test_document_is_sent_once_and_then_only_confirmed(client, path, media
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
-async def test_document_tells_the_address_at_which_the_api_answers(client):
+async def test_document_tells_the_address_at_which_the_api_answers(client: httpx2.AsyncClient) -> None:
     paths = (await client.get("/api/openapi.json")).json()["paths"]
     assert (await client.get(next(path for path in paths if path.endswith("/posts")))).status_code == 200
 
 
-async def test_document_is_no_page_of_a_signed_in_person(client, bearer):
+async def test_document_is_no_page_of_a_signed_in_person(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     stranger, ada = await client.get("/api/docs"), await client.get("/api/docs", headers=await bearer("ada"))
     assert stranger.content == ada.content
 
@@ -62,7 +68,7 @@ class Texts(HTMLParser):
             self.items[-1] += data
 
 
-async def test_page_lists_every_operation_without_javascript(client):
+async def test_page_lists_every_operation_without_javascript(client: httpx2.AsyncClient) -> None:
     document = (await client.get("/api/openapi.json")).json()
     texts = Texts()
     texts.feed((await client.get("/api/docs")).text)
@@ -85,7 +91,7 @@ def browser():
         chromium.close()
 
 
-def test_page_tries_operations_under_the_strict_policy(tmp_path, browser):
+def test_page_tries_operations_under_the_strict_policy(tmp_path: Path, browser: Browser) -> None:
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
     token = blog(tmp_path, "token", "create", "ada").stdout.strip()
     port = free_port()

@@ -4,18 +4,21 @@ import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import anyio
 import httpx2
 import pytest
 from httpx2.websockets import AsyncWebSocketClient
 
-from blog.app import create_app
+from blog.app import Application, create_app
 from blog.domain.core import events
-from blog.domain.core.events import EventName
+from blog.domain.core.context import Context
+from blog.domain.core.events import EventType
 from blog.domain.posts import post_lists, posts
-from blog.domain.posts.post_lists import Wanted
+from blog.domain.posts.post_lists import PostFilter
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
+from blog.settings import Settings
 from tests.conftest import running
 from tests.live.test_endpoints import closed, following, hear, subscribed
 from tests.support.live_server import Events, served
@@ -38,7 +41,7 @@ def titles(found):
     return [event["data"]["post"]["title"] for event in found]
 
 
-async def test_poll_begins_now_and_goes_on_from_its_cursor(client, author):
+async def test_poll_begins_now_and_goes_on_from_its_cursor(client: httpx2.AsyncClient, author: Context) -> None:
     await publish(author, "Before")
     first = await poll(client)
     assert (first["events"], first["reset"]) == ([], False)
@@ -50,7 +53,7 @@ async def test_poll_begins_now_and_goes_on_from_its_cursor(client, author):
     assert titles((await poll(client, after="earliest"))["events"]) == ["Before", "One", "Two"]
 
 
-async def test_poll_is_walked_by_its_limit(client, author):
+async def test_poll_is_walked_by_its_limit(client: httpx2.AsyncClient, author: Context) -> None:
     await publish(author, *"ABCDE")
     found, cursor = [], "earliest"
     while page := (await poll(client, after=cursor, limit=2)):
@@ -61,31 +64,31 @@ async def test_poll_is_walked_by_its_limit(client, author):
     assert found == list("ABCDE")
 
 
-async def test_poll_waits_for_the_first_event(app, author):
+async def test_poll_waits_for_the_first_event(app: Application, author: Context) -> None:
     async with served(app) as (address, hub), httpx2.AsyncClient(base_url=f"http://{address}") as client:
         cursor = (await poll(client))["cursor"]
         waiting = asyncio.create_task(poll(client, after=cursor, wait=20))
         async with asyncio.timeout(5):
-            while not hub.followers:
+            while not hub.subscriber_count:
                 await client.get("/robots.txt")  # a look takes a moment
             await publish(author, "Now")
             assert titles((await waiting)["events"]) == ["Now"]
-        assert hub.followers == 0
+        assert hub.subscriber_count == 0
 
 
-async def test_poll_that_hears_nothing_ends(client):
+async def test_poll_that_hears_nothing_ends(client: httpx2.AsyncClient) -> None:
     cursor = (await poll(client))["cursor"]
     assert await poll(client, after=cursor, wait=0.05) == {"events": [], "cursor": cursor, "reset": False}
 
 
-async def test_cursor_that_the_log_does_not_know_is_a_reset(client, author):
+async def test_cursor_that_the_log_does_not_know_is_a_reset(client: httpx2.AsyncClient, author: Context) -> None:
     await publish(author, "One")
     now = (await poll(client))["cursor"]
     for cursor in ("other.1", "nonsense", now + "999"):
         assert await poll(client, after=cursor) == {"events": [], "cursor": now, "reset": True}
 
 
-async def test_several_channels_give_each_event_once(client, author):
+async def test_several_channels_give_each_event_once(client: httpx2.AsyncClient, author: Context) -> None:
     (post,) = await publish(author, "One")
     answer = await client.get(EVENTS, params={"channel": ["posts", f"post:{post.id}", "posts"], "after": "earliest"})
     (event,) = answer.json()["events"]
@@ -93,7 +96,7 @@ async def test_several_channels_give_each_event_once(client, author):
 
 
 @pytest.mark.parametrize("path", [EVENTS, STREAM])
-async def test_hidden_channels_are_not_found_and_faults_are_named(client, author, path):
+async def test_hidden_channels_are_not_found_and_faults_are_named(client: httpx2.AsyncClient, author: Context, path: Any) -> None:
     draft = await posts.create(author, NewPost(title="Secret", content="x", status=PostStatus.DRAFT))
     for channel in (f"post:{draft.id}", "nonsense"):
         assert (await client.get(path, params={"channel": channel})).status_code == 404
@@ -101,7 +104,7 @@ async def test_hidden_channels_are_not_found_and_faults_are_named(client, author
     assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["query", "channel"])
 
 
-async def test_draft_never_leaks_by_a_poll(client, author):
+async def test_draft_never_leaks_by_a_poll(client: httpx2.AsyncClient, author: Context) -> None:
     (post,) = await publish(author, "Once public")
     await posts.edit(author, post.id, PostChanges(content="secret", status=PostStatus.DRAFT))
     found = (await poll(client, after="earliest"))["events"]
@@ -109,12 +112,12 @@ async def test_draft_never_leaks_by_a_poll(client, author):
     assert "secret" not in json.dumps(found)
 
 
-async def test_forgotten_events_are_a_reset_for_who_missed_them(settings, ctx, author):
+async def test_forgotten_events_are_a_reset_for_who_missed_them(settings: Settings, ctx: Context, author: Context) -> None:
     async with running(create_app(settings)) as client:
         await publish(author, "Old")
         old = (await poll(client))["cursor"]
         await publish(author, "Forgotten", "Newest")
-        late = replace(ctx, now=ctx.now + timedelta(days=settings.event_days + 1))
+        late = replace(ctx, now=ctx.now + timedelta(days=settings.event_retention_days + 1))
         assert await events.trim(late) == 2
         assert await events.trim(late) == 0
         assert (await poll(client, after=old))["reset"] is True
@@ -125,22 +128,22 @@ async def test_forgotten_events_are_a_reset_for_who_missed_them(settings, ctx, a
         assert await poll(client, after=now) == {"events": [], "cursor": now, "reset": False}
 
 
-async def test_log_keeps_no_more_rows_than_wanted(settings, ctx, author):
-    small = replace(ctx.site, settings=settings.model_copy(update={"event_rows": 2}))
+async def test_log_keeps_no_more_rows_than_wanted(settings: Settings, ctx: Context, author: Context) -> None:
+    small = replace(ctx.site, settings=settings.model_copy(update={"max_events": 2}))
     await publish(author, *"ABCD")
     assert await events.trim(replace(ctx, site=small)) == 2
     assert [event.id for event in await events.after(ctx.db, 0)] == [3, 4]
 
 
 @pytest.mark.parametrize("path", ["/posts", "/posts?tag=none", "/posts/1", "/posts/1/comments"])
-async def test_answers_say_from_where_to_follow(client, author, path):
+async def test_answers_say_from_where_to_follow(client: httpx2.AsyncClient, author: Context, path: str) -> None:
     await publish(author, "Before")
     cursor = (await client.get(f"/api/v1{path}")).headers["Live-Cursor"]
     await publish(author, "After")
     assert titles((await poll(client, after=cursor))["events"]) == ["After"]
 
 
-async def test_unchanged_post_has_a_new_place_in_the_log(client, author):
+async def test_unchanged_post_has_a_new_place_in_the_log(client: httpx2.AsyncClient, author: Context) -> None:
     await publish(author, "One")
     first = await client.get("/api/v1/posts/1")
     await publish(author, "Two")
@@ -148,16 +151,16 @@ async def test_unchanged_post_has_a_new_place_in_the_log(client, author):
     assert (again.status_code, (await poll(client, after=again.headers["Live-Cursor"]))["events"]) == (304, [])
 
 
-async def test_place_and_content_are_of_one_moment(ctx, author):
-    async with events.placed(ctx.db) as now:
+async def test_place_and_content_are_of_one_moment(ctx: Context, author: Context) -> None:
+    async with events.snapshot_with_position(ctx.db) as now:
         await asyncio.create_task(publish(author, "Meanwhile"))
-        assert (await post_lists.page(ctx, Wanted())).items == []
-    assert [event.name for event in await events.after(ctx.db, now.id)] == [EventName.POST_PUBLISHED]
+        assert (await post_lists.list_page(ctx, PostFilter())).items == []
+    assert [event.event_type for event in await events.after(ctx.db, now.id)] == [EventType.POST_PUBLISHED]
 
 
-async def test_server_forgets_by_itself(settings, ctx, author):
+async def test_server_forgets_by_itself(settings: Settings, ctx: Context, author: Context) -> None:
     await publish(author, *"ABCD")
-    async with running(create_app(settings.model_copy(update={"event_rows": 2}))) as client:
+    async with running(create_app(settings.model_copy(update={"max_events": 2}))) as client:
         found = []
         with anyio.fail_after(10):
             while len(found) != 2:
@@ -165,7 +168,7 @@ async def test_server_forgets_by_itself(settings, ctx, author):
     assert found == ["C", "D"]
 
 
-async def test_another_epoch_is_a_gap(client, author, ctx):
+async def test_another_epoch_is_a_gap(client: httpx2.AsyncClient, author: Context, ctx: Context) -> None:
     await publish(author, "One")
     cursor = (await poll(client))["cursor"]
     await events.renew_epoch(ctx.db)
@@ -175,7 +178,7 @@ async def test_another_epoch_is_a_gap(client, author, ctx):
     assert (await poll(client, after=answer["cursor"]))["reset"] is False
 
 
-async def test_all_doors_give_the_same_events_with_the_same_cursors(app, author):
+async def test_all_doors_give_the_same_events_with_the_same_cursors(app: Application, author: Context) -> None:
     async with served(app) as (address, _), httpx2.AsyncClient(base_url=f"http://{address}") as client:
         await publish(author, "Missed")
         async with client.stream("GET", STREAM, params={"channel": "posts", "after": "earliest"}) as answer:
@@ -199,7 +202,7 @@ def running_socket(client, address):
     return following(client, url=f"ws://{address}/live")
 
 
-async def test_stream_resumes_after_the_last_id_and_tells_of_a_gap(app, author):
+async def test_stream_resumes_after_the_last_id_and_tells_of_a_gap(app: Application, author: Context) -> None:
     async with served(app) as (address, _), httpx2.AsyncClient(base_url=f"http://{address}") as client:
         await publish(author, "One", "Two")
         first = (await poll(client, after="earliest"))["events"][0]["cursor"]
@@ -215,13 +218,13 @@ async def test_stream_resumes_after_the_last_id_and_tells_of_a_gap(app, author):
             assert titles([json.loads((await stream.next())["data"])]) == ["Three"]
 
 
-async def test_head_of_the_stream_ends(client):
+async def test_head_of_the_stream_ends(client: httpx2.AsyncClient) -> None:
     answer = await client.head(STREAM, params={"channel": "posts"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
 
 
-async def test_connections_of_one_address_are_limited_and_those_that_leave_make_room(settings, author):
-    app = create_app(settings.model_copy(update={"live_connections_per_address": 1}))
+async def test_connections_of_one_address_are_limited_and_those_that_leave_make_room(settings: Settings, author: Context) -> None:
+    app = create_app(settings.model_copy(update={"max_live_connections_per_address": 1}))
     async with served(app) as (address, hub), httpx2.AsyncClient(base_url=f"http://{address}") as client:
         async with client.stream("GET", STREAM, params={"channel": "posts"}) as answer:
             stream = Events(answer)
@@ -231,12 +234,12 @@ async def test_connections_of_one_address_are_limited_and_those_that_leave_make_
             async with AsyncWebSocketClient(client=client).connect(f"ws://{address}/live") as socket:
                 assert await closed(socket) == 4429
         async with asyncio.timeout(5):
-            while hub.followers:
+            while hub.subscriber_count:
                 await client.get("/robots.txt")  # a look takes a moment
         assert (await client.get(EVENTS, params={"channel": "posts"})).status_code == 200
 
 
-async def test_stream_says_goodbye_and_when_to_come_back(app, author):
+async def test_stream_says_goodbye_and_when_to_come_back(app: Application, author: Context) -> None:
     async with (
         served(app) as (address, hub),
         httpx2.AsyncClient(base_url=f"http://{address}") as client,

@@ -69,7 +69,7 @@ def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_generator_takes_the_whole_document_without_a_warning(site):
+def test_generator_takes_the_whole_document_without_a_warning(site: Site) -> None:
     said = site.generator
     assert (said.returncode, said.stderr, said.stdout) == (0, "", f"Generating {NAME}\n")
     document = httpx.get(f"{site.url}/api/openapi.json", timeout=30).json()
@@ -77,7 +77,7 @@ def test_generator_takes_the_whole_document_without_a_warning(site):
     assert {path.stem for path in site.package.glob("api/*/*.py")} - {"__init__"} == operations
 
 
-def test_generated_client_compiles(site, package):
+def test_generated_client_compiles(site: Site, package: ModuleType) -> None:
     compiled = python(site.folder, "-W", "error", "-m", "compileall", "-q", "-f", NAME)
     assert (compiled.returncode, compiled.stdout, compiled.stderr) == (0, "", "")
     found = [module.name for module in pkgutil.walk_packages(package.__path__, f"{NAME}.")]
@@ -86,7 +86,7 @@ def test_generated_client_compiles(site, package):
         importlib.import_module(name)
 
 
-def test_post_is_made_read_edited_listed_and_deleted_by_the_generated_client(site, package):
+def test_post_is_made_read_edited_listed_and_deleted_by_the_generated_client(site: Site, package: ModuleType) -> None:
     models = importlib.import_module(f"{NAME}.models")
     draft, published = models.PostStatus.DRAFT, models.PostStatus.PUBLISHED
 

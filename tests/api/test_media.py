@@ -6,6 +6,8 @@ import io
 import os
 import re
 import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -16,9 +18,11 @@ from PIL import Image
 
 from blog.app import create_app
 from blog.db import tables
-from blog.domain.core.storage import LocalFolder
+from blog.domain.core.context import Context
+from blog.domain.core.storage import FileSystemStorage
 from blog.domain.media import image_processing
 from blog.schemas.accounts import Role, Scope
+from blog.settings import Settings
 from tests.conftest import ORIGIN, running
 from tests.support.pictures import encoded, png
 
@@ -30,12 +34,12 @@ KINDS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": 
 
 
 @pytest.fixture
-async def ada(bearer) -> dict[str, str]:
+async def ada(bearer: Callable[..., Awaitable[dict[str, str]]]) -> dict[str, str]:
     return await bearer("ada")
 
 
 @pytest.fixture
-def folder(settings):
+def folder(settings: Settings):
     """The names of all files that are kept, unfinished ones too."""
     return lambda: {path.name for path in settings.media_dir.iterdir()} if settings.media_dir.exists() else set()
 
@@ -62,7 +66,7 @@ def local(url: str) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_image_comes_back_as_it_was_described(client, ada, kind):
+async def test_image_comes_back_as_it_was_described(client: httpx2.AsyncClient, ada: dict[str, str], kind: Any) -> None:
     answer = await send(client, ada, encoded(Image.new("RGB", (1000, 10), "teal"), kind), alt="Nothing but teal")
     assert answer.status_code == 201
     made = answer.json()
@@ -81,7 +85,7 @@ async def test_image_comes_back_as_it_was_described(client, ada, kind):
     assert (await client.get(answer.headers["location"], headers=ada)).json() == made
 
 
-async def test_animation_is_served_moving(client, ada):
+async def test_animation_is_served_moving(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     frames = [Image.new("RGB", (600, 8), colour) for colour in ("red", "lime", "blue")]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100, loop=0)
     made = (await send(client, ada, data)).json()
@@ -90,7 +94,7 @@ async def test_animation_is_served_moving(client, ada):
         assert image.n_frames == 3
 
 
-async def test_place_of_a_photo_is_told_to_nobody(client, ada):
+async def test_place_of_a_photo_is_told_to_nobody(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     exif = Image.Exif()
     exif[0x010E], exif[0x0112] = "secret-4711", 6
     data = encoded(Image.new("RGB", (600, 300)), "JPEG", exif=exif, comment=b"secret-4711") + b"<script>secret-4711</script>"
@@ -114,7 +118,9 @@ async def test_place_of_a_photo_is_told_to_nobody(client, ada):
     ids=["empty", "text", "SVG", "HTML", "BMP", "TIFF", "PDF", "half a PNG"],
 )
 @pytest.mark.filterwarnings("ignore")
-async def test_what_is_no_image_is_refused_whatever_it_is_called(client, ada, ctx, folder, data, name):
+async def test_what_is_no_image_is_refused_whatever_it_is_called(
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Any, data: Any, name: str
+) -> None:
     answer = await client.post(MEDIA, files={"file": (name, data, "image/png")}, headers=ada)
     assert answer.status_code == 422
     (fault,) = answer.json()["errors"]
@@ -122,8 +128,10 @@ async def test_what_is_no_image_is_refused_whatever_it_is_called(client, ada, ct
     assert (await rows(ctx), folder()) == (0, set())
 
 
-async def test_image_of_too_many_pixels_is_refused(client, ada, ctx, folder, monkeypatch):
-    monkeypatch.setattr(image_processing, "MOST_PIXELS", 3 * 64 - 1)
+async def test_image_of_too_many_pixels_is_refused(
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_processing, "MAX_PIXELS", 3 * 64 - 1)
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
     moving = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100)
     for data in (png(192, 1), moving):
@@ -134,7 +142,7 @@ async def test_image_of_too_many_pixels_is_refused(client, ada, ctx, folder, mon
     assert (await send(client, ada, png(191, 1))).status_code == 201
 
 
-async def test_body_beyond_the_limit_is_too_large(settings, ada, ctx, folder):
+async def test_body_beyond_the_limit_is_too_large(settings: Settings, ada: dict[str, str], ctx: Context, folder: Any) -> None:
     async def pieces(body):
         for start in range(0, len(body), 10_000):
             yield body[start : start + 10_000]
@@ -154,7 +162,7 @@ async def test_body_beyond_the_limit_is_too_large(settings, ada, ctx, folder):
     assert await rows(ctx) == len(folder()) == 1
 
 
-async def test_image_may_be_larger_than_other_bodies(settings, ada):
+async def test_image_may_be_larger_than_other_bodies(settings: Settings, ada: dict[str, str]) -> None:
     """JSON has its own limit, which no photo would pass."""
     noise = encoded(Image.effect_noise((400, 400), 200), "PNG")
     small = settings.model_copy(update={"max_body_bytes": 100_000})
@@ -185,7 +193,9 @@ async def test_image_may_be_larger_than_other_bodies(settings, ada):
     ids=["JSON", "bare image", "no type", "urlencoded", "file twice", "two files", "file elsewhere", "no file", "file as text",
          "unknown field", "text twice", "broken off", "empty form", "no boundary"],
 )  # fmt: skip
-async def test_other_bodies_are_refused(client, ada, ctx, folder, sent, status):
+async def test_other_bodies_are_refused(
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Any, sent: Any, status: int
+) -> None:
     headers = ada | sent.get("headers", {})
     for key in ({}, KEY):
         answer = await client.post(MEDIA, **sent | {"headers": headers | key})
@@ -193,7 +203,9 @@ async def test_other_bodies_are_refused(client, ada, ctx, folder, sent, status):
     assert (await rows(ctx), folder()) == (0, set())
 
 
-async def test_form_that_breaks_off_within_the_image_keeps_nothing(client, ada, ctx, folder):
+async def test_form_that_breaks_off_within_the_image_keeps_nothing(
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Any
+) -> None:
     whole = client.build_request("POST", MEDIA, files={"file": WIDE}, headers=ada)
     body = whole.read()
     for cut in (len(body) - 4, len(body) - 30, len(body) // 2):
@@ -206,7 +218,9 @@ async def test_form_that_breaks_off_within_the_image_keeps_nothing(client, ada, 
 @pytest.mark.parametrize(
     "name", ["../../../../tmp/evil.png", "..\\evil.png", "a\0.png", "/etc/passwd", "évil \u202e.png", "x" * 3_000]
 )
-async def test_filename_means_nothing(client, ada, settings, folder, name):
+async def test_filename_means_nothing(
+    client: httpx2.AsyncClient, ada: dict[str, str], settings: Settings, folder: Any, name: str
+) -> None:
     before = set(settings.media_dir.parent.iterdir())
     made = (await send(client, ada, SMALL, name)).json()
     assert folder() == {local(made["url"]).removeprefix("/media/")}
@@ -228,7 +242,9 @@ async def test_filename_means_nothing(client, ada, settings, folder, name):
         ("\x1b[31m", None),
     ],
 )
-async def test_text_is_one_line_of_at_most_500_characters(client, ada, ctx, alt, kept):
+async def test_text_is_one_line_of_at_most_500_characters(
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, alt: str, kept: str | None
+) -> None:
     sent = await send(client, ada, alt=alt)
     made = sent if kept is not None else await send(client, ada)
     changed = await client.patch(made.headers["location"], json={"alt": alt}, headers=ada)
@@ -241,7 +257,7 @@ async def test_text_is_one_line_of_at_most_500_characters(client, ada, ctx, alt,
     assert await rows(ctx) == 1
 
 
-async def test_change_knows_absent_from_wrong(client, ada):
+async def test_change_knows_absent_from_wrong(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     where = (await send(client, ada, alt="A")).headers["location"]
     assert (await client.patch(where, json={}, headers=ada)).json()["alt"] == "A"
     for wrong in ({"alt": None}, {"alt": 3}, {"width": 5}):
@@ -252,7 +268,9 @@ async def test_change_knows_absent_from_wrong(client, ada):
 # -- who
 
 
-async def test_who_may_not_upload_is_told_before_anything_is_read(client, bearer, ctx, folder):
+async def test_who_may_not_upload_is_told_before_anything_is_read(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context, folder: Any
+) -> None:
     reader = await bearer("rob", Role.READER)
     narrow = await bearer("eve", scopes=[Scope.POSTS_WRITE])
     read = 0
@@ -271,7 +289,9 @@ async def test_who_may_not_upload_is_told_before_anything_is_read(client, bearer
     assert (read, await rows(ctx), folder()) == (0, 0, set())
 
 
-async def test_list_shows_ones_own_by_cursor_newest_first(client, ada, bearer):
+async def test_list_shows_ones_own_by_cursor_newest_first(
+    client: httpx2.AsyncClient, ada: dict[str, str], bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     edo = await bearer("edo", Role.EDITOR)
     mine = [(await send(client, ada, alt=str(number))).json() for number in range(5)]
     theirs = (await send(client, edo)).json()
@@ -290,7 +310,9 @@ async def test_list_shows_ones_own_by_cursor_newest_first(client, ada, bearer):
         assert (await client.get(f"{MEDIA}?{wrong}", headers=ada)).status_code == 422
 
 
-async def test_others_images_are_the_editors_by_id(client, ada, bearer, folder):
+async def test_others_images_are_the_editors_by_id(
+    client: httpx2.AsyncClient, ada: dict[str, str], bearer: Callable[..., Awaitable[dict[str, str]]], folder: Any
+) -> None:
     made = (await send(client, ada, alt="A")).json()
     where = f"{MEDIA}/{made['id']}"
     eve, edo = await bearer("eve"), await bearer("edo", Role.EDITOR)
@@ -307,13 +329,17 @@ async def test_others_images_are_the_editors_by_id(client, ada, bearer, folder):
 # -- which files
 
 
-async def test_same_image_twice_is_two_rows_and_one_file(client, ada, bearer, ctx, folder):
+async def test_same_image_twice_is_two_rows_and_one_file(
+    client: httpx2.AsyncClient, ada: dict[str, str], bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context, folder: Any
+) -> None:
     one, other = (await send(client, ada)).json(), (await send(client, await bearer("eve"))).json()
     assert (one["url"], one["id"] == other["id"]) == (other["url"], False)
     assert (await rows(ctx), len(folder())) == (2, 1)
 
 
-async def test_deleted_image_is_gone_unless_something_shows_it(client, ada, ctx):
+async def test_deleted_image_is_gone_unless_something_shows_it(
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context
+) -> None:
     shown, lone = (await send(client, ada, WIDE)).json(), (await send(client, ada)).json()
     copy = local(shown["variants"][0]["url"])
     post = await client.post("/api/v1/posts", json={"title": "A", "content": f"![teal]({copy})"}, headers=ada)
@@ -326,7 +352,7 @@ async def test_deleted_image_is_gone_unless_something_shows_it(client, ada, ctx)
     assert await rows(ctx) == 0
 
 
-async def test_image_can_be_shown_in_a_post(client, ada):
+async def test_image_can_be_shown_in_a_post(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     address = local((await send(client, ada)).json()["url"])
     post = await client.post("/api/v1/posts", json={"title": "A", "content": f"![Teal]({address})"}, headers=ada)
     assert f'src="{address}"' in post.json()["html"]
@@ -339,7 +365,7 @@ async def test_image_can_be_shown_in_a_post(client, ada):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_file_is_served_with_its_type_and_for_ever(client, ada, kind):
+async def test_file_is_served_with_its_type_and_for_ever(client: httpx2.AsyncClient, ada: dict[str, str], kind: Any) -> None:
     path = local((await send(client, ada, encoded(Image.new("RGB", (600, 8), "teal"), kind))).json()["url"])
     served = await client.get(path)
     assert served.status_code == 200
@@ -356,7 +382,7 @@ async def test_file_is_served_with_its_type_and_for_ever(client, ada, kind):
         assert head.headers[name] == served.headers[name]
 
 
-async def test_file_that_the_reader_has_is_not_sent_again(client, ada):
+async def test_file_that_the_reader_has_is_not_sent_again(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     path = local((await send(client, ada)).json()["url"])
     tag = (await client.get(path)).headers["etag"]
     for sent in (tag, f"W/{tag}", f'"other", {tag}', "*"):
@@ -367,14 +393,16 @@ async def test_file_that_the_reader_has_is_not_sent_again(client, ada):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_type_does_not_depend_on_the_tables_of_the_machine(client, ada, kind, monkeypatch):
+async def test_type_does_not_depend_on_the_tables_of_the_machine(
+    client: httpx2.AsyncClient, ada: dict[str, str], kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Python 3.11 knows no WebP, and an empty machine has no list of its own; with `nosniff` a wrong type shows nothing."""
     monkeypatch.setattr("starlette.responses.guess_type", lambda _path: (None, None))
     path = local((await send(client, ada, encoded(Image.new("RGB", (8, 8)), kind))).json()["url"])
     assert (await client.get(path)).headers["content-type"] == KINDS[kind]
 
 
-async def test_part_of_a_file_is_served(client, ada):
+async def test_part_of_a_file_is_served(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     path = local((await send(client, ada)).json()["url"])
     answer = await client.get(path, headers={"Range": "bytes=1-3"})
     assert (answer.status_code, answer.content) == (206, b"PNG")
@@ -385,7 +413,7 @@ async def test_part_of_a_file_is_served(client, ada):
     ["", "a.png", "0" * 64, f"{'0' * 64}.png", f"{'0' * 64}.svg", f"{'0' * 63}.png", f"{'A' * 64}.png", f"{'0' * 64}.png%00",
      "..%2fblog.db", "../blog.db", "%2e%2e/blog.db", "..%5cblog.db", "x.txt", "tmpunfinished"],
 )  # fmt: skip
-async def test_other_names_are_not_found(client, ada, settings, name):
+async def test_other_names_are_not_found(client: httpx2.AsyncClient, ada: dict[str, str], settings: Settings, name: str) -> None:
     await send(client, ada)
     for other in ("x.txt", "tmpunfinished", f"{'0' * 64}.svg", "0" * 64, "a.png"):
         (settings.media_dir / other).write_bytes(b"no image of ours")
@@ -395,7 +423,7 @@ async def test_other_names_are_not_found(client, ada, settings, name):
     assert b"no image of ours" not in answer.content
 
 
-async def test_files_are_only_read(client, ada):
+async def test_files_are_only_read(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     path = local((await send(client, ada)).json()["url"])
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         answer = await client.request(method, path, headers=ada)
@@ -406,7 +434,9 @@ async def test_files_are_only_read(client, ada):
 # -- a store that fails
 
 
-async def test_store_that_fails_is_told_and_leaves_nothing(client, ada, ctx, folder, monkeypatch):
+async def test_store_that_fails_is_told_and_leaves_nothing(
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for key in ({}, KEY):
         with monkeypatch.context() as broken:
             broken.setattr(os, "replace", full)
@@ -420,8 +450,10 @@ async def test_store_that_fails_is_told_and_leaves_nothing(client, ada, ctx, fol
     assert (await rows(ctx), len(folder())) == (1, 3)
 
 
-async def test_store_that_fails_when_the_row_is_made_leaves_no_row(client, ada, ctx, monkeypatch):
-    put, calls = LocalFolder.put, 0
+async def test_store_that_fails_when_the_row_is_made_leaves_no_row(
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, calls = FileSystemStorage.put, 0
 
     def later(self, name, data):
         nonlocal calls
@@ -430,14 +462,16 @@ async def test_store_that_fails_when_the_row_is_made_leaves_no_row(client, ada, 
 
     for key in ({}, KEY):
         with monkeypatch.context() as broken:
-            broken.setattr(LocalFolder, "put", later)
+            broken.setattr(FileSystemStorage, "put", later)
             assert (await send(client, ada | key)).status_code == 503
         assert (calls, await rows(ctx)) == (2, 0)
         calls = 0
     assert (await client.get(MEDIA, headers=ada)).json()["items"] == []
 
 
-async def test_folder_that_cannot_be_made_is_told(client, ada, ctx, settings):
+async def test_folder_that_cannot_be_made_is_told(
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, settings: Settings
+) -> None:
     settings.media_dir.write_text("a file where the folder should be")
     answer = await send(client, ada)
     assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
@@ -445,10 +479,12 @@ async def test_folder_that_cannot_be_made_is_told(client, ada, ctx, settings):
     assert await rows(ctx) == 0
 
 
-async def test_image_that_cannot_be_removed_can_be_deleted_later(client, ada, folder, monkeypatch):
+async def test_image_that_cannot_be_removed_can_be_deleted_later(
+    client: httpx2.AsyncClient, ada: dict[str, str], folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     where = (await send(client, ada)).headers["location"]
     with monkeypatch.context() as broken:
-        broken.setattr(LocalFolder, "remove", full)
+        broken.setattr(FileSystemStorage, "remove", full)
         assert (await client.delete(where, headers=ada)).status_code == 503
     assert (await client.get(where, headers=ada)).status_code == 200
     assert (await client.delete(where, headers=ada)).status_code == 204
@@ -458,9 +494,11 @@ async def test_image_that_cannot_be_removed_can_be_deleted_later(client, ada, fo
 # -- once
 
 
-async def test_same_key_twice_is_one_image(client, ada, ctx, folder, monkeypatch):
+async def test_same_key_twice_is_one_image(
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = await send(client, ada | KEY, WIDE, alt="A")
-    monkeypatch.setattr(image_processing, "develop", lambda _data: pytest.fail("decoded again"))
+    monkeypatch.setattr(image_processing, "process", lambda _data: pytest.fail("decoded again"))
     again = await send(client, ada | KEY, WIDE, alt="A")
     assert first.request.headers["content-type"] != again.request.headers["content-type"], "with another boundary"
     assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
@@ -469,7 +507,7 @@ async def test_same_key_twice_is_one_image(client, ada, ctx, folder, monkeypatch
     assert (await rows(ctx), len(folder())) == (1, 3)
 
 
-async def test_same_key_at_once_is_one_image(client, ada, ctx):
+async def test_same_key_at_once_is_one_image(client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context) -> None:
     answers = []
 
     async def one():
@@ -482,7 +520,9 @@ async def test_same_key_at_once_is_one_image(client, ada, ctx):
     assert await rows(ctx) == 1
 
 
-async def test_same_key_for_another_image_or_text_is_refused(client, ada, ctx):
+async def test_same_key_for_another_image_or_text_is_refused(
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context
+) -> None:
     await send(client, ada | KEY, alt="A")
     for data, alt in ((SMALL, "B"), (WIDE, "A")):
         answer = await send(client, ada | KEY, data, alt=alt)
@@ -491,7 +531,7 @@ async def test_same_key_for_another_image_or_text_is_refused(client, ada, ctx):
     assert await rows(ctx) == 1
 
 
-async def test_refused_image_does_not_use_up_its_key(client, ada, ctx):
+async def test_refused_image_does_not_use_up_its_key(client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context) -> None:
     assert (await send(client, ada | KEY, b"no image")).status_code == 422
     assert (await send(client, ada | KEY)).status_code == 201
     assert await rows(ctx) == 1
@@ -501,8 +541,10 @@ async def test_refused_image_does_not_use_up_its_key(client, ada, ctx):
 
 
 @pytest.mark.parametrize("key", [{}, KEY], ids=["plain", "with a key"])
-async def test_others_read_and_write_while_an_image_is_decoded(client, ada, monkeypatch, key):
-    develop, begun, release, answers = image_processing.develop, threading.Event(), threading.Event(), []
+async def test_others_read_and_write_while_an_image_is_decoded(
+    client: httpx2.AsyncClient, ada: dict[str, str], monkeypatch: pytest.MonkeyPatch, key: Any
+) -> None:
+    develop, begun, release, answers = image_processing.process, threading.Event(), threading.Event(), []
 
     def waiting(data):
         begun.set()
@@ -512,7 +554,7 @@ async def test_others_read_and_write_while_an_image_is_decoded(client, ada, monk
     async def sending():
         answers.append(await send(client, ada | key))
 
-    monkeypatch.setattr(image_processing, "develop", waiting)
+    monkeypatch.setattr(image_processing, "process", waiting)
     async with anyio.create_task_group() as group:
         group.start_soon(sending)
         assert await anyio.to_thread.run_sync(begun.wait, 20)

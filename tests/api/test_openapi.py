@@ -2,19 +2,21 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Mount
 
-from blog.api.openapi import VERBS, declared, document
+from blog.api.openapi import HTTP_METHODS, declared_operations, document
 from blog.api.routes import routes
 from blog.app import routes as all_routes
 from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.endpoints.openapi_operations import operation_of
+from blog.framework.endpoints.openapi_operations import get_operation
 from blog.schemas.accounts import Scope
 from blog.schemas.examples import EXAMPLES
+from tests.support.agreement import Agreement
 from tests.support.serving import blog
 
 
@@ -24,29 +26,29 @@ def api() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def operations(api) -> list[dict[str, Any]]:
+def operations(api: dict[str, Any]) -> list[dict[str, Any]]:
     return [operation for item in api["paths"].values() for operation in item.values()]
 
 
-def test_document_is_valid_openapi_3_1(api):
+def test_document_is_valid_openapi_3_1(api: dict[str, Any]) -> None:
     assert api["openapi"] == "3.1.0"
     assert list(OpenAPIV31SpecValidator(api).iter_errors()) == []
     assert "jsonSchemaDialect" not in api
 
 
-def test_every_verb_of_every_route_is_an_operation(api):
+def test_every_verb_of_every_route_is_an_operation(api: dict[str, Any]) -> None:
     mounted = next(route for route in all_routes if isinstance(route, Mount) and route.name == "api")
     wanted = {
         (mounted.path + re.sub(r":\w+}", "}", route.path), verb)
         for route in routes
-        for verb in VERBS
+        for verb in HTTP_METHODS
         if hasattr(route.endpoint, verb)
     }
     assert wanted == {(path, verb) for path, item in api["paths"].items() for verb in item}
-    assert len(wanted) == len(list(declared(routes)))
+    assert len(wanted) == len(list(declared_operations(routes)))
 
 
-def test_method_that_declares_nothing_is_named():
+def test_method_that_declares_nothing_is_named() -> None:
     class Silent(Endpoint):
         async def get(self, request):
             raise NotImplementedError
@@ -54,17 +56,17 @@ def test_method_that_declares_nothing_is_named():
     from starlette.routing import Route
 
     with pytest.raises(LookupError, match=r"Silent\.get"):
-        list(declared([Route("/silent", Silent)]))
+        list(declared_operations([Route("/silent", Silent)]))
 
 
-def test_declaring_changes_no_behaviour():
-    for item in declared(routes):
-        method = getattr(item.route.endpoint, item.verb)
-        assert operation_of(method) is item.operation
+def test_declaring_changes_no_behaviour() -> None:
+    for item in declared_operations(routes):
+        method = getattr(item.route.endpoint, item.method)
+        assert get_operation(method) is item.operation
         assert not hasattr(method, "__wrapped__")
 
 
-def test_operations_are_told_apart_and_tell_what_they_do(operations):
+def test_operations_are_told_apart_and_tell_what_they_do(operations: list[dict[str, Any]]) -> None:
     names = [operation["operationId"] for operation in operations]
     assert len(set(names)) == len(names)
     for operation in operations:
@@ -72,7 +74,7 @@ def test_operations_are_told_apart_and_tell_what_they_do(operations):
         assert operation["description"], operation["operationId"]
 
 
-def test_every_model_is_reached_from_an_operation(api):
+def test_every_model_is_reached_from_an_operation(api: dict[str, Any]) -> None:
     reached: set[str] = set()
     waiting = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps([api["paths"], api["components"]["responses"]])))
     while waiting:
@@ -82,14 +84,14 @@ def test_every_model_is_reached_from_an_operation(api):
     assert reached == set(api["components"]["schemas"])
 
 
-def test_every_shared_part_is_used(api):
+def test_every_shared_part_is_used(api: dict[str, Any]) -> None:
     text = json.dumps(api)
     for kind in ("responses", "headers", "parameters"):
         for name in api["components"][kind]:
             assert f'"#/components/{kind}/{name}"' in text, name
 
 
-def test_every_body_and_answer_has_an_example_that_is_true(api, agreement):
+def test_every_body_and_answer_has_an_example_that_is_true(api: dict[str, Any], agreement: Agreement) -> None:
     shown = 0
     for path, item in api["paths"].items():
         for verb, operation in item.items():
@@ -111,7 +113,7 @@ def test_every_body_and_answer_has_an_example_that_is_true(api, agreement):
         model.model_validate_json(json.dumps(example))
 
 
-def test_absent_is_not_null_in_queries_and_no_default_in_changes(api):
+def test_absent_is_not_null_in_queries_and_no_default_in_changes(api: dict[str, Any]) -> None:
     for item in api["paths"].values():
         for operation in item.values():
             for parameter in operation.get("parameters", ()):
@@ -120,7 +122,7 @@ def test_absent_is_not_null_in_queries_and_no_default_in_changes(api):
         assert all("default" not in member for member in api["components"]["schemas"][name]["properties"].values()), name
 
 
-def test_sign_in_is_declared_as_it_is_asked_for(api):
+def test_sign_in_is_declared_as_it_is_asked_for(api: dict[str, Any]) -> None:
     assert set(api["components"]["securitySchemes"]) == {"bearer", "session"}
     for scope in Scope:
         assert f"`{scope.value}`" in api["components"]["securitySchemes"]["bearer"]["description"]
@@ -129,7 +131,7 @@ def test_sign_in_is_declared_as_it_is_asked_for(api):
     assert {} in api["paths"]["/api/v1/posts"]["get"]["security"]
 
 
-def test_command_prints_the_document(tmp_path):
+def test_command_prints_the_document(tmp_path: Path) -> None:
     printed = blog(tmp_path, "openapi", PROJECT_NAME="Notes", PUBLIC_URL="https://notes.example.org")
     assert printed.returncode == 0
     shown = json.loads(printed.stdout)

@@ -4,15 +4,21 @@ import base64
 import datetime as dt
 import json
 import re
+from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
+from typing import Any
 
+import httpx2
 import pytest
 
 from blog.domain.core.context import Context
 from blog.schemas.accounts import Role, Scope
+from blog.settings import Settings
 
 
-async def test_post_is_created_with_its_address_and_its_version(client, bearer):
+async def test_post_is_created_with_its_address_and_its_version(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     headers = await bearer("ada")
     answer = await client.post(
         "/api/v1/posts",
@@ -46,7 +52,9 @@ async def test_post_is_created_with_its_address_and_its_version(client, bearer):
         ("slug", ""), ("status", "hidden"), ("publish_at", "yesterday"), ("publish_at", "2026-01-01T00:00:00"), ("colour", "red"),
     ],
 )  # fmt: skip
-async def test_invalid_member_is_named_and_not_echoed(client, bearer, member, value):
+async def test_invalid_member_is_named_and_not_echoed(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], member: str, value: Any
+) -> None:
     body = {"title": "A title", "content": "Some text."} | {member: value}
     answer = await client.post("/api/v1/posts", json=body, headers=await bearer("ada"))
     assert answer.status_code == 422
@@ -62,20 +70,26 @@ async def test_invalid_member_is_named_and_not_echoed(client, bearer, member, va
     "body",
     [b"", b"{", b"\xff\xfe", b'{"title": NaN}', b"[" * 10_000, b"9" * 5_000, b'{"title": "\\ud800"}', b"\x00", b"Infinity"],
 )
-async def test_what_is_not_json_is_malformed(client, bearer, body):
+async def test_what_is_not_json_is_malformed(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], body: bytes
+) -> None:
     headers = await bearer("ada") | {"Content-Type": "application/json"}
     answer = await client.post("/api/v1/posts", content=body, headers=headers)
     assert answer.status_code == 400
     assert answer.json()["title"] == "Malformed request"
 
 
-async def test_other_media_types_are_refused(client, bearer):
+async def test_other_media_types_are_refused(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     headers = await bearer("ada") | {"Content-Type": "text/plain"}
     answer = await client.post("/api/v1/posts", content=b'{"title": "x", "content": "y"}', headers=headers)
     assert answer.status_code == 415
 
 
-async def test_body_over_the_limit_is_refused_whether_declared_or_not(client, bearer, settings):
+async def test_body_over_the_limit_is_refused_whether_declared_or_not(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], settings: Settings
+) -> None:
     headers = await bearer("ada") | {"Content-Type": "application/json"}
     large = b" " * (settings.max_body_bytes + 1)
 
@@ -89,7 +103,9 @@ async def test_body_over_the_limit_is_refused_whether_declared_or_not(client, be
         assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_patch_tells_absent_from_given(client, bearer):
+async def test_patch_tells_absent_from_given(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     headers = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "A", "content": "text", "tags": ["x"]}, headers=headers)
     path = made.headers["location"]
@@ -101,7 +117,9 @@ async def test_patch_tells_absent_from_given(client, bearer):
     assert same.json()["version"] == 2, "what changes nothing makes no version"
 
 
-async def test_put_replaces_all_but_the_slug(client, bearer):
+async def test_put_replaces_all_but_the_slug(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     headers = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "A", "content": "text", "tags": ["x"]}, headers=headers)
     path = made.headers["location"]
@@ -111,7 +129,9 @@ async def test_put_replaces_all_but_the_slug(client, bearer):
     assert (await client.put(path, json={"title": "C"}, headers=headers)).status_code == 422
 
 
-async def test_stale_write_is_refused_and_changes_nothing(client, bearer):
+async def test_stale_write_is_refused_and_changes_nothing(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     headers = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "A", "content": "text"}, headers=headers)
     path, tag = made.headers["location"], made.headers["etag"]
@@ -125,7 +145,9 @@ async def test_stale_write_is_refused_and_changes_nothing(client, bearer):
     assert (await client.get(path)).status_code == 404
 
 
-async def test_answer_says_when_the_post_was_written_and_where_its_time_went(client, bearer):
+async def test_answer_says_when_the_post_was_written_and_where_its_time_went(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     headers = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "A", "content": "x"}, headers=headers)
     written = dt.datetime.fromisoformat(made.json()["updated_at"])
@@ -135,7 +157,9 @@ async def test_answer_says_when_the_post_was_written_and_where_its_time_went(cli
     assert 0 < float(database) <= float(answer.headers["x-process-time"]) * 1000
 
 
-async def test_etag_changes_with_the_answer_and_saves_sending_it(client, bearer):
+async def test_etag_changes_with_the_answer_and_saves_sending_it(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     headers = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "A", "content": "text"}, headers=headers)
     path, tag = made.headers["location"], made.headers["etag"]
@@ -148,7 +172,9 @@ async def test_etag_changes_with_the_answer_and_saves_sending_it(client, bearer)
     assert kept.status_code == 200, "a comment does not make a writer's copy stale"
 
 
-async def test_draft_is_invisible_to_strangers(client, bearer):
+async def test_draft_is_invisible_to_strangers(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     ada, eve, ed = await bearer("ada"), await bearer("eve"), await bearer("edo", Role.EDITOR)
     made = await client.post("/api/v1/posts", json={"title": "Secret", "content": "x", "status": "draft"}, headers=ada)
     path = made.headers["location"]
@@ -163,7 +189,9 @@ async def test_draft_is_invisible_to_strangers(client, bearer):
     assert [item["title"] for item in own.json()["items"]] == ["Secret"]
 
 
-async def test_only_its_authors_and_editors_write_a_post(client, bearer):
+async def test_only_its_authors_and_editors_write_a_post(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     ada, eve, reader, ed = (
         await bearer("ada"), await bearer("eve"), await bearer("rob", Role.READER), await bearer("edo", Role.EDITOR)
     )  # fmt: skip
@@ -177,7 +205,7 @@ async def test_only_its_authors_and_editors_write_a_post(client, bearer):
     assert (await client.delete(path, headers=eve)).status_code == 403
 
 
-async def test_unauthorised_answers_say_how(client):
+async def test_unauthorised_answers_say_how(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/api/v1/posts", json={}, headers={"Authorization": "Bearer nonsense"})
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -186,7 +214,9 @@ async def test_unauthorised_answers_say_how(client):
     )
 
 
-async def test_walk_by_cursor_neither_skips_nor_repeats(client, bearer):
+async def test_walk_by_cursor_neither_skips_nor_repeats(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     headers = await bearer("ada")
     for number in range(7):
         await client.post("/api/v1/posts", json={"title": f"Post {number}", "content": "x"}, headers=headers)
@@ -206,14 +236,14 @@ async def test_walk_by_cursor_neither_skips_nor_repeats(client, bearer):
     ["limit=0", "limit=101", "limit=x", "cursor=!", "cursor=bm9wZQ", "cursor=WyJ4IiwxXQ", "colour=red", "limit=1&limit=2",
      "status=x", "tag=", "q=%00"],
 )  # fmt: skip
-async def test_wrong_query_is_named(client, query):
+async def test_wrong_query_is_named(client: httpx2.AsyncClient, query: str) -> None:
     answer = await client.get(f"/api/v1/posts?{query}")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["loc"][0] == "query"
 
 
 @pytest.mark.parametrize("instant", ["9999-12-31T23:59:59+00:00x", "99999-01-01", "", "0000-00-00T00:00:00Z", "-1"])
-async def test_cursor_with_an_impossible_instant_is_refused(client, instant):
+async def test_cursor_with_an_impossible_instant_is_refused(client: httpx2.AsyncClient, instant: str) -> None:
     cursor = base64.urlsafe_b64encode(json.dumps([instant, 1]).encode()).decode().rstrip("=")
     answer = await client.get("/api/v1/posts", params={"cursor": cursor})
     assert answer.status_code == 422
@@ -221,14 +251,16 @@ async def test_cursor_with_an_impossible_instant_is_refused(client, instant):
 
 
 @pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
-async def test_instant_that_utc_cannot_tell_is_refused(client, bearer, instant):
+async def test_instant_that_utc_cannot_tell_is_refused(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], instant: str
+) -> None:
     new = {"title": "A", "content": "x", "status": "scheduled", "publish_at": instant}
     answer = await client.post("/api/v1/posts", json=new, headers=await bearer("ada"))
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["loc"] == ["body", "publish_at"]
 
 
-async def test_filters_narrow_together(client, bearer):
+async def test_filters_narrow_together(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
     ada, eve = await bearer("ada"), await bearer("eve")
     for headers, title, tags in ((ada, "Looms", ["craft"]), (ada, "Engines", ["maths"]), (eve, "Looms again", ["craft"])):
         await client.post("/api/v1/posts", json={"title": title, "content": "text", "tags": tags}, headers=headers)
@@ -243,7 +275,7 @@ async def test_filters_narrow_together(client, bearer):
     assert await titles("author=nobody") == []
 
 
-async def test_slugs_are_unique_for_ever(client, bearer):
+async def test_slugs_are_unique_for_ever(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
     headers = await bearer("ada")
 
     async def write(**members):
@@ -260,7 +292,9 @@ async def test_slugs_are_unique_for_ever(client, bearer):
     assert back.json()["slug"] == "same"
 
 
-async def test_scheduled_post_needs_a_future_instant(client, bearer, ctx: Context):
+async def test_scheduled_post_needs_a_future_instant(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
+) -> None:
     headers = await bearer("ada")
     new = {"title": "Soon", "content": "x", "status": "scheduled"}
     past, future = (ctx.now - dt.timedelta(1)).isoformat(), (ctx.now + dt.timedelta(1)).isoformat()
@@ -273,7 +307,9 @@ async def test_scheduled_post_needs_a_future_instant(client, bearer, ctx: Contex
     assert (await client.get(made.headers["location"])).status_code == 404
 
 
-async def test_every_version_is_kept_and_can_come_back(client, bearer):
+async def test_every_version_is_kept_and_can_come_back(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     headers = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "One", "content": "first", "tags": ["a"]}, headers=headers)
     path = made.headers["location"]
@@ -288,7 +324,9 @@ async def test_every_version_is_kept_and_can_come_back(client, bearer):
     assert (await client.get(f"{path}/revisions", headers=await bearer("eve"))).status_code == 403
 
 
-async def test_version_that_never_was_is_no_page(client, bearer):
+async def test_version_that_never_was_is_no_page(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     headers = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "One", "content": "x"}, headers=headers)
     path = f"/api/v1/posts/{made.json()['id']}/revisions"

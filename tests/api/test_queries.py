@@ -6,7 +6,9 @@ import httpx2
 import pytest
 from httpx2.websockets import ASGIWebSocketTransport
 
+from blog.app import Application
 from blog.domain.comments import comments
+from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost
@@ -20,10 +22,10 @@ asked_by_test = contextvars.ContextVar("asked_by_test", default=False)
     ("path", "most"),
     [("/posts", 6), ("/posts?tag=all&q=post", 9), ("/posts/1", 6), ("/posts/1/comments", 7), ("/users/1", 5), ("/tags", 1)],
 )
-async def test_number_of_queries_does_not_grow_with_the_content(app, author, path, most):
+async def test_number_of_queries_does_not_grow_with_the_content(app: Application, author: Context, path: str, most: int) -> None:
     seen = []
     async with app.router.lifespan_context(app) as state:
-        state["services"].site.db.on_query.append(lambda sql: seen.append(sql) if asked_by_test.get() else None)
+        state["app_state"].site.db.on_query.append(lambda sql: seen.append(sql) if asked_by_test.get() else None)
 
         async def with_state(scope, receive, send):
             scope["state"] = dict(state)

@@ -73,15 +73,15 @@ def token(settings: Settings) -> str:
         async with open_site(settings) as site:
             ctx = Context(site, None, dt.datetime.now(dt.UTC), "test")
             new = NewUser(username="ada", email="ada@example.org", password=SecretStr(PASSWORD))
-            ada = accounts.actor_of(await accounts.create(ctx, new, Role.OWNER))
+            ada = accounts.as_actor(await accounts.create(ctx, new, Role.OWNER))
             for number in range(3):
                 post = await posts.create(ctx.acting_as(ada), NewPost(title=f"Post {number}", content="text", tags=["tag"]))
                 await comments.create(ctx.acting_as(ada), post.id, NewComment(content="Yes."))
             await tokens.issue(ctx, ada, name="first")
-            await site.db.execute(tables.tokens.update().values(id=FAR_ID))
+            await site.db.execute(tables.api_tokens.update().values(id=FAR_ID))
             if site.db.kind == "postgresql":  # SQLite goes on from the largest id that is there
                 await site.db.execute(f"SELECT setval('tokens_id_seq', {FAR_ID})")
-            return (await tokens.issue(ctx, ada, name="test", scopes=list(Scope))).text
+            return (await tokens.issue(ctx, ada, name="test", scopes=list(Scope))).value
 
     return asyncio.run(fill())
 
@@ -159,13 +159,13 @@ def record(event: events.ScenarioFinished, outcome: Outcome) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_api_keeps_to_its_document(settings: Settings, token: str, record_property):
+def test_api_keeps_to_its_document(settings: Settings, token: str, record_property: Any) -> None:
     try_everything(settings, token, "signed in", record_property)
 
 
 @pytest.mark.sqlite  # most is refused before a database is asked
 @pytest.mark.timeout(400)
-def test_api_keeps_to_its_document_for_strangers(settings: Settings, token: str, record_property):
+def test_api_keeps_to_its_document_for_strangers(settings: Settings, token: str, record_property: Any) -> None:
     try_everything(settings, token, "anonymous", record_property)
 
 

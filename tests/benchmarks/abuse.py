@@ -36,7 +36,7 @@ from tests.support.serving import blog, free_port, serving, wait_until_up
 
 HURRIED = {
     "ENVIRONMENT": "production", "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz",
-    "HEADER_SECONDS": "3", "BODY_SECONDS": "3", "SEND_SECONDS": "3", "RATE_LIMIT": "off",
+    "HEADER_TIMEOUT": "3", "BODY_TIMEOUT": "3", "WRITE_TIMEOUT": "3", "RATE_LIMIT": "off",
 }  # fmt: skip
 READER, CROWD, FOES = "127.0.0.2", "127.0.0.6", ["127.0.0.3", "127.0.0.4", "127.0.0.5"]
 PATHS = ["/", "/posts/hello", "/api/v1/posts", "/search?q=hello", "/static/css/blog.css", "/healthz", "/archive"]

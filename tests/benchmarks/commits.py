@@ -42,7 +42,7 @@ async def written(folder: Path, synchronous: Synchronous) -> float:
     async with open_site(settings) as site:
         ctx = Context(site, None, dt.datetime.now(dt.UTC), "benchmark")
         new = NewUser(username=f"u{time.monotonic_ns()}", email=f"u{time.monotonic_ns()}@example.org")
-        author = ctx.acting_as(accounts.actor_of(await accounts.create(ctx, new, Role.AUTHOR)))
+        author = ctx.acting_as(accounts.as_actor(await accounts.create(ctx, new, Role.AUTHOR)))
         started = time.perf_counter()
         for number in range(POSTS):
             await posts.create(author, NewPost(title=f"Post {number}", content="Some words. " * 100, tags=["a", "b"]))

@@ -116,7 +116,7 @@ class Servers:
 
     def _start(self, name: str) -> tuple[subprocess.Popen[bytes], int]:
         port = free_port()
-        more = {"CACHE_BYTES": "0"} if name == "blog-uncached" else {}
+        more = {"MAX_CACHE_BYTES": "0"} if name == "blog-uncached" else {}
         program = ["blog", "serve", "--port", str(port)]
         if not name.startswith("blog"):
             program = ["tests.benchmarks.peers", name, str(port), str(self._folder)]

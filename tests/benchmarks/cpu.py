@@ -28,7 +28,7 @@ import uvicorn
 from tests.benchmarks.population import environment, populate
 from tests.support.serving import free_port, wait_until_up
 
-CONNECTIONS = 32
+MAX_CONNECTIONS = 32
 SERVER_CORE, CLIENT_CORE = "0", "1"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 BARE = "bare ASGI function"
@@ -59,12 +59,14 @@ def cpu_seconds(pid: int) -> float:
 
 def measure(pid: int, url: str, seconds: float) -> Round:
     """Run wrk for some seconds. Raises AssertionError if a response was not a success."""
-    command = ["taskset", "-c", CLIENT_CORE, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", url]
+    command = ["taskset", "-c", CLIENT_CORE, "wrk", "-t1", f"-c{MAX_CONNECTIONS}", f"-d{seconds:g}s", url]
     before = cpu_seconds(pid)
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     used = cpu_seconds(pid) - before
     match = re.search(r"(\d+) requests in ([\d.]+)(m?s)", output)
-    assert match and "Non-2xx" not in output and "Socket errors" not in output, output
+    assert match is not None, output
+    assert "Non-2xx" not in output, output
+    assert "Socket errors" not in output, output
     requests, took = int(match[1]), float(match[2]) / (1000 if match[3] == "ms" else 1)
     return Round(used / requests * 1e6, used / took, requests / took)
 
@@ -105,11 +107,13 @@ def run(rounds: int, seconds: float, posts: int) -> dict[str, list[Round]]:
         populate(folder, posts)
         ports = {server: free_port() for server in ("cached", "rendered", "bare")}
         serve = ["-m", "blog", "serve", "--port"]
-        off = {"CACHE_BYTES": "0", "MAX_CACHE_BYTES": "0"}
+        off = {"MAX_CACHE_BYTES": "0"}
         pids = {
             "cached": stack.enter_context(started(folder, "cached.log", [*serve, str(ports["cached"])], ports["cached"])),
-            "rendered": stack.enter_context(started(folder, "rendered.log", [*serve, str(ports["rendered"])], ports["rendered"], **off)),
-        }  # fmt: skip
+            "rendered": stack.enter_context(
+                started(folder, "rendered.log", [*serve, str(ports["rendered"])], ports["rendered"], **off)
+            ),
+        }
         body = folder / "body.json"
         body.write_bytes(httpx2.get(f"http://127.0.0.1:{ports['cached']}/api/v1/posts/7").raise_for_status().content)
         bare = ["-m", "tests.benchmarks.cpu", "--serve-bare", str(ports["bare"]), str(body)]

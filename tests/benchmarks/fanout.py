@@ -35,7 +35,7 @@ from starlette.websockets import WebSocket
 
 from blog.asgi import app as blog_app
 from blog.asgi import settings
-from blog.server import options
+from blog.server import uvicorn_options
 
 STUCK = 10
 peers: list[WebSocket] = []
@@ -84,7 +84,7 @@ async def both(scope: Scope, receive: Receive, send: Send) -> None:
 
 def serve(port: int) -> None:
     """The server's process."""
-    uvicorn.run(both, port=port, ws_ping_interval=None, **options(settings))
+    uvicorn.run(both, port=port, ws_ping_interval=None, **uvicorn_options(settings))
 
 
 class Client(asyncio.Protocol):
@@ -253,7 +253,7 @@ def main() -> None:
         serve(options.serve)
         return
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"RATE_LIMIT": "off", "LIVE_CONNECTIONS_PER_ADDRESS": "100000", "LOG_FORMAT": "json"}
+        environment = os.environ | {"RATE_LIMIT": "off", "MAX_LIVE_CONNECTIONS_PER_ADDRESS": "100000", "LOG_FORMAT": "json"}
         blog = [sys.executable, "-m", "blog"]
         options_ = {"cwd": folder, "env": environment, "check": True}
         subprocess.run([*blog, "user", "create", "ada", "ada@example.org", "--role", "author"], **options_, capture_output=True)

@@ -25,13 +25,13 @@ from tests.benchmarks.load import Make, Run, load, request
 from tests.benchmarks.population import RARE, instant, populate
 from tests.support.lines import ROOT
 
-CONNECTIONS = (1, 10, 100, 1000)
+MAX_CONNECTIONS = (1, 10, 100, 1000)
 Operation = tuple[Make, int]
 
 
 def operations(count: int, token: str) -> Mapping[str, Operation]:
     """What is asked of a blog of so many posts, and the status of the answer."""
-    oldest = pagination.encode((instant(21).isoformat(), 21))
+    oldest = pagination.encode_cursor((instant(21).isoformat(), 21))
     bearer = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
     def post(number: int) -> bytes:
@@ -103,7 +103,7 @@ async def by_connections(blogs: Blogs, count: int, rounds: int, seconds: float) 
     operation = operations(count, blogs.tokens[count])["post"]
     one = request("GET", f"/api/v1/posts/{count}")
     for name, asked, kept in (("post, kept", (lambda _number: one, 200), True), ("post, read anew", operation, False)):
-        for connections in CONNECTIONS:
+        for connections in MAX_CONNECTIONS:
             runs = [
                 await blogs.load(count, asked, kept=kept, connections=connections, seconds=seconds) for _ in range(rounds + 1)
             ]
@@ -126,8 +126,8 @@ async def main(arguments: argparse.Namespace) -> None:
     for what, points in grown.items():
         times = " | ".join(f"{ms:.2f}" for _, ms in points)
         lines.append(f"| {what} | {times} | {points[-1][1] / points[0][1]:.2f} × |")
-    lines += ["", f"| answers a second (p99 ms), connections | {' | '.join(f'{count:,} at once' for count in CONNECTIONS)} |"]
-    lines += [f"|---|{'--:|' * len(CONNECTIONS)}"]
+    lines += ["", f"| answers a second (p99 ms), connections | {' | '.join(f'{count:,} at once' for count in MAX_CONNECTIONS)} |"]
+    lines += [f"|---|{'--:|' * len(MAX_CONNECTIONS)}"]
     for what, runs in crowded.items():
         lines.append(f"| {what} | {' | '.join(f'{run.rate:,.0f} ({run.quantile(0.99):.1f})' for _, run in runs)} |")
     text = "\n".join(lines)

@@ -35,10 +35,10 @@ from blog.app import create_app
 from blog.domain.accounts import accounts, tokens
 from blog.domain.core.context import Context, Site
 from blog.domain.posts import posts
-from blog.framework.identity.authentication import identify
-from blog.framework.request.context import fresh_context
-from blog.middleware.access_log import AccessLog
-from blog.middleware.security import Protection
+from blog.framework.identity.authentication import authenticate
+from blog.framework.request.context import anonymous_context
+from blog.middleware.access_log import AccessLogMiddleware
+from blog.middleware.security import SecurityMiddleware
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.posts import NewPost
 from blog.settings import Settings
@@ -185,7 +185,7 @@ def alone(app: ASGIApp) -> ASGIApp:
         scope["app"] = app
         connection = HTTPConnection(scope)
         connection.state.correlation_id = uuid.uuid4().hex
-        connection.state.identity = await identify(connection, fresh_context(connection))
+        connection.state.identity = await authenticate(connection, anonymous_context(connection))
         await router(scope, receive, send)
 
     return identified
@@ -195,19 +195,19 @@ async def token_of_an_owner(site: Site) -> str:
     """Of a new account."""
     ctx = Context(site, None, dt.datetime.now(dt.UTC), "benchmark")
     owner = await accounts.create(ctx, NewUser(username="ada", email="ada@example.org"), Role.OWNER)
-    return (await tokens.issue(ctx, accounts.actor_of(owner), name="benchmark")).text
+    return (await tokens.issue(ctx, accounts.as_actor(owner), name="benchmark")).value
 
 
 async def measure_twin(settings: Settings) -> None:
     """GET one post and POST a post: our API against its twin, alone, then in middleware (the twin: log and protection)."""
     ours, twin = create_app(settings), create_twin(settings)
     async with ours.router.lifespan_context(ours) as state:
-        shared = state["services"]
+        shared = state["app_state"]
         token = await token_of_an_owner(shared.site)
         states = {"ours": dict(state), "twin": {"site": shared.site, "links": shared.links}}
         pairs = {
             "alone": {"ours": alone(api.app), "twin": twin},
-            "in middleware": {"ours": ours, "twin": Protection(AccessLog(twin), settings)},
+            "in middleware": {"ours": ours, "twin": SecurityMiddleware(AccessLogMiddleware(twin), settings)},
         }
         numbers = itertools.count()
 
@@ -238,13 +238,13 @@ async def measure_form(settings: Settings) -> None:
     ours, plain = create_app(settings), create_app(settings)
     plain.user_middleware = [Middleware(always_dispatching(one.cls), *one.args, **one.kwargs) for one in plain.user_middleware]
     async with ours.router.lifespan_context(ours) as state:
-        site = state["services"].site
+        site = state["app_state"].site
         author = await accounts.create(
             Context(site, None, dt.datetime.now(dt.UTC), "benchmark"),
             NewUser(username="bob", email="bob@example.org"),
             Role.OWNER,
         )
-        ctx = Context(site, accounts.actor_of(author), dt.datetime.now(dt.UTC), "benchmark")
+        ctx = Context(site, accounts.as_actor(author), dt.datetime.now(dt.UTC), "benchmark")
         post = await posts.create(ctx, NewPost(title="One", content="Some *text* of a usual length. " * 20))
         apps = {"as they are": ours, "plain form": plain}
         path = f"/api/v1/posts/{post.id}"
@@ -266,7 +266,7 @@ async def main() -> None:
             database_url=f"sqlite:///{Path(folder) / 'blog.db'}",
             media_dir=Path(folder) / "media",
             rate_limit="off",
-            cache_bytes=0,
+            max_cache_bytes=0,
         )
         await measure_form(settings)
         await measure_twin(settings)

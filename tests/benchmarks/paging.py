@@ -20,8 +20,8 @@ from blog.db import migration
 from blog.domain.accounts import accounts
 from blog.domain.core.context import Context, Site
 from blog.domain.posts import post_lists, posts, rendering
-from blog.domain.posts.post_lists import Wanted
-from blog.domain.posts.posts import Timing
+from blog.domain.posts.post_lists import PostFilter
+from blog.domain.posts.posts import Publication
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.posts import NewPost, PostStatus
 from blog.settings import Settings
@@ -32,13 +32,13 @@ ROUNDS = 200
 async def fill(ctx: Context, count: int) -> None:
     """Write posts, one a minute into the past."""
     author = ctx.actor.id if ctx.actor else 0
-    manuscript = rendering.typeset("A post", "Some *text* of a usual length. " * 20, ["tag"])
+    manuscript = rendering.render_post("A post", "Some *text* of a usual length. " * 20, ["tag"])
     with click.progressbar(range(0, count, 500), label="Filling", file=sys.stderr) as batches:
         for start in batches:
             async with ctx.db.transaction():
                 for number in range(start, min(start + 500, count)):
                     at = ctx.now - dt.timedelta(minutes=count - number)
-                    timing = Timing(PostStatus.PUBLISHED, published_at=at)
+                    timing = Publication(PostStatus.PUBLISHED, published_at=at)
                     await posts.insert(ctx, manuscript, timing, slug=f"post-{number}", author_ids=[author], created_at=at)
 
 
@@ -48,7 +48,7 @@ async def walk(ctx: Context) -> tuple[list[int], tuple[str, int] | None]:
     key = last = None
     pages = 0
     while True:
-        page = await post_lists.page(ctx, Wanted(limit=100, after=key, full=True))
+        page = await post_lists.list_page(ctx, PostFilter(limit=100, after=key, full=True))
         seen += [post.id for post in page.items]
         last, key, pages = key, page.next, pages + 1
         if key is None:
@@ -60,7 +60,7 @@ async def walk(ctx: Context) -> tuple[list[int], tuple[str, int] | None]:
 async def timed(ctx: Context, after: tuple[str, int] | None) -> float:
     """Seconds for one page of 20."""
     started = time.perf_counter()
-    await post_lists.page(ctx, Wanted(after=after, full=True))
+    await post_lists.list_page(ctx, PostFilter(after=after, full=True))
     return time.perf_counter() - started
 
 
@@ -68,7 +68,7 @@ async def measure(site: Site, count: int) -> None:
     """Fill, walk, time, print."""
     ctx = Context(site, None, dt.datetime.now(dt.UTC), "benchmark")
     owner = await accounts.create(ctx, NewUser(username="ada", email="ada@example.org"), Role.OWNER)
-    ctx = ctx.acting_as(accounts.actor_of(owner))
+    ctx = ctx.acting_as(accounts.as_actor(owner))
     await fill(ctx, count)
     seen, last = await walk(ctx)
     times = {"first": [], "last": []}

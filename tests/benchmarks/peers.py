@@ -34,11 +34,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from blog.app import create_app
 from blog.db.database import Database
-from blog.db.tables import events, post_authors, post_tags, posts, revisions, slugs, tags, tokens, users
+from blog.db.tables import api_tokens, events, post_authors, post_slugs, post_tags, posts, revisions, tags, users
 from blog.schemas.posts import NewPost, PostOut
 from blog.settings import load_settings
 from blog.text.markdown import render
-from blog.text.plain_text import text_of
+from blog.text.plain_text import html_to_text
 from blog.text.slug import slugify
 from tests.twin.app import create_twin
 
@@ -120,7 +120,7 @@ def articles(*, middleware: bool = True, cached: bool = False, is_own: bool = Fa
     async def user_id(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> int | None:
         if credentials is None:
             return None
-        row = await database.fetch_one(sa.select(tokens.c.user_id).where(tokens.c.revoked_at.is_(None)))
+        row = await database.fetch_one(sa.select(api_tokens.c.user_id).where(api_tokens.c.revoked_at.is_(None)))
         if row is None:
             raise HTTPException(401)
         return int(row["user_id"])
@@ -161,10 +161,10 @@ def articles(*, middleware: bool = True, cached: bool = False, is_own: bool = Fa
 async def _create(database: UpstreamDatabase, new: NewPost, user_id: int) -> dict[str, Any]:
     """The rows that the blog writes, too, one statement after the other."""
     now, html = dt.datetime.now(dt.UTC), render(new.content)
-    body = text_of(html)
+    body = html_to_text(html)
     async with database.transaction():
         slug, number = slugify(new.title), 1
-        while await database.fetch_one(sa.select(slugs).where(slugs.c.slug == slug)):
+        while await database.fetch_one(sa.select(post_slugs).where(post_slugs.c.slug == slug)):
             number += 1
             slug = f"{slugify(new.title)}-{number}"
         post_id = await database.execute(
@@ -174,7 +174,7 @@ async def _create(database: UpstreamDatabase, new: NewPost, user_id: int) -> dic
                 published_at=now, created_at=now, updated_at=now,
             )
         )  # fmt: skip
-        await database.execute(slugs.insert().values(slug=slug, post_id=post_id))
+        await database.execute(post_slugs.insert().values(slug=slug, post_id=post_id))
         await database.execute(post_authors.insert().values(post_id=post_id, user_id=user_id, position=0))
         await database.execute(
             "INSERT INTO posts_fts (rowid, title, tags, body) VALUES (:id, :title, '', :body)",

@@ -40,8 +40,9 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     """Of a server in production on this blog."""
     return clean_environment() | {
         "ENVIRONMENT": "production", "SECRET_KEY": SECRET, "DATABASE_URL": f"sqlite:///{folder / 'blog.db'}",
-        "MEDIA_DIR": str(folder / "media"), "RATE_LIMIT": "off", "SIGN_IN_RATE_LIMIT": "off", "ACCOUNT_RATE_LIMIT": "off",
-        "CONNECTIONS_PER_ADDRESS": "2000", **more,
+        "MEDIA_DIR": str(folder / "media"), "RATE_LIMIT": "off", "LOGIN_RATE_LIMIT_PER_ADDRESS": "off",
+        "LOGIN_RATE_LIMIT_PER_ACCOUNT": "off",
+        "MAX_CONNECTIONS_PER_ADDRESS": "2000", **more,
     }  # fmt: skip
 
 
@@ -86,7 +87,7 @@ def _insert(connection: sqlite3.Connection, numbers: range, count: int, texts: l
         index.append((number, title, " ".join(_tags(number)), text))
     names = ", ".join(posts[0])
     connection.executemany(f"INSERT INTO posts ({names}) VALUES ({', '.join(f':{name}' for name in posts[0])})", posts)  # noqa: S608
-    connection.executemany("INSERT INTO slugs VALUES (?, ?)", [(f"post-{number}", number) for number in numbers])
+    connection.executemany("INSERT INTO post_slugs VALUES (?, ?)", [(f"post-{number}", number) for number in numbers])
     connection.executemany(
         "INSERT INTO post_authors (post_id, user_id, position) VALUES (?, 1, 0)", [(number,) for number in numbers]
     )

@@ -26,7 +26,7 @@ from blog.app import create_app, open_site
 from blog.db import migration
 from blog.domain.accounts import accounts, sessions
 from blog.domain.core.context import Context
-from blog.errors import NotSignedIn
+from blog.errors import NotAuthenticated
 from blog.schemas.accounts import Credentials, NewUser, Role
 from blog.settings import Settings
 
@@ -68,8 +68,8 @@ async def by_domain(settings: Settings, pairs: int) -> tuple[list[float], list[f
 
         async def attempt(name: str) -> None:
             try:
-                await sessions.prove(ctx, Credentials(username=name, password=SecretStr("not the right one")))
-            except NotSignedIn:
+                await sessions.verify_password(ctx, Credentials(username=name, password=SecretStr("not the right one")))
+            except NotAuthenticated:
                 return
             raise AssertionError("that was the right password")
 

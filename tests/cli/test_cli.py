@@ -6,6 +6,7 @@ import re
 import signal
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,14 +21,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_migrate_makes_the_database_and_then_has_nothing_to_do(home):
+def test_migrate_makes_the_database_and_then_has_nothing_to_do(home: Path) -> None:
     first, second = blog(home, "migrate"), blog(home, "migrate")
     assert first.returncode == 0
-    assert re.fullmatch(r"\d+ migrations applied: 0001, .*\n", first.stdout)
+    assert re.fullmatch(r"\d+ migrations applied: 0001.*\n", first.stdout)
     assert (second.returncode, second.stdout) == (0, "The database is up to date.\n")
 
 
-def test_accounts_and_tokens_from_a_fresh_folder(home):
+def test_accounts_and_tokens_from_a_fresh_folder(home: Path) -> None:
     made = blog(home, "user", "create", "ada", "ada@example.org", "--role", "owner", "--password-stdin", stdin=PASSWORD)
     assert (made.returncode, made.stdout) == (0, "ada is owner.\n")
     token = blog(home, "token", "create", "ADA", "--scope", "posts:write", "--scope", "admin")
@@ -42,32 +43,32 @@ def test_accounts_and_tokens_from_a_fresh_folder(home):
     assert changed.returncode == 0
 
 
-def test_lost_second_factor_is_taken_away(folder):
+def test_lost_second_factor_is_taken_away(folder: Path) -> None:
     blog(folder, "user", "create", "ada", "ada@example.org")
-    assert "asks for no codes" in blog(folder, "user", "codes-off", "ada").stderr
+    assert "asks for no codes" in blog(folder, "user", "disable-2fa", "ada").stderr
     with contextlib.closing(sqlite3.connect(folder / "blog.db")) as database, database:
-        database.execute("INSERT INTO second_factors VALUES (1, 'JBSWY3DP', 0, 0, NULL, '2026-01-01', '2026-01-01')")
-    done = blog(folder, "user", "codes-off", "ada")
+        database.execute("INSERT INTO two_factor VALUES (1, 'JBSWY3DP', 0, 0, NULL, '2026-01-01', '2026-01-01')")
+    done = blog(folder, "user", "disable-2fa", "ada")
     assert (done.returncode, done.stdout) == (0, "ada signs in with the password alone.\n")
 
 
-def test_sessions_of_one_or_of_everybody_are_ended(folder):
+def test_sessions_of_one_or_of_everybody_are_ended(folder: Path) -> None:
     for name in ("ada", "bob"):
         blog(folder, "user", "create", name, f"{name}@example.org")
     with contextlib.closing(sqlite3.connect(folder / "blog.db")) as database, database:
         rows = [("a1", 1), ("a2", 1), ("b1", 2)]
         database.executemany("INSERT INTO sessions VALUES (?, ?, '', '2026-01-01', '2026-01-01', '2999-01-01', NULL)", rows)
-    assert blog(folder, "user", "sign-out", "ada").stdout == "2 sessions have ended.\n"
-    assert blog(folder, "user", "sign-out", "--everybody").stdout == "1 session has ended.\n"
-    for wrong in ((), ("ada", "--everybody")):
-        refused = blog(folder, "user", "sign-out", *wrong)
-        assert (refused.returncode, "name one account, or --everybody" in refused.stderr) == (2, True)
+    assert blog(folder, "user", "revoke-sessions", "ada").stdout == "2 sessions have ended.\n"
+    assert blog(folder, "user", "revoke-sessions", "--all").stdout == "1 session has ended.\n"
+    for wrong in ((), ("ada", "--all")):
+        refused = blog(folder, "user", "revoke-sessions", *wrong)
+        assert (refused.returncode, "name one account, or --all" in refused.stderr) == (2, True)
     with contextlib.closing(sqlite3.connect(folder / "blog.db")) as database:
-        found = database.execute("SELECT subject_id FROM audit WHERE name = 'sessions_ended' ORDER BY id").fetchall()
+        found = database.execute("SELECT subject_id FROM audit_log WHERE action = 'sessions_ended' ORDER BY id").fetchall()
     assert found == [(1,), (None,)]
 
 
-def test_password_that_is_guessed_first_is_refused_by_the_command_too(folder):
+def test_password_that_is_guessed_first_is_refused_by_the_command_too(folder: Path) -> None:
     blog(folder, "user", "create", "ada", "ada@example.org")
     refused = blog(folder, "user", "password", "ada", stdin="iloveyou")
     assert refused.returncode == 1
@@ -81,14 +82,14 @@ def test_password_that_is_guessed_first_is_refused_by_the_command_too(folder):
         (["user", "create", "ada", "nonsense"], "email"),
         (["user", "create", "ada", "ada@example.org", "--password-stdin"], "8 to 256"),
         (["user", "invite", "nobody"], "no such user"),
-        (["user", "codes-off", "nobody"], "no such user"),
+        (["user", "disable-2fa", "nobody"], "no such user"),
         (["token", "create", "nobody"], "no such user"),
         (["import", "markdown", "nowhere"], "does not exist"),
         (["serve", "--port", "99999"], "99999"),
         (["fly"], "No such command"),
     ],
 )
-def test_mistakes_are_one_clear_line_on_standard_error(folder, arguments, words):
+def test_mistakes_are_one_clear_line_on_standard_error(folder: Path, arguments: Any, words: str) -> None:
     result = blog(folder, *arguments)
     assert result.returncode != 0
     assert words in result.stderr
@@ -96,15 +97,15 @@ def test_mistakes_are_one_clear_line_on_standard_error(folder, arguments, words)
     assert result.stdout == ""
 
 
-def test_wrong_settings_are_all_named(folder):
-    result = blog(folder, "migrate", PUBLIC_URL="nonsense", SESSION_DAYS="0")
+def test_wrong_settings_are_all_named(folder: Path) -> None:
+    result = blog(folder, "migrate", PUBLIC_URL="nonsense", SESSION_IDLE_DAYS="0")
     assert result.returncode != 0
     assert "PUBLIC_URL" in result.stderr
-    assert "SESSION_DAYS" in result.stderr
+    assert "SESSION_IDLE_DAYS" in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_taken_name_and_last_owner_are_refused(folder):
+def test_taken_name_and_last_owner_are_refused(folder: Path) -> None:
     blog(folder, "user", "create", "ada", "ada@example.org", "--role", "owner")
     again = blog(folder, "user", "create", "Ada", "other@example.org")
     assert (again.returncode, "taken" in again.stderr) == (1, True)
@@ -112,39 +113,39 @@ def test_taken_name_and_last_owner_are_refused(folder):
     assert (alone.returncode, "only owner" in alone.stderr) == (1, True)
 
 
-def test_check_finds_nothing_on_a_good_blog_and_names_damage(folder):
+def test_check_finds_nothing_on_a_good_blog_and_names_damage(folder: Path) -> None:
     blog(folder, "user", "create", "ada", "ada@example.org", "--role", "owner")
     assert blog(folder, "check").stdout == "All is well.\n"
     connection = sqlite3.connect(folder / "blog.db")
-    connection.execute("INSERT INTO slugs VALUES ('lost', 99)")
+    connection.execute("INSERT INTO post_slugs VALUES ('lost', 99)")
     connection.commit()
     connection.close()
     found = blog(folder, "check")
     assert found.returncode == 1
-    assert "A row of slugs refers to a row of posts that is gone" in found.stderr
+    assert "A row of post_slugs refers to a row of posts that is gone" in found.stderr
 
 
-def test_check_asks_for_missing_migrations(home):
+def test_check_asks_for_missing_migrations(home: Path) -> None:
     blog(home, "migrate")
-    ask(home, "UPDATE alembic_version SET version_num = '0002'")
+    ask(home, "DELETE FROM alembic_version")
     result = blog(home, "check")
     assert (result.returncode, "blog migrate" in result.stderr) == (1, True)
 
 
-def test_flag_is_shown_and_switched(home):
+def test_flag_is_shown_and_switched(home: Path) -> None:
     assert blog(home, "flag").stdout == "registration is on\ncomments is on\nlive is on\nuploads is on\n"
     assert blog(home, "flag", "comments", "off").stdout == "comments is off\n"
     assert blog(home, "flag", "comments").stdout == "comments is off\n"
     assert "gravity" in blog(home, "flag", "gravity", "off").stderr
 
 
-def test_address_in_dotenv_is_kept(folder):
+def test_address_in_dotenv_is_kept(folder: Path) -> None:
     (folder / ".env").write_text("PUBLIC_URL=https://blog.example.org\n")
     with serving(folder, free_port()) as (server, log):
         assert wait_for_line(log, server, r"(https?://\S+)/setup/") == "https://blog.example.org"
 
 
-def test_routes_lists_every_door(folder):
+def test_routes_lists_every_door(folder: Path) -> None:
     lines = blog(folder, "routes").stdout.splitlines()
     rows = {line.split()[-1]: line for line in lines}
     assert "/api/v1/posts/{id:id}" in rows["api:post"]
@@ -153,7 +154,7 @@ def test_routes_lists_every_door(folder):
     assert "/posts/{slug}" in rows["web:post"]
 
 
-def test_import_ends_with_totals_and_tells_what_was_refused(home):
+def test_import_ends_with_totals_and_tells_what_was_refused(home: Path) -> None:
     posts = home / "site" / "_posts"
     posts.mkdir(parents=True)
     (posts / "2020-01-02-good.md").write_text("---\ntitle: Good\nauthor: Ada\n---\nText\n")
@@ -171,7 +172,7 @@ def test_import_ends_with_totals_and_tells_what_was_refused(home):
     assert (again["posts"], again["unchanged"]) == (1, 1)
 
 
-def test_serve_makes_a_blog_that_its_owner_can_take(home):
+def test_serve_makes_a_blog_that_its_owner_can_take(home: Path) -> None:
     port = free_port()
     with serving(home, port) as (server, log):
         link = wait_for_line(log, server, r"(http://127\.0\.0\.1:\d+/setup/\S+)")
@@ -183,12 +184,12 @@ def test_serve_makes_a_blog_that_its_owner_can_take(home):
         assert (answer.status_code, answer.json()) == (200, {"items": [], "next": None})
         assert "server" not in answer.headers
     assert server.returncode in (0, -signal.SIGTERM)
-    assert ask(home, "SELECT count(*) FROM facts") == [(1,)]
+    assert ask(home, "SELECT count(*) FROM app_metadata") == [(1,)]
     assert re.search(r"^Database: (/\S+/blog\.db|postgresql://\S*/blog_\w+)$", log.read_text(), re.MULTILINE)
     assert "Traceback" not in log.read_text()
 
 
-def test_demo_serves_posts_from_a_folder_that_goes(folder):
+def test_demo_serves_posts_from_a_folder_that_goes(folder: Path) -> None:
     port = free_port()
     with serving(folder, port, "--demo") as (server, _log):
         wait_until_up(port, server)

@@ -1,5 +1,6 @@
 """Two recipes that articles about Starlette repeat, and what comes of them."""
 
+import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -10,6 +11,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
+from blog.app import Application
 from blog.domain.posts import posts
 
 SECRET = "postgresql://blog:hunter2@db"
@@ -20,7 +22,9 @@ def port_of(address: str) -> int:
     return int(address)
 
 
-async def test_global_value_error_handler_blames_the_client_for_our_bugs_and_leaks_values(client, monkeypatch):
+async def test_global_value_error_handler_blames_the_client_for_our_bugs_and_leaks_values(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def on_value_error(request: Request, error: Exception) -> Response:
         return JSONResponse({"detail": str(error)}, 400)
 
@@ -35,16 +39,16 @@ async def test_global_value_error_handler_blames_the_client_for_our_bugs_and_lea
     async def buggy_get(*_: object) -> None:
         port_of(SECRET)
 
-    monkeypatch.setattr(posts, "placed", buggy_get)
+    monkeypatch.setattr(posts, "get_with_position", buggy_get)
     with pytest.raises(ValueError, match="hunter2"):  # it reaches the server, which logs it
         await client.get("/api/v1/posts/1")
 
 
-def test_the_answer_to_a_bug_says_nothing_of_it(app, monkeypatch):
+def test_the_answer_to_a_bug_says_nothing_of_it(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     async def buggy_get(*_: object) -> None:
         port_of(SECRET)
 
-    monkeypatch.setattr(posts, "placed", buggy_get)
+    monkeypatch.setattr(posts, "get_with_position", buggy_get)
     with TestClient(app, raise_server_exceptions=False) as client:
         answer = client.get("/api/v1/posts/1")
     assert answer.status_code == 500
@@ -52,7 +56,7 @@ def test_the_answer_to_a_bug_says_nothing_of_it(app, monkeypatch):
     assert "hunter2" not in answer.text
 
 
-def test_base_http_middleware_never_sees_a_websocket():
+def test_base_http_middleware_never_sees_a_websocket() -> None:
     seen = []
 
     class Guard(BaseHTTPMiddleware):

@@ -2,16 +2,18 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 
-from blog.app import create_app
+from blog.app import Application, create_app
+from blog.domain.core.context import Context
 from blog.domain.read_models import profile
 from blog.schemas.accounts import Role, Scope
+from blog.settings import Settings
 from tests.conftest import PASSWORD
 from tests.twin.app import create_twin
 
@@ -24,7 +26,7 @@ PROBLEM = "application/problem+json"
 
 
 @pytest.fixture(params=APPLICATIONS)
-def app(request, settings):
+def app(request: pytest.FixtureRequest, settings: Settings):
     """Both applications in turn; `client` is a client of it."""
     return APPLICATIONS[request.param](settings)
 
@@ -35,7 +37,9 @@ def faults(answer: httpx2.Response) -> list[dict[str, Any]]:
     return body.get("errors", body["detail"])
 
 
-async def test_post_is_created_with_its_address_and_its_version(client, bearer):
+async def test_post_is_created_with_its_address_and_its_version(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     new = {"title": "On Engines", "content": "It *weaves*.", "tags": ["Machines", "machines", "maths"]}
     made = await client.post(POSTS, json=new, headers=await bearer("ada"))
     assert (made.status_code, made.headers["etag"]) == (201, '"1.0"')
@@ -62,14 +66,18 @@ async def test_post_is_created_with_its_address_and_its_version(client, bearer):
         (USERS, ADA | {"admin": True}, "admin"), (TOKENS, {"username": "ada"}, "password"),
     ],
 )  # fmt: skip
-async def test_invalid_member_is_named(client, bearer, path, body, place):
+async def test_invalid_member_is_named(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], path: Any, body: Any, place: str
+) -> None:
     answer = await client.post(path, json=body, headers=await bearer("eve"))
     assert answer.status_code == 422
     assert [fault["loc"][:2] for fault in faults(answer)] == [["body", place]]
     assert all({"loc", "msg", "type"} <= set(fault) for fault in faults(answer))
 
 
-async def test_patch_tells_absent_from_given_and_put_replaces(client, bearer):
+async def test_patch_tells_absent_from_given_and_put_replaces(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     headers = await bearer("ada")
     path = (await client.post(POSTS, json=NEW | {"tags": ["x"]}, headers=headers)).headers["location"]
     changed = (await client.patch(path, json={"title": "B"}, headers=headers)).json()
@@ -81,7 +89,9 @@ async def test_patch_tells_absent_from_given_and_put_replaces(client, bearer):
     assert (await client.put(path, json={"title": "C"}, headers=headers)).status_code == 422
 
 
-async def test_stale_write_is_refused_and_changes_nothing(client, bearer):
+async def test_stale_write_is_refused_and_changes_nothing(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     headers = await bearer("ada")
     made = await client.post(POSTS, json=NEW, headers=headers)
     path, first = made.headers["location"], headers | {"If-Match": made.headers["etag"]}
@@ -95,7 +105,9 @@ async def test_stale_write_is_refused_and_changes_nothing(client, bearer):
     assert (await client.delete(path, headers=headers | {"If-Match": "*"})).status_code == 404
 
 
-async def test_answer_that_the_client_has_is_not_sent_again(client, bearer):
+async def test_answer_that_the_client_has_is_not_sent_again(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     made = await client.post(POSTS, json=NEW, headers=await bearer("ada"))
     path, tag = made.headers["location"], made.headers["etag"]
     for sent in (tag, f'"other", W/{tag}', "*"):
@@ -104,7 +116,9 @@ async def test_answer_that_the_client_has_is_not_sent_again(client, bearer):
     assert (await client.get(path, headers={"If-None-Match": '"0.0"'})).status_code == 200
 
 
-async def test_draft_is_invisible_to_strangers(client, bearer):
+async def test_draft_is_invisible_to_strangers(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     ada, eve, editor = await bearer("ada"), await bearer("eve"), await bearer("edo", Role.EDITOR)
     path = (await client.post(POSTS, json=NEW | {"status": "draft"}, headers=ada)).headers["location"]
     assert [(await client.get(path, headers=who)).status_code for who in ({}, eve, ada, editor)] == [404, 404, 200, 200]
@@ -114,7 +128,9 @@ async def test_draft_is_invisible_to_strangers(client, bearer):
     assert [len((await client.get(f"{POSTS}?status=draft", headers=who)).json()["items"]) for who in (ada, eve)] == [1, 0]
 
 
-async def test_only_its_authors_and_editors_write_a_post(client, bearer):
+async def test_only_its_authors_and_editors_write_a_post(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     ada, eve, reader = await bearer("ada"), await bearer("eve"), await bearer("rob", Role.READER)
     narrow = await bearer("nan", Role.AUTHOR, scopes=[Scope.COMMENTS_WRITE])
     wrong = {"Authorization": "Bearer nonsense"}
@@ -128,7 +144,9 @@ async def test_only_its_authors_and_editors_write_a_post(client, bearer):
     assert (await client.post(POSTS, json={}, headers={})).status_code == 401, "who asks is found out before what"
 
 
-async def test_walk_by_cursor_neither_skips_nor_repeats(client, bearer):
+async def test_walk_by_cursor_neither_skips_nor_repeats(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     headers = await bearer("ada")
     for number in range(5):
         await client.post(POSTS, json=NEW | {"title": f"Post {number}"}, headers=headers)
@@ -143,13 +161,13 @@ async def test_walk_by_cursor_neither_skips_nor_repeats(client, bearer):
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=!", "colour=red", "status=x", "tag=", "q=%00"])
-async def test_wrong_query_is_named(client, query):
+async def test_wrong_query_is_named(client: httpx2.AsyncClient, query: str) -> None:
     answer = await client.get(f"{POSTS}?{query}")
     assert answer.status_code == 422
     assert faults(answer)[0]["loc"] == ["query", query.partition("=")[0]]
 
 
-async def test_filters_narrow_together(client, bearer):
+async def test_filters_narrow_together(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
     ada, eve = await bearer("ada"), await bearer("eve")
     for headers, title, tag in ((ada, "Looms", "craft"), (ada, "Engines", "maths"), (eve, "Looms again", "craft")):
         await client.post(POSTS, json={"title": title, "content": "text", "tags": [tag]}, headers=headers)
@@ -160,13 +178,15 @@ async def test_filters_narrow_together(client, bearer):
     assert list(found.values()) == [["Looms again", "Looms"], ["Looms"], ["Looms again", "Looms"], []]
 
 
-async def test_taken_names_conflict(client, bearer):
+async def test_taken_names_conflict(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
     headers = await bearer("eve")
     assert [(await client.post(POSTS, json=NEW | {"slug": "one"}, headers=headers)).status_code for _ in range(2)] == [201, 409]
     assert [(await client.post(USERS, json=ADA | {"username": name})).status_code for name in ("ada", "ADA")] == [201, 409]
 
 
-async def test_scheduled_post_needs_a_future_instant(client, bearer, ctx):
+async def test_scheduled_post_needs_a_future_instant(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
+) -> None:
     headers = await bearer("ada")
     for days, status in ((-1, 422), (1, 201)):
         new = NEW | {"status": "scheduled", "publish_at": (ctx.now + dt.timedelta(days)).isoformat()}
@@ -175,13 +195,17 @@ async def test_scheduled_post_needs_a_future_instant(client, bearer, ctx):
         assert status == 201 or faults(answer)[0]["loc"][-1] == "publish_at"
 
 
-async def test_body_over_the_limit_is_refused(client, bearer, settings):
+async def test_body_over_the_limit_is_refused(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], settings: Settings
+) -> None:
     headers = await bearer("ada") | {"Content-Type": "application/json"}
     answer = await client.post(POSTS, content=b" " * (settings.max_body_bytes + 1), headers=headers)
     assert answer.status_code == 413
 
 
-async def test_registration_gives_a_reader_whose_age_stays_private(client, bearer):
+async def test_registration_gives_a_reader_whose_age_stays_private(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     made = await client.post(USERS, json=ADA)
     assert (made.status_code, made.json()["role"], made.json()["age"]) == (201, "reader", 36)
     assert PASSWORD not in made.text
@@ -191,7 +215,9 @@ async def test_registration_gives_a_reader_whose_age_stays_private(client, beare
     assert (await client.get(f"{USERS}/99")).status_code == 404
 
 
-async def test_parts_of_a_profile_are_fetched_at_the_same_time(client, bearer, monkeypatch):
+async def test_parts_of_a_profile_are_fetched_at_the_same_time(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     await bearer("ada")
     together = asyncio.Barrier(3)
 
@@ -208,7 +234,7 @@ async def test_parts_of_a_profile_are_fetched_at_the_same_time(client, bearer, m
         assert (await client.get(f"{USERS}/1")).status_code == 200
 
 
-async def test_token_is_for_who_knows_the_password(client):
+async def test_token_is_for_who_knows_the_password(client: httpx2.AsyncClient) -> None:
     await client.post(USERS, json=ADA)
     made = await client.post(TOKENS, json={"username": "ada", "password": PASSWORD, "expires_in": 600})
     assert (made.status_code, made.json()["token_type"], made.headers["cache-control"]) == (201, "bearer", "no-store")
@@ -326,7 +352,9 @@ DIFFERENCES = [
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.behaviour)
-async def test_what_the_twin_does_not_keep_without_more_work(app, client, bearer, difference):
+async def test_what_the_twin_does_not_keep_without_more_work(
+    app: Application, client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], difference: Any
+) -> None:
     headers = await bearer("ada")
     await client.post(POSTS, json=NEW, headers=headers)
     method, path, body, token, media, scheme = difference.request
@@ -341,6 +369,6 @@ async def test_what_the_twin_does_not_keep_without_more_work(app, client, bearer
     assert difference.see(answer) == (difference.twin if isinstance(app, FastAPI) else difference.ours)
 
 
-def test_every_difference_is_one():
+def test_every_difference_is_one() -> None:
     assert all(difference.ours != difference.twin for difference in DIFFERENCES)
     assert len({difference.behaviour for difference in DIFFERENCES}) == len(DIFFERENCES)

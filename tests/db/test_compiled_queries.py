@@ -7,13 +7,13 @@ import pytest
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.db.compiled_queries import Prepared
+from blog.db.compiled_queries import PreparedQuery
 from blog.db.database import Database, UniqueViolation
-from blog.db.sqlite.driver import Connection, Outcome, Text
+from blog.db.sqlite.driver import Connection, SqlAndParams, StatementResult
 
-facts, events = tables.facts, tables.events
-FACT = Prepared(sa.select(facts.c.name, facts.c.value).where(facts.c.name == sa.bindparam("name")))
-NOTE = Prepared(facts.insert(), columns=("name", "value"))
+facts, events = tables.app_metadata, tables.events
+FACT = PreparedQuery(sa.select(facts.c.name, facts.c.value).where(facts.c.name == sa.bindparam("name")))
+NOTE = PreparedQuery(facts.insert(), columns=("name", "value"))
 AT = dt.datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=dt.UTC)
 
 
@@ -22,7 +22,7 @@ async def names(db: Database) -> list[str]:
     return [row["name"] for row in rows]
 
 
-async def test_prepared_query_takes_the_values_of_each_call(db):
+async def test_prepared_query_takes_the_values_of_each_call(db: Database) -> None:
     for name in ("a", "b"):
         await db.execute(NOTE(name=name, value=name.upper()))
     assert [(await db.fetch_one(FACT(name=name)))["value"] for name in ("a", "b", "a")] == ["A", "B", "A"]
@@ -30,16 +30,25 @@ async def test_prepared_query_takes_the_values_of_each_call(db):
     assert await db.fetch_all(FACT(name="c' OR '1'='1")) == []
 
 
-async def test_prepared_query_brings_values_in_the_types_of_its_columns(db):
-    insert = Prepared(events.insert(), columns=("name", "at", "correlation_id", "channels", "post_id", "data"))
-    written = {"name": "n", "at": AT, "correlation_id": "c", "channels": ["x", "y"], "post_id": 7, "data": {"a": [1, None]}}
+async def test_prepared_query_brings_values_in_the_types_of_its_columns(db: Database) -> None:
+    insert = PreparedQuery(events.insert(), columns=("type", "occurred_at", "correlation_id", "channels", "post_id", "data"))
+    written = {
+        "type": "n",
+        "occurred_at": AT,
+        "correlation_id": "c",
+        "channels": ["x", "y"],
+        "post_id": 7,
+        "data": {"a": [1, None]},
+    }
     row_id = await db.execute(insert(**written))
-    row = await db.fetch_one(Prepared(sa.select(events).where(events.c.at == sa.bindparam("at", type_=events.c.at.type)))(at=AT))
+    row = await db.fetch_one(
+        PreparedQuery(sa.select(events).where(events.c.occurred_at == sa.bindparam("at", type_=events.c.occurred_at.type)))(at=AT)
+    )
     assert {name: row[name] for name in written} == written
     assert (row["id"], row["comment_id"], len(row)) == (row_id, None, len(events.c))
 
 
-async def test_rows_give_values_by_name_and_by_place(db):
+async def test_rows_give_values_by_name_and_by_place(db: Database) -> None:
     await db.execute(NOTE(name="a", value="A"))
     row = await db.fetch_one(FACT(name="a"))
     assert (row["name"], row[0], row[1], list(row.keys())) == ("a", "a", "A", ["name", "value"])
@@ -49,29 +58,29 @@ async def test_rows_give_values_by_name_and_by_place(db):
     assert await db.fetch_val("SELECT 1 + 1 AS two") == 2
 
 
-async def test_queries_together_see_the_state_of_their_snapshot(db):
+async def test_queries_together_see_the_state_of_their_snapshot(db: Database) -> None:
     await db.execute(NOTE(name="a", value="1"))
     async with db.snapshot():
-        first = await db.fetch_together(FACT(name="a"), FACT(name="b"))
+        first = await db.fetch_many(FACT(name="a"), FACT(name="b"))
         await _elsewhere(db, NOTE(name="b", value="2"))
-        second = await db.fetch_together(FACT(name="a"), FACT(name="b"))
+        second = await db.fetch_many(FACT(name="a"), FACT(name="b"))
     assert [[row["value"] for row in rows] for rows in first] == [["1"], []]
     assert [[row["value"] for row in rows] for rows in second] == [["1"], []]
     assert await names(db) == ["a", "b"]
 
 
-async def test_queries_at_once_see_one_state_and_leave_nothing_behind(db):
+async def test_queries_at_once_see_one_state_and_leave_nothing_behind(db: Database) -> None:
     told: list[str] = []
     db.on_query.append(told.append)
-    assert await db.fetch_at_once(FACT(name="a"), FACT(name="b")) == [[], []]
+    assert await db.fetch_many_consistent(FACT(name="a"), FACT(name="b")) == [[], []]
     assert [text.split()[0] for text in told] == ["BEGIN", "SELECT", "SELECT", "COMMIT"]
     async with db.transaction():
         await db.execute(NOTE(name="a", value="1"))
-        ((row,), none) = await db.fetch_at_once(FACT(name="a"), FACT(name="b"))
+        ((row,), none) = await db.fetch_many_consistent(FACT(name="a"), FACT(name="b"))
         assert (row["value"], none) == ("1", [])
     for _ in range(20):
         with pytest.raises(Exception, match="no_such"):
-            await db.fetch_at_once(FACT(name="a"), sa.text("SELECT no_such FROM facts"))
+            await db.fetch_many_consistent(FACT(name="a"), sa.text("SELECT no_such FROM app_metadata"))
     assert await names(db) == ["a"]
 
 
@@ -80,7 +89,7 @@ async def _elsewhere(db: Database, call: object) -> None:
         await other.execute(call)
 
 
-async def test_snapshot_in_which_nothing_is_asked_takes_nothing(db):
+async def test_snapshot_in_which_nothing_is_asked_takes_nothing(db: Database) -> None:
     for _ in range(20):
         async with db.snapshot():
             pass
@@ -88,7 +97,7 @@ async def test_snapshot_in_which_nothing_is_asked_takes_nothing(db):
         assert await names(db) == []
 
 
-async def test_pipelined_statements_are_all_kept_or_none(db):
+async def test_pipelined_statements_are_all_kept_or_none(db: Database) -> None:
     async with db.transaction():
         await db.pipeline(NOTE(name="a", value="1"), NOTE(name="b", value="2"))
         await db.pipeline()
@@ -100,7 +109,7 @@ async def test_pipelined_statements_are_all_kept_or_none(db):
     assert await names(db) == ["b"]
 
 
-async def test_pipelined_statements_come_before_what_follows(db):
+async def test_pipelined_statements_come_before_what_follows(db: Database) -> None:
     async with db.transaction():
         await db.pipeline(NOTE(name="a", value="1"))
         assert await names(db) == ["a"]
@@ -110,7 +119,7 @@ async def test_pipelined_statements_come_before_what_follows(db):
     assert await names(db) == ["a", "b"]
 
 
-async def test_savepoint_undoes_only_what_was_pipelined_within(db):
+async def test_savepoint_undoes_only_what_was_pipelined_within(db: Database) -> None:
     async with db.transaction():
         await db.pipeline(NOTE(name="a", value="before"))
         with contextlib.suppress(ZeroDivisionError):
@@ -123,7 +132,7 @@ async def test_savepoint_undoes_only_what_was_pipelined_within(db):
     assert [(await db.fetch_one(FACT(name=name)))["value"] for name in ("a", "b")] == ["before", "kept"]
 
 
-async def test_pipelined_statements_are_dropped_with_their_transaction(db):
+async def test_pipelined_statements_are_dropped_with_their_transaction(db: Database) -> None:
     with contextlib.suppress(ZeroDivisionError):
         async with db.transaction():
             await db.pipeline(NOTE(name="a", value="1"))
@@ -133,7 +142,7 @@ async def test_pipelined_statements_are_dropped_with_their_transaction(db):
     assert await names(db) == ["b"]
 
 
-async def test_pipelined_statements_need_a_transaction_that_writes(db):
+async def test_pipelined_statements_need_a_transaction_that_writes(db: Database) -> None:
     with pytest.raises(RuntimeError, match="open a transaction"):
         await db.pipeline(NOTE(name="a", value="1"))
     with pytest.raises(TypeError, match="open a transaction to write"):
@@ -143,12 +152,12 @@ async def test_pipelined_statements_need_a_transaction_that_writes(db):
 
 
 @pytest.mark.sqlite
-async def test_writing_takes_one_trip_to_begin_and_one_to_end(db, monkeypatch):
+async def test_writing_takes_one_trip_to_begin_and_one_to_end(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each trip to the thread of a connection costs a tenth of a millisecond."""
     trips: list[list[str]] = []
     run = Connection.run
 
-    async def noted(self: Connection, *texts: Text) -> list[Outcome]:
+    async def noted(self: Connection, *texts: SqlAndParams) -> list[StatementResult]:
         trips.append([sql.split()[0] for sql, _ in texts])
         return await run(self, *texts)
 
@@ -162,10 +171,10 @@ async def test_writing_takes_one_trip_to_begin_and_one_to_end(db, monkeypatch):
 
 
 @pytest.mark.sqlite
-async def test_lists_of_one_length_are_compiled_once(db):
+async def test_lists_of_one_length_are_compiled_once(db: Database) -> None:
     """An IN list is expanded anew at each call, unless each of its values has a place of its own."""
     ids = [sa.bindparam(f"name_{place}") for place in range(2)]
-    query = Prepared(sa.select(facts.c.name).where(facts.c.name.in_(ids)))
+    query = PreparedQuery(sa.select(facts.c.name).where(facts.c.name.in_(ids)))
     await db.execute(NOTE(name="b", value="2"))
     assert [row["name"] for row in await db.fetch_all(query(name_0="a", name_1="b"))] == ["b"]
     statements = db._backend._statements

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from blog.app import open_site
 from blog.db import database_copy, fulltext, migration, tables
-from blog.db.database_copy import copy
+from blog.db.database_copy import copy_database
 from blog.domain.accounts import accounts, tokens
 from blog.domain.comments import comments
 from blog.domain.core import events
@@ -28,7 +28,10 @@ from blog.schemas.comments import NewComment
 from blog.schemas.feature_flags import Flag
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost, PostChanges
+from blog.settings import Settings
+from tests.conftest import MakeUser
 from tests.support.pictures import png
+from tests.support.postgres import Databases
 from tests.support.serving import blog
 
 CORPUS = os.environ.get("BLOG_TEST_CORPUS", "")
@@ -37,9 +40,9 @@ pytestmark = pytest.mark.sqlite  # each test has both
 
 def contents(url: str) -> dict[str, list[tuple[object, ...]]]:
     """Every row of every table, in the order of its text; without PostgreSQL's own counter."""
-    with migration.connected(url, writing=False) as connection:
+    with migration.connect(url, writing=False) as connection:
         found = {table.name: connection.execute(sa.select(table)).all() for table in tables.metadata.sorted_tables}
-    found["facts"] = [row for row in found["facts"] if row[0] != "event_last"]
+    found["app_metadata"] = [row for row in found["app_metadata"] if row[0] != "event_last"]
     return {name: sorted((tuple(row) for row in rows), key=repr) for name, rows in found.items()}
 
 
@@ -49,16 +52,16 @@ async def opened(settings, url, work):
 
 
 @pytest.fixture
-def postgresql(databases) -> str:
+def postgresql(databases: Databases) -> str:
     """An empty database: not even migrated."""
     return databases.new()
 
 
 @pytest.fixture
-async def source(author, make_user, settings) -> str:
+async def source(author: Context, make_user: MakeUser, settings: Settings) -> str:
     """A blog in an SQLite file with something in most of its tables; the newest events are forgotten."""
     ctx = author
-    grace = ctx.acting_as(accounts.actor_of(await make_user("grace", Role.OWNER)))
+    grace = ctx.acting_as(accounts.as_actor(await make_user("grace", Role.OWNER)))
     await media.upload(ctx, io.BytesIO(png(3, 2)), NewMedia(alt="dots"))
     first = await posts.create(ctx, NewPost(title="Über 東京", content="Ein *Text*", tags=["Straße", "tokyo"]))
     await posts.edit(ctx, first.id, PostChanges(title="Über 東京 und 大阪"), if_match=None)
@@ -66,27 +69,27 @@ async def source(author, make_user, settings) -> str:
     await posts.delete(ctx, gone.id, if_match=None)
     comment = await comments.create(grace, first.id, NewComment(content="Yes"))
     await comments.create(ctx, first.id, NewComment(content="No", parent_id=comment.id))
-    await feature_flags.put(grace, Flag.UPLOADS, False)
-    await tokens.issue(ctx, ctx.signed_in(), name="laptop")
+    await feature_flags.store(grace, Flag.UPLOADS, False)
+    await tokens.issue(ctx, ctx.require_actor(), name="laptop")
     return settings.database_url
 
 
-async def test_there_and_back_everything_is_the_same(source, postgresql, settings, tmp_path):
+async def test_there_and_back_everything_is_the_same(source: str, postgresql: str, settings: Settings, tmp_path: Path) -> None:
     steps: list[tuple[str, int, int]] = []
     before, back = contents(source), f"sqlite:///{tmp_path / 'back.db'}"
-    report = await asyncio.to_thread(copy, source, postgresql, lambda *step: steps.append(step))
+    report = await asyncio.to_thread(copy_database, source, postgresql, lambda *step: steps.append(step))
     assert contents(postgresql) == before
     assert {name: len(rows) for name, rows in before.items()} == report.counts
     assert report.counts["users"] == 2
     assert not report.is_outdated
     assert (steps[0][0], steps[-1][0], steps[-1][1]) == ("Copying", "Checking", sum(report.counts.values()))
-    await asyncio.to_thread(copy, postgresql, back)
+    await asyncio.to_thread(copy_database, postgresql, back)
     assert contents(back) == before
 
     async def looked_at(ctx):
         assert await check_site(ctx) == []
-        found = await ctx.db.fetch_all(sa.select(fulltext.matching(ctx.db, "大阪")))
-        entries = await fulltext.entries(ctx.db, [1, 2])
+        found = await ctx.db.fetch_all(sa.select(fulltext.match_posts(ctx.db, "大阪")))
+        entries = await fulltext.stored_entries(ctx.db, [1, 2])
         return [row["post_id"] for row in found], entries, await events.position(ctx.db)
 
     one, two, three = [await opened(settings, url, looked_at) for url in (source, postgresql, back)]
@@ -94,18 +97,18 @@ async def test_there_and_back_everything_is_the_same(source, postgresql, setting
     assert one[0] == [1]
 
 
-async def test_new_rows_follow_the_old_ones(source, postgresql, settings, tmp_path):
+async def test_new_rows_follow_the_old_ones(source: str, postgresql: str, settings: Settings, tmp_path: Path) -> None:
     """Also an event never gets the id of one that was forgotten: a cursor would take it for that one."""
-    with migration.connected(source) as connection:
+    with migration.connect(source) as connection:
         last = connection.scalar(sa.select(sa.func.max(tables.events.c.id)))
         connection.execute(sa.delete(tables.events))
-        connection.execute(tables.facts.insert().values(name="event_floor", value=str(last)))
+        connection.execute(tables.app_metadata.insert().values(name="event_floor", value=str(last)))
     back = f"sqlite:///{tmp_path / 'back.db'}"
-    await asyncio.to_thread(copy, source, postgresql)
-    await asyncio.to_thread(copy, postgresql, back)
+    await asyncio.to_thread(copy_database, source, postgresql)
+    await asyncio.to_thread(copy_database, postgresql, back)
 
     async def write(ctx):
-        actor = accounts.actor_of(await accounts.living(ctx, "ada"))
+        actor = accounts.as_actor(await accounts.active(ctx, "ada"))
         post = await posts.create(ctx.acting_as(actor), NewPost(title="New", content="Text"))
         return post.id, [event.id for event in await events.after(ctx.db, 0)]
 
@@ -113,17 +116,17 @@ async def test_new_rows_follow_the_old_ones(source, postgresql, settings, tmp_pa
         assert await opened(settings, url, write) == (3, [last + 1])
 
 
-async def test_what_is_not_empty_is_never_filled(source, postgresql, author, settings):
-    await asyncio.to_thread(copy, source, postgresql)
+async def test_what_is_not_empty_is_never_filled(source: str, postgresql: str, author: Context, settings: Settings) -> None:
+    await asyncio.to_thread(copy_database, source, postgresql)
     before = contents(postgresql)
     with pytest.raises(Conflict, match="not empty, it has"):
-        await asyncio.to_thread(copy, source, postgresql)
+        await asyncio.to_thread(copy_database, source, postgresql)
     assert contents(postgresql) == before
     with pytest.raises(Conflict, match="the same"):
-        await asyncio.to_thread(copy, source, source)
+        await asyncio.to_thread(copy_database, source, source)
 
 
-async def test_target_that_a_server_uses_is_refused(source, postgresql, settings, tmp_path):
+async def test_target_that_a_server_uses_is_refused(source: str, postgresql: str, settings: Settings, tmp_path: Path) -> None:
     migration.upgrade(postgresql)
     other = f"sqlite:///{tmp_path / 'other.db'}"
     migration.upgrade(other)
@@ -131,7 +134,7 @@ async def test_target_that_a_server_uses_is_refused(source, postgresql, settings
     async def try_it(ctx):
         assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.users)) == 0
         with pytest.raises(Conflict, match="stop it first"):
-            await asyncio.to_thread(copy, source, settings_of(ctx))
+            await asyncio.to_thread(copy_database, source, settings_of(ctx))
 
     def settings_of(ctx):
         return ctx.site.settings.database_url
@@ -146,44 +149,48 @@ async def test_target_that_a_server_uses_is_refused(source, postgresql, settings
     [
         ("UPDATE posts SET title = 'NUL ' || char(0) WHERE id = 1", r"row of posts.*NUL"),
         ("UPDATE users SET name = printf('%201s', 'x')", r"row of users.*too long"),
-        ("INSERT INTO slugs VALUES ('lost', 99)", r"row of slugs.*\(99\)"),
+        ("INSERT INTO post_slugs VALUES ('lost', 99)", r"row of post_slugs.*\(99\)"),
     ],
 )
-async def test_row_that_postgresql_cannot_keep_is_named_and_nothing_is_copied(source, postgresql, change, words):
-    with migration.connected(source) as connection:
+async def test_row_that_postgresql_cannot_keep_is_named_and_nothing_is_copied(
+    source: str, postgresql: str, change: str, words: str
+) -> None:
+    with migration.connect(source) as connection:
         connection.exec_driver_sql(change)
     with pytest.raises(Conflict, match=words):
-        await asyncio.to_thread(copy, source, postgresql)
-    assert {name for name, rows in contents(postgresql).items() if rows} == {"facts"}
+        await asyncio.to_thread(copy_database, source, postgresql)
+    assert {name for name, rows in contents(postgresql).items() if rows} == {"app_metadata"}
 
 
-async def test_row_that_refers_to_nothing_is_not_copied_to_sqlite_either(source, tmp_path):
-    with migration.connected(source) as connection:
-        connection.exec_driver_sql("INSERT INTO slugs VALUES ('lost', 99)")
+async def test_row_that_refers_to_nothing_is_not_copied_to_sqlite_either(source: str, tmp_path: Path) -> None:
+    with migration.connect(source) as connection:
+        connection.exec_driver_sql("INSERT INTO post_slugs VALUES ('lost', 99)")
     target = f"sqlite:///{tmp_path / 'other.db'}"
-    with pytest.raises(Conflict, match="row of slugs refers to a row of posts that is gone"):
-        await asyncio.to_thread(copy, source, target)
+    with pytest.raises(Conflict, match="row of post_slugs refers to a row of posts that is gone"):
+        await asyncio.to_thread(copy_database, source, target)
     assert contents(target)["users"] == []
 
 
-async def test_difference_is_found_before_anything_lasts(source, postgresql, monkeypatch):
+async def test_difference_is_found_before_anything_lasts(source: str, postgresql: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the target had kept something else than it was given."""
     from blog.db.postgresql import database_copy as target
 
-    fill = target.fill
+    fill = target.insert_rows
 
     def badly(connection, table, rows):
         fill(connection, table, rows)
         if table is tables.posts:
             connection.exec_driver_sql("UPDATE posts SET content = content || '.' WHERE id = 1")
 
-    monkeypatch.setattr(target, "fill", badly)
+    monkeypatch.setattr(target, "insert_rows", badly)
     with pytest.raises(Conflict, match="rows of posts read differently"):
-        await asyncio.to_thread(copy, source, postgresql)
+        await asyncio.to_thread(copy_database, source, postgresql)
     assert contents(postgresql)["posts"] == []
 
 
-async def test_what_is_written_meanwhile_is_not_copied_but_told_of(source, postgresql, author, monkeypatch):
+async def test_what_is_written_meanwhile_is_not_copied_but_told_of(
+    source: str, postgresql: str, author: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = contents(source)
     loop = asyncio.get_running_loop()
     written = []
@@ -194,46 +201,49 @@ async def test_what_is_written_meanwhile_is_not_copied_but_told_of(source, postg
                 asyncio.run_coroutine_threadsafe(posts.create(author, NewPost(title="Late", content="x")), loop).result()
             )
 
-    report = await asyncio.to_thread(copy, source, postgresql, write)
+    report = await asyncio.to_thread(copy_database, source, postgresql, write)
     assert written
     assert report.is_outdated
     assert contents(postgresql) == before
 
 
-async def test_older_or_missing_source_is_told_of(postgresql, tmp_path):
+async def test_older_or_missing_source_is_told_of(postgresql: str, tmp_path: Path) -> None:
     old = f"sqlite:///{tmp_path / 'old.db'}"
     with pytest.raises(Conflict, match="is no blog"):
-        await asyncio.to_thread(copy, old, postgresql)
+        await asyncio.to_thread(copy_database, old, postgresql)
     assert not (tmp_path / "old.db").exists(), "asking makes no file"
-    migration.upgrade(old, "0004")
+    migration.upgrade(old)
+    migration.downgrade(old, "base")
     with pytest.raises(Conflict, match=r"lacks \d migrations"):
-        await asyncio.to_thread(copy, old, postgresql)
+        await asyncio.to_thread(copy_database, old, postgresql)
     migration.upgrade(old)
     with pytest.raises(Unavailable, match="does not exist"):
-        await asyncio.to_thread(copy, old, postgresql.replace("/blog_", "/no_"))
+        await asyncio.to_thread(copy_database, old, postgresql.replace("/blog_", "/no_"))
 
 
-def test_copy_at_the_terminal(tmp_path, postgresql):
+def test_copy_at_the_terminal(tmp_path: Path, postgresql: str) -> None:
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
-    done = blog(tmp_path, "copy", "--from", "sqlite:///blog.db", "--to", postgresql)
+    done = blog(tmp_path, "copy-database", "--from", "sqlite:///blog.db", "--to", postgresql)
     assert (done.returncode, done.stderr) == (0, "Copying\nChecking\n"), "no bars where there is no terminal"
     assert "users: 1, posts: 0, comments: 0" in done.stdout
     assert blog(tmp_path, "check", DATABASE_URL=postgresql).stdout == "All is well.\n"
-    again = blog(tmp_path, "copy", "--from", "sqlite:///blog.db", "--to", postgresql)
+    again = blog(tmp_path, "copy-database", "--from", "sqlite:///blog.db", "--to", postgresql)
     assert (again.returncode, "not empty" in again.stderr, "Traceback" in again.stderr) == (1, True, False)
-    wrong = blog(tmp_path, "copy", "--from", "mysql://x/y", "--to", postgresql)
+    wrong = blog(tmp_path, "copy-database", "--from", "mysql://x/y", "--to", postgresql)
     assert (wrong.returncode, "sqlite:///blog.db" in wrong.stderr) == (2, True)
 
 
 @pytest.mark.skipif(not CORPUS, reason="BLOG_TEST_CORPUS names no folder of real blogs")
-async def test_grown_blog_goes_to_postgresql_and_back(author, make_user, postgresql, settings, tmp_path):
-    owner = author.acting_as(accounts.actor_of(await make_user("owner", Role.OWNER)))
+async def test_grown_blog_goes_to_postgresql_and_back(
+    author: Context, make_user: MakeUser, postgresql: str, settings: Settings, tmp_path: Path
+) -> None:
+    owner = author.acting_as(accounts.as_actor(await make_user("owner", Role.OWNER)))
     await import_markdown(owner, Path(CORPUS, "markdown-18f"))
     before, back = contents(settings.database_url), f"sqlite:///{tmp_path / 'back.db'}"
     times = []
     for source, target in ((settings.database_url, postgresql), (postgresql, back)):
         begun = time.perf_counter()
-        report = await asyncio.to_thread(database_copy.copy, source, target)
+        report = await asyncio.to_thread(database_copy.copy_database, source, target)
         times.append(time.perf_counter() - begun)
         assert contents(target) == before
         assert await opened(settings, target, check_site) == []

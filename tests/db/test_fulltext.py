@@ -2,6 +2,7 @@
 
 import sqlite3
 import unicodedata
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from blog.db import tokenizer
 from blog.db.database import Database
 from blog.db.postgresql import fulltext
 from blog.db.sqlite import fulltext as sqlite_fulltext
+from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.schemas.posts import NewPost
 
@@ -43,7 +45,7 @@ async def indexed(db: Database) -> Database:
 
 
 async def found(db: Database, text: str) -> list[int]:
-    matches = db_fulltext.matching(db, text)
+    matches = db_fulltext.match_posts(db, text)
     if matches is None:
         return []
     return [row["post_id"] for row in await db.fetch_all(sa.select(matches.c.post_id).order_by(matches.c.rank))]
@@ -60,15 +62,15 @@ async def found(db: Database, text: str) -> list[int]:
         ("NEAR(jacquard loom)", set()), ("body : cards", set()), ('un"balanced', set()), ("c++", {2}),
     ],
 )  # fmt: skip
-async def test_text_finds(indexed, text, expected):
+async def test_text_finds(indexed: Database, text: str, expected: Any) -> None:
     assert set(await found(indexed, text)) == expected
 
 
-async def test_title_counts_more_than_text(indexed):
+async def test_title_counts_more_than_text(indexed: Database) -> None:
     assert (await found(indexed, "loom"))[0] == 4
 
 
-async def test_index_follows_the_post(indexed):
+async def test_index_follows_the_post(indexed: Database) -> None:
     await put(indexed, 1, title="Knitting", tags="", body="")
     assert await found(indexed, "jacquard") == []
     assert await found(indexed, "knitting") == [1]
@@ -78,13 +80,13 @@ async def test_index_follows_the_post(indexed):
 
 @configured(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(text=st.text(max_size=60))
-async def test_no_text_is_an_error(indexed, text):
+async def test_no_text_is_an_error(indexed: Database, text: Any) -> None:
     await found(indexed, text)
 
 
 @pytest.mark.parametrize("text", ["_", "___ --", "。", "\u200b"])
-async def test_text_without_a_word_asks_nothing(db, text):
-    assert db_fulltext.matching(db, text) is None
+async def test_text_without_a_word_asks_nothing(db: Database, text: str) -> None:
+    assert db_fulltext.match_posts(db, text) is None
 
 
 @pytest.mark.parametrize(
@@ -94,18 +96,18 @@ async def test_text_without_a_word_asks_nothing(db, text):
         ("한국어 블로그", ["한국어", "블로그"]), ("\U00020bb7野家", ["\U00020bb7", "野", "家"]), ("crème", ["crème"]),
     ],
 )  # fmt: skip
-def test_ideographs_and_kana_stand_alone(text, segmented):
+def test_ideographs_and_kana_stand_alone(text: str, segmented: Any) -> None:
     assert tokenizer.segment(text).split() == segmented
 
 
-async def test_only_the_first_terms_count_and_only_the_last_word_is_a_beginning(indexed):
-    assert await found(indexed, " ".join(["loom"] * tokenizer.MOST_TERMS + ["absent"])) == [4, 1]
-    assert await found(indexed, " ".join(["loo"] + ["loom"] * tokenizer.MOST_TERMS)) == []
+async def test_only_the_first_terms_count_and_only_the_last_word_is_a_beginning(indexed: Database) -> None:
+    assert await found(indexed, " ".join(["loom"] * tokenizer.MAX_TERMS + ["absent"])) == [4, 1]
+    assert await found(indexed, " ".join(["loo"] + ["loom"] * tokenizer.MAX_TERMS)) == []
     assert await found(indexed, "loo -") == []
 
 
-async def test_matches_join_and_count(indexed):
-    matches = db_fulltext.matching(indexed, "loom")
+async def test_matches_join_and_count(indexed: Database) -> None:
+    matches = db_fulltext.match_posts(indexed, "loom")
     joined = sa.select(sa.func.count()).select_from(matches)
     assert await indexed.fetch_val(joined) == 2
 
@@ -115,7 +117,7 @@ async def test_matches_join_and_count(indexed):
 
 async def passage(db: Database, text: str, post_id: int) -> tuple[list[str], str]:
     """What is marked in title and text, and the text as it is shown."""
-    found = (await db_fulltext.passages(db, text, [post_id]))[post_id]
+    found = (await db_fulltext.snippets(db, text, [post_id]))[post_id]
     return [part.text for part in (*found.title, *found.text) if part.is_hit], "".join(part.text for part in found.text)
 
 
@@ -127,18 +129,18 @@ async def passage(db: Database, text: str, post_id: int) -> tuple[list[str], str
         ("reads cards", 1, ["reads", "cards"]), ("c++", 2, ["C"]),
     ],
 )  # fmt: skip
-async def test_what_was_found_is_marked(indexed, text, post_id, marked):
+async def test_what_was_found_is_marked(indexed: Database, text: str, post_id: int, marked: Any) -> None:
     assert (await passage(indexed, text, post_id))[0] == marked
 
 
-async def test_passage_of_a_short_text_is_all_of_it_as_it_was_written(indexed):
+async def test_passage_of_a_short_text_is_all_of_it_as_it_was_written(indexed: Database) -> None:
     for post_id in (1, 2, 3):
         for text in ("loom", "cafe", "記事"):
             if post_id in (await found(indexed, text)):
                 assert (await passage(indexed, text, post_id))[1] == POSTS[post_id][2]
 
 
-async def test_passage_of_a_long_text_is_around_the_words(indexed):
+async def test_passage_of_a_long_text_is_around_the_words(indexed: Database) -> None:
     body = " ".join(f"w{number}" for number in range(3000))
     await put(indexed, 5, title="Long", tags="", body=body)
     marked, shown = await passage(indexed, "w1500 w1507", 5)
@@ -149,7 +151,7 @@ async def test_passage_of_a_long_text_is_around_the_words(indexed):
     assert (await passage(indexed, "long", 5))[1].startswith("w0 w1 w2"), "the beginning, when the words stand in the title"
 
 
-async def test_phrase_is_found_also_far_into_a_long_post(indexed):
+async def test_phrase_is_found_also_far_into_a_long_post(indexed: Database) -> None:
     words_before = "よ" * 20_000
     await put(indexed, 5, title="Long", tags="", body=words_before + "東京駅")
     assert await found(indexed, "京駅") == [5]
@@ -157,19 +159,19 @@ async def test_phrase_is_found_also_far_into_a_long_post(indexed):
     assert await found(indexed, '"long よ"') == [], "no phrase goes on from the title to the text"
 
 
-async def test_text_of_many_words_and_very_long_ones_is_taken(indexed):
+async def test_text_of_many_words_and_very_long_ones_is_taken(indexed: Database) -> None:
     body = " ".join([f"{number:x}" for number in range(40_000)] + ["z" * 5000])
     await put(indexed, 5, title="Long", tags="", body=body)
     assert await found(indexed, "9c3f") == [5]
     assert await found(indexed, "z" * 5000) == [5]
 
 
-async def test_what_the_index_holds_of_a_post_can_be_compared(ctx, author):
+async def test_what_the_index_holds_of_a_post_can_be_compared(ctx: Context, author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="b"))
-    held = await db_fulltext.entries(ctx.db, [post.id, 99])
-    assert held == {post.id: db_fulltext.entry("A", "", "b")}
+    held = await db_fulltext.stored_entries(ctx.db, [post.id, 99])
+    assert held == {post.id: db_fulltext.expected_entry("A", "", "b")}
     await take_out(ctx.db, post.id)
-    assert await db_fulltext.entries(ctx.db, [post.id]) == {}
+    assert await db_fulltext.stored_entries(ctx.db, [post.id]) == {}
 
 
 ALPHABETS = (range(0x20, 0x250), range(0x370, 0x530), range(0x5D0, 0x5EB), range(0x620, 0x670), range(0x1E00, 0x1F00),
@@ -178,11 +180,11 @@ LATER = set("ßŉſǠǡͿΐΰϐϑϒϕϖϰϱϴϵԨԩԪԫԬԭԮԯẖẗẘẙẚ�
 """Letters whose folding is another one in the Unicode of Python, or which FTS5 does not know yet."""
 
 
-def test_words_are_those_of_fts5():
+def test_words_are_those_of_fts5() -> None:
     """The index of PostgreSQL cuts and folds as SQLite does."""
     characters = [chr(code) for span in ALPHABETS for code in span if chr(code) not in LATER]
     connection = sqlite3.connect(":memory:")
-    connection.execute(sqlite_fulltext.CREATE)
+    connection.execute(sqlite_fulltext.CREATE_TABLE_SQL)
     connection.execute("CREATE VIRTUAL TABLE words USING fts5vocab(posts_fts, 'instance')")
     for char in characters:
         connection.execute("INSERT INTO posts_fts (rowid, body) VALUES (?, ?)", (ord(char), tokenizer.segment(f"a{char}b")))
@@ -193,6 +195,6 @@ def test_words_are_those_of_fts5():
     different = {
         char: (ours, theirs[ord(char)])
         for char in characters
-        if (ours := [word.key for word in fulltext._words(tokenizer.segment(f"a{char}b"))]) != theirs[ord(char)]
+        if (ours := [word.lexeme for word in fulltext._tokenize(tokenizer.segment(f"a{char}b"))]) != theirs[ord(char)]
     }
     assert {char: pair for char, pair in different.items() if unicodedata.category(char) != "Cn"} == {}

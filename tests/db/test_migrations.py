@@ -36,21 +36,21 @@ def names(url: str) -> set[object]:
     return {name for (name,) in found}
 
 
-def test_migrated_schema_equals_the_tables(database_url):
+def test_migrated_schema_equals_the_tables(database_url: str) -> None:
     migration.check(database_url)
     assert migration.pending(database_url) == []
 
 
-def test_empty_database_lacks_every_revision_and_a_second_run_does_nothing(empty_url):
+def test_empty_database_lacks_every_revision_and_a_second_run_does_nothing(empty_url: str) -> None:
     assert migration.pending(empty_url)[0] == "0001"
     migration.upgrade(empty_url)
-    before = names(empty_url), ask(empty_url, "SELECT value FROM facts")
+    before = names(empty_url), ask(empty_url, "SELECT value FROM app_metadata")
     migration.upgrade(empty_url)
-    assert (names(empty_url), ask(empty_url, "SELECT value FROM facts")) == before
+    assert (names(empty_url), ask(empty_url, "SELECT value FROM app_metadata")) == before
     assert migration.pending(empty_url) == []
 
 
-def test_downgrade_leaves_nothing_behind(empty_url):
+def test_downgrade_leaves_nothing_behind(empty_url: str) -> None:
     migration.upgrade(empty_url)
     migration.downgrade(empty_url, "base")
     assert names(empty_url) <= {"alembic_version", "alembic_version_pkc", "sqlite_sequence"} | {
@@ -58,15 +58,15 @@ def test_downgrade_leaves_nothing_behind(empty_url):
     }
 
 
-def test_four_processes_migrate_one_database_at_once(empty_url):
+def test_four_processes_migrate_one_database_at_once(empty_url: str) -> None:
     program = "import sys; from blog.db import migration; migration.upgrade(sys.argv[1])"
     started = [subprocess.Popen([sys.executable, "-c", program, empty_url]) for _ in range(4)]
     assert [process.wait(100) for process in started] == [0, 0, 0, 0]
     migration.check(empty_url)
-    assert ask(empty_url, "SELECT count(*) FROM facts WHERE name = 'event_epoch'") == [(1,)]
+    assert ask(empty_url, "SELECT count(*) FROM app_metadata WHERE name = 'event_epoch'") == [(1,)]
 
 
-def test_migration_that_fails_leaves_no_trace(empty_url, monkeypatch):
+def test_migration_that_fails_leaves_no_trace(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_args, **_options):
         raise ZeroDivisionError
 
@@ -76,7 +76,7 @@ def test_migration_that_fails_leaves_no_trace(empty_url, monkeypatch):
     assert names(empty_url) == set()
 
 
-def test_database_of_a_newer_version_is_said_to_be_one(empty_url):
+def test_database_of_a_newer_version_is_said_to_be_one(empty_url: str) -> None:
     migration.upgrade(empty_url)
     engine = sa.create_engine(empty_url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
     with engine.begin() as connection:
@@ -85,18 +85,18 @@ def test_database_of_a_newer_version_is_said_to_be_one(empty_url):
         migration.upgrade(empty_url)
 
 
-def test_file_that_cannot_be_opened_is_named(tmp_path):
+def test_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"nowhere/blog\.db"):
         migration.upgrade(f"sqlite:///{tmp_path}/nowhere/blog.db")
 
 
-def test_asking_what_is_pending_makes_no_file(tmp_path):
+def test_asking_what_is_pending_makes_no_file(tmp_path: Path) -> None:
     assert migration.pending(f"sqlite:///{tmp_path / 'new.db'}")[:1] == ["0001"]
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.sqlite
-def test_asking_what_is_pending_does_not_wait_for_a_writer(database_url):
+def test_asking_what_is_pending_does_not_wait_for_a_writer(database_url: str) -> None:
     holder = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     assert migration.pending(database_url) == []
@@ -104,14 +104,14 @@ def test_asking_what_is_pending_does_not_wait_for_a_writer(database_url):
     holder.close()
 
 
-def test_migrated_index_is_the_one_that_search_declares(migrated_file):
+def test_migrated_index_is_the_one_that_search_declares(migrated_file: Path) -> None:
     connection = sqlite3.connect(migrated_file)
     ((migrated,),) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'posts_fts'").fetchall()
     connection.close()
-    assert migrated == fulltext.CREATE
+    assert migrated == fulltext.CREATE_TABLE_SQL
 
 
-def test_file_that_is_no_database_is_named(tmp_path):
+def test_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "blog.db").write_bytes(b"no database " * 1000)
     for ask in (migration.upgrade, migration.pending):
         with pytest.raises(Unavailable, match=r"restore a backup.*blog\.db"):

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import datetime as dt
 import random
+from pathlib import Path
+from typing import Any
 
 import anyio
 import asyncpg
@@ -13,25 +15,25 @@ from structlog.testing import capture_logs
 
 from blog.app import create_app
 from blog.db import migration, tables
-from blog.db.database import Database, UniqueViolation, to_the_end
-from blog.db.postgresql.errors import advice
+from blog.db.database import Database, UniqueViolation, run_shielded
+from blog.db.postgresql.errors import explain
 from blog.domain.core import events
 from blog.errors import Unavailable
 from blog.settings import Settings
 from tests.conftest import running
-from tests.support.postgres import Server
+from tests.support.postgres import Databases, Server
 
-facts, tags = tables.facts, tables.tags
+facts, tags = tables.app_metadata, tables.tags
 SIZE = 3
 
 
 @pytest.fixture
-def url(databases):
+def url(databases: Databases):
     return databases.migrated()
 
 
 @pytest.fixture
-async def small(url):
+async def small(url: Any):
     async with Database(url, pool_max=SIZE, acquire_timeout=5, statement_timeout=20) as db:
         yield db
 
@@ -48,11 +50,11 @@ async def is_whole(db):
     """Every connection and the turn to write can be taken, and no transaction is open."""
     pool = db._backend._pool
     async with asyncio.timeout(5):
-        taken = [await pool.reader() for _ in range(SIZE)]
+        taken = [await pool.acquire_reader() for _ in range(SIZE)]
         is_clean = not any(connection.is_in_transaction() for connection in taken)
         for connection in taken:
-            await pool.give_back_reader(connection)
-        await pool.give_back_writer(await pool.writer())
+            await pool.release_reader(connection)
+        await pool.release_writer(await pool.acquire_writer())
     return is_clean and await db.fetch_val(sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")) == 0
 
 
@@ -65,7 +67,7 @@ async def end_others(db):
 # Connections
 
 
-async def test_sessions_have_the_settings(url):
+async def test_sessions_have_the_settings(url: Any) -> None:
     async with Database(url, acquire_timeout=2, statement_timeout=7) as db:
         for name, expected in (
             ("statement_timeout", "7s"), ("lock_timeout", "2s"), ("timezone", "UTC"), ("application_name", "blog"),
@@ -74,13 +76,13 @@ async def test_sessions_have_the_settings(url):
             assert await db.fetch_val(f"SELECT current_setting('{name}')") == expected
 
 
-async def test_more_tasks_than_connections_take_turns(small):
+async def test_more_tasks_than_connections_take_turns(small: Any) -> None:
     seen = await asyncio.gather(*(small.fetch_val(sa.select(sa.func.count()).select_from(facts)) for _ in range(40)))
     assert seen == [1] * 40
     assert await small.fetch_val("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'blog'") <= SIZE
 
 
-async def test_a_crowd_that_writes_leaves_connections_to_those_who_read(small):
+async def test_a_crowd_that_writes_leaves_connections_to_those_who_read(small: Any) -> None:
     async with small.transaction():
         crowd = [asyncio.create_task(write(small, str(number))) for number in range(20)]
         await asyncio.sleep(0)
@@ -95,14 +97,14 @@ async def write(db, name):
         await db.execute(fact(name))
 
 
-async def test_no_connection_in_time_is_an_error_and_not_a_hang(url):
+async def test_no_connection_in_time_is_an_error_and_not_a_hang(url: Any) -> None:
     async with Database(url, pool_max=1, acquire_timeout=0.05) as db, db.snapshot():
         await db.fetch_all(sa.select(facts))
         with pytest.raises(Unavailable, match="busy"):
             await asyncio.create_task(db.fetch_all(sa.select(facts)))
 
 
-async def test_other_process_that_writes_is_waited_for_and_then_named(url):
+async def test_other_process_that_writes_is_waited_for_and_then_named(url: Any) -> None:
     async with Database(url, acquire_timeout=0.1) as db, Database(url) as other:
         async with other.transaction():
             with pytest.raises(Unavailable, match="Others write"):
@@ -111,7 +113,7 @@ async def test_other_process_that_writes_is_waited_for_and_then_named(url):
         assert await names(db) == {"b"}
 
 
-async def test_statement_that_takes_too_long_is_ended(url):
+async def test_statement_that_takes_too_long_is_ended(url: Any) -> None:
     async with Database(url, pool_max=1, statement_timeout=0.1) as db:
         for _ in range(3):
             with pytest.raises(Unavailable, match="took too long"):
@@ -119,7 +121,7 @@ async def test_statement_that_takes_too_long_is_ended(url):
         assert await db.fetch_val("SELECT 1") == 1
 
 
-async def test_connections_that_were_cut_are_opened_again(small):
+async def test_connections_that_were_cut_are_opened_again(small: Any) -> None:
     await asyncio.gather(*(small.fetch_all("SELECT pg_sleep(0.01)") for _ in range(SIZE)))
     await end_others(small)
     for _ in range(20):
@@ -132,7 +134,7 @@ async def test_connections_that_were_cut_are_opened_again(small):
     assert await is_whole(small)
 
 
-async def test_connection_that_is_cut_within_a_transaction_undoes_it(small, url):
+async def test_connection_that_is_cut_within_a_transaction_undoes_it(small: Any, url: Any) -> None:
     async with Database(url) as other:
         with pytest.raises(Unavailable):
             async with small.transaction():
@@ -144,7 +146,7 @@ async def test_connection_that_is_cut_within_a_transaction_undoes_it(small, url)
     assert await is_whole(small)
 
 
-async def test_database_can_be_connected_again(url):
+async def test_database_can_be_connected_again(url: Any) -> None:
     db = Database(url)
     for name in ("a", "b"):
         async with db:
@@ -154,7 +156,7 @@ async def test_database_can_be_connected_again(url):
 
 
 @pytest.mark.parametrize("options", [{"pool_max": 0}, {"pool_min": 3, "pool_max": 2}, {"pool_min": -1}])
-def test_options_that_cannot_be_are_refused(options):
+def test_options_that_cannot_be_are_refused(options: Any) -> None:
     with pytest.raises(ValueError, match="give at least"):
         Database("postgresql://localhost/blog", **options)
 
@@ -162,7 +164,7 @@ def test_options_that_cannot_be_are_refused(options):
 # What a statement returns
 
 
-async def test_one_statement_serves_other_values_and_is_compiled_once(small, monkeypatch):
+async def test_one_statement_serves_other_values_and_is_compiled_once(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     query = sa.select(facts).where(facts.c.name == "event_epoch")
     await small.fetch_one(query)
     monkeypatch.setattr(type(query), "compile", None)
@@ -170,20 +172,20 @@ async def test_one_statement_serves_other_values_and_is_compiled_once(small, mon
     assert await small.fetch_one(sa.select(facts).where(facts.c.name == "c")) is None
 
 
-async def test_values_come_back_as_they_went(small):
+async def test_values_come_back_as_they_went(small: Any) -> None:
     now = dt.datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=dt.timezone(dt.timedelta(hours=5, minutes=30)))
-    user = {"username": "ada", "username_key": "ada", "name": "Ada", "role": "author", "created_at": now, "updated_at": now}
+    user = {"username": "ada", "username_folded": "ada", "name": "Ada", "role": "author", "created_at": now, "updated_at": now}
     user_id = await small.execute(tables.users.insert().values(user))
     token = {"user_id": user_id, "name": "t", "secret_hash": "x", "scopes": ["a", "ü"], "created_at": now, "expires_at": now}
-    await small.execute(tables.tokens.insert().values(token))
-    row = await small.fetch_one(sa.select(tables.tokens, tables.users.c.email).join(tables.users))
+    await small.execute(tables.api_tokens.insert().values(token))
+    row = await small.fetch_one(sa.select(tables.api_tokens, tables.users.c.email).join(tables.users))
     assert (row["scopes"], row["created_at"], row["created_at"].tzinfo, row["email"]) == (["a", "ü"], now, dt.UTC, None)
     assert dict(row)["scopes"] == ["a", "ü"]
-    await small.execute(tables.flags.insert().values(name="f", enabled=True, updated_at=now))
-    assert await small.fetch_val(sa.select(tables.flags.c.enabled)) is True
+    await small.execute(tables.feature_flags.insert().values(name="f", enabled=True, updated_at=now))
+    assert await small.fetch_val(sa.select(tables.feature_flags.c.enabled)) is True
 
 
-async def test_savepoint_that_was_undone_is_not_left_open(small):
+async def test_savepoint_that_was_undone_is_not_left_open(small: Any) -> None:
     async with small.transaction():
         with pytest.raises(UniqueViolation):
             async with small.transaction():
@@ -192,7 +194,7 @@ async def test_savepoint_that_was_undone_is_not_left_open(small):
     assert await names(small) == {"a"}
 
 
-async def test_commit_after_a_failure_that_nobody_told_of_is_no_success(small):
+async def test_commit_after_a_failure_that_nobody_told_of_is_no_success(small: Any) -> None:
     with pytest.raises(Unavailable, match="undid"):
         async with small.transaction():
             await small.execute(fact("a"))
@@ -213,15 +215,15 @@ async def test_commit_after_a_failure_that_nobody_told_of_is_no_success(small):
         ("28P01", "check name, password"), ("3D000", "createdb"), ("25006", "standby"), ("42501", "rights"),
     ],
 )  # fmt: skip
-def test_each_outage_is_told_with_what_to_do(state, expected):
-    assert expected in advice(asyncpg.PostgresError.new({"C": state, "M": "m"}))
+def test_each_outage_is_told_with_what_to_do(state: str, expected: str) -> None:
+    assert expected in explain(asyncpg.PostgresError.new({"C": state, "M": "m"}))
 
 
-def test_fault_in_a_statement_is_no_outage():
-    assert advice(asyncpg.UndefinedTableError("m")) is None
+def test_fault_in_a_statement_is_no_outage() -> None:
+    assert explain(asyncpg.UndefinedTableError("m")) is None
 
 
-async def test_unknown_table_and_impossible_value_stay_faults(small):
+async def test_unknown_table_and_impossible_value_stay_faults(small: Any) -> None:
     with pytest.raises(asyncpg.UndefinedTableError):
         await small.fetch_all("SELECT * FROM nowhere")
     with pytest.raises(asyncpg.DataError):
@@ -229,7 +231,7 @@ async def test_unknown_table_and_impossible_value_stay_faults(small):
 
 
 @pytest.mark.parametrize("address", ["postgresql://postgres@127.0.0.1:1/blog", "postgresql:///blog?host=/nowhere"])
-async def test_server_that_is_not_there_is_named(address):
+async def test_server_that_is_not_there_is_named(address: str) -> None:
     for ask in (migration.upgrade, migration.pending):
         with pytest.raises(Unavailable, match="start it"):
             ask(address)
@@ -237,7 +239,7 @@ async def test_server_that_is_not_there_is_named(address):
         await Database(address).connect()
 
 
-async def test_database_that_is_not_there_is_named(url):
+async def test_database_that_is_not_there_is_named(url: Any) -> None:
     address = sa.make_url(url).set(database="nowhere").render_as_string(hide_password=False)
     with pytest.raises(Unavailable, match="createdb"):
         await Database(address).connect()
@@ -247,11 +249,12 @@ def words(logs):
     return [line["event"] for line in logs if str(line["event"]).startswith("the database can")]
 
 
-async def test_application_goes_on_when_its_server_comes_back(tmp_path):
+async def test_application_goes_on_when_its_server_comes_back(tmp_path: Path) -> None:
     """503 while it is gone, at once; then 200, and live updates as before."""
     with Server() as server:
         migration.upgrade(server.url)
-        settings = Settings(_env_file=None, secret_key="0123456789abcdefghijklmnopqrstuvwxyz", rate_limit="off", cache_bytes=0,
+        settings = Settings(_env_file=None, secret_key="0123456789abcdefghijklmnopqrstuvwxyz", rate_limit="off",
+                            max_cache_bytes=0,
                             database_url=server.url, media_dir=tmp_path / "media", database_timeout=5)  # fmt: skip
         with capture_logs() as logs:
             async with running(create_app(settings)) as client:
@@ -299,23 +302,25 @@ class CancelAt:
         self.seen += 1
         if self.seen == self.step or (self.again and self.seen > self.step):
             asyncio.current_task().cancel()
-        return await to_the_end(step)
+        return await run_shielded(step)
 
 
 def replace_step(monkeypatch, step):
     """Each module of the backend finishes its driver's steps by this function."""
-    for module in ("postgresql.pool", "measuring", "postgresql.watcher"):
-        monkeypatch.setattr(f"blog.db.{module}.to_the_end", step)
+    for module in ("postgresql.pool", "instrumentation", "postgresql.watcher"):
+        monkeypatch.setattr(f"blog.db.{module}.run_shielded", step)
 
 
 @pytest.mark.parametrize("again", [False, True])
-async def test_no_step_can_be_cancelled_so_that_something_is_lost(small, monkeypatch, again):
+async def test_no_step_can_be_cancelled_so_that_something_is_lost(
+    small: Any, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
     allowed = [set(), {"outer", "inner"}]
     for step in range(1, 100):
         cancel = CancelAt(step, again=again)
         replace_step(monkeypatch, cancel)
         (result,) = await asyncio.gather(asyncio.create_task(work(small)), return_exceptions=True)
-        replace_step(monkeypatch, to_the_end)
+        replace_step(monkeypatch, run_shielded)
         assert await names(small) in allowed, step
         assert await is_whole(small), step
         if cancel.seen < step:
@@ -326,7 +331,7 @@ async def test_no_step_can_be_cancelled_so_that_something_is_lost(small, monkeyp
     assert step > 12, "the steps were counted"
 
 
-async def test_cancelled_work_loses_no_connection(small):
+async def test_cancelled_work_loses_no_connection(small: Any) -> None:
     """300 times, each cancelled after some number of steps of the event loop."""
     random.seed(20260101)
     for _ in range(300):
@@ -339,7 +344,7 @@ async def test_cancelled_work_loses_no_connection(small):
     assert await is_whole(small)
 
 
-async def test_waiting_for_the_turn_to_write_can_be_cancelled(small):
+async def test_waiting_for_the_turn_to_write_can_be_cancelled(small: Any) -> None:
     async with small.transaction():
         waiting = [asyncio.create_task(write(small, str(number))) for number in range(5)]
         with anyio.move_on_after(0.05):
@@ -363,7 +368,7 @@ async def seen(db):
     return [event.post_id for event in await events.after(db, 0)]
 
 
-async def test_transactions_that_hold_events_commit_them_in_the_order_of_their_ids(url):
+async def test_transactions_that_hold_events_commit_them_in_the_order_of_their_ids(url: Any) -> None:
     """The second of two workers gets its id when the first has committed: no reader can pass an id that comes later."""
     first_has_written, first_may_commit = asyncio.Event(), asyncio.Event()
     async with Database(url) as one, Database(url) as two, Database(url) as reader:
@@ -391,7 +396,7 @@ async def test_transactions_that_hold_events_commit_them_in_the_order_of_their_i
         assert await seen(reader) == [1, 2]
 
 
-async def test_whoever_writes_events_waits_also_without_the_application(url):
+async def test_whoever_writes_events_waits_also_without_the_application(url: Any) -> None:
     """The trigger keeps the order for a transaction that took no lock at its beginning, such as one typed into psql."""
     columns = "name, at, correlation_id, channels, post_id, data"
     insert = f"INSERT INTO events ({columns}) VALUES ('post.published', now(), '', '[]', $1, '{{}}')"  # noqa: S608
@@ -412,7 +417,7 @@ async def test_whoever_writes_events_waits_also_without_the_application(url):
     await two.close()
 
 
-async def test_reader_who_follows_many_writers_misses_nothing(url):
+async def test_reader_who_follows_many_writers_misses_nothing(url: Any) -> None:
     """Four workers write as fast as they can; who reads on from the last id that they saw gets each event once."""
     writers = [Database(url, pool_max=4) for _ in range(4)]
     async with Database(url) as reader, writers[0], writers[1], writers[2], writers[3]:
@@ -436,7 +441,7 @@ async def test_reader_who_follows_many_writers_misses_nothing(url):
         assert len(heard) == len(set(heard)) == 120
 
 
-async def test_what_was_undone_leaves_no_hole_in_the_log(small):
+async def test_what_was_undone_leaves_no_hole_in_the_log(small: Any) -> None:
     for number in range(4):
         with contextlib.suppress(ZeroDivisionError):
             async with small.transaction():
@@ -454,7 +459,7 @@ async def test_what_was_undone_leaves_no_hole_in_the_log(small):
 
 
 @pytest.fixture
-async def watcher(small):
+async def watcher(small: Any):
     watcher = small.watcher()
     await watcher.open()
     yield watcher
@@ -467,23 +472,23 @@ async def waits(watcher, timeout):
     return asyncio.get_running_loop().time() - started
 
 
-async def test_watcher_waits_for_its_time_when_nothing_happens(watcher):
+async def test_watcher_waits_for_its_time_when_nothing_happens(watcher: Any) -> None:
     assert await waits(watcher, 0.1) >= 0.09
 
 
-async def test_watcher_wakes_on_the_events_of_others_and_is_told_once(url, watcher):
+async def test_watcher_wakes_on_the_events_of_others_and_is_told_once(url: Any, watcher: Any) -> None:
     async with Database(url) as other, other.transaction():
         await other.execute(event(1))
     assert await waits(watcher, 30) < 5
     assert await waits(watcher, 0.1) >= 0.09
 
 
-async def test_watcher_wakes_on_the_commits_of_its_own_process(small, watcher):
+async def test_watcher_wakes_on_the_commits_of_its_own_process(small: Any, watcher: Any) -> None:
     await write(small, "a")
     assert await waits(watcher, 30) < 5
 
 
-async def test_watcher_that_was_cut_looks_at_once_and_listens_again(url, small, watcher):
+async def test_watcher_that_was_cut_looks_at_once_and_listens_again(url: Any, small: Any, watcher: Any) -> None:
     async with Database(url) as other:
         await end_others(other)
         assert await waits(watcher, 30) < 5, "something may have been said meanwhile"
@@ -494,7 +499,7 @@ async def test_watcher_that_was_cut_looks_at_once_and_listens_again(url, small, 
     assert await waits(watcher, 30) < 5
 
 
-async def test_watcher_that_closes_while_it_opens_leaves_no_connection(small, monkeypatch):
+async def test_watcher_that_closes_while_it_opens_leaves_no_connection(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for step in range(1, 4):
         replace_step(monkeypatch, CancelAt(step, again=False))
         watcher = small.watcher()
@@ -507,7 +512,7 @@ async def test_watcher_that_closes_while_it_opens_leaves_no_connection(small, mo
                 await watcher.close()
 
         await asyncio.gather(asyncio.create_task(life()), return_exceptions=True)
-    replace_step(monkeypatch, to_the_end)
+    replace_step(monkeypatch, run_shielded)
     left = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'blog listener'"
     async with asyncio.timeout(5):
         while await small.fetch_val(left):

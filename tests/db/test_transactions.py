@@ -5,6 +5,7 @@ import random
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import anyio
 import asyncpg
@@ -15,7 +16,7 @@ from blog.db import tables
 from blog.db.database import Database, UniqueViolation
 from blog.errors import Unavailable
 
-facts = tables.facts
+facts = tables.app_metadata
 BROKEN_LINK = (sqlite3.IntegrityError, asyncpg.ForeignKeyViolationError)
 COUNTER = facts.c.name == "counter"
 
@@ -37,18 +38,18 @@ async def increment(db: Database) -> None:
         await db.execute(facts.update().where(COUNTER).values(value=str(seen + 1)))
 
 
-async def test_fifty_transactions_that_read_and_then_write_all_succeed(counter):
+async def test_fifty_transactions_that_read_and_then_write_all_succeed(counter: Database) -> None:
     await asyncio.gather(*(increment(counter) for _ in range(50)))
     assert await value(counter) == 50
 
 
-async def test_two_processes_write_one_database_without_losing_anything(counter, database_url):
+async def test_two_processes_write_one_database_without_losing_anything(counter: Database, database_url: str) -> None:
     async with Database(database_url) as other:
         await asyncio.gather(*(increment(database) for database in (counter, other) for _ in range(50)))
     assert await value(counter) == 100
 
 
-async def test_cancelled_transactions_lose_no_connection_and_leave_nothing_half_done(counter):
+async def test_cancelled_transactions_lose_no_connection_and_leave_nothing_half_done(counter: Database) -> None:
     """300 transactions, each cancelled after some number of steps of the event loop."""
     random.seed(20260101)
     committed = 0
@@ -71,7 +72,7 @@ async def test_cancelled_transactions_lose_no_connection_and_leave_nothing_half_
     assert await value(counter) == committed + 20
 
 
-async def test_readers_go_on_while_somebody_writes(counter):
+async def test_readers_go_on_while_somebody_writes(counter: Database) -> None:
     async with counter.transaction():
         await counter.execute(facts.update().where(COUNTER).values(value="7"))
         assert await value(counter) == 7, "a transaction reads what it wrote"
@@ -81,7 +82,7 @@ async def test_readers_go_on_while_somebody_writes(counter):
     assert await value(counter) == 7
 
 
-async def test_snapshot_sees_one_state(counter):
+async def test_snapshot_sees_one_state(counter: Database) -> None:
     async with counter.snapshot():
         before = await value(counter)
         await asyncio.create_task(increment(counter))
@@ -89,14 +90,14 @@ async def test_snapshot_sees_one_state(counter):
     assert await value(counter) == before + 1
 
 
-async def test_reader_cannot_write(counter):
+async def test_reader_cannot_write(counter: Database) -> None:
     async with counter.snapshot():
         with pytest.raises(TypeError, match="only reads"):
             await counter.execute(facts.update().where(COUNTER).values(value="9"))
     assert await value(counter) == 0
 
 
-async def test_inner_transaction_is_undone_alone(counter):
+async def test_inner_transaction_is_undone_alone(counter: Database) -> None:
     async with counter.transaction():
         await counter.execute(facts.update().where(COUNTER).values(value="1"))
         with pytest.raises(ZeroDivisionError):
@@ -107,7 +108,7 @@ async def test_inner_transaction_is_undone_alone(counter):
     assert await value(counter) == 1
 
 
-async def test_failed_transaction_is_undone_and_gives_its_connection_back(counter):
+async def test_failed_transaction_is_undone_and_gives_its_connection_back(counter: Database) -> None:
     for _ in range(10):
         with pytest.raises(ZeroDivisionError):
             async with counter.transaction():
@@ -118,19 +119,19 @@ async def test_failed_transaction_is_undone_and_gives_its_connection_back(counte
 
 
 @pytest.mark.sqlite
-async def test_commit_that_fails_gives_the_connection_back(counter):
+async def test_commit_that_fails_gives_the_connection_back(counter: Database) -> None:
     """A deferred foreign key is looked at by COMMIT."""
     for _ in range(5):
         with pytest.raises(sqlite3.IntegrityError):
             async with counter.transaction():
                 await counter.execute(sa.text("PRAGMA defer_foreign_keys=ON"))
-                await counter.execute(tables.slugs.insert().values(slug="lost", post_id=99))
-    assert await counter.fetch_all(sa.select(tables.slugs)) == []
+                await counter.execute(tables.post_slugs.insert().values(slug="lost", post_id=99))
+    assert await counter.fetch_all(sa.select(tables.post_slugs)) == []
     await increment(counter)
 
 
 @pytest.mark.sqlite
-async def test_busy_writer_is_waited_for_and_then_named(database_url):
+async def test_busy_writer_is_waited_for_and_then_named(database_url: str) -> None:
     holder = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
     async with Database(database_url, busy_timeout=0.05) as db:
         holder.execute("BEGIN IMMEDIATE")
@@ -141,7 +142,7 @@ async def test_busy_writer_is_waited_for_and_then_named(database_url):
     holder.close()
 
 
-async def test_no_free_connection_is_an_error_and_not_a_hang(database, database_url):
+async def test_no_free_connection_is_an_error_and_not_a_hang(database: str, database_url: str) -> None:
     one = {"readers": 1} if database == "sqlite" else {"pool_max": 1}
     async with Database(database_url, **one, acquire_timeout=0.05) as db, db.snapshot():
         await db.fetch_all(sa.select(facts))
@@ -149,8 +150,8 @@ async def test_no_free_connection_is_an_error_and_not_a_hang(database, database_
             await asyncio.create_task(db.fetch_all(sa.select(facts)))
 
 
-async def test_foreign_keys_hold_in_and_out_of_transactions(db):
-    row = tables.slugs.insert().values(slug="orphan", post_id=1)
+async def test_foreign_keys_hold_in_and_out_of_transactions(db: Database) -> None:
+    row = tables.post_slugs.insert().values(slug="orphan", post_id=1)
     with pytest.raises(BROKEN_LINK):
         await db.execute(row)
     with pytest.raises(BROKEN_LINK):
@@ -158,23 +159,23 @@ async def test_foreign_keys_hold_in_and_out_of_transactions(db):
             await db.execute(row)
 
 
-async def test_unique_violation_names_table_and_column(db):
+async def test_unique_violation_names_table_and_column(db: Database) -> None:
     await db.execute(facts.insert().values(name="one", value=""))
     with pytest.raises(UniqueViolation) as violation:
         await db.execute(facts.insert().values(name="one", value=""))
-    assert (violation.value.table, violation.value.column) == ("facts", "name")
+    assert (violation.value.table, violation.value.column) == ("app_metadata", "name")
 
 
-async def test_update_tells_how_many_rows_and_insert_the_new_id(db):
+async def test_update_tells_how_many_rows_and_insert_the_new_id(db: Database) -> None:
     tag = tables.tags.insert()
-    assert await db.execute(tag.values(name="a", name_key="a")) == 1
-    assert await db.execute(tag.values(name="b", name_key="b")) == 2
+    assert await db.execute(tag.values(name="a", name_folded="a")) == 1
+    assert await db.execute(tag.values(name="b", name_folded="b")) == 2
     assert await db.execute(tables.tags.update().values(name="c")) == 2
     assert await db.execute(tables.tags.update().where(tables.tags.c.id == 99).values(name="c")) == 0
     assert await db.execute(tables.tags.delete()) == 2
 
 
-async def test_children_of_a_transaction_are_not_part_of_it_and_do_not_hang(counter):
+async def test_children_of_a_transaction_are_not_part_of_it_and_do_not_hang(counter: Database) -> None:
     async with counter.transaction():
         await counter.execute(facts.update().where(COUNTER).values(value="3"))
         async with asyncio.timeout(5):
@@ -182,13 +183,13 @@ async def test_children_of_a_transaction_are_not_part_of_it_and_do_not_hang(coun
 
 
 @pytest.mark.sqlite
-async def test_watcher_wakes_on_the_commits_of_others(database_url, db):
+async def test_watcher_wakes_on_the_commits_of_others(database_url: str, db: Database) -> None:
     watcher = db.watcher()
     await watcher.open()
     try:
         other = sqlite3.connect(database_url.removeprefix("sqlite:///"))
         with other:
-            other.execute("INSERT INTO facts VALUES ('x', '')")
+            other.execute("INSERT INTO app_metadata VALUES ('x', '')")
         other.close()
         with anyio.fail_after(5):
             await watcher.wait(60)
@@ -197,17 +198,17 @@ async def test_watcher_wakes_on_the_commits_of_others(database_url, db):
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///x.db?timeout=30"])
-def test_addresses_that_mean_something_else_are_refused(url):
+def test_addresses_that_mean_something_else_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match="path of a file"):
         Database(url)
 
 
-async def test_file_that_cannot_be_opened_says_so_at_once(tmp_path):
+async def test_file_that_cannot_be_opened_says_so_at_once(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="unable to open"):
         await Database(f"sqlite:///{tmp_path}/no/such/folder/blog.db").connect()
 
 
-def test_process_ends_after_disconnect(database_url):
+def test_process_ends_after_disconnect(database_url: str) -> None:
     program = (
         "import asyncio, sys\nfrom blog.db.database import Database\n"
         "async def main():\n    async with Database(sys.argv[1]) as db:\n        await db.fetch_all('SELECT 1')\n"

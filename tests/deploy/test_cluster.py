@@ -1,6 +1,8 @@
 """Three processes behind nginx, with PostgreSQL and Redis, are one blog; `tests/benchmarks/cluster.py` goes on for longer."""
 
 import os
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,13 +16,13 @@ PATIENCE_MS = 2000
 
 
 @pytest.fixture
-def running(tmp_path):
+def running(tmp_path: Path):
     tool("nginx")
     with cluster(tmp_path, 3) as started:
         yield started
 
 
-async def test_processes_are_one_blog_also_while_parts_of_it_are_gone(running):
+async def test_processes_are_one_blog_also_while_parts_of_it_are_gone(running: Any) -> None:
     found = await freshness(running, WRITES)
     assert found.own == WRITES, "who writes reads what they wrote"
     assert max(found.took) < PATIENCE_MS

@@ -6,11 +6,12 @@ import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
 
-from blog.server import GRACE_SECONDS
+from blog.server import GRACEFUL_SHUTDOWN_TIMEOUT
 from blog.settings import Settings
 from tests.support.lines import ROOT
 from tests.support.serving import clean_environment, free_port, serving, wait_until_up
@@ -25,11 +26,11 @@ print(PyCompose.from_yaml(open(sys.argv[1]).read()).service_names())
 """
 
 
-def test_linter_finds_nothing_in_the_dockerfile():
+def test_linter_finds_nothing_in_the_dockerfile() -> None:
     assert checked(tool("hadolint"), "Dockerfile") == ""
 
 
-def test_image_is_built_from_all_that_the_package_holds():
+def test_image_is_built_from_all_that_the_package_holds() -> None:
     copied = set(re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE))
     sources = {source for line in copied for source in line.split()}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -41,7 +42,7 @@ def test_image_is_built_from_all_that_the_package_holds():
     assert set(extras.split(",")) <= set(project["project"]["optional-dependencies"])
 
 
-def test_image_runs_as_nobody_in_particular_and_may_write_where_it_keeps_things():
+def test_image_runs_as_nobody_in_particular_and_may_write_where_it_keeps_things() -> None:
     assert re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE) == ["10001:10001"]
     assert "install -d -o blog -g blog /data /data/media" in DOCKERFILE
     assert "VOLUME /data" in DOCKERFILE
@@ -51,7 +52,7 @@ def test_image_runs_as_nobody_in_particular_and_may_write_where_it_keeps_things(
 
 
 @pytest.mark.sqlite
-def test_health_check_of_the_image_tells_whether_the_blog_lives(home):
+def test_health_check_of_the_image_tells_whether_the_blog_lives(home: Path) -> None:
     (command,) = re.findall(r"^ +CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
     port = free_port()
     _python, *arguments = [part.replace(":8000", f":{port}") for part in json.loads(command)]
@@ -66,14 +67,14 @@ def test_health_check_of_the_image_tells_whether_the_blog_lives(home):
         assert is_healthy()
 
 
-def test_compose_file_is_valid():
+def test_compose_file_is_valid() -> None:
     if "BLOG_TEST_TOOLS" not in os.environ:
         pytest.skip("no compose-spec: see .deploy/checks.txt")
     names = checked(tool("python"), "-c", EXAMPLE, DEPLOY / "compose.yaml")
     assert names == "['app', 'migrate', 'db', 'redis', 'nginx', 'prometheus']\n"
 
 
-def test_parts_of_compose_fit_together():
+def test_parts_of_compose_fit_together() -> None:
     services = COMPOSE["services"]
     for service in services.values():
         awaited = service.get("depends_on", {})
@@ -88,13 +89,13 @@ def test_parts_of_compose_fit_together():
     assert "HEALTHCHECK" in DOCKERFILE
 
 
-def test_application_in_compose_gets_settings_that_there_are():
+def test_application_in_compose_gets_settings_that_there_are() -> None:
     app = COMPOSE["services"]["app"]
     assert {name.lower() for name in app["environment"]} <= set(Settings.model_fields)
     assert app["environment"] == COMPOSE["services"]["migrate"]["environment"]
     assert app["environment"]["TRUSTED_PROXIES"] == COMPOSE["networks"]["inside"]["ipam"]["config"][0]["subnet"]
     Settings(_env_file=None, secret_key="x0123456789abcdefghijklmnopqrstuvwxyz", **values(app["environment"]))
-    assert int(app["stop_grace_period"].removesuffix("s")) > GRACE_SECONDS, "requests that are at work may end"
+    assert int(app["stop_grace_period"].removesuffix("s")) > GRACEFUL_SHUTDOWN_TIMEOUT, "requests that are at work may end"
 
 
 def values(environment: dict[str, str]) -> dict[str, str]:

@@ -3,6 +3,9 @@
 import os
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 
 from blog.settings import Settings
 from tests.support.lines import ROOT
@@ -23,14 +26,14 @@ def example() -> Iterator[str]:
         yield f"#{name.upper()}={shown.lower() if isinstance(default, bool) else shown}\n"
 
 
-def test_example_has_each_setting_as_it_is_when_nothing_is_set():
+def test_example_has_each_setting_as_it_is_when_nothing_is_set() -> None:
     expected = "\n".join(example())
     if os.environ.get("BLOG_UPDATE_README"):
         PATH.write_text(expected)
     assert PATH.read_text() == expected
 
 
-def test_example_can_be_used_as_it_stands(tmp_path, monkeypatch):
+def test_example_can_be_used_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     (tmp_path / "values").write_text("".join(line[1:] for line in PATH.read_text().splitlines(True) if line[:2] > "# "))

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from blog.server import GRACE_SECONDS
+from blog.server import GRACEFUL_SHUTDOWN_TIMEOUT
 from blog.settings import Settings
 from tests.support.tools import DEPLOY, checked, tool
 
@@ -19,18 +19,18 @@ POD = BY_KIND["Deployment"]["spec"]["template"]["spec"]
 
 
 @pytest.mark.parametrize("version", ["1.30", "1.37"])
-def test_manifests_follow_the_schemas(version):
+def test_manifests_follow_the_schemas(version: str) -> None:
     paths = [FOLDER / name for name in RESOURCES]
     said = checked(tool("kubernetes-validate"), "--strict", "-k", version, *paths)
     assert said.count(" passed ") == len(paths)
 
 
-def test_all_of_them_are_applied_but_the_example():
+def test_all_of_them_are_applied_but_the_example() -> None:
     assert set(KUSTOMIZATION["resources"]) == set(RESOURCES) - {"secret.example.yaml"}
     assert {image["name"] for image in KUSTOMIZATION["images"]} == {APP["image"]}
 
 
-def test_those_that_select_pods_find_those_of_the_application_and_not_the_job():
+def test_those_that_select_pods_find_those_of_the_application_and_not_the_job() -> None:
     labels = BY_KIND["Deployment"]["spec"]["template"]["metadata"]["labels"]
     job = BY_KIND["Job"]["spec"]["template"]["metadata"]["labels"]
     for selector in (
@@ -50,17 +50,17 @@ def test_those_that_select_pods_find_those_of_the_application_and_not_the_job():
     assert claims == {BY_KIND["PersistentVolumeClaim"]["metadata"]["name"]}
 
 
-def test_a_new_version_takes_over_before_the_old_one_goes_and_requests_end():
+def test_a_new_version_takes_over_before_the_old_one_goes_and_requests_end() -> None:
     rolling = BY_KIND["Deployment"]["spec"]["strategy"]["rollingUpdate"]
     assert rolling == {"maxSurge": 1, "maxUnavailable": 0}
     assert APP["startupProbe"]["httpGet"]["path"] == APP["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert APP["livenessProbe"]["httpGet"]["path"] == "/healthz", "a database that is gone is no reason to restart"
     pause = int(APP["lifecycle"]["preStop"]["exec"]["command"][1])
-    assert POD["terminationGracePeriodSeconds"] > pause + GRACE_SECONDS
+    assert POD["terminationGracePeriodSeconds"] > pause + GRACEFUL_SHUTDOWN_TIMEOUT
     assert BY_KIND["HorizontalPodAutoscaler"]["spec"]["minReplicas"] > BY_KIND["PodDisruptionBudget"]["spec"]["maxUnavailable"]
 
 
-def test_configuration_and_secret_are_settings_that_the_application_takes():
+def test_configuration_and_secret_are_settings_that_the_application_takes() -> None:
     given = BY_KIND["ConfigMap"]["data"] | BY_KIND["Secret"]["stringData"]
     known = {name.upper() for name in Settings.model_fields}
     assert set(given) - known == {"WEB_CONCURRENCY"}
@@ -72,7 +72,7 @@ def test_configuration_and_secret_are_settings_that_the_application_takes():
     assert refused.value.error_count() == 1, "only that nobody may use the examples as they are"
     own = {"secret_key": "x0123456789abcdefghijklmnopqrstuvwxyz", "metrics_token": "scrape-scrape-scrape"}
     settings = Settings(_env_file=None, **values | own)
-    assert settings.secure
+    assert settings.is_https
     assert str(settings.media_dir) in {mount["mountPath"] for mount in APP["volumeMounts"]}
     assert BY_KIND["Ingress"]["spec"]["rules"][0]["host"] in settings.allowed_hosts
     size = BY_KIND["Ingress"]["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"]
@@ -80,7 +80,7 @@ def test_configuration_and_secret_are_settings_that_the_application_takes():
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "Job"])
-def test_pods_meet_the_restricted_standard_that_their_namespace_asks_for(kind):
+def test_pods_meet_the_restricted_standard_that_their_namespace_asks_for(kind: str) -> None:
     spec = BY_KIND[kind]["spec"]["template"]["spec"]
     assert spec["securityContext"]["runAsNonRoot"]
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}

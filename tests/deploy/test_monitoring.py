@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from blog.observability.metrics import INSTRUMENTS
-from blog.observability.metrics.instruments import Instrument, Timing
+from blog.observability.metrics.instruments import Histogram, Instrument
 from tests.support.serving import free_port, serving, wait_until_up
 from tests.support.tools import DEPLOY, checked, tool
 
@@ -28,7 +29,7 @@ def series() -> dict[str, Instrument]:
     """Each name that a scrape has, with what it is of."""
     found: dict[str, Instrument] = {}
     for instrument in INSTRUMENTS:
-        endings = ("_bucket", "_sum", "_count") if isinstance(instrument, Timing) else ("",)
+        endings = ("_bucket", "_sum", "_count") if isinstance(instrument, Histogram) else ("",)
         found |= {instrument.name + ending: instrument for ending in endings}
     return found
 
@@ -41,7 +42,7 @@ def expressions() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("expression", list(expressions()))
-def test_expression_names_metrics_and_labels_that_there_are(expression):
+def test_expression_names_metrics_and_labels_that_there_are(expression: Any) -> None:
     known = series()
     names = re.findall(r"\bblog_[a-z_]+", expression)
     assert names or expression.startswith("up{")
@@ -53,20 +54,20 @@ def test_expression_names_metrics_and_labels_that_there_are(expression):
     assert expression.count("(") == expression.count(")")
 
 
-def test_each_metric_is_on_the_dashboard():
+def test_each_metric_is_on_the_dashboard() -> None:
     shown = " ".join(target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"])
     missing = [instrument.name for instrument in INSTRUMENTS if instrument.name not in shown]
     assert missing == ["blog_cache_answers"], "the bytes of the cache say more"
 
 
-def test_panels_have_places_of_their_own():
+def test_panels_have_places_of_their_own() -> None:
     places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in DASHBOARD["panels"]]
     assert len(set(places)) == len(places)
     assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in DASHBOARD["panels"])
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(places)
 
 
-def test_each_alert_says_what_it_is_about():
+def test_each_alert_says_what_it_is_about() -> None:
     for rule in ALERTS["groups"][0]["rules"]:
         assert rule["labels"]["severity"] in ("critical", "warning")
         assert rule["annotations"]["summary"]
@@ -81,12 +82,12 @@ def test_each_alert_says_what_it_is_about():
     ],
     ids=["rules", "config", "when-alerts-come"],
 )
-def test_prometheus_agrees_with_the_rules_and_alerts_come_when_they_should(arguments):
+def test_prometheus_agrees_with_the_rules_and_alerts_come_when_they_should(arguments: Any) -> None:
     checked(tool("promtool"), *arguments, folder="prometheus")
 
 
 @pytest.mark.sqlite
-def test_prometheus_reads_the_metrics_of_a_blog_and_evaluates_the_alerts(home):
+def test_prometheus_reads_the_metrics_of_a_blog_and_evaluates_the_alerts(home: Path) -> None:
     """Prometheus itself, by its own configuration: every second, and from this blog."""
     port, own, data = free_port(), free_port(), home / "prometheus"
     shutil.copytree(DEPLOY / "prometheus", data)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import yaml
 
-from blog.server import GRACE_SECONDS
+from blog.server import GRACEFUL_SHUTDOWN_TIMEOUT
 from tests.support.lines import ROOT
 from tests.support.serving import ask, blog, clean_environment, free_port, wait_until_up
 from tests.support.tools import DEPLOY, checked, tool
@@ -30,7 +30,7 @@ def application(tmp_path: Path) -> tuple[Path, dict[str, str]]:
 
 @pytest.mark.sqlite
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_processes_of_the_procfile_run_and_end_well(application, workers):
+def test_processes_of_the_procfile_run_and_end_well(application: tuple[Path, dict[str, str]], workers: str) -> None:
     folder, environment = application
     port, start = free_port(), [tool("honcho"), "-f", "Procfile", "start"]
     released = subprocess.run([*start, "release"], cwd=folder, env=environment, capture_output=True, timeout=60, check=False)
@@ -50,11 +50,11 @@ def test_processes_of_the_procfile_run_and_end_well(application, workers):
     assert "Traceback" not in said
 
 
-def test_honcho_finds_no_mistake_in_the_procfile():
+def test_honcho_finds_no_mistake_in_the_procfile() -> None:
     assert "web" in checked(tool("honcho"), "-f", ROOT / "Procfile", "check")
 
 
-def test_unit_of_systemd_is_valid_and_shuts_the_service_in(tmp_path):
+def test_unit_of_systemd_is_valid_and_shuts_the_service_in(tmp_path: Path) -> None:
     analyze = tool("systemd-analyze")
     unit = tmp_path / "blog.service"
     unit.write_text(UNIT.replace("/opt/blog/bin/blog", str(Path(sys.executable).parent / "blog")))
@@ -65,15 +65,15 @@ def test_unit_of_systemd_is_valid_and_shuts_the_service_in(tmp_path):
     assert float(exposure[1]) < 2, "of 10; most services have more than 9"
 
 
-def test_unit_gives_requests_time_to_end_and_reloads_by_the_signal_that_the_server_knows():
+def test_unit_gives_requests_time_to_end_and_reloads_by_the_signal_that_the_server_knows() -> None:
     (seconds,) = re.findall(r"^TimeoutStopSec=(\d+)$", UNIT, re.MULTILINE)
-    assert int(seconds) > GRACE_SECONDS
+    assert int(seconds) > GRACEFUL_SHUTDOWN_TIMEOUT
     assert "ExecReload=/bin/kill -HUP $MAINPID" in UNIT
     (workers,) = re.findall(r"^Environment=WEB_CONCURRENCY=(\d+)$", UNIT, re.MULTILINE)
     assert int(workers) > 1, "alone a server would end by it"
 
 
-def test_litestream_copies_what_is_written_and_brings_it_back(tmp_path):
+def test_litestream_copies_what_is_written_and_brings_it_back(tmp_path: Path) -> None:
     """By its own configuration, to a folder instead of a bucket."""
     litestream, folder = tool("litestream"), tmp_path / "blog"
     folder.mkdir()

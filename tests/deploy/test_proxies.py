@@ -3,6 +3,8 @@
 import os
 import re
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -20,7 +22,7 @@ PASSWORD = "a long enough one"
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def proxied(request, tmp_path_factory):
+def proxied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
     """The folder of a blog, and its address through a proxy."""
     tool(request.param)
     place, behind = tmp_path_factory.mktemp(request.param), free_port()
@@ -35,7 +37,7 @@ def proxied(request, tmp_path_factory):
             yield folder, port
 
 
-async def test_host_and_address_arrive_whatever_the_client_says_and_metrics_stay_inside(proxied):
+async def test_host_and_address_arrive_whatever_the_client_says_and_metrics_stay_inside(proxied: Any) -> None:
     folder, port = proxied
     lies = {
         "Host": f"{HOST}:{port}",
@@ -49,10 +51,10 @@ async def test_host_and_address_arrive_whatever_the_client_says_and_metrics_stay
         assert signed_in.status_code == 201
         scrape = {"Authorization": "Bearer scrape-scrape-scrape"}
         assert (await client.get("/metrics", headers=scrape)).status_code == 404
-    assert {row[0] for row in ask(folder, "SELECT address FROM audit WHERE address != ''")} == {"127.0.0.1"}
+    assert {row[0] for row in ask(folder, "SELECT address FROM audit_log WHERE address != ''")} == {"127.0.0.1"}
 
 
-async def test_who_follows_live_hears_at_once(proxied):
+async def test_who_follows_live_hears_at_once(proxied: Any) -> None:
     folder, port = proxied
     token = blog(folder, "token", "create", "ada").stdout.strip()
     headers = {"Host": f"{HOST}:{port}"}
@@ -73,7 +75,7 @@ async def test_who_follows_live_hears_at_once(proxied):
 
 
 @pytest.mark.parametrize("proxied", ["nginx"], indirect=True)  # Caddy sends a body on as it comes, and the blog may answer first
-async def test_body_that_the_blog_would_refuse_for_its_size_does_not_reach_it(proxied):
+async def test_body_that_the_blog_would_refuse_for_its_size_does_not_reach_it(proxied: str) -> None:
     *_, port = proxied
     most = Settings.model_fields["max_upload_bytes"].default
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers={"Host": f"{HOST}:{port}"}) as client:
@@ -84,7 +86,7 @@ async def test_body_that_the_blog_would_refuse_for_its_size_does_not_reach_it(pr
 
 
 @pytest.mark.parametrize("proxied", ["nginx"], indirect=True)
-async def test_nginx_keeps_files_that_never_change_and_nothing_else(proxied):
+async def test_nginx_keeps_files_that_never_change_and_nothing_else(proxied: str) -> None:
     *_, port = proxied
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers={"Host": f"{HOST}:{port}"}) as client:
         page = (await client.get("/")).text
@@ -98,11 +100,11 @@ async def test_nginx_keeps_files_that_never_change_and_nothing_else(proxied):
         assert "x-cache-status" not in (await client.get("/")).headers
 
 
-def test_nginx_finds_no_mistake(tmp_path):
+def test_nginx_finds_no_mistake(tmp_path: Path) -> None:
     assert "test is successful" in checked(tool("nginx"), "-t", "-e", "stderr", "-c", nginx_files(tmp_path, [8000], 8080))
 
 
-def test_nginx_finds_no_mistake_with_tls(tmp_path):
+def test_nginx_finds_no_mistake_with_tls(tmp_path: Path) -> None:
     main = nginx_files(tmp_path, [8000], 8080)
     text = (DEPLOY / "nginx" / "tls.conf.example").read_text()
     (tmp_path / "tls.conf").write_text(text.replace("listen 443", "listen 127.0.0.1:8443"))
@@ -112,21 +114,21 @@ def test_nginx_finds_no_mistake_with_tls(tmp_path):
     assert "test is successful" in checked(tool("nginx"), "-t", "-e", "stderr", "-c", main)
 
 
-def test_tls_is_of_this_decade():
+def test_tls_is_of_this_decade() -> None:
     nginx = (DEPLOY / "nginx" / "tls.conf.example").read_text()
     assert re.findall(r"ssl_protocols (.*);", nginx) == ["TLSv1.2 TLSv1.3"]
     caddy = (DEPLOY / "caddy" / "Caddyfile").read_text()
     assert not re.search(r"\bprotocols\b|\btls\b", caddy), "its own choice, which is 1.2 and 1.3, is left alone"
 
 
-def test_nginx_is_found_wrong_when_it_is(tmp_path):
+def test_nginx_is_found_wrong_when_it_is(tmp_path: Path) -> None:
     main = nginx_files(tmp_path, [8000], 8080)
     main.write_text(main.read_text().replace("least_conn;", "least_con;"))
     done = subprocess.run([tool("nginx"), "-t", "-c", main], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, "unknown directive" in done.stderr) == (1, True)
 
 
-def test_caddy_finds_no_mistake_and_nothing_to_format():
+def test_caddy_finds_no_mistake_and_nothing_to_format() -> None:
     said = checked(tool("caddy"), "validate", "--adapter", "caddyfile", "--config", "caddy/Caddyfile", HOME=os.environ["HOME"])
     assert "Valid configuration" in said
     assert '"level":"warn"' not in said
@@ -136,7 +138,7 @@ def test_caddy_finds_no_mistake_and_nothing_to_format():
     assert formatted.stdout == (DEPLOY / "caddy" / "Caddyfile").read_text()
 
 
-def test_proxies_take_bodies_as_large_as_the_blog_does():
+def test_proxies_take_bodies_as_large_as_the_blog_does() -> None:
     most = Settings.model_fields["max_upload_bytes"].default
     (nginx,) = re.findall(r"client_max_body_size (\d+)m;", (DEPLOY / "nginx" / "nginx.conf").read_text())
     (caddy,) = re.findall(r"max_size (\d+)MB", (DEPLOY / "caddy" / "Caddyfile").read_text())

@@ -83,7 +83,7 @@ def prepared(folder: Path) -> tuple[dict[str, str], str]:
     }, token  # fmt: skip
 
 
-async def test_two_servers_restart_one_after_the_other(tmp_path):
+async def test_two_servers_restart_one_after_the_other(tmp_path: Path) -> None:
     tool("nginx")
     settings, token = prepared(tmp_path / "blog")
     servers = {port: serving(tmp_path / str(port), port, **settings) for port in (free_port(), free_port())}
@@ -108,7 +108,7 @@ async def test_two_servers_restart_one_after_the_other(tmp_path):
     report(load, tmp_path)
 
 
-async def test_workers_restart_when_their_server_is_told_to_reload(tmp_path):
+async def test_workers_restart_when_their_server_is_told_to_reload(tmp_path: Path) -> None:
     tool("nginx")
     settings, token = prepared(tmp_path / "blog")
     port = free_port()

@@ -2,14 +2,16 @@
 
 import dataclasses
 import datetime as dt
+from typing import Any
 
 import pytest
 
 from blog.domain.accounts import sessions, tokens
 from blog.domain.comments import comments
 from blog.domain.core import events
+from blog.domain.core.context import Context
 from blog.domain.posts import post_lists, posts
-from blog.domain.posts.post_lists import Wanted
+from blog.domain.posts.post_lists import PostFilter
 from blog.ops.integrity_check import check_site
 from blog.schemas.comments import CommentStatus, NewComment
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
@@ -18,30 +20,30 @@ BACK = dt.timedelta(hours=3)
 
 
 @pytest.fixture
-def earlier(author):
+def earlier(author: Context):
     """The same author, after the clock was set back."""
     return dataclasses.replace(author, now=author.now - BACK)
 
 
-async def test_sessions_and_tokens_hold(author, earlier):
-    session = await sessions.start(author, author.signed_in(), "browser")
-    token = await tokens.issue(author, author.signed_in(), name="x")
-    assert (await sessions.resume(earlier, session)).actor.id == author.signed_in().id
-    assert (await tokens.recognise(earlier, token.text)).id == author.signed_in().id
+async def test_sessions_and_tokens_hold(author: Context, earlier: Any) -> None:
+    session = await sessions.start(author, author.require_actor(), "browser")
+    token = await tokens.issue(author, author.require_actor(), name="x")
+    assert (await sessions.load(earlier, session)).actor.id == author.require_actor().id
+    assert (await tokens.authenticate(earlier, token.value)).id == author.require_actor().id
 
 
-async def test_events_and_versions_stand_in_the_order_of_writing(author, earlier):
+async def test_events_and_versions_stand_in_the_order_of_writing(author: Context, earlier: Any) -> None:
     post = await posts.create(author, NewPost(title="A", content="1"))
     changed = await posts.edit(earlier, post.id, PostChanges(content="2"))
     assert changed.version == 2
     log = await events.after(author.db, 0)
-    assert [event.name for event in log] == ["post.published", "post.updated"]
-    assert log[0].at > log[1].at, "the clock says otherwise"
+    assert [event.event_type for event in log] == ["post.published", "post.updated"]
+    assert log[0].occurred_at > log[1].occurred_at, "the clock says otherwise"
     assert await events.trim(earlier) == 0
     assert await check_site(earlier) == []
 
 
-async def test_scheduled_post_comes_when_its_time_comes_and_only_once(author, earlier):
+async def test_scheduled_post_comes_when_its_time_comes_and_only_once(author: Context, earlier: Any) -> None:
     when = author.now + dt.timedelta(hours=1)
     post = await posts.create(author, NewPost(title="A", content="1", status=PostStatus.SCHEDULED, publish_at=when))
     due = dataclasses.replace(author, now=when)
@@ -51,18 +53,18 @@ async def test_scheduled_post_comes_when_its_time_comes_and_only_once(author, ea
     assert (await posts.get(earlier, post.id)).status is PostStatus.PUBLISHED, "what is published stays so"
 
 
-async def test_pages_of_a_list_neither_skip_nor_repeat(author, earlier):
+async def test_pages_of_a_list_neither_skip_nor_repeat(author: Context, earlier: Any) -> None:
     ids = {(await posts.create(ctx, NewPost(title="A", content="1"))).id for ctx in (author, earlier, author, earlier, author)}
     found, key = [], None
     while True:
-        page = await post_lists.page(earlier, Wanted(limit=2, after=key))
+        page = await post_lists.list_page(earlier, PostFilter(limit=2, after=key))
         found += [post.id for post in page.items]
         if (key := page.next) is None:
             break
     assert sorted(found) == sorted(ids)
 
 
-async def test_comments_of_the_time_to_come_make_nobody_wait(author, earlier):
+async def test_comments_of_the_time_to_come_make_nobody_wait(author: Context, earlier: Any) -> None:
     post = await posts.create(author, NewPost(title="A", content="1"))
     written = [await comments.create(author, post.id, NewComment(content="x")) for _ in range(5)]
     assert (await comments.create(earlier, post.id, NewComment(content="y"))).status is CommentStatus.VISIBLE

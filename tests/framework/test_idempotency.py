@@ -4,8 +4,11 @@ import asyncio
 import contextlib
 import datetime as dt
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import httpx
+import httpx2
 import pytest
 import sqlalchemy as sa
 from starlette.applications import Starlette
@@ -15,10 +18,12 @@ from starlette.routing import Mount, Route
 from blog.api.routes import routes
 from blog.app import create_app
 from blog.db import tables
+from blog.domain.core.context import Context
 from blog.framework.endpoints import idempotency
 from blog.framework.endpoints.endpoint import ApiEndpoint
 from blog.framework.response.problems import HANDLERS
 from blog.schemas.accounts import Role, Scope
+from blog.settings import Settings
 from tests.conftest import PASSWORD, running
 from tests.support.serving import blog, free_port, serving, wait_until_up
 from tests.support.stored import all_that_is_stored
@@ -32,7 +37,9 @@ async def count(ctx, table):
     return await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(table))
 
 
-async def test_same_key_and_body_get_the_same_answer(client, bearer, ctx):
+async def test_same_key_and_body_get_the_same_answer(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
+) -> None:
     ada = await bearer("ada") | KEY
     first = await client.post("/api/v1/posts", json=POST, headers=ada)
     again = await client.post("/api/v1/posts", json=POST, headers=ada)
@@ -45,14 +52,18 @@ async def test_same_key_and_body_get_the_same_answer(client, bearer, ctx):
     assert await count(ctx, tables.posts) == await count(ctx, tables.events) == 1
 
 
-async def test_without_a_key_everything_is_new(client, bearer, ctx):
+async def test_without_a_key_everything_is_new(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
+) -> None:
     ada = await bearer("ada")
     for _ in range(2):
         assert (await client.post("/api/v1/posts", json=POST, headers=ada)).status_code == 201
     assert (await count(ctx, tables.posts), await count(ctx, tables.idempotency_keys)) == (2, 0)
 
 
-async def test_twenty_at_once_make_one_post(client, bearer, ctx):
+async def test_twenty_at_once_make_one_post(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
+) -> None:
     ada = await bearer("ada") | KEY
     answers = await asyncio.gather(*(client.post("/api/v1/posts", json=POST, headers=ada) for _ in range(20)))
     assert {answer.status_code for answer in answers} == {201}
@@ -61,7 +72,9 @@ async def test_twenty_at_once_make_one_post(client, bearer, ctx):
     assert await count(ctx, tables.posts) == 1
 
 
-async def test_two_workers_on_one_file_make_one_post(settings, bearer, ctx):
+async def test_two_workers_on_one_file_make_one_post(
+    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
+) -> None:
     ada = await bearer("ada") | KEY
     async with running(create_app(settings)) as one, running(create_app(settings)) as other:
         answers = await asyncio.gather(
@@ -72,7 +85,7 @@ async def test_two_workers_on_one_file_make_one_post(settings, bearer, ctx):
     assert await count(ctx, tables.posts) == 1
 
 
-def test_server_killed_midway_has_done_each_request_wholly_or_not_at_all(home):
+def test_server_killed_midway_has_done_each_request_wholly_or_not_at_all(home: Path) -> None:
     blog(home, "user", "create", "ada", "ada@example.org", "--role", "author")
     ada = {"Authorization": f"Bearer {blog(home, 'token', 'create', 'ada').stdout.strip()}"}
     port = free_port()
@@ -107,7 +120,9 @@ def test_server_killed_midway_has_done_each_request_wholly_or_not_at_all(home):
     assert Counter(post["title"] for post in found) == dict.fromkeys(keys, 1)
 
 
-async def test_other_request_with_the_same_key_is_refused(client, bearer, ctx):
+async def test_other_request_with_the_same_key_is_refused(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
+) -> None:
     ada = await bearer("ada") | KEY
     made = await client.post("/api/v1/posts", json=POST, headers=ada)
     comments = f"/api/v1/posts/{made.json()['id']}/comments"
@@ -118,13 +133,15 @@ async def test_other_request_with_the_same_key_is_refused(client, bearer, ctx):
     assert await count(ctx, tables.posts) == 1
 
 
-async def test_different_users_may_have_the_same_key(client, bearer, ctx):
+async def test_different_users_may_have_the_same_key(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
+) -> None:
     answers = [await client.post("/api/v1/posts", json=POST, headers=await bearer(name) | KEY) for name in ("ada", "bob")]
     assert [answer.json()["author"] for answer in answers] == ["ada", "bob"]
     assert await count(ctx, tables.posts) == 2
 
 
-async def test_strangers_are_told_apart_by_their_address(client, ctx):
+async def test_strangers_are_told_apart_by_their_address(client: httpx2.AsyncClient, ctx: Context) -> None:
     app = client._transport.app
 
     async def from_elsewhere(scope, receive, send):
@@ -138,14 +155,16 @@ async def test_strangers_are_told_apart_by_their_address(client, ctx):
     assert await count(ctx, tables.users) == 1
 
 
-async def test_key_is_no_proof_of_who_asks(client, bearer):
+async def test_key_is_no_proof_of_who_asks(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
     ada = await bearer("ada")
     assert (await client.post("/api/v1/posts", json=POST, headers=ada | KEY)).status_code == 201
     for wrong in ({}, {"Authorization": "Bearer nonsense"}):
         assert (await client.post("/api/v1/posts", json=POST, headers=wrong | KEY)).status_code == 401
 
 
-async def test_token_without_the_scope_gets_no_kept_answer(client, bearer, ctx):
+async def test_token_without_the_scope_gets_no_kept_answer(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
+) -> None:
     ada = await bearer("ada")
     assert (await client.post("/api/v1/posts", json=POST, headers=ada | KEY)).status_code == 201
     everything = {scope.value for scope in Scope} - {"admin"}
@@ -156,7 +175,9 @@ async def test_token_without_the_scope_gets_no_kept_answer(client, bearer, ctx):
     assert (await client.post("/api/v1/posts", json=POST, headers=narrow | KEY)).status_code == 403
 
 
-async def test_errors_are_not_kept(client, bearer, ctx):
+async def test_errors_are_not_kept(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
+) -> None:
     reader = await bearer("bob", Role.READER)
     assert (await client.post("/api/v1/posts", json=POST, headers=reader | KEY)).status_code == 403
     assert (await client.post("/api/v1/posts", json={"title": ""}, headers=reader | KEY)).status_code == 422
@@ -165,14 +186,16 @@ async def test_errors_are_not_kept(client, bearer, ctx):
     assert (made.status_code, "idempotency-replayed" in made.headers) == (201, False)
 
 
-async def test_change_of_a_request_that_fails_later_is_undone(settings, bearer, ctx):
+async def test_change_of_a_request_that_fails_later_is_undone(
+    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
+) -> None:
     """Also where the endpoint answers an error instead of raising one, and where it crashes."""
     users = tables.users.update().values(name="changed")
 
     class Failing(ApiEndpoint):
         async def post(self, request):
-            async with request.state.services.site.db.transaction():
-                await request.state.services.site.db.execute(users)
+            async with request.state.app_state.site.db.transaction():
+                await request.state.app_state.site.db.execute(users)
             return JSONResponse({}, 400)
 
     app = create_app(settings)
@@ -186,7 +209,7 @@ async def test_change_of_a_request_that_fails_later_is_undone(settings, bearer, 
     assert await count(ctx, tables.idempotency_keys) == 0
 
 
-async def test_secret_is_kept_nowhere_and_its_retry_says_so(client, settings, ctx):
+async def test_secret_is_kept_nowhere_and_its_retry_says_so(client: httpx2.AsyncClient, settings: Settings, ctx: Context) -> None:
     await client.post("/api/v1/users", json=ADA)
     wanted = {"username": "ada", "password": PASSWORD}
     made = await client.post("/api/v1/tokens", json=wanted, headers=KEY)
@@ -194,25 +217,29 @@ async def test_secret_is_kept_nowhere_and_its_retry_says_so(client, settings, ct
     assert (made.status_code, again.status_code) == (201, 409)
     assert "secret" in again.json()["detail"]
     assert (await client.post("/api/v1/tokens", json=wanted | {"name": "other"}, headers=KEY)).status_code == 422
-    assert await count(ctx, tables.tokens) == 1
+    assert await count(ctx, tables.api_tokens) == 1
     stored = await all_that_is_stored(settings)
     for secret in (PASSWORD, made.json()["token"].partition(".")[0]):
         assert secret.encode() not in stored
 
 
 @pytest.mark.parametrize(("key", "status"), [("x" * 255, 201), ("x" * 256, 400), ("", 400), ("two words", 400), ("é", 400)])
-async def test_key_is_visible_ascii(client, bearer, key, status):
+async def test_key_is_visible_ascii(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], key: str, status: int
+) -> None:
     answer = await client.post("/api/v1/posts", json=POST, headers=await bearer("ada") | {"Idempotency-Key": key.encode()})
     assert answer.status_code == status
     assert answer.headers["content-type"] in ("application/json", "application/problem+json")
 
 
-async def test_two_keys_are_refused(client, bearer):
+async def test_two_keys_are_refused(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
     headers = [*(await bearer("ada")).items(), ("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
     assert (await client.post("/api/v1/posts", json=POST, headers=headers)).status_code == 400
 
 
-async def test_key_is_for_posts_alone(client, bearer, ctx):
+async def test_key_is_for_posts_alone(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
+) -> None:
     ada = await bearer("ada")
     made = await client.post("/api/v1/posts", json=POST, headers=ada)
     path = f"/api/v1/posts/{made.json()['id']}"
@@ -223,11 +250,13 @@ async def test_key_is_for_posts_alone(client, bearer, ctx):
     assert await count(ctx, tables.idempotency_keys) == 0
 
 
-async def test_after_a_day_a_key_is_new_and_old_ones_go(client, bearer, ctx):
+async def test_after_a_day_a_key_is_new_and_old_ones_go(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
+) -> None:
     ada = await bearer("ada")
     for number in range(3):
         await client.post("/api/v1/posts", json=POST, headers=ada | {"Idempotency-Key": str(number)})
-    aged = dt.datetime.now(dt.UTC) - idempotency.KEPT + dt.timedelta(minutes=1)
+    aged = dt.datetime.now(dt.UTC) - idempotency.RETENTION + dt.timedelta(minutes=1)
     await ctx.db.execute(tables.idempotency_keys.update().values(created_at=aged))
     replayed = await client.post("/api/v1/posts", json=POST, headers=ada | {"Idempotency-Key": "0"})
     assert replayed.headers["idempotency-replayed"] == "true"
@@ -237,12 +266,14 @@ async def test_after_a_day_a_key_is_new_and_old_ones_go(client, bearer, ctx):
     assert await count(ctx, tables.idempotency_keys) == 1
 
 
-async def test_a_new_key_clears_away_few_old_ones_at_once(client, bearer, ctx, monkeypatch):
-    monkeypatch.setattr("blog.framework.endpoints.idempotency._CLEARED", 2)
+async def test_a_new_key_clears_away_few_old_ones_at_once(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blog.framework.endpoints.idempotency._CLEANUP_BATCH", 2)
     ada = await bearer("ada")
     for number in range(5):
         await client.post("/api/v1/posts", json=POST, headers=ada | {"Idempotency-Key": str(number)})
-    aged = dt.datetime.now(dt.UTC) - idempotency.KEPT
+    aged = dt.datetime.now(dt.UTC) - idempotency.RETENTION
     await ctx.db.execute(tables.idempotency_keys.update().values(created_at=aged))
     left = []
     for number in range(5, 8):
@@ -251,7 +282,9 @@ async def test_a_new_key_clears_away_few_old_ones_at_once(client, bearer, ctx, m
     assert left == [4, 3, 3]
 
 
-async def test_who_sends_slowly_keeps_nobody_waiting(client, bearer):
+async def test_who_sends_slowly_keeps_nobody_waiting(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     ada = await bearer("ada")
     begun, others_are_done = asyncio.Event(), asyncio.Event()
 
@@ -269,7 +302,9 @@ async def test_who_sends_slowly_keeps_nobody_waiting(client, bearer):
     assert (await slow).json()["title"] == "Slow"
 
 
-async def test_writer_that_is_busy_for_too_long_is_said_to_be(settings, bearer, ctx):
+async def test_writer_that_is_busy_for_too_long_is_said_to_be(
+    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
+) -> None:
     ada = await bearer("ada") | KEY
     async with running(create_app(settings.model_copy(update={"database_timeout": 0.5}))) as client:
         async with ctx.db.transaction():  # as another process
@@ -279,7 +314,9 @@ async def test_writer_that_is_busy_for_too_long_is_said_to_be(settings, bearer, 
         assert (await client.post("/api/v1/posts", json=POST, headers=ada)).status_code == 201
 
 
-async def test_slow_work_is_done_before_the_lock_is_taken_and_not_for_a_replay(settings, bearer):
+async def test_slow_work_is_done_before_the_lock_is_taken_and_not_for_a_replay(
+    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     prepared = []
 
     class Slow(ApiEndpoint):
@@ -287,7 +324,7 @@ async def test_slow_work_is_done_before_the_lock_is_taken_and_not_for_a_replay(s
             return 5
 
         async def prepare(self, request):
-            db = request.state.services.site.db
+            db = request.state.app_state.site.db
             await asyncio.create_task(db.execute(tables.users.update().values(name="changed")))  # as somebody else
             prepared.append(await request.body())
             request.state.outcome = len(prepared)
@@ -305,7 +342,9 @@ async def test_slow_work_is_done_before_the_lock_is_taken_and_not_for_a_replay(s
     assert prepared == [b"hello"]
 
 
-async def test_same_form_is_the_same_whatever_its_boundary(settings, bearer):
+async def test_same_form_is_the_same_whatever_its_boundary(
+    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     class Upload(ApiEndpoint):
         async def post(self, request):
             async with request.form() as form:
@@ -327,7 +366,7 @@ async def test_same_form_is_the_same_whatever_its_boundary(settings, bearer):
     assert (answers[1].json(), answers[1].headers["idempotency-replayed"]) == ({"size": 3}, "true")
 
 
-def test_every_post_of_the_api_takes_a_key():
+def test_every_post_of_the_api_takes_a_key() -> None:
     with_post = [route.endpoint for route in routes if hasattr(route.endpoint, "post")]
     assert len(with_post) >= 5
     assert all(issubclass(endpoint, ApiEndpoint) for endpoint in with_post)

@@ -3,13 +3,14 @@
 import errno
 import os
 import tempfile
+from typing import Any
 
 import pytest
 from starlette import formparsers
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 
-from blog.errors import InvalidInput, MalformedInput, TooLarge, Unavailable, UnsupportedMedia
+from blog.errors import InvalidInput, MalformedInput, PayloadTooLarge, Unavailable, UnsupportedMedia
 from blog.framework.request.uploads import read_upload
 from blog.schemas.media import NewMedia
 
@@ -19,7 +20,7 @@ FILE = b"\r\n--b0undary\r\n\0 any bytes \xff"
 
 
 @pytest.fixture(autouse=True)
-def temporary_files(monkeypatch):
+def temporary_files(monkeypatch: pytest.MonkeyPatch):
     """All files that are made for uploads, to see that each is closed, by which it is gone."""
     made = []
 
@@ -68,25 +69,25 @@ async def read(body: bytes, kind: str | None = TYPE, limit: int = 50_000, **opti
 
 
 @pytest.mark.parametrize("piece", [1, 7, 1_000_000])
-async def test_fields_become_the_model_and_the_file_its_bytes(piece, temporary_files):
+async def test_fields_become_the_model_and_the_file_its_bytes(piece: int, temporary_files: Any) -> None:
     body = form(part(b"alt", "Zwölf Boxkämpfer 🥊".encode()), part(b"file", FILE.replace(b"--", b"-"), b"a.png"))
     assert await read(body, piece=piece) == (NewMedia(alt="Zwölf Boxkämpfer 🥊"), FILE.replace(b"--", b"-"))
     assert len(temporary_files) == 1
 
 
-async def test_text_may_be_absent_and_come_after_the_file():
+async def test_text_may_be_absent_and_come_after_the_file() -> None:
     assert await read(form(IMAGE)) == (NewMedia(alt=""), b"content")
     assert await read(form(IMAGE, part(b"alt", b"after"))) == (NewMedia(alt="after"), b"content")
 
 
 @pytest.mark.parametrize("size", [0, 1, 1_048_576, 1_048_577])
-async def test_files_of_any_size_come_whole(size):
+async def test_files_of_any_size_come_whole(size: int) -> None:
     """Beyond a megabyte they go through a file on disk."""
     content = os.urandom(size)
     assert (await read(form(part(b"file", content, b"a")), limit=2_000_000))[1] == content
 
 
-async def test_file_is_gone_after_the_block_also_when_it_fails(temporary_files):
+async def test_file_is_gone_after_the_block_also_when_it_fails(temporary_files: Any) -> None:
     with pytest.raises(ZeroDivisionError):
         async with read_upload(request(form(IMAGE)), NewMedia, limit=1_000) as (_, file):
             raise ZeroDivisionError(file.closed)
@@ -97,14 +98,14 @@ async def test_file_is_gone_after_the_block_also_when_it_fails(temporary_files):
     "name",
     [b"../../../etc/passwd", b"a\0.png", b"C:\\a.exe", b"", b"\xff\xfe", b"a" * 2_000, "ä🥊\u202egnp.exe".encode(), b"<script>"],
 )
-async def test_filename_means_nothing(name):
+async def test_filename_means_nothing(name: Any) -> None:
     assert await read(form(part(b"file", b"content", name))) == (NewMedia(alt=""), b"content")
 
 
 @pytest.mark.parametrize(
     "kind", [None, "", "application/json", "application/x-www-form-urlencoded", "multipart/mixed; boundary=b0undary", "image/png"]
 )
-async def test_other_bodies_are_unsupported_and_not_read(kind):
+async def test_other_bodies_are_unsupported_and_not_read(kind: str | None) -> None:
     sent = request(form(IMAGE), kind)
     with pytest.raises(UnsupportedMedia):
         async with read_upload(sent, NewMedia, limit=1_000):
@@ -115,11 +116,11 @@ async def test_other_bodies_are_unsupported_and_not_read(kind):
 @pytest.mark.parametrize(
     "kind", ["Multipart/Form-Data; Boundary=b0undary", 'multipart/form-data;charset=utf-8; boundary="b0undary"']
 )
-async def test_type_is_read_as_the_standard_says(kind):
+async def test_type_is_read_as_the_standard_says(kind: str) -> None:
     assert (await read(form(IMAGE), kind))[1] == b"content"
 
 
-async def test_form_that_breaks_off_is_malformed_wherever_it_does():
+async def test_form_that_breaks_off_is_malformed_wherever_it_does() -> None:
     body = form(part(b"alt", b"A"), IMAGE)
     for cut in range(len(body) - 2):
         with pytest.raises(MalformedInput):
@@ -127,7 +128,7 @@ async def test_form_that_breaks_off_is_malformed_wherever_it_does():
     assert (await read(body[:-2]))[1] == b"content", "the last line may lack its end"
 
 
-async def test_what_follows_the_form_is_ignored():
+async def test_what_follows_the_form_is_ignored() -> None:
     assert (await read(form(IMAGE) + b"epilogue\r\n" + IMAGE))[1] == b"content"
 
 
@@ -150,13 +151,13 @@ async def test_what_follows_the_form_is_ignored():
     ids=["no boundary", "empty boundary", "other boundary", "long boundary", "no form", "no name", "no header", "broken header",
          "many fields", "long field", "file twice", "two files"],
 )  # fmt: skip
-async def test_broken_forms_are_malformed(kind, body):
+async def test_broken_forms_are_malformed(kind: Any, body: Any) -> None:
     with pytest.raises(MalformedInput):
         await read(body, kind)
 
 
 @pytest.mark.parametrize("charset", ["utf-16", "idna", "undefined", "hex", "rot13", "no-such", "punycode", "unicode_escape"])
-async def test_charset_that_a_client_names_never_crashes(charset):
+async def test_charset_that_a_client_names_never_crashes(charset: str) -> None:
     for alt in (b"plain", b"\xff\\x", b"xn--\xc3"):
         try:
             new, content = await read(form(part(b"alt", alt), IMAGE), f"{TYPE}; charset={charset}")
@@ -182,7 +183,7 @@ async def test_charset_that_a_client_names_never_crashes(charset):
         (form(IMAGE, part(b"alt", b"A\nB")), "alt", "line_end"),
     ],
 )
-async def test_faults_name_their_field_and_echo_nothing(body, place, kind):
+async def test_faults_name_their_field_and_echo_nothing(body: Any, place: str, kind: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         await read(body)
     assert [(error.loc, error.type) for error in caught.value.errors] == [(("body", place), kind)]
@@ -192,25 +193,25 @@ async def test_faults_name_their_field_and_echo_nothing(body, place, kind):
 # -- limits
 
 
-async def test_body_of_exactly_the_limit_passes_and_one_byte_more_does_not():
+async def test_body_of_exactly_the_limit_passes_and_one_byte_more_does_not() -> None:
     body = form(IMAGE)
     for options in ({}, {"length": len(body)}, {"piece": 5}):
         assert (await read(body, limit=len(body), **options))[1] == b"content"
-        with pytest.raises(TooLarge):
+        with pytest.raises(PayloadTooLarge):
             await read(body, limit=len(body) - 1, **options)
 
 
 @pytest.mark.parametrize("length", ["10001", "9" * 19, "9" * 5_000])
-async def test_declared_length_beyond_the_limit_is_refused_unread(length):
+async def test_declared_length_beyond_the_limit_is_refused_unread(length: str) -> None:
     sent = request(form(IMAGE))
     sent.scope["headers"].append((b"content-length", length.encode()))
-    with pytest.raises(TooLarge):
+    with pytest.raises(PayloadTooLarge):
         async with read_upload(sent, NewMedia, limit=10_000):
             pass
     assert await sent.body() == form(IMAGE)
 
 
-async def test_body_that_grows_is_cut_at_the_limit_whatever_it_declared(temporary_files):
+async def test_body_that_grows_is_cut_at_the_limit_whatever_it_declared(temporary_files: Any) -> None:
     body, received = form(part(b"file", bytes(100_000), b"a")), 0
     sent = request(body, piece=1_000, length=10)
     receive = sent.receive
@@ -221,7 +222,7 @@ async def test_body_that_grows_is_cut_at_the_limit_whatever_it_declared(temporar
         received += len(message["body"])
         return message
 
-    with pytest.raises(TooLarge):
+    with pytest.raises(PayloadTooLarge):
         async with read_upload(Request(sent.scope, counting), NewMedia, limit=5_000):
             pass
     assert received == 6_000
@@ -231,13 +232,13 @@ async def test_body_that_grows_is_cut_at_the_limit_whatever_it_declared(temporar
 # -- what goes wrong elsewhere
 
 
-async def test_client_that_leaves_leaves_no_file(temporary_files):
+async def test_client_that_leaves_leaves_no_file(temporary_files: Any) -> None:
     with pytest.raises(ClientDisconnect):
         await read(form(part(b"file", bytes(5_000), b"a")), piece=1_000, leaves=True)
     assert len(temporary_files) == 1
 
 
-async def test_full_disk_is_no_fault_of_the_client(monkeypatch, temporary_files):
+async def test_full_disk_is_no_fault_of_the_client(monkeypatch: pytest.MonkeyPatch, temporary_files: Any) -> None:
     async def full(self, data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

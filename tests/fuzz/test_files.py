@@ -2,13 +2,15 @@
 
 import contextlib
 import os
+from typing import Any
 from unittest import mock
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blog.import_export.markdown import dates, shortcodes, source
-from blog.import_export.markdown.folder import Refusal
+from blog.import_export.markdown.folder import Rejection
 from blog.import_export.markdown.source import SourcePost
 from blog.settings import Settings, SettingsError, load_settings
 
@@ -38,10 +40,10 @@ class OneFile:
 
 @given(contents, st.sampled_from(["_posts/2026-01-31-a.md", "content/a/index.md", "x.md", "_drafts/0000-99-99-.md"]))
 @example(b"---\ndate: 9999-12-31 23:59:59 -12:00\n---\n", "x.md")
-def test_any_file_is_a_post_or_refused(data, path):
-    found = source.read(OneFile(data), path)  # type: ignore[arg-type]
-    assert isinstance(found, SourcePost | Refusal)
-    if isinstance(found, Refusal):
+def test_any_file_is_a_post_or_refused(data: Any, path: Any) -> None:
+    found = source.read_post(OneFile(data), path)  # type: ignore[arg-type]
+    assert isinstance(found, SourcePost | Rejection)
+    if isinstance(found, Rejection):
         assert str(found)
 
 
@@ -53,12 +55,12 @@ def test_any_file_is_a_post_or_refused(data, path):
         )
     ).map("".join)
 )
-def test_any_text_with_liquid_becomes_text(text):
+def test_any_text_with_liquid_becomes_text(text: Any) -> None:
     assert isinstance(shortcodes.to_markdown(text), str)
 
 
 @given(st.text(max_size=40) | st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | st.datetimes())
-def test_any_date_is_an_instant_or_none(value):
+def test_any_date_is_an_instant_or_none(value: Any) -> None:
     with contextlib.suppress(ValueError):
         assert dates.parse(value).tzinfo is not None
 
@@ -74,7 +76,7 @@ NAMES = sorted(name.upper() for name in Settings.model_fields)
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), values, max_size=4))
-def test_any_settings_are_taken_or_refused_by_name(tmp_path_factory, variables):
+def test_any_settings_are_taken_or_refused_by_name(tmp_path_factory: pytest.TempPathFactory, variables: Any) -> None:
     folder = tmp_path_factory.getbasetemp()
     with contextlib.chdir(folder), mock.patch.dict(os.environ, {"DATABASE_URL": f"sqlite:///{folder / 'fuzz.db'}"} | variables):
         settings, said = _loaded()

@@ -32,4 +32,4 @@ def make_files(tmp_path: Path) -> MakeFiles:
 @pytest.fixture
 async def owner(ctx: Context, make_user: Callable[..., Awaitable[User]]) -> Context:
     """The context of the owner of the blog, who runs the import; her username is grace."""
-    return ctx.acting_as(accounts.actor_of(await make_user("grace", Role.OWNER)))
+    return ctx.acting_as(accounts.as_actor(await make_user("grace", Role.OWNER)))

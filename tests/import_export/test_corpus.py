@@ -23,7 +23,7 @@ from blog.domain.core.context import Context
 from blog.domain.posts import post_queries, posts
 from blog.import_export.markdown import folder as markdown_folder
 from blog.import_export.markdown import front_matter, slugs, source
-from blog.import_export.markdown.importer import BATCH, Report, import_markdown
+from blog.import_export.markdown.importer import BATCH_SIZE, ImportReport, import_markdown
 from blog.import_export.markdown.source import DateSource, SourcePost
 from tests.import_export.test_importer import UNCOUNTED, contents, counted
 
@@ -79,20 +79,20 @@ def test_every_post_is_read_as_the_manifest_has_it(name: str) -> None:
     scanned = markdown_folder.scan(Path(CORPUS, name))
     rows = {row["path"]: row for row in lines(name)}
     assert set(scanned.paths) == set(rows)
-    assert scanned.refusals == ()
+    assert scanned.rejections == ()
     for path, row in rows.items():
-        post = source.read(scanned, path)
+        post = source.read_post(scanned, path)
         assert isinstance(post, SourcePost), post
-        title = " ".join(row["title"].split()) if "title" in row else slugs.title_of(row["slug"])
+        title = " ".join(row["title"].split()) if "title" in row else slugs.title_from_slug(row["slug"])
         assert (post.title, post.kind.value) == (title, row.get("front_matter", "none"))
         assert (post.date, post.date_source) == (instant(row.get("date")), row.get("date_source"))
-        assert post.slug == slugs.safe(row["slug"])
+        assert post.slug == slugs.safe_slug(row["slug"])
         safe = re.fullmatch(r"\w(?:[\w.-]*\w)?", row["slug"])
         assert post.slug == row["slug"] or not safe
         for member in ("authors", "tags", "categories"):
             assert list(getattr(post, member)) == row.get(member, [])
         assert post.draft is row.get("draft", False)
-        assert list(post.aliases) == [slugs.of_address(alias) for alias in row.get("aliases", [])]
+        assert list(post.aliases) == [slugs.slug_from_url(alias) for alias in row.get("aliases", [])]
         assert post.language == (row["lang"].replace("_", "-") if "lang" in row else post.language)
 
 
@@ -104,7 +104,7 @@ def test_every_body_is_the_text_after_the_front_matter(name: str) -> None:
         assert hashlib.sha256(body.encode()).hexdigest()[:16] == row["body_sha256"], row["path"]
 
 
-def check_totals(name: str, report: Report) -> None:
+def check_totals(name: str, report: ImportReport) -> None:
     manifest = expected(name)
     assert asdict(report.totals) | dict.fromkeys(UNCOUNTED, 0) == {
         "posts": manifest["posts"],
@@ -122,7 +122,7 @@ def check_totals(name: str, report: Report) -> None:
         "refused": 0,
     }
     # Nothing of it is refused; what is warned of are images that the copy of the blog lacks, and drawings that may hold scripts.
-    assert report.refusals == ()
+    assert report.rejections == ()
     about = {re.sub(r"^\S+: image \S+?:? (is not|This)", r"\1", warning) for warning in report.warnings}
     assert about <= {
         "is not in the folder: its address is left as it was",
@@ -133,7 +133,12 @@ def check_totals(name: str, report: Report) -> None:
 async def check_rows(ctx: Context, name: str) -> None:
     rows = lines(name)
     unsigned = sum(not row.get("authors") for row in rows)
-    assert await count(ctx, tables.posts) == await count(ctx, tables.imports) == await count(ctx, tables.revisions) == len(rows)
+    assert (
+        await count(ctx, tables.posts)
+        == await count(ctx, tables.import_records)
+        == await count(ctx, tables.revisions)
+        == len(rows)
+    )
     assert await count(ctx, tables.post_authors) == expected(name)["author_assignments"] + unsigned
     assert await count(ctx, tables.users) == expected(name)["authors_distinct"] + 1
     by_line = sa.select(tables.users.c.name).distinct().join(tables.post_authors)
@@ -142,7 +147,7 @@ async def check_rows(ctx: Context, name: str) -> None:
     drafts = expected(name)["drafts"]
     assert await count(ctx, tables.posts, tables.posts.c.status == "published") == len(rows) - drafts
     assert await count(ctx, tables.events) == len(rows) - drafts
-    by_source = {row["source"]: row["post_id"] for row in await ctx.db.fetch_all(sa.select(tables.imports))}
+    by_source = {row["source"]: row["post_id"] for row in await ctx.db.fetch_all(sa.select(tables.import_records))}
     for row in rows:
         post = await post_queries.by_id(ctx.db, by_source[f"{name}/{row['path']}"])
         assert post is not None
@@ -151,7 +156,7 @@ async def check_rows(ctx: Context, name: str) -> None:
         assert [tag.casefold() for tag in post.tags] == list(wanted)
         if not row.get("draft"):
             assert post.published_at == (instant(row.get("date")) or ctx.now)
-        assert post.slug == slugs.safe(row["slug"]) or post.slug.startswith(slugs.safe(row["slug"]) + "-")
+        assert post.slug == slugs.safe_slug(row["slug"]) or post.slug.startswith(slugs.safe_slug(row["slug"]) + "-")
 
 
 @pytest.mark.parametrize("name", TREES)
@@ -178,10 +183,10 @@ async def test_all_trees_live_in_one_blog(owner: Context) -> None:
 
 async def check_old_addresses(ctx: Context, name: str) -> None:
     for old, slug in OLD_ADDRESSES.get(name, {}).items():
-        assert (await posts.find(ctx, old)).slug == slug
-    moved = {slugs.of_address(old) for row in lines(name) for old in (*row.get("aliases", []), row.get("permalink", ":"))}
-    others = moved - {None} - {slugs.safe(row["slug"]) for row in lines(name)}
-    assert await count(ctx, tables.slugs) == expected(name)["posts"] + len(others)
+        assert (await posts.get_by_slug(ctx, old)).slug == slug
+    moved = {slugs.slug_from_url(old) for row in lines(name) for old in (*row.get("aliases", []), row.get("permalink", ":"))}
+    others = moved - {None} - {slugs.safe_slug(row["slug"]) for row in lines(name)}
+    assert await count(ctx, tables.post_slugs) == expected(name)["posts"] + len(others)
 
 
 async def test_translations_of_one_post_get_their_language(owner: Context) -> None:
@@ -246,12 +251,12 @@ async def test_a_run_killed_within_a_batch_is_completed(owner: Context) -> None:
         "MEDIA_DIR": str(settings.media_dir),
         "PYTHONPATH": str(Path(markdown_folder.__file__).parents[3]),
     }
-    command = [sys.executable, "-c", KILLED, str(folder), str(BATCH)]
+    command = [sys.executable, "-c", KILLED, str(folder), str(BATCH_SIZE)]
     assert subprocess.run(command, env=environment, check=False).returncode == -signal.SIGKILL  # noqa: ASYNC221
-    assert await count(owner, tables.posts) == await count(owner, tables.imports) == 2 * BATCH
+    assert await count(owner, tables.posts) == await count(owner, tables.import_records) == 2 * BATCH_SIZE
     report = await import_markdown(owner, folder)
     check_totals("markdown-ruby-i18n", report)
-    assert report.totals.unchanged == 2 * BATCH
+    assert report.totals.unchanged == 2 * BATCH_SIZE
     await check_rows(owner, "markdown-ruby-i18n")
 
 

@@ -7,27 +7,27 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blog.import_export.markdown import dates, front_matter
-from blog.import_export.markdown.front_matter import Document, FrontMatterError, Kind
+from blog.import_export.markdown.front_matter import Document, FrontMatterError, FrontMatterKind
 
 
 @pytest.mark.parametrize(
     ("text", "kind", "values", "body"),
     [
-        ("---\ntitle: A\n---\nText\n", Kind.YAML, {"title": "A"}, "Text\n"),
-        ("---  \ntitle: A\n---\t\nText", Kind.YAML, {"title": "A"}, "Text"),
-        ("---\ntitle: A\n...\n\nText", Kind.YAML, {"title": "A"}, "\nText"),
-        ("---\n---\nText", Kind.YAML, {}, "Text"),
-        ("---\n# nothing but a comment\n---\nText", Kind.YAML, {}, "Text"),
-        ("---\ntitle: A\n---", Kind.YAML, {"title": "A"}, ""),
-        ('+++\ntitle = "A"\n+++\nText\n', Kind.TOML, {"title": "A"}, "Text\n"),
-        ("+++\n+++\n", Kind.TOML, {}, ""),
-        ("No front matter\n---\n", Kind.NONE, {}, "No front matter\n---\n"),
-        ("---\n\nA rule, then text.\n", Kind.NONE, {}, "---\n\nA rule, then text.\n"),
-        ("", Kind.NONE, {}, ""),
-        ("---\ntitle: a --- b\n---\n---\nrule above", Kind.YAML, {"title": "a --- b"}, "---\nrule above"),
+        ("---\ntitle: A\n---\nText\n", FrontMatterKind.YAML, {"title": "A"}, "Text\n"),
+        ("---  \ntitle: A\n---\t\nText", FrontMatterKind.YAML, {"title": "A"}, "Text"),
+        ("---\ntitle: A\n...\n\nText", FrontMatterKind.YAML, {"title": "A"}, "\nText"),
+        ("---\n---\nText", FrontMatterKind.YAML, {}, "Text"),
+        ("---\n# nothing but a comment\n---\nText", FrontMatterKind.YAML, {}, "Text"),
+        ("---\ntitle: A\n---", FrontMatterKind.YAML, {"title": "A"}, ""),
+        ('+++\ntitle = "A"\n+++\nText\n', FrontMatterKind.TOML, {"title": "A"}, "Text\n"),
+        ("+++\n+++\n", FrontMatterKind.TOML, {}, ""),
+        ("No front matter\n---\n", FrontMatterKind.NONE, {}, "No front matter\n---\n"),
+        ("---\n\nA rule, then text.\n", FrontMatterKind.NONE, {}, "---\n\nA rule, then text.\n"),
+        ("", FrontMatterKind.NONE, {}, ""),
+        ("---\ntitle: a --- b\n---\n---\nrule above", FrontMatterKind.YAML, {"title": "a --- b"}, "---\nrule above"),
     ],
 )
-def test_front_matter_and_body_are_parted(text: str, kind: Kind, values: dict[str, object], body: str) -> None:
+def test_front_matter_and_body_are_parted(text: str, kind: FrontMatterKind, values: dict[str, object], body: str) -> None:
     document = front_matter.split(text)
     assert (document.kind, document.values, document.body) == (kind, values, body)
 
@@ -61,7 +61,7 @@ def test_tabs_at_the_end_of_lines_are_taken() -> None:
         ("+++\na = 2024-02-30\n+++\n", 2, "TOML"),
         ("---\na: " + "[" * 20_000 + "\n---\n", 2, "nested too deeply"),
         ("+++\na = " + "[" * 20_000 + "\n+++\n", 2, "TOML"),
-        ("---\na: " + "x" * front_matter.LONGEST + "\n---\n", 1, "more than"),
+        ("---\na: " + "x" * front_matter.MAX_LENGTH + "\n---\n", 1, "more than"),
     ],
 )
 def test_a_fault_is_told_with_its_line(text: str, line: int, reason: str) -> None:
@@ -80,7 +80,7 @@ def test_merge_keys_cannot_grow_without_bound() -> None:
 
 def test_the_line_of_a_key() -> None:
     document = front_matter.split('---\ntitle: x\n"date": y\nnested:\n  tags: z\n---\n')
-    assert [document.line_of(key) for key in ("title", "date", "nested", "absent")] == [2, 3, 4, 1]
+    assert [document.line_number(key) for key in ("title", "date", "nested", "absent")] == [2, 3, 4, 1]
 
 
 _FENCES = st.sampled_from([("---\n", "---\n"), ("---\n", "...\n"), ("+++\n", "+++\n")])

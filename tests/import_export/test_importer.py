@@ -13,12 +13,12 @@ import sqlalchemy as sa
 from PIL import Image
 
 from blog.db import tables
-from blog.domain.accounts.imported_authors import username_of
+from blog.domain.accounts.imported_authors import username_from_name
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
-from blog.errors import InvalidInput, NotSignedIn
-from blog.import_export.markdown.importer import BATCH, Report, import_markdown
-from blog.import_export.markdown.plan import DELETED, EDITED
+from blog.errors import InvalidInput, NotAuthenticated
+from blog.import_export.markdown.importer import BATCH_SIZE, ImportReport, import_markdown
+from blog.import_export.markdown.plan import DELETED_IN_BLOG, EDITED_IN_BLOG
 from blog.schemas.accounts import Role
 from blog.schemas.posts import PostChanges, PostStatus
 from tests.import_export.conftest import MakeFiles
@@ -46,7 +46,7 @@ async def usernames(ctx: Context) -> dict[str, str]:
     return {row["username"]: row["name"] for row in rows}
 
 
-def counted(report: Report) -> dict[str, int]:
+def counted(report: ImportReport) -> dict[str, int]:
     return {name: count for name, count in asdict(report.totals).items() if name not in UNCOUNTED}
 
 
@@ -63,15 +63,15 @@ async def test_a_post_arrives_whole(owner: Context, make_files: MakeFiles) -> No
         "refused": 0,
     }  # fmt: skip
     assert report.warnings == ("Hello-World.md: the tag 'a, b' became 'a b'",)
-    post = await posts.find(owner, "Hello-World")
+    post = await posts.get_by_slug(owner, "Hello-World")
     assert (post.title, post.content, post.excerpt) == ("Hello", "# Head\n\n/x\n", "In short & well")
     assert (post.tags, post.authors) == (("Python", "a b", "News"), ["Foo-Doe", "18F"])
     assert [byline.name for byline in post.bylines] == ["Foo Doe", "18F"]
     assert (post.status, post.version) == (PostStatus.PUBLISHED, 1)
     assert post.published_at == post.created_at == dt.datetime(2020, 5, 6, 5, 8, 9, tzinfo=dt.UTC)
-    assert (await posts.find(owner, "hi.html")).id == post.id
+    assert (await posts.get_by_slug(owner, "hi.html")).id == post.id
     found = await owner.db.fetch_all(sa.select(tables.events))
-    assert [(row["name"], row["post_id"]) for row in found] == [("post.published", post.id)]
+    assert [(row["type"], row["post_id"]) for row in found] == [("post.published", post.id)]
 
 
 async def test_drafts_undated_and_future_posts(owner: Context, make_files: MakeFiles) -> None:
@@ -85,7 +85,7 @@ async def test_drafts_undated_and_future_posts(owner: Context, make_files: MakeF
     )
     report = await import_markdown(owner, folder)
     assert (report.totals.drafts, report.totals.undated) == (1, 1)
-    draft, undated, future = [await posts.find(owner, slug) for slug in ("draft", "undated", "future")]
+    draft, undated, future = [await posts.get_by_slug(owner, slug) for slug in ("draft", "undated", "future")]
     assert (draft.status, draft.published_at) == (PostStatus.DRAFT, None)
     assert (undated.status, undated.published_at, undated.authors) == (PostStatus.PUBLISHED, owner.now, ["grace"])
     assert (future.status, future.publish_at, future.published_at) == (PostStatus.SCHEDULED, tomorrow, None)
@@ -105,8 +105,8 @@ async def test_a_second_run_changes_nothing(owner: Context, make_files: MakeFile
     assert counted(first) == counted(second)
     assert (first.totals.posts, first.totals.images, first.totals.unchanged) == (60, 1, 0)
     assert second.totals.unchanged == 60
-    assert first.refusals == second.refusals
-    assert [fault.path for fault in first.refusals] == ["bad.md"]
+    assert first.rejections == second.rejections
+    assert [fault.path for fault in first.rejections] == ["bad.md"]
     assert first.totals.refused == 1
 
 
@@ -128,10 +128,10 @@ async def test_a_dry_run_writes_nothing_and_says_the_same(owner: Context, make_f
 async def test_a_changed_file_becomes_a_version(owner: Context, make_files: MakeFiles) -> None:
     folder = make_files({"a.md": "---\nauthor: Ada\ntitle: One\n---\nfirst", "b.md": "same"})
     await import_markdown(owner, folder)
-    old = await posts.find(owner, "a")
+    old = await posts.get_by_slug(owner, "a")
     make_files({"a.md": "---\nauthors: [Bo, Ada]\ntitle: Two\ntags: [new]\n---\nsecond"})
     report = await import_markdown(owner, folder)
-    post = await posts.find(owner, "a")
+    post = await posts.get_by_slug(owner, "a")
     assert (post.id, post.version, post.title, post.content, post.tags) == (old.id, 2, "Two", "second", ("new",))
     assert post.authors == ["Bo", "Ada"]
     assert post.published_at == old.published_at
@@ -147,42 +147,42 @@ async def test_a_changed_slug_is_a_new_address_and_the_old_one_still_leads_there
     for slug, expected in (("one-more", "one-more"), ("two", "two-2"), ("one", "one"), ("on", "on")):
         make_files({"a.md": f"---\nslug: {slug}\n---\n"})
         await import_markdown(owner, folder)
-        assert (await posts.find(owner, "one")).slug == expected
+        assert (await posts.get_by_slug(owner, "one")).slug == expected
 
 
 async def test_what_was_edited_in_the_blog_is_not_overwritten(owner: Context, make_files: MakeFiles) -> None:
     folder = make_files({"a.md": "first", "b.md": "x"})
     await import_markdown(owner, folder)
-    post = await posts.find(owner, "a")
+    post = await posts.get_by_slug(owner, "a")
     await posts.edit(owner, post.id, PostChanges(content="by hand"))
     assert (await import_markdown(owner, folder)).totals.unchanged == 2
     make_files({"a.md": "second"})
     report = await import_markdown(owner, folder)
-    assert list(map(str, report.refusals)) == [f"a.md:1: {EDITED}"]
+    assert list(map(str, report.rejections)) == [f"a.md:1: {EDITED_IN_BLOG}"]
     assert (report.totals.posts, report.totals.unchanged, report.totals.refused) == (2, 1, 1)
-    assert (await posts.find(owner, "a")).content == "by hand"
+    assert (await posts.get_by_slug(owner, "a")).content == "by hand"
 
 
 async def test_what_was_deleted_in_the_blog_does_not_come_back(owner: Context, make_files: MakeFiles) -> None:
     folder = make_files({"a.md": "x", "b.md": "y"})
     await import_markdown(owner, folder)
-    await posts.delete(owner, (await posts.find(owner, "a")).id)
+    await posts.delete(owner, (await posts.get_by_slug(owner, "a")).id)
     report = await import_markdown(owner, folder)
-    assert list(map(str, report.refusals)) == [f"a.md:1: {DELETED}"]
+    assert list(map(str, report.rejections)) == [f"a.md:1: {DELETED_IN_BLOG}"]
     assert (report.totals.posts, report.totals.unchanged) == (1, 1)
 
 
 async def test_a_renamed_folder_and_moved_files_are_known(owner: Context, make_files: MakeFiles, tmp_path: Path) -> None:
     folder = make_files({"x/same.md": "twin", "y/same.md": "twin", "a.md": "one", "z.md": "z"})
     await import_markdown(owner, folder)
-    ids = {row["source"]: row["post_id"] for row in await owner.db.fetch_all(sa.select(tables.imports))}
+    ids = {row["source"]: row["post_id"] for row in await owner.db.fetch_all(sa.select(tables.import_records))}
     moved = folder.rename(tmp_path / "blog")
     shutil.move(moved / "a.md", moved / "x" / "a.md")
     posts_before = await owner.db.fetch_all(sa.select(tables.posts))
     report = await import_markdown(owner, moved)
     assert (report.totals.posts, report.totals.unchanged) == (4, 4)
     assert len(await owner.db.fetch_all(sa.select(tables.posts))) == len(posts_before) == 4
-    now = {row["source"]: row["post_id"] for row in await owner.db.fetch_all(sa.select(tables.imports))}
+    now = {row["source"]: row["post_id"] for row in await owner.db.fetch_all(sa.select(tables.import_records))}
     for path, old in (("x/same.md", "x/same.md"), ("y/same.md", "y/same.md"), ("x/a.md", "a.md"), ("z.md", "z.md")):
         assert now[f"blog/{path}"] == ids[f"site/{old}"]
     before = await contents(owner)
@@ -191,11 +191,11 @@ async def test_a_renamed_folder_and_moved_files_are_known(owner: Context, make_f
 
 
 async def test_equal_files_in_one_folder_are_two_posts(owner: Context, make_files: MakeFiles) -> None:
-    folder = make_files({f"{n:02}/same.md": "twin" for n in range(BATCH + 2)})
+    folder = make_files({f"{n:02}/same.md": "twin" for n in range(BATCH_SIZE + 2)})
     assert (await import_markdown(owner, folder)).totals.unchanged == 0
     report = await import_markdown(owner, folder)
-    assert (report.totals.posts, report.totals.unchanged) == (BATCH + 2, BATCH + 2)
-    assert await owner.db.fetch_val(sa.select(sa.func.count()).select_from(tables.posts)) == BATCH + 2
+    assert (report.totals.posts, report.totals.unchanged) == (BATCH_SIZE + 2, BATCH_SIZE + 2)
+    assert await owner.db.fetch_val(sa.select(sa.func.count()).select_from(tables.posts)) == BATCH_SIZE + 2
 
 
 async def test_slugs_that_collide_get_the_language_then_a_number(owner: Context, make_files: MakeFiles) -> None:
@@ -204,16 +204,16 @@ async def test_slugs_that_collide_get_the_language_then_a_number(owner: Context,
         | {"d/news.md": "no language", "e/old.md": "---\naliases: [/news/, /fresh/]\n---\n"}
     )
     report = await import_markdown(owner, folder)
-    found = [(await posts.find(owner, slug)).content for slug in ("news", "news-zh-tw", "news-zh-tw-2", "news-2")]
+    found = [(await posts.get_by_slug(owner, slug)).content for slug in ("news", "news-zh-tw", "news-zh-tw-2", "news-2")]
     assert found == ["a", "b", "c", "no language"]
-    assert (await posts.find(owner, "fresh")).slug == "old"
+    assert (await posts.get_by_slug(owner, "fresh")).slug == "old"
     assert report.warnings == ("e/old.md: the old address news leads to another post already",)
 
 
 async def test_an_old_address_takes_no_slug_of_a_later_post(owner: Context, make_files: MakeFiles) -> None:
     folder = make_files({"a.md": "---\naliases: [/b/]\n---\n", "b.md": "b"})
     await import_markdown(owner, folder)
-    assert (await posts.find(owner, "b")).content == "b"
+    assert (await posts.get_by_slug(owner, "b")).content == "b"
 
 
 async def test_authors_are_accounts_that_cannot_sign_in(owner: Context, make_files: MakeFiles) -> None:
@@ -223,7 +223,7 @@ async def test_authors_are_accounts_that_cannot_sign_in(owner: Context, make_fil
     )
     report = await import_markdown(owner, folder)
     assert (report.totals.authors, report.totals.author_assignments) == (9, 10)
-    post = await posts.find(owner, "a")
+    post = await posts.get_by_slug(owner, "a")
     assert post.authors == [
         "18F", "jackpot51", "Jackpot51-2", "Jackpot51-Ticki", "山田-太郎", "हिन्दी", "a-b-c-Page-Author", "author", "grace",
     ]  # fmt: skip
@@ -234,13 +234,13 @@ async def test_authors_are_accounts_that_cannot_sign_in(owner: Context, make_fil
     before = await usernames(owner)
     await import_markdown(owner, other)
     assert await usernames(owner) == before
-    assert (await posts.find(owner, "c")).authors == post.authors[::-1]
+    assert (await posts.get_by_slug(owner, "c")).authors == post.authors[::-1]
 
 
 async def test_posts_are_not_given_to_readers_who_took_the_name(owner: Context, make_user: Any, make_files: MakeFiles) -> None:
     await make_user("melody", Role.READER)
     await import_markdown(owner, make_files({"a.md": "---\nauthor: melody\n---\n"}))
-    assert (await posts.find(owner, "a")).authors == ["melody-2"]
+    assert (await posts.get_by_slug(owner, "a")).authors == ["melody-2"]
 
 
 async def test_an_author_who_can_sign_in_by_now_stays_the_same(owner: Context, make_files: MakeFiles) -> None:
@@ -249,11 +249,11 @@ async def test_an_author_who_can_sign_in_by_now_stays_the_same(owner: Context, m
     await owner.db.execute(tables.users.update().where(tables.users.c.name == "Ron Williams").values(password_hash="x"))
     make_files({"b.md": "---\nauthor: Ron Williams\n---\n"})
     await import_markdown(owner, folder)
-    assert (await posts.find(owner, "b")).authors == ["Ron-Williams"]
+    assert (await posts.get_by_slug(owner, "b")).authors == ["Ron-Williams"]
 
 
 def test_usernames_have_at_most_fifty_characters() -> None:
-    assert username_of("x" * 49 + " y") == "x" * 49
+    assert username_from_name("x" * 49 + " y") == "x" * 49
 
 
 async def test_images_beside_the_posts_are_kept_and_shown(owner: Context, make_files: MakeFiles, tmp_path: Path) -> None:
@@ -265,11 +265,11 @@ async def test_images_beside_the_posts_are_kept_and_shown(owner: Context, make_f
     )
     files: dict[str, str | bytes] = {"p/post.md": body, "q/other.md": "![again](/assets/b%20c.png)"}
     folder = make_files(files | {"p/pic.png": png(1), "assets/b c.png": png(2), "p/bad.png": b"no image", "p/pic.pdf": "x"})
-    report = await import_markdown(owner, folder, media_address="/m/")
+    report = await import_markdown(owner, folder, media_url="/m/")
     kept = {path.read_bytes(): f"/m/{path.name}" for path in owner.site.settings.media_dir.iterdir()}
     one, two = kept[png(1)], kept[png(2)]
     assert (len(kept), report.totals.images) == (2, 2)
-    assert (await posts.find(owner, "post")).content == (
+    assert (await posts.get_by_slug(owner, "post")).content == (
         f'![a]({one} "t") [![b]({two})]({two}) <img alt="" src="{one}"> ![r][r]\n\n'
         "![out](../../secret.png) ![none](none.png) ![bad](bad.png) ![far](https://x.org/a.png) [doc](pic.pdf)\n"
         f"![d]({two}) `![code](pic.png)`\n\n```\n![code](pic.png)\n```\n\n[r]: {two}\n"
@@ -292,7 +292,7 @@ async def test_a_lost_image_is_kept_again(owner: Context, make_files: MakeFiles)
 async def test_tags_that_do_not_fit_are_told(owner: Context, make_files: MakeFiles) -> None:
     tags = [f"t{n}" for n in range(21)] + ["x" * 60]
     report = await import_markdown(owner, make_files({"a.md": f"---\ntags: {json.dumps(tags)}\n---\n"}))
-    assert (await posts.find(owner, "a")).tags == tuple(tags[:20])
+    assert (await posts.get_by_slug(owner, "a")).tags == tuple(tags[:20])
     assert report.totals.tag_assignments == 22
     assert [warning.partition(" was left out")[0] for warning in report.warnings[1:]] == [
         "a.md: the tag 't20'", f"a.md: the tag '{'x' * 50}'",
@@ -301,26 +301,26 @@ async def test_tags_that_do_not_fit_are_told(owner: Context, make_files: MakeFil
 
 async def test_progress_names_the_total_first(owner: Context, make_files: MakeFiles) -> None:
     seen: list[tuple[int, int]] = []
-    folder = make_files({f"{n:03}.md": "x" for n in range(2 * BATCH + 1)})
+    folder = make_files({f"{n:03}.md": "x" for n in range(2 * BATCH_SIZE + 1)})
     await import_markdown(owner, folder, progress=lambda done, total: seen.append((done, total)))
-    total = 2 * BATCH + 1
-    assert seen == [(0, total), (BATCH, total), (2 * BATCH, total), (total, total)]
+    total = 2 * BATCH_SIZE + 1
+    assert seen == [(0, total), (BATCH_SIZE, total), (2 * BATCH_SIZE, total), (total, total)]
 
 
 async def test_a_run_cut_short_is_completed_by_the_next(owner: Context, make_files: MakeFiles) -> None:
-    folder = make_files({f"{n:03}.md": f"---\naliases: [/was-{n}/]\n---\n{n}" for n in range(2 * BATCH + 1)})
+    folder = make_files({f"{n:03}.md": f"---\naliases: [/was-{n}/]\n---\n{n}" for n in range(2 * BATCH_SIZE + 1)})
 
     def stop(done: int, total: int) -> None:
-        if done == BATCH:
+        if done == BATCH_SIZE:
             raise KeyError("stopped")
 
     with pytest.raises(KeyError):
         await import_markdown(owner, folder, progress=stop)
-    assert await owner.db.fetch_val(sa.select(sa.func.count()).select_from(tables.posts)) == BATCH
+    assert await owner.db.fetch_val(sa.select(sa.func.count()).select_from(tables.posts)) == BATCH_SIZE
     report = await import_markdown(owner, folder)
-    assert (report.totals.posts, report.totals.unchanged) == (2 * BATCH + 1, BATCH)
-    for n in range(2 * BATCH + 1):
-        assert (await posts.find(owner, f"was-{n}")).slug == f"{n:03}"
+    assert (report.totals.posts, report.totals.unchanged) == (2 * BATCH_SIZE + 1, BATCH_SIZE)
+    for n in range(2 * BATCH_SIZE + 1):
+        assert (await posts.get_by_slug(owner, f"was-{n}")).slug == f"{n:03}"
 
 
 async def test_a_batch_that_fails_leaves_nothing(owner: Context, make_files: MakeFiles, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,7 +341,7 @@ async def test_a_batch_that_fails_leaves_nothing(owner: Context, make_files: Mak
 
 async def test_two_imports_at_the_same_time_import_once(owner: Context, make_files: MakeFiles) -> None:
     folder = make_files({"a.md": "x", "b.md": "y"})
-    nested: list[Report] = []
+    nested: list[ImportReport] = []
     original = owner.db.transaction
 
     class Once:
@@ -362,15 +362,15 @@ async def test_two_imports_at_the_same_time_import_once(owner: Context, make_fil
     assert await owner.db.fetch_val(sa.select(sa.func.count()).select_from(tables.posts)) == 2
 
 
-@pytest.mark.parametrize(("action", "reason"), [("edit", EDITED), ("delete", DELETED)])
+@pytest.mark.parametrize(("action", "reason"), [("edit", EDITED_IN_BLOG), ("delete", DELETED_IN_BLOG)])
 async def test_what_happens_while_a_changed_file_is_rendered_counts(
     owner: Context, make_files: MakeFiles, monkeypatch: pytest.MonkeyPatch, action: str, reason: str
 ) -> None:
     folder = make_files({"a.md": "first"})
     await import_markdown(owner, folder)
-    post = await posts.find(owner, "a")
+    post = await posts.get_by_slug(owner, "a")
     make_files({"a.md": "second"})
-    rewrite = posts.rewrite
+    rewrite = posts.overwrite
 
     async def meanwhile(*args: Any, **options: Any) -> Any:
         if action == "edit":
@@ -379,13 +379,13 @@ async def test_what_happens_while_a_changed_file_is_rendered_counts(
             await posts.delete(owner, post.id)
         return await rewrite(*args, **options)
 
-    monkeypatch.setattr(posts, "rewrite", meanwhile)
+    monkeypatch.setattr(posts, "overwrite", meanwhile)
     report = await import_markdown(owner, folder)
-    assert list(map(str, report.refusals)) == [f"a.md:1: {reason}"]
+    assert list(map(str, report.rejections)) == [f"a.md:1: {reason}"]
 
 
 async def test_a_stranger_and_a_missing_folder_are_refused(ctx: Context, owner: Context, tmp_path: Path) -> None:
-    with pytest.raises(NotSignedIn):
+    with pytest.raises(NotAuthenticated):
         await import_markdown(ctx, tmp_path)
     with pytest.raises(InvalidInput):
         await import_markdown(owner, tmp_path / "absent")

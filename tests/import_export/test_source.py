@@ -10,21 +10,21 @@ import pytest
 from blog.errors import InvalidInput
 from blog.import_export.markdown import folder as markdown_folder
 from blog.import_export.markdown import slugs, source
-from blog.import_export.markdown.folder import Refusal
+from blog.import_export.markdown.folder import Rejection
 from blog.import_export.markdown.source import DateSource, SourcePost
-from blog.schemas.fields import CONTENT_BYTES
+from blog.schemas.fields import MAX_CONTENT_BYTES
 from tests.import_export.conftest import MakeFiles
 
 
 def read_one(folder: Path, path: str) -> SourcePost:
-    post = source.read(markdown_folder.scan(folder), path)
+    post = source.read_post(markdown_folder.scan(folder), path)
     assert isinstance(post, SourcePost), post
     return post
 
 
 def refusal(folder: Path, path: str = "a.md") -> str:
-    fault = source.read(markdown_folder.scan(folder), path)
-    assert isinstance(fault, Refusal)
+    fault = source.read_post(markdown_folder.scan(folder), path)
+    assert isinstance(fault, Rejection)
     return str(fault)
 
 
@@ -35,7 +35,7 @@ def test_posts_are_markdown_files_but_no_indexes_and_no_documents_of_the_reposit
     folder = make_files(dict.fromkeys([*posts, *others], "Text"))
     scanned = markdown_folder.scan(folder)
     assert set(scanned.paths) == set(posts)
-    assert scanned.refusals == ()
+    assert scanned.rejections == ()
 
 
 def test_a_readme_with_front_matter_is_a_post(make_files: MakeFiles) -> None:
@@ -92,7 +92,7 @@ def test_slug_and_date(
     ],
 )
 def test_slugs_keep_their_spelling_where_it_is_safe(written: str, safe: str) -> None:
-    assert slugs.safe(written) == safe
+    assert slugs.safe_slug(written) == safe
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_slugs_keep_their_spelling_where_it_is_safe(written: str, safe: str) -> 
     ],
 )
 def test_old_addresses(address: str, slug: str | None) -> None:
-    assert slugs.of_address(address) == slug
+    assert slugs.slug_from_url(address) == slug
 
 
 def test_names_are_lists_or_texts_that_are_never_split(make_files: MakeFiles) -> None:
@@ -183,7 +183,7 @@ def test_a_permalink_that_is_no_path_gives_no_old_slug(make_files: MakeFiles, pe
         ("---\ntitle: a: b\n---\n", "a.md:2: YAML: mapping values are not allowed here"),
         (b"line\nline\n\xff\xfe", "a.md:3: this is no UTF-8 text: convert the file"),
         ("line\n\0", "a.md:2: a NUL character: this is no text file"),
-        ("x" * (CONTENT_BYTES + 1), f"a.md:1: the text has more than {CONTENT_BYTES} bytes: a post cannot be longer"),
+        ("x" * (MAX_CONTENT_BYTES + 1), f"a.md:1: the text has more than {MAX_CONTENT_BYTES} bytes: a post cannot be longer"),
     ],
 )
 def test_a_refused_file_is_told_with_line_and_reason(make_files: MakeFiles, content: str | bytes, message: str) -> None:
@@ -195,7 +195,7 @@ def test_paths_are_not_trusted(make_files: MakeFiles, tmp_path: Path) -> None:
     outside.mkdir()
     (outside / "secret.md").write_text("secret")
     folder = make_files(
-        {"good.md": "x", "big.md": "x" * (markdown_folder.LARGEST_BYTES + 1), "a\nb.md": "x", "sub\x1b[2J/c.md": "x"}
+        {"good.md": "x", "big.md": "x" * (markdown_folder.MAX_FILE_BYTES + 1), "a\nb.md": "x", "sub\x1b[2J/c.md": "x"}
     )
     (folder / "link.md").symlink_to(outside / "secret.md")
     (folder / "linked").symlink_to(outside)
@@ -208,8 +208,8 @@ def test_paths_are_not_trusted(make_files: MakeFiles, tmp_path: Path) -> None:
     assert scanned.paths == ("good.md",)
     name = "the name holds control characters or is no UTF-8: rename it"
     link = "this is a link that leads out of the folder, or to nothing"
-    assert {str(fault) for fault in scanned.refusals} == {
-        f"big.md:1: has more than {markdown_folder.LARGEST_BYTES} bytes",
+    assert {str(fault) for fault in scanned.rejections} == {
+        f"big.md:1: has more than {markdown_folder.MAX_FILE_BYTES} bytes",
         f"a\\nb.md:1: {name}",
         f"sub\\x1b[2J:1: {name}",
         f"bad\\udcff.md:1: {name}",
@@ -218,13 +218,13 @@ def test_paths_are_not_trusted(make_files: MakeFiles, tmp_path: Path) -> None:
         f"gone.md:1: {link}",
         "pipe.md:1: this is no regular file",
     }
-    assert isinstance(source.read(scanned, "../outside/secret.md"), Refusal)
-    assert isinstance(source.read(scanned, "link.md"), Refusal)
+    assert isinstance(source.read_post(scanned, "../outside/secret.md"), Rejection)
+    assert isinstance(source.read_post(scanned, "link.md"), Rejection)
 
 
 def test_a_path_too_long_to_be_remembered_is_refused(make_files: MakeFiles) -> None:
     folder = make_files({"/".join(["x" * 100] * 5) + ".md": "x"})
-    assert [fault.reason for fault in markdown_folder.scan(folder).refusals] == ["the path has more than 500 characters"]
+    assert [fault.reason for fault in markdown_folder.scan(folder).rejections] == ["the path has more than 500 characters"]
 
 
 def test_what_may_not_be_read_is_refused(make_files: MakeFiles, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,7 +244,7 @@ def test_what_may_not_be_read_is_refused(make_files: MakeFiles, monkeypatch: pyt
     monkeypatch.setattr(Path, "open", denied_open)
     monkeypatch.setattr(os, "scandir", denied_scandir)
     assert refusal(folder) == "a.md:1: cannot be read: Permission denied"
-    assert list(map(str, markdown_folder.scan(folder).refusals)) == ["b:1: this folder cannot be read: Permission denied"]
+    assert list(map(str, markdown_folder.scan(folder).rejections)) == ["b:1: this folder cannot be read: Permission denied"]
 
 
 def test_what_is_no_folder_is_invalid_input(tmp_path: Path) -> None:

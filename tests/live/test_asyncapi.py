@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any, get_args
 
 import httpx2
@@ -11,7 +12,8 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
-from blog.domain.core.events import EventName
+from blog.app import Application
+from blog.domain.core.events import EventType
 from blog.live.asyncapi import document
 from blog.schemas import live
 from blog.schemas.accounts import Role
@@ -24,7 +26,7 @@ def told() -> dict[str, Any]:
     return document("Blog: live updates", "https://blog.example.org", "/live")
 
 
-def test_document_is_whole(told):
+def test_document_is_whole(told: dict[str, Any]) -> None:
     assert told["asyncapi"] == "3.0.0"
     assert told["servers"]["live"] == {"host": "blog.example.org", "protocol": "wss"}
     text = json.dumps(told)
@@ -40,10 +42,10 @@ def test_document_is_whole(told):
         Draft202012Validator.check_schema(schema)
 
 
-TOLD = {name.value for name in EventName} - {EventName.SITE_CHANGED.value}
+TOLD = {name.value for name in EventType} - {EventType.SITE_CHANGED.value}
 
 
-def test_every_message_and_every_event_has_its_model(told):
+def test_every_message_and_every_event_has_its_model(told: dict[str, Any]) -> None:
     names = set(told["components"]["messages"])
     clients = {model.__name__ for model in get_args(get_args(live.ClientMessage)[0])}
     assert {model.__name__ for model in models(live.ServerMessage)} | clients == names
@@ -59,7 +61,9 @@ def models(union: Any) -> list[type[BaseModel]]:
     return found
 
 
-async def test_frames_are_what_the_models_say(client, bearer):
+async def test_frames_are_what_the_models_say(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     ada, rob = await bearer("ada", Role.EDITOR), await bearer("rob", Role.READER)
     frames: list[dict[str, Any]] = []
     async with following(client) as socket:
@@ -111,7 +115,7 @@ def assert_known(sent: Any, model: BaseModel | None) -> None:
             assert_known(value, getattr(model, name))
 
 
-async def test_goodbye_is_what_its_model_says(app):
+async def test_goodbye_is_what_its_model_says(app: Application) -> None:
     async with app.router.lifespan_context(app) as state:
 
         async def with_state(scope: Scope, receive: Receive, send: Send) -> None:

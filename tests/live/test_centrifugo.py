@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +16,11 @@ from starlette import types
 from blog.app import create_app
 from blog.domain.accounts import sessions
 from blog.domain.core import events
-from blog.realtime.subscription import SLOW
+from blog.domain.core.context import Context
+from blog.realtime.subscription import TOO_SLOW
 from blog.schemas.accounts import Role, Scope
-from tests.conftest import ORIGIN, running
+from blog.settings import Settings
+from tests.conftest import ORIGIN, MakeUser, running
 from tests.live.test_endpoints import closed, hear, write
 
 ADDRESS = "ws://127.0.0.1:8000/connection/websocket"
@@ -61,11 +64,11 @@ async def refusal(socket, id: int, **request: Any) -> tuple[int, bool]:
 
 
 @pytest.fixture
-async def ada(bearer):
+async def ada(bearer: Callable[..., Awaitable[dict[str, str]]]):
     return await bearer("ada")
 
 
-async def test_stranger_connects_and_hears_of_a_new_post(client, ada):
+async def test_stranger_connects_and_hears_of_a_new_post(client: httpx2.AsyncClient, ada: Any) -> None:
     async with connected(client) as socket:
         connect = socket.welcome["connect"]
         assert (connect["ping"], connect["data"]) == (25, {"user": None})
@@ -79,7 +82,7 @@ async def test_stranger_connects_and_hears_of_a_new_post(client, ada):
         assert event["cursor"] == f"{answer['epoch']}.{offset}", "a position is a cursor in two parts"
 
 
-async def test_commands_of_one_frame_are_answered_in_order(client):
+async def test_commands_of_one_frame_are_answered_in_order(client: httpx2.AsyncClient) -> None:
     frame = '{"connect":{"name":"js"},"id":1}\n{"subscribe":{"channel":"posts","flag":1},"id":2}\n{"ping":{},"id":3}\n'
     async with open_socket(client) as socket:
         await socket.send_text(frame)
@@ -87,7 +90,7 @@ async def test_commands_of_one_frame_are_answered_in_order(client):
     assert [(answer["id"], *(set(answer) - {"id"})) for answer in answers] == [(1, "connect"), (2, "subscribe"), (3, "ping")]
 
 
-async def test_event_is_pushed_to_each_channel_under_the_name_that_was_asked_for(client, ada):
+async def test_event_is_pushed_to_each_channel_under_the_name_that_was_asked_for(client: httpx2.AsyncClient, ada: Any) -> None:
     async with connected(client) as socket:
         await subscribed(socket, "author:ADA")
         await subscribed(socket, "posts", id=3)
@@ -99,7 +102,7 @@ async def test_event_is_pushed_to_each_channel_under_the_name_that_was_asked_for
         assert pushes[0]["pub"]["offset"] == pushes[1]["pub"]["offset"]
 
 
-async def test_each_channel_recovers_from_its_own_position(client, ada):
+async def test_each_channel_recovers_from_its_own_position(client: httpx2.AsyncClient, ada: Any) -> None:
     async with connected(client) as socket:
         start = await subscribed(socket, "posts")
     titles = [(await write(client, ada, title=f"Post {number}"))["title"] for number in range(3)]
@@ -124,7 +127,7 @@ async def test_each_channel_recovers_from_its_own_position(client, ada):
         assert (await publication(socket))[2] == offsets[0], "without an epoch: that of the log as it is"
 
 
-async def test_position_of_another_log_is_not_recovered(client, ada):
+async def test_position_of_another_log_is_not_recovered(client: httpx2.AsyncClient, ada: Any) -> None:
     await write(client, ada)
     async with connected(client) as socket:
         now = await subscribed(socket, "author:ada")
@@ -140,7 +143,7 @@ async def test_position_of_another_log_is_not_recovered(client, ada):
         }
 
 
-async def test_position_that_the_log_has_forgotten_is_not_recovered(client, ada, ctx):
+async def test_position_that_the_log_has_forgotten_is_not_recovered(client: httpx2.AsyncClient, ada: Any, ctx: Context) -> None:
     for _ in range(3):
         await write(client, ada)
     assert await events.trim(replace(ctx, now=dt.datetime.now(dt.UTC) + dt.timedelta(days=400))) == 2
@@ -150,7 +153,7 @@ async def test_position_that_the_log_has_forgotten_is_not_recovered(client, ada,
         assert (await subscribed(socket, "tag:x", 3, recover=True, offset=2))["recovered"] is True
 
 
-async def test_draft_never_leaks_by_recovery(client, ada):
+async def test_draft_never_leaks_by_recovery(client: httpx2.AsyncClient, ada: Any) -> None:
     post = await write(client, ada, content="a secret that slipped out")
     await client.patch(f"/api/v1/posts/{post['id']}", json={"status": "draft"}, headers=ada)
     async with connected(client) as socket:
@@ -161,7 +164,9 @@ async def test_draft_never_leaks_by_recovery(client, ada):
         assert await refusal(socket, 3, subscribe={"channel": f"post:{post['id']}"}) == (102, False)
 
 
-async def test_access_is_that_of_the_caller(client, bearer, ctx, make_user):
+async def test_access_is_that_of_the_caller(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context, make_user: MakeUser
+) -> None:
     editor = await bearer("edo", Role.EDITOR)
     token = {"token": editor["Authorization"].removeprefix("Bearer ")}
     reader = await bearer("rob", Role.READER)
@@ -175,7 +180,9 @@ async def test_access_is_that_of_the_caller(client, bearer, ctx, make_user):
             assert "recoverable" in await subscribed(socket, "moderation")
 
 
-async def test_session_of_a_browser_is_known_and_other_origins_are_refused(client, ctx, author):
+async def test_session_of_a_browser_is_known_and_other_origins_are_refused(
+    client: httpx2.AsyncClient, ctx: Context, author: Context
+) -> None:
     cookie = {"Cookie": f"session={await sessions.start(ctx, author.actor, 'a browser')}"}
     async with connected(client, headers=cookie | {"Origin": "http://127.0.0.1:8000"}) as socket:
         assert socket.welcome["connect"]["data"] == {"user": "ada"}
@@ -185,7 +192,7 @@ async def test_session_of_a_browser_is_known_and_other_origins_are_refused(clien
     assert refused.value.code == 1008, "closed before accept: servers answer 403"
 
 
-async def test_wrong_credentials_are_told_apart(client):
+async def test_wrong_credentials_are_told_apart(client: httpx2.AsyncClient) -> None:
     async with open_socket(client) as socket:
         assert await refusal(socket, 1, connect={"token": "nonsense"}) == (109, False), "an SDK may have a newer token"
         await socket.send_text('{"id":2,"subscribe":{"channel":"posts"}}')
@@ -194,7 +201,9 @@ async def test_wrong_credentials_are_told_apart(client):
         assert await refusal(socket, 1, connect={}) == (101, False)
 
 
-async def test_token_that_is_revoked_ends_its_connections(client, bearer):
+async def test_token_that_is_revoked_ends_its_connections(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     owner = await bearer("ora", Role.READER, scopes=[Scope.ACCOUNT])
     token = {"token": owner["Authorization"].removeprefix("Bearer ")}
     async with connected(client, token) as socket, connected(client) as stranger:
@@ -210,7 +219,7 @@ async def test_token_that_is_revoked_ends_its_connections(client, bearer):
      '{"id":2,"subscribe":{"channel":"\\u0000"}}', '{"id":2,"subscribe":{"channel":"posts","offset":-1}}', "[" * 5000,
      '{"id":2,"connect":{}}', '{"id":2,"ping":{}}\n{', '{"send":{"data":{}}}', '{"id":2,"send":{}}'],
 )  # fmt: skip
-async def test_what_is_no_command_closes_3501(client, text):
+async def test_what_is_no_command_closes_3501(client: httpx2.AsyncClient, text: str) -> None:
     async with connected(client) as socket:
         if not text:
             await socket.send_bytes(b'{"id":2,"ping":{}}')
@@ -218,22 +227,24 @@ async def test_what_is_no_command_closes_3501(client, text):
         assert await closed(socket) == 3501
 
 
-async def test_first_command_is_connect(client):
+async def test_first_command_is_connect(client: httpx2.AsyncClient) -> None:
     for text in ("{}", '{"id":1,"subscribe":{"channel":"posts"}}'):
         async with open_socket(client) as socket:
             await socket.send_text(text)
             assert await closed(socket) == 3501
 
 
-async def test_who_never_connects_is_stale(client, monkeypatch):
-    monkeypatch.setattr("blog.live.centrifugo._CONNECT_SECONDS", 0.05)
+async def test_who_never_connects_is_stale(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blog.live.centrifugo._CONNECT_TIMEOUT", 0.05)
     async with open_socket(client) as socket, connected(client) as other:
         assert await closed(socket) == 3502
         assert await ask(other, 2, ping={}) == {"ping": {}}
 
 
-async def test_who_leaves_before_it_connects_leaves_nothing_behind(client, monkeypatch, caplog):
-    monkeypatch.setattr("blog.live.centrifugo._CONNECT_SECONDS", 0.05)
+async def test_who_leaves_before_it_connects_leaves_nothing_behind(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("blog.live.centrifugo._CONNECT_TIMEOUT", 0.05)
     for _ in range(3):
         async with open_socket(client):
             pass
@@ -241,7 +252,7 @@ async def test_who_leaves_before_it_connects_leaves_nothing_behind(client, monke
     assert caplog.records == []
 
 
-async def test_what_we_do_not_have_is_not_available(client):
+async def test_what_we_do_not_have_is_not_available(client: httpx2.AsyncClient) -> None:
     async with connected(client) as socket:
         requests = ("publish", "presence", "presence_stats", "history", "rpc", "refresh", "sub_refresh")
         for number, name in enumerate(requests, 2):
@@ -251,7 +262,7 @@ async def test_what_we_do_not_have_is_not_available(client):
         assert await refusal(socket, 30, subscribe={"channel": "nothing"}) == (102, False)
 
 
-async def test_subscriptions_are_counted_and_single(client, ada):
+async def test_subscriptions_are_counted_and_single(client: httpx2.AsyncClient, ada: Any) -> None:
     async with connected(client) as socket:
         await subscribed(socket, "posts")
         assert await refusal(socket, 3, subscribe={"channel": "posts"}) == (105, False)
@@ -264,9 +275,11 @@ async def test_subscriptions_are_counted_and_single(client, ada):
         assert await refusal(socket, 90, subscribe={"channel": "posts"}) == (106, False)
 
 
-async def test_heartbeats_come_also_amid_other_news(client, ada, monkeypatch):
+async def test_heartbeats_come_also_amid_other_news(
+    client: httpx2.AsyncClient, ada: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # One SDK waits for them, whatever else arrives: without one for ping + 10 seconds it reconnects.
-    monkeypatch.setattr("blog.realtime.subscription.HEARTBEAT", 0)
+    monkeypatch.setattr("blog.realtime.subscription.HEARTBEAT_SECONDS", 0)
     async with connected(client) as socket:
         await subscribed(socket, "posts")
         heard = []
@@ -277,14 +290,14 @@ async def test_heartbeats_come_also_amid_other_news(client, ada, monkeypatch):
         assert any("push" in message for message in heard)
 
 
-async def test_pong_that_nobody_asked_for_is_passed_over(client):
+async def test_pong_that_nobody_asked_for_is_passed_over(client: httpx2.AsyncClient) -> None:
     async with connected(client) as socket:
         await socket.send_text("{}")
         assert await ask(socket, 2, ping={}) == {"ping": {}}
 
 
-async def test_addresses_have_the_same_limit(settings):
-    app = create_app(settings.model_copy(update={"live_connections_per_address": 1}))
+async def test_addresses_have_the_same_limit(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"max_live_connections_per_address": 1}))
     async with running(app) as client, connected(client), open_socket(client) as second:
         assert await closed(second) == 3013
 
@@ -293,11 +306,11 @@ async def test_addresses_have_the_same_limit(settings):
     ("end", "code"),
     [("dismiss", 3001), ("turn_away", 3004), ("expel", 3005), ("fall_behind", 3008)],
 )
-async def test_ends_that_are_not_for_good_have_codes_that_bring_sdks_back(settings, end, code):
+async def test_ends_that_are_not_for_good_have_codes_that_bring_sdks_back(settings: Settings, end: str, code: int) -> None:
     async with serving_with_hub(create_app(settings)) as (client, hub), connected(client) as socket:
-        (follower,) = hub._followers
+        (follower,) = hub._subscribers
         if end == "fall_behind":
-            follower.end(4503, SLOW)
+            follower.end(4503, TOO_SLOW)
         else:
             getattr(follower, end)()
         assert await closed(socket) == code

@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
+import httpx2
 import pytest
 from httpx2.websockets import AsyncWebSocketClient, WebSocketDisconnect
 
@@ -45,7 +47,7 @@ async def closed(socket) -> int:
 
 
 @pytest.fixture
-async def ada(bearer):
+async def ada(bearer: Callable[..., Awaitable[dict[str, str]]]):
     return await bearer("ada")
 
 
@@ -55,7 +57,7 @@ async def write(client, headers, **members: Any) -> dict[str, Any]:
     return answer.json()
 
 
-async def test_stranger_is_welcomed_and_hears_of_a_new_post(client, ada):
+async def test_stranger_is_welcomed_and_hears_of_a_new_post(client: httpx2.AsyncClient, ada: Any) -> None:
     async with following(client) as socket:
         assert socket.subprotocol == "blog.live.v1"
         assert socket.welcome == {
@@ -73,7 +75,7 @@ async def test_stranger_is_welcomed_and_hears_of_a_new_post(client, ada):
         assert event["correlation_id"]
 
 
-async def test_post_channel_tells_of_edits_and_comments_in_order(client, ada):
+async def test_post_channel_tells_of_edits_and_comments_in_order(client: httpx2.AsyncClient, ada: Any) -> None:
     post = await write(client, ada)
     path = f"/api/v1/posts/{post['id']}"
     async with following(client) as socket:
@@ -99,7 +101,7 @@ async def test_post_channel_tells_of_edits_and_comments_in_order(client, ada):
     assert "Better." in heard[2]["data"]["html"]
 
 
-async def test_missed_events_are_replayed_once_and_in_order(client, ada):
+async def test_missed_events_are_replayed_once_and_in_order(client: httpx2.AsyncClient, ada: Any) -> None:
     async with following(client) as socket:
         cursor = socket.welcome["cursor"]
     titles = [(await write(client, ada, title=f"Post {number}"))["title"] for number in range(3)]
@@ -119,7 +121,7 @@ async def test_missed_events_are_replayed_once_and_in_order(client, ada):
         assert (await subscribed(socket, "posts", after="earliest"))["replayed"] == 4
 
 
-async def test_draft_never_leaks_by_replay(client, ada):
+async def test_draft_never_leaks_by_replay(client: httpx2.AsyncClient, ada: Any) -> None:
     async with following(client) as socket:
         cursor = socket.welcome["cursor"]
     post = await write(client, ada, content="a secret that slipped out")
@@ -135,7 +137,7 @@ async def test_draft_never_leaks_by_replay(client, ada):
         assert (await subscribed(socket, f"post:{post['id']}"))["type"] == "subscribed"
 
 
-async def test_cursor_of_another_log_is_a_gap(client):
+async def test_cursor_of_another_log_is_a_gap(client: httpx2.AsyncClient) -> None:
     async with following(client) as socket:
         for number, cursor in enumerate(("other.1", "nonsense", socket.welcome["cursor"] + "999")):
             answer = await subscribed(socket, "posts", after=cursor, id=str(number))
@@ -143,7 +145,7 @@ async def test_cursor_of_another_log_is_a_gap(client):
         assert (await subscribed(socket, "posts"))["type"] == "subscribed"
 
 
-async def test_hello_tells_who_one_is(client, ada):
+async def test_hello_tells_who_one_is(client: httpx2.AsyncClient, ada: Any) -> None:
     token = ada["Authorization"].removeprefix("Bearer ")
     async with following(client) as socket:
         await say(socket, type="hello", token=token)
@@ -152,7 +154,7 @@ async def test_hello_tells_who_one_is(client, ada):
         assert socket.welcome["user"] == "ada"
 
 
-async def test_wrong_credentials_close_with_their_code(client):
+async def test_wrong_credentials_close_with_their_code(client: httpx2.AsyncClient) -> None:
     async with following(client) as socket:
         await say(socket, type="hello", token="nonsense")
         assert await closed(socket) == 4401
@@ -161,7 +163,9 @@ async def test_wrong_credentials_close_with_their_code(client):
 
 
 @pytest.mark.parametrize("how", ["header", "hello"])
-async def test_token_that_is_revoked_closes_its_sockets(client, bearer, how):
+async def test_token_that_is_revoked_closes_its_sockets(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], how: str
+) -> None:
     owner = await bearer("ora", Role.READER, scopes=[Scope.ACCOUNT])
     token = owner["Authorization"].removeprefix("Bearer ")
     async with following(client, headers=owner if how == "header" else {}) as socket, following(client) as stranger:
@@ -181,13 +185,13 @@ async def test_token_that_is_revoked_closes_its_sockets(client, bearer, how):
      '{"type":"subscribe","id":1,"channel":"posts"}',
      '{"type":"hello","token":null}', "[" * 5000, '{"type":"subscribe","id":"a","channel":"\\u0000"}'],
 )  # fmt: skip
-async def test_what_is_no_message_closes_4400(client, text):
+async def test_what_is_no_message_closes_4400(client: httpx2.AsyncClient, text: str) -> None:
     async with following(client) as socket:
         await socket.send_text(text)
         assert await closed(socket) == 4400
 
 
-async def test_ping_is_answered_and_unsubscribe_ends_the_news(client, ada):
+async def test_ping_is_answered_and_unsubscribe_ends_the_news(client: httpx2.AsyncClient, ada: Any) -> None:
     async with following(client) as socket:
         await subscribed(socket, "posts")
         await say(socket, type="unsubscribe", id="a")
@@ -199,7 +203,7 @@ async def test_ping_is_answered_and_unsubscribe_ends_the_news(client, ada):
         assert (await hear(socket))["data"]["post"]["title"] == "Second"
 
 
-async def test_unknown_and_double_subscriptions_are_refused(client):
+async def test_unknown_and_double_subscriptions_are_refused(client: httpx2.AsyncClient) -> None:
     async with following(client) as socket:
         for channel in ("nothing", "post:", "post:x", "post:99", "tag:", "me:1"):
             answer = await subscribed(socket, channel)
@@ -209,7 +213,7 @@ async def test_unknown_and_double_subscriptions_are_refused(client):
         assert (await subscribed(socket, "tag:x", id="a"))["status"] == 409
 
 
-async def test_too_many_subscriptions_close_4429(client):
+async def test_too_many_subscriptions_close_4429(client: httpx2.AsyncClient) -> None:
     async with following(client) as socket:
         for number in range(50):
             assert (await subscribed(socket, f"tag:{number}", id=str(number)))["type"] == "subscribed"
@@ -217,7 +221,7 @@ async def test_too_many_subscriptions_close_4429(client):
         assert await closed(socket) == 4429
 
 
-async def test_foreign_origin_is_refused_before_the_handshake(client):
+async def test_foreign_origin_is_refused_before_the_handshake(client: httpx2.AsyncClient) -> None:
     with pytest.raises(WebSocketDisconnect) as refused:
         async with AsyncWebSocketClient(client=client).connect(LIVE, headers={"Origin": "https://evil.example"}):
             pass
@@ -226,7 +230,9 @@ async def test_foreign_origin_is_refused_before_the_handshake(client):
         assert socket.welcome["type"] == "welcome"
 
 
-async def test_removed_comment_is_not_shown_by_replay(client, ada, bearer):
+async def test_removed_comment_is_not_shown_by_replay(
+    client: httpx2.AsyncClient, ada: Any, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     post = await write(client, ada)
     rob = await bearer("rob", Role.READER)
     path = f"/api/v1/posts/{post['id']}/comments"

@@ -5,10 +5,14 @@ import contextlib
 import re
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from blog.app import Application
 from blog.domain.core import events
+from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.schemas.posts import NewPost
 from tests.support.lines import ROOT
@@ -18,7 +22,7 @@ from tests.support.serving import clean_environment
 
 
 @pytest.fixture
-def example(tmp_path):
+def example(tmp_path: Path):
     (code,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
     path = tmp_path / "follow.py"
     path.write_text(code)
@@ -61,7 +65,9 @@ async def followed(app, author, example):
             yield relay, hub, printed
 
 
-async def test_example_tells_of_each_post_once_across_a_broken_connection(app, author, example):
+async def test_example_tells_of_each_post_once_across_a_broken_connection(
+    app: Application, author: Context, example: Any
+) -> None:
     async with followed(app, author, example) as (relay, _, printed):
         await publish(author, "Before")
         assert await line(printed) == "post.published before"
@@ -72,7 +78,7 @@ async def test_example_tells_of_each_post_once_across_a_broken_connection(app, a
         assert await line(printed) == "post.published after"
 
 
-async def test_example_begins_anew_when_the_log_is_another_one(app, author, example):
+async def test_example_begins_anew_when_the_log_is_another_one(app: Application, author: Context, example: Any) -> None:
     async with followed(app, author, example) as (_, hub, printed):
         await publish(author, "Before")
         assert await line(printed) == "post.published before"

@@ -1,7 +1,10 @@
 """What waits for a moderator is told to editors alone: live, by replay, and after it was let through."""
 
 import json
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+import httpx2
 import pytest
 
 from blog.schemas.accounts import Role
@@ -11,7 +14,7 @@ LINKS = "hush " + " ".join(f"<https://{number}.example>" for number in range(4))
 
 
 @pytest.fixture
-async def people(bearer):
+async def people(bearer: Callable[..., Awaitable[dict[str, str]]]):
     roles = {"rob": Role.READER, "ada": Role.AUTHOR, "edo": Role.EDITOR}
     return {name: await bearer(name, role) for name, role in roles.items()}
 
@@ -22,7 +25,7 @@ async def held(client, headers, post):
     return f"/api/v1/comments/{answer.json()['id']}"
 
 
-async def test_readers_hear_nothing_until_it_is_let_through(client, people):
+async def test_readers_hear_nothing_until_it_is_let_through(client: httpx2.AsyncClient, people: Any) -> None:
     post = await write(client, people["ada"])
     channel = f"post:{post['id']}"
     async with following(client) as stranger, following(client, headers=people["ada"]) as ada:
@@ -38,7 +41,7 @@ async def test_readers_hear_nothing_until_it_is_let_through(client, people):
             assert event["data"]["post"]["comments"] == 1
 
 
-async def test_replay_does_not_tell_of_what_waits_or_waited_in_vain(client, people):
+async def test_replay_does_not_tell_of_what_waits_or_waited_in_vain(client: httpx2.AsyncClient, people: Any) -> None:
     post = await write(client, people["ada"])
     await held(client, people["rob"], post)
     refused = await held(client, people["rob"], post)
@@ -56,7 +59,7 @@ async def test_replay_does_not_tell_of_what_waits_or_waited_in_vain(client, peop
     assert "hush" not in json.dumps(heard)
 
 
-async def test_editors_hear_what_begins_and_ends_to_wait(client, people):
+async def test_editors_hear_what_begins_and_ends_to_wait(client: httpx2.AsyncClient, people: Any) -> None:
     post = await write(client, people["ada"])
     async with following(client, headers=people["edo"]) as edo:
         assert (await subscribed(edo, "moderation"))["type"] == "subscribed"
@@ -76,14 +79,14 @@ async def test_editors_hear_what_begins_and_ends_to_wait(client, people):
     assert again == ["comment.created", "comment.removed"], "what waits no more is told of as it is now"
 
 
-async def test_channel_of_moderators_is_closed_to_others(client, people):
+async def test_channel_of_moderators_is_closed_to_others(client: httpx2.AsyncClient, people: Any) -> None:
     for headers, status in (({}, 401), (people["rob"], 403), (people["ada"], 403)):
         async with following(client, headers=headers) as socket:
             answer = await subscribed(socket, "moderation")
             assert (answer["type"], answer["status"]) == ("error", status)
 
 
-async def test_channel_of_moderators_does_not_pass_to_whom_a_socket_is_handed(client, people):
+async def test_channel_of_moderators_does_not_pass_to_whom_a_socket_is_handed(client: httpx2.AsyncClient, people: Any) -> None:
     post = await write(client, people["ada"])
     async with following(client, headers=people["edo"]) as socket:
         await subscribed(socket, "moderation")

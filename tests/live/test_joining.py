@@ -1,16 +1,18 @@
 """Whatever happens in whatever order, a subscriber that returns with its cursor ends with every event, once, in order."""
 
 import json
+from typing import Any
 
 import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from blog.app import Application
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.realtime import Hub, Subscriber
-from blog.realtime.rendered_events import Bulletin
+from blog.realtime.rendered_events import RenderedEvent
 from blog.schemas.posts import NewPost, PostChanges
 
 WORKERS, SUBSCRIBERS = 2, 3
@@ -54,8 +56,8 @@ class World:
     async def arrive(self, number: int) -> None:
         """Some of what is queued reaches its subscriber."""
         if entry := self._joined.get(number % SUBSCRIBERS):
-            for _ in range(min(number // SUBSCRIBERS, len(entry[1]._outbox))):
-                text = await entry[1].next()
+            for _ in range(min(number // SUBSCRIBERS, len(entry[1]._queue))):
+                text = await entry[1].next_message()
                 assert text is not None
                 self._cursors[number % SUBSCRIBERS] = json.loads(text)["cursor"]
                 self.heard[number % SUBSCRIBERS].append(self._cursors[number % SUBSCRIBERS])
@@ -63,7 +65,7 @@ class World:
     async def drop(self, number: int) -> None:
         """The connection breaks: what is queued is lost."""
         if entry := self._joined.pop(number % SUBSCRIBERS, None):
-            entry[0].leave(entry[1])
+            entry[0].unsubscribe(entry[1])
 
     async def back(self, number: int) -> None:
         """Return with the last cursor, to any worker; something may happen in the middle of the replay."""
@@ -72,17 +74,17 @@ class World:
             return
         subscriber = Subscriber(
             hub,
-            Bulletin.text,
+            RenderedEvent.to_message,
             heartbeat="",
-            on_end=lambda: None,
-            goodbye=lambda: "",
+            on_close=lambda: None,
+            shutdown_message=lambda: "",
             address=f"subscriber {who}",
-            door="websocket",
+            transport="websocket",
         )
-        hub.join(subscriber)
-        async with subscriber.joining(["posts"], self._cursors[who]) as missed:
-            async for bulletin, channels in missed.bulletins():
-                await subscriber.say(bulletin.text(channels))
+        hub.subscribe(subscriber)
+        async with subscriber.replaying(["posts"], self._cursors[who]) as missed:
+            async for bulletin, channels in missed.rendered_events():
+                await subscriber.send(bulletin.to_message(channels))
                 if number % 5 == 0 and len(self._written) < 40:
                     await self.write(number)
                     await hub.catch_up()
@@ -106,14 +108,14 @@ class World:
 
 
 @pytest.fixture
-async def services(app):
+async def services(app: Application):
     async with app.router.lifespan_context(app) as state:
-        yield state["services"]
+        yield state["app_state"]
 
 
 @hypothesis.settings(max_examples=40, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
 @hypothesis.given(steps=st.lists(STEPS, max_size=25))
-async def test_every_subscriber_ends_with_every_event_once_in_order(services, author, steps):
+async def test_every_subscriber_ends_with_every_event_once_in_order(services: Any, author: Context, steps: Any) -> None:
     begin = await events.position(services.site.db)
     world = World(services, author, begin.cursor)
     await world.start()

@@ -195,7 +195,7 @@ async def by_poll(scene: Scene, after: str, hear: Hear) -> None:
 
 
 @pytest.mark.timeout(120 + 3 * SECONDS)
-async def test_nobody_misses_an_event_or_gets_one_twice(home):
+async def test_nobody_misses_an_event_or_gets_one_twice(home: Path) -> None:
     blog(home, "user", "create", "ada", "ada@example.org", "--role", "author")
     scene = Scene(home, blog(home, "token", "create", "ada", "--scope", "posts:write").stdout.strip())
     for worker in scene.workers:
@@ -209,7 +209,7 @@ async def test_nobody_misses_an_event_or_gets_one_twice(home):
         await scene.pause(0.1)
     scene.is_over.set()
     await asyncio.gather(*troubles)
-    table = ask(home, "SELECT id, name, post_id FROM events ORDER BY id")
+    table = ask(home, "SELECT id, type, post_id FROM events ORDER BY id")
     scene.end = table[-1][0]
     found = await asyncio.gather(*followers)
     for worker in scene.workers:

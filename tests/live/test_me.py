@@ -1,5 +1,9 @@
 """The channel `me`: what concerns the person who follows it, whoever did it."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx2
 import pytest
 
 from blog.schemas.accounts import Role
@@ -7,7 +11,7 @@ from tests.live.test_endpoints import following, hear, say, subscribed, write
 
 
 @pytest.fixture
-async def people(bearer):
+async def people(bearer: Callable[..., Awaitable[dict[str, str]]]):
     roles = {"rob": Role.READER, "eve": Role.READER, "ada": Role.AUTHOR, "edo": Role.EDITOR}
     return {name: await bearer(name, role) for name, role in roles.items()}
 
@@ -18,7 +22,7 @@ async def comment(client, headers, post, **fields):
     return answer.json()
 
 
-async def test_authors_and_commenters_hear_of_their_own_and_of_no_other(client, people):
+async def test_authors_and_commenters_hear_of_their_own_and_of_no_other(client: httpx2.AsyncClient, people: Any) -> None:
     async with following(client, headers=people["ada"]) as ada, following(client, headers=people["rob"]) as rob:
         for socket in (ada, rob):
             assert (await subscribed(socket, "me"))["channel"] == "me"
@@ -33,7 +37,7 @@ async def test_authors_and_commenters_hear_of_their_own_and_of_no_other(client, 
     assert {tuple(event["channels"]) for events in heard.values() for event in events} == {("me",)}
 
 
-async def test_missed_ones_are_replayed_by_cursor(client, people):
+async def test_missed_ones_are_replayed_by_cursor(client: httpx2.AsyncClient, people: Any) -> None:
     async with following(client, headers=people["rob"]) as socket:
         cursor = (await subscribed(socket, "me"))["cursor"]
     post = await write(client, people["ada"])
@@ -45,13 +49,13 @@ async def test_missed_ones_are_replayed_by_cursor(client, people):
     assert (event["event"], event["data"]["comment"]) == ("comment.removed", {"id": own["id"], "post_id": post["id"]})
 
 
-async def test_strangers_have_no_such_channel(client):
+async def test_strangers_have_no_such_channel(client: httpx2.AsyncClient) -> None:
     async with following(client) as socket:
         assert (await subscribed(socket, "me"))["status"] == 401
         assert (await subscribed(socket, "me:ada", id="b"))["status"] == 404
 
 
-async def test_it_does_not_pass_to_whom_a_socket_is_handed(client, people):
+async def test_it_does_not_pass_to_whom_a_socket_is_handed(client: httpx2.AsyncClient, people: Any) -> None:
     async with following(client, headers=people["ada"]) as socket:
         await subscribed(socket, "me")
         await subscribed(socket, "comments", id="b")
@@ -66,14 +70,16 @@ async def test_it_does_not_pass_to_whom_a_socket_is_handed(client, people):
 @pytest.mark.parametrize(
     "path", ["/api/v1/events?channel=me&after=earliest", "/api/v1/events?channel=me&channel=posts&after=earliest"]
 )
-async def test_long_poll_gives_the_same(client, people, path):
+async def test_long_poll_gives_the_same(client: httpx2.AsyncClient, people: Any, path: str) -> None:
     await write(client, people["ada"])
     (event,) = (await client.get(path, headers=people["ada"])).json()["events"]
     assert event["channels"] == (["me", "posts"] if "posts" in path else ["me"])
     assert (await client.get(path)).status_code == 401
 
 
-async def test_writer_of_what_waits_hears_what_became_of_it_and_the_author_only_of_what_is_seen(client, people):
+async def test_writer_of_what_waits_hears_what_became_of_it_and_the_author_only_of_what_is_seen(
+    client: httpx2.AsyncClient, people: Any
+) -> None:
     links = "hush " + " ".join(f"<https://{number}.example>" for number in range(4))
     post = await write(client, people["ada"])
     async with following(client, headers=people["rob"]) as rob, following(client, headers=people["ada"]) as ada:

@@ -1,6 +1,8 @@
 """Hints through Redis: a real Valkey that comes and goes, and workers that hear of each other with it and without."""
 
 import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import anyio
 import pytest
@@ -9,6 +11,7 @@ from structlog.testing import capture_logs
 
 from blog.app import create_app
 from blog.db.sqlite.watcher import CommitPoller
+from blog.settings import Settings
 from tests.conftest import running
 from tests.live.test_endpoints import following, hear, subscribed, write
 from tests.support.valkey import Valkey
@@ -32,10 +35,12 @@ async def two_workers(settings, valkey):
             yield one, other, lambda: [line["event"][: len(word)] for line in logs for word in WORDS if word in line["event"]]
 
 
-async def test_worker_that_only_redis_tells_hears_at_once(settings, bearer, valkey, monkeypatch):
+async def test_worker_that_only_redis_tells_hears_at_once(
+    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]], valkey: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def wait_deaf(self, _timeout):
-        await self._noticed.wait()
-        self._noticed.clear()
+        await self._wakeup.wait()
+        self._wakeup.clear()
 
     headers = await bearer("ada")
     monkeypatch.setattr(CommitPoller, "wait", wait_deaf)
@@ -48,8 +53,10 @@ async def test_worker_that_only_redis_tells_hears_at_once(settings, bearer, valk
         assert told() == []
 
 
-async def test_without_redis_they_hear_from_the_database_and_it_is_said_once(settings, bearer, valkey, monkeypatch):
-    monkeypatch.setattr("blog.realtime.redis_notifier._BETWEEN_ATTEMPTS", 0.01)
+async def test_without_redis_they_hear_from_the_database_and_it_is_said_once(
+    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]], valkey: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blog.realtime.redis_notifier._RETRY_DELAY", 0.01)
     headers = await bearer("ada")
     async with two_workers(settings, valkey) as (one, other, told):
         async with following(other) as socket:

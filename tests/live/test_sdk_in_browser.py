@@ -102,7 +102,7 @@ def recovered(page: Page, times: int) -> None:
     page.wait_for_function("count => told.filter((line) => line === 'subscribed true true').length === count", arg=times)
 
 
-def test_sdk_recovers_across_restart_and_kill(sdk, two, page):
+def test_sdk_recovers_across_restart_and_kill(sdk: str, two: Blog, page: Page) -> None:
     ends = [signal.SIGTERM, signal.SIGKILL] * ROUNDS
     posts = [f"Post {number}" for number in range(len(ends) * 2 * PER_ROUND + 1)]
     rest = iter(posts)
@@ -130,7 +130,7 @@ def test_sdk_recovers_across_restart_and_kill(sdk, two, page):
     assert "subscribed true false" not in lines
 
 
-def test_private_channel_is_the_editors_until_the_token_ends(sdk, two, page):
+def test_private_channel_is_the_editors_until_the_token_ends(sdk: str, two: Blog, page: Page) -> None:
     token = blog(two.folder, "token", "create", "ada", "--name", "other").stdout.strip()
     follow(page, sdk, two.written, "moderation")
     told(page, "unsubscribed 101")

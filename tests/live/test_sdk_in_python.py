@@ -11,12 +11,15 @@ from typing import Any
 import centrifuge
 import httpx2
 
+from blog.app import Application
 from blog.domain.accounts import accounts, tokens
 from blog.domain.comments import comments
+from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.schemas.accounts import Role
 from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost
+from tests.conftest import MakeUser
 from tests.support.live_server import served
 from tests.support.relay import Relay
 
@@ -94,10 +97,10 @@ async def publish(author, *names: str) -> None:
 
 
 async def token_of(ctx, user) -> str:
-    return (await tokens.issue(ctx, accounts.actor_of(user), name="test")).text
+    return (await tokens.issue(ctx, accounts.as_actor(user), name="test")).value
 
 
-async def test_stranger_follows_and_recovers_what_was_missed(app, author):
+async def test_stranger_follows_and_recovers_what_was_missed(app: Application, author: Context) -> None:
     async with served(app) as (address, _):
         host, _, port = address.partition(":")
         relay = Relay(host, int(port))
@@ -118,7 +121,7 @@ async def test_stranger_follows_and_recovers_what_was_missed(app, author):
             assert heard.publications.empty()
 
 
-async def test_no_cut_of_the_network_loses_or_doubles_a_post(app, author):
+async def test_no_cut_of_the_network_loses_or_doubles_a_post(app: Application, author: Context) -> None:
     names = [f"Post {number}" for number in range(PER_CUT * CUTS)]
     async with served(app) as (address, _):
         host, _, port = address.partition(":")
@@ -138,10 +141,12 @@ async def test_no_cut_of_the_network_loses_or_doubles_a_post(app, author):
         assert relay.taken.qsize() == CUTS + 1
 
 
-async def test_private_channel_is_refused_to_strangers_and_given_to_editors(app, author, ctx, make_user):
+async def test_private_channel_is_refused_to_strangers_and_given_to_editors(
+    app: Application, author: Context, ctx: Context, make_user: MakeUser
+) -> None:
     post = await posts.create(author, NewPost(title="A post", content="text"))
     token = await token_of(ctx, await make_user("edo", Role.EDITOR))
-    reader = ctx.acting_as(accounts.actor_of(await make_user("rob", Role.READER)))
+    reader = ctx.acting_as(accounts.as_actor(await make_user("rob", Role.READER)))
     async with served(app) as (address, _):
         async with following(address, "moderation") as stranger:
             assert (await next_of(stranger.unsubscribed)).code == 101
@@ -150,53 +155,57 @@ async def test_private_channel_is_refused_to_strangers_and_given_to_editors(app,
         async with following(address, "moderation", token=token) as editor:
             await next_of(editor.subscribed)
             assert editor.users == ["edo"]
-            await comments.create(reader, post.id, NewComment(content="hush"), doubt="It is a test")
+            await comments.create(reader, post.id, NewComment(content="hush"), spam_reason="It is a test")
             heard = await next_of(editor.publications)
             assert heard.data["event"] == "comment.held"
             assert "hush" in heard.data["data"]["html"]
 
 
-async def test_personal_channel_is_that_of_the_token(app, author, ctx):
+async def test_personal_channel_is_that_of_the_token(app: Application, author: Context, ctx: Context) -> None:
     async with served(app) as (address, _):
         async with following(address, "me") as stranger:
             assert (await next_of(stranger.unsubscribed)).code == 101
         made = await tokens.issue(ctx, author.actor, name="test")
-        async with following(address, "me", token=made.text) as heard:
+        async with following(address, "me", token=made.value) as heard:
             await next_of(heard.subscribed)
             await publish(author, "Of Ada")
             publication = await next_of(heard.publications)
             assert (publication.data["event"], publication.data["channels"]) == ("post.published", ["me"])
 
 
-async def test_client_whose_token_is_revoked_is_sent_away_and_stays_away(app, ctx, make_user):
+async def test_client_whose_token_is_revoked_is_sent_away_and_stays_away(
+    app: Application, ctx: Context, make_user: MakeUser
+) -> None:
     user = await make_user("edo", Role.EDITOR)
-    made = await tokens.issue(ctx, accounts.actor_of(user), name="test")
-    async with served(app) as (address, hub), following(address, "moderation", token=made.text) as heard:
+    made = await tokens.issue(ctx, accounts.as_actor(user), name="test")
+    async with served(app) as (address, hub), following(address, "moderation", token=made.value) as heard:
         await next_of(heard.subscribed)
-        await tokens.revoke(ctx.acting_as(accounts.actor_of(user)), made.token.id)
+        await tokens.revoke(ctx.acting_as(accounts.as_actor(user)), made.token.id)
         assert (await next_of(heard.disconnected)).reason == "unauthorized"
-        assert hub.followers == 0
+        assert hub.subscriber_count == 0
         assert heard.users == ["edo"], "it did not come back as a stranger"
 
 
-async def test_client_that_can_get_another_token_goes_on_with_it(app, author, ctx, make_user):
+async def test_client_that_can_get_another_token_goes_on_with_it(
+    app: Application, author: Context, ctx: Context, make_user: MakeUser
+) -> None:
     user = await make_user("edo", Role.EDITOR)
-    made = [await tokens.issue(ctx, accounts.actor_of(user), name="test") for _ in range(2)]
-    texts = [token.text for token in reversed(made)]
+    made = [await tokens.issue(ctx, accounts.as_actor(user), name="test") for _ in range(2)]
+    texts = [token.value for token in reversed(made)]
 
     async def get_token() -> str:
         return texts.pop()
 
     async with served(app) as (address, _), following(address, get_token=get_token) as heard:
         await next_of(heard.subscribed)
-        await tokens.revoke(ctx.acting_as(accounts.actor_of(user)), made[0].token.id)
+        await tokens.revoke(ctx.acting_as(accounts.as_actor(user)), made[0].token.id)
         assert (await next_of(heard.subscribed)).recovered
         await publish(author, "After")
         assert await titles(heard, 1) == ["After"]
         assert heard.users == ["edo", "edo"]
 
 
-async def test_position_begins_at_the_cursor_of_an_answer(app, author):
+async def test_position_begins_at_the_cursor_of_an_answer(app: Application, author: Context) -> None:
     async with served(app) as (address, _), httpx2.AsyncClient(base_url=f"http://{address}") as http:
         epoch, _, offset = (await http.get("/api/v1/events", params={"channel": "posts"})).json()["cursor"].rpartition(".")
         await publish(author, "Written in between")

@@ -8,11 +8,14 @@ import os
 import signal
 import socket
 import time
+from pathlib import Path
 
 import httpx2
 import pytest
 from httpx2.websockets import AsyncWebSocketClient
 
+from blog.app import Application
+from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.schemas.posts import NewPost
 from tests.live.test_endpoints import closed, following, hear, subscribed
@@ -43,9 +46,9 @@ async def silent(port: int) -> socket.socket:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-async def test_everybody_hears_goodbye_and_the_server_goes(tmp_path, workers):
+async def test_everybody_hears_goodbye_and_the_server_goes(tmp_path: Path, workers: int) -> None:
     port = free_port()
-    settings = {"RATE_LIMIT": "off", "LIVE_CONNECTIONS_PER_ADDRESS": "2000"}
+    settings = {"RATE_LIMIT": "off", "MAX_LIVE_CONNECTIONS_PER_ADDRESS": "2000"}
     with serving(tmp_path, port, "--workers", str(workers), **settings) as (server, log):
         wait_until_up(port, server)
         stuck = await silent(port)
@@ -74,16 +77,18 @@ async def test_everybody_hears_goodbye_and_the_server_goes(tmp_path, workers):
     assert "Traceback" not in log.read_text()
 
 
-async def test_silent_client_is_cut_and_costs_the_others_nothing(app, author, monkeypatch):
-    monkeypatch.setattr("blog.realtime.subscription.SEND_SECONDS", 0.0)
-    monkeypatch.setattr("blog.server.websocket._LAST_SECONDS", 0.1)
+async def test_silent_client_is_cut_and_costs_the_others_nothing(
+    app: Application, author: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blog.realtime.subscription.SEND_TIMEOUT", 0.0)
+    monkeypatch.setattr("blog.server.websocket._CLOSE_TIMEOUT", 0.1)
     async with served(app) as (address, hub), httpx2.AsyncClient() as client:
         stuck = await silent(int(address.rpartition(":")[2]))
         async with following(client, url=f"ws://{address}/live") as reader:
             await subscribed(reader, "posts")
             written = 0
             async with asyncio.timeout(60):
-                while hub.followers == 2:
+                while hub.subscriber_count == 2:
                     await posts.create(author, NewPost(title="x", content="y" * 25_000))
                     written += 1
                     assert (await hear(reader))["event"] == "post.published"

@@ -2,6 +2,9 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -10,7 +13,8 @@ from starlette.requests import Request
 from structlog.testing import capture_logs
 
 from blog.app import create_app
-from blog.framework.limits.rate_limits import _PAUSE, drop_old, open_rate_limits
+from blog.framework.limits.rate_limits import RETRY_REDIS_AFTER, open_rate_limits, remove_expired
+from blog.settings import Settings
 from tests.conftest import PASSWORD, running
 from tests.support.serving import free_port, serving, wait_until_up
 from tests.support.valkey import Valkey
@@ -32,7 +36,7 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch) -> Clock:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     for module in ("limits.aio.storage.memory", "limits.aio.storage.redis.redispy", "blog.framework.limits.rate_limits"):
         monkeypatch.setattr(f"{module}.time", clock)
@@ -40,13 +44,13 @@ def clock(monkeypatch) -> Clock:
 
 
 @pytest.fixture
-async def limited(settings, clock):
+async def limited(settings: Settings, clock: Clock):
     """A client of an application with small limits; a request's field `From` says from which address it comes."""
     async with running(create_app(settings.model_copy(update=LIMITS))) as client:
         yield at_addresses(client)
 
 
-LIMITS = {"rate_limit": "3/minute", "sign_in_rate_limit": "2 per 5 minutes"}
+LIMITS = {"rate_limit": "3/minute", "login_rate_limit_per_address": "2 per 5 minutes"}
 WIDE = LIMITS | {"rate_limit": "1000/minute"}
 
 
@@ -66,7 +70,7 @@ async def statuses(client, number, path=POSTS, **fields):
 
 
 @pytest.mark.parametrize("path", ["/", "/nowhere", POSTS, "/api/v1/nowhere", "/api/openapi.json"])
-async def test_every_answer_says_how_one_stands(limited, path):
+async def test_every_answer_says_how_one_stands(limited: Any, path: Any) -> None:
     for remaining in (2, 1, 0):
         answer = await limited.get(path)
         assert answer.status_code in (200, 404)
@@ -74,7 +78,7 @@ async def test_every_answer_says_how_one_stands(limited, path):
         assert answer.headers["ratelimit"] == f'"default";r={remaining};t=60'
 
 
-async def test_too_many_are_refused_until_the_window_ends(limited, clock):
+async def test_too_many_are_refused_until_the_window_ends(limited: Any, clock: Clock) -> None:
     assert await statuses(limited, 3) == [200, 200, 200]
     clock.now += 17.5
     refused = await limited.get(POSTS)
@@ -90,7 +94,7 @@ async def test_too_many_are_refused_until_the_window_ends(limited, clock):
     assert await statuses(limited, 4) == [200, 200, 200, 429]
 
 
-async def test_page_is_refused_as_a_page(limited):
+async def test_page_is_refused_as_a_page(limited: Any) -> None:
     await statuses(limited, 3)
     refused = await limited.get("/")
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
@@ -99,7 +103,9 @@ async def test_page_is_refused_as_a_page(limited):
     assert refused.headers["x-correlation-id"] in refused.text
 
 
-async def test_users_are_counted_by_themselves_wherever_they_are(limited, bearer):
+async def test_users_are_counted_by_themselves_wherever_they_are(
+    limited: Any, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     ada, bob = await bearer("ada"), await bearer("bob")
     assert await statuses(limited, 4) == [200, 200, 200, 429], "strangers by their address"
     assert await statuses(limited, 3, **ada) == [200, 200, 200], "ada, at the same address"
@@ -108,7 +114,7 @@ async def test_users_are_counted_by_themselves_wherever_they_are(limited, bearer
     assert await statuses(limited, 1, From="192.0.2.9") == [200]
 
 
-async def test_false_credentials_are_counted_by_address(limited):
+async def test_false_credentials_are_counted_by_address(limited: Any) -> None:
     for number in range(4):
         answer = await limited.get(POSTS, headers={"Authorization": f"Bearer {number}"})
     assert answer.status_code == 429
@@ -122,12 +128,12 @@ async def test_false_credentials_are_counted_by_address(limited):
         ("fe80::1%eth0", "fe80::2%eth0", True),
     ],
 )  # fmt: skip
-async def test_ipv6_clients_are_counted_by_their_network(limited, one, other, same):
+async def test_ipv6_clients_are_counted_by_their_network(limited: Any, one: str, other: str, same: bool) -> None:
     await statuses(limited, 3, From=one)
     assert await statuses(limited, 1, From=other) == [429 if same else 200]
 
 
-async def test_forwarded_addresses_are_nobodys_proof(limited):
+async def test_forwarded_addresses_are_nobodys_proof(limited: Any) -> None:
     found = [
         await statuses(limited, 1, **{name: f"198.51.100.{number}"})
         for number in range(2)
@@ -136,7 +142,7 @@ async def test_forwarded_addresses_are_nobodys_proof(limited):
     assert found == [[200]] * 3 + [[429]] * 3
 
 
-async def test_files_and_health_are_not_counted(limited):
+async def test_files_and_health_are_not_counted(limited: Any) -> None:
     for path in ("/static/css/site.css", "/static/nowhere.css", "/media/nowhere.png", "/healthz", "/readyz", "/metrics"):
         for _ in range(4):
             answer = await limited.get(path)
@@ -145,7 +151,7 @@ async def test_files_and_health_are_not_counted(limited):
     assert await statuses(limited, 1) == [200]
 
 
-async def test_off_limits_nothing(settings):
+async def test_off_limits_nothing(settings: Settings) -> None:
     async with running(create_app(settings.model_copy(update=LIMITS | {"rate_limit": "off"}))) as client:
         await client.post("/api/v1/users", json=ADA)
         assert await statuses(client, 5) == [200] * 5
@@ -164,7 +170,7 @@ async def page(client, name="ada", word="wrong", address="192.0.2.1"):
 
 
 @pytest.fixture
-async def door(settings, clock):
+async def door(settings: Settings, clock: Clock):
     """Wide limits, but narrow ones for signing in; ada has an account."""
     async with running(create_app(settings.model_copy(update=WIDE))) as client:
         await client.post("/api/v1/users", json=ADA)
@@ -172,7 +178,7 @@ async def door(settings, clock):
 
 
 @pytest.mark.parametrize("sign_in", [token, page])
-async def test_guessing_at_one_account_is_refused_at_both_doors(door, clock, sign_in):
+async def test_guessing_at_one_account_is_refused_at_both_doors(door: Any, clock: Clock, sign_in: Any) -> None:
     assert [(await sign_in(door)).status_code for _ in range(2)] == [401, 401]
     refused = await sign_in(door, name="ADA", word=PASSWORD)
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "300"), "the right password is refused too"
@@ -185,14 +191,14 @@ async def test_guessing_at_one_account_is_refused_at_both_doors(door, clock, sig
     assert (await sign_in(door, word=PASSWORD)).status_code in (201, 303)
 
 
-async def test_form_comes_back_with_what_was_typed(door):
+async def test_form_comes_back_with_what_was_typed(door: Any) -> None:
     for _ in range(3):
         refused = await page(door)
     assert refused.headers["content-type"] == "text/html; charset=utf-8"
     assert 'value="ada"' in refused.text
 
 
-async def test_stranger_cannot_lock_the_owner_out(door):
+async def test_stranger_cannot_lock_the_owner_out(door: Any) -> None:
     for number in range(20):
         await token(door, address=f"198.51.100.{number % 4}")
     assert (await token(door, address="198.51.100.1")).status_code == 429
@@ -200,9 +206,9 @@ async def test_stranger_cannot_lock_the_owner_out(door):
 
 
 @pytest.fixture
-async def guarded(settings, clock):
+async def guarded(settings: Settings, clock: Clock):
     """Five attempts an hour at one account, for all browsers together that are not known."""
-    limits = WIDE | {"sign_in_rate_limit": "4/minute", "account_rate_limit": "5/hour"}
+    limits = WIDE | {"login_rate_limit_per_address": "4/minute", "login_rate_limit_per_account": "5/hour"}
     async with running(create_app(settings.model_copy(update=limits))) as client:
         await client.post("/api/v1/users", json=ADA)
         yield at_addresses(client)
@@ -212,7 +218,7 @@ async def guess_from_everywhere(client, times=8):
     return [(await token(client, address=f"198.51.100.{number}")).status_code for number in range(times)]
 
 
-async def test_guessing_at_one_account_from_many_addresses_is_refused(guarded, clock):
+async def test_guessing_at_one_account_from_many_addresses_is_refused(guarded: Any, clock: Clock) -> None:
     assert await guess_from_everywhere(guarded) == [401] * 5 + [429] * 3
     refused = await page(guarded, word=PASSWORD, address="192.0.2.77")
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "3600")
@@ -223,7 +229,7 @@ async def test_guessing_at_one_account_from_many_addresses_is_refused(guarded, c
 
 
 @pytest.mark.parametrize("name", ["ada", "ADA@example.org"])
-async def test_browser_that_signed_in_before_gets_in_whatever_strangers_do(guarded, name):
+async def test_browser_that_signed_in_before_gets_in_whatever_strangers_do(guarded: Any, name: str) -> None:
     assert (await page(guarded, word=PASSWORD)).status_code == 303, "the client keeps the cookie"
     await guess_from_everywhere(guarded)
     device = {"Cookie": f"device={guarded.cookies['device']}", "From": "203.0.113.5"}
@@ -238,7 +244,7 @@ async def test_browser_that_signed_in_before_gets_in_whatever_strangers_do(guard
     assert (await page(guarded, name="ada", address="192.0.2.99")).status_code == 429
 
 
-async def test_false_and_foreign_cookies_make_no_known_browser(guarded):
+async def test_false_and_foreign_cookies_make_no_known_browser(guarded: Any) -> None:
     await guarded.post("/api/v1/users", json=ADA | {"username": "eve", "email": "eve@example.org"})
     assert (await page(guarded, name="eve", word=PASSWORD)).status_code == 303
     eves = guarded.cookies["device"]
@@ -249,7 +255,7 @@ async def test_false_and_foreign_cookies_make_no_known_browser(guarded):
         assert (await guarded.post("/login", data=sent, headers={"Cookie": f"device={cookie}"})).status_code == 429
 
 
-async def test_making_accounts_is_limited_by_address(guarded):
+async def test_making_accounts_is_limited_by_address(guarded: Any) -> None:
     def form(number):
         return {"username": f"user{number}", "email": f"user{number}@example.org", "password": PASSWORD}
 
@@ -261,13 +267,13 @@ async def test_making_accounts_is_limited_by_address(guarded):
     assert (await guarded.post("/api/v1/users", json=form(9))).status_code == 429
 
 
-async def test_guessing_at_many_accounts_is_refused(door):
+async def test_guessing_at_many_accounts_is_refused(door: Any) -> None:
     found = [(await token(door, name=f"user{number}")).status_code for number in range(11)]
     assert found == [401] * 10 + [429]
     assert (await token(door, address="192.0.2.9")).status_code == 401
 
 
-async def test_what_is_no_attempt_is_not_counted(door):
+async def test_what_is_no_attempt_is_not_counted(door: Any) -> None:
     for _ in range(5):
         assert (await door.post("/api/v1/tokens", json={"username": "ada"})).status_code == 422
         assert (await door.post("/login", data={"username": "ada"})).status_code == 422
@@ -284,7 +290,7 @@ def with_redis(settings, url):
     return create_app(settings.model_copy(update=LIMITS | {"redis_url": SecretStr(url)}))
 
 
-async def test_workers_count_together_in_redis(settings, valkey):
+async def test_workers_count_together_in_redis(settings: Settings, valkey: Any) -> None:
     async with running(with_redis(settings, valkey.url)) as one, running(with_redis(settings, valkey.url)) as other:
         found = [(await client.get(POSTS)).headers["ratelimit"].partition(";t=")[0] for client in (one, other, one)]
         assert found == ['"default";r=2', '"default";r=1', '"default";r=0']
@@ -295,22 +301,22 @@ async def test_workers_count_together_in_redis(settings, valkey):
         assert await statuses(later, 1) == [429], "also over a restart"
 
 
-async def test_without_redis_they_count_apart(settings):
+async def test_without_redis_they_count_apart(settings: Settings) -> None:
     app = create_app(settings.model_copy(update=LIMITS))
     async with running(app) as one, running(create_app(settings.model_copy(update=LIMITS))) as other:
         assert await statuses(one, 4) == [200, 200, 200, 429]
         assert await statuses(other, 1) == [200]
 
 
-async def test_blogs_that_share_a_redis_do_not_share_their_users(settings, valkey):
+async def test_blogs_that_share_a_redis_do_not_share_their_users(settings: Settings, valkey: Any) -> None:
     other_blog = settings.model_copy(update={"public_url": "http://other.example"})
     async with running(with_redis(settings, valkey.url)) as one, running(with_redis(other_blog, valkey.url)) as other:
         assert await statuses(one, 4) == [200, 200, 200, 429]
         assert await statuses(other, 1) == [200]
 
 
-async def test_parallel_requests_are_each_counted(settings, valkey, monkeypatch):
-    monkeypatch.setattr("blog.framework.limits.redis_pool._PATIENCE", 30)  # on a machine that is busy, too, the server counts
+async def test_parallel_requests_are_each_counted(settings: Settings, valkey: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blog.framework.limits.redis_pool._TIMEOUT", 30)  # on a machine that is busy, too, the server counts
     update = LIMITS | {"rate_limit": "50/minute", "redis_url": SecretStr(valkey.url)}
     app = create_app(settings.model_copy(update=update))
     async with running(app) as client:
@@ -318,17 +324,17 @@ async def test_parallel_requests_are_each_counted(settings, valkey, monkeypatch)
     assert sorted(answer.status_code for answer in answers) == [404] * 50 + [429] * 30
 
 
-async def test_redis_that_goes_is_done_without_and_taken_up_again(settings, valkey, clock):
+async def test_redis_that_goes_is_done_without_and_taken_up_again(settings: Settings, valkey: Any, clock: Clock) -> None:
     async with running(with_redis(settings, valkey.url)) as client:
         with capture_logs() as logs:
             assert await statuses(client, 2) == [200, 200]
             valkey.stop()
             assert await statuses(client, 4) == [200, 200, 200, 429], "this process counts anew, and does limit"
-            clock.now += _PAUSE
+            clock.now += RETRY_REDIS_AFTER
             assert await statuses(client, 1) == [429]
             valkey.start()
             assert await statuses(client, 1) == [429], "not asked at each request"
-            clock.now += _PAUSE
+            clock.now += RETRY_REDIS_AFTER
             assert await statuses(client, 2) == [200, 200]
         said = [(line["log_level"], line["event"]) for line in logs if "requests" in line["event"] and "Redis" in line["event"]]
     assert said == [
@@ -337,7 +343,7 @@ async def test_redis_that_goes_is_done_without_and_taken_up_again(settings, valk
     ]
 
 
-async def test_redis_that_does_not_answer_is_done_without(settings, tmp_path_factory):
+async def test_redis_that_does_not_answer_is_done_without(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> None:
     silent = tmp_path_factory.mktemp("s") / "s"
     stays = asyncio.Event()
 
@@ -351,23 +357,23 @@ async def test_redis_that_does_not_answer_is_done_without(settings, tmp_path_fac
         stays.set()
 
 
-async def test_counters_are_dropped_in_the_background_not_at_each_request(settings, clock):
+async def test_counters_are_dropped_in_the_background_not_at_each_request(settings: Settings, clock: Clock) -> None:
     async with open_rate_limits(settings.model_copy(update=LIMITS)) as limits:
         memory, tidying = limits._memory, limits._memory.timer
         for number in range(3):
-            await limits.count(Request({"type": "http", "client": (f"192.0.2.{number}", 5000)}))
+            await limits.count_request(Request({"type": "http", "client": (f"192.0.2.{number}", 5000)}))
             clock.now += 30
         assert (len(memory.expirations), memory.timer) == (3, tidying)
-        await drop_old(memory)
+        await remove_expired(memory)
         assert len(memory.expirations) == len(memory.storage) == 1
 
 
 @pytest.mark.parametrize(
     ("proxies", "expected"), [("", [200, 200, 200, 429]), ("192.0.2.1", [200, 200, 200, 429]), ("127.0.0.1", [200] * 4)]
 )
-def test_server_believes_forwarded_addresses_of_trusted_proxies_only(tmp_path, proxies, expected):
+def test_server_believes_forwarded_addresses_of_trusted_proxies_only(tmp_path: Path, proxies: str, expected: Any) -> None:
     port = free_port()
-    environment = {"RATE_LIMIT": "3/hour", "CACHE_BYTES": "0", "TRUSTED_PROXIES": proxies, "FORWARDED_ALLOW_IPS": "*"}
+    environment = {"RATE_LIMIT": "3/hour", "MAX_CACHE_BYTES": "0", "TRUSTED_PROXIES": proxies, "FORWARDED_ALLOW_IPS": "*"}
     with serving(tmp_path, port, **environment) as (process, _):
         wait_until_up(port, process)
         found = [
@@ -377,7 +383,7 @@ def test_server_believes_forwarded_addresses_of_trusted_proxies_only(tmp_path, p
     assert found == expected
 
 
-def test_server_limits_unless_told_otherwise(tmp_path):
+def test_server_limits_unless_told_otherwise(tmp_path: Path) -> None:
     port = free_port()
     with serving(tmp_path, port) as (process, _):
         wait_until_up(port, process)
@@ -386,7 +392,7 @@ def test_server_limits_unless_told_otherwise(tmp_path):
     assert answer.headers["ratelimit"].startswith('"default";r=299;t=')
 
 
-async def test_clock_that_is_set_back_makes_nobody_wait_until_it_has_caught_up(limited, clock):
+async def test_clock_that_is_set_back_makes_nobody_wait_until_it_has_caught_up(limited: Any, clock: Clock) -> None:
     assert await statuses(limited, 4) == [200, 200, 200, 429]
     clock.now -= 3600
     assert await statuses(limited, 4) == [200, 200, 200, 429]

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import anyio
 import pytest
@@ -12,13 +14,15 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from blog.app import create_app
+from blog.domain.core.context import Context, Site
 from blog.domain.core.events import Position
 from blog.domain.site import feature_flags
-from blog.framework.caching.redis_cache import SharedAnswers
-from blog.framework.caching.response_cache import Answer
+from blog.framework.caching.redis_cache import RedisResponseCache
+from blog.framework.caching.response_cache import CachedResponse
 from blog.framework.limits.redis_pool import open_redis_pool
 from blog.schemas.accounts import Role
 from blog.schemas.feature_flags import Flag
+from blog.settings import Settings
 from tests.conftest import running
 from tests.middleware.test_response_cache import BROWSER, POST, PUBLIC
 from tests.support.valkey import Valkey
@@ -33,28 +37,28 @@ def valkey():
 
 
 @pytest.fixture
-def redis(valkey):
+def redis(valkey: Any):
     with contextlib.closing(Redis.from_url(valkey.url)) as client:
         yield client
 
 
 @pytest.fixture
-def settings(settings, valkey):
-    return settings.model_copy(update={"cache_bytes": 1_000_000, "redis_url": SecretStr(valkey.url)})
+def settings(settings: Settings, valkey: Any):
+    return settings.model_copy(update={"max_cache_bytes": 1_000_000, "redis_url": SecretStr(valkey.url)})
 
 
 @pytest.fixture(autouse=True)
-def no_regular_work(monkeypatch):
+def no_regular_work(monkeypatch: pytest.MonkeyPatch):
     """Its commits, whenever they come, put everything in doubt for a moment."""
 
     async def nothing(*_):
         pass
 
-    monkeypatch.setattr("blog.app._repeat", nothing)
+    monkeypatch.setattr("blog.app._run_periodically", nothing)
 
 
 @pytest.fixture
-async def ada(bearer, site):
+async def ada(bearer: Callable[..., Awaitable[dict[str, str]]], site: Site):
     return await bearer("ada", Role.OWNER)
 
 
@@ -91,7 +95,7 @@ async def published(one, ada):
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-async def test_what_one_worker_made_another_takes_over(settings, ada, path):
+async def test_what_one_worker_made_another_takes_over(settings: Settings, ada: Any, path: Any) -> None:
     async with workers(settings, settings) as (one, other):
         await published(one, ada)
         await heard(one, POST["title"])
@@ -108,18 +112,18 @@ async def test_what_one_worker_made_another_takes_over(settings, ada, path):
         assert (await other.get(path, headers={"If-None-Match": tag})).status_code == 304
 
 
-async def test_view_of_what_was_taken_over_counts(settings, ada, monkeypatch):
+async def test_view_of_what_was_taken_over_counts(settings: Settings, ada: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     viewed = []
     async with workers(settings, settings) as (one, other):
         await published(one, ada)
         await heard(other, POST["title"])
         await one.get("/posts/on-engines")
-        monkeypatch.setattr("blog.domain.core.view_counter.Views.add", lambda _, post_id, day: viewed.append(post_id))
+        monkeypatch.setattr("blog.domain.core.view_counter.ViewCounter.add", lambda _, post_id, day: viewed.append(post_id))
         assert (await other.get("/posts/on-engines", headers=BROWSER)).headers["cache-status"] == SHARED
     assert viewed == [1]
 
 
-async def test_old_answer_that_comes_late_is_never_taken(settings, ada, redis):
+async def test_old_answer_that_comes_late_is_never_taken(settings: Settings, ada: Any, redis: Any) -> None:
     async with workers(settings, settings) as (one, other):
         await published(one, ada)
         await heard(other, POST["title"])
@@ -140,7 +144,7 @@ async def test_old_answer_that_comes_late_is_never_taken(settings, ada, redis):
             assert "New title" in (await later.get("/posts/on-engines")).text
 
 
-async def test_change_by_one_worker_is_seen_through_all(settings, ada):
+async def test_change_by_one_worker_is_seen_through_all(settings: Settings, ada: Any) -> None:
     async with workers(settings, settings) as (one, other):
         await published(one, ada)
         for number in range(20):
@@ -152,12 +156,12 @@ async def test_change_by_one_worker_is_seen_through_all(settings, ada):
                 assert title in (await other.get(path)).text
 
 
-async def test_flag_is_followed_by_answers_of_all_workers(settings, ctx):
+async def test_flag_is_followed_by_answers_of_all_workers(settings: Settings, ctx: Context) -> None:
     async with workers(settings, settings) as (one, other):
         for client in (one, other):
             assert "/register" in (await client.get("/")).text
         for enabled in (False, True, False):
-            await feature_flags.put(ctx, Flag.REGISTRATION, enabled)
+            await feature_flags.store(ctx, Flag.REGISTRATION, enabled)
             for client in (one, other):
                 with anyio.fail_after(5):
                     while ("/register" in (await client.get("/")).text) is not enabled:
@@ -166,7 +170,7 @@ async def test_flag_is_followed_by_answers_of_all_workers(settings, ctx):
                 assert ("/register" in (await client.get("/")).text) is enabled
 
 
-async def test_nothing_of_anybody_goes_to_redis(settings, ada, redis):
+async def test_nothing_of_anybody_goes_to_redis(settings: Settings, ada: Any, redis: Any) -> None:
     async with workers(settings) as (one,):
         draft = await one.post("/api/v1/posts", json=POST | {"status": "draft", "title": "Hidden"}, headers=ada)
         for path in (f"/api/v1/posts/{draft.json()['id']}", "/api/v1/posts", "/", "/login", "/search?q=Hidden", "/nowhere"):
@@ -180,7 +184,7 @@ async def test_nothing_of_anybody_goes_to_redis(settings, ada, redis):
         assert 0 < redis.pttl(name) <= 60_000
 
 
-async def test_whoever_writes_to_redis_writes_none_of_our_pages(settings, redis):
+async def test_whoever_writes_to_redis_writes_none_of_our_pages(settings: Settings, redis: Any) -> None:
     async with workers(settings, settings) as (one, other):
         await certain(other)
         await one.get("/?a")
@@ -201,22 +205,24 @@ async def test_whoever_writes_to_redis_writes_none_of_our_pages(settings, redis)
     [{"project_name": "Other"}, {"secret_key": SecretStr("another-secret-0123456789-abcdefghijk")}],
     ids=["name", "secret"],
 )
-async def test_workers_of_other_settings_share_nothing(settings, change):
+async def test_workers_of_other_settings_share_nothing(settings: Settings, change: Any) -> None:
     async with workers(settings, settings.model_copy(update=change)) as (one, other):
         for client in (one, other):
             assert (await client.get("/")).headers["cache-status"] == MISS
 
 
-async def test_workers_of_another_version_share_nothing(settings, monkeypatch):
+async def test_workers_of_another_version_share_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     async with workers(settings) as (one,):
         assert (await one.get("/")).headers["cache-status"] == MISS
-        monkeypatch.setattr("blog.framework.caching.redis_cache._program", lambda: b"next version")
+        monkeypatch.setattr("blog.framework.caching.redis_cache._code_digest", lambda: b"next version")
         async with workers(settings) as (other,):
             assert (await other.get("/")).headers["cache-status"] == MISS
 
 
-async def test_redis_that_goes_is_done_without_and_taken_up_again(settings, valkey, monkeypatch):
-    monkeypatch.setattr("blog.framework.caching.redis_cache._PAUSE", 0.01)
+async def test_redis_that_goes_is_done_without_and_taken_up_again(
+    settings: Settings, valkey: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blog.framework.caching.redis_cache.RETRY_REDIS_AFTER", 0.01)
     with capture_logs() as logs:
         async with workers(settings) as (one,):
             assert (await one.get("/?1")).headers["cache-status"] == MISS
@@ -232,7 +238,9 @@ async def test_redis_that_goes_is_done_without_and_taken_up_again(settings, valk
     assert said == ["Redis is gone: each worker makes its answers itself", "Redis is back: workers share answers"]
 
 
-async def test_redis_that_does_not_answer_delays_one_request(settings, tmp_path_factory):
+async def test_redis_that_does_not_answer_delays_one_request(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     silent = tmp_path_factory.mktemp("s") / "s"
     writers = []
     async with await asyncio.start_unix_server(lambda _, writer: writers.append(writer), silent):
@@ -245,15 +253,15 @@ async def test_redis_that_does_not_answer_delays_one_request(settings, tmp_path_
             await writer.wait_closed()
 
 
-async def test_strangers_cannot_fill_the_memory_of_redis(settings, redis):
+async def test_strangers_cannot_fill_the_memory_of_redis(settings: Settings, redis: Any) -> None:
     def answer(size):
-        return Answer((), (), b"x" * size, b'"t"', frozenset(), "/", None, time.monotonic() + 60)
+        return CachedResponse((), (), b"x" * size, b'"t"', frozenset(), "/", None, time.monotonic() + 60)
 
     async with open_redis_pool(settings) as pool:
-        shared = SharedAnswers(settings, pool)
+        shared = RedisResponseCache(settings, pool)
         for number in range(100):
-            await shared.keep((b"/%d" % number, b"", "", b""), answer(50_000), Position("e", 1))
+            await shared.store((b"/%d" % number, b"", "", b""), answer(50_000), Position("e", 1))
         assert 10 < len(names(redis)) <= 1_000_000 / 50_000
-        roomy = SharedAnswers(settings.model_copy(update={"cache_bytes": 10**9}), pool)
-        await roomy.keep((b"/", b"", "", b""), answer(2 * 10**6), Position("e", 1))
+        roomy = RedisResponseCache(settings.model_copy(update={"max_cache_bytes": 10**9}), pool)
+        await roomy.store((b"/", b"", "", b""), answer(2 * 10**6), Position("e", 1))
         assert max(redis.strlen(name) for name in names(redis)) < 60_000, "nor is one kept that is too large"

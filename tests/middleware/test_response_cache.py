@@ -1,21 +1,26 @@
 """Finished answers: kept for strangers until what they show changes, never anybody's own, never old."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+import httpx2
 import pytest
 from anyio.lowlevel import checkpoint
 from structlog.testing import capture_logs
 
 from blog.app import create_app
 from blog.domain.accounts import accounts
+from blog.domain.core.context import Context
 from blog.domain.core.events import Position
 from blog.domain.posts import posts
 from blog.domain.site import feature_flags
-from blog.framework.caching.response_cache import Answer, AnswerCache
-from blog.observability.logging import correlated
+from blog.framework.caching.response_cache import CachedResponse, ResponseCache
+from blog.observability.logging import add_correlation_ids
 from blog.schemas.accounts import AccountChanges, Role
 from blog.schemas.feature_flags import Flag
 from blog.schemas.posts import NewPost
+from blog.settings import Settings
 from tests.conftest import running
 
 POST = {"title": "On engines", "content": "Some *words*. " * 60, "tags": ["maths"]}
@@ -28,12 +33,12 @@ PUBLIC = [
 
 
 @pytest.fixture
-def settings(settings):
-    return settings.model_copy(update={"cache_bytes": 1_000_000})
+def settings(settings: Settings):
+    return settings.model_copy(update={"max_cache_bytes": 1_000_000})
 
 
 @pytest.fixture
-async def ada(bearer, client):
+async def ada(bearer: Callable[..., Awaitable[dict[str, str]]], client: httpx2.AsyncClient):
     headers = await bearer("ada", Role.OWNER)
     made = await client.post("/api/v1/posts", json=POST, headers=headers)
     assert made.status_code == 201
@@ -57,7 +62,7 @@ async def state(client, path, **headers):
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-async def test_second_answer_is_the_first_one_kept(client, ada, path):
+async def test_second_answer_is_the_first_one_kept(client: httpx2.AsyncClient, ada: Any, path: Any) -> None:
     first, second = [await client.get(path) for _ in range(2)]
     assert [answer.headers["cache-status"] for answer in (first, second)] == ["blog; fwd=miss", "blog; hit"]
     own = {"x-correlation-id", "x-process-time", "server-timing", "cache-status", "x-cache"}
@@ -71,7 +76,7 @@ async def test_second_answer_is_the_first_one_kept(client, ada, path):
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-async def test_client_that_has_it_is_told_so(client, ada, path):
+async def test_client_that_has_it_is_told_so(client: httpx2.AsyncClient, ada: Any, path: Any) -> None:
     for _ in range(2):  # by the application, and by the cache
         tag = (await client.get(path)).headers["etag"]
         again = await client.get(path, headers={"If-None-Match": f'"other", {tag}'})
@@ -82,7 +87,7 @@ async def test_client_that_has_it_is_told_so(client, ada, path):
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-async def test_who_writes_and_then_reads_finds_what_they_wrote(client, ada, path):
+async def test_who_writes_and_then_reads_finds_what_they_wrote(client: httpx2.AsyncClient, ada: Any, path: Any) -> None:
     for number in range(5):
         title = f"Title {number}"
         await client.patch("/api/v1/posts/1", json={"title": title, "tags": ["maths", f"t{number}"]}, headers=ada)
@@ -92,7 +97,7 @@ async def test_who_writes_and_then_reads_finds_what_they_wrote(client, ada, path
         assert wanted in fresh.text
 
 
-async def test_nobody_gets_what_was_made_for_somebody(client, ada):
+async def test_nobody_gets_what_was_made_for_somebody(client: httpx2.AsyncClient, ada: Any) -> None:
     assert await state(client, "/api/v1/posts/1", **ada) == "fwd=bypass"
     assert await state(client, "/api/v1/posts/1") == "fwd=miss", "that of Ada was not kept"
     assert await state(client, "/api/v1/posts/1", **ada) == "fwd=bypass", "nor is she given that of others"
@@ -104,7 +109,7 @@ async def test_nobody_gets_what_was_made_for_somebody(client, ada):
     assert wrong.status_code == 401
 
 
-async def test_what_is_not_shared_is_not_kept(client, ada):
+async def test_what_is_not_shared_is_not_kept(client: httpx2.AsyncClient, ada: Any) -> None:
     for path in ("/login", "/search?q=words", "/api/v1/users/1", "/healthz"):
         for _ in range(2):
             assert "cache-status" not in (await client.get(path)).headers
@@ -114,14 +119,14 @@ async def test_what_is_not_shared_is_not_kept(client, ada):
             assert (answer.status_code, answer.headers["x-cache"]) == (404, "miss")
 
 
-async def test_colours_are_kept_apart(client, ada):
+async def test_colours_are_kept_apart(client: httpx2.AsyncClient, ada: Any) -> None:
     light, dark = [await client.get("/", headers={"Cookie": f"theme={name}"}) for name in ("light", "dark")]
     assert 'data-theme="dark"' in dark.text
     assert 'data-theme="light"' in light.text
     assert await state(client, "/", Cookie="a=b; theme=dark") == "hit"
 
 
-async def test_page_of_an_allowed_origin_gets_its_header(settings):
+async def test_page_of_an_allowed_origin_gets_its_header(settings: Settings) -> None:
     origin = "https://other.example"
     async with running(create_app(settings.model_copy(update={"cors_origins": (origin,)}))) as client:
         await certain(client)
@@ -135,7 +140,7 @@ async def test_page_of_an_allowed_origin_gets_its_header(settings):
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
-async def test_compressed_answer_says_the_same(client, ada, coding):
+async def test_compressed_answer_says_the_same(client: httpx2.AsyncClient, ada: Any, coding: str) -> None:
     plain = await client.get("/posts/on-engines", headers={"Accept-Encoding": "identity"})
     answers = [await client.get("/posts/on-engines", headers={"Accept-Encoding": f"{coding}, foo;q=0.1"}) for _ in range(2)]
     for answer in answers:
@@ -152,21 +157,23 @@ async def test_compressed_answer_says_the_same(client, ada, coding):
     assert changed.status_code == 200, "the tag of any coding names the version"
 
 
-async def test_secret_pages_are_not_compressed(client, ada):
+async def test_secret_pages_are_not_compressed(client: httpx2.AsyncClient, ada: Any) -> None:
     answer = await client.get("/api/v1/posts/1", headers=ada | {"Accept-Encoding": "gzip, br"})
     assert "content-encoding" not in answer.headers
 
 
-async def test_one_request_makes_the_answer_for_all(client, ada):
+async def test_one_request_makes_the_answer_for_all(client: httpx2.AsyncClient, ada: Any) -> None:
     answers = await asyncio.gather(*(client.get("/?first") for _ in range(20)))
     asked = [answer.headers["cache-status"] for answer in answers]
     assert sorted(asked) == ["blog; fwd=miss"] + ["blog; hit"] * 19
     assert len({answer.content for answer in answers}) == 1
 
 
-async def test_views_are_counted_also_of_what_is_kept(client, ada, monkeypatch):
+async def test_views_are_counted_also_of_what_is_kept(
+    client: httpx2.AsyncClient, ada: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     viewed = []
-    monkeypatch.setattr("blog.domain.core.view_counter.Views.add", lambda _, post_id, day: viewed.append(post_id))
+    monkeypatch.setattr("blog.domain.core.view_counter.ViewCounter.add", lambda _, post_id, day: viewed.append(post_id))
     for _ in range(3):
         await client.get("/posts/on-engines", headers=BROWSER)
     await client.get("/posts/on-engines", headers=BROWSER | {"Sec-Purpose": "prefetch"})
@@ -174,21 +181,23 @@ async def test_views_are_counted_also_of_what_is_kept(client, ada, monkeypatch):
     assert viewed == [1, 1, 1]
 
 
-async def test_every_hit_has_its_line(client, ada):
+async def test_every_hit_has_its_line(client: httpx2.AsyncClient, ada: Any) -> None:
     await client.get("/posts/on-engines")
-    with capture_logs(processors=[correlated]) as lines:
+    with capture_logs(processors=[add_correlation_ids]) as lines:
         await client.get("/posts/on-engines", headers={"X-Correlation-ID": "abc-1"})
     (line,) = [line for line in lines if line["event"] == "request"]
     assert (line["correlation_id"], line["route"], line["status"], line["method"]) == ("abc-1", "/posts/{slug}", 200, "GET")
 
 
-async def test_changes_of_people_and_of_the_blog_are_seen_by_other_workers(settings, ctx, author):
+async def test_changes_of_people_and_of_the_blog_are_seen_by_other_workers(
+    settings: Settings, ctx: Context, author: Context
+) -> None:
     await posts.create(author, NewPost(**POST))
     async with running(create_app(settings)) as client:
         await certain(client)
         for path, change, is_seen in (
             ("/authors/ada", accounts.change(author, AccountChanges(name="Ada L.")), lambda text: "Ada L." in text),
-            ("/", feature_flags.put(ctx, Flag.REGISTRATION, False), lambda text: "/register" not in text),
+            ("/", feature_flags.store(ctx, Flag.REGISTRATION, False), lambda text: "/register" not in text),
         ):
             await client.get(path)
             assert await state(client, path) == "hit"
@@ -200,50 +209,50 @@ async def test_changes_of_people_and_of_the_blog_are_seen_by_other_workers(setti
 
 
 def answer(*channels, size=10):
-    return Answer((), (), b"x" * size, b'"t"', frozenset(channels), "/", None, float("inf"))
+    return CachedResponse((), (), b"x" * size, b'"t"', frozenset(channels), "/", None, float("inf"))
 
 
 def key(number):
     return f"/{number}".encode(), b"", "", b""
 
 
-def test_least_recently_used_goes_first_when_there_is_no_room():
-    cache = AnswerCache(most_bytes=40_000, seconds=60)
+def test_least_recently_used_goes_first_when_there_is_no_room() -> None:
+    cache = ResponseCache(max_bytes=40_000, max_age=60)
     for number in range(8):
-        assert cache.keep(key(number), answer("posts", size=2000), cache.moment())
+        assert cache.store(key(number), answer("posts", size=2000), cache.generation())
     assert cache.find(key(0)) is not None
     for number in range(8, 12):
-        cache.keep(key(number), answer("posts", size=2000), cache.moment())
+        cache.store(key(number), answer("posts", size=2000), cache.generation())
     assert cache.size <= 40_000
     assert cache.find(key(0)) is not None
     assert cache.find(key(1)) is None
-    assert not cache.keep(key(99), answer("posts", size=10_000), cache.moment()), "too large for one"
+    assert not cache.store(key(99), answer("posts", size=10_000), cache.generation()), "too large for one"
 
 
-def test_late_answer_of_an_old_state_is_refused():
-    cache = AnswerCache(most_bytes=1_000_000, seconds=60)
-    before = cache.moment()
-    cache.forget(1, ["post:1", "posts"])
-    assert not cache.keep(key(1), answer("posts"), before)
-    assert not cache.keep(key(1), answer("post:1"), before)
-    assert cache.keep(key(1), answer("post:2"), before)
-    assert cache.keep(key(2), answer("posts"), cache.moment())
-    cache.forget(2, ["posts"])
+def test_late_answer_of_an_old_state_is_refused() -> None:
+    cache = ResponseCache(max_bytes=1_000_000, max_age=60)
+    before = cache.generation()
+    cache.invalidate(1, ["post:1", "posts"])
+    assert not cache.store(key(1), answer("posts"), before)
+    assert not cache.store(key(1), answer("post:1"), before)
+    assert cache.store(key(1), answer("post:2"), before)
+    assert cache.store(key(2), answer("posts"), cache.generation())
+    cache.invalidate(2, ["posts"])
     assert (cache.find(key(1)) is None, cache.find(key(2)) is None) == (False, True)
     for number in range(2000):
-        cache.forget(3 + number, [f"other:{number}"])
-    assert not cache.keep(key(3), answer("post:3"), before), "more happened than is remembered"
+        cache.invalidate(3 + number, [f"other:{number}"])
+    assert not cache.store(key(3), answer("post:3"), before), "more happened than is remembered"
     cache.clear()
     assert len(cache) == cache.size == 0
 
 
-def test_answer_of_another_worker_is_taken_only_if_nothing_happened_since_it_was_made():
-    cache = AnswerCache(most_bytes=1_000_000, seconds=60)
-    cache.begin(Position("log", 10))
-    cache.forget(11, ["post:1"])
+def test_answer_of_another_worker_is_taken_only_if_nothing_happened_since_it_was_made() -> None:
+    cache = ResponseCache(max_bytes=1_000_000, max_age=60)
+    cache.reset(Position("log", 10))
+    cache.invalidate(11, ["post:1"])
 
     def is_present(channel, epoch, event_id):
-        return cache.is_present(frozenset([channel]), Position(epoch, event_id))
+        return cache.is_current(frozenset([channel]), Position(epoch, event_id))
 
     assert not is_present("post:1", "log", 10)
     assert is_present("post:1", "log", 11)
@@ -251,34 +260,34 @@ def test_answer_of_another_worker_is_taken_only_if_nothing_happened_since_it_was
     assert is_present("post:1", "log", 12), "its maker has heard more than we have"
     assert not is_present("post:1", "another log", 12)
     assert not is_present("post:2", "log", 9), "what happened before we began is not known"
-    cache.committed()
+    cache.on_commit()
     assert not is_present("post:1", "log", 12), "what we wrote may have changed it"
-    cache.follow(cache.commits())
+    cache.caught_up(cache.commit_count())
     for number in range(12, 2000):
-        cache.forget(number, ["other"])
+        cache.invalidate(number, ["other"])
     assert not is_present("post:2", "log", 11), "more happened than is remembered"
     assert is_present("post:2", "log", 1999)
-    cache.begin(Position("new", 3))
+    cache.reset(Position("new", 3))
     assert (is_present("post:2", "log", 1999), is_present("post:2", "new", 3)) == (False, True)
 
 
-def test_nothing_is_certain_between_a_commit_and_the_reading_of_the_log():
-    cache = AnswerCache(most_bytes=1_000_000, seconds=60)
-    cache.keep(key(1), answer("posts"), cache.moment())
-    seen = cache.commits()
-    cache.committed()
+def test_nothing_is_certain_between_a_commit_and_the_reading_of_the_log() -> None:
+    cache = ResponseCache(max_bytes=1_000_000, max_age=60)
+    cache.store(key(1), answer("posts"), cache.generation())
+    seen = cache.commit_count()
+    cache.on_commit()
     assert cache.find(key(1)) is None
-    cache.follow(seen)
+    cache.caught_up(seen)
     assert cache.find(key(1)) is None, "the reading had begun before"
-    cache.follow(cache.commits())
+    cache.caught_up(cache.commit_count())
     assert cache.find(key(1)) is not None
 
 
-def test_answers_end(monkeypatch):
-    cache = AnswerCache(most_bytes=1_000_000, seconds=60)
+def test_answers_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = ResponseCache(max_bytes=1_000_000, max_age=60)
     monkeypatch.setattr("blog.framework.caching.response_cache.time.monotonic", lambda: 1000.0)
     entry = answer("posts")
-    kept = Answer(entry.headers, entry.fresh, entry.body, entry.tag, entry.channels, "/", None, cache.expiry())
-    cache.keep(key(1), kept, cache.moment())
+    kept = CachedResponse(entry.headers, entry.headers_304, entry.body, entry.etag, entry.channels, "/", None, cache.expiry())
+    cache.store(key(1), kept, cache.generation())
     monkeypatch.setattr("blog.framework.caching.response_cache.time.monotonic", lambda: 1061.0)
     assert cache.find(key(1)) is None

@@ -1,10 +1,13 @@
 """What every answer has and every request must pass."""
 
 import re
+from typing import Any
 
+import httpx2
 import pytest
 
 from blog.app import create_app
+from blog.settings import Settings
 from tests.conftest import ORIGIN, PASSWORD, running
 
 SIGN_IN = {"username": "ada", "password": PASSWORD}
@@ -12,7 +15,7 @@ PATHS = ["/", "/nowhere", "/api/v1/posts", "/api/v1/nowhere", "/api/v1/posts/99"
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_every_answer_has_its_headers(client, path):
+async def test_every_answer_has_its_headers(client: httpx2.AsyncClient, path: Any) -> None:
     answer = await client.get(path)
     assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["x-correlation-id"])
     assert float(answer.headers["x-process-time"]) >= 0
@@ -28,13 +31,15 @@ async def test_every_answer_has_its_headers(client, path):
 @pytest.mark.parametrize(
     ("sent", "kept"), [("order-7/3", True), ("x" * 128, True), ("x" * 129, False), ("two words", False), ("é", False)]
 )
-async def test_correlation_id_is_the_requests_own_if_it_is_visible_ascii(client, sent, kept):
+async def test_correlation_id_is_the_requests_own_if_it_is_visible_ascii(
+    client: httpx2.AsyncClient, sent: str, kept: bool
+) -> None:
     answer = await client.get("/api/v1/nowhere", headers={"X-Correlation-ID": sent.encode()})
     assert (answer.headers["x-correlation-id"] == sent) is kept
     assert answer.json()["correlation_id"] == answer.headers["x-correlation-id"]
 
 
-async def test_who_looks_after_the_machine_asks_by_any_name(settings):
+async def test_who_looks_after_the_machine_asks_by_any_name(settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"allowed_hosts": ("blog.example.org",)}))
     async with running(app) as client:
         statuses = {path: (await client.get(path)).status_code for path in ("/healthz", "/readyz", "/metrics", "/", "/healthz/")}
@@ -42,7 +47,7 @@ async def test_who_looks_after_the_machine_asks_by_any_name(settings):
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_head_is_get_without_the_body(client, path):
+async def test_head_is_get_without_the_body(client: httpx2.AsyncClient, path: Any) -> None:
     get, head = await client.get(path), await client.head(path)
     assert (head.status_code, head.content) == (get.status_code, b"")
     assert head.headers["content-type"] == get.headers["content-type"]
@@ -58,7 +63,7 @@ async def test_head_is_get_without_the_body(client, path):
         ({"Origin": "https://friend.example", "Sec-Fetch-Site": "cross-site"}, 401),
     ],
 )  # fmt: skip
-async def test_only_own_and_allowed_pages_may_write(settings, headers, status):
+async def test_only_own_and_allowed_pages_may_write(settings: Settings, headers: Any, status: int) -> None:
     app = create_app(settings.model_copy(update={"cors_origins": ("https://friend.example",)}))
     async with running(app) as client:
         answer = await client.post("/api/v1/tokens", json=SIGN_IN, headers=headers)
@@ -67,7 +72,7 @@ async def test_only_own_and_allowed_pages_may_write(settings, headers, status):
         assert (await client.get("/api/v1/posts", headers=headers)).status_code == 200, "reading is free"
 
 
-async def test_unknown_hosts_are_refused_when_hosts_are_named(settings):
+async def test_unknown_hosts_are_refused_when_hosts_are_named(settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"allowed_hosts": ("blog.example.org", "::1")}))
     async with running(app) as client:
         for host, status in (
@@ -79,7 +84,7 @@ async def test_unknown_hosts_are_refused_when_hosts_are_named(settings):
             assert (await client.get("/api/v1/posts", headers={"Host": host})).status_code == status, host
 
 
-async def test_tls_sites_send_hsts_and_guarded_cookies(settings):
+async def test_tls_sites_send_hsts_and_guarded_cookies(settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"public_url": "https://blog.example.org"}))
     async with running(app) as client:
         assert "max-age" in (await client.get("/api/v1/posts")).headers["strict-transport-security"]
@@ -92,7 +97,7 @@ async def test_tls_sites_send_hsts_and_guarded_cookies(settings):
         assert (await client.post("/logout", headers=same_host)).status_code == 403, "the same host without TLS is another site"
 
 
-async def test_other_origins_call_the_api_with_tokens_but_never_with_cookies(settings):
+async def test_other_origins_call_the_api_with_tokens_but_never_with_cookies(settings: Settings) -> None:
     friend = {"Origin": "https://friend.example"}
     asks = friend | {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
     async with running(create_app(settings.model_copy(update={"cors_origins": ("https://friend.example",)}))) as client:
@@ -109,17 +114,19 @@ async def test_other_origins_call_the_api_with_tokens_but_never_with_cookies(set
 @pytest.mark.parametrize(
     ("path", "status", "to"), [("/archive/", 307, "/archive"), ("/posts/a/", 307, "/posts/a"), ("/%2Fevil.example/", 404, None)]
 )
-async def test_slash_at_the_end_is_taken_away_without_naming_a_host(client, path, status, to):
+async def test_slash_at_the_end_is_taken_away_without_naming_a_host(
+    client: httpx2.AsyncClient, path: str, status: int, to: str | None
+) -> None:
     answer = await client.get(path, headers={"Host": "evil.example"})
     assert (answer.status_code, answer.headers.get("location")) == (status, to)
 
 
-async def test_crash_says_nothing_and_still_has_its_headers(settings, monkeypatch):
+async def test_crash_says_nothing_and_still_has_its_headers(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     async def crash(*_args):
         raise RuntimeError("the secret reason")
 
-    monkeypatch.setattr("blog.domain.posts.post_lists.page", crash)
-    monkeypatch.setattr("blog.domain.posts.post_lists.front", crash)
+    monkeypatch.setattr("blog.domain.posts.post_lists.list_page", crash)
+    monkeypatch.setattr("blog.domain.posts.post_lists.front_page", crash)
     app = create_app(settings)
     async with running(app) as client:
         client._transport.app = quiet(client._transport.app)
@@ -144,8 +151,8 @@ def quiet(app):
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/posts", "/static/css/blog.css"])
-async def test_address_that_is_too_long_is_refused(settings, path):
-    app = create_app(settings.model_copy(update={"url_bytes": 2_000}))
+async def test_address_that_is_too_long_is_refused(settings: Settings, path: str) -> None:
+    app = create_app(settings.model_copy(update={"max_url_bytes": 2_000}))
     async with running(app) as client:
         assert (await client.get(f"{path}?q={'x' * (1_998 - len(path))}")).status_code in (200, 422)
         refused = await client.get(f"{path}?q={'x' * (1_999 - len(path))}")
@@ -154,8 +161,8 @@ async def test_address_that_is_too_long_is_refused(settings, path):
     assert refused.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_header_fields_that_are_too_long_are_refused(settings):
-    app = create_app(settings.model_copy(update={"header_bytes": 4_096}))
+async def test_header_fields_that_are_too_long_are_refused(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"max_header_bytes": 4_096}))
     async with running(app) as client:
         assert (await client.get("/", headers={"X": "x" * 3_800})).status_code == 200
         for headers in ([("X", "x" * 4_096)], [("X", "x" * 100)] * 50):
@@ -164,7 +171,7 @@ async def test_header_fields_that_are_too_long_are_refused(settings):
             assert "4096 bytes" in refused.json()["detail"]
 
 
-async def test_of_two_host_names_the_first_counts(settings):
+async def test_of_two_host_names_the_first_counts(settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"allowed_hosts": ("blog.example.org",)}))
     async with running(app) as client:
         for hosts, status in ((("blog.example.org", "evil.example"), 200), (("evil.example", "blog.example.org"), 400)):

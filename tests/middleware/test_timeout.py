@@ -1,6 +1,8 @@
 """Requests that take too long."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import anyio
 import pytest
@@ -8,17 +10,18 @@ import sqlalchemy as sa
 
 from blog.app import create_app
 from blog.db import tables
+from blog.settings import Settings
 from tests.conftest import running
 
 
 @pytest.fixture
-def hurried(settings):
+def hurried(settings: Settings):
     """An application that gives its endpoints little time."""
-    return create_app(settings.model_copy(update={"request_seconds": 0.2}))
+    return create_app(settings.model_copy(update={"request_timeout": 0.2}))
 
 
 @pytest.fixture
-def endless(monkeypatch):
+def endless(monkeypatch: pytest.MonkeyPatch):
     """Lists of posts that are never ready; what each was told at its end."""
     ends = []
 
@@ -29,13 +32,13 @@ def endless(monkeypatch):
             ends.append(type(end))
             raise
 
-    monkeypatch.setattr("blog.domain.posts.post_lists.page", page)
-    monkeypatch.setattr("blog.domain.posts.post_lists.front", page)
+    monkeypatch.setattr("blog.domain.posts.post_lists.list_page", page)
+    monkeypatch.setattr("blog.domain.posts.post_lists.front_page", page)
     return ends
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/api/v1/posts", "application/problem+json"), ("/", "text/html; charset=utf-8")])
-async def test_what_takes_too_long_is_ended_with_503(hurried, endless, path, kind):
+async def test_what_takes_too_long_is_ended_with_503(hurried: Any, endless: Any, path: str, kind: str) -> None:
     async with running(hurried) as client:
         async with asyncio.timeout(10):
             answer = await client.get(path)
@@ -47,7 +50,9 @@ async def test_what_takes_too_long_is_ended_with_503(hurried, endless, path, kin
         assert (await client.get("/healthz")).status_code == 200
 
 
-async def test_transaction_that_is_cut_leaves_nothing_and_frees_the_database(hurried, bearer, monkeypatch):
+async def test_transaction_that_is_cut_leaves_nothing_and_frees_the_database(
+    hurried: Any, bearer: Callable[..., Awaitable[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     headers, found, new = await bearer("ada"), [], {"title": "A title", "content": "text"}
 
     async def index(db, *_args, **_options):
@@ -63,7 +68,7 @@ async def test_transaction_that_is_cut_leaves_nothing_and_frees_the_database(hur
         assert (await client.post("/api/v1/posts", json=new, headers=headers)).status_code == 201
 
 
-async def test_time_of_the_body_is_the_clients(hurried, bearer):
+async def test_time_of_the_body_is_the_clients(hurried: Any, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
     headers = await bearer("ada") | {"Content-Type": "application/json"}
 
     async def slowly():
@@ -75,7 +80,7 @@ async def test_time_of_the_body_is_the_clients(hurried, bearer):
         assert (await client.post("/api/v1/posts", content=slowly(), headers=headers)).status_code == 201
 
 
-async def test_poll_waits_as_long_as_it_was_asked_to(hurried):
+async def test_poll_waits_as_long_as_it_was_asked_to(hurried: Any) -> None:
     async with running(hurried) as client:
         answer = await client.get("/api/v1/events", params={"channel": "posts", "wait": "0.5"})
         assert (answer.status_code, answer.json()["events"]) == (200, [])

@@ -3,13 +3,16 @@
 import json
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import httpx
+import httpx2
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from blog.observability.logging import Outage
+from blog.observability.logging import OutageLog
 from blog.schemas.accounts import Role
 from tests.support.serving import blog, free_port, serving, wait_for_line, wait_until_up
 
@@ -31,7 +34,7 @@ except ZeroDivisionError:
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
-def test_crash_is_logged_without_the_values_of_variables(tmp_path, log_format):
+def test_crash_is_logged_without_the_values_of_variables(tmp_path: Path, log_format: str) -> None:
     program = [sys.executable, "-c", CRASH.format(log_format=log_format)]
     log = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60).stderr
     assert "ZeroDivisionError" in log
@@ -45,7 +48,7 @@ def test_crash_is_logged_without_the_values_of_variables(tmp_path, log_format):
 
 REQUESTS = """
 import asyncio, logging, sys
-from blog import logs
+from blog.observability import logging as logs
 from blog.settings import Settings
 
 async def main():
@@ -68,7 +71,7 @@ print(len(written()), "after")
 
 
 @pytest.mark.parametrize(("wait", "after"), [("", 3), ("await asyncio.sleep(0.4)", 4)], ids=["at-the-end", "by-time"])
-def test_requests_are_written_in_order_and_in_batches(tmp_path, wait, after):
+def test_requests_are_written_in_order_and_in_batches(tmp_path: Path, wait: str, after: int) -> None:
     program = [sys.executable, "-c", REQUESTS.replace("{wait}", wait)]
     counts = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60).stdout.split()
     assert counts == ["0", "before", str(after), "after"]
@@ -84,28 +87,28 @@ def test_requests_are_written_in_order_and_in_batches(tmp_path, wait, after):
     assert {line["timestamp"][-1] for line in lines} == {"Z"}
 
 
-def test_outage_is_told_once_and_is_over_when_nothing_failed_for_a_while(monkeypatch):
+def test_outage_is_told_once_and_is_over_when_nothing_failed_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("blog.observability.logging.time.monotonic", lambda: now)
     with capture_logs() as lines:
-        outage = Outage(structlog.stdlib.get_logger("test"), "it fails", "it works", settle=1)
-        outage.over()
-        outage.met("no room")
-        outage.over()
+        outage = OutageLog(structlog.stdlib.get_logger("test"), "it fails", "it works", settle_seconds=1)
+        outage.recovered()
+        outage.failed("no room")
+        outage.recovered()
         now = 100.5
-        outage.met("still no room")
+        outage.failed("still no room")
         now = 101.4
-        outage.over()
+        outage.recovered()
         now = 101.6
-        outage.over()
-        outage.over()
+        outage.recovered()
+        outage.recovered()
     assert [(line["event"], line.get("reason"), line.get("seconds")) for line in lines] == [
         ("it fails", "no room", None), ("it works", None, 1.6),
     ]  # fmt: skip
 
 
 @pytest.mark.sqlite
-def test_each_request_has_a_line_with_its_id_route_status_time_and_user(home):
+def test_each_request_has_a_line_with_its_id_route_status_time_and_user(home: Path) -> None:
     """From the cache or not, found or not, of a stranger or somebody: from a real server, as a collector of logs reads it."""
     blog(home, "user", "create", "ada", "ada@example.org", "--role", "author")
     bearer = {"Authorization": "Bearer " + blog(home, "token", "create", "ada").stdout.strip()}
@@ -134,10 +137,10 @@ FORGED = '\n{"event": "forged"}\r\x1b[2Jx'
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
-def test_no_line_of_the_log_can_be_forged(tmp_path, log_format):
+def test_no_line_of_the_log_can_be_forged(tmp_path: Path, log_format: str) -> None:
     program = f"""
 import structlog
-from blog import logs
+from blog.observability import logging as logs
 from blog.settings import Settings
 
 logs.configure_logs(Settings(_env_file=None, log_format="{log_format}"))
@@ -152,7 +155,9 @@ structlog.stdlib.get_logger("blog").warning("refused", what={FORGED!r})
         assert json.loads(log)["what"] == FORGED
 
 
-async def test_what_was_forbidden_is_logged_with_its_user(client, bearer):
+async def test_what_was_forbidden_is_logged_with_its_user(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     eve = await bearer("eve", Role.READER)
     with capture_logs() as lines:
         await client.post("/api/v1/posts", json={"title": "A", "content": "x"}, headers=eve)

@@ -3,7 +3,10 @@
 import json
 import logging
 import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+import httpx2
 import pytest
 import structlog
 from pydantic import SecretStr
@@ -13,6 +16,7 @@ from blog.app import create_app
 from blog.domain.posts import posts
 from blog.observability import logging as observability_logging
 from blog.observability import sentry
+from blog.settings import Settings
 from tests.conftest import running
 
 DSN = "https://key@sentry.example.org/1"
@@ -28,14 +32,16 @@ class Kept(Transport):
 
 
 @pytest.fixture
-async def told(settings, monkeypatch):
-    monkeypatch.setitem(sentry._QUIET, "transport", Kept)
+async def told(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sentry._CLIENT_OPTIONS, "transport", Kept)
     Kept.sent.clear()
     async with running(create_app(settings.model_copy(update={"sentry_dsn": SecretStr(DSN)}))) as client:
         yield client
 
 
-async def test_crash_is_reported_without_anything_that_was_typed(told, monkeypatch, bearer):
+async def test_crash_is_reported_without_anything_that_was_typed(
+    told: Any, monkeypatch: pytest.MonkeyPatch, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     typed = secrets.token_hex(8)  # not a word of this file: lines of the source are sent
 
     async def crash(_ctx, new):
@@ -60,7 +66,7 @@ async def test_crash_is_reported_without_anything_that_was_typed(told, monkeypat
     assert all("vars" not in frame for frame in error["stacktrace"]["frames"])
 
 
-async def test_errors_beside_requests_are_reported_and_plain_lines_are_not(told):
+async def test_errors_beside_requests_are_reported_and_plain_lines_are_not(told: Any) -> None:
     log, name = structlog.stdlib.get_logger("blog"), secrets.token_hex(8)
     structlog.configure(
         processors=[structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -81,5 +87,5 @@ async def test_errors_beside_requests_are_reported_and_plain_lines_are_not(told)
     assert name not in sent.decode()
 
 
-async def test_without_a_dsn_nobody_listens(client):
+async def test_without_a_dsn_nobody_listens(client: httpx2.AsyncClient) -> None:
     assert not [handler for handler in logging.getLogger().handlers if type(handler).__name__ == "Reporter"]

@@ -6,6 +6,9 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -14,7 +17,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from blog.app import create_app
+from blog.domain.core.context import Site
 from blog.observability import logging, tracing
+from blog.settings import Settings
 from tests.conftest import running
 from tests.support.serving import clean_environment, free_port
 
@@ -22,7 +27,7 @@ COLLECTOR = "http://127.0.0.1:4318"
 
 
 @pytest.fixture
-def spans(monkeypatch):
+def spans(monkeypatch: pytest.MonkeyPatch):
     """What would go to the collector, one by one."""
     kept = InMemorySpanExporter()
     monkeypatch.setattr("blog.observability.tracing.export.OTLPSpanExporter", lambda _endpoint: kept)
@@ -34,12 +39,14 @@ def spans(monkeypatch):
 
 
 @pytest.fixture
-async def traced(settings, spans):
+async def traced(settings: Settings, spans: Any):
     async with running(create_app(settings.model_copy(update={"otel_exporter_otlp_endpoint": COLLECTOR}))) as client:
         yield client
 
 
-async def test_request_and_its_statements_are_one_trace(traced, spans, database, bearer):
+async def test_request_and_its_statements_are_one_trace(
+    traced: Any, spans: Any, database: str, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     headers = await bearer("ada")
     made = (await traced.post("/api/v1/posts", json={"title": "Told", "content": "x"}, headers=headers)).json()
     spans.clear()
@@ -56,7 +63,7 @@ async def test_request_and_its_statements_are_one_trace(traced, spans, database,
     assert "SELECT" in {span.name for span in statements}
 
 
-async def test_spans_hold_no_secret_and_nobodys_address(traced, spans):
+async def test_spans_hold_no_secret_and_nobodys_address(traced: Any, spans: Any) -> None:
     await traced.get("/preview/a-secret-of-somebody?q=also", headers={"User-Agent": "a browser of somebody"})
     text = "".join(span.to_json() for span in spans.get_finished_spans())
     assert "/preview/{secret}" in text
@@ -65,42 +72,42 @@ async def test_spans_hold_no_secret_and_nobodys_address(traced, spans):
     assert "browser of" not in text
 
 
-async def test_log_and_trace_name_each_other(traced, spans, monkeypatch):
+async def test_log_and_trace_name_each_other(traced: Any, spans: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
-    monkeypatch.setattr(logging, "_batches", logging.Batches(stream))
+    monkeypatch.setattr(logging, "_buffered_handler", logging.BufferedJsonHandler(stream))
     answer = await traced.get("/tags")
-    logging._batches.flush()
+    logging._buffered_handler.flush()
     line = json.loads(stream.getvalue())
     (request,) = (span for span in spans.get_finished_spans() if span.kind is SpanKind.SERVER)
     assert request.attributes["blog.correlation_id"] == answer.headers["x-correlation-id"]
     assert line["correlation_id"] == answer.headers["x-correlation-id"]
     assert line["trace_id"] == f"{request.context.trace_id:032x}"
-    assert logging.correlated(None, "info", {})["trace_id"] == line["trace_id"], "lines of other loggers as well"
+    assert logging.add_correlation_ids(None, "info", {})["trace_id"] == line["trace_id"], "lines of other loggers as well"
 
 
-async def test_who_calls_within_a_trace_continues_it(traced, spans):
+async def test_who_calls_within_a_trace_continues_it(traced: Any, spans: Any) -> None:
     await traced.get("/tags", headers={"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
     assert {f"{span.context.trace_id:032x}" for span in spans.get_finished_spans()} == {"0af7651916cd43dd8448eb211c80319c"}
 
 
-async def test_health_files_and_regular_work_make_no_spans(traced, spans, site):
+async def test_health_files_and_regular_work_make_no_spans(traced: Any, spans: Any, site: Site) -> None:
     await traced.get("/healthz")
     await traced.get("/static/css/blog.css")
     await site.db.fetch_all("SELECT 1")
     assert spans.get_finished_spans() == ()
 
 
-async def test_letter_is_a_span_that_does_not_tell_to_whom(traced, spans):
+async def test_letter_is_a_span_that_does_not_tell_to_whom(traced: Any, spans: Any) -> None:
     await traced.get("/healthz")  # the first request puts the middleware together
-    with pytest.raises(ConnectionError), tracing.letter("password_link", "mail.example.org"):
+    with pytest.raises(ConnectionError), tracing.email_span("password_link", "mail.example.org"):
         raise ConnectionError("ada@example.org was refused")
     (span,) = spans.get_finished_spans()
-    assert (span.name, span.attributes["server.address"]) == ("send letter", "mail.example.org")
+    assert (span.name, span.attributes["server.address"]) == ("send email", "mail.example.org")
     assert (span.status.status_code, span.attributes["error.type"]) == (StatusCode.ERROR, "ConnectionError")
     assert "ada@" not in span.to_json()
 
 
-async def test_collector_gets_what_it_can_read(settings, monkeypatch):
+async def test_collector_gets_what_it_can_read(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     bodies = []
 
     class Collector(http.server.BaseHTTPRequestHandler):
@@ -132,7 +139,7 @@ async def test_collector_gets_what_it_can_read(settings, monkeypatch):
     assert resource["service.name"] == "blog"
 
 
-def test_off_nothing_of_it_is_loaded(tmp_path):
+def test_off_nothing_of_it_is_loaded(tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "from starlette.testclient import TestClient\n"

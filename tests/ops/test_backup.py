@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -21,17 +22,19 @@ from pydantic import SecretStr
 from blog.app import open_site
 from blog.db import migration
 from blog.domain.accounts import sessions, tokens
-from blog.domain.core.storage import LocalFolder
+from blog.domain.core.context import Context
+from blog.domain.core.storage import FileSystemStorage
 from blog.domain.media import media
 from blog.domain.posts import posts
 from blog.errors import Conflict, Unavailable
 from blog.ops import archive
-from blog.ops.archive import BadArchive
-from blog.ops.backup import back_up
-from blog.ops.restore import restore
+from blog.ops.archive import InvalidArchive
+from blog.ops.backup import create_backup
+from blog.ops.restore import restore_backup
 from blog.schemas.accounts import Credentials
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost, PostChanges
+from blog.settings import Settings
 from tests.conftest import PASSWORD
 from tests.support.pictures import png
 from tests.support.serving import blog, clean_environment, free_port, serving, wait_until_up
@@ -55,7 +58,7 @@ def titles(path: Path) -> list[str]:
 
 def epoch(path: Path) -> str:
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        return str(connection.execute("SELECT value FROM facts WHERE name = 'event_epoch'").fetchone()[0])
+        return str(connection.execute("SELECT value FROM app_metadata WHERE name = 'event_epoch'").fetchone()[0])
 
 
 def elsewhere(settings, folder: Path):
@@ -74,12 +77,12 @@ def names(folder: Path) -> set[str]:
 # -- keeping
 
 
-async def test_backup_is_one_tar_file_for_its_owner_alone(author, settings, tmp_path):
+async def test_backup_is_one_tar_file_for_its_owner_alone(author: Context, settings: Settings, tmp_path: Path) -> None:
     image = await upload(author)
     await write(author, "Kept")
     seen: list[tuple[str, int, int]] = []
     target = tmp_path / "kept.tar"
-    report = await asyncio.to_thread(back_up, settings, target, progress=lambda *step: seen.append(step))
+    report = await asyncio.to_thread(create_backup, settings, target, progress=lambda *step: seen.append(step))
     assert (report.counts["posts"], report.counts["users"], report.images, report.warnings) == (1, 1, 1, ())
     assert report.bytes == target.stat().st_size
     assert target.stat().st_mode & 0o777 == 0o600
@@ -91,52 +94,54 @@ async def test_backup_is_one_tar_file_for_its_owner_alone(author, settings, tmp_
     assert [name for name in names(tmp_path) if "kept.tar" in name or "backup" in name] == ["kept.tar"]
 
 
-async def test_backup_never_replaces_a_file_unasked(author, settings, tmp_path):
+async def test_backup_never_replaces_a_file_unasked(author: Context, settings: Settings, tmp_path: Path) -> None:
     target = tmp_path / "kept.tar"
     target.write_text("precious")
     with pytest.raises(Conflict, match="--force"):
-        await asyncio.to_thread(back_up, settings, target)
+        await asyncio.to_thread(create_backup, settings, target)
     assert target.read_text() == "precious"
-    await asyncio.to_thread(back_up, settings, target, force=True)
+    await asyncio.to_thread(create_backup, settings, target, force=True)
     assert tarfile.is_tarfile(target)
 
 
-async def test_file_that_appears_meanwhile_stays(author, settings, tmp_path):
+async def test_file_that_appears_meanwhile_stays(author: Context, settings: Settings, tmp_path: Path) -> None:
     target = tmp_path / "kept.tar"
     with pytest.raises(Conflict, match="exists by now"):
-        await asyncio.to_thread(back_up, settings, target, progress=lambda *_: target.write_text("precious"))
+        await asyncio.to_thread(create_backup, settings, target, progress=lambda *_: target.write_text("precious"))
     assert target.read_text() == "precious"
     assert not [name for name in names(tmp_path) if name.startswith(".")]
 
 
-async def test_backup_that_fails_leaves_nothing(author, settings, tmp_path):
+async def test_backup_that_fails_leaves_nothing(author: Context, settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="No such file"):
-        await asyncio.to_thread(back_up, settings, tmp_path / "nowhere" / "kept.tar")
+        await asyncio.to_thread(create_backup, settings, tmp_path / "nowhere" / "kept.tar")
     nothing = elsewhere(settings, tmp_path / "empty")
     with pytest.raises(Conflict, match="no database"):
-        await asyncio.to_thread(back_up, nothing, tmp_path / "kept.tar")
+        await asyncio.to_thread(create_backup, nothing, tmp_path / "kept.tar")
     assert not (tmp_path / "kept.tar").exists()
 
 
-async def test_damaged_database_makes_no_backup(author, settings, tmp_path):
+async def test_damaged_database_makes_no_backup(author: Context, settings: Settings, tmp_path: Path) -> None:
     await author.db.execute("PRAGMA foreign_keys=OFF")
-    await author.db.execute("INSERT INTO slugs VALUES ('lost', 99)")
+    await author.db.execute("INSERT INTO post_slugs VALUES ('lost', 99)")
     with pytest.raises(Conflict, match="a row of slugs refers to nothing"):
-        await asyncio.to_thread(back_up, settings, tmp_path / "kept.tar")
+        await asyncio.to_thread(create_backup, settings, tmp_path / "kept.tar")
     assert not [name for name in names(tmp_path) if name.startswith(".") or name == "kept.tar"]
 
 
-async def test_damaged_image_is_kept_and_told_of(author, settings, tmp_path):
+async def test_damaged_image_is_kept_and_told_of(author: Context, settings: Settings, tmp_path: Path) -> None:
     image = await upload(author)
     (settings.media_dir / image.name).write_bytes(b"rot")
-    report = await asyncio.to_thread(back_up, settings, tmp_path / "kept.tar")
+    report = await asyncio.to_thread(create_backup, settings, tmp_path / "kept.tar")
     assert len(report.warnings) == 1
     assert image.name in report.warnings[0]
 
 
-async def test_backup_is_of_one_instant_while_others_write_and_delete(author, settings, tmp_path, monkeypatch):
+async def test_backup_is_of_one_instant_while_others_write_and_delete(
+    author: Context, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every image that the copy knows is in the archive, though images come and go all the time."""
-    monkeypatch.setattr("blog.db.sqlite.dumps._PAGES", 1)
+    monkeypatch.setattr("blog.db.sqlite.dumps._PAGES_PER_STEP", 1)
     for number in range(3):
         await write(author, f"Post {number}")
     is_over = threading.Event()
@@ -154,12 +159,12 @@ async def test_backup_is_of_one_instant_while_others_write_and_delete(author, se
     writing = asyncio.create_task(trouble())
     kept = [tmp_path / f"{number}.tar" for number in range(4)]
     for target in kept:
-        await asyncio.to_thread(back_up, settings, target)
+        await asyncio.to_thread(create_backup, settings, target)
     is_over.set()
     assert await writing > 1, "others wrote meanwhile"
     for target in kept:
         other = elsewhere(settings, tmp_path / target.stem)
-        await asyncio.to_thread(restore, other, target)
+        await asyncio.to_thread(restore_backup, other, target)
         with contextlib.closing(sqlite3.connect(other.database_path)) as connection:
             named = {row[0] for row in connection.execute("SELECT name FROM media")}
             (posts_kept,) = connection.execute("SELECT count(*) FROM posts").fetchone()
@@ -173,19 +178,25 @@ async def test_backup_is_of_one_instant_while_others_write_and_delete(author, se
 
 
 @pytest.fixture
-async def kept(author, settings, tmp_path):
+async def kept(author: Context, settings: Settings, tmp_path: Path):
     """A backup with one post and one image, made before more was written."""
     await upload(author)
     await write(author, "Kept")
     target = tmp_path / "kept.tar"
-    await asyncio.to_thread(back_up, settings, target)
+    await asyncio.to_thread(create_backup, settings, target)
     return target
 
 
-async def test_restore_on_another_machine(kept, settings, tmp_path):
+async def test_restore_on_another_machine(kept: Any, settings: Settings, tmp_path: Path) -> None:
     other = elsewhere(settings, tmp_path / "other")
-    report = await asyncio.to_thread(restore, other, kept)
-    assert (report.counts["posts"], report.images, report.old, report.secret, report.migrations) == (1, 1, None, False, ())
+    report = await asyncio.to_thread(restore_backup, other, kept)
+    assert (report.counts["posts"], report.images, report.previous_database, report.has_secret, report.migrations) == (
+        1,
+        1,
+        None,
+        False,
+        (),
+    )
     assert titles(other.database_path) == ["Kept"]
     assert names(other.media_dir) == names(settings.media_dir)
     assert names(tmp_path / "other") == {"blog.db", "media"}
@@ -194,80 +205,84 @@ async def test_restore_on_another_machine(kept, settings, tmp_path):
 
 
 @pytest.mark.parametrize("keep_tokens", [False, True])
-async def test_what_was_ended_since_the_backup_does_not_live_again(author, settings, tmp_path, keep_tokens):
+async def test_what_was_ended_since_the_backup_does_not_live_again(
+    author: Context, settings: Settings, tmp_path: Path, keep_tokens: bool
+) -> None:
     left = await tokens.issue(author, author.actor, name="left")
     revoked = await tokens.issue(author, author.actor, name="revoked")
     session = await sessions.start(author, author.actor, "a browser that is stolen later")
-    await asyncio.to_thread(back_up, settings, tmp_path / "kept.tar")
+    await asyncio.to_thread(create_backup, settings, tmp_path / "kept.tar")
     await tokens.revoke(author, revoked.token.id)
-    await sessions.end_of(author, author.actor.id)
+    await sessions.revoke_for(author, author.actor.id)
     other = elsewhere(settings, tmp_path / "other")
-    report = await asyncio.to_thread(restore, other, tmp_path / "kept.tar", keep_tokens=keep_tokens)
-    assert report.ended == (1, 0 if keep_tokens else 2)
+    report = await asyncio.to_thread(restore_backup, other, tmp_path / "kept.tar", keep_tokens=keep_tokens)
+    assert report.revoked == (1, 0 if keep_tokens else 2)
     async with open_site(other) as site:
         there = replace(author, site=site, actor=None)
-        assert await sessions.resume(there, session) is None
-        assert [bool(await tokens.recognise(there, made.text)) for made in (left, revoked)] == [keep_tokens, keep_tokens]
+        assert await sessions.load(there, session) is None
+        assert [bool(await tokens.authenticate(there, made.value)) for made in (left, revoked)] == [keep_tokens, keep_tokens]
         assert await sessions.authenticate(there, Credentials(username="ada", password=SecretStr(PASSWORD)))
 
 
-async def test_blog_that_is_used_is_replaced_only_by_force_and_kept(kept, settings, tmp_path):
+async def test_blog_that_is_used_is_replaced_only_by_force_and_kept(kept: Any, settings: Settings, tmp_path: Path) -> None:
     other = elsewhere(settings, tmp_path / "other")
-    await asyncio.to_thread(restore, other, kept)
+    await asyncio.to_thread(restore_backup, other, kept)
     with contextlib.closing(sqlite3.connect(other.database_path)) as connection:
         connection.execute("UPDATE posts SET title = 'Newer'")
         connection.commit()
     with pytest.raises(Conflict, match="--force"):
-        await asyncio.to_thread(restore, other, kept)
+        await asyncio.to_thread(restore_backup, other, kept)
     assert titles(other.database_path) == ["Newer"]
     other.database_path.chmod(0o640)
-    first = await asyncio.to_thread(restore, other, kept, force=True)
-    second = await asyncio.to_thread(restore, other, kept, force=True)
-    assert first.old != second.old, "also within one second"
-    assert titles(first.old) == ["Newer"]
-    assert titles(second.old) == titles(other.database_path) == ["Kept"]
+    first = await asyncio.to_thread(restore_backup, other, kept, force=True)
+    second = await asyncio.to_thread(restore_backup, other, kept, force=True)
+    assert first.previous_database != second.previous_database, "also within one second"
+    assert titles(first.previous_database) == ["Newer"]
+    assert titles(second.previous_database) == titles(other.database_path) == ["Kept"]
     assert other.database_path.stat().st_mode & 0o777 == 0o640
     assert first.images == second.images == 0
 
 
-async def test_blog_that_nobody_uses_yet_is_no_obstacle(kept, settings, tmp_path, migrated_file):
+async def test_blog_that_nobody_uses_yet_is_no_obstacle(
+    kept: Any, settings: Settings, tmp_path: Path, migrated_file: Path
+) -> None:
     other = elsewhere(settings, tmp_path / "other")
     other.database_path.parent.mkdir()
     shutil.copy(migrated_file, other.database_path)
-    assert (await asyncio.to_thread(restore, other, kept)).old is not None
+    assert (await asyncio.to_thread(restore_backup, other, kept)).previous_database is not None
     assert titles(other.database_path) == ["Kept"]
 
 
-async def test_restore_is_refused_while_a_server_has_the_database(kept, author, settings):
+async def test_restore_is_refused_while_a_server_has_the_database(kept: Any, author: Context, settings: Settings) -> None:
     for force in (False, True):
         with pytest.raises(Conflict, match="stop it" if force else "--force"):
-            await asyncio.to_thread(restore, settings, kept, force=force)
+            await asyncio.to_thread(restore_backup, settings, kept, force=force)
     assert (await write(author, "Still writing")).id
 
 
-async def test_damaged_database_is_replaced_by_force(kept, settings, tmp_path):
+async def test_damaged_database_is_replaced_by_force(kept: Any, settings: Settings, tmp_path: Path) -> None:
     other = elsewhere(settings, tmp_path / "other")
     other.database_path.parent.mkdir()
     rubbish = b"rubbish" * 1000
     other.database_path.write_bytes(rubbish)
     with pytest.raises(Conflict, match="damaged"):
-        await asyncio.to_thread(restore, other, kept)
-    report = await asyncio.to_thread(restore, other, kept, force=True)
+        await asyncio.to_thread(restore_backup, other, kept)
+    report = await asyncio.to_thread(restore_backup, other, kept, force=True)
     assert old_bytes(report) == rubbish
     assert titles(other.database_path) == ["Kept"]
 
 
-async def test_image_that_was_damaged_here_is_brought_back(kept, settings, tmp_path):
+async def test_image_that_was_damaged_here_is_brought_back(kept: Any, settings: Settings, tmp_path: Path) -> None:
     other = elsewhere(settings, tmp_path / "other")
-    await asyncio.to_thread(restore, other, kept)
+    await asyncio.to_thread(restore_backup, other, kept)
     (image,) = other.media_dir.iterdir()
     good = image.read_bytes()
     image.write_bytes(b"rot")
-    assert (await asyncio.to_thread(restore, other, kept, force=True)).images == 1
+    assert (await asyncio.to_thread(restore_backup, other, kept, force=True)).images == 1
     assert image.read_bytes() == good
 
 
-async def test_older_database_is_migrated(kept, settings, tmp_path):
+async def test_older_database_is_migrated(kept: Any, settings: Settings, tmp_path: Path) -> None:
     def older(parts):
         path = tmp_path / "older.db"
         path.write_bytes(parts["database.sqlite3"])
@@ -275,18 +290,18 @@ async def test_older_database_is_migrated(kept, settings, tmp_path):
         parts["database.sqlite3"] = path.read_bytes()
 
     other = elsewhere(settings, tmp_path / "other")
-    report = await asyncio.to_thread(restore, other, forged(kept, tmp_path / "older.tar", older, migration="0002"))
+    report = await asyncio.to_thread(restore_backup, other, forged(kept, tmp_path / "older.tar", older, migration="0002"))
     assert report.migrations[0] == "0003"
     assert migration.pending(other.database_url) == []
     assert titles(other.database_path) == ["Kept"]
 
 
-async def test_secret_goes_along_only_if_asked(author, settings, tmp_path):
+async def test_secret_goes_along_only_if_asked(author: Context, settings: Settings, tmp_path: Path) -> None:
     target, other = tmp_path / "kept.tar", elsewhere(settings, tmp_path / "other")
-    await asyncio.to_thread(back_up, settings, target, with_secret=True)
+    await asyncio.to_thread(create_backup, settings, target, with_secret=True)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / ".blog-secret").write_text("another")
-    assert (await asyncio.to_thread(restore, other, target)).secret
+    assert (await asyncio.to_thread(restore_backup, other, target)).has_secret
     secret = tmp_path / "other" / ".blog-secret"
     assert secret.read_text() == settings.secret_key.get_secret_value()
     assert secret.stat().st_mode & 0o777 == 0o600
@@ -340,7 +355,7 @@ def with_lost_row(source: Path, target: Path) -> None:
     def lose(parts):
         target.write_bytes(parts["database.sqlite3"])
         with contextlib.closing(sqlite3.connect(target)) as connection:
-            connection.execute("INSERT INTO slugs VALUES ('lost', 99)")
+            connection.execute("INSERT INTO post_slugs VALUES ('lost', 99)")
             connection.commit()
             connection.execute("PRAGMA journal_mode=DELETE")
         parts["database.sqlite3"] = target.read_bytes()
@@ -365,22 +380,26 @@ def linking(source: Path, target: Path) -> None:
         (foreign, "oracle"), (with_lost_row, "refers to nothing"), (climbing, "none of a blog's"), (linking, "does not hold"),
     ],
 )  # fmt: skip
-async def test_bad_backup_is_refused_before_anything_is_touched(kept, settings, tmp_path, damage, words):
+async def test_bad_backup_is_refused_before_anything_is_touched(
+    kept: Any, settings: Settings, tmp_path: Path, damage: Any, words: str
+) -> None:
     other, bad = elsewhere(settings, tmp_path / "other"), tmp_path / "bad.tar"
-    await asyncio.to_thread(restore, other, kept)
+    await asyncio.to_thread(restore_backup, other, kept)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "other").rglob("*") if path.is_file()}
     damage(kept, bad)
-    with pytest.raises(BadArchive, match=words):
-        await asyncio.to_thread(restore, other, bad, force=True)
+    with pytest.raises(InvalidArchive, match=words):
+        await asyncio.to_thread(restore_backup, other, bad, force=True)
     after = {path: path.stat().st_mtime_ns for path in (tmp_path / "other").rglob("*") if path.is_file()}
     assert after.keys() == before.keys(), "nothing new, nothing gone"
     assert titles(other.database_path) == ["Kept"]
     assert not (tmp_path / "climbed").exists()
 
 
-async def test_restore_into_a_full_disk_leaves_the_old_one(kept, settings, tmp_path, monkeypatch):
+async def test_restore_into_a_full_disk_leaves_the_old_one(
+    kept: Any, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = elsewhere(settings, tmp_path / "other")
-    await asyncio.to_thread(restore, other, kept)
+    await asyncio.to_thread(restore_backup, other, kept)
     (image,) = other.media_dir.iterdir()
     image.unlink()
 
@@ -388,9 +407,9 @@ async def test_restore_into_a_full_disk_leaves_the_old_one(kept, settings, tmp_p
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(LocalFolder, "put", full)
+        broken.setattr(FileSystemStorage, "put", full)
         with pytest.raises(Unavailable, match="No space"):
-            await asyncio.to_thread(restore, other, kept, force=True)
+            await asyncio.to_thread(restore_backup, other, kept, force=True)
     assert titles(other.database_path) == ["Kept"]
     assert names(tmp_path / "other") == {"blog.db", "media"}
 
@@ -400,7 +419,7 @@ STOPPED = """
 import os, signal, sys
 from pathlib import Path
 from pydantic import SecretStr
-from blog.ops.restore import restore
+from blog.ops.restore import restore_backup
 from blog.settings import Settings
 import blog.db.sqlite.backend, alembic.command
 from blog.db import migration
@@ -442,19 +461,21 @@ def stopped(folder: Path, kept: Path) -> Iterator[int]:
     assert process.returncode == 0
 
 
-async def test_restore_that_is_killed_leaves_the_old_blog_or_the_new_one(kept, author, settings, tmp_path):
+async def test_restore_that_is_killed_leaves_the_old_blog_or_the_new_one(
+    kept: Any, author: Context, settings: Settings, tmp_path: Path
+) -> None:
     """`BLOG_TEST_KILL_STRIDE=1` stops it at every step."""
     other = elsewhere(settings, tmp_path / "other")
     (tmp_path / "other").mkdir()
     await posts.edit(author, 1, PostChanges(title="Old"))
-    await asyncio.to_thread(back_up, settings, tmp_path / "old.tar")
-    await asyncio.to_thread(restore, other, tmp_path / "old.tar")
+    await asyncio.to_thread(create_backup, settings, tmp_path / "old.tar")
+    await asyncio.to_thread(restore_backup, other, tmp_path / "old.tar")
     found = []
     for status in stopped(tmp_path / "other", kept):
         found.append((status, *titles(other.database_path)))
         assert not list((tmp_path / "other").glob("blog.db-*")), "nothing that SQLite would take for a part of it"
         if found[-1][1] == "Kept":  # the old one again, for the next stop
-            await asyncio.to_thread(restore, other, tmp_path / "old.tar", force=True)
+            await asyncio.to_thread(restore_backup, other, tmp_path / "old.tar", force=True)
     stops = [title for status, title in found if status != 0]
     assert {status for status, _ in found} == {0, 9}
     assert "Old" in stops
@@ -466,7 +487,7 @@ async def test_restore_that_is_killed_leaves_the_old_blog_or_the_new_one(kept, a
 # -- at the terminal
 
 
-def test_backup_and_restore_at_the_terminal_beside_a_server(tmp_path):
+def test_backup_and_restore_at_the_terminal_beside_a_server(tmp_path: Path) -> None:
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
     port = free_port()
     with serving(tmp_path, port) as (server, _log):

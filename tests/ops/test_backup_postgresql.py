@@ -4,6 +4,8 @@ import asyncio
 import datetime as dt
 import io
 import tarfile
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -19,10 +21,10 @@ from blog.domain.media import media
 from blog.domain.posts import posts
 from blog.errors import Conflict, Unavailable
 from blog.ops import archive
-from blog.ops.archive import BadArchive
-from blog.ops.backup import back_up
+from blog.ops.archive import InvalidArchive
+from blog.ops.backup import create_backup
 from blog.ops.integrity_check import check_site
-from blog.ops.restore import restore
+from blog.ops.restore import restore_backup
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost
@@ -30,16 +32,17 @@ from blog.settings import Settings
 from tests.ops.test_backup import forged
 from tests.support import postgres
 from tests.support.pictures import png
+from tests.support.postgres import Databases
 from tests.support.serving import blog
 
 
 @pytest.fixture(autouse=True)
-def tools(monkeypatch):
+def tools(monkeypatch: pytest.MonkeyPatch):
     postgres.with_tools(monkeypatch)
 
 
 @pytest.fixture
-def address(databases) -> str:
+def address(databases: Databases) -> str:
     """A migrated database of this test alone, that may be renamed."""
     url = databases.new()
     migration.upgrade(url)
@@ -50,11 +53,11 @@ def address(databases) -> str:
 
 
 @pytest.fixture
-def mine(tmp_path, address):
+def mine(tmp_path: Path, address: str):
     """The settings of a blog on it."""
     return Settings(
         _env_file=None, secret_key=SecretStr("0123456789abcdefghijklmnopqrstuvwxyz"), database_url=address,
-        media_dir=tmp_path / "media", rate_limit="off", cache_bytes=0,
+        media_dir=tmp_path / "media", rate_limit="off", max_cache_bytes=0,
     )  # fmt: skip
 
 
@@ -69,18 +72,18 @@ async def with_site(settings, work):
 
 async def begin(ctx):
     new = NewUser(username="ada", email="ada@example.org", password=SecretStr("a long enough one"))
-    ada = ctx.acting_as(accounts.actor_of(await accounts.create(ctx, new, Role.OWNER)))
+    ada = ctx.acting_as(accounts.as_actor(await accounts.create(ctx, new, Role.OWNER)))
     await media.upload(ada, io.BytesIO(png(3, 2)), NewMedia(alt=""))
     await posts.create(ada, NewPost(title="Kept", content="\\.\n\n\tA line that ends a table in a script of PostgreSQL"))
     return ada
 
 
 @pytest.fixture
-async def kept(mine, tmp_path):
+async def kept(mine: Any, tmp_path: Path):
     """A backup with one post and one image."""
     await with_site(mine, begin)
     target = tmp_path / "kept.tar"
-    report = await asyncio.to_thread(back_up, mine, target)
+    report = await asyncio.to_thread(create_backup, mine, target)
     assert (report.counts["posts"], report.counts["users"], report.images, report.warnings) == (1, 1, 1, ())
     return target
 
@@ -90,7 +93,7 @@ def rows(url: str, statement: str) -> list[tuple[object, ...]]:
         return connection.execute(statement).fetchall()
 
 
-async def test_backup_has_the_dump_and_the_images_and_is_of_one_instant(mine, tmp_path):
+async def test_backup_has_the_dump_and_the_images_and_is_of_one_instant(mine: Any, tmp_path: Path) -> None:
     """What others write while it is made is not in it."""
     seen: list[tuple[str, int, int]] = []
     target = tmp_path / "kept.tar"
@@ -104,7 +107,7 @@ async def test_backup_has_the_dump_and_the_images_and_is_of_one_instant(mine, tm
                 asyncio.run_coroutine_threadsafe(posts.create(ada, late), loop).result(10)
             seen.append(step)
 
-        report = await asyncio.to_thread(back_up, mine, target, progress=progress)
+        report = await asyncio.to_thread(create_backup, mine, target, progress=progress)
         assert report.counts["posts"] == 1
         assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.posts)) == 2
 
@@ -112,25 +115,27 @@ async def test_backup_has_the_dump_and_the_images_and_is_of_one_instant(mine, tm
     with tarfile.open(target) as tar:
         assert [name.partition("/")[0] for name in tar.getnames()] == ["media", "database.pgdump", "manifest.json"]
     assert all(0 <= done <= total for _, done, total in seen)
-    with archive.opened(target) as backup:
-        assert (backup.manifest.database, backup.manifest.migration) == ("postgresql", migration.newest())
+    with archive.open_archive(target) as backup:
+        assert (backup.manifest.database, backup.manifest.migration) == ("postgresql", migration.head())
 
 
-async def test_restore_in_the_place_of_another_blog_and_where_there_is_none(kept, mine, tmp_path):
-    (epoch,) = rows(mine.database_url, "SELECT value FROM facts WHERE name = 'event_epoch'")
+async def test_restore_in_the_place_of_another_blog_and_where_there_is_none(kept: Any, mine: Any, tmp_path: Path) -> None:
+    (epoch,) = rows(mine.database_url, "SELECT value FROM app_metadata WHERE name = 'event_epoch'")
     with pytest.raises(Conflict, match="--force"):
-        await asyncio.to_thread(restore, mine, kept)
+        await asyncio.to_thread(restore_backup, mine, kept)
     rows(mine.database_url, "UPDATE posts SET title = 'Newer' RETURNING id")
-    report = await asyncio.to_thread(restore, mine, kept, force=True)
+    report = await asyncio.to_thread(restore_backup, mine, kept, force=True)
     assert (report.counts["posts"], report.images, report.migrations) == (1, 0, ())
     assert rows(mine.database_url, "SELECT title FROM posts") == [("Kept",)]
-    assert rows(mine.database_url, "SELECT value FROM facts WHERE name = 'event_epoch'") != [epoch], "no old cursor is good"
-    old = mine.database_url.replace(name_of(mine.database_url), report.old.removeprefix("the database "))
+    assert rows(mine.database_url, "SELECT value FROM app_metadata WHERE name = 'event_epoch'") != [epoch], (
+        "no old cursor is good"
+    )
+    old = mine.database_url.replace(name_of(mine.database_url), report.previous_database.removeprefix("the database "))
     assert rows(old, "SELECT title FROM posts") == [("Newer",)]
 
     async def sound(ctx):
         assert await check_site(ctx) == []
-        ada = ctx.acting_as(accounts.actor_of(await accounts.living(ctx, "ada")))
+        ada = ctx.acting_as(accounts.as_actor(await accounts.active(ctx, "ada")))
         before = (await events.position(ctx.db)).id
         assert (await posts.create(ada, NewPost(title="Goes on", content="x"))).id == 2
         assert (await events.position(ctx.db)).id == before + 1
@@ -138,16 +143,16 @@ async def test_restore_in_the_place_of_another_blog_and_where_there_is_none(kept
     await with_site(mine, sound)
     address = mine.database_url.replace(name_of(mine.database_url), f"{name_of(mine.database_url)}_new")
     elsewhere = mine.model_copy(update={"database_url": address, "media_dir": tmp_path / "other"})
-    report = await asyncio.to_thread(restore, elsewhere, kept)
-    assert (report.old, report.images) == (None, 1)
+    report = await asyncio.to_thread(restore_backup, elsewhere, kept)
+    assert (report.previous_database, report.images) == (None, 1)
     await with_site(elsewhere, sound)
 
 
-async def test_restore_is_refused_while_a_server_has_the_database(kept, mine):
+async def test_restore_is_refused_while_a_server_has_the_database(kept: Any, mine: Any) -> None:
     async def work(ctx):
         await ctx.db.fetch_all(sa.select(tables.posts.c.id))
         with pytest.raises(Conflict, match="stop it first"):
-            await asyncio.to_thread(restore, mine, kept, force=True)
+            await asyncio.to_thread(restore_backup, mine, kept, force=True)
 
     await with_site(mine, work)
 
@@ -161,42 +166,42 @@ def rubbish(parts):
 
 
 @pytest.mark.parametrize("damage", [cut, rubbish])
-async def test_bad_dump_is_refused_and_nothing_is_left(kept, mine, tmp_path, damage):
+async def test_bad_dump_is_refused_and_nothing_is_left(kept: Any, mine: Any, tmp_path: Path, damage: Any) -> None:
     before = rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1")
-    with pytest.raises(BadArchive, match="damaged"):
-        await asyncio.to_thread(restore, mine, forged(kept, tmp_path / "bad.tar", damage), force=True)
+    with pytest.raises(InvalidArchive, match="damaged"):
+        await asyncio.to_thread(restore_backup, mine, forged(kept, tmp_path / "bad.tar", damage), force=True)
     assert rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1") == before
     assert len(rows(mine.database_url, "SELECT id FROM posts")) == 1
 
 
-async def test_failure_before_the_swap_leaves_the_old_one(kept, mine, monkeypatch):
+async def test_failure_before_the_swap_leaves_the_old_one(kept: Any, mine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_arguments):
         raise OSError(28, "No space left on device")
 
     before = rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1")
     monkeypatch.setattr("blog.ops.restore._add_images", fail)
     with pytest.raises(Unavailable, match="No space"):
-        await asyncio.to_thread(restore, mine, kept, force=True)
+        await asyncio.to_thread(restore_backup, mine, kept, force=True)
     assert rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1") == before
 
 
-async def test_backup_of_sqlite_is_told_from_one_of_postgresql(kept, mine, tmp_path):
-    with pytest.raises(BadArchive, match=r"postgresql.*sqlite"):
-        await asyncio.to_thread(restore, mine.model_copy(update={"database_url": f"sqlite:///{tmp_path}/blog.db"}), kept)
+async def test_backup_of_sqlite_is_told_from_one_of_postgresql(kept: Any, mine: Any, tmp_path: Path) -> None:
+    with pytest.raises(InvalidArchive, match=r"postgresql.*sqlite"):
+        await asyncio.to_thread(restore_backup, mine.model_copy(update={"database_url": f"sqlite:///{tmp_path}/blog.db"}), kept)
 
 
-async def test_missing_or_older_tools_are_named(mine, tmp_path, monkeypatch):
+async def test_missing_or_older_tools_are_named(mine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Conflict, match="postgresql-client"):
-        await asyncio.to_thread(back_up, mine, tmp_path / "kept.tar")
+        await asyncio.to_thread(create_backup, mine, tmp_path / "kept.tar")
     (tmp_path / "pg_dump").write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.24'\n")
     (tmp_path / "pg_dump").chmod(0o755)
     with pytest.raises(Conflict, match=r"pg_dump is of version 9, and the server of \d\d: install postgresql-client-\d\d"):
-        await asyncio.to_thread(back_up, mine, tmp_path / "kept.tar")
+        await asyncio.to_thread(create_backup, mine, tmp_path / "kept.tar")
     assert not (tmp_path / "kept.tar").exists()
 
 
-def test_backup_and_restore_at_the_terminal(address, tmp_path):
+def test_backup_and_restore_at_the_terminal(address: str, tmp_path: Path) -> None:
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner", DATABASE_URL=address)
     made = blog(tmp_path, "backup", "kept.tar", DATABASE_URL=address)
     assert (made.returncode, made.stdout.partition(", comments")[0]) == (0, "kept.tar: users: 1, posts: 0")

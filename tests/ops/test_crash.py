@@ -184,7 +184,7 @@ def settle(folder: Path, writers: list[Writer]) -> None:
 
 
 @pytest.mark.timeout(60 + 45 * ROUNDS)
-async def test_server_that_is_killed_loses_nothing_that_it_answered(tmp_path):
+async def test_server_that_is_killed_loses_nothing_that_it_answered(tmp_path: Path) -> None:
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
     token = blog(tmp_path, "token", "create", "ada").stdout.strip()
     server, chance = Server(tmp_path), random.Random(SEED)  # noqa: S311
@@ -235,7 +235,7 @@ def kill_at(folder: Path, importing: subprocess.Popen[bytes], posts: int) -> Non
 
 
 @pytest.mark.timeout(60 + 30 * ROUNDS)
-def test_import_that_is_killed_is_completed_by_another_and_doubles_nothing(tmp_path):
+def test_import_that_is_killed_is_completed_by_another_and_doubles_nothing(tmp_path: Path) -> None:
     posts, chance = 30 + 60 * ROUNDS, random.Random(SEED)  # noqa: S311
     source(tmp_path, posts)
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")

@@ -6,12 +6,16 @@ import os
 import resource
 import sqlite3
 import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
 from blog.app import create_app
+from blog.settings import Settings
 from tests.conftest import running
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
@@ -23,12 +27,12 @@ NO_READING, READING = "the database cannot be read", "the database can be read a
 
 
 @pytest.fixture
-def impatient(settings):
+def impatient(settings: Settings):
     return settings.model_copy(update={"database_timeout": 0.1})
 
 
 @pytest.fixture
-async def headers(bearer):
+async def headers(bearer: Callable[..., Awaitable[dict[str, str]]]):
     return await bearer("ada")
 
 
@@ -56,7 +60,7 @@ async def until_over(logs, *steps):
                 await step()
 
 
-async def test_database_locked_by_another_process(impatient, headers):
+async def test_database_locked_by_another_process(impatient: Any, headers: Any) -> None:
     holder = sqlite3.connect(impatient.database_path, isolation_level=None)
     with capture_logs() as logs:
         async with running(create_app(impatient)) as client:
@@ -82,7 +86,7 @@ async def test_database_locked_by_another_process(impatient, headers):
     [("PRAGMA query_only=ON", "cannot be written"), ("PRAGMA max_page_count=1", "free some space")],
     ids=["read-only", "full"],
 )
-async def test_database_that_only_reads(settings, headers, pragma, words):
+async def test_database_that_only_reads(settings: Settings, headers: Any, pragma: str, words: str) -> None:
     """Every new connection meets the same trouble, as on a disk that is full or read-only, until that is over."""
     app = create_app(settings)
     with capture_logs() as logs:
@@ -90,9 +94,9 @@ async def test_database_that_only_reads(settings, headers, pragma, words):
             pool = client_pool(client)
             usual = pool._pragmas
             pool._pragmas = (*usual, pragma)
-            writer = await pool.writer()  # not while somebody uses it
-            pool.suspect(writer)
-            pool.give_back_writer(writer)
+            writer = await pool.acquire_writer()  # not while somebody uses it
+            pool.mark_broken(writer)
+            pool.release_writer(writer)
             for _ in range(3):
                 require_refusal(await client.post(POSTS, json=POST | {"content": "x" * 50_000}, headers=headers), words)
             assert (await client.get("/")).status_code == 200, "reading goes on"
@@ -108,10 +112,10 @@ def client_pool(client):
     cells = {name: cell.cell_contents for name, cell in zip(
         client._transport.app.__code__.co_freevars, client._transport.app.__closure__, strict=True
     )}  # fmt: skip
-    return cells["state"]["services"].site.db._backend._pool
+    return cells["state"]["app_state"].site.db._backend._pool
 
 
-async def test_database_that_goes_and_comes_back(settings, headers):
+async def test_database_that_goes_and_comes_back(settings: Settings, headers: Any) -> None:
     path, away = settings.database_path, settings.database_path.with_name("away")
     with capture_logs() as logs:
         async with running(create_app(settings)) as client:
@@ -133,13 +137,13 @@ async def test_database_that_goes_and_comes_back(settings, headers):
     assert len(said(logs)) == 2 * len(set(begun)), "one line when each begins, one when each ends"
 
 
-async def test_database_that_is_replaced_is_the_one_that_is_served(settings, headers, tmp_path):
+async def test_database_that_is_replaced_is_the_one_that_is_served(settings: Settings, headers: Any, tmp_path: Path) -> None:
     path, other = settings.database_path, tmp_path / "other.db"
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("VACUUM INTO ?", (str(other),))
     with contextlib.closing(sqlite3.connect(other)) as connection:
-        connection.execute("INSERT INTO preferences VALUES ('title', '\"Another blog\"', NULL, '2026-01-01')")
-        connection.execute("UPDATE facts SET value = 'other' WHERE name = 'event_epoch'")
+        connection.execute("INSERT INTO site_preferences VALUES ('title', '\"Another blog\"', NULL, '2026-01-01')")
+        connection.execute("UPDATE app_metadata SET value = 'other' WHERE name = 'event_epoch'")
         connection.commit()
     async with running(create_app(settings)) as client:
         assert (await write(client, headers)).status_code == 201
@@ -155,7 +159,7 @@ async def test_database_that_is_replaced_is_the_one_that_is_served(settings, hea
         assert connection.execute("SELECT count(*) FROM posts").fetchone() == (1,), "nothing was written to a file that is gone"
 
 
-def test_real_server_whose_disk_takes_no_more(tmp_path):
+def test_real_server_whose_disk_takes_no_more(tmp_path: Path) -> None:
     """The kernel refuses all that would make a file larger than 64 KiB, while the server runs; then it does not any more."""
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
     token = blog(tmp_path, "token", "create", "ada").stdout.strip()

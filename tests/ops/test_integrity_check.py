@@ -4,6 +4,8 @@ import datetime as dt
 import io
 import os
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +13,7 @@ import sqlalchemy as sa
 from blog.db import fulltext, tables
 from blog.domain.comments import comments
 from blog.domain.core import events
+from blog.domain.core.context import Context
 from blog.domain.media import media
 from blog.domain.posts import posts
 from blog.ops.integrity_check import CHECKS, check_site
@@ -24,7 +27,7 @@ HOUR = 3600
 
 
 @pytest.fixture
-async def filled(author):
+async def filled(author: Context):
     """A blog with all that can be damaged, and nothing that is."""
     image = await media.upload(author, io.BytesIO(png(1000, 10)), NewMedia(alt=""))
     post = await posts.create(author, NewPost(title="Hello", content=f"![x](/media/{image.name})", tags=["Maths"]))
@@ -85,11 +88,11 @@ async def broken_index(ctx):
 
 
 async def wrong_count(ctx):
-    await sql(ctx, "UPDATE posts SET comments = 7 WHERE id = 1")
+    await sql(ctx, "UPDATE posts SET comment_count = 7 WHERE id = 1")
 
 
 async def unused_tag(ctx):
-    await sql(ctx, "INSERT INTO tags (name, name_key) VALUES ('Old', 'old')")
+    await sql(ctx, "INSERT INTO tags (name, name_folded) VALUES ('Old', 'old')")
 
 
 async def unrendered_post(ctx):
@@ -105,7 +108,7 @@ async def lost_version(ctx):
 
 
 async def lost_address(ctx):
-    await sql(ctx, "DELETE FROM slugs WHERE slug = 'hello'")
+    await sql(ctx, "DELETE FROM post_slugs WHERE slug = 'hello'")
 
 
 async def lost_author(ctx):
@@ -121,11 +124,11 @@ async def lost_event(ctx):
 
 
 async def event_before_the_floor(ctx):
-    await sql(ctx, "INSERT INTO facts VALUES ('event_floor', '2')")
+    await sql(ctx, "INSERT INTO app_metadata VALUES ('event_floor', '2')")
 
 
 async def log_that_ends_before_it_begins(ctx):
-    await sql(ctx, "DELETE FROM events", "INSERT INTO facts VALUES ('event_floor', '99')")
+    await sql(ctx, "DELETE FROM events", "INSERT INTO app_metadata VALUES ('event_floor', '99')")
 
 
 async def lost_file(ctx):
@@ -148,7 +151,7 @@ async def short_file(ctx):
 
 async def unused_file(ctx):
     """As a failed upload leaves it, some time ago."""
-    picture = await media.develop(ctx, io.BytesIO(png(7, 7)))
+    picture = await media.process_upload(ctx, io.BytesIO(png(7, 7)))
     aged(ctx.site.settings.media_dir / picture.main.name, 2 * HOUR)
 
 
@@ -185,7 +188,7 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize(("damage", "words", "is_mended"), DAMAGES, ids=lambda value: getattr(value, "__name__", ""))
-async def test_damage_is_named_and_mended_where_that_loses_nothing(filled, damage, words, is_mended):
+async def test_damage_is_named_and_mended_where_that_loses_nothing(filled: Any, damage: Any, words: Any, is_mended: Any) -> None:
     await damage(filled)
     (fault,) = await check_site(filled)
     assert words in str(fault)
@@ -206,7 +209,7 @@ async def test_damage_is_named_and_mended_where_that_loses_nothing(filled, damag
         (broken_index, ["with another text (hello)", "The search index is damaged"]),
     ],
 )
-async def test_damage_with_consequences_is_named_with_all_of_them(filled, damage, words):
+async def test_damage_with_consequences_is_named_with_all_of_them(filled: Any, damage: Any, words: Any) -> None:
     await damage(filled)
     found = [str(fault) for fault in await check_site(filled)]
     assert len(found) == len(words)
@@ -214,7 +217,7 @@ async def test_damage_with_consequences_is_named_with_all_of_them(filled, damage
         assert any(expected in text for text in found), fault
 
 
-async def test_damaged_index_is_made_anew(filled):
+async def test_damaged_index_is_made_anew(filled: Any) -> None:
     await broken_index(filled)
     for fault in await check_site(filled):
         await fault.repair()
@@ -223,13 +226,13 @@ async def test_damaged_index_is_made_anew(filled):
     assert await check_site(filled) == []
 
 
-async def test_young_files_may_belong_to_an_upload_that_goes_on(filled):
-    await media.develop(filled, io.BytesIO(png(7, 7)))
+async def test_young_files_may_belong_to_an_upload_that_goes_on(filled: Any) -> None:
+    await media.process_upload(filled, io.BytesIO(png(7, 7)))
     (filled.site.settings.media_dir / ".unfinished-abc").write_bytes(b"half")
     assert await check_site(filled) == []
 
 
-async def test_unused_files_are_found_whoever_named_them_last_and_used_ones_stay(filled):
+async def test_unused_files_are_found_whoever_named_them_last_and_used_ones_stay(filled: Any) -> None:
     file, copy = await file_of(filled)
     for path in (file, copy):
         aged(path, 2 * HOUR)
@@ -239,23 +242,23 @@ async def test_unused_files_are_found_whoever_named_them_last_and_used_ones_stay
     assert await check_site(filled) == []
 
 
-async def test_file_that_was_put_again_is_young_again(filled):
+async def test_file_that_was_put_again_is_young_again(filled: Any) -> None:
     await unused_file(filled)
     assert len(await check_site(filled)) == 1
-    await media.develop(filled, io.BytesIO(png(7, 7)))
+    await media.process_upload(filled, io.BytesIO(png(7, 7)))
     assert await check_site(filled) == []
 
 
-async def test_hole_in_the_log_is_closed_by_forgetting_what_is_before(filled):
+async def test_hole_in_the_log_is_closed_by_forgetting_what_is_before(filled: Any) -> None:
     end = await events.position(filled.db)
     await lost_event(filled)
     (fault,) = await check_site(filled)
     await fault.repair()
-    assert await events.floor(filled.db) == 3
+    assert await events.trimmed_up_to(filled.db) == 3
     assert [event.id for event in await events.after(filled.db, 0)] == list(range(4, end.id + 1))
 
 
-async def test_tag_goes_with_its_last_post_and_takes_the_next_spelling(author):
+async def test_tag_goes_with_its_last_post_and_takes_the_next_spelling(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x", tags=["maths"]))
     other = await posts.create(author, NewPost(title="B", content="x", tags=["Maths"]))
     await posts.edit(author, post.id, PostChanges(tags=[]))
@@ -266,8 +269,8 @@ async def test_tag_goes_with_its_last_post_and_takes_the_next_spelling(author):
     assert await check_site(author) == []
 
 
-async def test_many_posts_are_looked_at_in_batches_and_progress_is_told(author, monkeypatch):
-    monkeypatch.setattr("blog.domain.integrity.search_index.BATCH", 2)
+async def test_many_posts_are_looked_at_in_batches_and_progress_is_told(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blog.domain.integrity.search_index.BATCH_SIZE", 2)
     for number in range(5):
         await posts.create(author, NewPost(title=f"Post {number}", content="x"))
     await sql(author, "DELETE FROM posts_fts")
@@ -279,14 +282,14 @@ async def test_many_posts_are_looked_at_in_batches_and_progress_is_told(author, 
 
 
 @pytest.mark.sqlite
-async def test_check_changes_nothing(filled):
+async def test_check_changes_nothing(filled: Any) -> None:
     before = filled.site.settings.database_path.with_name("blog.db-wal").stat().st_size
     assert await check_site(filled) == []
     assert filled.site.settings.database_path.with_name("blog.db-wal").stat().st_size == before
     assert filled.now < dt.datetime.now(dt.UTC)
 
 
-def test_check_at_the_terminal_names_mends_and_tells_by_its_exit_code(tmp_path):
+def test_check_at_the_terminal_names_mends_and_tells_by_its_exit_code(tmp_path: Path) -> None:
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
     unused = tmp_path / "media" / f"{'0' * 64}.png"
     unused.parent.mkdir()

@@ -7,6 +7,7 @@ import asyncio
 import os
 import statistics
 import time
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -44,7 +45,7 @@ class Writer:
 
 
 @pytest.mark.timeout(120 + 3 * SECONDS)
-async def test_many_writers_through_two_workers_lose_nothing(home):
+async def test_many_writers_through_two_workers_lose_nothing(home: Path) -> None:
     blog(home, "user", "create", "ada", "ada@example.org", "--role", "owner")
     token = blog(home, "token", "create", "ada").stdout.strip()
     port = free_port()

@@ -36,7 +36,7 @@ anyio.run(main)
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="no C library that can be asked, such as glibc")
-def test_what_a_peak_took_is_given_back():
+def test_what_a_peak_took_is_given_back() -> None:
     run = subprocess.run(
         [sys.executable, "-c", PEAK], env={"PYTHONMALLOC": "malloc"}, capture_output=True, text=True, timeout=60, check=False
     )

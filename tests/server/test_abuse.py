@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import httpx
 import pytest
@@ -26,7 +27,7 @@ async def abuse(port: int) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def abused(tmp_path_factory):
+def abused(tmp_path_factory: pytest.TempPathFactory):
     """The answers of each abuse, and the lines of the log."""
     folder, port = tmp_path_factory.mktemp("abused"), free_port()
     with serving(folder, port, **HURRIED) as (server, log):
@@ -37,7 +38,7 @@ def abused(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ABUSES)
-def test_abuse_is_refused_or_cut_off(abused, name):
+def test_abuse_is_refused_or_cut_off(abused: Any, name: Any) -> None:
     answers, _ = abused
     assert len(answers[name]) == TIMES
     assert not [answer for answer in answers[name] if answer.startswith("5")]
@@ -51,11 +52,11 @@ def test_abuse_is_refused_or_cut_off(abused, name):
         ("slow body", "408"), ("slow head", "408"), ("two lengths", "400"),
     ],
 )  # fmt: skip
-def test_refusal_says_what_is_wrong(abused, name, status):
+def test_refusal_says_what_is_wrong(abused: Any, name: str, status: str) -> None:
     assert abused[0][name] == [status] * TIMES
 
 
-def test_abuse_is_no_error_of_the_server(abused):
+def test_abuse_is_no_error_of_the_server(abused: Any) -> None:
     lines = abused[1]
     assert len(lines) > 100
     assert [line for line in lines if line["level"] not in ("info", "warning") or "exception" in line] == []

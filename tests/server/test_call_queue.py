@@ -5,14 +5,14 @@ import contextvars
 
 from uvicorn.server import ServerState
 
-from blog.server.call_queue import Turns, turns_of
+from blog.server.call_queue import CallQueue, call_queue_for
 
 
-async def test_few_steps_are_taken_in_one_turn_of_the_loop():
+async def test_few_steps_are_taken_in_one_turn_of_the_loop() -> None:
     loop, taken = asyncio.get_running_loop(), []
-    turns, at_turn = Turns(loop), []
+    turns, at_turn = CallQueue(loop), []
     for number in range(10):
-        turns.take(lambda number=number: taken.append(number))
+        turns.add(lambda number=number: taken.append(number))
     while len(taken) < 10:
         await asyncio.sleep(0)
         at_turn.append(len(taken))
@@ -20,41 +20,41 @@ async def test_few_steps_are_taken_in_one_turn_of_the_loop():
     assert sorted(set(at_turn) - {0}) == [4, 8, 10]
 
 
-async def test_step_that_fails_holds_up_no_other():
+async def test_step_that_fails_holds_up_no_other() -> None:
     loop, taken, told = asyncio.get_running_loop(), [], []
     loop.set_exception_handler(lambda _loop, context: told.append(context["exception"]))
-    turns = Turns(loop)
+    turns = CallQueue(loop)
     for number in range(6):
-        turns.take(lambda number=number: taken.append(1 / number))
+        turns.add(lambda number=number: taken.append(1 / number))
     last = asyncio.Event()
-    turns.take(last.set)
+    turns.add(last.set)
     async with asyncio.timeout(10):
         await last.wait()
     assert len(taken) == 5
     assert [type(error) for error in told] == [ZeroDivisionError]
 
 
-async def test_step_may_ask_for_another():
-    turns, done = Turns(asyncio.get_running_loop()), asyncio.Event()
-    turns.take(lambda: turns.take(done.set))
+async def test_step_may_ask_for_another() -> None:
+    turns, done = CallQueue(asyncio.get_running_loop()), asyncio.Event()
+    turns.add(lambda: turns.add(done.set))
     async with asyncio.timeout(10):
         await done.wait()
 
 
-async def test_step_sees_the_context_variables_of_who_asked_for_it():
+async def test_step_sees_the_context_variables_of_who_asked_for_it() -> None:
     who, seen = contextvars.ContextVar("who", default="nobody"), []
-    turns, done = Turns(asyncio.get_running_loop()), asyncio.Event()
+    turns, done = CallQueue(asyncio.get_running_loop()), asyncio.Event()
     for name in ("ada", "grace"):
         context = contextvars.copy_context()
         context.run(who.set, name)
-        context.run(turns.take, lambda: seen.append(who.get()))
-    turns.take(done.set)
+        context.run(turns.add, lambda: seen.append(who.get()))
+    turns.add(done.set)
     async with asyncio.timeout(10):
         await done.wait()
     assert seen == ["ada", "grace"]
 
 
-async def test_connections_of_a_server_share_their_turns():
+async def test_connections_of_a_server_share_their_turns() -> None:
     loop, one, other = asyncio.get_running_loop(), ServerState(), ServerState()
-    assert turns_of(one, loop) is turns_of(one, loop)
-    assert turns_of(one, loop) is not turns_of(other, loop)
+    assert call_queue_for(one, loop) is call_queue_for(one, loop)
+    assert call_queue_for(one, loop) is not call_queue_for(other, loop)

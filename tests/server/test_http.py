@@ -3,10 +3,14 @@
 import asyncio
 import contextlib
 import socket
+from typing import Any
 
+import httpx2
 import pytest
 
-from blog.server.http import BoundedHTTP
+from blog.app import Application
+from blog.server.http import LimitedHttpProtocol
+from blog.settings import Settings
 from tests.support.live_server import served
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -47,7 +51,7 @@ async def send_fields(writer):
 
 
 @pytest.fixture
-def bounded(settings, app):
+def bounded(settings: Settings, app: Application):
     """Changes settings of the application, which is not started yet."""
 
     def change(**update):
@@ -57,8 +61,8 @@ def bounded(settings, app):
     return change
 
 
-async def test_head_that_goes_on_and_on_is_refused(bounded):
-    async with bounded(header_bytes=4_096) as (address, _), connected(address) as (reader, writer):
+async def test_head_that_goes_on_and_on_is_refused(bounded: Any) -> None:
+    async with bounded(max_header_bytes=4_096) as (address, _), connected(address) as (reader, writer):
         writer.write(HEAD)
         await send_fields(writer)
         answer = await rest(reader)
@@ -67,8 +71,8 @@ async def test_head_that_goes_on_and_on_is_refused(bounded):
         assert "connection: close" in answer
 
 
-async def test_head_that_comes_drop_by_drop_is_refused_in_time(bounded):
-    async with bounded(header_seconds=0.2) as (address, _):
+async def test_head_that_comes_drop_by_drop_is_refused_in_time(bounded: Any) -> None:
+    async with bounded(header_timeout=0.2) as (address, _):
         async with connected(address) as (reader, writer):
             writer.write(HEAD)
             assert (await rest(reader)).startswith("HTTP/1.1 408 Request Timeout\r\n")
@@ -76,13 +80,13 @@ async def test_head_that_comes_drop_by_drop_is_refused_in_time(bounded):
             assert await rest(reader) == "", "who asked for nothing is told nothing"
 
 
-async def test_second_head_of_a_connection_has_the_same_bounds(bounded):
-    async with bounded(header_seconds=0.2) as (address, _), connected(address) as (reader, writer):
+async def test_second_head_of_a_connection_has_the_same_bounds(bounded: Any) -> None:
+    async with bounded(header_timeout=0.2) as (address, _), connected(address) as (reader, writer):
         writer.write(HEAD + b"\r\n")
         assert await answered(reader) == 200
         writer.write(HEAD)
         assert (await rest(reader)).startswith("HTTP/1.1 408 ")
-    async with bounded(header_bytes=4_096) as (address, _), connected(address) as (reader, writer):
+    async with bounded(max_header_bytes=4_096) as (address, _), connected(address) as (reader, writer):
         writer.write(HEAD + b"\r\n")
         assert await answered(reader) == 200
         writer.write(HEAD)
@@ -90,8 +94,8 @@ async def test_second_head_of_a_connection_has_the_same_bounds(bounded):
         assert (await rest(reader)).startswith("HTTP/1.1 431 ")
 
 
-async def test_large_body_is_no_large_head(bounded):
-    async with bounded(header_bytes=4_096) as (address, _), connected(address) as (reader, writer):
+async def test_large_body_is_no_large_head(bounded: Any) -> None:
+    async with bounded(max_header_bytes=4_096) as (address, _), connected(address) as (reader, writer):
         writer.write(b"POST /api/v1/posts HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n")
         for _ in range(50):
             writer.write(b" " * 1000)
@@ -100,8 +104,8 @@ async def test_large_body_is_no_large_head(bounded):
         assert (await answered(reader), await answered(reader)) == (401, 200)
 
 
-async def test_address_has_its_number_of_connections(bounded):
-    async with bounded(connections_per_address=2) as (address, _), contextlib.AsyncExitStack() as stack:
+async def test_address_has_its_number_of_connections(bounded: Any) -> None:
+    async with bounded(max_connections_per_address=2) as (address, _), contextlib.AsyncExitStack() as stack:
         first, second, third = [await stack.enter_async_context(connected(address)) for _ in range(3)]
         answer = await rest(third[0])
         assert answer.startswith("HTTP/1.1 429 Too Many Requests\r\n")
@@ -118,8 +122,8 @@ async def test_address_has_its_number_of_connections(bounded):
                     status = await answered(reader)
 
 
-async def test_worker_has_its_number_of_connections(bounded):
-    async with bounded(connections=1) as (address, _), connected(address) as (reader, writer):
+async def test_worker_has_its_number_of_connections(bounded: Any) -> None:
+    async with bounded(max_connections=1) as (address, _), connected(address) as (reader, writer):
         writer.write(HEAD + b"\r\n")
         assert await answered(reader) == 200
         async with connected(address) as (other, _writer):
@@ -128,8 +132,8 @@ async def test_worker_has_its_number_of_connections(bounded):
         assert await answered(reader) == 200
 
 
-async def test_connections_behind_a_proxy_are_for_the_proxy_to_count(bounded):
-    start = bounded(connections_per_address=1, trusted_proxies=("127.0.0.1",))
+async def test_connections_behind_a_proxy_are_for_the_proxy_to_count(bounded: Any) -> None:
+    start = bounded(max_connections_per_address=1, trusted_proxies=("127.0.0.1",))
     async with start as (address, _), connected(address) as (first, _), connected(address) as (reader, writer):
         writer.write(HEAD + b"\r\n")
         assert await answered(reader) == 200
@@ -140,7 +144,7 @@ async def test_connections_behind_a_proxy_are_for_the_proxy_to_count(bounded):
     b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
     b"Content-Length: 5\r\nContent-Length: 6\r\n", b"Transfer-Encoding: xchunked\r\n", b"Content-Length: +5\r\n",
 ])  # fmt: skip
-async def test_body_whose_end_is_doubtful_is_refused_and_the_connection_ends(bounded, fields):
+async def test_body_whose_end_is_doubtful_is_refused_and_the_connection_ends(bounded: Any, fields: bytes) -> None:
     async with bounded() as (address, _), connected(address) as (reader, writer):
         writer.write(
             b"POST /logout HTTP/1.1\r\nHost: 127.0.0.1\r\n" + fields + b"\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -153,14 +157,14 @@ async def test_body_whose_end_is_doubtful_is_refused_and_the_connection_ends(bou
 # -- what one is told of a whole head
 
 
-async def test_whole_head_is_measured_by_the_application(client, settings):
+async def test_whole_head_is_measured_by_the_application(client: httpx2.AsyncClient, settings: Settings) -> None:
     for path, headers, status in (
-        ("/?" + "q" * (settings.url_bytes - 3), {}, 200),
-        ("/?" + "q" * settings.url_bytes, {}, 414),
-        ("/" + "p" * settings.url_bytes, {}, 414),
-        ("/", {f"x-{number}": "" for number in range(settings.header_fields)}, 431),
-        ("/", {f"x-{number}": "" for number in range(settings.header_fields - 20)}, 200),
-        ("/", {"x": "y" * settings.header_bytes}, 431),
+        ("/?" + "q" * (settings.max_url_bytes - 3), {}, 200),
+        ("/?" + "q" * settings.max_url_bytes, {}, 414),
+        ("/" + "p" * settings.max_url_bytes, {}, 414),
+        ("/", {f"x-{number}": "" for number in range(settings.max_header_fields)}, 431),
+        ("/", {f"x-{number}": "" for number in range(settings.max_header_fields - 20)}, 200),
+        ("/", {"x": "y" * settings.max_header_bytes}, 431),
     ):
         answer = await client.get(path, headers=headers)
         assert answer.status_code == status
@@ -169,8 +173,8 @@ async def test_whole_head_is_measured_by_the_application(client, settings):
             assert answer.json()["detail"]
 
 
-async def test_address_without_end_is_refused(bounded):
-    async with bounded(url_bytes=2_000) as (address, _), connected(address) as (reader, writer):
+async def test_address_without_end_is_refused(bounded: Any) -> None:
+    async with bounded(max_url_bytes=2_000) as (address, _), connected(address) as (reader, writer):
         writer.write(b"GET /")
         for _ in range(42):
             writer.write(b"p" * 100)
@@ -186,32 +190,34 @@ POST = b"POST /api/v1/tokens HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: applic
 @pytest.mark.parametrize(
     "framing", [b"Content-Length: 50\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", b"Content-Length: 50\r\n\r\n"]
 )
-async def test_body_that_does_not_come_is_refused_in_time(bounded, framing):
-    async with bounded(body_seconds=0.2) as (address, _), connected(address) as (reader, writer):
+async def test_body_that_does_not_come_is_refused_in_time(bounded: Any, framing: bytes) -> None:
+    async with bounded(body_timeout=0.2) as (address, _), connected(address) as (reader, writer):
         writer.write(POST + framing)
         answer = await rest(reader)
         assert answer.startswith("HTTP/1.1 408 Request Timeout\r\n")
         assert "body" in answer
 
 
-async def test_body_may_take_longer_the_larger_it_is(bounded):
-    async with bounded(body_seconds=0.2, transfer_rate=1_000) as (address, _), connected(address) as (reader, writer):
+async def test_body_may_take_longer_the_larger_it_is(bounded: Any) -> None:
+    async with bounded(body_timeout=0.2, min_transfer_rate=1_000) as (address, _), connected(address) as (reader, writer):
         writer.write(POST + b"Content-Length: 1003\r\n\r\n" + b" " * 1_000)
         await asyncio.sleep(0.4)
         writer.write(b"{}\n")
         assert await answered(reader) == 422
 
 
-async def test_second_body_of_a_connection_has_its_own_time(bounded):
-    async with bounded(body_seconds=0.2) as (address, _), connected(address) as (reader, writer):
+async def test_second_body_of_a_connection_has_its_own_time(bounded: Any) -> None:
+    async with bounded(body_timeout=0.2) as (address, _), connected(address) as (reader, writer):
         writer.write(POST + b"Content-Length: 2\r\n\r\n{}")
         assert await answered(reader) == 422
         writer.write(POST + b"Content-Length: 2\r\n\r\n{")
         assert (await rest(reader)).startswith("HTTP/1.1 408 ")
 
 
-async def test_body_that_goes_on_after_its_refusal_is_not_listened_to_for_ever(bounded, monkeypatch):
-    monkeypatch.setattr("blog.server.http._LINGER_SECONDS", 0.2)
+async def test_body_that_goes_on_after_its_refusal_is_not_listened_to_for_ever(
+    bounded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blog.server.http._LINGER_TIMEOUT", 0.2)
     async with bounded(max_body_bytes=2_000) as (address, _), connected(address) as (reader, writer):
         writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"bb8\r\n" + b" " * 3_000 + b"\r\n")
         assert await answered(reader) == 413
@@ -223,7 +229,7 @@ async def test_body_that_goes_on_after_its_refusal_is_not_listened_to_for_ever(b
                     await asyncio.sleep(0.01)
 
 
-async def test_body_in_countless_pieces_is_refused(bounded):
+async def test_body_in_countless_pieces_is_refused(bounded: Any) -> None:
     async with bounded(max_body_bytes=1_000_000) as (address, _), connected(address) as (reader, writer):
         writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 20_000)
         answer = await rest(reader)
@@ -231,7 +237,7 @@ async def test_body_in_countless_pieces_is_refused(bounded):
     assert "too many small pieces" in answer
 
 
-async def test_body_in_usual_pieces_is_read(bounded):
+async def test_body_in_usual_pieces_is_read(bounded: Any) -> None:
     async with bounded(max_body_bytes=1_000_000) as (address, _), connected(address) as (reader, writer):
         piece = b"200\r\n" + b" " * 512 + b"\r\n"
         writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n" + piece * 1_500 + b"2\r\n{}\r\n0\r\n\r\n")
@@ -241,8 +247,8 @@ async def test_body_in_usual_pieces_is_read(bounded):
 # -- clients that do not take their answers
 
 
-async def test_client_that_takes_nothing_is_cut_off(bounded):
-    async with bounded(send_seconds=0.2, transfer_rate=10_000_000) as (address, hub):
+async def test_client_that_takes_nothing_is_cut_off(bounded: Any) -> None:
+    async with bounded(write_timeout=0.2, min_transfer_rate=10_000_000) as (address, hub):
         host, _, port = address.rpartition(":")
         stuck = socket.socket()
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -254,10 +260,10 @@ async def test_client_that_takes_nothing_is_cut_off(bounded):
                 with contextlib.suppress(ConnectionError):
                     while True:
                         await loop.sock_sendall(stuck, (b"GET /static/blog.css HTTP/1.1\r\nHost: x\r\n\r\n") * 8)
-        assert hub.followers == 0
+        assert hub.subscriber_count == 0
 
 
-async def test_requests_ahead_are_bounded(bounded, caplog):
+async def test_requests_ahead_are_bounded(bounded: Any, caplog: pytest.LogCaptureFixture) -> None:
     async with bounded() as (address, _):
         async with connected(address) as (reader, writer):
             writer.write((HEAD + b"\r\n") * 5_000)
@@ -273,26 +279,28 @@ async def test_requests_ahead_are_bounded(bounded, caplog):
         assert [await answered(reader) for _ in range(20)] == [200] * 20
 
 
-async def test_stream_ends_with_its_connection_though_more_was_asked_for(bounded):
+async def test_stream_ends_with_its_connection_though_more_was_asked_for(bounded: Any) -> None:
     async with bounded() as (address, hub):
         async with connected(address) as (reader, writer):
             writer.write(b"GET /api/v1/events/stream?channel=posts HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" + HEAD + b"\r\n")
             async with asyncio.timeout(10):
                 await reader.readuntil(b"\n\n")
-            assert hub.followers == 1
+            assert hub.subscriber_count == 1
         async with asyncio.timeout(10):
-            while hub.followers:  # noqa: ASYNC110  # a set of the hub, which tells nobody
+            while hub.subscriber_count:  # noqa: ASYNC110  # a set of the hub, which tells nobody
                 await asyncio.sleep(0.005)  # between two looks, not instead of one
 
 
-async def test_request_that_is_on_its_way_when_the_server_stops_is_answered(bounded, monkeypatch):
-    shutdown, stopping = BoundedHTTP.shutdown, asyncio.Event()
+async def test_request_that_is_on_its_way_when_the_server_stops_is_answered(
+    bounded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutdown, stopping = LimitedHttpProtocol.shutdown, asyncio.Event()
 
     def noted(self):
         shutdown(self)
         stopping.set()
 
-    monkeypatch.setattr(BoundedHTTP, "shutdown", noted)
+    monkeypatch.setattr(LimitedHttpProtocol, "shutdown", noted)
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(contextlib.AsyncExitStack())
         address, _ = await server.enter_async_context(bounded())

@@ -1,9 +1,13 @@
 """Kept answers that go out in one piece are the ones that ASGI's messages would make; on real sockets."""
 
+from typing import Any
+
 import pytest
 
-from blog.framework.caching.single_write import joined
-from blog.server.http import BoundedHTTP
+from blog.app import Application
+from blog.framework.caching.single_write import encode_headers
+from blog.server.http import LimitedHttpProtocol
+from blog.settings import Settings
 from tests.server.test_http import connected, rest
 from tests.support.live_server import served
 
@@ -24,25 +28,25 @@ async def answer(reader, *, has_body=True):
 
 
 @pytest.fixture
-def settings(settings):
-    return settings.model_copy(update={"cache_bytes": 1_000_000})
+def settings(settings: Settings):
+    return settings.model_copy(update={"max_cache_bytes": 1_000_000})
 
 
 @pytest.fixture
-def whole(monkeypatch):
+def whole(monkeypatch: pytest.MonkeyPatch):
     """What was written in one piece: the statuses; None for what was not."""
-    seen, write = [], BoundedHTTP._write_whole
+    seen, write = [], LimitedHttpProtocol._write_response
 
     def noting(self, scope, status, head, body):
         is_written = write(self, scope, status, head, body)
         seen.append(status if is_written else None)
         return is_written
 
-    monkeypatch.setattr(BoundedHTTP, "_write_whole", noting)
+    monkeypatch.setattr(LimitedHttpProtocol, "_write_response", noting)
     return seen
 
 
-async def test_kept_answer_is_what_it_was_when_it_was_made(app, whole):
+async def test_kept_answer_is_what_it_was_when_it_was_made(app: Application, whole: Any) -> None:
     async with served(app) as (address, _), connected(address) as (reader, writer):
         writer.write(asked())
         line, made, body = await answer(reader)
@@ -68,7 +72,7 @@ async def test_kept_answer_is_what_it_was_when_it_was_made(app, whole):
     assert whole == [200, 200, 304]
 
 
-async def test_requests_sent_ahead_are_answered_in_their_order(app, whole):
+async def test_requests_sent_ahead_are_answered_in_their_order(app: Application, whole: Any) -> None:
     async with served(app) as (address, _), connected(address) as (reader, writer):
         writer.write(asked())
         await answer(reader)
@@ -81,7 +85,7 @@ async def test_requests_sent_ahead_are_answered_in_their_order(app, whole):
     assert whole[-1] == 200, "no other was asked for after it"
 
 
-async def test_who_asks_for_the_end_of_the_connection_gets_it(app, whole):
+async def test_who_asks_for_the_end_of_the_connection_gets_it(app: Application, whole: Any) -> None:
     async with served(app) as (address, _):
         async with connected(address) as (reader, writer):
             writer.write(asked())
@@ -95,6 +99,6 @@ async def test_who_asks_for_the_end_of_the_connection_gets_it(app, whole):
 
 
 @pytest.mark.parametrize("value", [b"a\r\nSet-Cookie: b", b"a\n", b"\r", b"a\0"])
-def test_field_that_would_begin_a_line_is_no_field(value):
+def test_field_that_would_begin_a_line_is_no_field(value: bytes) -> None:
     with pytest.raises(ValueError, match="end of a line"):
-        joined([(b"x", b"y"), (b"link", value)])
+        encode_headers([(b"x", b"y"), (b"link", value)])

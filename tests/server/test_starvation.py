@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.support.serving import clean_environment
 
@@ -35,7 +36,7 @@ uvloop.run(main())
 """
 
 
-def test_statements_are_answered_beside_a_loop_that_never_rests(tmp_path):
+def test_statements_are_answered_beside_a_loop_that_never_rests(tmp_path: Path) -> None:
     environment = clean_environment() | {"DATABASE_URL": f"sqlite:///{tmp_path / 'blog.db'}"}
     (tmp_path / "blog.db").touch()
     run = subprocess.run(

@@ -5,12 +5,15 @@ import contextlib
 import json
 import socket
 import struct
+from typing import Any
 
 import pytest
 
+from blog.app import Application
 from blog.server import websocket
-from blog.server.call_queue import Turns
-from blog.server.websocket import EndingWebSocket
+from blog.server.call_queue import CallQueue
+from blog.server.websocket import LimitedWebSocketProtocol
+from blog.settings import Settings
 from tests.support.live_server import served
 
 TEXT, CONTINUED, CLOSE, PING, PONG = 0x1, 0x0, 0x8, 0x9, 0xA
@@ -73,7 +76,7 @@ async def opened(address, path="/live", **options):
 
 
 @pytest.fixture
-def bounded(settings, app):
+def bounded(settings: Settings, app: Application):
     """Changes settings of the application, which is not started yet."""
 
     def change(**update):
@@ -84,9 +87,9 @@ def bounded(settings, app):
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_message_that_is_too_large_is_refused_also_in_parts(bounded, path):
+async def test_message_that_is_too_large_is_refused_also_in_parts(bounded: Any, path: Any) -> None:
     most = 5_000
-    async with bounded(live_message_bytes=most) as (address, _):
+    async with bounded(max_live_message_bytes=most) as (address, _):
         async with opened(address, path) as live:
             live.writer.write(frame(TEXT, b" " * (most + 1)))
             assert await live.closed() == 1009
@@ -95,7 +98,7 @@ async def test_message_that_is_too_large_is_refused_also_in_parts(bounded, path)
             assert await live.closed() == 1009
 
 
-async def test_message_of_many_parts_is_refused(bounded):
+async def test_message_of_many_parts_is_refused(bounded: Any) -> None:
     async with bounded() as (address, _):
         async with opened(address) as live:
             live.writer.write(
@@ -112,8 +115,8 @@ async def test_message_of_many_parts_is_refused(bounded):
     ("path", "first", "then", "code"),
     [("/live", {"type": "ping"}, {"type": "ping"}, 4429), ("/connection/websocket", {"id": 1, "connect": {}}, {}, 3013)],
 )
-async def test_client_has_its_number_of_messages(bounded, path, first, then, code):
-    async with bounded(live_messages=10) as (address, _), opened(address, path) as live:
+async def test_client_has_its_number_of_messages(bounded: Any, path: str, first: Any, then: Any, code: int) -> None:
+    async with bounded(max_live_messages=10) as (address, _), opened(address, path) as live:
         live.writer.write(frame(TEXT, json.dumps(first).encode()) + frame(TEXT, json.dumps(then).encode()) * 12)
         assert await live.closed() == code
 
@@ -126,17 +129,19 @@ async def test_client_has_its_number_of_messages(bounded, path, first, then, cod
     ],
     ids=["opcode", "size", "mask", "pings", "fragments"],
 )  # fmt: skip
-async def test_who_breaks_the_protocol_before_it_is_let_in_is_cut_off(bounded, monkeypatch, caplog, broken):
-    asks, may_go_on, run_asgi = asyncio.Event(), asyncio.Event(), EndingWebSocket.run_asgi
+async def test_who_breaks_the_protocol_before_it_is_let_in_is_cut_off(
+    bounded: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: Any
+) -> None:
+    asks, may_go_on, run_asgi = asyncio.Event(), asyncio.Event(), LimitedWebSocketProtocol.run_asgi
 
     async def run_later(self):
         asks.set()
         await may_go_on.wait()
         await run_asgi(self)
 
-    async with bounded(live_messages=10) as (address, _):
+    async with bounded(max_live_messages=10) as (address, _):
         with monkeypatch.context() as patch:
-            patch.setattr(EndingWebSocket, "run_asgi", run_later)
+            patch.setattr(LimitedWebSocketProtocol, "run_asgi", run_later)
             host, _, port = address.rpartition(":")
             reader, writer = await asyncio.open_connection(host, int(port))
             writer.write(
@@ -156,17 +161,17 @@ async def test_who_breaks_the_protocol_before_it_is_let_in_is_cut_off(bounded, m
 
 
 @pytest.mark.parametrize("payload", [b"", b"p" * 125])
-async def test_client_has_its_number_of_pings(bounded, payload):
-    async with bounded(live_messages=100) as (address, _), opened(address) as live:
+async def test_client_has_its_number_of_pings(bounded: Any, payload: bytes) -> None:
+    async with bounded(max_live_messages=100) as (address, _), opened(address) as live:
         live.writer.write(frame(PING, payload) * 5_000)
         heard = [await live.hear() for _ in range(101)]
         assert heard.count((PONG, payload)) == 100, "and the welcome"
         assert await live.closed() == 1008
 
 
-async def test_pings_of_another_minute_count_anew(bounded, monkeypatch):
-    monkeypatch.setattr(websocket, "_PING_SECONDS", 0.0)
-    async with bounded(live_messages=10) as (address, _), opened(address) as live:
+async def test_pings_of_another_minute_count_anew(bounded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "_PING_WINDOW", 0.0)
+    async with bounded(max_live_messages=10) as (address, _), opened(address) as live:
         for _ in range(3):
             live.writer.write(frame(PING, b"p"))
             while await live.hear() != (PONG, b"p"):
@@ -176,15 +181,15 @@ async def test_pings_of_another_minute_count_anew(bounded, monkeypatch):
             assert await live.hear() == (PONG, b"q")
 
 
-async def test_crowd_that_comes_and_goes_at_once_is_forgotten(bounded, caplog):
+async def test_crowd_that_comes_and_goes_at_once_is_forgotten(bounded: Any, caplog: pytest.LogCaptureFixture) -> None:
     async with bounded() as (address, hub):
         for _ in range(3):
             async with contextlib.AsyncExitStack() as stack:
                 coming = [asyncio.create_task(stack.enter_async_context(opened(address))) for _ in range(60)]
                 await asyncio.gather(*coming)
-                assert hub.followers == 60
+                assert hub.subscriber_count == 60
             async with asyncio.timeout(10):
-                while hub.followers:  # noqa: ASYNC110  # a set of the hub, which tells nobody
+                while hub.subscriber_count:  # noqa: ASYNC110  # a set of the hub, which tells nobody
                     await asyncio.sleep(0.005)  # between two looks, not instead of one
         host, _, port = address.rpartition(":")
         for _ in range(60):  # who is gone before it is their turn
@@ -197,7 +202,7 @@ async def test_crowd_that_comes_and_goes_at_once_is_forgotten(bounded, caplog):
         async with opened(address) as live:
             assert json.loads((await live.hear())[1])["type"] == "welcome"
             async with asyncio.timeout(10):
-                while hub.followers > 1:  # noqa: ASYNC110
+                while hub.subscriber_count > 1:  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
@@ -213,28 +218,32 @@ class Lost:
         return getattr(self._transport, name)
 
 
-async def test_nothing_is_written_while_a_connection_that_is_lost_waits_for_its_turn(bounded, monkeypatch, caplog):
-    lost, connection_lost = asyncio.Event(), EndingWebSocket.connection_lost
+async def test_nothing_is_written_while_a_connection_that_is_lost_waits_for_its_turn(
+    bounded: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost, connection_lost = asyncio.Event(), LimitedWebSocketProtocol.connection_lost
 
-    def noted(self: EndingWebSocket, exc: Exception | None) -> None:
+    def noted(self: LimitedWebSocketProtocol, exc: Exception | None) -> None:
         lost.set()
         self.transport = Lost(self.transport)
         connection_lost(self, exc)
 
-    monkeypatch.setattr(Turns, "take", lambda self, step: self._loop.call_later(0.5, step))
-    monkeypatch.setattr(EndingWebSocket, "connection_lost", noted)
+    monkeypatch.setattr(CallQueue, "add", lambda self, step: self._loop.call_later(0.5, step))
+    monkeypatch.setattr(LimitedWebSocketProtocol, "connection_lost", noted)
     async with bounded() as (address, hub):
         async with opened(address) as live:
             assert json.loads((await live.hear())[1])["type"] == "welcome"
         async with asyncio.timeout(10):
             await lost.wait()
-        (follower,) = hub._followers
+        (follower,) = hub._subscribers
         follower.put("to nobody")
         await asyncio.sleep(0.01)  # then the server stops
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def test_who_asks_for_a_websocket_before_all_answers_came_is_refused(bounded, caplog):
+async def test_who_asks_for_a_websocket_before_all_answers_came_is_refused(
+    bounded: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     upgrade = (
         b"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
@@ -255,13 +264,13 @@ async def test_who_asks_for_a_websocket_before_all_answers_came_is_refused(bound
             writer.write(upgrade)
             while b" 101 " not in await reader.readline():
                 pass
-        assert hub.followers == 1
+        assert hub.subscriber_count == 1
         writer.transport.abort()
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def test_who_pings_and_takes_no_pong_costs_no_memory(bounded):
-    async with bounded(live_messages=10_000_000) as (address, _), opened(address, SO_RCVBUF=4_096) as live:
+async def test_who_pings_and_takes_no_pong_costs_no_memory(bounded: Any) -> None:
+    async with bounded(max_live_messages=10_000_000) as (address, _), opened(address, SO_RCVBUF=4_096) as live:
         pings, sent = frame(PING, b"p" * 125) * 500, 0
         with contextlib.suppress(TimeoutError, ConnectionError):
             while sent < 100_000_000:  # until the server stops to listen

@@ -62,7 +62,8 @@ def cluster(folder: Path, number: int, **settings: str) -> Iterator[Cluster]:
             "DATABASE_URL": postgresql.url, "REDIS_URL": redis.url, "MEDIA_DIR": str(folder / "media"),
             "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz", "TRUSTED_PROXIES": "127.0.0.1",
             "PUBLIC_URL": "http://127.0.0.1:8000",
-            "RATE_LIMIT": "1000000/minute", "SIGN_IN_RATE_LIMIT": "10000/minute", "ACCOUNT_RATE_LIMIT": "10000/minute",
+            "RATE_LIMIT": "1000000/minute", "LOGIN_RATE_LIMIT_PER_ADDRESS": "10000/minute",
+            "LOGIN_RATE_LIMIT_PER_ACCOUNT": "10000/minute",
             **settings,
         }  # fmt: skip
         options = ("--role", "owner", "--password-stdin")

@@ -9,7 +9,7 @@ import uvicorn
 
 from blog.app import Application
 from blog.realtime import Hub
-from blog.server import options as server_options
+from blog.server import uvicorn_options as server_options
 
 
 @contextlib.asynccontextmanager

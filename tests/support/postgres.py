@@ -131,7 +131,7 @@ class Databases:
     def _prepare(self) -> None:
         """Nobody else is in it; only tables and counters that were used are emptied, which takes a few milliseconds."""
         self._inside.execute(
-            "CREATE SCHEMA tests; CREATE TABLE tests.kept AS SELECT * FROM facts; "
+            "CREATE SCHEMA tests; CREATE TABLE tests.kept AS SELECT * FROM app_metadata; "
             "CREATE TABLE tests.kept_version AS SELECT * FROM alembic_version"
         )
         self._inside.execute("""
@@ -151,7 +151,7 @@ class Databases:
                         EXECUTE format('DELETE FROM %I', name);
                     END IF;
                 END LOOP;
-                INSERT INTO facts SELECT * FROM tests.kept;
+                INSERT INTO app_metadata SELECT * FROM tests.kept;
                 UPDATE alembic_version SET version_num = (SELECT version_num FROM tests.kept_version);
                 PERFORM setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false)
                     FROM pg_sequences WHERE last_value IS NOT NULL;

@@ -11,7 +11,7 @@ from blog.settings import Settings
 async def all_that_is_stored(settings: Settings) -> bytes:
     """Of SQLite the files, with what was deleted and is still there; else each value of each row."""
     if settings.is_sqlite:
-        return b"".join(path.read_bytes() for path in settings.folder.glob("blog.db*"))
+        return b"".join(path.read_bytes() for path in settings.data_dir.glob("blog.db*"))
     async with Database(settings.database_url) as db:
         rows = [row for table in tables.metadata.sorted_tables for row in await db.fetch_all(sa.select(table))]
         return "\n".join(repr(value) for row in rows for value in row.values()).encode()

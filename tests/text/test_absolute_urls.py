@@ -2,7 +2,7 @@
 
 import pytest
 
-from blog.text.absolute_urls import absolute
+from blog.text.absolute_urls import make_urls_absolute
 from blog.text.markdown import render
 from tests.text.test_markdown import Elements, corpus
 
@@ -23,33 +23,38 @@ BASE = "https://blog.example/posts/on-engines"
         ("http://[", "http://["),
     ],
 )
-def test_links_and_images_become_absolute(address, whole):
-    assert absolute(f'<p><a href="{address}" rel="noopener">a</a></p>', BASE) == f'<p><a href="{whole}" rel="noopener">a</a></p>'
-    assert absolute(f'<img alt="" src="{address}">', BASE) == f'<img alt="" src="{whole}">'
+def test_links_and_images_become_absolute(address: str, whole: str) -> None:
+    assert (
+        make_urls_absolute(f'<p><a href="{address}" rel="noopener">a</a></p>', BASE)
+        == f'<p><a href="{whole}" rel="noopener">a</a></p>'
+    )
+    assert make_urls_absolute(f'<img alt="" src="{address}">', BASE) == f'<img alt="" src="{whole}">'
 
 
-def test_what_only_looks_like_an_address_stays():
+def test_what_only_looks_like_an_address_stays() -> None:
     text = '<p>Write <code>&lt;a href="/x"&gt;</code>, not href="/x" or src="/y".</p>'
-    assert absolute(text, BASE) == text
+    assert make_urls_absolute(text, BASE) == text
 
 
-def test_value_that_looks_like_a_tag_does_not_end_the_one_around_it():
+def test_value_that_looks_like_a_tag_does_not_end_the_one_around_it() -> None:
     hostile = '<p lang="<a href=" title="><img src=">text</p><a href="/x">a</a>'
-    assert absolute(hostile, BASE) == hostile.replace('"/x"', '"https://blog.example/x"')
+    assert make_urls_absolute(hostile, BASE) == hostile.replace('"/x"', '"https://blog.example/x"')
 
 
-def test_footnotes_and_pictures_of_a_rendered_post():
-    html = absolute(render("Look[^1]: ![it](/media/a.png 'A <b> \"x\"')\n\n[^1]: Note."), BASE)
+def test_footnotes_and_pictures_of_a_rendered_post() -> None:
+    html = make_urls_absolute(render("Look[^1]: ![it](/media/a.png 'A <b> \"x\"')\n\n[^1]: Note."), BASE)
     assert 'src="https://blog.example/media/a.png"' in html
     assert html.count(f'href="{BASE}#c-fn') == 2
     assert 'title="A &lt;b&gt; &quot;x&quot;"' in html or 'title="A <b> &quot;x&quot;"' in html
 
 
-def test_nothing_but_addresses_changes_in_posts_of_a_real_blog():
+def test_nothing_but_addresses_changes_in_posts_of_a_real_blog() -> None:
     compared = 0
     for file in sorted(corpus("markdown-redox", "content", "news").glob("*.md"))[:40]:
         html = render(file.read_text())
-        for (tag, before), (same, after) in zip(Elements(html).found, Elements(absolute(html, BASE)).found, strict=True):
+        for (tag, before), (same, after) in zip(
+            Elements(html).found, Elements(make_urls_absolute(html, BASE)).found, strict=True
+        ):
             assert (tag, before.keys()) == (same, after.keys())
             for name, value in before.items():
                 if name in ("href", "src"):

@@ -3,19 +3,30 @@
 import itertools
 import random
 import time
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from blog.text.diff import CONTEXT, Kind, Piece, Volume, diff, diff_items, folded, lines, volume
-from blog.text.lcs import matches
+from blog.text.diff import (
+    CONTEXT_LINES,
+    Segment,
+    SegmentKind,
+    WordCount,
+    count_changed_words,
+    diff,
+    diff_items,
+    hunks,
+    split_lines,
+)
+from blog.text.lcs import find_matches
 
 WORDS = st.text(alphabet="ab '’-,.\n\t\r\u2028é日", max_size=60)
 
 
 def marked(old, new):
-    marks = {Kind.KEPT: "{}", Kind.DELETED: "[-{}-]", Kind.INSERTED: "{{+{}+}}"}
+    marks = {SegmentKind.UNCHANGED: "{}", SegmentKind.DELETED: "[-{}-]", SegmentKind.INSERTED: "{{+{}+}}"}
     return "".join(marks[piece.kind].format(piece.text) for piece in diff(old, new))
 
 
@@ -27,17 +38,17 @@ def joined(pieces, *kinds):
 @example("", "")
 @example("a", "")
 @example("a\r\nb\u2028c", "a\nb\u2028\u2029c")
-def test_pieces_make_both_texts(old, new):
+def test_pieces_make_both_texts(old: Any, new: Any) -> None:
     pieces = diff(old, new)
-    assert joined(pieces, Kind.KEPT, Kind.DELETED) == old
-    assert joined(pieces, Kind.KEPT, Kind.INSERTED) == new
+    assert joined(pieces, SegmentKind.UNCHANGED, SegmentKind.DELETED) == old
+    assert joined(pieces, SegmentKind.UNCHANGED, SegmentKind.INSERTED) == new
     assert all(piece.text for piece in pieces)
     assert all(first.kind is not second.kind for first, second in itertools.pairwise(pieces))
 
 
 @given(st.lists(st.sampled_from("abcd"), max_size=30), st.lists(st.sampled_from("abcd"), max_size=30))
-def test_common_items_are_as_many_as_can_be(old, new):
-    found = matches(old, new)
+def test_common_items_are_as_many_as_can_be(old: Any, new: Any) -> None:
+    found = find_matches(old, new)
     for match in found:
         assert old[match.old : match.old + match.size] == new[match.new : match.new + match.size]
     for first, second in itertools.pairwise(found):
@@ -51,10 +62,10 @@ def test_common_items_are_as_many_as_can_be(old, new):
 
 
 @given(st.lists(st.integers(0, 40), max_size=60), st.lists(st.integers(0, 40), max_size=60))
-def test_long_texts_are_cut_at_what_is_there_once(small_table, old, new):
+def test_long_texts_are_cut_at_what_is_there_once(small_table: Any, old: Any, new: Any) -> None:
     old, new = [str(item) for item in old], [str(item) for item in new]
     end = (0, 0)
-    for match in matches(old, new):
+    for match in find_matches(old, new):
         assert match.old >= end[0]
         assert match.new >= end[1]
         assert old[match.old : match.old + match.size] == new[match.new : match.new + match.size]
@@ -64,7 +75,7 @@ def test_long_texts_are_cut_at_what_is_there_once(small_table, old, new):
 @pytest.fixture(scope="module")
 def small_table():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("blog.text.lcs.CELLS", 9)
+        patch.setattr("blog.text.lcs.MAX_TABLE_CELLS", 9)
         yield
 
 
@@ -81,44 +92,45 @@ def small_table():
         ("same", "same", "same"),
     ],
 )
-def test_words_are_what_changes(old, new, shown):
+def test_words_are_what_changes(old: str, new: str, shown: str) -> None:
     assert marked(old, new) == shown
 
 
-def test_items_of_a_list_change_whole():
-    kept, deleted, inserted = Kind.KEPT, Kind.DELETED, Kind.INSERTED
-    assert diff_items(["a b", "c"], ["a b", "d"]) == [Piece(kept, "a b"), Piece(deleted, "c"), Piece(inserted, "d")]
+def test_items_of_a_list_change_whole() -> None:
+    kept, deleted, inserted = SegmentKind.UNCHANGED, SegmentKind.DELETED, SegmentKind.INSERTED
+    assert diff_items(["a b", "c"], ["a b", "d"]) == [Segment(kept, "a b"), Segment(deleted, "c"), Segment(inserted, "d")]
 
 
-def test_lines_show_what_became_of_their_ends():
-    kept, deleted, inserted = Kind.KEPT, Kind.DELETED, Kind.INSERTED
-    assert lines(diff("a\nb\n", "a\nb\n")) == [[Piece(kept, "a")], [Piece(kept, "b")]]
-    assert lines(diff("a\n\nb", "a\nb")) == [[Piece(kept, "a")], [Piece(deleted, "¶")], [Piece(kept, "b")]]
-    assert lines([Piece(kept, "a"), Piece(inserted, "\n"), Piece(kept, "b")]) == [
-        [Piece(kept, "a"), Piece(inserted, "¶")],
-        [Piece(kept, "b")],
+def test_lines_show_what_became_of_their_ends() -> None:
+    kept, deleted, inserted = SegmentKind.UNCHANGED, SegmentKind.DELETED, SegmentKind.INSERTED
+    assert split_lines(diff("a\nb\n", "a\nb\n")) == [[Segment(kept, "a")], [Segment(kept, "b")]]
+    assert split_lines(diff("a\n\nb", "a\nb")) == [[Segment(kept, "a")], [Segment(deleted, "¶")], [Segment(kept, "b")]]
+    assert split_lines([Segment(kept, "a"), Segment(inserted, "\n"), Segment(kept, "b")]) == [
+        [Segment(kept, "a"), Segment(inserted, "¶")],
+        [Segment(kept, "b")],
     ]
-    assert lines([]) == []
+    assert split_lines([]) == []
 
 
-def test_long_unchanged_stretches_are_folded_and_none_is_lost():
+def test_long_unchanged_stretches_are_folded_and_none_is_lost() -> None:
     old = [f"line {number}" for number in range(100)]
     new = [*old]
     new[20], new[25], new[70] = "twenty", "twenty-five", "seventy"
-    shown = lines(diff("\n".join(old), "\n".join(new)))
-    stretches = folded(shown)
+    shown = split_lines(diff("\n".join(old), "\n".join(new)))
+    stretches = hunks(shown)
     assert [(len(stretch.hidden), len(stretch.lines)) for stretch in stretches] == [
-        (20 - CONTEXT, 6 + 2 * CONTEXT), (70 - CONTEXT - 26 - CONTEXT, 1 + 2 * CONTEXT), (29 - CONTEXT, 0),
+        (20 - CONTEXT_LINES, 6 + 2 * CONTEXT_LINES), (70 - CONTEXT_LINES - 26 - CONTEXT_LINES, 1 + 2 * CONTEXT_LINES),
+        (29 - CONTEXT_LINES, 0),
     ]  # fmt: skip
     assert [line for stretch in stretches for line in (*stretch.hidden, *stretch.lines)] == shown
-    assert [len(stretch.hidden) for stretch in folded(lines(diff("a\nb", "a\nb")))] == [2]
-    assert folded([]) == []
+    assert [len(stretch.hidden) for stretch in hunks(split_lines(diff("a\nb", "a\nb")))] == [2]
+    assert hunks([]) == []
 
 
-def test_volume_counts_words_that_came_and_went():
-    assert volume("one two two", "two three one four") == Volume(2, 1)
-    assert volume("", "don't stop") == Volume(2, 0)
-    assert volume("a b c", "c b a") == Volume(0, 0), "what only moved is no change of words"
+def test_volume_counts_words_that_came_and_went() -> None:
+    assert count_changed_words("one two two", "two three one four") == WordCount(2, 1)
+    assert count_changed_words("", "don't stop") == WordCount(2, 0)
+    assert count_changed_words("a b c", "c b a") == WordCount(0, 0), "what only moved is no change of words"
 
 
 def random_text(seed, words, per_line):
@@ -150,11 +162,14 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_work_is_bounded(case):
+def test_work_is_bounded(case: Any) -> None:
     old, new = HOSTILE[case]
     started = time.process_time()
     pieces = diff(old, new)
     spent = time.process_time() - started
-    wholes = joined(pieces, Kind.KEPT, Kind.DELETED), joined(pieces, Kind.KEPT, Kind.INSERTED)
+    wholes = (
+        joined(pieces, SegmentKind.UNCHANGED, SegmentKind.DELETED),
+        joined(pieces, SegmentKind.UNCHANGED, SegmentKind.INSERTED),
+    )
     assert wholes == (old, new)
     assert spent < 3, "processor seconds; about a third of that on a common machine"

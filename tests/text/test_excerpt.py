@@ -5,21 +5,21 @@ from hypothesis import strategies as st
 
 from blog.text.excerpt import excerpt
 from blog.text.markdown import render
-from blog.text.plain_text import text_of
+from blog.text.plain_text import html_to_text
 
 
 def test_plain_text_joins_phrases_and_separates_blocks() -> None:
     html = render("# One\n\nt*w*o  \nthree\n\n- four\n- five\n\n|six|seven|\n|-|-|\n|a|b|")
 
-    assert text_of(html) == "One two three four five six seven a b"
+    assert html_to_text(html) == "One two three four five six seven a b"
 
 
 def test_plain_text_resolves_references_and_collapses_whitespace() -> None:
-    assert text_of("<p>a &amp;&nbsp; &lt;b&gt;\n\n c</p>") == "a & <b> c"
+    assert html_to_text("<p>a &amp;&nbsp; &lt;b&gt;\n\n c</p>") == "a & <b> c"
 
 
 def test_plain_text_keeps_code_and_notes_but_not_the_way_back() -> None:
-    assert text_of(render("a[^n]\n\n[^n]: note\n\n```python\nif x:\n    y\n```")) == "a[1] if x: y note"
+    assert html_to_text(render("a[^n]\n\n[^n]: note\n\n```python\nif x:\n    y\n```")) == "a[1] if x: y note"
 
 
 def test_short_text_is_the_whole_excerpt() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blog.text.highlighting import HIGHLIGHT_LIMIT
+from blog.text.highlighting import MAX_HIGHLIGHTED_BYTES
 from blog.text.markdown import RENDERER_VERSION, commonmark, render, render_comment
 from blog.text.sanitiser import ID_PREFIX, sanitise_comment, sanitise_post
 
@@ -151,7 +151,7 @@ def test_code_is_coloured_by_class_and_can_be_scrolled_by_keyboard() -> None:
 
 @pytest.mark.parametrize(
     "code",
-    ["x = 1\n" * (HIGHLIGHT_LIMIT // 6 + 1), "x" * 1001, "x" + "\n " * 40, "a\n" * 500],
+    ["x = 1\n" * (MAX_HIGHLIGHTED_BYTES // 6 + 1), "x" * 1001, "x" + "\n " * 40, "a\n" * 500],
     ids=["too big", "long line", "blank lines", "words without end"],
 )
 def test_code_that_would_be_slow_to_colour_stays_plain_and_whole(code: str) -> None:

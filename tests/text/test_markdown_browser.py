@@ -1,6 +1,7 @@
 """What a browser makes of the worst that can be written: nothing runs, and no link can."""
 
 import pytest
+from playwright.sync_api import Browser
 
 from blog.text.markdown import render, render_comment
 from tests.text.test_markdown import CARRIERS, payloads
@@ -35,7 +36,7 @@ def show(page, fragments):
 
 
 @pytest.mark.timeout(400)
-def test_no_payload_runs_in_a_browser(browser):
+def test_no_payload_runs_in_a_browser(browser: Browser) -> None:
     attacks = [carrier(payload) for payload in payloads() for carrier in CARRIERS]
     page = browser.new_page()
     for start in range(0, len(attacks), 1000):
@@ -48,7 +49,7 @@ def test_no_payload_runs_in_a_browser(browser):
     assert len(attacks) > 6000
 
 
-def test_the_watch_sees_what_it_should(browser):
+def test_the_watch_sees_what_it_should(browser: Browser) -> None:
     """The check above can fail: unsanitised, the same kind of payload is seen to run."""
     page = browser.new_page()
     show(page, ["<img src=x onerror=alert(1)>", "<a href='javascript:alert(2)'>x</a>", "<p style='color:red'>x</p>"])

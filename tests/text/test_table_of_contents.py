@@ -1,36 +1,37 @@
 """Tables of contents, from the HTML that readers get."""
 
 import time
+from typing import Any
 
 import pytest
 
 from blog.text.markdown import render
-from blog.text.table_of_contents import FEWEST, LONG, Entry, contents
+from blog.text.table_of_contents import MIN_HEADINGS, MIN_WORDS, Heading, list_headings
 
 
 def shape(entries):
-    return [(entry.text, [part.text for part in entry.parts]) for entry in entries]
+    return [(entry.text, [part.text for part in entry.children]) for entry in entries]
 
 
-def test_headings_of_two_levels_become_a_tree_of_links():
+def test_headings_of_two_levels_become_a_tree_of_links() -> None:
     html = render("## One\n\n### Part `a`\n\n#### Deeper\n\n### Part *b* &amp; c\n\n## Two\n\n## One")
-    found = contents(html, LONG)
+    found = list_headings(html, MIN_WORDS)
     assert shape(found) == [("One", ["Part a", "Part b & c"]), ("Two", []), ("One", [])]
-    for entry in (*found, *found[0].parts):
+    for entry in (*found, *found[0].children):
         assert f' id="{entry.id}"' in html
     assert [entry.id for entry in found] == ["c-one", "c-two", "c-one-2"]
 
 
-def test_short_posts_and_those_with_few_headings_have_none():
+def test_short_posts_and_those_with_few_headings_have_none() -> None:
     html = render("# A\n\n# B\n\n# C")
-    assert contents(html, LONG - 1) == ()
-    assert len(contents(html, LONG)) == FEWEST
-    assert contents(render("# A\n\n# B\n\ntext"), LONG) == ()
+    assert list_headings(html, MIN_WORDS - 1) == ()
+    assert len(list_headings(html, MIN_WORDS)) == MIN_HEADINGS
+    assert list_headings(render("# A\n\n# B\n\ntext"), MIN_WORDS) == ()
 
 
-def test_levels_may_begin_anywhere():
-    assert shape(contents(render("#### A\n\n##### a\n\n#### B"), LONG)) == [("A", ["a"]), ("B", [])]
-    assert shape(contents(render("### early\n\n## A\n\n### a"), LONG)) == [("early", []), ("A", ["a"])]
+def test_levels_may_begin_anywhere() -> None:
+    assert shape(list_headings(render("#### A\n\n##### a\n\n#### B"), MIN_WORDS)) == [("A", ["a"]), ("B", [])]
+    assert shape(list_headings(render("### early\n\n## A\n\n### a"), MIN_WORDS)) == [("early", []), ("A", ["a"])]
 
 
 @pytest.mark.parametrize(
@@ -42,17 +43,17 @@ def test_levels_may_begin_anywhere():
         ("```\n<h2 id='a'>no</h2>\n```\n\n## A\n\n## B\n\n## C", ["A", "B", "C"]),
     ],
 )
-def test_what_counts_as_a_heading(source, texts):
-    found = contents(render(source), LONG)
-    assert [entry.text for entry in found] == (texts if len(texts) >= FEWEST else [])
+def test_what_counts_as_a_heading(source: str, texts: Any) -> None:
+    found = list_headings(render(source), MIN_WORDS)
+    assert [entry.text for entry in found] == (texts if len(texts) >= MIN_HEADINGS else [])
 
 
-def test_words_are_not_markup():
-    assert contents(render("## `<b>`\n\n## B\n\n## C"), LONG)[0] == Entry("c-b", "<b>")
+def test_words_are_not_markup() -> None:
+    assert list_headings(render("## `<b>`\n\n## B\n\n## C"), MIN_WORDS)[0] == Heading("c-b", "<b>")
 
 
-def test_time_grows_with_the_length_at_most():
+def test_time_grows_with_the_length_at_most() -> None:
     started = time.perf_counter()
-    contents("<h2 " * 20_000 + '<h2 id="a">' * 2_000, LONG)
-    contents('<h2 a="' * 20_000, LONG)
+    list_headings("<h2 " * 20_000 + '<h2 id="a">' * 2_000, MIN_WORDS)
+    list_headings('<h2 a="' * 20_000, MIN_WORDS)
     assert time.perf_counter() - started < 2

@@ -1,5 +1,7 @@
 """Two changes of one text become one where they do not touch."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,14 +13,14 @@ POEM = "one\ntwo\nthree\nfour\nfive\n"
 
 
 @given(TEXT, TEXT)
-def test_change_of_one_side_is_taken_whole(base, changed):
+def test_change_of_one_side_is_taken_whole(base: Any, changed: Any) -> None:
     assert merge(base, changed, base) == changed
     assert merge(base, base, changed) == changed
     assert merge(base, changed, changed) == changed
 
 
 @given(TEXT, TEXT, TEXT)
-def test_sides_are_equal(base, mine, theirs):
+def test_sides_are_equal(base: Any, mine: Any, theirs: Any) -> None:
     assert (merge(base, mine, theirs) is None) == (merge(base, theirs, mine) is None)
 
 
@@ -34,5 +36,5 @@ def test_sides_are_equal(base, mine, theirs):
         ("", "one\ntwo\nthree\nfour\nFIVE\n", None),
     ],
 )
-def test_merge(mine, theirs, merged):
+def test_merge(mine: Any, theirs: Any, merged: str | None) -> None:
     assert merge(POEM, mine, theirs) == merged

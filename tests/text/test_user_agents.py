@@ -2,7 +2,7 @@
 
 import pytest
 
-from blog.text.user_agents import in_words
+from blog.text.user_agents import describe
 
 MOZILLA = "Mozilla/5.0"
 CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0"
@@ -26,5 +26,5 @@ CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0"
         ("<script>alert(1)</script>", "An unknown browser"),
     ],
 )
-def test_browser_and_system_are_named(user_agent, words):
-    assert in_words(user_agent) == words
+def test_browser_and_system_are_named(user_agent: str, words: str) -> None:
+    assert describe(user_agent) == words

@@ -22,15 +22,15 @@ from blog.domain.accounts import accounts, sessions, tokens
 from blog.domain.core.context import Context
 from blog.domain.core.models import Post, User
 from blog.domain.posts import post_lists, posts
-from blog.domain.posts.post_lists import Wanted
+from blog.domain.posts.post_lists import PostFilter
 from blog.domain.read_models import profile as read_models_profile
-from blog.errors import BlogError, InvalidInput, NotSignedIn, StaleVersion
+from blog.errors import BlogError, InvalidInput, NotAuthenticated, VersionConflict
 from blog.framework.response import pagination
-from blog.framework.response.conditional import etag
-from blog.framework.response.error_statuses import headers_of, status_of
+from blog.framework.response.conditional import post_etag
+from blog.framework.response.error_statuses import error_headers, error_status
 from blog.framework.response.serializers import post_out
-from blog.framework.urls.urls import Links
-from blog.schemas.accounts import AccountOut, NewToken, NewUser, TokenInfo, TokenOut, UserProfile
+from blog.framework.urls.urls import UrlBuilder
+from blog.schemas.accounts import AccountOut, NewToken, NewUser, TokenOut, TokenSummary, UserProfile
 from blog.schemas.fields import Id
 from blog.schemas.lists import PostListOut, PostQuery
 from blog.schemas.posts import NewPost, PostChanges, PostOut, PostStatus
@@ -53,19 +53,19 @@ async def context(
     """Who asks, now. Raises NotSignedIn when credentials were sent and are wrong."""
     if credentials is None:
         return ctx
-    actor = await tokens.recognise(ctx, credentials.credentials)
+    actor = await tokens.authenticate(ctx, credentials.credentials)
     if actor is None:
-        raise NotSignedIn("This token is not valid: it is false, expired or revoked")
+        raise NotAuthenticated("This token is not valid: it is false, expired or revoked")
     return ctx.acting_as(actor)
 
 
 async def signed_in(ctx: Annotated[Context, Depends(context)]) -> Context:
     """The same, for somebody who is signed in."""
-    ctx.signed_in()
+    ctx.require_actor()
     return ctx
 
 
-async def links(request: Request) -> Links:
+async def links(request: Request) -> UrlBuilder:
     """The addresses of the blog's pages."""
     return request.state.links
 
@@ -76,19 +76,19 @@ async def version(if_match: Annotated[str | None, Header()] = None) -> set[int] 
         return None
     versions = re.findall(r'(?<!W/)"(\d{1,9})[."]', if_match)
     if not versions:
-        raise StaleVersion('If-Match holds no tag of this post: send its ETag, such as "3.12"')
+        raise VersionConflict('If-Match holds no tag of this post: send its ETag, such as "3.12"')
     return {int(number) for number in versions}
 
 
 Anybody = Annotated[Context, Depends(context)]
 SignedIn = Annotated[Context, Depends(signed_in)]
-Addresses = Annotated[Links, Depends(links)]
+Addresses = Annotated[UrlBuilder, Depends(links)]
 Version = Annotated[set[int] | None, Depends(version)]
 
 
 def validators(post: Post) -> dict[str, str]:
     """The header fields of every answer that shows one post."""
-    return {"ETag": etag(post), "Cache-Control": "no-cache", "Vary": "Authorization, Cookie"}
+    return {"ETag": post_etag(post), "Cache-Control": "no-cache", "Vary": "Authorization, Cookie"}
 
 
 @router.get("/posts", response_model=PostListOut)
@@ -97,9 +97,9 @@ async def list_posts(
 ) -> dict[str, Any]:
     """A page of posts, newest first."""
     status = query.status or PostStatus.PUBLISHED
-    wanted = Wanted(query.tag, query.author, query.q, status, query.limit, pagination.decode(query.cursor), full=True)
-    page = await post_lists.page(ctx, wanted)
-    cursor = pagination.encode(page.next)
+    wanted = PostFilter(query.tag, query.author, query.q, status, query.limit, pagination.decode_cursor(query.cursor), full=True)
+    page = await post_lists.list_page(ctx, wanted)
+    cursor = pagination.encode_cursor(page.next)
     if cursor:
         response.headers["Link"] = f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'
     return {"items": [post_out(post, to) for post in page.items], "next": cursor}
@@ -119,7 +119,7 @@ async def read_post(
 ) -> PostOut | Response:
     """The post, or 304 when the client has this very answer."""
     post = await posts.get(ctx, post_id)
-    if if_none_match.strip() == "*" or etag(post) in re.findall(r'"[^"]*"', if_none_match):
+    if if_none_match.strip() == "*" or post_etag(post) in re.findall(r'"[^"]*"', if_none_match):
         return Response(status_code=304, headers=validators(post))
     response.headers.update(validators(post))
     return post_out(post, to)
@@ -176,14 +176,14 @@ async def create_token(ctx: Anybody, wanted: NewToken, response: Response) -> di
     actor = await sessions.authenticate(ctx, wanted)
     made = await tokens.issue(ctx, actor, name=wanted.name, scopes=wanted.scopes, seconds=wanted.expires_in)
     response.headers["Cache-Control"] = "no-store"
-    return TokenInfo.model_validate(made.token).model_dump() | {"token": made.text}
+    return TokenSummary.model_validate(made.token).model_dump() | {"token": made.value}
 
 
 async def on_blog_error(request: Request, error: Exception) -> JSONResponse:
     """The domain's errors, in the form of FastAPI's own."""
     assert isinstance(error, BlogError)
     detail = [asdict(fault) for fault in error.errors] if isinstance(error, InvalidInput) else error.detail
-    return JSONResponse({"detail": detail}, status_of(error), headers_of(error))
+    return JSONResponse({"detail": detail}, error_status(error), error_headers(error))
 
 
 def create_twin(settings: Settings) -> FastAPI:
@@ -192,7 +192,7 @@ def create_twin(settings: Settings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         async with open_site(settings) as site:
-            yield {"site": site, "links": Links(routes, settings.public_url)}
+            yield {"site": site, "links": UrlBuilder(routes, settings.public_url)}
 
     app = FastAPI(
         title=settings.project_name,

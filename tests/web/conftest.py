@@ -25,7 +25,7 @@ def sign_in(ctx: Context, make_user: MakeUser) -> SignIn:
     """Header fields of the browser of somebody new: `ada = await sign_in("ada", Role.AUTHOR)`."""
 
     async def make(username: str, role: Role = Role.AUTHOR) -> dict[str, str]:
-        session_id = await sessions.start(ctx, accounts.actor_of(await make_user(username, role)), "a browser")
+        session_id = await sessions.start(ctx, accounts.as_actor(await make_user(username, role)), "a browser")
         return {"Cookie": f"session={session_id}", "Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
 
     return make
@@ -35,7 +35,7 @@ def sign_in(ctx: Context, make_user: MakeUser) -> SignIn:
 def served(ctx: Context) -> dict[str, str]:
     """What the form of a comment sends along when a person took some seconds to fill it in."""
     then = replace(ctx, now=ctx.now - dt.timedelta(seconds=20))
-    return {spam_trap.MARK: spam_trap.mark(then, Form())}
+    return {spam_trap.TIMESTAMP_FIELD: spam_trap.timestamp_token(then, Form())}
 
 
 @pytest.fixture

@@ -2,14 +2,19 @@
 
 import datetime as dt
 import re
+from typing import Any
 
+import httpx2
 import pytest
 import sqlalchemy as sa
 
 from blog.db import tables
+from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.schemas.accounts import Role
 from blog.schemas.posts import PostChanges, PostStatus
+from blog.settings import Settings
+from tests.web.conftest import SignIn, Write
 
 NEW = {"title": "On engines", "content": "It *weaves*.", "tags": "maths,  looms ,, Maths", "slug": "", "status": "published"}
 
@@ -26,22 +31,24 @@ async def stored(ctx):
     return await ctx.db.fetch_all(sa.select(tables.posts).order_by(tables.posts.c.id))
 
 
-async def test_post_is_written(client, ctx, sign_in):
+async def test_post_is_written(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     ada = await sign_in("ada")
     answer = await client.post("/write", data=NEW, headers=ada)
     assert (answer.status_code, answer.headers["location"]) == (303, "/posts/on-engines")
-    post = await posts.find(ctx, "on-engines")
+    post = await posts.get_by_slug(ctx, "on-engines")
     assert (post.title, post.content, post.tags, post.author) == ("On engines", "It *weaves*.", ("maths", "looms"), "ada")
     assert post.status is PostStatus.PUBLISHED
     assert "<em>weaves</em>" in (await client.get("/posts/on-engines")).text
 
 
-async def test_line_ends_of_browsers_are_kept_as_one_character(client, ctx, sign_in):
+async def test_line_ends_of_browsers_are_kept_as_one_character(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     await client.post("/write", data=NEW | {"content": "one\r\ntwo\r\n"}, headers=await sign_in("ada"))
-    assert (await posts.find(ctx, "on-engines")).content == "one\ntwo\n"
+    assert (await posts.get_by_slug(ctx, "on-engines")).content == "one\ntwo\n"
 
 
-async def test_chosen_slug_is_taken_and_a_taken_one_is_refused_at_its_field(client, ctx, sign_in):
+async def test_chosen_slug_is_taken_and_a_taken_one_is_refused_at_its_field(
+    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn
+) -> None:
     ada = await sign_in("ada")
     assert (await client.post("/write", data=NEW | {"slug": "engine"}, headers=ada)).headers["location"] == "/posts/engine"
     again = await client.post("/write", data=NEW | {"slug": "engine", "content": "Typed & kept"}, headers=ada)
@@ -62,7 +69,9 @@ async def test_chosen_slug_is_taken_and_a_taken_one_is_refused_at_its_field(clie
         ("slug", "no spaces", "Use letters, digits, hyphens"),
     ],
 )
-async def test_invalid_field_comes_back_with_its_message_and_everything_typed(client, ctx, sign_in, field, typed, message):
+async def test_invalid_field_comes_back_with_its_message_and_everything_typed(
+    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, field: str, typed: Any, message: str
+) -> None:
     sent = NEW | {"content": '<b>Typed</b> "text" & more\'s', field: typed}
     answer = await client.post("/write", data=sent, headers=await sign_in("ada"))
     assert answer.status_code == 422
@@ -76,19 +85,19 @@ async def test_invalid_field_comes_back_with_its_message_and_everything_typed(cl
     assert await stored(ctx) == []
 
 
-async def test_text_that_begins_with_an_empty_line_survives_the_form(client, sign_in):
+async def test_text_that_begins_with_an_empty_line_survives_the_form(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     answer = await client.post("/write", data=NEW | {"title": "", "content": "\n\nAfter two"}, headers=await sign_in("ada"))
     assert value(answer.text, "content") == "\n\nAfter two"
 
 
-async def test_several_faults_are_told_at_once(client, sign_in):
+async def test_several_faults_are_told_at_once(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     answer = await client.post("/write", data=NEW | {"title": "", "slug": "!", "status": "secret"}, headers=await sign_in("ada"))
     assert answer.status_code == 422
     summary = re.search(r'<div class="error-summary".*?</div>', answer.text, re.DOTALL)[0]
     assert summary.count("<li>") == 3
 
 
-async def test_post_is_scheduled_in_utc(client, ctx, sign_in):
+async def test_post_is_scheduled_in_utc(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     soon = (dt.datetime.now(dt.UTC) + dt.timedelta(days=2)).replace(second=0, microsecond=0)
     sent = NEW | {"status": "scheduled", "publish_at": f"{soon:%Y-%m-%dT%H:%M}"}
     eve = await sign_in("eve", Role.EDITOR)
@@ -101,7 +110,7 @@ async def test_post_is_scheduled_in_utc(client, ctx, sign_in):
 
 
 @pytest.mark.parametrize("moment", ["", "2020-01-01T10:00", "tomorrow"])
-async def test_schedule_needs_a_time_to_come(client, ctx, sign_in, moment):
+async def test_schedule_needs_a_time_to_come(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, moment: str) -> None:
     sent = NEW | {"status": "scheduled", "publish_at": moment}
     answer = await client.post("/write", data=sent, headers=await sign_in("ada"))
     assert answer.status_code == 422
@@ -111,7 +120,7 @@ async def test_schedule_needs_a_time_to_come(client, ctx, sign_in, moment):
     assert await stored(ctx) == []
 
 
-async def test_strangers_are_sent_to_sign_in_and_readers_are_told(client, sign_in):
+async def test_strangers_are_sent_to_sign_in_and_readers_are_told(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     asked = await client.get("/write")
     assert (asked.status_code, asked.headers["location"]) == (303, "/login?next=%2Fwrite")
     told = await client.get("/write", headers=await sign_in("bob", Role.READER))
@@ -119,14 +128,14 @@ async def test_strangers_are_sent_to_sign_in_and_readers_are_told(client, sign_i
     assert "ask the owner of the blog for the role of an author" in told.text
 
 
-async def test_text_typed_while_the_session_ended_is_not_lost(client, ctx):
+async def test_text_typed_while_the_session_ended_is_not_lost(client: httpx2.AsyncClient, ctx: Context) -> None:
     answer = await client.post("/write", data=NEW | {"content": "Hours of work"})
     assert answer.status_code == 401
     assert value(answer.text, "content") == "Hours of work"
     assert await stored(ctx) == []
 
 
-async def test_reader_cannot_write_by_posting_the_form(client, ctx, sign_in):
+async def test_reader_cannot_write_by_posting_the_form(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     assert (await client.post("/write", data=NEW, headers=await sign_in("bob", Role.READER))).status_code == 403
     assert await stored(ctx) == []
 
@@ -140,20 +149,22 @@ async def test_reader_cannot_write_by_posting_the_form(client, ctx, sign_in):
         {},
     ],
 )
-async def test_form_of_another_site_is_refused(client, ctx, sign_in, headers):
+async def test_form_of_another_site_is_refused(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, headers: Any) -> None:
     cookie = {"Cookie": (await sign_in("ada"))["Cookie"]}
     assert (await client.post("/write", data=NEW, headers=cookie | headers)).status_code == 403
     assert await stored(ctx) == []
 
 
-async def test_body_that_is_no_form_is_refused(client, sign_in):
+async def test_body_that_is_no_form_is_refused(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     ada = await sign_in("ada")
     assert (await client.post("/write", json=NEW, headers=ada)).status_code == 415
     broken = {"Content-Type": "multipart/form-data; boundary=x"}
     assert (await client.post("/write", content=b"--y\r\n", headers=ada | broken)).status_code == 400
 
 
-async def test_body_larger_than_the_limit_is_refused(client, ctx, sign_in, settings):
+async def test_body_larger_than_the_limit_is_refused(
+    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, settings: Settings
+) -> None:
     sent = NEW | {"content": "x" * (settings.max_body_bytes + 1)}
     answer = await client.post("/write", data=sent, headers=await sign_in("ada"))
     assert answer.status_code == 413
@@ -161,7 +172,9 @@ async def test_body_larger_than_the_limit_is_refused(client, ctx, sign_in, setti
     assert await stored(ctx) == []
 
 
-async def test_post_is_changed_and_keeps_its_versions(client, ctx, write, sign_in):
+async def test_post_is_changed_and_keeps_its_versions(
+    client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn
+) -> None:
     await write("On engines", "Old.", tags=["maths"])
     eve = await sign_in("eve", Role.EDITOR)
     form = (await client.get("/posts/on-engines/edit", headers=eve)).text
@@ -169,13 +182,15 @@ async def test_post_is_changed_and_keeps_its_versions(client, ctx, write, sign_i
     assert sent["content"] == "Old."
     answer = await client.post("/posts/on-engines/edit", data=sent | {"content": "New.", "slug": "engines"}, headers=eve)
     assert (answer.status_code, answer.headers["location"]) == (303, "/posts/engines")
-    post = await posts.find(ctx, "engines")
+    post = await posts.get_by_slug(ctx, "engines")
     assert (post.content, post.version, post.tags, post.author) == ("New.", 2, ("maths",), "ada")
     assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.revisions)) == 2
     assert (await client.get("/posts/on-engines")).headers["location"] == "/posts/engines"
 
 
-async def test_stale_form_comes_back_with_the_typed_text_and_may_be_sent_again(client, ctx, author, write, sign_in):
+async def test_stale_form_comes_back_with_the_typed_text_and_may_be_sent_again(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, sign_in: SignIn
+) -> None:
     post = await write("On engines", "Old.")
     eve = await sign_in("eve", Role.EDITOR)
     sent = {"title": "On engines", "content": "Mine.", "tags": "", "slug": "on-engines", "status": "published", "version": "1"}
@@ -185,31 +200,33 @@ async def test_stale_form_comes_back_with_the_typed_text_and_may_be_sent_again(c
     assert "ada saved a newer version while you were writing" in answer.text
     assert '<a href="/posts/on-engines/history" target="_blank"' in answer.text
     assert value(answer.text, "content") == "Mine."
-    assert (await posts.find(ctx, "on-engines")).content == "Theirs."
+    assert (await posts.get_by_slug(ctx, "on-engines")).content == "Theirs."
     again = await client.post("/posts/on-engines/edit", data=sent | {"version": value(answer.text, "version")}, headers=eve)
     assert again.status_code == 303
-    assert (await posts.find(ctx, "on-engines")).content == "Mine."
+    assert (await posts.get_by_slug(ctx, "on-engines")).content == "Mine."
 
 
 @pytest.mark.parametrize("version", ["", "x", "-1", "9" * 30, "²"])
-async def test_form_without_a_true_version_never_overwrites(client, ctx, write, sign_in, version):
+async def test_form_without_a_true_version_never_overwrites(
+    client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn, version: str
+) -> None:
     await write("On engines", "Old.")
     sent = {"title": "On engines", "content": "Blind.", "tags": "", "slug": "", "status": "published", "version": version}
     answer = await client.post("/posts/on-engines/edit", data=sent, headers=await sign_in("eve", Role.EDITOR))
     assert answer.status_code == 412
-    assert (await posts.find(ctx, "on-engines")).content == "Old."
+    assert (await posts.get_by_slug(ctx, "on-engines")).content == "Old."
 
 
-async def test_edit_typed_while_the_session_ended_is_not_lost(client, ctx, write):
+async def test_edit_typed_while_the_session_ended_is_not_lost(client: httpx2.AsyncClient, ctx: Context, write: Write) -> None:
     await write("On engines", "Old.")
     sent = {"title": "Engines", "content": "Typed long", "tags": "", "slug": "on-engines", "status": "draft", "version": "1"}
     answer = await client.post("/posts/on-engines/edit", data=sent)
     assert answer.status_code == 401
     assert value(answer.text, "content") == "Typed long"
-    assert (await posts.find(ctx, "on-engines")).content == "Old."
+    assert (await posts.get_by_slug(ctx, "on-engines")).content == "Old."
 
 
-async def test_invalid_edit_keeps_what_was_typed(client, write, sign_in):
+async def test_invalid_edit_keeps_what_was_typed(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
     await write("On engines")
     sent = {"title": "", "content": "Typed", "tags": "a, b", "slug": "on-engines", "status": "draft", "version": "1"}
     answer = await client.post("/posts/on-engines/edit", data=sent, headers=await sign_in("eve", Role.EDITOR))
@@ -218,7 +235,9 @@ async def test_invalid_edit_keeps_what_was_typed(client, write, sign_in):
     assert re.search(r'value="draft"[^>]* checked', answer.text)
 
 
-async def test_others_cannot_change_or_delete_a_post(client, ctx, write, sign_in):
+async def test_others_cannot_change_or_delete_a_post(
+    client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn
+) -> None:
     await write("On engines", "Old.")
     bob = await sign_in("bob")
     sent = {"title": "Mine now", "content": "", "version": "1"}
@@ -226,10 +245,12 @@ async def test_others_cannot_change_or_delete_a_post(client, ctx, write, sign_in
         assert (await client.get(path, headers=bob)).status_code == 403
         assert (await client.post(path, data=sent, headers=bob)).status_code == 403
         assert (await client.get(path)).status_code == 303
-    assert (await posts.find(ctx, "on-engines")).title == "On engines"
+    assert (await posts.get_by_slug(ctx, "on-engines")).title == "On engines"
 
 
-async def test_post_is_deleted_after_a_second_question(client, ctx, write, sign_in):
+async def test_post_is_deleted_after_a_second_question(
+    client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn
+) -> None:
     await write("On engines")
     eve = await sign_in("eve", Role.EDITOR)
     question = await client.get("/posts/on-engines/delete", headers=eve)
@@ -241,7 +262,7 @@ async def test_post_is_deleted_after_a_second_question(client, ctx, write, sign_
     assert (await stored(ctx))[0]["deleted_at"] is not None
 
 
-async def test_dashboard_shows_ones_own_posts_by_their_state(client, write, sign_in):
+async def test_dashboard_shows_ones_own_posts_by_their_state(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
     bob = await sign_in("bob")
     for title, status in [("Begun", "draft"), ("Out", "published")]:
         await client.post("/write", data=NEW | {"title": title, "status": status}, headers=bob)
@@ -259,7 +280,7 @@ async def test_dashboard_shows_ones_own_posts_by_their_state(client, write, sign
     assert (await client.get("/dashboard")).headers["location"] == "/login?next=%2Fdashboard"
 
 
-async def test_dashboard_pages_through_one_state(client, sign_in):
+async def test_dashboard_pages_through_one_state(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     ada = await sign_in("ada")
     for number in range(21):
         await client.post("/write", data=NEW | {"title": f"Draft {number}", "slug": "", "status": "draft"}, headers=ada)

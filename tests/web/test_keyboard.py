@@ -3,9 +3,12 @@
 import contextlib
 import json
 import sqlite3
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import Browser
 
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
@@ -19,14 +22,14 @@ LOOK = """wanted => {
 
 
 @pytest.fixture
-def base(tmp_path):
+def base(tmp_path: Path):
     """The address of a blog with an author, an editor, and a comment of bob that waits."""
     for name, role in (("ada", "author"), ("eve", "editor"), ("bob", "reader")):
         account = ("user", "create", name, f"{name}@example.org", "--role", role, "--password-stdin")
         blog(tmp_path, *account, stdin=PASSWORD)
     with contextlib.closing(sqlite3.connect(tmp_path / "blog.db")) as database:
         row = ("hold_first_comment", json.dumps(True), "2026-01-01 00:00:00")
-        database.execute("INSERT INTO preferences (name, value, updated_at) VALUES (?, ?, ?)", row)
+        database.execute("INSERT INTO site_preferences (name, value, updated_at) VALUES (?, ?, ?)", row)
         database.commit()
     ada, bob = ({"Authorization": f"Bearer {blog(tmp_path, 'token', 'create', name).stdout.strip()}"} for name in ("ada", "bob"))
     port = free_port()
@@ -77,7 +80,7 @@ class Keys:
 
 
 @pytest.fixture(params=[True, False], ids=["with scripts", "without"])
-def keys(request, browser, base):
+def keys(request: pytest.FixtureRequest, browser: Browser, base: Any):
     """Somebody at the front page, as a stranger."""
     context = browser.new_context(base_url=base, java_script_enabled=request.param, viewport={"width": 1000, "height": 800})
     context.set_default_timeout(20_000)
@@ -86,7 +89,7 @@ def keys(request, browser, base):
     return Keys(page, request.param)
 
 
-def test_post_is_written_and_published(keys, base):
+def test_post_is_written_and_published(keys: Any, base: Any) -> None:
     keys.sign_in("ada")
     keys.reach("link", "Write")
     keys.press("Enter")
@@ -107,7 +110,7 @@ def test_post_is_written_and_published(keys, base):
     assert "Typed, and <em>never</em> clicked." in httpx.get(f"{base}/posts/by-hand").text
 
 
-def test_comment_is_approved(keys, base):
+def test_comment_is_approved(keys: Any, base: Any) -> None:
     assert "What is it?" not in httpx.get(f"{base}/posts/on-engines").text
     keys.sign_in("eve")
     keys.reach("link", "Moderation 1 waiting")

@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -41,7 +42,7 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path):
+def site(tmp_path: Path):
     return Site(tmp_path)
 
 
@@ -71,7 +72,7 @@ def titles(page):
     return page.locator("#posts .card-title").all_inner_texts()
 
 
-def test_list_shows_what_is_published_changed_and_taken_down(site, page):
+def test_list_shows_what_is_published_changed_and_taken_down(site: Any, page: Any) -> None:
     with site.up():
         follow(page, site.base)
         assert page.locator("#posts-empty").is_visible()
@@ -96,14 +97,14 @@ def test_list_shows_what_is_published_changed_and_taken_down(site, page):
         assert page.evaluate("window.wasNotReloaded")
 
 
-def test_reader_hears_of_news_politely(site, page):
+def test_reader_hears_of_news_politely(site: Any, page: Any) -> None:
     with site.up():
         follow(page, site.base)
         site.post("Tea & <biscuits>")
         page.get_by_role("status").get_by_text("New post: Tea & <biscuits>").wait_for()
 
 
-def test_discussion_grows_in_threads_and_keeps_what_is_being_typed(site, page):
+def test_discussion_grows_in_threads_and_keeps_what_is_being_typed(site: Any, page: Any) -> None:
     with site.up():
         post = site.post("On engines")
         comments = f"/posts/{post['id']}/comments"
@@ -127,7 +128,7 @@ def test_discussion_grows_in_threads_and_keeps_what_is_being_typed(site, page):
         assert page.evaluate("window.wasNotReloaded")
 
 
-def test_deep_answers_land_where_a_reload_puts_them(site, page):
+def test_deep_answers_land_where_a_reload_puts_them(site: Any, page: Any) -> None:
     with site.up():
         post = site.post("On engines")
         follow(page, f"{site.base}/posts/on-engines")
@@ -143,7 +144,7 @@ def test_deep_answers_land_where_a_reload_puts_them(site, page):
         assert page.evaluate(shape) == grown
 
 
-def test_open_post_says_that_it_was_taken_down_and_comes_back(site, page):
+def test_open_post_says_that_it_was_taken_down_and_comes_back(site: Any, page: Any) -> None:
     with site.up():
         post = site.post("On engines")
         follow(page, f"{site.base}/posts/on-engines")
@@ -157,7 +158,7 @@ def test_open_post_says_that_it_was_taken_down_and_comes_back(site, page):
         assert page.evaluate("window.wasNotReloaded")
 
 
-def test_page_goes_on_where_it_was_after_a_restart(site, page):
+def test_page_goes_on_where_it_was_after_a_restart(site: Any, page: Any) -> None:
     with site.up():
         site.post("Before")
         follow(page, site.base)
@@ -170,14 +171,14 @@ def test_page_goes_on_where_it_was_after_a_restart(site, page):
         assert page.evaluate("window.wasNotReloaded")
 
 
-def test_page_takes_its_content_anew_when_the_log_does_not_reach_back(site, page):
+def test_page_takes_its_content_anew_when_the_log_does_not_reach_back(site: Any, page: Any) -> None:
     with site.up():
         site.post("Before")
         follow(page, site.base)
         live = site.post("Live")
         page.locator(f"#post-{live['id']}").wait_for()
     with contextlib.closing(sqlite3.connect(site.folder / "blog.db")) as database:
-        database.execute("UPDATE facts SET value = 'another' WHERE name = 'event_epoch'")
+        database.execute("UPDATE app_metadata SET value = 'another' WHERE name = 'event_epoch'")
         database.commit()
     with site.up():
         missed = site.post("In another epoch")
@@ -188,7 +189,7 @@ def test_page_takes_its_content_anew_when_the_log_does_not_reach_back(site, page
         assert page.evaluate("window.wasNotReloaded")
 
 
-def test_page_follows_where_no_websocket_gets_through(site, page):
+def test_page_follows_where_no_websocket_gets_through(site: Any, page: Any) -> None:
     page.route_web_socket("**/live", lambda socket: socket.close())
     is_stream = "**/api/v1/events/stream?*"
     with site.up():
@@ -201,7 +202,7 @@ def test_page_follows_where_no_websocket_gets_through(site, page):
         missed = site.post("While it was away")
         page.locator(f"#post-{missed['id']}").wait_for()
     with contextlib.closing(sqlite3.connect(site.folder / "blog.db")) as database:
-        database.execute("UPDATE facts SET value = 'another' WHERE name = 'event_epoch'")
+        database.execute("UPDATE app_metadata SET value = 'another' WHERE name = 'event_epoch'")
         database.commit()
     with site.up():
         other = site.post("In another epoch")
@@ -213,7 +214,7 @@ def test_page_follows_where_no_websocket_gets_through(site, page):
         assert page.evaluate("window.wasNotReloaded")
 
 
-def test_what_is_new_waits_behind_a_button_while_the_reader_is_further_down(site, page):
+def test_what_is_new_waits_behind_a_button_while_the_reader_is_further_down(site: Any, page: Any) -> None:
     with site.up():
         for number in range(12):
             site.post(f"Old {number}", content="Some words of a usual length. " * 20)
@@ -240,7 +241,7 @@ def test_what_is_new_waits_behind_a_button_while_the_reader_is_further_down(site
         assert page.locator("#new-posts").is_hidden()
 
 
-def test_post_that_goes_before_it_was_looked_at_is_not_offered_any_more(site, page):
+def test_post_that_goes_before_it_was_looked_at_is_not_offered_any_more(site: Any, page: Any) -> None:
     with site.up():
         for number in range(12):
             site.post(f"Old {number}", content="Some words of a usual length. " * 20)
@@ -253,7 +254,7 @@ def test_post_that_goes_before_it_was_looked_at_is_not_offered_any_more(site, pa
         assert "New" not in titles(page)
 
 
-def test_cards_count_their_comments(site, page):
+def test_cards_count_their_comments(site: Any, page: Any) -> None:
     with site.up():
         post = site.post("On engines")
         follow(page, site.base)
@@ -268,7 +269,7 @@ def test_cards_count_their_comments(site, page):
 
 
 @pytest.mark.parametrize("path", ["/tags/maths", "/authors/ada"])
-def test_pages_of_tags_and_authors_follow_their_own(site, page, path):
+def test_pages_of_tags_and_authors_follow_their_own(site: Any, page: Any, path: str) -> None:
     with site.up():
         first = site.post("First", tags=["Maths"])
         follow(page, site.base + path)
@@ -287,7 +288,7 @@ def test_pages_of_tags_and_authors_follow_their_own(site, page, path):
         assert page.evaluate("window.wasNotReloaded")
 
 
-def test_changes_above_move_nothing_and_keep_what_was_opened(site, page):
+def test_changes_above_move_nothing_and_keep_what_was_opened(site: Any, page: Any) -> None:
     paragraphs = [f"Paragraph {number}, of some length. " * 12 for number in range(12)]
     paragraphs[8] = "<details><summary>More</summary>Within.</details>"
     with site.up():
@@ -305,7 +306,7 @@ def test_changes_above_move_nothing_and_keep_what_was_opened(site, page):
         assert page.get_by_text("Within.").is_visible()
 
 
-def test_comment_above_moves_nothing(site, page):
+def test_comment_above_moves_nothing(site: Any, page: Any) -> None:
     with site.up():
         post = site.post("On engines")
         comments = f"/posts/{post['id']}/comments"
@@ -321,7 +322,7 @@ def test_comment_above_moves_nothing(site, page):
         assert abs(page.evaluate(place) - before) < 1
 
 
-def test_reader_is_told_of_a_lost_connection_and_of_its_return(site, page):
+def test_reader_is_told_of_a_lost_connection_and_of_its_return(site: Any, page: Any) -> None:
     with site.up():
         follow(page, site.base)
         site.post("Seen")
@@ -332,7 +333,7 @@ def test_reader_is_told_of_a_lost_connection_and_of_its_return(site, page):
         page.locator("#live-state:empty").wait_for(state="attached")
 
 
-def test_page_that_nobody_looks_at_lets_go_and_catches_up(site, page):
+def test_page_that_nobody_looks_at_lets_go_and_catches_up(site: Any, page: Any) -> None:
     look = "isHidden => { Object.defineProperty(document, 'hidden', {value: isHidden, configurable: true});"
     look += " document.dispatchEvent(new Event('visibilitychange')) }"
     with site.up():
@@ -351,7 +352,7 @@ def test_page_that_nobody_looks_at_lets_go_and_catches_up(site, page):
         assert titles(page) == ["While nobody looked", "Seen"]
 
 
-def test_form_keeps_what_is_being_typed_while_the_page_changes(site, page):
+def test_form_keeps_what_is_being_typed_while_the_page_changes(site: Any, page: Any) -> None:
     password = "a long enough one"
     blog(site.folder, "user", "create", "bob", "bob@example.org", "--role", "reader", "--password-stdin", stdin=password)
     with site.up():
@@ -372,7 +373,7 @@ def test_form_keeps_what_is_being_typed_while_the_page_changes(site, page):
 
 
 @pytest.mark.parametrize("width", [320, 360, 768, 1440])
-def test_no_page_scrolls_sideways(tmp_path, page, width):
+def test_no_page_scrolls_sideways(tmp_path: Path, page: Any, width: int) -> None:
     name = "m" * 50
     site = Site(tmp_path, name)
     wide = "m" * 190  # in every font

@@ -4,13 +4,15 @@ import contextlib
 import contextvars
 import io
 import re
+from typing import Any
 
 import httpx2
 import pytest
 
-from blog.app import create_app
+from blog.app import Application, create_app
 from blog.db import tables
 from blog.domain.comments import comments
+from blog.domain.core.context import Context
 from blog.domain.media import media
 from blog.domain.posts import post_lists, posts
 from blog.errors import Unavailable
@@ -18,8 +20,10 @@ from blog.schemas.accounts import Role
 from blog.schemas.comments import NewComment
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import PostChanges, PostStatus
-from tests.conftest import ORIGIN, running
+from blog.settings import Settings
+from tests.conftest import ORIGIN, MakeUser, running
 from tests.support.pictures import png
+from tests.web.conftest import SignIn, Write
 
 PUBLIC = ["/", "/posts/on-engines", "/tags", "/tags/maths", "/authors/ada", "/archive", "/search", "/search?q=engines"]
 FORMS = ["/login", "/register", "/nowhere"]
@@ -40,7 +44,7 @@ async def opened(app):
 
         transport = httpx2.ASGITransport(with_state, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as client:
-            yield client, state["services"]
+            yield client, state["app_state"]
 
 
 def titles(answer):
@@ -49,7 +53,7 @@ def titles(answer):
 
 
 @pytest.mark.parametrize("path", PUBLIC + FORMS)
-async def test_every_page_is_whole(client, write, path):
+async def test_every_page_is_whole(client: httpx2.AsyncClient, write: Write, path: Any) -> None:
     await write("On engines", tags=["maths"])
     answer = await client.get(path)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -67,7 +71,7 @@ async def test_every_page_is_whole(client, write, path):
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-async def test_public_pages_answer_200_and_describe_themselves(client, write, path):
+async def test_public_pages_answer_200_and_describe_themselves(client: httpx2.AsyncClient, write: Write, path: Any) -> None:
     await write("On engines", tags=["maths"])
     answer = await client.get(path)
     assert answer.status_code == 200
@@ -77,13 +81,13 @@ async def test_public_pages_answer_200_and_describe_themselves(client, write, pa
         assert f'<meta property="og:url" content="{ORIGIN}{path}">' in answer.text
 
 
-async def test_home_of_an_empty_blog_says_so(client):
+async def test_home_of_an_empty_blog_says_so(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/")
     assert re.search(r'<div class="empty" id="posts-empty">\s*<p class="empty-title">Nothing has been published yet', answer.text)
     assert 'rel="next"' not in answer.text
 
 
-async def test_home_pages_back_through_all_posts_newest_first(client, write):
+async def test_home_pages_back_through_all_posts_newest_first(client: httpx2.AsyncClient, write: Write) -> None:
     for number in range(25):
         await write(f"Post {number}", age=number)
     first = await client.get("/")
@@ -95,14 +99,14 @@ async def test_home_pages_back_through_all_posts_newest_first(client, write):
     assert "data-live-first" not in second.text
 
 
-async def test_list_addresses_survive_unknown_parameters_and_refuse_bad_cursors(client):
+async def test_list_addresses_survive_unknown_parameters_and_refuse_bad_cursors(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/?utm_source=letter")).status_code == 200
     refused = await client.get("/?cursor=nonsense")
     assert refused.status_code == 422
     assert "This is no cursor" in refused.text
 
 
-async def test_next_page_of_a_tag_with_odd_characters_is_reachable(client, write):
+async def test_next_page_of_a_tag_with_odd_characters_is_reachable(client: httpx2.AsyncClient, write: Write) -> None:
     for number in range(21):
         await write(f"Post {number}", tags=["c#/c++ 100%?"], age=number)
     first = await client.get("/tags/c%23%2Fc%2B%2B%20100%25%3F")
@@ -110,9 +114,9 @@ async def test_next_page_of_a_tag_with_odd_characters_is_reachable(client, write
     assert (len(titles(first)), titles(second)) == (20, ["Post 20"])
 
 
-async def test_home_and_post_carry_the_cursor_of_their_content(client, ctx, write):
+async def test_home_and_post_carry_the_cursor_of_their_content(client: httpx2.AsyncClient, ctx: Context, write: Write) -> None:
     post = await write("On engines")
-    front = await post_lists.front(ctx, post_lists.Wanted())
+    front = await post_lists.front_page(ctx, post_lists.PostFilter())
     meta = f'<meta name="live-cursor" content="{front.position.cursor}">'
     assert front.position.id == 1
     assert meta in (await client.get("/")).text
@@ -122,7 +126,9 @@ async def test_home_and_post_carry_the_cursor_of_their_content(client, ctx, writ
     assert "live-cursor" not in (await client.get("/archive")).text
 
 
-async def test_post_shows_text_tags_and_all_its_authors(client, ctx, write, make_user):
+async def test_post_shows_text_tags_and_all_its_authors(
+    client: httpx2.AsyncClient, ctx: Context, write: Write, make_user: MakeUser
+) -> None:
     post = await write("On engines", "It *weaves*.", tags=["maths", "looms"])
     for position, name in enumerate(["grace", "mary"], start=1):
         user = await make_user(name)
@@ -136,7 +142,9 @@ async def test_post_shows_text_tags_and_all_its_authors(client, ctx, write, make
     assert 'href="/authors/mary">mary</a>' in (await client.get("/")).text, "cards name all authors, too"
 
 
-async def test_fragments_are_the_same_for_everybody(client, write, sign_in, author):
+async def test_fragments_are_the_same_for_everybody(
+    client: httpx2.AsyncClient, write: Write, sign_in: SignIn, author: Context
+) -> None:
     post = await write("On engines", tags=["maths"])
     await comments.create(author, post.id, NewComment(content="Well."))
     editor = await sign_in("eve", Role.EDITOR)
@@ -147,14 +155,14 @@ async def test_fragments_are_the_same_for_everybody(client, write, sign_in, auth
         assert articles == re.findall(r"<article.*?</article>", known, re.DOTALL)
 
 
-async def test_only_writers_of_a_post_are_offered_its_tools(client, write, sign_in):
+async def test_only_writers_of_a_post_are_offered_its_tools(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
     await write("On engines")
     for headers, offered in [({}, False), (await sign_in("bob"), False), (await sign_in("eve", Role.EDITOR), True)]:
         page = (await client.get("/posts/on-engines", headers=headers)).text
         assert ('href="/posts/on-engines/edit"' in page) is offered
 
 
-async def test_draft_is_invisible_to_strangers(client, write, sign_in):
+async def test_draft_is_invisible_to_strangers(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
     await write("Secret plans", tags=["plots"], status=PostStatus.DRAFT)
     bob = await sign_in("bob")
     for headers in ({}, bob):
@@ -165,7 +173,7 @@ async def test_draft_is_invisible_to_strangers(client, write, sign_in):
     assert "plots" not in (await client.get("/tags")).text
 
 
-async def test_editors_see_a_draft_marked_as_one(client, write, sign_in):
+async def test_editors_see_a_draft_marked_as_one(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
     await write("Secret plans", status=PostStatus.DRAFT)
     page = await client.get("/posts/secret-plans", headers=await sign_in("eve", Role.EDITOR))
     assert page.status_code == 200
@@ -173,7 +181,7 @@ async def test_editors_see_a_draft_marked_as_one(client, write, sign_in):
     assert '<meta name="robots" content="noindex">' in page.text
 
 
-async def test_old_slug_moves_to_the_new_one(client, author, write):
+async def test_old_slug_moves_to_the_new_one(client: httpx2.AsyncClient, author: Context, write: Write) -> None:
     post = await write("On engines")
     await posts.edit(author, post.id, PostChanges(slug="engines-again"))
     answer = await client.get("/posts/on-engines")
@@ -181,7 +189,7 @@ async def test_old_slug_moves_to_the_new_one(client, author, write):
     assert (await client.get("/posts/engines-again")).status_code == 200
 
 
-async def test_hostile_titles_tags_and_names_are_text(client, ctx, write):
+async def test_hostile_titles_tags_and_names_are_text(client: httpx2.AsyncClient, ctx: Context, write: Write) -> None:
     await write(HOSTILE[:200], tags=["<b>bold"], slug="hostile")
     await ctx.db.execute(tables.users.update().values(name="<i>ada</i>"))
     for path in ("/", "/posts/hostile", "/tags", "/tags/%3Cb%3Ebold", "/authors/ada", "/archive", "/search?q=%3Cimg+alert"):
@@ -194,16 +202,16 @@ async def test_hostile_titles_tags_and_names_are_text(client, ctx, write):
         assert "&lt;" in page.text
 
 
-async def test_archive_is_grouped_by_year(client, ctx, write):
+async def test_archive_is_grouped_by_year(client: httpx2.AsyncClient, ctx: Context, write: Write) -> None:
     for title, age in [("New", 0), ("Old", 800)]:
         await write(title, age=age)
     page = (await client.get("/archive")).text
-    years = [str((await posts.find(ctx, slug)).published_at.year) for slug in ("new", "old")]
+    years = [str((await posts.get_by_slug(ctx, slug)).published_at.year) for slug in ("new", "old")]
     assert re.findall(r'<h2 id="year-(\d+)">', page) == years
     assert page.index(">New</a>") < page.index(f"year-{years[1]}") < page.index(">Old</a>")
 
 
-async def test_archive_of_many_years_has_a_way_to_each(client, write):
+async def test_archive_of_many_years_has_a_way_to_each(client: httpx2.AsyncClient, write: Write) -> None:
     for age in (0, 400, 800):
         await write(f"Post {age}", age=age)
     page = (await client.get("/archive")).text
@@ -211,7 +219,7 @@ async def test_archive_of_many_years_has_a_way_to_each(client, write):
     assert len(set(re.findall(r'<h2 id="year-(\d+)">', page))) == 3
 
 
-async def test_many_tags_stand_under_their_letters(client, write):
+async def test_many_tags_stand_under_their_letters(client: httpx2.AsyncClient, write: Write) -> None:
     names = [f"{letter}{number}" for letter in "aé字9#" for number in range(9)]
     await write("Few", tags=names[:18])
     assert "<h2" not in (await client.get("/tags")).text
@@ -222,7 +230,7 @@ async def test_many_tags_stand_under_their_letters(client, write):
     assert len(re.findall(r'<a rel="tag"', page)) == 45
 
 
-async def test_tag_page_counts_its_posts_and_names_what_goes_with_it(client, write):
+async def test_tag_page_counts_its_posts_and_names_what_goes_with_it(client: httpx2.AsyncClient, write: Write) -> None:
     await write("One", tags=["maths", "looms"])
     await write("Two", tags=["MATHS", "looms", "cards"])
     await write("Three", tags=["cards"])
@@ -233,7 +241,7 @@ async def test_tag_page_counts_its_posts_and_names_what_goes_with_it(client, wri
     assert 'data-live="tag:maths"' in page
 
 
-async def test_author_page_counts_posts_and_names_topics(client, write):
+async def test_author_page_counts_posts_and_names_topics(client: httpx2.AsyncClient, write: Write) -> None:
     await write("One", tags=["maths", "looms"])
     await write("Two", tags=["looms"])
     await write("Hidden", tags=["plots"], status=PostStatus.DRAFT)
@@ -242,14 +250,14 @@ async def test_author_page_counts_posts_and_names_topics(client, write):
     assert lead == "2 posts, mostly on looms and maths."
 
 
-async def test_lists_carry_the_cursor_of_their_content(client, ctx, write):
+async def test_lists_carry_the_cursor_of_their_content(client: httpx2.AsyncClient, ctx: Context, write: Write) -> None:
     await write("On engines", tags=["maths"])
-    cursor = (await post_lists.front(ctx, post_lists.Wanted())).position.cursor
+    cursor = (await post_lists.front_page(ctx, post_lists.PostFilter())).position.cursor
     for path in ("/tags/maths", "/authors/ada"):
         assert f'<meta name="live-cursor" content="{cursor}">' in (await client.get(path)).text
 
 
-async def test_long_post_tells_its_parts_and_its_length(client, write):
+async def test_long_post_tells_its_parts_and_its_length(client: httpx2.AsyncClient, write: Write) -> None:
     await write("Long", "\n\n".join(f"## Part {number}\n\n{'word ' * 300}" for number in range(3)), slug="long")
     await write("Short", "## A\n\n## B\n\n## C", slug="short")
     page = (await client.get("/posts/long")).text
@@ -262,7 +270,7 @@ async def test_long_post_tells_its_parts_and_its_length(client, write):
     assert "1 min read" in short
 
 
-async def test_post_leads_on_to_its_neighbours(client, write):
+async def test_post_leads_on_to_its_neighbours(client: httpx2.AsyncClient, write: Write) -> None:
     await write("Old", age=2, tags=["maths"])
     await write("Now", age=1, tags=["maths"])
     await write("New", tags=["looms"])
@@ -272,7 +280,7 @@ async def test_post_leads_on_to_its_neighbours(client, write):
     assert re.findall(r'<li><a href="/posts/([^"]+)">', page[page.index("related-title") :]) == ["old"]
 
 
-async def test_cards_tell_how_many_comments_there_are(client, write, author):
+async def test_cards_tell_how_many_comments_there_are(client: httpx2.AsyncClient, write: Write, author: Context) -> None:
     post = await write("On engines")
     quiet = r'<p class="card-comments" hidden><a href="/posts/on-engines#comments">0 comments</a></p>'
     assert quiet in (await client.get("/")).text
@@ -280,7 +288,9 @@ async def test_cards_tell_how_many_comments_there_are(client, write, author):
     assert '<p class="card-comments"><a href="/posts/on-engines#comments">1 comment</a></p>' in (await client.get("/")).text
 
 
-async def test_own_images_come_with_their_sizes_and_others_as_they_are(client, settings, author, write):
+async def test_own_images_come_with_their_sizes_and_others_as_they_are(
+    client: httpx2.AsyncClient, settings: Settings, author: Context, write: Write
+) -> None:
     own = await media.upload(author, io.BytesIO(png(30, 20)), NewMedia())
     smaller = f"{settings.public_url}/media/{own.name}"
     await write("Looms", f"![](/media/{own.name})\n\n![]({smaller})\n\n![](/media/{'0' * 64}.png)", slug="looms")
@@ -289,13 +299,13 @@ async def test_own_images_come_with_their_sizes_and_others_as_they_are(client, s
     assert ["lazy" in image for image in images] == [False, True, True]
 
 
-async def test_author_page_finds_people_whatever_the_case(client, write):
+async def test_author_page_finds_people_whatever_the_case(client: httpx2.AsyncClient, write: Write) -> None:
     await write("On engines")
     assert "On engines" in (await client.get("/authors/ADA")).text
     assert (await client.get("/authors/nobody")).status_code == 404
 
 
-async def test_search_finds_words_and_says_when_it_does_not(client, write):
+async def test_search_finds_words_and_says_when_it_does_not(client: httpx2.AsyncClient, write: Write) -> None:
     await write("On engines", "It weaves algebraic patterns.")
     found = await client.get("/search?q=algebraic+patt")
     assert titles(found) == ["On engines"]
@@ -306,7 +316,7 @@ async def test_search_finds_words_and_says_when_it_does_not(client, write):
     assert "No posts for “zebra”" in none.text
 
 
-async def test_search_pages_through_all_that_it_counts(client, write):
+async def test_search_pages_through_all_that_it_counts(client: httpx2.AsyncClient, write: Write) -> None:
     for number in range(23):
         await write(f"Loom {number}")
     first = await client.get("/search?q=loom")
@@ -318,8 +328,10 @@ async def test_search_pages_through_all_that_it_counts(client, write):
     assert re.search(r'<a rel="prev" href="/search\?q=loom&amp;page=1"', second.text)
 
 
-async def test_search_for_a_word_of_too_many_posts_says_that_older_ones_are_left_out(client, write, monkeypatch):
-    monkeypatch.setattr("blog.domain.posts.search.MOST", 2)
+async def test_search_for_a_word_of_too_many_posts_says_that_older_ones_are_left_out(
+    client: httpx2.AsyncClient, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blog.domain.posts.search.MAX_RANKED", 2)
     for number in range(4):
         await write(f"Loom {number}")
     found = (await client.get("/search?q=loom")).text
@@ -328,32 +340,32 @@ async def test_search_for_a_word_of_too_many_posts_says_that_older_ones_are_left
 
 
 @pytest.mark.parametrize("page", ["0", "3", "-1", "x", "١", "9999999"])
-async def test_page_of_results_that_is_not_there_is_404(client, write, page):
+async def test_page_of_results_that_is_not_there_is_404(client: httpx2.AsyncClient, write: Write, page: str) -> None:
     await write("Loom")
     assert (await client.get("/search", params={"q": "loom", "page": page})).status_code == 404
 
 
-async def test_passage_with_markup_is_text(client, write):
+async def test_passage_with_markup_is_text(client: httpx2.AsyncClient, write: Write) -> None:
     await write("Hostile", "`<img src=x onerror=alert(1)>` loom")
     page = (await client.get("/search?q=loom")).text
     assert "&lt;img src=x onerror=alert(1)&gt; <mark>loom</mark>" in page
 
 
 @pytest.mark.parametrize("typed", ['"', "*", "NEAR(", "title:x", "-", "a AND", "' OR 1=1 --", "…", "a^2", "{x}"])
-async def test_search_takes_any_words(client, typed):
+async def test_search_takes_any_words(client: httpx2.AsyncClient, typed: str) -> None:
     answer = await client.get("/search", params={"q": typed})
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("typed", ["nul\x00", "x" * 201])
-async def test_search_refuses_what_cannot_be_words_and_shows_it_again(client, typed):
+async def test_search_refuses_what_cannot_be_words_and_shows_it_again(client: httpx2.AsyncClient, typed: str) -> None:
     answer = await client.get("/search", params={"q": typed})
     assert answer.status_code == 422
     assert 'aria-invalid="true"' in answer.text
     assert typed in answer.text
 
 
-async def test_robots_are_kept_from_forms(client):
+async def test_robots_are_kept_from_forms(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/robots.txt")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.text.startswith("User-agent: *\n")
@@ -363,14 +375,14 @@ async def test_robots_are_kept_from_forms(client):
 @pytest.mark.parametrize(
     "path", ["/nowhere", "/posts/nowhere", "/tags/nowhere", "/comments/7/edit/x", "/setup/x", "/set-password/x"]
 )
-async def test_what_is_not_there_is_a_page_with_its_correlation_id(client, path):
+async def test_what_is_not_there_is_a_page_with_its_correlation_id(client: httpx2.AsyncClient, path: str) -> None:
     answer = await client.get(path, headers={"X-Correlation-ID": "<b>order-7"})
     assert answer.status_code == 404
     assert "Nothing on this page" in answer.text
     assert "<code>&lt;b&gt;order-7</code>" in answer.text
 
 
-async def test_who_finds_nothing_is_offered_a_search_and_the_newest_posts(client, write):
+async def test_who_finds_nothing_is_offered_a_search_and_the_newest_posts(client: httpx2.AsyncClient, write: Write) -> None:
     for number in range(7):
         await write(f"Post {number}", age=number)
     await write("Secret plans", status=PostStatus.DRAFT)
@@ -379,7 +391,9 @@ async def test_who_finds_nothing_is_offered_a_search_and_the_newest_posts(client
     assert re.findall(r'<li><a href="/posts/([^"]+)">', page) == [f"post-{number}" for number in range(5)]
 
 
-async def test_who_finds_nothing_while_the_database_is_away_still_gets_a_page(client, write, monkeypatch):
+async def test_who_finds_nothing_while_the_database_is_away_still_gets_a_page(
+    client: httpx2.AsyncClient, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def away(ctx, limit=None):
         raise Unavailable("The database is away")
 
@@ -395,7 +409,7 @@ async def test_who_finds_nothing_while_the_database_is_away_still_gets_a_page(cl
     assert '<a class="button" href="/archive?a=b">Try again</a>' in away_page.text
 
 
-async def test_who_asks_too_often_hears_when_to_try_again(settings):
+async def test_who_asks_too_often_hears_when_to_try_again(settings: Settings) -> None:
     async with running(create_app(settings.model_copy(update={"rate_limit": "1/minute"}))) as client:
         await client.get("/tags")
         answer = await client.get("/tags")
@@ -404,7 +418,7 @@ async def test_who_asks_too_often_hears_when_to_try_again(settings):
     assert '<a class="button" href="/tags">Try again</a>' in answer.text
 
 
-async def test_wrong_method_is_a_page_that_names_the_right_ones(client):
+async def test_wrong_method_is_a_page_that_names_the_right_ones(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/archive", headers={"Origin": ORIGIN})
     assert answer.status_code == 405
     assert {verb.strip() for verb in answer.headers["allow"].split(",")} >= {"GET", "OPTIONS"}
@@ -413,7 +427,7 @@ async def test_wrong_method_is_a_page_that_names_the_right_ones(client):
     assert (options.status_code, options.headers["allow"]) == (204, answer.headers["allow"])
 
 
-async def test_crash_says_nothing_of_its_cause(app, monkeypatch):
+async def test_crash_says_nothing_of_its_cause(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     async def crash(ctx):
         raise RuntimeError("the password is swordfish")
 
@@ -434,7 +448,7 @@ async def test_crash_says_nothing_of_its_cause(app, monkeypatch):
     assert asked == [], "a crash may be the database's: its page asks for nothing"
 
 
-async def test_wrong_bearer_token_on_a_page_is_401_not_a_loop(client):
+async def test_wrong_bearer_token_on_a_page_is_401_not_a_loop(client: httpx2.AsyncClient) -> None:
     for path in ("/", "/login", "/account"):
         answer = await client.get(path, headers={"Authorization": "Bearer nonsense"})
         assert answer.status_code == 401
@@ -442,13 +456,13 @@ async def test_wrong_bearer_token_on_a_page_is_401_not_a_loop(client):
         assert "This token is not valid" in answer.text
 
 
-async def test_name_of_the_blog_is_the_operators(settings):
+async def test_name_of_the_blog_is_the_operators(settings: Settings) -> None:
     async with running(create_app(settings.model_copy(update={"project_name": "Tea & <Biscuits>"}))) as client:
         page = (await client.get("/")).text
     assert "<title>Tea &amp; &lt;Biscuits&gt;</title>" in page
 
 
-async def test_number_of_queries_does_not_grow_with_the_content(app, author, write):
+async def test_number_of_queries_does_not_grow_with_the_content(app: Application, author: Context, write: Write) -> None:
     paths = ("/", "/tags/maths", "/posts/the-first", "/authors/ada", "/archive", "/tags", "/search?q=post", "/nowhere")
     first = await write("The first", tags=["maths"])
     counts = []

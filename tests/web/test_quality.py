@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import html5lib
 import httpx
 import pytest
+from playwright.sync_api import Browser
 
 from tests.support.pictures import png
 from tests.support.serving import blog, free_port, serving, wait_until_up
@@ -95,7 +96,7 @@ def pages(browser, site, width, scheme="light"):
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("width", "scheme"), SCREENS)
-def test_axe_finds_nothing(site, browser, width, scheme):
+def test_axe_finds_nothing(site: Blog, browser: Browser, width: Any, scheme: Any) -> None:
     for page, path in pages(browser, site, width, scheme):
         page.goto(site.base + path)
         page.evaluate(AXE)
@@ -103,7 +104,7 @@ def test_axe_finds_nothing(site, browser, width, scheme):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_in_the_colours_that_the_reader_chose(site, browser, theme):
+def test_axe_finds_nothing_in_the_colours_that_the_reader_chose(site: Blog, browser: Browser, theme: str) -> None:
     page = opened(browser, site, 800, "light" if theme == "dark" else "dark")
     page.goto(f"{site.base}/posts/long")
     page.get_by_role("button", name=theme.title()).click()
@@ -112,7 +113,7 @@ def test_axe_finds_nothing_in_the_colours_that_the_reader_chose(site, browser, t
     assert page.evaluate(LOOK) == []
 
 
-def test_axe_would_find_something(site, browser):
+def test_axe_would_find_something(site: Blog, browser: Browser) -> None:
     page = opened(browser, site, 800)
     page.goto(site.base)
     page.evaluate("document.querySelector('.card-title a').append(new Image()); document.querySelector('main').lang = 'nonsense'")
@@ -122,7 +123,7 @@ def test_axe_would_find_something(site, browser):
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("width", [320, 360, 1440])
-def test_pages_are_still_and_narrow_and_keep_to_themselves(site, browser, width):
+def test_pages_are_still_and_narrow_and_keep_to_themselves(site: Blog, browser: Browser, width: int) -> None:
     told, asked = [], set()
     for page, path in pages(browser, site, width):
         if page.url == "about:blank":
@@ -139,7 +140,7 @@ def test_pages_are_still_and_narrow_and_keep_to_themselves(site, browser, width)
     assert asked == {site.base}
 
 
-def test_nothing_moves_when_images_arrive(site, browser):
+def test_nothing_moves_when_images_arrive(site: Blog, browser: Browser) -> None:
     page = opened(browser, site, 360)
     page.goto(f"{site.base}/posts/long")
     page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
@@ -150,7 +151,7 @@ def test_nothing_moves_when_images_arrive(site, browser):
 
 
 @pytest.mark.parametrize("path", ["/", "/posts/long"])
-def test_pages_are_small_and_smaller_the_second_time(site, browser, path):
+def test_pages_are_small_and_smaller_the_second_time(site: Blog, browser: Browser, path: str) -> None:
     page = opened(browser, site, 1440)
     network = page.context.new_cdp_session(page)
     network.send("Network.enable")
@@ -173,7 +174,7 @@ def test_pages_are_small_and_smaller_the_second_time(site, browser, path):
 
 
 @pytest.mark.parametrize(("paths", "signed_in"), [(STRANGERS, False), (MEMBERS, True)])
-def test_pages_are_valid_html(site, paths, signed_in):
+def test_pages_are_valid_html(site: Blog, paths: Any, signed_in: bool) -> None:
     cookies = {"session": site.session} if signed_in else {}
     with httpx.Client(base_url=site.base, cookies=cookies) as client:
         for path in paths:
@@ -185,7 +186,7 @@ def test_pages_are_valid_html(site, paths, signed_in):
                 assert set(labels.split()) <= set(ids), path
 
 
-def test_paper_holds_the_text_alone(site, browser):
+def test_paper_holds_the_text_alone(site: Blog, browser: Browser) -> None:
     page = opened(browser, site, 800, "dark")
     page.goto(f"{site.base}/posts/long")
     page.emulate_media(media="print")

@@ -1,8 +1,11 @@
 """The rooms of members and owners in a real browser: by keyboard alone, small and large, light and dark."""
 
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.conftest import PASSWORD
 from tests.support.serving import blog, free_port, serving, wait_until_up
@@ -39,7 +42,7 @@ PAGES = [
 
 
 @pytest.fixture
-def base(tmp_path):
+def base(tmp_path: Path):
     """The address of a blog with an owner."""
     blog(tmp_path, "user", "create", "ora", "ora@example.org", "--role", "owner", "--password-stdin", stdin=PASSWORD)
     port = free_port()
@@ -77,7 +80,7 @@ def reach(page, role, name, *, most=60):
     raise AssertionError(f"the {role} {name} is not reached by the keyboard")
 
 
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(browser, base):
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(browser: Browser, base: Any) -> None:
     first = opened(browser, base)
     made = first.request.post
     headers = {"Origin": base}
@@ -108,7 +111,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(browser, base):
         page.context.close()
 
 
-def test_token_is_made_and_revoked_by_keyboard(browser, base):
+def test_token_is_made_and_revoked_by_keyboard(browser: Browser, base: Any) -> None:
     page = opened(browser, base)
     reach(page, "link", "Account of ora").press("Enter")
     reach(page, "link", "Tokens").press("Enter")
@@ -128,7 +131,7 @@ def test_token_is_made_and_revoked_by_keyboard(browser, base):
     assert page.complaints == []
 
 
-def test_refused_form_takes_the_focus_to_what_is_wrong(browser, base):
+def test_refused_form_takes_the_focus_to_what_is_wrong(browser: Browser, base: Any) -> None:
     page = opened(browser, base)
     page.goto("/admin/site")
     reach(page, "textbox", "Colour of links and buttons optional")
@@ -142,7 +145,7 @@ def test_refused_form_takes_the_focus_to_what_is_wrong(browser, base):
     assert page.evaluate("document.activeElement.id") == "field-accent"
 
 
-def test_members_role_is_set_by_keyboard(browser, base, tmp_path):
+def test_members_role_is_set_by_keyboard(browser: Browser, base: Any, tmp_path: Path) -> None:
     blog(tmp_path, "user", "create", "bob", "bob@example.org")
     page = opened(browser, base)
     page.goto("/admin/members")
@@ -153,7 +156,7 @@ def test_members_role_is_set_by_keyboard(browser, base, tmp_path):
     assert page.get_by_role("combobox", name="Role of bob").input_value() == "editor"
 
 
-def test_accent_is_seen(browser, base):
+def test_accent_is_seen(browser: Browser, base: Any) -> None:
     page = opened(browser, base, color_scheme="light")
     page.goto("/admin/site")
     page.get_by_label("Colour of links").fill("#0000cc")

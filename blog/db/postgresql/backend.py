@@ -8,7 +8,7 @@ from databases.interfaces import DatabaseBackend
 from sqlalchemy.dialects.postgresql import asyncpg
 
 from blog.db.compiled_queries import StatementCache
-from blog.db.database import PoolState
+from blog.db.database import PoolStats
 from blog.db.postgresql.connection import PostgreSQLConnection
 from blog.db.postgresql.pool import Pool
 from blog.db.postgresql.watcher import Listener
@@ -55,9 +55,9 @@ class PostgreSQLBackend(DatabaseBackend):
         return PostgreSQLConnection(self._pool, self._statements, self._dialect, self.on_query)
 
     @property
-    def pool_state(self) -> PoolState:
+    def pool_stats(self) -> PoolStats:
         """Its connections."""
-        return self._pool.state
+        return self._pool.stats
 
     def watcher(self) -> Listener:
         """Waits for events."""

@@ -10,11 +10,11 @@ from databases.interfaces import Record as RecordInterface
 from sqlalchemy.sql import ClauseElement
 
 from blog.db.compiled_queries import Query, Statement, StatementCache
-from blog.db.instrumentation import measured
-from blog.db.postgresql.pool import Pool, is_alive, run
+from blog.db.instrumentation import timed
+from blog.db.postgresql.pool import Pool, call_driver, is_alive
 from blog.errors import Unavailable
 
-WRITERS = 0x626C6F67
+WRITE_LOCK_ID = 0x626C6F67
 """The advisory lock of whoever writes: "blog" in ASCII. Each database of a server has its own locks."""
 
 
@@ -23,7 +23,7 @@ class PostgreSQLConnection(ConnectionBackend):
 
     def __init__(self, pool: Pool, statements: StatementCache, dialect: Any, on_query: list[Callable[[str], None]]) -> None:
         self._pool, self._statements, self._dialect, self._on_query = pool, statements, dialect, on_query
-        self.held: Any = None  # by an open transaction
+        self.pinned: Any = None  # by an open transaction
         self.is_snapshot = False  # that transaction only reads
 
     async def acquire(self) -> None:
@@ -35,11 +35,11 @@ class PostgreSQLConnection(ConnectionBackend):
     async def fetch_all(self, query: Query) -> list[RecordInterface]:
         """All rows."""
         statement, arguments = self._statements.compile(query)
-        async with self._physical(statement) as connection:
+        async with self._checkout_logged(statement) as connection:
             rows = await self._run(connection, connection.fetch, statement, arguments)
-        return [Record(row, statement.columns, self._dialect, statement.maps) for row in rows]
+        return [Record(row, statement.columns, self._dialect, statement.column_maps) for row in rows]
 
-    async def fetch_together(self, queries: Sequence[Query]) -> list[list[RecordInterface]]:
+    async def fetch_many(self, queries: Sequence[Query]) -> list[list[RecordInterface]]:
         """All rows of several queries, one after the other."""
         return [await self.fetch_all(query) for query in queries]
 
@@ -51,12 +51,12 @@ class PostgreSQLConnection(ConnectionBackend):
     async def execute(self, query: Query) -> Any:
         """The new id of an INSERT of one row, None when it inserted nothing; of other statements the number of rows changed."""
         statement, arguments = self._statements.compile(query)
-        async with self._physical(statement) as connection:
+        async with self._checkout_logged(statement) as connection:
             if not statement.columns:
                 status = await self._run(connection, connection.execute, statement, arguments)
-                return None if statement.inserts else _count(status)
+                return None if statement.is_insert else _affected_rows(status)
             rows = await self._run(connection, connection.fetch, statement, arguments)
-        if statement.inserts:
+        if statement.is_insert:
             return rows[0][0] if rows else None
         return len(rows)
 
@@ -77,44 +77,44 @@ class PostgreSQLConnection(ConnectionBackend):
     @property
     def raw_connection(self) -> Any:
         """The driver's connection; inside a transaction only."""
-        if self.held is None:
+        if self.pinned is None:
             raise RuntimeError("a connection is held only inside a transaction")
-        return self.held
+        return self.pinned
 
     async def _run(
         self, connection: Any, method: Callable[..., Awaitable[Any]], statement: Statement, arguments: list[Any]
     ) -> Any:
-        self.tell(statement.sql)
-        return await measured("postgresql", statement.sql, run(connection, method, statement.sql, *arguments))
+        self.notify_query_listeners(statement.sql)
+        return await timed("postgresql", statement.sql, call_driver(connection, method, statement.sql, *arguments))
 
     @contextlib.asynccontextmanager
-    async def _physical(self, statement: Statement) -> AsyncIterator[Any]:
-        with self._pool.noted(proves=self.held is None):
-            async with self._taken(statement) as connection:
+    async def _checkout_logged(self, statement: Statement) -> AsyncIterator[Any]:
+        with self._pool.log_outages(confirms=self.pinned is None):
+            async with self._checkout(statement) as connection:
                 yield connection
 
     @contextlib.asynccontextmanager
-    async def _taken(self, statement: Statement) -> AsyncIterator[Any]:
-        if self.held is None:
-            connection = await self._pool.reader()
+    async def _checkout(self, statement: Statement) -> AsyncIterator[Any]:
+        if self.pinned is None:
+            connection = await self._pool.acquire_reader()
             try:
                 yield connection
             finally:
-                await self._pool.give_back_reader(connection)
+                await self._pool.release_reader(connection)
             return
-        if self.is_snapshot and statement.writes:
+        if self.is_snapshot and statement.is_write:
             raise TypeError("a snapshot only reads: open a transaction to write")
-        if not is_alive(self.held):
+        if not is_alive(self.pinned):
             raise Unavailable("The connection to the database was lost, and this change with it: try again")
-        yield self.held
+        yield self.pinned
 
-    def tell(self, sql: str) -> None:
+    def notify_query_listeners(self, sql: str) -> None:
         """Tell those who listen to the statements of this database."""
         for listener in self._on_query:
             listener(sql)
 
 
-def _count(status: str) -> int:
+def _affected_rows(status: str) -> int:
     """The number at the end of what the server answers, such as UPDATE 3."""
     number = status.rpartition(" ")[2]
     return int(number) if number.isdecimal() else 0
@@ -135,28 +135,28 @@ class PostgreSQLTransaction(TransactionBackend):
         """Begin. What was taken is given back by `rollback`, also after a failure here."""
         if not is_root:
             PostgreSQLTransaction._savepoints += 1
-            self._physical = self._connection.held
+            self._physical = self._connection.pinned
             self._savepoint = f"savepoint_{PostgreSQLTransaction._savepoints}"
             await self._run(f"SAVEPOINT {self._savepoint}")
             return
         self._is_root, self._readonly = True, bool(extra_options.get("readonly"))
-        with self._pool.noted(proves=False):
-            self._physical = await (self._pool.reader() if self._readonly else self._pool.writer())
-            self._connection.held, self._connection.is_snapshot = self._physical, self._readonly
+        with self._pool.log_outages(confirms=False):
+            self._physical = await (self._pool.acquire_reader() if self._readonly else self._pool.acquire_writer())
+            self._connection.pinned, self._connection.is_snapshot = self._physical, self._readonly
             if self._readonly:
                 await self._run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             else:  # each statement sees what was committed before it began: with the lock, all that was ever written
-                await self._run(f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({WRITERS})")
+                await self._run(f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({WRITE_LOCK_ID})")
 
     async def commit(self) -> None:
         """Make it last. When this fails the connection is still held: `rollback` follows."""
         if not self._is_root:
             await self._run(f"RELEASE {self._savepoint}")
         else:
-            with self._pool.noted(proves=True):
+            with self._pool.log_outages(confirms=True):
                 if await self._run("COMMIT") == "ROLLBACK":  # so the server answers after a failure that nobody told of
                     raise Unavailable("The database undid this change: try again")
-        await self._give_back()
+        await self._release()
 
     async def rollback(self) -> None:
         """Undo it."""
@@ -168,20 +168,20 @@ class PostgreSQLTransaction(TransactionBackend):
             else:  # ROLLBACK TO alone would leave the savepoint open
                 await self._run(f"ROLLBACK TO {self._savepoint}; RELEASE {self._savepoint}")
         finally:
-            await self._give_back()
+            await self._release()
 
     async def _run(self, sql: str) -> str:
-        self._connection.tell(sql)
+        self._connection.notify_query_listeners(sql)
         if self._physical is None:
             raise RuntimeError("the transaction has ended, or has not begun")
-        return str(await measured("postgresql", sql, run(self._physical, self._physical.execute, sql)))
+        return str(await timed("postgresql", sql, call_driver(self._physical, self._physical.execute, sql)))
 
-    async def _give_back(self) -> None:
+    async def _release(self) -> None:
         physical, self._physical = self._physical, None
         if not self._is_root or physical is None:
             return
-        self._connection.held, self._connection.is_snapshot = None, False
+        self._connection.pinned, self._connection.is_snapshot = None, False
         if self._readonly:
-            await self._pool.give_back_reader(physical)
+            await self._pool.release_reader(physical)
         else:
-            await self._pool.give_back_writer(physical)
+            await self._pool.release_writer(physical)

@@ -7,10 +7,10 @@ import psycopg
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.db.postgresql.connection import WRITERS
+from blog.db.postgresql.connection import WRITE_LOCK_ID
 from blog.errors import Conflict
 
-_OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+_COUNT_OTHER_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
 def begin_snapshot(connection: sa.Connection) -> None:
@@ -18,19 +18,19 @@ def begin_snapshot(connection: sa.Connection) -> None:
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 
-def refuse_shared(_url: str) -> None:
+def require_exclusive_access(_url: str) -> None:
     """Not asked before the transaction begins."""
 
 
-def begin_filling(connection: sa.Connection) -> None:
+def begin_load(connection: sa.Connection) -> None:
     """Nobody else writes until the end of the transaction. Raises Conflict when somebody else is there."""
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK_ID})")
     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-    if connection.exec_driver_sql(_OTHERS).scalar_one():
+    if connection.exec_driver_sql(_COUNT_OTHER_SESSIONS).scalar_one():
         raise Conflict("A server or another program has the target open: stop it first")
 
 
-def fill(connection: sa.Connection, table: sa.TableClause, rows: Iterable[Mapping[str, Any]]) -> None:
+def insert_rows(connection: sa.Connection, table: sa.TableClause, rows: Iterable[Mapping[str, Any]]) -> None:
     """Put all of the rows into a table, in one statement: that of the log has triggers for each. Raises Conflict."""
     driver: Any = connection.connection.driver_connection
     columns = [column.name for column in table.columns]
@@ -48,15 +48,15 @@ def fill(connection: sa.Connection, table: sa.TableClause, rows: Iterable[Mappin
         raise Conflict(f"PostgreSQL cannot keep a row of {table.name}: change it in the source ({told})") from error
 
 
-def last_event(connection: sa.Connection) -> int:
+def last_event_id(connection: sa.Connection) -> int:
     """The last id that was given to an event, also to one that is forgotten."""
-    value = connection.scalar(sa.select(tables.facts.c.value).where(tables.facts.c.name == "event_last"))
+    value = connection.scalar(sa.select(tables.app_metadata.c.value).where(tables.app_metadata.c.name == "event_last"))
     return int(value or 0)
 
 
-def count_on(connection: sa.Connection, last: int) -> None:
+def reset_sequences(connection: sa.Connection, last: int) -> None:
     """The next event gets an id after this one, and each other row one after the last of its table."""
-    put = "INSERT INTO facts VALUES ('event_last', %s) ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value"
+    put = "INSERT INTO app_metadata VALUES ('event_last', %s) ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value"
     if last:
         connection.exec_driver_sql(put, (str(last),))
     for table in tables.metadata.sorted_tables:

@@ -20,21 +20,21 @@ import psycopg
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.db.dumps import Contents, Progress
-from blog.db.postgresql.connection import WRITERS
-from blog.db.postgresql.errors import advice
+from blog.db.dumps import DumpInfo, Progress
+from blog.db.postgresql.connection import WRITE_LOCK_ID
+from blog.db.postgresql.errors import explain
 from blog.errors import Conflict, Unavailable
 
-_CONNECT_SECONDS = 10
-_LEAVING_SECONDS = 2
-_MAINTENANCE = "postgres"  # the database from which others are made and renamed
-_COUNTED = ("users", "posts", "comments", "media", "events")
-_TABLE = re.compile(rb"COPY (?:\w+\.)?(\w+) \(.*\) FROM stdin;\n")
-_OPEN = "A server or another program has the database open: stop it first"
+_CONNECT_TIMEOUT = 10
+_DISCONNECT_TIMEOUT = 2
+_MAINTENANCE_DATABASE = "postgres"  # the database from which others are made and renamed
+_COUNTED_TABLES = ("users", "posts", "comments", "media", "events")
+_COPY_STATEMENT = re.compile(rb"COPY (?:\w+\.)?(\w+) \(.*\) FROM stdin;\n")
+_IN_USE_MESSAGE = "A server or another program has the database open: stop it first"
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-class PostgreSQLSnapshots:
+class PostgreSQLDumper:
     """See `blog.db.dumps.Snapshots`."""
 
     kind = "postgresql"
@@ -43,39 +43,39 @@ class PostgreSQLSnapshots:
     def __init__(self, url: str) -> None:
         self._url = sa.make_url(url)
 
-    def take(self, target: Path, meanwhile: Callable[[], None], progress: Progress) -> None:
+    def dump(self, target: Path, while_locked: Callable[[], None], progress: Progress) -> None:
         """Dump the database as it is in a snapshot that this process holds open until it is done."""
-        with _connected(self._url) as connection, connection.transaction():
-            tool = _tool("pg_dump", connection.info.server_version)
+        with _connect(self._url) as connection, connection.transaction():
+            tool = _find_tool("pg_dump", connection.info.server_version)
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            with _connected(self._url) as lock, lock.transaction():
-                lock.execute(f"SELECT pg_advisory_xact_lock({WRITERS})")
+            with _connect(self._url) as lock, lock.transaction():
+                lock.execute(f"SELECT pg_advisory_xact_lock({WRITE_LOCK_ID})")
                 (snapshot,) = connection.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
-                meanwhile()
-            _dump(self._url, tool, snapshot, target, progress)
+                while_locked()
+            _run_pg_dump(self._url, tool, snapshot, target, progress)
 
-    def inspect(self, copy: Path) -> Contents:
+    def inspect(self, copy: Path) -> DumpInfo:
         """Read the whole dump; the server checks what refers to what, when it is brought back."""
         counts: Counter[str] = Counter()
         migration: str | None = None
-        command = [_tool("pg_restore"), "--data-only", "--file=-", str(copy)]
+        command = [_find_tool("pg_restore"), "--data-only", "--file=-", str(copy)]
         with tempfile.TemporaryFile() as errors:
             with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:  # noqa: S603 (no shell)
-                for table, row in _rows(process.stdout or ()):
+                for table, row in _parse_rows(process.stdout or ()):
                     counts[table] += 1
                     if table == "alembic_version":
                         migration = row.decode().strip()
             errors.seek(0)
             damage = (_last_line(errors.read().decode()),) if process.returncode else ()
-        return Contents(migration, {name: counts[name] for name in _COUNTED}, damage)
+        return DumpInfo(migration, {name: counts[name] for name in _COUNTED_TABLES}, damage)
 
     @contextlib.contextmanager
-    def replacing(self, *, force: bool) -> Iterator["DatabaseReplacement"]:
+    def replace(self, *, force: bool) -> Iterator["DatabaseReplacement"]:
         """Make a database beside this one, which nobody may use meanwhile; what is not swapped goes."""
-        with _connected(self._url.set(database=_MAINTENANCE)) as server, contextlib.ExitStack() as stack:
-            is_there = _refuse_used(server, self._url, force=force)
+        with _connect(self._url.set(database=_MAINTENANCE_DATABASE)) as server, contextlib.ExitStack() as stack:
+            is_there = _check_replaceable(server, self._url, force=force)
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="blog-restore-"))
-            replacement = DatabaseReplacement(self._url, server, Path(folder, self.member), is_there=is_there)
+            replacement = DatabaseReplacement(self._url, server, Path(folder, self.member), exists=is_there)
             stack.callback(replacement.clear)
             replacement.clear()
             yield replacement
@@ -84,21 +84,21 @@ class PostgreSQLSnapshots:
 class DatabaseReplacement:
     """A database beside the one of the blog, until it gets its name."""
 
-    def __init__(self, url: sa.URL, server: Connection, path: Path, *, is_there: bool) -> None:
-        self._server, self._name, self._is_there = server, str(url.database), is_there
-        self._made = url.set(database=f"{self._name[:50]}_restoring")
-        self.path, self.url = path, self._made.render_as_string(hide_password=False)
+    def __init__(self, url: sa.URL, server: Connection, path: Path, *, exists: bool) -> None:
+        self._server, self._name, self._exists = server, str(url.database), exists
+        self._new_url = url.set(database=f"{self._name[:50]}_restoring")
+        self.path, self.url = path, self._new_url.render_as_string(hide_password=False)
 
     def clear(self) -> None:
         """Drop the database, also one that an earlier attempt left behind."""
-        self._tell("DROP DATABASE IF EXISTS {} WITH (FORCE)", str(self._made.database))
+        self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", str(self._new_url.database))
 
-    def fill(self) -> None:
+    def load(self) -> None:
         """Make the database of the dump. Raises Unavailable when the server does not take it."""
-        tool = _tool("pg_restore", self._server.info.server_version)
-        self._tell("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'", str(self._made.database))
+        tool = _find_tool("pg_restore", self._server.info.server_version)
+        self._execute("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'", str(self._new_url.database))
         options = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"]
-        address, environment = _for_tools(self._made)
+        address, environment = _tool_connection(self._new_url)
         command = [tool, f"--dbname={address}", *options, str(self.path)]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)  # noqa: S603 (no shell)
         if done.returncode:
@@ -106,38 +106,38 @@ class DatabaseReplacement:
 
     def swap(self) -> str | None:
         """Two new names in one transaction: at no instant is there no database."""
-        for name in (self._name, str(self._made.database)):
-            if _is_open(self._server, name):
-                raise Conflict(_OPEN)
-        kept = f"{self._name[:40]}_{dt.datetime.now(dt.UTC):%Y%m%d%H%M%S%f}" if self._is_there else None
+        for name in (self._name, str(self._new_url.database)):
+            if _is_in_use(self._server, name):
+                raise Conflict(_IN_USE_MESSAGE)
+        kept = f"{self._name[:40]}_{dt.datetime.now(dt.UTC):%Y%m%d%H%M%S%f}" if self._exists else None
         with self._server.transaction():
             if kept is not None:
-                self._tell("ALTER DATABASE {} RENAME TO {}", self._name, kept)
-            self._tell("ALTER DATABASE {} RENAME TO {}", str(self._made.database), self._name)
+                self._execute("ALTER DATABASE {} RENAME TO {}", self._name, kept)
+            self._execute("ALTER DATABASE {} RENAME TO {}", str(self._new_url.database), self._name)
         return f"the database {kept}" if kept else None
 
-    def _tell(self, statement: LiteralString, *names: str) -> None:
-        with _told():
+    def _execute(self, statement: LiteralString, *names: str) -> None:
+        with _translate_errors():
             self._server.execute(psycopg.sql.SQL(statement).format(*map(psycopg.sql.Identifier, names)))
 
 
-def _refuse_used(server: Connection, url: sa.URL, *, force: bool) -> bool:
+def _check_replaceable(server: Connection, url: sa.URL, *, force: bool) -> bool:
     """Is the database there at all? Raises Conflict when somebody has it open, or when it is used and nothing forces us."""
     if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", (url.database,)).fetchone():
         return False
-    if _is_open(server, str(url.database)):
-        raise Conflict(_OPEN)
+    if _is_in_use(server, str(url.database)):
+        raise Conflict(_IN_USE_MESSAGE)
     if not force:
-        with _connected(url) as connection:
+        with _connect(url) as connection:
             if any(_has_rows(connection, name) for name in ("users", "posts")):
                 text = f"The database {url.database} holds accounts or posts: give --force to replace it"
                 raise Conflict(f"{text}; it is kept under another name")
     return True
 
 
-def _is_open(server: Connection, name: str) -> bool:
+def _is_in_use(server: Connection, name: str) -> bool:
     """Has anybody this database open, and not only for the moment that the server takes to notice that they left?"""
-    until = time.monotonic() + _LEAVING_SECONDS
+    until = time.monotonic() + _DISCONNECT_TIMEOUT
     while server.execute("SELECT 1 FROM pg_stat_activity WHERE datname = %s", (name,)).fetchone():
         if time.monotonic() > until:
             return True
@@ -151,22 +151,22 @@ def _has_rows(connection: Connection, table: LiteralString) -> bool:
 
 
 @contextlib.contextmanager
-def _connected(url: sa.URL) -> Iterator[Connection]:
+def _connect(url: sa.URL) -> Iterator[Connection]:
     """A connection on which each statement stands for itself. Raises Unavailable."""
     address = url.render_as_string(hide_password=False)
-    with _told(), psycopg.connect(address, autocommit=True, connect_timeout=_CONNECT_SECONDS) as connection:
+    with _translate_errors(), psycopg.connect(address, autocommit=True, connect_timeout=_CONNECT_TIMEOUT) as connection:
         yield connection
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """The driver's errors with what to do about them."""
     try:
         yield
     except psycopg.errors.ObjectInUse as error:
-        raise Conflict(_OPEN) from error
+        raise Conflict(_IN_USE_MESSAGE) from error
     except psycopg.Error as error:
-        if (todo := advice(error)) is None:
+        if (todo := explain(error)) is None:
             raise
         raise Unavailable(todo) from error
 
@@ -174,7 +174,7 @@ def _told() -> Iterator[None]:
 # The tools
 
 
-def _tool(name: str, server: int = 0) -> str:
+def _find_tool(name: str, server: int = 0) -> str:
     """The path of a tool. Raises Conflict when it is missing, or older than the server, whose version is `server`."""
     path = shutil.which(name)
     if path is None:
@@ -189,14 +189,14 @@ def _tool(name: str, server: int = 0) -> str:
     return path
 
 
-def _for_tools(url: sa.URL) -> tuple[str, dict[str, str]]:
+def _tool_connection(url: sa.URL) -> tuple[str, dict[str, str]]:
     """Address and environment for a tool: other users of this machine see its arguments, and must see no password."""
     password = {"PGPASSWORD": str(url.password)} if url.password else {}
     return url.set(password=None).render_as_string(hide_password=False), {**os.environ, **password}
 
 
-def _dump(url: sa.URL, tool: str, snapshot: str, target: Path, progress: Progress) -> None:
-    address, environment = _for_tools(url)
+def _run_pg_dump(url: sa.URL, tool: str, snapshot: str, target: Path, progress: Progress) -> None:
+    address, environment = _tool_connection(url)
     command = [tool, "--format=custom", "--verbose", f"--snapshot={snapshot}", f"--file={target}", f"--dbname={address}"]
     total, done, told = len(tables.metadata.tables) + 2, 0, ""  # with those of the search index and of the migrations
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603 (no shell)
@@ -209,12 +209,12 @@ def _dump(url: sa.URL, tool: str, snapshot: str, target: Path, progress: Progres
         raise Unavailable(f"pg_dump failed: {_last_line(told)}")
 
 
-def _rows(lines: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
+def _parse_rows(lines: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
     """The rows in a script of pg_restore, each with its table; a row has one line."""
     table = None
     for line in lines:
         if table is None:
-            table = found[1].decode() if (found := _TABLE.fullmatch(line)) else None
+            table = found[1].decode() if (found := _COPY_STATEMENT.fullmatch(line)) else None
         elif line == b"\\.\n":
             table = None
         else:

@@ -5,21 +5,21 @@ By psycopg: asyncpg prepares each statement, and several in one, as migrations m
 
 import sqlalchemy as sa
 
-_MIGRATORS = 0x6D696772
+MIGRATION_LOCK_ID = 0x6D696772
 """The advisory lock of whoever migrates: "migr" in ASCII."""
-_WAIT_MS = 60_000
-_CONNECT_SECONDS = 10
+_LOCK_TIMEOUT_MS = 60_000
+_CONNECT_TIMEOUT = 10
 
 
-def engine(url: str, *, writing: bool) -> sa.Engine:
+def migration_engine(url: str, *, writing: bool) -> sa.Engine:
     """For `postgresql://…`; `writing` takes the lock at once."""
     address = sa.make_url(url).set(drivername="postgresql+psycopg")
-    made = sa.create_engine(address, poolclass=sa.NullPool, connect_args={"connect_timeout": _CONNECT_SECONDS})
+    made = sa.create_engine(address, poolclass=sa.NullPool, connect_args={"connect_timeout": _CONNECT_TIMEOUT})
     if writing:
-        sa.event.listen(made, "begin", _take_turns)
+        sa.event.listen(made, "begin", _lock)
     return made
 
 
-def _take_turns(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_WAIT_MS}")
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATORS})")
+def _lock(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MS}")
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK_ID})")

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, TSVECTOR
 
 from blog.db.database import Database
-from blog.db.tokenizer import BEGIN, END, PASSAGE_WORDS, Passage, Term, parts, segment
+from blog.db.tokenizer import HIT_END, HIT_START, SNIPPET_WORDS, SearchTerm, Snippet, segment, split_marked
 
 TABLE = sa.table(
     "posts_fts",
@@ -30,34 +30,34 @@ TABLE = sa.table(
     sa.column("document", TSVECTOR),
 )
 POST_ID = TABLE.c.post_id
-TEXTS = (TABLE.c.title, TABLE.c.tags, TABLE.c.body)
-_BATCH = 200
+TEXT_COLUMNS = (TABLE.c.title, TABLE.c.tags, TABLE.c.body)
+_BATCH_SIZE = 200
 # A word in the title counts ten times one in the text. The last one divides by the length of the post, or rather its logarithm.
-_WEIGHTS, _BY_LENGTH = "{0, 0.1, 0.5, 1}", 1
+_WEIGHTS, _LENGTH_NORMALISATION = "{0, 0.1, 0.5, 1}", 1
 _WORD = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f])*")
-_ACCENTED = re.compile(r"([a-z])[\u0300-\u036f]+")
-_MARKS = re.compile(r"[\u0300-\u036f]")
-_LONGEST_WORD = 200  # of what is longer the beginning counts: a lexeme has at most 2,046 bytes
-_LAST_POSITION = 16_383
-_MOST_POSITIONS = 20  # of one word: more change no rank, and all of them fit into one tsvector
+_ACCENTED_LETTER = re.compile(r"([a-z])[\u0300-\u036f]+")
+_COMBINING_MARK = re.compile(r"[\u0300-\u036f]")
+_MAX_WORD_LENGTH = 200  # of what is longer the beginning counts: a lexeme has at most 2,046 bytes
+_MAX_POSITION = 16_383
+_MAX_POSITIONS_PER_WORD = 20  # of one word: more change no rank, and all of them fit into one tsvector
 
 
 @dataclass(frozen=True, slots=True)
-class _Word:
+class _Token:
     """A word as the index has it, and where it stands in a text."""
 
-    key: str
+    lexeme: str
     start: int
     end: int
 
 
 async def add(db: Database, post_id: int, title: str, tags: str, body: str) -> None:
     """Put a post into the index that is not there."""
-    await _put(db, post_id, segment(title), segment(tags), segment(body))
+    await _insert(db, post_id, segment(title), segment(tags), segment(body))
 
 
-async def _put(db: Database, post_id: int, title: str, tags: str, body: str) -> None:
-    values = await anyio.to_thread.run_sync(row, post_id, title, tags, body)
+async def _insert(db: Database, post_id: int, title: str, tags: str, body: str) -> None:
+    values = await anyio.to_thread.run_sync(index_row, post_id, title, tags, body)
     document = sa.cast(sa.literal(values.pop("document"), sa.Text), TSVECTOR)
     await db.execute(sa.insert(TABLE).values(**values, document=document))
 
@@ -67,21 +67,23 @@ async def remove(db: Database, post_id: int) -> None:
     await db.execute(sa.delete(TABLE).where(TABLE.c.post_id == post_id))
 
 
-def matching(terms: Sequence[Term]) -> sa.Select[Any]:
+def match_posts(terms: Sequence[SearchTerm]) -> sa.Select[Any]:
     """The posts with all of these: columns `post_id` and `rank` (smaller is better)."""
     phrases = _phrases(terms)
-    rank = -sa.func.ts_rank(sa.literal_column(f"'{_WEIGHTS}'::real[]"), TABLE.c.document, _question(phrases), _BY_LENGTH)
-    return sa.select(TABLE.c.post_id, rank.label("rank")).where(*_matches(phrases))
+    rank = -sa.func.ts_rank(
+        sa.literal_column(f"'{_WEIGHTS}'::real[]"), TABLE.c.document, _tsquery(phrases), _LENGTH_NORMALISATION
+    )
+    return sa.select(TABLE.c.post_id, rank.label("rank")).where(*_match_conditions(phrases))
 
 
-async def passages(db: Database, terms: Sequence[Term], ids: Sequence[int]) -> dict[int, Passage]:
+async def snippets(db: Database, terms: Sequence[SearchTerm], ids: Sequence[int]) -> dict[int, Snippet]:
     """The places that match, of these posts among those that do."""
     phrases = _phrases(terms)
-    query = sa.select(TABLE.c.post_id, TABLE.c.title, TABLE.c.body).where(*_matches(phrases), TABLE.c.post_id.in_(ids))
+    query = sa.select(TABLE.c.post_id, TABLE.c.title, TABLE.c.body).where(*_match_conditions(phrases), TABLE.c.post_id.in_(ids))
     texts = {row["post_id"]: (row["title"], row["body"]) for row in await db.fetch_all(query)}
 
-    def found() -> dict[int, Passage]:
-        return {post_id: _passage(title, body, phrases) for post_id, (title, body) in texts.items()}
+    def found() -> dict[int, Snippet]:
+        return {post_id: _snippet(title, body, phrases) for post_id, (title, body) in texts.items()}
 
     return await anyio.to_thread.run_sync(found)
 
@@ -93,8 +95,8 @@ async def is_consistent(db: Database) -> bool:
     """Are the words, and those that can be looked up, the ones of the texts?"""
     lexemes = sa.func.tsvector_to_array(TABLE.c.document, type_=ARRAY(sa.Text)).label("lexemes")
     last = 0
-    while rows := await _batch(db, last, TABLE.c.words, lexemes):
-        if not await anyio.to_thread.run_sync(_are_whole, rows):
+    while rows := await _fetch_batch(db, last, TABLE.c.words, lexemes):
+        if not await anyio.to_thread.run_sync(_are_consistent, rows):
             return False
         last = rows[-1]["post_id"]
     return True
@@ -103,22 +105,22 @@ async def is_consistent(db: Database) -> bool:
 async def rebuild(db: Database) -> None:
     """Make the index anew from the texts that it holds."""
     last = 0
-    while rows := await _batch(db, last):
+    while rows := await _fetch_batch(db, last):
         async with db.transaction():
             for row in rows:
                 await remove(db, row["post_id"])
-                await _put(db, row["post_id"], row["title"], row["tags"], row["body"])
+                await _insert(db, row["post_id"], row["title"], row["tags"], row["body"])
         last = rows[-1]["post_id"]
 
 
-async def _batch(db: Database, last: int, *more: sa.ColumnElement[Any]) -> Sequence[Any]:
-    query = sa.select(TABLE.c.post_id, *TEXTS, *more).where(TABLE.c.post_id > last)
-    return await db.fetch_all(query.order_by(TABLE.c.post_id).limit(_BATCH))
+async def _fetch_batch(db: Database, last: int, *more: sa.ColumnElement[Any]) -> Sequence[Any]:
+    query = sa.select(TABLE.c.post_id, *TEXT_COLUMNS, *more).where(TABLE.c.post_id > last)
+    return await db.fetch_all(query.order_by(TABLE.c.post_id).limit(_BATCH_SIZE))
 
 
-def _are_whole(rows: Sequence[Any]) -> bool:
+def _are_consistent(rows: Sequence[Any]) -> bool:
     return all(
-        row["words"] == _entry(row["title"], row["tags"], row["body"])["words"]
+        row["words"] == _index_values(row["title"], row["tags"], row["body"])["words"]
         and set(row["lexemes"]) == set(row["words"].replace("|", " ").split())
         for row in rows
     )
@@ -127,34 +129,34 @@ def _are_whole(rows: Sequence[Any]) -> bool:
 # Words
 
 
-def _words(segmented: str) -> list[_Word]:
-    return [_Word(_fold(match[0]), match.start(), match.end()) for match in _WORD.finditer(segmented)]
+def _tokenize(segmented: str) -> list[_Token]:
+    return [_Token(_fold(match[0]), match.start(), match.end()) for match in _WORD.finditer(segmented)]
 
 
 @functools.lru_cache(20_000)
 def _fold(word: str) -> str:
     """Without case, and Latin letters without their marks, as `unicode61` with `remove_diacritics` has it."""
     if not word.isascii():
-        word = _ACCENTED.sub(r"\1", unicodedata.normalize("NFD", word.casefold()))
-        word = _MARKS.sub("", unicodedata.normalize("NFC", word))
-    return word.lower()[:_LONGEST_WORD]
+        word = _ACCENTED_LETTER.sub(r"\1", unicodedata.normalize("NFD", word.casefold()))
+        word = _COMBINING_MARK.sub("", unicodedata.normalize("NFC", word))
+    return word.lower()[:_MAX_WORD_LENGTH]
 
 
-def row(post_id: int, title: str, tags: str, body: str) -> dict[str, Any]:
+def index_row(post_id: int, title: str, tags: str, body: str) -> dict[str, Any]:
     """A row of texts that are segmented: with their words, and where these stand."""
-    return {"post_id": post_id, **_entry(title, tags, body)}
+    return {"post_id": post_id, **_index_values(title, tags, body)}
 
 
-def _entry(title: str, tags: str, body: str) -> dict[str, str]:
-    fields = [[word.key for word in _words(text)] for text in (title, tags, body)]
+def _index_values(title: str, tags: str, body: str) -> dict[str, str]:
+    fields = [[word.lexeme for word in _tokenize(text)] for text in (title, tags, body)]
     places: dict[str, list[str]] = {}
     position = 0
     for keys, weight in zip(fields, "ABC", strict=True):
         for key in keys:
             position += 1
             mine = places.setdefault(key, [])
-            if len(mine) < _MOST_POSITIONS and (position <= _LAST_POSITION or not mine):
-                mine.append(f"{min(position, _LAST_POSITION)}{weight}")
+            if len(mine) < _MAX_POSITIONS_PER_WORD and (position <= _MAX_POSITION or not mine):
+                mine.append(f"{min(position, _MAX_POSITION)}{weight}")
     return {
         "title": title,
         "tags": tags,
@@ -168,20 +170,20 @@ def _entry(title: str, tags: str, body: str) -> dict[str, str]:
 # Questions
 
 
-def _phrases(terms: Sequence[Term]) -> list[tuple[list[str], bool]]:
+def _phrases(terms: Sequence[SearchTerm]) -> list[tuple[list[str], bool]]:
     """The words of each term, and whether the last of them may go on. Words hold nothing that is syntax anywhere."""
-    return [([word.key for word in _words(term.words)], term.is_beginning) for term in terms]
+    return [([word.lexeme for word in _tokenize(term.words)], term.is_prefix) for term in terms]
 
 
-def _question(phrases: Sequence[tuple[list[str], bool]]) -> sa.Cast[str]:
+def _tsquery(phrases: Sequence[tuple[list[str], bool]]) -> sa.Cast[str]:
     each = [f"'{key}'" for keys, _ in phrases for key in keys]
     if phrases[-1][1]:
         each[-1] += ":*"
     return sa.cast(sa.literal(" & ".join(each), sa.Text), TSQUERY)
 
 
-def _matches(phrases: Sequence[tuple[list[str], bool]]) -> Iterator[sa.ColumnElement[bool]]:
-    yield TABLE.c.document.op("@@", is_comparison=True)(_question(phrases))
+def _match_conditions(phrases: Sequence[tuple[list[str], bool]]) -> Iterator[sa.ColumnElement[bool]]:
+    yield TABLE.c.document.op("@@", is_comparison=True)(_tsquery(phrases))
     for keys, is_beginning in phrases:
         if len(keys) > 1:
             yield TABLE.c.words.like(f"% {' '.join(keys)}{'' if is_beginning else ' '}%")
@@ -190,32 +192,32 @@ def _matches(phrases: Sequence[tuple[list[str], bool]]) -> Iterator[sa.ColumnEle
 # Passages
 
 
-def _passage(title: str, body: str, phrases: Sequence[tuple[list[str], bool]]) -> Passage:
-    words = _words(body)
-    hits = _hits(words, phrases)
+def _snippet(title: str, body: str, phrases: Sequence[tuple[list[str], bool]]) -> Snippet:
+    words = _tokenize(body)
+    hits = _find_hits(words, phrases)
     first = _best_window(hits, len(words))
-    last = min(first + PASSAGE_WORDS, len(words))
+    last = min(first + SNIPPET_WORDS, len(words))
     start = words[first].start if first else 0
     end = words[last - 1].end if last < len(words) else len(body)
     shown = [hit for hit in hits if first <= hit[0] and hit[1] <= last]
-    text = ("…" if first else "") + _marked(body[start:end], words, shown, start) + ("…" if last < len(words) else "")
-    in_title = _words(title)
-    return Passage(tuple(parts(_marked(title, in_title, _hits(in_title, phrases), 0))), tuple(parts(text)))
+    text = ("…" if first else "") + _mark_hits(body[start:end], words, shown, start) + ("…" if last < len(words) else "")
+    in_title = _tokenize(title)
+    return Snippet(tuple(split_marked(_mark_hits(title, in_title, _find_hits(in_title, phrases), 0))), tuple(split_marked(text)))
 
 
 Hit = tuple[int, int, int]
 """The number of the first word, that after the last one, and the number of the phrase."""
 
 
-def _hits(words: Sequence[_Word], phrases: Sequence[tuple[list[str], bool]]) -> list[Hit]:
+def _find_hits(words: Sequence[_Token], phrases: Sequence[tuple[list[str], bool]]) -> list[Hit]:
     """Where the phrases stand, in order."""
     found = []
     for number, (keys, is_beginning) in enumerate(phrases):
         *whole, last = keys
         for start in range(len(words) - len(whole)):
-            key = words[start + len(whole)].key
+            key = words[start + len(whole)].lexeme
             if (key.startswith(last) if is_beginning else key == last) and all(
-                words[start + offset].key == wanted for offset, wanted in enumerate(whole)
+                words[start + offset].lexeme == wanted for offset, wanted in enumerate(whole)
             ):
                 found.append((start, start + len(keys), number))
     return sorted(found)
@@ -225,15 +227,15 @@ def _best_window(hits: Sequence[Hit], length: int) -> int:
     """The first word of the passage with the most different phrases, then the most hits, which stand in its middle."""
     best, first = (0, 0), 0
     for place, (start, end, _) in enumerate(hits):
-        inside = [hit for hit in hits[place : place + PASSAGE_WORDS] if hit[1] <= start + PASSAGE_WORDS]
+        inside = [hit for hit in hits[place : place + SNIPPET_WORDS] if hit[1] <= start + SNIPPET_WORDS]
         score = (len({number for _, _, number in inside}), len(inside))
         if score > best:
             span = max((hit[1] for hit in inside), default=end) - start
-            best, first = score, start - (PASSAGE_WORDS - span) // 2
-    return max(0, min(first, length - PASSAGE_WORDS))
+            best, first = score, start - (SNIPPET_WORDS - span) // 2
+    return max(0, min(first, length - SNIPPET_WORDS))
 
 
-def _marked(text: str, words: Sequence[_Word], hits: Sequence[Hit], offset: int) -> str:
+def _mark_hits(text: str, words: Sequence[_Token], hits: Sequence[Hit], offset: int) -> str:
     """The text with marks around the hits; those that overlap have one. `offset` is where the text begins for the words."""
     spans: list[tuple[int, int]] = []
     for first, after, _ in hits:
@@ -244,6 +246,6 @@ def _marked(text: str, words: Sequence[_Word], hits: Sequence[Hit], offset: int)
         spans.append((start, end))
     pieces, done = [], 0
     for start, end in spans:
-        pieces += [text[done:start], BEGIN, text[start:end], END]
+        pieces += [text[done:start], HIT_START, text[start:end], HIT_END]
         done = end
     return "".join([*pieces, text[done:]])

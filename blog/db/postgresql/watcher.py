@@ -6,14 +6,14 @@ from typing import Any
 
 import asyncpg
 
-from blog.db.database import to_the_end
-from blog.db.postgresql.errors import translated
+from blog.db.database import run_shielded
+from blog.db.postgresql.errors import translate_errors
 from blog.db.postgresql.pool import server_settings
 from blog.errors import Unavailable
 
 CHANNEL = "blog_events"
 """What the trigger of the event log notifies when a transaction with an event commits."""
-_BETWEEN_ATTEMPTS = 1.0
+_RECONNECT_DELAY = 1.0
 
 
 class Listener:
@@ -22,12 +22,12 @@ class Listener:
     def __init__(self, dsn: str, timeout: float) -> None:
         self._dsn, self._timeout = dsn, timeout
         self._connection: Any = None
-        self._noticed = asyncio.Event()
+        self._wakeup = asyncio.Event()
 
     async def open(self) -> None:
         """Connect. Raises Unavailable."""
         try:
-            await to_the_end(self._open())
+            await run_shielded(self._open())
         except BaseException:
             await self.close()
             raise
@@ -36,32 +36,32 @@ class Listener:
         """Return after the next event since the last call, or after `timeout` seconds; at once after being deaf for a while."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while not self._noticed.is_set():
+                while not self._wakeup.is_set():
                     await self._reopen()
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._noticed.wait(), None if self._connection else _BETWEEN_ATTEMPTS)
-                self._noticed.clear()
+                        await asyncio.wait_for(self._wakeup.wait(), None if self._connection else _RECONNECT_DELAY)
+                self._wakeup.clear()
 
-    def notice(self) -> None:
+    def notify(self) -> None:
         """This process committed, or the connection is lost: look now."""
-        self._noticed.set()
+        self._wakeup.set()
 
     async def close(self) -> None:
         """Close the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.remove_termination_listener(self._on_lost)
-            await to_the_end(_close(connection))
+            await run_shielded(_close(connection))
 
     async def _reopen(self) -> None:
         if self._connection is not None:
             return
         with contextlib.suppress(Unavailable):  # whoever reads the tables meets the same trouble and tells of it
-            await to_the_end(self._open())
-            self.notice()  # what was said meanwhile was not heard
+            await run_shielded(self._open())
+            self.notify()  # what was said meanwhile was not heard
 
     async def _open(self) -> None:
-        with translated():
+        with translate_errors():
             connection = await asyncpg.connect(
                 self._dsn,
                 timeout=self._timeout,
@@ -77,11 +77,11 @@ class Listener:
         self._connection = connection
 
     def _on_event(self, *_about: object) -> None:
-        self.notice()
+        self.notify()
 
     def _on_lost(self, *_about: object) -> None:
         self._connection = None
-        self.notice()
+        self.notify()
 
 
 async def _close(connection: Any) -> None:

@@ -8,13 +8,13 @@ from databases.interfaces import DatabaseBackend
 from sqlalchemy.dialects.sqlite import pysqlite
 
 from blog.db.compiled_queries import StatementCache
-from blog.db.database import PoolState
+from blog.db.database import PoolStats
 from blog.db.sqlite.connection import SQLiteConnection
 from blog.db.sqlite.pool import Pool
 from blog.db.sqlite.watcher import CommitPoller
 
 
-def path_of(url: str) -> str:
+def sqlite_path(url: str) -> str:
     """The file that `sqlite:///FILE` names, taken as it stands. Raises ValueError when it names none or has options.
 
     One reading for the application and for migrations: `databases` decodes %20, SQLAlchemy does not.
@@ -40,7 +40,7 @@ class SQLiteBackend(DatabaseBackend):
         statement_timeout: float = 30.0,
         synchronous: str = "FULL",
     ) -> None:
-        self._path = path_of(str(database_url))
+        self._path = sqlite_path(str(database_url))
         if readers < 1 or synchronous not in ("OFF", "NORMAL", "FULL", "EXTRA"):
             raise ValueError("give at least 1 reader, and OFF, NORMAL, FULL or EXTRA for synchronous")
         pragmas = (
@@ -67,9 +67,9 @@ class SQLiteBackend(DatabaseBackend):
         return SQLiteConnection(self._pool, self._statements, self.on_query)
 
     @property
-    def pool_state(self) -> PoolState:
+    def pool_stats(self) -> PoolStats:
         """Its connections."""
-        return self._pool.state
+        return self._pool.stats
 
     def watcher(self) -> CommitPoller:
         """Waits for commits."""

@@ -10,53 +10,53 @@ from typing import Any
 import aiosqlite
 import anyio.to_thread
 
-_CACHED = 512
-_CHUNK = 64  # rows of upstream's `iterate`, which is not used
+_CACHED_STATEMENTS = 512
+_ITERATE_CHUNK_SIZE = 64  # rows of upstream's `iterate`, which is not used
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StatementResult:
     """What a statement brought: its rows and the names of their columns, how many it changed, the id of the last INSERT."""
 
     rows: list[tuple[Any, ...]]
     columns: tuple[str, ...]
-    changed: int
-    last_id: int | None
+    rowcount: int
+    lastrowid: int | None
 
 
-Text = tuple[str, Sequence[Any]]
+SqlAndParams = tuple[str, Sequence[Any]]
 """A statement and its values."""
 
 
 class Connection(aiosqlite.Connection):
     """One connection; its thread runs one statement after the other."""
 
-    async def run(self, *statements: Text) -> list[Outcome]:
+    async def run(self, *statements: SqlAndParams) -> list[StatementResult]:
         """Run statements, each with its values, in one trip. The first that fails ends it."""
-        outcomes: list[Outcome] = await self._execute(_run, self._conn, statements)  # type: ignore[no-untyped-call]
+        outcomes: list[StatementResult] = await self._execute(_run, self._conn, statements)  # type: ignore[no-untyped-call]
         return outcomes
 
 
-def _run(connection: sqlite3.Connection, statements: Sequence[Text]) -> list[Outcome]:
+def _run(connection: sqlite3.Connection, statements: Sequence[SqlAndParams]) -> list[StatementResult]:
     outcomes = []
     for sql, arguments in statements:
         cursor = connection.execute(sql, arguments)
         columns = tuple(column[0] for column in cursor.description or ())
         rows = cursor.fetchall()  # first of all: a statement with RETURNING is not over before its last row
-        outcomes.append(Outcome(rows, columns, cursor.rowcount, cursor.lastrowid))
+        outcomes.append(StatementResult(rows, columns, cursor.rowcount, cursor.lastrowid))
         cursor.close()
     return outcomes
 
 
 async def connect(path: str) -> Connection:
     """Open a file that is there: in the place of one that is gone, SQLite would make an empty one."""
-    opened = partial(sqlite3.connect, _address(path), uri=True, isolation_level=None, cached_statements=_CACHED)
+    opened = partial(sqlite3.connect, _file_uri(path), uri=True, isolation_level=None, cached_statements=_CACHED_STATEMENTS)
     # A thread of aiosqlite whose opening fails reports to an event loop that may be gone: fail before it starts.
     await anyio.to_thread.run_sync(lambda: opened().close())
-    connection = Connection(opened, _CHUNK)
+    connection = Connection(opened, _ITERATE_CHUNK_SIZE)
     await connection
     return connection
 
 
-def _address(path: str) -> str:
+def _file_uri(path: str) -> str:
     return f"{Path(path).absolute().as_uri()}?mode=rw"

@@ -11,7 +11,7 @@ _LOCKED = "The database is locked: try again; if it stays so, end the other proc
 _DAMAGED = "The file of the database is damaged, or is not a database: restore a backup"
 _FORBIDDEN = "The database cannot be written: let the server's user write to the file and to its folder"
 # By SQLite's primary result codes. Any other is a fault in a statement: ours, and nothing that waiting would mend.
-_ADVICE = {
+_EXPLANATIONS = {
     sqlite3.SQLITE_BUSY: _LOCKED,
     sqlite3.SQLITE_LOCKED: _LOCKED,
     sqlite3.SQLITE_PROTOCOL: _LOCKED,
@@ -27,14 +27,14 @@ _ADVICE = {
 }
 
 
-def advice(error: BaseException | None) -> str | None:
+def explain(error: BaseException | None) -> str | None:
     """What to do about an error of SQLite, as a sentence; None when it is a fault in the statement."""
-    todo = _ADVICE.get(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF)
+    todo = _EXPLANATIONS.get(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF)
     return f"{todo} ({error})" if todo else None
 
 
 @contextlib.contextmanager
-def translated() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """The driver's errors in the language of the blog."""
     try:
         yield
@@ -44,6 +44,6 @@ def translated() -> Iterator[None]:
             raise UniqueViolation(table, column) from error
         raise
     except sqlite3.DatabaseError as error:
-        if (todo := advice(error)) is None:
+        if (todo := explain(error)) is None:
             raise
         raise Unavailable(todo) from error

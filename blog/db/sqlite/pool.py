@@ -9,17 +9,17 @@ from typing import Any
 
 import structlog
 
-from blog.db.database import PoolState, to_the_end
-from blog.db.instrumentation import Queue
+from blog.db.database import PoolStats, run_shielded
+from blog.db.instrumentation import WaitQueue
 from blog.db.sqlite.driver import Connection, connect
-from blog.db.sqlite.errors import translated
+from blog.db.sqlite.errors import translate_errors
 from blog.errors import Unavailable
-from blog.observability.logging import Outage
+from blog.observability.logging import OutageLog
 
 log = structlog.stdlib.get_logger("blog.db")
-_OPEN_LOG = "SELECT count(*) FROM sqlite_master"  # by the first read: then it is known which file it is
-_SETTLE = 1.0  # seconds: while a disk is full, what is small may still find room
-Identity = tuple[tuple[int, int] | None, ...]
+_OPEN_WAL_SQL = "SELECT count(*) FROM sqlite_master"  # by the first read: then it is known which file it is
+_SETTLE_SECONDS = 1.0  # seconds: while a disk is full, what is small may still find room
+FileIdentity = tuple[tuple[int, int] | None, ...]
 
 
 class Pool:
@@ -29,57 +29,61 @@ class Pool:
         self._path, self._size, self._timeout, self._pragmas = path, readers, acquire_timeout, pragmas
         self._statement_timeout = statement_timeout
         self._idle: list[Connection] = []
-        self._all: set[Connection] = set()
+        self._connections: set[Connection] = set()
         self._writer: Connection | None = None
-        self._suspects: set[Connection] = set()
-        self._files: dict[Connection, Identity] = {}
-        self._reading = Outage(log, "the database cannot be read", "the database can be read again", settle=_SETTLE)
-        self._writing = Outage(log, "the database cannot be written", "the database can be written again", settle=_SETTLE)
-        self._closing: set[asyncio.Task[None]] = set()
-        self._queue = Queue()
+        self._broken: set[Connection] = set()
+        self._file_identities: dict[Connection, FileIdentity] = {}
+        self._read_outages = OutageLog(
+            log, "the database cannot be read", "the database can be read again", settle_seconds=_SETTLE_SECONDS
+        )
+        self._write_outages = OutageLog(
+            log, "the database cannot be written", "the database can be written again", settle_seconds=_SETTLE_SECONDS
+        )
+        self._closing_tasks: set[asyncio.Task[None]] = set()
+        self._queue = WaitQueue()
 
     async def open(self) -> None:
         """Open the writer: fails at start, not at the first request. Locks belong to the running event loop."""
         self._slots, self._write_lock = asyncio.Semaphore(self._size), asyncio.Lock()
         try:
-            await to_the_end(self._reopen_writer())
+            await run_shielded(self._reopen_writer())
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
         """Close all; an open one would keep its thread, and with it the process, alive."""
-        await to_the_end(self._close())
+        await run_shielded(self._close())
 
     async def _close(self) -> None:
         writer, self._writer, self._idle = self._writer, None, []
-        for connection in self._all - {writer}:
+        for connection in self._connections - {writer}:
             self._drop(connection)
-        await self._closed()
+        await self._wait_closed()
         if writer is not None:  # alone at last: two that close at once leave the log and its index behind
             self._drop(writer)
-            await self._closed()
+            await self._wait_closed()
 
-    async def _closed(self) -> None:
-        await asyncio.gather(*self._closing)
+    async def _wait_closed(self) -> None:
+        await asyncio.gather(*self._closing_tasks)
 
     @property
-    def state(self) -> PoolState:
+    def stats(self) -> PoolStats:
         """How it stands now."""
         is_writer_idle = self._writer is not None and not self._write_lock.locked()
-        return PoolState(len(self._all), len(self._all) - len(self._idle) - is_writer_idle, self._queue.waiting)
+        return PoolStats(len(self._connections), len(self._connections) - len(self._idle) - is_writer_idle, self._queue.waiting)
 
-    async def reader(self) -> Connection:
+    async def acquire_reader(self) -> Connection:
         """A connection that only reads. Raises Unavailable when all are busy for too long."""
-        await self._in_time("reader", self._slots.acquire())
+        await self._acquire_in_time("reader", self._slots.acquire())
         try:
             # The loop: a caller cancelled while connecting leaves the new connection idle for somebody else.
             while True:
                 while self._idle:
-                    if is_clean(connection := self._idle.pop()) and self._is_current(connection):
+                    if is_idle(connection := self._idle.pop()) and self._is_current(connection):
                         return connection
                     self._drop(connection)
-                await to_the_end(self._add_reader())
+                await run_shielded(self._add_reader())
         except BaseException:
             self._slots.release()
             raise
@@ -87,20 +91,20 @@ class Pool:
     async def _add_reader(self) -> None:
         self._idle.append(await self._connect("PRAGMA query_only=ON"))
 
-    def give_back_reader(self, connection: Connection) -> None:
+    def release_reader(self, connection: Connection) -> None:
         """Idle again; one that met trouble is closed, and the next reader opens another."""
-        if self._is_fit(connection):
+        if self._is_reusable(connection):
             self._idle.append(connection)
         else:
             self._drop(connection)
         self._slots.release()
 
-    async def writer(self) -> Connection:
+    async def acquire_writer(self) -> Connection:
         """The connection that writes, for this task alone. Raises Unavailable when others write for too long."""
-        await self._in_time("writer", self._write_lock.acquire())
+        await self._acquire_in_time("writer", self._write_lock.acquire())
         try:
-            while self._writer is None or not (is_clean(self._writer) and self._is_current(self._writer)):
-                await to_the_end(self._reopen_writer())
+            while self._writer is None or not (is_idle(self._writer) and self._is_current(self._writer)):
+                await run_shielded(self._reopen_writer())
             return self._writer
         except BaseException:
             self._write_lock.release()
@@ -112,15 +116,15 @@ class Pool:
         self._writer = None
         self._writer = await self._connect()
 
-    def give_back_writer(self, connection: Connection) -> None:
+    def release_writer(self, connection: Connection) -> None:
         """Free for the next task; one that met trouble is closed, which also rolls back what it could not end."""
-        if not self._is_fit(connection):
+        if not self._is_reusable(connection):
             self._drop(connection)
             self._writer = None
         self._write_lock.release()
 
     @contextlib.contextmanager
-    def in_time(self, connection: Connection) -> Iterator[None]:
+    def with_timeout(self, connection: Connection) -> Iterator[None]:
         """Interrupt a statement that runs for too long: it then fails, and with it the transaction that it wrote in."""
         # What aiosqlite wraps in a coroutine is one call that any thread may make, and that does nothing once it has ended.
         ending = asyncio.get_running_loop().call_later(self._statement_timeout, connection._conn.interrupt)
@@ -129,59 +133,59 @@ class Pool:
         finally:
             ending.cancel()
 
-    def suspect(self, connection: Connection) -> None:
+    def mark_broken(self, connection: Connection) -> None:
         """It met trouble with its file: close it when it comes back, a new one may do better."""
-        self._suspects.add(connection)
+        self._broken.add(connection)
 
     @contextlib.contextmanager
-    def noted(self, *, writing: bool, proves: bool) -> Iterator[None]:
+    def log_outages(self, *, writing: bool, confirms: bool) -> Iterator[None]:
         """Log what fails inside, if it is the first of its kind; what succeeds ends that, if it `proves` that it works again."""
-        outage = self._writing if writing else self._reading
+        outage = self._write_outages if writing else self._read_outages
         try:
             yield
         except Unavailable as error:
-            outage.met(error.detail)
+            outage.failed(error.detail)
             raise
-        if proves:
-            outage.over()
+        if confirms:
+            outage.recovered()
 
     def _is_current(self, connection: Connection) -> bool:
         """Is its file still the one of this name? What is written to another is lost. Takes some microseconds."""
-        return self._files.get(connection) == identity(self._path)
+        return self._file_identities.get(connection) == file_identity(self._path)
 
-    def _is_fit(self, connection: Connection) -> bool:
-        return connection in self._all and connection not in self._suspects and is_clean(connection)
+    def _is_reusable(self, connection: Connection) -> bool:
+        return connection in self._connections and connection not in self._broken and is_idle(connection)
 
     def _drop(self, connection: Connection) -> None:
-        self._all.discard(connection)
-        self._suspects.discard(connection)
-        self._files.pop(connection, None)
-        closing = asyncio.ensure_future(close(connection))
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+        self._connections.discard(connection)
+        self._broken.discard(connection)
+        self._file_identities.pop(connection, None)
+        closing = asyncio.ensure_future(close_connection(connection))
+        self._closing_tasks.add(closing)
+        closing.add_done_callback(self._closing_tasks.discard)
 
     async def _connect(self, *more: str) -> Connection:
-        with translated():
+        with translate_errors():
             connection = await connect(self._path)
             try:
-                await connection.run(*((statement, ()) for statement in (*self._pragmas, *more, _OPEN_LOG)))
+                await connection.run(*((statement, ()) for statement in (*self._pragmas, *more, _OPEN_WAL_SQL)))
             except BaseException:
                 await connection.close()
                 raise
-        self._all.add(connection)
-        self._files[connection] = identity(self._path)
+        self._connections.add(connection)
+        self._file_identities[connection] = file_identity(self._path)
         return connection
 
-    async def _in_time(self, role: str, step: Any) -> None:
+    async def _acquire_in_time(self, role: str, step: Any) -> None:
         try:
-            with self._queue.joined(role):
+            with self._queue.track_wait(role):
                 async with asyncio.timeout(self._timeout):
                     await step
         except TimeoutError:
             raise Unavailable("All connections to the database are busy: try again") from None
 
 
-def is_clean(connection: Connection) -> bool:
+def is_idle(connection: Connection) -> bool:
     """Open, and in no transaction."""
     try:
         return not connection.in_transaction
@@ -189,18 +193,18 @@ def is_clean(connection: Connection) -> bool:
         return False
 
 
-async def close(connection: Connection) -> None:
+async def close_connection(connection: Connection) -> None:
     """Close it, whatever state it is in."""
     with contextlib.suppress(Exception):  # it is given up in any case
         await connection.close()
 
 
-def identity(path: str) -> Identity:
+def file_identity(path: str) -> FileIdentity:
     """Which files bear the name of the database and of its log just now."""
-    return _file(path), _file(f"{path}-wal")
+    return _device_and_inode(path), _device_and_inode(f"{path}-wal")
 
 
-def _file(path: str) -> tuple[int, int] | None:
+def _device_and_inode(path: str) -> tuple[int, int] | None:
     try:
         status = os.stat(path)
     except OSError:

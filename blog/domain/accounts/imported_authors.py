@@ -11,40 +11,40 @@ from blog.domain.core.context import Context
 from blog.schemas.accounts import Role
 
 _u = tables.users.c
-_WRITES = _u.role != Role.READER.value
+_CAN_WRITE = _u.role != Role.READER.value
 _CAN_SIGN_IN = _u.password_hash.is_not(None)
 
 
-async def account(ctx: Context, name: str) -> int:
+async def get_or_create_author(ctx: Context, name: str) -> int:
     """The id of the account of an author, made if there is none; call it inside a transaction.
 
     The same name always gives the same account: one of exactly this name that cannot sign in, else that of a person
     who writes here and has it as username, in any case. A reader's never: anybody may register any name.
     """
-    username = username_of(name)
+    username = username_from_name(name)
     is_named = _u.name == name
-    own = (_u.username_key == name.casefold()) | (is_named & (_u.username_key == username.casefold()))
+    own = (_u.username_folded == name.casefold()) | (is_named & (_u.username_folded == username.casefold()))
     for condition in (is_named & ~_CAN_SIGN_IN, own & _CAN_SIGN_IN):
-        found: int | None = await ctx.db.fetch_val(sa.select(_u.id).where(_WRITES, condition).order_by(_u.id).limit(1))
+        found: int | None = await ctx.db.fetch_val(sa.select(_u.id).where(_CAN_WRITE, condition).order_by(_u.id).limit(1))
         if found is not None:
             return found
-    return await _insert(ctx, name, await accounts.free_username(ctx, username))
+    return await _insert(ctx, name, await accounts.available_username(ctx, username))
 
 
-def username_of(name: str) -> str:
+def username_from_name(name: str) -> str:
     """A username for a name: letters and digits of any script, `_` and `-`; at most 50 characters."""
-    kept = (char if _is_word(char) else " " for char in unicodedata.normalize("NFC", name))
-    return re.sub(r"\s+", "-", "".join(kept).strip())[: accounts.LONGEST_USERNAME].strip("-") or "author"
+    kept = (char if _is_word_char(char) else " " for char in unicodedata.normalize("NFC", name))
+    return re.sub(r"\s+", "-", "".join(kept).strip())[: accounts.MAX_USERNAME_LENGTH].strip("-") or "author"
 
 
-def _is_word(char: str) -> bool:
+def _is_word_char(char: str) -> bool:
     return char in "_-" or unicodedata.category(char)[0] in "LMN"
 
 
 async def _insert(ctx: Context, name: str, username: str) -> int:
     values = {
         "username": username,
-        "username_key": username.casefold(),
+        "username_folded": username.casefold(),
         "name": name,
         "role": Role.AUTHOR.value,
         "created_at": ctx.now,

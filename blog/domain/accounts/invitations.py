@@ -8,24 +8,24 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.accounts import accounts
 from blog.domain.core import audit, policy
-from blog.domain.core.audit import Act
+from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Context
-from blog.domain.core.models import Invitation, Page, User
+from blog.domain.core.models import Invitation, ResultPage, User
 from blog.domain.core.signing import Purpose
 from blog.errors import Conflict, NotFound
 from blog.schemas.accounts import NewInvitation, NewUser, Role
 
-PAGE = 50
+PAGE_SIZE = 50
 _i = tables.invitations.c
 _inviter, _invited = tables.users.alias("inviter"), tables.users.alias("invited")
-_GONE = "This invitation is not valid any more: it was used or taken back, or is too old. Ask for a new one"
+_INVALID_LINK = "This invitation is not valid any more: it was used or taken back, or is too old. Ask for a new one"
 
 
 async def create(ctx: Context, new: NewInvitation) -> int:
     """Make an invitation, as an owner; its id. Raises NotSignedIn, Forbidden, ConfirmationNeeded (for another owner)."""
     owner = policy.require_owner(ctx)
     if new.role is Role.OWNER:
-        policy.require_confirmed(ctx, owner)
+        policy.require_recent_authentication(ctx, owner)
     values = {
         "role": new.role.value,
         "note": new.note,
@@ -35,21 +35,21 @@ async def create(ctx: Context, new: NewInvitation) -> int:
     }
     async with ctx.db.transaction():
         invitation_id: int = await ctx.db.execute(tables.invitations.insert().values(values))
-        await audit.record(ctx, Act.INVITATION_MADE, None, role=new.role.value, note=new.note)
+        await audit.record(ctx, AuditAction.INVITATION_CREATED, None, role=new.role.value, note=new.note)
     return invitation_id
 
 
-async def page(ctx: Context, after: tuple[str, int] | None = None) -> Page[Invitation]:
+async def list_page(ctx: Context, after: tuple[str, int] | None = None) -> ResultPage[Invitation]:
     """All invitations, newest first. Raises NotSignedIn, Forbidden."""
     policy.require_owner(ctx)
-    query = _select().order_by(_i.id.desc()).limit(PAGE + 1)
+    query = _select().order_by(_i.id.desc()).limit(PAGE_SIZE + 1)
     if after is not None:
         query = query.where(_i.id < after[1])
-    found = [_invitation(row) for row in await ctx.db.fetch_all(query)]
-    return Page(found[:PAGE], ("", found[PAGE - 1].id) if len(found) > PAGE else None)
+    found = [_invitation_from_row(row) for row in await ctx.db.fetch_all(query)]
+    return ResultPage(found[:PAGE_SIZE], ("", found[PAGE_SIZE - 1].id) if len(found) > PAGE_SIZE else None)
 
 
-def secret(ctx: Context, invitation: Invitation) -> str:
+def link_secret(ctx: Context, invitation: Invitation) -> str:
     """The secret part of its link. It proves no more than that we signed it: the row says whether it still holds."""
     policy.require_owner(ctx)
     return ctx.site.signer.sign(Purpose.INVITATION, [invitation.id])
@@ -62,33 +62,33 @@ async def revoke(ctx: Context, invitation_id: int) -> None:
     async with ctx.db.transaction():
         if not await ctx.db.execute(tables.invitations.update().where(unused).values(revoked_at=ctx.now)):
             raise NotFound("There is no such invitation that is still open")
-        await audit.record(ctx, Act.INVITATION_REVOKED, None)
+        await audit.record(ctx, AuditAction.INVITATION_REVOKED, None)
 
 
-async def read(ctx: Context, secret: str) -> Invitation:
+async def open_link(ctx: Context, secret: str) -> Invitation:
     """The open invitation of a link. Raises NotFound; also when its inviter is no owner any more."""
-    payload = ctx.site.signer.read(Purpose.INVITATION, secret)
+    payload = ctx.site.signer.unsign(Purpose.INVITATION, secret)
     if payload is None:
-        raise NotFound(_GONE)
+        raise NotFound(_INVALID_LINK)
     query = _select().where(_i.id == payload[0], _i.used_at.is_(None), _i.revoked_at.is_(None), _i.expires_at > ctx.now)
     row = await ctx.db.fetch_one(query.where(_inviter.c.role == Role.OWNER.value))
     if row is None:
-        raise NotFound(_GONE)
-    return _invitation(row)
+        raise NotFound(_INVALID_LINK)
+    return _invitation_from_row(row)
 
 
 async def accept(ctx: Context, secret: str, new: NewUser) -> User:
     """Make the account that the invitation is for. Raises NotFound (link), Conflict (name taken, or signed in), InvalidInput."""
     if ctx.actor is not None:
         raise Conflict("You have an account already: this invitation is for a new one")
-    await read(ctx, secret)
-    password_hash = await accounts.first_hash(ctx, new)
+    await open_link(ctx, secret)
+    password_hash = await accounts.hash_initial_password(ctx, new)
     async with ctx.db.transaction():
-        invitation = await read(ctx, secret)  # again: somebody may have used it meanwhile
+        invitation = await open_link(ctx, secret)  # again: somebody may have used it meanwhile
         user = await accounts.insert(ctx, new, invitation.role, password_hash)
         unused = (_i.id == invitation.id) & _i.used_at.is_(None)
         if not await ctx.db.execute(tables.invitations.update().where(unused).values(used_at=ctx.now, user_id=user.id)):
-            raise NotFound(_GONE)
+            raise NotFound(_INVALID_LINK)
     return user
 
 
@@ -100,7 +100,7 @@ def _select() -> sa.Select[Any]:
     )
 
 
-def _invitation(row: Any) -> Invitation:
+def _invitation_from_row(row: Any) -> Invitation:
     return Invitation(
         id=row["id"],
         role=Role(row["role"]),
@@ -110,5 +110,5 @@ def _invitation(row: Any) -> Invitation:
         used_at=row["used_at"],
         revoked_at=row["revoked_at"],
         inviter=row["inviter"],
-        user=row["user"],
+        accepted_by=row["user"],
     )

@@ -9,17 +9,17 @@ from pydantic import SecretStr
 from blog.domain.core.context import Context
 from blog.errors import FieldError, InvalidInput
 
-_COMMON = "This is one of the passwords that are guessed first: choose another one, such as a few words"
-_OWN = "This is your name, your e-mail address or the name of this blog: choose another password"
+_COMMON_MESSAGE = "This is one of the passwords that are guessed first: choose another one, such as a few words"
+_PERSONAL_MESSAGE = "This is your name, your e-mail address or the name of this blog: choose another password"
 
 
-def require_acceptable(ctx: Context, password: SecretStr, username: str, email: str | None) -> None:
+def validate_password(ctx: Context, password: SecretStr, username: str, email: str | None) -> None:
     """Raises InvalidInput (password). Length is the schema's affair; case does not matter here."""
     wanted = password.get_secret_value().casefold().strip()
     if wanted in common_passwords():
-        raise _refusal(_COMMON, "common_password")
-    if wanted in set(_own_words(ctx, username, email or "")):
-        raise _refusal(_OWN, "own_password")
+        raise _password_error(_COMMON_MESSAGE, "common_password")
+    if wanted in set(_personal_words(ctx, username, email or "")):
+        raise _password_error(_PERSONAL_MESSAGE, "own_password")
 
 
 @cache
@@ -29,12 +29,12 @@ def common_passwords() -> frozenset[str]:
     return frozenset(line for line in text.splitlines() if not line.startswith("#"))
 
 
-def _own_words(ctx: Context, username: str, email: str) -> Iterator[str]:
+def _personal_words(ctx: Context, username: str, email: str) -> Iterator[str]:
     words = (username, email, email.partition("@")[0], ctx.site.title, ctx.site.settings.project_name)
     for word in words:
         yield word.casefold()
         yield "".join(word.casefold().split())
 
 
-def _refusal(message: str, code: str) -> InvalidInput:
+def _password_error(message: str, code: str) -> InvalidInput:
     return InvalidInput([FieldError(("password",), message, code)])

@@ -8,97 +8,99 @@ from typing import Any
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.db.compiled_queries import Prepared
+from blog.db.compiled_queries import PreparedQuery
 from blog.domain.core import audit, policy
-from blog.domain.core.audit import Act
+from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Actor, Context
 from blog.domain.core.models import Token
-from blog.domain.core.signing import Purpose, digest, new_secret
+from blog.domain.core.signing import Purpose, generate_secret, hash_secret
 from blog.errors import Forbidden, NotFound
 from blog.schemas.accounts import Role, Scope
 
-_t, _u = tables.tokens.c, tables.users.c
-_VALID = Prepared(
+_t, _u = tables.api_tokens.c, tables.users.c
+_VALID = PreparedQuery(
     sa.select(_t.scopes, _t.id.label("token_id"), _u.id, _u.username, _u.name, _u.role)
-    .join_from(tables.tokens, tables.users, _u.id == _t.user_id)
+    .join_from(tables.api_tokens, tables.users, _u.id == _t.user_id)
     .where(_t.id == sa.bindparam("token_id", type_=_t.id.type), _t.secret_hash == sa.bindparam("secret_hash"))
     .where(_t.revoked_at.is_(None), _t.expires_at > sa.bindparam("now", type_=_t.expires_at.type), _u.deleted_at.is_(None))
 )
-USUAL_SCOPES = (Scope.POSTS_WRITE, Scope.COMMENTS_WRITE, Scope.MEDIA_WRITE, Scope.ACCOUNT)
+DEFAULT_SCOPES = (Scope.POSTS_WRITE, Scope.COMMENTS_WRITE, Scope.MEDIA_WRITE, Scope.ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)
-class NewSecret:
+class IssuedToken:
     """A token just made: the only moment at which its text is known."""
 
     token: Token
-    text: str
+    value: str
 
 
 async def issue(
     ctx: Context, actor: Actor, *, name: str, scopes: Iterable[Scope] | None = None, seconds: int | None = None
-) -> NewSecret:
+) -> IssuedToken:
     """Make a token for somebody.
 
     Raises Forbidden when the role does not allow the scope `admin`, ConfirmationNeeded.
     """
-    policy.require_confirmed(ctx, actor)
-    chosen = tuple(dict.fromkeys(scopes)) if scopes is not None else USUAL_SCOPES
+    policy.require_recent_authentication(ctx, actor)
+    chosen = tuple(dict.fromkeys(scopes)) if scopes is not None else DEFAULT_SCOPES
     if Scope.ADMIN in chosen and not actor.has_role(Role.OWNER):
         raise Forbidden("Only owners can make tokens with the scope admin")
-    secret = new_secret()
+    secret = generate_secret()
     expires_at = ctx.now + (dt.timedelta(seconds=seconds) if seconds else dt.timedelta(days=ctx.site.settings.token_days))
     values = {
         "user_id": actor.id,
         "name": name,
-        "secret_hash": digest(secret),
+        "secret_hash": hash_secret(secret),
         "scopes": [scope.value for scope in chosen],
         "created_at": ctx.now,
         "expires_at": expires_at,
     }
     async with ctx.db.transaction():
-        token_id = await ctx.db.execute(tables.tokens.insert().values(values))
-        await audit.record(ctx, Act.TOKEN_MADE, actor.id, by=actor.id, token=name)
-    return NewSecret(Token(token_id, name, chosen, ctx.now, expires_at), ctx.site.signer.sign(Purpose.TOKEN, [token_id, secret]))
+        token_id = await ctx.db.execute(tables.api_tokens.insert().values(values))
+        await audit.record(ctx, AuditAction.TOKEN_CREATED, actor.id, by_user_id=actor.id, token=name)
+    return IssuedToken(
+        Token(token_id, name, chosen, ctx.now, expires_at), ctx.site.signer.sign(Purpose.TOKEN, [token_id, secret])
+    )
 
 
-async def recognise(ctx: Context, text: str) -> Actor | None:
+async def authenticate(ctx: Context, token: str) -> Actor | None:
     """Whose token this is, or None when it is false, expired or revoked."""
-    payload = ctx.site.signer.read(Purpose.TOKEN, text)
+    payload = ctx.site.signer.unsign(Purpose.TOKEN, token)
     if payload is None:
         return None
     token_id, secret = payload
-    row = await ctx.db.fetch_one(_VALID(token_id=token_id, secret_hash=digest(secret), now=ctx.now))
+    row = await ctx.db.fetch_one(_VALID(token_id=token_id, secret_hash=hash_secret(secret), now=ctx.now))
     if row is None:
         return None
     scopes = frozenset(Scope(scope) for scope in row["scopes"])
     return Actor(row["id"], row["username"], row["name"], Role(row["role"]), scopes=scopes, token_id=row["token_id"])
 
 
-async def own(ctx: Context) -> Sequence[Token]:
+async def list_own(ctx: Context) -> Sequence[Token]:
     """The actor's valid tokens, newest first. Raises NotSignedIn, Forbidden."""
-    actor = ctx.signed_in(Scope.ACCOUNT)
+    actor = ctx.require_actor(Scope.ACCOUNT)
     query = (
-        sa.select(tables.tokens)
+        sa.select(tables.api_tokens)
         .where(_t.user_id == actor.id, _t.revoked_at.is_(None), _t.expires_at > ctx.now)
         .order_by(_t.id.desc())
     )
-    return [_token(row) for row in await ctx.db.fetch_all(query)]
+    return [_token_from_row(row) for row in await ctx.db.fetch_all(query)]
 
 
 async def revoke(ctx: Context, token_id: int) -> None:
     """End one of the actor's own tokens; a token may always end itself. Raises NotSignedIn, Forbidden, NotFound."""
-    actor = ctx.signed_in()
+    actor = ctx.require_actor()
     if actor.token_id != token_id:
-        ctx.signed_in(Scope.ACCOUNT)
+        ctx.require_actor(Scope.ACCOUNT)
     mine = (_t.id == token_id) & (_t.user_id == actor.id) & _t.revoked_at.is_(None)
     async with ctx.db.transaction():
-        if not await ctx.db.execute(tables.tokens.update().where(mine).values(revoked_at=ctx.now)):
+        if not await ctx.db.execute(tables.api_tokens.update().where(mine).values(revoked_at=ctx.now)):
             raise NotFound("You have no such token")
         name = await ctx.db.fetch_val(sa.select(_t.name).where(_t.id == token_id))
-        await audit.record(ctx, Act.TOKEN_REVOKED, actor.id, token=name)
+        await audit.record(ctx, AuditAction.TOKEN_REVOKED, actor.id, token=name)
 
 
-def _token(row: Any) -> Token:
+def _token_from_row(row: Any) -> Token:
     scopes = tuple(Scope(scope) for scope in row["scopes"])
     return Token(row["id"], row["name"], scopes, row["created_at"], row["expires_at"])

@@ -14,102 +14,102 @@ from pydantic import SecretStr
 from blog.db import tables
 from blog.domain.accounts import accounts
 from blog.domain.core import audit, email_queue
-from blog.domain.core.audit import Act
+from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Actor, Context
-from blog.domain.core.email_queue import LetterKind
-from blog.domain.core.models import SecondFactor, User
-from blog.domain.core.signing import Purpose, digest
-from blog.errors import Conflict, FieldError, InvalidInput, NotFound, NotSignedIn, SecondFactorNeeded
+from blog.domain.core.email_queue import EmailKind
+from blog.domain.core.models import TwoFactorStatus, User
+from blog.domain.core.signing import Purpose, hash_secret
+from blog.errors import Conflict, FieldError, InvalidInput, NotAuthenticated, NotFound, SecondFactorRequired
 from blog.schemas.accounts import Scope
 
-RECOVERY_CODES = 10
-MOST_FAILURES = 10
+RECOVERY_CODE_COUNT = 10
+MAX_FAILURES = 10
 """Wrong codes in a row after which no code of the app is taken for a while; recovery codes cannot be guessed, and still are."""
-BLOCKED_FOR = dt.timedelta(hours=1)
-TICKET_SECONDS = 600
-_SECONDS = 30
-_DIGITS = 6
-_CODE_BYTES = 10
-_f, _r = tables.second_factors.c, tables.recovery_codes.c
+LOCKOUT = dt.timedelta(hours=1)
+PENDING_SIGN_IN_SECONDS = 600
+_STEP_SECONDS = 30
+_CODE_DIGITS = 6
+_RECOVERY_CODE_BYTES = 10
+_f, _r = tables.two_factor.c, tables.recovery_codes.c
 
 
-async def is_on(ctx: Context, user_id: int) -> bool:
+async def is_enabled(ctx: Context, user_id: int) -> bool:
     """Does this account ask for a code?"""
     on = (_f.user_id == user_id) & _f.confirmed_at.is_not(None)
     return await ctx.db.fetch_val(sa.select(_f.user_id).where(on)) is not None
 
 
-async def own(ctx: Context) -> SecondFactor:
+async def status(ctx: Context) -> TwoFactorStatus:
     """How it stands with the actor's account. Raises NotSignedIn, Forbidden."""
-    actor = ctx.signed_in(Scope.ACCOUNT)
+    actor = ctx.require_actor(Scope.ACCOUNT)
     since = await ctx.db.fetch_val(sa.select(_f.confirmed_at).where(_f.user_id == actor.id))
     left = await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.recovery_codes).where(_r.user_id == actor.id))
-    return SecondFactor(since, left)
+    return TwoFactorStatus(since, left)
 
 
-async def begin(ctx: Context) -> None:
+async def start_setup(ctx: Context) -> None:
     """Draw a secret for the actor's app; it does not count yet. For callers that asked for the password. Raises Conflict."""
-    actor = ctx.signed_in(Scope.ACCOUNT)
+    actor = ctx.require_actor(Scope.ACCOUNT)
     values = {
         "user_id": actor.id,
         "secret": pyotp.random_base32(),
-        "last_step": 0,
+        "last_totp_step": 0,
         "failures": 0,
         "created_at": ctx.now,
     }
     async with ctx.db.transaction():
-        if await is_on(ctx, actor.id):
+        if await is_enabled(ctx, actor.id):
             raise Conflict("Codes are on already: turn them off first")
-        await ctx.db.execute(tables.second_factors.delete().where(_f.user_id == actor.id))
-        await ctx.db.execute(tables.second_factors.insert().values(values))
+        await ctx.db.execute(tables.two_factor.delete().where(_f.user_id == actor.id))
+        await ctx.db.execute(tables.two_factor.insert().values(values))
 
 
-async def pending(ctx: Context) -> str | None:
+async def pending_secret(ctx: Context) -> str | None:
     """The secret that waits for its first code; None when there is none, or codes are on. Raises NotSignedIn, Forbidden."""
-    actor = ctx.signed_in(Scope.ACCOUNT)
+    actor = ctx.require_actor(Scope.ACCOUNT)
     secret: str | None = await ctx.db.fetch_val(sa.select(_f.secret).where(_f.user_id == actor.id, _f.confirmed_at.is_(None)))
     return secret
 
 
-def address(ctx: Context, secret: str) -> str:
+def provisioning_uri(ctx: Context, secret: str) -> str:
     """What the QR code says: `otpauth://totp/…`."""
-    return pyotp.TOTP(secret).provisioning_uri(name=ctx.signed_in().username, issuer_name=ctx.site.title)
+    return pyotp.TOTP(secret).provisioning_uri(name=ctx.require_actor().username, issuer_name=ctx.site.title)
 
 
-async def turn_on(ctx: Context, code: SecretStr) -> Sequence[str]:
+async def enable(ctx: Context, code: SecretStr) -> Sequence[str]:
     """Count from now on, after one right code; the recovery codes, which are shown this once.
 
     For callers that asked for the password. Raises NotSignedIn, Forbidden, Conflict (not begun), InvalidInput (code).
     """
-    actor = ctx.signed_in(Scope.ACCOUNT)
-    if await pending(ctx) is None:
+    actor = ctx.require_actor(Scope.ACCOUNT)
+    if await pending_secret(ctx) is None:
         raise Conflict("Begin again: there is no secret that waits for its first code")
-    if not await _is_right(ctx, actor.id, code):
-        raise _wrong()
+    if not await _verify_code(ctx, actor.id, code):
+        raise _wrong_code_error()
     async with ctx.db.transaction():
-        await ctx.db.execute(tables.second_factors.update().where(_f.user_id == actor.id).values(confirmed_at=ctx.now))
-        codes = await _new_codes(ctx, actor.id)
-        await audit.record(ctx, Act.SECOND_FACTOR_ON, actor.id)
-        await email_queue.put(ctx, LetterKind.SECOND_FACTOR_ON, user_id=actor.id)
+        await ctx.db.execute(tables.two_factor.update().where(_f.user_id == actor.id).values(confirmed_at=ctx.now))
+        codes = await _generate_recovery_codes(ctx, actor.id)
+        await audit.record(ctx, AuditAction.TWO_FACTOR_ENABLED, actor.id)
+        await email_queue.enqueue(ctx, EmailKind.TWO_FACTOR_ENABLED, user_id=actor.id)
     return codes
 
 
-async def turn_off(ctx: Context, code: SecretStr) -> None:
+async def disable(ctx: Context, code: SecretStr) -> None:
     """Ask for no more codes, after one right one. For callers that asked for the password. Raises InvalidInput (code)."""
-    actor = ctx.signed_in(Scope.ACCOUNT)
-    if not await _is_right(ctx, actor.id, code):
-        raise _wrong()
+    actor = ctx.require_actor(Scope.ACCOUNT)
+    if not await _verify_code(ctx, actor.id, code):
+        raise _wrong_code_error()
     await remove(ctx, actor.id)
 
 
-async def renew_codes(ctx: Context, code: SecretStr) -> Sequence[str]:
+async def regenerate_recovery_codes(ctx: Context, code: SecretStr) -> Sequence[str]:
     """New recovery codes in the place of the old ones, after one right code. Raises NotSignedIn, InvalidInput (code)."""
-    actor = ctx.signed_in(Scope.ACCOUNT)
-    if not await _is_right(ctx, actor.id, code):
-        raise _wrong()
+    actor = ctx.require_actor(Scope.ACCOUNT)
+    if not await _verify_code(ctx, actor.id, code):
+        raise _wrong_code_error()
     async with ctx.db.transaction():
-        codes = await _new_codes(ctx, actor.id)
-        await audit.record(ctx, Act.RECOVERY_CODES_MADE, actor.id)
+        codes = await _generate_recovery_codes(ctx, actor.id)
+        await audit.record(ctx, AuditAction.RECOVERY_CODES_CREATED, actor.id)
     return codes
 
 
@@ -117,88 +117,88 @@ async def remove(ctx: Context, user_id: int) -> None:
     """Turn it off for an account, for callers that checked the right. Raises NotFound when it was not on."""
     async with ctx.db.transaction():
         await ctx.db.execute(tables.recovery_codes.delete().where(_r.user_id == user_id))
-        if not await ctx.db.execute(tables.second_factors.delete().where(_f.user_id == user_id)):
+        if not await ctx.db.execute(tables.two_factor.delete().where(_f.user_id == user_id)):
             raise NotFound("This account asks for no codes")
-        await audit.record(ctx, Act.SECOND_FACTOR_OFF, user_id)
-        await email_queue.put(ctx, LetterKind.SECOND_FACTOR_OFF, user_id=user_id)
+        await audit.record(ctx, AuditAction.TWO_FACTOR_DISABLED, user_id)
+        await email_queue.enqueue(ctx, EmailKind.TWO_FACTOR_DISABLED, user_id=user_id)
 
 
-async def ticket(ctx: Context, user_id: int) -> str:
+async def issue_pending_sign_in(ctx: Context, user_id: int) -> str:
     """Proof that somebody gave the password of this account: it leads to the question for a code, for a while."""
-    until = int(ctx.now.timestamp()) + TICKET_SECONDS
-    return ctx.site.signer.sign(Purpose.SECOND_FACTOR, [user_id, await accounts.password_state(ctx, user_id), until])
+    until = int(ctx.now.timestamp()) + PENDING_SIGN_IN_SECONDS
+    return ctx.site.signer.sign(Purpose.PENDING_SIGN_IN, [user_id, await accounts.password_fingerprint(ctx, user_id), until])
 
 
-async def ticket_user(ctx: Context, text: str) -> User:
+async def verify_pending_sign_in(ctx: Context, token: str) -> User:
     """Whose ticket it is. Raises NotSignedIn when it is false, too old, or the password has changed since."""
-    match ctx.site.signer.read(Purpose.SECOND_FACTOR, text):
+    match ctx.site.signer.unsign(Purpose.PENDING_SIGN_IN, token):
         case [int(user_id), str(state), int(until)] if until > ctx.now.timestamp():
             user = await accounts.get(ctx, user_id)
-            if not user.is_deleted and await accounts.password_state(ctx, user_id) == state:
+            if not user.is_deleted and await accounts.password_fingerprint(ctx, user_id) == state:
                 return user
-    raise NotSignedIn("That took too long: give your name and password once more")
+    raise NotAuthenticated("That took too long: give your name and password once more")
 
 
-async def require(ctx: Context, actor: Actor, code: SecretStr | None) -> None:
+async def require_code(ctx: Context, actor: Actor, code: SecretStr | None) -> None:
     """Raises SecondFactorNeeded unless it is a right code of somebody who has just given the password."""
     if code is None or not code.get_secret_value().strip():
-        raise SecondFactorNeeded("This account asks for a code besides the password", "otp_required")
-    if not await _is_right(ctx, actor.id, code):
-        raise SecondFactorNeeded(_WRONG, "otp_wrong")
+        raise SecondFactorRequired("This account asks for a code besides the password", "otp_required")
+    if not await _verify_code(ctx, actor.id, code):
+        raise SecondFactorRequired(_WRONG_CODE_MESSAGE, "otp_wrong")
 
 
-_WRONG = "This code is not right, or was used already: wait for the next one, or use a recovery code"
+_WRONG_CODE_MESSAGE = "This code is not right, or was used already: wait for the next one, or use a recovery code"
 
 
-def _wrong() -> InvalidInput:
-    return InvalidInput([FieldError(("code",), _WRONG, "otp_wrong")])
+def _wrong_code_error() -> InvalidInput:
+    return InvalidInput([FieldError(("code",), _WRONG_CODE_MESSAGE, "otp_wrong")])
 
 
-async def _is_right(ctx: Context, user_id: int, code: SecretStr) -> bool:
+async def _verify_code(ctx: Context, user_id: int, code: SecretStr) -> bool:
     text = "".join(code.get_secret_value().split()).replace("-", "").upper()
-    taken = await (_take_code if len(text) == _DIGITS else _take_recovery_code)(ctx, user_id, text)
+    taken = await (_verify_totp if len(text) == _CODE_DIGITS else _verify_recovery_code)(ctx, user_id, text)
     if not taken:
-        await audit.record_failure(ctx, Act.SECOND_FACTOR_FAILED, user_id)
+        await audit.record_failure(ctx, AuditAction.TWO_FACTOR_FAILED, user_id)
     return taken
 
 
-async def _take_code(ctx: Context, user_id: int, text: str) -> bool:
+async def _verify_totp(ctx: Context, user_id: int, text: str) -> bool:
     async with ctx.db.transaction():
-        row = await ctx.db.fetch_one(sa.select(tables.second_factors).where(_f.user_id == user_id))
+        row = await ctx.db.fetch_one(sa.select(tables.two_factor).where(_f.user_id == user_id))
         if row is None or (row["blocked_until"] is not None and row["blocked_until"] > ctx.now):
             return False
-        step = _step_of(ctx, row["secret"], text)
-        is_right = step is not None and step > row["last_step"]
-        values = {"last_step": step, "failures": 0} if is_right else _failed(ctx, row["failures"] + 1)
-        await ctx.db.execute(tables.second_factors.update().where(_f.user_id == user_id).values(values))
+        step = _matching_step(ctx, row["secret"], text)
+        is_right = step is not None and step > row["last_totp_step"]
+        values = {"last_totp_step": step, "failures": 0} if is_right else _failure_values(ctx, row["failures"] + 1)
+        await ctx.db.execute(tables.two_factor.update().where(_f.user_id == user_id).values(values))
     return is_right
 
 
-def _failed(ctx: Context, failures: int) -> dict[str, Any]:
-    if failures < MOST_FAILURES:
+def _failure_values(ctx: Context, failures: int) -> dict[str, Any]:
+    if failures < MAX_FAILURES:
         return {"failures": failures}
-    return {"failures": 0, "blocked_until": ctx.now + BLOCKED_FOR}
+    return {"failures": 0, "blocked_until": ctx.now + LOCKOUT}
 
 
-def _step_of(ctx: Context, secret: str, text: str) -> int | None:
+def _matching_step(ctx: Context, secret: str, text: str) -> int | None:
     """The step of 30 seconds whose code this is: the present one, or one beside it, since clocks differ."""
-    totp, now = pyotp.TOTP(secret), int(ctx.now.timestamp()) // _SECONDS
+    totp, now = pyotp.TOTP(secret), int(ctx.now.timestamp()) // _STEP_SECONDS
     steps = [step for step in (now - 1, now, now + 1) if hmac.compare_digest(totp.generate_otp(step).encode(), text.encode())]
     return steps[-1] if steps else None
 
 
-async def _take_recovery_code(ctx: Context, user_id: int, text: str) -> bool:
+async def _verify_recovery_code(ctx: Context, user_id: int, text: str) -> bool:
     async with ctx.db.transaction():
-        mine = (_r.user_id == user_id) & (_r.code_hash == digest(text))
+        mine = (_r.user_id == user_id) & (_r.code_hash == hash_secret(text))
         if not await ctx.db.execute(tables.recovery_codes.delete().where(mine)):
             return False
-        await audit.record(ctx, Act.RECOVERY_CODE_USED, user_id, by=user_id)
+        await audit.record(ctx, AuditAction.RECOVERY_CODE_USED, user_id, by_user_id=user_id)
     return True
 
 
-async def _new_codes(ctx: Context, user_id: int) -> Sequence[str]:
-    texts = [base64.b32encode(secrets.token_bytes(_CODE_BYTES)).decode() for _ in range(RECOVERY_CODES)]
+async def _generate_recovery_codes(ctx: Context, user_id: int) -> Sequence[str]:
+    texts = [base64.b32encode(secrets.token_bytes(_RECOVERY_CODE_BYTES)).decode() for _ in range(RECOVERY_CODE_COUNT)]
     await ctx.db.execute(tables.recovery_codes.delete().where(_r.user_id == user_id))
-    rows = [{"user_id": user_id, "code_hash": digest(text)} for text in texts]
+    rows = [{"user_id": user_id, "code_hash": hash_secret(text)} for text in texts]
     await ctx.db.execute(tables.recovery_codes.insert().values(rows))
     return ["-".join(text[start : start + 4] for start in range(0, len(text), 4)) for text in texts]

@@ -10,16 +10,16 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
-PATIENCE_SECONDS = 300
+TIMEOUT_SECONDS = 300
 """How long a browser may ask its user for a finger, a face or a PIN."""
 
 
-class NotProved(Exception):
+class VerificationFailed(Exception):
     """What the browser sent is not what was asked for; the message is for the log."""
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class RelyingParty:
     """Who asks: the host name that keys are bound to (`rp_id`), the name of the blog, and the origin of its pages."""
 
     rp_id: str
@@ -28,7 +28,7 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class Credential:
     """A key: id and public part (COSE) as bytes, and how often its authenticator says that it has signed (0: it does not)."""
 
     credential_id: bytes
@@ -37,13 +37,13 @@ class Key:
 
 
 @cache
-def are_installed() -> bool:
+def is_installed() -> bool:
     """Is the extra there?"""
     return find_spec("webauthn") is not None
 
 
 def creation_options(
-    site: Site, challenge: bytes, user_handle: bytes, username: str, name: str, known: Sequence[bytes]
+    relying_party: RelyingParty, challenge: bytes, user_handle: bytes, username: str, name: str, excluded_ids: Sequence[bytes]
 ) -> dict[str, Any]:
     """What `navigator.credentials.create` is asked for: a key that can be found without a name, and verifies its user."""
     from webauthn import generate_registration_options, options_to_json
@@ -55,89 +55,89 @@ def creation_options(
     )
 
     options = generate_registration_options(
-        rp_id=site.rp_id,
-        rp_name=site.name,
+        rp_id=relying_party.rp_id,
+        rp_name=relying_party.name,
         user_id=user_handle,
         user_name=username,
         user_display_name=name,
         challenge=challenge,
-        timeout=PATIENCE_SECONDS * 1000,
+        timeout=TIMEOUT_SECONDS * 1000,
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
         ),
-        exclude_credentials=[PublicKeyCredentialDescriptor(id=credential_id) for credential_id in known],
+        exclude_credentials=[PublicKeyCredentialDescriptor(id=credential_id) for credential_id in excluded_ids],
     )
-    return _read(options_to_json(options))
+    return _options_from_json(options_to_json(options))
 
 
-def request_options(site: Site, challenge: bytes) -> dict[str, Any]:
+def request_options(relying_party: RelyingParty, challenge: bytes) -> dict[str, Any]:
     """What `navigator.credentials.get` is asked for: any key of this site, whoever has it."""
     from webauthn import generate_authentication_options, options_to_json
     from webauthn.helpers.structs import UserVerificationRequirement
 
     options = generate_authentication_options(
-        rp_id=site.rp_id,
+        rp_id=relying_party.rp_id,
         challenge=challenge,
-        timeout=PATIENCE_SECONDS * 1000,
+        timeout=TIMEOUT_SECONDS * 1000,
         user_verification=UserVerificationRequirement.REQUIRED,
     )
-    return _read(options_to_json(options))
+    return _options_from_json(options_to_json(options))
 
 
-def new_key(site: Site, challenge: bytes, credential: str) -> Key:
+def verify_registration(relying_party: RelyingParty, challenge: bytes, response_json: str) -> Credential:
     """The key that the browser made (JSON as of `PublicKeyCredential.toJSON`). Raises NotProved."""
     from webauthn import verify_registration_response
 
     try:
         made = verify_registration_response(
-            credential=credential,
+            credential=response_json,
             expected_challenge=challenge,
-            expected_rp_id=site.rp_id,
-            expected_origin=site.origin,
+            expected_rp_id=relying_party.rp_id,
+            expected_origin=relying_party.origin,
             require_user_verification=True,
         )
-    except _faults() as error:
-        raise NotProved(f"{type(error).__name__}: {error}") from error
-    return Key(made.credential_id, made.credential_public_key, made.sign_count)
+    except _invalid_input_errors() as error:
+        raise VerificationFailed(f"{type(error).__name__}: {error}") from error
+    return Credential(made.credential_id, made.credential_public_key, made.sign_count)
 
 
-def credential_named(credential: str) -> tuple[bytes, bytes]:
+def parse_assertion(response_json: str) -> tuple[bytes, bytes]:
     """Which key the browser says that it used, and whose it is by the authenticator's memory. Raises NotProved."""
     from webauthn.helpers import parse_authentication_credential_json
 
     try:
-        parsed = parse_authentication_credential_json(credential)
-    except _faults() as error:
-        raise NotProved(f"{type(error).__name__}: {error}") from error
+        parsed = parse_authentication_credential_json(response_json)
+    except _invalid_input_errors() as error:
+        raise VerificationFailed(f"{type(error).__name__}: {error}") from error
     return parsed.raw_id, parsed.response.user_handle or b""
 
 
-def next_count(site: Site, challenge: bytes, key: Key, credential: str) -> int:
+def verify_assertion(relying_party: RelyingParty, challenge: bytes, stored_credential: Credential, response_json: str) -> int:
     """How often the key has signed by now. Raises NotProved: also when it is no more than before, as that of a copy."""
     from webauthn import verify_authentication_response
 
     try:
         proved = verify_authentication_response(
-            credential=credential,
+            credential=response_json,
             expected_challenge=challenge,
-            expected_rp_id=site.rp_id,
-            expected_origin=site.origin,
-            credential_public_key=key.public_key,
-            credential_current_sign_count=key.sign_count,
+            expected_rp_id=relying_party.rp_id,
+            expected_origin=relying_party.origin,
+            credential_public_key=stored_credential.public_key,
+            credential_current_sign_count=stored_credential.sign_count,
             require_user_verification=True,
         )
-    except _faults() as error:
-        raise NotProved(f"{type(error).__name__}: {error}") from error
+    except _invalid_input_errors() as error:
+        raise VerificationFailed(f"{type(error).__name__}: {error}") from error
     return proved.new_sign_count
 
 
-def _faults() -> tuple[type[Exception], ...]:
+def _invalid_input_errors() -> tuple[type[Exception], ...]:
     """What the package raises for what a client sends: its own errors, and those of the parsers below it."""
     from webauthn.helpers.exceptions import WebAuthnException
 
     return WebAuthnException, ValueError, KeyError, TypeError, AttributeError
 
 
-def _read(options: str) -> dict[str, Any]:
+def _options_from_json(options: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(options)
     return found

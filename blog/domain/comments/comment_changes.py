@@ -8,66 +8,68 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.comments import comment_queries, notifications
-from blog.domain.comments.moderation_rules import MOST_IN_RATE, RATE_SECONDS, Record
+from blog.domain.comments.moderation_rules import MAX_PER_WINDOW, WINDOW_SECONDS, AuthorHistory
 from blog.domain.core import events
 from blog.domain.core.context import Context
-from blog.domain.core.events import MODERATION, EventName
+from blog.domain.core.events import MODERATION, EventType
 from blog.domain.core.models import Comment
 from blog.schemas.comments import CommentStatus, Decision
 
 _c, _p, _u = tables.comments.c, tables.posts.c, tables.users.c
-Before = CommentStatus | None
-News = tuple[EventName, Sequence[str], Comment]
+PreviousStatus = CommentStatus | None
+CommentEvent = tuple[EventType, Sequence[str], Comment]
 
 
-async def record_of(ctx: Context, user_id: int) -> Record:
+async def author_history(ctx: Context, user_id: int) -> AuthorHistory:
     """What the rules of moderation ask about a writer; one query, by the index of their comments."""
     own = sa.select(_c.created_at).where(_c.author_id == user_id)
-    newest = own.order_by(_c.id.desc()).limit(MOST_IN_RATE).subquery()
-    since = ctx.now - dt.timedelta(seconds=RATE_SECONDS)
+    newest = own.order_by(_c.id.desc()).limit(MAX_PER_WINDOW).subquery()
+    since = ctx.now - dt.timedelta(seconds=WINDOW_SECONDS)
     in_time = newest.c.created_at.between(since, ctx.now)  # not later: the clock may have been set back
     recent = sa.select(sa.func.count()).select_from(newest).where(in_time).scalar_subquery()
     is_known = sa.exists(own.where(_c.status == CommentStatus.VISIBLE.value))
     row = await ctx.db.fetch_one(sa.select(recent.label("recent"), is_known.label("is_known")))
-    return Record(row["is_known"], row["recent"]) if row else Record(False, 0)
+    return AuthorHistory(row["is_known"], row["recent"]) if row else AuthorHistory(False, 0)
 
 
-def decided(ctx: Context, decision: Decision) -> dict[str, Any]:
+def decision_values(ctx: Context, decision: Decision) -> dict[str, Any]:
     """The columns that a decision sets. Why a comment waited stays known after it was removed."""
     if decision is Decision.VISIBLE:
-        return {"status": decision.value, "reason": None}
-    who = sa.literal(f"Removed by {ctx.signed_in().username}")
-    return {"status": decision.value, "reason": who + sa.func.coalesce(sa.literal(". ") + _c.reason, "")}
+        return {"status": decision.value, "moderation_note": None}
+    who = sa.literal(f"Removed by {ctx.require_actor().username}")
+    return {"status": decision.value, "moderation_note": who + sa.func.coalesce(sa.literal(". ") + _c.moderation_note, "")}
 
 
-async def tell(ctx: Context, before: Mapping[int, Before]) -> Sequence[Comment]:
+async def publish_changes(ctx: Context, before: Mapping[int, PreviousStatus]) -> Sequence[Comment]:
     """Count, write the events and the notices for changed comments; inside the transaction that changed them.
 
     `before` holds the status that each had (None: it is new); the answer is the comments as they are now, oldest first.
     """
     comments = sorted((await comment_queries.by_ids(ctx.db, list(before))).values(), key=lambda comment: comment.id)
     changed = [comment for comment in comments if comment.status is not before[comment.id]]
-    await _count(ctx, {comment.post_id for comment in changed})
+    await _update_counts(ctx, {comment.post_id for comment in changed})
     personal = await _personal_channels(ctx, list(before))
-    await events.record_comments(ctx, [news for comment in comments for news in _news(before[comment.id], comment, personal)])
-    await notifications.tell(ctx, [comment.id for comment in changed if comment.status is not CommentStatus.REMOVED])
+    await events.record_comments(
+        ctx, [news for comment in comments for news in _comment_events(before[comment.id], comment, personal)]
+    )
+    await notifications.create(ctx, [comment.id for comment in changed if comment.status is not CommentStatus.REMOVED])
     return comments
 
 
-def visible_of_post() -> sa.ScalarSelect[int]:
+def visible_comment_count() -> sa.ScalarSelect[int]:
     """How many comments readers see below a post, for a query of posts."""
     return sa.select(sa.func.count()).where(_c.post_id == _p.id, _c.status == CommentStatus.VISIBLE.value).scalar_subquery()
 
 
 async def recount(ctx: Context) -> None:
     """Count anew the comments of all posts that count them wrongly."""
-    visible = visible_of_post()
-    await ctx.db.execute(tables.posts.update().where(_p.comments != visible).values(comments=visible))
+    visible = visible_comment_count()
+    await ctx.db.execute(tables.posts.update().where(_p.comment_count != visible).values(comment_count=visible))
 
 
-async def _count(ctx: Context, post_ids: set[int]) -> None:
+async def _update_counts(ctx: Context, post_ids: set[int]) -> None:
     if post_ids:
-        await ctx.db.execute(tables.posts.update().where(_p.id.in_(post_ids)).values(comments=visible_of_post()))
+        await ctx.db.execute(tables.posts.update().where(_p.id.in_(post_ids)).values(comment_count=visible_comment_count()))
 
 
 async def _personal_channels(ctx: Context, comment_ids: Sequence[int]) -> dict[int, list[str]]:
@@ -84,25 +86,25 @@ async def _personal_channels(ctx: Context, comment_ids: Sequence[int]) -> dict[i
     return channels
 
 
-def _news(before: Before, comment: Comment, personal: Mapping[int, Sequence[str]]) -> list[News]:
+def _comment_events(before: PreviousStatus, comment: Comment, personal: Mapping[int, Sequence[str]]) -> list[CommentEvent]:
     """Who reads the post hears of what is seen there and nothing else; moderators of what begins and ends to wait."""
     readers = [events.COMMENTS, events.post_channel(comment.post_id), *personal[comment.id]]
     moderators, writer = [MODERATION], [events.personal_channel(comment.author)]
-    held = (EventName.COMMENT_HELD, moderators, comment)
+    held = (EventType.COMMENT_HELD, moderators, comment)
     match before, comment.status:
         case CommentStatus.VISIBLE, CommentStatus.VISIBLE:
-            return [(EventName.COMMENT_UPDATED, readers, comment)]
+            return [(EventType.COMMENT_UPDATED, readers, comment)]
         case CommentStatus.PENDING, CommentStatus.VISIBLE:
-            return [(EventName.COMMENT_CREATED, readers + moderators, comment)]
+            return [(EventType.COMMENT_CREATED, readers + moderators, comment)]
         case _, CommentStatus.VISIBLE:
-            return [(EventName.COMMENT_CREATED, readers, comment)]
+            return [(EventType.COMMENT_CREATED, readers, comment)]
         case CommentStatus.VISIBLE, CommentStatus.PENDING:
-            return [(EventName.COMMENT_REMOVED, readers, comment), held]
+            return [(EventType.COMMENT_REMOVED, readers, comment), held]
         case _, CommentStatus.PENDING:
             return [held]
         case CommentStatus.VISIBLE, CommentStatus.REMOVED:
-            return [(EventName.COMMENT_REMOVED, readers, comment)]
+            return [(EventType.COMMENT_REMOVED, readers, comment)]
         case CommentStatus.PENDING, CommentStatus.REMOVED:
-            return [(EventName.COMMENT_REMOVED, moderators + writer, comment)]
+            return [(EventType.COMMENT_REMOVED, moderators + writer, comment)]
         case _:
             return []

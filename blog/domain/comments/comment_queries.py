@@ -9,7 +9,7 @@ from blog.db import tables
 from blog.db.database import Database
 from blog.domain.core import policy
 from blog.domain.core.context import Actor
-from blog.domain.core.models import Comment, Page
+from blog.domain.core.models import Comment, ResultPage
 from blog.schemas.comments import CommentStatus
 
 _c, _p, _u = tables.comments.c, tables.posts.c, tables.users.c
@@ -20,14 +20,14 @@ def select() -> sa.Select[Any]:
     return sa.select(tables.comments, _u.username, _u.name).join(tables.users, _u.id == _c.author_id)
 
 
-async def load(db: Database, query: sa.Select[Any]) -> list[Comment]:
+async def fetch(db: Database, query: sa.Select[Any]) -> list[Comment]:
     """The comments of a query made by `select`, in its order."""
-    return [_comment(row) for row in await db.fetch_all(query)]
+    return [_comment_from_row(row) for row in await db.fetch_all(query)]
 
 
-async def one(db: Database, comment_id: int) -> Comment | None:
+async def by_id(db: Database, comment_id: int) -> Comment | None:
     """The comment with this id."""
-    found = await load(db, select().where(_c.id == comment_id))
+    found = await fetch(db, select().where(_c.id == comment_id))
     return found[0] if found else None
 
 
@@ -35,23 +35,23 @@ async def by_ids(db: Database, ids: Sequence[int]) -> dict[int, Comment]:
     """The comments with these ids."""
     if not ids:
         return {}
-    return {comment.id: comment for comment in await load(db, select().where(_c.id.in_(ids)))}
+    return {comment.id: comment for comment in await fetch(db, select().where(_c.id.in_(ids)))}
 
 
-def moderated_by(actor: Actor, query: sa.Select[Any], status: CommentStatus) -> sa.Select[Any]:
+def filter_for_moderator(actor: Actor, query: sa.Select[Any], status: CommentStatus) -> sa.Select[Any]:
     """Narrow a query for comments to those of a status that this person decides about; `policy.may_moderate` as SQL."""
     narrowed = query.join(tables.posts, _p.id == _c.post_id).where(_c.status == status.value, _p.deleted_at.is_(None))
-    if policy.may_moderate_all(actor):
+    if policy.can_moderate_all(actor):
         return narrowed
     return narrowed.where(_p.id.in_(sa.select(tables.post_authors.c.post_id).where(tables.post_authors.c.user_id == actor.id)))
 
 
-def cut(found: Sequence[Comment], limit: int) -> Page[Comment]:
+def to_page(found: Sequence[Comment], limit: int) -> ResultPage[Comment]:
     """A page of the comments that were asked for with one more than `limit`."""
-    return Page(found[:limit], ("", found[limit - 1].id) if len(found) > limit else None)
+    return ResultPage(found[:limit], ("", found[limit - 1].id) if len(found) > limit else None)
 
 
-def _comment(row: Any) -> Comment:
+def _comment_from_row(row: Any) -> Comment:
     return Comment(
         id=row["id"],
         post_id=row["post_id"],
@@ -63,5 +63,5 @@ def _comment(row: Any) -> Comment:
         status=CommentStatus(row["status"]),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
-        reason=row["reason"],
+        reason=row["moderation_note"],
     )

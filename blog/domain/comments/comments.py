@@ -8,10 +8,10 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.comments import comment_changes, comment_queries, moderation_rules
-from blog.domain.comments.moderation_rules import Reading
+from blog.domain.comments.moderation_rules import CommentText
 from blog.domain.core import policy
 from blog.domain.core.context import Actor, Context
-from blog.domain.core.models import Comment, Page, Post
+from blog.domain.core.models import Comment, Post, ResultPage
 from blog.domain.posts import post_queries
 from blog.errors import FieldError, Forbidden, InvalidInput, NotFound
 from blog.schemas.accounts import Scope
@@ -21,20 +21,20 @@ from blog.schemas.posts import PostStatus
 from blog.text.markdown import render_comment
 
 _c, _p = tables.comments.c, tables.posts.c
-Key = tuple[str, int]
+CursorKey = tuple[str, int]
 
 
-async def page(ctx: Context, post: Post, *, limit: int, after: Key | None = None) -> Page[Comment]:
+async def list_page(ctx: Context, post: Post, *, limit: int, after: CursorKey | None = None) -> ResultPage[Comment]:
     """The comments of a post that the actor has already been shown, oldest first: those that they may see."""
     query = comment_queries.select().where(_c.post_id == post.id).order_by(_c.id).limit(limit + 1)
-    if not policy.may_moderate(ctx.actor, post):
-        query = query.where(_seen_by(ctx.actor))
+    if not policy.can_moderate(ctx.actor, post):
+        query = query.where(_visible_to(ctx.actor))
     if after is not None:
         query = query.where(_c.id > after[1])
-    return comment_queries.cut(await comment_queries.load(ctx.db, query), limit)
+    return comment_queries.to_page(await comment_queries.fetch(ctx.db, query), limit)
 
 
-async def by_user(ctx: Context, user_id: int, *, limit: int, after: Key | None = None) -> Page[Comment]:
+async def by_user(ctx: Context, user_id: int, *, limit: int, after: CursorKey | None = None) -> ResultPage[Comment]:
     """The visible comments of a person on published posts, newest first."""
     query = (
         comment_queries.select()
@@ -46,36 +46,36 @@ async def by_user(ctx: Context, user_id: int, *, limit: int, after: Key | None =
     )
     if after is not None:
         query = query.where(_c.id < after[1])
-    return comment_queries.cut(await comment_queries.load(ctx.db, query), limit)
+    return comment_queries.to_page(await comment_queries.fetch(ctx.db, query), limit)
 
 
 async def parents(ctx: Context, post: Post, ids: Sequence[int]) -> dict[int, Comment]:
     """What is answered, to stand above the answers. Of what the actor may not see there is only the place: no text, no writer."""
     found = await comment_queries.by_ids(ctx.db, ids)
     return {
-        number: comment if policy.may_see_comment(ctx.actor, comment, post) else comment.veiled()
+        number: comment if policy.can_see_comment(ctx.actor, comment, post) else comment.redacted()
         for number, comment in found.items()
     }
 
 
 async def get(ctx: Context, comment_id: int) -> Comment:
     """The comment. Raises NotFound, also when its post or the comment itself is hidden from the actor."""
-    return (await _find(ctx, comment_id))[0]
+    return (await _get_with_post(ctx, comment_id))[0]
 
 
-async def create(ctx: Context, post_id: int, new: NewComment, *, doubt: str | None = None) -> Comment:
+async def create(ctx: Context, post_id: int, new: NewComment, *, spam_reason: str | None = None) -> Comment:
     """Comment on a published post; the answer tells whether it waits for a moderator.
 
     `doubt` is what speaks against the way in which it was sent, as a sentence for moderators. Raises NotSignedIn, Forbidden,
     NotFound, InvalidInput (parent_id).
     """
-    actor = ctx.signed_in(Scope.COMMENTS_WRITE)
-    html, reading = await anyio.to_thread.run_sync(_typeset, new.content)
+    actor = ctx.require_actor(Scope.COMMENTS_WRITE)
+    html, reading = await anyio.to_thread.run_sync(_render, new.content)
     async with ctx.db.transaction():
-        post = policy.require_sight(ctx, await post_queries.by_id(ctx.db, post_id))
-        require_open(ctx, post)
+        post = policy.require_visible(ctx, await post_queries.by_id(ctx.db, post_id))
+        require_comments_open(ctx, post)
         await _require_parent(ctx, post_id, new.parent_id)
-        reason = await _why_held(ctx, actor, post, reading, doubt)
+        reason = await _hold_reason(ctx, actor, post, reading, spam_reason)
         comment_id = await ctx.db.execute(
             tables.comments.insert().values(
                 post_id=post_id,
@@ -84,17 +84,17 @@ async def create(ctx: Context, post_id: int, new: NewComment, *, doubt: str | No
                 content=new.content,
                 html=html,
                 status=(CommentStatus.PENDING if reason else CommentStatus.VISIBLE).value,
-                reason=reason,
+                moderation_note=reason,
                 created_at=ctx.now,
                 updated_at=ctx.now,
             )
         )
-        return (await comment_changes.tell(ctx, {comment_id: None}))[0]
+        return (await comment_changes.publish_changes(ctx, {comment_id: None}))[0]
 
 
-def require_open(ctx: Context, post: Post) -> None:
+def require_comments_open(ctx: Context, post: Post) -> None:
     """Raises Forbidden when nobody may comment on this post now."""
-    if not ctx.site.choices.on(Flag.COMMENTS):
+    if not ctx.site.runtime_settings.is_enabled(Flag.COMMENTS):
         raise Forbidden("Comments are closed")
     if post.status is not PostStatus.PUBLISHED:
         raise Forbidden("Only published posts can be commented on")
@@ -107,63 +107,63 @@ async def edit(ctx: Context, comment_id: int, changes: CommentChanges) -> Commen
 
     A text that becomes one that waits for a moderator goes from sight until then.
     """
-    ctx.signed_in(Scope.COMMENTS_WRITE)
+    ctx.require_actor(Scope.COMMENTS_WRITE)
     sent = changes.model_fields_set
-    html, reading = await anyio.to_thread.run_sync(_typeset, changes.content)
+    html, reading = await anyio.to_thread.run_sync(_render, changes.content)
     async with ctx.db.transaction():
-        comment, post = await _find(ctx, comment_id)
+        comment, post = await _get_with_post(ctx, comment_id)
         values: dict[str, Any] = {}
         if "content" in sent:
-            policy.require_text_change(ctx, comment)
+            policy.require_comment_edit(ctx, comment)
             if changes.content != comment.content:
-                values |= {"content": changes.content, "html": html, **_held_again(ctx, comment, post, reading)}
+                values |= {"content": changes.content, "html": html, **_reconsider(ctx, comment, post, reading)}
         if "status" in sent:
             _require_moderator(ctx, post)
             if CommentStatus(changes.status) is not comment.status:
-                values |= comment_changes.decided(ctx, changes.status)
-        return await _change(ctx, comment, values)
+                values |= comment_changes.decision_values(ctx, changes.status)
+        return await _update(ctx, comment, values)
 
 
 async def remove(ctx: Context, comment_id: int) -> None:
     """Take a comment from sight; its author or a moderator. Answers to it stay. Raises as `edit` does."""
-    actor = ctx.signed_in(Scope.COMMENTS_WRITE)
+    actor = ctx.require_actor(Scope.COMMENTS_WRITE)
     async with ctx.db.transaction():
-        comment, post = await _find(ctx, comment_id)
-        if comment.author != actor.username and not policy.may_moderate(actor, post):
+        comment, post = await _get_with_post(ctx, comment_id)
+        if comment.author != actor.username and not policy.can_moderate(actor, post):
             raise Forbidden("Only its author and the moderators can remove this comment")
         if comment.status is not CommentStatus.REMOVED:
-            await _change(ctx, comment, comment_changes.decided(ctx, Decision.REMOVED))
+            await _update(ctx, comment, comment_changes.decision_values(ctx, Decision.REMOVED))
 
 
-async def _change(ctx: Context, comment: Comment, values: dict[str, Any]) -> Comment:
+async def _update(ctx: Context, comment: Comment, values: dict[str, Any]) -> Comment:
     if not values:
         return comment
     values |= {"updated_at": ctx.now}
     await ctx.db.execute(tables.comments.update().where(_c.id == comment.id).values(values))
-    return (await comment_changes.tell(ctx, {comment.id: comment.status}))[0]
+    return (await comment_changes.publish_changes(ctx, {comment.id: comment.status}))[0]
 
 
-def _typeset(content: str) -> tuple[str, Reading]:
+def _render(content: str) -> tuple[str, CommentText]:
     html = render_comment(content)
-    return html, moderation_rules.read(content, html)
+    return html, moderation_rules.analyse(content, html)
 
 
-async def _why_held(ctx: Context, actor: Actor, post: Post, reading: Reading, doubt: str | None) -> str | None:
-    if policy.may_moderate(actor, post):
+async def _hold_reason(ctx: Context, actor: Actor, post: Post, reading: CommentText, spam_reason: str | None) -> str | None:
+    if policy.can_moderate(actor, post):
         return None
-    record = await comment_changes.record_of(ctx, actor.id)
-    return moderation_rules.why_held(ctx.site.choices.preferences, reading, record) or doubt
+    record = await comment_changes.author_history(ctx, actor.id)
+    return moderation_rules.hold_reason(ctx.site.runtime_settings.preferences, reading, record) or spam_reason
 
 
-def _held_again(ctx: Context, comment: Comment, post: Post, reading: Reading) -> dict[str, Any]:
-    if comment.status is not CommentStatus.VISIBLE or policy.may_moderate(ctx.actor, post):
+def _reconsider(ctx: Context, comment: Comment, post: Post, reading: CommentText) -> dict[str, Any]:
+    if comment.status is not CommentStatus.VISIBLE or policy.can_moderate(ctx.actor, post):
         return {}
-    reason = moderation_rules.why_text_is_held(ctx.site.choices.preferences, reading)
-    return {"status": CommentStatus.PENDING.value, "reason": reason} if reason else {}
+    reason = moderation_rules.text_hold_reason(ctx.site.runtime_settings.preferences, reading)
+    return {"status": CommentStatus.PENDING.value, "moderation_note": reason} if reason else {}
 
 
 def _require_moderator(ctx: Context, post: Post) -> None:
-    if not policy.may_moderate(ctx.actor, post):
+    if not policy.can_moderate(ctx.actor, post):
         raise Forbidden("Only the authors of the post and editors can set the status of a comment")
 
 
@@ -175,17 +175,17 @@ async def _require_parent(ctx: Context, post_id: int, parent_id: int | None) -> 
         raise InvalidInput([FieldError(("parent_id",), "There is no such comment on this post", "parent_id")])
 
 
-async def _find(ctx: Context, comment_id: int) -> tuple[Comment, Post]:
-    comment = await comment_queries.one(ctx.db, comment_id)
+async def _get_with_post(ctx: Context, comment_id: int) -> tuple[Comment, Post]:
+    comment = await comment_queries.by_id(ctx.db, comment_id)
     post = await post_queries.by_id(ctx.db, comment.post_id) if comment else None
-    if comment is None or post is None or not policy.may_see(ctx.actor, post):
+    if comment is None or post is None or not policy.can_see(ctx.actor, post):
         raise NotFound("There is no such comment")
-    if not policy.may_see_comment(ctx.actor, comment, post):
+    if not policy.can_see_comment(ctx.actor, comment, post):
         raise NotFound("There is no such comment")
     return comment, post
 
 
-def _seen_by(actor: Actor | None) -> sa.ColumnElement[bool]:
+def _visible_to(actor: Actor | None) -> sa.ColumnElement[bool]:
     """What somebody who is no moderator sees: also their own comments that wait."""
     visible = _c.status == CommentStatus.VISIBLE.value
     if actor is None:

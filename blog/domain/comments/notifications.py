@@ -10,104 +10,110 @@ from blog.db import tables
 from blog.domain.comments import comment_queries
 from blog.domain.core import policy
 from blog.domain.core.context import Actor, Context
-from blog.domain.core.models import Comment, Notice, NoticeName, Page, Post
+from blog.domain.core.models import Comment, Notification, NotificationType, Post, ResultPage
 from blog.domain.posts import post_queries
 from blog.schemas.comments import CommentStatus
 
-_n, _c, _p, _u = tables.notices.c, tables.comments.c, tables.posts.c, tables.users.c
+_n, _c, _p, _u = tables.notifications.c, tables.comments.c, tables.posts.c, tables.users.c
 _authors = tables.post_authors.c
-PAGE = 20
-MOST_COUNTED = 100
+PAGE_SIZE = 20
+MAX_COUNTED = 100
 """Nothing is counted further: who has so much to read is told "99+"."""
-_COLUMNS = ("user_id", "name", "comment_id", "created_at")
+_INSERT_COLUMNS = ("user_id", "type", "comment_id", "created_at")
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class UnreadCounts:
     """How much waits for somebody: notices that they have not read, comments that they may decide about."""
 
-    unread: int = 0
-    waiting: int = 0
+    unread_notifications: int = 0
+    pending_comments: int = 0
 
 
-async def tell(ctx: Context, comment_ids: Sequence[int]) -> None:
+async def create(ctx: Context, comment_ids: Sequence[int]) -> None:
     """Tell whoever should know of these comments; each person once of each, and nobody of their own. In the transaction."""
     if not comment_ids:
         return
-    for told in (_of_answers(ctx), _of_comments(ctx)):
-        await ctx.db.execute(tables.notices.insert().from_select(_COLUMNS, told.where(_c.id.in_(comment_ids))))
+    for told in (_for_replies(ctx), _for_post_authors(ctx)):
+        await ctx.db.execute(tables.notifications.insert().from_select(_INSERT_COLUMNS, told.where(_c.id.in_(comment_ids))))
 
 
-async def page(ctx: Context, *, limit: int = PAGE, after: tuple[str, int] | None = None) -> Page[Notice]:
+async def list_page(ctx: Context, *, limit: int = PAGE_SIZE, after: tuple[str, int] | None = None) -> ResultPage[Notification]:
     """The actor's notices, newest first. Raises NotSignedIn."""
-    actor = ctx.signed_in()
-    query = sa.select(tables.notices).where(_n.user_id == actor.id).order_by(_n.id.desc()).limit(limit + 1)
+    actor = ctx.require_actor()
+    query = sa.select(tables.notifications).where(_n.user_id == actor.id).order_by(_n.id.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(_n.id < after[1])
     async with ctx.db.snapshot():
         rows = await ctx.db.fetch_all(query)
         comments = await comment_queries.by_ids(ctx.db, [row["comment_id"] for row in rows])
         ids = {comment.post_id for comment in comments.values()}
-        posts = await post_queries.load(ctx.db, post_queries.select(*post_queries.CARD).where(_p.id.in_(ids))) if ids else []
+        posts = (
+            await post_queries.fetch(ctx.db, post_queries.select(*post_queries.SUMMARY_COLUMNS).where(_p.id.in_(ids)))
+            if ids
+            else []
+        )
     by_id = {post.id: post for post in posts}
-    found = [_notice(actor, row, comments, by_id) for row in rows[:limit]]
-    return Page(found, ("", found[-1].id) if len(rows) > limit else None)
+    found = [_notification_from_row(actor, row, comments, by_id) for row in rows[:limit]]
+    return ResultPage(found, ("", found[-1].id) if len(rows) > limit else None)
 
 
-async def mark_read(ctx: Context, notices: Sequence[Notice] | None = None) -> None:
+async def mark_read(ctx: Context, items: Sequence[Notification] | None = None) -> None:
     """Note that the actor has read these, or all. Raises NotSignedIn."""
-    unread = (_n.user_id == ctx.signed_in().id) & _n.read_at.is_(None)
-    if notices is not None:
-        unread &= _n.id.in_([notice.id for notice in notices])
-    await ctx.db.execute(tables.notices.update().where(unread).values(read_at=ctx.now))
+    unread = (_n.user_id == ctx.require_actor().id) & _n.read_at.is_(None)
+    if items is not None:
+        unread &= _n.id.in_([notice.id for notice in items])
+    await ctx.db.execute(tables.notifications.update().where(unread).values(read_at=ctx.now))
 
 
-async def tally(ctx: Context) -> Tally:
+async def unread_counts(ctx: Context) -> UnreadCounts:
     """How much waits for the actor: one query, which looks at no more than `MOST_COUNTED` rows of each kind."""
     if ctx.actor is None:
-        return Tally()
-    newest = sa.select(_n.read_at).where(_n.user_id == ctx.actor.id).order_by(_n.id.desc()).limit(MOST_COUNTED).subquery()
+        return UnreadCounts()
+    newest = sa.select(_n.read_at).where(_n.user_id == ctx.actor.id).order_by(_n.id.desc()).limit(MAX_COUNTED).subquery()
     unread = sa.select(sa.func.count()).select_from(newest).where(newest.c.read_at.is_(None)).scalar_subquery()
-    columns = [unread.label("unread")]
-    if policy.may_write_posts(ctx.actor):
-        pending = comment_queries.moderated_by(ctx.actor, sa.select(_c.id), CommentStatus.PENDING).limit(MOST_COUNTED).subquery()
-        columns.append(sa.select(sa.func.count()).select_from(pending).scalar_subquery().label("waiting"))
+    columns = [unread.label("unread_notifications")]
+    if policy.can_write_posts(ctx.actor):
+        pending = (
+            comment_queries.filter_for_moderator(ctx.actor, sa.select(_c.id), CommentStatus.PENDING).limit(MAX_COUNTED).subquery()
+        )
+        columns.append(sa.select(sa.func.count()).select_from(pending).scalar_subquery().label("pending_comments"))
     row = await ctx.db.fetch_one(sa.select(*columns))
-    return Tally(**dict(row)) if row else Tally()
+    return UnreadCounts(**dict(row)) if row else UnreadCounts()
 
 
-def _of_answers(ctx: Context) -> sa.Select[Any]:
+def _for_replies(ctx: Context) -> sa.Select[Any]:
     """The writers of visible answers' parents."""
     parents = tables.comments.alias()
     return (
-        _columns(ctx, parents.c.author_id, sa.literal(NoticeName.ANSWER.value))
+        _select_recipients(ctx, parents.c.author_id, sa.literal(NotificationType.REPLY.value))
         .join_from(tables.comments, parents, parents.c.id == _c.parent_id)
         .where(_c.status == CommentStatus.VISIBLE.value)
     )
 
 
-def _of_comments(ctx: Context) -> sa.Select[Any]:
+def _for_post_authors(ctx: Context) -> sa.Select[Any]:
     """The authors of the posts."""
     waits = _c.status == CommentStatus.PENDING.value
-    name = sa.case((waits, NoticeName.WAITING.value), else_=NoticeName.COMMENT.value)
+    name = sa.case((waits, NotificationType.PENDING.value), else_=NotificationType.COMMENT.value)
     authors = tables.post_authors
-    return _columns(ctx, _authors.user_id, name).join_from(tables.comments, authors, _authors.post_id == _c.post_id)
+    return _select_recipients(ctx, _authors.user_id, name).join_from(tables.comments, authors, _authors.post_id == _c.post_id)
 
 
-def _columns(ctx: Context, reader: sa.ColumnElement[int], name: sa.ColumnElement[str]) -> sa.Select[Any]:
-    told = tables.notices.alias()
+def _select_recipients(ctx: Context, reader: sa.ColumnElement[int], name: sa.ColumnElement[str]) -> sa.Select[Any]:
+    told = tables.notifications.alias()
     is_told = sa.exists().where(told.c.comment_id == _c.id, told.c.user_id == reader)
     return sa.select(reader, name, _c.id, sa.literal(ctx.now, tables.UTCDateTime())).where(reader != _c.author_id, ~is_told)
 
 
-def _notice(actor: Actor, row: Any, comments: dict[int, Comment], posts: dict[int, Post]) -> Notice:
+def _notification_from_row(actor: Actor, row: Any, comments: dict[int, Comment], posts: dict[int, Post]) -> Notification:
     comment = comments[row["comment_id"]]
     post = posts.get(comment.post_id)
-    is_seen = post is not None and policy.may_see(actor, post) and policy.may_see_comment(actor, comment, post)
+    is_seen = post is not None and policy.can_see(actor, post) and policy.can_see_comment(actor, comment, post)
     is_shown = is_seen and comment.status is not CommentStatus.REMOVED
-    return Notice(
+    return Notification(
         id=row["id"],
-        name=NoticeName(row["name"]),
+        notification_type=NotificationType(row["type"]),
         created_at=row["created_at"],
         is_read=row["read_at"] is not None,
         comment=comment if is_shown else None,

@@ -26,9 +26,9 @@ class OwnComment:
     updated_at: dt.datetime
 
 
-async def comments(ctx: Context, *, limit: int, after: int = 0) -> Sequence[OwnComment]:
+async def list_own(ctx: Context, *, limit: int, after: int = 0) -> Sequence[OwnComment]:
     """The actor's comments that follow an id, oldest first, removed ones too. Raises NotSignedIn, Forbidden."""
-    actor = ctx.signed_in(Scope.ACCOUNT)
+    actor = ctx.require_actor(Scope.ACCOUNT)
     query = (
         sa.select(_c.id, _p.title, _c.content, _c.status, _c.created_at, _c.updated_at)
         .join_from(tables.comments, tables.posts, _p.id == _c.post_id)

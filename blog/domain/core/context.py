@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import anyio
 
 from blog.db.database import Database
-from blog.domain.core.password_hashing import Passwords
-from blog.domain.core.runtime_settings import Choices
+from blog.domain.core.password_hashing import AsyncPasswordHasher
+from blog.domain.core.runtime_settings import RuntimeSettings
 from blog.domain.core.signing import Signer
-from blog.domain.core.storage import MediaStore
-from blog.domain.core.view_counter import Views
-from blog.errors import Forbidden, NotSignedIn
+from blog.domain.core.storage import Storage
+from blog.domain.core.view_counter import ViewCounter
+from blog.errors import Forbidden, NotAuthenticated
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
 
@@ -44,17 +44,17 @@ class Site:
 
     settings: Settings
     db: Database
-    passwords: Passwords
+    passwords: AsyncPasswordHasher
     signer: Signer
-    media: MediaStore
-    choices: Choices
-    developing: anyio.CapacityLimiter  # images take a core and much memory: few at a time
-    views: Views
+    storage: Storage
+    runtime_settings: RuntimeSettings
+    image_limiter: anyio.CapacityLimiter  # images take a core and much memory: few at a time
+    view_counter: ViewCounter
 
     @property
     def title(self) -> str:
         """The title of the blog: as owners set it, else by the settings."""
-        return self.choices.preferences.title or self.settings.project_name
+        return self.runtime_settings.preferences.title or self.settings.project_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,10 @@ class Context:
         """The database of the site."""
         return self.site.db
 
-    def signed_in(self, scope: Scope | None = None) -> Actor:
+    def require_actor(self, scope: Scope | None = None) -> Actor:
         """The actor; with a scope, one whose token has it. Raises NotSignedIn or Forbidden."""
         if self.actor is None:
-            raise NotSignedIn()
+            raise NotAuthenticated()
         if scope is not None and self.actor.scopes is not None and scope not in self.actor.scopes:
             raise Forbidden(f"This token lacks the scope {scope.value}: make one that has it")
         return self.actor

@@ -14,70 +14,70 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.db.database import Database
 from blog.domain.core.context import Context
-from blog.domain.core.models import Letter
+from blog.domain.core.models import QueuedEmail
 
-AT_ONCE = 20
-ATTEMPTS = 6
+BATCH_SIZE = 20
+MAX_ATTEMPTS = 6
 # Whoever takes a letter has so long to send it; after that another worker tries.
 _LEASE = dt.timedelta(minutes=5)
-_l = tables.letters.c
+_l = tables.email_queue.c
 
 
-class LetterKind(StrEnum):
+class EmailKind(StrEnum):
     """What a letter is about."""
 
     PASSWORD_LINK = "password_link"  # noqa: S105 (no secret)
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 (no secret)
     EMAIL_LINK = "email_link"
     EMAIL_CHANGED = "email_changed"
-    SECOND_FACTOR_ON = "second_factor_on"
-    SECOND_FACTOR_OFF = "second_factor_off"
+    TWO_FACTOR_ENABLED = "second_factor_on"
+    TWO_FACTOR_DISABLED = "second_factor_off"
     PASSKEY_ADDED = "passkey_added"
     PASSKEY_REMOVED = "passkey_removed"
 
 
-async def put(ctx: Context, kind: LetterKind, **data: Any) -> None:
+async def enqueue(ctx: Context, kind: EmailKind, **data: Any) -> None:
     """A letter for soon; call it inside the transaction of what it tells of. Without a mail server only links are kept."""
     settings = ctx.site.settings
-    if settings.smtp_url is None and not (kind is LetterKind.PASSWORD_LINK and settings.writes_letters):
+    if settings.smtp_url is None and not (kind is EmailKind.PASSWORD_LINK and settings.can_send_email):
         return
     values = {"kind": kind.value, "data": data, "created_at": ctx.now, "due_at": ctx.now, "attempts": 0}
-    await ctx.db.execute(tables.letters.insert().values(values))
+    await ctx.db.execute(tables.email_queue.insert().values(values))
 
 
-async def ask_for_link(ctx: Context, name: str) -> None:
+async def request_password_reset(ctx: Context, name: str) -> None:
     """Have a link sent to whoever has this name or address, if somebody does; nobody hears whether."""
-    await put(ctx, LetterKind.PASSWORD_LINK, name=name, address=ctx.address, user_agent=ctx.user_agent)
+    await enqueue(ctx, EmailKind.PASSWORD_LINK, name=name, address=ctx.address, user_agent=ctx.user_agent)
 
 
-async def take(ctx: Context) -> Sequence[Letter]:
+async def claim_due(ctx: Context) -> Sequence[QueuedEmail]:
     """Some letters that are due: for a while no other worker gets them."""
-    due = sa.select(_l.id).where(_l.due_at <= ctx.now).order_by(_l.due_at).limit(AT_ONCE)
+    due = sa.select(_l.id).where(_l.due_at <= ctx.now).order_by(_l.due_at).limit(BATCH_SIZE)
     if await ctx.db.fetch_val(due) is None:
         return ()  # as nearly always: without a lock
     async with ctx.db.transaction():
         ids = [row["id"] for row in await ctx.db.fetch_all(due.with_for_update(skip_locked=True))]
         taken = {"due_at": ctx.now + _LEASE, "attempts": _l.attempts + 1}
-        await ctx.db.execute(tables.letters.update().where(_l.id.in_(ids)).values(taken))
-        rows = await ctx.db.fetch_all(sa.select(tables.letters).where(_l.id.in_(ids)).order_by(_l.id))
-    return [Letter(row["id"], row["kind"], row["data"], row["attempts"], row["created_at"]) for row in rows]
+        await ctx.db.execute(tables.email_queue.update().where(_l.id.in_(ids)).values(taken))
+        rows = await ctx.db.fetch_all(sa.select(tables.email_queue).where(_l.id.in_(ids)).order_by(_l.id))
+    return [QueuedEmail(row["id"], row["kind"], row["data"], row["attempts"], row["created_at"]) for row in rows]
 
 
-async def waiting(db: Database) -> int:
+async def count(db: Database) -> int:
     """How many wait to be sent. Raises Unavailable."""
-    return int(await db.fetch_val(sa.select(sa.func.count()).select_from(tables.letters)))
+    return int(await db.fetch_val(sa.select(sa.func.count()).select_from(tables.email_queue)))
 
 
-async def done(ctx: Context, letter: Letter) -> None:
+async def remove(ctx: Context, queued_email: QueuedEmail) -> None:
     """It is sent, or will never be: forget it."""
-    await ctx.db.execute(tables.letters.delete().where(_l.id == letter.id))
+    await ctx.db.execute(tables.email_queue.delete().where(_l.id == queued_email.id))
 
 
-async def again(ctx: Context, letter: Letter) -> bool:
+async def reschedule(ctx: Context, queued_email: QueuedEmail) -> bool:
     """It could not be sent: once more later, each time after twice as long. False: it was the last attempt."""
-    if letter.attempts >= ATTEMPTS:
-        await done(ctx, letter)
+    if queued_email.attempts >= MAX_ATTEMPTS:
+        await remove(ctx, queued_email)
         return False
-    later = {"due_at": ctx.now + dt.timedelta(minutes=2 ** (letter.attempts - 1))}
-    await ctx.db.execute(tables.letters.update().where(_l.id == letter.id).values(later))
+    later = {"due_at": ctx.now + dt.timedelta(minutes=2 ** (queued_email.attempts - 1))}
+    await ctx.db.execute(tables.email_queue.update().where(_l.id == queued_email.id).values(later))
     return True

@@ -15,16 +15,18 @@ import sqlalchemy as sa
 from databases.interfaces import Record
 
 from blog.db import tables
-from blog.db.compiled_queries import Call, Prepared
+from blog.db.compiled_queries import BoundQuery, PreparedQuery
 from blog.db.database import Database
 from blog.domain.core.context import Context
 from blog.domain.core.models import Comment, Post
 
-_INSERT = Prepared(tables.events.insert(), columns=("name", "at", "correlation_id", "channels", "post_id", "comment_id", "data"))
-_EPOCH, _FLOOR = "event_epoch", "event_floor"
+_INSERT = PreparedQuery(
+    tables.events.insert(), columns=("type", "occurred_at", "correlation_id", "channels", "post_id", "comment_id", "data")
+)
+_EPOCH_KEY, _TRIMMED_KEY = "event_epoch", "event_floor"
 
 
-class EventName(StrEnum):
+class EventType(StrEnum):
     """What can happen; the names are part of the public contract."""
 
     POST_PUBLISHED = "post.published"
@@ -61,8 +63,8 @@ class Event:
     """One row of the log."""
 
     id: int
-    name: EventName
-    at: dt.datetime
+    event_type: EventType
+    occurred_at: dt.datetime
     correlation_id: str
     channels: tuple[str, ...]
     post_id: int
@@ -93,7 +95,7 @@ def personal_channel(username: str) -> str:
     return f"{ME}:{username.casefold()}"
 
 
-def as_followed(channel: str) -> str:
+def client_channel(channel: str) -> str:
     """A channel of the log as its followers know it."""
     return ME if channel.startswith(f"{ME}:") else channel
 
@@ -103,54 +105,54 @@ def is_private(channel: str) -> bool:
     return channel == MODERATION or channel.startswith(f"{ME}:")
 
 
-def _channels(post: Post) -> list[str]:
+def _post_channels(post: Post) -> list[str]:
     tags = [f"tag:{tag.casefold()}" for tag in post.tags]
     authors = [f"author:{name.casefold()}" for name in post.authors]
     return [POSTS, post_channel(post.id), *tags, *authors, *map(personal_channel, post.authors)]
 
 
-async def record_post(ctx: Context, name: EventName, post: Post, before: Post | None = None) -> None:
+async def record_post(ctx: Context, event_type: EventType, post: Post, before: Post | None = None) -> None:
     """Tell of a post; call it inside the transaction that changed it."""
-    await ctx.db.execute(of_post(ctx, name, post, before))
+    await ctx.db.execute(post_event(ctx, event_type, post, before))
 
 
-def of_post(ctx: Context, name: EventName, post: Post, before: Post | None = None) -> Call:
+def post_event(ctx: Context, event_type: EventType, post: Post, before: Post | None = None) -> BoundQuery:
     """The statement which tells of a post. Who followed it by a tag that it lost hears of it too."""
-    channels = list(dict.fromkeys([*_channels(post), *(_channels(before) if before else ())]))
+    channels = list(dict.fromkeys([*_post_channels(post), *(_post_channels(before) if before else ())]))
     data = {"post": {"id": post.id, "slug": post.slug}}
-    return _INSERT(**_row(ctx, name, channels, post.id), comment_id=None, data=data)
+    return _INSERT(**_event_row(ctx, event_type, channels, post.id), comment_id=None, data=data)
 
 
-async def record_comments(ctx: Context, news: Iterable[tuple[EventName, Sequence[str], Comment]]) -> None:
+async def record_comments(ctx: Context, comment_events: Iterable[tuple[EventType, Sequence[str], Comment]]) -> None:
     """Tell of comments, each on its channels, in this order; call it inside the transaction that changed them."""
     rows = [
-        _row(ctx, name, channels, comment.post_id)
+        _event_row(ctx, event_type, channels, comment.post_id)
         | {"comment_id": comment.id, "data": {"comment": {"id": comment.id, "post_id": comment.post_id}}}
-        for name, channels, comment in news
+        for event_type, channels, comment in comment_events
     ]
     if rows:
         await ctx.db.execute(tables.events.insert().values(rows))
 
 
-async def record_site(ctx: Context) -> None:
+async def record_site_changed(ctx: Context) -> None:
     """Note that what pages show of the blog or of a person is another; call it inside the transaction that changed it."""
-    row = _row(ctx, EventName.SITE_CHANGED, [SITE], 0) | {"comment_id": None, "data": {}}
+    row = _event_row(ctx, EventType.SITE_CHANGED, [SITE], 0) | {"comment_id": None, "data": {}}
     await ctx.db.execute(tables.events.insert().values(row))
 
 
-def _row(ctx: Context, name: EventName, channels: Sequence[str], post_id: int) -> dict[str, Any]:
+def _event_row(ctx: Context, event_type: EventType, channels: Sequence[str], post_id: int) -> dict[str, Any]:
     return {
-        "name": name.value,
-        "at": ctx.now,
+        "type": event_type.value,
+        "occurred_at": ctx.now,
         "correlation_id": ctx.correlation_id,
         "channels": list(channels),
         "post_id": post_id,
     }
 
 
-END = Prepared(
+LATEST_POSITION = PreparedQuery(
     sa.select(
-        sa.select(tables.facts.c.value).where(tables.facts.c.name == _EPOCH).scalar_subquery().label("epoch"),
+        sa.select(tables.app_metadata.c.value).where(tables.app_metadata.c.name == _EPOCH_KEY).scalar_subquery().label("epoch"),
         sa.func.coalesce(sa.func.max(tables.events.c.id), 0).label("id"),
     )
 )
@@ -158,66 +160,68 @@ END = Prepared(
 
 async def position(db: Database) -> Position:
     """The end of the log. Read it in the same snapshot as the content that it goes with."""
-    return position_of(await db.fetch_all(END()))
+    return position_from_rows(await db.fetch_all(LATEST_POSITION()))
 
 
-def position_of(rows: Sequence[Record]) -> Position:
+def position_from_rows(rows: Sequence[Record]) -> Position:
     """What `END` found."""
     (row,) = rows  # an aggregate without GROUP BY always gives one
     return Position(row["epoch"], row["id"])
 
 
 @contextlib.asynccontextmanager
-async def placed(db: Database) -> AsyncIterator[Position]:
+async def snapshot_with_position(db: Database) -> AsyncIterator[Position]:
     """What is read in this block is from one snapshot, and this is the end of the log in it: nothing falls in between."""
     async with db.snapshot():
         yield await position(db)
 
 
-async def floor(db: Database) -> int:
+async def trimmed_up_to(db: Database) -> int:
     """The id of the last event that the log has forgotten; 0 when it knows all of them."""
-    value = await db.fetch_val(sa.select(tables.facts.c.value).where(tables.facts.c.name == _FLOOR))
+    value = await db.fetch_val(sa.select(tables.app_metadata.c.value).where(tables.app_metadata.c.name == _TRIMMED_KEY))
     return int(value or 0)
 
 
 async def trim(ctx: Context) -> int:
     """Forget what is older, or more, than the settings want kept; the number of rows. The newest event always stays."""
     async with ctx.db.snapshot():
-        if await _surplus(ctx) is None:  # the usual case, in which nobody needs to be kept from writing
+        if await _last_expired_id(ctx) is None:  # the usual case, in which nobody needs to be kept from writing
             return 0
     async with ctx.db.transaction():
-        until = await _surplus(ctx)
-        return await forget(ctx.db, until) if until is not None else 0
+        until = await _last_expired_id(ctx)
+        return await delete_up_to(ctx.db, until) if until is not None else 0
 
 
-async def _surplus(ctx: Context) -> int | None:
+async def _last_expired_id(ctx: Context) -> int | None:
     """The id of the last event that the settings do not want kept; None when there is none."""
     settings, id_ = ctx.site.settings, tables.events.c.id
     newest = (await position(ctx.db)).id
-    old = sa.select(sa.func.max(id_)).where(tables.events.c.at < ctx.now - dt.timedelta(days=settings.event_days))
-    until = min(newest - 1, max(newest - settings.event_rows, await ctx.db.fetch_val(old) or 0))
-    return until if until > await floor(ctx.db) else None
+    old = sa.select(sa.func.max(id_)).where(
+        tables.events.c.occurred_at < ctx.now - dt.timedelta(days=settings.event_retention_days)
+    )
+    until = min(newest - 1, max(newest - settings.max_events, await ctx.db.fetch_val(old) or 0))
+    return until if until > await trimmed_up_to(ctx.db) else None
 
 
-async def forget(db: Database, until: int) -> int:
+async def delete_up_to(db: Database, event_id: int) -> int:
     """Forget the events up to this id; the number of rows. Who comes back with an older cursor reads all anew."""
     async with db.transaction():
-        await _set_fact(db, _FLOOR, str(until))
-        return int(await db.execute(tables.events.delete().where(tables.events.c.id <= until)))
+        await _set_metadata(db, _TRIMMED_KEY, str(event_id))
+        return int(await db.execute(tables.events.delete().where(tables.events.c.id <= event_id)))
 
 
 async def renew_epoch(db: Database) -> None:
     """Begin another log: no cursor that a client has is good any more. For a database that was brought back from a backup."""
-    await _set_fact(db, _EPOCH, secrets.token_hex(4))
+    await _set_metadata(db, _EPOCH_KEY, secrets.token_hex(4))
 
 
-async def _set_fact(db: Database, name: str, value: str) -> None:
+async def _set_metadata(db: Database, name: str, value: str) -> None:
     async with db.transaction():
-        await db.execute(tables.facts.delete().where(tables.facts.c.name == name))
-        await db.execute(tables.facts.insert().values(name=name, value=value))
+        await db.execute(tables.app_metadata.delete().where(tables.app_metadata.c.name == name))
+        await db.execute(tables.app_metadata.insert().values(name=name, value=value))
 
 
-_AFTER = Prepared(
+_AFTER = PreparedQuery(
     sa.select(tables.events)
     .where(tables.events.c.id > sa.bindparam("id", type_=tables.events.c.id.type))
     .order_by(tables.events.c.id)
@@ -227,20 +231,20 @@ _AFTER = Prepared(
 
 async def after(db: Database, event_id: int, *, limit: int = 500) -> Sequence[Event]:
     """The events that follow an id, in order, at most `limit`."""
-    return [_event(row) for row in await db.fetch_all(_AFTER(id=event_id, limit=limit))]
+    return [_event_from_row(row) for row in await db.fetch_all(_AFTER(id=event_id, limit=limit))]
 
 
-async def read_on(db: Database, event_id: int, *, limit: int) -> tuple[Position, Sequence[Event]]:
+async def read_batch(db: Database, event_id: int, *, limit: int) -> tuple[Position, Sequence[Event]]:
     """The end of the log, and what `after` finds: fewer events than `limit` are all up to that end."""
-    end, rows = await db.fetch_together(END(), _AFTER(id=event_id, limit=limit))
-    return position_of(end), [_event(row) for row in rows]
+    end, rows = await db.fetch_many(LATEST_POSITION(), _AFTER(id=event_id, limit=limit))
+    return position_from_rows(end), [_event_from_row(row) for row in rows]
 
 
-def _event(row: Any) -> Event:
+def _event_from_row(row: Any) -> Event:
     return Event(
         id=row["id"],
-        name=EventName(row["name"]),
-        at=row["at"],
+        event_type=EventType(row["type"]),
+        occurred_at=row["occurred_at"],
         correlation_id=row["correlation_id"],
         channels=tuple(row["channels"]),
         post_id=row["post_id"],

@@ -55,8 +55,8 @@ class Post:
     excerpt: str
     status: PostStatus
     version: int
-    words: int
-    comments: int
+    word_count: int
+    comment_count: int
     comments_open: bool
     publish_at: dt.datetime | None
     published_at: dt.datetime | None
@@ -107,26 +107,26 @@ class Comment:
     updated_at: dt.datetime
     reason: str | None = None  # why it waits for a moderator, or who removed it
 
-    def veiled(self) -> "Comment":
+    def redacted(self) -> "Comment":
         """Only the place of it in a discussion: without text and writer, as if it were removed."""
         removed = CommentStatus.REMOVED
         return dataclasses.replace(self, author="", author_name="", content="", html="", reason=None, status=removed)
 
 
-class NoticeName(StrEnum):
+class NotificationType(StrEnum):
     """What somebody is told of: a comment on their post, one that waits for them, an answer to their comment."""
 
     COMMENT = "comment"
-    WAITING = "waiting"
-    ANSWER = "answer"
+    PENDING = "waiting"
+    REPLY = "answer"
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """Told to one person. Of a comment that this person may not see any more, only that there was one: `comment` is None."""
 
     id: int
-    name: NoticeName
+    notification_type: NotificationType
     created_at: dt.datetime
     is_read: bool
     comment: Comment | None
@@ -165,7 +165,7 @@ class Media:
     created_at: dt.datetime
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def file_names(self) -> tuple[str, ...]:
         """Its files."""
         return (self.name, *(variant.name for variant in self.variants))
 
@@ -195,7 +195,7 @@ class Token:
 class Session:
     """A browser in which somebody is signed in. `key` tells one's sessions apart and opens none."""
 
-    key: str
+    public_id: str
     user_agent: str
     created_at: dt.datetime
     last_seen_at: dt.datetime
@@ -207,8 +207,8 @@ class AuditEntry:
     """Something that happened to an account or a right; `actor` and `subject` are usernames."""
 
     id: int
-    name: str
-    at: dt.datetime
+    action: str
+    occurred_at: dt.datetime
     actor: str | None  # None: an operator, or somebody unknown
     subject: str | None
     data: Mapping[str, Any]
@@ -216,22 +216,22 @@ class AuditEntry:
     user_agent: str
     correlation_id: str
 
-    def without_place(self) -> "AuditEntry":
+    def without_client_details(self) -> "AuditEntry":
         """The same without what says from where it was done."""
         return dataclasses.replace(self, address="", user_agent="", correlation_id="")
 
 
 @dataclass(frozen=True, slots=True)
-class SecondFactor:
+class TwoFactorStatus:
     """Whether an account asks for codes, since when, and how many recovery codes are left."""
 
-    since: dt.datetime | None
-    recovery_codes: int
+    enabled_at: dt.datetime | None
+    recovery_codes_left: int
 
     @property
-    def is_on(self) -> bool:
+    def is_enabled(self) -> bool:
         """Does signing in need a code?"""
-        return self.since is not None
+        return self.enabled_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +245,7 @@ class Passkey:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class QueuedEmail:
     """A letter that is to be sent; `attempts` counts the one at hand."""
 
     id: int
@@ -256,7 +256,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class UserListEntry:
     """An account as owners see it in a list; `posts` are those published."""
 
     id: int
@@ -265,7 +265,7 @@ class Member:
     email: str | None
     role: Role
     created_at: dt.datetime
-    posts: int
+    post_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,11 +280,11 @@ class Invitation:
     used_at: dt.datetime | None
     revoked_at: dt.datetime | None
     inviter: str
-    user: str | None
+    accepted_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class FixedPage:
+class StaticPage:
     """A page that stands by itself, such as "About"."""
 
     id: int
@@ -298,7 +298,7 @@ class FixedPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class ResultPage(Generic[T]):
     """Some items of a list; `next` is the sort key of the last one when more follow, else None."""
 
     items: Sequence[T]

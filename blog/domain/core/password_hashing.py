@@ -13,35 +13,35 @@ Args = TypeVarTuple("Args")
 R = TypeVar("R")
 
 # Each hash takes 64 MiB and a core for a tenth of a second: more at once would only starve the rest.
-_AT_ONCE = 2
+_MAX_CONCURRENT_HASHES = 2
 
 
-class Passwords:
+class AsyncPasswordHasher:
     """Hashes and verifies; parameters are argon2-cffi's own defaults (RFC 9106, low memory)."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
-        self._limiter = anyio.CapacityLimiter(_AT_ONCE)
-        self._decoy: str | None = None
+        self._limiter = anyio.CapacityLimiter(_MAX_CONCURRENT_HASHES)
+        self._dummy_hash: str | None = None
 
     async def hash(self, password: SecretStr) -> str:
         """The hash to keep, with salt and parameters in it."""
         return await self._run(self._hasher.hash, password.get_secret_value())
 
-    async def verify(self, known: str | None, password: SecretStr) -> bool:
+    async def verify(self, password_hash: str | None, password: SecretStr) -> bool:
         """Is it the password of this hash? Without a hash the same work is done, so that time tells nothing."""
-        decoy = await self._decoy_hash()  # made at the first sign-in of all, whosever it is: it must not cost more for some
-        matches = await self._run(self._matches, known or decoy, password.get_secret_value())
-        return matches and known is not None
+        decoy = await self._get_dummy_hash()  # made at the first sign-in of all, whosever it is: it must not cost more for some
+        matches = await self._run(self._matches, password_hash or decoy, password.get_secret_value())
+        return matches and password_hash is not None
 
-    def is_outdated(self, known: str) -> bool:
+    def needs_rehash(self, password_hash: str) -> bool:
         """Was the hash made with weaker parameters than today's?"""
-        return self._hasher.check_needs_rehash(known)
+        return self._hasher.check_needs_rehash(password_hash)
 
-    async def _decoy_hash(self) -> str:
-        if self._decoy is None:
-            self._decoy = await self._run(self._hasher.hash, "the password of nobody")
-        return self._decoy
+    async def _get_dummy_hash(self) -> str:
+        if self._dummy_hash is None:
+            self._dummy_hash = await self._run(self._hasher.hash, "the password of nobody")
+        return self._dummy_hash
 
     def _matches(self, known: str, password: str) -> bool:
         try:

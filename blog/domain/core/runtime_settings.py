@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from blog.db import tables
 from blog.db.database import Database
 from blog.errors import Unavailable
-from blog.observability.logging import Outage
+from blog.observability.logging import OutageLog
 from blog.schemas.feature_flags import Flag
 from blog.schemas.site_preferences import Preferences
 from blog.settings import Settings
@@ -20,10 +20,10 @@ log = structlog.stdlib.get_logger("blog.choices")
 REFRESH_SECONDS = 0.5
 """How often all is read anew, so that each worker follows the others within a second."""
 
-_f, _p = tables.flags.c, tables.preferences.c
+_f, _p = tables.feature_flags.c, tables.site_preferences.c
 
 
-class Choices:
+class RuntimeSettings:
     """Feature flags and preferences: the defaults, and over them what owners have set."""
 
     def __init__(self, settings: Settings) -> None:
@@ -34,44 +34,46 @@ class Choices:
             Flag.UPLOADS: settings.uploads,
         }
         self.preferences = Preferences()
-        self._states = dict(self.defaults)
-        self._reading = anyio.Lock()
+        self._flags = dict(self.defaults)
+        self._refresh_lock = anyio.Lock()
         self.on_change: list[Callable[[], None]] = []
 
-    def on(self, flag: Flag) -> bool:
+    def is_enabled(self, flag: Flag) -> bool:
         """Is it switched on?"""
-        return self._states[flag]
+        return self._flags[flag]
 
     async def refresh(self, db: Database) -> None:
         """Read all of it. Raises Unavailable; the last known state stays then."""
-        async with self._reading:  # an older state read at the same time must not come last
+        async with self._refresh_lock:  # an older state read at the same time must not come last
             async with db.snapshot():
                 flags = await db.fetch_all(sa.select(_f.name, _f.enabled))
                 values = await db.fetch_all(sa.select(_p.name, _p.value))
-            before = self._states, self.preferences
+            before = self._flags, self.preferences
             # A newer version of the blog may know flags and preferences that this one does not.
-            self._states = {**self.defaults, **{Flag(row["name"]): row["enabled"] for row in flags if row["name"] in set(Flag)}}
-            self.preferences = _readable({row["name"]: row["value"] for row in values if row["name"] in Preferences.model_fields})
-            if (self._states, self.preferences) != before:
+            self._flags = {**self.defaults, **{Flag(row["name"]): row["enabled"] for row in flags if row["name"] in set(Flag)}}
+            self.preferences = _valid_preferences(
+                {row["name"]: row["value"] for row in values if row["name"] in Preferences.model_fields}
+            )
+            if (self._flags, self.preferences) != before:
                 for told in self.on_change:
                     told()
 
-    async def follow(self, db: Database) -> None:
+    async def refresh_periodically(self, db: Database) -> None:
         """Read it again and again, for ever."""
-        outage = Outage(log, "flags and preferences stay as they were last known", "flags and preferences are read again")
+        outage = OutageLog(log, "flags and preferences stay as they were last known", "flags and preferences are read again")
         while True:
             await anyio.sleep(REFRESH_SECONDS)
             try:
                 await self.refresh(db)
-                outage.over()
+                outage.recovered()
             except Unavailable as error:
-                outage.met(error.detail)
+                outage.failed(error.detail)
 
 
-def _readable(values: dict[str, Any]) -> Preferences:
+def _valid_preferences(values: dict[str, Any]) -> Preferences:
     try:
         return Preferences.model_validate(values)
     except ValidationError as error:
         wrong = {str(fault["loc"][0]) for fault in error.errors()}
         log.warning("preferences in a form that this version does not know are left out", names=sorted(wrong))
-        return _readable({name: value for name, value in values.items() if name not in wrong})
+        return _valid_preferences({name: value for name, value in values.items() if name not in wrong})

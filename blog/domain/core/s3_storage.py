@@ -11,86 +11,86 @@ import structlog
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from blog.domain.core.storage import LocalFolder, StoredFile
-from blog.observability.logging import Outage
+from blog.domain.core.storage import FileSystemStorage, StoredFile
+from blog.observability.logging import OutageLog
 
 log = structlog.stdlib.get_logger("blog.media")
-_CONNECT, _ANSWER, _RETRIES = dt.timedelta(seconds=2), dt.timedelta(seconds=20), 1
+_CONNECT_TIMEOUT, _REQUEST_TIMEOUT, _MAX_RETRIES = dt.timedelta(seconds=2), dt.timedelta(seconds=20), 1
 
 
-class Bucket:
+class S3Storage:
     """A media store. What is in the bucket counts; a copy is whole and true for ever, as its name is its content.
 
     While the bucket cannot be reached, images of which this machine has copies are shown.
     """
 
-    def __init__(self, address: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path) -> None:
         """`address` is `https://KEY:SECRET@HOST/BUCKET`, perhaps with `?region=…`; or http, for one on the same machine."""
-        self._copies = LocalFolder(folder)
-        self._bucket = _opened(address)
-        self._outage = Outage(log, "the bucket of images cannot be reached", "the bucket of images is reached again")
+        self._local_cache = FileSystemStorage(folder)
+        self._bucket = _open_bucket(url)
+        self._outage = OutageLog(log, "the bucket of images cannot be reached", "the bucket of images is reached again")
 
-    def has(self, name: str) -> bool:
+    def exists(self, name: str) -> bool:
         """Is there a file of this name in the bucket?"""
         return self._size(name) is not None
 
     def put(self, name: str, data: bytes) -> None:
         """Put it into the bucket, also again: then it is young again."""
-        with self._errors():
+        with self._translate_errors():
             obstore.put(self._bucket, name, data)
         with contextlib.suppress(OSError):  # a copy is a comfort
-            self._copies.put(name, data)
+            self._local_cache.put(name, data)
 
     def remove(self, name: str) -> None:
         """Remove it from the bucket; copies on other machines are no longer shown."""
-        with self._errors(), contextlib.suppress(FileNotFoundError):
+        with self._translate_errors(), contextlib.suppress(FileNotFoundError):
             obstore.delete(self._bucket, name)
-        self._copies.remove(name)
+        self._local_cache.remove(name)
 
-    def files(self) -> Iterator[StoredFile]:
+    def list_files(self) -> Iterator[StoredFile]:
         """All files of the bucket."""
-        with self._errors():
+        with self._translate_errors():
             for batch in obstore.list(self._bucket):
                 for found in batch:
                     yield StoredFile(found["path"], found["size"], found["last_modified"])
 
     def locate(self, name: str) -> Path | None:
         """The path of a copy, which is made now if there is none; None when the bucket has no such file."""
-        copy = self._copies.locate(name)
+        copy = self._local_cache.locate(name)
         try:
             if self._size(name) is None:
                 return None
             if copy is None:
-                self._copies.put(name, self._read(name))
+                self._local_cache.put(name, self._read(name))
         except OSError:
             if copy is None:
                 raise
-        return self._copies.locate(name)
+        return self._local_cache.locate(name)
 
-    def nearby(self, name: str) -> Path | None:
+    def local_path(self, name: str) -> Path | None:
         """The path of the copy, if this machine has one."""
-        return self._copies.nearby(name)
+        return self._local_cache.local_path(name)
 
     def _size(self, name: str) -> int | None:
-        with self._errors(), contextlib.suppress(FileNotFoundError):
+        with self._translate_errors(), contextlib.suppress(FileNotFoundError):
             return obstore.head(self._bucket, name)["size"]
         return None
 
     def _read(self, name: str) -> bytes:
-        with self._errors():
+        with self._translate_errors():
             return bytes(obstore.get(self._bucket, name).bytes())
 
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except (BaseError, OSError) as error:
-            self._outage.met(str(error).partition("\n")[0])
+            self._outage.failed(str(error).partition("\n")[0])
             raise OSError("the bucket of images cannot be reached") from error
-        self._outage.over()
+        self._outage.recovered()
 
 
-def _opened(address: str) -> S3Store:
+def _open_bucket(address: str) -> S3Store:
     parts = urlsplit(address)
     name, _, prefix = parts.path.strip("/").partition("/")
     return S3Store(
@@ -101,6 +101,6 @@ def _opened(address: str) -> S3Store:
         access_key_id=unquote(parts.username or ""),
         secret_access_key=unquote(parts.password or ""),
         virtual_hosted_style_request=False,
-        client_options={"allow_http": parts.scheme == "http", "connect_timeout": _CONNECT, "timeout": _ANSWER},
-        retry_config={"max_retries": _RETRIES, "retry_timeout": _ANSWER},
+        client_options={"allow_http": parts.scheme == "http", "connect_timeout": _CONNECT_TIMEOUT, "timeout": _REQUEST_TIMEOUT},
+        retry_config={"max_retries": _MAX_RETRIES, "retry_timeout": _REQUEST_TIMEOUT},
     )

@@ -12,18 +12,18 @@ from typing import Protocol
 
 from blog.settings import Settings
 
-_UNFINISHED = ".unfinished-"
-_NAME = re.compile(r"[0-9a-f]{64}\.\w{1,10}")
+_UNFINISHED_PREFIX = ".unfinished-"
+_NAME_PATTERN = re.compile(r"[0-9a-f]{64}\.\w{1,10}")
 
 
-def is_name(name: str) -> bool:
+def is_media_name(name: str) -> bool:
     """Could this be the name of an image file of ours?"""
-    return _NAME.fullmatch(name) is not None
+    return _NAME_PATTERN.fullmatch(name) is not None
 
 
 def is_unfinished(name: str) -> bool:
     """Is this a file that was being written?"""
-    return name.startswith(_UNFINISHED)
+    return name.startswith(_UNFINISHED_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,17 @@ class StoredFile:
     """A file as it lies in the store; the instant (UTC) is that of the last `put`."""
 
     name: str
-    bytes: int
+    size: int
     modified_at: dt.datetime
 
 
-class MediaStore(Protocol):
+class Storage(Protocol):
     """Files by names that are digests of their content: a name never gets other content. Its methods block: call them in threads.
 
     Any of them raises OSError when the store cannot be reached or is full.
     """
 
-    def has(self, name: str) -> bool:
+    def exists(self, name: str) -> bool:
         """Is there a file of this name?"""
         ...
 
@@ -53,7 +53,7 @@ class MediaStore(Protocol):
         """Remove a file; one that is not there is no error."""
         ...
 
-    def files(self) -> Iterator[StoredFile]:
+    def list_files(self) -> Iterator[StoredFile]:
         """All files, in no order; also those that were not finished."""
         ...
 
@@ -61,30 +61,30 @@ class MediaStore(Protocol):
         """Where readers get the file: a path on this machine to send, or a URL to send them to; None if there is none."""
         ...
 
-    def nearby(self, name: str) -> Path | None:
+    def local_path(self, name: str) -> Path | None:
         """The path of the file if it is on this machine, found in no time: this method may be called anywhere."""
         ...
 
 
-class LocalFolder:
+class FileSystemStorage:
     """Files in one folder, which is made with the first of them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def has(self, name: str) -> bool:
+    def exists(self, name: str) -> bool:
         """Is there a file of this name?"""
         return (self._folder / name).is_file()
 
     def put(self, name: str, data: bytes) -> None:
         """Keep a file, whole or not at all, also when the machine stops midway."""
-        if self.has(name):
+        if self.exists(name):
             # Young again: who looks for files that nothing shows leaves it alone until it is shown.
             with contextlib.suppress(OSError):
                 os.utime(self._folder / name)
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=_UNFINISHED, delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=_UNFINISHED_PREFIX, delete=False) as file:
             try:
                 file.write(data)
                 file.flush()
@@ -94,9 +94,9 @@ class LocalFolder:
             except BaseException:
                 os.unlink(file.name)
                 raise
-        self._sync()
+        self._sync_folder()
 
-    def _sync(self) -> None:
+    def _sync_folder(self) -> None:
         """Also the name of a new file is on disk before the database tells of it."""
         descriptor = os.open(self._folder, os.O_RDONLY)
         try:
@@ -108,7 +108,7 @@ class LocalFolder:
         """Remove a file; one that is not there is no error."""
         (self._folder / name).unlink(missing_ok=True)
 
-    def files(self) -> Iterator[StoredFile]:
+    def list_files(self) -> Iterator[StoredFile]:
         """All files, in no order; also those that were not finished."""
         with contextlib.suppress(FileNotFoundError), os.scandir(self._folder) as entries:
             for entry in entries:
@@ -122,14 +122,14 @@ class LocalFolder:
         path = self._folder / name
         return path if path.is_file() else None
 
-    nearby = locate
+    local_path = locate
 
 
-def open_media(settings: Settings) -> MediaStore:
+def open_storage(settings: Settings) -> Storage:
     """The store of the settings; a bucket need not answer yet."""
     if settings.media_bucket is None:
-        return LocalFolder(settings.media_dir)
+        return FileSystemStorage(settings.media_dir)
     # Only here: who has no MEDIA_BUCKET needs no such package.
-    from blog.domain.core.s3_storage import Bucket
+    from blog.domain.core.s3_storage import S3Storage
 
-    return Bucket(settings.media_bucket.get_secret_value(), settings.media_dir)
+    return S3Storage(settings.media_bucket.get_secret_value(), settings.media_dir)

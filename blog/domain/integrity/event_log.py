@@ -7,31 +7,33 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.core import events
 from blog.domain.core.context import Context
-from blog.domain.integrity.faults import Fault, Progress, none
+from blog.domain.integrity.faults import Fault, Progress, no_progress
 
 _e = tables.events.c
 
 
-async def check(ctx: Context, progress: Progress = none) -> list[Fault]:
+async def check(ctx: Context, progress: Progress = no_progress) -> list[Fault]:
     """Its epoch, its beginning, and holes."""
     found: list[Fault] = []
     async with ctx.db.snapshot():
-        end, floor = await events.position(ctx.db), await events.floor(ctx.db)
+        end, floor = await events.position(ctx.db), await events.trimmed_up_to(ctx.db)
         count = await ctx.db.fetch_val(sa.select(sa.func.count()).where(_e.id > floor))
         old = await ctx.db.fetch_val(sa.select(sa.func.count()).where(_e.id <= floor))
-        hole = await _last_hole(ctx, floor)
+        hole = await _last_gap(ctx, floor)
     if not end.epoch:
         found.append(Fault("The event log has lost its epoch", partial(events.renew_epoch, ctx.db)))
     if floor > end.id or old:
-        found.append(Fault("The event log does not begin where it says", partial(events.forget, ctx.db, min(floor, end.id))))
+        found.append(
+            Fault("The event log does not begin where it says", partial(events.delete_up_to, ctx.db, min(floor, end.id)))
+        )
     if hole is not None:
         text = f"{end.id - floor - count} events are missing from the log: who follows live must read all anew"
-        found.append(Fault(text, partial(events.forget, ctx.db, hole)))
+        found.append(Fault(text, partial(events.delete_up_to, ctx.db, hole)))
     progress(1, 1)
     return found
 
 
-async def _last_hole(ctx: Context, floor: int) -> int | None:
+async def _last_gap(ctx: Context, floor: int) -> int | None:
     """The id of the last event that is missing."""
     before = tables.events.alias().c
     follows = sa.exists().where(before.id == _e.id - 1)

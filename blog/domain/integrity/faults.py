@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-BATCH = 200
-_SHOWN = 5
+BATCH_SIZE = 200
+_MAX_LISTED = 5
 Progress = Callable[[int, int], None]
 """Is told how much is done, and how much there is."""
 
@@ -13,18 +13,18 @@ Progress = Callable[[int, int], None]
 class Fault:
     """One kind of damage, as a sentence that ends with what to do; `repair` mends it, unless that takes a person."""
 
-    text: str
+    message: str
     repair: Callable[[], Awaitable[object]] | None = None
 
     def __str__(self) -> str:
-        return f"{self.text}: run `blog check --repair`" if self.repair else self.text
+        return f"{self.message}: run `blog check --repair`" if self.repair else self.message
 
 
-def listed(names: Sequence[str]) -> str:
+def summarise(names: Sequence[str]) -> str:
     """The first of the names, and how many more there are."""
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - _MAX_LISTED
+    return ", ".join(names[:_MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
-def none(_done: int, _total: int) -> None:
+def no_progress(_done: int, _total: int) -> None:
     """The progress that nobody looks at."""

@@ -11,98 +11,98 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.core.context import Context
-from blog.domain.core.storage import StoredFile, is_name, is_unfinished
-from blog.domain.integrity.faults import BATCH, Fault, Progress, listed, none
+from blog.domain.core.storage import StoredFile, is_media_name, is_unfinished
+from blog.domain.integrity.faults import BATCH_SIZE, Fault, Progress, no_progress, summarise
 from blog.domain.media import media
 
 _m, _p = tables.media.c, tables.posts.c
-_SHOWN = re.compile(r'/media/([0-9a-f]{64}\.\w+)"')
-_BRING_BACK = "put the right files back into MEDIA_DIR, such as from a backup"
-_ONE_LOCK = 20
-YOUNG = dt.timedelta(hours=1)
+_MEDIA_LINK = re.compile(r'/media/([0-9a-f]{64}\.\w+)"')
+_RESTORE_HINT = "put the right files back into MEDIA_DIR, such as from a backup"
+_REMOVAL_BATCH_SIZE = 20
+GRACE_PERIOD = dt.timedelta(hours=1)
 """An upload puts its files before its row: what nothing names is left alone for this long."""
 
 
-async def check(ctx: Context, progress: Progress = none) -> list[Fault]:
+async def check(ctx: Context, progress: Progress = no_progress) -> list[Fault]:
     """Files that are missing, damaged, of another size than their row says, or of no use."""
-    files = {file.name: file for file in await anyio.to_thread.run_sync(lambda: list(ctx.site.media.files()))}
+    files = {file.name: file for file in await anyio.to_thread.run_sync(lambda: list(ctx.site.storage.list_files()))}
     return [
-        *await _missing(ctx, files),
-        *await _damaged(ctx, [name for name in files if is_name(name)], progress),
-        *await _unused(ctx, files),
+        *await _missing_files(ctx, files),
+        *await _damaged_files(ctx, [name for name in files if is_media_name(name)], progress),
+        *await _unused_files(ctx, files),
     ]
 
 
-async def _missing(ctx: Context, files: dict[str, StoredFile]) -> list[Fault]:
+async def _missing_files(ctx: Context, files: dict[str, StoredFile]) -> list[Fault]:
     found: list[Fault] = []
     for image in await ctx.db.fetch_all(sa.select(_m.id, _m.name, _m.bytes, _m.variants).order_by(_m.id)):
         names = [image["name"], *(variant["name"] for variant in image["variants"])]
         if lost := [name for name in names if name not in files]:
-            found.append(Fault(f"Files of the image with id {image['id']} are missing ({listed(lost)}): {_BRING_BACK}"))
-        elif files[image["name"]].bytes != image["bytes"]:
-            found.append(Fault(f"The image {image['name']} has not its {image['bytes']} bytes: {_BRING_BACK}"))
-    for what, table in (("post", tables.posts), ("page", tables.pages)):
-        found += await _missing_from(ctx, what, table, files)
+            found.append(Fault(f"Files of the image with id {image['id']} are missing ({summarise(lost)}): {_RESTORE_HINT}"))
+        elif files[image["name"]].size != image["bytes"]:
+            found.append(Fault(f"The image {image['name']} has not its {image['bytes']} bytes: {_RESTORE_HINT}"))
+    for what, table in (("post", tables.posts), ("page", tables.static_pages)):
+        found += await _missing_in_html(ctx, what, table, files)
     return found
 
 
-async def _missing_from(ctx: Context, what: str, table: sa.Table, files: dict[str, StoredFile]) -> list[Fault]:
+async def _missing_in_html(ctx: Context, what: str, table: sa.Table, files: dict[str, StoredFile]) -> list[Fault]:
     found: list[Fault] = []
     last = 0
     query = (
         sa.select(table.c.id, table.c.slug, table.c.html)
         .where(table.c.html.contains("/media/"))
         .order_by(table.c.id)
-        .limit(BATCH)
+        .limit(BATCH_SIZE)
     )
     if "deleted_at" in table.c:
         query = query.where(table.c.deleted_at.is_(None))
     while rows := await ctx.db.fetch_all(query.where(table.c.id > last)):
         found += [
-            Fault(f"Images of the {what} {row['slug']} are missing ({listed(lost)}): {_BRING_BACK}")
+            Fault(f"Images of the {what} {row['slug']} are missing ({summarise(lost)}): {_RESTORE_HINT}")
             for row in rows
-            if (lost := [name for name in dict.fromkeys(_SHOWN.findall(row["html"])) if name not in files])
+            if (lost := [name for name in dict.fromkeys(_MEDIA_LINK.findall(row["html"])) if name not in files])
         ]
         last = rows[-1]["id"]
     return found
 
 
-async def _damaged(ctx: Context, names: Sequence[str], progress: Progress) -> list[Fault]:
+async def _damaged_files(ctx: Context, names: Sequence[str], progress: Progress) -> list[Fault]:
     """A name is the digest of the content."""
     damaged: list[str] = []
     for number, name in enumerate(names, 1):
-        path = await anyio.to_thread.run_sync(ctx.site.media.locate, name)
-        if isinstance(path, Path) and await anyio.to_thread.run_sync(_digest, path) != path.stem:
+        path = await anyio.to_thread.run_sync(ctx.site.storage.locate, name)
+        if isinstance(path, Path) and await anyio.to_thread.run_sync(_sha256, path) != path.stem:
             damaged.append(name)
         progress(number, len(names))
-    return [Fault(f"{len(damaged)} image files are damaged ({listed(damaged)}): {_BRING_BACK}")] if damaged else []
+    return [Fault(f"{len(damaged)} image files are damaged ({summarise(damaged)}): {_RESTORE_HINT}")] if damaged else []
 
 
-def _digest(path: Path) -> str:
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-async def _unused(ctx: Context, files: dict[str, StoredFile]) -> list[Fault]:
-    old = [file for file in files.values() if ctx.now - file.modified_at > YOUNG]
-    used = await media.used_names(ctx)
-    unused = [file for file in old if is_name(file.name) and file.name not in used]
+async def _unused_files(ctx: Context, files: dict[str, StoredFile]) -> list[Fault]:
+    old = [file for file in files.values() if ctx.now - file.modified_at > GRACE_PERIOD]
+    used = await media.referenced_names(ctx)
+    unused = [file for file in old if is_media_name(file.name) and file.name not in used]
     unfinished = [file for file in old if is_unfinished(file.name)]
 
     async def remove() -> None:
         names = [file.name for file in unused]
-        for start in range(0, len(names), _ONE_LOCK):
-            await media.remove_unused(ctx, names[start : start + _ONE_LOCK])
+        for start in range(0, len(names), _REMOVAL_BATCH_SIZE):
+            await media.remove_unused(ctx, names[start : start + _REMOVAL_BATCH_SIZE])
 
     async def remove_unfinished() -> None:
         for file in unfinished:
-            await anyio.to_thread.run_sync(ctx.site.media.remove, file.name)
+            await anyio.to_thread.run_sync(ctx.site.storage.remove, file.name)
 
     return [
-        *([Fault(f"{len(unused)} image files of {_size(unused)} are shown nowhere", remove)] if unused else []),
+        *([Fault(f"{len(unused)} image files of {_total_size(unused)} are shown nowhere", remove)] if unused else []),
         *([Fault(f"{len(unfinished)} image files were never finished", remove_unfinished)] if unfinished else []),
     ]
 
 
-def _size(files: Sequence[StoredFile]) -> str:
-    return f"{sum(file.bytes for file in files):,} bytes"
+def _total_size(files: Sequence[StoredFile]) -> str:
+    return f"{sum(file.size for file in files):,} bytes"

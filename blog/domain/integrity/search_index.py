@@ -9,67 +9,67 @@ import sqlalchemy as sa
 from blog.db import fulltext, tables
 from blog.domain.core.context import Context
 from blog.domain.core.models import Post
-from blog.domain.integrity.faults import BATCH, Fault, Progress, listed, none
+from blog.domain.integrity.faults import BATCH_SIZE, Fault, Progress, no_progress, summarise
 from blog.domain.posts import post_queries
-from blog.text.plain_text import text_of
+from blog.text.plain_text import html_to_text
 
 _p = tables.posts.c
 
 
-async def check(ctx: Context, progress: Progress = none) -> list[Fault]:
+async def check(ctx: Context, progress: Progress = no_progress) -> list[Fault]:
     """Missing, outdated and left-over entries, and what the index finds wrong with itself."""
     missing: list[Post] = []
     outdated: list[Post] = []
     total, done, last = await ctx.db.fetch_val(post_queries.select(sa.func.count())) or 0, 0, 0
-    while posts := await post_queries.load(
-        ctx.db, post_queries.select(*post_queries.FULL).where(_p.id > last).order_by(_p.id).limit(BATCH)
+    while posts := await post_queries.fetch(
+        ctx.db, post_queries.select(*post_queries.FULL_COLUMNS).where(_p.id > last).order_by(_p.id).limit(BATCH_SIZE)
     ):
-        entries = await fulltext.entries(ctx.db, [post.id for post in posts])
-        expected = await anyio.to_thread.run_sync(_entries, posts)
+        entries = await fulltext.stored_entries(ctx.db, [post.id for post in posts])
+        expected = await anyio.to_thread.run_sync(_expected_entries, posts)
         missing += [post for post in posts if post.id not in entries]
         outdated += [post for post in posts if entries.get(post.id, expected[post.id]) != expected[post.id]]
         done, last = done + len(posts), posts[-1].id
         progress(done, total)
     return [
-        *_told(ctx, "are missing from the search index", missing),
-        *_told(ctx, "stand in the search index with another text", outdated),
-        *await _left_over(ctx),
-        *await _broken(ctx),
+        *_reindex_fault(ctx, "are missing from the search index", missing),
+        *_reindex_fault(ctx, "stand in the search index with another text", outdated),
+        *await _orphaned_entries(ctx),
+        *await _index_damage(ctx),
     ]
 
 
-def _entries(posts: Sequence[Post]) -> dict[int, fulltext.Entry]:
-    return {post.id: fulltext.entry(post.title, " ".join(post.tags), text_of(post.html)) for post in posts}
+def _expected_entries(posts: Sequence[Post]) -> dict[int, fulltext.IndexEntry]:
+    return {post.id: fulltext.expected_entry(post.title, " ".join(post.tags), html_to_text(post.html)) for post in posts}
 
 
-def _told(ctx: Context, what: str, posts: Sequence[Post]) -> list[Fault]:
+def _reindex_fault(ctx: Context, what: str, posts: Sequence[Post]) -> list[Fault]:
     if not posts:
         return []
     slugs, ids = [post.slug for post in posts], [post.id for post in posts]
-    return [Fault(f"{len(posts)} posts {what} ({listed(slugs)})", partial(_index, ctx, ids))]
+    return [Fault(f"{len(posts)} posts {what} ({summarise(slugs)})", partial(_reindex, ctx, ids))]
 
 
-async def _index(ctx: Context, ids: Sequence[int]) -> None:
+async def _reindex(ctx: Context, ids: Sequence[int]) -> None:
     """Each in a transaction of its own, as it is by then."""
     for post_id in ids:
         async with ctx.db.transaction():
             if post := await post_queries.by_id(ctx.db, post_id):
-                body = await anyio.to_thread.run_sync(text_of, post.html)
+                body = await anyio.to_thread.run_sync(html_to_text, post.html)
                 await fulltext.index(ctx.db, post_id, title=post.title, tags=" ".join(post.tags), body=body)
 
 
-async def _left_over(ctx: Context) -> list[Fault]:
-    ids = await fulltext.left_over(ctx.db)
+async def _orphaned_entries(ctx: Context) -> list[Fault]:
+    ids = await fulltext.orphans(ctx.db)
 
     async def remove() -> None:
         async with ctx.db.transaction():
-            for post_id in await fulltext.left_over(ctx.db):
+            for post_id in await fulltext.orphans(ctx.db):
                 await fulltext.remove(ctx.db, post_id)
 
     return [Fault(f"{len(ids)} entries of the search index are of posts that are gone", remove)] if ids else []
 
 
-async def _broken(ctx: Context) -> list[Fault]:
+async def _index_damage(ctx: Context) -> list[Fault]:
     if await fulltext.is_consistent(ctx.db):
         return []
     return [Fault("The search index is damaged", partial(fulltext.rebuild, ctx.db))]

@@ -13,10 +13,10 @@ import structlog
 from blog.db import tables
 from blog.domain.core import policy
 from blog.domain.core.context import Context
-from blog.domain.core.models import Media, Page, Variant
-from blog.domain.core.storage import MediaStore
+from blog.domain.core.models import Media, ResultPage, Variant
+from blog.domain.core.storage import Storage
 from blog.domain.media import image_processing
-from blog.domain.media.image_processing import Picture, Rendition
+from blog.domain.media.image_processing import ImageFile, ProcessedImage
 from blog.errors import Forbidden, NotFound, Unavailable
 from blog.schemas.accounts import Role, Scope
 from blog.schemas.feature_flags import Flag
@@ -24,25 +24,25 @@ from blog.schemas.media import MediaChanges, NewMedia
 
 log = structlog.stdlib.get_logger("blog")
 _m = tables.media.c
-_NAMES = re.compile(r"[0-9a-f]{64}\.\w+")
+_NAME_PATTERN = re.compile(r"[0-9a-f]{64}\.\w+")
 # Wherever the name of a file can stand.
-_USES = (
+_REFERENCING_COLUMNS = (
     _m.name,
     _m.variants,
     tables.posts.c.content,
     tables.revisions.c.content,
     tables.autosaves.c.form,
-    tables.pages.c.content,
-    tables.preferences.c.value,
+    tables.static_pages.c.content,
+    tables.site_preferences.c.value,
     tables.users.c.avatar,
 )
 
 
 def require_uploader(ctx: Context) -> None:
     """Raises NotSignedIn, or Forbidden: the scope, the role, or uploads are switched off."""
-    if not policy.may_write_posts(ctx.signed_in(Scope.MEDIA_WRITE)):
+    if not policy.can_write_posts(ctx.require_actor(Scope.MEDIA_WRITE)):
         raise Forbidden("Readers cannot upload images: ask the owner of the blog for the role of an author")
-    if not ctx.site.choices.on(Flag.UPLOADS):
+    if not ctx.site.runtime_settings.is_enabled(Flag.UPLOADS):
         raise Forbidden("Uploads are switched off")
 
 
@@ -51,40 +51,40 @@ async def upload(ctx: Context, file: BinaryIO, new: NewMedia) -> Media:
 
     Raises NotSignedIn, Forbidden, InvalidInput (file), Unavailable (store).
     """
-    return await add(ctx, await develop(ctx, file), new)
+    return await add(ctx, await process_upload(ctx, file), new)
 
 
-async def develop(ctx: Context, file: BinaryIO) -> Picture:
+async def process_upload(ctx: Context, file: BinaryIO) -> ProcessedImage:
     """The first half of `upload`, which takes seconds of a core and no lock: the files. Raises as `upload` does."""
     require_uploader(ctx)
-    return await anyio.to_thread.run_sync(_develop, ctx.site.media, file, limiter=ctx.site.developing)
+    return await anyio.to_thread.run_sync(_process_upload, ctx.site.storage, file, limiter=ctx.site.image_limiter)
 
 
-async def add(ctx: Context, picture: Picture, new: NewMedia) -> Media:
+async def add(ctx: Context, image: ProcessedImage, new: NewMedia) -> Media:
     """The second half: the row. Raises NotSignedIn, Forbidden, Unavailable (store)."""
     require_uploader(ctx)
-    actor = ctx.signed_in()
+    actor = ctx.require_actor()
     async with ctx.db.transaction():
-        media_id = await ctx.db.execute(tables.media.insert().values(_row(picture, new.alt, actor.id, ctx)))
+        media_id = await ctx.db.execute(tables.media.insert().values(_column_values(image, new.alt, actor.id, ctx)))
         # Somebody may have removed the last other image with these files since they were put there. Nobody can from here on.
-        await anyio.to_thread.run_sync(_put, ctx.site.media, picture.files)
-        return await _one(ctx, media_id)
+        await anyio.to_thread.run_sync(_store_files, ctx.site.storage, image.files)
+        return await _fetch_media(ctx, media_id)
 
 
-async def page(ctx: Context, *, limit: int, after: tuple[str, int] | None = None) -> Page[Media]:
+async def list_page(ctx: Context, *, limit: int, after: tuple[str, int] | None = None) -> ResultPage[Media]:
     """The actor's own images, newest first. Raises NotSignedIn, Forbidden."""
-    actor = ctx.signed_in(Scope.MEDIA_WRITE)
+    actor = ctx.require_actor(Scope.MEDIA_WRITE)
     query = sa.select(tables.media).where(_m.user_id == actor.id).order_by(_m.id.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(_m.id < after[1])
-    found = [_media(row) for row in await ctx.db.fetch_all(query)]
-    return Page(found[:limit], ("", found[limit - 1].id) if len(found) > limit else None)
+    found = [_media_from_row(row) for row in await ctx.db.fetch_all(query)]
+    return ResultPage(found[:limit], ("", found[limit - 1].id) if len(found) > limit else None)
 
 
 async def get(ctx: Context, media_id: int) -> Media:
     """One's own image; editors get everybody's. Raises NotSignedIn, Forbidden, NotFound."""
-    actor = ctx.signed_in(Scope.MEDIA_WRITE)
-    found = await _one(ctx, media_id)
+    actor = ctx.require_actor(Scope.MEDIA_WRITE)
+    found = await _fetch_media(ctx, media_id)
     if found.user_id != actor.id and not actor.has_role(Role.EDITOR):
         raise NotFound("You have no such image")
     return found
@@ -96,7 +96,7 @@ async def change(ctx: Context, media_id: int, changes: MediaChanges) -> Media:
         await get(ctx, media_id)
         if changes.model_fields_set:
             await ctx.db.execute(tables.media.update().where(_m.id == media_id).values(alt=changes.alt))
-        return await _one(ctx, media_id)
+        return await _fetch_media(ctx, media_id)
 
 
 async def delete(ctx: Context, media_id: int) -> None:
@@ -109,86 +109,91 @@ async def delete(ctx: Context, media_id: int) -> None:
     async with ctx.db.transaction():
         found = await get(ctx, media_id)
         await ctx.db.execute(tables.media.delete().where(_m.id == media_id))
-        await remove_unused(ctx, found.names)
+        await remove_unused(ctx, found.file_names)
 
 
 async def remove_unused(ctx: Context, names: Sequence[str]) -> None:
     """Remove those of the files that nothing shows any more. Raises Unavailable (store)."""
     async with ctx.db.transaction():
-        unused = [name for name in names if not await _is_used(ctx, name)]
-        await anyio.to_thread.run_sync(_remove, ctx.site.media, unused)
+        unused = [name for name in names if not await _is_referenced(ctx, name)]
+        await anyio.to_thread.run_sync(_remove_files, ctx.site.storage, unused)
 
 
-async def _is_used(ctx: Context, name: str) -> bool:
-    uses = [sa.exists().where(sa.cast(column, sa.Text).contains(name)) for column in _USES]
+async def _is_referenced(ctx: Context, name: str) -> bool:
+    uses = [sa.exists().where(sa.cast(column, sa.Text).contains(name)) for column in _REFERENCING_COLUMNS]
     return bool(await ctx.db.fetch_val(sa.select(sa.or_(*uses))))
 
 
-async def used_names(ctx: Context) -> set[str]:
+async def referenced_names(ctx: Context) -> set[str]:
     """The names of all files that anything shows: to look at all files, as `_is_used` looks at one."""
-    return {name for column in _USES for text in await _texts(ctx, column) for name in _NAMES.findall(text)}
+    return {
+        name
+        for column in _REFERENCING_COLUMNS
+        for text in await _column_texts(ctx, column)
+        for name in _NAME_PATTERN.findall(text)
+    }
 
 
-async def _texts(ctx: Context, column: sa.ColumnElement[Any]) -> list[str]:
+async def _column_texts(ctx: Context, column: sa.ColumnElement[Any]) -> list[str]:
     """The values of a column in which the name of a file may stand."""
     text = sa.cast(column, sa.Text)
     suffixes = [text.contains(f".{suffix}") for suffix in image_processing.MEDIA_TYPES]
     return [row[0] for row in await ctx.db.fetch_all(sa.select(text).where(sa.or_(*suffixes)))]
 
 
-def keep(store: MediaStore, data: bytes) -> str:
+def store_imported(store: Storage, data: bytes) -> str:
     """Keep an image that an import brings, without a row of its own; its name. Blocks.
 
     Raises InvalidInput (file), Unavailable (store).
     """
-    picture = image_processing.clean(data)
-    _put(store, [picture])
+    picture = image_processing.reencode(data)
+    _store_files(store, [picture])
     return picture.name
 
 
-def name_of(data: bytes) -> str:
+def content_name(data: bytes) -> str:
     """The name under which `keep` would keep it. Blocks. Raises InvalidInput (file)."""
-    return image_processing.clean(data).name
+    return image_processing.reencode(data).name
 
 
-async def locate(store: MediaStore, name: str) -> Path | str | None:
+async def locate(store: Storage, name: str) -> Path | str | None:
     """A path to send, or a URL to send readers to; None if there is no such file. Raises Unavailable (store)."""
     return await anyio.to_thread.run_sync(_locate, store, name)
 
 
-def _locate(store: MediaStore, name: str) -> Path | str | None:
-    with _store_errors():
+def _locate(store: Storage, name: str) -> Path | str | None:
+    with _translate_storage_errors():
         return store.locate(name)
 
 
-def size_of(store: MediaStore, name: str) -> tuple[int, int] | None:
+def image_size(store: Storage, name: str) -> tuple[int, int] | None:
     """Width and height of the image with this name, in pixels; None if it is not on this machine. Blocks for a short moment."""
-    found = store.nearby(name)
-    return image_processing.size(found) if found else None
+    found = store.local_path(name)
+    return image_processing.read_size(found) if found else None
 
 
-def _develop(store: MediaStore, file: BinaryIO) -> Picture:
-    with _store_errors():  # the file of an upload may lie on a disk, too
+def _process_upload(store: Storage, file: BinaryIO) -> ProcessedImage:
+    with _translate_storage_errors():  # the file of an upload may lie on a disk, too
         data = file.read()
-    picture = image_processing.develop(data)
-    _put(store, picture.files)
+    picture = image_processing.process(data)
+    _store_files(store, picture.files)
     return picture
 
 
-def _put(store: MediaStore, files: Iterable[Rendition]) -> None:
-    with _store_errors():
+def _store_files(store: Storage, files: Iterable[ImageFile]) -> None:
+    with _translate_storage_errors():
         for file in files:
             store.put(file.name, file.data)
 
 
-def _remove(store: MediaStore, names: Sequence[str]) -> None:
-    with _store_errors():
+def _remove_files(store: Storage, names: Sequence[str]) -> None:
+    with _translate_storage_errors():
         for name in names:
             store.remove(name)
 
 
 @contextlib.contextmanager
-def _store_errors() -> Iterator[None]:
+def _translate_storage_errors() -> Iterator[None]:
     """Raises Unavailable where the store fails; what it said is for the log."""
     try:
         yield
@@ -198,7 +203,7 @@ def _store_errors() -> Iterator[None]:
         raise Unavailable(f"The store of images fails ({reason}): try again later", retry_after=60) from error
 
 
-def _row(picture: Picture, alt: str, user_id: int, ctx: Context) -> dict[str, Any]:
+def _column_values(picture: ProcessedImage, alt: str, user_id: int, ctx: Context) -> dict[str, Any]:
     return {
         "name": picture.main.name,
         "media_type": picture.main.media_type,
@@ -212,14 +217,14 @@ def _row(picture: Picture, alt: str, user_id: int, ctx: Context) -> dict[str, An
     }
 
 
-async def _one(ctx: Context, media_id: int) -> Media:
+async def _fetch_media(ctx: Context, media_id: int) -> Media:
     row = await ctx.db.fetch_one(sa.select(tables.media).where(_m.id == media_id))
     if row is None:
         raise NotFound("You have no such image")
-    return _media(row)
+    return _media_from_row(row)
 
 
-def _media(row: Any) -> Media:
+def _media_from_row(row: Any) -> Media:
     return Media(
         id=row["id"],
         name=row["name"],

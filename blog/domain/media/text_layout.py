@@ -8,20 +8,20 @@ from functools import lru_cache
 from PIL import ImageFont
 from PIL.ImageFont import FreeTypeFont
 
-_BUILT_IN = ""
+_BUILT_IN_FONT = ""
 # Pillow's own font has little more than ASCII. What it lacks comes from the machine, where one of these is installed.
 _FONTS = (
-    _BUILT_IN,
+    _BUILT_IN_FONT,
     "DejaVuSans.ttf",
     "NotoSans-Regular.ttf",
     "Arial.ttf",
     "NotoSansCJK-Regular.ttc",
     "DroidSansFallbackFull.ttf",
 )
-_NO_CHARACTER = "\U0010ffff"
-_PROBE = 24
+_UNASSIGNED_CHAR = "\U0010ffff"
+_PROBE_SIZE = 24
 # What Unicode does not take apart, as people write it without these letters.
-_PLAIN = str.maketrans(
+_REPLACEMENTS = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
     | {"þ": "th", "Þ": "Th", "ð": "d", "\u0131": "i", "\u00d7": "x", "\u2022": "·"}
     | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")
@@ -31,7 +31,7 @@ _ELLIPSIS = "…"
 
 
 @dataclass(frozen=True, slots=True)
-class Lettering:
+class TextLayout:
     """Lines of text in one font, `size` pixels high; `lines` is empty for what no font can show."""
 
     font: FreeTypeFont
@@ -39,76 +39,76 @@ class Lettering:
     lines: Sequence[str]
 
 
-def fit(text: str, *, width: int, sizes: Sequence[int], height: int, leading: float = 1.2) -> Lettering:
+def layout_text(text: str, *, width: int, sizes: Sequence[int], height: int, leading: float = 1.2) -> TextLayout:
     """The text in the largest of `sizes` at which it fits into the box (in pixels), else in the last, cut with an ellipsis.
 
     Accents and ligatures that no font has are left out, symbols as well; a letter that none has is drawn as an empty box.
     When that would be more than a third of the text, there are no lines.
     """
-    name, shown = _showable(text)
+    name, shown = _choose_font(text)
     for size in sizes:
-        font = _opened(name, size)
-        lines = list(_wrapped(font, shown, width))
+        font = _load_font(name, size)
+        lines = list(_wrap_lines(font, shown, width))
         most = max(1, int(height // (size * leading)))
         if len(lines) <= most:
             break
     else:
-        lines = [*lines[: most - 1], _cut(font, " ".join(lines[most - 1 :]), width)]
-    return Lettering(font, size, lines)
+        lines = [*lines[: most - 1], _truncate(font, " ".join(lines[most - 1 :]), width)]
+    return TextLayout(font, size, lines)
 
 
-def _showable(text: str) -> tuple[str, str]:
+def _choose_font(text: str) -> tuple[str, str]:
     """The font that changes the text least, and what it shows of it."""
     text = " ".join(unicodedata.normalize("NFC", text).split())
-    candidates = [(*_shown(text, name), name) for name in _FONTS if _exists(name)]
+    candidates = [(*_adapt_text(text, name), name) for name in _FONTS if _font_exists(name)]
     shown, missing, _, name = min(candidates, key=lambda candidate: candidate[1:3])
     return name, "" if missing * 3 > len(shown) else shown
 
 
-def _shown(text: str, name: str) -> tuple[str, int, int]:
+def _adapt_text(text: str, name: str) -> tuple[str, int, int]:
     """What the font shows, how many letters of it are missing, how many others were changed."""
-    parts = [(char, _in_font(char, name)) for char in text]
+    parts = [(char, _adapt_char(char, name)) for char in text]
     shown = " ".join("".join(part for _, part in parts).split())
     changed = sum(char != part for char, part in parts if _is_letter(char))
-    return shown, sum(not _has(name, char) for char in shown), changed
+    return shown, sum(not _has_glyph(name, char) for char in shown), changed
 
 
 def _is_letter(char: str) -> bool:
     return unicodedata.category(char)[0] in "LNP"  # also digits and punctuation; not marks, symbols (emoji) and controls
 
 
-def _in_font(char: str, name: str) -> str:
-    if _has(name, char):
+def _adapt_char(char: str, name: str) -> str:
+    if _has_glyph(name, char):
         return char
-    plain = unicodedata.normalize("NFKD", char).translate(_PLAIN)
-    kept = "".join(part for part in plain if _has(name, part))
+    plain = unicodedata.normalize("NFKD", char).translate(_REPLACEMENTS)
+    kept = "".join(part for part in plain if _has_glyph(name, part))
     return kept or (char if _is_letter(char) else "")
 
 
 @lru_cache(maxsize=8192)
-def _has(name: str, char: str) -> bool:
-    font = _opened(name, _PROBE)
-    return char.isspace() or bytes(font.getmask(char)) != bytes(font.getmask(_NO_CHARACTER))
+def _has_glyph(name: str, char: str) -> bool:
+    font = _load_font(name, _PROBE_SIZE)
+    return char.isspace() or bytes(font.getmask(char)) != bytes(font.getmask(_UNASSIGNED_CHAR))
 
 
 @lru_cache
-def _exists(name: str) -> bool:
+def _font_exists(name: str) -> bool:
     try:
-        _opened(name, _PROBE)
+        _load_font(name, _PROBE_SIZE)
     except OSError:
         return False
     return True
 
 
 @lru_cache(maxsize=64)
-def _opened(name: str, size: int) -> FreeTypeFont:
+def _load_font(name: str, size: int) -> FreeTypeFont:
     font = ImageFont.truetype(name, size) if name else ImageFont.load_default(size)
     if not isinstance(font, FreeTypeFont):
         raise OSError("Pillow was built without FreeType")
     return font
 
 
-def _wrapped(font: FreeTypeFont, text: str, width: int) -> Iterator[str]:
+def _wrap_lines(font: FreeTypeFont, text: str, width: int) -> Iterator[str]:
     line = ""
     for word in text.split():
         longer = f"{line} {word}" if line else word
@@ -117,13 +117,13 @@ def _wrapped(font: FreeTypeFont, text: str, width: int) -> Iterator[str]:
             continue
         if line:
             yield line
-        *whole, line = _broken(font, word, width)
+        *whole, line = _break_word(font, word, width)
         yield from whole
     if line:
         yield line
 
 
-def _broken(font: FreeTypeFont, word: str, width: int) -> Iterator[str]:
+def _break_word(font: FreeTypeFont, word: str, width: int) -> Iterator[str]:
     """The word in pieces that fit: Japanese has no spaces, an address neither."""
     piece = ""
     for char in word:
@@ -134,7 +134,7 @@ def _broken(font: FreeTypeFont, word: str, width: int) -> Iterator[str]:
     yield piece
 
 
-def _cut(font: FreeTypeFont, text: str, width: int) -> str:
+def _truncate(font: FreeTypeFont, text: str, width: int) -> str:
     kept = text
     while kept and font.getlength(kept + _ELLIPSIS) > width:
         kept = kept[:-1]

@@ -14,7 +14,7 @@ from blog.domain.core.models import Post
 from blog.errors import NotFound
 
 _a, _p = tables.autosaves.c, tables.posts.c
-KEPT = 20
+MAX_PER_POST = 20
 """Autosaves that a writer has of one post, or of new ones; the oldest go."""
 
 
@@ -30,7 +30,7 @@ class Autosave:
     updated_at: dt.datetime
 
 
-async def keep(ctx: Context, form: Mapping[str, str], *, post: Post | None = None, autosave_id: int | None = None) -> int | None:
+async def save(ctx: Context, form: Mapping[str, str], *, post: Post | None = None, autosave_id: int | None = None) -> int | None:
     """Keep the form in the place of an autosave of one's own, else as another one; its id.
 
     None: a new post without a word is nothing to keep, and is forgotten. Raises NotSignedIn, NotFound, Forbidden.
@@ -48,59 +48,59 @@ async def keep(ctx: Context, form: Mapping[str, str], *, post: Post | None = Non
         if autosave_id is not None and await ctx.db.fetch_val(sa.select(_a.id).where(mine)) is not None:
             await ctx.db.execute(tables.autosaves.update().where(mine).values(form=dict(form), updated_at=ctx.now))
             return autosave_id
-        others = sa.select(_a.id).where(*of_post).order_by(_a.updated_at.desc(), _a.id.desc()).limit(KEPT - 1)
+        others = sa.select(_a.id).where(*of_post).order_by(_a.updated_at.desc(), _a.id.desc()).limit(MAX_PER_POST - 1)
         await ctx.db.execute(tables.autosaves.delete().where(*of_post, _a.id.not_in(others)))
         row = {"user_id": actor.id, "post_id": post.id if post else None, "form": dict(form), "updated_at": ctx.now}
         made: int = await ctx.db.execute(tables.autosaves.insert().values(row))
         return made
 
 
-async def of_new_posts(ctx: Context) -> list[Autosave]:
+async def for_new_posts(ctx: Context) -> list[Autosave]:
     """One's own of posts that were never saved, newest first. Raises NotSignedIn, Forbidden."""
-    return await _mine(ctx, _a.post_id.is_(None))
+    return await _fetch_own(ctx, _a.post_id.is_(None))
 
 
-async def of_post(ctx: Context, post: Post) -> list[Autosave]:
+async def for_post(ctx: Context, post: Post) -> list[Autosave]:
     """One's own of this post, newest first. Raises NotSignedIn, NotFound, Forbidden."""
     policy.require_edit(ctx, post)
-    return await _mine(ctx, _a.post_id == post.id)
+    return await _fetch_own(ctx, _a.post_id == post.id)
 
 
-async def newest(ctx: Context) -> list[Autosave]:
+async def recent(ctx: Context) -> list[Autosave]:
     """The newest of one's own, `KEPT` at most. Raises NotSignedIn, Forbidden."""
-    return await _mine(ctx)
+    return await _fetch_own(ctx)
 
 
 async def discard(ctx: Context, autosave_id: int) -> Autosave:
     """Forget one of one's own; what it was. Raises NotSignedIn, Forbidden, NotFound."""
     async with ctx.db.transaction():
-        found = await _mine(ctx, _a.id == autosave_id)
+        found = await _fetch_own(ctx, _a.id == autosave_id)
         if not found:
             raise NotFound("This text is not kept any more")
         await ctx.db.execute(tables.autosaves.delete().where(_a.id == autosave_id))
     return found[0]
 
 
-async def finish(ctx: Context, autosave_id: int | None) -> None:
+async def discard_saved(ctx: Context, autosave_id: int | None) -> None:
     """Forget one of one's own, if it is there: the post that it belonged to was saved. Raises NotSignedIn."""
     if autosave_id is not None:
-        mine = (_a.user_id == ctx.signed_in().id, _a.id == autosave_id)
+        mine = (_a.user_id == ctx.require_actor().id, _a.id == autosave_id)
         await ctx.db.execute(tables.autosaves.delete().where(*mine))
 
 
-async def _mine(ctx: Context, *conditions: sa.ColumnElement[bool]) -> list[Autosave]:
+async def _fetch_own(ctx: Context, *conditions: sa.ColumnElement[bool]) -> list[Autosave]:
     actor = policy.require_writer(ctx)
     query = (
         sa.select(_a.id, _a.post_id, _a.form, _a.updated_at, _p.slug, _p.title)
         .select_from(tables.autosaves.outerjoin(tables.posts, _p.id == _a.post_id))
         .where(_a.user_id == actor.id, _p.deleted_at.is_(None), *conditions)
         .order_by(_a.updated_at.desc(), _a.id.desc())
-        .limit(KEPT)
+        .limit(MAX_PER_POST)
     )
-    return _read(await ctx.db.fetch_all(query))
+    return _autosaves_from_rows(await ctx.db.fetch_all(query))
 
 
-def _read(rows: Sequence[Any]) -> list[Autosave]:
+def _autosaves_from_rows(rows: Sequence[Any]) -> list[Autosave]:
     return [
         Autosave(
             id=row["id"],

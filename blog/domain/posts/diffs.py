@@ -8,14 +8,14 @@ import anyio.to_thread
 
 from blog.domain.core.models import Post, Revision
 from blog.schemas.posts import PostStatus
-from blog.text.diff import Piece, Stretch, Volume, diff, diff_items, folded, lines, volume
+from blog.text.diff import Hunk, Segment, WordCount, count_changed_words, diff, diff_items, hunks, split_lines
 
-MOST_PIECES = 5000
+MAX_PIECES = 5000
 """A longer difference is cut: nobody reads it, and a browser would choke on it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class PostContent:
     """What a post says in one version. A revision does not know its `publish_at`."""
 
     title: str
@@ -27,20 +27,20 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Differences:
+class PostDiff:
     """From one side to another: pieces of the title, the address and the tags, stretches of the text.
 
     `cut` is how many lines of the text were left out at the end.
     """
 
-    older: Side
-    newer: Side
-    title: Sequence[Piece]
-    slug: Sequence[Piece]
-    tags: Sequence[Piece]
-    text: Sequence[Stretch]
-    volume: Volume
-    cut: int
+    older: PostContent
+    newer: PostContent
+    title: Sequence[Segment]
+    slug: Sequence[Segment]
+    tags: Sequence[Segment]
+    text: Sequence[Hunk]
+    volume: WordCount
+    omitted_lines: int
 
     @property
     def is_empty(self) -> bool:
@@ -48,37 +48,37 @@ class Differences:
         return self.older == self.newer
 
 
-def side_of(version: Post | Revision) -> Side:
+def content_of(version: Post | Revision) -> PostContent:
     """A post, or one of its versions, as a side."""
     publish_at = version.publish_at if isinstance(version, Post) else None
-    return Side(version.title, version.content, tuple(version.tags), version.slug, version.status, publish_at)
+    return PostContent(version.title, version.content, tuple(version.tags), version.slug, version.status, publish_at)
 
 
-async def between(older: Side, newer: Side) -> Differences:
+async def compare(older: PostContent, newer: PostContent) -> PostDiff:
     """What changed, in a thread, so that the event loop goes on."""
-    return await anyio.to_thread.run_sync(_between, older, newer)
+    return await anyio.to_thread.run_sync(_compare, older, newer)
 
 
-def _between(older: Side, newer: Side) -> Differences:
-    text = lines(diff(older.content, newer.content))
-    shown = folded(text)
-    kept, cut = _cut(shown)
-    return Differences(
+def _compare(older: PostContent, newer: PostContent) -> PostDiff:
+    text = split_lines(diff(older.content, newer.content))
+    shown = hunks(text)
+    kept, cut = _truncate(shown)
+    return PostDiff(
         older,
         newer,
         title=diff(older.title, newer.title),
         slug=diff_items([older.slug], [newer.slug]),
         tags=diff_items(older.tags, newer.tags),
         text=kept,
-        volume=volume(older.content, newer.content),
-        cut=cut,
+        volume=count_changed_words(older.content, newer.content),
+        omitted_lines=cut,
     )
 
 
-def _cut(stretches: Sequence[Stretch]) -> tuple[list[Stretch], int]:
+def _truncate(stretches: Sequence[Hunk]) -> tuple[list[Hunk], int]:
     """As many lines as have `MOST_PIECES` pieces (a line that has more alone is kept), and the number of the others."""
-    kept: list[Stretch] = []
-    room, left_out = MOST_PIECES, 0
+    kept: list[Hunk] = []
+    room, left_out = MAX_PIECES, 0
     for stretch in stretches:
         fitting = 0
         for line in stretch.lines if room > 0 else ():
@@ -90,6 +90,6 @@ def _cut(stretches: Sequence[Stretch]) -> tuple[list[Stretch], int]:
             kept.append(stretch)
             continue
         if not left_out:
-            kept.append(Stretch(stretch.lines[:fitting], stretch.hidden))
+            kept.append(Hunk(stretch.lines[:fitting], stretch.hidden))
         left_out += len(stretch.lines) - fitting
     return kept, left_out

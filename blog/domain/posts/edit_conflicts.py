@@ -9,16 +9,16 @@ import anyio.to_thread
 from blog.domain.core.context import Context
 from blog.domain.core.models import Post, Revision
 from blog.domain.posts import diffs, revisions
-from blog.domain.posts.diffs import Differences, Side, side_of
+from blog.domain.posts.diffs import PostContent, PostDiff, content_of
 from blog.errors import NotFound
 from blog.schemas.posts import PostChanges, PostStatus
 from blog.text.three_way_merge import merge
 
-_NAMES = {"title": "the title", "slug": "the address", "tags": "the tags"}
+_FIELD_LABELS = {"title": "the title", "slug": "the address", "tags": "the tags"}
 
 
 @dataclass(frozen=True, slots=True)
-class Clash:
+class EditConflict:
     """The present text (`theirs`) and the typed one (`mine`), each seen from the other and from where the later one began.
 
     `base` is that beginning, `latest` the version that came between, `since` what it changed; all None when the beginning
@@ -26,51 +26,51 @@ class Clash:
     `touching` names what both changed, such as `the title`.
     """
 
-    theirs: Side
-    mine: Side
-    difference: Differences
+    theirs: PostContent
+    mine: PostContent
+    diff: PostDiff
     base: Revision | None = None
     latest: Revision | None = None
-    since: Differences | None = None
-    merged: Side | None = None
-    joining: Differences | None = None
-    touching: Sequence[str] = ()
+    diff_since_base: PostDiff | None = None
+    merged: PostContent | None = None
+    merged_diff: PostDiff | None = None
+    overlapping: Sequence[str] = ()
 
 
-async def look(ctx: Context, theirs: Post, mine: PostChanges, began_with: int) -> Clash:
+async def describe(ctx: Context, theirs: Post, mine: PostChanges, base_version: int) -> EditConflict:
     """What both did since the version that the later one began with. Raises NotSignedIn, NotFound (post), Forbidden."""
-    present = side_of(theirs)
+    present = content_of(theirs)
     try:
-        base, latest = await revisions.both(ctx, theirs.id, began_with, theirs.version)
+        base, latest = await revisions.get_pair(ctx, theirs.id, base_version, theirs.version)
     except NotFound:  # a form that was made up, or a history that is not whole
-        typed = _typed(mine, present)
-        return Clash(present, typed, await diffs.between(present, typed))
-    start = side_of(base)
-    typed = _typed(mine, start)
+        typed = _submitted_content(mine, present)
+        return EditConflict(present, typed, await diffs.compare(present, typed))
+    start = content_of(base)
+    typed = _submitted_content(mine, start)
     merged, touching = await anyio.to_thread.run_sync(_merge, start, typed, present)
-    return Clash(
+    return EditConflict(
         present,
         typed,
-        await diffs.between(present, typed),
+        await diffs.compare(present, typed),
         base,
         latest,
-        await diffs.between(start, present),
+        await diffs.compare(start, present),
         merged,
-        await diffs.between(present, merged) if merged else None,
+        await diffs.compare(present, merged) if merged else None,
         touching,
     )
 
 
-def _typed(mine: PostChanges, start: Side) -> Side:
+def _submitted_content(mine: PostChanges, start: PostContent) -> PostContent:
     """What the form held. A form that leaves the address empty leaves it as it was."""
     slug = mine.slug if "slug" in mine.model_fields_set else start.slug
-    return Side(mine.title, mine.content, tuple(mine.tags), slug, mine.status, mine.publish_at)
+    return PostContent(mine.title, mine.content, tuple(mine.tags), slug, mine.status, mine.publish_at)
 
 
-def _merge(base: Side, mine: Side, theirs: Side) -> tuple[Side | None, Sequence[str]]:
+def _merge(base: PostContent, mine: PostContent, theirs: PostContent) -> tuple[PostContent | None, Sequence[str]]:
     found: dict[str, Any] = {}
     touching: list[str] = []
-    for name, words in _NAMES.items():
+    for name, words in _FIELD_LABELS.items():
         before, ours, others = (getattr(side, name) for side in (base, mine, theirs))
         found[name] = others if ours in (before, others) else ours
         if others not in (before, ours) and ours != before:
@@ -78,20 +78,20 @@ def _merge(base: Side, mine: Side, theirs: Side) -> tuple[Side | None, Sequence[
     content = merge(base.content, mine.content, theirs.content)
     if content is None:
         touching.append("the same lines of the text")
-    if _is_timed_by_both(base, mine, theirs):
+    if _both_changed_publication(base, mine, theirs):
         touching.append("who can read it")
     if touching or content is None:
         return None, touching
     timing = theirs if mine.status in (base.status, theirs.status) else mine
-    return Side(content=content, status=timing.status, publish_at=timing.publish_at, **found), ()
+    return PostContent(content=content, status=timing.status, publish_at=timing.publish_at, **found), ()
 
 
-def _is_timed_by_both(base: Side, mine: Side, theirs: Side) -> bool:
+def _both_changed_publication(base: PostContent, mine: PostContent, theirs: PostContent) -> bool:
     if mine.status is theirs.status is PostStatus.SCHEDULED:
-        return _minute(mine) != _minute(theirs)
+        return _publish_minute(mine) != _publish_minute(theirs)
     return base.status not in (mine.status, theirs.status) and mine.status is not theirs.status
 
 
-def _minute(side: Side) -> str:
+def _publish_minute(side: PostContent) -> str:
     """A form knows no seconds."""
     return f"{side.publish_at:%Y-%m-%dT%H:%M}" if side.publish_at else ""

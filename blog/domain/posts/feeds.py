@@ -11,10 +11,10 @@ from blog.db.database import Database
 from blog.domain.core.context import Context
 from blog.domain.core.models import Post
 from blog.domain.posts import post_lists, post_queries
-from blog.domain.posts.post_lists import Wanted
+from blog.domain.posts.post_lists import PostFilter
 from blog.schemas.posts import PostStatus
 
-MOST = 20
+MAX_POSTS = 20
 _p, _u, _e = tables.posts.c, tables.users.c, tables.events.c
 
 
@@ -29,7 +29,7 @@ class Feed:
 async def newest(ctx: Context, *, tag: str | None = None, author_id: int | None = None, text: str | None = None) -> Feed:
     """The 20 newest published posts that pass the filters."""
     async with ctx.db.snapshot():
-        found = await post_lists.page(ctx, Wanted(tag=tag, author_id=author_id, text=text, limit=MOST, full=True))
+        found = await post_lists.list_page(ctx, PostFilter(tag=tag, author_id=author_id, text=text, limit=MAX_POSTS, full=True))
         return Feed(found.items, await _changed_at(ctx.db, found.items))
 
 
@@ -39,10 +39,10 @@ async def _changed_at(db: Database, posts: Sequence[Post]) -> dt.datetime | None
     by_authors = sa.select(links.user_id).where(links.post_id.in_([post.id for post in posts]))
     published = post_queries.select(_p.updated_at).where(_p.status == PostStatus.PUBLISHED.value)
     instants = (
-        sa.select(_e.at).order_by(_e.id.desc()).limit(1),
+        sa.select(_e.occurred_at).order_by(_e.id.desc()).limit(1),
         published.order_by(_p.updated_at.desc(), _p.id.desc()).limit(1),  # the log may have been emptied
         sa.select(sa.func.max(_u.updated_at)).where(_u.id.in_(by_authors)),
-        sa.select(sa.func.max(tables.preferences.c.updated_at)),
+        sa.select(sa.func.max(tables.site_preferences.c.updated_at)),
     )
     row = await db.fetch_one(sa.select(*(query.scalar_subquery().label(f"at_{place}") for place, query in enumerate(instants))))
     known = [row[f"at_{place}"] for place in range(len(instants))] if row is not None else []

@@ -7,63 +7,63 @@ from typing import Any
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.db.compiled_queries import Prepared
+from blog.db.compiled_queries import PreparedQuery
 from blog.db.database import Database
 
-_i, _p = tables.imports.c, tables.posts.c
-_POST_OF = Prepared(sa.select(_i.post_id).where(_i.source == sa.bindparam("source")))
-_FORGET = Prepared(tables.imports.delete().where(_i.source == sa.bindparam("source")))
-_REMEMBER = Prepared(tables.imports.insert(), columns=("source", "digest", "post_id", "version"))
+_i, _p = tables.import_records.c, tables.posts.c
+_POST_ID_BY_SOURCE = PreparedQuery(sa.select(_i.post_id).where(_i.source == sa.bindparam("source")))
+_DELETE = PreparedQuery(tables.import_records.delete().where(_i.source == sa.bindparam("source")))
+_INSERT = PreparedQuery(tables.import_records.insert(), columns=("source", "digest", "post_id", "version"))
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class ImportRecord:
     """One imported file: `version` is that of the post as the import left it; the rest of the post is as it is now."""
 
     source: str
     digest: str
     post_id: int
-    version: int
+    imported_version: int
     slug: str
-    post_version: int
+    current_version: int
     is_deleted: bool
 
     @property
     def is_edited(self) -> bool:
         """Was the post written in the blog since?"""
-        return self.post_version != self.version
+        return self.current_version != self.imported_version
 
 
-async def traces(db: Database, sources: Collection[str], digests: Collection[str]) -> list[Trace]:
+async def find(db: Database, sources: Collection[str], digests: Collection[str]) -> list[ImportRecord]:
     """The traces of files by name or by SHA-256 digest, in the order of their names."""
     query = (
         sa.select(_i.source, _i.digest, _i.post_id, _i.version)
         .add_columns(_p.slug, _p.version.label("post_version"), _p.deleted_at)
-        .join_from(tables.imports, tables.posts, _p.id == _i.post_id)
+        .join_from(tables.import_records, tables.posts, _p.id == _i.post_id)
         .where(sa.or_(_i.source.in_(list(sources)), _i.digest.in_(list(digests))))
         .order_by(_i.source)
     )
-    return [_trace(row) for row in await db.fetch_all(query)]
+    return [_record_from_row(row) for row in await db.fetch_all(query)]
 
 
-async def post_of(db: Database, source: str) -> int | None:
+async def find_post_id(db: Database, source: str) -> int | None:
     """The id of the post that a file became."""
-    post_id: int | None = await db.fetch_val(_POST_OF(source=source))
+    post_id: int | None = await db.fetch_val(_POST_ID_BY_SOURCE(source=source))
     return post_id
 
 
-async def remember(db: Database, source: str, digest: str, post_id: int, version: int) -> None:
+async def save(db: Database, source: str, digest: str, post_id: int, version: int) -> None:
     """Note that a file became this version of a post; call it inside the transaction that wrote the post."""
-    await db.pipeline(_FORGET(source=source), _REMEMBER(source=source, digest=digest, post_id=post_id, version=version))
+    await db.pipeline(_DELETE(source=source), _INSERT(source=source, digest=digest, post_id=post_id, version=version))
 
 
-def _trace(row: Any) -> Trace:
-    return Trace(
+def _record_from_row(row: Any) -> ImportRecord:
+    return ImportRecord(
         source=row["source"],
         digest=row["digest"],
         post_id=row["post_id"],
-        version=row["version"],
+        imported_version=row["version"],
         slug=row["slug"],
-        post_version=row["post_version"],
+        current_version=row["post_version"],
         is_deleted=row["deleted_at"] is not None,
     )

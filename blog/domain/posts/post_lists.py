@@ -12,40 +12,40 @@ from blog.db.database import Database
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.events import Position
-from blog.domain.core.models import Page, Post
+from blog.domain.core.models import Post, ResultPage
 from blog.domain.posts import post_queries
 from blog.errors import FieldError, InvalidInput
 from blog.schemas.posts import PostStatus
 
 _p = tables.posts.c
-PAGE = 20
-BEST = 50
-_FEW = 500  # posts with a text that are looked up one by one
-_WINDOW, _WIDER = 250, 4  # posts that are walked to find those with a more frequent one; then so many times as many
-KEPT = dt.timedelta(days=30)
+PAGE_SIZE = 20
+MAX_DELETED_LISTED = 50
+_MAX_DIRECT_LOOKUPS = 500  # posts with a text that are looked up one by one
+_SCAN_WINDOW, _WINDOW_GROWTH = 250, 4  # posts that are walked to find those with a more frequent one; then so many times as many
+UNDELETE_WINDOW = dt.timedelta(days=30)
 """How long deleted posts are listed."""
-Key = tuple[str, int]
+CursorKey = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PostFilter:
     """Which posts: filters that narrow together. `full` also loads text and HTML."""
 
     tag: str | None = None
     author: str | None = None
     text: str | None = None
     status: PostStatus = PostStatus.PUBLISHED
-    limit: int = PAGE
-    after: Key | None = None
+    limit: int = PAGE_SIZE
+    after: CursorKey | None = None
     full: bool = False
     author_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class FeedPage:
     """A page of posts and the place in the event log at which it was true."""
 
-    page: Page[Post]
+    page: ResultPage[Post]
     position: Position
 
 
@@ -68,32 +68,32 @@ class DeletedPost:
     deleted_at: dt.datetime
 
 
-async def front(ctx: Context, wanted: Wanted) -> Front:
+async def front_page(ctx: Context, post_filter: PostFilter) -> FeedPage:
     """A page of posts and the cursor of the moment, from one snapshot: nothing falls between reading and following."""
     async with ctx.db.snapshot():
-        return Front(await page(ctx, wanted), await events.position(ctx.db))
+        return FeedPage(await list_page(ctx, post_filter), await events.position(ctx.db))
 
 
-async def page(ctx: Context, wanted: Wanted) -> Page[Post]:
+async def list_page(ctx: Context, post_filter: PostFilter) -> ResultPage[Post]:
     """A page of posts, newest first. Drafts and scheduled posts are the actor's own: raises NotSignedIn for a stranger."""
-    if wanted.text is None:
-        return await _page(ctx, wanted, _listing(ctx, wanted))
+    if post_filter.text is None:
+        return await _fetch_page(ctx, post_filter, _build_listing(ctx, post_filter))
     async with ctx.db.snapshot():  # a post that goes between the queries would make this the last page
-        ids = await _with_text(ctx.db, wanted, _listing(ctx, wanted))
-        return await _page(ctx, wanted, _listing(ctx, wanted, only=ids))
+        ids = await _matching_ids(ctx.db, post_filter, _build_listing(ctx, post_filter))
+        return await _fetch_page(ctx, post_filter, _build_listing(ctx, post_filter, only=ids))
 
 
-async def _page(ctx: Context, wanted: Wanted, listing: "_Listing") -> Page[Post]:
-    query = post_queries.select(*(post_queries.FULL if wanted.full else post_queries.CARD))
+async def _fetch_page(ctx: Context, wanted: PostFilter, listing: "_Listing") -> ResultPage[Post]:
+    query = post_queries.select(*(post_queries.FULL_COLUMNS if wanted.full else post_queries.SUMMARY_COLUMNS))
     if listing.links is not None:
         query = query.join(listing.links, listing.post_id == _p.id)
-    query = listing.ordered(query, wanted.after).limit(wanted.limit + 1)
-    return _cut(await post_queries.load(ctx.db, query), wanted.limit, published=wanted.status is PostStatus.PUBLISHED)
+    query = listing.apply_order(query, wanted.after).limit(wanted.limit + 1)
+    return _to_page(await post_queries.fetch(ctx.db, query), wanted.limit, published=wanted.status is PostStatus.PUBLISHED)
 
 
-async def count(ctx: Context, wanted: Wanted) -> int:
+async def count(ctx: Context, post_filter: PostFilter) -> int:
     """How many posts pass the filters other than `text`, on all pages."""
-    listing = _listing(ctx, wanted)
+    listing = _build_listing(ctx, post_filter)
     counted = sa.select(sa.func.count()).select_from(tables.posts if listing.links is None else listing.links)
     total: int = await ctx.db.fetch_val(counted.where(*listing.conditions))
     return total
@@ -106,14 +106,17 @@ async def archive(ctx: Context, limit: int | None = None) -> Sequence[ArchiveEnt
     return [ArchiveEntry(row["slug"], row["title"], row["published_at"]) for row in rows]
 
 
-async def deleted(ctx: Context) -> Sequence[DeletedPost]:
+async def list_deleted(ctx: Context) -> Sequence[DeletedPost]:
     """The actor's own posts that were deleted in the last 30 days, the last one first, at most 50. Raises NotSignedIn."""
-    actor = ctx.signed_in()
+    actor = ctx.require_actor()
     query = (
         sa.select(_p.id, _p.title, _p.status, _p.deleted_at)
-        .where(_p.deleted_at > ctx.now - KEPT, *_linked(_p.id, [(tables.post_authors.c.user_id, sa.literal(actor.id))]))
+        .where(
+            _p.deleted_at > ctx.now - UNDELETE_WINDOW,
+            *_link_conditions(_p.id, [(tables.post_authors.c.user_id, sa.literal(actor.id))]),
+        )
         .order_by(_p.deleted_at.desc(), _p.id.desc())
-        .limit(BEST)
+        .limit(MAX_DELETED_LISTED)
     )
     rows = await ctx.db.fetch_all(query)
     return [DeletedPost(row["id"], row["title"], PostStatus(row["status"]), row["deleted_at"]) for row in rows]
@@ -128,7 +131,7 @@ class _Listing:
     instant: sa.ColumnElement[Any]
     conditions: Sequence[sa.ColumnElement[bool]]
 
-    def ordered(self, query: sa.Select[Any], after: Key | None) -> sa.Select[Any]:
+    def apply_order(self, query: sa.Select[Any], after: CursorKey | None) -> sa.Select[Any]:
         """The query for what comes after a place, in this order. Raises InvalidInput."""
         query = query.where(*self.conditions)
         if after is not None:
@@ -136,12 +139,12 @@ class _Listing:
         return query.order_by(self.instant.desc(), self.post_id.desc())
 
 
-def _listing(ctx: Context, wanted: Wanted, *, only: Sequence[int] | None = None) -> _Listing:
+def _build_listing(ctx: Context, wanted: PostFilter, *, only: Sequence[int] | None = None) -> _Listing:
     """Where posts that pass the filters other than `text` are listed, or `only` some of them.
 
     Published ones of a tag, or of an author, by their links, which know when readers see the post.
     """
-    owners: list[Owner] = []
+    owners: list[LinkFilter] = []
     if wanted.tag is not None:
         owners.append((tables.post_tags.c.tag_id, _tag_id(wanted.tag)))
     if wanted.author is not None:
@@ -149,26 +152,26 @@ def _listing(ctx: Context, wanted: Wanted, *, only: Sequence[int] | None = None)
     if wanted.author_id is not None:
         owners.append((tables.post_authors.c.user_id, sa.literal(wanted.author_id)))
     if wanted.status is not PostStatus.PUBLISHED:
-        owners.append((tables.post_authors.c.user_id, sa.literal(ctx.signed_in().id)))
+        owners.append((tables.post_authors.c.user_id, sa.literal(ctx.require_actor().id)))
     elif owners:
         (column, owner), *others = owners
         links = column.table
-        conditions = [column == owner, links.c.listed_at.is_not(None), *_linked(links.c.post_id, others)]
+        conditions = [column == owner, links.c.listed_at.is_not(None), *_link_conditions(links.c.post_id, others)]
         conditions += [] if only is None else [links.c.post_id.in_(only)]
         return _Listing(links, links.c.post_id, links.c.listed_at, conditions)
     instant = _p.published_at if wanted.status is PostStatus.PUBLISHED else _p.created_at
     # SQLite would walk all of a status rather than look up some ids; not if what it asks of the status is no column.
     status = _p.status if only is None else _p.status.concat("")
-    conditions = [status == wanted.status.value, _p.deleted_at.is_(None), *_linked(_p.id, owners)]
+    conditions = [status == wanted.status.value, _p.deleted_at.is_(None), *_link_conditions(_p.id, owners)]
     conditions += [] if only is None else [_p.id.in_(only)]
     return _Listing(None, _p.id, instant, conditions)
 
 
-Owner = tuple[sa.Column[int], sa.ColumnElement[int]]
+LinkFilter = tuple[sa.Column[int], sa.ColumnElement[int]]
 """The column of links that names a tag or a person, and which it is to be."""
 
 
-def _linked(post_id: sa.ColumnElement[int], owners: Iterable[Owner]) -> Iterator[sa.ColumnElement[bool]]:
+def _link_conditions(post_id: sa.ColumnElement[int], owners: Iterable[LinkFilter]) -> Iterator[sa.ColumnElement[bool]]:
     for column, owner in owners:
         links = column.table.alias()
         yield sa.exists().where(links.c.post_id == post_id, links.c[column.name] == owner)
@@ -176,24 +179,24 @@ def _linked(post_id: sa.ColumnElement[int], owners: Iterable[Owner]) -> Iterator
 
 def _tag_id(name: str) -> sa.ScalarSelect[int]:
     tags = tables.tags.c
-    return sa.select(tags.id).where(tags.name_key == name.casefold()).scalar_subquery()
+    return sa.select(tags.id).where(tags.name_folded == name.casefold()).scalar_subquery()
 
 
 def _user_id(username: str) -> sa.ScalarSelect[int]:
     users = tables.users.c
-    return sa.select(users.id).where(users.username_key == username.casefold()).scalar_subquery()
+    return sa.select(users.id).where(users.username_folded == username.casefold()).scalar_subquery()
 
 
-async def _with_text(db: Database, wanted: Wanted, listing: _Listing) -> Sequence[int]:
+async def _matching_ids(db: Database, wanted: PostFilter, listing: _Listing) -> Sequence[int]:
     """The posts with a text among which the next page is: all of them if they are few, else the first that a walk meets."""
-    matches = fulltext.matching(db, wanted.text or "")
+    matches = fulltext.match_posts(db, wanted.text or "")
     if matches is None:
         return []
-    ids = [row["post_id"] for row in await db.fetch_all(sa.select(matches.c.post_id).limit(_FEW + 1))]
-    return ids if len(ids) <= _FEW else await _met(db, matches, wanted, listing)
+    ids = [row["post_id"] for row in await db.fetch_all(sa.select(matches.c.post_id).limit(_MAX_DIRECT_LOOKUPS + 1))]
+    return ids if len(ids) <= _MAX_DIRECT_LOOKUPS else await _scan_matches(db, matches, wanted, listing)
 
 
-async def _met(db: Database, matches: sa.Subquery, wanted: Wanted, listing: _Listing) -> Sequence[int]:
+async def _scan_matches(db: Database, matches: sa.Subquery, wanted: PostFilter, listing: _Listing) -> Sequence[int]:
     """A page of the posts with a frequent text, and one more.
 
     The full-text index is asked about a window of the list at a time. All that it knows of a word in every post took ten
@@ -201,17 +204,17 @@ async def _met(db: Database, matches: sa.Subquery, wanted: Wanted, listing: _Lis
     """
     walk = sa.select(listing.post_id.label("id"), listing.instant.label("instant"))
     found: list[int] = []
-    after, size = wanted.after, _WINDOW
-    while len(found) <= wanted.limit and (rows := await db.fetch_all(listing.ordered(walk, after).limit(size))):
+    after, size = wanted.after, _SCAN_WINDOW
+    while len(found) <= wanted.limit and (rows := await db.fetch_all(listing.apply_order(walk, after).limit(size))):
         ids = [row["id"] for row in rows]
         inside = sa.select(matches.c.post_id).where(matches.c.post_id.between(min(ids), max(ids)))
         hits = {row["post_id"] for row in await db.fetch_all(inside)}
         found += (post_id for post_id in ids if post_id in hits)
-        after, size = (rows[-1]["instant"].isoformat(), ids[-1]), size * _WIDER
+        after, size = (rows[-1]["instant"].isoformat(), ids[-1]), size * _WINDOW_GROWTH
     return found[: wanted.limit + 1]
 
 
-def _key_values(key: Key) -> tuple[Any, Any]:
+def _key_values(key: CursorKey) -> tuple[Any, Any]:
     try:
         instant = dt.datetime.fromisoformat(key[0])
         known = instant.astimezone(dt.UTC) if instant.tzinfo else None
@@ -222,9 +225,9 @@ def _key_values(key: Key) -> tuple[Any, Any]:
     return sa.literal(known, tables.UTCDateTime()), sa.literal(key[1])
 
 
-def _cut(posts: list[Post], limit: int, published: bool) -> Page[Post]:
+def _to_page(posts: list[Post], limit: int, published: bool) -> ResultPage[Post]:
     if len(posts) <= limit:
-        return Page(posts, None)
+        return ResultPage(posts, None)
     last = posts[limit - 1]
     instant = last.published_at if published and last.published_at else last.created_at
-    return Page(posts[:limit], (instant.isoformat(), last.id))
+    return ResultPage(posts[:limit], (instant.isoformat(), last.id))

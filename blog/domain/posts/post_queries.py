@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from databases.interfaces import Record
 
 from blog.db import tables
-from blog.db.compiled_queries import Prepared, Query
+from blog.db.compiled_queries import PreparedQuery, Query
 from blog.db.database import Database
 from blog.domain.core import events
 from blog.domain.core.events import Position
@@ -16,12 +16,12 @@ from blog.domain.core.models import Byline, Post
 from blog.schemas.posts import PostStatus
 
 _p = tables.posts.c
-CARD = (
-    _p.id, _p.slug, _p.title, _p.excerpt, _p.status, _p.version, _p.words, _p.comments, _p.comments_open,
+SUMMARY_COLUMNS = (
+    _p.id, _p.slug, _p.title, _p.excerpt, _p.status, _p.version, _p.word_count, _p.comment_count, _p.comments_open,
     _p.publish_at, _p.published_at, _p.created_at, _p.updated_at,
 )  # fmt: skip
 """The columns that a list shows."""
-FULL = (*CARD, _p.content, _p.html)
+FULL_COLUMNS = (*SUMMARY_COLUMNS, _p.content, _p.html)
 """All that a reader of one post gets."""
 
 
@@ -30,92 +30,92 @@ def select(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     return sa.select(*columns).where(_p.deleted_at.is_(None))
 
 
-async def load(db: Database, query: Query) -> list[Post]:
+async def fetch(db: Database, query: Query) -> list[Post]:
     """The posts of a query made by `select`, in its order."""
     rows = await db.fetch_all(query)
     if not rows:
         return []
     ids = {f"id_{place}": row["id"] for place, row in enumerate(rows)}
-    written, tagged = _parts_of(len(rows))
-    bylines, tags = await db.fetch_together(written(**ids), tagged(**ids))
-    return _posts(rows, bylines, tags)
+    written, tagged = _relations_queries(len(rows))
+    bylines, tags = await db.fetch_many(written(**ids), tagged(**ids))
+    return _posts_from_rows(rows, bylines, tags)
 
 
 async def by_id(db: Database, post_id: int) -> Post | None:
     """The post, in full."""
-    return await _one(db, _BY_ID, value=post_id)
+    return await _fetch_one(db, _BY_ID, value=post_id)
 
 
-async def placed(db: Database, post_id: int) -> tuple[Post | None, Position]:
+async def by_id_with_position(db: Database, post_id: int) -> tuple[Post | None, Position]:
     """The post, in full, and the end of the event log in the same state of the database."""
-    *parts, end = await db.fetch_at_once(*(part(value=post_id) for part in _BY_ID), events.END())
-    posts = _posts(*parts)
-    return posts[0] if posts else None, events.position_of(end)
+    *parts, end = await db.fetch_many_consistent(*(part(value=post_id) for part in _BY_ID), events.LATEST_POSITION())
+    posts = _posts_from_rows(*parts)
+    return posts[0] if posts else None, events.position_from_rows(end)
 
 
 async def by_slug(db: Database, slug: str) -> Post | None:
     """The post that has this slug now, in full."""
-    return await _one(db, _BY_SLUG, value=slug)
+    return await _fetch_one(db, _BY_SLUG, value=slug)
 
 
-async def deleted(db: Database, post_id: int) -> Post | None:
+async def deleted_by_id(db: Database, post_id: int) -> Post | None:
     """The post, in full, if it is deleted and somebody who wrote it is still here: what went with an account stays gone."""
     links, users = tables.post_authors.c, tables.users.c
     wrote = (
         sa.select(links.post_id).join_from(tables.post_authors, tables.users, links.user_id == users.id)
         .where(links.post_id == post_id, users.deleted_at.is_(None))
     )  # fmt: skip
-    posts = await load(db, sa.select(*FULL).where(_p.id == post_id, _p.deleted_at.is_not(None), wrote.exists()))
+    posts = await fetch(db, sa.select(*FULL_COLUMNS).where(_p.id == post_id, _p.deleted_at.is_not(None), wrote.exists()))
     return posts[0] if posts else None
 
 
-def _bylines(post_ids: Any) -> Prepared:
+def _bylines_query(post_ids: Any) -> PreparedQuery:
     links, users = tables.post_authors.c, tables.users.c
     query = sa.select(links.post_id, users.username, users.name, users.avatar)
     query = query.join_from(tables.post_authors, tables.users, links.user_id == users.id)
-    return Prepared(query.where(links.post_id.in_(post_ids)).order_by(links.post_id, links.position))
+    return PreparedQuery(query.where(links.post_id.in_(post_ids)).order_by(links.post_id, links.position))
 
 
-def _tags(post_ids: Any) -> Prepared:
+def _tags_query(post_ids: Any) -> PreparedQuery:
     links, tags = tables.post_tags.c, tables.tags.c
     query = sa.select(links.post_id, tags.name).join_from(tables.post_tags, tables.tags, links.tag_id == tags.id)
-    return Prepared(query.where(links.post_id.in_(post_ids)).order_by(links.post_id, links.position))
+    return PreparedQuery(query.where(links.post_id.in_(post_ids)).order_by(links.post_id, links.position))
 
 
 @functools.lru_cache(maxsize=100)
-def _parts_of(count: int) -> tuple[Prepared, Prepared]:
+def _relations_queries(count: int) -> tuple[PreparedQuery, PreparedQuery]:
     """What belongs to so many posts."""
     ids = [sa.bindparam(f"id_{place}", type_=_p.id.type) for place in range(count)]
-    return _bylines(ids), _tags(ids)
+    return _bylines_query(ids), _tags_query(ids)
 
 
-def _whole(column: sa.Column[Any]) -> tuple[Prepared, Prepared, Prepared]:
+def _full_post_queries(column: sa.Column[Any]) -> tuple[PreparedQuery, PreparedQuery, PreparedQuery]:
     """One post and what belongs to it, by the value of a column."""
     chosen = column == sa.bindparam("value", type_=column.type)
     its_id = select(_p.id).where(chosen)
-    return Prepared(select(*FULL).where(chosen)), _bylines(its_id), _tags(its_id)
+    return PreparedQuery(select(*FULL_COLUMNS).where(chosen)), _bylines_query(its_id), _tags_query(its_id)
 
 
-_BY_ID, _BY_SLUG = _whole(_p.id), _whole(_p.slug)
+_BY_ID, _BY_SLUG = _full_post_queries(_p.id), _full_post_queries(_p.slug)
 
 
-async def _one(db: Database, whole: tuple[Prepared, ...], value: Any) -> Post | None:
-    rows, bylines, tags = await db.fetch_together(*(part(value=value) for part in whole))
-    posts = _posts(rows, bylines, tags)
+async def _fetch_one(db: Database, whole: tuple[PreparedQuery, ...], value: Any) -> Post | None:
+    rows, bylines, tags = await db.fetch_many(*(part(value=value) for part in whole))
+    posts = _posts_from_rows(rows, bylines, tags)
     return posts[0] if posts else None
 
 
-def _posts(rows: Sequence[Record], bylines: Sequence[Record], tags: Sequence[Record]) -> list[Post]:
+def _posts_from_rows(rows: Sequence[Record], bylines: Sequence[Record], tags: Sequence[Record]) -> list[Post]:
     authors: dict[int, list[Byline]] = {}
     for row in bylines:
         authors.setdefault(row["post_id"], []).append(Byline(row["username"], row["name"], row["avatar"]))
     names: dict[int, list[str]] = {}
     for row in tags:
         names.setdefault(row["post_id"], []).append(row["name"])
-    return [_post(row, tuple(authors.get(row["id"], ())), tuple(names.get(row["id"], ()))) for row in rows]
+    return [_post_from_row(row, tuple(authors.get(row["id"], ())), tuple(names.get(row["id"], ()))) for row in rows]
 
 
-def _post(row: Any, bylines: tuple[Byline, ...], tags: tuple[str, ...]) -> Post:
+def _post_from_row(row: Any, bylines: tuple[Byline, ...], tags: tuple[str, ...]) -> Post:
     columns = row.keys()
     return Post(
         id=row["id"],
@@ -126,8 +126,8 @@ def _post(row: Any, bylines: tuple[Byline, ...], tags: tuple[str, ...]) -> Post:
         excerpt=row["excerpt"],
         status=PostStatus(row["status"]),
         version=row["version"],
-        words=row["words"],
-        comments=row["comments"],
+        word_count=row["word_count"],
+        comment_count=row["comment_count"],
         comments_open=row["comments_open"],
         publish_at=row["publish_at"],
         published_at=row["published_at"],

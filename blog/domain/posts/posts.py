@@ -9,38 +9,49 @@ import anyio.to_thread
 import sqlalchemy as sa
 
 from blog.db import fulltext, tables
-from blog.db.compiled_queries import Call, Prepared
+from blog.db.compiled_queries import BoundQuery, PreparedQuery
 from blog.db.database import Database
 from blog.domain.core import events, policy
 from blog.domain.core.context import Context
-from blog.domain.core.events import EventName, Position
+from blog.domain.core.events import EventType, Position
 from blog.domain.core.models import Post
 from blog.domain.posts import post_queries, rendering, slugs, tags
-from blog.domain.posts.rendering import Manuscript
-from blog.errors import Conflict, FieldError, InvalidInput, NotFound, StaleVersion
+from blog.domain.posts.rendering import RenderedPost
+from blog.errors import Conflict, FieldError, InvalidInput, NotFound, VersionConflict
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
-from blog.text.plain_text import text_of
+from blog.text.plain_text import html_to_text
 
 _p = tables.posts.c
-_ROUNDS = 20
-_INSERT = Prepared(
+_MAX_RETRIES = 20
+_INSERT_POST = PreparedQuery(
     tables.posts.insert(),
     columns=(
-        *("title", "content", "html", "excerpt", "summary", "words", "renderer_version", "status", "publish_at", "published_at"),
+        *(
+            "title",
+            "content",
+            "html",
+            "excerpt",
+            "summary",
+            "word_count",
+            "renderer_version",
+            "status",
+            "publish_at",
+            "published_at",
+        ),
         *("slug", "version", "author_id", "comments_open", "created_at", "updated_at"),
     ),
 )
-_SIGNATURE = Prepared(tables.post_authors.insert(), columns=("post_id", "user_id", "position"))
-_REVISION = Prepared(
+_INSERT_AUTHOR = PreparedQuery(tables.post_authors.insert(), columns=("post_id", "user_id", "position"))
+_INSERT_REVISION = PreparedQuery(
     tables.revisions.insert(),
     columns=("post_id", "version", "slug", "title", "content", "tags", "status", "editor_id", "created_at"),
 )
-Versions = Collection[int] | None
+ExpectedVersions = Collection[int] | None
 """The versions that a writer is ready to replace; None: whichever it is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class Publication:
     """Who sees a post, and since when."""
 
     status: PostStatus
@@ -50,36 +61,36 @@ class Timing:
 
 async def get(ctx: Context, post_id: int) -> Post:
     """The post. Raises NotFound, also for the drafts of others."""
-    return policy.require_sight(ctx, await post_queries.by_id(ctx.db, post_id))
+    return policy.require_visible(ctx, await post_queries.by_id(ctx.db, post_id))
 
 
-async def placed(ctx: Context, post_id: int) -> tuple[Post, Position]:
+async def get_with_position(ctx: Context, post_id: int) -> tuple[Post, Position]:
     """The post, and the place in the event log at which it was so: nothing falls between reading and following. As `get`."""
-    post, now = await post_queries.placed(ctx.db, post_id)
-    return policy.require_sight(ctx, post), now
+    post, now = await post_queries.by_id_with_position(ctx.db, post_id)
+    return policy.require_visible(ctx, post), now
 
 
-async def find(ctx: Context, slug: str) -> Post:
+async def get_by_slug(ctx: Context, slug: str) -> Post:
     """The post that has this slug, or had it once (then its own `slug` differs). Raises NotFound."""
     post = await post_queries.by_slug(ctx.db, slug)
-    if post is None and (post_id := await slugs.owner(ctx.db, slug)) is not None:
+    if post is None and (post_id := await slugs.owner_of(ctx.db, slug)) is not None:
         post = await post_queries.by_id(ctx.db, post_id)
-    return policy.require_sight(ctx, post)
+    return policy.require_visible(ctx, post)
 
 
 async def create(ctx: Context, new: NewPost) -> Post:
     """Write a new post. Raises NotSignedIn, Forbidden, Conflict (slug), InvalidInput (publish_at)."""
     actor = policy.require_writer(ctx)
-    timing = _timing(ctx, new.status, new.publish_at, None)
-    manuscript = await rendering.prepare(new.title, new.content, new.tags)
+    timing = _resolve_publication(ctx, new.status, new.publish_at, None)
+    manuscript = await rendering.render_post_in_thread(new.title, new.content, new.tags)
     async with ctx.db.transaction():
         if new.slug is not None:
-            await slugs.require_free(ctx.db, new.slug)
+            await slugs.require_available(ctx.db, new.slug)
         return await insert(
             ctx,
             manuscript,
             timing,
-            slug=new.slug or await slugs.free(ctx.db, new.title),
+            slug=new.slug or await slugs.available(ctx.db, new.title),
             author_ids=[actor.id],
             created_at=ctx.now,
             comments_open=new.comments_open,
@@ -88,8 +99,8 @@ async def create(ctx: Context, new: NewPost) -> Post:
 
 async def insert(
     ctx: Context,
-    manuscript: Manuscript,
-    timing: Timing,
+    rendered: RenderedPost,
+    publication: Publication,
     *,
     slug: str,
     author_ids: Sequence[int],
@@ -100,17 +111,32 @@ async def insert(
 
     The actor is its editor.
     """
-    values = {**_written(manuscript), **_timed(timing), "slug": slug, "version": 1, "author_id": author_ids[0]}
+    values = {
+        **_content_values(rendered),
+        **_publication_values(publication),
+        "slug": slug,
+        "version": 1,
+        "author_id": author_ids[0],
+    }
     values |= {"comments_open": comments_open, "created_at": created_at, "updated_at": created_at}
-    post_id = await ctx.db.execute(_INSERT(**values))
-    tag_ids = await tags.ids_of(ctx.db, manuscript.tags)
-    await ctx.db.pipeline(slugs.row(slug, post_id), *_signatures(post_id, author_ids), *tags.rows(post_id, tag_ids))
-    await fulltext.add(ctx.db, post_id, title=manuscript.title, tags=" ".join(manuscript.tags), body=manuscript.body)
-    return await _keep_version(ctx, post_id, EventName.POST_PUBLISHED if timing.status is PostStatus.PUBLISHED else None)
+    post_id = await ctx.db.execute(_INSERT_POST(**values))
+    tag_ids = await tags.get_or_create_ids(ctx.db, rendered.tags)
+    await ctx.db.pipeline(
+        slugs.insert_query(slug, post_id), *_author_rows(post_id, author_ids), *tags.insert_queries(post_id, tag_ids)
+    )
+    await fulltext.add(ctx.db, post_id, title=rendered.title, tags=" ".join(rendered.tags), body=rendered.plain_text)
+    return await _store_revision(ctx, post_id, EventType.POST_PUBLISHED if publication.status is PostStatus.PUBLISHED else None)
 
 
-async def rewrite(
-    ctx: Context, manuscript: Manuscript, timing: Timing, *, post_id: int, slug: str, author_ids: Sequence[int], if_match: int
+async def overwrite(
+    ctx: Context,
+    rendered: RenderedPost,
+    publication: Publication,
+    *,
+    post_id: int,
+    slug: str,
+    author_ids: Sequence[int],
+    if_match: int,
 ) -> Post:
     """Write a post anew from its source, authors included, for imports; call it inside a transaction. The actor is its editor.
 
@@ -121,37 +147,37 @@ async def rewrite(
     if post is None:
         raise NotFound("There is no such post")
     _require_version(post, {if_match})
-    if timing.status is PostStatus.PUBLISHED and timing.published_at is None:
-        timing = Timing(timing.status, None, post.published_at or ctx.now)
+    if publication.status is PostStatus.PUBLISHED and publication.published_at is None:
+        publication = Publication(publication.status, None, post.published_at or ctx.now)
     await ctx.db.execute(tables.post_authors.delete().where(tables.post_authors.c.post_id == post_id))
-    await ctx.db.pipeline(*_signatures(post_id, author_ids))
+    await ctx.db.pipeline(*_author_rows(post_id, author_ids))
     await ctx.db.execute(tables.posts.update().where(_p.id == post_id).values(author_id=author_ids[0]))
-    return await _update(ctx, post, manuscript, timing, slug, post.comments_open)
+    return await _update(ctx, post, rendered, publication, slug, post.comments_open)
 
 
-async def replace(ctx: Context, post_id: int, new: NewPost, *, if_match: Versions = None) -> Post:
+async def replace(ctx: Context, post_id: int, new: NewPost, *, if_match: ExpectedVersions = None) -> Post:
     """Write all of a post anew. Raises as `edit` does."""
     members = {name: getattr(new, name) for name in type(new).model_fields}
     if new.slug is None:
         del members["slug"]  # a slug is never taken away, only given
-    return await _write(ctx, post_id, members, if_match)
+    return await _save_with_retries(ctx, post_id, members, if_match)
 
 
-async def edit(ctx: Context, post_id: int, changes: PostChanges, *, if_match: Versions = None) -> Post:
+async def edit(ctx: Context, post_id: int, changes: PostChanges, *, if_match: ExpectedVersions = None) -> Post:
     """Change the members that were sent; what changes nothing makes no version.
 
     Raises NotSignedIn, NotFound, Forbidden, StaleVersion (the version is not in `if_match`), Conflict (slug), InvalidInput.
     """
     members = {name: getattr(changes, name) for name in changes.model_fields_set}
-    return await _write(ctx, post_id, members, if_match)
+    return await _save_with_retries(ctx, post_id, members, if_match)
 
 
-async def _write(ctx: Context, post_id: int, members: Mapping[str, Any], if_match: Versions) -> Post:
-    for _ in range(_ROUNDS):
+async def _save_with_retries(ctx: Context, post_id: int, members: Mapping[str, Any], if_match: ExpectedVersions) -> Post:
+    for _ in range(_MAX_RETRIES):
         before = policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
         try:
-            return await _merge(ctx, before, members, {before.version} if if_match is None else if_match)
-        except StaleVersion:
+            return await _save_merged(ctx, before, members, {before.version} if if_match is None else if_match)
+        except VersionConflict:
             # The text was merged with what was read before. Who named a version must hear that it is gone; for anybody else
             # the change is merged anew, with what somebody wrote in between.
             if if_match is not None:
@@ -159,34 +185,38 @@ async def _write(ctx: Context, post_id: int, members: Mapping[str, Any], if_matc
     raise Conflict("Others write this post at the same moment: try again")
 
 
-async def _merge(ctx: Context, before: Post, members: Mapping[str, Any], versions: Collection[int]) -> Post:
-    post_id, merged = before.id, _merged(before, members)
-    manuscript = await rendering.prepare(merged["title"], merged["content"], merged["tags"], await _summary(ctx.db, post_id))
+async def _save_merged(ctx: Context, before: Post, members: Mapping[str, Any], versions: Collection[int]) -> Post:
+    post_id, merged = before.id, _merge_members(before, members)
+    manuscript = await rendering.render_post_in_thread(
+        merged["title"], merged["content"], merged["tags"], await _stored_summary(ctx.db, post_id)
+    )
     async with ctx.db.transaction():
         post = policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
         _require_version(post, versions)
-        timing = _timing(ctx, merged["status"], merged["publish_at"], post)
-        if _same(post, merged, timing):
+        timing = _resolve_publication(ctx, merged["status"], merged["publish_at"], post)
+        if _is_unchanged(post, merged, timing):
             return post
         return await _update(ctx, post, manuscript, timing, merged["slug"], merged["comments_open"])
 
 
-async def _update(ctx: Context, post: Post, manuscript: Manuscript, timing: Timing, slug: str, comments_open: bool) -> Post:
-    await slugs.give(ctx.db, slug, post.id)
+async def _update(
+    ctx: Context, post: Post, manuscript: RenderedPost, timing: Publication, slug: str, comments_open: bool
+) -> Post:
+    await slugs.assign(ctx.db, slug, post.id)
     values = {
-        **_written(manuscript),
-        **_timed(timing),
+        **_content_values(manuscript),
+        **_publication_values(timing),
         "slug": slug,
         "comments_open": comments_open,
         "version": post.version + 1,
         "updated_at": ctx.now,
     }
     await ctx.db.execute(tables.posts.update().where(_p.id == post.id).values(values))
-    await _attach(ctx.db, post.id, manuscript)
-    return await _keep_version(ctx, post.id, _event_of_change(post.status, timing.status), before=post)
+    await _update_tags_and_index(ctx.db, post.id, manuscript)
+    return await _store_revision(ctx, post.id, _event_for_change(post.status, timing.status), before=post)
 
 
-async def delete(ctx: Context, post_id: int, *, if_match: Versions = None) -> None:
+async def delete(ctx: Context, post_id: int, *, if_match: ExpectedVersions = None) -> None:
     """Take a post from everybody's sight; its versions stay. Raises as `edit` does."""
     async with ctx.db.transaction():
         post = policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
@@ -195,26 +225,26 @@ async def delete(ctx: Context, post_id: int, *, if_match: Versions = None) -> No
         await ctx.db.execute(tables.posts.update().where(_p.id == post_id).values(deleted_at=ctx.now))
         await fulltext.remove(ctx.db, post_id)
         if post.status is PostStatus.PUBLISHED:
-            await events.record_post(ctx, EventName.POST_DELETED, post)
+            await events.record_post(ctx, EventType.POST_DELETED, post)
 
 
-async def deleted(ctx: Context, post_id: int) -> Post:
+async def get_deleted(ctx: Context, post_id: int) -> Post:
     """A deleted post, for those who may bring it back. Raises NotSignedIn, NotFound."""
-    return policy.require_undelete(ctx, await post_queries.deleted(ctx.db, post_id))
+    return policy.require_undelete(ctx, await post_queries.deleted_by_id(ctx.db, post_id))
 
 
 async def undelete(ctx: Context, post_id: int) -> Post:
     """Bring a deleted post back as it was, at its own address. Raises NotSignedIn, NotFound, Conflict (just changed)."""
-    seen = await deleted(ctx, post_id)
-    body = await anyio.to_thread.run_sync(text_of, seen.html)
+    seen = await get_deleted(ctx, post_id)
+    body = await anyio.to_thread.run_sync(html_to_text, seen.html)
     async with ctx.db.transaction():
-        post = await deleted(ctx, post_id)
+        post = await get_deleted(ctx, post_id)
         if post.version != seen.version:
             raise Conflict("Somebody else brought this post back at the same moment: try again")
         await ctx.db.execute(tables.posts.update().where(_p.id == post_id).values(deleted_at=None))
         await fulltext.index(ctx.db, post_id, title=post.title, tags=" ".join(post.tags), body=body)
         if post.status is PostStatus.PUBLISHED:
-            await events.record_post(ctx, EventName.POST_PUBLISHED, post)
+            await events.record_post(ctx, EventType.POST_PUBLISHED, post)
     return post
 
 
@@ -232,7 +262,7 @@ async def publish_due(ctx: Context) -> int:
     return count
 
 
-async def overdue(ctx: Context) -> int:
+async def count_overdue(ctx: Context) -> int:
     """How many scheduled posts have reached their time: they come out within a second, if all is well."""
     return int(await ctx.db.fetch_val(sa.select(sa.func.count()).where(_is_due(ctx) & _p.deleted_at.is_(None))))
 
@@ -250,7 +280,7 @@ async def _publish_one(ctx: Context, post_id: int) -> int:
     async with ctx.db.transaction():
         if not await ctx.db.execute(tables.posts.update().where(this).values(values)):
             return 0
-        await _keep_version(ctx, post_id, EventName.POST_PUBLISHED)
+        await _store_revision(ctx, post_id, EventType.POST_PUBLISHED)
     return 1
 
 
@@ -258,12 +288,12 @@ def _is_due(ctx: Context) -> sa.ColumnElement[bool]:
     return (_p.status == PostStatus.SCHEDULED.value) & (_p.publish_at <= ctx.now)
 
 
-async def _keep_version(ctx: Context, post_id: int, event: EventName | None, before: Post | None = None) -> Post:
+async def _store_revision(ctx: Context, post_id: int, event: EventType | None, before: Post | None = None) -> Post:
     """Write the present state as a revision, and tell of it if readers see it; return it."""
     post = await post_queries.by_id(ctx.db, post_id)
     if post is None:
         raise NotFound("There is no such post")
-    revision = _REVISION(
+    revision = _INSERT_REVISION(
         post_id=post.id,
         version=post.version,
         slug=post.slug,
@@ -274,65 +304,67 @@ async def _keep_version(ctx: Context, post_id: int, event: EventName | None, bef
         editor_id=ctx.actor.id if ctx.actor else await ctx.db.fetch_val(sa.select(_p.author_id).where(_p.id == post_id)),
         created_at=post.updated_at,
     )
-    await ctx.db.pipeline(revision, *([events.of_post(ctx, event, post, before)] if event else []))
+    await ctx.db.pipeline(revision, *([events.post_event(ctx, event, post, before)] if event else []))
     return post
 
 
-def _signatures(post_id: int, author_ids: Sequence[int]) -> list[Call]:
-    return [_SIGNATURE(post_id=post_id, user_id=user_id, position=position) for position, user_id in enumerate(author_ids)]
+def _author_rows(post_id: int, author_ids: Sequence[int]) -> list[BoundQuery]:
+    return [_INSERT_AUTHOR(post_id=post_id, user_id=user_id, position=position) for position, user_id in enumerate(author_ids)]
 
 
-async def _attach(db: Database, post_id: int, manuscript: Manuscript) -> None:
-    await tags.attach(db, post_id, manuscript.tags)
-    await fulltext.index(db, post_id, title=manuscript.title, tags=" ".join(manuscript.tags), body=manuscript.body)
+async def _update_tags_and_index(db: Database, post_id: int, manuscript: RenderedPost) -> None:
+    await tags.set_for_post(db, post_id, manuscript.tags)
+    await fulltext.index(db, post_id, title=manuscript.title, tags=" ".join(manuscript.tags), body=manuscript.plain_text)
 
 
-async def _summary(db: Database, post_id: int) -> str | None:
+async def _stored_summary(db: Database, post_id: int) -> str | None:
     summary: str | None = await db.fetch_val(sa.select(_p.summary).where(_p.id == post_id))
     return summary
 
 
-def _written(manuscript: Manuscript) -> dict[str, Any]:
-    names = ("title", "content", "html", "excerpt", "summary", "words", "renderer_version")
+def _content_values(manuscript: RenderedPost) -> dict[str, Any]:
+    names = ("title", "content", "html", "excerpt", "summary", "word_count", "renderer_version")
     return {name: getattr(manuscript, name) for name in names}
 
 
-def _timed(timing: Timing) -> dict[str, Any]:
+def _publication_values(timing: Publication) -> dict[str, Any]:
     return {"status": timing.status.value, "publish_at": timing.publish_at, "published_at": timing.published_at}
 
 
-def _merged(post: Post, members: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_members(post: Post, members: Mapping[str, Any]) -> dict[str, Any]:
     names = ("title", "content", "tags", "slug", "status", "publish_at", "comments_open")
     return {name: getattr(post, name) for name in names} | dict(members)
 
 
-def _same(post: Post, merged: Mapping[str, Any], timing: Timing) -> bool:
-    if timing != Timing(post.status, post.publish_at, post.published_at) or _keys(post.tags) != _keys(merged["tags"]):
+def _is_unchanged(post: Post, merged: Mapping[str, Any], timing: Publication) -> bool:
+    if timing != Publication(post.status, post.publish_at, post.published_at) or _fold_tags(post.tags) != _fold_tags(
+        merged["tags"]
+    ):
         return False
     return all(getattr(post, name) == merged[name] for name in ("title", "content", "slug", "comments_open"))
 
 
-def _keys(tags: Iterable[str]) -> list[str]:
+def _fold_tags(tags: Iterable[str]) -> list[str]:
     """Another spelling of a tag is the same tag, in the first spelling."""
     return [tag.casefold() for tag in tags]
 
 
-def _timing(ctx: Context, status: PostStatus, publish_at: dt.datetime | None, before: Post | None) -> Timing:
+def _resolve_publication(ctx: Context, status: PostStatus, publish_at: dt.datetime | None, before: Post | None) -> Publication:
     """What a wished status means now. A post keeps the instant of its first publication."""
     first = before.published_at if before else None
     if status is PostStatus.SCHEDULED:
         if publish_at is None or publish_at <= ctx.now:
             raise InvalidInput([FieldError(("publish_at",), "Give an instant in the future for a scheduled post", "publish_at")])
-        return Timing(status, publish_at, first)
-    return Timing(status, None, first or (ctx.now if status is PostStatus.PUBLISHED else None))
+        return Publication(status, publish_at, first)
+    return Publication(status, None, first or (ctx.now if status is PostStatus.PUBLISHED else None))
 
 
 def _require_version(post: Post, versions: Collection[int]) -> None:
     if post.version not in versions:
-        raise StaleVersion(f"The post is at version {post.version} by now: read it again and repeat the change")
+        raise VersionConflict(f"The post is at version {post.version} by now: read it again and repeat the change")
 
 
-def _event_of_change(before: PostStatus, after: PostStatus) -> EventName | None:
+def _event_for_change(before: PostStatus, after: PostStatus) -> EventType | None:
     if after is PostStatus.PUBLISHED:
-        return EventName.POST_UPDATED if before is PostStatus.PUBLISHED else EventName.POST_PUBLISHED
-    return EventName.POST_UNPUBLISHED if before is PostStatus.PUBLISHED else None
+        return EventType.POST_UPDATED if before is PostStatus.PUBLISHED else EventType.POST_PUBLISHED
+    return EventType.POST_UNPUBLISHED if before is PostStatus.PUBLISHED else None

@@ -12,8 +12,8 @@ from blog.domain.core.context import Context
 from blog.domain.core.models import Byline
 from blog.domain.posts import post_queries
 
-_e, _u, _p = tables.editing.c, tables.users.c, tables.posts.c
-FRESH = dt.timedelta(seconds=60)
+_e, _u, _p = tables.editing_sessions.c, tables.users.c, tables.posts.c
+ACTIVE_FOR = dt.timedelta(seconds=60)
 """Who was not heard of for longer has closed the form, or has no script and a form that may be forgotten."""
 
 
@@ -25,27 +25,27 @@ class Presence:
     version: int
 
 
-async def enter(ctx: Context, post_id: int) -> Presence:
+async def touch(ctx: Context, post_id: int) -> Presence:
     """Say that the actor has the form open, now. Raises NotSignedIn, NotFound, Forbidden."""
     async with ctx.db.transaction():
         post = policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
-        actor = ctx.signed_in()
-        gone = (_e.post_id == post_id) & ((_e.user_id == actor.id) | (_e.seen_at <= ctx.now - FRESH))
-        await ctx.db.execute(tables.editing.delete().where(gone))
-        await ctx.db.execute(tables.editing.insert().values(post_id=post_id, user_id=actor.id, seen_at=ctx.now))
+        actor = ctx.require_actor()
+        gone = (_e.post_id == post_id) & ((_e.user_id == actor.id) | (_e.seen_at <= ctx.now - ACTIVE_FOR))
+        await ctx.db.execute(tables.editing_sessions.delete().where(gone))
+        await ctx.db.execute(tables.editing_sessions.insert().values(post_id=post_id, user_id=actor.id, seen_at=ctx.now))
         return Presence(await _others(ctx, post_id, actor.id), post.version)
 
 
 async def leave(ctx: Context, post_id: int) -> None:
     """Say that the actor has closed the form; also for a post that is gone by now. Raises NotSignedIn."""
-    mine = (_e.post_id == post_id) & (_e.user_id == ctx.signed_in().id)
-    await ctx.db.execute(tables.editing.delete().where(mine))
+    mine = (_e.post_id == post_id) & (_e.user_id == ctx.require_actor().id)
+    await ctx.db.execute(tables.editing_sessions.delete().where(mine))
 
 
 async def _others(ctx: Context, post_id: int, user_id: int) -> list[Byline]:
     query = (
         sa.select(_u.username, _u.name)
-        .join_from(tables.editing, tables.users, _u.id == _e.user_id)
+        .join_from(tables.editing_sessions, tables.users, _u.id == _e.user_id)
         .where(_e.post_id == post_id, _e.user_id != user_id)
         .order_by(_u.name, _u.id)
     )

@@ -15,12 +15,12 @@ from blog.domain.core.signing import Purpose
 from blog.domain.posts import post_queries
 from blog.errors import Conflict, NotFound
 from blog.schemas.posts import PostStatus
-from blog.schemas.preview_links import NewPreview
+from blog.schemas.preview_links import NewPreviewLink
 
 _l, _u, _p = tables.preview_links.c, tables.users.c, tables.posts.c
-MOST = 20
+MAX_LINKS_PER_POST = 20
 """Links of one post that are valid at the same time."""
-_GONE = "This preview has ended, or the link is not whole: ask the author for a new one"
+_INVALID_LINK = "This preview has ended, or the link is not whole: ask the author for a new one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,13 @@ class PreviewLink:
     """A link that is valid; `secret` is the end of its address."""
 
     id: int
-    maker: str
+    created_by: str
     created_at: dt.datetime
     expires_at: dt.datetime
     secret: str
 
 
-async def valid(ctx: Context, post_id: int) -> Sequence[PreviewLink]:
+async def list_valid(ctx: Context, post_id: int) -> Sequence[PreviewLink]:
     """The links of a post that still open it, newest first. Raises NotSignedIn, NotFound, Forbidden."""
     await _require_edit(ctx, post_id)
     query = (
@@ -42,25 +42,25 @@ async def valid(ctx: Context, post_id: int) -> Sequence[PreviewLink]:
         .join_from(tables.preview_links, tables.users, _u.id == _l.user_id)
         .where(_l.post_id == post_id, _is_valid(ctx))
         .order_by(_l.id.desc())
-        .limit(MOST)
+        .limit(MAX_LINKS_PER_POST)
     )
-    return [_link(ctx, row) for row in await ctx.db.fetch_all(query)]
+    return [_link_from_row(ctx, row) for row in await ctx.db.fetch_all(query)]
 
 
-async def make(ctx: Context, post_id: int, new: NewPreview) -> int:
+async def create(ctx: Context, post_id: int, new: NewPreviewLink) -> int:
     """A new link, by its id. Raises NotSignedIn, NotFound, Forbidden, Conflict (published, or too many links)."""
     async with ctx.db.transaction():
         post = await _require_edit(ctx, post_id)
         if post.status is PostStatus.PUBLISHED:
             raise Conflict("This post is published: everybody can read it at its own address")
         present = sa.select(sa.func.count()).select_from(tables.preview_links).where(_l.post_id == post_id, _is_valid(ctx))
-        if await ctx.db.fetch_val(present) >= MOST:
-            raise Conflict(f"This post has {MOST} links already: revoke one first")
+        if await ctx.db.fetch_val(present) >= MAX_LINKS_PER_POST:
+            raise Conflict(f"This post has {MAX_LINKS_PER_POST} links already: revoke one first")
         values = {
             "post_id": post_id,
-            "user_id": ctx.signed_in().id,
+            "user_id": ctx.require_actor().id,
             "created_at": ctx.now,
-            "expires_at": ctx.now + new.lifetime.length,
+            "expires_at": ctx.now + new.lifetime.duration,
         }
         link_id: int = await ctx.db.execute(tables.preview_links.insert().values(values))
         return link_id
@@ -76,15 +76,15 @@ async def revoke(ctx: Context, post_id: int, link_id: int) -> None:
         await ctx.db.execute(tables.preview_links.update().where(this, _l.revoked_at.is_(None)).values(revoked_at=ctx.now))
 
 
-async def read(ctx: Context, secret: str) -> Post:
+async def open_link(ctx: Context, secret: str) -> Post:
     """The post as it is now, whoever asks. Raises NotFound: forged, expired, revoked, or the post was deleted."""
-    payload = ctx.site.signer.read(Purpose.PREVIEW_LINK, secret)
+    payload = ctx.site.signer.unsign(Purpose.PREVIEW_LINK, secret)
     if payload is None:
-        raise NotFound(_GONE)
+        raise NotFound(_INVALID_LINK)
     opened = await ctx.db.fetch_val(sa.select(_l.post_id).where(_l.id == payload[0], _is_valid(ctx)))
     post = await post_queries.by_id(ctx.db, opened) if opened is not None else None
     if post is None:
-        raise NotFound(_GONE)
+        raise NotFound(_INVALID_LINK)
     return post
 
 
@@ -96,7 +96,7 @@ def _is_valid(ctx: Context) -> sa.ColumnElement[bool]:
     return _l.revoked_at.is_(None) & (_l.expires_at > ctx.now)
 
 
-def _link(ctx: Context, row: Any) -> PreviewLink:
+def _link_from_row(ctx: Context, row: Any) -> PreviewLink:
     # The signature holds the instant of signing, which nobody asks for: each one of this id is as good as another.
     secret = ctx.site.signer.sign(Purpose.PREVIEW_LINK, [row["id"]])
     return PreviewLink(row["id"], row["name"], row["created_at"], row["expires_at"], secret)

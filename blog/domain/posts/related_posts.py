@@ -13,35 +13,37 @@ from blog.domain.posts import post_queries
 from blog.domain.posts.post_lists import ArchiveEntry
 from blog.schemas.posts import PostStatus
 
-RELATED = 3
+MAX_SIMILAR = 3
 """How many posts with the same tags are named at most."""
 
 _p = tables.posts.c
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbours:
+class RelatedPosts:
     """The posts published just before and after one, if any, and those with the most tags in common, then the newest."""
 
     older: ArchiveEntry | None = None
     newer: ArchiveEntry | None = None
-    related: Sequence[ArchiveEntry] = ()
+    similar: Sequence[ArchiveEntry] = ()
 
 
-async def around(db: Database, post: Post) -> Neighbours:
+async def for_post(db: Database, post: Post) -> RelatedPosts:
     """The neighbours of a published post, in one query; others have none."""
     if post.status is not PostStatus.PUBLISHED or post.published_at is None:
-        return Neighbours()
+        return RelatedPosts()
     here = sa.tuple_(sa.literal(post.published_at, tables.UTCDateTime()), sa.literal(post.id))
     key = sa.tuple_(_p.published_at, _p.id)
     older = _nearest("older", key < here, _p.published_at.desc(), _p.id.desc())
     newer = _nearest("newer", key > here, _p.published_at, _p.id)
-    rows = await db.fetch_all(sa.union_all(older, newer, _related(post.id)))
+    rows = await db.fetch_all(sa.union_all(older, newer, _similar(post.id)))
     by_kind: dict[str, list[Any]] = {"older": [], "newer": [], "related": []}
     for row in rows:
         by_kind[row["kind"]].append(row)
     related = sorted(by_kind["related"], key=lambda row: (row["shared"], row["published_at"], row["id"]), reverse=True)
-    return Neighbours(_first(by_kind["older"]), _first(by_kind["newer"]), tuple(_entry(row) for row in related))
+    return RelatedPosts(
+        _first_entry(by_kind["older"]), _first_entry(by_kind["newer"]), tuple(_entry_from_row(row) for row in related)
+    )
 
 
 def _nearest(kind: str, condition: sa.ColumnElement[bool], *order: sa.ColumnElement[Any]) -> sa.Select[Any]:
@@ -49,7 +51,7 @@ def _nearest(kind: str, condition: sa.ColumnElement[bool], *order: sa.ColumnElem
     return sa.select(query)  # a part of a UNION may be ordered and cut only within a subquery
 
 
-def _related(post_id: int) -> sa.Select[Any]:
+def _similar(post_id: int) -> sa.Select[Any]:
     own, other = tables.post_tags.alias().c, tables.post_tags.alias().c
     shared = (
         sa.select(other.post_id, sa.func.count().label("shared"))
@@ -61,7 +63,7 @@ def _related(post_id: int) -> sa.Select[Any]:
         _published("related", shared.c.shared)
         .join(shared, shared.c.post_id == _p.id)
         .order_by(shared.c.shared.desc(), _p.published_at.desc(), _p.id.desc())
-        .limit(RELATED)
+        .limit(MAX_SIMILAR)
     )
     return sa.select(query.subquery())
 
@@ -71,9 +73,9 @@ def _published(kind: str, shared: sa.ColumnElement[int]) -> sa.Select[Any]:
     return post_queries.select(*columns).where(_p.status == PostStatus.PUBLISHED.value)
 
 
-def _first(rows: Sequence[Any]) -> ArchiveEntry | None:
-    return _entry(rows[0]) if rows else None
+def _first_entry(rows: Sequence[Any]) -> ArchiveEntry | None:
+    return _entry_from_row(rows[0]) if rows else None
 
 
-def _entry(row: Any) -> ArchiveEntry:
+def _entry_from_row(row: Any) -> ArchiveEntry:
     return ArchiveEntry(row["slug"], row["title"], row["published_at"])

@@ -7,23 +7,23 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.core import policy
 from blog.domain.core.context import Context
-from blog.domain.core.models import Page, Post, Revision
+from blog.domain.core.models import Post, ResultPage, Revision
 from blog.domain.posts import post_queries, posts
-from blog.domain.posts.posts import Versions
+from blog.domain.posts.posts import ExpectedVersions
 from blog.errors import NotFound
 from blog.schemas.posts import PostChanges, PostStatus
 
 _r, _u, _p = tables.revisions.c, tables.users.c, tables.posts.c
 
 
-async def page(ctx: Context, post_id: int, *, limit: int, after: tuple[str, int] | None = None) -> Page[Revision]:
+async def list_page(ctx: Context, post_id: int, *, limit: int, after: tuple[str, int] | None = None) -> ResultPage[Revision]:
     """The versions of a post, newest first. Raises NotSignedIn, NotFound, Forbidden."""
     await _require_edit(ctx, post_id)
     query = _select().where(_r.post_id == post_id).order_by(_r.version.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(_r.version < after[1])
-    found = [_revision(row) for row in await ctx.db.fetch_all(query)]
-    return Page(found[:limit], ("", found[limit - 1].version) if len(found) > limit else None)
+    found = [_revision_from_row(row) for row in await ctx.db.fetch_all(query)]
+    return ResultPage(found[:limit], ("", found[limit - 1].version) if len(found) > limit else None)
 
 
 async def get(ctx: Context, post_id: int, version: int) -> Revision:
@@ -32,21 +32,21 @@ async def get(ctx: Context, post_id: int, version: int) -> Revision:
     row = await ctx.db.fetch_one(_select().where(_r.post_id == post_id, _r.version == version))
     if row is None:
         raise NotFound(f"This post has no version {version}")
-    return _revision(row)
+    return _revision_from_row(row)
 
 
-async def both(ctx: Context, post_id: int, older: int, newer: int) -> tuple[Revision, Revision]:
+async def get_pair(ctx: Context, post_id: int, older: int, newer: int) -> tuple[Revision, Revision]:
     """Two versions. Raises NotSignedIn, NotFound, Forbidden."""
     await _require_edit(ctx, post_id)
     rows = await ctx.db.fetch_all(_select().where(_r.post_id == post_id, _r.version.in_([older, newer])))
-    found = {row["version"]: _revision(row) for row in rows}
+    found = {row["version"]: _revision_from_row(row) for row in rows}
     for version in (older, newer):
         if version not in found:
             raise NotFound(f"This post has no version {version}")
     return found[older], found[newer]
 
 
-async def restore(ctx: Context, post_id: int, version: int, *, if_match: Versions = None) -> Post:
+async def restore(ctx: Context, post_id: int, version: int, *, if_match: ExpectedVersions = None) -> Post:
     """Write an old version's title, text and tags anew, as the next version. Raises as `get` and `posts.edit` do."""
     old = await get(ctx, post_id, version)
     changes = PostChanges(title=old.title, content=old.content, tags=list(old.tags))
@@ -61,7 +61,7 @@ def _select() -> sa.Select[Any]:
     return sa.select(tables.revisions, _u.username).join(tables.users, _u.id == _r.editor_id)
 
 
-def _revision(row: Any) -> Revision:
+def _revision_from_row(row: Any) -> Revision:
     return Revision(
         post_id=row["post_id"],
         version=row["version"],

@@ -6,79 +6,79 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.db.compiled_queries import Call, Prepared
+from blog.db.compiled_queries import BoundQuery, PreparedQuery
 from blog.db.database import Database
 from blog.errors import Conflict
 from blog.text.slug import slugify
 
-_s = tables.slugs.c
-LONGEST = 120
-_POWERS = 5
-_OWNER = Prepared(sa.select(_s.post_id).where(_s.slug == sa.bindparam("slug")))
-_INSERT = Prepared(tables.slugs.insert(), columns=("slug", "post_id"))
+_s = tables.post_slugs.c
+MAX_SLUG_LENGTH = 120
+_PREFETCHED_POWERS = 5
+_OWNER_QUERY = PreparedQuery(sa.select(_s.post_id).where(_s.slug == sa.bindparam("slug")))
+_INSERT = PreparedQuery(tables.post_slugs.insert(), columns=("slug", "post_id"))
 
 
-async def free(db: Database, title: str) -> str:
+async def available(db: Database, title: str) -> str:
     """A slug for the title that no post has or had: `title`, `title-2`, … Call it inside the transaction that takes it."""
-    return await free_like(db, [slugify(title)])
+    return await first_available(db, [slugify(title)])
 
 
-async def free_like(db: Database, wanted: Sequence[str]) -> str:
+async def first_available(db: Database, candidates: Sequence[str]) -> str:
     """The first of the wanted slugs that is free, else the last of them with the number that follows."""
-    stem = wanted[-1][: LONGEST - 8]
-    taken = await _taken_among(db, [*wanted, *(f"{stem}-{2**power}" for power in range(1, _POWERS))])
-    for slug in wanted:
+    stem = candidates[-1][: MAX_SLUG_LENGTH - 8]
+    taken = await _find_taken(db, [*candidates, *(f"{stem}-{2**power}" for power in range(1, _PREFETCHED_POWERS))])
+    for slug in candidates:
         if slug not in taken:
             return slug
     # Of a title that many posts have, neither all slugs are read nor is one asked for after the other.
     low, high = 1, 2
-    while f"{stem}-{high}" in taken or (high >= 2**_POWERS and await owner(db, f"{stem}-{high}") is not None):
+    while f"{stem}-{high}" in taken or (high >= 2**_PREFETCHED_POWERS and await owner_of(db, f"{stem}-{high}") is not None):
         low, high = high, high * 2
     while high - low > 1:
         middle = (low + high) // 2
-        if await owner(db, f"{stem}-{middle}") is None:
+        if await owner_of(db, f"{stem}-{middle}") is None:
             high = middle
         else:
             low = middle
     return f"{stem}-{high}"
 
 
-async def _taken_among(db: Database, wanted: Sequence[str]) -> set[str]:
-    rows = await db.fetch_all(_among(len(wanted))(**{f"slug_{place}": slug for place, slug in enumerate(wanted)}))
+async def _find_taken(db: Database, wanted: Sequence[str]) -> set[str]:
+    rows = await db.fetch_all(_find_taken_query(len(wanted))(**{f"slug_{place}": slug for place, slug in enumerate(wanted)}))
     return {row["slug"] for row in rows}
 
 
 @functools.lru_cache(maxsize=10)
-def _among(count: int) -> Prepared:
-    return Prepared(
+def _find_taken_query(count: int) -> PreparedQuery:
+    return PreparedQuery(
         sa.select(_s.slug).where(_s.slug.in_([sa.bindparam(f"slug_{place}", type_=_s.slug.type) for place in range(count)]))
     )
 
 
-async def require_free(db: Database, slug: str, post_id: int | None = None) -> None:
+async def require_available(db: Database, slug: str, post_id: int | None = None) -> None:
     """Raises Conflict when the slug is, or was, that of another post than this one."""
-    if await owner(db, slug) not in (None, post_id):
-        raise _taken()
+    if await owner_of(db, slug) not in (None, post_id):
+        raise _slug_conflict()
 
 
-async def give(db: Database, slug: str, post_id: int) -> None:
+async def assign(db: Database, slug: str, post_id: int) -> None:
     """Write that the slug belongs to the post; its own old ones may come back. Raises Conflict when it is another's."""
-    if (other := await owner(db, slug)) is None:
-        await db.execute(row(slug, post_id))
+    if (other := await owner_of(db, slug)) is None:
+        await db.execute(insert_query(slug, post_id))
     elif other != post_id:
-        raise _taken()
+        raise _slug_conflict()
 
 
-def row(slug: str, post_id: int) -> Call:
+def insert_query(slug: str, post_id: int) -> BoundQuery:
     """The statement which writes that a slug that nobody has or had belongs to the post."""
     return _INSERT(slug=slug, post_id=post_id)
 
 
-async def owner(db: Database, slug: str) -> int | None:
+async def owner_of(db: Database, slug: str) -> int | None:
     """The id of the post that has or had this slug."""
-    post_id: int | None = await db.fetch_val(_OWNER(slug=slug))
+    post_id: int | None = await db.fetch_val(_OWNER_QUERY(slug=slug))
     return post_id
 
 
-def _taken() -> Conflict:
+def _slug_conflict() -> Conflict:
     return Conflict("Another post has this slug, or had it: choose another one", loc=("slug",))

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.db.compiled_queries import Call, Prepared
+from blog.db.compiled_queries import BoundQuery, PreparedQuery
 from blog.db.database import Database
 from blog.domain.core.context import Context
 from blog.domain.core.models import Tag
@@ -16,30 +16,30 @@ from blog.schemas.posts import PostStatus
 _t, _pt, _p = tables.tags.c, tables.post_tags.c, tables.posts.c
 _PUBLISHED = (_p.status == PostStatus.PUBLISHED.value, _p.deleted_at.is_(None))
 _UNUSED = ~sa.exists().where(_pt.tag_id == _t.id)
-_INSERT = Prepared(tables.post_tags.insert(), columns=("post_id", "tag_id", "position"))
-_COUNT = sa.func.count().label("posts")
+_INSERT = PreparedQuery(tables.post_tags.insert(), columns=("post_id", "tag_id", "position"))
+_POST_COUNT = sa.func.count().label("posts")
 
 
-async def attach(db: Database, post_id: int, names: Sequence[str]) -> None:
+async def set_for_post(db: Database, post_id: int, names: Sequence[str]) -> None:
     """Give the post exactly these tags, in this order; call it inside a transaction."""
-    ids = await ids_of(db, names)
+    ids = await get_or_create_ids(db, names)
     present = await db.fetch_all(sa.select(_pt.tag_id).where(_pt.post_id == post_id).order_by(_pt.position))
     if [row["tag_id"] for row in present] == ids:
         return
     await db.execute(tables.post_tags.delete().where(_pt.post_id == post_id))
-    await db.pipeline(*rows(post_id, ids))
+    await db.pipeline(*insert_queries(post_id, ids))
     if lost := [row["tag_id"] for row in present if row["tag_id"] not in ids]:
         await db.execute(tables.tags.delete().where(_t.id.in_(lost), _UNUSED))
 
 
-def rows(post_id: int, tag_ids: Sequence[int]) -> list[Call]:
+def insert_queries(post_id: int, tag_ids: Sequence[int]) -> list[BoundQuery]:
     """The statements that give a post, which has none, these tags."""
     return [_INSERT(post_id=post_id, tag_id=tag_id, position=position) for position, tag_id in enumerate(tag_ids)]
 
 
-async def unused(db: Database) -> list[str]:
+async def list_unused(db: Database) -> list[str]:
     """The names of tags that no post has."""
-    found = await db.fetch_all(sa.select(_t.name).where(_UNUSED).order_by(_t.name_key))
+    found = await db.fetch_all(sa.select(_t.name).where(_UNUSED).order_by(_t.name_folded))
     return [row["name"] for row in found]
 
 
@@ -48,45 +48,45 @@ async def remove_unused(db: Database) -> None:
     await db.execute(tables.tags.delete().where(_UNUSED))
 
 
-async def ids_of(db: Database, names: Sequence[str]) -> list[int]:
+async def get_or_create_ids(db: Database, names: Sequence[str]) -> list[int]:
     """The ids of these tags, each once, in their order; new ones are made. Call it inside a transaction."""
     by_key = {name.casefold(): name for name in reversed(names)}
     if not by_key:
         return []
-    known = await _known(db, by_key)
-    if missing := [{"name": name, "name_key": key} for key, name in by_key.items() if key not in known]:
+    known = await _existing_ids(db, by_key)
+    if missing := [{"name": name, "name_folded": key} for key, name in by_key.items() if key not in known]:
         await db.execute(tables.tags.insert().values(missing))
-        known = await _known(db, by_key)
+        known = await _existing_ids(db, by_key)
     return list(dict.fromkeys(known[name.casefold()] for name in names))
 
 
-async def _known(db: Database, keys: dict[str, str]) -> dict[str, int]:
-    found = await db.fetch_all(sa.select(_t.id, _t.name_key).where(_t.name_key.in_(list(keys))))
-    return {row["name_key"]: row["id"] for row in found}
+async def _existing_ids(db: Database, keys: dict[str, str]) -> dict[str, int]:
+    found = await db.fetch_all(sa.select(_t.id, _t.name_folded).where(_t.name_folded.in_(list(keys))))
+    return {row["name_folded"]: row["id"] for row in found}
 
 
 async def all_tags(ctx: Context) -> list[Tag]:
     """Every tag that a published post carries, by name."""
-    return await _found(ctx, _counted().order_by(_t.name_key))
+    return await _fetch(ctx, _count_query().order_by(_t.name_folded))
 
 
-async def counted(ctx: Context, name: str) -> Tag:
+async def with_count(ctx: Context, name: str) -> Tag:
     """A tag that a published post carries, in its own spelling. Raises NotFound: drafts have tags too."""
-    found = await _found(ctx, _counted().where(_t.name_key == name.casefold()))
+    found = await _fetch(ctx, _count_query().where(_t.name_folded == name.casefold()))
     if not found:
         raise NotFound("There is no such tag")
     return found[0]
 
 
-async def beside(ctx: Context, name: str, limit: int) -> list[Tag]:
+async def related(ctx: Context, name: str, limit: int) -> list[Tag]:
     """The other tags of the published posts with this one, counted on those posts, the most frequent first."""
     links = tables.post_tags.alias().c
     key = name.casefold()
-    carrying = sa.select(links.post_id).join(tables.tags, links.tag_id == _t.id).where(_t.name_key == key)
-    return await _most_frequent(ctx, _t.name_key != key, _pt.post_id.in_(carrying.correlate(None)), limit=limit)
+    carrying = sa.select(links.post_id).join(tables.tags, links.tag_id == _t.id).where(_t.name_folded == key)
+    return await _most_frequent(ctx, _t.name_folded != key, _pt.post_id.in_(carrying.correlate(None)), limit=limit)
 
 
-async def of_author(ctx: Context, user_id: int, limit: int) -> list[Tag]:
+async def for_author(ctx: Context, user_id: int, limit: int) -> list[Tag]:
     """The tags of a person's published posts, counted on those posts, the most frequent first."""
     links = tables.post_authors.c
     written = sa.select(links.post_id).where(links.user_id == user_id)
@@ -94,25 +94,25 @@ async def of_author(ctx: Context, user_id: int, limit: int) -> list[Tag]:
 
 
 async def _most_frequent(ctx: Context, *conditions: sa.ColumnElement[bool], limit: int) -> list[Tag]:
-    return await _found(ctx, _counted().where(*conditions).order_by(_COUNT.desc(), _t.name_key).limit(limit))
+    return await _fetch(ctx, _count_query().where(*conditions).order_by(_POST_COUNT.desc(), _t.name_folded).limit(limit))
 
 
-async def _found(ctx: Context, query: sa.Select[Any]) -> list[Tag]:
+async def _fetch(ctx: Context, query: sa.Select[Any]) -> list[Tag]:
     return [Tag(row["name"], row["posts"]) for row in await ctx.db.fetch_all(query)]
 
 
-def _counted() -> sa.Select[Any]:
-    return sa.select(_t.name, _COUNT).select_from(_carried()).where(*_PUBLISHED).group_by(_t.id, _t.name, _t.name_key)
+def _count_query() -> sa.Select[Any]:
+    return sa.select(_t.name, _POST_COUNT).select_from(_used_tags()).where(*_PUBLISHED).group_by(_t.id, _t.name, _t.name_folded)
 
 
-async def named(ctx: Context, name: str) -> str:
+async def canonical_name(ctx: Context, name: str) -> str:
     """The own spelling of a tag that a published post carries. Raises NotFound: drafts have tags too."""
-    carried = sa.select(_t.name).select_from(_carried()).where(_t.name_key == name.casefold(), *_PUBLISHED).limit(1)
+    carried = sa.select(_t.name).select_from(_used_tags()).where(_t.name_folded == name.casefold(), *_PUBLISHED).limit(1)
     found: str | None = await ctx.db.fetch_val(carried)
     if found is None:
         raise NotFound("There is no such tag")
     return found
 
 
-def _carried() -> sa.Join:
+def _used_tags() -> sa.Join:
     return tables.tags.join(tables.post_tags, _pt.tag_id == _t.id).join(tables.posts, _p.id == _pt.post_id)

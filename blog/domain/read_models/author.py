@@ -7,11 +7,11 @@ from blog.domain.accounts import accounts
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.events import Position
-from blog.domain.core.models import Page, Post, Tag, User
+from blog.domain.core.models import Post, ResultPage, Tag, User
 from blog.domain.posts import post_lists, tags
-from blog.domain.posts.post_lists import Key, Wanted
+from blog.domain.posts.post_lists import CursorKey, PostFilter
 
-TOPICS = 6
+MAX_TOP_TAGS = 6
 """How many tags are named at most."""
 
 
@@ -22,15 +22,15 @@ class AuthorView:
 
     user: User
     total: int
-    topics: Sequence[Tag]
-    page: Page[Post]
+    top_tags: Sequence[Tag]
+    page: ResultPage[Post]
     position: Position
 
 
-async def read(ctx: Context, username: str, after: Key | None = None) -> AuthorView:
+async def read(ctx: Context, username: str, after: CursorKey | None = None) -> AuthorView:
     """The author, whatever the case of the name. Raises NotFound."""
     async with ctx.db.snapshot():
-        user = await accounts.named(ctx, username)
-        page = await post_lists.page(ctx, Wanted(author_id=user.id, after=after))
-        total = await post_lists.count(ctx, Wanted(author_id=user.id))
-        return AuthorView(user, total, await tags.of_author(ctx, user.id, TOPICS), page, await events.position(ctx.db))
+        user = await accounts.by_username(ctx, username)
+        page = await post_lists.list_page(ctx, PostFilter(author_id=user.id, after=after))
+        total = await post_lists.count(ctx, PostFilter(author_id=user.id))
+        return AuthorView(user, total, await tags.for_author(ctx, user.id, MAX_TOP_TAGS), page, await events.position(ctx.db))

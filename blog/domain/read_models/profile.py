@@ -8,9 +8,9 @@ import anyio.to_thread
 from blog.domain.accounts import accounts
 from blog.domain.comments import comments
 from blog.domain.core.context import Context
-from blog.domain.core.models import Comment, Page, Post, User
+from blog.domain.core.models import Comment, Post, ResultPage, User
 from blog.domain.posts import post_lists
-from blog.domain.posts.post_lists import Wanted
+from blog.domain.posts.post_lists import PostFilter
 from blog.text.markdown import render_comment
 
 
@@ -19,11 +19,11 @@ class Profile:
     """An account with its newest published posts and visible comments."""
 
     user: User
-    posts: Page[Post]
-    comments: Page[Comment]
+    posts: ResultPage[Post]
+    comments: ResultPage[Comment]
 
 
-async def bio_html(user: User) -> str:
+async def render_bio(user: User) -> str:
     """What somebody says of themselves, as safe HTML; empty when they say nothing."""
     return await anyio.to_thread.run_sync(render_comment, user.bio) if user.bio else ""
 
@@ -37,8 +37,8 @@ async def read(ctx: Context, user_id: int) -> Profile:
     try:
         async with anyio.create_task_group() as group:
             user = group.create_task(accounts.get(ctx, user_id))
-            posts = group.create_task(post_lists.page(ctx, Wanted(author_id=user_id, full=True)))
-            written = group.create_task(comments.by_user(ctx, user_id, limit=post_lists.PAGE))
+            posts = group.create_task(post_lists.list_page(ctx, PostFilter(author_id=user_id, full=True)))
+            written = group.create_task(comments.by_user(ctx, user_id, limit=post_lists.PAGE_SIZE))
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return Profile(user.return_value, posts.return_value, written.return_value)

@@ -6,19 +6,19 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.core import audit, events, policy
-from blog.domain.core.audit import Act
+from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Context
 from blog.domain.core.models import FlagState
 from blog.errors import NotFound
 from blog.schemas.feature_flags import Flag
 
-_f = tables.flags.c
+_f = tables.feature_flags.c
 
 
 async def all_flags(ctx: Context) -> Sequence[FlagState]:
     """Every flag, as the database has it now. For callers that checked the right."""
-    rows = {row["name"]: row for row in await ctx.db.fetch_all(sa.select(tables.flags))}
-    defaults = ctx.site.choices.defaults
+    rows = {row["name"]: row for row in await ctx.db.fetch_all(sa.select(tables.feature_flags))}
+    defaults = ctx.site.runtime_settings.defaults
     return [
         FlagState(flag, rows[flag]["enabled"], defaults[flag], rows[flag]["updated_at"])
         if flag in rows
@@ -27,21 +27,21 @@ async def all_flags(ctx: Context) -> Sequence[FlagState]:
     ]
 
 
-async def read(ctx: Context) -> Sequence[FlagState]:
+async def list_flags(ctx: Context) -> Sequence[FlagState]:
     """The same for an owner. Raises NotSignedIn, Forbidden."""
     policy.require_owner(ctx)
     return await all_flags(ctx)
 
 
-async def switch(ctx: Context, name: str, enabled: bool) -> FlagState:
+async def set_enabled(ctx: Context, name: str, enabled: bool) -> FlagState:
     """Switch a flag, as an owner. Raises NotSignedIn, Forbidden, NotFound."""
     policy.require_owner(ctx)
     if name not in set(Flag):
         raise NotFound("There is no such flag")
-    return await put(ctx, Flag(name), enabled)
+    return await store(ctx, Flag(name), enabled)
 
 
-async def put(ctx: Context, flag: Flag, enabled: bool) -> FlagState:
+async def store(ctx: Context, flag: Flag, enabled: bool) -> FlagState:
     """Switch a flag: here at once, in other processes within a second. For callers that checked the right."""
     values = {
         "name": flag.value,
@@ -50,9 +50,9 @@ async def put(ctx: Context, flag: Flag, enabled: bool) -> FlagState:
         "updated_at": ctx.now,
     }
     async with ctx.db.transaction():
-        await ctx.db.execute(tables.flags.delete().where(_f.name == flag.value))
-        await ctx.db.execute(tables.flags.insert().values(values))
-        await events.record_site(ctx)
-        await audit.record(ctx, Act.FLAG_SWITCHED, None, flag=flag.value, enabled=enabled)
-    await ctx.site.choices.refresh(ctx.db)
-    return FlagState(flag, enabled, ctx.site.choices.defaults[flag], ctx.now)
+        await ctx.db.execute(tables.feature_flags.delete().where(_f.name == flag.value))
+        await ctx.db.execute(tables.feature_flags.insert().values(values))
+        await events.record_site_changed(ctx)
+        await audit.record(ctx, AuditAction.FLAG_CHANGED, None, flag=flag.value, enabled=enabled)
+    await ctx.site.runtime_settings.refresh(ctx.db)
+    return FlagState(flag, enabled, ctx.site.runtime_settings.defaults[flag], ctx.now)

@@ -10,57 +10,57 @@ from blog.db import tables
 from blog.db.database import UniqueViolation
 from blog.domain.core import events, policy
 from blog.domain.core.context import Context
-from blog.domain.core.models import FixedPage
-from blog.errors import Conflict, NotFound, StaleVersion
-from blog.schemas.pages import NewFixedPage
+from blog.domain.core.models import StaticPage
+from blog.errors import Conflict, NotFound, VersionConflict
+from blog.schemas.pages import StaticPageInput
 from blog.text.markdown import RENDERER_VERSION, render
 from blog.text.slug import slugify
 
-_p = tables.pages.c
+_p = tables.static_pages.c
 
 
-async def find(ctx: Context, slug: str) -> FixedPage:
+async def by_slug(ctx: Context, slug: str) -> StaticPage:
     """The page of this slug. Raises NotFound."""
-    return await _one(ctx, _p.slug == slug)
+    return await _fetch_page(ctx, _p.slug == slug)
 
 
-async def all_pages(ctx: Context) -> Sequence[FixedPage]:
+async def all_pages(ctx: Context) -> Sequence[StaticPage]:
     """Every page, by title; they are public."""
-    return [_page(row) for row in await ctx.db.fetch_all(sa.select(tables.pages).order_by(_p.title, _p.id))]
+    return [_page_from_row(row) for row in await ctx.db.fetch_all(sa.select(tables.static_pages).order_by(_p.title, _p.id))]
 
 
-async def get(ctx: Context, page_id: int) -> FixedPage:
+async def get(ctx: Context, page_id: int) -> StaticPage:
     """A page for its form. Raises NotSignedIn, Forbidden, NotFound."""
     policy.require_owner(ctx)
-    return await _one(ctx, _p.id == page_id)
+    return await _fetch_page(ctx, _p.id == page_id)
 
 
-async def create(ctx: Context, new: NewFixedPage, *, reserved: Collection[str]) -> FixedPage:
+async def create(ctx: Context, new: StaticPageInput, *, reserved: Collection[str]) -> StaticPage:
     """Write a page. `reserved` are the slugs that lead elsewhere. Raises NotSignedIn, Forbidden, Conflict (slug)."""
     owner = policy.require_owner(ctx)
-    values = await _written(ctx, new, reserved) | {"version": 1, "editor_id": owner.id, "created_at": ctx.now}
+    values = await _row_values(ctx, new, reserved) | {"version": 1, "editor_id": owner.id, "created_at": ctx.now}
     async with ctx.db.transaction():
         try:
-            page_id = await ctx.db.execute(tables.pages.insert().values(values))
+            page_id = await ctx.db.execute(tables.static_pages.insert().values(values))
         except UniqueViolation:
-            raise _taken() from None
-        await events.record_site(ctx)
+            raise _slug_conflict() from None
+        await events.record_site_changed(ctx)
         return await get(ctx, page_id)
 
 
-async def edit(ctx: Context, page_id: int, new: NewFixedPage, *, version: int, reserved: Collection[str]) -> FixedPage:
+async def edit(ctx: Context, page_id: int, new: StaticPageInput, *, version: int, reserved: Collection[str]) -> StaticPage:
     """Write a page anew. Raises as `create` does, NotFound, and StaleVersion when it has another version by now."""
     owner = policy.require_owner(ctx)
-    values = await _written(ctx, new, reserved) | {"version": version + 1, "editor_id": owner.id}
+    values = await _row_values(ctx, new, reserved) | {"version": version + 1, "editor_id": owner.id}
     async with ctx.db.transaction():
         before = await get(ctx, page_id)
         if before.version != version:
-            raise StaleVersion("Somebody saved a newer version while you were writing")
+            raise VersionConflict("Somebody saved a newer version while you were writing")
         try:
-            await ctx.db.execute(tables.pages.update().where(_p.id == page_id).values(values))
+            await ctx.db.execute(tables.static_pages.update().where(_p.id == page_id).values(values))
         except UniqueViolation:
-            raise _taken() from None
-        await events.record_site(ctx)
+            raise _slug_conflict() from None
+        await events.record_site_changed(ctx)
         return await get(ctx, page_id)
 
 
@@ -68,12 +68,12 @@ async def delete(ctx: Context, page_id: int) -> None:
     """Delete a page for good. Raises NotSignedIn, Forbidden, NotFound."""
     policy.require_owner(ctx)
     async with ctx.db.transaction():
-        if not await ctx.db.execute(tables.pages.delete().where(_p.id == page_id)):
+        if not await ctx.db.execute(tables.static_pages.delete().where(_p.id == page_id)):
             raise NotFound("There is no such page")
-        await events.record_site(ctx)
+        await events.record_site_changed(ctx)
 
 
-async def _written(ctx: Context, new: NewFixedPage, reserved: Collection[str]) -> dict[str, Any]:
+async def _row_values(ctx: Context, new: StaticPageInput, reserved: Collection[str]) -> dict[str, Any]:
     slug = new.slug or slugify(new.title, fallback="page")
     if slug.casefold() in reserved:
         raise Conflict(f"/{slug} leads to a part of the blog itself: choose another address", loc=("slug",))
@@ -88,17 +88,17 @@ async def _written(ctx: Context, new: NewFixedPage, reserved: Collection[str]) -
     }
 
 
-def _taken() -> Conflict:
+def _slug_conflict() -> Conflict:
     return Conflict("Another page has this address: choose another one", loc=("slug",))
 
 
-async def _one(ctx: Context, condition: sa.ColumnElement[bool]) -> FixedPage:
-    row = await ctx.db.fetch_one(sa.select(tables.pages).where(condition))
+async def _fetch_page(ctx: Context, condition: sa.ColumnElement[bool]) -> StaticPage:
+    row = await ctx.db.fetch_one(sa.select(tables.static_pages).where(condition))
     if row is None:
         raise NotFound("There is no such page")
-    return _page(row)
+    return _page_from_row(row)
 
 
-def _page(row: Any) -> FixedPage:
+def _page_from_row(row: Any) -> StaticPage:
     names = ("id", "slug", "title", "content", "html", "version", "created_at", "updated_at")
-    return FixedPage(**{name: row[name] for name in names})
+    return StaticPage(**{name: row[name] for name in names})

@@ -13,8 +13,8 @@ from blog.domain.core.context import Context
 from blog.schemas.comments import CommentStatus
 from blog.schemas.posts import PostStatus
 
-_p, _c, _u, _v = tables.posts.c, tables.comments.c, tables.users.c, tables.views.c
-MOST_READ = 5
+_p, _c, _u, _v = tables.posts.c, tables.comments.c, tables.users.c, tables.post_views.c
+MOST_READ_LIMIT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PostViews:
     """A post and how often it was read."""
 
     slug: str
@@ -40,11 +40,11 @@ class Reading:
 class Statistics:
     """Totals as of now, each of the last days, oldest first, and the posts that were read most in these days."""
 
-    members: int
+    users: int
     posts: int
     comments: int
     days: Sequence[Day]
-    most_read: Sequence[Reading]
+    most_read: Sequence[PostViews]
 
 
 async def read(ctx: Context, days: int) -> Statistics:
@@ -76,7 +76,7 @@ async def _by_day(
 
 async def _totals(ctx: Context) -> dict[str, int]:
     counts = {
-        "members": sa.select(sa.func.count()).select_from(tables.users).where(_u.deleted_at.is_(None)),
+        "users": sa.select(sa.func.count()).select_from(tables.users).where(_u.deleted_at.is_(None)),
         "posts": sa.select(sa.func.count()).select_from(tables.posts).where(*_PUBLISHED),
         "comments": sa.select(sa.func.count()).select_from(tables.comments).where(_c.status == CommentStatus.VISIBLE.value),
     }
@@ -84,14 +84,14 @@ async def _totals(ctx: Context) -> dict[str, int]:
     return {name: row[name] if row else 0 for name in counts}
 
 
-async def _most_read(ctx: Context, first: dt.date) -> Sequence[Reading]:
+async def _most_read(ctx: Context, first: dt.date) -> Sequence[PostViews]:
     number = sa.func.sum(_v.views)
     query = (
         sa.select(_p.slug, _p.title, number.label("views"))
-        .join_from(tables.views, tables.posts, _p.id == _v.post_id)
+        .join_from(tables.post_views, tables.posts, _p.id == _v.post_id)
         .where(_v.day >= first, *_PUBLISHED)
         .group_by(_p.id, _p.slug, _p.title)
         .order_by(number.desc(), _p.id.desc())
-        .limit(MOST_READ)
+        .limit(MOST_READ_LIMIT)
     )
-    return [Reading(row["slug"], row["title"], int(row["views"])) for row in await ctx.db.fetch_all(query)]
+    return [PostViews(row["slug"], row["title"], int(row["views"])) for row in await ctx.db.fetch_all(query)]

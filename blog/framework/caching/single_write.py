@@ -11,20 +11,20 @@ from starlette.types import Scope
 EXTENSION = "blog.whole_answer"
 """Its name in the `extensions` of a scope; `write` in there is a `WriteWhole`."""
 
-WriteWhole = Callable[[Scope, int, bytes, bytes], bool]
+WriteResponse = Callable[[Scope, int, bytes, bytes], bool]
 """Takes the scope, the status, header fields as `joined` makes them, and the body.
 
 False: nothing was written, send this answer in messages.
 """
 
 
-def writer(scope: Scope) -> WriteWhole | None:
+def response_writer(scope: Scope) -> WriteResponse | None:
     """How the server of this request takes a whole answer, if it does."""
-    found: WriteWhole | None = scope.get("extensions", {}).get(EXTENSION, {}).get("write")
+    found: WriteResponse | None = scope.get("extensions", {}).get(EXTENSION, {}).get("write")
     return found
 
 
-def joined(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+def encode_headers(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Header fields as HTTP/1.1 writes them. Raises ValueError for one that would begin a line of its own."""
     lines = [name + b": " + value for name, value in headers]
     if any(b"\r" in line or b"\n" in line or b"\0" in line for line in lines):

@@ -7,13 +7,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.framework.endpoints import idempotency
-from blog.framework.request.state import services
+from blog.framework.request.state import app_state
 
 
 class Endpoint(HTTPEndpoint):
     """One path. The class owns its verbs: Starlette answers 405 with `Allow` for the rest and HEAD by `get`."""
 
-    is_shared: ClassVar[bool] = False
+    is_cacheable: ClassVar[bool] = False
     """Does `get` share its answers with all strangers, by `share`?"""
 
     async def options(self, request: Request) -> Response:
@@ -26,7 +26,7 @@ class ApiEndpoint(Endpoint):
 
     def body_limit(self, request: Request) -> int:
         """Bytes that a POST with a key may send."""
-        return services(request).site.settings.max_body_bytes
+        return app_state(request).site.settings.max_body_bytes
 
     async def prepare(self, request: Request) -> None:
         """What a POST with a key can do before the lock is taken: slow work, whose outcome goes into the request's state."""
@@ -38,5 +38,5 @@ class ApiEndpoint(Endpoint):
         if request.method != "POST" or post is None or idempotency.HEADER not in request.headers:
             await super().dispatch()
             return
-        response = await idempotency.answer_once(request, post, self.prepare, self.body_limit(request))
+        response = await idempotency.run_idempotently(request, post, self.prepare, self.body_limit(request))
         await response(self.scope, self.receive, self.send)

@@ -18,30 +18,30 @@ from starlette.types import Message
 from blog.db import tables
 from blog.domain.core.context import Context
 from blog.errors import Conflict, FieldError, InvalidInput, MalformedInput
-from blog.framework.endpoints.openapi_operations import operation_of
-from blog.framework.identity.authentication import caller_of
-from blog.framework.request.context import context
-from blog.framework.request.parsing import bounded
+from blog.framework.endpoints.openapi_operations import get_operation
+from blog.framework.identity.authentication import client_key
+from blog.framework.request.context import request_context
+from blog.framework.request.parsing import with_body_limit
 
-Method = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 HEADER = "Idempotency-Key"
-KEPT = dt.timedelta(hours=24)
+RETENTION = dt.timedelta(hours=24)
 # What one new key clears away of the old ones: more than it adds, so that they never pile up, and never many at once.
-_CLEARED = 100
-_KEY = re.compile(r"[!-~]{1,255}")
+_CLEANUP_BATCH = 100
+_KEY_PATTERN = re.compile(r"[!-~]{1,255}")
 _BOUNDARY = re.compile(r'boundary="?([^";,]+)', re.IGNORECASE)
-_k = tables.idempotency_keys.c
+_columns = tables.idempotency_keys.c
 
 
-class _NotKept(Exception):
+class _ErrorResponse(Exception):
     """Carries an answer of failure out of the transaction, which is undone by it."""
 
     def __init__(self, response: Response) -> None:
         self.response = response
 
 
-async def answer_once(
-    request: Request, method: Method, prepare: Callable[[Request], Awaitable[None]], body_limit: int
+async def run_idempotently(
+    request: Request, handler: Handler, prepare: Callable[[Request], Awaitable[None]], body_limit: int
 ) -> Response:
     """The answer of the method, or the one that was kept when the same caller sent this key before.
 
@@ -52,38 +52,38 @@ async def answer_once(
     had this key), TooLarge, Conflict (the kept answer held a secret), Unavailable (others write for too long), and what
     the method raises.
     """
-    ctx, caller = context(request), caller_of(request)
-    if (declared := operation_of(method)) is not None and declared.signed_in:
-        ctx.signed_in(declared.scope)
-    key = _key(request)
+    ctx, caller = request_context(request), client_key(request)
+    if (declared := get_operation(handler)) is not None and declared.requires_auth:
+        ctx.require_actor(declared.scope)
+    key = _read_key(request)
     # Before the transaction: a client that sends slowly must not hold the lock meanwhile.
-    body = await bounded(request, body_limit).body()
-    mark = _mark(ctx, request, body)
-    if (kept := await _kept(ctx, caller, key, mark)) is not None:
+    body = await with_body_limit(request, body_limit).body()
+    mark = _fingerprint(ctx, request, body)
+    if (kept := await _stored_response(ctx, caller, key, mark)) is not None:
         return kept
-    await prepare(Request(request.scope, _again(body, request)))
+    await prepare(Request(request.scope, _replay_body(body, request)))
     try:
         async with ctx.db.transaction():
             # Once more: whoever had the lock before may have done it.
-            if (kept := await _kept(ctx, caller, key, mark)) is not None:
+            if (kept := await _stored_response(ctx, caller, key, mark)) is not None:
                 return kept
-            response = await method(Request(request.scope, _again(body, request)))
+            response = await handler(Request(request.scope, _replay_body(body, request)))
             if response.status_code >= 400:
-                raise _NotKept(response)
-            await _keep(ctx, caller, key, mark, response)
+                raise _ErrorResponse(response)
+            await _store(ctx, caller, key, mark, response)
             return response
-    except _NotKept as failed:
+    except _ErrorResponse as failed:
         return failed.response
 
 
-def _key(request: Request) -> str:
+def _read_key(request: Request) -> str:
     sent = request.headers.getlist(HEADER)
-    if len(sent) != 1 or not _KEY.fullmatch(sent[0]):
+    if len(sent) != 1 or not _KEY_PATTERN.fullmatch(sent[0]):
         raise MalformedInput("Send one Idempotency-Key of 1 to 255 visible ASCII characters")
     return sent[0]
 
 
-def _mark(ctx: Context, request: Request, body: bytes) -> str:
+def _fingerprint(ctx: Context, request: Request, body: bytes) -> str:
     """Tells requests apart. Keyed by the site's secret: a bare digest would let who reads it try passwords at great speed."""
     if boundary := _BOUNDARY.search(request.headers.get("content-type", "")):
         body = body.replace(boundary[1].encode("latin-1"), b"")  # clients draw a new one each time they send the same form
@@ -93,7 +93,7 @@ def _mark(ctx: Context, request: Request, body: bytes) -> str:
     return hmac.new(secret, b"\0".join(hashlib.sha256(part).digest() for part in parts), hashlib.sha256).hexdigest()
 
 
-def _again(body: bytes, request: Request) -> Callable[[], Awaitable[Message]]:
+def _replay_body(body: bytes, request: Request) -> Callable[[], Awaitable[Message]]:
     """The body once more, for the method; then whatever else comes from the client."""
     parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -103,12 +103,14 @@ def _again(body: bytes, request: Request) -> Callable[[], Awaitable[Message]]:
     return receive
 
 
-async def _kept(ctx: Context, caller: str, key: str, mark: str) -> Response | None:
-    query = sa.select(tables.idempotency_keys).where(_k.caller == caller, _k.key == key, _k.created_at > ctx.now - KEPT)
+async def _stored_response(ctx: Context, caller: str, key: str, mark: str) -> Response | None:
+    query = sa.select(tables.idempotency_keys).where(
+        _columns.client_key == caller, _columns.key == key, _columns.created_at > ctx.now - RETENTION
+    )
     row = await ctx.db.fetch_one(query)
     if row is None:
         return None
-    if row["request"] != mark:
+    if row["request_hash"] != mark:
         fault = FieldError(("header", HEADER), "This key came with another request before: use a new one", "idempotency_key")
         raise InvalidInput([fault])
     if row["body"] is None:
@@ -119,13 +121,13 @@ async def _kept(ctx: Context, caller: str, key: str, mark: str) -> Response | No
     return response
 
 
-async def _keep(ctx: Context, caller: str, key: str, mark: str, response: Response) -> None:
-    await _clear(ctx, caller, key)
+async def _store(ctx: Context, caller: str, key: str, mark: str, response: Response) -> None:
+    await _remove_expired(ctx, caller, key)
     secret = "no-store" in response.headers.get("cache-control", "")
     values = {
-        "caller": caller,
+        "client_key": caller,
         "key": key,
-        "request": mark,
+        "request_hash": mark,
         "status": response.status_code,
         "headers": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in response.raw_headers],
         "body": None if secret else bytes(response.body),
@@ -134,11 +136,15 @@ async def _keep(ctx: Context, caller: str, key: str, mark: str, response: Respon
     await ctx.db.execute(tables.idempotency_keys.insert().values(values))
 
 
-async def _clear(ctx: Context, caller: str, key: str) -> None:
+async def _remove_expired(ctx: Context, caller: str, key: str) -> None:
     """Remove what is too old: this key, if it is, and some others."""
     oldest = (
-        sa.select(_k.caller, _k.key).where(_k.created_at <= ctx.now - KEPT).order_by(_k.created_at).limit(_CLEARED).subquery()
+        sa.select(_columns.client_key, _columns.key)
+        .where(_columns.created_at <= ctx.now - RETENTION)
+        .order_by(_columns.created_at)
+        .limit(_CLEANUP_BATCH)
+        .subquery()
     )
-    old = sa.tuple_(_k.caller, _k.key).in_(sa.select(oldest))
-    own = (_k.caller == caller) & (_k.key == key)
+    old = sa.tuple_(_columns.client_key, _columns.key).in_(sa.select(oldest))
+    own = (_columns.client_key == caller) & (_columns.key == key)
     await ctx.db.execute(tables.idempotency_keys.delete().where(old | own))

@@ -26,28 +26,28 @@ class Operation:
     body: type[BaseModel] | None = None
     body_type: str = JSON
     query: type[BaseModel] | None = None
-    answers: Mapping[int, Any] = field(default_factory=dict)
-    answer_type: str = JSON
+    responses: Mapping[int, Any] = field(default_factory=dict)
+    response_type: str = JSON
     errors: Collection[int] = ()
-    signed_in: bool = False
+    requires_auth: bool = False
     scope: Scope | None = None
-    sends: Collection[str] = ()
-    headers: Collection[str] = ()
+    request_headers: Collection[str] = ()
+    response_headers: Collection[str] = ()
 
 
 def operation(
     summary: str,
     *,
-    answers: Mapping[int, Any],
+    responses: Mapping[int, Any],
     body: type[BaseModel] | None = None,
     body_type: str = JSON,
     query: type[BaseModel] | None = None,
-    answer_type: str = JSON,
+    response_type: str = JSON,
     errors: Collection[int] = (),
-    signed_in: bool = False,
+    requires_auth: bool = False,
     scope: Scope | None = None,
-    sends: Collection[str] = (),
-    headers: Collection[str] = (),
+    request_headers: Collection[str] = (),
+    response_headers: Collection[str] = (),
 ) -> Callable[[F], F]:
     """Declare a method of an endpoint class; it behaves as before. A scope asks for somebody who is signed in."""
     declared = Operation(
@@ -55,13 +55,13 @@ def operation(
         body=body,
         body_type=body_type,
         query=query,
-        answers=answers,
-        answer_type=answer_type,
+        responses=responses,
+        response_type=response_type,
         errors=errors,
-        signed_in=signed_in or scope is not None,
+        requires_auth=requires_auth or scope is not None,
         scope=scope,
-        sends=sends,
-        headers=headers,
+        request_headers=request_headers,
+        response_headers=response_headers,
     )
 
     def declare(method: F) -> F:
@@ -71,7 +71,7 @@ def operation(
     return declare
 
 
-def operation_of(method: object) -> Operation | None:
+def get_operation(method: object) -> Operation | None:
     """What was declared for this method, or None."""
     found: Operation | None = getattr(method, _ATTRIBUTE, None)
     return found

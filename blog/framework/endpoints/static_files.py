@@ -11,14 +11,14 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from blog.domain.media import media
 from blog.domain.media.image_processing import MEDIA_TYPES
 from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.request.state import services
-from blog.framework.response.conditional import is_fresh
+from blog.framework.request.state import app_state
+from blog.framework.response.conditional import is_not_modified
 from blog.framework.templating import assets
-from blog.framework.templating.content_encoding import chosen
+from blog.framework.templating.content_encoding import negotiate
 
-IMMUTABLE = "public, max-age=31536000, immutable"
+IMMUTABLE_CACHE_CONTROL = "public, max-age=31536000, immutable"
 # Readers of feeds that run in a browser show our images on pages of theirs; all else stays with us.
-ON_OTHER_SITES = {"Cross-Origin-Resource-Policy": "cross-origin"}
+CROSS_ORIGIN_HEADERS = {"Cross-Origin-Resource-Policy": "cross-origin"}
 _MEDIA_NAME = re.compile(r"[0-9a-f]{64}\.(png|jpg|webp|gif|avif)")
 
 
@@ -27,14 +27,18 @@ class StaticFile(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """The file, a 304 or a 404."""
-        found = assets.find(request.path_params["name"])
+        found = assets.resolve(request.path_params["name"])
         if found is None:
             raise HTTPException(404)
         asset, is_exact = found
-        headers = {"Cache-Control": IMMUTABLE if is_exact else "no-cache", "Vary": "Accept-Encoding", "ETag": f'"{asset.digest}"'}
-        if is_fresh(request, headers["ETag"]):
+        headers = {
+            "Cache-Control": IMMUTABLE_CACHE_CONTROL if is_exact else "no-cache",
+            "Vary": "Accept-Encoding",
+            "ETag": f'"{asset.digest}"',
+        }
+        if is_not_modified(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
-        coding = chosen(request.headers.get("accept-encoding", "").encode("latin-1"))
+        coding = negotiate(request.headers.get("accept-encoding", "").encode("latin-1"))
         body = await anyio.to_thread.run_sync(asset.compressed, coding) if coding else None
         if coding and body is not None:
             name = coding.decode()
@@ -50,14 +54,14 @@ class MediaFile(Endpoint):
         name = request.path_params["name"]
         if not _MEDIA_NAME.fullmatch(name):
             raise HTTPException(404)
-        found = await media.locate(services(request).site.media, name)
+        found = await media.locate(app_state(request).site.storage, name)
         match found:
             case None:
                 raise HTTPException(404)
             case Path():
                 digest, _, suffix = name.partition(".")
-                headers = {"Cache-Control": IMMUTABLE, "ETag": f'"{digest}"', **ON_OTHER_SITES}
-                if is_fresh(request, headers["ETag"]):
+                headers = {"Cache-Control": IMMUTABLE_CACHE_CONTROL, "ETag": f'"{digest}"', **CROSS_ORIGIN_HEADERS}
+                if is_not_modified(request, headers["ETag"]):
                     return Response(status_code=304, headers=headers)
                 # Not by what the machine knows of suffixes: with a wrong type browsers show nothing.
                 return FileResponse(found, headers=headers, media_type=MEDIA_TYPES[suffix])

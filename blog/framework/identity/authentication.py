@@ -10,7 +10,7 @@ from starlette.types import Scope
 
 from blog.domain.accounts import sessions, tokens
 from blog.domain.core.context import Actor, Context
-from blog.errors import BlogError, NotSignedIn
+from blog.errors import BlogError, NotAuthenticated
 from blog.settings import Settings
 
 
@@ -20,10 +20,10 @@ class Identity:
 
     actor: Actor | None = None
     error: BlogError | None = None
-    renewed: str | None = None  # the session id whose cookie should last longer
+    session_to_renew: str | None = None  # the session id whose cookie should last longer
 
 
-STRANGER = Identity()
+ANONYMOUS = Identity()
 
 
 def has_credentials(scope: Scope) -> bool:
@@ -31,54 +31,54 @@ def has_credentials(scope: Scope) -> bool:
     return any(name == b"authorization" or (name == b"cookie" and b"session=" in value) for name, value in scope["headers"])
 
 
-async def identify(connection: HTTPConnection, ctx: Context) -> Identity:
+async def authenticate(connection: HTTPConnection, ctx: Context) -> Identity:
     """Who sent this request or opens this socket: by `Authorization: Bearer`, else by the session cookie.
 
     A wrong token is an error (a client should hear of it); a cookie whose session is over is just a stranger's.
     """
     # By hand: security schemes. FastAPI's OAuth2PasswordBearer would read this header; it verifies nothing either.
     authorization = connection.headers.get("authorization")
-    cookie = connection.cookies.get(cookie_name(ctx.site.settings))
+    cookie = connection.cookies.get(session_cookie_name(ctx.site.settings))
     if authorization is None and cookie is None:
-        return STRANGER
+        return ANONYMOUS
     try:
         if authorization is not None:
-            return Identity(await bearer(ctx, authorization))
-        resumed = await sessions.resume(ctx, cookie or "")
-        return Identity(resumed.actor, renewed=cookie if resumed.renewed else None) if resumed else STRANGER
+            return Identity(await authenticate_bearer(ctx, authorization))
+        resumed = await sessions.load(ctx, cookie or "")
+        return Identity(resumed.actor, session_to_renew=cookie if resumed.is_renewed else None) if resumed else ANONYMOUS
     except BlogError as error:
         return Identity(error=error)
 
 
-async def bearer(ctx: Context, authorization: str) -> Actor:
+async def authenticate_bearer(ctx: Context, authorization: str) -> Actor:
     """The actor of an `Authorization` header. Raises NotSignedIn."""
     scheme, _, text = authorization.partition(" ")
     if scheme.lower() != "bearer" or not text.strip():
-        raise NotSignedIn("Send the header as: Authorization: Bearer TOKEN")
-    actor = await tokens.recognise(ctx, text.strip())
+        raise NotAuthenticated("Send the header as: Authorization: Bearer TOKEN")
+    actor = await tokens.authenticate(ctx, text.strip())
     if actor is None:
-        raise NotSignedIn("This token is not valid: it is false, expired or revoked")
+        raise NotAuthenticated("This token is not valid: it is false, expired or revoked")
     return actor
 
 
-def identity_of(connection: HTTPConnection) -> Actor | None:
+def current_actor(connection: HTTPConnection) -> Actor | None:
     """What `identify` found out for this request. Raises the error that it met."""
-    identity = cast(Identity, getattr(connection.state, "identity", STRANGER))
+    identity = cast(Identity, getattr(connection.state, "identity", ANONYMOUS))
     if identity.error is not None:
         raise identity.error
     return identity.actor
 
 
-def caller_of(connection: HTTPConnection) -> str:
+def client_key(connection: HTTPConnection) -> str:
     """Whom this connection is counted for: `user:7`, or `address:192.0.2.1` of somebody whom we do not know.
 
     Of IPv6 the network of 64 bits: the rest is the client's own to choose, and changes by itself.
     """
-    actor = cast(Identity, getattr(connection.state, "identity", STRANGER)).actor
-    return f"user:{actor.id}" if actor else f"address:{network_of(connection)}"
+    actor = cast(Identity, getattr(connection.state, "identity", ANONYMOUS)).actor
+    return f"user:{actor.id}" if actor else f"address:{client_network(connection)}"
 
 
-def network_of(connection: HTTPConnection) -> str:
+def client_network(connection: HTTPConnection) -> str:
     """The address, or the network of 64 bits, that the server saw; empty on a Unix socket.
 
     The server has put a forwarded address here only if it came from one of TRUSTED_PROXIES.
@@ -93,24 +93,24 @@ def network_of(connection: HTTPConnection) -> str:
     return str(address)
 
 
-def cookie_name(settings: Settings) -> str:
+def session_cookie_name(settings: Settings) -> str:
     """The session cookie; under TLS browsers guard the prefix `__Host-` (Secure, this host only, path `/`)."""
-    return "__Host-session" if settings.secure else "session"
+    return "__Host-session" if settings.is_https else "session"
 
 
-def set_cookie(response: Response, settings: Settings, session_id: str) -> None:
+def set_session_cookie(response: Response, settings: Settings, session_id: str) -> None:
     """Give the browser its session."""
     response.set_cookie(
-        cookie_name(settings),
+        session_cookie_name(settings),
         session_id,
-        max_age=settings.session_days * 86_400,
-        secure=settings.secure,
+        max_age=settings.session_idle_days * 86_400,
+        secure=settings.is_https,
         httponly=True,
         samesite="lax",
     )
 
 
-def clear_cookie(response: Response, settings: Settings) -> None:
+def clear_session_cookie(response: Response, settings: Settings) -> None:
     """Take it back, and with it what the browser kept of the pages and of texts that were typed."""
-    response.delete_cookie(cookie_name(settings), secure=settings.secure, httponly=True, samesite="lax")
+    response.delete_cookie(session_cookie_name(settings), secure=settings.is_https, httponly=True, samesite="lax")
     response.headers["Clear-Site-Data"] = '"cache", "storage"'  # not "cookies": theme and known browser are no secrets

@@ -9,7 +9,7 @@ from blog.settings import Settings
 if TYPE_CHECKING:
     from redis.asyncio import ConnectionPool
 
-_PATIENCE, _CONNECTIONS = 0.5, 16
+_TIMEOUT, _MAX_CONNECTIONS = 0.5, 16
 
 
 @contextlib.asynccontextmanager
@@ -25,10 +25,10 @@ async def open_redis_pool(settings: Settings) -> AsyncIterator["ConnectionPool |
 
     pool = BlockingConnectionPool.from_url(
         settings.redis_url.get_secret_value(),
-        max_connections=_CONNECTIONS,
-        timeout=_PATIENCE,
-        socket_timeout=_PATIENCE,
-        socket_connect_timeout=_PATIENCE,
+        max_connections=_MAX_CONNECTIONS,
+        timeout=_TIMEOUT,
+        socket_timeout=_TIMEOUT,
+        socket_connect_timeout=_TIMEOUT,
         retry=Retry(NoBackoff(), 0),
     )
     try:

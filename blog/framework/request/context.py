@@ -5,29 +5,29 @@ import datetime as dt
 from starlette.requests import HTTPConnection, Request
 
 from blog.domain.core.context import Context
-from blog.framework.identity.authentication import identity_of
-from blog.framework.request.state import services
+from blog.framework.identity.authentication import current_actor
+from blog.framework.request.state import app_state
 from blog.schemas.accounts import Scope
 
 
-def context(request: Request) -> Context:
+def request_context(request: Request) -> Context:
     """Who asks, now. Raises NotSignedIn when credentials were sent and are wrong."""
     # By hand: dependencies. FastAPI would build this value for a parameter `ctx: Annotated[Context, Depends(context)]`;
     # here the endpoint calls the function, and a test passes another Context to the domain.
-    return fresh_context(request).acting_as(identity_of(request))
+    return anonymous_context(request).acting_as(current_actor(request))
 
 
-def signed_in(request: Request, scope: Scope | None = None) -> Context:
+def require_user(request: Request, scope: Scope | None = None) -> Context:
     """The same, for somebody who is signed in. Raises NotSignedIn, Forbidden (scope)."""
-    ctx = context(request)
-    ctx.signed_in(scope)
+    ctx = request_context(request)
+    ctx.require_actor(scope)
     return ctx
 
 
-def fresh_context(connection: HTTPConnection) -> Context:
+def anonymous_context(connection: HTTPConnection) -> Context:
     """The context of a stranger, before anybody asked who it is."""
     return Context(
-        services(connection).site,
+        app_state(connection).site,
         None,
         dt.datetime.now(dt.UTC),
         connection.state.correlation_id,

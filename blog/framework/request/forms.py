@@ -9,19 +9,19 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from blog.errors import BlogError, Conflict, InvalidInput, MalformedInput, UnsupportedMedia
-from blog.framework.request.parsing import bounded, validate
-from blog.framework.request.state import services
+from blog.framework.request.parsing import validate, with_body_limit
+from blog.framework.request.state import app_state
 
 M = TypeVar("M", bound=BaseModel)
-_SECRET = frozenset({"password", "current", "code"})
-_KINDS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
-_SHAPES = {
+_SECRET_FIELDS = frozenset({"password", "current", "code"})
+_CONTENT_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+_INPUT_PATTERNS = {
     "number": re.compile(r"-?[0-9]+"),
     "datetime-local": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?"),
 }
 """What a browser shows in such a field; anything else it would hide."""
 # Pydantic's sentences are for programmers; these are for people. `{0}` is the number in the sentence.
-_PLAIN_WORDS = (
+_READABLE_MESSAGES = (
     (re.compile(r"Field required|(?:String|Value) should have at least 1 (?:character|item).*"), "Fill this in"),
     (re.compile(r"(?:List|Set|Frozenset) should have at least 1 item.*"), "Choose at least one"),
     (re.compile(r"(?:String|Value) should have at least (\d+) (?:characters|items).*"), "Use at least {0} characters"),
@@ -47,34 +47,34 @@ class Form:
 
     def value(self, name: str) -> str:
         """What the field shows: passwords are never sent back."""
-        return "" if name in _SECRET else self.values.get(name, "")
+        return "" if name in _SECRET_FIELDS else self.values.get(name, "")
 
-    def shows(self, name: str, kind: str) -> bool:
+    def can_display(self, name: str, input_type: str) -> bool:
         """Whether a field of this type shows the value: one of numbers stays empty when a program sent words."""
-        shape = _SHAPES.get(kind)
+        shape = _INPUT_PATTERNS.get(input_type)
         return shape is None or not self.value(name) or shape.fullmatch(self.value(name)) is not None
 
-    def refuse(self, error: BlogError) -> None:
+    def add_error(self, error: BlogError) -> None:
         """Take in an error of parsing or of the domain."""
         match error:
             case InvalidInput():
                 for fault in error.errors:
-                    self.errors.setdefault(_field(fault.loc), _plain(fault.msg))
+                    self.errors.setdefault(_field_name(fault.loc), _humanise(fault.msg))
             case Conflict():
-                self.errors.setdefault(_field(error.loc), error.detail)
+                self.errors.setdefault(_field_name(error.loc), error.detail)
             case _:
                 self.errors.setdefault("", error.detail)
 
-    def parse(self, model: type[M], **changed: Any) -> M | None:
+    def parse(self, model: type[M], **overrides: Any) -> M | None:
         """The values as a model; `changed` replaces some of them first (None leaves one out).
 
         None when they are not valid: `errors` then says why.
         """
-        given = {name: value for name, value in (self.values | changed).items() if value is not None}
+        given = {name: value for name, value in (self.values | overrides).items() if value is not None}
         try:
             return validate(model, given, "body")
         except InvalidInput as error:
-            self.refuse(error)
+            self.add_error(error)
             return None
 
 
@@ -84,29 +84,31 @@ async def read_form(request: Request) -> Form:
     """
     # By hand: form parameters. FastAPI's Form() reads the same python-multipart.
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in _KINDS:
+    if kind not in _CONTENT_TYPES:
         raise UnsupportedMedia("Send this as a form")
-    settings = services(request).site.settings
+    settings = app_state(request).site.settings
     try:
-        form = await bounded(request).form(max_files=0, max_fields=settings.form_fields, max_part_size=settings.max_body_bytes)
-        values = {name: _unix(value) for name, value in form.items()}
+        form = await with_body_limit(request).form(
+            max_files=0, max_fields=settings.max_form_fields, max_part_size=settings.max_body_bytes
+        )
+        values = {name: _normalise_newlines(value) for name, value in form.items()}
         "".join([*values, *values.values()]).encode()  # half a surrogate pair could be neither kept nor shown
     except UnicodeError:  # of a charset that the client names
         raise MalformedInput("The form's text cannot be read") from None
     return Form(values)
 
 
-def _unix(value: str | UploadFile) -> str:
+def _normalise_newlines(value: str | UploadFile) -> str:
     return value.replace("\r\n", "\n") if isinstance(value, str) else ""
 
 
-def _plain(message: str) -> str:
-    for pattern, words in _PLAIN_WORDS:
+def _humanise(message: str) -> str:
+    for pattern, words in _READABLE_MESSAGES:
         if match := pattern.fullmatch(message):
             return words.format(*match.groups())
     return message
 
 
-def _field(loc: tuple[str | int, ...]) -> str:
+def _field_name(loc: tuple[str | int, ...]) -> str:
     names = [part for part in loc if part not in ("body", "query")]
     return str(names[0]) if names else ""

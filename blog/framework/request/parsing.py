@@ -8,9 +8,9 @@ from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.types import Message
 
-from blog.errors import FieldError, InvalidInput, MalformedInput, TooLarge, UnsupportedMedia
-from blog.framework.request.json_limits import require_bounds, require_few_values
-from blog.framework.request.state import services
+from blog.errors import FieldError, InvalidInput, MalformedInput, PayloadTooLarge, UnsupportedMedia
+from blog.framework.request.json_limits import check_limits, check_value_count
+from blog.framework.request.state import app_state
 from blog.settings import Settings
 
 M = TypeVar("M", bound=BaseModel)
@@ -22,8 +22,8 @@ async def read_json(request: Request, model: type[M]) -> M:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise UnsupportedMedia("Send the body as application/json")
-    body = await bounded(request).body()
-    decode_json(body, services(request).site.settings)
+    body = await with_body_limit(request).body()
+    decode_json(body, app_state(request).site.settings)
     try:
         # Strictly: a form's "3" is a number, but that of a JSON body is text.
         return model.model_validate_json(body, strict=True)
@@ -31,12 +31,12 @@ async def read_json(request: Request, model: type[M]) -> M:
         raise InvalidInput(field_errors(error, "body")) from None
 
 
-def bounded(request: Request, limit: int | None = None) -> Request:
+def with_body_limit(request: Request, limit: int | None = None) -> Request:
     """The same request with a body of at most `limit` (else `max_body_bytes`) bytes; reading more raises TooLarge.
 
     Starlette's own limit answers in plain text, whatever the door.
     """
-    most = limit or services(request).site.settings.max_body_bytes
+    most = limit or app_state(request).site.settings.max_body_bytes
     received = 0
 
     async def receive() -> Message:
@@ -44,23 +44,23 @@ def bounded(request: Request, limit: int | None = None) -> Request:
         message = await request.receive()
         received += len(message.get("body", b""))
         if received > most:
-            raise TooLarge(f"The body is larger than {most} bytes")
+            raise PayloadTooLarge(f"The body is larger than {most} bytes")
         return message
 
     declared = request.headers.get("content-length", "0")
     if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > most):
-        raise TooLarge(f"The body is larger than {most} bytes")
+        raise PayloadTooLarge(f"The body is larger than {most} bytes")
     return Request(request.scope, receive)
 
 
 def decode_json(body: bytes | str, settings: Settings) -> Any:
     """Decode strictly. Raises MalformedInput, also for bad UTF-8, NaN, half surrogates, and what is beyond the bounds."""
-    require_few_values(body.encode(errors="surrogatepass") if isinstance(body, str) else body, settings)
+    check_value_count(body.encode(errors="surrogatepass") if isinstance(body, str) else body, settings)
     try:
         value = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise MalformedInput(f"The body is not JSON: {error}") from None
-    require_bounds(value, settings)
+    check_limits(value, settings)
     return value
 
 

@@ -6,25 +6,25 @@ from typing import cast
 from starlette.requests import HTTPConnection
 
 from blog.domain.core.context import Site
-from blog.framework.caching.redis_cache import SharedAnswers
-from blog.framework.caching.response_cache import AnswerCache
+from blog.framework.caching.redis_cache import RedisResponseCache
+from blog.framework.caching.response_cache import ResponseCache
 from blog.framework.limits.rate_limits import RateLimits
 from blog.framework.templating.templating import Templates
-from blog.framework.urls.urls import Links
+from blog.framework.urls.urls import UrlBuilder
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class AppState:
     """The parts that the doors share."""
 
     site: Site
-    links: Links
+    urls: UrlBuilder
     templates: Templates
     rate_limits: RateLimits
-    answers: AnswerCache
-    shared_answers: SharedAnswers
+    response_cache: ResponseCache
+    redis_cache: RedisResponseCache
 
 
-def services(connection: HTTPConnection) -> Services:
+def app_state(connection: HTTPConnection) -> AppState:
     """The services of the application that answers this connection."""
-    return cast(Services, connection.state.services)
+    return cast(AppState, connection.state.app_state)

@@ -4,18 +4,18 @@ from starlette.requests import cookie_parser
 
 from blog.schemas.theme import Theme
 
-_PLAIN, _GUARDED = "theme", "__Host-theme"
+_COOKIE, _HOST_COOKIE = "theme", "__Host-theme"
 
 
-def theme_cookie(is_secure: bool) -> str:
+def theme_cookie_name(is_secure: bool) -> str:
     """The name of the cookie; under TLS browsers guard the prefix."""
-    return _GUARDED if is_secure else _PLAIN
+    return _HOST_COOKIE if is_secure else _COOKIE
 
 
-def theme_in(cookies: str) -> Theme:
+def theme_from_cookies(cookies: str) -> Theme:
     """The theme that a `Cookie` field names; any other value is as good as none."""
-    if _PLAIN not in cookies:
+    if _COOKIE not in cookies:
         return Theme.AUTO
     found = cookie_parser(cookies)
-    sent = found.get(_GUARDED, found.get(_PLAIN))
+    sent = found.get(_HOST_COOKIE, found.get(_COOKIE))
     return Theme(sent) if sent in (Theme.LIGHT, Theme.DARK) else Theme.AUTO

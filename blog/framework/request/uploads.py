@@ -10,12 +10,12 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from blog.errors import FieldError, InvalidInput, MalformedInput, Unavailable, UnsupportedMedia
-from blog.framework.request.parsing import bounded, validate
+from blog.framework.request.parsing import validate, with_body_limit
 
 M = TypeVar("M", bound=BaseModel)
-_FIELDS = 10
-_FIELD_BYTES = 16_384
-_FAULT = "Send a form with a file in this field"
+_MAX_FIELDS = 10
+_MAX_FIELD_BYTES = 16_384
+_MISSING_FILE = "Send a form with a file in this field"
 
 
 @contextlib.asynccontextmanager
@@ -29,32 +29,32 @@ async def read_upload(request: Request, model: type[M], *, field: str = "file", 
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
         raise UnsupportedMedia("Send the file as multipart/form-data")
-    form = await _parsed(bounded(request, limit))
+    form = await _parse_form(with_body_limit(request, limit))
     try:
-        yield validate(model, _texts(form, field), "body"), _file(form, field)
+        yield validate(model, _text_fields(form, field), "body"), _uploaded_file(form, field)
     finally:
         await form.close()
 
 
-class _Parser(MultiPartParser):
+class _CompleteFormParser(MultiPartParser):
     """Starlette's, which takes a body that breaks off for a whole one."""
 
-    is_whole = False
+    is_complete = False
 
     def on_end(self) -> None:
         """The last boundary was read."""
-        self.is_whole = True
+        self.is_complete = True
 
 
-async def _parsed(request: Request) -> FormData:
+async def _parse_form(request: Request) -> FormData:
     async def chunks() -> AsyncGenerator[bytes, None]:
         async for chunk in request.stream():
             yield chunk
-        if not parser.is_whole:
+        if not parser.is_complete:
             raise MultiPartException("The form breaks off before its end")
 
     async with contextlib.aclosing(chunks()) as stream:
-        parser = _Parser(request.headers, stream, max_files=1, max_fields=_FIELDS, max_part_size=_FIELD_BYTES)
+        parser = _CompleteFormParser(request.headers, stream, max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES)
         try:
             return await parser.parse()
         except MultiPartException as error:
@@ -65,7 +65,7 @@ async def _parsed(request: Request) -> FormData:
             raise Unavailable("There is no room for the file for the moment: try again later", retry_after=60) from error
 
 
-def _texts(form: FormData, field: str) -> dict[str, Any]:
+def _text_fields(form: FormData, field: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in form.multi_items():
         if name in values:
@@ -75,8 +75,8 @@ def _texts(form: FormData, field: str) -> dict[str, Any]:
     return values
 
 
-def _file(form: FormData, field: str) -> BinaryIO:
+def _uploaded_file(form: FormData, field: str) -> BinaryIO:
     value = form.get(field)
     if not isinstance(value, UploadFile):
-        raise InvalidInput([FieldError(("body", field), _FAULT, "missing")])
+        raise InvalidInput([FieldError(("body", field), _MISSING_FILE, "missing")])
     return value.file

@@ -4,14 +4,14 @@ from blog import errors
 
 STATUSES: dict[type[errors.BlogError], int] = {
     errors.MalformedInput: 400,
-    errors.NotSignedIn: 401,
-    errors.SecondFactorNeeded: 401,
+    errors.NotAuthenticated: 401,
+    errors.SecondFactorRequired: 401,
     errors.Forbidden: 403,
-    errors.ConfirmationNeeded: 403,
+    errors.ReauthenticationRequired: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
-    errors.StaleVersion: 412,
-    errors.TooLarge: 413,
+    errors.VersionConflict: 412,
+    errors.PayloadTooLarge: 413,
     errors.UnsupportedMedia: 415,
     errors.InvalidInput: 422,
     errors.TooManyRequests: 429,
@@ -19,15 +19,15 @@ STATUSES: dict[type[errors.BlogError], int] = {
 }
 
 
-def status_of(error: errors.BlogError) -> int:
+def error_status(error: errors.BlogError) -> int:
     """The status of an error; 500 for one without a row above."""
     return STATUSES.get(type(error), 500)
 
 
-def headers_of(error: errors.BlogError) -> dict[str, str]:
+def error_headers(error: errors.BlogError) -> dict[str, str]:
     """The header fields that go with it."""
     match error:
-        case errors.NotSignedIn():
+        case errors.NotAuthenticated():
             return {"WWW-Authenticate": 'Bearer realm="blog"'}
         case errors.TooManyRequests() | errors.Unavailable():
             return {"Retry-After": str(error.retry_after)}

@@ -7,17 +7,17 @@ from pydantic_core import from_json, to_json
 from starlette.requests import Request
 
 from blog.errors import FieldError, InvalidInput
-from blog.framework.request.state import services
+from blog.framework.request.state import app_state
 
-Key = tuple[str, int]
+CursorKey = tuple[str, int]
 
 
-def encode(key: Key | None) -> str | None:
+def encode_cursor(key: CursorKey | None) -> str | None:
     """The cursor for a key, or None."""
     return base64.urlsafe_b64encode(to_json(key)).rstrip(b"=").decode() if key else None
 
 
-def decode(cursor: str | None) -> Key | None:
+def decode_cursor(cursor: str | None) -> CursorKey | None:
     """The key in a cursor, or None. Raises InvalidInput for what is no cursor."""
     if cursor is None:
         return None
@@ -32,6 +32,6 @@ def decode(cursor: str | None) -> Key | None:
             raise InvalidInput([FieldError(("query", "cursor"), "This is no cursor: begin without one", "cursor")])
 
 
-def next_url(request: Request, cursor: str) -> str:
+def next_page_url(request: Request, cursor: str) -> str:
     """The address of the next page: this one's, with the cursor."""
-    return services(request).links.public_url + str(request.url.include_query_params(cursor=cursor).replace(scheme="", netloc=""))
+    return app_state(request).urls.public_url + str(request.url.include_query_params(cursor=cursor).replace(scheme="", netloc=""))

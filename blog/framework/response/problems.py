@@ -11,13 +11,13 @@ from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler, Receive, Scope, Send
 
-from blog.errors import BlogError, Conflict, FieldError, InvalidInput, SecondFactorNeeded
-from blog.framework.response.error_statuses import headers_of, status_of
+from blog.errors import BlogError, Conflict, FieldError, InvalidInput, SecondFactorRequired
+from blog.framework.response.error_statuses import error_headers, error_status
 
 _SOURCES = (("body",), ("query",), ("header",))
 
 
-def problem(
+def problem_response(
     connection: HTTPConnection,
     status: int,
     detail: str,
@@ -41,33 +41,35 @@ def problem(
     return Response(to_json(body), status, dict(headers or {}), "application/problem+json")
 
 
-async def refuse(scope: Scope, receive: Receive, send: Send, status: int, detail: str) -> None:
+async def send_problem(scope: Scope, receive: Receive, send: Send, status: int, detail: str) -> None:
     """Answer a request, or a WebSocket that was not accepted yet, with a problem; an old server can only close the socket."""
     if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 1008})
         return
-    await problem(HTTPConnection(scope), status, detail)(scope, receive, send)
+    await problem_response(HTTPConnection(scope), status, detail)(scope, receive, send)
 
 
 async def on_blog_error(request: Request, exc: Exception) -> Response:
     """Our own errors, by the table of statuses."""
     if not isinstance(exc, BlogError):
         raise exc
-    return problem(request, status_of(exc), exc.detail, title=exc.title, errors=_faults(exc), headers=headers_of(exc))
+    return problem_response(
+        request, error_status(exc), exc.detail, title=exc.title, errors=_field_errors(exc), headers=error_headers(exc)
+    )
 
 
-def _faults(exc: BlogError) -> Sequence[FieldError]:
+def _field_errors(exc: BlogError) -> Sequence[FieldError]:
     """The places at fault. The domain knows its own names only: here they become places of the request."""
     match exc:
-        case InvalidInput() | SecondFactorNeeded():
-            return [fault if fault.loc[:1] in _SOURCES else _placed(fault) for fault in exc.errors]
+        case InvalidInput() | SecondFactorRequired():
+            return [fault if fault.loc[:1] in _SOURCES else _with_source(fault) for fault in exc.errors]
         case Conflict() if exc.loc:
-            return [_placed(FieldError(exc.loc, exc.detail, exc.code))]
+            return [_with_source(FieldError(exc.loc, exc.detail, exc.code))]
         case _:
             return ()
 
 
-def _placed(fault: FieldError) -> FieldError:
+def _with_source(fault: FieldError) -> FieldError:
     return FieldError(("query" if fault.loc == ("cursor",) else "body", *fault.loc), fault.msg, fault.type)
 
 
@@ -75,7 +77,7 @@ async def on_http_exception(request: Request, exc: Exception) -> Response:
     """Starlette's: no such route, method not allowed, body too large, broken form."""
     if not isinstance(exc, HTTPException):
         raise exc
-    return problem(request, exc.status_code, exc.detail, headers=exc.headers)
+    return problem_response(request, exc.status_code, exc.detail, headers=exc.headers)
 
 
 async def on_disconnect(request: Request, exc: Exception) -> Response:
@@ -83,9 +85,9 @@ async def on_disconnect(request: Request, exc: Exception) -> Response:
     return Response(status_code=400)
 
 
-async def on_crash(request: Request, exc: Exception) -> Response:
+async def on_unexpected_error(request: Request, exc: Exception) -> Response:
     """A bug of ours: the answer says nothing of its cause; the server logs it with the same correlation id."""
-    return problem(request, 500, "The server met an error that it did not expect. It has been logged.")
+    return problem_response(request, 500, "The server met an error that it did not expect. It has been logged.")
 
 
 # By hand: per-router handlers. FastAPI keeps one table for the whole application; a mounted Starlette has its own.
@@ -93,5 +95,5 @@ HANDLERS: dict[Any, ExceptionHandler] = {
     BlogError: on_blog_error,
     HTTPException: on_http_exception,
     ClientDisconnect: on_disconnect,
-    Exception: on_crash,
+    Exception: on_unexpected_error,
 }

@@ -1,17 +1,17 @@
 """The domain's objects as the models that clients get: JSON answers and live messages show the same."""
 
 from blog.domain.core.models import Media, Post
-from blog.framework.urls.urls import Links
+from blog.framework.urls.urls import UrlBuilder
 from blog.schemas.media import MediaOut, VariantOut
 from blog.schemas.posts import PostOut
 
 
-def post_out(post: Post, links: Links) -> PostOut:
+def post_out(post: Post, urls: UrlBuilder) -> PostOut:
     """A post with its public address."""
     return PostOut(
         id=post.id,
         slug=post.slug,
-        url=links.url("web:post", slug=post.slug),
+        url=urls.url("web:post", slug=post.slug),
         title=post.title,
         content=post.content,
         html=post.html,
@@ -25,21 +25,21 @@ def post_out(post: Post, links: Links) -> PostOut:
         updated_at=post.updated_at,
         published_at=post.published_at,
         publish_at=post.publish_at,
-        comments=post.comments,
+        comments=post.comment_count,
         comments_open=post.comments_open,
     )
 
 
-def media_out(item: Media, links: Links) -> MediaOut:
+def media_out(item: Media, urls: UrlBuilder) -> MediaOut:
     """An image with the public addresses of its files."""
     return MediaOut(
         id=item.id,
-        url=links.url("media", name=item.name),
+        url=urls.url("media", name=item.name),
         width=item.width,
         height=item.height,
         alt=item.alt,
         media_type=item.media_type,
         variants=[
-            VariantOut(url=links.url("media", name=copy.name), width=copy.width, height=copy.height) for copy in item.variants
+            VariantOut(url=urls.url("media", name=copy.name), width=copy.width, height=copy.height) for copy in item.variants
         ],
     )

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable
 from types import ModuleType
 
-_WORTH_IT = 500
-_TEXT = re.compile(rb"text/|application/([\w.-]+\+)?(json|xml)\b|image/svg\+xml")
+_MIN_LENGTH = 500
+_COMPRESSIBLE_TYPE = re.compile(rb"text/|application/([\w.-]+\+)?(json|xml)\b|image/svg\+xml")
 
 
-def _optional(name: str) -> ModuleType | None:
+def _import_optional(name: str) -> ModuleType | None:
     """A package of the extra `compression`, if it is installed."""
     try:
         return importlib.import_module(name)
@@ -23,25 +23,25 @@ def _gzip(content: bytes) -> bytes:
     return gzip.compress(content, 6, mtime=0)
 
 
-CODINGS: dict[bytes, Callable[[bytes], bytes]] = {b"gzip": _gzip}
+ENCODERS: dict[bytes, Callable[[bytes], bytes]] = {b"gzip": _gzip}
 """What this installation can do, by name, the best last."""
 
-if zstd := _optional("compression.zstd") or _optional("backports.zstd"):
-    CODINGS[b"zstd"] = functools.partial(zstd.compress, level=9)
-if brotli := _optional("brotli"):
-    CODINGS[b"br"] = functools.partial(brotli.compress, mode=brotli.MODE_TEXT, quality=5)
+if zstd := _import_optional("compression.zstd") or _import_optional("backports.zstd"):
+    ENCODERS[b"zstd"] = functools.partial(zstd.compress, level=9)
+if brotli := _import_optional("brotli"):
+    ENCODERS[b"br"] = functools.partial(brotli.compress, mode=brotli.MODE_TEXT, quality=5)
 
 
 @functools.lru_cache(maxsize=100)
-def chosen(accepted: bytes) -> bytes | None:
+def negotiate(accept_encoding: bytes) -> bytes | None:
     """The best coding that `Accept-Encoding` names and this installation has; None for none."""
-    for name in reversed(CODINGS):
-        if name in accepted and _takes(name, accepted):
+    for name in reversed(ENCODERS):
+        if name in accept_encoding and _accepts(name, accept_encoding):
             return name
     return None
 
 
-def _takes(name: bytes, accepted: bytes) -> bool:
+def _accepts(name: bytes, accepted: bytes) -> bool:
     for part in accepted.split(b","):
         coding, _, weight = part.partition(b";")
         if coding.strip().lower() == name:
@@ -49,6 +49,6 @@ def _takes(name: bytes, accepted: bytes) -> bool:
     return False
 
 
-def is_worth_it(media_type: bytes, length: int) -> bool:
+def is_compressible(media_type: bytes, length: int) -> bool:
     """Does a body of this type and length become smaller by it?"""
-    return length >= _WORTH_IT and _TEXT.match(media_type) is not None
+    return length >= _MIN_LENGTH and _COMPRESSIBLE_TYPE.match(media_type) is not None

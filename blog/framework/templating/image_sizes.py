@@ -4,32 +4,32 @@ import re
 
 from markupsafe import Markup
 
-from blog.domain.core.storage import MediaStore
+from blog.domain.core.storage import Storage
 from blog.domain.media import media
-from blog.framework.urls.urls import Links
+from blog.framework.urls.urls import UrlBuilder
 from blog.text.image_html import Size, with_captions, with_sizes
 
-_MOST = 10_000
+_MAX_CACHED_SIZES = 10_000
 
 
-class Illustrations:
+class ImageSizes:
     """Looks sizes up in the files, once for each: a name is the digest of one content, and its size never changes."""
 
-    def __init__(self, store: MediaStore, links: Links) -> None:
+    def __init__(self, store: Storage, urls: UrlBuilder) -> None:
         self._store = store
         self._sizes: dict[str, Size] = {}
-        prefix = f"(?:{re.escape(links.public_url)})?{re.escape(links.path('media', name=''))}"
-        self._own = re.compile(prefix + r"([0-9a-f]{64}\.[a-z]{3,4})")
+        prefix = f"(?:{re.escape(urls.public_url)})?{re.escape(urls.path('media', name=''))}"
+        self._media_url = re.compile(prefix + r"([0-9a-f]{64}\.[a-z]{3,4})")
 
-    def illustrated(self, html: str) -> Markup:
+    def with_image_sizes(self, html: str) -> Markup:
         """The safe HTML of a post or of another text by an author, ready for a page."""
-        return Markup(with_captions(with_sizes(html, self._size)))  # noqa: S704 (sanitised when it was saved)
+        return Markup(with_captions(with_sizes(html, self._find_size)))  # noqa: S704 (sanitised when it was saved)
 
-    def _size(self, address: str) -> Size | None:
-        match = self._own.fullmatch(address)
+    def _find_size(self, address: str) -> Size | None:
+        match = self._media_url.fullmatch(address)
         if match is None:
             return None
-        size = self._sizes.get(match[1]) or media.size_of(self._store, match[1])
-        if size and len(self._sizes) < _MOST:
+        size = self._sizes.get(match[1]) or media.image_size(self._store, match[1])
+        if size and len(self._sizes) < _MAX_CACHED_SIZES:
             self._sizes[match[1]] = size
         return size

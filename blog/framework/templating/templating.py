@@ -7,23 +7,23 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from blog.domain.core.context import Site
-from blog.framework.templating.assets import asset
-from blog.framework.templating.image_sizes import Illustrations
-from blog.framework.templating.resources import folder
-from blog.framework.urls.urls import Links
+from blog.framework.templating.assets import load_asset
+from blog.framework.templating.image_sizes import ImageSizes
+from blog.framework.templating.resources import resource_dir
+from blog.framework.urls.urls import UrlBuilder
 from blog.observability import server_timing
-from blog.text.table_of_contents import contents
-from blog.text.user_agents import in_words
+from blog.text.table_of_contents import list_headings
+from blog.text.user_agents import describe
 
-_WORDS_A_MINUTE = 230
+_WORDS_PER_MINUTE = 230
 
 
 class Templates:
     """The pages and fragments of the blog. Live updates send the very fragments that the pages include."""
 
-    def __init__(self, site: Site, links: Links, illustrations: Illustrations) -> None:
+    def __init__(self, site: Site, urls: UrlBuilder, image_sizes: ImageSizes) -> None:
         self._environment = Environment(
-            loader=FileSystemLoader(folder("templates")),
+            loader=FileSystemLoader(resource_dir("templates")),
             autoescape=True,
             undefined=StrictUndefined,
             auto_reload=False,  # looking for a change at each rendering costs a fifth of it
@@ -31,29 +31,29 @@ class Templates:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
-            blog_name=_Title(site),
-            path=links.path,
-            url=links.url,
-            static=static,
-            contents=contents,
+            blog_name=_BlogName(site),
+            path=urls.path,
+            url=urls.url,
+            static=static_url,
+            list_headings=list_headings,
         )
         self._environment.filters.update(
-            day=day,
-            instant=instant,
-            minutes=minutes,
+            day=format_date,
+            instant=format_rfc3339,
+            minutes=reading_minutes,
             initials=initials,
-            browser=in_words,
+            browser=describe,
             html=Markup,
-            illustrated=illustrations.illustrated,
+            with_image_sizes=image_sizes.with_image_sizes,
         )
 
     def render(self, name: str, **values: Any) -> str:
         """A template with its values; a value that is missing is an error, never an empty place."""
-        with server_timing.measured("render"):
+        with server_timing.measure("render"):
             return self._environment.get_template(name).render(values)
 
 
-class _Title:
+class _BlogName:
     """The title of the blog as text that is always the present one: Jinja keeps what it gave to an imported macro."""
 
     def __init__(self, site: Site) -> None:
@@ -63,19 +63,19 @@ class _Title:
         return self._site.title
 
 
-def day(moment: dt.datetime) -> str:
+def format_date(moment: dt.datetime) -> str:
     """For readers, such as `22 November 2026`."""
     return f"{moment.day} {moment:%B %Y}"
 
 
-def instant(moment: dt.datetime) -> str:
+def format_rfc3339(moment: dt.datetime) -> str:
     """For machines (RFC 3339), such as `2026-11-22T10:00:00Z`."""
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def minutes(words: int) -> int:
+def reading_minutes(words: int) -> int:
     """How long a reader takes for so many words: at least one minute."""
-    return max(1, round(words / _WORDS_A_MINUTE))
+    return max(1, round(words / _WORDS_PER_MINUTE))
 
 
 def initials(name: str) -> str:
@@ -84,6 +84,6 @@ def initials(name: str) -> str:
     return "".join(word[0] for word in dict.fromkeys((words[0], words[-1]))).upper() if words else ""
 
 
-def static(name: str) -> str:
+def static_url(name: str) -> str:
     """The address of a static file, which bears the digest of its content, so that it can be cached for ever."""
-    return asset(name).address
+    return load_asset(name).url

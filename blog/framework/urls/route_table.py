@@ -7,28 +7,30 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import Scope
 
-_VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
-def rows(routes: Sequence[BaseRoute], prefix: str = "", door: str = "") -> list[tuple[str, str, str]]:
+def rows(routes: Sequence[BaseRoute], prefix: str = "", name_prefix: str = "") -> list[tuple[str, str, str]]:
     """Methods, path and name of every route, in the order in which they are tried."""
-    return list(_walk(routes, prefix, door))
+    return list(_walk(routes, prefix, name_prefix))
 
 
-def _walk(routes: Sequence[BaseRoute], prefix: str, door: str) -> Iterator[tuple[str, str, str]]:
+def _walk(routes: Sequence[BaseRoute], prefix: str, name_prefix: str) -> Iterator[tuple[str, str, str]]:
     for route in routes:
         match route:
             case Mount(routes=[_, *_]):
-                yield from _walk(route.routes or [], prefix + str(route.path), f"{door}{route.name}:" if route.name else door)
+                yield from _walk(
+                    route.routes or [], prefix + str(route.path), f"{name_prefix}{route.name}:" if route.name else name_prefix
+                )
             case Mount():
-                yield "GET HEAD", f"{prefix}{route.path}/…", f"{door}{route.name}"
+                yield "GET HEAD", f"{prefix}{route.path}/…", f"{name_prefix}{route.name}"
             case WebSocketRoute():
-                yield "WebSocket", prefix + route.path, door + route.name
+                yield "WebSocket", prefix + route.path, name_prefix + route.name
             case Route():
-                yield " ".join(_methods(route)), prefix + route.path, door + route.name
+                yield " ".join(_methods(route)), prefix + route.path, name_prefix + route.name
 
 
-def template_of(scope: Scope) -> str:
+def route_template(scope: Scope) -> str:
     """Of a request that was routed, such as `/api/v1/posts/{id:id}`; what is mounted sees only its own part."""
     match scope.get("route"):
         case Route() as route:
@@ -43,4 +45,4 @@ def _methods(route: Route) -> list[str]:
     endpoint = route.endpoint
     if not (inspect.isclass(endpoint) and issubclass(endpoint, HTTPEndpoint)):
         return sorted(route.methods or ())
-    return [verb for verb in _VERBS if hasattr(endpoint, "get" if verb == "HEAD" else verb.lower())]
+    return [verb for verb in _METHODS if hasattr(endpoint, "get" if verb == "HEAD" else verb.lower())]

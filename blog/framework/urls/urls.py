@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 _PARAMETER = re.compile(r"{([a-zA-Z_]\w*)(:\w+)?}")
 
 
-class Links:
+class UrlBuilder:
     """Paths and absolute URLs by route name, such as `web:post`; absolute ones begin with `public_url`."""
 
     def __init__(self, routes: Sequence[BaseRoute], public_url: str) -> None:
@@ -35,10 +35,10 @@ def _first_segments(routes: Sequence[BaseRoute]) -> Iterator[str]:
             yield from _first_segments(route.routes or [])
 
 
-def _walk(routes: Sequence[BaseRoute], prefix: str, door: str) -> Iterator[tuple[str, str]]:
+def _walk(routes: Sequence[BaseRoute], prefix: str, name_prefix: str) -> Iterator[tuple[str, str]]:
     for route in routes:
         if isinstance(route, Mount):
-            name = f"{door}{route.name}:" if route.name else door
+            name = f"{name_prefix}{route.name}:" if route.name else name_prefix
             yield from _walk(route.routes or [], prefix + route.path, name)
         elif isinstance(route, Route | WebSocketRoute):
-            yield door + route.name, prefix + _PARAMETER.sub(r"{\1}", route.path)
+            yield name_prefix + route.name, prefix + _PARAMETER.sub(r"{\1}", route.path)

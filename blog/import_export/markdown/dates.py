@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 
-_WRITTEN = re.compile(
+_DATE_PATTERN = re.compile(
     r"""(?P<year>\d{4})[-/](?P<month>\d{1,2})[-/](?P<day>\d{1,2})
         (?:(?:[Tt]|[ \t]+)(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?
            [ \t]*(?P<zone>[Zz]|UTC|GMT|(?P<sign>[+-])(?P<ahead>\d{1,2})(?::?(?P<ahead_minutes>\d{2}))?)?)?""",
@@ -22,22 +22,22 @@ def parse(value: object) -> dt.datetime:
             return (value if value.tzinfo else value.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
         if isinstance(value, dt.date):
             return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
-        match = _WRITTEN.fullmatch(value.strip()) if isinstance(value, str) else None
+        match = _DATE_PATTERN.fullmatch(value.strip()) if isinstance(value, str) else None
         if match is None:
             raise ValueError("this is no date")
-        return _instant(match).astimezone(dt.UTC)
+        return _to_datetime(match).astimezone(dt.UTC)
     except OverflowError:
         raise ValueError("this date is out of range") from None
 
 
-def _instant(match: re.Match[str]) -> dt.datetime:
+def _to_datetime(match: re.Match[str]) -> dt.datetime:
     day = [int(match[name]) for name in ("year", "month", "day")]
     hour, minute, second = (int(match[name] or 0) for name in ("hour", "minute", "second"))
     microsecond = int((match["fraction"] or "")[:6].ljust(6, "0"))
-    return dt.datetime(day[0], day[1], day[2], hour, minute, second, microsecond, tzinfo=_zone(match))
+    return dt.datetime(day[0], day[1], day[2], hour, minute, second, microsecond, tzinfo=_timezone(match))
 
 
-def _zone(match: re.Match[str]) -> dt.timezone:
+def _timezone(match: re.Match[str]) -> dt.timezone:
     if not match["sign"]:
         return dt.UTC
     ahead = dt.timedelta(hours=int(match["ahead"]), minutes=int(match["ahead_minutes"] or 0))

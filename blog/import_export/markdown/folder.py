@@ -8,22 +8,22 @@ from pathlib import Path, PurePosixPath
 
 from blog.errors import FieldError, InvalidInput
 
-LARGEST_BYTES = 1_048_576
+MAX_FILE_BYTES = 1_048_576
 """The largest file that is read as a post."""
-LONGEST_SOURCE = 500
+MAX_SOURCE_LENGTH = 500
 
-_SUFFIXES = frozenset({".md", ".markdown", ".mkd", ".mkdn", ".mkdown", ".mdown", ".text", ".rmd"})
-_NO_POSTS_INSIDE = frozenset({"_site", "_includes", "_layouts", "_data", "_sass", "node_modules"})
+_POST_SUFFIXES = frozenset({".md", ".markdown", ".mkd", ".mkdn", ".mkdown", ".mdown", ".text", ".rmd"})
+_EXCLUDED_FOLDERS = frozenset({"_site", "_includes", "_layouts", "_data", "_sass", "node_modules"})
 # Documents of the repository itself; with front matter they are pages of the blog like any other.
-_OF_THE_REPOSITORY = frozenset(
+_REPOSITORY_DOCUMENTS = frozenset(
     {"readme", "license", "licence", "contributing", "changelog", "code_of_conduct", "security", "support"}
 )
-_LANGUAGE_OF_INDEX = re.compile(r"_?index\.([a-z]{2,3}(?:[-_][A-Za-z]{2,8})?)")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_INDEX_LANGUAGE = re.compile(r"_?index\.([a-z]{2,3}(?:[-_][A-Za-z]{2,8})?)")
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """A file that is not imported, and why; `str()` is the line for the operator."""
 
     path: str
@@ -31,27 +31,27 @@ class Refusal:
     reason: str
 
     def __str__(self) -> str:
-        return f"{shown(self.path)}:{self.line}: {self.reason}"
+        return f"{printable(self.path)}:{self.line}: {self.reason}"
 
 
-class Unreadable(Exception):
+class UnreadableFile(Exception):
     """A file of the tree cannot be read; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class SourceFolder:
     """A folder: the paths of its posts below `root`, originals before translations, then by name; what is refused."""
 
     root: Path
     paths: tuple[str, ...]
     languages: frozenset[str]
-    refusals: tuple[Refusal, ...]
+    rejections: tuple[Rejection, ...]
 
-    def source(self, path: str) -> str:
+    def source_name(self, path: str) -> str:
         """The name by which later runs know the file: the folder's own name and the path below it."""
         return f"{self.root.name}/{path}"
 
-    def size(self) -> int:
+    def total_bytes(self) -> int:
         """Bytes of all posts; a file that is gone meanwhile counts nothing."""
         files = (os.path.join(self.root, path) for path in self.paths)
         return sum(os.path.getsize(file) for file in files if os.path.isfile(file))
@@ -66,39 +66,39 @@ class Tree:
         except (OSError, ValueError, RuntimeError):
             return None
 
-    def read(self, path: str, largest: int = LARGEST_BYTES) -> bytes:
+    def read(self, path: str, max_bytes: int = MAX_FILE_BYTES) -> bytes:
         """The bytes of a file. Raises Unreadable."""
         target = self.find(path)
         if target is None:
-            raise Unreadable("this is no regular file inside the folder")
+            raise UnreadableFile("this is no regular file inside the folder")
         try:
             with target.open("rb") as file:
-                data = file.read(largest + 1)
+                data = file.read(max_bytes + 1)
         except OSError as error:
-            raise Unreadable(f"cannot be read: {error.strerror}") from None
-        if len(data) > largest:
-            raise Unreadable(f"has more than {largest} bytes")
+            raise UnreadableFile(f"cannot be read: {error.strerror}") from None
+        if len(data) > max_bytes:
+            raise UnreadableFile(f"has more than {max_bytes} bytes")
         return data
 
 
-def shown(path: str) -> str:
+def printable(path: str) -> str:
     """A path that is safe to print: control characters and bytes that are no UTF-8 become escapes."""
     printable = path.encode("utf-8", "backslashreplace").decode()
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), printable)
+    return _CONTROL_CHARACTER.sub(lambda match: match[0].encode("unicode_escape").decode(), printable)
 
 
-def scan(folder: Path) -> Tree:
+def scan(folder: Path) -> SourceFolder:
     """List a folder. Raises InvalidInput when it is none."""
     root = folder.resolve()
     if not root.is_dir():
-        raise InvalidInput([FieldError(("folder",), f"{shown(str(folder))} is no folder that can be read", "folder")])
-    refusals: list[Refusal] = []
+        raise InvalidInput([FieldError(("folder",), f"{printable(str(folder))} is no folder that can be read", "folder")])
+    refusals: list[Rejection] = []
     found = list(_walk(root, refusals))
     names = (PurePosixPath(path).stem for path in found)
-    languages = frozenset(match[1] for name in names if (match := _LANGUAGE_OF_INDEX.fullmatch(name)))
+    languages = frozenset(match[1] for name in names if (match := _INDEX_LANGUAGE.fullmatch(name)))
     posts = [path for path in found if not PurePosixPath(path).name.startswith("_index.")]
     posts.sort(key=lambda path: (language_suffix(path, languages) is not None, path))
-    return Tree(root, tuple(posts), languages, tuple(refusals))
+    return SourceFolder(root, tuple(posts), languages, tuple(refusals))
 
 
 def language_suffix(path: str, languages: frozenset[str]) -> str | None:
@@ -107,19 +107,19 @@ def language_suffix(path: str, languages: frozenset[str]) -> str | None:
     return suffix if dot and suffix in languages else None
 
 
-def _walk(root: Path, refusals: list[Refusal]) -> Iterator[str]:
+def _walk(root: Path, refusals: list[Rejection]) -> Iterator[str]:
     def refuse_folder(error: OSError) -> None:
         path = os.path.relpath(str(error.filename), root)
-        refusals.append(Refusal(path, 1, f"this folder cannot be read: {error.strerror}"))
+        refusals.append(Rejection(path, 1, f"this folder cannot be read: {error.strerror}"))
 
     for parent, folders, files in os.walk(root, onerror=refuse_folder):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _NO_POSTS_INSIDE)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _EXCLUDED_FOLDERS)
         for name in sorted(folders + files):
             path = Path(parent, name)
             relative = path.relative_to(root).as_posix()
             is_candidate = name not in folders and _may_be_post(path)
-            if reason := _fault(root, path, relative, is_candidate):
-                refusals.append(Refusal(relative, 1, reason))
+            if reason := _rejection_reason(root, path, relative, is_candidate):
+                refusals.append(Rejection(relative, 1, reason))
                 if name in folders:
                     folders.remove(name)
             elif is_candidate and not path.is_symlink():
@@ -127,9 +127,9 @@ def _walk(root: Path, refusals: list[Refusal]) -> Iterator[str]:
 
 
 def _may_be_post(path: Path) -> bool:
-    if path.name.startswith(".") or path.suffix.lower() not in _SUFFIXES:
+    if path.name.startswith(".") or path.suffix.lower() not in _POST_SUFFIXES:
         return False
-    return path.stem.lower() not in _OF_THE_REPOSITORY or _has_front_matter(path)
+    return path.stem.lower() not in _REPOSITORY_DOCUMENTS or _has_front_matter(path)
 
 
 def _has_front_matter(path: Path) -> bool:
@@ -142,22 +142,22 @@ def _has_front_matter(path: Path) -> bool:
         return True
 
 
-def _fault(root: Path, path: Path, relative: str, is_candidate: bool) -> str | None:
+def _rejection_reason(root: Path, path: Path, relative: str, is_candidate: bool) -> str | None:
     """Why a folder or a post must not be touched. A link inside the tree is no fault: its target is found by itself."""
     if path.is_symlink() and (is_candidate or path.is_dir()):
-        return None if _leads_inside(root, path) else "this is a link that leads out of the folder, or to nothing"
+        return None if _resolves_inside(root, path) else "this is a link that leads out of the folder, or to nothing"
     if not is_candidate and not path.is_dir():
         return None
-    if _CONTROL.search(relative) or not _is_unicode(relative):
+    if _CONTROL_CHARACTER.search(relative) or not _is_unicode(relative):
         return "the name holds control characters or is no UTF-8: rename it"
     if not is_candidate:
         return None
     if not path.is_file():
         return "this is no regular file"
-    if len(root.name) + 1 + len(relative) > LONGEST_SOURCE:
-        return f"the path has more than {LONGEST_SOURCE} characters"
-    if path.stat().st_size > LARGEST_BYTES:
-        return f"has more than {LARGEST_BYTES} bytes"
+    if len(root.name) + 1 + len(relative) > MAX_SOURCE_LENGTH:
+        return f"the path has more than {MAX_SOURCE_LENGTH} characters"
+    if path.stat().st_size > MAX_FILE_BYTES:
+        return f"has more than {MAX_FILE_BYTES} bytes"
     return None
 
 
@@ -169,7 +169,7 @@ def _is_unicode(path: str) -> bool:
     return True
 
 
-def _leads_inside(root: Path, path: Path) -> bool:
+def _resolves_inside(root: Path, path: Path) -> bool:
     try:
         return path.resolve(strict=True).is_relative_to(root)
     except (OSError, RuntimeError):

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-LONGEST = 65_536
+MAX_LENGTH = 65_536
 """The most characters that front matter may have: YAML takes a second for each 100,000."""
 
 _YAML = re.compile(r"---[ \t]*\n(?P<inside>(?:.*\n)*?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
@@ -18,7 +18,7 @@ _UNCLOSED = re.compile(r"(?:---|\+\+\+)[ \t]*\n\s*[\w-]+[ \t]*[:=]")
 _TOML_LINE = re.compile(r"\(at (?:line (\d+)|end of document)")
 
 
-class Kind(StrEnum):
+class FrontMatterKind(StrEnum):
     """The language of the front matter."""
 
     YAML = "yaml"
@@ -38,25 +38,25 @@ class FrontMatterError(Exception):
 class Document:
     """A file in two parts. Scalars of YAML stay text as written (`3.10`, `no`, `2024-01-31`); an empty one is None."""
 
-    kind: Kind
+    kind: FrontMatterKind
     values: Mapping[str, Any]
     body: str
     _block: str = field(default="", repr=False)
 
-    def line_of(self, key: str) -> int:
+    def line_number(self, key: str) -> int:
         """The line of the file on which a key of the top level stands; 1 if it cannot be found."""
         found = re.search(rf"^[ \t]*[\"']?{re.escape(key)}[\"']?[ \t]*[:=]", self._block, re.MULTILINE)
         return 1 if found is None else 2 + self._block.count("\n", 0, found.start())
 
 
-class _AsWritten(yaml.SafeLoader):
+class _StringLoader(yaml.SafeLoader):
     """Guesses no types: a tag `2.10` is not the number 2.1, a title `No` is no truth value. Only null stays."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Merge nothing: merge keys of merge keys grow without bound, and no blog's front matter has them."""
 
 
-_AsWritten.yaml_implicit_resolvers = {
+_StringLoader.yaml_implicit_resolvers = {
     first: kept
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     if (kept := [pair for pair in resolvers if pair[0] == "tag:yaml.org,2002:null"])
@@ -66,18 +66,18 @@ _AsWritten.yaml_implicit_resolvers = {
 def split(text: str) -> Document:
     """Part a file, whose lines end in LF. Raises FrontMatterError."""
     if match := _YAML.match(text):
-        return _document(Kind.YAML, match, text, _read_yaml)
+        return _build_document(FrontMatterKind.YAML, match, text, _read_yaml)
     if match := _TOML.match(text):
-        return _document(Kind.TOML, match, text, _read_toml)
+        return _build_document(FrontMatterKind.TOML, match, text, _read_toml)
     if _UNCLOSED.match(text):
         raise FrontMatterError(1, f"the front matter has no end: put a line {text[:3]} after it")
-    return Document(Kind.NONE, {}, text)
+    return Document(FrontMatterKind.NONE, {}, text)
 
 
-def _document(kind: Kind, match: re.Match[str], text: str, read: Callable[[str], Any]) -> Document:
+def _build_document(kind: FrontMatterKind, match: re.Match[str], text: str, read: Callable[[str], Any]) -> Document:
     block = match["inside"]
-    if len(block) > LONGEST:
-        raise FrontMatterError(1, f"the front matter has more than {LONGEST} characters")
+    if len(block) > MAX_LENGTH:
+        raise FrontMatterError(1, f"the front matter has more than {MAX_LENGTH} characters")
     values = read(block)
     if values is None:
         values = {}
@@ -99,7 +99,7 @@ def _read_yaml(block: str) -> Any:
 
 def _load_yaml(block: str) -> Any:
     try:
-        return yaml.load(block, _AsWritten)  # noqa: S506 (this is a SafeLoader)
+        return yaml.load(block, _StringLoader)  # noqa: S506 (this is a SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         # Not the line of the mark: YAML counts more characters as ends of lines than editors do.

@@ -14,9 +14,9 @@ from functools import partial
 import anyio
 import anyio.to_thread
 
-from blog.domain.posts.rendering import Manuscript
+from blog.domain.posts.rendering import RenderedPost
 from blog.import_export.markdown import rendering
-from blog.import_export.markdown.folder import Refusal
+from blog.import_export.markdown.folder import Rejection
 from blog.import_export.markdown.source import SourcePost
 
 WORTH_PROCESSES = 1_000_000
@@ -25,7 +25,7 @@ _MOST_PROCESSES = 3  # what reads and writes the posts keeps up with no more
 
 Work = tuple[SourcePost, str]
 """A post and the Markdown that the blog keeps of it."""
-Typeset = tuple[Manuscript, tuple[str, ...]] | Refusal
+Typeset = tuple[RenderedPost, tuple[str, ...]] | Rejection
 Typesetter = Callable[[Sequence[Work]], Awaitable[list[Typeset]]]
 
 
@@ -47,7 +47,7 @@ async def typesetter(size: int) -> AsyncIterator[Typesetter]:
         async def in_processes(works: Sequence[Work]) -> list[Typeset]:
             loop = asyncio.get_running_loop()
             try:
-                return await asyncio.gather(*(loop.run_in_executor(pool, rendering.typeset, *work) for work in works))
+                return await asyncio.gather(*(loop.run_in_executor(pool, rendering.render_source_post, *work) for work in works))
             except BrokenProcessPool:  # one was ended, such as for the memory that it took
                 return await _in_thread(works)
 
@@ -58,7 +58,7 @@ async def typesetter(size: int) -> AsyncIterator[Typesetter]:
 
 
 async def _in_thread(works: Sequence[Work]) -> list[Typeset]:
-    return await anyio.to_thread.run_sync(lambda: [rendering.typeset(*work) for work in works])
+    return await anyio.to_thread.run_sync(lambda: [rendering.render_source_post(*work) for work in works])
 
 
 def _cores() -> int:

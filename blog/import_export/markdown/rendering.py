@@ -1,48 +1,48 @@
 """A post of a folder, made ready for the blog: shortcodes to Markdown, images kept, tags that fit, rendered."""
 
 from blog.domain.posts import rendering
-from blog.domain.posts.rendering import Manuscript
+from blog.domain.posts.rendering import RenderedPost
 from blog.import_export.markdown import shortcodes
-from blog.import_export.markdown.folder import Refusal
-from blog.import_export.markdown.images import Images
+from blog.import_export.markdown.folder import Rejection
+from blog.import_export.markdown.images import ImageImporter
 from blog.import_export.markdown.source import SourcePost
-from blog.schemas.fields import CONTENT_BYTES
+from blog.schemas.fields import MAX_CONTENT_BYTES
 from blog.text.excerpt import excerpt
 from blog.text.markdown import render
 
-MOST_TAGS, LONGEST_TAG, LONGEST_SUMMARY = 20, 50, 600
+MAX_TAGS, MAX_TAG_LENGTH, MAX_SUMMARY_LENGTH = 20, 50, 600
 
 
-def body_of(post: SourcePost, images: Images) -> tuple[str, tuple[str, ...]]:
+def convert_body(post: SourcePost, images: ImageImporter) -> tuple[str, tuple[str, ...]]:
     """The Markdown of a post as the blog keeps it, and warnings."""
     body, warnings = images.rewrite(post.path, shortcodes.to_markdown(post.body))
     return body, (*post.warnings, *warnings)
 
 
-def typeset(post: SourcePost, body: str) -> tuple[Manuscript, tuple[str, ...]] | Refusal:
+def render_source_post(post: SourcePost, body: str) -> tuple[RenderedPost, tuple[str, ...]] | Rejection:
     """Render a post, with warnings; a post that grew too long is refused. CPU-bound."""
-    if len(body.encode()) > CONTENT_BYTES:
-        return Refusal(post.path, 1, f"the text has more than {CONTENT_BYTES} bytes: a post cannot be longer")
-    tags, warnings = fitting_tags((*post.tags, *post.categories))
-    return rendering.typeset(post.title, body, tags, _summary(post)), warnings
+    if len(body.encode()) > MAX_CONTENT_BYTES:
+        return Rejection(post.path, 1, f"the text has more than {MAX_CONTENT_BYTES} bytes: a post cannot be longer")
+    tags, warnings = normalise_tags((*post.tags, *post.categories))
+    return rendering.render_post(post.title, body, tags, _summary(post)), warnings
 
 
-def fitting_tags(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def normalise_tags(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names as tags of the blog: each once, whatever its case, without commas, at most 20 of at most 50 characters."""
     tags: dict[str, str] = {}
     warnings: list[str] = []
     for name in names:
-        tag = " ".join(name.replace(",", " ").split())[:LONGEST_TAG].strip()
+        tag = " ".join(name.replace(",", " ").split())[:MAX_TAG_LENGTH].strip()
         if tag and tag != name:
             warnings.append(f"the tag {name!r} became {tag!r}")
         if tag:
             tags.setdefault(tag.casefold(), tag)
     kept = tuple(tags.values())
-    warnings.extend(f"the tag {tag!r} was left out: a post has at most {MOST_TAGS}" for tag in kept[MOST_TAGS:])
-    return kept[:MOST_TAGS], tuple(warnings)
+    warnings.extend(f"the tag {tag!r} was left out: a post has at most {MAX_TAGS}" for tag in kept[MAX_TAGS:])
+    return kept[:MAX_TAGS], tuple(warnings)
 
 
 def _summary(post: SourcePost) -> str | None:
     if post.summary is None:
         return None
-    return excerpt(render(shortcodes.to_markdown(post.summary)), LONGEST_SUMMARY) or None
+    return excerpt(render(shortcodes.to_markdown(post.summary)), MAX_SUMMARY_LENGTH) or None

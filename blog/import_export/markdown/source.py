@@ -9,25 +9,25 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any
 
-from blog.domain.posts.slugs import LONGEST
+from blog.domain.posts.slugs import MAX_SLUG_LENGTH
 from blog.import_export.markdown import dates, front_matter, slugs
-from blog.import_export.markdown.folder import Refusal, Tree, Unreadable, language_suffix
-from blog.import_export.markdown.front_matter import Document, FrontMatterError, Kind
-from blog.schemas.fields import CONTENT_BYTES
+from blog.import_export.markdown.folder import Rejection, SourceFolder, UnreadableFile, language_suffix
+from blog.import_export.markdown.front_matter import Document, FrontMatterError, FrontMatterKind
+from blog.schemas.fields import MAX_CONTENT_BYTES
 
-LONGEST_NAME = 200
+MAX_NAME_LENGTH = 200
 """The most characters of a title and of an author's name."""
 
 _DATED_NAME = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})[-_](.+)", re.DOTALL | re.ASCII)
 _DATED_PATH = re.compile(r"(?:.*/)?(\d{4}/\d{1,2}/\d{1,2})/([^/]+)/?", re.ASCII)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
-_STRAY = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_UNUSABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
+_CONTROL_CHARACTER = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_INVALID_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _LINE_END = re.compile(r"[\t\n\r\x85\u2028\u2029]")
-_YES, _NO = frozenset({"true", "yes", "on", "y", "1"}), frozenset({"false", "no", "off", "n", "0"})
+_TRUE_WORDS, _FALSE_WORDS = frozenset({"true", "yes", "on", "y", "1"}), frozenset({"false", "no", "off", "n", "0"})
 
 
-Dated = tuple[dt.datetime | None, "DateSource | None"]
+DateAndSource = tuple[dt.datetime | None, "DateSource | None"]
 """An instant and where it was found."""
 
 
@@ -49,7 +49,7 @@ class SourcePost:
 
     path: str
     digest: str
-    kind: Kind
+    kind: FrontMatterKind
     title: str
     date: dt.datetime | None
     date_source: DateSource | None
@@ -72,34 +72,34 @@ class SourcePost:
         return tuple(dict.fromkeys(slug for slug in known if slug and slug != self.slug))
 
     @property
-    def wanted_slugs(self) -> list[str]:
+    def slug_candidates(self) -> list[str]:
         """Its slug; then, where another post has that, the same with the language of this one."""
         if self.language is None:
             return [self.slug]
-        return [self.slug, f"{self.slug[: LONGEST - 1 - len(self.language)]}-{self.language}"]
+        return [self.slug, f"{self.slug[: MAX_SLUG_LENGTH - 1 - len(self.language)]}-{self.language}"]
 
-    def may_have(self, slug: str) -> bool:
+    def accepts_slug(self, slug: str) -> bool:
         """Is this a slug that the post may have got, when others had those it wanted?"""
-        stem = self.wanted_slugs[-1][: LONGEST - 8]
-        return slug in self.wanted_slugs or re.fullmatch(rf"{re.escape(stem)}-\d+", slug) is not None
+        stem = self.slug_candidates[-1][: MAX_SLUG_LENGTH - 8]
+        return slug in self.slug_candidates or re.fullmatch(rf"{re.escape(stem)}-\d+", slug) is not None
 
 
-def read(tree: Tree, path: str) -> SourcePost | Refusal:
+def read_post(tree: SourceFolder, path: str) -> SourcePost | Rejection:
     """Read one file of the tree."""
     try:
         data = tree.read(path)
-        text = _decoded(data)
+        text = _decode(data)
         document = front_matter.split(text)
-        if len(document.body.encode()) > CONTENT_BYTES:
-            raise FrontMatterError(1, f"the text has more than {CONTENT_BYTES} bytes: a post cannot be longer")
-        return _post(tree, path, hashlib.sha256(data).hexdigest(), document)
-    except Unreadable as fault:
-        return Refusal(path, 1, str(fault))
+        if len(document.body.encode()) > MAX_CONTENT_BYTES:
+            raise FrontMatterError(1, f"the text has more than {MAX_CONTENT_BYTES} bytes: a post cannot be longer")
+        return _parse_post(tree, path, hashlib.sha256(data).hexdigest(), document)
+    except UnreadableFile as fault:
+        return Rejection(path, 1, str(fault))
     except FrontMatterError as fault:
-        return Refusal(path, fault.line, fault.reason)
+        return Rejection(path, fault.line, fault.reason)
 
 
-def _decoded(data: bytes) -> str:
+def _decode(data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -110,42 +110,42 @@ def _decoded(data: bytes) -> str:
     return text.replace("\r\n", "\n")
 
 
-def _post(tree: Tree, path: str, digest: str, document: Document) -> SourcePost:
-    values = _Values(document)
+def _parse_post(tree: SourceFolder, path: str, digest: str, document: Document) -> SourcePost:
+    values = _FrontMatterValues(document)
     language = language_suffix(path, tree.languages)
-    name_date, name = _parted(slugs.stem_of(path, language))
-    path_date, path_slug = _dated_path(values.text("path"))
+    name_date, name = _split_dated_name(slugs.post_stem(path, language))
+    path_date, path_slug = _split_dated_path(values.text("path"))
     written_slug = values.text("slug") or path_slug or name
     date, date_source = values.date(path_date, name_date)
-    body, warnings = _without_stray_characters(document.body)
+    body, warnings = _strip_control_characters(document.body)
     permalink = values.text("path") or values.text("permalink")
     return SourcePost(
         path=path,
         digest=digest,
         kind=document.kind,
-        title=values.line("title") or slugs.title_of(written_slug)[:LONGEST_NAME],
+        title=values.line("title") or slugs.title_from_slug(written_slug)[:MAX_NAME_LENGTH],
         date=date,
         date_source=date_source,
-        slug=slugs.safe(written_slug),
+        slug=slugs.safe_slug(written_slug),
         authors=values.names("authors", "author"),
         tags=values.names("tags", "tag", inside="taxonomies"),
         categories=values.names("categories", "category", inside="taxonomies"),
-        draft=values.truth("draft") is True or values.truth("published") is False or _is_among_drafts(path),
-        aliases=tuple(slug for alias in values.names("aliases", "redirect_from") if (slug := slugs.of_address(alias))),
+        draft=values.boolean("draft") is True or values.boolean("published") is False or _is_in_drafts_folder(path),
+        aliases=tuple(slug for alias in values.names("aliases", "redirect_from") if (slug := slugs.slug_from_url(alias))),
         # Without a slash it is the name of a style (`pretty`) or a switch (`false`); Zola's `path` is always a path.
-        permalink=slugs.of_address(permalink) if "/" in permalink or "path" in document.values else None,
+        permalink=slugs.slug_from_url(permalink) if "/" in permalink or "path" in document.values else None,
         summary=values.text("excerpt") or values.text("description") or values.text("summary") or None,
-        language=_language(values.text("lang") or values.text("language") or language or ""),
+        language=_normalise_language(values.text("lang") or values.text("language") or language or ""),
         body=body,
         warnings=warnings,
     )
 
 
-def _is_among_drafts(path: str) -> bool:
+def _is_in_drafts_folder(path: str) -> bool:
     return "_drafts" in PurePosixPath(path).parts
 
 
-def _parted(stem: str) -> tuple[dt.datetime | None, str]:
+def _split_dated_name(stem: str) -> tuple[dt.datetime | None, str]:
     if match := _DATED_NAME.fullmatch(stem):
         try:
             return dates.parse(match[1]), match[2]
@@ -154,7 +154,7 @@ def _parted(stem: str) -> tuple[dt.datetime | None, str]:
     return None, stem
 
 
-def _dated_path(path: str) -> tuple[dt.datetime | None, str]:
+def _split_dated_path(path: str) -> tuple[dt.datetime | None, str]:
     if match := _DATED_PATH.fullmatch(path):
         try:
             return dates.parse(match[1]), match[2]
@@ -163,16 +163,16 @@ def _dated_path(path: str) -> tuple[dt.datetime | None, str]:
     return None, ""
 
 
-def _without_stray_characters(body: str) -> tuple[str, tuple[str, ...]]:
-    cleaned, count = _STRAY.subn(lambda match: "\n" if match[0] in "\x0b\x0c\x85" else "", body)
+def _strip_control_characters(body: str) -> tuple[str, tuple[str, ...]]:
+    cleaned, count = _CONTROL_CHARACTER.subn(lambda match: "\n" if match[0] in "\x0b\x0c\x85" else "", body)
     return cleaned, (f"{count} control characters were left out of the text",) if count else ()
 
 
-def _language(written: str) -> str | None:
+def _normalise_language(written: str) -> str | None:
     return written.replace("_", "-").lower() if _LANGUAGE.fullmatch(written) else None
 
 
-class _Values:
+class _FrontMatterValues:
     """The front matter by meaning; what has the wrong form raises FrontMatterError with its line."""
 
     def __init__(self, document: Document) -> None:
@@ -182,12 +182,12 @@ class _Values:
         """A single value as text; empty when it is absent."""
         value = self._document.values.get(key)
         if not _is_scalar(value):
-            raise self._fault(key, "give a single text")
+            raise self._error(key, "give a single text")
         return self._as_text(key, value)
 
     def line(self, key: str) -> str:
         """A text for one line of at most 200 characters."""
-        return self._short(key, " ".join(self.text(key).split()))
+        return self._check_line(key, " ".join(self.text(key).split()))
 
     def names(self, *keys: str, inside: str = "") -> tuple[str, ...]:
         """The names under the first of the keys that has some: a list, or a single text that is never split."""
@@ -198,21 +198,21 @@ class _Values:
                     return names
         return ()
 
-    def truth(self, key: str) -> bool | None:
+    def boolean(self, key: str) -> bool | None:
         """True, False, or None when it is absent."""
         written = self.text(key).lower()
-        if written and written not in _YES | _NO:
-            raise self._fault(key, "write true or false")
-        return written in _YES if written else None
+        if written and written not in _TRUE_WORDS | _FALSE_WORDS:
+            raise self._error(key, "write true or false")
+        return written in _TRUE_WORDS if written else None
 
-    def date(self, in_path: dt.datetime | None, in_name: dt.datetime | None) -> "Dated":
+    def date(self, in_path: dt.datetime | None, in_name: dt.datetime | None) -> "DateAndSource":
         """The date of the front matter, else of the path, else of the file name."""
         value = self._document.values.get("date")
         if value is not None and value != "":
             try:
                 return dates.parse(value), DateSource.FRONT_MATTER
             except ValueError:
-                raise self._fault("date", "write a date such as 2024-05-31 or 2024-05-31T09:00:00Z") from None
+                raise self._error("date", "write a date such as 2024-05-31 or 2024-05-31T09:00:00Z") from None
         if in_path:
             return in_path, DateSource.PATH
         return in_name, DateSource.FILE_NAME if in_name else None
@@ -222,25 +222,25 @@ class _Values:
         # Some engines describe an author by a table with a name in it.
         named = [item.get("name") if isinstance(item, Mapping) else item for item in items]
         if not all(_is_scalar(item) for item in named):
-            raise self._fault(key, "give a list of names")
-        return tuple(self._short(key, text) for item in named if (text := self._as_text(key, item)))
+            raise self._error(key, "give a list of names")
+        return tuple(self._check_line(key, text) for item in named if (text := self._as_text(key, item)))
 
-    def _short(self, key: str, text: str) -> str:
-        if len(text) > LONGEST_NAME:
-            raise self._fault(key, f"at most {LONGEST_NAME} characters fit")
+    def _check_line(self, key: str, text: str) -> str:
+        if len(text) > MAX_NAME_LENGTH:
+            raise self._error(key, f"at most {MAX_NAME_LENGTH} characters fit")
         if _LINE_END.search(text):
-            raise self._fault(key, "this must be a single line")
+            raise self._error(key, "this must be a single line")
         return text
 
     def _as_text(self, key: str, value: Any) -> str:
         text = "" if value is None else str(value).strip()
         # Escapes in YAML and TOML can make what no file can hold.
-        if _UNUSABLE.search(text):
-            raise self._fault(key, "control characters and halves of surrogate pairs are not allowed")
+        if _INVALID_CHARACTER.search(text):
+            raise self._error(key, "control characters and halves of surrogate pairs are not allowed")
         return text
 
-    def _fault(self, key: str, reason: str) -> FrontMatterError:
-        return FrontMatterError(self._document.line_of(key), f"{key}: {reason}")
+    def _error(self, key: str, reason: str) -> FrontMatterError:
+        return FrontMatterError(self._document.line_number(key), f"{key}: {reason}")
 
 
 def _is_scalar(value: Any) -> bool:

@@ -7,7 +7,7 @@ from blog.import_export.markdown.source import DateSource, SourcePost
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class ImportTotals:
     """Counts of a folder's posts that are in the blog after the run, now or before: a second run gives the same.
 
     `*_assignments` count each tag, category or author of each post; names that differ in any way count apart.
@@ -30,7 +30,7 @@ class Totals:
 
 
 @dataclass(slots=True)
-class Tally:
+class ImportCounter:
     """Totals in the making."""
 
     unchanged: int = 0
@@ -47,9 +47,9 @@ class Tally:
             self._counts[kind] += len(names)
             self._names[kind].update(names)
 
-    def totals(self, *, images: int, refused: int) -> Totals:
+    def totals(self, *, images: int, refused: int) -> ImportTotals:
         """The end of it."""
-        return Totals(
+        return ImportTotals(
             posts=self._counts["posts"],
             authors=len(self._names["authors"]),
             author_assignments=self._counts["authors"],

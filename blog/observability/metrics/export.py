@@ -14,9 +14,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from blog.observability.metrics import INSTRUMENTS
-from blog.observability.metrics.instruments import Counter, Instrument, Labels, Level, Timing
+from blog.observability.metrics.instruments import Counter, Gauge, Histogram, Instrument, Labels
 
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+MULTIPROC_DIR_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
@@ -25,48 +25,48 @@ def flush() -> None:
     for instrument in INSTRUMENTS:
         match instrument:
             case Counter():
-                for labels, count in instrument.taken().items():
+                for labels, count in instrument.drain().items():
                     _child(instrument, labels).inc(count)
-            case Timing():
-                for labels, row in instrument.taken().items():
-                    _add(_child(instrument, labels), row)
-            case Level():
+            case Histogram():
+                for labels, row in instrument.drain().items():
+                    _add_observations(_child(instrument, labels), row)
+            case Gauge():
                 for labels, value in instrument.values().items():
                     _child(instrument, labels).set(value)
 
 
-def rendered(accept: str) -> tuple[bytes, str]:
+def render(accept: str) -> tuple[bytes, str]:
     """All metrics of all workers in the format that the scraper prefers, and its media type."""
     encode, media_type = choose_encoder(accept)
     return encode(_registry()), media_type
 
 
-def leave() -> None:
+def shutdown() -> None:
     """This worker ends: what it counted stays, its levels are gone."""
     flush()
-    if FOLDER in os.environ:
+    if MULTIPROC_DIR_VARIABLE in os.environ:
         multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 
 
 @functools.cache
 def _child(instrument: Instrument, labels: Labels) -> Any:
-    made = _object(instrument)
+    made = _collector(instrument)
     return made.labels(*labels) if labels else made
 
 
 @functools.cache
-def _object(instrument: Instrument) -> Any:
+def _collector(instrument: Instrument) -> Any:
     given = (instrument.name, instrument.help, instrument.labels)
     match instrument:
-        case Timing():
-            return prometheus.Histogram(*given, buckets=instrument.bounds)
-        case Level():
+        case Histogram():
+            return prometheus.Histogram(*given, buckets=instrument.buckets)
+        case Gauge():
             return prometheus.Gauge(*given, multiprocess_mode=instrument.mode)
         case _:
             return prometheus.Counter(*given)
 
 
-def _add(histogram: Any, row: list[float]) -> None:
+def _add_observations(histogram: Any, row: list[float]) -> None:
     """The client has no method that takes many observations at once; these are the sums that its own `observe` adds to."""
     *counts, seconds = row
     for bucket, count in zip(histogram._buckets, counts, strict=True):
@@ -76,22 +76,22 @@ def _add(histogram: Any, row: list[float]) -> None:
 
 
 def _registry() -> Collector:
-    if FOLDER not in os.environ:
+    if MULTIPROC_DIR_VARIABLE not in os.environ:
         return prometheus.REGISTRY
-    _forget_the_dead(Path(os.environ[FOLDER]))
+    _remove_dead_workers(Path(os.environ[MULTIPROC_DIR_VARIABLE]))
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return registry
 
 
-def _forget_the_dead(folder: Path) -> None:
+def _remove_dead_workers(folder: Path) -> None:
     """A worker that was killed could not take its levels along."""
     for process in {int(path.stem.rpartition("_")[2]) for path in folder.glob("gauge_live*.db")}:
-        if not _lives(process):
+        if not _is_alive(process):
             multiprocess.mark_process_dead(process)  # type: ignore[no-untyped-call]
 
 
-def _lives(process: int) -> bool:
+def _is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -24,39 +24,39 @@ class Counter(Instrument):
         super().__init__(name, help, labels)
         self._sums: defaultdict[Labels, float] = defaultdict(float)
 
-    def add(self, *labels: str, by: float = 1) -> None:
+    def inc(self, *labels: str, by: float = 1) -> None:
         """Count one more, or several."""
         self._sums[labels] += by
 
-    def taken(self) -> dict[Labels, float]:
+    def drain(self) -> dict[Labels, float]:
         """What was added since the last time."""
         taken, self._sums = self._sums, defaultdict(float)
         return taken
 
 
-class Timing(Instrument):
+class Histogram(Instrument):
     """How often something took how many seconds, in buckets: each counts what took no longer than its bound."""
 
-    def __init__(self, name: str, help: str, labels: Sequence[str] = (), *, bounds: Sequence[float]) -> None:
+    def __init__(self, name: str, help: str, labels: Sequence[str] = (), *, buckets: Sequence[float]) -> None:
         super().__init__(name, help, labels)
-        self.bounds = tuple(bounds)
+        self.buckets = tuple(buckets)
         self._rows: dict[Labels, list[float]] = {}
 
-    def add(self, seconds: float, *labels: str) -> None:
+    def observe(self, seconds: float, *labels: str) -> None:
         """It took so long once more."""
         row = self._rows.get(labels)
         if row is None:
-            row = self._rows[labels] = [0] * (len(self.bounds) + 2)
-        row[bisect_left(self.bounds, seconds)] += 1
+            row = self._rows[labels] = [0] * (len(self.buckets) + 2)
+        row[bisect_left(self.buckets, seconds)] += 1
         row[-1] += seconds
 
-    def taken(self) -> dict[Labels, list[float]]:
+    def drain(self) -> dict[Labels, list[float]]:
         """What was added since the last time: a number for each bucket and for what took longer, then the sum in seconds."""
         taken, self._rows = self._rows, {}
         return taken
 
 
-class Level(Instrument):
+class Gauge(Instrument):
     """Goes up and down."""
 
     def __init__(self, name: str, help: str, labels: Sequence[str] = (), *, mode: Mode = "livesum") -> None:
@@ -68,7 +68,7 @@ class Level(Instrument):
         """It is so much now."""
         self._values[labels] = value
 
-    def move(self, by: float, *labels: str) -> None:
+    def inc(self, by: float, *labels: str) -> None:
         """It is more now, or less."""
         self._values[labels] = self._values.get(labels, 0) + by
 

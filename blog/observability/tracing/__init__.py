@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Tracer
 
-_NOTHING = contextlib.nullcontext()
-_LAST_MILLISECONDS = 2000
+_NO_SPAN = contextlib.nullcontext()
+_FLUSH_TIMEOUT_MS = 2000
 _provider: "TracerProvider | None" = None
 _tracer: "Tracer | None" = None
 
@@ -29,7 +29,7 @@ def start(settings: Settings) -> "TracerProvider | None":
     from blog.observability.tracing import export
 
     global _provider, _tracer  # of the process, as the collector is
-    _provider = export.provider(settings)
+    _provider = export.create_provider(settings)
     _tracer = _provider.get_tracer("blog")
     return _provider
 
@@ -37,22 +37,22 @@ def start(settings: Settings) -> "TracerProvider | None":
 async def flush() -> None:
     """Send what waits to be sent: the process may end without further notice."""
     if _provider is not None:
-        await anyio.to_thread.run_sync(_provider.force_flush, _LAST_MILLISECONDS)
+        await anyio.to_thread.run_sync(_provider.force_flush, _FLUSH_TIMEOUT_MS)
 
 
-def statement(system: str, kind: str, sql: str) -> AbstractContextManager[None]:
+def statement_span(system: str, kind: str, sql: str) -> AbstractContextManager[None]:
     """A statement of a request that is traced. `sql` has placeholders, no values."""
     if _tracer is None:
-        return _NOTHING
+        return _NO_SPAN
     attributes = {"db.system.name": system, "db.operation.name": kind, "db.query.text": sql}
     return _span(_tracer, kind, attributes, alone=False)
 
 
-def letter(kind: str, host: str) -> AbstractContextManager[None]:
+def email_span(kind: str, host: str) -> AbstractContextManager[None]:
     """The sending of a letter; to whom is not told."""
     if _tracer is None:
-        return _NOTHING
-    return _span(_tracer, "send letter", {"blog.letter.kind": kind, "server.address": host}, alone=True)
+        return _NO_SPAN
+    return _span(_tracer, "send email", {"blog.email.kind": kind, "server.address": host}, alone=True)
 
 
 @contextlib.contextmanager

@@ -14,17 +14,17 @@ from blog.observability import logging
 from blog.settings import Settings
 
 # Links hold secrets, and addresses are somebody's; the route template says what was asked for.
-_WITHHELD = ("url.path", "url.query", "client.address", "user_agent.original")
+_REDACTED_ATTRIBUTES = ("url.path", "url.query", "client.address", "user_agent.original")
 
 
-class Discretion(SpanProcessor):
+class RedactingSpanProcessor(SpanProcessor):
     """Withholds what is personal or secret in the span of a request, and puts its ids together with those of the log."""
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Before anything else is done with it."""
         if span.kind is not SpanKind.SERVER:
             return
-        for name in _WITHHELD:
+        for name in _REDACTED_ATTRIBUTES:
             if name in (span.attributes or {}):
                 span.set_attribute(name, "withheld")
         if correlation_id := logging.correlation_id.get():
@@ -32,7 +32,7 @@ class Discretion(SpanProcessor):
         logging.trace_id.set(f"{span.get_span_context().trace_id:032x}")
 
 
-def provider(settings: Settings) -> TracerProvider:
+def create_provider(settings: Settings) -> TracerProvider:
     """Sends spans in batches, from a thread of its own. The variables of OpenTelemetry (`OTEL_…`) decide the rest."""
     attributes = {
         "service.name": os.environ.get("OTEL_SERVICE_NAME") or "blog",
@@ -40,6 +40,6 @@ def provider(settings: Settings) -> TracerProvider:
         "deployment.environment.name": settings.environment.value,
     }
     made = TracerProvider(resource=Resource.create(attributes))
-    made.add_span_processor(Discretion())
+    made.add_span_processor(RedactingSpanProcessor())
     made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{settings.otel_exporter_otlp_endpoint}/v1/traces")))
     return made

@@ -12,17 +12,17 @@ from starlette.types import Receive, Scope, Send
 from blog.domain.accounts import account_deletion, accounts
 from blog.errors import BlogError
 from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.identity.authentication import clear_cookie
-from blog.framework.request.context import context, signed_in
+from blog.framework.identity.authentication import clear_session_cookie
+from blog.framework.request.context import request_context, require_user
 from blog.framework.request.forms import Form, read_form
-from blog.framework.request.state import services
+from blog.framework.request.state import app_state
 from blog.import_export import account_export
-from blog.schemas.accounts import Departure, PostsLeft
-from blog.web.rendering.page import invalid, page, refused
-from blog.web.rendering.redirects import see_other
+from blog.schemas.accounts import AccountDeletion, PostsOnDeletion
+from blog.web.rendering.page import render_error, render_invalid, render_page
+from blog.web.rendering.redirects import redirect_after_post
 
-_IN_MEMORY = 1_000_000
-_CHUNK = 65_536
+_MAX_IN_MEMORY_BYTES = 1_000_000
+_CHUNK_BYTES = 65_536
 
 
 class ExportPage(Endpoint):
@@ -30,52 +30,52 @@ class ExportPage(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """A ZIP file, written to disk before it is sent: its size is known, and a slow client holds no connection."""
-        ctx = signed_in(request)
-        user = await accounts.me(ctx)
-        file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (the answer closes it)
+        ctx = require_user(request)
+        user = await accounts.current(ctx)
+        file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(_MAX_IN_MEMORY_BYTES)  # noqa: SIM115 (the answer closes it)
         try:
-            await account_export.write(ctx, services(request).links, file)
+            await account_export.write_archive(ctx, app_state(request).urls, file)
         except BaseException:
             file.close()
             raise
-        return _Download(file, f"{user.username}-{ctx.now:%Y-%m-%d}.zip")
+        return _TemporaryFileResponse(file, f"{user.username}-{ctx.now:%Y-%m-%d}.zip")
 
 
-class DeparturePage(Endpoint):
+class DeleteAccountPage(Endpoint):
     """/account/delete — the end of an account."""
 
     async def get(self, request: Request) -> Response:
         """What will happen, and a form that asks for it."""
-        signed_in(request)
-        return page(request, "accounts/delete.html", form=Form({"posts": PostsLeft.STAY.value}))
+        require_user(request)
+        return render_page(request, "accounts/delete.html", form=Form({"posts": PostsOnDeletion.KEEP.value}))
 
     async def post(self, request: Request) -> Response:
         """End it; on to a last word."""
-        ctx = signed_in(request)
+        ctx = require_user(request)
         form = await read_form(request)
-        departure = form.parse(Departure)
+        departure = form.parse(AccountDeletion)
         if departure is None:
-            return invalid(request, "accounts/delete.html", form)
+            return render_invalid(request, "accounts/delete.html", form)
         try:
-            await services(request).rate_limits.sign_in(request, ctx.signed_in().username)
-            await account_deletion.leave(ctx, departure)
+            await app_state(request).rate_limits.check_sign_in(request, ctx.require_actor().username)
+            await account_deletion.delete_account(ctx, departure)
         except BlogError as error:
-            return refused(request, "accounts/delete.html", form, error)
-        response = see_other(request, "web:account_deleted")
-        clear_cookie(response, ctx.site.settings)
+            return render_error(request, "accounts/delete.html", form, error)
+        response = redirect_after_post(request, "web:account_deleted")
+        clear_session_cookie(response, ctx.site.settings)
         return response
 
 
-class FarewellPage(Endpoint):
+class AccountDeletedPage(Endpoint):
     """/account/deleted — that it is done."""
 
     async def get(self, request: Request) -> Response:
         """The last word."""
-        context(request)
-        return page(request, "accounts/deleted.html")
+        request_context(request)
+        return render_page(request, "accounts/deleted.html")
 
 
-class _Download(StreamingResponse):
+class _TemporaryFileResponse(StreamingResponse):
     """A file that exists only for this answer, and is closed however it ends."""
 
     def __init__(self, file: SpooledTemporaryFile[bytes], name: str) -> None:
@@ -94,5 +94,5 @@ class _Download(StreamingResponse):
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         self._file.seek(0)
-        while chunk := await anyio.to_thread.run_sync(self._file.read, _CHUNK):
+        while chunk := await anyio.to_thread.run_sync(self._file.read, _CHUNK_BYTES):
             yield chunk

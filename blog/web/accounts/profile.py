@@ -9,17 +9,17 @@ from blog.domain.accounts import accounts, avatars, email_changes
 from blog.domain.core.models import User
 from blog.errors import BlogError, FieldError, InvalidInput
 from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.identity.authentication import set_cookie
-from blog.framework.request.context import context, signed_in
+from blog.framework.identity.authentication import set_session_cookie
+from blog.framework.request.context import request_context, require_user
 from blog.framework.request.forms import Form, read_form
-from blog.framework.request.state import services
+from blog.framework.request.state import app_state
 from blog.framework.request.uploads import read_upload
 from blog.schemas.accounts import AccountChanges, AvatarForm, EmailChange, PasswordChange
-from blog.web.rendering.page import invalid, page, refused
-from blog.web.rendering.redirects import see_other
+from blog.web.rendering.page import render_error, render_invalid, render_page
+from blog.web.rendering.redirects import redirect_after_post
 
-_EMAIL = "accounts/email.html"
-_SAVED = {
+_EMAIL_TEMPLATE = "accounts/email.html"
+_SAVED_MESSAGES = {
     "profile": "Saved.",
     "avatar": "Your picture is changed.",
     "email": "Your e-mail address is changed.",
@@ -32,24 +32,24 @@ class AccountPage(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """The form with what is known."""
-        user = await accounts.me(context(request))
-        return page(request, "accounts/account.html", form=_form_of(user), user=user, saved=_saved(request))
+        user = await accounts.current(request_context(request))
+        return render_page(request, "accounts/account.html", form=_form_from_user(user), user=user, saved=_saved_message(request))
 
     async def post(self, request: Request) -> Response:
         """Save it."""
-        ctx = signed_in(request)
+        ctx = require_user(request)
         form = await read_form(request)
-        user = await accounts.me(ctx)
+        user = await accounts.current(ctx)
         age = form.value("age").strip()
         changes = form.parse(AccountChanges, age=age or None)
         if changes is None:
-            return invalid(request, "accounts/account.html", form, user=user, saved=None)
+            return render_invalid(request, "accounts/account.html", form, user=user, saved=None)
         try:
             # An emptied field takes the age away; without the member it would stay.
             await accounts.change(ctx, changes if age else changes.model_copy(update={"age": None}))
         except BlogError as error:
-            return refused(request, "accounts/account.html", form, error, user=user, saved=None)
-        return saved(request, "profile")
+            return render_error(request, "accounts/account.html", form, error, user=user, saved=None)
+        return redirect_saved(request, "profile")
 
 
 class EmailPage(Endpoint):
@@ -57,22 +57,22 @@ class EmailPage(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """The form with the present one."""
-        user = await accounts.me(context(request))
-        return page(request, _EMAIL, form=Form({"email": user.email or ""}), user=user)
+        user = await accounts.current(request_context(request))
+        return render_page(request, _EMAIL_TEMPLATE, form=Form({"email": user.email or ""}), user=user)
 
     async def post(self, request: Request) -> Response:
         """Save it, for somebody who knows the password."""
-        ctx = signed_in(request)
+        ctx = require_user(request)
         form = await read_form(request)
-        change, user = form.parse(EmailChange), await accounts.me(ctx)
+        change, user = form.parse(EmailChange), await accounts.current(ctx)
         if change is None:
-            return invalid(request, _EMAIL, form, user=user)
+            return render_invalid(request, _EMAIL_TEMPLATE, form, user=user)
         try:
-            await services(request).rate_limits.sign_in(request, ctx.signed_in().username)
-            user = await accounts.change(ctx, AccountChanges(email=change.email, current=change.current))
+            await app_state(request).rate_limits.check_sign_in(request, ctx.require_actor().username)
+            user = await accounts.change(ctx, AccountChanges(email=change.email, current=change.current_password))
         except BlogError as error:
-            return refused(request, _EMAIL, form, error, user=user)
-        return see_other(request, "web:account_email") if user.pending_email else saved(request, "email")
+            return render_error(request, _EMAIL_TEMPLATE, form, error, user=user)
+        return redirect_after_post(request, "web:account_email") if user.pending_email else redirect_saved(request, "email")
 
 
 class EmailCancellation(Endpoint):
@@ -80,8 +80,8 @@ class EmailCancellation(Endpoint):
 
     async def post(self, request: Request) -> Response:
         """Forget the one that waits."""
-        await email_changes.cancel(signed_in(request))
-        return see_other(request, "web:account_email")
+        await email_changes.cancel(require_user(request))
+        return redirect_after_post(request, "web:account_email")
 
 
 class EmailConfirmationPage(Endpoint):
@@ -89,13 +89,13 @@ class EmailConfirmationPage(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """The question: programs that look through mail open links, and must change nothing. Raises NotFound."""
-        email = await email_changes.read(context(request), request.path_params["secret"])
-        return page(request, "accounts/confirm_email.html", email=email)
+        email = await email_changes.email_of(request_context(request), request.path_params["secret"])
+        return render_page(request, "accounts/confirm_email.html", email=email)
 
     async def post(self, request: Request) -> Response:
         """Use the address from now on. Raises NotFound, Conflict."""
-        await email_changes.confirm(signed_in(request), request.path_params["secret"])
-        return saved(request, "email")
+        await email_changes.confirm(require_user(request), request.path_params["secret"])
+        return redirect_saved(request, "email")
 
 
 class PasswordPage(Endpoint):
@@ -103,24 +103,24 @@ class PasswordPage(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """The empty form."""
-        signed_in(request)
-        return page(request, "accounts/password.html", form=Form())
+        require_user(request)
+        return render_page(request, "accounts/password.html", form=Form())
 
     async def post(self, request: Request) -> Response:
         """Set it; all other sessions end, and this one goes on with a new id."""
-        ctx = signed_in(request)
+        ctx = require_user(request)
         form = await read_form(request)
         change = form.parse(PasswordChange)
         if change is None:
-            return invalid(request, "accounts/password.html", form)
+            return render_invalid(request, "accounts/password.html", form)
         try:
-            await services(request).rate_limits.sign_in(request, ctx.signed_in().username)
+            await app_state(request).rate_limits.check_sign_in(request, ctx.require_actor().username)
             session_id = await accounts.change_password(ctx, change)
         except BlogError as error:
-            return refused(request, "accounts/password.html", form, error)
-        response = saved(request, "password")
+            return render_error(request, "accounts/password.html", form, error)
+        response = redirect_saved(request, "password")
         if session_id is not None:
-            set_cookie(response, ctx.site.settings, session_id)
+            set_session_cookie(response, ctx.site.settings, session_id)
         return response
 
 
@@ -129,19 +129,19 @@ class AvatarPage(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """The form, and the present picture."""
-        user = await accounts.me(context(request))
-        return page(request, "accounts/avatar.html", form=Form(), user=user)
+        user = await accounts.current(request_context(request))
+        return render_page(request, "accounts/avatar.html", form=Form(), user=user)
 
     async def post(self, request: Request) -> Response:
         """Take the middle of the image that was sent."""
-        ctx = signed_in(request)
-        avatars.require_sitter(ctx)  # before the body is read
+        ctx = require_user(request)
+        avatars.require_avatar_upload(ctx)  # before the body is read
         try:
             async with read_upload(request, AvatarForm, limit=ctx.site.settings.max_upload_bytes) as (_, file):
-                await avatars.change(ctx, _chosen(file))
+                await avatars.change(ctx, _require_file(file))
         except BlogError as error:
-            return refused(request, "accounts/avatar.html", Form(), error, user=await accounts.me(ctx))
-        return saved(request, "avatar")
+            return render_error(request, "accounts/avatar.html", Form(), error, user=await accounts.current(ctx))
+        return redirect_saved(request, "avatar")
 
 
 class AvatarRemoval(Endpoint):
@@ -149,20 +149,20 @@ class AvatarRemoval(Endpoint):
 
     async def post(self, request: Request) -> Response:
         """Forget the picture."""
-        await avatars.remove(signed_in(request))
-        return saved(request, "avatar")
+        await avatars.remove(require_user(request))
+        return redirect_saved(request, "avatar")
 
 
-def saved(request: Request, what: str) -> Response:
+def redirect_saved(request: Request, what: str) -> Response:
     """Back to the account, which says what was done."""
-    return RedirectResponse(f"{services(request).links.path('web:account')}?saved={what}", 303)
+    return RedirectResponse(f"{app_state(request).urls.path('web:account')}?saved={what}", 303)
 
 
-def _saved(request: Request) -> str | None:
-    return _SAVED.get(request.query_params.get("saved", ""))
+def _saved_message(request: Request) -> str | None:
+    return _SAVED_MESSAGES.get(request.query_params.get("saved", ""))
 
 
-def _chosen(file: BinaryIO) -> BinaryIO:
+def _require_file(file: BinaryIO) -> BinaryIO:
     """The file; a form that was sent without one holds an empty one. Raises InvalidInput."""
     if not file.read(1):
         raise InvalidInput([FieldError(("file",), "Choose an image first", "missing")])
@@ -170,5 +170,5 @@ def _chosen(file: BinaryIO) -> BinaryIO:
     return file
 
 
-def _form_of(user: User) -> Form:
+def _form_from_user(user: User) -> Form:
     return Form({"name": user.name, "age": "" if user.age is None else str(user.age), "bio": user.bio})

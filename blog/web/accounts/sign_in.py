@@ -7,47 +7,47 @@ from starlette.responses import RedirectResponse, Response
 
 from blog.domain.accounts import accounts, sessions, two_factor
 from blog.domain.core.context import Actor, Context
-from blog.framework.identity.authentication import set_cookie
-from blog.framework.request.state import services
+from blog.framework.identity.authentication import set_session_cookie
+from blog.framework.request.state import app_state
 from blog.settings import Settings
 
 
-async def begin(request: Request, ctx: Context, actor: Actor, path: str = "", proof: str = "password") -> Response:
+async def start_session(request: Request, ctx: Context, actor: Actor, path: str = "", auth_method: str = "password") -> Response:
     """Signed in: a new session id each time, so that one that somebody planted in the browser is worth nothing."""
-    await sessions.end(ctx)
-    session_id = await sessions.start(ctx, actor, request.headers.get("user-agent", ""), proof)
-    response = RedirectResponse(path or services(request).links.path("web:home"), 303)
-    set_cookie(response, ctx.site.settings, session_id)
-    services(request).rate_limits.devices.remember(request, response, await accounts.get(ctx, actor.id))
-    clear_ticket(request, response)
+    await sessions.revoke(ctx)
+    session_id = await sessions.start(ctx, actor, request.headers.get("user-agent", ""), auth_method)
+    response = RedirectResponse(path or app_state(request).urls.path("web:home"), 303)
+    set_session_cookie(response, ctx.site.settings, session_id)
+    app_state(request).rate_limits.known_devices.remember(request, response, await accounts.get(ctx, actor.id))
+    clear_pending_sign_in(request, response)
     return response
 
 
-async def go_on(request: Request, ctx: Context, actor: Actor, path: str = "") -> Response:
+async def continue_sign_in(request: Request, ctx: Context, actor: Actor, path: str = "") -> Response:
     """The same for an account that asks for no code; else on to the question for it, with a ticket in a cookie."""
-    if not await two_factor.is_on(ctx, actor.id):
-        return await begin(request, ctx, actor, path)
-    question = services(request).links.path("web:login_code")
+    if not await two_factor.is_enabled(ctx, actor.id):
+        return await start_session(request, ctx, actor, path)
+    question = app_state(request).urls.path("web:login_code")
     response = RedirectResponse(f"{question}?{urlencode({'next': path})}" if path else question, 303)
-    settings, ticket = ctx.site.settings, await two_factor.ticket(ctx, actor.id)
+    settings, ticket = ctx.site.settings, await two_factor.issue_pending_sign_in(ctx, actor.id)
     response.set_cookie(
-        ticket_cookie(settings),
+        pending_sign_in_cookie_name(settings),
         ticket,
-        max_age=two_factor.TICKET_SECONDS,
-        secure=settings.secure,
+        max_age=two_factor.PENDING_SIGN_IN_SECONDS,
+        secure=settings.is_https,
         httponly=True,
         samesite="lax",
     )
     return response
 
 
-def ticket_cookie(settings: Settings) -> str:
+def pending_sign_in_cookie_name(settings: Settings) -> str:
     """The name of the cookie between password and code."""
-    return "__Host-ticket" if settings.secure else "ticket"
+    return "__Host-ticket" if settings.is_https else "ticket"
 
 
-def clear_ticket(request: Request, response: Response) -> None:
+def clear_pending_sign_in(request: Request, response: Response) -> None:
     """Take the ticket back, if there was one."""
-    settings = services(request).site.settings
-    if ticket_cookie(settings) in request.cookies:
-        response.delete_cookie(ticket_cookie(settings), secure=settings.secure, httponly=True, samesite="lax")
+    settings = app_state(request).site.settings
+    if pending_sign_in_cookie_name(settings) in request.cookies:
+        response.delete_cookie(pending_sign_in_cookie_name(settings), secure=settings.is_https, httponly=True, samesite="lax")

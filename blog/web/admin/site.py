@@ -9,11 +9,11 @@ from blog.domain.core import policy
 from blog.domain.site import site_preferences
 from blog.errors import BlogError
 from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.request.context import context, signed_in
+from blog.framework.request.context import request_context, require_user
 from blog.framework.request.forms import Form, read_form
-from blog.framework.request.state import services
+from blog.framework.request.state import app_state
 from blog.schemas.site_preferences import Preferences, PreferencesChanges
-from blog.web.rendering.page import invalid, page, refused
+from blog.web.rendering.page import render_error, render_invalid, render_page
 
 
 class SitePage(Endpoint):
@@ -21,49 +21,49 @@ class SitePage(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """The form as things are. Raises NotSignedIn, Forbidden."""
-        ctx = context(request)
+        ctx = request_context(request)
         policy.require_owner(ctx)
-        form = _form_of(ctx.site.choices.preferences)
-        return page(request, "administration/site.html", form=form, saved="saved" in request.query_params)
+        form = _form_from_preferences(ctx.site.runtime_settings.preferences)
+        return render_page(request, "administration/site.html", form=form, saved="saved" in request.query_params)
 
     async def post(self, request: Request) -> Response:
         """Save all of it; the pages follow at once."""
-        ctx = signed_in(request)
+        ctx = require_user(request)
         policy.require_owner(ctx)
         form = await read_form(request)
-        changes = form.parse(PreferencesChanges, **_typed(form))
+        changes = form.parse(PreferencesChanges, **_parse_fields(form))
         if changes is None:
-            return invalid(request, "administration/site.html", form, saved=False)
+            return render_invalid(request, "administration/site.html", form, saved=False)
         try:
             # An emptied field takes the colour away; without the member it would stay.
             has_accent = "accent" in changes.model_fields_set
             await site_preferences.change(ctx, changes if has_accent else changes.model_copy(update={"accent": None}))
         except BlogError as error:
-            return refused(request, "administration/site.html", form, error, saved=False)
-        return RedirectResponse(f"{services(request).links.path('web:admin_site')}?saved=yes", 303)
+            return render_error(request, "administration/site.html", form, error, saved=False)
+        return RedirectResponse(f"{app_state(request).urls.path('web:admin_site')}?saved=yes", 303)
 
 
-def _typed(form: Form) -> dict[str, Any]:
+def _parse_fields(form: Form) -> dict[str, Any]:
     """What the form says by lines, and by a box that is ticked or absent."""
     accent = form.value("accent").strip().lower()
     return {
         "accent": f"#{accent.removeprefix('#')}" if accent else None,
-        "navigation": [_link(line) for line in _lines(form.value("navigation"))],
-        "held_words": _lines(form.value("held_words")),
+        "navigation": [_parse_link(line) for line in _split_lines(form.value("navigation"))],
+        "held_words": _split_lines(form.value("held_words")),
         "hold_first_comment": form.value("hold_first_comment") == "true",
     }
 
 
-def _link(line: str) -> dict[str, str]:
+def _parse_link(line: str) -> dict[str, str]:
     label, _, target = line.partition("|")
     return {"label": label.strip(), "target": target.strip()}
 
 
-def _lines(text: str) -> list[str]:
+def _split_lines(text: str) -> list[str]:
     return [stripped for line in text.split("\n") if (stripped := line.strip())]
 
 
-def _form_of(known: Preferences) -> Form:
+def _form_from_preferences(known: Preferences) -> Form:
     return Form(
         {
             "title": known.title,

@@ -11,32 +11,32 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from blog.domain.core.models import Byline, Post
-from blog.framework.templating.templating import instant
-from blog.framework.urls.urls import Links
-from blog.text.absolute_urls import absolute
+from blog.framework.templating.templating import format_rfc3339
+from blog.framework.urls.urls import UrlBuilder
+from blog.text.absolute_urls import make_urls_absolute
 
 # What XML 1.0 cannot hold in any form, not even escaped.
-_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_ATOM = "http://www.w3.org/2005/Atom"
+_INVALID_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_ATOM_NAMESPACE = "http://www.w3.org/2005/Atom"
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class FeedInfo:
     """What a feed says of itself: `page` is the address of the page that shows the same, `address` that of the feed."""
 
     title: str
     description: str
-    page: str
-    address: str
+    page_url: str
+    feed_url: str
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class FeedItem:
     """A post in a feed. Every address is absolute; `authors` are names and the addresses of their pages."""
 
     id: str
-    address: str
+    url: str
     title: str
     html: str
     excerpt: str
@@ -47,154 +47,154 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class FeedFormat:
     """A way to write a feed down."""
 
     media_type: str
-    write: Callable[[Channel, Sequence[Item]], bytes]
+    serialise: Callable[[FeedInfo, Sequence[FeedItem]], bytes]
 
 
-def legal(text: str) -> str:
+def strip_invalid_xml(text: str) -> str:
     """The text without the characters that XML cannot hold: imported posts may have some."""
-    return _ILLEGAL.sub("", text)
+    return _INVALID_XML.sub("", text)
 
 
-def feed(format_name: str, channel: Channel, posts: Sequence[Post], links: Links) -> bytes:
+def serialise_feed(format_name: str, channel: FeedInfo, posts: Sequence[Post], links: UrlBuilder) -> bytes:
     """The posts as a feed; CPU-bound. `format_name` is a key of `FORMATS`."""
-    return FORMATS[format_name].write(channel, [_item(post, links) for post in posts])
+    return FORMATS[format_name].serialise(channel, [_item(post, links) for post in posts])
 
 
-def _item(post: Post, links: Links) -> Item:
+def _item(post: Post, links: UrlBuilder) -> FeedItem:
     address = links.url("web:post", slug=post.slug)
-    return Item(
+    return FeedItem(
         id=permanent_id(post, links),
-        address=address,
-        title=legal(post.title),
-        html=legal(absolute(post.html, address)),
-        excerpt=legal(post.excerpt),
+        url=address,
+        title=strip_invalid_xml(post.title),
+        html=strip_invalid_xml(make_urls_absolute(post.html, address)),
+        excerpt=strip_invalid_xml(post.excerpt),
         authors=tuple(_author(byline, links) for byline in post.bylines),
-        tags=tuple(legal(tag) for tag in post.tags),
+        tags=tuple(strip_invalid_xml(tag) for tag in post.tags),
         published_at=post.published_at or post.created_at,
         updated_at=post.updated_at,
     )
 
 
-def _author(byline: Byline, links: Links) -> tuple[str, str]:
-    return legal(byline.name), links.url("web:author", username=byline.username)
+def _author(byline: Byline, links: UrlBuilder) -> tuple[str, str]:
+    return strip_invalid_xml(byline.name), links.url("web:author", username=byline.username)
 
 
-def permanent_id(post: Post, links: Links) -> str:
+def permanent_id(post: Post, links: UrlBuilder) -> str:
     """A tag URI (RFC 4151) that stays when title, slug and port change: host, day of its making, number."""
     return f"tag:{urlsplit(links.public_url).hostname},{post.created_at:%Y-%m-%d}:post/{post.id}"
 
 
-def _atom(channel: Channel, items: Sequence[Item]) -> bytes:
-    root = Element("feed", {"xmlns": _ATOM})
-    _add(root, "id", channel.page)
-    _add(root, "title", channel.title)
+def _atom(channel: FeedInfo, items: Sequence[FeedItem]) -> bytes:
+    root = Element("feed", {"xmlns": _ATOM_NAMESPACE})
+    _add_element(root, "id", channel.page_url)
+    _add_element(root, "title", channel.title)
     if channel.description:
-        _add(root, "subtitle", channel.description)
-    SubElement(root, "link", {"rel": "self", "type": "application/atom+xml", "href": channel.address})
-    SubElement(root, "link", {"rel": "alternate", "type": "text/html", "href": channel.page})
-    _add(root, "updated", instant(_last_update(items)))
+        _add_element(root, "subtitle", channel.description)
+    SubElement(root, "link", {"rel": "self", "type": "application/atom+xml", "href": channel.feed_url})
+    SubElement(root, "link", {"rel": "alternate", "type": "text/html", "href": channel.page_url})
+    _add_element(root, "updated", format_rfc3339(_last_update(items)))
     for item in items:
         _add_entry(root, item)
-    return as_xml(root)
+    return serialise_xml(root)
 
 
-def _add_entry(root: Element, item: Item) -> None:
+def _add_entry(root: Element, item: FeedItem) -> None:
     entry = SubElement(root, "entry")
-    _add(entry, "id", item.id)
-    _add(entry, "title", item.title)
-    SubElement(entry, "link", {"rel": "alternate", "type": "text/html", "href": item.address})
-    _add(entry, "published", instant(item.published_at))
-    _add(entry, "updated", instant(item.updated_at))
+    _add_element(entry, "id", item.id)
+    _add_element(entry, "title", item.title)
+    SubElement(entry, "link", {"rel": "alternate", "type": "text/html", "href": item.url})
+    _add_element(entry, "published", format_rfc3339(item.published_at))
+    _add_element(entry, "updated", format_rfc3339(item.updated_at))
     for name, address in item.authors:
         author = SubElement(entry, "author")
-        _add(author, "name", name)
-        _add(author, "uri", address)
+        _add_element(author, "name", name)
+        _add_element(author, "uri", address)
     for tag in item.tags:
         SubElement(entry, "category", {"term": tag})
     if item.excerpt:
-        _add(entry, "summary", item.excerpt)
-    _add(entry, "content", item.html, {"type": "html"})
+        _add_element(entry, "summary", item.excerpt)
+    _add_element(entry, "content", item.html, {"type": "html"})
 
 
-def _rss(channel: Channel, items: Sequence[Item]) -> bytes:
+def _rss(channel: FeedInfo, items: Sequence[FeedItem]) -> bytes:
     names = {
-        "xmlns:atom": _ATOM,
+        "xmlns:atom": _ATOM_NAMESPACE,
         "xmlns:content": "http://purl.org/rss/1.0/modules/content/",
         "xmlns:dc": "http://purl.org/dc/elements/1.1/",
     }
     root = Element("rss", {"version": "2.0", **names})
     about = SubElement(root, "channel")
-    _add(about, "title", channel.title)
-    _add(about, "link", channel.page)
-    _add(about, "description", channel.description or channel.title)
-    _add(about, "lastBuildDate", format_datetime(_last_update(items), usegmt=True))
-    SubElement(about, "atom:link", {"rel": "self", "type": "application/rss+xml", "href": channel.address})
+    _add_element(about, "title", channel.title)
+    _add_element(about, "link", channel.page_url)
+    _add_element(about, "description", channel.description or channel.title)
+    _add_element(about, "lastBuildDate", format_datetime(_last_update(items), usegmt=True))
+    SubElement(about, "atom:link", {"rel": "self", "type": "application/rss+xml", "href": channel.feed_url})
     for item in items:
         _add_rss_item(about, item)
-    return as_xml(root)
+    return serialise_xml(root)
 
 
-def _add_rss_item(about: Element, item: Item) -> None:
+def _add_rss_item(about: Element, item: FeedItem) -> None:
     element = SubElement(about, "item")
-    _add(element, "title", item.title)
-    _add(element, "link", item.address)
-    _add(element, "guid", item.id, {"isPermaLink": "false"})
-    _add(element, "pubDate", format_datetime(item.published_at, usegmt=True))
-    _add(element, "atom:updated", instant(item.updated_at))
+    _add_element(element, "title", item.title)
+    _add_element(element, "link", item.url)
+    _add_element(element, "guid", item.id, {"isPermaLink": "false"})
+    _add_element(element, "pubDate", format_datetime(item.published_at, usegmt=True))
+    _add_element(element, "atom:updated", format_rfc3339(item.updated_at))
     for name, _ in item.authors:
-        _add(element, "dc:creator", name)  # RSS's own `author` is an e-mail address
+        _add_element(element, "dc:creator", name)  # RSS's own `author` is an e-mail address
     for tag in item.tags:
-        _add(element, "category", tag)
-    _add(element, "description", item.excerpt)
-    _add(element, "content:encoded", item.html)
+        _add_element(element, "category", tag)
+    _add_element(element, "description", item.excerpt)
+    _add_element(element, "content:encoded", item.html)
 
 
-def _json(channel: Channel, items: Sequence[Item]) -> bytes:
+def _json(channel: FeedInfo, items: Sequence[FeedItem]) -> bytes:
     document = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": channel.title,
         "description": channel.description,
-        "home_page_url": channel.page,
-        "feed_url": channel.address,
+        "home_page_url": channel.page_url,
+        "feed_url": channel.feed_url,
         "items": [_json_item(item) for item in items],
     }
     return json.dumps(document, ensure_ascii=False).encode()
 
 
-def _json_item(item: Item) -> dict[str, object]:
+def _json_item(item: FeedItem) -> dict[str, object]:
     return {
         "id": item.id,
-        "url": item.address,
+        "url": item.url,
         "title": item.title,
         "content_html": item.html,
         "summary": item.excerpt,
-        "date_published": instant(item.published_at),
-        "date_modified": instant(item.updated_at),
+        "date_published": format_rfc3339(item.published_at),
+        "date_modified": format_rfc3339(item.updated_at),
         "authors": [{"name": name, "url": address} for name, address in item.authors],
         "tags": list(item.tags),
     }
 
 
-def _last_update(items: Sequence[Item]) -> dt.datetime:
-    return max((item.updated_at for item in items), default=_BEGINNING)
+def _last_update(items: Sequence[FeedItem]) -> dt.datetime:
+    return max((item.updated_at for item in items), default=_EPOCH)
 
 
-def _add(parent: Element, name: str, text: str, attributes: Mapping[str, str] | None = None) -> None:
+def _add_element(parent: Element, name: str, text: str, attributes: Mapping[str, str] | None = None) -> None:
     SubElement(parent, name, dict(attributes or {})).text = text
 
 
-def as_xml(root: Element) -> bytes:
+def serialise_xml(root: Element) -> bytes:
     """A document with its declaration."""
     content: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return content
 
 
-FORMATS: Mapping[str, Format] = {
-    "atom": Format("application/atom+xml", _atom),
-    "rss": Format("application/rss+xml", _rss),
-    "json": Format("application/feed+json", _json),
+FORMATS: Mapping[str, FeedFormat] = {
+    "atom": FeedFormat("application/atom+xml", _atom),
+    "rss": FeedFormat("application/rss+xml", _rss),
+    "json": FeedFormat("application/feed+json", _json),
 }

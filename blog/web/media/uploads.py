@@ -11,16 +11,16 @@ from blog.domain.core.models import Media
 from blog.domain.media import media
 from blog.errors import BlogError
 from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.request.context import context, signed_in
+from blog.framework.request.context import request_context, require_user
 from blog.framework.request.forms import Form
-from blog.framework.request.state import services
+from blog.framework.request.state import app_state
 from blog.framework.request.uploads import read_upload
 from blog.schemas.media import NewMedia
-from blog.web.posts.reading import cursor_in, older
-from blog.web.rendering.page import page, refused
-from blog.web.rendering.redirects import see_other
+from blog.web.posts.reading import next_page_path, page_cursor
+from blog.web.rendering.page import render_error, render_page
+from blog.web.rendering.redirects import redirect_after_post
 
-_AT_ONCE = 20
+_PAGE_SIZE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Upload:
     """An image, the address of a copy of it that is large enough for a list, and the Markdown that shows it."""
 
     image: Media
-    small: str
+    thumbnail: str
     markdown: str
 
 
@@ -37,14 +37,14 @@ class UploadsPage(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """A page of them, newest first, and a form for another one."""
-        ctx = context(request)
+        ctx = request_context(request)
         media.require_uploader(ctx)
         found, more = await _uploads(request, ctx)
-        return page(request, "writing/uploads.html", form=Form(), uploads=found, older=more)
+        return render_page(request, "writing/uploads.html", form=Form(), uploads=found, older=more)
 
     async def post(self, request: Request) -> Response:
         """Keep an image; back to the list, where it stands first."""
-        ctx = signed_in(request)
+        ctx = require_user(request)
         media.require_uploader(ctx)  # before the body is read
         form = Form()
         try:
@@ -53,17 +53,17 @@ class UploadsPage(Endpoint):
                 made = await media.upload(ctx, file, new)
         except BlogError as error:
             found, more = await _uploads(request, ctx)
-            return refused(request, "writing/uploads.html", form, error, uploads=found, older=more)
-        return see_other(request, "web:uploads", fragment=f"image-{made.id}")
+            return render_error(request, "writing/uploads.html", form, error, uploads=found, older=more)
+        return redirect_after_post(request, "web:uploads", fragment=f"image-{made.id}")
 
 
 async def _uploads(request: Request, ctx: Context) -> tuple[Sequence[Upload], str | None]:
-    found = await media.page(ctx, limit=_AT_ONCE, after=cursor_in(request))
-    return [_upload(request, image) for image in found.items], older(request, found.next)
+    found = await media.list_page(ctx, limit=_PAGE_SIZE, after=page_cursor(request))
+    return [_upload(request, image) for image in found.items], next_page_path(request, found.next)
 
 
 def _upload(request: Request, image: Media) -> Upload:
-    path = services(request).links.path
+    path = app_state(request).urls.path
     small = image.variants[-1].name if image.variants else image.name
     alt = image.alt.replace("\\", r"\\").replace("[", r"\[").replace("]", r"\]")
     return Upload(image, path("media", name=small), f"![{alt}]({path('media', name=image.name)})")

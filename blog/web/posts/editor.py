@@ -10,21 +10,21 @@ from blog.domain.core import policy
 from blog.domain.core.context import Actor, Context
 from blog.domain.core.models import Post
 from blog.domain.posts import autosaves, post_lists, posts, presence
-from blog.domain.posts.diffs import side_of
-from blog.domain.posts.post_lists import Wanted
-from blog.errors import BlogError, NotFound, NotSignedIn, StaleVersion
+from blog.domain.posts.diffs import content_of
+from blog.domain.posts.post_lists import PostFilter
+from blog.errors import BlogError, NotAuthenticated, NotFound, VersionConflict
 from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.request.context import context
+from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form, read_form
-from blog.framework.request.state import services
-from blog.framework.response.error_statuses import status_of
+from blog.framework.request.state import app_state
+from blog.framework.response.error_statuses import error_status
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
-from blog.web.posts.autosave import SESSION_OVER, autosave_in, resumed
-from blog.web.posts.conflict import conflict_page, form_of
-from blog.web.posts.history import editable, number_in
-from blog.web.posts.reading import cursor_in, older
-from blog.web.rendering.page import invalid, page, refused
-from blog.web.rendering.redirects import see_other
+from blog.web.posts.autosave import SESSION_EXPIRED, autosave_id, restore_autosave
+from blog.web.posts.conflict import form_from_content, render_conflict
+from blog.web.posts.history import load_editable_post, parse_number
+from blog.web.posts.reading import next_page_path, page_cursor
+from blog.web.rendering.page import render_error, render_invalid, render_page
+from blog.web.rendering.redirects import redirect_after_post
 
 _POST_GONE = (
     "This post was deleted while you were writing, or is not yours to change any more. What you typed is kept below: save it as "
@@ -33,29 +33,29 @@ _POST_GONE = (
 M = TypeVar("M", bound=BaseModel)
 
 
-class WritePage(Endpoint):
+class NewPostPage(Endpoint):
     """/write — a new post."""
 
     async def get(self, request: Request) -> Response:
         """The empty form; with `?autosave=`, what was typed before and never saved."""
-        ctx = context(request)
+        ctx = request_context(request)
         policy.require_writer(ctx)
-        form, kept = await resumed(request, ctx, Form({"status": PostStatus.PUBLISHED.value}))
-        return page(request, "writing/write.html", form=form, kept=kept)
+        form, kept = await restore_autosave(request, ctx, Form({"status": PostStatus.PUBLISHED.value}))
+        return render_page(request, "writing/write.html", form=form, kept=kept)
 
     async def post(self, request: Request) -> Response:
         """Write it; on to the post."""
-        ctx = context(request)
+        ctx = request_context(request)
         form = await read_form(request)
-        new = _typed(form, NewPost)
+        new = _parse_post(form, NewPost)
         if new is None:
-            return invalid(request, "writing/write.html", form)
+            return render_invalid(request, "writing/write.html", form)
         try:
             post = await posts.create(ctx, new)
         except BlogError as error:
-            return refused(request, "writing/write.html", form, error)
-        await autosaves.finish(ctx, autosave_in(form))
-        return see_other(request, "web:post", slug=post.slug)
+            return render_error(request, "writing/write.html", form, error)
+        await autosaves.discard_saved(ctx, autosave_id(form))
+        return redirect_after_post(request, "web:post", slug=post.slug)
 
 
 class EditPostPage(Endpoint):
@@ -63,37 +63,39 @@ class EditPostPage(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """The form with the present text, and who else has it open; with `?autosave=`, with what was typed and never saved."""
-        ctx = context(request)
-        post = await editable(ctx, request)
-        form, kept = await resumed(request, ctx, _form_of(post), post)
-        others = (await presence.enter(ctx, post.id)).others
-        return page(request, "writing/edit.html", form=form, post=post, others=others, kept=kept)
+        ctx = request_context(request)
+        post = await load_editable_post(ctx, request)
+        form, kept = await restore_autosave(request, ctx, _form_from_post(post), post)
+        others = (await presence.touch(ctx, post.id)).others
+        return render_page(request, "writing/edit.html", form=form, post=post, others=others, kept=kept)
 
     async def post(self, request: Request) -> Response:
         """Save it, unless somebody else did since the form was opened: then both texts are shown, 412."""
-        ctx = context(request)
+        ctx = request_context(request)
         form = await read_form(request)
         if ctx.actor is None:
             # The draft itself is hidden from a stranger, but what was typed belongs to whoever typed it.
-            return refused(request, "writing/write.html", form, NotSignedIn(SESSION_OVER), slug=request.path_params["slug"])
+            return render_error(
+                request, "writing/write.html", form, NotAuthenticated(SESSION_EXPIRED), slug=request.path_params["slug"]
+            )
         try:
-            post = await editable(ctx, request)
+            post = await load_editable_post(ctx, request)
         except BlogError as error:
-            return _kept(request, form, error)
-        changes = _typed(form, PostChanges)
+            return _post_gone(request, form, error)
+        changes = _parse_post(form, PostChanges)
         if changes is None:
-            return invalid(request, "writing/edit.html", form, post=post, others=())
+            return render_invalid(request, "writing/edit.html", form, post=post, others=())
         try:
-            after = await posts.edit(ctx, post.id, changes, if_match={number_in(form.value("version"))})
-        except StaleVersion:
-            return await conflict_page(request, ctx, form, await posts.get(ctx, post.id), changes)
+            after = await posts.edit(ctx, post.id, changes, if_match={parse_number(form.value("version"))})
+        except VersionConflict:
+            return await render_conflict(request, ctx, form, await posts.get(ctx, post.id), changes)
         except NotFound as error:
-            return _kept(request, form, error)
+            return _post_gone(request, form, error)
         except BlogError as error:
-            return refused(request, "writing/edit.html", form, error, post=post, others=())
-        await autosaves.finish(ctx, autosave_in(form))
+            return render_error(request, "writing/edit.html", form, error, post=post, others=())
+        await autosaves.discard_saved(ctx, autosave_id(form))
         await presence.leave(ctx, post.id)
-        return see_other(request, "web:post", slug=after.slug)
+        return redirect_after_post(request, "web:post", slug=after.slug)
 
 
 class DeletePostPage(Endpoint):
@@ -101,17 +103,17 @@ class DeletePostPage(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """Ask once more."""
-        ctx = context(request)
-        post = await posts.find(ctx, request.path_params["slug"])
+        ctx = request_context(request)
+        post = await posts.get_by_slug(ctx, request.path_params["slug"])
         policy.require_edit(ctx, post)
-        return page(request, "writing/delete.html", post=post)
+        return render_page(request, "writing/delete.html", post=post)
 
     async def post(self, request: Request) -> Response:
         """Delete it; on to the dashboard, which offers to undo it."""
-        ctx = context(request)
-        post = await posts.find(ctx, request.path_params["slug"])
+        ctx = request_context(request)
+        post = await posts.get_by_slug(ctx, request.path_params["slug"])
         await posts.delete(ctx, post.id)
-        return RedirectResponse(f"{services(request).links.path('web:dashboard')}?deleted={post.id}", 303)
+        return RedirectResponse(f"{app_state(request).urls.path('web:dashboard')}?deleted={post.id}", 303)
 
 
 class Dashboard(Endpoint):
@@ -119,35 +121,35 @@ class Dashboard(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """The newest of each kind; with `?status=`, all of one kind, page by page."""
-        ctx = context(request)
+        ctx = request_context(request)
         actor = policy.require_writer(ctx)
-        chosen = _chosen(request)
-        after = cursor_in(request) if chosen else None
+        chosen = _selected_status(request)
+        after = page_cursor(request) if chosen else None
         sections = []
         for status in [chosen] if chosen else [PostStatus.DRAFT, PostStatus.SCHEDULED, PostStatus.PUBLISHED]:
-            found = await post_lists.page(ctx, _own(actor, status, after))
+            found = await post_lists.list_page(ctx, _own_posts(actor, status, after))
             sections.append({"status": status, "posts": found.items, "has_more": found.next is not None})
         values: dict[str, Any] = {
             "sections": sections,
             "chosen": chosen,
-            "older": older(request, found.next) if chosen else None,
-            "unfinished": [] if chosen else await autosaves.newest(ctx),
-            "deleted": [] if chosen else await post_lists.deleted(ctx),
+            "older": next_page_path(request, found.next) if chosen else None,
+            "unfinished": [] if chosen else await autosaves.recent(ctx),
+            "deleted": [] if chosen else await post_lists.list_deleted(ctx),
             "undo": await _just_deleted(ctx, request),
         }
-        return page(request, "writing/dashboard.html", **values)
+        return render_page(request, "writing/dashboard.html", **values)
 
 
-def _own(actor: Actor, status: PostStatus, after: tuple[str, int] | None) -> Wanted:
-    return Wanted(author=actor.username, status=status, after=after)
+def _own_posts(actor: Actor, status: PostStatus, after: tuple[str, int] | None) -> PostFilter:
+    return PostFilter(author=actor.username, status=status, after=after)
 
 
-def _chosen(request: Request) -> PostStatus | None:
+def _selected_status(request: Request) -> PostStatus | None:
     wanted = request.query_params.get("status")
     return PostStatus(wanted) if wanted in set(PostStatus) else None
 
 
-def _typed(form: Form, model: type[M]) -> M | None:
+def _parse_post(form: Form, model: type[M]) -> M | None:
     """The form as a model: tags between commas, times in UTC, an empty slug as none. None: `form.errors` says why."""
     typed = form.values
     moment = typed.get("publish_at", "") if typed.get("status") == PostStatus.SCHEDULED else ""
@@ -161,15 +163,15 @@ def _typed(form: Form, model: type[M]) -> M | None:
     return form.parse(model, **changed)
 
 
-def _kept(request: Request, form: Form, error: BlogError) -> Response:
+def _post_gone(request: Request, form: Form, error: BlogError) -> Response:
     """What was typed for a post that is not there any more, or not the writer's: they may save it as a post of its own."""
     form.values |= {"slug": "", "version": ""}
-    form.refuse(NotFound(_POST_GONE) if isinstance(error, NotFound) else error)
-    return page(request, "writing/write.html", status_of(error), form=form)
+    form.add_error(NotFound(_POST_GONE) if isinstance(error, NotFound) else error)
+    return render_page(request, "writing/write.html", error_status(error), form=form)
 
 
-def _form_of(post: Post) -> Form:
-    form = form_of(side_of(post), post.version)
+def _form_from_post(post: Post) -> Form:
+    form = form_from_content(content_of(post), post.version)
     form.values["comments_open"] = "true" if post.comments_open else "false"
     return form
 
@@ -177,6 +179,6 @@ def _form_of(post: Post) -> Form:
 async def _just_deleted(ctx: Context, request: Request) -> Post | None:
     """The post whose deletion led here, as long as it can be undone."""
     try:
-        return await posts.deleted(ctx, number_in(request.query_params.get("deleted", "")))
+        return await posts.get_deleted(ctx, parse_number(request.query_params.get("deleted", "")))
     except NotFound:
         return None

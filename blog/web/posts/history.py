@@ -9,14 +9,14 @@ from blog.domain.core import policy
 from blog.domain.core.context import Context
 from blog.domain.core.models import Post
 from blog.domain.posts import history, posts, revisions
-from blog.errors import FieldError, InvalidInput, StaleVersion
+from blog.errors import FieldError, InvalidInput, VersionConflict
 from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.request.context import context
+from blog.framework.request.context import request_context
 from blog.framework.request.forms import read_form
-from blog.framework.response.error_statuses import status_of
-from blog.web.posts.reading import cursor_in, older
-from blog.web.rendering.page import page
-from blog.web.rendering.redirects import see_other
+from blog.framework.response.error_statuses import error_status
+from blog.web.posts.reading import next_page_path, page_cursor
+from blog.web.rendering.page import render_page
+from blog.web.rendering.redirects import redirect_after_post
 
 
 class HistoryPage(Endpoint):
@@ -24,10 +24,12 @@ class HistoryPage(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """A page of versions; two of them can be picked to be compared."""
-        ctx = context(request)
-        post = await editable(ctx, request)
-        found = await history.page(ctx, post.id, after=cursor_in(request))
-        return page(request, "history/history.html", post=post, steps=found.items, older=older(request, found.next))
+        ctx = request_context(request)
+        post = await load_editable_post(ctx, request)
+        found = await history.list_page(ctx, post.id, after=page_cursor(request))
+        return render_page(
+            request, "history/history.html", post=post, steps=found.items, older=next_page_path(request, found.next)
+        )
 
 
 class ComparisonPage(Endpoint):
@@ -35,10 +37,10 @@ class ComparisonPage(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """From the older to the newer one, whichever was named first. Raises InvalidInput for what is no version."""
-        ctx = context(request)
-        post = await editable(ctx, request)
-        found = await history.compare(ctx, post.id, _version(request, "from"), _version(request, "to"))
-        return page(request, "history/diff.html", post=post, comparison=found)
+        ctx = request_context(request)
+        post = await load_editable_post(ctx, request)
+        found = await history.compare(ctx, post.id, _version_parameter(request, "from"), _version_parameter(request, "to"))
+        return render_page(request, "history/diff.html", post=post, comparison=found)
 
 
 class VersionPage(Endpoint):
@@ -46,44 +48,44 @@ class VersionPage(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """As readers saw it, and as it was written."""
-        ctx = context(request)
-        post = await editable(ctx, request)
-        return page(request, "history/version.html", **await _values(ctx, request, post))
+        ctx = request_context(request)
+        post = await load_editable_post(ctx, request)
+        return render_page(request, "history/version.html", **await _values(ctx, request, post))
 
 
-class VersionRestoration(Endpoint):
+class VersionRestore(Endpoint):
     """/posts/{slug}/history/{version}/restore — make an old version the newest."""
 
     async def post(self, request: Request) -> Response:
         """Write it anew; back to the history. 412 when somebody saved another version since the page was opened."""
-        ctx = context(request)
+        ctx = request_context(request)
         form = await read_form(request)
-        post = await editable(ctx, request)
+        post = await load_editable_post(ctx, request)
         try:
-            await revisions.restore(ctx, post.id, request.path_params["version"], if_match={number_in(form.value("version"))})
-        except StaleVersion as error:
+            await revisions.restore(ctx, post.id, request.path_params["version"], if_match={parse_number(form.value("version"))})
+        except VersionConflict as error:
             values = await _values(ctx, request, await posts.get(ctx, post.id))
-            return page(request, "history/version.html", status_of(error), **values | {"is_stale": True})
-        return see_other(request, "web:post_history", slug=post.slug)
+            return render_page(request, "history/version.html", error_status(error), **values | {"is_stale": True})
+        return redirect_after_post(request, "web:post_history", slug=post.slug)
 
 
-async def editable(ctx: Context, request: Request) -> Post:
+async def load_editable_post(ctx: Context, request: Request) -> Post:
     """The post that the address names, for those who may change it. Raises NotSignedIn, NotFound, Forbidden."""
-    ctx.signed_in()  # a stranger hears first that they must sign in: a draft would be "not found"
-    return policy.require_edit(ctx, await posts.find(ctx, request.path_params["slug"]))
+    ctx.require_actor()  # a stranger hears first that they must sign in: a draft would be "not found"
+    return policy.require_edit(ctx, await posts.get_by_slug(ctx, request.path_params["slug"]))
 
 
-def number_in(sent: str) -> int:
+def parse_number(sent: str) -> int:
     """A version or an id that was sent. What is no number names nothing: 0 is always stale."""
     return int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 10 else 0
 
 
 async def _values(ctx: Context, request: Request, post: Post) -> dict[str, Any]:
     revision = await revisions.get(ctx, post.id, request.path_params["version"])
-    return {"post": post, "revision": revision, "html": await history.rendered(revision), "is_stale": False}
+    return {"post": post, "revision": revision, "html": await history.render_html(revision), "is_stale": False}
 
 
-def _version(request: Request, name: str) -> int:
-    if version := number_in(request.query_params.get(name, "")):
+def _version_parameter(request: Request, name: str) -> int:
+    if version := parse_number(request.query_params.get(name, "")):
         return version
     raise InvalidInput([FieldError(("query", name), "Choose two versions to compare on the page of the history", "version")])

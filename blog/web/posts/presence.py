@@ -5,22 +5,22 @@ from starlette.responses import Response
 
 from blog.domain.posts import posts, presence
 from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.request.context import signed_in
+from blog.framework.request.context import require_user
 from blog.framework.request.forms import read_form
-from blog.framework.response.json import as_json
+from blog.framework.response.json import json_response
 from blog.schemas.presence import PresenceOut
 
 
-class PostEditing(Endpoint):
+class PostPresence(Endpoint):
     """/posts/{slug}/editing — called by the form's script every few seconds, and by the browser when the form is left."""
 
     async def post(self, request: Request) -> Response:
         """Still here: who else is, and the present version. With `left`, gone: 204. Raises NotSignedIn, NotFound, Forbidden."""
-        ctx = signed_in(request)
+        ctx = require_user(request)
         form = await read_form(request)
-        post = await posts.find(ctx, request.path_params["slug"])
+        post = await posts.get_by_slug(ctx, request.path_params["slug"])
         if form.value("left"):
             await presence.leave(ctx, post.id)
             return Response(status_code=204)
-        found = await presence.enter(ctx, post.id)
-        return as_json(PresenceOut(others=[other.name for other in found.others], version=found.version))
+        found = await presence.touch(ctx, post.id)
+        return json_response(PresenceOut(others=[other.name for other in found.others], version=found.version))

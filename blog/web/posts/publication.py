@@ -6,34 +6,34 @@ from starlette.responses import Response
 from blog.domain.posts import posts
 from blog.errors import InvalidInput
 from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.request.context import context
+from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form, read_form
 from blog.schemas.posts import PostChanges
-from blog.web.posts.history import editable
-from blog.web.rendering.redirects import see_other
+from blog.web.posts.history import load_editable_post
+from blog.web.rendering.redirects import redirect_after_post
 
 
-class PostState(Endpoint):
+class PostStatusChange(Endpoint):
     """/posts/{slug}/state — who can read a post."""
 
     async def post(self, request: Request) -> Response:
         """Publish it now, or make it a draft again; back to where the button was. Raises InvalidInput."""
-        ctx = context(request)
+        ctx = request_context(request)
         form = await read_form(request)
-        post = await editable(ctx, request)
+        post = await load_editable_post(ctx, request)
         changes = Form({"status": form.value("status")}).parse(PostChanges)
         if changes is None:
             raise InvalidInput((), "Nothing was changed: go back and use the buttons")
         after = await posts.edit(ctx, post.id, changes)
         if form.value("back") == "dashboard":
-            return see_other(request, "web:dashboard", fragment=f"own-{after.status.value}")
-        return see_other(request, "web:post", slug=after.slug)
+            return redirect_after_post(request, "web:dashboard", fragment=f"own-{after.status.value}")
+        return redirect_after_post(request, "web:post", slug=after.slug)
 
 
-class PostUndeletion(Endpoint):
+class PostUndelete(Endpoint):
     """/posts/{id}/undelete — a deleted post."""
 
     async def post(self, request: Request) -> Response:
         """Bring it back as it was; on to it. Raises NotSignedIn, NotFound."""
-        post = await posts.undelete(context(request), request.path_params["id"])
-        return see_other(request, "web:post", slug=post.slug)
+        post = await posts.undelete(request_context(request), request.path_params["id"])
+        return redirect_after_post(request, "web:post", slug=post.slug)

@@ -7,15 +7,15 @@ from starlette.responses import Response
 from blog.domain.core.context import Site
 from blog.domain.core.models import Post
 from blog.domain.media import social_cards
-from blog.domain.media.social_cards import Card
+from blog.domain.media.social_cards import SocialCard
 from blog.domain.posts import posts
 from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.endpoints.static_files import IMMUTABLE, ON_OTHER_SITES
-from blog.framework.request.context import fresh_context
-from blog.framework.request.state import services
-from blog.framework.response.conditional import is_fresh
-from blog.framework.templating.templating import day
-from blog.web.rendering.redirects import moved
+from blog.framework.endpoints.static_files import CROSS_ORIGIN_HEADERS, IMMUTABLE_CACHE_CONTROL
+from blog.framework.request.context import anonymous_context
+from blog.framework.request.state import app_state
+from blog.framework.response.conditional import is_not_modified
+from blog.framework.templating.templating import format_date
+from blog.web.rendering.redirects import permanent_redirect
 
 
 class PostCard(Endpoint):
@@ -23,33 +23,33 @@ class PostCard(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """PNG of 1200 by 630 pixels; 301 from an old slug, 404 for what strangers may not see."""
-        ctx, slug = fresh_context(request), request.path_params["slug"]
-        post = await posts.find(ctx, slug)
+        ctx, slug = anonymous_context(request), request.path_params["slug"]
+        post = await posts.get_by_slug(ctx, slug)
         if post.slug != slug:
-            return moved(request, "web:card", slug=post.slug)
+            return permanent_redirect(request, "web:card", slug=post.slug)
         card = _card(ctx.site, post)
         tag = f'"{card.version}"'
-        caching = IMMUTABLE if request.query_params.get("v") == card.version else "public, max-age=300"
-        headers = {"ETag": tag, "Cache-Control": caching, **ON_OTHER_SITES}
-        if is_fresh(request, tag):
+        caching = IMMUTABLE_CACHE_CONTROL if request.query_params.get("v") == card.version else "public, max-age=300"
+        headers = {"ETag": tag, "Cache-Control": caching, **CROSS_ORIGIN_HEADERS}
+        if is_not_modified(request, tag):
             return Response(status_code=304, headers=headers)
-        png = social_cards.kept.get(card.version)
+        png = social_cards.cache.get(card.version)
         if png is None:
-            png = await anyio.to_thread.run_sync(social_cards.draw, card, limiter=ctx.site.developing)
+            png = await anyio.to_thread.run_sync(social_cards.render, card, limiter=ctx.site.image_limiter)
         return Response(png, 200, headers, "image/png")
 
 
 def card_url(request: Request, post: Post) -> str:
     """The absolute address of the card as it looks now; a card that looks otherwise has another."""
-    parts = services(request)
-    return f"{parts.links.url('web:card', slug=post.slug)}?v={_card(parts.site, post).version}"
+    parts = app_state(request)
+    return f"{parts.urls.url('web:card', slug=post.slug)}?v={_card(parts.site, post).version}"
 
 
-def _card(site: Site, post: Post) -> Card:
-    return Card(
+def _card(site: Site, post: Post) -> SocialCard:
+    return SocialCard(
         title=post.title,
-        blog=site.title,
+        blog_title=site.title,
         authors=", ".join(byline.name for byline in post.bylines),
-        date=day(post.published_at or post.created_at),
-        accent=site.choices.preferences.accent,
+        date=format_date(post.published_at or post.created_at),
+        accent=site.runtime_settings.preferences.accent,
     )

@@ -9,38 +9,38 @@ from starlette.responses import Response
 
 from blog.domain.core.context import Site
 from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.endpoints.static_files import IMMUTABLE
-from blog.framework.request.state import services
-from blog.framework.response.cacheable import as_document
-from blog.framework.urls.urls import Links
-from blog.text.accent_colours import DARK, LIGHT, Accent, accent_on
+from blog.framework.endpoints.static_files import IMMUTABLE_CACHE_CONTROL
+from blog.framework.request.state import app_state
+from blog.framework.response.cacheable import cacheable_response
+from blog.framework.urls.urls import UrlBuilder
+from blog.text.accent_colours import DARK, LIGHT, Accent, derive_accent
 
 
-class AccentStyles(Endpoint):
+class AccentStylesheet(Endpoint):
     """/theme.css — the colours that follow from the accent."""
 
     async def get(self, request: Request) -> Response:
         """The style sheet, or 304; 404 while the colours are those of the blog's own."""
-        chosen = services(request).site.choices.preferences.accent
+        chosen = app_state(request).site.runtime_settings.preferences.accent
         if chosen is None:
             raise HTTPException(404)
-        response = as_document(request, styles(chosen), "text/css")
+        response = cacheable_response(request, stylesheet(chosen), "text/css")
         # Another worker may have named a newer version: what is not that one must not be kept under its name.
-        if request.query_params.get("v") == version(chosen):
-            response.headers["Cache-Control"] = IMMUTABLE
+        if request.query_params.get("v") == stylesheet_version(chosen):
+            response.headers["Cache-Control"] = IMMUTABLE_CACHE_CONTROL
         return response
 
 
-def address(site: Site, links: Links) -> str | None:
+def stylesheet_url(site: Site, links: UrlBuilder) -> str | None:
     """Where the pages find it, with the digest of its content; None without an accent."""
-    chosen = site.choices.preferences.accent
-    return f"{links.path('web:accent')}?v={version(chosen)}" if chosen else None
+    chosen = site.runtime_settings.preferences.accent
+    return f"{links.path('web:accent')}?v={stylesheet_version(chosen)}" if chosen else None
 
 
 @lru_cache(maxsize=8)
-def styles(chosen: str) -> bytes:
+def stylesheet(accent: str) -> bytes:
     """The custom properties of `blog.css` that have to do with the accent, light and dark."""
-    light, dark = _properties(accent_on(LIGHT, chosen)), _properties(accent_on(DARK, chosen))
+    light, dark = _custom_properties(derive_accent(LIGHT, accent)), _custom_properties(derive_accent(DARK, accent))
     return (
         f"@media screen {{\n:root {{ {light} }}\n"
         f'@media (prefers-color-scheme: dark) {{\n:root:not([data-theme="light"]) {{ {dark} }}\n}}\n'
@@ -49,12 +49,12 @@ def styles(chosen: str) -> bytes:
 
 
 @lru_cache(maxsize=8)
-def version(chosen: str) -> str:
+def stylesheet_version(accent: str) -> str:
     """Changes with the content."""
-    return hashlib.sha256(styles(chosen)).hexdigest()[:12]
+    return hashlib.sha256(stylesheet(accent)).hexdigest()[:12]
 
 
-def _properties(made: Accent) -> str:
+def _custom_properties(made: Accent) -> str:
     values = {
         "accent": made.accent,
         "accent-strong": made.strong,

@@ -11,14 +11,14 @@ from starlette.types import ExceptionHandler
 
 from blog.domain.posts import post_lists
 from blog.domain.posts.post_lists import ArchiveEntry
-from blog.errors import BlogError, NotSignedIn
-from blog.framework.identity.authentication import STRANGER
-from blog.framework.request.context import fresh_context
-from blog.framework.response.error_statuses import headers_of, status_of
-from blog.web.rendering.page import page
-from blog.web.rendering.redirects import here, local, sign_in_path
+from blog.errors import BlogError, NotAuthenticated
+from blog.framework.identity.authentication import ANONYMOUS
+from blog.framework.request.context import anonymous_context
+from blog.framework.response.error_statuses import error_headers, error_status
+from blog.web.rendering.page import render_page
+from blog.web.rendering.redirects import current_path, safe_local_path, sign_in_path
 
-_WORDS = {
+_MESSAGES = {
     400: ("That did not make sense to us", "What your browser sent could not be read. Go back and try once more."),
     403: ("Not for you, sorry", "You may not do this."),
     404: ("Nothing on this page", "It may have moved, or been taken down, or the address has a slip in it."),
@@ -32,34 +32,39 @@ _WORDS = {
     503: ("Back in a moment", "A part of this blog is away just now. Nothing is lost; try again shortly."),
 }
 
-_PASSING = frozenset({429, 500, 503})
+_RETRYABLE = frozenset({429, 500, 503})
 """What another try may mend."""
-_LOST = frozenset({403, 404})
+_STATUSES_WITH_SUGGESTIONS = frozenset({403, 404})
 """Whose readers came for something that they do not get, while the blog is well."""
-_RECENT = 5
+_MAX_RECENT_POSTS = 5
 
 
 async def on_blog_error(request: Request, exc: Exception) -> Response:
     """Our own errors, by the table of statuses; a stranger who asks for a page of members is sent to sign in first."""
     if not isinstance(exc, BlogError):
         raise exc
-    wrong_credentials = getattr(request.state, "identity", STRANGER).error is not None
-    if isinstance(exc, NotSignedIn) and request.method in ("GET", "HEAD") and not wrong_credentials:
+    wrong_credentials = getattr(request.state, "identity", ANONYMOUS).error is not None
+    if isinstance(exc, NotAuthenticated) and request.method in ("GET", "HEAD") and not wrong_credentials:
         return RedirectResponse(sign_in_path(request), 303)
-    status = status_of(exc)
-    title = _WORDS.get(status, (exc.title, ""))[0]
-    return await _error_page(request, status, title, exc.detail, headers_of(exc))
+    status = error_status(exc)
+    title = _MESSAGES.get(status, (exc.title, ""))[0]
+    return await _error_page(request, status, title, exc.detail, error_headers(exc))
 
 
 async def on_http_exception(request: Request, exc: Exception) -> Response:
     """Starlette's: no such route, method not allowed (with its `Allow`), broken form."""
     if not isinstance(exc, HTTPException):
         raise exc
-    without_slash = here(request).rstrip("/")
-    if exc.status_code == 404 and request.method in ("GET", "HEAD") and request.url.path.endswith("/") and local(without_slash):
+    without_slash = current_path(request).rstrip("/")
+    if (
+        exc.status_code == 404
+        and request.method in ("GET", "HEAD")
+        and request.url.path.endswith("/")
+        and safe_local_path(without_slash)
+    ):
         return RedirectResponse(without_slash, 307)
     phrase = http.HTTPStatus(exc.status_code).phrase
-    title, detail = _WORDS.get(exc.status_code, (phrase, exc.detail))
+    title, detail = _MESSAGES.get(exc.status_code, (phrase, exc.detail))
     return await _error_page(request, exc.status_code, title, detail, exc.headers)
 
 
@@ -68,9 +73,9 @@ async def on_disconnect(request: Request, exc: Exception) -> Response:
     return Response(status_code=400)
 
 
-async def on_crash(request: Request, exc: Exception) -> Response:
+async def on_unhandled_exception(request: Request, exc: Exception) -> Response:
     """A bug of ours: the page says nothing of its cause; the server logs it with the same correlation id."""
-    return await _error_page(request, 500, *_WORDS[500])
+    return await _error_page(request, 500, *_MESSAGES[500])
 
 
 async def _error_page(
@@ -80,17 +85,17 @@ async def _error_page(
         "error_status": status,
         "error_title": title,
         "error_detail": detail,
-        "may_pass": status in _PASSING,
-        "recent": await _recent(request) if status in _LOST else (),
+        "may_pass": status in _RETRYABLE,
+        "recent": await _recent_posts(request) if status in _STATUSES_WITH_SUGGESTIONS else (),
         "reference": request.state.correlation_id,
     }
-    return page(request, "errors/error.html", status, headers=headers, **values)
+    return render_page(request, "errors/error.html", status, headers=headers, **values)
 
 
-async def _recent(request: Request) -> Sequence[ArchiveEntry]:
+async def _recent_posts(request: Request) -> Sequence[ArchiveEntry]:
     """Something to read instead, if the database answers."""
     try:
-        return await post_lists.archive(fresh_context(request), _RECENT)
+        return await post_lists.archive(anonymous_context(request), _MAX_RECENT_POSTS)
     except BlogError:
         return ()
 
@@ -99,5 +104,5 @@ HANDLERS: dict[Any, ExceptionHandler] = {
     BlogError: on_blog_error,
     HTTPException: on_http_exception,
     ClientDisconnect: on_disconnect,
-    Exception: on_crash,
+    Exception: on_unhandled_exception,
 }

@@ -10,29 +10,29 @@ from blog.domain.core.signing import Purpose
 from blog.framework.request.forms import Form
 from blog.schemas.comments import NewComment
 
-DECOY, MARK = "website", "served"
-FASTEST, OLDEST = 2.0, 86_400.0
+HONEYPOT_FIELD, TIMESTAMP_FIELD = "website", "served"
+MIN_FORM_AGE_SECONDS, MAX_FORM_AGE_SECONDS = 2.0, 86_400.0
 """Seconds between the page and the comment within which people write."""
 
 
-def mark(ctx: Context, form: Form) -> str:
+def timestamp_token(ctx: Context, form: Form) -> str:
     """The signed instant at which the form was first shown; it stays when the form comes back."""
-    return form.value(MARK) or ctx.site.signer.sign(Purpose.COMMENT_FORM, [ctx.now.timestamp()])
+    return form.value(TIMESTAMP_FIELD) or ctx.site.signer.sign(Purpose.COMMENT_FORM, [ctx.now.timestamp()])
 
 
-def doubt(ctx: Context, form: Form) -> str | None:
+def spam_reason(ctx: Context, form: Form) -> str | None:
     """What speaks against a comment that came by a form, as a sentence for moderators, or None."""
-    if form.value(DECOY):
+    if form.value(HONEYPOT_FIELD):
         return "A field that people do not see was filled in"
-    payload = ctx.site.signer.read(Purpose.COMMENT_FORM, form.value(MARK))
+    payload = ctx.site.signer.unsign(Purpose.COMMENT_FORM, form.value(TIMESTAMP_FIELD))
     if payload is None:
         return "It was not sent by a form of this blog"
     elapsed = ctx.now.timestamp() - float(payload[0])
-    if elapsed < FASTEST:
+    if elapsed < MIN_FORM_AGE_SECONDS:
         return "It was sent faster than people type"
-    return "Its form was older than a day" if elapsed > OLDEST else None
+    return "Its form was older than a day" if elapsed > MAX_FORM_AGE_SECONDS else None
 
 
-def typed(form: Form, **changed: Any) -> NewComment | None:
+def parse_comment(form: Form, **overrides: Any) -> NewComment | None:
     """The comment without what is there for `doubt`; None: `form.errors` says why."""
-    return form.parse(NewComment, **{DECOY: None, MARK: None}, **changed)
+    return form.parse(NewComment, **{HONEYPOT_FIELD: None, TIMESTAMP_FIELD: None}, **overrides)

@@ -6,12 +6,12 @@ from starlette.responses import RedirectResponse, Response
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.forms import read_form
 from blog.framework.request.parsing import validate
-from blog.framework.request.state import services
-from blog.framework.request.theme_cookie import theme_cookie, theme_in
+from blog.framework.request.state import app_state
+from blog.framework.request.theme_cookie import theme_cookie_name, theme_from_cookies
 from blog.schemas.theme import Theme, ThemeChoice
-from blog.web.rendering.redirects import local
+from blog.web.rendering.redirects import safe_local_path
 
-_YEAR = 365 * 86_400
+_COOKIE_MAX_AGE = 365 * 86_400
 
 
 class ThemeSwitch(Endpoint):
@@ -21,15 +21,15 @@ class ThemeSwitch(Endpoint):
         """Back to the page it was made on, which is then as chosen. Without a cookie the system decides."""
         form = await read_form(request)
         choice = validate(ThemeChoice, form.values, "body")
-        parts = services(request)
-        response = RedirectResponse(local(choice.next) or parts.links.path("web:home"), 303)
-        age = 0 if choice.theme is Theme.AUTO else _YEAR  # 0 takes it away
-        secure = parts.site.settings.secure
-        name = theme_cookie(secure)
+        parts = app_state(request)
+        response = RedirectResponse(safe_local_path(choice.next) or parts.urls.path("web:home"), 303)
+        age = 0 if choice.theme is Theme.AUTO else _COOKIE_MAX_AGE  # 0 takes it away
+        secure = parts.site.settings.is_https
+        name = theme_cookie_name(secure)
         response.set_cookie(name, choice.theme.value, max_age=age, secure=secure, httponly=True, samesite="lax")
         return response
 
 
-def theme_of(request: Request) -> Theme:
+def current_theme(request: Request) -> Theme:
     """What the cookie of this reader says."""
-    return theme_in(request.headers.get("cookie", ""))
+    return theme_from_cookies(request.headers.get("cookie", ""))

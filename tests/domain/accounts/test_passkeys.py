@@ -6,244 +6,253 @@ import datetime as dt
 import json
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.accounts import account_deletion, accounts, passkeys, sessions, webauthn
-from blog.domain.accounts.passkeys import MOST_PASSKEYS, TICKET_SECONDS
+from blog.domain.accounts.passkeys import CHALLENGE_TOKEN_SECONDS, MAX_PASSKEYS
 from blog.domain.core import audit, email_queue
-from blog.domain.core.audit import Wanted
-from blog.errors import BlogError, ConfirmationNeeded, Conflict, Forbidden, NotFound, NotSignedIn
-from blog.schemas.accounts import Departure, NewUser, PostsLeft, Role
-from tests.conftest import PASSWORD
+from blog.domain.core.audit import AuditFilter
+from blog.domain.core.context import Context
+from blog.errors import BlogError, Conflict, Forbidden, NotAuthenticated, NotFound, ReauthenticationRequired
+from blog.schemas.accounts import AccountDeletion, NewUser, PostsOnDeletion, Role
+from blog.settings import Settings
+from tests.conftest import PASSWORD, MakeUser
 from tests.support.authenticator import PRESENT, Device
 
 ORIGIN, HOST = "https://blog.example.org", "blog.example.org"
 
 
 @pytest.fixture
-def settings(settings):
+def settings(settings: Settings):
     return settings.model_copy(update={"public_url": ORIGIN, "smtp_url": "smtp://127.0.0.1:9"})
 
 
 @pytest.fixture
-def enter(ctx):
+def enter(ctx: Context):
     """The context of somebody who has just signed in with a password."""
 
     async def sign_in(user):
-        session_id = await sessions.start(ctx, accounts.actor_of(user), "a browser")
-        return ctx.acting_as((await sessions.resume(ctx, session_id)).actor)
+        session_id = await sessions.start(ctx, accounts.as_actor(user), "a browser")
+        return ctx.acting_as((await sessions.load(ctx, session_id)).actor)
 
     return sign_in
 
 
 @pytest.fixture
-async def ada(make_user, enter):
+async def ada(make_user: MakeUser, enter: Any):
     return await enter(await make_user("ada"))
 
 
 async def add(ada, device=None, name="Laptop"):
     device = device or Device(ORIGIN, HOST)
-    asked = await passkeys.begin_registration(ada)
-    await passkeys.register(ada, asked.ticket, name, device.create(asked.options))
+    asked = await passkeys.start_registration(ada)
+    await passkeys.register(ada, asked.challenge_token, name, device.create(asked.options))
     return device
 
 
 async def open_with(ctx, device):
-    asked = passkeys.begin_sign_in(ctx)
-    return await passkeys.prove(ctx, asked.ticket, device.get(asked.options))
+    asked = passkeys.start_sign_in(ctx)
+    return await passkeys.authenticate(ctx, asked.challenge_token, device.get(asked.options))
 
 
-async def test_passkey_opens_the_account_that_made_it(ctx, ada, make_user):
+async def test_passkey_opens_the_account_that_made_it(ctx: Context, ada: Any, make_user: MakeUser) -> None:
     device = await add(ada)
-    assert [(key.name, key.last_used_at) for key in await passkeys.own(ada)] == [("Laptop", None)]
+    assert [(key.name, key.last_used_at) for key in await passkeys.list_own(ada)] == [("Laptop", None)]
     actor = await open_with(ctx, device)
     assert (actor.id, actor.username, actor.role, actor.session) == (ada.actor.id, "ada", Role.AUTHOR, None)
-    assert [key.last_used_at for key in await passkeys.own(ada)] == [ctx.now]
+    assert [key.last_used_at for key in await passkeys.list_own(ada)] == [ctx.now]
     assert (await open_with(ctx, device)).id == ada.actor.id
 
 
-async def test_browser_is_asked_for_a_key_that_is_found_without_a_name_and_knows_its_user(ctx, ada):
-    first = (await passkeys.begin_registration(ada)).options
+async def test_browser_is_asked_for_a_key_that_is_found_without_a_name_and_knows_its_user(ctx: Context, ada: Any) -> None:
+    first = (await passkeys.start_registration(ada)).options
     assert first["authenticatorSelection"]["residentKey"] == first["authenticatorSelection"]["userVerification"] == "required"
     assert (first["rp"]["id"], first["user"]["name"], first["attestation"]) == (HOST, "ada", "none")
     device = await add(ada)
-    second = (await passkeys.begin_registration(ada)).options
+    second = (await passkeys.start_registration(ada)).options
     assert second["user"]["id"] == json.loads(device.get(second))["response"]["userHandle"], "one handle for all of an account"
     assert len(second["excludeCredentials"]) == 1
-    asked = passkeys.begin_sign_in(ctx).options
+    asked = passkeys.start_sign_in(ctx).options
     assert (asked["userVerification"], asked.get("allowCredentials", [])) == ("required", [])
 
 
-async def test_what_happens_is_told_and_written_down(ctx, ada):
+async def test_what_happens_is_told_and_written_down(ctx: Context, ada: Any) -> None:
     device = await add(ada)
     await open_with(ctx, device)
     device.count = 0
-    with pytest.raises(NotSignedIn):
+    with pytest.raises(NotAuthenticated):
         await open_with(ctx, device)
-    (key,) = await passkeys.own(ada)
+    (key,) = await passkeys.list_own(ada)
     await passkeys.remove(ada, key.id)
-    found = [(entry.name, entry.data.get("passkey")) for entry in (await audit.own(ada)).items][:3]
+    found = [(entry.action, entry.data.get("passkey")) for entry in (await audit.for_current_user(ada)).items][:3]
     assert found == [("passkey_removed", "Laptop"), ("passkey_failed", None), ("passkey_added", "Laptop")]
-    assert [letter.kind for letter in await email_queue.take(ctx)] == ["passkey_added", "passkey_removed"]
+    assert [letter.kind for letter in await email_queue.claim_due(ctx)] == ["passkey_added", "passkey_removed"]
 
 
-async def test_challenge_is_answered_once(ctx, ada):
-    asked = await passkeys.begin_registration(ada)
+async def test_challenge_is_answered_once(ctx: Context, ada: Any) -> None:
+    asked = await passkeys.start_registration(ada)
     device = Device(ORIGIN, HOST)
     made = device.create(asked.options)
-    await passkeys.register(ada, asked.ticket, "Laptop", made)
+    await passkeys.register(ada, asked.challenge_token, "Laptop", made)
     with pytest.raises(Conflict, match="sent already"):
-        await passkeys.register(ada, asked.ticket, "Laptop", Device(ORIGIN, HOST).create(asked.options))
-    asked = passkeys.begin_sign_in(ctx)
+        await passkeys.register(ada, asked.challenge_token, "Laptop", Device(ORIGIN, HOST).create(asked.options))
+    asked = passkeys.start_sign_in(ctx)
     answer = device.get(asked.options)
-    assert await passkeys.prove(ctx, asked.ticket, answer)
+    assert await passkeys.authenticate(ctx, asked.challenge_token, answer)
     for again in (answer, device.get(asked.options)):
         with pytest.raises(Conflict, match="sent already"):
-            await passkeys.prove(ctx, asked.ticket, again)
+            await passkeys.authenticate(ctx, asked.challenge_token, again)
 
 
-async def test_challenge_is_used_up_by_a_wrong_answer_too(ctx, ada):
+async def test_challenge_is_used_up_by_a_wrong_answer_too(ctx: Context, ada: Any) -> None:
     device = await add(ada)
-    asked = passkeys.begin_sign_in(ctx)
-    with pytest.raises(NotSignedIn):
-        await passkeys.prove(ctx, asked.ticket, "{}")
+    asked = passkeys.start_sign_in(ctx)
+    with pytest.raises(NotAuthenticated):
+        await passkeys.authenticate(ctx, asked.challenge_token, "{}")
     with pytest.raises(Conflict):
-        await passkeys.prove(ctx, asked.ticket, device.get(asked.options))
+        await passkeys.authenticate(ctx, asked.challenge_token, device.get(asked.options))
 
 
-async def test_answer_sent_many_times_at_once_opens_one_door(ctx, ada):
+async def test_answer_sent_many_times_at_once_opens_one_door(ctx: Context, ada: Any) -> None:
     device = await add(ada)
-    asked = passkeys.begin_sign_in(ctx)
+    asked = passkeys.start_sign_in(ctx)
     answer = device.get(asked.options)
-    found = await asyncio.gather(*(passkeys.prove(ctx, asked.ticket, answer) for _ in range(5)), return_exceptions=True)
+    found = await asyncio.gather(
+        *(passkeys.authenticate(ctx, asked.challenge_token, answer) for _ in range(5)), return_exceptions=True
+    )
     assert [type(one).__name__ for one in found].count("Actor") == 1
     assert all(isinstance(one, BlogError) for one in found if not hasattr(one, "username"))
 
 
-async def test_ticket_is_for_one_purpose_one_session_and_a_while(ctx, ada, make_user, enter):
+async def test_ticket_is_for_one_purpose_one_session_and_a_while(ctx: Context, ada: Any, make_user: MakeUser, enter: Any) -> None:
     device = await add(ada)
     eve = await enter(await make_user("eve"))
-    asked = await passkeys.begin_registration(ada)
+    asked = await passkeys.start_registration(ada)
     made = Device(ORIGIN, HOST).create(asked.options)
-    later = replace(ada, now=ada.now + dt.timedelta(seconds=TICKET_SECONDS + 1))
+    later = replace(ada, now=ada.now + dt.timedelta(seconds=CHALLENGE_TOKEN_SECONDS + 1))
     for who in (eve, later):
         who = replace(who, actor=replace(who.actor, confirmed_at=who.now))
         with pytest.raises(Conflict, match="too long"):
-            await passkeys.register(who, asked.ticket, "x", made)
+            await passkeys.register(who, asked.challenge_token, "x", made)
     with pytest.raises(Conflict):
-        await passkeys.prove(ctx, asked.ticket, device.get(asked.options))
-    asked = passkeys.begin_sign_in(ctx)
+        await passkeys.authenticate(ctx, asked.challenge_token, device.get(asked.options))
+    asked = passkeys.start_sign_in(ctx)
     with pytest.raises(Conflict):
-        await passkeys.register(ada, asked.ticket, "x", Device(ORIGIN, HOST).create({**asked.options, "user": {"id": "AA"}}))
+        await passkeys.register(
+            ada, asked.challenge_token, "x", Device(ORIGIN, HOST).create({**asked.options, "user": {"id": "AA"}})
+        )
     with pytest.raises(Conflict):
-        await passkeys.prove(replace(ctx, now=later.now), asked.ticket, device.get(asked.options))
-    for ticket in ("", "x", asked.ticket + "x", ctx.site.signer.sign("blog.device", ["a", 1, "", ""])):
+        await passkeys.authenticate(replace(ctx, now=later.now), asked.challenge_token, device.get(asked.options))
+    for ticket in ("", "x", asked.challenge_token + "x", ctx.site.signer.sign("blog.device", ["a", 1, "", ""])):
         with pytest.raises(Conflict):
-            await passkeys.prove(ctx, ticket, device.get(asked.options))
+            await passkeys.authenticate(ctx, ticket, device.get(asked.options))
 
 
 @pytest.mark.parametrize("wrong", [
     {"origin": "https://evil.example"}, {"origin": "http://blog.example.org"}, {"rp_id": "example.org"}, {"flags": PRESENT},
     {"flags": 0}, {"user_handle": b"somebody else"}, {"credential_id": b"of nobody"}, {"count": -1}, {"_key": None},
 ])  # fmt: skip
-async def test_what_is_wrong_with_an_answer_keeps_the_door_shut(ctx, ada, wrong):
+async def test_what_is_wrong_with_an_answer_keeps_the_door_shut(ctx: Context, ada: Any, wrong: Any) -> None:
     device = await add(ada)
     await open_with(ctx, device)
     for name, value in wrong.items():
         setattr(device, name, Device(ORIGIN, HOST)._key if name == "_key" else value)
-    with pytest.raises(NotSignedIn, match="does not open an account here"):
+    with pytest.raises(NotAuthenticated, match="does not open an account here"):
         await open_with(ctx, device)
 
 
 @pytest.mark.parametrize("wrong", [
     {"origin": "https://evil.example"}, {"rp_id": "example.org"}, {"flags": PRESENT},
 ])  # fmt: skip
-async def test_key_that_was_made_elsewhere_or_without_its_user_is_not_kept(ada, wrong):
+async def test_key_that_was_made_elsewhere_or_without_its_user_is_not_kept(ada: Any, wrong: Any) -> None:
     device = Device(ORIGIN, HOST)
     for name, value in wrong.items():
         setattr(device, name, value)
     with pytest.raises(Conflict, match="could not be verified"):
         await add(ada, device)
-    assert await passkeys.own(ada) == []
+    assert await passkeys.list_own(ada) == []
 
 
-async def test_device_that_does_not_count_opens_the_door_again_and_again(ctx, ada):
+async def test_device_that_does_not_count_opens_the_door_again_and_again(ctx: Context, ada: Any) -> None:
     device = await add(ada, Device(ORIGIN, HOST, counts=False))
     for _ in range(3):
         assert await open_with(ctx, device)
 
 
-async def test_key_of_one_account_is_not_kept_for_another(ada, make_user, enter):
+async def test_key_of_one_account_is_not_kept_for_another(ada: Any, make_user: MakeUser, enter: Any) -> None:
     device = await add(ada)
     with pytest.raises(Conflict, match="known already"):
         await add(await enter(await make_user("eve")), device)
 
 
-async def test_adding_and_removing_take_the_password_and_a_browser(ctx, ada):
+async def test_adding_and_removing_take_the_password_and_a_browser(ctx: Context, ada: Any) -> None:
     await add(ada)
-    (key,) = await passkeys.own(ada)
+    (key,) = await passkeys.list_own(ada)
     old = replace(ada, now=ada.now + dt.timedelta(minutes=11))
     token = ctx.acting_as(replace(ada.actor, session=None))
-    for who, error in ((old, ConfirmationNeeded), (token, Forbidden), (ctx, NotSignedIn)):
+    for who, error in ((old, ReauthenticationRequired), (token, Forbidden), (ctx, NotAuthenticated)):
         with pytest.raises(error):
-            await passkeys.begin_registration(who)
+            await passkeys.start_registration(who)
         with pytest.raises(error):
             await passkeys.remove(who, key.id)
-    assert len(await passkeys.own(ada)) == 1
+    assert len(await passkeys.list_own(ada)) == 1
 
 
-async def test_passkeys_of_others_are_out_of_reach(ctx, ada, make_user, enter):
+async def test_passkeys_of_others_are_out_of_reach(ctx: Context, ada: Any, make_user: MakeUser, enter: Any) -> None:
     await add(ada)
-    (key,) = await passkeys.own(ada)
+    (key,) = await passkeys.list_own(ada)
     eve = await enter(await make_user("eve"))
-    assert await passkeys.own(eve) == []
+    assert await passkeys.list_own(eve) == []
     with pytest.raises(NotFound):
         await passkeys.remove(eve, key.id)
 
 
-async def test_removed_passkeys_and_those_of_ended_accounts_open_nothing(ctx, ada):
+async def test_removed_passkeys_and_those_of_ended_accounts_open_nothing(ctx: Context, ada: Any) -> None:
     first, second = await add(ada), await add(ada, name="Phone")
-    await passkeys.remove(ada, (await passkeys.own(ada))[0].id)
-    with pytest.raises(NotSignedIn):
+    await passkeys.remove(ada, (await passkeys.list_own(ada))[0].id)
+    with pytest.raises(NotAuthenticated):
         await open_with(ctx, first)
     assert await open_with(ctx, second)
     await accounts.create(ctx, NewUser(username="ora", email="ora@example.org"), Role.OWNER)
-    await account_deletion.leave(ada, Departure(username="ada", current=PASSWORD, posts=PostsLeft.STAY))
-    with pytest.raises(NotSignedIn):
+    await account_deletion.delete_account(ada, AccountDeletion(username="ada", current=PASSWORD, posts=PostsOnDeletion.KEEP))
+    with pytest.raises(NotAuthenticated):
         await open_with(ctx, second)
     assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.passkeys)) == 0
 
 
-async def test_only_so_many_are_kept(ada):
-    for _ in range(MOST_PASSKEYS):
+async def test_only_so_many_are_kept(ada: Any) -> None:
+    for _ in range(MAX_PASSKEYS):
         await add(ada)
     with pytest.raises(Conflict, match="remove one"):
-        await passkeys.begin_registration(ada)
+        await passkeys.start_registration(ada)
 
 
-async def test_used_challenges_are_forgotten_when_their_time_is_over(ctx, ada):
+async def test_used_challenges_are_forgotten_when_their_time_is_over(ctx: Context, ada: Any) -> None:
     device = await add(ada)
     await open_with(ctx, device)
     later = replace(ctx, now=ctx.now + dt.timedelta(days=1))
     await open_with(later, device)
-    assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.used_challenges)) == 1
+    assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.webauthn_challenges)) == 1
 
 
 @pytest.mark.sqlite
-async def test_no_answer_however_broken_is_a_fault_of_ours(ctx, ada):
+async def test_no_answer_however_broken_is_a_fault_of_ours(ctx: Context, ada: Any) -> None:
     device, chance = await add(ada), random.Random(5)  # noqa: S311 (the same at each run)
     for turn in range(200):
-        asked = passkeys.begin_sign_in(ctx)
-        with pytest.raises(NotSignedIn):
-            await passkeys.prove(ctx, asked.ticket, _broken(device.get(asked.options), turn, chance))
+        asked = passkeys.start_sign_in(ctx)
+        with pytest.raises(NotAuthenticated):
+            await passkeys.authenticate(ctx, asked.challenge_token, _broken(device.get(asked.options), turn, chance))
     for turn in range(200):
-        asked = await passkeys.begin_registration(ada)
+        asked = await passkeys.start_registration(ada)
         with contextlib.suppress(Conflict):  # what no signature covers may be changed: nobody vouches for the maker
-            await passkeys.register(ada, asked.ticket, "x", _broken(Device(ORIGIN, HOST).create(asked.options), turn, chance))
-        for key in (await passkeys.own(ada))[1:]:
+            await passkeys.register(
+                ada, asked.challenge_token, "x", _broken(Device(ORIGIN, HOST).create(asked.options), turn, chance)
+            )
+        for key in (await passkeys.list_own(ada))[1:]:
             await passkeys.remove(ada, key.id)
 
 
@@ -270,21 +279,21 @@ def _broken(answer, turn, chance):
     ("https://blog.example.org", True), ("http://localhost:8000", True), ("http://blog.example.org", False),
     ("http://127.0.0.1:8000", False), ("https://192.0.2.7", False), ("https://[2001:db8::1]", False),
 ])  # fmt: skip
-async def test_passkeys_need_tls_and_a_host_with_a_name(settings, public_url, offered):
-    assert passkeys.are_offered(settings.model_copy(update={"public_url": public_url})) is offered
+async def test_passkeys_need_tls_and_a_host_with_a_name(settings: Settings, public_url: str, offered: bool) -> None:
+    assert passkeys.is_available(settings.model_copy(update={"public_url": public_url})) is offered
 
 
-async def test_without_the_extra_there_are_none(settings, monkeypatch):
+async def test_without_the_extra_there_are_none(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webauthn, "find_spec", lambda _name: None)
-    webauthn.are_installed.cache_clear()
-    assert passkeys.are_offered(settings) is False
+    webauthn.is_installed.cache_clear()
+    assert passkeys.is_available(settings) is False
     monkeypatch.undo()
-    webauthn.are_installed.cache_clear()
+    webauthn.is_installed.cache_clear()
 
 
-async def test_owners_see_in_the_log_by_what_somebody_signed_in(ctx, ada, make_user, enter):
+async def test_owners_see_in_the_log_by_what_somebody_signed_in(ctx: Context, ada: Any, make_user: MakeUser, enter: Any) -> None:
     device = await add(ada)
     await sessions.start(ctx, await open_with(ctx, device), "a browser", "passkey")
     ora = await enter(await make_user("ora", Role.OWNER))
-    entries = (await audit.page(ora, Wanted(audit.Act.SIGN_IN))).items
+    entries = (await audit.list_page(ora, AuditFilter(audit.AuditAction.SIGN_IN))).items
     assert [(entry.subject, entry.data["proof"]) for entry in entries[:2]] == [("ora", "password"), ("ada", "passkey")]

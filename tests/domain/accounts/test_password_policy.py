@@ -4,15 +4,16 @@ import pytest
 from pydantic import SecretStr
 
 from blog.domain.accounts import accounts, invitations, sessions
-from blog.domain.accounts.password_policy import common_passwords, require_acceptable
+from blog.domain.accounts.password_policy import common_passwords, validate_password
+from blog.domain.core.context import Context
 from blog.errors import InvalidInput
 from blog.schemas.accounts import Credentials, NewInvitation, NewUser, PasswordChange, Role
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, MakeUser
 
 COMMON = SecretStr("Password1")
 
 
-def test_list_is_folded_and_holds_nothing_that_the_length_refuses_anyway():
+def test_list_is_folded_and_holds_nothing_that_the_length_refuses_anyway() -> None:
     words = common_passwords()
     assert 2000 < len(words) < 5000
     assert all(word == word.casefold() and 8 <= len(word) <= 256 for word in words)
@@ -20,35 +21,35 @@ def test_list_is_folded_and_holds_nothing_that_the_length_refuses_anyway():
 
 
 @pytest.mark.parametrize("typed", ["password", "PASSWORD1", " iloveyou ", "12345678"])
-async def test_common_password_is_refused_whatever_its_case(ctx, typed):
+async def test_common_password_is_refused_whatever_its_case(ctx: Context, typed: str) -> None:
     with pytest.raises(InvalidInput, match="guessed first") as refused:
-        require_acceptable(ctx, SecretStr(typed), "ada", None)
+        validate_password(ctx, SecretStr(typed), "ada", None)
     assert [(fault.loc, fault.type) for fault in refused.value.errors] == [(("password",), "common_password")]
 
 
 @pytest.mark.parametrize(
     "typed", ["lovelace-ada", "Lovelace-Ada", "a.lovelace@example.org", "a.lovelace", "field notes", "FieldNotes"]
 )
-async def test_password_that_says_whose_it_is_is_refused(ctx, typed):
+async def test_password_that_says_whose_it_is_is_refused(ctx: Context, typed: str) -> None:
     with pytest.raises(InvalidInput, match="your name, your e-mail address or the name of this blog"):
-        require_acceptable(ctx, SecretStr(typed), "lovelace-ada", "A.Lovelace@example.org")
+        validate_password(ctx, SecretStr(typed), "lovelace-ada", "A.Lovelace@example.org")
 
 
 @pytest.mark.parametrize("typed", ["a long enough one", "password of a loom", "пароль на память", "x" * 256])
-async def test_other_passwords_are_taken(ctx, typed):
-    require_acceptable(ctx, SecretStr(typed), "ada", "ada@example.org")
+async def test_other_passwords_are_taken(ctx: Context, typed: str) -> None:
+    validate_password(ctx, SecretStr(typed), "ada", "ada@example.org")
 
 
-async def test_every_way_to_a_password_keeps_the_rules(author, ctx, make_user):
+async def test_every_way_to_a_password_keeps_the_rules(author: Context, ctx: Context, make_user: MakeUser) -> None:
     new = NewUser(username="bob", email="bob@example.org", password=COMMON)
-    owner = ctx.acting_as(accounts.actor_of(await make_user("ora", Role.OWNER)))
+    owner = ctx.acting_as(accounts.as_actor(await make_user("ora", Role.OWNER)))
     number = await invitations.create(owner, NewInvitation(role=Role.AUTHOR))
-    invitation = next(item for item in (await invitations.page(owner)).items if item.id == number)
+    invitation = next(item for item in (await invitations.list_page(owner)).items if item.id == number)
     for attempt in (
         accounts.register(ctx, new),
         accounts.create(ctx, new, Role.OWNER),
-        accounts.create_owner(ctx, accounts.owner_link(ctx), new),
-        invitations.accept(ctx, invitations.secret(owner, invitation), new),
+        accounts.create_owner(ctx, accounts.setup_link(ctx), new),
+        invitations.accept(ctx, invitations.link_secret(owner, invitation), new),
         accounts.change_password(author, PasswordChange(current=SecretStr(PASSWORD), password=COMMON)),
         accounts.set_password(ctx, author.actor.id, COMMON),
         accounts.use_password_link(ctx, await accounts.password_link(ctx, "ada"), COMMON),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -9,18 +10,20 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.accounts import accounts
 from blog.domain.comments import comments, moderation_queue, moderation_rules
-from blog.domain.comments.moderation_rules import Record, why_held, words_of
+from blog.domain.comments.moderation_rules import AuthorHistory, hold_reason, normalise_words
+from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.domain.read_models import post as read_models_post
 from blog.domain.site import site_preferences
 from blog.errors import Forbidden, NotFound
 from blog.schemas.accounts import Role
-from blog.schemas.comments import CommentChanges, CommentStatus, Decision, Decisions, NewComment
+from blog.schemas.comments import BulkDecision, CommentChanges, CommentStatus, Decision, NewComment
 from blog.schemas.posts import NewPost
 from blog.schemas.site_preferences import Preferences, PreferencesChanges
 from blog.text.markdown import render_comment
+from tests.conftest import MakeUser
 
-KNOWN, NEW = Record(is_known=True, recent=0), Record(is_known=False, recent=0)
+KNOWN, NEW = AuthorHistory(has_approved_comment=True, recent_count=0), AuthorHistory(has_approved_comment=False, recent_count=0)
 LINKS = " ".join(f"<https://{number}.example>" for number in range(4))
 
 
@@ -30,8 +33,9 @@ LINKS = " ".join(f"<https://{number}.example>" for number in range(4))
         ({}, "Well said.", NEW, None),
         ({"hold_first_comment": True}, "Well said.", NEW, "It is the first comment of its writer"),
         ({"hold_first_comment": True}, "Well said.", KNOWN, None),
-        ({}, "Well said.", Record(is_known=True, recent=4), None),
-        ({}, "Well said.", Record(is_known=True, recent=5), "Its writer sent more than 5 comments within 60 seconds"),
+        ({}, "Well said.", AuthorHistory(has_approved_comment=True, recent_count=4), None),
+        ({}, "Well said.", AuthorHistory(has_approved_comment=True, recent_count=5),
+         "Its writer sent more than 5 comments within 60 seconds"),
         ({}, LINKS, KNOWN, "It has 4 links; at most 3 pass"),
         ({"most_links": 4}, LINKS, KNOWN, None),
         ({"most_links": 0}, "[a](https://a.example)", KNOWN, "It has 1 link; at most 0 pass"),
@@ -53,25 +57,25 @@ LINKS = " ".join(f"<https://{number}.example>" for number in range(4))
         ({"held_words": ["", " ", "..."]}, "Nothing is in this... is it?", KNOWN, None),
     ],
 )  # fmt: skip
-def test_rules(rules, content, record, reason):
-    reading = moderation_rules.read(content, render_comment(content))
-    assert why_held(Preferences.model_validate(rules), reading, record) == reason
+def test_rules(rules: Any, content: Any, record: Any, reason: str | None) -> None:
+    reading = moderation_rules.analyse(content, render_comment(content))
+    assert hold_reason(Preferences.model_validate(rules), reading, record) == reason
 
 
-def test_words_are_the_same_however_they_are_written():
-    assert words_of("Ｂig, 'big' OFFER_s ❤️") == " big big offer s ❤ "
+def test_words_are_the_same_however_they_are_written() -> None:
+    assert normalise_words("Ｂig, 'big' OFFER_s ❤️") == " big big offer s ❤ "
 
 
 @pytest.fixture
-async def post(author):
+async def post(author: Context):
     return await posts.create(author, NewPost(title="On engines", content="text"))
 
 
 @pytest.fixture
-async def people(ctx, make_user):
+async def people(ctx: Context, make_user: MakeUser):
     """Contexts by name."""
     roles = {"rob": Role.READER, "eve": Role.AUTHOR, "edo": Role.EDITOR, "ora": Role.OWNER}
-    made = {name: ctx.acting_as(accounts.actor_of(await make_user(name, role))) for name, role in roles.items()}
+    made = {name: ctx.acting_as(accounts.as_actor(await make_user(name, role))) for name, role in roles.items()}
     await site_preferences.change(made["ora"], PreferencesChanges(hold_first_comment=True))
     return made
 
@@ -84,20 +88,20 @@ async def told(ctx):
     """The events about comments: name and channels, without those of the people concerned."""
     events = tables.events.c
     rows = await ctx.db.fetch_all(
-        sa.select(events.name, events.channels).where(events.comment_id.is_not(None)).order_by(events.id)
+        sa.select(events.type, events.channels).where(events.comment_id.is_not(None)).order_by(events.id)
     )
-    return [(row["name"], [channel for channel in row["channels"] if not channel.startswith("me:")]) for row in rows]
+    return [(row["type"], [channel for channel in row["channels"] if not channel.startswith("me:")]) for row in rows]
 
 
-async def test_first_comment_waits_and_later_ones_pass_once_it_was_approved(ctx, people, post):
+async def test_first_comment_waits_and_later_ones_pass_once_it_was_approved(ctx: Context, people: Any, post: Any) -> None:
     rob, edo = people["rob"], people["edo"]
     first = await say(rob, post)
     assert (first.status, first.reason) == (CommentStatus.PENDING, "It is the first comment of its writer")
     assert (await say(rob, post)).status is CommentStatus.PENDING
-    assert (await posts.get(ctx, post.id)).comments == 0
+    assert (await posts.get(ctx, post.id)).comment_count == 0
     approved = await comments.edit(edo, first.id, CommentChanges(status=Decision.VISIBLE))
     assert (approved.status, approved.reason) == (CommentStatus.VISIBLE, None)
-    assert (await posts.get(ctx, post.id)).comments == 1
+    assert (await posts.get(ctx, post.id)).comment_count == 1
     assert (await say(rob, post)).status is CommentStatus.VISIBLE
     channel = f"post:{post.id}"
     assert await told(ctx) == [
@@ -108,14 +112,14 @@ async def test_first_comment_waits_and_later_ones_pass_once_it_was_approved(ctx,
     ]
 
 
-async def test_moderators_of_a_post_never_wait(author, people, post):
+async def test_moderators_of_a_post_never_wait(author: Context, people: Any, post: Any) -> None:
     for writer in (author, people["edo"], people["ora"]):
-        assert (await say(writer, post, LINKS, doubt="It looks odd")).status is CommentStatus.VISIBLE
+        assert (await say(writer, post, LINKS, spam_reason="It looks odd")).status is CommentStatus.VISIBLE
     assert (await say(people["eve"], post)).status is CommentStatus.PENDING, "an author elsewhere is a guest here"
 
 
-async def test_sixth_comment_within_a_minute_waits(ctx, make_user, post):
-    rob = ctx.acting_as(accounts.actor_of(await make_user("rob", Role.READER)))
+async def test_sixth_comment_within_a_minute_waits(ctx: Context, make_user: MakeUser, post: Any) -> None:
+    rob = ctx.acting_as(accounts.as_actor(await make_user("rob", Role.READER)))
     for _ in range(5):
         assert (await say(rob, post)).status is CommentStatus.VISIBLE
     assert (await say(rob, post)).status is CommentStatus.PENDING
@@ -123,11 +127,13 @@ async def test_sixth_comment_within_a_minute_waits(ctx, make_user, post):
     assert (await say(later, post)).status is CommentStatus.VISIBLE
 
 
-async def test_waiting_comment_is_seen_by_its_writer_and_moderators_alone(ctx, author, people, post):
+async def test_waiting_comment_is_seen_by_its_writer_and_moderators_alone(
+    ctx: Context, author: Context, people: Any, post: Any
+) -> None:
     waiting = await say(people["rob"], post)
     sees = {}
     for name, one in (people | {"ada": author, "nobody": ctx}).items():
-        listed = [comment.id for comment in (await comments.page(one, post, limit=9)).items]
+        listed = [comment.id for comment in (await comments.list_page(one, post, limit=9)).items]
         try:
             sees[name] = (await comments.get(one, waiting.id)).id in listed
         except NotFound:
@@ -137,7 +143,7 @@ async def test_waiting_comment_is_seen_by_its_writer_and_moderators_alone(ctx, a
     assert (await comments.by_user(people["edo"], people["rob"].actor.id, limit=9)).items == []
 
 
-async def test_removed_while_waiting_is_told_to_moderators_and_keeps_its_reason(ctx, people, post):
+async def test_removed_while_waiting_is_told_to_moderators_and_keeps_its_reason(ctx: Context, people: Any, post: Any) -> None:
     waiting = await say(people["rob"], post)
     await comments.remove(people["edo"], waiting.id)
     gone = await comments.get(people["edo"], waiting.id)
@@ -145,14 +151,14 @@ async def test_removed_while_waiting_is_told_to_moderators_and_keeps_its_reason(
     assert await told(ctx) == [("comment.held", ["moderation"]), ("comment.removed", ["moderation"])]
 
 
-async def test_changed_text_that_breaks_the_rules_goes_from_sight(ctx, author, people, post):
+async def test_changed_text_that_breaks_the_rules_goes_from_sight(ctx: Context, author: Context, people: Any, post: Any) -> None:
     rob = people["rob"]
     first = await say(rob, post)
     await comments.edit(people["edo"], first.id, CommentChanges(status=Decision.VISIBLE))
     await comments.create(author, post.id, NewComment(content="Indeed.", parent_id=first.id))
     changed = await comments.edit(rob, first.id, CommentChanges(content=LINKS))
     assert (changed.status, changed.reason) == (CommentStatus.PENDING, "It has 4 links; at most 3 pass")
-    assert (await posts.get(ctx, post.id)).comments == 1
+    assert (await posts.get(ctx, post.id)).comment_count == 1
     assert (await told(ctx))[-2:] == [("comment.removed", ["comments", f"post:{post.id}"]), ("comment.held", ["moderation"])]
     again = await comments.edit(rob, first.id, CommentChanges(content="Sorry."))
     assert again.status is CommentStatus.PENDING, "a moderator lets it pass, not another text"
@@ -161,7 +167,7 @@ async def test_changed_text_that_breaks_the_rules_goes_from_sight(ctx, author, p
     assert [reply.comment.content for reply in thread.replies] == ["Indeed."]
 
 
-async def test_text_is_the_writers_for_a_while(ctx, people, post):
+async def test_text_is_the_writers_for_a_while(ctx: Context, people: Any, post: Any) -> None:
     written = await say(people["edo"], post)
     late = dataclasses.replace(people["edo"], now=ctx.now + dt.timedelta(minutes=61))
     with pytest.raises(Forbidden, match="could be changed until"):
@@ -174,44 +180,46 @@ async def test_text_is_the_writers_for_a_while(ctx, people, post):
     await comments.remove(late, written.id)
 
 
-async def test_queue_is_newest_first_paged_and_of_those_that_one_decides_about(author, people, post):
+async def test_queue_is_newest_first_paged_and_of_those_that_one_decides_about(author: Context, people: Any, post: Any) -> None:
     other = await posts.create(people["eve"], NewPost(title="Elsewhere", content="text"))
     waiting = [(await say(people["rob"], where)).id for where in (post, other, post)]
-    first = await moderation_queue.page(people["edo"], CommentStatus.PENDING, limit=2)
-    rest = await moderation_queue.page(people["edo"], CommentStatus.PENDING, limit=2, after=first.next)
+    first = await moderation_queue.list_page(people["edo"], CommentStatus.PENDING, limit=2)
+    rest = await moderation_queue.list_page(people["edo"], CommentStatus.PENDING, limit=2, after=first.next)
     assert [case.comment.id for page in (first, rest) for case in page.items] == waiting[::-1]
     assert rest.next is None
-    mine = await moderation_queue.page(author, CommentStatus.PENDING)
+    mine = await moderation_queue.list_page(author, CommentStatus.PENDING)
     assert [case.comment.id for case in mine.items] == [waiting[2], waiting[0]]
     assert {case.post.title for case in mine.items} == {"On engines"}
     with pytest.raises(Forbidden):
-        await moderation_queue.page(people["rob"], CommentStatus.PENDING)
+        await moderation_queue.list_page(people["rob"], CommentStatus.PENDING)
     await posts.delete(author, post.id)
-    assert [case.comment.id for case in (await moderation_queue.page(people["edo"], CommentStatus.PENDING)).items] == [waiting[1]]
+    assert [case.comment.id for case in (await moderation_queue.list_page(people["edo"], CommentStatus.PENDING)).items] == [
+        waiting[1]
+    ]
 
 
-async def test_many_are_decided_about_at_once_or_none(ctx, author, people, post):
+async def test_many_are_decided_about_at_once_or_none(ctx: Context, author: Context, people: Any, post: Any) -> None:
     other = await posts.create(people["eve"], NewPost(title="Elsewhere", content="text"))
     here, there = [[(await say(people["rob"], where)).id for _ in range(2)] for where in (post, other)]
     with pytest.raises(Forbidden):
-        await moderation_queue.decide(author, Decisions(status=Decision.VISIBLE, ids=here + there))
-    assert (await posts.get(ctx, post.id)).comments == 0
-    assert await moderation_queue.decide(people["edo"], Decisions(status=Decision.VISIBLE, ids=[*here, *there, 999])) == 4
-    assert [(await posts.get(ctx, number)).comments for number in (post.id, other.id)] == [2, 2]
-    assert await moderation_queue.decide(people["edo"], Decisions(status=Decision.VISIBLE, ids=here)) == 0, "nothing to do"
-    assert await moderation_queue.decide(author, Decisions(status=Decision.REMOVED, ids=here)) == 2
-    assert [(await posts.get(ctx, number)).comments for number in (post.id, other.id)] == [0, 2]
+        await moderation_queue.moderate(author, BulkDecision(status=Decision.VISIBLE, ids=here + there))
+    assert (await posts.get(ctx, post.id)).comment_count == 0
+    assert await moderation_queue.moderate(people["edo"], BulkDecision(status=Decision.VISIBLE, ids=[*here, *there, 999])) == 4
+    assert [(await posts.get(ctx, number)).comment_count for number in (post.id, other.id)] == [2, 2]
+    assert await moderation_queue.moderate(people["edo"], BulkDecision(status=Decision.VISIBLE, ids=here)) == 0, "nothing to do"
+    assert await moderation_queue.moderate(author, BulkDecision(status=Decision.REMOVED, ids=here)) == 2
+    assert [(await posts.get(ctx, number)).comment_count for number in (post.id, other.id)] == [0, 2]
     names = [name for name, _ in await told(ctx)]
     assert names == ["comment.held"] * 4 + ["comment.created"] * 4 + ["comment.removed"] * 2
 
 
-async def test_number_of_statements_does_not_grow_with_the_decisions(people, post):
+async def test_number_of_statements_does_not_grow_with_the_decisions(people: Any, post: Any) -> None:
     counts = []
     for number in (1, 5):
         ids = [(await say(people["rob"], post)).id for _ in range(number)]
         seen: list[str] = []
         people["edo"].db.on_query.append(seen.append)
-        await moderation_queue.decide(people["edo"], Decisions(status=Decision.REMOVED, ids=ids))
+        await moderation_queue.moderate(people["edo"], BulkDecision(status=Decision.REMOVED, ids=ids))
         people["edo"].db.on_query.remove(seen.append)
         counts.append(len(seen))
     assert counts[0] == counts[1] <= 15

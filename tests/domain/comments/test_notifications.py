@@ -1,47 +1,51 @@
 """Who is told of a comment, once, and what they are shown of it later."""
 
+from typing import Any
+
 import pytest
 
 from blog.domain.accounts import accounts
 from blog.domain.comments import comments, notifications
-from blog.domain.comments.notifications import Tally
+from blog.domain.comments.notifications import UnreadCounts
+from blog.domain.core.context import Context
 from blog.domain.posts import posts
-from blog.errors import NotSignedIn
+from blog.errors import NotAuthenticated
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.comments import CommentChanges, Decision, NewComment
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
+from tests.conftest import MakeUser
 
 
 @pytest.fixture
-async def post(author):
+async def post(author: Context):
     return await posts.create(author, NewPost(title="On engines", content="text"))
 
 
 @pytest.fixture
-async def rob(ctx, make_user):
-    return ctx.acting_as(accounts.actor_of(await make_user("rob", Role.READER)))
+async def rob(ctx: Context, make_user: MakeUser):
+    return ctx.acting_as(accounts.as_actor(await make_user("rob", Role.READER)))
 
 
 @pytest.fixture
-async def edo(ctx, make_user):
-    return ctx.acting_as(accounts.actor_of(await make_user("edo", Role.EDITOR)))
+async def edo(ctx: Context, make_user: MakeUser):
+    return ctx.acting_as(accounts.as_actor(await make_user("edo", Role.EDITOR)))
 
 
 async def heard(ctx):
     return [
-        (notice.name.value, notice.comment.content if notice.comment else None)
-        for notice in (await notifications.page(ctx)).items
+        (notice.notification_type.value, notice.comment.content if notice.comment else None)
+        for notice in (await notifications.list_page(ctx)).items
     ]
 
 
 async def held(edo, post, parent):
     """An answer by somebody new that waits."""
     new = NewUser(username="zed", email="zed@example.org")
-    zed = edo.acting_as(accounts.actor_of(await accounts.create(edo, new, Role.READER)))
-    return await comments.create(zed, post.id, NewComment(content="Hm.", parent_id=parent.id), doubt="It looks odd")
+    zed = edo.acting_as(accounts.as_actor(await accounts.create(edo, new, Role.READER)))
+    return await comments.create(zed, post.id, NewComment(content="Hm.", parent_id=parent.id), spam_reason="It looks odd")
 
 
-async def test_authors_hear_of_comments_and_writers_of_answers_never_of_their_own(author, rob, post):
+async def test_authors_hear_of_comments_and_writers_of_answers_never_of_their_own(author: Context, rob: Any, post: Any) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Why?"))
     answer = await comments.create(author, post.id, NewComment(content="Because.", parent_id=first.id))
     await comments.create(rob, post.id, NewComment(content="I see.", parent_id=answer.id))
@@ -49,14 +53,16 @@ async def test_authors_hear_of_comments_and_writers_of_answers_never_of_their_ow
     assert await heard(rob) == [("answer", "Because.")]
 
 
-async def test_waiting_comment_is_told_to_authors_and_to_others_when_it_passes(author, rob, edo, post):
+async def test_waiting_comment_is_told_to_authors_and_to_others_when_it_passes(
+    author: Context, rob: Any, edo: Any, post: Any
+) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Why?"))
     await comments.edit(author, (await held(edo, post, first)).id, CommentChanges(status=Decision.VISIBLE))
     assert (await heard(rob)) == [("answer", "Hm.")]
     assert (await heard(author))[0] == ("waiting", "Hm."), "told once"
 
 
-async def test_nobody_else_hears_of_what_waits(author, rob, edo, post):
+async def test_nobody_else_hears_of_what_waits(author: Context, rob: Any, edo: Any, post: Any) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Why?"))
     await held(edo, post, first)
     assert await heard(rob) == []
@@ -64,7 +70,7 @@ async def test_nobody_else_hears_of_what_waits(author, rob, edo, post):
     assert await heard(author) == [("waiting", "Hm."), ("comment", "Why?")]
 
 
-async def test_what_was_hidden_since_is_shown_no_more(author, rob, post):
+async def test_what_was_hidden_since_is_shown_no_more(author: Context, rob: Any, post: Any) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Why?"))
     answer = await comments.create(author, post.id, NewComment(content="Because.", parent_id=first.id))
     await comments.remove(author, answer.id)
@@ -76,35 +82,37 @@ async def test_what_was_hidden_since_is_shown_no_more(author, rob, post):
     assert await heard(author) == [("comment", "Why?")]
 
 
-async def test_notices_are_paged_counted_and_read(ctx, author, rob, post):
+async def test_notices_are_paged_counted_and_read(ctx: Context, author: Context, rob: Any, post: Any) -> None:
     for number in range(4):
         await comments.create(rob, post.id, NewComment(content=f"Comment {number}"))
-    assert await notifications.tally(author) == Tally(unread=4, waiting=0)
-    first = await notifications.page(author, limit=3)
-    rest = await notifications.page(author, limit=3, after=first.next)
+    assert await notifications.unread_counts(author) == UnreadCounts(unread_notifications=4, pending_comments=0)
+    first = await notifications.list_page(author, limit=3)
+    rest = await notifications.list_page(author, limit=3, after=first.next)
     assert [notice.comment.content for notice in (*first.items, *rest.items)] == [f"Comment {number}" for number in (3, 2, 1, 0)]
     assert rest.next is None
     await notifications.mark_read(author, first.items)
-    assert await notifications.tally(author) == Tally(unread=1, waiting=0)
-    assert [notice.is_read for notice in (await notifications.page(author)).items] == [True, True, True, False]
+    assert await notifications.unread_counts(author) == UnreadCounts(unread_notifications=1, pending_comments=0)
+    assert [notice.is_read for notice in (await notifications.list_page(author)).items] == [True, True, True, False]
     await notifications.mark_read(author)
-    assert await notifications.tally(author) == Tally()
-    with pytest.raises(NotSignedIn):
-        await notifications.page(ctx)
+    assert await notifications.unread_counts(author) == UnreadCounts()
+    with pytest.raises(NotAuthenticated):
+        await notifications.list_page(ctx)
 
 
-async def test_nobody_marks_the_notices_of_others(author, rob, post):
+async def test_nobody_marks_the_notices_of_others(author: Context, rob: Any, post: Any) -> None:
     await comments.create(rob, post.id, NewComment(content="Why?"))
-    await notifications.mark_read(rob, (await notifications.page(author)).items)
+    await notifications.mark_read(rob, (await notifications.list_page(author)).items)
     await notifications.mark_read(rob)
-    assert (await notifications.tally(author)).unread == 1
+    assert (await notifications.unread_counts(author)).unread_notifications == 1
 
 
-async def test_tally_counts_what_each_decides_about_in_one_query(ctx, author, rob, edo, make_user, post):
+async def test_tally_counts_what_each_decides_about_in_one_query(
+    ctx: Context, author: Context, rob: Any, edo: Any, make_user: MakeUser, post: Any
+) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Why?"))
     await held(edo, post, first)
-    eve = ctx.acting_as(accounts.actor_of(await make_user("eve")))
+    eve = ctx.acting_as(accounts.as_actor(await make_user("eve")))
     seen: list[str] = []
     ctx.db.on_query.append(seen.append)
-    assert [(await notifications.tally(one)).waiting for one in (author, edo, eve, rob, ctx)] == [1, 1, 0, 0, 0]
+    assert [(await notifications.unread_counts(one)).pending_comments for one in (author, edo, eve, rob, ctx)] == [1, 1, 0, 0, 0]
     assert len(seen) == 4, "none for a stranger"

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -10,145 +11,156 @@ from pydantic import SecretStr
 from blog.db import tables
 from blog.domain.accounts import account_deletion, accounts, invitations, sessions, tokens, user_directory
 from blog.domain.core import audit
-from blog.domain.core.audit import Act, Wanted
+from blog.domain.core.audit import AuditAction, AuditFilter
+from blog.domain.core.context import Context
 from blog.domain.site import feature_flags, site_preferences
-from blog.errors import ConfirmationNeeded, Forbidden, InvalidInput, NotSignedIn, Unavailable
+from blog.errors import Forbidden, InvalidInput, NotAuthenticated, ReauthenticationRequired, Unavailable
 from blog.schemas.accounts import (
     AccountChanges,
+    AccountDeletion,
     Credentials,
-    Departure,
     NewInvitation,
     NewUser,
     PasswordChange,
-    PostsLeft,
+    PostsOnDeletion,
     Role,
     RoleChange,
 )
 from blog.schemas.feature_flags import Flag
 from blog.schemas.site_preferences import PreferencesChanges
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, MakeUser
 
 FROM = {"address": "192.0.2.7", "user_agent": "Firefox/130.0"}
 
 
 @pytest.fixture
-async def owner(ctx, make_user):
+async def owner(ctx: Context, make_user: MakeUser):
     """The context of an owner, from somewhere."""
-    return replace(ctx, actor=accounts.actor_of(await make_user("ora", Role.OWNER)), **FROM)
+    return replace(ctx, actor=accounts.as_actor(await make_user("ora", Role.OWNER)), **FROM)
 
 
 async def names(ctx):
-    return [row["name"] for row in await ctx.db.fetch_all(sa.select(tables.audit.c.name).order_by(tables.audit.c.id))]
+    return [row["action"] for row in await ctx.db.fetch_all(sa.select(tables.audit_log.c.action).order_by(tables.audit_log.c.id))]
 
 
 async def acts(ctx, *, since=0):
     return (await names(ctx))[since:]
 
 
-async def test_each_act_is_written(ctx, owner, make_user):
+async def test_each_act_is_written(ctx: Context, owner: Any, make_user: MakeUser) -> None:
     before = len(await names(ctx))
     bob = await accounts.register(ctx, NewUser(username="bob", email="bob@example.org", password=SecretStr(PASSWORD)))
-    actor = accounts.actor_of(bob)
+    actor = accounts.as_actor(bob)
     session = await sessions.start(ctx, actor, "browser")
-    theirs = ctx.acting_as((await sessions.resume(ctx, session)).actor)
+    theirs = ctx.acting_as((await sessions.load(ctx, session)).actor)
     made = await tokens.issue(theirs, theirs.actor, name="backup")
     await tokens.revoke(theirs, made.token.id)
     await accounts.change(theirs, AccountChanges(email="b@example.org", current=SecretStr(PASSWORD)))
     await accounts.change_password(theirs, PasswordChange(current=SecretStr(PASSWORD), password=SecretStr("quite another one")))
     await user_directory.set_role(owner, RoleChange(user=bob.id, role=Role.EDITOR))
     await invitations.revoke(owner, await invitations.create(owner, NewInvitation(role=Role.AUTHOR, note="Eve")))
-    await feature_flags.switch(owner, Flag.COMMENTS.value, False)
+    await feature_flags.set_enabled(owner, Flag.COMMENTS.value, False)
     await site_preferences.change(owner, PreferencesChanges(title="Another"))
-    await sessions.end_all(theirs)
-    await account_deletion.leave(theirs, Departure(username="bob", current=SecretStr("quite another one"), posts=PostsLeft.STAY))
+    await sessions.revoke_own(theirs)
+    await account_deletion.delete_account(
+        theirs, AccountDeletion(username="bob", current=SecretStr("quite another one"), posts=PostsOnDeletion.KEEP)
+    )
     assert await acts(ctx, since=before) == [
         "account_made", "sign_in", "token_made", "token_revoked", "email_changed", "password_changed", "role_changed",
         "invitation_made", "invitation_revoked", "flag_switched", "site_changed", "sign_out_everywhere", "account_deleted",
     ]  # fmt: skip
 
 
-async def test_entry_says_who_whom_when_and_from_where(ctx, owner, make_user):
+async def test_entry_says_who_whom_when_and_from_where(ctx: Context, owner: Any, make_user: MakeUser) -> None:
     bob = await make_user("bob", Role.READER)
     await user_directory.set_role(owner, RoleChange(user=bob.id, role=Role.EDITOR))
-    entry = (await audit.page(owner, Wanted(Act.ROLE_CHANGED))).items[0]
-    assert (entry.actor, entry.subject, entry.at, entry.correlation_id) == ("ora", "bob", ctx.now, "test")
+    entry = (await audit.list_page(owner, AuditFilter(AuditAction.ROLE_CHANGED))).items[0]
+    assert (entry.actor, entry.subject, entry.occurred_at, entry.correlation_id) == ("ora", "bob", ctx.now, "test")
     assert (entry.address, entry.user_agent) == ("192.0.2.7", "Firefox/130.0")
     assert entry.data == {"before": "reader", "role": "editor"}
-    seen = (await audit.own(ctx.acting_as(accounts.actor_of(bob)))).items[0]
-    assert (seen.name, seen.actor, seen.address, seen.user_agent) == ("role_changed", "ora", "", ""), (
+    seen = (await audit.for_current_user(ctx.acting_as(accounts.as_actor(bob)))).items[0]
+    assert (seen.action, seen.actor, seen.address, seen.user_agent) == ("role_changed", "ora", "", ""), (
         "where the owner was is hers"
     )
 
 
-async def test_failures_name_the_account_and_never_what_was_typed(ctx, author, owner):
+async def test_failures_name_the_account_and_never_what_was_typed(ctx: Context, author: Context, owner: Any) -> None:
     ctx = replace(ctx, **FROM)
     for name in ("ada", "a password typed in the wrong field"):
-        with pytest.raises(NotSignedIn):
+        with pytest.raises(NotAuthenticated):
             await sessions.authenticate(ctx, Credentials(username=name, password=SecretStr("a wrong one")))
     with pytest.raises(InvalidInput):
         await accounts.require_password(author, SecretStr("a wrong one"))
-    found = (await audit.page(owner)).items[:3]
-    assert [(entry.name, entry.subject) for entry in found] == [
+    found = (await audit.list_page(owner)).items[:3]
+    assert [(entry.action, entry.subject) for entry in found] == [
         ("confirmation_failed", "ada"), ("sign_in_failed", None), ("sign_in_failed", "ada"),
     ]  # fmt: skip
-    rows = await ctx.db.fetch_all(sa.select(tables.audit))
+    rows = await ctx.db.fetch_all(sa.select(tables.audit_log))
     assert "typed" not in str([dict(row) for row in rows])
 
 
-async def test_change_that_fails_leaves_no_entry(ctx, owner):
+async def test_change_that_fails_leaves_no_entry(ctx: Context, owner: Any) -> None:
     before = await names(ctx)
     with pytest.raises(Exception, match="only owner"):
         await user_directory.set_role(owner, RoleChange(user=owner.actor.id, role=Role.READER))
     assert await names(ctx) == before
 
 
-async def test_database_that_takes_no_writes_changes_no_answer(ctx, author, monkeypatch):
+async def test_database_that_takes_no_writes_changes_no_answer(
+    ctx: Context, author: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def refuse(*_args, **_options):
         raise Unavailable("The disk is full")
 
     monkeypatch.setattr(audit, "record", refuse)
-    with pytest.raises(NotSignedIn):
+    with pytest.raises(NotAuthenticated):
         await sessions.authenticate(ctx, Credentials(username="ada", password=SecretStr("wrong")))
 
 
-async def test_pages_and_filters(ctx, author, owner):
-    for number in range(audit.PAGE + 5):
-        await audit.record(replace(ctx, correlation_id=str(number)), Act.SIGN_IN, author.actor.id, by=author.actor.id)
-    first = await audit.page(owner, Wanted(Act.SIGN_IN))
-    second = await audit.page(owner, Wanted(Act.SIGN_IN), first.next)
-    assert [int(entry.correlation_id) for entry in (*first.items, *second.items)] == list(reversed(range(audit.PAGE + 5)))
+async def test_pages_and_filters(ctx: Context, author: Context, owner: Any) -> None:
+    for number in range(audit.PAGE_SIZE + 5):
+        await audit.record(
+            replace(ctx, correlation_id=str(number)), AuditAction.SIGN_IN, author.actor.id, by_user_id=author.actor.id
+        )
+    first = await audit.list_page(owner, AuditFilter(AuditAction.SIGN_IN))
+    second = await audit.list_page(owner, AuditFilter(AuditAction.SIGN_IN), first.next)
+    assert [int(entry.correlation_id) for entry in (*first.items, *second.items)] == list(reversed(range(audit.PAGE_SIZE + 5)))
     assert second.next is None
-    assert {entry.subject for entry in (await audit.page(owner, Wanted(user_id=owner.actor.id))).items} == {"ora"}
+    assert {entry.subject for entry in (await audit.list_page(owner, AuditFilter(user_id=owner.actor.id))).items} == {"ora"}
     for reader in (author, ctx):
-        with pytest.raises((Forbidden, NotSignedIn)):
-            await audit.page(reader)
+        with pytest.raises((Forbidden, NotAuthenticated)):
+            await audit.list_page(reader)
 
 
-async def test_old_entries_go_and_failures_never_fill_the_disk(ctx, author, monkeypatch):
-    await ctx.db.execute(tables.audit.delete())
-    monkeypatch.setattr(audit, "MOST_FAILURES", 3)
+async def test_old_entries_go_and_failures_never_fill_the_disk(
+    ctx: Context, author: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ctx.db.execute(tables.audit_log.delete())
+    monkeypatch.setattr(audit, "MAX_FAILURES", 3)
     for days in (181, 179):
-        await audit.record(replace(ctx, now=ctx.now - dt.timedelta(days=days)), Act.SIGN_IN, author.actor.id)
+        await audit.record(replace(ctx, now=ctx.now - dt.timedelta(days=days)), AuditAction.SIGN_IN, author.actor.id)
     for _ in range(5):
-        await audit.record_failure(ctx, Act.SIGN_IN_FAILED, None)
+        await audit.record_failure(ctx, AuditAction.SIGN_IN_FAILED, None)
     assert await audit.trim(ctx) == 3
     assert await names(ctx) == ["sign_in", "sign_in_failed", "sign_in_failed", "sign_in_failed"]
 
 
-async def test_end_of_an_account_takes_its_traces_out_of_the_log(ctx, author, owner):
+async def test_end_of_an_account_takes_its_traces_out_of_the_log(ctx: Context, author: Context, owner: Any) -> None:
     there = replace(author, **FROM)
     await tokens.issue(there, author.actor, name="on my phone")
-    await account_deletion.leave(there, Departure(username="ada", current=SecretStr(PASSWORD), posts=PostsLeft.STAY))
-    rows = await ctx.db.fetch_all(sa.select(tables.audit).where(tables.audit.c.subject_id == author.actor.id))
+    await account_deletion.delete_account(
+        there, AccountDeletion(username="ada", current=SecretStr(PASSWORD), posts=PostsOnDeletion.KEEP)
+    )
+    rows = await ctx.db.fetch_all(sa.select(tables.audit_log).where(tables.audit_log.c.subject_id == author.actor.id))
     assert {row["address"] for row in rows} == {""}
     assert "on my phone" not in str([dict(row) for row in rows])
-    assert (await audit.page(owner)).items[0].subject.startswith("deleted-")
+    assert (await audit.list_page(owner)).items[0].subject.startswith("deleted-")
 
 
-async def test_dangerous_acts_ask_for_the_password_again_after_a_while(ctx, owner, make_user):
+async def test_dangerous_acts_ask_for_the_password_again_after_a_while(ctx: Context, owner: Any, make_user: MakeUser) -> None:
     bob = await make_user("bob", Role.READER)
     session = await sessions.start(ctx, owner.actor, "browser")
-    resumed = (await sessions.resume(ctx, session)).actor
+    resumed = (await sessions.load(ctx, session)).actor
     soon, late = (replace(ctx, actor=resumed, now=ctx.now + dt.timedelta(minutes=minutes)) for minutes in (10, 11))
     await user_directory.set_role(soon, RoleChange(user=bob.id, role=Role.AUTHOR))
     for attempt in (
@@ -156,11 +168,11 @@ async def test_dangerous_acts_ask_for_the_password_again_after_a_while(ctx, owne
         tokens.issue(late, late.actor, name="x"),
         invitations.create(late, NewInvitation(role=Role.OWNER)),
     ):
-        with pytest.raises(ConfirmationNeeded):
+        with pytest.raises(ReauthenticationRequired):
             await attempt
     await invitations.create(late, NewInvitation(role=Role.AUTHOR))
     with pytest.raises(InvalidInput):
-        await accounts.confirm(late, SecretStr("wrong"))
-    confirmed = await accounts.confirm(late, SecretStr(PASSWORD))
+        await accounts.reauthenticate(late, SecretStr("wrong"))
+    confirmed = await accounts.reauthenticate(late, SecretStr(PASSWORD))
     await user_directory.set_role(confirmed, RoleChange(user=bob.id, role=Role.EDITOR))
-    assert (await sessions.resume(late, session)).actor.confirmed_at == late.now, "also for the next request"
+    assert (await sessions.load(late, session)).actor.confirmed_at == late.now, "also for the next request"

@@ -3,18 +3,22 @@
 import asyncio
 import hashlib
 import io
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
 
 from blog.app import create_app, open_site
-from blog.domain.core.s3_storage import Bucket
+from blog.domain.core.context import Context
+from blog.domain.core.s3_storage import S3Storage
 from blog.domain.media import media
 from blog.errors import Unavailable
-from blog.ops.backup import back_up
+from blog.ops.backup import create_backup
 from blog.ops.integrity_check import check_site
-from blog.ops.restore import restore
+from blog.ops.restore import restore_backup
 from blog.schemas.media import NewMedia
 from blog.settings import Settings
 from tests.api.test_media import SMALL, WIDE, local, send
@@ -31,22 +35,24 @@ def server():
 
 
 @pytest.fixture
-def settings(settings, server, tmp_path):
+def settings(settings: Settings, server: Any, tmp_path: Path):
     return settings.model_copy(update={"media_bucket": SecretStr(server.url), "media_dir": tmp_path / "here"})
 
 
 @pytest.fixture
-def elsewhere(settings, tmp_path):
+def elsewhere(settings: Settings, tmp_path: Path):
     """Another machine: the same blog and the same bucket."""
     return settings.model_copy(update={"media_dir": tmp_path / "there"})
 
 
 @pytest.fixture
-async def ada(bearer):
+async def ada(bearer: Callable[..., Awaitable[dict[str, str]]]):
     return await bearer("ada")
 
 
-async def test_what_is_sent_to_one_machine_is_shown_by_the_others_until_it_is_deleted(settings, elsewhere, server, ada):
+async def test_what_is_sent_to_one_machine_is_shown_by_the_others_until_it_is_deleted(
+    settings: Settings, elsewhere: Any, server: Any, ada: Any
+) -> None:
     async with running(create_app(settings)) as here, running(create_app(elsewhere)) as there:
         made = (await send(here, ada, WIDE, alt="wide")).json()
         paths = [local(file["url"]) for file in (made, *made["variants"])]
@@ -67,7 +73,9 @@ async def test_what_is_sent_to_one_machine_is_shown_by_the_others_until_it_is_de
             assert [(await client.get(path)).status_code for path in paths] == [404] * 3, "although one has copies"
 
 
-async def test_while_the_bucket_is_gone_copies_are_shown_and_nothing_is_taken(settings, elsewhere, server, ada):
+async def test_while_the_bucket_is_gone_copies_are_shown_and_nothing_is_taken(
+    settings: Settings, elsewhere: Any, server: Any, ada: Any
+) -> None:
     async with running(create_app(settings)) as here, running(create_app(elsewhere)) as there:
         path = local((await send(here, ada)).json()["url"])
         with capture_logs() as lines:
@@ -85,53 +93,55 @@ async def test_while_the_bucket_is_gone_copies_are_shown_and_nothing_is_taken(se
         assert len(said) == 4, "each machine once"
 
 
-async def test_bucket_is_checked_and_tidied_as_a_folder_is(settings, author):
-    store = author.site.media
-    assert isinstance(store, Bucket)
-    name, *copies = (await media.upload(author, io.BytesIO(WIDE), NewMedia(alt=""))).names
+async def test_bucket_is_checked_and_tidied_as_a_folder_is(settings: Settings, author: Context) -> None:
+    store = author.site.storage
+    assert isinstance(store, S3Storage)
+    name, *copies = (await media.upload(author, io.BytesIO(WIDE), NewMedia(alt=""))).file_names
     assert await check_site(author) == []
-    assert media.size_of(store, name) == (1000, 10)
+    assert media.image_size(store, name) == (1000, 10)
     await asyncio.to_thread(store.remove, name)
     (fault,) = await check_site(author)
     assert name in str(fault)
-    assert await asyncio.to_thread(store.has, copies[0])
+    assert await asyncio.to_thread(store.exists, copies[0])
 
 
-async def test_backup_says_that_the_images_are_elsewhere_and_one_with_images_fills_a_bucket(settings, server, author, tmp_path):
-    report = await asyncio.to_thread(back_up, settings, tmp_path / "bucket.backup")
+async def test_backup_says_that_the_images_are_elsewhere_and_one_with_images_fills_a_bucket(
+    settings: Settings, server: Any, author: Context, tmp_path: Path
+) -> None:
+    report = await asyncio.to_thread(create_backup, settings, tmp_path / "bucket.backup")
     assert report.images == 0
     assert any("MEDIA_BUCKET" in warning for warning in report.warnings)
     in_folder = settings.model_copy(update={"media_bucket": None, "media_dir": tmp_path / "folder"})
     async with open_site(in_folder) as site:
-        name = await asyncio.to_thread(media.keep, site.media, SMALL)
-    report = await asyncio.to_thread(back_up, in_folder, tmp_path / "folder.backup")
+        name = await asyncio.to_thread(media.store_imported, site.storage, SMALL)
+    report = await asyncio.to_thread(create_backup, in_folder, tmp_path / "folder.backup")
     assert (report.images, report.warnings) == (1, ())
     other = settings.model_copy(update={"database_url": f"sqlite:///{tmp_path / 'other' / 'blog.db'}"})
-    assert (await asyncio.to_thread(restore, other, tmp_path / "folder.backup")).images == 1
+    assert (await asyncio.to_thread(restore_backup, other, tmp_path / "folder.backup")).images == 1
     assert server.names() == {f"of-a-blog/{name}"}
 
 
-async def test_wrong_bucket_is_unavailable(settings, server):
+async def test_wrong_bucket_is_unavailable(settings: Settings, server: Any) -> None:
     wrong = settings.model_copy(update={"media_bucket": SecretStr(server.url.replace("/images/", "/nothing/"))})
     async with open_site(wrong) as site:
         with pytest.raises(Unavailable):
-            await asyncio.to_thread(media.keep, site.media, SMALL)
+            await asyncio.to_thread(media.store_imported, site.storage, SMALL)
         with pytest.raises(OSError, match="bucket"):
-            list(site.media.files())
+            list(site.storage.list_files())
 
 
 @pytest.mark.parametrize(
     "value",
     ["s3://key:secret@host/bucket", "https://host/bucket", "https://key:secret@host/", "https://key@host/bucket", "bucket"],
 )
-def test_address_of_the_bucket_is_looked_at(value):
+def test_address_of_the_bucket_is_looked_at(value: str) -> None:
     with pytest.raises(ValidationError) as error:
         Settings(_env_file=None, media_bucket=value)
     assert "https://KEY:SECRET@" in str(error.value)
     assert "secret@host" not in str(error.value).replace("KEY:SECRET@", "")
 
 
-def test_without_the_package_it_is_said_how_to_get_it(monkeypatch):
+def test_without_the_package_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.settings.importlib.util.find_spec", lambda _: None)
     with pytest.raises(ValidationError, match=r"starlette-blog\[s3\]"):
         Settings(_env_file=None, media_bucket="https://key:secret@host/bucket")

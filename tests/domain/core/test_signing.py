@@ -2,14 +2,17 @@
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from blog.app import open_site
 from blog.domain.accounts import accounts, sessions, tokens
+from blog.domain.core.context import Context
 from blog.domain.core.signing import Purpose, Signer
 from blog.errors import NotFound
+from blog.settings import Settings
 
 OLD, NEW, OTHER = (SecretStr(f"{letter}123456789abcdefghijklmnopqrstuvwxyz") for letter in "ONX")
 # Any payload that some purpose takes: what is refused must be refused for its purpose, not for its form.
@@ -17,38 +20,40 @@ PAYLOADS = ([1, "x"], [1, "x", 99_999_999_999], ["x", ["y"]], [])
 
 
 @pytest.mark.parametrize(("made", "read"), list(itertools.product(Purpose, Purpose)))
-def test_text_is_good_for_its_own_purpose_only(made, read):
+def test_text_is_good_for_its_own_purpose_only(made: Any, read: Any) -> None:
     signer = Signer(OLD)
     for payload in PAYLOADS:
-        found = signer.read(read, signer.sign(made, payload))
+        found = signer.unsign(read, signer.sign(made, payload))
         assert found == (payload if made is read else None)
 
 
-def test_every_purpose_has_a_salt_of_its_own():
+def test_every_purpose_has_a_salt_of_its_own() -> None:
     assert len({purpose.value for purpose in Purpose}) == len(Purpose)
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-def test_newest_secret_signs_and_older_ones_are_read(purpose):
+def test_newest_secret_signs_and_older_ones_are_read(purpose: Any) -> None:
     before, between, after = Signer(OLD), Signer(NEW, [OLD]), Signer(NEW)
-    assert between.read(purpose, before.sign(purpose, [1])) == [1]
-    assert after.read(purpose, between.sign(purpose, [1])) == [1], "the new secret signs"
-    assert before.read(purpose, between.sign(purpose, [1])) is None
-    assert after.read(purpose, before.sign(purpose, [1])) is None, "what a removed secret signed has ended"
-    assert Signer(OTHER, [NEW, OLD]).read(purpose, before.sign(purpose, [1])) == [1], "several may be kept"
+    assert between.unsign(purpose, before.sign(purpose, [1])) == [1]
+    assert after.unsign(purpose, between.sign(purpose, [1])) == [1], "the new secret signs"
+    assert before.unsign(purpose, between.sign(purpose, [1])) is None
+    assert after.unsign(purpose, before.sign(purpose, [1])) is None, "what a removed secret signed has ended"
+    assert Signer(OTHER, [NEW, OLD]).unsign(purpose, before.sign(purpose, [1])) == [1], "several may be kept"
 
 
-async def test_rotated_secret_keeps_tokens_and_links_and_a_removed_one_ends_them(author, ctx, settings):
-    token = (await tokens.issue(ctx, author.actor, name="x")).text
+async def test_rotated_secret_keeps_tokens_and_links_and_a_removed_one_ends_them(
+    author: Context, ctx: Context, settings: Settings
+) -> None:
+    token = (await tokens.issue(ctx, author.actor, name="x")).value
     link, session = await accounts.password_link(ctx, "ada"), await sessions.start(ctx, author.actor, "browser")
     rotated = {"secret_key": NEW, "secret_key_previous": (settings.secret_key,)}
     async with open_site(settings.model_copy(update=rotated)) as site:
         later = replace(ctx, site=site)
-        assert (await tokens.recognise(later, token)).username == "ada"
+        assert (await tokens.authenticate(later, token)).username == "ada"
         assert (await accounts.password_link_user(later, link)).username == "ada"
     async with open_site(settings.model_copy(update={"secret_key": NEW})) as site:
         later = replace(ctx, site=site)
-        assert await tokens.recognise(later, token) is None
+        assert await tokens.authenticate(later, token) is None
         with pytest.raises(NotFound):
             await accounts.password_link_user(later, link)
-        assert await sessions.resume(later, session) is not None, "a session is a random id: no secret made it"
+        assert await sessions.load(later, session) is not None, "a session is a random id: no secret made it"

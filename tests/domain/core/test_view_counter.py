@@ -2,14 +2,17 @@
 
 import asyncio
 import datetime as dt
+from typing import Any
 
 import anyio
 import pytest
 import sqlalchemy as sa
 
 from blog.db import tables
+from blog.db.database import Database
 from blog.domain.core import view_counter
-from blog.domain.core.view_counter import Views
+from blog.domain.core.context import Context
+from blog.domain.core.view_counter import ViewCounter
 from blog.domain.posts import posts
 from blog.errors import Unavailable
 from blog.schemas.posts import NewPost
@@ -18,18 +21,18 @@ DAY = dt.date(2026, 5, 1)
 
 
 async def stored(db):
-    rows = await db.fetch_all(sa.select(tables.views).order_by(tables.views.c.post_id, tables.views.c.day))
+    rows = await db.fetch_all(sa.select(tables.post_views).order_by(tables.post_views.c.post_id, tables.post_views.c.day))
     return [(row["post_id"], row["day"], row["views"]) for row in rows]
 
 
 @pytest.fixture
-async def two_posts(author):
+async def two_posts(author: Context):
     return [(await posts.create(author, NewPost(title=title, content="x"))).id for title in ("One", "Two")]
 
 
-async def test_counts_are_added_up_by_post_and_day(db, two_posts):
+async def test_counts_are_added_up_by_post_and_day(db: Database, two_posts: Any) -> None:
     one, two = two_posts
-    counted = Views()
+    counted = ViewCounter()
     for post_id, day in [(one, DAY), (two, DAY), (one, DAY), (one, DAY + dt.timedelta(days=1))]:
         counted.add(post_id, day)
     assert await stored(db) == []
@@ -39,10 +42,10 @@ async def test_counts_are_added_up_by_post_and_day(db, two_posts):
     assert await stored(db) == [(one, DAY, 3), (one, DAY + dt.timedelta(days=1), 1), (two, DAY, 1)]
 
 
-async def test_a_flush_is_one_transaction_and_none_when_nothing_was_read(db, two_posts):
+async def test_a_flush_is_one_transaction_and_none_when_nothing_was_read(db: Database, two_posts: Any) -> None:
     seen = []
     db.on_query.append(seen.append)
-    counted = Views()
+    counted = ViewCounter()
     await counted.flush(db)
     assert seen == []
     for number in range(100):
@@ -52,8 +55,8 @@ async def test_a_flush_is_one_transaction_and_none_when_nothing_was_read(db, two
     assert len(seen) == 2 + 4, "an update and an insert for each post"
 
 
-async def test_what_cannot_be_written_is_kept(db, two_posts):
-    counted = Views()
+async def test_what_cannot_be_written_is_kept(db: Database, two_posts: Any) -> None:
+    counted = ViewCounter()
     counted.add(two_posts[0], DAY)
 
     def refuse(sql):
@@ -69,8 +72,8 @@ async def test_what_cannot_be_written_is_kept(db, two_posts):
     assert await stored(db) == [(two_posts[0], DAY, 2)]
 
 
-async def test_workers_that_count_the_same_post_lose_nothing(db, two_posts):
-    workers = [Views() for _ in range(5)]
+async def test_workers_that_count_the_same_post_lose_nothing(db: Database, two_posts: Any) -> None:
+    workers = [ViewCounter() for _ in range(5)]
     for worker in workers:
         for _ in range(3):
             worker.add(two_posts[0], DAY)
@@ -85,12 +88,14 @@ def commits(db):
     return happened
 
 
-async def test_what_is_counted_is_written_by_and_by_and_at_the_end(db, two_posts, monkeypatch):
+async def test_what_is_counted_is_written_by_and_by_and_at_the_end(
+    db: Database, two_posts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(view_counter, "FLUSH_SECONDS", 0.001)
-    counted, written = Views(), commits(db)
+    counted, written = ViewCounter(), commits(db)
     counted.add(two_posts[0], DAY)
     async with anyio.create_task_group() as background:
-        background.start_soon(counted.keep, db)
+        background.start_soon(counted.flush_periodically, db)
         with anyio.fail_after(10):
             await written.wait()
         counted.add(two_posts[0], DAY)
@@ -98,19 +103,19 @@ async def test_what_is_counted_is_written_by_and_by_and_at_the_end(db, two_posts
     assert await stored(db) == [(two_posts[0], DAY, 2)]
 
 
-async def test_trouble_does_not_end_the_keeping(db, two_posts, monkeypatch):
+async def test_trouble_does_not_end_the_keeping(db: Database, two_posts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(view_counter, "FLUSH_SECONDS", 0.001)
     troubles = [Unavailable("locked"), ZeroDivisionError()]
 
     def refuse(sql):
-        if sql.startswith("UPDATE views") and troubles:
+        if sql.startswith("UPDATE post_views") and troubles:
             raise troubles.pop()
 
     db.on_query.append(refuse)
-    counted, written = Views(), commits(db)
+    counted, written = ViewCounter(), commits(db)
     counted.add(two_posts[0], DAY)
     async with anyio.create_task_group() as background:
-        background.start_soon(counted.keep, db)
+        background.start_soon(counted.flush_periodically, db)
         with anyio.fail_after(10):
             await written.wait()
         background.cancel_scope.cancel()

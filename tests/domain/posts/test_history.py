@@ -2,95 +2,98 @@
 
 import datetime as dt
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from blog.domain.accounts import accounts
 from blog.domain.comments import comments
 from blog.domain.core import events
+from blog.domain.core.context import Context
 from blog.domain.posts import diffs, edit_conflicts, history, post_lists, posts, presence, revisions
-from blog.domain.posts.diffs import Side, side_of
-from blog.errors import Conflict, Forbidden, NotFound, NotSignedIn
+from blog.domain.posts.diffs import PostContent, content_of
+from blog.errors import Conflict, Forbidden, NotAuthenticated, NotFound
 from blog.ops.integrity_check import check_site
 from blog.schemas.accounts import Role
 from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
-from blog.text.diff import Kind, Volume
+from blog.text.diff import SegmentKind, WordCount
+from tests.conftest import MakeUser
 
 POEM = "one\ntwo\nthree\nfour\nfive\n"
 
 
 @pytest.fixture
-async def eve(ctx, make_user):
+async def eve(ctx: Context, make_user: MakeUser):
     """The context of an editor."""
-    return ctx.acting_as(accounts.actor_of(await make_user("eve", Role.EDITOR)))
+    return ctx.acting_as(accounts.as_actor(await make_user("eve", Role.EDITOR)))
 
 
 @pytest.fixture
-async def bob(ctx, make_user):
+async def bob(ctx: Context, make_user: MakeUser):
     """The context of an author who has nothing to do with ada's posts."""
-    return ctx.acting_as(accounts.actor_of(await make_user("bob")))
+    return ctx.acting_as(accounts.as_actor(await make_user("bob")))
 
 
-async def test_history_tells_what_each_version_changed(author, eve):
+async def test_history_tells_what_each_version_changed(author: Context, eve: Any) -> None:
     post = await posts.create(author, NewPost(title="A", content="one two", tags=["x"]))
     await posts.edit(eve, post.id, PostChanges(content="one three four"))
     await posts.edit(author, post.id, PostChanges(title="B", tags=["y"], slug="b", status=PostStatus.DRAFT))
-    page = await history.page(author, post.id)
-    assert [(step.revision.version, step.revision.editor, step.volume, list(step.changed)) for step in page.items] == [
-        (3, "ada", Volume(0, 0), ["title", "tags", "address", "status"]),
-        (2, "eve", Volume(2, 1), []),
-        (1, "ada", Volume(2, 0), []),
+    page = await history.list_page(author, post.id)
+    assert [(step.revision.version, step.revision.editor, step.word_count, list(step.changed_fields)) for step in page.items] == [
+        (3, "ada", WordCount(0, 0), ["title", "tags", "address", "status"]),
+        (2, "eve", WordCount(2, 1), []),
+        (1, "ada", WordCount(2, 0), []),
     ]
     assert page.next is None
 
 
-async def test_history_is_paged_and_each_page_knows_what_came_before_it(author):
+async def test_history_is_paged_and_each_page_knows_what_came_before_it(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="word"))
     for number in range(4):
         await posts.edit(author, post.id, PostChanges(content="word " * (number + 2)))
-    first = await history.page(author, post.id, limit=3)
-    second = await history.page(author, post.id, limit=3, after=first.next)
+    first = await history.list_page(author, post.id, limit=3)
+    second = await history.list_page(author, post.id, limit=3, after=first.next)
     assert [step.revision.version for step in (*first.items, *second.items)] == [5, 4, 3, 2, 1]
-    assert [step.volume for step in (*first.items, *second.items)] == [Volume(1, 0)] * 5
+    assert [step.word_count for step in (*first.items, *second.items)] == [WordCount(1, 0)] * 5
     assert second.next is None
 
 
-async def test_history_is_for_those_who_may_edit(author, bob, ctx):
+async def test_history_is_for_those_who_may_edit(author: Context, bob: Any, ctx: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
-    for look in (history.page, lambda who, post_id: history.compare(who, post_id, 1, 1)):
+    for look in (history.list_page, lambda who, post_id: history.compare(who, post_id, 1, 1)):
         with pytest.raises(Forbidden):
             await look(bob, post.id)
-        with pytest.raises(NotSignedIn):
+        with pytest.raises(NotAuthenticated):
             await look(ctx, post.id)
     with pytest.raises(NotFound):
         await history.compare(author, post.id, 1, 2)
 
 
-async def test_comparison_is_from_the_older_to_the_newer_version(author):
+async def test_comparison_is_from_the_older_to_the_newer_version(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="It weaves.", tags=["x", "y"]))
     await posts.edit(author, post.id, PostChanges(content="It weaves well.", tags=["x", "z"]))
     for pair in ((1, 2), (2, 1)):
         found = await history.compare(author, post.id, *pair)
         assert (found.older.version, found.newer.version) == (1, 2)
-        (stretch,) = found.differences.text
-        assert [(piece.kind, piece.text) for line in stretch.lines for piece in line if piece.kind is not Kind.KEPT] == [
-            (Kind.INSERTED, " well")
-        ]
-        assert [(piece.kind.value, piece.text) for piece in found.differences.tags] == [
+        (stretch,) = found.diff.text
+        assert [
+            (piece.kind, piece.text) for line in stretch.lines for piece in line if piece.kind is not SegmentKind.UNCHANGED
+        ] == [(SegmentKind.INSERTED, " well")]
+        assert [(piece.kind.value, piece.text) for piece in found.diff.tags] == [
             ("kept", "x"), ("deleted", "y"), ("inserted", "z"),
         ]  # fmt: skip
-    assert (await history.compare(author, post.id, 2, 2)).differences.is_empty
+    assert (await history.compare(author, post.id, 2, 2)).diff.is_empty
 
 
-async def test_endless_difference_is_cut(monkeypatch):
-    monkeypatch.setattr("blog.domain.posts.diffs.MOST_PIECES", 10)
-    old = Side("A", "", (), "a", PostStatus.DRAFT)
+async def test_endless_difference_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blog.domain.posts.diffs.MAX_PIECES", 10)
+    old = PostContent("A", "", (), "a", PostStatus.DRAFT)
     new = replace(old, content="".join(f"line {number}\n" for number in range(25)))
-    found = await diffs.between(old, new)
-    assert (sum(len(stretch.lines) for stretch in found.text), found.cut) == (10, 15)
+    found = await diffs.compare(old, new)
+    assert (sum(len(stretch.lines) for stretch in found.text), found.omitted_lines) == (10, 15)
     one_line = replace(old, content="x")
-    assert (await diffs.between(old, one_line)).cut == 0
+    assert (await diffs.compare(old, one_line)).omitted_lines == 0
 
 
 async def clash_of(author, eve, mine, theirs, **members):
@@ -98,18 +101,18 @@ async def clash_of(author, eve, mine, theirs, **members):
     post = await posts.create(author, NewPost(title="A", content=POEM, **members))
     after = await posts.edit(eve, post.id, PostChanges(**theirs))
     typed = {"title": "A", "content": POEM, "tags": [], "slug": "a", "status": PostStatus.PUBLISHED} | members | mine
-    return await edit_conflicts.look(author, after, PostChanges(**typed), 1)
+    return await edit_conflicts.describe(author, after, PostChanges(**typed), 1)
 
 
-async def test_changes_of_different_lines_and_members_fit_together(author, eve):
+async def test_changes_of_different_lines_and_members_fit_together(author: Context, eve: Any) -> None:
     clash = await clash_of(
         author,
         eve,
         {"content": POEM.replace("one", "ONE"), "tags": ["x"]},
         {"content": POEM.replace("five", "FIVE"), "title": "B", "slug": "b", "status": PostStatus.DRAFT},
     )
-    assert clash.touching == ()
-    assert clash.merged == Side("B", "ONE\ntwo\nthree\nfour\nFIVE\n", ("x",), "b", PostStatus.DRAFT)
+    assert clash.overlapping == ()
+    assert clash.merged == PostContent("B", "ONE\ntwo\nthree\nfour\nFIVE\n", ("x",), "b", PostStatus.DRAFT)
     assert (clash.base.version, clash.latest.version, clash.latest.editor) == (1, 2, "eve")
     assert (clash.theirs.content, clash.mine.content) == (POEM.replace("five", "FIVE"), POEM.replace("one", "ONE"))
 
@@ -128,14 +131,14 @@ SOON, LATER = (dt.datetime(2040, 1, day, 10, tzinfo=dt.UTC) for day in (1, 2))
         ({"status": PostStatus.DRAFT}, {"status": PostStatus.DRAFT}, None),
     ],
 )
-async def test_what_both_changed_is_named(author, eve, mine, theirs, touching):
+async def test_what_both_changed_is_named(author: Context, eve: Any, mine: Any, theirs: Any, touching: Any) -> None:
     clash = await clash_of(author, eve, mine, theirs)
-    assert list(clash.touching) == (touching or [])
+    assert list(clash.overlapping) == (touching or [])
     assert (clash.merged is None) is (touching is not None)
 
 
 @pytest.mark.parametrize(("at", "fits"), [(SOON, True), (SOON + dt.timedelta(seconds=30), True), (LATER, False)])
-async def test_two_times_of_a_scheduled_post_do_not_fit(author, eve, at, fits):
+async def test_two_times_of_a_scheduled_post_do_not_fit(author: Context, eve: Any, at: Any, fits: bool) -> None:
     scheduled = {"status": PostStatus.SCHEDULED, "publish_at": SOON}
     clash = await clash_of(author, eve, {"title": "B"}, {"publish_at": at, "content": "theirs"}, **scheduled)
     assert (clash.merged is not None) is fits
@@ -144,58 +147,58 @@ async def test_two_times_of_a_scheduled_post_do_not_fit(author, eve, at, fits):
 
 
 @pytest.mark.parametrize("began_with", [0, 99])
-async def test_unknown_beginning_leaves_the_two_texts(author, began_with):
+async def test_unknown_beginning_leaves_the_two_texts(author: Context, began_with: int) -> None:
     post = await posts.create(author, NewPost(title="A", content="theirs"))
-    clash = await edit_conflicts.look(
+    clash = await edit_conflicts.describe(
         author, post, PostChanges(title="A", content="mine", status=PostStatus.PUBLISHED), began_with
     )
-    assert (clash.base, clash.merged, clash.since) == (None, None, None)
-    assert clash.difference.older == side_of(post)
-    assert clash.difference.newer.content == "mine"
+    assert (clash.base, clash.merged, clash.diff_since_base) == (None, None, None)
+    assert clash.diff.older == content_of(post)
+    assert clash.diff.newer.content == "mine"
 
 
-async def test_two_who_edit_know_of_each_other_for_a_minute(author, eve):
+async def test_two_who_edit_know_of_each_other_for_a_minute(author: Context, eve: Any) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
-    assert await presence.enter(author, post.id) == presence.Presence([], 1)
-    assert [other.name for other in (await presence.enter(eve, post.id)).others] == ["ada"]
-    assert [other.name for other in (await presence.enter(author, post.id)).others] == ["eve"]
+    assert await presence.touch(author, post.id) == presence.Presence([], 1)
+    assert [other.name for other in (await presence.touch(eve, post.id)).others] == ["ada"]
+    assert [other.name for other in (await presence.touch(author, post.id)).others] == ["eve"]
     half_a_minute, minute = (replace(author, now=author.now + dt.timedelta(seconds=seconds)) for seconds in (59, 60))
-    assert len((await presence.enter(half_a_minute, post.id)).others) == 1
-    assert (await presence.enter(minute, post.id)).others == []
+    assert len((await presence.touch(half_a_minute, post.id)).others) == 1
+    assert (await presence.touch(minute, post.id)).others == []
 
 
-async def test_who_leaves_is_not_seen_any_more(author, eve):
+async def test_who_leaves_is_not_seen_any_more(author: Context, eve: Any) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
-    await presence.enter(author, post.id)
+    await presence.touch(author, post.id)
     await presence.leave(author, post.id)
     await presence.leave(author, post.id)
-    assert (await presence.enter(eve, post.id)).others == []
+    assert (await presence.touch(eve, post.id)).others == []
 
 
-async def test_presence_is_for_those_who_may_edit(author, bob, ctx):
+async def test_presence_is_for_those_who_may_edit(author: Context, bob: Any, ctx: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
-    for who, error in ((bob, Forbidden), (ctx, NotSignedIn)):
+    for who, error in ((bob, Forbidden), (ctx, NotAuthenticated)):
         with pytest.raises(error):
-            await presence.enter(who, post.id)
+            await presence.touch(who, post.id)
 
 
-async def test_deleted_post_comes_back_as_it_was(author, ctx):
+async def test_deleted_post_comes_back_as_it_was(author: Context, ctx: Context) -> None:
     post = await posts.create(author, NewPost(title="Gone", content="a needle", tags=["x"]))
     await comments.create(author, post.id, NewComment(content="yes"))
     before = await posts.get(author, post.id)
     await posts.delete(author, post.id)
-    assert [deleted.title for deleted in await post_lists.deleted(author)] == ["Gone"]
+    assert [deleted.title for deleted in await post_lists.list_deleted(author)] == ["Gone"]
     assert await posts.undelete(author, post.id) == before
-    assert await posts.find(ctx, "gone") == before
-    assert [found.title for found in (await post_lists.page(ctx, post_lists.Wanted(text="needle"))).items] == ["Gone"]
-    assert [found.title for found in (await post_lists.page(ctx, post_lists.Wanted(tag="x"))).items] == ["Gone"]
-    names = [event.name for event in await events.after(ctx.db, 0)]
+    assert await posts.get_by_slug(ctx, "gone") == before
+    assert [found.title for found in (await post_lists.list_page(ctx, post_lists.PostFilter(text="needle"))).items] == ["Gone"]
+    assert [found.title for found in (await post_lists.list_page(ctx, post_lists.PostFilter(tag="x"))).items] == ["Gone"]
+    names = [event.event_type for event in await events.after(ctx.db, 0)]
     assert names == ["post.published", "comment.created", "post.deleted", "post.published"]
-    assert await post_lists.deleted(author) == []
+    assert await post_lists.list_deleted(author) == []
     assert await check_site(author) == []
 
 
-async def test_draft_comes_back_without_a_word_to_readers(author, ctx):
+async def test_draft_comes_back_without_a_word_to_readers(author: Context, ctx: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x", status=PostStatus.DRAFT))
     await posts.delete(author, post.id)
     await posts.undelete(author, post.id)
@@ -203,21 +206,21 @@ async def test_draft_comes_back_without_a_word_to_readers(author, ctx):
     assert (await posts.get(author, post.id)).status is PostStatus.DRAFT
 
 
-async def test_only_its_editors_bring_a_post_back_and_only_once(author, eve, bob, ctx):
+async def test_only_its_editors_bring_a_post_back_and_only_once(author: Context, eve: Any, bob: Any, ctx: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     with pytest.raises(NotFound):
         await posts.undelete(author, post.id)
     await posts.delete(author, post.id)
-    for who, error in ((bob, NotFound), (ctx, NotSignedIn)):
+    for who, error in ((bob, NotFound), (ctx, NotAuthenticated)):
         with pytest.raises(error):
             await posts.undelete(who, post.id)
-    assert await post_lists.deleted(bob) == []
+    assert await post_lists.list_deleted(bob) == []
     await posts.undelete(eve, post.id)
     with pytest.raises(NotFound):
         await posts.undelete(eve, post.id)
 
 
-async def test_undoing_what_changed_in_between_is_refused(author, monkeypatch):
+async def test_undoing_what_changed_in_between_is_refused(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     await posts.delete(author, post.id)
 
@@ -241,14 +244,14 @@ async def test_undoing_what_changed_in_between_is_refused(author, monkeypatch):
     assert (await posts.undelete(author, post.id)).content == "y"
 
 
-async def test_deleted_posts_are_listed_for_a_month(author):
+async def test_deleted_posts_are_listed_for_a_month(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     await posts.delete(author, post.id)
     for days, listed in ((29, 1), (31, 0)):
-        assert len(await post_lists.deleted(replace(author, now=author.now + dt.timedelta(days=days)))) == listed
+        assert len(await post_lists.list_deleted(replace(author, now=author.now + dt.timedelta(days=days)))) == listed
 
 
-async def test_restored_version_is_a_new_one(author):
+async def test_restored_version_is_a_new_one(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x", tags=["t"]))
     await posts.edit(author, post.id, PostChanges(title="B", content="y", tags=[], slug="b"))
     again = await revisions.restore(author, post.id, 1, if_match={2})

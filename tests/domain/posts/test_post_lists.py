@@ -3,17 +3,19 @@
 import contextlib
 import datetime as dt
 import sqlite3
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from blog.db import migration, tables
+from blog.db import tables
 from blog.domain.accounts import accounts
 from blog.domain.core.context import Context
 from blog.domain.posts import post_lists, posts
-from blog.domain.posts.post_lists import Wanted
+from blog.domain.posts.post_lists import PostFilter
 from blog.schemas.accounts import Role
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
+from tests.conftest import MakeUser
 
 HOUR = dt.timedelta(hours=1)
 
@@ -27,14 +29,14 @@ async def dates(ctx: Context) -> set[dt.datetime | None]:
 
 
 async def listed(ctx: Context, **wanted: object) -> list[str]:
-    return [post.title for post in (await post_lists.page(ctx, Wanted(**wanted))).items]
+    return [post.title for post in (await post_lists.list_page(ctx, PostFilter(**wanted))).items]
 
 
 async def counts(ctx: Context, **wanted: object) -> int:
-    return await post_lists.count(ctx, Wanted(**wanted))
+    return await post_lists.count(ctx, PostFilter(**wanted))
 
 
-async def test_dates_follow_the_life_of_a_post(author):
+async def test_dates_follow_the_life_of_a_post(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x", tags=["one"], status=PostStatus.DRAFT))
     assert await dates(author) == {None}
     post = await posts.edit(author, post.id, PostChanges(status=PostStatus.PUBLISHED, tags=["one", "two"]))
@@ -50,7 +52,7 @@ async def test_dates_follow_the_life_of_a_post(author):
     assert await dates(author) == {post.published_at}
 
 
-async def test_scheduled_posts_are_listed_from_their_time_on(author):
+async def test_scheduled_posts_are_listed_from_their_time_on(author: Context) -> None:
     at = author.now + HOUR
     await posts.create(author, NewPost(title="A", content="x", tags=["one"], status=PostStatus.SCHEDULED, publish_at=at))
     assert await listed(author, tag="one") == []
@@ -60,8 +62,8 @@ async def test_scheduled_posts_are_listed_from_their_time_on(author):
     assert await listed(author, tag="one") == ["A"]
 
 
-async def test_filters_narrow_together_and_pages_follow_each_other(author, make_user):
-    other = author.acting_as(accounts.actor_of(await make_user("grace", Role.AUTHOR)))
+async def test_filters_narrow_together_and_pages_follow_each_other(author: Context, make_user: MakeUser) -> None:
+    other = author.acting_as(accounts.as_actor(await make_user("grace", Role.AUTHOR)))
     for number in range(5):
         await posts.create(author, NewPost(title=f"Mine {number}", content="a loom", tags=["one", "two"][: 1 + number % 2]))
     await posts.create(other, NewPost(title="Theirs", content="a loom", tags=["one"]))
@@ -71,8 +73,8 @@ async def test_filters_narrow_together_and_pages_follow_each_other(author, make_
     assert await listed(author, author=me, author_id=other.actor.id) == []
     assert await listed(author, tag="none") == await listed(author, author="nobody") == await listed(author, text="...") == []
     assert [await counts(author, tag="one"), await counts(author, author=me, tag="two"), await counts(author)] == [6, 2, 6]
-    first = await post_lists.page(author, Wanted(tag="one", limit=4))
-    rest = await post_lists.page(author, Wanted(tag="one", limit=4, after=first.next))
+    first = await post_lists.list_page(author, PostFilter(tag="one", limit=4))
+    rest = await post_lists.list_page(author, PostFilter(tag="one", limit=4, after=first.next))
     assert [post.title for post in (*first.items, *rest.items)] == ["Theirs", *(f"Mine {number}" for number in (4, 3, 2, 1, 0))]
     assert rest.next is None
 
@@ -81,14 +83,14 @@ async def walked(ctx: Context, **wanted: object) -> list[str]:
     """The titles on all pages."""
     titles, after = [], None
     while True:
-        page = await post_lists.page(ctx, Wanted(**wanted, after=after))
+        page = await post_lists.list_page(ctx, PostFilter(**wanted, after=after))
         titles += [post.title for post in page.items]
         if (after := page.next) is None:
             return titles
 
 
 @pytest.mark.parametrize("window", [1, 3, 250])
-async def test_frequent_texts_find_the_same_as_rare_ones(author, monkeypatch, window):
+async def test_frequent_texts_find_the_same_as_rare_ones(author: Context, monkeypatch: pytest.MonkeyPatch, window: int) -> None:
     late = await posts.create(author, NewPost(title="Loom, late", content="x", tags=["one"], status=PostStatus.DRAFT))
     for number in range(9):
         text = "loom" if number % 3 else "other"
@@ -99,18 +101,18 @@ async def test_frequent_texts_find_the_same_as_rare_ones(author, monkeypatch, wi
     wanted = [{"text": "loom", "limit": limit} | more for limit in (1, 2, 20) for more in ({}, {"tag": "one"}, {"tag": "two"})]
     rare = [await walked(author, **each) for each in wanted]
     assert rare == [["Loom, late", *"875421"], ["Loom, late", *"875421"], ["7", "5", "1"]] * 3
-    monkeypatch.setattr(post_lists, "_FEW", 2)
-    monkeypatch.setattr(post_lists, "_WINDOW", window)
+    monkeypatch.setattr(post_lists, "_MAX_DIRECT_LOOKUPS", 2)
+    monkeypatch.setattr(post_lists, "_SCAN_WINDOW", window)
     assert [await walked(author, **each) for each in wanted] == rare
     assert await walked(author, text="loom", status=PostStatus.DRAFT) == ["Loom, hidden"]
 
 
 @pytest.mark.sqlite
-async def test_frequent_text_is_looked_up_among_the_newest_posts_alone(author, monkeypatch):
+async def test_frequent_text_is_looked_up_among_the_newest_posts_alone(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(60):
         await posts.create(author, NewPost(title=f"Loom {number}", content="x"))
-    monkeypatch.setattr(post_lists, "_FEW", 10)
-    monkeypatch.setattr(post_lists, "_WINDOW", 25)
+    monkeypatch.setattr(post_lists, "_MAX_DIRECT_LOOKUPS", 10)
+    monkeypatch.setattr(post_lists, "_SCAN_WINDOW", 25)
     told: list[str] = []
     author.db.on_query.append(told.append)
     assert len(await listed(author, text="loom", limit=20)) == 20
@@ -119,22 +121,13 @@ async def test_frequent_text_is_looked_up_among_the_newest_posts_alone(author, m
     assert "BETWEEN" in asked[1]
 
 
-async def test_posts_of_an_older_version_get_their_dates(author, database_url):
-    post = await posts.create(author, NewPost(title="A", content="x", tags=["one"]))
-    await posts.create(author, NewPost(title="B", content="x", tags=["one"], status=PostStatus.DRAFT))
-    migration.downgrade(database_url, "0006")
-    migration.upgrade(database_url)
-    assert await dates(author) == {post.published_at, None}
-    assert await listed(author, tag="one") == ["A"]
-
-
 @pytest.mark.sqlite
-@pytest.mark.parametrize("wanted", [Wanted(tag="one"), Wanted(author="ada"), Wanted(tag="one", author="ada")])
-async def test_lists_are_read_in_the_order_of_an_index(author, wanted):
+@pytest.mark.parametrize("wanted", [PostFilter(tag="one"), PostFilter(author="ada"), PostFilter(tag="one", author="ada")])
+async def test_lists_are_read_in_the_order_of_an_index(author: Context, wanted: Any) -> None:
     """Sorting, or reading all posts, would take longer with each post."""
     told: list[str] = []
     author.db.on_query.append(told.append)
-    await post_lists.page(author, wanted)
+    await post_lists.list_page(author, wanted)
     with contextlib.closing(sqlite3.connect(author.db.url.database)) as connection:
         rows = connection.execute(f"EXPLAIN QUERY PLAN {told[0]}", [0] * told[0].count("?")).fetchall()
     plan = [row[3] for row in rows]

@@ -14,8 +14,8 @@ from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.models import Post
 from blog.domain.posts import post_lists, posts, revisions, search
-from blog.domain.posts.post_lists import Wanted
-from blog.errors import Conflict, StaleVersion
+from blog.domain.posts.post_lists import PostFilter
+from blog.errors import Conflict, VersionConflict
 from blog.ops.integrity_check import check_site
 from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
@@ -25,7 +25,7 @@ async def count(ctx: Context, table: sa.Table) -> int:
     return int(await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(table)))
 
 
-async def test_cancelled_writes_are_whole_or_absent(author):
+async def test_cancelled_writes_are_whole_or_absent(author: Context) -> None:
     """Each write is cut at another of its statements, BEGIN and COMMIT among them: all of a post is there, or nothing."""
     for number in range(120):
         new = NewPost(title=f"Post {number}", content="some words", tags=["one", f"tag {number}"])
@@ -43,9 +43,9 @@ async def test_cancelled_writes_are_whole_or_absent(author):
         author.db.on_query.remove(cut)
     written = await count(author, tables.posts)
     assert 0 < written < 120, "some were cut, some were not"
-    assert [await count(author, table) for table in (tables.revisions, tables.slugs, tables.events, tables.post_authors)] == [
-        written
-    ] * 4
+    assert [
+        await count(author, table) for table in (tables.revisions, tables.post_slugs, tables.events, tables.post_authors)
+    ] == [written] * 4
     assert await count(author, tables.post_tags) == 2 * written
     assert await check_site(author) == []
     async with asyncio.timeout(10):
@@ -53,20 +53,20 @@ async def test_cancelled_writes_are_whole_or_absent(author):
     assert await count(author, tables.posts) == written + 20
 
 
-async def test_event_goes_with_its_change_or_not_at_all(author, monkeypatch):
+async def test_event_goes_with_its_change_or_not_at_all(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
 
     def fail(*_args, **_kwargs):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("blog.domain.core.events.of_post", fail)
+    monkeypatch.setattr("blog.domain.core.events.post_event", fail)
     with pytest.raises(ZeroDivisionError):
         await posts.edit(author, post.id, PostChanges(title="B"))
     assert await posts.get(author, post.id) == post
-    assert len((await revisions.page(author, post.id, limit=10)).items) == 1
+    assert len((await revisions.list_page(author, post.id, limit=10)).items) == 1
 
 
-async def test_only_what_readers_see_is_an_event(author):
+async def test_only_what_readers_see_is_an_event(author: Context) -> None:
     draft = await posts.create(author, NewPost(title="A", content="x", status=PostStatus.DRAFT))
     await posts.edit(author, draft.id, PostChanges(title="B"))
     assert await events.after(author.db, 0) == []
@@ -75,12 +75,12 @@ async def test_only_what_readers_see_is_an_event(author):
     await posts.edit(author, draft.id, PostChanges(status=PostStatus.DRAFT))
     await posts.edit(author, draft.id, PostChanges(status=PostStatus.PUBLISHED))
     await posts.delete(author, draft.id)
-    assert [event.name for event in await events.after(author.db, 0)] == [
+    assert [event.event_type for event in await events.after(author.db, 0)] == [
         "post.published", "post.updated", "post.unpublished", "post.published", "post.deleted",
     ]  # fmt: skip
 
 
-async def test_published_at_stays_the_first_publication(author):
+async def test_published_at_stays_the_first_publication(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     later = replace(author, now=author.now + dt.timedelta(days=1))
     await posts.edit(later, post.id, PostChanges(status=PostStatus.DRAFT))
@@ -89,17 +89,17 @@ async def test_published_at_stays_the_first_publication(author):
     assert again.updated_at == later.now
 
 
-async def test_two_editors_of_one_version_do_not_overwrite_each_other(author):
+async def test_two_editors_of_one_version_do_not_overwrite_each_other(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     results = await asyncio.gather(
         *(posts.edit(author, post.id, PostChanges(title=title), if_match={1}) for title in ("B", "C")), return_exceptions=True
     )
-    assert sorted(type(result).__name__ for result in results) == ["Post", "StaleVersion"]
-    assert any(isinstance(result, StaleVersion) for result in results)
+    assert sorted(type(result).__name__ for result in results) == ["Post", "VersionConflict"]
+    assert any(isinstance(result, VersionConflict) for result in results)
     assert (await posts.get(author, post.id)).version == 2
 
 
-async def test_writers_who_name_no_version_are_all_heard(author):
+async def test_writers_who_name_no_version_are_all_heard(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     async with anyio.create_task_group() as writers:
         writers.start_soon(posts.edit, author, post.id, PostChanges(title="B"))
@@ -109,7 +109,7 @@ async def test_writers_who_name_no_version_are_all_heard(author):
     assert (after.title, after.content, after.tags, after.version) == ("B", "y", ("z",), 4)
 
 
-async def test_who_follows_a_tag_hears_that_a_post_left_it(author):
+async def test_who_follows_a_tag_hears_that_a_post_left_it(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x", tags=["Maths"]))
     await posts.edit(author, post.id, PostChanges(tags=["engines"]))
     channels = [event.channels for event in await events.after(author.db, 0, limit=10)]
@@ -117,7 +117,7 @@ async def test_who_follows_a_tag_hears_that_a_post_left_it(author):
     assert "tag:engines" in channels[1]
 
 
-async def test_scheduled_post_comes_out_once_and_at_its_time(author, ctx):
+async def test_scheduled_post_comes_out_once_and_at_its_time(author: Context, ctx: Context) -> None:
     at = author.now + dt.timedelta(hours=1)
     post = await posts.create(author, NewPost(title="Soon", content="x", status=PostStatus.SCHEDULED, publish_at=at))
     assert await posts.publish_due(ctx) == 0
@@ -125,36 +125,36 @@ async def test_scheduled_post_comes_out_once_and_at_its_time(author, ctx):
     assert sorted(await asyncio.gather(*(posts.publish_due(late) for _ in range(4)))) == [0, 0, 0, 1]
     seen = await posts.get(ctx, post.id)
     assert (seen.status, seen.published_at, seen.publish_at) == (PostStatus.PUBLISHED, at, None)
-    assert [event.name for event in await events.after(ctx.db, 0)] == ["post.published"]
-    assert (await revisions.page(author, post.id, limit=10)).items[0].status is PostStatus.PUBLISHED
+    assert [event.event_type for event in await events.after(ctx.db, 0)] == ["post.published"]
+    assert (await revisions.list_page(author, post.id, limit=10)).items[0].status is PostStatus.PUBLISHED
 
 
-async def test_deleted_post_is_gone_from_every_list_and_keeps_its_slug(author, ctx):
+async def test_deleted_post_is_gone_from_every_list_and_keeps_its_slug(author: Context, ctx: Context) -> None:
     post = await posts.create(author, NewPost(title="Gone", content="needle", tags=["x"]))
     await comments.create(author, post.id, NewComment(content="yes"))
     await posts.delete(author, post.id)
-    assert (await post_lists.page(ctx, Wanted())).items == []
-    assert (await search.find(ctx, "needle")).total == 0
+    assert (await post_lists.list_page(ctx, PostFilter())).items == []
+    assert (await search.search_posts(ctx, "needle")).total == 0
     assert list(await post_lists.archive(ctx)) == []
     assert list((await comments.by_user(ctx, 1, limit=5)).items) == []
     with pytest.raises(Conflict):
         await posts.create(author, NewPost(title="Other", content="x", slug="gone"))
 
 
-async def test_front_page_and_its_cursor_are_of_one_moment(author, ctx):
-    before = await post_lists.front(ctx, Wanted())
+async def test_front_page_and_its_cursor_are_of_one_moment(author: Context, ctx: Context) -> None:
+    before = await post_lists.front_page(ctx, PostFilter())
     await posts.create(author, NewPost(title="A", content="x"))
-    after = await post_lists.front(ctx, Wanted())
+    after = await post_lists.front_page(ctx, PostFilter())
     assert [event.id for event in await events.after(ctx.db, before.position.id)] == [after.position.id]
     assert before.position.epoch == after.position.epoch != ""
 
 
-async def test_titles_with_one_stem_get_numbers(author):
+async def test_titles_with_one_stem_get_numbers(author: Context) -> None:
     slugs = [(await posts.create(author, NewPost(title="Ünïcode & more", content="x"))).slug for _ in range(3)]
     assert slugs == ["unicode-more", "unicode-more-2", "unicode-more-3"]
 
 
-async def test_posts_of_one_title_are_numbered_whatever_others_have_taken(author):
+async def test_posts_of_one_title_are_numbered_whatever_others_have_taken(author: Context) -> None:
     await posts.create(author, NewPost(title="x", content="x", slug="engine-8"))
     async with author.db.transaction():
         slugs = [(await posts.create(author, NewPost(title="Engine", content="x"))).slug for _ in range(70)]

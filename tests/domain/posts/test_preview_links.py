@@ -2,21 +2,24 @@
 
 import datetime as dt
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from blog.domain.accounts import accounts
+from blog.domain.core.context import Context, Site
 from blog.domain.core.signing import Purpose
 from blog.domain.posts import posts, preview_links
-from blog.errors import Conflict, Forbidden, NotFound, NotSignedIn
+from blog.errors import Conflict, Forbidden, NotAuthenticated, NotFound
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
-from blog.schemas.preview_links import Lifetime, NewPreview
+from blog.schemas.preview_links import Lifetime, NewPreviewLink
+from tests.conftest import MakeUser
 
-WEEK = NewPreview(lifetime=Lifetime.WEEK)
+WEEK = NewPreviewLink(lifetime=Lifetime.WEEK)
 
 
 @pytest.fixture
-async def draft(author):
+async def draft(author: Context):
     return await posts.create(author, NewPost(title="Draft", content="x", status=PostStatus.DRAFT))
 
 
@@ -24,73 +27,75 @@ def after(ctx, **time):
     return replace(ctx, now=ctx.now + dt.timedelta(**time))
 
 
-async def test_stranger_reads_the_draft_as_it_is_now(author, ctx, draft):
-    await preview_links.make(author, draft.id, WEEK)
-    (link,) = await preview_links.valid(author, draft.id)
+async def test_stranger_reads_the_draft_as_it_is_now(author: Context, ctx: Context, draft: Any) -> None:
+    await preview_links.create(author, draft.id, WEEK)
+    (link,) = await preview_links.list_valid(author, draft.id)
     await posts.edit(author, draft.id, PostChanges(content="y"))
-    assert (await preview_links.read(ctx, link.secret)).content == "y"
+    assert (await preview_links.open_link(ctx, link.secret)).content == "y"
     with pytest.raises(NotFound):
         await posts.get(ctx, draft.id)
 
 
 @pytest.mark.parametrize(("lifetime", "days"), [(Lifetime.DAY, 1), (Lifetime.WEEK, 7), (Lifetime.MONTH, 30)])
-async def test_link_ends_at_its_time(author, ctx, draft, lifetime, days):
-    await preview_links.make(author, draft.id, NewPreview(lifetime=lifetime))
-    (link,) = await preview_links.valid(author, draft.id)
+async def test_link_ends_at_its_time(author: Context, ctx: Context, draft: Any, lifetime: Any, days: int) -> None:
+    await preview_links.create(author, draft.id, NewPreviewLink(lifetime=lifetime))
+    (link,) = await preview_links.list_valid(author, draft.id)
     assert link.expires_at == author.now + dt.timedelta(days=days)
-    assert (await preview_links.read(after(ctx, days=days - 1), link.secret)).id == draft.id
+    assert (await preview_links.open_link(after(ctx, days=days - 1), link.secret)).id == draft.id
     with pytest.raises(NotFound):
-        await preview_links.read(after(author, days=days), link.secret)
-    assert await preview_links.valid(after(author, days=days), draft.id) == []
+        await preview_links.open_link(after(author, days=days), link.secret)
+    assert await preview_links.list_valid(after(author, days=days), draft.id) == []
 
 
-async def test_revoked_link_is_worth_nothing_and_others_stay(author, ctx, draft):
+async def test_revoked_link_is_worth_nothing_and_others_stay(author: Context, ctx: Context, draft: Any) -> None:
     for _ in range(2):
-        await preview_links.make(author, draft.id, WEEK)
-    newest, oldest = await preview_links.valid(author, draft.id)
+        await preview_links.create(author, draft.id, WEEK)
+    newest, oldest = await preview_links.list_valid(author, draft.id)
     await preview_links.revoke(author, draft.id, newest.id)
     with pytest.raises(NotFound):
-        await preview_links.read(ctx, newest.secret)
-    assert (await preview_links.read(ctx, oldest.secret)).id == draft.id
-    assert [link.id for link in await preview_links.valid(author, draft.id)] == [oldest.id]
+        await preview_links.open_link(ctx, newest.secret)
+    assert (await preview_links.open_link(ctx, oldest.secret)).id == draft.id
+    assert [link.id for link in await preview_links.list_valid(author, draft.id)] == [oldest.id]
 
 
-async def test_forged_links_open_nothing(author, ctx, draft, site):
-    link_id = await preview_links.make(author, draft.id, WEEK)
-    (link,) = await preview_links.valid(author, draft.id)
+async def test_forged_links_open_nothing(author: Context, ctx: Context, draft: Any, site: Site) -> None:
+    link_id = await preview_links.create(author, draft.id, WEEK)
+    (link,) = await preview_links.list_valid(author, draft.id)
     other = site.signer.sign(Purpose.INVITATION, [link_id])
     for secret in ("", "x", link.secret[:-1], link.secret + "x", other, site.signer.sign(Purpose.PREVIEW_LINK, [link_id + 1])):
         with pytest.raises(NotFound):
-            await preview_links.read(ctx, secret)
+            await preview_links.open_link(ctx, secret)
 
 
-async def test_deleted_post_is_not_previewed(author, ctx, draft):
-    await preview_links.make(author, draft.id, WEEK)
-    (link,) = await preview_links.valid(author, draft.id)
+async def test_deleted_post_is_not_previewed(author: Context, ctx: Context, draft: Any) -> None:
+    await preview_links.create(author, draft.id, WEEK)
+    (link,) = await preview_links.list_valid(author, draft.id)
     await posts.delete(author, draft.id)
     with pytest.raises(NotFound):
-        await preview_links.read(ctx, link.secret)
+        await preview_links.open_link(ctx, link.secret)
 
 
-async def test_published_posts_need_no_link_and_links_are_few(author, draft):
+async def test_published_posts_need_no_link_and_links_are_few(author: Context, draft: Any) -> None:
     published = await posts.create(author, NewPost(title="Out", content="x"))
     with pytest.raises(Conflict):
-        await preview_links.make(author, published.id, WEEK)
-    for _ in range(preview_links.MOST):
-        await preview_links.make(author, draft.id, WEEK)
+        await preview_links.create(author, published.id, WEEK)
+    for _ in range(preview_links.MAX_LINKS_PER_POST):
+        await preview_links.create(author, draft.id, WEEK)
     with pytest.raises(Conflict):
-        await preview_links.make(author, draft.id, WEEK)
-    await preview_links.make(after(author, days=8), draft.id, WEEK)
+        await preview_links.create(author, draft.id, WEEK)
+    await preview_links.create(after(author, days=8), draft.id, WEEK)
 
 
-async def test_links_are_made_listed_and_revoked_by_editors_alone(author, ctx, draft, make_user):
-    link_id = await preview_links.make(author, draft.id, WEEK)
-    bob = ctx.acting_as(accounts.actor_of(await make_user("bob")))
+async def test_links_are_made_listed_and_revoked_by_editors_alone(
+    author: Context, ctx: Context, draft: Any, make_user: MakeUser
+) -> None:
+    link_id = await preview_links.create(author, draft.id, WEEK)
+    bob = ctx.acting_as(accounts.as_actor(await make_user("bob")))
     await posts.edit(author, draft.id, PostChanges(status=PostStatus.PUBLISHED))
-    for who, error in ((bob, Forbidden), (ctx, NotSignedIn)):
+    for who, error in ((bob, Forbidden), (ctx, NotAuthenticated)):
         for call in (
-            preview_links.valid(who, draft.id),
-            preview_links.make(who, draft.id, WEEK),
+            preview_links.list_valid(who, draft.id),
+            preview_links.create(who, draft.id, WEEK),
             preview_links.revoke(who, draft.id, link_id),
         ):
             with pytest.raises(error):

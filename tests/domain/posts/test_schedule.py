@@ -3,11 +3,13 @@
 import datetime as dt
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
 
 from blog.domain.core import events
+from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.errors import Unavailable
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
@@ -18,10 +20,12 @@ def scheduled(title, at):
     return NewPost(title=title, content="x", status=PostStatus.SCHEDULED, publish_at=at)
 
 
-async def test_post_that_cannot_be_published_keeps_no_other_from_its_time(author, ctx, monkeypatch):
+async def test_post_that_cannot_be_published_keeps_no_other_from_its_time(
+    author: Context, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     at = author.now + dt.timedelta(hours=1)
     made = [await posts.create(author, scheduled(f"Post {number}", at)) for number in range(3)]
-    of_post = events.of_post
+    of_post = events.post_event
 
     def fail(ctx, name, post, before=None):
         if post.id == made[0].id:
@@ -30,7 +34,7 @@ async def test_post_that_cannot_be_published_keeps_no_other_from_its_time(author
 
     late = replace(ctx, now=at)
     with monkeypatch.context() as patch:
-        patch.setattr("blog.domain.core.events.of_post", fail)
+        patch.setattr("blog.domain.core.events.post_event", fail)
         with pytest.raises(Unavailable):
             await posts.publish_due(late)
     assert [(await posts.get(author, post.id)).status for post in made] == ["scheduled", "published", "published"]
@@ -38,7 +42,7 @@ async def test_post_that_cannot_be_published_keeps_no_other_from_its_time(author
     assert [event.post_id for event in await events.after(ctx.db, 0)] == [made[1].id, made[2].id, made[0].id]
 
 
-async def test_deleted_and_unscheduled_posts_stay_in(author, ctx):
+async def test_deleted_and_unscheduled_posts_stay_in(author: Context, ctx: Context) -> None:
     at = author.now + dt.timedelta(hours=1)
     gone, draft = [await posts.create(author, scheduled(f"Post {number}", at)) for number in range(2)]
     await posts.delete(author, gone.id)
@@ -64,7 +68,7 @@ def let_time_pass(home, condition):
     ask(home, f"UPDATE posts SET publish_at = '2020-01-01 10:00:00.000000' WHERE {condition}")  # noqa: S608
 
 
-def test_three_workers_publish_each_post_once_and_late_ones_at_the_next_start(home):
+def test_three_workers_publish_each_post_once_and_late_ones_at_the_next_start(home: Path) -> None:
     blog(home, "user", "create", "ada", "ada@example.org", "--role", "author")
     headers = {"Authorization": f"Bearer {blog(home, 'token', 'create', 'ada').stdout.strip()}"}
     port, new = free_port(), {"content": "x", "status": "scheduled", "publish_at": "2100-01-01T10:00:00Z"}
@@ -80,7 +84,7 @@ def test_three_workers_publish_each_post_once_and_late_ones_at_the_next_start(ho
         wait_until_up(port, process)
         wait_for_published(home, 20)
     assert "Traceback" not in log.read_text()
-    told = ask(home, "SELECT post_id, count(*) FROM events WHERE name = 'post.published' GROUP BY post_id ORDER BY post_id")
+    told = ask(home, "SELECT post_id, count(*) FROM events WHERE type = 'post.published' GROUP BY post_id ORDER BY post_id")
     assert told == [(post_id, 1) for post_id in range(1, 21)]
     versions = ask(home, "SELECT version, count(*) FROM revisions GROUP BY version ORDER BY version")
     assert versions == [(1, 20), (2, 20)]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from blog.domain.core.context import Context
 from blog.domain.posts import posts, search
 from blog.schemas.posts import NewPost, PostStatus
 
@@ -15,16 +16,16 @@ def marked(parts):
 
 
 async def found(ctx, text):
-    return [(marked(item.passage.title), marked(item.passage.text)) for item in (await search.find(ctx, text)).items]
+    return [(marked(item.snippet.title), marked(item.snippet.text)) for item in (await search.search_posts(ctx, text)).items]
 
 
-async def test_words_are_marked_where_they_stand(ctx, author):
+async def test_words_are_marked_where_they_stand(ctx: Context, author: Context) -> None:
     await write(author, "The Café", "It *weaves* algebraic patterns, as the cafe does.")
     assert await found(ctx, "cafe pattern") == [("The [Café]", "It weaves algebraic [patterns], as the [cafe] does.")]
     assert await found(ctx, '"algebraic patterns"') == [("The Café", "It weaves [algebraic patterns], as the cafe does.")]
 
 
-async def test_long_texts_are_cut_around_the_words(ctx, author):
+async def test_long_texts_are_cut_around_the_words(ctx: Context, author: Context) -> None:
     await write(author, "Long", "before " * 200 + "needle " + "after " * 200)
     ((_, text),) = await found(ctx, "needle")
     assert text.startswith("…before")
@@ -33,44 +34,50 @@ async def test_long_texts_are_cut_around_the_words(ctx, author):
     assert len(text.split()) <= 42
 
 
-async def test_scripts_without_spaces_come_back_without_them(ctx, author):
+async def test_scripts_without_spaces_come_back_without_them(ctx: Context, author: Context) -> None:
     await write(author, "日本語の記事", "東京で書かれた最初の記事です。Tokyo 2026年")
     assert await found(ctx, "記事") == [("日本語の[記事]", "東京で書かれた最初の[記事]です。Tokyo 2026年")]
 
 
-async def test_markup_in_a_post_is_plain_text_in_a_passage(ctx, author):
+async def test_markup_in_a_post_is_plain_text_in_a_passage(ctx: Context, author: Context) -> None:
     await write(author, "<b>Loom</b>", "`<script>loom</script>` & more")
     assert await found(ctx, "loom") == [("<b>[Loom]</b>", "<script>[loom]</script> & more")]
 
 
-async def test_all_are_counted_and_shown_page_by_page_best_first(ctx, author):
-    for number in range(search.PAGE + 5):
+async def test_all_are_counted_and_shown_page_by_page_best_first(ctx: Context, author: Context) -> None:
+    for number in range(search.PAGE_SIZE + 5):
         await write(author, f"Post {number}", "loom " + "word " * number)
     await write(author, "Loom", "elsewhere")
     await write(author, "Hidden loom", status=PostStatus.DRAFT)
-    first, second = [await search.find(ctx, "loom", page) for page in (1, 2)]
-    assert (first.total, first.pages) == (search.PAGE + 6, 2)
+    first, second = [await search.search_posts(ctx, "loom", page) for page in (1, 2)]
+    assert (first.total, first.page_count) == (search.PAGE_SIZE + 6, 2)
     assert first.items[0].post.title == "Loom"
     titles = [item.post.title for item in (*first.items, *second.items)]
     assert len(titles) == len(set(titles)) == first.total
-    assert (await search.find(ctx, "loom", 3)).items == []
+    assert (await search.search_posts(ctx, "loom", 3)).items == []
 
 
-async def test_of_too_many_those_that_were_added_last_are_ranked(ctx, author, monkeypatch):
-    monkeypatch.setattr(search, "MOST", 3)
+async def test_of_too_many_those_that_were_added_last_are_ranked(
+    ctx: Context, author: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "MAX_RANKED", 3)
     await write(author, "Loom")
     for number in range(3):
         await write(author, f"Post {number}", "word " * number + "loom")
-    whole = await search.find(ctx, "post")
-    assert ([item.post.title for item in whole.items], whole.total, whole.is_cut) == (["Post 0", "Post 1", "Post 2"], 3, False)
+    whole = await search.search_posts(ctx, "post")
+    assert ([item.post.title for item in whole.items], whole.total, whole.is_truncated) == (
+        ["Post 0", "Post 1", "Post 2"],
+        3,
+        False,
+    )
     for number in range(4):
         await write(author, f"Hidden loom {number}", status=PostStatus.DRAFT)  # and none of them takes a place
-    cut = await search.find(ctx, "loom")
-    assert ([item.post.title for item in cut.items], cut.total, cut.is_cut) == (["Post 0", "Post 1", "Post 2"], 3, True)
+    cut = await search.search_posts(ctx, "loom")
+    assert ([item.post.title for item in cut.items], cut.total, cut.is_truncated) == (["Post 0", "Post 1", "Post 2"], 3, True)
 
 
 @pytest.mark.parametrize("text", ["", '"', "zebra"])
-async def test_nothing_is_one_empty_page(ctx, author, text):
+async def test_nothing_is_one_empty_page(ctx: Context, author: Context, text: str) -> None:
     await write(author, "Post")
-    nothing = await search.find(ctx, text)
-    assert (list(nothing.items), nothing.total, nothing.pages) == ([], 0, 1)
+    nothing = await search.search_posts(ctx, text)
+    assert (list(nothing.items), nothing.total, nothing.page_count) == ([], 0, 1)

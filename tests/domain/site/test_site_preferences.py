@@ -5,34 +5,36 @@ from pydantic import ValidationError
 
 from blog.db import tables
 from blog.domain.accounts import accounts
+from blog.domain.core.context import Context
 from blog.domain.site import site_preferences
 from blog.errors import Forbidden
 from blog.schemas.accounts import Role
 from blog.schemas.site_preferences import Preferences, PreferencesChanges
+from tests.conftest import MakeUser
 
 
-async def test_owner_changes_what_was_sent_and_the_rest_stays(ctx, make_user):
-    ora = ctx.acting_as(accounts.actor_of(await make_user("ora", Role.OWNER)))
+async def test_owner_changes_what_was_sent_and_the_rest_stays(ctx: Context, make_user: MakeUser) -> None:
+    ora = ctx.acting_as(accounts.as_actor(await make_user("ora", Role.OWNER)))
     await site_preferences.change(ora, PreferencesChanges(title="Notes", most_links=1))
     after = await site_preferences.change(ora, PreferencesChanges(accent="#17614b"))
     assert (after.title, after.most_links, after.accent, after.description) == ("Notes", 1, "#17614b", "")
-    assert ctx.site.choices.preferences == after
+    assert ctx.site.runtime_settings.preferences == after
 
 
-async def test_others_change_nothing(author):
+async def test_others_change_nothing(author: Context) -> None:
     with pytest.raises(Forbidden):
         await site_preferences.change(author, PreferencesChanges(title="Mine"))
-    assert author.site.choices.preferences == Preferences()
+    assert author.site.runtime_settings.preferences == Preferences()
 
 
-async def test_rows_of_another_version_are_left_out(ctx):
+async def test_rows_of_another_version_are_left_out(ctx: Context) -> None:
     for name, value in {"title": "Notes", "accent": "crimson", "gravity": 9}.items():
-        await ctx.db.execute(tables.preferences.insert().values(name=name, value=value, user_id=None, updated_at=ctx.now))
-    await ctx.site.choices.refresh(ctx.db)
-    assert ctx.site.choices.preferences == Preferences(title="Notes")
+        await ctx.db.execute(tables.site_preferences.insert().values(name=name, value=value, user_id=None, updated_at=ctx.now))
+    await ctx.site.runtime_settings.refresh(ctx.db)
+    assert ctx.site.runtime_settings.preferences == Preferences(title="Notes")
 
 
 @pytest.mark.parametrize("target", ["//evil.example", "javascript:alert(1)", "about", "https://", ""])
-def test_navigation_leads_to_paths_and_web_addresses(target):
+def test_navigation_leads_to_paths_and_web_addresses(target: str) -> None:
     with pytest.raises(ValidationError):
         Preferences.model_validate({"navigation": [{"label": "A", "target": target}]})

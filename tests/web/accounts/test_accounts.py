@@ -1,15 +1,20 @@
 """Registering, signing in and out, and the links of the operator."""
 
 import re
+from typing import Any
 
+import httpx2
 import pytest
 import sqlalchemy as sa
 
 from blog.app import create_app
 from blog.db import tables
 from blog.domain.accounts import accounts, sessions
+from blog.domain.core.context import Context
 from blog.schemas.accounts import Credentials, Role
-from tests.conftest import ORIGIN, PASSWORD, running
+from blog.settings import Settings
+from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
+from tests.web.conftest import SignIn, Write
 
 OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
 NEW = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
@@ -24,10 +29,10 @@ def session_of(answer):
     return re.match(r"session=([^;]+);", answer.headers["set-cookie"])[1]
 
 
-async def test_registering_makes_a_reader_who_is_signed_in(client, ctx):
+async def test_registering_makes_a_reader_who_is_signed_in(client: httpx2.AsyncClient, ctx: Context) -> None:
     answer = await client.post("/register", data=NEW, headers=OWN)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
-    user = await accounts.named(ctx, "ada")
+    user = await accounts.by_username(ctx, "ada")
     assert (user.role, user.email, user.name) == (Role.READER, "ada@example.org", "ada")
     account = await client.get("/account")
     assert account.status_code == 200
@@ -45,7 +50,9 @@ async def test_registering_makes_a_reader_who_is_signed_in(client, ctx):
         ("password", "x" * 257, "At most 256 fit here"),
     ],
 )
-async def test_registration_that_is_not_valid_comes_back_without_the_password(client, ctx, field, typed, message):
+async def test_registration_that_is_not_valid_comes_back_without_the_password(
+    client: httpx2.AsyncClient, ctx: Context, field: str, typed: str, message: str
+) -> None:
     answer = await client.post("/register", data=NEW | {field: typed}, headers=OWN)
     assert answer.status_code == 422
     assert f'<p class="error" id="error-{field}">{message}</p>' in answer.text
@@ -56,7 +63,7 @@ async def test_registration_that_is_not_valid_comes_back_without_the_password(cl
     assert await count(ctx, tables.users) == 0
 
 
-async def test_hostile_username_comes_back_as_text(client):
+async def test_hostile_username_comes_back_as_text(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/register", data=NEW | {"username": '"><script>alert(1)</script>'}, headers=OWN)
     assert answer.status_code == 422
     assert "<script>" not in answer.text
@@ -66,7 +73,9 @@ async def test_hostile_username_comes_back_as_text(client):
 @pytest.mark.parametrize(
     ("taken", "field"), [({"email": "b@example.org", "username": "ADA"}, "username"), ({"username": "bob"}, "email")]
 )
-async def test_taken_name_or_address_is_said_at_its_field(client, ctx, make_user, taken, field):
+async def test_taken_name_or_address_is_said_at_its_field(
+    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, taken: Any, field: str
+) -> None:
     await make_user("ada")
     answer = await client.post("/register", data=NEW | taken, headers=OWN)
     assert answer.status_code == 409
@@ -74,7 +83,7 @@ async def test_taken_name_or_address_is_said_at_its_field(client, ctx, make_user
     assert await count(ctx, tables.users) == 1
 
 
-async def test_closed_registration_says_so_and_is_not_offered(settings, ctx):
+async def test_closed_registration_says_so_and_is_not_offered(settings: Settings, ctx: Context) -> None:
     async with running(create_app(settings.model_copy(update={"registration": False}))) as client:
         page = await client.get("/register")
         assert page.status_code == 403
@@ -84,32 +93,34 @@ async def test_closed_registration_says_so_and_is_not_offered(settings, ctx):
     assert await count(ctx, tables.users) == 0
 
 
-async def test_registration_cannot_choose_a_role(client, ctx):
+async def test_registration_cannot_choose_a_role(client: httpx2.AsyncClient, ctx: Context) -> None:
     answer = await client.post("/register", data=NEW | {"role": "owner"}, headers=OWN)
     assert answer.status_code == 422
     assert await count(ctx, tables.users) == 0
 
 
 @pytest.mark.parametrize("name", ["ada", "ADA", "ada@example.org"])
-async def test_signing_in_by_name_or_address(client, ctx, make_user, name):
+async def test_signing_in_by_name_or_address(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, name: str) -> None:
     await make_user("ada")
     answer = await client.post("/login", data=SIGN_IN | {"username": name, "next": "/write"}, headers=OWN)
     assert (answer.status_code, answer.headers["location"]) == (303, "/write")
     assert (await client.get("/write")).status_code == 200
 
 
-async def test_cookie_is_kept_from_scripts_and_other_sites(client, ctx, make_user, settings):
+async def test_cookie_is_kept_from_scripts_and_other_sites(
+    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, settings: Settings
+) -> None:
     await make_user("ada")
     cookie = (await client.post("/login", data=SIGN_IN, headers=OWN)).headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
     assert "path=/" in cookie
-    assert f"max-age={settings.session_days * 86_400}" in cookie
+    assert f"max-age={settings.session_idle_days * 86_400}" in cookie
     assert "secure" not in cookie, "this blog is served without TLS"
     assert "domain" not in cookie
 
 
-async def test_cookie_is_secure_and_bound_to_the_host_under_tls(settings, ctx, make_user):
+async def test_cookie_is_secure_and_bound_to_the_host_under_tls(settings: Settings, ctx: Context, make_user: MakeUser) -> None:
     await make_user("ada")
     app = create_app(settings.model_copy(update={"public_url": "https://blog.example.org"}))
     async with running(app) as client:
@@ -118,17 +129,21 @@ async def test_cookie_is_secure_and_bound_to_the_host_under_tls(settings, ctx, m
     assert "secure" in cookie.lower()
 
 
-async def test_each_sign_in_has_a_new_id_and_ends_the_one_before(client, ctx, make_user):
+async def test_each_sign_in_has_a_new_id_and_ends_the_one_before(
+    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser
+) -> None:
     await make_user("ada")
     planted = {"Cookie": "session=planted-by-somebody"}
     first = session_of(await client.post("/login", data=SIGN_IN, headers=OWN | planted))
     second = session_of(await client.post("/login", data=SIGN_IN, headers=OWN | {"Cookie": f"session={first}"}))
     assert len({first, second, "planted-by-somebody"}) == 3
-    assert await sessions.resume(ctx, first) is None
-    assert (await sessions.resume(ctx, second)).actor.username == "ada"
+    assert await sessions.load(ctx, first) is None
+    assert (await sessions.load(ctx, second)).actor.username == "ada"
 
 
-async def test_wrong_password_and_unknown_name_look_the_same(client, ctx, make_user):
+async def test_wrong_password_and_unknown_name_look_the_same(
+    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser
+) -> None:
     await make_user("ada")
     answers = [
         await client.post("/login", data={"username": name, "password": "not the one", "next": "/write"}, headers=OWN)
@@ -144,7 +159,7 @@ async def test_wrong_password_and_unknown_name_look_the_same(client, ctx, make_u
     assert await count(ctx, tables.sessions) == 0
 
 
-async def test_empty_sign_in_form_says_what_is_missing(client):
+async def test_empty_sign_in_form_says_what_is_missing(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/login", data={"username": "", "password": ""}, headers=OWN)
     assert answer.status_code == 422
     assert answer.text.count("Fill this in") == 4, "in the summary and at the field, twice"
@@ -157,7 +172,9 @@ EVIL = [
 
 
 @pytest.mark.parametrize("wanted", EVIL)
-async def test_sign_in_never_leads_to_another_site(client, ctx, make_user, wanted):
+async def test_sign_in_never_leads_to_another_site(
+    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, wanted: Any
+) -> None:
     await make_user("ada")
     form = await client.get("/login", params={"next": wanted})
     assert 'name="next" value=""' in form.text
@@ -167,7 +184,9 @@ async def test_sign_in_never_leads_to_another_site(client, ctx, make_user, wante
     assert (again.status_code, again.headers["location"]) == (303, "/")
 
 
-async def test_page_of_members_leads_through_sign_in_and_back(client, write, make_user):
+async def test_page_of_members_leads_through_sign_in_and_back(
+    client: httpx2.AsyncClient, write: Write, make_user: MakeUser
+) -> None:
     await write("Élan & more", slug="élan")
     asked = await client.get("/posts/%C3%A9lan/edit?a=b%26c")
     assert asked.status_code == 303
@@ -179,7 +198,7 @@ async def test_page_of_members_leads_through_sign_in_and_back(client, write, mak
     assert (await client.get(wanted)).status_code == 200
 
 
-async def test_signing_out_ends_the_session_itself(client, ctx, sign_in):
+async def test_signing_out_ends_the_session_itself(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     ada = await sign_in("ada")
     assert (await client.get("/logout", headers=ada)).status_code == 405
     answer = await client.post("/logout", headers=ada)
@@ -189,7 +208,9 @@ async def test_signing_out_ends_the_session_itself(client, ctx, sign_in):
     assert (await client.get("/account", headers=ada)).status_code == 303
 
 
-async def test_other_sites_cannot_sign_anybody_in_or_out(client, ctx, sign_in, make_user):
+async def test_other_sites_cannot_sign_anybody_in_or_out(
+    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, make_user: MakeUser
+) -> None:
     ada = await sign_in("ada")
     evil = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
     assert (await client.post("/logout", headers=ada | evil)).status_code == 403
@@ -197,14 +218,14 @@ async def test_other_sites_cannot_sign_anybody_in_or_out(client, ctx, sign_in, m
     assert await count(ctx, tables.sessions) == 1
 
 
-async def test_owner_link_works_once(client, ctx):
-    path = f"/setup/{accounts.owner_link(ctx)}"
+async def test_owner_link_works_once(client: httpx2.AsyncClient, ctx: Context) -> None:
+    path = f"/setup/{accounts.setup_link(ctx)}"
     assert "Welcome to your blog" in (await client.get(path)).text
     refused = await client.post(path, data=NEW | {"password": "short"}, headers=OWN)
     assert refused.status_code == 422
     answer = await client.post(path, data=NEW, headers=OWN)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
-    assert (await accounts.named(ctx, "ada")).role is Role.OWNER
+    assert (await accounts.by_username(ctx, "ada")).role is Role.OWNER
     assert (await client.get("/dashboard")).status_code == 200, "signed in"
     again = await client.get(path)
     assert again.status_code == 409
@@ -214,14 +235,14 @@ async def test_owner_link_works_once(client, ctx):
     assert await count(ctx, tables.users) == 1
 
 
-async def test_false_owner_link_shows_nothing(client, ctx, make_user):
+async def test_false_owner_link_shows_nothing(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser) -> None:
     await make_user("ada")
     for secret in ("x", await accounts.password_link(ctx, "ada")):
         assert (await client.get(f"/setup/{secret}")).status_code == 404
         assert (await client.post(f"/setup/{secret}", data=NEW, headers=OWN)).status_code == 404
 
 
-async def test_password_link_works_once(client, ctx, make_user):
+async def test_password_link_works_once(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser) -> None:
     await make_user("ada")
     path = f"/set-password/{await accounts.password_link(ctx, 'ada')}"
     assert "For the account <strong>ada</strong>" in (await client.get(path)).text
@@ -234,7 +255,9 @@ async def test_password_link_works_once(client, ctx, make_user):
     assert (await client.post(path, data={"password": "yet another"}, headers=OWN)).status_code == 404
 
 
-async def test_password_that_is_guessed_first_is_refused_at_its_field(client, ctx, make_user):
+async def test_password_that_is_guessed_first_is_refused_at_its_field(
+    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser
+) -> None:
     await make_user("ada")
     link = await accounts.password_link(ctx, "ada")
     bob = NEW | {"username": "bob", "email": "bob@example.org"}

@@ -3,15 +3,21 @@
 import html
 import json
 import re
+from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 import sqlalchemy as sa
+from playwright.sync_api import Browser
 
 from blog.app import create_app
 from blog.db import tables
 from blog.domain.accounts import accounts, sessions, webauthn
+from blog.domain.core.context import Context
 from blog.schemas.accounts import Role
-from tests.conftest import PASSWORD, running
+from blog.settings import Settings
+from tests.conftest import PASSWORD, MakeUser, running
 from tests.support.authenticator import Device
 from tests.support.serving import ask, blog, free_port, serving, wait_until_up
 from tests.web.accounts.test_two_factor import grow_old
@@ -22,13 +28,13 @@ OWN = {"Origin": SITE, "Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.fixture
-def settings(settings):
+def settings(settings: Settings):
     return settings.model_copy(update={"public_url": SITE})
 
 
 @pytest.fixture
-async def ada(ctx, make_user):
-    session_id = await sessions.start(ctx, accounts.actor_of(await make_user("ada", Role.AUTHOR)), "a browser")
+async def ada(ctx: Context, make_user: MakeUser):
+    session_id = await sessions.start(ctx, accounts.as_actor(await make_user("ada", Role.AUTHOR)), "a browser")
     return OWN | {"Cookie": f"__Host-session={session_id}"}
 
 
@@ -59,7 +65,7 @@ async def sign_in(client, device, path="", **changed):
     return await client.post("/login/passkey", data=sent, headers=OWN | {"Cookie": ticket(asked)})
 
 
-async def test_passkey_is_added_used_and_removed(client, ada):
+async def test_passkey_is_added_used_and_removed(client: httpx2.AsyncClient, ada: Any) -> None:
     device, added = await add(client, ada)
     assert (added.status_code, added.headers["location"]) == (303, "/account/security?saved=passkey")
     client.cookies.clear()
@@ -81,7 +87,7 @@ async def test_passkey_is_added_used_and_removed(client, ada):
     assert (await sign_in(client, device)).status_code == 401
 
 
-async def test_adding_asks_for_the_password_after_a_while(client, ctx, ada):
+async def test_adding_asks_for_the_password_after_a_while(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     await grow_old(ctx)
     for answer in (
         await client.get("/account/passkeys/new", headers=ada),
@@ -93,7 +99,7 @@ async def test_adding_asks_for_the_password_after_a_while(client, ctx, ada):
     assert (await add(client, ada))[1].status_code == 303
 
 
-async def test_removing_asks_for_the_password_after_a_while(client, ctx, ada):
+async def test_removing_asks_for_the_password_after_a_while(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     await add(client, ada)
     await grow_old(ctx)
     path = re.search(r'href="(/account/passkeys/\d+/remove)"', (await client.get("/account/security", headers=ada)).text)[1]
@@ -104,7 +110,7 @@ async def test_removing_asks_for_the_password_after_a_while(client, ctx, ada):
     assert (await client.post(path, data={"current": PASSWORD}, headers=ada)).status_code == 303
 
 
-async def test_form_of_a_passkey_comes_back_with_its_name(client, ada):
+async def test_form_of_a_passkey_comes_back_with_its_name(client: httpx2.AsyncClient, ada: Any) -> None:
     shown = await client.get("/account/passkeys/new", headers=ada)
     assert 'value="An unknown browser"' in shown.text
     headers = ada | {"Cookie": f"{ada['Cookie']}; {ticket(shown)}"}
@@ -118,7 +124,7 @@ async def test_form_of_a_passkey_comes_back_with_its_name(client, ada):
         assert options(refused)["challenge"] != options(shown)["challenge"], "asked anew"
 
 
-async def test_refused_passkey_leads_back_to_the_password(client, ada):
+async def test_refused_passkey_leads_back_to_the_password(client: httpx2.AsyncClient, ada: Any) -> None:
     device, _ = await add(client, ada)
     for changed, status in (({"credential": "{}"}, 401), ({"credential": ""}, 422), ({"extra": "x"}, 422)):
         client.cookies.clear()
@@ -132,16 +138,16 @@ async def test_refused_passkey_leads_back_to_the_password(client, ada):
     assert (late.status_code, "took too long" in late.text) == (409, True)
 
 
-async def test_sign_in_by_passkey_never_leads_to_another_site(client, ada):
+async def test_sign_in_by_passkey_never_leads_to_another_site(client: httpx2.AsyncClient, ada: Any) -> None:
     device, _ = await add(client, ada)
     client.cookies.clear()
     assert (await sign_in(client, device, "https://evil.example/")).headers["location"] == "/"
 
 
-async def test_passkey_needs_no_code(client, ctx, ada):
+async def test_passkey_needs_no_code(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     device, _ = await add(client, ada)
-    row = {"user_id": 1, "secret": "JBSWY3DP", "last_step": 0, "failures": 0, "created_at": ctx.now, "confirmed_at": ctx.now}
-    await ctx.db.execute(tables.second_factors.insert().values(row))
+    row = {"user_id": 1, "secret": "JBSWY3DP", "last_totp_step": 0, "failures": 0, "created_at": ctx.now, "confirmed_at": ctx.now}
+    await ctx.db.execute(tables.two_factor.insert().values(row))
     client.cookies.clear()
     assert (await sign_in(client, device)).headers["location"] == "/"
     client.cookies.clear()
@@ -149,7 +155,7 @@ async def test_passkey_needs_no_code(client, ctx, ada):
     assert by_password.headers["location"] == "/login/code"
 
 
-async def test_other_sites_cannot_sign_anybody_in(client, ada):
+async def test_other_sites_cannot_sign_anybody_in(client: httpx2.AsyncClient, ada: Any) -> None:
     device, _ = await add(client, ada)
     client.cookies.clear()
     asked = await client.get("/login/passkey")
@@ -158,7 +164,7 @@ async def test_other_sites_cannot_sign_anybody_in(client, ada):
     assert answer.status_code == 403
 
 
-async def test_attempts_are_counted(settings, ctx):
+async def test_attempts_are_counted(settings: Settings, ctx: Context) -> None:
     limited = settings.model_copy(update={"rate_limit": "300/minute"})
     async with running(create_app(limited)) as client:
         found = [(await client.post("/login/passkey", data={"credential": "{}"}, headers=OWN)).status_code for _ in range(11)]
@@ -166,12 +172,14 @@ async def test_attempts_are_counted(settings, ctx):
 
 
 @pytest.mark.parametrize("why", ["no extra", "no name", "no TLS"])
-async def test_without_them_the_pages_say_nothing(settings, ctx, make_user, monkeypatch, why):
+async def test_without_them_the_pages_say_nothing(
+    settings: Settings, ctx: Context, make_user: MakeUser, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
     if why == "no extra":
-        monkeypatch.setattr(webauthn, "are_installed", lambda: False)
+        monkeypatch.setattr(webauthn, "is_installed", lambda: False)
     address = {"no extra": SITE, "no name": "http://127.0.0.1:8000", "no TLS": f"http://{HOST}"}[why]
     app = create_app(settings.model_copy(update={"public_url": address}))
-    session_id = await sessions.start(ctx, accounts.actor_of(await make_user("bob")), "a browser")
+    session_id = await sessions.start(ctx, accounts.as_actor(await make_user("bob")), "a browser")
     name = "__Host-session" if why == "no extra" else "session"
     bob = {"Cookie": f"{name}={session_id}"}
     async with running(app) as client:
@@ -183,7 +191,7 @@ async def test_without_them_the_pages_say_nothing(settings, ctx, make_user, monk
         assert (await client.post("/login/passkey", data={"credential": "{}"})).status_code == 404
 
 
-async def test_pages_work_without_a_script(client, ada):
+async def test_pages_work_without_a_script(client: httpx2.AsyncClient, ada: Any) -> None:
     login = (await client.get("/login")).text
     assert re.search(r'<form [^>]*data-passkey="get" hidden>', login), "offered by the script alone"
     assert 'name="password"' in login
@@ -192,12 +200,12 @@ async def test_pages_work_without_a_script(client, ada):
     assert refused.status_code == 422
 
 
-async def test_neither_key_nor_challenge_is_a_secret_that_is_kept(client, ctx, ada):
+async def test_neither_key_nor_challenge_is_a_secret_that_is_kept(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     device, _ = await add(client, ada)
     client.cookies.clear()
     asked = (await client.get("/login/passkey")).json()
     await sign_in(client, device)
-    rows = await ctx.db.fetch_all(sa.select(tables.used_challenges))
+    rows = await ctx.db.fetch_all(sa.select(tables.webauthn_challenges))
     assert asked["challenge"] not in str([dict(row) for row in rows]), "their digests are"
 
 
@@ -205,7 +213,7 @@ async def test_neither_key_nor_challenge_is_a_secret_that_is_kept(client, ctx, a
 
 
 @pytest.fixture
-def authenticator(browser):
+def authenticator(browser: Browser):
     """A page of a browser whose machine has an authenticator that knows its user; and how to ask for what it holds."""
     context = browser.new_context()
     page = context.new_page()
@@ -221,7 +229,7 @@ def authenticator(browser):
     assert faults == []
 
 
-def test_passkey_in_a_browser(tmp_path, authenticator):
+def test_passkey_in_a_browser(tmp_path: Path, authenticator: Any) -> None:
     page, device = authenticator
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner", "--password-stdin", stdin=PASSWORD)
     port = free_port()

@@ -4,7 +4,11 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 import sqlalchemy as sa
 from PIL import Image
@@ -13,6 +17,7 @@ from blog.app import create_app
 from blog.db import tables
 from blog.domain.accounts import accounts, sessions, tokens
 from blog.domain.comments import comments
+from blog.domain.core.context import Context
 from blog.domain.media import media
 from blog.domain.posts import posts
 from blog.import_export.markdown import folder, source
@@ -20,32 +25,34 @@ from blog.schemas.accounts import Credentials, Role
 from blog.schemas.comments import NewComment
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost, PostStatus
-from tests.conftest import ORIGIN, PASSWORD, running
+from blog.settings import Settings
+from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
 from tests.support.pictures import encoded, png
+from tests.web.conftest import SignIn, Write
 
 OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:130.0) Gecko/20100101 Firefox/130.0"
 
 
 @pytest.fixture
-async def ada(ctx, sign_in):
+async def ada(ctx: Context, sign_in: SignIn):
     """The browser of ada."""
     return await sign_in("ada")
 
 
 async def of(ctx, username="ada"):
     """The context of somebody who is there already."""
-    return ctx.acting_as(accounts.actor_of(await accounts.named(ctx, username)))
+    return ctx.acting_as(accounts.as_actor(await accounts.by_username(ctx, username)))
 
 
-async def test_profile_is_changed_and_age_can_be_taken_back(client, ctx, ada):
+async def test_profile_is_changed_and_age_can_be_taken_back(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     sent = {"name": "Ada L.", "age": "36", "bio": "Weaves *patterns*."}
     assert (await client.post("/account", data=sent, headers=ada)).headers["location"] == "/account?saved=profile"
-    user = await accounts.named(ctx, "ada")
+    user = await accounts.by_username(ctx, "ada")
     assert (user.name, user.bio, user.age, user.email) == ("Ada L.", "Weaves *patterns*.", 36, "ada@example.org")
     assert "Saved." in (await client.get("/account?saved=profile", headers=ada)).text
     await client.post("/account", data=sent | {"age": ""}, headers=ada)
-    assert (await accounts.named(ctx, "ada")).age is None
+    assert (await accounts.by_username(ctx, "ada")).age is None
 
 
 @pytest.mark.parametrize(
@@ -58,15 +65,17 @@ async def test_profile_is_changed_and_age_can_be_taken_back(client, ctx, ada):
         ("bio", "bell \x07", "Control characters are not allowed"),
     ],
 )
-async def test_profile_that_is_not_valid_comes_back(client, ctx, ada, field, typed, message):
+async def test_profile_that_is_not_valid_comes_back(
+    client: httpx2.AsyncClient, ctx: Context, ada: Any, field: str, typed: str, message: str
+) -> None:
     answer = await client.post("/account", data={"name": "Typed name", "age": "", "bio": ""} | {field: typed}, headers=ada)
     assert answer.status_code == 422
     assert f'id="error-{field}">{message}</p>' in answer.text
     assert 'value="Typed name"' in answer.text
-    assert (await accounts.named(ctx, "ada")).name == "ada"
+    assert (await accounts.by_username(ctx, "ada")).name == "ada"
 
 
-async def test_bio_is_on_the_page_of_the_author_and_harmless(client, ctx, ada):
+async def test_bio_is_on_the_page_of_the_author_and_harmless(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     bio = "Weaves *patterns*. <script>alert(1)</script> [x](javascript:alert(2)) ![y](https://elsewhere.example/y.png)"
     await client.post("/account", data={"name": "Ada", "age": "", "bio": bio}, headers=ada)
     page = (await client.get("/authors/ada")).text
@@ -77,12 +86,12 @@ async def test_bio_is_on_the_page_of_the_author_and_harmless(client, ctx, ada):
     assert '<span class="avatar avatar-96 initials" aria-hidden="true">A</span>' in page
 
 
-async def test_address_is_changed_by_who_knows_the_password(client, ctx, ada):
+async def test_address_is_changed_by_who_knows_the_password(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     wrong = await client.post("/account/email", data={"email": "a@example.com", "current": "guess"}, headers=ada)
     assert wrong.status_code == 422
     assert 'id="error-current">This is not your present password' in wrong.text
     assert 'value="a@example.com"' in wrong.text
-    assert (await accounts.named(ctx, "ada")).email == "ada@example.org"
+    assert (await accounts.by_username(ctx, "ada")).email == "ada@example.org"
     done = await client.post("/account/email", data={"email": "a@example.com", "current": PASSWORD}, headers=ada)
     assert done.headers["location"] == "/account?saved=email"
     assert (await sessions.authenticate(ctx, Credentials(username="A@example.com", password=PASSWORD))).username == "ada"
@@ -92,14 +101,18 @@ async def test_address_is_changed_by_who_knows_the_password(client, ctx, ada):
     ("email", "status", "message"),
     [("nobody", 422, "Write an e-mail address"), ("bob@example.org", 409, "Another account has this e-mail address")],
 )
-async def test_address_that_cannot_be_is_said_at_its_field(client, make_user, ada, email, status, message):
+async def test_address_that_cannot_be_is_said_at_its_field(
+    client: httpx2.AsyncClient, make_user: MakeUser, ada: Any, email: str, status: int, message: str
+) -> None:
     await make_user("bob")
     answer = await client.post("/account/email", data={"email": email, "current": PASSWORD}, headers=ada)
     assert answer.status_code == status
     assert f'id="error-email">{message}' in answer.text
 
 
-async def test_no_other_door_changes_the_address_without_the_password(client, ctx, ada, bearer):
+async def test_no_other_door_changes_the_address_without_the_password(
+    client: httpx2.AsyncClient, ctx: Context, ada: Any, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
     page = await client.post("/account", data={"name": "Ada", "age": "", "email": "a@example.com"}, headers=ada)
     assert page.status_code == 422
     eve = await bearer("eve")
@@ -113,25 +126,27 @@ async def test_no_other_door_changes_the_address_without_the_password(client, ct
         assert answer.status_code == status
         if status == 422:
             assert answer.json()["errors"][0]["loc"] == ["body", "current"]
-    assert (await accounts.named(ctx, "ada")).email == "ada@example.org"
-    assert (await accounts.named(ctx, "eve")).email == "e@example.com"
+    assert (await accounts.by_username(ctx, "ada")).email == "ada@example.org"
+    assert (await accounts.by_username(ctx, "eve")).email == "e@example.com"
 
 
-async def test_password_change_needs_the_present_one_and_ends_other_sessions(client, ctx, ada):
+async def test_password_change_needs_the_present_one_and_ends_other_sessions(
+    client: httpx2.AsyncClient, ctx: Context, ada: Any
+) -> None:
     other = await sessions.start(ctx, (await of(ctx)).actor, "elsewhere")
     wrong = await client.post("/account/password", data={"current": "not this", "password": "a new long one"}, headers=ada)
     assert wrong.status_code == 422
     assert 'id="error-current">This is not your present password' in wrong.text
-    assert await sessions.resume(ctx, other) is not None
+    assert await sessions.load(ctx, other) is not None
     done = await client.post("/account/password", data={"current": PASSWORD, "password": "a new long one"}, headers=ada)
     assert (done.status_code, done.headers["location"]) == (303, "/account?saved=password")
-    assert await sessions.resume(ctx, other) is None
+    assert await sessions.load(ctx, other) is None
     assert (await client.get("/account", headers=ada)).status_code == 303, "the old id is worth nothing"
     assert (await client.get("/account")).status_code == 200, "the browser was given a new one"
     assert (await sessions.authenticate(ctx, Credentials(username="ada", password="a new long one"))).username == "ada"
 
 
-async def test_pages_of_the_account_are_for_its_owner(client):
+async def test_pages_of_the_account_are_for_its_owner(client: httpx2.AsyncClient) -> None:
     for path in ("", "/email", "/password", "/avatar", "/sessions", "/tokens", "/export", "/delete"):
         assert (await client.get(f"/account{path}")).headers["location"].startswith("/login?next=%2Faccount")
         if path != "/export":
@@ -139,11 +154,13 @@ async def test_pages_of_the_account_are_for_its_owner(client):
 
 
 async def avatar_file(ctx, settings):
-    name = (await accounts.named(ctx, "ada")).avatar
+    name = (await accounts.by_username(ctx, "ada")).avatar
     return settings.media_dir / name if name else None
 
 
-async def test_avatar_is_the_middle_of_an_image_as_a_small_square(client, ctx, ada, settings):
+async def test_avatar_is_the_middle_of_an_image_as_a_small_square(
+    client: httpx2.AsyncClient, ctx: Context, ada: Any, settings: Settings
+) -> None:
     image = Image.new("RGB", (900, 600), "red")
     image.paste("blue", (150, 0, 750, 600))
     exif = Image.Exif()
@@ -161,7 +178,7 @@ async def test_avatar_is_the_middle_of_an_image_as_a_small_square(client, ctx, a
     assert (await client.get(f"/media/{file.name}")).headers["content-type"] == "image/webp"
 
 
-async def test_avatar_stands_in_by_lines(client, ctx, author, write):
+async def test_avatar_stands_in_by_lines(client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write) -> None:
     await write("On engines")
     assert 'class="avatar' not in (await client.get("/posts/on-engines")).text, "no initials there"
     await ctx.db.execute(tables.users.update().values(avatar=f"{'0' * 64}.webp"))
@@ -169,7 +186,9 @@ async def test_avatar_stands_in_by_lines(client, ctx, author, write):
         assert f'src="/media/{"0" * 64}.webp" width="24"' in (await client.get(path)).text
 
 
-async def test_avatar_is_removed_with_its_file_and_replaced_without_leaving_one(client, ctx, ada, settings):
+async def test_avatar_is_removed_with_its_file_and_replaced_without_leaving_one(
+    client: httpx2.AsyncClient, ctx: Context, ada: Any, settings: Settings
+) -> None:
     files = []
     for colour in ("teal", "navy"):
         await client.post("/account/avatar", files={"file": ("a.png", png(300, 300, colour), "image/png")}, headers=ada)
@@ -180,7 +199,9 @@ async def test_avatar_is_removed_with_its_file_and_replaced_without_leaving_one(
     assert await avatar_file(ctx, settings) is None
 
 
-async def test_file_of_an_avatar_stays_while_somebody_else_has_the_same(client, ctx, ada, sign_in, settings):
+async def test_file_of_an_avatar_stays_while_somebody_else_has_the_same(
+    client: httpx2.AsyncClient, ctx: Context, ada: Any, sign_in: SignIn, settings: Settings
+) -> None:
     sent = {"file": ("a.png", png(64, 64), "image/png")}
     for headers in (ada, await sign_in("bob", Role.READER)):
         await client.post("/account/avatar", files=sent, headers=headers)
@@ -194,21 +215,23 @@ async def test_file_of_an_avatar_stays_while_somebody_else_has_the_same(client, 
 @pytest.mark.parametrize(
     ("content", "message"), [(b"", "Choose an image first"), (b"<svg/>", "This is no PNG"), (png(10, 10)[:40], "This is no PNG")]
 )
-async def test_what_is_no_image_is_refused_at_its_field(client, ctx, ada, content, message):
+async def test_what_is_no_image_is_refused_at_its_field(
+    client: httpx2.AsyncClient, ctx: Context, ada: Any, content: Any, message: str
+) -> None:
     answer = await client.post("/account/avatar", files={"file": ("a.png", content, "image/png")}, headers=ada)
     assert answer.status_code == 422
     assert f'id="error-file">{message}' in answer.text
-    assert (await accounts.named(ctx, "ada")).avatar is None
+    assert (await accounts.by_username(ctx, "ada")).avatar is None
 
 
-async def test_no_avatars_while_uploads_are_off(client, ctx, ada, sign_in):
+async def test_no_avatars_while_uploads_are_off(client: httpx2.AsyncClient, ctx: Context, ada: Any, sign_in: SignIn) -> None:
     ora = await sign_in("ora", Role.OWNER)
     await client.post("/admin/flags/uploads", data={"enabled": "false"}, headers=ora)
     answer = await client.post("/account/avatar", files={"file": ("a.png", png(9, 9), "image/png")}, headers=ada)
     assert answer.status_code == 403
 
 
-async def test_sessions_are_listed_in_words_and_one_is_ended(client, ctx, ada):
+async def test_sessions_are_listed_in_words_and_one_is_ended(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     other = await sessions.start(ctx, (await of(ctx)).actor, FIREFOX)
     page = (await client.get("/account/sessions", headers=ada)).text
     assert page.count('<span class="mark">this one</span>') == 1
@@ -217,19 +240,23 @@ async def test_sessions_are_listed_in_words_and_one_is_ended(client, ctx, ada):
     (action,) = re.findall(r'action="(/account/sessions/\w+)"', page)
     assert other not in page
     assert (await client.post(action, headers=ada)).headers["location"] == "/account/sessions"
-    assert await sessions.resume(ctx, other) is None
+    assert await sessions.load(ctx, other) is None
     assert (await client.get("/account", headers=ada)).status_code == 200
     assert (await client.post(action, headers=ada)).status_code == 404
 
 
-async def test_sessions_of_others_are_out_of_reach(client, ctx, ada, make_user):
-    bob = await sessions.start(ctx, accounts.actor_of(await make_user("bob")), FIREFOX)
-    key = (await sessions.own(await of(ctx, "bob")))[0].key
+async def test_sessions_of_others_are_out_of_reach(
+    client: httpx2.AsyncClient, ctx: Context, ada: Any, make_user: MakeUser
+) -> None:
+    bob = await sessions.start(ctx, accounts.as_actor(await make_user("bob")), FIREFOX)
+    key = (await sessions.list_own(await of(ctx, "bob")))[0].public_id
     assert (await client.post(f"/account/sessions/{key}", headers=ada)).status_code == 404
-    assert await sessions.resume(ctx, bob) is not None
+    assert await sessions.load(ctx, bob) is not None
 
 
-async def test_signing_out_everywhere_means_here_too_but_only_oneself(client, ctx, ada, sign_in):
+async def test_signing_out_everywhere_means_here_too_but_only_oneself(
+    client: httpx2.AsyncClient, ctx: Context, ada: Any, sign_in: SignIn
+) -> None:
     bob = await sign_in("bob")
     await sessions.start(ctx, (await of(ctx)).actor, FIREFOX)
     answer = await client.post("/account/sessions", headers=ada)
@@ -239,7 +266,7 @@ async def test_signing_out_everywhere_means_here_too_but_only_oneself(client, ct
     assert (await client.get("/account", headers=bob)).status_code == 200
 
 
-async def test_token_is_shown_once_and_does_what_was_chosen(client, ctx, ada):
+async def test_token_is_shown_once_and_does_what_was_chosen(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     form = {"name": "backup", "scope-account": "on", "days": "7"}
     made = await client.post("/account/tokens", data=form, headers=ada)
     assert (made.status_code, made.headers["cache-control"]) == (201, "no-store")
@@ -251,7 +278,7 @@ async def test_token_is_shown_once_and_does_what_was_chosen(client, ctx, ada):
     listed = (await client.get("/account/tokens", headers=ada)).text
     assert "<strong>backup</strong>" in listed
     assert secret not in listed
-    (token,) = await tokens.own(await of(ctx))
+    (token,) = await tokens.list_own(await of(ctx))
     assert (token.expires_at - token.created_at).days == 7
     assert (await client.post(f"/account/tokens/{token.id}", headers=ada)).status_code == 303
     assert (await client.get("/api/v1/users/me", headers=bearer)).status_code == 401
@@ -266,23 +293,23 @@ async def test_token_is_shown_once_and_does_what_was_chosen(client, ctx, ada):
         ({"scope-everything": "on"}, "scopes"),
     ],
 )
-async def test_token_form_comes_back(client, ctx, ada, changed, field):
+async def test_token_form_comes_back(client: httpx2.AsyncClient, ctx: Context, ada: Any, changed: Any, field: str) -> None:
     form = {"name": "backup", "scope-account": "on", "days": "7"} | changed
     sent = {name: value for name, value in form.items() if value is not None}
     answer = await client.post("/account/tokens", data=sent, headers=ada)
     assert answer.status_code == 422
     assert f'id="error-{field}"' in answer.text
     assert ('name="scope-account" checked' in answer.text) is ("scope-account" in sent)
-    assert await tokens.own(await of(ctx)) == []
+    assert await tokens.list_own(await of(ctx)) == []
 
 
-async def test_token_without_a_scope_is_refused_in_plain_words(client, ada):
+async def test_token_without_a_scope_is_refused_in_plain_words(client: httpx2.AsyncClient, ada: Any) -> None:
     answer = await client.post("/account/tokens", data={"name": "backup", "days": "7"}, headers=ada)
     assert 'id="error-scopes">Choose at least one<' in answer.text
     assert "What it may do: Choose at least one" in answer.text
 
 
-async def test_only_owners_are_offered_the_scope_admin(client, ada, sign_in):
+async def test_only_owners_are_offered_the_scope_admin(client: httpx2.AsyncClient, ada: Any, sign_in: SignIn) -> None:
     form = {"name": "all", "scope-admin": "on", "days": "7"}
     assert "Administer the blog" not in (await client.get("/account/tokens", headers=ada)).text
     assert (await client.post("/account/tokens", data=form, headers=ada)).status_code == 403
@@ -291,7 +318,9 @@ async def test_only_owners_are_offered_the_scope_admin(client, ada, sign_in):
     assert (await client.post("/account/tokens", data=form, headers=ora)).status_code == 201
 
 
-async def test_export_holds_all_that_one_gave_and_nothing_of_others(client, ctx, author, sign_in, tmp_path):
+async def test_export_holds_all_that_one_gave_and_nothing_of_others(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, sign_in: SignIn, tmp_path: Path
+) -> None:
     post = await posts.create(author, NewPost(title='On "engines": part 1', content="It *weaves*.\n", tags=["a: b", "maths"]))
     await posts.create(author, NewPost(title="Begun", content="---\nnot yet", status=PostStatus.DRAFT))
     await comments.create(author, post.id, NewComment(content="My own."))
@@ -317,7 +346,7 @@ async def test_export_holds_all_that_one_gave_and_nothing_of_others(client, ctx,
     assert "argon2" not in str([archive.read(name) for name in archive.namelist()])
     archive.extractall(tmp_path / "export")
     scanned = folder.scan(tmp_path / "export")
-    read = {found.title: found for path in scanned.paths for found in [source.read(scanned, path)]}
+    read = {found.title: found for path in scanned.paths for found in [source.read_post(scanned, path)]}
     engines, begun = read['On "engines": part 1'], read["Begun"]
     assert (engines.slug, engines.tags, engines.authors, engines.body) == (
         post.slug,
@@ -329,13 +358,15 @@ async def test_export_holds_all_that_one_gave_and_nothing_of_others(client, ctx,
     assert (engines.draft, begun.draft, begun.body) == (False, True, "---\nnot yet")
 
 
-async def test_export_of_nothing_is_whole(client, ada):
+async def test_export_of_nothing_is_whole(client: httpx2.AsyncClient, ada: Any) -> None:
     archive = zipfile.ZipFile(io.BytesIO((await client.get("/account/export", headers=ada)).content))
     assert json.loads(archive.read("comments.json")) == json.loads(archive.read("media.json")) == []
 
 
-async def test_export_goes_through_all_of_a_long_list(client, ctx, author, monkeypatch):
-    monkeypatch.setattr("blog.import_export.account_export._BATCH", 2)
+async def test_export_goes_through_all_of_a_long_list(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blog.import_export.account_export._BATCH_SIZE", 2)
     for number in range(5):
         post = await posts.create(author, NewPost(title=f"Post {number}", content="x"))
         await comments.create(author, post.id, NewComment(content=f"Comment {number}"))
@@ -346,7 +377,9 @@ async def test_export_goes_through_all_of_a_long_list(client, ctx, author, monke
     assert len(json.loads(archive.read("comments.json"))) == 5
 
 
-async def test_account_is_deleted_and_the_browser_signed_out(client, ctx, author, write):
+async def test_account_is_deleted_and_the_browser_signed_out(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write
+) -> None:
     await write("On engines")
     session = await sessions.start(ctx, author.actor, "a browser")
     ada = OWN | {"Cookie": f"session={session}"}
@@ -372,7 +405,9 @@ async def test_account_is_deleted_and_the_browser_signed_out(client, ctx, author
         ({"posts": "perhaps"}, "posts", ""),
     ],
 )
-async def test_account_stays_when_the_question_is_not_answered(client, ctx, ada, changed, field, message):
+async def test_account_stays_when_the_question_is_not_answered(
+    client: httpx2.AsyncClient, ctx: Context, ada: Any, changed: Any, field: str, message: str
+) -> None:
     form = {"username": "ada", "current": PASSWORD, "posts": "go"} | changed
     answer = await client.post("/account/delete", data=form, headers=ada)
     assert answer.status_code == 422
@@ -380,10 +415,10 @@ async def test_account_stays_when_the_question_is_not_answered(client, ctx, ada,
     assert f'href="#field-{field}"' in answer.text
     assert PASSWORD not in answer.text
     assert ('value="go" aria-describedby="posts-go-note" checked' in answer.text) is (field != "posts")
-    assert not (await accounts.named(ctx, "ada")).is_deleted
+    assert not (await accounts.by_username(ctx, "ada")).is_deleted
 
 
-async def test_only_owner_is_told_why_not(client, ctx, sign_in):
+async def test_only_owner_is_told_why_not(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     ora = await sign_in("ora", Role.OWNER)
     answer = await client.post("/account/delete", data={"username": "ora", "current": PASSWORD, "posts": "stay"}, headers=ora)
     assert answer.status_code == 409
@@ -391,9 +426,9 @@ async def test_only_owner_is_told_why_not(client, ctx, sign_in):
     assert await ctx.db.fetch_val(sa.select(tables.users.c.deleted_at)) is None
 
 
-async def test_guessing_the_password_of_an_open_session_is_slowed(settings, sign_in):
+async def test_guessing_the_password_of_an_open_session_is_slowed(settings: Settings, sign_in: SignIn) -> None:
     ada = await sign_in("ada")
-    limited = settings.model_copy(update={"rate_limit": "1000/minute", "sign_in_rate_limit": "3/minute"})
+    limited = settings.model_copy(update={"rate_limit": "1000/minute", "login_rate_limit_per_address": "3/minute"})
     async with running(create_app(limited)) as client:
         form = {"email": "a@example.com", "current": "guess"}
         answers = [await client.post("/account/email", data=form, headers=ada) for _ in range(4)]

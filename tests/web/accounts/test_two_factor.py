@@ -2,15 +2,19 @@
 
 import datetime as dt
 import re
+from typing import Any
 
+import httpx2
 import pyotp
 import pytest
 import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.accounts import accounts, two_factor
+from blog.domain.core.context import Context
 from blog.schemas.accounts import Role
-from tests.conftest import ORIGIN, PASSWORD
+from tests.conftest import ORIGIN, PASSWORD, MakeUser
+from tests.web.conftest import SignIn
 
 OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
 SIGN_IN = {"username": "ada", "password": PASSWORD}
@@ -38,11 +42,11 @@ async def grow_old(ctx, minutes=11):
 
 
 @pytest.fixture
-async def ada(sign_in):
+async def ada(sign_in: SignIn):
     return await sign_in("ada")
 
 
-async def test_codes_are_turned_on_and_then_asked_for(client, ctx, ada):
+async def test_codes_are_turned_on_and_then_asked_for(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     assert "Off. An app on your phone" in (await client.get("/account/security", headers=ada)).text
     secret, codes = await turn_on(client, ada)
     assert len(codes) == 10
@@ -61,7 +65,7 @@ async def test_codes_are_turned_on_and_then_asked_for(client, ctx, ada):
     assert (await client.get("/account/tokens")).status_code == 200
 
 
-async def test_secret_is_drawn_without_style_and_kept_nowhere(client, ada):
+async def test_secret_is_drawn_without_style_and_kept_nowhere(client: httpx2.AsyncClient, ada: Any) -> None:
     await client.post("/account/second-factor", data={"current": PASSWORD}, headers=ada)
     shown = await client.get("/account/second-factor/on", headers=ada)
     assert shown.headers["cache-control"] == "no-store"
@@ -70,13 +74,13 @@ async def test_secret_is_drawn_without_style_and_kept_nowhere(client, ada):
     assert "<script>" not in shown.text
 
 
-async def test_second_half_needs_the_first(client, ada):
+async def test_second_half_needs_the_first(client: httpx2.AsyncClient, ada: Any) -> None:
     assert (await client.get("/login/code")).headers["location"] == "/login"
     answer = await client.post("/login/code", data={"code": "123456"}, headers=OWN | {"Cookie": "ticket=x"})
     assert (answer.status_code, "give your name and password once more" in answer.text) == (401, True)
 
 
-async def test_setting_up_needs_the_password_a_moment_ago(client, ctx, ada):
+async def test_setting_up_needs_the_password_a_moment_ago(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     wrong = await client.post("/account/second-factor", data={"current": "guess"}, headers=ada)
     assert wrong.status_code == 422
     assert 'id="error-current">This is not your present password' in wrong.text
@@ -90,7 +94,7 @@ async def test_setting_up_needs_the_password_a_moment_ago(client, ctx, ada):
         assert (answer.status_code, answer.headers["location"]) == (303, "/account/second-factor")
 
 
-async def test_wrong_first_code_shows_the_same_secret_again(client, ctx, ada):
+async def test_wrong_first_code_shows_the_same_secret_again(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     await client.post("/account/second-factor", data={"current": PASSWORD}, headers=ada)
     first = await client.get("/account/second-factor/on", headers=ada)
     again = await client.post("/account/second-factor/on", data={"code": "1"}, headers=ada)
@@ -100,7 +104,7 @@ async def test_wrong_first_code_shows_the_same_secret_again(client, ctx, ada):
     assert picture.search(first.text)[0] == picture.search(again.text)[0]
 
 
-async def test_turning_off_takes_password_and_code(client, ctx, ada):
+async def test_turning_off_takes_password_and_code(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     secret, codes = await turn_on(client, ada)
     path = "/account/second-factor/off"
     for sent, field in (
@@ -120,7 +124,7 @@ async def test_turning_off_takes_password_and_code(client, ctx, ada):
     assert (await client.post("/login", data=SIGN_IN, headers=OWN)).headers["location"] == "/"
 
 
-async def test_who_changes_factors_is_led_to_the_sessions(client, ada):
+async def test_who_changes_factors_is_led_to_the_sessions(client: httpx2.AsyncClient, ada: Any) -> None:
     await client.post("/account/second-factor", data={"current": PASSWORD}, headers=ada)
     shown = await client.get("/account/second-factor/on", headers=ada)
     secret = re.search(r'id="secret">([A-Z2-7 ]+)<', shown.text)[1].replace(" ", "")
@@ -131,7 +135,7 @@ async def test_who_changes_factors_is_led_to_the_sessions(client, ada):
         assert 'href="/account/sessions"' in notice
 
 
-async def test_new_password_by_link_asks_for_the_code_too(client, ctx, ada):
+async def test_new_password_by_link_asks_for_the_code_too(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     secret, _ = await turn_on(client, ada)
     path = f"/set-password/{await accounts.password_link(ctx, 'ada')}"
     answer = await client.post(path, data={"password": "a new long one"}, headers=OWN)
@@ -142,7 +146,7 @@ async def test_new_password_by_link_asks_for_the_code_too(client, ctx, ada):
     assert (await client.get("/account")).status_code == 200
 
 
-async def test_token_form_asks_for_the_password_after_a_while(client, ctx, ada):
+async def test_token_form_asks_for_the_password_after_a_while(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     new = {"name": "backup", "scope-account": "on", "days": "30"}
     assert 'name="current"' not in (await client.get("/account/tokens", headers=ada)).text
     await grow_old(ctx)
@@ -156,7 +160,9 @@ async def test_token_form_asks_for_the_password_after_a_while(client, ctx, ada):
     assert (await client.post("/account/tokens", data=new, headers=ada)).status_code == 201, "not asked twice"
 
 
-async def test_roles_are_given_after_the_password(client, ctx, sign_in, make_user):
+async def test_roles_are_given_after_the_password(
+    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, make_user: MakeUser
+) -> None:
     ora, bob = await sign_in("ora", Role.OWNER), await make_user("bob", Role.READER)
     await grow_old(ctx)
     listed = (await client.get("/admin/members?q=bob", headers=ora)).text
@@ -171,12 +177,14 @@ async def test_roles_are_given_after_the_password(client, ctx, sign_in, make_use
     done = await client.post("/account/confirm", data={"current": PASSWORD, "next": "/admin/members?q=bob"}, headers=ora)
     assert (done.status_code, done.headers["location"]) == (303, "/admin/members?q=bob")
     assert (await client.post("/admin/members", data=change, headers=ora)).status_code == 303
-    assert (await accounts.named(ctx, "bob")).role is Role.EDITOR
+    assert (await accounts.by_username(ctx, "bob")).role is Role.EDITOR
     evil = await client.post("/account/confirm", data={"current": PASSWORD, "next": "//evil.example"}, headers=ora)
     assert evil.headers["location"] == "/account/security"
 
 
-async def test_owners_are_invited_after_the_password_and_others_without(client, ctx, sign_in):
+async def test_owners_are_invited_after_the_password_and_others_without(
+    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn
+) -> None:
     ora = await sign_in("ora", Role.OWNER)
     await grow_old(ctx)
     owner = {"role": "owner", "note": "Mary", "days": "7", "current": ""}
@@ -186,7 +194,9 @@ async def test_owners_are_invited_after_the_password_and_others_without(client, 
     assert (await client.post("/admin/invitations", data=owner | {"current": PASSWORD}, headers=ora)).status_code == 303
 
 
-async def test_owner_reads_the_log_and_everybody_their_own(client, ctx, ada, sign_in):
+async def test_owner_reads_the_log_and_everybody_their_own(
+    client: httpx2.AsyncClient, ctx: Context, ada: Any, sign_in: SignIn
+) -> None:
     ora = await sign_in("ora", Role.OWNER)
     firefox = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"}
     await client.post("/login", data=SIGN_IN | {"password": "guess"}, headers=OWN | firefox)
@@ -206,7 +216,7 @@ async def test_owner_reads_the_log_and_everybody_their_own(client, ctx, ada, sig
     assert (await client.get("/account/security")).status_code == 303
 
 
-async def test_log_goes_on_to_earlier_pages(client, ctx, ada, sign_in):
+async def test_log_goes_on_to_earlier_pages(client: httpx2.AsyncClient, ctx: Context, ada: Any, sign_in: SignIn) -> None:
     ora = await sign_in("ora", Role.OWNER)
     for _ in range(55):
         await client.post("/login", data=SIGN_IN | {"password": "guess"}, headers=OWN)
@@ -220,7 +230,7 @@ async def test_log_goes_on_to_earlier_pages(client, ctx, ada, sign_in):
     assert seen == sorted(seen, key=int, reverse=True)
 
 
-async def test_hostile_words_come_out_as_text(client, ctx, sign_in):
+async def test_hostile_words_come_out_as_text(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     ora = await sign_in("ora", Role.OWNER)
     evil = "<script>alert(1)</script>"
     await client.post("/login", data=SIGN_IN, headers=OWN | {"User-Agent": evil, "X-Correlation-ID": "<b>x</b>"})
@@ -230,8 +240,8 @@ async def test_hostile_words_come_out_as_text(client, ctx, sign_in):
     assert "&lt;b&gt;x&lt;/b&gt;" in log
 
 
-async def test_operator_lets_somebody_in_who_lost_everything(client, ctx, ada):
+async def test_operator_lets_somebody_in_who_lost_everything(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     await turn_on(client, ada)
-    await two_factor.remove(ctx, (await accounts.named(ctx, "ada")).id)
+    await two_factor.remove(ctx, (await accounts.by_username(ctx, "ada")).id)
     assert (await client.post("/login", data=SIGN_IN, headers=OWN)).headers["location"] == "/"
     assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.recovery_codes)) == 0

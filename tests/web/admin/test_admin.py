@@ -4,22 +4,27 @@ import datetime as dt
 import html
 import re
 from dataclasses import replace
+from typing import Any
 
+import httpx2
 import pytest
 import sqlalchemy as sa
 
 from blog.app import create_app
 from blog.db import tables
 from blog.domain.accounts import accounts, invitations
-from blog.domain.accounts.user_directory import PAGE
+from blog.domain.accounts.user_directory import PAGE_SIZE
 from blog.domain.comments import comments
+from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.domain.site import site_preferences
 from blog.schemas.accounts import NewInvitation, Role
 from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost
 from blog.schemas.site_preferences import PreferencesChanges
-from tests.conftest import ORIGIN, PASSWORD, running
+from blog.settings import Settings
+from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
+from tests.web.conftest import SignIn, Write
 
 OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
 ROOMS = ["/admin", "/admin/members", "/admin/invitations", "/admin/site", "/admin/pages", "/admin/pages/new", "/admin/pages/1"]
@@ -31,19 +36,19 @@ SITE = {
 
 
 @pytest.fixture
-async def ora(sign_in):
+async def ora(sign_in: SignIn):
     """The browser of an owner."""
     return await sign_in("ora", Role.OWNER)
 
 
 @pytest.fixture
-async def owner(ctx, ora):
+async def owner(ctx: Context, ora: Any):
     """The same owner's context."""
-    return ctx.acting_as(accounts.actor_of(await accounts.named(ctx, "ora")))
+    return ctx.acting_as(accounts.as_actor(await accounts.by_username(ctx, "ora")))
 
 
 @pytest.mark.parametrize("path", ROOMS)
-async def test_every_room_is_for_owners(client, sign_in, path):
+async def test_every_room_is_for_owners(client: httpx2.AsyncClient, sign_in: SignIn, path: Any) -> None:
     edo = await sign_in("edo", Role.EDITOR)
     assert (await client.get(path, headers=edo)).status_code == 403
     assert (await client.get(path)).headers["location"].startswith("/login?next=%2Fadmin")
@@ -52,7 +57,7 @@ async def test_every_room_is_for_owners(client, sign_in, path):
         assert (await client.post(path, data=sent, headers=headers)).status_code in (status, 405)
 
 
-async def test_owner_switches_a_flag_and_sees_it(client, sign_in):
+async def test_owner_switches_a_flag_and_sees_it(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     ora = await sign_in("ora", Role.OWNER)
     page = (await client.get("/admin", headers=ora)).text
     assert re.findall(r'class="switch-state (\w+)"', page) == ["on"] * 4
@@ -64,7 +69,7 @@ async def test_owner_switches_a_flag_and_sees_it(client, sign_in):
     assert 'value="true">Switch on' in page
 
 
-async def test_page_and_its_link_are_for_owners(client, sign_in):
+async def test_page_and_its_link_are_for_owners(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     edo = await sign_in("edo", Role.EDITOR)
     assert (await client.get("/admin", headers=edo)).status_code == 403
     assert (await client.post("/admin/flags/comments", data={"enabled": "false"}, headers=edo)).status_code == 403
@@ -72,7 +77,7 @@ async def test_page_and_its_link_are_for_owners(client, sign_in):
     assert 'href="/admin"' in (await client.get("/", headers=await sign_in("ora", Role.OWNER))).text
 
 
-async def test_stranger_signs_in_first(client):
+async def test_stranger_signs_in_first(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/admin")
     assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fadmin")
 
@@ -80,7 +85,9 @@ async def test_stranger_signs_in_first(client):
 @pytest.mark.parametrize(
     ("name", "form", "status"), [("gravity", {"enabled": "false"}, 404), ("live", {"enabled": "maybe"}, 422)]
 )
-async def test_what_is_no_switch_switches_nothing(client, sign_in, name, form, status):
+async def test_what_is_no_switch_switches_nothing(
+    client: httpx2.AsyncClient, sign_in: SignIn, name: str, form: Any, status: int
+) -> None:
     ora = await sign_in("ora", Role.OWNER)
     assert (await client.post(f"/admin/flags/{name}", data=form, headers=ora)).status_code == status
     assert (await client.get("/admin", headers=ora)).text.count("Switch off") == 4
@@ -89,7 +96,7 @@ async def test_what_is_no_switch_switches_nothing(client, sign_in, name, form, s
 # Numbers
 
 
-async def test_numbers_are_drawn_and_also_written(client, ora, owner):
+async def test_numbers_are_drawn_and_also_written(client: httpx2.AsyncClient, ora: Any, owner: Any) -> None:
     for days in (0, 3, 45):
         post = await posts.create(replace(owner, now=owner.now - dt.timedelta(days=days)), NewPost(title="A", content="x"))
     await comments.create(owner, post.id, NewComment(content="Well."))
@@ -111,7 +118,9 @@ async def test_numbers_are_drawn_and_also_written(client, ora, owner):
 # Members
 
 
-async def test_members_are_listed_with_their_posts_and_found(client, ora, write, make_user):
+async def test_members_are_listed_with_their_posts_and_found(
+    client: httpx2.AsyncClient, ora: Any, write: Write, make_user: MakeUser
+) -> None:
     await write("On engines")
     await make_user("per_cent", Role.READER)
     page = (await client.get("/admin/members", headers=ora)).text
@@ -129,39 +138,43 @@ async def test_members_are_listed_with_their_posts_and_found(client, ora, write,
     assert "Nobody of that name" in (await client.get("/admin/members?q=nobody", headers=ora)).text
 
 
-async def test_long_list_of_members_has_pages(client, ctx, ora):
+async def test_long_list_of_members_has_pages(client: httpx2.AsyncClient, ctx: Context, ora: Any) -> None:
     values = [
-        {"username": f"user{number}", "username_key": f"user{number}", "name": "x", "role": "reader", "created_at": ctx.now,
-         "updated_at": ctx.now} for number in range(PAGE)
+        {"username": f"user{number}", "username_folded": f"user{number}", "name": "x", "role": "reader", "created_at": ctx.now,
+         "updated_at": ctx.now} for number in range(PAGE_SIZE)
     ]  # fmt: skip
     for row in values:
         await ctx.db.execute(tables.users.insert().values(row))
     first = (await client.get("/admin/members", headers=ora)).text
     second = (await client.get(html.unescape(re.search(r'rel="next" href="([^"]+)"', first)[1]), headers=ora)).text
     names = re.findall(r'href="/authors/(\w+)"', first) + re.findall(r'href="/authors/(\w+)"', second)
-    assert names == [f"user{number}" for number in reversed(range(PAGE))] + ["ora"]
+    assert names == [f"user{number}" for number in reversed(range(PAGE_SIZE))] + ["ora"]
     assert 'rel="next"' not in second
 
 
-async def test_role_is_changed_on_the_page_where_one_is(client, ctx, ora, make_user):
+async def test_role_is_changed_on_the_page_where_one_is(
+    client: httpx2.AsyncClient, ctx: Context, ora: Any, make_user: MakeUser
+) -> None:
     bob = await make_user("bob", Role.READER)
     answer = await client.post("/admin/members?q=bo", data={"user": bob.id, "role": "editor"}, headers=ora)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/admin/members?q=bo#member-{bob.id}")
-    assert (await accounts.named(ctx, "bob")).role is Role.EDITOR
+    assert (await accounts.by_username(ctx, "bob")).role is Role.EDITOR
 
 
-async def test_last_owner_stays_one_and_is_told(client, ctx, ora, owner):
+async def test_last_owner_stays_one_and_is_told(client: httpx2.AsyncClient, ctx: Context, ora: Any, owner: Any) -> None:
     answer = await client.post("/admin/members", data={"user": owner.actor.id, "role": "reader"}, headers=ora)
     assert answer.status_code == 409
     assert "This is the only owner" in answer.text
     assert f'id="member-{owner.actor.id}"' in answer.text
-    assert (await accounts.named(ctx, "ora")).role is Role.OWNER
+    assert (await accounts.by_username(ctx, "ora")).role is Role.OWNER
 
 
 @pytest.mark.parametrize(("form", "status"), [({"user": "99", "role": "editor"}, 404), ({"user": "1", "role": "king"}, 422)])
-async def test_what_is_no_change_of_a_role_changes_nothing(client, ctx, ora, form, status):
+async def test_what_is_no_change_of_a_role_changes_nothing(
+    client: httpx2.AsyncClient, ctx: Context, ora: Any, form: Any, status: int
+) -> None:
     assert (await client.post("/admin/members", data=form, headers=ora)).status_code == status
-    assert (await accounts.named(ctx, "ora")).role is Role.OWNER
+    assert (await accounts.by_username(ctx, "ora")).role is Role.OWNER
 
 
 # Invitations
@@ -174,7 +187,7 @@ async def link_of(client, ora, **form):
     return re.search(rf'value="{ORIGIN}(/invitation/[^"]+)"', page)[1]
 
 
-async def test_invitation_makes_one_account_also_while_registration_is_closed(settings, ctx, ora):
+async def test_invitation_makes_one_account_also_while_registration_is_closed(settings: Settings, ctx: Context, ora: Any) -> None:
     new = {"username": "mary", "email": "mary@example.org", "password": PASSWORD}
     async with running(create_app(settings.model_copy(update={"registration": False}))) as client:
         path = await link_of(client, ora)
@@ -192,10 +205,12 @@ async def test_invitation_makes_one_account_also_while_registration_is_closed(se
             assert "it was used or taken back" in again.text
         listed = (await client.get("/admin/invitations", headers=ora)).text
         assert 'became <a href="/authors/mary">mary</a>' in listed
-    assert (await accounts.named(ctx, "mary")).role is Role.AUTHOR
+    assert (await accounts.by_username(ctx, "mary")).role is Role.AUTHOR
 
 
-async def test_invitation_changes_no_account_that_is_there(client, ctx, ora, sign_in):
+async def test_invitation_changes_no_account_that_is_there(
+    client: httpx2.AsyncClient, ctx: Context, ora: Any, sign_in: SignIn
+) -> None:
     bob = await sign_in("bob", Role.READER)
     path = await link_of(client, ora, role="editor")
     page = await client.get(path, headers=bob)
@@ -203,11 +218,13 @@ async def test_invitation_changes_no_account_that_is_there(client, ctx, ora, sig
     assert 'name="password"' not in page.text
     sent = {"username": "bob2", "email": "bob2@example.org", "password": PASSWORD}
     assert (await client.post(path, data=sent, headers=bob)).status_code == 409
-    assert (await accounts.named(ctx, "bob")).role is Role.READER
+    assert (await accounts.by_username(ctx, "bob")).role is Role.READER
     assert (await client.get(path)).status_code == 200, "it still works for who it is for"
 
 
-async def test_invitation_that_was_taken_back_or_is_too_old_leads_nowhere(client, ctx, ora, owner):
+async def test_invitation_that_was_taken_back_or_is_too_old_leads_nowhere(
+    client: httpx2.AsyncClient, ctx: Context, ora: Any, owner: Any
+) -> None:
     revoked, old = await link_of(client, ora), await link_of(client, ora)
     assert (await client.post("/admin/invitations/1/revoke", headers=ora)).status_code == 303
     assert (await client.post("/admin/invitations/1/revoke", headers=ora)).status_code == 404
@@ -219,21 +236,23 @@ async def test_invitation_that_was_taken_back_or_is_too_old_leads_nowhere(client
     assert "/invitation/" not in page
 
 
-async def test_invitation_of_who_is_no_owner_any_more_leads_nowhere(client, ctx, ora, make_user):
+async def test_invitation_of_who_is_no_owner_any_more_leads_nowhere(
+    client: httpx2.AsyncClient, ctx: Context, ora: Any, make_user: MakeUser
+) -> None:
     path = await link_of(client, ora, role="owner")
     await make_user("second", Role.OWNER)
     await accounts.set_role(ctx, "ora", Role.EDITOR)
     assert (await client.get(path)).status_code == 404
 
 
-async def test_other_signed_texts_are_no_invitations(client, ctx, owner):
+async def test_other_signed_texts_are_no_invitations(client: httpx2.AsyncClient, ctx: Context, owner: Any) -> None:
     await invitations.create(owner, NewInvitation(role=Role.OWNER))
-    for secret in (accounts.owner_link(ctx), await accounts.password_link(ctx, "ora")):
+    for secret in (accounts.setup_link(ctx), await accounts.password_link(ctx, "ora")):
         assert (await client.get(f"/invitation/{secret}")).status_code == 404
 
 
 @pytest.mark.parametrize(("field", "typed"), [("days", "91"), ("days", ""), ("role", "king"), ("note", "x" * 201)])
-async def test_invitation_form_comes_back(client, ctx, ora, field, typed):
+async def test_invitation_form_comes_back(client: httpx2.AsyncClient, ctx: Context, ora: Any, field: str, typed: str) -> None:
     sent = {"role": "editor", "note": "Mary", "days": "3"} | {field: typed}
     answer = await client.post("/admin/invitations", data=sent, headers=ora)
     assert answer.status_code == 422
@@ -244,7 +263,7 @@ async def test_invitation_form_comes_back(client, ctx, ora, field, typed):
 # Site
 
 
-async def test_site_is_changed_and_every_page_follows(client, ctx, ora, write):
+async def test_site_is_changed_and_every_page_follows(client: httpx2.AsyncClient, ctx: Context, ora: Any, write: Write) -> None:
     await write("On engines")
     answer = await client.post("/admin/site", data=SITE, headers=ora)
     assert (answer.status_code, answer.headers["location"]) == (303, "/admin/site?saved=yes")
@@ -266,7 +285,7 @@ async def test_site_is_changed_and_every_page_follows(client, ctx, ora, write):
     assert 'name="accent" type="text" value="#d4357f"' in form
 
 
-async def test_emptied_fields_are_as_by_default_again(client, ctx, ora):
+async def test_emptied_fields_are_as_by_default_again(client: httpx2.AsyncClient, ctx: Context, ora: Any) -> None:
     await client.post("/admin/site", data=SITE, headers=ora)
     sent = SITE | {"title": "", "description": "", "accent": "", "navigation": "", "held_words": ""}
     del sent["hold_first_comment"]
@@ -295,7 +314,9 @@ async def test_emptied_fields_are_as_by_default_again(client, ctx, ora):
         ("comment_edit_minutes", "-1", "Write 0 or a larger number"),
     ],
 )
-async def test_site_form_comes_back_with_what_was_typed(client, ora, field, typed, message):
+async def test_site_form_comes_back_with_what_was_typed(
+    client: httpx2.AsyncClient, ora: Any, field: str, typed: str, message: str
+) -> None:
     answer = await client.post("/admin/site", data=SITE | {field: typed}, headers=ora)
     assert answer.status_code == 422
     assert re.search(rf'id="error-{field}">{message}', answer.text)
@@ -305,12 +326,12 @@ async def test_site_form_comes_back_with_what_was_typed(client, ora, field, type
 
 
 @pytest.mark.parametrize(("typed", "kind"), [("many", "text"), ("-1", "number")])
-async def test_words_in_a_field_for_numbers_are_not_hidden(client, ora, typed, kind):
+async def test_words_in_a_field_for_numbers_are_not_hidden(client: httpx2.AsyncClient, ora: Any, typed: str, kind: str) -> None:
     answer = await client.post("/admin/site", data=SITE | {"most_links": typed}, headers=ora)
     assert f'name="most_links" type="{kind}" value="{typed}"' in answer.text
 
 
-async def test_accent_is_a_style_sheet_that_is_kept_for_ever_under_its_version(client, ora):
+async def test_accent_is_a_style_sheet_that_is_kept_for_ever_under_its_version(client: httpx2.AsyncClient, ora: Any) -> None:
     await client.post("/admin/site", data=SITE, headers=ora)
     link = re.search(r'<link rel="stylesheet" href="(/theme\.css\?v=\w+)">', (await client.get("/")).text)[1]
     answer = await client.get(link)
@@ -326,7 +347,7 @@ async def test_accent_is_a_style_sheet_that_is_kept_for_ever_under_its_version(c
     assert link not in (await client.get("/")).text
 
 
-async def test_live_updates_and_other_processes_follow_the_title(client, ctx, owner):
+async def test_live_updates_and_other_processes_follow_the_title(client: httpx2.AsyncClient, ctx: Context, owner: Any) -> None:
     await site_preferences.change(owner, PreferencesChanges(title="From elsewhere"))
-    await ctx.site.choices.refresh(ctx.db)
+    await ctx.site.runtime_settings.refresh(ctx.db)
     assert ctx.site.title == "From elsewhere"

@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import sqlite3
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,7 +19,7 @@ PASSWORD = "a long enough one"
 
 
 @pytest.fixture
-def base(tmp_path):
+def base(tmp_path: Path):
     """The address of a blog where first comments wait, with a post by its owner ada and a reader named bob."""
     for name, role in (("ada", "owner"), ("bob", "reader")):
         account = ("user", "create", name, f"{name}@example.org", "--role", role, "--password-stdin")
@@ -25,7 +27,7 @@ def base(tmp_path):
     token = blog(tmp_path, "token", "create", "ada").stdout.strip()
     with contextlib.closing(sqlite3.connect(tmp_path / "blog.db")) as database:
         row = ("hold_first_comment", json.dumps(True), "2026-01-01 00:00:00")
-        database.execute("INSERT INTO preferences (name, value, updated_at) VALUES (?, ?, ?)", row)
+        database.execute("INSERT INTO site_preferences (name, value, updated_at) VALUES (?, ?, ?)", row)
         database.commit()
     port = free_port()
     with serving(tmp_path, port) as (process, log):
@@ -71,7 +73,7 @@ def press_until(page, selector, key="Tab"):
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_life_of_a_comment(base, chromium, scripts):
+def test_life_of_a_comment(base: Any, chromium: Any, scripts: bool) -> None:
     bob, ada, reader = (visitor(chromium, base, name, scripts=scripts) for name in ("bob", "ada", None))
     address = f"{base}/posts/on-engines"
     reader.goto(address)

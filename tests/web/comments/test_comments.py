@@ -2,21 +2,25 @@
 
 import datetime as dt
 import re
+from typing import Any
 
+import httpx2
 import pytest
 import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.comments import comments
+from blog.domain.core.context import Context
 from blog.domain.core.models import Comment
 from blog.domain.read_models import post as read_models_post
 from blog.schemas.accounts import Role
 from blog.schemas.comments import CommentStatus, NewComment
 from blog.schemas.posts import PostStatus
+from tests.web.conftest import SignIn, Write
 
 
 @pytest.fixture
-async def post(write):
+async def post(write: Write):
     return await write("On engines")
 
 
@@ -24,7 +28,9 @@ async def rows(ctx):
     return await ctx.db.fetch_all(sa.select(tables.comments).order_by(tables.comments.c.id))
 
 
-async def test_comment_is_written_and_shown(client, ctx, post, sign_in, served):
+async def test_comment_is_written_and_shown(
+    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn, served: dict[str, str]
+) -> None:
     bob = await sign_in("bob", Role.READER)
     answer = await client.post("/posts/on-engines/comments", data={"content": "Well *said*."} | served, headers=bob)
     comment = (await rows(ctx))[0]
@@ -36,7 +42,9 @@ async def test_comment_is_written_and_shown(client, ctx, post, sign_in, served):
 
 
 @pytest.mark.parametrize(("typed", "message"), [("  ", "Fill this in"), ("x" * 10_001, "Use at most 10000 characters")])
-async def test_invalid_comment_comes_back_below_the_post(client, ctx, post, sign_in, typed, message):
+async def test_invalid_comment_comes_back_below_the_post(
+    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn, typed: str, message: str
+) -> None:
     answer = await client.post("/posts/on-engines/comments", data={"content": typed}, headers=await sign_in("bob"))
     assert answer.status_code == 422
     assert f'id="error-content">{message}</p>' in answer.text
@@ -45,7 +53,9 @@ async def test_invalid_comment_comes_back_below_the_post(client, ctx, post, sign
     assert await rows(ctx) == []
 
 
-async def test_stranger_is_invited_to_sign_in_and_keeps_a_typed_comment(client, ctx, post):
+async def test_stranger_is_invited_to_sign_in_and_keeps_a_typed_comment(
+    client: httpx2.AsyncClient, ctx: Context, post: Any
+) -> None:
     page = (await client.get("/posts/on-engines")).text
     assert '<a href="/login?next=%2Fposts%2Fon-engines">Sign in</a> to write a comment' in page
     assert "<textarea" not in page
@@ -55,7 +65,7 @@ async def test_stranger_is_invited_to_sign_in_and_keeps_a_typed_comment(client, 
     assert await rows(ctx) == []
 
 
-async def test_draft_takes_no_comments(client, ctx, write, sign_in):
+async def test_draft_takes_no_comments(client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn) -> None:
     await write("Secret", status=PostStatus.DRAFT)
     sent = {"data": {"content": "Hm."}}
     assert (await client.post("/posts/secret/comments", **sent, headers=await sign_in("bob"))).status_code == 404
@@ -63,7 +73,9 @@ async def test_draft_takes_no_comments(client, ctx, write, sign_in):
     assert await rows(ctx) == []
 
 
-async def test_hostile_comment_is_harmless(client, post, sign_in, served):
+async def test_hostile_comment_is_harmless(
+    client: httpx2.AsyncClient, post: Any, sign_in: SignIn, served: dict[str, str]
+) -> None:
     sent = {"content": "<script>alert(1)</script> [x](javascript:alert(2)) <img src=x onerror=alert(3)>"}
     await client.post("/posts/on-engines/comments", data=sent | served, headers=await sign_in("bob"))
     page = (await client.get("/posts/on-engines")).text
@@ -73,7 +85,9 @@ async def test_hostile_comment_is_harmless(client, post, sign_in, served):
     assert "&lt;script&gt;" in page
 
 
-async def test_answer_stands_below_what_it_answers(client, ctx, author, post, sign_in, served):
+async def test_answer_stands_below_what_it_answers(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, post: Any, sign_in: SignIn, served: dict[str, str]
+) -> None:
     first = await comments.create(author, post.id, NewComment(content="First."))
     await comments.create(author, post.id, NewComment(content="Second."))
     bob = await sign_in("bob", Role.READER)
@@ -86,14 +100,18 @@ async def test_answer_stands_below_what_it_answers(client, ctx, author, post, si
     assert page.index("First.") < page.index('<ol class="replies">') < page.index("Answer.") < page.index("Second.")
 
 
-async def test_answer_asks_strangers_to_sign_in_and_comes_back_when_empty(client, author, post, sign_in):
+async def test_answer_asks_strangers_to_sign_in_and_comes_back_when_empty(
+    client: httpx2.AsyncClient, author: Context, post: Any, sign_in: SignIn
+) -> None:
     first = await comments.create(author, post.id, NewComment(content="First."))
     path = f"/comments/{first.id}/reply"
     assert (await client.get(path)).headers["location"] == f"/login?next=%2Fcomments%2F{first.id}%2Freply"
     assert (await client.post(path, data={"content": ""}, headers=await sign_in("bob"))).status_code == 422
 
 
-async def test_author_edits_a_comment_and_others_cannot(client, ctx, post, sign_in, served):
+async def test_author_edits_a_comment_and_others_cannot(
+    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn, served: dict[str, str]
+) -> None:
     bob, eve = await sign_in("bob", Role.READER), await sign_in("eve", Role.EDITOR)
     await client.post("/posts/on-engines/comments", data={"content": "Frist."} | served, headers=bob)
     comment = (await rows(ctx))[0]
@@ -107,7 +125,9 @@ async def test_author_edits_a_comment_and_others_cannot(client, ctx, post, sign_
     assert '<span class="comment-edited">edited</span>' in (await client.get("/posts/on-engines")).text
 
 
-async def test_tools_are_offered_to_those_who_may_use_them(client, ctx, post, sign_in, served):
+async def test_tools_are_offered_to_those_who_may_use_them(
+    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn, served: dict[str, str]
+) -> None:
     bob = await sign_in("bob", Role.READER)
     await client.post("/posts/on-engines/comments", data={"content": "First."} | served, headers=bob)
     comment = (await rows(ctx))[0]["id"]
@@ -122,7 +142,9 @@ async def test_tools_are_offered_to_those_who_may_use_them(client, ctx, post, si
         assert set(re.findall(rf"/comments/{comment}/(edit|remove|restore)", page)) == offered
 
 
-async def test_removed_comment_leaves_only_a_note_where_it_was_answered(client, ctx, author, post, sign_in, served):
+async def test_removed_comment_leaves_only_a_note_where_it_was_answered(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, post: Any, sign_in: SignIn, served: dict[str, str]
+) -> None:
     bob, eve = await sign_in("bob", Role.READER), await sign_in("eve", Role.EDITOR)
     await client.post("/posts/on-engines/comments", data={"content": "Rash words."} | served, headers=bob)
     comment = (await rows(ctx))[0]["id"]
@@ -139,7 +161,9 @@ async def test_removed_comment_leaves_only_a_note_where_it_was_answered(client, 
         assert "No harm done." in page
 
 
-async def test_moderator_brings_a_comment_back(client, ctx, post, sign_in, served):
+async def test_moderator_brings_a_comment_back(
+    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn, served: dict[str, str]
+) -> None:
     bob, eve = await sign_in("bob", Role.READER), await sign_in("eve", Role.EDITOR)
     await client.post("/posts/on-engines/comments", data={"content": "Rash words."} | served, headers=bob)
     comment = (await rows(ctx))[0]["id"]
@@ -150,8 +174,10 @@ async def test_moderator_brings_a_comment_back(client, ctx, post, sign_in, serve
     assert "Rash words." in (await client.get("/posts/on-engines")).text
 
 
-async def test_long_discussions_are_read_page_by_page(client, author, post, monkeypatch):
-    monkeypatch.setattr(read_models_post, "COMMENTS", 2)
+async def test_long_discussions_are_read_page_by_page(
+    client: httpx2.AsyncClient, author: Context, post: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_models_post, "COMMENTS_PER_PAGE", 2)
     first = await comments.create(author, post.id, NewComment(content="Comment one"))
     for text in ("Comment two", "Comment three"):
         await comments.create(author, post.id, NewComment(content=text, parent_id=first.id))
@@ -170,16 +196,16 @@ def comment(number: int, parent: int | None) -> Comment:
     return Comment(number, 1, parent, "ada", "Ada", "text", "<p>text</p>", CommentStatus.VISIBLE, MOMENT, MOMENT)
 
 
-def test_threads_nest_to_a_limit_and_keep_every_comment():
+def test_threads_nest_to_a_limit_and_keep_every_comment() -> None:
     chain = [comment(number, number - 1 or None) for number in range(1, 500)]
-    threads, depths = read_models_post.threaded(chain), []
+    threads, depths = read_models_post.build_threads(chain), []
     while threads:
         depths.append(len(threads))
         threads = threads[0].replies
     assert depths == [1, 1, 1, 496]
-    assert len(depths) == read_models_post.DEEPEST + 1
+    assert len(depths) == read_models_post.MAX_REPLY_DEPTH + 1
 
 
-def test_answer_to_an_unknown_comment_stands_by_itself():
-    threads = read_models_post.threaded([comment(7, 3), comment(5, None)])
+def test_answer_to_an_unknown_comment_stands_by_itself() -> None:
+    threads = read_models_post.build_threads([comment(7, 3), comment(5, None)])
     assert [thread.comment.id for thread in threads] == [5, 7]

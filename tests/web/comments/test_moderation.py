@@ -3,13 +3,16 @@
 import datetime as dt
 import re
 from dataclasses import replace
+from typing import Any
 
+import httpx2
 import pytest
 import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.accounts import accounts
 from blog.domain.comments import comments
+from blog.domain.core.context import Context
 from blog.domain.core.signing import Purpose
 from blog.domain.posts import posts
 from blog.framework.request.forms import Form
@@ -18,22 +21,24 @@ from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost
 from blog.web.comments import moderation
 from blog.web.rendering import spam_trap
+from tests.conftest import MakeUser
+from tests.web.conftest import SignIn, Write
 
 PATH = "/posts/on-engines/comments"
 
 
 @pytest.fixture
-async def post(write):
+async def post(write: Write):
     return await write("On engines")
 
 
 @pytest.fixture
-async def rob(ctx, make_user):
-    return ctx.acting_as(accounts.actor_of(await make_user("rob", Role.READER)))
+async def rob(ctx: Context, make_user: MakeUser):
+    return ctx.acting_as(accounts.as_actor(await make_user("rob", Role.READER)))
 
 
 async def held(rob, post, text="Buy this.", **options):
-    return (await comments.create(rob, post.id, NewComment(content=text), doubt="It looks odd", **options)).id
+    return (await comments.create(rob, post.id, NewComment(content=text), spam_reason="It looks odd", **options)).id
 
 
 async def statuses(ctx):
@@ -42,12 +47,14 @@ async def statuses(ctx):
 
 
 async def reasons(ctx):
-    rows = await ctx.db.fetch_all(sa.select(tables.comments.c.reason).order_by(tables.comments.c.id))
-    return [row["reason"] for row in rows]
+    rows = await ctx.db.fetch_all(sa.select(tables.comments.c.moderation_note).order_by(tables.comments.c.id))
+    return [row["moderation_note"] for row in rows]
 
 
 def served(ctx, seconds):
-    return {spam_trap.MARK: spam_trap.mark(replace(ctx, now=ctx.now - dt.timedelta(seconds=seconds)), Form())}
+    return {
+        spam_trap.TIMESTAMP_FIELD: spam_trap.timestamp_token(replace(ctx, now=ctx.now - dt.timedelta(seconds=seconds)), Form())
+    }
 
 
 def cases(page):
@@ -66,7 +73,9 @@ def cases(page):
         (20, {"served": "nonsense"}, "It was not sent by a form of this blog"),
     ],
 )
-async def test_doubtful_form_makes_a_comment_wait_and_loses_nothing(client, ctx, post, sign_in, seconds, more, reason):
+async def test_doubtful_form_makes_a_comment_wait_and_loses_nothing(
+    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn, seconds: int, more: Any, reason: str | None
+) -> None:
     rob = await sign_in("rob", Role.READER)
     answer = await client.post(PATH, data={"content": "Hello."} | served(ctx, seconds) | more, headers=rob)
     assert answer.status_code == 303
@@ -78,14 +87,16 @@ async def test_doubtful_form_makes_a_comment_wait_and_loses_nothing(client, ctx,
     assert ("Hello." in (await client.get("/posts/on-engines")).text) == (reason is None)
 
 
-async def test_mark_of_another_purpose_is_none(client, ctx, post, sign_in):
+async def test_mark_of_another_purpose_is_none(client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn) -> None:
     forged = ctx.site.signer.sign(Purpose.PREVIEW_LINK, [0])
     sent = {"content": "Hello.", "served": forged}
     assert (await client.post(PATH, data=sent, headers=await sign_in("rob", Role.READER))).status_code == 303
     assert await reasons(ctx) == ["It was not sent by a form of this blog"]
 
 
-async def test_form_that_comes_back_remembers_when_it_was_first_shown(client, ctx, post, sign_in):
+async def test_form_that_comes_back_remembers_when_it_was_first_shown(
+    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn
+) -> None:
     rob = await sign_in("rob", Role.READER)
     then = served(ctx, 20)
     refused = await client.post(PATH, data={"content": ""} | then, headers=rob)
@@ -95,19 +106,21 @@ async def test_form_that_comes_back_remembers_when_it_was_first_shown(client, ct
     assert await statuses(ctx) == ["visible"]
 
 
-async def test_decoy_is_hidden_from_everybody_but_programs(client, post, sign_in):
+async def test_decoy_is_hidden_from_everybody_but_programs(client: httpx2.AsyncClient, post: Any, sign_in: SignIn) -> None:
     page = (await client.get("/posts/on-engines", headers=await sign_in("rob", Role.READER))).text
     decoy = re.search(r'<div class="unseen" aria-hidden="true">(.*?)</div>', page, re.DOTALL)[1]
     assert re.search(r'<input [^>]*name="website"[^>]*tabindex="-1"[^>]*autocomplete="off"', decoy)
     assert 'name="served"' not in (await client.get("/posts/on-engines")).text, "strangers get no form"
 
 
-async def test_moderators_do_not_wait_whatever_their_form_says(client, ctx, post, sign_in):
+async def test_moderators_do_not_wait_whatever_their_form_says(
+    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn
+) -> None:
     await client.post(PATH, data={"content": "Hello."}, headers=await sign_in("edo", Role.EDITOR))
     assert await statuses(ctx) == ["visible"]
 
 
-async def test_page_is_for_those_who_decide(client, rob, post, sign_in):
+async def test_page_is_for_those_who_decide(client: httpx2.AsyncClient, rob: Any, post: Any, sign_in: SignIn) -> None:
     waiting = await held(rob, post)
     assert (await client.get("/moderation")).headers["location"] == "/login?next=%2Fmoderation"
     assert (await client.post("/moderation", data={"status": "visible"})).status_code == 401
@@ -121,7 +134,7 @@ async def test_page_is_for_those_who_decide(client, rob, post, sign_in):
     assert (await client.post("/moderation", data=forged, headers=eve)).status_code == 403
 
 
-async def test_queue_shows_what_is_needed_to_decide(client, rob, post, sign_in):
+async def test_queue_shows_what_is_needed_to_decide(client: httpx2.AsyncClient, rob: Any, post: Any, sign_in: SignIn) -> None:
     await held(rob, post, "Buy *this*.")
     page = (await client.get("/moderation", headers=await sign_in("edo", Role.EDITOR))).text
     assert "Buy <em>this</em>." in page
@@ -131,7 +144,9 @@ async def test_queue_shows_what_is_needed_to_decide(client, rob, post, sign_in):
     assert re.search(r'Moderation <span class="tally">1<span class="visually-hidden"> waiting</span>', page)
 
 
-async def test_chosen_comments_are_approved_and_removed(client, ctx, rob, post, sign_in):
+async def test_chosen_comments_are_approved_and_removed(
+    client: httpx2.AsyncClient, ctx: Context, rob: Any, post: Any, sign_in: SignIn
+) -> None:
     ids = [await held(rob, post, f"Number {number}.") for number in range(4)]
     edo = await sign_in("edo", Role.EDITOR)
     approve = {"list": "pending", "status": "visible", f"comment-{ids[0]}": "on", f"comment-{ids[2]}": "on"}
@@ -162,7 +177,9 @@ async def test_chosen_comments_are_approved_and_removed(client, ctx, rob, post, 
         ({"status": "visible", "comment-x": "on"}, "Write a whole number"),
     ],
 )
-async def test_form_that_decides_nothing_comes_back(client, ctx, rob, post, sign_in, sent, message):
+async def test_form_that_decides_nothing_comes_back(
+    client: httpx2.AsyncClient, ctx: Context, rob: Any, post: Any, sign_in: SignIn, sent: Any, message: str
+) -> None:
     await held(rob, post)
     answer = await client.post("/moderation", data=sent, headers=await sign_in("edo", Role.EDITOR))
     assert answer.status_code == 422
@@ -172,9 +189,11 @@ async def test_form_that_decides_nothing_comes_back(client, ctx, rob, post, sign
     assert await statuses(ctx) == ["pending"]
 
 
-async def test_queue_is_read_page_by_page(client, rob, post, sign_in, monkeypatch):
-    monkeypatch.setattr(moderation.comment_queue, "PAGE", 2)
-    monkeypatch.setattr(moderation.comment_queue.page, "__kwdefaults__", {"limit": 2, "after": None})
+async def test_queue_is_read_page_by_page(
+    client: httpx2.AsyncClient, rob: Any, post: Any, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moderation.moderation_queue, "PAGE_SIZE", 2)
+    monkeypatch.setattr(moderation.moderation_queue.list_page, "__kwdefaults__", {"limit": 2, "after": None})
     ids = [str(await held(rob, post)) for _ in range(3)]
     edo = await sign_in("edo", Role.EDITOR)
     first = await client.get("/moderation", headers=edo)
@@ -184,18 +203,20 @@ async def test_queue_is_read_page_by_page(client, rob, post, sign_in, monkeypatc
 
 
 @pytest.mark.parametrize(("query", "words"), [("", "Nothing waits for you."), ("?status=removed", "Nothing was removed.")])
-async def test_empty_queue_has_a_friendly_word(client, sign_in, query, words):
+async def test_empty_queue_has_a_friendly_word(client: httpx2.AsyncClient, sign_in: SignIn, query: str, words: str) -> None:
     assert words in (await client.get(f"/moderation{query}", headers=await sign_in("edo", Role.EDITOR))).text
 
 
 @pytest.mark.parametrize("query", ["decided=visible", "decided=visible&comments=x", "decided=x&comments=1", "comments=1"])
-async def test_nonsense_in_the_address_is_not_repeated(client, sign_in, query):
+async def test_nonsense_in_the_address_is_not_repeated(client: httpx2.AsyncClient, sign_in: SignIn, query: str) -> None:
     answer = await client.get(f"/moderation?{query}", headers=await sign_in("edo", Role.EDITOR))
     assert answer.status_code == 200
     assert 'role="status"' not in answer.text
 
 
-async def test_post_page_offers_to_approve(client, ctx, rob, post, sign_in):
+async def test_post_page_offers_to_approve(
+    client: httpx2.AsyncClient, ctx: Context, rob: Any, post: Any, sign_in: SignIn
+) -> None:
     waiting = await held(rob, post)
     edo = await sign_in("edo", Role.EDITOR)
     page = (await client.get("/posts/on-engines", headers=edo)).text
@@ -206,7 +227,9 @@ async def test_post_page_offers_to_approve(client, ctx, rob, post, sign_in):
     assert await statuses(ctx) == ["visible"]
 
 
-async def test_answer_does_not_show_the_text_that_went_from_sight(client, ctx, author, rob, post):
+async def test_answer_does_not_show_the_text_that_went_from_sight(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, rob: Any, post: Any
+) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Rash words."))
     await comments.create(author, post.id, NewComment(content="No harm.", parent_id=first.id))
     await ctx.db.execute(tables.comments.update().where(tables.comments.c.id == first.id).values(status="pending"))
@@ -216,7 +239,9 @@ async def test_answer_does_not_show_the_text_that_went_from_sight(client, ctx, a
     assert 'href="/authors/rob"' not in page
 
 
-async def test_edit_is_offered_and_taken_for_an_hour(client, ctx, post, sign_in):
+async def test_edit_is_offered_and_taken_for_an_hour(
+    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn
+) -> None:
     edo = await sign_in("edo", Role.EDITOR)
     await client.post(PATH, data={"content": "Hello."}, headers=edo)
     form = (await client.get("/comments/1/edit", headers=edo)).text
@@ -233,7 +258,9 @@ async def test_edit_is_offered_and_taken_for_an_hour(client, ctx, post, sign_in)
     assert "Too late." in sent.text, "nothing typed is lost"
 
 
-async def test_closed_post_says_so_and_the_form_switches_it(client, ctx, author, sign_in, served):
+async def test_closed_post_says_so_and_the_form_switches_it(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, sign_in: SignIn, served: dict[str, str]
+) -> None:
     edo = await sign_in("edo", Role.EDITOR)
     written = {"title": "On engines", "content": "Text", "status": "published"}
     # As browsers send it: the hidden field, and the box behind it when it is checked.
@@ -249,12 +276,14 @@ async def test_closed_post_says_so_and_the_form_switches_it(client, ctx, author,
     assert "checked" not in box
     sent = written | {"version": "1", "comments_open": ["false", "true"]}
     assert (await client.post("/posts/on-engines/edit", data=sent, headers=edo)).status_code == 303
-    assert (await posts.find(ctx, "on-engines")).comments_open is True
+    assert (await posts.get_by_slug(ctx, "on-engines")).comments_open is True
     assert "Your comment" in (await client.get("/posts/on-engines", headers=edo)).text
     assert re.search(r'name="comments_open"[^>]* checked>', (await client.get("/posts/on-engines/edit", headers=edo)).text)
 
 
-async def test_answer_to_a_comment_on_a_closed_post_is_not_begun(client, author, sign_in):
+async def test_answer_to_a_comment_on_a_closed_post_is_not_begun(
+    client: httpx2.AsyncClient, author: Context, sign_in: SignIn
+) -> None:
     post = await posts.create(author, NewPost(title="On engines", content="x"))
     first = await comments.create(author, post.id, NewComment(content="First."))
     await author.db.execute(tables.posts.update().values(comments_open=False))

@@ -2,29 +2,34 @@
 
 import contextvars
 import re
+from typing import Any
 
+import httpx2
 import pytest
 
+from blog.app import Application
 from blog.domain.accounts import accounts
 from blog.domain.comments import comments, notifications
+from blog.domain.core.context import Context
 from blog.errors import Unavailable
 from blog.schemas.accounts import Role
 from blog.schemas.comments import NewComment
+from tests.web.conftest import SignIn, Write
 from tests.web.test_pages import opened
 
 asked_by_test = contextvars.ContextVar("asked_by_test", default=False)
 
 
 @pytest.fixture
-async def post(write):
+async def post(write: Write):
     return await write("On engines")
 
 
 @pytest.fixture
-async def first(ctx, post, sign_in):
+async def first(ctx: Context, post: Any, sign_in: SignIn):
     """A comment of rob's, and the browser of rob."""
     rob = await sign_in("rob", Role.READER)
-    actor = accounts.actor_of(await accounts.named(ctx, "rob"))
+    actor = accounts.as_actor(await accounts.by_username(ctx, "rob"))
     return await comments.create(ctx.acting_as(actor), post.id, NewComment(content="Why?")), rob
 
 
@@ -33,7 +38,9 @@ def unread(page):
     return found[1] if found else None
 
 
-async def test_answer_is_announced_on_every_page_until_it_was_shown(client, author, post, first):
+async def test_answer_is_announced_on_every_page_until_it_was_shown(
+    client: httpx2.AsyncClient, author: Context, post: Any, first: Any
+) -> None:
     comment, rob = first
     assert unread(await client.get("/", headers=rob)) is None
     answer = await comments.create(author, post.id, NewComment(content="*Because.*", parent_id=comment.id))
@@ -49,14 +56,16 @@ async def test_answer_is_announced_on_every_page_until_it_was_shown(client, auth
     assert unread(await client.get("/", headers=rob)) is None
 
 
-async def test_asking_for_the_head_of_the_page_reads_nothing(client, author, post, first):
+async def test_asking_for_the_head_of_the_page_reads_nothing(
+    client: httpx2.AsyncClient, author: Context, post: Any, first: Any
+) -> None:
     comment, rob = first
     await comments.create(author, post.id, NewComment(content="Because.", parent_id=comment.id))
     assert (await client.head("/notices", headers=rob)).status_code == 200
     assert unread(await client.get("/", headers=rob)) == "1"
 
 
-async def test_all_are_marked_as_read_with_one_button(client, author, post, first):
+async def test_all_are_marked_as_read_with_one_button(client: httpx2.AsyncClient, author: Context, post: Any, first: Any) -> None:
     comment, rob = first
     for number in range(25):
         await comments.create(author, post.id, NewComment(content=f"Answer {number}", parent_id=comment.id))
@@ -72,13 +81,17 @@ async def test_all_are_marked_as_read_with_one_button(client, author, post, firs
     assert 'class="fresh"' not in older.text
 
 
-async def test_strangers_are_sent_to_sign_in_and_newcomers_get_a_friendly_word(client, sign_in):
+async def test_strangers_are_sent_to_sign_in_and_newcomers_get_a_friendly_word(
+    client: httpx2.AsyncClient, sign_in: SignIn
+) -> None:
     assert (await client.get("/notices")).headers["location"] == "/login?next=%2Fnotices"
     assert (await client.post("/notices")).status_code == 401
     assert "Nothing yet." in (await client.get("/notices", headers=await sign_in("zed", Role.READER))).text
 
 
-async def test_removed_comment_leaves_no_text_in_notices(client, author, post, first):
+async def test_removed_comment_leaves_no_text_in_notices(
+    client: httpx2.AsyncClient, author: Context, post: Any, first: Any
+) -> None:
     comment, rob = first
     answer = await comments.create(author, post.id, NewComment(content="Rash words.", parent_id=comment.id))
     await comments.remove(author, answer.id)
@@ -87,15 +100,17 @@ async def test_removed_comment_leaves_no_text_in_notices(client, author, post, f
     assert "Rash words." not in page
 
 
-async def test_long_queue_is_not_counted_to_its_end(client, ctx, author, post, first, monkeypatch):
-    monkeypatch.setattr(notifications, "MOST_COUNTED", 2)
+async def test_long_queue_is_not_counted_to_its_end(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, post: Any, first: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifications, "MAX_COUNTED", 2)
     comment, rob = first
     for _ in range(4):
         await comments.create(author, post.id, NewComment(content="Because.", parent_id=comment.id))
     assert unread(await client.get("/", headers=rob)) == "2"
 
 
-async def test_numbers_cost_one_query_for_members_and_none_for_strangers(app, first, sign_in):
+async def test_numbers_cost_one_query_for_members_and_none_for_strangers(app: Application, first: Any, sign_in: SignIn) -> None:
     _, rob = first
     edo = await sign_in("edo", Role.EDITOR)
     async with opened(app) as (client, services):
@@ -111,12 +126,14 @@ async def test_numbers_cost_one_query_for_members_and_none_for_strangers(app, fi
     assert counts == [0, 1, 1]
 
 
-async def test_page_does_without_numbers_when_they_cannot_be_counted(client, first, monkeypatch):
+async def test_page_does_without_numbers_when_they_cannot_be_counted(
+    client: httpx2.AsyncClient, first: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, rob = first
 
     async def fail(ctx):
         raise Unavailable
 
-    monkeypatch.setattr(notifications, "tally", fail)
+    monkeypatch.setattr(notifications, "unread_counts", fail)
     answer = await client.get("/tags", headers=rob)
     assert (answer.status_code, unread(answer)) == (200, None)

@@ -6,24 +6,30 @@ import os
 import re
 from html import unescape
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx
+import httpx2
 import pytest
 from lxml import etree
+from playwright.sync_api import Browser
 
 from blog.app import create_app
 from blog.db import tables
 from blog.domain.accounts import accounts
+from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.domain.read_models import sitemap
 from blog.domain.site import static_pages
 from blog.schemas.accounts import Role
-from blog.schemas.pages import NewFixedPage
+from blog.schemas.pages import StaticPageInput
 from blog.schemas.posts import PostChanges
-from tests.conftest import ORIGIN, running
+from blog.settings import Settings
+from tests.conftest import ORIGIN, MakeUser, running
 from tests.support.serving import blog, free_port, serving, wait_until_up
 from tests.support.stored import nul
+from tests.web.conftest import SignIn, Write
 
 SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
 FIXED = [f"{ORIGIN}/", f"{ORIGIN}/archive", f"{ORIGIN}/tags"]
@@ -46,17 +52,17 @@ def structured(page):
 
 
 @pytest.fixture
-def small_sitemaps(monkeypatch):
+def small_sitemaps(monkeypatch: pytest.MonkeyPatch):
     """At most ten addresses in one, three read at a time."""
-    monkeypatch.setattr(sitemap, "MOST", 10)
-    monkeypatch.setattr(sitemap, "_AT_ONCE", 3)
+    monkeypatch.setattr(sitemap, "MAX_URLS", 10)
+    monkeypatch.setattr(sitemap, "_BATCH_SIZE", 3)
 
 
-def test_sitemaps_hold_as_many_addresses_as_are_allowed():
-    assert sitemap.MOST == 50_000
+def test_sitemaps_hold_as_many_addresses_as_are_allowed() -> None:
+    assert sitemap.MAX_URLS == 50_000
 
 
-async def test_robots_name_the_sitemap_and_leave_forms_alone(client):
+async def test_robots_name_the_sitemap_and_leave_forms_alone(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/robots.txt")
     lines = answer.text.splitlines()
     assert lines[0] == "User-agent: *"
@@ -65,7 +71,7 @@ async def test_robots_name_the_sitemap_and_leave_forms_alone(client):
     assert "Disallow: /" not in lines
 
 
-async def test_sitemap_of_an_empty_blog_has_its_fixed_pages(client):
+async def test_sitemap_of_an_empty_blog_has_its_fixed_pages(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/sitemap.xml")
     assert (answer.headers["content-type"], answer.headers["cache-control"]) == (
         "application/xml; charset=utf-8",
@@ -75,7 +81,9 @@ async def test_sitemap_of_an_empty_blog_has_its_fixed_pages(client):
     assert "lastmod" not in answer.text
 
 
-async def test_sitemap_lists_what_strangers_see_and_when_it_changed(client, ctx, author, write, make_user):
+async def test_sitemap_lists_what_strangers_see_and_when_it_changed(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, make_user: MakeUser
+) -> None:
     await make_user("lurker")
     await write("A draft", status="draft", tags=["secret"])
     await write("Tomorrow", status="scheduled", publish_at=author.now + dt.timedelta(days=1), tags=["secret"])
@@ -95,9 +103,11 @@ async def test_sitemap_lists_what_strangers_see_and_when_it_changed(client, ctx,
         assert (await client.get(path)).status_code == 200
 
 
-async def test_sitemap_lists_pages_that_stand_by_themselves(client, ctx, make_user):
-    ora = ctx.acting_as(accounts.actor_of(await make_user("ora", Role.OWNER)))
-    about = await static_pages.create(ora, NewFixedPage(title="About us", content="We *are*."), reserved=())
+async def test_sitemap_lists_pages_that_stand_by_themselves(
+    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser
+) -> None:
+    ora = ctx.acting_as(accounts.as_actor(await make_user("ora", Role.OWNER)))
+    about = await static_pages.create(ora, StaticPageInput(title="About us", content="We *are*."), reserved=())
     before = await client.get("/sitemap.xml")
     assert locations(before) == [*FIXED, f"{ORIGIN}/about-us"]
     assert (await client.get("/about-us")).status_code == 200
@@ -106,7 +116,9 @@ async def test_sitemap_lists_pages_that_stand_by_themselves(client, ctx, make_us
     assert (after.status_code, locations(after)) == (200, FIXED)
 
 
-async def test_sitemap_of_many_addresses_is_an_index_of_small_ones(client, ctx, author, write, small_sitemaps):
+async def test_sitemap_of_many_addresses_is_an_index_of_small_ones(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, small_sitemaps: Any
+) -> None:
     for number in range(5):
         await write(f"Post {number}", tags=["maths"])
     assert len(locations(await client.get("/sitemap.xml"))) == len(FIXED) + 5 + 1 + 1 == 10, "as many as fit"
@@ -130,13 +142,17 @@ async def test_sitemap_of_many_addresses_is_an_index_of_small_ones(client, ctx, 
 
 
 @pytest.mark.parametrize("name", ["posts-1", "posts-999999999999999999", "fixed-1", "tags-0", "pages-0", "users-0", "posts-x"])
-async def test_there_is_no_empty_sitemap(client, author, write, small_sitemaps, name):
+async def test_there_is_no_empty_sitemap(
+    client: httpx2.AsyncClient, author: Context, write: Write, small_sitemaps: Any, name: str
+) -> None:
     await write("On engines")
     assert (await client.get("/sitemap-posts-0.xml")).status_code == 200
     assert (await client.get(f"/sitemap-{name}.xml")).status_code == 404
 
 
-async def test_client_that_has_the_sitemap_gets_304_until_something_changes(client, author, write):
+async def test_client_that_has_the_sitemap_gets_304_until_something_changes(
+    client: httpx2.AsyncClient, author: Context, write: Write
+) -> None:
     kept, other = await write("On engines", tags=["maths"]), await write("On looms")
 
     async def tag():
@@ -156,16 +172,18 @@ async def test_client_that_has_the_sitemap_gets_304_until_something_changes(clie
     assert (head.status_code, head.headers["etag"], head.content) == (200, seen[-1], b"")
 
 
-async def test_sitemap_is_read_in_pages_however_long_it_is(client, ctx, write, small_sitemaps, monkeypatch):
+async def test_sitemap_is_read_in_pages_however_long_it_is(
+    client: httpx2.AsyncClient, ctx: Context, write: Write, small_sitemaps: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each query has a bound, and none of them lets a connection wait for the client."""
-    monkeypatch.setattr(sitemap, "MOST", 100)
+    monkeypatch.setattr(sitemap, "MAX_URLS", 100)
     for number in range(7):
         await write(f"Post {number}")
-    [part] = (await sitemap.part(ctx, sitemap.Kind.POSTS, 0)).parts
-    assert [len(page) async for page in sitemap.entries(ctx, part)] == [3, 3, 1]
+    [part] = (await sitemap.load_part(ctx, sitemap.SitemapKind.POSTS, 0)).parts
+    assert [len(page) async for page in sitemap.iter_entries(ctx, part)] == [3, 3, 1]
 
 
-async def test_sitemaps_are_valid(client, ctx, write, small_sitemaps):
+async def test_sitemaps_are_valid(client: httpx2.AsyncClient, ctx: Context, write: Write, small_sitemaps: Any) -> None:
     folder = os.environ.get("BLOG_TEST_CORPUS")
     if not folder:
         pytest.skip("BLOG_TEST_CORPUS does not name the folder with the schema of sitemaps")
@@ -177,7 +195,7 @@ async def test_sitemaps_are_valid(client, ctx, write, small_sitemaps):
         schema.assertValid(etree.fromstring((await client.get(address)).content))
 
 
-async def test_browsers_find_the_search(settings):
+async def test_browsers_find_the_search(settings: Settings) -> None:
     long = settings.model_copy(update={"project_name": "Tea & <Biscuits> for everybody"})
     async with running(create_app(long)) as client:
         page = (await client.get("/archive")).text
@@ -194,7 +212,7 @@ async def test_browsers_find_the_search(settings):
         assert again.status_code == 304
 
 
-async def test_post_shows_itself_on_other_sites(client, write):
+async def test_post_shows_itself_on_other_sites(client: httpx2.AsyncClient, write: Write) -> None:
     post = await write(HOSTILE, "It *weaves*.", tags=["maths", "looms"], slug="on-engines")
     page = (await client.get("/posts/on-engines")).text
     meta, twitter = metas(page), metas(page, "name")
@@ -214,7 +232,7 @@ async def test_post_shows_itself_on_other_sites(client, write):
     assert dt.datetime.fromisoformat(data["datePublished"]) == post.published_at.replace(microsecond=0)
 
 
-async def test_draft_shows_itself_nowhere(client, write, sign_in):
+async def test_draft_shows_itself_nowhere(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
     await write("A draft", status="draft")
     page = (await client.get("/posts/a-draft", headers=await sign_in("eve", Role.EDITOR))).text
     assert "<h1>A draft</h1>" in page
@@ -223,7 +241,7 @@ async def test_draft_shows_itself_nowhere(client, write, sign_in):
     assert '<meta name="robots" content="noindex">' in page
 
 
-async def test_home_tells_search_engines_how_to_search(client, write):
+async def test_home_tells_search_engines_how_to_search(client: httpx2.AsyncClient, write: Write) -> None:
     for number in range(21):
         await write(f"Post {number}", age=number)
     page = (await client.get("/")).text
@@ -239,7 +257,7 @@ async def test_home_tells_search_engines_how_to_search(client, write):
 
 
 @pytest.mark.parametrize("path", ["/posts/on-engines", "/posts/on-engines?utm_source=letter#comments", "/posts/engines-of-old"])
-async def test_other_sites_can_embed_a_post(client, author, write, path):
+async def test_other_sites_can_embed_a_post(client: httpx2.AsyncClient, author: Context, write: Write, path: str) -> None:
     post = await write(HOSTILE, "It *weaves*.", slug="engines-of-old")
     await posts.edit(author, post.id, PostChanges(slug="on-engines"))
     answer = await client.get("/oembed", params={"url": ORIGIN + path})
@@ -258,7 +276,7 @@ async def test_other_sites_can_embed_a_post(client, author, write, path):
     assert {element.tag: element.text for element in xml} == {name: str(value) for name, value in embed.items()}
 
 
-async def test_embed_fits_into_the_room_there_is(client, write):
+async def test_embed_fits_into_the_room_there_is(client: httpx2.AsyncClient, write: Write) -> None:
     await write("On engines")
     query = {"url": f"{ORIGIN}/posts/on-engines", "dnt": "true"}
     embed = (await client.get("/oembed", params=query | {"maxwidth": "320", "maxheight": "100"})).json()
@@ -284,14 +302,16 @@ async def test_embed_fits_into_the_room_there_is(client, write):
         ({}, 422),
     ],
 )
-async def test_what_cannot_be_embedded(client, write, sign_in, query, status):
+async def test_what_cannot_be_embedded(
+    client: httpx2.AsyncClient, write: Write, sign_in: SignIn, query: Any, status: int
+) -> None:
     await write("On engines", tags=["maths"])
     await write("A draft", status="draft")
     for headers in ({}, await sign_in("eve", Role.EDITOR)):
         assert (await client.get("/oembed", params=query, headers=headers)).status_code == status
 
 
-async def test_post_names_its_embeds(client, write):
+async def test_post_names_its_embeds(client: httpx2.AsyncClient, write: Write) -> None:
     await write("日本", slug="日本")
     page = (await client.get(f"/posts/{quote('日本')}")).text
     found = dict(re.findall(r'<link rel="alternate" type="([^"]+\+oembed)" title="日本" href="([^"]+)">', page))
@@ -301,7 +321,9 @@ async def test_post_names_its_embeds(client, write):
         assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, media_type.replace("+oembed", ""))
 
 
-async def test_structured_data_of_odd_rows_cannot_leave_their_block(client, ctx, write):
+async def test_structured_data_of_odd_rows_cannot_leave_their_block(
+    client: httpx2.AsyncClient, ctx: Context, write: Write
+) -> None:
     post = await write("On engines")
     odd = f"</ScRiPt><!-- <script> \u2028 ' & {nul(ctx)}"
     await ctx.db.execute(tables.posts.update().where(tables.posts.c.id == post.id).values(title=odd, excerpt=odd))
@@ -310,7 +332,7 @@ async def test_structured_data_of_odd_rows_cannot_leave_their_block(client, ctx,
     assert not re.search(r"<(?!/script>)", re.search(r"ld\+json\">(.*?</script>)", page, re.DOTALL)[1])
 
 
-def test_browser_reports_nothing_about_structured_data(tmp_path, browser):
+def test_browser_reports_nothing_about_structured_data(tmp_path: Path, browser: Browser) -> None:
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
     token = blog(tmp_path, "token", "create", "ada").stdout.strip()
     port = free_port()

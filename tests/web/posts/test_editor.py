@@ -3,18 +3,22 @@
 import html
 import json
 import re
+from typing import Any
 
+import httpx2
 import pytest
 import sqlalchemy as sa
 
 from blog.db import tables
+from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.schemas.accounts import Role
-from blog.schemas.autosaves import FORM_BYTES
+from blog.schemas.autosaves import MAX_FORM_BYTES
 from blog.schemas.feature_flags import Flag
-from blog.schemas.fields import CONTENT_BYTES
+from blog.schemas.fields import MAX_CONTENT_BYTES
 from blog.schemas.posts import PostChanges, PostStatus
 from tests.support.pictures import png
+from tests.web.conftest import SignIn, Write
 from tests.web.test_forms import NEW, value
 
 EDIT = {"title": "On engines", "content": "Typed.", "tags": "", "slug": "on-engines", "status": "published", "version": "1"}
@@ -30,7 +34,9 @@ async def autosave(client, path, headers, **form):
     return answer.json()["id"]
 
 
-async def test_preview_shows_the_text_and_gives_back_all_that_was_typed(client, ctx, sign_in):
+async def test_preview_shows_the_text_and_gives_back_all_that_was_typed(
+    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn
+) -> None:
     sent = NEW | {"title": "A <b>", "content": "It *weaves*.\n\n# Part", "slug": "my slug", "status": "draft"}
     answer = await client.post("/write/preview", data=sent, headers=await sign_in("ada"))
     assert answer.status_code == 200
@@ -45,32 +51,36 @@ async def test_preview_shows_the_text_and_gives_back_all_that_was_typed(client, 
     assert await ctx.db.fetch_all(sa.select(tables.posts)) == []
 
 
-async def test_preview_of_changes_keeps_their_version_and_changes_nothing(client, ctx, write, sign_in):
+async def test_preview_of_changes_keeps_their_version_and_changes_nothing(
+    client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn
+) -> None:
     await write("On engines", "Old.")
     eve = await sign_in("eve", Role.EDITOR)
     answer = await client.post("/posts/on-engines/edit/preview", data=EDIT | {"content": "**New**"}, headers=eve)
     assert "<strong>New</strong>" in answer.text
     assert (value(answer.text, "version"), value(answer.text, "content")) == ("1", "**New**")
     assert 'action="/posts/on-engines/edit"' in answer.text
-    assert (await posts.find(ctx, "on-engines")).content == "Old."
+    assert (await posts.get_by_slug(ctx, "on-engines")).content == "Old."
 
 
 @pytest.mark.parametrize("path", ["/write", "/posts/on-engines/edit"])
-async def test_forms_have_a_button_for_the_preview(client, write, sign_in, path):
+async def test_forms_have_a_button_for_the_preview(client: httpx2.AsyncClient, write: Write, sign_in: SignIn, path: str) -> None:
     await write("On engines")
     page = (await client.get(path, headers=await sign_in("eve", Role.EDITOR))).text
     assert re.search(rf'<button class="save">.*<button [^>]*formaction="{path}/preview" formnovalidate>Preview<', page)
 
 
-async def test_preview_of_too_much_comes_back_with_a_message(client, sign_in):
-    sent = NEW | {"content": "x" * (CONTENT_BYTES + 1)}
+async def test_preview_of_too_much_comes_back_with_a_message(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
+    sent = NEW | {"content": "x" * (MAX_CONTENT_BYTES + 1)}
     answer = await client.post("/write/preview", data=sent, headers=await sign_in("ada"))
     assert answer.status_code == 422
     assert 'id="error-content">At most 256 KiB' in answer.text
     assert value(answer.text, "content") == sent["content"]
 
 
-async def test_preview_is_for_writers_and_loses_nothing_of_others(client, write, sign_in):
+async def test_preview_is_for_writers_and_loses_nothing_of_others(
+    client: httpx2.AsyncClient, write: Write, sign_in: SignIn
+) -> None:
     await write("On engines", status=PostStatus.DRAFT)
     for path in ("/write/preview", "/posts/on-engines/edit/preview"):
         answer = await client.post(path, data=EDIT | {"content": "Hours of work"})
@@ -80,19 +90,21 @@ async def test_preview_is_for_writers_and_loses_nothing_of_others(client, write,
     assert (await client.post("/posts/on-engines/edit/preview", data=EDIT, headers=await sign_in("bob"))).status_code == 404
 
 
-async def test_script_gets_the_preview_as_safe_html(client, sign_in):
+async def test_script_gets_the_preview_as_safe_html(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     path, eve = "/write/preview", await sign_in("eve", Role.EDITOR)
     answer = await client.post(path, json={"content": "*a* <script>alert(1)</script>"}, headers=eve)
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
     assert answer.text.strip() == "<p><em>a</em> </p>"
     figure = await client.post(path, json={"content": '![A loom](/loom.png "Oak")'}, headers=eve)
     assert "<figcaption>Oak</figcaption>" in figure.text, "as on the page of the post"
-    assert (await client.post(path, json={"content": "x" * (CONTENT_BYTES + 1)}, headers=eve)).status_code == 422
+    assert (await client.post(path, json={"content": "x" * (MAX_CONTENT_BYTES + 1)}, headers=eve)).status_code == 422
     assert (await client.post(path, json={"content": "x"})).status_code == 401
     assert (await client.post(path, json={"content": "x"}, headers=await sign_in("rae", Role.READER))).status_code == 403
 
 
-async def test_unfinished_post_is_found_again_and_goes_with_its_saving(client, ctx, sign_in):
+async def test_unfinished_post_is_found_again_and_goes_with_its_saving(
+    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn
+) -> None:
     ada = await sign_in("ada")
     number = await autosave(
         client, "/write/autosave", ada, **NEW | {"title": "Half", "content": "a \n\nthou", "slug": "not valid"}
@@ -114,7 +126,9 @@ async def test_unfinished_post_is_found_again_and_goes_with_its_saving(client, c
     assert "Unfinished" not in (await client.get("/dashboard", headers=ada)).text
 
 
-async def test_unsaved_changes_are_offered_restored_and_gone_once_saved(client, ctx, write, sign_in):
+async def test_unsaved_changes_are_offered_restored_and_gone_once_saved(
+    client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn
+) -> None:
     await write("On engines", "Old.")
     eve = await sign_in("eve", Role.EDITOR)
     number = await autosave(client, "/posts/on-engines/autosave", eve, **EDIT)
@@ -130,11 +144,13 @@ async def test_unsaved_changes_are_offered_restored_and_gone_once_saved(client, 
         "/posts/on-engines/edit", data=sent | {"status": "published", "autosave": str(number)}, headers=eve
     )
     assert answer.status_code == 303
-    assert (await posts.find(ctx, "on-engines")).content == "Typed."
+    assert (await posts.get_by_slug(ctx, "on-engines")).content == "Typed."
     assert await kept(ctx) == []
 
 
-async def test_restored_text_warns_when_the_post_was_saved_since_and_does_not_overwrite(client, ctx, author, write, sign_in):
+async def test_restored_text_warns_when_the_post_was_saved_since_and_does_not_overwrite(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, sign_in: SignIn
+) -> None:
     post = await write("On engines", "Old.")
     eve = await sign_in("eve", Role.EDITOR)
     number = await autosave(client, "/posts/on-engines/autosave", eve, **EDIT)
@@ -143,11 +159,11 @@ async def test_restored_text_warns_when_the_post_was_saved_since_and_does_not_ov
     assert "The post was saved since then" in restored
     sent = EDIT | {"version": value(restored, "version"), "autosave": str(number)}
     assert (await client.post("/posts/on-engines/edit", data=sent, headers=eve)).status_code == 412
-    assert (await posts.find(ctx, "on-engines")).content == "Theirs."
+    assert (await posts.get_by_slug(ctx, "on-engines")).content == "Theirs."
     assert len(await kept(ctx)) == 1
 
 
-async def test_text_that_equals_the_post_is_not_offered(client, write, sign_in):
+async def test_text_that_equals_the_post_is_not_offered(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
     await write("On engines", "Old.")
     eve = await sign_in("eve", Role.EDITOR)
     form = (await client.get("/posts/on-engines/edit", headers=eve)).text
@@ -157,7 +173,7 @@ async def test_text_that_equals_the_post_is_not_offered(client, write, sign_in):
     assert "did not save it" not in (await client.get("/posts/on-engines/edit", headers=eve)).text
 
 
-async def test_discarded_text_is_gone(client, ctx, write, sign_in):
+async def test_discarded_text_is_gone(client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn) -> None:
     await write("On engines")
     eve = await sign_in("eve", Role.EDITOR)
     new = await autosave(client, "/write/autosave", eve, **NEW)
@@ -170,7 +186,7 @@ async def test_discarded_text_is_gone(client, ctx, write, sign_in):
     assert await kept(ctx) == []
 
 
-async def test_autosave_comes_as_a_form_too(client, ctx, sign_in):
+async def test_autosave_comes_as_a_form_too(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     ada = await sign_in("ada")
     first = (await client.post("/write/autosave", data=NEW | {"content": "one\r\ntwo", "autosave": ""}, headers=ada)).json()
     second = await client.post("/write/autosave", data=NEW | {"content": "three", "autosave": str(first["id"])}, headers=ada)
@@ -181,14 +197,16 @@ async def test_autosave_comes_as_a_form_too(client, ctx, sign_in):
 @pytest.mark.parametrize(
     ("status", "sent"),
     [
-        (422, {"content": "x" * (FORM_BYTES + 1)}),
+        (422, {"content": "x" * (MAX_FORM_BYTES + 1)}),
         (422, {"Title!": "x"}),
         (422, {"title": 3}),
         (422, ["title"]),
         (422, {f"field_{chr(97 + number % 26)}{'x' * number}": "" for number in range(20)} | {"a" * n: "" for n in range(1, 20)}),
     ],
 )
-async def test_autosave_takes_forms_only(client, ctx, sign_in, status, sent):
+async def test_autosave_takes_forms_only(
+    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, status: int, sent: Any
+) -> None:
     answer = await client.post("/write/autosave", content=json.dumps(sent), headers=await sign_in("ada") | JSON)
     assert answer.status_code == status
     assert await kept(ctx) == []
@@ -197,7 +215,7 @@ async def test_autosave_takes_forms_only(client, ctx, sign_in, status, sent):
 JSON = {"Content-Type": "application/json"}
 
 
-async def test_autosave_tells_who_may_not(client, ctx, write, sign_in):
+async def test_autosave_tells_who_may_not(client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn) -> None:
     await write("On engines", status=PostStatus.DRAFT)
     rae = await sign_in("rae", Role.READER)
     for path in ("/write/autosave", "/posts/on-engines/autosave"):
@@ -207,7 +225,9 @@ async def test_autosave_tells_who_may_not(client, ctx, write, sign_in):
     assert await kept(ctx) == []
 
 
-async def test_forged_number_of_an_autosave_changes_nothing_of_others(client, ctx, sign_in):
+async def test_forged_number_of_an_autosave_changes_nothing_of_others(
+    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn
+) -> None:
     number = await autosave(client, "/write/autosave", await sign_in("ada"), **NEW)
     bob = await sign_in("bob")
     assert (await client.post("/write", data=NEW | {"autosave": str(number)}, headers=bob)).status_code == 303
@@ -215,7 +235,7 @@ async def test_forged_number_of_an_autosave_changes_nothing_of_others(client, ct
     assert [row["id"] for row in await kept(ctx)] == [number]
 
 
-async def test_image_is_uploaded_by_a_form_and_listed_with_its_markdown(client, sign_in):
+async def test_image_is_uploaded_by_a_form_and_listed_with_its_markdown(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     ada = await sign_in("ada")
     assert "No images yet" in (await client.get("/uploads", headers=ada)).text
     sent = {"alt": "A [red] square"}
@@ -232,7 +252,7 @@ async def test_image_is_uploaded_by_a_form_and_listed_with_its_markdown(client, 
     assert "red square" not in (await client.get("/uploads", headers=await sign_in("bob"))).text
 
 
-async def test_what_is_no_image_comes_back_with_its_message_and_the_words(client, sign_in):
+async def test_what_is_no_image_comes_back_with_its_message_and_the_words(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     sent = {"data": {"alt": "Kept words"}, "files": {"file": ("a.png", b"no image", "image/png")}}
     answer = await client.post("/uploads", **sent, headers=await sign_in("ada"))
     assert answer.status_code == 422
@@ -240,7 +260,7 @@ async def test_what_is_no_image_comes_back_with_its_message_and_the_words(client
     assert value(answer.text, "alt") == "Kept words"
 
 
-async def test_uploads_are_for_writers_and_can_be_switched_off(client, ctx, sign_in):
+async def test_uploads_are_for_writers_and_can_be_switched_off(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     assert (await client.get("/uploads")).headers["location"] == "/login?next=%2Fuploads"
     assert (await client.get("/uploads", headers=await sign_in("rae", Role.READER))).status_code == 403
     owner = await sign_in("own", Role.OWNER)

@@ -4,10 +4,11 @@ import base64
 import contextlib
 import re
 import sqlite3
+from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.support.pictures import png
 from tests.support.serving import blog
@@ -26,7 +27,7 @@ HAND_OVER = """([kind, name, type, bytes]) => {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(tmp_path_factory: pytest.TempPathFactory):
     """One server for all: starting it takes longer than most tests."""
     made = Site(tmp_path_factory.mktemp("editor"))
     blog(made.folder, "user", "create", "bob", "bob@example.org", "--role", "editor", "--password-stdin", stdin=PASSWORD)
@@ -39,7 +40,7 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture
-def site(server):
+def site(server: Any):
     """A blog without a post."""
     with contextlib.closing(sqlite3.connect(server.folder / "blog.db")) as database:
         database.execute("PRAGMA foreign_keys = ON")
@@ -50,7 +51,7 @@ def site(server):
 
 
 @pytest.fixture
-def context(browser):
+def context(browser: Browser):
     opened = browser.new_context(timezone_id="America/St_Johns", locale="en-GB")
     opened.set_default_timeout(20_000)
     faults = []
@@ -69,7 +70,7 @@ def sign_in(site, page):
 
 
 @pytest.fixture
-def page(site, context):
+def page(site: Any, context: Any):
     context.add_cookies([{"name": "session", "value": site.session, "url": site.base}])
     return context.new_page()
 
@@ -114,7 +115,7 @@ TOOLS = [
 ]
 
 
-def test_tools_change_the_text_and_undo_takes_it_back(site, page):
+def test_tools_change_the_text_and_undo_takes_it_back(site: Any, page: Any) -> None:
     page.goto(f"{site.base}/write")
     for name, before, selection, after in TOOLS:
         text(page).fill(before)
@@ -129,7 +130,7 @@ def test_tools_change_the_text_and_undo_takes_it_back(site, page):
             assert steps < 4, f"{name}: undo left {text(page).input_value()!r}"
 
 
-def test_keyboard_does_all_that_the_toolbar_does(site, page):
+def test_keyboard_does_all_that_the_toolbar_does(site: Any, page: Any) -> None:
     page.goto(f"{site.base}/write")
     text(page).focus()
     page.keyboard.press("Control+b")
@@ -157,7 +158,7 @@ def test_keyboard_does_all_that_the_toolbar_does(site, page):
     assert page.evaluate("document.activeElement.id") == "field-tags", "the Tab key is never trapped"
 
 
-def test_toolbar_is_one_stop_of_the_tab_key(site, page):
+def test_toolbar_is_one_stop_of_the_tab_key(site: Any, page: Any) -> None:
     page.goto(f"{site.base}/write")
     focused = "document.activeElement.ariaLabel ?? document.activeElement.textContent.trim()"
     page.get_by_label("Title").focus()
@@ -174,7 +175,7 @@ def test_toolbar_is_one_stop_of_the_tab_key(site, page):
     assert page.evaluate(focused) == "Italic", "back to where one was"
 
 
-def test_preview_is_the_servers_own_and_the_view_is_remembered(site, page):
+def test_preview_is_the_servers_own_and_the_view_is_remembered(site: Any, page: Any) -> None:
     page.goto(f"{site.base}/write")
     assert page.get_by_role("region", name="Preview").count() == 0
     page.get_by_label("Title").fill("On engines")
@@ -197,7 +198,7 @@ def test_preview_is_the_servers_own_and_the_view_is_remembered(site, page):
     assert text(page).is_visible()
 
 
-def test_preview_shows_the_last_question_whatever_comes_first(site, page):
+def test_preview_shows_the_last_question_whatever_comes_first(site: Any, page: Any) -> None:
     page.goto(f"{site.base}/write")
     held = []
     page.route("**/write/preview", lambda route: held.append(route) if "first" in route.request.post_data else route.continue_())
@@ -220,7 +221,7 @@ def test_preview_shows_the_last_question_whatever_comes_first(site, page):
 
 
 @pytest.mark.parametrize("way", ["paste", "drop"])
-def test_image_is_described_uploaded_and_put_where_the_writer_was(site, page, way):
+def test_image_is_described_uploaded_and_put_where_the_writer_was(site: Any, page: Any, way: str) -> None:
     page.goto(f"{site.base}/write")
     text(page).fill("Before.\n\nAfter.")
     select(page, 9, 9)
@@ -240,7 +241,7 @@ def test_image_is_described_uploaded_and_put_where_the_writer_was(site, page, wa
     assert image.evaluate("image => image.naturalWidth") == 30
 
 
-def test_several_images_are_described_one_by_one_and_stand_in_their_order(site, page):
+def test_several_images_are_described_one_by_one_and_stand_in_their_order(site: Any, page: Any) -> None:
     page.goto(f"{site.base}/write")
     files = [{"name": f"{name}.png", "mimeType": "image/png", "buffer": png(9, 9, name)} for name in ("red", "blue")]
     page.locator("#editor-file").set_input_files(files)
@@ -253,7 +254,7 @@ def test_several_images_are_described_one_by_one_and_stand_in_their_order(site, 
     expect(text(page)).to_have_value(re.compile(in_order))
 
 
-def test_image_that_nobody_describes_is_not_uploaded(site, page):
+def test_image_that_nobody_describes_is_not_uploaded(site: Any, page: Any) -> None:
     page.goto(f"{site.base}/write")
     text(page).fill("Text")
     sent = []
@@ -265,7 +266,7 @@ def test_image_that_nobody_describes_is_not_uploaded(site, page):
     assert sent == []
 
 
-def test_refused_upload_tells_why_loses_nothing_and_can_be_tried_again(site, page):
+def test_refused_upload_tells_why_loses_nothing_and_can_be_tried_again(site: Any, page: Any) -> None:
     page.goto(f"{site.base}/write")
     text(page).fill("Text")
     page.route("**/api/v1/media", lambda route: route.fulfill(status=403, json={"detail": "Uploads are switched off"}))
@@ -279,7 +280,7 @@ def test_refused_upload_tells_why_loses_nothing_and_can_be_tried_again(site, pag
     assert page.get_by_role("button", name="Try again").count() == 0
 
 
-def test_post_is_not_saved_while_an_image_is_on_its_way(site, page):
+def test_post_is_not_saved_while_an_image_is_on_its_way(site: Any, page: Any) -> None:
     page.goto(f"{site.base}/write")
     page.get_by_label("Title").fill("On engines")
     held = []
@@ -296,7 +297,7 @@ def test_post_is_not_saved_while_an_image_is_on_its_way(site, page):
     page.wait_for_url(f"{site.base}/posts/on-engines")
 
 
-def test_tags_are_completed_by_keyboard_and_by_mouse(site, page):
+def test_tags_are_completed_by_keyboard_and_by_mouse(site: Any, page: Any) -> None:
     site.post("One", tags=["gardening", "games", "maths"])
     site.post("Two", tags=["games"])
     page.goto(f"{site.base}/write")
@@ -324,7 +325,7 @@ def test_tags_are_completed_by_keyboard_and_by_mouse(site, page):
     assert field.input_value() == "maths, gardening, games, "
 
 
-def test_words_are_counted_as_they_are_typed(site, page):
+def test_words_are_counted_as_they_are_typed(site: Any, page: Any) -> None:
     page.goto(f"{site.base}/write")
     text(page).fill("One *two* three—four, it’s 5.")
     assert page.locator(".editor-count").inner_text() == "6 words · 1 min to read"
@@ -332,7 +333,7 @@ def test_words_are_counted_as_they_are_typed(site, page):
     assert page.locator(".editor-count").inner_text() == "1,150 words · 5 min to read"
 
 
-def test_text_is_kept_offline_and_reaches_the_server_later(site, page, context):
+def test_text_is_kept_offline_and_reaches_the_server_later(site: Any, page: Any, context: Any) -> None:
     page.goto(f"{site.base}/write")
     context.set_offline(True)
     page.get_by_label("Title").fill("On engines")
@@ -357,7 +358,7 @@ def crash(page):
     page.close()
 
 
-def test_text_of_a_tab_that_crashed_is_offered_by_the_server(site, page, context):
+def test_text_of_a_tab_that_crashed_is_offered_by_the_server(site: Any, page: Any, context: Any) -> None:
     page.goto(f"{site.base}/write")
     page.get_by_label("Title").fill("Half a post")
     text(page).fill("Hours of work")
@@ -374,7 +375,7 @@ def test_text_of_a_tab_that_crashed_is_offered_by_the_server(site, page, context
     assert kept(site) == []
 
 
-def test_text_of_a_tab_that_crashed_offline_is_offered_by_the_browser(site, page, context):
+def test_text_of_a_tab_that_crashed_offline_is_offered_by_the_browser(site: Any, page: Any, context: Any) -> None:
     post = site.post("On engines")
     page.goto(f"{site.base}/posts/on-engines/edit")
     context.set_offline(True)
@@ -397,7 +398,7 @@ def test_text_of_a_tab_that_crashed_offline_is_offered_by_the_browser(site, page
     assert again.get_by_text("never saved").count() == 0
 
 
-def test_text_kept_in_the_browser_can_be_discarded(site, page, context):
+def test_text_kept_in_the_browser_can_be_discarded(site: Any, page: Any, context: Any) -> None:
     page.goto(f"{site.base}/write")
     context.set_offline(True)
     text(page).fill("Not worth it")
@@ -412,7 +413,7 @@ def test_text_kept_in_the_browser_can_be_discarded(site, page, context):
     assert text(again).input_value() == ""
 
 
-def test_two_new_posts_in_two_tabs_are_kept_apart(site, page, context):
+def test_two_new_posts_in_two_tabs_are_kept_apart(site: Any, page: Any, context: Any) -> None:
     other = context.new_page()
     for tab, title in ((page, "One"), (other, "Two")):
         tab.goto(f"{site.base}/write")
@@ -424,7 +425,7 @@ def test_two_new_posts_in_two_tabs_are_kept_apart(site, page, context):
     assert sorted(page.locator("section:has(#own-unfinished) .own-title").all_inner_texts()) == ["One", "Two"]
 
 
-def test_page_is_guarded_only_while_something_is_unsaved(site, page, context):
+def test_page_is_guarded_only_while_something_is_unsaved(site: Any, page: Any, context: Any) -> None:
     page.goto(f"{site.base}/write")
     context.set_offline(True)
     text(page).press_sequentially("Unsaved")
@@ -439,7 +440,7 @@ def test_page_is_guarded_only_while_something_is_unsaved(site, page, context):
     page.get_by_role("heading", name="Unfinished").wait_for()
 
 
-def test_session_that_ends_while_typing_costs_nothing(site, page, context):
+def test_session_that_ends_while_typing_costs_nothing(site: Any, page: Any, context: Any) -> None:
     page.goto(f"{site.base}/write")
     context.clear_cookies()
     page.get_by_label("Title").fill("On engines")
@@ -460,7 +461,7 @@ def test_session_that_ends_while_typing_costs_nothing(site, page, context):
     assert "Hours of work, saved" in page.content()
 
 
-def test_time_of_publication_is_the_writers_own(site, page):
+def test_time_of_publication_is_the_writers_own(site: Any, page: Any) -> None:
     page.goto(f"{site.base}/write")
     page.get_by_label("Title").fill("On engines")
     moment = page.get_by_label("Publish at")
@@ -483,7 +484,7 @@ def test_time_of_publication_is_the_writers_own(site, page):
     assert page.get_by_text("Draft.").is_visible()
 
 
-def test_form_that_comes_back_is_kept_and_still_in_ones_own_time(site, page):
+def test_form_that_comes_back_is_kept_and_still_in_ones_own_time(site: Any, page: Any) -> None:
     page.goto(f"{site.base}/write")
     page.get_by_label("Title").fill("On engines")
     page.get_by_label("Address").fill("no spaces")

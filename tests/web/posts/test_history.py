@@ -2,12 +2,16 @@
 
 import html
 import re
+from typing import Any
 
+import httpx2
 import pytest
 
+from blog.domain.core.context import Context
 from blog.domain.posts import posts, presence
 from blog.schemas.accounts import Role
 from blog.schemas.posts import PostChanges, PostStatus
+from tests.web.conftest import SignIn, Write
 from tests.web.test_forms import value
 
 POEM = "one\ntwo\nthree\nfour\nfive\n"
@@ -15,12 +19,12 @@ FORM = {"title": "On engines", "content": POEM, "tags": "", "slug": "on-engines"
 
 
 @pytest.fixture
-async def eve(sign_in):
+async def eve(sign_in: SignIn):
     return await sign_in("eve", Role.EDITOR)
 
 
 @pytest.fixture
-async def post(write, author):
+async def post(write: Write, author: Context):
     """A post with three versions."""
     made = await write("On engines", POEM, tags=["maths"])
     await posts.edit(author, made.id, PostChanges(content=POEM.replace("two", "deux & <b>zwei</b>")))
@@ -31,7 +35,9 @@ PAGES = ["/history", "/history/diff?from=1&to=2", "/history/1", "/previews", "/e
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_pages_are_for_those_who_may_edit(client, post, eve, sign_in, path):
+async def test_pages_are_for_those_who_may_edit(
+    client: httpx2.AsyncClient, post: Any, eve: Any, sign_in: SignIn, path: Any
+) -> None:
     address = f"/posts/on-engines{path}"
     assert (await client.get(address, headers=eve)).status_code == 200
     assert (await client.get(address, headers=await sign_in("bob"))).status_code == 403
@@ -40,7 +46,7 @@ async def test_pages_are_for_those_who_may_edit(client, post, eve, sign_in, path
     assert "noindex" in (await client.get(address, headers=eve)).text
 
 
-async def test_history_lists_versions_and_offers_to_compare_any_two(client, post, eve):
+async def test_history_lists_versions_and_offers_to_compare_any_two(client: httpx2.AsyncClient, post: Any, eve: Any) -> None:
     page = (await client.get("/posts/on-engines/history", headers=eve)).text
     assert re.findall(r'<li id="version-(\d)"', page) == ["3", "2", "1"]
     assert "0 words added, 0 removed; title, tags changed." in page
@@ -50,7 +56,7 @@ async def test_history_lists_versions_and_offers_to_compare_any_two(client, post
         assert re.findall(rf'name="{name}" value="(\d)" checked', page) == [chosen]
 
 
-async def test_history_pages_back(client, post, author, eve):
+async def test_history_pages_back(client: httpx2.AsyncClient, post: Any, author: Context, eve: Any) -> None:
     for number in range(20):
         await posts.edit(author, post.id, PostChanges(content=f"text {number}"))
     first = (await client.get("/posts/on-engines/history", headers=eve)).text
@@ -58,7 +64,7 @@ async def test_history_pages_back(client, post, author, eve):
     assert re.findall(r'<li id="version-(\d+)"', first + second) == [str(number) for number in range(23, 0, -1)]
 
 
-async def test_difference_marks_words_by_elements_and_escapes_them(client, post, eve):
+async def test_difference_marks_words_by_elements_and_escapes_them(client: httpx2.AsyncClient, post: Any, eve: Any) -> None:
     page = (await client.get("/posts/on-engines/history/diff?from=1&to=3", headers=eve)).text
     assert "<del>two</del><ins>deux &amp; &lt;b&gt;zwei&lt;/b&gt;</ins>" in page
     assert "On <ins>all </ins>engines" in page
@@ -71,11 +77,13 @@ async def test_difference_marks_words_by_elements_and_escapes_them(client, post,
 @pytest.mark.parametrize(
     ("query", "status"), [("", 422), ("?from=1", 422), ("?from=x&to=1", 422), ("?from=1&to=9", 404), ("?from=²&to=1", 422)]
 )
-async def test_what_is_no_version_is_no_comparison(client, post, eve, query, status):
+async def test_what_is_no_version_is_no_comparison(
+    client: httpx2.AsyncClient, post: Any, eve: Any, query: str, status: int
+) -> None:
     assert (await client.get(f"/posts/on-engines/history/diff{query}", headers=eve)).status_code == status
 
 
-async def test_version_is_shown_as_read_and_as_written(client, post, author, eve):
+async def test_version_is_shown_as_read_and_as_written(client: httpx2.AsyncClient, post: Any, author: Context, eve: Any) -> None:
     await posts.edit(author, post.id, PostChanges(content="new"))
     page = (await client.get("/posts/on-engines/history/2", headers=eve)).text
     assert "deux &amp; &lt;b&gt;zwei&lt;/b&gt;" in page
@@ -85,24 +93,28 @@ async def test_version_is_shown_as_read_and_as_written(client, post, author, eve
     assert (await client.get("/posts/on-engines/history/5", headers=eve)).status_code == 404
 
 
-async def test_old_version_is_restored_as_a_new_one(client, ctx, post, eve):
+async def test_old_version_is_restored_as_a_new_one(client: httpx2.AsyncClient, ctx: Context, post: Any, eve: Any) -> None:
     address = "/posts/on-engines/history/1/restore"
     answer = await client.post(address, data={"version": "3"}, headers=eve)
     assert (answer.status_code, answer.headers["location"]) == (303, "/posts/on-engines/history")
-    after = await posts.find(ctx, "on-engines")
+    after = await posts.get_by_slug(ctx, "on-engines")
     assert (after.title, after.content, after.tags, after.version) == ("On engines", POEM, ("maths",), 4)
 
 
 @pytest.mark.parametrize("version", ["2", "", "x"])
-async def test_restoring_over_a_version_that_was_not_seen_is_refused(client, ctx, post, eve, version):
+async def test_restoring_over_a_version_that_was_not_seen_is_refused(
+    client: httpx2.AsyncClient, ctx: Context, post: Any, eve: Any, version: str
+) -> None:
     answer = await client.post("/posts/on-engines/history/1/restore", data={"version": version}, headers=eve)
     assert answer.status_code == 412
     assert "Somebody saved version 3 while you looked at this page" in answer.text
     assert value(answer.text, "version") == "3", "who has read the warning may press the button again"
-    assert (await posts.find(ctx, "on-engines")).version == 3
+    assert (await posts.get_by_slug(ctx, "on-engines")).version == 3
 
 
-async def test_conflict_shows_both_texts_and_offers_to_join_them(client, ctx, author, write, eve):
+async def test_conflict_shows_both_texts_and_offers_to_join_them(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, eve: Any
+) -> None:
     post = await write("On engines", POEM)
     await posts.edit(author, post.id, PostChanges(content=POEM.replace("one", "eins"), title="On all engines"))
     answer = await client.post("/posts/on-engines/edit", data=FORM | {"content": POEM.replace("five", "fünf")}, headers=eve)
@@ -117,11 +129,13 @@ async def test_conflict_shows_both_texts_and_offers_to_join_them(client, ctx, au
     assert sent["content"] == "eins\ntwo\nthree\nfour\nfünf\n"
     saved = await client.post("/posts/on-engines/edit", data=sent, headers=eve)
     assert saved.status_code == 303
-    after = await posts.find(ctx, "on-engines")
+    after = await posts.get_by_slug(ctx, "on-engines")
     assert (after.title, after.content, after.version) == ("On all engines", "eins\ntwo\nthree\nfour\nfünf\n", 3)
 
 
-async def test_conflict_in_the_same_lines_says_so_and_keeps_what_was_typed(client, author, write, eve):
+async def test_conflict_in_the_same_lines_says_so_and_keeps_what_was_typed(
+    client: httpx2.AsyncClient, author: Context, write: Write, eve: Any
+) -> None:
     post = await write("On engines", POEM)
     await posts.edit(author, post.id, PostChanges(content="theirs"))
     answer = await client.post("/posts/on-engines/edit", data=FORM | {"content": "mine & mine"}, headers=eve)
@@ -133,18 +147,22 @@ async def test_conflict_in_the_same_lines_says_so_and_keeps_what_was_typed(clien
     assert "theirs</pre>" in answer.text
 
 
-async def test_second_conflict_is_a_conflict_again(client, ctx, author, write, eve):
+async def test_second_conflict_is_a_conflict_again(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, eve: Any
+) -> None:
     post = await write("On engines", POEM)
     await posts.edit(author, post.id, PostChanges(content="theirs"))
     first = await client.post("/posts/on-engines/edit", data=FORM | {"content": "mine"}, headers=eve)
     await posts.edit(author, post.id, PostChanges(content="theirs again"))
     sent = FORM | {"content": "mine", "version": value(first.text, "version")}
     assert (await client.post("/posts/on-engines/edit", data=sent, headers=eve)).status_code == 412
-    assert (await posts.find(ctx, "on-engines")).content == "theirs again"
+    assert (await posts.get_by_slug(ctx, "on-engines")).content == "theirs again"
 
 
 @pytest.mark.parametrize("gone", ["deleted", "never there"])
-async def test_text_typed_for_a_post_that_is_gone_can_be_saved_as_another(client, ctx, author, write, eve, gone):
+async def test_text_typed_for_a_post_that_is_gone_can_be_saved_as_another(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, eve: Any, gone: str
+) -> None:
     if gone == "deleted":
         await posts.delete(author, (await write("On engines", POEM)).id)
     answer = await client.post("/posts/on-engines/edit", data=FORM | {"content": "Hours of work"}, headers=eve)
@@ -155,18 +173,22 @@ async def test_text_typed_for_a_post_that_is_gone_can_be_saved_as_another(client
     sent = {name: value(answer.text, name) for name in ("title", "content", "tags", "slug")} | {"status": "published"}
     saved = await client.post("/write", data=sent, headers=eve)
     assert saved.status_code == 303
-    post = await posts.find(ctx, saved.headers["location"].rpartition("/")[2])
+    post = await posts.get_by_slug(ctx, saved.headers["location"].rpartition("/")[2])
     assert (post.content, post.status, post.author) == ("Hours of work", PostStatus.PUBLISHED, "eve")
 
 
-async def test_text_typed_while_the_right_was_taken_away_comes_back(client, write, sign_in):
+async def test_text_typed_while_the_right_was_taken_away_comes_back(
+    client: httpx2.AsyncClient, write: Write, sign_in: SignIn
+) -> None:
     await write("On engines", POEM)
     answer = await client.post("/posts/on-engines/edit", data=FORM | {"content": "Hours of work"}, headers=await sign_in("bob"))
     assert answer.status_code == 403
     assert value(answer.text, "content") == "Hours of work"
 
 
-async def test_form_says_who_else_has_it_open_until_they_save(client, author, write, eve, sign_in):
+async def test_form_says_who_else_has_it_open_until_they_save(
+    client: httpx2.AsyncClient, author: Context, write: Write, eve: Any, sign_in: SignIn
+) -> None:
     await write("On engines", POEM)
     ora = await sign_in("ora", Role.OWNER)
     assert "open too" not in (await client.get("/posts/on-engines/edit", headers=eve)).text
@@ -175,18 +197,18 @@ async def test_form_says_who_else_has_it_open_until_they_save(client, author, wr
     assert "open too" not in (await client.get("/posts/on-engines/edit", headers=ora)).text
 
 
-async def test_script_of_the_form_hears_who_is_there(client, author, write, eve):
+async def test_script_of_the_form_hears_who_is_there(client: httpx2.AsyncClient, author: Context, write: Write, eve: Any) -> None:
     post = await write("On engines", POEM)
-    await presence.enter(author, post.id)
+    await presence.touch(author, post.id)
     answer = await client.post("/posts/on-engines/editing", data={"here": "yes"}, headers=eve)
     assert answer.json() == {"others": ["ada"], "version": 1}
     await posts.edit(author, post.id, PostChanges(content="y"))
     assert (await client.post("/posts/on-engines/editing", data={"here": "yes"}, headers=eve)).json()["version"] == 2
     assert (await client.post("/posts/on-engines/editing", data={"left": "yes"}, headers=eve)).status_code == 204
-    assert (await presence.enter(author, post.id)).others == []
+    assert (await presence.touch(author, post.id)).others == []
 
 
-async def test_presence_is_protected(client, write, eve, sign_in):
+async def test_presence_is_protected(client: httpx2.AsyncClient, write: Write, eve: Any, sign_in: SignIn) -> None:
     await write("On engines", POEM)
     address = "/posts/on-engines/editing"
     assert (await client.post(address, data={"here": "yes"})).status_code == 401
@@ -196,27 +218,31 @@ async def test_presence_is_protected(client, write, eve, sign_in):
     assert (await client.post("/posts/nowhere/editing", data={"here": "yes"}, headers=eve)).status_code == 404
 
 
-async def test_post_is_published_and_unpublished_without_its_form(client, ctx, write, eve):
+async def test_post_is_published_and_unpublished_without_its_form(
+    client: httpx2.AsyncClient, ctx: Context, write: Write, eve: Any
+) -> None:
     await write("On engines", status=PostStatus.DRAFT)
     assert "Publish now" in (await client.get("/posts/on-engines", headers=eve)).text
     answer = await client.post("/posts/on-engines/state", data={"status": "published"}, headers=eve)
     assert (answer.status_code, answer.headers["location"]) == (303, "/posts/on-engines")
-    assert (await posts.find(ctx, "on-engines")).status is PostStatus.PUBLISHED
+    assert (await posts.get_by_slug(ctx, "on-engines")).status is PostStatus.PUBLISHED
     back = await client.post("/posts/on-engines/state", data={"status": "draft", "back": "dashboard"}, headers=eve)
     assert back.headers["location"] == "/dashboard#own-draft"
     assert (await client.get("/posts/on-engines")).status_code == 404
 
 
 @pytest.mark.parametrize("sent", [{"back": ""}, {"status": "secret"}, {"status": "scheduled"}])
-async def test_what_is_no_state_changes_nothing(client, ctx, write, eve, sign_in, sent):
+async def test_what_is_no_state_changes_nothing(
+    client: httpx2.AsyncClient, ctx: Context, write: Write, eve: Any, sign_in: SignIn, sent: Any
+) -> None:
     await write("On engines")
     assert (await client.post("/posts/on-engines/state", data=sent, headers=eve)).status_code == 422
     bob = await sign_in("bob")
     assert (await client.post("/posts/on-engines/state", data={"status": "draft"}, headers=bob)).status_code == 403
-    assert (await posts.find(ctx, "on-engines")).version == 1
+    assert (await posts.get_by_slug(ctx, "on-engines")).version == 1
 
 
-async def test_deletion_is_undone_from_the_dashboard(client, sign_in):
+async def test_deletion_is_undone_from_the_dashboard(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     bob = await sign_in("bob")
     await client.post("/write", data={"title": "Mine & yours", "content": "x", "status": "published"}, headers=bob)
     gone = await client.post("/posts/mine-yours/delete", headers=bob)
@@ -231,7 +257,9 @@ async def test_deletion_is_undone_from_the_dashboard(client, sign_in):
     assert "own-deleted" not in page
 
 
-async def test_editor_can_undo_the_deletion_of_anothers_post(client, write, eve, sign_in):
+async def test_editor_can_undo_the_deletion_of_anothers_post(
+    client: httpx2.AsyncClient, write: Write, eve: Any, sign_in: SignIn
+) -> None:
     post = await write("On engines")
     gone = await client.post("/posts/on-engines/delete", headers=eve)
     page = (await client.get(gone.headers["location"], headers=eve)).text
@@ -245,7 +273,7 @@ async def test_editor_can_undo_the_deletion_of_anothers_post(client, write, eve,
 
 
 @pytest.fixture
-async def secret(client, write, eve):
+async def secret(client: httpx2.AsyncClient, write: Write, eve: Any):
     """The path of a preview link to a draft."""
     await write("Secret plans", "It *weaves*.", status=PostStatus.DRAFT)
     made = await client.post("/posts/secret-plans/previews", data={"lifetime": "7 days"}, headers=eve)
@@ -254,7 +282,7 @@ async def secret(client, write, eve):
     return re.search(r'value="http://127.0.0.1:8000(/preview/[^"]+)"', page)[1]
 
 
-async def test_preview_shows_the_draft_to_anybody_and_to_no_cache(client, secret):
+async def test_preview_shows_the_draft_to_anybody_and_to_no_cache(client: httpx2.AsyncClient, secret: Any) -> None:
     answer = await client.get(secret)
     assert answer.status_code == 200
     assert "<em>weaves</em>" in answer.text
@@ -266,14 +294,14 @@ async def test_preview_shows_the_draft_to_anybody_and_to_no_cache(client, secret
     assert answer.headers["x-robots-tag"] == "noindex"
 
 
-async def test_preview_leads_to_the_post_once_it_is_out(client, eve, secret):
+async def test_preview_leads_to_the_post_once_it_is_out(client: httpx2.AsyncClient, eve: Any, secret: Any) -> None:
     await client.post("/posts/secret-plans/state", data={"status": "published"}, headers=eve)
     answer = await client.get(secret)
     assert (answer.status_code, answer.headers["location"]) == (303, "/posts/secret-plans")
     assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("private, no-store", "no-referrer")
 
 
-async def test_revoked_and_forged_links_are_pages_that_are_not_there(client, eve, secret):
+async def test_revoked_and_forged_links_are_pages_that_are_not_there(client: httpx2.AsyncClient, eve: Any, secret: Any) -> None:
     assert (await client.get(secret + "x")).status_code == 404
     answer = await client.post("/posts/secret-plans/previews/1/revoke", headers=eve)
     assert answer.headers["location"] == "/posts/secret-plans/previews"
@@ -284,7 +312,7 @@ async def test_revoked_and_forged_links_are_pages_that_are_not_there(client, eve
     assert "Links that work now" not in (await client.get("/posts/secret-plans/previews", headers=eve)).text
 
 
-async def test_link_needs_a_lifetime_and_a_draft(client, write, eve):
+async def test_link_needs_a_lifetime_and_a_draft(client: httpx2.AsyncClient, write: Write, eve: Any) -> None:
     await write("Draft", status=PostStatus.DRAFT)
     await write("Out")
     for sent in ({"lifetime": ""}, {"lifetime": "100 years"}):

@@ -3,8 +3,11 @@
 import contextlib
 import sqlite3
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
@@ -47,7 +50,7 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path, browser):
+def house(tmp_path: Path, browser: Browser):
     for name, role in (("ada", "author"), ("eve", "editor")):
         address = f"{name}@example.org"
         blog(tmp_path, "user", "create", name, address, "--role", role, "--password-stdin", stdin=PASSWORD)
@@ -86,7 +89,7 @@ def words(page):
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
-def test_life_of_a_post(house, scripts):
+def test_life_of_a_post(house: Any, scripts: bool) -> None:
     options = {"java_script_enabled": scripts}
     ada, eve, stranger = house.member("ada", **options), house.member("eve", **options), house.visitor(**options)
 
@@ -170,7 +173,7 @@ def test_life_of_a_post(house, scripts):
     assert words(stranger) == POEM.split()
 
 
-def test_form_tells_politely_who_comes_goes_and_saves(house):
+def test_form_tells_politely_who_comes_goes_and_saves(house: Any) -> None:
     ada = house.member("ada")
     write(ada, "Numbers", POEM)
     ada.clock.install()
@@ -184,7 +187,7 @@ def test_form_tells_politely_who_comes_goes_and_saves(house):
     ada.clock.run_for(16_000)
     status.get_by_text("eve has this post open too").wait_for()
     eve.goto("/")
-    house.until("SELECT count(*) FROM editing", 1)
+    house.until("SELECT count(*) FROM editing_sessions", 1)
     ada.clock.run_for(16_000)
     status.get_by_text("eve closed this post").wait_for()
     open_form(eve, "numbers", "theirs\n")
@@ -194,11 +197,11 @@ def test_form_tells_politely_who_comes_goes_and_saves(house):
     status.get_by_text("A newer version of this post was saved").wait_for()
     assert ada.locator("#field-content").input_value() == POEM
     ada.goto("/")
-    house.until("SELECT count(*) FROM editing", 0)
+    house.until("SELECT count(*) FROM editing_sessions", 0)
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
-def test_what_was_typed_survives_the_end_of_the_post_and_of_the_session(house, scripts):
+def test_what_was_typed_survives_the_end_of_the_post_and_of_the_session(house: Any, scripts: bool) -> None:
     ada, eve = house.member("ada", java_script_enabled=scripts), house.member("eve")
     write(ada, "Numbers", POEM)
     open_form(ada, "numbers", "Hours of work")

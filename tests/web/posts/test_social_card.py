@@ -4,29 +4,34 @@ import asyncio
 import datetime as dt
 import io
 import threading
+from typing import Any
 
+import httpx2
 import pytest
 from PIL import Image
 
+from blog.app import Application
 from blog.db import tables
+from blog.domain.core.context import Context
 from blog.domain.media import social_cards, text_layout
-from blog.domain.media.social_cards import Card, Kept
-from blog.domain.media.text_layout import fit
+from blog.domain.media.social_cards import LruByteCache, SocialCard
+from blog.domain.media.text_layout import layout_text
 from blog.domain.posts import posts
 from blog.schemas.accounts import Role
 from blog.schemas.posts import PostChanges, PostStatus
+from tests.web.conftest import SignIn, Write
 from tests.web.test_pages import opened
 
 WIDE = {"width": 1008, "sizes": (84, 72, 62, 54), "height": 330}
 
 
 @pytest.fixture(autouse=True)
-def nothing_kept(monkeypatch):
-    monkeypatch.setattr(social_cards, "kept", Kept(1_000_000))
+def nothing_kept(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(social_cards, "cache", LruByteCache(1_000_000))
 
 
 @pytest.fixture
-def bare_machine(monkeypatch):
+def bare_machine(monkeypatch: pytest.MonkeyPatch):
     """One without any fonts."""
     monkeypatch.setattr(text_layout, "_FONTS", ("",))
 
@@ -42,7 +47,7 @@ def inked(image, box):
     return sum(image.crop(box).convert("L").histogram()[:128])
 
 
-async def test_card_shows_title_blog_and_facts(client, write):
+async def test_card_shows_title_blog_and_facts(client: httpx2.AsyncClient, write: Write) -> None:
     await write("On engines")
     answer = await client.get("/posts/on-engines/card.png")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
@@ -54,7 +59,7 @@ async def test_card_shows_title_blog_and_facts(client, write):
     assert inked(image, (96, 280, 1100, 480)) == 0, "one line of title"
 
 
-async def test_address_with_the_version_is_kept_for_ever(client, write):
+async def test_address_with_the_version_is_kept_for_ever(client: httpx2.AsyncClient, write: Write) -> None:
     await write("On engines")
     plain = await client.get("/posts/on-engines/card.png")
     assert plain.headers["cache-control"] == "public, max-age=300"
@@ -68,7 +73,7 @@ async def test_address_with_the_version_is_kept_for_ever(client, write):
     assert (await client.head("/posts/on-engines/card.png")).headers["etag"] == tag
 
 
-async def test_card_changes_with_what_stands_on_it_alone(client, author, write):
+async def test_card_changes_with_what_stands_on_it_alone(client: httpx2.AsyncClient, author: Context, write: Write) -> None:
     post = await write("On engines")
 
     async def tag():
@@ -81,19 +86,23 @@ async def test_card_changes_with_what_stands_on_it_alone(client, author, write):
     assert await tag() != first
 
 
-async def test_card_wears_the_title_and_colour_that_owners_chose(app, ctx, write):
+async def test_card_wears_the_title_and_colour_that_owners_chose(app: Application, ctx: Context, write: Write) -> None:
     await write("On engines")
     async with opened(app) as (client, services):
         first = await client.get("/posts/on-engines/card.png")
         for name, value in {"title": "Tea", "accent": "#aa0000"}.items():
-            await ctx.db.execute(tables.preferences.insert().values(name=name, value=value, user_id=None, updated_at=ctx.now))
-        await services.site.choices.refresh(services.site.db)
+            await ctx.db.execute(
+                tables.site_preferences.insert().values(name=name, value=value, user_id=None, updated_at=ctx.now)
+            )
+        await services.site.runtime_settings.refresh(services.site.db)
         second = await client.get("/posts/on-engines/card.png")
     assert first.headers["etag"] != second.headers["etag"]
     assert opened_card(second).getpixel((10, 300)) == (0xAA, 0, 0)
 
 
-async def test_only_published_posts_have_cards(client, author, write, sign_in):
+async def test_only_published_posts_have_cards(
+    client: httpx2.AsyncClient, author: Context, write: Write, sign_in: SignIn
+) -> None:
     await write("A draft", status="draft")
     await write("Tomorrow", status="scheduled", publish_at=author.now + dt.timedelta(days=1))
     gone = await write("Deleted")
@@ -106,18 +115,20 @@ async def test_only_published_posts_have_cards(client, author, write, sign_in):
             assert (await client.get(f"/posts/{slug}/card.png", headers=headers)).status_code == 404
 
 
-async def test_old_slug_leads_to_the_card_of_the_present_one(client, author, write):
+async def test_old_slug_leads_to_the_card_of_the_present_one(client: httpx2.AsyncClient, author: Context, write: Write) -> None:
     post = await write("On engines")
     await posts.edit(author, post.id, PostChanges(slug="on-looms"))
     answer = await client.get("/posts/on-engines/card.png?v=1")
     assert (answer.status_code, answer.headers["location"]) == (301, "/posts/on-looms/card.png")
 
 
-async def test_card_is_drawn_once_off_the_event_loop_a_few_at_a_time(client, write, monkeypatch):
+async def test_card_is_drawn_once_off_the_event_loop_a_few_at_a_time(
+    client: httpx2.AsyncClient, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(4):
         await write(f"Post {number}")
     drawn, at_once, threads = [], [], set()
-    original, lock = social_cards._drawn, threading.Lock()
+    original, lock = social_cards._render_image, threading.Lock()
 
     def watched(card):
         with lock:
@@ -128,7 +139,7 @@ async def test_card_is_drawn_once_off_the_event_loop_a_few_at_a_time(client, wri
             drawn.append(card.title)
         return image
 
-    monkeypatch.setattr(social_cards, "_drawn", watched)
+    monkeypatch.setattr(social_cards, "_render_image", watched)
     answers = await asyncio.gather(*(client.get(f"/posts/post-{number}/card.png") for number in range(4)))
     assert [answer.status_code for answer in answers] == [200] * 4
     assert sorted(drawn) == [f"Post {number}" for number in range(4)]
@@ -138,8 +149,8 @@ async def test_card_is_drawn_once_off_the_event_loop_a_few_at_a_time(client, wri
     assert (again.content, len(drawn)) == (answers[0].content, 4)
 
 
-def test_the_least_used_goes_when_there_is_no_room():
-    kept = Kept(10)
+def test_the_least_used_goes_when_there_is_no_room() -> None:
+    kept = LruByteCache(10)
     kept.put("a", b"1234")
     kept.put("b", b"1234")
     assert kept.get("a") == b"1234"
@@ -153,8 +164,12 @@ def test_the_least_used_goes_when_there_is_no_room():
     assert (kept.get("e"), kept.size) == (None, 0)
 
 
-def test_title_is_as_large_as_fits_and_ends_in_an_ellipsis():
-    short, long, endless = fit("On engines", **WIDE), fit("On engines and looms " * 6, **WIDE), fit("On engines " * 40, **WIDE)
+def test_title_is_as_large_as_fits_and_ends_in_an_ellipsis() -> None:
+    short, long, endless = (
+        layout_text("On engines", **WIDE),
+        layout_text("On engines and looms " * 6, **WIDE),
+        layout_text("On engines " * 40, **WIDE),
+    )
     assert (short.size, short.lines) == (84, ["On engines"])
     assert 54 <= long.size < 84
     assert " ".join(long.lines) == ("On engines and looms " * 6).strip()
@@ -165,8 +180,8 @@ def test_title_is_as_large_as_fits_and_ends_in_an_ellipsis():
         assert all(text.font.getlength(line) <= 1008 for line in text.lines)
 
 
-def test_word_without_end_is_broken():
-    text = fit("x" * 200, **WIDE)
+def test_word_without_end_is_broken() -> None:
+    text = layout_text("x" * 200, **WIDE)
     assert len(text.lines) > 2
     assert all(text.font.getlength(line) <= 1008 for line in text.lines)
 
@@ -181,29 +196,29 @@ def test_word_without_end_is_broken():
         ("100 ½ ﬁne", "100 1⁄2 ﬁne"),
     ],
 )
-def test_what_the_font_lacks_is_written_plainly(bare_machine, title, shown):
-    assert fit(title, **WIDE).lines == [shown]
+def test_what_the_font_lacks_is_written_plainly(bare_machine: Any, title: str, shown: str) -> None:
+    assert layout_text(title, **WIDE).lines == [shown]
 
 
-def test_few_unknown_letters_are_boxes(bare_machine):
-    assert fit("The letter Ж in print", **WIDE).lines == ["The letter Ж in print"]
+def test_few_unknown_letters_are_boxes(bare_machine: Any) -> None:
+    assert layout_text("The letter Ж in print", **WIDE).lines == ["The letter Ж in print"]
 
 
 @pytest.mark.parametrize("title", ["日本語のタイトル", "Привет, мир", "\U0001f389\U0001f389", "\u0000"])
-def test_card_without_a_readable_title_shows_the_name_of_the_blog(bare_machine, title):
-    assert fit(title, **WIDE).lines == []
+def test_card_without_a_readable_title_shows_the_name_of_the_blog(bare_machine: Any, title: str) -> None:
+    assert layout_text(title, **WIDE).lines == []
     facts = {"authors": "日本太郎", "date": "22 November 2026"}
-    drawn = social_cards.draw(Card(title, "Field Notes", **facts))
-    assert drawn == social_cards.draw(Card("Привет, народ", "Field Notes", **facts)), "nothing of the title is left"
+    drawn = social_cards.render(SocialCard(title, "Field Notes", **facts))
+    assert drawn == social_cards.render(SocialCard("Привет, народ", "Field Notes", **facts)), "nothing of the title is left"
     image = Image.open(io.BytesIO(drawn))
     assert inked(image, (96, 140, 1100, 260)) > 1000
     assert inked(image, (96, 60, 600, 120)) == 0, "it does not stand there twice"
     assert inked(image, (96, 520, 1100, 600)) > 100, "the date"
 
 
-def test_font_of_the_machine_helps_where_it_has_the_letters(monkeypatch):
-    if not text_layout._exists("DejaVuSans.ttf"):
+def test_font_of_the_machine_helps_where_it_has_the_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not text_layout._font_exists("DejaVuSans.ttf"):
         pytest.skip("this machine has no DejaVu Sans")
-    assert fit("Café – Привет", **WIDE).lines == ["Café – Привет"]
-    assert fit("Café", **WIDE).font.getname()[0] == "DejaVu Sans"
-    assert fit("Cafe \U0001f9f6", **WIDE).font.getname()[0] == "Aileron"
+    assert layout_text("Café – Привет", **WIDE).lines == ["Café – Привет"]
+    assert layout_text("Café", **WIDE).font.getname()[0] == "DejaVu Sans"
+    assert layout_text("Cafe \U0001f9f6", **WIDE).font.getname()[0] == "Aileron"

@@ -1,25 +1,32 @@
 """Which visits are views, and that they are written before the process ends."""
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 
 from blog.app import create_app
 from blog.db import tables
 from blog.domain.accounts import accounts, sessions
+from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.schemas.accounts import Role
 from blog.schemas.posts import PostChanges, PostStatus
+from blog.settings import Settings
 from tests.conftest import running
+from tests.web.conftest import SignIn, Write
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:130.0) Gecko/20100101 Firefox/130.0"
 READER = {"User-Agent": FIREFOX}
 
 
 async def views(ctx):
-    return [row["views"] for row in await ctx.db.fetch_all(sa.select(tables.views.c.views))]
+    return [row["views"] for row in await ctx.db.fetch_all(sa.select(tables.post_views.c.views))]
 
 
-async def test_readers_are_counted_and_written_at_shutdown(settings, ctx, write, sign_in):
+async def test_readers_are_counted_and_written_at_shutdown(
+    settings: Settings, ctx: Context, write: Write, sign_in: SignIn
+) -> None:
     await write("On engines")
     eve = await sign_in("eve", Role.EDITOR)
     async with running(create_app(settings)) as client:
@@ -44,18 +51,22 @@ async def test_readers_are_counted_and_written_at_shutdown(settings, ctx, write,
         READER | {"Purpose": "prefetch"},
     ],
 )
-async def test_programs_and_those_who_fetch_ahead_are_not_counted(settings, ctx, write, headers):
+async def test_programs_and_those_who_fetch_ahead_are_not_counted(
+    settings: Settings, ctx: Context, write: Write, headers: Any
+) -> None:
     await write("On engines")
     async with running(create_app(settings)) as client:
         assert (await client.get("/posts/on-engines", headers=headers)).status_code == 200
     assert await views(ctx) == []
 
 
-async def test_authors_drafts_redirects_and_other_verbs_are_not_counted(settings, ctx, author, write, sign_in):
+async def test_authors_drafts_redirects_and_other_verbs_are_not_counted(
+    settings: Settings, ctx: Context, author: Context, write: Write, sign_in: SignIn
+) -> None:
     post = await write("On engines")
     await write("Begun", status=PostStatus.DRAFT)
     await posts.edit(author, post.id, PostChanges(slug="engines"))
-    own = await sessions.start(ctx, accounts.actor_of(await accounts.named(ctx, "ada")), FIREFOX)
+    own = await sessions.start(ctx, accounts.as_actor(await accounts.by_username(ctx, "ada")), FIREFOX)
     eve = await sign_in("eve", Role.EDITOR)
     async with running(create_app(settings)) as client:
         for headers in ({"Cookie": f"session={own}"}, eve):

@@ -2,10 +2,13 @@
 
 import re
 
+import httpx2
 import pytest
 
 from blog.app import create_app
+from blog.settings import Settings
 from tests.conftest import ORIGIN, running
+from tests.web.conftest import Write
 
 OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
 
@@ -14,7 +17,7 @@ async def choose(client, theme, **more):
     return await client.post("/theme", data={"theme": theme, **more}, headers=OWN)
 
 
-async def test_choice_lasts_and_leads_back_to_where_it_was_made(client, write):
+async def test_choice_lasts_and_leads_back_to_where_it_was_made(client: httpx2.AsyncClient, write: Write) -> None:
     await write("On engines")
     page = (await client.get("/search?q=a+%26b")).text
     back = re.search(r'<input type="hidden" name="next" value="([^"]*)">', page)[1].replace("&amp;", "&")
@@ -33,7 +36,7 @@ async def test_choice_lasts_and_leads_back_to_where_it_was_made(client, write):
         assert re.findall(r'value="(\w+)" aria-pressed="true"', page) == ["dark"]
 
 
-async def test_system_decides_when_nothing_is_chosen_any_more(client):
+async def test_system_decides_when_nothing_is_chosen_any_more(client: httpx2.AsyncClient) -> None:
     await choose(client, "light")
     assert 'data-theme="light"' in (await client.get("/")).text
     await choose(client, "auto")
@@ -46,11 +49,11 @@ async def test_system_decides_when_nothing_is_chosen_any_more(client):
 
 
 @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""])
-async def test_no_choice_leads_to_another_site(client, elsewhere):
+async def test_no_choice_leads_to_another_site(client: httpx2.AsyncClient, elsewhere: str) -> None:
     assert (await choose(client, "dark", next=elsewhere)).headers["location"] == "/"
 
 
-async def test_other_values_are_refused_or_mean_nothing(client):
+async def test_other_values_are_refused_or_mean_nothing(client: httpx2.AsyncClient) -> None:
     refused = await choose(client, "pink")
     assert refused.status_code == 422
     assert "set-cookie" not in refused.headers
@@ -59,12 +62,12 @@ async def test_other_values_are_refused_or_mean_nothing(client):
     assert "<script>" not in page
 
 
-async def test_pages_of_other_sites_cannot_choose(client):
+async def test_pages_of_other_sites_cannot_choose(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/theme", data={"theme": "dark"}, headers={"Origin": "https://evil.example"})
     assert answer.status_code == 403
 
 
-async def test_cookie_is_secure_under_tls(settings):
+async def test_cookie_is_secure_under_tls(settings: Settings) -> None:
     async with running(create_app(settings.model_copy(update={"public_url": "https://blog.example.org"}))) as client:
         answer = await client.post("/theme", data={"theme": "dark"})
         assert 'data-theme="dark"' in (await client.get("/", headers={"Cookie": "__Host-theme=dark"})).text

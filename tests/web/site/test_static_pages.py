@@ -2,38 +2,42 @@
 
 import io
 import re
+from typing import Any
 
+import httpx2
 import pytest
 import sqlalchemy as sa
 
 from blog.app import routes
 from blog.db import tables
 from blog.domain.accounts import accounts
+from blog.domain.core.context import Context
 from blog.domain.media import media
 from blog.domain.site import static_pages
 from blog.framework.urls.route_table import rows
-from blog.framework.urls.urls import Links
+from blog.framework.urls.urls import UrlBuilder
 from blog.schemas.accounts import Role
 from blog.schemas.media import NewMedia
-from blog.schemas.pages import NewFixedPage
+from blog.schemas.pages import StaticPageInput
 from tests.support.pictures import png
+from tests.web.conftest import SignIn
 
 ABOUT = {"title": "About us", "slug": "about", "content": "We *weave*. <script>alert(1)</script>"}
 
 
 @pytest.fixture
-async def ora(sign_in):
+async def ora(sign_in: SignIn):
     """The browser of an owner."""
     return await sign_in("ora", Role.OWNER)
 
 
 @pytest.fixture
-async def owner(ctx, ora):
+async def owner(ctx: Context, ora: Any):
     """The same owner's context."""
-    return ctx.acting_as(accounts.actor_of(await accounts.named(ctx, "ora")))
+    return ctx.acting_as(accounts.as_actor(await accounts.by_username(ctx, "ora")))
 
 
-async def test_page_is_written_read_changed_and_deleted(client, ora):
+async def test_page_is_written_read_changed_and_deleted(client: httpx2.AsyncClient, ora: Any) -> None:
     made = await client.post("/admin/pages/new", data=ABOUT, headers=ora)
     assert (made.status_code, made.headers["location"]) == (303, "/about")
     page = (await client.get("/about")).text
@@ -54,7 +58,7 @@ async def test_page_is_written_read_changed_and_deleted(client, ora):
     assert "No pages yet" in (await client.get("/admin/pages", headers=ora)).text
 
 
-async def test_image_on_a_page_keeps_its_room_and_shows_its_title(client, ora, owner):
+async def test_image_on_a_page_keeps_its_room_and_shows_its_title(client: httpx2.AsyncClient, ora: Any, owner: Any) -> None:
     own = await media.upload(owner, io.BytesIO(png(30, 20)), NewMedia())
     about = ABOUT | {"content": f'![A loom](/media/{own.name} "Our first")'}
     await client.post("/admin/pages/new", data=about, headers=ora)
@@ -62,7 +66,7 @@ async def test_image_on_a_page_keeps_its_room_and_shows_its_title(client, ora, o
     assert re.search(r'<figure><img [^>]*width="30" height="20"><figcaption>Our first</figcaption></figure>', page)
 
 
-def test_page_comes_last_of_all_routes():
+def test_page_comes_last_of_all_routes() -> None:
     """It matches any single segment: what stands below it is never reached."""
     assert rows(routes)[-1] == ("GET HEAD", "/{slug}", "web:page")
 
@@ -70,62 +74,66 @@ def test_page_comes_last_of_all_routes():
 @pytest.mark.parametrize(
     "slug", ["posts", "admin", "static", "api", "media", "live", "login", "theme.css", "robots.txt", "Archive", "account", "tags"]
 )
-async def test_addresses_of_the_blog_itself_are_refused_at_their_field(client, ctx, ora, slug):
+async def test_addresses_of_the_blog_itself_are_refused_at_their_field(
+    client: httpx2.AsyncClient, ctx: Context, ora: Any, slug: str
+) -> None:
     answer = await client.post("/admin/pages/new", data=ABOUT | {"slug": slug}, headers=ora)
     assert answer.status_code == 409
     assert f'id="error-slug">/{slug} leads to a part of the blog itself' in answer.text
     assert "We *weave*" in answer.text
-    assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.pages)) == 0
+    assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.static_pages)) == 0
 
 
-def test_every_route_reserves_what_it_begins_with():
-    reserved = Links(routes, "http://127.0.0.1:8000").first_segments
+def test_every_route_reserves_what_it_begins_with() -> None:
+    reserved = UrlBuilder(routes, "http://127.0.0.1:8000").first_segments
     begun = {path.split("/")[1] for _, path, _ in rows(routes)} - {"", "{slug}"}
     assert begun <= reserved
 
 
-async def test_title_that_would_make_a_reserved_address_is_refused_too(client, ora):
+async def test_title_that_would_make_a_reserved_address_is_refused_too(client: httpx2.AsyncClient, ora: Any) -> None:
     answer = await client.post("/admin/pages/new", data=ABOUT | {"title": "Archive", "slug": ""}, headers=ora)
     assert answer.status_code == 409
     made = await client.post("/admin/pages/new", data=ABOUT | {"title": "Où sommes-nous ?", "slug": ""}, headers=ora)
     assert made.headers["location"] == "/ou-sommes-nous"
 
 
-async def test_taken_address_is_refused(client, ctx, ora):
+async def test_taken_address_is_refused(client: httpx2.AsyncClient, ctx: Context, ora: Any) -> None:
     await client.post("/admin/pages/new", data=ABOUT, headers=ora)
     assert (await client.post("/admin/pages/new", data=ABOUT, headers=ora)).status_code == 409
     await client.post("/admin/pages/new", data=ABOUT | {"slug": "other"}, headers=ora)
-    other = await static_pages.find(ctx, "other")
+    other = await static_pages.by_slug(ctx, "other")
     answer = await client.post(f"/admin/pages/{other.id}", data=ABOUT | {"version": "1"}, headers=ora)
     assert answer.status_code == 409
     assert "Another page has this address" in answer.text
 
 
 @pytest.mark.parametrize("version", ["1", "", "x"])
-async def test_stale_form_comes_back_and_may_be_sent_again(client, ctx, ora, owner, version):
-    made = await static_pages.create(owner, NewFixedPage(**ABOUT), reserved=())
-    await static_pages.edit(owner, made.id, NewFixedPage(**ABOUT | {"content": "Theirs."}), version=1, reserved=())
+async def test_stale_form_comes_back_and_may_be_sent_again(
+    client: httpx2.AsyncClient, ctx: Context, ora: Any, owner: Any, version: str
+) -> None:
+    made = await static_pages.create(owner, StaticPageInput(**ABOUT), reserved=())
+    await static_pages.edit(owner, made.id, StaticPageInput(**ABOUT | {"content": "Theirs."}), version=1, reserved=())
     sent = ABOUT | {"content": "Mine.", "version": version}
     answer = await client.post("/admin/pages/1", data=sent, headers=ora)
     assert answer.status_code == 412
     assert "Somebody saved a newer version" in answer.text
     assert ">\nMine.</textarea>" in answer.text
-    assert (await static_pages.find(ctx, "about")).content == "Theirs."
+    assert (await static_pages.by_slug(ctx, "about")).content == "Theirs."
     current = re.search(r'name="version" value="(\d+)"', answer.text)[1]
     assert (await client.post("/admin/pages/1", data=sent | {"version": current}, headers=ora)).status_code == 303
-    assert (await static_pages.find(ctx, "about")).content == "Mine."
+    assert (await static_pages.by_slug(ctx, "about")).content == "Mine."
 
 
 @pytest.mark.parametrize(
     ("field", "typed"), [("title", ""), ("slug", "a/b"), ("slug", ".well-known"), ("content", "\x07"), ("content", "x" * 262_145)]
 )
-async def test_page_that_is_not_valid_comes_back(client, ora, field, typed):
+async def test_page_that_is_not_valid_comes_back(client: httpx2.AsyncClient, ora: Any, field: str, typed: str) -> None:
     answer = await client.post("/admin/pages/new", data=ABOUT | {field: typed}, headers=ora)
     assert answer.status_code == 422
     assert f'id="error-{field}"' in answer.text
 
 
-async def test_unknown_single_segments_are_not_found_whatever_the_verb(client, ora):
+async def test_unknown_single_segments_are_not_found_whatever_the_verb(client: httpx2.AsyncClient, ora: Any) -> None:
     for verb in ("GET", "POST", "DELETE"):
         answer = await client.request(verb, "/nowhere", headers=ora)
         assert answer.status_code == 404
