@@ -1,4 +1,4 @@
-"""`.github/ASVS.md` is about the requirements of ASVS 5.0.0, all of them, and names tests and headings that exist."""
+"""`.docs/asvs.md` covers every requirement of ASVS 5.0.0 and names tests and headings that exist."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.lines import ROOT
 
-TABLE = ROOT / ".github" / "ASVS.md"
+TABLE = ROOT / ".docs" / "asvs.md"
 # The levels of the requirements of each section, in their order: 2.3 has five, of which the last is for level 3.
 LEVELS = """
 1.1 22  1.2 1111122223  1.3 112222222223  1.4 222  1.5 123  2.1 122  2.2 112  2.3 12223  2.4 23  3.1 3  3.2 113  3.3 12223

@@ -1,4 +1,4 @@
-"""What `.github/SECURITY.md` promises of every answer, whichever door it comes from."""
+"""What `.docs/security.md` guarantees for every response, on every interface."""
 
 import ast
 import base64

@@ -2,7 +2,7 @@
 
 Each server runs alone on one core and the client on another, for a second at a time: ours and its peers take turns, each case
 in several rounds. What is shown is the median, and the ratio is the median of the ratios within a round. Prints a table in
-Markdown; `--publish` also puts it into the README, and a plot beside it.
+Markdown; `--publish` writes it to .github/PERFORMANCE.md, with a plot.
 """
 
 import argparse
@@ -307,7 +307,7 @@ async def main(arguments: argparse.Namespace) -> None:
         print(text)
         print("\n".join(["Below what is wanted:", *below]) if below else "All ratios are as wanted.")
         if arguments.publish:
-            publish(ROOT / "README.md", "throughput", text)
+            publish(ROOT / ".github" / "PERFORMANCE.md", "throughput", text)
             (ROOT / ".github" / "throughput.svg").write_text(plot.bars([(row.name, row.ratios) for row in rows], PEERS))
 
 
@@ -316,6 +316,6 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--only", default="", help="cases whose name has these words")
-    parser.add_argument("--publish", action="store_true", help="put table and plot into the README")
+    parser.add_argument("--publish", action="store_true", help="write the table and the plot to .github/PERFORMANCE.md")
     os.sched_setaffinity(0, {1})
     uvloop.run(main(parser.parse_args()))

@@ -26,6 +26,7 @@ import httpx2
 import uvicorn
 
 from tests.benchmarks.population import environment, populate
+from tests.support.lines import ROOT
 from tests.support.serving import free_port, wait_until_up
 
 MAX_CONNECTIONS = 32
@@ -128,6 +129,20 @@ def run(rounds: int, seconds: float, posts: int) -> dict[str, list[Round]]:
     return results
 
 
+def markdown_table(results: dict[str, list[Round]]) -> str:
+    """Return the medians as a Markdown table, with the spread of the rounds."""
+    bare = statistics.median(each.cpu_us for each in results[BARE])
+    lines = [
+        "| response | server CPU per request, µs | rounds, µs | CPU compared with a bare ASGI function |",
+        "|---|--:|--:|--:|",
+    ]
+    for row, rounds in results.items():
+        cpu = sorted(each.cpu_us for each in rounds)
+        median = statistics.median(cpu)
+        lines.append(f"| {row} | {median:,.0f} | {cpu[0]:,.0f} to {cpu[-1]:,.0f} | {median / bare:,.2f} × |")
+    return "\n".join(lines)
+
+
 def main() -> int:
     """Print the table. Returns the exit code: 1 if a program is missing or no round was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -135,6 +150,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--posts", type=int, default=100)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--publish", action="store_true", help="write the table to the README")
     parser.add_argument("--serve-bare", nargs=2, metavar=("PORT", "FILE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve_bare:
@@ -157,6 +173,14 @@ def main() -> int:
         spread = f"{cpu[0]:,.1f} to {cpu[-1]:,.1f}"
         ratio = f"{bare / statistics.median(cpu):.2f}"
         print(f"{row:22}{statistics.median(cpu):15,.1f}{spread:>20}{ratio:>9}{share:6.2f}{rate:12,.0f}")
+    if options.publish:
+        from tests.benchmarks.compare import machine, publish
+
+        publish(
+            ROOT / "README.md",
+            "cpu",
+            f"{markdown_table(results)}\n\n{machine()}; medians of {options.rounds} alternating rounds.",
+        )
     if options.json:
         rows = {row: [asdict(one) for one in each] for row, each in results.items()}
         machine = {"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count()}

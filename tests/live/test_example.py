@@ -1,4 +1,4 @@
-"""The Python client in the README, as it stands there."""
+"""The Python client of the live guide, exactly as it is printed there."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ from tests.support.serving import clean_environment
 
 @pytest.fixture
 def example(tmp_path: Path):
-    (code,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    (code,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / ".docs" / "live.md").read_text(), re.DOTALL | re.MULTILINE)
     path = tmp_path / "follow.py"
     path.write_text(code)
     return path
@@ -61,7 +61,7 @@ async def followed(app, author, example):
         host, _, port = address.partition(":")
         relay = Relay(host, int(port))
         async with relay.listening() as broken, running(example, f"http://{broken}") as printed:
-            assert await line(printed) == "there is old"
+            assert await line(printed) == "post old"
             yield relay, hub, printed
 
 
@@ -84,6 +84,6 @@ async def test_example_begins_anew_when_the_log_is_another_one(app: Application,
         assert await line(printed) == "post.published before"
         await events.renew_epoch(author.db)  # as after a backup was brought back
         await hub.catch_up()
-        assert [await line(printed) for _ in range(2)] == ["there is before", "there is old"]
+        assert [await line(printed) for _ in range(2)] == ["post before", "post old"]
         await publish(author, "After")
         assert await line(printed) == "post.published after"
