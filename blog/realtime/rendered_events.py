@@ -149,7 +149,7 @@ def _render_comment_event(
             return None
         data = _json_text({**event.data, "post": about})
         return RenderedEvent(event, cursor, data, data)
-    html = services.templates.render("posts/_comment.html", comment=comment)
+    html = services.templates.render("comments/_comment.html", comment=comment)
     data = _json_text({"comment": CommentOut.model_validate(comment).model_dump(mode="json"), "post": about, "html": html})
     return RenderedEvent(event, cursor, data, data)
 

@@ -34,7 +34,7 @@ class AuditPage(Endpoint):
             "act": act,
             "user": name,
         }
-        return render_page(request, "administration/audit.html", days=ctx.site.settings.audit_retention_days, **values)
+        return render_page(request, "admin/audit.html", days=ctx.site.settings.audit_retention_days, **values)
 
 
 async def _user_id(ctx: Context, name: str) -> int | None:

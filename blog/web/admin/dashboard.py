@@ -28,7 +28,7 @@ class AdminDashboard(Endpoint):
         days = next((days for days in PERIODS if str(days) == request.query_params.get("days")), PERIODS[0])
         numbers = await statistics.read(ctx, days)
         values: dict[str, Any] = {"numbers": numbers, "plots": daily_charts(numbers.days), "days": days, "periods": PERIODS}
-        return render_page(request, "administration/admin.html", flags=await feature_flags.list_flags(ctx), **values)
+        return render_page(request, "admin/admin.html", flags=await feature_flags.list_flags(ctx), **values)
 
 
 class FlagSwitch(Endpoint):

@@ -24,7 +24,7 @@ class SitePage(Endpoint):
         ctx = request_context(request)
         policy.require_owner(ctx)
         form = _form_from_preferences(ctx.site.runtime_settings.preferences)
-        return render_page(request, "administration/site.html", form=form, saved="saved" in request.query_params)
+        return render_page(request, "admin/site.html", form=form, saved="saved" in request.query_params)
 
     async def post(self, request: Request) -> Response:
         """Save all of it; the pages follow at once."""
@@ -33,13 +33,13 @@ class SitePage(Endpoint):
         form = await read_form(request)
         changes = form.parse(PreferencesChanges, **_parse_fields(form))
         if changes is None:
-            return render_invalid(request, "administration/site.html", form, saved=False)
+            return render_invalid(request, "admin/site.html", form, saved=False)
         try:
             # An emptied field takes the colour away; without the member it would stay.
             has_accent = "accent" in changes.model_fields_set
             await site_preferences.change(ctx, changes if has_accent else changes.model_copy(update={"accent": None}))
         except BlogError as error:
-            return render_error(request, "administration/site.html", form, error, saved=False)
+            return render_error(request, "admin/site.html", form, error, saved=False)
         return RedirectResponse(f"{app_state(request).urls.path('web:admin_site')}?saved=yes", 303)
 
 

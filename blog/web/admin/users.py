@@ -28,7 +28,7 @@ class UserList(Endpoint):
     async def get(self, request: Request) -> Response:
         """A page of them, newest first, or of those whom `?q=` finds."""
         ctx = request_context(request)
-        return render_page(request, "administration/members.html", form=Form(), **await _user_values(request, ctx))
+        return render_page(request, "admin/members.html", form=Form(), **await _user_values(request, ctx))
 
     async def post(self, request: Request) -> Response:
         """Give one of them another role; back to the same page of the list."""
@@ -36,11 +36,11 @@ class UserList(Endpoint):
         form = await read_form(request)
         change = form.parse(RoleChange)
         if change is None:
-            return render_invalid(request, "administration/members.html", form, **await _user_values(request, ctx))
+            return render_invalid(request, "admin/members.html", form, **await _user_values(request, ctx))
         try:
             user = await user_directory.set_role(ctx, change)
         except BlogError as error:
-            return render_error(request, "administration/members.html", form, error, **await _user_values(request, ctx))
+            return render_error(request, "admin/members.html", form, error, **await _user_values(request, ctx))
         return RedirectResponse(f"{current_path(request)}#member-{user.id}", 303)
 
 
@@ -51,7 +51,7 @@ class InvitationList(Endpoint):
         """The invitations, newest first, and a form for another one."""
         form = Form({"role": Role.AUTHOR.value, "days": "7"})
         return render_page(
-            request, "administration/invitations.html", form=form, **await _invitation_values(request, request_context(request))
+            request, "admin/invitations.html", form=form, **await _invitation_values(request, request_context(request))
         )
 
     async def post(self, request: Request) -> Response:
@@ -60,11 +60,11 @@ class InvitationList(Endpoint):
         form = await read_form(request)
         new = form.parse(NewInvitation, current=None)
         if new is None:
-            return render_invalid(request, "administration/invitations.html", form, **await _invitation_values(request, ctx))
+            return render_invalid(request, "admin/invitations.html", form, **await _invitation_values(request, ctx))
         try:
             made = await invitations.create(await reauthenticate_with_form(request, ctx, form), new)
         except BlogError as error:
-            return render_error(request, "administration/invitations.html", form, error, **await _invitation_values(request, ctx))
+            return render_error(request, "admin/invitations.html", form, error, **await _invitation_values(request, ctx))
         return redirect_after_post(request, "web:admin_invitations", fragment=f"invitation-{made}")
 
 

@@ -34,11 +34,11 @@ class CommentList(Endpoint):
         del values["form"]
         new = spam_trap.parse_comment(form)
         if new is None:
-            return render_invalid(request, "reading/post.html", form, **values)
+            return render_invalid(request, "posts/post.html", form, **values)
         try:
             comment = await comments.create(ctx, view.post.id, new, spam_reason=spam_trap.spam_reason(ctx, form))
         except BlogError as error:
-            return render_error(request, "reading/post.html", form, error, **values)
+            return render_error(request, "posts/post.html", form, error, **values)
         return _redirect_to_comment(request, view.post, comment)
 
 

@@ -28,7 +28,7 @@ class ModerationPage(Endpoint):
     async def get(self, request: Request) -> Response:
         """A page of them, newest first, and what was just decided."""
         values = await _values(request, request_context(request), _status(request.query_params.get("status")))
-        return render_page(request, "moderation/moderation.html", form=Form(), done=_last_decision(request), **values)
+        return render_page(request, "comments/moderation.html", form=Form(), done=_last_decision(request), **values)
 
     async def post(self, request: Request) -> Response:
         """Decide about those that were chosen; back to the list."""
@@ -38,7 +38,7 @@ class ModerationPage(Endpoint):
         status = _status(form.value("list"))
         decisions = _parse_decision(form)
         if decisions is None:
-            return render_invalid(request, "moderation/moderation.html", form, done=None, **await _values(request, ctx, status))
+            return render_invalid(request, "comments/moderation.html", form, done=None, **await _values(request, ctx, status))
         changed = await moderation_queue.moderate(ctx, decisions)
         query = {"status": status.value, "decided": decisions.status.value, "comments": str(changed)}
         return RedirectResponse(_path(request, query), 303)

@@ -31,7 +31,7 @@ class NotificationList(Endpoint):
         tally = get_unread_counts(request)
         left = replace(tally, unread_notifications=max(0, tally.unread_notifications - len(fresh)))
         more = next_page_path(request, found.next)
-        return render_page(request, "notices/notices.html", notices=found.items, older=more, tally=left)
+        return render_page(request, "comments/notifications.html", notices=found.items, older=more, tally=left)
 
     async def post(self, request: Request) -> Response:
         """Mark all of them as read; back to the list."""

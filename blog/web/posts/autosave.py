@@ -42,7 +42,7 @@ class NewPostPreview(Endpoint):
         """JSON: the text as a fragment of HTML. A form: the page of the form, with everything typed and the text above it."""
         if _is_json(request):
             return await _preview_fragment(request)
-        return await _preview_page(request, request_context(request), await read_form(request), "writing/write.html")
+        return await _preview_page(request, request_context(request), await read_form(request), "posts/write.html")
 
 
 class PostPreview(Endpoint):
@@ -53,9 +53,9 @@ class PostPreview(Endpoint):
         ctx, slug = request_context(request), request.path_params["slug"]
         form = await read_form(request)
         if ctx.actor is None:
-            return render_error(request, "writing/write.html", form, NotAuthenticated(SESSION_EXPIRED), slug=slug)
+            return render_error(request, "posts/write.html", form, NotAuthenticated(SESSION_EXPIRED), slug=slug)
         post = policy.require_edit(ctx, await posts.get_by_slug(ctx, slug))
-        return await _preview_page(request, ctx, form, "writing/edit.html", post=post, others=())
+        return await _preview_page(request, ctx, form, "posts/edit.html", post=post, others=())
 
 
 class NewPostAutosave(Endpoint):
@@ -115,7 +115,7 @@ def _is_json(request: Request) -> bool:
 async def _preview_fragment(request: Request) -> Response:
     ctx = require_user(request)
     text = await read_json(request, PreviewText)
-    html = app_state(request).templates.render("writing/_preview.html", preview=await rendering.render_preview(ctx, text.content))
+    html = app_state(request).templates.render("posts/_preview.html", preview=await rendering.render_preview(ctx, text.content))
     return HTMLResponse(html, headers={"Cache-Control": "no-store"})
 
 

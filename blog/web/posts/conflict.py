@@ -22,7 +22,7 @@ async def render_conflict(request: Request, ctx: Context, form: Form, post: Post
     form.values["version"] = str(post.version)
     both = form_from_content(clash.merged, post.version) if clash.merged else None
     others = (await presence.touch(ctx, post.id)).others
-    return render_page(request, "writing/conflict.html", 412, form=form, post=post, clash=clash, both=both, others=others)
+    return render_page(request, "posts/conflict.html", 412, form=form, post=post, clash=clash, both=both, others=others)
 
 
 def form_from_content(content: PostContent, version: int) -> Form:

@@ -41,7 +41,7 @@ class NewPostPage(Endpoint):
         ctx = request_context(request)
         policy.require_writer(ctx)
         form, kept = await restore_autosave(request, ctx, Form({"status": PostStatus.PUBLISHED.value}))
-        return render_page(request, "writing/write.html", form=form, kept=kept)
+        return render_page(request, "posts/write.html", form=form, kept=kept)
 
     async def post(self, request: Request) -> Response:
         """Write it; on to the post."""
@@ -49,11 +49,11 @@ class NewPostPage(Endpoint):
         form = await read_form(request)
         new = _parse_post(form, NewPost)
         if new is None:
-            return render_invalid(request, "writing/write.html", form)
+            return render_invalid(request, "posts/write.html", form)
         try:
             post = await posts.create(ctx, new)
         except BlogError as error:
-            return render_error(request, "writing/write.html", form, error)
+            return render_error(request, "posts/write.html", form, error)
         await autosaves.discard_saved(ctx, autosave_id(form))
         return redirect_after_post(request, "web:post", slug=post.slug)
 
@@ -67,7 +67,7 @@ class EditPostPage(Endpoint):
         post = await load_editable_post(ctx, request)
         form, kept = await restore_autosave(request, ctx, _form_from_post(post), post)
         others = (await presence.touch(ctx, post.id)).others
-        return render_page(request, "writing/edit.html", form=form, post=post, others=others, kept=kept)
+        return render_page(request, "posts/edit.html", form=form, post=post, others=others, kept=kept)
 
     async def post(self, request: Request) -> Response:
         """Save it, unless somebody else did since the form was opened: then both texts are shown, 412."""
@@ -76,7 +76,7 @@ class EditPostPage(Endpoint):
         if ctx.actor is None:
             # The draft itself is hidden from a stranger, but what was typed belongs to whoever typed it.
             return render_error(
-                request, "writing/write.html", form, NotAuthenticated(SESSION_EXPIRED), slug=request.path_params["slug"]
+                request, "posts/write.html", form, NotAuthenticated(SESSION_EXPIRED), slug=request.path_params["slug"]
             )
         try:
             post = await load_editable_post(ctx, request)
@@ -84,7 +84,7 @@ class EditPostPage(Endpoint):
             return _post_gone(request, form, error)
         changes = _parse_post(form, PostChanges)
         if changes is None:
-            return render_invalid(request, "writing/edit.html", form, post=post, others=())
+            return render_invalid(request, "posts/edit.html", form, post=post, others=())
         try:
             after = await posts.edit(ctx, post.id, changes, if_match={parse_number(form.value("version"))})
         except VersionConflict:
@@ -92,7 +92,7 @@ class EditPostPage(Endpoint):
         except NotFound as error:
             return _post_gone(request, form, error)
         except BlogError as error:
-            return render_error(request, "writing/edit.html", form, error, post=post, others=())
+            return render_error(request, "posts/edit.html", form, error, post=post, others=())
         await autosaves.discard_saved(ctx, autosave_id(form))
         await presence.leave(ctx, post.id)
         return redirect_after_post(request, "web:post", slug=after.slug)
@@ -106,7 +106,7 @@ class DeletePostPage(Endpoint):
         ctx = request_context(request)
         post = await posts.get_by_slug(ctx, request.path_params["slug"])
         policy.require_edit(ctx, post)
-        return render_page(request, "writing/delete.html", post=post)
+        return render_page(request, "posts/delete.html", post=post)
 
     async def post(self, request: Request) -> Response:
         """Delete it; on to the dashboard, which offers to undo it."""
@@ -137,7 +137,7 @@ class Dashboard(Endpoint):
             "deleted": [] if chosen else await post_lists.list_deleted(ctx),
             "undo": await _just_deleted(ctx, request),
         }
-        return render_page(request, "writing/dashboard.html", **values)
+        return render_page(request, "posts/dashboard.html", **values)
 
 
 def _own_posts(actor: Actor, status: PostStatus, after: tuple[str, int] | None) -> PostFilter:
@@ -167,7 +167,7 @@ def _post_gone(request: Request, form: Form, error: BlogError) -> Response:
     """What was typed for a post that is not there any more, or not the writer's: they may save it as a post of its own."""
     form.values |= {"slug": "", "version": ""}
     form.add_error(NotFound(_POST_GONE) if isinstance(error, NotFound) else error)
-    return render_page(request, "writing/write.html", error_status(error), form=form)
+    return render_page(request, "posts/write.html", error_status(error), form=form)
 
 
 def _form_from_post(post: Post) -> Form:

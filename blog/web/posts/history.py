@@ -27,9 +27,7 @@ class HistoryPage(Endpoint):
         ctx = request_context(request)
         post = await load_editable_post(ctx, request)
         found = await history.list_page(ctx, post.id, after=page_cursor(request))
-        return render_page(
-            request, "history/history.html", post=post, steps=found.items, older=next_page_path(request, found.next)
-        )
+        return render_page(request, "posts/history.html", post=post, steps=found.items, older=next_page_path(request, found.next))
 
 
 class ComparisonPage(Endpoint):
@@ -40,7 +38,7 @@ class ComparisonPage(Endpoint):
         ctx = request_context(request)
         post = await load_editable_post(ctx, request)
         found = await history.compare(ctx, post.id, _version_parameter(request, "from"), _version_parameter(request, "to"))
-        return render_page(request, "history/diff.html", post=post, comparison=found)
+        return render_page(request, "posts/diff.html", post=post, comparison=found)
 
 
 class VersionPage(Endpoint):
@@ -50,7 +48,7 @@ class VersionPage(Endpoint):
         """As readers saw it, and as it was written."""
         ctx = request_context(request)
         post = await load_editable_post(ctx, request)
-        return render_page(request, "history/version.html", **await _values(ctx, request, post))
+        return render_page(request, "posts/version.html", **await _values(ctx, request, post))
 
 
 class VersionRestore(Endpoint):
@@ -65,7 +63,7 @@ class VersionRestore(Endpoint):
             await revisions.restore(ctx, post.id, request.path_params["version"], if_match={parse_number(form.value("version"))})
         except VersionConflict as error:
             values = await _values(ctx, request, await posts.get(ctx, post.id))
-            return render_page(request, "history/version.html", error_status(error), **values | {"is_stale": True})
+            return render_page(request, "posts/version.html", error_status(error), **values | {"is_stale": True})
         return redirect_after_post(request, "web:post_history", slug=post.slug)
 
 

@@ -67,9 +67,9 @@ class PreviewPage(Endpoint):
             response = redirect_after_post(request, "web:post", slug=post.slug)
             response.headers.update(_PRIVATE_HEADERS)
             return response
-        return render_page(request, "previews/preview.html", headers=_PRIVATE_HEADERS, post=post)
+        return render_page(request, "posts/preview.html", headers=_PRIVATE_HEADERS, post=post)
 
 
 async def _render_list(request: Request, ctx: Context, post: Post, form: Form, status: int = 200) -> Response:
     links = await preview_links.list_valid(ctx, post.id)
-    return render_page(request, "previews/previews.html", status, post=post, form=form, links=links, lifetimes=list(Lifetime))
+    return render_page(request, "posts/preview_links.html", status, post=post, form=form, links=links, lifetimes=list(Lifetime))

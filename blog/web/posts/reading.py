@@ -47,7 +47,7 @@ class HomePage(Endpoint):
         cache_until_event(request, POSTS, COMMENTS)
         front = await post_lists.front_page(ctx, PostFilter(after=after))
         values = list_values(request, front.page, front.position, after)
-        return render_page(request, "reading/home.html", structured=blog_structured_data(request), **values)
+        return render_page(request, "posts/home.html", structured=blog_structured_data(request), **values)
 
 
 class PostPage(Endpoint):
@@ -65,7 +65,7 @@ class PostPage(Endpoint):
         cache_until_event(request, POSTS, post_channel(view.post.id), counts_view_of=view.post.id)
         if request.method == "GET" and is_human_view(request.headers) and policy.counts_as_view(ctx.actor, view.post):
             ctx.site.view_counter.add(view.post.id, ctx.now.date())
-        return render_page(request, "reading/post.html", **post_values(request, ctx, view, Form()))
+        return render_page(request, "posts/post.html", **post_values(request, ctx, view, Form()))
 
 
 class TagListPage(Endpoint):
@@ -78,7 +78,7 @@ class TagListPage(Endpoint):
         cache_until_event(request, POSTS)
         found = await tags.all_tags(request_context(request))
         letters = groupby(found, _index_letter if len(found) > _MAX_UNGROUPED_TAGS else lambda tag: "")
-        return render_page(request, "reading/tags.html", groups=[(letter, list(group)) for letter, group in letters])
+        return render_page(request, "posts/tags.html", groups=[(letter, list(group)) for letter, group in letters])
 
 
 class TagPage(Endpoint):
@@ -92,7 +92,7 @@ class TagPage(Endpoint):
         after = page_cursor(request)
         cache_until_event(request, POSTS, COMMENTS)
         view = await tag.read(ctx, request.path_params["tag"], after)
-        return render_page(request, "reading/tag.html", view=view, **list_values(request, view.page, view.position, after))
+        return render_page(request, "posts/tag.html", view=view, **list_values(request, view.page, view.position, after))
 
 
 class AuthorPage(Endpoint):
@@ -108,7 +108,7 @@ class AuthorPage(Endpoint):
         view = await author.read(ctx, request.path_params["username"], after)
         bio = await profile.render_bio(view.user)
         values = list_values(request, view.page, view.position, after)
-        return render_page(request, "reading/author.html", view=view, bio=bio, **values)
+        return render_page(request, "posts/author.html", view=view, bio=bio, **values)
 
 
 class ArchivePage(Endpoint):
@@ -121,7 +121,7 @@ class ArchivePage(Endpoint):
         cache_until_event(request, POSTS)
         entries = await post_lists.archive(request_context(request))
         years = [(year, list(group)) for year, group in groupby(entries, lambda entry: entry.published_at.year)]
-        return render_page(request, "reading/archive.html", years=years)
+        return render_page(request, "posts/archive.html", years=years)
 
 
 class SearchPage(Endpoint):
@@ -132,17 +132,17 @@ class SearchPage(Endpoint):
         ctx = request_context(request)
         form = Form({"q": request.query_params.get("q", "").strip()})
         if not form.value("q"):
-            return render_page(request, "reading/search.html", form=form, found=None)
+            return render_page(request, "posts/search.html", form=form, found=None)
         query = form.parse(PostQuery)
         if query is None:
-            return render_invalid(request, "reading/search.html", form, found=None)
+            return render_invalid(request, "posts/search.html", form, found=None)
         number = page_number(request)
         found = await search.search_posts(ctx, query.q or "", number)
         if number > found.page_count:
             raise NotFound("What was found has fewer pages")
         before = current_path(request, page=str(number - 1)) if number > 1 else None
         after = current_path(request, page=str(number + 1)) if number < found.page_count else None
-        return render_page(request, "reading/search.html", form=form, found=found, number=number, before=before, after=after)
+        return render_page(request, "posts/search.html", form=form, found=found, number=number, before=before, after=after)
 
 
 def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> dict[str, Any]:

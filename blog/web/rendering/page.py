@@ -21,7 +21,7 @@ from blog.web.rendering.unread_counts import get_unread_counts
 # A page shows who is signed in: browsers may keep it, but ask again each time, and nobody else keeps it.
 _HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
 # These say what is nobody else's affair: after signing out not even the browser's own history shows them.
-_NO_STORE_PREFIXES = ("accounts/", "administration/")
+_NO_STORE_PREFIXES = ("accounts/", "admin/")
 
 
 def render_page(
