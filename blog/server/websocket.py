@@ -36,7 +36,7 @@ class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(config, server_state, app_state, **options)
         self._call_queue = call_queue_for(server_state, self.loop)
         self.logger = self.conn.logger = _log
-        self._max_pings = self.app_state["app_state"].site.settings.live_messages
+        self._max_pings = self.app_state["app_state"].site.settings.max_live_messages
 
     def start_keepalive(self) -> None:
         """The handshake is over: its header fields are of no use any more."""

@@ -236,7 +236,7 @@ async def test_nothing_is_written_while_a_connection_that_is_lost_waits_for_its_
         async with asyncio.timeout(10):
             await lost.wait()
         (follower,) = hub._subscribers
-        follower.put("to nobody")
+        follower.enqueue("to nobody")
         await asyncio.sleep(0.01)  # then the server stops
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
