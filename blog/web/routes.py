@@ -3,7 +3,6 @@
 from starlette.routing import Mount, Route, Router
 
 from blog.web.accounts.account_data import AccountDeletedPage, DeleteAccountPage, ExportPage
-from blog.web.accounts.keys import SessionList, SessionRevocation, TokenList, TokenRevocation
 from blog.web.accounts.passkeys import NewPasskeyPage, PasskeyRemovalPage, PasskeySignIn
 from blog.web.accounts.password_reset import ResetPasswordPage
 from blog.web.accounts.profile import (
@@ -16,15 +15,10 @@ from blog.web.accounts.profile import (
     PasswordPage,
 )
 from blog.web.accounts.reauthentication import ReauthenticationPage
-from blog.web.accounts.registration import (
-    InvitationPage,
-    RegistrationPage,
-    SetPasswordPage,
-    SetupPage,
-    SignInCodePage,
-    SignInPage,
-    SignOut,
-)
+from blog.web.accounts.registration import InvitationPage, RegistrationPage, SetPasswordPage, SetupPage
+from blog.web.accounts.sessions import SessionList, SessionRevocation
+from blog.web.accounts.sign_in import SignInCodePage, SignInPage, SignOut
+from blog.web.accounts.tokens import TokenList, TokenRevocation
 from blog.web.accounts.two_factor import RecoveryCodes, SecurityPage, TwoFactorDisable, TwoFactorEnable, TwoFactorPage
 from blog.web.admin.audit import AuditPage
 from blog.web.admin.dashboard import AdminDashboard, FlagSwitch

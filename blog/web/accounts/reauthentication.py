@@ -1,4 +1,4 @@
-"""The password once more, before what a stranger at an open browser must not do."""
+"""Asking for the password again before a sensitive change, so that an unlocked browser is not enough."""
 
 from pydantic import SecretStr
 from starlette.requests import Request
@@ -7,50 +7,49 @@ from starlette.responses import RedirectResponse, Response
 from blog.domain.accounts import accounts
 from blog.domain.core import policy
 from blog.domain.core.context import Context
-from blog.errors import BlogError
-from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.request.context import require_user
-from blog.framework.request.forms import Form, read_form
+from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 from blog.schemas.accounts import PasswordConfirmation
-from blog.web.rendering.page import render_error, render_invalid, render_page
-from blog.web.rendering.redirects import safe_local_path
+from blog.web.rendering.form_page import FormPage
+from blog.web.rendering.redirects import redirect_after_post, safe_local_path
 
 
-class ReauthenticationPage(Endpoint):
-    """/account/confirm — the password, then back to where it was asked for."""
+class ReauthenticationPage(FormPage[PasswordConfirmation]):
+    """/account/confirm: confirm the password, then return to the page in `?next=`."""
 
-    async def get(self, request: Request) -> Response:
-        """The empty form."""
-        require_user(request)
-        return render_page(
-            request, "accounts/confirm.html", form=Form({"next": safe_local_path(request.query_params.get("next", ""))})
-        )
+    template, model = "accounts/confirm.html", PasswordConfirmation
 
-    async def post(self, request: Request) -> Response:
-        """For some minutes nothing asks again."""
-        ctx = require_user(request)
-        form = await read_form(request)
-        given = form.parse(PasswordConfirmation, next=None)
-        if given is None:
-            return render_invalid(request, "accounts/confirm.html", form)
-        try:
-            await app_state(request).rate_limits.check_sign_in(request, ctx.require_actor().username)
-            await accounts.reauthenticate(ctx, given.current_password)
-        except BlogError as error:
-            return render_error(request, "accounts/confirm.html", form, error)
-        return RedirectResponse(safe_local_path(form.value("next")) or app_state(request).urls.path("web:account_security"), 303)
+    def initial_form(self) -> Form:
+        return Form({"next": safe_local_path(self.request.query_params.get("next", ""))})
+
+    def parse(self) -> PasswordConfirmation | None:
+        return self.form.parse(PasswordConfirmation, next=None)
+
+    async def submit(self, data: PasswordConfirmation) -> Response:
+        """Record the time of the confirmation in the session."""
+        await confirm_password(self.request, self.ctx, data.current_password)
+        path = safe_local_path(self.form.value("next"))
+        return RedirectResponse(path, 303) if path else redirect_after_post(self.request, "web:account_security")
 
 
 def needs_reauthentication(ctx: Context) -> bool:
-    """Should the page ask for the password? Strangers are asked for more elsewhere."""
+    """Return whether forms must ask for the password; False for anonymous requests, which must sign in anyway."""
     return ctx.actor is not None and not policy.is_recently_authenticated(ctx, ctx.actor)
 
 
-async def reauthenticate_with_form(request: Request, ctx: Context, form: Form) -> Context:
-    """The same request, confirmed if the form brings the password along. Raises InvalidInput (current), TooManyRequests."""
-    current = form.values.get("current")
-    if not current:
-        return ctx
+async def confirm_password(request: Request, ctx: Context, password: SecretStr) -> Context:
+    """Verify the user's password and return the context of a recently authenticated user.
+
+    Raises InvalidInput (field `current`), TooManyRequests.
+    """
     await app_state(request).rate_limits.check_sign_in(request, ctx.require_actor().username)
-    return await accounts.reauthenticate(ctx, SecretStr(current))
+    return await accounts.reauthenticate(ctx, password)
+
+
+async def reauthenticate_with_form(request: Request, ctx: Context, form: Form) -> Context:
+    """Confirm the password in the form's field `current`; return `ctx` unchanged if the field is empty or missing.
+
+    Raises InvalidInput (field `current`), TooManyRequests.
+    """
+    password = form.values.get("current")
+    return await confirm_password(request, ctx, SecretStr(password)) if password else ctx

@@ -1,6 +1,7 @@
 """Where to go next; never to another site."""
 
 import re
+from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
@@ -13,9 +14,13 @@ _LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _MAX_PATH_LENGTH = 2000
 
 
-def redirect_after_post(request: Request, name: str, *, fragment: str = "", **params: str | int) -> Response:
-    """After a form was taken: 303 to a route of our own."""
+def redirect_after_post(
+    request: Request, name: str, *, query: Mapping[str, str] | None = None, fragment: str = "", **params: str | int
+) -> Response:
+    """Return a 303 redirect to a route of this site, with `params` in its path, after a form was submitted."""
     path = app_state(request).urls.path(name, **params)
+    if query:
+        path = f"{path}?{urlencode(query)}"
     return RedirectResponse(f"{path}#{fragment}" if fragment else path, 303)
 
 

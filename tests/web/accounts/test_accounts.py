@@ -229,7 +229,7 @@ async def test_owner_link_works_once(client: httpx2.AsyncClient, ctx: Context) -
     assert (await client.get("/dashboard")).status_code == 200, "signed in"
     again = await client.get(path)
     assert again.status_code == 409
-    assert "This blog has an owner already" in again.text
+    assert "This blog already has an owner" in again.text
     second = {"username": "eve", "email": "eve@example.org", "password": PASSWORD}
     assert (await client.post(path, data=second, headers=OWN)).status_code == 409
     assert await count(ctx, tables.users) == 1
