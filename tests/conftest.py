@@ -20,8 +20,8 @@ from blog.app import Application, create_app, open_site
 from blog.db import migration
 from blog.db.database import Database
 from blog.domain.accounts import accounts, tokens
+from blog.domain.accounts.models import User
 from blog.domain.core.context import Context, Site
-from blog.domain.core.models import User
 from blog.schemas.accounts import NewUser, Role
 from blog.settings import Settings
 from tests.support import postgres, serving

@@ -6,8 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain.core import events
-from blog.domain.core.models import Post, ResultPage
+from blog.domain.core.models import ResultPage
 from blog.domain.posts import post_lists, posts
+from blog.domain.posts.models import Post
 from blog.domain.posts.post_lists import PostFilter
 from blog.framework.caching.response_cache import cache_until_event
 from blog.framework.endpoints.endpoint import ApiEndpoint

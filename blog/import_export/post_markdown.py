@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from blog.domain.core.models import Post
+from blog.domain.posts.models import Post
 from blog.schemas.posts import PostStatus
 
 

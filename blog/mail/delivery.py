@@ -9,7 +9,7 @@ import structlog
 
 from blog.domain.core import email_queue
 from blog.domain.core.context import Context
-from blog.domain.core.models import QueuedEmail
+from blog.domain.core.email_queue import QueuedEmail
 from blog.framework.urls.urls import UrlBuilder
 from blog.mail import messages
 from blog.observability import metrics, tracing

@@ -6,8 +6,7 @@ from email.message import EmailMessage
 
 from blog.domain.accounts import accounts, email_changes, password_reset
 from blog.domain.core.context import Context
-from blog.domain.core.email_queue import EmailKind
-from blog.domain.core.models import QueuedEmail
+from blog.domain.core.email_queue import EmailKind, QueuedEmail
 from blog.framework.urls.urls import UrlBuilder
 
 _SECURITY_NOTICES = {

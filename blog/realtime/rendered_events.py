@@ -12,9 +12,10 @@ from pydantic_core import to_json
 from blog.db import tables
 from blog.db.database import Database
 from blog.domain.comments import comment_queries
+from blog.domain.comments.models import Comment
 from blog.domain.core.events import Event, EventType, Position, client_channel
-from blog.domain.core.models import Comment, Post
 from blog.domain.posts import post_queries
+from blog.domain.posts.models import Post
 from blog.framework.request.state import AppState
 from blog.framework.response.serializers import post_out
 from blog.framework.templating.templating import format_rfc3339

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from blog.domain.accounts import accounts
+from blog.domain.accounts.models import User
 from blog.domain.core.context import Context
-from blog.domain.core.models import User
 from blog.schemas.accounts import Role
 
 MakeFiles = Callable[[dict[str, str | bytes]], Path]

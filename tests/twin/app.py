@@ -19,9 +19,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from blog.app import open_site, routes
 from blog.domain.accounts import accounts, sessions, tokens
+from blog.domain.accounts.models import User
 from blog.domain.core.context import Context
-from blog.domain.core.models import Post, User
 from blog.domain.posts import post_lists, posts
+from blog.domain.posts.models import Post
 from blog.domain.posts.post_lists import PostFilter
 from blog.domain.read_models import profile as read_models_profile
 from blog.errors import BlogError, InvalidInput, NotAuthenticated, VersionConflict

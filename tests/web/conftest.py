@@ -8,8 +8,8 @@ import pytest
 
 from blog.domain.accounts import accounts, sessions
 from blog.domain.core.context import Context
-from blog.domain.core.models import Post
 from blog.domain.posts import posts
+from blog.domain.posts.models import Post
 from blog.framework.request.forms import Form
 from blog.schemas.accounts import Role
 from blog.schemas.posts import NewPost

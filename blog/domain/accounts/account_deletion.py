@@ -12,9 +12,9 @@ from blog.domain.core import audit, events
 from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Context
 from blog.domain.core.events import EventType
-from blog.domain.core.models import Post
 from blog.domain.media import media
 from blog.domain.posts import post_queries
+from blog.domain.posts.models import Post
 from blog.errors import FieldError, InvalidInput
 from blog.schemas.accounts import AccountDeletion, PostsOnDeletion, Role, Scope
 from blog.schemas.posts import PostStatus

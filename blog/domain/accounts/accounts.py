@@ -10,11 +10,12 @@ from pydantic import SecretStr
 from blog.db import tables
 from blog.db.database import UniqueViolation
 from blog.domain.accounts import email_changes, password_policy
+from blog.domain.accounts.models import User
 from blog.domain.core import audit, email_queue, events
 from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Actor, Context
 from blog.domain.core.email_queue import EmailKind
-from blog.domain.core.models import User
+from blog.domain.core.rows import from_row
 from blog.domain.core.signing import Purpose, generate_secret, hash_secret
 from blog.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
 from blog.schemas.accounts import AccountChanges, NewUser, PasswordChange, Role, Scope
@@ -290,19 +291,8 @@ async def _fetch_user(ctx: Context, condition: sa.ColumnElement[bool]) -> User:
     row = await ctx.db.fetch_one(sa.select(tables.users).where(condition))
     if row is None:
         raise NotFound("There is no such user")
-    return User(
-        id=row["id"],
-        username=row["username"],
-        name=row["name"],
-        email=row["email"],
-        age=row["age"],
-        role=Role(row["role"]),
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        can_sign_in=row["password_hash"] is not None,
-        bio=row["bio"],
-        avatar=row["avatar"],
-        is_deleted=row["deleted_at"] is not None,
+    return from_row(
+        User, row, can_sign_in=row["password_hash"] is not None, is_deleted=row["deleted_at"] is not None, pending_email=None
     )
 
 

@@ -14,8 +14,7 @@ from blog.db.database import UniqueViolation
 from blog.domain.core import audit, email_queue, events
 from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Context
-from blog.domain.core.email_queue import EmailKind
-from blog.domain.core.models import QueuedEmail
+from blog.domain.core.email_queue import EmailKind, QueuedEmail
 from blog.domain.core.signing import Purpose, generate_secret
 from blog.errors import Conflict, NotFound, TooManyRequests
 from blog.schemas.accounts import Scope

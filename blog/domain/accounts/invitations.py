@@ -7,10 +7,12 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.accounts import accounts
+from blog.domain.accounts.models import Invitation, User
 from blog.domain.core import audit, policy
 from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Context
-from blog.domain.core.models import Invitation, ResultPage, User
+from blog.domain.core.models import CursorKey, ResultPage
+from blog.domain.core.rows import from_row
 from blog.domain.core.signing import Purpose
 from blog.errors import Conflict, NotFound
 from blog.schemas.accounts import NewInvitation, NewUser, Role
@@ -39,14 +41,13 @@ async def create(ctx: Context, new: NewInvitation) -> int:
     return invitation_id
 
 
-async def list_page(ctx: Context, after: tuple[str, int] | None = None) -> ResultPage[Invitation]:
+async def list_page(ctx: Context, after: CursorKey | None = None) -> ResultPage[Invitation]:
     """All invitations, newest first. Raises NotSignedIn, Forbidden."""
     policy.require_owner(ctx)
     query = _select().order_by(_i.id.desc()).limit(PAGE_SIZE + 1)
     if after is not None:
         query = query.where(_i.id < after[1])
-    found = [_invitation_from_row(row) for row in await ctx.db.fetch_all(query)]
-    return ResultPage(found[:PAGE_SIZE], ("", found[PAGE_SIZE - 1].id) if len(found) > PAGE_SIZE else None)
+    return ResultPage.by_id([from_row(Invitation, row) for row in await ctx.db.fetch_all(query)], PAGE_SIZE)
 
 
 def link_secret(ctx: Context, invitation: Invitation) -> str:
@@ -74,7 +75,7 @@ async def open_link(ctx: Context, secret: str) -> Invitation:
     row = await ctx.db.fetch_one(query.where(_inviter.c.role == Role.OWNER.value))
     if row is None:
         raise NotFound(_INVALID_LINK)
-    return _invitation_from_row(row)
+    return from_row(Invitation, row)
 
 
 async def accept(ctx: Context, secret: str, new: NewUser) -> User:
@@ -94,21 +95,7 @@ async def accept(ctx: Context, secret: str, new: NewUser) -> User:
 
 def _select() -> sa.Select[Any]:
     return (
-        sa.select(tables.invitations, _inviter.c.username.label("inviter"), _invited.c.username.label("user"))
+        sa.select(tables.invitations, _inviter.c.username.label("inviter"), _invited.c.username.label("accepted_by"))
         .join(_inviter, _inviter.c.id == _i.inviter_id)
         .outerjoin(_invited, _invited.c.id == _i.user_id)
-    )
-
-
-def _invitation_from_row(row: Any) -> Invitation:
-    return Invitation(
-        id=row["id"],
-        role=Role(row["role"]),
-        note=row["note"],
-        created_at=row["created_at"],
-        expires_at=row["expires_at"],
-        used_at=row["used_at"],
-        revoked_at=row["revoked_at"],
-        inviter=row["inviter"],
-        accepted_by=row["user"],
     )

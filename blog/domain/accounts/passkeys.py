@@ -19,12 +19,12 @@ import structlog
 from blog.db import tables
 from blog.db.database import UniqueViolation
 from blog.domain.accounts import webauthn
+from blog.domain.accounts.models import Passkey
 from blog.domain.accounts.webauthn import Credential, RelyingParty, VerificationFailed
 from blog.domain.core import audit, email_queue, policy
 from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Actor, Context
 from blog.domain.core.email_queue import EmailKind
-from blog.domain.core.models import Passkey
 from blog.domain.core.signing import Purpose, hash_secret
 from blog.errors import Conflict, Forbidden, NotAuthenticated, NotFound
 from blog.schemas.accounts import Role, Scope

@@ -7,10 +7,11 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.accounts import accounts
+from blog.domain.accounts.models import User
 from blog.domain.core import audit
 from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Context
-from blog.domain.core.models import QueuedEmail, User
+from blog.domain.core.email_queue import QueuedEmail
 
 LINK_SECONDS = 3600
 MAX_LINKS = 3

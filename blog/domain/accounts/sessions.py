@@ -11,10 +11,10 @@ from pydantic import SecretStr
 from blog.db import tables
 from blog.db.compiled_queries import PreparedQuery
 from blog.domain.accounts import two_factor
+from blog.domain.accounts.models import Session
 from blog.domain.core import audit
 from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Actor, Context
-from blog.domain.core.models import Session
 from blog.domain.core.signing import generate_secret, hash_secret
 from blog.errors import NotAuthenticated, NotFound, Unavailable
 from blog.schemas.accounts import Credentials, Role, Scope

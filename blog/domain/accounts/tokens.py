@@ -3,16 +3,16 @@
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
 from blog.db import tables
 from blog.db.compiled_queries import PreparedQuery
+from blog.domain.accounts.models import Token
 from blog.domain.core import audit, policy
 from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Actor, Context
-from blog.domain.core.models import Token
+from blog.domain.core.rows import from_row
 from blog.domain.core.signing import Purpose, generate_secret, hash_secret
 from blog.errors import Forbidden, NotFound
 from blog.schemas.accounts import Role, Scope
@@ -85,7 +85,7 @@ async def list_own(ctx: Context) -> Sequence[Token]:
         .where(_t.user_id == actor.id, _t.revoked_at.is_(None), _t.expires_at > ctx.now)
         .order_by(_t.id.desc())
     )
-    return [_token_from_row(row) for row in await ctx.db.fetch_all(query)]
+    return [from_row(Token, row) for row in await ctx.db.fetch_all(query)]
 
 
 async def revoke(ctx: Context, token_id: int) -> None:
@@ -99,8 +99,3 @@ async def revoke(ctx: Context, token_id: int) -> None:
             raise NotFound("You have no such token")
         name = await ctx.db.fetch_val(sa.select(_t.name).where(_t.id == token_id))
         await audit.record(ctx, AuditAction.TOKEN_REVOKED, actor.id, token=name)
-
-
-def _token_from_row(row: Any) -> Token:
-    scopes = tuple(Scope(scope) for scope in row["scopes"])
-    return Token(row["id"], row["name"], scopes, row["created_at"], row["expires_at"])

@@ -13,11 +13,11 @@ from pydantic import SecretStr
 
 from blog.db import tables
 from blog.domain.accounts import accounts
+from blog.domain.accounts.models import TwoFactorStatus, User
 from blog.domain.core import audit, email_queue
 from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Actor, Context
 from blog.domain.core.email_queue import EmailKind
-from blog.domain.core.models import TwoFactorStatus, User
 from blog.domain.core.signing import Purpose, hash_secret
 from blog.errors import Conflict, FieldError, InvalidInput, NotAuthenticated, NotFound, SecondFactorRequired
 from blog.schemas.accounts import Scope

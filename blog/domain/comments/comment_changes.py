@@ -8,11 +8,11 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.comments import comment_queries, notifications
+from blog.domain.comments.models import Comment
 from blog.domain.comments.moderation_rules import MAX_PER_WINDOW, WINDOW_SECONDS, AuthorHistory
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.events import MODERATION, EventType
-from blog.domain.core.models import Comment
 from blog.schemas.comments import CommentStatus, Decision
 
 _c, _p, _u = tables.comments.c, tables.posts.c, tables.users.c

@@ -7,9 +7,10 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.db.database import Database
+from blog.domain.comments.models import Comment
 from blog.domain.core import policy
 from blog.domain.core.context import Actor
-from blog.domain.core.models import Comment, ResultPage
+from blog.domain.core.rows import from_row
 from blog.schemas.comments import CommentStatus
 
 _c, _p, _u = tables.comments.c, tables.posts.c, tables.users.c
@@ -17,12 +18,13 @@ _c, _p, _u = tables.comments.c, tables.posts.c, tables.users.c
 
 def select() -> sa.Select[Any]:
     """A query for comments with their authors' names."""
-    return sa.select(tables.comments, _u.username, _u.name).join(tables.users, _u.id == _c.author_id)
+    columns = (_c.moderation_note.label("reason"), _u.username.label("author"), _u.name.label("author_name"))
+    return sa.select(tables.comments, *columns).join(tables.users, _u.id == _c.author_id)
 
 
 async def fetch(db: Database, query: sa.Select[Any]) -> list[Comment]:
     """The comments of a query made by `select`, in its order."""
-    return [_comment_from_row(row) for row in await db.fetch_all(query)]
+    return [from_row(Comment, row) for row in await db.fetch_all(query)]
 
 
 async def by_id(db: Database, comment_id: int) -> Comment | None:
@@ -44,24 +46,3 @@ def filter_for_moderator(actor: Actor, query: sa.Select[Any], status: CommentSta
     if policy.can_moderate_all(actor):
         return narrowed
     return narrowed.where(_p.id.in_(sa.select(tables.post_authors.c.post_id).where(tables.post_authors.c.user_id == actor.id)))
-
-
-def to_page(found: Sequence[Comment], limit: int) -> ResultPage[Comment]:
-    """A page of the comments that were asked for with one more than `limit`."""
-    return ResultPage(found[:limit], ("", found[limit - 1].id) if len(found) > limit else None)
-
-
-def _comment_from_row(row: Any) -> Comment:
-    return Comment(
-        id=row["id"],
-        post_id=row["post_id"],
-        parent_id=row["parent_id"],
-        author=row["username"],
-        author_name=row["name"],
-        content=row["content"],
-        html=row["html"],
-        status=CommentStatus(row["status"]),
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        reason=row["moderation_note"],
-    )

@@ -8,11 +8,13 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.comments import comment_changes, comment_queries, moderation_rules
+from blog.domain.comments.models import Comment
 from blog.domain.comments.moderation_rules import CommentText
 from blog.domain.core import policy
 from blog.domain.core.context import Actor, Context
-from blog.domain.core.models import Comment, Post, ResultPage
+from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.posts import post_queries
+from blog.domain.posts.models import Post
 from blog.errors import FieldError, Forbidden, InvalidInput, NotFound
 from blog.schemas.accounts import Scope
 from blog.schemas.comments import CommentChanges, CommentStatus, Decision, NewComment
@@ -21,7 +23,6 @@ from blog.schemas.posts import PostStatus
 from blog.text.markdown import render_comment
 
 _c, _p = tables.comments.c, tables.posts.c
-CursorKey = tuple[str, int]
 
 
 async def list_page(ctx: Context, post: Post, *, limit: int, after: CursorKey | None = None) -> ResultPage[Comment]:
@@ -31,7 +32,7 @@ async def list_page(ctx: Context, post: Post, *, limit: int, after: CursorKey | 
         query = query.where(_visible_to(ctx.actor))
     if after is not None:
         query = query.where(_c.id > after[1])
-    return comment_queries.to_page(await comment_queries.fetch(ctx.db, query), limit)
+    return ResultPage.by_id(await comment_queries.fetch(ctx.db, query), limit)
 
 
 async def by_user(ctx: Context, user_id: int, *, limit: int, after: CursorKey | None = None) -> ResultPage[Comment]:
@@ -46,7 +47,7 @@ async def by_user(ctx: Context, user_id: int, *, limit: int, after: CursorKey | 
     )
     if after is not None:
         query = query.where(_c.id < after[1])
-    return comment_queries.to_page(await comment_queries.fetch(ctx.db, query), limit)
+    return ResultPage.by_id(await comment_queries.fetch(ctx.db, query), limit)
 
 
 async def parents(ctx: Context, post: Post, ids: Sequence[int]) -> dict[int, Comment]:

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 
 from blog.db import tables
 from blog.domain.comments import comment_changes, comment_queries
+from blog.domain.comments.models import Comment
 from blog.domain.core import policy
 from blog.domain.core.context import Actor, Context
-from blog.domain.core.models import Comment, Post, ResultPage
+from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.posts import post_queries
+from blog.domain.posts.models import Post
 from blog.errors import Forbidden
 from blog.schemas.accounts import Scope
 from blog.schemas.comments import BulkDecision, CommentStatus
 
-_c, _p = tables.comments.c, tables.posts.c
+_c = tables.comments.c
 PAGE_SIZE = 20
 
 
@@ -26,7 +28,7 @@ class QueuedComment:
 
 
 async def list_page(
-    ctx: Context, status: CommentStatus, *, limit: int = PAGE_SIZE, after: tuple[str, int] | None = None
+    ctx: Context, status: CommentStatus, *, limit: int = PAGE_SIZE, after: CursorKey | None = None
 ) -> ResultPage[QueuedComment]:
     """Comments of a status, newest first: editors see all, authors those on their posts. Raises NotSignedIn, Forbidden."""
     actor = require_moderator(ctx)
@@ -34,9 +36,9 @@ async def list_page(
     if after is not None:
         query = query.where(_c.id < after[1])
     async with ctx.db.snapshot():
-        found = comment_queries.to_page(await comment_queries.fetch(ctx.db, query), limit)
+        found = ResultPage.by_id(await comment_queries.fetch(ctx.db, query), limit)
         posts = await _posts_by_id(ctx, found.items)
-    return ResultPage([QueuedComment(comment, posts[comment.post_id]) for comment in found.items], found.next)
+    return found.map(lambda comment: QueuedComment(comment, posts[comment.post_id]))
 
 
 async def moderate(ctx: Context, decisions: BulkDecision) -> int:
@@ -70,8 +72,4 @@ def require_moderator(ctx: Context) -> Actor:
 
 
 async def _posts_by_id(ctx: Context, comments: Sequence[Comment]) -> dict[int, Post]:
-    ids = {comment.post_id for comment in comments}
-    posts = (
-        await post_queries.fetch(ctx.db, post_queries.select(*post_queries.SUMMARY_COLUMNS).where(_p.id.in_(ids))) if ids else []
-    )
-    return {post.id: post for post in posts}
+    return await post_queries.summaries_by_id(ctx.db, {comment.post_id for comment in comments})

@@ -8,13 +8,15 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.comments import comment_queries
+from blog.domain.comments.models import Comment, Notification, NotificationType
 from blog.domain.core import policy
 from blog.domain.core.context import Actor, Context
-from blog.domain.core.models import Comment, Notification, NotificationType, Post, ResultPage
+from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.posts import post_queries
+from blog.domain.posts.models import Post
 from blog.schemas.comments import CommentStatus
 
-_n, _c, _p, _u = tables.notifications.c, tables.comments.c, tables.posts.c, tables.users.c
+_n, _c = tables.notifications.c, tables.comments.c
 _authors = tables.post_authors.c
 PAGE_SIZE = 20
 MAX_COUNTED = 100
@@ -38,24 +40,17 @@ async def create(ctx: Context, comment_ids: Sequence[int]) -> None:
         await ctx.db.execute(tables.notifications.insert().from_select(_INSERT_COLUMNS, told.where(_c.id.in_(comment_ids))))
 
 
-async def list_page(ctx: Context, *, limit: int = PAGE_SIZE, after: tuple[str, int] | None = None) -> ResultPage[Notification]:
+async def list_page(ctx: Context, *, limit: int = PAGE_SIZE, after: CursorKey | None = None) -> ResultPage[Notification]:
     """The actor's notices, newest first. Raises NotSignedIn."""
     actor = ctx.require_actor()
     query = sa.select(tables.notifications).where(_n.user_id == actor.id).order_by(_n.id.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(_n.id < after[1])
     async with ctx.db.snapshot():
-        rows = await ctx.db.fetch_all(query)
-        comments = await comment_queries.by_ids(ctx.db, [row["comment_id"] for row in rows])
-        ids = {comment.post_id for comment in comments.values()}
-        posts = (
-            await post_queries.fetch(ctx.db, post_queries.select(*post_queries.SUMMARY_COLUMNS).where(_p.id.in_(ids)))
-            if ids
-            else []
-        )
-    by_id = {post.id: post for post in posts}
-    found = [_notification_from_row(actor, row, comments, by_id) for row in rows[:limit]]
-    return ResultPage(found, ("", found[-1].id) if len(rows) > limit else None)
+        page = ResultPage.of(await ctx.db.fetch_all(query), limit, lambda row: ("", row["id"]))
+        comments = await comment_queries.by_ids(ctx.db, [row["comment_id"] for row in page.items])
+        posts = await post_queries.summaries_by_id(ctx.db, {comment.post_id for comment in comments.values()})
+    return page.map(lambda row: _notification_from_row(actor, row, comments, posts))
 
 
 async def mark_read(ctx: Context, items: Sequence[Notification] | None = None) -> None:

@@ -3,7 +3,9 @@
 Owners read all of it, everybody what concerns their own account. It holds no secret, and nothing that a stranger typed.
 """
 
+import dataclasses
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -14,7 +16,8 @@ import structlog
 from blog.db import tables
 from blog.domain.core import policy
 from blog.domain.core.context import Context
-from blog.domain.core.models import AuditEntry, ResultPage
+from blog.domain.core.models import CursorKey, ResultPage
+from blog.domain.core.rows import from_row
 from blog.errors import Unavailable
 from blog.schemas.accounts import Scope
 
@@ -25,6 +28,25 @@ MAX_FAILURES = 10_000
 _MAX_USER_AGENT_LENGTH, _MAX_ADDRESS_LENGTH = 200, 64
 _e = tables.audit_log.c
 _actors, _subjects = tables.users.alias("actors"), tables.users.alias("subjects")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Something that happened to an account or a right; `actor` and `subject` are usernames."""
+
+    id: int
+    action: str
+    occurred_at: dt.datetime
+    actor: str | None  # None: an operator, or somebody unknown
+    subject: str | None
+    data: Mapping[str, Any]
+    address: str
+    user_agent: str
+    correlation_id: str
+
+    def without_client_details(self) -> "AuditEntry":
+        """The same without what says from where it was done."""
+        return dataclasses.replace(self, address="", user_agent="", correlation_id="")
 
 
 class AuditAction(StrEnum):
@@ -104,7 +126,7 @@ async def record_failure(ctx: Context, action: AuditAction, subject_id: int | No
 
 
 async def list_page(
-    ctx: Context, audit_filter: AuditFilter = AuditFilter(), after: tuple[str, int] | None = None
+    ctx: Context, audit_filter: AuditFilter = AuditFilter(), after: CursorKey | None = None
 ) -> ResultPage[AuditEntry]:
     """The entries, newest first, for owners. Raises NotSignedIn, Forbidden."""
     policy.require_owner(ctx)
@@ -116,16 +138,14 @@ async def list_page(
     return await _fetch_page(ctx, query, after)
 
 
-async def for_current_user(ctx: Context, after: tuple[str, int] | None = None) -> ResultPage[AuditEntry]:
+async def for_current_user(ctx: Context, after: CursorKey | None = None) -> ResultPage[AuditEntry]:
     """What happened to the actor's own account, newest first. Raises NotSignedIn, Forbidden.
 
     From where others acted on it, such as an owner who gave a role, is their own affair.
     """
     actor = ctx.require_actor(Scope.ACCOUNT)
-    found = await _fetch_page(ctx, _select().where(_e.subject_id == actor.id), after)
-    return ResultPage(
-        [entry if entry.actor in (None, actor.username) else entry.without_client_details() for entry in found.items], found.next
-    )
+    page = await _fetch_page(ctx, _select().where(_e.subject_id == actor.id), after)
+    return page.map(lambda entry: entry if entry.actor in (None, actor.username) else entry.without_client_details())
 
 
 async def trim(ctx: Context) -> int:
@@ -154,22 +174,8 @@ def _select() -> sa.Select[Any]:
     )
 
 
-async def _fetch_page(ctx: Context, query: sa.Select[Any], after: tuple[str, int] | None) -> ResultPage[AuditEntry]:
+async def _fetch_page(ctx: Context, query: sa.Select[Any], after: CursorKey | None) -> ResultPage[AuditEntry]:
     if after is not None:
         query = query.where(_e.id < after[1])
-    found = [_entry_from_row(row) for row in await ctx.db.fetch_all(query.order_by(_e.id.desc()).limit(PAGE_SIZE + 1))]
-    return ResultPage(found[:PAGE_SIZE], ("", found[PAGE_SIZE - 1].id) if len(found) > PAGE_SIZE else None)
-
-
-def _entry_from_row(row: Any) -> AuditEntry:
-    return AuditEntry(
-        id=row["id"],
-        action=row["action"],
-        occurred_at=row["occurred_at"],
-        actor=row["actor"],
-        subject=row["subject"],
-        data=row["data"],
-        address=row["address"],
-        user_agent=row["user_agent"],
-        correlation_id=row["correlation_id"],
-    )
+    rows = await ctx.db.fetch_all(query.order_by(_e.id.desc()).limit(PAGE_SIZE + 1))
+    return ResultPage.by_id([from_row(AuditEntry, row) for row in rows], PAGE_SIZE)

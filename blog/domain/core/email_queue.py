@@ -5,7 +5,8 @@ a link only leaves the name that was typed, so that the answer takes as long for
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -14,13 +15,24 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.db.database import Database
 from blog.domain.core.context import Context
-from blog.domain.core.models import QueuedEmail
+from blog.domain.core.rows import from_row
 
 BATCH_SIZE = 20
 MAX_ATTEMPTS = 6
 # Whoever takes a letter has so long to send it; after that another worker tries.
 _LEASE = dt.timedelta(minutes=5)
 _l = tables.email_queue.c
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedEmail:
+    """A letter that is to be sent; `attempts` counts the one at hand."""
+
+    id: int
+    kind: str
+    data: Mapping[str, Any]
+    attempts: int
+    created_at: dt.datetime
 
 
 class EmailKind(StrEnum):
@@ -60,7 +72,7 @@ async def claim_due(ctx: Context) -> Sequence[QueuedEmail]:
         taken = {"due_at": ctx.now + _LEASE, "attempts": _l.attempts + 1}
         await ctx.db.execute(tables.email_queue.update().where(_l.id.in_(ids)).values(taken))
         rows = await ctx.db.fetch_all(sa.select(tables.email_queue).where(_l.id.in_(ids)).order_by(_l.id))
-    return [QueuedEmail(row["id"], row["kind"], row["data"], row["attempts"], row["created_at"]) for row in rows]
+    return [from_row(QueuedEmail, row) for row in rows]
 
 
 async def count(db: Database) -> int:

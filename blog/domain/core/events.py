@@ -18,7 +18,8 @@ from blog.db import tables
 from blog.db.compiled_queries import BoundQuery, PreparedQuery
 from blog.db.database import Database
 from blog.domain.core.context import Context
-from blog.domain.core.models import Comment, Post
+from blog.domain.core.models import CommentLike, PostLike
+from blog.domain.core.rows import from_row
 
 _INSERT = PreparedQuery(
     tables.events.insert(), columns=("type", "occurred_at", "correlation_id", "channels", "post_id", "comment_id", "data")
@@ -105,25 +106,25 @@ def is_private(channel: str) -> bool:
     return channel == MODERATION or channel.startswith(f"{ME}:")
 
 
-def _post_channels(post: Post) -> list[str]:
+def _post_channels(post: PostLike) -> list[str]:
     tags = [f"tag:{tag.casefold()}" for tag in post.tags]
     authors = [f"author:{name.casefold()}" for name in post.authors]
     return [POSTS, post_channel(post.id), *tags, *authors, *map(personal_channel, post.authors)]
 
 
-async def record_post(ctx: Context, event_type: EventType, post: Post, before: Post | None = None) -> None:
+async def record_post(ctx: Context, event_type: EventType, post: PostLike, before: PostLike | None = None) -> None:
     """Tell of a post; call it inside the transaction that changed it."""
     await ctx.db.execute(post_event(ctx, event_type, post, before))
 
 
-def post_event(ctx: Context, event_type: EventType, post: Post, before: Post | None = None) -> BoundQuery:
+def post_event(ctx: Context, event_type: EventType, post: PostLike, before: PostLike | None = None) -> BoundQuery:
     """The statement which tells of a post. Who followed it by a tag that it lost hears of it too."""
     channels = list(dict.fromkeys([*_post_channels(post), *(_post_channels(before) if before else ())]))
     data = {"post": {"id": post.id, "slug": post.slug}}
     return _INSERT(**_event_row(ctx, event_type, channels, post.id), comment_id=None, data=data)
 
 
-async def record_comments(ctx: Context, comment_events: Iterable[tuple[EventType, Sequence[str], Comment]]) -> None:
+async def record_comments(ctx: Context, comment_events: Iterable[tuple[EventType, Sequence[str], CommentLike]]) -> None:
     """Tell of comments, each on its channels, in this order; call it inside the transaction that changed them."""
     rows = [
         _event_row(ctx, event_type, channels, comment.post_id)
@@ -222,7 +223,7 @@ async def _set_metadata(db: Database, name: str, value: str) -> None:
 
 
 _AFTER = PreparedQuery(
-    sa.select(tables.events)
+    sa.select(tables.events, tables.events.c.type.label("event_type"))
     .where(tables.events.c.id > sa.bindparam("id", type_=tables.events.c.id.type))
     .order_by(tables.events.c.id)
     .limit(sa.bindparam("limit", type_=sa.Integer))
@@ -231,23 +232,10 @@ _AFTER = PreparedQuery(
 
 async def after(db: Database, event_id: int, *, limit: int = 500) -> Sequence[Event]:
     """The events that follow an id, in order, at most `limit`."""
-    return [_event_from_row(row) for row in await db.fetch_all(_AFTER(id=event_id, limit=limit))]
+    return [from_row(Event, row) for row in await db.fetch_all(_AFTER(id=event_id, limit=limit))]
 
 
 async def read_batch(db: Database, event_id: int, *, limit: int) -> tuple[Position, Sequence[Event]]:
     """The end of the log, and what `after` finds: fewer events than `limit` are all up to that end."""
     end, rows = await db.fetch_many(LATEST_POSITION(), _AFTER(id=event_id, limit=limit))
-    return position_from_rows(end), [_event_from_row(row) for row in rows]
-
-
-def _event_from_row(row: Any) -> Event:
-    return Event(
-        id=row["id"],
-        event_type=EventType(row["type"]),
-        occurred_at=row["occurred_at"],
-        correlation_id=row["correlation_id"],
-        channels=tuple(row["channels"]),
-        post_id=row["post_id"],
-        comment_id=row["comment_id"],
-        data=row["data"],
-    )
+    return position_from_rows(end), [from_row(Event, row) for row in rows]

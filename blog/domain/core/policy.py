@@ -1,14 +1,16 @@
 """Who may do what, each rule once."""
 
 import datetime as dt
+from typing import TypeVar
 
 from blog.domain.core.context import Actor, Context
-from blog.domain.core.models import Comment, Post
+from blog.domain.core.models import CommentLike, PostLike
 from blog.errors import Forbidden, NotFound, ReauthenticationRequired
 from blog.schemas.accounts import Role, Scope
 from blog.schemas.comments import CommentStatus
 from blog.schemas.posts import PostStatus
 
+P = TypeVar("P", bound=PostLike)
 REAUTHENTICATION_WINDOW = dt.timedelta(minutes=10)
 """How long a password that was given in a session allows what a stranger at an open browser must not do."""
 
@@ -31,24 +33,24 @@ def can_write_posts(actor: Actor | None) -> bool:
     return actor is not None and actor.has_role(Role.AUTHOR)
 
 
-def can_edit(actor: Actor | None, post: Post) -> bool:
+def can_edit(actor: Actor | None, post: PostLike) -> bool:
     """Its authors and every editor may change a post."""
     if actor is None or not can_write_posts(actor):
         return False
     return actor.has_role(Role.EDITOR) or actor.username in post.authors
 
 
-def can_see(actor: Actor | None, post: Post) -> bool:
+def can_see(actor: Actor | None, post: PostLike) -> bool:
     """Published posts are everybody's, others their writers'."""
     return post.status is PostStatus.PUBLISHED or can_edit(actor, post)
 
 
-def counts_as_view(actor: Actor | None, post: Post) -> bool:
+def counts_as_view(actor: Actor | None, post: PostLike) -> bool:
     """Is it a view that its authors would count? Of a published post, by somebody who did not write it."""
     return post.status is PostStatus.PUBLISHED and (actor is None or actor.username not in post.authors)
 
 
-def can_moderate(actor: Actor | None, post: Post) -> bool:
+def can_moderate(actor: Actor | None, post: PostLike) -> bool:
     """The authors of a post and every editor moderate its comments."""
     return can_edit(actor, post)
 
@@ -66,7 +68,7 @@ def require_editor(ctx: Context) -> Actor:
     return actor
 
 
-def can_see_comment(actor: Actor | None, comment: Comment, post: Post) -> bool:
+def can_see_comment(actor: Actor | None, comment: CommentLike, post: PostLike) -> bool:
     """A removed comment is seen by its moderators alone, one that waits for them by its writer too."""
     match comment.status:
         case CommentStatus.VISIBLE:
@@ -82,7 +84,7 @@ def comment_edit_cutoff(ctx: Context) -> dt.datetime:
     return ctx.now - _edit_window(ctx)
 
 
-def comment_edit_deadline(ctx: Context, comment: Comment) -> dt.datetime:
+def comment_edit_deadline(ctx: Context, comment: CommentLike) -> dt.datetime:
     """The end of the time in which its writer may change a comment."""
     return comment.created_at + _edit_window(ctx)
 
@@ -91,7 +93,7 @@ def _edit_window(ctx: Context) -> dt.timedelta:
     return dt.timedelta(minutes=ctx.site.runtime_settings.preferences.comment_edit_minutes)
 
 
-def require_comment_edit(ctx: Context, comment: Comment) -> None:
+def require_comment_edit(ctx: Context, comment: CommentLike) -> None:
     """Raises NotSignedIn, and Forbidden for everybody but the writer, and when it is too late."""
     if comment.author != ctx.require_actor(Scope.COMMENTS_WRITE).username:
         raise Forbidden("Only its author can change the text of a comment")
@@ -124,14 +126,14 @@ def require_owner(ctx: Context) -> Actor:
     return actor
 
 
-def require_visible(ctx: Context, post: Post | None) -> Post:
+def require_visible(ctx: Context, post: P | None) -> P:
     """The post, if the actor may know of it. Raises NotFound: a stranger does not learn that a draft exists."""
     if post is None or not can_see(ctx.actor, post):
         raise NotFound("There is no such post")
     return post
 
 
-def require_edit(ctx: Context, post: Post | None) -> Post:
+def require_edit(ctx: Context, post: P | None) -> P:
     """The post, if the actor may change it. Raises NotSignedIn, NotFound or Forbidden."""
     actor = ctx.require_actor(Scope.POSTS_WRITE)
     seen = require_visible(ctx, post)
@@ -140,7 +142,7 @@ def require_edit(ctx: Context, post: Post | None) -> Post:
     return seen
 
 
-def require_undelete(ctx: Context, post: Post | None) -> Post:
+def require_undelete(ctx: Context, post: P | None) -> P:
     """The deleted post, if the actor may bring it back. Raises NotSignedIn or NotFound: to others it is gone."""
     actor = ctx.require_actor(Scope.POSTS_WRITE)
     if post is None or not can_edit(actor, post):

@@ -13,10 +13,12 @@ import structlog
 from blog.db import tables
 from blog.domain.core import policy
 from blog.domain.core.context import Context
-from blog.domain.core.models import Media, ResultPage, Variant
+from blog.domain.core.models import CursorKey, ResultPage
+from blog.domain.core.rows import from_row
 from blog.domain.core.storage import Storage
 from blog.domain.media import image_processing
 from blog.domain.media.image_processing import ImageFile, ProcessedImage
+from blog.domain.media.models import Media
 from blog.errors import Forbidden, NotFound, Unavailable
 from blog.schemas.accounts import Role, Scope
 from blog.schemas.feature_flags import Flag
@@ -71,14 +73,13 @@ async def add(ctx: Context, image: ProcessedImage, new: NewMedia) -> Media:
         return await _fetch_media(ctx, media_id)
 
 
-async def list_page(ctx: Context, *, limit: int, after: tuple[str, int] | None = None) -> ResultPage[Media]:
+async def list_page(ctx: Context, *, limit: int, after: CursorKey | None = None) -> ResultPage[Media]:
     """The actor's own images, newest first. Raises NotSignedIn, Forbidden."""
     actor = ctx.require_actor(Scope.MEDIA_WRITE)
     query = sa.select(tables.media).where(_m.user_id == actor.id).order_by(_m.id.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(_m.id < after[1])
-    found = [_media_from_row(row) for row in await ctx.db.fetch_all(query)]
-    return ResultPage(found[:limit], ("", found[limit - 1].id) if len(found) > limit else None)
+    return ResultPage.by_id([from_row(Media, row) for row in await ctx.db.fetch_all(query)], limit)
 
 
 async def get(ctx: Context, media_id: int) -> Media:
@@ -221,18 +222,4 @@ async def _fetch_media(ctx: Context, media_id: int) -> Media:
     row = await ctx.db.fetch_one(sa.select(tables.media).where(_m.id == media_id))
     if row is None:
         raise NotFound("You have no such image")
-    return _media_from_row(row)
-
-
-def _media_from_row(row: Any) -> Media:
-    return Media(
-        id=row["id"],
-        name=row["name"],
-        media_type=row["media_type"],
-        width=row["width"],
-        height=row["height"],
-        alt=row["alt"],
-        variants=tuple(Variant(**variant) for variant in row["variants"]),
-        user_id=row["user_id"],
-        created_at=row["created_at"],
-    )
+    return from_row(Media, row)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.core import policy
 from blog.domain.core.context import Context
-from blog.domain.core.models import Post
+from blog.domain.posts.models import Post
 from blog.errors import NotFound
 
 _a, _p = tables.autosaves.c, tables.posts.c

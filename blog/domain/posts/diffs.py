@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import anyio.to_thread
 
-from blog.domain.core.models import Post, Revision
+from blog.domain.posts.models import Post, Revision
 from blog.schemas.posts import PostStatus
 from blog.text.diff import Hunk, Segment, WordCount, count_changed_words, diff, diff_items, hunks, split_lines
 

@@ -7,9 +7,9 @@ from typing import Any
 import anyio.to_thread
 
 from blog.domain.core.context import Context
-from blog.domain.core.models import Post, Revision
 from blog.domain.posts import diffs, revisions
 from blog.domain.posts.diffs import PostContent, PostDiff, content_of
+from blog.domain.posts.models import Post, Revision
 from blog.errors import NotFound
 from blog.schemas.posts import PostChanges, PostStatus
 from blog.text.three_way_merge import merge

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.db.database import Database
 from blog.domain.core.context import Context
-from blog.domain.core.models import Post
 from blog.domain.posts import post_lists, post_queries
+from blog.domain.posts.models import Post
 from blog.domain.posts.post_lists import PostFilter
 from blog.schemas.posts import PostStatus
 

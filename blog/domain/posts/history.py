@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import anyio.to_thread
 
 from blog.domain.core.context import Context
-from blog.domain.core.models import ResultPage, Revision
+from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.posts import diffs, revisions
 from blog.domain.posts.diffs import PostDiff
+from blog.domain.posts.models import Revision
 from blog.text.diff import WordCount, count_changed_words
 from blog.text.markdown import render
 
@@ -35,7 +36,7 @@ class RevisionComparison:
 
 
 async def list_page(
-    ctx: Context, post_id: int, *, limit: int = PAGE_SIZE, after: tuple[str, int] | None = None
+    ctx: Context, post_id: int, *, limit: int = PAGE_SIZE, after: CursorKey | None = None
 ) -> ResultPage[RevisionSummary]:
     """The versions of a post, newest first, each against the one before it. Raises NotSignedIn, NotFound, Forbidden."""
     found = (await revisions.list_page(ctx, post_id, limit=limit + 1, after=after)).items

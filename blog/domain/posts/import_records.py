@@ -2,13 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
 from blog.db import tables
 from blog.db.compiled_queries import PreparedQuery
 from blog.db.database import Database
+from blog.domain.core.rows import from_row
 
 _i, _p = tables.import_records.c, tables.posts.c
 _POST_ID_BY_SOURCE = PreparedQuery(sa.select(_i.post_id).where(_i.source == sa.bindparam("source")))
@@ -37,13 +37,13 @@ class ImportRecord:
 async def find(db: Database, sources: Collection[str], digests: Collection[str]) -> list[ImportRecord]:
     """The traces of files by name or by SHA-256 digest, in the order of their names."""
     query = (
-        sa.select(_i.source, _i.digest, _i.post_id, _i.version)
-        .add_columns(_p.slug, _p.version.label("post_version"), _p.deleted_at)
+        sa.select(_i.source, _i.digest, _i.post_id, _i.version.label("imported_version"))
+        .add_columns(_p.slug, _p.version.label("current_version"), _p.deleted_at)
         .join_from(tables.import_records, tables.posts, _p.id == _i.post_id)
         .where(sa.or_(_i.source.in_(list(sources)), _i.digest.in_(list(digests))))
         .order_by(_i.source)
     )
-    return [_record_from_row(row) for row in await db.fetch_all(query)]
+    return [from_row(ImportRecord, row, is_deleted=row["deleted_at"] is not None) for row in await db.fetch_all(query)]
 
 
 async def find_post_id(db: Database, source: str) -> int | None:
@@ -55,15 +55,3 @@ async def find_post_id(db: Database, source: str) -> int | None:
 async def save(db: Database, source: str, digest: str, post_id: int, version: int) -> None:
     """Note that a file became this version of a post; call it inside the transaction that wrote the post."""
     await db.pipeline(_DELETE(source=source), _INSERT(source=source, digest=digest, post_id=post_id, version=version))
-
-
-def _record_from_row(row: Any) -> ImportRecord:
-    return ImportRecord(
-        source=row["source"],
-        digest=row["digest"],
-        post_id=row["post_id"],
-        imported_version=row["version"],
-        slug=row["slug"],
-        current_version=row["post_version"],
-        is_deleted=row["deleted_at"] is not None,
-    )

@@ -12,8 +12,10 @@ from blog.db.database import Database
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.events import Position
-from blog.domain.core.models import Post, ResultPage
+from blog.domain.core.models import CursorKey, ResultPage
+from blog.domain.core.rows import from_row
 from blog.domain.posts import post_queries
+from blog.domain.posts.models import Post
 from blog.errors import FieldError, InvalidInput
 from blog.schemas.posts import PostStatus
 
@@ -24,7 +26,6 @@ _MAX_DIRECT_LOOKUPS = 500  # posts with a text that are looked up one by one
 _SCAN_WINDOW, _WINDOW_GROWTH = 250, 4  # posts that are walked to find those with a more frequent one; then so many times as many
 UNDELETE_WINDOW = dt.timedelta(days=30)
 """How long deleted posts are listed."""
-CursorKey = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ async def _fetch_page(ctx: Context, wanted: PostFilter, listing: "_Listing") -> 
     if listing.links is not None:
         query = query.join(listing.links, listing.post_id == _p.id)
     query = listing.apply_order(query, wanted.after).limit(wanted.limit + 1)
-    return _to_page(await post_queries.fetch(ctx.db, query), wanted.limit, published=wanted.status is PostStatus.PUBLISHED)
+    return ResultPage.of(await post_queries.fetch(ctx.db, query), wanted.limit, _cursor_key)
 
 
 async def count(ctx: Context, post_filter: PostFilter) -> int:
@@ -103,7 +104,7 @@ async def archive(ctx: Context, limit: int | None = None) -> Sequence[ArchiveEnt
     """Every published post, newest first, or so many of them."""
     query = post_queries.select(_p.slug, _p.title, _p.published_at).where(_p.status == PostStatus.PUBLISHED.value)
     rows = await ctx.db.fetch_all(query.order_by(_p.published_at.desc(), _p.id.desc()).limit(limit))
-    return [ArchiveEntry(row["slug"], row["title"], row["published_at"]) for row in rows]
+    return [from_row(ArchiveEntry, row) for row in rows]
 
 
 async def list_deleted(ctx: Context) -> Sequence[DeletedPost]:
@@ -119,7 +120,7 @@ async def list_deleted(ctx: Context) -> Sequence[DeletedPost]:
         .limit(MAX_DELETED_LISTED)
     )
     rows = await ctx.db.fetch_all(query)
-    return [DeletedPost(row["id"], row["title"], PostStatus(row["status"]), row["deleted_at"]) for row in rows]
+    return [from_row(DeletedPost, row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +226,6 @@ def _key_values(key: CursorKey) -> tuple[Any, Any]:
     return sa.literal(known, tables.UTCDateTime()), sa.literal(key[1])
 
 
-def _to_page(posts: list[Post], limit: int, published: bool) -> ResultPage[Post]:
-    if len(posts) <= limit:
-        return ResultPage(posts, None)
-    last = posts[limit - 1]
-    instant = last.published_at if published and last.published_at else last.created_at
-    return ResultPage(posts[:limit], (instant.isoformat(), last.id))
+def _cursor_key(post: Post) -> CursorKey:
+    instant = post.published_at if post.status is PostStatus.PUBLISHED and post.published_at else post.created_at
+    return instant.isoformat(), post.id

@@ -1,7 +1,7 @@
 """How rows become posts: one query for the posts, one for their authors, one for their tags, however many there are."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,8 +12,8 @@ from blog.db.compiled_queries import PreparedQuery, Query
 from blog.db.database import Database
 from blog.domain.core import events
 from blog.domain.core.events import Position
-from blog.domain.core.models import Byline, Post
-from blog.schemas.posts import PostStatus
+from blog.domain.core.rows import from_row
+from blog.domain.posts.models import Byline, Post
 
 _p = tables.posts.c
 SUMMARY_COLUMNS = (
@@ -69,6 +69,13 @@ async def deleted_by_id(db: Database, post_id: int) -> Post | None:
     return posts[0] if posts else None
 
 
+async def summaries_by_id(db: Database, ids: Collection[int]) -> dict[int, Post]:
+    """Return the posts with these ids, without content and HTML, by id. Deleted posts are missing."""
+    if not ids:
+        return {}
+    return {post.id: post for post in await fetch(db, select(*SUMMARY_COLUMNS).where(_p.id.in_(ids)))}
+
+
 def _bylines_query(post_ids: Any) -> PreparedQuery:
     links, users = tables.post_authors.c, tables.users.c
     query = sa.select(links.post_id, users.username, users.name, users.avatar)
@@ -116,23 +123,5 @@ def _posts_from_rows(rows: Sequence[Record], bylines: Sequence[Record], tags: Se
 
 
 def _post_from_row(row: Any, bylines: tuple[Byline, ...], tags: tuple[str, ...]) -> Post:
-    columns = row.keys()
-    return Post(
-        id=row["id"],
-        slug=row["slug"],
-        title=row["title"],
-        content=row["content"] if "content" in columns else "",
-        html=row["html"] if "html" in columns else "",
-        excerpt=row["excerpt"],
-        status=PostStatus(row["status"]),
-        version=row["version"],
-        word_count=row["word_count"],
-        comment_count=row["comment_count"],
-        comments_open=row["comments_open"],
-        publish_at=row["publish_at"],
-        published_at=row["published_at"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        bylines=bylines,
-        tags=tags,
-    )
+    texts = {} if "content" in set(row.keys()) else {"content": "", "html": ""}
+    return from_row(Post, row, bylines=bylines, tags=tags, **texts)

@@ -14,8 +14,8 @@ from blog.db.database import Database
 from blog.domain.core import events, policy
 from blog.domain.core.context import Context
 from blog.domain.core.events import EventType, Position
-from blog.domain.core.models import Post
 from blog.domain.posts import post_queries, rendering, slugs, tags
+from blog.domain.posts.models import Post
 from blog.domain.posts.rendering import RenderedPost
 from blog.errors import Conflict, FieldError, InvalidInput, NotFound, VersionConflict
 from blog.schemas.posts import NewPost, PostChanges, PostStatus

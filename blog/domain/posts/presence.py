@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.core import policy
 from blog.domain.core.context import Context
-from blog.domain.core.models import Byline
 from blog.domain.posts import post_queries
+from blog.domain.posts.models import Byline
 
 _e, _u, _p = tables.editing_sessions.c, tables.users.c, tables.posts.c
 ACTIVE_FOR = dt.timedelta(seconds=60)

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.core import policy
 from blog.domain.core.context import Context
-from blog.domain.core.models import Post
 from blog.domain.core.signing import Purpose
 from blog.domain.posts import post_queries
+from blog.domain.posts.models import Post
 from blog.errors import Conflict, NotFound
 from blog.schemas.posts import PostStatus
 from blog.schemas.preview_links import NewPreviewLink

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.db.database import Database
-from blog.domain.core.models import Post
+from blog.domain.core.rows import from_row
 from blog.domain.posts import post_queries
+from blog.domain.posts.models import Post
 from blog.domain.posts.post_lists import ArchiveEntry
 from blog.schemas.posts import PostStatus
 
@@ -42,7 +43,7 @@ async def for_post(db: Database, post: Post) -> RelatedPosts:
         by_kind[row["kind"]].append(row)
     related = sorted(by_kind["related"], key=lambda row: (row["shared"], row["published_at"], row["id"]), reverse=True)
     return RelatedPosts(
-        _first_entry(by_kind["older"]), _first_entry(by_kind["newer"]), tuple(_entry_from_row(row) for row in related)
+        _first_entry(by_kind["older"]), _first_entry(by_kind["newer"]), tuple(from_row(ArchiveEntry, row) for row in related)
     )
 
 
@@ -74,8 +75,4 @@ def _published(kind: str, shared: sa.ColumnElement[int]) -> sa.Select[Any]:
 
 
 def _first_entry(rows: Sequence[Any]) -> ArchiveEntry | None:
-    return _entry_from_row(rows[0]) if rows else None
-
-
-def _entry_from_row(row: Any) -> ArchiveEntry:
-    return ArchiveEntry(row["slug"], row["title"], row["published_at"])
+    return from_row(ArchiveEntry, rows[0]) if rows else None

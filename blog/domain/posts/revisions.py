@@ -7,23 +7,25 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.core import policy
 from blog.domain.core.context import Context
-from blog.domain.core.models import Post, ResultPage, Revision
+from blog.domain.core.models import CursorKey, ResultPage
+from blog.domain.core.rows import from_row
 from blog.domain.posts import post_queries, posts
+from blog.domain.posts.models import Post, Revision
 from blog.domain.posts.posts import ExpectedVersions
 from blog.errors import NotFound
-from blog.schemas.posts import PostChanges, PostStatus
+from blog.schemas.posts import PostChanges
 
 _r, _u, _p = tables.revisions.c, tables.users.c, tables.posts.c
 
 
-async def list_page(ctx: Context, post_id: int, *, limit: int, after: tuple[str, int] | None = None) -> ResultPage[Revision]:
+async def list_page(ctx: Context, post_id: int, *, limit: int, after: CursorKey | None = None) -> ResultPage[Revision]:
     """The versions of a post, newest first. Raises NotSignedIn, NotFound, Forbidden."""
     await _require_edit(ctx, post_id)
     query = _select().where(_r.post_id == post_id).order_by(_r.version.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(_r.version < after[1])
-    found = [_revision_from_row(row) for row in await ctx.db.fetch_all(query)]
-    return ResultPage(found[:limit], ("", found[limit - 1].version) if len(found) > limit else None)
+    rows = [from_row(Revision, row) for row in await ctx.db.fetch_all(query)]
+    return ResultPage.of(rows, limit, lambda revision: ("", revision.version))
 
 
 async def get(ctx: Context, post_id: int, version: int) -> Revision:
@@ -32,14 +34,14 @@ async def get(ctx: Context, post_id: int, version: int) -> Revision:
     row = await ctx.db.fetch_one(_select().where(_r.post_id == post_id, _r.version == version))
     if row is None:
         raise NotFound(f"This post has no version {version}")
-    return _revision_from_row(row)
+    return from_row(Revision, row)
 
 
 async def get_pair(ctx: Context, post_id: int, older: int, newer: int) -> tuple[Revision, Revision]:
     """Two versions. Raises NotSignedIn, NotFound, Forbidden."""
     await _require_edit(ctx, post_id)
     rows = await ctx.db.fetch_all(_select().where(_r.post_id == post_id, _r.version.in_([older, newer])))
-    found = {row["version"]: _revision_from_row(row) for row in rows}
+    found = {row["version"]: from_row(Revision, row) for row in rows}
     for version in (older, newer):
         if version not in found:
             raise NotFound(f"This post has no version {version}")
@@ -58,18 +60,4 @@ async def _require_edit(ctx: Context, post_id: int) -> None:
 
 
 def _select() -> sa.Select[Any]:
-    return sa.select(tables.revisions, _u.username).join(tables.users, _u.id == _r.editor_id)
-
-
-def _revision_from_row(row: Any) -> Revision:
-    return Revision(
-        post_id=row["post_id"],
-        version=row["version"],
-        slug=row["slug"],
-        title=row["title"],
-        content=row["content"],
-        tags=tuple(row["tags"]),
-        status=PostStatus(row["status"]),
-        editor=row["username"],
-        created_at=row["created_at"],
-    )
+    return sa.select(tables.revisions, _u.username.label("editor")).join(tables.users, _u.id == _r.editor_id)

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from blog.db import fulltext, tables
 from blog.db.fulltext import Snippet
 from blog.domain.core.context import Context
-from blog.domain.core.models import Post
 from blog.domain.posts import post_queries
+from blog.domain.posts.models import Post
 from blog.schemas.posts import PostStatus
 
 PAGE_SIZE = 20

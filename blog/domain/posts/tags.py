@@ -9,7 +9,7 @@ from blog.db import tables
 from blog.db.compiled_queries import BoundQuery, PreparedQuery
 from blog.db.database import Database
 from blog.domain.core.context import Context
-from blog.domain.core.models import Tag
+from blog.domain.posts.models import Tag
 from blog.errors import NotFound
 from blog.schemas.posts import PostStatus
 

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from blog.domain.accounts import accounts
+from blog.domain.accounts.models import User
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.events import Position
-from blog.domain.core.models import Post, ResultPage, Tag, User
+from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.posts import post_lists, tags
-from blog.domain.posts.post_lists import CursorKey, PostFilter
+from blog.domain.posts.models import Post, Tag
+from blog.domain.posts.post_lists import PostFilter
 
 MAX_TOP_TAGS = 6
 """How many tags are named at most."""

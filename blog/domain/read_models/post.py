@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from blog.domain.comments import comments
+from blog.domain.comments.models import Comment
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.events import Position
-from blog.domain.core.models import Comment, Post
 from blog.domain.posts import posts, related_posts
+from blog.domain.posts.models import Post
 from blog.domain.posts.related_posts import RelatedPosts
 
 COMMENTS_PER_PAGE = 200

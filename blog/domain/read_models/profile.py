@@ -6,10 +6,13 @@ import anyio
 import anyio.to_thread
 
 from blog.domain.accounts import accounts
+from blog.domain.accounts.models import User
 from blog.domain.comments import comments
+from blog.domain.comments.models import Comment
 from blog.domain.core.context import Context
-from blog.domain.core.models import Comment, Post, ResultPage, User
+from blog.domain.core.models import ResultPage
 from blog.domain.posts import post_lists
+from blog.domain.posts.models import Post
 from blog.domain.posts.post_lists import PostFilter
 from blog.text.markdown import render_comment
 

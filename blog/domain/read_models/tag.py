@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.events import Position
-from blog.domain.core.models import Post, ResultPage, Tag
+from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.posts import post_lists, tags
-from blog.domain.posts.post_lists import CursorKey, PostFilter
+from blog.domain.posts.models import Post, Tag
+from blog.domain.posts.post_lists import PostFilter
 
 MAX_RELATED_TAGS = 6
 """How many other tags are named at most."""

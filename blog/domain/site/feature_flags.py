@@ -1,6 +1,8 @@
 """Feature flags: what owners switch on and off while the blog runs; every worker follows within a second."""
 
+import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -8,11 +10,20 @@ from blog.db import tables
 from blog.domain.core import audit, events, policy
 from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Context
-from blog.domain.core.models import FlagState
 from blog.errors import NotFound
 from blog.schemas.feature_flags import Flag
 
 _f = tables.feature_flags.c
+
+
+@dataclass(frozen=True, slots=True)
+class FlagState:
+    """A feature flag: as it is, as the settings have it, and when an owner last set it."""
+
+    name: Flag
+    enabled: bool
+    default: bool
+    updated_at: dt.datetime | None
 
 
 async def all_flags(ctx: Context) -> Sequence[FlagState]:

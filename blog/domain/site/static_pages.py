@@ -1,6 +1,8 @@
 """Pages that stand by themselves, such as "About": written by owners, read by everybody at the root of the site."""
 
+import datetime as dt
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import anyio.to_thread
@@ -10,13 +12,27 @@ from blog.db import tables
 from blog.db.database import UniqueViolation
 from blog.domain.core import events, policy
 from blog.domain.core.context import Context
-from blog.domain.core.models import StaticPage
+from blog.domain.core.rows import from_row
 from blog.errors import Conflict, NotFound, VersionConflict
 from blog.schemas.pages import StaticPageInput
 from blog.text.markdown import RENDERER_VERSION, render
 from blog.text.slug import slugify
 
 _p = tables.static_pages.c
+
+
+@dataclass(frozen=True, slots=True)
+class StaticPage:
+    """A page that stands by itself, such as "About"."""
+
+    id: int
+    slug: str
+    title: str
+    content: str
+    html: str
+    version: int
+    created_at: dt.datetime
+    updated_at: dt.datetime
 
 
 async def by_slug(ctx: Context, slug: str) -> StaticPage:
@@ -26,7 +42,7 @@ async def by_slug(ctx: Context, slug: str) -> StaticPage:
 
 async def all_pages(ctx: Context) -> Sequence[StaticPage]:
     """Every page, by title; they are public."""
-    return [_page_from_row(row) for row in await ctx.db.fetch_all(sa.select(tables.static_pages).order_by(_p.title, _p.id))]
+    return [from_row(StaticPage, row) for row in await ctx.db.fetch_all(sa.select(tables.static_pages).order_by(_p.title, _p.id))]
 
 
 async def get(ctx: Context, page_id: int) -> StaticPage:
@@ -96,9 +112,4 @@ async def _fetch_page(ctx: Context, condition: sa.ColumnElement[bool]) -> Static
     row = await ctx.db.fetch_one(sa.select(tables.static_pages).where(condition))
     if row is None:
         raise NotFound("There is no such page")
-    return _page_from_row(row)
-
-
-def _page_from_row(row: Any) -> StaticPage:
-    names = ("id", "slug", "title", "content", "html", "version", "created_at", "updated_at")
-    return StaticPage(**{name: row[name] for name in names})
+    return from_row(StaticPage, row)

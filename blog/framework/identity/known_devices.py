@@ -7,7 +7,7 @@ When somebody guesses at an account from many addresses, all its unknown browser
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from blog.domain.core.models import User
+from blog.domain.accounts.models import User
 from blog.domain.core.signing import Purpose, Signer, generate_secret, hash_secret
 from blog.settings import Settings
 

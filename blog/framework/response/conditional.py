@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 
 from starlette.requests import Request
 
-from blog.domain.core.models import Post
+from blog.domain.posts.models import Post
 from blog.errors import VersionConflict
 
 _CODING_SUFFIX = re.compile(rb"-(?:gzip|zstd|br)$")

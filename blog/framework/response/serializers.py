@@ -1,6 +1,7 @@
 """The domain's objects as the models that clients get: JSON answers and live messages show the same."""
 
-from blog.domain.core.models import Media, Post
+from blog.domain.media.models import Media
+from blog.domain.posts.models import Post
 from blog.framework.urls.urls import UrlBuilder
 from blog.schemas.media import MediaOut, VariantOut
 from blog.schemas.posts import PostOut

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from blog.domain.accounts import accounts, avatars, email_changes
-from blog.domain.core.models import User
+from blog.domain.accounts.models import User
 from blog.errors import BlogError, FieldError, InvalidInput
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.identity.authentication import set_session_cookie

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from blog.domain.accounts import accounts, passkeys, sessions, two_factor
+from blog.domain.accounts.models import User
 from blog.domain.core.context import Actor, Context
-from blog.domain.core.models import User
 from blog.errors import NotAuthenticated
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.identity.authentication import clear_session_cookie, set_session_cookie

@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from blog.domain.accounts import invitations, user_directory
+from blog.domain.accounts.models import Invitation
 from blog.domain.core.context import Context
-from blog.domain.core.models import Invitation
 from blog.errors import BlogError
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context, require_user

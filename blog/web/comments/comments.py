@@ -6,10 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain.comments import comments
+from blog.domain.comments.models import Comment
 from blog.domain.core import policy
 from blog.domain.core.context import Context
-from blog.domain.core.models import Comment, Post
 from blog.domain.posts import posts
+from blog.domain.posts.models import Post
 from blog.domain.read_models import post
 from blog.errors import BlogError
 from blog.framework.endpoints.endpoint import Endpoint

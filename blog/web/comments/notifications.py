@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain.comments import notifications
+from blog.domain.comments.models import Notification
 from blog.domain.core.context import Context
-from blog.domain.core.models import Notification
 from blog.errors import Unavailable
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context, require_user

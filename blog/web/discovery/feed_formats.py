@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from blog.domain.core.models import Byline, Post
+from blog.domain.posts.models import Byline, Post
 from blog.framework.templating.templating import format_rfc3339
 from blog.framework.urls.urls import UrlBuilder
 from blog.text.absolute_urls import make_urls_absolute

@@ -9,9 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from blog.domain.core.models import Post
 from blog.domain.media import social_cards
 from blog.domain.posts import posts
+from blog.domain.posts.models import Post
 from blog.errors import NotFound
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import anonymous_context

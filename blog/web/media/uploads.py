@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain.core.context import Context
-from blog.domain.core.models import Media
 from blog.domain.media import media
+from blog.domain.media.models import Media
 from blog.errors import BlogError
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context, require_user

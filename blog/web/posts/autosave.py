@@ -9,9 +9,9 @@ from starlette.responses import HTMLResponse, Response
 
 from blog.domain.core import policy
 from blog.domain.core.context import Context
-from blog.domain.core.models import Post
 from blog.domain.posts import autosaves, posts, rendering
 from blog.domain.posts.autosaves import Autosave
+from blog.domain.posts.models import Post
 from blog.errors import BlogError, NotAuthenticated
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context, require_user

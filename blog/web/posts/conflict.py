@@ -4,9 +4,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain.core.context import Context
-from blog.domain.core.models import Post
 from blog.domain.posts import edit_conflicts, presence
 from blog.domain.posts.diffs import PostContent
+from blog.domain.posts.models import Post
 from blog.framework.request.forms import Form
 from blog.schemas.posts import PostChanges
 from blog.web.posts.history import parse_number

@@ -8,9 +8,9 @@ from starlette.responses import RedirectResponse, Response
 
 from blog.domain.core import policy
 from blog.domain.core.context import Actor, Context
-from blog.domain.core.models import Post
 from blog.domain.posts import autosaves, post_lists, posts, presence
 from blog.domain.posts.diffs import content_of
+from blog.domain.posts.models import Post
 from blog.domain.posts.post_lists import PostFilter
 from blog.errors import BlogError, NotAuthenticated, NotFound, VersionConflict
 from blog.framework.endpoints.endpoint import Endpoint

@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from blog.domain.core import policy
 from blog.domain.core.context import Context
-from blog.domain.core.models import Post
 from blog.domain.posts import history, posts, revisions
+from blog.domain.posts.models import Post
 from blog.errors import FieldError, InvalidInput, VersionConflict
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context

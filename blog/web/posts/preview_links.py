@@ -4,8 +4,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain.core.context import Context
-from blog.domain.core.models import Post
 from blog.domain.posts import preview_links
+from blog.domain.posts.models import Post
 from blog.errors import BlogError
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from blog.domain.core import policy
 from blog.domain.core.context import Context
 from blog.domain.core.events import COMMENTS, POSTS, Position, post_channel
-from blog.domain.core.models import Post, ResultPage, Tag
+from blog.domain.core.models import ResultPage
 from blog.domain.posts import post_lists, search, tags
+from blog.domain.posts.models import Post, Tag
 from blog.domain.posts.post_lists import PostFilter
 from blog.domain.read_models import author, post, profile, tag
 from blog.domain.read_models.post import PostView

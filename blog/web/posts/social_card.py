@@ -5,10 +5,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain.core.context import Site
-from blog.domain.core.models import Post
 from blog.domain.media import social_cards
 from blog.domain.media.social_cards import SocialCard
 from blog.domain.posts import posts
+from blog.domain.posts.models import Post
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.endpoints.static_files import CROSS_ORIGIN_HEADERS, IMMUTABLE_CACHE_CONTROL
 from blog.framework.request.context import anonymous_context

@@ -12,8 +12,8 @@ from blog.db import tables
 from blog.domain.comments import comments
 from blog.domain.core import events
 from blog.domain.core.context import Context
-from blog.domain.core.models import Post
 from blog.domain.posts import post_lists, posts, revisions, search
+from blog.domain.posts.models import Post
 from blog.domain.posts.post_lists import PostFilter
 from blog.errors import Conflict, VersionConflict
 from blog.ops.integrity_check import check_site

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.comments import comments
+from blog.domain.comments.models import Comment
 from blog.domain.core.context import Context
-from blog.domain.core.models import Comment
 from blog.domain.read_models import post as read_models_post
 from blog.schemas.accounts import Role
 from blog.schemas.comments import CommentStatus, NewComment

@@ -1,0 +1,71 @@
+"""Posts, their authors, versions and tags, as queries return them."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from blog.schemas.posts import PostStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Byline:
+    """One author of a post, as shown: `username` for links, `name` for people."""
+
+    username: str
+    name: str
+    avatar: str | None = None  # the name of an image file
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A post with its tags and authors, in order. In lists `content` and `html` are empty unless asked for."""
+
+    id: int
+    slug: str
+    title: str
+    content: str
+    html: str
+    excerpt: str
+    status: PostStatus
+    version: int
+    word_count: int
+    comment_count: int
+    comments_open: bool
+    publish_at: dt.datetime | None
+    published_at: dt.datetime | None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    bylines: tuple[Byline, ...]
+    tags: tuple[str, ...]
+
+    @property
+    def author(self) -> str:
+        """The username of the first author."""
+        return self.bylines[0].username
+
+    @property
+    def authors(self) -> list[str]:
+        """All usernames, in order."""
+        return [byline.username for byline in self.bylines]
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One version of a post."""
+
+    post_id: int
+    version: int
+    slug: str
+    title: str
+    content: str
+    tags: tuple[str, ...]
+    status: PostStatus
+    editor: str
+    created_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag and the number of published posts that carry it."""
+
+    name: str
+    posts: int
