@@ -23,7 +23,7 @@ from blog.domain.core.context import Context, Site
 from blog.domain.core.password_hashing import AsyncPasswordHasher
 from blog.domain.core.runtime_settings import RuntimeSettings
 from blog.domain.core.signing import Signer
-from blog.domain.core.storage import open_storage
+from blog.domain.core.storage_factory import open_storage
 from blog.domain.core.view_counter import ViewCounter
 from blog.domain.posts import posts
 from blog.errors import BlogError

@@ -13,7 +13,8 @@ from blog.db.database import Database
 from blog.db.dumps import DatabaseDumper, Replacement
 from blog.domain.accounts import credential_checks
 from blog.domain.core import events
-from blog.domain.core.storage import Storage, open_storage
+from blog.domain.core.storage import Storage
+from blog.domain.core.storage_factory import open_storage
 from blog.errors import Unavailable
 from blog.ops import archive
 from blog.ops.archive import MEDIA, SECRET, Archive, InvalidArchive

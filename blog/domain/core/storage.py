@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from blog.settings import Settings
-
 _UNFINISHED_PREFIX = ".unfinished-"
 _NAME_PATTERN = re.compile(r"[0-9a-f]{64}\.\w{1,10}")
 
@@ -123,13 +121,3 @@ class FileSystemStorage:
         return path if path.is_file() else None
 
     local_path = locate
-
-
-def open_storage(settings: Settings) -> Storage:
-    """The store of the settings; a bucket need not answer yet."""
-    if settings.media_bucket is None:
-        return FileSystemStorage(settings.media_dir)
-    # Only here: who has no MEDIA_BUCKET needs no such package.
-    from blog.domain.core.s3_storage import S3Storage
-
-    return S3Storage(settings.media_bucket.get_secret_value(), settings.media_dir)

@@ -10,6 +10,7 @@ from blog.domain.accounts.passkeys import Challenge
 from blog.domain.core.context import Context
 from blog.errors import BlogError, NotFound
 from blog.framework.endpoints.endpoint import Endpoint
+from blog.framework.identity.cookies import cookie_name, delete_cookie, set_cookie
 from blog.framework.request.context import request_context, require_user
 from blog.framework.request.forms import Form, read_form
 from blog.framework.request.state import app_state
@@ -21,6 +22,7 @@ from blog.web.accounts.sign_in import start_session
 from blog.web.rendering.page import render_error, render_invalid, render_page
 from blog.web.rendering.redirects import current_path, safe_local_path
 
+_COOKIE = "passkey"
 _NEW_TEMPLATE, _REMOVE_TEMPLATE, _SIGN_IN_TEMPLATE = (
     "accounts/new_passkey.html",
     "accounts/remove_passkey.html",
@@ -130,23 +132,12 @@ async def _render_registration(request: Request, ctx: Context, form: Form) -> Re
 
 
 def _set_challenge_cookie(response: Response, settings: Settings, challenge: Challenge) -> None:
-    response.set_cookie(
-        _cookie_name(settings),
-        challenge.challenge_token,
-        max_age=passkeys.CHALLENGE_TOKEN_SECONDS,
-        secure=settings.is_https,
-        httponly=True,
-        samesite="lax",
-    )
+    set_cookie(response, settings, _COOKIE, challenge.challenge_token, passkeys.CHALLENGE_TOKEN_SECONDS)
 
 
 def _challenge_token(request: Request) -> str:
-    return request.cookies.get(_cookie_name(app_state(request).site.settings), "")
+    return request.cookies.get(cookie_name(app_state(request).site.settings, _COOKIE), "")
 
 
 def _clear_challenge_cookie(response: Response, settings: Settings) -> None:
-    response.delete_cookie(_cookie_name(settings), secure=settings.is_https, httponly=True, samesite="lax")
-
-
-def _cookie_name(settings: Settings) -> str:
-    return "__Host-passkey" if settings.is_https else "passkey"
+    delete_cookie(response, settings, _COOKIE)
