@@ -1,4 +1,4 @@
-"""All that a person gave the blog, as a ZIP file for them to keep: text, no images, which the list of them leads to."""
+"""Export of a user's data as a ZIP file: profile, posts, comments, and the URLs of their images."""
 
 import zipfile
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -22,47 +22,47 @@ from blog.schemas.posts import PostStatus
 
 _BATCH_SIZE = 100
 README = """\
-profile.json    what the blog knows about you
-posts/          your posts, drafts too, as Markdown with front matter
+profile.json    your account
+posts/          your posts, including drafts, as Markdown with front matter
 comments.json   your comments
-media.json      the images that you uploaded, with their addresses
+media.json      the images that you uploaded, with their URLs
 """
 
 
-async def write_archive(ctx: Context, links: UrlBuilder, file: IO[bytes]) -> None:
-    """Write the actor's data to a file, a batch at a time: memory does not grow with it. Raises NotSignedIn, Forbidden."""
+async def write_archive(ctx: Context, urls: UrlBuilder, file: IO[bytes]) -> None:
+    """Write the current user's data to a file, in batches of 100 to bound memory. Raises NotAuthenticated, Forbidden."""
     profile = AccountOut.model_validate(await accounts.current(ctx))
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         await _add_files(archive, ctx, {"README.txt": README.encode(), "profile.json": to_json(profile, indent=2)})
         async for files in _posts(ctx):
             await _add_files(archive, ctx, files)
         await _add_json_list(archive, ctx, "comments.json", _comments(ctx))
-        await _add_json_list(archive, ctx, "media.json", _media(ctx, links))
+        await _add_json_list(archive, ctx, "media.json", _media(ctx, urls))
 
 
 async def _posts(ctx: Context) -> AsyncIterator[Mapping[str, bytes]]:
     for status in PostStatus:
         key, more = None, True
         while more:
-            wanted = PostFilter(author_id=ctx.require_actor().id, status=status, limit=_BATCH_SIZE, after=key, full=True)
-            found = await post_lists.list_page(ctx, wanted)
-            yield {f"posts/{post_markdown.file_name(post)}": post_markdown.to_markdown(post).encode() for post in found.items}
-            key, more = found.next, found.next is not None
+            filters = PostFilter(author_id=ctx.require_actor().id, status=status, limit=_BATCH_SIZE, after=key, full=True)
+            page = await post_lists.list_page(ctx, filters)
+            yield {f"posts/{post_markdown.file_name(post)}": post_markdown.to_markdown(post).encode() for post in page.items}
+            key, more = page.next, page.next is not None
 
 
 async def _comments(ctx: Context) -> AsyncIterator[Sequence[Any]]:
-    last = 0
-    while found := await own_comments.list_own(ctx, limit=_BATCH_SIZE, after=last):
-        yield [asdict(comment) for comment in found]
-        last = found[-1].id
+    last_id = 0
+    while comments := await own_comments.list_own(ctx, limit=_BATCH_SIZE, after=last_id):
+        yield [asdict(comment) for comment in comments]
+        last_id = comments[-1].id
 
 
-async def _media(ctx: Context, links: UrlBuilder) -> AsyncIterator[Sequence[Any]]:
+async def _media(ctx: Context, urls: UrlBuilder) -> AsyncIterator[Sequence[Any]]:
     key, more = None, True
     while more:
-        found = await media.list_page(ctx, limit=_BATCH_SIZE, after=key)
-        yield [media_out(item, links) for item in found.items]
-        key, more = found.next, found.next is not None
+        page = await media.list_page(ctx, limit=_BATCH_SIZE, after=key)
+        yield [media_out(item, urls) for item in page.items]
+        key, more = page.next, page.next is not None
 
 
 async def _add_files(archive: zipfile.ZipFile, ctx: Context, files: Mapping[str, bytes]) -> None:
@@ -74,7 +74,7 @@ async def _add_files(archive: zipfile.ZipFile, ctx: Context, files: Mapping[str,
 
 
 async def _add_json_list(archive: zipfile.ZipFile, ctx: Context, name: str, pages: AsyncIterator[Sequence[Any]]) -> None:
-    """A JSON array, as it comes."""
+    """Write a JSON array, one page of items at a time."""
     with archive.open(_zip_entry(ctx, name), "w") as member:
         separator = b"[\n"
         async for items in pages:
