@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import hashlib
 import os
 import re
 import tempfile
@@ -22,6 +23,12 @@ def is_media_name(name: str) -> bool:
 def is_unfinished(name: str) -> bool:
     """Is this a file that was being written?"""
     return name.startswith(_UNFINISHED_PREFIX)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 digest of a file, in hexadecimal. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

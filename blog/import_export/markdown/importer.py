@@ -1,6 +1,6 @@
 """Import of a folder of Markdown files: in batches, each of them atomic. A second run changes nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from blog.import_export.markdown.plan import EDITED_IN_BLOG, Action, PlannedPost
 from blog.import_export.markdown.source import SourcePost
 from blog.import_export.markdown.totals import ImportCounter, ImportTotals
 from blog.import_export.markdown.writer import Writer
+from blog.progress import Progress, no_progress
 
 BATCH_SIZE = 25
 """Posts per transaction. A batch is rendered before its transaction begins, so that it holds the write lock only shortly."""
@@ -38,17 +39,13 @@ class ImportReport:
     warnings: tuple[str, ...]
 
 
-def no_progress(done: int, total: int) -> None:
-    """A progress callback that does nothing."""
-
-
 async def import_markdown(
     ctx: Context,
     directory: Path,
     *,
     dry_run: bool = False,
     media_url: str = "/media/",
-    progress: Callable[[int, int], None] = no_progress,
+    progress: Progress = no_progress,
 ) -> ImportReport:
     """Import the posts of a folder. The current user becomes the author of posts without an author.
 
