@@ -1,4 +1,4 @@
-"""Export of a user's data as a ZIP file: profile, posts, comments, and the URLs of their images."""
+"""The account export: a ZIP file with the user's texts and a list of their images, without the image files."""
 
 import zipfile
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -9,10 +9,11 @@ import anyio.to_thread
 from pydantic_core import to_json
 
 from blog.domain.accounts import accounts
+from blog.domain.accounts.user_references import ExportFile
 from blog.domain.comments import own_comments
 from blog.domain.core.context import Context
 from blog.domain.media import media
-from blog.domain.posts import post_lists
+from blog.domain.posts import autosaves, post_lists
 from blog.domain.posts.post_lists import PostFilter
 from blog.framework.response.serializers import media_out
 from blog.framework.urls.urls import UrlBuilder
@@ -21,47 +22,60 @@ from blog.schemas.accounts import AccountOut
 from blog.schemas.posts import PostStatus
 
 _BATCH_SIZE = 100
-README = """\
-profile.json    your account
-posts/          your posts, including drafts, as Markdown with front matter
-comments.json   your comments
-media.json      the images that you uploaded, with their URLs
-"""
+_DESCRIPTIONS = {
+    ExportFile.PROFILE: "your profile and account",
+    ExportFile.POSTS: "your posts, including drafts, as Markdown with front matter",
+    ExportFile.AUTOSAVES: "text that you typed in the editor and did not save",
+    ExportFile.COMMENTS: "your comments",
+    ExportFile.MEDIA: "the images that you uploaded, with their URLs",
+}
+README = "\n".join(f"{file.value:<16}{text}" for file, text in _DESCRIPTIONS.items()) + "\n"
 
 
-async def write_archive(ctx: Context, urls: UrlBuilder, file: IO[bytes]) -> None:
-    """Write the current user's data to a file, in batches of 100 to bound memory. Raises NotAuthenticated, Forbidden."""
+async def write_archive(ctx: Context, links: UrlBuilder, file: IO[bytes]) -> None:
+    """Write the actor's data to `file` in batches, so that memory use is constant. Raises NotAuthenticated, Forbidden."""
     profile = AccountOut.model_validate(await accounts.current(ctx))
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        await _add_files(archive, ctx, {"README.txt": README.encode(), "profile.json": to_json(profile, indent=2)})
+        await _add_files(archive, ctx, {"README.txt": README.encode(), ExportFile.PROFILE: to_json(profile, indent=2)})
         async for files in _posts(ctx):
             await _add_files(archive, ctx, files)
-        await _add_json_list(archive, ctx, "comments.json", _comments(ctx))
-        await _add_json_list(archive, ctx, "media.json", _media(ctx, urls))
+        await _add_json_list(archive, ctx, ExportFile.AUTOSAVES, _autosaves(ctx))
+        await _add_json_list(archive, ctx, ExportFile.COMMENTS, _comments(ctx))
+        await _add_json_list(archive, ctx, ExportFile.MEDIA, _media(ctx, links))
 
 
 async def _posts(ctx: Context) -> AsyncIterator[Mapping[str, bytes]]:
     for status in PostStatus:
         key, more = None, True
         while more:
-            filters = PostFilter(author_id=ctx.require_actor().id, status=status, limit=_BATCH_SIZE, after=key, full=True)
-            page = await post_lists.list_page(ctx, filters)
-            yield {f"posts/{post_markdown.file_name(post)}": post_markdown.to_markdown(post).encode() for post in page.items}
+            own = PostFilter(author_id=ctx.require_actor().id, status=status, limit=_BATCH_SIZE, after=key, full=True)
+            page = await post_lists.list_page(ctx, own)
+            yield {
+                f"{ExportFile.POSTS}{post_markdown.file_name(post)}": post_markdown.to_markdown(post).encode()
+                for post in page.items
+            }
             key, more = page.next, page.next is not None
 
 
+async def _autosaves(ctx: Context) -> AsyncIterator[Sequence[Any]]:
+    last = 0
+    while rows := await autosaves.export_own(ctx, limit=_BATCH_SIZE, after=last):
+        yield [{"title": row.title, "form": row.form, "updated_at": row.updated_at} for row in rows]
+        last = rows[-1].id
+
+
 async def _comments(ctx: Context) -> AsyncIterator[Sequence[Any]]:
-    last_id = 0
-    while comments := await own_comments.list_own(ctx, limit=_BATCH_SIZE, after=last_id):
-        yield [asdict(comment) for comment in comments]
-        last_id = comments[-1].id
+    last = 0
+    while rows := await own_comments.list_own(ctx, limit=_BATCH_SIZE, after=last):
+        yield [asdict(comment) for comment in rows]
+        last = rows[-1].id
 
 
-async def _media(ctx: Context, urls: UrlBuilder) -> AsyncIterator[Sequence[Any]]:
+async def _media(ctx: Context, links: UrlBuilder) -> AsyncIterator[Sequence[Any]]:
     key, more = None, True
     while more:
         page = await media.list_page(ctx, limit=_BATCH_SIZE, after=key)
-        yield [media_out(item, urls) for item in page.items]
+        yield [media_out(item, links) for item in page.items]
         key, more = page.next, page.next is not None
 
 
@@ -74,7 +88,7 @@ async def _add_files(archive: zipfile.ZipFile, ctx: Context, files: Mapping[str,
 
 
 async def _add_json_list(archive: zipfile.ZipFile, ctx: Context, name: str, pages: AsyncIterator[Sequence[Any]]) -> None:
-    """Write a JSON array, one page of items at a time."""
+    """Write the items of all pages as one JSON array."""
     with archive.open(_zip_entry(ctx, name), "w") as member:
         separator = b"[\n"
         async for items in pages:

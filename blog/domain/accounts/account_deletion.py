@@ -1,4 +1,4 @@
-"""The end of an account: nothing personal stays, and what others read keeps its place."""
+"""Account deletion: personal data is deleted, and published texts stay under the name "Deleted account"."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from blog.db import fulltext, tables
 from blog.domain.accounts import accounts
+from blog.domain.accounts.user_references import USER_REFERENCES, OnDeletion
 from blog.domain.core import audit, events
 from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Context
@@ -24,28 +25,27 @@ _a, _i, _p, _u = tables.post_authors.c, tables.invitations.c, tables.posts.c, ta
 
 
 async def delete_account(ctx: Context, deletion: AccountDeletion) -> None:
-    """End the actor's account: sessions and tokens at once, drafts and scheduled posts with them.
+    """Delete the actor's account: its sessions, tokens, drafts, scheduled posts and personal data.
 
-    Published posts go too, if that was chosen, but for those that others wrote with them; else they stay under the name
-    "Deleted account", as comments do in any case. Raises NotSignedIn, Forbidden, InvalidInput (username, current),
-    Conflict (the only owner).
+    Comments stay under the name "Deleted account". `deletion.posts` decides whether published posts stay too or are deleted;
+    posts with other authors always stay.
+    Raises NotAuthenticated, Forbidden, InvalidInput (username, current), Conflict (the only owner).
     """
     actor = ctx.require_actor(Scope.ACCOUNT)
     if deletion.username.strip().casefold() != actor.username.casefold():
-        raise InvalidInput([FieldError(("username",), f"Type your username, {actor.username}", "username")])
+        raise InvalidInput([FieldError(("username",), f"Type your username, {actor.username}, to confirm", "username")])
     await accounts.require_password(ctx, deletion.current_password)
     async with ctx.db.transaction():
         user = await accounts.get(ctx, actor.id)
         await accounts.require_another_owner(ctx, user)
         await _delete_posts(ctx, user.id, only_unpublished=deletion.posts is PostsOnDeletion.KEEP)
         await _delete_personal_data(ctx, user.id)
-        before = await _published_posts(ctx, user.id)
+        posts_before = await _published_posts(ctx, user.id)
         await ctx.db.execute(tables.users.update().where(_u.id == user.id).values(await _anonymised(ctx, user.id)))
         await events.record_site_changed(ctx)
-        await audit.anonymise(ctx, user.id)
         await audit.record(replace(ctx, address="", user_agent=""), AuditAction.ACCOUNT_DELETED, user.id)
-        for was, post in zip(before, await _published_posts(ctx, user.id), strict=True):
-            await events.record_post(ctx, EventType.POST_UPDATED, post, before=was)  # it has another by-line
+        for before, post in zip(posts_before, await _published_posts(ctx, user.id), strict=True):
+            await events.record_post(ctx, EventType.POST_UPDATED, post, before=before)  # its by-line has changed
     if user.avatar is not None:
         await media.remove_unused(ctx, [user.avatar])
 
@@ -70,29 +70,25 @@ async def _delete_posts(ctx: Context, user_id: int, *, only_unpublished: bool) -
 
 
 async def _delete_personal_data(ctx: Context, user_id: int) -> None:
-    for table in (
-        tables.sessions,
-        tables.api_tokens,
-        tables.autosaves,
-        tables.editing_sessions,
-        tables.notifications,
-        tables.preview_links,
-        tables.two_factor,
-        tables.recovery_codes,
-        tables.passkeys,
-        tables.email_changes,
-    ):
-        await ctx.db.execute(table.delete().where(table.c.user_id == user_id))
-    # Answers kept for retries hold what was sent; the name is that of `caller_of` in blog/framework.
-    kept = tables.idempotency_keys.c.client_key == f"user:{user_id}"
-    await ctx.db.execute(tables.idempotency_keys.delete().where(kept))
-    open_ones = (_i.inviter_id == user_id) & _i.used_at.is_(None) & _i.revoked_at.is_(None)
-    await ctx.db.execute(tables.invitations.update().where(open_ones).values(revoked_at=ctx.now))
-    await ctx.db.execute(tables.invitations.update().where(_i.user_id == user_id).values(note=""))
+    for reference in USER_REFERENCES:
+        table, refers_to_user = reference.column.table, reference.column == user_id
+        match reference.on_deletion:
+            case OnDeletion.DELETE:
+                await ctx.db.execute(sa.delete(table).where(refers_to_user))
+            case OnDeletion.CLEAR:
+                await ctx.db.execute(sa.update(table).where(refers_to_user).values(reference.cleared))
+    # Stored responses contain what the user sent. `client_key` in blog/framework/identity makes this key.
+    stored = tables.idempotency_keys.c.client_key == f"user:{user_id}"
+    await ctx.db.execute(tables.idempotency_keys.delete().where(stored))
+    is_open = (_i.inviter_id == user_id) & _i.used_at.is_(None) & _i.revoked_at.is_(None)
+    await ctx.db.execute(tables.invitations.update().where(is_open).values(revoked_at=ctx.now))
 
 
 async def _anonymised(ctx: Context, user_id: int) -> dict[str, Any]:
-    """What stays of the row. A reader without a password: imports take it for no author, and nobody signs in with it."""
+    """Return the values that stay in the user's row.
+
+    Without a password nobody can sign in; with the role `reader`, an import does not match it to an author.
+    """
     username = await accounts.available_username(ctx, f"deleted-{user_id}")
     return {
         "username": username,

@@ -160,12 +160,6 @@ async def trim(ctx: Context) -> int:
     return int(await ctx.db.execute(tables.audit_log.delete().where(old)) or 0)
 
 
-async def anonymise(ctx: Context, user_id: int) -> None:
-    """Take from where and with what somebody did it out of the log; call it when their account ends."""
-    theirs = sa.or_(_e.actor_id == user_id, _e.subject_id == user_id)
-    await ctx.db.execute(tables.audit_log.update().where(theirs).values(address="", user_agent="", data={}))
-
-
 def _select() -> sa.Select[Any]:
     return (
         sa.select(tables.audit_log, _actors.c.username.label("actor"), _subjects.c.username.label("subject"))

@@ -12,8 +12,12 @@ from blog.domain.core import policy
 from blog.domain.core.context import Context
 from blog.domain.posts.models import Post
 from blog.errors import NotFound
+from blog.schemas.accounts import Scope
 
 _a, _p = tables.autosaves.c, tables.posts.c
+_WITH_POST = sa.select(_a.id, _a.post_id, _a.form, _a.updated_at, _p.slug, _p.title).select_from(
+    tables.autosaves.outerjoin(tables.posts, _p.id == _a.post_id)
+)
 MAX_PER_POST = 20
 """Autosaves that a writer has of one post, or of new ones; the oldest go."""
 
@@ -71,6 +75,12 @@ async def recent(ctx: Context) -> list[Autosave]:
     return await _fetch_own(ctx)
 
 
+async def export_own(ctx: Context, *, limit: int, after: int = 0) -> list[Autosave]:
+    """Return the actor's autosaves with ids above `after`, by id, for the account export. Raises NotAuthenticated, Forbidden."""
+    own = (_a.user_id == ctx.require_actor(Scope.ACCOUNT).id, _a.id > after)
+    return _autosaves_from_rows(await ctx.db.fetch_all(_WITH_POST.where(*own).order_by(_a.id).limit(limit)))
+
+
 async def discard(ctx: Context, autosave_id: int) -> Autosave:
     """Forget one of one's own; what it was. Raises NotSignedIn, Forbidden, NotFound."""
     async with ctx.db.transaction():
@@ -91,9 +101,7 @@ async def discard_saved(ctx: Context, autosave_id: int | None) -> None:
 async def _fetch_own(ctx: Context, *conditions: sa.ColumnElement[bool]) -> list[Autosave]:
     actor = policy.require_writer(ctx)
     query = (
-        sa.select(_a.id, _a.post_id, _a.form, _a.updated_at, _p.slug, _p.title)
-        .select_from(tables.autosaves.outerjoin(tables.posts, _p.id == _a.post_id))
-        .where(_a.user_id == actor.id, _p.deleted_at.is_(None), *conditions)
+        _WITH_POST.where(_a.user_id == actor.id, _p.deleted_at.is_(None), *conditions)
         .order_by(_a.updated_at.desc(), _a.id.desc())
         .limit(MAX_PER_POST)
     )
