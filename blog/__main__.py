@@ -1,4 +1,4 @@
-"""Run the command `blog` as `python -m blog`."""
+"""`python -m blog` is the command `blog`."""
 
 from blog.cli import main
 

@@ -1,4 +1,4 @@
-"""Shared code of the commands: errors as one line, settings, the open site, progress bars."""
+"""What the commands share: errors as one line, settings and the open site, progress."""
 
 import asyncio
 import contextlib
@@ -12,25 +12,23 @@ from pydantic import TypeAdapter, ValidationError
 
 from blog.domain.core.context import Context
 from blog.errors import BlogError, FieldError, InvalidInput
-from blog.progress import PartProgress, no_progress
 from blog.schemas.accounts import Password
 from blog.settings import Settings, SettingsError, load_settings
 
 R = TypeVar("R")
-_STATEMENT_TIMEOUT = 86_400.0
-"""Seconds, instead of DATABASE_STATEMENT_TIMEOUT: no request waits for a command, and a large database takes time to read."""
+_MAX_STATEMENT_SECONDS = 86_400.0
 
 
 class CommandError(click.ClickException):
-    """An error that is printed as one line, without a traceback."""
+    """An error as one clear line, without a traceback."""
 
     def show(self, file: object = None) -> None:
-        """Print the error to standard error."""
+        """On standard error."""
         click.echo(f"blog: {self.message}", err=True)
 
 
 class Group(click.Group):
-    """A command group that prints domain errors, settings errors and an unavailable database as a `CommandError`."""
+    """Turns the blog's own errors, and a database that cannot be used, into such lines."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
@@ -42,43 +40,42 @@ class Group(click.Group):
             raise CommandError(str(error)) from None
 
 
-def _format_error(error: FieldError) -> str:
-    return f"{'.'.join(str(part) for part in error.loc)}: {error.msg}"
+def _format_error(fault: FieldError) -> str:
+    return f"{'.'.join(str(part) for part in fault.loc)}: {fault.msg}"
 
 
 def load_migrated_settings() -> Settings:
-    """Load the settings and migrate the database, so that a command works in an empty folder."""
+    """The settings, with the database migrated: a command on a fresh folder just works."""
     settings = load_settings()
     migrate_if_needed(settings)
     return settings
 
 
 def migrate_if_needed(settings: Settings) -> list[str]:
-    """Migrate the database, and return the revisions that were applied. Raises Unavailable."""
     from blog.db import migration
 
-    revisions = migration.pending(settings.database_url)
+    todo = migration.pending(settings.database_url)
     migration.upgrade(settings.database_url)
-    return revisions
+    return todo
 
 
 def run(settings: Settings, work: Callable[[Context], Awaitable[R]]) -> R:
-    """Open the site, call `work` with a context without an actor, and return its result."""
+    """Do something with the site open; the actor is nobody."""
     from blog.app import open_site
 
-    async def main() -> R:
-        async with open_site(settings.model_copy(update={"database_statement_timeout": _STATEMENT_TIMEOUT})) as site:
+    # Nobody waits for an answer in the meantime: reading all of a large database may take its time.
+    patient = settings.model_copy(update={"database_statement_timeout": _MAX_STATEMENT_SECONDS})
+
+    async def opened() -> R:
+        async with open_site(patient) as site:
             return await work(Context(site, None, dt.datetime.now(dt.UTC), "command"))
 
-    return asyncio.run(main())
+    return asyncio.run(opened())
 
 
 @contextlib.contextmanager
-def progress_bars() -> Iterator[PartProgress]:
-    """Show one progress bar for each part of a task. Prints nothing unless standard error is a terminal."""
-    if not sys.stderr.isatty():
-        yield no_progress
-        return
+def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on standard error for each part of some work, one after the other."""
     with contextlib.ExitStack() as stack:
         bars: dict[str, Any] = {}
 
@@ -86,14 +83,18 @@ def progress_bars() -> Iterator[PartProgress]:
             if part not in bars:
                 stack.close()
                 bars[part] = stack.enter_context(click.progressbar(length=total, label=part, file=sys.stderr))
-            bars[part].length = total
-            bars[part].update(done - bars[part].pos)
+            advance(bars[part], done, total)
 
         yield progress
 
 
+def advance(bar: Any, done: int, total: int) -> None:
+    bar.length = total
+    bar.update(done - bar.pos)
+
+
 def read_password() -> str:
-    """Return the first line of standard input. Raises CommandError unless its length is allowed for a password."""
+    """The first line of standard input. Raises Failure unless it is a usable password."""
     text = sys.stdin.readline().rstrip("\r\n")
     try:
         TypeAdapter(Password).validate_python(text)

@@ -1,4 +1,4 @@
-"""The live interface: WebSockets that follow the event log, in two protocols."""
+"""The live door: WebSockets that follow the event log, in two dialects."""
 
 from blog.live import docs
 from blog.live.endpoints import CentrifugoWebSocket, LiveWebSocket

@@ -1,4 +1,4 @@
-"""Server messages of `blog.live.v1` other than events, as JSON text."""
+"""What the server says besides events, as the text of a frame."""
 
 import json
 from typing import Any
@@ -8,21 +8,21 @@ from blog.schemas.live import SUBPROTOCOL
 
 
 def encode_message(kind: str, **members: Any) -> str:
-    """Return a message of the protocol as JSON. `kind` is its `type`."""
+    """Any message of the protocol."""
     return json.dumps({"type": kind, **members}, ensure_ascii=False, separators=(",", ":"))
 
 
 def welcome(cursor: str, user: str | None) -> str:
-    """Return the first message: the end of the log, and the username of the client."""
+    """The first message: where the log ends now, and as whom the client is known."""
     return encode_message("welcome", protocol=SUBPROTOCOL, cursor=cursor, heartbeat=HEARTBEAT_SECONDS, user=user)
 
 
 def error(status: int, title: str, subscription: str | None = None) -> str:
-    """Return an error message with an HTTP status; the connection stays open."""
+    """A refusal; the connection goes on."""
     members = {"id": subscription} if subscription is not None else {}
     return encode_message("error", **members, status=status, title=title)
 
 
 def bye() -> str:
-    """Return the last message before a shutdown: reconnect after a random delay in the given range, in milliseconds."""
+    """The last message before the server stops: come back after a random time between the two, in milliseconds."""
     return encode_message("bye", reason="shutdown", reconnect_ms=[500, 5000])

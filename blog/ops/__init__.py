@@ -1,1 +1,1 @@
-"""Operations: backup, restore, integrity check, health checks and the metrics endpoint."""
+"""What operators look at."""

@@ -1,4 +1,4 @@
-"""Notify live clients of a shutdown before the server handles the signal."""
+"""Goodbye before the end: what a signal does before the server hears of it."""
 
 import asyncio
 import contextlib
@@ -12,34 +12,34 @@ _DEFAULT_HANDLERS = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler,
 
 @contextlib.contextmanager
 def notify_before_shutdown(notify: Callable[[], Awaitable[None]]) -> Iterator[None]:
-    """Run `notify` on SIGINT or SIGTERM before the server's own handler. A second signal reaches the server at once.
+    """Within the block a signal that stops the server first has goodbye said; a second one stops it at once.
 
-    uvicorn closes WebSockets without notifying the application, and waits for open streams. The lifespan shutdown runs after
-    both, so it is too late to send a goodbye. Does nothing if no handlers are installed, or outside the main thread.
+    uvicorn closes WebSockets without asking the application, and waits for streams that nobody ends; the lifespan hears of
+    the end only after both. Where nobody handles the signals, or in another thread, there is no server to hold up.
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     handlers = {number: handler for number, handler in handlers.items() if handler not in _DEFAULT_HANDLERS}
     if threading.current_thread() is not threading.main_thread() or not handlers:
         yield
         return
-    loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+    loop, saying = asyncio.get_running_loop(), set[asyncio.Task[None]]()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        if tasks:
-            call_original(number, frame)
+        if saying:
+            hand_on(number, frame)
         else:
-            loop.call_soon_threadsafe(start, number, frame)
+            loop.call_soon_threadsafe(begin, number, frame)
 
-    def start(number: int, frame: FrameType | None) -> None:
-        tasks.add(asyncio.create_task(notify_first(number, frame)))
+    def begin(number: int, frame: FrameType | None) -> None:
+        saying.add(asyncio.create_task(say(number, frame)))
 
-    async def notify_first(number: int, frame: FrameType | None) -> None:
+    async def say(number: int, frame: FrameType | None) -> None:
         try:
             await notify()
         finally:
-            call_original(number, frame)
+            hand_on(number, frame)
 
-    def call_original(number: int, frame: FrameType | None) -> None:
+    def hand_on(number: int, frame: FrameType | None) -> None:
         handler = handlers[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)

@@ -1,4 +1,4 @@
-"""The subscription of one live client: its channels and its queue of messages. Each interface encodes them in its own format."""
+"""One client that follows the log: what it follows, and what it has still to be told. Each door sends it in its own words."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ EventEncoder = Callable[[RenderedEvent, list[str]], str]
 
 @dataclass(frozen=True, slots=True)
 class CloseReason:
-    """Why a subscription ended: a close code of `blog.live.v1` and a sentence."""
+    """Why it is over: a close code of the protocol and a sentence."""
 
     code: int
     reason: str
@@ -30,7 +30,7 @@ class CloseReason:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Events missed since the cursor, up to `latest`, not yet rendered."""
+    """What happened since the cursor, up to `now`: events that are still to be composed and told."""
 
     latest: Position
     events: Sequence[Event]
@@ -38,20 +38,17 @@ class Backlog:
     hub: Hub
 
     async def rendered_events(self) -> AsyncIterator[tuple[RenderedEvent, list[str]]]:
-        """Render the events in small batches, and yield each with the subscribed channels that it belongs to."""
-        async for rendered in replay.render_missed(self.hub.app_state, self.latest.epoch, self.events):
-            yield rendered, [channel for channel in self.channels if channel in rendered.event.channels]
+        """Each with those of the channels that it is on, a few at a time: a slow client costs little memory."""
+        async for bulletin in replay.render_missed(self.hub.app_state, self.latest.epoch, self.events):
+            yield bulletin, [channel for channel in self.channels if channel in bulletin.event.channels]
 
 
 class Subscriber:
-    """A subscriber of the hub with a bounded queue of messages to send.
+    """A follower of the hub with a bounded queue of texts to send.
 
-    - `encode`: return the message for an event and the subscribed channels that it belongs to.
-    - `heartbeat`: the message sent every `HEARTBEAT_SECONDS`.
-    - `on_close`: called once, when the subscription ends for any reason.
-    - `shutdown_message`: return the last message before the server stops, or None.
-    - `address`: the client network, for the limit of connections.
-    - `transport`: the label in metrics.
+    `encode` makes the text of an event for its channels, `heartbeat` is sent every `HEARTBEAT` seconds, `on_end` is called
+    once, when the hub or a full queue ends it; `goodbye` is the last text when the server stops, if there is one. `door` is the
+    word for its kind in the metrics.
     """
 
     def __init__(
@@ -68,21 +65,26 @@ class Subscriber:
         self.address, self.transport = address, transport
         self.actor: Actor | None = None
         self.close_reason: CloseReason | None = None
-        self._hub, self._encode, self._heartbeat = hub, encode, heartbeat
-        self._on_close, self._shutdown_message = on_close, shutdown_message
+        self._hub, self._encode, self._heartbeat, self._on_close, self._shutdown_message = (
+            hub,
+            encode,
+            heartbeat,
+            on_close,
+            shutdown_message,
+        )
         self._start_ids: dict[str, int] = {}  # channel to the event id after which it is followed
-        # Not an anyio stream: a message handed to a receiver in the moment of its cancellation would be lost.
+        # Not a stream with a waiting receiver: a text handed over in the moment of a cancellation would be lost.
         self._queue: deque[str] = deque()
         self._item_added: asyncio.Future[None] | None = None
         self._slot_freed: asyncio.Future[None] | None = None
-        self._buffered: list[RenderedEvent] | None = None  # events that arrive during a replay
+        self._buffered: list[RenderedEvent] | None = None  # what happens while a replay goes on
         self._clock = asyncio.get_running_loop().time
         self._heartbeat_at, self._send_started_at = self._clock(), 0.0
 
-    # Called by the hub. None of these methods waits.
+    # What the hub calls; none of it waits.
 
     def deliver(self, rendered: RenderedEvent) -> None:
-        """Queue an event if it belongs to a subscribed channel. Close the subscription if the queue is full."""
+        """Queue an event, if this client follows one of its channels; a queue that is full ends it."""
         if self.close_reason is not None:
             return
         if self._buffered is not None:
@@ -96,72 +98,69 @@ class Subscriber:
                 self.close(4503, TOO_SLOW)
 
     def tick(self) -> None:
-        """Send a heartbeat if one is due, and close if a send has taken longer than `SEND_TIMEOUT`; called once a second."""
+        """Once a second: say now and then that we are there, and end a client that does not take what was sent."""
         now = self._clock()
         if self._send_started_at and now - self._send_started_at > SEND_TIMEOUT:
             self.close(4503, TOO_SLOW)
-        elif now - self._heartbeat_at >= HEARTBEAT_SECONDS:  # also between events: some clients count only heartbeats
+        elif now - self._heartbeat_at >= HEARTBEAT_SECONDS:  # also amid other news: some clients count heartbeats alone
             self._heartbeat_at = now
             self.enqueue(self._heartbeat)
 
     def close_unauthenticated(self) -> None:
-        """Close with 4401: the session or token has ended, or the role has changed."""
+        """The session or the token has ended, or the role is another."""
         self.close(4401, "Your session or token has ended: sign in again")
 
     def close_disabled(self) -> None:
-        """Close with 1013: live updates are switched off."""
+        """Nobody is told anything for a while."""
         self.close(1013, "Live updates are switched off")
 
     def close_for_shutdown(self) -> None:
-        """Send the shutdown message, if any, and close with 1012."""
+        """The server stops: reconnect after a while, not all in the same moment."""
         if self.close_reason is None and (text := self._shutdown_message()) is not None:
             self.enqueue(text)
-        self.close(1012, "The server restarts: reconnect")
+        self.close(1012, "The server restarts")
 
     def close(self, code: int, reason: str) -> None:
-        """End the subscription, unless it has ended already."""
+        """It is over; the first reason counts."""
         if self.close_reason is None:
             self.close_reason = CloseReason(code, reason)
             metrics.live_closes.inc(str(code))
             self._wake()
             self._on_close()
 
-    # Called by the interface.
+    # What the door calls.
 
     @contextlib.asynccontextmanager
     async def replaying(
         self, channels: Sequence[str], after: str | None, *, include_delivered: bool = False
     ) -> AsyncIterator[Backlog]:
-        """Follow channels, and replay the missed events in the block. Events that arrive meanwhile are delivered at its end.
+        """Follow channels from a cursor on, or from now: subscribe, replay in the block, flush, live.
 
-        - `channels`: as written in the log.
-        - `after`: the client's cursor, or None to follow from now on.
-        - `include_delivered`: replay also events that this client received on other channels.
-
-        Raises Gap if the log does not reach back to the cursor, and Unavailable.
+        What happens meanwhile is held back, and nothing falls in between. `again`: replay also what was told on another
+        channel. Raises Gap, Unavailable.
         """
-        latest = await self._hub.catch_up()
+        now = await self._hub.catch_up()
         self._buffered = []
         try:
-            since, missed = await replay.missed_events(self._hub.app_state.site.db, channels, after, latest)
-            unseen = [event for event in missed if include_delivered or not matching_channels(event, self._start_ids)]
+            since, found = await replay.missed_events(self._hub.app_state.site.db, channels, after, now)
+            unseen = [event for event in found if include_delivered or not matching_channels(event, self._start_ids)]
             self.follow(channels, since)
-            yield Backlog(latest, unseen, channels, self._hub)
+            yield Backlog(now, unseen, channels, self._hub)
         finally:
-            buffered, self._buffered = self._buffered, None
-            for rendered in buffered:
-                self.deliver(rendered)
+            held, self._buffered = self._buffered, None
+            for bulletin in held:
+                self.deliver(bulletin)
 
     def follow(self, channels: Sequence[str], start_id: int) -> None:
-        """Deliver events of these channels with an id above `start_id`."""
+        """Tell of what comes after this event."""
         self._start_ids |= dict.fromkeys(channels, start_id)
 
     def unfollow(self, channel: str) -> None:
-        """Stop following a channel."""
+        """Follow this channel no longer."""
         self._start_ids.pop(channel, None)
 
     def enqueue(self, text: str) -> None:
-        """Queue a message, even if the queue is full."""
+        """Queue a text, however long the queue is."""
         self._queue.append(text)
         self._wake()
 
@@ -170,14 +169,14 @@ class Subscriber:
             self._item_added.set_result(None)
 
     async def send(self, text: str) -> None:
-        """Queue a reply. Waits while the queue is full, so that a client cannot send requests faster than it reads replies."""
+        """Queue an answer; a client that asks faster than it reads waits."""
         while len(self._queue) >= MAX_QUEUE:
             self._slot_freed = asyncio.get_running_loop().create_future()
             await self._slot_freed
         self.enqueue(text)
 
     async def next_message(self) -> str | None:
-        """Wait for the next message and return it, or None when the subscription has ended and the queue is empty."""
+        """The next text to send, as soon as there is one; None when it is over and all that was queued is taken."""
         while not self._queue:
             if self.close_reason is not None:
                 return None
@@ -188,8 +187,8 @@ class Subscriber:
             self._slot_freed.set_result(None)
         return text
 
-    async def track_send(self, send: Awaitable[None]) -> None:
-        """Await a send, and let `tick` see how long it takes."""
+    async def track_send(self, sent: Awaitable[None]) -> None:
+        """Send something in a way that lets `beat` see a sending that does not end."""
         self._send_started_at = self._clock()
-        await send
+        await sent
         self._send_started_at = 0.0

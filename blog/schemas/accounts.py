@@ -1,4 +1,4 @@
-"""Users, signing in and bearer tokens on the wire."""
+"""Schemas of accounts: users, credentials, bearer tokens and invitations."""
 
 import datetime as dt
 from enum import StrEnum
@@ -14,7 +14,7 @@ MAX_TOKEN_LIFETIME_SECONDS = 3650 * 24 * 3600
 
 
 class Role(StrEnum):
-    """What a person may do; each role may do all that the ones before it may."""
+    """The role of a user. Each role includes the permissions of the roles before it."""
 
     READER = "reader"
     AUTHOR = "author"
@@ -23,7 +23,7 @@ class Role(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a bearer token may be used for."""
+    """A permission of a bearer token."""
 
     POSTS_WRITE = "posts:write"
     COMMENTS_WRITE = "comments:write"
@@ -33,7 +33,7 @@ class Scope(StrEnum):
 
 
 class PostsOnDeletion(StrEnum):
-    """What becomes of the posts of an account that ends."""
+    """What happens to the published posts of a deleted account."""
 
     KEEP = "stay"
     DELETE = "go"
@@ -45,7 +45,7 @@ Email = Annotated[EmailStr, StringConstraints(max_length=254)]
 
 
 class NewUser(Input):
-    """A new account. Without a password it cannot sign in until its owner sets one by a signed link."""
+    """A new account. Without a password, the user cannot sign in until a signed link has been used to set one."""
 
     username: Username
     email: Email
@@ -54,84 +54,84 @@ class NewUser(Input):
 
 
 class Registration(NewUser):
-    """The same from the registration page, where a password is asked for."""
+    """A new account from the registration page, where a password is required."""
 
     password: Password
 
 
 class AccountChanges(Changes):
-    """What people change about themselves. An absent member stays as it is."""
+    """Changes to the account. Absent members are left unchanged."""
 
     name: Name = ""
     email: Email = ""
     age: Age | None = None
-    bio: Bio = Field(default="", description="A few words for the page of the author, in the Markdown of comments")
+    bio: Bio = Field(default="", description="A short text for the author page, in the Markdown of comments")
     current_password: SecretStr | None = Field(
-        default=None, alias="current", max_length=256, description="The present password: a change of the e-mail address needs it"
+        default=None, alias="current", max_length=256, description="The current password. Required to change the e-mail address."
     )
 
 
 class NewPassword(Input):
-    """A password, set by a signed link."""
+    """A password that is set with a signed link."""
 
     password: Password
 
 
 class PasswordChange(NewPassword):
-    """A change by somebody who is signed in and knows the present one."""
+    """A new password, with the current one."""
 
     current_password: SecretStr = Field(alias="current", max_length=256)
 
 
 class EmailChange(Input):
-    """Another e-mail address, by somebody who knows the password."""
+    """A new e-mail address, with the current password."""
 
     email: Email
     current_password: SecretStr = Field(alias="current", max_length=256)
 
 
 class PasswordResetRequest(Input):
-    """A link to a new password, for whoever has this name or address."""
+    """A request for a password reset link; `name` is a username or an e-mail address."""
 
     name: str = Field(min_length=1, max_length=320)
 
 
 class PasswordConfirmation(Input):
-    """The present password, for what follows."""
+    """The current password, which allows sensitive changes for some minutes."""
 
     current_password: SecretStr = Field(alias="current", max_length=256)
 
 
 class OneTimeCode(Input):
-    """A code of the app, or a recovery code."""
+    """A code from the authenticator app, or a recovery code."""
 
     code: SecretStr = Field(min_length=1, max_length=64)
 
 
 class CodeAndPassword(OneTimeCode):
-    """Both, for a change of the second factor itself."""
+    """A code and the current password, for changes to two-factor authentication."""
 
     current_password: SecretStr = Field(alias="current", max_length=256)
 
 
 class PasskeyResponse(Input):
-    """What a browser answered when it was asked for a passkey: JSON, as `PublicKeyCredential.toJSON` has it."""
+    """A credential from the browser: the JSON of `PublicKeyCredential.toJSON()`."""
 
     credential: str = Field(min_length=1, max_length=20_000)
 
 
 class NewPasskey(PasskeyResponse):
-    """A passkey that a browser made, and what its owner calls it."""
+    """A new passkey from the browser, and the name that the user gives it."""
 
     name: Name
 
 
-class AvatarForm(Input):
-    """What goes with an avatar: nothing."""
+class EmptyForm(Input):
+    """A form without fields, such as a confirmation."""
 
 
 class AccountDeletion(Input):
-    """The end of an account, by somebody who knows the password and has typed the name of it."""
+    """The confirmation of an account deletion: the username, typed again, and the password."""
 
     username: str = Field(max_length=320)
     current_password: SecretStr = Field(alias="current", max_length=256)
@@ -139,25 +139,27 @@ class AccountDeletion(Input):
 
 
 class Credentials(Input):
-    """A name and a password. The name is not checked for its form: a wrong one is simply unknown."""
+    """A username or e-mail address, and a password. The format of the name is not checked: an invalid name is unknown."""
 
     username: str = Field(min_length=1, max_length=320)
     password: SecretStr = Field(min_length=1, max_length=256)
 
 
 class NewToken(Credentials):
-    """A request for a bearer token; `expires_in` in seconds."""
+    """A request for a bearer token; `expires_in` is in seconds."""
 
     name: Annotated[Line, Field(min_length=1, max_length=100)] = "API"
     otp: SecretStr | None = Field(
-        default=None, max_length=64, description="A code of the app, or a recovery code, if the account asks for one"
+        default=None,
+        max_length=64,
+        description="A code from the authenticator app or a recovery code, if two-factor authentication is on",
     )
     scopes: list[Scope] | None = Field(default=None, max_length=20)
     expires_in: Annotated[int, Field(ge=60, le=MAX_TOKEN_LIFETIME_SECONDS), BeforeValidator(integral)] | None = None
 
 
 class TokenForm(Input):
-    """A token that somebody makes on a page; it lasts for `days`."""
+    """A new token from the account page, valid for `days`."""
 
     name: Name
     scopes: list[Scope] = Field(min_length=1, max_length=20)
@@ -165,14 +167,14 @@ class TokenForm(Input):
 
 
 class RoleChange(Input):
-    """Another role for somebody."""
+    """A new role for a user."""
 
     user: Id
     role: Role
 
 
 class NewInvitation(Input):
-    """A link for one new member; `note` says for whom, to the owners alone. It works for `days`."""
+    """An invitation link for one account, valid for `days`; only owners see `note`."""
 
     role: Role
     note: Annotated[Line, StringConstraints(strip_whitespace=True, max_length=200)] = ""
@@ -180,7 +182,7 @@ class NewInvitation(Input):
 
 
 class UserOut(Output):
-    """An account as everybody sees it."""
+    """The public part of an account."""
 
     id: int
     username: str
@@ -191,16 +193,16 @@ class UserOut(Output):
 
 
 class AccountOut(UserOut):
-    """An account as its own user sees it."""
+    """An account, as shown to its user."""
 
     email: str | None
-    pending_email: str | None = Field(description="Waits for the letter to it to be answered: until then `email` stays")
+    pending_email: str | None = Field(description="A new address that is not confirmed yet; `email` stays valid until then")
     age: int | None
     updated_at: dt.datetime
 
 
 class UserProfile(Output):
-    """An account with its newest posts and comments; the three parts are fetched at the same time."""
+    """An account with its latest posts and comments; the three parts are fetched concurrently."""
 
     user: UserOut
     posts: list[PostOut]
@@ -209,7 +211,7 @@ class UserProfile(Output):
 
 
 class TokenSummary(Output):
-    """A token in a list: everything but its secret."""
+    """A token in a list, without its secret."""
 
     id: Id
     name: str
@@ -219,7 +221,7 @@ class TokenSummary(Output):
 
 
 class TokenOut(TokenSummary):
-    """A new token; `token` is shown this once and kept nowhere."""
+    """A new token. The response is the only one with `token`: the server stores a hash."""
 
     token: str
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105 (its kind)
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 (not a secret)

@@ -1,4 +1,4 @@
-"""Comments on the wire."""
+"""Schemas of comments."""
 
 import datetime as dt
 from enum import StrEnum
@@ -10,7 +10,7 @@ from blog.schemas.fields import Changes, CommentText, Id, Input, Output
 
 
 class CommentStatus(StrEnum):
-    """Who sees a comment: everybody, its writer and moderators until one of them decides, or moderators alone."""
+    """The status of a comment: public, visible to its author and moderators, or visible to moderators only."""
 
     VISIBLE = "visible"
     PENDING = "pending"
@@ -18,35 +18,35 @@ class CommentStatus(StrEnum):
 
 
 class Decision(StrEnum):
-    """What a moderator makes of a comment; it is the blog that lets one wait."""
+    """A moderator's decision about a comment. Only the moderation rules make a comment pending."""
 
     VISIBLE = "visible"
     REMOVED = "removed"
 
 
 class NewComment(Input):
-    """A comment on a post, or an answer to another one on the same post."""
+    """A comment on a post, or a reply to a comment on the same post."""
 
     content: CommentText
     parent_id: Id | None = None
 
 
 class CommentChanges(Changes):
-    """Its author changes the text; the author of the post and moderators set the status."""
+    """Changes to a comment: its author edits the text; authors of the post and moderators set the status."""
 
     content: CommentText = ""
     status: Decision = Decision.VISIBLE
 
 
 class BulkDecision(Input):
-    """One decision about several comments."""
+    """One decision that is applied to several comments."""
 
     status: Decision
     ids: Annotated[list[Id], Field(min_length=1, max_length=50)]
 
 
 class CommentOut(Output):
-    """A comment as clients see it."""
+    """A comment in responses."""
 
     id: int
     post_id: int
@@ -55,6 +55,6 @@ class CommentOut(Output):
     content: str
     html: str
     status: CommentStatus
-    reason: str | None = Field(description="Why it waits for a moderator, or who removed it; null when it is visible")
+    reason: str | None = Field(description="Why the comment is pending, or who removed it; null if it is visible")
     created_at: dt.datetime
     updated_at: dt.datetime

@@ -1,4 +1,4 @@
-"""The messages of the WebSocket protocol `blog.live.v1`: one JSON object per text frame."""
+"""The messages of the WebSocket protocol `blog.live.v1`: one JSON object a text frame."""
 
 import datetime as dt
 from typing import Annotated, Literal
@@ -15,14 +15,14 @@ Channel = Annotated[Line, Field(min_length=1, max_length=100)]
 
 
 class Hello(Input):
-    """Authenticate with a token, for clients that cannot send a cookie or a header field."""
+    """Who is calling, when neither a cookie nor a header could say so."""
 
     type: Literal["hello"]
     token: SecretStr = Field(max_length=1000)
 
 
 class Subscribe(Input):
-    """Follow a channel: after a cursor, from the `earliest` event in the log, or from now on."""
+    """Follow a channel: after a cursor, from the `earliest` event that is kept, or from now on."""
 
     type: Literal["subscribe"]
     id: SubscriptionId
@@ -38,13 +38,13 @@ class Unsubscribe(Input):
 
 
 class Ping(Input):
-    """A check that the connection is alive. Both sides may send it."""
+    """Are you there? Either side may ask."""
 
     type: Literal["ping"]
 
 
 class Pong(Input):
-    """The reply to a ping."""
+    """The answer to a ping."""
 
     type: Literal["pong"]
 
@@ -54,17 +54,17 @@ client_message: TypeAdapter[Hello | Subscribe | Unsubscribe | Ping | Pong] = Typ
 
 
 class Welcome(Output):
-    """The first message, and the reply to `hello`: the end of the log, and the username (null: anonymous)."""
+    """The first message, and the answer to `hello`: where the log ends now, and as whom the client is known."""
 
     type: Literal["welcome"]
     protocol: Literal["blog.live.v1"]
     cursor: str
-    heartbeat: int = Field(description="Seconds between two pings of the server")
+    heartbeat: int = Field(description="Seconds from one ping of the server to the next")
     user: str | None
 
 
 class Subscribed(Output):
-    """The confirmation of a subscription. The missed events follow immediately; `replayed` is their number."""
+    """The subscription stands; the `replayed` events that were missed follow at once."""
 
     type: Literal["subscribed"]
     id: str
@@ -74,40 +74,40 @@ class Subscribed(Output):
 
 
 class PostRef(Output):
-    """A post that is no longer visible."""
+    """Which post, when no more may be told of it."""
 
     id: int
     slug: str
 
 
 class CommentedPost(PostRef):
-    """The post of a comment; `comments` is its present number of comments."""
+    """The post that a comment belongs to; `comments` is their number now."""
 
     comments: int
 
 
 class CommentRef(Output):
-    """A comment that is no longer visible."""
+    """Which comment, when no more may be told of it."""
 
     id: int
     post_id: int
 
 
 class PostData(Output):
-    """The present state of the post. `html` is the fragment of the pages: the article on `post:{id}`, otherwise a card."""
+    """The post as it is now; `html` is the fragment that pages show: the article on `post:{id}`, else a card."""
 
     post: PostOut
     html: str
 
 
 class PostRemovedData(Output):
-    """The post that was unpublished or deleted."""
+    """The post that went from sight."""
 
     post: PostRef
 
 
 class CommentData(Output):
-    """The present state of the comment; `html` is the fragment of the pages."""
+    """The comment as it is now; `html` is the fragment that pages show."""
 
     comment: CommentOut
     post: CommentedPost
@@ -115,14 +115,14 @@ class CommentData(Output):
 
 
 class CommentRemovedData(Output):
-    """The comment that was removed."""
+    """The comment that went from sight."""
 
     comment: CommentRef
     post: CommentedPost
 
 
 class EventMessageBase(Output):
-    """Members of every event: the `cursor` to resume after it, and the subscribed channels that it belongs to."""
+    """What every event carries: `cursor` to resume after it, and the channels of it that this client follows."""
 
     type: Literal["event"]
     cursor: str
@@ -132,42 +132,42 @@ class EventMessageBase(Output):
 
 
 class PostChangedEvent(EventMessageBase):
-    """A post was published or changed."""
+    """A post came out or changed."""
 
     event: Literal["post.published", "post.updated"]
     data: PostData
 
 
 class PostRemovedEvent(EventMessageBase):
-    """A post was unpublished or deleted."""
+    """A post went from sight."""
 
     event: Literal["post.unpublished", "post.deleted"]
     data: PostRemovedData
 
 
 class CommentChangedEvent(EventMessageBase):
-    """A comment was created or changed."""
+    """Somebody commented, or a comment changed."""
 
     event: Literal["comment.created", "comment.updated"]
     data: CommentData
 
 
 class CommentRemovedEvent(EventMessageBase):
-    """A comment was removed. If it is visible again at the time of a replay, the event contains its present state."""
+    """A comment went from sight; when it is back by the time of a replay, with its present content."""
 
     event: Literal["comment.removed"]
     data: CommentData | CommentRemovedData
 
 
 class CommentHeldEvent(EventMessageBase):
-    """A comment awaits moderation, or was changed while it waits. Sent only on the channel `moderation`."""
+    """A comment waits for a moderator, or one that waits was changed; on the channel `moderation` alone."""
 
     event: Literal["comment.held"]
     data: CommentData
 
 
 class GapMessage(Output):
-    """The log does not reach back to this cursor: fetch the content again, and subscribe without a cursor."""
+    """The log does not reach back to this cursor: fetch the content anew, and subscribe without it."""
 
     type: Literal["gap"]
     id: str
@@ -175,16 +175,16 @@ class GapMessage(Output):
 
 
 class ErrorMessage(Output):
-    """An error, with its HTTP status. The connection stays open."""
+    """A refusal, with its HTTP status; the connection goes on."""
 
     type: Literal["error"]
-    id: str | None = Field(default=None, description="The rejected subscription; absent if the error is about none")
+    id: str | None = Field(default=None, description="The subscription that is refused; absent when none is to blame")
     status: int
     title: str
 
 
 class Bye(Output):
-    """The server stops: reconnect after a random delay between the two values, in milliseconds."""
+    """The server stops: reconnect after a random time between the two, in milliseconds."""
 
     type: Literal["bye"]
     reason: Literal["shutdown"]

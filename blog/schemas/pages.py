@@ -1,10 +1,10 @@
-"""Schemas of static pages."""
+"""Pages that stand by themselves, as owners write them."""
 
 from blog.schemas.fields import Content, Input, Slug, Title
 
 
 class StaticPageInput(Input):
-    """A static page. Without a slug, one is generated from the title."""
+    """A whole page. Without a slug, one is made from the title."""
 
     title: Title
     slug: Slug | None = None

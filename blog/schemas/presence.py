@@ -1,10 +1,10 @@
-"""Schema of the editors of a post."""
+"""Who edits what, on the wire."""
 
 from blog.schemas.fields import Output
 
 
 class PresenceOut(Output):
-    """The usernames of other people with the post's editor open, and the post's present version."""
+    """The names of the others who have the form of a post open, and the post's present version."""
 
     others: list[str]
     version: int

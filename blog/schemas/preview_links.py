@@ -1,4 +1,4 @@
-"""Schemas of preview links."""
+"""Preview links on the wire."""
 
 import datetime as dt
 from enum import StrEnum
@@ -7,7 +7,7 @@ from blog.schemas.fields import Input
 
 
 class Lifetime(StrEnum):
-    """Time until a preview link expires."""
+    """How long a preview link opens its draft."""
 
     DAY = "1 day"
     WEEK = "7 days"
@@ -15,11 +15,11 @@ class Lifetime(StrEnum):
 
     @property
     def duration(self) -> dt.timedelta:
-        """Return the lifetime as a `timedelta`."""
+        """The same as a length of time."""
         return dt.timedelta(days=int(self.value.partition(" ")[0]))
 
 
 class NewPreviewLink(Input):
-    """The form to create a preview link."""
+    """A preview link, as the form asks for it."""
 
     lifetime: Lifetime

@@ -1,4 +1,4 @@
-"""The colour theme of the pages."""
+"""The colours of the pages, as a reader wants them."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from blog.schemas.fields import Input
 
 
 class Theme(StrEnum):
-    """Light, dark, or the setting of the reader's system."""
+    """Light, dark, or as the reader's system has it."""
 
     LIGHT = "light"
     DARK = "dark"
@@ -14,7 +14,7 @@ class Theme(StrEnum):
 
 
 class ThemeChoice(Input):
-    """The theme form: the theme, and the path to return to."""
+    """The form of the switch: the theme, and the path of the page on which it was sent."""
 
     theme: Theme
     next: str = ""

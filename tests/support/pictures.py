@@ -1,18 +1,17 @@
-"""Small images for uploads."""
+"""Small images to upload."""
 
 import io
-from typing import Any
 
 from PIL import Image
 
 
-def encode(image: Image.Image, image_format: str, **options: Any) -> bytes:
-    """Return the image as a file of the given format."""
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    """The image as a file of this format."""
     buffer = io.BytesIO()
-    image.save(buffer, image_format, **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
 def png(width: int, height: int, colour: str = "teal") -> bytes:
-    """Return a PNG file of one colour; sizes are in pixels."""
-    return encode(Image.new("RGB", (width, height), colour), "PNG")
+    """A PNG file of one colour; sizes in pixels."""
+    return encoded(Image.new("RGB", (width, height), colour), "PNG")

@@ -1,4 +1,4 @@
-"""Access to the stored content of the database, to search it for values that must not be stored."""
+"""What the database keeps: to look for what it must not keep, and to put in what it can."""
 
 import sqlalchemy as sa
 
@@ -9,19 +9,14 @@ from blog.settings import Settings
 
 
 async def all_that_is_stored(settings: Settings) -> bytes:
-    """Return the files of an SQLite database, including deleted rows; for PostgreSQL all values of all rows."""
+    """Of SQLite the files, with what was deleted and is still there; else each value of each row."""
     if settings.is_sqlite:
         return b"".join(path.read_bytes() for path in settings.data_dir.glob("blog.db*"))
     async with Database(settings.database_url) as db:
-        values = [
-            repr(row[column.name])
-            for table in tables.metadata.sorted_tables
-            for row in await db.fetch_all(sa.select(table))
-            for column in table.columns
-        ]
-        return "\n".join(values).encode()
+        rows = [row for table in tables.metadata.sorted_tables for row in await db.fetch_all(sa.select(table))]
+        return "\n".join(repr(value) for row in rows for value in row.values()).encode()
 
 
 def nul(ctx: Context) -> str:
-    """Return a NUL character, or nothing for PostgreSQL, which cannot store it."""
+    """The character NUL, where the database takes it: no text of PostgreSQL holds one."""
     return "" if ctx.db.kind == "postgresql" else "\0"

@@ -1,1 +1,1 @@
-"""Uploaded images: processing, variants, and social cards."""
+"""Uploaded images: validation, variants, and cards drawn for social networks."""

@@ -29,5 +29,5 @@ class Media:
 
     @property
     def file_names(self) -> tuple[str, ...]:
-        """The names of all files."""
+        """Its files."""
         return (self.name, *(variant.name for variant in self.variants))

@@ -1,4 +1,4 @@
-"""Pages by which people take their data with them, and go."""
+"""Exporting the account's data, and deleting the account."""
 
 from collections.abc import AsyncIterator
 from tempfile import SpooledTemporaryFile
@@ -10,15 +10,15 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from blog.domain.accounts import account_deletion, accounts
-from blog.errors import BlogError
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.identity.authentication import clear_session_cookie
 from blog.framework.request.context import request_context, require_user
-from blog.framework.request.forms import Form, read_form
+from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 from blog.import_export import account_export
 from blog.schemas.accounts import AccountDeletion, PostsOnDeletion
-from blog.web.rendering.page import render_error, render_invalid, render_page
+from blog.web.rendering.form_page import FormPage
+from blog.web.rendering.page import render_page
 from blog.web.rendering.redirects import redirect_after_post
 
 _MAX_IN_MEMORY_BYTES = 1_000_000
@@ -26,13 +26,13 @@ _CHUNK_BYTES = 65_536
 
 
 class ExportPage(Endpoint):
-    """/account/export — a copy of what one wrote."""
+    """/account/export: download the account's data."""
 
     async def get(self, request: Request) -> Response:
-        """A ZIP file, written to disk before it is sent: its size is known, and a slow client holds no connection."""
+        """Return a ZIP file, written to disk first: its size is known, and slow clients use no database connection."""
         ctx = require_user(request)
         user = await accounts.current(ctx)
-        file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(_MAX_IN_MEMORY_BYTES)  # noqa: SIM115 (the answer closes it)
+        file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(_MAX_IN_MEMORY_BYTES)  # noqa: SIM115 (closed by the response)
         try:
             await account_export.write_archive(ctx, app_state(request).urls, file)
         except BaseException:
@@ -41,42 +41,34 @@ class ExportPage(Endpoint):
         return _TemporaryFileResponse(file, f"{user.username}-{ctx.now:%Y-%m-%d}.zip")
 
 
-class DeleteAccountPage(Endpoint):
-    """/account/delete — the end of an account."""
+class DeleteAccountPage(FormPage[AccountDeletion]):
+    """/account/delete: delete the account."""
 
-    async def get(self, request: Request) -> Response:
-        """What will happen, and a form that asks for it."""
-        require_user(request)
-        return render_page(request, "accounts/delete.html", form=Form({"posts": PostsOnDeletion.KEEP.value}))
+    template, model = "accounts/delete.html", AccountDeletion
 
-    async def post(self, request: Request) -> Response:
-        """End it; on to a last word."""
-        ctx = require_user(request)
-        form = await read_form(request)
-        departure = form.parse(AccountDeletion)
-        if departure is None:
-            return render_invalid(request, "accounts/delete.html", form)
-        try:
-            await app_state(request).rate_limits.check_sign_in(request, ctx.require_actor().username)
-            await account_deletion.delete_account(ctx, departure)
-        except BlogError as error:
-            return render_error(request, "accounts/delete.html", form, error)
-        response = redirect_after_post(request, "web:account_deleted")
-        clear_session_cookie(response, ctx.site.settings)
+    def initial_form(self) -> Form:
+        return Form({"posts": PostsOnDeletion.KEEP.value})
+
+    async def submit(self, data: AccountDeletion) -> Response:
+        """Verify the password, delete the account and sign out."""
+        await app_state(self.request).rate_limits.check_sign_in(self.request, self.ctx.require_actor().username)
+        await account_deletion.delete_account(self.ctx, data)
+        response = redirect_after_post(self.request, "web:account_deleted")
+        clear_session_cookie(response, self.ctx.site.settings)
         return response
 
 
 class AccountDeletedPage(Endpoint):
-    """/account/deleted — that it is done."""
+    """/account/deleted: confirmation that the account was deleted."""
 
     async def get(self, request: Request) -> Response:
-        """The last word."""
+        """Show the confirmation."""
         request_context(request)
         return render_page(request, "accounts/deleted.html")
 
 
 class _TemporaryFileResponse(StreamingResponse):
-    """A file that exists only for this answer, and is closed however it ends."""
+    """A response that streams a temporary file and closes it, also if the client disconnects."""
 
     def __init__(self, file: SpooledTemporaryFile[bytes], name: str) -> None:
         self._file = file

@@ -1,7 +1,9 @@
-"""Writing, changing and removing comments."""
+"""Writing, editing, removing and restoring comments."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,128 +14,136 @@ from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.domain.posts.models import Post
 from blog.domain.read_models import post
-from blog.errors import BlogError
 from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.request.context import request_context, require_user
-from blog.framework.request.forms import Form, read_form
-from blog.schemas.comments import CommentChanges, Decision
+from blog.framework.request.context import require_user
+from blog.framework.request.forms import Form
+from blog.schemas.comments import CommentChanges, Decision, NewComment
 from blog.web.posts.reading import post_values
 from blog.web.rendering import spam_trap
-from blog.web.rendering.page import render_error, render_invalid, render_page
+from blog.web.rendering.form_page import FormEndpoint, FormPage
+from blog.web.rendering.page import render_page
 from blog.web.rendering.redirects import redirect_after_post
 
+M = TypeVar("M", bound=BaseModel)
 
-class CommentList(Endpoint):
-    """/posts/{slug}/comments — a new comment on a post."""
 
-    async def post(self, request: Request) -> Response:
-        """Write it; back to the post, where it stands."""
-        ctx = request_context(request)
-        form = await read_form(request)
-        view = await post.read(ctx, request.path_params["slug"])
-        values = post_values(request, ctx, view, form)
+class CommentList(FormEndpoint[NewComment]):
+    """/posts/{slug}/comments: the comment form of a post."""
+
+    template, model, requires_user = "posts/post.html", NewComment, False
+
+    async def load(self) -> None:
+        """Load the post. Raises NotFound."""
+        self.view = await post.read(self.ctx, self.request.path_params["slug"])
+
+    def parse(self) -> NewComment | None:
+        return spam_trap.parse_comment(self.form)
+
+    async def context(self) -> Mapping[str, Any]:
+        values = post_values(self.request, self.ctx, self.view, self.form)
         del values["form"]
-        new = spam_trap.parse_comment(form)
-        if new is None:
-            return render_invalid(request, "posts/post.html", form, **values)
-        try:
-            comment = await comments.create(ctx, view.post.id, new, spam_reason=spam_trap.spam_reason(ctx, form))
-        except BlogError as error:
-            return render_error(request, "posts/post.html", form, error, **values)
-        return _redirect_to_comment(request, view.post, comment)
+        return values
+
+    async def submit(self, data: NewComment) -> Response:
+        """Create the comment."""
+        reason = spam_trap.spam_reason(self.ctx, self.form)
+        comment = await comments.create(self.ctx, self.view.post.id, data, spam_reason=reason)
+        return _redirect_to_comment(self.request, self.view.post, comment)
 
 
-class ReplyPage(Endpoint):
-    """/comments/{id}/reply — answer a comment."""
+class _CommentFormPage(FormPage[M]):
+    """A form about one comment. A user whose session has expired gets the typed text back, with 401."""
 
-    async def get(self, request: Request) -> Response:
-        """The comment and an empty form."""
-        ctx = require_user(request)
-        comment, post = await _load_comment(ctx, request)
-        comments.require_comments_open(ctx, post)
-        form = Form()
-        return render_page(
-            request, "comments/reply.html", form=form, comment=comment, post=post, form_mark=spam_trap.timestamp_token(ctx, form)
-        )
-
-    async def post(self, request: Request) -> Response:
-        """Write the answer; back to the post."""
-        ctx = request_context(request)
-        form = await read_form(request)
-        comment, post = await _load_comment(ctx, request)
-        values = {"comment": comment, "post": post, "form_mark": spam_trap.timestamp_token(ctx, form)}
-        new = spam_trap.parse_comment(form, parent_id=comment.id)
-        if new is None:
-            return render_invalid(request, "comments/reply.html", form, **values)
-        try:
-            reply = await comments.create(ctx, post.id, new, spam_reason=spam_trap.spam_reason(ctx, form))
-        except BlogError as error:
-            return render_error(request, "comments/reply.html", form, error, **values)
-        return _redirect_to_comment(request, post, reply)
-
-
-class CommentEditPage(Endpoint):
-    """/comments/{id}/edit — change one's own comment."""
+    requires_user = False
 
     async def get(self, request: Request) -> Response:
-        """The form with the present text."""
-        ctx = require_user(request)
-        comment, post = await _load_comment(ctx, request)
-        policy.require_comment_edit(ctx, comment)
-        values = _edit_values(ctx, comment, post)
-        return render_page(request, "comments/edit.html", form=Form({"content": comment.content}), **values)
+        """Show the form. Raises NotAuthenticated."""
+        require_user(request)
+        return await super().get(request)
 
-    async def post(self, request: Request) -> Response:
-        """Save it; back to the post."""
-        ctx = request_context(request)
-        form = await read_form(request)
-        comment, post = await _load_comment(ctx, request)
-        changes = form.parse(CommentChanges, status=None)
-        if changes is None:
-            return render_invalid(request, "comments/edit.html", form, **_edit_values(ctx, comment, post))
-        try:
-            await comments.edit(ctx, comment.id, changes)
-        except BlogError as error:
-            return render_error(request, "comments/edit.html", form, error, **_edit_values(ctx, comment, post))
-        return _redirect_to_comment(request, post, comment)
+    async def load(self) -> None:
+        """Load the comment and its post. Raises NotFound."""
+        self.comment, self.commented_post = await _load_comment(self.ctx, self.request)
+
+
+class ReplyPage(_CommentFormPage[NewComment]):
+    """/comments/{id}/reply: reply to a comment."""
+
+    template, model = "comments/reply.html", NewComment
+
+    def initial_form(self) -> Form:
+        """Return an empty form. Raises Forbidden if the post is closed for comments."""
+        comments.require_comments_open(self.ctx, self.commented_post)
+        return Form()
+
+    def parse(self) -> NewComment | None:
+        return spam_trap.parse_comment(self.form, parent_id=self.comment.id)
+
+    async def context(self) -> Mapping[str, Any]:
+        token = spam_trap.timestamp_token(self.ctx, self.form)
+        return {"comment": self.comment, "post": self.commented_post, "form_mark": token}
+
+    async def submit(self, data: NewComment) -> Response:
+        """Create the reply."""
+        reason = spam_trap.spam_reason(self.ctx, self.form)
+        reply = await comments.create(self.ctx, self.commented_post.id, data, spam_reason=reason)
+        return _redirect_to_comment(self.request, self.commented_post, reply)
+
+
+class CommentEditPage(_CommentFormPage[CommentChanges]):
+    """/comments/{id}/edit: edit the user's own comment."""
+
+    template, model = "comments/edit.html", CommentChanges
+
+    def initial_form(self) -> Form:
+        """Return the current text. Raises Forbidden if the user may not edit the comment."""
+        policy.require_comment_edit(self.ctx, self.comment)
+        return Form({"content": self.comment.content})
+
+    def parse(self) -> CommentChanges | None:
+        return self.form.parse(CommentChanges, status=None)
+
+    async def context(self) -> Mapping[str, Any]:
+        deadline = policy.comment_edit_deadline(self.ctx, self.comment)
+        return {"comment": self.comment, "post": self.commented_post, "until": deadline}
+
+    async def submit(self, data: CommentChanges) -> Response:
+        """Save the text."""
+        await comments.edit(self.ctx, self.comment.id, data)
+        return _redirect_to_comment(self.request, self.commented_post, self.comment)
 
 
 class CommentRemovalPage(Endpoint):
-    """/comments/{id}/remove — take a comment from sight."""
+    """/comments/{id}/remove: hide the text of a comment."""
 
     async def get(self, request: Request) -> Response:
-        """Ask once more."""
-        comment, post = await _load_comment(require_user(request), request)
-        return render_page(request, "comments/remove.html", comment=comment, post=post)
+        """Ask for confirmation."""
+        comment, commented_post = await _load_comment(require_user(request), request)
+        return render_page(request, "comments/remove.html", comment=comment, post=commented_post)
 
     async def post(self, request: Request) -> Response:
-        """Remove it; back to the post."""
+        """Remove the comment."""
         ctx = require_user(request)
-        comment, post = await _load_comment(ctx, request)
+        comment, commented_post = await _load_comment(ctx, request)
         await comments.remove(ctx, comment.id)
-        return redirect_after_post(request, "web:post", slug=post.slug, fragment="comments")
+        return redirect_after_post(request, "web:post", slug=commented_post.slug, fragment="comments")
 
 
 class CommentRestore(Endpoint):
-    """/comments/{id}/restore — let everybody see a comment that waits or was removed."""
+    """/comments/{id}/restore: publish a comment that is pending or was removed."""
 
     async def post(self, request: Request) -> Response:
-        """For those who may moderate it; back to the post."""
+        """Publish the comment. Raises Forbidden if the user may not moderate it."""
         ctx = require_user(request)
-        comment, post = await _load_comment(ctx, request)
+        comment, commented_post = await _load_comment(ctx, request)
         await comments.edit(ctx, comment.id, CommentChanges(status=Decision.VISIBLE))
-        return _redirect_to_comment(request, post, comment)
+        return _redirect_to_comment(request, commented_post, comment)
 
 
 async def _load_comment(ctx: Context, request: Request) -> tuple[Comment, Post]:
-    """The comment that the address names, and its post. Raises NotFound."""
     comment = await comments.get(ctx, request.path_params["id"])
     return comment, await posts.get(ctx, comment.post_id)
 
 
-def _edit_values(ctx: Context, comment: Comment, post: Post) -> dict[str, Any]:
-    return {"comment": comment, "post": post, "until": policy.comment_edit_deadline(ctx, comment)}
-
-
-def _redirect_to_comment(request: Request, post: Post, comment: Comment) -> Response:
-    return redirect_after_post(request, "web:post", slug=post.slug, fragment=f"comment-{comment.id}")
+def _redirect_to_comment(request: Request, commented_post: Post, comment: Comment) -> Response:
+    return redirect_after_post(request, "web:post", slug=commented_post.slug, fragment=f"comment-{comment.id}")

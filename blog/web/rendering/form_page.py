@@ -36,8 +36,12 @@ class FormEndpoint(Endpoint, Generic[M]):
     ctx: Context
     form: Form
 
-    async def load(self) -> None:
-        """Check permissions and load what the hooks below need; errors become an error page."""
+    async def load(self) -> Response | None:
+        """Check permissions and load what the hooks below need; errors become an error page.
+
+        Return a response, such as a redirect, to send it instead of handling the form.
+        """
+        return None
 
     def parse(self) -> M | None:
         """Return the submitted values as the model, or None after adding messages to the form."""
@@ -53,7 +57,8 @@ class FormEndpoint(Endpoint, Generic[M]):
 
     async def post(self, request: Request) -> Response:
         """Validate the form and submit it."""
-        await self.start(request)
+        if response := await self.start(request):
+            return response
         self.form = await read_form(request)
         data = self.parse()
         if data is None:
@@ -63,11 +68,11 @@ class FormEndpoint(Endpoint, Generic[M]):
         except BlogError as error:
             return await self.render_error(error)
 
-    async def start(self, request: Request) -> None:
-        """Set `request` and `ctx`, then `load`. Raises NotAuthenticated for anonymous requests if `requires_user`."""
+    async def start(self, request: Request) -> Response | None:
+        """Set `request` and `ctx`, then return `load()`. Raises NotAuthenticated if `requires_user` and there is none."""
         self.request = request
         self.ctx = require_user(request) if self.requires_user else request_context(request)
-        await self.load()
+        return await self.load()
 
     async def render(self, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
         """Render the template with the form and its messages."""
@@ -99,6 +104,7 @@ class FormPage(FormEndpoint[M]):
 
     async def get(self, request: Request) -> Response:
         """Show the form."""
-        await self.start(request)
+        if response := await self.start(request):
+            return response
         self.form = self.initial_form()
         return await self.render()

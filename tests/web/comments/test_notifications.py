@@ -121,7 +121,7 @@ async def test_numbers_cost_one_query_for_members_and_none_for_strangers(app: Ap
         for headers in ({}, rob, edo):
             seen.clear()
             assert (await client.get("/tags", headers=headers)).status_code == 200
-            counts.append(sum("notices" in sql for sql in seen))
+            counts.append(sum("notifications" in sql for sql in seen))
         asked_by_test.set(False)
     assert counts == [0, 1, 1]
 
