@@ -14,6 +14,7 @@
     schemas · db                 models that cross the wire · tables, connections, migrations, full-text index
     observability                logging, metrics, tracing, error reports, response timings
     errors · settings · text     domain errors · configuration · Markdown, diffs and slugs
+    progress                     progress callbacks of long-running commands
 
 Imports point down this list, never up and never sideways between the doors; `tests/test_imports.py` reads it from here.
 """

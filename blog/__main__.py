@@ -1,4 +1,4 @@
-"""`python -m blog` is the command `blog`."""
+"""Run the command `blog` as `python -m blog`."""
 
 from blog.cli import main
 

@@ -23,7 +23,7 @@ from blog.domain.core.context import Context, Site
 from blog.domain.core.password_hashing import AsyncPasswordHasher
 from blog.domain.core.runtime_settings import RuntimeSettings
 from blog.domain.core.signing import Signer
-from blog.domain.core.storage import open_storage
+from blog.domain.core.storage_factory import open_storage
 from blog.domain.core.view_counter import ViewCounter
 from blog.domain.posts import posts
 from blog.errors import BlogError
@@ -48,7 +48,6 @@ from blog.middleware.timeout import RequestTimeoutMiddleware
 from blog.observability import metrics, tracing
 from blog.observability.logging import OutageLog
 from blog.observability.sentry import report_errors
-from blog.ops import memory
 from blog.ops.health import Health, Readiness
 from blog.ops.metrics_endpoint import Metrics, export_periodically
 from blog.realtime import Hub, RedisNotifier, shutdown
@@ -85,9 +84,10 @@ class LifespanState(TypedDict):
 class Application(Starlette):
     """Starlette with the protection outside of its own error handling, so that also a crash gets its headers."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, debug: bool = False) -> None:
         self.settings = settings
         super().__init__(
+            debug=debug,
             routes=routes,
             middleware=[
                 *_cors_middleware(settings),
@@ -131,11 +131,11 @@ def _cors_middleware(settings: Settings) -> list[Middleware]:
     ]
 
 
-def create_app(settings: Settings) -> Application:
+def create_app(settings: Settings, *, debug: bool = False) -> Application:
     """A blog with these settings. Nothing is opened before its lifespan begins; several can live in one process."""
     # By hand: dependency_overrides. FastAPI swaps dependencies in a dict of the application; here a test passes other settings,
     # or another Context to the domain, and swaps nothing.
-    return Application(settings)
+    return Application(settings, debug=debug)
 
 
 @contextlib.asynccontextmanager
@@ -169,7 +169,6 @@ async def lifespan(app: Starlette) -> AsyncIterator[LifespanState]:
         background.start_soon(_run_periodically, site, 3600, events.trim, "old events forgotten")
         background.start_soon(_run_periodically, site, 3600, audit.trim, "old entries of the audit log forgotten")
         background.start_soon(_run_periodically, site, 2, functools.partial(send_due, urls=links), "letters sent")
-        background.start_soon(memory.trim_periodically)
         background.start_soon(site.runtime_settings.refresh_periodically, site.db)
         background.start_soon(site.view_counter.flush_periodically, site.db)
         if settings.metrics_token is not None:

@@ -79,7 +79,7 @@ def test_clients_that_leave_midway_cost_nothing(tmp_path: Path) -> None:
             assert client.get("/").status_code == 200
     assert "Traceback" not in log.read_text()
     checked = blog(tmp_path, "check")
-    assert (checked.returncode, checked.stdout) == (0, "All is well.\n")
+    assert (checked.returncode, checked.stdout) == (0, "No problems found.\n")
 
 
 async def test_request_cut_by_a_time_limit_leaves_the_application_whole(

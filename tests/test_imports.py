@@ -1,48 +1,118 @@
-"""Imports point down the list in the docstring of `blog`, never up and never sideways between the doors."""
+"""Imports point down the map in the docstring of `blog`, follow the order inside each layer, and form no circle."""
 
 import ast
+import functools
+from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 import blog
 
 PACKAGE = Path(blog.__file__).parent
 LAYERS = [line.strip().split("  ")[0].split(" · ") for line in (blog.__doc__ or "").splitlines() if line.startswith("    ")]
-RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+ORDERS = {
+    "domain": "core < media, posts, site < comments, accounts < read_models, integrity",
+    "framework": "identity, urls < limits, templating < caching < request < response < endpoints",
+}
+"""Inside each layer: a package may import the packages left of it, and those next to it unless listed in FORBIDDEN."""
+FORBIDDEN = {
+    "domain": {("posts", "media"), ("comments", "accounts")},
+}
+MAX_ENTRIES = 12
+STARLETTE_FREE = ("domain", "db", "schemas", "text", "import_export")
 
 
-def imported_parts(path: Path) -> set[str]:
+@functools.cache
+def modules() -> Mapping[str, Path]:
+    """Return every module below `blog` by its dotted name. Migrations are scripts and are left out."""
+    paths = [path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts]
+    return {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+
+
+@functools.cache
+def imports(module: str) -> frozenset[str]:
+    """Return the modules of `blog` that a module imports, anywhere in its code."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(modules()[module].read_text())):
         if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
-            module = node.module or ""
-            names |= {f"{module}.{alias.name}" for alias in node.names} if module == "blog" else {module}
+            assert node.level == 0, f"{module}: imports are absolute"
+            base = node.module or ""
+            names |= {full if (full := f"{base}.{alias.name}") in modules() else base for alias in node.names}
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-    return {name.split(".")[1] for name in names if name.startswith("blog.") and name != "blog.__version__"}
+    return frozenset(names & modules().keys()) - {module, "blog"}
+
+
+def edges(depth: int, prefix: str = "blog") -> set[tuple[str, str, str]]:
+    """Return (part, imported part, module) for each import between two parts that lie `depth` names below `blog`."""
+    return {
+        (parts[depth], other[depth], module)
+        for module in modules()
+        if module.startswith(f"{prefix}.")
+        for imported in imports(module)
+        if imported.startswith(f"{prefix}.")
+        and (parts := module.split("."))[depth:]
+        and (other := imported.split("."))[depth:]
+        and parts[depth] != other[depth]
+    }
+
+
+def ranks(order: str) -> dict[str, int]:
+    """Return the rank of each name in an order such as `a < b, c`."""
+    return {name: rank for rank, names in enumerate(order.split(" < ")) for name in names.split(", ")}
 
 
 def test_imports_point_down() -> None:
-    checked = 0
-    for path in PACKAGE.rglob("*.py"):
-        part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if part == "__init__":
-            continue
-        for other in imported_parts(path) - {part}:
-            assert RANK[part] < RANK[other], f"{path.relative_to(PACKAGE)} must not import blog.{other}"
-            checked += 1
-    assert checked > 100
+    found = edges(1)
+    for part, other, module in found:
+        assert RANKS[part] < RANKS[other], f"{module} must not import blog.{other}"
+    assert len(found) > 100
+
+
+@pytest.mark.parametrize("layer", ORDERS)
+def test_packages_of_a_layer_follow_their_order(layer: str) -> None:
+    order = ranks(ORDERS[layer])
+    assert set(order) == set(entries(PACKAGE / layer)) - {"__init__"}
+    for part, other, module in edges(2, f"blog.{layer}"):
+        assert order[part] >= order[other], f"{module} must not import blog.{layer}.{other}: {ORDERS[layer]}"
+        assert (part, other) not in FORBIDDEN.get(layer, ()), f"{module} must not import blog.{layer}.{other}"
+    packages = {(part, other) for part, other, _ in edges(2, f"blog.{layer}")}
+    assert_no_circle({part: {other for one, other in packages if one == part} for part, _ in packages})
+
+
+def test_modules_form_no_circle() -> None:
+    assert_no_circle({module: imports(module) for module in modules() if not module.startswith("blog.db.")})
+
+
+def assert_no_circle(graph: Mapping[str, Iterable[str]]) -> None:
+    """Fail with the names of a circle in a graph of imports."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"imports form a circle: {' <- '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize("layer", ORDERS)
+def test_first_level_of_a_layer_is_small(layer: str) -> None:
+    assert len(entries(PACKAGE / layer)) <= MAX_ENTRIES
+
+
+def entries(folder: Path) -> list[str]:
+    """Return the names of the modules and packages in a folder."""
+    return sorted(path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists())
 
 
 def test_map_names_every_part_once() -> None:
-    parts = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()} - {"__init__"}
-    assert sorted(name for names in LAYERS for name in names) == sorted(parts)
+    assert sorted(name for names in LAYERS for name in names) == sorted(set(entries(PACKAGE)) - {"__init__"})
 
 
-def test_fastapi_and_starlette_stay_where_they_belong() -> None:
+def test_starlette_stays_above_the_domain_and_fastapi_outside() -> None:
     for path in PACKAGE.rglob("*.py"):
         source = path.read_text()
         assert "import fastapi" not in source
         assert "from fastapi" not in source
-        if path.relative_to(PACKAGE).parts[0] in ("domain", "db", "schemas", "text", "transfer"):
-            assert "starlette" not in source.replace("Starlette", ""), f"{path} knows Starlette"
+        if path.relative_to(PACKAGE).parts[0] in STARLETTE_FREE:
+            assert "starlette" not in source.replace("Starlette", ""), f"{path} imports Starlette"

@@ -34,7 +34,7 @@ OWN_PROGRAMS = {"blog/db/postgresql/dumps.py"}  # pg_dump and pg_restore, for an
 OWN_FORMATS = {"words"}
 OWN_PATTERNS = {
     ("blog/import_export/markdown/code_spans.py", "pattern"),
-    *(("blog/middleware/response_cache.py", part) for part in ("prefix", "route.path")),
+    ("blog/middleware/response_cache.py", "path"),
 }
 PLACES = (
     "/", "/nowhere", "/archive", "/tags", "/search", "/search?q=engines", "/login", "/register", "/reset-password",

@@ -156,5 +156,5 @@ def test_production_says_at_the_start_what_is_unusual(tmp_path: Path) -> None:
     port = free_port()
     with serving(tmp_path, port, ENVIRONMENT="production", SECRET_KEY=STRONG, PUBLIC_URL="https://a.example") as (process, log):
         wait_until_up(port, process)
-        said = [line for line in log.read_text().splitlines() if line.startswith("Caution: ")]
+        said = [line for line in log.read_text().splitlines() if line.startswith("Warning: ")]
     assert [line.split(":")[1].strip() for line in said] == ["ALLOWED_HOSTS", "SMTP_URL"]

@@ -10,13 +10,14 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 from pydantic_core import to_json
 from starlette.convertors import StringConvertor
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 
 from blog import __version__
 from blog.api import openapi_components
 from blog.api.routes import routes
 from blog.framework.endpoints.openapi_operations import Operation, get_operation
 from blog.framework.request.parsing import IdConvertor
+from blog.framework.urls.route_table import walk_routes
 from blog.schemas.examples import example_of
 from blog.schemas.problems import Problem
 
@@ -89,16 +90,15 @@ def document(title: str, prefix: str, cookie: str) -> dict[str, Any]:
 
 def declared_operations(table: Sequence[BaseRoute], prefix: str = "") -> Iterator[DeclaredOperation]:
     """Every verb of every path. Raises LookupError for a method that declares nothing."""
-    for route in table:
-        if isinstance(route, Mount):
-            yield from declared_operations(route.routes or [], prefix + route.path)
-        elif isinstance(route, Route):
-            for verb in HTTP_METHODS:
-                if (method := getattr(route.endpoint, verb, None)) is None:
-                    continue
-                if (operation := get_operation(method)) is None:
-                    raise LookupError(f"{route.endpoint.__name__}.{verb} declares no operation")
-                yield DeclaredOperation(prefix + route.path, verb, route, operation, inspect.getdoc(method) or "")
+    for route, path, _ in walk_routes(table, prefix):
+        if not isinstance(route, Route):
+            continue
+        for verb in HTTP_METHODS:
+            if (method := getattr(route.endpoint, verb, None)) is None:
+                continue
+            if (operation := get_operation(method)) is None:
+                raise LookupError(f"{route.endpoint.__name__}.{verb} declares no operation")
+            yield DeclaredOperation(path, verb, route, operation, inspect.getdoc(method) or "")
 
 
 def _schemas(operations: Sequence[Operation]) -> tuple[dict[tuple[Any, SchemaMode], dict[str, Any]], dict[str, Any]]:

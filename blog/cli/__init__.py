@@ -1,6 +1,6 @@
-"""The command `blog`: what an operator does from a terminal.
+"""The command `blog`, for operators and developers.
 
-Answers go to standard output, progress and errors to standard error; the exit code is 0 only when all was done.
+Results go to standard output, progress and errors to standard error. The exit code is 0 only if everything succeeded.
 """
 
 import click
@@ -9,15 +9,15 @@ from blog import __version__
 from blog.cli.imports import import_
 from blog.cli.maintenance import backup, check, copy_database, restore
 from blog.cli.runtime import Group
-from blog.cli.server import migrate, openapi, routes, serve
+from blog.cli.server import dev, migrate, openapi, routes, serve
 from blog.cli.users import flag, token, user
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="blog")
 def main() -> None:
-    """A blog: JSON API, pages and live updates."""
+    """Run and maintain a blog: web pages, JSON API and live updates."""
 
 
-for command in (serve, migrate, check, backup, restore, copy_database, routes, openapi, user, token, flag, import_):
+for command in (serve, dev, migrate, check, backup, restore, copy_database, routes, openapi, user, token, flag, import_):
     main.add_command(command)

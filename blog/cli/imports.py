@@ -1,27 +1,27 @@
-"""`blog import`: posts from elsewhere."""
+"""Import posts from other blogs: `blog import`."""
 
 import json
-import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
 
-from blog.cli.runtime import CommandError, advance, load_migrated_settings, run
+from blog.cli.runtime import CommandError, load_migrated_settings, progress_bars, run
 from blog.domain.core.context import Actor, Context
 
 
 @click.group("import")
 def import_() -> None:
-    """Bring posts from other blogs."""
+    """Import posts."""
 
 
 @import_.command("markdown")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Read and count all of it, and write nothing.")
-@click.option("--as", "username", help="Whose posts those without an author become; else the owner's.")
+@click.option("--dry-run", is_flag=True, help="Read and check every file, but write nothing.")
+@click.option("--as", "username", help="Author of the posts that name no author.  [default: the owner of the blog]")
 def import_markdown(folder: Path, dry_run: bool, username: str | None) -> None:
-    """Import a Jekyll, Hugo or Zola folder; run again, it changes nothing.
+    """Import a Jekyll, Hugo or Zola FOLDER. A second run imports only what changed.
 
     The last line on standard output is a JSON object of totals.
     """
@@ -29,9 +29,9 @@ def import_markdown(folder: Path, dry_run: bool, username: str | None) -> None:
 
     async def work(ctx: Context) -> int:
         actor = await _resolve_actor(ctx, username)
-        with click.progressbar(length=0, label="Importing", file=sys.stderr) as bar:
+        with progress_bars() as progress:
             report = await importer.import_markdown(
-                ctx.acting_as(actor), folder, dry_run=dry_run, progress=lambda done, total: advance(bar, done, total)
+                ctx.acting_as(actor), folder, dry_run=dry_run, progress=partial(progress, "Importing")
             )
         for line in (*report.warnings, *report.rejections):
             click.echo(str(line), err=True)
@@ -39,7 +39,7 @@ def import_markdown(folder: Path, dry_run: bool, username: str | None) -> None:
         return report.totals.refused
 
     if refused := run(load_migrated_settings(), work):
-        raise CommandError(f"{refused} files were refused: mend them and run the import again")
+        raise CommandError(f"{refused} files were not imported: correct them, then run the import again")
 
 
 async def _resolve_actor(ctx: Context, username: str | None) -> Actor:
@@ -50,6 +50,6 @@ async def _resolve_actor(ctx: Context, username: str | None) -> Actor:
     owner = await accounts.first_owner(ctx)
     if owner is None:
         raise CommandError(
-            "nobody owns this blog yet: run `blog user create NAME EMAIL --role owner`, or name an account with --as"
+            "the blog has no owner yet: run `blog user create NAME EMAIL --role owner`, or name an account with --as"
         )
     return accounts.as_actor(owner)

@@ -1,4 +1,4 @@
-"""What keeps a blog whole: `blog check`, `backup`, `restore`, `copy`."""
+"""Maintenance commands: `blog check`, `backup`, `restore`, `copy-database`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,40 +11,40 @@ from blog.settings import load_settings, normalise_database_url
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="Mend what can be mended without losing anything.")
+@click.option("--repair", is_flag=True, help="Repair what can be repaired without data loss.")
 def check(repair: bool) -> None:
-    """Look for damage: settings, migrations, database, posts, search index, event log, images."""
+    """Check settings, migrations, database, posts, search index, event log and images."""
     from blog.db import migration
     from blog.ops.integrity_check import check_site
 
     settings = load_settings()
-    if todo := migration.pending(settings.database_url):
-        raise CommandError(f"the database lacks {len(todo)} migrations: run `blog migrate`")
+    if pending := migration.pending(settings.database_url):
+        raise CommandError(f"the database lacks {len(pending)} migrations: run `blog migrate`")
 
     async def work(ctx: Context) -> int:
         with progress_bars() as progress:
             faults = await check_site(ctx, progress)
-        left = 0
+        remaining = 0
         for fault in faults:
             if repair and fault.repair is not None:
                 await fault.repair()
                 click.echo(f"Repaired: {fault.message}", err=True)
             else:
-                left += 1
+                remaining += 1
                 click.echo(fault, err=True)
-        return left
+        return remaining
 
-    if left := run(settings, work):
-        raise CommandError(f"{left} faults were found")
-    click.echo("All is well.")
+    if remaining := run(settings, work):
+        raise CommandError(f"{remaining} problems found")
+    click.echo("No problems found.")
 
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--force", is_flag=True, help="Replace the file if it is there.")
-@click.option("--with-secret", is_flag=True, help="Keep the secret, too: who has the file can then sign in as anybody.")
+@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+@click.option("--with-secret", is_flag=True, help="Include SECRET_KEY: anyone with FILE can then sign in as any user.")
 def backup(file: Path, force: bool, with_secret: bool) -> None:
-    """Keep database and images in one FILE, while the blog runs."""
+    """Back up database and images to FILE. The blog can stay running."""
     from blog.ops.backup import create_backup
 
     with progress_bars() as progress:
@@ -56,28 +56,29 @@ def backup(file: Path, force: bool, with_secret: bool) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--force", is_flag=True, help="Also in the place of a blog with accounts or posts; its database is kept.")
-@click.option("--keep-tokens", is_flag=True, help="Leave tokens as they were in the backup, also those revoked since.")
+@click.option("--force", is_flag=True, help="Replace a blog that has accounts or posts. Its database is renamed, not deleted.")
+@click.option("--keep-tokens", is_flag=True, help="Keep the API tokens of the backup, also those that were revoked since.")
 def restore(file: Path, force: bool, keep_tokens: bool) -> None:
-    """Bring back what a backup FILE holds; no server may be running. Everybody signs in again."""
-    from blog.ops.restore import restore_backup as bring_back
+    """Restore a backup FILE. Stop the server first; everyone must sign in again.
+
+    A blog that has accounts or posts is replaced only with --force.
+    """
+    from blog.ops.restore import restore_backup
 
     with progress_bars() as progress:
-        report = bring_back(load_settings(), file, force=force, keep_tokens=keep_tokens, progress=progress)
+        report = restore_backup(load_settings(), file, force=force, keep_tokens=keep_tokens, progress=progress)
     click.echo(f"Restored the backup of {report.made_at:%Y-%m-%d %H:%M:%S} UTC: {_format_counts(report.counts)}")
-    click.echo(f"Image files that were missing here: {report.images}")
+    click.echo(f"Missing image files added: {report.images}")
     if report.migrations:
-        click.echo(f"Migrations applied: {', '.join(report.migrations)}.")
+        click.echo(f"Migrations applied: {', '.join(report.migrations)}")
     if report.previous_database is not None:
-        click.echo(f"The database that was here is kept as {report.previous_database}.")
+        click.echo(f"The previous database is now {report.previous_database}.")
     if not report.has_secret:
-        click.echo("The secret is not in the backup: tokens and links hold only if SECRET_KEY is what it was.")
-    click.echo(
-        f"Ended, since some may have been ended after the backup: sessions {report.revoked[0]}, tokens {report.revoked[1]}."
-    )
+        click.echo("The backup has no SECRET_KEY: tokens and signed links stay valid only if the key is the same as before.")
+    click.echo(f"Revoked sessions: {report.revoked[0]}, revoked tokens: {report.revoked[1]}")
     if keep_tokens:
-        click.echo("Tokens hold as they did in the backup: revoke again those that were revoked since.")
-    click.echo("Live clients begin anew.")
+        click.echo("Tokens are as they were in the backup: revoke those again that were revoked since.")
+    click.echo("Live clients must reload.")
 
 
 def _parse_database_url(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -88,30 +89,27 @@ def _parse_database_url(_ctx: click.Context, _parameter: click.Parameter, value:
 
 
 @click.command()
-@click.option(
-    "--from", "source", required=True, callback=_parse_database_url, help="The database that is there: as in DATABASE_URL."
-)
-@click.option("--to", "target", required=True, callback=_parse_database_url, help="An empty one, of the same kind or another.")
+@click.option("--from", "source", required=True, callback=_parse_database_url, help="The database to copy, as in DATABASE_URL.")
+@click.option("--to", "target", required=True, callback=_parse_database_url, help="An empty database of either kind.")
 def copy_database(source: str, target: str) -> None:
-    """Copy a whole blog from one database to another, such as from SQLite to PostgreSQL; all or nothing.
+    """Copy a blog to an empty database, such as from SQLite to PostgreSQL: all of it or nothing.
 
-    Both may be in use elsewhere while a copy is read, none while it is written: what a server writes to the source in the
-    meantime is not in the copy. Images stay where they are, in MEDIA_DIR.
+    The source can stay in use, but later changes are not copied. The target must not be in use. Images stay in MEDIA_DIR.
     """
-    from blog.db.database_copy import copy_database as copy_database
+    from blog.db.database_copy import copy_database
 
     with progress_bars() as progress:
         report = copy_database(source, target, progress)
     click.echo(
-        f"Copied {sum(report.counts.values())} rows of {len(report.counts)} tables, and found them alike: "
-        + _format_counts(report.counts)
+        f"Copied and verified {sum(report.counts.values())} rows of {len(report.counts)} tables: {_format_counts(report.counts)}"
     )
     if report.is_outdated:
-        when = f"{report.taken_at:%H:%M:%S}"
         click.echo(
-            f"The source was written to since {when} UTC, which is not in the copy: stop its server and copy anew.", err=True
+            f"The source has changed since {report.taken_at:%H:%M:%S} UTC, and the copy lacks the changes: "
+            "stop the server of the source, then copy again to an empty database.",
+            err=True,
         )
-    click.echo("To go on with the copy, let DATABASE_URL name it, and keep SECRET_KEY and MEDIA_DIR as they are.")
+    click.echo("To use the copy, set DATABASE_URL to it, and leave SECRET_KEY and MEDIA_DIR unchanged.")
 
 
 def _format_counts(counts: Mapping[str, int]) -> str:

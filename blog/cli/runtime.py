@@ -1,4 +1,4 @@
-"""What the commands share: errors as one line, settings and the open site, progress."""
+"""Shared code of the commands: errors as one line, settings, the open site, progress bars."""
 
 import asyncio
 import contextlib
@@ -12,23 +12,25 @@ from pydantic import TypeAdapter, ValidationError
 
 from blog.domain.core.context import Context
 from blog.errors import BlogError, FieldError, InvalidInput
+from blog.progress import PartProgress, no_progress
 from blog.schemas.accounts import Password
 from blog.settings import Settings, SettingsError, load_settings
 
 R = TypeVar("R")
-_MAX_STATEMENT_SECONDS = 86_400.0
+_STATEMENT_TIMEOUT = 86_400.0
+"""Seconds, instead of DATABASE_STATEMENT_TIMEOUT: no request waits for a command, and a large database takes time to read."""
 
 
 class CommandError(click.ClickException):
-    """An error as one clear line, without a traceback."""
+    """An error that is printed as one line, without a traceback."""
 
     def show(self, file: object = None) -> None:
-        """On standard error."""
+        """Print the error to standard error."""
         click.echo(f"blog: {self.message}", err=True)
 
 
 class Group(click.Group):
-    """Turns the blog's own errors, and a database that cannot be used, into such lines."""
+    """A command group that prints domain errors, settings errors and an unavailable database as a `CommandError`."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
@@ -40,42 +42,43 @@ class Group(click.Group):
             raise CommandError(str(error)) from None
 
 
-def _format_error(fault: FieldError) -> str:
-    return f"{'.'.join(str(part) for part in fault.loc)}: {fault.msg}"
+def _format_error(error: FieldError) -> str:
+    return f"{'.'.join(str(part) for part in error.loc)}: {error.msg}"
 
 
 def load_migrated_settings() -> Settings:
-    """The settings, with the database migrated: a command on a fresh folder just works."""
+    """Load the settings and migrate the database, so that a command works in an empty folder."""
     settings = load_settings()
     migrate_if_needed(settings)
     return settings
 
 
 def migrate_if_needed(settings: Settings) -> list[str]:
+    """Migrate the database, and return the revisions that were applied. Raises Unavailable."""
     from blog.db import migration
 
-    todo = migration.pending(settings.database_url)
+    revisions = migration.pending(settings.database_url)
     migration.upgrade(settings.database_url)
-    return todo
+    return revisions
 
 
 def run(settings: Settings, work: Callable[[Context], Awaitable[R]]) -> R:
-    """Do something with the site open; the actor is nobody."""
+    """Open the site, call `work` with a context without an actor, and return its result."""
     from blog.app import open_site
 
-    # Nobody waits for an answer in the meantime: reading all of a large database may take its time.
-    patient = settings.model_copy(update={"database_statement_timeout": _MAX_STATEMENT_SECONDS})
-
-    async def opened() -> R:
-        async with open_site(patient) as site:
+    async def main() -> R:
+        async with open_site(settings.model_copy(update={"database_statement_timeout": _STATEMENT_TIMEOUT})) as site:
             return await work(Context(site, None, dt.datetime.now(dt.UTC), "command"))
 
-    return asyncio.run(opened())
+    return asyncio.run(main())
 
 
 @contextlib.contextmanager
-def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on standard error for each part of some work, one after the other."""
+def progress_bars() -> Iterator[PartProgress]:
+    """Show one progress bar for each part of a task. Prints nothing unless standard error is a terminal."""
+    if not sys.stderr.isatty():
+        yield no_progress
+        return
     with contextlib.ExitStack() as stack:
         bars: dict[str, Any] = {}
 
@@ -83,18 +86,14 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
             if part not in bars:
                 stack.close()
                 bars[part] = stack.enter_context(click.progressbar(length=total, label=part, file=sys.stderr))
-            advance(bars[part], done, total)
+            bars[part].length = total
+            bars[part].update(done - bars[part].pos)
 
         yield progress
 
 
-def advance(bar: Any, done: int, total: int) -> None:
-    bar.length = total
-    bar.update(done - bar.pos)
-
-
 def read_password() -> str:
-    """The first line of standard input. Raises Failure unless it is a usable password."""
+    """Return the first line of standard input. Raises CommandError unless its length is allowed for a password."""
     text = sys.stdin.readline().rstrip("\r\n")
     try:
         TypeAdapter(Password).validate_python(text)

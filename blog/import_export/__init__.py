@@ -1,1 +1,1 @@
-"""Import from other blogs: a folder of Markdown files, as Jekyll, Hugo, Zola and Eleventy keep them."""
+"""Import of other blogs, and export of an account's data and of posts as Markdown files."""

@@ -32,7 +32,7 @@ _DESCRIPTIONS = {
 README = "\n".join(f"{file.value:<16}{text}" for file, text in _DESCRIPTIONS.items()) + "\n"
 
 
-async def write_archive(ctx: Context, links: UrlBuilder, file: IO[bytes]) -> None:
+async def write_archive(ctx: Context, urls: UrlBuilder, file: IO[bytes]) -> None:
     """Write the actor's data to `file` in batches, so that memory use is constant. Raises NotAuthenticated, Forbidden."""
     profile = AccountOut.model_validate(await accounts.current(ctx))
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -41,7 +41,7 @@ async def write_archive(ctx: Context, links: UrlBuilder, file: IO[bytes]) -> Non
             await _add_files(archive, ctx, files)
         await _add_json_list(archive, ctx, ExportFile.AUTOSAVES, _autosaves(ctx))
         await _add_json_list(archive, ctx, ExportFile.COMMENTS, _comments(ctx))
-        await _add_json_list(archive, ctx, ExportFile.MEDIA, _media(ctx, links))
+        await _add_json_list(archive, ctx, ExportFile.MEDIA, _media(ctx, urls))
 
 
 async def _posts(ctx: Context) -> AsyncIterator[Mapping[str, bytes]]:
@@ -71,11 +71,11 @@ async def _comments(ctx: Context) -> AsyncIterator[Sequence[Any]]:
         last = rows[-1].id
 
 
-async def _media(ctx: Context, links: UrlBuilder) -> AsyncIterator[Sequence[Any]]:
+async def _media(ctx: Context, urls: UrlBuilder) -> AsyncIterator[Sequence[Any]]:
     key, more = None, True
     while more:
         page = await media.list_page(ctx, limit=_BATCH_SIZE, after=key)
-        yield [media_out(item, links) for item in page.items]
+        yield [media_out(item, urls) for item in page.items]
         key, more = page.next, page.next is not None
 
 

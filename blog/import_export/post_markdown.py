@@ -1,4 +1,4 @@
-"""A post as a Markdown file with YAML front matter, in the form that `blog import markdown` reads."""
+"""Export of a post as a Markdown file with YAML front matter, in the form that `blog import markdown` reads."""
 
 from typing import Any
 
@@ -9,13 +9,12 @@ from blog.schemas.posts import PostStatus
 
 
 def file_name(post: Post) -> str:
-    """The name of the file, such as `2026-05-01-on-engines.md`."""
-    since = post.published_at or post.created_at
-    return f"{since:%Y-%m-%d}-{post.slug}.md"
+    """Return the file name of a post, such as `2026-05-01-on-engines.md`."""
+    return f"{post.published_at or post.created_at:%Y-%m-%d}-{post.slug}.md"
 
 
 def to_markdown(post: Post) -> str:
-    """The front matter and the text, as written."""
+    """Return the front matter and the Markdown source of a post."""
     values: dict[str, Any] = {
         "title": post.title,
         "slug": post.slug,

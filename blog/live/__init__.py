@@ -1,4 +1,4 @@
-"""The live door: WebSockets that follow the event log, in two dialects."""
+"""The live interface: WebSockets that follow the event log, in two protocols."""
 
 from blog.live import docs
 from blog.live.endpoints import CentrifugoWebSocket, LiveWebSocket

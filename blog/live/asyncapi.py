@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document of `/live`, made from the models of its messages."""
+"""The AsyncAPI 3.0 document of `/live`, generated from the message models."""
 
 from functools import cache
 from typing import Any
@@ -27,32 +27,38 @@ _TO_CLIENTS: tuple[type[BaseModel], ...] = (
     live.Pong,
     live.Bye,
 )
-_DESCRIPTION = f"""One JSON object a text frame, subprotocol `{live.SUBPROTOCOL}`. Each client gets each event that
-it may see once, in one order that is the same for all; with the `cursor` of the last event it resumes after a reconnect, and
-nothing is lost or doubled. Cursors are opaque.
+_DESCRIPTION = f"""One JSON object per text frame, subprotocol `{live.SUBPROTOCOL}`. Each client receives every event that
+it may see exactly once, in the same order as all other clients. After a reconnect it resumes with the `cursor` of the last
+event; no event is lost or repeated. Cursors are opaque.
 
-Channels: `posts`, `comments`, `post:{{id}}`, `tag:{{name}}`, `author:{{username}}`; for whoever is signed in `me`, of their own
-posts and comments and of what others say to them; for editors `moderation`, of comments that wait.
+Channels: `posts`, `comments`, `post:{{id}}`, `tag:{{name}}`, `author:{{username}}`; for signed-in clients `me` (their posts and
+comments, and replies to them); for editors `moderation` (comments awaiting moderation).
 
-Who follows: the session cookie, the header field `Authorization: Bearer TOKEN`, or the message `hello` within five
-seconds; without any of them a stranger, who hears of what is public.
+Authentication: the session cookie, the header field `Authorization: Bearer TOKEN`, or the message `hello` within five
+seconds. Without credentials a client can follow public channels.
 
-Close codes: 4400 no message of the protocol, 4401 wrong credentials, 4408 `hello` came too late, 4429 too many
-subscriptions, 4503 too slow (reconnect with the last cursor), 1009 a message over 64 KiB, 1012 the server restarts.
+Close codes: 4400 invalid message, 4401 credentials invalid or no longer valid, 4408 `hello` too late, 4429 too many
+connections, subscriptions or messages, 4503 too slow (reconnect with the last cursor), 1008 too many pings, 1009 message over
+64 KiB, 1011 internal error, 1012 server restart, 1013 temporarily unavailable.
 
-The SDKs of Centrifugo follow the same channels at `/connection/websocket`, in their own client protocol (JSON); each
-publication holds an event as below, and its position is the cursor in two parts, `EPOCH.OFFSET`."""
+The Centrifugo SDKs follow the same channels at `/connection/websocket`, in their own client protocol (JSON). Each
+publication contains an event as below; its position is the cursor in two parts, `EPOCH.OFFSET`."""
 
 
 @cache
 def render_json(title: str, public_url: str, path: str) -> bytes:
-    """The document as JSON; made once for each site."""
+    """Return the document as JSON; cached for each site."""
     return to_json(document(title, public_url, path))
 
 
 def document(title: str, public_url: str, path: str) -> dict[str, Any]:
-    """The document. `path` is that of the socket; operations are told from the server's side, as AsyncAPI has it."""
-    models = list(dict.fromkeys((*_FROM_CLIENTS, *_TO_CLIENTS)))  # a ping and its answer go both ways
+    """Return the document. Operations are named from the server's side, as AsyncAPI requires.
+
+    - `title`: the title of the document.
+    - `public_url`: the public URL of the site.
+    - `path`: the path of the WebSocket.
+    """
+    models = list(dict.fromkeys((*_FROM_CLIENTS, *_TO_CLIENTS)))  # ping and pong go both ways
     references, schemas = models_json_schema([(model, "validation") for model in models], ref_template=_REF_TEMPLATE)
     return {
         "asyncapi": "3.0.0",
@@ -67,8 +73,8 @@ def document(title: str, public_url: str, path: str) -> dict[str, Any]:
             }
         },
         "operations": {
-            "hear": _operation("receive", "What clients may say", _FROM_CLIENTS),
-            "tell": _operation("send", "What the server says", _TO_CLIENTS),
+            "receiveMessage": _operation("receive", "Messages from clients", _FROM_CLIENTS),
+            "sendMessage": _operation("send", "Messages to clients", _TO_CLIENTS),
         },
         "components": {
             "messages": {model.__name__: _message(model, references[model, "validation"]) for model in models},

@@ -1,4 +1,4 @@
-"""One WebSocket: reads what the client wants, writes what happens, never lets a slow client hold up the rest."""
+"""A WebSocket connection: read commands and write events concurrently, so that a slow client delays no other."""
 
 import asyncio
 import contextlib
@@ -23,13 +23,13 @@ from blog.realtime.subscription import CloseReason
 
 MAX_SUBSCRIPTIONS = 50
 _CLOSE_TIMEOUT = 1.0
-_INTERNAL_ERROR = CloseReason(1011, "The server met an error that it did not expect")
+_INTERNAL_ERROR = CloseReason(1011, "Internal server error")
 
 
 class Connection(ABC):
-    """The conversation with one client, from its first message to the close code. What is said is a matter of the dialect.
+    """The connection of one client, from the first message to the close code. Subclasses implement a protocol.
 
-    Here and below, why a conversation ends is told in the codes of `blog.live.v1`; `CODES` has those of another dialect.
+    Close codes here and in subclasses are those of `blog.live.v1`; `CLOSE_CODES` maps them to the codes of another protocol.
     """
 
     SUBPROTOCOL: ClassVar[str]
@@ -52,11 +52,11 @@ class Connection(ABC):
             address=client_network(websocket),
             transport=self.TRANSPORT,
         )
-        self._channels: dict[str, str] = {}  # what the client calls a subscription, to the channel as the log spells it
+        self._channels: dict[str, str] = {}  # the client's name of a subscription to the channel as written in the log
 
     async def run(self) -> None:
-        """Until either side ends it."""
-        writing = asyncio.create_task(self._write())
+        """Run the connection until either side closes it."""
+        writer = asyncio.create_task(self._write())
         try:
             with self._cancel_scope:
                 self._hub.subscribe(self._subscriber)
@@ -66,52 +66,55 @@ class Connection(ABC):
             self._subscriber.close(4429, error.detail)
         finally:
             with CancelScope(shield=True):
-                await self._close(writing)
+                await self._close(writer)
             self._hub.unsubscribe(self._subscriber)
-            del self._subscriber  # which names this connection: two thousand such pairs take the collector a while
+            del self._subscriber  # breaks a reference cycle: the garbage collector is slow on thousands of them
 
-    # What a dialect says.
+    # Implemented by each protocol.
 
     @abstractmethod
     async def _start(self) -> None:
-        """The client is connected and has said nothing yet."""
+        """Start the protocol after the handshake, before the first message of the client."""
 
     @abstractmethod
     async def _handle(self, text: str) -> None:
-        """Do what the client says."""
+        """Handle one message of the client."""
 
     @abstractmethod
-    def _encode_event(self, bulletin: RenderedEvent, channels: list[str]) -> str:
-        """An event as a text, for those of its channels that the client follows."""
+    def _encode_event(self, rendered: RenderedEvent, channels: list[str]) -> str:
+        """Return the message for an event and the subscribed channels that it belongs to."""
 
     def _shutdown_message(self) -> str | None:
-        """The last text before the server stops, if the close code does not say it all."""
+        """Return the last message before the server stops, or None if the close code is enough."""
         return None
 
-    # What all dialects share.
+    # Shared by all protocols.
 
     async def _read(self) -> None:
-        end = self._subscriber.close
+        close = self._subscriber.close
         while self._subscriber.close_reason is None:
             try:
                 text = await self._websocket.receive_text()
-            except (WebSocketDisconnect, RuntimeError):  # RuntimeError: the writer has met the end before us
-                end(1000, "")
-            except KeyError:  # what Starlette makes of a binary frame
-                end(4400, "Send text frames")
+            except (WebSocketDisconnect, RuntimeError):  # RuntimeError: the writer noticed the disconnect first
+                close(1000, "")
+            except KeyError:  # Starlette raises it for a binary frame
+                close(4400, "Send text frames")
             else:
                 if not self._token_bucket.try_acquire(anyio.current_time()):
-                    end(4429, f"At most {self._settings.max_live_messages} messages in a minute")
+                    close(4429, f"More than {self._settings.max_live_messages} messages in a minute: send fewer")
                     break
                 await self._handle(text)
 
     async def _authorise_channel(self, subscription: str, name: str) -> str:
-        """The channel as the log spells it. Raises NotFound, NotSignedIn, Forbidden, Conflict (in use on this connection)."""
+        """Return the channel as written in the log.
+
+        Raises NotFound, NotAuthenticated and Forbidden, and Conflict if the id or the channel is in use on this connection.
+        """
         channel = await replay.resolve_channel(self._context(), name)
         if subscription in self._channels:
             raise Conflict("This id is in use: unsubscribe it first")
         if channel in self._channels.values():
-            raise Conflict("This channel is followed already")
+            raise Conflict("This connection already follows the channel")
         return channel
 
     def _unsubscribe(self, subscription: str) -> None:
@@ -123,21 +126,21 @@ class Connection(ABC):
         try:
             while (text := await subscriber.next_message()) is not None:
                 await subscriber.track_send(send_text(text))
-        except (WebSocketDisconnect, RuntimeError):  # RuntimeError: closed between the check and the sending
+        except (WebSocketDisconnect, RuntimeError):  # RuntimeError: the socket was closed before the send
             subscriber.close(1000, "")
 
-    async def _close(self, writing: asyncio.Task[None]) -> None:
-        """Let the rest be sent, if the client takes it, then the code."""
-        ending = self._subscriber.close_reason or _INTERNAL_ERROR
-        code = self.CLOSE_CODES.get(ending.code, ending.code)
+    async def _close(self, writer: asyncio.Task[None]) -> None:
+        """Send the queued messages for up to one second, then the close code. Too slow clients get only the code."""
+        close_reason = self._subscriber.close_reason or _INTERNAL_ERROR
+        code = self.CLOSE_CODES.get(close_reason.code, close_reason.code)
         log_websocket_close(code, self._username)
-        self._subscriber.close(ending.code, ending.reason)  # the writer waits for it
-        await asyncio.wait([writing], timeout=0 if ending.code == 4503 else _CLOSE_TIMEOUT)
-        writing.cancel()
-        await asyncio.wait([writing])
+        self._subscriber.close(close_reason.code, close_reason.reason)  # ends the writer
+        await asyncio.wait([writer], timeout=0 if close_reason.code == 4503 else _CLOSE_TIMEOUT)
+        writer.cancel()
+        await asyncio.wait([writer])
         if self._websocket.client_state is not WebSocketState.DISCONNECTED:
             with anyio.move_on_after(_CLOSE_TIMEOUT), contextlib.suppress(WebSocketDisconnect, RuntimeError):
-                await self._websocket.close(code, ending.reason)
+                await self._websocket.close(code, close_reason.reason)
 
     def _context(self) -> Context:
         return anonymous_context(self._websocket).acting_as(self._subscriber.actor)

@@ -1,4 +1,4 @@
-"""What tells of the live door, mounted at /api beside the document of the JSON API."""
+"""The AsyncAPI document of the live interface, mounted at /api like the OpenAPI document."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,12 +14,10 @@ class AsyncAPIDocument(Endpoint):
     """/api/asyncapi.json — the AsyncAPI 3.0 document of /live."""
 
     async def get(self, request: Request) -> Response:
-        """The document, or 304."""
-        shared = app_state(request)
-        title = f"{shared.site.title}: live updates"
-        return cacheable_response(
-            request, asyncapi.render_json(title, shared.urls.public_url, shared.urls.path("live")), "application/json"
-        )
+        """Return the document, or 304."""
+        state = app_state(request)
+        document = asyncapi.render_json(f"{state.site.title}: live updates", state.urls.public_url, state.urls.path("live"))
+        return cacheable_response(request, document, "application/json")
 
 
 routes = [Route("/asyncapi.json", AsyncAPIDocument, name="asyncapi")]

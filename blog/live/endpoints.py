@@ -1,4 +1,4 @@
-"""Follow posts and comments over a WebSocket."""
+"""WebSocket endpoints: follow posts and comments."""
 
 from typing import ClassVar
 
@@ -14,25 +14,25 @@ from blog.schemas.feature_flags import Flag
 
 
 class LiveWebSocket(WebSocketEndpoint):
-    """/live — in the subprotocol `blog.live.v1`.
+    """/live: the subprotocol `blog.live.v1`.
 
-    Accepts the socket and gives it a `Connection`. Starlette's own loop only reads; this one reads and writes at once.
+    Accepts the socket and runs a `Connection`. Starlette's own loop can only read; a `Connection` reads and writes concurrently.
     """
 
     protocol: ClassVar[type[Connection]] = LiveConnection
 
     async def dispatch(self) -> None:
-        """From accept to close. A page of another site was refused before (see `Protection`)."""
+        """Handle the connection from accept to close. `SecurityMiddleware` has already rejected foreign origins."""
         websocket = WebSocket(self.scope, receive=self.receive, send=self.send)
         if not app_state(websocket).site.runtime_settings.is_enabled(Flag.LIVE):
             await send_problem(self.scope, self.receive, self.send, 403, "Live updates are switched off")
             return
-        ours = self.protocol.SUBPROTOCOL
-        await websocket.accept(ours if ours in websocket.scope["subprotocols"] else None)
+        subprotocol = self.protocol.SUBPROTOCOL
+        await websocket.accept(subprotocol if subprotocol in websocket.scope["subprotocols"] else None)
         await self.protocol(websocket).run()
 
 
 class CentrifugoWebSocket(LiveWebSocket):
-    """/connection/websocket — the same in the client protocol of Centrifugo, for its SDKs."""
+    """/connection/websocket: the same events in the client protocol of Centrifugo, for its SDKs."""
 
     protocol = CentrifugoConnection

@@ -1,4 +1,4 @@
-"""What the server says besides events, as the text of a frame."""
+"""Server messages of `blog.live.v1` other than events, as JSON text."""
 
 import json
 from typing import Any
@@ -8,21 +8,21 @@ from blog.schemas.live import SUBPROTOCOL
 
 
 def encode_message(kind: str, **members: Any) -> str:
-    """Any message of the protocol."""
+    """Return a message of the protocol as JSON. `kind` is its `type`."""
     return json.dumps({"type": kind, **members}, ensure_ascii=False, separators=(",", ":"))
 
 
 def welcome(cursor: str, user: str | None) -> str:
-    """The first message: where the log ends now, and as whom the client is known."""
+    """Return the first message: the end of the log, and the username of the client."""
     return encode_message("welcome", protocol=SUBPROTOCOL, cursor=cursor, heartbeat=HEARTBEAT_SECONDS, user=user)
 
 
 def error(status: int, title: str, subscription: str | None = None) -> str:
-    """A refusal; the connection goes on."""
+    """Return an error message with an HTTP status; the connection stays open."""
     members = {"id": subscription} if subscription is not None else {}
     return encode_message("error", **members, status=status, title=title)
 
 
 def bye() -> str:
-    """The last message before the server stops: come back after a random time between the two, in milliseconds."""
+    """Return the last message before a shutdown: reconnect after a random delay in the given range, in milliseconds."""
     return encode_message("bye", reason="shutdown", reconnect_ms=[500, 5000])

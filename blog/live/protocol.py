@@ -1,4 +1,4 @@
-"""The protocol `blog.live.v1`, as the pages of the blog speak it."""
+"""The protocol `blog.live.v1`, used by the pages of the blog."""
 
 import anyio
 from pydantic import ValidationError
@@ -19,7 +19,7 @@ _HELLO_TIMEOUT = 5.0
 
 
 class LiveConnection(Connection):
-    """A conversation in `blog.live.v1`; its messages are the models of `blog.schemas.live`."""
+    """A connection with the protocol `blog.live.v1`; its messages are the models of `blog.schemas.live`."""
 
     SUBPROTOCOL = SUBPROTOCOL
     TRANSPORT = "websocket"
@@ -29,15 +29,15 @@ class LiveConnection(Connection):
         super().__init__(websocket)
         self._opened_at = anyio.current_time()
 
-    def _encode_event(self, bulletin: RenderedEvent, channels: list[str]) -> str:
-        return bulletin.to_message(channels)
+    def _encode_event(self, rendered: RenderedEvent, channels: list[str]) -> str:
+        return rendered.to_message(channels)
 
     def _shutdown_message(self) -> str:
         return messages.bye()
 
     async def _start(self) -> None:
         cursor = self._hub.position.cursor
-        # By hand: WebSocket parameters. FastAPI would inject the identity; here it is the function that the middleware calls.
+        # By hand: WebSocket parameters. FastAPI would inject the identity; here we call the same function as the middleware.
         identity = await authenticate(self._websocket, self._context())
         if identity.error is not None:
             self._reject_credentials(identity.error)
@@ -46,14 +46,14 @@ class LiveConnection(Connection):
         await self._subscriber.send(messages.welcome(cursor, self._username))
 
     def _reject_credentials(self, error: BlogError) -> None:
-        """No entry: the credentials are wrong, or cannot be looked at for the moment."""
+        """Close with 4401 for invalid credentials, or with 1013 if they cannot be checked at the moment."""
         self._subscriber.close(4401 if isinstance(error, NotAuthenticated) else 1013, error.detail)
 
     async def _handle(self, text: str) -> None:
         try:
             message = client_message.validate_python(decode_json(text, self._settings))
         except (MalformedInput, ValidationError):
-            self._subscriber.close(4400, "This is no message of the protocol")
+            self._subscriber.close(4400, "Not a message of blog.live.v1")
             return
         match message:
             case Hello():
@@ -67,22 +67,22 @@ class LiveConnection(Connection):
 
     async def _hello(self, message: Hello) -> None:
         if anyio.current_time() - self._opened_at > _HELLO_TIMEOUT:
-            self._subscriber.close(4408, "Say hello within five seconds")
+            self._subscriber.close(4408, f"Send hello within {_HELLO_TIMEOUT:.0f} seconds")
             return
         try:
             self._subscriber.actor = await authenticate_bearer(self._context(), f"Bearer {message.token.get_secret_value()}")
         except BlogError as error:
             self._reject_credentials(error)
             return
-        # Whoever this is now follows on; what not everybody may hear is asked for anew.
-        for name, channel in list(self._channels.items()):
+        # Public subscriptions go on. Private channels were authorised for the previous identity: the client must resubscribe.
+        for subscription, channel in list(self._channels.items()):
             if is_private(channel):
-                self._unsubscribe(name)
+                self._unsubscribe(subscription)
         await self._subscriber.send(messages.welcome(self._hub.position.cursor, self._username))
 
     async def _subscribe(self, message: Subscribe) -> None:
         if len(self._channels) >= MAX_SUBSCRIPTIONS:
-            self._subscriber.close(4429, f"At most {MAX_SUBSCRIPTIONS} subscriptions")
+            self._subscriber.close(4429, f"More than {MAX_SUBSCRIPTIONS} subscriptions: unsubscribe some")
             return
         try:
             await self._follow(message, await self._authorise_channel(message.id, message.channel))
@@ -92,14 +92,9 @@ class LiveConnection(Connection):
             await self._subscriber.send(messages.error(error_status(error), error.detail, message.id))
 
     async def _follow(self, message: Subscribe, channel: str) -> None:
-        say = self._subscriber.send
-        async with self._subscriber.replaying([channel], message.after) as missed:
+        async with self._subscriber.replaying([channel], message.after) as backlog:
             self._channels[message.id] = channel
-            cursor, count = missed.latest.cursor, len(missed.events)
-            await say(
-                messages.encode_message(
-                    "subscribed", id=message.id, channel=client_channel(channel), cursor=cursor, replayed=count
-                )
-            )
-            async for bulletin, channels in missed.rendered_events():
-                await say(bulletin.to_message(channels))
+            confirmation = {"id": message.id, "channel": client_channel(channel), "cursor": backlog.latest.cursor}
+            await self._subscriber.send(messages.encode_message("subscribed", **confirmation, replayed=len(backlog.events)))
+            async for rendered, channels in backlog.rendered_events():
+                await self._subscriber.send(rendered.to_message(channels))

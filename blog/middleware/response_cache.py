@@ -27,7 +27,7 @@ from blog.framework.request.state import AppState
 from blog.framework.request.theme_cookie import theme_from_cookies
 from blog.framework.response.conditional import etag_matches
 from blog.framework.templating import content_encoding
-from blog.framework.urls.route_table import route_template
+from blog.framework.urls.route_table import route_template, walk_routes
 from blog.middleware.access_log import record_request
 from blog.middleware.security import HAS_CONSTANT_HEADERS, SECURITY_HEADERS, HeaderMap, ResponseFinisher, constant_headers
 from blog.observability import metrics, server_timing
@@ -294,13 +294,11 @@ def _with_headers(send: Send, headers: Iterable[Header]) -> Send:
     return adding
 
 
-def _path_patterns(routes: Sequence[BaseRoute], prefix: str = "") -> Iterator[str]:
-    """All paths as patterns, in the order in which they are tried; in a group where answers may be shared."""
-    for route in routes:
+def _path_patterns(routes: Sequence[BaseRoute]) -> Iterator[str]:
+    """Yield the pattern of each route in matching order; patterns of cacheable endpoints are a group."""
+    for route, path, _ in walk_routes(routes):
         if isinstance(route, Mount):
-            yield from (
-                _path_patterns(route.routes, prefix + route.path) if route.routes else (re.escape(f"{prefix}{route.path}/"),)
-            )
+            yield re.escape(f"{path}/")
         elif isinstance(route, Route):
-            pattern = _GROUP_NAME.sub("?:", compile_path(prefix + route.path)[0].pattern)
+            pattern = _GROUP_NAME.sub("?:", compile_path(path)[0].pattern)
             yield f"({pattern})" if getattr(route.endpoint, "is_cacheable", False) else pattern

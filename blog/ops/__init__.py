@@ -1,1 +1,1 @@
-"""What operators look at."""
+"""Operations: backup, restore, integrity check, health checks and the metrics endpoint."""

@@ -1,4 +1,4 @@
-"""Keeps all of a blog in one file, while others write. Blocks."""
+"""Back up database and images to one file while the blog runs. All functions block."""
 
 import contextlib
 import datetime as dt
@@ -14,16 +14,17 @@ from blog.db import dumps
 from blog.domain.core import storage
 from blog.errors import Conflict, Unavailable
 from blog.ops.archive import MEDIA, SECRET, ArchiveWriter, Manifest
+from blog.progress import PartProgress, no_progress
 from blog.settings import Settings
 
-_BUCKET_WARNING = "The images are in MEDIA_BUCKET, and not in this file: have the bucket keep old versions, or copy it as well"
-Progress = Callable[[str, int, int], None]
-"""Is told which part is being done, how much of it is done, and how much it is: bytes or pages."""
+_BUCKET_WARNING = (
+    "The images are in MEDIA_BUCKET and are not part of the backup: turn on versioning for the bucket, or copy it as well"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class BackupReport:
-    """What was kept: rows by table, images, bytes of the whole file; and what is to be told besides."""
+    """The result of a backup: rows by table, number of image files, size of the file in bytes, warnings for the operator."""
 
     counts: Mapping[str, int]
     images: int
@@ -31,49 +32,57 @@ class BackupReport:
     warnings: tuple[str, ...]
 
 
-def no_progress(_part: str, _done: int, _total: int) -> None:
-    """The progress that nobody looks at."""
-
-
 def create_backup(
-    settings: Settings, target: Path, *, force: bool = False, with_secret: bool = False, progress: Progress = no_progress
+    settings: Settings, target: Path, *, force: bool = False, with_secret: bool = False, progress: PartProgress = no_progress
 ) -> BackupReport:
-    """Write a backup; it appears whole or not at all, readable for its owner alone.
+    """Write a backup. The file appears complete or not at all, and only its owner can read it.
 
-    Without `force` a file that is there stays. Raises Conflict (the file is there, there is no database), Unavailable.
+    `force` replaces an existing file. `with_secret` includes SECRET_KEY. Raises Conflict if the file exists or there is no
+    database; Unavailable if the disk or the database fails.
     """
     if target.exists() and not force:
         raise Conflict(f"{target} exists: choose another name, or give --force to replace it")
     if settings.is_sqlite and not settings.database_path.exists():
-        raise Conflict(f"There is no database to keep: {settings.database_path} does not exist")
+        raise Conflict(f"The database {settings.database_path} does not exist: check DATABASE_URL")
     try:
         with _atomic_file(target, force=force) as file:
             return _BackupJob(settings, file, target.absolute().parent, progress).write(with_secret=with_secret)
     except FileExistsError:
-        raise Conflict(f"{target} exists by now: choose another name, or give --force to replace it") from None
+        raise Conflict(f"{target} was created meanwhile: choose another name, or give --force to replace it") from None
     except OSError as error:
         raise Unavailable(f"The backup cannot be written to {target}: {error.strerror or error}") from error
 
 
+def sum_progress(progress: PartProgress, part: str, total: int) -> Callable[[int], None]:
+    """Return a function that adds the size of each block and reports the sum as progress of `part`."""
+    done = 0
+
+    def on_bytes(size: int) -> None:
+        nonlocal done
+        done += size
+        progress(part, done, total)
+
+    return on_bytes
+
+
 class _BackupJob:
-    def __init__(self, settings: Settings, file: IO[bytes], work_dir: Path, progress: Progress) -> None:
+    def __init__(self, settings: Settings, file: IO[bytes], work_dir: Path, progress: PartProgress) -> None:
         self._settings, self._file, self._work_dir, self._progress = settings, file, work_dir, progress
         self._archive = ArchiveWriter(file)
         self._warnings: list[str] = [] if settings.media_bucket is None else [_BUCKET_WARNING]
 
     def write(self, *, with_secret: bool) -> BackupReport:
-        """All of it. The database is copied as it is when every image that it names is in the archive."""
-        store = dumps.for_url(self._settings.database_url)
+        """Write the whole backup. The dump is taken when every image that the database refers to is in the archive."""
+        dumper = dumps.for_url(self._settings.database_url)
         self._add_images()
         with tempfile.TemporaryDirectory(dir=self._work_dir, prefix=".backup-") as folder:
-            copy = Path(folder, store.member)
-            # Images are removed, and named by rows, only by those who hold the lock to write. Those that came since
-            # are added while nobody has it.
-            store.dump(copy, self._add_images, lambda done, total: self._progress("Database", done, total))
-            contents = store.inspect(copy)
-            if contents.damage:
-                raise Conflict(f"The database is damaged ({contents.damage[0]}): restore an older backup; none is made of this")
-            self._archive.add(store.member, copy)
+            copy = Path(folder, dumper.member)
+            # Images are added and removed under the write lock only. The second call adds the new ones while nobody has it.
+            dumper.dump(copy, self._add_images, lambda done, total: self._progress("Database", done, total))
+            info = dumper.inspect(copy)
+            if info.damage:
+                raise Conflict(f"The database is damaged ({info.damage[0]}): restore an older backup; no backup was made")
+            self._archive.add(dumper.member, copy)
         images = len(self._archive.parts) - 1
         if with_secret:
             self._archive.add_bytes(SECRET, self._settings.secret_key.get_secret_value().encode())
@@ -81,33 +90,28 @@ class _BackupJob:
             Manifest(
                 version=__version__,
                 made_at=dt.datetime.now(dt.UTC),
-                database=store.kind,
-                database_part=store.member,
-                migration=contents.migration or "",
-                counts=contents.counts,
+                database=dumper.kind,
+                database_part=dumper.member,
+                migration=info.migration or "",
+                counts=info.counts,
                 parts=dict(self._archive.parts),
             )
         )
-        return BackupReport(contents.counts, images, self._file.tell(), tuple(self._warnings))
+        return BackupReport(info.counts, images, self._file.tell(), tuple(self._warnings))
 
     def _add_images(self) -> None:
-        found = [path for path in self._image_paths() if MEDIA + path.name not in self._archive.parts]
-        total, done = sum(path.stat().st_size for path in found if path.exists()), 0
-
-        def told(size: int) -> None:
-            nonlocal done
-            done += size
-            self._progress("Images", done, total)
-
-        for path in found:
-            with contextlib.suppress(FileNotFoundError):  # removed since; then no row of the copy has it
-                part = self._archive.add(MEDIA + path.name, path, told)
+        """Add the images that are not in the archive yet."""
+        paths = [path for path in self._image_paths() if MEDIA + path.name not in self._archive.parts]
+        on_bytes = sum_progress(self._progress, "Images", sum(path.stat().st_size for path in paths if path.exists()))
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):  # removed meanwhile: then no row of the dump refers to it
+                part = self._archive.add(MEDIA + path.name, path, on_bytes)
                 if part.sha256 != path.stem:
-                    self._warnings.append(f"The image {path.name} is damaged; it was kept as it is: run `blog check`")
+                    self._warnings.append(f"The image {path.name} is damaged and is in the backup as it is: run `blog check`")
 
     def _image_paths(self) -> Iterator[Path]:
         if self._settings.media_bucket is not None:
-            return  # what is in MEDIA_DIR are copies of some
+            return  # MEDIA_DIR is only a cache of the bucket
         with contextlib.suppress(FileNotFoundError), os.scandir(self._settings.media_dir) as entries:
             names = sorted(entry.name for entry in entries if storage.is_media_name(entry.name))
             yield from (self._settings.media_dir / name for name in names)
@@ -115,7 +119,7 @@ class _BackupJob:
 
 @contextlib.contextmanager
 def _atomic_file(target: Path, *, force: bool) -> Iterator[IO[bytes]]:
-    """A new file that gets its name when it is whole and on disk."""
+    """Open a new file that is renamed to `target` when it is complete and on disk."""
     with tempfile.NamedTemporaryFile(dir=target.absolute().parent, prefix=f".{target.name}.", delete=False) as file:
         try:
             yield file
@@ -124,7 +128,7 @@ def _atomic_file(target: Path, *, force: bool) -> Iterator[IO[bytes]]:
             if force:
                 os.replace(file.name, target)
             else:
-                os.link(file.name, target)  # fails where another file took the name meanwhile
+                os.link(file.name, target)  # fails if another process created the target meanwhile
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(file.name)

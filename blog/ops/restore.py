@@ -1,7 +1,6 @@
-"""Brings a blog back from a backup: all of the backup is looked at before anything of the blog is touched. Blocks."""
+"""Restore a blog from a backup: the whole backup is verified before the blog is changed. All functions block."""
 
 import datetime as dt
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,23 +9,26 @@ import anyio
 
 from blog.db import dumps, migration
 from blog.db.database import Database
-from blog.db.dumps import DatabaseDumper, Replacement
+from blog.db.dumper import DatabaseDumper, Replacement
 from blog.domain.accounts import credential_checks
 from blog.domain.core import events
-from blog.domain.core.storage import Storage, open_storage
+from blog.domain.core.storage import Storage, sha256_of
+from blog.domain.core.storage_factory import open_storage
 from blog.errors import Unavailable
 from blog.ops import archive
 from blog.ops.archive import MEDIA, SECRET, Archive, InvalidArchive
-from blog.ops.backup import Progress, no_progress
+from blog.ops.backup import sum_progress
+from blog.progress import PartProgress, no_progress
 from blog.settings import Settings, store_secret_key
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreReport:
-    """What was brought back: when it was kept, rows by table, images that were missing here, migrations applied.
+    """The result of a restore.
 
-    `ended` are the sessions and the tokens of the backup that hold no more. `old` is where the former database is kept, if
-    there was one; `secret` tells whether the backup had the secret.
+    `made_at` is when the backup was made, `counts` its rows by table, `images` the number of image files that were missing
+    here, `migrations` the revisions that were applied, `revoked` the numbers of revoked sessions and tokens,
+    `previous_database` the new name of the old database, if there was one, `has_secret` whether the backup contained SECRET_KEY.
     """
 
     made_at: dt.datetime
@@ -39,55 +41,54 @@ class RestoreReport:
 
 
 def restore_backup(
-    settings: Settings, source: Path, *, force: bool = False, keep_tokens: bool = False, progress: Progress = no_progress
+    settings: Settings, source: Path, *, force: bool = False, keep_tokens: bool = False, progress: PartProgress = no_progress
 ) -> RestoreReport:
-    """Put a backup in the place of the database, which is kept beside it under another name; add the images.
+    """Replace the database with that of a backup and add its images. The old database is renamed, not deleted.
 
-    Sessions and, unless `keep_tokens`, tokens end: those that were ended since the backup would hold again.
-    Whoever is stopped midway has the old database or the new one, whole. Raises BadArchive; Conflict when a server is
-    running or, unless `force`, when the blog holds accounts or posts; Unavailable.
+    Sessions and, without `keep_tokens`, tokens of the backup are revoked: some were revoked after the backup was made and
+    would be valid again. A process that is killed midway leaves either the old or the new database. Raises InvalidArchive;
+    Conflict if a server is running or, without `force`, if the blog has accounts or posts; Unavailable.
     """
-    store = dumps.for_url(settings.database_url)
+    dumper = dumps.for_url(settings.database_url)
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        with archive.open_archive(source) as backup, store.replace(force=force) as replacement:
-            _verify(backup, store, progress)
-            counts = _unpack(backup, store, replacement)
+        with archive.open_archive(source) as backup, dumper.replace(force=force) as replacement:
+            _verify(backup, dumper, progress)
+            counts = _load(backup, dumper, replacement)
             migrations = migration.pending(replacement.url)
             migration.upgrade(replacement.url)
-            ended = anyio.run(_reset_epoch_and_credentials, replacement.url, keep_tokens)
+            revoked = anyio.run(_reset_epoch_and_credentials, replacement.url, keep_tokens)
             images = _add_images(backup, open_storage(settings), progress)
-            # From here on nothing can fail but the disk; images that no row names do no harm.
-            old = replacement.swap()
+            # From here on only the disk can fail. Images that no row refers to are harmless.
+            previous_database = replacement.swap()
             has_secret = _restore_secret(backup, settings)
     except OSError as error:
         raise Unavailable(f"{source} cannot be restored: {error.strerror or error} ({error.filename or source})") from error
-    return RestoreReport(backup.manifest.made_at, counts, images, tuple(migrations), ended, old, has_secret)
+    made_at = backup.manifest.made_at
+    return RestoreReport(made_at, counts, images, tuple(migrations), revoked, previous_database, has_secret)
 
 
-def _verify(backup: Archive, store: DatabaseDumper, progress: Progress) -> None:
+def _verify(backup: Archive, dumper: DatabaseDumper, progress: PartProgress) -> None:
     manifest = backup.manifest
-    if manifest.database != store.kind or manifest.database_part != store.member:
-        raise InvalidArchive(f"This is the backup of a {manifest.database} database: DATABASE_URL names one of {store.kind}")
+    if manifest.database != dumper.kind or manifest.database_part != dumper.member:
+        raise InvalidArchive(
+            f"The backup is of a {manifest.database} database, but DATABASE_URL names a {dumper.kind} one: "
+            f"let it name a {manifest.database} database, then run `blog copy-database`"
+        )
     if not migration.is_known(manifest.migration):
-        raise InvalidArchive(f"Version {manifest.version} of the blog made this backup: install it, or a newer one")
-    total, done = sum(part.bytes for part in manifest.parts.values()), 0
-
-    def told(size: int) -> None:
-        nonlocal done
-        done += size
-        progress("Verifying", done, total)
-
-    backup.verify(told)
+        owner = f"The backup, made by version {manifest.version} of the blog,"
+        raise InvalidArchive(migration.unknown_revision(owner, manifest.migration))
+    backup.verify(sum_progress(progress, "Verifying", sum(part.bytes for part in manifest.parts.values())))
 
 
-def _unpack(backup: Archive, store: DatabaseDumper, replacement: Replacement) -> Mapping[str, int]:
+def _load(backup: Archive, dumper: DatabaseDumper, replacement: Replacement) -> Mapping[str, int]:
+    """Load the dump into the replacement and return its row counts. Raises InvalidArchive if the dump is damaged."""
     backup.extract(backup.manifest.database_part, replacement.path)
-    contents = store.inspect(replacement.path)
-    if contents.damage:
-        raise InvalidArchive(f"The database in the backup is damaged ({contents.damage[0]}): take another backup")
+    info = dumper.inspect(replacement.path)
+    if info.damage:
+        raise InvalidArchive(f"The database in the backup is damaged ({info.damage[0]}): use another backup")
     replacement.load()
-    return contents.counts
+    return info.counts
 
 
 async def _reset_epoch_and_credentials(url: str, keep_tokens: bool) -> tuple[int, int]:
@@ -96,24 +97,19 @@ async def _reset_epoch_and_credentials(url: str, keep_tokens: bool) -> tuple[int
         return await credential_checks.revoke_all(db, dt.datetime.now(dt.UTC), keep_tokens=keep_tokens)
 
 
-def _add_images(backup: Archive, store: Storage, progress: Progress) -> int:
-    """Put those that are missing, or damaged, into the store. No other is touched: their names are their content."""
-    added, images = 0, backup.images
-    for number, name in enumerate(images, 1):
+def _add_images(backup: Archive, images: Storage, progress: PartProgress) -> int:
+    """Store the images that are missing or damaged, and return their number. Never changes a file: names are content digests."""
+    added, names = 0, backup.images
+    for number, name in enumerate(names, 1):
         part = MEDIA + name
-        path = store.local_path(name)
-        if path is not None and _sha256(path) != backup.manifest.parts[part].sha256:
-            store.remove(name)
-        if not store.exists(name):
-            store.put(name, backup.read(part))
+        path = images.local_path(name)
+        if path is not None and sha256_of(path) != backup.manifest.parts[part].sha256:
+            images.remove(name)
+        if not images.exists(name):
+            images.put(name, backup.read(part))
             added += 1
-        progress("Images", number, len(images))
+        progress("Images", number, len(names))
     return added
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _restore_secret(backup: Archive, settings: Settings) -> bool:

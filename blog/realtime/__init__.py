@@ -1,4 +1,4 @@
-"""The event log, followed for all doors: who follows what, what was missed, and who may hear of it."""
+"""The event log for all live interfaces: subscriptions, replay of missed events, and rendering."""
 
 from blog.realtime.hub import Hub
 from blog.realtime.redis_notifier import RedisNotifier

@@ -1,4 +1,4 @@
-"""Follows the event log and hands each event to every follower, in the log's order."""
+"""Follow the event log and deliver each event to every subscriber, in log order."""
 
 import datetime as dt
 from collections import Counter
@@ -23,41 +23,41 @@ from blog.schemas.feature_flags import Flag
 log = structlog.stdlib.get_logger("blog.realtime")
 _BATCH_SIZE = 100
 _POLL_INTERVAL = 5.0
-_MIN_READ_INTERVAL = 0.005  # seconds between two readings: of many writes, several are read together
+_MIN_READ_INTERVAL = 0.005  # seconds between two reads, so that one read covers many writes
 _RETRY_AFTER = 30
 _CLOSE_TIMEOUT = 3.0
 
 
 class SubscriberProtocol(Protocol):
-    """A connection: takes bulletins without ever waiting."""
+    """A connection that receives rendered events. None of the methods waits."""
 
     actor: Actor | None
     address: str
     transport: str
 
     def deliver(self, rendered: RenderedEvent) -> None:
-        """Take one event."""
+        """Queue one event."""
         ...
 
     def tick(self) -> None:
-        """A second has gone by."""
+        """Check heartbeat and timeouts; called once a second."""
         ...
 
     def close_unauthenticated(self) -> None:
-        """Whoever this is may stay no longer."""
+        """Close: the credentials are no longer valid."""
         ...
 
     def close_for_shutdown(self) -> None:
-        """The server stops."""
+        """Close: the server stops."""
         ...
 
     def close_disabled(self) -> None:
-        """Live updates are switched off."""
+        """Close: live updates are switched off."""
         ...
 
 
 class Hub:
-    """One for each process. The log is the truth; a commit seen by the watcher is only a hint to read on."""
+    """Subscribers of one process, and its position in the log. The watcher of commits is only a hint to read the log."""
 
     def __init__(self, state: AppState) -> None:
         self.app_state = state
@@ -66,24 +66,24 @@ class Hub:
         self._read_lock = anyio.Lock()
         self._is_closing, self._unsubscribed = False, anyio.Event()
         self.position = Position("", 0)
-        self._database_outage = OutageLog(log, "live updates wait for the database", "live updates go on")
+        self._database_outage = OutageLog(log, "live updates are paused: database unavailable", "live updates resumed")
         self._session_check_outage = OutageLog(
-            log, "sessions of live connections cannot be looked at", "sessions of live connections are looked at"
+            log, "credentials of live connections cannot be checked", "credentials of live connections are checked again"
         )
 
     @property
     def subscriber_count(self) -> int:
-        """How many follow now."""
+        """Return the number of open live connections."""
         return len(self._subscribers)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Read on for ever; from the end of the log as it is at the start."""
+        """Follow the log until cancelled, starting at its current end."""
         db = self.app_state.site.db
         watcher = db.watcher()
         await watcher.open()
         try:
             self.position = await events.position(db)
-            # After the position: who says how far they have read knows all choices up to there, and so do their answers.
+            # After the position: responses made at a position must reflect all settings changed up to it.
             await self.app_state.site.runtime_settings.refresh(db)
             self.app_state.response_cache.reset(self.position)
             task_status.started()
@@ -96,10 +96,13 @@ class Hub:
                 await watcher.close()
 
     async def catch_up(self) -> Position:
-        """Read to the end of the log now. Raises Unavailable. A cursor that somebody was given is then not ahead of us."""
-        site, answers = self.app_state.site, self.app_state.response_cache
+        """Read to the end of the log and return the position: at or after every cursor sent before the call.
+
+        Raises Unavailable if the database cannot be reached.
+        """
+        site, cache = self.app_state.site, self.app_state.response_cache
         async with self._read_lock:
-            commits, is_behind = answers.commit_count(), True
+            commits, is_behind = cache.commit_count(), True
             while is_behind:
                 end, batch = await events.read_batch(site.db, self.position.id, limit=_BATCH_SIZE)
                 if end.epoch != self.position.epoch or end.id < self.position.id:
@@ -108,44 +111,47 @@ class Hub:
                 if batch:
                     await self._process_batch(batch)
                 is_behind = len(batch) == _BATCH_SIZE
-            answers.caught_up(commits)
+            cache.caught_up(commits)
         return self.position
 
     async def _process_batch(self, batch: Sequence[Event]) -> None:
-        site, answers = self.app_state.site, self.app_state.response_cache
+        site, cache = self.app_state.site, self.app_state.response_cache
         if any(event.event_type is EventType.SITE_CHANGED for event in batch):
             await site.runtime_settings.refresh(site.db)
         for event in batch:
-            answers.invalidate(event.id, event.channels)
+            cache.invalidate(event.id, event.channels)
         if self._subscribers:
             await self._deliver(batch)
         _record_lag(batch)
         self.position = Position(self.position.epoch, batch[-1].id)
 
     async def _restart(self, end: Position) -> None:
-        """This is another log, such as that of a backup: what followers have heard is not in it. They come back to a gap."""
-        log.warning("the event log is another one: live connections start again", epoch=end.epoch)
+        """Start at the end of a log that was replaced, as by a restored backup. Subscribers reconnect and receive a gap."""
+        log.warning("event log was replaced: live connections restart", epoch=end.epoch)
         await self.app_state.site.runtime_settings.refresh(self.app_state.site.db)
         self.position = end
         self.app_state.response_cache.reset(end)
-        for follower in tuple(self._subscribers):
-            follower.close_for_shutdown()
+        for subscriber in tuple(self._subscribers):
+            subscriber.close_for_shutdown()
 
     async def _deliver(self, batch: Sequence[Event]) -> None:
-        for bulletin in await render_events(self.app_state, self.position.epoch, batch):
-            for follower in tuple(self._subscribers):
-                follower.deliver(bulletin)
+        for rendered in await render_events(self.app_state, self.position.epoch, batch):
+            for subscriber in tuple(self._subscribers):
+                subscriber.deliver(rendered)
 
     async def monitor(self) -> None:
-        """Once a second: heartbeats, followers that are too slow, and those who may not stay. In two queries for all of them."""
+        """Send heartbeats and close subscribers that are too slow or no longer authenticated, once a second.
+
+        All credentials are checked with two queries, however many subscribers there are.
+        """
         while True:
             await anyio.sleep(1)
-            is_on = self.app_state.site.runtime_settings.is_enabled(Flag.LIVE)
-            for follower in tuple(self._subscribers):
-                if is_on:
-                    follower.tick()
+            is_enabled = self.app_state.site.runtime_settings.is_enabled(Flag.LIVE)
+            for subscriber in tuple(self._subscribers):
+                if is_enabled:
+                    subscriber.tick()
                 else:
-                    follower.close_disabled()
+                    subscriber.close_disabled()
             try:
                 await self._close_unauthenticated()
                 self._session_check_outage.recovered()
@@ -153,31 +159,34 @@ class Hub:
                 self._session_check_outage.failed(error.detail)
 
     async def _close_unauthenticated(self) -> None:
-        actors = {follower.actor for follower in self._subscribers if follower.actor}
+        actors = {subscriber.actor for subscriber in self._subscribers if subscriber.actor}
         if not actors:
             return
         valid = await credential_checks.still_valid(self.app_state.site.db, actors, dt.datetime.now(dt.UTC))
-        for follower in tuple(self._subscribers):
-            if follower.actor in actors - valid:
-                follower.close_unauthenticated()
+        for subscriber in tuple(self._subscribers):
+            if subscriber.actor in actors - valid:
+                subscriber.close_unauthenticated()
 
     async def _try_catch_up(self) -> None:
         try:
             await self.catch_up()
             self._database_outage.recovered()
         except BlogError as error:
-            # Nothing is lost: the next hint, or the end of patience, reads from the same place.
+            # Nothing is lost: the next hint or poll reads from the same position.
             self._database_outage.failed(error.detail)
         except Exception:
-            # A bug must not end this task, and with it the server: it reads on from the same place when something happens.
-            log.exception("live updates met an error")
+            # An exception would end this task and the server with it. The next hint or poll reads from the same position.
+            log.exception("live updates failed unexpectedly")
 
     def subscribe(self, subscriber: SubscriberProtocol) -> Position:
-        """Tell this follower of all that comes after the position returned. Raises TooManyRequests."""
+        """Add a subscriber and return the position after which it receives events.
+
+        Raises TooManyRequests above the limits for the process and for one address.
+        """
         settings = self.app_state.site.settings
         if len(self._subscribers) >= settings.max_live_connections:
             metrics.rate_limited.inc("live")
-            raise TooManyRequests("The server follows for as many clients as it can: try again later", retry_after=_RETRY_AFTER)
+            raise TooManyRequests("Too many live connections on this server: try again later", retry_after=_RETRY_AFTER)
         if self._addresses[subscriber.address] >= settings.max_live_connections_per_address:
             metrics.rate_limited.inc("live-address")
             raise TooManyRequests("Too many live connections from this address: close some of them", retry_after=_RETRY_AFTER)
@@ -189,7 +198,7 @@ class Hub:
         return self.position
 
     def unsubscribe(self, subscriber: SubscriberProtocol) -> None:
-        """Tell it no more."""
+        """Remove a subscriber, if it is there."""
         if subscriber in self._subscribers:
             self._unsubscribed.set()
             self._unsubscribed = anyio.Event()
@@ -200,10 +209,10 @@ class Hub:
                 del self._addresses[subscriber.address]
 
     async def close(self) -> None:
-        """Say goodbye to everybody, and wait a moment until they have heard it."""
+        """Close all subscribers for the shutdown, and wait up to three seconds until they have left."""
         self._is_closing = True
-        for follower in tuple(self._subscribers):
-            follower.close_for_shutdown()
+        for subscriber in tuple(self._subscribers):
+            subscriber.close_for_shutdown()
         with anyio.move_on_after(_CLOSE_TIMEOUT):
             while self._subscribers:
                 await self._unsubscribed.wait()
@@ -211,10 +220,13 @@ class Hub:
 
 def _record_lag(batch: Sequence[Event]) -> None:
     now = dt.datetime.now(dt.UTC)
-    for event in batch:  # clocks of two machines may differ: nothing comes before it happened
+    for event in batch:  # clocks of two machines may differ, so a lag below zero counts as zero
         metrics.event_lag.observe(max(0.0, (now - event.occurred_at).total_seconds()))
 
 
 def matching_channels(event: Event, start_ids: Mapping[str, int]) -> list[str]:
-    """The channels of the event that are followed (`since`: channel to the id after which it is), each once, in order."""
+    """Return the event's channels that are followed, in order.
+
+    `start_ids`: channel to the id of the last event before the subscription.
+    """
     return [channel for channel in event.channels if event.id > start_ids.get(channel, event.id)]

@@ -1,6 +1,6 @@
-"""Tells the workers of all machines through Redis that something was written: a hint to read the log, and never more.
+"""Notify the workers of all machines through Redis that something was committed: a hint to read the log, without content.
 
-Without Redis, or while it is gone, each worker hears of commits from the database itself: a little later, and as surely.
+Without Redis, or while it is unavailable, each worker notices commits through the database: later, but just as reliably.
 """
 
 import asyncio
@@ -25,27 +25,27 @@ _IDLE_TIMEOUT = 30.0
 
 
 class RedisNotifier:
-    """Says so after each commit of this process, and has the log read when others say so."""
+    """Publish a hint after each commit of this process, and wake this process on hints of others."""
 
     def __init__(self, settings: Settings, db: Database) -> None:
         if settings.redis_url is None:
-            raise ValueError("there is no REDIS_URL")
+            raise ValueError("REDIS_URL is not set")
         self._url, self._db = settings.redis_url.get_secret_value(), db
         # Blogs that share one Redis do not wake each other.
         self._channel = f"blog:{settings.public_url}:events"
         self._sender_id = secrets.token_hex(8).encode()
         self._pending = asyncio.Event()
         self._outage = OutageLog(
-            log, "Redis is gone: workers hear of events from the database", "Redis is back: it tells of events"
+            log, "Redis is unavailable: workers poll the database for events", "Redis is available again for event hints"
         )
 
     def notify(self) -> None:
-        """This process wrote something."""
+        """Schedule a hint: this process committed something."""
         self._pending.set()
 
     async def run(self) -> None:
-        """Speak and listen for ever; after a loss, again."""
-        # Only here: who has no REDIS_URL needs no such package.
+        """Publish and listen until cancelled, and reconnect after a failure."""
+        # Imported here because `redis` is an optional dependency.
         from redis.asyncio import Redis
         from redis.exceptions import RedisError
 
@@ -74,7 +74,7 @@ class RedisNotifier:
                 await subscription.ping()
             elif message["type"] == "subscribe":
                 self._outage.recovered()
-                self._db.notify_watchers()  # what was said meanwhile was not heard
+                self._db.notify_watchers()  # hints sent while disconnected were lost
             elif message["type"] == "message" and message["data"] != self._sender_id:
                 self._db.notify_watchers()
 

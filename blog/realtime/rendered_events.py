@@ -1,4 +1,4 @@
-"""From rows of the log to what clients are told: the present state of the post, and the fragment that pages show."""
+"""Render rows of the event log for clients: the present state of the post or comment, and its HTML fragment."""
 
 import json
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from blog.schemas.posts import PostStatus
 
 log = structlog.stdlib.get_logger("blog.realtime")
 _REMOVALS = frozenset({EventType.POST_UNPUBLISHED, EventType.POST_DELETED})
-# An event that shows a comment is told only while the comment has this status.
+# An event that shows a comment is sent only while the comment has this status.
 _REQUIRED_STATUS = {
     EventType.COMMENT_CREATED: CommentStatus.VISIBLE,
     EventType.COMMENT_UPDATED: CommentStatus.VISIBLE,
@@ -34,9 +34,9 @@ _REQUIRED_STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class RenderedEvent:
-    """An event ready for sending: everybody may see it, and its `data` is JSON already, encoded once for all.
+    """An event ready to send, visible to all subscribers of its channels. `data` is JSON, encoded once for all of them.
 
-    `detail` replaces `data` for those who follow the post itself: it holds the whole article, not the card of lists.
+    `detail` replaces `data` for subscribers of `post:{id}`: it contains the whole article instead of the card for lists.
     """
 
     event: Event
@@ -46,7 +46,7 @@ class RenderedEvent:
     _json_by_channels: dict[tuple[str, ...], str] = field(default_factory=dict, compare=False)
 
     def to_message(self, channels: Sequence[str]) -> str:
-        """The event as one JSON object, for a client that follows these channels of it; made once for all who do."""
+        """Return the event as a JSON object for a client that follows these channels of it; cached for each set of channels."""
         key = tuple(channels)
         if (text := self._json_by_channels.get(key)) is None:
             text = self._json_by_channels[key] = self._encode(channels)
@@ -67,14 +67,13 @@ class RenderedEvent:
 
 
 async def filter_visible(db: Database, events: Sequence[Event]) -> list[Event]:
-    """Those of the events that `compose` would tell of, without their content."""
+    """Return the events that subscribers may see, without rendering them."""
     posts, comments = tables.posts.c, tables.comments.c
-    public = post_queries.select(posts.id, posts.status).where(posts.status == PostStatus.PUBLISHED.value)
-    written = sa.select(comments.id, comments.status)
+    published_posts = post_queries.select(posts.id, posts.status).where(posts.status == PostStatus.PUBLISHED.value)
     async with db.snapshot():
-        published = await _statuses_by_id(db, public, posts.id, {event.post_id for event in events})
+        published = await _statuses_by_id(db, published_posts, posts.id, {event.post_id for event in events})
         ids = {event.comment_id for event in events if event.comment_id is not None}
-        statuses = await _statuses_by_id(db, written, comments.id, ids)
+        statuses = await _statuses_by_id(db, sa.select(comments.id, comments.status), comments.id, ids)
     return [
         event
         for event in events
@@ -88,10 +87,10 @@ async def _statuses_by_id(db: Database, query: sa.Select[Any], column: sa.Column
 
 
 async def render_events(state: AppState, epoch: str, events: Sequence[Event]) -> list[RenderedEvent]:
-    """What may be told of these events, in order.
+    """Render the events that subscribers may see, in order, and leave out the others.
 
-    A row holds no content, only what it is about: access is asked of the present state, so that neither a draft nor a
-    removed comment leaks when an old event is replayed. What may not be told any more is left out.
+    A row of the log contains ids and no content. Access is checked against the present state, so that neither a draft nor a
+    removed comment leaks when an old event is replayed.
     """
     db = state.site.db
     async with db.snapshot():
@@ -101,23 +100,21 @@ async def render_events(state: AppState, epoch: str, events: Sequence[Event]) ->
             if ids
             else []
         )
-        told = await comment_queries.by_ids(db, [event.comment_id for event in events if event.comment_id is not None])
-    by_id = {post.id: post for post in posts if post.status is PostStatus.PUBLISHED}
-    found = []
+        comments = await comment_queries.by_ids(db, [event.comment_id for event in events if event.comment_id is not None])
+    published = {post.id: post for post in posts if post.status is PostStatus.PUBLISHED}
+    rendered_events = []
     for event in events:
         try:
-            bulletin = _render_event(state, epoch, event, by_id.get(event.post_id), told.get(event.comment_id or 0))
+            rendered = _render_event(state, epoch, event, published.get(event.post_id), comments.get(event.comment_id or 0))
         except Exception:
-            # One event that cannot be shown, by a bug of ours, must not keep back all that follow.
-            log.exception("an event cannot be shown", event_id=event.id)
+            # A bug in rendering one event must not block the events after it.
+            log.exception("event cannot be rendered", event_id=event.id)
         else:
-            found += [bulletin] if bulletin else []
-    return found
+            rendered_events += [rendered] if rendered else []
+    return rendered_events
 
 
-def _render_event(
-    services: AppState, epoch: str, event: Event, post: Post | None, comment: Comment | None
-) -> RenderedEvent | None:
+def _render_event(state: AppState, epoch: str, event: Event, post: Post | None, comment: Comment | None) -> RenderedEvent | None:
     cursor = Position(epoch, event.id).cursor
     if event.event_type in _REMOVALS:
         data = _json_text(event.data)
@@ -125,33 +122,34 @@ def _render_event(
     if post is None:
         return None
     if event.comment_id is None:
-        return _render_post_event(services, event, cursor, post)
-    return _render_comment_event(services, event, cursor, post, comment)
+        return _render_post_event(state, event, cursor, post)
+    return _render_comment_event(state, event, cursor, post, comment)
 
 
-def _render_post_event(services: AppState, event: Event, cursor: str, post: Post) -> RenderedEvent:
-    shown = post_out(post, services.urls).model_dump(mode="json")
-    render = services.templates.render
+def _render_post_event(state: AppState, event: Event, cursor: str, post: Post) -> RenderedEvent:
+    fields = post_out(post, state.urls).model_dump(mode="json")
+    render = state.templates.render
     return RenderedEvent(
         event,
         cursor,
-        _json_text({"post": shown, "html": render("posts/_card.html", post=post)}),
-        _json_text({"post": shown, "html": render("posts/_article.html", post=post)}),
+        _json_text({"post": fields, "html": render("posts/_card.html", post=post)}),
+        _json_text({"post": fields, "html": render("posts/_article.html", post=post)}),
     )
 
 
 def _render_comment_event(
-    services: AppState, event: Event, cursor: str, post: Post, comment: Comment | None
+    state: AppState, event: Event, cursor: str, post: Post, comment: Comment | None
 ) -> RenderedEvent | None:
-    about = {"id": post.id, "slug": post.slug, "comments": post.comment_count}
-    shown = _REQUIRED_STATUS.get(event.event_type)
-    if comment is None or comment.status is not (shown or CommentStatus.VISIBLE):
-        if shown:
+    post_summary = {"id": post.id, "slug": post.slug, "comments": post.comment_count}
+    required_status = _REQUIRED_STATUS.get(event.event_type)
+    if comment is None or comment.status is not (required_status or CommentStatus.VISIBLE):
+        if required_status:
             return None
-        data = _json_text({**event.data, "post": about})
+        data = _json_text({**event.data, "post": post_summary})
         return RenderedEvent(event, cursor, data, data)
-    html = services.templates.render("comments/_comment.html", comment=comment)
-    data = _json_text({"comment": CommentOut.model_validate(comment).model_dump(mode="json"), "post": about, "html": html})
+    html = state.templates.render("comments/_comment.html", comment=comment)
+    fields = CommentOut.model_validate(comment).model_dump(mode="json")
+    data = _json_text({"comment": fields, "post": post_summary, "html": html})
     return RenderedEvent(event, cursor, data, data)
 
 

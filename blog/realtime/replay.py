@@ -1,4 +1,4 @@
-"""Joining without a hole: which channel, from which place in the log, and what happened since."""
+"""Subscribe without a gap: resolve the channel and the cursor, and read the events missed since."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 
@@ -17,7 +17,7 @@ _RENDER_BATCH_SIZE = 10
 
 
 class Gap(Exception):
-    """The log does not reach back to this cursor: the client fetches the content anew and subscribes without it."""
+    """The log does not reach back to this cursor: the client must fetch the content again and subscribe without a cursor."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -25,7 +25,10 @@ class Gap(Exception):
 
 
 async def resolve_channel(ctx: Context, name: str) -> str:
-    """The channel as the log spells it. Raises NotFound (no such channel, or hidden from the actor), NotSignedIn, Forbidden."""
+    """Return the channel as it is written in the log.
+
+    Raises NotFound if there is no such channel or the actor may not see it, NotAuthenticated and Forbidden.
+    """
     kind, _, rest = name.partition(":")
     match kind:
         case events.POSTS | events.COMMENTS if name == kind:
@@ -40,13 +43,16 @@ async def resolve_channel(ctx: Context, name: str) -> str:
         case "tag" | "author" if rest:
             return f"{kind}:{rest.casefold()}"
         case _:
-            raise NotFound("There is no such channel")
+            raise NotFound("Unknown channel")
 
 
 def start_id(after: str | None, latest: Position, trimmed_up_to: int) -> int:
-    """The event id after which to follow; `floor` is the last that the log has forgotten.
+    """Return the event id after which to replay.
 
-    Raises Gap for a cursor of another epoch, of a future that never was, or of a past that is forgotten.
+    - `after`: the client's cursor; None: start at `latest`.
+    - `trimmed_up_to`: id of the last event deleted from the log.
+
+    Raises Gap for a cursor of another epoch, after the end of the log, or before its start.
     """
     if after is None:
         return latest.id
@@ -61,29 +67,29 @@ def start_id(after: str | None, latest: Position, trimmed_up_to: int) -> int:
 
 
 async def missed_events(db: Database, channels: Iterable[str], after: str | None, latest: Position) -> tuple[int, list[Event]]:
-    """The id to follow after, and the events of the channels from there to `now` that may still be told.
+    """Return the id after which to follow, and the visible events of the channels from there up to `latest`.
 
-    Raises Gap, also when they are too many.
+    Raises Gap, also for more than 10,000 events.
     """
-    async with db.snapshot():  # nothing is trimmed between the look at the floor and the reading
+    async with db.snapshot():  # the log is not trimmed between the two reads
         since = start_id(after, latest, await events.trimmed_up_to(db))
         return since, await _visible_between(db, frozenset(channels), since, latest.id)
 
 
 async def _visible_between(db: Database, channels: frozenset[str], since: int, until: int) -> list[Event]:
-    found: list[Event] = []
+    visible: list[Event] = []
     while since < until and (batch := await events.after(db, since)):
-        found += await filter_visible(
+        visible += await filter_visible(
             db, [event for event in batch if event.id <= until and not channels.isdisjoint(event.channels)]
         )
-        if len(found) > MAX_REPLAYED:
+        if len(visible) > MAX_REPLAYED:
             raise Gap("trimmed")
         since = batch[-1].id
-    return found
+    return visible
 
 
-async def render_missed(state: AppState, epoch: str, found: Sequence[Event]) -> AsyncIterator[RenderedEvent]:
-    """Their content, a few at a time: the next are made when these were taken, so that a slow client costs little memory."""
-    for start in range(0, len(found), _RENDER_BATCH_SIZE):
-        for bulletin in await render_events(state, epoch, found[start : start + _RENDER_BATCH_SIZE]):
-            yield bulletin
+async def render_missed(state: AppState, epoch: str, missed: Sequence[Event]) -> AsyncIterator[RenderedEvent]:
+    """Render missed events in batches of 10 as they are consumed, so that a slow client uses little memory."""
+    for start in range(0, len(missed), _RENDER_BATCH_SIZE):
+        for rendered in await render_events(state, epoch, missed[start : start + _RENDER_BATCH_SIZE]):
+            yield rendered

@@ -1,4 +1,4 @@
-"""Goodbye before the end: what a signal does before the server hears of it."""
+"""Notify live clients of a shutdown before the server handles the signal."""
 
 import asyncio
 import contextlib
@@ -12,34 +12,34 @@ _DEFAULT_HANDLERS = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler,
 
 @contextlib.contextmanager
 def notify_before_shutdown(notify: Callable[[], Awaitable[None]]) -> Iterator[None]:
-    """Within the block a signal that stops the server first has goodbye said; a second one stops it at once.
+    """Run `notify` on SIGINT or SIGTERM before the server's own handler. A second signal reaches the server at once.
 
-    uvicorn closes WebSockets without asking the application, and waits for streams that nobody ends; the lifespan hears of
-    the end only after both. Where nobody handles the signals, or in another thread, there is no server to hold up.
+    uvicorn closes WebSockets without notifying the application, and waits for open streams. The lifespan shutdown runs after
+    both, so it is too late to send a goodbye. Does nothing if no handlers are installed, or outside the main thread.
     """
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     handlers = {number: handler for number, handler in handlers.items() if handler not in _DEFAULT_HANDLERS}
     if threading.current_thread() is not threading.main_thread() or not handlers:
         yield
         return
-    loop, saying = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+    loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        if saying:
-            hand_on(number, frame)
+        if tasks:
+            call_original(number, frame)
         else:
-            loop.call_soon_threadsafe(begin, number, frame)
+            loop.call_soon_threadsafe(start, number, frame)
 
-    def begin(number: int, frame: FrameType | None) -> None:
-        saying.add(asyncio.create_task(say(number, frame)))
+    def start(number: int, frame: FrameType | None) -> None:
+        tasks.add(asyncio.create_task(notify_first(number, frame)))
 
-    async def say(number: int, frame: FrameType | None) -> None:
+    async def notify_first(number: int, frame: FrameType | None) -> None:
         try:
             await notify()
         finally:
-            hand_on(number, frame)
+            call_original(number, frame)
 
-    def hand_on(number: int, frame: FrameType | None) -> None:
+    def call_original(number: int, frame: FrameType | None) -> None:
         handler = handlers[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)

@@ -1,4 +1,4 @@
-"""One client that follows the log: what it follows, and what it has still to be told. Each door sends it in its own words."""
+"""The subscription of one live client: its channels and its queue of messages. Each interface encodes them in its own format."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ EventEncoder = Callable[[RenderedEvent, list[str]], str]
 
 @dataclass(frozen=True, slots=True)
 class CloseReason:
-    """Why it is over: a close code of the protocol and a sentence."""
+    """Why a subscription ended: a close code of `blog.live.v1` and a sentence."""
 
     code: int
     reason: str
@@ -30,7 +30,7 @@ class CloseReason:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What happened since the cursor, up to `now`: events that are still to be composed and told."""
+    """Events missed since the cursor, up to `latest`, not yet rendered."""
 
     latest: Position
     events: Sequence[Event]
@@ -38,17 +38,20 @@ class Backlog:
     hub: Hub
 
     async def rendered_events(self) -> AsyncIterator[tuple[RenderedEvent, list[str]]]:
-        """Each with those of the channels that it is on, a few at a time: a slow client costs little memory."""
-        async for bulletin in replay.render_missed(self.hub.app_state, self.latest.epoch, self.events):
-            yield bulletin, [channel for channel in self.channels if channel in bulletin.event.channels]
+        """Render the events in small batches, and yield each with the subscribed channels that it belongs to."""
+        async for rendered in replay.render_missed(self.hub.app_state, self.latest.epoch, self.events):
+            yield rendered, [channel for channel in self.channels if channel in rendered.event.channels]
 
 
 class Subscriber:
-    """A follower of the hub with a bounded queue of texts to send.
+    """A subscriber of the hub with a bounded queue of messages to send.
 
-    `encode` makes the text of an event for its channels, `heartbeat` is sent every `HEARTBEAT` seconds, `on_end` is called
-    once, when the hub or a full queue ends it; `goodbye` is the last text when the server stops, if there is one. `door` is the
-    word for its kind in the metrics.
+    - `encode`: return the message for an event and the subscribed channels that it belongs to.
+    - `heartbeat`: the message sent every `HEARTBEAT_SECONDS`.
+    - `on_close`: called once, when the subscription ends for any reason.
+    - `shutdown_message`: return the last message before the server stops, or None.
+    - `address`: the client network, for the limit of connections.
+    - `transport`: the label in metrics.
     """
 
     def __init__(
@@ -65,26 +68,21 @@ class Subscriber:
         self.address, self.transport = address, transport
         self.actor: Actor | None = None
         self.close_reason: CloseReason | None = None
-        self._hub, self._encode, self._heartbeat, self._on_close, self._shutdown_message = (
-            hub,
-            encode,
-            heartbeat,
-            on_close,
-            shutdown_message,
-        )
+        self._hub, self._encode, self._heartbeat = hub, encode, heartbeat
+        self._on_close, self._shutdown_message = on_close, shutdown_message
         self._start_ids: dict[str, int] = {}  # channel to the event id after which it is followed
-        # Not a stream with a waiting receiver: a text handed over in the moment of a cancellation would be lost.
+        # Not an anyio stream: a message handed to a receiver in the moment of its cancellation would be lost.
         self._queue: deque[str] = deque()
         self._item_added: asyncio.Future[None] | None = None
         self._slot_freed: asyncio.Future[None] | None = None
-        self._buffered: list[RenderedEvent] | None = None  # what happens while a replay goes on
+        self._buffered: list[RenderedEvent] | None = None  # events that arrive during a replay
         self._clock = asyncio.get_running_loop().time
         self._heartbeat_at, self._send_started_at = self._clock(), 0.0
 
-    # What the hub calls; none of it waits.
+    # Called by the hub. None of these methods waits.
 
     def deliver(self, rendered: RenderedEvent) -> None:
-        """Queue an event, if this client follows one of its channels; a queue that is full ends it."""
+        """Queue an event if it belongs to a subscribed channel. Close the subscription if the queue is full."""
         if self.close_reason is not None:
             return
         if self._buffered is not None:
@@ -98,69 +96,72 @@ class Subscriber:
                 self.close(4503, TOO_SLOW)
 
     def tick(self) -> None:
-        """Once a second: say now and then that we are there, and end a client that does not take what was sent."""
+        """Send a heartbeat if one is due, and close if a send has taken longer than `SEND_TIMEOUT`; called once a second."""
         now = self._clock()
         if self._send_started_at and now - self._send_started_at > SEND_TIMEOUT:
             self.close(4503, TOO_SLOW)
-        elif now - self._heartbeat_at >= HEARTBEAT_SECONDS:  # also amid other news: some clients count heartbeats alone
+        elif now - self._heartbeat_at >= HEARTBEAT_SECONDS:  # also between events: some clients count only heartbeats
             self._heartbeat_at = now
             self.enqueue(self._heartbeat)
 
     def close_unauthenticated(self) -> None:
-        """The session or the token has ended, or the role is another."""
+        """Close with 4401: the session or token has ended, or the role has changed."""
         self.close(4401, "Your session or token has ended: sign in again")
 
     def close_disabled(self) -> None:
-        """Nobody is told anything for a while."""
+        """Close with 1013: live updates are switched off."""
         self.close(1013, "Live updates are switched off")
 
     def close_for_shutdown(self) -> None:
-        """The server stops: reconnect after a while, not all in the same moment."""
+        """Send the shutdown message, if any, and close with 1012."""
         if self.close_reason is None and (text := self._shutdown_message()) is not None:
             self.enqueue(text)
-        self.close(1012, "The server restarts")
+        self.close(1012, "The server restarts: reconnect")
 
     def close(self, code: int, reason: str) -> None:
-        """It is over; the first reason counts."""
+        """End the subscription, unless it has ended already."""
         if self.close_reason is None:
             self.close_reason = CloseReason(code, reason)
             metrics.live_closes.inc(str(code))
             self._wake()
             self._on_close()
 
-    # What the door calls.
+    # Called by the interface.
 
     @contextlib.asynccontextmanager
     async def replaying(
         self, channels: Sequence[str], after: str | None, *, include_delivered: bool = False
     ) -> AsyncIterator[Backlog]:
-        """Follow channels from a cursor on, or from now: subscribe, replay in the block, flush, live.
+        """Follow channels, and replay the missed events in the block. Events that arrive meanwhile are delivered at its end.
 
-        What happens meanwhile is held back, and nothing falls in between. `again`: replay also what was told on another
-        channel. Raises Gap, Unavailable.
+        - `channels`: as written in the log.
+        - `after`: the client's cursor, or None to follow from now on.
+        - `include_delivered`: replay also events that this client received on other channels.
+
+        Raises Gap if the log does not reach back to the cursor, and Unavailable.
         """
-        now = await self._hub.catch_up()
+        latest = await self._hub.catch_up()
         self._buffered = []
         try:
-            since, found = await replay.missed_events(self._hub.app_state.site.db, channels, after, now)
-            unseen = [event for event in found if include_delivered or not matching_channels(event, self._start_ids)]
+            since, missed = await replay.missed_events(self._hub.app_state.site.db, channels, after, latest)
+            unseen = [event for event in missed if include_delivered or not matching_channels(event, self._start_ids)]
             self.follow(channels, since)
-            yield Backlog(now, unseen, channels, self._hub)
+            yield Backlog(latest, unseen, channels, self._hub)
         finally:
-            held, self._buffered = self._buffered, None
-            for bulletin in held:
-                self.deliver(bulletin)
+            buffered, self._buffered = self._buffered, None
+            for rendered in buffered:
+                self.deliver(rendered)
 
     def follow(self, channels: Sequence[str], start_id: int) -> None:
-        """Tell of what comes after this event."""
+        """Deliver events of these channels with an id above `start_id`."""
         self._start_ids |= dict.fromkeys(channels, start_id)
 
     def unfollow(self, channel: str) -> None:
-        """Follow this channel no longer."""
+        """Stop following a channel."""
         self._start_ids.pop(channel, None)
 
     def enqueue(self, text: str) -> None:
-        """Queue a text, however long the queue is."""
+        """Queue a message, even if the queue is full."""
         self._queue.append(text)
         self._wake()
 
@@ -169,14 +170,14 @@ class Subscriber:
             self._item_added.set_result(None)
 
     async def send(self, text: str) -> None:
-        """Queue an answer; a client that asks faster than it reads waits."""
+        """Queue a reply. Waits while the queue is full, so that a client cannot send requests faster than it reads replies."""
         while len(self._queue) >= MAX_QUEUE:
             self._slot_freed = asyncio.get_running_loop().create_future()
             await self._slot_freed
         self.enqueue(text)
 
     async def next_message(self) -> str | None:
-        """The next text to send, as soon as there is one; None when it is over and all that was queued is taken."""
+        """Wait for the next message and return it, or None when the subscription has ended and the queue is empty."""
         while not self._queue:
             if self.close_reason is not None:
                 return None
@@ -187,8 +188,8 @@ class Subscriber:
             self._slot_freed.set_result(None)
         return text
 
-    async def track_send(self, sent: Awaitable[None]) -> None:
-        """Send something in a way that lets `beat` see a sending that does not end."""
+    async def track_send(self, send: Awaitable[None]) -> None:
+        """Await a send, and let `tick` see how long it takes."""
         self._send_started_at = self._clock()
-        await sent
+        await send
         self._send_started_at = 0.0

@@ -1,4 +1,4 @@
-"""What an open form of a post sends while somebody writes in it."""
+"""Schemas of autosaves and previews, sent by the editor while someone types."""
 
 import datetime as dt
 from typing import Annotated
@@ -15,22 +15,22 @@ _FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,30}$")]
 
 def _check_size(form: dict[str, str]) -> dict[str, str]:
     if len(form) > _MAX_FIELDS or sum(len(value.encode(errors="replace")) for value in form.values()) > MAX_FORM_BYTES:
-        raise PydanticCustomError("too_long", "This is more than is kept of a form")
+        raise PydanticCustomError("too_long", "The form is too large to autosave: shorten it or save the post")
     return form
 
 
 class AutosaveForm(RootModel[Annotated[dict[_FieldName, str], AfterValidator(_check_size)]]):
-    """The fields by name, each as typed, valid or not: also twice the text that fits into a post is not lost."""
+    """The fields by name, each as typed, valid or not. Up to twice the maximum content size of a post."""
 
 
 class AutosaveOut(Output):
-    """What was kept: its id (null: nothing is typed, so nothing is kept) and since when."""
+    """The stored autosave: its id (null: the form was empty, so nothing is stored) and time."""
 
     id: int | None
     saved_at: dt.datetime
 
 
 class PreviewText(Input):
-    """Markdown to be shown as a post would show it."""
+    """Markdown to render as in a post."""
 
     content: Content

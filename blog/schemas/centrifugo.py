@@ -1,4 +1,4 @@
-"""What clients of Centrifugo say: commands of its client protocol, version 2, as JSON objects with a line for each."""
+"""Commands of the Centrifugo client protocol, version 2: JSON objects, one per line."""
 
 from typing import Annotated, Any
 
@@ -8,23 +8,23 @@ from blog.schemas.live import Channel
 
 Unused = dict[str, Any]
 REJECT_UNRECOVERED = 2
-"""The flag of a subscription that would rather be refused than begin without what it missed."""
+"""Flag of a subscription: answer with an error if the missed events cannot be recovered."""
 
 
 class CentrifugoModel(BaseModel):
-    """Part of a command. Unlike elsewhere unknown members are passed over: SDKs offer what a server may ignore."""
+    """Base of commands. Unknown members are ignored, unlike in other schemas: SDKs send options that a server may ignore."""
 
 
 class Connect(CentrifugoModel):
-    """The first command: who is calling, unless a cookie or a header said so."""
+    """The first command, with a token unless a cookie or a header field authenticates the client."""
 
     token: SecretStr | None = Field(default=None, max_length=1000)
 
 
 class Subscribe(CentrifugoModel):
-    """Follow a channel; with `recover` from a position on, which is the epoch of the log and the id of an event in it.
+    """Follow a channel; with `recover` after a position: the epoch of the log and an event id.
 
-    `type` (maps, polls) and `tf` (a filter that the server applies) are kinds of subscription that we do not have.
+    `type` (maps, polls) and `tf` (server-side filters) are not supported.
     """
 
     channel: Channel
@@ -43,9 +43,9 @@ class Unsubscribe(CentrifugoModel):
 
 
 class Command(CentrifugoModel):
-    """One request, with a number for its answer; an empty command answers a ping.
+    """A request, with an id for its reply. An empty command is the reply to a ping.
 
-    Of those without a model only the name counts: their answer is that there is no such thing here.
+    Commands without a model are not supported: the reply is an error.
     """
 
     id: Annotated[int, Field(ge=0, le=4_294_967_295)] = 0

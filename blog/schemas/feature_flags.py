@@ -1,4 +1,4 @@
-"""Feature flags on the wire."""
+"""Schemas of feature flags."""
 
 import datetime as dt
 from enum import StrEnum
@@ -7,7 +7,7 @@ from blog.schemas.fields import Input, Output
 
 
 class Flag(StrEnum):
-    """What an owner can switch on and off while the blog runs."""
+    """Features that owners can switch on and off while the blog runs."""
 
     REGISTRATION = "registration"
     COMMENTS = "comments"
@@ -22,7 +22,7 @@ class FlagChange(Input):
 
 
 class FlagOut(Output):
-    """A flag: its state, its default in the settings, and when an owner last set it."""
+    """A flag: its state, its default from the settings, and the time of the last change by an owner (null: never changed)."""
 
     name: Flag
     enabled: bool

@@ -1,4 +1,4 @@
-"""The messages of the WebSocket protocol `blog.live.v1`: one JSON object a text frame."""
+"""The messages of the WebSocket protocol `blog.live.v1`: one JSON object per text frame."""
 
 import datetime as dt
 from typing import Annotated, Literal
@@ -15,14 +15,14 @@ Channel = Annotated[Line, Field(min_length=1, max_length=100)]
 
 
 class Hello(Input):
-    """Who is calling, when neither a cookie nor a header could say so."""
+    """Authenticate with a token, for clients that cannot send a cookie or a header field."""
 
     type: Literal["hello"]
     token: SecretStr = Field(max_length=1000)
 
 
 class Subscribe(Input):
-    """Follow a channel: after a cursor, from the `earliest` event that is kept, or from now on."""
+    """Follow a channel: after a cursor, from the `earliest` event in the log, or from now on."""
 
     type: Literal["subscribe"]
     id: SubscriptionId
@@ -38,13 +38,13 @@ class Unsubscribe(Input):
 
 
 class Ping(Input):
-    """Are you there? Either side may ask."""
+    """A check that the connection is alive. Both sides may send it."""
 
     type: Literal["ping"]
 
 
 class Pong(Input):
-    """The answer to a ping."""
+    """The reply to a ping."""
 
     type: Literal["pong"]
 
@@ -54,17 +54,17 @@ client_message: TypeAdapter[Hello | Subscribe | Unsubscribe | Ping | Pong] = Typ
 
 
 class Welcome(Output):
-    """The first message, and the answer to `hello`: where the log ends now, and as whom the client is known."""
+    """The first message, and the reply to `hello`: the end of the log, and the username (null: anonymous)."""
 
     type: Literal["welcome"]
     protocol: Literal["blog.live.v1"]
     cursor: str
-    heartbeat: int = Field(description="Seconds from one ping of the server to the next")
+    heartbeat: int = Field(description="Seconds between two pings of the server")
     user: str | None
 
 
 class Subscribed(Output):
-    """The subscription stands; the `replayed` events that were missed follow at once."""
+    """The confirmation of a subscription. The missed events follow immediately; `replayed` is their number."""
 
     type: Literal["subscribed"]
     id: str
@@ -74,40 +74,40 @@ class Subscribed(Output):
 
 
 class PostRef(Output):
-    """Which post, when no more may be told of it."""
+    """A post that is no longer visible."""
 
     id: int
     slug: str
 
 
 class CommentedPost(PostRef):
-    """The post that a comment belongs to; `comments` is their number now."""
+    """The post of a comment; `comments` is its present number of comments."""
 
     comments: int
 
 
 class CommentRef(Output):
-    """Which comment, when no more may be told of it."""
+    """A comment that is no longer visible."""
 
     id: int
     post_id: int
 
 
 class PostData(Output):
-    """The post as it is now; `html` is the fragment that pages show: the article on `post:{id}`, else a card."""
+    """The present state of the post. `html` is the fragment of the pages: the article on `post:{id}`, otherwise a card."""
 
     post: PostOut
     html: str
 
 
 class PostRemovedData(Output):
-    """The post that went from sight."""
+    """The post that was unpublished or deleted."""
 
     post: PostRef
 
 
 class CommentData(Output):
-    """The comment as it is now; `html` is the fragment that pages show."""
+    """The present state of the comment; `html` is the fragment of the pages."""
 
     comment: CommentOut
     post: CommentedPost
@@ -115,14 +115,14 @@ class CommentData(Output):
 
 
 class CommentRemovedData(Output):
-    """The comment that went from sight."""
+    """The comment that was removed."""
 
     comment: CommentRef
     post: CommentedPost
 
 
 class EventMessageBase(Output):
-    """What every event carries: `cursor` to resume after it, and the channels of it that this client follows."""
+    """Members of every event: the `cursor` to resume after it, and the subscribed channels that it belongs to."""
 
     type: Literal["event"]
     cursor: str
@@ -132,42 +132,42 @@ class EventMessageBase(Output):
 
 
 class PostChangedEvent(EventMessageBase):
-    """A post came out or changed."""
+    """A post was published or changed."""
 
     event: Literal["post.published", "post.updated"]
     data: PostData
 
 
 class PostRemovedEvent(EventMessageBase):
-    """A post went from sight."""
+    """A post was unpublished or deleted."""
 
     event: Literal["post.unpublished", "post.deleted"]
     data: PostRemovedData
 
 
 class CommentChangedEvent(EventMessageBase):
-    """Somebody commented, or a comment changed."""
+    """A comment was created or changed."""
 
     event: Literal["comment.created", "comment.updated"]
     data: CommentData
 
 
 class CommentRemovedEvent(EventMessageBase):
-    """A comment went from sight; when it is back by the time of a replay, with its present content."""
+    """A comment was removed. If it is visible again at the time of a replay, the event contains its present state."""
 
     event: Literal["comment.removed"]
     data: CommentData | CommentRemovedData
 
 
 class CommentHeldEvent(EventMessageBase):
-    """A comment waits for a moderator, or one that waits was changed; on the channel `moderation` alone."""
+    """A comment awaits moderation, or was changed while it waits. Sent only on the channel `moderation`."""
 
     event: Literal["comment.held"]
     data: CommentData
 
 
 class GapMessage(Output):
-    """The log does not reach back to this cursor: fetch the content anew, and subscribe without it."""
+    """The log does not reach back to this cursor: fetch the content again, and subscribe without a cursor."""
 
     type: Literal["gap"]
     id: str
@@ -175,16 +175,16 @@ class GapMessage(Output):
 
 
 class ErrorMessage(Output):
-    """A refusal, with its HTTP status; the connection goes on."""
+    """An error, with its HTTP status. The connection stays open."""
 
     type: Literal["error"]
-    id: str | None = Field(default=None, description="The subscription that is refused; absent when none is to blame")
+    id: str | None = Field(default=None, description="The rejected subscription; absent if the error is about none")
     status: int
     title: str
 
 
 class Bye(Output):
-    """The server stops: reconnect after a random time between the two, in milliseconds."""
+    """The server stops: reconnect after a random delay between the two values, in milliseconds."""
 
     type: Literal["bye"]
     reason: Literal["shutdown"]

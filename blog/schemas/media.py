@@ -1,4 +1,4 @@
-"""Images on the wire."""
+"""Schemas of images."""
 
 from typing import Annotated
 
@@ -10,25 +10,25 @@ Alt = Annotated[Line, StringConstraints(strip_whitespace=True, max_length=500)]
 
 
 class NewMedia(Input):
-    """What is said of an image when it is sent."""
+    """Data of a new image."""
 
-    alt: Alt = Field(default="", description="What the image shows, for those who do not see it")
+    alt: Alt = Field(default="", description="A description of the image for people who can't see it")
 
 
 class MediaUpload(NewMedia):
-    """The form that sends an image."""
+    """The form to upload an image."""
 
     file: bytes = Field(description="A PNG, JPEG, WebP, GIF or AVIF image, checked by its content")
 
 
 class MediaChanges(Changes):
-    """What PATCH changes. An absent member stays as it is."""
+    """Changes to an image. Absent members stay unchanged."""
 
     alt: Alt = ""
 
 
 class VariantOut(Output):
-    """A smaller copy of an image, as WebP; sizes in pixels."""
+    """A smaller copy of an image, as WebP; width and height in pixels."""
 
     url: str
     width: int
@@ -36,9 +36,9 @@ class VariantOut(Output):
 
 
 class MediaOut(VariantOut):
-    """An image: upright, in sRGB, without the metadata it came with. An animation has no smaller copies."""
+    """An image: upright, in sRGB, without its original metadata. Animations have no smaller copies."""
 
     id: int
     alt: str
     media_type: str
-    variants: list[VariantOut] = Field(description="Smaller copies, widest first; none wider than the image")
+    variants: list[VariantOut] = Field(description="Smaller copies, widest first")

@@ -1,4 +1,4 @@
-"""What other sites ask for to show a post (oEmbed)."""
+"""Query of the oEmbed endpoint, with which other sites embed a post."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ Pixels = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class OEmbedQuery(BaseModel):
-    """`url` of a post, and the room there is for it. Consumers send parameters of their own besides: those are ignored."""
+    """The URL of a post, and the maximum size in pixels. Unknown parameters are ignored, as many consumers send some."""
 
     url: Annotated[Line, Field(min_length=1, max_length=2000)]
     format: Line = "json"

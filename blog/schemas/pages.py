@@ -1,10 +1,10 @@
-"""Pages that stand by themselves, as owners write them."""
+"""Schemas of static pages."""
 
 from blog.schemas.fields import Content, Input, Slug, Title
 
 
 class StaticPageInput(Input):
-    """A whole page. Without a slug, one is made from the title."""
+    """A static page. Without a slug, one is generated from the title."""
 
     title: Title
     slug: Slug | None = None

@@ -1,10 +1,10 @@
-"""Who edits what, on the wire."""
+"""Schema of the editors of a post."""
 
 from blog.schemas.fields import Output
 
 
 class PresenceOut(Output):
-    """The names of the others who have the form of a post open, and the post's present version."""
+    """The usernames of other people with the post's editor open, and the post's present version."""
 
     others: list[str]
     version: int

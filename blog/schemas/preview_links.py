@@ -1,4 +1,4 @@
-"""Preview links on the wire."""
+"""Schemas of preview links."""
 
 import datetime as dt
 from enum import StrEnum
@@ -7,7 +7,7 @@ from blog.schemas.fields import Input
 
 
 class Lifetime(StrEnum):
-    """How long a preview link opens its draft."""
+    """Time until a preview link expires."""
 
     DAY = "1 day"
     WEEK = "7 days"
@@ -15,11 +15,11 @@ class Lifetime(StrEnum):
 
     @property
     def duration(self) -> dt.timedelta:
-        """The same as a length of time."""
+        """Return the lifetime as a `timedelta`."""
         return dt.timedelta(days=int(self.value.partition(" ")[0]))
 
 
 class NewPreviewLink(Input):
-    """A preview link, as the form asks for it."""
+    """The form to create a preview link."""
 
     lifetime: Lifetime

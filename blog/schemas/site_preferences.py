@@ -1,4 +1,4 @@
-"""What owners decide about the blog on a page, without a restart."""
+"""Site preferences: settings that owners change on a page, without a restart."""
 
 import re
 from typing import Annotated
@@ -14,13 +14,13 @@ _TARGET = re.compile(r"/(?:[^/\\].*)?|https?://[^/].*")
 
 def _validate_accent(value: str) -> str:
     if not _ACCENT.fullmatch(value):
-        raise PydanticCustomError("colour", "Write a colour as # and six digits of hexadecimal, such as #17614b")
+        raise PydanticCustomError("colour", "Not a hex colour. Use # and six hexadecimal digits, e.g. #17614b")
     return value
 
 
 def _validate_target(value: str) -> str:
     if not _TARGET.fullmatch(value):
-        raise PydanticCustomError("target", "A link leads to a path, such as /about, or an address, such as https://example.org/")
+        raise PydanticCustomError("target", "Not a link. Use a path, e.g. /about, or a URL, e.g. https://example.org/")
     return value
 
 
@@ -30,26 +30,26 @@ Target = Annotated[Line, StringConstraints(strip_whitespace=True, max_length=500
 
 
 class NavigationLink(Input):
-    """A link in the head of every page: to a path of the blog, or to another site."""
+    """A link in the header of every page: to a path of the blog, or to another site."""
 
     label: Annotated[ShortLine, Field(min_length=1)]
     target: Target
 
 
 class Preferences(Input):
-    """All of them, with their defaults. A member that the database has in another form than this version is as by default."""
+    """The preferences, with their defaults. A stored value that this version cannot read counts as its default."""
 
     title: ShortLine = Field(default="", description="The title of the blog; empty: PROJECT_NAME")
     description: Annotated[Line, StringConstraints(strip_whitespace=True, max_length=300)] = ""
     accent: Accent | None = Field(default=None, description="The colour of links and buttons")
     navigation: Annotated[list[NavigationLink], Field(max_length=10)] = Field(default_factory=list)
-    hold_first_comment: bool = Field(default=False, description="The first comment of each person waits for a moderator")
+    hold_first_comment: bool = Field(default=False, description="Hold the first comment of each person for moderation")
     held_words: Annotated[list[ShortLine], Field(max_length=500)] = Field(
-        default_factory=list, description="A comment with one of them waits for a moderator"
+        default_factory=list, description="Hold comments that contain any of these words"
     )
-    most_links: Annotated[int, Field(ge=0, le=100)] = Field(default=3, description="A comment with more waits for a moderator")
+    most_links: Annotated[int, Field(ge=0, le=100)] = Field(default=3, description="Hold comments with more links than this")
     comment_edit_minutes: Annotated[int, Field(ge=0, le=525_600)] = Field(
-        default=60, description="How long people may edit a comment of theirs"
+        default=60, description="Minutes a comment stays editable by its author"
     )
 
 

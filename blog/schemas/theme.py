@@ -1,4 +1,4 @@
-"""The colours of the pages, as a reader wants them."""
+"""The colour theme of the pages."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from blog.schemas.fields import Input
 
 
 class Theme(StrEnum):
-    """Light, dark, or as the reader's system has it."""
+    """Light, dark, or the setting of the reader's system."""
 
     LIGHT = "light"
     DARK = "dark"
@@ -14,7 +14,7 @@ class Theme(StrEnum):
 
 
 class ThemeChoice(Input):
-    """The form of the switch: the theme, and the path of the page on which it was sent."""
+    """The theme form: the theme, and the path to return to."""
 
     theme: Theme
     next: str = ""

@@ -24,7 +24,7 @@ from blog.domain.media import image_processing
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
 from tests.conftest import ORIGIN, running
-from tests.support.pictures import encoded, png
+from tests.support.pictures import encode, png
 
 MEDIA = "/api/v1/media"
 WIDE = png(1000, 10)
@@ -67,7 +67,7 @@ def local(url: str) -> str:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_image_comes_back_as_it_was_described(client: httpx2.AsyncClient, ada: dict[str, str], kind: Any) -> None:
-    answer = await send(client, ada, encoded(Image.new("RGB", (1000, 10), "teal"), kind), alt="Nothing but teal")
+    answer = await send(client, ada, encode(Image.new("RGB", (1000, 10), "teal"), kind), alt="Nothing but teal")
     assert answer.status_code == 201
     made = answer.json()
     assert answer.headers["location"] == f"{MEDIA}/{made['id']}"
@@ -87,7 +87,7 @@ async def test_image_comes_back_as_it_was_described(client: httpx2.AsyncClient, 
 
 async def test_animation_is_served_moving(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     frames = [Image.new("RGB", (600, 8), colour) for colour in ("red", "lime", "blue")]
-    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100, loop=0)
+    data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100, loop=0)
     made = (await send(client, ada, data)).json()
     assert (made["media_type"], made["variants"]) == ("image/gif", [])
     with Image.open(io.BytesIO((await client.get(local(made["url"]))).content)) as image:
@@ -97,7 +97,7 @@ async def test_animation_is_served_moving(client: httpx2.AsyncClient, ada: dict[
 async def test_place_of_a_photo_is_told_to_nobody(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     exif = Image.Exif()
     exif[0x010E], exif[0x0112] = "secret-4711", 6
-    data = encoded(Image.new("RGB", (600, 300)), "JPEG", exif=exif, comment=b"secret-4711") + b"<script>secret-4711</script>"
+    data = encode(Image.new("RGB", (600, 300)), "JPEG", exif=exif, comment=b"secret-4711") + b"<script>secret-4711</script>"
     made = (await send(client, ada, data)).json()
     assert (made["width"], made["height"]) == (300, 600), "upright"
     assert b"secret-4711" not in (await client.get(local(made["url"]))).content
@@ -110,9 +110,9 @@ async def test_place_of_a_photo_is_told_to_nobody(client: httpx2.AsyncClient, ad
         (b"just text", "a.png"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "a.svg"),
         (b"<!doctype html><script>alert(1)</script>", "a.png"),
-        (encoded(Image.new("RGB", (8, 8)), "BMP"), "a.png"),
-        (encoded(Image.new("RGB", (8, 8)), "TIFF"), "a.png"),
-        (encoded(Image.new("RGB", (8, 8)), "PDF"), "a.png"),
+        (encode(Image.new("RGB", (8, 8)), "BMP"), "a.png"),
+        (encode(Image.new("RGB", (8, 8)), "TIFF"), "a.png"),
+        (encode(Image.new("RGB", (8, 8)), "PDF"), "a.png"),
         (WIDE[: len(WIDE) // 2], "a.png"),
     ],
     ids=["empty", "text", "SVG", "HTML", "BMP", "TIFF", "PDF", "half a PNG"],
@@ -133,7 +133,7 @@ async def test_image_of_too_many_pixels_is_refused(
 ) -> None:
     monkeypatch.setattr(image_processing, "MAX_PIXELS", 3 * 64 - 1)
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
-    moving = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100)
+    moving = encode(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100)
     for data in (png(192, 1), moving):
         answer = await send(client, ada, data)
         assert answer.status_code == 422
@@ -164,7 +164,7 @@ async def test_body_beyond_the_limit_is_too_large(settings: Settings, ada: dict[
 
 async def test_image_may_be_larger_than_other_bodies(settings: Settings, ada: dict[str, str]) -> None:
     """JSON has its own limit, which no photo would pass."""
-    noise = encoded(Image.effect_noise((400, 400), 200), "PNG")
+    noise = encode(Image.effect_noise((400, 400), 200), "PNG")
     small = settings.model_copy(update={"max_body_bytes": 100_000})
     assert len(noise) > small.max_body_bytes
     async with running(create_app(small)) as client:
@@ -366,7 +366,7 @@ async def test_image_can_be_shown_in_a_post(client: httpx2.AsyncClient, ada: dic
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_file_is_served_with_its_type_and_for_ever(client: httpx2.AsyncClient, ada: dict[str, str], kind: Any) -> None:
-    path = local((await send(client, ada, encoded(Image.new("RGB", (600, 8), "teal"), kind))).json()["url"])
+    path = local((await send(client, ada, encode(Image.new("RGB", (600, 8), "teal"), kind))).json()["url"])
     served = await client.get(path)
     assert served.status_code == 200
     assert served.headers["content-type"] == KINDS[kind]
@@ -398,7 +398,7 @@ async def test_type_does_not_depend_on_the_tables_of_the_machine(
 ) -> None:
     """Python 3.11 knows no WebP, and an empty machine has no list of its own; with `nosniff` a wrong type shows nothing."""
     monkeypatch.setattr("starlette.responses.guess_type", lambda _path: (None, None))
-    path = local((await send(client, ada, encoded(Image.new("RGB", (8, 8)), kind))).json()["url"])
+    path = local((await send(client, ada, encode(Image.new("RGB", (8, 8)), kind))).json()["url"])
     assert (await client.get(path)).headers["content-type"] == KINDS[kind]
 
 

@@ -224,9 +224,9 @@ async def test_older_or_missing_source_is_told_of(postgresql: str, tmp_path: Pat
 def test_copy_at_the_terminal(tmp_path: Path, postgresql: str) -> None:
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
     done = blog(tmp_path, "copy-database", "--from", "sqlite:///blog.db", "--to", postgresql)
-    assert (done.returncode, done.stderr) == (0, "Copying\nChecking\n"), "no bars where there is no terminal"
+    assert (done.returncode, done.stderr) == (0, ""), "no progress where there is no terminal"
     assert "users: 1, posts: 0, comments: 0" in done.stdout
-    assert blog(tmp_path, "check", DATABASE_URL=postgresql).stdout == "All is well.\n"
+    assert blog(tmp_path, "check", DATABASE_URL=postgresql).stdout == "No problems found.\n"
     again = blog(tmp_path, "copy-database", "--from", "sqlite:///blog.db", "--to", postgresql)
     assert (again.returncode, "not empty" in again.stderr, "Traceback" in again.stderr) == (1, True, False)
     wrong = blog(tmp_path, "copy-database", "--from", "mysql://x/y", "--to", postgresql)

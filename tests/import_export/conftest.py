@@ -1,6 +1,6 @@
-"""A folder to import, its files written by each test, and the person who imports it."""
+"""Fixtures: a folder to import, and the owner as the importing user."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,14 +10,14 @@ from blog.domain.accounts.models import User
 from blog.domain.core.context import Context
 from blog.schemas.accounts import Role
 
-MakeFiles = Callable[[dict[str, str | bytes]], Path]
+MakeFiles = Callable[[Mapping[str, str | bytes]], Path]
 
 
 @pytest.fixture
 def make_files(tmp_path: Path) -> MakeFiles:
-    """Write files by path into a folder named `site`; gives the folder."""
+    """Return a function that writes files by path into a folder named `site`, and returns the folder."""
 
-    def make(files: dict[str, str | bytes]) -> Path:
+    def make(files: Mapping[str, str | bytes]) -> Path:
         folder = tmp_path / "site"
         folder.mkdir(exist_ok=True)
         for path, content in files.items():
@@ -31,5 +31,5 @@ def make_files(tmp_path: Path) -> MakeFiles:
 
 @pytest.fixture
 async def owner(ctx: Context, make_user: Callable[..., Awaitable[User]]) -> Context:
-    """The context of the owner of the blog, who runs the import; her username is grace."""
+    """Return a context of the owner `grace`."""
     return ctx.acting_as(accounts.as_actor(await make_user("grace", Role.OWNER)))

@@ -1,4 +1,4 @@
-"""Front matter: its languages, its ends, and faults told with their line."""
+"""Front matter: formats, delimiters, and errors with their line. Dates."""
 
 import datetime as dt
 
@@ -27,7 +27,7 @@ from blog.import_export.markdown.front_matter import Document, FrontMatterError,
         ("---\ntitle: a --- b\n---\n---\nrule above", FrontMatterKind.YAML, {"title": "a --- b"}, "---\nrule above"),
     ],
 )
-def test_front_matter_and_body_are_parted(text: str, kind: FrontMatterKind, values: dict[str, object], body: str) -> None:
+def test_front_matter_is_split_from_the_body(text: str, kind: FrontMatterKind, values: dict[str, object], body: str) -> None:
     document = front_matter.split(text)
     assert (document.kind, document.values, document.body) == (kind, values, body)
 
@@ -39,7 +39,7 @@ def test_yaml_scalars_stay_as_written() -> None:
     }  # fmt: skip
 
 
-def test_tabs_at_the_end_of_lines_are_taken() -> None:
+def test_trailing_tabs_are_accepted() -> None:
     document = front_matter.split("---\nauthors:\n- melody\t\t\ntitle: x \t\n---\n")
     assert document.values == {"authors": ["melody"], "title": "x"}
 
@@ -61,10 +61,10 @@ def test_tabs_at_the_end_of_lines_are_taken() -> None:
         ("+++\na = 2024-02-30\n+++\n", 2, "TOML"),
         ("---\na: " + "[" * 20_000 + "\n---\n", 2, "nested too deeply"),
         ("+++\na = " + "[" * 20_000 + "\n+++\n", 2, "TOML"),
-        ("---\na: " + "x" * front_matter.MAX_LENGTH + "\n---\n", 1, "more than"),
+        ("---\na: " + "x" * front_matter.MAX_LENGTH + "\n---\n", 1, "longer than"),
     ],
 )
-def test_a_fault_is_told_with_its_line(text: str, line: int, reason: str) -> None:
+def test_errors_have_a_line(text: str, line: int, reason: str) -> None:
     with pytest.raises(FrontMatterError) as caught:
         front_matter.split(text)
     assert caught.value.line == line
@@ -72,13 +72,13 @@ def test_a_fault_is_told_with_its_line(text: str, line: int, reason: str) -> Non
     assert "\n" not in caught.value.reason
 
 
-def test_merge_keys_cannot_grow_without_bound() -> None:
+def test_merge_keys_do_not_grow_exponentially() -> None:
     levels = "".join(f"l{n}: &l{n} {{<<: [{', '.join([f'*l{n - 1}'] * 9)}]}}\n" for n in range(1, 12))
     values = front_matter.split(f"---\nl0: &l0 {{x: 1}}\n{levels}---\n").values
     assert len(values) == 12
 
 
-def test_the_line_of_a_key() -> None:
+def test_line_number_of_a_key() -> None:
     document = front_matter.split('---\ntitle: x\n"date": y\nnested:\n  tags: z\n---\n')
     assert [document.line_number(key) for key in ("title", "date", "nested", "absent")] == [2, 3, 4, 1]
 
@@ -105,7 +105,7 @@ _INSIDE = st.one_of(
 @example(fences=("---\n", "---\n"), inside="a: !!int ''\n", body="")
 @example(fences=("---\n", "---\n"), inside="!!bool x: y\n", body="")
 @example(fences=("+++\n", "+++\n"), inside="a = " + "9" * 5000 + "\n", body="")
-def test_any_text_parses_or_is_a_fault_with_a_line(fences: tuple[str, str], inside: str, body: str) -> None:
+def test_any_text_parses_or_raises_an_error_with_a_line(fences: tuple[str, str], inside: str, body: str) -> None:
     text = f"{fences[0]}{inside}\n{fences[1]}{body}"
     outcome: Document | FrontMatterError
     try:
@@ -121,7 +121,7 @@ def test_any_text_parses_or_is_a_fault_with_a_line(fences: tuple[str, str], insi
 
 
 @pytest.mark.parametrize(
-    ("written", "instant"),
+    ("written", "expected"),
     [
         ("2024-05-31", "2024-05-31T00:00:00+00:00"),
         ("2017-2-5", "2017-02-05T00:00:00+00:00"),
@@ -138,8 +138,8 @@ def test_any_text_parses_or_is_a_fault_with_a_line(fences: tuple[str, str], insi
         (dt.datetime(2020, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=9))), "2019-12-31T15:00:00+00:00"),
     ],
 )
-def test_dates_become_utc_instants(written: object, instant: str) -> None:
-    assert dates.parse(written).isoformat() == instant
+def test_dates_become_utc(written: object, expected: str) -> None:
+    assert dates.parse(written).isoformat() == expected
     assert dates.parse(written).utcoffset() == dt.timedelta(0)
 
 
@@ -150,6 +150,6 @@ def test_dates_become_utc_instants(written: object, instant: str) -> None:
         dt.time(9), None, "2024-05-31 09:30 +99:99", "2024-05-31x", "٢٠٢٤-٠٥-٣١", "0000-01-01",
     ],
 )  # fmt: skip
-def test_what_is_no_date_is_a_value_error(written: object) -> None:
+def test_invalid_dates_raise_value_error(written: object) -> None:
     with pytest.raises(ValueError, match=r"date|range|must be|strictly"):
         dates.parse(written)

@@ -1,4 +1,4 @@
-"""Importing a folder: what the blog holds afterwards, a second run, changed and moved files, and runs cut short."""
+"""Import of a folder: its result, a second run, changed and moved files, interrupted and concurrent runs."""
 
 import datetime as dt
 import io
@@ -17,9 +17,11 @@ from blog.domain.accounts.imported_authors import username_from_name
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.errors import InvalidInput, NotAuthenticated
+from blog.import_export.markdown import source
 from blog.import_export.markdown.importer import BATCH_SIZE, ImportReport, import_markdown
 from blog.import_export.markdown.plan import DELETED_IN_BLOG, EDITED_IN_BLOG
 from blog.schemas.accounts import Role
+from blog.schemas.fields import MAX_CONTENT_BYTES
 from blog.schemas.posts import PostChanges, PostStatus
 from tests.import_export.conftest import MakeFiles
 
@@ -33,12 +35,12 @@ def png(shade: int = 0) -> bytes:
 
 
 async def contents(ctx: Context) -> str:
-    """Every row of every table, to compare."""
-    rows: dict[str, Any] = {}
+    """Return all rows of all tables as text, for comparison."""
+    dump: dict[str, list[str]] = {}
     for table in tables.metadata.sorted_tables:
-        found = await ctx.db.fetch_all(sa.select(table))
-        rows[table.name] = sorted(str([row[column.name] for column in table.columns]) for row in found)
-    return json.dumps(rows, indent=1)
+        rows = await ctx.db.fetch_all(sa.select(table))
+        dump[table.name] = sorted(str([row[column.name] for column in table.columns]) for row in rows)
+    return json.dumps(dump, indent=1)
 
 
 async def usernames(ctx: Context) -> dict[str, str]:
@@ -50,7 +52,7 @@ def counted(report: ImportReport) -> dict[str, int]:
     return {name: count for name, count in asdict(report.totals).items() if name not in UNCOUNTED}
 
 
-async def test_a_post_arrives_whole(owner: Context, make_files: MakeFiles) -> None:
+async def test_all_fields_are_imported(owner: Context, make_files: MakeFiles) -> None:
     text = (
         "---\ntitle: Hello\ndate: 2020-05-06 07:08:09 +0200\nauthors: [Foo Doe, 18F]\ntags: [Python, 'a, b', python]\n"
         "categories: [News]\nexcerpt: In <em>short</em> &amp; well\nredirect_from: /old/hi.html\n---\n"
@@ -70,8 +72,8 @@ async def test_a_post_arrives_whole(owner: Context, make_files: MakeFiles) -> No
     assert (post.status, post.version) == (PostStatus.PUBLISHED, 1)
     assert post.published_at == post.created_at == dt.datetime(2020, 5, 6, 5, 8, 9, tzinfo=dt.UTC)
     assert (await posts.get_by_slug(owner, "hi.html")).id == post.id
-    found = await owner.db.fetch_all(sa.select(tables.events))
-    assert [(row["type"], row["post_id"]) for row in found] == [("post.published", post.id)]
+    events = await owner.db.fetch_all(sa.select(tables.events))
+    assert [(row["type"], row["post_id"]) for row in events] == [("post.published", post.id)]
 
 
 async def test_drafts_undated_and_future_posts(owner: Context, make_files: MakeFiles) -> None:
@@ -106,17 +108,17 @@ async def test_a_second_run_changes_nothing(owner: Context, make_files: MakeFile
     assert (first.totals.posts, first.totals.images, first.totals.unchanged) == (60, 1, 0)
     assert second.totals.unchanged == 60
     assert first.rejections == second.rejections
-    assert [fault.path for fault in first.rejections] == ["bad.md"]
+    assert [rejection.path for rejection in first.rejections] == ["bad.md"]
     assert first.totals.refused == 1
 
 
-async def test_contents_sees_every_change(owner: Context) -> None:
+async def test_contents_detects_a_change(owner: Context) -> None:
     before = await contents(owner)
     await owner.db.execute(tables.users.update().values(age=7))
     assert await contents(owner) != before
 
 
-async def test_a_dry_run_writes_nothing_and_says_the_same(owner: Context, make_files: MakeFiles) -> None:
+async def test_a_dry_run_writes_nothing_and_reports_the_same(owner: Context, make_files: MakeFiles) -> None:
     folder = make_files({"a.md": "---\nauthor: Ada\n---\n![x](pic.png) ![y](no.png)", "pic.png": png(), "b.md": "\0"})
     before = await contents(owner)
     dry = await import_markdown(owner, folder, dry_run=True)
@@ -125,7 +127,7 @@ async def test_a_dry_run_writes_nothing_and_says_the_same(owner: Context, make_f
     assert dry == await import_markdown(owner, folder)
 
 
-async def test_a_changed_file_becomes_a_version(owner: Context, make_files: MakeFiles) -> None:
+async def test_a_changed_file_becomes_a_new_version(owner: Context, make_files: MakeFiles) -> None:
     folder = make_files({"a.md": "---\nauthor: Ada\ntitle: One\n---\nfirst", "b.md": "same"})
     await import_markdown(owner, folder)
     old = await posts.get_by_slug(owner, "a")
@@ -141,7 +143,7 @@ async def test_a_changed_file_becomes_a_version(owner: Context, make_files: Make
     assert await owner.db.fetch_val(first_author.where(tables.posts.c.id == post.id)) == "Bo"
 
 
-async def test_a_changed_slug_is_a_new_address_and_the_old_one_still_leads_there(owner: Context, make_files: MakeFiles) -> None:
+async def test_a_changed_slug_changes_the_url_and_the_old_one_redirects(owner: Context, make_files: MakeFiles) -> None:
     folder = make_files({"a.md": "---\nslug: one\n---\n", "b.md": "---\nslug: two\n---\n"})
     await import_markdown(owner, folder)
     for slug, expected in (("one-more", "one-more"), ("two", "two-2"), ("one", "one"), ("on", "on")):
@@ -150,7 +152,7 @@ async def test_a_changed_slug_is_a_new_address_and_the_old_one_still_leads_there
         assert (await posts.get_by_slug(owner, "one")).slug == expected
 
 
-async def test_what_was_edited_in_the_blog_is_not_overwritten(owner: Context, make_files: MakeFiles) -> None:
+async def test_posts_edited_in_the_blog_are_not_overwritten(owner: Context, make_files: MakeFiles) -> None:
     folder = make_files({"a.md": "first", "b.md": "x"})
     await import_markdown(owner, folder)
     post = await posts.get_by_slug(owner, "a")
@@ -163,7 +165,7 @@ async def test_what_was_edited_in_the_blog_is_not_overwritten(owner: Context, ma
     assert (await posts.get_by_slug(owner, "a")).content == "by hand"
 
 
-async def test_what_was_deleted_in_the_blog_does_not_come_back(owner: Context, make_files: MakeFiles) -> None:
+async def test_posts_deleted_in_the_blog_are_not_restored(owner: Context, make_files: MakeFiles) -> None:
     folder = make_files({"a.md": "x", "b.md": "y"})
     await import_markdown(owner, folder)
     await posts.delete(owner, (await posts.get_by_slug(owner, "a")).id)
@@ -172,7 +174,7 @@ async def test_what_was_deleted_in_the_blog_does_not_come_back(owner: Context, m
     assert (report.totals.posts, report.totals.unchanged) == (1, 1)
 
 
-async def test_a_renamed_folder_and_moved_files_are_known(owner: Context, make_files: MakeFiles, tmp_path: Path) -> None:
+async def test_a_renamed_folder_and_moved_files_are_recognised(owner: Context, make_files: MakeFiles, tmp_path: Path) -> None:
     folder = make_files({"x/same.md": "twin", "y/same.md": "twin", "a.md": "one", "z.md": "z"})
     await import_markdown(owner, folder)
     ids = {row["source"]: row["post_id"] for row in await owner.db.fetch_all(sa.select(tables.import_records))}
@@ -198,19 +200,19 @@ async def test_equal_files_in_one_folder_are_two_posts(owner: Context, make_file
     assert await owner.db.fetch_val(sa.select(sa.func.count()).select_from(tables.posts)) == BATCH_SIZE + 2
 
 
-async def test_slugs_that_collide_get_the_language_then_a_number(owner: Context, make_files: MakeFiles) -> None:
+async def test_colliding_slugs_get_the_language_then_a_number(owner: Context, make_files: MakeFiles) -> None:
     folder = make_files(
         {f"{place}/news.md": f"---\nlang: {lang}\n---\n{place}" for place, lang in (("a", "ja"), ("b", "zh_tw"), ("c", "zh_tw"))}
         | {"d/news.md": "no language", "e/old.md": "---\naliases: [/news/, /fresh/]\n---\n"}
     )
     report = await import_markdown(owner, folder)
-    found = [(await posts.get_by_slug(owner, slug)).content for slug in ("news", "news-zh-tw", "news-zh-tw-2", "news-2")]
-    assert found == ["a", "b", "c", "no language"]
+    contents = [(await posts.get_by_slug(owner, slug)).content for slug in ("news", "news-zh-tw", "news-zh-tw-2", "news-2")]
+    assert contents == ["a", "b", "c", "no language"]
     assert (await posts.get_by_slug(owner, "fresh")).slug == "old"
-    assert report.warnings == ("e/old.md: the old address news leads to another post already",)
+    assert report.warnings == ("e/old.md: the old URL news already belongs to another post",)
 
 
-async def test_an_old_address_takes_no_slug_of_a_later_post(owner: Context, make_files: MakeFiles) -> None:
+async def test_an_old_url_does_not_take_the_slug_of_a_later_post(owner: Context, make_files: MakeFiles) -> None:
     folder = make_files({"a.md": "---\naliases: [/b/]\n---\n", "b.md": "b"})
     await import_markdown(owner, folder)
     assert (await posts.get_by_slug(owner, "b")).content == "b"
@@ -237,13 +239,13 @@ async def test_authors_are_accounts_that_cannot_sign_in(owner: Context, make_fil
     assert (await posts.get_by_slug(owner, "c")).authors == post.authors[::-1]
 
 
-async def test_posts_are_not_given_to_readers_who_took_the_name(owner: Context, make_user: Any, make_files: MakeFiles) -> None:
+async def test_posts_are_not_assigned_to_a_reader_with_the_name(owner: Context, make_user: Any, make_files: MakeFiles) -> None:
     await make_user("melody", Role.READER)
     await import_markdown(owner, make_files({"a.md": "---\nauthor: melody\n---\n"}))
     assert (await posts.get_by_slug(owner, "a")).authors == ["melody-2"]
 
 
-async def test_an_author_who_can_sign_in_by_now_stays_the_same(owner: Context, make_files: MakeFiles) -> None:
+async def test_an_author_with_a_password_stays_the_same(owner: Context, make_files: MakeFiles) -> None:
     folder = make_files({"a.md": "---\nauthor: Ron Williams\n---\n"})
     await import_markdown(owner, folder)
     await owner.db.execute(tables.users.update().where(tables.users.c.name == "Ron Williams").values(password_hash="x"))
@@ -256,7 +258,7 @@ def test_usernames_have_at_most_fifty_characters() -> None:
     assert username_from_name("x" * 49 + " y") == "x" * 49
 
 
-async def test_images_beside_the_posts_are_kept_and_shown(owner: Context, make_files: MakeFiles, tmp_path: Path) -> None:
+async def test_images_of_the_folder_are_stored_and_linked(owner: Context, make_files: MakeFiles, tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(png(9))
     body = (
         '![a](pic.png "t") [![b](/assets/b%20c.png)](/assets/b%20c.png#x) <img alt="" src="../p/pic.png"> ![r][r]\n\n'
@@ -266,22 +268,22 @@ async def test_images_beside_the_posts_are_kept_and_shown(owner: Context, make_f
     files: dict[str, str | bytes] = {"p/post.md": body, "q/other.md": "![again](/assets/b%20c.png)"}
     folder = make_files(files | {"p/pic.png": png(1), "assets/b c.png": png(2), "p/bad.png": b"no image", "p/pic.pdf": "x"})
     report = await import_markdown(owner, folder, media_url="/m/")
-    kept = {path.read_bytes(): f"/m/{path.name}" for path in owner.site.settings.media_dir.iterdir()}
-    one, two = kept[png(1)], kept[png(2)]
-    assert (len(kept), report.totals.images) == (2, 2)
+    stored = {path.read_bytes(): f"/m/{path.name}" for path in owner.site.settings.media_dir.iterdir()}
+    one, two = stored[png(1)], stored[png(2)]
+    assert (len(stored), report.totals.images) == (2, 2)
     assert (await posts.get_by_slug(owner, "post")).content == (
         f'![a]({one} "t") [![b]({two})]({two}) <img alt="" src="{one}"> ![r][r]\n\n'
         "![out](../../secret.png) ![none](none.png) ![bad](bad.png) ![far](https://x.org/a.png) [doc](pic.pdf)\n"
         f"![d]({two}) `![code](pic.png)`\n\n```\n![code](pic.png)\n```\n\n[r]: {two}\n"
     )
     assert report.warnings == (
-        "p/post.md: image ../../secret.png is not in the folder: its address is left as it was",
-        "p/post.md: image none.png is not in the folder: its address is left as it was",
-        "p/post.md: image bad.png: This is no PNG, JPEG, WebP, GIF or AVIF image that can be read; its address is left as it was",
+        "p/post.md: image ../../secret.png is not in the folder: URL left unchanged",
+        "p/post.md: image none.png is not in the folder: URL left unchanged",
+        "p/post.md: image bad.png: This file isn't a readable PNG, JPEG, WebP, GIF or AVIF image: URL left unchanged",
     )
 
 
-async def test_a_lost_image_is_kept_again(owner: Context, make_files: MakeFiles) -> None:
+async def test_a_lost_image_is_stored_again(owner: Context, make_files: MakeFiles) -> None:
     folder = make_files({"a.md": "![a](pic.png)", "pic.png": png()})
     await import_markdown(owner, folder)
     shutil.rmtree(owner.site.settings.media_dir)
@@ -289,7 +291,7 @@ async def test_a_lost_image_is_kept_again(owner: Context, make_files: MakeFiles)
     assert len(list(owner.site.settings.media_dir.iterdir())) == 1
 
 
-async def test_tags_that_do_not_fit_are_told(owner: Context, make_files: MakeFiles) -> None:
+async def test_tags_over_the_limits_are_reported(owner: Context, make_files: MakeFiles) -> None:
     tags = [f"t{n}" for n in range(21)] + ["x" * 60]
     report = await import_markdown(owner, make_files({"a.md": f"---\ntags: {json.dumps(tags)}\n---\n"}))
     assert (await posts.get_by_slug(owner, "a")).tags == tuple(tags[:20])
@@ -299,7 +301,16 @@ async def test_tags_that_do_not_fit_are_told(owner: Context, make_files: MakeFil
     ]  # fmt: skip
 
 
-async def test_progress_names_the_total_first(owner: Context, make_files: MakeFiles) -> None:
+async def test_posts_grown_over_the_limit_are_rejected_without_warnings(owner: Context, make_files: MakeFiles) -> None:
+    images = "![](gone.png)\n![](pic.png)\n"
+    body = images + "x" * (MAX_CONTENT_BYTES - len(images))  # the URL of the stored image is longer than `pic.png`
+    report = await import_markdown(owner, make_files({"long.md": body, "short.md": images, "pic.png": png()}))
+    assert list(map(str, report.rejections)) == [f"long.md:1: {source.TOO_LONG}"]
+    assert report.warnings == ("short.md: image gone.png is not in the folder: URL left unchanged",)
+    assert report.totals.posts == 1
+
+
+async def test_progress_starts_at_zero_and_counts_batches(owner: Context, make_files: MakeFiles) -> None:
     seen: list[tuple[int, int]] = []
     folder = make_files({f"{n:03}.md": "x" for n in range(2 * BATCH_SIZE + 1)})
     await import_markdown(owner, folder, progress=lambda done, total: seen.append((done, total)))
@@ -307,7 +318,7 @@ async def test_progress_names_the_total_first(owner: Context, make_files: MakeFi
     assert seen == [(0, total), (BATCH_SIZE, total), (2 * BATCH_SIZE, total), (total, total)]
 
 
-async def test_a_run_cut_short_is_completed_by_the_next(owner: Context, make_files: MakeFiles) -> None:
+async def test_an_interrupted_run_is_completed_by_the_next(owner: Context, make_files: MakeFiles) -> None:
     folder = make_files({f"{n:03}.md": f"---\naliases: [/was-{n}/]\n---\n{n}" for n in range(2 * BATCH_SIZE + 1)})
 
     def stop(done: int, total: int) -> None:
@@ -323,7 +334,7 @@ async def test_a_run_cut_short_is_completed_by_the_next(owner: Context, make_fil
         assert (await posts.get_by_slug(owner, f"was-{n}")).slug == f"{n:03}"
 
 
-async def test_a_batch_that_fails_leaves_nothing(owner: Context, make_files: MakeFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_batch_is_rolled_back(owner: Context, make_files: MakeFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_files({"a.md": "---\nauthor: Ada\n---\n", "b.md": "x"})
     before = await contents(owner)
     insert = posts.insert
@@ -339,13 +350,13 @@ async def test_a_batch_that_fails_leaves_nothing(owner: Context, make_files: Mak
     assert await contents(owner) == before
 
 
-async def test_two_imports_at_the_same_time_import_once(owner: Context, make_files: MakeFiles) -> None:
+async def test_concurrent_imports_import_once(owner: Context, make_files: MakeFiles) -> None:
     folder = make_files({"a.md": "x", "b.md": "y"})
     nested: list[ImportReport] = []
     original = owner.db.transaction
 
     class Once:
-        """The other import runs when this one has planned its batch and is about to write it."""
+        """A transaction that runs another import first, after the batch was planned and before it is written."""
 
         async def __aenter__(self) -> None:
             owner.db.transaction = original  # type: ignore[method-assign]
@@ -363,7 +374,7 @@ async def test_two_imports_at_the_same_time_import_once(owner: Context, make_fil
 
 
 @pytest.mark.parametrize(("action", "reason"), [("edit", EDITED_IN_BLOG), ("delete", DELETED_IN_BLOG)])
-async def test_what_happens_while_a_changed_file_is_rendered_counts(
+async def test_changes_in_the_blog_while_a_file_is_rendered_are_not_overwritten(
     owner: Context, make_files: MakeFiles, monkeypatch: pytest.MonkeyPatch, action: str, reason: str
 ) -> None:
     folder = make_files({"a.md": "first"})
@@ -384,7 +395,7 @@ async def test_what_happens_while_a_changed_file_is_rendered_counts(
     assert list(map(str, report.rejections)) == [f"a.md:1: {reason}"]
 
 
-async def test_a_stranger_and_a_missing_folder_are_refused(ctx: Context, owner: Context, tmp_path: Path) -> None:
+async def test_import_needs_an_account_and_a_folder(ctx: Context, owner: Context, tmp_path: Path) -> None:
     with pytest.raises(NotAuthenticated):
         await import_markdown(ctx, tmp_path)
     with pytest.raises(InvalidInput):

@@ -1,4 +1,4 @@
-"""Shortcodes: what is certain becomes Markdown, everything else stays as it was written."""
+"""Shortcodes: known ones become Markdown, others stay unchanged."""
 
 import pytest
 
@@ -33,15 +33,15 @@ from blog.import_export.markdown.shortcodes import to_markdown
         ("{% highlight md %}\n````\nx\n````\n{% endhighlight %}", "`````md\n````\nx\n````\n`````"),
     ],
 )
-def test_what_is_certain_becomes_markdown(written: str, markdown: str) -> None:
+def test_known_shortcodes_become_markdown(written: str, markdown: str) -> None:
     assert to_markdown(written) == markdown
 
 
-def test_many_shortcodes_in_one_paragraph_are_all_found() -> None:
+def test_many_shortcodes_in_one_paragraph() -> None:
     assert to_markdown('{% image "a" "b" %}' * 10_000) == "![b](a)" * 10_000
 
 
-def test_inside_html_an_image_is_html() -> None:
+def test_an_image_inside_html_becomes_an_img_element() -> None:
     written = 'Text\n<div class="x">{% image "a&b.jpg" "say \\"hi\\"" %}</div>\n\n{% image "c.jpg" "d" %}'
     expected = 'Text\n<div class="x"><img src="a&amp;b.jpg" alt="say &quot;hi&quot;"></div>\n\n![d](c.jpg)'
     assert to_markdown(written) == expected
@@ -71,16 +71,16 @@ def test_inside_html_an_image_is_html() -> None:
         "{% link ja/news/_posts/2019-01-01-x.md %}",
     ],
 )
-def test_everything_else_stays_as_written(written: str) -> None:
+def test_everything_else_is_unchanged(written: str) -> None:
     assert to_markdown(written) == written
 
 
-def test_shortcodes_go_on_after_a_fence() -> None:
+def test_shortcodes_after_fenced_code_are_converted() -> None:
     written = "```\n{{ site.baseurl }}\n```\n{{ site.baseurl }}/x `{{ site.baseurl }}` {{ site.baseurl }}/y"
     assert to_markdown(written) == "```\n{{ site.baseurl }}\n```\n/x `{{ site.baseurl }}` /y"
 
 
 @pytest.mark.parametrize("piece", ["{% raw %}", "{% highlight x %}\n", "`", "``` `", '{% image "', "{{< figure a='", "![[", "> "])
-def test_unfinished_shortcodes_cost_no_more_than_their_length(piece: str) -> None:
+def test_unclosed_shortcodes_take_linear_time(piece: str) -> None:
     written = piece * (200_000 // len(piece))
     assert to_markdown(written) == written

@@ -1,4 +1,4 @@
-"""Which files of a folder are posts, what their front matter says, and what is refused."""
+"""Reading a folder: which files are posts, how they are parsed, and what is rejected."""
 
 import datetime as dt
 import os
@@ -22,13 +22,13 @@ def read_one(folder: Path, path: str) -> SourcePost:
     return post
 
 
-def refusal(folder: Path, path: str = "a.md") -> str:
-    fault = source.read_post(markdown_folder.scan(folder), path)
-    assert isinstance(fault, Rejection)
-    return str(fault)
+def rejection_of(folder: Path, path: str = "a.md") -> str:
+    rejection = source.read_post(markdown_folder.scan(folder), path)
+    assert isinstance(rejection, Rejection)
+    return str(rejection)
 
 
-def test_posts_are_markdown_files_but_no_indexes_and_no_documents_of_the_repository(make_files: MakeFiles) -> None:
+def test_posts_are_markdown_files_except_indexes_and_repository_documents(make_files: MakeFiles) -> None:
     posts = ["a.md", "b.markdown", "c.mkdn", "d.text", "e.Rmd", "deep/er/f.MD", "_drafts/g.md", "_posts/2020-01-01-h.md"]
     others = ["_index.md", "x/_index.fr.md", "README.md", "LICENSE.md", "x.txt", "x.html", "x.yml", ".git/y.md", ".z.md"]
     others += ["_site/a.md", "_includes/b.md", "node_modules/p/c.md"]
@@ -42,13 +42,13 @@ def test_a_readme_with_front_matter_is_a_post(make_files: MakeFiles) -> None:
     assert markdown_folder.scan(make_files({"README.md": "---\ntitle: x\n---\n"})).paths == ("README.md",)
 
 
-def test_translations_come_after_the_originals_and_give_up_their_suffix(make_files: MakeFiles) -> None:
+def test_translations_come_after_originals_and_lose_their_suffix(make_files: MakeFiles) -> None:
     folder = make_files({"_index.fr.md": "", "a.fr.md": "x", "b.md": "x", "b.fr.md": "x", "c.zh.md": "x", "d/index.fr.md": "x"})
     scanned = markdown_folder.scan(folder)
     assert scanned.paths == ("b.md", "c.zh.md", "a.fr.md", "b.fr.md", "d/index.fr.md")
-    read = [read_one(folder, path) for path in scanned.paths]
-    assert [post.slug for post in read] == ["b", "c.zh", "a", "b", "d"]
-    assert [post.language for post in read] == [None, None, "fr", "fr", "fr"]
+    posts = [read_one(folder, path) for path in scanned.paths]
+    assert [post.slug for post in posts] == ["b", "c.zh", "a", "b", "d"]
+    assert [post.language for post in posts] == [None, None, "fr", "fr", "fr"]
 
 
 @pytest.mark.parametrize(
@@ -91,12 +91,12 @@ def test_slug_and_date(
         ("x" * 119 + "-y", "x" * 119),
     ],
 )
-def test_slugs_keep_their_spelling_where_it_is_safe(written: str, safe: str) -> None:
+def test_slugs_keep_their_spelling_if_it_is_safe(written: str, safe: str) -> None:
     assert slugs.safe_slug(written) == safe
 
 
 @pytest.mark.parametrize(
-    ("address", "slug"),
+    ("url", "slug"),
     [
         ("/2016/01/05/tips/", "tips"),
         ("/an-old-url/old.html", "old.html"),
@@ -111,11 +111,11 @@ def test_slugs_keep_their_spelling_where_it_is_safe(written: str, safe: str) -> 
         ("/{{ slug }}/", None),
     ],
 )
-def test_old_addresses(address: str, slug: str | None) -> None:
-    assert slugs.slug_from_url(address) == slug
+def test_slugs_of_old_urls(url: str, slug: str | None) -> None:
+    assert slugs.slug_from_url(url) == slug
 
 
-def test_names_are_lists_or_texts_that_are_never_split(make_files: MakeFiles) -> None:
+def test_names_are_lists_or_single_texts(make_files: MakeFiles) -> None:
     folder = make_files(
         {
             "a.md": "---\nauthor: Ron Williams and Ribbon\ntags: ay bee cee\ncategory: 2013\n---\n",
@@ -125,10 +125,10 @@ def test_names_are_lists_or_texts_that_are_never_split(make_files: MakeFiles) ->
             "d.md": "---\ntags: []\nauthors:\n---\n",
         }
     )
-    read = [read_one(folder, f"{name}.md") for name in "abcd"]
-    assert [post.authors for post in read] == [("Ron Williams and Ribbon",), ("Foo Doe", "Bar Doe"), ("Ada", "grace"), ()]
-    assert [post.tags for post in read] == [("ay bee cee",), ("x",), ("1.10", "no"), ()]
-    assert [post.categories for post in read] == [("2013",), ("c",), (), ()]
+    posts = [read_one(folder, f"{name}.md") for name in "abcd"]
+    assert [post.authors for post in posts] == [("Ron Williams and Ribbon",), ("Foo Doe", "Bar Doe"), ("Ada", "grace"), ()]
+    assert [post.tags for post in posts] == [("ay bee cee",), ("x",), ("1.10", "no"), ()]
+    assert [post.categories for post in posts] == [("2013",), ("c",), (), ()]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_drafts(make_files: MakeFiles, front_matter: str, draft: bool) -> None:
     assert read_one(folder, "_drafts/b.md").draft is True
 
 
-def test_the_rest_of_a_post(make_files: MakeFiles) -> None:
+def test_other_fields_of_a_post(make_files: MakeFiles) -> None:
     text = (
         "\ufeff---\r\ntitle: |\r\n  Two\r\n  lines\r\nlang: zh_tw\r\nexcerpt: In <em>short</em>\r\n"
         "redirect_from: /x/old/\r\npermalink: /2015/Own/\r\n---\r\nText\r\n\x08more\x0c\r\n"
@@ -153,41 +153,41 @@ def test_the_rest_of_a_post(make_files: MakeFiles) -> None:
     assert (post.title, post.language, post.summary) == ("Two lines", "zh-tw", "In <em>short</em>")
     assert (post.aliases, post.permalink, post.old_slugs) == (("old",), "Own", ("old", "Own"))
     assert post.body == "Text\nmore\n\n"
-    assert post.warnings == ("2 control characters were left out of the text",)
+    assert post.warnings == ("2 control characters were removed from the text",)
 
 
 @pytest.mark.parametrize(
     ("path", "title"),
     [("foo-bar_baz.md", "Foo bar baz"), ("2020-01-01-18F-guides.md", "18F guides"), ("___.md", "Untitled"), ("日本.md", "日本")],
 )
-def test_a_post_without_title_gets_one_from_its_name(make_files: MakeFiles, path: str, title: str) -> None:
+def test_a_post_without_a_title_is_named_after_its_file(make_files: MakeFiles, path: str, title: str) -> None:
     assert read_one(make_files({path: "Text"}), path).title == title
 
 
 @pytest.mark.parametrize("permalink", ["pretty", "false", "/:title", "/%2e%2e/x.html", "/"])
-def test_a_permalink_that_is_no_path_gives_no_old_slug(make_files: MakeFiles, permalink: str) -> None:
+def test_a_permalink_that_is_not_a_path_is_ignored(make_files: MakeFiles, permalink: str) -> None:
     assert read_one(make_files({"a.md": f"---\npermalink: {permalink}\n---\n"}), "a.md").old_slugs == ()
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("---\ntitle: x\ndate: soon\n---\n", "a.md:3: date: write a date such as 2024-05-31 or 2024-05-31T09:00:00Z"),
-        ("---\ndraft: maybe\n---\n", "a.md:2: draft: write true or false"),
-        ("---\n\ntags: [[a], b]\n---\n", "a.md:3: tags: give a list of names"),
-        ("---\ntitle: [a]\n---\n", "a.md:2: title: give a single text"),
-        (f"---\ntitle: {'x' * 201}\n---\n", "a.md:2: title: at most 200 characters fit"),
-        ('---\nauthor: "a\\nb"\n---\n', "a.md:2: author: this must be a single line"),
-        ('---\nx: y\ntitle: "a\\0b"\n---\n', "a.md:3: title: control characters and halves of surrogate pairs are not allowed"),
-        ('---\nexcerpt: "\\uD800"\n---\n', "a.md:2: excerpt: control characters and halves of surrogate pairs are not allowed"),
+        ("---\ntitle: x\ndate: soon\n---\n", "a.md:3: date: must be a date such as 2024-05-31 or 2024-05-31T09:00:00Z"),
+        ("---\ndraft: maybe\n---\n", "a.md:2: draft: must be true or false"),
+        ("---\n\ntags: [[a], b]\n---\n", "a.md:3: tags: must be a list of names"),
+        ("---\ntitle: [a]\n---\n", "a.md:2: title: must be a single text"),
+        (f"---\ntitle: {'x' * 201}\n---\n", "a.md:2: title: longer than 200 characters"),
+        ('---\nauthor: "a\\nb"\n---\n', "a.md:2: author: must be a single line"),
+        ('---\nx: y\ntitle: "a\\0b"\n---\n', "a.md:3: title: control characters and unpaired surrogates are not allowed"),
+        ('---\nexcerpt: "\\uD800"\n---\n', "a.md:2: excerpt: control characters and unpaired surrogates are not allowed"),
         ("---\ntitle: a: b\n---\n", "a.md:2: YAML: mapping values are not allowed here"),
-        (b"line\nline\n\xff\xfe", "a.md:3: this is no UTF-8 text: convert the file"),
-        ("line\n\0", "a.md:2: a NUL character: this is no text file"),
-        ("x" * (MAX_CONTENT_BYTES + 1), f"a.md:1: the text has more than {MAX_CONTENT_BYTES} bytes: a post cannot be longer"),
+        (b"line\nline\n\xff\xfe", "a.md:3: not UTF-8: convert the file"),
+        ("line\n\0", "a.md:2: contains a NUL character: not a text file"),
+        ("x" * (MAX_CONTENT_BYTES + 1), f"a.md:1: {source.TOO_LONG}"),
     ],
 )
-def test_a_refused_file_is_told_with_line_and_reason(make_files: MakeFiles, content: str | bytes, message: str) -> None:
-    assert refusal(make_files({"a.md": content})) == message
+def test_rejections_have_a_line_and_a_reason(make_files: MakeFiles, content: str | bytes, message: str) -> None:
+    assert rejection_of(make_files({"a.md": content})) == message
 
 
 def test_paths_are_not_trusted(make_files: MakeFiles, tmp_path: Path) -> None:
@@ -206,28 +206,30 @@ def test_paths_are_not_trusted(make_files: MakeFiles, tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(folder) + b"/bad\xff.md")).write_text("x")
     scanned = markdown_folder.scan(folder)
     assert scanned.paths == ("good.md",)
-    name = "the name holds control characters or is no UTF-8: rename it"
-    link = "this is a link that leads out of the folder, or to nothing"
-    assert {str(fault) for fault in scanned.rejections} == {
-        f"big.md:1: has more than {markdown_folder.MAX_FILE_BYTES} bytes",
+    name = "the name contains control characters or is not UTF-8: rename it"
+    link = "a link to a target outside the folder, or to a missing file"
+    assert set(map(str, scanned.rejections)) == {
+        f"big.md:1: larger than {markdown_folder.MAX_FILE_BYTES} bytes",
         f"a\\nb.md:1: {name}",
         f"sub\\x1b[2J:1: {name}",
         f"bad\\udcff.md:1: {name}",
         f"link.md:1: {link}",
         f"linked:1: {link}",
         f"gone.md:1: {link}",
-        "pipe.md:1: this is no regular file",
+        "pipe.md:1: not a regular file",
     }
     assert isinstance(source.read_post(scanned, "../outside/secret.md"), Rejection)
     assert isinstance(source.read_post(scanned, "link.md"), Rejection)
 
 
-def test_a_path_too_long_to_be_remembered_is_refused(make_files: MakeFiles) -> None:
+def test_a_path_over_the_limit_is_rejected(make_files: MakeFiles) -> None:
     folder = make_files({"/".join(["x" * 100] * 5) + ".md": "x"})
-    assert [fault.reason for fault in markdown_folder.scan(folder).rejections] == ["the path has more than 500 characters"]
+    assert [rejection.reason for rejection in markdown_folder.scan(folder).rejections] == [
+        "the path is longer than 500 characters"
+    ]
 
 
-def test_what_may_not_be_read_is_refused(make_files: MakeFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_files_and_folders_are_rejected(make_files: MakeFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_files({"a.md": "x", "b/c.md": "x"})
     real_open, real_scandir = Path.open, os.scandir
 
@@ -243,12 +245,12 @@ def test_what_may_not_be_read_is_refused(make_files: MakeFiles, monkeypatch: pyt
 
     monkeypatch.setattr(Path, "open", denied_open)
     monkeypatch.setattr(os, "scandir", denied_scandir)
-    assert refusal(folder) == "a.md:1: cannot be read: Permission denied"
-    assert list(map(str, markdown_folder.scan(folder).rejections)) == ["b:1: this folder cannot be read: Permission denied"]
+    assert rejection_of(folder) == "a.md:1: cannot be read: Permission denied"
+    assert list(map(str, markdown_folder.scan(folder).rejections)) == ["b:1: the folder cannot be read: Permission denied"]
 
 
-def test_what_is_no_folder_is_invalid_input(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="is no folder"):
+def test_a_missing_folder_is_invalid_input(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="is not a readable folder"):
         markdown_folder.scan(tmp_path / "absent")
 
 

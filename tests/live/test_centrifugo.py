@@ -17,6 +17,7 @@ from blog.app import create_app
 from blog.domain.accounts import sessions
 from blog.domain.core import events
 from blog.domain.core.context import Context
+from blog.realtime import Subscriber
 from blog.realtime.subscription import TOO_SLOW
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
@@ -303,16 +304,19 @@ async def test_addresses_have_the_same_limit(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "code"),
-    [("dismiss", 3001), ("turn_away", 3004), ("expel", 3005), ("fall_behind", 3008)],
-)
-async def test_ends_that_are_not_for_good_have_codes_that_bring_sdks_back(settings: Settings, end: str, code: int) -> None:
+    ("close", "code"),
+    [
+        (Subscriber.close_for_shutdown, 3001), (Subscriber.close_disabled, 3004), (Subscriber.close_unauthenticated, 3005),
+        (lambda subscriber: subscriber.close(4503, TOO_SLOW), 3008),
+    ],
+    ids=["shutdown", "disabled", "unauthenticated", "too slow"],
+)  # fmt: skip
+async def test_temporary_closes_have_codes_after_which_sdks_reconnect(
+    settings: Settings, close: Callable[[Subscriber], None], code: int
+) -> None:
     async with serving_with_hub(create_app(settings)) as (client, hub), connected(client) as socket:
-        (follower,) = hub._subscribers
-        if end == "fall_behind":
-            follower.end(4503, TOO_SLOW)
-        else:
-            getattr(follower, end)()
+        (subscriber,) = hub._subscribers
+        close(subscriber)
         assert await closed(socket) == code
 
 

@@ -208,4 +208,4 @@ def test_backup_and_restore_at_the_terminal(address: str, tmp_path: Path) -> Non
     assert "--force" in blog(tmp_path, "restore", "kept.tar", DATABASE_URL=address).stderr
     done = blog(tmp_path, "restore", "kept.tar", "--force", DATABASE_URL=address)
     assert (done.returncode, "is kept as the database blog_" in done.stdout) == (0, True)
-    assert blog(tmp_path, "check", DATABASE_URL=address).stdout == "All is well.\n"
+    assert blog(tmp_path, "check", DATABASE_URL=address).stdout == "No problems found.\n"

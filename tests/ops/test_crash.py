@@ -169,7 +169,7 @@ def require_whole(folder: Path, writers: list[Writer]) -> None:
     assert {number: name for writer in writers for number, name in writer.images.items()}.items() <= images.items()
     assert all((folder / "media" / name).is_file() for name in images.values())
     checked = blog(folder, "check")
-    assert (checked.stdout, checked.returncode) == ("All is well.\n", 0), checked.stderr
+    assert (checked.stdout, checked.returncode) == ("No problems found.\n", 0), checked.stderr
 
 
 def settle(folder: Path, writers: list[Writer]) -> None:
@@ -245,7 +245,7 @@ def test_import_that_is_killed_is_completed_by_another_and_doubles_nothing(tmp_p
         with database(tmp_path) as connection:
             present.append(connection.execute("SELECT count(*) FROM posts").fetchone()[0])
         checked = blog(tmp_path, "check")
-        assert (checked.stdout, checked.returncode) == ("All is well.\n", 0), checked.stderr
+        assert (checked.stdout, checked.returncode) == ("No problems found.\n", 0), checked.stderr
     done = blog(tmp_path, "import", "markdown", "site")
     assert done.returncode == 0, done.stderr
     totals = json.loads(done.stdout.splitlines()[-1])

@@ -301,6 +301,6 @@ def test_check_at_the_terminal_names_mends_and_tells_by_its_exit_code(tmp_path: 
     assert "1 image files are damaged" in found.stderr, "a name is the digest of the content"
     unused.rename(unused.with_name("2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881.png"))  # that of `x`
     mended = blog(tmp_path, "check", "--repair")
-    assert (mended.returncode, mended.stdout) == (0, "All is well.\n")
+    assert (mended.returncode, mended.stdout) == (0, "No problems found.\n")
     assert "Repaired: 1 image files" in mended.stderr
     assert list(unused.parent.iterdir()) == []

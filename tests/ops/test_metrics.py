@@ -125,7 +125,7 @@ async def test_live_connections_and_the_lag_of_events(watched: Any, bearer: Call
     headers, before = await bearer("ada"), await scraped(watched)
     async with following(watched) as socket:
         await subscribed(socket, "posts")
-        assert grown(before, await scraped(watched), "blog_live_connections", door="websocket") == 1
+        assert grown(before, await scraped(watched), "blog_live_connections", transport="websocket") == 1
         await write(watched, headers)
         await hear(socket)
         during = await scraped(watched)

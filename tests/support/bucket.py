@@ -1,4 +1,4 @@
-"""A throw-away S3 of one's own: the server of the wheel `moto`, in a process of its own; it keeps nothing on disk."""
+"""A temporary S3 server: `moto` in a subprocess, in memory."""
 
 import os
 import subprocess
@@ -14,13 +14,14 @@ KEY, SECRET, NAME = "blog", "a secret/with+signs", "images"
 
 
 class BucketServer:
-    """A server with one bucket, that can be stopped; started again it is empty."""
+    """An S3 server with one bucket, which is empty after each start."""
 
     def __init__(self) -> None:
         self._port = free_port()
         self.url = f"http://{KEY}:a%20secret%2Fwith%2Bsigns@127.0.0.1:{self._port}/{NAME}/of-a-blog?region=eu-1"
 
     def start(self) -> None:
+        """Start the server and create the bucket."""
         command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self._port)]
         environment = clean_environment() | {"PATH": os.environ["PATH"]}
         self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -31,14 +32,15 @@ class BucketServer:
         )  # fmt: skip
 
     def names(self) -> set[str]:
-        """What lies in the bucket, with the prefix of the blog."""
+        """Return the names of all objects, with the prefix of the blog."""
         store = S3Store(
             NAME, endpoint=f"http://127.0.0.1:{self._port}", region="eu-1", access_key_id=KEY, secret_access_key=SECRET,
             virtual_hosted_style_request=False, client_options={"allow_http": True},
         )  # fmt: skip
-        return {found["path"] for batch in obstore.list(store) for found in batch}
+        return {item["path"] for batch in obstore.list(store) for item in batch}
 
     def stop(self) -> None:
+        """Stop the server; its content is lost."""
         self._process.terminate()
         self._process.wait(10)
 

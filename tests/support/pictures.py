@@ -1,17 +1,18 @@
-"""Small images to upload."""
+"""Small images for uploads."""
 
 import io
+from typing import Any
 
 from PIL import Image
 
 
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    """The image as a file of this format."""
+def encode(image: Image.Image, image_format: str, **options: Any) -> bytes:
+    """Return the image as a file of the given format."""
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
+    image.save(buffer, image_format, **options)
     return buffer.getvalue()
 
 
 def png(width: int, height: int, colour: str = "teal") -> bytes:
-    """A PNG file of one colour; sizes in pixels."""
-    return encoded(Image.new("RGB", (width, height), colour), "PNG")
+    """Return a PNG file of one colour; sizes are in pixels."""
+    return encode(Image.new("RGB", (width, height), colour), "PNG")

@@ -1,4 +1,4 @@
-"""What the database keeps: to look for what it must not keep, and to put in what it can."""
+"""Access to the stored content of the database, to search it for values that must not be stored."""
 
 import sqlalchemy as sa
 
@@ -9,14 +9,19 @@ from blog.settings import Settings
 
 
 async def all_that_is_stored(settings: Settings) -> bytes:
-    """Of SQLite the files, with what was deleted and is still there; else each value of each row."""
+    """Return the files of an SQLite database, including deleted rows; for PostgreSQL all values of all rows."""
     if settings.is_sqlite:
         return b"".join(path.read_bytes() for path in settings.data_dir.glob("blog.db*"))
     async with Database(settings.database_url) as db:
-        rows = [row for table in tables.metadata.sorted_tables for row in await db.fetch_all(sa.select(table))]
-        return "\n".join(repr(value) for row in rows for value in row.values()).encode()
+        values = [
+            repr(row[column.name])
+            for table in tables.metadata.sorted_tables
+            for row in await db.fetch_all(sa.select(table))
+            for column in table.columns
+        ]
+        return "\n".join(values).encode()
 
 
 def nul(ctx: Context) -> str:
-    """The character NUL, where the database takes it: no text of PostgreSQL holds one."""
+    """Return a NUL character, or nothing for PostgreSQL, which cannot store it."""
     return "" if ctx.db.kind == "postgresql" else "\0"

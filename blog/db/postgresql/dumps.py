@@ -20,10 +20,11 @@ import psycopg
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.db.dumps import DumpInfo, Progress
+from blog.db.dumper import DumpInfo
 from blog.db.postgresql.connection import WRITE_LOCK_ID
 from blog.db.postgresql.errors import explain
 from blog.errors import Conflict, Unavailable
+from blog.progress import Progress
 
 _CONNECT_TIMEOUT = 10
 _DISCONNECT_TIMEOUT = 2
@@ -130,8 +131,10 @@ def _check_replaceable(server: Connection, url: sa.URL, *, force: bool) -> bool:
     if not force:
         with _connect(url) as connection:
             if any(_has_rows(connection, name) for name in ("users", "posts")):
-                text = f"The database {url.database} holds accounts or posts: give --force to replace it"
-                raise Conflict(f"{text}; it is kept under another name")
+                raise Conflict(
+                    f"The database {url.database} has accounts or posts: give --force to replace it "
+                    "(the old database is renamed, not deleted)"
+                )
     return True
 
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from blog.db.dumps import DumpInfo, Progress
+from blog.db.dumper import DumpInfo
 from blog.db.sqlite.backend import sqlite_path
 from blog.db.sqlite.errors import explain
 from blog.errors import Conflict, Unavailable
+from blog.progress import Progress
 
 _PAGES_PER_STEP = 2_000  # a step of 8 MB: then others on this machine get their turn
 _BUSY_TIMEOUT = 60.0
@@ -48,7 +49,9 @@ class SQLiteDumper:
         """Look through the whole file."""
         with _translate_errors(copy), closing(_open(copy)) as connection:
             damage = [str(row[0]) for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
-            damage += [f"a row of {row[0]} refers to nothing" for row in connection.execute("PRAGMA foreign_key_check")]
+            damage += [
+                f"a row of {row[0]} refers to a missing row of {row[2]}" for row in connection.execute("PRAGMA foreign_key_check")
+            ]
             names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             counts = {name: _count_rows(connection, name) for name in _COUNTED_TABLES if name in names}
             migration = "SELECT version_num FROM alembic_version"
@@ -114,7 +117,7 @@ def _exclusive_access(path: Path, *, force: bool) -> Iterator[None]:
         connection = stack.enter_context(closing(_open(path, timeout=1)))
         try:
             if not force and _has_content(connection):
-                raise Conflict(f"{path} holds accounts or posts: give --force to replace it; it is kept under another name")
+                raise Conflict(f"{path} has accounts or posts: give --force to replace it (the old file is renamed, not deleted)")
             # Only who has the file for himself may end its log, and does so by this.
             connection.execute("PRAGMA journal_mode=DELETE")
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -126,7 +129,7 @@ def _exclusive_access(path: Path, *, force: bool) -> Iterator[None]:
             if code not in _DAMAGE_CODES:
                 raise
             if not force:
-                raise Conflict(f"{path} is damaged, or no database: give --force to replace it") from error
+                raise Conflict(f"{path} is damaged or is not a database: give --force to replace it") from error
             stack.close()
         yield
 

@@ -88,12 +88,12 @@ def _as_conflict(violation: UniqueViolation) -> Conflict:
 
 async def get(ctx: Context, user_id: int) -> User:
     """The account. Raises NotFound."""
-    return await _fetch_user(ctx, _u.id == user_id)
+    return await _fetch_user(ctx, _u.id == user_id, "This user does not exist")
 
 
 async def by_username(ctx: Context, username: str) -> User:
     """The account of this name, whatever its case, also one that has ended. Raises NotFound."""
-    return await _fetch_user(ctx, _u.username_folded == username.casefold())
+    return await _fetch_user(ctx, _u.username_folded == username.casefold(), f'No user named "{username}"')
 
 
 async def active(ctx: Context, username: str) -> User:
@@ -287,10 +287,10 @@ async def password_fingerprint(ctx: Context, user_id: int) -> str:
     return hash_secret(password_hash) if password_hash else ""
 
 
-async def _fetch_user(ctx: Context, condition: sa.ColumnElement[bool]) -> User:
+async def _fetch_user(ctx: Context, condition: sa.ColumnElement[bool], missing: str) -> User:
     row = await ctx.db.fetch_one(sa.select(tables.users).where(condition))
     if row is None:
-        raise NotFound("There is no such user")
+        raise NotFound(missing)
     return from_row(
         User, row, can_sign_in=row["password_hash"] is not None, is_deleted=row["deleted_at"] is not None, pending_email=None
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import hashlib
 import os
 import re
 import tempfile
@@ -9,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-
-from blog.settings import Settings
 
 _UNFINISHED_PREFIX = ".unfinished-"
 _NAME_PATTERN = re.compile(r"[0-9a-f]{64}\.\w{1,10}")
@@ -24,6 +23,12 @@ def is_media_name(name: str) -> bool:
 def is_unfinished(name: str) -> bool:
     """Is this a file that was being written?"""
     return name.startswith(_UNFINISHED_PREFIX)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 digest of a file, in hexadecimal. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +128,3 @@ class FileSystemStorage:
         return path if path.is_file() else None
 
     local_path = locate
-
-
-def open_storage(settings: Settings) -> Storage:
-    """The store of the settings; a bucket need not answer yet."""
-    if settings.media_bucket is None:
-        return FileSystemStorage(settings.media_dir)
-    # Only here: who has no MEDIA_BUCKET needs no such package.
-    from blog.domain.core.s3_storage import S3Storage
-
-    return S3Storage(settings.media_bucket.get_secret_value(), settings.media_dir)

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.core import events
 from blog.domain.core.context import Context
-from blog.domain.integrity.faults import Fault, Progress, no_progress
+from blog.domain.integrity.faults import Fault
+from blog.progress import Progress, no_progress
 
 _e = tables.events.c
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 BATCH_SIZE = 200
 _MAX_LISTED = 5
-Progress = Callable[[int, int], None]
-"""Is told how much is done, and how much there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,3 @@ def summarise(names: Sequence[str]) -> str:
     """The first of the names, and how many more there are."""
     more = len(names) - _MAX_LISTED
     return ", ".join(names[:_MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
-
-
-def no_progress(_done: int, _total: int) -> None:
-    """The progress that nobody looks at."""

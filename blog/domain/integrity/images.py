@@ -1,7 +1,6 @@
 """Image files against the rows and texts that name them."""
 
 import datetime as dt
-import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +10,10 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.core.context import Context
-from blog.domain.core.storage import StoredFile, is_media_name, is_unfinished
-from blog.domain.integrity.faults import BATCH_SIZE, Fault, Progress, no_progress, summarise
+from blog.domain.core.storage import StoredFile, is_media_name, is_unfinished, sha256_of
+from blog.domain.integrity.faults import BATCH_SIZE, Fault, summarise
 from blog.domain.media import media
+from blog.progress import Progress, no_progress
 
 _m, _p = tables.media.c, tables.posts.c
 _MEDIA_LINK = re.compile(r'/media/([0-9a-f]{64}\.\w+)"')
@@ -72,15 +72,10 @@ async def _damaged_files(ctx: Context, names: Sequence[str], progress: Progress)
     damaged: list[str] = []
     for number, name in enumerate(names, 1):
         path = await anyio.to_thread.run_sync(ctx.site.storage.locate, name)
-        if isinstance(path, Path) and await anyio.to_thread.run_sync(_sha256, path) != path.stem:
+        if isinstance(path, Path) and await anyio.to_thread.run_sync(sha256_of, path) != path.stem:
             damaged.append(name)
         progress(number, len(names))
     return [Fault(f"{len(damaged)} image files are damaged ({summarise(damaged)}): {_RESTORE_HINT}")] if damaged else []
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 async def _unused_files(ctx: Context, files: dict[str, StoredFile]) -> list[Fault]:

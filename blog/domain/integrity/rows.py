@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.comments import comment_changes
 from blog.domain.core.context import Context
-from blog.domain.integrity.faults import BATCH_SIZE, Fault, Progress, no_progress, summarise
+from blog.domain.integrity.faults import BATCH_SIZE, Fault, summarise
 from blog.domain.posts import tags
+from blog.progress import Progress, no_progress
 from blog.schemas.posts import PostStatus
 from blog.text.markdown import render, render_comment
 

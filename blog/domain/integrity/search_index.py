@@ -8,9 +8,10 @@ import sqlalchemy as sa
 
 from blog.db import fulltext, tables
 from blog.domain.core.context import Context
-from blog.domain.integrity.faults import BATCH_SIZE, Fault, Progress, no_progress, summarise
+from blog.domain.integrity.faults import BATCH_SIZE, Fault, summarise
 from blog.domain.posts import post_queries
 from blog.domain.posts.models import Post
+from blog.progress import Progress, no_progress
 from blog.text.plain_text import html_to_text
 
 _p = tables.posts.c

@@ -1,1 +1,1 @@
-"""Uploaded images: validation, variants, and cards drawn for social networks."""
+"""Uploaded images: processing, variants, and social cards."""

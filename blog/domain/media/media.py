@@ -1,4 +1,4 @@
-"""Uploaded images: who may keep them, what is said of them, and when their files go."""
+"""Uploaded images: permissions, metadata, and removal of unused files."""
 
 import contextlib
 import re
@@ -26,8 +26,9 @@ from blog.schemas.media import MediaChanges, NewMedia
 
 log = structlog.stdlib.get_logger("blog")
 _m = tables.media.c
+_NOT_FOUND = "You have no image with this id"
 _NAME_PATTERN = re.compile(r"[0-9a-f]{64}\.\w+")
-# Wherever the name of a file can stand.
+# All columns that can contain the name of an image file.
 _REFERENCING_COLUMNS = (
     _m.name,
     _m.variants,
@@ -41,40 +42,40 @@ _REFERENCING_COLUMNS = (
 
 
 def require_uploader(ctx: Context) -> None:
-    """Raises NotSignedIn, or Forbidden: the scope, the role, or uploads are switched off."""
+    """Raise NotAuthenticated, or Forbidden if the scope or role is missing or uploads are switched off."""
     if not policy.can_write_posts(ctx.require_actor(Scope.MEDIA_WRITE)):
-        raise Forbidden("Readers cannot upload images: ask the owner of the blog for the role of an author")
+        raise Forbidden("Readers cannot upload images. Ask the owner of the blog for the author role.")
     if not ctx.site.runtime_settings.is_enabled(Flag.UPLOADS):
         raise Forbidden("Uploads are switched off")
 
 
 async def upload(ctx: Context, file: BinaryIO, new: NewMedia) -> Media:
-    """Keep an image, and copies of it for smaller screens.
+    """Process and store an image, with copies for smaller screens.
 
-    Raises NotSignedIn, Forbidden, InvalidInput (file), Unavailable (store).
+    Raises NotAuthenticated, Forbidden, InvalidInput (file), Unavailable (storage).
     """
     return await add(ctx, await process_upload(ctx, file), new)
 
 
 async def process_upload(ctx: Context, file: BinaryIO) -> ProcessedImage:
-    """The first half of `upload`, which takes seconds of a core and no lock: the files. Raises as `upload` does."""
+    """Process and store the files: the first half of `upload`, which takes seconds and no lock. Raises as `upload` does."""
     require_uploader(ctx)
     return await anyio.to_thread.run_sync(_process_upload, ctx.site.storage, file, limiter=ctx.site.image_limiter)
 
 
 async def add(ctx: Context, image: ProcessedImage, new: NewMedia) -> Media:
-    """The second half: the row. Raises NotSignedIn, Forbidden, Unavailable (store)."""
+    """Insert the row of a processed image: the second half of `upload`. Raises NotAuthenticated, Forbidden, Unavailable."""
     require_uploader(ctx)
     actor = ctx.require_actor()
     async with ctx.db.transaction():
         media_id = await ctx.db.execute(tables.media.insert().values(_column_values(image, new.alt, actor.id, ctx)))
-        # Somebody may have removed the last other image with these files since they were put there. Nobody can from here on.
+        # Store the files again: the last other image with these files may have been deleted since. The lock prevents it now.
         await anyio.to_thread.run_sync(_store_files, ctx.site.storage, image.files)
         return await _fetch_media(ctx, media_id)
 
 
 async def list_page(ctx: Context, *, limit: int, after: CursorKey | None = None) -> ResultPage[Media]:
-    """The actor's own images, newest first. Raises NotSignedIn, Forbidden."""
+    """Return a page of the current user's images, newest first. Raises NotAuthenticated, Forbidden."""
     actor = ctx.require_actor(Scope.MEDIA_WRITE)
     query = sa.select(tables.media).where(_m.user_id == actor.id).order_by(_m.id.desc()).limit(limit + 1)
     if after is not None:
@@ -83,16 +84,16 @@ async def list_page(ctx: Context, *, limit: int, after: CursorKey | None = None)
 
 
 async def get(ctx: Context, media_id: int) -> Media:
-    """One's own image; editors get everybody's. Raises NotSignedIn, Forbidden, NotFound."""
+    """Return an image of the current user; for editors any image. Raises NotAuthenticated, Forbidden, NotFound."""
     actor = ctx.require_actor(Scope.MEDIA_WRITE)
-    found = await _fetch_media(ctx, media_id)
-    if found.user_id != actor.id and not actor.has_role(Role.EDITOR):
-        raise NotFound("You have no such image")
-    return found
+    item = await _fetch_media(ctx, media_id)
+    if item.user_id != actor.id and not actor.has_role(Role.EDITOR):
+        raise NotFound(_NOT_FOUND)
+    return item
 
 
 async def change(ctx: Context, media_id: int, changes: MediaChanges) -> Media:
-    """Change the members that were sent. Raises as `get` does."""
+    """Change the given fields of an image. Raises as `get` does."""
     async with ctx.db.transaction():
         await get(ctx, media_id)
         if changes.model_fields_set:
@@ -101,20 +102,20 @@ async def change(ctx: Context, media_id: int, changes: MediaChanges) -> Media:
 
 
 async def delete(ctx: Context, media_id: int) -> None:
-    """Forget an image. Its files go unless something has them still: another image, any version of a post, a page, a profile.
+    """Delete an image, and its files unless another image, a version of a post, a page or a profile uses them.
 
-    Raises as `get` does, and Unavailable (store).
+    Raises as `get` does, and Unavailable (storage).
     """
-    # One transaction: its lock keeps uploads of the same image out meanwhile, and where the store fails, the row stays, so that
-    # deleting can be tried again. Otherwise a file that nobody knows of would be shown for ever.
+    # One transaction: its lock excludes uploads of the same image. If the storage fails, the row stays and the deletion can be
+    # repeated; otherwise the blog would serve a file forever that no row refers to.
     async with ctx.db.transaction():
-        found = await get(ctx, media_id)
+        item = await get(ctx, media_id)
         await ctx.db.execute(tables.media.delete().where(_m.id == media_id))
-        await remove_unused(ctx, found.file_names)
+        await remove_unused(ctx, item.file_names)
 
 
 async def remove_unused(ctx: Context, names: Sequence[str]) -> None:
-    """Remove those of the files that nothing shows any more. Raises Unavailable (store)."""
+    """Remove the files that are not referenced. Raises Unavailable (storage)."""
     async with ctx.db.transaction():
         unused = [name for name in names if not await _is_referenced(ctx, name)]
         await anyio.to_thread.run_sync(_remove_files, ctx.site.storage, unused)
@@ -126,7 +127,7 @@ async def _is_referenced(ctx: Context, name: str) -> bool:
 
 
 async def referenced_names(ctx: Context) -> set[str]:
-    """The names of all files that anything shows: to look at all files, as `_is_used` looks at one."""
+    """Return the names of all referenced files; `_is_referenced` checks a single one."""
     return {
         name
         for column in _REFERENCING_COLUMNS
@@ -136,83 +137,83 @@ async def referenced_names(ctx: Context) -> set[str]:
 
 
 async def _column_texts(ctx: Context, column: sa.ColumnElement[Any]) -> list[str]:
-    """The values of a column in which the name of a file may stand."""
+    """Return the values of a column that may contain file names."""
     text = sa.cast(column, sa.Text)
     suffixes = [text.contains(f".{suffix}") for suffix in image_processing.MEDIA_TYPES]
     return [row[0] for row in await ctx.db.fetch_all(sa.select(text).where(sa.or_(*suffixes)))]
 
 
-def store_imported(store: Storage, data: bytes) -> str:
-    """Keep an image that an import brings, without a row of its own; its name. Blocks.
+def store_imported(storage: Storage, data: bytes) -> str:
+    """Store an imported image without a row, and return its name. Blocking.
 
-    Raises InvalidInput (file), Unavailable (store).
+    Raises InvalidInput (file), Unavailable (storage).
     """
-    picture = image_processing.reencode(data)
-    _store_files(store, [picture])
-    return picture.name
+    image = image_processing.reencode(data)
+    _store_files(storage, [image])
+    return image.name
 
 
 def content_name(data: bytes) -> str:
-    """The name under which `keep` would keep it. Blocks. Raises InvalidInput (file)."""
+    """Return the name under which `store_imported` would store an image. Blocking. Raises InvalidInput (file)."""
     return image_processing.reencode(data).name
 
 
-async def locate(store: Storage, name: str) -> Path | str | None:
-    """A path to send, or a URL to send readers to; None if there is no such file. Raises Unavailable (store)."""
-    return await anyio.to_thread.run_sync(_locate, store, name)
+async def locate(storage: Storage, name: str) -> Path | str | None:
+    """Return the path of a file, or a URL to redirect to; None if there is no such file. Raises Unavailable (storage)."""
+    return await anyio.to_thread.run_sync(_locate, storage, name)
 
 
-def _locate(store: Storage, name: str) -> Path | str | None:
+def _locate(storage: Storage, name: str) -> Path | str | None:
     with _translate_storage_errors():
-        return store.locate(name)
+        return storage.locate(name)
 
 
-def image_size(store: Storage, name: str) -> tuple[int, int] | None:
-    """Width and height of the image with this name, in pixels; None if it is not on this machine. Blocks for a short moment."""
-    found = store.local_path(name)
-    return image_processing.read_size(found) if found else None
+def image_size(storage: Storage, name: str) -> tuple[int, int] | None:
+    """Return the width and height of an image, in pixels; None if it is not stored on this machine. Blocking."""
+    path = storage.local_path(name)
+    return image_processing.read_size(path) if path else None
 
 
-def _process_upload(store: Storage, file: BinaryIO) -> ProcessedImage:
-    with _translate_storage_errors():  # the file of an upload may lie on a disk, too
+def _process_upload(storage: Storage, file: BinaryIO) -> ProcessedImage:
+    with _translate_storage_errors():  # a large upload is a temporary file
         data = file.read()
-    picture = image_processing.process(data)
-    _store_files(store, picture.files)
-    return picture
+    image = image_processing.process(data)
+    _store_files(storage, image.files)
+    return image
 
 
-def _store_files(store: Storage, files: Iterable[ImageFile]) -> None:
+def _store_files(storage: Storage, files: Iterable[ImageFile]) -> None:
     with _translate_storage_errors():
         for file in files:
-            store.put(file.name, file.data)
+            storage.put(file.name, file.data)
 
 
-def _remove_files(store: Storage, names: Sequence[str]) -> None:
+def _remove_files(storage: Storage, names: Sequence[str]) -> None:
     with _translate_storage_errors():
         for name in names:
-            store.remove(name)
+            storage.remove(name)
 
 
 @contextlib.contextmanager
 def _translate_storage_errors() -> Iterator[None]:
-    """Raises Unavailable where the store fails; what it said is for the log."""
+    """Log errors of the storage, and raise Unavailable instead."""
     try:
         yield
     except OSError as error:
-        log.error("the store of images fails", reason=str(error))
-        reason = error.strerror or "it cannot be reached"
-        raise Unavailable(f"The store of images fails ({reason}): try again later", retry_after=60) from error
+        log.error("image storage failed", reason=str(error))
+        reason = error.strerror or "unreachable"
+        raise Unavailable(f"The image storage is unavailable ({reason}). Try again later.", retry_after=60) from error
 
 
-def _column_values(picture: ProcessedImage, alt: str, user_id: int, ctx: Context) -> dict[str, Any]:
+def _column_values(image: ProcessedImage, alt: str, user_id: int, ctx: Context) -> dict[str, Any]:
     return {
-        "name": picture.main.name,
-        "media_type": picture.main.media_type,
-        "width": picture.main.width,
-        "height": picture.main.height,
-        "bytes": len(picture.main.data),
+        "name": image.main.name,
+        "media_type": image.main.media_type,
+        "width": image.main.width,
+        "height": image.main.height,
+        "bytes": len(image.main.data),
         "alt": alt,
-        "variants": [{"name": file.name, "width": file.width, "height": file.height} for file in picture.variants],
+        "variants": [{"name": file.name, "width": file.width, "height": file.height} for file in image.variants],
         "user_id": user_id,
         "created_at": ctx.now,
     }
@@ -221,5 +222,5 @@ def _column_values(picture: ProcessedImage, alt: str, user_id: int, ctx: Context
 async def _fetch_media(ctx: Context, media_id: int) -> Media:
     row = await ctx.db.fetch_one(sa.select(tables.media).where(_m.id == media_id))
     if row is None:
-        raise NotFound("You have no such image")
+        raise NotFound(_NOT_FOUND)
     return from_row(Media, row)

@@ -29,5 +29,5 @@ class Media:
 
     @property
     def file_names(self) -> tuple[str, ...]:
-        """Its files."""
+        """The names of all files."""
         return (self.name, *(variant.name for variant in self.variants))

@@ -1,4 +1,4 @@
-"""Text on images: which font can show it, how it breaks into lines, how large it may be."""
+"""Layout of text on images: font, line breaks and size."""
 
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from PIL import ImageFont
 from PIL.ImageFont import FreeTypeFont
 
 _BUILT_IN_FONT = ""
-# Pillow's own font has little more than ASCII. What it lacks comes from the machine, where one of these is installed.
+# Pillow's own font has little more than ASCII. Other characters need one of these fonts, if it is installed.
 _FONTS = (
     _BUILT_IN_FONT,
     "DejaVuSans.ttf",
@@ -20,7 +20,7 @@ _FONTS = (
 )
 _UNASSIGNED_CHAR = "\U0010ffff"
 _PROBE_SIZE = 24
-# What Unicode does not take apart, as people write it without these letters.
+# Replacements for characters that Unicode normalisation (NFKD) does not decompose.
 _REPLACEMENTS = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
     | {"þ": "th", "Þ": "Th", "ð": "d", "\u0131": "i", "\u00d7": "x", "\u2022": "·"}
@@ -32,7 +32,7 @@ _ELLIPSIS = "…"
 
 @dataclass(frozen=True, slots=True)
 class TextLayout:
-    """Lines of text in one font, `size` pixels high; `lines` is empty for what no font can show."""
+    """Lines of text in one font, `size` pixels high. `lines` is empty if no font can show the text."""
 
     font: FreeTypeFont
     size: int
@@ -40,37 +40,41 @@ class TextLayout:
 
 
 def layout_text(text: str, *, width: int, sizes: Sequence[int], height: int, leading: float = 1.2) -> TextLayout:
-    """The text in the largest of `sizes` at which it fits into the box (in pixels), else in the last, cut with an ellipsis.
+    """Fit a text into a box.
 
-    Accents and ligatures that no font has are left out, symbols as well; a letter that none has is drawn as an empty box.
-    When that would be more than a third of the text, there are no lines.
+    - `width`, `height`: the box, in pixels.
+    - `sizes`: font sizes, largest first. If the text fits in none, it is cut with an ellipsis in the last.
+    - `leading`: line height as a multiple of the font size.
+
+    Accents, ligatures and symbols that no font has are left out; a missing letter is drawn as an empty box. Returns no lines
+    if more than a third of the glyphs are missing.
     """
-    name, shown = _choose_font(text)
+    name, adapted = _choose_font(text)
     for size in sizes:
         font = _load_font(name, size)
-        lines = list(_wrap_lines(font, shown, width))
-        most = max(1, int(height // (size * leading)))
-        if len(lines) <= most:
+        lines = list(_wrap_lines(font, adapted, width))
+        max_lines = max(1, int(height // (size * leading)))
+        if len(lines) <= max_lines:
             break
     else:
-        lines = [*lines[: most - 1], _truncate(font, " ".join(lines[most - 1 :]), width)]
+        lines = [*lines[: max_lines - 1], _truncate(font, " ".join(lines[max_lines - 1 :]), width)]
     return TextLayout(font, size, lines)
 
 
 def _choose_font(text: str) -> tuple[str, str]:
-    """The font that changes the text least, and what it shows of it."""
+    """Return the font that changes the text least, and the text adapted to it."""
     text = " ".join(unicodedata.normalize("NFC", text).split())
     candidates = [(*_adapt_text(text, name), name) for name in _FONTS if _font_exists(name)]
-    shown, missing, _, name = min(candidates, key=lambda candidate: candidate[1:3])
-    return name, "" if missing * 3 > len(shown) else shown
+    adapted, missing, _, name = min(candidates, key=lambda candidate: candidate[1:3])
+    return name, "" if missing * 3 > len(adapted) else adapted
 
 
 def _adapt_text(text: str, name: str) -> tuple[str, int, int]:
-    """What the font shows, how many letters of it are missing, how many others were changed."""
+    """Return the text adapted to the font, the number of missing glyphs in it, and the number of changed letters."""
     parts = [(char, _adapt_char(char, name)) for char in text]
-    shown = " ".join("".join(part for _, part in parts).split())
+    adapted = " ".join("".join(part for _, part in parts).split())
     changed = sum(char != part for char, part in parts if _is_letter(char))
-    return shown, sum(not _has_glyph(name, char) for char in shown), changed
+    return adapted, sum(not _has_glyph(name, char) for char in adapted), changed
 
 
 def _is_letter(char: str) -> bool:
@@ -80,9 +84,9 @@ def _is_letter(char: str) -> bool:
 def _adapt_char(char: str, name: str) -> str:
     if _has_glyph(name, char):
         return char
-    plain = unicodedata.normalize("NFKD", char).translate(_REPLACEMENTS)
-    kept = "".join(part for part in plain if _has_glyph(name, part))
-    return kept or (char if _is_letter(char) else "")
+    decomposed = unicodedata.normalize("NFKD", char).translate(_REPLACEMENTS)
+    available = "".join(part for part in decomposed if _has_glyph(name, part))
+    return available or (char if _is_letter(char) else "")
 
 
 @lru_cache(maxsize=8192)
@@ -124,7 +128,7 @@ def _wrap_lines(font: FreeTypeFont, text: str, width: int) -> Iterator[str]:
 
 
 def _break_word(font: FreeTypeFont, word: str, width: int) -> Iterator[str]:
-    """The word in pieces that fit: Japanese has no spaces, an address neither."""
+    """Split a word into pieces that fit: Japanese text and URLs have no spaces."""
     piece = ""
     for char in word:
         if piece and font.getlength(piece + char) > width:
@@ -135,10 +139,10 @@ def _break_word(font: FreeTypeFont, word: str, width: int) -> Iterator[str]:
 
 
 def _truncate(font: FreeTypeFont, text: str, width: int) -> str:
-    kept = text
-    while kept and font.getlength(kept + _ELLIPSIS) > width:
-        kept = kept[:-1]
-    words, _, rest = kept.rpartition(" ")
-    # After a whole word, unless the last one is no word: an address, or a script without spaces.
-    is_torn = rest and not text[len(kept) :].startswith(" ")
-    return (words if is_torn and len(words) > len(kept) // 2 else kept).rstrip(" ,;:-") + _ELLIPSIS
+    cut = text
+    while cut and font.getlength(cut + _ELLIPSIS) > width:
+        cut = cut[:-1]
+    words, _, rest = cut.rpartition(" ")
+    # Cut after a whole word, unless that loses half of the text: a URL, or a script without spaces.
+    is_within_word = rest and not text[len(cut) :].startswith(" ")
+    return (words if is_within_word and len(words) > len(cut) // 2 else cut).rstrip(" ,;:-") + _ELLIPSIS

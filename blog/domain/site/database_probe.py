@@ -1,4 +1,4 @@
-"""Can the database serve? Asked without leaving anything behind."""
+"""Health checks of the database that leave no data behind."""
 
 import secrets
 
@@ -11,16 +11,16 @@ _f = tables.app_metadata.c
 
 
 async def check_read_write(db: Database) -> None:
-    """Write a row, read it, and remove it: a commit that goes to the disk and changes nothing. Raises Unavailable."""
+    """Insert a row, read it and delete it in one transaction: the commit reaches the disk. Raises Unavailable."""
     name = f"probe-{secrets.token_hex(8)}"
     async with db.transaction():
         await db.execute(tables.app_metadata.insert().values(name=name, value=""))
         if await db.fetch_val(sa.select(_f.name).where(_f.name == name)) != name:
-            raise AssertionError("what was just written is not there")
+            raise AssertionError("the inserted row is missing")
         await db.execute(tables.app_metadata.delete().where(_f.name == name))
 
 
 async def current_revision(db: Database) -> str | None:
-    """The revision that the database is at. Raises Unavailable."""
+    """Return the migration revision of the database. Raises Unavailable."""
     version: str | None = await db.fetch_val(sa.select(sa.column("version_num")).select_from(sa.table("alembic_version")))
     return version

@@ -1,4 +1,4 @@
-"""Feature flags: what owners switch on and off while the blog runs; every worker follows within a second."""
+"""Feature flags, which owners change at run time. All workers follow within a second."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class FlagState:
 
 
 async def all_flags(ctx: Context) -> Sequence[FlagState]:
-    """Every flag, as the database has it now. For callers that checked the right."""
+    """Return all flags from the database. The caller checks the permission."""
     rows = {row["name"]: row for row in await ctx.db.fetch_all(sa.select(tables.feature_flags))}
     defaults = ctx.site.runtime_settings.defaults
     return [
@@ -39,21 +39,21 @@ async def all_flags(ctx: Context) -> Sequence[FlagState]:
 
 
 async def list_flags(ctx: Context) -> Sequence[FlagState]:
-    """The same for an owner. Raises NotSignedIn, Forbidden."""
+    """Return all flags, for an owner. Raises NotAuthenticated, Forbidden."""
     policy.require_owner(ctx)
     return await all_flags(ctx)
 
 
 async def set_enabled(ctx: Context, name: str, enabled: bool) -> FlagState:
-    """Switch a flag, as an owner. Raises NotSignedIn, Forbidden, NotFound."""
+    """Turn a flag on or off, as an owner. Raises NotAuthenticated, Forbidden, NotFound."""
     policy.require_owner(ctx)
     if name not in set(Flag):
-        raise NotFound("There is no such flag")
+        raise NotFound(f"No feature flag named {name!r}")
     return await store(ctx, Flag(name), enabled)
 
 
 async def store(ctx: Context, flag: Flag, enabled: bool) -> FlagState:
-    """Switch a flag: here at once, in other processes within a second. For callers that checked the right."""
+    """Store a flag: effective at once here, within a second in other processes. The caller checks the permission."""
     values = {
         "name": flag.value,
         "enabled": enabled,

@@ -1,4 +1,4 @@
-"""What owners decide about the blog on a page; every worker follows within a second."""
+"""Site preferences, which owners change at run time. All workers follow within a second."""
 
 from blog.db import tables
 from blog.domain.core import audit, events, policy
@@ -10,7 +10,7 @@ _p = tables.site_preferences.c
 
 
 async def change(ctx: Context, changes: PreferencesChanges) -> Preferences:
-    """Change the members that were sent: here at once, in other processes within a second. Raises NotSignedIn, Forbidden."""
+    """Store the given fields: effective at once here, within a second in other processes. Raises NotAuthenticated, Forbidden."""
     actor = policy.require_owner(ctx)
     values = changes.model_dump(mode="json", include=changes.model_fields_set)
     async with ctx.db.transaction():

@@ -1,4 +1,4 @@
-"""Pages that stand by themselves, such as "About": written by owners, read by everybody at the root of the site."""
+"""Static pages such as "About", written by owners and served at the root of the site."""
 
 import datetime as dt
 from collections.abc import Collection, Sequence
@@ -23,7 +23,7 @@ _p = tables.static_pages.c
 
 @dataclass(frozen=True, slots=True)
 class StaticPage:
-    """A page that stands by itself, such as "About"."""
+    """A static page, such as "About"."""
 
     id: int
     slug: str
@@ -36,23 +36,23 @@ class StaticPage:
 
 
 async def by_slug(ctx: Context, slug: str) -> StaticPage:
-    """The page of this slug. Raises NotFound."""
+    """Return a page by its slug. Raises NotFound."""
     return await _fetch_page(ctx, _p.slug == slug)
 
 
 async def all_pages(ctx: Context) -> Sequence[StaticPage]:
-    """Every page, by title; they are public."""
+    """Return all pages, sorted by title. They are public."""
     return [from_row(StaticPage, row) for row in await ctx.db.fetch_all(sa.select(tables.static_pages).order_by(_p.title, _p.id))]
 
 
 async def get(ctx: Context, page_id: int) -> StaticPage:
-    """A page for its form. Raises NotSignedIn, Forbidden, NotFound."""
+    """Return a page, for an owner. Raises NotAuthenticated, Forbidden, NotFound."""
     policy.require_owner(ctx)
     return await _fetch_page(ctx, _p.id == page_id)
 
 
 async def create(ctx: Context, new: StaticPageInput, *, reserved: Collection[str]) -> StaticPage:
-    """Write a page. `reserved` are the slugs that lead elsewhere. Raises NotSignedIn, Forbidden, Conflict (slug)."""
+    """Create a page. `reserved` are the slugs of other routes. Raises NotAuthenticated, Forbidden, Conflict (slug)."""
     owner = policy.require_owner(ctx)
     values = await _row_values(ctx, new, reserved) | {"version": 1, "editor_id": owner.id, "created_at": ctx.now}
     async with ctx.db.transaction():
@@ -65,13 +65,19 @@ async def create(ctx: Context, new: StaticPageInput, *, reserved: Collection[str
 
 
 async def edit(ctx: Context, page_id: int, new: StaticPageInput, *, version: int, reserved: Collection[str]) -> StaticPage:
-    """Write a page anew. Raises as `create` does, NotFound, and StaleVersion when it has another version by now."""
+    """Overwrite a page.
+
+    - `version`: the version that the author edited.
+    - `reserved`: the slugs of other routes.
+
+    Raises as `create` does, NotFound, and VersionConflict if the page has a newer version.
+    """
     owner = policy.require_owner(ctx)
     values = await _row_values(ctx, new, reserved) | {"version": version + 1, "editor_id": owner.id}
     async with ctx.db.transaction():
         before = await get(ctx, page_id)
         if before.version != version:
-            raise VersionConflict("Somebody saved a newer version while you were writing")
+            raise VersionConflict("Someone saved a newer version of this page. Compare the two, then save again.")
         try:
             await ctx.db.execute(tables.static_pages.update().where(_p.id == page_id).values(values))
         except UniqueViolation:
@@ -81,18 +87,18 @@ async def edit(ctx: Context, page_id: int, new: StaticPageInput, *, version: int
 
 
 async def delete(ctx: Context, page_id: int) -> None:
-    """Delete a page for good. Raises NotSignedIn, Forbidden, NotFound."""
+    """Delete a page permanently. Raises NotAuthenticated, Forbidden, NotFound."""
     policy.require_owner(ctx)
     async with ctx.db.transaction():
         if not await ctx.db.execute(tables.static_pages.delete().where(_p.id == page_id)):
-            raise NotFound("There is no such page")
+            raise NotFound("We couldn't find that page")
         await events.record_site_changed(ctx)
 
 
 async def _row_values(ctx: Context, new: StaticPageInput, reserved: Collection[str]) -> dict[str, Any]:
     slug = new.slug or slugify(new.title, fallback="page")
     if slug.casefold() in reserved:
-        raise Conflict(f"/{slug} leads to a part of the blog itself: choose another address", loc=("slug",))
+        raise Conflict(f"/{slug} is used by the blog itself. Choose another slug.", loc=("slug",))
     html = await anyio.to_thread.run_sync(render, new.content)
     return {
         "slug": slug,
@@ -105,11 +111,11 @@ async def _row_values(ctx: Context, new: StaticPageInput, reserved: Collection[s
 
 
 def _slug_conflict() -> Conflict:
-    return Conflict("Another page has this address: choose another one", loc=("slug",))
+    return Conflict("Another page has this slug. Choose another one.", loc=("slug",))
 
 
 async def _fetch_page(ctx: Context, condition: sa.ColumnElement[bool]) -> StaticPage:
     row = await ctx.db.fetch_one(sa.select(tables.static_pages).where(condition))
     if row is None:
-        raise NotFound("There is no such page")
+        raise NotFound("We couldn't find that page")
     return from_row(StaticPage, row)

@@ -1,4 +1,4 @@
-"""How the blog is doing, in numbers, for its owners."""
+"""Statistics for owners."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ MOST_READ_LIMIT = 5
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day (UTC): posts published, comments written that are still to be seen, views of posts."""
+    """The numbers of a day (UTC): posts published, comments written and still visible, and views of posts."""
 
     date: dt.date
     posts: int
@@ -29,7 +29,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class PostViews:
-    """A post and how often it was read."""
+    """A post and its number of views."""
 
     slug: str
     title: str
@@ -38,7 +38,7 @@ class PostViews:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Totals as of now, each of the last days, oldest first, and the posts that were read most in these days."""
+    """Current totals, the last days, oldest first, and the most viewed posts of these days."""
 
     users: int
     posts: int
@@ -48,7 +48,7 @@ class Statistics:
 
 
 async def read(ctx: Context, days: int) -> Statistics:
-    """The numbers of so many days, today the last of them. Raises NotSignedIn, Forbidden."""
+    """Return the statistics of the last `days` days, including today. Raises NotAuthenticated, Forbidden."""
     policy.require_owner(ctx)
     first = ctx.now.date() - dt.timedelta(days=days - 1)
     since = dt.datetime.combine(first, dt.time(), dt.UTC)
@@ -70,7 +70,7 @@ async def _by_day(
 ) -> dict[dt.date, int]:
     day = sa.func.date(instant, type_=sa.String)
     query = sa.select(day.label("day"), sa.func.count().label("number")).where(instant >= since, *conditions).group_by(day)
-    # SQLite gives a text, others a date.
+    # SQLite returns text, PostgreSQL a date.
     return {dt.date.fromisoformat(str(row["day"])): row["number"] for row in await ctx.db.fetch_all(query)}
 
 

@@ -11,6 +11,7 @@ from starlette.types import Scope
 from blog.domain.accounts import sessions, tokens
 from blog.domain.core.context import Actor, Context
 from blog.errors import BlogError, NotAuthenticated
+from blog.framework.identity.cookies import cookie_name, delete_cookie, set_cookie
 from blog.settings import Settings
 
 
@@ -94,23 +95,16 @@ def client_network(connection: HTTPConnection) -> str:
 
 
 def session_cookie_name(settings: Settings) -> str:
-    """The session cookie; under TLS browsers guard the prefix `__Host-` (Secure, this host only, path `/`)."""
-    return "__Host-session" if settings.is_https else "session"
+    """Return the name of the session cookie."""
+    return cookie_name(settings, "session")
 
 
 def set_session_cookie(response: Response, settings: Settings, session_id: str) -> None:
-    """Give the browser its session."""
-    response.set_cookie(
-        session_cookie_name(settings),
-        session_id,
-        max_age=settings.session_idle_days * 86_400,
-        secure=settings.is_https,
-        httponly=True,
-        samesite="lax",
-    )
+    """Store the session id in the browser."""
+    set_cookie(response, settings, "session", session_id, settings.session_idle_days * 86_400)
 
 
 def clear_session_cookie(response: Response, settings: Settings) -> None:
-    """Take it back, and with it what the browser kept of the pages and of texts that were typed."""
-    response.delete_cookie(session_cookie_name(settings), secure=settings.is_https, httponly=True, samesite="lax")
-    response.headers["Clear-Site-Data"] = '"cache", "storage"'  # not "cookies": theme and known browser are no secrets
+    """Delete the session cookie, and with it the pages and the drafts that the browser has stored."""
+    delete_cookie(response, settings, "session")
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'  # not "cookies": theme and known device are no secrets

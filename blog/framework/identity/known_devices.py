@@ -9,8 +9,10 @@ from starlette.responses import Response
 
 from blog.domain.accounts.models import User
 from blog.domain.core.signing import Purpose, Signer, generate_secret, hash_secret
+from blog.framework.identity.cookies import cookie_name, set_cookie
 from blog.settings import Settings
 
+_COOKIE = "device"
 _MAX_AGE = 365 * 86_400
 _MAX_NAMES = 10
 """Names that one browser is known for: two for each account."""
@@ -20,8 +22,7 @@ class KnownDevices:
     """Reads and writes the cookie."""
 
     def __init__(self, settings: Settings, signer: Signer) -> None:
-        self._signer, self._is_secure = signer, settings.is_https
-        self._cookie_name = "__Host-device" if settings.is_https else "device"
+        self._settings, self._signer = settings, signer
 
     def device_id(self, connection: HTTPConnection, username: str) -> str | None:
         """What this browser is counted by when it signs in with this name (or address); None if it never did so."""
@@ -33,10 +34,10 @@ class KnownDevices:
         device, names = self._read_cookie(connection)
         keys = [_name_digest(name) for name in (user.username, user.email) if name]
         text = self._signer.sign(Purpose.DEVICE, [device or generate_secret(), list(dict.fromkeys([*keys, *names]))[:_MAX_NAMES]])
-        response.set_cookie(self._cookie_name, text, max_age=_MAX_AGE, secure=self._is_secure, httponly=True, samesite="lax")
+        set_cookie(response, self._settings, _COOKIE, text, _MAX_AGE)
 
     def _read_cookie(self, connection: HTTPConnection) -> tuple[str | None, list[str]]:
-        text = connection.cookies.get(self._cookie_name)
+        text = connection.cookies.get(cookie_name(self._settings, _COOKIE))
         match self._signer.unsign(Purpose.DEVICE, text, _MAX_AGE) if text else None:
             case [str(device), list(names)]:
                 return device, names

@@ -1,4 +1,4 @@
-"""The route table as rows, for `blog routes` and for the README."""
+"""The route table: one walk over all routes, and its rows for `blog routes` and the documentation."""
 
 import inspect
 from collections.abc import Iterator, Sequence
@@ -10,28 +10,35 @@ from starlette.types import Scope
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
-def rows(routes: Sequence[BaseRoute], prefix: str = "", name_prefix: str = "") -> list[tuple[str, str, str]]:
-    """Methods, path and name of every route, in the order in which they are tried."""
-    return list(_walk(routes, prefix, name_prefix))
-
-
-def _walk(routes: Sequence[BaseRoute], prefix: str, name_prefix: str) -> Iterator[tuple[str, str, str]]:
+def walk_routes(
+    routes: Sequence[BaseRoute], prefix: str = "", name_prefix: str = ""
+) -> Iterator[tuple[Route | WebSocketRoute | Mount, str, str]]:
+    """Yield every route with its full path and full name, in matching order. A `Mount` without routes counts as a route."""
     for route in routes:
-        match route:
-            case Mount(routes=[_, *_]):
-                yield from _walk(
-                    route.routes or [], prefix + str(route.path), f"{name_prefix}{route.name}:" if route.name else name_prefix
-                )
-            case Mount():
-                yield "GET HEAD", f"{prefix}{route.path}/…", f"{name_prefix}{route.name}"
-            case WebSocketRoute():
-                yield "WebSocket", prefix + route.path, name_prefix + route.name
-            case Route():
-                yield " ".join(_methods(route)), prefix + route.path, name_prefix + route.name
+        if isinstance(route, Mount) and route.routes:
+            name = f"{name_prefix}{route.name}:" if route.name else name_prefix
+            yield from walk_routes(route.routes, prefix + route.path, name)
+        elif isinstance(route, Route | WebSocketRoute | Mount):
+            yield route, prefix + route.path, name_prefix + (route.name or "")
+
+
+def rows(routes: Sequence[BaseRoute]) -> list[tuple[str, str, str]]:
+    """Return methods, path and name of every route, in matching order."""
+    return [_row(*found) for found in walk_routes(routes)]
+
+
+def _row(route: Route | WebSocketRoute | Mount, path: str, name: str) -> tuple[str, str, str]:
+    match route:
+        case Mount():
+            return "GET HEAD", f"{path}/…", name
+        case WebSocketRoute():
+            return "WebSocket", path, name
+        case Route():
+            return " ".join(_methods(route)), path, name
 
 
 def route_template(scope: Scope) -> str:
-    """Of a request that was routed, such as `/api/v1/posts/{id:id}`; what is mounted sees only its own part."""
+    """Return the path template of a routed request, such as `/api/v1/posts/{id:id}`, for logs and metrics."""
     match scope.get("route"):
         case Route() as route:
             return str(scope.get("root_path", "")) + route.path

@@ -1,44 +1,30 @@
-"""The address of every named route, resolved once: Starlette's `url_for` scans the route table for each link."""
+"""URLs of named routes, resolved once: Starlette's `url_for` scans the route table for each link."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from urllib.parse import quote
 
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from blog.framework.urls.route_table import walk_routes
 
 _PARAMETER = re.compile(r"{([a-zA-Z_]\w*)(:\w+)?}")
 
 
 class UrlBuilder:
-    """Paths and absolute URLs by route name, such as `web:post`; absolute ones begin with `public_url`."""
+    """Builds paths and absolute URLs by route name, such as `web:post`. Absolute URLs begin with `public_url`."""
 
     def __init__(self, routes: Sequence[BaseRoute], public_url: str) -> None:
         self.public_url = public_url
-        self._formats = dict(_walk(routes, "", ""))
-        # What the paths of our own routes begin with, such as `posts`: no page of an owner's can have such an address.
-        self.first_segments = frozenset(_first_segments(routes))
+        paths = {name: path for route, path, name in walk_routes(routes) if isinstance(route, Route | WebSocketRoute)}
+        self._formats = {name: _PARAMETER.sub(r"{\1}", path) for name, path in paths.items()}
+        # Reserved for routes, such as `posts`: a static page of an owner cannot have one of these addresses.
+        self.first_segments = frozenset(path.split("/")[1].casefold() for path in paths.values()) - {""}
 
     def path(self, name: str, /, **params: str | int) -> str:
-        """The path of a route. Raises KeyError for a route or parameter that does not exist."""
+        """Return the path of a route. Raises KeyError for an unknown route name or a missing parameter."""
         return self._formats[name].format_map({key: quote(str(value), safe="") for key, value in params.items()})
 
     def url(self, name: str, /, **params: str | int) -> str:
-        """The absolute URL of a route."""
+        """Return the absolute URL of a route. Raises KeyError as `path` does."""
         return self.public_url + self.path(name, **params)
-
-
-def _first_segments(routes: Sequence[BaseRoute]) -> Iterator[str]:
-    for route in routes:
-        if segment := getattr(route, "path", "").strip("/").partition("/")[0]:
-            yield segment.casefold()
-        elif isinstance(route, Mount):
-            yield from _first_segments(route.routes or [])
-
-
-def _walk(routes: Sequence[BaseRoute], prefix: str, name_prefix: str) -> Iterator[tuple[str, str]]:
-    for route in routes:
-        if isinstance(route, Mount):
-            name = f"{name_prefix}{route.name}:" if route.name else name_prefix
-            yield from _walk(route.routes or [], prefix + route.path, name)
-        elif isinstance(route, Route | WebSocketRoute):
-            yield name_prefix + route.name, prefix + _PARAMETER.sub(r"{\1}", route.path)

@@ -1,1 +1,1 @@
-"""Import of Markdown folders from other blog engines."""
+"""Import of folders of Markdown files written for Jekyll, Hugo, Zola or Eleventy."""

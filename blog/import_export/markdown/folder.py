@@ -1,4 +1,4 @@
-"""The files of a folder that is imported: which of them are posts, and reading them without trusting a path."""
+"""The folder of an import: which of its files are posts, and safe reading of files."""
 
 import os
 import re
@@ -9,12 +9,12 @@ from pathlib import Path, PurePosixPath
 from blog.errors import FieldError, InvalidInput
 
 MAX_FILE_BYTES = 1_048_576
-"""The largest file that is read as a post."""
+"""The maximum size of a post file."""
 MAX_SOURCE_LENGTH = 500
 
 _POST_SUFFIXES = frozenset({".md", ".markdown", ".mkd", ".mkdn", ".mkdown", ".mdown", ".text", ".rmd"})
 _EXCLUDED_FOLDERS = frozenset({"_site", "_includes", "_layouts", "_data", "_sass", "node_modules"})
-# Documents of the repository itself; with front matter they are pages of the blog like any other.
+# Documents of a repository. Imported only if they have front matter.
 _REPOSITORY_DOCUMENTS = frozenset(
     {"readme", "license", "licence", "contributing", "changelog", "code_of_conduct", "security", "support"}
 )
@@ -24,7 +24,7 @@ _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A file that is not imported, and why; `str()` is the line for the operator."""
+    """A file that is not imported, and the reason. `str()` is the line that the operator sees."""
 
     path: str
     line: int
@@ -35,12 +35,17 @@ class Rejection:
 
 
 class UnreadableFile(Exception):
-    """A file of the tree cannot be read; the message is the reason."""
+    """A file of the folder cannot be read. The message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFolder:
-    """A folder: the paths of its posts below `root`, originals before translations, then by name; what is refused."""
+    """A scanned folder.
+
+    - `paths`: the posts, relative to `root`: originals before translations, then by name.
+    - `languages`: the languages that have an index page.
+    - `rejections`: the files that are not imported.
+    """
 
     root: Path
     paths: tuple[str, ...]
@@ -48,18 +53,13 @@ class SourceFolder:
     rejections: tuple[Rejection, ...]
 
     def source_name(self, path: str) -> str:
-        """The name by which later runs know the file: the folder's own name and the path below it."""
+        """Return the name that identifies a file in later imports: the name of the folder and the path below it."""
         return f"{self.root.name}/{path}"
 
-    def total_bytes(self) -> int:
-        """Bytes of all posts; a file that is gone meanwhile counts nothing."""
-        files = (os.path.join(self.root, path) for path in self.paths)
-        return sum(os.path.getsize(file) for file in files if os.path.isfile(file))
-
     def find(self, path: str) -> Path | None:
-        """The regular file at a path below the root, links followed; None if there is none or it lies outside."""
+        """Return the regular file at a path below the root, following links; None if it is missing or outside the root."""
         try:
-            if not os.path.isfile(os.path.join(self.root, path)):  # as most; to resolve takes ten times as long
+            if not os.path.isfile(os.path.join(self.root, path)):  # most candidates: `resolve` takes ten times as long
                 return None
             target = (self.root / path).resolve()
             return target if target.is_relative_to(self.root) else None
@@ -67,59 +67,59 @@ class SourceFolder:
             return None
 
     def read(self, path: str, max_bytes: int = MAX_FILE_BYTES) -> bytes:
-        """The bytes of a file. Raises Unreadable."""
+        """Return the content of a file. Raises UnreadableFile."""
         target = self.find(path)
         if target is None:
-            raise UnreadableFile("this is no regular file inside the folder")
+            raise UnreadableFile("not a regular file inside the folder")
         try:
             with target.open("rb") as file:
                 data = file.read(max_bytes + 1)
         except OSError as error:
             raise UnreadableFile(f"cannot be read: {error.strerror}") from None
         if len(data) > max_bytes:
-            raise UnreadableFile(f"has more than {max_bytes} bytes")
+            raise UnreadableFile(f"larger than {max_bytes} bytes")
         return data
 
 
 def printable(path: str) -> str:
-    """A path that is safe to print: control characters and bytes that are no UTF-8 become escapes."""
+    """Return a path that is safe to print: control characters and bytes that are not UTF-8 become escapes."""
     printable = path.encode("utf-8", "backslashreplace").decode()
     return _CONTROL_CHARACTER.sub(lambda match: match[0].encode("unicode_escape").decode(), printable)
 
 
 def scan(folder: Path) -> SourceFolder:
-    """List a folder. Raises InvalidInput when it is none."""
+    """List the posts of a folder. Raises InvalidInput if it is not a readable folder."""
     root = folder.resolve()
     if not root.is_dir():
-        raise InvalidInput([FieldError(("folder",), f"{printable(str(folder))} is no folder that can be read", "folder")])
-    refusals: list[Rejection] = []
-    found = list(_walk(root, refusals))
-    names = (PurePosixPath(path).stem for path in found)
+        raise InvalidInput([FieldError(("folder",), f"{printable(str(folder))} is not a readable folder", "folder")])
+    rejections: list[Rejection] = []
+    paths = list(_walk(root, rejections))
+    names = (PurePosixPath(path).stem for path in paths)
     languages = frozenset(match[1] for name in names if (match := _INDEX_LANGUAGE.fullmatch(name)))
-    posts = [path for path in found if not PurePosixPath(path).name.startswith("_index.")]
+    posts = [path for path in paths if not PurePosixPath(path).name.startswith("_index.")]
     posts.sort(key=lambda path: (language_suffix(path, languages) is not None, path))
-    return SourceFolder(root, tuple(posts), languages, tuple(refusals))
+    return SourceFolder(root, tuple(posts), languages, tuple(rejections))
 
 
 def language_suffix(path: str, languages: frozenset[str]) -> str | None:
-    """The `fr` of `post.fr.md`, when the tree has an index page in that language; else a dot is part of the name."""
+    """Return the `fr` of `post.fr.md` if the folder has an index page in that language; else the dot is part of the name."""
     _, dot, suffix = PurePosixPath(path).stem.rpartition(".")
     return suffix if dot and suffix in languages else None
 
 
-def _walk(root: Path, refusals: list[Rejection]) -> Iterator[str]:
-    def refuse_folder(error: OSError) -> None:
+def _walk(root: Path, rejections: list[Rejection]) -> Iterator[str]:
+    def reject_folder(error: OSError) -> None:
         path = os.path.relpath(str(error.filename), root)
-        refusals.append(Rejection(path, 1, f"this folder cannot be read: {error.strerror}"))
+        rejections.append(Rejection(path, 1, f"the folder cannot be read: {error.strerror}"))
 
-    for parent, folders, files in os.walk(root, onerror=refuse_folder):
+    for parent, folders, files in os.walk(root, onerror=reject_folder):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _EXCLUDED_FOLDERS)
         for name in sorted(folders + files):
             path = Path(parent, name)
             relative = path.relative_to(root).as_posix()
             is_candidate = name not in folders and _may_be_post(path)
             if reason := _rejection_reason(root, path, relative, is_candidate):
-                refusals.append(Rejection(relative, 1, reason))
+                rejections.append(Rejection(relative, 1, reason))
                 if name in folders:
                     folders.remove(name)
             elif is_candidate and not path.is_symlink():
@@ -134,7 +134,7 @@ def _may_be_post(path: Path) -> bool:
 
 def _has_front_matter(path: Path) -> bool:
     if path.is_symlink() or not path.is_file():
-        return True  # to be refused with its reason
+        return True  # rejected later, with the reason
     try:
         with path.open("rb") as file:
             return file.read(6).removeprefix(b"\xef\xbb\xbf")[:3] in (b"---", b"+++")
@@ -143,21 +143,21 @@ def _has_front_matter(path: Path) -> bool:
 
 
 def _rejection_reason(root: Path, path: Path, relative: str, is_candidate: bool) -> str | None:
-    """Why a folder or a post must not be touched. A link inside the tree is no fault: its target is found by itself."""
+    """Return why a folder or file must not be read. A link to a target inside the root is fine: the walk finds the target."""
     if path.is_symlink() and (is_candidate or path.is_dir()):
-        return None if _resolves_inside(root, path) else "this is a link that leads out of the folder, or to nothing"
+        return None if _resolves_inside(root, path) else "a link to a target outside the folder, or to a missing file"
     if not is_candidate and not path.is_dir():
         return None
     if _CONTROL_CHARACTER.search(relative) or not _is_unicode(relative):
-        return "the name holds control characters or is no UTF-8: rename it"
+        return "the name contains control characters or is not UTF-8: rename it"
     if not is_candidate:
         return None
     if not path.is_file():
-        return "this is no regular file"
+        return "not a regular file"
     if len(root.name) + 1 + len(relative) > MAX_SOURCE_LENGTH:
-        return f"the path has more than {MAX_SOURCE_LENGTH} characters"
+        return f"the path is longer than {MAX_SOURCE_LENGTH} characters"
     if path.stat().st_size > MAX_FILE_BYTES:
-        return f"has more than {MAX_FILE_BYTES} bytes"
+        return f"larger than {MAX_FILE_BYTES} bytes"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Images that lie beside the posts: kept with the blog's own, and their addresses in the text rewritten."""
+"""Import of the image files of a folder: store them, and rewrite their URLs in the posts."""
 
 import html
 import re
@@ -21,15 +21,16 @@ _URL = code_spans.compile_outside_code(
 )
 _IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".svg", ".bmp", ".tif", ".tiff"})
 _EXTERNAL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|#|\?|@/")
-# Where engines put what a root-relative address names.
+# The folders in which engines look for root-relative URLs.
 _STATIC_FOLDERS = ("", "static", "public", "assets")
 
 
 @dataclass(slots=True)
 class ImageImporter:
-    """The images of one tree. `keep` takes their bytes and gives the name of the kept file; raises InvalidInput.
+    """Stores the images of one folder.
 
-    `address` is the path under which the blog serves kept images, with its last slash.
+    - `store`: stores the bytes of an image and returns the name of the stored file. Raises InvalidInput.
+    - `base_url`: the URL prefix of stored images, with its last slash.
     """
 
     folder: SourceFolder
@@ -40,11 +41,11 @@ class ImageImporter:
 
     @property
     def stored_count(self) -> int:
-        """How many files of the tree were kept."""
+        """The number of stored files."""
         return sum(name is not None for name in self._stored_names.values())
 
     def rewrite(self, path: str, body: str) -> tuple[str, tuple[str, ...]]:
-        """The body of the post at `path` with the addresses of kept images, and a warning for each that is not kept."""
+        """Return the body of the post at `path` with the URLs of stored images, and a warning for each other image."""
         warnings: list[str] = []
 
         def replace(match: re.Match[str]) -> str:
@@ -52,46 +53,45 @@ class ImageImporter:
             if code_spans.is_code(match) or kind is None:
                 return match[0]
             written = match[kind]
-            address = written[1:-1] if written[:1] in "<\"'" else written
-            address = html.unescape(address) if kind == "quoted" else address
+            url = written[1:-1] if written[:1] in "<\"'" else written
+            url = html.unescape(url) if kind == "quoted" else url
             is_shown = kind == "shown" or match[0].startswith("<img")
-            new = self._resolve(path, address, warnings if is_shown else [])
+            new = self._resolve(path, url, warnings if is_shown else [])
             if new is None:
                 return match[0]
             return match[0].removesuffix(written) + (f"{written[0]}{new}{written[0]}" if kind == "quoted" else new)
 
         return _URL.sub(replace, body), tuple(dict.fromkeys(warnings))
 
-    def _resolve(self, path: str, address: str, warnings: list[str]) -> str | None:
-        if _EXTERNAL.match(address) or "{{" in address or not address:
+    def _resolve(self, path: str, url: str, warnings: list[str]) -> str | None:
+        if _EXTERNAL.match(url) or "{{" in url or not url:
             return None
-        plain = unquote(re.split(r"[?#]", address, maxsplit=1)[0])
-        if PurePosixPath(plain).suffix.lower() not in _IMAGE_SUFFIXES:
+        url_path = unquote(re.split(r"[?#]", url, maxsplit=1)[0])
+        if PurePosixPath(url_path).suffix.lower() not in _IMAGE_SUFFIXES:
             return None
-        file = self._find_file(path, plain)
+        file = self._find_file(path, url_path)
         if file is None:
-            warnings.append(f"image {printable(address)} is not in the folder: its address is left as it was")
+            warnings.append(f"image {printable(url)} is not in the folder: URL left unchanged")
             return None
         if (name := self._store_once(file)) is None:
-            warnings.append(f"image {printable(address)}: {self._errors[file]}; its address is left as it was")
+            warnings.append(f"image {printable(url)}: {self._errors[file]}: URL left unchanged")
             return None
         return self.base_url + name
 
-    def _find_file(self, path: str, address: str) -> str | None:
-        """The file of the tree that an address in a post means: beside the post, else below a folder above it."""
+    def _find_file(self, path: str, url_path: str) -> str | None:
+        """Return the file that a URL in a post refers to: relative to the post, else to one of the folders above it."""
         folder = PurePosixPath(path).parent
-        beside = [] if address.startswith("/") else [folder / address]
+        relative = [] if url_path.startswith("/") else [folder / url_path]
         roots = [parent / static for parent in (folder, *folder.parents) for static in _STATIC_FOLDERS]
-        above = [root / address.lstrip("/") for root in roots]
-        for candidate in (*beside, *above):
-            if (found := self.folder.find(str(candidate))) is not None:
-                return found.relative_to(self.folder.root).as_posix()
+        for candidate in (*relative, *(root / url_path.lstrip("/") for root in roots)):
+            if (file := self.folder.find(str(candidate))) is not None:
+                return file.relative_to(self.folder.root).as_posix()
         return None
 
     def _store_once(self, file: str) -> str | None:
         if file not in self._stored_names:
             try:
                 self._stored_names[file] = self.store(self.folder.read(file, image_processing.MAX_IMPORT_BYTES))
-            except (UnreadableFile, InvalidInput) as fault:
-                self._stored_names[file], self._errors[file] = None, str(fault)
+            except (UnreadableFile, InvalidInput) as error:
+                self._stored_names[file], self._errors[file] = None, str(error)
         return self._stored_names[file]

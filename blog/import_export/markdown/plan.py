@@ -1,4 +1,4 @@
-"""What is to be done with each file, by what earlier imports left."""
+"""Planning of an import: what to do with each file, given the records of earlier imports."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from blog.domain.posts.import_records import ImportRecord
 from blog.import_export.markdown.folder import Rejection, SourceFolder
 from blog.import_export.markdown.source import SourcePost
 
-EDITED_IN_BLOG = "the file changed, and its post was edited in the blog since the import: bring the two together by hand"
+EDITED_IN_BLOG = "the file changed, and its post was edited in the blog since the import: merge the two by hand"
 DELETED_IN_BLOG = "its post was deleted in the blog since the import"
 
 
 class Action(Enum):
-    """What to do: write a new post, write it anew, nothing, or note the new name of a known file."""
+    """The action for a file: insert a post, overwrite it, leave it unchanged, or record the new path of the file."""
 
     NEW = "new"
     CHANGED = "changed"
@@ -23,7 +23,7 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PlannedPost:
-    """One post of the folder, with what an earlier import left of it; all actions but WRITE have a trace."""
+    """A post of the folder and its record of an earlier import, which is None only for `Action.NEW`."""
 
     post: SourcePost
     action: Action
@@ -31,46 +31,47 @@ class PlannedPost:
 
     @property
     def is_write(self) -> bool:
-        """Does the post itself get written?"""
+        """Whether the post itself is written."""
         return self.action in (Action.NEW, Action.CHANGED)
 
 
 class Planner:
-    """Decides over the files of one tree; a known post is given to one file only."""
+    """Plans the import of one folder. Each known post is assigned to one file at most."""
 
-    def __init__(self, tree: SourceFolder) -> None:
-        self._folder = tree
-        self._current_sources = frozenset(map(tree.source_name, tree.paths))
+    def __init__(self, folder: SourceFolder) -> None:
+        self._folder = folder
+        self._current_sources = frozenset(map(folder.source_name, folder.paths))
         self._claimed_post_ids: set[int] = set()
 
-    def plan(self, found: Sequence[SourcePost], records: Iterable[ImportRecord]) -> list[PlannedPost | Rejection]:
-        """A step or a refusal for each post, given the traces of all their names and digests."""
-        known = {trace.source: trace for trace in records}
-        sources = [self._folder.source_name(post.path) for post in found]
-        self._claimed_post_ids.update(known[source].post_id for source in sources if source in known)
-        named = zip(found, sources, strict=True)
-        return [self._decide(post, known.get(source), known.values()) for post, source in named]
-
-    def _decide(self, post: SourcePost, trace: ImportRecord | None, traces: Iterable[ImportRecord]) -> PlannedPost | Rejection:
-        if trace is None:
-            moved = self._find_moved(post, traces)
-            return PlannedPost(post, Action.MOVED if moved else Action.NEW, moved)
-        if trace.is_deleted:
-            return Rejection(post.path, 1, DELETED_IN_BLOG)
-        if trace.digest == post.digest:
-            return PlannedPost(post, Action.UNCHANGED, trace)
-        return Rejection(post.path, 1, EDITED_IN_BLOG) if trace.is_edited else PlannedPost(post, Action.CHANGED, trace)
-
-    def _find_moved(self, post: SourcePost, traces: Iterable[ImportRecord]) -> ImportRecord | None:
-        """The trace of this very file under a name it no longer has; in a renamed folder, that of the same path."""
-        candidates = [
-            trace
-            for trace in traces
-            if trace.digest == post.digest
-            and post.accepts_slug(trace.slug)
-            and not (trace.is_deleted or trace.source in self._current_sources or trace.post_id in self._claimed_post_ids)
+    def plan(self, posts: Sequence[SourcePost], records: Iterable[ImportRecord]) -> list[PlannedPost | Rejection]:
+        """Return a step or a rejection for each post, given the records that have their source names or digests."""
+        by_source = {record.source: record for record in records}
+        sources = [self._folder.source_name(post.path) for post in posts]
+        self._claimed_post_ids.update(by_source[source].post_id for source in sources if source in by_source)
+        return [
+            self._decide(post, by_source.get(source), by_source.values()) for post, source in zip(posts, sources, strict=True)
         ]
-        best = min(candidates, key=lambda trace: (not trace.source.endswith(f"/{post.path}"), trace.slug), default=None)
+
+    def _decide(self, post: SourcePost, record: ImportRecord | None, records: Iterable[ImportRecord]) -> PlannedPost | Rejection:
+        if record is None:
+            moved = self._find_moved(post, records)
+            return PlannedPost(post, Action.MOVED if moved else Action.NEW, moved)
+        if record.is_deleted:
+            return Rejection(post.path, 1, DELETED_IN_BLOG)
+        if record.digest == post.digest:
+            return PlannedPost(post, Action.UNCHANGED, record)
+        return Rejection(post.path, 1, EDITED_IN_BLOG) if record.is_edited else PlannedPost(post, Action.CHANGED, record)
+
+    def _find_moved(self, post: SourcePost, records: Iterable[ImportRecord]) -> ImportRecord | None:
+        """Return the record of the same content under a path that is gone; preferably the same path in a renamed folder."""
+        candidates = [
+            record
+            for record in records
+            if record.digest == post.digest
+            and post.accepts_slug(record.slug)
+            and not (record.is_deleted or record.source in self._current_sources or record.post_id in self._claimed_post_ids)
+        ]
+        best = min(candidates, key=lambda record: (not record.source.endswith(f"/{post.path}"), record.slug), default=None)
         if best is not None:
             self._claimed_post_ids.add(best.post_id)
         return best

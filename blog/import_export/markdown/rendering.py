@@ -1,8 +1,8 @@
-"""A post of a folder, made ready for the blog: shortcodes to Markdown, images kept, tags that fit, rendered."""
+"""Rendering of an imported post: convert shortcodes, store images, normalise tags, render Markdown."""
 
 from blog.domain.posts import rendering
 from blog.domain.posts.rendering import RenderedPost
-from blog.import_export.markdown import shortcodes
+from blog.import_export.markdown import shortcodes, source
 from blog.import_export.markdown.folder import Rejection
 from blog.import_export.markdown.images import ImageImporter
 from blog.import_export.markdown.source import SourcePost
@@ -14,21 +14,24 @@ MAX_TAGS, MAX_TAG_LENGTH, MAX_SUMMARY_LENGTH = 20, 50, 600
 
 
 def convert_body(post: SourcePost, images: ImageImporter) -> tuple[str, tuple[str, ...]]:
-    """The Markdown of a post as the blog keeps it, and warnings."""
+    """Return the body of a post as the blog stores it, and warnings. Stores the images of the post."""
     body, warnings = images.rewrite(post.path, shortcodes.to_markdown(post.body))
     return body, (*post.warnings, *warnings)
 
 
 def render_source_post(post: SourcePost, body: str) -> tuple[RenderedPost, tuple[str, ...]] | Rejection:
-    """Render a post, with warnings; a post that grew too long is refused. CPU-bound."""
+    """Render a post. CPU-bound.
+
+    `body` is the result of `convert_body`. Returns the rendered post and warnings, or a rejection if the body is too long.
+    """
     if len(body.encode()) > MAX_CONTENT_BYTES:
-        return Rejection(post.path, 1, f"the text has more than {MAX_CONTENT_BYTES} bytes: a post cannot be longer")
+        return Rejection(post.path, 1, source.TOO_LONG)
     tags, warnings = normalise_tags((*post.tags, *post.categories))
     return rendering.render_post(post.title, body, tags, _summary(post)), warnings
 
 
 def normalise_tags(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names as tags of the blog: each once, whatever its case, without commas, at most 20 of at most 50 characters."""
+    """Return names as valid tags, and warnings: no commas, no duplicates (ignoring case), at most 20 of 50 characters each."""
     tags: dict[str, str] = {}
     warnings: list[str] = []
     for name in names:
@@ -37,9 +40,9 @@ def normalise_tags(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, 
             warnings.append(f"the tag {name!r} became {tag!r}")
         if tag:
             tags.setdefault(tag.casefold(), tag)
-    kept = tuple(tags.values())
-    warnings.extend(f"the tag {tag!r} was left out: a post has at most {MAX_TAGS}" for tag in kept[MAX_TAGS:])
-    return kept[:MAX_TAGS], tuple(warnings)
+    distinct = tuple(tags.values())
+    warnings.extend(f"the tag {tag!r} was left out: a post has at most {MAX_TAGS}" for tag in distinct[MAX_TAGS:])
+    return distinct[:MAX_TAGS], tuple(warnings)
 
 
 def _summary(post: SourcePost) -> str | None:

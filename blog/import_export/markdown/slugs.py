@@ -1,4 +1,4 @@
-"""The slugs that a post brings along: kept in their own spelling wherever that is safe in a URL and for the blog."""
+"""Slugs of imported posts: the original spelling wherever it is safe in a URL."""
 
 import re
 import unicodedata
@@ -13,19 +13,19 @@ _EDGES = re.compile(r"^[\W_]+|\W+$")
 
 
 def safe_slug(text: str) -> str:
-    """One path segment of letters, digits, `-`, `_` and `.`, at most 120: `something-&-else` → `something-else`."""
+    """Return a path segment of at most 120 letters, digits, `-`, `_` and `.`: `something-&-else` → `something-else`."""
     text = unicodedata.normalize("NFC", text)
-    # Marks are no word characters for a regular expression, though words of India and Thailand are made of them.
+    # `\w` does not match combining marks, which words in Hindi or Thai contain: `slugify` handles them.
     if any(unicodedata.category(char).startswith("M") for char in text):
         return slugify(text, MAX_SLUG_LENGTH)
-    kept = _EDGES.sub("", _UNSAFE.sub("-", text))[:MAX_SLUG_LENGTH]
-    return _EDGES.sub("", kept) or slugify(text, MAX_SLUG_LENGTH)
+    slug = _EDGES.sub("", _UNSAFE.sub("-", text))[:MAX_SLUG_LENGTH]
+    return _EDGES.sub("", slug) or slugify(text, MAX_SLUG_LENGTH)
 
 
-def slug_from_url(address: str) -> str | None:
-    """The slug in an old address, its last segment: `/2016/01/tips/` → `tips`. None for a pattern or no real path."""
+def slug_from_url(url: str) -> str | None:
+    """Return the last segment of an old URL as a slug: `/2016/01/tips/` → `tips`. None for a pattern, or without a path."""
     try:
-        path = unquote(urlsplit(address).path)
+        path = unquote(urlsplit(url).path)
     except ValueError:
         return None
     segments = [segment for segment in path.split("/") if segment]
@@ -37,13 +37,13 @@ def slug_from_url(address: str) -> str | None:
 
 
 def title_from_slug(slug: str) -> str:
-    """A title for a post that has none: `foo-bar` → `Foo bar`."""
+    """Return a title for a post without one: `foo-bar` → `Foo bar`."""
     words = re.sub(r"[\s_-]+", " ", slug).strip()
     return words[:1].upper() + words[1:] or "Untitled"
 
 
 def post_stem(path: str, language: str | None) -> str:
-    """What names the post in its path: the file, or the folder of an `index.md`; without suffixes."""
+    """Return the part of a path that names the post, without suffixes: the file, or the folder of an `index.md`."""
     pure = PurePosixPath(path)
     stem = pure.stem.removesuffix(f".{language}") if language else pure.stem
     return pure.parent.name if stem == "index" and pure.parent.name else stem

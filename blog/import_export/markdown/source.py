@@ -1,4 +1,4 @@
-"""A post as a Markdown file tells it, whichever engine the file was written for."""
+"""Parsing of a Markdown file into a post, whichever engine the file was written for."""
 
 import datetime as dt
 import hashlib
@@ -16,7 +16,9 @@ from blog.import_export.markdown.front_matter import Document, FrontMatterError,
 from blog.schemas.fields import MAX_CONTENT_BYTES
 
 MAX_NAME_LENGTH = 200
-"""The most characters of a title and of an author's name."""
+"""The maximum length of a title and of an author's name, in characters."""
+TOO_LONG = f"the text has more than {MAX_CONTENT_BYTES} bytes, the limit of a post: split it"
+"""The reason for rejecting a post with a body over the limit."""
 
 _DATED_NAME = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})[-_](.+)", re.DOTALL | re.ASCII)
 _DATED_PATH = re.compile(r"(?:.*/)?(\d{4}/\d{1,2}/\d{1,2})/([^/]+)/?", re.ASCII)
@@ -28,11 +30,11 @@ _TRUE_WORDS, _FALSE_WORDS = frozenset({"true", "yes", "on", "y", "1"}), frozense
 
 
 DateAndSource = tuple[dt.datetime | None, "DateSource | None"]
-"""An instant and where it was found."""
+"""A date and its source."""
 
 
 class DateSource(StrEnum):
-    """Where a date was found."""
+    """The place where a date was found."""
 
     FRONT_MATTER = "front matter"
     FILE_NAME = "file name"
@@ -41,10 +43,13 @@ class DateSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SourcePost:
-    """One file. `slug`, `aliases` and `permalink` are safe, in the file's spelling; names are as written, in order.
+    """A parsed file.
 
-    `date` is a UTC instant; `summary` and `body` are Markdown with the shortcodes of their engine; `digest` is the
-    SHA-256 of the file in hex.
+    - `digest`: the SHA-256 of the file in hex.
+    - `date`: an aware UTC datetime.
+    - `slug`, `aliases`, `permalink`: safe slugs, in the spelling of the file.
+    - `authors`, `tags`, `categories`: names as written, in order.
+    - `summary`, `body`: Markdown with the shortcodes of the engine.
     """
 
     path: str
@@ -67,36 +72,36 @@ class SourcePost:
 
     @property
     def old_slugs(self) -> tuple[str, ...]:
-        """The slugs by which readers may know the post from its old addresses."""
+        """The slugs of the old URLs of the post."""
         known = (*self.aliases, self.permalink)
         return tuple(dict.fromkeys(slug for slug in known if slug and slug != self.slug))
 
     @property
     def slug_candidates(self) -> list[str]:
-        """Its slug; then, where another post has that, the same with the language of this one."""
+        """The slug, then the slug with the language, in case another post has the first."""
         if self.language is None:
             return [self.slug]
         return [self.slug, f"{self.slug[: MAX_SLUG_LENGTH - 1 - len(self.language)]}-{self.language}"]
 
     def accepts_slug(self, slug: str) -> bool:
-        """Is this a slug that the post may have got, when others had those it wanted?"""
+        """Return whether an import may have assigned this slug: a candidate, or a candidate with a number."""
         stem = self.slug_candidates[-1][: MAX_SLUG_LENGTH - 8]
         return slug in self.slug_candidates or re.fullmatch(rf"{re.escape(stem)}-\d+", slug) is not None
 
 
-def read_post(tree: SourceFolder, path: str) -> SourcePost | Rejection:
-    """Read one file of the tree."""
+def read_post(folder: SourceFolder, path: str) -> SourcePost | Rejection:
+    """Read and parse one file of the folder."""
     try:
-        data = tree.read(path)
+        data = folder.read(path)
         text = _decode(data)
         document = front_matter.split(text)
         if len(document.body.encode()) > MAX_CONTENT_BYTES:
-            raise FrontMatterError(1, f"the text has more than {MAX_CONTENT_BYTES} bytes: a post cannot be longer")
-        return _parse_post(tree, path, hashlib.sha256(data).hexdigest(), document)
-    except UnreadableFile as fault:
-        return Rejection(path, 1, str(fault))
-    except FrontMatterError as fault:
-        return Rejection(path, fault.line, fault.reason)
+            raise FrontMatterError(1, TOO_LONG)
+        return _parse_post(folder, path, hashlib.sha256(data).hexdigest(), document)
+    except UnreadableFile as error:
+        return Rejection(path, 1, str(error))
+    except FrontMatterError as error:
+        return Rejection(path, error.line, error.reason)
 
 
 def _decode(data: bytes) -> str:
@@ -104,15 +109,15 @@ def _decode(data: bytes) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = 1 + data.count(b"\n", 0, error.start)
-        raise FrontMatterError(line, "this is no UTF-8 text: convert the file") from None
+        raise FrontMatterError(line, "not UTF-8: convert the file") from None
     if "\0" in text:
-        raise FrontMatterError(1 + text.count("\n", 0, text.index("\0")), "a NUL character: this is no text file")
+        raise FrontMatterError(1 + text.count("\n", 0, text.index("\0")), "contains a NUL character: not a text file")
     return text.replace("\r\n", "\n")
 
 
-def _parse_post(tree: SourceFolder, path: str, digest: str, document: Document) -> SourcePost:
+def _parse_post(folder: SourceFolder, path: str, digest: str, document: Document) -> SourcePost:
     values = _FrontMatterValues(document)
-    language = language_suffix(path, tree.languages)
+    language = language_suffix(path, folder.languages)
     name_date, name = _split_dated_name(slugs.post_stem(path, language))
     path_date, path_slug = _split_dated_path(values.text("path"))
     written_slug = values.text("slug") or path_slug or name
@@ -132,7 +137,7 @@ def _parse_post(tree: SourceFolder, path: str, digest: str, document: Document) 
         categories=values.names("categories", "category", inside="taxonomies"),
         draft=values.boolean("draft") is True or values.boolean("published") is False or _is_in_drafts_folder(path),
         aliases=tuple(slug for alias in values.names("aliases", "redirect_from") if (slug := slugs.slug_from_url(alias))),
-        # Without a slash it is the name of a style (`pretty`) or a switch (`false`); Zola's `path` is always a path.
+        # A permalink without a slash is a style (`pretty`) or a switch (`false`). Zola's `path` is always a path.
         permalink=slugs.slug_from_url(permalink) if "/" in permalink or "path" in document.values else None,
         summary=values.text("excerpt") or values.text("description") or values.text("summary") or None,
         language=_normalise_language(values.text("lang") or values.text("language") or language or ""),
@@ -150,7 +155,7 @@ def _split_dated_name(stem: str) -> tuple[dt.datetime | None, str]:
         try:
             return dates.parse(match[1]), match[2]
         except ValueError:
-            pass  # eight digits that are no date belong to the name
+            pass  # eight digits that are not a date belong to the name
     return None, stem
 
 
@@ -165,7 +170,7 @@ def _split_dated_path(path: str) -> tuple[dt.datetime | None, str]:
 
 def _strip_control_characters(body: str) -> tuple[str, tuple[str, ...]]:
     cleaned, count = _CONTROL_CHARACTER.subn(lambda match: "\n" if match[0] in "\x0b\x0c\x85" else "", body)
-    return cleaned, (f"{count} control characters were left out of the text",) if count else ()
+    return cleaned, (f"{count} control characters were removed from the text",) if count else ()
 
 
 def _normalise_language(written: str) -> str | None:
@@ -173,24 +178,27 @@ def _normalise_language(written: str) -> str | None:
 
 
 class _FrontMatterValues:
-    """The front matter by meaning; what has the wrong form raises FrontMatterError with its line."""
+    """Typed access to the front matter. All methods raise FrontMatterError, with the line, for a value of the wrong type."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
 
     def text(self, key: str) -> str:
-        """A single value as text; empty when it is absent."""
+        """Return a single value as text; empty if it is absent."""
         value = self._document.values.get(key)
         if not _is_scalar(value):
-            raise self._error(key, "give a single text")
+            raise self._error(key, "must be a single text")
         return self._as_text(key, value)
 
     def line(self, key: str) -> str:
-        """A text for one line of at most 200 characters."""
+        """Return a text as one line of at most 200 characters."""
         return self._check_line(key, " ".join(self.text(key).split()))
 
     def names(self, *keys: str, inside: str = "") -> tuple[str, ...]:
-        """The names under the first of the keys that has some: a list, or a single text that is never split."""
+        """Return the names under the first key that has any: a list, or a single text, which is never split.
+
+        `inside` is the table to look in after the top level.
+        """
         table = self._document.values.get(inside)
         for values in (self._document.values, table if isinstance(table, Mapping) else {}):
             for key in keys:
@@ -199,44 +207,44 @@ class _FrontMatterValues:
         return ()
 
     def boolean(self, key: str) -> bool | None:
-        """True, False, or None when it is absent."""
+        """Return True or False; None if the value is absent."""
         written = self.text(key).lower()
         if written and written not in _TRUE_WORDS | _FALSE_WORDS:
-            raise self._error(key, "write true or false")
+            raise self._error(key, "must be true or false")
         return written in _TRUE_WORDS if written else None
 
-    def date(self, in_path: dt.datetime | None, in_name: dt.datetime | None) -> "DateAndSource":
-        """The date of the front matter, else of the path, else of the file name."""
+    def date(self, path_date: dt.datetime | None, name_date: dt.datetime | None) -> "DateAndSource":
+        """Return the date of the front matter, else of the path, else of the file name."""
         value = self._document.values.get("date")
         if value is not None and value != "":
             try:
                 return dates.parse(value), DateSource.FRONT_MATTER
             except ValueError:
-                raise self._error("date", "write a date such as 2024-05-31 or 2024-05-31T09:00:00Z") from None
-        if in_path:
-            return in_path, DateSource.PATH
-        return in_name, DateSource.FILE_NAME if in_name else None
+                raise self._error("date", "must be a date such as 2024-05-31 or 2024-05-31T09:00:00Z") from None
+        if path_date:
+            return path_date, DateSource.PATH
+        return name_date, DateSource.FILE_NAME if name_date else None
 
     def _list(self, key: str, value: Any) -> tuple[str, ...]:
         items = value if isinstance(value, list) else [value]
         # Some engines describe an author by a table with a name in it.
-        named = [item.get("name") if isinstance(item, Mapping) else item for item in items]
-        if not all(_is_scalar(item) for item in named):
-            raise self._error(key, "give a list of names")
-        return tuple(self._check_line(key, text) for item in named if (text := self._as_text(key, item)))
+        names = [item.get("name") if isinstance(item, Mapping) else item for item in items]
+        if not all(_is_scalar(name) for name in names):
+            raise self._error(key, "must be a list of names")
+        return tuple(self._check_line(key, text) for name in names if (text := self._as_text(key, name)))
 
     def _check_line(self, key: str, text: str) -> str:
         if len(text) > MAX_NAME_LENGTH:
-            raise self._error(key, f"at most {MAX_NAME_LENGTH} characters fit")
+            raise self._error(key, f"longer than {MAX_NAME_LENGTH} characters")
         if _LINE_END.search(text):
-            raise self._error(key, "this must be a single line")
+            raise self._error(key, "must be a single line")
         return text
 
     def _as_text(self, key: str, value: Any) -> str:
         text = "" if value is None else str(value).strip()
-        # Escapes in YAML and TOML can make what no file can hold.
+        # Escapes in YAML and TOML can produce characters that a text file cannot contain.
         if _INVALID_CHARACTER.search(text):
-            raise self._error(key, "control characters and halves of surrogate pairs are not allowed")
+            raise self._error(key, "control characters and unpaired surrogates are not allowed")
         return text
 
     def _error(self, key: str, reason: str) -> FrontMatterError:

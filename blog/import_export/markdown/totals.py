@@ -1,4 +1,4 @@
-"""What a folder holds, counted while it is imported."""
+"""Counts of an import."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,10 +8,12 @@ from blog.import_export.markdown.source import DateSource, SourcePost
 
 @dataclass(frozen=True, slots=True)
 class ImportTotals:
-    """Counts of a folder's posts that are in the blog after the run, now or before: a second run gives the same.
+    """Counts of the posts that are in the blog after an import. A second import gives the same counts.
 
-    `*_assignments` count each tag, category or author of each post; names that differ in any way count apart.
-    `unchanged` posts were there before and are as their files are; `refused` files were not imported.
+    - `authors`, `tags`, `categories`: distinct names, compared exactly.
+    - `*_assignments`: one for each author, tag or category of each post.
+    - `unchanged`: posts that were imported before and equal their files.
+    - `refused`: files that were not imported.
     """
 
     posts: int
@@ -31,7 +33,7 @@ class ImportTotals:
 
 @dataclass(slots=True)
 class ImportCounter:
-    """Totals in the making."""
+    """Counts posts while they are imported."""
 
     unchanged: int = 0
     _counts: Counter[str] = field(default_factory=Counter)
@@ -48,7 +50,7 @@ class ImportCounter:
             self._names[kind].update(names)
 
     def totals(self, *, images: int, refused: int) -> ImportTotals:
-        """The end of it."""
+        """Return the totals, with the number of stored images and of refused files."""
         return ImportTotals(
             posts=self._counts["posts"],
             authors=len(self._names["authors"]),

@@ -1,4 +1,4 @@
-"""Writing the posts of a folder into the blog. All of it runs inside a transaction of the caller."""
+"""Writing of imported posts to the database, inside a transaction of the caller."""
 
 import datetime as dt
 
@@ -15,19 +15,22 @@ from blog.schemas.posts import PostStatus
 
 
 class Writer:
-    """Writes in the name of the actor, who is also the author of posts that name none."""
+    """Writes posts as `actor`, the author of posts without an author."""
 
-    def __init__(self, ctx: Context, actor: Actor, tree: SourceFolder) -> None:
-        self._ctx, self._actor, self._folder = ctx, actor, tree
+    def __init__(self, ctx: Context, actor: Actor, folder: SourceFolder) -> None:
+        self._ctx, self._actor, self._folder = ctx, actor, folder
         self._account_ids: dict[str, int] = {}
 
-    async def write(self, step: PlannedPost, manuscript: RenderedPost | None) -> int | Rejection:
-        """Do a step and remember its file; the id of its post. What changed in the blog meanwhile is refused."""
+    async def write(self, step: PlannedPost, content: RenderedPost | None) -> int | Rejection:
+        """Apply a step, record its file, and return the id of the post.
+
+        `content` is None if the step does not write the post. Rejects a post that changed in the blog since the plan was made.
+        """
         source = self._folder.source_name(step.post.path)
-        if step.action is Action.NEW and (known := await import_records.find_post_id(self._ctx.db, source)) is not None:
-            return known  # another import, running at the same time, was first
+        if step.action is Action.NEW and (existing := await import_records.find_post_id(self._ctx.db, source)) is not None:
+            return existing  # a concurrent import was first
         try:
-            post_id, version = await self._apply(step, manuscript)
+            post_id, version = await self._apply(step, content)
         except VersionConflict:
             return Rejection(step.post.path, 1, EDITED_IN_BLOG)
         except NotFound:
@@ -37,7 +40,7 @@ class Writer:
         return post_id
 
     async def assign_old_slugs(self, post: SourcePost, post_id: int) -> list[str]:
-        """Let the old addresses of a post lead to it; those that lead to another one already."""
+        """Assign the old slugs of a post, and return those that belong to another post already."""
         taken: list[str] = []
         for slug in post.old_slugs:
             owner = await slugs.owner_of(self._ctx.db, slug)
@@ -47,34 +50,35 @@ class Writer:
                 taken.append(slug)
         return taken
 
-    async def _apply(self, step: PlannedPost, manuscript: RenderedPost | None) -> tuple[int, int]:
-        trace = step.record
-        if manuscript is None:
-            if trace is None:
-                raise AssertionError("what is not written was written before")
-            return trace.post_id, trace.imported_version
+    async def _apply(self, step: PlannedPost, content: RenderedPost | None) -> tuple[int, int]:
+        """Insert or overwrite the post; return its id and version."""
+        record = step.record
+        if content is None:
+            if record is None:
+                raise AssertionError("only a new post has no record, and a new post has content")
+            return record.post_id, record.imported_version
         author_ids = await self._author_ids(step.post)
-        if trace is None:
+        if record is None:
             slug = await slugs.first_available(self._ctx.db, step.post.slug_candidates)
             date = step.post.date or self._ctx.now
-            timing, created_at = self._publication(step.post, date), min(date, self._ctx.now)
-            written = await posts.insert(self._ctx, manuscript, timing, slug=slug, author_ids=author_ids, created_at=created_at)
+            publication, created_at = self._publication(step.post, date), min(date, self._ctx.now)
+            post = await posts.insert(self._ctx, content, publication, slug=slug, author_ids=author_ids, created_at=created_at)
         else:
-            slug = await self._slug_after_change(step.post, trace.post_id, trace.slug)
-            written = await posts.overwrite(
+            slug = await self._slug_after_change(step.post, record.post_id, record.slug)
+            post = await posts.overwrite(
                 self._ctx,
-                manuscript,
+                content,
                 self._publication(step.post, step.post.date),
-                post_id=trace.post_id,
+                post_id=record.post_id,
                 slug=slug,
                 author_ids=author_ids,
-                if_match=trace.imported_version,
+                if_match=record.imported_version,
             )
-        return written.id, written.version
+        return post.id, post.version
 
-    async def _slug_after_change(self, post: SourcePost, post_id: int, present: str) -> str:
-        if post.accepts_slug(present):
-            return present
+    async def _slug_after_change(self, post: SourcePost, post_id: int, current: str) -> str:
+        if post.accepts_slug(current):
+            return current
         if await slugs.owner_of(self._ctx.db, post.slug) == post_id:
             return post.slug
         return await slugs.first_available(self._ctx.db, post.slug_candidates)

@@ -31,7 +31,7 @@ database_connections = Gauge("blog_database_connections", "Open connections to t
 database_connections_in_use = Gauge("blog_database_connections_in_use", "Connections that a task has taken.")
 database_connections_awaited = Gauge("blog_database_connections_awaited", "Tasks that wait for a connection.")
 
-live_connections = Gauge("blog_live_connections", "Clients that follow what happens.", ("door",))
+live_connections = Gauge("blog_live_connections", "Clients that follow what happens.", ("transport",))
 live_closes = Counter("blog_live_endings_total", "Live connections that ended, by close code.", ("code",))
 event_lag = Histogram(
     "blog_event_lag_seconds",

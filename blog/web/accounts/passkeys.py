@@ -10,6 +10,7 @@ from blog.domain.accounts import passkeys
 from blog.domain.accounts.passkeys import Challenge
 from blog.domain.core.context import Context
 from blog.errors import BlogError, NotFound
+from blog.framework.identity.cookies import cookie_name, delete_cookie, set_cookie
 from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
@@ -21,6 +22,8 @@ from blog.web.accounts.sign_in import start_session
 from blog.web.rendering.form_page import FormEndpoint, FormPage
 from blog.web.rendering.page import render_error, render_page
 from blog.web.rendering.redirects import current_path, redirect_after_post, safe_local_path
+
+_COOKIE = "passkey"
 
 
 class NewPasskeyPage(FormPage[NewPasskey]):
@@ -120,23 +123,12 @@ def _require_available(ctx: Context) -> None:
 
 
 def _set_challenge_cookie(response: Response, settings: Settings, challenge: Challenge) -> None:
-    response.set_cookie(
-        _cookie_name(settings),
-        challenge.challenge_token,
-        max_age=passkeys.CHALLENGE_TOKEN_SECONDS,
-        secure=settings.is_https,
-        httponly=True,
-        samesite="lax",
-    )
+    set_cookie(response, settings, _COOKIE, challenge.challenge_token, passkeys.CHALLENGE_TOKEN_SECONDS)
 
 
 def _challenge_token(request: Request) -> str:
-    return request.cookies.get(_cookie_name(app_state(request).site.settings), "")
+    return request.cookies.get(cookie_name(app_state(request).site.settings, _COOKIE), "")
 
 
 def _clear_challenge_cookie(response: Response, settings: Settings) -> None:
-    response.delete_cookie(_cookie_name(settings), secure=settings.is_https, httponly=True, samesite="lax")
-
-
-def _cookie_name(settings: Settings) -> str:
-    return "__Host-passkey" if settings.is_https else "passkey"
+    delete_cookie(response, settings, _COOKIE)

@@ -12,13 +12,15 @@ from blog.domain.core.context import Actor, Context
 from blog.errors import NotAuthenticated
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.identity.authentication import clear_session_cookie, set_session_cookie
+from blog.framework.identity.cookies import cookie_name, delete_cookie, set_cookie
 from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 from blog.schemas.accounts import Credentials, OneTimeCode
-from blog.settings import Settings
 from blog.web.rendering.form_page import FormPage
 from blog.web.rendering.redirects import redirect_after_post, safe_local_path
+
+_PENDING_COOKIE = "ticket"
 
 
 class SignInPage(FormPage[Credentials]):
@@ -112,14 +114,8 @@ async def continue_sign_in(request: Request, ctx: Context, actor: Actor, path: s
         return await start_session(request, ctx, actor, path)
     response = redirect_after_post(request, "web:login_code", query={"next": path} if path else None)
     settings = ctx.site.settings
-    response.set_cookie(
-        _pending_cookie_name(settings),
-        await two_factor.issue_pending_sign_in(ctx, actor.id),
-        max_age=two_factor.PENDING_SIGN_IN_SECONDS,
-        secure=settings.is_https,
-        httponly=True,
-        samesite="lax",
-    )
+    token = await two_factor.issue_pending_sign_in(ctx, actor.id)
+    set_cookie(response, settings, _PENDING_COOKIE, token, two_factor.PENDING_SIGN_IN_SECONDS)
     return response
 
 
@@ -128,15 +124,11 @@ def _next_path(request: Request) -> str:
 
 
 async def _pending_user(request: Request, ctx: Context) -> User:
-    cookie = request.cookies.get(_pending_cookie_name(ctx.site.settings), "")
+    cookie = request.cookies.get(cookie_name(ctx.site.settings, _PENDING_COOKIE), "")
     return await two_factor.verify_pending_sign_in(ctx, cookie)
 
 
 def _clear_pending_sign_in(request: Request, response: Response) -> None:
     settings = app_state(request).site.settings
-    if _pending_cookie_name(settings) in request.cookies:
-        response.delete_cookie(_pending_cookie_name(settings), secure=settings.is_https, httponly=True, samesite="lax")
-
-
-def _pending_cookie_name(settings: Settings) -> str:
-    return "__Host-ticket" if settings.is_https else "ticket"
+    if cookie_name(settings, _PENDING_COOKIE) in request.cookies:
+        delete_cookie(response, settings, _PENDING_COOKIE)

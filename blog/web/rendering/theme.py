@@ -4,10 +4,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from blog.framework.endpoints.endpoint import Endpoint
+from blog.framework.identity.cookies import set_cookie
 from blog.framework.request.forms import read_form
 from blog.framework.request.parsing import validate
 from blog.framework.request.state import app_state
-from blog.framework.request.theme_cookie import theme_cookie_name, theme_from_cookies
+from blog.framework.request.theme_cookie import THEME_COOKIE, theme_from_cookies
 from blog.schemas.theme import Theme, ThemeChoice
 from blog.web.rendering.redirects import safe_local_path
 
@@ -24,9 +25,7 @@ class ThemeSwitch(Endpoint):
         parts = app_state(request)
         response = RedirectResponse(safe_local_path(choice.next) or parts.urls.path("web:home"), 303)
         age = 0 if choice.theme is Theme.AUTO else _COOKIE_MAX_AGE  # 0 takes it away
-        secure = parts.site.settings.is_https
-        name = theme_cookie_name(secure)
-        response.set_cookie(name, choice.theme.value, max_age=age, secure=secure, httponly=True, samesite="lax")
+        set_cookie(response, parts.site.settings, THEME_COOKIE, choice.theme.value, age)
         return response
 
 

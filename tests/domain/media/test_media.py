@@ -1,4 +1,4 @@
-"""Rules of uploaded images, without any door: whose they are, which files are kept, and what a broken store leaves behind."""
+"""Uploaded images: permissions, shared and unused files, storage failures, and threads."""
 
 import asyncio
 import errno
@@ -6,6 +6,7 @@ import io
 import os
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.accounts import accounts
 from blog.domain.core.context import Context
+from blog.domain.core.models import Media
 from blog.domain.core.storage import FileSystemStorage
 from blog.domain.media import image_processing, media
 from blog.domain.posts import posts
@@ -29,47 +31,49 @@ from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from tests.conftest import MakeUser
 from tests.support.pictures import png
 
-WIDE = png(1000, 10)  # two copies: 960 and 480 pixels wide
+WIDE = png(1000, 10)  # has two copies: 960 and 480 pixels wide
 SMALL = png(3, 2)
 
 
-async def upload(ctx, data=SMALL, alt=""):
+async def upload(ctx: Context, data: bytes = SMALL, alt: str = "") -> Media:
     return await media.upload(ctx, io.BytesIO(data), NewMedia(alt=alt))
 
 
-async def rows(ctx: Context) -> int:
+async def count_rows(ctx: Context) -> int:
     return int(await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.media)))
 
 
-def kept(ctx: Context) -> set[str]:
-    """The names of all files in the folder, unfinished ones too."""
+def stored_names(ctx: Context) -> set[str]:
+    """Return the names of all stored files, including unfinished ones."""
     folder = ctx.site.settings.media_dir
     return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
-async def person(ctx, make_user, name, role=Role.AUTHOR):
+async def as_user(ctx: Context, make_user: MakeUser, name: str, role: Role = Role.AUTHOR) -> Context:
     return ctx.acting_as(accounts.as_actor(await make_user(name, role)))
 
 
-def full(*_args: object, **_options: object) -> None:
+def raise_disk_full(*_args: object, **_options: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-# -- who
+# -- permissions
 
 
-async def test_strangers_and_readers_upload_nothing(ctx: Context, make_user: MakeUser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_processing, "process", lambda _data: pytest.fail("decoded for somebody who may not upload"))
-    reader = await person(ctx, make_user, "rob", Role.READER)
-    for who, error in ((ctx, NotAuthenticated), (reader, Forbidden)):
+async def test_anonymous_clients_and_readers_cannot_upload(
+    ctx: Context, make_user: MakeUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_processing, "process", lambda _data: pytest.fail("decoded without permission"))
+    reader = await as_user(ctx, make_user, "rob", Role.READER)
+    for context, error in ((ctx, NotAuthenticated), (reader, Forbidden)):
         with pytest.raises(error):
-            await upload(who)
-    assert (await rows(ctx), kept(ctx)) == (0, set())
+            await upload(context)
+    assert (await count_rows(ctx), stored_names(ctx)) == (0, set())
 
 
-async def test_switched_off_uploads_are_forbidden_and_images_stay(author: Context, ctx: Context, make_user: MakeUser) -> None:
+async def test_uploads_can_be_switched_off_and_images_stay(author: Context, ctx: Context, make_user: MakeUser) -> None:
     image = await upload(author)
-    owner = await person(ctx, make_user, "ora", Role.OWNER)
+    owner = await as_user(ctx, make_user, "ora", Role.OWNER)
     await feature_flags.store(owner, Flag.UPLOADS, False)
     with pytest.raises(Forbidden, match="switched off"):
         await upload(author)
@@ -77,18 +81,18 @@ async def test_switched_off_uploads_are_forbidden_and_images_stay(author: Contex
     await media.delete(author, image.id)
 
 
-async def test_picture_needs_the_right_also_when_its_row_is_made(author: Context, ctx: Context, make_user: MakeUser) -> None:
-    """Between the two halves of an upload, a token can end and a role can be taken away."""
-    picture = await media.process_upload(author, io.BytesIO(SMALL))
-    for who, error in ((ctx, NotAuthenticated), (await person(ctx, make_user, "rob", Role.READER), Forbidden)):
+async def test_permission_is_checked_again_before_the_row_is_inserted(author: Context, ctx: Context, make_user: MakeUser) -> None:
+    """Between the two halves of an upload a token can expire and a role can change."""
+    processed = await media.process_upload(author, io.BytesIO(SMALL))
+    for context, error in ((ctx, NotAuthenticated), (await as_user(ctx, make_user, "rob", Role.READER), Forbidden)):
         with pytest.raises(error):
-            await media.add(who, picture, NewMedia())
-    assert await rows(ctx) == 0
+            await media.add(context, processed, NewMedia())
+    assert await count_rows(ctx) == 0
 
 
-async def test_image_is_its_owners_and_the_editors(author: Context, ctx: Context, make_user: MakeUser) -> None:
+async def test_images_belong_to_their_uploader_and_editors(author: Context, ctx: Context, make_user: MakeUser) -> None:
     image = await upload(author, alt="A")
-    editor, other = [await person(ctx, make_user, *who) for who in (("edo", Role.EDITOR), ("eve", Role.AUTHOR))]
+    editor, other = [await as_user(ctx, make_user, *user) for user in (("edo", Role.EDITOR), ("eve", Role.AUTHOR))]
     assert await media.get(editor, image.id) == image
     for attempt in (
         media.get(other, image.id),
@@ -99,32 +103,34 @@ async def test_image_is_its_owners_and_the_editors(author: Context, ctx: Context
         with pytest.raises(NotFound):
             await attempt
     assert (await media.change(editor, image.id, MediaChanges(alt="C"))).alt == "C"
-    assert (await media.change(author, image.id, MediaChanges())).alt == "C", "what is not sent stays"
+    assert (await media.change(author, image.id, MediaChanges())).alt == "C", "an absent field stays"
     assert (await media.change(author, image.id, MediaChanges(alt=""))).alt == ""
     await media.delete(editor, image.id)
-    assert (await rows(ctx), kept(ctx)) == (0, set())
+    assert (await count_rows(ctx), stored_names(ctx)) == (0, set())
 
 
-async def test_token_needs_the_scope_for_all_of_it(author: Context, make_user: MakeUser) -> None:
+async def test_tokens_need_the_media_scope(author: Context, make_user: MakeUser) -> None:
     image = await upload(author)
     actor = author.require_actor()
-    narrow = author.acting_as(type(actor)(actor.id, actor.username, actor.name, actor.role, frozenset({Scope.POSTS_WRITE})))
+    without_scope = author.acting_as(
+        type(actor)(actor.id, actor.username, actor.name, actor.role, frozenset({Scope.POSTS_WRITE}))
+    )
     for attempt in (
-        upload(narrow),
-        media.list_page(narrow, limit=5),
-        media.get(narrow, image.id),
-        media.change(narrow, image.id, MediaChanges(alt="B")),
-        media.delete(narrow, image.id),
+        upload(without_scope),
+        media.list_page(without_scope, limit=5),
+        media.get(without_scope, image.id),
+        media.change(without_scope, image.id, MediaChanges(alt="B")),
+        media.delete(without_scope, image.id),
     ):
         with pytest.raises(Forbidden, match="media:write"):
             await attempt
     assert await media.get(author, image.id) == image
 
 
-async def test_pages_show_ones_own_newest_first_also_while_some_are_added(
+async def test_pages_list_own_images_newest_first_while_others_are_added(
     author: Context, ctx: Context, make_user: MakeUser
 ) -> None:
-    other = await person(ctx, make_user, "edo", Role.EDITOR)
+    other = await as_user(ctx, make_user, "edo", Role.EDITOR)
     mine = []
     for number in range(5):
         mine.append((await upload(author, alt=str(number))).id)
@@ -138,60 +144,61 @@ async def test_pages_show_ones_own_newest_first_also_while_some_are_added(
     assert {item.user_id for item in (await media.list_page(other, limit=50)).items} == {other.require_actor().id}
 
 
-# -- which files
+# -- files
 
 
-async def test_row_tells_what_the_files_are(author: Context) -> None:
+async def test_row_describes_the_files(author: Context) -> None:
     image = await upload(author, WIDE, "Teal")
     assert (image.width, image.height, image.media_type, image.alt) == (1000, 10, "image/png", "Teal")
     assert [(copy.width, copy.height) for copy in image.variants] == [(960, 10), (480, 5)]
-    assert kept(author) == set(image.file_names)
+    assert stored_names(author) == set(image.file_names)
     row = await author.db.fetch_one(sa.select(tables.media))
     path = author.site.storage.locate(image.name)
     assert isinstance(path, Path)
+    assert row is not None
     assert (row["bytes"], row["user_id"]) == (path.stat().st_size, author.require_actor().id)
 
 
-async def test_same_image_twice_is_two_rows_and_the_same_files(author: Context, ctx: Context, make_user: MakeUser) -> None:
-    first, second = await upload(author, WIDE), await upload(await person(ctx, make_user, "eve"), WIDE, "other")
+async def test_the_same_image_twice_has_two_rows_and_one_set_of_files(author: Context, ctx: Context, make_user: MakeUser) -> None:
+    first, second = await upload(author, WIDE), await upload(await as_user(ctx, make_user, "eve"), WIDE, "other")
     assert first.id != second.id
     assert first.file_names == second.file_names
-    assert (await rows(ctx), len(kept(ctx))) == (2, 3)
+    assert (await count_rows(ctx), len(stored_names(ctx))) == (2, 3)
 
 
-async def test_files_go_with_the_last_row_that_has_them(author: Context) -> None:
+async def test_files_are_removed_with_their_last_row(author: Context) -> None:
     first, second = await upload(author, WIDE), await upload(author, WIDE)
     await media.delete(author, first.id)
-    assert kept(author) == set(second.file_names)
+    assert stored_names(author) == set(second.file_names)
     await media.delete(author, second.id)
-    assert kept(author) == set()
+    assert stored_names(author) == set()
 
 
-async def test_copy_that_is_the_image_of_another_row_stays(author: Context) -> None:
-    """Somebody downloads a copy and uploads it again: its digest may be that of a file of another image."""
+async def test_a_copy_that_is_the_main_file_of_another_image_stays(author: Context) -> None:
+    """A copy that is downloaded and uploaded again can have the digest of a file of another image."""
     image = await upload(author, WIDE)
     wide, narrow = image.variants
     values = {"name": narrow.name, "variants": [{"name": wide.name, "width": 960, "height": 10}], "media_type": "image/webp"}
     rest = {"width": 480, "height": 5, "bytes": 1, "alt": "", "user_id": image.user_id, "created_at": author.now}
     other = await author.db.execute(tables.media.insert().values(values | rest))
     await media.delete(author, image.id)
-    assert kept(author) == {wide.name, narrow.name}
+    assert stored_names(author) == {wide.name, narrow.name}
     await media.delete(author, other)
-    assert kept(author) == set()
+    assert stored_names(author) == set()
 
 
 @pytest.mark.parametrize("status", [PostStatus.PUBLISHED, PostStatus.DRAFT])
-@pytest.mark.parametrize("shown", ["image", "copy"])
-async def test_file_that_a_post_shows_stays(author: Context, status: Any, shown: str) -> None:
+@pytest.mark.parametrize("used", ["image", "copy"])
+async def test_files_used_by_a_post_stay(author: Context, status: PostStatus, used: str) -> None:
     image = await upload(author, WIDE)
-    name = image.name if shown == "image" else image.variants[1].name
+    name = image.name if used == "image" else image.variants[1].name
     await posts.create(author, NewPost(title="A", content=f"![teal](/media/{name})", status=status))
-    await author.db.execute(tables.revisions.delete())  # which would keep it as well
+    await author.db.execute(tables.revisions.delete())  # a revision would also keep the file
     await media.delete(author, image.id)
-    assert (await rows(author), kept(author)) == (0, {name})
+    assert (await count_rows(author), stored_names(author)) == (0, {name})
 
 
-async def test_file_that_a_deleted_post_or_an_old_version_shows_stays(author: Context) -> None:
+async def test_files_used_by_a_deleted_post_or_an_old_version_stay(author: Context) -> None:
     old, gone = await upload(author), await upload(author, png(4, 4))
     edited = await posts.create(author, NewPost(title="A", content=f"![](/media/{old.name})"))
     await posts.edit(author, edited.id, PostChanges(content="No image any more."))
@@ -199,100 +206,98 @@ async def test_file_that_a_deleted_post_or_an_old_version_shows_stays(author: Co
     await posts.delete(author, removed.id)
     for image in (old, gone):
         await media.delete(author, image.id)
-    assert kept(author) == {old.name, gone.name}, "an old version can be restored, and a deleted post brought back"
+    assert stored_names(author) == {old.name, gone.name}, "old versions and deleted posts can be restored"
 
 
 @pytest.mark.parametrize("place", ["autosave", "page", "preference", "profile"])
-async def test_file_that_anything_else_shows_stays(author: Context, place: str) -> None:
+async def test_files_used_elsewhere_stay(author: Context, place: str) -> None:
     image, user_id = await upload(author), author.require_actor().id
     text = f"![teal](/media/{image.name})"
     page = {"slug": "about", "title": "About", "html": "", "renderer_version": 1, "version": 1, "created_at": author.now}
-    using = {
+    uses = {
         "autosave": tables.autosaves.insert().values(user_id=user_id, form={"content": text}, updated_at=author.now),
         "page": tables.static_pages.insert().values(page | {"content": text, "editor_id": user_id, "updated_at": author.now}),
         "preference": tables.site_preferences.insert().values(name="cover", value=image.name, updated_at=author.now),
         "profile": tables.users.update().where(tables.users.c.id == user_id).values(avatar=image.name),
     }
-    await author.db.execute(using[place])
+    await author.db.execute(uses[place])
     await media.delete(author, image.id)
-    assert (await rows(author), kept(author)) == (0, {image.name})
+    assert (await count_rows(author), stored_names(author)) == (0, {image.name})
 
 
-async def test_image_deleted_between_the_halves_of_an_upload_is_kept_again(author: Context) -> None:
+async def test_files_deleted_between_the_halves_of_an_upload_are_stored_again(author: Context) -> None:
     first = await upload(author, WIDE)
-    picture = await media.process_upload(author, io.BytesIO(WIDE))
+    processed = await media.process_upload(author, io.BytesIO(WIDE))
     await media.delete(author, first.id)
-    assert kept(author) == set()
-    second = await media.add(author, picture, NewMedia())
-    assert kept(author) == set(second.file_names)
+    assert stored_names(author) == set()
+    second = await media.add(author, processed, NewMedia())
+    assert stored_names(author) == set(second.file_names)
 
 
-async def test_deleting_and_uploading_the_same_at_once_never_loses_a_file(author: Context) -> None:
+async def test_concurrent_delete_and_upload_never_lose_a_file(author: Context) -> None:
     for _ in range(8):
         image = await upload(author, WIDE)
         added, _ = await asyncio.gather(upload(author, WIDE), media.delete(author, image.id))
-        assert kept(author) == set(added.file_names)
+        assert stored_names(author) == set(added.file_names)
         await media.delete(author, added.id)
-        assert kept(author) == set()
+        assert stored_names(author) == set()
 
 
-async def test_import_keeps_an_image_without_a_row(author: Context) -> None:
+async def test_imported_images_have_no_row(author: Context) -> None:
     name = media.store_imported(author.site.storage, WIDE)
-    assert (name, kept(author), await rows(author)) == (media.content_name(WIDE), {name}, 0)
+    assert (name, stored_names(author), await count_rows(author)) == (media.content_name(WIDE), {name}, 0)
     with pytest.raises(InvalidInput):
         media.store_imported(author.site.storage, b"no image")
 
 
-# -- a store that fails
+# -- storage failures
 
 
-async def test_upload_into_a_full_store_leaves_nothing(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_upload_to_a_full_disk_leaves_nothing(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(os, "replace", full)
+        broken.setattr(os, "replace", raise_disk_full)
         with pytest.raises(Unavailable, match="No space left on device"):
             await upload(author, WIDE)
         with pytest.raises(Unavailable):
             media.store_imported(author.site.storage, WIDE)
-    assert (await rows(author), kept(author)) == (0, set())
+    assert (await count_rows(author), stored_names(author)) == (0, set())
     image = await upload(author, WIDE)
-    assert kept(author) == set(image.file_names)
+    assert stored_names(author) == set(image.file_names)
 
 
-async def test_store_that_fails_in_the_second_half_leaves_no_row(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    picture = await media.process_upload(author, io.BytesIO(SMALL))
-    monkeypatch.setattr(FileSystemStorage, "put", full)
+async def test_storage_failure_in_the_second_half_leaves_no_row(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    processed = await media.process_upload(author, io.BytesIO(SMALL))
+    monkeypatch.setattr(FileSystemStorage, "put", raise_disk_full)
     with pytest.raises(Unavailable):
-        await media.add(author, picture, NewMedia())
-    assert await rows(author) == 0
-    assert await author.db.fetch_val(sa.select(1)) == 1, "the database serves on"
+        await media.add(author, processed, NewMedia())
+    assert await count_rows(author) == 0
+    assert await author.db.fetch_val(sa.select(1)) == 1, "the database still works"
 
 
-async def test_what_cannot_be_removed_keeps_its_row_and_can_be_deleted_later(
-    author: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_failed_deletion_keeps_the_row_and_can_be_repeated(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     image = await upload(author, WIDE)
     with monkeypatch.context() as broken:
-        broken.setattr(FileSystemStorage, "remove", full)
+        broken.setattr(FileSystemStorage, "remove", raise_disk_full)
         with pytest.raises(Unavailable):
             await media.delete(author, image.id)
     assert await media.get(author, image.id) == image
     await media.delete(author, image.id)
-    assert (await rows(author), kept(author)) == (0, set())
+    assert (await count_rows(author), stored_names(author)) == (0, set())
 
 
-async def test_file_that_is_gone_already_is_no_obstacle(author: Context) -> None:
+async def test_images_with_missing_files_can_be_deleted(author: Context) -> None:
     image = await upload(author, WIDE)
     for path in author.site.settings.media_dir.iterdir():
         path.unlink()
     await media.delete(author, image.id)
-    assert await rows(author) == 0
+    assert await count_rows(author) == 0
 
 
 @pytest.mark.parametrize("step", ["replace", "fsync", "chmod"])
-def test_file_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+def test_files_are_written_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     store = FileSystemStorage(tmp_path / "new" / "folder")
     with monkeypatch.context() as broken:
-        broken.setattr(os, step, full)
+        broken.setattr(os, step, raise_disk_full)
         with pytest.raises(OSError, match="No space"):
             store.put("a", b"content")
     assert (store.exists("a"), store.locate("a"), list((tmp_path / "new" / "folder").iterdir())) == (False, None, [])
@@ -301,45 +306,45 @@ def test_file_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [path.read_bytes() for path in (tmp_path / "new" / "folder").iterdir()] == [b"content"]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-def test_disk_that_is_really_full_leaves_no_unfinished_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, real = [], tempfile.NamedTemporaryFile
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_leaves_no_unfinished_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    created, create = [], tempfile.NamedTemporaryFile
 
-    def on_full_disk(**options):
-        file = real(**options)
+    def on_full_disk(**options: Any) -> Any:
+        file = create(**options)
         descriptor = os.open("/dev/full", os.O_WRONLY)
         os.dup2(descriptor, file.fileno())
         os.close(descriptor)
-        made.append(file.name)
+        created.append(file.name)
         return file
 
     monkeypatch.setattr(tempfile, "NamedTemporaryFile", on_full_disk)
     for size in (10, 1_000_000):
         with pytest.raises(OSError, match="No space"):
             FileSystemStorage(tmp_path / "media").put("a", bytes(size))
-    assert len(made) == 2
+    assert len(created) == 2
     assert list((tmp_path / "media").iterdir()) == []
 
 
-def test_file_that_is_there_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_existing_file_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = FileSystemStorage(tmp_path)
     store.put("a", b"content")
-    monkeypatch.setattr(os, "replace", full)
+    monkeypatch.setattr(os, "replace", raise_disk_full)
     store.put("a", b"content")
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644, "other programs may send the files"
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644, "other programs may serve the files"
     store.remove("a")
     store.remove("a")
     assert not store.exists("a")
 
 
-# -- where the work is done
+# -- threads
 
 
-async def test_files_are_decoded_kept_and_removed_off_the_event_loop(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_files_are_decoded_stored_and_removed_in_threads(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: dict[str, set[int]] = {}
 
-    def watched(name, function):
-        def call(*args):
+    def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
             threads.setdefault(name, set()).add(threading.get_ident())
             return function(*args)
 
@@ -353,26 +358,26 @@ async def test_files_are_decoded_kept_and_removed_off_the_event_loop(author: Con
     assert threading.get_ident() not in set.union(*threads.values())
 
 
-async def test_decoding_holds_no_lock_and_one_is_decoded_at_a_time(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    develop, one_is_in, release = image_processing.process, threading.Event(), threading.Event()
-    now, most, lock = 0, 0, threading.Lock()
+async def test_decoding_holds_no_lock_and_is_limited_to_one_image(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    process, started, release = image_processing.process, threading.Event(), threading.Event()
+    running, max_running, lock = 0, 0, threading.Lock()
 
-    def waiting(data):
-        nonlocal now, most
+    def waiting(data: bytes) -> image_processing.ProcessedImage:
+        nonlocal running, max_running
         with lock:
-            now += 1
-            most = max(most, now)
-        one_is_in.set()
-        assert release.wait(20), "the event loop stood still"
+            running += 1
+            max_running = max(max_running, running)
+        started.set()
+        assert release.wait(20), "the event loop is blocked"
         with lock:
-            now -= 1
-        return develop(data)
+            running -= 1
+        return process(data)
 
     monkeypatch.setattr(image_processing, "process", waiting)
     async with asyncio.timeout(30), anyio.create_task_group() as group:
         for _ in range(5):
             group.start_soon(upload, author)
-        await anyio.to_thread.run_sync(one_is_in.wait, 20)
-        await posts.create(author, NewPost(title="Meanwhile", content="others write"))
+        await anyio.to_thread.run_sync(started.wait, 20)
+        await posts.create(author, NewPost(title="Meanwhile", content="other writes succeed"))
         release.set()
-    assert (most, await rows(author)) == (1, 5)
+    assert (max_running, await count_rows(author)) == (1, 5)

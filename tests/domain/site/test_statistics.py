@@ -1,8 +1,7 @@
-"""The numbers of the last days."""
+"""Statistics of the last days."""
 
 import datetime as dt
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -19,41 +18,41 @@ from tests.conftest import MakeUser
 
 
 @pytest.fixture
-async def owner(ctx: Context, make_user: MakeUser):
+async def owner(ctx: Context, make_user: MakeUser) -> Context:
     noon = ctx.now.replace(hour=12)
     return replace(ctx, now=noon).acting_as(accounts.as_actor(await make_user("ora", Role.OWNER)))
 
 
-def ago(ctx, days):
+def ago(ctx: Context, days: int) -> Context:
     return replace(ctx, now=ctx.now - dt.timedelta(days=days))
 
 
-async def test_each_day_has_its_numbers(owner: Any) -> None:
-    for days, status in [(0, "published"), (2, "published"), (2, "draft"), (29, "published"), (30, "published")]:
-        last = await posts.create(ago(owner, days), NewPost(title=f"Of {days}", content="x", status=PostStatus(status)))
+async def test_numbers_of_each_day(owner: Context) -> None:
+    for age, status in [(0, "published"), (2, "published"), (2, "draft"), (29, "published"), (30, "published")]:
+        last = await posts.create(ago(owner, age), NewPost(title=f"Of {age}", content="x", status=PostStatus(status)))
     await comments.create(ago(owner, 1), last.id, NewComment(content="Well."))
     removed = await comments.create(ago(owner, 1), last.id, NewComment(content="Not well."))
     await comments.remove(owner, removed.id)
-    for days in (0, 0, 5, 40):
-        owner.site.view_counter.add(last.id, ago(owner, days).now.date())
+    for age in (0, 0, 5, 40):
+        owner.site.view_counter.add(last.id, ago(owner, age).now.date())
     await owner.site.view_counter.flush(owner.db)
     numbers = await statistics.read(owner, 30)
     assert (numbers.users, numbers.posts, numbers.comments) == (1, 4, 1)
     days = {(owner.now.date() - day.date).days: (day.posts, day.comments, day.views) for day in numbers.days}
-    assert list(days) == list(range(29, -1, -1)), "oldest first, none left out"
-    assert {age: numbers for age, numbers in days.items() if any(numbers)} == {
+    assert list(days) == list(range(29, -1, -1)), "oldest first, no day missing"
+    assert {age: counts for age, counts in days.items() if any(counts)} == {
         29: (1, 0, 0), 5: (0, 0, 1), 2: (1, 0, 0), 1: (0, 1, 0), 0: (1, 0, 2),
     }  # fmt: skip
     assert [(item.title, item.views) for item in numbers.most_read] == [("Of 30", 3)]
 
 
-async def test_midnight_parts_the_days(owner: Any) -> None:
+async def test_days_change_at_midnight_utc(owner: Context) -> None:
     midnight = owner.now.replace(hour=0, minute=0, second=0, microsecond=0)
     for moment in (midnight, midnight - dt.timedelta(microseconds=1)):
         await posts.create(replace(owner, now=moment), NewPost(title="A", content="x"))
     assert [day.posts for day in (await statistics.read(owner, 2)).days] == [1, 1]
 
 
-async def test_numbers_are_for_owners(author: Context) -> None:
+async def test_statistics_are_for_owners(author: Context) -> None:
     with pytest.raises(Forbidden):
         await statistics.read(author, 30)

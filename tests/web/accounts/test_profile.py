@@ -27,7 +27,7 @@ from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost, PostStatus
 from blog.settings import Settings
 from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
-from tests.support.pictures import encoded, png
+from tests.support.pictures import encode, png
 from tests.web.conftest import SignIn, Write
 
 OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
@@ -165,7 +165,7 @@ async def test_avatar_is_the_middle_of_an_image_as_a_small_square(
     image.paste("blue", (150, 0, 750, 600))
     exif = Image.Exif()
     exif[0x010F] = "a camera"
-    sent = {"file": ("me.jpg", encoded(image, "JPEG", exif=exif), "image/jpeg")}
+    sent = {"file": ("me.jpg", encode(image, "JPEG", exif=exif), "image/jpeg")}
     answer = await client.post("/account/avatar", files=sent, headers=ada)
     assert (answer.status_code, answer.headers["location"]) == (303, "/account?saved=avatar")
     file = await avatar_file(ctx, settings)
@@ -213,7 +213,12 @@ async def test_file_of_an_avatar_stays_while_somebody_else_has_the_same(
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"", "Choose an image first"), (b"<svg/>", "This is no PNG"), (png(10, 10)[:40], "This is no PNG")]
+    ("content", "message"),
+    [
+        (b"", "Choose an image first"),
+        (b"<svg/>", "This file isn&#39;t a readable PNG"),
+        (png(10, 10)[:40], "This file isn&#39;t a readable PNG"),
+    ],
 )
 async def test_what_is_no_image_is_refused_at_its_field(
     client: httpx2.AsyncClient, ctx: Context, ada: Any, content: Any, message: str

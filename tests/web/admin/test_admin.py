@@ -301,12 +301,12 @@ async def test_emptied_fields_are_as_by_default_again(client: httpx2.AsyncClient
 @pytest.mark.parametrize(
     ("field", "typed", "message"),
     [
-        ("accent", "crimson", "Write a colour as # and six digits"),
-        ("accent", "#12345", "Write a colour as # and six digits"),
-        ("navigation", "About", "A link leads to a path"),
-        ("navigation", "Evil | javascript:alert(1)", "A link leads to a path"),
-        ("navigation", "Evil | //evil.example", "A link leads to a path"),
-        ("navigation", r"Evil | /\evil.example", "A link leads to a path"),
+        ("accent", "crimson", "Not a hex colour."),
+        ("accent", "#12345", "Not a hex colour."),
+        ("navigation", "About", "Not a link."),
+        ("navigation", "Evil | javascript:alert(1)", "Not a link."),
+        ("navigation", "Evil | //evil.example", "Not a link."),
+        ("navigation", r"Evil | /\evil.example", "Not a link."),
         ("navigation", " | /about", "Fill this in"),
         ("navigation", "a | /a\n" * 11, "At most 10 fit here"),
         ("title", "x" * 101, "At most 100 fit here"),

@@ -79,7 +79,7 @@ async def test_addresses_of_the_blog_itself_are_refused_at_their_field(
 ) -> None:
     answer = await client.post("/admin/pages/new", data=ABOUT | {"slug": slug}, headers=ora)
     assert answer.status_code == 409
-    assert f'id="error-slug">/{slug} leads to a part of the blog itself' in answer.text
+    assert f'id="error-slug">/{slug} is used by the blog itself' in answer.text
     assert "We *weave*" in answer.text
     assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.static_pages)) == 0
 
@@ -104,7 +104,7 @@ async def test_taken_address_is_refused(client: httpx2.AsyncClient, ctx: Context
     other = await static_pages.by_slug(ctx, "other")
     answer = await client.post(f"/admin/pages/{other.id}", data=ABOUT | {"version": "1"}, headers=ora)
     assert answer.status_code == 409
-    assert "Another page has this address" in answer.text
+    assert "Another page has this slug" in answer.text
 
 
 @pytest.mark.parametrize("version", ["1", "", "x"])
@@ -116,7 +116,7 @@ async def test_stale_form_comes_back_and_may_be_sent_again(
     sent = ABOUT | {"content": "Mine.", "version": version}
     answer = await client.post("/admin/pages/1", data=sent, headers=ora)
     assert answer.status_code == 412
-    assert "Somebody saved a newer version" in answer.text
+    assert "Someone saved a newer version" in answer.text
     assert ">\nMine.</textarea>" in answer.text
     assert (await static_pages.by_slug(ctx, "about")).content == "Theirs."
     current = re.search(r'name="version" value="(\d+)"', answer.text)[1]
