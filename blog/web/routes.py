@@ -28,7 +28,9 @@ from blog.web.comments.comments import CommentEditPage, CommentList, CommentRemo
 from blog.web.comments.moderation import ModerationPage
 from blog.web.comments.notifications import NotificationList
 from blog.web.discovery.feeds import AuthorFeed, BlogFeed, SearchFeed, TagFeed
-from blog.web.discovery.finding import OEmbed, OpenSearch, Robots
+from blog.web.discovery.oembed import OEmbed
+from blog.web.discovery.opensearch import OpenSearch
+from blog.web.discovery.robots import Robots
 from blog.web.discovery.sitemap import Sitemap, SitemapFile
 from blog.web.media.uploads import UploadsPage
 from blog.web.posts.autosave import AutosaveDiscard, NewPostAutosave, NewPostPreview, PostAutosave, PostPreview

@@ -26,8 +26,8 @@ from blog.framework.response import pagination
 from blog.framework.response.pagination import CursorKey
 from blog.schemas.lists import PostQuery
 from blog.schemas.posts import PostStatus
-from blog.web.discovery.finding import blog_structured_data, post_structured_data
 from blog.web.posts.social_card import card_url
+from blog.web.posts.structured_data import blog_structured_data, post_structured_data
 from blog.web.rendering import spam_trap
 from blog.web.rendering.page import render_invalid, render_page
 from blog.web.rendering.redirects import current_path, permanent_redirect
