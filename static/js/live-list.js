@@ -32,7 +32,7 @@ export function begin({ region, fragment, patch, keepingPlace, say }) {
 
   function insert() {
     for (const card of waiting.values()) {
-      card.classList.add("arrived");
+      card.classList.add("just-added");
       region.insertBefore(card, nextOlder(card) ?? null);
     }
     waiting.clear();

@@ -29,7 +29,7 @@ export function begin({ fragment, patch, say }) {
     thread.className = "thread";
     thread.append(article);
     place(answersTo(comment.parent_id), thread, comment.id);
-    article.classList.add("arrived");
+    article.classList.add("just-added");
     say(`New comment by ${comment.author}`);
   }
 
@@ -42,7 +42,7 @@ export function begin({ fragment, patch, say }) {
   function answersTo(parentId) {
     const parent = find(`comment-${parentId}`)?.closest(".thread");
     if (!parent) return threads;
-    if (depth(parent) >= Number(threads.dataset.deepest)) return parent.parentElement;
+    if (depth(parent) >= Number(threads.dataset.maxDepth)) return parent.parentElement;
     const present = parent.querySelector(":scope > .replies");
     if (present) return present;
     const list = document.createElement("ol");

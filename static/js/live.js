@@ -57,7 +57,7 @@ function tellBack() {
 }
 
 function tell(words) {
-  document.getElementById("live-state").textContent = words;
+  document.getElementById("live-connection").textContent = words;
 }
 
 function say(words) {

@@ -287,5 +287,5 @@ async def test_dashboard_pages_through_one_state(client: httpx2.AsyncClient, sig
     assert 'href="/dashboard?status=draft">All of them' in (await client.get("/dashboard", headers=ada)).text
     first = await client.get("/dashboard?status=draft", headers=ada)
     second = await client.get(re.search(r'rel="next" href="([^"]+)"', first.text)[1].replace("&amp;", "&"), headers=ada)
-    assert first.text.count("own-title") == 20
-    assert re.findall(r'own-title"><a [^>]*>([^<]*)', second.text) == ["Draft 0"]
+    assert first.text.count("item-title") == 20
+    assert re.findall(r'item-title"><a [^>]*>([^<]*)', second.text) == ["Draft 0"]

@@ -210,7 +210,7 @@ def test_page_follows_where_no_websocket_gets_through(site: Any, page: Any) -> N
         after = site.post("And on")
         page.locator(f"#post-{after['id']}").wait_for()
         assert titles(page) == ["And on", "In another epoch", "While it was away", "Live"]
-        page.locator("#live-state:empty").wait_for(state="attached")
+        page.locator("#live-connection:empty").wait_for(state="attached")
         assert page.evaluate("window.wasNotReloaded")
 
 
@@ -327,10 +327,10 @@ def test_reader_is_told_of_a_lost_connection_and_of_its_return(site: Any, page: 
         follow(page, site.base)
         site.post("Seen")
         page.get_by_text("Seen", exact=True).wait_for()
-    page.locator("#live-state").get_by_text("The connection is lost. Trying again…").wait_for()
+    page.locator("#live-connection").get_by_text("The connection is lost. Trying again…").wait_for()
     with site.up():
-        page.locator("#live-state").get_by_text("Connected again.").wait_for()
-        page.locator("#live-state:empty").wait_for(state="attached")
+        page.locator("#live-connection").get_by_text("Connected again.").wait_for()
+        page.locator("#live-connection:empty").wait_for(state="attached")
 
 
 def test_page_that_nobody_looks_at_lets_go_and_catches_up(site: Any, page: Any) -> None:

@@ -64,7 +64,7 @@ async def test_every_page_is_whole(client: httpx2.AsyncClient, write: Write, pat
     assert page.startswith("<!doctype html>")
     assert page.count("<h1") == page.count("<main") == page.count("</html>") == 1
     assert '<html lang="en">' in page
-    assert '<a class="skip" href="#main">' in page
+    assert '<a class="skip-link" href="#main">' in page
     assert "style=" not in page
     scripts = re.findall(r"<script[^>]*>", page)
     assert scripts == re.findall(r'<script type="(?:module" src="[^"]*|application/ld\+json)">', page)

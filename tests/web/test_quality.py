@@ -190,7 +190,7 @@ def test_paper_holds_the_text_alone(site: Blog, browser: Browser) -> None:
     page = opened(browser, site, 800, "dark")
     page.goto(f"{site.base}/posts/long")
     page.emulate_media(media="print")
-    for chrome in (".masthead nav", ".contents", ".colophon", ".comment-invitation", ".further"):
+    for chrome in (".site-header nav", ".contents", ".site-footer", ".comment-prompt", ".read-next"):
         assert page.locator(chrome).first.is_hidden(), chrome
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

@@ -22,7 +22,7 @@ ADMIN = [
     "/members?q=nobody",
     "/invitations",
     "/audit",
-    "/audit?act=sign_in&user=ora",
+    "/audit?action=sign_in&user=ora",
     "/audit?user=nobody",
     "/site",
     "/pages",
@@ -162,7 +162,7 @@ def test_accent_is_seen(browser: Browser, base: Any) -> None:
     page.get_by_label("Colour of links").fill("#0000cc")
     page.get_by_role("button", name="Save").click()
     page.get_by_text("Saved.").wait_for()
-    colour = "getComputedStyle(document.querySelector('form.sheet button')).backgroundColor"
+    colour = "getComputedStyle(document.querySelector('form.stacked-form button')).backgroundColor"
     # Scripts may see the words before the style sheet with the colour is there.
     page.wait_for_function(f"{colour} === 'rgb(0, 0, 204)'")
     page.emulate_media(color_scheme="dark")

@@ -70,7 +70,7 @@ class PasskeyRemovalPage(FormPage[EmptyForm]):
         self.passkey = await passkeys.get_own(self.ctx, self.request.path_params["id"])
 
     async def context(self) -> Mapping[str, Any]:
-        return {"passkey": self.passkey, "must_confirm": needs_reauthentication(self.ctx)}
+        return {"passkey": self.passkey, "needs_reauthentication": needs_reauthentication(self.ctx)}
 
     def parse(self) -> EmptyForm | None:
         return self.form.parse(EmptyForm, current=None)

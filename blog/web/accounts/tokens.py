@@ -38,7 +38,7 @@ class TokenList(FormPage[TokenForm]):
         is_owner = self.ctx.require_actor().has_role(Role.OWNER)
         return {
             "tokens": await tokens.list_own(self.ctx),
-            "must_confirm": needs_reauthentication(self.ctx),
+            "needs_reauthentication": needs_reauthentication(self.ctx),
             "scopes": [scope for scope in Scope if is_owner or scope is not Scope.ADMIN],
         }
 

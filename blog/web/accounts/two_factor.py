@@ -35,7 +35,7 @@ class SecurityPage(Endpoint):
             factor=status,
             saved=request.query_params.get("saved"),
             entries=log.items,
-            older=next_page_path(request, log.next),
+            next_page_path=next_page_path(request, log.next),
             days=ctx.site.settings.audit_retention_days,
             passkeys_are_offered=passkeys.is_available(ctx.site.settings),
             passkeys=await passkeys.list_own(ctx),

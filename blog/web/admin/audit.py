@@ -22,16 +22,16 @@ class AuditPage(Endpoint):
     """/admin/audit — the audit log."""
 
     async def get(self, request: Request) -> Response:
-        """A page of it, newest first; `?act=` and `?user=` narrow it. Raises NotSignedIn, Forbidden."""
+        """A page of it, newest first; `?action=` and `?user=` narrow it. Raises NotSignedIn, Forbidden."""
         ctx = request_context(request)
-        act = next((act for act in AuditAction if act.value == request.query_params.get("act")), None)
+        action = next((item for item in AuditAction if item.value == request.query_params.get("action")), None)
         name = request.query_params.get("user", "").strip()[:_MAX_NAME_LENGTH]
-        found = await audit.list_page(ctx, AuditFilter(act, await _user_id(ctx, name)), page_cursor(request))
+        found = await audit.list_page(ctx, AuditFilter(action, await _user_id(ctx, name)), page_cursor(request))
         values: dict[str, Any] = {
             "entries": found.items,
-            "older": next_page_path(request, found.next),
-            "acts": list(AuditAction),
-            "act": act,
+            "next_page_path": next_page_path(request, found.next),
+            "actions": list(AuditAction),
+            "action": action,
             "user": name,
         }
         return render_page(request, "admin/audit.html", days=ctx.site.settings.audit_retention_days, **values)

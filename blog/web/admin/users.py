@@ -80,8 +80,8 @@ class InvitationRevocation(Endpoint):
 async def _user_values(request: Request, ctx: Context) -> dict[str, Any]:
     text = request.query_params.get("q", "").strip()[:_MAX_SEARCH_LENGTH]
     found = await user_directory.list_page(ctx, text, page_cursor(request))
-    values = {"members": found.items, "older": next_page_path(request, found.next), "q": text, "roles": list(Role)}
-    return values | {"action": current_path(request), "must_confirm": needs_reauthentication(ctx)}
+    values = {"members": found.items, "next_page_path": next_page_path(request, found.next), "q": text, "roles": list(Role)}
+    return values | {"action": current_path(request), "needs_reauthentication": needs_reauthentication(ctx)}
 
 
 async def _invitation_values(request: Request, ctx: Context) -> dict[str, Any]:
@@ -94,9 +94,9 @@ async def _invitation_values(request: Request, ctx: Context) -> dict[str, Any]:
     ]
     return {
         "rows": rows,
-        "older": next_page_path(request, found.next),
+        "next_page_path": next_page_path(request, found.next),
         "roles": list(Role),
-        "must_confirm": needs_reauthentication(ctx),
+        "needs_reauthentication": needs_reauthentication(ctx),
     }
 
 

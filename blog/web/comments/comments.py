@@ -81,7 +81,7 @@ class ReplyPage(_CommentFormPage[NewComment]):
 
     async def context(self) -> Mapping[str, Any]:
         token = spam_trap.timestamp_token(self.ctx, self.form)
-        return {"comment": self.comment, "post": self.commented_post, "form_mark": token}
+        return {"comment": self.comment, "post": self.commented_post, "timestamp_token": token}
 
     async def submit(self, data: NewComment) -> Response:
         """Create the reply."""

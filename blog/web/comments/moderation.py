@@ -47,8 +47,8 @@ class ModerationPage(FormPage[BulkDecision]):
         path, query = app_state(self.request).urls.path("web:moderation"), {"status": status.value, "cursor": cursor}
         return {
             "listed": status.value,
-            "cases": cases.items,
-            "older": f"{path}?{urlencode(query)}" if cursor else None,
+            "queue": cases.items,
+            "next_page_path": f"{path}?{urlencode(query)}" if cursor else None,
             "done": _last_decision(self.request) if self.request.method != "POST" else None,
         }
 

@@ -28,10 +28,10 @@ class NotificationList(Endpoint):
         fresh = [notice for notice in found.items if not notice.is_read]
         if fresh and request.method == "GET":
             await _mark_read(ctx, fresh)
-        tally = get_unread_counts(request)
-        left = replace(tally, unread_notifications=max(0, tally.unread_notifications - len(fresh)))
+        counts = get_unread_counts(request)
+        left = replace(counts, unread_notifications=max(0, counts.unread_notifications - len(fresh)))
         more = next_page_path(request, found.next)
-        return render_page(request, "comments/notifications.html", notices=found.items, older=more, tally=left)
+        return render_page(request, "comments/notifications.html", notices=found.items, next_page_path=more, unread_counts=left)
 
     async def post(self, request: Request) -> Response:
         """Mark all of them as read; back to the list."""

@@ -40,7 +40,7 @@ class UploadsPage(Endpoint):
         ctx = request_context(request)
         media.require_uploader(ctx)
         found, more = await _uploads(request, ctx)
-        return render_page(request, "media/uploads.html", form=Form(), uploads=found, older=more)
+        return render_page(request, "media/uploads.html", form=Form(), uploads=found, next_page_path=more)
 
     async def post(self, request: Request) -> Response:
         """Keep an image; back to the list, where it stands first."""
@@ -53,7 +53,7 @@ class UploadsPage(Endpoint):
                 made = await media.upload(ctx, file, new)
         except BlogError as error:
             found, more = await _uploads(request, ctx)
-            return render_error(request, "media/uploads.html", form, error, uploads=found, older=more)
+            return render_error(request, "media/uploads.html", form, error, uploads=found, next_page_path=more)
         return redirect_after_post(request, "web:uploads", fragment=f"image-{made.id}")
 
 

@@ -18,11 +18,13 @@ async def render_conflict(request: Request, ctx: Context, form: Form, post: Post
 
     Each of its forms names the present version: who has seen it may replace it.
     """
-    clash = await edit_conflicts.describe(ctx, post, mine, parse_number(form.value("version")))
+    conflict = await edit_conflicts.describe(ctx, post, mine, parse_number(form.value("version")))
     form.values["version"] = str(post.version)
-    both = form_from_content(clash.merged, post.version) if clash.merged else None
+    merged_form = form_from_content(conflict.merged, post.version) if conflict.merged else None
     others = (await presence.touch(ctx, post.id)).others
-    return render_page(request, "posts/conflict.html", 412, form=form, post=post, clash=clash, both=both, others=others)
+    return render_page(
+        request, "posts/conflict.html", 412, form=form, post=post, conflict=conflict, merged_form=merged_form, others=others
+    )
 
 
 def form_from_content(content: PostContent, version: int) -> Form:

@@ -40,8 +40,8 @@ class NewPostPage(Endpoint):
         """The empty form; with `?autosave=`, what was typed before and never saved."""
         ctx = request_context(request)
         policy.require_writer(ctx)
-        form, kept = await restore_autosave(request, ctx, Form({"status": PostStatus.PUBLISHED.value}))
-        return render_page(request, "posts/write.html", form=form, kept=kept)
+        form, offer = await restore_autosave(request, ctx, Form({"status": PostStatus.PUBLISHED.value}))
+        return render_page(request, "posts/write.html", form=form, autosave_offer=offer)
 
     async def post(self, request: Request) -> Response:
         """Write it; on to the post."""
@@ -65,9 +65,9 @@ class EditPostPage(Endpoint):
         """The form with the present text, and who else has it open; with `?autosave=`, with what was typed and never saved."""
         ctx = request_context(request)
         post = await load_editable_post(ctx, request)
-        form, kept = await restore_autosave(request, ctx, _form_from_post(post), post)
+        form, offer = await restore_autosave(request, ctx, _form_from_post(post), post)
         others = (await presence.touch(ctx, post.id)).others
-        return render_page(request, "posts/edit.html", form=form, post=post, others=others, kept=kept)
+        return render_page(request, "posts/edit.html", form=form, post=post, others=others, autosave_offer=offer)
 
     async def post(self, request: Request) -> Response:
         """Save it, unless somebody else did since the form was opened: then both texts are shown, 412."""
@@ -132,7 +132,7 @@ class Dashboard(Endpoint):
         values: dict[str, Any] = {
             "sections": sections,
             "chosen": chosen,
-            "older": next_page_path(request, found.next) if chosen else None,
+            "next_page_path": next_page_path(request, found.next) if chosen else None,
             "unfinished": [] if chosen else await autosaves.recent(ctx),
             "deleted": [] if chosen else await post_lists.list_deleted(ctx),
             "undo": await _just_deleted(ctx, request),

@@ -27,7 +27,9 @@ class HistoryPage(Endpoint):
         ctx = request_context(request)
         post = await load_editable_post(ctx, request)
         found = await history.list_page(ctx, post.id, after=page_cursor(request))
-        return render_page(request, "posts/history.html", post=post, steps=found.items, older=next_page_path(request, found.next))
+        return render_page(
+            request, "posts/history.html", post=post, revisions=found.items, next_page_path=next_page_path(request, found.next)
+        )
 
 
 class ComparisonPage(Endpoint):

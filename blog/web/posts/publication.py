@@ -26,7 +26,7 @@ class PostStatusChange(Endpoint):
             raise InvalidInput((), "Nothing was changed: go back and use the buttons")
         after = await posts.edit(ctx, post.id, changes)
         if form.value("back") == "dashboard":
-            return redirect_after_post(request, "web:dashboard", fragment=f"own-{after.status.value}")
+            return redirect_after_post(request, "web:dashboard", fragment=f"posts-{after.status.value}")
         return redirect_after_post(request, "web:post", slug=after.slug)
 
 

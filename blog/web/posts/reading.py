@@ -133,17 +133,25 @@ class SearchPage(Endpoint):
         ctx = request_context(request)
         form = Form({"q": request.query_params.get("q", "").strip()})
         if not form.value("q"):
-            return render_page(request, "posts/search.html", form=form, found=None)
+            return render_page(request, "posts/search.html", form=form, results=None)
         query = form.parse(PostQuery)
         if query is None:
-            return render_invalid(request, "posts/search.html", form, found=None)
+            return render_invalid(request, "posts/search.html", form, results=None)
         number = page_number(request)
         found = await search.search_posts(ctx, query.q or "", number)
         if number > found.page_count:
             raise NotFound("What was found has fewer pages")
         before = current_path(request, page=str(number - 1)) if number > 1 else None
         after = current_path(request, page=str(number + 1)) if number < found.page_count else None
-        return render_page(request, "posts/search.html", form=form, found=found, number=number, before=before, after=after)
+        return render_page(
+            request,
+            "posts/search.html",
+            form=form,
+            results=found,
+            page_number=number,
+            previous_page_path=before,
+            next_page_path=after,
+        )
 
 
 def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> dict[str, Any]:
@@ -153,12 +161,12 @@ def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> d
         "view": view,
         "post": view.post,
         "form": form,
-        "may_edit": policy.can_edit(ctx.actor, view.post),
-        "may_moderate": policy.can_moderate(ctx.actor, view.post),
-        "form_mark": spam_trap.timestamp_token(ctx, form) if ctx.actor or form.values else "",
+        "can_edit": policy.can_edit(ctx.actor, view.post),
+        "can_moderate": policy.can_moderate(ctx.actor, view.post),
+        "timestamp_token": spam_trap.timestamp_token(ctx, form) if ctx.actor or form.values else "",
         "editable_since": policy.comment_edit_cutoff(ctx),
-        "more": next_page_path(request, view.next),
-        "deepest": post.MAX_REPLY_DEPTH,
+        "next_page_path": next_page_path(request, view.next),
+        "max_reply_depth": post.MAX_REPLY_DEPTH,
         "live_cursor": view.position.cursor,
         "card": card_url(request, view.post) if is_public else None,
         "structured": post_structured_data(request, view.post) if is_public else None,
@@ -174,7 +182,7 @@ def list_values(request: Request, found: ResultPage[Post], position: Position, a
     """What every list of posts shows that follows live."""
     return {
         "posts": found.items,
-        "older": next_page_path(request, found.next),
+        "next_page_path": next_page_path(request, found.next),
         "is_first": after is None,
         "live_cursor": position.cursor,
     }

@@ -59,7 +59,7 @@ def _custom_properties(made: Accent) -> str:
         "accent": made.accent,
         "accent-strong": made.strong,
         "on-accent": made.on_accent,
-        "tint": made.tint,
+        "accent-tint": made.tint,
         "selection": made.selection,
     }
     return " ".join(f"--{name}: {value};" for name, value in values.items())

@@ -85,7 +85,7 @@ async def _error_page(
         "error_status": status,
         "error_title": title,
         "error_detail": detail,
-        "may_pass": status in _RETRYABLE,
+        "can_retry": status in _RETRYABLE,
         "recent": await _recent_posts(request) if status in _STATUSES_WITH_SUGGESTIONS else (),
         "reference": request.state.correlation_id,
     }

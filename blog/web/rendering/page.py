@@ -34,17 +34,17 @@ def render_page(
     on = parts.site.runtime_settings.is_enabled
     shared = {
         "actor": actor,
-        "may_write": policy.can_write_posts(actor),
-        "may_rule": policy.is_owner(actor),
-        "tally": get_unread_counts(request),
-        "may_register": on(Flag.REGISTRATION),
+        "can_write": policy.can_write_posts(actor),
+        "is_owner": policy.is_owner(actor),
+        "unread_counts": get_unread_counts(request),
+        "can_register": on(Flag.REGISTRATION),
         "comments_are_open": on(Flag.COMMENTS),
         "live_cursor": None,
         "preferences": parts.site.runtime_settings.preferences,
-        "accent_styles": accent_styles.stylesheet_url(parts.site, parts.urls),
+        "stylesheet_url": accent_styles.stylesheet_url(parts.site, parts.urls),
         "sign_in_path": sign_in_path(request),
         "theme": current_theme(request),
-        "path_here": current_path(request) if request.method in ("GET", "HEAD") else "",
+        "current_path": current_path(request) if request.method in ("GET", "HEAD") else "",
     }
     shared |= values
     if not on(Flag.LIVE):

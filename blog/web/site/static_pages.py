@@ -27,7 +27,7 @@ class StaticPageView(Endpoint):
         ctx = request_context(request)
         cache_until_event(request)
         found = await static_pages.by_slug(ctx, request.path_params["slug"])
-        return render_page(request, "site/static_page.html", fixed=found)
+        return render_page(request, "site/static_page.html", static_page=found)
 
     async def method_not_allowed(self, request: Request) -> Response:
         """405 for a page that is there; what is not there is 404, whatever is asked of it."""
@@ -51,7 +51,7 @@ class NewStaticPage(Endpoint):
     async def get(self, request: Request) -> Response:
         """The empty form. Raises NotSignedIn, Forbidden."""
         policy.require_owner(request_context(request))
-        return render_page(request, "admin/page_form.html", form=Form(), fixed=None, is_stale=False)
+        return render_page(request, "admin/page_form.html", form=Form(), static_page=None, is_stale=False)
 
     async def post(self, request: Request) -> Response:
         """Write it; on to the page."""
@@ -60,11 +60,11 @@ class NewStaticPage(Endpoint):
         form = await read_form(request)
         new = _parse_page(form)
         if new is None:
-            return render_invalid(request, "admin/page_form.html", form, fixed=None, is_stale=False)
+            return render_invalid(request, "admin/page_form.html", form, static_page=None, is_stale=False)
         try:
             made = await static_pages.create(ctx, new, reserved=app_state(request).urls.first_segments)
         except BlogError as error:
-            return render_error(request, "admin/page_form.html", form, error, fixed=None, is_stale=False)
+            return render_error(request, "admin/page_form.html", form, error, static_page=None, is_stale=False)
         return redirect_after_post(request, "web:page", slug=made.slug)
 
 
@@ -75,7 +75,7 @@ class EditStaticPage(Endpoint):
         """The form with the present text. Raises NotSignedIn, Forbidden, NotFound."""
         found = await static_pages.get(request_context(request), request.path_params["id"])
         values = {"title": found.title, "slug": found.slug, "content": found.content, "version": str(found.version)}
-        return render_page(request, "admin/page_form.html", form=Form(values), fixed=found, is_stale=False)
+        return render_page(request, "admin/page_form.html", form=Form(values), static_page=found, is_stale=False)
 
     async def post(self, request: Request) -> Response:
         """Save it, unless somebody else did since the form was opened: then the typed text comes back, 412."""
@@ -84,16 +84,16 @@ class EditStaticPage(Endpoint):
         found = await static_pages.get(ctx, request.path_params["id"])
         new = _parse_page(form)
         if new is None:
-            return render_invalid(request, "admin/page_form.html", form, fixed=found, is_stale=False)
+            return render_invalid(request, "admin/page_form.html", form, static_page=found, is_stale=False)
         try:
             reserved = app_state(request).urls.first_segments
             saved = await static_pages.edit(ctx, found.id, new, version=submitted_version(form), reserved=reserved)
         except VersionConflict as error:
             # Who has read the warning may decide to replace the newer text.
             form.values["version"] = str((await static_pages.get(ctx, found.id)).version)
-            return render_page(request, "admin/page_form.html", error_status(error), form=form, fixed=found, is_stale=True)
+            return render_page(request, "admin/page_form.html", error_status(error), form=form, static_page=found, is_stale=True)
         except BlogError as error:
-            return render_error(request, "admin/page_form.html", form, error, fixed=found, is_stale=False)
+            return render_error(request, "admin/page_form.html", form, error, static_page=found, is_stale=False)
         return redirect_after_post(request, "web:page", slug=saved.slug)
 
 
@@ -103,7 +103,7 @@ class DeleteStaticPage(Endpoint):
     async def get(self, request: Request) -> Response:
         """Ask once more."""
         found = await static_pages.get(request_context(request), request.path_params["id"])
-        return render_page(request, "admin/page_delete.html", fixed=found)
+        return render_page(request, "admin/page_delete.html", static_page=found)
 
     async def post(self, request: Request) -> Response:
         """Delete it; on to the others."""

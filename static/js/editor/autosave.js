@@ -1,7 +1,7 @@
 // Keeps what is typed: in this browser at once, on the server some seconds later. What the server has, the browser forgets.
 
 import { clock, fill, values, written } from "./form.js";
-import { say } from "./news.js";
+import { say } from "./messages.js";
 
 const PAUSE = 2_500;
 const LONGEST = 15_000;
@@ -13,7 +13,7 @@ export function autosave(editor, form) {
   const state = editor.querySelector(".editor-state");
   const prefix = `blog:text:${user}:${place}:`;
   const key = prefix + Date.now().toString(36) + Math.random().toString(36).slice(2, 8);
-  let onServer = "kept" in editor.dataset ? written(values(form)) : null;
+  let onServer = "hasAutosaves" in editor.dataset ? written(values(form)) : null;
   let timer, since, running, trouble, lastSaved = "";
 
   const isUnsaved = () => written(values(form)) !== onServer;
@@ -121,7 +121,7 @@ function offer(prefix, form, own) {
       notice.remove();
       if (choice === "restore") {
         fill(form, record.form);
-        document.querySelector(`[data-kept-id="${record.form.autosave}"]`)?.remove(); // an older state of the same text
+        document.querySelector(`[data-autosave-id="${record.form.autosave}"]`)?.remove(); // an older state of the same text
       }
       localStorage.removeItem(key);
       form.elements.content.focus();

@@ -1,6 +1,6 @@
 // Images that are pasted, dropped or chosen: described, uploaded, and put where the writer was.
 
-import { say } from "./news.js";
+import { say } from "./messages.js";
 import { block, replace } from "./text.js";
 
 let number = 0;

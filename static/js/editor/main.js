@@ -2,7 +2,7 @@
 
 import { autosave } from "./autosave.js";
 import { images } from "./images.js";
-import { say } from "./news.js";
+import { say } from "./messages.js";
 import { preview } from "./preview.js";
 import { schedule } from "./schedule.js";
 import { completeTags } from "./tags.js";
@@ -15,7 +15,7 @@ const form = editor.closest("form");
 const area = form.elements.content;
 const button = form.querySelector("button.save");
 
-for (const hidden of editor.querySelectorAll(".editor-bar, .editor-foot")) hidden.hidden = false;
+for (const hidden of editor.querySelectorAll(".editor-toolbar, .editor-footer")) hidden.hidden = false;
 for (const plain of form.querySelectorAll(".editor-images, .preview-button")) plain.hidden = true;
 for (const time of document.querySelectorAll("time[data-local-time]")) {
   time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "long", timeStyle: "short" });

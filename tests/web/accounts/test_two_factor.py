@@ -201,12 +201,12 @@ async def test_owner_reads_the_log_and_everybody_their_own(
     firefox = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"}
     await client.post("/login", data=SIGN_IN | {"password": "guess"}, headers=OWN | firefox)
     log = (await client.get("/admin/audit", headers=ora)).text
-    assert 'Sign-in refused: wrong name or password</strong> <span class="soft">ada</span>' in log
+    assert 'Sign-in refused: wrong name or password</strong> <span class="muted">ada</span>' in log
     assert "127.0.0.1" in log
     assert "Firefox on Linux" in log
-    narrow = (await client.get("/admin/audit?act=sign_in_failed&user=ADA", headers=ora)).text
+    narrow = (await client.get("/admin/audit?action=sign_in_failed&user=ADA", headers=ora)).text
     assert narrow.count('id="entry-') == 1
-    assert "Nothing of that kind." in (await client.get("/admin/audit?act=role_changed", headers=ora)).text
+    assert "Nothing of that kind." in (await client.get("/admin/audit?action=role_changed", headers=ora)).text
     assert "Nothing of that kind." in (await client.get("/admin/audit?user=nobody", headers=ora)).text
     own = (await client.get("/account/security", headers=ada)).text
     assert "Sign-in refused" in own
@@ -220,7 +220,7 @@ async def test_log_goes_on_to_earlier_pages(client: httpx2.AsyncClient, ctx: Con
     ora = await sign_in("ora", Role.OWNER)
     for _ in range(55):
         await client.post("/login", data=SIGN_IN | {"password": "guess"}, headers=OWN)
-    seen, path = [], "/admin/audit?act=sign_in_failed"
+    seen, path = [], "/admin/audit?action=sign_in_failed"
     while path:
         text = (await client.get(path, headers=ora)).text
         seen += re.findall(r'id="entry-(\d+)"', text)

@@ -60,11 +60,11 @@ async def test_every_room_is_for_owners(client: httpx2.AsyncClient, sign_in: Sig
 async def test_owner_switches_a_flag_and_sees_it(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     ora = await sign_in("ora", Role.OWNER)
     page = (await client.get("/admin", headers=ora)).text
-    assert re.findall(r'class="switch-state (\w+)"', page) == ["on"] * 4
+    assert re.findall(r'class="feature-state (\w+)"', page) == ["on"] * 4
     answer = await client.post("/admin/flags/comments", data={"enabled": "false"}, headers=ora)
     assert (answer.status_code, answer.headers["location"]) == (303, "/admin#flag-comments")
     page = (await client.get("/admin", headers=ora)).text
-    assert re.findall(r'class="switch-state (\w+)"', page) == ["on", "off", "on", "on"]
+    assert re.findall(r'class="feature-state (\w+)"', page) == ["on", "off", "on", "on"]
     assert "Last switched on" in page
     assert 'value="true">Switch on' in page
 

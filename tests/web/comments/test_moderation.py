@@ -108,7 +108,7 @@ async def test_form_that_comes_back_remembers_when_it_was_first_shown(
 
 async def test_decoy_is_hidden_from_everybody_but_programs(client: httpx2.AsyncClient, post: Any, sign_in: SignIn) -> None:
     page = (await client.get("/posts/on-engines", headers=await sign_in("rob", Role.READER))).text
-    decoy = re.search(r'<div class="unseen" aria-hidden="true">(.*?)</div>', page, re.DOTALL)[1]
+    decoy = re.search(r'<div class="honeypot" aria-hidden="true">(.*?)</div>', page, re.DOTALL)[1]
     assert re.search(r'<input [^>]*name="website"[^>]*tabindex="-1"[^>]*autocomplete="off"', decoy)
     assert 'name="served"' not in (await client.get("/posts/on-engines")).text, "strangers get no form"
 
@@ -138,10 +138,10 @@ async def test_queue_shows_what_is_needed_to_decide(client: httpx2.AsyncClient, 
     await held(rob, post, "Buy *this*.")
     page = (await client.get("/moderation", headers=await sign_in("edo", Role.EDITOR))).text
     assert "Buy <em>this</em>." in page
-    assert '<p class="case-reason">It looks odd.</p>' in page
+    assert '<p class="queue-reason">It looks odd.</p>' in page
     assert '<a href="/posts/on-engines">On engines</a>' in page
     assert 'href="/authors/rob"' in page
-    assert re.search(r'Moderation <span class="tally">1<span class="visually-hidden"> waiting</span>', page)
+    assert re.search(r'Moderation <span class="badge">1<span class="visually-hidden"> waiting</span>', page)
 
 
 async def test_chosen_comments_are_approved_and_removed(

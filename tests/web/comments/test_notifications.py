@@ -34,7 +34,7 @@ async def first(ctx: Context, post: Any, sign_in: SignIn):
 
 
 def unread(page):
-    found = re.search(r'Notices <span class="tally">([^<]+)<span class="visually-hidden"> unread', page.text)
+    found = re.search(r'Notices <span class="badge">([^<]+)<span class="visually-hidden"> unread', page.text)
     return found[1] if found else None
 
 
@@ -49,10 +49,10 @@ async def test_answer_is_announced_on_every_page_until_it_was_shown(
     shown = await client.get("/notices", headers=rob)
     assert "<em>Because.</em>" in shown.text
     assert f'answered you on <a href="/posts/on-engines#comment-{answer.id}">On engines</a>' in shown.text
-    assert 'class="fresh"' in shown.text
+    assert 'class="unread"' in shown.text
     assert unread(shown) is None, "what the page shows is not announced by it"
     again = await client.get("/notices", headers=rob)
-    assert 'class="fresh"' not in again.text
+    assert 'class="unread"' not in again.text
     assert unread(await client.get("/", headers=rob)) is None
 
 
@@ -70,7 +70,7 @@ async def test_all_are_marked_as_read_with_one_button(client: httpx2.AsyncClient
     for number in range(25):
         await comments.create(author, post.id, NewComment(content=f"Answer {number}", parent_id=comment.id))
     page = await client.get("/notices", headers=rob)
-    assert (page.text.count('class="fresh"'), unread(page)) == (20, "5")
+    assert (page.text.count('class="unread"'), unread(page)) == (20, "5")
     assert "Mark all as read" in page.text
     answer = await client.post("/notices", headers=rob)
     assert (answer.status_code, answer.headers["location"]) == (303, "/notices")
@@ -78,7 +78,7 @@ async def test_all_are_marked_as_read_with_one_button(client: httpx2.AsyncClient
     assert (unread(after), "Mark all as read" in after.text) == (None, False)
     older = await client.get(re.search(r'rel="next" href="([^"]+)"', after.text)[1], headers=rob)
     assert "Answer 0" in older.text
-    assert 'class="fresh"' not in older.text
+    assert 'class="unread"' not in older.text
 
 
 async def test_strangers_are_sent_to_sign_in_and_newcomers_get_a_friendly_word(

@@ -422,7 +422,7 @@ def test_two_new_posts_in_two_tabs_are_kept_apart(site: Any, page: Any, context:
         state(tab, "Saved on the server")
     page.goto(f"{site.base}/dashboard")
     page.get_by_role("heading", name="Unfinished").wait_for()
-    assert sorted(page.locator("section:has(#own-unfinished) .own-title").all_inner_texts()) == ["One", "Two"]
+    assert sorted(page.locator("section:has(#posts-unfinished) .item-title").all_inner_texts()) == ["One", "Two"]
 
 
 def test_page_is_guarded_only_while_something_is_unsaved(site: Any, page: Any, context: Any) -> None:

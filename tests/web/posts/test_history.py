@@ -124,7 +124,7 @@ async def test_conflict_shows_both_texts_and_offers_to_join_them(
     assert "From version 1, with which you began, to version 2" in page
     for piece in ("<del>one</del><ins>eins</ins>", "<del>eins</del><ins>one</ins>", "<del>five</del><ins>fünf</ins>"):
         assert piece in page, "theirs from the beginning, mine from theirs"
-    both = re.search(r'<section class="clash" aria-labelledby="clash-both">.*?</section>', page, re.DOTALL)[0]
+    both = re.search(r'<section class="conflict" aria-labelledby="conflict-merged">.*?</section>', page, re.DOTALL)[0]
     sent = {name: value(both, name) for name in FORM}
     assert sent["content"] == "eins\ntwo\nthree\nfour\nfünf\n"
     saved = await client.post("/posts/on-engines/edit", data=sent, headers=eve)
@@ -227,7 +227,7 @@ async def test_post_is_published_and_unpublished_without_its_form(
     assert (answer.status_code, answer.headers["location"]) == (303, "/posts/on-engines")
     assert (await posts.get_by_slug(ctx, "on-engines")).status is PostStatus.PUBLISHED
     back = await client.post("/posts/on-engines/state", data={"status": "draft", "back": "dashboard"}, headers=eve)
-    assert back.headers["location"] == "/dashboard#own-draft"
+    assert back.headers["location"] == "/dashboard#posts-draft"
     assert (await client.get("/posts/on-engines")).status_code == 404
 
 
@@ -248,13 +248,13 @@ async def test_deletion_is_undone_from_the_dashboard(client: httpx2.AsyncClient,
     gone = await client.post("/posts/mine-yours/delete", headers=bob)
     page = (await client.get(gone.headers["location"], headers=bob)).text
     assert "“Mine &amp; yours” is deleted." in page
-    assert re.search(r'id="own-deleted">Deleted<', page)
+    assert re.search(r'id="posts-deleted">Deleted<', page)
     answer = await client.post(re.search(r'action="(/posts/\d+/undelete)"', page)[1], headers=bob)
     assert (answer.status_code, answer.headers["location"]) == (303, "/posts/mine-yours")
     assert (await client.get("/posts/mine-yours")).status_code == 200
     page = (await client.get(gone.headers["location"], headers=bob)).text
     assert "is deleted" not in page
-    assert "own-deleted" not in page
+    assert "posts-deleted" not in page
 
 
 async def test_editor_can_undo_the_deletion_of_anothers_post(
@@ -264,7 +264,7 @@ async def test_editor_can_undo_the_deletion_of_anothers_post(
     gone = await client.post("/posts/on-engines/delete", headers=eve)
     page = (await client.get(gone.headers["location"], headers=eve)).text
     assert "“On engines” is deleted." in page
-    assert "own-deleted" not in page, "the list is of one's own"
+    assert "posts-deleted" not in page, "the list is of one's own"
     bob = await sign_in("bob")
     assert "is deleted" not in (await client.get(gone.headers["location"], headers=bob)).text
     assert (await client.post(f"/posts/{post.id}/undelete", headers=bob)).status_code == 404

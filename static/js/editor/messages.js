@@ -1,6 +1,6 @@
 // Lines below the text that are read out: what went wrong, and what can be done about it.
 
-const place = document.querySelector(".editor-news");
+const place = document.querySelector(".editor-messages");
 
 export function say(words, { action, onAction, link } = {}) {
   for (const old of [...place.children]) if (old.firstChild.data === words) old.remove();
