@@ -166,9 +166,9 @@ async def lifespan(app: Starlette) -> AsyncIterator[LifespanState]:
             background.start_soon(hints.run)
         background.start_soon(hub.monitor)
         background.start_soon(_run_periodically, site, 1, posts.publish_due, "scheduled posts published")
-        background.start_soon(_run_periodically, site, 3600, events.trim, "old events forgotten")
-        background.start_soon(_run_periodically, site, 3600, audit.trim, "old entries of the audit log forgotten")
-        background.start_soon(_run_periodically, site, 2, functools.partial(send_due, urls=links), "letters sent")
+        background.start_soon(_run_periodically, site, 3600, events.trim, "old events deleted")
+        background.start_soon(_run_periodically, site, 3600, audit.trim, "old audit log entries deleted")
+        background.start_soon(_run_periodically, site, 2, functools.partial(send_due, urls=links), "emails sent")
         background.start_soon(site.runtime_settings.refresh_periodically, site.db)
         background.start_soon(site.view_counter.flush_periodically, site.db)
         if settings.metrics_token is not None:
@@ -211,10 +211,13 @@ def _build_database(settings: Settings) -> Database:
 
 
 async def _run_periodically(site: Site, seconds: float, task: Callable[[Context], Awaitable[int]], done: str) -> None:
-    """`task`, now and then every so many seconds; when it had something to do, the log says that it is `done`."""
+    """Run a background task every `seconds` for as long as the application lives.
+
+    `task` returns the number of items that it processed; `done` names them in the log and in the metrics.
+    """
     # By hand: background tasks. FastAPI injects Starlette's own, which run after the answer and die with the process; here what
     # must happen later is a row in the database, and a task of the lifespan does what is due.
-    outage = OutageLog(log.bind(work=done), "regular work waits for the database", "regular work goes on")
+    outage = OutageLog(log.bind(task=done), "background task failed", "background task recovered")
     while True:
         try:
             if count := await task(Context(site, None, dt.datetime.now(dt.UTC), "schedule")):
@@ -226,5 +229,5 @@ async def _run_periodically(site: Site, seconds: float, task: Callable[[Context]
             outage.failed(error.detail)
         except Exception:
             metrics.background_failures.inc(done)
-            log.exception("regular work met an error", work=done)  # a bug here must not end the server
+            log.exception("unexpected error in a background task", task=done)  # a bug here must not stop the server
         await anyio.sleep(seconds)

@@ -1,1 +1,1 @@
-"""Letters to members: written when they are due, sent by SMTP, tried again when the mail server is away."""
+"""E-mails to members: rendered when they are due, sent by SMTP, and retried if the mail server fails."""

@@ -1,4 +1,4 @@
-"""Sends what is due, by SMTP; while developing without a mail server, the link goes to the log instead."""
+"""Delivery of queued e-mails by SMTP. In development without SMTP_URL, their links are written to the log instead."""
 
 import ipaddress
 from email.message import EmailMessage
@@ -16,50 +16,49 @@ from blog.observability import metrics, tracing
 
 log = structlog.stdlib.get_logger("blog.mail")
 _TIMEOUT = 30
-"""Seconds for each step of the conversation with the mail server."""
+"""Seconds for each step of the SMTP dialogue."""
 
 
 async def send_due(ctx: Context, urls: UrlBuilder) -> int:
-    """Send the letters that are due; how many went out. A mail server that is away is asked again later."""
-    sent = 0
-    for letter in await email_queue.claim_due(ctx):
-        sent += await _send(ctx, urls, letter)
-    return sent
+    """Send the e-mails that are due, and return how many were sent. Failed ones are rescheduled."""
+    return sum([await _send(ctx, urls, queued) for queued in await email_queue.claim_due(ctx)])
 
 
-async def _send(ctx: Context, links: UrlBuilder, letter: QueuedEmail) -> bool:
-    draft, smtp_url = await messages.render_email(ctx, links, letter), ctx.site.settings.smtp_url
-    if draft is not None and smtp_url is None:
-        log.info("no SMTP_URL: this letter was not sent", to=draft.to, link=draft.link)
-    elif draft is not None and smtp_url is not None:
+async def _send(ctx: Context, urls: UrlBuilder, queued: QueuedEmail) -> bool:
+    """Send one e-mail and remove it from the queue. Return False if it failed or has no recipient any more."""
+    email, smtp_url = await messages.render_email(ctx, urls, queued), ctx.site.settings.smtp_url
+    if email is not None and smtp_url is None:
+        log.info("email not sent, because SMTP_URL is not set", to=email.to, link=email.link)
+    elif email is not None and smtp_url is not None:
         try:
-            with tracing.email_span(letter.kind, urlsplit(smtp_url.get_secret_value()).hostname or ""):
-                await deliver(smtp_url.get_secret_value(), messages.mime_message(ctx, draft))
+            with tracing.email_span(queued.kind, urlsplit(smtp_url.get_secret_value()).hostname or ""):
+                await deliver(smtp_url.get_secret_value(), messages.mime_message(ctx, email))
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            await _reschedule(ctx, letter, error)
+            await _reschedule(ctx, queued, error)
             return False
-    await email_queue.remove(ctx, letter)
-    return draft is not None
+    await email_queue.remove(ctx, queued)
+    return email is not None
 
 
-async def _reschedule(ctx: Context, letter: QueuedEmail, error: Exception) -> None:
-    goes_on = await email_queue.reschedule(ctx, letter)
-    metrics.emails_failed.inc("put off" if goes_on else "given up")
+async def _reschedule(ctx: Context, queued: QueuedEmail, error: Exception) -> None:
+    is_rescheduled = await email_queue.reschedule(ctx, queued)
+    outcome = "rescheduled" if is_rescheduled else "abandoned"
+    metrics.emails_failed.inc(outcome)
     log.error(
-        "a letter could not be sent",
-        kind=letter.kind,
+        "email could not be sent",
+        kind=queued.kind,
         reason=f"{type(error).__name__}: {error}",
-        attempt=letter.attempts,
-        next="it is tried again" if goes_on else "it is given up",
-        advice="see whether SMTP_URL is right and its server takes mail from MAIL_FROM; `blog user invite NAME` prints a link",
+        attempt=queued.attempts,
+        outcome=outcome,
+        advice="check SMTP_URL, and whether its server accepts mail from MAIL_FROM; `blog user invite NAME` prints a link",
     )
 
 
 async def deliver(smtp_url: str, message: EmailMessage) -> None:
-    """Hand a message to the server. Raises aiosmtplib.SMTPException, OSError.
+    """Send a message to the mail server. Raises aiosmtplib.SMTPException, OSError.
 
-    `smtps://` speaks TLS from the first byte. `smtp://` turns to TLS (STARTTLS) when the server offers it, and insists
-    on it before a password goes to another machine.
+    `smtps://` uses TLS from the first byte. `smtp://` uses STARTTLS if the server offers it, and requires it before a password
+    is sent to another machine.
     """
     parts = urlsplit(smtp_url)
     host = parts.hostname or ""

@@ -1,4 +1,4 @@
-"""What letters say: plain text, in the language of the blog."""
+"""The texts of e-mails, as plain text."""
 
 from dataclasses import dataclass
 from email.headerregistry import Address
@@ -13,24 +13,24 @@ _SECURITY_NOTICES = {
     EmailKind.PASSWORD_CHANGED: ("Your password was changed", "The password of your account was changed."),
     EmailKind.EMAIL_CHANGED: (
         "Your e-mail address was changed",
-        "Your account has another e-mail address now; this one is not used any more.",
+        "Your account now has a different e-mail address. This address is no longer used.",
     ),
     EmailKind.TWO_FACTOR_ENABLED: (
-        "Codes were turned on",
-        "Signing in to your account now takes a code besides the password.",
+        "Two-factor authentication was turned on",
+        "You now need a code as well as your password to sign in.",
     ),
     EmailKind.TWO_FACTOR_DISABLED: (
-        "Codes were turned off",
-        "Signing in to your account takes no code any more, but the password alone.",
+        "Two-factor authentication was turned off",
+        "You no longer need a code to sign in, only your password.",
     ),
-    EmailKind.PASSKEY_ADDED: ("A passkey was added", "There is another passkey that opens your account."),
-    EmailKind.PASSKEY_REMOVED: ("A passkey was removed", "One of the passkeys of your account does not open it any more."),
+    EmailKind.PASSKEY_ADDED: ("A passkey was added", "A new passkey can be used to sign in to your account."),
+    EmailKind.PASSKEY_REMOVED: ("A passkey was removed", "One of your passkeys can no longer be used to sign in."),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """A letter as it is to be sent; `link` is what it is good for, if it is for one."""
+    """A rendered e-mail. `link` is the link that its text contains, if it has one."""
 
     to: str
     subject: str
@@ -39,7 +39,7 @@ class Email:
 
 
 async def render_email(ctx: Context, urls: UrlBuilder, queued: QueuedEmail) -> Email | None:
-    """The letter, or None when there is nobody to send it to."""
+    """Return the rendered e-mail, or None if it has no recipient any more."""
     kind = EmailKind(queued.kind)
     if kind is EmailKind.PASSWORD_LINK:
         return await _password_reset_email(ctx, urls, queued)
@@ -49,51 +49,53 @@ async def render_email(ctx: Context, urls: UrlBuilder, queued: QueuedEmail) -> E
 
 
 def mime_message(ctx: Context, email: Email) -> EmailMessage:
-    """The draft as RFC 5322 has it. The standard library refuses line ends in a name or an address (ValueError)."""
-    made = EmailMessage()
-    made["From"] = Address(ctx.site.title, addr_spec=str(ctx.site.settings.mail_from))
-    made["To"] = Address(addr_spec=email.to)
-    made["Subject"] = f"{email.subject} · {ctx.site.title}"
-    made["Date"] = ctx.now
-    made["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answers of holiday robots
-    made.set_content(email.text)
-    return made
+    """Return the e-mail as a MIME message. Raises ValueError for a line break in a name or an address."""
+    message = EmailMessage()
+    message["From"] = Address(ctx.site.title, addr_spec=str(ctx.site.settings.mail_from))
+    message["To"] = Address(addr_spec=email.to)
+    message["Subject"] = f"{email.subject} · {ctx.site.title}"
+    message["Date"] = ctx.now
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents automatic replies
+    message.set_content(email.text)
+    return message
 
 
-async def _password_reset_email(ctx: Context, links: UrlBuilder, letter: QueuedEmail) -> Email | None:
-    made = await password_reset.link_for_email(ctx, letter)
-    if made is None:
+async def _password_reset_email(ctx: Context, urls: UrlBuilder, queued: QueuedEmail) -> Email | None:
+    reset = await password_reset.link_for_email(ctx, queued)
+    if reset is None:
         return None
-    link = links.url("web:set_password", secret=made.secret)
+    link = urls.url("web:set_password", secret=reset.secret)
     text = (
-        f"Somebody, probably you, asked for a new password for the account {made.user.username} on {ctx.site.title}.\n\n"
-        f"Open this link within an hour to set one; it works once:\n\n{link}\n\n"
-        "Was it not you? Then there is nothing to do: your password stays as it is.\n"
+        f"A new password was requested for the account {reset.user.username} on {ctx.site.title}.\n\n"
+        f"To set it, open this link within 1 hour. It works once:\n\n{link}\n\n"
+        "If you did not request this, ignore this e-mail: your password stays the same.\n"
     )
-    return Email(made.email, "Set a new password", text, link)
+    return Email(reset.email, "Set a new password", text, link)
 
 
-async def _address_confirmation_email(ctx: Context, links: UrlBuilder, letter: QueuedEmail) -> Email | None:
-    made = await email_changes.link_for_email(ctx, letter)
-    if made is None:
+async def _address_confirmation_email(ctx: Context, urls: UrlBuilder, queued: QueuedEmail) -> Email | None:
+    change = await email_changes.link_for_email(ctx, queued)
+    if change is None:
         return None
-    user = await accounts.get(ctx, letter.data["user_id"])
-    link = links.url("web:account_email_confirm", secret=made.secret)
+    user = await accounts.get(ctx, queued.data["user_id"])
+    link = urls.url("web:account_email_confirm", secret=change.secret)
     text = (
-        f"Somebody, probably you, wants to use this address for the account {user.username} on {ctx.site.title}.\n\n"
-        f"Open this link within a day, signed in to that account, to do so; it works once:\n\n{link}\n\n"
-        "Was it not you? Then there is nothing to do: without the link nothing changes.\n"
+        f"This address was entered as the new e-mail address of the account {user.username} on {ctx.site.title}.\n\n"
+        f"To confirm it, sign in to that account and open this link within 24 hours. It works once:\n\n{link}\n\n"
+        "If this was not you, ignore this e-mail: nothing changes without the link.\n"
     )
-    return Email(made.email, "Confirm your new address", text, link)
+    return Email(change.email, "Confirm your new address", text, link)
 
 
-async def _security_notice_email(ctx: Context, links: UrlBuilder, letter: QueuedEmail, subject: str, words: str) -> Email | None:
-    user = await accounts.get(ctx, letter.data["user_id"])
-    to = letter.data.get("to") or user.email
+async def _security_notice_email(
+    ctx: Context, urls: UrlBuilder, queued: QueuedEmail, subject: str, sentence: str
+) -> Email | None:
+    user = await accounts.get(ctx, queued.data["user_id"])
+    to = queued.data.get("to") or user.email
     if to is None or user.is_deleted:
         return None
     text = (
-        f"{words}\n\nIt is the account {user.username} on {ctx.site.title}, {letter.created_at:%Y-%m-%d, %H:%M} UTC.\n\n"
-        f"Was it not you? Set a new password at once: {links.url('web:reset_password')}\n"
+        f"{sentence}\n\nAccount: {user.username} on {ctx.site.title}\nTime: {queued.created_at:%Y-%m-%d, %H:%M} UTC\n\n"
+        f"If this was not you, set a new password now: {urls.url('web:reset_password')}\n"
     )
     return Email(to, subject, text)

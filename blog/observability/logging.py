@@ -1,4 +1,4 @@
-"""One stream of log lines, for our own code, uvicorn and libraries alike: JSON, or lines for people."""
+"""Logging: one stream of lines for our own code, uvicorn and libraries, as JSON or as readable text."""
 
 import asyncio
 import functools
@@ -8,62 +8,26 @@ import threading
 import time
 from contextvars import ContextVar
 from json.encoder import encode_basestring_ascii as quoted
-from typing import TextIO
+from typing import Any, TextIO
 
 import structlog
 
 from blog.settings import Settings
 
 correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
-"""Of the request that runs; on each of its lines."""
+"""The correlation id of the current request; part of each of its log lines."""
 trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
-"""Of the trace that the request belongs to, while requests are traced; on each of its lines too."""
+"""The trace id of the current request, if it is traced; part of each of its log lines."""
 
 _access_log, _live_log = structlog.stdlib.get_logger("blog.access"), structlog.stdlib.get_logger("blog.live")
 
-# Without the values of local variables: a form or a header among them would put a password into the log.
+# Without local variables: a form or a header among them could write a password to the log.
 _TRACEBACK_RENDERER = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
 def configure_logs(settings: Settings) -> None:
-    """Send everything to standard error, with level, time and correlation id on each line."""
-    shared: list[structlog.typing.Processor] = [
-        add_correlation_ids,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    last: list[structlog.typing.Processor] = (
-        [_TRACEBACK_RENDERER, structlog.processors.JSONRenderer()]
-        if settings.use_json_logs
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
-    )
-    formatter = {
-        "()": structlog.stdlib.ProcessorFormatter,
-        "foreign_pre_chain": shared,
-        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
-    }
-    logging.config.dictConfig(
-        {
-            "version": 1,
-            "disable_existing_loggers": False,
-            "formatters": {"line": formatter},
-            "handlers": {
-                "stderr": {
-                    "class": "blog.observability.logging.BufferedJsonHandler",
-                    "formatter": "line",
-                    "stream": "ext://sys.stderr",
-                }
-            },
-            "root": {"handlers": ["stderr"], "level": "INFO"},
-            "loggers": {
-                "uvicorn": {"handlers": [], "propagate": True},
-                "uvicorn.access": {"handlers": [], "propagate": False},  # our own line says more
-                "databases": {"level": "WARNING"},
-                "alembic": {"level": "WARNING"},
-            },
-        }
-    )
+    """Write all log records to standard error, with level, time and correlation id."""
+    logging.config.dictConfig(_logging_config(use_json=settings.use_json_logs))
     global _buffered_handler
     _buffered_handler = (
         next(handler for handler in logging.root.handlers if isinstance(handler, BufferedJsonHandler))
@@ -71,15 +35,60 @@ def configure_logs(settings: Settings) -> None:
         else None
     )
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_shared_processors(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
 
 
+def _shared_processors() -> list[structlog.typing.Processor]:
+    return [
+        add_correlation_ids,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _logging_config(*, use_json: bool) -> dict[str, Any]:
+    """Return the configuration of the standard library's `logging`."""
+    renderers: list[structlog.typing.Processor] = (
+        [_TRACEBACK_RENDERER, structlog.processors.JSONRenderer()]
+        if use_json
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
+    )
+    formatter = {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "foreign_pre_chain": _shared_processors(),
+        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+    }
+    handler = {
+        "class": "blog.observability.logging.BufferedJsonHandler",
+        "formatter": "line",
+        "stream": "ext://sys.stderr",
+    }
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": formatter},
+        "handlers": {"stderr": handler},
+        "root": {"handlers": ["stderr"], "level": "INFO"},
+        "loggers": {
+            "uvicorn": {"handlers": [], "propagate": True},
+            "uvicorn.access": {"handlers": [], "propagate": False},  # `log_request` replaces it
+            "databases": {"level": "WARNING"},
+            "alembic": {"level": "WARNING"},
+        },
+    }
+
+
 def log_request(method: str, route: str, status: int, seconds: float, user: str | None) -> None:
-    """The line of a request that was answered, or met an error, after so many seconds."""
+    """Write the access log line of a request: its route template, status, duration in seconds and username."""
     if _buffered_handler is not None:
         _buffered_handler.add_request(method, route, status, seconds, user)
     else:
@@ -87,28 +96,28 @@ def log_request(method: str, route: str, status: int, seconds: float, user: str 
 
 
 def log_websocket_close(code: int, user: str | None) -> None:
-    """The line of a WebSocket that is over, with its close code. Thousands may end at once."""
+    """Write the log line of a closed WebSocket. Buffered, because thousands may close at once."""
     if _buffered_handler is not None:
         _buffered_handler.add_line(
-            f'{{"code": {code}, "user": {quoted(user) if user else "null"}, "event": "socket closed", ', "blog.live"
+            f'{{"code": {code}, "user": {quoted(user) if user else "null"}, "event": "WebSocket closed", ', "blog.live"
         )
     else:
-        _live_log.info("socket closed", code=code, user=user)
+        _live_log.info("WebSocket closed", code=code, user=user)
 
 
 def add_correlation_ids(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """A processor: the line tells of which request it is, and in which trace."""
+    """Add the ids of the current request and trace to a log event. A structlog processor."""
     for variable in (correlation_id, trace_id):
-        if (found := variable.get()) is not None:
-            event[variable.name] = found
+        if (value := variable.get()) is not None:
+            event[variable.name] = value
     return event
 
 
 class BufferedJsonHandler(logging.StreamHandler[TextIO]):
-    """Writes lines in their order: those of requests, which are put together by hand, some at a time, all others at once.
+    """Write request lines in batches and all other lines at once, in the order in which they were logged.
 
-    Through `logging` the line costs more than the answer, if that is a kept one, and its write as much again. At an orderly
-    stop `logging` flushes its handlers, so that only who kills the process loses the last quarter of a second.
+    Request lines are formatted by hand: through `logging` a line costs more than a cached response, and its write as much
+    again. `logging` flushes its handlers when the process stops; only a killed process loses the last 0.25 seconds.
     """
 
     _FLUSH_INTERVAL = 0.25
@@ -120,13 +129,13 @@ class BufferedJsonHandler(logging.StreamHandler[TextIO]):
         self._cached_second, self._cached_timestamp = 0, ""
 
     def add_request(self, method: str, route: str, status: int, seconds: float, user: str | None) -> None:
-        """The line of a request."""
-        told = f'{seconds * 1000:.1f}, "user": {quoted(user) if user else "null"}, "event": "request", '
-        self.add_line(_request_prefix(method, route, status) + told, "blog.access")
+        """Buffer the line of a request."""
+        values = f'{seconds * 1000:.1f}, "user": {quoted(user) if user else "null"}, "event": "request", '
+        self.add_line(_request_prefix(method, route, status) + values, "blog.access")
 
     def add_line(self, prefix: str, logger: str) -> None:
-        """A line of JSON of the same form as all others, from what is its own."""
-        traced = f'"trace_id": "{found}", ' if (found := trace_id.get()) else ""
+        """Buffer a line: the open JSON object `prefix`, completed with the members that all lines have."""
+        traced = f'"trace_id": "{value}", ' if (value := trace_id.get()) else ""
         line = (
             f'{prefix}"correlation_id": {quoted(correlation_id.get() or "")}, {traced}'
             f'"level": "info", "logger": "{logger}", "timestamp": "{self._timestamp()}"}}\n'
@@ -143,12 +152,12 @@ class BufferedJsonHandler(logging.StreamHandler[TextIO]):
         return f"{self._cached_timestamp}.{int(now % 1 * 1_000_000):06d}Z"
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Any other line."""
+        """Write a record at once, after the buffered lines."""
         self._write_buffered()
         super().emit(record)
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the buffered lines."""
         self._write_buffered()
         super().flush()
 
@@ -168,9 +177,9 @@ _buffered_handler: BufferedJsonHandler | None = None
 
 
 class OutageLog:
-    """Something that may fail for a while: one line when that begins and one when it is over, however many meet it meanwhile.
+    """Log one line when a resource starts to fail and one when it works again, not one per failure.
 
-    What many use may fail for one and work for the next meanwhile: it is over once nothing failed for `settle` seconds.
+    While some uses fail, others may succeed: the outage is over when `settle_seconds` have passed since the last failure.
     """
 
     def __init__(
@@ -186,14 +195,14 @@ class OutageLog:
         self._last_failure_at = 0.0
 
     def failed(self, reason: str) -> None:
-        """It fails."""
+        """Record a failure and its reason; logs the first."""
         self._last_failure_at = time.monotonic()
         if self._failing_since is None:
             self._failing_since = self._last_failure_at
             self._log.warning(self._failure_message, reason=reason)
 
     def recovered(self) -> None:
-        """It works."""
+        """Record a success; logs the end of an outage and its duration."""
         if self._failing_since is not None and time.monotonic() - self._last_failure_at >= self._settle_seconds:
             self._log.info(self._recovery_message, seconds=round(time.monotonic() - self._failing_since, 1))
             self._failing_since = None

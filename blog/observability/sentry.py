@@ -1,7 +1,7 @@
-"""Errors that nobody expected, told to Sentry by the extra `sentry`: which error, where in the code, in which request.
+"""Report unexpected errors to Sentry, with the optional extra `sentry`: type of the error, traceback, correlation id.
 
-No text of an error, no variable, no address, no header and no user goes out: what an error says may be what somebody typed. The
-log has it, under the same correlation id.
+Messages, variables, addresses, headers and users are not sent: an error message may contain user input. The log has the
+message, under the same correlation id.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ _CLIENT_OPTIONS: dict[str, Any] = {
 
 @contextlib.asynccontextmanager
 async def report_errors(settings: Settings) -> AsyncIterator[None]:
-    """Within the block each error that is logged with its traceback is reported, if the settings say to whom."""
+    """Report each error that is logged with a traceback inside the block. Does nothing without SENTRY_DSN."""
     if settings.sentry_dsn is None:
         yield
         return
@@ -58,14 +58,14 @@ async def report_errors(settings: Settings) -> AsyncIterator[None]:
 
 
 class SentryHandler(logging.Handler):
-    """Whatever is logged with a traceback: crashes of requests, which the server logs, and of what runs beside them."""
+    """Report log records that have a traceback: errors of requests, which the server logs, and of background tasks."""
 
     def __init__(self, client: "Client") -> None:
         super().__init__(logging.ERROR)
         self._client = client
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Report the error of this line, if it has one."""
+        """Report the error of a log record, if it has one."""
         from sentry_sdk.utils import event_from_exception
 
         error = record.exc_info or (sys.exc_info() if isinstance(record.msg, dict) and record.msg.get("exc_info") else None)
@@ -78,7 +78,7 @@ class SentryHandler(logging.Handler):
 
 
 def _strip_messages(event: "Event", _hint: "Hint") -> "Event":
-    """What the errors of an event say is taken out."""
+    """Remove the error messages from an event."""
     for error in event.get("exception", {}).get("values", []):
         error["value"] = ""
     return event

@@ -1,4 +1,4 @@
-"""Where the time of a request went, for the field `Server-Timing`: each part adds its share, whatever task it runs in."""
+"""Durations of the parts of a request, for the header `Server-Timing`. Tasks that a request starts add to the same sums."""
 
 import contextlib
 import time
@@ -9,21 +9,21 @@ _parts: ContextVar[dict[str, float] | None] = ContextVar("parts", default=None)
 
 
 def start() -> dict[str, float]:
-    """From here on the parts of this request are added up, in seconds by name. Tasks that it starts share the sums."""
+    """Start the measurement of a request. Return its sums, in seconds by part, which `record` updates."""
     parts: dict[str, float] = {}
     _parts.set(parts)
     return parts
 
 
 def record(part: str, seconds: float) -> None:
-    """Add to a part; outside of a request nothing is kept."""
+    """Add seconds to a part. Does nothing outside of a request."""
     if (parts := _parts.get()) is not None:
         parts[part] = parts.get(part, 0.0) + seconds
 
 
 @contextlib.contextmanager
 def measure(part: str) -> Iterator[None]:
-    """Add the time that the block takes to a part; outside of a request nothing is kept."""
+    """Add the duration of the block to a part. Does nothing outside of a request."""
     started = time.perf_counter()
     try:
         yield

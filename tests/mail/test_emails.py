@@ -1,4 +1,4 @@
-"""Letters, as a mail server gets them; and what happens while there is none."""
+"""E-mails as a mail server receives them, retries, and development without a mail server."""
 
 import datetime as dt
 import re
@@ -37,15 +37,15 @@ LINKS = UrlBuilder(routes, ORIGIN)
 
 
 class Mailbox:
-    """A mail server's end: keeps what comes, or refuses it."""
+    """An SMTP handler that stores each message, or answers with `refusal`."""
 
     def __init__(self) -> None:
-        self.letters, self.refusal = [], ""
+        self.messages, self.refusal = [], ""
 
     async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 (aiosmtpd's name)
         if self.refusal:
             return self.refusal
-        self.letters.append((envelope.rcpt_tos, message_from_bytes(envelope.content, policy=policy.default)))
+        self.messages.append((envelope.rcpt_tos, message_from_bytes(envelope.content, policy=policy.default)))
         return "250 OK"
 
 
@@ -82,31 +82,31 @@ async def waiting(ctx):
     return [row["kind"] for row in await ctx.db.fetch_all(sa.select(tables.email_queue.c.kind).order_by(tables.email_queue.c.id))]
 
 
-def link_in(letter):
-    return re.search(rf"{ORIGIN}/set-password/(\S+)", letter.get_content())[1]
+def link_in(email):
+    return re.search(rf"{ORIGIN}/set-password/(\S+)", email.get_content())[1]
 
 
 @pytest.mark.parametrize("name", ["ada", "ADA", " Ada@Example.org "])
 async def test_link_comes_by_mail_and_works_once(posted: Any, mailbox: Any, name: str) -> None:
     await email_queue.request_password_reset(posted, name)
     assert await send_due(posted, LINKS) == 1
-    ((to, letter),) = mailbox.letters
+    ((to, email),) = mailbox.messages
     assert to == ["ada@example.org"]
-    assert (letter["From"], letter["Subject"]) == ("Field Notes <blog@example.org>", "Set a new password · Field Notes")
-    assert letter["Auto-Submitted"] == "auto-generated"
-    await accounts.use_password_link(posted, link_in(letter), SecretStr("quite another one"))
+    assert (email["From"], email["Subject"]) == ("Field Notes <blog@example.org>", "Set a new password · Field Notes")
+    assert email["Auto-Submitted"] == "auto-generated"
+    await accounts.use_password_link(posted, link_in(email), SecretStr("quite another one"))
     assert (await sessions.authenticate(posted, Credentials(username="ada", password="quite another one"))).username == "ada"
     with pytest.raises(NotFound):
-        await accounts.password_link_user(posted, link_in(letter))
+        await accounts.password_link_user(posted, link_in(email))
     assert await send_due(posted, LINKS) == 1, "a notice that the password was changed"
-    assert "Your password was changed" in mailbox.letters[1][1]["Subject"]
+    assert "Your password was changed" in mailbox.messages[1][1]["Subject"]
     assert await send_due(posted, LINKS) == 0
 
 
 async def test_link_ends_after_an_hour(posted: Any, mailbox: Any) -> None:
     await email_queue.request_password_reset(posted, "ada")
     await send_due(posted, LINKS)
-    secret = link_in(mailbox.letters[0][1])
+    secret = link_in(mailbox.messages[0][1])
     for minutes, holds in ((59, True), (61, False)):
         then = replace(posted, now=posted.now + dt.timedelta(minutes=minutes))
         if holds:
@@ -120,7 +120,7 @@ async def test_nobody_is_sent_more_than_a_few_links(posted: Any, mailbox: Any) -
     for name in ["ada", "ada@example.org"] * MAX_LINKS + ["nobody"]:
         await email_queue.request_password_reset(posted, name)
     assert await send_due(posted, LINKS) == MAX_LINKS
-    assert len(mailbox.letters) == MAX_LINKS
+    assert len(mailbox.messages) == MAX_LINKS
     assert await waiting(posted) == []
 
 
@@ -133,40 +133,40 @@ async def test_no_link_and_no_password_waits_in_the_database(posted: Any, settin
 NEW = AccountChanges(email="new@example.org", current=SecretStr(PASSWORD))
 
 
-def secret_in(letter):
-    return re.search(rf"{ORIGIN}/account/email/(\S+)", letter.get_content())[1]
+def secret_in(email):
+    return re.search(rf"{ORIGIN}/account/email/(\S+)", email.get_content())[1]
 
 
 async def confirm(posted, mailbox, changes=NEW):
-    """Ask for another address, and answer the letter to it."""
+    """Ask for another address, and open the link in the e-mail to it."""
     await accounts.change(posted, changes)
     await send_due(posted, LINKS)
-    await email_changes.confirm(posted, secret_in(mailbox.letters[-1][1]))
+    await email_changes.confirm(posted, secret_in(mailbox.messages[-1][1]))
 
 
-async def test_new_address_counts_when_its_letter_was_answered(posted: Any, mailbox: Any) -> None:
+async def test_new_address_counts_when_its_email_was_answered(posted: Any, mailbox: Any) -> None:
     waiting_user = await accounts.change(posted, NEW)
     assert (waiting_user.email, waiting_user.pending_email) == ("ada@example.org", "new@example.org")
     await send_due(posted, LINKS)
-    ((to, letter),) = mailbox.letters
-    assert (to, letter["Subject"]) == (["new@example.org"], "Confirm your new address · Field Notes")
-    assert await email_changes.email_of(posted, secret_in(letter)) == "new@example.org"
+    ((to, email),) = mailbox.messages
+    assert (to, email["Subject"]) == (["new@example.org"], "Confirm your new address · Field Notes")
+    assert await email_changes.email_of(posted, secret_in(email)) == "new@example.org"
     assert (await accounts.current(posted)).email == "ada@example.org", "to look at the page changes nothing"
-    await email_changes.confirm(posted, secret_in(letter))
+    await email_changes.confirm(posted, secret_in(email))
     user = await accounts.current(posted)
     assert (user.email, user.pending_email) == ("new@example.org", None)
     await send_due(posted, LINKS)
-    assert (mailbox.letters[-1][0], mailbox.letters[-1][1]["Subject"].partition(" ·")[0]) == (
+    assert (mailbox.messages[-1][0], mailbox.messages[-1][1]["Subject"].partition(" ·")[0]) == (
         ["ada@example.org"], "Your e-mail address was changed",
     )  # fmt: skip
     with pytest.raises(NotFound, match="was used"):
-        await email_changes.confirm(posted, secret_in(letter))
+        await email_changes.confirm(posted, secret_in(email))
     assert await sessions.verify_password(posted, Credentials(username="NEW@example.org", password=SecretStr(PASSWORD)))
 
 
 async def test_link_that_was_used_is_worth_nothing_when_the_address_is_as_before(posted: Any, mailbox: Any) -> None:
     await confirm(posted, mailbox)
-    used = secret_in(mailbox.letters[0][1])
+    used = secret_in(mailbox.messages[0][1])
     await confirm(posted, mailbox, NEW.model_copy(update={"email": "ada@example.org"}))
     with pytest.raises(NotFound):
         await email_changes.confirm(posted, used)
@@ -175,7 +175,7 @@ async def test_link_that_was_used_is_worth_nothing_when_the_address_is_as_before
 async def test_link_is_for_the_one_who_asked(posted: Any, mailbox: Any, make_user: MakeUser) -> None:
     await accounts.change(posted, NEW)
     await send_due(posted, LINKS)
-    secret = secret_in(mailbox.letters[0][1])
+    secret = secret_in(mailbox.messages[0][1])
     eve = posted.acting_as(accounts.as_actor(await make_user("eve")))
     for who, error in ((eve, NotFound), (posted.acting_as(None), NotAuthenticated)):
         with pytest.raises(error):
@@ -189,7 +189,7 @@ async def test_link_is_for_the_one_who_asked(posted: Any, mailbox: Any, make_use
 async def test_link_ends_with_its_day_with_another_and_with_the_password(posted: Any, mailbox: Any, what: str) -> None:
     await accounts.change(posted, NEW)
     await send_due(posted, LINKS)
-    secret, ctx = secret_in(mailbox.letters[0][1]), posted
+    secret, ctx = secret_in(mailbox.messages[0][1]), posted
     if what == "a day":
         ctx = replace(posted, now=posted.now + dt.timedelta(days=1))
     elif what == "another":
@@ -204,11 +204,11 @@ async def test_link_ends_with_its_day_with_another_and_with_the_password(posted:
     assert (await accounts.current(ctx)).email == "ada@example.org"
 
 
-async def test_letter_for_an_address_that_does_not_wait_any_more_is_not_sent(posted: Any, mailbox: Any) -> None:
+async def test_email_for_an_address_that_does_not_wait_any_more_is_not_sent(posted: Any, mailbox: Any) -> None:
     await accounts.change(posted, NEW)
     await accounts.change(posted, NEW.model_copy(update={"email": "other@example.org"}))
     assert await send_due(posted, LINKS) == 1
-    assert [to for to, _ in mailbox.letters] == [["other@example.org"]]
+    assert [to for to, _ in mailbox.messages] == [["other@example.org"]]
     assert await waiting(posted) == []
 
 
@@ -220,7 +220,7 @@ async def test_address_that_somebody_took_meanwhile_is_refused(posted: Any, mail
     await send_due(posted, LINKS)
     await accounts.create(posted, NewUser(username="eve", email="new@example.org"), Role.READER)
     with pytest.raises(Conflict, match="Another account"):
-        await email_changes.confirm(posted, secret_in(mailbox.letters[0][1]))
+        await email_changes.confirm(posted, secret_in(mailbox.messages[0][1]))
     assert (await accounts.current(posted)).email == "ada@example.org"
 
 
@@ -236,8 +236,8 @@ async def test_nobody_fills_the_mailboxes_of_others(posted: Any) -> None:
 
 async def test_no_link_to_an_address_waits_in_the_database(posted: Any) -> None:
     await accounts.change(posted, NEW)
-    (letter,) = await email_queue.claim_due(posted)
-    made = await email_changes.link_for_email(posted, letter)
+    (email,) = await email_queue.claim_due(posted)
+    made = await email_changes.link_for_email(posted, email)
     rows = [
         *await posted.db.fetch_all(sa.select(tables.email_queue)),
         *await posted.db.fetch_all(sa.select(tables.email_changes)),
@@ -258,7 +258,7 @@ async def test_address_is_confirmed_on_its_page(settings: Settings, posted: Any,
         shown = (await client.get("/account/email", headers=ada)).text
         assert "A letter is on its way to <strong>new@example.org</strong>. Your address stays ada@example.org" in shown
         assert (await client.get("/api/v1/users/me", headers=ada)).json()["pending_email"] == "new@example.org"
-        row = await posted.db.fetch_one(sa.select(tables.email_changes))  # the application may have sent the letter by now
+        row = await posted.db.fetch_one(sa.select(tables.email_changes))  # the application may have sent the email by now
         path = "/account/email/" + posted.site.signer.sign(Purpose.EMAIL_LINK, [row["user_id"], row["nonce"]])
         stranger = await client.get(path)
         assert (stranger.status_code, stranger.headers["location"].startswith("/login?next=%2Faccount%2Femail%2F")) == (303, True)
@@ -275,16 +275,16 @@ async def test_address_is_confirmed_on_its_page(settings: Settings, posted: Any,
 
 async def test_old_address_hears_of_the_new_one(posted: Any, mailbox: Any) -> None:
     await confirm(posted, mailbox)
-    mailbox.letters.clear()
+    mailbox.messages.clear()
     await accounts.change_password(posted, PasswordChange(current=SecretStr(PASSWORD), password=SecretStr("quite another one")))
     await send_due(posted, LINKS)
-    assert [(to, letter["Subject"].partition(" ·")[0]) for to, letter in mailbox.letters] == [
+    assert [(to, email["Subject"].partition(" ·")[0]) for to, email in mailbox.messages] == [
         (["ada@example.org"], "Your e-mail address was changed"),
         (["new@example.org"], "Your password was changed"),
     ]
 
 
-async def test_two_workers_send_each_letter_once(posted: Any, mailbox: Any) -> None:
+async def test_two_workers_send_each_email_once(posted: Any, mailbox: Any) -> None:
     for _ in range(MAX_LINKS):
         await email_queue.request_password_reset(posted, "ada")
     first = await email_queue.claim_due(posted)
@@ -295,13 +295,13 @@ async def test_two_workers_send_each_letter_once(posted: Any, mailbox: Any) -> N
     )
 
 
-async def test_server_that_is_away_is_asked_again_and_the_log_says_what_to_do(posted: Any, mailbox: Any) -> None:
+async def test_failed_email_is_retried_and_the_log_says_what_to_do(posted: Any, mailbox: Any) -> None:
     mailbox.refusal = "451 Come back later"
     await email_queue.request_password_reset(posted, "ada")
     with capture_logs() as lines:
         assert await send_due(posted, LINKS) == 0
-    (line,) = [line for line in lines if line["event"] == "a letter could not be sent"]
-    assert (line["log_level"], line["next"], line["attempt"]) == ("error", "it is tried again", 1)
+    (line,) = [line for line in lines if line["event"] == "email could not be sent"]
+    assert (line["log_level"], line["outcome"], line["attempt"]) == ("error", "rescheduled", 1)
     assert "SMTP_URL" in line["advice"]
     assert "set-password" not in str(lines), "no link in the log"
     assert await send_due(posted, LINKS) == 0
@@ -310,7 +310,7 @@ async def test_server_that_is_away_is_asked_again_and_the_log_says_what_to_do(po
     assert await waiting(posted) == []
 
 
-async def test_letter_is_given_up_some_day(posted: Any, mailbox: Any) -> None:
+async def test_email_is_abandoned_after_the_last_attempt(posted: Any, mailbox: Any) -> None:
     mailbox.refusal = "550 Never"
     await email_queue.enqueue(posted, EmailKind.PASSWORD_CHANGED, user_id=posted.actor.id)
     when = posted.now
@@ -320,7 +320,7 @@ async def test_letter_is_given_up_some_day(posted: Any, mailbox: Any) -> None:
             await send_due(replace(posted, now=when), LINKS)
         assert lines[-1]["attempt"] == attempt + 1
         when += dt.timedelta(minutes=2**attempt)
-    assert lines[-1]["next"] == "it is given up"
+    assert lines[-1]["outcome"] == "abandoned"
     assert await waiting(posted) == []
 
 
@@ -360,7 +360,7 @@ async def test_server_that_asks_who_we_are_is_told(settings: Settings, mailbox: 
             ctx = replace(author, site=site)
             await email_queue.request_password_reset(ctx, "ada")
             assert await send_due(ctx, LINKS) == 1
-    assert len(mailbox.letters) == 1
+    assert len(mailbox.messages) == 1
 
 
 async def test_page_answers_the_same_whoever_it_is(mailing: Any, ctx: Context, author: Context) -> None:
@@ -395,7 +395,7 @@ async def test_link_is_in_the_log_while_developing_without_a_mail_server(author:
     assert await waiting(author) == [], "notices need a mail server"
 
 
-async def test_blog_without_letters_says_whom_to_ask(settings: Settings, ctx: Context, author: Context) -> None:
+async def test_blog_without_emails_says_whom_to_ask(settings: Settings, ctx: Context, author: Context) -> None:
     changed = settings.model_copy(update={"environment": Environment.PRODUCTION})
     async with running(create_app(changed)) as client:
         page = await client.get("/reset-password")
@@ -416,7 +416,7 @@ async def test_asking_is_limited(mailing: Any, author: Context) -> None:
     Email("ada@example.org\r\nBcc: eve@example.org", "Hello", "x"),
     Email("ada@example.org", "Hello\r\nBcc: eve@example.org", "x"),
 ])  # fmt: skip
-async def test_no_line_end_gets_into_a_letter(ctx: Context, settings: Settings, draft: Any) -> None:
+async def test_no_line_end_gets_into_a_email(ctx: Context, settings: Settings, draft: Any) -> None:
     writing_settings = settings.model_copy(update={"mail_from": "blog@example.org"})
     with pytest.raises(ValueError, match=r"linefeed|newline|line|invalid"):
         messages.mime_message(replace(ctx, site=replace(ctx.site, settings=writing_settings)), draft)

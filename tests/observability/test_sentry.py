@@ -74,11 +74,11 @@ async def test_errors_beside_requests_are_reported_and_plain_lines_are_not(told:
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     try:
-        log.error("a letter could not be sent", reason=f"{name} was refused")
+        log.error("email could not be sent", reason=f"{name} was refused")
         try:
             raise KeyError(name)
         except KeyError:
-            log.exception("regular work met an error", work=f"letters of {name}")
+            log.exception("unexpected error in a background task", task=f"emails of {name}")
     finally:
         structlog.reset_defaults()
     (sent,) = Kept.sent

@@ -113,10 +113,10 @@ async def test_cache_database_and_limits_are_counted(watched: Any) -> None:
     after = await scraped(watched)
     assert grown(before, after, "blog_cache_lookups_total", outcome="miss") == 1
     assert grown(before, after, "blog_cache_lookups_total", outcome="hit") == 4
-    assert total(after, "blog_cache_answers") == 1
+    assert total(after, "blog_cached_responses") == 1
     assert total(after, "blog_cache_bytes") > 1000
     assert grown(before, after, "blog_database_statement_seconds_count", kind="SELECT") >= 1
-    assert grown(before, after, "blog_database_wait_seconds_count", role="reader") >= 1
+    assert grown(before, after, "blog_database_pool_wait_seconds_count", role="reader") >= 1
     assert total(after, "blog_database_connections") >= total(after, "blog_database_connections_in_use") >= 0
     assert total(after, "blog_database_connections_awaited") == 0
 
@@ -134,18 +134,18 @@ async def test_live_connections_and_the_lag_of_events(watched: Any, bearer: Call
     await watched.get("/api/v1/events?channel=posts")
     after = await scraped(watched)
     assert grown(before, after, "blog_live_connections") == 0, "all have left"
-    assert grown(before, after, "blog_live_endings_total", code="1000") == 1
+    assert grown(before, after, "blog_live_closes_total", code="1000") == 1
 
 
-async def test_refusals_are_counted_by_limit(settings: Settings) -> None:
+async def test_rate_limited_requests_are_counted_by_limit(settings: Settings) -> None:
     strict = settings.model_copy(update={"metrics_token": SecretStr(TOKEN), "rate_limit": "2/minute"})
     async with running(create_app(strict)) as client:
         before = await scraped(client)
         assert [(await client.get("/tags")).status_code for _ in range(4)] == [200, 200, 429, 429]
-        assert grown(before, await scraped(client), "blog_rate_limit_refusals_total", policy="default") == 2
+        assert grown(before, await scraped(client), "blog_rate_limited_total", policy="default") == 2
 
 
-async def test_letters_and_scheduled_posts_are_shown(settings: Settings, author: Context) -> None:
+async def test_emails_and_scheduled_posts_are_shown(settings: Settings, author: Context) -> None:
     mailing = settings.model_copy(
         update={
             "metrics_token": SecretStr(TOKEN),
@@ -158,9 +158,9 @@ async def test_letters_and_scheduled_posts_are_shown(settings: Settings, author:
         soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=0.2)
         await posts.create(author, NewPost(title="Later", content="x", status=PostStatus.SCHEDULED, publish_at=soon))
         await client.post("/reset-password", data={"name": "ada"})
-        await growing(client, before, "blog_work_done_total", work="scheduled posts published")
-        after = await growing(client, before, "blog_letters_failed_total", outcome="put off")
-    assert total(after, "blog_letters_waiting") == 1, "it is tried again"
+        await growing(client, before, "blog_background_items_total", task="scheduled posts published")
+        after = await growing(client, before, "blog_emails_failed_total", outcome="rescheduled")
+    assert total(after, "blog_email_queue_length") == 1, "it is tried again"
     assert total(after, "blog_scheduled_posts_overdue") == 0
 
 

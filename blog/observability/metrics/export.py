@@ -1,6 +1,6 @@
-"""The sums in the objects of Prometheus' client, summed over workers. Imported only where somebody may ask for them.
+"""Export of the metrics of all workers with Prometheus' client. Imported only if METRICS_TOKEN is set.
 
-Several workers find each other by `PROMETHEUS_MULTIPROC_DIR`, which must be set before this is imported: `blog serve` does so.
+Workers share their metrics in the folder `PROMETHEUS_MULTIPROC_DIR`. `blog serve` sets it before this module is imported.
 """
 
 import functools
@@ -21,7 +21,7 @@ prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 def flush() -> None:
-    """Move what was added since the last time into the objects that other workers see."""
+    """Add the measurements since the last call to the objects of Prometheus' client, which all workers share."""
     for instrument in INSTRUMENTS:
         match instrument:
             case Counter():
@@ -36,13 +36,13 @@ def flush() -> None:
 
 
 def render(accept: str) -> tuple[bytes, str]:
-    """All metrics of all workers in the format that the scraper prefers, and its media type."""
+    """Return the metrics of all workers in the format that the `Accept` header prefers, and its media type."""
     encode, media_type = choose_encoder(accept)
     return encode(_registry()), media_type
 
 
 def shutdown() -> None:
-    """This worker ends: what it counted stays, its levels are gone."""
+    """Flush, and remove the gauges of this worker. Its counters stay."""
     flush()
     if MULTIPROC_DIR_VARIABLE in os.environ:
         multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
@@ -50,24 +50,24 @@ def shutdown() -> None:
 
 @functools.cache
 def _child(instrument: Instrument, labels: Labels) -> Any:
-    made = _collector(instrument)
-    return made.labels(*labels) if labels else made
+    collector = _collector(instrument)
+    return collector.labels(*labels) if labels else collector
 
 
 @functools.cache
 def _collector(instrument: Instrument) -> Any:
-    given = (instrument.name, instrument.help, instrument.labels)
+    arguments = (instrument.name, instrument.help, instrument.labels)
     match instrument:
         case Histogram():
-            return prometheus.Histogram(*given, buckets=instrument.buckets)
+            return prometheus.Histogram(*arguments, buckets=instrument.buckets)
         case Gauge():
-            return prometheus.Gauge(*given, multiprocess_mode=instrument.mode)
+            return prometheus.Gauge(*arguments, multiprocess_mode=instrument.mode)
         case _:
-            return prometheus.Counter(*given)
+            return prometheus.Counter(*arguments)
 
 
 def _add_observations(histogram: Any, row: list[float]) -> None:
-    """The client has no method that takes many observations at once; these are the sums that its own `observe` adds to."""
+    """Add many observations at once. The client has no method for it, so this writes to the sums of its own `observe`."""
     *counts, seconds = row
     for bucket, count in zip(histogram._buckets, counts, strict=True):
         if count:
@@ -85,7 +85,7 @@ def _registry() -> Collector:
 
 
 def _remove_dead_workers(folder: Path) -> None:
-    """A worker that was killed could not take its levels along."""
+    """Remove the gauges of workers that were killed."""
     for process in {int(path.stem.rpartition("_")[2]) for path in folder.glob("gauge_live*.db")}:
         if not _is_alive(process):
             multiprocess.mark_process_dead(process)  # type: ignore[no-untyped-call]
@@ -96,6 +96,6 @@ def _is_alive(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # there is one, of somebody else
+    except PermissionError:  # the process exists and belongs to another user
         return True
     return True

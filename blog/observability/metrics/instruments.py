@@ -1,4 +1,4 @@
-"""Sums by labels, kept in plain dicts: to add to one takes less than a microsecond, whoever reads them does so in bulk."""
+"""Counters, histograms and gauges in plain dicts. Adding to one takes less than 1 µs; readers drain them in bulk."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -7,35 +7,35 @@ from typing import Literal
 
 Labels = tuple[str, ...]
 Mode = Literal["livesum", "livemostrecent"]
-"""What several workers make of a level: the sum of those that live, or what one of them said last."""
+"""How a gauge combines the values of several workers: their sum, or the most recent value."""
 
 
 class Instrument:
-    """Something that is measured. `labels` are the names of the values that each measurement gives, in this order."""
+    """A metric. `labels` are the names of its labels; each measurement passes their values in this order."""
 
     def __init__(self, name: str, help: str, labels: Sequence[str] = ()) -> None:
         self.name, self.help, self.labels = name, help, tuple(labels)
 
 
 class Counter(Instrument):
-    """Only grows; its name ends in `_total`. Give labels few values, and none that a client chooses."""
+    """A number that only grows; its name ends in `_total`. Labels must have few values, and none that a client chooses."""
 
     def __init__(self, name: str, help: str, labels: Sequence[str] = ()) -> None:
         super().__init__(name, help, labels)
         self._sums: defaultdict[Labels, float] = defaultdict(float)
 
     def inc(self, *labels: str, by: float = 1) -> None:
-        """Count one more, or several."""
+        """Add `by` to the counter."""
         self._sums[labels] += by
 
     def drain(self) -> dict[Labels, float]:
-        """What was added since the last time."""
-        taken, self._sums = self._sums, defaultdict(float)
-        return taken
+        """Return what was added since the last call, by label values."""
+        sums, self._sums = self._sums, defaultdict(float)
+        return sums
 
 
 class Histogram(Instrument):
-    """How often something took how many seconds, in buckets: each counts what took no longer than its bound."""
+    """The distribution of durations. `buckets` are upper bounds in seconds; each bucket counts what took no longer."""
 
     def __init__(self, name: str, help: str, labels: Sequence[str] = (), *, buckets: Sequence[float]) -> None:
         super().__init__(name, help, labels)
@@ -43,7 +43,7 @@ class Histogram(Instrument):
         self._rows: dict[Labels, list[float]] = {}
 
     def observe(self, seconds: float, *labels: str) -> None:
-        """It took so long once more."""
+        """Record one observation, in seconds."""
         row = self._rows.get(labels)
         if row is None:
             row = self._rows[labels] = [0] * (len(self.buckets) + 2)
@@ -51,13 +51,13 @@ class Histogram(Instrument):
         row[-1] += seconds
 
     def drain(self) -> dict[Labels, list[float]]:
-        """What was added since the last time: a number for each bucket and for what took longer, then the sum in seconds."""
-        taken, self._rows = self._rows, {}
-        return taken
+        """Return the observations since the last call: a count per bucket and for longer ones, then the sum in seconds."""
+        rows, self._rows = self._rows, {}
+        return rows
 
 
 class Gauge(Instrument):
-    """Goes up and down."""
+    """A number that goes up and down."""
 
     def __init__(self, name: str, help: str, labels: Sequence[str] = (), *, mode: Mode = "livesum") -> None:
         super().__init__(name, help, labels)
@@ -65,13 +65,13 @@ class Gauge(Instrument):
         self._values: dict[Labels, float] = {}
 
     def set(self, value: float, *labels: str) -> None:
-        """It is so much now."""
+        """Set the gauge to `value`."""
         self._values[labels] = value
 
     def inc(self, by: float, *labels: str) -> None:
-        """It is more now, or less."""
+        """Add `by` to the gauge; `by` may be negative."""
         self._values[labels] = self._values.get(labels, 0) + by
 
     def values(self) -> dict[Labels, float]:
-        """How it stands."""
+        """Return the current value for each label set."""
         return self._values

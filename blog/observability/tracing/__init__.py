@@ -1,6 +1,7 @@
-"""Spans for OpenTelemetry, by the extra `otel`. While tracing is off nothing of it is imported, and a span costs a comparison.
+"""OpenTelemetry spans, with the optional extra `otel`. While tracing is off, nothing is imported and a span costs one comparison.
 
-Requests get theirs from Starlette's own middleware; statements of the database and letters get them here. Values are in none.
+Starlette's middleware creates the spans of requests; this module creates those for database statements and e-mails. No span
+contains values from clients.
 """
 
 import contextlib
@@ -23,25 +24,28 @@ _tracer: "Tracer | None" = None
 
 
 def start(settings: Settings) -> "TracerProvider | None":
-    """What makes the spans of requests, if the settings name somebody to send them to."""
+    """Return the tracer provider, or None if OTEL_EXPORTER_OTLP_ENDPOINT is not set."""
     if settings.otel_exporter_otlp_endpoint is None:
         return None
     from blog.observability.tracing import export
 
-    global _provider, _tracer  # of the process, as the collector is
+    global _provider, _tracer  # one per process, like the exporter
     _provider = export.create_provider(settings)
     _tracer = _provider.get_tracer("blog")
     return _provider
 
 
 async def flush() -> None:
-    """Send what waits to be sent: the process may end without further notice."""
+    """Send buffered spans before the process ends."""
     if _provider is not None:
         await anyio.to_thread.run_sync(_provider.force_flush, _FLUSH_TIMEOUT_MS)
 
 
 def statement_span(system: str, kind: str, sql: str) -> AbstractContextManager[None]:
-    """A statement of a request that is traced. `sql` has placeholders, no values."""
+    """Open a span for a statement, if its request is traced.
+
+    `system` is the kind of database, `kind` the first word of the statement, `sql` its text with placeholders.
+    """
     if _tracer is None:
         return _NO_SPAN
     attributes = {"db.system.name": system, "db.operation.name": kind, "db.query.text": sql}
@@ -49,7 +53,7 @@ def statement_span(system: str, kind: str, sql: str) -> AbstractContextManager[N
 
 
 def email_span(kind: str, host: str) -> AbstractContextManager[None]:
-    """The sending of a letter; to whom is not told."""
+    """Open a span for sending an e-mail of a kind to the mail server `host`. The recipient is not recorded."""
     if _tracer is None:
         return _NO_SPAN
     return _span(_tracer, "send email", {"blog.email.kind": kind, "server.address": host}, alone=True)
@@ -57,13 +61,13 @@ def email_span(kind: str, host: str) -> AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _span(tracer: "Tracer", name: str, attributes: dict[str, str], *, alone: bool) -> Iterator[None]:
-    """`alone`: also outside of any request. Regular work asks the database each second, which nobody wants to read."""
+    """Open a span; with `alone` also outside of a request. Background tasks query every second, which is noise in a trace."""
     from opentelemetry import trace
 
     if not alone and not trace.get_current_span().is_recording():
         yield
         return
-    # Of an error its type: what it says may hold values.
+    # Record only the type of an error: its message may contain values.
     with tracer.start_as_current_span(
         name, kind=trace.SpanKind.CLIENT, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as span:

@@ -1,4 +1,4 @@
-"""Where spans go, and what is taken out of them before."""
+"""Export of OpenTelemetry spans, after redaction."""
 
 import os
 
@@ -13,15 +13,15 @@ from blog import __version__
 from blog.observability import logging
 from blog.settings import Settings
 
-# Links hold secrets, and addresses are somebody's; the route template says what was asked for.
+# Links contain secrets, and addresses are personal data. The route template remains.
 _REDACTED_ATTRIBUTES = ("url.path", "url.query", "client.address", "user_agent.original")
 
 
 class RedactingSpanProcessor(SpanProcessor):
-    """Withholds what is personal or secret in the span of a request, and puts its ids together with those of the log."""
+    """Redact personal and secret attributes of request spans, and connect their ids with those of the log."""
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Before anything else is done with it."""
+        """Redact the span before other processors see it."""
         if span.kind is not SpanKind.SERVER:
             return
         for name in _REDACTED_ATTRIBUTES:
@@ -33,13 +33,13 @@ class RedactingSpanProcessor(SpanProcessor):
 
 
 def create_provider(settings: Settings) -> TracerProvider:
-    """Sends spans in batches, from a thread of its own. The variables of OpenTelemetry (`OTEL_…`) decide the rest."""
+    """Return a tracer provider that sends spans in batches, from a thread. `OTEL_…` variables set all other options."""
     attributes = {
         "service.name": os.environ.get("OTEL_SERVICE_NAME") or "blog",
         "service.version": __version__,
         "deployment.environment.name": settings.environment.value,
     }
-    made = TracerProvider(resource=Resource.create(attributes))
-    made.add_span_processor(RedactingSpanProcessor())
-    made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{settings.otel_exporter_otlp_endpoint}/v1/traces")))
-    return made
+    provider = TracerProvider(resource=Resource.create(attributes))
+    provider.add_span_processor(RedactingSpanProcessor())
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{settings.otel_exporter_otlp_endpoint}/v1/traces")))
+    return provider
