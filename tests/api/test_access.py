@@ -132,8 +132,11 @@ async def test_everybody_gets_the_status_of_the_table(
 ) -> None:
     monkeypatch.setattr(moderation_rules, "MAX_PER_WINDOW", 1000)  # rob says more than a person can
     found = {}
+    ids: dict[str, int] = {}
     for name, headers in people.items():
-        target = f"/api/v1{path.format_map(await things(ctx))}"
+        if not ids or method not in ("GET", "HEAD"):  # reading spoils nothing for the next
+            ids = await things(ctx)
+        target = f"/api/v1{path.format_map(ids)}"
         sent = {"files": {"file": body}} if isinstance(body, bytes) else {"json": body}
         found[name] = (await client.request(method, target, headers=headers, **sent)).status_code
     assert found == dict(zip(PEOPLE, expected, strict=True))

@@ -220,5 +220,5 @@ async def test_idempotency_key_hides_no_failed_attempt(client: httpx2.AsyncClien
             headers={"Idempotency-Key": f"{len(password)}"},
         )
         assert answer.status_code == 401
-    names = await ctx.db.fetch_all(sa.select(tables.audit_log.c.name).order_by(tables.audit_log.c.id).offset(before))
-    assert [row["name"] for row in names] == ["sign_in_failed", "second_factor_failed"]
+    actions = await ctx.db.fetch_all(sa.select(tables.audit_log.c.action).order_by(tables.audit_log.c.id).offset(before))
+    assert [row["action"] for row in actions] == ["sign_in_failed", "second_factor_failed"]

@@ -11,6 +11,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tests.support.patience import seconds
+from tests.support.ports import free_port
+
+__all__ = ["ask", "blog", "clean_environment", "free_port", "serving", "wait_for_line", "wait_until_up"]
+
 DATABASE = "BLOG_TEST_DATABASE_URL"
 """Set by the fixture `home` while commands and servers shall use another database than a file in their folder."""
 
@@ -18,7 +23,8 @@ DATABASE = "BLOG_TEST_DATABASE_URL"
 def blog(folder: Path, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "blog", *arguments],
-        cwd=folder, env=clean_environment() | environment, input=stdin, capture_output=True, text=True, timeout=60, check=False,
+        cwd=folder, env=clean_environment() | environment, input=stdin, capture_output=True, text=True, check=False,
+        timeout=seconds(60),
     )  # fmt: skip
 
 
@@ -40,12 +46,6 @@ def ask(folder: Path, sql: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in result] if result.returns_rows else []
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class serving:  # noqa: N801 (a context manager)
     """`blog serve` until the end of the block, ended as an operator does: by SIGTERM."""
 
@@ -61,11 +61,11 @@ class serving:  # noqa: N801 (a context manager)
 
     def __exit__(self, *_error: object) -> None:
         self._process.terminate()
-        self._process.wait(30)
+        self._process.wait(seconds(30))
 
 
 def wait_until_up(port: int, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + seconds(30)
     while time.monotonic() < deadline and server.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -75,7 +75,7 @@ def wait_until_up(port: int, server: subprocess.Popen[bytes]) -> None:
 
 
 def wait_for_line(log: Path, server: subprocess.Popen[bytes], pattern: str) -> str:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + seconds(30)
     while time.monotonic() < deadline and server.poll() is None:
         if match := re.search(pattern, log.read_text()):
             return match[1]
