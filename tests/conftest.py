@@ -7,7 +7,7 @@ import functools
 import inspect
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ PASSWORD = "a long enough one"
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn a skipped test into a failure if `BLOG_TEST_NO_SKIP` is set: then every server and browser is installed."""
     report = yield
     if report.skipped and os.environ.get("BLOG_TEST_NO_SKIP") and not hasattr(report, "wasxfail"):
@@ -197,7 +197,7 @@ def home(request: pytest.FixtureRequest, database: str, tmp_path: Path, monkeypa
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str) -> Settings:
     return Settings(
-        _env_file=None,
+        _env_file=None,  # type: ignore[call-arg]
         secret_key=SecretStr("0123456789abcdefghijklmnopqrstuvwxyz"),
         database_url=database_url,
         media_dir=tmp_path / "media",
@@ -274,7 +274,7 @@ async def client(app: Application) -> AsyncIterator[httpx2.AsyncClient]:
 def bearer(ctx: Context, make_user: MakeUser) -> Callable[..., Awaitable[dict[str, str]]]:
     """Create an account and return the header fields of its token: `headers = await bearer("ada", Role.AUTHOR)`."""
 
-    async def make(username: str, role: Role = Role.AUTHOR, **options: object) -> dict[str, str]:
+    async def make(username: str, role: Role = Role.AUTHOR, **options: Any) -> dict[str, str]:
         actor = accounts.as_actor(await make_user(username, role))
         made = await tokens.issue(ctx, actor, name="test", **options)
         return {"Authorization": f"Bearer {made.value}"}

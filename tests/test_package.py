@@ -1,4 +1,4 @@
-"""The wheel carries templates and static files, and the blog works from it as from a checkout."""
+"""The wheel contains templates and static files, and the blog runs from it as from a checkout."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def test_blog_runs_from_its_wheel_alone(tmp_path: Path) -> None:
     unpacked = tmp_path / "unpacked"
     zipfile.ZipFile(wheel).extractall(unpacked)
     names = {path.name for path in unpacked.iterdir()}
-    assert names == {"blog", next(name for name in names if name.endswith(".dist-info"))}, "nothing else at the top"
+    assert names == {"blog", next(name for name in names if name.endswith(".dist-info"))}, "no other top-level entry"
     port = free_port()
     (tmp_path / "site").mkdir()
     with serving(tmp_path / "site", port, "--demo", PYTHONPATH=str(unpacked)) as (process, log):
@@ -31,9 +31,9 @@ def test_blog_runs_from_its_wheel_alone(tmp_path: Path) -> None:
         style = page.text.split('rel="stylesheet" href="')[1].split('"')[0]
         answer = httpx.get(f"http://127.0.0.1:{port}{style}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/css; charset=utf-8")
-    shown = subprocess.run(
+    imported = subprocess.run(
         [sys.executable, "-c", "import blog; print(blog.__file__)"],
         cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(unpacked)}, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    assert shown.strip() == str(unpacked / "blog" / "__init__.py"), "it was the wheel that ran"
+    assert imported.strip() == str(unpacked / "blog" / "__init__.py"), "the package in the wheel ran"
     assert "Traceback" not in log.read_text()

@@ -1,10 +1,11 @@
-"""What the blog is made of: bounded, listed, and asked about where vulnerabilities are known."""
+"""Dependencies have bounds, are listed in a bill of materials, and are checked for known vulnerabilities."""
 
 import json
 import subprocess
 import sys
 import threading
 import tomllib
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ BOM = {
 }
 
 
-@pytest.mark.parametrize(("extra", "line"), ALL, ids=lambda value: value.partition(">")[0])
-def test_every_dependency_has_a_lower_and_an_upper_bound(extra: Any, line: Any) -> None:
+@pytest.mark.parametrize(("extra", "line"), ALL, ids=lambda value: str(value.partition(">")[0]))
+def test_every_dependency_has_a_lower_and_an_upper_bound(extra: str, line: str) -> None:
     requirement = Requirement(line)
     if requirement.name == PROJECT["name"]:
         return  # the extras of the blog itself
@@ -41,15 +42,20 @@ def test_tests_run_with_every_extra() -> None:
     assert own.extras == set(EXTRAS) - {"test", "dev"}
 
 
-def test_gate_ends_with_the_summary_of_pytest() -> None:
+def test_gate_prints_the_summary_of_pytest_last() -> None:
     lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-    assert lines[-2:] == ['tail -n 1 "$results"', 'exit "$tested"']
+    assert lines[-2:] == ['tail -n 1 "$results"', 'exit "$status"']
+
+
+Audit = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 class Advisories(BaseHTTPRequestHandler):
-    """An advisory database that knows two things of Pillow, on two pages, and nothing of others."""
+    """An advisory database with two advisories for one package, on two pages."""
 
-    def do_POST(self):
+    vulnerable = ""
+
+    def do_POST(self) -> None:
         queries = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
         assert self.path == "/v1/querybatch"
         body = json.dumps({"results": [self.result(query) for query in queries]}).encode()
@@ -58,24 +64,24 @@ class Advisories(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def result(self, query):
+    def result(self, query: dict[str, Any]) -> dict[str, Any]:
         assert query["package"]["ecosystem"] == "PyPI"
-        if query["package"]["name"] != self.server.vulnerable or query["version"] != "12.1.0":
+        if query["package"]["name"] != self.vulnerable or query["version"] != "12.1.0":
             return {}
         if query.get("page_token") == "two":
             return {"vulns": [{"id": "GHSA-2"}]}
         return {"vulns": [{"id": "GHSA-1"}], "next_page_token": "two"}
 
-    def log_message(self, *_arguments):
-        """Nothing on the terminal of the tests."""
+    def log_message(self, *_arguments: object) -> None:
+        """Print nothing."""
 
 
 @pytest.fixture
-def audit(tmp_path: Path):
-    """Run the script; by default with a bill of materials, and no database within reach."""
+def audit(tmp_path: Path) -> Audit:
+    """Run the script, by default with a bill of materials and an address where no database listens."""
     (tmp_path / "bom.json").write_text(json.dumps(BOM))
 
-    def run(port=None, bom="bom.json"):
+    def run(port: int | None = None, bom: str = "bom.json") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, ROOT / ".ci" / "audit", tmp_path / bom],
             env={"OSV_URL": f"http://127.0.0.1:{port or free_port()}"}, capture_output=True, text=True, timeout=60, check=False,
@@ -84,12 +90,11 @@ def audit(tmp_path: Path):
     return run
 
 
-@pytest.mark.parametrize(("vulnerable", "code", "said"), [
+@pytest.mark.parametrize(("vulnerable", "code", "expected"), [
     ("", 0, "2 packages, 0 with known vulnerabilities"), ("pillow", 1, "pillow 12.1.0: GHSA-1, GHSA-2\n"),
 ])  # fmt: skip
-def test_audit_tells_what_is_known(audit: Any, vulnerable: str, code: int, said: str) -> None:
-    server = HTTPServer(("127.0.0.1", 0), Advisories)
-    server.vulnerable = vulnerable
+def test_audit_prints_the_known_vulnerabilities(audit: Audit, vulnerable: str, code: int, expected: str) -> None:
+    server = HTTPServer(("127.0.0.1", 0), type("Handler", (Advisories,), {"vulnerable": vulnerable}))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -98,12 +103,12 @@ def test_audit_tells_what_is_known(audit: Any, vulnerable: str, code: int, said:
         server.shutdown()
         thread.join()
         server.server_close()
-    assert (done.returncode, said in done.stdout, done.stderr) == (code, True, "")
+    assert (done.returncode, expected in done.stdout, done.stderr) == (code, True, "")
 
 
-def test_audit_that_cannot_ask_says_so(audit: Any) -> None:
+def test_audit_fails_if_the_database_is_unreachable(audit: Audit) -> None:
     done = audit()
     assert (done.returncode, done.stdout) == (2, "")
     assert "NOTHING WAS AUDITED" in done.stderr
     missing = audit(bom="none.json")
-    assert (missing.returncode, "run .ci/bom first" in missing.stderr) == (2, True)
+    assert (missing.returncode, "Run .ci/bom first" in missing.stderr) == (2, True)

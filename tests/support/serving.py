@@ -29,6 +29,7 @@ def blog(folder: Path, *arguments: str, stdin: str = "", **environment: str) -> 
 
 
 def clean_environment() -> dict[str, str]:
+    """Return the environment for a command: none of the settings of the machine, and the database of the fixture `home`."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     if url := os.environ.get(DATABASE):
         environment["DATABASE_URL"] = url
@@ -37,6 +38,7 @@ def clean_environment() -> dict[str, str]:
 
 def ask(folder: Path, sql: str) -> list[tuple[Any, ...]]:
     """What a statement answers in the database of the commands of this folder; it may also write. Instants are in UTC."""
+    options: dict[str, Any]
     if url := os.environ.get(DATABASE):
         address, options = sa.make_url(url).set(drivername="postgresql+psycopg"), {"options": "-c timezone=UTC"}
     else:
