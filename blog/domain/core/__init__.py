@@ -1,1 +1,1 @@
-"""What every feature needs: the context of a call, permissions, events, audit log, signing and storage."""
+"""Shared basis of all features: the context of a call, permissions, events, audit log, signing and storage."""

@@ -1,6 +1,6 @@
-"""The audit log: what happened to accounts and rights, written in the transaction of the change.
+"""The audit log: actions on accounts and permissions, written in the transaction of the change.
 
-Owners read all of it, everybody what concerns their own account. It holds no secret, and nothing that a stranger typed.
+Owners read all entries, members those about their own account. Entries contain no secrets and no input of anonymous visitors.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from blog.schemas.accounts import Scope
 log = structlog.stdlib.get_logger("blog.audit")
 PAGE_SIZE = 50
 MAX_FAILURES = 10_000
-"""Failed attempts that are kept: who guesses passwords all day must not fill the disk."""
+"""Failed attempts that are stored, at most: constant password guessing must not fill the disk."""
 _MAX_USER_AGENT_LENGTH, _MAX_ADDRESS_LENGTH = 200, 64
 _e = tables.audit_log.c
 _actors, _subjects = tables.users.alias("actors"), tables.users.alias("subjects")
@@ -32,12 +32,12 @@ _actors, _subjects = tables.users.alias("actors"), tables.users.alias("subjects"
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Something that happened to an account or a right; `actor` and `subject` are usernames."""
+    """One action on an account or a permission; `actor` and `subject` are usernames."""
 
     id: int
     action: str
     occurred_at: dt.datetime
-    actor: str | None  # None: an operator, or somebody unknown
+    actor: str | None  # None: an operator, or an unknown person
     subject: str | None
     data: Mapping[str, Any]
     address: str
@@ -45,12 +45,12 @@ class AuditEntry:
     correlation_id: str
 
     def without_client_details(self) -> "AuditEntry":
-        """The same without what says from where it was done."""
+        """Return a copy without address, browser and correlation id."""
         return dataclasses.replace(self, address="", user_agent="", correlation_id="")
 
 
 class AuditAction(StrEnum):
-    """What can happen."""
+    """The kinds of entries; the values are stored."""
 
     SIGN_IN = "sign_in"
     SIGN_IN_FAILED = "sign_in_failed"
@@ -63,10 +63,10 @@ class AuditAction(StrEnum):
     ACCOUNT_DELETED = "account_deleted"
     EMAIL_CHANGE_REQUESTED = "email_asked"
     EMAIL_CHANGED = "email_changed"
-    PASSWORD_CHANGED = "password_changed"  # noqa: S105 (the name of an act)
-    PASSWORD_LINK_SENT = "password_link_sent"  # noqa: S105 (likewise)
-    TOKEN_CREATED = "token_made"  # noqa: S105 (likewise)
-    TOKEN_REVOKED = "token_revoked"  # noqa: S105 (likewise)
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 (the name of an action)
+    PASSWORD_LINK_SENT = "password_link_sent"  # noqa: S105 (the name of an action)
+    TOKEN_CREATED = "token_made"  # noqa: S105 (the name of an action)
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105 (the name of an action)
     TWO_FACTOR_ENABLED = "second_factor_on"
     TWO_FACTOR_DISABLED = "second_factor_off"
     TWO_FACTOR_FAILED = "second_factor_failed"
@@ -92,7 +92,7 @@ _FAILURES = (
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which entries: of one act, of one account (as actor or subject), or all."""
+    """Selects entries by action and by account (as actor or subject). `None` selects all."""
 
     action: AuditAction | None = None
     user_id: int | None = None
@@ -101,7 +101,11 @@ class AuditFilter:
 async def record(
     ctx: Context, action: AuditAction, subject_id: int | None, *, by_user_id: int | None = None, **data: Any
 ) -> None:
-    """Write an entry; call it inside the transaction of the change. `by`: who did it, if the context does not say."""
+    """Write an entry. Call it inside the transaction of the change.
+
+    `subject_id` is the account that the action affects; `by_user_id` is the acting account if the context has no actor;
+    `data` is stored as JSON.
+    """
     actor_id = by_user_id if by_user_id is not None else ctx.actor.id if ctx.actor else None
     values = {
         "action": action.value,
@@ -117,18 +121,18 @@ async def record(
 
 
 async def record_failure(ctx: Context, action: AuditAction, subject_id: int | None) -> None:
-    """Write that something was refused, where nothing else is written. A database that takes no writes changes no answer."""
+    """Write a refused attempt. If the database cannot be written, the failure is logged and the response stays the same."""
     log.warning("refused", action=action.value, user_id=subject_id, address=ctx.address)
     try:
         await record(ctx, action, subject_id)
     except Unavailable as error:
-        log.error("the audit log lacks an entry", action=action.value, reason=error.detail)
+        log.error("an audit log entry could not be written", action=action.value, reason=error.detail)
 
 
 async def list_page(
     ctx: Context, audit_filter: AuditFilter = AuditFilter(), after: CursorKey | None = None
 ) -> ResultPage[AuditEntry]:
-    """The entries, newest first, for owners. Raises NotSignedIn, Forbidden."""
+    """Return a page of entries, newest first. Raises NotAuthenticated or Forbidden if the actor is not an owner."""
     policy.require_owner(ctx)
     query = _select()
     if audit_filter.action is not None:
@@ -139,9 +143,9 @@ async def list_page(
 
 
 async def for_current_user(ctx: Context, after: CursorKey | None = None) -> ResultPage[AuditEntry]:
-    """What happened to the actor's own account, newest first. Raises NotSignedIn, Forbidden.
+    """Return a page of entries about the actor's account, newest first. Raises NotAuthenticated, Forbidden.
 
-    From where others acted on it, such as an owner who gave a role, is their own affair.
+    Client details of other people, such as an owner that changed the role, are left out.
     """
     actor = ctx.require_actor(Scope.ACCOUNT)
     page = await _fetch_page(ctx, _select().where(_e.subject_id == actor.id), after)
@@ -149,9 +153,9 @@ async def for_current_user(ctx: Context, after: CursorKey | None = None) -> Resu
 
 
 async def trim(ctx: Context) -> int:
-    """Forget what is too old, and the oldest of too many failures; how many entries that were."""
+    """Delete entries older than `AUDIT_RETENTION_DAYS` and failures beyond `MAX_FAILURES`. Returns their number."""
     oldest = ctx.now - dt.timedelta(days=ctx.site.settings.audit_retention_days)
-    names = [act.value for act in _FAILURES]
+    names = [action.value for action in _FAILURES]
     newest = sa.select(_e.id).where(_e.action.in_(names)).order_by(_e.id.desc()).limit(1).offset(MAX_FAILURES)
     surplus = await ctx.db.fetch_val(newest)
     old = _e.occurred_at < oldest

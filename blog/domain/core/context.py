@@ -1,4 +1,4 @@
-"""Who asks, when, and on what: the one argument that every domain function takes first."""
+"""The context of a call: actor, time and site. The first argument of every domain function."""
 
 import dataclasses
 import datetime as dt
@@ -21,26 +21,26 @@ _RANK = {role: rank for rank, role in enumerate(Role)}
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Somebody who proved who they are: by a session (`session` is its hash) or by a token (`token_id`, `scopes`)."""
+    """An authenticated account, by a session (`session` is the hash of its id) or an API token (`token_id`, `scopes`)."""
 
     id: int
     username: str
     name: str
     role: Role
-    scopes: frozenset[Scope] | None = None  # None: a session, which may do all that the role may
+    scopes: frozenset[Scope] | None = None  # None: a session, which has every permission of the role
     session: str | None = None
     token_id: int | None = None
-    # When the password was last given in this session. It makes nobody somebody else: live connections compare actors.
+    # When the password was last entered in this session. Not compared: live connections compare actors to notice changes.
     confirmed_at: dt.datetime | None = dataclasses.field(default=None, compare=False)
 
     def has_role(self, role: Role) -> bool:
-        """Is the role at least this one?"""
+        """Return whether the role is at least `role`."""
         return _RANK[self.role] >= _RANK[role]
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What lives as long as the application: opened by its lifespan, by a command or by a test."""
+    """Resources that live as long as the application: opened by its lifespan, by a command or by a test."""
 
     settings: Settings
     db: Database
@@ -48,20 +48,21 @@ class Site:
     signer: Signer
     storage: Storage
     runtime_settings: RuntimeSettings
-    image_limiter: anyio.CapacityLimiter  # images take a core and much memory: few at a time
+    image_limiter: anyio.CapacityLimiter  # decoding takes a core and up to 1.3 GB of memory
     view_counter: ViewCounter
 
     @property
     def title(self) -> str:
-        """The title of the blog: as owners set it, else by the settings."""
+        """Return the title of the blog: the owner's preference, or `PROJECT_NAME`."""
         return self.runtime_settings.preferences.title or self.settings.project_name
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One request, command or job: site, actor (None: a stranger), instant (UTC) and correlation id.
+    """One request, command or background task.
 
-    `address` and `user_agent` are those of the client, for the audit log; empty for commands and jobs.
+    `actor` is None for anonymous requests; `now` is in UTC; `address` and `user_agent` describe the client for the audit log
+    and are empty for commands and background tasks.
     """
 
     site: Site
@@ -73,17 +74,17 @@ class Context:
 
     @property
     def db(self) -> Database:
-        """The database of the site."""
+        """Return the database of the site."""
         return self.site.db
 
     def require_actor(self, scope: Scope | None = None) -> Actor:
-        """The actor; with a scope, one whose token has it. Raises NotSignedIn or Forbidden."""
+        """Return the actor. Raises NotAuthenticated if there is none, Forbidden if its token lacks `scope`."""
         if self.actor is None:
             raise NotAuthenticated()
         if scope is not None and self.actor.scopes is not None and scope not in self.actor.scopes:
-            raise Forbidden(f"This token lacks the scope {scope.value}: make one that has it")
+            raise Forbidden(f"This token lacks the scope {scope.value}. Create a token that has it")
         return self.actor
 
     def acting_as(self, actor: Actor | None) -> "Context":
-        """The same request, done by somebody else."""
+        """Return a copy with another actor."""
         return dataclasses.replace(self, actor=actor)

@@ -1,7 +1,7 @@
-"""Letters that wait to be sent: rows, written in the transaction of what they tell of, so that a crash loses none.
+"""The queue of outgoing e-mails: rows, written in the transaction of the change, so that a crash loses none.
 
-What they say is made up when they are sent (`blog/mail`): a link to set a password is kept nowhere. Whoever asks for such
-a link only leaves the name that was typed, so that the answer takes as long for names that nobody has.
+The text is composed when an e-mail is sent (`blog/mail`), so that no password link is ever stored. A request for a password
+link stores only the typed name: the response takes equally long whether the name exists or not.
 """
 
 import datetime as dt
@@ -19,14 +19,14 @@ from blog.domain.core.rows import from_row
 
 BATCH_SIZE = 20
 MAX_ATTEMPTS = 6
-# Whoever takes a letter has so long to send it; after that another worker tries.
+# A claimed e-mail that is not sent within this time is claimed again by any worker.
 _LEASE = dt.timedelta(minutes=5)
 _l = tables.email_queue.c
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedEmail:
-    """A letter that is to be sent; `attempts` counts the one at hand."""
+    """A claimed e-mail; `attempts` includes the current one."""
 
     id: int
     kind: str
@@ -36,7 +36,7 @@ class QueuedEmail:
 
 
 class EmailKind(StrEnum):
-    """What a letter is about."""
+    """Kinds of e-mails; the values are stored."""
 
     PASSWORD_LINK = "password_link"  # noqa: S105 (no secret)
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 (no secret)
@@ -49,7 +49,10 @@ class EmailKind(StrEnum):
 
 
 async def enqueue(ctx: Context, kind: EmailKind, **data: Any) -> None:
-    """A letter for soon; call it inside the transaction of what it tells of. Without a mail server only links are kept."""
+    """Queue an e-mail. Call it inside the transaction of the change.
+
+    Without `SMTP_URL` nothing is queued, except password links where the log shows them (in development).
+    """
     settings = ctx.site.settings
     if settings.smtp_url is None and not (kind is EmailKind.PASSWORD_LINK and settings.can_send_email):
         return
@@ -58,38 +61,38 @@ async def enqueue(ctx: Context, kind: EmailKind, **data: Any) -> None:
 
 
 async def request_password_reset(ctx: Context, name: str) -> None:
-    """Have a link sent to whoever has this name or address, if somebody does; nobody hears whether."""
+    """Queue a password link for an account by username or address; the caller cannot learn whether it exists."""
     await enqueue(ctx, EmailKind.PASSWORD_LINK, name=name, address=ctx.address, user_agent=ctx.user_agent)
 
 
 async def claim_due(ctx: Context) -> Sequence[QueuedEmail]:
-    """Some letters that are due: for a while no other worker gets them."""
+    """Claim at most `BATCH_SIZE` due e-mails; other workers do not get them during the lease."""
     due = sa.select(_l.id).where(_l.due_at <= ctx.now).order_by(_l.due_at).limit(BATCH_SIZE)
     if await ctx.db.fetch_val(due) is None:
-        return ()  # as nearly always: without a lock
+        return ()  # the usual case: no lock is needed
     async with ctx.db.transaction():
         ids = [row["id"] for row in await ctx.db.fetch_all(due.with_for_update(skip_locked=True))]
-        taken = {"due_at": ctx.now + _LEASE, "attempts": _l.attempts + 1}
-        await ctx.db.execute(tables.email_queue.update().where(_l.id.in_(ids)).values(taken))
+        claimed = {"due_at": ctx.now + _LEASE, "attempts": _l.attempts + 1}
+        await ctx.db.execute(tables.email_queue.update().where(_l.id.in_(ids)).values(claimed))
         rows = await ctx.db.fetch_all(sa.select(tables.email_queue).where(_l.id.in_(ids)).order_by(_l.id))
     return [from_row(QueuedEmail, row) for row in rows]
 
 
 async def count(db: Database) -> int:
-    """How many wait to be sent. Raises Unavailable."""
+    """Return the number of queued e-mails. Raises Unavailable."""
     return int(await db.fetch_val(sa.select(sa.func.count()).select_from(tables.email_queue)))
 
 
 async def remove(ctx: Context, queued_email: QueuedEmail) -> None:
-    """It is sent, or will never be: forget it."""
+    """Delete an e-mail that was sent or given up."""
     await ctx.db.execute(tables.email_queue.delete().where(_l.id == queued_email.id))
 
 
 async def reschedule(ctx: Context, queued_email: QueuedEmail) -> bool:
-    """It could not be sent: once more later, each time after twice as long. False: it was the last attempt."""
+    """Reschedule a failed e-mail with exponential back-off. Returns False if no attempts are left."""
     if queued_email.attempts >= MAX_ATTEMPTS:
         await remove(ctx, queued_email)
         return False
-    later = {"due_at": ctx.now + dt.timedelta(minutes=2 ** (queued_email.attempts - 1))}
-    await ctx.db.execute(tables.email_queue.update().where(_l.id == queued_email.id).values(later))
+    next_attempt = {"due_at": ctx.now + dt.timedelta(minutes=2 ** (queued_email.attempts - 1))}
+    await ctx.db.execute(tables.email_queue.update().where(_l.id == queued_email.id).values(next_attempt))
     return True

@@ -1,6 +1,6 @@
-"""The one ordered log of what happened. A row is written in the transaction of the change that it tells of.
+"""The event log: one ordered table. Rows are written in the transaction of the change (a transactional outbox).
 
-A cursor is the epoch of the log and the id of the last event seen, such as `k3f9x2.1234`; to clients it is opaque.
+A cursor consists of the epoch of the log and the id of the last event seen, such as `k3f9x2.1234`. Clients treat it as opaque.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _EPOCH_KEY, _TRIMMED_KEY = "event_epoch", "event_floor"
 
 
 class EventType(StrEnum):
-    """What can happen; the names are part of the public contract."""
+    """Types of events; the values are part of the public contract."""
 
     POST_PUBLISHED = "post.published"
     POST_UPDATED = "post.updated"
@@ -39,24 +39,24 @@ class EventType(StrEnum):
     COMMENT_REMOVED = "comment.removed"
     COMMENT_HELD = "comment.held"
     SITE_CHANGED = "site.changed"
-    """Of the blog as a whole, or of the people in it: for caches, told to no client."""
+    """A change of the site or of a profile. It invalidates caches and is never sent to clients."""
 
 
 MODERATION = "moderation"
-"""The channel of comments that wait, and of what becomes of them; for editors."""
+"""Channel of held comments and the decisions about them; for editors."""
 
 
 POSTS = "posts"
-"""The channel of all posts."""
+"""Channel of all posts."""
 
 SITE = "site"
-"""The channel of what every page may show: title, navigation, names of people. Nobody outside can follow it."""
+"""Channel of what every page may show: title, navigation, display names. Internal: clients cannot subscribe to it."""
 
 COMMENTS = "comments"
-"""The channel of all comments, for pages that show how many there are."""
+"""Channel of all comments, for pages that show their number."""
 
 ME = "me"
-"""The channel of what concerns the one who follows it: their posts, comments on them, their comments, answers to those."""
+"""Channel of the subscribing member: own posts, comments on them, own comments and replies to these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +82,27 @@ class Position:
 
     @property
     def cursor(self) -> str:
-        """As clients see it."""
+        """Return the position as an opaque string for clients."""
         return f"{self.epoch}.{self.id}"
 
 
 def post_channel(post_id: int) -> str:
-    """The channel of one post and its comments."""
+    """Return the channel of one post and its comments."""
     return f"post:{post_id}"
 
 
 def personal_channel(username: str) -> str:
-    """What `me` means for this person, as the log spells it."""
+    """Return the channel name that the log uses for `me` of this member."""
     return f"{ME}:{username.casefold()}"
 
 
 def client_channel(channel: str) -> str:
-    """A channel of the log as its followers know it."""
+    """Return the name by which clients know a channel of the log."""
     return ME if channel.startswith(f"{ME}:") else channel
 
 
 def is_private(channel: str) -> bool:
-    """Not everybody may follow this channel of the log."""
+    """Return whether a channel of the log needs permission."""
     return channel == MODERATION or channel.startswith(f"{ME}:")
 
 
@@ -113,19 +113,22 @@ def _post_channels(post: PostLike) -> list[str]:
 
 
 async def record_post(ctx: Context, event_type: EventType, post: PostLike, before: PostLike | None = None) -> None:
-    """Tell of a post; call it inside the transaction that changed it."""
+    """Record an event of a post. Call it inside the transaction of the change."""
     await ctx.db.execute(post_event(ctx, event_type, post, before))
 
 
 def post_event(ctx: Context, event_type: EventType, post: PostLike, before: PostLike | None = None) -> BoundQuery:
-    """The statement which tells of a post. Who followed it by a tag that it lost hears of it too."""
+    """Return the statement that records an event of a post.
+
+    The channels of `before`, the post before the change, are included: followers of a tag that it lost get the event too.
+    """
     channels = list(dict.fromkeys([*_post_channels(post), *(_post_channels(before) if before else ())]))
     data = {"post": {"id": post.id, "slug": post.slug}}
     return _INSERT(**_event_row(ctx, event_type, channels, post.id), comment_id=None, data=data)
 
 
 async def record_comments(ctx: Context, comment_events: Iterable[tuple[EventType, Sequence[str], CommentLike]]) -> None:
-    """Tell of comments, each on its channels, in this order; call it inside the transaction that changed them."""
+    """Record events of comments, in this order, each with its channels. Call it inside the transaction of the change."""
     rows = [
         _event_row(ctx, event_type, channels, comment.post_id)
         | {"comment_id": comment.id, "data": {"comment": {"id": comment.id, "post_id": comment.post_id}}}
@@ -136,7 +139,7 @@ async def record_comments(ctx: Context, comment_events: Iterable[tuple[EventType
 
 
 async def record_site_changed(ctx: Context) -> None:
-    """Note that what pages show of the blog or of a person is another; call it inside the transaction that changed it."""
+    """Record a change of the site or of a profile. Call it inside the transaction of the change."""
     row = _event_row(ctx, EventType.SITE_CHANGED, [SITE], 0) | {"comment_id": None, "data": {}}
     await ctx.db.execute(tables.events.insert().values(row))
 
@@ -160,33 +163,33 @@ LATEST_POSITION = PreparedQuery(
 
 
 async def position(db: Database) -> Position:
-    """The end of the log. Read it in the same snapshot as the content that it goes with."""
+    """Return the end of the log. Read it in the same snapshot as the content that it describes."""
     return position_from_rows(await db.fetch_all(LATEST_POSITION()))
 
 
 def position_from_rows(rows: Sequence[Record]) -> Position:
-    """What `END` found."""
-    (row,) = rows  # an aggregate without GROUP BY always gives one
+    """Return the position from the rows of `LATEST_POSITION`."""
+    (row,) = rows  # an aggregate without GROUP BY always returns one row
     return Position(row["epoch"], row["id"])
 
 
 @contextlib.asynccontextmanager
 async def snapshot_with_position(db: Database) -> AsyncIterator[Position]:
-    """What is read in this block is from one snapshot, and this is the end of the log in it: nothing falls in between."""
+    """Open a snapshot and yield the end of the log in it, so that content and position match."""
     async with db.snapshot():
         yield await position(db)
 
 
 async def trimmed_up_to(db: Database) -> int:
-    """The id of the last event that the log has forgotten; 0 when it knows all of them."""
+    """Return the id of the last deleted event, 0 if none was deleted."""
     value = await db.fetch_val(sa.select(tables.app_metadata.c.value).where(tables.app_metadata.c.name == _TRIMMED_KEY))
     return int(value or 0)
 
 
 async def trim(ctx: Context) -> int:
-    """Forget what is older, or more, than the settings want kept; the number of rows. The newest event always stays."""
+    """Delete events beyond `EVENT_RETENTION_DAYS` and `MAX_EVENTS`, except the newest. Returns the number of rows."""
     async with ctx.db.snapshot():
-        if await _last_expired_id(ctx) is None:  # the usual case, in which nobody needs to be kept from writing
+        if await _last_expired_id(ctx) is None:  # the usual case: no write lock is needed
             return 0
     async with ctx.db.transaction():
         until = await _last_expired_id(ctx)
@@ -194,7 +197,7 @@ async def trim(ctx: Context) -> int:
 
 
 async def _last_expired_id(ctx: Context) -> int | None:
-    """The id of the last event that the settings do not want kept; None when there is none."""
+    """Return the id of the last event to delete, or None."""
     settings, id_ = ctx.site.settings, tables.events.c.id
     newest = (await position(ctx.db)).id
     old = sa.select(sa.func.max(id_)).where(
@@ -205,14 +208,14 @@ async def _last_expired_id(ctx: Context) -> int | None:
 
 
 async def delete_up_to(db: Database, event_id: int) -> int:
-    """Forget the events up to this id; the number of rows. Who comes back with an older cursor reads all anew."""
+    """Delete the events up to and including an id. Returns the number of rows. Clients with an older cursor get a gap."""
     async with db.transaction():
         await _set_metadata(db, _TRIMMED_KEY, str(event_id))
         return int(await db.execute(tables.events.delete().where(tables.events.c.id <= event_id)))
 
 
 async def renew_epoch(db: Database) -> None:
-    """Begin another log: no cursor that a client has is good any more. For a database that was brought back from a backup."""
+    """Start a new log, so that all cursors of clients become invalid. Used after a restore."""
     await _set_metadata(db, _EPOCH_KEY, secrets.token_hex(4))
 
 
@@ -231,11 +234,11 @@ _AFTER = PreparedQuery(
 
 
 async def after(db: Database, event_id: int, *, limit: int = 500) -> Sequence[Event]:
-    """The events that follow an id, in order, at most `limit`."""
+    """Return at most `limit` events after an id, in log order."""
     return [from_row(Event, row) for row in await db.fetch_all(_AFTER(id=event_id, limit=limit))]
 
 
 async def read_batch(db: Database, event_id: int, *, limit: int) -> tuple[Position, Sequence[Event]]:
-    """The end of the log, and what `after` finds: fewer events than `limit` are all up to that end."""
+    """Return the end of the log and at most `limit` events after an id; fewer than `limit` reach up to that end."""
     end, rows = await db.fetch_many(LATEST_POSITION(), _AFTER(id=event_id, limit=limit))
     return position_from_rows(end), [from_row(Event, row) for row in rows]

@@ -1,4 +1,4 @@
-"""Passwords: argon2id, off the event loop, few at a time."""
+"""Password hashing with argon2id, in threads, at most two at a time."""
 
 from collections.abc import Callable
 from typing import TypeVar, TypeVarTuple
@@ -12,12 +12,12 @@ from pydantic import SecretStr
 Args = TypeVarTuple("Args")
 R = TypeVar("R")
 
-# Each hash takes 64 MiB and a core for a tenth of a second: more at once would only starve the rest.
+# Each hash takes 64 MiB and a core for 0.1 s: more in parallel would only delay other requests.
 _MAX_CONCURRENT_HASHES = 2
 
 
 class AsyncPasswordHasher:
-    """Hashes and verifies; parameters are argon2-cffi's own defaults (RFC 9106, low memory)."""
+    """Hashes and verifies passwords with the defaults of argon2-cffi (RFC 9106, low memory)."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
@@ -25,22 +25,22 @@ class AsyncPasswordHasher:
         self._dummy_hash: str | None = None
 
     async def hash(self, password: SecretStr) -> str:
-        """The hash to keep, with salt and parameters in it."""
+        """Return the hash to store; it contains the salt and the parameters."""
         return await self._run(self._hasher.hash, password.get_secret_value())
 
     async def verify(self, password_hash: str | None, password: SecretStr) -> bool:
-        """Is it the password of this hash? Without a hash the same work is done, so that time tells nothing."""
-        decoy = await self._get_dummy_hash()  # made at the first sign-in of all, whosever it is: it must not cost more for some
-        matches = await self._run(self._matches, password_hash or decoy, password.get_secret_value())
+        """Return whether the password matches. Without a hash the same work is done, so that timing reveals nothing."""
+        dummy_hash = await self._get_dummy_hash()  # computed at the first sign-in, whether the account exists or not
+        matches = await self._run(self._matches, password_hash or dummy_hash, password.get_secret_value())
         return matches and password_hash is not None
 
     def needs_rehash(self, password_hash: str) -> bool:
-        """Was the hash made with weaker parameters than today's?"""
+        """Return whether the hash was made with weaker parameters than the current ones."""
         return self._hasher.check_needs_rehash(password_hash)
 
     async def _get_dummy_hash(self) -> str:
         if self._dummy_hash is None:
-            self._dummy_hash = await self._run(self._hasher.hash, "the password of nobody")
+            self._dummy_hash = await self._run(self._hasher.hash, "a password that no account has")
         return self._dummy_hash
 
     def _matches(self, known: str, password: str) -> bool:

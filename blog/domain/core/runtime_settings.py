@@ -1,4 +1,4 @@
-"""What owners have decided while the blog runs, as this process knows it: asking costs no query."""
+"""Feature flags and preferences that owners change while the blog runs, cached in this process."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,15 +16,15 @@ from blog.schemas.feature_flags import Flag
 from blog.schemas.site_preferences import Preferences
 from blog.settings import Settings
 
-log = structlog.stdlib.get_logger("blog.choices")
+log = structlog.stdlib.get_logger("blog.runtime_settings")
 REFRESH_SECONDS = 0.5
-"""How often all is read anew, so that each worker follows the others within a second."""
+"""Interval of the refresh, so that each worker follows changes of the others within a second."""
 
 _f, _p = tables.feature_flags.c, tables.site_preferences.c
 
 
 class RuntimeSettings:
-    """Feature flags and preferences: the defaults, and over them what owners have set."""
+    """Feature flags and preferences: the values that owners have set, and defaults for the rest."""
 
     def __init__(self, settings: Settings) -> None:
         self.defaults: Mapping[Flag, bool] = {
@@ -39,12 +39,12 @@ class RuntimeSettings:
         self.on_change: list[Callable[[], None]] = []
 
     def is_enabled(self, flag: Flag) -> bool:
-        """Is it switched on?"""
+        """Return whether the feature is enabled."""
         return self._flags[flag]
 
     async def refresh(self, db: Database) -> None:
-        """Read all of it. Raises Unavailable; the last known state stays then."""
-        async with self._refresh_lock:  # an older state read at the same time must not come last
+        """Load flags and preferences. Raises Unavailable and keeps the last known values."""
+        async with self._refresh_lock:  # a concurrent read of an older state must not win
             async with db.snapshot():
                 flags = await db.fetch_all(sa.select(_f.name, _f.enabled))
                 values = await db.fetch_all(sa.select(_p.name, _p.value))
@@ -55,12 +55,16 @@ class RuntimeSettings:
                 {row["name"]: row["value"] for row in values if row["name"] in Preferences.model_fields}
             )
             if (self._flags, self.preferences) != before:
-                for told in self.on_change:
-                    told()
+                for callback in self.on_change:
+                    callback()
 
     async def refresh_periodically(self, db: Database) -> None:
-        """Read it again and again, for ever."""
-        outage = OutageLog(log, "flags and preferences stay as they were last known", "flags and preferences are read again")
+        """Refresh until cancelled."""
+        outage = OutageLog(
+            log,
+            "flags and preferences cannot be refreshed; the last known values are used",
+            "flags and preferences are refreshed again",
+        )
         while True:
             await anyio.sleep(REFRESH_SECONDS)
             try:
@@ -74,6 +78,6 @@ def _valid_preferences(values: dict[str, Any]) -> Preferences:
     try:
         return Preferences.model_validate(values)
     except ValidationError as error:
-        wrong = {str(fault["loc"][0]) for fault in error.errors()}
-        log.warning("preferences in a form that this version does not know are left out", names=sorted(wrong))
-        return _valid_preferences({name: value for name, value in values.items() if name not in wrong})
+        invalid = {str(fault["loc"][0]) for fault in error.errors()}
+        log.warning("stored preferences that this version cannot read are ignored", names=sorted(invalid))
+        return _valid_preferences({name: value for name, value in values.items() if name not in invalid})

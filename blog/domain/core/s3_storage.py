@@ -1,4 +1,4 @@
-"""Images in a bucket that speaks S3, for several machines; each keeps copies of those that it showed in a folder of its own."""
+"""Image files in an S3 bucket, shared by several machines; each caches the files that it served in a local folder."""
 
 import contextlib
 import datetime as dt
@@ -19,43 +19,43 @@ _CONNECT_TIMEOUT, _REQUEST_TIMEOUT, _MAX_RETRIES = dt.timedelta(seconds=2), dt.t
 
 
 class S3Storage:
-    """A media store. What is in the bucket counts; a copy is whole and true for ever, as its name is its content.
+    """Storage in an S3 bucket with a local cache. A file name is the digest of the content, so cached files never expire.
 
-    While the bucket cannot be reached, images of which this machine has copies are shown.
+    While the bucket is unreachable, cached files are served.
     """
 
     def __init__(self, url: str, folder: Path) -> None:
-        """`address` is `https://KEY:SECRET@HOST/BUCKET`, perhaps with `?region=…`; or http, for one on the same machine."""
+        """Open the bucket. `url` is `https://KEY:SECRET@HOST/BUCKET[?region=…]`, or http for a server on this machine."""
         self._local_cache = FileSystemStorage(folder)
         self._bucket = _open_bucket(url)
-        self._outage = OutageLog(log, "the bucket of images cannot be reached", "the bucket of images is reached again")
+        self._outage = OutageLog(log, "the bucket of images cannot be reached", "the bucket of images is reachable again")
 
     def exists(self, name: str) -> bool:
-        """Is there a file of this name in the bucket?"""
+        """Return whether the bucket has this file."""
         return self._size(name) is not None
 
     def put(self, name: str, data: bytes) -> None:
-        """Put it into the bucket, also again: then it is young again."""
+        """Store the file. Storing it again renews its modification time."""
         with self._translate_errors():
             obstore.put(self._bucket, name, data)
-        with contextlib.suppress(OSError):  # a copy is a comfort
+        with contextlib.suppress(OSError):  # the cache is optional
             self._local_cache.put(name, data)
 
     def remove(self, name: str) -> None:
-        """Remove it from the bucket; copies on other machines are no longer shown."""
+        """Remove the file from the bucket; other machines no longer serve their cached copies."""
         with self._translate_errors(), contextlib.suppress(FileNotFoundError):
             obstore.delete(self._bucket, name)
         self._local_cache.remove(name)
 
     def list_files(self) -> Iterator[StoredFile]:
-        """All files of the bucket."""
+        """Yield all files of the bucket."""
         with self._translate_errors():
             for batch in obstore.list(self._bucket):
-                for found in batch:
-                    yield StoredFile(found["path"], found["size"], found["last_modified"])
+                for item in batch:
+                    yield StoredFile(item["path"], item["size"], item["last_modified"])
 
     def locate(self, name: str) -> Path | None:
-        """The path of a copy, which is made now if there is none; None when the bucket has no such file."""
+        """Return the path of the cached file, downloading it if needed. None if the bucket does not have it."""
         copy = self._local_cache.locate(name)
         try:
             if self._size(name) is None:
@@ -68,7 +68,7 @@ class S3Storage:
         return self._local_cache.locate(name)
 
     def local_path(self, name: str) -> Path | None:
-        """The path of the copy, if this machine has one."""
+        """Return the path of the cached file, or None."""
         return self._local_cache.local_path(name)
 
     def _size(self, name: str) -> int | None:

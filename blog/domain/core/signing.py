@@ -1,4 +1,4 @@
-"""Signed texts, each for one purpose only, and the random secrets inside them."""
+"""Signed, URL-safe tokens, each valid for one purpose, and random secrets."""
 
 import hashlib
 import secrets
@@ -11,11 +11,11 @@ from pydantic import SecretStr
 
 
 class Purpose(StrEnum):
-    """What a signed text may be used for: each has a salt of its own, so that none passes as another."""
+    """Purposes of signed tokens. The value is the salt, so that a token of one purpose is invalid for every other."""
 
-    TOKEN = "blog.token"  # noqa: S105 (a salt, no secret)
+    TOKEN = "blog.token"  # noqa: S105 (a salt, not a secret)
     SETUP_LINK = "blog.owner-link"
-    PASSWORD_LINK = "blog.password-link"  # noqa: S105 (likewise)
+    PASSWORD_LINK = "blog.password-link"  # noqa: S105 (a salt, not a secret)
     PREVIEW_LINK = "blog.preview-link"
     INVITATION = "blog.invitation"
     COMMENT_FORM = "blog.comment-form"
@@ -27,7 +27,7 @@ class Purpose(StrEnum):
 
 
 class Signer:
-    """Signs with the site's secret (itsdangerous, HMAC-SHA-256); what the secrets before it signed still holds."""
+    """Signs with `SECRET_KEY` (itsdangerous, HMAC-SHA-256) and accepts signatures of `SECRET_KEY_PREVIOUS`."""
 
     def __init__(self, secret: SecretStr, previous_secrets: Sequence[SecretStr] = ()) -> None:
         oldest_first = [key.get_secret_value() for key in (*reversed(previous_secrets), secret)]  # the last one signs
@@ -37,12 +37,12 @@ class Signer:
         }
 
     def sign(self, purpose: Purpose, payload: list[Any]) -> str:
-        """A URL-safe text that carries the payload (JSON values) and the instant of signing."""
+        """Return a token that contains the payload (JSON values) and the time of signing."""
         text = self._serializers[purpose].dumps(payload)
         return text if isinstance(text, str) else text.decode("ascii")
 
     def unsign(self, purpose: Purpose, text: str, max_age: int | None = None) -> list[Any] | None:
-        """The payload, or None when the text was not signed for this purpose or more than `max_age` seconds ago."""
+        """Return the payload, or None if the token is not valid for this purpose or older than `max_age` seconds."""
         try:
             payload = self._serializers[purpose].loads(text, max_age=max_age)
         except BadData:
@@ -51,10 +51,10 @@ class Signer:
 
 
 def generate_secret() -> str:
-    """256 random bits, URL-safe."""
+    """Return 256 random bits as URL-safe text."""
     return secrets.token_urlsafe(32)
 
 
 def hash_secret(secret: str) -> str:
-    """What the database keeps of a random secret: SHA-256 in hex (a slow hash is for secrets that people choose)."""
+    """Return the SHA-256 of a random secret in hex, for storage. Only secrets that people choose need a slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Where image files are kept, behind a small interface: a folder, or a bucket (`media_bucket`)."""
+"""Storage of image files: the interface, and the implementation on the file system."""
 
 import contextlib
 import datetime as dt
@@ -16,12 +16,12 @@ _NAME_PATTERN = re.compile(r"[0-9a-f]{64}\.\w{1,10}")
 
 
 def is_media_name(name: str) -> bool:
-    """Could this be the name of an image file of ours?"""
+    """Return whether a name has the form of a stored image file."""
     return _NAME_PATTERN.fullmatch(name) is not None
 
 
 def is_unfinished(name: str) -> bool:
-    """Is this a file that was being written?"""
+    """Return whether a name is that of an incomplete file."""
     return name.startswith(_UNFINISHED_PREFIX)
 
 
@@ -33,7 +33,7 @@ def sha256_of(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file as it lies in the store; the instant (UTC) is that of the last `put`."""
+    """A stored file; `modified_at` (UTC) is the time of the last `put`."""
 
     name: str
     size: int
@@ -41,50 +41,50 @@ class StoredFile:
 
 
 class Storage(Protocol):
-    """Files by names that are digests of their content: a name never gets other content. Its methods block: call them in threads.
+    """Files named by the digest of their content, so that a name never changes its content.
 
-    Any of them raises OSError when the store cannot be reached or is full.
+    Methods block, so call them in threads. Each raises OSError if the storage is unreachable or full.
     """
 
     def exists(self, name: str) -> bool:
-        """Is there a file of this name?"""
+        """Return whether the file exists."""
         ...
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep a file, whole or not at all; one that is there already stays."""
+        """Store a file completely or not at all; an existing file is kept."""
         ...
 
     def remove(self, name: str) -> None:
-        """Remove a file; one that is not there is no error."""
+        """Remove a file; a missing file is not an error."""
         ...
 
     def list_files(self) -> Iterator[StoredFile]:
-        """All files, in no order; also those that were not finished."""
+        """Yield all files in no particular order, incomplete ones included."""
         ...
 
     def locate(self, name: str) -> Path | str | None:
-        """Where readers get the file: a path on this machine to send, or a URL to send them to; None if there is none."""
+        """Return where clients get the file: a local path to send, or a URL to redirect to. None if it does not exist."""
         ...
 
     def local_path(self, name: str) -> Path | None:
-        """The path of the file if it is on this machine, found in no time: this method may be called anywhere."""
+        """Return the local path, or None. Does no slow I/O, so it may be called on the event loop."""
         ...
 
 
 class FileSystemStorage:
-    """Files in one folder, which is made with the first of them."""
+    """Files in one folder, which is created with the first file."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def exists(self, name: str) -> bool:
-        """Is there a file of this name?"""
+        """Return whether the file exists."""
         return (self._folder / name).is_file()
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep a file, whole or not at all, also when the machine stops midway."""
+        """Store a file completely or not at all, even if the machine stops midway."""
         if self.exists(name):
-            # Young again: who looks for files that nothing shows leaves it alone until it is shown.
+            # Renew the modification time: the clean-up of unreferenced files skips recent ones.
             with contextlib.suppress(OSError):
                 os.utime(self._folder / name)
             return
@@ -102,7 +102,7 @@ class FileSystemStorage:
         self._sync_folder()
 
     def _sync_folder(self) -> None:
-        """Also the name of a new file is on disk before the database tells of it."""
+        """Flush the folder, so that the file name is on disk before the database refers to it."""
         descriptor = os.open(self._folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -110,20 +110,20 @@ class FileSystemStorage:
             os.close(descriptor)
 
     def remove(self, name: str) -> None:
-        """Remove a file; one that is not there is no error."""
+        """Remove a file; a missing file is not an error."""
         (self._folder / name).unlink(missing_ok=True)
 
     def list_files(self) -> Iterator[StoredFile]:
-        """All files, in no order; also those that were not finished."""
+        """Yield all files in no particular order, incomplete ones included."""
         with contextlib.suppress(FileNotFoundError), os.scandir(self._folder) as entries:
             for entry in entries:
-                with contextlib.suppress(FileNotFoundError):  # gone since
+                with contextlib.suppress(FileNotFoundError):  # removed meanwhile
                     if entry.is_file():
                         status = entry.stat()
                         yield StoredFile(entry.name, status.st_size, dt.datetime.fromtimestamp(status.st_mtime, dt.UTC))
 
     def locate(self, name: str) -> Path | None:
-        """The path of the file."""
+        """Return the path of the file, or None."""
         path = self._folder / name
         return path if path.is_file() else None
 

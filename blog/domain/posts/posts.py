@@ -145,7 +145,7 @@ async def overwrite(
     """
     post = await post_queries.by_id(ctx.db, post_id)
     if post is None:
-        raise NotFound("There is no such post")
+        raise NotFound("This post does not exist")
     _require_version(post, {if_match})
     if publication.status is PostStatus.PUBLISHED and publication.published_at is None:
         publication = Publication(publication.status, None, post.published_at or ctx.now)
@@ -292,7 +292,7 @@ async def _store_revision(ctx: Context, post_id: int, event: EventType | None, b
     """Write the present state as a revision, and tell of it if readers see it; return it."""
     post = await post_queries.by_id(ctx.db, post_id)
     if post is None:
-        raise NotFound("There is no such post")
+        raise NotFound("This post does not exist")
     revision = _INSERT_REVISION(
         post_id=post.id,
         version=post.version,

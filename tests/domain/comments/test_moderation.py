@@ -170,12 +170,12 @@ async def test_changed_text_that_breaks_the_rules_goes_from_sight(ctx: Context, 
 async def test_text_is_the_writers_for_a_while(ctx: Context, people: Any, post: Any) -> None:
     written = await say(people["edo"], post)
     late = dataclasses.replace(people["edo"], now=ctx.now + dt.timedelta(minutes=61))
-    with pytest.raises(Forbidden, match="could be changed until"):
+    with pytest.raises(Forbidden, match="could be edited until"):
         await comments.edit(late, written.id, CommentChanges(content="Changed."))
     await site_preferences.change(people["ora"], PreferencesChanges(comment_edit_minutes=90))
     assert (await comments.edit(late, written.id, CommentChanges(content="Changed."))).content == "Changed."
     await site_preferences.change(people["ora"], PreferencesChanges(comment_edit_minutes=0))
-    with pytest.raises(Forbidden, match="cannot be changed once it is written"):
+    with pytest.raises(Forbidden, match="cannot be edited on this blog"):
         await comments.edit(people["edo"], written.id, CommentChanges(content="Again."))
     await comments.remove(late, written.id)
 

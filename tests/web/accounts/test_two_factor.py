@@ -169,7 +169,7 @@ async def test_roles_are_given_after_the_password(
     assert 'href="/account/confirm?next=/admin/members%3Fq%3Dbob"' in listed
     change = {"user": str(bob.id), "role": "editor"}
     refused = await client.post("/admin/members", data=change, headers=ora)
-    assert (refused.status_code, "Give your password first" in refused.text) == (403, True)
+    assert (refused.status_code, "confirm your password" in refused.text) == (403, True)
     form = await client.get("/account/confirm?next=/admin/members%3Fq%3Dbob", headers=ora)
     assert 'name="next" value="/admin/members?q=bob"' in form.text
     wrong = await client.post("/account/confirm", data={"current": "guess", "next": "/admin/members"}, headers=ora)

@@ -252,9 +252,9 @@ async def test_edit_is_offered_and_taken_for_an_hour(
     assert "/comments/1/edit" not in page
     assert "/comments/1/remove" in page
     late = await client.get("/comments/1/edit", headers=edo)
-    assert (late.status_code, "could be changed until" in late.text) == (403, True)
+    assert (late.status_code, "could be edited until" in late.text) == (403, True)
     sent = await client.post("/comments/1/edit", data={"content": "Too late."}, headers=edo)
-    assert (sent.status_code, "could be changed until" in sent.text) == (403, True)
+    assert (sent.status_code, "could be edited until" in sent.text) == (403, True)
     assert "Too late." in sent.text, "nothing typed is lost"
 
 
