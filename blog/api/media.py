@@ -47,7 +47,7 @@ class MediaList(ApiEndpoint):
         new, picture = getattr(request.state, "upload", None) or await _read_image(request)
         made = await media.add(ctx, picture, new)
         links = app_state(request).urls
-        return json_response(media_out(made, links), 201, {"Location": links.path("api:medium", id=made.id)})
+        return json_response(media_out(made, links), 201, {"Location": links.path("api:media_item", id=made.id)})
 
     def body_limit(self, request: Request) -> int:
         """That of images."""

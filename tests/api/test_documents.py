@@ -114,7 +114,7 @@ def test_page_tries_operations_under_the_strict_policy(tmp_path: Path, browser: 
         page.locator(".auth-container input[type=text], .auth-container input[type=password]").first.fill(token)
         page.locator(".auth-btn-wrapper button[type=submit]").first.click()
         page.locator(".close-modal").click()
-        me = page.locator("#operations-users-get_me")
+        me = page.locator("#operations-users-get_current_user")
         me.locator(".opblock-summary-control").click()
         me.get_by_role("button", name="Try it out").click()
         me.get_by_role("button", name="Execute").click()

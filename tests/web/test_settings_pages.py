@@ -12,7 +12,7 @@ from tests.support.serving import blog, free_port, serving, wait_until_up
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 ACCOUNT = [
-    "", "/avatar", "/email", "/password", "/security", "/second-factor", "/passkeys/new", "/sessions", "/tokens",
+    "", "/avatar", "/email", "/password", "/security", "/two-factor", "/passkeys/new", "/sessions", "/tokens",
     "/confirm", "/delete", "/deleted",
 ]  # fmt: skip
 ADMIN = [

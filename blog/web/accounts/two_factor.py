@@ -57,7 +57,7 @@ class TwoFactorPage(FormPage[PasswordConfirmation]):
     async def submit(self, data: PasswordConfirmation) -> Response:
         """Verify the password and generate a secret."""
         await two_factor.start_setup(await confirm_password(self.request, self.ctx, data.current_password))
-        return redirect_after_post(self.request, "web:account_second_factor_on")
+        return redirect_after_post(self.request, "web:account_two_factor_enable")
 
 
 class TwoFactorEnable(FormPage[OneTimeCode]):
@@ -69,7 +69,7 @@ class TwoFactorEnable(FormPage[OneTimeCode]):
         """Load the secret; redirect to the start if there is none or the password was not confirmed recently."""
         secret = await two_factor.pending_secret(self.ctx)
         if secret is None or needs_reauthentication(self.ctx):
-            return redirect_after_post(self.request, "web:account_second_factor")
+            return redirect_after_post(self.request, "web:account_two_factor")
         self.secret = secret
         return None
 

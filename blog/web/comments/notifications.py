@@ -19,7 +19,7 @@ from blog.web.rendering.unread_counts import get_unread_counts
 
 
 class NotificationList(Endpoint):
-    """/notices — comments on one's posts and answers to what one said, newest first."""
+    """/notifications — comments on one's posts and answers to what one said, newest first."""
 
     async def get(self, request: Request) -> Response:
         """A page of them; what is shown is read from then on."""
@@ -36,7 +36,7 @@ class NotificationList(Endpoint):
     async def post(self, request: Request) -> Response:
         """Mark all of them as read; back to the list."""
         await notifications.mark_read(require_user(request))
-        return redirect_after_post(request, "web:notices")
+        return redirect_after_post(request, "web:notifications")
 
 
 async def _mark_read(ctx: Context, shown: list[Notification]) -> None:

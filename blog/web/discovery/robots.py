@@ -17,7 +17,7 @@ _DISALLOWED_ROUTES = (
     "account",
     "admin",
     "moderation",
-    "notices",
+    "notifications",
     "uploads",
 )
 _DISALLOWED_PATHS = ("/comments/", "/posts/*/edit", "/posts/*/delete")

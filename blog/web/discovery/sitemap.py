@@ -23,7 +23,7 @@ _CACHE_CONTROL = "public, max-age=3600"
 _XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACE = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
 _ROUTES = {
-    SitemapKind.PAGES: ("web:page", "slug"),
+    SitemapKind.PAGES: ("web:static_page", "slug"),
     SitemapKind.POSTS: ("web:post", "slug"),
     SitemapKind.TAGS: ("web:tag", "tag"),
     SitemapKind.AUTHORS: ("web:author", "username"),

@@ -12,7 +12,7 @@ from blog.schemas.presence import PresenceOut
 
 
 class PostPresence(Endpoint):
-    """/posts/{slug}/editing — called by the form's script every few seconds, and by the browser when the form is left."""
+    """/posts/{slug}/presence — called by the form's script every few seconds, and by the browser when the form is left."""
 
     async def post(self, request: Request) -> Response:
         """Still here: who else is, and the present version. With `left`, gone: 204. Raises NotSignedIn, NotFound, Forbidden."""

@@ -14,7 +14,7 @@ from blog.web.rendering.redirects import redirect_after_post
 
 
 class PostStatusChange(Endpoint):
-    """/posts/{slug}/state — who can read a post."""
+    """/posts/{slug}/status — who can read a post."""
 
     async def post(self, request: Request) -> Response:
         """Publish it now, or make it a draft again; back to where the button was. Raises InvalidInput."""

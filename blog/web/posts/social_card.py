@@ -26,7 +26,7 @@ class PostCard(Endpoint):
         ctx, slug = anonymous_context(request), request.path_params["slug"]
         post = await posts.get_by_slug(ctx, slug)
         if post.slug != slug:
-            return permanent_redirect(request, "web:card", slug=post.slug)
+            return permanent_redirect(request, "web:post_card", slug=post.slug)
         card = _card(ctx.site, post)
         tag = f'"{card.version}"'
         caching = IMMUTABLE_CACHE_CONTROL if request.query_params.get("v") == card.version else "public, max-age=300"
@@ -42,7 +42,7 @@ class PostCard(Endpoint):
 def card_url(request: Request, post: Post) -> str:
     """The absolute address of the card as it looks now; a card that looks otherwise has another."""
     parts = app_state(request)
-    return f"{parts.urls.url('web:card', slug=post.slug)}?v={_card(parts.site, post).version}"
+    return f"{parts.urls.url('web:post_card', slug=post.slug)}?v={_card(parts.site, post).version}"
 
 
 def _card(site: Site, post: Post) -> SocialCard:

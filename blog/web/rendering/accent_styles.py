@@ -34,7 +34,7 @@ class AccentStylesheet(Endpoint):
 def stylesheet_url(site: Site, links: UrlBuilder) -> str | None:
     """Where the pages find it, with the digest of its content; None without an accent."""
     chosen = site.runtime_settings.preferences.accent
-    return f"{links.path('web:accent')}?v={stylesheet_version(chosen)}" if chosen else None
+    return f"{links.path('web:theme_css')}?v={stylesheet_version(chosen)}" if chosen else None
 
 
 @lru_cache(maxsize=8)

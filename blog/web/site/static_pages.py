@@ -65,7 +65,7 @@ class NewStaticPage(Endpoint):
             made = await static_pages.create(ctx, new, reserved=app_state(request).urls.first_segments)
         except BlogError as error:
             return render_error(request, "admin/page_form.html", form, error, static_page=None, is_stale=False)
-        return redirect_after_post(request, "web:page", slug=made.slug)
+        return redirect_after_post(request, "web:static_page", slug=made.slug)
 
 
 class EditStaticPage(Endpoint):
@@ -94,7 +94,7 @@ class EditStaticPage(Endpoint):
             return render_page(request, "admin/page_form.html", error_status(error), form=form, static_page=found, is_stale=True)
         except BlogError as error:
             return render_error(request, "admin/page_form.html", form, error, static_page=found, is_stale=False)
-        return redirect_after_post(request, "web:page", slug=saved.slug)
+        return redirect_after_post(request, "web:static_page", slug=saved.slug)
 
 
 class DeleteStaticPage(Endpoint):

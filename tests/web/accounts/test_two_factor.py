@@ -26,11 +26,11 @@ def code(secret, steps=0):
 
 async def turn_on(client, headers):
     """Go through the pages; the secret and the recovery codes."""
-    begun = await client.post("/account/second-factor", data={"current": PASSWORD}, headers=headers)
-    assert (begun.status_code, begun.headers["location"]) == (303, "/account/second-factor/on")
-    shown = await client.get("/account/second-factor/on", headers=headers)
+    begun = await client.post("/account/two-factor", data={"current": PASSWORD}, headers=headers)
+    assert (begun.status_code, begun.headers["location"]) == (303, "/account/two-factor/enable")
+    shown = await client.get("/account/two-factor/enable", headers=headers)
     secret = re.search(r'id="secret">([A-Z2-7 ]+)<', shown.text)[1].replace(" ", "")
-    done = await client.post("/account/second-factor/on", data={"code": code(secret)}, headers=headers)
+    done = await client.post("/account/two-factor/enable", data={"code": code(secret)}, headers=headers)
     assert done.status_code == 201
     return secret, re.findall(r"<li><code>([A-Z2-7-]+)</code>", done.text)
 
@@ -66,8 +66,8 @@ async def test_codes_are_turned_on_and_then_asked_for(client: httpx2.AsyncClient
 
 
 async def test_secret_is_drawn_without_style_and_kept_nowhere(client: httpx2.AsyncClient, ada: Any) -> None:
-    await client.post("/account/second-factor", data={"current": PASSWORD}, headers=ada)
-    shown = await client.get("/account/second-factor/on", headers=ada)
+    await client.post("/account/two-factor", data={"current": PASSWORD}, headers=ada)
+    shown = await client.get("/account/two-factor/enable", headers=ada)
     assert shown.headers["cache-control"] == "no-store"
     assert re.search(r'<svg [^>]*class="qr"', shown.text)
     assert "style=" not in shown.text
@@ -81,23 +81,23 @@ async def test_second_half_needs_the_first(client: httpx2.AsyncClient, ada: Any)
 
 
 async def test_setting_up_needs_the_password_a_moment_ago(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
-    wrong = await client.post("/account/second-factor", data={"current": "guess"}, headers=ada)
+    wrong = await client.post("/account/two-factor", data={"current": "guess"}, headers=ada)
     assert wrong.status_code == 422
     assert 'id="error-current">This is not your present password' in wrong.text
-    assert (await client.get("/account/second-factor/on", headers=ada)).headers["location"] == "/account/second-factor"
-    await client.post("/account/second-factor", data={"current": PASSWORD}, headers=ada)
+    assert (await client.get("/account/two-factor/enable", headers=ada)).headers["location"] == "/account/two-factor"
+    await client.post("/account/two-factor", data={"current": PASSWORD}, headers=ada)
     await grow_old(ctx)
     for answer in (
-        await client.get("/account/second-factor/on", headers=ada),
-        await client.post("/account/second-factor/on", data={"code": "123456"}, headers=ada),
+        await client.get("/account/two-factor/enable", headers=ada),
+        await client.post("/account/two-factor/enable", data={"code": "123456"}, headers=ada),
     ):
-        assert (answer.status_code, answer.headers["location"]) == (303, "/account/second-factor")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/account/two-factor")
 
 
 async def test_wrong_first_code_shows_the_same_secret_again(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
-    await client.post("/account/second-factor", data={"current": PASSWORD}, headers=ada)
-    first = await client.get("/account/second-factor/on", headers=ada)
-    again = await client.post("/account/second-factor/on", data={"code": "1"}, headers=ada)
+    await client.post("/account/two-factor", data={"current": PASSWORD}, headers=ada)
+    first = await client.get("/account/two-factor/enable", headers=ada)
+    again = await client.post("/account/two-factor/enable", data={"code": "1"}, headers=ada)
     assert again.status_code == 422
     assert 'id="error-code">This code is not right' in again.text
     picture = re.compile(r"<svg.*</svg>", re.DOTALL)
@@ -106,7 +106,7 @@ async def test_wrong_first_code_shows_the_same_secret_again(client: httpx2.Async
 
 async def test_turning_off_takes_password_and_code(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     secret, codes = await turn_on(client, ada)
-    path = "/account/second-factor/off"
+    path = "/account/two-factor/disable"
     for sent, field in (
         ({"current": "guess", "code": codes[0]}, "current"),
         ({"current": PASSWORD, "code": code(secret)}, "code"),  # used already
@@ -115,7 +115,7 @@ async def test_turning_off_takes_password_and_code(client: httpx2.AsyncClient, c
         refused = await client.post(path, data=sent, headers=ada)
         assert (refused.status_code, f'id="error-{field}"' in refused.text) == (422, True)
         assert PASSWORD not in refused.text
-    renewed = await client.post("/account/second-factor/codes", data={"current": PASSWORD, "code": codes[0]}, headers=ada)
+    renewed = await client.post("/account/two-factor/recovery-codes", data={"current": PASSWORD, "code": codes[0]}, headers=ada)
     assert renewed.status_code == 201
     fresh = re.findall(r"<li><code>([A-Z2-7-]+)</code>", renewed.text)
     assert len(fresh) == 10
@@ -125,10 +125,10 @@ async def test_turning_off_takes_password_and_code(client: httpx2.AsyncClient, c
 
 
 async def test_who_changes_factors_is_led_to_the_sessions(client: httpx2.AsyncClient, ada: Any) -> None:
-    await client.post("/account/second-factor", data={"current": PASSWORD}, headers=ada)
-    shown = await client.get("/account/second-factor/on", headers=ada)
+    await client.post("/account/two-factor", data={"current": PASSWORD}, headers=ada)
+    shown = await client.get("/account/two-factor/enable", headers=ada)
     secret = re.search(r'id="secret">([A-Z2-7 ]+)<', shown.text)[1].replace(" ", "")
-    on = await client.post("/account/second-factor/on", data={"code": code(secret)}, headers=ada)
+    on = await client.post("/account/two-factor/enable", data={"code": code(secret)}, headers=ada)
     off = await client.get("/account/security?saved=off", headers=ada)
     for answer in (on, off):
         notice = answer.text.partition('role="status"')[2].partition("</div>")[0]

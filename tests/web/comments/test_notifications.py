@@ -46,12 +46,12 @@ async def test_answer_is_announced_on_every_page_until_it_was_shown(
     answer = await comments.create(author, post.id, NewComment(content="*Because.*", parent_id=comment.id))
     for path in ("/", "/posts/on-engines", "/account", "/nowhere"):
         assert unread(await client.get(path, headers=rob)) == "1", path
-    shown = await client.get("/notices", headers=rob)
+    shown = await client.get("/notifications", headers=rob)
     assert "<em>Because.</em>" in shown.text
     assert f'answered you on <a href="/posts/on-engines#comment-{answer.id}">On engines</a>' in shown.text
     assert 'class="unread"' in shown.text
     assert unread(shown) is None, "what the page shows is not announced by it"
-    again = await client.get("/notices", headers=rob)
+    again = await client.get("/notifications", headers=rob)
     assert 'class="unread"' not in again.text
     assert unread(await client.get("/", headers=rob)) is None
 
@@ -61,7 +61,7 @@ async def test_asking_for_the_head_of_the_page_reads_nothing(
 ) -> None:
     comment, rob = first
     await comments.create(author, post.id, NewComment(content="Because.", parent_id=comment.id))
-    assert (await client.head("/notices", headers=rob)).status_code == 200
+    assert (await client.head("/notifications", headers=rob)).status_code == 200
     assert unread(await client.get("/", headers=rob)) == "1"
 
 
@@ -69,12 +69,12 @@ async def test_all_are_marked_as_read_with_one_button(client: httpx2.AsyncClient
     comment, rob = first
     for number in range(25):
         await comments.create(author, post.id, NewComment(content=f"Answer {number}", parent_id=comment.id))
-    page = await client.get("/notices", headers=rob)
+    page = await client.get("/notifications", headers=rob)
     assert (page.text.count('class="unread"'), unread(page)) == (20, "5")
     assert "Mark all as read" in page.text
-    answer = await client.post("/notices", headers=rob)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/notices")
-    after = await client.get("/notices", headers=rob)
+    answer = await client.post("/notifications", headers=rob)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/notifications")
+    after = await client.get("/notifications", headers=rob)
     assert (unread(after), "Mark all as read" in after.text) == (None, False)
     older = await client.get(re.search(r'rel="next" href="([^"]+)"', after.text)[1], headers=rob)
     assert "Answer 0" in older.text
@@ -84,9 +84,9 @@ async def test_all_are_marked_as_read_with_one_button(client: httpx2.AsyncClient
 async def test_strangers_are_sent_to_sign_in_and_newcomers_get_a_friendly_word(
     client: httpx2.AsyncClient, sign_in: SignIn
 ) -> None:
-    assert (await client.get("/notices")).headers["location"] == "/login?next=%2Fnotices"
-    assert (await client.post("/notices")).status_code == 401
-    assert "Nothing yet." in (await client.get("/notices", headers=await sign_in("zed", Role.READER))).text
+    assert (await client.get("/notifications")).headers["location"] == "/login?next=%2Fnotifications"
+    assert (await client.post("/notifications")).status_code == 401
+    assert "Nothing yet." in (await client.get("/notifications", headers=await sign_in("zed", Role.READER))).text
 
 
 async def test_removed_comment_leaves_no_text_in_notices(
@@ -95,7 +95,7 @@ async def test_removed_comment_leaves_no_text_in_notices(
     comment, rob = first
     answer = await comments.create(author, post.id, NewComment(content="Rash words.", parent_id=comment.id))
     await comments.remove(author, answer.id)
-    page = (await client.get("/notices", headers=rob)).text
+    page = (await client.get("/notifications", headers=rob)).text
     assert "An answer to you, which was removed since." in page
     assert "Rash words." not in page
 

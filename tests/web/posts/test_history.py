@@ -200,22 +200,22 @@ async def test_form_says_who_else_has_it_open_until_they_save(
 async def test_script_of_the_form_hears_who_is_there(client: httpx2.AsyncClient, author: Context, write: Write, eve: Any) -> None:
     post = await write("On engines", POEM)
     await presence.touch(author, post.id)
-    answer = await client.post("/posts/on-engines/editing", data={"here": "yes"}, headers=eve)
+    answer = await client.post("/posts/on-engines/presence", data={"here": "yes"}, headers=eve)
     assert answer.json() == {"others": ["ada"], "version": 1}
     await posts.edit(author, post.id, PostChanges(content="y"))
-    assert (await client.post("/posts/on-engines/editing", data={"here": "yes"}, headers=eve)).json()["version"] == 2
-    assert (await client.post("/posts/on-engines/editing", data={"left": "yes"}, headers=eve)).status_code == 204
+    assert (await client.post("/posts/on-engines/presence", data={"here": "yes"}, headers=eve)).json()["version"] == 2
+    assert (await client.post("/posts/on-engines/presence", data={"left": "yes"}, headers=eve)).status_code == 204
     assert (await presence.touch(author, post.id)).others == []
 
 
 async def test_presence_is_protected(client: httpx2.AsyncClient, write: Write, eve: Any, sign_in: SignIn) -> None:
     await write("On engines", POEM)
-    address = "/posts/on-engines/editing"
+    address = "/posts/on-engines/presence"
     assert (await client.post(address, data={"here": "yes"})).status_code == 401
     assert (await client.post(address, data={"here": "yes"}, headers=await sign_in("bob"))).status_code == 403
     evil = eve | {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
     assert (await client.post(address, data={"here": "yes"}, headers=evil)).status_code == 403
-    assert (await client.post("/posts/nowhere/editing", data={"here": "yes"}, headers=eve)).status_code == 404
+    assert (await client.post("/posts/nowhere/presence", data={"here": "yes"}, headers=eve)).status_code == 404
 
 
 async def test_post_is_published_and_unpublished_without_its_form(
@@ -223,10 +223,10 @@ async def test_post_is_published_and_unpublished_without_its_form(
 ) -> None:
     await write("On engines", status=PostStatus.DRAFT)
     assert "Publish now" in (await client.get("/posts/on-engines", headers=eve)).text
-    answer = await client.post("/posts/on-engines/state", data={"status": "published"}, headers=eve)
+    answer = await client.post("/posts/on-engines/status", data={"status": "published"}, headers=eve)
     assert (answer.status_code, answer.headers["location"]) == (303, "/posts/on-engines")
     assert (await posts.get_by_slug(ctx, "on-engines")).status is PostStatus.PUBLISHED
-    back = await client.post("/posts/on-engines/state", data={"status": "draft", "back": "dashboard"}, headers=eve)
+    back = await client.post("/posts/on-engines/status", data={"status": "draft", "back": "dashboard"}, headers=eve)
     assert back.headers["location"] == "/dashboard#posts-draft"
     assert (await client.get("/posts/on-engines")).status_code == 404
 
@@ -236,9 +236,9 @@ async def test_what_is_no_state_changes_nothing(
     client: httpx2.AsyncClient, ctx: Context, write: Write, eve: Any, sign_in: SignIn, sent: Any
 ) -> None:
     await write("On engines")
-    assert (await client.post("/posts/on-engines/state", data=sent, headers=eve)).status_code == 422
+    assert (await client.post("/posts/on-engines/status", data=sent, headers=eve)).status_code == 422
     bob = await sign_in("bob")
-    assert (await client.post("/posts/on-engines/state", data={"status": "draft"}, headers=bob)).status_code == 403
+    assert (await client.post("/posts/on-engines/status", data={"status": "draft"}, headers=bob)).status_code == 403
     assert (await posts.get_by_slug(ctx, "on-engines")).version == 1
 
 
@@ -295,7 +295,7 @@ async def test_preview_shows_the_draft_to_anybody_and_to_no_cache(client: httpx2
 
 
 async def test_preview_leads_to_the_post_once_it_is_out(client: httpx2.AsyncClient, eve: Any, secret: Any) -> None:
-    await client.post("/posts/secret-plans/state", data={"status": "published"}, headers=eve)
+    await client.post("/posts/secret-plans/status", data={"status": "published"}, headers=eve)
     answer = await client.get(secret)
     assert (answer.status_code, answer.headers["location"]) == (303, "/posts/secret-plans")
     assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("private, no-store", "no-referrer")
