@@ -25,7 +25,7 @@ from blog.domain.core.runtime_settings import RuntimeSettings
 from blog.domain.core.signing import Signer
 from blog.domain.core.storage_factory import open_storage
 from blog.domain.core.view_counter import ViewCounter
-from blog.domain.posts import posts
+from blog.domain.posts import scheduling
 from blog.errors import BlogError
 from blog.framework.caching.redis_cache import RedisResponseCache
 from blog.framework.caching.response_cache import ResponseCache
@@ -165,7 +165,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[LifespanState]:
             site.db.on_commit.append(hints.notify)
             background.start_soon(hints.run)
         background.start_soon(hub.monitor)
-        background.start_soon(_run_periodically, site, 1, posts.publish_due, "scheduled posts published")
+        background.start_soon(_run_periodically, site, 1, scheduling.publish_due, "scheduled posts published")
         background.start_soon(_run_periodically, site, 3600, events.trim, "old events deleted")
         background.start_soon(_run_periodically, site, 3600, audit.trim, "old audit log entries deleted")
         background.start_soon(_run_periodically, site, 2, functools.partial(send_due, urls=links), "emails sent")

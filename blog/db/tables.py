@@ -116,7 +116,7 @@ posts = sa.Table(
     sa.Column("content", sa.Text, nullable=False),  # Markdown, as written
     sa.Column("html", sa.Text, nullable=False),  # rendered and sanitised when the post is written
     sa.Column("excerpt", sa.Text, nullable=False),
-    sa.Column("summary", sa.Text),  # the author's own excerpt, if one was given
+    sa.Column("custom_excerpt", sa.Text),  # written by the author; `excerpt` is made from the content without one
     sa.Column("renderer_version", sa.SmallInteger, nullable=False),
     sa.Column("status", sa.String(20), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
@@ -179,6 +179,9 @@ revisions = sa.Table(
     sa.Column("content", sa.Text, nullable=False),
     sa.Column("tags", sa.JSON, nullable=False),
     sa.Column("status", sa.String(20), nullable=False),
+    _timestamp("publish_at", nullable=True),
+    sa.Column("comments_open", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.true()),
+    sa.Column("custom_excerpt", sa.Text),
     _foreign_key("editor_id", "users.id", ondelete="RESTRICT"),
     _timestamp("created_at"),
 )

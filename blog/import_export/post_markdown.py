@@ -5,7 +5,8 @@ from typing import Any
 import yaml
 
 from blog.domain.posts.models import Post
-from blog.schemas.posts import PostStatus
+from blog.domain.posts.post_content import POST_FIELDS
+from blog.schemas.posts import NewPost, PostStatus
 
 
 def file_name(post: Post) -> str:
@@ -18,12 +19,16 @@ def to_markdown(post: Post) -> str:
     values: dict[str, Any] = {
         "title": post.title,
         "slug": post.slug,
-        "date": f"{post.published_at or post.publish_at or post.created_at:%Y-%m-%dT%H:%M:%SZ}",
+        "date": f"{post.publish_at or post.published_at or post.created_at:%Y-%m-%dT%H:%M:%SZ}",
         "authors": [byline.name for byline in post.bylines],
     }
     if post.tags:
         values["tags"] = list(post.tags)
-    if post.status is not PostStatus.PUBLISHED:
+    if post.status is PostStatus.DRAFT:  # a scheduled post has a date in the future
         values["draft"] = True
+    for field in POST_FIELDS:
+        value = getattr(post, field.name)
+        if field.front_matter and value != NewPost.model_fields[field.name].default:
+            values[field.front_matter[0]] = value
     front_matter = yaml.safe_dump(values, allow_unicode=True, sort_keys=False, width=2**16)
     return f"---\n{front_matter}---\n{post.content}"

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from blog import __version__
 from blog.domain.core import email_queue
 from blog.domain.core.context import Context
-from blog.domain.posts import posts
+from blog.domain.posts import scheduling
 from blog.errors import BlogError, NotFound
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.state import AppState, app_state
@@ -59,7 +59,7 @@ async def _query_database(shared: AppState) -> None:
     ctx = Context(shared.site, None, dt.datetime.now(dt.UTC), "metrics")
     try:
         metrics.email_queue_length.set(await email_queue.count(ctx.db))
-        metrics.scheduled_posts_overdue.set(await posts.count_overdue(ctx))
+        metrics.scheduled_posts_overdue.set(await scheduling.count_overdue(ctx))
     except BlogError:
         return
 

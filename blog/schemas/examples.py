@@ -7,37 +7,30 @@ from pydantic import BaseModel
 from blog.schemas import accounts, comments, events, feature_flags, lists, media, posts
 
 _AT, _LATER = "2026-05-01T09:00:00Z", "2026-05-02T18:30:00Z"
-_POST = {
-    "id": 12,
-    "slug": "on-engines",
-    "url": "https://blog.example.org/posts/on-engines",
+_CONTENT = {
     "title": "On engines",
     "content": "It *weaves* patterns.",
+    "tags": ["machines", "maths"],
+    "slug": "on-engines",
+    "status": "published",
+    "publish_at": None,
+    "comments_open": True,
+    "custom_excerpt": None,
+}
+_POST = _CONTENT | {
+    "id": 12,
+    "url": "https://blog.example.org/posts/on-engines",
     "html": "<p>It <em>weaves</em> patterns.</p>\n",
     "excerpt": "It weaves patterns.",
-    "tags": ["machines", "maths"],
     "author": "ada",
     "authors": ["ada"],
-    "status": "published",
     "version": 1,
     "created_at": _AT,
     "updated_at": _AT,
     "published_at": _AT,
-    "publish_at": None,
     "comments": 1,
-    "comments_open": True,
 }
-_REVISION = {
-    "post_id": 12,
-    "version": 1,
-    "slug": "on-engines",
-    "title": "On engines",
-    "content": "It *weaves* patterns.",
-    "tags": ["machines", "maths"],
-    "status": "published",
-    "editor": "ada",
-    "created_at": _AT,
-}
+_REVISION = _CONTENT | {"post_id": 12, "version": 1, "editor": "ada", "created_at": _AT}
 _COMMENT = {
     "id": 31,
     "post_id": 12,

@@ -103,6 +103,10 @@ def _deduplicate(tags: list[str]) -> list[str]:
     return list(first.values())
 
 
+def _collapse_excerpt(value: str | None) -> str | None:
+    return " ".join(value.split()) or None if value is not None else None
+
+
 def _documented_pattern(rule: str) -> Any:
     return Field(json_schema_extra={"pattern": _DOCUMENTED_PATTERNS[rule]})
 
@@ -132,6 +136,14 @@ CommentText = Annotated[
 Bio = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=1000), AfterValidator(_validate_text), _documented_pattern("text")
 ]
+Excerpt = Annotated[
+    Annotated[
+        str, StringConstraints(strip_whitespace=True, max_length=600), AfterValidator(_validate_text), _documented_pattern("text")
+    ]
+    | None,
+    AfterValidator(_collapse_excerpt),
+]
+"""Plain text on one line; empty text is no excerpt."""
 Slug = Annotated[
     str, StringConstraints(min_length=1, max_length=120), AfterValidator(_validate_slug), _documented_pattern("slug")
 ]

@@ -1,84 +1,86 @@
-"""Posts, tags and revisions on the wire."""
+"""Request and response models of posts, tags and revisions."""
 
 import datetime as dt
 from enum import StrEnum
 
 from pydantic import Field
 
-from blog.schemas.fields import Changes, Content, Input, Instant, Output, Slug, Tags, Title
+from blog.schemas.fields import Changes, Content, Excerpt, Input, Instant, Output, Slug, Tags, Title
 
 
 class PostStatus(StrEnum):
-    """Who sees a post: everybody, its writers, or its writers until `publish_at`."""
+    """Whether a post is public, visible to its authors and editors, or public from `publish_at`."""
 
     PUBLISHED = "published"
     DRAFT = "draft"
     SCHEDULED = "scheduled"
 
 
-class NewPost(Input):
-    """A whole post, as POST makes it and PUT replaces it. Without a slug, one is made from the title."""
+class PostInput(Input):
+    """The fields of a post that clients write."""
 
     title: Title
     content: Content
     tags: Tags = Field(default_factory=list)
     slug: Slug | None = None
     status: PostStatus = PostStatus.PUBLISHED
-    publish_at: Instant | None = Field(default=None, description="When a scheduled post comes out")
-    comments_open: bool = Field(default=True, description="May people comment on it?")
+    publish_at: Instant | None = Field(default=None, description="When a scheduled post is published")
+    comments_open: bool = Field(default=True, description="Whether people may comment")
+    custom_excerpt: Excerpt = Field(default=None, description="Shown in lists and feeds instead of the start of the content")
 
 
-class PostChanges(Changes):
-    """What PATCH changes. An absent member stays as it is; null is no title, text or slug."""
+class NewPost(PostInput):
+    """A complete post, for POST and PUT. Without a slug, one is made from the title."""
+
+
+class PostChanges(PostInput, Changes):
+    """The fields to change, for PATCH. Absent fields keep their values; title, content and slug cannot be null."""
 
     title: Title = ""
     content: Content = ""
-    tags: Tags = Field(default_factory=list)
     slug: Slug = ""
-    status: PostStatus = PostStatus.PUBLISHED
-    publish_at: Instant | None = None
-    comments_open: bool = True
 
 
-class PostOut(Output):
-    """A post as clients see it."""
+class PostFields(Output):
+    """The fields of a version of a post."""
 
-    id: int
-    slug: str
-    url: str
     title: str
     content: str
+    tags: list[str]
+    slug: str
+    status: PostStatus
+    publish_at: dt.datetime | None
+    comments_open: bool
+    custom_excerpt: str | None
+
+
+class PostOut(PostFields):
+    """A post."""
+
+    id: int
+    url: str
     html: str
     excerpt: str
-    tags: list[str]
     author: str
     authors: list[str]
-    status: PostStatus
     version: int
     created_at: dt.datetime
     updated_at: dt.datetime
     published_at: dt.datetime | None
-    publish_at: dt.datetime | None
     comments: int
-    comments_open: bool
 
 
-class RevisionOut(Output):
-    """One version of a post; nothing is ever overwritten."""
+class RevisionOut(PostFields):
+    """One version of a post. Versions are never overwritten."""
 
     post_id: int
     version: int
-    slug: str
-    title: str
-    content: str
-    tags: list[str]
-    status: PostStatus
     editor: str
     created_at: dt.datetime
 
 
 class TagOut(Output):
-    """A tag and how many published posts carry it."""
+    """A tag and the number of published posts that have it."""
 
     name: str
     posts: int

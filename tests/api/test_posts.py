@@ -39,6 +39,7 @@ async def test_post_is_created_with_its_address_and_its_version(
     assert set(body) == {
         "id", "slug", "url", "title", "content", "html", "excerpt", "tags", "author", "authors", "status", "version",
         "created_at", "updated_at", "published_at", "publish_at", "comments", "comments_open",
+            "custom_excerpt",
     }  # fmt: skip
     assert (await client.get(answer.headers["location"])).json() == body
 

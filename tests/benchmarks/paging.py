@@ -19,9 +19,9 @@ from blog.app import open_site
 from blog.db import migration
 from blog.domain.accounts import accounts
 from blog.domain.core.context import Context, Site
-from blog.domain.posts import post_lists, posts, rendering
+from blog.domain.posts import post_lists, post_writes, posts, rendering
+from blog.domain.posts.post_content import PostContent
 from blog.domain.posts.post_lists import PostFilter
-from blog.domain.posts.posts import Publication
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.posts import NewPost, PostStatus
 from blog.settings import Settings
@@ -32,14 +32,15 @@ ROUNDS = 200
 async def fill(ctx: Context, count: int) -> None:
     """Write posts, one a minute into the past."""
     author = ctx.actor.id if ctx.actor else 0
-    manuscript = rendering.render_post("A post", "Some *text* of a usual length. " * 20, ["tag"])
+    text = "Some *text* of a usual length. " * 20
+    rendered = rendering.render_post(PostContent("A post", text, ("tag",), "post", PostStatus.PUBLISHED, None, True, None))
     with click.progressbar(range(0, count, 500), label="Filling", file=sys.stderr) as batches:
         for start in batches:
             async with ctx.db.transaction():
                 for number in range(start, min(start + 500, count)):
                     at = ctx.now - dt.timedelta(minutes=count - number)
-                    timing = Publication(PostStatus.PUBLISHED, published_at=at)
-                    await posts.insert(ctx, manuscript, timing, slug=f"post-{number}", author_ids=[author], created_at=at)
+                    post = rendered.with_changes(slug=f"post-{number}")
+                    await post_writes.insert(ctx, post, author_ids=[author], created_at=at, published_at=at)
 
 
 async def walk(ctx: Context) -> tuple[list[int], tuple[str, int] | None]:

@@ -10,7 +10,7 @@ from blog.domain.accounts import sessions, tokens
 from blog.domain.comments import comments
 from blog.domain.core import events
 from blog.domain.core.context import Context
-from blog.domain.posts import post_lists, posts
+from blog.domain.posts import post_lists, posts, scheduling
 from blog.domain.posts.post_lists import PostFilter
 from blog.ops.integrity_check import check_site
 from blog.schemas.comments import CommentStatus, NewComment
@@ -47,9 +47,9 @@ async def test_scheduled_post_comes_when_its_time_comes_and_only_once(author: Co
     when = author.now + dt.timedelta(hours=1)
     post = await posts.create(author, NewPost(title="A", content="1", status=PostStatus.SCHEDULED, publish_at=when))
     due = dataclasses.replace(author, now=when)
-    assert await posts.publish_due(earlier) == 0
-    assert await posts.publish_due(due) == 1
-    assert await posts.publish_due(earlier) == await posts.publish_due(due) == 0
+    assert await scheduling.publish_due(earlier) == 0
+    assert await scheduling.publish_due(due) == 1
+    assert await scheduling.publish_due(earlier) == await scheduling.publish_due(due) == 0
     assert (await posts.get(earlier, post.id)).status is PostStatus.PUBLISHED, "what is published stays so"
 
 

@@ -216,15 +216,15 @@ import asyncio, datetime, os, pathlib, signal, sys
 from blog.app import open_site
 from blog.domain.accounts import accounts
 from blog.domain.core.context import Context
-from blog.domain.posts import posts
+from blog.domain.posts import post_writes
 from blog.settings import Settings
 from blog.import_export.markdown.importer import import_markdown
 
 def stop(done, total):
     if done == 2 * int(sys.argv[2]):
-        posts.insert = killed
+        post_writes.insert = killed
 
-insert, written = posts.insert, []
+insert, written = post_writes.insert, []
 
 async def killed(*args, **options):
     written.append(await insert(*args, **options))

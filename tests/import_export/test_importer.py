@@ -15,7 +15,7 @@ from PIL import Image
 from blog.db import tables
 from blog.domain.accounts.imported_authors import username_from_name
 from blog.domain.core.context import Context
-from blog.domain.posts import posts
+from blog.domain.posts import post_writes, posts
 from blog.errors import InvalidInput, NotAuthenticated
 from blog.import_export.markdown import source
 from blog.import_export.markdown.importer import BATCH_SIZE, ImportReport, import_markdown
@@ -337,14 +337,14 @@ async def test_an_interrupted_run_is_completed_by_the_next(owner: Context, make_
 async def test_a_failed_batch_is_rolled_back(owner: Context, make_files: MakeFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_files({"a.md": "---\nauthor: Ada\n---\n", "b.md": "x"})
     before = await contents(owner)
-    insert = posts.insert
+    insert = post_writes.insert
 
     async def broken(*args: Any, **options: Any) -> Any:
-        if options["slug"] == "b":
+        if args[1].content.slug == "b":
             raise RuntimeError("disk")
         return await insert(*args, **options)
 
-    monkeypatch.setattr(posts, "insert", broken)
+    monkeypatch.setattr(post_writes, "insert", broken)
     with pytest.raises(RuntimeError):
         await import_markdown(owner, folder)
     assert await contents(owner) == before
@@ -381,7 +381,7 @@ async def test_changes_in_the_blog_while_a_file_is_rendered_are_not_overwritten(
     await import_markdown(owner, folder)
     post = await posts.get_by_slug(owner, "a")
     make_files({"a.md": "second"})
-    rewrite = posts.overwrite
+    rewrite = post_writes.overwrite
 
     async def meanwhile(*args: Any, **options: Any) -> Any:
         if action == "edit":
@@ -390,7 +390,7 @@ async def test_changes_in_the_blog_while_a_file_is_rendered_are_not_overwritten(
             await posts.delete(owner, post.id)
         return await rewrite(*args, **options)
 
-    monkeypatch.setattr(posts, "overwrite", meanwhile)
+    monkeypatch.setattr(post_writes, "overwrite", meanwhile)
     report = await import_markdown(owner, folder)
     assert list(map(str, report.rejections)) == [f"a.md:1: {reason}"]
 

@@ -1,95 +1,94 @@
-"""How two versions of a post differ, ready to be shown."""
+"""Differences between two versions of a post, ready for display."""
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import anyio.to_thread
 
-from blog.domain.posts.models import Post, Revision
-from blog.schemas.posts import PostStatus
+from blog.domain.posts.post_content import FieldKind, PostContent, PostField, changed_fields, content_of, display_items
 from blog.text.diff import Hunk, Segment, WordCount, count_changed_words, diff, diff_items, hunks, split_lines
 
 MAX_PIECES = 5000
-"""A longer difference is cut: nobody reads it, and a browser would choke on it."""
+"""Longer differences are cut: readers do not read them, and browsers become slow."""
 
 
 @dataclass(frozen=True, slots=True)
-class PostContent:
-    """What a post says in one version. A revision does not know its `publish_at`."""
+class FieldDiff:
+    """A field that differs, with the segments of both values; none for the text, which is in `PostDiff.text`."""
 
-    title: str
-    content: str
-    tags: tuple[str, ...]
-    slug: str
-    status: PostStatus
-    publish_at: dt.datetime | None = None
+    field: PostField
+    segments: Sequence[Segment]
+
+    @property
+    def is_list(self) -> bool:
+        """Whether each segment is a value, rather than a part of one."""
+        return self.field.kind is FieldKind.VALUE
 
 
 @dataclass(frozen=True, slots=True)
 class PostDiff:
-    """From one side to another: pieces of the title, the address and the tags, stretches of the text.
+    """The differences between two versions.
 
-    `cut` is how many lines of the text were left out at the end.
+    `fields` are the fields that differ, `text` the changed parts of the body, `word_count` the words added and removed there,
+    and `omitted_lines` the number of lines left out at the end.
     """
 
     older: PostContent
     newer: PostContent
-    title: Sequence[Segment]
-    slug: Sequence[Segment]
-    tags: Sequence[Segment]
+    fields: Sequence[FieldDiff]
     text: Sequence[Hunk]
-    volume: WordCount
+    word_count: WordCount
     omitted_lines: int
 
     @property
     def is_empty(self) -> bool:
-        """Do both sides say the same?"""
-        return self.older == self.newer
-
-
-def content_of(version: Post | Revision) -> PostContent:
-    """A post, or one of its versions, as a side."""
-    publish_at = version.publish_at if isinstance(version, Post) else None
-    return PostContent(version.title, version.content, tuple(version.tags), version.slug, version.status, publish_at)
+        """Whether both versions are the same."""
+        return not self.fields
 
 
 async def compare(older: PostContent, newer: PostContent) -> PostDiff:
-    """What changed, in a thread, so that the event loop goes on."""
-    return await anyio.to_thread.run_sync(_compare, older, newer)
+    """Compare two versions in a thread, so that the event loop is not blocked."""
+    return await anyio.to_thread.run_sync(_compare, content_of(older), content_of(newer))
 
 
 def _compare(older: PostContent, newer: PostContent) -> PostDiff:
-    text = split_lines(diff(older.content, newer.content))
-    shown = hunks(text)
-    kept, cut = _truncate(shown)
+    lines, omitted_lines = _truncate(hunks(split_lines(diff(older.content, newer.content))))
     return PostDiff(
         older,
         newer,
-        title=diff(older.title, newer.title),
-        slug=diff_items([older.slug], [newer.slug]),
-        tags=diff_items(older.tags, newer.tags),
-        text=kept,
-        volume=count_changed_words(older.content, newer.content),
-        omitted_lines=cut,
+        fields=[FieldDiff(field, _segments(field, older, newer)) for field in changed_fields(older, newer)],
+        text=lines,
+        word_count=count_changed_words(older.content, newer.content),
+        omitted_lines=omitted_lines,
     )
 
 
-def _truncate(stretches: Sequence[Hunk]) -> tuple[list[Hunk], int]:
-    """As many lines as have `MOST_PIECES` pieces (a line that has more alone is kept), and the number of the others."""
-    kept: list[Hunk] = []
-    room, left_out = MAX_PIECES, 0
-    for stretch in stretches:
+def _segments(field: PostField, older: PostContent, newer: PostContent) -> Sequence[Segment]:
+    before, after = display_items(field, older), display_items(field, newer)
+    match field.kind:
+        case FieldKind.TEXT:
+            return ()
+        case FieldKind.LINE:
+            return diff("".join(before), "".join(after))
+        case FieldKind.VALUE:
+            return diff_items(before, after)
+
+
+def _truncate(changes: Sequence[Hunk]) -> tuple[list[Hunk], int]:
+    """Return the hunks up to `MAX_PIECES` segments, at least one line, and the number of lines left out."""
+    shown: list[Hunk] = []
+    remaining, omitted = MAX_PIECES, 0
+    for hunk in changes:
         fitting = 0
-        for line in stretch.lines if room > 0 else ():
-            room -= len(line)
-            if room < 0 and (fitting or kept):
+        for line in hunk.lines if remaining > 0 else ():
+            remaining -= len(line)
+            if remaining < 0 and (fitting or shown):
                 break
             fitting += 1
-        if fitting == len(stretch.lines) and not left_out:
-            kept.append(stretch)
+        if fitting == len(hunk.lines) and not omitted:
+            shown.append(hunk)
             continue
-        if not left_out:
-            kept.append(Hunk(stretch.lines[:fitting], stretch.hidden))
-        left_out += len(stretch.lines) - fitting
-    return kept, left_out
+        if not omitted:
+            shown.append(Hunk(hunk.lines[:fitting], hunk.hidden))
+        omitted += len(hunk.lines) - fitting
+    return shown, omitted

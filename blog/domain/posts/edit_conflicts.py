@@ -1,5 +1,7 @@
-"""Two people changed one post: what the later one is shown, so that neither text is lost."""
+"""Edit conflicts: two people changed one post, and the second one to save sees both changes, so that neither is lost."""
 
+import dataclasses
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,22 +10,21 @@ import anyio.to_thread
 
 from blog.domain.core.context import Context
 from blog.domain.posts import diffs, revisions
-from blog.domain.posts.diffs import PostContent, PostDiff, content_of
+from blog.domain.posts.diffs import PostDiff
 from blog.domain.posts.models import Post, Revision
+from blog.domain.posts.post_content import POST_FIELDS, FieldKind, PostContent, PostField, content_of, with_changes
 from blog.errors import NotFound
-from blog.schemas.posts import PostChanges, PostStatus
+from blog.schemas.posts import PostChanges
 from blog.text.three_way_merge import merge
-
-_FIELD_LABELS = {"title": "the title", "slug": "the address", "tags": "the tags"}
 
 
 @dataclass(frozen=True, slots=True)
 class EditConflict:
-    """The present text (`theirs`) and the typed one (`mine`), each seen from the other and from where the later one began.
+    """The saved content (`theirs`), the submitted content (`mine`) and the changes from the one to the other.
 
-    `base` is that beginning, `latest` the version that came between, `since` what it changed; all None when the beginning
-    is not known. `merged` holds both changes, where they do not touch, and `joining` what it does to `theirs`; else
-    `touching` names what both changed, such as `the title`.
+    `base` is the version that the form was opened with, `latest` the version that was saved since, and `diff_since_base` its
+    changes; all None if the base is unknown. `merged` has both changes and `merged_diff` compares it with `theirs`; if they
+    overlap, `merged` is None and `overlapping` names what both changed, such as "the title".
     """
 
     theirs: PostContent
@@ -37,61 +38,70 @@ class EditConflict:
     overlapping: Sequence[str] = ()
 
 
-async def describe(ctx: Context, theirs: Post, mine: PostChanges, base_version: int) -> EditConflict:
-    """What both did since the version that the later one began with. Raises NotSignedIn, NotFound (post), Forbidden."""
-    present = content_of(theirs)
+async def describe(ctx: Context, post: Post, submitted: PostChanges, base_version: int) -> EditConflict:
+    """Compare the submitted changes with the saved post, and merge them if possible.
+
+    post: the saved post.
+    base_version: the version that the form was opened with.
+
+    Raises NotAuthenticated, NotFound (post) or Forbidden.
+    """
+    theirs = content_of(post)
     try:
-        base, latest = await revisions.get_pair(ctx, theirs.id, base_version, theirs.version)
-    except NotFound:  # a form that was made up, or a history that is not whole
-        typed = _submitted_content(mine, present)
-        return EditConflict(present, typed, await diffs.compare(present, typed))
-    start = content_of(base)
-    typed = _submitted_content(mine, start)
-    merged, touching = await anyio.to_thread.run_sync(_merge, start, typed, present)
+        base_revision, latest = await revisions.get_pair(ctx, post.id, base_version, post.version)
+    except NotFound:  # the form was forged, or a version is missing in the database
+        mine = _submitted_content(submitted, theirs)
+        return EditConflict(theirs, mine, await diffs.compare(theirs, mine))
+    base = content_of(base_revision)
+    mine = _submitted_content(submitted, base)
+    merged, overlapping = await anyio.to_thread.run_sync(_merge, base, mine, theirs)
     return EditConflict(
-        present,
-        typed,
-        await diffs.compare(present, typed),
-        base,
+        theirs,
+        mine,
+        await diffs.compare(theirs, mine),
+        base_revision,
         latest,
-        await diffs.compare(start, present),
+        await diffs.compare(base, theirs),
         merged,
-        await diffs.compare(present, merged) if merged else None,
-        touching,
+        await diffs.compare(theirs, merged) if merged else None,
+        overlapping,
     )
 
 
-def _submitted_content(mine: PostChanges, start: PostContent) -> PostContent:
-    """What the form held. A form that leaves the address empty leaves it as it was."""
-    slug = mine.slug if "slug" in mine.model_fields_set else start.slug
-    return PostContent(mine.title, mine.content, tuple(mine.tags), slug, mine.status, mine.publish_at)
+def _submitted_content(submitted: PostChanges, base: PostContent) -> PostContent:
+    """Return the content of the form. Fields that it does not send, such as an empty slug, are those of `base`."""
+    return with_changes(base, {name: getattr(submitted, name) for name in submitted.model_fields_set})
 
 
 def _merge(base: PostContent, mine: PostContent, theirs: PostContent) -> tuple[PostContent | None, Sequence[str]]:
-    found: dict[str, Any] = {}
-    touching: list[str] = []
-    for name, words in _FIELD_LABELS.items():
-        before, ours, others = (getattr(side, name) for side in (base, mine, theirs))
-        found[name] = others if ours in (before, others) else ours
-        if others not in (before, ours) and ours != before:
-            touching.append(words)
-    content = merge(base.content, mine.content, theirs.content)
-    if content is None:
-        touching.append("the same lines of the text")
-    if _both_changed_publication(base, mine, theirs):
-        touching.append("who can read it")
-    if touching or content is None:
-        return None, touching
-    timing = theirs if mine.status in (base.status, theirs.status) else mine
-    return PostContent(content=content, status=timing.status, publish_at=timing.publish_at, **found), ()
+    merged = theirs
+    overlapping: list[str] = []
+    for field in POST_FIELDS:
+        if field.depends_on:
+            continue
+        names = [field.name, *(other.name for other in POST_FIELDS if other.depends_on == field.name)]
+        ours, others, before = (_comparable(content, names) for content in (mine, theirs, base))
+        if ours in (before, others):
+            continue
+        if others == before:
+            merged = _replace(merged, {name: getattr(mine, name) for name in names})
+        elif field.kind is FieldKind.TEXT and (text := _merge_text(field, base, mine, theirs)) is not None:
+            merged = _replace(merged, {field.name: text})
+        else:
+            overlapping.append(f"the same lines of the {field.noun}" if field.kind is FieldKind.TEXT else f"the {field.noun}")
+    return (None if overlapping else merged), tuple(overlapping)
 
 
-def _both_changed_publication(base: PostContent, mine: PostContent, theirs: PostContent) -> bool:
-    if mine.status is theirs.status is PostStatus.SCHEDULED:
-        return _publish_minute(mine) != _publish_minute(theirs)
-    return base.status not in (mine.status, theirs.status) and mine.status is not theirs.status
+def _replace(content: PostContent, values: dict[str, Any]) -> PostContent:
+    return dataclasses.replace(content, **values)
 
 
-def _publish_minute(side: PostContent) -> str:
-    """A form knows no seconds."""
-    return f"{side.publish_at:%Y-%m-%dT%H:%M}" if side.publish_at else ""
+def _merge_text(field: PostField, *versions: PostContent) -> str | None:
+    base, mine, theirs = (getattr(version, field.name) for version in versions)
+    return merge(base, mine, theirs)
+
+
+def _comparable(content: PostContent, names: Sequence[str]) -> Sequence[Any]:
+    """Return the values of fields. Times lose their seconds, which forms do not show."""
+    values = (getattr(content, name) for name in names)
+    return [value.replace(second=0, microsecond=0) if isinstance(value, dt.datetime) else value for value in values]

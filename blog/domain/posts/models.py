@@ -3,12 +3,12 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from blog.schemas.posts import PostStatus
+from blog.domain.posts.post_content import PostContent
 
 
 @dataclass(frozen=True, slots=True)
 class Byline:
-    """One author of a post, as shown: `username` for links, `name` for people."""
+    """One author of a post as shown: `username` for links, `name` for people."""
 
     username: str
     name: str
@@ -16,26 +16,19 @@ class Byline:
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
-    """A post with its tags and authors, in order. In lists `content` and `html` are empty unless asked for."""
+class Post(PostContent):
+    """A post with its tags and authors, in order. In lists, `content` and `html` are empty unless requested."""
 
     id: int
-    slug: str
-    title: str
-    content: str
     html: str
     excerpt: str
-    status: PostStatus
     version: int
     word_count: int
     comment_count: int
-    comments_open: bool
-    publish_at: dt.datetime | None
     published_at: dt.datetime | None
     created_at: dt.datetime
     updated_at: dt.datetime
     bylines: tuple[Byline, ...]
-    tags: tuple[str, ...]
 
     @property
     def author(self) -> str:
@@ -49,23 +42,18 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
-    """One version of a post."""
+class Revision(PostContent):
+    """One version of a post. `editor` is a username."""
 
     post_id: int
     version: int
-    slug: str
-    title: str
-    content: str
-    tags: tuple[str, ...]
-    status: PostStatus
     editor: str
     created_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag and the number of published posts that carry it."""
+    """A tag and the number of published posts that have it."""
 
     name: str
     posts: int

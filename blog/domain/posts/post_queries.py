@@ -1,5 +1,6 @@
 """How rows become posts: one query for the posts, one for their authors, one for their tags, however many there are."""
 
+import dataclasses
 import functools
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -16,13 +17,10 @@ from blog.domain.core.rows import from_row
 from blog.domain.posts.models import Byline, Post
 
 _p = tables.posts.c
-SUMMARY_COLUMNS = (
-    _p.id, _p.slug, _p.title, _p.excerpt, _p.status, _p.version, _p.word_count, _p.comment_count, _p.comments_open,
-    _p.publish_at, _p.published_at, _p.created_at, _p.updated_at,
-)  # fmt: skip
-"""The columns that a list shows."""
-FULL_COLUMNS = (*SUMMARY_COLUMNS, _p.content, _p.html)
-"""All that a reader of one post gets."""
+FULL_COLUMNS = tuple(_p[field.name] for field in dataclasses.fields(Post) if field.name in _p)
+"""The columns of a complete post."""
+SUMMARY_COLUMNS = tuple(column for column in FULL_COLUMNS if column.name not in ("content", "html"))
+"""The columns of a post in a list."""
 
 
 def select(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:

@@ -1,12 +1,14 @@
-"""What a post says, ready for the database: rendered before any lock is taken."""
+"""Posts rendered for the database. Rendering takes CPU time, so it is done before any lock is acquired."""
 
-from collections.abc import Sequence
+import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import anyio.to_thread
 
 from blog.domain.core import policy
 from blog.domain.core.context import Context
+from blog.domain.posts.post_content import PostContent, with_changes
 from blog.text.excerpt import excerpt
 from blog.text.markdown import RENDERER_VERSION, render
 from blog.text.plain_text import html_to_text
@@ -14,32 +16,36 @@ from blog.text.plain_text import html_to_text
 
 @dataclass(frozen=True, slots=True)
 class RenderedPost:
-    """A title, tags and Markdown with all that follows from it. `summary` is the author's own excerpt, if any."""
+    """The content of a post and everything that is computed from it."""
 
-    title: str
-    content: str
-    tags: tuple[str, ...]
-    summary: str | None
+    content: PostContent
     html: str
     excerpt: str
-    plain_text: str  # plain text, for search
+    plain_text: str  # for the full-text index
     word_count: int
     renderer_version: int = RENDERER_VERSION
 
-
-def render_post(title: str, content: str, tags: Sequence[str], summary: str | None = None) -> RenderedPost:
-    """Render a post; CPU-bound, some milliseconds for each page of text."""
-    html = render(content)
-    body = html_to_text(html)
-    return RenderedPost(title, content, tuple(tags), summary, html, summary or excerpt(html), body, len(body.split()))
+    def with_changes(self, **changes: Any) -> "RenderedPost":
+        """Return the same rendering for content in which fields that are not rendered are replaced."""
+        return dataclasses.replace(self, content=with_changes(self.content, changes))
 
 
-async def render_post_in_thread(title: str, content: str, tags: Sequence[str], summary: str | None = None) -> RenderedPost:
-    """`typeset` in a thread, so that the event loop goes on."""
-    return await anyio.to_thread.run_sync(render_post, title, content, tags, summary)
+def render_post(content: PostContent) -> RenderedPost:
+    """Render a post. CPU-bound: some milliseconds for each page of text."""
+    html = render(content.content)
+    plain_text = html_to_text(html)
+    return RenderedPost(content, html, content.custom_excerpt or excerpt(html), plain_text, len(plain_text.split()))
+
+
+async def render_post_in_thread(content: PostContent) -> RenderedPost:
+    """Call `render_post` in a thread, so that it does not block the event loop."""
+    return await anyio.to_thread.run_sync(render_post, content)
 
 
 async def render_preview(ctx: Context, content: str) -> str:
-    """The HTML that a text would have as a post; its ids are none of a page's own. Raises NotSignedIn, Forbidden."""
+    """Return the HTML of a text as a post would show it, with ids that do not clash with those of the page.
+
+    Raises NotAuthenticated or Forbidden.
+    """
     policy.require_writer(ctx)
     return await anyio.to_thread.run_sync(render, content, "preview")

@@ -1,4 +1,4 @@
-"""The versions of a post: nothing that was written is ever overwritten."""
+"""The versions of a post. A version that was saved is never overwritten."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.core.rows import from_row
 from blog.domain.posts import post_queries, posts
 from blog.domain.posts.models import Post, Revision
+from blog.domain.posts.post_content import POST_FIELDS
 from blog.domain.posts.posts import ExpectedVersions
 from blog.errors import NotFound
-from blog.schemas.posts import PostChanges
 
-_r, _u, _p = tables.revisions.c, tables.users.c, tables.posts.c
+_r, _u = tables.revisions.c, tables.users.c
 
 
 async def list_page(ctx: Context, post_id: int, *, limit: int, after: CursorKey | None = None) -> ResultPage[Revision]:
-    """The versions of a post, newest first. Raises NotSignedIn, NotFound, Forbidden."""
+    """Return the versions of a post, newest first. Raises NotAuthenticated, NotFound or Forbidden."""
     await _require_edit(ctx, post_id)
     query = _select().where(_r.post_id == post_id).order_by(_r.version.desc()).limit(limit + 1)
     if after is not None:
@@ -29,7 +29,7 @@ async def list_page(ctx: Context, post_id: int, *, limit: int, after: CursorKey 
 
 
 async def get(ctx: Context, post_id: int, version: int) -> Revision:
-    """One version. Raises NotSignedIn, NotFound, Forbidden."""
+    """Return one version. Raises NotAuthenticated, NotFound or Forbidden."""
     await _require_edit(ctx, post_id)
     row = await ctx.db.fetch_one(_select().where(_r.post_id == post_id, _r.version == version))
     if row is None:
@@ -38,21 +38,24 @@ async def get(ctx: Context, post_id: int, version: int) -> Revision:
 
 
 async def get_pair(ctx: Context, post_id: int, older: int, newer: int) -> tuple[Revision, Revision]:
-    """Two versions. Raises NotSignedIn, NotFound, Forbidden."""
+    """Return two versions. Raises NotAuthenticated, NotFound or Forbidden."""
     await _require_edit(ctx, post_id)
     rows = await ctx.db.fetch_all(_select().where(_r.post_id == post_id, _r.version.in_([older, newer])))
-    found = {row["version"]: from_row(Revision, row) for row in rows}
+    by_version = {row["version"]: from_row(Revision, row) for row in rows}
     for version in (older, newer):
-        if version not in found:
+        if version not in by_version:
             raise NotFound(f"This post has no version {version}")
-    return found[older], found[newer]
+    return by_version[older], by_version[newer]
 
 
 async def restore(ctx: Context, post_id: int, version: int, *, if_match: ExpectedVersions = None) -> Post:
-    """Write an old version's title, text and tags anew, as the next version. Raises as `get` and `posts.edit` do."""
+    """Save the fields of an old version that are restored (`PostField.is_restored`) as the next version.
+
+    Raises as `get` and `posts.save_changes`.
+    """
     old = await get(ctx, post_id, version)
-    changes = PostChanges(title=old.title, content=old.content, tags=list(old.tags))
-    return await posts.edit(ctx, post_id, changes, if_match=if_match)
+    changes = {field.name: getattr(old, field.name) for field in POST_FIELDS if field.is_restored}
+    return await posts.save_changes(ctx, post_id, changes, if_match=if_match)
 
 
 async def _require_edit(ctx: Context, post_id: int) -> None:

@@ -1,5 +1,7 @@
 """The domain's objects as the models that clients get: JSON answers and live messages show the same."""
 
+from typing import Any
+
 from blog.domain.media.models import Media
 from blog.domain.posts.models import Post
 from blog.framework.urls.urls import UrlBuilder
@@ -9,26 +11,8 @@ from blog.schemas.posts import PostOut
 
 def post_out(post: Post, urls: UrlBuilder) -> PostOut:
     """A post with its public address."""
-    return PostOut(
-        id=post.id,
-        slug=post.slug,
-        url=urls.url("web:post", slug=post.slug),
-        title=post.title,
-        content=post.content,
-        html=post.html,
-        excerpt=post.excerpt,
-        tags=list(post.tags),
-        author=post.author,
-        authors=post.authors,
-        status=post.status,
-        version=post.version,
-        created_at=post.created_at,
-        updated_at=post.updated_at,
-        published_at=post.published_at,
-        publish_at=post.publish_at,
-        comments=post.comment_count,
-        comments_open=post.comments_open,
-    )
+    computed: dict[str, Any] = {"url": urls.url("web:post", slug=post.slug), "comments": post.comment_count}
+    return PostOut(**computed, **{name: getattr(post, name) for name in PostOut.model_fields if name not in computed})
 
 
 def media_out(item: Media, urls: UrlBuilder) -> MediaOut:

@@ -1,16 +1,20 @@
 """Rendering of an imported post: convert shortcodes, store images, normalise tags, render Markdown."""
 
+from typing import Any
+
 from blog.domain.posts import rendering
+from blog.domain.posts.post_content import POST_FIELDS, PostContent
 from blog.domain.posts.rendering import RenderedPost
 from blog.import_export.markdown import shortcodes, source
 from blog.import_export.markdown.folder import Rejection
 from blog.import_export.markdown.images import ImageImporter
 from blog.import_export.markdown.source import SourcePost
 from blog.schemas.fields import MAX_CONTENT_BYTES
+from blog.schemas.posts import NewPost, PostStatus
 from blog.text.excerpt import excerpt
 from blog.text.markdown import render
 
-MAX_TAGS, MAX_TAG_LENGTH, MAX_SUMMARY_LENGTH = 20, 50, 600
+MAX_TAGS, MAX_TAG_LENGTH, MAX_EXCERPT_LENGTH = 20, 50, 600
 
 
 def convert_body(post: SourcePost, images: ImageImporter) -> tuple[str, tuple[str, ...]]:
@@ -27,7 +31,16 @@ def render_source_post(post: SourcePost, body: str) -> tuple[RenderedPost, tuple
     if len(body.encode()) > MAX_CONTENT_BYTES:
         return Rejection(post.path, 1, source.TOO_LONG)
     tags, warnings = normalise_tags((*post.tags, *post.categories))
-    return rendering.render_post(post.title, body, tags, _summary(post)), warnings
+    content = PostContent(
+        title=post.title,
+        content=body,
+        tags=tags,
+        slug=post.slug,
+        status=PostStatus.DRAFT if post.draft else PostStatus.PUBLISHED,
+        publish_at=None,
+        **_fields_from_front_matter(post),
+    )
+    return rendering.render_post(content), warnings
 
 
 def normalise_tags(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -45,7 +58,11 @@ def normalise_tags(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, 
     return distinct[:MAX_TAGS], tuple(warnings)
 
 
-def _summary(post: SourcePost) -> str | None:
-    if post.summary is None:
-        return None
-    return excerpt(render(shortcodes.to_markdown(post.summary)), MAX_SUMMARY_LENGTH) or None
+def _fields_from_front_matter(post: SourcePost) -> dict[str, Any]:
+    """Return the fields that the file has as they are, and the defaults of the others."""
+    values = {field.name: NewPost.model_fields[field.name].default for field in POST_FIELDS if field.front_matter}
+    return values | {name: _plain_text(value) if isinstance(value, str) else value for name, value in post.fields.items()}
+
+
+def _plain_text(markdown: str) -> str | None:
+    return excerpt(render(shortcodes.to_markdown(markdown)), MAX_EXCERPT_LENGTH) or None

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any
 
+from blog.domain.posts.post_content import POST_FIELDS, PostField
 from blog.domain.posts.slugs import MAX_SLUG_LENGTH
 from blog.import_export.markdown import dates, front_matter, slugs
 from blog.import_export.markdown.folder import Rejection, SourceFolder, UnreadableFile, language_suffix
@@ -49,7 +50,8 @@ class SourcePost:
     - `date`: an aware UTC datetime.
     - `slug`, `aliases`, `permalink`: safe slugs, in the spelling of the file.
     - `authors`, `tags`, `categories`: names as written, in order.
-    - `summary`, `body`: Markdown with the shortcodes of the engine.
+    - `fields`: the fields of `PostContent` that have keys in front matter and are present, by name.
+    - `body` and the texts in `fields`: Markdown with the shortcodes of the engine.
     """
 
     path: str
@@ -65,7 +67,7 @@ class SourcePost:
     draft: bool
     aliases: tuple[str, ...]
     permalink: str | None
-    summary: str | None
+    fields: Mapping[str, Any]
     language: str | None
     body: str
     warnings: tuple[str, ...]
@@ -139,7 +141,7 @@ def _parse_post(folder: SourceFolder, path: str, digest: str, document: Document
         aliases=tuple(slug for alias in values.names("aliases", "redirect_from") if (slug := slugs.slug_from_url(alias))),
         # A permalink without a slash is a style (`pretty`) or a switch (`false`). Zola's `path` is always a path.
         permalink=slugs.slug_from_url(permalink) if "/" in permalink or "path" in document.values else None,
-        summary=values.text("excerpt") or values.text("description") or values.text("summary") or None,
+        fields={field.name: value for field in POST_FIELDS if (value := values.post_field(field)) is not None},
         language=_normalise_language(values.text("lang") or values.text("language") or language or ""),
         body=body,
         warnings=warnings,
@@ -212,6 +214,13 @@ class _FrontMatterValues:
         if written and written not in _TRUE_WORDS | _FALSE_WORDS:
             raise self._error(key, "must be true or false")
         return written in _TRUE_WORDS if written else None
+
+    def post_field(self, field: PostField) -> str | bool | None:
+        """Return the value under the first key of the field that has one, or None."""
+        if field.is_bool:  # other engines store other values under such a key, so only true and false count
+            words = (str(self._document.values.get(key)).lower() for key in field.front_matter)
+            return next((word in _TRUE_WORDS for word in words if word in _TRUE_WORDS | _FALSE_WORDS), None)
+        return next((text for key in field.front_matter if (text := self.text(key))), None)
 
     def date(self, path_date: dt.datetime | None, name_date: dt.datetime | None) -> "DateAndSource":
         """Return the date of the front matter, else of the path, else of the file name."""

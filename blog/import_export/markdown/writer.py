@@ -1,11 +1,11 @@
 """Writing of imported posts to the database, inside a transaction of the caller."""
 
 import datetime as dt
+from typing import Any
 
 from blog.domain.accounts import imported_authors
 from blog.domain.core.context import Actor, Context
-from blog.domain.posts import import_records, posts, slugs
-from blog.domain.posts.posts import Publication
+from blog.domain.posts import import_records, post_writes, slugs
 from blog.domain.posts.rendering import RenderedPost
 from blog.errors import NotFound, VersionConflict
 from blog.import_export.markdown.folder import Rejection, SourceFolder
@@ -61,17 +61,21 @@ class Writer:
         if record is None:
             slug = await slugs.first_available(self._ctx.db, step.post.slug_candidates)
             date = step.post.date or self._ctx.now
-            publication, created_at = self._publication(step.post, date), min(date, self._ctx.now)
-            post = await posts.insert(self._ctx, content, publication, slug=slug, author_ids=author_ids, created_at=created_at)
+            post = await post_writes.insert(
+                self._ctx,
+                content.with_changes(slug=slug, **self._publication(step.post, date)),
+                author_ids=author_ids,
+                created_at=min(date, self._ctx.now),
+                published_at=self._published_at(step.post, date),
+            )
         else:
             slug = await self._slug_after_change(step.post, record.post_id, record.slug)
-            post = await posts.overwrite(
+            post = await post_writes.overwrite(
                 self._ctx,
-                content,
-                self._publication(step.post, step.post.date),
+                content.with_changes(slug=slug, **self._publication(step.post, step.post.date)),
                 post_id=record.post_id,
-                slug=slug,
                 author_ids=author_ids,
+                published_at=self._published_at(step.post, step.post.date),
                 if_match=record.imported_version,
             )
         return post.id, post.version
@@ -89,9 +93,11 @@ class Writer:
                 self._account_ids[name] = await imported_authors.get_or_create_author(self._ctx, name)
         return list(dict.fromkeys(self._account_ids[name] for name in post.authors)) or [self._actor.id]
 
-    def _publication(self, post: SourcePost, date: dt.datetime | None) -> Publication:
-        if post.draft:
-            return Publication(PostStatus.DRAFT)
-        if date is not None and date > self._ctx.now:
-            return Publication(PostStatus.SCHEDULED, publish_at=date)
-        return Publication(PostStatus.PUBLISHED, published_at=date)
+    def _publication(self, post: SourcePost, date: dt.datetime | None) -> dict[str, Any]:
+        """Return status and publication time: a post with a date in the future is scheduled."""
+        if not post.draft and date is not None and date > self._ctx.now:
+            return {"status": PostStatus.SCHEDULED, "publish_at": date}
+        return {}
+
+    def _published_at(self, post: SourcePost, date: dt.datetime | None) -> dt.datetime | None:
+        return None if post.draft or (date is not None and date > self._ctx.now) else date

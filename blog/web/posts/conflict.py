@@ -1,12 +1,15 @@
 """What the later of two writers sees."""
 
+import datetime as dt
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain.core.context import Context
 from blog.domain.posts import edit_conflicts, presence
-from blog.domain.posts.diffs import PostContent
 from blog.domain.posts.models import Post
+from blog.domain.posts.post_content import POST_FIELDS, PostContent
 from blog.framework.request.forms import Form
 from blog.schemas.posts import PostChanges
 from blog.web.posts.history import parse_number
@@ -28,15 +31,20 @@ async def render_conflict(request: Request, ctx: Context, form: Form, post: Post
 
 
 def form_from_content(content: PostContent, version: int) -> Form:
-    """What a post says, as the values of the form."""
-    return Form(
-        {
-            "title": content.title,
-            "content": content.content,
-            "tags": ", ".join(content.tags),
-            "slug": content.slug,
-            "status": content.status.value,
-            "publish_at": f"{content.publish_at:%Y-%m-%dT%H:%M}" if content.publish_at else "",
-            "version": str(version),
-        }
-    )
+    """Return the form of a post with these values."""
+    values = {field.name: _form_value(getattr(content, field.name)) for field in POST_FIELDS}
+    return Form(values | {"version": str(version)})
+
+
+def _form_value(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case tuple():
+            return ", ".join(value)
+        case dt.datetime():
+            return f"{value:%Y-%m-%dT%H:%M}"
+        case _:
+            return str(value)

@@ -9,7 +9,6 @@ from starlette.responses import RedirectResponse, Response
 from blog.domain.core import policy
 from blog.domain.core.context import Actor, Context
 from blog.domain.posts import autosaves, post_lists, posts, presence
-from blog.domain.posts.diffs import content_of
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_lists import PostFilter
 from blog.errors import BlogError, NotAuthenticated, NotFound, VersionConflict
@@ -65,7 +64,7 @@ class EditPostPage(Endpoint):
         """The form with the present text, and who else has it open; with `?autosave=`, with what was typed and never saved."""
         ctx = request_context(request)
         post = await load_editable_post(ctx, request)
-        form, offer = await restore_autosave(request, ctx, _form_from_post(post), post)
+        form, offer = await restore_autosave(request, ctx, form_from_content(post, post.version), post)
         others = (await presence.touch(ctx, post.id)).others
         return render_page(request, "posts/edit.html", form=form, post=post, others=others, autosave_offer=offer)
 
@@ -168,12 +167,6 @@ def _post_gone(request: Request, form: Form, error: BlogError) -> Response:
     form.values |= {"slug": "", "version": ""}
     form.add_error(NotFound(_POST_GONE) if isinstance(error, NotFound) else error)
     return render_page(request, "posts/write.html", error_status(error), form=form)
-
-
-def _form_from_post(post: Post) -> Form:
-    form = form_from_content(content_of(post), post.version)
-    form.values["comments_open"] = "true" if post.comments_open else "false"
-    return form
 
 
 async def _just_deleted(ctx: Context, request: Request) -> Post | None:

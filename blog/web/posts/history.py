@@ -9,6 +9,7 @@ from blog.domain.core import policy
 from blog.domain.core.context import Context
 from blog.domain.posts import history, posts, revisions
 from blog.domain.posts.models import Post
+from blog.domain.posts.post_content import POST_FIELDS, FieldKind, display_items
 from blog.errors import FieldError, InvalidInput, VersionConflict
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context
@@ -17,6 +18,9 @@ from blog.framework.response.error_statuses import error_status
 from blog.web.posts.reading import next_page_path, page_cursor
 from blog.web.rendering.page import render_page
 from blog.web.rendering.redirects import redirect_after_post
+
+_LISTED_FIELDS = [field for field in POST_FIELDS if field.name != "title" and field.kind is not FieldKind.TEXT]
+"""The fields of a version that its page lists; the title and the text have places of their own."""
 
 
 class HistoryPage(Endpoint):
@@ -82,7 +86,15 @@ def parse_number(sent: str) -> int:
 
 async def _values(ctx: Context, request: Request, post: Post) -> dict[str, Any]:
     revision = await revisions.get(ctx, post.id, request.path_params["version"])
-    return {"post": post, "revision": revision, "html": await history.render_html(revision), "is_stale": False}
+    return {
+        "post": post,
+        "revision": revision,
+        "fields": [(field.label, items) for field in _LISTED_FIELDS if (items := display_items(field, revision))],
+        "html": await history.render_html(revision),
+        "restored": [field.noun for field in POST_FIELDS if field.is_restored],
+        "unchanged": [field.noun for field in POST_FIELDS if not field.is_restored],
+        "is_stale": False,
+    }
 
 
 def _version_parameter(request: Request, name: str) -> int:

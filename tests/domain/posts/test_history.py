@@ -11,7 +11,7 @@ from blog.domain.comments import comments
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.posts import diffs, edit_conflicts, history, post_lists, posts, presence, revisions
-from blog.domain.posts.diffs import PostContent, content_of
+from blog.domain.posts.post_content import PostContent, content_of
 from blog.errors import Conflict, Forbidden, NotAuthenticated, NotFound
 from blog.ops.integrity_check import check_site
 from blog.schemas.accounts import Role
@@ -41,7 +41,7 @@ async def test_history_tells_what_each_version_changed(author: Context, eve: Any
     await posts.edit(author, post.id, PostChanges(title="B", tags=["y"], slug="b", status=PostStatus.DRAFT))
     page = await history.list_page(author, post.id)
     assert [(step.revision.version, step.revision.editor, step.word_count, list(step.changed_fields)) for step in page.items] == [
-        (3, "ada", WordCount(0, 0), ["title", "tags", "address", "status"]),
+        (3, "ada", WordCount(0, 0), ["title", "tags", "URL slug", "status"]),
         (2, "eve", WordCount(2, 1), []),
         (1, "ada", WordCount(2, 0), []),
     ]
@@ -80,7 +80,8 @@ async def test_comparison_is_from_the_older_to_the_newer_version(author: Context
         assert [
             (piece.kind, piece.text) for line in stretch.lines for piece in line if piece.kind is not SegmentKind.UNCHANGED
         ] == [(SegmentKind.INSERTED, " well")]
-        assert [(piece.kind.value, piece.text) for piece in found.diff.tags] == [
+        (tags,) = (changed.segments for changed in found.diff.fields if changed.field.name == "tags")
+        assert [(piece.kind.value, piece.text) for piece in tags] == [
             ("kept", "x"), ("deleted", "y"), ("inserted", "z"),
         ]  # fmt: skip
     assert (await history.compare(author, post.id, 2, 2)).diff.is_empty
@@ -88,7 +89,7 @@ async def test_comparison_is_from_the_older_to_the_newer_version(author: Context
 
 async def test_endless_difference_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.domain.posts.diffs.MAX_PIECES", 10)
-    old = PostContent("A", "", (), "a", PostStatus.DRAFT)
+    old = PostContent("A", "", (), "a", PostStatus.DRAFT, None, True, None)
     new = replace(old, content="".join(f"line {number}\n" for number in range(25)))
     found = await diffs.compare(old, new)
     assert (sum(len(stretch.lines) for stretch in found.text), found.omitted_lines) == (10, 15)
@@ -112,7 +113,7 @@ async def test_changes_of_different_lines_and_members_fit_together(author: Conte
         {"content": POEM.replace("five", "FIVE"), "title": "B", "slug": "b", "status": PostStatus.DRAFT},
     )
     assert clash.overlapping == ()
-    assert clash.merged == PostContent("B", "ONE\ntwo\nthree\nfour\nFIVE\n", ("x",), "b", PostStatus.DRAFT)
+    assert clash.merged == PostContent("B", "ONE\ntwo\nthree\nfour\nFIVE\n", ("x",), "b", PostStatus.DRAFT, None, True, None)
     assert (clash.base.version, clash.latest.version, clash.latest.editor) == (1, 2, "eve")
     assert (clash.theirs.content, clash.mine.content) == (POEM.replace("five", "FIVE"), POEM.replace("one", "ONE"))
 
@@ -123,10 +124,10 @@ SOON, LATER = (dt.datetime(2040, 1, day, 10, tzinfo=dt.UTC) for day in (1, 2))
 @pytest.mark.parametrize(
     ("mine", "theirs", "touching"),
     [
-        ({"content": "mine"}, {"content": "theirs"}, ["the same lines of the text"]),
+        ({"content": "mine"}, {"content": "theirs"}, ["the same lines of the body"]),
         ({"title": "B"}, {"title": "C"}, ["the title"]),
-        ({"tags": ["b"], "slug": "b"}, {"tags": ["c"], "slug": "c"}, ["the address", "the tags"]),
-        ({"status": PostStatus.DRAFT}, {"status": PostStatus.SCHEDULED, "publish_at": SOON}, ["who can read it"]),
+        ({"tags": ["b"], "slug": "b"}, {"tags": ["c"], "slug": "c"}, ["the tags", "the URL slug"]),
+        ({"status": PostStatus.DRAFT}, {"status": PostStatus.SCHEDULED, "publish_at": SOON}, ["the status"]),
         ({"title": "B"}, {"title": "B"}, None),
         ({"status": PostStatus.DRAFT}, {"status": PostStatus.DRAFT}, None),
     ],
@@ -137,13 +138,23 @@ async def test_what_both_changed_is_named(author: Context, eve: Any, mine: Any, 
     assert (clash.merged is None) is (touching is not None)
 
 
-@pytest.mark.parametrize(("at", "fits"), [(SOON, True), (SOON + dt.timedelta(seconds=30), True), (LATER, False)])
-async def test_two_times_of_a_scheduled_post_do_not_fit(author: Context, eve: Any, at: Any, fits: bool) -> None:
+@pytest.mark.parametrize(
+    ("mine", "theirs", "merged"),
+    [
+        (SOON, SOON + dt.timedelta(seconds=30), SOON + dt.timedelta(seconds=30)),
+        (SOON, LATER, LATER),
+        (LATER, SOON, LATER),
+        (LATER, LATER + dt.timedelta(seconds=30), LATER + dt.timedelta(seconds=30)),
+        (LATER, LATER + dt.timedelta(days=1), None),
+    ],
+)
+async def test_two_new_publication_times_overlap(author: Context, eve: Any, mine: Any, theirs: Any, merged: Any) -> None:
     scheduled = {"status": PostStatus.SCHEDULED, "publish_at": SOON}
-    clash = await clash_of(author, eve, {"title": "B"}, {"publish_at": at, "content": "theirs"}, **scheduled)
-    assert (clash.merged is not None) is fits
-    if clash.merged:
-        assert (clash.merged.publish_at, clash.merged.title, clash.merged.content) == (at, "B", "theirs")
+    submitted, saved = {"title": "B", "publish_at": mine}, {"publish_at": theirs, "content": "theirs"}
+    clash = await clash_of(author, eve, submitted, saved, **scheduled)
+    assert list(clash.overlapping) == ([] if merged else ["the status"])
+    if merged:
+        assert (clash.merged.publish_at, clash.merged.title, clash.merged.content) == (merged, "B", "theirs")
 
 
 @pytest.mark.parametrize("began_with", [0, 99])

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.accounts import accounts
 from blog.domain.core.context import Context
-from blog.domain.posts import post_lists, posts
+from blog.domain.posts import post_lists, posts, scheduling
 from blog.domain.posts.post_lists import PostFilter
 from blog.schemas.accounts import Role
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
@@ -57,7 +57,7 @@ async def test_scheduled_posts_are_listed_from_their_time_on(author: Context) ->
     await posts.create(author, NewPost(title="A", content="x", tags=["one"], status=PostStatus.SCHEDULED, publish_at=at))
     assert await listed(author, tag="one") == []
     later = Context(author.site, author.actor, at + HOUR, "later")
-    assert await posts.publish_due(later) == 1
+    assert await scheduling.publish_due(later) == 1
     assert await dates(author) == {at}
     assert await listed(author, tag="one") == ["A"]
 

@@ -12,7 +12,7 @@ from blog.db import tables
 from blog.domain.comments import comments
 from blog.domain.core import events
 from blog.domain.core.context import Context
-from blog.domain.posts import post_lists, posts, revisions, search
+from blog.domain.posts import post_lists, posts, revisions, scheduling, search
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_lists import PostFilter
 from blog.errors import Conflict, VersionConflict
@@ -120,9 +120,9 @@ async def test_who_follows_a_tag_hears_that_a_post_left_it(author: Context) -> N
 async def test_scheduled_post_comes_out_once_and_at_its_time(author: Context, ctx: Context) -> None:
     at = author.now + dt.timedelta(hours=1)
     post = await posts.create(author, NewPost(title="Soon", content="x", status=PostStatus.SCHEDULED, publish_at=at))
-    assert await posts.publish_due(ctx) == 0
+    assert await scheduling.publish_due(ctx) == 0
     late = replace(ctx, now=at + dt.timedelta(days=2))
-    assert sorted(await asyncio.gather(*(posts.publish_due(late) for _ in range(4)))) == [0, 0, 0, 1]
+    assert sorted(await asyncio.gather(*(scheduling.publish_due(late) for _ in range(4)))) == [0, 0, 0, 1]
     seen = await posts.get(ctx, post.id)
     assert (seen.status, seen.published_at, seen.publish_at) == (PostStatus.PUBLISHED, at, None)
     assert [event.event_type for event in await events.after(ctx.db, 0)] == ["post.published"]

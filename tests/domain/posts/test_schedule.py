@@ -10,7 +10,7 @@ import pytest
 
 from blog.domain.core import events
 from blog.domain.core.context import Context
-from blog.domain.posts import posts
+from blog.domain.posts import posts, scheduling
 from blog.errors import Unavailable
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from tests.support.serving import ask, blog, free_port, serving, wait_until_up
@@ -36,9 +36,9 @@ async def test_post_that_cannot_be_published_keeps_no_other_from_its_time(
     with monkeypatch.context() as patch:
         patch.setattr("blog.domain.core.events.post_event", fail)
         with pytest.raises(Unavailable):
-            await posts.publish_due(late)
+            await scheduling.publish_due(late)
     assert [(await posts.get(author, post.id)).status for post in made] == ["scheduled", "published", "published"]
-    assert await posts.publish_due(late) == 1
+    assert await scheduling.publish_due(late) == 1
     assert [event.post_id for event in await events.after(ctx.db, 0)] == [made[1].id, made[2].id, made[0].id]
 
 
@@ -48,9 +48,9 @@ async def test_deleted_and_unscheduled_posts_stay_in(author: Context, ctx: Conte
     await posts.delete(author, gone.id)
     await posts.edit(author, draft.id, PostChanges(status=PostStatus.DRAFT))
     late = replace(ctx, now=at + dt.timedelta(hours=1))
-    assert await posts.publish_due(late) == 0
+    assert await scheduling.publish_due(late) == 0
     await posts.undelete(replace(author, now=late.now), gone.id)
-    assert await posts.publish_due(late) == 1, "it comes back as it was: waiting for a time that has passed"
+    assert await scheduling.publish_due(late) == 1, "it comes back as it was: waiting for a time that has passed"
     assert [event.post_id for event in await events.after(ctx.db, 0)] == [gone.id]
 
 

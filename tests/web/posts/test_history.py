@@ -140,7 +140,7 @@ async def test_conflict_in_the_same_lines_says_so_and_keeps_what_was_typed(
     await posts.edit(author, post.id, PostChanges(content="theirs"))
     answer = await client.post("/posts/on-engines/edit", data=FORM | {"content": "mine & mine"}, headers=eve)
     assert answer.status_code == 412
-    assert "Both of you changed the same lines of the text" in answer.text
+    assert "Both of you changed the same lines of the body" in answer.text
     assert "Save both together" not in answer.text
     assert value(answer.text, "content") == "mine & mine"
     assert "<pre" in answer.text

@@ -130,7 +130,7 @@ def test_life_of_a_post(house: Any, scripts: bool) -> None:
     save(eve)
     eve.locator("article h1").wait_for()
     save(ada)
-    ada.get_by_text("Both of you changed the same lines of the text").wait_for()
+    ada.get_by_text("Both of you changed the same lines of the body").wait_for()
     assert ada.locator("#conflict-yours ~ .diff").locator("ins").all_inner_texts() == ["mine"]
     ada.get_by_role("button", name="Save mine over it").click()
     ada.locator("article h1").wait_for()

@@ -121,7 +121,7 @@ def upgrade() -> None:
         sa.Column("content", sa.Text, nullable=False),
         sa.Column("html", sa.Text, nullable=False),
         sa.Column("excerpt", sa.Text, nullable=False),
-        sa.Column("summary", sa.Text),
+        sa.Column("custom_excerpt", sa.Text),
         sa.Column("renderer_version", sa.SmallInteger, nullable=False),
         sa.Column("status", sa.String(20), nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
@@ -173,6 +173,9 @@ def upgrade() -> None:
         sa.Column("content", sa.Text, nullable=False),
         sa.Column("tags", sa.JSON, nullable=False),
         sa.Column("status", sa.String(20), nullable=False),
+        _timestamp("publish_at", nullable=True),
+        sa.Column("comments_open", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.true()),
+        sa.Column("custom_excerpt", sa.Text),
         _reference("editor_id", "users.id", ondelete="RESTRICT"),
         _timestamp("created_at"),
     )
