@@ -168,22 +168,22 @@ async def wrong_date(ctx):
 
 DAMAGES = [
     (lost_index_entry, "1 posts are missing from the search index (other)", True),
-    (outdated_index_entry, "1 posts stand in the search index with another text (other)", True),
-    (left_over_index_entry, "1 entries of the search index are of posts that are gone", True),
-    (wrong_count, "1 posts count their comments wrongly (hello)", True),
+    (outdated_index_entry, "1 posts are outdated in the search index (other)", True),
+    (left_over_index_entry, "1 entries of the search index belong to deleted posts", True),
+    (wrong_count, "1 posts have a wrong comment count (hello)", True),
     (wrong_date, "1 posts are listed under a wrong date (hello)", True),
     (unused_tag, "1 tags belong to no post (Old)", True),
     (unrendered_comment, "1 comments were not rendered (id 1)", True),
     (lost_version, "1 posts lack some of their versions (hello)", False),
-    (lost_address, "1 posts lack their address (hello)", False),
+    (lost_address, "1 posts lack their slug (hello)", False),
     (lost_author, "1 posts lack their author (other)", False),
     (lost_row, "A row of post_tags refers to a row of tags that is gone", False),
     (lost_event, "2 events are missing from the log", True),
-    (event_before_the_floor, "The event log does not begin where it says", True),
-    (log_that_ends_before_it_begins, "The event log does not begin where it says", True),
+    (event_before_the_floor, "The event log does not start at the recorded position", True),
+    (log_that_ends_before_it_begins, "The event log does not start at the recorded position", True),
     (lost_copy, "Files of the image with id 1 are missing", False),
     (unused_file, "1 image files of ", True),
-    (unfinished_file, "1 image files were never finished", True),
+    (unfinished_file, "1 image files are incomplete", True),
 ]
 
 
@@ -204,9 +204,9 @@ async def test_damage_is_named_and_mended_where_that_loses_nothing(filled: Any, 
     [
         (lost_file, ["Files of the image with id 1 are missing", "Images of the post hello are missing"]),
         (rotten_file, ["1 image files are damaged"]),
-        (short_file, ["has not its", "1 image files are damaged"]),
-        (unrendered_post, ["1 posts were not rendered (id 2)", "stand in the search index with another text (other)"]),
-        (broken_index, ["with another text (hello)", "The search index is damaged"]),
+        (short_file, ["does not have", "1 image files are damaged"]),
+        (unrendered_post, ["1 posts were not rendered (id 2)", "are outdated in the search index (other)"]),
+        (broken_index, ["outdated in the search index (hello)", "The search index is damaged"]),
     ],
 )
 async def test_damage_with_consequences_is_named_with_all_of_them(filled: Any, damage: Any, words: Any) -> None:
@@ -297,7 +297,7 @@ def test_check_at_the_terminal_names_mends_and_tells_by_its_exit_code(tmp_path: 
     aged(unused, 2 * HOUR)
     found = blog(tmp_path, "check")
     assert (found.returncode, found.stdout, unused.exists()) == (1, "", True)
-    assert "1 image files of 1 bytes are shown nowhere: run `blog check --repair`\n" in found.stderr
+    assert "1 image files of 1 bytes are used nowhere: run `blog check --repair`\n" in found.stderr
     assert "1 image files are damaged" in found.stderr, "a name is the digest of the content"
     unused.rename(unused.with_name("2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881.png"))  # that of `x`
     mended = blog(tmp_path, "check", "--repair")

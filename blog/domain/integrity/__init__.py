@@ -1,5 +1,4 @@
-"""What must hold between rows, search index, event log and image files, and how to mend what does not.
+"""Integrity checks of rows, search index, event log and image files, with repairs that lose no data.
 
-Each check reads everything of its kind, in batches, and changes nothing. A fault that can be mended without losing anything
-has its `repair`.
+A check reads everything of its kind in batches and changes nothing. A fault that can be repaired has a `repair`.
 """

@@ -1,4 +1,4 @@
-"""The event log: one row after the other, from the one that was forgotten last to the newest."""
+"""Integrity of the event log: consecutive ids from the last trimmed event to the newest."""
 
 from functools import partial
 
@@ -14,28 +14,30 @@ _e = tables.events.c
 
 
 async def check(ctx: Context, progress: Progress = no_progress) -> list[Fault]:
-    """Its epoch, its beginning, and holes."""
-    found: list[Fault] = []
+    """Check the epoch, the first id and gaps."""
+    faults: list[Fault] = []
     async with ctx.db.snapshot():
         end, floor = await events.position(ctx.db), await events.trimmed_up_to(ctx.db)
         count = await ctx.db.fetch_val(sa.select(sa.func.count()).where(_e.id > floor))
         old = await ctx.db.fetch_val(sa.select(sa.func.count()).where(_e.id <= floor))
-        hole = await _last_gap(ctx, floor)
+        gap = await _last_gap(ctx, floor)
     if not end.epoch:
-        found.append(Fault("The event log has lost its epoch", partial(events.renew_epoch, ctx.db)))
+        faults.append(Fault("The event log has no epoch", partial(events.renew_epoch, ctx.db)))
     if floor > end.id or old:
-        found.append(
-            Fault("The event log does not begin where it says", partial(events.delete_up_to, ctx.db, min(floor, end.id)))
+        faults.append(
+            Fault(
+                "The event log does not start at the recorded position", partial(events.delete_up_to, ctx.db, min(floor, end.id))
+            )
         )
-    if hole is not None:
-        text = f"{end.id - floor - count} events are missing from the log: who follows live must read all anew"
-        found.append(Fault(text, partial(events.delete_up_to, ctx.db, hole)))
+    if gap is not None:
+        text = f"{end.id - floor - count} events are missing from the log. Live clients will have to reload"
+        faults.append(Fault(text, partial(events.delete_up_to, ctx.db, gap)))
     progress(1, 1)
-    return found
+    return faults
 
 
 async def _last_gap(ctx: Context, floor: int) -> int | None:
-    """The id of the last event that is missing."""
+    """Return the id of the last missing event, or None."""
     before = tables.events.alias().c
     follows = sa.exists().where(before.id == _e.id - 1)
     first: int | None = await ctx.db.fetch_val(sa.select(sa.func.max(_e.id)).where(_e.id > floor + 1, ~follows))

@@ -1,4 +1,4 @@
-"""What a check finds wrong."""
+"""Faults that integrity checks report."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ _MAX_LISTED = 5
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of damage, as a sentence that ends with what to do; `repair` mends it, unless that takes a person."""
+    """One kind of damage. `message` says what is wrong and, without a `repair`, what to do."""
 
     message: str
     repair: Callable[[], Awaitable[object]] | None = None
@@ -19,6 +19,6 @@ class Fault:
 
 
 def summarise(names: Sequence[str]) -> str:
-    """The first of the names, and how many more there are."""
+    """Return the first names and the number of the others, as text."""
     more = len(names) - _MAX_LISTED
     return ", ".join(names[:_MAX_LISTED]) + (f" and {more} more" if more > 0 else "")

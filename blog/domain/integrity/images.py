@@ -1,4 +1,4 @@
-"""Image files against the rows and texts that name them."""
+"""Integrity of image files: compared with the rows and texts that refer to them."""
 
 import datetime as dt
 import re
@@ -17,14 +17,14 @@ from blog.progress import Progress, no_progress
 
 _m, _p = tables.media.c, tables.posts.c
 _MEDIA_LINK = re.compile(r'/media/([0-9a-f]{64}\.\w+)"')
-_RESTORE_HINT = "put the right files back into MEDIA_DIR, such as from a backup"
+_RESTORE_HINT = "put the original files back into MEDIA_DIR, for example from a backup"
 _REMOVAL_BATCH_SIZE = 20
 GRACE_PERIOD = dt.timedelta(hours=1)
-"""An upload puts its files before its row: what nothing names is left alone for this long."""
+"""Minimum age of an unreferenced file before it is reported: an upload stores its files before its row."""
 
 
 async def check(ctx: Context, progress: Progress = no_progress) -> list[Fault]:
-    """Files that are missing, damaged, of another size than their row says, or of no use."""
+    """Check for files that are missing, damaged, of the wrong size, or unused."""
     files = {file.name: file for file in await anyio.to_thread.run_sync(lambda: list(ctx.site.storage.list_files()))}
     return [
         *await _missing_files(ctx, files),
@@ -34,20 +34,20 @@ async def check(ctx: Context, progress: Progress = no_progress) -> list[Fault]:
 
 
 async def _missing_files(ctx: Context, files: dict[str, StoredFile]) -> list[Fault]:
-    found: list[Fault] = []
+    faults: list[Fault] = []
     for image in await ctx.db.fetch_all(sa.select(_m.id, _m.name, _m.bytes, _m.variants).order_by(_m.id)):
         names = [image["name"], *(variant["name"] for variant in image["variants"])]
         if lost := [name for name in names if name not in files]:
-            found.append(Fault(f"Files of the image with id {image['id']} are missing ({summarise(lost)}): {_RESTORE_HINT}"))
+            faults.append(Fault(f"Files of the image with id {image['id']} are missing ({summarise(lost)}): {_RESTORE_HINT}"))
         elif files[image["name"]].size != image["bytes"]:
-            found.append(Fault(f"The image {image['name']} has not its {image['bytes']} bytes: {_RESTORE_HINT}"))
+            faults.append(Fault(f"The image {image['name']} does not have {image['bytes']} bytes: {_RESTORE_HINT}"))
     for what, table in (("post", tables.posts), ("page", tables.static_pages)):
-        found += await _missing_in_html(ctx, what, table, files)
-    return found
+        faults += await _missing_in_html(ctx, what, table, files)
+    return faults
 
 
 async def _missing_in_html(ctx: Context, what: str, table: sa.Table, files: dict[str, StoredFile]) -> list[Fault]:
-    found: list[Fault] = []
+    faults: list[Fault] = []
     last = 0
     query = (
         sa.select(table.c.id, table.c.slug, table.c.html)
@@ -58,17 +58,17 @@ async def _missing_in_html(ctx: Context, what: str, table: sa.Table, files: dict
     if "deleted_at" in table.c:
         query = query.where(table.c.deleted_at.is_(None))
     while rows := await ctx.db.fetch_all(query.where(table.c.id > last)):
-        found += [
+        faults += [
             Fault(f"Images of the {what} {row['slug']} are missing ({summarise(lost)}): {_RESTORE_HINT}")
             for row in rows
             if (lost := [name for name in dict.fromkeys(_MEDIA_LINK.findall(row["html"])) if name not in files])
         ]
         last = rows[-1]["id"]
-    return found
+    return faults
 
 
 async def _damaged_files(ctx: Context, names: Sequence[str], progress: Progress) -> list[Fault]:
-    """A name is the digest of the content."""
+    """Compare the digest of each file with its name."""
     damaged: list[str] = []
     for number, name in enumerate(names, 1):
         path = await anyio.to_thread.run_sync(ctx.site.storage.locate, name)
@@ -94,8 +94,8 @@ async def _unused_files(ctx: Context, files: dict[str, StoredFile]) -> list[Faul
             await anyio.to_thread.run_sync(ctx.site.storage.remove, file.name)
 
     return [
-        *([Fault(f"{len(unused)} image files of {_total_size(unused)} are shown nowhere", remove)] if unused else []),
-        *([Fault(f"{len(unfinished)} image files were never finished", remove_unfinished)] if unfinished else []),
+        *([Fault(f"{len(unused)} image files of {_total_size(unused)} are used nowhere", remove)] if unused else []),
+        *([Fault(f"{len(unfinished)} image files are incomplete", remove_unfinished)] if unfinished else []),
     ]
 
 

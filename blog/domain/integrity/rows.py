@@ -1,4 +1,4 @@
-"""Rows that belong together: posts, their versions, addresses, authors and comments; tags; rendered text."""
+"""Integrity of rows: posts with their versions, slugs, authors and comments; tags; rendered HTML."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -25,35 +25,35 @@ _RENDERED_TABLES: tuple[tuple[str, sa.Table, Callable[[str], str]], ...] = (
 
 
 async def check(ctx: Context, progress: Progress = no_progress) -> list[Fault]:
-    """All of it."""
-    found = [*await _incomplete_posts(ctx), *await _wrong_comment_counts(ctx), *await _wrong_listing_dates(ctx)]
+    """Check posts, tags and rendered HTML."""
+    faults = [*await _incomplete_posts(ctx), *await _wrong_comment_counts(ctx), *await _wrong_listing_dates(ctx)]
     progress(1, _STEPS)
-    found += await _unused_tags(ctx)
+    faults += await _unused_tags(ctx)
     progress(2, _STEPS)
     for what, table, rendering in _RENDERED_TABLES:
-        found += await _missing_html(ctx, what, table, rendering)
+        faults += await _missing_html(ctx, what, table, rendering)
     progress(_STEPS, _STEPS)
-    return found
+    return faults
 
 
 async def _incomplete_posts(ctx: Context) -> list[Fault]:
-    kept = (
+    revisions = (
         sa.select(_r.post_id, sa.func.count().label("number"), sa.func.max(_r.version).label("last"))
         .group_by(_r.post_id)
         .subquery()
     )
-    versions = tables.posts.outerjoin(kept, kept.c.post_id == _p.id)
-    is_whole = (sa.func.coalesce(kept.c.number, 0) == _p.version) & (sa.func.coalesce(kept.c.last, 0) == _p.version)
-    address = sa.exists().where(tables.post_slugs.c.slug == _p.slug, tables.post_slugs.c.post_id == _p.id)
-    author = sa.exists().where(tables.post_authors.c.post_id == _p.id, tables.post_authors.c.user_id == _p.author_id)
-    asked = (
-        ("lack some of their versions", sa.select(_p.slug).select_from(versions).where(~is_whole)),
-        ("lack their address", sa.select(_p.slug).where(~address)),
-        ("lack their author", sa.select(_p.slug).where(~author)),
+    versions = tables.posts.outerjoin(revisions, revisions.c.post_id == _p.id)
+    is_complete = (sa.func.coalesce(revisions.c.number, 0) == _p.version) & (sa.func.coalesce(revisions.c.last, 0) == _p.version)
+    has_slug = sa.exists().where(tables.post_slugs.c.slug == _p.slug, tables.post_slugs.c.post_id == _p.id)
+    has_author = sa.exists().where(tables.post_authors.c.post_id == _p.id, tables.post_authors.c.user_id == _p.author_id)
+    queries = (
+        ("lack some of their versions", sa.select(_p.slug).select_from(versions).where(~is_complete)),
+        ("lack their slug", sa.select(_p.slug).where(~has_slug)),
+        ("lack their author", sa.select(_p.slug).where(~has_author)),
     )
     return [
         Fault(f"{len(slugs)} posts {what} ({summarise(slugs)}): restore a backup, or save each of them again")
-        for what, query in asked
+        for what, query in queries
         if (slugs := await _fetch_strings(ctx, query.order_by(_p.id)))
     ]
 
@@ -64,11 +64,11 @@ async def _wrong_comment_counts(ctx: Context) -> list[Fault]:
     )
     if not slugs:
         return []
-    return [Fault(f"{len(slugs)} posts count their comments wrongly ({summarise(slugs)})", partial(comment_changes.recount, ctx))]
+    return [Fault(f"{len(slugs)} posts have a wrong comment count ({summarise(slugs)})", partial(comment_changes.recount, ctx))]
 
 
 async def _wrong_listing_dates(ctx: Context) -> list[Fault]:
-    """Triggers keep these dates; a table that was written while they were gone has others."""
+    """Check the dates that triggers maintain: a table that was written without the triggers has wrong ones."""
     post = tables.posts.alias().c
     is_seen = (post.status == PostStatus.PUBLISHED.value) & post.deleted_at.is_(None)
     slugs, repairs = set[str](), []
@@ -94,7 +94,7 @@ async def _unused_tags(ctx: Context) -> list[Fault]:
 
 
 async def _missing_html(ctx: Context, what: str, table: sa.Table, rendering: Callable[[str], str]) -> list[Fault]:
-    """Some texts have no HTML, such as a comment in Markdown: only rendering tells."""
+    """Check for missing HTML. Some texts have none, such as a Markdown comment: only rendering shows that."""
     lost: dict[int, str] = {}
     last = 0
     blank = sa.select(table.c.id, table.c.content).where(table.c.html == "", table.c.content != "").order_by(table.c.id)

@@ -1,4 +1,4 @@
-"""The search index against the posts."""
+"""Integrity of the search index: compared with the posts."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -18,7 +18,7 @@ _p = tables.posts.c
 
 
 async def check(ctx: Context, progress: Progress = no_progress) -> list[Fault]:
-    """Missing, outdated and left-over entries, and what the index finds wrong with itself."""
+    """Check for missing, outdated and orphaned entries, and run the index's own check."""
     missing: list[Post] = []
     outdated: list[Post] = []
     total, done, last = await ctx.db.fetch_val(post_queries.select(sa.func.count())) or 0, 0, 0
@@ -33,7 +33,7 @@ async def check(ctx: Context, progress: Progress = no_progress) -> list[Fault]:
         progress(done, total)
     return [
         *_reindex_fault(ctx, "are missing from the search index", missing),
-        *_reindex_fault(ctx, "stand in the search index with another text", outdated),
+        *_reindex_fault(ctx, "are outdated in the search index", outdated),
         *await _orphaned_entries(ctx),
         *await _index_damage(ctx),
     ]
@@ -51,7 +51,7 @@ def _reindex_fault(ctx: Context, what: str, posts: Sequence[Post]) -> list[Fault
 
 
 async def _reindex(ctx: Context, ids: Sequence[int]) -> None:
-    """Each in a transaction of its own, as it is by then."""
+    """Index posts again, each in a separate transaction."""
     for post_id in ids:
         async with ctx.db.transaction():
             if post := await post_queries.by_id(ctx.db, post_id):
@@ -67,7 +67,7 @@ async def _orphaned_entries(ctx: Context) -> list[Fault]:
             for post_id in await fulltext.orphans(ctx.db):
                 await fulltext.remove(ctx.db, post_id)
 
-    return [Fault(f"{len(ids)} entries of the search index are of posts that are gone", remove)] if ids else []
+    return [Fault(f"{len(ids)} entries of the search index belong to deleted posts", remove)] if ids else []
 
 
 async def _index_damage(ctx: Context) -> list[Fault]:

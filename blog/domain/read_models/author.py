@@ -1,4 +1,4 @@
-"""All that the page of one author shows, from one state of the database."""
+"""Read model of an author page, from one database snapshot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,12 @@ from blog.domain.posts.models import Post, Tag
 from blog.domain.posts.post_lists import PostFilter
 
 MAX_TOP_TAGS = 6
-"""How many tags are named at most."""
+"""Maximum number of tags shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorView:
-    """A person, how many posts they published, the tags that these carry most often, a page of them, and the place in the
-    event log of all this."""
+    """An author with the number of published posts, the most frequent tags, one page of posts, and the log position."""
 
     user: User
     total: int
@@ -30,7 +29,7 @@ class AuthorView:
 
 
 async def read(ctx: Context, username: str, after: CursorKey | None = None) -> AuthorView:
-    """The author, whatever the case of the name. Raises NotFound."""
+    """Return an author by username, case-insensitively. Raises NotFound."""
     async with ctx.db.snapshot():
         user = await accounts.by_username(ctx, username)
         page = await post_lists.list_page(ctx, PostFilter(author_id=user.id, after=after))

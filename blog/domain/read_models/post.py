@@ -1,4 +1,4 @@
-"""All that the page of one post shows, from one state of the database."""
+"""Read model of a post page, from one database snapshot."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,14 +13,14 @@ from blog.domain.posts.models import Post
 from blog.domain.posts.related_posts import RelatedPosts
 
 COMMENTS_PER_PAGE = 200
-# Deeper answers stand beside what they answer: a page can only be so narrow, and a recursive template only so deep.
+# Deeper replies are shown at the level of the comment they reply to: narrow screens and recursive templates have a limit.
 MAX_REPLY_DEPTH = 3
 CursorKey = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class CommentThread:
-    """A comment with the answers to it, oldest first."""
+    """A comment with its replies, oldest first."""
 
     comment: Comment
     replies: list["CommentThread"] = field(default_factory=list)
@@ -28,7 +28,7 @@ class CommentThread:
 
 @dataclass(frozen=True, slots=True)
 class PostView:
-    """A post, its comments (`next` is set when more follow), what stands near it, and the place in the event log of all this."""
+    """A post with a page of comments (`next` is set if more follow), related posts, and the log position."""
 
     post: Post
     threads: Sequence[CommentThread]
@@ -38,7 +38,7 @@ class PostView:
 
 
 async def read(ctx: Context, slug: str, after: CursorKey | None = None) -> PostView:
-    """The post that has or had this slug, with its comments. Raises NotFound."""
+    """Return a post by its current or a former slug. Raises NotFound."""
     async with ctx.db.snapshot():
         post = await posts.get_by_slug(ctx, slug)
         page = await comments.list_page(ctx, post, limit=COMMENTS_PER_PAGE, after=after)
@@ -46,21 +46,21 @@ async def read(ctx: Context, slug: str, after: CursorKey | None = None) -> PostV
         return PostView(post, threads, page.next, await related_posts.for_post(ctx.db, post), await events.position(ctx.db))
 
 
-def build_threads(found: Iterable[Comment]) -> Sequence[CommentThread]:
-    """The comments as trees, each list oldest first, at most `DEEPEST` levels below the first."""
+def build_threads(page: Iterable[Comment]) -> Sequence[CommentThread]:
+    """Return comments as trees, each list oldest first, at most `MAX_REPLY_DEPTH` levels deep."""
     roots: list[CommentThread] = []
-    answers: dict[int | None, tuple[list[CommentThread], int]] = {None: (roots, 0)}
-    for comment in sorted(found, key=lambda item: item.id):
-        siblings, depth = answers.get(comment.parent_id, (roots, 0))
+    levels: dict[int | None, tuple[list[CommentThread], int]] = {None: (roots, 0)}
+    for comment in sorted(page, key=lambda item: item.id):
+        siblings, depth = levels.get(comment.parent_id, (roots, 0))
         thread = CommentThread(comment)
         siblings.append(thread)
-        answers[comment.id] = (thread.replies, depth + 1) if depth < MAX_REPLY_DEPTH else (siblings, depth)
+        levels[comment.id] = (thread.replies, depth + 1) if depth < MAX_REPLY_DEPTH else (siblings, depth)
     return roots
 
 
-async def _with_parents(ctx: Context, post: Post, found: Sequence[Comment]) -> list[Comment]:
-    """Also what these comments answer, removed or on an earlier page: an answer alone would stand there unexplained."""
-    known = {comment.id: comment for comment in found}
+async def _with_parents(ctx: Context, post: Post, page: Sequence[Comment]) -> list[Comment]:
+    """Add the parents of the comments, removed ones and those of earlier pages too, so that replies have their context."""
+    known = {comment.id: comment for comment in page}
     for _ in range(MAX_REPLY_DEPTH):
         missing = {comment.parent_id for comment in known.values() if comment.parent_id is not None} - known.keys()
         if not missing:

@@ -1,4 +1,4 @@
-"""A person with what they wrote."""
+"""Read model of an account in the API: the account, its posts and its comments."""
 
 from dataclasses import dataclass
 
@@ -27,21 +27,21 @@ class Profile:
 
 
 async def render_bio(user: User) -> str:
-    """What somebody says of themselves, as safe HTML; empty when they say nothing."""
+    """Return the bio as sanitised HTML, or an empty string."""
     return await anyio.to_thread.run_sync(render_comment, user.bio) if user.bio else ""
 
 
 async def read(ctx: Context, user_id: int) -> Profile:
-    """The three parts at the same time, each on a database connection of its own. Raises NotFound.
+    """Fetch the three parts concurrently, each on its own database connection. Raises NotFound.
 
-    A task group, not `gather`: when one part fails the others are cancelled, and none is left running. That of asyncio would,
-    until Python 3.13, leave the caller marked as cancelled, which a scope of anyio around it takes for its own.
+    A task group and not `gather`: if one part fails, the others are cancelled. AnyIO's and not asyncio's: before Python 3.13
+    the latter leaves the caller marked as cancelled, which an enclosing AnyIO scope misinterprets.
     """
     try:
         async with anyio.create_task_group() as group:
             user = group.create_task(accounts.get(ctx, user_id))
             posts = group.create_task(post_lists.list_page(ctx, PostFilter(author_id=user_id, full=True)))
-            written = group.create_task(comments.by_user(ctx, user_id, limit=post_lists.PAGE_SIZE))
+            comment_page = group.create_task(comments.by_user(ctx, user_id, limit=post_lists.PAGE_SIZE))
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
-    return Profile(user.return_value, posts.return_value, written.return_value)
+    return Profile(user.return_value, posts.return_value, comment_page.return_value)

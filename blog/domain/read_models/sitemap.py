@@ -1,4 +1,4 @@
-"""What search engines should visit, in parts of bounded size: each read page by page, so that memory stays flat."""
+"""Read model of the sitemap: files of bounded size, read in batches so that memory stays flat."""
 
 import datetime as dt
 from collections.abc import AsyncIterator, Sequence
@@ -17,9 +17,9 @@ from blog.errors import NotFound
 from blog.schemas.posts import PostStatus
 
 MAX_URLS = 50_000
-"""Addresses in one sitemap: more are not allowed (sitemaps.org)."""
+"""Maximum number of URLs in one sitemap file (sitemaps.org)."""
 LIST_PAGES = ("home", "archive", "tags")
-"""The lists that every blog has; they change with the newest post."""
+"""Pages that every blog has; they change with the newest post."""
 _BATCH_SIZE = 500
 _MAX_ID = 2**63 - 1
 _p, _t, _u, _g = tables.posts.c, tables.tags.c, tables.users.c, tables.static_pages.c
@@ -28,7 +28,7 @@ _PUBLISHED = _p.status == PostStatus.PUBLISHED.value
 
 
 class SitemapKind(StrEnum):
-    """What a part of the sitemap lists: posts, tags and authors with posts, pages that stand by themselves, `FIXED`."""
+    """Contents of a sitemap file: posts, tags and authors with posts, static pages, or `LIST_PAGES`."""
 
     LISTS = "fixed"
     PAGES = "pages"
@@ -42,7 +42,7 @@ _ID_COLUMNS = {SitemapKind.PAGES: _g.id, SitemapKind.POSTS: _p.id, SitemapKind.T
 
 @dataclass(frozen=True, slots=True)
 class SitemapPart:
-    """The public rows of one kind with ids from `number * MOST + 1` on, so that none ever moves to another part."""
+    """One sitemap file: rows with ids in a fixed range, so that a URL never moves between files."""
 
     kind: SitemapKind
     number: int
@@ -52,7 +52,7 @@ class SitemapPart:
 
 @dataclass(frozen=True, slots=True)
 class SitemapIndex:
-    """Parts, and the place in the event log at which they were so: what changes them moves it or changes their numbers."""
+    """Sitemap files with the log position: a change of any of them moves the position or changes the counts."""
 
     parts: Sequence[SitemapPart]
     position: Position
@@ -60,14 +60,14 @@ class SitemapIndex:
 
 @dataclass(frozen=True, slots=True)
 class SitemapEntry:
-    """One address: `name` is a slug, tag or username, or one of `FIXED`; `changed_at` is when its page last changed."""
+    """One URL: `name` is a slug, tag, username, or one of `LIST_PAGES`; `changed_at` is the last change of its page."""
 
     name: str
     changed_at: dt.datetime | None
 
 
 async def load_index(ctx: Context) -> SitemapIndex:
-    """Every part that is not empty, from one state of the database."""
+    """Return all sitemap files that are not empty, from one database snapshot."""
     async with ctx.db.snapshot():
         parts = [
             await _list_pages_part(ctx),
@@ -77,7 +77,7 @@ async def load_index(ctx: Context) -> SitemapIndex:
 
 
 async def load_part(ctx: Context, kind: SitemapKind, number: int) -> SitemapIndex:
-    """One part alone. Raises NotFound for one that would be empty."""
+    """Return one sitemap file. Raises NotFound if it would be empty."""
     first, last = number * MAX_URLS, (number + 1) * MAX_URLS
     parts: Sequence[SitemapPart] = []
     async with ctx.db.snapshot():
@@ -87,12 +87,12 @@ async def load_part(ctx: Context, kind: SitemapKind, number: int) -> SitemapInde
             parts = await _load_parts(ctx, _rows_in_range(kind, first, last), kind)
         position = await events.position(ctx.db)
     if not parts:
-        raise NotFound("There is no such sitemap")
+        raise NotFound("This sitemap does not exist")
     return SitemapIndex(parts, position)
 
 
 async def iter_entries(ctx: Context, part: SitemapPart) -> AsyncIterator[Sequence[SitemapEntry]]:
-    """The entries of a part, some at a time. Each is its own query: a client that reads slowly holds no connection."""
+    """Yield the entries of a sitemap file in batches. Each batch is one query: a slow client holds no database connection."""
     if part.kind is SitemapKind.LISTS:
         yield [SitemapEntry(name, part.changed_at) for name in LIST_PAGES]
         return
@@ -115,8 +115,8 @@ async def _load_parts(ctx: Context, query: sa.Select[Any], kind: SitemapKind) ->
     counted = sa.select(
         number.label("number"), sa.func.count().label("entries"), sa.func.max(rows.c.changed_at).label("changed_at")
     )
-    found = await ctx.db.fetch_all(counted.group_by(number).order_by(number))
-    return [SitemapPart(kind, row["number"], row["entries"], row["changed_at"]) for row in found]
+    parts = await ctx.db.fetch_all(counted.group_by(number).order_by(number))
+    return [SitemapPart(kind, row["number"], row["entries"], row["changed_at"]) for row in parts]
 
 
 def _rows_in_range(kind: SitemapKind, after: int, last: int) -> sa.Select[Any]:
@@ -124,7 +124,7 @@ def _rows_in_range(kind: SitemapKind, after: int, last: int) -> sa.Select[Any]:
 
 
 def _public_rows(kind: SitemapKind) -> sa.Select[Any]:
-    """The columns `id`, `name` and `changed_at` of all that is public; a list changes with the newest of its posts."""
+    """Return a query of `id`, `name` and `changed_at` of everything public. A list changes with its newest post."""
     newest = sa.func.max(_p.updated_at).label("changed_at")
     match kind:
         case SitemapKind.TAGS:

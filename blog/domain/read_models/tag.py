@@ -1,4 +1,4 @@
-"""All that the page of one tag shows, from one state of the database."""
+"""Read model of a tag page, from one database snapshot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from blog.domain.posts.models import Post, Tag
 from blog.domain.posts.post_lists import PostFilter
 
 MAX_RELATED_TAGS = 6
-"""How many other tags are named at most."""
+"""Maximum number of related tags shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class TagView:
-    """A tag, those that its posts carry most often besides, a page of its posts, and the place in the event log of all this."""
+    """A tag with the tags that most often occur with it, one page of posts, and the log position."""
 
     tag: Tag
     related_tags: Sequence[Tag]
@@ -26,7 +26,7 @@ class TagView:
 
 
 async def read(ctx: Context, name: str, after: CursorKey | None = None) -> TagView:
-    """The tag, whatever the case of its name. Raises NotFound for one that no published post carries: drafts have tags too."""
+    """Return a tag by name, case-insensitively. Raises NotFound if no published post has it: drafts have tags too."""
     async with ctx.db.snapshot():
         tag = await tags.with_count(ctx, name)
         page = await post_lists.list_page(ctx, PostFilter(tag=tag.name, after=after))

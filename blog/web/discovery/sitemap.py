@@ -51,7 +51,7 @@ class SitemapFile(Endpoint):
         ctx, links = anonymous_context(request), app_state(request).urls
         kind = request.path_params["kind"]
         if kind not in set(SitemapKind):
-            raise NotFound("There is no such sitemap")
+            raise NotFound("This sitemap does not exist")
         found = await sitemap.load_part(ctx, SitemapKind(kind), request.path_params["number"])
         return _sitemap_response(request, found, _urlset(ctx, links, found.parts))
 
