@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
-from blog.domain.accounts import sessions, tokens
-from blog.domain.comments import comments
+from blog.domain.accounts import accounts, sessions, tokens
+from blog.domain.comments import comments, moderation_rules
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.posts import post_lists, posts, scheduling
 from blog.domain.posts.post_lists import PostFilter
 from blog.ops.integrity_check import check_site
+from blog.schemas.accounts import Role
 from blog.schemas.comments import CommentStatus, NewComment
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
+from tests.conftest import MakeUser
 
 BACK = dt.timedelta(hours=3)
 
@@ -64,8 +66,12 @@ async def test_pages_of_a_list_neither_skip_nor_repeat(author: Context, earlier:
     assert sorted(found) == sorted(ids)
 
 
-async def test_comments_of_the_time_to_come_make_nobody_wait(author: Context, earlier: Any) -> None:
+async def test_comments_dated_in_the_future_do_not_count_towards_the_rate(author: Context, make_user: MakeUser) -> None:
     post = await posts.create(author, NewPost(title="A", content="1"))
-    written = [await comments.create(author, post.id, NewComment(content="x")) for _ in range(5)]
-    assert (await comments.create(earlier, post.id, NewComment(content="y"))).status is CommentStatus.VISIBLE
+    reader = author.acting_as(accounts.as_actor(await make_user("rob", Role.READER)))
+    written = [await comments.create(reader, post.id, NewComment(content="x")) for _ in range(moderation_rules.MAX_PER_WINDOW)]
     assert {comment.status for comment in written} == {CommentStatus.VISIBLE}
+    held = await comments.create(reader, post.id, NewComment(content="z"))
+    assert held.status is CommentStatus.PENDING, "the rule applies to this reader"
+    earlier = dataclasses.replace(reader, now=reader.now - BACK)
+    assert (await comments.create(earlier, post.id, NewComment(content="y"))).status is CommentStatus.VISIBLE

@@ -1,0 +1,20 @@
+"""The size that the response cache believes to have: it limits the cache, so that it must not drift."""
+
+from blog.framework.caching.response_cache import CachedResponse, ResponseCache
+
+KEY = (b"/", b"", "", b"")
+
+
+def response(size: int) -> CachedResponse:
+    return CachedResponse((), (), b"x" * size, b'"t"', frozenset({"posts"}), "/", None, float("inf"))
+
+
+def test_evicted_response_frees_its_compressed_copies() -> None:
+    cache = ResponseCache(1_000_000, 60)
+    plain, compressed = response(5000), response(500)
+    assert cache.store(KEY, plain, cache.generation())
+    cache.store_encoded(KEY, plain, b"gzip", compressed)
+    cache.store_encoded(KEY, plain, b"gzip", compressed)
+    assert cache.size == plain.size + compressed.size
+    cache.invalidate(1, ["posts"])
+    assert (len(cache), cache.size) == (0, 0)
