@@ -1,5 +1,4 @@
-"""Text as values: Markdown to safe HTML, plain text, excerpts, slugs.
+"""Text processing: Markdown to safe HTML, plain text, excerpts, slugs, diffs.
 
-Pure functions: no I/O, no clock, no shared state that a caller can see, and no import from the rest of `blog`.
-All of them may run in worker threads.
+Pure functions: no I/O, no clock, no visible shared state, and no import from the rest of `blog`. All are thread-safe.
 """

@@ -1,28 +1,28 @@
-"""Addresses in sanitised HTML made absolute, for readers far from the page that it stands on."""
+"""Absolute URLs in sanitised HTML, for feeds and other places outside the page of a post."""
 
 import html
 import re
 from typing import Final
 from urllib.parse import urljoin
 
-# Sanitised HTML escapes `<` in text and `"` in values, so that a start tag, read from its beginning, ends where it seems to.
+# Sanitised HTML escapes `<` in text and `"` in values, so that a regular expression finds the end of a start tag.
 _START_TAG: Final = re.compile(r'<[a-z][a-z0-9]*(?:\s+[^\s"=>]+(?:="[^"]*")?)*\s*>')
 _ATTRIBUTE: Final = re.compile(r'([^\s"=>]+)="([^"]*)"')
 _URL_ATTRIBUTES: Final = frozenset({"href", "src"})
 
 
 def make_urls_absolute(fragment: str, base: str) -> str:
-    """Return safe HTML (out of `render`) with each link and image absolute; `base` is the address of its page."""
+    """Return HTML from `render` with absolute URLs in links and images. `base` is the URL of the page."""
 
-    def joined(attribute: re.Match[str]) -> str:
+    def resolve(attribute: re.Match[str]) -> str:
         name, value = attribute.groups()
         return f'{name}="{html.escape(_resolve_url(base, html.unescape(value)))}"' if name in _URL_ATTRIBUTES else attribute[0]
 
-    return _START_TAG.sub(lambda tag: _ATTRIBUTE.sub(joined, tag[0]), fragment)
+    return _START_TAG.sub(lambda tag: _ATTRIBUTE.sub(resolve, tag[0]), fragment)
 
 
-def _resolve_url(base: str, address: str) -> str:
+def _resolve_url(base: str, url: str) -> str:
     try:
-        return urljoin(base, address)
-    except ValueError:  # half a pair of brackets, as in "http://[": leads nowhere anyway
-        return address
+        return urljoin(base, url)
+    except ValueError:  # an invalid URL such as "http://["
+        return url

@@ -1,6 +1,6 @@
-"""One colour of an owner's choice, made into the colours of the pages, so that whatever is chosen can be read.
+"""Derivation of the page colours from one accent colour, with the text contrast of WCAG 2.2 (4.5 or more).
 
-Contrast is that of WCAG 2.2: 4.5 or more for text. Colours are `#rrggbb` in sRGB.
+Colours are `#rrggbb` in sRGB.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ RGB = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What accents stand on: the paper, raised parts of it, and the ink that is furthest from both."""
+    """The background of a theme: the page, raised surfaces, and black or white as the colour of the highest contrast."""
 
     surface: str
     raised: str
@@ -23,12 +23,14 @@ class Background:
 
 LIGHT: Final = Background("#fcfcfa", "#f3f3ee", "#000000")
 DARK: Final = Background("#16191b", "#1f2426", "#ffffff")
-"""The grounds as `static/css/blog.css` has them."""
+"""The backgrounds in `static/css/blog.css`."""
+DEFAULT_ACCENT: Final = "#17614b"
+"""The accent in `static/css/blog.css`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accent:
-    """The accent on one ground: for links and buttons, under the pointer, for text on a button, and behind words."""
+    """The accent in one theme: links and buttons, their hover state, text on buttons, backgrounds, and selected text."""
 
     accent: str
     strong: str
@@ -38,9 +40,9 @@ class Accent:
 
 
 def derive_accent(background: Background, chosen: str) -> Accent:
-    """The chosen colour, moved towards black or white only as far as it must to be read on the ground and its tint.
+    """Return the accent closest to the chosen colour that is readable on the background and its tint.
 
-    The text on a button has the colour of the paper: what is read on the paper is read the other way round as well.
+    Text on buttons has the colour of the page: the contrast is the same in both directions.
     """
     tint = mix(chosen, background.surface, 0.9)
     accent = _legible_colour(chosen, background.extreme, (background.surface, background.raised, tint))
@@ -48,24 +50,24 @@ def derive_accent(background: Background, chosen: str) -> Accent:
 
 
 def contrast_ratio(one: str, other: str) -> float:
-    """WCAG's contrast ratio, from 1 to 21."""
+    """Return the contrast ratio of WCAG, from 1 to 21."""
     low, high = sorted((_luminance(one), _luminance(other)))
     return (high + 0.05) / (low + 0.05)
 
 
 def mix(one: str, other: str, share: float) -> str:
-    """The first colour with a share, from 0 to 1, of the second."""
+    """Mix two colours. `share` is the share of the second, from 0 to 1."""
     pairs = zip(_rgb(one), _rgb(other), strict=True)
     return "#" + "".join(f"{round(first + (second - first) * share):02x}" for first, second in pairs)
 
 
-def _legible_colour(chosen: str, pole: str, grounds: tuple[str, ...]) -> str:
-    """The first colour on the way to the pole that has the contrast of text with all grounds; the pole has it in any case."""
+def _legible_colour(chosen: str, extreme: str, surfaces: tuple[str, ...]) -> str:
+    """Return the first colour on the way from `chosen` to `extreme` with enough contrast to all surfaces."""
     for step in range(_STEPS):
-        candidate = mix(chosen, pole, step / _STEPS)
-        if all(contrast_ratio(candidate, ground) >= MIN_TEXT_CONTRAST for ground in grounds):
+        candidate = mix(chosen, extreme, step / _STEPS)
+        if all(contrast_ratio(candidate, surface) >= MIN_TEXT_CONTRAST for surface in surfaces):
             return candidate
-    return pole
+    return extreme
 
 
 def _luminance(colour: str) -> float:

@@ -1,7 +1,7 @@
-"""What changed between two texts, word by word, in lines as they are read.
+"""Word-by-word diff of two texts, displayed in lines.
 
-Lines are compared first, then the words, spaces and marks within the lines that differ. The work is bounded: where two
-texts have too little in common to be compared word by word, whole stretches count as replaced (`blog/text/lcs.py`).
+Compares lines first, then words, spaces and punctuation within the lines that differ. The work is bounded: if two texts
+have too little in common, whole parts count as replaced (see `blog.text.lcs`).
 """
 
 import re
@@ -12,24 +12,24 @@ from enum import StrEnum
 
 from blog.text.lcs import Match, find_matches
 
-# A word, a run of spaces, or one mark; an apostrophe or a hyphen inside a word is a part of it.
+# A word, a run of spaces, or one punctuation mark. A word can contain apostrophes and hyphens.
 _WORD = re.compile(r"\w+(?:['\u2019\u2010-]\w+)*")
 _TOKEN = re.compile(rf"{_WORD.pattern}|[^\S\n]+|\n|[^\w\s]")
 CONTEXT_LINES = 3
-"""Unchanged lines that are shown before and after each change."""
+"""The number of unchanged lines shown before and after each change."""
 
 
 class SegmentKind(StrEnum):
-    """What became of a piece of text."""
+    """The kind of a segment."""
 
-    UNCHANGED = "kept"
+    UNCHANGED = "unchanged"
     DELETED = "deleted"
     INSERTED = "inserted"
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of text, never empty."""
+    """A non-empty part of the old text, the new text or both."""
 
     kind: SegmentKind
     text: str
@@ -37,7 +37,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """Lines that stand together, each a list of its pieces without line ends, and the unchanged ones `hidden` before them."""
+    """A group of displayed lines, and the unchanged `hidden` lines before it. A line is a list of segments without line end."""
 
     lines: Sequence[Sequence[Segment]]
     hidden: Sequence[Sequence[Segment]]
@@ -45,73 +45,73 @@ class Hunk:
 
 @dataclass(frozen=True, slots=True)
 class WordCount:
-    """How many words a text gained and lost; a word that only moved is neither."""
+    """The numbers of added and removed words. A word that only moved is not counted."""
 
     added: int
     removed: int
 
 
 def diff(old: str, new: str) -> list[Segment]:
-    """The pieces that make both texts: kept and deleted ones joined are `old`, kept and inserted ones `new`.
+    """Return the segments of two texts: unchanged and deleted ones make up `old`, unchanged and inserted ones `new`.
 
-    CPU-bound: two texts of 256 KiB without a common line take some tenths of a second, so call it in a thread.
+    CPU-bound: two texts of 256 KiB without a common line take some 0.1 s, so call it in a thread.
     """
     old_lines, new_lines = old.splitlines(keepends=True), new.splitlines(keepends=True)
-    pieces: list[Segment] = []
+    segments: list[Segment] = []
     for match, i, j in _walk_matches(find_matches(old_lines, new_lines), len(old_lines), len(new_lines)):
         before, after = "".join(old_lines[i : match.old]), "".join(new_lines[j : match.new])
-        pieces += _diff_words(before, after) if before and after else _replacement(before, after)
-        pieces += _segments(SegmentKind.UNCHANGED, "".join(old_lines[match.old : match.old + match.size]))
-    return _merge_adjacent(pieces)
+        segments += _diff_words(before, after) if before and after else _replacement(before, after)
+        segments += _segments(SegmentKind.UNCHANGED, "".join(old_lines[match.old : match.old + match.size]))
+    return _merge_adjacent(segments)
 
 
 def count_changed_words(old: str, new: str) -> WordCount:
-    """How many words were added and removed, in time that grows with the length."""
+    """Count added and removed words, in linear time."""
     before, after = Counter(_WORD.findall(old)), Counter(_WORD.findall(new))
     return WordCount((after - before).total(), (before - after).total())
 
 
 def diff_items(old: Sequence[str], new: Sequence[str]) -> list[Segment]:
-    """The same for short lists, such as tags: each item a piece of its own."""
-    pieces: list[Segment] = []
+    """Return the segments of two short lists, such as tags: one segment per item."""
+    segments: list[Segment] = []
     for match, i, j in _walk_matches(find_matches(old, new), len(old), len(new)):
-        pieces += (Segment(SegmentKind.DELETED, item) for item in old[i : match.old])
-        pieces += (Segment(SegmentKind.INSERTED, item) for item in new[j : match.new])
-        pieces += (Segment(SegmentKind.UNCHANGED, item) for item in old[match.old : match.old + match.size])
-    return pieces
+        segments += (Segment(SegmentKind.DELETED, item) for item in old[i : match.old])
+        segments += (Segment(SegmentKind.INSERTED, item) for item in new[j : match.new])
+        segments += (Segment(SegmentKind.UNCHANGED, item) for item in old[match.old : match.old + match.size])
+    return segments
 
 
-def split_lines(pieces: Sequence[Segment]) -> list[list[Segment]]:
-    """The pieces as lines. Where only the end of a line came or went, a ¶ stands for it."""
-    found: list[list[Segment]] = [[]]
-    for piece in pieces:
-        for part in piece.text.splitlines(keepends=True):
+def split_lines(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """Split segments into lines. A ¶ marks an added or removed line end."""
+    lines: list[list[Segment]] = [[]]
+    for segment in segments:
+        for part in segment.text.splitlines(keepends=True):
             text = part.rstrip("\r\n")
             if text:
-                found[-1].append(Segment(piece.kind, text))
-            elif piece.kind is not SegmentKind.UNCHANGED:
-                found[-1].append(Segment(piece.kind, "¶"))
+                lines[-1].append(Segment(segment.kind, text))
+            elif segment.kind is not SegmentKind.UNCHANGED:
+                lines[-1].append(Segment(segment.kind, "¶"))
             if len(text) < len(part):
-                found.append([])
-    return found if found[-1] else found[:-1]
+                lines.append([])
+    return lines if lines[-1] else lines[:-1]
 
 
-def hunks(found: Sequence[Sequence[Segment]]) -> list[Hunk]:
-    """The lines with what changed and `CONTEXT` lines around it; the rest is folded. A last stretch may have no lines."""
-    changed = [number for number, line in enumerate(found) if any(piece.kind is not SegmentKind.UNCHANGED for piece in line)]
+def hunks(lines: Sequence[Sequence[Segment]]) -> list[Hunk]:
+    """Group lines into hunks: changed lines with `CONTEXT_LINES` around them. The last hunk may have only hidden lines."""
+    changed = [number for number, line in enumerate(lines) if any(part.kind is not SegmentKind.UNCHANGED for part in line)]
     shown = sorted({near for number in changed for near in range(number - CONTEXT_LINES, number + CONTEXT_LINES + 1)})
-    stretches: list[Hunk] = []
+    groups: list[Hunk] = []
     done = 0
-    for first, last in _runs([number for number in shown if 0 <= number < len(found)]):
-        stretches.append(Hunk(found[first : last + 1], found[done:first]))
+    for first, last in _runs([number for number in shown if 0 <= number < len(lines)]):
+        groups.append(Hunk(lines[first : last + 1], lines[done:first]))
         done = last + 1
-    if done < len(found):
-        stretches.append(Hunk([], found[done:]))
-    return stretches
+    if done < len(lines):
+        groups.append(Hunk([], lines[done:]))
+    return groups
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """The first and last of each run of numbers without a gap."""
+    """Yield the first and last number of each run of consecutive numbers."""
     for index, number in enumerate(numbers):
         if index == 0 or numbers[index - 1] != number - 1:
             first = number
@@ -121,17 +121,17 @@ def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 def _diff_words(old: str, new: str) -> list[Segment]:
     left, right = _TOKEN.findall(old), _TOKEN.findall(new)
-    pieces: list[Segment] = []
+    segments: list[Segment] = []
     for match, i, j in _walk_matches(find_matches(left, right), len(left), len(right)):
-        pieces += _replacement("".join(left[i : match.old]), "".join(right[j : match.new]))
-        pieces += _segments(SegmentKind.UNCHANGED, "".join(left[match.old : match.old + match.size]))
-    return _semantic_cleanup(pieces)
+        segments += _replacement("".join(left[i : match.old]), "".join(right[j : match.new]))
+        segments += _segments(SegmentKind.UNCHANGED, "".join(left[match.old : match.old + match.size]))
+    return _semantic_cleanup(segments)
 
 
-def _walk_matches(found: Sequence[Match], old: int, new: int) -> Iterator[tuple[Match, int, int]]:
-    """Each match, and an empty one at the end, with the places where what differs before it begins."""
+def _walk_matches(matches: Sequence[Match], old: int, new: int) -> Iterator[tuple[Match, int, int]]:
+    """Yield each match, then an empty one at the end, with the start of the difference before it in both texts."""
     i = j = 0
-    for match in (*found, Match(old, new, 0)):
+    for match in (*matches, Match(old, new, 0)):
         yield match, i, j
         i, j = match.old + match.size, match.new + match.size
 
@@ -144,33 +144,33 @@ def _segments(kind: SegmentKind, text: str) -> list[Segment]:
     return [Segment(kind, text)] if text else []
 
 
-def _semantic_cleanup(pieces: Sequence[Segment]) -> list[Segment]:
-    """Without what is kept by chance in the middle of what was rewritten: an "a", a comma, a space."""
-    found: list[Segment] = []
+def _semantic_cleanup(segments: Sequence[Segment]) -> list[Segment]:
+    """Remove short coincidental matches within rewritten text, such as an "a", a comma or a space."""
+    cleaned: list[Segment] = []
     old = new = ""
-    for index, piece in enumerate(pieces):
-        if piece.kind is SegmentKind.DELETED:
-            old += piece.text
-        elif piece.kind is SegmentKind.INSERTED:
-            new += piece.text
-        elif (old or new) and _is_coincidental(piece.text, max(len(old), len(new)), pieces[index + 1 : index + 3]):
-            old, new = old + piece.text, new + piece.text
+    for index, segment in enumerate(segments):
+        if segment.kind is SegmentKind.DELETED:
+            old += segment.text
+        elif segment.kind is SegmentKind.INSERTED:
+            new += segment.text
+        elif (old or new) and _is_coincidental(segment.text, max(len(old), len(new)), segments[index + 1 : index + 3]):
+            old, new = old + segment.text, new + segment.text
         else:
-            found += [*_replacement(old, new), piece]
+            cleaned += [*_replacement(old, new), segment]
             old = new = ""
-    return found + _replacement(old, new)
+    return cleaned + _replacement(old, new)
 
 
 def _is_coincidental(text: str, before: int, following: Sequence[Segment]) -> bool:
-    after = max((len(piece.text) for piece in following if piece.kind is not SegmentKind.UNCHANGED), default=0)
+    after = max((len(segment.text) for segment in following if segment.kind is not SegmentKind.UNCHANGED), default=0)
     return "\n" not in text and len(text) <= min(before, after)
 
 
-def _merge_adjacent(pieces: Sequence[Segment]) -> list[Segment]:
-    """Neighbours of one kind as one piece."""
-    found: list[Segment] = []
-    for piece in pieces:
-        if found and found[-1].kind is piece.kind:
-            piece = Segment(piece.kind, found.pop().text + piece.text)
-        found.append(piece)
-    return found
+def _merge_adjacent(segments: Sequence[Segment]) -> list[Segment]:
+    """Join adjacent segments of the same kind."""
+    merged: list[Segment] = []
+    for segment in segments:
+        if merged and merged[-1].kind is segment.kind:
+            segment = Segment(segment.kind, merged.pop().text + segment.text)
+        merged.append(segment)
+    return merged

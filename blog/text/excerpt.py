@@ -1,4 +1,4 @@
-"""The first words of a post, for lists, feeds and link previews."""
+"""Excerpts of posts, for lists, feeds and link previews."""
 
 import unicodedata
 
@@ -10,11 +10,11 @@ _SKIPPED_CLASSES = frozenset({"footnote-ref", "footnotes"})
 
 
 def excerpt(html: str, limit: int = 280) -> str:
-    """Return the opening of safe `html` as plain text of at most `limit` code points (at least 1).
+    """Return the beginning of safe `html` as plain text, not escaped.
 
-    Headings, code blocks, tables, footnotes and their markers are left out: they are no sentences. Longer text ends in
-    an ellipsis, which counts towards the limit, after a whole word; text without spaces, such as Japanese, is cut
-    between characters. Not escaped.
+    `limit` is the maximum length in code points, at least 1. Headings, code blocks, tables, footnotes and their markers are
+    left out. Longer text is cut after a whole word and ends in an ellipsis, which counts towards the limit. Text without
+    spaces, such as Japanese, is cut between characters.
     """
     text = extract_text(html, _is_skipped)
     if len(text) <= limit:
@@ -31,13 +31,13 @@ def _truncate(text: str, length: int) -> str:
     head = text[:length]
     if text[length] != " ":
         words, _, _ = head.rpartition(" ")
-        # A last word that fills half of the room is not a word but a script without spaces, or an address.
+        # A last word over half of the length is a URL or text without spaces: cut within it.
         head = words if len(words) > length // 2 else text[: _cluster_start(text, length)]
     return head.rstrip(" ,;:\u2013\u2014-")
 
 
 def _cluster_start(text: str, end: int) -> int:
-    """Return the last place not after `end` that does not tear a mark or an emoji part off its base."""
+    """Return the last position up to `end` that does not separate a mark or an emoji part from its base."""
     while end > 0 and (_extends(text[end]) or text[end - 1] == "\u200d"):
         end -= 1
     return end

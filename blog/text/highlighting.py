@@ -1,4 +1,4 @@
-"""Code blocks: coloured by Pygments with CSS classes, never with `style`, so that a strict policy can stand."""
+"""Syntax highlighting of code blocks by Pygments. CSS classes only: the content security policy forbids `style`."""
 
 import html
 import re
@@ -11,26 +11,26 @@ from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
 from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 
 MAX_HIGHLIGHTED_BYTES: Final = 50_000
-"""Longest code block, in UTF-8 bytes, that is coloured."""
+"""The maximum size of a highlighted code block, in UTF-8 bytes."""
 
-# "rust,no_run" and "js {1,3}" name a language and then options of other tools.
+# "rust,no_run" and "js {1,3}" are a language with options of other tools.
 _INFO_SEPARATOR: Final = re.compile(r"[\s,{]")
 _LANGUAGE: Final = re.compile(r"[A-Za-z0-9][\w+#.-]{0,39}", re.ASCII)
 
-# Many lexers take time in the square of a line's length, of a run of blank lines, or (C#, Java) of a run of words
-# without punctuation; code for people has none of them at length.
+# Many lexers take time quadratic in the length of a line, of a run of blank lines, or (C#, Java) of a run of words
+# without punctuation. Code written by people has no long ones.
 _SLOW_TO_LEX: Final = re.compile(r"[^\n]{1001}|(?:\n[^\S\n]*+){31}|(?<![\w.$<>\[\]])(?:[\w.$<>\[\]]++\s++){200}")
 
-# Pygments prepares a lexer class on its first use, and nested lexers while lexing, without a lock of its own. Lexing is
-# pure Python, so threads lose no time by taking turns.
+# Pygments initialises lexer classes on first use, and nested lexers while lexing, without a lock. Lexing is pure Python, so
+# a lock costs no parallelism.
 _pygments_lock: Final = Lock()
 
 
 def code_block(code: str, info: str = "") -> str:
-    """Return `<pre class="highlight"><code>…`, which the keyboard can reach and scroll, with `code` escaped inside.
+    """Return `<pre class="highlight"><code>…`, focusable so that the keyboard can scroll it, with `code` escaped.
 
-    `info` is what stands after the opening fence: its first word names the language by a Pygments alias. Code stays
-    uncoloured without a known language, above `HIGHLIGHT_LIMIT`, or with lines or gaps that no person would write.
+    `info` is the text after the opening fence; its first word is the language, a Pygments alias. Code is not highlighted
+    without a known language, above `MAX_HIGHLIGHTED_BYTES`, or with extremely long lines or gaps.
     """
     name = _INFO_SEPARATOR.split(info.strip(), maxsplit=1)[0]
     language = name if _LANGUAGE.fullmatch(name) else ""
@@ -40,7 +40,7 @@ def code_block(code: str, info: str = "") -> str:
 
 
 def _highlight(code: str, language: str) -> str:
-    """Return `code` as spans with Pygments' short classes; empty when it is to stay plain."""
+    """Return `code` as spans with Pygments' short classes; empty if it is not highlighted."""
     if not language or len(code.encode()) > MAX_HIGHLIGHTED_BYTES or _SLOW_TO_LEX.search(code):
         return ""
     with _pygments_lock:

@@ -1,4 +1,4 @@
-"""Images in safe HTML: with the room that they will take, so that no text moves when they arrive; and with captions."""
+"""Images in safe HTML: sizes, which avoid layout shifts while images load, and captions."""
 
 import re
 from collections.abc import Callable
@@ -14,10 +14,10 @@ _SIZE_ATTRIBUTE: Final = re.compile(r'\s(?:width|height)="')
 
 
 def with_sizes(html: str, get_size: Callable[[str], Size | None]) -> str:
-    """Return `html`, which must come out of `render`, with `width` and `height` on images that have neither.
+    """Return HTML from `render` with `width` and `height` on images without a size.
 
-    `size_of` gives the size in pixels of what `src` names, or None. The first image loses `loading="lazy"`: it is
-    likely to be seen at once, and waiting for it would only make it late.
+    `get_size` returns the size in pixels of the image in `src`, or None. The first image loses `loading="lazy"`: it is
+    probably visible at once, and lazy loading would delay it.
     """
     first = True
 
@@ -33,8 +33,8 @@ def with_sizes(html: str, get_size: Callable[[str], Size | None]) -> str:
 
 
 def with_captions(html: str) -> str:
-    """Return `html`, which must come out of `render`, with images that stand alone and have a title as figures.
+    """Return HTML from `render` in which images with a title, alone in their paragraph, are figures with a caption.
 
-    The title is shown below, where fingers and paper reach it, in place of being shown to who waits with a mouse.
+    Unlike a tooltip, the caption is also visible on touch screens and on paper.
     """
     return _CAPTIONED_IMAGE.sub(r"<figure>\1\3<figcaption>\2</figcaption></figure>", html) if "<p><img" in html else html

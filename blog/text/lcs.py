@@ -1,9 +1,8 @@
-"""What two sequences have in common, in order, within bounded time.
+"""Longest common subsequence of two sequences, in bounded time.
 
-difflib's time grows with the square of the length, or worse, when much is repeated, as spaces between words are. Here a
-longest common subsequence is computed exactly where both sides are short, a whole row of the table at a time in the bits of one
-number (Hyyrö 2004); longer ones are first cut at what occurs once on both sides (Cohen's "patience" diff), and where
-nothing does, they count as different.
+`difflib` takes at least quadratic time if items repeat, as spaces between words do. For short sequences this module computes
+the exact result, with one row of the table in the bits of one integer (Hyyrö 2004). Longer ones are first split at items
+that occur once on both sides (Cohen's patience diff); without such items they count as different.
 """
 
 from bisect import bisect_left
@@ -12,12 +11,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 MAX_TABLE_CELLS = 1 << 23
-"""The largest table (items of one side times those of the other) that is computed exactly: some 5 ms."""
+"""The maximum product of both lengths for an exact result: some 5 ms."""
 _MAX_DEPTH = 6
 
 
 class Match(NamedTuple):
-    """`size` items that are the same on both sides, from index `old` and from index `new`."""
+    """A run of `size` equal items, from index `old` on one side and index `new` on the other."""
 
     old: int
     new: int
@@ -25,17 +24,17 @@ class Match(NamedTuple):
 
 
 def find_matches(old: Sequence[str], new: Sequence[str]) -> list[Match]:
-    """The common runs, in order, each as long as can be."""
-    # Numbers are compared and hashed faster than texts.
+    """Return the common runs, in order, each as long as possible."""
+    # Integers compare and hash faster than strings.
     numbers: dict[str, int] = {}
     left = [numbers.setdefault(item, len(numbers)) for item in old]
     right = [numbers.setdefault(item, len(numbers)) for item in new]
-    found: list[Match] = []
+    matches: list[Match] = []
     for match in _match_range(left, right, 0, 0, 0):
-        if found and (found[-1].old + found[-1].size, found[-1].new + found[-1].size) == match[:2]:
-            match = Match(found[-1].old, found[-1].new, found.pop().size + match.size)
-        found.append(match)
-    return found
+        if matches and (matches[-1].old + matches[-1].size, matches[-1].new + matches[-1].size) == match[:2]:
+            match = Match(matches[-1].old, matches[-1].new, matches.pop().size + match.size)
+        matches.append(match)
+    return matches
 
 
 def _match_range(old: list[int], new: list[int], at_old: int, at_new: int, depth: int) -> list[Match]:
@@ -43,43 +42,43 @@ def _match_range(old: list[int], new: list[int], at_old: int, at_new: int, depth
     head = next((index for index in range(shorter) if old[index] != new[index]), shorter)
     rest = shorter - head
     tail = next((index for index in range(rest) if old[-1 - index] != new[-1 - index]), rest)
-    found = [Match(at_old, at_new, head)] if head else []
+    matches = [Match(at_old, at_new, head)] if head else []
     inner_old, inner_new = old[head : len(old) - tail], new[head : len(new) - tail]
     if len(inner_old) * len(inner_new) <= MAX_TABLE_CELLS:
-        found += (Match(at_old + head + i, at_new + head + j, 1) for i, j in _longest_common_subsequence(inner_old, inner_new))
+        matches += (Match(at_old + head + i, at_new + head + j, 1) for i, j in _longest_common_subsequence(inner_old, inner_new))
     elif depth < _MAX_DEPTH:
-        found += _between_anchors(inner_old, inner_new, at_old + head, at_new + head, depth + 1)
+        matches += _between_anchors(inner_old, inner_new, at_old + head, at_new + head, depth + 1)
     if tail:
-        found.append(Match(at_old + len(old) - tail, at_new + len(new) - tail, tail))
-    return found
+        matches.append(Match(at_old + len(old) - tail, at_new + len(new) - tail, tail))
+    return matches
 
 
 def _between_anchors(old: list[int], new: list[int], at_old: int, at_new: int, depth: int) -> list[Match]:
-    found: list[Match] = []
+    matches: list[Match] = []
     from_old = from_new = 0
     for i, j in _find_anchors(old, new):
         if from_old < i and from_new < j:
-            found += _match_range(old[from_old:i], new[from_new:j], at_old + from_old, at_new + from_new, depth)
-        found.append(Match(at_old + i, at_new + j, 1))
+            matches += _match_range(old[from_old:i], new[from_new:j], at_old + from_old, at_new + from_new, depth)
+        matches.append(Match(at_old + i, at_new + j, 1))
         from_old, from_new = i + 1, j + 1
-    if found:  # without an anchor this would ask the same again
-        found += _match_range(old[from_old:], new[from_new:], at_old + from_old, at_new + from_new, depth)
-    return found
+    if matches:  # without an anchor this would repeat the call
+        matches += _match_range(old[from_old:], new[from_new:], at_old + from_old, at_new + from_new, depth)
+    return matches
 
 
 def _find_anchors(old: list[int], new: list[int]) -> list[tuple[int, int]]:
-    """Where items stand that occur once on both sides, as many of them as keep their order."""
+    """Return the index pairs of items that occur once on both sides; the longest selection in the same order."""
     counted_old, counted_new = Counter(old), Counter(new)
-    places = {item: index for index, item in enumerate(new) if counted_new[item] == 1}
-    pairs = [(index, places[item]) for index, item in enumerate(old) if counted_old[item] == 1 and item in places]
-    # The longest run of rising places in `new`: `ends` holds the least end of a run of each length.
+    positions = {item: index for index, item in enumerate(new) if counted_new[item] == 1}
+    pairs = [(index, positions[item]) for index, item in enumerate(old) if counted_old[item] == 1 and item in positions]
+    # Longest increasing subsequence of positions in `new`: `ends` has the smallest end of a subsequence of each length.
     ends: list[int] = []
     last: list[int] = []
     before = [-1] * len(pairs)
-    for number, (_, place) in enumerate(pairs):
-        length = bisect_left(ends, place)
+    for number, (_, position) in enumerate(pairs):
+        length = bisect_left(ends, position)
         before[number] = last[length - 1] if length else -1
-        ends[length : length + 1] = [place]
+        ends[length : length + 1] = [position]
         last[length : length + 1] = [number]
     chosen: list[tuple[int, int]] = []
     number = last[-1] if last else -1
@@ -90,7 +89,7 @@ def _find_anchors(old: list[int], new: list[int]) -> list[tuple[int, int]]:
 
 
 def _longest_common_subsequence(old: list[int], new: list[int]) -> list[tuple[int, int]]:
-    """The pairs of indexes of a longest common subsequence. The shorter side gives the rows: a wide row costs little more."""
+    """Return the index pairs of a longest common subsequence. The shorter side gives the rows: wide rows cost little more."""
     if len(old) > len(new):
         return [(i, j) for j, i in _longest_common_subsequence(new, old)]
     if not old:
@@ -99,7 +98,7 @@ def _longest_common_subsequence(old: list[int], new: list[int]) -> list[tuple[in
     for index, item in enumerate(new):
         masks[item] = masks.get(item, 0) | 1 << index
     full = (1 << len(new)) - 1
-    # A bit of a row is 0 where one more item of `new` makes the subsequence longer.
+    # A bit of a row is 0 where one more item of `new` lengthens the subsequence.
     row, rows = full, []
     for item in old:
         common = row & masks.get(item, 0)
@@ -111,7 +110,7 @@ def _longest_common_subsequence(old: list[int], new: list[int]) -> list[tuple[in
 def _backtrack(rows: list[int], width: int, full: int) -> list[tuple[int, int]]:
     pairs: list[tuple[int, int]] = []
     for index in range(len(rows) - 1, -1, -1):
-        # The last column at which the subsequence of this row grows.
+        # The last column in which the subsequence of this row grows.
         column = (~rows[index] & (1 << width) - 1).bit_length() - 1
         if column < 0:
             break

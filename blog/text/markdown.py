@@ -1,10 +1,8 @@
-"""Markdown to HTML that is safe to put on a page.
+"""Rendering of Markdown to safe HTML.
 
-Three steps: markdown-it-py parses CommonMark 0.31.2 with extensions, Pygments colours fenced code, nh3 (ammonia)
-sanitises the whole. Sanitising comes last, so nothing above it is trusted. Render when a text is saved, store the
-HTML with `RENDERER_VERSION`, and render again when the version has changed.
-
-Threads may render at the same time: each call has a parser to itself.
+Three steps: markdown-it-py parses CommonMark 0.31.2 with extensions, Pygments highlights fenced code, nh3 (ammonia)
+sanitises the result. Sanitising comes last, so the first two steps are not trusted. Render when a text is saved, store the
+HTML with `RENDERER_VERSION`, and render again if the version has changed. Thread-safe.
 """
 
 import re
@@ -25,7 +23,7 @@ from blog.text.sanitiser import replace_surrogates, sanitise_comment, sanitise_p
 from blog.text.slug import slugify
 
 RENDERER_VERSION: Final = 1
-"""Rises whenever the same source may give other HTML than before."""
+"""Increment if the same source can render to different HTML than before."""
 
 _TASK_MARKER: Final = re.compile(r"\[([ xX])\][ \t]+")
 
@@ -33,53 +31,52 @@ _TASK_MARKER: Final = re.compile(r"\[([ xX])\][ \t]+")
 def render(source: str, document: str = "") -> str:
     """Return the safe HTML of a post written in Markdown.
 
-    CommonMark with raw HTML, GFM tables, strikethrough and task lists, footnotes, bare `http(s)://` and e-mail
-    addresses as links, and an `id` on each heading. `document` (letters, digits, hyphens) goes into every `id` and
-    every link to one: give each post its own where several stand on one page. Links to `#name` lead to the `id`
-    written as `name`.
+    CommonMark with raw HTML, GFM tables, strikethrough and task lists, footnotes, links for bare `http(s)://` URLs and e-mail
+    addresses, and an `id` on each heading. A link to `#name` leads to the `id` written as `name`.
 
-    Any string is accepted; the time grows with its length, so the caller limits it. The same input gives the same
-    output, and sanitising the output changes nothing.
+    - `document` (letters, digits, hyphens): part of every `id` and of every link to one, to distinguish several posts on
+      one page.
+
+    Accepts any string; the caller limits its length. Deterministic, and sanitising the output again changes nothing.
     """
     return sanitise_post(_POST_PARSERS.render(replace_surrogates(source)), document)
 
 
 def render_comment(source: str) -> str:
-    """Return the safe HTML of a comment: paragraphs, emphasis, links, code, lists and quotes, nothing else.
+    """Return the safe HTML of a comment: only paragraphs, emphasis, links, code, lists and quotes.
 
-    Raw HTML, headings and other marks stay visible as text, an image becomes a link to it, and every link carries
-    `rel="nofollow ugc noopener"`. Otherwise as `render`.
+    Raw HTML, headings and other markup stay visible as text, an image becomes a link to it, and every link has
+    `rel="nofollow ugc noopener"`. Otherwise like `render`.
     """
     return sanitise_comment(_COMMENT_PARSERS.render(replace_surrogates(source)))
 
 
 def commonmark() -> MarkdownIt:
-    """Return a new parser for plain CommonMark 0.31.2, on which the parsers of posts and comments are built.
+    """Return a new parser for plain CommonMark 0.31.2, the base of the parsers for posts and comments.
 
-    Posts add to it: tables, strikethrough, task lists, footnotes, bare links, heading ids, classes instead of `style`
-    on aligned cells, Pygments in code blocks, then the sanitiser. Comments go without raw HTML, images, headings of
-    both kinds and rules, and add bare links, Pygments and the sanitiser. All keep this parser's limit of 20 levels of
-    nesting, which CommonMark does not have.
+    Posts add tables, strikethrough, task lists, footnotes, bare links, heading ids, classes instead of `style` on aligned
+    cells, and Pygments. Comments add bare links and Pygments, without raw HTML, images, headings and rules. All inherit this
+    parser's limit of 20 levels of nesting, which CommonMark does not have.
     """
     return MarkdownIt("commonmark")
 
 
-# Parsers. Making one takes longer than it takes to parse a short text.
+# Parsers. Creating one takes longer than parsing a short text.
 
 
 class _ParserPool:
-    """Parsers of one kind, as many as threads have rendered at once; each call has one to itself.
+    """A pool of parsers, as many as threads have rendered concurrently.
 
-    Two calls cannot share one: linkify-it's older releases keep the state of a search on the object, and markdown-it fills its
-    rule caches on first use.
+    Concurrent calls cannot share a parser: old releases of linkify-it store the state of a search on the object, and
+    markdown-it fills its rule caches on first use.
     """
 
-    def __init__(self, make: Callable[[], MarkdownIt]) -> None:
-        self._create = make
+    def __init__(self, create: Callable[[], MarkdownIt]) -> None:
+        self._create = create
         self._idle: list[MarkdownIt] = []  # pop and append are atomic
 
     def render(self, source: str) -> str:
-        """HTML, not yet sanitised. A parser that fails is not used again."""
+        """Return unsanitised HTML. A parser that raises is not used again."""
         try:
             parser = self._idle.pop()
         except IndexError:
@@ -90,10 +87,10 @@ class _ParserPool:
 
 
 class _Linkifier(LinkifyIt):  # type: ignore[misc]
-    """Finds bare links, and tells at once that there are none in a text without `:` and `@`: upstream asks a slow expression."""
+    """A linkifier that skips text without `:` and `@`, for which the upstream class runs a slow regular expression."""
 
     def pretest(self, text: str) -> bool:
-        """May there be a link?"""
+        """Return whether the text may contain a link."""
         return (":" in text or "@" in text) and bool(super().pretest(text))
 
 
@@ -116,7 +113,7 @@ def _comment_parser() -> MarkdownIt:
 
 
 def _enable_links(parser: MarkdownIt) -> MarkdownIt:
-    # Without a scheme too much looks like an address (README.md, main.rs); FTP and "//" would not survive sanitising.
+    # Without a scheme too many words look like URLs (README.md, main.rs). The sanitiser removes FTP and "//" links.
     parser.linkify = _Linkifier({"ftp:": None, "//": None}, {"fuzzy_link": False})
     parser.options["linkify"] = True
     return parser.enable("linkify")
@@ -128,11 +125,11 @@ def _enable_highlighting(parser: MarkdownIt) -> MarkdownIt:
     return parser
 
 
-# Rules that change the tokens of a whole document.
+# Core rules: they change the tokens of a whole document.
 
 
 def _add_heading_ids(state: StateCore) -> None:
-    """Give each heading an id made of its words; a repeated one is numbered from 2."""
+    """Add an id made of its words to each heading; repeated ids are numbered from 2."""
     uses: dict[str, int] = {}
     for opening, inline in zip(state.tokens, state.tokens[1:], strict=False):
         if opening.type == "heading_open":
@@ -150,7 +147,7 @@ def _unique_id(slug: str, uses: dict[str, int]) -> str:
 
 
 def _mark_task_items(state: StateCore) -> None:
-    """Turn a leading `[ ]` or `[x]` of a list item's first paragraph into a checkbox that cannot be used."""
+    """Turn a leading `[ ]` or `[x]` in the first paragraph of a list item into a disabled checkbox."""
     lists: list[Token] = []
     for index, token in enumerate(state.tokens):
         if token.type in {"bullet_list_open", "ordered_list_open"}:
@@ -177,7 +174,7 @@ def _convert_task_item(item: list[Token]) -> bool:
 
 
 def _prepare_tables(state: StateCore) -> None:
-    """Number the tables for their labels; say alignment by class, since `style` does not pass the sanitiser."""
+    """Number tables for their labels, and replace alignment by classes, because the sanitiser removes `style`."""
     number = 0
     for token in state.tokens:
         if token.type == "table_open":
@@ -187,7 +184,7 @@ def _prepare_tables(state: StateCore) -> None:
             token.attrSet("class", "align-" + str(style).rpartition(":")[2])
 
 
-# Rules that write the HTML of one token.
+# Render rules: they return the HTML of one token.
 
 
 def _table_open(self: RendererProtocol, tokens: Sequence[Token], i: int, options: OptionsDict, env: EnvType) -> str:
@@ -200,14 +197,14 @@ def _table_close(self: RendererProtocol, tokens: Sequence[Token], i: int, option
 
 
 def _footnote_name(self: RendererProtocol, tokens: Sequence[Token], i: int, options: OptionsDict, env: EnvType) -> str:
-    # The colon keeps footnotes apart from headings, whose ids have none.
+    # The colon distinguishes footnotes from headings: heading ids contain no colon.
     return f":{tokens[i].meta['id'] + 1}"
 
 
 def _footnote_backref(self: RendererProtocol, tokens: Sequence[Token], i: int, options: OptionsDict, env: EnvType) -> str:
     number, use = tokens[i].meta["id"] + 1, tokens[i].meta.get("subId", 0)
     name = f"{number}:{use}" if use > 0 else str(number)
-    # The variation selector asks for the arrow as text, not as an emoji.
+    # The variation selector shows the arrow as text, not as an emoji.
     label = f"Back to reference {name}"
     return f' <a href="#fnref:{name}" class="footnote-backref" aria-label="{label}">\u21a9\ufe0e</a>'
 

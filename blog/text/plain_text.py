@@ -1,4 +1,4 @@
-"""The words of safe HTML, for search and excerpts."""
+"""Plain text of safe HTML, for search and excerpts."""
 
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -14,37 +14,37 @@ _LINE_BREAKING = frozenset(
 
 
 def html_to_text(html: str) -> str:
-    """Return the plain text of `html`, which must come out of `render` or `render_comment`.
+    """Return the plain text of HTML from `render` or `render_comment`.
 
-    Character references are resolved, runs of whitespace become one space, and elements that begin a line of their own
-    separate words. The arrows that lead back from footnotes are left out.
+    Resolves character references, collapses whitespace, separates words at block elements, and leaves out the arrows that
+    lead back from footnotes.
     """
     return extract_text(html, lambda tag, attributes: "footnote-backref" in class_names(attributes))
 
 
 def extract_text(html: str, is_skipped: Callable[[str, Attributes], bool]) -> str:
-    """Return the whitespace-collapsed text of safe `html` without the elements for which `is_skipped` holds."""
+    """Return the text of safe `html`, with collapsed whitespace, without elements for which `is_skipped` returns True."""
     parser = _TextParser(is_skipped)
     parser.feed(html)
     parser.close()
-    return " ".join("".join(parser.pieces).split())
+    return " ".join("".join(parser.parts).split())
 
 
 def class_names(attributes: Attributes) -> list[str]:
-    """Return the class names among the attributes of one element."""
+    """Return the class names of an element."""
     return (attributes.get("class") or "").split()
 
 
 class _TextParser(HTMLParser):
     def __init__(self, is_skipped: Callable[[str, Attributes], bool]) -> None:
         super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
+        self.parts: list[str] = []
         self._is_skipped = is_skipped
         self._skipped_depth = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._separate(tag)
-        # Sanitised HTML closes every element that is not void, so counting them finds the end of the skipped one.
+        # Sanitised HTML closes every element that is not void, so the depth shows the end of the skipped element.
         if tag not in _VOID and (self._skipped_depth or self._is_skipped(tag, dict(attrs))):
             self._skipped_depth += 1
 
@@ -55,8 +55,8 @@ class _TextParser(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self._skipped_depth:
-            self.pieces.append(data)
+            self.parts.append(data)
 
     def _separate(self, tag: str) -> None:
         if tag in _LINE_BREAKING:
-            self.pieces.append(" ")
+            self.parts.append(" ")

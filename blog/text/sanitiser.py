@@ -1,4 +1,4 @@
-"""What HTML may stand on a page: the allow-lists of posts and comments, applied by nh3 (ammonia)."""
+"""HTML sanitising with nh3 (ammonia): the allow-lists of posts and comments."""
 
 import html
 import re
@@ -10,7 +10,7 @@ import nh3
 from pygments.token import STANDARD_TYPES  # type: ignore[import-untyped]
 
 ID_PREFIX: Final = "c-"
-"""What every `id` in sanitised HTML begins with, so that none can shadow a name of the page or its scripts."""
+"""The prefix of every `id` in sanitised HTML: an `id` of a post cannot shadow an `id` of the page or a script variable."""
 
 AttributeFilter = Callable[[str, str, str], str | None]
 
@@ -54,7 +54,7 @@ _POST_ATTRIBUTE_VALUES: Final = {
     "input": {"disabled": {""}, "type": {"checkbox"}},
     "pre": {"tabindex": {"0"}},
 }
-# Two rounds, since nh3 adds several attributes of one element in random order.
+# Two passes, because nh3 adds several attributes of one element in random order.
 _FORCED_ATTRIBUTES: Final = (
     {"img": {"loading": "lazy"}, "input": {"type": "checkbox"}},
     {"img": {"decoding": "async"}, "input": {"disabled": ""}},
@@ -68,43 +68,44 @@ _TOKEN_CLASSES: Final = frozenset(name for name in STANDARD_TYPES.values() if na
 _LANGUAGE_CLASS: Final = re.compile(r"language-[A-Za-z0-9][\w+#.-]{0,39}", re.ASCII)
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
-# Browsers disagreed for years about control characters within a scheme; no honest address has any.
+# Browsers differ in their handling of control characters within a scheme. Legitimate URLs contain none.
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-# A parser drops the newline after <pre>, a serialiser does not put it back: without this each pass would eat one.
+# A parser drops the newline after <pre> and the serialiser does not restore it: each pass would remove one.
 _PRE_START: Final = re.compile(r"(<pre[^>]*>)\n+")
 _MAX_PASSES: Final = 8
-# The work of the parser grows with the square of the depth; browsers themselves stop at 512.
+# The parser takes time quadratic in the depth. Browsers stop at 512.
 _MAX_DEPTH: Final = 256
 _TAG: Final = re.compile(r"<(/?)([A-Za-z][^\s/>]*)")
-# Elements that hold nothing, and those that the next of their kind ends.
+# Void elements, and elements that end at the next one of their kind.
 _NON_NESTING_TAGS: Final = _split_names(
     "br col dd dt hr img input li option p rp rt td th tr wbr area base embed link meta param source track"
 )
 
 
 def sanitise_post(fragment: str, document: str = "") -> str:
-    """Return `fragment`, HTML from anywhere, with only what a post may hold.
+    """Return untrusted HTML with only the elements and attributes of a post.
 
-    Every `id`, and every link to one on the same page, begins with `ID_PREFIX`, then `document` and a hyphen if that is
-    given (letters, digits, hyphens). Images load lazily, checkboxes are disabled, links carry `rel="noopener"`. HTML that
-    nests deeper than 256 elements comes back as text.
+    - `document` (letters, digits, hyphens): distinguishes several posts on one page.
+
+    Every `id`, and every link to one, begins with `ID_PREFIX`, then `document` and a hyphen. Images load lazily, checkboxes
+    are disabled, links get `rel="noopener"`. HTML nested deeper than 256 elements is returned as escaped text.
     """
     id_prefix = f"{ID_PREFIX}{document}-" if document else ID_PREFIX
     return _clean_until_stable(fragment, _post_cleaners(id_prefix))
 
 
 def sanitise_comment(fragment: str) -> str:
-    """Return `fragment` with only paragraphs, emphasis, code, lists, quotes and links (`nofollow ugc noopener`)."""
+    """Return untrusted HTML with only paragraphs, emphasis, code, lists, quotes and links (`nofollow ugc noopener`)."""
     return _clean_until_stable(fragment, _comment_cleaners())
 
 
 def replace_surrogates(text: str) -> str:
-    """Return `text` with each half of a surrogate pair, which JSON can carry and UTF-8 cannot, as U+FFFD."""
+    """Replace unpaired surrogates by U+FFFD: JSON can contain them, UTF-8 cannot."""
     return _SURROGATES.sub("\ufffd", text)
 
 
 def _clean_until_stable(fragment: str, cleaners: Sequence[nh3.Cleaner]) -> str:
-    """Sanitise until nothing changes, so that a browser's parse of the result is the parse that was judged."""
+    """Sanitise until nothing changes, so that a browser parses the result exactly as the sanitiser did."""
     text = replace_surrogates(fragment)
     if _is_too_deep(text):
         return html.escape(text, quote=False)
@@ -158,9 +159,9 @@ def _comment_cleaners() -> tuple[nh3.Cleaner, ...]:
 
 
 def _attribute_filter(id_prefix: str) -> AttributeFilter:
-    """Return nh3's question about one attribute: its new value, or None to drop it."""
+    """Return the attribute filter for nh3: it returns the new value of an attribute, or None to drop it."""
 
-    def filtered(tag: str, name: str, value: str) -> str | None:
+    def filter_attribute(tag: str, name: str, value: str) -> str | None:
         if name == "class":
             return " ".join(word for word in value.split() if _is_known_class(tag, word)) or None
         if name in {"id", "headers"}:
@@ -171,7 +172,7 @@ def _attribute_filter(id_prefix: str) -> AttributeFilter:
             return "#" + _add_prefix(value[1:], id_prefix)
         return value
 
-    return filtered
+    return filter_attribute
 
 
 def _add_prefix(name: str, prefix: str) -> str:

@@ -1,25 +1,26 @@
-"""Titles to URL path segments."""
+"""Slugs: URL path segments made from titles."""
 
 import unicodedata
 
-# Apostrophes join ("don't" → "dont"); so do the invisible joiners inside Persian and Indic words.
+# Removed without separating words: apostrophes ("don't" → "dont") and invisible joiners in Persian and Indic words.
 _JOINERS = frozenset("'\u2019\u02bc\u00ad\u200b\u200c\u200d\ufeff")
 
 
 def slugify(title: str, limit: int = 80, fallback: str = "post") -> str:
-    """Return `title` as one lower-case URL path segment of letters, digits and single inner hyphens.
+    """Return `title` as a URL path segment: lower-case letters, digits and single inner hyphens.
 
-    Latin accents are dropped (`Élan` → `elan`), letters of other scripts are kept (`日本語`), compatibility forms are
-    unfolded (NFKD, `ﬁ` → `fi`). At most `limit` code points (at least 1), cut between words where that keeps more
-    than half of them; `fallback`, cut to `limit`, when no letter or digit remains. The result is NFC, and not
-    percent-encoded.
+    - `limit`: the maximum length in code points, at least 1. Cuts between words if that keeps more than half.
+    - `fallback`: the result if no letter or digit remains.
+
+    Drops Latin accents (`Élan` → `elan`), keeps letters of other scripts (`日本語`), and decomposes compatibility forms
+    (NFKD, `ﬁ` → `fi`). The result is NFC, and not percent-encoded.
     """
     slug = _hyphenate(_strip_latin_accents(unicodedata.normalize("NFKD", title).lower()))
     return _truncate(slug, limit) or fallback[:limit]
 
 
 def _strip_latin_accents(decomposed: str) -> str:
-    kept: list[str] = []
+    chars: list[str] = []
     after_latin = False
     for char in decomposed:
         if unicodedata.combining(char):
@@ -27,8 +28,8 @@ def _strip_latin_accents(decomposed: str) -> str:
                 continue
         else:
             after_latin = unicodedata.name(char, "").startswith("LATIN ")
-        kept.append(char)
-    return unicodedata.normalize("NFC", "".join(kept))
+        chars.append(char)
+    return unicodedata.normalize("NFC", "".join(chars))
 
 
 def _hyphenate(text: str) -> str:
@@ -37,7 +38,7 @@ def _hyphenate(text: str) -> str:
 
 
 def _is_wordlike(char: str) -> bool:
-    # Marks count, which str.isalnum() refuses: without them the vowels of Devanagari or Thai would be lost.
+    # Unlike str.isalnum(), accept marks: the vowels of Devanagari and Thai are marks.
     return unicodedata.category(char)[0] in "LMN"
 
 

@@ -1,4 +1,4 @@
-"""The table of contents of a long post, read from its safe HTML."""
+"""Tables of contents of long posts, extracted from their safe HTML."""
 
 import html
 import re
@@ -9,18 +9,18 @@ from typing import Final
 from blog.text.plain_text import Attributes, class_names, extract_text
 
 MIN_HEADINGS: Final = 3
-"""The least number of headings that a table of contents is made of."""
+"""The minimum number of headings in a table of contents."""
 MIN_WORDS: Final = 800
-"""The least number of words of a post that has one."""
+"""The minimum number of words of a post with a table of contents."""
 
-# Sanitised HTML writes every attribute as name="value", and the end tag of every heading.
+# Sanitised HTML writes every attribute as name="value" and closes every heading.
 _HEADING: Final = re.compile(r'<h([1-6])((?:\s[^\s=>]+="[^"]*")*)>(.*?)</h\1>', re.DOTALL)
 _ID: Final = re.compile(r'\sid="([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading: where it stands on the page, its words, not escaped, and the headings one level below it."""
+    """A heading: its id, its text (not escaped), and the headings one level below it."""
 
     id: str
     text: str
@@ -28,14 +28,14 @@ class Heading:
 
 
 def list_headings(text: str, words: int) -> tuple[Heading, ...]:
-    """Return the headings of a post of so many words, the two highest levels of them; empty if it is short or has few.
+    """Return the headings of the two highest levels; empty for a short post or one with few headings.
 
-    `text` must come out of `render`: no parser looks at it, so that this costs well under a millisecond at each view.
+    `text` is HTML from `render`: a regular expression is enough and takes well under 1 ms. `words` is its number of words.
     """
     if words < MIN_WORDS:
         return ()
-    found = list(_parse_headings(text))
-    return _nest(found) if len(found) >= MIN_HEADINGS else ()
+    headings = list(_parse_headings(text))
+    return _nest(headings) if len(headings) >= MIN_HEADINGS else ()
 
 
 def _parse_headings(text: str) -> Iterator[tuple[int, Heading]]:
@@ -50,12 +50,12 @@ def _is_skipped(tag: str, attributes: Attributes) -> bool:
     return "footnote-ref" in class_names(attributes)
 
 
-def _nest(found: list[tuple[int, Heading]]) -> tuple[Heading, ...]:
-    highest = min(level for level, _ in found)
+def _nest(headings: list[tuple[int, Heading]]) -> tuple[Heading, ...]:
+    highest = min(level for level, _ in headings)
     groups: list[tuple[Heading, list[Heading]]] = []
-    for level, entry in found:
+    for level, heading in headings:
         if level == highest or (level == highest + 1 and not groups):
-            groups.append((entry, []))
+            groups.append((heading, []))
         elif level == highest + 1:
-            groups[-1][1].append(entry)
-    return tuple(Heading(entry.id, entry.text, tuple(parts)) for entry, parts in groups)
+            groups[-1][1].append(heading)
+    return tuple(Heading(heading.id, heading.text, tuple(children)) for heading, children in groups)

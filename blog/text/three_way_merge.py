@@ -1,4 +1,4 @@
-"""Two changes of one text as one text, where they do not touch each other."""
+"""Three-way merge of two changes to one text."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,9 +6,11 @@ from blog.text.lcs import find_matches
 
 
 def merge(base: str, mine: str, theirs: str) -> str | None:
-    """The text with both changes, or None where both changed the same lines, or lines that stand next to each other.
+    """Return the text with both changes, or None if both changed the same or adjacent lines.
 
-    Whoever changes a line alone gets it; a change that both made alike counts once.
+    - `base`: the common ancestor of `mine` and `theirs`.
+
+    A change on one side is applied; an identical change on both sides is applied once.
     """
     old = base.split("\n")
     sides = mine.split("\n"), theirs.split("\n")
@@ -24,18 +26,18 @@ def merge(base: str, mine: str, theirs: str) -> str | None:
 
 
 def _blocks(base: list[str], mine: list[str], theirs: list[str]) -> Iterator[tuple[list[str], list[str], list[str]]]:
-    """The three texts cut at each line that both changes left alone; such a line is a block of its own."""
+    """Split the three texts at each line that both sides left unchanged; such a line is a separate block."""
     in_mine, in_theirs = _line_map(base, mine), _line_map(base, theirs)
     done = (0, 0, 0)
     for index, line in enumerate(base):
         if index in in_mine and index in in_theirs:
-            here = (index, in_mine[index], in_theirs[index])
-            yield base[done[0] : here[0]], mine[done[1] : here[1]], theirs[done[2] : here[2]]
+            at = (index, in_mine[index], in_theirs[index])
+            yield base[done[0] : at[0]], mine[done[1] : at[1]], theirs[done[2] : at[2]]
             yield [line], [line], [line]
-            done = (here[0] + 1, here[1] + 1, here[2] + 1)
+            done = (at[0] + 1, at[1] + 1, at[2] + 1)
     yield base[done[0] :], mine[done[1] :], theirs[done[2] :]
 
 
 def _line_map(base: Sequence[str], other: Sequence[str]) -> dict[int, int]:
-    """Where each line of the base stands in the other text, if it is still there."""
+    """Return the index in the other text of each line of the base that it still contains."""
     return {match.old + step: match.new + step for match in find_matches(base, other) for step in range(match.size)}

@@ -1,9 +1,9 @@
-"""Browsers in words, by what they say of themselves, for people who look through their sessions."""
+"""Readable names of browsers and systems, for the list of sessions."""
 
 from collections.abc import Sequence
 from typing import Final
 
-# Each pretends to be those below it: the first that matches is the one.
+# Ordered: each browser also sends the names of the browsers below it.
 _BROWSERS: Final = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -30,12 +30,12 @@ _SYSTEMS: Final = (
 
 
 def describe(user_agent: str) -> str:
-    """Such as `Firefox on Windows`; `An unknown browser` when it says nothing that is known."""
+    """Return a description such as `Firefox on Windows`; `An unknown browser` if nothing matches."""
     browser, system = _first_match(_BROWSERS, user_agent), _first_match(_SYSTEMS, user_agent)
     if browser and system:
         return f"{browser} on {system}"
     return browser or (f"A browser on {system}" if system else "An unknown browser")
 
 
-def _first_match(known: Sequence[tuple[str, str]], user_agent: str) -> str:
-    return next((name for mark, name in known if mark in user_agent), "")
+def _first_match(names: Sequence[tuple[str, str]], user_agent: str) -> str:
+    return next((name for token, name in names if token in user_agent), "")

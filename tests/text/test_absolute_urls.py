@@ -1,4 +1,4 @@
-"""Addresses in posts, as feeds give them."""
+"""Absolute URLs in posts."""
 
 import pytest
 
@@ -31,29 +31,29 @@ def test_links_and_images_become_absolute(address: str, whole: str) -> None:
     assert make_urls_absolute(f'<img alt="" src="{address}">', BASE) == f'<img alt="" src="{whole}">'
 
 
-def test_what_only_looks_like_an_address_stays() -> None:
+def test_text_that_looks_like_an_attribute_is_unchanged() -> None:
     text = '<p>Write <code>&lt;a href="/x"&gt;</code>, not href="/x" or src="/y".</p>'
     assert make_urls_absolute(text, BASE) == text
 
 
-def test_value_that_looks_like_a_tag_does_not_end_the_one_around_it() -> None:
+def test_values_that_look_like_tags_do_not_end_a_tag() -> None:
     hostile = '<p lang="<a href=" title="><img src=">text</p><a href="/x">a</a>'
     assert make_urls_absolute(hostile, BASE) == hostile.replace('"/x"', '"https://blog.example/x"')
 
 
-def test_footnotes_and_pictures_of_a_rendered_post() -> None:
+def test_footnotes_and_images_of_a_rendered_post() -> None:
     html = make_urls_absolute(render("Look[^1]: ![it](/media/a.png 'A <b> \"x\"')\n\n[^1]: Note."), BASE)
     assert 'src="https://blog.example/media/a.png"' in html
     assert html.count(f'href="{BASE}#c-fn') == 2
     assert 'title="A &lt;b&gt; &quot;x&quot;"' in html or 'title="A <b> &quot;x&quot;"' in html
 
 
-def test_nothing_but_addresses_changes_in_posts_of_a_real_blog() -> None:
+def test_only_urls_change_in_posts_of_a_real_blog() -> None:
     compared = 0
     for file in sorted(corpus("markdown-redox", "content", "news").glob("*.md"))[:40]:
         html = render(file.read_text())
         for (tag, before), (same, after) in zip(
-            Elements(html).found, Elements(make_urls_absolute(html, BASE)).found, strict=True
+            Elements(html).items, Elements(make_urls_absolute(html, BASE)).items, strict=True
         ):
             assert (tag, before.keys()) == (same, after.keys())
             for name, value in before.items():

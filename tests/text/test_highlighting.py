@@ -1,4 +1,4 @@
-"""The colours of code can be read, in every theme, and cover what Pygments emits."""
+"""Syntax highlighting: readable colours in every theme for all classes of Pygments."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from blog.text.highlighting import code_block
 
 ALL = (Path(__file__).parents[2] / "static/css/blog.css").read_text("utf-8")
 CSS = re.sub(r"/\*.*?\*/", "", ALL[ALL.index("/* Highlighted code") :], flags=re.DOTALL)
-"""The last part of the one style sheet: a file of its own would be one more that the first paint waits for."""
+"""The last part of the stylesheet: a separate file would delay the first paint."""
 BACKGROUNDS = {"light": "#f6f5f1", "dark": "#1d2021"}
 SELECTORS = {
     "system light": r'^\.highlight,\n\[data-theme="light"\] \.highlight {',
@@ -20,7 +20,7 @@ SELECTORS = {
 
 
 def variables(theme: str) -> dict[str, str]:
-    """Return the custom properties that one theme's rule sets."""
+    """Return the custom properties of a theme."""
     match = re.search(SELECTORS[theme] + r"([^}]*)}", CSS, re.MULTILINE)
     assert match is not None, f"no rule for {theme}"
     return dict(re.findall(r"--code-([a-z]+): (#[0-9a-f]{6});", match[1]))
@@ -39,17 +39,17 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_contrast_follows_the_known_examples_of_wcag() -> None:
+def test_contrast_ratio_of_wcag() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
 
 
-@pytest.mark.parametrize(("theme", "ground"), [("system light", "light"), ("system dark", "dark"), ("chosen dark", "dark")])
-def test_every_colour_reaches_double_a_on_both_grounds_of_its_theme(theme: str, ground: str) -> None:
+@pytest.mark.parametrize(("theme", "background"), [("system light", "light"), ("system dark", "dark"), ("chosen dark", "dark")])
+def test_every_colour_reaches_aa_on_both_backgrounds_of_its_theme(theme: str, background: str) -> None:
     colours = variables(theme)
     backgrounds = [colours.pop("background"), colours.pop("marked")]
 
-    assert backgrounds[0] == BACKGROUNDS[ground]
+    assert backgrounds[0] == BACKGROUNDS[background]
     too_faint = {
         (name, background): round(contrast(colour, background), 2)
         for name, colour in colours.items()
@@ -59,17 +59,17 @@ def test_every_colour_reaches_double_a_on_both_grounds_of_its_theme(theme: str, 
     assert too_faint == {}
 
 
-def test_the_chosen_dark_theme_is_the_system_one() -> None:
+def test_the_dark_theme_equals_the_dark_system_theme() -> None:
     assert variables("chosen dark") == variables("system dark")
 
 
-def test_every_colour_is_used_and_every_used_colour_is_set_in_each_theme() -> None:
+def test_every_colour_is_used_and_defined_in_each_theme() -> None:
     used = set(re.findall(r"var\(--code-([a-z]+)\)", CSS))
 
     assert all(set(variables(theme)) == used for theme in SELECTORS)
 
 
-def test_rules_name_only_token_classes_of_pygments_and_stay_inside_code_blocks() -> None:
+def test_rules_use_only_classes_of_pygments_within_code_blocks() -> None:
     selectors = [line for line in CSS.splitlines() if line.endswith(("{", ",")) and not line.startswith("@media")]
     known = set(STANDARD_TYPES.values()) | {"highlight", "hll", "linenos"}
 
@@ -90,7 +90,7 @@ def test_rules_name_only_token_classes_of_pygments_and_stay_inside_code_blocks()
         ("python", "def a(): pass", "a", "name"),
     ],
 )
-def test_what_pygments_emits_gets_its_colour(language: str, code: str, text: str, variable: str) -> None:
+def test_tokens_of_pygments_get_their_colour(language: str, code: str, text: str, variable: str) -> None:
     spans = re.findall(r'<span class="(\w+)">([^<]*)</span>', code_block(code, language))
     css_class = next(name for name, content in spans if content == text)
 

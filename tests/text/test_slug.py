@@ -1,4 +1,4 @@
-"""Slugs are readable, stable, and always one segment of a URL path."""
+"""Slugs: readable, stable, and always one URL path segment."""
 
 import unicodedata
 from urllib.parse import quote, urlsplit
@@ -30,12 +30,12 @@ from blog.text.slug import slugify
         ("half \ud800 pair", "half-pair"),
     ],
 )
-def test_words_become_a_hyphenated_segment(title: str, slug: str) -> None:
+def test_titles_become_hyphenated_segments(title: str, slug: str) -> None:
     assert slugify(title) == slug
 
 
 @pytest.mark.parametrize("title", ["", " ", "😀", "...", "-", "?#%", "\u0301", "\u200d"])
-def test_a_title_without_letters_still_has_a_slug(title: str) -> None:
+def test_a_title_without_letters_gets_the_fallback(title: str) -> None:
     assert slugify(title) == "post"
     assert slugify(title, fallback="section") == "section"
 
@@ -46,13 +46,13 @@ def test_a_long_title_is_cut_between_words() -> None:
     assert slugify("alpha beta gamma", limit=11) == "alpha-beta"
 
 
-def test_one_long_word_is_cut_inside() -> None:
+def test_a_single_long_word_is_cut() -> None:
     assert slugify("語" * 100) == "語" * 80
     assert slugify("a " + "b" * 100, limit=10) == "a-bbbbbbbb"
 
 
 @given(st.text(), st.integers(1, 100))
-def test_any_title_gives_one_path_segment(title: str, limit: int) -> None:
+def test_any_title_becomes_one_path_segment(title: str, limit: int) -> None:
     slug = slugify(title, limit)
 
     assert 1 <= len(slug) <= limit
@@ -66,5 +66,5 @@ def test_any_title_gives_one_path_segment(title: str, limit: int) -> None:
 
 
 @given(st.text())
-def test_a_slug_is_its_own_slug(title: str) -> None:
+def test_slugify_is_idempotent(title: str) -> None:
     assert slugify(slugify(title)) == slugify(title)

@@ -1,7 +1,7 @@
-"""Tables of contents, from the HTML that readers get."""
+"""Tables of contents, from rendered HTML."""
 
 import time
-from typing import Any
+from collections.abc import Iterable
 
 import pytest
 
@@ -9,29 +9,29 @@ from blog.text.markdown import render
 from blog.text.table_of_contents import MIN_HEADINGS, MIN_WORDS, Heading, list_headings
 
 
-def shape(entries):
-    return [(entry.text, [part.text for part in entry.children]) for entry in entries]
+def outline(headings: Iterable[Heading]) -> list[tuple[str, list[str]]]:
+    return [(heading.text, [child.text for child in heading.children]) for heading in headings]
 
 
-def test_headings_of_two_levels_become_a_tree_of_links() -> None:
+def test_headings_of_two_levels_become_a_tree() -> None:
     html = render("## One\n\n### Part `a`\n\n#### Deeper\n\n### Part *b* &amp; c\n\n## Two\n\n## One")
-    found = list_headings(html, MIN_WORDS)
-    assert shape(found) == [("One", ["Part a", "Part b & c"]), ("Two", []), ("One", [])]
-    for entry in (*found, *found[0].children):
-        assert f' id="{entry.id}"' in html
-    assert [entry.id for entry in found] == ["c-one", "c-two", "c-one-2"]
+    headings = list_headings(html, MIN_WORDS)
+    assert outline(headings) == [("One", ["Part a", "Part b & c"]), ("Two", []), ("One", [])]
+    for heading in (*headings, *headings[0].children):
+        assert f' id="{heading.id}"' in html
+    assert [heading.id for heading in headings] == ["c-one", "c-two", "c-one-2"]
 
 
-def test_short_posts_and_those_with_few_headings_have_none() -> None:
+def test_short_posts_and_posts_with_few_headings_have_none() -> None:
     html = render("# A\n\n# B\n\n# C")
     assert list_headings(html, MIN_WORDS - 1) == ()
     assert len(list_headings(html, MIN_WORDS)) == MIN_HEADINGS
     assert list_headings(render("# A\n\n# B\n\ntext"), MIN_WORDS) == ()
 
 
-def test_levels_may_begin_anywhere() -> None:
-    assert shape(list_headings(render("#### A\n\n##### a\n\n#### B"), MIN_WORDS)) == [("A", ["a"]), ("B", [])]
-    assert shape(list_headings(render("### early\n\n## A\n\n### a"), MIN_WORDS)) == [("early", []), ("A", ["a"])]
+def test_levels_can_start_anywhere() -> None:
+    assert outline(list_headings(render("#### A\n\n##### a\n\n#### B"), MIN_WORDS)) == [("A", ["a"]), ("B", [])]
+    assert outline(list_headings(render("### early\n\n## A\n\n### a"), MIN_WORDS)) == [("early", []), ("A", ["a"])]
 
 
 @pytest.mark.parametrize(
@@ -43,16 +43,16 @@ def test_levels_may_begin_anywhere() -> None:
         ("```\n<h2 id='a'>no</h2>\n```\n\n## A\n\n## B\n\n## C", ["A", "B", "C"]),
     ],
 )
-def test_what_counts_as_a_heading(source: str, texts: Any) -> None:
-    found = list_headings(render(source), MIN_WORDS)
-    assert [entry.text for entry in found] == (texts if len(texts) >= MIN_HEADINGS else [])
+def test_headings_of_raw_html_and_markdown(source: str, texts: list[str]) -> None:
+    headings = list_headings(render(source), MIN_WORDS)
+    assert [heading.text for heading in headings] == (texts if len(texts) >= MIN_HEADINGS else [])
 
 
-def test_words_are_not_markup() -> None:
+def test_escaped_markup_is_text() -> None:
     assert list_headings(render("## `<b>`\n\n## B\n\n## C"), MIN_WORDS)[0] == Heading("c-b", "<b>")
 
 
-def test_time_grows_with_the_length_at_most() -> None:
+def test_hostile_headings_take_bounded_time() -> None:
     started = time.perf_counter()
     list_headings("<h2 " * 20_000 + '<h2 id="a">' * 2_000, MIN_WORDS)
     list_headings('<h2 a="' * 20_000, MIN_WORDS)

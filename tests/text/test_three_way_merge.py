@@ -1,6 +1,4 @@
-"""Two changes of one text become one where they do not touch."""
-
-from typing import Any
+"""Three-way merge of two changes to one text."""
 
 import pytest
 from hypothesis import given
@@ -13,14 +11,14 @@ POEM = "one\ntwo\nthree\nfour\nfive\n"
 
 
 @given(TEXT, TEXT)
-def test_change_of_one_side_is_taken_whole(base: Any, changed: Any) -> None:
+def test_a_change_on_one_side_is_applied(base: str, changed: str) -> None:
     assert merge(base, changed, base) == changed
     assert merge(base, base, changed) == changed
     assert merge(base, changed, changed) == changed
 
 
 @given(TEXT, TEXT, TEXT)
-def test_sides_are_equal(base: Any, mine: Any, theirs: Any) -> None:
+def test_merge_is_symmetric(base: str, mine: str, theirs: str) -> None:
     assert (merge(base, mine, theirs) is None) == (merge(base, theirs, mine) is None)
 
 
@@ -36,5 +34,5 @@ def test_sides_are_equal(base: Any, mine: Any, theirs: Any) -> None:
         ("", "one\ntwo\nthree\nfour\nFIVE\n", None),
     ],
 )
-def test_merge(mine: Any, theirs: Any, merged: str | None) -> None:
+def test_merge(mine: str, theirs: str, merged: str | None) -> None:
     assert merge(POEM, mine, theirs) == merged

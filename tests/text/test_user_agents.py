@@ -1,4 +1,4 @@
-"""What a session is called."""
+"""Names of browsers and systems."""
 
 import pytest
 

@@ -9,12 +9,12 @@ from dataclasses import astuple, dataclass
 from PIL import Image, ImageDraw
 
 from blog.domain.media.text_layout import TextLayout, layout_text
+from blog.text.accent_colours import DEFAULT_ACCENT
 
 SIZE = (1200, 630)
 """Width and height, in pixels."""
 _DESIGN_VERSION = 1  # increment with each change of the drawing: caches store cards for a year
 _BACKGROUND, _TEXT_COLOUR, _MUTED_COLOUR = "#fcfcfa", "#1d2123", "#575d60"
-_DEFAULT_ACCENT = "#17614b"
 _LEFT_MARGIN, _TEXT_WIDTH = 96, 1008
 _TITLE_SIZES, _SMALL_SIZES = (84, 72, 62, 54), (34,)
 _MAX_CACHE_BYTES = 16_000_000
@@ -84,7 +84,7 @@ def render(card: SocialCard) -> bytes:
 def _render_image(card: SocialCard) -> Image.Image:
     image = Image.new("RGB", SIZE, _BACKGROUND)
     canvas = ImageDraw.Draw(image)
-    accent = card.accent or _DEFAULT_ACCENT
+    accent = card.accent or DEFAULT_ACCENT
     canvas.rectangle((0, 0, 31, SIZE[1]), fill=accent)
     title = layout_text(card.title, width=_TEXT_WIDTH, sizes=_TITLE_SIZES, height=330)
     if title.lines:
