@@ -26,8 +26,6 @@ FIND_DANGERS = """() => {
 TRIGGER_EVENTS = """
 for (const element of document.querySelectorAll("article *")) { element.dispatchEvent(new Event("mouseover")); element.focus?.() }
 """
-    "for (const e of document.querySelectorAll('article *')) { e.dispatchEvent(new Event('mouseover')); e.focus?.() }"
-)
 PAGE_URL = "http://blog.test/"
 
 
