@@ -61,6 +61,6 @@ def test_mix_interpolates() -> None:
 
 def test_backgrounds_match_the_stylesheet() -> None:
     css = (ROOT / "static" / "css" / "blog.css").read_text()
-    for name, values in (("paper", {LIGHT.surface, DARK.surface}), ("raised", {LIGHT.raised, DARK.raised})):
+    for name, values in (("background", {LIGHT.surface, DARK.surface}), ("surface", {LIGHT.raised, DARK.raised})):
         pairs = re.findall(rf"--{name}: light-dark\((#[0-9a-f]{{6}}), (#[0-9a-f]{{6}})\);", css)
         assert values == set(*pairs)
