@@ -102,7 +102,7 @@ async def test_deleted_account_leaves_no_draft_no_link_and_no_secret(author: Con
     await autosaves.save(editor, {"title": "Unsaved", "content": "y"}, post=post)
     await preview_links.create(editor, post.id, NewPreviewLink(lifetime=Lifetime.DAY))
     await two_factor.start_setup(editor)
-    references = (tables.autosaves.c.user_id, tables.preview_links.c.user_id, tables.second_factors.c.user_id)
+    references = (tables.autosaves.c.user_id, tables.preview_links.c.user_id, tables.two_factor.c.user_id)
     counts = [sa.select(sa.func.count()).select_from(column.table).where(column == user_id) for column in references]
     assert [await author.db.fetch_val(count) for count in counts] == [1, 1, 1]
     deletion = AccountDeletion(username="edo", current=SecretStr(PASSWORD), posts=PostsOnDeletion.KEEP)
