@@ -1,4 +1,4 @@
-"""A new version takes over while people read and write: nobody sees an error. `BLOG_TEST_RESTARTS` restarts more often."""
+"""Servers restart under load without a failed request. `BLOG_TEST_RESTARTS` sets the number of restarts."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
+import pytest
 
+from tests.support.patience import seconds
 from tests.support.proxies import proxy
 from tests.support.serving import ask, blog, free_port, serving, wait_until_up
 from tests.support.tools import tool
@@ -20,41 +22,43 @@ RESTARTS = int(os.environ.get("BLOG_TEST_RESTARTS", "1"))
 
 @dataclass
 class Load:
-    """What the clients were answered, and which requests failed."""
+    """The number of responses, and the requests that failed."""
 
-    answered: int = 0
+    responses: int = 0
     written: int = 0
     longest: float = 0
     failed: list[str] = field(default_factory=list)
 
-    def note(self, answer: httpx2.Response, expected: int) -> None:
-        """An answer."""
-        self.answered += 1
-        self.longest = max(self.longest, answer.elapsed.total_seconds())
-        if answer.status_code != expected:
-            self.failed.append(f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text[:100]}")
+    def note(self, response: httpx2.Response, expected: int) -> None:
+        """Record a response and its expected status."""
+        self.responses += 1
+        self.longest = max(self.longest, response.elapsed.total_seconds())
+        if response.status_code != expected:
+            self.failed.append(
+                f"{response.request.method} {response.request.url.path}: {response.status_code} {response.text[:100]}"
+            )
 
-    async def until(self, is_so: Callable[[], bool]) -> None:
-        """Go on until then, and for so many answers more."""
-        while not is_so():
-            await self._go_on()
-        wanted = self.answered + 50
-        while self.answered < wanted:
-            await self._go_on()
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Return 50 responses after the condition has become true."""
+        while not condition():
+            await self._wait()
+        target = self.responses + 50
+        while self.responses < target:
+            await self._wait()
 
-    async def _go_on(self) -> None:
-        await asyncio.sleep(0.01)  # between two looks, not instead of one
+    async def _wait(self) -> None:
+        await asyncio.sleep(0.01)  # polling interval
         assert self.failed == []
 
 
 @contextlib.asynccontextmanager
 async def clients(port: int, token: str) -> AsyncIterator[Load]:
-    """Each reads pages and API over one connection, until the end of the block; every fourth also writes."""
+    """Run clients until the end of the block. Each reads pages and the API over one connection; every fourth also writes."""
     load, is_over = Load(), asyncio.Event()
 
     async def one(number: int) -> None:
         headers = {"Authorization": f"Bearer {token}"}
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=seconds(60)) as client:
             while not is_over.is_set():
                 for path in ("/", "/api/v1/posts", f"/tags?client={number}"):
                     load.note(await client.get(path), 200)
@@ -71,10 +75,10 @@ async def clients(port: int, token: str) -> AsyncIterator[Load]:
 
 
 def prepared(folder: Path) -> tuple[dict[str, str], str]:
-    """Settings that several servers share, and the token of somebody who may write."""
+    """Return settings for several servers of one blog, and the token of an author."""
     folder.mkdir()
-    made = blog(folder, "user", "create", "ada", "ada@example.org", "--role", "author")
-    assert made.returncode == 0, made.stderr
+    created = blog(folder, "user", "create", "ada", "ada@example.org", "--role", "author")
+    assert created.returncode == 0, created.stderr
     token = blog(folder, "token", "create", "ada").stdout.strip()
     secret = (folder / ".blog-secret").read_text()
     return {
@@ -83,6 +87,7 @@ def prepared(folder: Path) -> tuple[dict[str, str], str]:
     }, token  # fmt: skip
 
 
+@pytest.mark.timeout(240)
 async def test_two_servers_restart_one_after_the_other(tmp_path: Path) -> None:
     tool("nginx")
     settings, token = prepared(tmp_path / "blog")
@@ -108,7 +113,8 @@ async def test_two_servers_restart_one_after_the_other(tmp_path: Path) -> None:
     report(load, tmp_path)
 
 
-async def test_workers_restart_when_their_server_is_told_to_reload(tmp_path: Path) -> None:
+@pytest.mark.timeout(240)
+async def test_workers_restart_on_reload(tmp_path: Path) -> None:
     tool("nginx")
     settings, token = prepared(tmp_path / "blog")
     port = free_port()
@@ -126,7 +132,7 @@ async def test_workers_restart_when_their_server_is_told_to_reload(tmp_path: Pat
 
 
 def report(load: Load, folder: Path) -> None:
-    """With `pytest -s` the figures are seen."""
-    print(f"{load.answered} answers, {load.written} of them writes, {len(load.failed)} failed, the longest {load.longest:.2f} s")
+    """Print the figures (`pytest -s` shows them) and check that no request failed or was repeated."""
+    print(f"{load.responses} responses, {load.written} writes, {len(load.failed)} failed, the longest {load.longest:.2f} s")
     assert load.failed == []
     assert ask(folder / "blog", "SELECT count(*) FROM posts") == [(load.written,)], "each was written once"

@@ -1,4 +1,4 @@
-"""A device that keeps passkeys, in software: what a browser would send of it, and what liars would."""
+"""A software authenticator for passkeys: the responses of a browser, and forged ones."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ PRESENT, VERIFIED, ATTESTED = 0x01, 0x04, 0x40
 
 
 class Device:
-    """One key (ECDSA P-256) for one account. What it does wrong is set: `count`, `flags`, `rp_id`, `origin`, `user_handle`."""
+    """One key (ECDSA P-256) for one account. Set `count`, `flags`, `rp_id`, `origin` or `user_handle` to forge a response."""
 
     def __init__(self, origin: str, rp_id: str, *, counts: bool = True) -> None:
         self.origin, self.rp_id, self.counts = origin, rp_id, counts
@@ -26,7 +26,7 @@ class Device:
         self._key = ec.generate_private_key(ec.SECP256R1())
 
     def create(self, options: Mapping[str, Any]) -> str:
-        """What `navigator.credentials.create` answers, as JSON."""
+        """Return the result of `navigator.credentials.create()` as JSON."""
         self.user_handle = unpacked(options["user"]["id"])
         key = self.credential_id
         attested = bytes(16) + len(key).to_bytes(2, "big") + key + cbor2.dumps(self._public_key())
@@ -39,7 +39,7 @@ class Device:
         return self._credential(response)
 
     def get(self, options: Mapping[str, Any]) -> str:
-        """What `navigator.credentials.get` answers, as JSON."""
+        """Return the result of `navigator.credentials.get()` as JSON."""
         self.count += self.counts
         data, client_data = self._data(self.flags), self._client_data("webauthn.get", options)
         signature = self._key.sign(data + hashlib.sha256(client_data).digest(), ec.ECDSA(hashes.SHA256()))

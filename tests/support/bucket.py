@@ -8,6 +8,7 @@ from typing import Self
 import obstore
 from obstore.store import S3Store
 
+from tests.support.patience import seconds
 from tests.support.serving import clean_environment, free_port, wait_until_up
 
 KEY, SECRET, NAME = "blog", "a secret/with+signs", "images"
@@ -42,7 +43,7 @@ class BucketServer:
     def stop(self) -> None:
         """Stop the server; its content is lost."""
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(seconds(10))
 
     def __enter__(self) -> Self:
         self.start()

@@ -1,4 +1,4 @@
-"""Several processes of one blog behind nginx, with PostgreSQL and Redis of their own, all of which can be stopped and started."""
+"""Several processes of one blog behind nginx, with PostgreSQL and Redis. Each can be stopped and started again."""
 
 import contextlib
 import os
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.patience import seconds
 from tests.support.postgres import Server
 from tests.support.proxies import proxy
 from tests.support.serving import blog, free_port, serving, wait_until_up
@@ -16,7 +17,7 @@ NAME, PASSWORD = "ada", "a long enough one"
 
 
 class Process:
-    """One `blog serve`, on a port of its own."""
+    """One `blog serve` process."""
 
     def __init__(self, folder: Path, settings: dict[str, str]) -> None:
         folder.mkdir()
@@ -24,23 +25,23 @@ class Process:
         self._server = serving(folder, self.port, **settings)
 
     def start(self) -> None:
-        """Return when it answers."""
+        """Start the server and return when it accepts connections."""
         self._process, self.log = self._server.__enter__()
         wait_until_up(self.port, self._process)
 
     def kill(self) -> None:
-        """As when the machine loses its power."""
+        """Kill the process, as in a power failure."""
         os.kill(self._process.pid, signal.SIGKILL)
-        self._process.wait(10)
+        self._process.wait(seconds(10))
 
     def stop(self) -> None:
-        """As an operator does."""
+        """Stop the process with SIGTERM."""
         self._server.__exit__()
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What runs: `front` is nginx's port; `token` is that of an owner, ada."""
+    """The running cluster: `front` is the port of nginx, `token` belongs to the owner ada."""
 
     processes: Sequence[Process]
     postgresql: Server
@@ -50,13 +51,13 @@ class Cluster:
 
     @property
     def ports(self) -> list[int]:
-        """Where each process listens by itself."""
+        """Return the port of each process."""
         return [process.port for process in self.processes]
 
 
 @contextlib.contextmanager
 def cluster(folder: Path, number: int, **settings: str) -> Iterator[Cluster]:
-    """So many processes, until the end of the block."""
+    """Run `number` processes with `settings` until the end of the block."""
     with Server() as postgresql, Valkey() as redis, contextlib.ExitStack() as stack:
         shared = {
             "DATABASE_URL": postgresql.url, "REDIS_URL": redis.url, "MEDIA_DIR": str(folder / "media"),
@@ -67,8 +68,8 @@ def cluster(folder: Path, number: int, **settings: str) -> Iterator[Cluster]:
             **settings,
         }  # fmt: skip
         options = ("--role", "owner", "--password-stdin")
-        made = blog(folder, "user", "create", NAME, "ada@example.org", *options, stdin=PASSWORD, **shared)
-        assert made.returncode == 0, made.stderr
+        created = blog(folder, "user", "create", NAME, "ada@example.org", *options, stdin=PASSWORD, **shared)
+        assert created.returncode == 0, created.stderr
         token = blog(folder, "token", "create", NAME, **shared).stdout.strip()
         processes = [Process(folder / str(one), shared) for one in range(number)]
         for process in processes:

@@ -1,4 +1,4 @@
-"""Lines of code: not blank, no comment, no docstring; of a file, or of a function, class or table in it."""
+"""Lines of code (without blank lines, comments and docstrings) of a file, or of a function, class or table in it."""
 
 import ast
 import io
@@ -18,7 +18,7 @@ Place = tuple[str, frozenset[int]]
 
 @cache
 def parsed(path: str) -> tuple[ast.Module, frozenset[int]]:
-    """The tree of a file (its path from the root) and the numbers of its lines of code."""
+    """Return the syntax tree of a file and the numbers of its lines of code. `path` is relative to the root."""
     source = (ROOT / path).read_text()
     tree = ast.parse(source)
     code: set[int] = set()
@@ -37,19 +37,19 @@ def _span(node: ast.stmt) -> set[int]:
 
 
 def named(place: str) -> Place:
-    """The code of `path` or `path:name`, such as `blog/api/tokens.py:TokenList.post`. Raises LookupError."""
+    """Return the code of `path` or `path:name`, such as `blog/api/tokens.py:TokenList.post`. Raises LookupError."""
     path, _, name = place.partition(":")
     tree, code = parsed(path)
     if not name:
         return path, code
     body: list[ast.stmt] = tree.body
-    found: ast.stmt | None = None
+    node: ast.stmt | None = None
     for part in name.split("."):
-        found = next((node for node in body if part in _names(node)), None)
-        if found is None:
+        node = next((child for child in body if part in _names(child)), None)
+        if node is None:
             raise LookupError(f"{path} has no {name}")
-        body = found.body if isinstance(found, ast.ClassDef) else []
-    return path, frozenset(code & _span(found)) if found else code
+        body = node.body if isinstance(node, ast.ClassDef) else []
+    return path, frozenset(code & _span(node)) if node else code
 
 
 def _names(node: ast.stmt) -> Iterator[str]:
@@ -63,7 +63,7 @@ def _names(node: ast.stmt) -> Iterator[str]:
 
 
 def around(path: str, line: int) -> Place:
-    """The code that a comment on this line is about: the function or class that it is in, else the statement after it."""
+    """Return the code that a comment on this line describes: the enclosing function or class, else the next statement."""
     tree, code = parsed(path)
     within = [node for node in ast.walk(tree) if isinstance(node, _NAMED) and line in _span(node)]
     node = max(within, key=lambda node: node.lineno) if within else next(node for node in tree.body if node.lineno > line)
@@ -71,7 +71,7 @@ def around(path: str, line: int) -> Place:
 
 
 def decorated(path: str, decorator: str) -> Place:
-    """The lines of all decorators of this name."""
+    """Return the lines of all calls of this decorator."""
     tree, code = parsed(path)
     lines: set[int] = set()
     for node in ast.walk(tree):
@@ -82,6 +82,6 @@ def decorated(path: str, decorator: str) -> Place:
 
 
 def count(*places: Place, without: Iterable[Place] = ()) -> int:
-    """Their lines, each once, but for those of some others."""
-    left_out = {(path, line) for path, lines in without for line in lines}
-    return len({(path, line) for path, lines in places for line in lines} - left_out)
+    """Return the number of distinct lines in `places`, without those in `without`."""
+    excluded = {(path, line) for path, lines in without for line in lines}
+    return len({(path, line) for path, lines in places for line in lines} - excluded)

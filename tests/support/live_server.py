@@ -1,4 +1,4 @@
-"""An application behind a real server, in the loop of the test: sockets have buffers, and clients can leave."""
+"""An application behind a real server in the event loop of the test: with socket buffers, and clients that disconnect."""
 
 import asyncio
 import contextlib
@@ -10,17 +10,18 @@ import uvicorn
 from blog.app import Application
 from blog.realtime import Hub
 from blog.server import uvicorn_options as server_options
+from tests.support.patience import seconds
 
 
 @contextlib.asynccontextmanager
 async def served(app: Application) -> AsyncIterator[tuple[str, Hub]]:
-    """The application, until the end of the block: its address and its hub."""
+    """Serve the application until the end of the block. Yields its address (host:port) and its hub."""
     options: Any = server_options(app.settings) | {"timeout_graceful_shutdown": 10}
     config = uvicorn.Config(app, port=0, lifespan="on", **options)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
     while not server.started:
-        await asyncio.sleep(0.005)  # between two looks, not instead of one
+        await asyncio.sleep(0.005)  # polling interval
         assert not serving.done(), "the server did not start"
     host, port = server.servers[0].sockets[0].getsockname()
     try:
@@ -31,15 +32,15 @@ async def served(app: Application) -> AsyncIterator[tuple[str, Hub]]:
 
 
 class Events:
-    """The events of a stream (text/event-stream), one after the other."""
+    """A reader of a text/event-stream response."""
 
     def __init__(self, response: Any) -> None:
         self._lines = response.aiter_lines()
 
     async def next(self) -> dict[str, str]:
-        """The fields of the next event; comments are passed over."""
+        """Return the fields of the next event and skip comments. Raises EOFError at the end of the stream."""
         fields: dict[str, str] = {}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(seconds(5)):
             async for line in self._lines:
                 name, _, value = line.partition(": ")
                 if line and name:

@@ -1,4 +1,4 @@
-"""A network that can break: hands bytes on between clients and a server until it is cut."""
+"""A TCP relay that simulates a network failure: it forwards bytes until its connections are cut."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 
 class Relay:
-    """Listens on a port of its own; `cut` breaks all connections in the middle of whatever goes on. `taken`: one for each."""
+    """A relay to one server. `taken` gets one item per accepted connection; `is_down` refuses new ones."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target, self._open = (host, port), set[asyncio.StreamWriter]()
@@ -14,8 +14,8 @@ class Relay:
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[str]:
-        """Until the end of the block; the address."""
-        server = await asyncio.start_server(self._take, "127.0.0.1", 0)
+        """Listen until the end of the block, and yield the address (host:port)."""
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         host, port = server.sockets[0].getsockname()
         try:
             yield f"{host}:{port}"
@@ -24,10 +24,11 @@ class Relay:
             self.cut()
 
     def cut(self) -> None:
+        """Abort all connections."""
         for writer in tuple(self._open):
             writer.transport.abort()
 
-    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.is_down:
             writer.transport.abort()
             return
@@ -35,11 +36,11 @@ class Relay:
         far_reader, far_writer = await asyncio.open_connection(*self._target)
         self._open |= {writer, far_writer}
         async with asyncio.TaskGroup() as both:
-            both.create_task(self._hand_on(reader, far_writer))
-            both.create_task(self._hand_on(far_reader, writer))
+            both.create_task(self._forward(reader, far_writer))
+            both.create_task(self._forward(far_reader, writer))
         self._open -= {writer, far_writer}
 
-    async def _hand_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while piece := await reader.read(65_536):
                 writer.write(piece)

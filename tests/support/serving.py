@@ -1,4 +1,4 @@
-"""The command `blog` and real servers, as processes of their own."""
+"""The command `blog` and real servers in separate processes."""
 
 import os
 import re
@@ -17,10 +17,11 @@ from tests.support.ports import free_port
 __all__ = ["ask", "blog", "clean_environment", "free_port", "serving", "wait_for_line", "wait_until_up"]
 
 DATABASE = "BLOG_TEST_DATABASE_URL"
-"""Set by the fixture `home` while commands and servers shall use another database than a file in their folder."""
+"""Environment variable with the database URL for commands and servers; unset: a SQLite file in their directory."""
 
 
 def blog(folder: Path, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `blog` with these arguments in the directory `folder`; the caller checks the exit code."""
     return subprocess.run(
         [sys.executable, "-m", "blog", *arguments],
         cwd=folder, env=clean_environment() | environment, input=stdin, capture_output=True, text=True, check=False,
@@ -37,7 +38,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def ask(folder: Path, sql: str) -> list[tuple[Any, ...]]:
-    """What a statement answers in the database of the commands of this folder; it may also write. Instants are in UTC."""
+    """Execute a statement in the database of this directory's commands, and return the rows. Times are in UTC."""
     options: dict[str, Any]
     if url := os.environ.get(DATABASE):
         address, options = sa.make_url(url).set(drivername="postgresql+psycopg"), {"options": "-c timezone=UTC"}
@@ -49,7 +50,7 @@ def ask(folder: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 class serving:  # noqa: N801 (a context manager)
-    """`blog serve` until the end of the block, ended as an operator does: by SIGTERM."""
+    """Run `blog serve` until the end of the block, and stop it with SIGTERM. Yields the process and its log file."""
 
     def __init__(self, folder: Path, port: int, *options: str, **environment: str) -> None:
         self.log = folder / "log"
@@ -67,16 +68,18 @@ class serving:  # noqa: N801 (a context manager)
 
 
 def wait_until_up(port: int, server: subprocess.Popen[bytes]) -> None:
+    """Wait until the server accepts connections. Raises AssertionError if it exits or takes too long."""
     deadline = time.monotonic() + seconds(30)
     while time.monotonic() < deadline and server.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
-        time.sleep(0.02)  # between two looks, not instead of one
-    raise AssertionError("the server did not come up")
+        time.sleep(0.02)  # polling interval
+    raise AssertionError("the server does not accept connections")
 
 
 def wait_for_line(log: Path, server: subprocess.Popen[bytes], pattern: str) -> str:
+    """Wait until the log matches `pattern`, and return its first group."""
     deadline = time.monotonic() + seconds(30)
     while time.monotonic() < deadline and server.poll() is None:
         if match := re.search(pattern, log.read_text()):
