@@ -68,7 +68,6 @@ class Connection(ABC):
             with CancelScope(shield=True):
                 await self._close(writer)
             self._hub.unsubscribe(self._subscriber)
-            del self._subscriber  # breaks a reference cycle: the garbage collector is slow on thousands of them
 
     # Implemented by each protocol.
 

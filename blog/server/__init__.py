@@ -1,4 +1,4 @@
-"""uvicorn as `blog serve` starts it, with bounds for clients that it would wait for, or listen to, without end."""
+"""uvicorn as started by `blog serve`, with limits on the size, duration and number of requests and connections."""
 
 import contextlib
 import os
@@ -12,11 +12,11 @@ from blog.settings import Settings
 
 GRACEFUL_SHUTDOWN_TIMEOUT = 15
 METRICS_DIR_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""Where Prometheus' client looks for the sums of all workers."""
+"""Variable with the directory in which Prometheus' client library adds up the metrics of all workers."""
 
 
 def uvicorn_options(settings: Settings) -> dict[str, object]:
-    """What uvicorn is told, besides where to listen."""
+    """Return the options of uvicorn except host, port and workers."""
     return {
         "http": "blog.server.http:LimitedHttpProtocol",
         "ws": "blog.server.websocket:LimitedWebSocketProtocol",
@@ -32,20 +32,20 @@ def uvicorn_options(settings: Settings) -> dict[str, object]:
 
 
 def run(settings: Settings, *, host: str, port: int, workers: int) -> None:
-    """Serve the blog until a signal ends it."""
-    shared = _shared_metrics_dir() if settings.metrics_token is not None and workers > 1 else contextlib.nullcontext()
-    with shared:
+    """Serve the blog until a signal stops it."""
+    shares_metrics = settings.metrics_token is not None and workers > 1
+    with _shared_metrics_dir() if shares_metrics else contextlib.nullcontext():
         uvicorn.run("blog.asgi:app", host=host, port=port, workers=workers, **uvicorn_options(settings))  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager
 def _shared_metrics_dir() -> Iterator[None]:
-    """A folder in which the workers of this start add up their metrics: empty at first, and known to them by its variable."""
-    if given := os.environ.get(METRICS_DIR_VARIABLE):
-        for path in Path(given).glob("*.db"):
+    """Provide an empty directory for the metrics of all workers, named in `METRICS_DIR_VARIABLE`."""
+    if configured := os.environ.get(METRICS_DIR_VARIABLE):
+        for path in Path(configured).glob("*.db"):
             path.unlink()
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="blog-metrics-") as made:
-        os.environ[METRICS_DIR_VARIABLE] = made
+    with tempfile.TemporaryDirectory(prefix="blog-metrics-") as directory:
+        os.environ[METRICS_DIR_VARIABLE] = directory
         yield

@@ -1,11 +1,11 @@
-"""How long the server waits for one thing."""
+"""A restartable timeout on the event loop."""
 
 import asyncio
 from collections.abc import Callable
 
 
 class Timer:
-    """Calls back after some seconds, unless it is stopped or started anew before."""
+    """Calls a function after a delay, unless it is stopped or restarted before."""
 
     __slots__ = ("_handle", "_loop")
 
@@ -15,20 +15,20 @@ class Timer:
 
     @property
     def is_running(self) -> bool:
-        """Is a call to come?"""
+        """Return whether a call is scheduled."""
         return self._handle is not None
 
     def start(self, seconds: float, callback: Callable[[], object]) -> None:
-        """From now on."""
+        """Schedule a call, and cancel an earlier one."""
         self.stop()
         self._handle = self._loop.call_later(seconds, self._fire, callback)
 
     def stop(self) -> None:
-        """No call."""
+        """Cancel the scheduled call, if there is one."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
 
-    def _fire(self, then: Callable[[], object]) -> None:
+    def _fire(self, callback: Callable[[], object]) -> None:
         self._handle = None
-        then()
+        callback()

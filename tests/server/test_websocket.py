@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from blog.app import Application
+from blog.realtime.subscription import TOO_SLOW
 from blog.server import websocket
 from blog.server.call_queue import CallQueue
 from blog.server.websocket import LimitedWebSocketProtocol
@@ -279,3 +280,23 @@ async def test_who_pings_and_takes_no_pong_costs_no_memory(bounded: Any) -> None
                     await live.writer.drain()
                 sent += len(pings)
         assert sent < 50_000_000, "what the kernels keep between the two"
+
+
+async def test_connection_of_a_client_that_does_not_read_is_cut_after_its_close(
+    bounded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost, connection_lost = asyncio.Event(), LimitedWebSocketProtocol.connection_lost
+
+    def noted(self: LimitedWebSocketProtocol, exc: Exception | None) -> None:
+        lost.set()
+        connection_lost(self, exc)
+
+    monkeypatch.setattr(LimitedWebSocketProtocol, "connection_lost", noted)
+    monkeypatch.setattr(websocket, "_CLOSE_TIMEOUT", 0.1)
+    async with bounded() as (address, hub), opened(address, SO_RCVBUF=4_096):
+        (subscriber,) = hub._subscribers
+        for _ in range(200):
+            subscriber.enqueue("x" * 100_000)
+        subscriber.close(4503, TOO_SLOW)
+        async with asyncio.timeout(10):
+            await lost.wait()
