@@ -1,4 +1,4 @@
-"""What tells of the API, mounted at /api: the OpenAPI document and a page that shows it."""
+"""Documentation of the API, mounted at /api: the OpenAPI document and a page that shows it."""
 
 from itertools import groupby
 from typing import Any
@@ -17,43 +17,40 @@ from blog.settings import Settings
 
 
 class OpenAPIDocument(Endpoint):
-    """/api/openapi.json — the OpenAPI 3.1 document."""
+    """/api/openapi.json: the OpenAPI 3.1 document."""
 
     async def get(self, request: Request) -> Response:
-        """The document, or 304."""
-        shared = app_state(request)
-        return cacheable_response(
-            request,
-            openapi.render_json(*document_parameters(shared.site.title, shared.site.settings, shared.urls)),
-            "application/json",
-        )
+        """Return the document, or 304."""
+        state = app_state(request)
+        document = openapi.render_json(*document_parameters(state.site.title, state.site.settings, state.urls))
+        return cacheable_response(request, document, "application/json")
 
 
 class DocsPage(Endpoint):
-    """/api/docs — the document for people: a plain list of operations, and with JavaScript a page to try them on."""
+    """/api/docs: a list of operations, and with JavaScript a page to try them."""
 
     async def get(self, request: Request) -> Response:
-        """The page, or 304."""
-        shared = app_state(request)
-        document = openapi.document(*document_parameters(shared.site.title, shared.site.settings, shared.urls))
-        page = shared.templates.render("api/docs.html", document=document, groups=operations_by_tag(document))
+        """Return the page, or 304."""
+        state = app_state(request)
+        document = openapi.document(*document_parameters(state.site.title, state.site.settings, state.urls))
+        page = state.templates.render("api/docs.html", document=document, groups=operations_by_tag(document))
         return cacheable_response(request, page.encode(), "text/html")
 
 
-def document_parameters(title: str, settings: Settings, links: UrlBuilder) -> tuple[str, str, str]:
-    """What the document takes from its site: title, mount path, name of the session cookie."""
-    return f"{title}: API", links.path("api:posts").removesuffix("/posts"), session_cookie_name(settings)
+def document_parameters(title: str, settings: Settings, urls: UrlBuilder) -> tuple[str, str, str]:
+    """Return the parameters of `openapi.document`: its title, the mount path of the API, the name of the session cookie."""
+    return f"{title}: API", urls.path("api:posts").removesuffix("/posts"), session_cookie_name(settings)
 
 
 def operations_by_tag(document: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """The operations by tag: method, path, summary, description."""
-    found = [
+    """Return the operations of each tag, with their method and path, in the order of the routes."""
+    operations = [
         {"method": verb.upper(), "path": path, **operation}
         for path, item in document["paths"].items()
         for verb, operation in item.items()
     ]
-    found.sort(key=lambda operation: operation["tags"])  # the sort is stable: within a tag the order stays the routes'
-    return [(tags[0], list(group)) for tags, group in groupby(found, key=lambda operation: operation["tags"])]
+    operations.sort(key=lambda operation: operation["tags"])  # stable: keeps the order of the routes within a tag
+    return [(tags[0], list(group)) for tags, group in groupby(operations, key=lambda operation: operation["tags"])]
 
 
 routes = [

@@ -1,4 +1,4 @@
-"""The event log over HTTP: by long poll, and as Server-Sent Events."""
+"""The event log over HTTP: long polling and Server-Sent Events."""
 
 import contextlib
 import json
@@ -25,46 +25,45 @@ from blog.schemas.events import EventQuery, EventsOut, StreamQuery
 from blog.schemas.feature_flags import Flag
 
 _MEDIA_TYPE = "text/event-stream"
-_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would hold back what fills no buffer
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx delays events until its buffer is full
 _FINAL_SEND_TIMEOUT = 1.0
 _RECONNECT_MS = (500, 5000)
 
 
 class SendText(Protocol):
-    """Sends a piece of the stream."""
+    """A function that sends a part of the stream."""
 
     async def __call__(self, text: str, more: bool = True) -> None:
-        """`more`: others will follow."""
+        """Send `text`. `more`: further parts follow."""
         ...
 
 
 class EventList(ApiEndpoint):
-    """/api/v1/events — what happened since a cursor."""
+    """/api/v1/events: the events since a cursor."""
 
     @operation("Read events, or wait for one", query=EventQuery, responses={200: EventsOut}, errors={403, 404})
     async def get(self, request: Request) -> Response:
-        """The events of some channels after a cursor; when there are none, the first that comes within `wait` seconds."""
+        """Return the events of the channels after the cursor. If there are none, wait up to `wait` seconds for one."""
         query = read_query(request, EventQuery)
         channels, hub = await _resolve_channels(request, query), _hub(request)
-        woken = anyio.Event()
-        subscriber = _make_subscriber(request, RenderedEvent.to_message, woken.set, "poll")
+        subscriber = _make_subscriber(request, RenderedEvent.to_message, lambda: None, "poll")
         with _subscribed(hub, subscriber):
-            now = await hub.catch_up()
-            subscriber.follow(channels, now.id)
+            latest = await hub.catch_up()
+            subscriber.follow(channels, latest.id)
             try:
-                answer = await _missed_events_response(hub, channels, query.after, now, query.limit)
+                response = await _missed_events_response(hub, channels, query.after, latest, query.limit)
             except Gap:
-                return _events_response([], now.cursor, is_reset=True)
-            if answer is None and query.wait:
+                return _events_response([], latest.cursor, is_reset=True)
+            if response is None and query.wait:
                 with anyio.move_on_after(query.wait):
                     await subscriber.next_message()
-                cursor, now = now.cursor, await hub.catch_up()
-                answer = await _missed_events_response(hub, channels, cursor, now, query.limit)
-        return answer or _events_response([], now.cursor)
+                cursor, latest = latest.cursor, await hub.catch_up()
+                response = await _missed_events_response(hub, channels, cursor, latest, query.limit)
+        return response or _events_response([], latest.cursor)
 
 
 class EventStream(ApiEndpoint):
-    """/api/v1/events/stream — what happens, as it happens."""
+    """/api/v1/events/stream: the events as a stream."""
 
     @operation(
         "Follow events",
@@ -75,7 +74,7 @@ class EventStream(ApiEndpoint):
         request_headers={"Last-Event-ID"},
     )
     async def get(self, request: Request) -> Response:
-        """Server-Sent Events: `id` is the cursor, `data` what the WebSocket sends; `gap` says that the cursor is too old."""
+        """Stream Server-Sent Events. `id` is the cursor, `data` the message of the WebSocket; `gap`: the cursor is too old."""
         query = read_query(request, StreamQuery)
         channels = await _resolve_channels(request, query)
         if request.method == "HEAD":
@@ -85,7 +84,7 @@ class EventStream(ApiEndpoint):
 
 
 class _EventStreamResponse(Response):
-    """An answer that goes on until either side ends it."""
+    """A response that streams events until either side closes it."""
 
     def __init__(self, request: Request, channels: Sequence[str], after: str | None) -> None:
         super().__init__(None, 200, _HEADERS, _MEDIA_TYPE)
@@ -95,9 +94,9 @@ class _EventStreamResponse(Response):
         self._subscriber = _make_subscriber(request, _sse_event, self._shorten_deadline, "stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """From the first event to the last."""
+        """Send the stream, and close the subscription at its end."""
 
-        async def say(text: str, more: bool = True) -> None:
+        async def send_text(text: str, more: bool = True) -> None:
             await self._subscriber.track_send(send({"type": "http.response.body", "body": text.encode(), "more_body": more}))
 
         with _subscribed(self._hub, self._subscriber):
@@ -106,42 +105,42 @@ class _EventStreamResponse(Response):
                 with self._cancel_scope:
                     async with anyio.create_task_group() as tasks:
                         tasks.start_soon(self._wait_for_disconnect, receive)
-                        await self._replay(say)
-                        await self._forward(say)
+                        await self._replay(send_text)
+                        await self._forward(send_text)
                         tasks.cancel_scope.cancel()
                 with anyio.move_on_after(_FINAL_SEND_TIMEOUT):
-                    await say("", more=False)
+                    await send_text("", more=False)
             finally:
                 self._subscriber.close(1011, "")
 
     def _shorten_deadline(self) -> None:
-        """It is over: what is queued may still be taken, but by nobody who left, or was too slow before."""
-        ending = self._subscriber.close_reason
-        rest = 0.0 if ending is None or ending.code in (1000, 4503) else _FINAL_SEND_TIMEOUT
-        self._cancel_scope.deadline = anyio.current_time() + rest
+        """Give the client one second to read the queue, unless it has disconnected or was too slow before."""
+        reason = self._subscriber.close_reason
+        timeout = 0.0 if reason is None or reason.code in (1000, 4503) else _FINAL_SEND_TIMEOUT
+        self._cancel_scope.deadline = anyio.current_time() + timeout
 
     async def _wait_for_disconnect(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
         self._subscriber.close(1000, "")
 
-    async def _replay(self, say: SendText) -> None:
+    async def _replay(self, send_text: SendText) -> None:
         try:
-            await self._replay_from(say, self._after)
+            await self._replay_from(send_text, self._after)
         except Gap as gap:
-            await say(_format_sse(event="gap", data=json.dumps({"type": "gap", "reason": gap.reason})))
-            await self._replay_from(say, None)
+            await send_text(_format_sse(event="gap", data=json.dumps({"type": "gap", "reason": gap.reason})))
+            await self._replay_from(send_text, None)
 
-    async def _replay_from(self, say: SendText, after: str | None) -> None:
-        async with self._subscriber.replaying(self._channels, after) as missed:
-            if not missed.events:  # who loses the connection before anything happens resumes from here
-                await say(_format_sse(retry=str(_RECONNECT_MS[0]), id=missed.latest.cursor))
-            async for bulletin, channels in missed.rendered_events():
-                await say(_sse_event(bulletin, channels))
+    async def _replay_from(self, send_text: SendText, after: str | None) -> None:
+        async with self._subscriber.replaying(self._channels, after) as backlog:
+            if not backlog.events:  # a client that disconnects before the first event resumes from this id
+                await send_text(_format_sse(retry=str(_RECONNECT_MS[0]), id=backlog.latest.cursor))
+            async for rendered, channels in backlog.rendered_events():
+                await send_text(_sse_event(rendered, channels))
 
-    async def _forward(self, say: SendText) -> None:
+    async def _forward(self, send_text: SendText) -> None:
         while (text := await self._subscriber.next_message()) is not None:
-            await say(text)
+            await send_text(text)
 
 
 async def _resolve_channels(request: Request, query: StreamQuery) -> list[str]:
@@ -152,47 +151,47 @@ async def _resolve_channels(request: Request, query: StreamQuery) -> list[str]:
 
 
 async def _missed_events_response(
-    hub: Hub, channels: Sequence[str], after: str | None, now: Position, limit: int
+    hub: Hub, channels: Sequence[str], after: str | None, latest: Position, limit: int
 ) -> Response | None:
-    """What happened up to `now`; None when nothing did. Raises Gap."""
-    _, found = await replay.missed_events(hub.app_state.site.db, channels, after, now)
-    texts = [
-        bulletin.to_message([channel for channel in channels if channel in bulletin.event.channels])
-        async for bulletin in replay.render_missed(hub.app_state, now.epoch, found[:limit])
+    """Return the first `limit` events after the cursor `after` up to `latest`, or None if there are none. Raises Gap."""
+    _, missed = await replay.missed_events(hub.app_state.site.db, channels, after, latest)
+    messages = [
+        rendered.to_message([channel for channel in channels if channel in rendered.event.channels])
+        async for rendered in replay.render_missed(hub.app_state, latest.epoch, missed[:limit])
     ]
-    if len(found) > limit:
-        now = Position(now.epoch, found[limit - 1].id)
-    return _events_response(texts, now.cursor) if found else None
+    if len(missed) > limit:
+        latest = Position(latest.epoch, missed[limit - 1].id)
+    return _events_response(messages, latest.cursor) if missed else None
 
 
-def _events_response(texts: Sequence[str], cursor: str, *, is_reset: bool = False) -> Response:
+def _events_response(messages: Sequence[str], cursor: str, *, is_reset: bool = False) -> Response:
     rest = json.dumps({"cursor": cursor, "reset": is_reset})
-    return Response(f'{{"events":[{",".join(texts)}],{rest[1:]}', 200, {"Cache-Control": "no-store"}, "application/json")
+    return Response(f'{{"events":[{",".join(messages)}],{rest[1:]}', 200, {"Cache-Control": "no-store"}, "application/json")
 
 
-def _sse_event(bulletin: RenderedEvent, channels: list[str]) -> str:
-    return _format_sse(id=bulletin.cursor, event=bulletin.event.event_type.value, data=bulletin.to_message(channels))
+def _sse_event(rendered: RenderedEvent, channels: list[str]) -> str:
+    return _format_sse(id=rendered.cursor, event=rendered.event.event_type.value, data=rendered.to_message(channels))
 
 
 def _shutdown_event() -> str:
-    milliseconds = random.randint(*_RECONNECT_MS)  # noqa: S311 (spreads the load, guards nothing)
+    milliseconds = random.randint(*_RECONNECT_MS)  # noqa: S311 (spreads the load; not a secret)
     message = {"type": "bye", "reason": "shutdown", "reconnect_ms": _RECONNECT_MS}
     return _format_sse(retry=str(milliseconds), event="bye", data=json.dumps(message))
 
 
 def _format_sse(**fields: str) -> str:
-    """One event of the stream; JSON has no line ends of its own."""
+    """Return an event of the stream. The values contain no line breaks, as JSON escapes them."""
     return "".join(f"{name}: {value}\n" for name, value in fields.items()) + "\n"
 
 
 def _make_subscriber(
-    request: Request, encode: Callable[[RenderedEvent, list[str]], str], on_end: Callable[[], object], transport: str
+    request: Request, encode: Callable[[RenderedEvent, list[str]], str], on_close: Callable[[], object], transport: str
 ) -> Subscriber:
     subscriber = Subscriber(
         _hub(request),
         encode,
-        heartbeat=": still there\n\n",
-        on_close=on_end,
+        heartbeat=": heartbeat\n\n",
+        on_close=on_close,
         shutdown_message=_shutdown_event,
         address=client_network(request),
         transport=transport,

@@ -14,20 +14,20 @@ from blog.schemas.feature_flags import FlagChange, FlagOut
 
 
 class FlagList(ApiEndpoint):
-    """/api/v1/flags — what is switched on."""
+    """/api/v1/flags: all feature flags."""
 
-    @operation("Read all flags", responses={200: list[FlagOut]}, scope=Scope.ADMIN)
+    @operation("List feature flags", responses={200: list[FlagOut]}, scope=Scope.ADMIN)
     async def get(self, request: Request) -> Response:
-        """All of them as one array; for owners."""
+        """Return all flags as an array; owners only."""
         return list_response([FlagOut.model_validate(state) for state in await feature_flags.list_flags(require_user(request))])
 
 
 class FlagDetail(ApiEndpoint):
-    """/api/v1/flags/{name} — switch one flag."""
+    """/api/v1/flags/{name}: a feature flag."""
 
-    @operation("Switch a flag", body=FlagChange, responses={200: FlagOut}, scope=Scope.ADMIN)
+    @operation("Switch a feature flag", body=FlagChange, responses={200: FlagOut}, scope=Scope.ADMIN)
     async def put(self, request: Request) -> Response:
-        """On or off, in every worker within a second; for owners."""
+        """Switch the flag on or off; takes effect in every worker within a second. Owners only."""
         ctx = require_user(request, Scope.ADMIN)
         change = await read_json(request, FlagChange)
         return json_response(

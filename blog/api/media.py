@@ -1,4 +1,4 @@
-"""Images as JSON; they come as forms."""
+"""Images: JSON responses, multipart uploads."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,18 +20,18 @@ from blog.schemas.media import MediaChanges, MediaOut, MediaUpload, NewMedia
 
 
 class MediaList(ApiEndpoint):
-    """/api/v1/media — list and upload images."""
+    """/api/v1/media: list and upload images."""
 
     @operation(
-        "Read one's images", query=PageQuery, responses={200: MediaListOut}, scope=Scope.MEDIA_WRITE, response_headers={"Link"}
+        "List your images", query=PageQuery, responses={200: MediaListOut}, scope=Scope.MEDIA_WRITE, response_headers={"Link"}
     )
     async def get(self, request: Request) -> Response:
-        """A page of one's own images, newest first."""
+        """Return a page of the user's images, newest first."""
         ctx = require_user(request)
         query = read_query(request, PageQuery)
         page = await media.list_page(ctx, limit=query.limit, after=pagination.decode_cursor(query.cursor))
-        links = app_state(request).urls
-        return page_response(request, [media_out(item, links) for item in page.items], page.next)
+        urls = app_state(request).urls
+        return page_response(request, [media_out(item, urls) for item in page.items], page.next)
 
     @operation(
         "Upload an image",
@@ -42,41 +42,41 @@ class MediaList(ApiEndpoint):
         response_headers={"Location"},
     )
     async def post(self, request: Request) -> Response:
-        """Keep an image, without its metadata, and smaller copies of it; 201."""
+        """Store an image without its metadata, and smaller copies of it."""
         ctx = require_user(request)
-        new, picture = getattr(request.state, "upload", None) or await _read_image(request)
-        made = await media.add(ctx, picture, new)
-        links = app_state(request).urls
-        return json_response(media_out(made, links), 201, {"Location": links.path("api:media_item", id=made.id)})
+        new, image = getattr(request.state, "upload", None) or await _read_image(request)
+        item = await media.add(ctx, image, new)
+        urls = app_state(request).urls
+        return json_response(media_out(item, urls), 201, {"Location": urls.path("api:media_item", id=item.id)})
 
     def body_limit(self, request: Request) -> int:
-        """That of images."""
+        """Return the size limit for uploads (`MAX_UPLOAD_BYTES`), in bytes."""
         return app_state(request).site.settings.max_upload_bytes
 
     async def prepare(self, request: Request) -> None:
-        """Decode the image before the lock of the database is taken."""
+        """Decode the image before the database is locked."""
         request.state.upload = await _read_image(request)
 
 
 class MediaDetail(ApiEndpoint):
-    """/api/v1/media/{id} — read, describe or delete an image."""
+    """/api/v1/media/{id}: read, describe or delete an image."""
 
     @operation("Read an image", responses={200: MediaOut}, scope=Scope.MEDIA_WRITE)
     async def get(self, request: Request) -> Response:
-        """Its addresses, sizes and text."""
+        """Return the URLs, sizes and alt text."""
         ctx = require_user(request)
         return json_response(media_out(await media.get(ctx, request.path_params["id"]), app_state(request).urls))
 
     @operation("Describe an image", body=MediaChanges, responses={200: MediaOut}, scope=Scope.MEDIA_WRITE)
     async def patch(self, request: Request) -> Response:
-        """Change the text for those who do not see it."""
+        """Change the alt text."""
         ctx = require_user(request)
         changes = await read_json(request, MediaChanges)
         return json_response(media_out(await media.change(ctx, request.path_params["id"], changes), app_state(request).urls))
 
     @operation("Delete an image", responses={204: None}, scope=Scope.MEDIA_WRITE)
     async def delete(self, request: Request) -> Response:
-        """Forget it; its files go unless something has them still, such as an old version of a post; 204."""
+        """Delete the image, and its files unless something still uses them, such as an old version of a post."""
         await media.delete(require_user(request), request.path_params["id"])
         return Response(status_code=204)
 

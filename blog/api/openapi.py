@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the route table and from what each endpoint method declares of itself."""
+"""The OpenAPI 3.1 document, generated from the route table and the declarations of the endpoint methods."""
 
 import inspect
 import re
@@ -30,22 +30,22 @@ _PATH_TYPES: dict[type, dict[str, Any]] = {
     StringConvertor: {"type": "string", "pattern": "^[^/]+$"},
 }
 _SUCCESS_DESCRIPTIONS = {
-    200: "Done",
-    201: "Made",
+    200: "OK",
+    201: "Created",
     202: "Accepted",
-    204: "Done: nothing to say",
-    304: "The client has this answer already",
+    204: "No content",
+    304: "Not modified",
 }
-_DESCRIPTION = """Errors are `application/problem+json` (RFC 9457). Instants are UTC, RFC 3339. Lists are paged by `cursor`:
-follow `next`, or the header field `Link`; what is added meanwhile is neither skipped nor repeated.
+_DESCRIPTION = """Errors are `application/problem+json` (RFC 9457). Timestamps are UTC (RFC 3339). Lists are paged by `cursor`:
+follow `next` or the header field `Link`. Items added while a client pages are neither skipped nor repeated.
 
-`HEAD` is answered wherever `GET` is, `OPTIONS` everywhere. A request may bring its own `X-Correlation-ID` (1 to 128
-visible ASCII characters); every answer carries one. Live updates are in the AsyncAPI document beside this one."""
+`HEAD` is supported wherever `GET` is, `OPTIONS` everywhere. A request may send an `X-Correlation-ID` (1 to 128 visible ASCII
+characters); every response has one. Live updates are described in the AsyncAPI document (`/api/asyncapi.json`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredOperation:
-    """One verb of one path, with what it declares."""
+    """A method of a path, with its declaration."""
 
     path: str
     method: str
@@ -56,23 +56,30 @@ class DeclaredOperation:
 
 @cache
 def render_json(title: str, prefix: str, cookie: str) -> bytes:
-    """The document as JSON; made once for each title, mount path and name of the session cookie."""
+    """Return the document as JSON; cached for each combination of parameters."""
     return to_json(document(title, prefix, cookie))
 
 
 @cache
 def document(title: str, prefix: str, cookie: str) -> dict[str, Any]:
-    """The document. Raises LookupError for a method that declares nothing."""
-    # By hand: OpenAPI and docs page. FastAPI reads both from signatures; here a decorator on each method says what the
-    # method does anyway, and tests hold the answers to it.
-    found = list(declared_operations(routes, prefix))
-    schemas, definitions = _schemas([item.operation for item in found])
+    """Return the document.
+
+    - `title`: the title of the document.
+    - `prefix`: the mount path of the API.
+    - `cookie`: the name of the session cookie.
+
+    Raises LookupError for an endpoint method without a declaration.
+    """
+    # By hand: OpenAPI and docs page. FastAPI reads both from signatures; here a decorator on each method declares them, and
+    # tests check the responses against it.
+    operations = list(declared_operations(routes, prefix))
+    schemas, definitions = _schemas([item.operation for item in operations])
     paths: dict[str, dict[str, Any]] = {}
-    for item in found:
-        shown = _PATH_PARAMETER.sub(r"{\1}", item.path)
-        paths.setdefault(shown, {})[item.method] = _operation(item, prefix, schemas, definitions)
-    for kind in {item.operation.query for item in found if item.operation.query}:
-        del definitions[kind.__name__]  # its members are parameters
+    for item in operations:
+        path = _PATH_PARAMETER.sub(r"{\1}", item.path)
+        paths.setdefault(path, {})[item.method] = _operation(item, prefix, schemas, definitions)
+    for model in {item.operation.query for item in operations if item.operation.query}:
+        del definitions[model.__name__]  # its members are parameters
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": __version__, "description": _DESCRIPTION},
@@ -89,7 +96,7 @@ def document(title: str, prefix: str, cookie: str) -> dict[str, Any]:
 
 
 def declared_operations(table: Sequence[BaseRoute], prefix: str = "") -> Iterator[DeclaredOperation]:
-    """Every verb of every path. Raises LookupError for a method that declares nothing."""
+    """Yield the methods of all paths. Raises LookupError for a method without a declaration."""
     for route, path, _ in walk_routes(table, prefix):
         if not isinstance(route, Route):
             continue
@@ -102,20 +109,21 @@ def declared_operations(table: Sequence[BaseRoute], prefix: str = "") -> Iterato
 
 
 def _schemas(operations: Sequence[Operation]) -> tuple[dict[tuple[Any, SchemaMode], dict[str, Any]], dict[str, Any]]:
-    wanted: dict[tuple[Any, SchemaMode], None] = {(Problem, "serialization"): None}
+    """Return the schema of each type and mode, and the definitions that they refer to."""
+    types: dict[tuple[Any, SchemaMode], None] = {(Problem, "serialization"): None}
     for operation in operations:
-        wanted |= {(kind, "validation"): None for kind in (operation.body, operation.query) if kind}
-        wanted |= {(kind, "serialization"): None for kind in operation.responses.values() if kind}
-    inputs = [(kind, mode, TypeAdapter(kind)) for kind, mode in wanted]
-    schemas, all_of_them = TypeAdapter.json_schemas(inputs, ref_template=_REF_TEMPLATE)
-    return schemas, all_of_them["$defs"]
+        types |= {(kind, "validation"): None for kind in (operation.body, operation.query) if kind}
+        types |= {(kind, "serialization"): None for kind in operation.responses.values() if kind}
+    inputs = [(kind, mode, TypeAdapter(kind)) for kind, mode in types]
+    schemas, definitions = TypeAdapter.json_schemas(inputs, ref_template=_REF_TEMPLATE)
+    return schemas, definitions["$defs"]
 
 
 def _operation(
     item: DeclaredOperation, prefix: str, schemas: dict[tuple[Any, SchemaMode], dict[str, Any]], definitions: dict[str, Any]
 ) -> dict[str, Any]:
     operation = item.operation
-    made: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "operationId": f"{item.method}_{item.route.name}",
         "summary": operation.summary,
         "description": item.description,
@@ -123,12 +131,12 @@ def _operation(
         "security": openapi_components.security_requirements(operation.scope, operation.requires_auth),
     }
     if parameters := list(_parameters(item, definitions)):
-        made["parameters"] = parameters
+        entry["parameters"] = parameters
     if operation.body:
         content = _content(operation.body, operation.body_type, schemas[operation.body, "validation"])
-        made["requestBody"] = {"required": True, "content": content}
-    made["responses"] = dict(_responses(item, schemas))
-    return made
+        entry["requestBody"] = {"required": True, "content": content}
+    entry["responses"] = dict(_responses(item, schemas))
+    return entry
 
 
 def _parameters(item: DeclaredOperation, definitions: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -143,7 +151,7 @@ def _parameters(item: DeclaredOperation, definitions: dict[str, Any]) -> Iterato
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """A query parameter can be absent, but nothing that is sent in its place means null."""
+    """Return the schema without null: a query parameter can be absent, but no value of it means null."""
     rest = {key: value for key, value in schema.items() if key not in ("anyOf", "title") and (key, value) != ("default", None)}
     options: list[dict[str, Any]] = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
     match options:
@@ -160,29 +168,29 @@ def _responses(item: DeclaredOperation, schemas: dict[tuple[Any, SchemaMode], di
     for status, kind in operation.responses.items():
         headers = [name for name in operation.response_headers if status != 304 or name in ("ETag", "Live-Cursor")]
         headers += ["Idempotency-Replayed"] if item.method == "post" else []
-        answer: dict[str, Any] = {
+        response: dict[str, Any] = {
             "description": _SUCCESS_DESCRIPTIONS[status],
             "headers": openapi_components.header_refs((*openapi_components.COMMON_HEADERS, *headers)),
         }
         if kind:
-            answer["content"] = _content(kind, operation.response_type, schemas[kind, "serialization"])
-        yield str(status), answer
+            response["content"] = _content(kind, operation.response_type, schemas[kind, "serialization"])
+        yield str(status), response
     for status in sorted(_problem_statuses(item)):
         yield str(status), {"$ref": f"#/components/responses/Problem{status}"}
 
 
 def _problem_statuses(item: DeclaredOperation) -> set[int]:
-    """The statuses that an operation can answer: its own, and those that follow from what it takes."""
+    """Return the error statuses of an operation: those it declares, and those that follow from its parameters."""
     operation = item.operation
     statuses = {*openapi_components.COMMON_PROBLEMS, *operation.errors}
     statuses |= {413, 415, 422} if operation.body else set()
     statuses |= {422} if operation.query else set()
-    statuses |= {409, 422} if item.method == "post" else set()  # a key that was used for another request, or for a secret
+    statuses |= {409, 422} if item.method == "post" else set()  # idempotency key in use, or used for a different request
     statuses |= {404} if item.route.param_convertors else set()
-    statuses |= {403} if operation.scope or item.method != "get" else set()  # a write can come from a page of another site
+    statuses |= {403} if operation.scope or item.method != "get" else set()  # writes from a foreign origin
     return statuses
 
 
 def _content(kind: Any, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
-    shown = example_of(kind)
-    return {media_type: {"schema": schema} | ({} if shown is None else {"example": shown})}
+    example = example_of(kind)
+    return {media_type: {"schema": schema} | ({} if example is None else {"example": example})}

@@ -1,80 +1,72 @@
-"""The parts that operations of the OpenAPI document share: problems, header fields, ways to sign in."""
+"""Shared components of the OpenAPI document: problems, header fields, security schemes."""
 
 from collections.abc import Iterator
 from typing import Any
 
+from blog.framework.response.error_statuses import STATUSES
 from blog.schemas.accounts import Scope
 
 PROBLEM_DESCRIPTIONS = {
-    400: "The request is malformed: no JSON, bad UTF-8, or a host name that is not served here.",
-    401: "Nobody is signed in, or the token is false, expired or revoked.",
-    403: "Not allowed: the role or the token's scope does not suffice, or a page of another site asked.",
-    404: "There is no such thing, or it may not be known.",
-    409: "The name is taken, or the state does not allow it.",
-    412: "It changed since it was read: `If-Match` names another version.",
-    413: "The body is larger than its limit.",
-    415: "The body is of a type that is not taken here.",
-    422: "Well-formed, but invalid; `errors` names each place.",
+    400: "The request is malformed: invalid JSON or UTF-8, or an unknown host name.",
+    401: "Not authenticated: no credentials, or the token is invalid, expired or revoked.",
+    403: "Not allowed: the role or the token's scope is not sufficient, or the request comes from a foreign origin.",
+    404: "Not found, or not visible to this client.",
+    409: "The name is taken, or the present state does not allow the operation.",
+    412: "The resource has changed: `If-Match` names another version.",
+    413: "The body is larger than the limit.",
+    415: "The media type of the body is not supported.",
+    422: "Well-formed but invalid; `errors` names each member.",
     429: "Too many requests: try again after `Retry-After` seconds.",
-    500: "An error of the server; the answer says nothing of its cause, the log does.",
-    503: "Unavailable for the moment: try again after `Retry-After` seconds.",
+    500: "Internal server error; the cause is only in the server log.",
+    503: "Temporarily unavailable: try again after `Retry-After` seconds.",
 }
-# What can happen to any request, whatever it asks for.
+# Possible for every request.
 COMMON_PROBLEMS = frozenset({400, 401, 429, 500, 503})
-PROBLEM_TITLES = {
-    400: "Malformed request",
-    401: "Sign in first",
-    403: "Not allowed",
-    404: "Not found",
-    409: "Conflict",
-    412: "Changed meanwhile",
-    413: "Too large",
-    415: "Unsupported media type",
-    422: "Invalid input",
-    429: "Too many requests",
-    500: "Internal Server Error",
-    503: "Unavailable for the moment",
-}
+# Reversed: the first error of each status is the general one.
+PROBLEM_TITLES = {status: error.title for error, status in reversed(STATUSES.items())} | {500: "Internal Server Error"}
 _STRING, _NON_NEGATIVE = {"type": "string"}, {"type": "integer", "minimum": 0}
 HEADERS: dict[str, dict[str, Any]] = {
     "X-Correlation-ID": {
-        "description": "Names the request in logs, problems and live events",
+        "description": "Identifies the request in logs, problems and live events",
         "schema": _STRING,
         "required": True,
     },
-    "Last-Modified": {"description": "When the post was last written", "schema": {"type": "string"}},
-    "Server-Timing": {"description": "The parts of that work, in milliseconds", "schema": {"type": "string"}},
-    "X-Process-Time": {"description": "Seconds of work", "schema": {"type": "string", "pattern": r"^[0-9]+\.[0-9]+$"}},
-    "ETag": {"description": "The version of the answer, for `If-Match` and `If-None-Match`", "schema": _STRING, "required": True},
-    "Location": {"description": "The path of what was made", "schema": _STRING, "required": True},
-    "Link": {"description": 'The address of the next page, with `rel="next"` (RFC 8288); absent on the last', "schema": _STRING},
-    "Live-Cursor": {"description": "Follow events after it: all that happened before is in the answer", "schema": _STRING},
-    "Idempotency-Replayed": {"description": "`true`: this is the answer that was kept for the key", "schema": {"const": "true"}},
-    "RateLimit-Policy": {"description": "How many requests in how many seconds", "schema": _STRING},
-    "RateLimit": {"description": "How many of them are left, and for how many seconds", "schema": _STRING},
-    "WWW-Authenticate": {"description": "How to sign in", "schema": _STRING, "required": True},
+    "Last-Modified": {"description": "Time of the last change to the post", "schema": {"type": "string"}},
+    "Server-Timing": {"description": "Parts of the processing time, in milliseconds", "schema": {"type": "string"}},
+    "X-Process-Time": {
+        "description": "Processing time in seconds",
+        "schema": {"type": "string", "pattern": r"^[0-9]+\.[0-9]+$"},
+    },
+    "ETag": {"description": "Version of the response, for `If-Match` and `If-None-Match`", "schema": _STRING, "required": True},
+    "Location": {"description": "Path of the created resource", "schema": _STRING, "required": True},
+    "Link": {"description": 'URL of the next page, with `rel="next"` (RFC 8288); absent on the last page', "schema": _STRING},
+    "Live-Cursor": {"description": "Follow events after this cursor: the response reflects all earlier ones", "schema": _STRING},
+    "Idempotency-Replayed": {"description": "`true`: the stored response for the key", "schema": {"const": "true"}},
+    "RateLimit-Policy": {"description": "Number of requests per window, and the window in seconds", "schema": _STRING},
+    "RateLimit": {"description": "Remaining requests, and seconds until the limit resets", "schema": _STRING},
+    "WWW-Authenticate": {"description": "The authentication scheme", "schema": _STRING, "required": True},
     "Retry-After": {"description": "Seconds to wait", "schema": _NON_NEGATIVE, "required": True},
 }
 COMMON_HEADERS = ("X-Correlation-ID", "X-Process-Time", "Server-Timing", "RateLimit-Policy", "RateLimit")
 PROBLEM_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 PARAMETERS: dict[str, dict[str, Any]] = {
     "Idempotency-Key": {
-        "description": "Sent again with the same key, the request does nothing more and gets its first answer again",
+        "description": "A repeated request with the same key has no further effect and gets the stored response",
         "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
         "example": "9f3c1e70-4b7a-4f0e-8a51-6f0d3a2b1c4d",
     },
     "If-Match": {
-        "description": "The `ETag` that was read: the write is refused with 412 when the post changed since",
+        "description": "The `ETag` of the version that was read: 412 if the post has changed since",
         "schema": _STRING,
         "example": '"3.12"',
     },
     "Last-Event-ID": {
-        "description": "The cursor to go on from, as browsers send it when they reconnect; instead of `after`",
+        "description": "The cursor to resume after, as sent by browsers on reconnect; overrides `after`",
         "schema": _STRING,
         "example": "k3f9x2.1234",
     },
     "If-None-Match": {
-        "description": "The `ETag` of an answer that the client has: 304 when it is still true",
+        "description": "The `ETag` of a stored response: 304 if it is still current",
         "schema": _STRING,
         "example": '"3.12"',
     },
@@ -84,28 +76,28 @@ _SCOPE_DESCRIPTIONS = {
     Scope.COMMENTS_WRITE: "write and moderate comments",
     Scope.MEDIA_WRITE: "upload images",
     Scope.ACCOUNT: "change the account, list and revoke tokens",
-    Scope.ADMIN: "what owners may do: users, flags, settings",
+    Scope.ADMIN: "administer the blog: users, feature flags, settings",
 }
 
 
 def security_schemes(cookie: str) -> dict[str, Any]:
-    """Both ways to sign in."""
+    """Return `components.securitySchemes`: bearer token and session cookie."""
     scopes = "\n".join(f"- `{scope.value}`: {use}" for scope, use in _SCOPE_DESCRIPTIONS.items())
-    bearer = f"A token from `POST /tokens` or `blog token create`. It is good for its scopes:\n\n{scopes}"
+    bearer = f"A token from `POST /tokens` or `blog token create`, limited to its scopes:\n\n{scopes}"
     return {
         "bearer": {"type": "http", "scheme": "bearer", "description": bearer},
-        "session": {"type": "apiKey", "in": "cookie", "name": cookie, "description": "Of a browser that signed in at `/login`"},
+        "session": {"type": "apiKey", "in": "cookie", "name": cookie, "description": "The session of a browser, from `/login`"},
     }
 
 
 def security_requirements(scope: Scope | None, requires_auth: bool) -> list[dict[str, list[str]]]:
-    """Who may ask: either way of signing in; anybody, too, unless the operation wants somebody."""
-    ways: list[dict[str, list[str]]] = [{"bearer": [scope.value] if scope else []}, {"session": []}]
-    return ways if requires_auth else [{}, *ways]
+    """Return the alternatives to authenticate; the empty one allows anonymous requests."""
+    schemes: list[dict[str, list[str]]] = [{"bearer": [scope.value] if scope else []}, {"session": []}]
+    return schemes if requires_auth else [{}, *schemes]
 
 
 def problem_responses(problem: dict[str, Any]) -> dict[str, Any]:
-    """`components.responses`; `problem` is the reference to the schema."""
+    """Return `components.responses`. `problem`: a reference to the schema."""
     return {f"Problem{status}": dict(_problem_response(status, text, problem)) for status, text in PROBLEM_DESCRIPTIONS.items()}
 
 
@@ -126,10 +118,10 @@ def _problem_response(status: int, text: str, problem: dict[str, Any]) -> Iterat
 
 
 def header_refs(names: tuple[str, ...]) -> dict[str, Any]:
-    """References to `components.headers`."""
+    """Return references to `components.headers`."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def header_parameters() -> dict[str, Any]:
-    """`components.parameters`: header fields that a request may carry."""
+    """Return `components.parameters`: header fields of requests."""
     return {name: {"name": name, "in": "header", **declared} for name, declared in PARAMETERS.items()}

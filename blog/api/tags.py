@@ -14,12 +14,12 @@ from blog.schemas.posts import TagOut
 
 
 class TagList(ApiEndpoint):
-    """/api/v1/tags — every tag that a published post carries."""
+    """/api/v1/tags: the tags of published posts."""
 
     is_cacheable = True
 
-    @operation("Read all tags", responses={200: list[TagOut]})
+    @operation("List tags", responses={200: list[TagOut]})
     async def get(self, request: Request) -> Response:
-        """All of them, by name, as one array."""
+        """Return all tags as an array, sorted by name."""
         cache_until_event(request, events.POSTS)
         return list_response([TagOut.model_validate(tag) for tag in await tags.all_tags(request_context(request))])

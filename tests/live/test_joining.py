@@ -10,16 +10,40 @@ from hypothesis import strategies as st
 from blog.app import Application
 from blog.domain.core import events
 from blog.domain.core.context import Context
+from blog.domain.core.events import Position
 from blog.domain.posts import posts
+from blog.framework.request.state import AppState
 from blog.realtime import Hub, Subscriber
 from blog.realtime.rendered_events import RenderedEvent
-from blog.schemas.posts import NewPost, PostChanges
+from blog.schemas.posts import NewPost, PostChanges, PostStatus
 
 WORKERS, SUBSCRIBERS = 2, 3
 # What can happen next; the number says to whom, and how much of what is queued still arrives.
 STEPS = st.tuples(
     st.sampled_from(["write", "write", "edit", "hint", "hint", "arrive", "drop", "return", "return", "crash"]), st.integers(0, 30)
 )
+
+
+async def started_hub(state: AppState) -> Hub:
+    """Return a hub at the end of the log, as `Hub.run` starts."""
+    hub = Hub(state)
+    hub.position = await events.position(state.site.db)
+    return hub
+
+
+def subscribe(hub: Hub, address: str = "") -> Subscriber:
+    """Return a new subscriber of the hub; what it is sent stays in its queue."""
+    subscriber = Subscriber(
+        hub,
+        RenderedEvent.to_message,
+        heartbeat="",
+        on_close=lambda: None,
+        shutdown_message=lambda: "",
+        address=address,
+        transport="websocket",
+    )
+    hub.subscribe(subscriber)
+    return subscriber
 
 
 class World:
@@ -35,12 +59,7 @@ class World:
 
     async def start(self) -> None:
         """All workers, at the end of the log."""
-        self._hubs = [await self._started() for _ in range(WORKERS)]
-
-    async def _started(self) -> Hub:
-        hub = Hub(self._services)
-        hub.position = await events.position(self._services.site.db)  # as `Hub.run` begins
-        return hub
+        self._hubs = [await started_hub(self._services) for _ in range(WORKERS)]
 
     async def write(self, _number: int) -> None:
         self._written.append((await posts.create(self._author, NewPost(title="A post", content="text"))).id)
@@ -72,16 +91,7 @@ class World:
         who, hub = number % SUBSCRIBERS, self._hubs[number % WORKERS]
         if who in self._joined:
             return
-        subscriber = Subscriber(
-            hub,
-            RenderedEvent.to_message,
-            heartbeat="",
-            on_close=lambda: None,
-            shutdown_message=lambda: "",
-            address=f"subscriber {who}",
-            transport="websocket",
-        )
-        hub.subscribe(subscriber)
+        subscriber = subscribe(hub, address=f"subscriber {who}")
         async with subscriber.replaying(["posts"], self._cursors[who]) as missed:
             async for bulletin, channels in missed.rendered_events():
                 await subscriber.send(bulletin.to_message(channels))
@@ -95,7 +105,7 @@ class World:
         hub = self._hubs[number % WORKERS]
         for who in [who for who, (other, _) in self._joined.items() if other is hub]:
             del self._joined[who]
-        self._hubs[number % WORKERS] = await self._started()
+        self._hubs[number % WORKERS] = await started_hub(self._services)
 
     async def end(self) -> None:
         """Everybody is there, and hears of all that is left."""
@@ -124,3 +134,43 @@ async def test_every_subscriber_ends_with_every_event_once_in_order(services: An
     await world.end()
     log = [f"{begin.epoch}.{event.id}" for event in await events.after(services.site.db, begin.id)]
     assert list(world.heard.values()) == [log] * SUBSCRIBERS
+
+
+async def test_post_that_is_unpublished_before_the_delivery_is_not_shown(services: AppState, author: Context) -> None:
+    hub = await started_hub(services)
+    subscriber = subscribe(hub)
+    subscriber.follow(["posts"], hub.position.id)
+    post = await posts.create(author, NewPost(title="A title", content="confidential"))
+    await posts.edit(author, post.id, PostChanges(status=PostStatus.DRAFT))
+    await hub.catch_up()
+    (message,) = [json.loads(text) for text in subscriber._queue]
+    assert (message["event"], message["data"]) == ("post.unpublished", {"post": {"id": post.id, "slug": post.slug}})
+
+
+async def test_event_between_catch_up_and_replay_is_delivered_once(
+    services: AppState, author: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = await started_hub(services)
+    subscriber, catch_up = subscribe(hub), hub.catch_up
+
+    async def catch_up_then_write() -> Position:
+        latest = await catch_up()
+        await posts.create(author, NewPost(title="After", content="text"))
+        return latest
+
+    await posts.create(author, NewPost(title="Before", content="text"))
+    monkeypatch.setattr(hub, "catch_up", catch_up_then_write)
+    async with subscriber.replaying(["posts"], "earliest") as backlog:
+        replayed = [rendered.to_message(channels) async for rendered, channels in backlog.rendered_events()]
+    await catch_up()
+    assert [json.loads(text)["data"]["post"]["title"] for text in [*replayed, *subscriber._queue]] == ["Before", "After"]
+
+
+async def test_catch_up_reads_more_events_than_one_batch(services: AppState, author: Context) -> None:
+    hub = await started_hub(services)
+    async with author.db.transaction():
+        for _ in range(150):
+            await events.record_site_changed(author)
+    latest = await events.position(author.db)
+    assert latest.id >= 150
+    assert await hub.catch_up() == hub.position == latest
