@@ -53,7 +53,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """Answer requests in flight before closing: a proxy must not repeat a write whose connection was cut."""
+        """Answer requests in flight before closing: a proxy must not repeat a write after a cut connection."""
         self._is_shutting_down = True
         if self.cycle is None or self.cycle.response_complete:
             self.loop.call_later(_SHUTDOWN_DELAY, super().shutdown)
