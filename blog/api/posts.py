@@ -1,4 +1,4 @@
-"""Posts as JSON."""
+"""The posts of the JSON API."""
 
 from email.utils import format_datetime
 
@@ -26,26 +26,26 @@ from blog.schemas.posts import NewPost, PostChanges, PostOut, PostStatus
 
 
 class PostList(ApiEndpoint):
-    """/api/v1/posts — find posts, write a new one."""
+    """/api/v1/posts: list and create posts."""
 
     is_cacheable = True
 
-    @operation("Find posts", query=PostQuery, responses={200: PostListOut}, response_headers=("Link", "Live-Cursor"))
+    @operation("List posts", query=PostQuery, responses={200: PostListOut}, response_headers=("Link", "Live-Cursor"))
     async def get(self, request: Request) -> Response:
-        """A page of posts, newest first."""
+        """Return a page of posts, newest first."""
         ctx = request_context(request)
         query = read_query(request, PostQuery)
         status = query.status or PostStatus.PUBLISHED
-        wanted = PostFilter(
+        post_filter = PostFilter(
             query.tag, query.author, query.q, status, query.limit, pagination.decode_cursor(query.cursor), full=True
         )
         cache_until_event(request, events.POSTS, events.COMMENTS)
-        async with events.snapshot_with_position(ctx.db) as now:
-            page = await post_lists.list_page(ctx, wanted)
-        return post_list_response(request, page, {"Live-Cursor": now.cursor})
+        async with events.snapshot_with_position(ctx.db) as position:
+            page = await post_lists.list_page(ctx, post_filter)
+        return post_list_response(request, page, {"Live-Cursor": position.cursor})
 
     @operation(
-        "Write a post",
+        "Create a post",
         body=NewPost,
         responses={201: PostOut},
         errors={409},
@@ -53,7 +53,7 @@ class PostList(ApiEndpoint):
         response_headers=("ETag", "Last-Modified", "Location"),
     )
     async def post(self, request: Request) -> Response:
-        """Write a post; 201."""
+        """Create a post; 201."""
         ctx = require_user(request)
         new = await read_json(request, NewPost)
         post = await posts.create(ctx, new)
@@ -62,7 +62,7 @@ class PostList(ApiEndpoint):
 
 
 class PostDetail(ApiEndpoint):
-    """/api/v1/posts/{id} — read, replace, change or delete one post."""
+    """/api/v1/posts/{id}: read, replace, change or delete one post."""
 
     is_cacheable = True
 
@@ -73,14 +73,14 @@ class PostDetail(ApiEndpoint):
         response_headers=("ETag", "Last-Modified", "Live-Cursor"),
     )
     async def get(self, request: Request) -> Response:
-        """The post, or 304 when the client has this very answer."""
+        """Return the post, or 304 if the client has this version."""
         ctx = request_context(request)
         cache_until_event(request, events.post_channel(request.path_params["id"]))
-        post, now = await posts.get_with_position(ctx, request.path_params["id"])
-        place = {"Live-Cursor": now.cursor}
+        post, position = await posts.get_with_position(ctx, request.path_params["id"])
+        live_cursor = {"Live-Cursor": position.cursor}
         if is_not_modified(request, post_etag(post)):
-            return Response(status_code=304, headers=_validators(post) | place)
-        return post_response(request, post, headers=place)
+            return Response(status_code=304, headers=_validators(post) | live_cursor)
+        return post_response(request, post, headers=live_cursor)
 
     @operation(
         "Replace a post",
@@ -92,7 +92,7 @@ class PostDetail(ApiEndpoint):
         response_headers={"ETag", "Last-Modified"},
     )
     async def put(self, request: Request) -> Response:
-        """Write all of the post anew."""
+        """Replace the post."""
         ctx = require_user(request)
         new = await read_json(request, NewPost)
         return post_response(
@@ -109,7 +109,7 @@ class PostDetail(ApiEndpoint):
         response_headers={"ETag", "Last-Modified"},
     )
     async def patch(self, request: Request) -> Response:
-        """Change the members that are sent."""
+        """Change the fields that were sent."""
         ctx = require_user(request)
         changes = await read_json(request, PostChanges)
         return post_response(
@@ -118,24 +118,24 @@ class PostDetail(ApiEndpoint):
 
     @operation("Delete a post", responses={204: None}, errors={412}, scope=Scope.POSTS_WRITE, request_headers={"If-Match"})
     async def delete(self, request: Request) -> Response:
-        """Take the post from sight; 204."""
+        """Delete the post; 204."""
         ctx = require_user(request)
         await posts.delete(ctx, request.path_params["id"], if_match=if_match_versions(request))
         return Response(status_code=204)
 
 
 def post_response(request: Request, post: Post, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """The answer that shows one post."""
+    """Return the response with one post."""
     return json_response(post_out(post, app_state(request).urls), status, _validators(post) | (headers or {}))
 
 
 def post_list_response(request: Request, page: ResultPage[Post], headers: dict[str, str] | None = None) -> Response:
-    """The answer that shows a list of posts."""
+    """Return the response with a page of posts."""
     links = app_state(request).urls
     return page_response(request, [post_out(post, links) for post in page.items], page.next, headers)
 
 
 def _validators(post: Post) -> dict[str, str]:
-    # A comment changes the answer but not its date, so only the ETag is compared (RFC 9110 lets a server ignore dates).
+    # Only the ETag is compared: a comment changes the response but not `updated_at` (RFC 9110 lets servers ignore dates).
     date = format_datetime(post.updated_at, usegmt=True)
     return {"ETag": post_etag(post), "Last-Modified": date, "Cache-Control": "no-cache", "Vary": "Authorization, Cookie"}

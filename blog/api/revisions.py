@@ -1,4 +1,4 @@
-"""The versions of a post as JSON."""
+"""The versions of a post in the JSON API."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,17 +18,17 @@ from blog.schemas.posts import PostOut, RevisionOut
 
 
 class RevisionList(ApiEndpoint):
-    """/api/v1/posts/{id}/revisions — every version, newest first."""
+    """/api/v1/posts/{id}/revisions: the versions, newest first."""
 
     @operation(
-        "Read the versions of a post",
+        "List the versions of a post",
         query=PageQuery,
         responses={200: RevisionListOut},
         scope=Scope.POSTS_WRITE,
         response_headers={"Link"},
     )
     async def get(self, request: Request) -> Response:
-        """A page of versions."""
+        """Return a page of versions."""
         ctx = require_user(request)
         query = read_query(request, PageQuery)
         page = await revisions.list_page(
@@ -38,18 +38,18 @@ class RevisionList(ApiEndpoint):
 
 
 class RevisionDetail(ApiEndpoint):
-    """/api/v1/posts/{id}/revisions/{version} — one version."""
+    """/api/v1/posts/{id}/revisions/{version}: one version."""
 
     @operation("Read a version of a post", responses={200: RevisionOut}, scope=Scope.POSTS_WRITE)
     async def get(self, request: Request) -> Response:
-        """The version."""
+        """Return the version."""
         ctx = require_user(request)
         revision = await revisions.get(ctx, request.path_params["id"], request.path_params["version"])
         return json_response(RevisionOut.model_validate(revision))
 
 
 class RevisionRestore(ApiEndpoint):
-    """/api/v1/posts/{id}/revisions/{version}/restore — make an old version the newest."""
+    """/api/v1/posts/{id}/revisions/{version}/restore: restore an old version."""
 
     @operation(
         "Restore a version of a post",
@@ -59,7 +59,7 @@ class RevisionRestore(ApiEndpoint):
         response_headers={"ETag", "Last-Modified"},
     )
     async def post(self, request: Request) -> Response:
-        """The post as it is then."""
+        """Restore the version and return the post."""
         ctx = require_user(request)
         return post_response(
             request,

@@ -1,4 +1,4 @@
-"""What writers have typed and not saved, kept for them alone: whoever crashes, closes or goes offline goes on from there."""
+"""Autosaves: unsaved text of a writer, private to them, so that a crash or a closed tab does not lose it."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,12 @@ _WITH_POST = sa.select(_a.id, _a.post_id, _a.form, _a.updated_at, _p.slug, _p.ti
     tables.autosaves.outerjoin(tables.posts, _p.id == _a.post_id)
 )
 MAX_PER_POST = 20
-"""Autosaves that a writer has of one post, or of new ones; the oldest go."""
+"""The number of autosaves a writer can have for one post, or for new posts. The oldest are deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Autosave:
-    """A form as it was typed. Without `post_id` it is that of a new post; `slug` is the present one of the post."""
+    """The values of a form as typed. `post_id` and `slug` are those of the post, or None for a new post."""
 
     id: int
     post_id: int | None
@@ -35,9 +35,12 @@ class Autosave:
 
 
 async def save(ctx: Context, form: Mapping[str, str], *, post: Post | None = None, autosave_id: int | None = None) -> int | None:
-    """Keep the form in the place of an autosave of one's own, else as another one; its id.
+    """Store the form and return the id of the autosave; return None, and store nothing, for a new post without text.
 
-    None: a new post without a word is nothing to keep, and is forgotten. Raises NotSignedIn, NotFound, Forbidden.
+    post: the post that is edited; None for a new post.
+    autosave_id: an autosave of the actor to overwrite; if there is none, a new autosave is stored.
+
+    Raises NotAuthenticated, NotFound or Forbidden.
     """
     actor = policy.require_writer(ctx)
     if post is not None:
@@ -55,23 +58,23 @@ async def save(ctx: Context, form: Mapping[str, str], *, post: Post | None = Non
         others = sa.select(_a.id).where(*of_post).order_by(_a.updated_at.desc(), _a.id.desc()).limit(MAX_PER_POST - 1)
         await ctx.db.execute(tables.autosaves.delete().where(*of_post, _a.id.not_in(others)))
         row = {"user_id": actor.id, "post_id": post.id if post else None, "form": dict(form), "updated_at": ctx.now}
-        made: int = await ctx.db.execute(tables.autosaves.insert().values(row))
-        return made
+        new_id: int = await ctx.db.execute(tables.autosaves.insert().values(row))
+        return new_id
 
 
 async def for_new_posts(ctx: Context) -> list[Autosave]:
-    """One's own of posts that were never saved, newest first. Raises NotSignedIn, Forbidden."""
+    """Return the actor's autosaves of new posts, newest first. Raises NotAuthenticated or Forbidden."""
     return await _fetch_own(ctx, _a.post_id.is_(None))
 
 
 async def for_post(ctx: Context, post: Post) -> list[Autosave]:
-    """One's own of this post, newest first. Raises NotSignedIn, NotFound, Forbidden."""
+    """Return the actor's autosaves of a post, newest first. Raises NotAuthenticated, NotFound or Forbidden."""
     policy.require_edit(ctx, post)
     return await _fetch_own(ctx, _a.post_id == post.id)
 
 
 async def recent(ctx: Context) -> list[Autosave]:
-    """The newest of one's own, `KEPT` at most. Raises NotSignedIn, Forbidden."""
+    """Return the actor's autosaves, newest first, at most `MAX_PER_POST`. Raises NotAuthenticated or Forbidden."""
     return await _fetch_own(ctx)
 
 
@@ -82,17 +85,17 @@ async def export_own(ctx: Context, *, limit: int, after: int = 0) -> list[Autosa
 
 
 async def discard(ctx: Context, autosave_id: int) -> Autosave:
-    """Forget one of one's own; what it was. Raises NotSignedIn, Forbidden, NotFound."""
+    """Delete and return an autosave of the actor. Raises NotAuthenticated, Forbidden or NotFound."""
     async with ctx.db.transaction():
-        found = await _fetch_own(ctx, _a.id == autosave_id)
-        if not found:
-            raise NotFound("This text is not kept any more")
+        rows = await _fetch_own(ctx, _a.id == autosave_id)
+        if not rows:
+            raise NotFound("This autosave does not exist any more")
         await ctx.db.execute(tables.autosaves.delete().where(_a.id == autosave_id))
-    return found[0]
+    return rows[0]
 
 
 async def discard_saved(ctx: Context, autosave_id: int | None) -> None:
-    """Forget one of one's own, if it is there: the post that it belonged to was saved. Raises NotSignedIn."""
+    """Delete an autosave of the actor after its post was saved, if it exists. Raises NotAuthenticated."""
     if autosave_id is not None:
         mine = (_a.user_id == ctx.require_actor().id, _a.id == autosave_id)
         await ctx.db.execute(tables.autosaves.delete().where(*mine))

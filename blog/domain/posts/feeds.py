@@ -1,4 +1,4 @@
-"""What feeds tell: the newest posts of the blog, of a tag, an author or a search, as strangers see them."""
+"""Feeds: the newest public posts of the blog, a tag, an author or a search."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -20,21 +20,21 @@ _p, _u, _e = tables.posts.c, tables.users.c, tables.events.c
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """The newest posts with text and HTML, and when anything that it shows last changed (None: nothing ever happened)."""
+    """The newest posts with text and HTML. `changed_at` is the time of the last change, None on an empty blog."""
 
     posts: Sequence[Post]
     changed_at: dt.datetime | None
 
 
 async def newest(ctx: Context, *, tag: str | None = None, author_id: int | None = None, text: str | None = None) -> Feed:
-    """The 20 newest published posts that pass the filters."""
+    """Return the 20 newest published posts that match the filters."""
     async with ctx.db.snapshot():
-        found = await post_lists.list_page(ctx, PostFilter(tag=tag, author_id=author_id, text=text, limit=MAX_POSTS, full=True))
-        return Feed(found.items, await _changed_at(ctx.db, found.items))
+        page = await post_lists.list_page(ctx, PostFilter(tag=tag, author_id=author_id, text=text, limit=MAX_POSTS, full=True))
+        return Feed(page.items, await _changed_at(ctx.db, page.items))
 
 
 async def _changed_at(db: Database, posts: Sequence[Post]) -> dt.datetime | None:
-    """Later than every change of the feed, also one that took a post out of it: the newest instant of a post would go back."""
+    """Return a time after every change of the feed. The newest `updated_at` will not do: it decreases when a post is removed."""
     links = tables.post_authors.c
     by_authors = sa.select(links.user_id).where(links.post_id.in_([post.id for post in posts]))
     published = post_queries.select(_p.updated_at).where(_p.status == PostStatus.PUBLISHED.value)

@@ -1,4 +1,4 @@
-"""What earlier imports left: which file became which post, and as which version."""
+"""Records of imported files: the post that each file became, and its version."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _INSERT = PreparedQuery(tables.import_records.insert(), columns=("source", "dige
 
 @dataclass(frozen=True, slots=True)
 class ImportRecord:
-    """One imported file: `version` is that of the post as the import left it; the rest of the post is as it is now."""
+    """An imported file. `imported_version` is the version that the import stored; `slug` and `current_version` are current."""
 
     source: str
     digest: str
@@ -30,12 +30,12 @@ class ImportRecord:
 
     @property
     def is_edited(self) -> bool:
-        """Was the post written in the blog since?"""
+        """Whether the post was edited in the blog since the import."""
         return self.current_version != self.imported_version
 
 
 async def find(db: Database, sources: Collection[str], digests: Collection[str]) -> list[ImportRecord]:
-    """The traces of files by name or by SHA-256 digest, in the order of their names."""
+    """Return the records of files with one of these names or SHA-256 digests, by name."""
     query = (
         sa.select(_i.source, _i.digest, _i.post_id, _i.version.label("imported_version"))
         .add_columns(_p.slug, _p.version.label("current_version"), _p.deleted_at)
@@ -47,11 +47,15 @@ async def find(db: Database, sources: Collection[str], digests: Collection[str])
 
 
 async def find_post_id(db: Database, source: str) -> int | None:
-    """The id of the post that a file became."""
+    """Return the id of the post that a file became."""
     post_id: int | None = await db.fetch_val(_POST_ID_BY_SOURCE(source=source))
     return post_id
 
 
 async def save(db: Database, source: str, digest: str, post_id: int, version: int) -> None:
-    """Note that a file became this version of a post; call it inside the transaction that wrote the post."""
+    """Record that a file became this version of a post. Call it inside the transaction that writes the post.
+
+    source: the name of the imported folder and the path below it.
+    digest: the SHA-256 of the file, in hex.
+    """
     await db.pipeline(_DELETE(source=source), _INSERT(source=source, digest=digest, post_id=post_id, version=version))

@@ -1,4 +1,4 @@
-"""The one list of what a version of a post holds.
+"""The one list of the fields of a post that are versioned.
 
 Tables, revisions, comparisons, merges, forms, the API, import and export walk the fields of `PostContent`. To add a field: add
 it here, add a column to `posts` and `revisions`, a line to the schemas of `blog.schemas.posts`, and a form control.
@@ -54,7 +54,7 @@ class PostField:
 
 @dataclass(frozen=True, slots=True)
 class PostContent:
-    """What a version of a post holds."""
+    """The content of a version of a post."""
 
     title: Annotated[str, PostField("title", FieldKind.LINE)]
     content: Annotated[str, PostField("body", FieldKind.TEXT)]

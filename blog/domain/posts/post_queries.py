@@ -1,4 +1,4 @@
-"""How rows become posts: one query for the posts, one for their authors, one for their tags, however many there are."""
+"""Queries for posts: one for the rows, one for all their authors and one for all their tags."""
 
 import dataclasses
 import functools
@@ -24,12 +24,12 @@ SUMMARY_COLUMNS = tuple(column for column in FULL_COLUMNS if column.name not in 
 
 
 def select(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """A query for posts that are not deleted; `CARD` or `FULL`."""
+    """Return a query for posts that are not deleted, usually of `SUMMARY_COLUMNS` or `FULL_COLUMNS`."""
     return sa.select(*columns).where(_p.deleted_at.is_(None))
 
 
 async def fetch(db: Database, query: Query) -> list[Post]:
-    """The posts of a query made by `select`, in its order."""
+    """Return the posts of a query made by `select`, in its order."""
     rows = await db.fetch_all(query)
     if not rows:
         return []
@@ -40,24 +40,24 @@ async def fetch(db: Database, query: Query) -> list[Post]:
 
 
 async def by_id(db: Database, post_id: int) -> Post | None:
-    """The post, in full."""
+    """Return the complete post, or None."""
     return await _fetch_one(db, _BY_ID, value=post_id)
 
 
 async def by_id_with_position(db: Database, post_id: int) -> tuple[Post | None, Position]:
-    """The post, in full, and the end of the event log in the same state of the database."""
+    """Return the complete post, or None, and the end of the event log, in one consistent read."""
     *parts, end = await db.fetch_many_consistent(*(part(value=post_id) for part in _BY_ID), events.LATEST_POSITION())
     posts = _posts_from_rows(*parts)
     return posts[0] if posts else None, events.position_from_rows(end)
 
 
 async def by_slug(db: Database, slug: str) -> Post | None:
-    """The post that has this slug now, in full."""
+    """Return the complete post with this current slug, or None."""
     return await _fetch_one(db, _BY_SLUG, value=slug)
 
 
 async def deleted_by_id(db: Database, post_id: int) -> Post | None:
-    """The post, in full, if it is deleted and somebody who wrote it is still here: what went with an account stays gone."""
+    """Return a deleted post, or None. Posts without a remaining author were deleted with an account and cannot be restored."""
     links, users = tables.post_authors.c, tables.users.c
     wrote = (
         sa.select(links.post_id).join_from(tables.post_authors, tables.users, links.user_id == users.id)
@@ -89,13 +89,13 @@ def _tags_query(post_ids: Any) -> PreparedQuery:
 
 @functools.lru_cache(maxsize=100)
 def _relations_queries(count: int) -> tuple[PreparedQuery, PreparedQuery]:
-    """What belongs to so many posts."""
+    """Return the queries for the authors and the tags of `count` posts."""
     ids = [sa.bindparam(f"id_{place}", type_=_p.id.type) for place in range(count)]
     return _bylines_query(ids), _tags_query(ids)
 
 
 def _full_post_queries(column: sa.Column[Any]) -> tuple[PreparedQuery, PreparedQuery, PreparedQuery]:
-    """One post and what belongs to it, by the value of a column."""
+    """Return the queries for one post, its authors and its tags, by the value of a column."""
     chosen = column == sa.bindparam("value", type_=column.type)
     its_id = select(_p.id).where(chosen)
     return PreparedQuery(select(*FULL_COLUMNS).where(chosen)), _bylines_query(its_id), _tags_query(its_id)

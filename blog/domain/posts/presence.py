@@ -1,4 +1,4 @@
-"""Who has the form of a post open, so that two who edit it know of each other."""
+"""Presence: the users that have the edit form of a post open, so that two editors see each other."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -14,19 +14,19 @@ from blog.domain.posts.models import Byline
 
 _e, _u, _p = tables.editing_sessions.c, tables.users.c, tables.posts.c
 ACTIVE_FOR = dt.timedelta(seconds=60)
-"""Who was not heard of for longer has closed the form, or has no script and a form that may be forgotten."""
+"""Without a sign of life for longer, the form counts as closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Who else has the form open, by name, and the version of the post at that moment."""
+    """The other users with the form open, by name, and the current version of the post."""
 
     others: Sequence[Byline]
     version: int
 
 
 async def touch(ctx: Context, post_id: int) -> Presence:
-    """Say that the actor has the form open, now. Raises NotSignedIn, NotFound, Forbidden."""
+    """Record that the actor has the form open. Raises NotAuthenticated, NotFound or Forbidden."""
     async with ctx.db.transaction():
         post = policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
         actor = ctx.require_actor()
@@ -37,7 +37,7 @@ async def touch(ctx: Context, post_id: int) -> Presence:
 
 
 async def leave(ctx: Context, post_id: int) -> None:
-    """Say that the actor has closed the form; also for a post that is gone by now. Raises NotSignedIn."""
+    """Record that the actor closed the form; the post may be deleted by now. Raises NotAuthenticated."""
     mine = (_e.post_id == post_id) & (_e.user_id == ctx.require_actor().id)
     await ctx.db.execute(tables.editing_sessions.delete().where(mine))
 

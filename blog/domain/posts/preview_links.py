@@ -1,4 +1,4 @@
-"""Links by which anybody reads one draft: signed, for a time, and revocable."""
+"""Preview links: signed links to a draft for people without an account, which expire and can be revoked."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ from blog.schemas.preview_links import NewPreviewLink
 
 _l, _u, _p = tables.preview_links.c, tables.users.c, tables.posts.c
 MAX_LINKS_PER_POST = 20
-"""Links of one post that are valid at the same time."""
-_INVALID_LINK = "This preview has ended, or the link is not whole: ask the author for a new one"
+"""The number of valid links that a post can have at a time."""
+_INVALID_LINK = "This preview link has expired or is incomplete. Ask the author for a new one."
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewLink:
-    """A link that is valid; `secret` is the end of its address."""
+    """A valid link. `secret` is the last part of its URL."""
 
     id: int
     created_by: str
@@ -35,7 +35,7 @@ class PreviewLink:
 
 
 async def list_valid(ctx: Context, post_id: int) -> Sequence[PreviewLink]:
-    """The links of a post that still open it, newest first. Raises NotSignedIn, NotFound, Forbidden."""
+    """Return the valid links of a post, newest first. Raises NotAuthenticated, NotFound or Forbidden."""
     await _require_edit(ctx, post_id)
     query = (
         sa.select(_l.id, _l.created_at, _l.expires_at, _u.name)
@@ -48,14 +48,14 @@ async def list_valid(ctx: Context, post_id: int) -> Sequence[PreviewLink]:
 
 
 async def create(ctx: Context, post_id: int, new: NewPreviewLink) -> int:
-    """A new link, by its id. Raises NotSignedIn, NotFound, Forbidden, Conflict (published, or too many links)."""
+    """Create a link and return its id. Raises NotAuthenticated, NotFound, Forbidden or Conflict (published, too many links)."""
     async with ctx.db.transaction():
         post = await _require_edit(ctx, post_id)
         if post.status is PostStatus.PUBLISHED:
-            raise Conflict("This post is published: everybody can read it at its own address")
-        present = sa.select(sa.func.count()).select_from(tables.preview_links).where(_l.post_id == post_id, _is_valid(ctx))
-        if await ctx.db.fetch_val(present) >= MAX_LINKS_PER_POST:
-            raise Conflict(f"This post has {MAX_LINKS_PER_POST} links already: revoke one first")
+            raise Conflict("This post is published and needs no preview link")
+        valid = sa.select(sa.func.count()).select_from(tables.preview_links).where(_l.post_id == post_id, _is_valid(ctx))
+        if await ctx.db.fetch_val(valid) >= MAX_LINKS_PER_POST:
+            raise Conflict(f"A post can have {MAX_LINKS_PER_POST} links. Revoke one first.")
         values = {
             "post_id": post_id,
             "user_id": ctx.require_actor().id,
@@ -67,17 +67,17 @@ async def create(ctx: Context, post_id: int, new: NewPreviewLink) -> int:
 
 
 async def revoke(ctx: Context, post_id: int, link_id: int) -> None:
-    """End a link before its time. Raises NotSignedIn, NotFound, Forbidden."""
+    """Revoke a link. Raises NotAuthenticated, NotFound or Forbidden."""
     async with ctx.db.transaction():
         await _require_edit(ctx, post_id)
         this = (_l.id == link_id) & (_l.post_id == post_id)
         if await ctx.db.fetch_val(sa.select(_l.id).where(this)) is None:
-            raise NotFound("There is no such link")
+            raise NotFound("This link does not exist")
         await ctx.db.execute(tables.preview_links.update().where(this, _l.revoked_at.is_(None)).values(revoked_at=ctx.now))
 
 
 async def open_link(ctx: Context, secret: str) -> Post:
-    """The post as it is now, whoever asks. Raises NotFound: forged, expired, revoked, or the post was deleted."""
+    """Return the current post of a link. Raises NotFound if it is forged, expired or revoked, or the post is deleted."""
     payload = ctx.site.signer.unsign(Purpose.PREVIEW_LINK, secret)
     if payload is None:
         raise NotFound(_INVALID_LINK)
@@ -97,6 +97,6 @@ def _is_valid(ctx: Context) -> sa.ColumnElement[bool]:
 
 
 def _link_from_row(ctx: Context, row: Any) -> PreviewLink:
-    # The signature holds the instant of signing, which nobody asks for: each one of this id is as good as another.
+    # Signing again gives a different but equally valid secret: the signature contains the time.
     secret = ctx.site.signer.sign(Purpose.PREVIEW_LINK, [row["id"]])
     return PreviewLink(row["id"], row["name"], row["created_at"], row["expires_at"], secret)

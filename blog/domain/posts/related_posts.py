@@ -1,4 +1,4 @@
-"""What to read after a post: the ones before and after it, and those that share tags with it."""
+"""Related posts: the previous and the next post, and posts with the same tags."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from blog.domain.posts.post_lists import ArchiveEntry
 from blog.schemas.posts import PostStatus
 
 MAX_SIMILAR = 3
-"""How many posts with the same tags are named at most."""
+"""The maximum number of posts with the same tags."""
 
 _p = tables.posts.c
 
 
 @dataclass(frozen=True, slots=True)
 class RelatedPosts:
-    """The posts published just before and after one, if any, and those with the most tags in common, then the newest."""
+    """The posts published just before and after a post, and the posts with the most tags in common, newest first on a tie."""
 
     older: ArchiveEntry | None = None
     newer: ArchiveEntry | None = None
@@ -30,13 +30,13 @@ class RelatedPosts:
 
 
 async def for_post(db: Database, post: Post) -> RelatedPosts:
-    """The neighbours of a published post, in one query; others have none."""
+    """Return the related posts of a published post, with one query; other posts have none."""
     if post.status is not PostStatus.PUBLISHED or post.published_at is None:
         return RelatedPosts()
-    here = sa.tuple_(sa.literal(post.published_at, tables.UTCDateTime()), sa.literal(post.id))
+    current = sa.tuple_(sa.literal(post.published_at, tables.UTCDateTime()), sa.literal(post.id))
     key = sa.tuple_(_p.published_at, _p.id)
-    older = _nearest("older", key < here, _p.published_at.desc(), _p.id.desc())
-    newer = _nearest("newer", key > here, _p.published_at, _p.id)
+    older = _nearest("older", key < current, _p.published_at.desc(), _p.id.desc())
+    newer = _nearest("newer", key > current, _p.published_at, _p.id)
     rows = await db.fetch_all(sa.union_all(older, newer, _similar(post.id)))
     by_kind: dict[str, list[Any]] = {"older": [], "newer": [], "related": []}
     for row in rows:
@@ -49,7 +49,7 @@ async def for_post(db: Database, post: Post) -> RelatedPosts:
 
 def _nearest(kind: str, condition: sa.ColumnElement[bool], *order: sa.ColumnElement[Any]) -> sa.Select[Any]:
     query = _published(kind, sa.literal(0)).where(condition).order_by(*order).limit(1).subquery()
-    return sa.select(query)  # a part of a UNION may be ordered and cut only within a subquery
+    return sa.select(query)  # SQL allows ORDER BY and LIMIT in a part of a UNION only within a subquery
 
 
 def _similar(post_id: int) -> sa.Select[Any]:

@@ -1,4 +1,4 @@
-"""What readers find by words: the best matches first, each with the place where the words stand."""
+"""Full-text search of published posts, best matches first, with snippets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from blog.schemas.posts import PostStatus
 
 PAGE_SIZE = 20
 MAX_RANKED = 1_000
-"""Posts that are ranked: those that were added last, when more match."""
+"""The number of matches to rank; if there are more, only the newest are ranked."""
 _p = tables.posts.c
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """A post, and where the words stand in it."""
+    """A matching post with a snippet."""
 
     post: Post
     snippet: Snippet
@@ -28,7 +28,7 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class SearchResultPage:
-    """One page of what was found; `total` counts all of it, `pages` is at least 1; `is_cut`: there are older posts as well."""
+    """A page of results. `total` counts all pages; `is_truncated` is set if older posts match too."""
 
     items: Sequence[SearchResult]
     total: int
@@ -36,18 +36,18 @@ class SearchResultPage:
 
     @property
     def page_count(self) -> int:
-        """How many pages there are."""
+        """The number of pages, at least 1."""
         return max(1, -(-self.total // PAGE_SIZE))
 
 
 async def search_posts(ctx: Context, text: str, page: int = 1) -> SearchResultPage:
-    """A page (from 1) of the published posts that match.
+    """Return a page (from 1) of the published posts that match.
 
-    By number, not by keyset: the rank of a match moves with every post that is written, so that no key would hold.
+    Pages have numbers, not cursors: each new post changes the ranks, so a cursor would not stay valid.
     """
-    # By the bare column SQLite would go through all posts, and look for each of them among the matches.
-    seen = _p.deleted_at.is_(None) & (_p.status.concat("") == PostStatus.PUBLISHED.value)
-    matches, counted = (fulltext.match_newest(ctx.db, text, most, seen) for most in (MAX_RANKED, MAX_RANKED + 1))
+    # With the bare column, SQLite would read all published posts and look each one up among the matches.
+    is_public = _p.deleted_at.is_(None) & (_p.status.concat("") == PostStatus.PUBLISHED.value)
+    matches, counted = (fulltext.match_newest(ctx.db, text, most, is_public) for most in (MAX_RANKED, MAX_RANKED + 1))
     if matches is None or counted is None:
         return SearchResultPage([], 0)
     best = (
@@ -56,7 +56,7 @@ async def search_posts(ctx: Context, text: str, page: int = 1) -> SearchResultPa
     async with ctx.db.snapshot():
         total = await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(counted))
         posts = await post_queries.fetch(ctx.db, best.limit(PAGE_SIZE).offset((page - 1) * PAGE_SIZE))
-        passages = await fulltext.snippets(ctx.db, text, [post.id for post in posts])
+        snippets = await fulltext.snippets(ctx.db, text, [post.id for post in posts])
     return SearchResultPage(
-        [SearchResult(post, passages[post.id]) for post in posts], min(total, MAX_RANKED), is_truncated=total > MAX_RANKED
+        [SearchResult(post, snippets[post.id]) for post in posts], min(total, MAX_RANKED), is_truncated=total > MAX_RANKED
     )

@@ -1,4 +1,4 @@
-"""Slugs: unique for ever, so that no link to the blog ever leads to another post."""
+"""Slugs. A slug is never reused for another post, so that old links stay correct."""
 
 import functools
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ _INSERT = PreparedQuery(tables.post_slugs.insert(), columns=("slug", "post_id"))
 
 
 async def available(db: Database, title: str) -> str:
-    """A slug for the title that no post has or had: `title`, `title-2`, … Call it inside the transaction that takes it."""
+    """Return an available slug for a title: `title`, `title-2`, … Call it inside the transaction that assigns the slug."""
     return await first_available(db, [slugify(title)])
 
 
 async def first_available(db: Database, candidates: Sequence[str]) -> str:
-    """The first of the wanted slugs that is free, else the last of them with the number that follows."""
+    """Return the first available candidate, or the last candidate with the next number."""
     stem = candidates[-1][: MAX_SLUG_LENGTH - 8]
     taken = await _find_taken(db, [*candidates, *(f"{stem}-{2**power}" for power in range(1, _PREFETCHED_POWERS))])
     for slug in candidates:
         if slug not in taken:
             return slug
-    # Of a title that many posts have, neither all slugs are read nor is one asked for after the other.
+    # Binary search, so that a title of thousands of posts needs a few queries.
     low, high = 1, 2
     while f"{stem}-{high}" in taken or (high >= 2**_PREFETCHED_POWERS and await owner_of(db, f"{stem}-{high}") is not None):
         low, high = high, high * 2
@@ -43,8 +43,8 @@ async def first_available(db: Database, candidates: Sequence[str]) -> str:
     return f"{stem}-{high}"
 
 
-async def _find_taken(db: Database, wanted: Sequence[str]) -> set[str]:
-    rows = await db.fetch_all(_find_taken_query(len(wanted))(**{f"slug_{place}": slug for place, slug in enumerate(wanted)}))
+async def _find_taken(db: Database, names: Sequence[str]) -> set[str]:
+    rows = await db.fetch_all(_find_taken_query(len(names))(**{f"slug_{place}": slug for place, slug in enumerate(names)}))
     return {row["slug"] for row in rows}
 
 
@@ -56,13 +56,13 @@ def _find_taken_query(count: int) -> PreparedQuery:
 
 
 async def require_available(db: Database, slug: str, post_id: int | None = None) -> None:
-    """Raises Conflict when the slug is, or was, that of another post than this one."""
+    """Raise Conflict if another post has or had the slug."""
     if await owner_of(db, slug) not in (None, post_id):
         raise _slug_conflict()
 
 
 async def assign(db: Database, slug: str, post_id: int) -> None:
-    """Write that the slug belongs to the post; its own old ones may come back. Raises Conflict when it is another's."""
+    """Assign the slug to the post, which may have had it before. Raises Conflict if another post has or had it."""
     if (other := await owner_of(db, slug)) is None:
         await db.execute(insert_query(slug, post_id))
     elif other != post_id:
@@ -70,15 +70,15 @@ async def assign(db: Database, slug: str, post_id: int) -> None:
 
 
 def insert_query(slug: str, post_id: int) -> BoundQuery:
-    """The statement which writes that a slug that nobody has or had belongs to the post."""
+    """Return the query that assigns an available slug to a post."""
     return _INSERT(slug=slug, post_id=post_id)
 
 
 async def owner_of(db: Database, slug: str) -> int | None:
-    """The id of the post that has or had this slug."""
+    """Return the id of the post that has or had this slug, or None."""
     post_id: int | None = await db.fetch_val(_OWNER_QUERY(slug=slug))
     return post_id
 
 
 def _slug_conflict() -> Conflict:
-    return Conflict("Another post has this slug, or had it: choose another one", loc=("slug",))
+    return Conflict("Another post has or had this slug. Choose a different one.", loc=("slug",))

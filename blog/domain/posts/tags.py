@@ -1,4 +1,4 @@
-"""Tags: names that posts share, whatever their case."""
+"""Tags. Names that differ only in case are the same tag."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,35 +21,35 @@ _POST_COUNT = sa.func.count().label("posts")
 
 
 async def set_for_post(db: Database, post_id: int, names: Sequence[str]) -> None:
-    """Give the post exactly these tags, in this order; call it inside a transaction."""
+    """Set the tags of a post, in this order. Call it inside a transaction."""
     ids = await get_or_create_ids(db, names)
-    present = await db.fetch_all(sa.select(_pt.tag_id).where(_pt.post_id == post_id).order_by(_pt.position))
-    if [row["tag_id"] for row in present] == ids:
+    current = await db.fetch_all(sa.select(_pt.tag_id).where(_pt.post_id == post_id).order_by(_pt.position))
+    if [row["tag_id"] for row in current] == ids:
         return
     await db.execute(tables.post_tags.delete().where(_pt.post_id == post_id))
     await db.pipeline(*insert_queries(post_id, ids))
-    if lost := [row["tag_id"] for row in present if row["tag_id"] not in ids]:
-        await db.execute(tables.tags.delete().where(_t.id.in_(lost), _UNUSED))
+    if removed := [row["tag_id"] for row in current if row["tag_id"] not in ids]:
+        await db.execute(tables.tags.delete().where(_t.id.in_(removed), _UNUSED))
 
 
 def insert_queries(post_id: int, tag_ids: Sequence[int]) -> list[BoundQuery]:
-    """The statements that give a post, which has none, these tags."""
+    """Return the queries that add tags to a post without tags."""
     return [_INSERT(post_id=post_id, tag_id=tag_id, position=position) for position, tag_id in enumerate(tag_ids)]
 
 
 async def list_unused(db: Database) -> list[str]:
-    """The names of tags that no post has."""
-    found = await db.fetch_all(sa.select(_t.name).where(_UNUSED).order_by(_t.name_folded))
-    return [row["name"] for row in found]
+    """Return the names of tags that no post has."""
+    rows = await db.fetch_all(sa.select(_t.name).where(_UNUSED).order_by(_t.name_folded))
+    return [row["name"] for row in rows]
 
 
 async def remove_unused(db: Database) -> None:
-    """Forget the tags that no post has."""
+    """Delete the tags that no post has."""
     await db.execute(tables.tags.delete().where(_UNUSED))
 
 
 async def get_or_create_ids(db: Database, names: Sequence[str]) -> list[int]:
-    """The ids of these tags, each once, in their order; new ones are made. Call it inside a transaction."""
+    """Return the ids of these tags, without duplicates, and create missing tags. Call it inside a transaction."""
     by_key = {name.casefold(): name for name in reversed(names)}
     if not by_key:
         return []
@@ -61,33 +61,33 @@ async def get_or_create_ids(db: Database, names: Sequence[str]) -> list[int]:
 
 
 async def _existing_ids(db: Database, keys: dict[str, str]) -> dict[str, int]:
-    found = await db.fetch_all(sa.select(_t.id, _t.name_folded).where(_t.name_folded.in_(list(keys))))
-    return {row["name_folded"]: row["id"] for row in found}
+    rows = await db.fetch_all(sa.select(_t.id, _t.name_folded).where(_t.name_folded.in_(list(keys))))
+    return {row["name_folded"]: row["id"] for row in rows}
 
 
 async def all_tags(ctx: Context) -> list[Tag]:
-    """Every tag that a published post carries, by name."""
+    """Return the tags of published posts, by name."""
     return await _fetch(ctx, _count_query().order_by(_t.name_folded))
 
 
 async def with_count(ctx: Context, name: str) -> Tag:
-    """A tag that a published post carries, in its own spelling. Raises NotFound: drafts have tags too."""
-    found = await _fetch(ctx, _count_query().where(_t.name_folded == name.casefold()))
-    if not found:
-        raise NotFound("There is no such tag")
-    return found[0]
+    """Return a tag of published posts, in its canonical spelling. Raises NotFound, also if only drafts have it."""
+    tags = await _fetch(ctx, _count_query().where(_t.name_folded == name.casefold()))
+    if not tags:
+        raise NotFound("This tag does not exist")
+    return tags[0]
 
 
 async def related(ctx: Context, name: str, limit: int) -> list[Tag]:
-    """The other tags of the published posts with this one, counted on those posts, the most frequent first."""
+    """Return the other tags of the published posts with this tag, counted on these posts, most frequent first."""
     links = tables.post_tags.alias().c
     key = name.casefold()
-    carrying = sa.select(links.post_id).join(tables.tags, links.tag_id == _t.id).where(_t.name_folded == key)
-    return await _most_frequent(ctx, _t.name_folded != key, _pt.post_id.in_(carrying.correlate(None)), limit=limit)
+    tagged = sa.select(links.post_id).join(tables.tags, links.tag_id == _t.id).where(_t.name_folded == key)
+    return await _most_frequent(ctx, _t.name_folded != key, _pt.post_id.in_(tagged.correlate(None)), limit=limit)
 
 
 async def for_author(ctx: Context, user_id: int, limit: int) -> list[Tag]:
-    """The tags of a person's published posts, counted on those posts, the most frequent first."""
+    """Return the tags of an author's published posts, counted on these posts, most frequent first."""
     links = tables.post_authors.c
     written = sa.select(links.post_id).where(links.user_id == user_id)
     return await _most_frequent(ctx, _pt.post_id.in_(written), limit=limit)
@@ -106,12 +106,12 @@ def _count_query() -> sa.Select[Any]:
 
 
 async def canonical_name(ctx: Context, name: str) -> str:
-    """The own spelling of a tag that a published post carries. Raises NotFound: drafts have tags too."""
-    carried = sa.select(_t.name).select_from(_used_tags()).where(_t.name_folded == name.casefold(), *_PUBLISHED).limit(1)
-    found: str | None = await ctx.db.fetch_val(carried)
-    if found is None:
-        raise NotFound("There is no such tag")
-    return found
+    """Return the canonical spelling of a tag of published posts. Raises NotFound, also if only drafts have it."""
+    query = sa.select(_t.name).select_from(_used_tags()).where(_t.name_folded == name.casefold(), *_PUBLISHED).limit(1)
+    spelling: str | None = await ctx.db.fetch_val(query)
+    if spelling is None:
+        raise NotFound("This tag does not exist")
+    return spelling
 
 
 def _used_tags() -> sa.Join:
