@@ -1,10 +1,10 @@
-"""Posts over JSON: representations, statuses, conditions, paging."""
+"""Posts in the JSON API: fields, statuses, conditional requests and pagination."""
 
 import base64
 import datetime as dt
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -94,7 +94,7 @@ async def test_body_over_the_limit_is_refused_whether_declared_or_not(
     headers = await bearer("ada") | {"Content-Type": "application/json"}
     large = b" " * (settings.max_body_bytes + 1)
 
-    async def in_pieces():
+    async def in_pieces() -> AsyncIterator[bytes]:
         for start in range(0, len(large), 65_536):
             yield large[start : start + 65_536]
 
@@ -221,7 +221,8 @@ async def test_walk_by_cursor_neither_skips_nor_repeats(
     headers = await bearer("ada")
     for number in range(7):
         await client.post("/api/v1/posts", json={"title": f"Post {number}", "content": "x"}, headers=headers)
-    seen, url = [], "/api/v1/posts?limit=2"
+    seen: list[str] = []
+    url: str | None = "/api/v1/posts?limit=2"
     while url:
         answer = await client.get(url)
         page = answer.json()
@@ -266,7 +267,7 @@ async def test_filters_narrow_together(client: httpx2.AsyncClient, bearer: Calla
     for headers, title, tags in ((ada, "Looms", ["craft"]), (ada, "Engines", ["maths"]), (eve, "Looms again", ["craft"])):
         await client.post("/api/v1/posts", json={"title": title, "content": "text", "tags": tags}, headers=headers)
 
-    async def titles(query):
+    async def titles(query: str) -> list[str]:
         return [item["title"] for item in (await client.get(f"/api/v1/posts?{query}")).json()["items"]]
 
     assert await titles("tag=CRAFT") == ["Looms again", "Looms"]
@@ -276,11 +277,11 @@ async def test_filters_narrow_together(client: httpx2.AsyncClient, bearer: Calla
     assert await titles("author=nobody") == []
 
 
-async def test_slugs_are_unique_for_ever(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
+async def test_slugs_are_never_reused(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
     headers = await bearer("ada")
 
-    async def write(**members):
-        return await client.post("/api/v1/posts", json={"title": "Same", "content": "x"} | members, headers=headers)
+    async def write(**fields: str) -> httpx2.Response:
+        return await client.post("/api/v1/posts", json={"title": "Same", "content": "x"} | fields, headers=headers)
 
     first, second = await write(), await write()
     assert [answer.json()["slug"] for answer in (first, second)] == ["same", "same-2"]

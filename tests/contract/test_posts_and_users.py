@@ -228,7 +228,7 @@ async def test_parts_of_a_profile_are_fetched_at_the_same_time(
 
         return met
 
-    for module, name in ((profile.accounts, "get"), (profile.post_lists, "page"), (profile.comments, "by_user")):
+    for module, name in ((profile.accounts, "get"), (profile.post_lists, "list_page"), (profile.comments, "by_user")):
         monkeypatch.setattr(module, name, meeting(getattr(module, name)))
     async with asyncio.timeout(30):
         assert (await client.get(f"{USERS}/1")).status_code == 200

@@ -1,11 +1,13 @@
-"""What is typed and not saved."""
+"""Autosaves: unsaved text of writers."""
 
 import asyncio
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
+from databases.interfaces import Record
 
 from blog.db import tables
 from blog.domain.accounts import accounts
@@ -19,43 +21,48 @@ from tests.conftest import MakeUser
 FORM = {"title": "Half", "content": "a thou", "tags": "", "status": "published"}
 
 
-def later(ctx, minutes=1):
+def later(ctx: Context, minutes: int = 1) -> Context:
     return replace(ctx, now=ctx.now + dt.timedelta(minutes=minutes))
 
 
-async def rows(ctx):
+async def rows(ctx: Context) -> Sequence[Record]:
     return await ctx.db.fetch_all(sa.select(tables.autosaves).order_by(tables.autosaves.c.id))
 
 
-async def test_form_is_kept_in_one_place_as_it_grows(author: Context) -> None:
+async def test_autosave_is_overwritten_as_the_form_grows(author: Context) -> None:
     first = await autosaves.save(author, FORM)
     again = await autosaves.save(later(author), FORM | {"content": "a thought"}, autosave_id=first)
     assert again == first
-    (kept,) = await autosaves.for_new_posts(author)
-    assert (kept.id, kept.title, kept.form["content"], kept.updated_at) == (first, "Half", "a thought", later(author).now)
+    (autosave,) = await autosaves.for_new_posts(author)
+    assert (autosave.id, autosave.title, autosave.form["content"], autosave.updated_at) == (
+        first,
+        "Half",
+        "a thought",
+        later(author).now,
+    )
 
 
 async def test_two_new_posts_do_not_overwrite_each_other(author: Context) -> None:
     await autosaves.save(author, FORM | {"title": "One"})
     await autosaves.save(later(author), FORM | {"title": "Two"})
-    assert [kept.title for kept in await autosaves.for_new_posts(author)] == ["Two", "One"]
+    assert [autosave.title for autosave in await autosaves.for_new_posts(author)] == ["Two", "One"]
 
 
-async def test_new_post_without_a_word_is_not_kept(author: Context) -> None:
+async def test_empty_new_post_is_not_stored(author: Context) -> None:
     assert await autosaves.save(author, {"title": " ", "content": "\n", "status": "draft"}) is None
-    kept = await autosaves.save(author, FORM)
-    assert await autosaves.save(author, {"title": "", "content": ""}, autosave_id=kept) is None
+    saved_id = await autosaves.save(author, FORM)
+    assert await autosaves.save(author, {"title": "", "content": ""}, autosave_id=saved_id) is None
     assert await rows(author) == []
 
 
-async def test_emptied_post_is_a_change_and_kept(author: Context) -> None:
+async def test_emptied_existing_post_is_stored(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
-    kept = await autosaves.save(author, {"title": "", "content": ""}, post=post)
-    (found,) = await autosaves.for_post(author, post)
-    assert (found.id, found.post_id, found.slug, found.title) == (kept, post.id, "a", "A")
+    saved_id = await autosaves.save(author, {"title": "", "content": ""}, post=post)
+    (autosave,) = await autosaves.for_post(author, post)
+    assert (autosave.id, autosave.post_id, autosave.slug, autosave.title) == (saved_id, post.id, "a", "A")
 
 
-async def test_only_so_many_are_kept_and_the_oldest_go(author: Context) -> None:
+async def test_oldest_autosaves_are_deleted_above_the_limit(author: Context) -> None:
     for number in range(autosaves.MAX_PER_POST + 3):
         await autosaves.save(later(author, number), FORM | {"title": f"Post {number}"})
     assert [row["form"]["title"] for row in await rows(author)] == [
@@ -63,13 +70,14 @@ async def test_only_so_many_are_kept_and_the_oldest_go(author: Context) -> None:
     ]
 
 
-async def test_others_see_and_change_nothing_of_it(author: Context, ctx: Context, make_user: MakeUser) -> None:
+async def test_autosaves_are_private(author: Context, ctx: Context, make_user: MakeUser) -> None:
     editor = ctx.acting_as(accounts.as_actor(await make_user("eve", Role.EDITOR)))
     post = await posts.create(author, NewPost(title="A", content="x"))
-    kept = await autosaves.save(author, FORM, post=post)
+    saved_id = await autosaves.save(author, FORM, post=post)
     new = await autosaves.save(author, FORM)
     assert [await autosaves.for_post(editor, post), await autosaves.recent(editor)] == [[], []]
-    for autosave_id in (kept, new):
+    for autosave_id in (saved_id, new):
+        assert autosave_id is not None
         with pytest.raises(NotFound):
             await autosaves.discard(editor, autosave_id)
         await autosaves.discard_saved(editor, autosave_id)
@@ -77,7 +85,7 @@ async def test_others_see_and_change_nothing_of_it(author: Context, ctx: Context
     assert [row["form"]["title"] for row in await rows(ctx)] == ["Half", "Half", "Eve's"]
 
 
-async def test_autosave_of_one_post_is_never_taken_for_that_of_another(author: Context) -> None:
+async def test_autosave_of_another_post_is_not_overwritten(author: Context) -> None:
     one = await posts.create(author, NewPost(title="One", content="x"))
     two = await posts.create(author, NewPost(title="Two", content="x"))
     first = await autosaves.save(author, FORM, post=one)
@@ -85,7 +93,7 @@ async def test_autosave_of_one_post_is_never_taken_for_that_of_another(author: C
     assert len(await autosaves.for_post(author, one)) == 1
 
 
-async def test_who_may_not_change_a_post_keeps_nothing_of_it(author: Context, ctx: Context, make_user: MakeUser) -> None:
+async def test_autosave_needs_the_right_to_edit(author: Context, ctx: Context, make_user: MakeUser) -> None:
     draft = await posts.create(author, NewPost(title="A", content="x", status=PostStatus.DRAFT))
     other = ctx.acting_as(accounts.as_actor(await make_user("bob")))
     reader = ctx.acting_as(accounts.as_actor(await make_user("rae", Role.READER)))
@@ -98,7 +106,7 @@ async def test_who_may_not_change_a_post_keeps_nothing_of_it(author: Context, ct
     assert await rows(ctx) == []
 
 
-async def test_texts_of_deleted_posts_are_not_offered(author: Context) -> None:
+async def test_autosaves_of_deleted_posts_are_not_listed(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     await autosaves.save(author, FORM, post=post)
     assert len(await autosaves.recent(author)) == 1
@@ -106,9 +114,9 @@ async def test_texts_of_deleted_posts_are_not_offered(author: Context) -> None:
     assert await autosaves.recent(author) == []
 
 
-async def test_same_autosave_kept_at_once_stays_one(author: Context) -> None:
-    kept = await autosaves.save(author, FORM)
+async def test_concurrent_saves_of_one_autosave_store_one_row(author: Context) -> None:
+    saved_id = await autosaves.save(author, FORM)
     texts = [f"text {number}" for number in range(10)]
-    ids = await asyncio.gather(*(autosaves.save(author, FORM | {"content": text}, autosave_id=kept) for text in texts))
-    assert set(ids) == {kept}
+    ids = await asyncio.gather(*(autosaves.save(author, FORM | {"content": text}, autosave_id=saved_id) for text in texts))
+    assert set(ids) == {saved_id}
     assert len(await rows(author)) == 1

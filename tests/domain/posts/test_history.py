@@ -1,9 +1,11 @@
-"""Versions next to each other, conflicts of two writers, who has a form open, undoing a deletion."""
+"""History and comparison of versions, edit conflicts, presence, and restoring deleted posts."""
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import anyio.to_thread
 import pytest
 
 from blog.domain.accounts import accounts
@@ -11,6 +13,7 @@ from blog.domain.comments import comments
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.posts import diffs, edit_conflicts, history, post_lists, posts, presence, revisions
+from blog.domain.posts.edit_conflicts import EditConflict
 from blog.domain.posts.post_content import PostContent, content_of
 from blog.errors import Conflict, Forbidden, NotAuthenticated, NotFound
 from blog.ops.integrity_check import check_site
@@ -24,18 +27,18 @@ POEM = "one\ntwo\nthree\nfour\nfive\n"
 
 
 @pytest.fixture
-async def eve(ctx: Context, make_user: MakeUser):
+async def eve(ctx: Context, make_user: MakeUser) -> Context:
     """The context of an editor."""
     return ctx.acting_as(accounts.as_actor(await make_user("eve", Role.EDITOR)))
 
 
 @pytest.fixture
-async def bob(ctx: Context, make_user: MakeUser):
-    """The context of an author who has nothing to do with ada's posts."""
+async def bob(ctx: Context, make_user: MakeUser) -> Context:
+    """The context of an author without posts."""
     return ctx.acting_as(accounts.as_actor(await make_user("bob")))
 
 
-async def test_history_tells_what_each_version_changed(author: Context, eve: Any) -> None:
+async def test_history_tells_what_each_version_changed(author: Context, eve: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="one two", tags=["x"]))
     await posts.edit(eve, post.id, PostChanges(content="one three four"))
     await posts.edit(author, post.id, PostChanges(title="B", tags=["y"], slug="b", status=PostStatus.DRAFT))
@@ -59,7 +62,7 @@ async def test_history_is_paged_and_each_page_knows_what_came_before_it(author: 
     assert second.next is None
 
 
-async def test_history_is_for_those_who_may_edit(author: Context, bob: Any, ctx: Context) -> None:
+async def test_history_is_for_those_who_may_edit(author: Context, bob: Context, ctx: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     for look in (history.list_page, lambda who, post_id: history.compare(who, post_id, 1, 1)):
         with pytest.raises(Forbidden):
@@ -97,25 +100,27 @@ async def test_endless_difference_is_cut(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (await diffs.compare(old, one_line)).omitted_lines == 0
 
 
-async def clash_of(author, eve, mine, theirs, **members):
-    """What ada sees who began with version 1 and typed `mine`, when eve has saved `theirs`."""
-    post = await posts.create(author, NewPost(title="A", content=POEM, **members))
+async def conflict_of(author: Context, eve: Context, mine: dict[str, Any], theirs: dict[str, Any], **fields: Any) -> EditConflict:
+    """Return the conflict of `mine`, submitted by ada on version 1, with `theirs`, saved by eve."""
+    post = await posts.create(author, NewPost(title="A", content=POEM, **fields))
     after = await posts.edit(eve, post.id, PostChanges(**theirs))
-    typed = {"title": "A", "content": POEM, "tags": [], "slug": "a", "status": PostStatus.PUBLISHED} | members | mine
+    typed = {"title": "A", "content": POEM, "tags": [], "slug": "a", "status": PostStatus.PUBLISHED} | fields | mine
     return await edit_conflicts.describe(author, after, PostChanges(**typed), 1)
 
 
-async def test_changes_of_different_lines_and_members_fit_together(author: Context, eve: Any) -> None:
-    clash = await clash_of(
+async def test_changes_of_different_lines_and_members_fit_together(author: Context, eve: Context) -> None:
+    conflict = await conflict_of(
         author,
         eve,
         {"content": POEM.replace("one", "ONE"), "tags": ["x"]},
         {"content": POEM.replace("five", "FIVE"), "title": "B", "slug": "b", "status": PostStatus.DRAFT},
     )
-    assert clash.overlapping == ()
-    assert clash.merged == PostContent("B", "ONE\ntwo\nthree\nfour\nFIVE\n", ("x",), "b", PostStatus.DRAFT, None, True, None)
-    assert (clash.base.version, clash.latest.version, clash.latest.editor) == (1, 2, "eve")
-    assert (clash.theirs.content, clash.mine.content) == (POEM.replace("five", "FIVE"), POEM.replace("one", "ONE"))
+    assert conflict.overlapping == ()
+    assert conflict.merged == PostContent("B", "ONE\ntwo\nthree\nfour\nFIVE\n", ("x",), "b", PostStatus.DRAFT, None, True, None)
+    assert conflict.base is not None
+    assert conflict.latest is not None
+    assert (conflict.base.version, conflict.latest.version, conflict.latest.editor) == (1, 2, "eve")
+    assert (conflict.theirs.content, conflict.mine.content) == (POEM.replace("five", "FIVE"), POEM.replace("one", "ONE"))
 
 
 SOON, LATER = (dt.datetime(2040, 1, day, 10, tzinfo=dt.UTC) for day in (1, 2))
@@ -132,10 +137,12 @@ SOON, LATER = (dt.datetime(2040, 1, day, 10, tzinfo=dt.UTC) for day in (1, 2))
         ({"status": PostStatus.DRAFT}, {"status": PostStatus.DRAFT}, None),
     ],
 )
-async def test_what_both_changed_is_named(author: Context, eve: Any, mine: Any, theirs: Any, touching: Any) -> None:
-    clash = await clash_of(author, eve, mine, theirs)
-    assert list(clash.overlapping) == (touching or [])
-    assert (clash.merged is None) is (touching is not None)
+async def test_what_both_changed_is_named(
+    author: Context, eve: Context, mine: dict[str, Any], theirs: dict[str, Any], touching: list[str] | None
+) -> None:
+    conflict = await conflict_of(author, eve, mine, theirs)
+    assert list(conflict.overlapping) == (touching or [])
+    assert (conflict.merged is None) is (touching is not None)
 
 
 @pytest.mark.parametrize(
@@ -148,27 +155,28 @@ async def test_what_both_changed_is_named(author: Context, eve: Any, mine: Any, 
         (LATER, LATER + dt.timedelta(days=1), None),
     ],
 )
-async def test_two_new_publication_times_overlap(author: Context, eve: Any, mine: Any, theirs: Any, merged: Any) -> None:
+async def test_two_new_publication_times_overlap(author: Context, eve: Context, mine: Any, theirs: Any, merged: Any) -> None:
     scheduled = {"status": PostStatus.SCHEDULED, "publish_at": SOON}
     submitted, saved = {"title": "B", "publish_at": mine}, {"publish_at": theirs, "content": "theirs"}
-    clash = await clash_of(author, eve, submitted, saved, **scheduled)
-    assert list(clash.overlapping) == ([] if merged else ["the status"])
+    conflict = await conflict_of(author, eve, submitted, saved, **scheduled)
+    assert list(conflict.overlapping) == ([] if merged else ["the status"])
     if merged:
-        assert (clash.merged.publish_at, clash.merged.title, clash.merged.content) == (merged, "B", "theirs")
+        assert conflict.merged is not None
+        assert (conflict.merged.publish_at, conflict.merged.title, conflict.merged.content) == (merged, "B", "theirs")
 
 
 @pytest.mark.parametrize("began_with", [0, 99])
 async def test_unknown_beginning_leaves_the_two_texts(author: Context, began_with: int) -> None:
     post = await posts.create(author, NewPost(title="A", content="theirs"))
-    clash = await edit_conflicts.describe(
+    conflict = await edit_conflicts.describe(
         author, post, PostChanges(title="A", content="mine", status=PostStatus.PUBLISHED), began_with
     )
-    assert (clash.base, clash.merged, clash.diff_since_base) == (None, None, None)
-    assert clash.diff.older == content_of(post)
-    assert clash.diff.newer.content == "mine"
+    assert (conflict.base, conflict.merged, conflict.diff_since_base) == (None, None, None)
+    assert conflict.diff.older == content_of(post)
+    assert conflict.diff.newer.content == "mine"
 
 
-async def test_two_who_edit_know_of_each_other_for_a_minute(author: Context, eve: Any) -> None:
+async def test_two_who_edit_know_of_each_other_for_a_minute(author: Context, eve: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     assert await presence.touch(author, post.id) == presence.Presence([], 1)
     assert [other.name for other in (await presence.touch(eve, post.id)).others] == ["ada"]
@@ -178,7 +186,7 @@ async def test_two_who_edit_know_of_each_other_for_a_minute(author: Context, eve
     assert (await presence.touch(minute, post.id)).others == []
 
 
-async def test_who_leaves_is_not_seen_any_more(author: Context, eve: Any) -> None:
+async def test_who_leaves_is_not_seen_any_more(author: Context, eve: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     await presence.touch(author, post.id)
     await presence.leave(author, post.id)
@@ -186,7 +194,7 @@ async def test_who_leaves_is_not_seen_any_more(author: Context, eve: Any) -> Non
     assert (await presence.touch(eve, post.id)).others == []
 
 
-async def test_presence_is_for_those_who_may_edit(author: Context, bob: Any, ctx: Context) -> None:
+async def test_presence_is_for_those_who_may_edit(author: Context, bob: Context, ctx: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     for who, error in ((bob, Forbidden), (ctx, NotAuthenticated)):
         with pytest.raises(error):
@@ -217,7 +225,9 @@ async def test_draft_comes_back_without_a_word_to_readers(author: Context, ctx: 
     assert (await posts.get(author, post.id)).status is PostStatus.DRAFT
 
 
-async def test_only_its_editors_bring_a_post_back_and_only_once(author: Context, eve: Any, bob: Any, ctx: Context) -> None:
+async def test_only_its_editors_bring_a_post_back_and_only_once(
+    author: Context, eve: Context, bob: Context, ctx: Context
+) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     with pytest.raises(NotFound):
         await posts.undelete(author, post.id)
@@ -235,19 +245,19 @@ async def test_undoing_what_changed_in_between_is_refused(author: Context, monke
     post = await posts.create(author, NewPost(title="A", content="x"))
     await posts.delete(author, post.id)
 
-    async def slow(_call, *_args):
+    async def restore_and_edit(_call: object, *_args: object) -> str:
         await posts.undelete(author, post.id)
         await posts.edit(author, post.id, PostChanges(content="y"))
         await posts.delete(author, post.id)
         return "x"
 
     with monkeypatch.context() as patch:
-        original = posts.anyio.to_thread.run_sync
-        calls = []
+        original = anyio.to_thread.run_sync
+        calls: list[object] = []
 
-        async def once(call, *args):
+        async def once(call: Callable[..., str], *args: object) -> str:
             calls.append(call)
-            return await (slow if len(calls) == 1 else original)(call, *args)
+            return await (restore_and_edit if len(calls) == 1 else original)(call, *args)
 
         patch.setattr("blog.domain.posts.posts.anyio.to_thread.run_sync", once)
         with pytest.raises(Conflict):

@@ -61,8 +61,8 @@ async def create(author: Context, field: PostField) -> Post:
 
 
 async def change(author: Context, post: Post, field: PostField) -> Post:
-    value = example(field, 1)
-    return await posts.edit(author, post.id, PostChanges(**{field.name: list(value) if isinstance(value, tuple) else value}))
+    value = as_input(with_changes(post, {field.name: example(field, 1)}))[field.name]
+    return await posts.edit(author, post.id, PostChanges(**{field.name: value}))
 
 
 @pytest.fixture

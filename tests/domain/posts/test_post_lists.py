@@ -1,4 +1,4 @@
-"""Lists by tag and by author read the dates beside the links: whatever happens to a post, they are those of the post."""
+"""Lists by tag and by author use `listed_at` in the link tables, which triggers keep equal to the date of the post."""
 
 import contextlib
 import datetime as dt
@@ -21,19 +21,19 @@ HOUR = dt.timedelta(hours=1)
 
 
 async def dates(ctx: Context) -> set[dt.datetime | None]:
-    """The dates of all links, which are of one post."""
-    found: set[dt.datetime | None] = set()
+    """Return the dates of all links of the one post."""
+    values: set[dt.datetime | None] = set()
     for links in (tables.post_tags, tables.post_authors):
-        found |= {row["listed_at"] for row in await ctx.db.fetch_all(sa.select(links.c.listed_at))}
-    return found
+        values |= {row["listed_at"] for row in await ctx.db.fetch_all(sa.select(links.c.listed_at))}
+    return values
 
 
-async def listed(ctx: Context, **wanted: object) -> list[str]:
-    return [post.title for post in (await post_lists.list_page(ctx, PostFilter(**wanted))).items]
+async def listed(ctx: Context, **filters: Any) -> list[str]:
+    return [post.title for post in (await post_lists.list_page(ctx, PostFilter(**filters))).items]
 
 
-async def counts(ctx: Context, **wanted: object) -> int:
-    return await post_lists.count(ctx, PostFilter(**wanted))
+async def counts(ctx: Context, **filters: Any) -> int:
+    return await post_lists.count(ctx, PostFilter(**filters))
 
 
 async def test_dates_follow_the_life_of_a_post(author: Context) -> None:
@@ -67,10 +67,10 @@ async def test_filters_narrow_together_and_pages_follow_each_other(author: Conte
     for number in range(5):
         await posts.create(author, NewPost(title=f"Mine {number}", content="a loom", tags=["one", "two"][: 1 + number % 2]))
     await posts.create(other, NewPost(title="Theirs", content="a loom", tags=["one"]))
-    me = author.actor.username
+    me = author.require_actor().username
     assert await listed(author, tag="ONE", author=me.upper()) == [f"Mine {number}" for number in (4, 3, 2, 1, 0)]
-    assert await listed(author, tag="two", author_id=author.actor.id, text="loom") == ["Mine 3", "Mine 1"]
-    assert await listed(author, author=me, author_id=other.actor.id) == []
+    assert await listed(author, tag="two", author_id=author.require_actor().id, text="loom") == ["Mine 3", "Mine 1"]
+    assert await listed(author, author=me, author_id=other.require_actor().id) == []
     assert await listed(author, tag="none") == await listed(author, author="nobody") == await listed(author, text="...") == []
     assert [await counts(author, tag="one"), await counts(author, author=me, tag="two"), await counts(author)] == [6, 2, 6]
     first = await post_lists.list_page(author, PostFilter(tag="one", limit=4))
@@ -79,11 +79,11 @@ async def test_filters_narrow_together_and_pages_follow_each_other(author: Conte
     assert rest.next is None
 
 
-async def walked(ctx: Context, **wanted: object) -> list[str]:
-    """The titles on all pages."""
+async def walked(ctx: Context, **filters: Any) -> list[str]:
+    """Return the titles on all pages."""
     titles, after = [], None
     while True:
-        page = await post_lists.list_page(ctx, PostFilter(**wanted, after=after))
+        page = await post_lists.list_page(ctx, PostFilter(**filters, after=after))
         titles += [post.title for post in page.items]
         if (after := page.next) is None:
             return titles
@@ -98,12 +98,14 @@ async def test_frequent_texts_find_the_same_as_rare_ones(author: Context, monkey
     await posts.create(author, NewPost(title="Loom, hidden", content="x", status=PostStatus.DRAFT))
     later = Context(author.site, author.actor, author.now + HOUR, "later")
     await posts.edit(later, late.id, PostChanges(status=PostStatus.PUBLISHED))
-    wanted = [{"text": "loom", "limit": limit} | more for limit in (1, 2, 20) for more in ({}, {"tag": "one"}, {"tag": "two"})]
-    rare = [await walked(author, **each) for each in wanted]
+    filters: list[dict[str, Any]] = [
+        {"text": "loom", "limit": limit} | more for limit in (1, 2, 20) for more in ({}, {"tag": "one"}, {"tag": "two"})
+    ]
+    rare = [await walked(author, **each) for each in filters]
     assert rare == [["Loom, late", *"875421"], ["Loom, late", *"875421"], ["7", "5", "1"]] * 3
     monkeypatch.setattr(post_lists, "_MAX_DIRECT_LOOKUPS", 2)
     monkeypatch.setattr(post_lists, "_SCAN_WINDOW", window)
-    assert [await walked(author, **each) for each in wanted] == rare
+    assert [await walked(author, **each) for each in filters] == rare
     assert await walked(author, text="loom", status=PostStatus.DRAFT) == ["Loom, hidden"]
 
 
@@ -113,23 +115,23 @@ async def test_frequent_text_is_looked_up_among_the_newest_posts_alone(author: C
         await posts.create(author, NewPost(title=f"Loom {number}", content="x"))
     monkeypatch.setattr(post_lists, "_MAX_DIRECT_LOOKUPS", 10)
     monkeypatch.setattr(post_lists, "_SCAN_WINDOW", 25)
-    told: list[str] = []
-    author.db.on_query.append(told.append)
+    statements: list[str] = []
+    author.db.on_query.append(statements.append)
     assert len(await listed(author, text="loom", limit=20)) == 20
-    asked = [sql for sql in told if "posts_fts" in sql]
-    assert len(asked) == 2
-    assert "BETWEEN" in asked[1]
+    searches = [sql for sql in statements if "posts_fts" in sql]
+    assert len(searches) == 2
+    assert "BETWEEN" in searches[1]
 
 
 @pytest.mark.sqlite
-@pytest.mark.parametrize("wanted", [PostFilter(tag="one"), PostFilter(author="ada"), PostFilter(tag="one", author="ada")])
-async def test_lists_are_read_in_the_order_of_an_index(author: Context, wanted: Any) -> None:
-    """Sorting, or reading all posts, would take longer with each post."""
-    told: list[str] = []
-    author.db.on_query.append(told.append)
-    await post_lists.list_page(author, wanted)
+@pytest.mark.parametrize("post_filter", [PostFilter(tag="one"), PostFilter(author="ada"), PostFilter(tag="one", author="ada")])
+async def test_lists_are_read_in_the_order_of_an_index(author: Context, post_filter: PostFilter) -> None:
+    """Sorting, or reading all posts, takes longer with each post."""
+    statements: list[str] = []
+    author.db.on_query.append(statements.append)
+    await post_lists.list_page(author, post_filter)
     with contextlib.closing(sqlite3.connect(author.db.url.database)) as connection:
-        rows = connection.execute(f"EXPLAIN QUERY PLAN {told[0]}", [0] * told[0].count("?")).fetchall()
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {statements[0]}", [0] * statements[0].count("?")).fetchall()
     plan = [row[3] for row in rows]
     assert not [step for step in plan if "TEMP B-TREE" in step or step.startswith("SCAN")], plan
     assert any("listed_at" in step for step in plan), plan

@@ -56,7 +56,7 @@ async def test_cancelled_writes_are_whole_or_absent(author: Context) -> None:
 async def test_event_goes_with_its_change_or_not_at_all(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
 
-    def fail(*_args, **_kwargs):
+    def fail(*_args: object, **_kwargs: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("blog.domain.core.events.post_event", fail)

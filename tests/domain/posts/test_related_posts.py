@@ -1,29 +1,33 @@
-"""What stands near a post."""
+"""Related posts: the previous, the next and similar ones."""
 
 import datetime as dt
 from dataclasses import replace
+from typing import Any
 
 from blog.domain.core.context import Context
 from blog.domain.posts import posts, related_posts
+from blog.domain.posts.models import Post
 from blog.domain.posts.related_posts import RelatedPosts
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 
 
-async def write(author, title, *, age=0, **members):
+async def write(author: Context, title: str, *, age: int = 0, **fields: Any) -> Post:
     then = replace(author, now=author.now - dt.timedelta(days=age))
-    return await posts.create(then, NewPost(title=title, content="x", **members))
+    return await posts.create(then, NewPost(title=title, content="x", **fields))
 
 
-def titles(near):
-    return [entry and entry.title for entry in (near.older, near.newer)], [entry.title for entry in near.similar]
+def titles(related: RelatedPosts) -> tuple[list[str | None], list[str]]:
+    neighbours = [entry.title if entry else None for entry in (related.older, related.newer)]
+    return neighbours, [entry.title for entry in related.similar]
 
 
-async def test_older_and_newer_are_those_next_to_it(author: Context) -> None:
+async def test_older_and_newer_are_the_neighbours_in_time(author: Context) -> None:
     made = [await write(author, f"Post {age}", age=age) for age in range(5)]
-    near = await related_posts.for_post(author.db, made[2])
-    assert titles(near) == (["Post 3", "Post 1"], [])
-    assert near.older.slug == "post-3"
-    assert near.older.published_at == made[3].published_at
+    related = await related_posts.for_post(author.db, made[2])
+    assert titles(related) == (["Post 3", "Post 1"], [])
+    assert related.older is not None
+    assert related.older.slug == "post-3"
+    assert related.older.published_at == made[3].published_at
     assert titles(await related_posts.for_post(author.db, made[0])) == (["Post 1", None], [])
     assert titles(await related_posts.for_post(author.db, made[4])) == ([None, "Post 3"], [])
 
@@ -43,7 +47,7 @@ async def test_related_share_most_tags_then_are_newest(author: Context) -> None:
     assert titles(await related_posts.for_post(author.db, post))[1] == ["Two", "One, new", "One, middle"]
 
 
-async def test_hidden_posts_are_nobodys_neighbours(author: Context) -> None:
+async def test_hidden_posts_are_not_related(author: Context) -> None:
     post = await write(author, "This", age=5, tags=["a"])
     draft = await write(author, "Draft", age=4, tags=["a"], status=PostStatus.DRAFT)
     later = await write(author, "Later", tags=["a"], status=PostStatus.SCHEDULED, publish_at=author.now + dt.timedelta(days=1))

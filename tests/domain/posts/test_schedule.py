@@ -1,4 +1,4 @@
-"""Scheduled posts come out once, whichever worker is first, and also those whose time passed while no server ran."""
+"""Scheduled posts are published once by any number of workers, also after a time without a server."""
 
 import datetime as dt
 import time
@@ -8,29 +8,29 @@ from pathlib import Path
 import httpx
 import pytest
 
+from blog.db.compiled_queries import BoundQuery
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.posts import posts, scheduling
+from blog.domain.posts.models import Post
 from blog.errors import Unavailable
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from tests.support.serving import ask, blog, free_port, serving, wait_until_up
 
 
-def scheduled(title, at):
+def scheduled(title: str, at: dt.datetime) -> NewPost:
     return NewPost(title=title, content="x", status=PostStatus.SCHEDULED, publish_at=at)
 
 
-async def test_post_that_cannot_be_published_keeps_no_other_from_its_time(
-    author: Context, ctx: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_failing_post_does_not_delay_the_others(author: Context, ctx: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     at = author.now + dt.timedelta(hours=1)
     made = [await posts.create(author, scheduled(f"Post {number}", at)) for number in range(3)]
-    of_post = events.post_event
+    original = events.post_event
 
-    def fail(ctx, name, post, before=None):
+    def fail(ctx: Context, event_type: events.EventType, post: Post, before: Post | None = None) -> BoundQuery:
         if post.id == made[0].id:
             raise Unavailable("the disk is full")
-        return of_post(ctx, name, post, before)
+        return original(ctx, event_type, post, before)
 
     late = replace(ctx, now=at)
     with monkeypatch.context() as patch:
@@ -42,7 +42,7 @@ async def test_post_that_cannot_be_published_keeps_no_other_from_its_time(
     assert [event.post_id for event in await events.after(ctx.db, 0)] == [made[1].id, made[2].id, made[0].id]
 
 
-async def test_deleted_and_unscheduled_posts_stay_in(author: Context, ctx: Context) -> None:
+async def test_deleted_and_unscheduled_posts_are_not_published(author: Context, ctx: Context) -> None:
     at = author.now + dt.timedelta(hours=1)
     gone, draft = [await posts.create(author, scheduled(f"Post {number}", at)) for number in range(2)]
     await posts.delete(author, gone.id)
@@ -54,17 +54,17 @@ async def test_deleted_and_unscheduled_posts_stay_in(author: Context, ctx: Conte
     assert [event.post_id for event in await events.after(ctx.db, 0)] == [gone.id]
 
 
-def wait_for_published(home, number):
+def wait_for_published(home: Path, number: int) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if ask(home, "SELECT count(*) FROM posts WHERE status = 'published'")[0][0] >= number:
             return
         time.sleep(0.05)  # between two looks
-    raise AssertionError("they did not come out")
+    raise AssertionError("the posts were not published")
 
 
-def let_time_pass(home, condition):
-    """As if it were years later: tests do not wait for the hour."""
+def let_time_pass(home: Path, condition: str) -> None:
+    """Move publication times to the past, so that the test does not wait."""
     ask(home, f"UPDATE posts SET publish_at = '2020-01-01 10:00:00.000000' WHERE {condition}")  # noqa: S608
 
 
@@ -84,8 +84,8 @@ def test_three_workers_publish_each_post_once_and_late_ones_at_the_next_start(ho
         wait_until_up(port, process)
         wait_for_published(home, 20)
     assert "Traceback" not in log.read_text()
-    told = ask(home, "SELECT post_id, count(*) FROM events WHERE type = 'post.published' GROUP BY post_id ORDER BY post_id")
-    assert told == [(post_id, 1) for post_id in range(1, 21)]
+    published = ask(home, "SELECT post_id, count(*) FROM events WHERE type = 'post.published' GROUP BY post_id ORDER BY post_id")
+    assert published == [(post_id, 1) for post_id in range(1, 21)]
     versions = ask(home, "SELECT version, count(*) FROM revisions GROUP BY version ORDER BY version")
     assert versions == [(1, 20), (2, 20)]
     at = {str(moment)[:19] for (moment,) in ask(home, "SELECT published_at FROM posts")}

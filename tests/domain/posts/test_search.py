@@ -1,33 +1,38 @@
-"""What readers find by words, and where it stands."""
+"""Full-text search of published posts, with snippets."""
+
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
+from blog.db.tokenizer import TextSpan
 from blog.domain.core.context import Context
 from blog.domain.posts import posts, search
+from blog.domain.posts.models import Post
 from blog.schemas.posts import NewPost, PostStatus
 
 
-async def write(author, title, content="x", **members):
-    return await posts.create(author, NewPost(title=title, content=content, **members))
+async def write(author: Context, title: str, content: str = "x", **fields: Any) -> Post:
+    return await posts.create(author, NewPost(title=title, content=content, **fields))
 
 
-def marked(parts):
+def marked(parts: Iterable[TextSpan]) -> str:
     return "".join(f"[{part.text}]" if part.is_hit else part.text for part in parts)
 
 
-async def found(ctx, text):
+async def search_marked(ctx: Context, text: str) -> list[tuple[str, str]]:
     return [(marked(item.snippet.title), marked(item.snippet.text)) for item in (await search.search_posts(ctx, text)).items]
 
 
-async def test_words_are_marked_where_they_stand(ctx: Context, author: Context) -> None:
+async def test_matches_are_marked_in_snippets(ctx: Context, author: Context) -> None:
     await write(author, "The Café", "It *weaves* algebraic patterns, as the cafe does.")
-    assert await found(ctx, "cafe pattern") == [("The [Café]", "It weaves algebraic [patterns], as the [cafe] does.")]
-    assert await found(ctx, '"algebraic patterns"') == [("The Café", "It weaves [algebraic patterns], as the cafe does.")]
+    assert await search_marked(ctx, "cafe pattern") == [("The [Café]", "It weaves algebraic [patterns], as the [cafe] does.")]
+    assert await search_marked(ctx, '"algebraic patterns"') == [("The Café", "It weaves [algebraic patterns], as the cafe does.")]
 
 
 async def test_long_texts_are_cut_around_the_words(ctx: Context, author: Context) -> None:
     await write(author, "Long", "before " * 200 + "needle " + "after " * 200)
-    ((_, text),) = await found(ctx, "needle")
+    ((_, text),) = await search_marked(ctx, "needle")
     assert text.startswith("…before")
     assert text.endswith("after…")
     assert "[needle]" in text
@@ -36,12 +41,12 @@ async def test_long_texts_are_cut_around_the_words(ctx: Context, author: Context
 
 async def test_scripts_without_spaces_come_back_without_them(ctx: Context, author: Context) -> None:
     await write(author, "日本語の記事", "東京で書かれた最初の記事です。Tokyo 2026年")
-    assert await found(ctx, "記事") == [("日本語の[記事]", "東京で書かれた最初の[記事]です。Tokyo 2026年")]
+    assert await search_marked(ctx, "記事") == [("日本語の[記事]", "東京で書かれた最初の[記事]です。Tokyo 2026年")]
 
 
 async def test_markup_in_a_post_is_plain_text_in_a_passage(ctx: Context, author: Context) -> None:
     await write(author, "<b>Loom</b>", "`<script>loom</script>` & more")
-    assert await found(ctx, "loom") == [("<b>[Loom]</b>", "<script>[loom]</script> & more")]
+    assert await search_marked(ctx, "loom") == [("<b>[Loom]</b>", "<script>[loom]</script> & more")]
 
 
 async def test_all_are_counted_and_shown_page_by_page_best_first(ctx: Context, author: Context) -> None:
@@ -57,9 +62,7 @@ async def test_all_are_counted_and_shown_page_by_page_best_first(ctx: Context, a
     assert (await search.search_posts(ctx, "loom", 3)).items == []
 
 
-async def test_of_too_many_those_that_were_added_last_are_ranked(
-    ctx: Context, author: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_only_the_newest_of_many_matches_are_ranked(ctx: Context, author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "MAX_RANKED", 3)
     await write(author, "Loom")
     for number in range(3):
@@ -77,7 +80,7 @@ async def test_of_too_many_those_that_were_added_last_are_ranked(
 
 
 @pytest.mark.parametrize("text", ["", '"', "zebra"])
-async def test_nothing_is_one_empty_page(ctx: Context, author: Context, text: str) -> None:
+async def test_no_results_are_one_empty_page(ctx: Context, author: Context, text: str) -> None:
     await write(author, "Post")
     nothing = await search.search_posts(ctx, text)
     assert (list(nothing.items), nothing.total, nothing.page_count) == ([], 0, 1)
