@@ -307,7 +307,7 @@ async def test_revoked_and_forged_links_are_pages_that_are_not_there(client: htt
     assert answer.headers["location"] == "/posts/secret-plans/previews"
     gone = await client.get(secret)
     assert gone.status_code == 404
-    assert "ask the author for a new one" in gone.text
+    assert "Ask the author for a new one" in gone.text
     assert "Secret plans" not in gone.text
     assert "Active links" not in (await client.get("/posts/secret-plans/previews", headers=eve)).text
 
