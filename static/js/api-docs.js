@@ -1,14 +1,14 @@
-// Shows the OpenAPI document in Swagger UI. Until it has loaded, the page shows its own list of operations.
+// The API's document in the vendored viewer. Until it stands, or without it, the page's own list of operations stays.
 
-const container = document.getElementById("try");
+const place = document.getElementById("try");
 
 if (window.SwaggerUIBundle) {
   window.SwaggerUIBundle({
-    url: container.dataset.document,
-    domNode: container,
+    url: place.dataset.document,
+    domNode: place,
     deepLinking: true,
     defaultModelsExpandDepth: 0,
-    // By default Swagger UI sends every document to a validator on another site.
+    // The viewer would ask a validator on another site about every document.
     validatorUrl: null,
     onComplete: () => {
       document.getElementById("plain").hidden = true;

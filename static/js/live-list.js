@@ -1,11 +1,11 @@
-// Lists of posts. New posts are inserted at the top if the top is visible; otherwise a button offers them, so that nothing moves.
+// Lists of posts. What is new goes on top while the reader is there; else it waits behind a button, and moves nothing.
 
-export function begin({ region, fragment, patch, preserveScroll, announce }) {
+export function begin({ region, fragment, patch, keepingPlace, say }) {
   const button = document.getElementById("new-posts");
   const empty = document.getElementById("posts-empty");
   const [kind, ...rest] = region.dataset.live.split(":");
   const name = rest.join(":");
-  const pending = new Map(); // cards by element id
+  const waiting = new Map(); // by the id of its element
 
   const belongs = (post) => kind === "posts" || (kind === "tag" ? post.tags : post.authors).includes(name);
   const isAtTop = () => region.getBoundingClientRect().top >= 0;
@@ -13,80 +13,80 @@ export function begin({ region, fragment, patch, preserveScroll, announce }) {
   const instant = (card) => card.querySelector("time").dateTime;
   const isOlder = (card, other) => instant(card) < instant(other) || (instant(card) === instant(other) && id(card) < id(other));
 
-  function upsert({ post, html }) {
+  function put({ post, html }) {
     const card = fragment(html);
-    const existing = document.getElementById(card.id);
-    if (!belongs(post)) remove({ post });
-    else if (existing) patch(existing, card);
+    const present = document.getElementById(card.id);
+    if (!belongs(post)) drop({ post });
+    else if (present) patch(present, card);
     else if ("liveFirst" in region.dataset && isOnThisPage(card)) {
-      pending.set(card.id, card);
+      waiting.set(card.id, card);
       if (isAtTop()) insert();
-      else updateButton();
-      announce(`New post: ${post.title}`);
+      else offer();
+      say(`New post: ${post.title}`);
     }
   }
 
-  // Cards are sorted by date. If there are more pages, a card older than all cards here belongs to a later page.
+  // The place of a card is that of its date; when more pages follow, the oldest of them are not here.
   const nextOlder = (card) => [...region.children].find((other) => isOlder(other, card));
   const isOnThisPage = (card) => !("liveMore" in region.dataset) || nextOlder(card);
 
   function insert() {
-    for (const card of pending.values()) {
+    for (const card of waiting.values()) {
       card.classList.add("just-added");
       region.insertBefore(card, nextOlder(card) ?? null);
     }
-    pending.clear();
-    update();
+    waiting.clear();
+    settle();
   }
 
-  function remove({ post }) {
-    pending.delete(`post-${post.id}`);
+  function drop({ post }) {
+    waiting.delete(`post-${post.id}`);
     const card = document.getElementById(`post-${post.id}`);
-    if (card) announce("A post was removed.");
+    if (card) say("A post was taken down.");
     card?.remove();
-    update();
+    settle();
   }
 
-  function updateButton() {
-    const label = pending.size === 1 ? "1 new post" : `${pending.size} new posts`;
-    button.textContent = label;
-    button.hidden = pending.size === 0;
+  function offer() {
+    const words = waiting.size === 1 ? "1 new post" : `${waiting.size} new posts`;
+    button.textContent = words;
+    button.hidden = waiting.size === 0;
   }
 
-  function update() {
+  function settle() {
     empty.hidden = region.childElementCount > 0;
-    updateButton();
+    offer();
   }
 
-  function updateCount({ post }) {
-    const label = document.querySelector(`#post-${post.id} .card-comments`);
-    if (!label) return;
-    label.hidden = post.comments === 0;
-    label.firstElementChild.textContent = post.comments === 1 ? "1 comment" : `${post.comments} comments`;
+  function count({ post }) {
+    const place = document.querySelector(`#post-${post.id} .card-comments`);
+    if (!place) return;
+    place.hidden = post.comments === 0;
+    place.firstElementChild.textContent = post.comments === 1 ? "1 comment" : `${post.comments} comments`;
   }
 
   button.addEventListener("click", () => {
-    const first = [...pending.values()].at(-1);
-    preserveScroll(insert);
+    const first = [...waiting.values()].at(-1);
+    keepingPlace(insert);
     first.querySelector("a").focus({ preventScroll: true });
   });
-  addEventListener("scroll", () => pending.size && isAtTop() && insert(), { passive: true });
+  addEventListener("scroll", () => waiting.size && isAtTop() && insert(), { passive: true });
 
   return {
     handlers: {
-      "post.published": upsert,
-      "post.updated": upsert,
-      "post.unpublished": remove,
-      "post.deleted": remove,
-      "comment.created": updateCount,
-      "comment.removed": updateCount,
-      "comment.updated": updateCount,
+      "post.published": put,
+      "post.updated": put,
+      "post.unpublished": drop,
+      "post.deleted": drop,
+      "comment.created": count,
+      "comment.removed": count,
+      "comment.updated": count,
     },
     refreshed(page) {
       if (!page) return;
-      pending.clear();
+      waiting.clear();
       patch(region, page.getElementById("posts"));
-      update();
+      settle();
     },
   };
 }

@@ -1,45 +1,45 @@
-// The page of a post: the article and its comments.
+// The page of one post: its text, and the discussion below it.
 
-export function begin({ fragment, patch, announce }) {
+export function begin({ fragment, patch, say }) {
   const find = (id) => document.getElementById(id);
   const threads = find("threads");
 
-  function updateArticle({ html }) {
+  function putArticle({ html }) {
     const article = fragment(html);
     const present = find(article.id);
-    setRemoved(false);
+    setGone(false);
     if (!present || present.isEqualNode(article)) return;
     patch(present, article);
-    announce("This post was updated.");
+    say("This post was changed.");
   }
 
-  function setRemoved(isRemoved) {
+  function setGone(isGone) {
     const notice = find("post-gone");
-    if (notice.hidden !== isRemoved) return;
-    notice.hidden = !isRemoved;
-    if (isRemoved) announce(notice.textContent.trim());
+    if (notice.hidden !== isGone) return;
+    notice.hidden = !isGone;
+    if (isGone) say(notice.textContent.trim());
   }
 
-  function upsertComment({ comment, html }) {
+  function putComment({ comment, html }) {
     const article = fragment(html);
     const present = find(article.id);
     if (present) return present.replaceWith(article);
-    if (!threads || "liveMore" in threads.dataset) return; // it belongs to a later page
+    if (!threads || "liveMore" in threads.dataset) return; // its place is on a later page
     const thread = document.createElement("li");
     thread.className = "thread";
     thread.append(article);
-    insertSorted(repliesTo(comment.parent_id), thread, comment.id);
+    place(answersTo(comment.parent_id), thread, comment.id);
     article.classList.add("just-added");
-    announce(`New comment by ${comment.author}`);
+    say(`New comment by ${comment.author}`);
   }
 
-  // Sorted by id, because a restored comment can appear in the middle.
-  function insertSorted(list, thread, id) {
+  // By their ids, since a comment that was removed may come back in the middle.
+  function place(list, thread, id) {
     const later = [...list.children].find((other) => Number(other.querySelector(".comment").id.split("-")[1]) > id);
     list.insertBefore(thread, later ?? null);
   }
 
-  function repliesTo(parentId) {
+  function answersTo(parentId) {
     const parent = find(`comment-${parentId}`)?.closest(".thread");
     if (!parent) return threads;
     if (depth(parent) >= Number(threads.dataset.maxDepth)) return parent.parentElement;
@@ -62,32 +62,32 @@ export function begin({ fragment, patch, announce }) {
     comment.parentElement.querySelector(":scope > .comment-tools")?.remove();
     comment.classList.add("removed");
     comment.replaceChildren(find("removed-comment").content.cloneNode(true));
-    announce("A comment was removed.");
+    say("A comment was removed.");
   }
 
-  function updateCount({ comments }) {
+  function count({ comments }) {
     const place = find("comments-count");
     if (place) place.textContent = comments === 1 ? "1 comment" : `${comments} comments`;
   }
 
   return {
     handlers: {
-      "post.published": updateArticle,
-      "post.updated": updateArticle,
-      "post.unpublished": () => setRemoved(true),
-      "post.deleted": () => setRemoved(true),
+      "post.published": putArticle,
+      "post.updated": putArticle,
+      "post.unpublished": () => setGone(true),
+      "post.deleted": () => setGone(true),
       "comment.created"(data) {
-        upsertComment(data);
-        updateCount(data.post);
+        putComment(data);
+        count(data.post);
       },
-      "comment.updated": (data) => find(`comment-${data.comment.id}`) && upsertComment(data),
+      "comment.updated": (data) => find(`comment-${data.comment.id}`) && putComment(data),
       "comment.removed"({ comment, post }) {
         removeComment(comment);
-        updateCount(post);
+        count(post);
       },
     },
     refreshed(page) {
-      if (!page) return setRemoved(true);
+      if (!page) return setGone(true);
       for (const id of ["post", "threads", "comments-count"]) {
         const [old, fresh] = [find(id), page.getElementById(id)];
         if (old && fresh) patch(old, fresh);

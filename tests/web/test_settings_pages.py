@@ -151,7 +151,7 @@ def test_members_role_is_set_by_keyboard(browser: Browser, base: Any, tmp_path: 
     page.goto("/admin/members")
     reach(page, "combobox", "Role of bob")
     page.keyboard.type("Ed")
-    reach(page, "button", "Set the role of bob").press("Enter")
+    reach(page, "button", "Save the role of bob").press("Enter")
     page.wait_for_url("**/admin/members#member-*")
     assert page.get_by_role("combobox", name="Role of bob").input_value() == "editor"
 
@@ -159,9 +159,9 @@ def test_members_role_is_set_by_keyboard(browser: Browser, base: Any, tmp_path: 
 def test_accent_is_seen(browser: Browser, base: Any) -> None:
     page = opened(browser, base, color_scheme="light")
     page.goto("/admin/site")
-    page.get_by_label("Colour of links").fill("#0000cc")
+    page.get_by_label("Accent colour").fill("#0000cc")
     page.get_by_role("button", name="Save").click()
-    page.get_by_text("Saved.").wait_for()
+    page.get_by_text("Settings saved.").wait_for()
     colour = "getComputedStyle(document.querySelector('form.stacked-form button')).backgroundColor"
     # Scripts may see the words before the style sheet with the colour is there.
     page.wait_for_function(f"{colour} === 'rgb(0, 0, 204)'")

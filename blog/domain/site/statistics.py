@@ -14,7 +14,7 @@ from blog.schemas.comments import CommentStatus
 from blog.schemas.posts import PostStatus
 
 _p, _c, _u, _v = tables.posts.c, tables.comments.c, tables.users.c, tables.post_views.c
-MOST_READ_LIMIT = 5
+MAX_TOP_POSTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Statistics:
     posts: int
     comments: int
     days: Sequence[Day]
-    most_read: Sequence[PostViews]
+    top_posts: Sequence[PostViews]
 
 
 async def read(ctx: Context, days: int) -> Statistics:
@@ -59,7 +59,7 @@ async def read(ctx: Context, days: int) -> Statistics:
         views = {row["day"]: int(row["number"]) for row in await ctx.db.fetch_all(viewed)}
         dates = [first + dt.timedelta(days=number) for number in range(days)]
         series = [Day(date, posts.get(date, 0), comments.get(date, 0), views.get(date, 0)) for date in dates]
-        return Statistics(**await _totals(ctx), days=series, most_read=await _most_read(ctx, first))
+        return Statistics(**await _totals(ctx), days=series, top_posts=await _top_posts(ctx, first))
 
 
 _PUBLISHED = (_p.status == PostStatus.PUBLISHED.value, _p.deleted_at.is_(None))
@@ -84,7 +84,7 @@ async def _totals(ctx: Context) -> dict[str, int]:
     return {name: row[name] if row else 0 for name in counts}
 
 
-async def _most_read(ctx: Context, first: dt.date) -> Sequence[PostViews]:
+async def _top_posts(ctx: Context, first: dt.date) -> Sequence[PostViews]:
     number = sa.func.sum(_v.views)
     query = (
         sa.select(_p.slug, _p.title, number.label("views"))
@@ -92,6 +92,6 @@ async def _most_read(ctx: Context, first: dt.date) -> Sequence[PostViews]:
         .where(_v.day >= first, *_PUBLISHED)
         .group_by(_p.id, _p.slug, _p.title)
         .order_by(number.desc(), _p.id.desc())
-        .limit(MOST_READ_LIMIT)
+        .limit(MAX_TOP_POSTS)
     )
     return [PostViews(row["slug"], row["title"], int(row["views"])) for row in await ctx.db.fetch_all(query)]

@@ -16,6 +16,7 @@ M = TypeVar("M", bound=BaseModel)
 _SECRET_FIELDS = frozenset({"password", "current", "code"})
 _CONTENT_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _INPUT_PATTERNS = {
+    "color": re.compile(r"#[0-9A-Fa-f]{6}"),
     "number": re.compile(r"-?[0-9]+"),
     "datetime-local": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?"),
 }

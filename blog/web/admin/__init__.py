@@ -1,1 +1,1 @@
-"""Pages for owners: numbers and switches, members, invitations, the site, its fixed pages."""
+"""Pages for owners: dashboard, members, invitations, audit log and site preferences."""

@@ -1,4 +1,4 @@
-"""What happened to accounts and rights, for owners."""
+"""The audit log of accounts and permissions, for owners."""
 
 from typing import Any
 
@@ -19,17 +19,17 @@ _MAX_NAME_LENGTH = 100
 
 
 class AuditPage(Endpoint):
-    """/admin/audit — the audit log."""
+    """/admin/audit: the audit log."""
 
     async def get(self, request: Request) -> Response:
-        """A page of it, newest first; `?action=` and `?user=` narrow it. Raises NotSignedIn, Forbidden."""
+        """Show a page of entries, newest first. `?action=` and `?user=` filter. Raises NotAuthenticated, Forbidden."""
         ctx = request_context(request)
         action = next((item for item in AuditAction if item.value == request.query_params.get("action")), None)
         name = request.query_params.get("user", "").strip()[:_MAX_NAME_LENGTH]
-        found = await audit.list_page(ctx, AuditFilter(action, await _user_id(ctx, name)), page_cursor(request))
+        page = await audit.list_page(ctx, AuditFilter(action, await _user_id(ctx, name)), page_cursor(request))
         values: dict[str, Any] = {
-            "entries": found.items,
-            "next_page_path": next_page_path(request, found.next),
+            "entries": page.items,
+            "next_page_path": next_page_path(request, page.next),
             "actions": list(AuditAction),
             "action": action,
             "user": name,
@@ -38,7 +38,7 @@ class AuditPage(Endpoint):
 
 
 async def _user_id(ctx: Context, name: str) -> int | None:
-    """The account that was named; of an unknown name, one that nobody has."""
+    """Return the id of a user; 0, which matches no entry, for an unknown name."""
     try:
         return (await accounts.by_username(ctx, name)).id if name else None
     except NotFound:

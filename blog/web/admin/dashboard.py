@@ -1,4 +1,4 @@
-"""How the blog is doing, and what can be switched."""
+"""Statistics and feature flags, for owners."""
 
 from typing import Any
 
@@ -16,29 +16,29 @@ from blog.web.rendering.page import render_page
 from blog.web.rendering.redirects import redirect_after_post
 
 PERIODS = (30, 90)
-"""For how many days the numbers can be shown."""
+"""The selectable periods, in days."""
 
 
 class AdminDashboard(Endpoint):
-    """/admin — the last days in numbers, and the switches."""
+    """/admin: statistics of the last days, and feature flags."""
 
     async def get(self, request: Request) -> Response:
-        """Both, for 30 days or `?days=90`. Raises NotSignedIn, Forbidden."""
+        """Show the dashboard, for 30 days or `?days=90`. Raises NotAuthenticated, Forbidden."""
         ctx = request_context(request)
         days = next((days for days in PERIODS if str(days) == request.query_params.get("days")), PERIODS[0])
         numbers = await statistics.read(ctx, days)
-        values: dict[str, Any] = {"numbers": numbers, "plots": daily_charts(numbers.days), "days": days, "periods": PERIODS}
-        return render_page(request, "admin/admin.html", flags=await feature_flags.list_flags(ctx), **values)
+        values: dict[str, Any] = {"statistics": numbers, "charts": daily_charts(numbers.days), "days": days, "periods": PERIODS}
+        return render_page(request, "admin/dashboard.html", flags=await feature_flags.list_flags(ctx), **values)
 
 
 class FlagSwitch(Endpoint):
-    """/admin/flags/{name} — one flag."""
+    """/admin/flags/{name}: turn a feature on or off."""
 
     async def post(self, request: Request) -> Response:
-        """Switch it. Raises NotSignedIn, Forbidden, NotFound, InvalidInput."""
+        """Store the flag, and return to the dashboard. Raises NotAuthenticated, Forbidden, NotFound, InvalidInput."""
         ctx = require_user(request)
         form = await read_form(request)
         if (change := form.parse(FlagChange)) is None:
-            raise InvalidInput((), "Nothing was switched: go back and use the buttons")
+            raise InvalidInput((), "`enabled` must be true or false. Go back and use the buttons.")
         flag = await feature_flags.set_enabled(ctx, request.path_params["name"], change.enabled)
         return redirect_after_post(request, "web:admin", fragment=f"flag-{flag.name.value}")

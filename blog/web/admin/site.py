@@ -1,57 +1,61 @@
-"""What the blog is called, how it looks, and how its discussions are kept in order."""
+"""The settings page of the site: title, look, and rules for comments."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from blog.domain.core import policy
 from blog.domain.site import site_preferences
-from blog.errors import BlogError
-from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.request.context import request_context, require_user
-from blog.framework.request.forms import Form, read_form
+from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
-from blog.schemas.site_preferences import Preferences, PreferencesChanges
-from blog.web.rendering.page import render_error, render_invalid, render_page
+from blog.schemas.site_preferences import PreferencesChanges
+from blog.text.accent_colours import DEFAULT_ACCENT
+from blog.web.rendering.form_page import FormPage
 
 
-class SitePage(Endpoint):
-    """/admin/site — the preferences."""
+class SitePage(FormPage[PreferencesChanges]):
+    """/admin/site: the site preferences."""
 
-    async def get(self, request: Request) -> Response:
-        """The form as things are. Raises NotSignedIn, Forbidden."""
-        ctx = request_context(request)
-        policy.require_owner(ctx)
-        form = _form_from_preferences(ctx.site.runtime_settings.preferences)
-        return render_page(request, "admin/site.html", form=form, saved="saved" in request.query_params)
+    template, model = "admin/site.html", PreferencesChanges
 
-    async def post(self, request: Request) -> Response:
-        """Save all of it; the pages follow at once."""
-        ctx = require_user(request)
-        policy.require_owner(ctx)
-        form = await read_form(request)
-        changes = form.parse(PreferencesChanges, **_parse_fields(form))
-        if changes is None:
-            return render_invalid(request, "admin/site.html", form, saved=False)
-        try:
-            # An emptied field takes the colour away; without the member it would stay.
-            has_accent = "accent" in changes.model_fields_set
-            await site_preferences.change(ctx, changes if has_accent else changes.model_copy(update={"accent": None}))
-        except BlogError as error:
-            return render_error(request, "admin/site.html", form, error, saved=False)
-        return RedirectResponse(f"{app_state(request).urls.path('web:admin_site')}?saved=yes", 303)
+    async def load(self) -> None:
+        policy.require_owner(self.ctx)
 
+    def initial_form(self) -> Form:
+        preferences = self.ctx.site.runtime_settings.preferences
+        return Form(
+            {
+                "title": preferences.title,
+                "description": preferences.description,
+                "accent": preferences.accent or DEFAULT_ACCENT,
+                "navigation": "\n".join(f"{link.label} | {link.target}" for link in preferences.navigation),
+                "hold_first_comment": "true" if preferences.hold_first_comment else "",
+                "held_words": "\n".join(preferences.held_words),
+                "most_links": str(preferences.most_links),
+                "comment_edit_minutes": str(preferences.comment_edit_minutes),
+            }
+        )
 
-def _parse_fields(form: Form) -> dict[str, Any]:
-    """What the form says by lines, and by a box that is ticked or absent."""
-    accent = form.value("accent").strip().lower()
-    return {
-        "accent": f"#{accent.removeprefix('#')}" if accent else None,
-        "navigation": [_parse_link(line) for line in _split_lines(form.value("navigation"))],
-        "held_words": _split_lines(form.value("held_words")),
-        "hold_first_comment": form.value("hold_first_comment") == "true",
-    }
+    def parse(self) -> PreferencesChanges | None:
+        """Parse lists of lines, the checkbox, and the colour: the default colour is stored as no colour."""
+        accent = self.form.value("accent").strip().lower()
+        return self.form.parse(
+            PreferencesChanges,
+            accent=None if accent in ("", DEFAULT_ACCENT) else accent,
+            navigation=[_parse_link(line) for line in _split_lines(self.form.value("navigation"))],
+            held_words=_split_lines(self.form.value("held_words")),
+            hold_first_comment=self.form.value("hold_first_comment") == "true",
+        )
+
+    async def submit(self, data: PreferencesChanges) -> Response:
+        """Store the preferences. Pages follow at once."""
+        # The form omits an override of None: set the field, so that no colour replaces the stored one.
+        await site_preferences.change(self.ctx, data.model_copy(update={"accent": data.accent}))
+        return RedirectResponse(f"{app_state(self.request).urls.path('web:admin_site')}?saved=yes", 303)
+
+    async def context(self) -> Mapping[str, Any]:
+        return {"saved": "saved" in self.request.query_params and not self.form.errors}
 
 
 def _parse_link(line: str) -> dict[str, str]:
@@ -61,18 +65,3 @@ def _parse_link(line: str) -> dict[str, str]:
 
 def _split_lines(text: str) -> list[str]:
     return [stripped for line in text.split("\n") if (stripped := line.strip())]
-
-
-def _form_from_preferences(known: Preferences) -> Form:
-    return Form(
-        {
-            "title": known.title,
-            "description": known.description,
-            "accent": known.accent or "",
-            "navigation": "\n".join(f"{link.label} | {link.target}" for link in known.navigation),
-            "hold_first_comment": "true" if known.hold_first_comment else "",
-            "held_words": "\n".join(known.held_words),
-            "most_links": str(known.most_links),
-            "comment_edit_minutes": str(known.comment_edit_minutes),
-        }
-    )

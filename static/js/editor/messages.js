@@ -1,11 +1,11 @@
-// Messages below the editor, announced by screen readers, with an optional action.
+// Lines below the text that are read out: what went wrong, and what can be done about it.
 
-const container = document.querySelector(".editor-messages");
+const place = document.querySelector(".editor-messages");
 
-export function showMessage(text, { action, onAction, link } = {}) {
-  for (const old of [...container.children]) if (old.firstChild.data === text) old.remove();
+export function say(words, { action, onAction, link } = {}) {
+  for (const old of [...place.children]) if (old.firstChild.data === words) old.remove();
   const line = document.createElement("p");
-  line.append(text);
+  line.append(words);
   if (link) {
     const anchor = Object.assign(document.createElement("a"), { href: link, target: "_blank", rel: "noopener", textContent: action });
     line.append(" ", anchor);
@@ -17,6 +17,6 @@ export function showMessage(text, { action, onAction, link } = {}) {
     });
     line.append(" ", button);
   }
-  container.append(line);
+  place.append(line);
   return line;
 }

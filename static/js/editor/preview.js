@@ -1,40 +1,40 @@
-// Live preview, rendered by the server: next to the text or instead of it.
+// The text as readers will see it, rendered by the server that will render the post: beside the text, or in its place.
 
 const PAUSE = 400;
-const STORAGE_KEY = "blog:editor-view";
+const REMEMBERED = "blog:editor-view";
 
 export function preview(editor, form, area) {
   const pane = editor.querySelector(".editor-preview");
-  const output = pane.querySelector(".prose");
+  const place = pane.querySelector(".prose");
   const title = pane.querySelector(".editor-preview-title");
   const buttons = [...editor.querySelectorAll("[data-view]")];
-  let timer, pendingRequest, shown;
+  let timer, asking, shown;
 
   async function render() {
     title.textContent = form.elements.title.value;
     const content = area.value;
     if (content === shown) return;
-    pendingRequest?.abort(); // only the latest request counts
-    const { signal } = (pendingRequest = new AbortController());
+    asking?.abort(); // the last question is the one that counts
+    const { signal } = (asking = new AbortController());
     try {
       const headers = { "Content-Type": "application/json" };
       const response = await fetch(editor.dataset.preview, { method: "POST", headers, body: JSON.stringify({ content }), signal });
       const html = response.ok ? await response.text() : null;
       if (signal.aborted) return;
-      if (html !== null) [shown, output.innerHTML] = [content, html];
-      fail(html === null && (response.status === 401 ? "you are signed out" : `the server returned status ${response.status}`));
+      if (html !== null) [shown, place.innerHTML] = [content, html];
+      fail(html === null && (response.status === 401 ? "you are signed out" : `the server answered ${response.status}`));
     } catch {
-      if (!signal.aborted) fail("the server could not be reached");
+      if (!signal.aborted) fail("the server cannot be reached");
     }
   }
 
   function fail(reason) {
     pane.querySelector(".error")?.remove();
     if (!reason) return;
-    title.before(Object.assign(document.createElement("p"), { className: "error", textContent: `Preview not up to date: ${reason}.` }));
+    title.before(Object.assign(document.createElement("p"), { className: "error", textContent: `Not up to date: ${reason}.` }));
   }
 
-  function setView(view) {
+  function look(view) {
     editor.dataset.showing = view;
     pane.hidden = view === "write";
     for (const button of buttons) button.setAttribute("aria-pressed", button.dataset.view === view);
@@ -43,10 +43,10 @@ export function preview(editor, form, area) {
 
   for (const button of buttons) {
     button.addEventListener("click", () => {
-      setView(button.dataset.view);
+      look(button.dataset.view);
       try {
-        localStorage.setItem(STORAGE_KEY, button.dataset.view);
-      } catch {} // storage is disabled: the choice is not remembered
+        localStorage.setItem(REMEMBERED, button.dataset.view);
+      } catch {} // a browser that keeps nothing forgets this, too
     });
   }
   form.addEventListener("input", () => {
@@ -55,14 +55,14 @@ export function preview(editor, form, area) {
     timer = setTimeout(render, PAUSE);
   });
   area.addEventListener("scroll", () => {
-    const scrollRange = area.scrollHeight - area.clientHeight;
-    if (editor.dataset.showing === "both" && scrollRange > 0) {
-      pane.scrollTop = (area.scrollTop / scrollRange) * (pane.scrollHeight - pane.clientHeight);
+    const room = area.scrollHeight - area.clientHeight;
+    if (editor.dataset.showing === "both" && room > 0) {
+      pane.scrollTop = (area.scrollTop / room) * (pane.scrollHeight - pane.clientHeight);
     }
   });
   let remembered;
   try {
-    remembered = localStorage.getItem(STORAGE_KEY);
+    remembered = localStorage.getItem(REMEMBERED);
   } catch {}
-  setView(remembered === "both" || remembered === "preview" ? remembered : "write");
+  look(remembered === "both" || remembered === "preview" ? remembered : "write");
 }

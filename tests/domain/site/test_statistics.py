@@ -43,7 +43,7 @@ async def test_numbers_of_each_day(owner: Context) -> None:
     assert {age: counts for age, counts in days.items() if any(counts)} == {
         29: (1, 0, 0), 5: (0, 0, 1), 2: (1, 0, 0), 1: (0, 1, 0), 0: (1, 0, 2),
     }  # fmt: skip
-    assert [(item.title, item.views) for item in numbers.most_read] == [("Of 30", 3)]
+    assert [(item.title, item.views) for item in numbers.top_posts] == [("Of 30", 3)]
 
 
 async def test_days_change_at_midnight_utc(owner: Context) -> None:

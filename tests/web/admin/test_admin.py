@@ -1,4 +1,4 @@
-"""What owners decide on pages."""
+"""Pages for owners."""
 
 import datetime as dt
 import html
@@ -23,6 +23,7 @@ from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost
 from blog.schemas.site_preferences import PreferencesChanges
 from blog.settings import Settings
+from blog.text.accent_colours import DEFAULT_ACCENT
 from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
 from tests.web.conftest import SignIn, Write
 
@@ -65,8 +66,8 @@ async def test_owner_switches_a_flag_and_sees_it(client: httpx2.AsyncClient, sig
     assert (answer.status_code, answer.headers["location"]) == (303, "/admin#flag-comments")
     page = (await client.get("/admin", headers=ora)).text
     assert re.findall(r'class="feature-state (\w+)"', page) == ["on", "off", "on", "on"]
-    assert "Last switched on" in page
-    assert 'value="true">Switch on' in page
+    assert "Last changed on" in page
+    assert 'value="true">Turn on' in page
 
 
 async def test_page_and_its_link_are_for_owners(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
@@ -90,7 +91,7 @@ async def test_what_is_no_switch_switches_nothing(
 ) -> None:
     ora = await sign_in("ora", Role.OWNER)
     assert (await client.post(f"/admin/flags/{name}", data=form, headers=ora)).status_code == status
-    assert (await client.get("/admin", headers=ora)).text.count("Switch off") == 4
+    assert (await client.get("/admin", headers=ora)).text.count("Turn off") == 4
 
 
 # Numbers
@@ -111,7 +112,7 @@ async def test_numbers_are_drawn_and_also_written(client: httpx2.AsyncClient, or
     assert re.search(rf'<time datetime="{owner.now.date()}">[^<]*</time></th><td>0</td><td>1</td><td>1</td>', page)
     longer = (await client.get("/admin?days=90", headers=ora)).text
     assert len(re.findall(r'<th scope="row">', longer)) == 90
-    assert "The last 30 days" in (await client.get("/admin?days=31", headers=ora)).text
+    assert "Last 30 days" in (await client.get("/admin?days=31", headers=ora)).text
     assert "style=" not in page
 
 
@@ -125,7 +126,7 @@ async def test_members_are_listed_with_their_posts_and_found(
     await make_user("per_cent", Role.READER)
     page = (await client.get("/admin/members", headers=ora)).text
     assert re.findall(r'href="/authors/(\w+)"', page) == ["per_cent", "ada", "ora"]
-    assert re.search(r"ada@example\.org · since .*? · 1 post\n?<", page)
+    assert re.search(r"ada@example\.org · joined .*? · 1 post\n?<", page)
 
     async def found(text):
         answer = await client.get("/admin/members", params={"q": text}, headers=ora)
@@ -135,7 +136,7 @@ async def test_members_are_listed_with_their_posts_and_found(
     assert await found("ora@example") == ["ora"]
     assert await found("%") == []
     assert await found("_") == ["per_cent"]
-    assert "Nobody of that name" in (await client.get("/admin/members?q=nobody", headers=ora)).text
+    assert "No matching members" in (await client.get("/admin/members?q=nobody", headers=ora)).text
 
 
 async def test_long_list_of_members_has_pages(client: httpx2.AsyncClient, ctx: Context, ora: Any) -> None:
@@ -204,7 +205,7 @@ async def test_invitation_makes_one_account_also_while_registration_is_closed(se
             assert again.status_code == 404
             assert "it was used or taken back" in again.text
         listed = (await client.get("/admin/invitations", headers=ora)).text
-        assert 'became <a href="/authors/mary">mary</a>' in listed
+        assert 'used by <a href="/authors/mary">mary</a>' in listed
     assert (await accounts.by_username(ctx, "mary")).role is Role.AUTHOR
 
 
@@ -232,7 +233,7 @@ async def test_invitation_that_was_taken_back_or_is_too_old_leads_nowhere(
     for path in (revoked, old, "/invitation/x"):
         assert (await client.get(path)).status_code == 404
     page = (await client.get("/admin/invitations", headers=ora)).text
-    assert re.findall(r'<span class="mark">([^<]+)<', page) == ["too old", "taken back"]
+    assert re.findall(r'<span class="mark">([^<]+)<', page) == ["Expired", "Revoked"]
     assert "/invitation/" not in page
 
 
@@ -267,7 +268,7 @@ async def test_site_is_changed_and_every_page_follows(client: httpx2.AsyncClient
     await write("On engines")
     answer = await client.post("/admin/site", data=SITE, headers=ora)
     assert (answer.status_code, answer.headers["location"]) == (303, "/admin/site?saved=yes")
-    assert "Saved." in (await client.get("/admin/site?saved=yes", headers=ora)).text
+    assert "Settings saved." in (await client.get("/admin/site?saved=yes", headers=ora)).text
     for path in ("/", "/archive", "/posts/on-engines", "/nowhere"):
         page = (await client.get(path)).text
         assert "Looms &amp; Engines</title>" in page
@@ -282,7 +283,7 @@ async def test_site_is_changed_and_every_page_follows(client: httpx2.AsyncClient
     assert "About | /about\nElsewhere | https://example.org/</textarea>" in form
     assert "casino\nfree money</textarea>" in form
     assert 'name="hold_first_comment" value="true" checked' in form
-    assert 'name="accent" type="text" value="#d4357f"' in form
+    assert 'name="accent" type="color" value="#d4357f"' in form
 
 
 async def test_emptied_fields_are_as_by_default_again(client: httpx2.AsyncClient, ctx: Context, ora: Any) -> None:
@@ -296,6 +297,14 @@ async def test_emptied_fields_are_as_by_default_again(client: httpx2.AsyncClient
     assert "theme.css" not in page
     assert (await client.get("/theme.css")).status_code == 404
     assert "checked" not in (await client.get("/admin/site", headers=ora)).text
+
+
+async def test_the_default_colour_is_stored_as_no_colour(client: httpx2.AsyncClient, ctx: Context, ora: Any) -> None:
+    assert f'name="accent" type="color" value="{DEFAULT_ACCENT}"' in (await client.get("/admin/site", headers=ora)).text
+    await client.post("/admin/site", data=SITE, headers=ora)
+    await client.post("/admin/site", data=SITE | {"accent": DEFAULT_ACCENT}, headers=ora)
+    assert ctx.site.runtime_settings.preferences.accent is None
+    assert "theme.css" not in (await client.get("/")).text
 
 
 @pytest.mark.parametrize(

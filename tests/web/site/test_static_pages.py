@@ -44,7 +44,7 @@ async def test_page_is_written_read_changed_and_deleted(client: httpx2.AsyncClie
     assert "We <em>weave</em>" in page
     assert "<script>alert" not in page
     assert '<link rel="canonical" href="http://127.0.0.1:8000/about">' in page
-    assert "/admin/pages/1" not in page, "readers are offered no tools"
+    assert "/admin/pages/1" not in page, "readers see no edit links"
     assert 'href="/admin/pages/1"' in (await client.get("/about", headers=ora)).text
     assert "About us" in (await client.get("/admin/pages", headers=ora)).text
     form = (await client.get("/admin/pages/1", headers=ora)).text
@@ -52,7 +52,7 @@ async def test_page_is_written_read_changed_and_deleted(client: httpx2.AsyncClie
     changed = ABOUT | {"slug": "who-we-are", "content": "New.", "version": "1"}
     assert (await client.post("/admin/pages/1", data=changed, headers=ora)).headers["location"] == "/who-we-are"
     assert (await client.get("/about")).status_code == 404
-    assert "gone for good" in (await client.get("/admin/pages/1/delete", headers=ora)).text
+    assert "permanently deletes" in (await client.get("/admin/pages/1/delete", headers=ora)).text
     assert (await client.post("/admin/pages/1/delete", headers=ora)).headers["location"] == "/admin/pages"
     assert (await client.get("/who-we-are")).status_code == 404
     assert "No pages yet" in (await client.get("/admin/pages", headers=ora)).text
