@@ -134,15 +134,15 @@ def test_token_is_made_and_revoked_by_keyboard(browser: Browser, base: Any) -> N
 def test_refused_form_takes_the_focus_to_what_is_wrong(browser: Browser, base: Any) -> None:
     page = opened(browser, base)
     page.goto("/admin/site")
-    reach(page, "textbox", "Colour of links and buttons optional")
-    page.keyboard.type("crimson")
-    page.keyboard.press("Enter")
+    reach(page, "textbox", "Navigation optional")
+    page.keyboard.type("About")
+    reach(page, "button", "Save").press("Enter")
     summary = page.get_by_role("alert")
     summary.wait_for()
     assert summary.evaluate("element => element === document.activeElement")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "field-accent"
+    assert page.evaluate("document.activeElement.id") == "field-navigation"
 
 
 def test_members_role_is_set_by_keyboard(browser: Browser, base: Any, tmp_path: Path) -> None:
