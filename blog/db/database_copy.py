@@ -1,14 +1,14 @@
-"""Moves a whole database into another one that is empty, of the same kind or not. Blocks: it is for commands.
+"""Copy a whole database to an empty one, of the same kind or not, for `blog copy-database`. All functions block.
 
-What is read is one snapshot. What is written is one transaction, which ends only when all of it was read back and found alike:
-whoever is stopped midway has an empty database.
+The source is read from one snapshot. The target is written in one transaction, which commits only after all rows were read back
+and compared: a process that is killed midway leaves an empty database.
 """
 
 import contextlib
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -17,19 +17,18 @@ import sqlalchemy as sa
 
 from blog.db import fulltext, migration, tables
 from blog.errors import Conflict
+from blog.progress import PartProgress, no_progress
 
-Progress = Callable[[str, int, int], None]
-"""Is told which part is being done, how many rows of it are done, and how many there are."""
 Row = Mapping[str, Any]
 _BATCH_SIZE = 500
 _LAST_EVENT_ID_KEY = "event_last"
-"""The fact by which PostgreSQL gives no event's id twice; SQLite has a counter of its own for that."""
+"""The row of `app_metadata` from which PostgreSQL takes the next event id. SQLite has a built-in counter instead."""
 _COPIED_TABLES = tuple(table for table in tables.metadata.sorted_tables if table is not tables.app_metadata)
 
 
 @dataclass(frozen=True, slots=True)
 class CopyReport:
-    """What was copied: rows by table, how the source was at `taken_at`, and whether others wrote to it meanwhile."""
+    """The result of a copy: rows by table, the time of the snapshot, and whether the source was written to meanwhile."""
 
     counts: Mapping[str, int]
     taken_at: dt.datetime
@@ -37,13 +36,13 @@ class CopyReport:
 
 
 class _RowDigest:
-    """A number that tells two sets of rows apart, in whatever order they come: databases sort texts each in its own way."""
+    """A digest of a set of rows that does not depend on their order: each kind of database sorts text differently."""
 
     def __init__(self) -> None:
         self.row_count, self._sum = 0, 0
 
     def hash_rows(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The same rows, counted and hashed."""
+        """Yield the rows unchanged while counting and hashing them."""
         for row in rows:
             self.row_count += 1
             text = json.dumps(list(row.values()), default=_json_default, sort_keys=True)
@@ -53,14 +52,14 @@ class _RowDigest:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _RowDigest) and (self.row_count, self._sum) == (other.row_count, other._sum)
 
-    __hash__ = None  # type: ignore[assignment]  # it changes
+    __hash__ = None  # type: ignore[assignment]  # mutable
 
 
-def copy_database(source: str, target: str, progress: Progress = lambda _part, _done, _total: None) -> CopyReport:
-    """Copy every row of `source` to `target`, which has no content yet; both are addresses as in DATABASE_URL.
+def copy_database(source: str, target: str, progress: PartProgress = no_progress) -> CopyReport:
+    """Copy every row of the database at the URL `source` to the empty database at the URL `target`.
 
-    Ids stay, so that addresses, tokens and cursors of live clients go on. Raises Conflict when one of them is not fit for it,
-    when a row cannot be kept there, or when what was written reads differently; Unavailable.
+    Ids stay the same, so that links, tokens and cursors of live clients stay valid. Raises Conflict if source or target is not
+    suitable, if the target cannot store a row, or if a row reads differently afterwards; Unavailable.
     """
     _match_schemas(source, target)
     with _open_source(source) as read, _open_target(target) as write:
@@ -74,14 +73,14 @@ def copy_database(source: str, target: str, progress: Progress = lambda _part, _
 
 
 def _match_schemas(source: str, target: str) -> None:
-    """Both at the newest schema; a database in which there is nothing at all gets it."""
+    """Require the newest schema of the source, and create it in an empty target. Raises Conflict, Unavailable."""
     if source == target:
-        raise Conflict("Source and target are the same database")
-    if todo := migration.pending(source):
-        raise Conflict(f"The source lacks {len(todo)} migrations, or is no blog: run `blog migrate` on it")
-    todo = migration.pending(target)
-    if todo and todo[0] != migration.base():
-        raise Conflict("The target is of an older version of the blog: name an empty database")
+        raise Conflict("Source and target are the same database: name an empty database as the target")
+    if pending := migration.pending(source):
+        raise Conflict(f"The source lacks {len(pending)} migrations, or is not a blog: run `blog migrate` on it")
+    pending = migration.pending(target)
+    if pending and pending[0] != migration.base():
+        raise Conflict("The target belongs to an older version of the blog: name an empty database")
     migration.upgrade(target)
 
 
@@ -94,18 +93,18 @@ def _open_source(url: str) -> Iterator[sa.Connection]:
 
 @contextlib.contextmanager
 def _open_target(url: str) -> Iterator[sa.Connection]:
-    """A transaction that nobody else sees or disturbs."""
-    kind = _backend_for_url(url)
-    kind.require_exclusive_access(url)
+    """Open a transaction on a database that no other program uses. Raises Conflict if the target is in use or not empty."""
+    backend = _backend_for_url(url)
+    backend.require_exclusive_access(url)
     with migration.connect(url) as connection:
-        kind.begin_load(connection)
+        backend.begin_load(connection)
         if used := [table.name for table in _COPIED_TABLES if connection.scalar(sa.select(sa.exists(sa.select(table))))]:
             raise Conflict(f"The target is not empty, it has {', '.join(used[:3])}: name an empty database")
         yield connection
 
 
 class _Copier:
-    def __init__(self, read: sa.Connection, write: sa.Connection, progress: Progress) -> None:
+    def __init__(self, read: sa.Connection, write: sa.Connection, progress: PartProgress) -> None:
         self._source, self._target, self._progress = read, write, progress
         self._total = sum(
             read.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in tables.metadata.sorted_tables
@@ -113,8 +112,8 @@ class _Copier:
         self._done = 0
 
     def run(self) -> dict[str, _RowDigest]:
-        """All of it; the digests of what was read, by table."""
-        self._target.execute(sa.delete(tables.app_metadata))  # the epoch of a log in which nothing ever was
+        """Copy all rows and the search index. Return the digests of the source rows by table."""
+        self._target.execute(sa.delete(tables.app_metadata))  # the epoch of the empty event log
         digests = {}
         for table in tables.metadata.sorted_tables:
             digest = digests[table.name] = _RowDigest()
@@ -122,9 +121,9 @@ class _Copier:
                 self._target, table, digest.hash_rows(self._with_progress(_rows(self._source, table)))
             )
         self._copy_search_index()
-        kind = _backend_for(self._target)
-        kind.reset_sequences(self._target, _backend_for(self._source).last_event_id(self._source))
-        kind.check_references(self._target)
+        backend = _backend_for(self._target)
+        backend.reset_sequences(self._target, _backend_for(self._source).last_event_id(self._source))
+        backend.check_references(self._target)
         return digests
 
     def _with_progress(self, rows: Iterable[Row]) -> Iterator[Row]:
@@ -135,26 +134,30 @@ class _Copier:
                 self._progress("Copying", self._done, self._total)
 
     def _copy_search_index(self) -> None:
-        """The texts of the search index stay as they are; what each database makes of them is its own."""
-        table, made = fulltext.index_table(self._target.dialect.name), fulltext.row_factory(self._target.dialect.name)
+        """Copy the texts of the search index; the target derives its own index columns from them."""
+        kind = self._target.dialect.name
+        table, create_row = fulltext.index_table(kind), fulltext.row_factory(kind)
         rows = _stream(self._source, fulltext.stored_texts(self._source.dialect.name))
-        _backend_for(self._target).insert_rows(self._target, table, (made(*row.values()) for row in rows))
+        _backend_for(self._target).insert_rows(self._target, table, (create_row(*row.values()) for row in rows))
 
 
-def _verify_target(write: sa.Connection, digests: Mapping[str, _RowDigest], progress: Progress) -> None:
+def _verify_target(write: sa.Connection, digests: Mapping[str, _RowDigest], progress: PartProgress) -> None:
+    """Read all rows of the target and compare their digests. Raises Conflict if one differs."""
     total, done = sum(digest.row_count for digest in digests.values()), 0
     for table in tables.metadata.sorted_tables:
-        found = _RowDigest()
-        for number, _ in enumerate(found.hash_rows(_rows(write, table)), done + 1):
+        digest = _RowDigest()
+        for number, _ in enumerate(digest.hash_rows(_rows(write, table)), done + 1):
             if number % _BATCH_SIZE == 0 or number == total:
-                progress("Checking", number, total)
-        done += found.row_count
-        if found != digests[table.name]:
-            raise Conflict(f"The rows of {table.name} read differently in the target: nothing was kept there; tell us of it")
+                progress("Verifying", number, total)
+        done += digest.row_count
+        if digest != digests[table.name]:
+            raise Conflict(
+                f"The rows of {table.name} read differently in the target, nothing was copied: please report this as a bug"
+            )
 
 
 def _rows(connection: sa.Connection, table: sa.Table) -> Iterator[Row]:
-    """All rows, those first that others refer to."""
+    """Yield all rows, parents before the rows that refer to them."""
     query = sa.select(table).order_by(*table.primary_key.columns)
     return _stream(
         connection, query.where(tables.app_metadata.c.name != _LAST_EVENT_ID_KEY) if table is tables.app_metadata else query
@@ -167,7 +170,7 @@ def _stream(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[Row]:
 
 
 def _fingerprint(connection: sa.Connection) -> Sequence[Any]:
-    """What others change when they write: rows, or the log."""
+    """Return numbers that change when another process writes: row counts and the last event id."""
     counts = [connection.scalar(sa.select(sa.func.count()).select_from(table)) for table in _COPIED_TABLES]
     return [*counts, _backend_for(connection).last_event_id(connection)]
 

@@ -1,4 +1,4 @@
-"""The full-text index of posts: what readers type finds them, the same on each database."""
+"""The full-text index of posts, with the same results on both databases."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,49 +35,52 @@ _ENGINES = {"sqlite": sqlite, "postgresql": postgresql}
 
 
 async def index(db: Database, post_id: int, *, title: str, tags: str, body: str) -> None:
-    """Put a post into the index, or anew; call it inside the transaction that writes the post."""
+    """Add or replace a post in the index. Call it inside the transaction that writes the post."""
     await remove(db, post_id)
     await add(db, post_id, title=title, tags=tags, body=body)
 
 
 async def add(db: Database, post_id: int, *, title: str, tags: str, body: str) -> None:
-    """Put a post into the index that is not there; call it inside the transaction that writes the post."""
+    """Add a post that is not in the index yet. Call it inside the transaction that writes the post."""
     await _ENGINES[db.kind].add(db, post_id, title, tags, body)
 
 
 async def remove(db: Database, post_id: int) -> None:
-    """Take a post out of the index."""
+    """Remove a post from the index."""
     await _ENGINES[db.kind].remove(db, post_id)
 
 
 def match_posts(db: Database, text: str) -> sa.Subquery | None:
-    """The posts that match what somebody typed: columns `post_id` and `rank` (smaller is better). None without a word."""
-    wanted = parse_terms(text)
-    found: sa.Select[Any] | None = _ENGINES[db.kind].match_posts(wanted) if wanted else None
-    return None if found is None else found.subquery("matches")
+    """Return the matching posts: columns `post_id` and `rank` (smaller is better). None if the query has no word."""
+    terms = parse_terms(text)
+    query: sa.Select[Any] | None = _ENGINES[db.kind].match_posts(terms) if terms else None
+    return None if query is None else query.subquery("matches")
 
 
 def match_newest(db: Database, text: str, limit: int, is_visible: sa.ColumnElement[bool]) -> sa.Subquery | None:
-    """The same of the posts that are `seen`; of very many those that were added last: ranking takes longer than finding."""
-    wanted, engine = parse_terms(text), _ENGINES[db.kind]
-    if not wanted:
+    """Return the newest `limit` matching posts for which `is_visible` is true, as `match_posts` does.
+
+    The limit exists because ranking a post takes longer than finding it.
+    """
+    terms, engine = parse_terms(text), _ENGINES[db.kind]
+    if not terms:
         return None
-    query: sa.Select[Any] = engine.match_posts(wanted).join(tables.posts, tables.posts.c.id == engine.POST_ID).where(is_visible)
+    query: sa.Select[Any] = engine.match_posts(terms).join(tables.posts, tables.posts.c.id == engine.POST_ID).where(is_visible)
     return query.order_by(engine.POST_ID.desc()).limit(limit).subquery("matches")
 
 
 async def snippets(db: Database, text: str, ids: Sequence[int]) -> dict[int, Snippet]:
-    """The places that match, of these posts among those that do. Finding them takes longer than ranking: ask for one page."""
-    wanted = parse_terms(text)
-    return await _ENGINES[db.kind].snippets(db, wanted, ids) if wanted and ids else {}
+    """Return the snippets of the posts with these ids that match. Slower than ranking: call it for one page of results."""
+    terms = parse_terms(text)
+    return await _ENGINES[db.kind].snippets(db, terms, ids) if terms and ids else {}
 
 
 IndexEntry = tuple[str, str, str]
-"""Title, tags and text of a post, as the index holds them."""
+"""Title, tags and text of a post in the index."""
 
 
 async def stored_entries(db: Database, ids: Sequence[int]) -> dict[int, IndexEntry]:
-    """What the index holds of these posts, to compare it with `entry`."""
+    """Return the index entries of these posts, to compare them with `expected_entry`."""
     engine = _ENGINES[db.kind]
     rows = await db.fetch_all(
         sa.select(engine.POST_ID.label("post_id"), *engine.TEXT_COLUMNS).where(engine.POST_ID.in_(list(ids)))
@@ -86,48 +89,48 @@ async def stored_entries(db: Database, ids: Sequence[int]) -> dict[int, IndexEnt
 
 
 def expected_entry(title: str, tags: str, body: str) -> IndexEntry:
-    """What the index should hold of a post."""
+    """Return the index entry that a post should have."""
     return _normalise_entry(segment(title), segment(tags), segment(body))
 
 
 def _normalise_entry(title: str, tags: str, body: str) -> IndexEntry:
-    return title, tags.casefold(), body  # a tag may be spelt in several ways, and is found by each
+    return title, tags.casefold(), body  # searches ignore the case of tags
 
 
 async def orphans(db: Database) -> list[int]:
-    """The ids of the entries whose posts are deleted, or not there."""
+    """Return the ids of index entries without a post, or with a deleted one."""
     posts, post_id = tables.posts.c, _ENGINES[db.kind].POST_ID
     living = sa.select(posts.id).where(posts.deleted_at.is_(None))
     return [row["post_id"] for row in await db.fetch_all(sa.select(post_id.label("post_id")).where(post_id.not_in(living)))]
 
 
 async def is_consistent(db: Database) -> bool:
-    """Does the index find nothing wrong with itself? Reads all of it."""
-    consistent: bool = await _ENGINES[db.kind].is_consistent(db)
-    return consistent
+    """Return whether the index is consistent with its own texts. Reads all of it."""
+    result: bool = await _ENGINES[db.kind].is_consistent(db)
+    return result
 
 
 async def rebuild(db: Database) -> None:
-    """Make the index anew from the texts that it holds."""
+    """Rebuild the index from the texts that it contains."""
     await _ENGINES[db.kind].rebuild(db)
 
 
-# To move an index from one kind of database to another
+# For `database_copy`
 
 
 def stored_texts(kind: str) -> sa.Select[Any]:
-    """What an index holds: `post_id`, title, tags and text of each entry."""
+    """Return a query for all index entries of a kind of database: `post_id`, title, tags, text."""
     engine = _ENGINES[kind]
     return sa.select(engine.POST_ID.label("post_id"), *engine.TEXT_COLUMNS).order_by(engine.POST_ID)
 
 
 def index_table(kind: str) -> sa.TableClause:
-    """Where an index is kept."""
-    found: sa.TableClause = _ENGINES[kind].TABLE
-    return found
+    """Return the table of the index in a kind of database."""
+    table: sa.TableClause = _ENGINES[kind].TABLE
+    return table
 
 
 def row_factory(kind: str) -> Callable[[int, str, str, str], dict[str, Any]]:
-    """What makes a row of that table of an entry."""
-    found: Callable[[int, str, str, str], dict[str, Any]] = _ENGINES[kind].index_row
-    return found
+    """Return the function that creates a row of `index_table` from post id, title, tags and text."""
+    factory: Callable[[int, str, str, str], dict[str, Any]] = _ENGINES[kind].index_row
+    return factory

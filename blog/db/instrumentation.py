@@ -1,11 +1,11 @@
-"""How long statements take, and how long tasks wait for a connection."""
+"""Metrics and spans of statements, and of the wait for a connection."""
 
 import contextlib
 import time
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
-from blog.db.database import run_shielded
+from blog.db.cancellation import run_shielded
 from blog.observability import metrics, tracing
 
 T = TypeVar("T")
@@ -13,14 +13,14 @@ _STATEMENT_KINDS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "BEGIN", "
 
 
 class WaitQueue:
-    """The tasks that wait for a connection."""
+    """The number of tasks that wait for a connection."""
 
     def __init__(self) -> None:
         self.waiting = 0
 
     @contextlib.contextmanager
     def track_wait(self, role: str) -> Iterator[None]:
-        """Wait inside, for a `reader` or for the `writer`."""
+        """Measure the block as a wait for a connection; `role` is `reader` or `writer`."""
         self.waiting += 1
         started = time.perf_counter()
         try:
@@ -31,9 +31,12 @@ class WaitQueue:
 
 
 async def timed(system: str, sql: str, step: Coroutine[Any, Any, T], *, prefix: str = "") -> T:
-    """Finish a statement, and what runs `ahead` of it; see `to_the_end`. Note how long it took.
+    """Run a driver call with `run_shielded`, measure it, and return its result.
 
-    `system` is the kind of the database.
+    - `system`: the kind of database.
+    - `sql`: the statement that the call runs.
+    - `step`: the call.
+    - `prefix`: the text of the statements that run before it in the same call.
     """
     started, kind = time.perf_counter(), statement_kind(sql)
     try:
@@ -44,6 +47,6 @@ async def timed(system: str, sql: str, step: Coroutine[Any, Any, T], *, prefix: 
 
 
 def statement_kind(sql: str) -> str:
-    """The first word of a statement, if it is one of the usual; else `other`."""
+    """Return the first word of a statement, or `other` for an unusual one."""
     word = sql.partition(" ")[0]
     return word if word in _STATEMENT_KINDS else "other"

@@ -1,7 +1,7 @@
-"""Every table and column of the blog, once, as SQLAlchemy Core.
+"""All tables and columns of the blog, as SQLAlchemy Core.
 
-Plural table names; `_at` columns are aware UTC instants. The search index is not here: it is kept in a table of its own
-by each database's full-text engine (`blog/db/fulltext.py`).
+Columns that end in `_at` are UTC instants. The table of the search index is defined in `blog.db.fulltext`, because it differs
+between the databases.
 """
 
 import datetime as dt
@@ -22,7 +22,7 @@ metadata = sa.MetaData(
 
 
 class UTCDateTime(sa.types.TypeDecorator[dt.datetime]):
-    """An aware UTC instant on every database; naive values are refused (SQLite would lose the zone silently)."""
+    """A UTC instant with a time zone on every database. Raises ValueError for naive values: SQLite would drop the zone."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -31,7 +31,7 @@ class UTCDateTime(sa.types.TypeDecorator[dt.datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a naive datetime cannot be stored; give it a zone")
+            raise ValueError("a naive datetime cannot be stored: give it a time zone")
         return value.astimezone(dt.UTC)
 
     def process_result_value(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
@@ -41,7 +41,7 @@ class UTCDateTime(sa.types.TypeDecorator[dt.datetime]):
 
 
 def _id_column() -> sa.Column[int]:
-    # SQLite makes a rowid alias only of INTEGER; elsewhere ids are 64 bits wide.
+    # In SQLite only an INTEGER primary key is an alias of the rowid; elsewhere ids have 64 bits.
     return sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True)
 
 
@@ -54,7 +54,7 @@ def _timestamp(name: str, *, nullable: bool = False) -> sa.Column[dt.datetime]:
     return sa.Column(name, UTCDateTime(), nullable=nullable)
 
 
-# Facts of the installation itself, such as the epoch of the event log.
+# Data about the installation itself, such as the epoch of the event log.
 app_metadata = sa.Table(
     "app_metadata",
     metadata,
@@ -68,16 +68,16 @@ users = sa.Table(
     _id_column(),
     sa.Column("username", sa.String(50), nullable=False),
     sa.Column("username_folded", sa.String(100), nullable=False, unique=True),  # case-folded
-    sa.Column("name", sa.String(200), nullable=False),  # as shown in by-lines
-    sa.Column("email", sa.String(320)),  # absent for authors that came with an import
+    sa.Column("name", sa.String(200), nullable=False),  # shown in bylines
+    sa.Column("email", sa.String(320)),  # null for imported authors
     sa.Column("email_folded", sa.String(320), unique=True),
     sa.Column("age", sa.SmallInteger),
     sa.Column("role", sa.String(20), nullable=False),
-    sa.Column("password_hash", sa.String(255)),  # absent: cannot sign in until the owner of the account sets one
+    sa.Column("password_hash", sa.String(255)),  # null: the user cannot sign in with a password
     sa.Column("password_set_at", UTCDateTime()),
     sa.Column("bio", sa.Text, nullable=False, server_default=""),
-    sa.Column("avatar", sa.String(80)),  # the name of an image file
-    sa.Column("deleted_at", UTCDateTime()),  # the row stays, without anything personal, for what the account wrote
+    sa.Column("avatar", sa.String(80)),  # name of an image file
+    sa.Column("deleted_at", UTCDateTime()),  # the row stays without personal data, because posts and comments refer to it
     _timestamp("created_at"),
     _timestamp("updated_at"),
 )
@@ -91,7 +91,7 @@ sessions = sa.Table(
     _timestamp("created_at"),
     _timestamp("last_seen_at"),
     _timestamp("expires_at"),
-    _timestamp("confirmed_at", nullable=True),  # when its user last gave the password
+    _timestamp("confirmed_at", nullable=True),  # when the user last entered the password
 )
 
 api_tokens = sa.Table(
@@ -121,19 +121,19 @@ posts = sa.Table(
     sa.Column("status", sa.String(20), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     _foreign_key("author_id", "users.id", ondelete="RESTRICT", index=True),
-    sa.Column("comment_count", sa.Integer, nullable=False, server_default="0"),  # visible ones, kept with each write
+    sa.Column("comment_count", sa.Integer, nullable=False, server_default="0"),  # visible comments, updated with each change
     sa.Column("comments_open", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.true()),
     sa.Column("word_count", sa.Integer, nullable=False, server_default="0"),
     _timestamp("publish_at", nullable=True),
     _timestamp("published_at", nullable=True),
-    _timestamp("deleted_at", nullable=True),  # a deleted post is kept, for undo, and seen by nobody
+    _timestamp("deleted_at", nullable=True),  # a deleted post stays in the table for undo, and is invisible
     _timestamp("created_at"),
     _timestamp("updated_at"),
     sa.Index("ix_posts_status_published_at_id", "status", "published_at", "id"),
     sa.Index("ix_posts_updated_at_id", "updated_at", "id"),
 )
 
-# Every slug that a post has or had: an old one answers with a redirect and is never given to another post.
+# Every slug that a post has or had: an old one redirects to the new one, and is never assigned to a different post.
 post_slugs = sa.Table(
     "post_slugs",
     metadata,
@@ -147,7 +147,7 @@ post_authors = sa.Table(
     _foreign_key("post_id", "posts.id", primary_key=True),
     _foreign_key("user_id", "users.id", ondelete="RESTRICT", primary_key=True),
     sa.Column("position", sa.SmallInteger, nullable=False),
-    _timestamp("listed_at", nullable=True),  # when a post was published that readers see; kept by triggers, to list by author
+    _timestamp("listed_at", nullable=True),  # publication time of a visible post, set by triggers, for lists by author
     sa.Index("ix_post_authors_user_id_listed_at_post_id", "user_id", "listed_at", "post_id"),
 )
 
@@ -203,7 +203,7 @@ comments = sa.Table(
     sa.Index("ix_comments_status_id", "status", "id"),
 )
 
-# The one ordered log that live updates read; each row is written in the transaction of the change it tells of.
+# The ordered event log that live updates read. Each row is written in the transaction of its change.
 events = sa.Table(
     "events",
     metadata,
@@ -212,11 +212,11 @@ events = sa.Table(
     sa.Column("occurred_at", UTCDateTime(), nullable=False),
     sa.Column("correlation_id", sa.String(128), nullable=False),
     sa.Column("channels", sa.JSON, nullable=False),
-    # No foreign keys: the log outlives what it tells of.
+    # No foreign keys: events stay when posts and comments are deleted.
     sa.Column("post_id", sa.BigInteger, nullable=False),
     sa.Column("comment_id", sa.BigInteger),
-    sa.Column("data", sa.JSON, nullable=False),  # what must be known when the thing itself is gone
-    sqlite_autoincrement=True,  # an id is never given twice, also after the newest rows were deleted
+    sa.Column("data", sa.JSON, nullable=False),  # values that are needed after the post or comment is deleted
+    sqlite_autoincrement=True,  # an id is never used twice, even after the newest rows were deleted
 )
 
 # Where an imported post came from, so that a second run changes nothing.
@@ -229,20 +229,20 @@ import_records = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),  # of the post, as the import left it
 )
 
-# Answers to requests with an `Idempotency-Key`, written in the transaction of the change, so that a retry gets them again.
+# Responses to requests with an `Idempotency-Key`, written in the transaction of the change, for retries of the request.
 idempotency_keys = sa.Table(
     "idempotency_keys",
     metadata,
-    sa.Column("client_key", sa.String(150), primary_key=True),  # a user, or the address of a stranger
+    sa.Column("client_key", sa.String(150), primary_key=True),  # a user, or the address of an anonymous client
     sa.Column("key", sa.String(255), primary_key=True),
     sa.Column("request_hash", sa.String(64), nullable=False),  # keyed SHA-256 of method, path and body
     sa.Column("status", sa.SmallInteger, nullable=False),
     sa.Column("headers", sa.JSON, nullable=False),
-    sa.Column("body", sa.LargeBinary),  # absent where the answer holds a secret, which is kept nowhere
+    sa.Column("body", sa.LargeBinary),  # null if the response contains a secret, which is never stored
     sa.Column("created_at", UTCDateTime(), nullable=False, index=True),
 )
 
-# Uploaded images; the files are named by the digest of their content.
+# Uploaded images. The names of their files are digests of the content.
 media = sa.Table(
     "media",
     metadata,
@@ -258,7 +258,7 @@ media = sa.Table(
     _timestamp("created_at"),
 )
 
-# Feature flags that an owner has set; the default of each is in the settings.
+# Feature flags that an owner has changed. The defaults are in the settings.
 feature_flags = sa.Table(
     "feature_flags",
     metadata,
@@ -268,7 +268,7 @@ feature_flags = sa.Table(
     _timestamp("updated_at"),
 )
 
-# What owners set on a page: title, description, colour, navigation, rules of moderation. Absent: the default in the code.
+# Preferences that an owner has changed: title, description, colour, navigation, moderation rules. The defaults are in the code.
 site_preferences = sa.Table(
     "site_preferences",
     metadata,
@@ -278,7 +278,7 @@ site_preferences = sa.Table(
     _timestamp("updated_at"),
 )
 
-# Pages that stand by themselves, such as "About".
+# Static pages, such as "About".
 static_pages = sa.Table(
     "static_pages",
     metadata,
@@ -294,22 +294,22 @@ static_pages = sa.Table(
     _timestamp("updated_at"),
 )
 
-# Signed links by which somebody becomes a member; each works once.
+# Signed links to create an account; each works once.
 invitations = sa.Table(
     "invitations",
     metadata,
     _id_column(),
     sa.Column("role", sa.String(20), nullable=False),
-    sa.Column("note", sa.String(200), nullable=False),  # for whom it is, as the inviter remembers it
+    sa.Column("note", sa.String(200), nullable=False),  # the inviter's note about the invited person
     _foreign_key("inviter_id", "users.id"),
-    _foreign_key("user_id", "users.id", nullable=True),  # who came by it
+    _foreign_key("user_id", "users.id", nullable=True),  # the account that was created with it
     _timestamp("created_at"),
     _timestamp("expires_at"),
     _timestamp("used_at", nullable=True),
     _timestamp("revoked_at", nullable=True),
 )
 
-# Signed links by which anybody reads one draft.
+# Signed links that show one draft without signing in.
 preview_links = sa.Table(
     "preview_links",
     metadata,
@@ -321,7 +321,7 @@ preview_links = sa.Table(
     _timestamp("revoked_at", nullable=True),
 )
 
-# What somebody is writing and has not saved: a form as it stands. Without a post it is a new one.
+# Unsaved text of the editor: the values of its form. `post_id` is null for a new post.
 autosaves = sa.Table(
     "autosaves",
     metadata,
@@ -333,7 +333,7 @@ autosaves = sa.Table(
     sa.Index("ix_autosaves_user_id_post_id", "user_id", "post_id"),
 )
 
-# Who has the form of a post open, so that two who edit it know of each other.
+# Users with the editor of a post open, so that each sees the others.
 editing_sessions = sa.Table(
     "editing_sessions",
     metadata,
@@ -342,7 +342,7 @@ editing_sessions = sa.Table(
     _timestamp("seen_at"),
 )
 
-# What members are told: an answer, a comment on their post, one that waits for them.
+# Notifications of users: a reply, a comment on their post, a comment that waits for moderation.
 notifications = sa.Table(
     "notifications",
     metadata,
@@ -355,7 +355,7 @@ notifications = sa.Table(
     sa.Index("ix_notifications_user_id_id", "user_id", "id"),
 )
 
-# How often a post was read on a day (UTC); nobody is remembered.
+# Views of a post per day (UTC), without any data about readers.
 post_views = sa.Table(
     "post_views",
     metadata,
@@ -364,16 +364,16 @@ post_views = sa.Table(
     sa.Column("views", sa.Integer, nullable=False),
 )
 
-# What happened to accounts and rights, for the owners and for those whom it concerns.
+# Changes of accounts and permissions, for owners and for the users concerned.
 audit_log = sa.Table(
     "audit_log",
     metadata,
     _id_column(),
     sa.Column("action", sa.String(50), nullable=False),
     sa.Column("occurred_at", UTCDateTime(), nullable=False, index=True),
-    # No foreign keys: the log outlives what it tells of.
-    sa.Column("actor_id", sa.BigInteger),  # absent: an operator, or somebody unknown
-    sa.Column("subject_id", sa.BigInteger),  # whose account it is about
+    # No foreign keys: entries stay when accounts are deleted.
+    sa.Column("actor_id", sa.BigInteger),  # null: an operator or an anonymous client
+    sa.Column("subject_id", sa.BigInteger),  # the account concerned
     sa.Column("data", sa.JSON, nullable=False),
     sa.Column("address", sa.String(64), nullable=False),
     sa.Column("user_agent", sa.String(200), nullable=False),
@@ -382,7 +382,7 @@ audit_log = sa.Table(
     sa.Index("ix_audit_log_action_id", "action", "id"),
 )
 
-# Letters that wait to be sent. They are written when they are sent: no link, and nothing secret, is kept here.
+# E-mails that wait to be sent. They are rendered when they are sent: no link and no secret is stored here.
 email_queue = sa.Table(
     "email_queue",
     metadata,
@@ -394,20 +394,20 @@ email_queue = sa.Table(
     sa.Column("attempts", sa.SmallInteger, nullable=False),
 )
 
-# The second factor of an account: the secret that its app of codes shares with us. It counts from `confirmed_at` on.
+# Two-factor authentication of an account: the secret of its authenticator app. It is active from `confirmed_at` on.
 two_factor = sa.Table(
     "two_factor",
     metadata,
     _foreign_key("user_id", "users.id", primary_key=True, autoincrement=False),
-    sa.Column("secret", sa.String(64), nullable=False),  # readable, since codes are made from it
-    sa.Column("last_totp_step", sa.BigInteger, nullable=False),  # of the last code that was taken: none works twice
-    sa.Column("failures", sa.SmallInteger, nullable=False),  # wrong codes since the last right one
+    sa.Column("secret", sa.String(64), nullable=False),  # not hashed, because codes are computed from it
+    sa.Column("last_totp_step", sa.BigInteger, nullable=False),  # time step of the last accepted code: no code works twice
+    sa.Column("failures", sa.SmallInteger, nullable=False),  # wrong codes since the last correct one
     _timestamp("blocked_until", nullable=True),
     _timestamp("created_at"),
     _timestamp("confirmed_at", nullable=True),
 )
 
-# What opens the door when the second factor is lost; each works once and is gone then.
+# Recovery codes for two-factor authentication; each works once and is then deleted.
 recovery_codes = sa.Table(
     "recovery_codes",
     metadata,
@@ -415,8 +415,7 @@ recovery_codes = sa.Table(
     sa.Column("code_hash", sa.String(64), primary_key=True),  # SHA-256 of 80 random bits
 )
 
-# Keys on people's devices. Bytes are base64url; `user_handle` is what a device knows its user by: random, the same for all
-# passkeys of an account.
+# Passkeys. Bytes are base64url. `user_handle` identifies the user on a device: random, one per account.
 passkeys = sa.Table(
     "passkeys",
     metadata,
@@ -431,7 +430,7 @@ passkeys = sa.Table(
     _timestamp("last_used_at", nullable=True),
 )
 
-# Challenges that were answered, until their time is over: none is taken twice.
+# Used WebAuthn challenges until they expire: none is accepted twice.
 webauthn_challenges = sa.Table(
     "webauthn_challenges",
     metadata,
@@ -439,12 +438,12 @@ webauthn_challenges = sa.Table(
     sa.Column("used_at", UTCDateTime(), nullable=False, index=True),
 )
 
-# Addresses that wait for the letter to them to be answered; one for an account.
+# New e-mail addresses that are not confirmed yet; at most one per account.
 email_changes = sa.Table(
     "email_changes",
     metadata,
     _foreign_key("user_id", "users.id", primary_key=True, autoincrement=False),
     sa.Column("email", sa.String(320), nullable=False),
-    sa.Column("nonce", sa.String(64), nullable=False),  # a link names it, and is signed: who reads this has no link
+    sa.Column("nonce", sa.String(64), nullable=False),  # part of a signed link: it does not suffice to build the link
     _timestamp("expires_at"),
 )

@@ -1,7 +1,7 @@
-"""Words of texts and of questions, the same for the full-text index of each database.
+"""Words of texts and of search queries, the same for the full-text index of both databases.
 
-Chinese and Japanese are written without spaces and would be one word a sentence: text and questions pass through `segment`,
-which sets such characters apart, and a question of several becomes a phrase.
+Chinese and Japanese have no spaces, so that a sentence would be one word. `segment` puts spaces around such characters in texts
+and in queries, and a query word with several of them becomes a phrase.
 """
 
 import re
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 MAX_TERMS = 12
 SNIPPET_WORDS = 40
 HIT_START, HIT_END = "\x02", "\x03"
-"""Control characters, which no text holds, stand around what was found until the page puts marks there."""
+"""Control characters around each hit, which the page replaces with `<mark>`. Stored text contains no control characters."""
 
-# Han with its iteration marks and numerals, Hiragana, Katakana, also of half width.
+# Han with its iteration marks and numerals, Hiragana, Katakana, also half-width.
 _IDEOGRAPHS = (
     r"[\u3005-\u3007\u3021-\u3029\u3040-\u3098\u309b-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     r"\uff66-\uff9d\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
@@ -26,7 +26,7 @@ _TERM = re.compile(r'"([^"]+)"|(\S+)')
 
 @dataclass(frozen=True, slots=True)
 class TextSpan:
-    """A piece of plain text, not escaped; `is_hit` when the words that were looked for stand there."""
+    """A piece of plain text, not escaped. `is_hit` marks the words of the query."""
 
     text: str
     is_hit: bool
@@ -34,7 +34,7 @@ class TextSpan:
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """Where the words stand in a post: its title, and some forty words of its text around them."""
+    """The hits in a post: its title, and about 40 words of its text around them."""
 
     title: tuple[TextSpan, ...]
     text: tuple[TextSpan, ...]
@@ -42,33 +42,33 @@ class Snippet:
 
 @dataclass(frozen=True, slots=True)
 class SearchTerm:
-    """Words that stand together, with spaces between them; `is_beginning`: more letters may follow the last one."""
+    """A phrase of a query, with spaces between its words. With `is_prefix` the last word may be incomplete."""
 
     words: str
     is_prefix: bool = False
 
 
 def segment(text: str) -> str:
-    """The text with spaces around each ideograph and kana.
+    """Put spaces around each ideograph and kana.
 
-    Composed first: a kana and its voicing mark may come as two characters, and belong together.
+    The text is composed (NFC) first: a kana and its voicing mark may be two characters, and belong together.
     """
     return _IDEOGRAPH.sub(r" \1 ", unicodedata.normalize("NFC", text))
 
 
 def parse_terms(text: str) -> Sequence[SearchTerm]:
-    """Each word and each "quoted phrase" of what somebody typed; none of it is syntax. The last word may be unfinished."""
-    # A NUL ends a text for SQLite, and is in none for PostgreSQL.
-    found = [phrase or word for phrase, word in _TERM.findall(text.replace("\0", " "))]
-    phrases = [" ".join(segment(term.replace('"', " ")).split()) for term in found]
-    wanted = [SearchTerm(phrase) for phrase in phrases if _has_word(phrase)]
-    if wanted and _has_word(text[-1]):
-        wanted[-1] = SearchTerm(wanted[-1].words, is_prefix=True)
-    return wanted[:MAX_TERMS]
+    """Return each word and each "quoted phrase" of a query. Nothing else is syntax. The last word may be incomplete."""
+    # NUL ends a text in SQLite, and PostgreSQL does not accept it.
+    raw_terms = [phrase or word for phrase, word in _TERM.findall(text.replace("\0", " "))]
+    phrases = [" ".join(segment(term.replace('"', " ")).split()) for term in raw_terms]
+    terms = [SearchTerm(phrase) for phrase in phrases if _has_word(phrase)]
+    if terms and _has_word(text[-1]):
+        terms[-1] = SearchTerm(terms[-1].words, is_prefix=True)
+    return terms[:MAX_TERMS]
 
 
 def split_marked(marked: str) -> Iterator[TextSpan]:
-    """A segmented text with marks around what was found, as people read it."""
+    """Split a segmented text with marked hits into spans, without the spaces that `segment` added."""
     joined = _SPACED_IDEOGRAPH.sub(r"\1\2\3", marked).replace(HIT_END + HIT_START, "")
     for number, piece in enumerate(re.split(f"[{HIT_START}{HIT_END}]", joined)):
         if piece:

@@ -1,1 +1,1 @@
-"""A small example blog."""
+"""Sample content."""

@@ -1,4 +1,4 @@
-"""A small example blog, for `blog serve --demo`."""
+"""The sample blog of `blog dev` and `blog serve --demo`."""
 
 import datetime as dt
 import secrets
@@ -17,42 +17,42 @@ from blog.schemas.posts import NewPost, PostStatus
 OWNER = "demo"
 
 WELCOME = """\
-This is a post. It was written in **Markdown**, rendered once when it was saved, and is now read from the database as it is.
+This is a post. It was written in **Markdown** and rendered to HTML once, when it was saved.
 
 ## Try it
 
 1. Open this page in two windows.
-2. Sign in, in one of them, and edit the post.
-3. Look at the other: it changed without a reload.
+2. Sign in to one of them and edit the post.
+3. Look at the other window: it changes without a reload.
 
-Every version is kept[^1], and an address that once led here always will.
+Every version is saved[^1], and old addresses of a post redirect to the new one.
 
-[^1]: Also the ones that you would rather forget.
+[^1]: See "History" below the post.
 """
 
 CODE = """\
-Code is highlighted on the server, with classes and no inline style:
+Code is highlighted on the server, with CSS classes and without inline styles:
 
 ```python
 class PostDetail(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
-        ctx = context(request)
+        ctx = request_context(request)
         post = await posts.get(ctx, request.path_params["id"])
-        return as_json(PostOut.model_validate(post))
+        return json_response(PostOut.model_validate(post))
 ```
 
-| beat | FastAPI | here |
+| step | FastAPI | here |
 |---|---|---|
 | who | `Depends` | a function call |
 | parse | a parameter | `read_json` |
-| answer | `response_model` | the model itself |
+| response | `response_model` | the model itself |
 """
 
-DRAFT = "Nobody but its authors and the editors can see this one."
+DRAFT = "Only its authors and editors can see this draft."
 
 
 async def seed(ctx: Context) -> tuple[str, str]:
-    """Make an owner, some posts and a comment; the owner's name and password."""
+    """Create an owner, some posts and a comment. Return the owner's username and password."""
     password = secrets.token_urlsafe(9)
     owner = await accounts.create(
         ctx, NewUser(username=OWNER, email="demo@example.org", password=SecretStr(password)), Role.OWNER
@@ -60,10 +60,10 @@ async def seed(ctx: Context) -> tuple[str, str]:
     for days, new in (
         (9, NewPost(title="Code and tables", content=CODE, tags=["starlette", "how it works"])),
         (2, NewPost(title="Welcome", content=WELCOME, tags=["how it works"])),
-        (0, NewPost(title="Not yet", content=DRAFT, status=PostStatus.DRAFT)),
+        (0, NewPost(title="A draft", content=DRAFT, status=PostStatus.DRAFT)),
     ):
         then = replace(ctx.acting_as(accounts.as_actor(owner)), now=ctx.now - dt.timedelta(days=days))
         post = await posts.create(then, new)
         if new.title == "Welcome":
-            await comments.create(then, post.id, NewComment(content="Comments take *some* Markdown, too."))
+            await comments.create(then, post.id, NewComment(content="Comments can use *some* Markdown, too."))
     return OWNER, password

@@ -1,4 +1,4 @@
-"""What a load balancer asks: does the process live, and can it serve?"""
+"""Health checks for load balancers: `/healthz` (the process responds) and `/readyz` (it can serve requests)."""
 
 import functools
 import os
@@ -23,93 +23,96 @@ from blog.observability.logging import OutageLog
 
 log = structlog.stdlib.get_logger("blog.health")
 TIMEOUT = 5.0
-"""Seconds that a check may take; those who ask do so every few."""
+"""Seconds that one check may take. Load balancers usually check every few seconds."""
 MIN_FREE_BYTES = 50_000_000
-"""Bytes that must be free where database and images are kept."""
+"""Free bytes that the disks of the database and of the images must have."""
 _NO_STORE = {"Cache-Control": "no-store"}
 _outage = OutageLog(log, "not ready", "ready again")
 CACHE_MAX_AGE = 1.0
-"""Seconds for which a result is good."""
+"""Seconds for which the results of the checks are cached."""
 Results = dict[str, tuple[float, str]]
 _cache: weakref.WeakKeyDictionary[Database, tuple[float, Results]] = weakref.WeakKeyDictionary()
 Check = Callable[[AppState], Awaitable[None]]
 
 
 class Health(Endpoint):
-    """/healthz — the process answers; nothing else is asked, so that no fault of a part has it restarted."""
+    """/healthz — the process responds. Checks nothing else, so that an outage of the database does not restart the process."""
 
     async def get(self, request: Request) -> Response:
-        """200."""
+        """Return 200."""
         return Response(b'{"status":"ok"}', 200, _NO_STORE, "application/json")
 
 
 class Readiness(Endpoint):
-    """/readyz — each part that answers need, and how long it took."""
+    """/readyz — whether each dependency works, and how many milliseconds its check took."""
 
     async def get(self, request: Request) -> Response:
-        """200, or 503 when a part fails. What it is goes to the log alone: anybody may ask."""
-        found = await _cached_results(app_state(request))
-        failing = [f"{name}: {reason}" for name, (_, reason) in found.items() if reason]
+        """Return 200, or 503 if a check fails. The reason is only logged, because the endpoint is public."""
+        results = await _cached_results(app_state(request))
+        failing = [f"{name}: {reason}" for name, (_, reason) in results.items() if reason]
         if failing:
             _outage.failed("; ".join(failing))
         else:
             _outage.recovered()
         body = {
             "status": "unavailable" if failing else "ok",
-            "checks": {name: {"ok": not reason, "ms": round(ms, 1)} for name, (ms, reason) in found.items()},
+            "checks": {name: {"ok": not reason, "ms": round(ms, 1)} for name, (ms, reason) in results.items()},
         }
         headers = _NO_STORE | ({"Retry-After": "5"} if failing else {})
         return Response(to_json(body), 503 if failing else 200, headers, "application/json")
 
 
-async def _cached_results(shared: AppState) -> Results:
-    """The result of each check, of this second: however often strangers ask, little is written."""
-    if (kept := _cache.get(shared.site.db)) and time.monotonic() < kept[0] + CACHE_MAX_AGE:
-        return kept[1]
-    found = {name: await _run_check(name, check, shared) for name, check in _checks(shared).items()}
-    _cache[shared.site.db] = time.monotonic(), found
-    return found
+async def _cached_results(state: AppState) -> Results:
+    """Return the results of all checks, cached for 1 s: the database check writes, and anyone can send requests."""
+    if (cached := _cache.get(state.site.db)) and time.monotonic() < cached[0] + CACHE_MAX_AGE:
+        return cached[1]
+    results = {name: await _run_check(name, check, state) for name, check in _checks(state).items()}
+    _cache[state.site.db] = time.monotonic(), results
+    return results
 
 
-def _checks(shared: AppState) -> dict[str, Check]:
+def _checks(state: AppState) -> dict[str, Check]:
     checks: dict[str, Check] = {"database": _check_database, "migrations": _check_migrations, "disk": _check_disk}
-    return checks | ({"redis": _check_redis} if shared.site.settings.redis_url else {})
+    return checks | ({"redis": _check_redis} if state.site.settings.redis_url else {})
 
 
-async def _run_check(name: str, check: Check, shared: AppState) -> tuple[float, str]:
-    """Milliseconds, and why it fails, if it does."""
+async def _run_check(name: str, check: Check, state: AppState) -> tuple[float, str]:
+    """Return the duration of a check in milliseconds, and the reason if it fails."""
     started, reason = time.perf_counter(), ""
     try:
         with anyio.fail_after(TIMEOUT):
-            await check(shared)
+            await check(state)
     except TimeoutError:
-        reason = f"no answer in {TIMEOUT:.0f} seconds"
+        reason = f"no response within {TIMEOUT:.0f} seconds"
     except (BlogError, OSError) as error:
         reason = str(error)
     except Exception:
-        log.exception("a check of readiness met an error", check=name)
-        reason = "an error of ours"
+        log.exception("unexpected error in a readiness check", check=name)
+        reason = "internal error"
     return (time.perf_counter() - started) * 1000, reason
 
 
-async def _check_database(shared: AppState) -> None:
-    await database_probe.check_read_write(shared.site.db)
+async def _check_database(state: AppState) -> None:
+    await database_probe.check_read_write(state.site.db)
 
 
-async def _check_migrations(shared: AppState) -> None:
-    """A newer version may have migrated further while this one still runs: that adds, and takes away nothing in use."""
-    present = await database_probe.current_revision(shared.site.db)
-    if present is None or _is_behind(present):
-        raise Unavailable(f"the database is at migration {present}, this version of the blog needs {migration.head()}")
+async def _check_migrations(state: AppState) -> None:
+    """Raise Unavailable if the schema is older than this version needs.
+
+    A newer schema is accepted: during a rolling upgrade the new version migrates while this one still runs.
+    """
+    revision = await database_probe.current_revision(state.site.db)
+    if revision is None or _is_behind(revision):
+        raise Unavailable(f"the database has schema revision {revision}, this version of the blog needs {migration.head()}")
 
 
 @functools.cache
-def _is_behind(present: str) -> bool:
-    return present != migration.head() and migration.is_known(present)
+def _is_behind(revision: str) -> bool:
+    return revision != migration.head() and migration.is_known(revision)
 
 
-async def _check_disk(shared: AppState) -> None:
-    for path in {shared.site.settings.data_dir, shared.site.settings.media_dir}:
+async def _check_disk(state: AppState) -> None:
+    for path in {state.site.settings.data_dir, state.site.settings.media_dir}:
         await anyio.to_thread.run_sync(_require_free_space, path)
 
 
@@ -117,10 +120,10 @@ def _require_free_space(path: os.PathLike[str]) -> None:
     try:
         status = os.statvfs(path)
     except FileNotFoundError:
-        return  # the folder of images is made with the first of them
+        return  # the folder of images is created with the first image
     if (free := status.f_bavail * status.f_frsize) < MIN_FREE_BYTES:
         raise Unavailable(f"only {free:,} bytes are free in {path}")
 
 
-async def _check_redis(shared: AppState) -> None:
-    await shared.rate_limits.require_redis()
+async def _check_redis(state: AppState) -> None:
+    await state.rate_limits.require_redis()

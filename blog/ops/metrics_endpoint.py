@@ -1,4 +1,4 @@
-"""What Prometheus asks for, and how the parts of this worker stand."""
+"""The metrics endpoint for Prometheus, and the background task that samples gauges."""
 
 import datetime as dt
 import hmac
@@ -21,29 +21,29 @@ from blog.framework.request.state import AppState, app_state
 from blog.observability import metrics
 
 _TICK_SECONDS = 0.25
-"""Seconds between two looks at the clock of the event loop."""
+"""Seconds between two measurements of the event loop's lag."""
 _TICKS_PER_FLUSH = 4
-"""After so many the sums are handed to Prometheus' client."""
+"""Number of measurements between two exports to Prometheus' client."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _NO_STORE = {"Cache-Control": "no-store"}
 _UNAUTHORISED_HEADERS = _NO_STORE | {"WWW-Authenticate": "Bearer"}
 
 
 class Metrics(Endpoint):
-    """/metrics — for who has the token of the settings; without one there is no such page."""
+    """/metrics — for clients with METRICS_TOKEN; 404 if it is not set."""
 
     async def get(self, request: Request) -> Response:
-        """All metrics of all workers, those of the others as of the last second; 401 without the token."""
-        from blog.observability.metrics import export  # the client is loaded only where somebody may ask
+        """Return the metrics of all workers, those of other workers up to 1 s old; 401 without the token."""
+        from blog.observability.metrics import export  # loads Prometheus' client only if METRICS_TOKEN is set
 
-        shared = app_state(request)
-        token = shared.site.settings.metrics_token
+        state = app_state(request)
+        token = state.site.settings.metrics_token
         if token is None:
-            raise NotFound("There are no metrics here")
+            raise NotFound("Metrics are turned off: set METRICS_TOKEN")
         if not _is_authorised(token, request):
             return Response("Send the header as: Authorization: Bearer METRICS_TOKEN\n", 401, _UNAUTHORISED_HEADERS, "text/plain")
-        await _query_database(shared)
-        sample(shared)
+        await _query_database(state)
+        sample(state)
         export.flush()
         body, media_type = await anyio.to_thread.run_sync(export.render, request.headers.get("accept", ""))
         return Response(body, 200, _NO_STORE | {"Content-Type": media_type})
@@ -54,9 +54,9 @@ def _is_authorised(token: SecretStr, request: Request) -> bool:
     return scheme.lower() == "bearer" and hmac.compare_digest(sent.strip().encode(), token.get_secret_value().encode())
 
 
-async def _query_database(shared: AppState) -> None:
-    """What only the database knows; while it does not answer, the rest is worth showing."""
-    ctx = Context(shared.site, None, dt.datetime.now(dt.UTC), "metrics")
+async def _query_database(state: AppState) -> None:
+    """Update the gauges that need the database. If it is unavailable, they keep their last values."""
+    ctx = Context(state.site, None, dt.datetime.now(dt.UTC), "metrics")
     try:
         metrics.email_queue_length.set(await email_queue.count(ctx.db))
         metrics.scheduled_posts_overdue.set(await scheduling.count_overdue(ctx))
@@ -65,19 +65,19 @@ async def _query_database(shared: AppState) -> None:
 
 
 def sample(state: AppState) -> None:
-    """How the parts of this worker stand now."""
-    pool, answers = state.site.db.pool_stats, state.response_cache
+    """Update the gauges of this worker."""
+    pool, cache = state.site.db.pool_stats, state.response_cache
     metrics.database_connections.set(pool.size)
     metrics.database_connections_in_use.set(pool.in_use)
     metrics.database_connections_awaited.set(pool.waiting)
-    metrics.cache_bytes.set(answers.size)
-    metrics.cached_responses.set(len(answers))
+    metrics.cache_bytes.set(cache.size)
+    metrics.cached_responses.set(len(cache))
     metrics.resident_memory.set(_resident_bytes())
     metrics.workers.set(1, __version__)
 
 
 async def export_periodically(state: AppState) -> None:
-    """For ever: see how late the event loop is, and hand over the sums of each second; at the end the last of them."""
+    """Measure the event loop's lag and export the metrics once a second, until cancelled. Then export the rest."""
     from blog.observability.metrics import export
 
     try:
@@ -93,7 +93,7 @@ async def export_periodically(state: AppState) -> None:
 
 
 def _resident_bytes() -> int:
-    """Bytes of this process in memory; 0 where Linux does not tell."""
+    """Return the resident memory of this process in bytes; 0 where `/proc` does not exist."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES
     except OSError:

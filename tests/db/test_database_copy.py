@@ -82,7 +82,7 @@ async def test_there_and_back_everything_is_the_same(source: str, postgresql: st
     assert {name: len(rows) for name, rows in before.items()} == report.counts
     assert report.counts["users"] == 2
     assert not report.is_outdated
-    assert (steps[0][0], steps[-1][0], steps[-1][1]) == ("Copying", "Checking", sum(report.counts.values()))
+    assert (steps[0][0], steps[-1][0], steps[-1][1]) == ("Copying", "Verifying", sum(report.counts.values()))
     await asyncio.to_thread(copy_database, postgresql, back)
     assert contents(back) == before
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from blog.db import fulltext as db_fulltext
 from blog.db import tokenizer
 from blog.db.database import Database
-from blog.db.postgresql import fulltext
+from blog.db.postgresql import fulltext_words
 from blog.db.sqlite import fulltext as sqlite_fulltext
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
@@ -195,6 +195,6 @@ def test_words_are_those_of_fts5() -> None:
     different = {
         char: (ours, theirs[ord(char)])
         for char in characters
-        if (ours := [word.lexeme for word in fulltext._tokenize(tokenizer.segment(f"a{char}b"))]) != theirs[ord(char)]
+        if (ours := [word.lexeme for word in fulltext_words.tokenize(tokenizer.segment(f"a{char}b"))]) != theirs[ord(char)]
     }
     assert {char: pair for char, pair in different.items() if unicodedata.category(char) != "Cn"} == {}

@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 
 from blog.app import create_app
 from blog.db import migration, tables
-from blog.db.database import Database, UniqueViolation, run_shielded
+from blog.db.cancellation import run_shielded
+from blog.db.database import Database, UniqueViolation
 from blog.db.postgresql.errors import explain
 from blog.domain.core import events
 from blog.errors import Unavailable

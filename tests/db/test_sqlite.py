@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from blog.db import migration, tables
-from blog.db.database import Database, run_shielded
+from blog.db.cancellation import run_shielded
+from blog.db.database import Database
 from blog.db.sqlite.connection import SQLiteTransaction
 from blog.errors import Unavailable
 

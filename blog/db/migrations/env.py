@@ -8,7 +8,7 @@ from blog.db.tables import metadata
 
 
 def include_name(name: str | None, kind: str, _parents: Any) -> bool:
-    """The full-text index and its shadow tables are the engine's own, not ours to compare."""
+    """Return whether Alembic compares a table. The full-text index and its shadow tables belong to the engine."""
     return not (kind == "table" and name is not None and name.startswith("posts_fts"))
 
 

@@ -1,4 +1,4 @@
-"""The backend that `databases` finds by its name."""
+"""The PostgreSQL backend class of `databases`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,12 @@ from blog.db.postgresql.watcher import Listener
 
 
 class PostgreSQLBackend(DatabaseBackend):
-    """The backend that `Database` uses for `postgresql://…`; times are in seconds."""
+    """The backend for `postgresql://…`.
+
+    - `acquire_timeout`: seconds that a task waits for a connection, or for the write lock.
+    - `pool_min`, `pool_max`: the number of connections that stay open, and that may be open.
+    - `statement_timeout`: seconds after which the server cancels a statement.
+    """
 
     on_query: list[Callable[[str], None]]
 
@@ -29,7 +34,7 @@ class PostgreSQLBackend(DatabaseBackend):
         statement_timeout: float = 30.0,
     ) -> None:
         if not 0 <= pool_min <= pool_max or pool_max < 1:
-            raise ValueError("give at least 1 connection for pool_max, and no more for pool_min")
+            raise ValueError("pool_max must be at least 1, and pool_min between 0 and pool_max")
         self._url, self._acquire_timeout = str(database_url), acquire_timeout
         self._pool = Pool(
             self._url,
@@ -43,7 +48,7 @@ class PostgreSQLBackend(DatabaseBackend):
         self._statements = StatementCache(self._dialect)
 
     async def connect(self) -> None:
-        """Reach the server. Raises Unavailable."""
+        """Connect to the server. Raises Unavailable."""
         await self._pool.open()
 
     async def disconnect(self) -> None:
@@ -51,14 +56,14 @@ class PostgreSQLBackend(DatabaseBackend):
         await self._pool.close()
 
     def connection(self) -> PostgreSQLConnection:
-        """For one task."""
+        """Return a connection for one task."""
         return PostgreSQLConnection(self._pool, self._statements, self._dialect, self.on_query)
 
     @property
     def pool_stats(self) -> PoolStats:
-        """Its connections."""
+        """The connections of this process."""
         return self._pool.stats
 
     def watcher(self) -> Listener:
-        """Waits for events."""
+        """Return a watcher for commits of events."""
         return Listener(self._url, self._acquire_timeout)

@@ -1,4 +1,4 @@
-"""What `databases` asks of a backend: statements, transactions, rows."""
+"""Statements and transactions of one task on PostgreSQL."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -15,41 +15,41 @@ from blog.db.postgresql.pool import Pool, call_driver, is_alive
 from blog.errors import Unavailable
 
 WRITE_LOCK_ID = 0x626C6F67
-"""The advisory lock of whoever writes: "blog" in ASCII. Each database of a server has its own locks."""
+"""The advisory lock of write transactions: "blog" in ASCII. Each database of a server has its own locks."""
 
 
 class PostgreSQLConnection(ConnectionBackend):
-    """What one task uses. A physical connection is taken for each statement, or held by a transaction."""
+    """The connection of one task. Each statement or transaction takes a physical connection from the pool."""
 
     def __init__(self, pool: Pool, statements: StatementCache, dialect: Any, on_query: list[Callable[[str], None]]) -> None:
         self._pool, self._statements, self._dialect, self._on_query = pool, statements, dialect, on_query
-        self.pinned: Any = None  # by an open transaction
-        self.is_snapshot = False  # that transaction only reads
+        self.pinned: Any = None  # the physical connection of the open transaction
+        self.is_snapshot = False  # the open transaction only reads
 
     async def acquire(self) -> None:
-        """Nothing yet: a task that asks nothing needs no connection."""
+        """Do nothing: a task without statements needs no physical connection."""
 
     async def release(self) -> None:
-        """Nothing: each statement and each transaction gives back what it took."""
+        """Do nothing: each statement and each transaction releases its own physical connection."""
 
     async def fetch_all(self, query: Query) -> list[RecordInterface]:
-        """All rows."""
+        """Return all rows."""
         statement, arguments = self._statements.compile(query)
         async with self._checkout_logged(statement) as connection:
             rows = await self._run(connection, connection.fetch, statement, arguments)
         return [Record(row, statement.columns, self._dialect, statement.column_maps) for row in rows]
 
     async def fetch_many(self, queries: Sequence[Query]) -> list[list[RecordInterface]]:
-        """All rows of several queries, one after the other."""
+        """Return all rows of several queries, which run one after the other."""
         return [await self.fetch_all(query) for query in queries]
 
     async def fetch_one(self, query: Query) -> RecordInterface | None:
-        """The first row."""
+        """Return the first row, or None."""
         rows = await self.fetch_all(query)
         return rows[0] if rows else None
 
     async def execute(self, query: Query) -> Any:
-        """The new id of an INSERT of one row, None when it inserted nothing; of other statements the number of rows changed."""
+        """Return the new id of an INSERT of one row, or None if it inserted nothing; else the number of changed rows."""
         statement, arguments = self._statements.compile(query)
         async with self._checkout_logged(statement) as connection:
             if not statement.columns:
@@ -61,24 +61,24 @@ class PostgreSQLConnection(ConnectionBackend):
         return len(rows)
 
     async def pipeline(self, queries: Sequence[Query]) -> None:
-        """Several statements, one after the other, at once."""
+        """Run statements one after the other, at once."""
         for query in queries:
             await self.execute(query)
 
     async def execute_many(self, queries: list[ClauseElement]) -> None:
-        """One after the other; all or nothing only inside a transaction."""
+        """Run statements one after the other; atomic only inside a transaction."""
         for query in queries:
             await self.execute(query)
 
     def transaction(self) -> "PostgreSQLTransaction":
-        """A new one, not yet begun."""
+        """Return a new transaction, which has not begun yet."""
         return PostgreSQLTransaction(self, self._pool)
 
     @property
     def raw_connection(self) -> Any:
-        """The driver's connection; inside a transaction only."""
+        """The driver's connection. Raises RuntimeError outside of a transaction."""
         if self.pinned is None:
-            raise RuntimeError("a connection is held only inside a transaction")
+            raise RuntimeError("there is a driver connection only inside a transaction")
         return self.pinned
 
     async def _run(
@@ -103,25 +103,25 @@ class PostgreSQLConnection(ConnectionBackend):
                 await self._pool.release_reader(connection)
             return
         if self.is_snapshot and statement.is_write:
-            raise TypeError("a snapshot only reads: open a transaction to write")
+            raise TypeError("a snapshot is read-only: open a transaction to write")
         if not is_alive(self.pinned):
-            raise Unavailable("The connection to the database was lost, and this change with it: try again")
+            raise Unavailable("The connection to the database was lost, and this change was not saved: try again")
         yield self.pinned
 
     def notify_query_listeners(self, sql: str) -> None:
-        """Tell those who listen to the statements of this database."""
+        """Call the listeners of the database with the text of a statement."""
         for listener in self._on_query:
             listener(sql)
 
 
 def _affected_rows(status: str) -> int:
-    """The number at the end of what the server answers, such as UPDATE 3."""
+    """Return the number at the end of a command tag, such as 3 in `UPDATE 3`."""
     number = status.rpartition(" ")[2]
     return int(number) if number.isdecimal() else 0
 
 
 class PostgreSQLTransaction(TransactionBackend):
-    """Takes the lock of those who write at once; `readonly` ones see one state; a savepoint inside another."""
+    """A transaction: takes the write lock when it begins; sees one state with `readonly`; SAVEPOINT inside another one."""
 
     _savepoints = 0
 
@@ -132,7 +132,7 @@ class PostgreSQLTransaction(TransactionBackend):
         self._savepoint = ""
 
     async def start(self, is_root: bool, extra_options: dict[Any, Any]) -> None:
-        """Begin. What was taken is given back by `rollback`, also after a failure here."""
+        """Begin the transaction. After a failure here the caller must call `rollback`, which releases the connection."""
         if not is_root:
             PostgreSQLTransaction._savepoints += 1
             self._physical = self._connection.pinned
@@ -145,21 +145,21 @@ class PostgreSQLTransaction(TransactionBackend):
             self._connection.pinned, self._connection.is_snapshot = self._physical, self._readonly
             if self._readonly:
                 await self._run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            else:  # each statement sees what was committed before it began: with the lock, all that was ever written
+            else:  # READ COMMITTED: each statement sees all earlier commits, and with the lock nothing is committed in between
                 await self._run(f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({WRITE_LOCK_ID})")
 
     async def commit(self) -> None:
-        """Make it last. When this fails the connection is still held: `rollback` follows."""
+        """Commit. After a failure the caller must call `rollback`, which releases the connection."""
         if not self._is_root:
             await self._run(f"RELEASE {self._savepoint}")
         else:
             with self._pool.log_outages(confirms=True):
-                if await self._run("COMMIT") == "ROLLBACK":  # so the server answers after a failure that nobody told of
-                    raise Unavailable("The database undid this change: try again")
+                if await self._run("COMMIT") == "ROLLBACK":  # the command tag after an error that was not raised
+                    raise Unavailable("The database rolled back this change: try again")
         await self._release()
 
     async def rollback(self) -> None:
-        """Undo it."""
+        """Roll back, and release the connection."""
         try:
             if self._physical is None or not is_alive(self._physical) or not self._physical.is_in_transaction():
                 return

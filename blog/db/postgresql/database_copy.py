@@ -1,4 +1,4 @@
-"""PostgreSQL as the source or the target of a copy."""
+"""PostgreSQL as the source or the target of `blog.db.database_copy`."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,16 +14,16 @@ _COUNT_OTHER_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = c
 
 
 def begin_snapshot(connection: sa.Connection) -> None:
-    """What is read from here on is one state; others go on writing."""
+    """Make the transaction read-only: all later reads see one state of the database."""
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 
 def require_exclusive_access(_url: str) -> None:
-    """Not asked before the transaction begins."""
+    """Do nothing: `begin_load` checks it inside the transaction."""
 
 
 def begin_load(connection: sa.Connection) -> None:
-    """Nobody else writes until the end of the transaction. Raises Conflict when somebody else is there."""
+    """Take the write lock until the end of the transaction. Raises Conflict if there are other sessions."""
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK_ID})")
     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     if connection.exec_driver_sql(_COUNT_OTHER_SESSIONS).scalar_one():
@@ -31,7 +31,7 @@ def begin_load(connection: sa.Connection) -> None:
 
 
 def insert_rows(connection: sa.Connection, table: sa.TableClause, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Put all of the rows into a table, in one statement: that of the log has triggers for each. Raises Conflict."""
+    """Insert all rows into a table with one COPY, since the event log runs triggers per statement. Raises Conflict."""
     driver: Any = connection.connection.driver_connection
     columns = [column.name for column in table.columns]
     processors = [column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect) for column in table.columns]
@@ -44,21 +44,21 @@ def insert_rows(connection: sa.Connection, table: sa.TableClause, rows: Iterable
                 values = zip((row[name] for name in columns), processors, strict=True)
                 copy.write_row([process(value) if process else value for value, process in values])
     except (psycopg.DataError, psycopg.IntegrityError) as error:
-        told = " ".join(str(error).split())
-        raise Conflict(f"PostgreSQL cannot keep a row of {table.name}: change it in the source ({told})") from error
+        reason = " ".join(str(error).split())
+        raise Conflict(f"PostgreSQL cannot store a row of {table.name}: change it in the source ({reason})") from error
 
 
 def last_event_id(connection: sa.Connection) -> int:
-    """The last id that was given to an event, also to one that is forgotten."""
+    """Return the last assigned event id, even if that event was deleted."""
     value = connection.scalar(sa.select(tables.app_metadata.c.value).where(tables.app_metadata.c.name == "event_last"))
     return int(value or 0)
 
 
 def reset_sequences(connection: sa.Connection, last: int) -> None:
-    """The next event gets an id after this one, and each other row one after the last of its table."""
-    put = "INSERT INTO app_metadata VALUES ('event_last', %s) ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value"
+    """Let the next event id follow `last`, and the next id of every other table its largest id."""
+    upsert = "INSERT INTO app_metadata VALUES ('event_last', %s) ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value"
     if last:
-        connection.exec_driver_sql(put, (str(last),))
+        connection.exec_driver_sql(upsert, (str(last),))
     for table in tables.metadata.sorted_tables:
         if "id" in table.c and table.c.id.autoincrement is True:
             highest = sa.select(sa.func.max(table.c.id)).scalar_subquery()
@@ -67,4 +67,4 @@ def reset_sequences(connection: sa.Connection, last: int) -> None:
 
 
 def check_references(_connection: sa.Connection) -> None:
-    """The server has done so."""
+    """Do nothing: the server checks foreign keys itself."""

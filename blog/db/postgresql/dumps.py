@@ -1,6 +1,6 @@
-"""Copies of a PostgreSQL database: by pg_dump to keep one, by a new database that gets its name to bring it back.
+"""Dumps of a PostgreSQL database: made with `pg_dump`, restored with `pg_restore` to a new database that is then renamed.
 
-Both tools must be on this machine, and be no older than the server: `postgresql-client` of Debian, or what brings psql elsewhere.
+Both tools must be installed and not older than the server: Debian's package `postgresql-client`, or the one that has psql.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from blog.progress import Progress
 
 _CONNECT_TIMEOUT = 10
 _DISCONNECT_TIMEOUT = 2
-_MAINTENANCE_DATABASE = "postgres"  # the database from which others are made and renamed
+_MAINTENANCE_DATABASE = "postgres"  # the database to connect to while others are created and renamed
 _COUNTED_TABLES = ("users", "posts", "comments", "media", "events")
 _COPY_STATEMENT = re.compile(rb"COPY (?:\w+\.)?(\w+) \(.*\) FROM stdin;\n")
 _IN_USE_MESSAGE = "A server or another program has the database open: stop it first"
@@ -36,7 +36,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class PostgreSQLDumper:
-    """See `blog.db.dumps.Snapshots`."""
+    """The `blog.db.dumper.DatabaseDumper` of a PostgreSQL database."""
 
     kind = "postgresql"
     member = "database.pgdump"
@@ -45,7 +45,7 @@ class PostgreSQLDumper:
         self._url = sa.make_url(url)
 
     def dump(self, target: Path, while_locked: Callable[[], None], progress: Progress) -> None:
-        """Dump the database as it is in a snapshot that this process holds open until it is done."""
+        """Dump a snapshot of the database, which this process keeps open until the dump is complete."""
         with _connect(self._url) as connection, connection.transaction():
             tool = _find_tool("pg_dump", connection.info.server_version)
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -56,7 +56,7 @@ class PostgreSQLDumper:
             _run_pg_dump(self._url, tool, snapshot, target, progress)
 
     def inspect(self, copy: Path) -> DumpInfo:
-        """Read the whole dump; the server checks what refers to what, when it is brought back."""
+        """Read the whole dump and count its rows. The server checks foreign keys when the dump is restored."""
         counts: Counter[str] = Counter()
         migration: str | None = None
         command = [_find_tool("pg_restore"), "--data-only", "--file=-", str(copy)]
@@ -72,18 +72,18 @@ class PostgreSQLDumper:
 
     @contextlib.contextmanager
     def replace(self, *, force: bool) -> Iterator["DatabaseReplacement"]:
-        """Make a database beside this one, which nobody may use meanwhile; what is not swapped goes."""
+        """Prepare a new database on the same server. It is dropped at the end of the block unless it was swapped in."""
         with _connect(self._url.set(database=_MAINTENANCE_DATABASE)) as server, contextlib.ExitStack() as stack:
-            is_there = _check_replaceable(server, self._url, force=force)
+            exists = _check_replaceable(server, self._url, force=force)
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="blog-restore-"))
-            replacement = DatabaseReplacement(self._url, server, Path(folder, self.member), exists=is_there)
+            replacement = DatabaseReplacement(self._url, server, Path(folder, self.member), exists=exists)
             stack.callback(replacement.clear)
             replacement.clear()
             yield replacement
 
 
 class DatabaseReplacement:
-    """A database beside the one of the blog, until it gets its name."""
+    """A new database on the same server that will replace the current one."""
 
     def __init__(self, url: sa.URL, server: Connection, path: Path, *, exists: bool) -> None:
         self._server, self._name, self._exists = server, str(url.database), exists
@@ -91,31 +91,31 @@ class DatabaseReplacement:
         self.path, self.url = path, self._new_url.render_as_string(hide_password=False)
 
     def clear(self) -> None:
-        """Drop the database, also one that an earlier attempt left behind."""
+        """Drop the new database, also one that an earlier attempt left behind."""
         self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", str(self._new_url.database))
 
     def load(self) -> None:
-        """Make the database of the dump. Raises Unavailable when the server does not take it."""
+        """Create the new database from the dump. Raises Unavailable if `pg_restore` fails."""
         tool = _find_tool("pg_restore", self._server.info.server_version)
         self._execute("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'", str(self._new_url.database))
         options = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"]
         address, environment = _tool_connection(self._new_url)
         command = [tool, f"--dbname={address}", *options, str(self.path)]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)  # noqa: S603 (no shell)
-        if done.returncode:
-            raise Unavailable(f"pg_restore failed, and nothing was changed: {_last_line(done.stderr)}")
+        result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)  # noqa: S603 (no shell)
+        if result.returncode:
+            raise Unavailable(f"pg_restore failed, nothing was changed: {_last_line(result.stderr)}")
 
     def swap(self) -> str | None:
-        """Two new names in one transaction: at no instant is there no database."""
+        """Rename both databases in one transaction: a database of the name exists at every instant."""
         for name in (self._name, str(self._new_url.database)):
             if _is_in_use(self._server, name):
                 raise Conflict(_IN_USE_MESSAGE)
-        kept = f"{self._name[:40]}_{dt.datetime.now(dt.UTC):%Y%m%d%H%M%S%f}" if self._exists else None
+        old_name = f"{self._name[:40]}_{dt.datetime.now(dt.UTC):%Y%m%d%H%M%S%f}" if self._exists else None
         with self._server.transaction():
-            if kept is not None:
-                self._execute("ALTER DATABASE {} RENAME TO {}", self._name, kept)
+            if old_name is not None:
+                self._execute("ALTER DATABASE {} RENAME TO {}", self._name, old_name)
             self._execute("ALTER DATABASE {} RENAME TO {}", str(self._new_url.database), self._name)
-        return f"the database {kept}" if kept else None
+        return f"the database {old_name}" if old_name else None
 
     def _execute(self, statement: LiteralString, *names: str) -> None:
         with _translate_errors():
@@ -123,7 +123,7 @@ class DatabaseReplacement:
 
 
 def _check_replaceable(server: Connection, url: sa.URL, *, force: bool) -> bool:
-    """Is the database there at all? Raises Conflict when somebody has it open, or when it is used and nothing forces us."""
+    """Return whether the database exists. Raises Conflict if it is in use or, without `force`, has accounts or posts."""
     if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", (url.database,)).fetchone():
         return False
     if _is_in_use(server, str(url.database)):
@@ -139,7 +139,7 @@ def _check_replaceable(server: Connection, url: sa.URL, *, force: bool) -> bool:
 
 
 def _is_in_use(server: Connection, name: str) -> bool:
-    """Has anybody this database open, and not only for the moment that the server takes to notice that they left?"""
+    """Return whether a session has the database open for 2 s: the server may notice late that a client has disconnected."""
     until = time.monotonic() + _DISCONNECT_TIMEOUT
     while server.execute("SELECT 1 FROM pg_stat_activity WHERE datname = %s", (name,)).fetchone():
         if time.monotonic() > until:
@@ -149,13 +149,13 @@ def _is_in_use(server: Connection, name: str) -> bool:
 
 
 def _has_rows(connection: Connection, table: LiteralString) -> bool:
-    is_there = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone() != (None,)
-    return is_there and connection.execute(psycopg.sql.SQL("SELECT 1 FROM {}").format(psycopg.sql.Identifier(table))).rowcount > 0
+    exists = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone() != (None,)
+    return exists and connection.execute(psycopg.sql.SQL("SELECT 1 FROM {}").format(psycopg.sql.Identifier(table))).rowcount > 0
 
 
 @contextlib.contextmanager
 def _connect(url: sa.URL) -> Iterator[Connection]:
-    """A connection on which each statement stands for itself. Raises Unavailable."""
+    """Open a connection in autocommit mode. Raises Unavailable."""
     address = url.render_as_string(hide_password=False)
     with _translate_errors(), psycopg.connect(address, autocommit=True, connect_timeout=_CONNECT_TIMEOUT) as connection:
         yield connection
@@ -163,37 +163,37 @@ def _connect(url: sa.URL) -> Iterator[Connection]:
 
 @contextlib.contextmanager
 def _translate_errors() -> Iterator[None]:
-    """The driver's errors with what to do about them."""
+    """Raise the driver's errors as Conflict or Unavailable, with advice."""
     try:
         yield
     except psycopg.errors.ObjectInUse as error:
         raise Conflict(_IN_USE_MESSAGE) from error
     except psycopg.Error as error:
-        if (todo := explain(error)) is None:
+        if (advice := explain(error)) is None:
             raise
-        raise Unavailable(todo) from error
+        raise Unavailable(advice) from error
 
 
-# The tools
+# pg_dump and pg_restore
 
 
 def _find_tool(name: str, server: int = 0) -> str:
-    """The path of a tool. Raises Conflict when it is missing, or older than the server, whose version is `server`."""
+    """Return the path of a tool. Raises Conflict if it is missing, or older than the version number `server`."""
     path = shutil.which(name)
     if path is None:
-        raise Conflict(f"{name} is missing: install the client of PostgreSQL, such as Debian's package postgresql-client")
-    told = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 (no shell)
-    version = int(found[1]) if (found := re.search(r"\) (\d+)", told)) else 0
-    if version < server // 10_000:
-        need = server // 10_000
+        raise Conflict(f"{name} is not installed: install PostgreSQL's client, such as Debian's package postgresql-client")
+    output = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 (no shell)
+    version = int(match[1]) if (match := re.search(r"\) (\d+)", output)) else 0
+    required = server // 10_000
+    if version < required:
         raise Conflict(
-            f"{name} is of version {version}, and the server of {need}: install postgresql-client-{need}, or put it in PATH"
+            f"{name} has version {version} and the server {required}: install postgresql-client-{required}, or add it to PATH"
         )
     return path
 
 
 def _tool_connection(url: sa.URL) -> tuple[str, dict[str, str]]:
-    """Address and environment for a tool: other users of this machine see its arguments, and must see no password."""
+    """Return the URL and the environment for a tool. Other users can see its arguments, so the password is not among them."""
     password = {"PGPASSWORD": str(url.password)} if url.password else {}
     return url.set(password=None).render_as_string(hide_password=False), {**os.environ, **password}
 
@@ -201,23 +201,22 @@ def _tool_connection(url: sa.URL) -> tuple[str, dict[str, str]]:
 def _run_pg_dump(url: sa.URL, tool: str, snapshot: str, target: Path, progress: Progress) -> None:
     address, environment = _tool_connection(url)
     command = [tool, "--format=custom", "--verbose", f"--snapshot={snapshot}", f"--file={target}", f"--dbname={address}"]
-    total, done, told = len(tables.metadata.tables) + 2, 0, ""  # with those of the search index and of the migrations
+    total, done, line = len(tables.metadata.tables) + 2, 0, ""  # the other two are the search index and the migrations
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603 (no shell)
         for line in process.stderr or ():
-            told = line
             if line.startswith("pg_dump: dumping contents of table"):
                 done += 1
                 progress(min(done, total), total)
     if process.returncode:
-        raise Unavailable(f"pg_dump failed: {_last_line(told)}")
+        raise Unavailable(f"pg_dump failed: {_last_line(line)}")
 
 
 def _parse_rows(lines: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
-    """The rows in a script of pg_restore, each with its table; a row has one line."""
+    """Yield the rows in a script of pg_restore, each with its table. A row is one line."""
     table = None
     for line in lines:
         if table is None:
-            table = found[1].decode() if (found := _COPY_STATEMENT.fullmatch(line)) else None
+            table = match[1].decode() if (match := _COPY_STATEMENT.fullmatch(line)) else None
         elif line == b"\\.\n":
             table = None
         else:
@@ -225,4 +224,4 @@ def _parse_rows(lines: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
 
 
 def _last_line(text: str) -> str:
-    return text.strip().rpartition("\n")[2] or "it told no reason"
+    return text.strip().rpartition("\n")[2] or "it gave no reason"

@@ -1,23 +1,23 @@
-"""How migrations reach the server: blocking, in one transaction, waiting for others who migrate.
+"""The SQLAlchemy engine for migrations: blocking, one transaction, and waits for other processes that migrate.
 
-By psycopg: asyncpg prepares each statement, and several in one, as migrations may have them, cannot be prepared.
+It uses psycopg: asyncpg prepares each statement, and a migration may send several statements in one string.
 """
 
 import sqlalchemy as sa
 
 MIGRATION_LOCK_ID = 0x6D696772
-"""The advisory lock of whoever migrates: "migr" in ASCII."""
+"""The advisory lock of migrations: "migr" in ASCII."""
 _LOCK_TIMEOUT_MS = 60_000
 _CONNECT_TIMEOUT = 10
 
 
 def migration_engine(url: str, *, writing: bool) -> sa.Engine:
-    """For `postgresql://…`; `writing` takes the lock at once."""
-    address = sa.make_url(url).set(drivername="postgresql+psycopg")
-    made = sa.create_engine(address, poolclass=sa.NullPool, connect_args={"connect_timeout": _CONNECT_TIMEOUT})
+    """Return the engine for `postgresql://…`. With `writing` its transactions take the migration lock at once."""
+    psycopg_url = sa.make_url(url).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(psycopg_url, poolclass=sa.NullPool, connect_args={"connect_timeout": _CONNECT_TIMEOUT})
     if writing:
-        sa.event.listen(made, "begin", _lock)
-    return made
+        sa.event.listen(engine, "begin", _lock)
+    return engine
 
 
 def _lock(connection: sa.Connection) -> None:

@@ -1,4 +1,4 @@
-"""The open connections to one server: as many readers as there are connections, one writer of transactions."""
+"""The connection pool of one PostgreSQL database: many readers, one write transaction at a time."""
 
 import asyncio
 import contextlib
@@ -9,23 +9,24 @@ from typing import Any
 import asyncpg
 import structlog
 
-from blog.db.database import PoolStats, run_shielded
+from blog.db.cancellation import run_shielded
+from blog.db.database import PoolStats
 from blog.db.instrumentation import WaitQueue
 from blog.db.postgresql.errors import translate_errors
 from blog.errors import Unavailable
 from blog.observability.logging import OutageLog
 
 log = structlog.stdlib.get_logger("blog.database")
-_STATEMENT_CACHE_SIZE = 300  # prepared for each connection
+_STATEMENT_CACHE_SIZE = 300  # prepared statements per connection
 _IDLE_IN_TRANSACTION_TIMEOUT = 60
-_SETTLE_SECONDS = 1.0  # seconds: some connections are lost later than others
+_SETTLE_SECONDS = 1.0  # in an outage some connections are lost later than others
 
 
 class Pool:
-    """Connections that are opened when they are needed, and again when the server was gone.
+    """A pool of connections, opened on demand, and again after the server was down.
 
-    One task of this process at a time has the writer, first come first served: the others wait without a connection, so that
-    a crowd that wants to write takes none away from those who read.
+    One task of this process at a time may open a write transaction, in order of arrival. The others wait without a connection,
+    so that waiting writers do not block readers. All times are in seconds.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Pool:
             "min_size": pool_min,
             "max_size": pool_max,
             "timeout": acquire_timeout,  # to connect
-            # The server ends a statement in time; this is for a server that does not answer at all.
+            # The server cancels a slow statement itself; this is for a server that does not respond at all.
             "command_timeout": statement_timeout + 5,
             "statement_cache_size": _STATEMENT_CACHE_SIZE,
             "max_inactive_connection_lifetime": 300,
@@ -52,20 +53,23 @@ class Pool:
         )
 
     async def open(self) -> None:
-        """Open as many as are always kept: fails at start, not at the first request. Locks belong to the running event loop."""
+        """Open `pool_min` connections, so that a wrong URL fails at start and not at the first request.
+
+        Creates the lock here, because it belongs to the running event loop. Raises Unavailable.
+        """
         self._write_lock = asyncio.Lock()
         with translate_errors():
             self._pool = await asyncpg.create_pool(**self._options)
 
     async def close(self) -> None:
-        """Close all of them; those in use first come back."""
+        """Close all connections, after those in use were released."""
         pool, self._pool = self._pool, None
         if pool is not None:
             await run_shielded(_close_pool(pool, self._timeout))
 
     @contextlib.contextmanager
     def log_outages(self, *, confirms: bool) -> Iterator[None]:
-        """Log what fails inside, if it is the first; what succeeds ends that, if it `proves` that the database works again."""
+        """Log the first failure of an outage, and its end. `confirms`: success of the block proves that the database works."""
         try:
             yield
         except Unavailable as error:
@@ -76,13 +80,13 @@ class Pool:
 
     @property
     def stats(self) -> PoolStats:
-        """How it stands now."""
+        """The current state of the pool."""
         size = self._pool.get_size() if self._pool else 0
         idle = self._pool.get_idle_size() if self._pool else 0
         return PoolStats(size, size - idle, self._queue.waiting)
 
     async def acquire_reader(self) -> Any:
-        """A connection. Raises Unavailable when all are busy for too long, or when the server is gone."""
+        """Return a connection. Raises Unavailable if all are busy for `acquire_timeout`, or if the server is down."""
         if self._pool is None:
             raise RuntimeError("connect the database first")
         with translate_errors():
@@ -94,20 +98,20 @@ class Pool:
                 raise Unavailable("All connections to the database are busy: try again") from None
 
     async def release_reader(self, connection: Any) -> None:
-        """Idle again; one that is closed, or in a transaction that could not be ended, is replaced when it is needed."""
+        """Return a connection to the pool. If it is still in a transaction, it is closed, and replaced on demand."""
         if is_alive(connection) and connection.is_in_transaction():
             connection.terminate()
-        with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):  # it is given up in that case
+        with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):  # the pool drops the connection
             await run_shielded(self._pool.release(connection))
 
     async def acquire_writer(self) -> Any:
-        """A connection for a transaction that writes, for this task alone in this process. Raises Unavailable."""
+        """Return a connection for a write transaction, to one task of this process at a time. Raises Unavailable."""
         try:
             with self._queue.track_wait("writer"):
                 async with asyncio.timeout(self._timeout):
                     await self._write_lock.acquire()
         except TimeoutError:
-            raise Unavailable("Others write to the database for too long: try again") from None
+            raise Unavailable("Other requests write to the database for too long: try again") from None
         try:
             return await self.acquire_reader()
         except BaseException:
@@ -115,7 +119,7 @@ class Pool:
             raise
 
     async def release_writer(self, connection: Any) -> None:
-        """Free for the next task."""
+        """Release the connection and the writer lock."""
         try:
             await self.release_reader(connection)
         finally:
@@ -123,7 +127,7 @@ class Pool:
 
 
 def is_alive(connection: Any) -> bool:
-    """Is it still open? The pool takes one back by itself when the server was lost."""
+    """Return whether the connection is open. When the server goes down, the pool itself closes its connections."""
     try:
         return not connection.is_closed()
     except asyncpg.InterfaceError:
@@ -131,13 +135,13 @@ def is_alive(connection: Any) -> bool:
 
 
 def server_settings(statement_timeout: float, lock_timeout: float) -> dict[str, str]:
-    """What the server shall do for each of our connections; times in milliseconds."""
+    """Return the session settings for each connection. The arguments are in seconds, the settings in milliseconds."""
     return {
         "application_name": "blog",
         "timezone": "UTC",
         "statement_timeout": str(int(statement_timeout * 1000)),
         "lock_timeout": str(int(lock_timeout * 1000)),
-        # Whoever stops within a transaction that writes would stop all others: its machine may have lost its network.
+        # A client that stops in a write transaction, such as after a network failure, would block all other writers.
         "idle_in_transaction_session_timeout": str(_IDLE_IN_TRANSACTION_TIMEOUT * 1000),
         "tcp_keepalives_idle": "30",
         "tcp_keepalives_interval": "10",
@@ -145,7 +149,10 @@ def server_settings(statement_timeout: float, lock_timeout: float) -> dict[str, 
 
 
 async def call_driver(connection: Any, method: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
-    """A driver's step; a connection that fails by itself is in a state that nobody knows, and is closed. Raises Unavailable."""
+    """Call a method of the driver. After a connection error, the state of the connection is unknown and it is closed.
+
+    Raises Unavailable, UniqueViolation.
+    """
     with translate_errors():
         try:
             return await method(*arguments)
@@ -156,17 +163,17 @@ async def call_driver(connection: Any, method: Callable[..., Awaitable[Any]], *a
 
 
 async def init_connection(connection: Any) -> None:
-    """JSON comes and goes as on SQLite: SQLAlchemy writes it, and what is read is ready for use."""
+    """Encode and decode JSON as on SQLite: SQLAlchemy encodes it, and reads return decoded values."""
     await connection.set_type_codec("json", schema="pg_catalog", encoder=str, decoder=json.loads)
 
 
 async def _keep_session(_connection: Any) -> None:
-    """Nothing to do when a connection comes back: no session ever changes, and each query would have two ways to the server."""
+    """Skip asyncpg's reset of a released connection: it costs a second round trip, and no session setting ever changes."""
 
 
 async def _close_pool(pool: Any, timeout: float) -> None:
     try:
         async with asyncio.timeout(timeout):
             await pool.close()
-    except Exception:  # a server that is gone, or a connection that never comes back
+    except Exception:  # the server is down, or a connection is never released
         pool.terminate()

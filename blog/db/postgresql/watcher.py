@@ -1,4 +1,4 @@
-"""Hears of events that anybody writes, also other processes and machines."""
+"""Notifications about events that any process or machine commits."""
 
 import asyncio
 import contextlib
@@ -6,18 +6,18 @@ from typing import Any
 
 import asyncpg
 
-from blog.db.database import run_shielded
+from blog.db.cancellation import run_shielded
 from blog.db.postgresql.errors import translate_errors
 from blog.db.postgresql.pool import server_settings
 from blog.errors import Unavailable
 
 CHANNEL = "blog_events"
-"""What the trigger of the event log notifies when a transaction with an event commits."""
+"""The channel that the trigger of the event log notifies when a transaction with an event commits."""
 _RECONNECT_DELAY = 1.0
 
 
 class Listener:
-    """LISTEN on a connection of its own, opened again when it is lost: a pool's connections forget what they listen to."""
+    """A `CommitWatcher` that LISTENs on a separate connection, because a pooled one stops listening when it is released."""
 
     def __init__(self, dsn: str, timeout: float) -> None:
         self._dsn, self._timeout = dsn, timeout
@@ -33,7 +33,7 @@ class Listener:
             raise
 
     async def wait(self, timeout: float) -> None:
-        """Return after the next event since the last call, or after `timeout` seconds; at once after being deaf for a while."""
+        """Return after the next event since the last call or after `timeout` seconds; after a reconnect, at once."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while not self._wakeup.is_set():
@@ -43,7 +43,7 @@ class Listener:
                 self._wakeup.clear()
 
     def notify(self) -> None:
-        """This process committed, or the connection is lost: look now."""
+        """Wake up at once: this process has committed, or the connection is lost."""
         self._wakeup.set()
 
     async def close(self) -> None:
@@ -56,9 +56,9 @@ class Listener:
     async def _reopen(self) -> None:
         if self._connection is not None:
             return
-        with contextlib.suppress(Unavailable):  # whoever reads the tables meets the same trouble and tells of it
+        with contextlib.suppress(Unavailable):  # code that reads the tables has the same failure and reports it
             await run_shielded(self._open())
-            self.notify()  # what was said meanwhile was not heard
+            self.notify()  # notifications were missed meanwhile
 
     async def _open(self) -> None:
         with translate_errors():
@@ -76,17 +76,17 @@ class Listener:
         connection.add_termination_listener(self._on_lost)
         self._connection = connection
 
-    def _on_event(self, *_about: object) -> None:
+    def _on_event(self, *_details: object) -> None:
         self.notify()
 
-    def _on_lost(self, *_about: object) -> None:
+    def _on_lost(self, *_details: object) -> None:
         self._connection = None
         self.notify()
 
 
 async def _close(connection: Any) -> None:
     try:
-        with contextlib.suppress(Exception):  # it is given up in any case
+        with contextlib.suppress(Exception):  # it is terminated in any case
             await connection.close(timeout=3)
     finally:
         connection.terminate()

@@ -1,5 +1,5 @@
-"""SQLite behind `databases`: one writer, several readers, all of them kept open.
+"""The SQLite backend: one writer and several readers, which stay open.
 
-Upstream opens a file, a connection and a thread for each query, keeps no PRAGMA, and begins transactions deferred, so that
-two that read and then write lock each other out.
+`databases` opens the file, a connection and a thread for each query. It sets no PRAGMA, and begins transactions DEFERRED: two
+transactions that read and then write lock each other out.
 """

@@ -1,4 +1,4 @@
-"""The backend that `databases` finds by its name."""
+"""The SQLite backend class of `databases`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,9 +15,9 @@ from blog.db.sqlite.watcher import CommitPoller
 
 
 def sqlite_path(url: str) -> str:
-    """The file that `sqlite:///FILE` names, taken as it stands. Raises ValueError when it names none or has options.
+    """Return the path in `sqlite:///FILE`, without decoding. Raises ValueError if there is none, or if the URL has options.
 
-    One reading for the application and for migrations: `databases` decodes %20, SQLAlchemy does not.
+    The application and the migrations must read a URL the same way: `databases` decodes %20, SQLAlchemy does not.
     """
     path = url.removeprefix("sqlite:///")
     if path in (url, "", ":memory:") or "?" in path:
@@ -26,7 +26,14 @@ def sqlite_path(url: str) -> str:
 
 
 class SQLiteBackend(DatabaseBackend):
-    """The backend that `Database` uses for `sqlite:///FILE`; times are in seconds."""
+    """The backend for `sqlite:///FILE`.
+
+    - `readers`: the maximum number of read connections.
+    - `acquire_timeout`: seconds that a task waits for a connection.
+    - `busy_timeout`: seconds that a statement waits for the lock of another process.
+    - `statement_timeout`: seconds after which a statement is interrupted.
+    - `synchronous`: the PRAGMA of this name; with FULL a commit is on disk when it returns.
+    """
 
     on_query: list[Callable[[str], None]]
 
@@ -42,7 +49,7 @@ class SQLiteBackend(DatabaseBackend):
     ) -> None:
         self._path = sqlite_path(str(database_url))
         if readers < 1 or synchronous not in ("OFF", "NORMAL", "FULL", "EXTRA"):
-            raise ValueError("give at least 1 reader, and OFF, NORMAL, FULL or EXTRA for synchronous")
+            raise ValueError("readers must be at least 1, and synchronous one of OFF, NORMAL, FULL, EXTRA")
         pragmas = (
             f"PRAGMA busy_timeout={int(busy_timeout * 1000)}",
             "PRAGMA journal_mode=WAL",
@@ -63,16 +70,16 @@ class SQLiteBackend(DatabaseBackend):
         await self._pool.close()
 
     def connection(self) -> SQLiteConnection:
-        """For one task."""
+        """Return a connection for one task."""
         return SQLiteConnection(self._pool, self._statements, self.on_query)
 
     @property
     def pool_stats(self) -> PoolStats:
-        """Its connections."""
+        """The connections of this process."""
         return self._pool.stats
 
     def watcher(self) -> CommitPoller:
-        """Waits for commits."""
+        """Return a watcher for commits."""
         return CommitPoller(self._path)
 
 

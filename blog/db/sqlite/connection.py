@@ -1,4 +1,4 @@
-"""What `databases` asks of a backend: statements, transactions, rows."""
+"""Statements and transactions of one task on SQLite."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -21,68 +21,68 @@ _COMMIT: SqlAndParams = ("COMMIT", ())
 
 
 class SQLiteConnection(ConnectionBackend):
-    """What one task uses. A physical connection is taken at the first statement: the writer to write, else a reader."""
+    """The connection of one task. Each statement or transaction takes a physical one: the writer if it writes, else a reader."""
 
     def __init__(self, pool: Pool, statements: StatementCache, on_query: list[Callable[[str], None]]) -> None:
         self._pool, self._statements, self._on_query = pool, statements, on_query
-        self.pinned: Connection | None = None  # by an open transaction
-        self.is_snapshot = False  # that transaction only reads
-        # What it runs before the next statement, in the same trip to the thread: its BEGIN, and writes that bring nothing back.
+        self.pinned: Connection | None = None  # the physical connection of the open transaction
+        self.is_snapshot = False  # the open transaction only reads
+        # Statements that run before the next one, in the same call to the thread: BEGIN, and pipelined writes.
         self.pending: list[SqlAndParams] = []
 
     async def acquire(self) -> None:
-        """Nothing yet: what is needed is known with the first statement."""
+        """Do nothing: the first statement shows whether the task needs the writer or a reader."""
 
     async def release(self) -> None:
-        """Nothing: each statement and each transaction gives back what it took."""
+        """Do nothing: each statement and each transaction releases its own physical connection."""
 
     async def fetch_all(self, query: Query) -> list[RecordInterface]:
-        """All rows."""
+        """Return all rows."""
         (rows,) = await self.fetch_many([query])
         return rows
 
     async def fetch_many(self, queries: Sequence[Query], *, consistent: bool = False) -> list[list[RecordInterface]]:
-        """All rows of several queries, in one trip to the thread of the connection; `at_once`: of one state of the database."""
+        """Return all rows of several queries, in one call to the thread; with `consistent`, from one state of the database."""
         compiled = [self._statements.compile(query) for query in queries]
-        outcomes = await self._run(compiled, in_transaction=consistent and self.pinned is None)
-        return [list(statement.rows(one.columns, one.rows)) for (statement, _), one in zip(compiled, outcomes, strict=True)]
+        results = await self._run(compiled, in_transaction=consistent and self.pinned is None)
+        return [list(statement.rows(one.columns, one.rows)) for (statement, _), one in zip(compiled, results, strict=True)]
 
     async def fetch_one(self, query: Query) -> RecordInterface | None:
-        """The first row."""
+        """Return the first row, or None."""
         rows = await self.fetch_all(query)
         return rows[0] if rows else None
 
     async def execute(self, query: Query) -> Any:
-        """The new id of an INSERT, None when it inserted nothing; of other statements the number of rows changed.
+        """Return the new id of an INSERT, or None if it inserted nothing; else the number of changed rows.
 
-        SQLite reports an old id for all that insert nothing. For a value of the row itself: RETURNING and `fetch_val`.
+        `lastrowid` of an INSERT that inserts nothing is an old id. For another value of the row use RETURNING and `fetch_val`.
         """
         statement, arguments = self._statements.compile(query)
-        (outcome,) = await self._run([(statement, arguments)])
+        (result,) = await self._run([(statement, arguments)])
         if not statement.is_insert:
-            return outcome.rowcount
-        return outcome.lastrowid if outcome.rowcount or outcome.columns else None
+            return result.rowcount
+        return result.lastrowid if result.rowcount or result.columns else None
 
     async def pipeline(self, queries: Sequence[Query]) -> None:
-        """Statements of a transaction whose outcome nobody needs: they run with the next one, or with its COMMIT."""
+        """Queue statements of a transaction: they run with its next statement, or with its COMMIT."""
         if self.is_snapshot:
             raise _read_only_error()
         self.pending += (self._sql_and_params(*self._statements.compile(query)) for query in queries)
 
     async def execute_many(self, queries: list[ClauseElement]) -> None:
-        """One after the other; all or nothing only inside a transaction."""
+        """Run statements one after the other; atomic only inside a transaction."""
         for query in queries:
             await self.execute(query)
 
     def transaction(self) -> "SQLiteTransaction":
-        """A new one, not yet begun."""
+        """Return a new transaction, which has not begun yet."""
         return SQLiteTransaction(self, self._pool)
 
     @property
     def raw_connection(self) -> Connection:
-        """The driver's connection; inside a transaction only."""
+        """The driver's connection. Raises RuntimeError outside of a transaction."""
         if self.pinned is None:
-            raise RuntimeError("a connection is held only inside a transaction")
+            raise RuntimeError("there is a driver connection only inside a transaction")
         return self.pinned
 
     async def _run(
@@ -98,16 +98,19 @@ class SQLiteConnection(ConnectionBackend):
     async def run_batch(
         self, connection: Connection, *texts: SqlAndParams, in_transaction: bool = False
     ) -> list[StatementResult]:
-        """Run statements, after those that are to run ahead of them, in one trip; `framed`: as a transaction that reads."""
-        ahead, self.pending = [*self.pending, *[_BEGIN] * in_transaction], []
-        run = [*ahead, *texts, *[_COMMIT] * in_transaction]
-        for sql, _ in run:
+        """Run the pending statements and then `texts`, in one call to the thread. Return the results of `texts`.
+
+        With `in_transaction` they run in a read transaction.
+        """
+        before, self.pending = [*self.pending, *[_BEGIN] * in_transaction], []
+        batch = [*before, *texts, *[_COMMIT] * in_transaction]
+        for sql, _ in batch:
             for listener in self._on_query:
                 listener(sql)
-        told, told_ahead = "; ".join(sql for sql, _ in texts), "".join(f"{sql}; " for sql, _ in ahead)
+        main_sql, prefix = "; ".join(sql for sql, _ in texts), "".join(f"{sql}; " for sql, _ in before)
         with translate_errors(), self._pool.with_timeout(connection):
-            outcomes = await timed("sqlite", told, connection.run(*run), prefix=told_ahead)
-        return outcomes[len(ahead) : len(ahead) + len(texts)]
+            results = await timed("sqlite", main_sql, connection.run(*batch), prefix=prefix)
+        return results[len(before) : len(before) + len(texts)]
 
     @staticmethod
     def _sql_and_params(statement: Statement, arguments: list[Any]) -> SqlAndParams:
@@ -119,45 +122,45 @@ class SQLiteConnection(ConnectionBackend):
 
     @contextlib.asynccontextmanager
     async def _checkout(self, *, is_write: bool) -> AsyncIterator[Connection]:
-        give_back: Callable[[Connection], None] | None = None
+        release: Callable[[Connection], None] | None = None
         if self.pinned is not None:
             if self.is_snapshot and is_write:
                 raise _read_only_error()
             self.require_open(self.pinned)
             connection = self.pinned
         elif is_write:
-            connection, give_back = await self._pool.acquire_writer(), self._pool.release_writer
+            connection, release = await self._pool.acquire_writer(), self._pool.release_writer
         else:
-            connection, give_back = await self._pool.acquire_reader(), self._pool.release_reader
+            connection, release = await self._pool.acquire_reader(), self._pool.release_reader
         try:
             yield connection
         except Unavailable:
             self._pool.mark_broken(connection)
             raise
         finally:
-            if give_back is not None:
-                give_back(connection)
+            if release is not None:
+                release(connection)
 
-    def require_open(self, held: Connection) -> None:
-        """Raises Unavailable when SQLite has ended the transaction, as it does when its disk is full or fails.
+    def require_open(self, connection: Connection) -> None:
+        """Raise Unavailable if SQLite has rolled back the transaction, as it does when its disk is full or fails.
 
-        What followed would be kept alone.
+        Without this check, later statements would be committed without the earlier ones.
         """
-        if is_idle(held) and not self.is_begin_pending:
-            raise Unavailable("The database undid this change, its disk may be full: try again")
+        if is_idle(connection) and not self.is_begin_pending:
+            raise Unavailable("The database rolled back this change, its disk may be full: try again")
 
     @property
     def is_begin_pending(self) -> bool:
-        """The transaction has asked nothing so far; to SQLite it begins with its first statement."""
+        """Whether the open transaction has run no statement yet: BEGIN runs together with the first one."""
         return self.pending[:1] in ([_BEGIN], [_BEGIN_IMMEDIATE])
 
 
 def _read_only_error() -> TypeError:
-    return TypeError("a snapshot only reads: open a transaction to write")
+    return TypeError("a snapshot is read-only: open a transaction to write")
 
 
 class SQLiteTransaction(TransactionBackend):
-    """BEGIN IMMEDIATE on the writer; `readonly` ones BEGIN on a reader; a savepoint inside another."""
+    """A transaction: BEGIN IMMEDIATE on the writer, BEGIN on a reader with `readonly`, SAVEPOINT inside another one."""
 
     _savepoints = 0
 
@@ -168,7 +171,7 @@ class SQLiteTransaction(TransactionBackend):
         self._savepoint = ""
 
     async def start(self, is_root: bool, extra_options: dict[Any, Any]) -> None:
-        """Begin. What was taken is given back by `rollback`, also after a failure here."""
+        """Begin the transaction. After a failure here the caller must call `rollback`, which releases the connection."""
         if not is_root:
             SQLiteTransaction._savepoints += 1
             self._physical = self._connection.pinned
@@ -182,14 +185,14 @@ class SQLiteTransaction(TransactionBackend):
         self._connection.pending = [_BEGIN if self._readonly else _BEGIN_IMMEDIATE]
 
     async def commit(self) -> None:
-        """Make it last. When this fails the connection is still held: `rollback` follows."""
-        if not (self._is_root and self._connection.pending in ([_BEGIN], [_BEGIN_IMMEDIATE])):  # else nothing was asked
+        """Commit. After a failure the caller must call `rollback`, which releases the connection."""
+        if not (self._is_root and self._connection.pending in ([_BEGIN], [_BEGIN_IMMEDIATE])):  # else no statement was run
             with self._pool.log_outages(writing=not self._readonly, confirms=self._is_root):
                 await self._run("COMMIT" if self._is_root else f"RELEASE {self._savepoint}")
         self._release()
 
     async def rollback(self) -> None:
-        """Undo it."""
+        """Roll back, and release the connection."""
         try:
             self._connection.pending = []
             if self._physical is None or is_idle(self._physical):

@@ -1,4 +1,4 @@
-"""SQLite as the source or the target of a copy."""
+"""SQLite as the source or the target of `blog.db.database_copy`."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -15,14 +15,14 @@ _BATCH_SIZE = 500
 
 
 def begin_snapshot(connection: sa.Connection) -> None:
-    """What is read from here on is one state; others go on writing."""
+    """Start a read transaction: all later reads see one state of the database."""
     connection.exec_driver_sql("BEGIN")
 
 
 def require_exclusive_access(url: str) -> None:
-    """Raises Conflict when somebody else has the file open."""
+    """Raise Conflict if another process has the file open."""
     with closing(sqlite3.connect(sqlite_path(url), timeout=1, isolation_level=None)) as connection:
-        try:  # only who has the file for himself may end its log
+        try:  # leaving WAL mode needs exclusive access
             connection.execute("PRAGMA journal_mode=DELETE")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
@@ -31,29 +31,29 @@ def require_exclusive_access(url: str) -> None:
 
 
 def begin_load(_connection: sa.Connection) -> None:
-    """The engine has taken the lock to write already."""
+    """Do nothing: the engine has the write lock already."""
 
 
 def insert_rows(connection: sa.Connection, table: sa.TableClause, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Put all of the rows into a table."""
-    left, statement = iter(rows), sa.insert(table)
-    while batch := [dict(row) for row in islice(left, _BATCH_SIZE)]:
+    """Insert all rows into a table."""
+    iterator, statement = iter(rows), sa.insert(table)
+    while batch := [dict(row) for row in islice(iterator, _BATCH_SIZE)]:
         connection.execute(statement, batch)
 
 
 def last_event_id(connection: sa.Connection) -> int:
-    """The last id that was given to an event, also to one that is forgotten."""
-    asked = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
-    return int(connection.exec_driver_sql(asked).scalar_one())
+    """Return the last assigned event id, even if that event was deleted."""
+    query = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
+    return int(connection.exec_driver_sql(query).scalar_one())
 
 
 def reset_sequences(connection: sa.Connection, last: int) -> None:
-    """The next event gets an id after this one."""
+    """Let the next event id follow `last`."""
     connection.exec_driver_sql("DELETE FROM sqlite_sequence WHERE name = 'events'")
     connection.exec_driver_sql("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", (last,))
 
 
 def check_references(connection: sa.Connection) -> None:
-    """Raises Conflict when a row refers to nothing."""
-    if lost := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-        raise Conflict(f"A row of {lost[0]} refers to a row of {lost[2]} that is gone: run `blog check` on the source")
+    """Raise Conflict if a row refers to a missing row."""
+    if orphan := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+        raise Conflict(f"A row of {orphan[0]} refers to a missing row of {orphan[2]}: run `blog check` on the source")

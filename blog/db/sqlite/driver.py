@@ -1,4 +1,4 @@
-"""aiosqlite with one trip to its thread for a statement: upstream goes there to run it, to fetch its rows and to close it."""
+"""aiosqlite with one call to its thread per batch of statements; upstream needs three per statement: run, fetch, close."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ import aiosqlite
 import anyio.to_thread
 
 _CACHED_STATEMENTS = 512
-_ITERATE_CHUNK_SIZE = 64  # rows of upstream's `iterate`, which is not used
+_ITERATE_CHUNK_SIZE = 64  # rows per chunk of `iterate`, which is not used
 
 
 @dataclass(frozen=True, slots=True)
 class StatementResult:
-    """What a statement brought: its rows and the names of their columns, how many it changed, the id of the last INSERT."""
+    """The result of a statement: rows, column names, number of changed rows, id of the last INSERT."""
 
     rows: list[tuple[Any, ...]]
     columns: tuple[str, ...]
@@ -25,35 +25,35 @@ class StatementResult:
 
 
 SqlAndParams = tuple[str, Sequence[Any]]
-"""A statement and its values."""
+"""A statement and its parameters."""
 
 
 class Connection(aiosqlite.Connection):
-    """One connection; its thread runs one statement after the other."""
+    """A connection with a thread that runs its statements one after the other."""
 
     async def run(self, *statements: SqlAndParams) -> list[StatementResult]:
-        """Run statements, each with its values, in one trip. The first that fails ends it."""
-        outcomes: list[StatementResult] = await self._execute(_run, self._conn, statements)  # type: ignore[no-untyped-call]
-        return outcomes
+        """Run statements in one call to the thread, and return their results. The first failure stops the batch."""
+        results: list[StatementResult] = await self._execute(_run, self._conn, statements)  # type: ignore[no-untyped-call]
+        return results
 
 
 def _run(connection: sqlite3.Connection, statements: Sequence[SqlAndParams]) -> list[StatementResult]:
-    outcomes = []
+    results = []
     for sql, arguments in statements:
         cursor = connection.execute(sql, arguments)
         columns = tuple(column[0] for column in cursor.description or ())
-        rows = cursor.fetchall()  # first of all: a statement with RETURNING is not over before its last row
-        outcomes.append(StatementResult(rows, columns, cursor.rowcount, cursor.lastrowid))
+        rows = cursor.fetchall()  # before `rowcount`: a statement with RETURNING is complete only after its last row
+        results.append(StatementResult(rows, columns, cursor.rowcount, cursor.lastrowid))
         cursor.close()
-    return outcomes
+    return results
 
 
 async def connect(path: str) -> Connection:
-    """Open a file that is there: in the place of one that is gone, SQLite would make an empty one."""
-    opened = partial(sqlite3.connect, _file_uri(path), uri=True, isolation_level=None, cached_statements=_CACHED_STATEMENTS)
-    # A thread of aiosqlite whose opening fails reports to an event loop that may be gone: fail before it starts.
-    await anyio.to_thread.run_sync(lambda: opened().close())
-    connection = Connection(opened, _ITERATE_CHUNK_SIZE)
+    """Open an existing file. By default SQLite would create an empty file if it is missing."""
+    open_file = partial(sqlite3.connect, _file_uri(path), uri=True, isolation_level=None, cached_statements=_CACHED_STATEMENTS)
+    # If opening fails in aiosqlite's thread, the thread reports to an event loop that may be closed: fail before it starts.
+    await anyio.to_thread.run_sync(lambda: open_file().close())
+    connection = Connection(open_file, _ITERATE_CHUNK_SIZE)
     await connection
     return connection
 

@@ -1,4 +1,4 @@
-"""Copies of an SQLite file: by its online backup to keep one, by renaming to bring it back."""
+"""Dumps of an SQLite file: made with SQLite's online backup, restored by renaming."""
 
 import contextlib
 import datetime as dt
@@ -16,16 +16,16 @@ from blog.db.sqlite.errors import explain
 from blog.errors import Conflict, Unavailable
 from blog.progress import Progress
 
-_PAGES_PER_STEP = 2_000  # a step of 8 MB: then others on this machine get their turn
+_PAGES_PER_STEP = 2_000  # 8 MB per step; between steps other processes can use the disk
 _BUSY_TIMEOUT = 60.0
 _COUNTED_TABLES = ("users", "posts", "comments", "media", "events")
 _SIDE_FILE_SUFFIXES = ("-wal", "-shm", "-journal")
-"""What SQLite keeps beside a file. Left there, it would be taken for a part of the file that comes in its place."""
+"""Files that SQLite keeps next to a database. If they stayed, SQLite would apply them to the new file of the same name."""
 _DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class SQLiteDumper:
-    """See `blog.db.dumps.Snapshots`."""
+    """The `blog.db.dumper.DatabaseDumper` of an SQLite file."""
 
     kind = "sqlite"
     member = "database.sqlite3"
@@ -34,19 +34,19 @@ class SQLiteDumper:
         self._path = Path(sqlite_path(url)).absolute()
 
     def dump(self, target: Path, while_locked: Callable[[], None], progress: Progress) -> None:
-        """Copy the file. Its log grows until that is done, since nothing that the copy still reads is overwritten."""
+        """Copy the file. Its write-ahead log grows meanwhile, because pages that the copy still needs are not overwritten."""
         with _translate_errors(self._path), closing(_open(self._path)) as source, closing(sqlite3.connect(target)) as copy:
             with closing(_open(self._path)) as lock:
                 lock.execute("BEGIN IMMEDIATE")
-                # Within a transaction that has read, the copy is of this instant; without, each commit of others would make
-                # the backup begin again.
+                # In a transaction that has read, the copy is of this instant. Without one, each commit of another connection
+                # would restart the backup.
                 source.execute("BEGIN")
                 source.execute("SELECT count(*) FROM sqlite_master")
                 while_locked()
             source.backup(copy, pages=_PAGES_PER_STEP, progress=lambda _status, left, all_: progress(all_ - left, all_))
 
     def inspect(self, copy: Path) -> DumpInfo:
-        """Look through the whole file."""
+        """Check the whole file for damage and count its rows."""
         with _translate_errors(copy), closing(_open(copy)) as connection:
             damage = [str(row[0]) for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
             damage += [
@@ -60,7 +60,7 @@ class SQLiteDumper:
 
     @contextlib.contextmanager
     def replace(self, *, force: bool) -> Iterator["FileReplacement"]:
-        """Hold the file, so that no server starts on it, until the block ends."""
+        """Lock the file until the block ends, so that no server starts on it, and prepare a replacement."""
         replacement = FileReplacement(self._path)
         with _translate_errors(self._path), contextlib.ExitStack() as stack:
             if self._path.exists():
@@ -71,7 +71,7 @@ class SQLiteDumper:
 
 
 class FileReplacement:
-    """A file beside the database, until it takes its place."""
+    """A file in the folder of the database that will replace it."""
 
     def __init__(self, database: Path) -> None:
         self._database = database
@@ -79,36 +79,36 @@ class FileReplacement:
         self.url = f"sqlite:///{self.path}"
 
     def clear(self) -> None:
-        """Remove the copy, also one that an earlier attempt left behind."""
+        """Remove the new file, also one that an earlier attempt left behind."""
         for suffix in ("", *_SIDE_FILE_SUFFIXES):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
     def load(self) -> None:
-        """The copy is the database."""
+        """Do nothing: the dump is a database file."""
 
     def swap(self) -> str | None:
-        """Two names for the old file, then one rename: at no instant is there no database."""
+        """Link the old file under a second name, then rename the new file over it: a database exists at every instant."""
         if any(Path(f"{self.path}{suffix}").exists() for suffix in _SIDE_FILE_SUFFIXES):
-            raise AssertionError("the copy must be closed before it is put in place")
-        kept = self._preserve_old_file() if self._database.exists() else None
-        if kept is not None:
-            _copy_ownership(kept, self.path)
+            raise AssertionError("close the new database before it replaces the old one")
+        old_file = self._preserve_old_file() if self._database.exists() else None
+        if old_file is not None:
+            _copy_ownership(old_file, self.path)
         _fsync(self.path)
         os.replace(self.path, self._database)
         _fsync(self._database.parent)
-        return str(kept) if kept else None
+        return str(old_file) if old_file else None
 
     def _preserve_old_file(self) -> Path:
         now = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
         for number in itertools.count():
-            kept = self._database.with_name(f"{self._database.name}.{now}" + (f"-{number}" if number else ""))
+            old_file = self._database.with_name(f"{self._database.name}.{now}" + (f"-{number}" if number else ""))
             with contextlib.suppress(FileExistsError):
-                os.link(self._database, kept)
+                os.link(self._database, old_file)
                 break
-        for suffix in _SIDE_FILE_SUFFIXES:  # only a damaged database has them still: SQLite could not bring it to an end
+        for suffix in _SIDE_FILE_SUFFIXES:  # left only if the database is damaged, so that SQLite could not close it cleanly
             with contextlib.suppress(FileNotFoundError):
-                os.rename(f"{self._database}{suffix}", f"{kept}{suffix}")
-        return kept
+                os.rename(f"{self._database}{suffix}", f"{old_file}{suffix}")
+        return old_file
 
 
 @contextlib.contextmanager
@@ -118,7 +118,7 @@ def _exclusive_access(path: Path, *, force: bool) -> Iterator[None]:
         try:
             if not force and _has_content(connection):
                 raise Conflict(f"{path} has accounts or posts: give --force to replace it (the old file is renamed, not deleted)")
-            # Only who has the file for himself may end its log, and does so by this.
+            # Leaving WAL mode removes the log, and needs exclusive access.
             connection.execute("PRAGMA journal_mode=DELETE")
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")
             connection.execute("BEGIN EXCLUSIVE")
@@ -135,32 +135,32 @@ def _exclusive_access(path: Path, *, force: bool) -> Iterator[None]:
 
 
 def _has_content(connection: sqlite3.Connection) -> bool:
-    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('users', 'posts')").fetchall()
-    return any(_count_rows(connection, row[0]) for row in found)
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('users', 'posts')"
+    return any(_count_rows(connection, row[0]) for row in connection.execute(query).fetchall())
 
 
 def _count_rows(connection: sqlite3.Connection, table: str) -> int:
-    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 (names of ours)
+    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 (constant table names)
 
 
 def _open(path: Path, timeout: float = _BUSY_TIMEOUT) -> sqlite3.Connection:
-    """An open connection to a file that is there: SQLite would make an empty one."""
+    """Open an existing file. By default SQLite would create an empty file if it is missing."""
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=timeout, isolation_level=None)
 
 
 @contextlib.contextmanager
 def _translate_errors(path: Path) -> Iterator[None]:
-    """SQLite's errors with what to do about them."""
+    """Raise SQLite's errors as Unavailable, with advice."""
     try:
         yield
     except sqlite3.DatabaseError as error:
-        if (todo := explain(error)) is None:
+        if (advice := explain(error)) is None:
             raise
-        raise Unavailable(f"{todo} ({path})") from error
+        raise Unavailable(f"{advice} ({path})") from error
 
 
 def _copy_ownership(old: Path, new: Path) -> None:
-    """The server's user must be able to write to the new file, whoever brings it back."""
+    """Copy mode and owner: the server's user must be able to write to the new file, even if another user restores it."""
     shutil.copymode(old, new)
     with contextlib.suppress(PermissionError):
         os.chown(new, old.stat().st_uid, old.stat().st_gid)

@@ -1,4 +1,4 @@
-"""How migrations reach the file: blocking, in one transaction, waiting for others who migrate."""
+"""The SQLAlchemy engine for migrations: blocking, one transaction, and waits for other processes that migrate."""
 
 import sqlite3
 from typing import Any
@@ -11,16 +11,16 @@ _LOCK_TIMEOUT_MS = 60_000
 
 
 def migration_engine(url: str, *, writing: bool) -> sa.Engine:
-    """For `sqlite:///FILE`; `writing` takes the lock at once."""
-    made = sa.create_engine(sa.URL.create("sqlite", database=sqlite_path(url)), poolclass=sa.NullPool)
-    sa.event.listen(made, "connect", _disable_driver_transactions)
+    """Return the engine for `sqlite:///FILE`. With `writing` its transactions take the write lock at once."""
+    engine = sa.create_engine(sa.URL.create("sqlite", database=sqlite_path(url)), poolclass=sa.NullPool)
+    sa.event.listen(engine, "connect", _disable_driver_transactions)
     if writing:
-        sa.event.listen(made, "begin", _begin_immediate)
-    return made
+        sa.event.listen(engine, "begin", _begin_immediate)
+    return engine
 
 
 def _disable_driver_transactions(connection: sqlite3.Connection, _record: Any) -> None:
-    # The driver would commit before each CREATE TABLE; a migration that fails must leave no trace.
+    # The driver would commit before each CREATE TABLE, so that a failed migration could not be rolled back.
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout={_LOCK_TIMEOUT_MS}")
 

@@ -1,4 +1,4 @@
-"""SQLite's errors in the language of the blog, each with what to do about it."""
+"""Translation of SQLite's errors to domain errors with advice."""
 
 import contextlib
 import sqlite3
@@ -7,35 +7,35 @@ from collections.abc import Iterator
 from blog.db.database import UniqueViolation
 from blog.errors import Unavailable
 
-_LOCKED = "The database is locked: try again; if it stays so, end the other process that writes to it"
-_DAMAGED = "The file of the database is damaged, or is not a database: restore a backup"
-_FORBIDDEN = "The database cannot be written: let the server's user write to the file and to its folder"
-# By SQLite's primary result codes. Any other is a fault in a statement: ours, and nothing that waiting would mend.
+_LOCKED = "The database is locked: try again; if this continues, stop the other process that writes to it"
+_DAMAGED = "The database file is damaged, or is not a database: restore a backup"
+_FORBIDDEN = "The database cannot be written: give the server's user write access to the file and to its folder"
+# By SQLite's primary result code. All other codes are bugs in our statements, which a retry cannot solve.
 _EXPLANATIONS = {
     sqlite3.SQLITE_BUSY: _LOCKED,
     sqlite3.SQLITE_LOCKED: _LOCKED,
     sqlite3.SQLITE_PROTOCOL: _LOCKED,
-    sqlite3.SQLITE_INTERRUPT: "The database took too long: try again; if it stays so, look for what keeps it busy",
+    sqlite3.SQLITE_INTERRUPT: "The database took too long: try again; if this continues, find out what keeps it busy",
     sqlite3.SQLITE_FULL: "The disk of the database is full: free some space on it",
     sqlite3.SQLITE_READONLY: _FORBIDDEN,
     sqlite3.SQLITE_PERM: _FORBIDDEN,
     sqlite3.SQLITE_CANTOPEN: "The database cannot be opened: check that its folder exists and that the server may write to it",
-    sqlite3.SQLITE_IOERR: "The disk of the database fails: try again; if it stays so, check the disk and the server's log",
-    sqlite3.SQLITE_NOMEM: "The server is short of memory: try again; if it stays so, give it more",
+    sqlite3.SQLITE_IOERR: "The disk of the database fails: try again; if this continues, check the disk and the server's log",
+    sqlite3.SQLITE_NOMEM: "The server is out of memory: try again; if this continues, add memory",
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_NOTADB: _DAMAGED,
 }
 
 
 def explain(error: BaseException | None) -> str | None:
-    """What to do about an error of SQLite, as a sentence; None when it is a fault in the statement."""
-    todo = _EXPLANATIONS.get(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF)
-    return f"{todo} ({error})" if todo else None
+    """Return a sentence that explains an error of SQLite and what to do; None if the error is a bug in the statement."""
+    advice = _EXPLANATIONS.get(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF)
+    return f"{advice} ({error})" if advice else None
 
 
 @contextlib.contextmanager
 def translate_errors() -> Iterator[None]:
-    """The driver's errors in the language of the blog."""
+    """Raise the driver's errors as UniqueViolation or Unavailable."""
     try:
         yield
     except sqlite3.IntegrityError as error:
@@ -44,6 +44,6 @@ def translate_errors() -> Iterator[None]:
             raise UniqueViolation(table, column) from error
         raise
     except sqlite3.DatabaseError as error:
-        if (todo := explain(error)) is None:
+        if (advice := explain(error)) is None:
             raise
-        raise Unavailable(todo) from error
+        raise Unavailable(advice) from error

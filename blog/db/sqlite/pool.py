@@ -1,4 +1,4 @@
-"""The open connections to one file: one writer, several readers."""
+"""The connection pool of one SQLite file: one writer and several readers."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,8 @@ from typing import Any
 
 import structlog
 
-from blog.db.database import PoolStats, run_shielded
+from blog.db.cancellation import run_shielded
+from blog.db.database import PoolStats
 from blog.db.instrumentation import WaitQueue
 from blog.db.sqlite.driver import Connection, connect
 from blog.db.sqlite.errors import translate_errors
@@ -17,13 +18,18 @@ from blog.errors import Unavailable
 from blog.observability.logging import OutageLog
 
 log = structlog.stdlib.get_logger("blog.db")
-_OPEN_WAL_SQL = "SELECT count(*) FROM sqlite_master"  # by the first read: then it is known which file it is
-_SETTLE_SECONDS = 1.0  # seconds: while a disk is full, what is small may still find room
+_OPEN_WAL_SQL = "SELECT count(*) FROM sqlite_master"  # the first read opens the log file, so that its identity is known
+_SETTLE_SECONDS = 1.0  # while a disk is full, small writes may still succeed
 FileIdentity = tuple[tuple[int, int] | None, ...]
 
 
 class Pool:
-    """The open connections to one file. Readers cannot write; one task at a time has the writer, first come first served."""
+    """A pool of connections to one file. Readers cannot write. One task at a time has the writer, in order of arrival.
+
+    - `readers`: the maximum number of read connections.
+    - `acquire_timeout`, `statement_timeout`: in seconds.
+    - `pragmas`: the PRAGMA statements that run on each new connection.
+    """
 
     def __init__(self, path: str, readers: int, acquire_timeout: float, statement_timeout: float, pragmas: Sequence[str]) -> None:
         self._path, self._size, self._timeout, self._pragmas = path, readers, acquire_timeout, pragmas
@@ -43,7 +49,10 @@ class Pool:
         self._queue = WaitQueue()
 
     async def open(self) -> None:
-        """Open the writer: fails at start, not at the first request. Locks belong to the running event loop."""
+        """Open the writer, so that a wrong path fails at start and not at the first request.
+
+        Creates the locks here, because they belong to the running event loop. Raises Unavailable.
+        """
         self._slots, self._write_lock = asyncio.Semaphore(self._size), asyncio.Lock()
         try:
             await run_shielded(self._reopen_writer())
@@ -52,7 +61,7 @@ class Pool:
             raise
 
     async def close(self) -> None:
-        """Close all; an open one would keep its thread, and with it the process, alive."""
+        """Close all connections. The thread of an open one would keep the process alive."""
         await run_shielded(self._close())
 
     async def _close(self) -> None:
@@ -60,7 +69,7 @@ class Pool:
         for connection in self._connections - {writer}:
             self._drop(connection)
         await self._wait_closed()
-        if writer is not None:  # alone at last: two that close at once leave the log and its index behind
+        if writer is not None:  # last and alone: two that close at the same time leave the log and its index behind
             self._drop(writer)
             await self._wait_closed()
 
@@ -69,15 +78,15 @@ class Pool:
 
     @property
     def stats(self) -> PoolStats:
-        """How it stands now."""
+        """The current state of the pool."""
         is_writer_idle = self._writer is not None and not self._write_lock.locked()
         return PoolStats(len(self._connections), len(self._connections) - len(self._idle) - is_writer_idle, self._queue.waiting)
 
     async def acquire_reader(self) -> Connection:
-        """A connection that only reads. Raises Unavailable when all are busy for too long."""
+        """Return a read-only connection. Raises Unavailable if all are busy for `acquire_timeout`."""
         await self._acquire_in_time("reader", self._slots.acquire())
         try:
-            # The loop: a caller cancelled while connecting leaves the new connection idle for somebody else.
+            # A loop, because a caller that is cancelled while it connects leaves the new connection to other tasks.
             while True:
                 while self._idle:
                     if is_idle(connection := self._idle.pop()) and self._is_current(connection):
@@ -92,7 +101,7 @@ class Pool:
         self._idle.append(await self._connect("PRAGMA query_only=ON"))
 
     def release_reader(self, connection: Connection) -> None:
-        """Idle again; one that met trouble is closed, and the next reader opens another."""
+        """Return a connection to the pool. A broken one is closed, and a later caller opens a new one."""
         if self._is_reusable(connection):
             self._idle.append(connection)
         else:
@@ -100,7 +109,7 @@ class Pool:
         self._slots.release()
 
     async def acquire_writer(self) -> Connection:
-        """The connection that writes, for this task alone. Raises Unavailable when others write for too long."""
+        """Return the writer, for this task alone. Raises Unavailable if other tasks have it for `acquire_timeout`."""
         await self._acquire_in_time("writer", self._write_lock.acquire())
         try:
             while self._writer is None or not (is_idle(self._writer) and self._is_current(self._writer)):
@@ -117,7 +126,7 @@ class Pool:
         self._writer = await self._connect()
 
     def release_writer(self, connection: Connection) -> None:
-        """Free for the next task; one that met trouble is closed, which also rolls back what it could not end."""
+        """Release the writer. A broken one is closed, which also rolls back its transaction."""
         if not self._is_reusable(connection):
             self._drop(connection)
             self._writer = None
@@ -125,21 +134,25 @@ class Pool:
 
     @contextlib.contextmanager
     def with_timeout(self, connection: Connection) -> Iterator[None]:
-        """Interrupt a statement that runs for too long: it then fails, and with it the transaction that it wrote in."""
-        # What aiosqlite wraps in a coroutine is one call that any thread may make, and that does nothing once it has ended.
-        ending = asyncio.get_running_loop().call_later(self._statement_timeout, connection._conn.interrupt)
+        """Interrupt the statement in the block after `statement_timeout`: it fails, and with it its write transaction."""
+        # `interrupt` may be called from any thread. It has no effect after the statement has ended.
+        timer = asyncio.get_running_loop().call_later(self._statement_timeout, connection._conn.interrupt)
         try:
             yield
         finally:
-            ending.cancel()
+            timer.cancel()
 
     def mark_broken(self, connection: Connection) -> None:
-        """It met trouble with its file: close it when it comes back, a new one may do better."""
+        """Mark a connection after an error of its file: it is closed when it is released. A new one may work."""
         self._broken.add(connection)
 
     @contextlib.contextmanager
     def log_outages(self, *, writing: bool, confirms: bool) -> Iterator[None]:
-        """Log what fails inside, if it is the first of its kind; what succeeds ends that, if it `proves` that it works again."""
+        """Log the first failure of an outage, and its end.
+
+        - `writing`: whether the block writes; outages of reads and of writes are separate.
+        - `confirms`: whether success of the block proves that the database works again.
+        """
         outage = self._write_outages if writing else self._read_outages
         try:
             yield
@@ -150,7 +163,7 @@ class Pool:
             outage.recovered()
 
     def _is_current(self, connection: Connection) -> bool:
-        """Is its file still the one of this name? What is written to another is lost. Takes some microseconds."""
+        """Return whether the file of the connection still has its name: writes to a replaced file are lost. Takes some µs."""
         return self._file_identities.get(connection) == file_identity(self._path)
 
     def _is_reusable(self, connection: Connection) -> bool:
@@ -186,7 +199,7 @@ class Pool:
 
 
 def is_idle(connection: Connection) -> bool:
-    """Open, and in no transaction."""
+    """Return whether the connection is open and not in a transaction."""
     try:
         return not connection.in_transaction
     except (ValueError, sqlite3.ProgrammingError):  # closed
@@ -194,13 +207,13 @@ def is_idle(connection: Connection) -> bool:
 
 
 async def close_connection(connection: Connection) -> None:
-    """Close it, whatever state it is in."""
-    with contextlib.suppress(Exception):  # it is given up in any case
+    """Close a connection in any state, and ignore errors."""
+    with contextlib.suppress(Exception):
         await connection.close()
 
 
 def file_identity(path: str) -> FileIdentity:
-    """Which files bear the name of the database and of its log just now."""
+    """Return the device and inode numbers of the database file and of its log."""
     return _device_and_inode(path), _device_and_inode(f"{path}-wal")
 
 

@@ -1,10 +1,10 @@
-"""Hears of commits, also of other processes."""
+"""Detection of commits by any process, through polling."""
 
 import asyncio
 import contextlib
 import sqlite3
 
-from blog.db.database import run_shielded
+from blog.db.cancellation import run_shielded
 from blog.db.sqlite.driver import Connection, connect
 from blog.db.sqlite.errors import translate_errors
 from blog.db.sqlite.pool import FileIdentity, close_connection, file_identity
@@ -12,7 +12,11 @@ from blog.errors import Unavailable
 
 
 class CommitPoller:
-    """Asks SQLite for its `data_version`, one integer that changes with the commits of all other connections."""
+    """A `CommitWatcher` that polls `PRAGMA data_version`, an integer that changes with commits of other connections.
+
+    - `path`: the database file.
+    - `interval`: seconds between two polls.
+    """
 
     def __init__(self, path: str, interval: float = 0.05) -> None:
         self._path, self._interval = path, interval
@@ -22,7 +26,7 @@ class CommitPoller:
         self._wakeup = asyncio.Event()
 
     async def open(self) -> None:
-        """Open a connection of its own. Raises Unavailable."""
+        """Open a connection for polling. Raises Unavailable."""
         try:
             await run_shielded(self._open())
         except BaseException:
@@ -30,7 +34,7 @@ class CommitPoller:
             raise
 
     async def wait(self, timeout: float) -> None:
-        """Return after the next commit since the last call, of our own also if it wrote nothing, or after `timeout` seconds."""
+        """Return after the next commit since the last call, or after `timeout` seconds. Our own commits may be empty."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while True:
@@ -39,13 +43,13 @@ class CommitPoller:
                     if self._wakeup.is_set():
                         self._wakeup.clear()
                         return
-                    # SQLite tells nobody of a commit: asking is all there is. After one of our own it tells of that once more.
+                    # SQLite has no notifications. After a commit of our own, the poll reports the same commit once more.
                     before, self._last_version = self._last_version, await run_shielded(self._poll())
                     if self._last_version != before:
                         return
 
     def notify(self) -> None:
-        """This process committed: look now."""
+        """Wake up at once, because this process has committed."""
         self._wakeup.set()
 
     async def close(self) -> None:
@@ -66,17 +70,17 @@ class CommitPoller:
                 await self._reopen()
             return await self._data_version()
         except (sqlite3.Error, Unavailable):
-            return self._last_version  # no news; whoever reads the tables meets the same trouble and tells of it
+            return self._last_version  # code that reads the tables has the same failure and reports it
 
     async def _reopen(self) -> None:
-        """Another file bears the name: whoever waits should look at it."""
-        former = self._connection
+        """Open the file that replaced the old one, and wake up the waiting task."""
+        old_connection = self._connection
         try:
             await self._open()
             self._last_version = None
         finally:
-            if former is not None and former is not self._connection:
-                await close_connection(former)
+            if old_connection is not None and old_connection is not self._connection:
+                await close_connection(old_connection)
 
     async def _data_version(self) -> int:
         if self._connection is None:

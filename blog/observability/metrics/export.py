@@ -67,7 +67,7 @@ def _collector(instrument: Instrument) -> Any:
 
 
 def _add_observations(histogram: Any, row: list[float]) -> None:
-    """Add many observations at once. The client has no method for it, so this writes to the sums of its own `observe`."""
+    """Add many observations at once. The client has no method for it, so this updates the sums that its `observe` updates."""
     *counts, seconds = row
     for bucket, count in zip(histogram._buckets, counts, strict=True):
         if count:

@@ -1,0 +1,32 @@
+"""Driver calls that survive the cancellation of their task."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import anyio
+
+from blog.observability import server_timing
+
+T = TypeVar("T")
+
+
+async def run_shielded(step: Coroutine[Any, Any, T]) -> T:
+    """Run a driver call to its end even if the caller is cancelled, and then raise the cancellation.
+
+    A call that is interrupted midway leaves its connection in an unknown state.
+    """
+    inner = asyncio.ensure_future(step)
+    with server_timing.measure("db"):
+        try:
+            await asyncio.wait([inner])  # `asyncio.wait` does not cancel `inner` when it is cancelled itself
+        except asyncio.CancelledError:
+            with anyio.CancelScope(shield=True):
+                while not inner.done():
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await asyncio.wait([inner])
+            if not inner.cancelled():
+                inner.exception()  # mark the exception as retrieved, so that asyncio does not log it
+            raise
+    return inner.result()
