@@ -30,13 +30,13 @@ def test_migrate_makes_the_database_and_then_has_nothing_to_do(home: Path) -> No
 
 def test_accounts_and_tokens_from_a_fresh_folder(home: Path) -> None:
     made = blog(home, "user", "create", "ada", "ada@example.org", "--role", "owner", "--password-stdin", stdin=PASSWORD)
-    assert (made.returncode, made.stdout) == (0, "ada is owner.\n")
+    assert (made.returncode, made.stdout) == (0, "Created ada with the role owner.\n")
     token = blog(home, "token", "create", "ADA", "--scope", "posts:write", "--scope", "admin")
     assert token.returncode == 0
     assert re.fullmatch(r"[\w.-]{60,}\n", token.stdout), "the token alone"
     invited = blog(home, "user", "create", "bob", "bob@example.org")
-    assert (invited.returncode, invited.stdout) == (0, "bob is reader.\n")
-    assert blog(home, "user", "role", "bob", "editor").stdout == "bob is editor.\n"
+    assert (invited.returncode, invited.stdout) == (0, "Created bob with the role reader.\n")
+    assert blog(home, "user", "role", "bob", "editor").stdout == "bob now has the role editor.\n"
     link = blog(home, "user", "invite", "bob")
     assert re.fullmatch(r"http://127\.0\.0\.1:8000/set-password/\S+\n", link.stdout)
     changed = blog(home, "user", "password", "bob", stdin="another long one\n")
@@ -49,7 +49,7 @@ def test_lost_second_factor_is_taken_away(folder: Path) -> None:
     with contextlib.closing(sqlite3.connect(folder / "blog.db")) as database, database:
         database.execute("INSERT INTO two_factor VALUES (1, 'JBSWY3DP', 0, 0, NULL, '2026-01-01', '2026-01-01')")
     done = blog(folder, "user", "disable-2fa", "ada")
-    assert (done.returncode, done.stdout) == (0, "ada signs in with the password alone.\n")
+    assert (done.returncode, done.stdout) == (0, "ada can sign in with the password alone.\n")
 
 
 def test_sessions_of_one_or_of_everybody_are_ended(folder: Path) -> None:
@@ -58,8 +58,8 @@ def test_sessions_of_one_or_of_everybody_are_ended(folder: Path) -> None:
     with contextlib.closing(sqlite3.connect(folder / "blog.db")) as database, database:
         rows = [("a1", 1), ("a2", 1), ("b1", 2)]
         database.executemany("INSERT INTO sessions VALUES (?, ?, '', '2026-01-01', '2026-01-01', '2999-01-01', NULL)", rows)
-    assert blog(folder, "user", "revoke-sessions", "ada").stdout == "2 sessions have ended.\n"
-    assert blog(folder, "user", "revoke-sessions", "--all").stdout == "1 session has ended.\n"
+    assert blog(folder, "user", "revoke-sessions", "ada").stdout == "Revoked 2 sessions.\n"
+    assert blog(folder, "user", "revoke-sessions", "--all").stdout == "Revoked 1 session.\n"
     for wrong in ((), ("ada", "--all")):
         refused = blog(folder, "user", "revoke-sessions", *wrong)
         assert (refused.returncode, "name one account, or --all" in refused.stderr) == (2, True)
@@ -122,7 +122,7 @@ def test_check_finds_nothing_on_a_good_blog_and_names_damage(folder: Path) -> No
     connection.close()
     found = blog(folder, "check")
     assert found.returncode == 1
-    assert "A row of post_slugs refers to a row of posts that is gone" in found.stderr
+    assert "A row of post_slugs refers to a missing row of posts" in found.stderr
 
 
 def test_check_asks_for_missing_migrations(home: Path) -> None:

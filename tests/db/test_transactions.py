@@ -92,7 +92,7 @@ async def test_snapshot_sees_one_state(counter: Database) -> None:
 
 async def test_reader_cannot_write(counter: Database) -> None:
     async with counter.snapshot():
-        with pytest.raises(TypeError, match="only reads"):
+        with pytest.raises(TypeError, match="read-only"):
             await counter.execute(facts.update().where(COUNTER).values(value="9"))
     assert await value(counter) == 0
 

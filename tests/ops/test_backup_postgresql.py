@@ -196,7 +196,7 @@ async def test_missing_or_older_tools_are_named(mine: Any, tmp_path: Path, monke
         await asyncio.to_thread(create_backup, mine, tmp_path / "kept.tar")
     (tmp_path / "pg_dump").write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.24'\n")
     (tmp_path / "pg_dump").chmod(0o755)
-    with pytest.raises(Conflict, match=r"pg_dump is of version 9, and the server of \d\d: install postgresql-client-\d\d"):
+    with pytest.raises(Conflict, match=r"pg_dump has version 9 and the server \d\d: install postgresql-client-\d\d"):
         await asyncio.to_thread(create_backup, mine, tmp_path / "kept.tar")
     assert not (tmp_path / "kept.tar").exists()
 
@@ -207,5 +207,5 @@ def test_backup_and_restore_at_the_terminal(address: str, tmp_path: Path) -> Non
     assert (made.returncode, made.stdout.partition(", comments")[0]) == (0, "kept.tar: users: 1, posts: 0")
     assert "--force" in blog(tmp_path, "restore", "kept.tar", DATABASE_URL=address).stderr
     done = blog(tmp_path, "restore", "kept.tar", "--force", DATABASE_URL=address)
-    assert (done.returncode, "is kept as the database blog_" in done.stdout) == (0, True)
+    assert (done.returncode, "The previous database is now the database blog_" in done.stdout) == (0, True)
     assert blog(tmp_path, "check", DATABASE_URL=address).stdout == "No problems found.\n"

@@ -177,7 +177,7 @@ DAMAGES = [
     (lost_version, "1 posts lack some of their versions (hello)", False),
     (lost_address, "1 posts lack their slug (hello)", False),
     (lost_author, "1 posts lack their author (other)", False),
-    (lost_row, "A row of post_tags refers to a row of tags that is gone", False),
+    (lost_row, "A row of post_tags refers to a missing row of tags", False),
     (lost_event, "2 events are missing from the log", True),
     (event_before_the_floor, "The event log does not start at the recorded position", True),
     (log_that_ends_before_it_begins, "The event log does not start at the recorded position", True),
