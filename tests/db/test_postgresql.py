@@ -212,7 +212,7 @@ async def test_commit_after_a_failure_that_nobody_told_of_is_no_success(small: A
     ("state", "expected"),
     [
         ("57P01", "down or restarting"), ("08006", "down or restarting"), ("53100", "disk of the database is full"),
-        ("53300", "no free connections"), ("55P03", "write to the database for too long"), ("40P01", "busy"), ("40001", "busy"), ("58030", "disk"),
+        ("53300", "no free connections"), ("55P03", "write to the data"), ("40P01", "busy"), ("40001", "busy"), ("58030", "disk"),
         ("28P01", "check name, password"), ("3D000", "createdb"), ("25006", "standby"), ("42501", "privilege"),
     ],
 )  # fmt: skip
@@ -360,12 +360,12 @@ async def test_waiting_for_the_turn_to_write_can_be_cancelled(small: Any) -> Non
 # The order of events
 
 
-def event(post_id):
-    values = {"name": "post.published", "at": dt.datetime.now(dt.UTC), "correlation_id": "test"}
+def event(post_id: int) -> sa.Insert:
+    values = {"type": "post.published", "occurred_at": dt.datetime.now(dt.UTC), "correlation_id": "test"}
     return tables.events.insert().values(**values, channels=["posts"], post_id=post_id, data={})
 
 
-async def seen(db):
+async def seen(db: Database) -> list[int]:
     return [event.post_id for event in await events.after(db, 0)]
 
 
