@@ -1,16 +1,15 @@
-"""What a server's memory and its readers notice of clients that do their worst, all at once.
+"""The effect of hostile clients on the memory of a server and on its readers, all kinds of abuse at once.
 
     python tests/benchmarks/abuse.py [--seconds 600] [--span 30] [--folder FOLDER]
 
-Starts `blog serve` in a folder of its own. One process abuses it: bodies too large, endless, slow or broken, heads that never
-end, crowds of connections, deep JSON, forms of thousands of parts, WebSocket floods, thousands of WebSockets that say nothing,
-clients that take no answer, noise. Another reads and writes, ten times a second, as people do, and must always be answered.
-Spans with abuse take turns with as long ones without, so that what else the machine does hits both alike. Prints how many
-answers of which status each abuse got, the times of the reader in both, the errors in the log, and the memory of the server
-(RSS): before, at most, and after a rest. The abusers have the lowest priority, as they would have machines of their own.
+Starts `blog serve` in a separate directory. One process abuses it: bodies that are too large, endless, slow or broken, endless
+headers, many connections, deep JSON, forms of thousands of parts, WebSocket floods, thousands of silent WebSockets, clients that
+read no response, noise. A second process reads and writes ten times a second, and must always get a response.
+Periods with and without abuse alternate, so that other load on the machine affects both alike. Prints the responses to each
+abuse by status, the response times of the reader in both periods, the errors in the log, and the memory of the server (RSS):
+before, maximum, and after a rest. The hostile clients have the lowest priority, because they would run on other machines.
 
-Nothing counts requests here (RATE_LIMIT=off), so that every one of them comes through to what must withstand it. The server has
-the PYTHONMALLOC of this program.
+RATE_LIMIT is off, so that every request reaches the code that must withstand it. The server inherits PYTHONMALLOC.
 """
 
 import argparse
@@ -25,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,7 +51,7 @@ MEBIBYTE = bytes(1_048_576)
 
 @dataclass
 class Report:
-    """What came of it. Times in seconds, memory in MB; `answers` has `abuse status` with the number of each."""
+    """The outcome. Times in seconds, memory in MB; `answers` counts each `abuse status`."""
 
     answers: Counter[str] = field(default_factory=Counter)
     calm: list[float] = field(default_factory=list)
@@ -63,16 +62,16 @@ class Report:
 
     @property
     def statuses(self) -> set[int]:
-        """All that was answered to abuse."""
+        """Return the number of responses to abuse."""
         return {int(name.rpartition(" ")[2]) for name in self.answers if name[-1].isdigit()}
 
     def lines(self) -> list[str]:
-        """For people to read."""
+        """Return the outcome as text."""
         return [
             *(f"{name}: {count}" for name, count in sorted(self.answers.items())),
-            f"without abuse: {_told(self.calm)}",
-            f"beside abuse:  {_told(self.times)}; failures: {self.failures or 'none'}",
-            f"p99 beside abuse / without: {_quantile(self.times, 0.99) / _quantile(self.calm, 0.99):.2f}",
+            f"without abuse: {_describe(self.calm)}",
+            f"with abuse:    {_describe(self.times)}; failures: {self.failures or 'none'}",
+            f"p99 with abuse / without: {_quantile(self.times, 0.99) / _quantile(self.calm, 0.99):.2f}",
             f"errors in the log: {self.errors or 'none'}",
             f"memory: before {self.memory[0]:.0f} MB, at most {max(self.memory):.0f} MB, after a rest {self.memory[-1]:.0f} MB",
         ]
@@ -83,7 +82,7 @@ def _quantile(times: list[float], share: float) -> float:
     return ordered[int(len(ordered) * share)] if ordered else float("nan")
 
 
-def _told(times: list[float]) -> str:
+def _describe(times: list[float]) -> str:
     p50, p99 = (_quantile(times, share) * 1000 for share in (0.5, 0.99))
     return f"{len(times)} answers, median {p50:.1f} ms, p99 {p99:.0f} ms, longest {max(times, default=0) * 1000:.0f} ms"
 
@@ -92,13 +91,13 @@ def _told(times: list[float]) -> str:
 
 
 class Foe:
-    """Connections of one kind of abuse."""
+    """The connections of one kind of abuse."""
 
     def __init__(self, port: int) -> None:
         self._port = port
 
     @contextlib.asynccontextmanager
-    async def connected(self, address: str = ""):
+    async def connected(self, address: str = "") -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         reader, writer = await asyncio.open_connection(
             "127.0.0.1",
             self._port,
@@ -110,7 +109,7 @@ class Foe:
             writer.transport.abort()
 
     async def send(self, *parts: bytes, pause: float = 0.0, times: int = 1) -> str:
-        """Send all of it, the last part over and over, and read an answer."""
+        """Send all parts, repeat the last one, and read a response."""
         async with self.connected() as (reader, writer):
             with contextlib.suppress(ConnectionError):
                 for part in parts[:-1]:
@@ -120,12 +119,12 @@ class Foe:
                     await writer.drain()
                     if pause:
                         await asyncio.sleep(pause)
-                    if reader.at_eof() or len(reader._buffer):  # type: ignore[attr-defined]
+                    if reader.at_eof() or len(reader._buffer):
                         break
             return await status(reader)
 
     async def websocket(self, path: bytes, *parts: bytes, times: int = 1) -> str:
-        """The same over a WebSocket, never reading; then the code with which it is closed, if it comes."""
+        """Do the same over a WebSocket without reading; return the close code, if one arrives."""
         async with self.connected() as (reader, writer):
             writer.write(
                 b"GET "
@@ -144,7 +143,7 @@ class Foe:
 
 
 async def status(reader: asyncio.StreamReader) -> str:
-    """The status of an answer, or that there is none."""
+    """Return the status of a response, or the reason why there is none."""
     try:
         async with asyncio.timeout(8):
             line = await reader.readline()
@@ -157,7 +156,7 @@ async def status(reader: asyncio.StreamReader) -> str:
 
 
 def frame(first: int, payload: bytes) -> bytes:
-    """A frame with a mask of zeros."""
+    """Return a WebSocket frame with a mask of zeros."""
     size = len(payload)
     length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2) if size < 65_536 else b"\xff" + size.to_bytes(8)
     return bytes([first]) + length + b"\0\0\0\0" + payload
@@ -178,7 +177,7 @@ Abuse = Callable[[Foe], Awaitable[str]]
 
 
 async def crowd(foe: Foe) -> str:
-    """More connections than one address may have, that ask for nothing."""
+    """Open more connections than one address may have, without a request."""
     async with contextlib.AsyncExitStack() as stack:
         opened = await asyncio.gather(
             *(stack.enter_async_context(foe.connected(CROWD)) for _ in range(400)), return_exceptions=True
@@ -245,7 +244,7 @@ ABUSES: dict[str, Abuse] = {
 
 
 async def idle(port: int, seconds: float) -> int:
-    """Thousands of WebSockets that say nothing, from many addresses; how many were open."""
+    """Open thousands of silent WebSockets from many addresses, and return how many were open."""
     handshake = (
         b"GET /live HTTP/1.1\r\n" + HOST + b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
@@ -268,7 +267,7 @@ async def idle(port: int, seconds: float) -> int:
 
 
 async def attack(port: int, seconds: float) -> Counter[str]:
-    """All abuses at once, each again and again."""
+    """Repeat all kinds of abuse at once."""
     answers: Counter[str] = Counter()
     end = time.monotonic() + seconds
 
@@ -295,13 +294,13 @@ async def attack(port: int, seconds: float) -> Counter[str]:
 
 
 def resident(pid: int) -> float:
-    """Memory of a process in MB."""
+    """Return the memory of a process in MB."""
     match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     return int(match[1]) / 1024 if match else 0.0
 
 
 def read_on(port: int, seconds: float, report: Report, times: list[float], pid: int, token: str) -> None:
-    """Read and write as people do, until the end; look at the memory meanwhile."""
+    """Read and write as a person does until the end, and sample the memory."""
     end, number = time.monotonic() + seconds, 0
     transport = httpx.HTTPTransport(local_address=READER, retries=0)
     headers = {"Authorization": f"Bearer {token}"}
@@ -325,7 +324,7 @@ def read_on(port: int, seconds: float, report: Report, times: list[float], pid: 
 
 
 def run(folder: Path, seconds: float, span: float, **environment: str) -> Report:
-    """A server, its foes and a reader, for so long."""
+    """Run a server, the hostile clients and a reader for some seconds."""
     blog(folder, "user", "create", "ada", "ada@example.org", "--role", "owner", **HURRIED)
     token = blog(folder, "token", "create", "ada", **HURRIED).stdout.strip()
     port, report = free_port(), Report()
@@ -349,7 +348,7 @@ def run(folder: Path, seconds: float, span: float, **environment: str) -> Report
 
 
 def main() -> None:
-    """From the command line."""
+    """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--span", type=float, default=30)

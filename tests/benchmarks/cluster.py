@@ -1,4 +1,4 @@
-"""Three processes behind nginx, with PostgreSQL and Redis: what each tells of what another wrote, and what clients see of losses.
+"""Three processes behind nginx, with PostgreSQL and Redis: the delay between processes, and failures that clients see.
 
     python -m tests.benchmarks.cluster [--processes 3] [--writes 200] [--seconds 3]
 
@@ -17,9 +17,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx2
-from httpx2.websockets import AsyncWebSocketClient
+from httpx2.websockets import AsyncWebSocketClient, AsyncWebSocketSession
 
 from tests.support.cluster import NAME, PASSWORD, Cluster, cluster
 
@@ -29,14 +30,14 @@ CLIENTS = 8
 
 
 def share(values: Sequence[float], part: float) -> float:
-    """The value that this part of all does not exceed."""
+    """Return the quantile of the values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
 @contextlib.asynccontextmanager
 async def clients(running: Cluster) -> AsyncIterator[list[httpx2.AsyncClient]]:
-    """One for each process, past nginx."""
+    """Open one client for each process, without nginx."""
     async with contextlib.AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30))
@@ -46,15 +47,15 @@ async def clients(running: Cluster) -> AsyncIterator[list[httpx2.AsyncClient]]:
 
 @dataclass
 class Freshness:
-    """Milliseconds from the answer to a write until another process shows it; what each process's followers heard, in order."""
+    """Delays in milliseconds from the response to a write until another process shows it, and the events of each subscriber."""
 
     took: list[float] = field(default_factory=list)
     own: int = 0
     heard: list[list[str]] = field(default_factory=list)
 
 
-async def freshness(running: Cluster, writes: int, told: Callable[[int], None] = lambda _: None) -> Freshness:
-    """Change the title of a post through one process after the other, and look for it in answers that all of them had kept."""
+async def freshness(running: Cluster, writes: int, on_write: Callable[[int], None] = lambda _: None) -> Freshness:
+    """Change the title of a post through each process in turn, and poll responses that all processes had cached."""
     found, owner = Freshness(), {"Authorization": f"Bearer {running.token}"}
     async with clients(running) as all_, contextlib.AsyncExitStack() as stack:
         made = (await all_[0].post("/api/v1/posts", json=POST, headers=owner)).json()
@@ -75,7 +76,7 @@ async def freshness(running: Cluster, writes: int, told: Callable[[int], None] =
             since = time.perf_counter()
             found.took += await asyncio.gather(*(until(client, title, since) for client in all_ if client is not writer))
             found.own += (await writer.get(path)).json()["title"] == title
-            told(number + 1)
+            on_write(number + 1)
         for socket in sockets:
             async with asyncio.timeout(10):
                 messages = [json.loads(await socket.receive_text()) for _ in range(writes)]
@@ -84,7 +85,7 @@ async def freshness(running: Cluster, writes: int, told: Callable[[int], None] =
 
 
 @contextlib.asynccontextmanager
-async def _following(client: httpx2.AsyncClient) -> AsyncIterator[AsyncWebSocketClient]:
+async def _following(client: httpx2.AsyncClient) -> AsyncIterator[AsyncWebSocketSession]:
     address = str(client.base_url.join("/live")).replace("http", "ws", 1)
     async with AsyncWebSocketClient(client=client).connect(address, subprotocols=["blog.live.v1"]) as socket:
         await socket.receive_text()
@@ -94,7 +95,7 @@ async def _following(client: httpx2.AsyncClient) -> AsyncIterator[AsyncWebSocket
 
 
 async def sign_outs(running: Cluster, rounds: int) -> int:
-    """How many of the requests that other processes got after somebody had signed out were still answered as theirs."""
+    """Return how many requests to other processes were still signed in after the user had signed out."""
     late = 0
     async with clients(running) as all_:
         for number in range(rounds):
@@ -110,7 +111,7 @@ async def sign_outs(running: Cluster, rounds: int) -> int:
 
 
 async def flag_changes(running: Cluster, rounds: int) -> list[float]:
-    """Milliseconds from the answer to a change of a flag until another process follows it."""
+    """Return the delays in milliseconds from the response to a flag change until another process applies it."""
     owner, took = {"Authorization": f"Bearer {running.token}"}, []
 
     async def until(client: httpx2.AsyncClient, status: int, since: float) -> float:
@@ -131,7 +132,7 @@ async def flag_changes(running: Cluster, rounds: int) -> list[float]:
 
 
 async def limits(running: Cluster, rounds: int) -> list[int]:
-    """How many requests were left, as each process in turn told the same client."""
+    """Return the remaining requests that each process in turn reports to the same client."""
     left = []
     async with clients(running) as all_:
         for number in range(rounds):
@@ -142,52 +143,52 @@ async def limits(running: Cluster, rounds: int) -> list[int]:
 
 @dataclass
 class Seen:
-    """What clients saw through nginx: when (on the clock of `perf_counter`), of a write or not, status (0: none), seconds."""
+    """The responses through nginx: time (`perf_counter`), whether it was a write, status (0: none), and duration in seconds."""
 
     answers: list[tuple[float, bool, int, float]] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def until(self, is_so: Callable[[], bool]) -> None:
-        """Return after the first answer with which it is so."""
+        """Return after the first response that meets the condition."""
         while not is_so():
             await self.news.wait()
 
     async def more(self, seconds: float) -> None:
-        """Return after so many seconds, and at least fifty more answers with one to a write among them."""
+        """Return after some seconds and at least 50 more responses, one of them to a write."""
         known = len(self.answers)
         await asyncio.sleep(seconds)
         await self.until(lambda: len(self.answers) >= known + 50 and any(one[1] for one in self.answers[known:]))
 
     def note(self, is_write: bool, status: int, took: float) -> None:
-        """An answer."""
+        """Record a response."""
         self.answers.append((time.perf_counter(), is_write, status, took))
         self.news.set()
         self.news = asyncio.Event()
 
     def statuses(self, begin: float, end: float) -> dict[int, int]:
-        """How many answers of each status came in this time."""
+        """Return the number of responses by status in this period."""
         return dict(sorted(Counter(status for at, _, status, _ in self.answers if begin <= at < end).items()))
 
     def longest(self, begin: float, end: float) -> float:
-        """Seconds."""
+        """Return the longest duration in seconds."""
         return max((took for at, _, _, took in self.answers if begin <= at < end), default=0)
 
     def last_failure(self, since: float) -> float:
-        """Seconds until the end of failures; 0 when there was none."""
+        """Return the seconds until the last failure; 0 if there was none."""
         return max((at - since for at, _, status, _ in self.answers if at >= since and not 200 <= status < 300), default=0)
 
     def first_write(self, since: float) -> float | None:
-        """Seconds until a write succeeded."""
+        """Return the seconds until a write succeeded."""
         return next((at - since for at, is_write, status, _ in self.answers if at >= since and is_write and status == 201), None)
 
 
 @contextlib.asynccontextmanager
 async def load(running: Cluster) -> AsyncIterator[Seen]:
-    """Clients that read pages and the API without pause, until the end of the block; every fourth also writes."""
+    """Run clients that read pages and the API without a pause until the end of the block. Every fourth also writes."""
     seen, is_over = Seen(), asyncio.Event()
     owner = {"Authorization": f"Bearer {running.token}"}
 
-    async def ask(client: httpx2.AsyncClient, method: str, path: str, **options: object) -> None:
+    async def ask(client: httpx2.AsyncClient, method: str, path: str, **options: Any) -> None:
         begun = time.perf_counter()
         try:
             status = (await client.request(method, path, **options)).status_code
@@ -213,7 +214,7 @@ async def load(running: Cluster) -> AsyncIterator[Seen]:
 
 @dataclass(frozen=True)
 class Loss:
-    """What clients saw while a part was gone, and how long until all was as before, in seconds."""
+    """The responses during an outage, and the seconds until recovery."""
 
     name: str
     before: dict[int, int]
@@ -225,7 +226,7 @@ class Loss:
 
 
 async def lose(running: Cluster, name: str, down: Callable[[], None], up: Callable[[], None], seconds: float) -> Loss:
-    """Take a part away under load for so many seconds, and give it back."""
+    """Stop one part under load for some seconds, and start it again."""
     async with load(running) as seen:
         begun = time.perf_counter()
         await seen.more(seconds)
@@ -246,7 +247,7 @@ async def lose(running: Cluster, name: str, down: Callable[[], None], up: Callab
 
 
 def losses(running: Cluster, seconds: float) -> list[Callable[[], Awaitable[Loss]]]:
-    """Each part in its turn."""
+    """Stop each part in turn."""
     process, server, redis = running.processes[-1], running.postgresql, running.redis
     return [
         lambda: lose(running, "a process (killed)", process.kill, process.start, seconds),
@@ -269,7 +270,7 @@ async def main(processes: int, writes: int, seconds: float) -> None:
         took = await flag_changes(running, 20)
         print(f"  flags followed after p50 {share(took, 0.5):.1f} ms, at most {max(took):.1f} ms", flush=True)
         left = await limits(running, 30)
-        print(f"  requests left, as told in turn: {left[0]} … {left[-1]}, "
+        print(f"  requests left, as reported in turn: {left[0]} … {left[-1]}, "
               f"{'each one less' if left == list(range(left[0], left[0] - 30, -1)) else 'NOT SHARED'}", flush=True)  # fmt: skip
         for step in losses(running, seconds):
             loss = await step()

@@ -1,4 +1,4 @@
-"""What it costs that success means on disk: `python tests/benchmarks/commits.py [FOLDER]`.
+"""The cost of durable commits: `python tests/benchmarks/commits.py [FOLDER]`.
 
 One post after the other is written by the domain itself, with each setting of SQLite's `synchronous` in turn, and bare
 commits of one small row for comparison. The disk decides: give a folder on the one that will be used.
@@ -30,9 +30,9 @@ ROUNDS, POSTS, ROWS = 5, 60, 300
 
 
 async def written(folder: Path, synchronous: Synchronous) -> float:
-    """Posts a second."""
+    """Return the posts created per second."""
     settings = Settings(
-        _env_file=None,
+        _env_file=None,  # type: ignore[call-arg]
         secret_key=SecretStr("0123456789abcdefghijklmnopqrstuvwxyz"),
         database_url=f"sqlite:///{folder / f'{synchronous.value}.db'}",
         media_dir=folder / "media",
@@ -50,7 +50,7 @@ async def written(folder: Path, synchronous: Synchronous) -> float:
 
 
 def committed(folder: Path, synchronous: Synchronous) -> float:
-    """Bare commits a second."""
+    """Return the bare commits per second."""
     with closing(sqlite3.connect(folder / f"bare-{synchronous.value}.db", isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={synchronous.value}")
@@ -62,7 +62,7 @@ def committed(folder: Path, synchronous: Synchronous) -> float:
 
 
 def lines(folder: Path) -> Iterator[str]:
-    """Medians; the settings take turns."""
+    """Print the medians of alternating runs."""
     bare: dict[Synchronous, list[float]] = {setting: [] for setting in Synchronous}
     whole: dict[Synchronous, list[float]] = {setting: [] for setting in Synchronous}
     for _ in range(ROUNDS):

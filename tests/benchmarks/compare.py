@@ -1,4 +1,4 @@
-"""The blog beside its peers: `python -m tests.benchmarks.compare [--rounds 5] [--seconds 1] [--only WORDS] [--publish]`.
+"""The blog compared with its peers: `python -m tests.benchmarks.compare [--rounds 5] [--seconds 1] [--only WORDS] [--publish]`.
 
 Each server runs alone on one core and the client on another, for a second at a time: ours and its peers take turns, each case
 in several rounds. What is shown is the median, and the ratio is the median of the ratios within a round. Prints a table in
@@ -50,7 +50,7 @@ PEERS = {
 
 @dataclass
 class Case:
-    """One row: what is asked of whom, and at least how many times as fast as a peer ours should be."""
+    """One row: the request, the peer, and the minimum speed of the blog relative to the peer."""
 
     name: str
     make: Make
@@ -63,7 +63,7 @@ class Case:
 
 @dataclass
 class Row:
-    """What came out of a case: medians over the rounds."""
+    """The result of a case: medians over the rounds."""
 
     name: str
     rate: float
@@ -74,27 +74,27 @@ class Row:
 
 
 class Servers:
-    """Servers on the first core, each started when it is first needed, stopped while others are measured."""
+    """Servers on the first core. Each is started when it is first needed, and paused while others are measured."""
 
     def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
         self._folder, self._stack = folder, stack
         self._running: dict[str, tuple[subprocess.Popen[bytes], int]] = {}
 
     def port(self, name: str) -> int:
-        """Where it listens."""
+        """Return the address of a server."""
         if name not in self._running:
             self._running[name] = self._start(name)
         return self._running[name][1]
 
     def memory(self, name: str) -> float:
-        """Resident MiB."""
+        """Return the resident memory in MiB."""
         status = Path(f"/proc/{self._running[name][0].pid}/status").read_text()
         found = re.search(r"VmRSS:\s+(\d+)", status)
         return int(found[1]) / 1024 if found else 0.0
 
     @contextlib.contextmanager
     def alone(self, name: str) -> Iterator[int]:
-        """Its port, while all the others stand still."""
+        """Return the port of a server while all others are paused."""
         port = self.port(name)
         others = [process for other, (process, _) in self._running.items() if other != name]
         for process in others:
@@ -106,7 +106,7 @@ class Servers:
                 process.send_signal(signal.SIGCONT)
 
     def start_once(self, name: str) -> float:
-        """Start one more of these and stop it; seconds until it answered."""
+        """Start another server of this kind, stop it, and return the seconds until its first response."""
         started = time.perf_counter()
         process, _ = self._start(name)
         took = time.perf_counter() - started
@@ -133,29 +133,29 @@ class Servers:
 
 
 def cases(servers: Servers, folder: Path, token: str) -> list[Case]:
-    """All of them; the bytes that the bare peers send are those of the blog."""
+    """Return all cases. The bare peers send the bytes of the blog."""
     newest, get = POSTS, "GET"
     post, page = f"/api/v1/posts/{newest}", f"/posts/post-{newest}"
-    kept = {
+    cached = {
         "post (JSON)": post,
         "post (page)": page,
         "list of 20 (JSON)": "/api/v1/posts",
         "home (page)": "/",
         "feed": "/feed.atom",
     }
-    answers, tag = _answers(servers.port("blog"), list(kept.values()), post)
+    answers, tag = _answers(servers.port("blog"), list(cached.values()), post)
     (folder / "answers.pickle").write_bytes(pickle.dumps(answers))
     found = [
         Case(
-            f"kept {name}", _always(get, path),
+            f"cached {name}", _always(get, path),
             peers={"raw": _always(get, path), "starlette": _always(get, path)}
             | ({"articles": _always(get, path), "plain": _always(get, path)} if path == post else {}),
             wanted={"raw": 0.7, "articles": 8, "plain": 3} if path == post else {"raw": 0.7},
         )
-        for name, path in kept.items()
+        for name, path in cached.items()
     ]  # fmt: skip
     found.append(
-        Case("kept post, 304", _always(get, post, {"If-None-Match": tag}), 304, {"raw": _always(get, "/304")}, {"raw": 0.7})
+        Case("cached post, 304", _always(get, post, {"If-None-Match": tag}), 304, {"raw": _always(get, "/304")}, {"raw": 0.7})
     )
     bearer = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     made = _numbered("POST", "/api/v1/posts", bearer, lambda number: {"title": f"New {number}", "content": "Some words. " * 60})
@@ -163,13 +163,13 @@ def cases(servers: Servers, folder: Path, token: str) -> list[Case]:
     uncached = "blog-uncached"
     found += [
         Case(
-            "post, read anew", _spread("/api/v1/posts/{}"), server=uncached,
+            "post, not cached", _spread("/api/v1/posts/{}"), server=uncached,
             peers={name: _spread("/api/v1/posts/{}") for name in ("articles-stock", "articles-own", "twin")},
             wanted={"articles-stock": 4, "articles-own": 1.3},
         ),
-        Case("home, made anew", _always(get, "/"), server=uncached, peers={"naive": _always(get, "/")}, wanted={"naive": 4}),
-        Case("post page, made anew", _spread("/posts/post-{}"), server=uncached),
-        Case("search, made anew", _always(get, f"/search?q={RARE}"), server=uncached),
+        Case("home, not cached", _always(get, "/"), server=uncached, peers={"naive": _always(get, "/")}, wanted={"naive": 4}),
+        Case("post page, not cached", _spread("/posts/post-{}"), server=uncached),
+        Case("search, not cached", _always(get, f"/search?q={RARE}"), server=uncached),
         Case(
             "create post", made, 201, {"articles-own": made, "twin": made}, {"articles-own": 1.5}, server=uncached, connections=8
         ),
@@ -199,7 +199,7 @@ def _always(method: str, path: str, headers: Mapping[str, str] | None = None, bo
 
 
 def _spread(path: str) -> Make:
-    """One post after the other, so that no cache of the database alone decides."""
+    """Request one post after another, so that the database cache alone does not decide."""
     ready = [request("GET", path.format(number)) for number in range(1, POSTS + 1)]
     return lambda number: ready[number * 7 % POSTS]
 
@@ -221,7 +221,7 @@ def _upload(token: str) -> Make:
 
 
 async def measure(servers: Servers, case: Case, rounds: int, seconds: float) -> Row:
-    """Ours and each peer in turn; the first round is not counted."""
+    """Measure the blog and each peer in turn; the first round is not counted."""
     runs: dict[str, list[Run]] = {}
     for number in range(rounds + 1):
         for name, make in {case.server: case.make, **case.peers}.items():
@@ -242,7 +242,7 @@ async def measure(servers: Servers, case: Case, rounds: int, seconds: float) -> 
 
 
 async def together(servers: Servers, rounds: int) -> float:
-    """Seconds that 100 requests take which wait a tenth of a second each, all at once; of the blog with such a route."""
+    """Return the seconds for 100 concurrent requests to a route that waits 0.1 s."""
     make, taken = _always("GET", "/healthz/wait"), []
     for _ in range(rounds):
         with servers.alone("waiting") as port:
@@ -253,21 +253,21 @@ async def together(servers: Servers, rounds: int) -> float:
 
 
 def starting(servers: Servers, rounds: int) -> float:
-    """Seconds from the command `blog serve` to the first answer."""
+    """Return the seconds from `blog serve` to the first response."""
     return statistics.median(servers.start_once("blog") for _ in range(rounds))
 
 
 def table(rows: Sequence[Row]) -> str:
-    """In Markdown."""
-    lines = ["| what | a second | p50 ms | p99 ms | beside |", "|---|--:|--:|--:|---|"]
+    """Return the results in Markdown."""
+    lines = ["| what | responses per second | p50 ms | p99 ms | compared with |", "|---|--:|--:|--:|---|"]
     for row in rows:
-        beside = ", ".join(f"{ratio:.2f} × {PEERS[peer]}" for peer, ratio in row.ratios.items())
-        lines.append(f"| {row.name} | {row.rate:,.0f} | {row.p50:.1f} | {row.p99:.1f} | {beside} |")
+        ratios = ", ".join(f"{ratio:.2f} × {PEERS[peer]}" for peer, ratio in row.ratios.items())
+        lines.append(f"| {row.name} | {row.rate:,.0f} | {row.p50:.1f} | {row.p99:.1f} | {ratios} |")
     return "\n".join(lines)
 
 
 def publish(page: Path, name: str, text: str) -> None:
-    """Put the text into the place on a page that bears this name."""
+    """Replace the text of the named section on a page."""
     before, begin, rest = page.read_text().partition(f"<!-- {name} -->\n")
     _, end, after = rest.partition(f"<!-- /{name} -->")
     if not (begin and end):
@@ -276,14 +276,14 @@ def publish(page: Path, name: str, text: str) -> None:
 
 
 def machine() -> str:
-    """What it ran on, and when."""
+    """Return the machine, the versions and the date."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     name = cpu[1] if cpu else platform.machine()
     return f"{dt.datetime.now(dt.UTC):%d %B %Y}, {os.cpu_count()} cores of {name}, Python {platform.python_version()}"
 
 
 async def main(arguments: argparse.Namespace) -> None:
-    """Populate, measure, show."""
+    """Populate the blogs, measure, and print the results."""
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         token = populate(folder, POSTS)
@@ -299,7 +299,7 @@ async def main(arguments: argparse.Namespace) -> None:
             start, wait = starting(servers, arguments.rounds), await together(servers, arguments.rounds)
             rest = (
                 f"From the command to the first answer: {start:.2f} s. 100 requests that wait {WAIT} s each, all at once: "
-                f"{wait:.3f} s. The worker with all of this kept: {memory:.0f} MiB."
+                f"{wait:.3f} s. The worker with all of this cached: {memory:.0f} MiB."
             )
         below = [f"{row.name}: {row.ratios[peer]:.2f} × {peer}, {least} wanted"
                  for row in rows for peer, least in row.wanted.items() if row.ratios[peer] < least]  # fmt: skip

@@ -183,8 +183,8 @@ def main() -> int:
         )
     if options.json:
         rows = {row: [asdict(one) for one in each] for row, each in results.items()}
-        machine = {"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count()}
-        options.json.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1))
+        environment = {"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count()}
+        options.json.write_text(json.dumps({"machine": environment, "rows": rows}, indent=1))
     return 0
 
 

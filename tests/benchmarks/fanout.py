@@ -1,10 +1,10 @@
-"""What it costs to tell a thousand clients of one post, beside a bare loop of `send_text` on the same server.
+"""The cost of one post with 1,000 subscribers, compared with a bare loop of `send_text` on the same server.
 
     python tests/benchmarks/fanout.py [--clients 1000] [--rounds 15]
 
 Both run in one process of uvicorn, in alternating rounds, with messages of the same length, after the same post was written.
-A second process holds the clients and takes the time from the request until the first, the median and the last client has
-the message. Then the same clients hear of longer posts, alone and beside clients that never read what they are sent.
+A second process runs the clients and measures the time from the request until the first, the median and the last client has
+the message. Then the same clients receive longer posts, with and without other clients that never read.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -42,7 +42,7 @@ peers: list[WebSocket] = []
 
 
 class Bare(WebSocketEndpoint):
-    """A socket that is kept in a list."""
+    """A WebSocket endpoint that adds its connection to a list."""
 
     async def on_connect(self, websocket: WebSocket) -> None:
         await websocket.accept()
@@ -53,11 +53,11 @@ class Bare(WebSocketEndpoint):
 
 
 async def loop(request: Request) -> Response:
-    """Let the blog write the post, then send a text of the wanted length to all of them, one after the other."""
+    """Let the blog create the post, then send a text of this length to all connections in turn."""
     scope = {**request.scope, "path": "/api/v1/posts", "raw_path": b"/api/v1/posts", "query_string": b""}
 
     async def unheard(_: Message) -> None:
-        """The answer of the blog goes nowhere."""
+        """Discard the response of the blog."""
 
     await blog_app(scope, request.receive, unheard)
     text = "x" * int(request.query_params["length"])
@@ -67,7 +67,7 @@ async def loop(request: Request) -> Response:
 
 
 def memory(_: Request) -> Response:
-    """The resident memory of this process, in KiB."""
+    """Return the resident memory of this process in KiB."""
     status = Path("/proc/self/status").read_text()
     return PlainTextResponse(re.findall(r"VmRSS:\s+(\d+)", status)[0])
 
@@ -77,18 +77,18 @@ bare = Starlette(routes=[WebSocketRoute("/bare", Bare), loop_route, Route("/bare
 
 
 async def both(scope: Scope, receive: Receive, send: Send) -> None:
-    """The blog, and the bare loop beside it."""
+    """Return the blog and the bare loop as one application."""
     target: ASGIApp = bare if scope.get("path", "").startswith("/bare") else blog_app
     await target(scope, receive, send)
 
 
 def serve(port: int) -> None:
-    """The server's process."""
-    uvicorn.run(both, port=port, ws_ping_interval=None, **uvicorn_options(settings))
+    """Run the server process."""
+    uvicorn.run(both, port=port, ws_ping_interval=None, **cast(dict[str, Any], uvicorn_options(settings)))
 
 
 class Client(asyncio.Protocol):
-    """One socket; notes when a whole message has come."""
+    """One WebSocket client that records when a whole message has arrived."""
 
     def __init__(self, path: str, subscribes: bool) -> None:
         self._path, self._subscribes = path, subscribes
@@ -146,7 +146,7 @@ class Client(asyncio.Protocol):
 
 
 async def connect(port: int, path: str, number: int, subscribes: bool) -> list[Client]:
-    """So many sockets, ready."""
+    """Open the sockets and subscribe."""
     clients = []
     for _ in range(number):
         _, client = await asyncio.get_running_loop().create_connection(lambda: Client(path, subscribes), "127.0.0.1", port)
@@ -156,7 +156,7 @@ async def connect(port: int, path: str, number: int, subscribes: bool) -> list[C
 
 
 async def ask(port: int, method: str, path: str, body: bytes = b"", token: str = "") -> str:
-    """One request on a connection of its own; the body of its answer."""
+    """Send one request on a new connection and return the body of the response."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
     head += "Content-Type: application/json\r\n" + (f"Authorization: Bearer {token}\r\n" if token else "")
@@ -167,7 +167,7 @@ async def ask(port: int, method: str, path: str, body: bytes = b"", token: str =
 
 
 async def measured(clients: list[Client], setting_off: Any) -> tuple[float, float, float]:
-    """Milliseconds from the request until the first, the median and the last client has the message."""
+    """Return the milliseconds from the request until the first, the median and the last client has the message."""
     for client in clients:
         client.at = 0.0
     begun = time.perf_counter()
@@ -180,7 +180,7 @@ async def measured(clients: list[Client], setting_off: Any) -> tuple[float, floa
 
 
 async def stuck(port: int, number: int) -> list[socket.socket]:
-    """So many followers that read nothing after their subscription; with buffers as small as the system lets them be."""
+    """Open subscribers that read nothing after subscribing, with the smallest socket buffers possible."""
     sockets = []
     for _ in range(number):
         opened = socket.socket()
@@ -193,8 +193,8 @@ async def stuck(port: int, number: int) -> list[socket.socket]:
     return sockets
 
 
-async def beside_stuck_readers(port: int, token: str, ours: list[Client], rounds: int) -> None:
-    """The times of all clients in all rounds, before and after some of them stop reading; print both."""
+async def measure_with_stuck_readers(port: int, token: str, ours: list[Client], rounds: int) -> None:
+    """Print the times of all clients in all rounds, before and after some of them stop reading."""
     post = json.dumps({"title": "A long post", "content": "Some *text*. " * 1500}).encode()
 
     async def one_round() -> list[float]:
@@ -207,14 +207,14 @@ async def beside_stuck_readers(port: int, token: str, ours: list[Client], rounds
     kept = await stuck(port, STUCK)
     for _ in range(10):
         await one_round()  # what the system holds for those who do not read is full by now
-    beside = [time_ for _ in range(rounds) for time_ in await one_round()]
-    for name, times in (("alone", sorted(alone)), (f"beside {len(kept)} stuck readers", sorted(beside))):
+    with_stuck = [time_ for _ in range(rounds) for time_ in await one_round()]
+    for name, times in (("alone", sorted(alone)), (f"with {len(kept)} stuck readers", sorted(with_stuck))):
         p50, p99 = times[len(times) // 2], times[len(times) * 99 // 100]
         print(f"{name:28} p50 {p50:7.1f}  p99 {p99:7.1f} ms, {ours[0].length} bytes")
 
 
 def row(name: str, times: list[tuple[float, float, float]]) -> tuple[float, float]:
-    """Print the medians; the medians of last and of the span from first to last."""
+    """Print the medians of the last client and of the span from first to last."""
     first, middle, last = (statistics.median(column) for column in zip(*times, strict=True))
     span = statistics.median(last - first for first, _, last in times)
     worst = sorted(last for *_, last in times)[-1]
@@ -223,7 +223,7 @@ def row(name: str, times: list[tuple[float, float, float]]) -> tuple[float, floa
 
 
 async def run(port: int, token: str, number: int, rounds: int) -> None:
-    """Alternate, and print."""
+    """Alternate between both and print the results."""
     before = int(await ask(port, "GET", "/bare/memory"))
     ours = await connect(port, "/live", number, subscribes=True)
     between = int(await ask(port, "GET", "/bare/memory"))
@@ -238,11 +238,11 @@ async def run(port: int, token: str, number: int, rounds: int) -> None:
     (bare_last, bare_span), (our_last, our_span) = [row(name, times[1:]) for name, times in results.items()]
     ratios = f"last {our_last / bare_last:.2f}, span {our_span / bare_span:.2f}"
     print(f"{ours[0].length} bytes to each of {number}; ours : bare loop, {ratios}")
-    await beside_stuck_readers(port, token, ours, rounds)
+    await measure_with_stuck_readers(port, token, ours, rounds)
 
 
 def main() -> None:
-    """The clients' process, which starts the server's."""
+    """Run the client process, which starts the server process."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--clients", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=15)
@@ -255,9 +255,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"RATE_LIMIT": "off", "MAX_LIVE_CONNECTIONS_PER_ADDRESS": "100000", "LOG_FORMAT": "json"}
         blog = [sys.executable, "-m", "blog"]
-        options_ = {"cwd": folder, "env": environment, "check": True}
-        subprocess.run([*blog, "user", "create", "ada", "ada@example.org", "--role", "author"], **options_, capture_output=True)
-        made = subprocess.run([*blog, "token", "create", "ada"], **options_, capture_output=True, text=True)
+        kwargs: dict[str, Any] = {"cwd": folder, "env": environment, "check": True}
+        subprocess.run([*blog, "user", "create", "ada", "ada@example.org", "--role", "author"], **kwargs, capture_output=True)
+        made = subprocess.run([*blog, "token", "create", "ada"], **kwargs, capture_output=True, text=True)
         port = 18_765
         program = [sys.executable, str(Path(__file__).resolve()), "--serve", str(port)]
         with open(os.devnull, "w") as nowhere:

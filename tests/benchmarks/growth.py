@@ -1,7 +1,7 @@
-"""How the blog grows: `python -m tests.benchmarks.growth [--rounds 5] [--seconds 1] [--posts 100,10000,100000]
+"""Response times of growing blogs: `python -m tests.benchmarks.growth [--rounds 5] [--seconds 1] [--posts 100,10000,100000]
 [--publish]`.
 
-First the time of one answer after the other, with nothing kept, in blogs of more and more posts; then answers a second with
+First the time of one answer after the other, with nothing cached, in blogs of more and more posts; then answers a second with
 more and more connections. Sizes take turns in each round, and medians are shown. `--publish` also puts tables and curves into
 `.github/PERFORMANCE.md`.
 """
@@ -30,7 +30,7 @@ Operation = tuple[Make, int]
 
 
 def operations(count: int, token: str) -> Mapping[str, Operation]:
-    """What is asked of a blog of so many posts, and the status of the answer."""
+    """A request to a blog with some number of posts, and the expected status."""
     oldest = pagination.encode_cursor((instant(21).isoformat(), 21))
     bearer = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
@@ -61,7 +61,7 @@ def operations(count: int, token: str) -> Mapping[str, Operation]:
 
 
 class Blogs:
-    """A blog for each number of posts, each with a server of its own."""
+    """One blog and one server for each number of posts."""
 
     def __init__(self, folder: Path, counts: Sequence[int], stack: contextlib.ExitStack) -> None:
         self._servers, self.tokens = {}, {}
@@ -72,24 +72,24 @@ class Blogs:
             self.tokens[count] = populate(home, count)
             self._servers[count] = Servers(home, stack)
 
-    async def load(self, count: int, operation: Operation, *, kept: bool, connections: int, seconds: float) -> Run:
-        """Ask one of them."""
+    async def load(self, count: int, operation: Operation, *, cached: bool, connections: int, seconds: float) -> Run:
+        """Send a request to one server."""
         make, status = operation
-        with self._servers[count].alone("blog" if kept else "blog-uncached") as port:
+        with self._servers[count].alone("blog" if cached else "blog-uncached") as port:
             run = await load(port, make, status=status, connections=connections, seconds=seconds)
         assert run.refused == 0, f"{run.refused} of {len(run.took)} were not answered by {status}"
         return run
 
 
 async def by_posts(blogs: Blogs, counts: Sequence[int], rounds: int, seconds: float) -> dict[str, list[tuple[float, float]]]:
-    """Milliseconds of an answer by operation and number of posts."""
+    """Return the milliseconds per response by operation and number of posts."""
     found: dict[str, list[tuple[float, float]]] = {}
     for name in operations(counts[0], ""):
         times: dict[int, list[float]] = {count: [] for count in counts}
         for number in range(rounds + 1):
             for count in counts:
                 operation = operations(count, blogs.tokens[count])[name]
-                run = await blogs.load(count, operation, kept=False, connections=1, seconds=seconds)
+                run = await blogs.load(count, operation, cached=False, connections=1, seconds=seconds)
                 if number:  # the first round warms up
                     times[count].append(run.quantile(0.5))
         found[name] = [(count, statistics.median(taken)) for count, taken in times.items()]
@@ -98,30 +98,30 @@ async def by_posts(blogs: Blogs, counts: Sequence[int], rounds: int, seconds: fl
 
 
 async def by_connections(blogs: Blogs, count: int, rounds: int, seconds: float) -> dict[str, list[tuple[float, Run]]]:
-    """A typical run by what is asked and number of connections."""
+    """Return a typical run by request and number of connections."""
     found: dict[str, list[tuple[float, Run]]] = {}
     operation = operations(count, blogs.tokens[count])["post"]
     one = request("GET", f"/api/v1/posts/{count}")
-    for name, asked, kept in (("post, kept", (lambda _number: one, 200), True), ("post, read anew", operation, False)):
+    for name, asked, cached in (("post, cached", (lambda _number: one, 200), True), ("post, not cached", operation, False)):
         for connections in MAX_CONNECTIONS:
             runs = [
-                await blogs.load(count, asked, kept=kept, connections=connections, seconds=seconds) for _ in range(rounds + 1)
+                await blogs.load(count, asked, cached=cached, connections=connections, seconds=seconds) for _ in range(rounds + 1)
             ]
             typical = sorted(runs[1:], key=lambda run: run.rate)[rounds // 2]
             found.setdefault(name, []).append((connections, typical))
-            told = f"{typical.rate:,.0f} a second, p99 {typical.quantile(0.99):.1f} ms"
-            print(f"{name}, {connections} connections: {told}", file=sys.stderr, flush=True)
+            summary = f"{typical.rate:,.0f} a second, p99 {typical.quantile(0.99):.1f} ms"
+            print(f"{name}, {connections} connections: {summary}", file=sys.stderr, flush=True)
     return found
 
 
 async def main(arguments: argparse.Namespace) -> None:
-    """Populate, measure, show."""
+    """Populate the blogs, measure, and print the results."""
     counts = [int(count) for count in arguments.posts.split(",")]
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         blogs = Blogs(Path(name), counts, stack)
         grown = await by_posts(blogs, counts, arguments.rounds, arguments.seconds)
         crowded = await by_connections(blogs, counts[len(counts) // 2], arguments.rounds, arguments.seconds)
-    lines = [f"| one answer, ms | {' | '.join(f'{count:,} posts' for count in counts)} | last beside first |"]
+    lines = [f"| one response, ms | {' | '.join(f'{count:,} posts' for count in counts)} | last / first |"]
     lines += [f"|---|{'--:|' * (len(counts) + 1)}"]
     for what, points in grown.items():
         times = " | ".join(f"{ms:.2f}" for _, ms in points)

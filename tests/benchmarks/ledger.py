@@ -1,4 +1,4 @@
-"""What FastAPI adds, in time; and what popular articles say of Starlette, measured: `python tests/benchmarks/ledger.py`.
+"""The overhead of FastAPI, and measurements of claims about Starlette: `python tests/benchmarks/ledger.py`.
 
 Every application is called in this process, without server or socket. Those that are compared take turns, each several
 times; medians are shown. Only the ratios mean something on another machine.
@@ -49,7 +49,7 @@ Case = Callable[[], Awaitable[None]]
 
 
 async def medians(cases: Mapping[str, Case], calls: int) -> dict[str, float]:
-    """Microseconds a call: each case in turn, ROUNDS times, after one round that is not counted."""
+    """Return the microseconds per call of each case: ROUNDS alternating rounds after a warm-up round."""
     taken: dict[str, list[float]] = {name: [] for name in cases}
     for number in range(ROUNDS + 1):
         for name, case in cases.items():
@@ -71,7 +71,7 @@ async def ask(
     token: str = "",
     state: Mapping[str, Any] | None = None,
 ) -> None:
-    """One request, as a server would hand it over. Raises AssertionError for another status."""
+    """Send one request as a server would. Raises AssertionError for an unexpected status."""
     headers = [(b"host", b"127.0.0.1:8000"), (b"content-length", str(len(body)).encode())]
     headers += [(b"content-type", b"application/json")] if body else []
     headers += [(b"authorization", f"Bearer {token}".encode())] if token else []
@@ -94,22 +94,22 @@ async def ask(
 
 
 async def answer(request: Request) -> Response:
-    """The same for every route."""
+    """The endpoint of every route."""
     return PlainTextResponse("here")
 
 
 def flat(count: int) -> Router:
-    """Routes `/0/0/0` to `/9/9/9` in one list."""
+    """Return the routes `/0/0/0` to `/9/9/9` in one list."""
     return Router([Route(f"/{a}/{b}/{c}", answer) for a, b, c in last(count)])
 
 
 def last(count: int) -> list[tuple[int, int, int]]:
-    """The numbers of `count` routes; the last is always 9, 9, 9."""
-    return list(itertools.product(range(10), repeat=3))[-count:]
+    """Return the numbers of `count` routes; the last is always 9, 9, 9."""
+    return [(a, b, c) for a, b, c in itertools.product(range(10), repeat=3)][-count:]
 
 
 def tree(count: int) -> Router:
-    """The same routes, ten a level, under Mounts."""
+    """Return the same routes under Mounts, ten per level."""
 
     def level(paths: Sequence[tuple[int, ...]]) -> Iterator[BaseRoute]:
         for first, group in itertools.groupby(paths, key=lambda path: path[0]):
@@ -120,7 +120,7 @@ def tree(count: int) -> Router:
 
 
 def included(count: int) -> FastAPI:
-    """The same routes as FastAPI groups them: a router of ten for each prefix, routers in routers."""
+    """Return the same routes in nested FastAPI routers, ten per router."""
 
     def level(paths: Sequence[tuple[int, ...]]) -> APIRouter:
         router = APIRouter()
@@ -138,7 +138,7 @@ def included(count: int) -> FastAPI:
 
 
 async def measure_routing() -> None:
-    """How the last of 10, 100 and 1,000 routes is found."""
+    """Measure the time to match the last of 10, 100 and 1,000 routes."""
     apps = {f"{make.__name__} {count}": make(count) for make in (flat, tree, included) for count in (10, 100, 1000)}
     times = await medians({name: partial(ask, app, "GET", "/9/9/9") for name, app in apps.items()}, 30)
     print("Routing: the last route, as a multiple of the last of ten of the same kind")
@@ -148,15 +148,15 @@ async def measure_routing() -> None:
 
 
 class Empty(BaseHTTPMiddleware):
-    """Does nothing."""
+    """An empty middleware."""
 
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
-        """Go on."""
+        """Call the next application."""
         return await call_next(request)
 
 
 class Plain:
-    """Does nothing either, as plain ASGI."""
+    """An empty plain ASGI middleware."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -166,7 +166,7 @@ class Plain:
 
 
 async def measure_middleware() -> None:
-    """None, one, two and three empty middlewares around one route."""
+    """Measure no, one, two and three empty middlewares around one route."""
     kinds = {f"{count} BaseHTTPMiddleware": [Middleware(Empty)] * count for count in range(4)} | {
         "3 plain ASGI": [Middleware(Plain)] * 3
     }
@@ -178,7 +178,7 @@ async def measure_middleware() -> None:
 
 
 def alone(app: ASGIApp) -> ASGIApp:
-    """The API without any middleware: who asks is found out by the function that the middleware calls."""
+    """Return the API without middleware; authentication uses the function that the middleware calls."""
     router = Router([Mount("/api/v1", app=app)])
 
     async def identified(scope: Scope, receive: Receive, send: Send) -> None:
@@ -192,20 +192,21 @@ def alone(app: ASGIApp) -> ASGIApp:
 
 
 async def token_of_an_owner(site: Site) -> str:
-    """Of a new account."""
+    """Return the token of a new account."""
     ctx = Context(site, None, dt.datetime.now(dt.UTC), "benchmark")
     owner = await accounts.create(ctx, NewUser(username="ada", email="ada@example.org"), Role.OWNER)
     return (await tokens.issue(ctx, accounts.as_actor(owner), name="benchmark")).value
 
 
 async def measure_twin(settings: Settings) -> None:
-    """GET one post and POST a post: our API against its twin, alone, then in middleware (the twin: log and protection)."""
+    """Measure GET and POST of a post: the API and its FastAPI twin, without and with middleware."""
     ours, twin = create_app(settings), create_twin(settings)
-    async with ours.router.lifespan_context(ours) as state:
+    async with ours.router.lifespan_context(ours) as lifespan_state:
+        state = dict(lifespan_state or {})
         shared = state["app_state"]
         token = await token_of_an_owner(shared.site)
-        states = {"ours": dict(state), "twin": {"site": shared.site, "links": shared.links}}
-        pairs = {
+        states = {"ours": state, "twin": {"site": shared.site, "links": shared.urls}}
+        pairs: dict[str, dict[str, ASGIApp]] = {
             "alone": {"ours": alone(api.app), "twin": twin},
             "in middleware": {"ours": ours, "twin": SecurityMiddleware(AccessLogMiddleware(twin), settings)},
         }
@@ -227,17 +228,18 @@ async def measure_twin(settings: Settings) -> None:
 
 
 def always_dispatching(kind: Any) -> Any:
-    """The same middleware in its plain form, which has no way past `dispatch`."""
+    """Return the same middleware without the shortcut past `dispatch`."""
     if not issubclass(kind, BaseHTTPMiddleware):
         return kind
     return type(kind.__name__, (kind,), {"__call__": BaseHTTPMiddleware.__call__})
 
 
 async def measure_form(settings: Settings) -> None:
-    """A stranger's GET of a post that is not kept: our two middlewares as they are, and in their plain form."""
+    """Measure an anonymous GET of an uncached post: both middlewares with and without the shortcut."""
     ours, plain = create_app(settings), create_app(settings)
     plain.user_middleware = [Middleware(always_dispatching(one.cls), *one.args, **one.kwargs) for one in plain.user_middleware]
-    async with ours.router.lifespan_context(ours) as state:
+    async with ours.router.lifespan_context(ours) as lifespan_state:
+        state = dict(lifespan_state or {})
         site = state["app_state"].site
         author = await accounts.create(
             Context(site, None, dt.datetime.now(dt.UTC), "benchmark"),
@@ -248,20 +250,20 @@ async def measure_form(settings: Settings) -> None:
         post = await posts.create(ctx, NewPost(title="One", content="Some *text* of a usual length. " * 20))
         apps = {"as they are": ours, "plain form": plain}
         path = f"/api/v1/posts/{post.id}"
-        times = await medians({name: partial(ask, app, "GET", path, state=dict(state)) for name, app in apps.items()}, 200)
-    print("Access log and authentication as BaseHTTPMiddleware, for a stranger who reads a post anew")
+        times = await medians({name: partial(ask, app, "GET", path, state=state) for name, app in apps.items()}, 200)
+    print("Access log and authentication as BaseHTTPMiddleware, for an anonymous request of an uncached post")
     for name, taken in times.items():
         print(f"  {name:20} {taken:8.0f} µs  {taken / times['as they are']:6.2f}")
 
 
 async def main() -> None:
-    """In a temporary folder."""
+    """Run in a temporary directory."""
     await measure_routing()
     await measure_middleware()
     print("Endpoints: GET one post, POST a post")
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
-            _env_file=None,
+            _env_file=None,  # type: ignore[call-arg]
             secret_key=SecretStr("a secret for a benchmark, 32 characters"),
             database_url=f"sqlite:///{Path(folder) / 'blog.db'}",
             media_dir=Path(folder) / "media",

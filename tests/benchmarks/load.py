@@ -1,4 +1,4 @@
-"""A client that keeps a number of connections busy with one request, and notes how long each answer took.
+"""A client that keeps some connections busy with one request, and records the duration of each response.
 
 It speaks just enough HTTP/1.1 to cost less than any server that it measures: requests are ready bytes, and of an answer only
 the status and the end are looked for.
@@ -19,7 +19,7 @@ Make = Callable[[int], bytes]
 
 @dataclass
 class Run:
-    """What came back: seconds of each answer, how many had another status than the wanted one, and the whole time."""
+    """The result: seconds of each response, the number of unexpected statuses, and the total time."""
 
     took: list[float] = field(default_factory=list)
     refused: int = 0
@@ -27,11 +27,11 @@ class Run:
 
     @property
     def rate(self) -> float:
-        """Answers a second."""
+        """Return the responses per second."""
         return len(self.took) / self.seconds
 
     def quantile(self, share: float) -> float:
-        """Milliseconds within which this share of the answers came."""
+        """Return the quantile of the response times in milliseconds."""
         ordered = sorted(self.took)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000
 
@@ -76,7 +76,7 @@ class _Connection(asyncio.Protocol):
 
 
 async def load(port: int, make: Make, *, status: int = 200, connections: int = 32, seconds: float = 1.0) -> Run:
-    """Ask for so many seconds; `make` gives the bytes of the request of a number.
+    """Send requests for some seconds; `make(number)` returns the bytes of a request.
 
     All connections are open before the first request: libuv takes one new connection each time around its loop, and a busy
     loop would leave most of a thousand waiting until the end.
@@ -104,7 +104,7 @@ async def load(port: int, make: Make, *, status: int = 200, connections: int = 3
 
 
 def request(method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> bytes:
-    """The bytes of a request."""
+    """Return the bytes of a request."""
     fields = {"Host": "127.0.0.1", "User-Agent": "benchmark", "Accept": "*/*", **(headers or {})}
     if body:
         fields["Content-Length"] = str(len(body))
@@ -113,5 +113,5 @@ def request(method: str, path: str, headers: Mapping[str, str] | None = None, bo
 
 
 def median(values: list[float]) -> float:
-    """Of some runs."""
+    """Return the run with the median rate."""
     return statistics.median(values)

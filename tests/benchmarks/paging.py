@@ -1,4 +1,4 @@
-"""What a page of a list costs, from the first to the last: `python tests/benchmarks/paging.py [POSTS]`.
+"""The cost of each page of a list, from the first to the last: `python tests/benchmarks/paging.py [POSTS]`.
 
 Walks the whole list by cursor, while posts are added, then times the first and the last page in turn; prints medians and
 their ratio. In one process, without a network.
@@ -30,7 +30,7 @@ ROUNDS = 200
 
 
 async def fill(ctx: Context, count: int) -> None:
-    """Write posts, one a minute into the past."""
+    """Create posts, each dated one minute earlier."""
     author = ctx.actor.id if ctx.actor else 0
     text = "Some *text* of a usual length. " * 20
     rendered = rendering.render_post(PostContent("A post", text, ("tag",), "post", PostStatus.PUBLISHED, None, True, None))
@@ -44,7 +44,7 @@ async def fill(ctx: Context, count: int) -> None:
 
 
 async def walk(ctx: Context) -> tuple[list[int], tuple[str, int] | None]:
-    """Every id by cursor, with a post added after each tenth page; and the cursor of the last page."""
+    """Return every id by cursor, with a post added after each tenth page, and the cursor of the last page."""
     seen: list[int] = []
     key = last = None
     pages = 0
@@ -59,20 +59,20 @@ async def walk(ctx: Context) -> tuple[list[int], tuple[str, int] | None]:
 
 
 async def timed(ctx: Context, after: tuple[str, int] | None) -> float:
-    """Seconds for one page of 20."""
+    """Return the seconds for one page of 20."""
     started = time.perf_counter()
     await post_lists.list_page(ctx, PostFilter(after=after, full=True))
     return time.perf_counter() - started
 
 
 async def measure(site: Site, count: int) -> None:
-    """Fill, walk, time, print."""
+    """Create the posts, walk the pages, and print the times."""
     ctx = Context(site, None, dt.datetime.now(dt.UTC), "benchmark")
     owner = await accounts.create(ctx, NewUser(username="ada", email="ada@example.org"), Role.OWNER)
     ctx = ctx.acting_as(accounts.as_actor(owner))
     await fill(ctx, count)
     seen, last = await walk(ctx)
-    times = {"first": [], "last": []}
+    times: dict[str, list[float]] = {"first": [], "last": []}
     for _ in range(ROUNDS):
         times["first"].append(await timed(ctx, None))
         times["last"].append(await timed(ctx, last))
@@ -83,11 +83,11 @@ async def measure(site: Site, count: int) -> None:
 
 
 async def main() -> None:
-    """In a temporary folder."""
+    """Run in a temporary directory."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
-            _env_file=None,
+            _env_file=None,  # type: ignore[call-arg]
             secret_key=SecretStr("a secret for a benchmark, 32 characters"),
             database_url=f"sqlite:///{Path(folder) / 'blog.db'}",
         )

@@ -1,4 +1,4 @@
-"""What the blog is measured beside, each a server of its own: `python -m tests.benchmarks.peers NAME PORT FOLDER`.
+"""The peers in the comparison, each a separate server: `python -m tests.benchmarks.peers NAME PORT FOLDER`.
 
 `raw` is a bare ASGI function and `starlette` a route with a `Response`, which send the blog's own bytes. `articles` is FastAPI as
 articles write it: `@app.middleware("http")`, a response model, a cache of dicts; `plain` is the same without middleware;
@@ -48,7 +48,7 @@ TTL = 60
 
 
 def raw(answers: dict[str, Answer]) -> ASGIApp:
-    """Nothing but the bytes."""
+    """A bare ASGI application that sends stored bytes."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -64,7 +64,7 @@ def raw(answers: dict[str, Answer]) -> ASGIApp:
 
 
 def plain_starlette(answers: dict[str, Answer]) -> ASGIApp:
-    """A route for each path."""
+    """A Starlette application with a route for each path."""
 
     def route(path: str, answer: Answer) -> Route:
         status, headers, body = answer
@@ -83,7 +83,7 @@ def _database(*, is_own: bool) -> UpstreamDatabase:
 
 
 async def _post(database: UpstreamDatabase, post_id: int) -> dict[str, Any] | None:
-    """A post as articles read it: a query for the row, one for the author, one for the tags."""
+    """Read a post as in articles: a query for the row, one for the author, one for the tags."""
     row = await database.fetch_one(sa.select(posts).where(posts.c.id == post_id))
     if row is None or row["status"] != "published":
         return None
@@ -159,7 +159,7 @@ def articles(*, middleware: bool = True, cached: bool = False, is_own: bool = Fa
 
 
 async def _create(database: UpstreamDatabase, new: NewPost, user_id: int) -> dict[str, Any]:
-    """The rows that the blog writes, too, one statement after the other."""
+    """Write the rows that the blog writes, one statement after another."""
     now, html = dt.datetime.now(dt.UTC), render(new.content)
     body = html_to_text(html)
     async with database.transaction():
@@ -221,11 +221,11 @@ def naive() -> ASGIApp:
 
 
 WAIT = 0.1
-"""Seconds that `/healthz/wait` waits."""
+"""Duration of `/healthz/wait` in seconds."""
 
 
 def waiting() -> ASGIApp:
-    """The blog with a route that waits, as for a service elsewhere."""
+    """The blog with a route that waits, as for a remote service."""
     app = create_app(load_settings())
 
     async def wait(_request: Request) -> Response:
@@ -237,7 +237,7 @@ def waiting() -> ASGIApp:
 
 
 def made(name: str, folder: Path) -> ASGIApp:
-    """The peer of this name."""
+    """Return the peer of this name."""
     if name in ("raw", "starlette"):
         answers = pickle.loads((folder / "answers.pickle").read_bytes())  # noqa: S301 (written by the benchmark itself)
         return raw(answers) if name == "raw" else plain_starlette(answers)
@@ -245,13 +245,14 @@ def made(name: str, folder: Path) -> ASGIApp:
         return create_twin(load_settings())
     if name == "naive":
         return naive()
-    return {
+    peers: dict[str, Callable[[], ASGIApp]] = {
         "waiting": waiting,
         "articles": lambda: articles(cached=True),
         "plain": lambda: articles(cached=True, middleware=False),
         "articles-stock": articles,
         "articles-own": lambda: articles(is_own=True),
-    }[name]()
+    }
+    return peers[name]()
 
 
 if __name__ == "__main__":

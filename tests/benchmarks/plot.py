@@ -1,4 +1,4 @@
-"""Plots as SVG, drawn by hand: text and rectangles or lines, readable in light and dark."""
+"""SVG plots without a library: text with bars or lines, readable in light and dark themes."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ _ROW, _LEFT, _WIDTH = 22, 420, 860
 
 
 def bars(rows: Sequence[tuple[str, Mapping[str, float]]], names: Mapping[str, str]) -> str:
-    """How many times as fast as each peer: a bar each, on a logarithmic scale whose line is 1."""
+    """Draw the speed relative to each peer: one bar each, on a logarithmic scale with a line at 1."""
     found = [(f"{row} / {names[peer].replace('`', '')}", ratio) for row, ratios in rows for peer, ratio in ratios.items()]
     least, most = min(0.5, *(ratio for _, ratio in found)), max(2.0, *(ratio for _, ratio in found))
     scale = (_WIDTH - _LEFT - 60) / math.log(most / least)
@@ -46,7 +46,7 @@ def bars(rows: Sequence[tuple[str, Mapping[str, float]]], names: Mapping[str, st
 
 
 def curves(series: Mapping[str, Sequence[tuple[float, float]]], *, title: str, across: str, up: str) -> str:
-    """Lines on two logarithmic scales."""
+    """Draw lines on two logarithmic scales."""
     points = [point for line in series.values() for point in line]
     (left, right), (low, high) = _range([x for x, _ in points]), _range([y for _, y in points])
     wide, tall, margin = 560, 320, 60

@@ -1,4 +1,4 @@
-"""A blog of any number of posts, written straight into its tables: what the domain would write, without the time it takes."""
+"""A blog with any number of posts, inserted directly into the tables: faster than through the domain."""
 
 import datetime as dt
 import sqlite3
@@ -31,13 +31,13 @@ WORDS = [
 ]
 TEXTS = 50
 MATCHES = 10
-"""Posts that hold one of the rare words: as many in a small blog as in a large one."""
+"""Number of posts with one of the rare words, the same in small and large blogs."""
 RARE = "word0"
 _FIRST = dt.datetime(2010, 1, 1, tzinfo=dt.UTC)
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    """Of a server in production on this blog."""
+    """Return the settings of a production server for this blog."""
     return clean_environment() | {
         "ENVIRONMENT": "production", "SECRET_KEY": SECRET, "DATABASE_URL": f"sqlite:///{folder / 'blog.db'}",
         "MEDIA_DIR": str(folder / "media"), "RATE_LIMIT": "off", "LOGIN_RATE_LIMIT_PER_ADDRESS": "off",
@@ -47,7 +47,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 
 def populate(folder: Path, count: int) -> str:
-    """Make the blog; the owner's token."""
+    """Create the blog and return the token of its owner."""
     migration.upgrade(f"sqlite:///{folder / 'blog.db'}")
     blog(
         folder,
@@ -103,7 +103,7 @@ def _tags(number: int) -> tuple[str, str]:
 
 
 def instant(number: int) -> dt.datetime:
-    """When the post of this number was published."""
+    """Return the publication time of a post."""
     return _FIRST + dt.timedelta(minutes=number)
 
 
@@ -112,7 +112,7 @@ def _at(number: int) -> str:
 
 
 def _text(number: int) -> str:
-    """About 700 characters of Markdown, no two alike."""
+    """Return about 700 characters of Markdown, different for each post."""
     sentences = [
         " ".join(WORDS[(number * 7 + line * 3 + place * (1 + number % 5)) % len(WORDS)] for place in range(9)).capitalize() + "."
         for line in range(12)

@@ -1,4 +1,4 @@
-"""Answers a second of one, two and three processes on this machine, with SQLite and with PostgreSQL.
+"""Responses per second of one, two and three processes on this machine, with SQLite and with PostgreSQL.
 
     python -m tests.benchmarks.processes [--rounds 3] [--seconds 2]
 
@@ -28,7 +28,7 @@ KINDS = {"a kept page": ("GET", "/posts/on-engines", 200), "a post, made": ("GET
 
 
 def prepared(folder: Path, url: str) -> tuple[dict[str, str], str]:
-    """The settings of a blog with one post, and the token of its owner."""
+    """Return the settings of a blog with one post, and the token of its owner."""
     folder.mkdir()
     settings = {"DATABASE_URL": url, "RATE_LIMIT": "off", "LOG_FORMAT": "json", "PUBLIC_URL": "http://127.0.0.1:8000"}
     made = blog(folder, "user", "create", "ada", "ada@example.org", "--role", "owner", **settings)
@@ -37,7 +37,7 @@ def prepared(folder: Path, url: str) -> tuple[dict[str, str], str]:
 
 
 async def measured(port: int, kind: str, token: str, seconds: float) -> Run:
-    """One run; only writes and what is not kept come with a token."""
+    """Measure once; only writes and uncached reads send a token."""
     method, path, status = KINDS[kind]
     headers = {} if kind == "a kept page" else {"Authorization": f"Bearer {token}"}
     body = json.dumps(POST).encode() if method == "POST" else b""

@@ -1,9 +1,11 @@
-"""Can names be told apart by how long a refused sign-in takes? `python tests/benchmarks/sign_in_timing.py [PAIRS] [--page]`.
+"""Does the duration of a failed sign-in reveal whether a username exists?
 
-Signs in with a wrong password to names that somebody has and to names that nobody has, in random order, and prints the
-medians and the AUC (of Mann and Whitney: the chance that a known name takes longer than an unknown one; 0.5 is pure chance)
-with three standard errors of an AUC of chance. The exit code is 1 when it lies outside of them. By the domain with the
-real parameters of argon2id, or with `--page` by the whole application and its form.
+    python tests/benchmarks/sign_in_timing.py [PAIRS] [--page]
+
+Signs in with a wrong password to existing and to unknown names, in random order, and prints the
+medians and the AUC (of Mann and Whitney: the chance that an existing name takes longer than an unknown one; 0.5 is pure chance)
+with three standard errors of an AUC of chance. The exit code is 1 when it lies outside of them. Calls the domain with the
+real parameters of argon2id, or with `--page` the whole application and its form.
 """
 
 import asyncio
@@ -35,18 +37,18 @@ Attempt = Callable[[str], Awaitable[None]]
 
 
 def auc(known: list[float], unknown: list[float]) -> float:
-    """The share of pairs in which the known name took longer; ties count half."""
+    """Return the share of pairs in which the existing name took longer; ties count half."""
     wins = sum((a > b) + 0.5 * (a == b) for a in known for b in unknown)
     return wins / (len(known) * len(unknown))
 
 
 def bound(known: int, unknown: int) -> float:
-    """Three standard errors of the AUC when there is no difference."""
+    """Return three standard errors of the AUC for no difference."""
     return 3 * math.sqrt((known + unknown + 1) / (12 * known * unknown))
 
 
 async def measure(attempt: Attempt, pairs: int) -> tuple[list[float], list[float]]:
-    """Seconds of each attempt, for known and for unknown names."""
+    """Return the seconds of each attempt, for existing and for unknown names."""
     times: dict[str, list[float]] = {"known": [], "other": []}
     order = ["known", "other"] * pairs
     random.shuffle(order)
@@ -61,7 +63,7 @@ async def measure(attempt: Attempt, pairs: int) -> tuple[list[float], list[float
 
 
 async def by_domain(settings: Settings, pairs: int) -> tuple[list[float], list[float]]:
-    """Without a door."""
+    """Measure the domain function."""
     async with open_site(settings) as site:
         ctx = Context(site, None, dt.datetime.now(dt.UTC), "benchmark")
         await _fill(ctx)
@@ -77,7 +79,7 @@ async def by_domain(settings: Settings, pairs: int) -> tuple[list[float], list[f
 
 
 async def by_page(settings: Settings, pairs: int) -> tuple[list[float], list[float]]:
-    """By the form of the sign-in page, through all of the middleware."""
+    """Measure the form of the sign-in page, with all middleware."""
     async with open_site(settings) as site:
         await _fill(Context(site, None, dt.datetime.now(dt.UTC), "benchmark"))
     app = create_app(settings)
@@ -102,14 +104,14 @@ async def _fill(ctx: Context) -> None:
 
 
 def main() -> int:
-    """In a temporary folder."""
+    """Run in a temporary directory."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     arguments = [argument for argument in sys.argv[1:] if argument != "--page"]
     pairs = int(arguments[0]) if arguments else 300
     way = by_page if "--page" in sys.argv else by_domain
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
-            _env_file=None,
+            _env_file=None,  # type: ignore[call-arg]
             secret_key=SecretStr("a secret for a benchmark, 32 characters"),
             database_url=f"sqlite:///{Path(folder) / 'blog.db'}",
             rate_limit="off",
