@@ -1,18 +1,15 @@
-"""What can go wrong, in the language of the blog: codes and plain words, no HTTP numbers.
+"""Domain errors: codes and messages without HTTP statuses.
 
-Domain functions raise these; each door maps them to its own answers in one table (`blog/framework/response/error_statuses.py`).
+Domain functions raise them. `blog/framework/response/error_statuses.py` maps each class to a status.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 
 class BlogError(Exception):
-    """Base of every error that a client may be told about.
-
-    `detail` is a sentence for people; it never holds a secret or a rejected value.
-    """
+    """Base class of the errors that a client may see. `detail` never contains a secret or a rejected value."""
 
     code: ClassVar[str] = "error"
     title: ClassVar[str] = "Something went wrong"
@@ -24,21 +21,26 @@ class BlogError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One fault in one place of the input, in Pydantic's own form: `loc` path, `msg` sentence, `type` code."""
+    """One error at one place of the input, in Pydantic's form.
+
+    loc: path to the place. msg: sentence for users of the API. type: code for programs.
+    context: the values behind the message, such as `max_length`; not sent to clients.
+    """
 
     loc: tuple[str | int, ...]
     msg: str
     type: str
+    context: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 class MalformedInput(BlogError):
-    """The bytes are not even well-formed: bad JSON, bad UTF-8, a broken form."""
+    """The input cannot be parsed: invalid JSON, invalid UTF-8 or a broken form."""
 
     code, title = "malformed", "Malformed request"
 
 
 class InvalidInput(BlogError):
-    """Well-formed, but not acceptable; `errors` names every place."""
+    """The input can be parsed but is not acceptable. `errors` lists every place."""
 
     code, title = "invalid", "Invalid input"
 
@@ -48,13 +50,13 @@ class InvalidInput(BlogError):
 
 
 class NotAuthenticated(BlogError):
-    """Nobody is signed in, or the credentials are wrong, expired or revoked."""
+    """The request has no credentials, or they are wrong, expired or revoked."""
 
     code, title = "not_signed_in", "Sign in first"
 
 
 class SecondFactorRequired(NotAuthenticated):
-    """The password is right, and the account asks for a code: none came (`otp_required`), or not the right one (`otp_wrong`)."""
+    """The password is correct but the account needs a code: none was sent (`otp_required`), or a wrong one (`otp_wrong`)."""
 
     code, title = "second_factor_needed", "A code is needed"
 
@@ -64,25 +66,25 @@ class SecondFactorRequired(NotAuthenticated):
 
 
 class Forbidden(BlogError):
-    """The actor is known and may not do this."""
+    """The actor is known and does not have the permission."""
 
     code, title = "forbidden", "Not allowed"
 
 
 class ReauthenticationRequired(Forbidden):
-    """The actor may do this after giving the password once more."""
+    """The actor has the permission but must enter the password again first."""
 
     code, title = "confirmation_needed", "Your password is needed"
 
 
 class NotFound(BlogError):
-    """There is no such thing, or the actor may not know of it."""
+    """The object does not exist, or the actor may not know that it exists."""
 
     code, title = "not_found", "Not found"
 
 
 class Conflict(BlogError):
-    """The name is taken or the state does not allow it; `loc` names the field, if one is to blame."""
+    """The name is in use, or the current state does not allow the change. `loc` is the path of the field, if there is one."""
 
     code, title = "conflict", "Conflict"
 
@@ -92,27 +94,27 @@ class Conflict(BlogError):
 
 
 class VersionConflict(BlogError):
-    """The thing changed since the client read it."""
+    """The object has changed since the client read it."""
 
-    code, title = "stale", "Changed meanwhile"
+    code, title = "stale", "Changed in the meantime"
 
 
 class PayloadTooLarge(BlogError):
-    """The input is larger than its limit."""
+    """The input exceeds its size limit."""
 
     code, title = "too_large", "Too large"
 
 
 class UnsupportedMedia(BlogError):
-    """The input is of a type that is not taken here."""
+    """The media type of the input is not supported here."""
 
     code, title = "unsupported_media", "Unsupported media type"
 
 
 class Unavailable(BlogError):
-    """A part that we need is gone for the moment; the client may try again in `retry_after` seconds."""
+    """A dependency, such as the database, is temporarily unavailable. Clients may retry after `retry_after` seconds."""
 
-    code, title = "unavailable", "Unavailable for the moment"
+    code, title = "unavailable", "Temporarily unavailable"
 
     def __init__(self, detail: str = "", *, retry_after: int = 5) -> None:
         super().__init__(detail)
@@ -120,10 +122,10 @@ class Unavailable(BlogError):
 
 
 class TooManyRequests(BlogError):
-    """The client asked more often than it may; it may try again in `retry_after` seconds."""
+    """The client has exceeded a rate limit. It may retry after `retry_after` seconds."""
 
     code, title = "too_many_requests", "Too many requests"
 
     def __init__(self, detail: str = "", *, retry_after: int) -> None:
-        super().__init__(detail or f"Too many requests: try again in {retry_after} seconds")
+        super().__init__(detail or f"Too many requests. Try again in {retry_after} seconds.")
         self.retry_after = retry_after

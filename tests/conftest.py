@@ -23,13 +23,14 @@ from sqlalchemy.engine.interfaces import Dialect
 from starlette.types import Receive, Scope, Send
 from xdist.scheduler import WorkStealingScheduling
 
-from blog.app import Application, create_app, open_site
+from blog.app import Application, create_app
 from blog.db import migration
 from blog.db.compiled_queries import StatementCache
 from blog.db.database import Database
 from blog.domain.accounts import accounts, tokens
 from blog.domain.accounts.models import User
 from blog.domain.core.context import Context, Site
+from blog.domain.core.site import open_site
 from blog.schemas.accounts import NewUser, Role
 from blog.settings import Settings
 from tests.support import patience, postgres, serving

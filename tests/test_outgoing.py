@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
 import pytest
 from aiosmtpd.controller import Controller
 from pydantic import SecretStr
 
-from blog.app import create_app, open_site, routes
+from blog.app import create_app, routes
 from blog.domain.accounts import accounts, sessions
 from blog.domain.core.context import Context
+from blog.domain.core.site import open_site
 from blog.framework.urls.urls import UrlBuilder
 from blog.import_export.markdown.importer import import_markdown
 from blog.mail.delivery import send_due
@@ -31,8 +33,10 @@ from tests.support.serving import free_port
 CLIENTS = {
     "aiosmtplib": {"blog/mail/delivery.py"},  # SMTP_URL
     "asyncpg": {f"blog/db/postgresql/{name}.py" for name in ("errors", "pool", "watcher")},  # DATABASE_URL
-    "psycopg": {f"blog/db/postgresql/{name}.py" for name in ("copying", "snapshots")},  # likewise
-    "redis": {f"blog/{name}.py" for name in ("broadcast/hints", "http/rate_limits", "http/redis_pool", "http/shared_answers")},
+    "psycopg": {f"blog/db/postgresql/{name}.py" for name in ("database_copy", "dumps")},  # likewise
+    "redis": {
+        f"blog/{name}.py" for name in ("realtime/redis_notifier", "framework/limits/rate_limits", "framework/limits/redis_pool")
+    },  # REDIS_URL
     "obstore": {"blog/domain/core/s3_storage.py"},  # MEDIA_BUCKET
     "opentelemetry": {
         "blog/observability/tracing/__init__.py",
@@ -77,14 +81,14 @@ def test_only_these_modules_reach_other_machines() -> None:
 
 
 @pytest.fixture
-def reached(monkeypatch: pytest.MonkeyPatch):
+def reached(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Addresses that sockets were connected to, and names that were looked up, from now on."""
     found = []
 
-    def watched(name):
+    def watched(name: str) -> Any:
         usual = getattr(socket.socket, name)
 
-        def connecting(self, address, *rest):
+        def connecting(self: Any, address: Any, *rest: Any) -> Any:
             if self.family in (socket.AF_INET, socket.AF_INET6):
                 found.append(address[:2])
             return usual(self, address, *rest)
@@ -94,20 +98,23 @@ def reached(monkeypatch: pytest.MonkeyPatch):
     for name in ("connect", "connect_ex"):
         monkeypatch.setattr(socket.socket, name, watched(name))
     look_up = socket.getaddrinfo
-    monkeypatch.setattr(
-        socket, "getaddrinfo", lambda host, port, *rest, **more: found.append((host, port)) or look_up(host, port, *rest, **more)
-    )
+
+    def noted_look_up(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
+        found.append((host, port))
+        return look_up(host, port, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", noted_look_up)
     return found
 
 
 @contextlib.contextmanager
-def mail_server():
+def mail_server() -> Iterator[Any]:
     class Mailbox:
-        async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 (aiosmtpd's name)
+        async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 (aiosmtpd's name)
             letters.append(message_from_bytes(envelope.content))
             return "250 OK"
 
-    letters = []
+    letters: list[Any] = []
     controller = Controller(Mailbox(), hostname="127.0.0.1", port=free_port())
     controller.start()
     try:
@@ -143,10 +150,10 @@ async def test_whole_life_of_a_blog_reaches_its_mail_server_alone(
     assert set(reached) == {("127.0.0.1", port)}
 
 
-async def live(client, headers, text):
+async def live(client: httpx2.AsyncClient, headers: dict[str, str], text: str) -> Any:
     """Write these addresses wherever a text or an address can be written, and read all that comes of it."""
 
-    async def send(path, expected, **form):
+    async def send(path: str, expected: int, **form: str) -> Any:
         answer = await client.post(path, data=form, headers=headers)
         assert answer.status_code == expected, (path, answer.text)
         return answer

@@ -34,7 +34,7 @@ OWN_PROGRAMS = {"blog/db/postgresql/dumps.py"}  # pg_dump and pg_restore, for an
 OWN_FORMATS = {"words"}
 OWN_PATTERNS = {
     ("blog/import_export/markdown/code_spans.py", "pattern"),
-    ("blog/middleware/response_cache.py", "path"),
+    ("blog/framework/caching/cacheable_paths.py", "path"),
 }
 PLACES = (
     "/", "/nowhere", "/archive", "/tags", "/search", "/search?q=engines", "/login", "/register", "/reset-password",
@@ -61,7 +61,7 @@ def imported(tree: ast.Module) -> Iterator[str]:
 
 
 @pytest.fixture
-async def ora(ctx: Context, make_user: MakeUser):
+async def ora(ctx: Context, make_user: MakeUser) -> Any:
     """Header fields of the owner's browser."""
     user = await make_user("ora", Role.OWNER)
     session_id = await sessions.start(ctx, accounts.as_actor(user), "a browser")
@@ -156,7 +156,7 @@ async def test_credentials_in_an_address_are_worth_nothing(
 async def test_no_field_of_a_form_can_be_sent_that_it_does_not_have(client: httpx2.AsyncClient, ora: Any) -> None:
     answer = await client.post("/account", data={"name": "Ora", "bio": "", "age": "", "role": "owner"}, headers=ora)
     assert answer.status_code == 422
-    assert "a field that is not known here" in answer.text
+    assert "This form has an unknown field" in answer.text
 
 
 async def test_what_writes_is_not_asked_by_get(client: httpx2.AsyncClient, ora: Any) -> None:

@@ -18,6 +18,7 @@ from blog.framework.endpoints.openapi_operations import operation
 from blog.framework.identity.authentication import client_network
 from blog.framework.request.context import request_context
 from blog.framework.request.parsing import read_query
+from blog.middleware.timeout import disable_timeout
 from blog.realtime import Hub, Subscriber, replay
 from blog.realtime.rendered_events import RenderedEvent
 from blog.realtime.replay import Gap
@@ -45,6 +46,7 @@ class EventList(ApiEndpoint):
     async def get(self, request: Request) -> Response:
         """Return the events of the channels after the cursor. If there are none, wait up to `wait` seconds for one."""
         query = read_query(request, EventQuery)
+        disable_timeout(request)
         channels, hub = await _resolve_channels(request, query), _hub(request)
         subscriber = _make_subscriber(request, RenderedEvent.to_message, lambda: None, "poll")
         with _subscribed(hub, subscriber):

@@ -64,7 +64,7 @@ def migrate_if_needed(settings: Settings) -> list[str]:
 
 def run(settings: Settings, work: Callable[[Context], Awaitable[R]]) -> R:
     """Open the site, call `work` with a context without an actor, and return its result."""
-    from blog.app import open_site
+    from blog.domain.core.site import open_site
 
     async def main() -> R:
         async with open_site(settings.model_copy(update={"database_statement_timeout": _STATEMENT_TIMEOUT})) as site:

@@ -1,1 +1,1 @@
-"""What FastAPI would have injected, by hand: who asks, what was sent, how to answer."""
+"""The parts that FastAPI would provide, by hand: authentication, request parsing, responses, caching and templates."""

@@ -71,7 +71,7 @@ class CentrifugoConnection(Connection):
 
     async def _handle(self, text: str) -> None:
         try:
-            commands = [Command.model_validate(decode_json(line, self._settings)) for line in text.split("\n") if line.strip()]
+            commands = [Command.model_validate(decode_json(line)) for line in text.split("\n") if line.strip()]
         except (MalformedInput, ValidationError):
             self._subscriber.close(4400, "Not a command of the protocol")
             return

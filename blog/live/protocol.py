@@ -51,7 +51,7 @@ class LiveConnection(Connection):
 
     async def _handle(self, text: str) -> None:
         try:
-            message = client_message.validate_python(decode_json(text, self._settings))
+            message = client_message.validate_python(decode_json(text))
         except (MalformedInput, ValidationError):
             self._subscriber.close(4400, "Not a message of blog.live.v1")
             return

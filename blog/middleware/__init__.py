@@ -1,1 +1,1 @@
-"""What happens around every request: protection (plain ASGI, outermost), access log and authentication; compression."""
+"""Middleware around every request: security headers, response cache, access log, authentication, limits and compression."""

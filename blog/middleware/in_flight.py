@@ -1,4 +1,4 @@
-"""How many requests are at work, for the metrics."""
+"""Number of requests in progress, for the metrics."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -6,7 +6,7 @@ from blog.observability import metrics
 
 
 class InFlightMiddleware:
-    """Plain ASGI, inside of the answer cache: what that answers takes no time that could be seen."""
+    """Plain ASGI, inside the response cache: cache hits are too short to count."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""What every answer has and every request must pass, as plain ASGI around all else: also a crash gets its headers."""
+"""Security headers and request checks. The outermost ASGI middleware, so that error responses get the headers too."""
 
 import re
 import time
@@ -12,18 +12,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from blog.framework.caching.response_cache import Header
 from blog.framework.caching.single_write import response_writer
 from blog.framework.identity.authentication import session_cookie_name
+from blog.framework.limits.request_limits import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, MAX_URL_BYTES
 from blog.framework.response.problems import send_problem
 from blog.observability import logging, server_timing
 from blog.settings import Settings
 
 HeaderMap = Mapping[bytes, bytes]
 
-log = structlog.stdlib.get_logger("blog.protection")
+log = structlog.stdlib.get_logger("blog.security")
 _VISIBLE_ASCII = re.compile(rb"[!-~]{1,128}")
-# Who looks after the machine asks by its address; what it hears shows no name.
+# Monitoring uses the address of the machine. These responses do not contain the host name.
 _ANY_HOST_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-# No inline script or style anywhere; images may come from other sites, since imported posts show them.
+# No inline scripts or styles. Images may come from other sites, because imported posts embed them.
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; font-src 'self'; "
     "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -38,18 +39,18 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
 }
 HSTS = "max-age=31536000"
-HAS_CONSTANT_HEADERS = "blog.complete"
-"""A member of a message which says that its header fields have those that never change already."""
+HAS_CONSTANT_HEADERS = "blog.has_constant_headers"
+"""Key in an ASGI message: its headers already contain the constant ones."""
 
 
 def constant_headers(settings: Settings) -> list[Header]:
-    """The header fields of every answer that are the same for all, unless an answer has its own."""
+    """Return the headers that every response gets, unless it sets one of them itself."""
     fields = SECURITY_HEADERS | ({"Strict-Transport-Security": HSTS} if settings.is_https else {})
     return [(name.lower().encode(), value.encode()) for name, value in fields.items()]
 
 
 class ResponseFinisher:
-    """Sends an answer with the header fields that are its own: correlation id, and how long it took, as a whole and in parts."""
+    """A `send` that adds the headers of each response: correlation id, and the total duration and its parts."""
 
     def __init__(
         self, scope: Scope, send: Send, correlation_id: str, missing_headers: Callable[[Iterable[Header]], list[Header]]
@@ -60,41 +61,44 @@ class ResponseFinisher:
         self._durations = server_timing.start()
 
     async def __call__(self, message: Message) -> None:
-        """As a `send` of ASGI."""
+        """Send an ASGI message, with the additional headers if it starts a response."""
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
             headers = message.get("headers", ())
-            ours = [] if message.pop(HAS_CONSTANT_HEADERS, False) else self._missing_headers(headers)
-            took, told = self._timing_values()
+            constant = [] if message.pop(HAS_CONSTANT_HEADERS, False) else self._missing_headers(headers)
+            seconds, server_timing_value = self._timing_values()
             message["headers"] = [
                 *headers,
-                *ours,
+                *constant,
                 (b"x-correlation-id", self._correlation_id),
-                (b"x-process-time", b"%.6f" % took),
-                (b"server-timing", told),
+                (b"x-process-time", b"%.6f" % seconds),
+                (b"server-timing", server_timing_value),
             ]
         await self._send(message)
 
     def write(self, status: int, head: bytes, body: bytes) -> bool:
-        """Write a complete answer at once; False if this server, or this moment, wants it in messages."""
+        """Write a complete response in one call. Return False if the server needs ASGI messages instead.
+
+        head: encoded headers, without those of this class.
+        """
         if (write := response_writer(self._scope)) is None:
             return False
-        took, told = self._timing_values()
-        own = b"x-correlation-id: %b\r\nx-process-time: %.6f\r\nserver-timing: %b\r\n" % (self._correlation_id, took, told)
-        return write(self._scope, status, head + own, body)
+        seconds, server_timing_value = self._timing_values()
+        head += b"x-correlation-id: %b\r\nx-process-time: %.6f\r\n" % (self._correlation_id, seconds)
+        return write(self._scope, status, head + b"server-timing: %b\r\n" % server_timing_value, body)
 
     def _timing_values(self) -> tuple[float, bytes]:
-        """Seconds since the beginning, and the value of `Server-Timing`."""
-        took = time.perf_counter() - self._started
-        told = b""
+        """Return the seconds since the start, and the value of `Server-Timing`."""
+        total = time.perf_counter() - self._started
+        value = b""
         for name, seconds in self._durations.items():
-            told += b"%b;dur=%.2f, " % (name.encode(), seconds * 1000)
-        return took, told + b"total;dur=%.2f" % (took * 1000)
+            value += b"%b;dur=%.2f, " % (name.encode(), seconds * 1000)
+        return total, value + b"total;dur=%.2f" % (total * 1000)
 
 
 class SecurityMiddleware:
-    """Correlation id, process time and security headers on every answer; refuses cross-site writes and unknown hosts.
+    """Adds correlation id, process time and security headers. Rejects cross-site writes, unknown hosts and oversized heads.
 
-    It also refuses addresses and header fields that are too long. It works on their bytes: every request pays for it.
+    Works on bytes, because every request passes through it, including cache hits.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -109,16 +113,16 @@ class SecurityMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = dict(reversed(scope["headers"]))  # of two with one name the first counts, as everywhere
+        headers = dict(reversed(scope["headers"]))  # if a header is repeated, the first value counts, as in Starlette
         correlation_id = _correlation_id(headers.get(b"x-correlation-id"))
         state = scope.setdefault("state", {})
         state["correlation_id"], state["headers"] = correlation_id, headers
         logging.correlation_id.set(correlation_id)
         send = ResponseFinisher(scope, send, correlation_id, self._missing_headers)
-        if refusal := self._request_error(scope, headers):
-            # The access log is further inside: these would leave no trace.
-            log.warning("refused", status=refusal[0], reason=refusal[1], address=(scope.get("client") or ("",))[0])
-            await send_problem(scope, receive, send, *refusal)
+        if error := self._request_error(scope, headers):
+            # Logged here because the access log is further inside.
+            log.warning("request rejected", status=error[0], reason=error[1], address=(scope.get("client") or ("",))[0])
+            await send_problem(scope, receive, send, *error)
             return
         await self._app(scope, receive, send)
 
@@ -129,36 +133,39 @@ class SecurityMiddleware:
         return [pair for pair in self._constant_headers if pair[0] not in names]
 
     def _request_error(self, scope: Scope, headers: HeaderMap) -> tuple[int, str] | None:
-        if refusal := self._size_error(scope):
-            return refusal
+        if error := self._size_error(scope):
+            return error
         if (
             self._allowed_hosts
             and scope["path"] not in _ANY_HOST_PATHS
             and _hostname(headers.get(b"host", b"")) not in self._allowed_hosts
         ):
-            return 400, "This host name is not served here: add it to ALLOWED_HOSTS"
+            return 400, "This host name is not served here. Add it to ALLOWED_HOSTS."
         if not self._is_same_site(scope, headers):
             return (
                 403,
-                "A page of another site tried to do this: use the blog's own pages, or a bearer token outside of browsers",
+                "This request comes from another site. Use the pages of this blog, or a bearer token outside a browser.",
             )
         return None
 
     def _size_error(self, scope: Scope) -> tuple[int, str] | None:
-        """What a whole head has too much of; one that does not end is for the server to refuse."""
-        settings, fields = self._settings, scope["headers"]
-        if len(scope["raw_path"]) + len(scope["query_string"]) > settings.max_url_bytes:
-            return 414, f"Path and query may have {settings.max_url_bytes} bytes together: send long values in the body"
-        if len(fields) > settings.max_header_fields:
-            return 431, f"A request may have {settings.max_header_fields} header fields: send fewer"
-        if sum([len(name) + len(value) for name, value in fields]) > settings.max_header_bytes:
-            return 431, f"The header fields may have {settings.max_header_bytes} bytes together: send shorter ones"
+        """Check the size of a complete request head. `blog.server` limits one that is still arriving."""
+        fields = scope["headers"]
+        if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL_BYTES:
+            return 414, f"Path and query together have more than {MAX_URL_BYTES} bytes. Send long values in the body."
+        if len(fields) > MAX_HEADER_FIELDS:
+            return 431, f"The request has more than {MAX_HEADER_FIELDS} headers. Send fewer."
+        if sum([len(name) + len(value) for name, value in fields]) > MAX_HEADER_BYTES:
+            return 431, f"The headers together have more than {MAX_HEADER_BYTES} bytes. Send shorter ones."
         if "\0" in scope["path"]:
-            return 400, "The address holds a null byte: nothing here is named by one"
+            return 400, "The path contains a null byte. Remove it."
         return None
 
     def _is_same_site(self, scope: Scope, headers: HeaderMap) -> bool:
-        """Browsers say where a request comes from; without a cookie of ours a request that says nothing is no browser's."""
+        """Return whether the request is safe, from our own pages, or not from a browser.
+
+        Browsers send `Origin` or `Sec-Fetch-Site`. A request without both and without a session cookie is from a program.
+        """
         if scope["type"] == "http" and scope["method"] in _SAFE_METHODS:
             return True
         if (origin := headers.get(b"origin")) is not None:
@@ -169,9 +176,9 @@ class SecurityMiddleware:
 
 
 def _is_same_host(origin: bytes, headers: HeaderMap) -> bool:
-    """An Origin is ours when it names the host that was asked, as on a laptop that is reached by several names.
+    """Return whether `Origin` has the requested host, for development machines with several names.
 
-    Not behind TLS: there the origin of the same host without TLS is another site's, and PUBLIC_URL names the right one.
+    Not used with TLS: there `http://` on the same host is another origin, and PUBLIC_URL is the only valid one.
     """
     return origin.partition(b"://")[2] == headers.get(b"host")
 
@@ -179,13 +186,13 @@ def _is_same_host(origin: bytes, headers: HeaderMap) -> bool:
 def _hostname(host: bytes) -> str:
     try:
         return urlsplit(f"//{host.decode('latin-1')}").hostname or ""
-    except ValueError:  # half a pair of brackets
+    except ValueError:  # an unclosed bracket
         return ""
 
 
-def _correlation_id(sent: bytes | None) -> str:
-    """What the client gave, if it may stand in a header field and in a log line; else one of 128 random bits.
+def _correlation_id(value: bytes | None) -> str:
+    """Return the client's id if it is visible ASCII, otherwise 128 random bits.
 
-    It is a name and no secret: bits of the system would take four times as long.
+    The id is not a secret, and `getrandbits` takes a quarter of the time of the operating system's generator.
     """
-    return sent.decode() if sent and _VISIBLE_ASCII.fullmatch(sent) else getrandbits(128).to_bytes(16).hex()
+    return value.decode() if value and _VISIBLE_ASCII.fullmatch(value) else getrandbits(128).to_bytes(16).hex()

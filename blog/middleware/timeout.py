@@ -1,4 +1,4 @@
-"""Ends what takes too long to answer."""
+"""Request timeout: answer 503 if an endpoint does not start its response in time."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -11,64 +11,67 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog.errors import Unavailable
-from blog.framework.response import problems
+from blog.framework.request.state import app_state
 from blog.framework.urls.route_table import route_template
 
 ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
-log = structlog.stdlib.get_logger("blog.deadline")
-_API_PREFIX = "/api/"
-_LONG_POLL_PREFIX = "/api/v1/events"  # a long poll waits as long as it was asked to
+log = structlog.stdlib.get_logger("blog.timeout")
 
 
 class RequestTimeoutMiddleware:
-    """Gives an endpoint so many seconds until its answer begins, or 503. Plain ASGI, next to the routes.
+    """Cancel a request that has no response after `request_timeout` seconds. Plain ASGI around a mounted application.
 
-    The time that the client takes to send its body does not count, nor does an answer that has begun: downloads and streams
-    may go on, and the server cuts off who does not take them. A transaction that is cut ends as at any other error; a step
-    of a driver, or work in a thread, is waited for.
+    Does not count the time in which the client sends its body, and stops with the start of the response: downloads and
+    streams continue, and the server closes connections of clients that do not read. A cancelled transaction is rolled back;
+    a database driver's current step and work in a thread finish first. `on_error` makes the 503.
     """
 
-    def __init__(self, app: ASGIApp, timeout: float, page_error_handler: ErrorHandler) -> None:
-        self._app, self._timeout, self._page_error_handler = app, timeout, page_error_handler
+    def __init__(self, app: ASGIApp, on_error: ErrorHandler) -> None:
+        self._app, self._on_error = app, on_error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer in time."""
-        if scope["type"] != "http" or scope["path"].startswith(_LONG_POLL_PREFIX):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        with anyio.move_on_after(self._timeout) as limit:
-            await self._app(scope, _receive_without_clock(receive, limit), _send_and_stop_clock(send, limit))
-        if limit.cancelled_caught:
-            log.warning("request took too long", route=route_template(scope), seconds=self._timeout)
-            request, error = Request(scope, receive), Unavailable("This took too long: try again in a moment")
-            answer = problems.on_blog_error if scope["path"].startswith(_API_PREFIX) else self._page_error_handler
-            response = await answer(request, error)
+        request = Request(scope, receive)
+        timeout = app_state(request).site.settings.request_timeout
+        with anyio.move_on_after(timeout) as cancel_scope:
+            request.state.timeout = cancel_scope
+            await self._app(scope, _receive_without_clock(receive, cancel_scope), _send_and_stop_clock(send, cancel_scope))
+        if cancel_scope.cancelled_caught:
+            log.warning("request timed out", route=route_template(scope), seconds=timeout)
+            response = await self._on_error(request, Unavailable("This took too long. Try again in a moment."))
             await response(scope, receive, send)
 
 
-def _receive_without_clock(receive: Receive, limit: anyio.CancelScope) -> Receive:
-    """The clock stands while the body comes; after it, whoever listens only waits for the client to leave."""
-    is_whole = False
+def disable_timeout(request: Request) -> None:
+    """Let this request take any time, such as a long poll."""
+    request.state.timeout.deadline = math.inf
 
-    async def stopping() -> Message:
-        nonlocal is_whole
-        if is_whole or limit.deadline == math.inf:
+
+def _receive_without_clock(receive: Receive, cancel_scope: anyio.CancelScope) -> Receive:
+    """Stop the clock while the body arrives. After the body, `receive` only waits for the disconnect."""
+    is_complete = False
+
+    async def receive_without_clock() -> Message:
+        nonlocal is_complete
+        if is_complete or cancel_scope.deadline == math.inf:
             return await receive()
-        left, limit.deadline = limit.deadline - anyio.current_time(), math.inf
+        remaining, cancel_scope.deadline = cancel_scope.deadline - anyio.current_time(), math.inf
         message = await receive()
-        limit.deadline = anyio.current_time() + left
-        is_whole = not message.get("more_body", False)
+        cancel_scope.deadline = anyio.current_time() + remaining
+        is_complete = not message.get("more_body", False)
         return message
 
-    return stopping
+    return receive_without_clock
 
 
-def _send_and_stop_clock(send: Send, limit: anyio.CancelScope) -> Send:
-    """With its beginning an answer is in time."""
+def _send_and_stop_clock(send: Send, cancel_scope: anyio.CancelScope) -> Send:
+    """Stop the clock when the response starts."""
 
-    async def lifting(message: Message) -> None:
-        await anyio.lowlevel.checkpoint_if_cancelled()  # or there would be two answers
-        limit.deadline = math.inf
+    async def send_and_stop_clock(message: Message) -> None:
+        await anyio.lowlevel.checkpoint_if_cancelled()  # otherwise a cancelled request would get two responses
+        cancel_scope.deadline = math.inf
         await send(message)
 
-    return lifting
+    return send_and_stop_clock

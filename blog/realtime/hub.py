@@ -85,7 +85,7 @@ class Hub:
             self.position = await events.position(db)
             # After the position: responses made at a position must reflect all settings changed up to it.
             await self.app_state.site.runtime_settings.refresh(db)
-            self.app_state.response_cache.reset(self.position)
+            self.app_state.response_cache.clear()
             task_status.started()
             while True:
                 await watcher.wait(_POLL_INTERVAL)
@@ -119,7 +119,7 @@ class Hub:
         if any(event.event_type is EventType.SITE_CHANGED for event in batch):
             await site.runtime_settings.refresh(site.db)
         for event in batch:
-            cache.invalidate(event.id, event.channels)
+            cache.invalidate(event.channels)
         if self._subscribers:
             await self._deliver(batch)
         _record_lag(batch)
@@ -130,7 +130,7 @@ class Hub:
         log.warning("event log was replaced: live connections restart", epoch=end.epoch)
         await self.app_state.site.runtime_settings.refresh(self.app_state.site.db)
         self.position = end
-        self.app_state.response_cache.reset(end)
+        self.app_state.response_cache.clear()
         for subscriber in tuple(self._subscribers):
             subscriber.close_for_shutdown()
 

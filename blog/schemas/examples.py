@@ -1,4 +1,4 @@
-"""One example of each model, for the documents; a test holds them to the models."""
+"""One example per model, for the OpenAPI document. A test validates them."""
 
 from typing import Any
 
@@ -102,8 +102,8 @@ EXAMPLES: dict[type[BaseModel], Any] = {
 }
 
 
-def example_of(kind: Any) -> Any:
-    """The example of a model, or of a list of one; None when there is none."""
-    if getattr(kind, "__origin__", None) is list:
-        return [example_of(kind.__args__[0])]
-    return EXAMPLES.get(kind)
+def example_of(model: Any) -> Any:
+    """Return the example of a model, or of a list of a model, or None."""
+    if getattr(model, "__origin__", None) is list:
+        return [example_of(model.__args__[0])]
+    return EXAMPLES.get(model)

@@ -1,4 +1,4 @@
-"""The field types that several models share: what a title, a slug or a tag may be."""
+"""Field types of several models, such as titles, slugs and tags."""
 
 import datetime as dt
 import re
@@ -8,11 +8,11 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from pydantic_core import PydanticCustomError
 
 MAX_CONTENT_BYTES = 262_144
-# Everything in Unicode's Cc but tab and line ends; U+2028 and U+2029 would break single lines as well.
+# Unicode category Cc without tab and line ends. U+2028 and U+2029 are line ends too.
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _LINE_END = re.compile(r"[\t\n\r\u2028\u2029]")
 _SLUG = re.compile(r"[^\W_](?:[\w.-]*\w)?")
-# The same rules for the documents; validation goes by the functions below, whose messages say what is wrong.
+# The same rules for the OpenAPI document. The functions below validate, because their messages are more specific.
 _C, _CL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f", r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 _DOCUMENTED_PATTERNS = {
     "text": rf"^[^{_C}]*$",
@@ -25,7 +25,7 @@ _DOCUMENTED_PATTERNS = {
 
 
 class Input(BaseModel):
-    """What a client sends: unknown members are refused, so that a misspelt name is not lost silently."""
+    """Base of request models. Unknown members are errors, so that a misspelt name is noticed."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,13 +36,13 @@ def _remove_defaults(schema: dict[str, Any]) -> None:
 
 
 class Changes(Input):
-    """What PATCH changes. An absent member stays as it is, so the documents show no default: a client would send it."""
+    """Base of PATCH models. Absent members do not change, so the OpenAPI document shows no defaults: clients would send them."""
 
     model_config = ConfigDict(json_schema_extra=_remove_defaults)
 
 
 class Output(BaseModel):
-    """What a client gets; read from the attributes of the domain's objects."""
+    """Base of response models, filled from the attributes of domain objects."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -53,7 +53,7 @@ def _validate_text(value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise PydanticCustomError("lone_surrogate", "Half a surrogate pair is not a character") from None
+        raise PydanticCustomError("lone_surrogate", "Remove the lone surrogate, which is not a character") from None
     return value
 
 
@@ -65,7 +65,7 @@ def _validate_line(value: str) -> str:
 
 def _validate_content(value: str) -> str:
     if len(_validate_text(value).encode()) > MAX_CONTENT_BYTES:
-        raise PydanticCustomError("too_long", "At most 256 KiB of text fit in a post")
+        raise PydanticCustomError("too_long", "Use at most 256 KiB of text")
     return value
 
 
@@ -79,12 +79,12 @@ def _validate_slug(value: str) -> str:
 
 def _validate_tag(value: str) -> str:
     if "," in value:
-        raise PydanticCustomError("comma", "A tag holds no comma: give each tag on its own")
+        raise PydanticCustomError("comma", "Remove the comma: it separates tags")
     return value
 
 
 def integral(value: Any) -> Any:
-    """JSON has one kind of number, so that 3.0 is a whole one."""
+    """Return an integral float as int: JSON has one number type, so 3.0 is an integer."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -92,15 +92,15 @@ def _to_utc(value: dt.datetime) -> dt.datetime:
     try:
         return value.astimezone(dt.UTC)
     except OverflowError:
-        raise PydanticCustomError("instant", "This instant is outside of the calendar") from None
+        raise PydanticCustomError("instant", "This time is outside the calendar") from None
 
 
 def _deduplicate(tags: list[str]) -> list[str]:
-    """Each tag once, whatever its case; the first spelling and place stay."""
-    first: dict[str, str] = {}
+    """Remove tags that differ only in case from an earlier one."""
+    unique: dict[str, str] = {}
     for tag in tags:
-        first.setdefault(tag.casefold(), tag)
-    return list(first.values())
+        unique.setdefault(tag.casefold(), tag)
+    return list(unique.values())
 
 
 def _collapse_excerpt(value: str | None) -> str | None:
@@ -156,6 +156,6 @@ TagName = Annotated[
 ]
 Tags = Annotated[list[TagName], Field(max_length=20), AfterValidator(_deduplicate)]
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", min_length=3, max_length=50)]
-# A key of SQLite's and PostgreSQL's 64-bit integers; larger ones name nothing.
+# Primary keys are 64-bit integers in both databases.
 Id = Annotated[int, Field(ge=1, le=9_223_372_036_854_775_807), BeforeValidator(integral)]
 Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]

@@ -1,4 +1,4 @@
-"""Lists and how clients page through them."""
+"""Lists and their pagination."""
 
 from typing import Annotated, Generic, TypeVar
 
@@ -17,14 +17,14 @@ Cursor = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class PageQuery(Input):
-    """`limit` items after the opaque `cursor` of the page before."""
+    """Query of a page: at most `limit` items after `cursor`, which the previous page returned as `next`."""
 
     limit: Limit = 20
     cursor: Cursor | None = None
 
 
 class PostQuery(PageQuery):
-    """The filters of a list of posts; several narrow it together."""
+    """Query of a page of posts. Posts must match all filters."""
 
     tag: Annotated[Line, Field(min_length=1, max_length=50)] | None = None
     author: Annotated[Line, Field(min_length=1, max_length=50)] | None = None
@@ -33,7 +33,7 @@ class PostQuery(PageQuery):
 
 
 class ListOut(Output, Generic[T]):
-    """One page of a list; `next` is the cursor of the page that follows, or null."""
+    """One page of a list. `next` is the cursor of the following page, or null."""
 
     items: list[T]
     next: str | None
@@ -52,8 +52,8 @@ class CommentListOut(ListOut[CommentOut]):
 
 
 class MediaListOut(ListOut[MediaOut]):
-    """A page of one's own images."""
+    """A page of the user's own images."""
 
 
 class TokenListOut(ListOut[TokenSummary]):
-    """The valid tokens of an account."""
+    """A page of the valid tokens of an account."""

@@ -6,20 +6,20 @@ from blog.schemas.fields import Output
 
 
 class ProblemField(Output):
-    """One fault in one place of the request. The rejected value is never repeated."""
+    """One error at one place of the request. Never contains the rejected value."""
 
-    loc: list[str | int] = Field(description="Where: `body`, `query` or `header`, then member names and indexes")
-    msg: str = Field(description="A sentence for people")
-    type: str = Field(description="A code for programs")
+    loc: list[str | int] = Field(description="Place: `body`, `query` or `header`, then member names and indexes")
+    msg: str = Field(description="Message for people")
+    type: str = Field(description="Code for programs")
 
 
 class Problem(Output):
-    """Why the request was not done; `errors` is there when places of the request are to blame."""
+    """The reason why a request failed. `errors` lists the invalid places of the request, if there are any."""
 
-    type: str = Field(description="`about:blank`: the title says it all")
+    type: str = Field(description="`about:blank`: the status has no further meaning")
     title: str
     status: int = Field(ge=400, le=599)
-    detail: str = Field(description="A sentence for people")
-    instance: str = Field(description="The path that was asked for")
-    correlation_id: str = Field(description="The same as in `X-Correlation-ID` and in the server's log")
+    detail: str = Field(description="Message for people")
+    instance: str = Field(description="The requested path")
+    correlation_id: str = Field(description="The value of `X-Correlation-ID`, also in the server's log")
     errors: list[ProblemField] = Field(default_factory=list)

@@ -11,6 +11,7 @@ import uvicorn
 from blog.settings import Settings
 
 GRACEFUL_SHUTDOWN_TIMEOUT = 15
+MAX_LIVE_MESSAGE_BYTES = 65_536
 METRICS_DIR_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Variable with the directory in which Prometheus' client library adds up the metrics of all workers."""
 
@@ -20,7 +21,7 @@ def uvicorn_options(settings: Settings) -> dict[str, object]:
     return {
         "http": "blog.server.http:LimitedHttpProtocol",
         "ws": "blog.server.websocket:LimitedWebSocketProtocol",
-        "ws_max_size": settings.max_live_message_bytes,
+        "ws_max_size": MAX_LIVE_MESSAGE_BYTES,
         "ws_per_message_deflate": False,
         "proxy_headers": bool(settings.trusted_proxies),
         "forwarded_allow_ips": list(settings.trusted_proxies),

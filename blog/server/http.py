@@ -7,6 +7,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from blog.framework.caching import single_write
+from blog.framework.limits.request_limits import MAX_HEADER_BYTES, MAX_URL_BYTES
 from blog.server import connection_counts
 from blog.server.call_queue import call_queue_for
 from blog.server.timer import Timer
@@ -15,6 +16,7 @@ from blog.settings import Settings
 _LINGER_TIMEOUT, _SHUTDOWN_DELAY = 2.0, 0.2
 _MAX_BODY_CHUNKS, _BYTES_PER_EXTRA_CHUNK = 5_000, 100  # a chunk costs the same whatever its size: 1 MB in bytes takes 2 s
 _MAX_PIPELINED_REQUESTS = 64  # each costs some kilobytes
+MIN_TRANSFER_RATE = 1_000  # bytes per second, on average, while the server waits for a client
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
@@ -101,10 +103,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if not self._head_timer.is_running:
             reason = "The request head did not arrive in time: send it at once"
             self._head_timer.start(self._settings.header_timeout, lambda: self._reject(408, reason))
-        if self._has_request and len(self.url) > (limit := self._settings.max_url_bytes):
-            self._reject(414, f"The URL is longer than {limit} bytes: use a shorter one")
-        elif self._head_bytes > (limit := self._settings.max_header_bytes):
-            self._reject(431, f"The request head is larger than {limit} bytes: send shorter header fields")
+        if self._has_request and len(self.url) > MAX_URL_BYTES:
+            self._reject(414, f"The URL is longer than {MAX_URL_BYTES} bytes: use a shorter one")
+        elif self._head_bytes > MAX_HEADER_BYTES:
+            self._reject(431, f"The request head is larger than {MAX_HEADER_BYTES} bytes: send shorter header fields")
 
     def on_message_begin(self) -> None:
         """Start a request head."""
@@ -207,7 +209,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         now = self.loop.time()
         if self.flow.read_paused:  # the server does not read at the moment
             self._body_started_at = now
-        allowed = self._settings.body_timeout + self._body_bytes / self._settings.min_transfer_rate
+        allowed = self._settings.body_timeout + self._body_bytes / MIN_TRANSFER_RATE
         if (left := self._body_started_at + allowed - now) > 0:
             self._body_timer.start(left, self._check_body_timer)
         else:
@@ -228,7 +230,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._write_timer.start(self._settings.write_timeout, self._check_write_timer)
 
     def _check_write_timer(self) -> None:
-        left, required = self.transport.get_write_buffer_size(), self._settings.write_timeout * self._settings.min_transfer_rate
+        left, required = self.transport.get_write_buffer_size(), self._settings.write_timeout * MIN_TRANSFER_RATE
         if left and self._buffered_bytes - left < required:
             self._abort_response()
             self.transport.abort()  # `close()` would wait until the client has read everything

@@ -1,13 +1,19 @@
-"""The HTML door: pages and forms that work without a script."""
+"""The HTML interface: pages and forms that work without JavaScript."""
 
 from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Router
 
-from blog.web.rendering.error_pages import HANDLERS
+from blog.web.rendering.error_pages import HANDLERS, on_blog_error
 from blog.web.rendering.unread_counts import UnreadCountsMiddleware
 from blog.web.routes import routes
 
-# Starlette's redirect to the path without a slash names the host that the client sent; `handlers` redirects without one.
-app = Router(routes, redirect_slashes=False, middleware=[Middleware(UnreadCountsMiddleware)])
+_EXPECTED = {kind: handler for kind, handler in HANDLERS.items() if kind is not Exception}
 
-__all__ = ["HANDLERS", "app"]
+app = Router(
+    routes,
+    redirect_slashes=False,  # Starlette's redirect names the host that the client sent; `error_pages` redirects to a path
+    middleware=[Middleware(UnreadCountsMiddleware), Middleware(ExceptionMiddleware, _EXPECTED)],
+)
+
+__all__ = ["HANDLERS", "app", "on_blog_error"]

@@ -19,11 +19,12 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events
 from schemathesis.python import asgi
 
-from blog.app import create_app, open_site
+from blog.app import create_app
 from blog.db import tables
 from blog.domain.accounts import accounts, tokens
 from blog.domain.comments import comments
 from blog.domain.core.context import Context
+from blog.domain.core.site import open_site
 from blog.domain.posts import posts
 from blog.schemas.accounts import NewUser, Role, Scope
 from blog.schemas.comments import NewComment

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from blog.app import open_site
 from blog.db import migration
 from blog.domain.accounts import accounts
 from blog.domain.core.context import Context
+from blog.domain.core.site import open_site
 from blog.domain.posts import posts
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.posts import NewPost

@@ -15,10 +15,10 @@ from pathlib import Path
 import click
 from pydantic import SecretStr
 
-from blog.app import open_site
 from blog.db import migration
 from blog.domain.accounts import accounts
 from blog.domain.core.context import Context, Site
+from blog.domain.core.site import open_site
 from blog.domain.posts import post_lists, post_writes, posts, rendering
 from blog.domain.posts.post_content import PostContent
 from blog.domain.posts.post_lists import PostFilter

@@ -24,10 +24,11 @@ import httpx2
 import structlog
 from pydantic import SecretStr
 
-from blog.app import create_app, open_site
+from blog.app import create_app
 from blog.db import migration
 from blog.domain.accounts import accounts, sessions
 from blog.domain.core.context import Context
+from blog.domain.core.site import open_site
 from blog.errors import NotAuthenticated
 from blog.schemas.accounts import Credentials, NewUser, Role
 from blog.settings import Settings

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from blog.app import open_site
 from blog.db import database_copy, fulltext, migration, tables
 from blog.db.database_copy import copy_database
 from blog.domain.accounts import accounts, tokens
 from blog.domain.comments import comments
 from blog.domain.core import events
 from blog.domain.core.context import Context
+from blog.domain.core.site import open_site
 from blog.domain.media import media
 from blog.domain.posts import posts
 from blog.domain.site import feature_flags

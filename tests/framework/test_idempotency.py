@@ -4,16 +4,21 @@ import asyncio
 import contextlib
 import datetime as dt
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import httpx2
 import pytest
 import sqlalchemy as sa
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
+from starlette.types import Receive, Send
+from starlette.types import Scope as ASGIScope
 
 from blog.api.routes import routes
 from blog.app import create_app
@@ -33,7 +38,7 @@ KEY = {"Idempotency-Key": "0b8f1c9e"}
 ADA = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
 
 
-async def count(ctx, table):
+async def count(ctx: Context, table: Any) -> Any:
     return await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(table))
 
 
@@ -92,10 +97,10 @@ def test_server_killed_midway_has_done_each_request_wholly_or_not_at_all(home: P
     url = f"http://127.0.0.1:{port}/api/v1/posts"
     keys = [f"key-{number}" for number in range(30)]
 
-    def headers(key):
+    def headers(key: str) -> dict[str, str]:
         return ada | {"Idempotency-Key": key}
 
-    async def send_and_kill(server):
+    async def send_and_kill(server: Any) -> Any:
         """Some requests are answered, some are under way and some wait when the server dies."""
         async with httpx.AsyncClient(timeout=30) as client:
             sending = [asyncio.ensure_future(client.post(url, json=POST | {"title": key}, headers=headers(key))) for key in keys]
@@ -142,15 +147,16 @@ async def test_different_users_may_have_the_same_key(
 
 
 async def test_strangers_are_told_apart_by_their_address(client: httpx2.AsyncClient, ctx: Context) -> None:
-    app = client._transport.app
+    transport: Any = client._transport
+    app = transport.app
 
-    async def from_elsewhere(scope, receive, send):
-        await app(scope | {"client": ("192.0.2.7", 5000)}, receive, send)
+    async def from_elsewhere(scope: ASGIScope, receive: Receive, send: Send) -> None:
+        await app({**scope, "client": ("192.0.2.7", 5000)}, receive, send)
 
     first = await client.post("/api/v1/users", json=ADA, headers=KEY)
     again = await client.post("/api/v1/users", json=ADA, headers=KEY)
     assert (first.status_code, again.status_code, again.headers["idempotency-replayed"]) == (201, 201, "true")
-    client._transport.app = from_elsewhere
+    transport.app = from_elsewhere
     assert (await client.post("/api/v1/users", json=ADA, headers=KEY)).status_code == 409
     assert await count(ctx, tables.users) == 1
 
@@ -193,7 +199,7 @@ async def test_change_of_a_request_that_fails_later_is_undone(
     users = tables.users.update().values(name="changed")
 
     class Failing(ApiEndpoint):
-        async def post(self, request):
+        async def post(self, request: Request) -> Response:
             async with request.state.app_state.site.db.transaction():
                 await request.state.app_state.site.db.execute(users)
             return JSONResponse({}, 400)
@@ -227,7 +233,9 @@ async def test_secret_is_kept_nowhere_and_its_retry_says_so(client: httpx2.Async
 async def test_key_is_visible_ascii(
     client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], key: str, status: int
 ) -> None:
-    answer = await client.post("/api/v1/posts", json=POST, headers=await bearer("ada") | {"Idempotency-Key": key.encode()})
+    answer = await client.post(
+        "/api/v1/posts", json=POST, headers=[*(await bearer("ada")).items(), (b"Idempotency-Key", key.encode())]
+    )
     assert answer.status_code == status
     assert answer.headers["content-type"] in ("application/json", "application/problem+json")
 
@@ -288,7 +296,7 @@ async def test_who_sends_slowly_keeps_nobody_waiting(
     ada = await bearer("ada")
     begun, others_are_done = asyncio.Event(), asyncio.Event()
 
-    async def slowly():
+    async def slowly() -> AsyncIterator[bytes]:
         yield b'{"title": "Slow", '
         begun.set()
         await others_are_done.wait()
@@ -320,16 +328,16 @@ async def test_slow_work_is_done_before_the_lock_is_taken_and_not_for_a_replay(
     prepared = []
 
     class Slow(ApiEndpoint):
-        def body_limit(self, request):
+        def body_limit(self, request: Request) -> int:
             return 5
 
-        async def prepare(self, request):
+        async def prepare(self, request: Request) -> None:
             db = request.state.app_state.site.db
             await asyncio.create_task(db.execute(tables.users.update().values(name="changed")))  # as somebody else
             prepared.append(await request.body())
             request.state.outcome = len(prepared)
 
-        async def post(self, request):
+        async def post(self, request: Request) -> Response:
             return JSONResponse([request.state.outcome, (await request.body()).decode()], 201)
 
     app = create_app(settings)
@@ -346,9 +354,11 @@ async def test_same_form_is_the_same_whatever_its_boundary(
     settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]]
 ) -> None:
     class Upload(ApiEndpoint):
-        async def post(self, request):
+        async def post(self, request: Request) -> Response:
             async with request.form() as form:
-                return JSONResponse({"size": len(await form["file"].read())}, 201)
+                file = form["file"]
+                assert isinstance(file, UploadFile)
+                return JSONResponse({"size": len(await file.read())}, 201)
 
     app = create_app(settings)
     app.router.routes.insert(0, Mount("/api/uploads", routes=[Route("/", Upload)]))
@@ -367,6 +377,6 @@ async def test_same_form_is_the_same_whatever_its_boundary(
 
 
 def test_every_post_of_the_api_takes_a_key() -> None:
-    with_post = [route.endpoint for route in routes if hasattr(route.endpoint, "post")]
+    with_post: list[Any] = [route.endpoint for route in routes if hasattr(route.endpoint, "post")]
     assert len(with_post) >= 5
     assert all(issubclass(endpoint, ApiEndpoint) for endpoint in with_post)

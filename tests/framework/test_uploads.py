@@ -9,6 +9,7 @@ import pytest
 from starlette import formparsers
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
 
 from blog.errors import InvalidInput, MalformedInput, PayloadTooLarge, Unavailable, UnsupportedMedia
 from blog.framework.request.uploads import read_upload
@@ -20,12 +21,12 @@ FILE = b"\r\n--b0undary\r\n\0 any bytes \xff"
 
 
 @pytest.fixture(autouse=True)
-def temporary_files(monkeypatch: pytest.MonkeyPatch):
+def temporary_files(monkeypatch: pytest.MonkeyPatch) -> Any:
     """All files that are made for uploads, to see that each is closed, by which it is gone."""
     made = []
 
-    class Watched(tempfile.SpooledTemporaryFile):
-        def __init__(self, **options):
+    class Watched(tempfile.SpooledTemporaryFile[bytes]):
+        def __init__(self, **options: Any) -> None:
             super().__init__(**options)
             made.append(self)
 
@@ -46,7 +47,9 @@ def form(*parts: bytes) -> bytes:
 IMAGE = part(b"file", b"content", b"a.png")
 
 
-def request(body: bytes, kind: str | None = TYPE, *, piece: int = 1_000_000, length: int | None = None, leaves: bool = False):
+def request(
+    body: bytes, kind: str | None = TYPE, *, piece: int = 1_000_000, length: int | None = None, leaves: bool = False
+) -> Request:
     """A request whose body comes in pieces; with `leaves`, the client goes away before the last of them."""
     pieces = [body[start : start + piece] for start in range(0, len(body), piece)] or [b""]
     messages = [{"type": "http.request", "body": content, "more_body": True} for content in pieces]
@@ -57,13 +60,13 @@ def request(body: bytes, kind: str | None = TYPE, *, piece: int = 1_000_000, len
     headers += [(b"content-length", str(length).encode())] if length is not None else []
     remaining = iter(messages)
 
-    async def receive():
+    async def receive() -> Message:
         return next(remaining)
 
     return Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
 
 
-async def read(body: bytes, kind: str | None = TYPE, limit: int = 50_000, **options) -> tuple[NewMedia, bytes]:
+async def read(body: bytes, kind: str | None = TYPE, limit: int = 50_000, **options: Any) -> tuple[NewMedia, bytes]:
     async with read_upload(request(body, kind, **options), NewMedia, limit=limit) as (new, file):
         return new, file.read()
 
@@ -195,7 +198,8 @@ async def test_faults_name_their_field_and_echo_nothing(body: Any, place: str, k
 
 async def test_body_of_exactly_the_limit_passes_and_one_byte_more_does_not() -> None:
     body = form(IMAGE)
-    for options in ({}, {"length": len(body)}, {"piece": 5}):
+    variants: list[dict[str, Any]] = [{}, {"length": len(body)}, {"piece": 5}]
+    for options in variants:
         assert (await read(body, limit=len(body), **options))[1] == b"content"
         with pytest.raises(PayloadTooLarge):
             await read(body, limit=len(body) - 1, **options)
@@ -216,7 +220,7 @@ async def test_body_that_grows_is_cut_at_the_limit_whatever_it_declared(temporar
     sent = request(body, piece=1_000, length=10)
     receive = sent.receive
 
-    async def counting():
+    async def counting() -> Any:
         nonlocal received
         message = await receive()
         received += len(message["body"])
@@ -239,7 +243,7 @@ async def test_client_that_leaves_leaves_no_file(temporary_files: Any) -> None:
 
 
 async def test_full_disk_is_no_fault_of_the_client(monkeypatch: pytest.MonkeyPatch, temporary_files: Any) -> None:
-    async def full(self, data):
+    async def full(self: Any, data: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(UploadFile, "write", full)

@@ -82,7 +82,7 @@ def test_any_settings_are_taken_or_refused_by_name(tmp_path_factory: pytest.Temp
         settings, said = _loaded()
         if settings is None:
             named = {line.partition(":")[0] for line in said.splitlines()}
-            assert named & {*variables, "SECRET_KEY", "MAIL_FROM", "DATABASE_POOL_MIN"}, said
+            assert named & {*variables, "SECRET_KEY", "MAIL_FROM"}, said
         else:
             assert len(settings.secret_key.get_secret_value()) >= 32
             assert settings.database_name

@@ -213,9 +213,9 @@ async def test_an_interrupted_import_can_be_completed(owner: Context) -> None:
 
 IMPORT_UNTIL_KILLED = """
 import asyncio, datetime, os, pathlib, signal, sys
-from blog.app import open_site
 from blog.domain.accounts import accounts
 from blog.domain.core.context import Context
+from blog.domain.core.site import open_site
 from blog.domain.posts import post_writes
 from blog.settings import Settings
 from blog.import_export.markdown.importer import import_markdown

@@ -14,7 +14,7 @@ from aiosmtpd.smtp import AuthResult
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from blog.app import create_app, open_site, routes
+from blog.app import create_app, routes
 from blog.db import tables
 from blog.domain.accounts import accounts, email_changes, sessions
 from blog.domain.accounts.password_reset import MAX_LINKS
@@ -22,6 +22,7 @@ from blog.domain.core import email_queue
 from blog.domain.core.context import Context
 from blog.domain.core.email_queue import MAX_ATTEMPTS, EmailKind
 from blog.domain.core.signing import Purpose
+from blog.domain.core.site import open_site
 from blog.errors import Conflict, NotAuthenticated, NotFound, TooManyRequests
 from blog.framework.urls.urls import UrlBuilder
 from blog.mail import messages

@@ -7,6 +7,7 @@ import anyio
 import httpx2
 import pytest
 from starlette.responses import StreamingResponse
+from starlette.types import Message
 
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
@@ -19,7 +20,7 @@ PLAIN = {"Accept-Encoding": "identity"}
 
 
 @pytest.fixture
-async def post(author: Context):
+async def post(author: Context) -> Any:
     return await posts.create(author, NewPost(title="Long", content="A paragraph of some length.\n\n" * 300))
 
 
@@ -61,17 +62,17 @@ async def test_images_are_not_compressed_twice(client: httpx2.AsyncClient, post:
 
 @pytest.mark.parametrize("accepted", [b"gzip", b"identity"])
 async def test_client_that_hangs_up_before_the_first_bytes_is_no_error(accepted: bytes) -> None:
-    async def never():
+    async def never() -> Any:
         await anyio.sleep_forever()
         yield b""
 
-    async def receive():
+    async def receive() -> Message:
         return {"type": "http.disconnect"}
 
-    async def send(message):
+    async def send(message: Message) -> None:
         sent.append(message)
 
-    sent = []
+    sent: list[Message] = []
     scope = {"type": "http", "method": "GET", "headers": [(b"accept-encoding", accepted)], "asgi": {"spec_version": "2.3"}}
     await CompressionMiddleware(StreamingResponse(never()))(scope, receive, send)
     assert sent[0]["status"] == 499, "a middleware above would raise if it heard nothing at all"

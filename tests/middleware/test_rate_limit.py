@@ -2,17 +2,19 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import httpx2
 import pytest
 from pydantic import SecretStr
 from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from blog.app import create_app
+from blog.app import Application, create_app
 from blog.framework.limits.rate_limits import RETRY_REDIS_AFTER, open_rate_limits, remove_expired
 from blog.settings import Settings
 from tests.conftest import PASSWORD, running
@@ -44,7 +46,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-async def limited(settings: Settings, clock: Clock):
+async def limited(settings: Settings, clock: Clock) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of an application with small limits; a request's field `From` says from which address it comes."""
     async with running(create_app(settings.model_copy(update=LIMITS))) as client:
         yield at_addresses(client)
@@ -54,23 +56,24 @@ LIMITS = {"rate_limit": "3/minute", "login_rate_limit_per_address": "2 per 5 min
 WIDE = LIMITS | {"rate_limit": "1000/minute"}
 
 
-def at_addresses(client):
-    app = client._transport.app
+def at_addresses(client: httpx2.AsyncClient) -> httpx2.AsyncClient:
+    transport: Any = client._transport
+    app = transport.app
 
-    async def addressed(scope, receive, send):
+    async def addressed(scope: Scope, receive: Receive, send: Send) -> None:
         address = dict(scope["headers"]).get(b"from", b"192.0.2.1").decode()
-        await app(scope | {"client": (address, 5000)}, receive, send)
+        await app({**scope, "client": (address, 5000)}, receive, send)
 
-    client._transport.app = addressed
+    transport.app = addressed
     return client
 
 
-async def statuses(client, number, path=POSTS, **fields):
+async def statuses(client: httpx2.AsyncClient, number: int, path: str = POSTS, **fields: str) -> list[int]:
     return [(await client.get(path, headers=fields)).status_code for _ in range(number)]
 
 
 @pytest.mark.parametrize("path", ["/", "/nowhere", POSTS, "/api/v1/nowhere", "/api/openapi.json"])
-async def test_every_answer_says_how_one_stands(limited: Any, path: Any) -> None:
+async def test_every_answer_says_how_one_stands(limited: httpx2.AsyncClient, path: Any) -> None:
     for remaining in (2, 1, 0):
         answer = await limited.get(path)
         assert answer.status_code in (200, 404)
@@ -78,7 +81,7 @@ async def test_every_answer_says_how_one_stands(limited: Any, path: Any) -> None
         assert answer.headers["ratelimit"] == f'"default";r={remaining};t=60'
 
 
-async def test_too_many_are_refused_until_the_window_ends(limited: Any, clock: Clock) -> None:
+async def test_too_many_are_refused_until_the_window_ends(limited: httpx2.AsyncClient, clock: Clock) -> None:
     assert await statuses(limited, 3) == [200, 200, 200]
     clock.now += 17.5
     refused = await limited.get(POSTS)
@@ -94,7 +97,7 @@ async def test_too_many_are_refused_until_the_window_ends(limited: Any, clock: C
     assert await statuses(limited, 4) == [200, 200, 200, 429]
 
 
-async def test_page_is_refused_as_a_page(limited: Any) -> None:
+async def test_page_is_refused_as_a_page(limited: httpx2.AsyncClient) -> None:
     await statuses(limited, 3)
     refused = await limited.get("/")
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
@@ -104,7 +107,7 @@ async def test_page_is_refused_as_a_page(limited: Any) -> None:
 
 
 async def test_users_are_counted_by_themselves_wherever_they_are(
-    limited: Any, bearer: Callable[..., Awaitable[dict[str, str]]]
+    limited: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
 ) -> None:
     ada, bob = await bearer("ada"), await bearer("bob")
     assert await statuses(limited, 4) == [200, 200, 200, 429], "strangers by their address"
@@ -114,7 +117,7 @@ async def test_users_are_counted_by_themselves_wherever_they_are(
     assert await statuses(limited, 1, From="192.0.2.9") == [200]
 
 
-async def test_false_credentials_are_counted_by_address(limited: Any) -> None:
+async def test_false_credentials_are_counted_by_address(limited: httpx2.AsyncClient) -> None:
     for number in range(4):
         answer = await limited.get(POSTS, headers={"Authorization": f"Bearer {number}"})
     assert answer.status_code == 429
@@ -128,12 +131,12 @@ async def test_false_credentials_are_counted_by_address(limited: Any) -> None:
         ("fe80::1%eth0", "fe80::2%eth0", True),
     ],
 )  # fmt: skip
-async def test_ipv6_clients_are_counted_by_their_network(limited: Any, one: str, other: str, same: bool) -> None:
+async def test_ipv6_clients_are_counted_by_their_network(limited: httpx2.AsyncClient, one: str, other: str, same: bool) -> None:
     await statuses(limited, 3, From=one)
     assert await statuses(limited, 1, From=other) == [429 if same else 200]
 
 
-async def test_forwarded_addresses_are_nobodys_proof(limited: Any) -> None:
+async def test_forwarded_addresses_are_nobodys_proof(limited: httpx2.AsyncClient) -> None:
     found = [
         await statuses(limited, 1, **{name: f"198.51.100.{number}"})
         for number in range(2)
@@ -142,7 +145,7 @@ async def test_forwarded_addresses_are_nobodys_proof(limited: Any) -> None:
     assert found == [[200]] * 3 + [[429]] * 3
 
 
-async def test_files_and_health_are_not_counted(limited: Any) -> None:
+async def test_files_and_health_are_not_counted(limited: httpx2.AsyncClient) -> None:
     for path in ("/static/css/site.css", "/static/nowhere.css", "/media/nowhere.png", "/healthz", "/readyz", "/metrics"):
         for _ in range(4):
             answer = await limited.get(path)
@@ -161,16 +164,16 @@ async def test_off_limits_nothing(settings: Settings) -> None:
         assert "ratelimit" not in answer.headers
 
 
-async def token(client, name="ada", word="wrong", address="192.0.2.1"):
+async def token(client: httpx2.AsyncClient, name: str = "ada", word: str = "wrong", address: str = "192.0.2.1") -> Any:
     return await client.post("/api/v1/tokens", json={"username": name, "password": word}, headers={"From": address})
 
 
-async def page(client, name="ada", word="wrong", address="192.0.2.1"):
+async def page(client: httpx2.AsyncClient, name: str = "ada", word: str = "wrong", address: str = "192.0.2.1") -> Any:
     return await client.post("/login", data={"username": name, "password": word}, headers={"From": address})
 
 
 @pytest.fixture
-async def door(settings: Settings, clock: Clock):
+async def door(settings: Settings, clock: Clock) -> AsyncIterator[httpx2.AsyncClient]:
     """Wide limits, but narrow ones for signing in; ada has an account."""
     async with running(create_app(settings.model_copy(update=WIDE))) as client:
         await client.post("/api/v1/users", json=ADA)
@@ -178,7 +181,7 @@ async def door(settings: Settings, clock: Clock):
 
 
 @pytest.mark.parametrize("sign_in", [token, page])
-async def test_guessing_at_one_account_is_refused_at_both_doors(door: Any, clock: Clock, sign_in: Any) -> None:
+async def test_guessing_at_one_account_is_refused_at_both_doors(door: httpx2.AsyncClient, clock: Clock, sign_in: Any) -> None:
     assert [(await sign_in(door)).status_code for _ in range(2)] == [401, 401]
     refused = await sign_in(door, name="ADA", word=PASSWORD)
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "300"), "the right password is refused too"
@@ -191,14 +194,14 @@ async def test_guessing_at_one_account_is_refused_at_both_doors(door: Any, clock
     assert (await sign_in(door, word=PASSWORD)).status_code in (201, 303)
 
 
-async def test_form_comes_back_with_what_was_typed(door: Any) -> None:
+async def test_form_comes_back_with_what_was_typed(door: httpx2.AsyncClient) -> None:
     for _ in range(3):
         refused = await page(door)
     assert refused.headers["content-type"] == "text/html; charset=utf-8"
     assert 'value="ada"' in refused.text
 
 
-async def test_stranger_cannot_lock_the_owner_out(door: Any) -> None:
+async def test_stranger_cannot_lock_the_owner_out(door: httpx2.AsyncClient) -> None:
     for number in range(20):
         await token(door, address=f"198.51.100.{number % 4}")
     assert (await token(door, address="198.51.100.1")).status_code == 429
@@ -206,7 +209,7 @@ async def test_stranger_cannot_lock_the_owner_out(door: Any) -> None:
 
 
 @pytest.fixture
-async def guarded(settings: Settings, clock: Clock):
+async def guarded(settings: Settings, clock: Clock) -> AsyncIterator[httpx2.AsyncClient]:
     """Five attempts an hour at one account, for all browsers together that are not known."""
     limits = WIDE | {"login_rate_limit_per_address": "4/minute", "login_rate_limit_per_account": "5/hour"}
     async with running(create_app(settings.model_copy(update=limits))) as client:
@@ -214,11 +217,11 @@ async def guarded(settings: Settings, clock: Clock):
         yield at_addresses(client)
 
 
-async def guess_from_everywhere(client, times=8):
+async def guess_from_everywhere(client: httpx2.AsyncClient, times: int = 8) -> Any:
     return [(await token(client, address=f"198.51.100.{number}")).status_code for number in range(times)]
 
 
-async def test_guessing_at_one_account_from_many_addresses_is_refused(guarded: Any, clock: Clock) -> None:
+async def test_guessing_at_one_account_from_many_addresses_is_refused(guarded: httpx2.AsyncClient, clock: Clock) -> None:
     assert await guess_from_everywhere(guarded) == [401] * 5 + [429] * 3
     refused = await page(guarded, word=PASSWORD, address="192.0.2.77")
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "3600")
@@ -229,7 +232,7 @@ async def test_guessing_at_one_account_from_many_addresses_is_refused(guarded: A
 
 
 @pytest.mark.parametrize("name", ["ada", "ADA@example.org"])
-async def test_browser_that_signed_in_before_gets_in_whatever_strangers_do(guarded: Any, name: str) -> None:
+async def test_browser_that_signed_in_before_gets_in_whatever_strangers_do(guarded: httpx2.AsyncClient, name: str) -> None:
     assert (await page(guarded, word=PASSWORD)).status_code == 303, "the client keeps the cookie"
     await guess_from_everywhere(guarded)
     device = {"Cookie": f"device={guarded.cookies['device']}", "From": "203.0.113.5"}
@@ -244,7 +247,7 @@ async def test_browser_that_signed_in_before_gets_in_whatever_strangers_do(guard
     assert (await page(guarded, name="ada", address="192.0.2.99")).status_code == 429
 
 
-async def test_false_and_foreign_cookies_make_no_known_browser(guarded: Any) -> None:
+async def test_false_and_foreign_cookies_make_no_known_browser(guarded: httpx2.AsyncClient) -> None:
     await guarded.post("/api/v1/users", json=ADA | {"username": "eve", "email": "eve@example.org"})
     assert (await page(guarded, name="eve", word=PASSWORD)).status_code == 303
     eves = guarded.cookies["device"]
@@ -255,8 +258,8 @@ async def test_false_and_foreign_cookies_make_no_known_browser(guarded: Any) -> 
         assert (await guarded.post("/login", data=sent, headers={"Cookie": f"device={cookie}"})).status_code == 429
 
 
-async def test_making_accounts_is_limited_by_address(guarded: Any) -> None:
-    def form(number):
+async def test_making_accounts_is_limited_by_address(guarded: httpx2.AsyncClient) -> None:
+    def form(number: int) -> dict[str, str]:
         return {"username": f"user{number}", "email": f"user{number}@example.org", "password": PASSWORD}
 
     found = []
@@ -267,13 +270,13 @@ async def test_making_accounts_is_limited_by_address(guarded: Any) -> None:
     assert (await guarded.post("/api/v1/users", json=form(9))).status_code == 429
 
 
-async def test_guessing_at_many_accounts_is_refused(door: Any) -> None:
+async def test_guessing_at_many_accounts_is_refused(door: httpx2.AsyncClient) -> None:
     found = [(await token(door, name=f"user{number}")).status_code for number in range(11)]
     assert found == [401] * 10 + [429]
     assert (await token(door, address="192.0.2.9")).status_code == 401
 
 
-async def test_what_is_no_attempt_is_not_counted(door: Any) -> None:
+async def test_what_is_no_attempt_is_not_counted(door: httpx2.AsyncClient) -> None:
     for _ in range(5):
         assert (await door.post("/api/v1/tokens", json={"username": "ada"})).status_code == 422
         assert (await door.post("/login", data={"username": "ada"})).status_code == 422
@@ -281,16 +284,16 @@ async def test_what_is_no_attempt_is_not_counted(door: Any) -> None:
 
 
 @pytest.fixture
-def valkey():
+def valkey() -> Iterator[Valkey]:
     with Valkey() as server:
         yield server
 
 
-def with_redis(settings, url):
+def with_redis(settings: Settings, url: str) -> Application:
     return create_app(settings.model_copy(update=LIMITS | {"redis_url": SecretStr(url)}))
 
 
-async def test_workers_count_together_in_redis(settings: Settings, valkey: Any) -> None:
+async def test_workers_count_together_in_redis(settings: Settings, valkey: Valkey) -> None:
     async with running(with_redis(settings, valkey.url)) as one, running(with_redis(settings, valkey.url)) as other:
         found = [(await client.get(POSTS)).headers["ratelimit"].partition(";t=")[0] for client in (one, other, one)]
         assert found == ['"default";r=2', '"default";r=1', '"default";r=0']
@@ -308,14 +311,14 @@ async def test_without_redis_they_count_apart(settings: Settings) -> None:
         assert await statuses(other, 1) == [200]
 
 
-async def test_blogs_that_share_a_redis_do_not_share_their_users(settings: Settings, valkey: Any) -> None:
+async def test_blogs_that_share_a_redis_do_not_share_their_users(settings: Settings, valkey: Valkey) -> None:
     other_blog = settings.model_copy(update={"public_url": "http://other.example"})
     async with running(with_redis(settings, valkey.url)) as one, running(with_redis(other_blog, valkey.url)) as other:
         assert await statuses(one, 4) == [200, 200, 200, 429]
         assert await statuses(other, 1) == [200]
 
 
-async def test_parallel_requests_are_each_counted(settings: Settings, valkey: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_parallel_requests_are_each_counted(settings: Settings, valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.framework.limits.redis_pool._TIMEOUT", 30)  # on a machine that is busy, too, the server counts
     update = LIMITS | {"rate_limit": "50/minute", "redis_url": SecretStr(valkey.url)}
     app = create_app(settings.model_copy(update=update))
@@ -324,7 +327,7 @@ async def test_parallel_requests_are_each_counted(settings: Settings, valkey: An
     assert sorted(answer.status_code for answer in answers) == [404] * 50 + [429] * 30
 
 
-async def test_redis_that_goes_is_done_without_and_taken_up_again(settings: Settings, valkey: Any, clock: Clock) -> None:
+async def test_redis_that_goes_is_done_without_and_taken_up_again(settings: Settings, valkey: Valkey, clock: Clock) -> None:
     async with running(with_redis(settings, valkey.url)) as client:
         with capture_logs() as logs:
             assert await statuses(client, 2) == [200, 200]
@@ -338,8 +341,8 @@ async def test_redis_that_goes_is_done_without_and_taken_up_again(settings: Sett
             assert await statuses(client, 2) == [200, 200]
         said = [(line["log_level"], line["event"]) for line in logs if "requests" in line["event"] and "Redis" in line["event"]]
     assert said == [
-        ("warning", "Redis is gone: each process counts requests by itself"),
-        ("info", "Redis is back: requests are counted together"),
+        ("warning", "Redis is down: each process counts requests separately"),
+        ("info", "Redis is up: processes count requests together"),
     ]
 
 
@@ -347,7 +350,7 @@ async def test_redis_that_does_not_answer_is_done_without(settings: Settings, tm
     silent = tmp_path_factory.mktemp("s") / "s"
     stays = asyncio.Event()
 
-    async def say_nothing(_reader, writer):
+    async def say_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await stays.wait()
         writer.close()
 
@@ -392,7 +395,7 @@ def test_server_limits_unless_told_otherwise(tmp_path: Path) -> None:
     assert answer.headers["ratelimit"].startswith('"default";r=299;t=')
 
 
-async def test_clock_that_is_set_back_makes_nobody_wait_until_it_has_caught_up(limited: Any, clock: Clock) -> None:
+async def test_clock_that_is_set_back_makes_nobody_wait_until_it_has_caught_up(limited: httpx2.AsyncClient, clock: Clock) -> None:
     assert await statuses(limited, 4) == [200, 200, 200, 429]
     clock.now -= 3600
     assert await statuses(limited, 4) == [200, 200, 200, 429]

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from blog.app import create_app
 from blog.settings import Settings
@@ -34,7 +35,7 @@ async def test_every_answer_has_its_headers(client: httpx2.AsyncClient, path: An
 async def test_correlation_id_is_the_requests_own_if_it_is_visible_ascii(
     client: httpx2.AsyncClient, sent: str, kept: bool
 ) -> None:
-    answer = await client.get("/api/v1/nowhere", headers={"X-Correlation-ID": sent.encode()})
+    answer = await client.get("/api/v1/nowhere", headers={b"X-Correlation-ID": sent.encode()})
     assert (answer.headers["x-correlation-id"] == sent) is kept
     assert answer.json()["correlation_id"] == answer.headers["x-correlation-id"]
 
@@ -122,14 +123,15 @@ async def test_slash_at_the_end_is_taken_away_without_naming_a_host(
 
 
 async def test_crash_says_nothing_and_still_has_its_headers(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def crash(*_args):
+    async def crash(*_args: Any) -> None:
         raise RuntimeError("the secret reason")
 
     monkeypatch.setattr("blog.domain.posts.post_lists.list_page", crash)
     monkeypatch.setattr("blog.domain.posts.post_lists.front_page", crash)
     app = create_app(settings)
     async with running(app) as client:
-        client._transport.app = quiet(client._transport.app)
+        transport: Any = client._transport
+        transport.app = quiet(transport.app)
         for path, kind in (("/api/v1/posts", "application/problem+json"), ("/", "text/html; charset=utf-8")):
             answer = await client.get(path)
             assert (answer.status_code, answer.headers["content-type"]) == (500, kind)
@@ -138,10 +140,10 @@ async def test_crash_says_nothing_and_still_has_its_headers(settings: Settings, 
             assert "content-security-policy" in answer.headers
 
 
-def quiet(app):
+def quiet(app: ASGIApp) -> ASGIApp:
     """Starlette raises a crash again after its answer, for the server's log."""
 
-    async def caught(scope, receive, send):
+    async def caught(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await app(scope, receive, send)
         except RuntimeError:
@@ -151,9 +153,9 @@ def quiet(app):
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/posts", "/static/css/blog.css"])
-async def test_address_that_is_too_long_is_refused(settings: Settings, path: str) -> None:
-    app = create_app(settings.model_copy(update={"max_url_bytes": 2_000}))
-    async with running(app) as client:
+async def test_address_that_is_too_long_is_refused(settings: Settings, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blog.middleware.security.MAX_URL_BYTES", 2_000)
+    async with running(create_app(settings)) as client:
         assert (await client.get(f"{path}?q={'x' * (1_998 - len(path))}")).status_code in (200, 422)
         refused = await client.get(f"{path}?q={'x' * (1_999 - len(path))}")
     assert refused.status_code == 414
@@ -161,9 +163,9 @@ async def test_address_that_is_too_long_is_refused(settings: Settings, path: str
     assert refused.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_header_fields_that_are_too_long_are_refused(settings: Settings) -> None:
-    app = create_app(settings.model_copy(update={"max_header_bytes": 4_096}))
-    async with running(app) as client:
+async def test_header_fields_that_are_too_long_are_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blog.middleware.security.MAX_HEADER_BYTES", 4_096)
+    async with running(create_app(settings)) as client:
         assert (await client.get("/", headers={"X": "x" * 3_800})).status_code == 200
         for headers in ([("X", "x" * 4_096)], [("X", "x" * 100)] * 50):
             refused = await client.get("/", headers=headers)

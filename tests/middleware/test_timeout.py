@@ -1,31 +1,31 @@
 """Requests that take too long."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import anyio
 import pytest
 import sqlalchemy as sa
 
-from blog.app import create_app
+from blog.app import Application, create_app
 from blog.db import tables
 from blog.settings import Settings
 from tests.conftest import running
 
 
 @pytest.fixture
-def hurried(settings: Settings):
+def hurried(settings: Settings) -> Application:
     """An application that gives its endpoints little time."""
     return create_app(settings.model_copy(update={"request_timeout": 0.2}))
 
 
 @pytest.fixture
-def endless(monkeypatch: pytest.MonkeyPatch):
+def endless(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException]]:
     """Lists of posts that are never ready; what each was told at its end."""
     ends = []
 
-    async def page(*_args):
+    async def page(*_args: Any) -> None:
         try:
             await anyio.sleep_forever()
         except BaseException as end:
@@ -38,7 +38,7 @@ def endless(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/api/v1/posts", "application/problem+json"), ("/", "text/html; charset=utf-8")])
-async def test_what_takes_too_long_is_ended_with_503(hurried: Any, endless: Any, path: str, kind: str) -> None:
+async def test_what_takes_too_long_is_ended_with_503(hurried: Application, endless: list[Any], path: str, kind: str) -> None:
     async with running(hurried) as client:
         async with asyncio.timeout(10):
             answer = await client.get(path)
@@ -51,11 +51,11 @@ async def test_what_takes_too_long_is_ended_with_503(hurried: Any, endless: Any,
 
 
 async def test_transaction_that_is_cut_leaves_nothing_and_frees_the_database(
-    hurried: Any, bearer: Callable[..., Awaitable[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+    hurried: Application, bearer: Callable[..., Awaitable[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers, found, new = await bearer("ada"), [], {"title": "A title", "content": "text"}
 
-    async def index(db, *_args, **_options):
+    async def index(db: Any, *_args: Any, **_options: Any) -> None:
         found.append(await db.fetch_val(sa.select(sa.func.count()).select_from(tables.posts)))
         await anyio.sleep_forever()
 
@@ -68,10 +68,10 @@ async def test_transaction_that_is_cut_leaves_nothing_and_frees_the_database(
         assert (await client.post("/api/v1/posts", json=new, headers=headers)).status_code == 201
 
 
-async def test_time_of_the_body_is_the_clients(hurried: Any, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
+async def test_time_of_the_body_is_the_clients(hurried: Application, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
     headers = await bearer("ada") | {"Content-Type": "application/json"}
 
-    async def slowly():
+    async def slowly() -> AsyncIterator[bytes]:
         yield b'{"title": "A title", '
         await asyncio.sleep(0.4)
         yield b'"content": "text"}'
@@ -80,7 +80,7 @@ async def test_time_of_the_body_is_the_clients(hurried: Any, bearer: Callable[..
         assert (await client.post("/api/v1/posts", content=slowly(), headers=headers)).status_code == 201
 
 
-async def test_poll_waits_as_long_as_it_was_asked_to(hurried: Any) -> None:
+async def test_poll_waits_as_long_as_it_was_asked_to(hurried: Application) -> None:
     async with running(hurried) as client:
         answer = await client.get("/api/v1/events", params={"channel": "posts", "wait": "0.5"})
         assert (answer.status_code, answer.json()["events"]) == (200, [])

@@ -164,4 +164,4 @@ async def test_what_was_forbidden_is_logged_with_its_user(
         await client.post("/logout", headers={"Origin": "https://evil.example"})
     found = [{name: line.get(name) for name in ("event", "status", "user", "address")} for line in lines]
     assert {"event": "request", "status": 403, "user": "eve", "address": None} in found
-    assert {"event": "refused", "status": 403, "user": None, "address": "127.0.0.1"} in found, "a page of another site"
+    assert {"event": "request rejected", "status": 403, "user": None, "address": "127.0.0.1"} in found, "a page of another site"

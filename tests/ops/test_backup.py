@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from blog.app import open_site
 from blog.db import migration
 from blog.db.migrations import versions
 from blog.domain.accounts import sessions, tokens
 from blog.domain.core.context import Context
+from blog.domain.core.site import open_site
 from blog.domain.core.storage import FileSystemStorage
 from blog.domain.media import media
 from blog.domain.posts import posts

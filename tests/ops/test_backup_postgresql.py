@@ -12,11 +12,11 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from blog.app import open_site
 from blog.db import migration, tables
 from blog.domain.accounts import accounts
 from blog.domain.core import events
 from blog.domain.core.context import Context
+from blog.domain.core.site import open_site
 from blog.domain.media import media
 from blog.domain.posts import posts
 from blog.errors import Conflict, Unavailable

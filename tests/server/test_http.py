@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from blog.app import Application
+from blog.framework.limits.request_limits import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, MAX_URL_BYTES
 from blog.server.http import LimitedHttpProtocol
 from blog.settings import Settings
 from tests.support.live_server import served
@@ -61,8 +62,9 @@ def bounded(settings: Settings, app: Application):
     return change
 
 
-async def test_head_that_goes_on_and_on_is_refused(bounded: Any) -> None:
-    async with bounded(max_header_bytes=4_096) as (address, _), connected(address) as (reader, writer):
+async def test_head_that_goes_on_and_on_is_refused(bounded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blog.server.http.MAX_HEADER_BYTES", 4_096)
+    async with bounded() as (address, _), connected(address) as (reader, writer):
         writer.write(HEAD)
         await send_fields(writer)
         answer = await rest(reader)
@@ -80,13 +82,14 @@ async def test_head_that_comes_drop_by_drop_is_refused_in_time(bounded: Any) -> 
             assert await rest(reader) == "", "who asked for nothing is told nothing"
 
 
-async def test_second_head_of_a_connection_has_the_same_bounds(bounded: Any) -> None:
+async def test_second_head_of_a_connection_has_the_same_bounds(bounded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blog.server.http.MAX_HEADER_BYTES", 4_096)
     async with bounded(header_timeout=0.2) as (address, _), connected(address) as (reader, writer):
         writer.write(HEAD + b"\r\n")
         assert await answered(reader) == 200
         writer.write(HEAD)
         assert (await rest(reader)).startswith("HTTP/1.1 408 ")
-    async with bounded(max_header_bytes=4_096) as (address, _), connected(address) as (reader, writer):
+    async with bounded() as (address, _), connected(address) as (reader, writer):
         writer.write(HEAD + b"\r\n")
         assert await answered(reader) == 200
         writer.write(HEAD)
@@ -94,8 +97,9 @@ async def test_second_head_of_a_connection_has_the_same_bounds(bounded: Any) -> 
         assert (await rest(reader)).startswith("HTTP/1.1 431 ")
 
 
-async def test_large_body_is_no_large_head(bounded: Any) -> None:
-    async with bounded(max_header_bytes=4_096) as (address, _), connected(address) as (reader, writer):
+async def test_large_body_is_no_large_head(bounded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blog.server.http.MAX_HEADER_BYTES", 4_096)
+    async with bounded() as (address, _), connected(address) as (reader, writer):
         writer.write(b"POST /api/v1/posts HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n")
         for _ in range(50):
             writer.write(b" " * 1000)
@@ -157,14 +161,14 @@ async def test_body_whose_end_is_doubtful_is_refused_and_the_connection_ends(bou
 # -- what one is told of a whole head
 
 
-async def test_whole_head_is_measured_by_the_application(client: httpx2.AsyncClient, settings: Settings) -> None:
+async def test_whole_head_is_measured_by_the_application(client: httpx2.AsyncClient) -> None:
     for path, headers, status in (
-        ("/?" + "q" * (settings.max_url_bytes - 3), {}, 200),
-        ("/?" + "q" * settings.max_url_bytes, {}, 414),
-        ("/" + "p" * settings.max_url_bytes, {}, 414),
-        ("/", {f"x-{number}": "" for number in range(settings.max_header_fields)}, 431),
-        ("/", {f"x-{number}": "" for number in range(settings.max_header_fields - 20)}, 200),
-        ("/", {"x": "y" * settings.max_header_bytes}, 431),
+        ("/?" + "q" * (MAX_URL_BYTES - 3), {}, 200),
+        ("/?" + "q" * MAX_URL_BYTES, {}, 414),
+        ("/" + "p" * MAX_URL_BYTES, {}, 414),
+        ("/", {f"x-{number}": "" for number in range(MAX_HEADER_FIELDS)}, 431),
+        ("/", {f"x-{number}": "" for number in range(MAX_HEADER_FIELDS - 20)}, 200),
+        ("/", {"x": "y" * MAX_HEADER_BYTES}, 431),
     ):
         answer = await client.get(path, headers=headers)
         assert answer.status_code == status
@@ -173,8 +177,9 @@ async def test_whole_head_is_measured_by_the_application(client: httpx2.AsyncCli
             assert answer.json()["detail"]
 
 
-async def test_address_without_end_is_refused(bounded: Any) -> None:
-    async with bounded(max_url_bytes=2_000) as (address, _), connected(address) as (reader, writer):
+async def test_address_without_end_is_refused(bounded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blog.server.http.MAX_URL_BYTES", 2_000)
+    async with bounded() as (address, _), connected(address) as (reader, writer):
         writer.write(b"GET /")
         for _ in range(42):
             writer.write(b"p" * 100)
@@ -199,7 +204,7 @@ async def test_body_that_does_not_come_is_refused_in_time(bounded: Any, framing:
 
 
 async def test_body_may_take_longer_the_larger_it_is(bounded: Any) -> None:
-    async with bounded(body_timeout=0.2, min_transfer_rate=1_000) as (address, _), connected(address) as (reader, writer):
+    async with bounded(body_timeout=0.2) as (address, _), connected(address) as (reader, writer):
         writer.write(POST + b"Content-Length: 1003\r\n\r\n" + b" " * 1_000)
         await asyncio.sleep(0.4)
         writer.write(b"{}\n")
@@ -247,8 +252,9 @@ async def test_body_in_usual_pieces_is_read(bounded: Any) -> None:
 # -- clients that do not take their answers
 
 
-async def test_client_that_takes_nothing_is_cut_off(bounded: Any) -> None:
-    async with bounded(write_timeout=0.2, min_transfer_rate=10_000_000) as (address, hub):
+async def test_client_that_takes_nothing_is_cut_off(bounded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blog.server.http.MIN_TRANSFER_RATE", 10_000_000)
+    async with bounded(write_timeout=0.2) as (address, hub):
         host, _, port = address.rpartition(":")
         stuck = socket.socket()
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)

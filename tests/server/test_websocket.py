@@ -88,9 +88,12 @@ def bounded(settings: Settings, app: Application):
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_message_that_is_too_large_is_refused_also_in_parts(bounded: Any, path: Any) -> None:
+async def test_message_that_is_too_large_is_refused_also_in_parts(
+    bounded: Any, path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     most = 5_000
-    async with bounded(max_live_message_bytes=most) as (address, _):
+    monkeypatch.setattr("blog.server.MAX_LIVE_MESSAGE_BYTES", most)
+    async with bounded() as (address, _):
         async with opened(address, path) as live:
             live.writer.write(frame(TEXT, b" " * (most + 1)))
             assert await live.closed() == 1009

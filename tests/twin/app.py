@@ -17,10 +17,11 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Respons
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from blog.app import open_site, routes
+from blog.app import routes
 from blog.domain.accounts import accounts, sessions, tokens
 from blog.domain.accounts.models import User
 from blog.domain.core.context import Context
+from blog.domain.core.site import open_site
 from blog.domain.posts import post_lists, posts
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_lists import PostFilter
@@ -56,7 +57,7 @@ async def context(
         return ctx
     actor = await tokens.authenticate(ctx, credentials.credentials)
     if actor is None:
-        raise NotAuthenticated("This token is not valid: it is false, expired or revoked")
+        raise NotAuthenticated("This token is invalid, expired or revoked. Create a new one.")
     return ctx.acting_as(actor)
 
 
@@ -77,7 +78,7 @@ async def version(if_match: Annotated[str | None, Header()] = None) -> set[int] 
         return None
     versions = re.findall(r'(?<!W/)"(\d{1,9})[."]', if_match)
     if not versions:
-        raise VersionConflict('If-Match holds no tag of this post: send its ETag, such as "3.12"')
+        raise VersionConflict('If-Match has no ETag of this post. Send its ETag, such as "3.12".')
     return {int(number) for number in versions}
 
 

@@ -24,6 +24,7 @@ _VALID = PreparedQuery(
     .where(_t.id == sa.bindparam("token_id", type_=_t.id.type), _t.secret_hash == sa.bindparam("secret_hash"))
     .where(_t.revoked_at.is_(None), _t.expires_at > sa.bindparam("now", type_=_t.expires_at.type), _u.deleted_at.is_(None))
 )
+DEFAULT_LIFETIME = dt.timedelta(days=90)
 DEFAULT_SCOPES = (Scope.POSTS_WRITE, Scope.COMMENTS_WRITE, Scope.MEDIA_WRITE, Scope.ACCOUNT)
 
 
@@ -47,7 +48,7 @@ async def issue(
     if Scope.ADMIN in chosen and not actor.has_role(Role.OWNER):
         raise Forbidden("Only owners can make tokens with the scope admin")
     secret = generate_secret()
-    expires_at = ctx.now + (dt.timedelta(seconds=seconds) if seconds else dt.timedelta(days=ctx.site.settings.token_days))
+    expires_at = ctx.now + (dt.timedelta(seconds=seconds) if seconds else DEFAULT_LIFETIME)
     values = {
         "user_id": actor.id,
         "name": name,

@@ -1,4 +1,4 @@
-"""Finished answers to public requests, kept as bytes until something that they show changes."""
+"""Cache of complete responses to anonymous requests, invalidated by events."""
 
 import asyncio
 import time
@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from blog.domain.core import events
-from blog.domain.core.events import Position
 from blog.framework.caching.single_write import encode_headers
 
 Header = tuple[bytes, bytes]
 CacheKey = tuple[bytes, bytes, str, bytes]
-"""Path and query as they were sent, theme, and origin of the asking page, if it is one that is allowed."""
+"""Raw path, query string, theme, and the value of `Origin` if it is an allowed origin."""
 
 _ENTRY_OVERHEAD_BYTES = 2000
 _MAX_ENTRY_DIVISOR = 8
@@ -23,10 +22,14 @@ _MAX_INVALIDATIONS = 1000
 
 @dataclass(frozen=True, slots=True)
 class CachedResponse:
-    """A finished answer of status 200. `route` is the template for the log; `viewed` the post that a reader of it views.
+    """A complete response with status 200.
 
-    `headers` go out with the body, `fresh` with a 304, and `head` and `fresh_head` are the same as bytes; `encoded` holds the
-    same answer by content coding, each made once.
+    headers: sent with the body; headers_304: sent with a 304. Both are also stored encoded, as `header_block…`.
+    channels: an event on one of them invalidates the response.
+    route: path template, for the access log.
+    counts_view_of: id of the post for which a hit counts a view, or None.
+    expires_at: on the clock of `time.monotonic`.
+    encoded_variants: the same response by content encoding, each compressed once.
     """
 
     headers: tuple[Header, ...]
@@ -42,31 +45,20 @@ class CachedResponse:
     header_block_304: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Write the fields down; it is frozen for all others."""
+        """Encode the headers once. `object.__setattr__` because the class is frozen."""
         object.__setattr__(self, "header_block", encode_headers(self.headers))
         object.__setattr__(self, "header_block_304", encode_headers(self.headers_304))
 
     @property
     def size(self) -> int:
-        """Bytes that it takes, more or less."""
+        """Approximate memory use, in bytes."""
         return len(self.body) + len(self.header_block) + len(self.header_block_304) + _ENTRY_OVERHEAD_BYTES
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
-    """When something was read: how much had been forgotten in this process, and how far it had read the event log."""
-
-    number: int
-    position: Position
-
-
-@dataclass(frozen=True, slots=True)
 class _Invalidation:
-    """What was forgotten at a moment; with event 0 of no event, with channels None everything."""
-
     number: int
-    event_id: int
-    channels: frozenset[str] | None
+    channels: frozenset[str] | None  # None: all channels
 
     def affects(self, channels: frozenset[str]) -> bool:
         return self.channels is None or not self.channels.isdisjoint(channels)
@@ -74,17 +66,17 @@ class _Invalidation:
 
 @dataclass(slots=True)
 class CachePolicy:
-    """What an endpoint said of its answer."""
+    """Cache settings that an endpoint has set for its response with `cache_until_event`."""
 
     channels: frozenset[str]
     counts_view_of: int | None = None
 
 
 class ResponseCache:
-    """At most `most_bytes`, the least recently used out first, none for longer than `seconds`.
+    """LRU cache of at most `max_bytes`. Entries expire after `max_age` seconds.
 
-    An answer goes when an event comes on one of its channels. A commit of this very process puts all of them in doubt until
-    the log was read again, so that who writes and then reads finds what they wrote.
+    An event on one of its channels invalidates a response. After a commit of this process no response is returned until the
+    event log has been read again, so that clients read their own writes.
     """
 
     def __init__(self, max_bytes: int, max_age: float) -> None:
@@ -94,139 +86,118 @@ class ResponseCache:
         self._keys_by_channel: dict[str, set[CacheKey]] = {}
         self._size = 0
         self._generation = 0
-        self._invalidations: deque[_Invalidation] = deque()
-        self._position, self._history_start_id = Position("", 0), 0
+        self._invalidations: deque[_Invalidation] = deque(maxlen=_MAX_INVALIDATIONS)
         self._commit_count = self._caught_up_count = 0
 
     @property
     def max_entry_bytes(self) -> int:
-        """Bytes of the largest answer that is kept."""
+        """Maximum size of one response, in bytes."""
         return self._max_bytes // _MAX_ENTRY_DIVISOR
 
     @property
     def is_enabled(self) -> bool:
-        """Is anything kept at all?"""
+        """Whether the settings allow any caching."""
         return self._max_bytes > 0 and self._max_age > 0
 
     def __len__(self) -> int:
-        """How many answers are kept."""
+        """Return the number of cached responses."""
         return len(self._responses)
 
     @property
     def size(self) -> int:
-        """How many bytes are kept."""
+        """Total size of the cached responses, in bytes."""
         return self._size
 
     def find(self, key: CacheKey) -> CachedResponse | None:
-        """The answer, if it is certain that it is the present one, as far as this process has heard."""
-        answer = self._responses.get(key)
-        if answer is None or not self.is_up_to_date:
+        """Return a response that is neither expired nor possibly stale, or None."""
+        response = self._responses.get(key)
+        if response is None or not self.is_up_to_date:
             return None
-        if answer.expires_at < time.monotonic():
+        if response.expires_at < time.monotonic():
             self._remove(key)
             return None
         self._responses.move_to_end(key)
-        return answer
+        return response
 
-    def generation(self) -> Generation:
-        """Take it before the content is read; `keep` refuses what became old since."""
-        return Generation(self._generation, self._position)
+    @property
+    def generation(self) -> int:
+        """Number of invalidations so far. Read it before the content of a response, and pass it to `store`."""
+        return self._generation
 
     @property
     def is_up_to_date(self) -> bool:
-        """Was the log read since this process wrote something?"""
+        """Whether the event log has been read since the last commit of this process."""
         return self._commit_count == self._caught_up_count
 
-    def is_current(self, channels: frozenset[str], position: Position) -> bool:
-        """Is an answer of another process, whose content was read after `made_at`, as good as one of ours would be now?
-
-        One that has read further than we is: nothing we have heard of is missing in it. For all others our memory of what
-        happened since must reach back as far.
-        """
-        if not self.is_up_to_date or position.epoch != self._position.epoch or position.id < self._history_start_id:
-            return False
-        return not any(gone.event_id > position.id and gone.affects(channels) for gone in self._invalidations)
-
-    def store(self, key: CacheKey, response: CachedResponse, since: Generation) -> bool:
-        """Keep an answer whose content was read after the moment `since`."""
-        if response.size > self.max_entry_bytes or self._is_stale(response.channels, since):
-            return False
+    def store(self, key: CacheKey, response: CachedResponse, generation: int) -> None:
+        """Store a response with content read after `generation`, unless it is too large or has become stale since."""
+        if response.size > self.max_entry_bytes or self._is_stale(response.channels, generation):
+            return
         self._remove(key)
         self._responses[key] = response
         self._size += response.size
         for channel in response.channels:
             self._keys_by_channel.setdefault(channel, set()).add(key)
         self._evict()
-        return True
 
     def store_encoded(self, key: CacheKey, response: CachedResponse, encoding: bytes, encoded: CachedResponse) -> None:
-        """Keep the same answer in another encoding beside it."""
+        """Store `encoded`, the response in a content encoding, with the response, if that is still cached."""
         if self._responses.get(key) is response and encoding not in response.encoded_variants:
             response.encoded_variants[encoding] = encoded
             self._size += encoded.size
             self._evict()
 
     def expiry(self) -> float:
-        """Until when an answer that is finished now is kept, on the clock of `time.monotonic`."""
+        """Return when a response made now expires, on the clock of `time.monotonic`."""
         return time.monotonic() + self._max_age
 
-    # What the follower of the event log calls, and the database.
-
     def on_commit(self) -> None:
-        """This process wrote something, and the log was not read since."""
+        """Stop returning responses until `caught_up`: this process has committed a transaction."""
         self._commit_count += 1
 
     def commit_count(self) -> int:
-        """Take it before the log is read; `follow` wants it after."""
+        """Return the number of commits. Read it before the event log, and pass it to `caught_up`."""
         return self._commit_count
 
     def caught_up(self, commits: int) -> None:
-        """The log was read to its end, with all that these commits wrote."""
+        """Record that the event log has been read to its end, including the events of the first `commits` commits."""
         self._caught_up_count = max(self._caught_up_count, commits)
 
-    def reset(self, position: Position) -> None:
-        """The log is followed from here on; what is known of another, or of its past, is worth nothing."""
-        self.clear()
-        self._position, self._history_start_id = position, position.id
-
-    def invalidate(self, event_id: int, channels: Iterable[str]) -> None:
-        """This event came, on these channels."""
-        gone = frozenset(channels)
-        self._position = Position(self._position.epoch, event_id)
-        self._record_invalidation(event_id, gone)
-        for channel in gone:
+    def invalidate(self, channels: Iterable[str]) -> None:
+        """Remove the responses that show content of these channels."""
+        names = frozenset(channels)
+        self._record_invalidation(names)
+        for channel in names:
             for key in tuple(self._keys_by_channel.get(channel, ())):
                 self._remove(key)
 
     def clear(self) -> None:
-        """Anything may have changed."""
-        self._record_invalidation(0, None)
+        """Remove all responses."""
+        self._record_invalidation(None)
         self._responses.clear()
         self._keys_by_channel.clear()
         self._size = 0
 
-    def _record_invalidation(self, event_id: int, channels: frozenset[str] | None) -> None:
+    def _record_invalidation(self, channels: frozenset[str] | None) -> None:
         self._generation += 1
-        self._invalidations.append(_Invalidation(self._generation, event_id, channels))
-        if len(self._invalidations) > _MAX_INVALIDATIONS:
-            self._history_start_id = max(self._history_start_id, self._invalidations.popleft().event_id)
+        self._invalidations.append(_Invalidation(self._generation, channels))
 
-    def _is_stale(self, channels: frozenset[str], since: Generation) -> bool:
-        later = [gone for gone in self._invalidations if gone.number > since.number]
-        if len(later) < self._generation - since.number:
-            return True  # more happened than is remembered
-        return any(gone.affects(channels) for gone in later)
+    def _is_stale(self, channels: frozenset[str], generation: int) -> bool:
+        later = [invalidation for invalidation in self._invalidations if invalidation.number > generation]
+        if len(later) < self._generation - generation:
+            return True  # some of the invalidations are no longer in the list
+        return any(invalidation.affects(channels) for invalidation in later)
 
     def _evict(self) -> None:
         while self._size > self._max_bytes:
             self._remove(next(iter(self._responses)))
 
     def _remove(self, key: CacheKey) -> None:
-        answer = self._responses.pop(key, None)
-        if answer is None:
+        response = self._responses.pop(key, None)
+        if response is None:
             return
-        self._size -= answer.size + sum(other.size for other in answer.encoded_variants.values())
-        for channel in answer.channels:
+        self._size -= response.size + sum(variant.size for variant in response.encoded_variants.values())
+        for channel in response.channels:
             keys = self._keys_by_channel[channel]
             keys.discard(key)
             if not keys:
@@ -234,8 +205,9 @@ class ResponseCache:
 
 
 def cache_until_event(request: Request, *channels: str, counts_view_of: int | None = None) -> None:
-    """This answer shows public content alone, and stays as it is until something happens on one of the channels.
+    """Allow caching of this response until an event on one of the channels.
 
-    It is kept only if a stranger asked for it. `viewed` is the post that a reader views by it.
+    For public content only; the response is stored if the request is anonymous. counts_view_of: id of the post for
+    which a cache hit counts a view.
     """
     request.state.cache_policy = CachePolicy(frozenset((*channels, events.SITE)), counts_view_of)

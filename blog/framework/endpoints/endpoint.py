@@ -1,4 +1,4 @@
-"""What all endpoint classes share: OPTIONS, HEAD wherever GET is; those of the JSON API also `Idempotency-Key`."""
+"""Base classes of endpoints: OPTIONS and HEAD everywhere, and `Idempotency-Key` in the JSON API."""
 
 from typing import ClassVar
 
@@ -11,13 +11,13 @@ from blog.framework.request.state import app_state
 
 
 class Endpoint(HTTPEndpoint):
-    """One path. The class owns its verbs: Starlette answers 405 with `Allow` for the rest and HEAD by `get`."""
+    """One path. A method per verb: Starlette answers HEAD with `get`, and 405 with `Allow` for missing verbs."""
 
     is_cacheable: ClassVar[bool] = False
-    """Does `get` share its answers with all strangers, by `share`?"""
+    """Whether `get` may call `cache_until_event`."""
 
     async def options(self, request: Request) -> Response:
-        """204 with the verbs of this path."""
+        """Return 204 with the verbs of this path."""
         return Response(status_code=204, headers={"Allow": ", ".join(self._allowed_methods)})
 
 
@@ -25,14 +25,17 @@ class ApiEndpoint(Endpoint):
     """One path of the JSON API."""
 
     def body_limit(self, request: Request) -> int:
-        """Bytes that a POST with a key may send."""
+        """Return the maximum body size of a POST with a key, in bytes."""
         return app_state(request).site.settings.max_body_bytes
 
     async def prepare(self, request: Request) -> None:
-        """What a POST with a key can do before the lock is taken: slow work, whose outcome goes into the request's state."""
+        """Do slow work of a POST with a key before the write lock is acquired, and store its result in the request's state."""
 
     async def dispatch(self) -> None:
-        """Answer; a POST with an `Idempotency-Key` in one transaction, which must belong to this very task."""
+        """Call the method for the verb. A POST with an `Idempotency-Key` runs in one transaction.
+
+        Not in a middleware: a transaction belongs to the task that opens it.
+        """
         request = Request(self.scope, self.receive)
         post = getattr(self, "post", None)
         if request.method != "POST" or post is None or idempotency.HEADER not in request.headers:

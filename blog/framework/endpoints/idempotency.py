@@ -1,7 +1,7 @@
-"""`Idempotency-Key`: a request that is sent again changes nothing more, and gets the answer that the first one got.
+"""`Idempotency-Key`: a repeated request changes nothing, and gets the response of the first one.
 
-Key, change and answer are one transaction: after a crash there are all three or none. It takes the lock to write before
-the key is looked up, so that the same request, sent twenty times at once to whatever workers, simply queues.
+Key, change and response are stored in one transaction, so a crash cannot separate them. The transaction acquires the write lock
+before it looks up the key: identical requests that arrive at several workers at once run one after another.
 """
 
 import datetime as dt
@@ -26,7 +26,7 @@ from blog.framework.request.parsing import with_body_limit
 Handler = Callable[[Request], Awaitable[Response]]
 HEADER = "Idempotency-Key"
 RETENTION = dt.timedelta(hours=24)
-# What one new key clears away of the old ones: more than it adds, so that they never pile up, and never many at once.
+# Expired keys deleted with each new key: more than one, so that they do not accumulate, and not many at once.
 _CLEANUP_BATCH = 100
 _KEY_PATTERN = re.compile(r"[!-~]{1,255}")
 _BOUNDARY = re.compile(r'boundary="?([^";,]+)', re.IGNORECASE)
@@ -34,7 +34,7 @@ _columns = tables.idempotency_keys.c
 
 
 class _ErrorResponse(Exception):
-    """Carries an answer of failure out of the transaction, which is undone by it."""
+    """Carries an error response out of the transaction and rolls it back."""
 
     def __init__(self, response: Response) -> None:
         self.response = response
@@ -43,50 +43,52 @@ class _ErrorResponse(Exception):
 async def run_idempotently(
     request: Request, handler: Handler, prepare: Callable[[Request], Awaitable[None]], body_limit: int
 ) -> Response:
-    """The answer of the method, or the one that was kept when the same caller sent this key before.
+    """Return the response of the handler, or the stored one if the same client has sent this key before.
 
-    `prepare` comes first and without the lock: slow work belongs there, so that others can write meanwhile.
+    handler: the endpoint's `post`. prepare: called first, without the write lock; slow work belongs there.
+    body_limit: maximum size of the body, in bytes.
 
-    Only answers of success are kept: an error changed nothing, and the next attempt may do better. Raises NotSignedIn,
-    Forbidden (as the method would: a key is no proof of who asks), MalformedInput (key), InvalidInput (another request
-    had this key), TooLarge, Conflict (the kept answer held a secret), Unavailable (others write for too long), and what
-    the method raises.
+    Only successful responses are stored: an error changes nothing, and the next attempt may succeed.
+
+    Raises MalformedInput (invalid key), InvalidInput (the key was used for another request), Conflict (the stored response
+    contained a secret), PayloadTooLarge, Unavailable (no write lock in time), NotAuthenticated and Forbidden (as the handler
+    would: a key does not authenticate), and whatever the handler raises.
     """
-    ctx, caller = request_context(request), client_key(request)
+    ctx, client = request_context(request), client_key(request)
     if (declared := get_operation(handler)) is not None and declared.requires_auth:
         ctx.require_actor(declared.scope)
     key = _read_key(request)
-    # Before the transaction: a client that sends slowly must not hold the lock meanwhile.
+    # Before the transaction: a slow client must not block other writers.
     body = await with_body_limit(request, body_limit).body()
-    mark = _fingerprint(ctx, request, body)
-    if (kept := await _stored_response(ctx, caller, key, mark)) is not None:
-        return kept
+    fingerprint = _fingerprint(ctx, request, body)
+    if (stored := await _stored_response(ctx, client, key, fingerprint)) is not None:
+        return stored
     await prepare(Request(request.scope, _replay_body(body, request)))
     try:
         async with ctx.db.transaction():
-            # Once more: whoever had the lock before may have done it.
-            if (kept := await _stored_response(ctx, caller, key, mark)) is not None:
-                return kept
+            # Again with the lock: another worker may have finished the same request.
+            if (stored := await _stored_response(ctx, client, key, fingerprint)) is not None:
+                return stored
             response = await handler(Request(request.scope, _replay_body(body, request)))
             if response.status_code >= 400:
                 raise _ErrorResponse(response)
-            await _store(ctx, caller, key, mark, response)
+            await _store(ctx, client, key, fingerprint, response)
             return response
-    except _ErrorResponse as failed:
-        return failed.response
+    except _ErrorResponse as error:
+        return error.response
 
 
 def _read_key(request: Request) -> str:
-    sent = request.headers.getlist(HEADER)
-    if len(sent) != 1 or not _KEY_PATTERN.fullmatch(sent[0]):
+    values = request.headers.getlist(HEADER)
+    if len(values) != 1 or not _KEY_PATTERN.fullmatch(values[0]):
         raise MalformedInput("Send one Idempotency-Key of 1 to 255 visible ASCII characters")
-    return sent[0]
+    return values[0]
 
 
 def _fingerprint(ctx: Context, request: Request, body: bytes) -> str:
-    """Tells requests apart. Keyed by the site's secret: a bare digest would let who reads it try passwords at great speed."""
+    """Return a digest of the request, keyed with the site's secret: a plain one could be used to guess passwords offline."""
     if boundary := _BOUNDARY.search(request.headers.get("content-type", "")):
-        body = body.replace(boundary[1].encode("latin-1"), b"")  # clients draw a new one each time they send the same form
+        body = body.replace(boundary[1].encode("latin-1"), b"")  # random: clients use a new one for each attempt
     secret = ctx.site.settings.secret_key.get_secret_value().encode()
     target = f"{request.method} {request.url.path}?{request.url.query}"
     parts = (b"blog.idempotency", target.encode(), body)
@@ -94,7 +96,7 @@ def _fingerprint(ctx: Context, request: Request, body: bytes) -> str:
 
 
 def _replay_body(body: bytes, request: Request) -> Callable[[], Awaitable[Message]]:
-    """The body once more, for the method; then whatever else comes from the client."""
+    """Return a `receive` that yields the body, which has been read already, and then the client's further messages."""
     parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
@@ -103,48 +105,48 @@ def _replay_body(body: bytes, request: Request) -> Callable[[], Awaitable[Messag
     return receive
 
 
-async def _stored_response(ctx: Context, caller: str, key: str, mark: str) -> Response | None:
+async def _stored_response(ctx: Context, client: str, key: str, fingerprint: str) -> Response | None:
     query = sa.select(tables.idempotency_keys).where(
-        _columns.client_key == caller, _columns.key == key, _columns.created_at > ctx.now - RETENTION
+        _columns.client_key == client, _columns.key == key, _columns.created_at > ctx.now - RETENTION
     )
     row = await ctx.db.fetch_one(query)
     if row is None:
         return None
-    if row["request_hash"] != mark:
-        fault = FieldError(("header", HEADER), "This key came with another request before: use a new one", "idempotency_key")
-        raise InvalidInput([fault])
+    if row["request_hash"] != fingerprint:
+        message = "This key was used for another request. Use a new one."
+        raise InvalidInput([FieldError(("header", HEADER), message, "idempotency_key")])
     if row["body"] is None:
-        raise Conflict("This was done already. Its answer held a secret, which is shown once: send it with a new key for another")
+        raise Conflict("This request has succeeded before. Its response contained a secret, which is shown once. Use a new key.")
     response = Response(row["body"], row["status"])
     response.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in row["headers"]]
     response.headers["Idempotency-Replayed"] = "true"
     return response
 
 
-async def _store(ctx: Context, caller: str, key: str, mark: str, response: Response) -> None:
-    await _remove_expired(ctx, caller, key)
-    secret = "no-store" in response.headers.get("cache-control", "")
+async def _store(ctx: Context, client: str, key: str, fingerprint: str, response: Response) -> None:
+    await _remove_expired(ctx, client, key)
+    has_secret = "no-store" in response.headers.get("cache-control", "")
     values = {
-        "client_key": caller,
+        "client_key": client,
         "key": key,
-        "request_hash": mark,
+        "request_hash": fingerprint,
         "status": response.status_code,
         "headers": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in response.raw_headers],
-        "body": None if secret else bytes(response.body),
+        "body": None if has_secret else bytes(response.body),
         "created_at": ctx.now,
     }
     await ctx.db.execute(tables.idempotency_keys.insert().values(values))
 
 
-async def _remove_expired(ctx: Context, caller: str, key: str) -> None:
-    """Remove what is too old: this key, if it is, and some others."""
-    oldest = (
+async def _remove_expired(ctx: Context, client: str, key: str) -> None:
+    """Remove this key, if it has expired, and some other expired keys."""
+    expired = (
         sa.select(_columns.client_key, _columns.key)
         .where(_columns.created_at <= ctx.now - RETENTION)
         .order_by(_columns.created_at)
         .limit(_CLEANUP_BATCH)
         .subquery()
     )
-    old = sa.tuple_(_columns.client_key, _columns.key).in_(sa.select(oldest))
-    own = (_columns.client_key == caller) & (_columns.key == key)
+    old = sa.tuple_(_columns.client_key, _columns.key).in_(sa.select(expired))
+    own = (_columns.client_key == client) & (_columns.key == key)
     await ctx.db.execute(tables.idempotency_keys.delete().where(old | own))

@@ -1,4 +1,4 @@
-"""What an endpoint method says about itself, for the documents that are made from the route table."""
+"""Declarations of endpoint methods, for the OpenAPI document."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -15,11 +15,13 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One verb of one path: what it takes, what it answers, who may ask.
+    """One verb of one path.
 
-    `answers` maps each status of success to a type that Pydantic knows, or to None for an answer without content;
-    `errors` holds the statuses that this operation adds to those that follow from the rest (a body can be malformed,
-    a path can lead nowhere). `sends` and `headers` name header fields of the request and of the answers of success.
+    body, query: models of the request body and the query string.
+    responses: maps each successful status to a type that Pydantic knows, or to None for a response without content.
+    errors: statuses in addition to those that follow from the rest (a body can be malformed, an id can be unknown).
+    scope: the token scope that the operation requires.
+    request_headers, response_headers: header names in requests and in successful responses.
     """
 
     summary: str
@@ -49,7 +51,7 @@ def operation(
     request_headers: Collection[str] = (),
     response_headers: Collection[str] = (),
 ) -> Callable[[F], F]:
-    """Declare a method of an endpoint class; it behaves as before. A scope asks for somebody who is signed in."""
+    """Declare a method of an endpoint class, without changing it. Parameters: see `Operation`. A scope implies authentication."""
     declared = Operation(
         summary=summary,
         body=body,
@@ -72,6 +74,6 @@ def operation(
 
 
 def get_operation(method: object) -> Operation | None:
-    """What was declared for this method, or None."""
-    found: Operation | None = getattr(method, _ATTRIBUTE, None)
-    return found
+    """Return the declaration of a method, or None."""
+    declared: Operation | None = getattr(method, _ATTRIBUTE, None)
+    return declared

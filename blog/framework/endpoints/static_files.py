@@ -1,4 +1,4 @@
-"""Files for browsers: our own, whose addresses carry a digest, and images, whose names are one."""
+"""Static files, at URLs with a digest of the content, and images, named by a digest."""
 
 import re
 from pathlib import Path
@@ -17,20 +17,20 @@ from blog.framework.templating import assets
 from blog.framework.templating.content_encoding import negotiate
 
 IMMUTABLE_CACHE_CONTROL = "public, max-age=31536000, immutable"
-# Readers of feeds that run in a browser show our images on pages of theirs; all else stays with us.
+# Feed readers in a browser embed our images in their pages. Nothing else may be embedded.
 CROSS_ORIGIN_HEADERS = {"Cross-Origin-Resource-Policy": "cross-origin"}
 _MEDIA_NAME = re.compile(r"[0-9a-f]{64}\.(png|jpg|webp|gif|avif)")
 
 
 class StaticFile(Endpoint):
-    """/static/{name} — a file of the folder `static`. A name with a digest names one content, which never changes."""
+    """/static/{name}: a file of the folder `static`. A URL with a digest is immutable."""
 
     async def get(self, request: Request) -> Response:
-        """The file, a 304 or a 404."""
-        found = assets.resolve(request.path_params["name"])
-        if found is None:
+        """Return the file or 304. Raises HTTPException 404."""
+        match = assets.resolve(request.path_params["name"])
+        if match is None:
             raise HTTPException(404)
-        asset, is_exact = found
+        asset, is_exact = match
         headers = {
             "Cache-Control": IMMUTABLE_CACHE_CONTROL if is_exact else "no-cache",
             "Vary": "Accept-Encoding",
@@ -47,15 +47,15 @@ class StaticFile(Endpoint):
 
 
 class MediaFile(Endpoint):
-    """/media/{name} — an image, by the digest of its content."""
+    """/media/{name}: an image, named by the digest of its content."""
 
     async def get(self, request: Request) -> Response:
-        """The file; 404 for any name that we would not have given."""
+        """Return the file, 304, or a redirect to the bucket. Raises HTTPException 404, also for invalid names."""
         name = request.path_params["name"]
         if not _MEDIA_NAME.fullmatch(name):
             raise HTTPException(404)
-        found = await media.locate(app_state(request).site.storage, name)
-        match found:
+        location = await media.locate(app_state(request).site.storage, name)
+        match location:
             case None:
                 raise HTTPException(404)
             case Path():
@@ -63,7 +63,7 @@ class MediaFile(Endpoint):
                 headers = {"Cache-Control": IMMUTABLE_CACHE_CONTROL, "ETag": f'"{digest}"', **CROSS_ORIGIN_HEADERS}
                 if is_not_modified(request, headers["ETag"]):
                     return Response(status_code=304, headers=headers)
-                # Not by what the machine knows of suffixes: with a wrong type browsers show nothing.
-                return FileResponse(found, headers=headers, media_type=MEDIA_TYPES[suffix])
+                # Not from the system's MIME table: browsers do not display an image with a wrong type.
+                return FileResponse(location, headers=headers, media_type=MEDIA_TYPES[suffix])
             case _:
-                return RedirectResponse(found, 307)
+                return RedirectResponse(location, 307)

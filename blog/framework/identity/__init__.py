@@ -1,1 +1,1 @@
-"""Who sends a request: sessions, bearer tokens and known devices."""
+"""Authentication: sessions, bearer tokens and known devices."""

@@ -1,4 +1,4 @@
-"""Who is calling: one function for HTTP and WebSocket, since `BaseHTTPMiddleware` never sees a WebSocket."""
+"""Authentication: one function for HTTP and WebSocket, because `BaseHTTPMiddleware` does not run for WebSockets."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -17,25 +17,25 @@ from blog.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The actor (None: a stranger), or the reason why the credentials did not prove one."""
+    """Result of authentication: the actor (None if anonymous), or the error of invalid credentials."""
 
     actor: Actor | None = None
     error: BlogError | None = None
-    session_to_renew: str | None = None  # the session id whose cookie should last longer
+    session_to_renew: str | None = None  # the session id, if its cookie must be set again to extend it
 
 
 ANONYMOUS = Identity()
 
 
 def has_credentials(scope: Scope) -> bool:
-    """Does it bring anything by which somebody could be known?"""
+    """Return whether the request has an `Authorization` header or a session cookie."""
     return any(name == b"authorization" or (name == b"cookie" and b"session=" in value) for name, value in scope["headers"])
 
 
 async def authenticate(connection: HTTPConnection, ctx: Context) -> Identity:
-    """Who sent this request or opens this socket: by `Authorization: Bearer`, else by the session cookie.
+    """Return the identity behind `Authorization: Bearer`, otherwise behind the session cookie.
 
-    A wrong token is an error (a client should hear of it); a cookie whose session is over is just a stranger's.
+    An invalid token is an error, so that API clients notice it. An expired session is anonymous.
     """
     # By hand: security schemes. FastAPI's OAuth2PasswordBearer would read this header; it verifies nothing either.
     authorization = connection.headers.get("authorization")
@@ -45,25 +45,25 @@ async def authenticate(connection: HTTPConnection, ctx: Context) -> Identity:
     try:
         if authorization is not None:
             return Identity(await authenticate_bearer(ctx, authorization))
-        resumed = await sessions.load(ctx, cookie or "")
-        return Identity(resumed.actor, session_to_renew=cookie if resumed.is_renewed else None) if resumed else ANONYMOUS
+        session = await sessions.load(ctx, cookie or "")
+        return Identity(session.actor, session_to_renew=cookie if session.is_renewed else None) if session else ANONYMOUS
     except BlogError as error:
         return Identity(error=error)
 
 
 async def authenticate_bearer(ctx: Context, authorization: str) -> Actor:
-    """The actor of an `Authorization` header. Raises NotSignedIn."""
-    scheme, _, text = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not text.strip():
+    """Return the actor of an `Authorization` header. Raises NotAuthenticated."""
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
         raise NotAuthenticated("Send the header as: Authorization: Bearer TOKEN")
-    actor = await tokens.authenticate(ctx, text.strip())
+    actor = await tokens.authenticate(ctx, token.strip())
     if actor is None:
-        raise NotAuthenticated("This token is not valid: it is false, expired or revoked")
+        raise NotAuthenticated("This token is invalid, expired or revoked. Create a new one.")
     return actor
 
 
 def current_actor(connection: HTTPConnection) -> Actor | None:
-    """What `identify` found out for this request. Raises the error that it met."""
+    """Return the authenticated actor of this request, or None. Raises NotAuthenticated for invalid credentials."""
     identity = cast(Identity, getattr(connection.state, "identity", ANONYMOUS))
     if identity.error is not None:
         raise identity.error
@@ -71,18 +71,15 @@ def current_actor(connection: HTTPConnection) -> Actor | None:
 
 
 def client_key(connection: HTTPConnection) -> str:
-    """Whom this connection is counted for: `user:7`, or `address:192.0.2.1` of somebody whom we do not know.
-
-    Of IPv6 the network of 64 bits: the rest is the client's own to choose, and changes by itself.
-    """
+    """Return the key under which rate limits count this client, such as `user:7` or `address:192.0.2.1`."""
     actor = cast(Identity, getattr(connection.state, "identity", ANONYMOUS)).actor
     return f"user:{actor.id}" if actor else f"address:{client_network(connection)}"
 
 
 def client_network(connection: HTTPConnection) -> str:
-    """The address, or the network of 64 bits, that the server saw; empty on a Unix socket.
+    """Return the client's IPv4 address or IPv6 /64 network; empty on a Unix socket.
 
-    The server has put a forwarded address here only if it came from one of TRUSTED_PROXIES.
+    A client can use any address of its /64 network. Forwarded addresses are used only from one of TRUSTED_PROXIES.
     """
     host = connection.client.host if connection.client else ""
     try:

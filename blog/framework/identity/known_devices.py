@@ -1,7 +1,7 @@
-"""Browsers that people signed in with before: a signed cookie, which proves nothing but lets them try once more.
+"""Known devices: browsers in which a user has signed in before, recognised by a signed cookie.
 
-When somebody guesses at an account from many addresses, all its unknown browsers together are held back
-(`LOGIN_RATE_LIMIT_PER_ACCOUNT`). A known one is counted by itself, so that nobody else can use up what its owner may try.
+`LOGIN_RATE_LIMIT_PER_ACCOUNT` counts all unknown browsers together. A known device is counted separately, so that attackers
+cannot use up the owner's attempts. The cookie does not authenticate.
 """
 
 from starlette.requests import HTTPConnection
@@ -15,22 +15,22 @@ from blog.settings import Settings
 _COOKIE = "device"
 _MAX_AGE = 365 * 86_400
 _MAX_NAMES = 10
-"""Names that one browser is known for: two for each account."""
+"""Names that one cookie remembers: two per account, username and e-mail address."""
 
 
 class KnownDevices:
-    """Reads and writes the cookie."""
+    """Reads and writes the cookie of known devices."""
 
     def __init__(self, settings: Settings, signer: Signer) -> None:
         self._settings, self._signer = settings, signer
 
     def device_id(self, connection: HTTPConnection, username: str) -> str | None:
-        """What this browser is counted by when it signs in with this name (or address); None if it never did so."""
+        """Return the id of this browser if the user with this name or e-mail address has signed in with it, else None."""
         device, names = self._read_cookie(connection)
         return device if device and _name_digest(username) in names else None
 
     def remember(self, connection: HTTPConnection, response: Response, user: User) -> None:
-        """Let the browser be known for this account: call it when somebody has signed in."""
+        """Add the account to the cookie. Call it after a successful sign-in."""
         device, names = self._read_cookie(connection)
         keys = [_name_digest(name) for name in (user.username, user.email) if name]
         text = self._signer.sign(Purpose.DEVICE, [device or generate_secret(), list(dict.fromkeys([*keys, *names]))[:_MAX_NAMES]])
@@ -46,4 +46,4 @@ class KnownDevices:
 
 
 def _name_digest(name: str) -> str:
-    return hash_secret(name.casefold())[:16]  # a cookie need not tell who uses the browser
+    return hash_secret(name.casefold())[:16]  # hashed: a cookie should not reveal the users of a browser

@@ -1,4 +1,4 @@
-"""Connections to the Redis of the settings, for all parts that ask it something in the middle of a request."""
+"""Connection pool for Redis queries within a request."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -14,11 +14,11 @@ _TIMEOUT, _MAX_CONNECTIONS = 0.5, 16
 
 @contextlib.asynccontextmanager
 async def open_redis_pool(settings: Settings) -> AsyncIterator["ConnectionPool | None"]:
-    """The pool, whose Redis need not answer yet, and is never waited for more than a moment; None without REDIS_URL."""
+    """Yield the pool, or None without REDIS_URL. Does not connect. Each operation times out after 0.5 seconds."""
     if settings.redis_url is None:
         yield None
         return
-    # Only here: who has no REDIS_URL needs no such package.
+    # Imported here because `redis` is an optional dependency.
     from redis.asyncio import BlockingConnectionPool
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff

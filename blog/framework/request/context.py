@@ -1,4 +1,4 @@
-"""The context of a request: the first beat of every endpoint."""
+"""The domain context of a request: the first step of every endpoint."""
 
 import datetime as dt
 
@@ -11,21 +11,21 @@ from blog.schemas.accounts import Scope
 
 
 def request_context(request: Request) -> Context:
-    """Who asks, now. Raises NotSignedIn when credentials were sent and are wrong."""
+    """Return the context with the authenticated actor. Raises NotAuthenticated for invalid credentials."""
     # By hand: dependencies. FastAPI would build this value for a parameter `ctx: Annotated[Context, Depends(context)]`;
     # here the endpoint calls the function, and a test passes another Context to the domain.
     return anonymous_context(request).acting_as(current_actor(request))
 
 
 def require_user(request: Request, scope: Scope | None = None) -> Context:
-    """The same, for somebody who is signed in. Raises NotSignedIn, Forbidden (scope)."""
+    """Return the context of an authenticated request. Raises NotAuthenticated, and Forbidden if a token lacks the scope."""
     ctx = request_context(request)
     ctx.require_actor(scope)
     return ctx
 
 
 def anonymous_context(connection: HTTPConnection) -> Context:
-    """The context of a stranger, before anybody asked who it is."""
+    """Return the context without an actor, such as for authentication itself."""
     return Context(
         app_state(connection).site,
         None,

@@ -1,4 +1,4 @@
-"""What the client sent, checked: JSON bodies, query strings, ids in paths."""
+"""Parse and validate JSON bodies, query strings and ids in paths."""
 
 from typing import Any, TypeVar, get_origin
 
@@ -11,61 +11,67 @@ from starlette.types import Message
 from blog.errors import FieldError, InvalidInput, MalformedInput, PayloadTooLarge, UnsupportedMedia
 from blog.framework.request.json_limits import check_limits, check_value_count
 from blog.framework.request.state import app_state
-from blog.settings import Settings
 
 M = TypeVar("M", bound=BaseModel)
 
 
 async def read_json(request: Request, model: type[M]) -> M:
-    """The body as a model. Raises UnsupportedMedia, MalformedInput (not JSON at all), InvalidInput (JSON, but not this model)."""
+    """Return the JSON body as a model.
+
+    Raises UnsupportedMedia, PayloadTooLarge, MalformedInput (not JSON) and InvalidInput (JSON that does not fit the model).
+    """
     # By hand: body parameters. FastAPI reads, decodes and validates the body for a parameter `new: NewPost`.
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
+    if media_type(request) != "application/json":
         raise UnsupportedMedia("Send the body as application/json")
     body = await with_body_limit(request).body()
-    decode_json(body, app_state(request).site.settings)
+    decode_json(body)
     try:
-        # Strictly: a form's "3" is a number, but that of a JSON body is text.
+        # Strict: "3" is a number in a form but a string in JSON.
         return model.model_validate_json(body, strict=True)
     except ValidationError as error:
         raise InvalidInput(field_errors(error, "body")) from None
 
 
-def with_body_limit(request: Request, limit: int | None = None) -> Request:
-    """The same request with a body of at most `limit` (else `max_body_bytes`) bytes; reading more raises TooLarge.
+def media_type(request: Request) -> str:
+    """Return the media type of the body, in lower case and without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
-    Starlette's own limit answers in plain text, whatever the door.
+
+def with_body_limit(request: Request, limit: int | None = None) -> Request:
+    """Return the request with a limited body: reading more than `limit` bytes raises PayloadTooLarge.
+
+    limit: defaults to the setting `max_body_bytes`. Starlette's own limit answers in plain text instead of a problem or a page.
     """
-    most = limit or app_state(request).site.settings.max_body_bytes
+    max_bytes = limit or app_state(request).site.settings.max_body_bytes
     received = 0
 
     async def receive() -> Message:
         nonlocal received
         message = await request.receive()
         received += len(message.get("body", b""))
-        if received > most:
-            raise PayloadTooLarge(f"The body is larger than {most} bytes")
+        if received > max_bytes:
+            raise PayloadTooLarge(f"The body is larger than {max_bytes} bytes. Send a smaller one.")
         return message
 
     declared = request.headers.get("content-length", "0")
-    if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > most):
-        raise PayloadTooLarge(f"The body is larger than {most} bytes")
+    if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > max_bytes):
+        raise PayloadTooLarge(f"The body is larger than {max_bytes} bytes. Send a smaller one.")
     return Request(request.scope, receive)
 
 
-def decode_json(body: bytes | str, settings: Settings) -> Any:
-    """Decode strictly. Raises MalformedInput, also for bad UTF-8, NaN, half surrogates, and what is beyond the bounds."""
-    check_value_count(body.encode(errors="surrogatepass") if isinstance(body, str) else body, settings)
+def decode_json(body: bytes | str) -> Any:
+    """Decode JSON strictly. Raises MalformedInput, also for invalid UTF-8, NaN, lone surrogates and values over the limits."""
+    check_value_count(body.encode(errors="surrogatepass") if isinstance(body, str) else body)
     try:
         value = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise MalformedInput(f"The body is not JSON: {error}") from None
-    check_limits(value, settings)
+    check_limits(value)
     return value
 
 
 def read_query(request: Request, model: type[M]) -> M:
-    """The query string as a model. Raises InvalidInput, also for unknown and repeated names."""
+    """Return the query string as a model. Raises InvalidInput, also for unknown and repeated parameters."""
     # By hand: query parameters. FastAPI declares each as a function parameter with Query().
     lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
     values: dict[str, Any] = {name: request.query_params.getlist(name) for name in lists if name in request.query_params}
@@ -75,13 +81,17 @@ def read_query(request: Request, model: type[M]) -> M:
         if name in values:
             raise InvalidInput([FieldError(("query", name), "Give this parameter once", "repeated")])
         values[name] = value
-    if named := [name for name, value in request.query_params.multi_items() if "\0" in value]:
-        raise InvalidInput([FieldError(("query", name), "A null byte can be no part of this", "null_byte") for name in named])
+    if names := [name for name, value in request.query_params.multi_items() if "\0" in value]:
+        raise InvalidInput([FieldError(("query", name), "Remove the null byte", "null_byte") for name in names])
     return validate(model, values, "query")
 
 
 def validate(model: type[M], values: Any, source: str) -> M:
-    """Raises InvalidInput with each place as `(source, …)`. Only here and above is a ValidationError the client's fault."""
+    """Return the values as a model. Raises InvalidInput.
+
+    source: `body`, `query` or `header`, the first part of each error's `loc`.
+    Only this module turns a ValidationError into a client error: any other one is a bug, and a 500.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -89,20 +99,20 @@ def validate(model: type[M], values: Any, source: str) -> M:
 
 
 def field_errors(error: ValidationError, *source: str) -> list[FieldError]:
-    """Pydantic's errors without the rejected values."""
-    details = error.errors(include_url=False, include_input=False, include_context=False)
-    return [FieldError((*source, *detail["loc"]), _message(detail), detail["type"]) for detail in details]
+    """Return Pydantic's errors without the rejected values."""
+    details = error.errors(include_url=False, include_input=False)
+    return [FieldError((*source, *detail["loc"]), _message(detail), detail["type"], detail.get("ctx", {})) for detail in details]
 
 
 def _message(detail: ErrorDetails) -> str:
-    # The e-mail validator's reason, behind the colon, quotes parts of the address.
+    # The reason after the colon, from the e-mail validator, quotes parts of the address.
     return detail["msg"].partition(":")[0] if detail["type"] == "value_error" else detail["msg"]
 
 
 class IdConvertor(IntegerConvertor):
-    """`{id:id}`: a number that fits into 64 bits; Starlette's `int` takes any number of digits."""
+    """Path parameter `{id:id}`: a number that fits into 64 bits. Starlette's `int` accepts any number of digits."""
 
-    # By hand: path parameters. FastAPI takes them from the signature and answers 422; here what is no id is no page: 404.
+    # By hand: path parameters. FastAPI takes them from the signature and answers 422; here an invalid id matches no route: 404.
     regex = "[0-9]{1,18}"
 
 

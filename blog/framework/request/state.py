@@ -1,4 +1,4 @@
-"""What the application holds while it runs; its lifespan yields it, and every request and socket finds it in its state."""
+"""The objects that live as long as the application. The lifespan yields them; every request and socket has them in its state."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -6,7 +6,6 @@ from typing import cast
 from starlette.requests import HTTPConnection
 
 from blog.domain.core.context import Site
-from blog.framework.caching.redis_cache import RedisResponseCache
 from blog.framework.caching.response_cache import ResponseCache
 from blog.framework.limits.rate_limits import RateLimits
 from blog.framework.templating.templating import Templates
@@ -15,16 +14,15 @@ from blog.framework.urls.urls import UrlBuilder
 
 @dataclass(frozen=True, slots=True)
 class AppState:
-    """The parts that the doors share."""
+    """The objects that all interfaces share."""
 
     site: Site
     urls: UrlBuilder
     templates: Templates
     rate_limits: RateLimits
     response_cache: ResponseCache
-    redis_cache: RedisResponseCache
 
 
 def app_state(connection: HTTPConnection) -> AppState:
-    """The services of the application that answers this connection."""
+    """Return the shared objects of the application that serves this connection."""
     return cast(AppState, connection.state.app_state)

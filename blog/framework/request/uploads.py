@@ -1,4 +1,4 @@
-"""Forms with one file, by the terms of multipart/form-data (RFC 7578)."""
+"""Forms with one file: multipart/form-data (RFC 7578)."""
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -10,7 +10,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from blog.errors import FieldError, InvalidInput, MalformedInput, Unavailable, UnsupportedMedia
-from blog.framework.request.parsing import validate, with_body_limit
+from blog.framework.request.parsing import media_type, validate, with_body_limit
 
 M = TypeVar("M", bound=BaseModel)
 _MAX_FIELDS = 10
@@ -20,14 +20,14 @@ _MISSING_FILE = "Send a form with a file in this field"
 
 @contextlib.asynccontextmanager
 async def read_upload(request: Request, model: type[M], *, field: str = "file", limit: int) -> AsyncIterator[tuple[M, BinaryIO]]:
-    """The fields of a form as a model, and its one file, which is gone after the block; `limit` is of the whole body, in bytes.
+    """Yield the text fields of a form as a model, and its file, which is closed at the end of the block.
 
-    Raises UnsupportedMedia (no such form), TooLarge, MalformedInput (broken, or more than one file), InvalidInput,
-    Unavailable (no room for the file).
+    field: name of the file's field. limit: maximum size of the whole body, in bytes.
+    Raises UnsupportedMedia, PayloadTooLarge, MalformedInput (broken, or more than one file), InvalidInput and Unavailable
+    (no disk space).
     """
-    # Multipart by hand, too: FastAPI's UploadFile and Form() read the same form, in whole, whatever its size.
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "multipart/form-data":
+    # FastAPI's UploadFile and Form() read the whole form, whatever its size.
+    if media_type(request) != "multipart/form-data":
         raise UnsupportedMedia("Send the file as multipart/form-data")
     form = await _parse_form(with_body_limit(request, limit))
     try:
@@ -37,12 +37,12 @@ async def read_upload(request: Request, model: type[M], *, field: str = "file", 
 
 
 class _CompleteFormParser(MultiPartParser):
-    """Starlette's, which takes a body that breaks off for a whole one."""
+    """Starlette's parser, which accepts a truncated body, with a flag for the end of the form."""
 
     is_complete = False
 
     def on_end(self) -> None:
-        """The last boundary was read."""
+        """Record that the final boundary has been read."""
         self.is_complete = True
 
 
@@ -51,7 +51,7 @@ async def _parse_form(request: Request) -> FormData:
         async for chunk in request.stream():
             yield chunk
         if not parser.is_complete:
-            raise MultiPartException("The form breaks off before its end")
+            raise MultiPartException("The form is incomplete: its final boundary is missing")
 
     async with contextlib.aclosing(chunks()) as stream:
         parser = _CompleteFormParser(request.headers, stream, max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES)
@@ -59,10 +59,10 @@ async def _parse_form(request: Request) -> FormData:
             return await parser.parse()
         except MultiPartException as error:
             raise MalformedInput(error.message) from None
-        except UnicodeError:  # of a charset that the client names
-            raise MalformedInput("The form's text cannot be read") from None
-        except OSError as error:  # large files are kept on disk meanwhile
-            raise Unavailable("There is no room for the file for the moment: try again later", retry_after=60) from error
+        except UnicodeError:  # from the charset that the client declares
+            raise MalformedInput("The text of the form cannot be decoded. Send it as UTF-8.") from None
+        except OSError as error:  # the parser writes large files to disk
+            raise Unavailable("There is no disk space for the file. Try again later.", retry_after=60) from error
 
 
 def _text_fields(form: FormData, field: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Documents that are the same for everybody: clients fetch them once, and ask again whether they still are as they were."""
+"""Public documents that clients cache and revalidate."""
 
 import datetime as dt
 import hashlib
@@ -18,10 +18,13 @@ def cacheable_response(
     cache_control: str = "no-cache",
     last_modified: dt.datetime | None = None,
 ) -> Response:
-    """The content, or 304 when the client has it; by default caches keep it and ask again each time.
+    """Return the content, or 304 if the client has it.
 
-    The ETag is the digest of the content, and weak: it may go out compressed, in other bytes. `modified` is when anything in
-    it last changed: it must never go back.
+    content: the body. media_type: without charset, which is added where needed.
+    cache_control: by default caches must revalidate each time.
+    last_modified: time of the last change of any part of the content; must never go back.
+
+    The ETag is a digest of the content. It is weak, because the content can be sent compressed.
     """
     tag = f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": cache_control}
@@ -29,5 +32,5 @@ def cacheable_response(
         headers["Last-Modified"] = format_datetime(last_modified, usegmt=True)
     if is_not_modified(request, tag) or (last_modified is not None and is_not_modified_since(request, last_modified)):
         return Response(status_code=304, headers=headers)
-    charset = "; charset=utf-8" if media_type.endswith("xml") else ""  # Starlette adds it to text/… alone; JSON has no other
+    charset = "; charset=utf-8" if media_type.endswith("xml") else ""
     return Response(content, 200, headers, media_type + charset)

@@ -1,4 +1,4 @@
-"""ETags of posts, and the conditions that clients send with them (RFC 9110, section 13)."""
+"""ETags and conditional requests (RFC 9110, section 13)."""
 
 import datetime as dt
 import re
@@ -15,21 +15,21 @@ _ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
 
 
 def post_etag(post: Post) -> str:
-    """A strong validator: the version and, since the answer shows it, the number of comments, such as `"3.12"`."""
+    """Return a strong ETag: version and number of comments, because the response shows both, such as `"3.12"`."""
     return f'"{post.version}.{post.comment_count}"'
 
 
 def is_not_modified(request: Request, etag: str) -> bool:
-    """Has the client this very answer (`If-None-Match`)?"""
+    """Return whether the client has this response (`If-None-Match`)."""
     return etag_matches(etag.encode(), request.headers.get("if-none-match", "").encode("latin-1"))
 
 
 def etag_matches(etag: bytes, if_none_match: bytes) -> bool:
-    """Is this tag among those that were sent? By weak comparison, whatever the coding in which the client has the answer."""
+    """Return whether `If-None-Match` lists this ETag, by weak comparison and ignoring the content encoding."""
     return (
         if_none_match == etag
         or if_none_match.strip() == b"*"
-        or _opaque_tag(etag) in (_opaque_tag(one) for one in _QUOTED_TAG.findall(if_none_match))
+        or _opaque_tag(etag) in map(_opaque_tag, _QUOTED_TAG.findall(if_none_match))
     )
 
 
@@ -38,29 +38,29 @@ def _opaque_tag(tag: bytes) -> bytes:
 
 
 def is_not_modified_since(request: Request, last_modified: dt.datetime) -> bool:
-    """Has nothing changed since the instant that the client names (`If-Modified-Since`)? A tag that it sends goes before."""
-    sent = request.headers.get("if-modified-since")
-    if sent is None or "if-none-match" in request.headers:
+    """Return whether nothing has changed since `If-Modified-Since`. Ignored if the request has `If-None-Match`."""
+    value = request.headers.get("if-modified-since")
+    if value is None or "if-none-match" in request.headers:
         return False
     try:
-        since = parsedate_to_datetime(sent)
+        since = parsedate_to_datetime(value)
     except ValueError:
         return False
     return since.tzinfo is not None and last_modified.replace(microsecond=0) <= since
 
 
 def if_match_versions(request: Request) -> frozenset[int] | None:
-    """The versions that the client is ready to replace (`If-Match`), or None when it does not say.
+    """Return the versions in `If-Match`, or None for no condition.
 
-    The number of comments is no part of it: a comment does not make a writer's copy stale. Raises StaleVersion for
-    a tag that can match no version.
+    Ignores the number of comments: a new comment does not make an author's copy stale. Raises VersionConflict if no tag is
+    a version.
     """
     # By hand: header parameters. FastAPI declares them with Header().
-    sent = request.headers.get("if-match")
-    if sent is None or sent.strip() == "*":
+    value = request.headers.get("if-match")
+    if value is None or value.strip() == "*":
         return None
-    versions = [tag.partition(".")[0] for weak, tag in _ENTITY_TAG.findall(sent) if not weak]
+    versions = [tag.partition(".")[0] for weak, tag in _ENTITY_TAG.findall(value) if not weak]
     numbers = [int(version) for version in versions if version.isascii() and version.isdigit() and len(version) < 10]
     if not numbers:
-        raise VersionConflict('If-Match holds no tag of this post: send its ETag, such as "3.12"')
+        raise VersionConflict('If-Match has no ETag of this post. Send its ETag, such as "3.12".')
     return frozenset(numbers)

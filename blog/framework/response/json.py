@@ -1,4 +1,4 @@
-"""Answers of the JSON API."""
+"""Responses of the JSON API."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,20 +11,23 @@ from blog.framework.response.pagination import CursorKey, encode_cursor, next_pa
 
 
 def json_response(content: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A model as JSON, straight from Pydantic."""
-    # By hand: response_model. FastAPI validates the returned object against it; here the endpoint builds the model itself.
+    """Return a model as JSON, serialised by Pydantic."""
+    # By hand: response_model. FastAPI validates the returned object against it; here the endpoint builds the model.
     return Response(content.__pydantic_serializer__.to_json(content), status, dict(headers or {}), "application/json")
 
 
 def page_response(
     request: Request, items: Sequence[BaseModel], next_key: CursorKey | None, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """One page of a list, with `Link: …; rel="next"` when more follow."""
+    """Return one page of a list, with `Link: …; rel="next"` if more items follow.
+
+    items: of this page. next_key: sort key of the last item if more items follow, else None. headers: additional headers.
+    """
     cursor = encode_cursor(next_key)
     link = {"Link": f'<{next_page_url(request, cursor)}>; rel="next"'} if cursor else {}
     return Response(to_json({"items": items, "next": cursor}), 200, {**link, **(headers or {})}, "application/json")
 
 
 def list_response(items: Sequence[BaseModel]) -> Response:
-    """A whole list that needs no paging."""
+    """Return a complete list, without paging."""
     return Response(to_json(items), 200, None, "application/json")

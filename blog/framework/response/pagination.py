@@ -1,4 +1,4 @@
-"""Opaque cursors of lists: the sort key of the last item, so that paging never counts rows."""
+"""Keyset pagination: an opaque cursor contains the sort key of the last item, so that no query counts rows."""
 
 import base64
 import binascii
@@ -13,12 +13,12 @@ CursorKey = tuple[str, int]
 
 
 def encode_cursor(key: CursorKey | None) -> str | None:
-    """The cursor for a key, or None."""
+    """Return the cursor for a key, or None."""
     return base64.urlsafe_b64encode(to_json(key)).rstrip(b"=").decode() if key else None
 
 
 def decode_cursor(cursor: str | None) -> CursorKey | None:
-    """The key in a cursor, or None. Raises InvalidInput for what is no cursor."""
+    """Return the key in a cursor, or None. Raises InvalidInput for an invalid cursor."""
     if cursor is None:
         return None
     try:
@@ -29,9 +29,9 @@ def decode_cursor(cursor: str | None) -> CursorKey | None:
         case [str(instant), int(number)] if not isinstance(number, bool) and abs(number) < 2**63:
             return instant, number
         case _:
-            raise InvalidInput([FieldError(("query", "cursor"), "This is no cursor: begin without one", "cursor")])
+            raise InvalidInput([FieldError(("query", "cursor"), "Not a valid cursor. Start without one.", "cursor")])
 
 
 def next_page_url(request: Request, cursor: str) -> str:
-    """The address of the next page: this one's, with the cursor."""
+    """Return the absolute URL of the next page: that of this page with the cursor."""
     return app_state(request).urls.public_url + str(request.url.include_query_params(cursor=cursor).replace(scheme="", netloc=""))

@@ -2,7 +2,6 @@
 
 import http
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from pydantic_core import to_json
@@ -26,7 +25,11 @@ def problem_response(
     errors: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The answer for one problem; `errors` keeps the `loc/msg/type` form that users of Pydantic know."""
+    """Return a problem document.
+
+    title: defaults to the standard phrase of the status. errors: sent as `loc`, `msg` and `type`, Pydantic's form.
+    headers: additional headers.
+    """
     # By hand: the 422 body. FastAPI answers {"detail": […]} and echoes the rejected input.
     body: dict[str, Any] = {
         "type": "about:blank",
@@ -37,12 +40,12 @@ def problem_response(
         "correlation_id": connection.state.correlation_id,
     }
     if errors:
-        body["errors"] = [asdict(error) for error in errors]
+        body["errors"] = [{"loc": error.loc, "msg": error.msg, "type": error.type} for error in errors]
     return Response(to_json(body), status, dict(headers or {}), "application/problem+json")
 
 
 async def send_problem(scope: Scope, receive: Receive, send: Send, status: int, detail: str) -> None:
-    """Answer a request, or a WebSocket that was not accepted yet, with a problem; an old server can only close the socket."""
+    """Answer a request, or a WebSocket handshake, with a problem. Closes the WebSocket on servers without that extension."""
     if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 1008})
         return
@@ -50,7 +53,7 @@ async def send_problem(scope: Scope, receive: Receive, send: Send, status: int, 
 
 
 async def on_blog_error(request: Request, exc: Exception) -> Response:
-    """Our own errors, by the table of statuses."""
+    """Answer a domain error with its status."""
     if not isinstance(exc, BlogError):
         raise exc
     return problem_response(
@@ -59,35 +62,35 @@ async def on_blog_error(request: Request, exc: Exception) -> Response:
 
 
 def _field_errors(exc: BlogError) -> Sequence[FieldError]:
-    """The places at fault. The domain knows its own names only: here they become places of the request."""
+    """Return the field errors with the part of the request in their `loc`: the domain only knows names of fields."""
     match exc:
         case InvalidInput() | SecondFactorRequired():
-            return [fault if fault.loc[:1] in _SOURCES else _with_source(fault) for fault in exc.errors]
+            return [error if error.loc[:1] in _SOURCES else _with_source(error) for error in exc.errors]
         case Conflict() if exc.loc:
             return [_with_source(FieldError(exc.loc, exc.detail, exc.code))]
         case _:
             return ()
 
 
-def _with_source(fault: FieldError) -> FieldError:
-    return FieldError(("query" if fault.loc == ("cursor",) else "body", *fault.loc), fault.msg, fault.type)
+def _with_source(error: FieldError) -> FieldError:
+    return FieldError(("query" if error.loc == ("cursor",) else "body", *error.loc), error.msg, error.type)
 
 
 async def on_http_exception(request: Request, exc: Exception) -> Response:
-    """Starlette's: no such route, method not allowed, body too large, broken form."""
+    """Answer Starlette's errors: unknown path, method not allowed, broken form."""
     if not isinstance(exc, HTTPException):
         raise exc
     return problem_response(request, exc.status_code, exc.detail, headers=exc.headers)
 
 
 async def on_disconnect(request: Request, exc: Exception) -> Response:
-    """The client left while sending: nobody reads this answer, and it is no error of ours."""
+    """End a request after its client disconnected while sending. No one reads the response."""
     return Response(status_code=400)
 
 
 async def on_unexpected_error(request: Request, exc: Exception) -> Response:
-    """A bug of ours: the answer says nothing of its cause; the server logs it with the same correlation id."""
-    return problem_response(request, 500, "The server met an error that it did not expect. It has been logged.")
+    """Answer 500 without the cause. The server logs the exception with the same correlation id."""
+    return problem_response(request, 500, "An unexpected error occurred. It has been logged.")
 
 
 # By hand: per-router handlers. FastAPI keeps one table for the whole application; a mounted Starlette has its own.

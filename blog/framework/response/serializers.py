@@ -1,4 +1,4 @@
-"""The domain's objects as the models that clients get: JSON answers and live messages show the same."""
+"""Conversion of domain objects to response models, for the API and for live messages."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from blog.schemas.posts import PostOut
 
 
 def post_out(post: Post, urls: UrlBuilder) -> PostOut:
-    """A post with its public address."""
+    """Return a post as a response model, with its public URL."""
     computed: dict[str, Any] = {"url": urls.url("web:post", slug=post.slug), "comments": post.comment_count}
     return PostOut(**computed, **{name: getattr(post, name) for name in PostOut.model_fields if name not in computed})
 
 
 def media_out(item: Media, urls: UrlBuilder) -> MediaOut:
-    """An image with the public addresses of its files."""
+    """Return an image as a response model, with the public URLs of its files."""
     return MediaOut(
         id=item.id,
         url=urls.url("media", name=item.name),

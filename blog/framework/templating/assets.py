@@ -1,4 +1,4 @@
-"""The files of the folder `static` as they go out: under names that carry a digest of their content, compressed once."""
+"""Static files under names that contain a digest of their content, compressed once."""
 
 import functools
 import hashlib
@@ -19,7 +19,11 @@ _MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file. `name` is its path below the folder; `encoded` holds its content by content coding, each made once."""
+    """One static file.
+
+    name: path below the folder `static`. digest: beginning of the content's SHA-256, in hex.
+    encoded_variants: the content by content encoding, each compressed once.
+    """
 
     name: str
     content: bytes
@@ -29,12 +33,12 @@ class Asset:
 
     @property
     def url(self) -> str:
-        """Where it is for ever: another content has another address."""
+        """Permanent URL: other content has another URL."""
         path = PurePosixPath(self.name)
         return f"/static/{path.with_name(f'{path.stem}.{self.digest}{path.suffix}')}"
 
     def compressed(self, coding: bytes) -> bytes | None:
-        """The content in a coding; None when that would not pay. Takes a moment at first."""
+        """Return the content in a content encoding, or None if it is not compressible. The first call compresses it."""
         if not is_compressible(self.media_type.encode(), len(self.content)):
             return None
         if coding not in self.encoded_variants:
@@ -44,14 +48,14 @@ class Asset:
 
 @functools.cache
 def load_asset(name: str) -> Asset:
-    """The file of this name, read once. Raises FileNotFoundError.
+    """Return the file with this name. The first call reads it. Raises FileNotFoundError.
 
-    A module names others by their plain names, so that it also runs as it lies in the folder; here it gets their addresses.
+    JavaScript modules import each other by file name, so that they also run from the folder. The imports get permanent URLs.
     """
     content = (resource_dir("static") / name).read_bytes()
     suffix = PurePosixPath(name).suffix
     if suffix == ".js" and not name.startswith("vendor/"):
-        content = _IMPORT_PATH.sub(lambda found: load_asset(_resolve_import(name, found[1].decode())).url.encode(), content)
+        content = _IMPORT_PATH.sub(lambda match: load_asset(_resolve_import(name, match[1].decode())).url.encode(), content)
     media_type = _MEDIA_TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "text/plain"
     return Asset(name, content, media_type, hashlib.sha256(content).hexdigest()[:_DIGEST_LENGTH])
 
@@ -62,20 +66,20 @@ def _resolve_import(name: str, relative: str) -> str:
 
 @functools.cache
 def list_names() -> frozenset[str]:
-    """All there are."""
+    """Return the names of all static files."""
     root = resource_dir("static")
     return frozenset(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
 
 
 def resolve(path: str) -> tuple[Asset, bool] | None:
-    """The file that a path below `/static` means, and whether it names exactly this content.
+    """Return the file for a path below `/static`, and whether the path contains the digest of its content. None: no such file.
 
-    While another version of the blog is rolled out, pages of one ask the other for files: they get those of the same name.
+    During a rolling update, pages of one version request files of the other one: they get the file with the same name.
     """
     if path in list_names():
         return load_asset(path), False
     hashed = _HASHED_NAME.fullmatch(path)
     if hashed is None or (name := f"{hashed[1]}{hashed[3]}") not in list_names():
         return None
-    found = load_asset(name)
-    return found, hashed[2] == found.digest
+    asset = load_asset(name)
+    return asset, hashed[2] == asset.digest

@@ -1,4 +1,4 @@
-"""Content codings (RFC 9110, section 8.4.1): which a client takes, and the work of them."""
+"""Content encodings (RFC 9110, section 8.4.1): negotiation and compression."""
 
 import functools
 import gzip
@@ -12,7 +12,7 @@ _COMPRESSIBLE_TYPE = re.compile(rb"text/|application/([\w.-]+\+)?(json|xml)\b|im
 
 
 def _import_optional(name: str) -> ModuleType | None:
-    """A package of the extra `compression`, if it is installed."""
+    """Return a module of the extra `compression`, or None if it is not installed."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:
@@ -24,7 +24,7 @@ def _gzip(content: bytes) -> bytes:
 
 
 ENCODERS: dict[bytes, Callable[[bytes], bytes]] = {b"gzip": _gzip}
-"""What this installation can do, by name, the best last."""
+"""Available encoders by name, the best last."""
 
 if zstd := _import_optional("compression.zstd") or _import_optional("backports.zstd"):
     ENCODERS[b"zstd"] = functools.partial(zstd.compress, level=9)
@@ -34,7 +34,7 @@ if brotli := _import_optional("brotli"):
 
 @functools.lru_cache(maxsize=100)
 def negotiate(accept_encoding: bytes) -> bytes | None:
-    """The best coding that `Accept-Encoding` names and this installation has; None for none."""
+    """Return the best available encoding in `Accept-Encoding`, or None."""
     for name in reversed(ENCODERS):
         if name in accept_encoding and _accepts(name, accept_encoding):
             return name
@@ -50,5 +50,5 @@ def _accepts(name: bytes, accepted: bytes) -> bool:
 
 
 def is_compressible(media_type: bytes, length: int) -> bool:
-    """Does a body of this type and length become smaller by it?"""
+    """Return whether compression makes a body of this media type and length smaller."""
     return length >= _MIN_LENGTH and _COMPRESSIBLE_TYPE.match(media_type) is not None

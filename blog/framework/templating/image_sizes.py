@@ -1,4 +1,4 @@
-"""Texts with the sizes of the blog's own images in them, and with captions."""
+"""Sizes and captions for images in rendered texts."""
 
 import re
 
@@ -13,7 +13,7 @@ _MAX_CACHED_SIZES = 10_000
 
 
 class ImageSizes:
-    """Looks sizes up in the files, once for each: a name is the digest of one content, and its size never changes."""
+    """Reads image sizes from the files, and caches them: a name is a digest of the content, so its size never changes."""
 
     def __init__(self, store: Storage, urls: UrlBuilder) -> None:
         self._store = store
@@ -22,7 +22,7 @@ class ImageSizes:
         self._media_url = re.compile(prefix + r"([0-9a-f]{64}\.[a-z]{3,4})")
 
     def with_image_sizes(self, html: str) -> Markup:
-        """The safe HTML of a post or of another text by an author, ready for a page."""
+        """Return the sanitised HTML of a text with `width` and `height` for images of this blog, and with captions."""
         return Markup(with_captions(with_sizes(html, self._find_size)))  # noqa: S704 (sanitised when it was saved)
 
     def _find_size(self, address: str) -> Size | None:

@@ -1,4 +1,4 @@
-"""Where templates and static files lie: inside the installed package, or beside it in a checkout."""
+"""Location of templates and static files: inside the installed package, or next to it in a checkout."""
 
 from pathlib import Path
 
@@ -6,6 +6,6 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 
 
 def resource_dir(name: str) -> Path:
-    """The folder `templates` or `static`."""
+    """Return the folder `templates` or `static`."""
     packaged = _PACKAGE / name
     return packaged if packaged.is_dir() else _PACKAGE.parent / name

@@ -1,4 +1,4 @@
-"""Jinja templates: compiled once, everything escaped, links by route name."""
+"""Jinja templates: compiled once, with autoescape, and with links by route name."""
 
 import datetime as dt
 from typing import Any
@@ -19,14 +19,14 @@ _WORDS_PER_MINUTE = 230
 
 
 class Templates:
-    """The pages and fragments of the blog. Live updates send the very fragments that the pages include."""
+    """Renders pages, and the fragments that both pages and live updates use."""
 
     def __init__(self, site: Site, urls: UrlBuilder, image_sizes: ImageSizes) -> None:
         self._environment = Environment(
             loader=FileSystemLoader(resource_dir("templates")),
             autoescape=True,
             undefined=StrictUndefined,
-            auto_reload=False,  # looking for a change at each rendering costs a fifth of it
+            auto_reload=False,  # checking for changes takes 20 % of the rendering time
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -48,13 +48,13 @@ class Templates:
         )
 
     def render(self, name: str, **values: Any) -> str:
-        """A template with its values; a value that is missing is an error, never an empty place."""
+        """Render a template. Raises UndefinedError if it uses a value that is missing."""
         with server_timing.measure("render"):
             return self._environment.get_template(name).render(values)
 
 
 class _BlogName:
-    """The title of the blog as text that is always the present one: Jinja keeps what it gave to an imported macro."""
+    """The current title of the blog. An object, because Jinja evaluates the globals of imported macros once."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -64,26 +64,26 @@ class _BlogName:
 
 
 def format_date(moment: dt.datetime) -> str:
-    """For readers, such as `22 November 2026`."""
+    """Return a date for readers, such as `22 November 2026`."""
     return f"{moment.day} {moment:%B %Y}"
 
 
 def format_rfc3339(moment: dt.datetime) -> str:
-    """For machines (RFC 3339), such as `2026-11-22T10:00:00Z`."""
+    """Return a timestamp for programs (RFC 3339), such as `2026-11-22T10:00:00Z`."""
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def reading_minutes(words: int) -> int:
-    """How long a reader takes for so many words: at least one minute."""
+    """Return the reading time for a number of words, in minutes; at least 1."""
     return max(1, round(words / _WORDS_PER_MINUTE))
 
 
 def initials(name: str) -> str:
-    """The first letters of the first and the last word, such as `AL`."""
+    """Return the first characters of the first and the last word of a name, such as `AL`."""
     words = name.split()
     return "".join(word[0] for word in dict.fromkeys((words[0], words[-1]))).upper() if words else ""
 
 
 def static_url(name: str) -> str:
-    """The address of a static file, which bears the digest of its content, so that it can be cached for ever."""
+    """Return the permanent URL of a static file, which contains a digest of its content."""
     return load_asset(name).url

@@ -14,7 +14,7 @@ request_durations = Histogram(
     "blog_http_request_duration_seconds", "Seconds until a response started.", ("method", "route"), buckets=_LATENCY_BUCKETS
 )
 in_flight = Gauge("blog_http_requests_in_flight", "Requests whose response is not complete.")
-cache_lookups = Counter("blog_cache_lookups_total", "Cache lookups for public pages: hit, shared, miss or bypass.", ("outcome",))
+cache_lookups = Counter("blog_cache_lookups_total", "Cache lookups for public pages: hit, miss or bypass.", ("outcome",))
 cache_bytes = Gauge("blog_cache_bytes", "Size of the cached responses in bytes.")
 cached_responses = Gauge("blog_cached_responses", "Number of cached responses.")
 rate_limited = Counter("blog_rate_limited_total", "Requests refused by a rate limit.", ("policy",))

@@ -14,9 +14,9 @@ from blog.framework.request.context import request_context
 from blog.framework.request.state import app_state
 from blog.schemas.accounts import CodeAndPassword, OneTimeCode, PasswordConfirmation
 from blog.web.accounts.reauthentication import confirm_password, needs_reauthentication
-from blog.web.posts.reading import next_page_path, page_cursor
 from blog.web.rendering.form_page import FormEndpoint, FormPage
 from blog.web.rendering.page import render_page
+from blog.web.rendering.pagination import next_page_path, page_cursor
 from blog.web.rendering.redirects import redirect_after_post
 
 _TEMPLATE = "accounts/second_factor.html"

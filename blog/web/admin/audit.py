@@ -12,8 +12,8 @@ from blog.domain.core.context import Context
 from blog.errors import NotFound
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context
-from blog.web.posts.reading import next_page_path, page_cursor
 from blog.web.rendering.page import render_page
+from blog.web.rendering.pagination import next_page_path, page_cursor
 
 _MAX_NAME_LENGTH = 100
 

@@ -15,8 +15,8 @@ from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 from blog.schemas.accounts import NewInvitation, Role, RoleChange
 from blog.web.accounts.reauthentication import needs_reauthentication, reauthenticate_with_form
-from blog.web.posts.reading import next_page_path, page_cursor
 from blog.web.rendering.form_page import FormPage
+from blog.web.rendering.pagination import next_page_path, page_cursor
 from blog.web.rendering.redirects import current_path, redirect_after_post
 
 _MAX_SEARCH_LENGTH = 200

@@ -12,8 +12,8 @@ from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 from blog.framework.response import pagination
 from blog.schemas.comments import BulkDecision, CommentStatus, Decision
-from blog.web.posts.reading import page_cursor
 from blog.web.rendering.form_page import FormPage
+from blog.web.rendering.pagination import page_cursor
 from blog.web.rendering.redirects import redirect_after_post
 
 _FIELD_PREFIX = "comment-"

@@ -12,8 +12,8 @@ from blog.domain.core.context import Context
 from blog.errors import Unavailable
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context, require_user
-from blog.web.posts.reading import next_page_path, page_cursor
 from blog.web.rendering.page import render_page
+from blog.web.rendering.pagination import next_page_path, page_cursor
 from blog.web.rendering.redirects import redirect_after_post
 from blog.web.rendering.unread_counts import get_unread_counts
 

@@ -16,8 +16,8 @@ from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 from blog.framework.request.uploads import read_upload
 from blog.schemas.media import NewMedia
-from blog.web.posts.reading import next_page_path, page_cursor
 from blog.web.rendering.page import render_error, render_page
+from blog.web.rendering.pagination import next_page_path, page_cursor
 from blog.web.rendering.redirects import redirect_after_post
 
 _PAGE_SIZE = 20

@@ -21,8 +21,8 @@ from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.web.posts.autosave import SESSION_EXPIRED, autosave_id, restore_autosave
 from blog.web.posts.conflict import form_from_content, render_conflict
 from blog.web.posts.history import load_editable_post, parse_number
-from blog.web.posts.reading import next_page_path, page_cursor
 from blog.web.rendering.page import render_error, render_invalid, render_page
+from blog.web.rendering.pagination import next_page_path, page_cursor
 from blog.web.rendering.redirects import redirect_after_post
 
 _POST_GONE = (

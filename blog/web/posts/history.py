@@ -15,8 +15,8 @@ from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context
 from blog.framework.request.forms import read_form
 from blog.framework.response.error_statuses import error_status
-from blog.web.posts.reading import next_page_path, page_cursor
 from blog.web.rendering.page import render_page
+from blog.web.rendering.pagination import next_page_path, page_cursor
 from blog.web.rendering.redirects import redirect_after_post
 
 _LISTED_FIELDS = [field for field in POST_FIELDS if field.name != "title" and field.kind is not FieldKind.TEXT]

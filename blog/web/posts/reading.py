@@ -1,6 +1,5 @@
 """Pages for readers."""
 
-import re
 from itertools import groupby
 from typing import Any
 
@@ -22,7 +21,6 @@ from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.bots import is_human_view
 from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form
-from blog.framework.response import pagination
 from blog.framework.response.pagination import CursorKey
 from blog.schemas.lists import PostQuery
 from blog.schemas.posts import PostStatus
@@ -30,10 +28,10 @@ from blog.web.posts.social_card import card_url
 from blog.web.posts.structured_data import blog_structured_data, post_structured_data
 from blog.web.rendering import spam_trap
 from blog.web.rendering.page import render_invalid, render_page
+from blog.web.rendering.pagination import next_page_path, page_cursor, page_number
 from blog.web.rendering.redirects import current_path, permanent_redirect
 
 _MAX_UNGROUPED_TAGS = 40
-_PAGE_NUMBER = re.compile("[1-9][0-9]{0,5}")
 
 
 class HomePage(Endpoint):
@@ -186,22 +184,3 @@ def list_values(request: Request, found: ResultPage[Post], position: Position, a
         "is_first": after is None,
         "live_cursor": position.cursor,
     }
-
-
-def page_number(request: Request) -> int:
-    """The page of a list that the address names, from 1. Raises NotFound for what cannot be one."""
-    text = request.query_params.get("page", "1")
-    if not _PAGE_NUMBER.fullmatch(text):
-        raise NotFound("There is no such page")
-    return int(text)
-
-
-def page_cursor(request: Request) -> CursorKey | None:
-    """The place in a list that the address names; other parameters are none of our business. Raises InvalidInput."""
-    return pagination.decode_cursor(request.query_params.get("cursor"))
-
-
-def next_page_path(request: Request, key: CursorKey | None) -> str | None:
-    """The address of the next page of a list, if there is one."""
-    cursor = pagination.encode_cursor(key)
-    return current_path(request, cursor=cursor) if cursor else None

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import io
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
 
-from blog.app import create_app, open_site
+from blog.app import create_app
 from blog.domain.core.context import Context
 from blog.domain.core.s3_storage import S3Storage
+from blog.domain.core.site import open_site
 from blog.domain.media import media
 from blog.errors import Unavailable
 from blog.ops.backup import create_backup
@@ -29,24 +30,24 @@ pytestmark = pytest.mark.sqlite
 
 
 @pytest.fixture
-def server():
+def server() -> Iterator[Any]:
     with BucketServer() as started:
         yield started
 
 
 @pytest.fixture
-def settings(settings: Settings, server: Any, tmp_path: Path):
+def settings(settings: Settings, server: Any, tmp_path: Path) -> Settings:
     return settings.model_copy(update={"media_bucket": SecretStr(server.url), "media_dir": tmp_path / "here"})
 
 
 @pytest.fixture
-def elsewhere(settings: Settings, tmp_path: Path):
+def elsewhere(settings: Settings, tmp_path: Path) -> Settings:
     """Another machine: the same blog and the same bucket."""
     return settings.model_copy(update={"media_dir": tmp_path / "there"})
 
 
 @pytest.fixture
-async def ada(bearer: Callable[..., Awaitable[dict[str, str]]]):
+async def ada(bearer: Callable[..., Awaitable[dict[str, str]]]) -> dict[str, str]:
     return await bearer("ada")
 
 

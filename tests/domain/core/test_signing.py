@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from blog.app import open_site
 from blog.domain.accounts import accounts, sessions, tokens
 from blog.domain.core.context import Context
 from blog.domain.core.signing import Purpose, Signer
+from blog.domain.core.site import open_site
 from blog.errors import NotFound
 from blog.settings import Settings
 
 OLD, NEW, OTHER = (SecretStr(f"{letter}123456789abcdefghijklmnopqrstuvwxyz") for letter in "ONX")
 # Any payload that some purpose takes: what is refused must be refused for its purpose, not for its form.
-PAYLOADS = ([1, "x"], [1, "x", 99_999_999_999], ["x", ["y"]], [])
+PAYLOADS: Any = ([1, "x"], [1, "x", 99_999_999_999], ["x", ["y"]], [])
 
 
 @pytest.mark.parametrize(("made", "read"), list(itertools.product(Purpose, Purpose)))
@@ -44,12 +44,14 @@ def test_newest_secret_signs_and_older_ones_are_read(purpose: Any) -> None:
 async def test_rotated_secret_keeps_tokens_and_links_and_a_removed_one_ends_them(
     author: Context, ctx: Context, settings: Settings
 ) -> None:
-    token = (await tokens.issue(ctx, author.actor, name="x")).value
-    link, session = await accounts.password_link(ctx, "ada"), await sessions.start(ctx, author.actor, "browser")
+    token = (await tokens.issue(ctx, author.require_actor(), name="x")).value
+    link, session = await accounts.password_link(ctx, "ada"), await sessions.start(ctx, author.require_actor(), "browser")
     rotated = {"secret_key": NEW, "secret_key_previous": (settings.secret_key,)}
     async with open_site(settings.model_copy(update=rotated)) as site:
         later = replace(ctx, site=site)
-        assert (await tokens.authenticate(later, token)).username == "ada"
+        actor = await tokens.authenticate(later, token)
+        assert actor is not None
+        assert actor.username == "ada"
         assert (await accounts.password_link_user(later, link)).username == "ada"
     async with open_site(settings.model_copy(update={"secret_key": NEW})) as site:
         later = replace(ctx, site=site)

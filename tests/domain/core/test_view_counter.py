@@ -20,13 +20,13 @@ from blog.schemas.posts import NewPost
 DAY = dt.date(2026, 5, 1)
 
 
-async def stored(db):
+async def stored(db: Database) -> Any:
     rows = await db.fetch_all(sa.select(tables.post_views).order_by(tables.post_views.c.post_id, tables.post_views.c.day))
     return [(row["post_id"], row["day"], row["views"]) for row in rows]
 
 
 @pytest.fixture
-async def two_posts(author: Context):
+async def two_posts(author: Context) -> Any:
     return [(await posts.create(author, NewPost(title=title, content="x"))).id for title in ("One", "Two")]
 
 
@@ -43,7 +43,7 @@ async def test_counts_are_added_up_by_post_and_day(db: Database, two_posts: Any)
 
 
 async def test_a_flush_is_one_transaction_and_none_when_nothing_was_read(db: Database, two_posts: Any) -> None:
-    seen = []
+    seen: list[Any] = []
     db.on_query.append(seen.append)
     counted = ViewCounter()
     await counted.flush(db)
@@ -59,7 +59,7 @@ async def test_what_cannot_be_written_is_kept(db: Database, two_posts: Any) -> N
     counted = ViewCounter()
     counted.add(two_posts[0], DAY)
 
-    def refuse(sql):
+    def refuse(sql: str) -> None:
         if "views" in sql:
             raise Unavailable("the disk is full")
 
@@ -81,7 +81,7 @@ async def test_workers_that_count_the_same_post_lose_nothing(db: Database, two_p
     assert await stored(db) == [(two_posts[0], DAY, 15)]
 
 
-def commits(db):
+def commits(db: Database) -> Any:
     """Is set at the next COMMIT."""
     happened = anyio.Event()
     db.on_query.append(lambda sql: happened.set() if sql == "COMMIT" else None)
@@ -107,7 +107,7 @@ async def test_trouble_does_not_end_the_keeping(db: Database, two_posts: Any, mo
     monkeypatch.setattr(view_counter, "FLUSH_SECONDS", 0.001)
     troubles = [Unavailable("locked"), ZeroDivisionError()]
 
-    def refuse(sql):
+    def refuse(sql: str) -> None:
         if sql.startswith("UPDATE post_views") and troubles:
             raise troubles.pop()
 

@@ -74,7 +74,7 @@ async def test_preview_of_too_much_comes_back_with_a_message(client: httpx2.Asyn
     sent = NEW | {"content": "x" * (MAX_CONTENT_BYTES + 1)}
     answer = await client.post("/write/preview", data=sent, headers=await sign_in("ada"))
     assert answer.status_code == 422
-    assert 'id="error-content">At most 256 KiB' in answer.text
+    assert 'id="error-content">Use at most 256 KiB' in answer.text
     assert value(answer.text, "content") == sent["content"]
 
 
