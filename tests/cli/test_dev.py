@@ -24,7 +24,7 @@ async def _fail(*_arguments: object) -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of the application whose files can be changed."""
+    """A copy of the application, with files that can be changed."""
     shutil.copytree(Path(blog.__file__).parent, tmp_path / "blog", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("templates", "static"):
         shutil.copytree(resource_dir(name), tmp_path / name)

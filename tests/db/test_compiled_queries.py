@@ -70,10 +70,10 @@ async def test_queries_together_see_the_state_of_their_snapshot(db: Database) ->
 
 
 async def test_queries_at_once_see_one_state_and_leave_nothing_behind(db: Database) -> None:
-    told: list[str] = []
-    db.on_query.append(told.append)
+    statements: list[str] = []
+    db.on_query.append(statements.append)
     assert await db.fetch_many_consistent(FACT(name="a"), FACT(name="b")) == [[], []]
-    assert [text.split()[0] for text in told] == ["BEGIN", "SELECT", "SELECT", "COMMIT"]
+    assert [text.split()[0] for text in statements] == ["BEGIN", "SELECT", "SELECT", "COMMIT"]
     async with db.transaction():
         await db.execute(NOTE(name="a", value="1"))
         ((row,), none) = await db.fetch_many_consistent(FACT(name="a"), FACT(name="b"))
@@ -172,7 +172,7 @@ async def test_writing_takes_one_trip_to_begin_and_one_to_end(db: Database, monk
 
 @pytest.mark.sqlite
 async def test_lists_of_one_length_are_compiled_once(db: Database) -> None:
-    """An IN list is expanded anew at each call, unless each of its values has a place of its own."""
+    """An IN list is expanded again at each call, unless each of its values has a separate placeholder."""
     ids = [sa.bindparam(f"name_{place}") for place in range(2)]
     query = PreparedQuery(sa.select(facts.c.name).where(facts.c.name.in_(ids)))
     await db.execute(NOTE(name="b", value="2"))

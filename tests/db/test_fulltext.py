@@ -1,4 +1,4 @@
-"""What readers type finds posts, and is never syntax."""
+"""Search queries find posts, and nothing in them is syntax."""
 
 import sqlite3
 import unicodedata
@@ -116,7 +116,7 @@ async def test_matches_join_and_count(indexed: Database) -> None:
 
 
 async def passage(db: Database, text: str, post_id: int) -> tuple[list[str], str]:
-    """What is marked in title and text, and the text as it is shown."""
+    """Return the marked words of title and text, and the text as it is shown."""
     found = (await db_fulltext.snippets(db, text, [post_id]))[post_id]
     return [part.text for part in (*found.title, *found.text) if part.is_hit], "".join(part.text for part in found.text)
 
@@ -177,7 +177,7 @@ async def test_what_the_index_holds_of_a_post_can_be_compared(ctx: Context, auth
 ALPHABETS = (range(0x20, 0x250), range(0x370, 0x530), range(0x5D0, 0x5EB), range(0x620, 0x670), range(0x1E00, 0x1F00),
              range(0x3000, 0x3100), range(0x4E00, 0x4E80), range(0xAC00, 0xAC80), range(0xFF00, 0xFFA0))  # fmt: skip
 LATER = set("ßŉſǠǡͿΐΰϐϑϒϕϖϰϱϴϵԨԩԪԫԬԭԮԯẖẗẘẙẚẛẞ")
-"""Letters whose folding is another one in the Unicode of Python, or which FTS5 does not know yet."""
+"""Letters with a different folding in Python's Unicode version, or unknown to FTS5."""
 
 
 def test_words_are_those_of_fts5() -> None:

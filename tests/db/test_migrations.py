@@ -1,4 +1,4 @@
-"""The migrated schema is the tables', whoever migrates and however many at once."""
+"""The migrated schema equals the tables, also when several processes migrate at the same time."""
 
 import sqlite3
 import subprocess

@@ -419,7 +419,7 @@ async def test_whoever_writes_events_waits_also_without_the_application(url: Any
 
 
 async def test_reader_who_follows_many_writers_misses_nothing(url: Any) -> None:
-    """Four workers write as fast as they can; who reads on from the last id that they saw gets each event once."""
+    """Four workers write as fast as they can. A reader that continues after its last id gets each event once."""
     writers = [Database(url, pool_max=4) for _ in range(4)]
     async with Database(url) as reader, writers[0], writers[1], writers[2], writers[3]:
 

@@ -59,7 +59,7 @@ async def is_whole(db):
 
 
 def threads_end(before):
-    """Those started since then, but for anyio's own workers, end: an open one would keep the process alive."""
+    """Wait for the end of new threads, except anyio's workers: an open one would keep the process alive."""
     started = [thread for thread in set(threading.enumerate()) - before if "AnyIO" not in thread.name]
     for thread in started:
         thread.join(5)
@@ -157,13 +157,13 @@ async def test_insert_that_inserts_nothing_has_no_id(db: Database) -> None:
 
 
 async def test_each_sql_text_is_told(db: Database) -> None:
-    told: list[str] = []
-    db.on_query.append(told.append)
+    statements: list[str] = []
+    db.on_query.append(statements.append)
     await db.execute_many(tags.insert(), [{"name": name, "name_folded": name} for name in "xy"])
     for wanted in ((1,), (1, 2), (3,)):
         rows = await db.fetch_all(sa.select(tags.c.name).where(tags.c.id.in_(wanted)).order_by(tags.c.id))
         assert [row["name"] for row in rows] == ["xy"[number - 1] for number in wanted if number < 3]
-    assert [text.split()[0] for text in told] == ["INSERT", "INSERT", "SELECT", "SELECT", "SELECT"]
+    assert [text.split()[0] for text in statements] == ["INSERT", "INSERT", "SELECT", "SELECT", "SELECT"]
 
 
 async def test_one_statement_serves_other_values(db: Database) -> None:
@@ -402,7 +402,7 @@ async def test_watcher_waits_for_its_time_when_nothing_happens(watcher: Any) -> 
 async def test_commit_between_two_waits_is_not_missed(db: Database, watcher: Any) -> None:
     await db.execute(fact("a"))
     assert await waits(watcher, 30) < 5
-    assert await waits(watcher, 0.1) >= 0.09, "told once"
+    assert await waits(watcher, 0.1) >= 0.09, "reported once"
 
 
 async def test_watcher_wakes_on_the_commit_of_another_process(database_url: str, watcher: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the database layer promises: nothing lost, nothing half done, no connection kept."""
+"""Guarantees of the database layer: no lost or partial writes, no connection kept."""
 
 import asyncio
 import random

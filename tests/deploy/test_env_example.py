@@ -1,4 +1,4 @@
-"""`.env.example` is the model's. `BLOG_UPDATE_README=1 pytest tests/deploy/test_env_example.py` writes it anew."""
+"""`.env.example` is the model's. `BLOG_UPDATE_README=1 pytest tests/deploy/test_env_example.py` writes it again."""
 
 import os
 import textwrap

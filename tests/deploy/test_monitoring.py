@@ -124,7 +124,7 @@ def test_prometheus_reads_the_metrics_of_a_blog_and_evaluates_the_alerts(home: P
 
 
 def until(look: Callable[[], T]) -> T:
-    """What is seen as soon as there is something to see."""
+    """Return the first result that is not empty."""
     deadline = time.monotonic() + 30
     while not (found := look()):
         assert time.monotonic() < deadline

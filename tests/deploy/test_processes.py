@@ -1,4 +1,4 @@
-"""What starts the blog without a container: the Procfile, systemd; and what copies its SQLite file away."""
+"""Start the blog without a container: the Procfile, systemd; and what copies its SQLite file away."""
 
 import os
 import re
@@ -22,7 +22,7 @@ UNIT = (DEPLOY / "systemd" / "blog.service").read_text()
 
 @pytest.fixture
 def application(tmp_path: Path) -> tuple[Path, dict[str, str]]:
-    """What a host such as Heroku has: the Procfile, and an environment in which `blog` is found."""
+    """The environment of a host such as Heroku: the Procfile, and an environment in which `blog` is found."""
     shutil.copy(ROOT / "Procfile", tmp_path)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return tmp_path, clean_environment() | {"PATH": path}

@@ -1,4 +1,4 @@
-"""What passes through nginx and Caddy, with the files of `.deploy`, and what does not."""
+"""Requests that nginx and Caddy pass on with the files of `.deploy`, and those that they do not."""
 
 import os
 import re
@@ -68,7 +68,7 @@ async def test_who_follows_live_hears_at_once(proxied: Any) -> None:
         await stream.next()
         await socket.send_text('{"type": "subscribe", "id": "a", "channel": "posts"}')
         assert (await hear(socket))["type"] == "subscribed"
-        new = {"title": "Told", "content": "x", "status": "published"}
+        new = {"title": "News", "content": "x", "status": "published"}
         made = await client.post("/api/v1/posts", json=new, headers={"Authorization": f"Bearer {token}"})
         assert made.status_code == 201, made.text
         assert (await hear(socket))["event"] == (await stream.next())["event"] == "post.published"

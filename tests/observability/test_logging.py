@@ -150,7 +150,7 @@ structlog.stdlib.get_logger("blog").warning("refused", what={FORGED!r})
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
     ).stderr
     assert log.count("\n") == 1, "one line"
-    assert "\x1b[2J" not in log, "terminals are not told what to do"
+    assert "\x1b[2J" not in log, "no control sequences for terminals"
     if log_format == "json":
         assert json.loads(log)["what"] == FORGED
 

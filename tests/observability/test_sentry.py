@@ -1,4 +1,4 @@
-"""What Sentry hears of an error: its type and place, and nothing that anybody typed."""
+"""Error reports contain the type and place of an error, and nothing that anybody typed."""
 
 import json
 import logging
@@ -32,7 +32,7 @@ class Kept(Transport):
 
 
 @pytest.fixture
-async def told(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+async def reporting_client(settings: Settings, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sentry._CLIENT_OPTIONS, "transport", Kept)
     Kept.sent.clear()
     async with running(create_app(settings.model_copy(update={"sentry_dsn": SecretStr(DSN)}))) as client:
@@ -40,7 +40,7 @@ async def told(settings: Settings, monkeypatch: pytest.MonkeyPatch):
 
 
 async def test_crash_is_reported_without_anything_that_was_typed(
-    told: Any, monkeypatch: pytest.MonkeyPatch, bearer: Callable[..., Awaitable[dict[str, str]]]
+    reporting_client: Any, monkeypatch: pytest.MonkeyPatch, bearer: Callable[..., Awaitable[dict[str, str]]]
 ) -> None:
     typed = secrets.token_hex(8)  # not a word of this file: lines of the source are sent
 
@@ -51,7 +51,7 @@ async def test_crash_is_reported_without_anything_that_was_typed(
     monkeypatch.setattr(posts, "create", crash)
     headers = await bearer("ada") | {"X-Correlation-ID": "the-request", "User-Agent": f"browser-{typed}"}
     with pytest.raises(ValueError, match=typed) as crashed:
-        await told.post(f"/api/v1/posts?note={typed}", json={"title": "Diary", "content": typed}, headers=headers)
+        await reporting_client.post(f"/api/v1/posts?note={typed}", json={"title": "Diary", "content": typed}, headers=headers)
     observability_logging.correlation_id.set("the-request")
     logging.getLogger("uvicorn.error").error("Exception in ASGI application\n", exc_info=crashed.value)  # as the server does
     (sent,) = Kept.sent
@@ -66,7 +66,7 @@ async def test_crash_is_reported_without_anything_that_was_typed(
     assert all("vars" not in frame for frame in error["stacktrace"]["frames"])
 
 
-async def test_errors_beside_requests_are_reported_and_plain_lines_are_not(told: Any) -> None:
+async def test_errors_outside_requests_are_reported_and_plain_lines_are_not(reporting_client: Any) -> None:
     log, name = structlog.stdlib.get_logger("blog"), secrets.token_hex(8)
     structlog.configure(
         processors=[structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

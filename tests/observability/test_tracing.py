@@ -1,4 +1,4 @@
-"""Spans: of requests by route template, of statements within them, of letters; none holds a secret; off, nothing is loaded."""
+"""Spans: of requests by route template, of statements within them, of e-mails; none contains a secret; off, nothing is loaded."""
 
 import http.server
 import io
@@ -28,7 +28,7 @@ COLLECTOR = "http://127.0.0.1:4318"
 
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch):
-    """What would go to the collector, one by one."""
+    """The exported spans, one by one."""
     kept = InMemorySpanExporter()
     monkeypatch.setattr("blog.observability.tracing.export.OTLPSpanExporter", lambda _endpoint: kept)
     monkeypatch.setattr("blog.observability.tracing.export.BatchSpanProcessor", SimpleSpanProcessor)
@@ -48,7 +48,7 @@ async def test_request_and_its_statements_are_one_trace(
     traced: Any, spans: Any, database: str, bearer: Callable[..., Awaitable[dict[str, str]]]
 ) -> None:
     headers = await bearer("ada")
-    made = (await traced.post("/api/v1/posts", json={"title": "Told", "content": "x"}, headers=headers)).json()
+    made = (await traced.post("/api/v1/posts", json={"title": "News", "content": "x"}, headers=headers)).json()
     spans.clear()
     assert (await traced.get(f"/api/v1/posts/{made['id']}")).status_code == 200
     *statements, request = spans.get_finished_spans()

@@ -170,9 +170,9 @@ async def test_backup_is_of_one_instant_while_others_write_and_delete(
             named = {row[0] for row in connection.execute("SELECT name FROM media")}
             (posts_kept,) = connection.execute("SELECT count(*) FROM posts").fetchone()
             (versions,) = connection.execute("SELECT count(*) FROM revisions").fetchone()
-            (told,) = connection.execute("SELECT count(*) FROM events").fetchone()
+            (event_count,) = connection.execute("SELECT count(*) FROM events").fetchone()
         assert named <= names(other.media_dir) if named else True
-        assert posts_kept == versions == told
+        assert posts_kept == versions == event_count
 
 
 # -- bringing back
@@ -437,7 +437,7 @@ async def test_restore_into_a_full_disk_leaves_the_old_one(
     assert names(tmp_path / "other") == {"blog.db", "media"}
 
 
-# Stops the restoration, as `kill -9` does, at one of its steps after another; each in a process of its own.
+# Stops the restoration, as `kill -9` does, at one of its steps after another; each in a process separate.
 STOPPED = """
 import os, signal, sys
 from pathlib import Path

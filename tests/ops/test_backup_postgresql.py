@@ -94,7 +94,7 @@ def rows(url: str, statement: str) -> list[tuple[object, ...]]:
 
 
 async def test_backup_has_the_dump_and_the_images_and_is_of_one_instant(mine: Any, tmp_path: Path) -> None:
-    """What others write while it is made is not in it."""
+    """A backup does not contain what is written while it is made."""
     seen: list[tuple[str, int, int]] = []
     target = tmp_path / "kept.tar"
 

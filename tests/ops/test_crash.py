@@ -58,7 +58,7 @@ class Server:
 
 @dataclass
 class Written:
-    """A post as its writer knows it: what it was told of, and what it sent and was not told of."""
+    """A post as its writer knows it: confirmed writes, and writes that were sent but not confirmed."""
 
     id: int
     contents: list[str]
@@ -150,7 +150,7 @@ def require_whole(folder: Path, writers: list[Writer]) -> None:
     with database(folder) as connection:
         rows = connection.execute("SELECT id, content, version, deleted_at FROM posts").fetchall()
         texts = Counter(row[0] for row in connection.execute("SELECT title FROM posts"))
-        told = Counter(row[0] for row in connection.execute("SELECT post_id FROM events WHERE comment_id IS NULL"))
+        event_counts = Counter(row[0] for row in connection.execute("SELECT post_id FROM events WHERE comment_id IS NULL"))
         comments = dict(connection.execute("SELECT id, post_id FROM comments"))
         told_of = Counter(row[0] for row in connection.execute("SELECT comment_id FROM events WHERE comment_id IS NOT NULL"))
         images = dict(connection.execute("SELECT id, name FROM media"))
@@ -163,7 +163,7 @@ def require_whole(folder: Path, writers: list[Writer]) -> None:
         assert post.is_deleted is None or post.is_deleted == (deleted_at is not None), post
         assert all(comments[comment] == post.id for comment in post.comments), post
     for post_id, (_, version, deleted_at) in found.items():
-        assert told[post_id] == version + (deleted_at is not None), post_id
+        assert event_counts[post_id] == version + (deleted_at is not None), post_id
         assert tags[post_id] == 2, post_id
     assert all(told_of[comment] == 1 for comment in comments)
     assert {number: name for writer in writers for number, name in writer.images.items()}.items() <= images.items()
@@ -173,7 +173,7 @@ def require_whole(folder: Path, writers: list[Writer]) -> None:
 
 
 def settle(folder: Path, writers: list[Writer]) -> None:
-    """What was in doubt is known now."""
+    """Resolve the writes that were not confirmed."""
     with database(folder) as connection:
         found = {row[0]: row[1:] for row in connection.execute("SELECT id, content, deleted_at FROM posts")}
     for post in (post for writer in writers for post in writer.posts):

@@ -1,4 +1,4 @@
-"""What a server does while its disk is full, or its database locked, read-only, gone or another one: 503, one line, recovery."""
+"""Behaviour of a server while its disk is full, or its database locked, read-only, gone or replaced: 503, one line, recovery."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What a load balancer hears: the process lives; it can serve, or which part cannot."""
+"""Health checks: the process responds; it can serve, or which part cannot."""
 
 import sqlite3
 

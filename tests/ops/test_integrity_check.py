@@ -1,4 +1,4 @@
-"""`blog check` finds each kind of damage, says what to do, and mends what it can."""
+"""`blog check` finds each kind of damage, says what to do, and repairs what it can."""
 
 import datetime as dt
 import io
@@ -41,7 +41,7 @@ async def filled(author: Context):
 
 
 async def sql(ctx, *statements):
-    """As somebody does who looks after no foreign keys."""
+    """Run statements without foreign key checks."""
     if ctx.db.kind == "postgresql":
         statements = ("SET LOCAL session_replication_role = replica", *statements)
     else:
@@ -62,7 +62,7 @@ def aged(path, seconds):
     os.utime(path, (path.stat().st_atime, path.stat().st_mtime - seconds))
 
 
-# -- each way to damage a blog, the words that tell of it, and whether it is mended
+# -- each way to damage a blog, the message, and whether it can be repaired
 
 
 async def lost_index_entry(ctx):
@@ -274,11 +274,11 @@ async def test_many_posts_are_looked_at_in_batches_and_progress_is_told(author: 
     for number in range(5):
         await posts.create(author, NewPost(title=f"Post {number}", content="x"))
     await sql(author, "DELETE FROM posts_fts")
-    told: list[tuple[str, int, int]] = []
-    (fault,) = await check_site(author, lambda *step: told.append(step))
+    steps: list[tuple[str, int, int]] = []
+    (fault,) = await check_site(author, lambda *step: steps.append(step))
     assert str(fault).startswith("5 posts are missing from the search index (post-0, post-1,")
-    assert [done for part, done, total in told if part == "Search index"] == [2, 4, 5]
-    assert set(Counter(part for part, _, _ in told)) == {name for name, _ in CHECKS} - {"Images"}, "there are no images"
+    assert [done for part, done, total in steps if part == "Search index"] == [2, 4, 5]
+    assert set(Counter(part for part, _, _ in steps)) == {name for name, _ in CHECKS} - {"Images"}, "there are no images"
 
 
 @pytest.mark.sqlite
@@ -300,7 +300,7 @@ def test_check_at_the_terminal_names_mends_and_tells_by_its_exit_code(tmp_path: 
     assert "1 image files of 1 bytes are used nowhere: run `blog check --repair`\n" in found.stderr
     assert "1 image files are damaged" in found.stderr, "a name is the digest of the content"
     unused.rename(unused.with_name("2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881.png"))  # that of `x`
-    mended = blog(tmp_path, "check", "--repair")
-    assert (mended.returncode, mended.stdout) == (0, "No problems found.\n")
-    assert "Repaired: 1 image files" in mended.stderr
+    repaired = blog(tmp_path, "check", "--repair")
+    assert (repaired.returncode, repaired.stdout) == (0, "No problems found.\n")
+    assert "Repaired: 1 image files" in repaired.stderr
     assert list(unused.parent.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Many who write at the same time, through two workers on one database: none is refused, nothing is lost.
+"""Many concurrent writers, through two workers on one database: no request is refused, no write is lost.
 
 `BLOG_TEST_WRITERS_SECONDS` makes it run longer.
 """
@@ -20,7 +20,7 @@ PATIENCE = 10
 
 
 class Writer:
-    """Writes posts, changes its last one and comments on it; remembers what it was told."""
+    """Writes posts, changes its last one and comments on it; remembers the responses."""
 
     def __init__(self, client: httpx2.AsyncClient, number: int) -> None:
         self._client, self._number = client, number
@@ -75,7 +75,7 @@ async def test_many_writers_through_two_workers_lose_nothing(home: Path) -> None
     ((events,),) = ask(home, "SELECT count(*) FROM events")
     assert {post: version for writer in writers for post, version in writer.versions.items()} == versions
     assert {comment for writer in writers for comment in writer.comments} == comments
-    assert events == len(taken), "each write was told of once"
+    assert events == len(taken), "each write has one event"
     assert taken[-1] < PATIENCE * 1000
     checked = blog(home, "check")
     assert (checked.returncode, checked.stdout, checked.stderr[-300:]) == (0, "No problems found.\n", checked.stderr[-300:])

@@ -1,4 +1,4 @@
-"""What Prometheus reads: sums of all workers that are what happened, by route template, for who has the token."""
+"""Metrics for Prometheus: exact sums over all workers, by route template, for clients with the token."""
 
 import contextlib
 import datetime as dt
@@ -192,7 +192,7 @@ def test_names_are_those_of_the_field() -> None:
 
 
 def test_observing_a_request_is_cheap() -> None:
-    """It must not be seen beside an answer from the cache, which takes some 20 µs. The best of many runs: others compute, too."""
+    """Compared with a cached response, about 20 µs, it must be negligible. Best of many runs: the machine is shared."""
     runs = (timeit(lambda: metrics.observe_request("/posts/{slug}", "GET", 200, 0.00002), number=5000) / 5000 for _ in range(20))
     assert min(runs) < 5e-6
 
