@@ -1,14 +1,14 @@
-// The API's document in the vendored viewer. Until it stands, or without it, the page's own list of operations stays.
+// Shows the OpenAPI document in Swagger UI. Until it has loaded, the page shows its own list of operations.
 
-const place = document.getElementById("try");
+const container = document.getElementById("try");
 
 if (window.SwaggerUIBundle) {
   window.SwaggerUIBundle({
-    url: place.dataset.document,
-    domNode: place,
+    url: container.dataset.document,
+    domNode: container,
     deepLinking: true,
     defaultModelsExpandDepth: 0,
-    // The viewer would ask a validator on another site about every document.
+    // By default Swagger UI sends every document to a validator on another site.
     validatorUrl: null,
     onComplete: () => {
       document.getElementById("plain").hidden = true;

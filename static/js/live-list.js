@@ -1,11 +1,11 @@
-// Lists of posts. What is new goes on top while the reader is there; else it waits behind a button, and moves nothing.
+// Lists of posts. New posts are inserted at the top if the top is visible; otherwise a button offers them, so that nothing moves.
 
-export function begin({ region, fragment, patch, keepingPlace, say }) {
+export function begin({ region, fragment, patch, preserveScroll, announce }) {
   const button = document.getElementById("new-posts");
   const empty = document.getElementById("posts-empty");
   const [kind, ...rest] = region.dataset.live.split(":");
   const name = rest.join(":");
-  const waiting = new Map(); // by the id of its element
+  const pending = new Map(); // cards by element id
 
   const belongs = (post) => kind === "posts" || (kind === "tag" ? post.tags : post.authors).includes(name);
   const isAtTop = () => region.getBoundingClientRect().top >= 0;
@@ -13,80 +13,80 @@ export function begin({ region, fragment, patch, keepingPlace, say }) {
   const instant = (card) => card.querySelector("time").dateTime;
   const isOlder = (card, other) => instant(card) < instant(other) || (instant(card) === instant(other) && id(card) < id(other));
 
-  function put({ post, html }) {
+  function upsert({ post, html }) {
     const card = fragment(html);
-    const present = document.getElementById(card.id);
-    if (!belongs(post)) drop({ post });
-    else if (present) patch(present, card);
+    const existing = document.getElementById(card.id);
+    if (!belongs(post)) remove({ post });
+    else if (existing) patch(existing, card);
     else if ("liveFirst" in region.dataset && isOnThisPage(card)) {
-      waiting.set(card.id, card);
+      pending.set(card.id, card);
       if (isAtTop()) insert();
-      else offer();
-      say(`New post: ${post.title}`);
+      else updateButton();
+      announce(`New post: ${post.title}`);
     }
   }
 
-  // The place of a card is that of its date; when more pages follow, the oldest of them are not here.
+  // Cards are sorted by date. If there are more pages, a card older than all cards here belongs to a later page.
   const nextOlder = (card) => [...region.children].find((other) => isOlder(other, card));
   const isOnThisPage = (card) => !("liveMore" in region.dataset) || nextOlder(card);
 
   function insert() {
-    for (const card of waiting.values()) {
+    for (const card of pending.values()) {
       card.classList.add("just-added");
       region.insertBefore(card, nextOlder(card) ?? null);
     }
-    waiting.clear();
-    settle();
+    pending.clear();
+    update();
   }
 
-  function drop({ post }) {
-    waiting.delete(`post-${post.id}`);
+  function remove({ post }) {
+    pending.delete(`post-${post.id}`);
     const card = document.getElementById(`post-${post.id}`);
-    if (card) say("A post was taken down.");
+    if (card) announce("A post was removed.");
     card?.remove();
-    settle();
+    update();
   }
 
-  function offer() {
-    const words = waiting.size === 1 ? "1 new post" : `${waiting.size} new posts`;
-    button.textContent = words;
-    button.hidden = waiting.size === 0;
+  function updateButton() {
+    const label = pending.size === 1 ? "1 new post" : `${pending.size} new posts`;
+    button.textContent = label;
+    button.hidden = pending.size === 0;
   }
 
-  function settle() {
+  function update() {
     empty.hidden = region.childElementCount > 0;
-    offer();
+    updateButton();
   }
 
-  function count({ post }) {
-    const place = document.querySelector(`#post-${post.id} .card-comments`);
-    if (!place) return;
-    place.hidden = post.comments === 0;
-    place.firstElementChild.textContent = post.comments === 1 ? "1 comment" : `${post.comments} comments`;
+  function updateCount({ post }) {
+    const label = document.querySelector(`#post-${post.id} .card-comments`);
+    if (!label) return;
+    label.hidden = post.comments === 0;
+    label.firstElementChild.textContent = post.comments === 1 ? "1 comment" : `${post.comments} comments`;
   }
 
   button.addEventListener("click", () => {
-    const first = [...waiting.values()].at(-1);
-    keepingPlace(insert);
+    const first = [...pending.values()].at(-1);
+    preserveScroll(insert);
     first.querySelector("a").focus({ preventScroll: true });
   });
-  addEventListener("scroll", () => waiting.size && isAtTop() && insert(), { passive: true });
+  addEventListener("scroll", () => pending.size && isAtTop() && insert(), { passive: true });
 
   return {
     handlers: {
-      "post.published": put,
-      "post.updated": put,
-      "post.unpublished": drop,
-      "post.deleted": drop,
-      "comment.created": count,
-      "comment.removed": count,
-      "comment.updated": count,
+      "post.published": upsert,
+      "post.updated": upsert,
+      "post.unpublished": remove,
+      "post.deleted": remove,
+      "comment.created": updateCount,
+      "comment.removed": updateCount,
+      "comment.updated": updateCount,
     },
     refreshed(page) {
       if (!page) return;
-      waiting.clear();
+      pending.clear();
       patch(region, page.getElementById("posts"));
-      settle();
+      update();
     },
   };
 }

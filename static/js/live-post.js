@@ -1,45 +1,45 @@
-// The page of one post: its text, and the discussion below it.
+// The page of a post: the article and its comments.
 
-export function begin({ fragment, patch, say }) {
+export function begin({ fragment, patch, announce }) {
   const find = (id) => document.getElementById(id);
   const threads = find("threads");
 
-  function putArticle({ html }) {
+  function updateArticle({ html }) {
     const article = fragment(html);
     const present = find(article.id);
-    setGone(false);
+    setRemoved(false);
     if (!present || present.isEqualNode(article)) return;
     patch(present, article);
-    say("This post was changed.");
+    announce("This post was updated.");
   }
 
-  function setGone(isGone) {
+  function setRemoved(isRemoved) {
     const notice = find("post-gone");
-    if (notice.hidden !== isGone) return;
-    notice.hidden = !isGone;
-    if (isGone) say(notice.textContent.trim());
+    if (notice.hidden !== isRemoved) return;
+    notice.hidden = !isRemoved;
+    if (isRemoved) announce(notice.textContent.trim());
   }
 
-  function putComment({ comment, html }) {
+  function upsertComment({ comment, html }) {
     const article = fragment(html);
     const present = find(article.id);
     if (present) return present.replaceWith(article);
-    if (!threads || "liveMore" in threads.dataset) return; // its place is on a later page
+    if (!threads || "liveMore" in threads.dataset) return; // it belongs to a later page
     const thread = document.createElement("li");
     thread.className = "thread";
     thread.append(article);
-    place(answersTo(comment.parent_id), thread, comment.id);
+    insertSorted(repliesTo(comment.parent_id), thread, comment.id);
     article.classList.add("just-added");
-    say(`New comment by ${comment.author}`);
+    announce(`New comment by ${comment.author}`);
   }
 
-  // By their ids, since a comment that was removed may come back in the middle.
-  function place(list, thread, id) {
+  // Sorted by id, because a restored comment can appear in the middle.
+  function insertSorted(list, thread, id) {
     const later = [...list.children].find((other) => Number(other.querySelector(".comment").id.split("-")[1]) > id);
     list.insertBefore(thread, later ?? null);
   }
 
-  function answersTo(parentId) {
+  function repliesTo(parentId) {
     const parent = find(`comment-${parentId}`)?.closest(".thread");
     if (!parent) return threads;
     if (depth(parent) >= Number(threads.dataset.maxDepth)) return parent.parentElement;
@@ -62,32 +62,32 @@ export function begin({ fragment, patch, say }) {
     comment.parentElement.querySelector(":scope > .comment-tools")?.remove();
     comment.classList.add("removed");
     comment.replaceChildren(find("removed-comment").content.cloneNode(true));
-    say("A comment was removed.");
+    announce("A comment was removed.");
   }
 
-  function count({ comments }) {
+  function updateCount({ comments }) {
     const place = find("comments-count");
     if (place) place.textContent = comments === 1 ? "1 comment" : `${comments} comments`;
   }
 
   return {
     handlers: {
-      "post.published": putArticle,
-      "post.updated": putArticle,
-      "post.unpublished": () => setGone(true),
-      "post.deleted": () => setGone(true),
+      "post.published": updateArticle,
+      "post.updated": updateArticle,
+      "post.unpublished": () => setRemoved(true),
+      "post.deleted": () => setRemoved(true),
       "comment.created"(data) {
-        putComment(data);
-        count(data.post);
+        upsertComment(data);
+        updateCount(data.post);
       },
-      "comment.updated": (data) => find(`comment-${data.comment.id}`) && putComment(data),
+      "comment.updated": (data) => find(`comment-${data.comment.id}`) && upsertComment(data),
       "comment.removed"({ comment, post }) {
         removeComment(comment);
-        count(post);
+        updateCount(post);
       },
     },
     refreshed(page) {
-      if (!page) return setGone(true);
+      if (!page) return setRemoved(true);
       for (const id of ["post", "threads", "comments-count"]) {
         const [old, fresh] = [find(id), page.getElementById(id)];
         if (old && fresh) patch(old, fresh);

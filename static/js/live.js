@@ -1,67 +1,66 @@
-// Keeps an open page up to date. Without it the page is just as old as its last load. The HTML in events is rendered and
-// sanitised by the server, by the templates that made the page; what becomes of it is the affair of the module that the page
-// names, `live-list.js` or `live-post.js`.
+// Updates an open page with live events. The server renders and sanitises the HTML in the events with the templates of the page.
+// The module named by the page (`live-list.js` or `live-post.js`) inserts it.
 
-const LEAST_TOLD = 4_000; // of shorter interruptions nobody need hear
+const STATUS_DELAY = 4_000; // ms; shorter interruptions are not reported
 
 const region = document.querySelector("[data-live]");
-const address = document.querySelector('meta[name="live-address"]');
-const [{ follow }, { begin }] = await Promise.all([import(address.dataset.client), import(region.dataset.liveModule)]);
-const { handlers, refreshed } = begin({ region, fragment, patch, keepingPlace, say });
-const inPlace = ([name, handle]) => [name, (data) => keepingPlace(() => handle(data))];
+const liveUrl = document.querySelector('meta[name="live-url"]');
+const [{ follow }, { begin }] = await Promise.all([import(liveUrl.dataset.client), import(region.dataset.liveModule)]);
+const { handlers, refreshed } = begin({ region, fragment, patch, preserveScroll, announce });
+const withScroll = ([name, handle]) => [name, (data) => preserveScroll(() => handle(data))];
 let isLost = false;
 let isQuiet = false;
-let telling = null;
+let statusTimer = null;
 let refetching = null;
 
 follow({
-  addresses: { socket: address.content, stream: address.dataset.stream },
+  urls: { socket: liveUrl.content, stream: liveUrl.dataset.stream },
   channels: [region.dataset.live, region.dataset.liveAlso].filter(Boolean),
   cursor: document.querySelector('meta[name="live-cursor"]').content,
-  handlers: Object.fromEntries(Object.entries(handlers).map(inPlace)),
-  told: { connected: tellBack, lost: tellLater, gap: refetch, refused: refetch },
+  handlers: Object.fromEntries(Object.entries(handlers).map(withScroll)),
+  callbacks: { connected: showConnected, lost: showLostLater, gap: refetch, refused: refetch },
 });
 
-// The page as it is now, also when what it shows is hidden: the answer says so to the reader. The cursor that goes with it.
+// Reloads the content, or shows that the page is gone if it is no longer visible. Resolves to the new cursor.
 function refetch() {
-  refetching ??= takeAnew().finally(() => (refetching = null));
+  refetching ??= reloadContent().finally(() => (refetching = null));
   return refetching;
 }
 
-async function takeAnew() {
+async function reloadContent() {
   const response = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
   if (!response?.ok && response?.status !== 404) return null;
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  keepingPlace(() => refreshed(response.ok ? page : null));
+  preserveScroll(() => refreshed(response.ok ? page : null));
   return page.querySelector('meta[name="live-cursor"]')?.content ?? null;
 }
 
-function tellLater(isSwitchedOff) {
-  isQuiet ||= isSwitchedOff; // which is no fault of the reader's connection
-  if (!isLost) telling ??= setTimeout(tellLost, LEAST_TOLD);
+function showLostLater(isDisabled) {
+  isQuiet ||= isDisabled; // not a connection problem
+  if (!isLost) statusTimer ??= setTimeout(showLost, STATUS_DELAY);
 }
 
-function tellLost() {
-  telling = null;
+function showLost() {
+  statusTimer = null;
   isLost = !isQuiet;
   if (isQuiet) return;
-  tell(navigator.onLine ? "The connection is lost. Trying again…" : "You are offline. This page goes on when you are back.");
+  showStatus(navigator.onLine ? "Connection lost. Reconnecting…" : "You are offline. This page will update when you are back online.");
 }
 
-function tellBack() {
-  clearTimeout(telling);
-  telling = null;
-  tell(isLost ? "Connected again." : "");
-  if (isLost) setTimeout(() => isLost || tell(""), LEAST_TOLD);
+function showConnected() {
+  clearTimeout(statusTimer);
+  statusTimer = null;
+  showStatus(isLost ? "Connected." : "");
+  if (isLost) setTimeout(() => isLost || showStatus(""), STATUS_DELAY);
   isLost = isQuiet = false;
 }
 
-function tell(words) {
-  document.getElementById("live-connection").textContent = words;
+function showStatus(text) {
+  document.getElementById("live-connection").textContent = text;
 }
 
-function say(words) {
-  document.getElementById("live-status").textContent = words;
+function announce(text) {
+  document.getElementById("live-status").textContent = text;
 }
 
 function fragment(html) {
@@ -70,36 +69,36 @@ function fragment(html) {
   return template.content.firstElementChild;
 }
 
-// What is being read stays where it is on the screen, whatever comes or goes above it.
-function keepingPlace(change) {
+// Runs `change` and keeps the element being read at the same position on the screen.
+function preserveScroll(change) {
   const isBelowTop = (element) => element.getBoundingClientRect().bottom > 0;
   const read = scrollY > 0 ? [...document.querySelectorAll(".card, .comment, .prose > *")].filter(isBelowTop) : [];
   const places = read.slice(0, 9).map((element) => [element, element.getBoundingClientRect().top]);
   const root = document.documentElement;
-  root.classList.add("changing"); // the browser's own help, where there is any, would come on top
+  root.classList.add("changing"); // turns off scroll anchoring, which would move the page a second time
   change();
-  const [kept, top] = places.find(([element]) => element.isConnected) ?? [];
-  if (kept) scrollBy({ top: kept.getBoundingClientRect().top - top, behavior: "instant" });
+  const [anchor, top] = places.find(([element]) => element.isConnected) ?? [];
+  if (anchor) scrollBy({ top: anchor.getBoundingClientRect().top - top, behavior: "instant" });
   requestAnimationFrame(() => requestAnimationFrame(() => root.classList.remove("changing")));
 }
 
-// Makes an element like a fresh one; what is the same in both stays, with its selection, and with what was opened in it.
+// Changes `old` to match `fresh`. Equal nodes stay, with their selection, and open `details` stay open.
 function patch(old, fresh) {
   const opened = new Map([...old.querySelectorAll("details")].map((one) => [one.textContent, one.open]));
   for (const one of fresh.querySelectorAll("details")) one.open = opened.get(one.textContent) ?? one.open;
-  const was = [...old.childNodes];
-  const will = [...fresh.childNodes];
+  const oldNodes = [...old.childNodes];
+  const newNodes = [...fresh.childNodes];
   const isLike = (node, index) =>
-    node.isEqualNode(will[index]) || (node.firstChild && node.cloneNode().isEqualNode(will[index].cloneNode()));
-  if (was.length === will.length && was.every(isLike)) {
-    was.forEach((node, index) => node.isEqualNode(will[index]) || patch(node, will[index]));
+    node.isEqualNode(newNodes[index]) || (node.firstChild && node.cloneNode().isEqualNode(newNodes[index].cloneNode()));
+  if (oldNodes.length === newNodes.length && oldNodes.every(isLike)) {
+    oldNodes.forEach((node, index) => node.isEqualNode(newNodes[index]) || patch(node, newNodes[index]));
     return;
   }
-  for (const node of will) {
-    const near = node.nodeType === Node.TEXT_NODE ? was.slice(0, 1) : was; // one line end is as good as another
-    const same = near.findIndex((other) => other.isEqualNode(node));
-    if (same < 0) old.insertBefore(node, was[0] ?? null);
-    for (const gone of was.splice(0, same + 1).slice(0, -1)) gone.remove();
+  for (const node of newNodes) {
+    const candidates = node.nodeType === Node.TEXT_NODE ? oldNodes.slice(0, 1) : oldNodes; // any whitespace node matches another
+    const same = candidates.findIndex((other) => other.isEqualNode(node));
+    if (same < 0) old.insertBefore(node, oldNodes[0] ?? null);
+    for (const gone of oldNodes.splice(0, same + 1).slice(0, -1)) gone.remove();
   }
-  for (const gone of was) gone.remove();
+  for (const gone of oldNodes) gone.remove();
 }

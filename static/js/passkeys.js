@@ -1,46 +1,46 @@
-// Asks the browser for a passkey when a form is sent, and sends what it answers along. Without this file there is the password.
+// Requests a passkey from the browser when the form is submitted, and submits the credential. Without it, users sign in by password.
 
-const REFUSED = "NotAllowedError"; // the person said no, or nothing for too long: browsers do not tell which
-const KNOWN = "InvalidStateError";
+const REFUSED = "NotAllowedError"; // cancelled or timed out: browsers do not distinguish the two
+const ALREADY_REGISTERED = "InvalidStateError";
 
 const form = document.querySelector("form[data-passkey]");
 const status = form.querySelector("[role=status]");
-const makes = form.dataset.passkey === "create";
-let offer = null; // a question that waits in the field of names, until something is chosen there
+const isRegistration = form.dataset.passkey === "create";
+let autofill = null; // the pending request for passkeys in the autofill of the username field
 
 if (!globalThis.PublicKeyCredential) {
-  status.textContent = "This browser knows no passkeys.";
+  status.textContent = "This browser does not support passkeys.";
   for (const button of form.querySelectorAll("button")) button.disabled = true;
 } else {
   form.hidden = false;
   form.addEventListener("submit", onSubmit);
-  if (!makes) offerInField();
+  if (!isRegistration) offerAutofill();
 }
 
 async function onSubmit(event) {
   event.preventDefault();
-  offer?.abort();
+  autofill?.abort();
   status.textContent = "";
   try {
-    finish(makes ? await create() : await get());
+    finish(isRegistration ? await create() : await get());
   } catch (error) {
-    status.textContent = words(error);
+    status.textContent = message(error);
   }
 }
 
 function finish(credential) {
   form.elements.credential.value = JSON.stringify(credential);
-  form.submit(); // without another event
+  form.submit(); // does not fire another submit event
 }
 
-// Browsers that can do so list passkeys where names are filled in.
-async function offerInField() {
+// Lists passkeys in the autofill of the username field, if the browser supports it.
+async function offerAutofill() {
   if (!(await PublicKeyCredential.isConditionalMediationAvailable?.())) return;
-  offer = new AbortController();
+  autofill = new AbortController();
   try {
-    finish(await get({ mediation: "conditional", signal: offer.signal }));
+    finish(await get({ mediation: "conditional", signal: autofill.signal }));
   } catch {
-    // nothing was chosen
+    // no passkey was chosen
   }
 }
 
@@ -58,18 +58,18 @@ async function create() {
   });
 }
 
-async function get(how = {}) {
-  const answer = await fetch(form.action, { headers: { Accept: "application/json" } });
-  if (!answer.ok) throw new Error(`asked for a challenge, and got ${answer.status}`);
-  const options = await answer.json();
+async function get(requestOptions = {}) {
+  const response = await fetch(form.action, { headers: { Accept: "application/json" } });
+  if (!response.ok) throw new Error(`requesting a challenge failed with status ${response.status}`);
+  const options = await response.json();
   options.challenge = bytes(options.challenge);
-  const used = await navigator.credentials.get({ publicKey: options, ...how });
-  const { response } = used;
+  const used = await navigator.credentials.get({ publicKey: options, ...requestOptions });
+  const { authenticatorData, clientDataJSON, signature, userHandle } = used.response;
   return plain(used, {
-    authenticatorData: text(response.authenticatorData),
-    clientDataJSON: text(response.clientDataJSON),
-    signature: text(response.signature),
-    userHandle: response.userHandle && text(response.userHandle),
+    authenticatorData: text(authenticatorData),
+    clientDataJSON: text(clientDataJSON),
+    signature: text(signature),
+    userHandle: userHandle && text(userHandle),
   });
 }
 
@@ -78,10 +78,10 @@ function plain(credential, response) {
   return { id, rawId: text(credential.rawId), type, authenticatorAttachment, response, clientExtensionResults: {} };
 }
 
-function words({ name }) {
-  if (name === KNOWN) return "This device has a passkey for your account already.";
-  if (name === REFUSED) return makes ? "No passkey was made. Try again when you like." : "No passkey was used. Try again, or use your password.";
-  return "That did not work. Try again in a moment, or use your password.";
+function message({ name }) {
+  if (name === ALREADY_REGISTERED) return "This device already has a passkey for your account.";
+  if (name === REFUSED) return isRegistration ? "No passkey was created. You can try again." : "No passkey was used. Try again or use your password.";
+  return "Something went wrong. Try again in a moment or use your password.";
 }
 
 function bytes(base64url) {

@@ -1,43 +1,42 @@
-// Tells the server that this form is open, and the writer who else has it open. Without this file the form says so once,
-// as it is loaded.
+// Reports to the server that this form is open, and shows who else is editing the post.
 
 const INTERVAL = 15_000;
 
 const place = document.getElementById("presence");
-let others = [...place.querySelectorAll("p")].length ? null : []; // what the server wrote is known to the reader, not to us
+let others = place.querySelector("p") ? null : []; // null: the names rendered by the server are not known here
 let isWarned = false;
 
-async function beat() {
-  const answer = await send({}).catch(() => null);
-  if (!answer) return; // no network for the moment: the next beat may get through
-  if (answer.status === 401) return say("You are not signed in any more. Sign in in another window before you save.");
-  if (answer.status === 404) return say("This post was deleted. What you typed can still be saved as a new one.");
-  if (answer.ok) tell(await answer.json());
+async function sendHeartbeat() {
+  const response = await send({}).catch(() => null);
+  if (!response) return; // offline: the next heartbeat may succeed
+  if (response.status === 401) return show("You are signed out. Sign in in another tab before you save.");
+  if (response.status === 404) return show("This post was deleted. You can still save your text as a new post.");
+  if (response.ok) update(await response.json());
 }
 
-function tell(found) {
-  if (found.version > Number(place.dataset.version) && !isWarned) {
+function update(state) {
+  if (state.version > Number(place.dataset.version) && !isWarned) {
     isWarned = true;
-    say("A newer version of this post was saved. When you save yours, you are shown what changed.");
-  } else if (others === null || others.join("\n") !== found.others.join("\n")) {
-    if (others !== null || !found.others.length) say(words(others ?? [], found.others));
+    show("Someone saved a newer version. You’ll be able to compare when you save.");
+  } else if (others === null || others.join("\n") !== state.others.join("\n")) {
+    if (others !== null || !state.others.length) show(describe(others ?? [], state.others));
   }
-  others = found.others;
+  others = state.others;
 }
 
-function words(before, now) {
+function describe(before, now) {
   const gone = before.filter((name) => !now.includes(name));
-  if (!now.length) return gone.length ? `${list(gone)} closed this post.` : "You are alone with this post now.";
-  return `${list(now)} ${now.length === 1 ? "has" : "have"} this post open too. Who saves later is shown what the other one changed.`;
+  if (!now.length) return gone.length ? `${list(gone)} stopped editing.` : "You’re the only one editing now.";
+  return `${list(now)} ${now.length === 1 ? "is" : "are"} also editing this post. If you both save, the second to save will see both versions.`;
 }
 
 function list(names) {
   return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
-function say(text) {
-  const present = place.querySelector("p");
-  if (present?.textContent === text) return;
+function show(text) {
+  const existing = place.querySelector("p");
+  if (existing?.textContent === text) return;
   const paragraph = document.createElement("p");
   paragraph.className = "notice warning";
   paragraph.textContent = text;
@@ -45,10 +44,10 @@ function say(text) {
 }
 
 function send(values) {
-  return fetch(place.dataset.address, { method: "POST", body: new URLSearchParams(values), redirect: "manual" });
+  return fetch(place.dataset.url, { method: "POST", body: new URLSearchParams(values), redirect: "manual" });
 }
 
-addEventListener("pagehide", () => navigator.sendBeacon(place.dataset.address, new URLSearchParams({ left: "yes" })));
-addEventListener("pageshow", ({ persisted }) => persisted && beat());
-setInterval(beat, INTERVAL);
-beat();
+addEventListener("pagehide", () => navigator.sendBeacon(place.dataset.url, new URLSearchParams({ left: "yes" })));
+addEventListener("pageshow", ({ persisted }) => persisted && sendHeartbeat());
+setInterval(sendHeartbeat, INTERVAL);
+sendHeartbeat();

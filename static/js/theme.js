@@ -1,4 +1,4 @@
-// Changes the colours in place. Without this file the form loads the page anew, and what was being typed is gone.
+// Switches the theme without a page load, which would lose unsaved form input.
 
 const form = document.querySelector("form.theme");
 const root = document.documentElement;
@@ -8,10 +8,10 @@ form?.addEventListener("submit", (event) => {
   const theme = event.submitter.value;
   fetch(form.action, { method: "POST", body: new URLSearchParams({ theme }), redirect: "manual" })
     .then((response) => response.type === "opaqueredirect" && show(theme))
-    .catch(() => {}); // not sent, not kept: the page stays as it is
+    .catch(() => {}); // the request failed: keep the current theme
 });
 
-// As `layout.html` and `_theme.html` write it.
+// Sets the same attributes as `layout.html` and `_theme.html`.
 function show(theme) {
   const isAuto = theme === "auto";
   if (isAuto) delete root.dataset.theme;

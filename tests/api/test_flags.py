@@ -90,14 +90,14 @@ async def test_uploads_switched_off_are_refused_even_to_owners(client: httpx2.As
 
 
 async def test_live_switched_off_closes_what_is_open_and_opens_nothing(client: httpx2.AsyncClient, owner: Any) -> None:
-    assert 'name="live-address"' in (await client.get("/")).text
+    assert 'name="live-url"' in (await client.get("/")).text
     async with following(client) as socket:
         await switch(client, owner, "live", False)
         assert await closed(socket) == 1013
     with pytest.raises(WebSocketDisconnect):  # before the handshake
         async with following(client):
             pass
-    assert 'name="live-address"' not in (await client.get("/")).text
+    assert 'name="live-url"' not in (await client.get("/")).text
 
 
 async def test_other_workers_follow_within_a_second(settings: Settings, owner: Any) -> None:

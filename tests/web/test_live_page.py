@@ -327,9 +327,9 @@ def test_reader_is_told_of_a_lost_connection_and_of_its_return(site: Any, page: 
         follow(page, site.base)
         site.post("Seen")
         page.get_by_text("Seen", exact=True).wait_for()
-    page.locator("#live-connection").get_by_text("The connection is lost. Trying again…").wait_for()
+    page.locator("#live-connection").get_by_text("Connection lost. Reconnecting…").wait_for()
     with site.up():
-        page.locator("#live-connection").get_by_text("Connected again.").wait_for()
+        page.locator("#live-connection").get_by_text("Connected.").wait_for()
         page.locator("#live-connection:empty").wait_for(state="attached")
 
 

@@ -82,7 +82,7 @@ async def test_public_pages_answer_200_and_describe_themselves(client: httpx2.As
 
 async def test_home_of_an_empty_blog_says_so(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/")
-    assert re.search(r'<div class="empty" id="posts-empty">\s*<p class="empty-title">Nothing has been published yet', answer.text)
+    assert re.search(r'<div class="empty" id="posts-empty">\s*<p class="empty-title">No posts yet', answer.text)
     assert 'rel="next"' not in answer.text
 
 
@@ -236,7 +236,7 @@ async def test_tag_page_counts_its_posts_and_names_what_goes_with_it(client: htt
     await write("Hidden", tags=["maths", "plots"], status=PostStatus.DRAFT)
     page = (await client.get("/tags/Maths")).text
     lead = re.sub("<[^>]*>", "", re.search(r'<p class="page-lead">(.*?)</p>', page)[1])
-    assert lead == "2 posts. Often together with looms and cards."
+    assert lead == "2 posts. Related tags: looms and cards."
     assert 'data-live="tag:maths"' in page
 
 
@@ -246,7 +246,7 @@ async def test_author_page_counts_posts_and_names_topics(client: httpx2.AsyncCli
     await write("Hidden", tags=["plots"], status=PostStatus.DRAFT)
     page = (await client.get("/authors/ada")).text
     lead = re.sub("<[^>]*>", "", re.search(r'<p class="page-lead">(.*?)</p>', page)[1])
-    assert lead == "2 posts, mostly on looms and maths."
+    assert lead == "2 posts, mostly about looms and maths."
 
 
 async def test_lists_carry_the_cursor_of_their_content(client: httpx2.AsyncClient, ctx: Context, write: Write) -> None:
@@ -334,8 +334,8 @@ async def test_search_for_a_word_of_too_many_posts_says_that_older_ones_are_left
     for number in range(4):
         await write(f"Loom {number}")
     found = (await client.get("/search?q=loom")).text
-    assert "<strong>2 posts</strong> for “loom”. Older ones are left out: add a word to find them." in found
-    assert "left out" not in (await client.get("/search?q=3")).text
+    assert "<strong>2 posts</strong> for “loom”. Older matches are not shown: add a word to narrow the search." in found
+    assert "not shown" not in (await client.get("/search?q=3")).text
 
 
 @pytest.mark.parametrize("page", ["0", "3", "-1", "x", "١", "9999999"])
@@ -401,7 +401,7 @@ async def test_who_finds_nothing_while_the_database_is_away_still_gets_a_page(
     answer = await client.get("/nowhere")
     assert answer.status_code == 404
     assert "Nothing on this page" in answer.text
-    assert "newest posts</h2>" not in answer.text
+    assert "Latest posts</h2>" not in answer.text
     away_page = await client.get("/archive?a=b")
     assert (away_page.status_code, away_page.headers["retry-after"]) == (503, "5")
     assert "Back in a moment" in away_page.text

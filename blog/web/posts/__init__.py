@@ -1,1 +1,1 @@
-"""Pages to read and write posts."""
+"""Pages for reading and writing posts."""

@@ -1,4 +1,4 @@
-"""What an open form of a post needs while somebody writes: previews, and keeping what is typed before it is saved."""
+"""Autosave and preview for the post editor."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from blog.schemas.autosaves import AutosaveForm, AutosaveOut, PreviewText
 from blog.web.rendering.page import render_error, render_page
 from blog.web.rendering.redirects import redirect_after_post
 
-SESSION_EXPIRED = "You are not signed in any more. Sign in in another window, then send this once more: nothing typed is lost."
+SESSION_EXPIRED = "You are signed out. Sign in in another tab, then submit again; your text is still here."
 
 
 @dataclass(frozen=True, slots=True)
 class AutosaveOffer:
-    """The autosaves that concern a form: the one that it shows, and others to go on with. `is_behind`: the post changed since."""
+    """Autosaves for a form: the restored one, and others to offer. `is_stale`: the post changed after `restored` was saved."""
 
     restored: Autosave | None
     others: Sequence[Autosave]
@@ -36,20 +36,20 @@ class AutosaveOffer:
 
 
 class NewPostPreview(Endpoint):
-    """/write/preview — a new post as readers would see it."""
+    """/write/preview: preview of a new post."""
 
     async def post(self, request: Request) -> Response:
-        """JSON: the text as a fragment of HTML. A form: the page of the form, with everything typed and the text above it."""
+        """Return an HTML fragment for JSON, or the editor page with the preview for a form."""
         if _is_json(request):
             return await _preview_fragment(request)
         return await _preview_page(request, request_context(request), await read_form(request), "posts/write.html")
 
 
 class PostPreview(Endpoint):
-    """/posts/{slug}/edit/preview — a post as it would be after saving."""
+    """/posts/{slug}/edit/preview: preview of changes to a post."""
 
     async def post(self, request: Request) -> Response:
-        """The page of the form, as for a new post."""
+        """Return the editor page with the preview."""
         ctx, slug = request_context(request), request.path_params["slug"]
         form = await read_form(request)
         if ctx.actor is None:
@@ -59,49 +59,53 @@ class PostPreview(Endpoint):
 
 
 class NewPostAutosave(Endpoint):
-    """/write/autosave — what is typed of a post that was never saved."""
+    """/write/autosave: autosave of a new post."""
 
     async def post(self, request: Request) -> Response:
-        """Keep a form, as JSON or as sent by a browser; its field `autosave` is the id of the first answer."""
+        """Store the form (JSON or form data). The field `autosave` is the id returned by the first call."""
         return await _save(request, require_user(request))
 
 
 class PostAutosave(Endpoint):
-    """/posts/{slug}/autosave — what is typed of changes to a post."""
+    """/posts/{slug}/autosave: autosave of changes to a post."""
 
     async def post(self, request: Request) -> Response:
-        """As for a new post."""
+        """Store the form, as for a new post."""
         ctx = require_user(request)
         return await _save(request, ctx, await posts.get_by_slug(ctx, request.path_params["slug"]))
 
 
 class AutosaveDiscard(Endpoint):
-    """/autosaves/{id}/discard — text that its writer does not want any more."""
+    """/autosaves/{id}/discard: delete an autosave."""
 
     async def post(self, request: Request) -> Response:
-        """Forget it; back to the form without it."""
+        """Delete the autosave and redirect to the form without it."""
         gone = await autosaves.discard(request_context(request), request.path_params["id"])
         if gone.slug is None:
             return redirect_after_post(request, "web:write")
         return redirect_after_post(request, "web:post_edit", slug=gone.slug)
 
 
-async def restore_autosave(request: Request, ctx: Context, fresh: Form, post: Post | None = None) -> tuple[Form, AutosaveOffer]:
-    """The form, filled from the autosave that the address names, if it is one; what differs from `fresh` is offered."""
-    found = await (autosaves.for_post(ctx, post) if post else autosaves.for_new_posts(ctx))
-    unsaved = [autosave for autosave in found if post is None or _differs(autosave.form, fresh.values)]
-    chosen = next((autosave for autosave in found if str(autosave.id) == request.query_params.get("autosave")), None)
-    others = [autosave for autosave in unsaved if autosave is not chosen]
-    if chosen is None:
-        return fresh, AutosaveOffer(None, others, False)
-    is_behind = post is not None and chosen.form.get("version") != fresh.values["version"]
-    return Form({**fresh.values, **chosen.form, "autosave": str(chosen.id)}), AutosaveOffer(chosen, others, is_behind)
+async def restore_autosave(request: Request, ctx: Context, initial: Form, post: Post | None = None) -> tuple[Form, AutosaveOffer]:
+    """Return the form, filled from the autosave given by `?autosave=`, and the autosaves to offer.
+
+    initial: the form without an autosave
+    post: the edited post; None for a new post
+    """
+    candidates = await (autosaves.for_post(ctx, post) if post else autosaves.for_new_posts(ctx))
+    unsaved = [autosave for autosave in candidates if post is None or _differs(autosave.form, initial.values)]
+    restored = next((autosave for autosave in candidates if str(autosave.id) == request.query_params.get("autosave")), None)
+    others = [autosave for autosave in unsaved if autosave is not restored]
+    if restored is None:
+        return initial, AutosaveOffer(None, others, False)
+    is_stale = post is not None and restored.form.get("version") != initial.values["version"]
+    return Form({**initial.values, **restored.form, "autosave": str(restored.id)}), AutosaveOffer(restored, others, is_stale)
 
 
 def autosave_id(form: Form) -> int | None:
-    """The id of the autosave that a form goes on with, if any."""
-    sent = form.value("autosave")
-    return int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 19 else None
+    """Return the id of the autosave of a form, if any."""
+    text = form.value("autosave")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _differs(typed: Mapping[str, str], saved: Mapping[str, str]) -> bool:
@@ -135,5 +139,5 @@ async def _save(request: Request, ctx: Context, post: Post | None = None) -> Res
         typed = validate(AutosaveForm, (await read_form(request)).values, "body")
     form = Form(typed.root)
     fields = {name: value for name, value in form.values.items() if name != "autosave"}
-    kept = await autosaves.save(ctx, fields, post=post, autosave_id=autosave_id(form))
-    return json_response(AutosaveOut(id=kept, saved_at=ctx.now))
+    saved_id = await autosaves.save(ctx, fields, post=post, autosave_id=autosave_id(form))
+    return json_response(AutosaveOut(id=saved_id, saved_at=ctx.now))

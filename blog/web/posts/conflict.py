@@ -1,4 +1,4 @@
-"""What the later of two writers sees."""
+"""The edit conflict page, shown if the post changed while it was being edited."""
 
 import datetime as dt
 from typing import Any
@@ -17,9 +17,13 @@ from blog.web.rendering.page import render_page
 
 
 async def render_conflict(request: Request, ctx: Context, form: Form, post: Post, mine: PostChanges) -> Response:
-    """Both texts, how they differ, and what can be done about it; what was typed is in the form. 412.
+    """Return 412 with both versions, their differences and, if possible, a merged version.
 
-    Each of its forms names the present version: who has seen it may replace it.
+    form: the submitted form, shown again with the values in it
+    post: the post as saved by the other editor
+    mine: the submitted changes
+
+    All forms of the page submit the current version number, so that the next save replaces the version shown here.
     """
     conflict = await edit_conflicts.describe(ctx, post, mine, parse_number(form.value("version")))
     form.values["version"] = str(post.version)

@@ -1,4 +1,4 @@
-"""Pages for writers."""
+"""Pages for writing, editing and deleting posts, and the dashboard."""
 
 from typing import Any, TypeVar
 
@@ -26,24 +26,24 @@ from blog.web.rendering.pagination import next_page_path, page_cursor
 from blog.web.rendering.redirects import redirect_after_post
 
 _POST_GONE = (
-    "This post was deleted while you were writing, or is not yours to change any more. What you typed is kept below: save it as "
-    "a new post, or look on your dashboard whether the deletion can be undone."
+    "This post was deleted while you were writing, or you can no longer edit it. Your text is below: save it as a new post, "
+    "or check your dashboard to undo the deletion."
 )
 M = TypeVar("M", bound=BaseModel)
 
 
 class NewPostPage(Endpoint):
-    """/write — a new post."""
+    """/write: a new post."""
 
     async def get(self, request: Request) -> Response:
-        """The empty form; with `?autosave=`, what was typed before and never saved."""
+        """Return the empty form, or with `?autosave=` the restored one."""
         ctx = request_context(request)
         policy.require_writer(ctx)
         form, offer = await restore_autosave(request, ctx, Form({"status": PostStatus.PUBLISHED.value}))
         return render_page(request, "posts/write.html", form=form, autosave_offer=offer)
 
     async def post(self, request: Request) -> Response:
-        """Write it; on to the post."""
+        """Create the post and redirect to it."""
         ctx = request_context(request)
         form = await read_form(request)
         new = _parse_post(form, NewPost)
@@ -58,10 +58,10 @@ class NewPostPage(Endpoint):
 
 
 class EditPostPage(Endpoint):
-    """/posts/{slug}/edit — change a post."""
+    """/posts/{slug}/edit: edit a post."""
 
     async def get(self, request: Request) -> Response:
-        """The form with the present text, and who else has it open; with `?autosave=`, with what was typed and never saved."""
+        """Return the form with the current post, or with `?autosave=` the restored form, and the other editors."""
         ctx = request_context(request)
         post = await load_editable_post(ctx, request)
         form, offer = await restore_autosave(request, ctx, form_from_content(post, post.version), post)
@@ -69,11 +69,11 @@ class EditPostPage(Endpoint):
         return render_page(request, "posts/edit.html", form=form, post=post, others=others, autosave_offer=offer)
 
     async def post(self, request: Request) -> Response:
-        """Save it, unless somebody else did since the form was opened: then both texts are shown, 412."""
+        """Save the changes; if the post changed since the form was opened, return the conflict page (412)."""
         ctx = request_context(request)
         form = await read_form(request)
         if ctx.actor is None:
-            # The draft itself is hidden from a stranger, but what was typed belongs to whoever typed it.
+            # Show the form again without loading the post, so that an expired session loses no text and reveals no draft.
             return render_error(
                 request, "posts/write.html", form, NotAuthenticated(SESSION_EXPIRED), slug=request.path_params["slug"]
             )
@@ -98,17 +98,17 @@ class EditPostPage(Endpoint):
 
 
 class DeletePostPage(Endpoint):
-    """/posts/{slug}/delete — take a post down."""
+    """/posts/{slug}/delete: delete a post."""
 
     async def get(self, request: Request) -> Response:
-        """Ask once more."""
+        """Ask for confirmation."""
         ctx = request_context(request)
         post = await posts.get_by_slug(ctx, request.path_params["slug"])
         policy.require_edit(ctx, post)
         return render_page(request, "posts/delete.html", post=post)
 
     async def post(self, request: Request) -> Response:
-        """Delete it; on to the dashboard, which offers to undo it."""
+        """Delete the post and redirect to the dashboard, which offers an undo."""
         ctx = request_context(request)
         post = await posts.get_by_slug(ctx, request.path_params["slug"])
         await posts.delete(ctx, post.id)
@@ -116,24 +116,24 @@ class DeletePostPage(Endpoint):
 
 
 class Dashboard(Endpoint):
-    """/dashboard — the writer's own drafts, scheduled and published posts."""
+    """/dashboard: the user's own posts."""
 
     async def get(self, request: Request) -> Response:
-        """The newest of each kind; with `?status=`, all of one kind, page by page."""
+        """Return the latest posts of each status, or with `?status=` one status page by page."""
         ctx = request_context(request)
         actor = policy.require_writer(ctx)
-        chosen = _selected_status(request)
-        after = page_cursor(request) if chosen else None
+        selected = _selected_status(request)
+        after = page_cursor(request) if selected else None
         sections = []
-        for status in [chosen] if chosen else [PostStatus.DRAFT, PostStatus.SCHEDULED, PostStatus.PUBLISHED]:
-            found = await post_lists.list_page(ctx, _own_posts(actor, status, after))
-            sections.append({"status": status, "posts": found.items, "has_more": found.next is not None})
+        for status in [selected] if selected else [PostStatus.DRAFT, PostStatus.SCHEDULED, PostStatus.PUBLISHED]:
+            page = await post_lists.list_page(ctx, _own_posts(actor, status, after))
+            sections.append({"status": status, "posts": page.items, "has_more": page.next is not None})
         values: dict[str, Any] = {
             "sections": sections,
-            "chosen": chosen,
-            "next_page_path": next_page_path(request, found.next) if chosen else None,
-            "unfinished": [] if chosen else await autosaves.recent(ctx),
-            "deleted": [] if chosen else await post_lists.list_deleted(ctx),
+            "selected": selected,
+            "next_page_path": next_page_path(request, page.next) if selected else None,
+            "unfinished": [] if selected else await autosaves.recent(ctx),
+            "deleted": [] if selected else await post_lists.list_deleted(ctx),
             "undo": await _just_deleted(ctx, request),
         }
         return render_page(request, "posts/dashboard.html", **values)
@@ -144,17 +144,17 @@ def _own_posts(actor: Actor, status: PostStatus, after: tuple[str, int] | None) 
 
 
 def _selected_status(request: Request) -> PostStatus | None:
-    wanted = request.query_params.get("status")
-    return PostStatus(wanted) if wanted in set(PostStatus) else None
+    text = request.query_params.get("status")
+    return PostStatus(text) if text in set(PostStatus) else None
 
 
 def _parse_post(form: Form, model: type[M]) -> M | None:
-    """The form as a model: tags between commas, times in UTC, an empty slug as none. None: `form.errors` says why."""
-    typed = form.values
-    moment = typed.get("publish_at", "") if typed.get("status") == PostStatus.SCHEDULED else ""
+    """Return the form as `model`, or None with messages in `form.errors`. Tags are comma-separated, times are UTC."""
+    values = form.values
+    moment = values.get("publish_at", "") if values.get("status") == PostStatus.SCHEDULED else ""
     changed: dict[str, Any] = {
-        "tags": [tag for part in typed.get("tags", "").split(",") if (tag := part.strip())],
-        "slug": typed.get("slug", "").strip() or None,
+        "tags": [tag for part in values.get("tags", "").split(",") if (tag := part.strip())],
+        "slug": values.get("slug", "").strip() or None,
         "publish_at": f"{moment}Z" if moment else None,
         "version": None,
         "autosave": None,
@@ -163,14 +163,14 @@ def _parse_post(form: Form, model: type[M]) -> M | None:
 
 
 def _post_gone(request: Request, form: Form, error: BlogError) -> Response:
-    """What was typed for a post that is not there any more, or not the writer's: they may save it as a post of its own."""
+    """Return the form as that of a new post: the post was deleted, or the user can no longer edit it."""
     form.values |= {"slug": "", "version": ""}
     form.add_error(NotFound(_POST_GONE) if isinstance(error, NotFound) else error)
     return render_page(request, "posts/write.html", error_status(error), form=form)
 
 
 async def _just_deleted(ctx: Context, request: Request) -> Post | None:
-    """The post whose deletion led here, as long as it can be undone."""
+    """Return the post of `?deleted=` if its deletion can be undone."""
     try:
         return await posts.get_deleted(ctx, parse_number(request.query_params.get("deleted", "")))
     except NotFound:

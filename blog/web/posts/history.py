@@ -1,4 +1,4 @@
-"""The versions of a post: looking at them, comparing them, bringing one back."""
+"""Pages for listing, viewing, comparing and restoring the versions of a post."""
 
 from typing import Any
 
@@ -24,10 +24,10 @@ _LISTED_FIELDS = [field for field in POST_FIELDS if field.name != "title" and fi
 
 
 class HistoryPage(Endpoint):
-    """/posts/{slug}/history — every version, newest first."""
+    """/posts/{slug}/history: all versions, newest first."""
 
     async def get(self, request: Request) -> Response:
-        """A page of versions; two of them can be picked to be compared."""
+        """Return a page of versions; two can be selected for comparison."""
         ctx = request_context(request)
         post = await load_editable_post(ctx, request)
         found = await history.list_page(ctx, post.id, after=page_cursor(request))
@@ -37,10 +37,10 @@ class HistoryPage(Endpoint):
 
 
 class ComparisonPage(Endpoint):
-    """/posts/{slug}/history/diff?from=3&to=7 — what changed between two versions, word by word."""
+    """/posts/{slug}/history/diff?from=3&to=7: the changes between two versions, word by word."""
 
     async def get(self, request: Request) -> Response:
-        """From the older to the newer one, whichever was named first. Raises InvalidInput for what is no version."""
+        """Compare the older with the newer version, in any order of the parameters. Raises InvalidInput for no version number."""
         ctx = request_context(request)
         post = await load_editable_post(ctx, request)
         found = await history.compare(ctx, post.id, _version_parameter(request, "from"), _version_parameter(request, "to"))
@@ -48,20 +48,20 @@ class ComparisonPage(Endpoint):
 
 
 class VersionPage(Endpoint):
-    """/posts/{slug}/history/{version} — one version."""
+    """/posts/{slug}/history/{version}: one version."""
 
     async def get(self, request: Request) -> Response:
-        """As readers saw it, and as it was written."""
+        """Return the rendered version and its Markdown source."""
         ctx = request_context(request)
         post = await load_editable_post(ctx, request)
         return render_page(request, "posts/version.html", **await _values(ctx, request, post))
 
 
 class VersionRestore(Endpoint):
-    """/posts/{slug}/history/{version}/restore — make an old version the newest."""
+    """/posts/{slug}/history/{version}/restore: restore an old version."""
 
     async def post(self, request: Request) -> Response:
-        """Write it anew; back to the history. 412 when somebody saved another version since the page was opened."""
+        """Save the old version as the newest and redirect to the history; 412 if the post changed since the page was opened."""
         ctx = request_context(request)
         form = await read_form(request)
         post = await load_editable_post(ctx, request)
@@ -74,13 +74,13 @@ class VersionRestore(Endpoint):
 
 
 async def load_editable_post(ctx: Context, request: Request) -> Post:
-    """The post that the address names, for those who may change it. Raises NotSignedIn, NotFound, Forbidden."""
-    ctx.require_actor()  # a stranger hears first that they must sign in: a draft would be "not found"
+    """Return the post of the URL. Raises NotAuthenticated, NotFound, Forbidden if the user cannot edit it."""
+    ctx.require_actor()  # first, so that anonymous users are sent to sign in; for them a draft would be "not found"
     return policy.require_edit(ctx, await posts.get_by_slug(ctx, request.path_params["slug"]))
 
 
 def parse_number(sent: str) -> int:
-    """A version or an id that was sent. What is no number names nothing: 0 is always stale."""
+    """Return a submitted version or id, or 0 if it is not a number; no post has version or id 0."""
     return int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 10 else 0
 
 
@@ -100,4 +100,4 @@ async def _values(ctx: Context, request: Request, post: Post) -> dict[str, Any]:
 def _version_parameter(request: Request, name: str) -> int:
     if version := parse_number(request.query_params.get(name, "")):
         return version
-    raise InvalidInput([FieldError(("query", name), "Choose two versions to compare on the page of the history", "version")])
+    raise InvalidInput([FieldError(("query", name), "Select two versions on the history page", "version")])

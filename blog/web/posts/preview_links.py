@@ -1,56 +1,51 @@
-"""Preview links: making and revoking them, and the page that they open."""
+"""Preview links: pages to create and revoke them, and the preview itself."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain.core.context import Context
 from blog.domain.posts import preview_links
-from blog.domain.posts.models import Post
-from blog.errors import BlogError
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context
-from blog.framework.request.forms import Form, read_form
-from blog.framework.response.error_statuses import error_status
+from blog.framework.request.forms import Form
 from blog.schemas.posts import PostStatus
 from blog.schemas.preview_links import Lifetime, NewPreviewLink
 from blog.web.posts.history import load_editable_post
+from blog.web.rendering.form_page import FormPage
 from blog.web.rendering.page import render_page
 from blog.web.rendering.redirects import redirect_after_post
 
-# The address is the key to the draft: no cache keeps the page, and no other site learns where its reader came from.
+# The URL contains the secret: do not cache the page, and do not send the URL as a referrer.
 _PRIVATE_HEADERS = {"Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 
 
-class PreviewLinkList(Endpoint):
-    """/posts/{slug}/previews — the links by which anybody reads this draft."""
+class PreviewLinkList(FormPage[NewPreviewLink]):
+    """/posts/{slug}/previews: list and create preview links of a draft."""
 
-    async def get(self, request: Request) -> Response:
-        """The valid links, and a form for another one."""
-        ctx = request_context(request)
-        post = await load_editable_post(ctx, request)
-        return await _render_list(request, ctx, post, Form({"lifetime": Lifetime.WEEK.value}))
+    template, model = "posts/preview_links.html", NewPreviewLink
 
-    async def post(self, request: Request) -> Response:
-        """Make a link; back to the list, where it stands."""
-        ctx = request_context(request)
-        form = await read_form(request)
-        post = await load_editable_post(ctx, request)
-        new = form.parse(NewPreviewLink)
-        if new is None:
-            return await _render_list(request, ctx, post, form, 422)
-        try:
-            link_id = await preview_links.create(ctx, post.id, new)
-        except BlogError as error:
-            form.add_error(error)
-            return await _render_list(request, ctx, post, form, error_status(error))
-        return redirect_after_post(request, "web:post_previews", slug=post.slug, fragment=f"link-{link_id}")
+    async def load(self) -> None:
+        self.draft = await load_editable_post(self.ctx, self.request)
+
+    def initial_form(self) -> Form:
+        return Form({"lifetime": Lifetime.WEEK.value})
+
+    async def context(self) -> Mapping[str, Any]:
+        links = await preview_links.list_valid(self.ctx, self.draft.id)
+        return {"post": self.draft, "links": links, "lifetimes": list(Lifetime)}
+
+    async def submit(self, data: NewPreviewLink) -> Response:
+        link_id = await preview_links.create(self.ctx, self.draft.id, data)
+        return redirect_after_post(self.request, "web:post_previews", slug=self.draft.slug, fragment=f"link-{link_id}")
 
 
 class PreviewLinkRevocation(Endpoint):
-    """/posts/{slug}/previews/{id}/revoke — end a link before its time."""
+    """/posts/{slug}/previews/{id}/revoke: one preview link."""
 
     async def post(self, request: Request) -> Response:
-        """Revoke it; back to the list."""
+        """Revoke the link and redirect to the list."""
         ctx = request_context(request)
         post = await load_editable_post(ctx, request)
         await preview_links.revoke(ctx, post.id, request.path_params["id"])
@@ -58,18 +53,13 @@ class PreviewLinkRevocation(Endpoint):
 
 
 class PreviewPage(Endpoint):
-    """/preview/{secret} — a draft, for whoever has the link."""
+    """/preview/{secret}: the preview of a draft for anyone with the link."""
 
     async def get(self, request: Request) -> Response:
-        """The draft as it is now; once it is published, on to the post. Raises NotFound."""
+        """Return the current draft, or redirect to the post once it is published. Raises NotFound."""
         post = await preview_links.open_link(request_context(request), request.path_params["secret"])
         if post.status is PostStatus.PUBLISHED:
             response = redirect_after_post(request, "web:post", slug=post.slug)
             response.headers.update(_PRIVATE_HEADERS)
             return response
         return render_page(request, "posts/preview.html", headers=_PRIVATE_HEADERS, post=post)
-
-
-async def _render_list(request: Request, ctx: Context, post: Post, form: Form, status: int = 200) -> Response:
-    links = await preview_links.list_valid(ctx, post.id)
-    return render_page(request, "posts/preview_links.html", status, post=post, form=form, links=links, lifetimes=list(Lifetime))

@@ -1,4 +1,4 @@
-"""Publishing, unpublishing and bringing back a post without opening its form."""
+"""Publish, unpublish and undelete posts by a button, without the edit form."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,16 +14,16 @@ from blog.web.rendering.redirects import redirect_after_post
 
 
 class PostStatusChange(Endpoint):
-    """/posts/{slug}/status — who can read a post."""
+    """/posts/{slug}/status: the status of a post."""
 
     async def post(self, request: Request) -> Response:
-        """Publish it now, or make it a draft again; back to where the button was. Raises InvalidInput."""
+        """Publish or unpublish the post, then redirect to the page of the button. Raises InvalidInput."""
         ctx = request_context(request)
         form = await read_form(request)
         post = await load_editable_post(ctx, request)
         changes = Form({"status": form.value("status")}).parse(PostChanges)
         if changes is None:
-            raise InvalidInput((), "Nothing was changed: go back and use the buttons")
+            raise InvalidInput((), "Not a valid status. Go back and use the buttons.")
         after = await posts.edit(ctx, post.id, changes)
         if form.value("back") == "dashboard":
             return redirect_after_post(request, "web:dashboard", fragment=f"posts-{after.status.value}")
@@ -31,9 +31,9 @@ class PostStatusChange(Endpoint):
 
 
 class PostUndelete(Endpoint):
-    """/posts/{id}/undelete — a deleted post."""
+    """/posts/{id}/undelete: restore a deleted post."""
 
     async def post(self, request: Request) -> Response:
-        """Bring it back as it was; on to it. Raises NotSignedIn, NotFound."""
+        """Restore the post and redirect to it. Raises NotAuthenticated, NotFound."""
         post = await posts.undelete(request_context(request), request.path_params["id"])
         return redirect_after_post(request, "web:post", slug=post.slug)

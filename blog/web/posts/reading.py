@@ -35,12 +35,12 @@ _MAX_UNGROUPED_TAGS = 40
 
 
 class HomePage(Endpoint):
-    """/ — the newest posts."""
+    """/: the latest posts."""
 
     is_cacheable = True
 
     async def get(self, request: Request) -> Response:
-        """A page of posts, with the cursor from which its live updates go on."""
+        """Return a page of posts, with the cursor where live updates start."""
         ctx = request_context(request)
         after = page_cursor(request)
         cache_until_event(request, POSTS, COMMENTS)
@@ -50,12 +50,12 @@ class HomePage(Endpoint):
 
 
 class PostPage(Endpoint):
-    """/posts/{slug} — one post and its comments."""
+    """/posts/{slug}: one post and its comments."""
 
     is_cacheable = True
 
     async def get(self, request: Request) -> Response:
-        """The post; 301 from an old slug to the present one."""
+        """Return the post, or 301 to its current slug."""
         ctx = request_context(request)
         slug = request.path_params["slug"]
         view = await post.read(ctx, slug, page_cursor(request))
@@ -68,25 +68,25 @@ class PostPage(Endpoint):
 
 
 class TagListPage(Endpoint):
-    """/tags — every tag that is in use."""
+    """/tags: all tags of published posts."""
 
     is_cacheable = True
 
     async def get(self, request: Request) -> Response:
-        """The tags with their numbers of posts; when there are many, by their first letters."""
+        """Return the tags with post counts, grouped by first letter if there are many."""
         cache_until_event(request, POSTS)
         found = await tags.all_tags(request_context(request))
-        letters = groupby(found, _index_letter if len(found) > _MAX_UNGROUPED_TAGS else lambda tag: "")
-        return render_page(request, "posts/tags.html", groups=[(letter, list(group)) for letter, group in letters])
+        by_letter = groupby(found, _index_letter if len(found) > _MAX_UNGROUPED_TAGS else lambda tag: "")
+        return render_page(request, "posts/tags.html", groups=[(letter, list(group)) for letter, group in by_letter])
 
 
 class TagPage(Endpoint):
-    """/tags/{tag} — the posts with one tag."""
+    """/tags/{tag}: the posts with one tag."""
 
     is_cacheable = True
 
     async def get(self, request: Request) -> Response:
-        """A page of posts; 404 for a tag that no published post carries, since drafts have tags too."""
+        """Return a page of posts; 404 if no published post has the tag, because tags of drafts are not public."""
         ctx = request_context(request)
         after = page_cursor(request)
         cache_until_event(request, POSTS, COMMENTS)
@@ -95,12 +95,12 @@ class TagPage(Endpoint):
 
 
 class AuthorPage(Endpoint):
-    """/authors/{username} — a person and what they wrote."""
+    """/authors/{username}: an author and their posts."""
 
     is_cacheable = True
 
     async def get(self, request: Request) -> Response:
-        """A page of posts."""
+        """Return the profile and a page of posts."""
         ctx = request_context(request)
         after = page_cursor(request)
         cache_until_event(request, POSTS, COMMENTS)
@@ -111,12 +111,12 @@ class AuthorPage(Endpoint):
 
 
 class ArchivePage(Endpoint):
-    """/archive — everything that was published, by year."""
+    """/archive: all published posts, by year."""
 
     is_cacheable = True
 
     async def get(self, request: Request) -> Response:
-        """Each post on a line of its own."""
+        """Return the titles and dates of all posts."""
         cache_until_event(request, POSTS)
         entries = await post_lists.archive(request_context(request))
         years = [(year, list(group)) for year, group in groupby(entries, lambda entry: entry.published_at.year)]
@@ -124,10 +124,10 @@ class ArchivePage(Endpoint):
 
 
 class SearchPage(Endpoint):
-    """/search?q=… — find posts by their words."""
+    """/search?q=…: full-text search."""
 
     async def get(self, request: Request) -> Response:
-        """The best matches; without words, just the form."""
+        """Return a page of the best matches, or the empty form without a query."""
         ctx = request_context(request)
         form = Form({"q": request.query_params.get("q", "").strip()})
         if not form.value("q"):
@@ -138,7 +138,7 @@ class SearchPage(Endpoint):
         number = page_number(request)
         found = await search.search_posts(ctx, query.q or "", number)
         if number > found.page_count:
-            raise NotFound("What was found has fewer pages")
+            raise NotFound("There are no more results")
         before = current_path(request, page=str(number - 1)) if number > 1 else None
         after = current_path(request, page=str(number + 1)) if number < found.page_count else None
         return render_page(
@@ -153,7 +153,7 @@ class SearchPage(Endpoint):
 
 
 def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> dict[str, Any]:
-    """What the page of a post shows; also when it comes back with a comment that was refused."""
+    """Return the template values of a post page, with `form` as its comment form."""
     is_public = view.post.status is PostStatus.PUBLISHED
     return {
         "view": view,
@@ -177,7 +177,12 @@ def _index_letter(tag: Tag) -> str:
 
 
 def list_values(request: Request, found: ResultPage[Post], position: Position, after: CursorKey | None) -> dict[str, Any]:
-    """What every list of posts shows that follows live."""
+    """Return the template values of a post list with live updates.
+
+    found: the posts of this page
+    position: the place in the event log where live updates start
+    after: the cursor of this page; None for the first page
+    """
     return {
         "posts": found.items,
         "next_page_path": next_page_path(request, found.next),

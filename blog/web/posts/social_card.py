@@ -1,4 +1,4 @@
-"""The picture of a post that other sites show with a link to it."""
+"""Social card of a post: the image that other sites show in link previews."""
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -19,10 +19,10 @@ from blog.web.rendering.redirects import permanent_redirect
 
 
 class PostCard(Endpoint):
-    """/posts/{slug}/card.png — the picture of one post."""
+    """/posts/{slug}/card.png: the social card of a post."""
 
     async def get(self, request: Request) -> Response:
-        """PNG of 1200 by 630 pixels; 301 from an old slug, 404 for what strangers may not see."""
+        """Return a PNG of 1200 by 630 pixels; 301 from an old slug, 404 if the post is not public."""
         ctx, slug = anonymous_context(request), request.path_params["slug"]
         post = await posts.get_by_slug(ctx, slug)
         if post.slug != slug:
@@ -40,7 +40,7 @@ class PostCard(Endpoint):
 
 
 def card_url(request: Request, post: Post) -> str:
-    """The absolute address of the card as it looks now; a card that looks otherwise has another."""
+    """Return the absolute URL of the card, with a version that changes with its content."""
     parts = app_state(request)
     return f"{parts.urls.url('web:post_card', slug=post.slug)}?v={_card(parts.site, post).version}"
 

@@ -1,53 +1,53 @@
-// Keeps what is typed: in this browser at once, on the server some seconds later. What the server has, the browser forgets.
+// Autosaves the form: in localStorage at once, on the server a few seconds later. The local copy is deleted once the server has it.
 
-import { clock, fill, values, written } from "./form.js";
-import { say } from "./messages.js";
+import { clock, fill, values, contentOf } from "./form.js";
+import { showMessage } from "./messages.js";
 
 const PAUSE = 2_500;
-const LONGEST = 15_000;
+const MAX_DELAY = 15_000;
 const RETRY = 15_000;
-const KEEPALIVE_BYTES = 60_000; // browsers send no more than 64 KiB for a page that is gone
+const KEEPALIVE_BYTES = 60_000; // browsers limit keepalive requests to 64 KiB
 
 export function autosave(editor, form) {
-  const { user, place, autosave: address, login } = editor.dataset;
+  const { user, place, autosave: url, login } = editor.dataset;
   const state = editor.querySelector(".editor-state");
   const prefix = `blog:text:${user}:${place}:`;
   const key = prefix + Date.now().toString(36) + Math.random().toString(36).slice(2, 8);
-  let onServer = "hasAutosaves" in editor.dataset ? written(values(form)) : null;
-  let timer, since, running, trouble, lastSaved = "";
+  let onServer = "unchanged" in editor.dataset ? contentOf(values(form)) : null;
+  let timer, since, running, warning, lastSaved = "";
 
-  const isUnsaved = () => written(values(form)) !== onServer;
+  const isUnsaved = () => contentOf(values(form)) !== onServer;
 
   function changed() {
     if (!isUnsaved()) {
       clearTimeout(timer);
-      remember(null);
+      storeLocally(null);
       return show(lastSaved);
     }
     since ??= Date.now();
-    const isKept = remember({ form: values(form), at: Date.now() });
+    const isStored = storeLocally({ form: values(form), at: Date.now() });
     if (!user) show("Not saved: you are signed out");
-    else if (!trouble) show(isKept ? "Saved in this browser" : "Not saved yet");
-    later(Math.min(PAUSE, Math.max(0, since + LONGEST - Date.now())));
+    else if (!warning) show(isStored ? "Saved in this browser" : "Not saved yet");
+    saveLater(Math.min(PAUSE, Math.max(0, since + MAX_DELAY - Date.now())));
   }
 
-  function remember(record) {
+  function storeLocally(record) {
     if (!user) return false;
     try {
       if (record) localStorage.setItem(key, JSON.stringify(record));
       else localStorage.removeItem(key);
       return true;
     } catch {
-      return false; // full, or not allowed
+      return false; // quota exceeded, or storage is disabled
     }
   }
 
-  function later(wait) {
+  function saveLater(wait) {
     clearTimeout(timer);
     timer = setTimeout(save, wait);
   }
 
-  // "saved", or why not: "offline", "signed-out", "refused".
+  // Resolves to "saved", or to the reason for failure: "offline", "signed-out" or "refused".
   async function save() {
     clearTimeout(timer);
     while (running) await running;
@@ -60,38 +60,38 @@ export function autosave(editor, form) {
   }
 
   async function send() {
-    const now = written(values(form));
+    const now = contentOf(values(form));
     const body = JSON.stringify(values(form));
     const keepalive = document.hidden && body.length < KEEPALIVE_BYTES;
     since = null;
     show("Saving…");
     const headers = { "Content-Type": "application/json" };
-    const response = await fetch(address, { method: "POST", headers, body, keepalive }).catch(() => null);
+    const response = await fetch(url, { method: "POST", headers, body, keepalive }).catch(() => null);
     if (!response) return fail("offline", "offline");
     if (response.status === 401) return fail("signed-out", "you are signed out");
-    if (!response.ok) return fail("refused", `the server answered ${response.status}`, response.headers.get("Retry-After"));
+    if (!response.ok) return fail("refused", `the server returned status ${response.status}`, response.headers.get("Retry-After"));
     const { id, saved_at } = await response.json();
     form.elements.autosave.value = id ?? "";
     onServer = now;
-    remember(null);
-    trouble?.remove?.();
-    trouble = null;
+    storeLocally(null);
+    warning?.remove?.();
+    warning = null;
     show((lastSaved = id ? `Saved on the server ${clock(saved_at)}` : ""));
     return "saved";
   }
 
   function fail(outcome, reason, wait) {
-    const isKept = remember({ form: values(form), at: Date.now() });
-    show(isKept ? `Saved in this browser only: ${reason}` : `Not saved: ${reason}. Leave this page open`);
-    if (!trouble) {
-      trouble = outcome === "signed-out" ? say("You are signed out. What you type stays in this browser.", { action: "Sign in in a new tab", link: login }) : {};
+    const isStored = storeLocally({ form: values(form), at: Date.now() });
+    show(isStored ? `Saved in this browser only: ${reason}` : `Not saved: ${reason}. Keep this page open`);
+    if (!warning) {
+      warning = outcome === "signed-out" ? showMessage("You are signed out. Your text is saved in this browser only.", { action: "Sign in in a new tab", link: login }) : {};
     }
-    later(wait ? wait * 1000 : RETRY);
+    saveLater(wait ? wait * 1000 : RETRY);
     return outcome;
   }
 
-  function show(words) {
-    if (state.textContent !== words) state.textContent = words;
+  function show(text) {
+    if (state.textContent !== text) state.textContent = text;
   }
 
   const saveNow = () => isUnsaved() && save();
@@ -99,16 +99,16 @@ export function autosave(editor, form) {
   document.addEventListener("visibilitychange", saveNow);
   addEventListener("pagehide", saveNow);
   addEventListener("online", saveNow);
-  offer(prefix, form, key);
+  offerLocal(prefix, form, key);
   if (isUnsaved()) changed();
   return { save, isUnsaved };
 }
 
-// Texts that a page in this browser kept and the server never got.
-function offer(prefix, form, own) {
+// Offers texts that were saved in this browser but never reached the server.
+function offerLocal(prefix, form, ownKey) {
   for (const [key, record] of records(prefix)) {
-    if (key === own) continue;
-    if (written(record.form) === written(values(form))) {
+    if (key === ownKey) continue;
+    if (contentOf(record.form) === contentOf(values(form))) {
       localStorage.removeItem(key);
       continue;
     }
@@ -121,7 +121,7 @@ function offer(prefix, form, own) {
       notice.remove();
       if (choice === "restore") {
         fill(form, record.form);
-        document.querySelector(`[data-autosave-id="${record.form.autosave}"]`)?.remove(); // an older state of the same text
+        document.querySelector(`[data-autosave-id="${record.form.autosave}"]`)?.remove(); // an older version of the same text
       }
       localStorage.removeItem(key);
       form.elements.content.focus();

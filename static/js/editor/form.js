@@ -1,13 +1,13 @@
-// The fields of a form as an object, and back.
+// Reads and fills the fields of a form.
 
-const KEPT_HIDDEN = new Set(["autosave", "version", "publish_at"]);
+const RESTORED_HIDDEN_FIELDS = new Set(["autosave", "version", "publish_at"]);
 
 export function values(form) {
   return Object.fromEntries(new FormData(form));
 }
 
-// What the writer wrote: without what the form itself keeps account of.
-export function written(values) {
+// Returns the typed content as a string for comparison, without bookkeeping fields and empty values.
+export function contentOf(values) {
   const { autosave, version, ...rest } = values;
   return JSON.stringify(Object.entries(rest).filter(([, value]) => value).sort());
 }
@@ -16,7 +16,7 @@ export function fill(form, values) {
   for (const field of form.elements) {
     if (!(field.name in values)) continue;
     if (field.type === "radio" || field.type === "checkbox") field.checked = field.value === values[field.name];
-    else if (field.type !== "hidden" || KEPT_HIDDEN.has(field.name)) field.value = values[field.name];
+    else if (field.type !== "hidden" || RESTORED_HIDDEN_FIELDS.has(field.name)) field.value = values[field.name];
   }
   form.dispatchEvent(new CustomEvent("filled"));
   form.dispatchEvent(new Event("input"));

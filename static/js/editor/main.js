@@ -1,14 +1,14 @@
-// The form of a post, made comfortable. Without these files it is a form like any other.
+// The post editor: toolbar, preview, autosave, uploads and tag completion. The form also works without JavaScript.
 
 import { autosave } from "./autosave.js";
 import { images } from "./images.js";
-import { say } from "./messages.js";
+import { showMessage } from "./messages.js";
 import { preview } from "./preview.js";
 import { schedule } from "./schedule.js";
 import { completeTags } from "./tags.js";
 import { isCommand, toolbar } from "./toolbar.js";
 
-const WORDS_A_MINUTE = 230;
+const WORDS_PER_MINUTE = 230;
 
 const editor = document.getElementById("editor");
 const form = editor.closest("form");
@@ -22,17 +22,17 @@ for (const time of document.querySelectorAll("time[data-local-time]")) {
 }
 
 schedule(form, button, "published" in editor.dataset);
-const pictures = images(editor, area);
-toolbar(editor, area, { image: pictures.choose });
+const imageUploads = images(editor, area);
+toolbar(editor, area, { image: imageUploads.choose });
 preview(editor, form, area);
 completeTags(form.elements.tags, editor.dataset.tags);
-const keeper = autosave(editor, form);
+const autosaver = autosave(editor, form);
 
 const count = editor.querySelector(".editor-count");
 function countWords() {
   const words = area.value.match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}'’_-]*/gu)?.length ?? 0;
-  const minutes = Math.max(1, Math.round(words / WORDS_A_MINUTE));
-  count.textContent = `${words.toLocaleString()} ${words === 1 ? "word" : "words"}${words ? ` · ${minutes} min to read` : ""}`;
+  const minutes = Math.max(1, Math.round(words / WORDS_PER_MINUTE));
+  count.textContent = `${words.toLocaleString()} ${words === 1 ? "word" : "words"}${words ? ` · ${minutes} min read` : ""}`;
 }
 form.addEventListener("input", countWords);
 countWords();
@@ -42,16 +42,16 @@ countWords();
 let isLeaving = false;
 form.addEventListener("submit", async (event) => {
   if (isLeaving) return;
-  if (pictures.isBusy()) {
+  if (imageUploads.isBusy()) {
     event.preventDefault();
-    say("An image is still on its way: save again when it is there.");
+    showMessage("An image is still uploading. Save again when it has finished.");
     return;
   }
-  if (keeper.isUnsaved()) {
-    // The text is safe on the server before the page is left, and it is certain that the server is there.
+  if (autosaver.isUnsaved()) {
+    // Autosave before leaving the page: the text is then on the server, and the server is known to be reachable.
     event.preventDefault();
-    const outcome = await keeper.save();
-    if (outcome === "offline") return void say("The post was not saved: the server cannot be reached. Try again in a moment.");
+    const outcome = await autosaver.save();
+    if (outcome === "offline") return void showMessage("The post was not saved: the server could not be reached. Try again in a moment.");
     if (outcome === "signed-out") return;
     isLeaving = true;
     form.requestSubmit(button);
@@ -60,7 +60,7 @@ form.addEventListener("submit", async (event) => {
 });
 addEventListener("pageshow", () => (isLeaving = false));
 addEventListener("beforeunload", (event) => {
-  if (!isLeaving && keeper.isUnsaved()) event.preventDefault();
+  if (!isLeaving && autosaver.isUnsaved()) event.preventDefault();
 });
 document.addEventListener("keydown", (event) => {
   if (!isCommand(event) || document.querySelector("dialog[open]")) return;

@@ -1,11 +1,11 @@
-// Lines below the text that are read out: what went wrong, and what can be done about it.
+// Messages below the editor, announced by screen readers, with an optional action.
 
-const place = document.querySelector(".editor-messages");
+const container = document.querySelector(".editor-messages");
 
-export function say(words, { action, onAction, link } = {}) {
-  for (const old of [...place.children]) if (old.firstChild.data === words) old.remove();
+export function showMessage(text, { action, onAction, link } = {}) {
+  for (const old of [...container.children]) if (old.firstChild.data === text) old.remove();
   const line = document.createElement("p");
-  line.append(words);
+  line.append(text);
   if (link) {
     const anchor = Object.assign(document.createElement("a"), { href: link, target: "_blank", rel: "noopener", textContent: action });
     line.append(" ", anchor);
@@ -17,6 +17,6 @@ export function say(words, { action, onAction, link } = {}) {
     });
     line.append(" ", button);
   }
-  place.append(line);
+  container.append(line);
   return line;
 }

@@ -1,40 +1,40 @@
-// The text as readers will see it, rendered by the server that will render the post: beside the text, or in its place.
+// Live preview, rendered by the server: next to the text or instead of it.
 
 const PAUSE = 400;
-const REMEMBERED = "blog:editor-view";
+const STORAGE_KEY = "blog:editor-view";
 
 export function preview(editor, form, area) {
   const pane = editor.querySelector(".editor-preview");
-  const place = pane.querySelector(".prose");
+  const output = pane.querySelector(".prose");
   const title = pane.querySelector(".editor-preview-title");
   const buttons = [...editor.querySelectorAll("[data-view]")];
-  let timer, asking, shown;
+  let timer, pendingRequest, shown;
 
   async function render() {
     title.textContent = form.elements.title.value;
     const content = area.value;
     if (content === shown) return;
-    asking?.abort(); // the last question is the one that counts
-    const { signal } = (asking = new AbortController());
+    pendingRequest?.abort(); // only the latest request counts
+    const { signal } = (pendingRequest = new AbortController());
     try {
       const headers = { "Content-Type": "application/json" };
       const response = await fetch(editor.dataset.preview, { method: "POST", headers, body: JSON.stringify({ content }), signal });
       const html = response.ok ? await response.text() : null;
       if (signal.aborted) return;
-      if (html !== null) [shown, place.innerHTML] = [content, html];
-      fail(html === null && (response.status === 401 ? "you are signed out" : `the server answered ${response.status}`));
+      if (html !== null) [shown, output.innerHTML] = [content, html];
+      fail(html === null && (response.status === 401 ? "you are signed out" : `the server returned status ${response.status}`));
     } catch {
-      if (!signal.aborted) fail("the server cannot be reached");
+      if (!signal.aborted) fail("the server could not be reached");
     }
   }
 
   function fail(reason) {
     pane.querySelector(".error")?.remove();
     if (!reason) return;
-    title.before(Object.assign(document.createElement("p"), { className: "error", textContent: `Not up to date: ${reason}.` }));
+    title.before(Object.assign(document.createElement("p"), { className: "error", textContent: `Preview not up to date: ${reason}.` }));
   }
 
-  function look(view) {
+  function setView(view) {
     editor.dataset.showing = view;
     pane.hidden = view === "write";
     for (const button of buttons) button.setAttribute("aria-pressed", button.dataset.view === view);
@@ -43,10 +43,10 @@ export function preview(editor, form, area) {
 
   for (const button of buttons) {
     button.addEventListener("click", () => {
-      look(button.dataset.view);
+      setView(button.dataset.view);
       try {
-        localStorage.setItem(REMEMBERED, button.dataset.view);
-      } catch {} // a browser that keeps nothing forgets this, too
+        localStorage.setItem(STORAGE_KEY, button.dataset.view);
+      } catch {} // storage is disabled: the choice is not remembered
     });
   }
   form.addEventListener("input", () => {
@@ -55,14 +55,14 @@ export function preview(editor, form, area) {
     timer = setTimeout(render, PAUSE);
   });
   area.addEventListener("scroll", () => {
-    const room = area.scrollHeight - area.clientHeight;
-    if (editor.dataset.showing === "both" && room > 0) {
-      pane.scrollTop = (area.scrollTop / room) * (pane.scrollHeight - pane.clientHeight);
+    const scrollRange = area.scrollHeight - area.clientHeight;
+    if (editor.dataset.showing === "both" && scrollRange > 0) {
+      pane.scrollTop = (area.scrollTop / scrollRange) * (pane.scrollHeight - pane.clientHeight);
     }
   });
   let remembered;
   try {
-    remembered = localStorage.getItem(REMEMBERED);
+    remembered = localStorage.getItem(STORAGE_KEY);
   } catch {}
-  look(remembered === "both" || remembered === "preview" ? remembered : "write");
+  setView(remembered === "both" || remembered === "preview" ? remembered : "write");
 }

@@ -1,4 +1,4 @@
-// Says what saving will do, and lets writers name the time of publication as their own clock shows it; the form sends UTC.
+// Labels the save button by status, and shows the publication time in local time. The form submits UTC.
 
 export function schedule(form, button, isPublished) {
   const sent = form.elements.publish_at;
@@ -17,14 +17,14 @@ export function schedule(form, button, isPublished) {
 
   function update() {
     const status = form.elements.status.value;
-    const isLater = status === "scheduled";
-    shown.closest(".field").hidden = !isLater;
-    shown.required = isLater;
+    const isScheduled = status === "scheduled";
+    shown.closest(".field").hidden = !isScheduled;
+    shown.required = isScheduled;
     const at = shown.value ? new Date(shown.value) : null;
-    const utc = at ? ` In UTC: ${at.toLocaleString([], { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" })}.` : "";
-    hint.textContent = `Your own time (${zone}).${utc}`;
-    const words = { draft: isPublished ? "Save as draft" : "Save draft", scheduled: "Schedule" };
-    button.textContent = words[status] ?? (isPublished ? "Save changes" : "Publish");
+    const utc = at ? ` UTC: ${at.toLocaleString([], { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" })}.` : "";
+    hint.textContent = `Your local time (${zone}).${utc}`;
+    const labels = { draft: isPublished ? "Save as draft" : "Save draft", scheduled: "Schedule" };
+    button.textContent = labels[status] ?? (isPublished ? "Save changes" : "Publish");
   }
 
   shown.addEventListener("input", () => {

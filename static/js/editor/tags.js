@@ -1,34 +1,34 @@
-// Completes the tag after the last comma: the combobox pattern of WAI-ARIA, with a list of names that are in use.
+// Completes the tag after the last comma with existing tags (WAI-ARIA combobox pattern).
 
-const MOST = 8;
+const MAX_SUGGESTIONS = 8;
 
-export function completeTags(input, address) {
+export function completeTags(input, url) {
   let names, active = -1;
   const list = Object.assign(document.createElement("ul"), { id: "tag-names", className: "completions", hidden: true });
   list.setAttribute("role", "listbox");
-  list.setAttribute("aria-label", "Names in use");
+  list.setAttribute("aria-label", "Existing tags");
   const attributes = { role: "combobox", "aria-autocomplete": "list", "aria-controls": list.id, "aria-expanded": "false" };
   for (const [name, value] of Object.entries(attributes)) input.setAttribute(name, value);
   input.after(list);
 
   async function load() {
-    const response = await fetch(address).catch(() => null);
+    const response = await fetch(url).catch(() => null);
     return response?.ok ? (await response.json()).sort((a, b) => b.posts - a.posts).map((tag) => tag.name) : [];
   }
 
-  async function suggest(isAsked) {
-    const all = await (names ??= load()); // once, and in the order of typing
+  async function suggest(isRequested) {
+    const all = await (names ??= load()); // loaded once, on first use
     const typed = input.value.split(",").map((tag) => tag.trim().toLowerCase());
     const word = typed.pop();
     const free = all.filter((name) => !typed.includes(name.toLowerCase()) && name.toLowerCase() !== word);
     const rank = (name) => name.toLowerCase().indexOf(word);
-    const found = word || isAsked ? free.filter((name) => rank(name) >= 0).sort((a, b) => (rank(a) > 0) - (rank(b) > 0)) : [];
-    list.replaceChildren(...found.slice(0, MOST).map(option));
-    open(found.length > 0 && document.activeElement === input);
+    const matches = word || isRequested ? free.filter((name) => rank(name) >= 0).sort((a, b) => (rank(a) > 0) - (rank(b) > 0)) : [];
+    list.replaceChildren(...matches.slice(0, MAX_SUGGESTIONS).map(option));
+    open(matches.length > 0 && document.activeElement === input);
   }
 
-  function option(name, place) {
-    const item = Object.assign(document.createElement("li"), { id: `tag-name-${place}`, textContent: name });
+  function option(name, index) {
+    const item = Object.assign(document.createElement("li"), { id: `tag-name-${index}`, textContent: name });
     item.setAttribute("role", "option");
     return item;
   }
@@ -36,17 +36,17 @@ export function completeTags(input, address) {
   function open(isOpen) {
     list.hidden = !isOpen;
     input.setAttribute("aria-expanded", isOpen);
-    mark(-1);
+    setActive(-1);
   }
 
-  function mark(place) {
-    active = place;
-    [...list.children].forEach((item, here) => item.setAttribute("aria-selected", here === place));
-    if (place < 0) input.removeAttribute("aria-activedescendant");
-    else input.setAttribute("aria-activedescendant", list.children[place].id);
+  function setActive(position) {
+    active = position;
+    [...list.children].forEach((item, index) => item.setAttribute("aria-selected", index === position));
+    if (position < 0) input.removeAttribute("aria-activedescendant");
+    else input.setAttribute("aria-activedescendant", list.children[position].id);
   }
 
-  function take(name) {
+  function choose(name) {
     const before = input.value.slice(0, input.value.lastIndexOf(",") + 1);
     input.value = `${before}${before && " "}${name}, `;
     open(false);
@@ -60,18 +60,18 @@ export function completeTags(input, address) {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       if (!count) return suggest(true);
-      mark(event.key === "ArrowDown" ? (active + 1) % count : (active <= 0 ? count : active) - 1);
+      setActive(event.key === "ArrowDown" ? (active + 1) % count : (active <= 0 ? count : active) - 1);
     } else if (event.key === "Escape" && count) {
       event.preventDefault();
       open(false);
     } else if (event.key === "Enter" && !event.ctrlKey && !event.metaKey && count && active >= 0) {
       event.preventDefault();
-      take(list.children[active].textContent);
+      choose(list.children[active].textContent);
     }
   });
   list.addEventListener("mousedown", (event) => {
     event.preventDefault(); // the field keeps the focus
     const item = event.target.closest("li");
-    if (item) take(item.textContent);
+    if (item) choose(item.textContent);
   });
 }

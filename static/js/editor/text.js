@@ -1,6 +1,6 @@
-// Changes to the text of a textarea, in such a way that the browser's own undo knows them.
+// Edits the text of a textarea so that the browser's undo history includes the changes.
 
-const MARKS = { bold: ["**", "strong words"], italic: ["*", "words"], code: ["`", "code"] };
+const MARKS = { bold: ["**", "bold text"], italic: ["*", "italic text"], code: ["`", "code"] };
 const PREFIXES = { heading: "## ", quote: "> ", bullets: "- ", numbers: "1. " };
 const BEFORE_LINE = { heading: /^#{1,6} +/, quote: /^> ?/, bullets: /^[-*+] +/, numbers: /^\d+[.)] +/ };
 const ITEM = /^(\s*)(?:([-*+])|(\d{1,8})([.)]))( +)(\[[ xX]\] +)?/;
@@ -11,8 +11,8 @@ export function replace(area, start, end, text) {
   area.focus({ preventScroll: true });
   area.setSelectionRange(start, end);
   if (start === end && !text) return;
-  const isHere = document.activeElement === area; // not while a dialog is open
-  if (isHere && document.execCommand(text ? "insertText" : "delete", false, text)) return;
+  const isFocused = document.activeElement === area; // false while a dialog is open
+  if (isFocused && document.execCommand(text ? "insertText" : "delete", false, text)) return;
   area.setRangeText(text, start, end, "end");
   area.dispatchEvent(new Event("input", { bubbles: true }));
 }
@@ -26,7 +26,7 @@ export function apply(area, tool) {
   footnote(area);
 }
 
-// A blank line around it; then the part between the two offsets is selected.
+// Inserts a block with blank lines around it, then selects the part between the two offsets.
 export function block(area, text, from, to) {
   const { selectionStart: start, selectionEnd: end, value } = area;
   const before = value.slice(0, start);
@@ -44,7 +44,7 @@ function wrap(area, mark, example) {
   const { selectionStart: start, selectionEnd: end, value } = area;
   const run = (text) => text.length - text.replace(new RegExp(`\\${mark[0]}+$`), "").length;
   const marks = Math.min(run(value.slice(0, start)), run([...value.slice(end)].reverse().join("")));
-  const isMarked = mark === "**" ? marks > 1 : marks % 2 === 1; // of three asterisks, one is for emphasis
+  const isMarked = mark === "**" ? marks > 1 : marks % 2 === 1; // of three asterisks, one is emphasis
   const words = selected(area);
   const n = mark.length;
   if (isMarked) {
@@ -79,7 +79,7 @@ function link(area) {
   const start = area.selectionStart;
   const words = selected(area);
   const isAddress = /^https?:\/\/\S+$/.test(words);
-  const text = isAddress ? "words" : words || "words";
+  const text = isAddress ? "link text" : words || "link text";
   const address = isAddress ? words : "https://";
   replace(area, start, area.selectionEnd, `[${text}](${address})`);
   const from = words && !isAddress ? start + text.length + 3 : start + 1;
@@ -95,17 +95,17 @@ function footnote(area) {
   replace(area, end, end, `${area.value.endsWith("\n") ? "" : "\n"}\n[^${number}]: `);
 }
 
-// Enter in a list or a quote begins its next item; in an empty item it ends the list. True: it was done.
+// Handles Enter in lists and quotes: starts the next item, or ends the list in an empty item. Returns whether it did.
 export function newLine(area) {
   const { selectionStart: at, selectionEnd: end, value } = area;
   if (at !== end) return false;
   const before = value.slice(0, at);
-  if ((before.match(/^ {0,3}(```|~~~)/gm) ?? []).length % 2) return false; // inside of code
+  if ((before.match(/^ {0,3}(```|~~~)/gm) ?? []).length % 2) return false; // inside a code block
   const start = before.lastIndexOf("\n") + 1;
   const line = before.slice(start);
-  const found = line.match(ITEM) ?? line.match(QUOTE);
-  if (!found) return false;
-  const [all, indent, bullet, number, point, space, box] = found;
+  const match = line.match(ITEM) ?? line.match(QUOTE);
+  if (!match) return false;
+  const [all, indent, bullet, number, point, space, box] = match;
   if (line === all && !value.slice(at).match(/^[^\n]/)) {
     replace(area, start, at, "");
     return true;

@@ -1,4 +1,4 @@
-// The toolbar (one stop of the Tab key, arrow keys inside), the keyboard shortcuts, and the dialog that lists them.
+// The toolbar (one tab stop, arrow keys inside), the keyboard shortcuts, and the dialog that lists them.
 
 import { apply, newLine } from "./text.js";
 
@@ -11,7 +11,7 @@ export function toolbar(editor, area, special) {
   const run = (tool) => (special[tool] ?? (() => apply(area, tool)))();
   const help = document.getElementById("editor-help");
   special.help = () => {
-    const { selectionStart, selectionEnd } = area; // browsers do not always keep it while a dialog is open
+    const { selectionStart, selectionEnd } = area; // some browsers lose the selection while a dialog is open
     help.addEventListener("close", () => area.setSelectionRange(selectionStart, selectionEnd), { once: true });
     help.showModal();
   };
@@ -21,10 +21,10 @@ export function toolbar(editor, area, special) {
     tool.focus();
   };
   bar.addEventListener("keydown", (event) => {
-    const here = tools.indexOf(event.target);
+    const index = tools.indexOf(event.target);
     const last = tools.length - 1;
-    const to = { ArrowRight: here === last ? 0 : here + 1, ArrowLeft: here ? here - 1 : last, Home: 0, End: last }[event.key];
-    if (here < 0 || to === undefined) return;
+    const to = { ArrowRight: index === last ? 0 : index + 1, ArrowLeft: index ? index - 1 : last, Home: 0, End: last }[event.key];
+    if (index < 0 || to === undefined) return;
     event.preventDefault();
     focus(tools[to]);
   });

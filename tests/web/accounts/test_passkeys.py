@@ -251,13 +251,13 @@ def test_passkey_in_a_browser(tmp_path: Path, authenticator: Any) -> None:
 
         page.get_by_role("link", name="Add a passkey").click()  # once more with the same device
         page.get_by_role("button", name="Add a passkey").click()
-        page.get_by_text("This device has a passkey for your account already").wait_for()
+        page.get_by_text("This device already has a passkey for your account").wait_for()
 
         page.get_by_role("button", name="Sign out").click()
         device("setUserVerified", isUserVerified=False)  # a finger that it does not know
         page.goto(f"{base}/login?next=/account/security")
         page.get_by_role("button", name="Sign in with a passkey").click()
-        page.get_by_text("No passkey was used. Try again, or use your password.").wait_for()
+        page.get_by_text("No passkey was used. Try again or use your password.").wait_for()
         device("setUserVerified", isUserVerified=True)
         page.get_by_role("button", name="Sign in with a passkey").click()
         page.wait_for_url(f"{base}/account/security")

@@ -397,7 +397,7 @@ async def test_account_is_deleted_and_the_browser_signed_out(
     page = (await client.get("/posts/on-engines")).text
     (author_page,) = set(re.findall(r'rel="author" href="([^"]+)">Deleted account<', page))
     gone = await client.get(author_page)
-    assert "Whoever wrote here has left" in gone.text
+    assert "Deleted account. The posts remain." in gone.text
     assert '<meta name="robots" content="noindex">' in gone.text
     assert (await client.get("/authors/ada")).status_code == 404
 

@@ -126,7 +126,7 @@ def test_life_of_a_comment(base: Any, chromium: Any, scripts: bool) -> None:
     ada.get_by_role("button", name="Post reply").click()
     ada.locator("#comment-2").wait_for()
     bob.goto(base)
-    bob.get_by_role("link", name="Notices 1 unread").click()
+    bob.get_by_role("link", name="Notifications 1 unread").click()
     bob.get_by_text("An engine.").wait_for()
 
     # Changed by its writer.

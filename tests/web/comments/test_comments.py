@@ -57,7 +57,7 @@ async def test_stranger_is_invited_to_sign_in_and_keeps_a_typed_comment(
     client: httpx2.AsyncClient, ctx: Context, post: Any
 ) -> None:
     page = (await client.get("/posts/on-engines")).text
-    assert '<a href="/login?next=%2Fposts%2Fon-engines">Sign in</a> to write a comment' in page
+    assert '<a href="/login?next=%2Fposts%2Fon-engines">Sign in</a> to comment' in page
     assert "<textarea" not in page
     answer = await client.post("/posts/on-engines/comments", data={"content": "Typed"})
     assert answer.status_code == 401

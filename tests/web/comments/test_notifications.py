@@ -34,7 +34,7 @@ async def first(ctx: Context, post: Any, sign_in: SignIn):
 
 
 def unread(page):
-    found = re.search(r'Notices <span class="badge">([^<]+)<span class="visually-hidden"> unread', page.text)
+    found = re.search(r'Notifications <span class="badge">([^<]+)<span class="visually-hidden"> unread', page.text)
     return found[1] if found else None
 
 

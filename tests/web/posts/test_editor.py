@@ -110,12 +110,12 @@ async def test_unfinished_post_is_found_again_and_goes_with_its_saving(
         client, "/write/autosave", ada, **NEW | {"title": "Half", "content": "a \n\nthou", "slug": "not valid"}
     )
     page = (await client.get("/write", headers=ada)).text
-    assert re.search(r"Unfinished: <strong>“Half”</strong>, <time datetime=", page)
+    assert re.search(r"Unsaved draft <strong>“Half”</strong> from <time datetime=", page)
     assert value(page, "title") == ""
     dashboard = (await client.get("/dashboard", headers=ada)).text
     assert dashboard.count(f'href="/write?autosave={number}"') == 2
     resumed = (await client.get(f"/write?autosave={number}", headers=ada)).text
-    assert "This is what you wrote until" in resumed
+    assert "Restored unsaved text from" in resumed
     names = ("title", "content", "slug", "tags", "autosave")
     sent = {name: value(resumed, name) for name in names} | {"status": "published"}
     assert (sent["title"], sent["content"], sent["slug"], sent["autosave"]) == ("Half", "a \n\nthou", "not valid", str(number))
@@ -133,12 +133,12 @@ async def test_unsaved_changes_are_offered_restored_and_gone_once_saved(
     eve = await sign_in("eve", Role.EDITOR)
     number = await autosave(client, "/posts/on-engines/autosave", eve, **EDIT)
     page = (await client.get("/posts/on-engines/edit", headers=eve)).text
-    assert "You changed this post and did not save it" in page
+    assert "You have unsaved changes from" in page
     assert value(page, "content") == "Old."
     address = html.unescape(re.search(r'<a class="button" href="([^"]+autosave=[^"]+)"', page)[1])
     restored = (await client.get(address, headers=eve)).text
     assert (value(restored, "content"), value(restored, "version")) == ("Typed.", "1")
-    assert "was saved since" not in restored
+    assert "has been saved since" not in restored
     sent = {name: value(restored, name) for name in ("title", "content", "tags", "slug", "version", "autosave")}
     answer = await client.post(
         "/posts/on-engines/edit", data=sent | {"status": "published", "autosave": str(number)}, headers=eve
@@ -156,7 +156,7 @@ async def test_restored_text_warns_when_the_post_was_saved_since_and_does_not_ov
     number = await autosave(client, "/posts/on-engines/autosave", eve, **EDIT)
     await posts.edit(author, post.id, PostChanges(content="Theirs."))
     restored = (await client.get(f"/posts/on-engines/edit?autosave={number}", headers=eve)).text
-    assert "The post was saved since then" in restored
+    assert "A newer version of the post has been saved since then" in restored
     sent = EDIT | {"version": value(restored, "version"), "autosave": str(number)}
     assert (await client.post("/posts/on-engines/edit", data=sent, headers=eve)).status_code == 412
     assert (await posts.get_by_slug(ctx, "on-engines")).content == "Theirs."
@@ -170,7 +170,7 @@ async def test_text_that_equals_the_post_is_not_offered(client: httpx2.AsyncClie
     same = {name: value(form, name) for name in ("title", "content", "tags", "slug")}
     same |= {"status": "published", "publish_at": "", "comments_open": "true", "version": "0"}
     await autosave(client, "/posts/on-engines/autosave", eve, **same)
-    assert "did not save it" not in (await client.get("/posts/on-engines/edit", headers=eve)).text
+    assert "unsaved changes" not in (await client.get("/posts/on-engines/edit", headers=eve)).text
 
 
 async def test_discarded_text_is_gone(client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn) -> None:

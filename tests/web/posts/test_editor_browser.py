@@ -216,7 +216,7 @@ def test_preview_shows_the_last_question_whatever_comes_first(site: Any, page: A
     page.unroute("**/write/preview")
     page.route("**/write/preview", lambda route: route.fulfill(status=503))
     text(page).fill("fourth")
-    page.get_by_text("Not up to date: the server answered 503.").wait_for()
+    page.get_by_text("Preview not up to date: the server returned status 503.").wait_for()
     assert page.locator("#editor-preview-text").inner_text() == "third"
 
 
@@ -226,7 +226,7 @@ def test_image_is_described_uploaded_and_put_where_the_writer_was(site: Any, pag
     text(page).fill("Before.\n\nAfter.")
     select(page, 9, 9)
     page.evaluate(HAND_OVER, [way, "red.png", "image/png", base64.b64encode(png(30, 20)).decode()])
-    dialog = page.get_by_role("dialog", name="Describe the image")
+    dialog = page.get_by_role("dialog", name="Insert image")
     assert dialog.get_by_text("red.png").is_visible()
     page.keyboard.type("A [red] wall")
     page.keyboard.press("Enter")
@@ -245,10 +245,10 @@ def test_several_images_are_described_one_by_one_and_stand_in_their_order(site: 
     page.goto(f"{site.base}/write")
     files = [{"name": f"{name}.png", "mimeType": "image/png", "buffer": png(9, 9, name)} for name in ("red", "blue")]
     page.locator("#editor-file").set_input_files(files)
-    dialog = page.get_by_role("dialog", name="Describe the image")
+    dialog = page.get_by_role("dialog", name="Insert image")
     for name in ("red", "blue"):
         dialog.get_by_text(f"{name}.png").wait_for()
-        page.get_by_label("What it shows").fill(f"A {name} square")
+        page.get_by_label("Alt text").fill(f"A {name} square")
         page.keyboard.press("Enter")
     in_order = r"^!\[A red square\]\(/media/\S+\)\n\n!\[A blue square\]\(/media/\S+\)\s*$"
     expect(text(page)).to_have_value(re.compile(in_order))
@@ -290,7 +290,7 @@ def test_post_is_not_saved_while_an_image_is_on_its_way(site: Any, page: Any) ->
         page.get_by_role("dialog").get_by_role("button", name="Insert").click()
     assert "![Uploading a.png" in text(page).input_value()
     page.get_by_role("button", name="Publish", exact=True).click()
-    page.get_by_text("An image is still on its way").wait_for()
+    page.get_by_text("An image is still uploading").wait_for()
     held[0].continue_()
     expect(text(page)).to_have_value(re.compile(r"!\[\]\(/media/"))
     page.get_by_role("button", name="Publish", exact=True).click()
@@ -340,7 +340,7 @@ def test_text_is_kept_offline_and_reaches_the_server_later(site: Any, page: Any,
     text(page).fill("Typed in a tunnel.")
     state(page, "Saved in this browser only: offline")
     page.get_by_role("button", name="Publish", exact=True).click()
-    page.get_by_text("The post was not saved: the server cannot be reached.").wait_for()
+    page.get_by_text("The post was not saved: the server could not be reached.").wait_for()
     assert text(page).input_value() == "Typed in a tunnel."
     assert kept(site) == []
     context.set_offline(False)
@@ -366,10 +366,10 @@ def test_text_of_a_tab_that_crashed_is_offered_by_the_server(site: Any, page: An
     crash(page)
     again = context.new_page()
     again.goto(f"{site.base}/write")
-    again.get_by_role("link", name="Go on with it “Half a post”").click()
-    again.get_by_text("This is what you wrote until").wait_for()
+    again.get_by_role("link", name="Continue editing “Half a post”").click()
+    again.get_by_text("Restored unsaved text from").wait_for()
     assert text(again).input_value() == "Hours of work"
-    again.get_by_label("Only its authors and editors").check()
+    again.get_by_label("Draft").check()
     again.get_by_role("button", name="Save draft").click()
     again.wait_for_url(f"{site.base}/posts/half-a-post")
     assert kept(site) == []
@@ -385,17 +385,17 @@ def test_text_of_a_tab_that_crashed_offline_is_offered_by_the_browser(site: Any,
     context.set_offline(False)
     again = context.new_page()
     again.goto(f"{site.base}/posts/on-engines/edit")
-    notice = again.get_by_role("region", name="Text kept in this browser")
+    notice = again.get_by_role("region", name="Unsaved text in this browser")
     assert "“On engines”" in notice.inner_text()
     assert text(again).input_value() == "Some text."
-    notice.get_by_role("button", name="Restore it").click()
+    notice.get_by_role("button", name="Restore").click()
     assert text(again).input_value() == "Hours of work"
-    assert again.get_by_role("region", name="Text kept in this browser").count() == 0
+    assert again.get_by_role("region", name="Unsaved text in this browser").count() == 0
     again.get_by_role("button", name="Save changes").click()
     again.wait_for_url(f"{site.base}/posts/on-engines")
     assert site.api("GET", f"/posts/{post['id']}")["content"] == "Hours of work"
     again.goto(f"{site.base}/posts/on-engines/edit")
-    assert again.get_by_text("never saved").count() == 0
+    assert again.get_by_text("unsaved text").count() == 0
 
 
 def test_text_kept_in_the_browser_can_be_discarded(site: Any, page: Any, context: Any) -> None:
@@ -407,9 +407,9 @@ def test_text_kept_in_the_browser_can_be_discarded(site: Any, page: Any, context
     context.set_offline(False)
     again = context.new_page()
     again.goto(f"{site.base}/write")
-    again.get_by_role("button", name="Discard it").click()
+    again.get_by_role("button", name="Discard").click()
     again.reload()
-    assert again.get_by_role("button", name="Discard it").count() == 0
+    assert again.get_by_role("button", name="Discard").count() == 0
     assert text(again).input_value() == ""
 
 
@@ -445,7 +445,7 @@ def test_session_that_ends_while_typing_costs_nothing(site: Any, page: Any, cont
     context.clear_cookies()
     page.get_by_label("Title").fill("On engines")
     text(page).fill("Hours of work")
-    page.get_by_text("You are signed out. What you type stays in this browser.").wait_for()
+    page.get_by_text("You are signed out. Your text is saved in this browser only.").wait_for()
     state(page, "Saved in this browser only: you are signed out")
     page.get_by_role("button", name="Publish", exact=True).click()
     with context.expect_page() as opened:
@@ -467,17 +467,17 @@ def test_time_of_publication_is_the_writers_own(site: Any, page: Any) -> None:
     moment = page.get_by_label("Publish at")
     assert moment.is_hidden()
     assert page.locator("button.save").inner_text() == "Publish"
-    page.get_by_label("Everybody, later").check()
+    page.get_by_label("Scheduled").check()
     assert page.locator("button.save").inner_text() == "Schedule"
     moment.fill("2035-05-05T09:00")  # St John’s is 2 h 30 min behind UTC in summer
-    assert page.get_by_text("Your own time (America/St_Johns). In UTC: 5 May 2035, 11:30.").is_visible()
+    assert page.get_by_text("Your local time (America/St_Johns). UTC: 5 May 2035, 11:30.").is_visible()
     page.keyboard.press("Control+s")
     page.wait_for_url(f"{site.base}/posts/on-engines")
     assert page.locator(".notice time").get_attribute("datetime") == "2035-05-05T11:30:00Z"
     page.goto(f"{site.base}/posts/on-engines/edit")
     assert moment.input_value() == "2035-05-05T09:00"
     assert page.locator("button.save").inner_text() == "Schedule"
-    page.get_by_label("Only its authors and editors").check()
+    page.get_by_label("Draft").check()
     assert moment.is_hidden()
     page.get_by_role("button", name="Save draft").click()
     page.wait_for_url(f"{site.base}/posts/on-engines")
@@ -487,11 +487,11 @@ def test_time_of_publication_is_the_writers_own(site: Any, page: Any) -> None:
 def test_form_that_comes_back_is_kept_and_still_in_ones_own_time(site: Any, page: Any) -> None:
     page.goto(f"{site.base}/write")
     page.get_by_label("Title").fill("On engines")
-    page.get_by_label("Address").fill("no spaces")
-    page.get_by_label("Everybody, later").check()
+    page.get_by_label("URL slug").fill("no spaces")
+    page.get_by_label("Scheduled").check()
     page.get_by_label("Publish at").fill("2035-05-05T09:00")
     page.get_by_role("button", name="Schedule").click()
-    page.get_by_role("heading", name="This needs another look").wait_for()
+    page.get_by_role("heading", name="Please fix the following").wait_for()
     expect(page.get_by_label("Publish at")).to_have_value("2035-05-05T09:00")
     state(page, "Saved on the server")
     assert len(kept(site)) == 1, "the same text, kept in the same place"

@@ -50,7 +50,7 @@ async def test_history_lists_versions_and_offers_to_compare_any_two(client: http
     page = (await client.get("/posts/on-engines/history", headers=eve)).text
     assert re.findall(r'<li id="version-(\d)"', page) == ["3", "2", "1"]
     assert "0 words added, 0 removed; title, tags changed." in page
-    assert "Begun with 5 words." in page
+    assert "First version, 5 words." in page
     for name, chosen in (("from", "2"), ("to", "3")):
         assert re.findall(rf'name="{name}" value="(\d)"', page) == ["3", "2", "1"]
         assert re.findall(rf'name="{name}" value="(\d)" checked', page) == [chosen]
@@ -71,7 +71,7 @@ async def test_difference_marks_words_by_elements_and_escapes_them(client: httpx
     assert "<dd><del>maths</del>, <ins>looms</ins></dd>" in page
     assert "4 words added, 1 removed" in page
     assert "<dt>Status</dt>" not in page
-    assert "Nothing differs" in (await client.get("/posts/on-engines/history/diff?from=2&to=2", headers=eve)).text
+    assert "No changes." in (await client.get("/posts/on-engines/history/diff?from=2&to=2", headers=eve)).text
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ async def test_restoring_over_a_version_that_was_not_seen_is_refused(
 ) -> None:
     answer = await client.post("/posts/on-engines/history/1/restore", data={"version": version}, headers=eve)
     assert answer.status_code == 412
-    assert "Somebody saved version 3 while you looked at this page" in answer.text
+    assert "Someone saved version 3 while you had this page open" in answer.text
     assert value(answer.text, "version") == "3", "who has read the warning may press the button again"
     assert (await posts.get_by_slug(ctx, "on-engines")).version == 3
 
@@ -121,7 +121,7 @@ async def test_conflict_shows_both_texts_and_offers_to_join_them(
     assert answer.status_code == 412
     page = answer.text
     assert "ada saved a newer version" in page
-    assert "From version 1, with which you began, to version 2" in page
+    assert "From version 1, which you started from, to version 2" in page
     for piece in ("<del>one</del><ins>eins</ins>", "<del>eins</del><ins>one</ins>", "<del>five</del><ins>fünf</ins>"):
         assert piece in page, "theirs from the beginning, mine from theirs"
     both = re.search(r'<section class="conflict" aria-labelledby="conflict-merged">.*?</section>', page, re.DOTALL)[0]
@@ -141,7 +141,7 @@ async def test_conflict_in_the_same_lines_says_so_and_keeps_what_was_typed(
     answer = await client.post("/posts/on-engines/edit", data=FORM | {"content": "mine & mine"}, headers=eve)
     assert answer.status_code == 412
     assert "Both of you changed the same lines of the body" in answer.text
-    assert "Save both together" not in answer.text
+    assert "Save merged version" not in answer.text
     assert value(answer.text, "content") == "mine & mine"
     assert "<pre" in answer.text
     assert "theirs</pre>" in answer.text
@@ -191,10 +191,10 @@ async def test_form_says_who_else_has_it_open_until_they_save(
 ) -> None:
     await write("On engines", POEM)
     ora = await sign_in("ora", Role.OWNER)
-    assert "open too" not in (await client.get("/posts/on-engines/edit", headers=eve)).text
-    assert "eve has this post open too" in (await client.get("/posts/on-engines/edit", headers=ora)).text
+    assert "also editing" not in (await client.get("/posts/on-engines/edit", headers=eve)).text
+    assert "eve is also editing this post" in (await client.get("/posts/on-engines/edit", headers=ora)).text
     assert (await client.post("/posts/on-engines/edit", data=FORM | {"content": "x"}, headers=eve)).status_code == 303
-    assert "open too" not in (await client.get("/posts/on-engines/edit", headers=ora)).text
+    assert "also editing" not in (await client.get("/posts/on-engines/edit", headers=ora)).text
 
 
 async def test_script_of_the_form_hears_who_is_there(client: httpx2.AsyncClient, author: Context, write: Write, eve: Any) -> None:
@@ -247,7 +247,7 @@ async def test_deletion_is_undone_from_the_dashboard(client: httpx2.AsyncClient,
     await client.post("/write", data={"title": "Mine & yours", "content": "x", "status": "published"}, headers=bob)
     gone = await client.post("/posts/mine-yours/delete", headers=bob)
     page = (await client.get(gone.headers["location"], headers=bob)).text
-    assert "“Mine &amp; yours” is deleted." in page
+    assert "“Mine &amp; yours” was deleted." in page
     assert re.search(r'id="posts-deleted">Deleted<', page)
     answer = await client.post(re.search(r'action="(/posts/\d+/undelete)"', page)[1], headers=bob)
     assert (answer.status_code, answer.headers["location"]) == (303, "/posts/mine-yours")
@@ -263,7 +263,7 @@ async def test_editor_can_undo_the_deletion_of_anothers_post(
     post = await write("On engines")
     gone = await client.post("/posts/on-engines/delete", headers=eve)
     page = (await client.get(gone.headers["location"], headers=eve)).text
-    assert "“On engines” is deleted." in page
+    assert "“On engines” was deleted." in page
     assert "posts-deleted" not in page, "the list is of one's own"
     bob = await sign_in("bob")
     assert "is deleted" not in (await client.get(gone.headers["location"], headers=bob)).text
@@ -309,7 +309,7 @@ async def test_revoked_and_forged_links_are_pages_that_are_not_there(client: htt
     assert gone.status_code == 404
     assert "Ask the author for a new one" in gone.text
     assert "Secret plans" not in gone.text
-    assert "Links that work now" not in (await client.get("/posts/secret-plans/previews", headers=eve)).text
+    assert "Active links" not in (await client.get("/posts/secret-plans/previews", headers=eve)).text
 
 
 async def test_link_needs_a_lifetime_and_a_draft(client: httpx2.AsyncClient, write: Write, eve: Any) -> None:

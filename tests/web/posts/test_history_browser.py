@@ -65,7 +65,7 @@ def house(tmp_path: Path, browser: Browser):
     assert "Traceback" not in log.read_text()
 
 
-def write(page, title, content, choice="Everybody"):
+def write(page, title, content, choice="Published"):
     page.goto("/write")
     page.get_by_label("Title").fill(title)
     page.locator("#field-content").fill(content)
@@ -94,14 +94,14 @@ def test_life_of_a_post(house: Any, scripts: bool) -> None:
     ada, eve, stranger = house.member("ada", **options), house.member("eve", **options), house.visitor(**options)
 
     # A draft, and a link by which a stranger reads it.
-    write(ada, "Numbers", POEM, "Only its authors and editors")
+    write(ada, "Numbers", POEM, "Draft")
     assert stranger.goto("/posts/numbers").status == 404
     ada.get_by_role("link", name="Preview links").click()
     ada.get_by_label("1 day").check()
-    ada.get_by_role("button", name="Make a link").click()
+    ada.get_by_role("button", name="Create link").click()
     link = ada.locator("input[readonly]").input_value()
     stranger.goto(link)
-    stranger.get_by_text("This is a draft, not yet published").wait_for()
+    stranger.get_by_text("This is an unpublished draft").wait_for()
     assert words(stranger) == POEM.split()
 
     # Published from its page: the link leads to it.
@@ -114,13 +114,13 @@ def test_life_of_a_post(house: Any, scripts: bool) -> None:
     # Two change other lines of it at the same time, and nothing is lost.
     open_form(ada, "numbers", POEM.replace("five", "FIVE"))
     open_form(eve, "numbers", POEM.replace("one", "ONE"))
-    eve.get_by_role("status").get_by_text("ada has this post open too").wait_for()
+    eve.get_by_role("status").get_by_text("ada is also editing this post").wait_for()
     save(eve)
     eve.locator("article h1").wait_for()
     save(ada)
     ada.get_by_text("eve saved a newer version while you were writing").wait_for()
     assert ada.locator("#field-content").input_value() == POEM.replace("five", "FIVE")
-    ada.get_by_role("button", name="Save both together").click()
+    ada.get_by_role("button", name="Save merged version").click()
     ada.locator("article h1").wait_for()
     assert words(ada) == ["ONE", "two", "three", "four", "FIVE"]
 
@@ -132,13 +132,13 @@ def test_life_of_a_post(house: Any, scripts: bool) -> None:
     save(ada)
     ada.get_by_text("Both of you changed the same lines of the body").wait_for()
     assert ada.locator("#conflict-yours ~ .diff").locator("ins").all_inner_texts() == ["mine"]
-    ada.get_by_role("button", name="Save mine over it").click()
+    ada.get_by_role("button", name="Keep mine").click()
     ada.locator("article h1").wait_for()
     assert words(ada) == ["mine"]
 
     # Scheduled: taken from sight, and out again at its time.
     ada.goto("/posts/numbers/edit")
-    ada.get_by_label("Everybody, later").check()
+    ada.get_by_label("Scheduled").check()
     ada.locator("#field-publish_at").fill("2099-01-01T10:00")
     save(ada)
     ada.get_by_text("This will be published on").wait_for()
@@ -152,7 +152,7 @@ def test_life_of_a_post(house: Any, scripts: bool) -> None:
     ada.goto("/posts/numbers/history")
     ada.get_by_label("from version 1", exact=True).check()
     ada.get_by_label("to version 3", exact=True).check()
-    ada.get_by_role("button", name="Compare these two").click()
+    ada.get_by_role("button", name="Compare").click()
     ada.get_by_text("From version 1").wait_for()
     assert ada.locator(".diff ins").all_inner_texts() == ["ONE"]
     ada.get_by_role("link", name="version 1").click()
@@ -164,7 +164,7 @@ def test_life_of_a_post(house: Any, scripts: bool) -> None:
     # Deleted by mistake.
     ada.goto("/dashboard")
     ada.get_by_role("button", name="Delete Numbers").click()
-    notice = ada.get_by_role("status").filter(has_text="“Numbers” is deleted.")
+    notice = ada.get_by_role("status").filter(has_text="“Numbers” was deleted.")
     notice.wait_for()
     assert stranger.goto("/posts/numbers").status == 404
     notice.get_by_role("button", name="Undo").click()
@@ -183,18 +183,18 @@ def test_form_tells_politely_who_comes_goes_and_saves(house: Any) -> None:
     assert status.inner_text() == ""
     eve = house.member("eve")
     eve.goto("/posts/numbers/edit")
-    eve.get_by_role("status").get_by_text("ada has this post open too").wait_for()
+    eve.get_by_role("status").get_by_text("ada is also editing this post").wait_for()
     ada.clock.run_for(16_000)
-    status.get_by_text("eve has this post open too").wait_for()
+    status.get_by_text("eve is also editing this post").wait_for()
     eve.goto("/")
     house.until("SELECT count(*) FROM editing_sessions", 1)
     ada.clock.run_for(16_000)
-    status.get_by_text("eve closed this post").wait_for()
+    status.get_by_text("eve stopped editing").wait_for()
     open_form(eve, "numbers", "theirs\n")
     save(eve)
     eve.locator("article h1").wait_for()
     ada.clock.run_for(16_000)
-    status.get_by_text("A newer version of this post was saved").wait_for()
+    status.get_by_text("Someone saved a newer version").wait_for()
     assert ada.locator("#field-content").input_value() == POEM
     ada.goto("/")
     house.until("SELECT count(*) FROM editing_sessions", 0)
@@ -206,8 +206,8 @@ def test_what_was_typed_survives_the_end_of_the_post_and_of_the_session(house: A
     write(ada, "Numbers", POEM)
     open_form(ada, "numbers", "Hours of work")
     eve.goto("/posts/numbers/delete")
-    eve.get_by_role("button", name="Delete this post").click()
-    eve.get_by_text("“Numbers” is deleted.").wait_for()
+    eve.get_by_role("button", name="Delete post").click()
+    eve.get_by_text("“Numbers” was deleted.").wait_for()
     save(ada)
     ada.get_by_text("This post was deleted while you were writing").first.wait_for()
     assert ada.locator("#field-content").input_value() == "Hours of work"
