@@ -119,7 +119,7 @@ class Foe:
                     await writer.drain()
                     if pause:
                         await asyncio.sleep(pause)
-                    if reader.at_eof() or len(reader._buffer):
+                    if reader.at_eof() or len(reader._buffer):  # type: ignore[attr-defined]
                         break
             return await status(reader)
 

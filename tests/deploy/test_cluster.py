@@ -1,4 +1,4 @@
-"""Three processes behind nginx, with PostgreSQL and Redis, are one blog; `tests/benchmarks/cluster.py` goes on for longer."""
+"""Three processes behind nginx, with PostgreSQL and Redis, act as one blog. `tests/benchmarks/cluster.py` runs longer."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.support.tools import tool
 
 WRITES = int(os.environ.get("BLOG_TEST_CLUSTER_WRITES", "12"))
 PATIENCE_MS = 2000
-"""Far more than it takes, and far less than the five seconds after which the log is read without any hint."""
+"""Limit in ms: far above the usual delay, far below the 5 s after which the log is read without a notification."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The image has what the package is built from, its health check tells the truth, and the parts of compose fit together."""
+"""The image contains all build inputs, its health check is correct, and the services of compose fit together."""
 
 import json
 import os

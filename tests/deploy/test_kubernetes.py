@@ -1,4 +1,4 @@
-"""The manifests follow the schemas of Kubernetes, and name each other, settings and paths that exist."""
+"""The manifests match the schemas of Kubernetes, and refer to existing objects, settings and paths."""
 
 import re
 

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -127,8 +128,13 @@ async def test_workers_restart_on_reload(tmp_path: Path) -> None:
             for number in range(1, RESTARTS + 1):
                 await load.until(lambda: True)
                 server.send_signal(signal.SIGHUP)
-                await load.until(lambda ended=2 * number: log.read_text().count("Finished server process") == ended)
+                await load.until(partial(has_ended, log, 2 * number))
     report(load, tmp_path)
+
+
+def has_ended(log: Path, processes: int) -> bool:
+    """Return whether the log reports the end of this number of processes."""
+    return log.read_text().count("Finished server process") == processes
 
 
 def report(load: Load, folder: Path) -> None:
