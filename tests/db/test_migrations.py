@@ -68,7 +68,7 @@ def test_four_processes_migrate_one_database_at_once(empty_url: str) -> None:
 
 
 def test_migration_that_fails_leaves_no_trace(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_args, **_options):
+    def fail(*_args: object, **_options: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("alembic.op.bulk_insert", fail)

@@ -179,7 +179,7 @@ async def test_children_of_a_transaction_are_not_part_of_it_and_do_not_hang(coun
     async with counter.transaction():
         await counter.execute(facts.update().where(COUNTER).values(value="3"))
         async with asyncio.timeout(5):
-            assert await asyncio.gather(value(counter), value(counter)) == [0, 0]
+            assert list(await asyncio.gather(value(counter), value(counter))) == [0, 0]
 
 
 @pytest.mark.sqlite

@@ -3,7 +3,7 @@
 import json
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx2
@@ -27,12 +27,12 @@ class Kept(Transport):
 
     sent: list[bytes] = []  # noqa: RUF012 (emptied by each test)
 
-    def capture_envelope(self, envelope):
+    def capture_envelope(self, envelope: Any) -> None:
         self.sent.append(envelope.serialize())
 
 
 @pytest.fixture
-async def reporting_client(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+async def reporting_client(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx2.AsyncClient]:
     monkeypatch.setitem(sentry._CLIENT_OPTIONS, "transport", Kept)
     Kept.sent.clear()
     async with running(create_app(settings.model_copy(update={"sentry_dsn": SecretStr(DSN)}))) as client:
@@ -44,7 +44,7 @@ async def test_crash_is_reported_without_anything_that_was_typed(
 ) -> None:
     typed = secrets.token_hex(8)  # not a word of this file: lines of the source are sent
 
-    async def crash(_ctx, new):
+    async def crash(_ctx: object, new: Any) -> None:
         password = new.content
         raise ValueError(f"cannot keep {password}")
 

@@ -6,10 +6,11 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -27,7 +28,7 @@ COLLECTOR = "http://127.0.0.1:4318"
 
 
 @pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch):
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     """The exported spans, one by one."""
     kept = InMemorySpanExporter()
     monkeypatch.setattr("blog.observability.tracing.export.OTLPSpanExporter", lambda _endpoint: kept)
@@ -39,7 +40,7 @@ def spans(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-async def traced(settings: Settings, spans: Any):
+async def traced(settings: Settings, spans: InMemorySpanExporter) -> AsyncIterator[httpx2.AsyncClient]:
     async with running(create_app(settings.model_copy(update={"otel_exporter_otlp_endpoint": COLLECTOR}))) as client:
         yield client
 
@@ -111,12 +112,12 @@ async def test_collector_gets_what_it_can_read(settings: Settings, monkeypatch: 
     bodies = []
 
     class Collector(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
+        def do_POST(self) -> None:
             bodies.append((self.path, self.rfile.read(int(self.headers["content-length"]))))
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *_):
+        def log_message(self, *_: object) -> None:
             pass
 
     with http.server.HTTPServer(("127.0.0.1", free_port()), Collector) as server:

@@ -8,6 +8,7 @@ import os
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -36,7 +37,7 @@ class Writer:
             self.versions[post] = changed["version"]
             self.comments.append((await self._send("POST", f"/posts/{post}/comments", {"content": "Seen"}, 201))["id"])
 
-    async def _send(self, method, path, body, expected):
+    async def _send(self, method: str, path: str, body: dict[str, Any], expected: int) -> Any:
         started = time.perf_counter()
         answer = await self._client.request(method, f"/api/v1{path}", json=body)
         self.taken.append(time.perf_counter() - started)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from timeit import timeit
 from typing import Any
@@ -51,14 +51,14 @@ def total(samples: Samples, name: str, **labels: str) -> float:
 
 
 @pytest.fixture
-async def watched(settings: Settings):
+async def watched(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     async with running(
         create_app(settings.model_copy(update={"metrics_token": SecretStr(TOKEN), "max_cache_bytes": 10**6}))
     ) as client:
         yield client
 
 
-async def scraped(client) -> Samples:
+async def scraped(client: httpx2.AsyncClient) -> Samples:
     answer = await client.get("/metrics", headers=SCRAPER)
     assert answer.status_code == 200
     return read(answer.text)
@@ -68,7 +68,7 @@ def grown(before: Samples, after: Samples, name: str, **labels: str) -> float:
     return total(after, name, **labels) - total(before, name, **labels)
 
 
-async def growing(client, before: Samples, name: str, **labels: str) -> Samples:
+async def growing(client: httpx2.AsyncClient, before: Samples, name: str, **labels: str) -> Samples:
     """The metrics, as soon as this one has grown."""
     with anyio.fail_after(30):
         while not grown(before, after := await scraped(client), name, **labels):  # noqa: ASYNC110 (something looks at a clock)
