@@ -257,3 +257,11 @@ def test_a_missing_folder_is_invalid_input(tmp_path: Path) -> None:
 def test_dates_are_aware(make_files: MakeFiles) -> None:
     post = read_one(make_files({"a.md": "+++\ndate = 2020-01-01T09:00:00\n+++\n"}), "a.md")
     assert post.date == dt.datetime(2020, 1, 1, 9, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"), [("comments: false", False), ("comments: yes", True), ("comments: disqus-id", None), ("x: y", None)]
+)
+def test_only_true_and_false_set_whether_comments_are_open(make_files: MakeFiles, line: str, expected: bool | None) -> None:
+    post = read_one(make_files({"a.md": f"---\n{line}\n---\nx"}), "a.md")
+    assert post.fields.get("comments_open") is expected
