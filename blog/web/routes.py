@@ -1,4 +1,4 @@
-"""The routes of the pages."""
+"""The routes of the HTML interface, in the order of matching."""
 
 from starlette.routing import Mount, Route, Router
 

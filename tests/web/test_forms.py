@@ -168,7 +168,7 @@ async def test_body_larger_than_the_limit_is_refused(
     sent = NEW | {"content": "x" * (settings.max_body_bytes + 1)}
     answer = await client.post("/write", data=sent, headers=await sign_in("ada"))
     assert answer.status_code == 413
-    assert "Too much at once" in answer.text
+    assert "Too large" in answer.text
     assert await stored(ctx) == []
 
 

@@ -377,7 +377,7 @@ async def test_robots_are_kept_from_forms(client: httpx2.AsyncClient) -> None:
 async def test_what_is_not_there_is_a_page_with_its_correlation_id(client: httpx2.AsyncClient, path: str) -> None:
     answer = await client.get(path, headers={"X-Correlation-ID": "<b>order-7"})
     assert answer.status_code == 404
-    assert "Nothing on this page" in answer.text
+    assert "Page not found" in answer.text
     assert "<code>&lt;b&gt;order-7</code>" in answer.text
 
 
@@ -400,11 +400,11 @@ async def test_who_finds_nothing_while_the_database_is_away_still_gets_a_page(
     monkeypatch.setattr(post_lists, "archive", away)
     answer = await client.get("/nowhere")
     assert answer.status_code == 404
-    assert "Nothing on this page" in answer.text
+    assert "Page not found" in answer.text
     assert "Latest posts</h2>" not in answer.text
     away_page = await client.get("/archive?a=b")
     assert (away_page.status_code, away_page.headers["retry-after"]) == (503, "5")
-    assert "Back in a moment" in away_page.text
+    assert "Temporarily unavailable" in away_page.text
     assert '<a class="button" href="/archive?a=b">Try again</a>' in away_page.text
 
 
@@ -413,7 +413,7 @@ async def test_who_asks_too_often_hears_when_to_try_again(settings: Settings) ->
         await client.get("/tags")
         answer = await client.get("/tags")
     assert answer.status_code == 429
-    assert "One thing at a time" in answer.text
+    assert "Too many requests" in answer.text
     assert '<a class="button" href="/tags">Try again</a>' in answer.text
 
 
@@ -421,7 +421,7 @@ async def test_wrong_method_is_a_page_that_names_the_right_ones(client: httpx2.A
     answer = await client.post("/archive", headers={"Origin": ORIGIN})
     assert answer.status_code == 405
     assert {verb.strip() for verb in answer.headers["allow"].split(",")} >= {"GET", "OPTIONS"}
-    assert "Not that way" in answer.text
+    assert "Method not allowed" in answer.text
     options = await client.options("/archive")
     assert (options.status_code, options.headers["allow"]) == (204, answer.headers["allow"])
 
@@ -438,7 +438,7 @@ async def test_crash_says_nothing_of_its_cause(app: Application, monkeypatch: py
         answer = await client.get("/archive", headers={"X-Correlation-ID": "order-7"})
         asked_by_test.reset(token)
     assert answer.status_code == 500
-    assert "We dropped something" in answer.text
+    assert "Something went wrong" in answer.text
     assert "<code>order-7</code>" in answer.text
     assert "swordfish" not in answer.text
     assert "RuntimeError" not in answer.text

@@ -1,4 +1,4 @@
-"""Feeds written down: Atom (RFC 4287), RSS 2.0 and JSON Feed 1.1. Some milliseconds of a core for twenty long posts."""
+"""Serialisation of feeds: Atom (RFC 4287), RSS 2.0 and JSON Feed 1.1. Some milliseconds for 20 long posts."""
 
 import datetime as dt
 import json
@@ -15,7 +15,7 @@ from blog.framework.templating.templating import format_rfc3339
 from blog.framework.urls.urls import UrlBuilder
 from blog.text.absolute_urls import make_urls_absolute
 
-# What XML 1.0 cannot hold in any form, not even escaped.
+# Characters that XML 1.0 cannot contain, not even escaped.
 _INVALID_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _ATOM_NAMESPACE = "http://www.w3.org/2005/Atom"
@@ -23,7 +23,7 @@ _ATOM_NAMESPACE = "http://www.w3.org/2005/Atom"
 
 @dataclass(frozen=True, slots=True)
 class FeedInfo:
-    """What a feed says of itself: `page` is the address of the page that shows the same, `address` that of the feed."""
+    """The metadata of a feed. `page_url` is the HTML page with the same posts."""
 
     title: str
     description: str
@@ -33,7 +33,7 @@ class FeedInfo:
 
 @dataclass(frozen=True, slots=True)
 class FeedItem:
-    """A post in a feed. Every address is absolute; `authors` are names and the addresses of their pages."""
+    """A post in a feed. All URLs are absolute; `authors` are pairs of name and URL."""
 
     id: str
     url: str
@@ -48,54 +48,57 @@ class FeedItem:
 
 @dataclass(frozen=True, slots=True)
 class FeedFormat:
-    """A way to write a feed down."""
+    """A feed format."""
 
     media_type: str
     serialise: Callable[[FeedInfo, Sequence[FeedItem]], bytes]
 
 
 def strip_invalid_xml(text: str) -> str:
-    """The text without the characters that XML cannot hold: imported posts may have some."""
+    """Remove the characters that XML cannot contain; imported posts may have some."""
     return _INVALID_XML.sub("", text)
 
 
-def serialise_feed(format_name: str, channel: FeedInfo, posts: Sequence[Post], links: UrlBuilder) -> bytes:
-    """The posts as a feed; CPU-bound. `format_name` is a key of `FORMATS`."""
-    return FORMATS[format_name].serialise(channel, [_item(post, links) for post in posts])
+def serialise_feed(format_name: str, feed: FeedInfo, posts: Sequence[Post], urls: UrlBuilder) -> bytes:
+    """Return a feed of posts. CPU-bound.
+
+    `format_name` is a key of `FORMATS`.
+    """
+    return FORMATS[format_name].serialise(feed, [_item(post, urls) for post in posts])
 
 
-def _item(post: Post, links: UrlBuilder) -> FeedItem:
-    address = links.url("web:post", slug=post.slug)
+def _item(post: Post, urls: UrlBuilder) -> FeedItem:
+    url = urls.url("web:post", slug=post.slug)
     return FeedItem(
-        id=permanent_id(post, links),
-        url=address,
+        id=permanent_id(post, urls),
+        url=url,
         title=strip_invalid_xml(post.title),
-        html=strip_invalid_xml(make_urls_absolute(post.html, address)),
+        html=strip_invalid_xml(make_urls_absolute(post.html, url)),
         excerpt=strip_invalid_xml(post.excerpt),
-        authors=tuple(_author(byline, links) for byline in post.bylines),
+        authors=tuple(_author(byline, urls) for byline in post.bylines),
         tags=tuple(strip_invalid_xml(tag) for tag in post.tags),
         published_at=post.published_at or post.created_at,
         updated_at=post.updated_at,
     )
 
 
-def _author(byline: Byline, links: UrlBuilder) -> tuple[str, str]:
-    return strip_invalid_xml(byline.name), links.url("web:author", username=byline.username)
+def _author(byline: Byline, urls: UrlBuilder) -> tuple[str, str]:
+    return strip_invalid_xml(byline.name), urls.url("web:author", username=byline.username)
 
 
-def permanent_id(post: Post, links: UrlBuilder) -> str:
-    """A tag URI (RFC 4151) that stays when title, slug and port change: host, day of its making, number."""
-    return f"tag:{urlsplit(links.public_url).hostname},{post.created_at:%Y-%m-%d}:post/{post.id}"
+def permanent_id(post: Post, urls: UrlBuilder) -> str:
+    """Return a tag URI (RFC 4151) that is independent of title, slug and port: host, creation date and id."""
+    return f"tag:{urlsplit(urls.public_url).hostname},{post.created_at:%Y-%m-%d}:post/{post.id}"
 
 
-def _atom(channel: FeedInfo, items: Sequence[FeedItem]) -> bytes:
+def _atom(feed: FeedInfo, items: Sequence[FeedItem]) -> bytes:
     root = Element("feed", {"xmlns": _ATOM_NAMESPACE})
-    _add_element(root, "id", channel.page_url)
-    _add_element(root, "title", channel.title)
-    if channel.description:
-        _add_element(root, "subtitle", channel.description)
-    SubElement(root, "link", {"rel": "self", "type": "application/atom+xml", "href": channel.feed_url})
-    SubElement(root, "link", {"rel": "alternate", "type": "text/html", "href": channel.page_url})
+    _add_element(root, "id", feed.page_url)
+    _add_element(root, "title", feed.title)
+    if feed.description:
+        _add_element(root, "subtitle", feed.description)
+    SubElement(root, "link", {"rel": "self", "type": "application/atom+xml", "href": feed.feed_url})
+    SubElement(root, "link", {"rel": "alternate", "type": "text/html", "href": feed.page_url})
     _add_element(root, "updated", format_rfc3339(_last_update(items)))
     for item in items:
         _add_entry(root, item)
@@ -109,10 +112,10 @@ def _add_entry(root: Element, item: FeedItem) -> None:
     SubElement(entry, "link", {"rel": "alternate", "type": "text/html", "href": item.url})
     _add_element(entry, "published", format_rfc3339(item.published_at))
     _add_element(entry, "updated", format_rfc3339(item.updated_at))
-    for name, address in item.authors:
+    for name, url in item.authors:
         author = SubElement(entry, "author")
         _add_element(author, "name", name)
-        _add_element(author, "uri", address)
+        _add_element(author, "uri", url)
     for tag in item.tags:
         SubElement(entry, "category", {"term": tag})
     if item.excerpt:
@@ -120,7 +123,7 @@ def _add_entry(root: Element, item: FeedItem) -> None:
     _add_element(entry, "content", item.html, {"type": "html"})
 
 
-def _rss(channel: FeedInfo, items: Sequence[FeedItem]) -> bytes:
+def _rss(feed: FeedInfo, items: Sequence[FeedItem]) -> bytes:
     names = {
         "xmlns:atom": _ATOM_NAMESPACE,
         "xmlns:content": "http://purl.org/rss/1.0/modules/content/",
@@ -128,11 +131,11 @@ def _rss(channel: FeedInfo, items: Sequence[FeedItem]) -> bytes:
     }
     root = Element("rss", {"version": "2.0", **names})
     about = SubElement(root, "channel")
-    _add_element(about, "title", channel.title)
-    _add_element(about, "link", channel.page_url)
-    _add_element(about, "description", channel.description or channel.title)
+    _add_element(about, "title", feed.title)
+    _add_element(about, "link", feed.page_url)
+    _add_element(about, "description", feed.description or feed.title)
     _add_element(about, "lastBuildDate", format_datetime(_last_update(items), usegmt=True))
-    SubElement(about, "atom:link", {"rel": "self", "type": "application/rss+xml", "href": channel.feed_url})
+    SubElement(about, "atom:link", {"rel": "self", "type": "application/rss+xml", "href": feed.feed_url})
     for item in items:
         _add_rss_item(about, item)
     return serialise_xml(root)
@@ -146,20 +149,20 @@ def _add_rss_item(about: Element, item: FeedItem) -> None:
     _add_element(element, "pubDate", format_datetime(item.published_at, usegmt=True))
     _add_element(element, "atom:updated", format_rfc3339(item.updated_at))
     for name, _ in item.authors:
-        _add_element(element, "dc:creator", name)  # RSS's own `author` is an e-mail address
+        _add_element(element, "dc:creator", name)  # the `author` element of RSS is an e-mail address
     for tag in item.tags:
         _add_element(element, "category", tag)
     _add_element(element, "description", item.excerpt)
     _add_element(element, "content:encoded", item.html)
 
 
-def _json(channel: FeedInfo, items: Sequence[FeedItem]) -> bytes:
+def _json(feed: FeedInfo, items: Sequence[FeedItem]) -> bytes:
     document = {
         "version": "https://jsonfeed.org/version/1.1",
-        "title": channel.title,
-        "description": channel.description,
-        "home_page_url": channel.page_url,
-        "feed_url": channel.feed_url,
+        "title": feed.title,
+        "description": feed.description,
+        "home_page_url": feed.page_url,
+        "feed_url": feed.feed_url,
         "items": [_json_item(item) for item in items],
     }
     return json.dumps(document, ensure_ascii=False).encode()
@@ -174,7 +177,7 @@ def _json_item(item: FeedItem) -> dict[str, object]:
         "summary": item.excerpt,
         "date_published": format_rfc3339(item.published_at),
         "date_modified": format_rfc3339(item.updated_at),
-        "authors": [{"name": name, "url": address} for name, address in item.authors],
+        "authors": [{"name": name, "url": url} for name, url in item.authors],
         "tags": list(item.tags),
     }
 
@@ -188,7 +191,7 @@ def _add_element(parent: Element, name: str, text: str, attributes: Mapping[str,
 
 
 def serialise_xml(root: Element) -> bytes:
-    """A document with its declaration."""
+    """Return an XML document with its declaration."""
     content: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return content
 

@@ -1,4 +1,4 @@
-"""Feeds of the blog, a tag, an author and a search: the same for everybody, so that caches may share them."""
+"""Feeds of the blog, a tag, an author and a search. Responses are the same for all clients, so shared caches may store them."""
 
 from urllib.parse import urlencode
 
@@ -25,7 +25,7 @@ CACHE_CONTROL = "public, max-age=300"
 
 
 class FormatConvertor(StringConvertor):
-    """`{format:feed}`: the end of a feed's address, such as `atom`."""
+    """The path convertor `{format:feed}` for the suffix of a feed, such as `atom`."""
 
     regex = "|".join(FORMATS)
 
@@ -34,82 +34,82 @@ register_url_convertor("feed", FormatConvertor())
 
 
 class BlogFeed(Endpoint):
-    """/feed.{format} — the newest posts."""
+    """/feed.{format}: the newest posts."""
 
     is_cacheable = True
 
     async def get(self, request: Request) -> Response:
-        """All of each post, or 304."""
-        ctx, links = anonymous_context(request), app_state(request).urls
+        """Return the feed, or 304."""
+        ctx, urls = anonymous_context(request), app_state(request).urls
         cache_until_event(request, POSTS)
-        found = await feeds.newest(ctx)
-        return await _feed_response(request, found, "", links.url("web:home"))
+        feed = await feeds.newest(ctx)
+        return await _feed_response(request, feed, "", urls.url("web:home"))
 
 
 class TagFeed(TagPage):
-    """/tags/{tag}/feed.{format} — the newest posts with one tag."""
+    """/tags/{tag}/feed.{format}: the newest posts with a tag."""
 
     async def get(self, request: Request) -> Response:
-        """As of the blog; 404 for a tag that no published post carries."""
+        """Return the feed, or 304. Raises NotFound for a tag without published posts."""
         params = request.path_params
         if _is_tag_page(request):
             params["tag"] += f"/feed.{params['format']}"
             return await super().get(request)
-        ctx, links = anonymous_context(request), app_state(request).urls
+        ctx, urls = anonymous_context(request), app_state(request).urls
         cache_until_event(request, POSTS)
         tag = await tags.canonical_name(ctx, params["tag"])
-        found = await feeds.newest(ctx, tag=tag)
-        return await _feed_response(request, found, f"Posts tagged {tag}", links.url("web:tag", tag=tag))
+        feed = await feeds.newest(ctx, tag=tag)
+        return await _feed_response(request, feed, f"Posts tagged {tag}", urls.url("web:tag", tag=tag))
 
 
 class AuthorFeed(Endpoint):
-    """/authors/{username}/feed.{format} — the newest posts of one person."""
+    """/authors/{username}/feed.{format}: the newest posts of an author."""
 
     is_cacheable = True
 
     async def get(self, request: Request) -> Response:
-        """As of the blog; 404 for nobody."""
-        ctx, links = anonymous_context(request), app_state(request).urls
+        """Return the feed, or 304. Raises NotFound."""
+        ctx, urls = anonymous_context(request), app_state(request).urls
         cache_until_event(request, POSTS)
         user = await accounts.by_username(ctx, request.path_params["username"])
-        found = await feeds.newest(ctx, author_id=user.id)
-        return await _feed_response(request, found, f"Posts by {user.name}", links.url("web:author", username=user.username))
+        feed = await feeds.newest(ctx, author_id=user.id)
+        return await _feed_response(request, feed, f"Posts by {user.name}", urls.url("web:author", username=user.username))
 
 
 class SearchFeed(Endpoint):
-    """/search/feed.{format}?q=… — the newest posts with some words."""
+    """/search/feed.{format}?q=…: the newest posts that match a search."""
 
     async def get(self, request: Request) -> Response:
-        """As of the blog; 422 without words."""
-        ctx, links = anonymous_context(request), app_state(request).urls
+        """Return the feed, or 304. Raises InvalidInput without a query."""
+        ctx, urls = anonymous_context(request), app_state(request).urls
         query = validate(PostQuery, {"q": request.query_params.get("q", "").strip()}, "query")
-        found = await feeds.newest(ctx, text=query.q)
-        page = f"{links.url('web:search')}?{urlencode({'q': query.q})}"
-        return await _feed_response(request, found, f"Posts with “{query.q}”", page)
+        feed = await feeds.newest(ctx, text=query.q)
+        page = f"{urls.url('web:search')}?{urlencode({'q': query.q})}"
+        return await _feed_response(request, feed, f"Posts with “{query.q}”", page)
 
 
 def _is_tag_page(request: Request) -> bool:
-    """Is this the page of a tag such as `a/feed.atom`? Links to it have the slash of the tag encoded, those to a feed do not."""
+    """Return whether the request is for the page of a tag such as `a/feed.atom`, with an encoded slash, and not for a feed."""
     last = request.scope.get("raw_path", b"").rpartition(b"/")[2]
     return bool(last) and not last.startswith(b"feed.")
 
 
-async def _feed_response(request: Request, found: Feed, subject: str, page: str) -> Response:
-    parts, format_name = app_state(request), request.path_params["format"]
-    site = parts.site
-    channel = FeedInfo(
+async def _feed_response(request: Request, feed: Feed, subject: str, page_url: str) -> Response:
+    state, format_name = app_state(request), request.path_params["format"]
+    site = state.site
+    info = FeedInfo(
         title=strip_invalid_xml(f"{subject} · {site.title}" if subject else site.title),
         description=strip_invalid_xml(site.runtime_settings.preferences.description),
-        page_url=page,
-        feed_url=_feed_url(page, format_name),
+        page_url=page_url,
+        feed_url=_feed_url(page_url, format_name),
     )
-    content = await anyio.to_thread.run_sync(serialise_feed, format_name, channel, found.posts, parts.urls)
+    content = await anyio.to_thread.run_sync(serialise_feed, format_name, info, feed.posts, state.urls)
     return cacheable_response(
-        request, content, FORMATS[format_name].media_type, cache_control=CACHE_CONTROL, last_modified=found.changed_at
+        request, content, FORMATS[format_name].media_type, cache_control=CACHE_CONTROL, last_modified=feed.changed_at
     )
 
 
-def _feed_url(page: str, format_name: str) -> str:
-    """The feed lies beside its page: `/feed.atom` beside `/`, `/search/feed.atom?q=a` beside `/search?q=a`."""
-    path, mark, query = page.partition("?")
+def _feed_url(page_url: str, format_name: str) -> str:
+    """Return the URL of the feed of a page: `/` → `/feed.atom`, `/search?q=a` → `/search/feed.atom?q=a`."""
+    path, mark, query = page_url.partition("?")
     return f"{path.rstrip('/')}/feed.{format_name}{mark}{query}"

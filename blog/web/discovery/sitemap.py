@@ -1,4 +1,4 @@
-"""The sitemap: one document, or from 50,001 addresses on an index of several."""
+"""The sitemap: one file, or an index of several files above 50,000 URLs."""
 
 import hashlib
 from collections.abc import AsyncIterator, Sequence
@@ -31,33 +31,32 @@ _ROUTES = {
 
 
 class Sitemap(Endpoint):
-    """/sitemap.xml — every public page, or the sitemaps that list them."""
+    """/sitemap.xml: all public pages, or the index of the sitemap files."""
 
     async def get(self, request: Request) -> Response:
-        """Streamed, since it may have megabytes; 304 when nothing in it changed."""
-        ctx, links = anonymous_context(request), app_state(request).urls
-        found = await sitemap.load_index(ctx)
-        is_whole = sum(part.url_count for part in found.parts) <= sitemap.MAX_URLS
-        return _sitemap_response(
-            request, found, _urlset(ctx, links, found.parts) if is_whole else _sitemap_index(links, found.parts)
-        )
+        """Stream the sitemap, which can have megabytes, or return 304."""
+        ctx, urls = anonymous_context(request), app_state(request).urls
+        index = await sitemap.load_index(ctx)
+        fits = sum(part.url_count for part in index.parts) <= sitemap.MAX_URLS
+        content = _urlset(ctx, urls, index.parts) if fits else _sitemap_index(urls, index.parts)
+        return _sitemap_response(request, index, content)
 
 
 class SitemapFile(Endpoint):
-    """/sitemap-{kind}-{number}.xml — one of the sitemaps that the index names."""
+    """/sitemap-{kind}-{number}.xml: a file of the index."""
 
     async def get(self, request: Request) -> Response:
-        """As of the whole; 404 for one that would be empty."""
-        ctx, links = anonymous_context(request), app_state(request).urls
+        """Stream the file, or return 304. Raises NotFound if it would be empty."""
+        ctx, urls = anonymous_context(request), app_state(request).urls
         kind = request.path_params["kind"]
         if kind not in set(SitemapKind):
             raise NotFound("This sitemap does not exist")
-        found = await sitemap.load_part(ctx, SitemapKind(kind), request.path_params["number"])
-        return _sitemap_response(request, found, _urlset(ctx, links, found.parts))
+        index = await sitemap.load_part(ctx, SitemapKind(kind), request.path_params["number"])
+        return _sitemap_response(request, index, _urlset(ctx, urls, index.parts))
 
 
-def _sitemap_response(request: Request, found: SitemapIndex, content: AsyncIterator[str]) -> Response:
-    tag = f'W/"{hashlib.sha256(repr(found).encode()).hexdigest()[:32]}"'
+def _sitemap_response(request: Request, index: SitemapIndex, content: AsyncIterator[str]) -> Response:
+    tag = f'W/"{hashlib.sha256(repr(index).encode()).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": _CACHE_CONTROL}
     if is_not_modified(request, tag):
         return Response(status_code=304, headers=headers)
@@ -66,28 +65,28 @@ def _sitemap_response(request: Request, found: SitemapIndex, content: AsyncItera
     return StreamingResponse(content, 200, headers, _MEDIA_TYPE)
 
 
-async def _urlset(ctx: Context, links: UrlBuilder, parts: Sequence[SitemapPart]) -> AsyncIterator[str]:
+async def _urlset(ctx: Context, urls: UrlBuilder, parts: Sequence[SitemapPart]) -> AsyncIterator[str]:
     yield f"{_XML_DECLARATION}<urlset {_NAMESPACE}>\n"
     for part in parts:
         async for entries in sitemap.iter_entries(ctx, part):
-            yield "".join(_xml_element("url", _entry_url(links, part.kind, entry), entry) for entry in entries)
+            yield "".join(_xml_element("url", _entry_url(urls, part.kind, entry), entry) for entry in entries)
     yield "</urlset>\n"
 
 
-async def _sitemap_index(links: UrlBuilder, parts: Sequence[SitemapPart]) -> AsyncIterator[str]:
+async def _sitemap_index(urls: UrlBuilder, parts: Sequence[SitemapPart]) -> AsyncIterator[str]:
     yield f"{_XML_DECLARATION}<sitemapindex {_NAMESPACE}>\n"
     for part in parts:
-        yield _xml_element("sitemap", links.url("web:sitemap_part", kind=part.kind.value, number=part.number), part)
+        yield _xml_element("sitemap", urls.url("web:sitemap_part", kind=part.kind.value, number=part.number), part)
     yield "</sitemapindex>\n"
 
 
-def _entry_url(links: UrlBuilder, kind: SitemapKind, entry: SitemapEntry) -> str:
+def _entry_url(urls: UrlBuilder, kind: SitemapKind, entry: SitemapEntry) -> str:
     if kind is SitemapKind.LISTS:
-        return links.url(f"web:{entry.name}")
+        return urls.url(f"web:{entry.name}")
     route, parameter = _ROUTES[kind]
-    return links.url(route, **{parameter: entry.name})
+    return urls.url(route, **{parameter: entry.name})
 
 
-def _xml_element(element: str, address: str, changed: SitemapEntry | SitemapPart) -> str:
-    when = f"<lastmod>{format_rfc3339(changed.changed_at)}</lastmod>" if changed.changed_at else ""
-    return f"<{element}><loc>{escape(address)}</loc>{when}</{element}>\n"
+def _xml_element(element: str, url: str, item: SitemapEntry | SitemapPart) -> str:
+    lastmod = f"<lastmod>{format_rfc3339(item.changed_at)}</lastmod>" if item.changed_at else ""
+    return f"<{element}><loc>{escape(url)}</loc>{lastmod}</{element}>\n"

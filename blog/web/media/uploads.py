@@ -1,4 +1,4 @@
-"""The page of a writer's own images."""
+"""The page of an author's uploaded images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _PAGE_SIZE = 20
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An image, the address of a copy of it that is large enough for a list, and the Markdown that shows it."""
+    """An image, the URL of its thumbnail, and the Markdown that embeds it."""
 
     image: Media
     thumbnail: str
@@ -33,17 +33,17 @@ class Upload:
 
 
 class UploadsPage(Endpoint):
-    """/uploads — one's own images, ready to be put into a text."""
+    """/uploads: the images of the current user, with Markdown to copy."""
 
     async def get(self, request: Request) -> Response:
-        """A page of them, newest first, and a form for another one."""
+        """Show a page of images, newest first, and the upload form. Raises NotAuthenticated, Forbidden."""
         ctx = request_context(request)
         media.require_uploader(ctx)
         found, more = await _uploads(request, ctx)
         return render_page(request, "media/uploads.html", form=Form(), uploads=found, next_page_path=more)
 
     async def post(self, request: Request) -> Response:
-        """Keep an image; back to the list, where it stands first."""
+        """Store an image, and return to the list, which starts with it."""
         ctx = require_user(request)
         media.require_uploader(ctx)  # before the body is read
         form = Form()

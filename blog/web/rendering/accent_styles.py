@@ -1,4 +1,4 @@
-"""The accent that an owner chose, as a style sheet: the policy of the pages allows no style inside of them."""
+"""The accent colour as a stylesheet: the content security policy forbids inline styles."""
 
 import hashlib
 from functools import lru_cache
@@ -17,29 +17,29 @@ from blog.text.accent_colours import DARK, LIGHT, Accent, derive_accent
 
 
 class AccentStylesheet(Endpoint):
-    """/theme.css — the colours that follow from the accent."""
+    """/theme.css: the colours derived from the accent colour."""
 
     async def get(self, request: Request) -> Response:
-        """The style sheet, or 304; 404 while the colours are those of the blog's own."""
-        chosen = app_state(request).site.runtime_settings.preferences.accent
-        if chosen is None:
+        """Return the stylesheet, or 304; 404 without an accent colour."""
+        accent = app_state(request).site.runtime_settings.preferences.accent
+        if accent is None:
             raise HTTPException(404)
-        response = cacheable_response(request, stylesheet(chosen), "text/css")
-        # Another worker may have named a newer version: what is not that one must not be kept under its name.
-        if request.query_params.get("v") == stylesheet_version(chosen):
+        response = cacheable_response(request, stylesheet(accent), "text/css")
+        # Another worker may already link to a newer version: caches must not store this one under its URL.
+        if request.query_params.get("v") == stylesheet_version(accent):
             response.headers["Cache-Control"] = IMMUTABLE_CACHE_CONTROL
         return response
 
 
-def stylesheet_url(site: Site, links: UrlBuilder) -> str | None:
-    """Where the pages find it, with the digest of its content; None without an accent."""
-    chosen = site.runtime_settings.preferences.accent
-    return f"{links.path('web:theme_css')}?v={stylesheet_version(chosen)}" if chosen else None
+def stylesheet_url(site: Site, urls: UrlBuilder) -> str | None:
+    """Return the URL of the stylesheet, with a digest of its content; None without an accent colour."""
+    accent = site.runtime_settings.preferences.accent
+    return f"{urls.path('web:theme_css')}?v={stylesheet_version(accent)}" if accent else None
 
 
 @lru_cache(maxsize=8)
 def stylesheet(accent: str) -> bytes:
-    """The custom properties of `blog.css` that have to do with the accent, light and dark."""
+    """Return the custom properties of `blog.css` that depend on the accent colour, for both themes."""
     light, dark = _custom_properties(derive_accent(LIGHT, accent)), _custom_properties(derive_accent(DARK, accent))
     return (
         f"@media screen {{\n:root {{ {light} }}\n"
@@ -50,16 +50,16 @@ def stylesheet(accent: str) -> bytes:
 
 @lru_cache(maxsize=8)
 def stylesheet_version(accent: str) -> str:
-    """Changes with the content."""
+    """Return a digest of the stylesheet."""
     return hashlib.sha256(stylesheet(accent)).hexdigest()[:12]
 
 
-def _custom_properties(made: Accent) -> str:
+def _custom_properties(derived: Accent) -> str:
     values = {
-        "accent": made.accent,
-        "accent-strong": made.strong,
-        "on-accent": made.on_accent,
-        "accent-tint": made.tint,
-        "selection": made.selection,
+        "accent": derived.accent,
+        "accent-strong": derived.strong,
+        "on-accent": derived.on_accent,
+        "accent-tint": derived.tint,
+        "selection": derived.selection,
     }
     return " ".join(f"--{name}: {value};" for name, value in values.items())

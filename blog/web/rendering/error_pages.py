@@ -1,4 +1,4 @@
-"""Errors as pages."""
+"""Error pages."""
 
 import http
 from collections.abc import Mapping, Sequence
@@ -19,28 +19,25 @@ from blog.web.rendering.page import render_page
 from blog.web.rendering.redirects import current_path, safe_local_path, sign_in_path
 
 _MESSAGES = {
-    400: ("That did not make sense to us", "What your browser sent could not be read. Go back and try once more."),
-    403: ("Not for you, sorry", "You may not do this."),
-    404: ("Nothing on this page", "It may have moved, or been taken down, or the address has a slip in it."),
-    405: ("Not that way", "This page is there, but it does not do what was asked of it."),
-    413: ("Too much at once", "What you sent is larger than we take. Make it shorter and try once more."),
-    500: (
-        "We dropped something",
-        "This is our fault, not yours. It has been noted down, and trying again in a moment may help.",
-    ),
-    429: ("One thing at a time", "You asked for more than we can serve you at once. Wait a moment, then go on."),
-    503: ("Back in a moment", "A part of this blog is away just now. Nothing is lost; try again shortly."),
+    400: ("Bad request", "We couldn't read what your browser sent. Go back and try again."),
+    403: ("You don't have permission to view this", "You don't have permission to do this."),
+    404: ("Page not found", "It may have moved or been deleted, or there's a typo in the URL."),
+    405: ("Method not allowed", "This page exists, but it doesn't support this action."),
+    413: ("Too large", "What you sent is over the limit. Make it shorter and try again."),
+    429: ("Too many requests", "Wait a moment, then try again."),
+    500: ("Something went wrong", "The error has been logged. Try again in a moment."),
+    503: ("Temporarily unavailable", "Part of this blog is down. Try again shortly."),
 }
 
 _RETRYABLE = frozenset({429, 500, 503})
-"""What another try may mend."""
+"""The statuses for which the page offers to try again."""
 _STATUSES_WITH_SUGGESTIONS = frozenset({403, 404})
-"""Whose readers came for something that they do not get, while the blog is well."""
+"""The statuses for which the page lists recent posts."""
 _MAX_RECENT_POSTS = 5
 
 
 async def on_blog_error(request: Request, exc: Exception) -> Response:
-    """Our own errors, by the table of statuses; a stranger who asks for a page of members is sent to sign in first."""
+    """Render an error of the domain; redirect anonymous clients to the sign-in page if a page requires an account."""
     if not isinstance(exc, BlogError):
         raise exc
     wrong_credentials = getattr(request.state, "identity", ANONYMOUS).error is not None
@@ -52,7 +49,7 @@ async def on_blog_error(request: Request, exc: Exception) -> Response:
 
 
 async def on_http_exception(request: Request, exc: Exception) -> Response:
-    """Starlette's: no such route, method not allowed (with its `Allow`), broken form."""
+    """Render an error of Starlette: unknown route, method not allowed (with `Allow`), malformed form."""
     if not isinstance(exc, HTTPException):
         raise exc
     without_slash = current_path(request).rstrip("/")
@@ -69,12 +66,12 @@ async def on_http_exception(request: Request, exc: Exception) -> Response:
 
 
 async def on_disconnect(request: Request, exc: Exception) -> Response:
-    """The client left while sending: nobody reads this answer, and it is no error of ours."""
+    """Return an empty response: the client disconnected while sending the body."""
     return Response(status_code=400)
 
 
 async def on_unhandled_exception(request: Request, exc: Exception) -> Response:
-    """A bug of ours: the page says nothing of its cause; the server logs it with the same correlation id."""
+    """Render an internal error without its cause; the server logs it with the same correlation id."""
     return await _error_page(request, 500, *_MESSAGES[500])
 
 
@@ -93,7 +90,7 @@ async def _error_page(
 
 
 async def _recent_posts(request: Request) -> Sequence[ArchiveEntry]:
-    """Something to read instead, if the database answers."""
+    """Return recent posts, or nothing if the database is unavailable."""
     try:
         return await post_lists.archive(anonymous_context(request), _MAX_RECENT_POSTS)
     except BlogError:

@@ -1,4 +1,4 @@
-"""Pages as answers: what every template is given, and what every page says to caches."""
+"""Rendering of pages: the values of every template, and the headers of every page."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,20 +18,25 @@ from blog.web.rendering.redirects import current_path, sign_in_path
 from blog.web.rendering.theme import current_theme
 from blog.web.rendering.unread_counts import get_unread_counts
 
-# A page shows who is signed in: browsers may keep it, but ask again each time, and nobody else keeps it.
+# Pages depend on the signed-in user: browsers may store them but must revalidate; shared caches must not.
 _HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
-# These say what is nobody else's affair: after signing out not even the browser's own history shows them.
+# Private pages: after sign-out not even the history of the browser shows them.
 _NO_STORE_PREFIXES = ("accounts/", "admin/")
 
 
 def render_page(
     request: Request, template: str, status: int = 200, *, headers: Mapping[str, str] | None = None, **values: Any
 ) -> Response:
-    """A template as an answer. `live_cursor` is the place in the event log at which the page was true, if it follows on."""
-    # The state, not `context()`: a page that reports wrong credentials must not stumble over them again.
+    """Render a template.
+
+    - `template`: a path below `templates/`.
+    - `headers`: added to the default headers, or replace them.
+    - `values`: template variables. `live_cursor` is the position in the event log from which the page follows live events.
+    """
+    # Not `request_context()`, which raises for wrong credentials: this page may be the one that reports them.
     actor = getattr(request.state, "identity", ANONYMOUS).actor
-    parts = app_state(request)
-    on = parts.site.runtime_settings.is_enabled
+    state = app_state(request)
+    on = state.site.runtime_settings.is_enabled
     shared = {
         "actor": actor,
         "can_write": policy.can_write_posts(actor),
@@ -40,8 +45,8 @@ def render_page(
         "can_register": on(Flag.REGISTRATION),
         "comments_are_open": on(Flag.COMMENTS),
         "live_cursor": None,
-        "preferences": parts.site.runtime_settings.preferences,
-        "stylesheet_url": accent_styles.stylesheet_url(parts.site, parts.urls),
+        "preferences": state.site.runtime_settings.preferences,
+        "stylesheet_url": accent_styles.stylesheet_url(state.site, state.urls),
         "sign_in_path": sign_in_path(request),
         "theme": current_theme(request),
         "current_path": current_path(request) if request.method in ("GET", "HEAD") else "",
@@ -49,17 +54,17 @@ def render_page(
     shared |= values
     if not on(Flag.LIVE):
         shared["live_cursor"] = None
-    html = parts.templates.render(template, **shared)
-    kept = {"Cache-Control": "no-store"} if template.startswith(_NO_STORE_PREFIXES) else {}
-    return HTMLResponse(html, status, {**_HEADERS, **kept, **(headers or {})})
+    html = state.templates.render(template, **shared)
+    caching = {"Cache-Control": "no-store"} if template.startswith(_NO_STORE_PREFIXES) else {}
+    return HTMLResponse(html, status, {**_HEADERS, **caching, **(headers or {})})
 
 
 def render_invalid(request: Request, template: str, form: Form, **values: Any) -> Response:
-    """The form again, with what was typed and a message at each field that needs another look; 422."""
+    """Render an invalid form again (422), with the submitted values and a message at each field."""
     return render_page(request, template, 422, form=form, **values)
 
 
 def render_error(request: Request, template: str, form: Form, error: BlogError, **values: Any) -> Response:
-    """The form again after the domain said no: nothing typed is lost, whatever the reason."""
+    """Render a form again after an error of the domain, with the submitted values."""
     form.add_error(error)
     return render_page(request, template, error_status(error), headers=error_headers(error), form=form, **values)

@@ -1,4 +1,4 @@
-"""Where to go next; never to another site."""
+"""Redirects within the site."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from blog.framework.request.state import app_state
 
-# Browsers drop control characters and take a backslash for a slash: "/\evil.example" would leave the site.
+# Browsers remove control characters and treat a backslash as a slash: "/\evil.example" would leave the site.
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _MAX_PATH_LENGTH = 2000
 
@@ -25,24 +25,24 @@ def redirect_after_post(
 
 
 def permanent_redirect(request: Request, name: str, **params: str | int) -> Response:
-    """301: what was here has another address for good."""
+    """Return a 301 redirect to a route."""
     return RedirectResponse(app_state(request).urls.path(name, **params), 301)
 
 
 def safe_local_path(path: str) -> str:
-    """The path, if it is one of this site, else nothing."""
+    """Return the path if it leads to this site, else an empty string."""
     return path if len(path) <= _MAX_PATH_LENGTH and _LOCAL_PATH.fullmatch(path) else ""
 
 
 def current_path(request: Request, **changed: str) -> str:
-    """The path that was asked for, with its query; `changed` sets parameters. (`request.url` holds the path decoded.)"""
+    """Return the path of the request, encoded, with its query; `changed` replaces query parameters."""
     query = urlencode({**request.query_params, **changed})
     path = quote(request.scope["path"], safe="/:@!$&'()*+,;=")
     return f"{path}?{query}" if query else path
 
 
 def sign_in_path(request: Request) -> str:
-    """The sign-in page that leads back to the page that was asked for."""
+    """Return the path of the sign-in page, with the current page in `next`."""
     login = app_state(request).urls.path("web:login")
     path = current_path(request)
     if request.method not in ("GET", "HEAD") or path.startswith(login) or not safe_local_path(path):

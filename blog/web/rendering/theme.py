@@ -1,4 +1,4 @@
-"""Light or dark: a cookie of the reader's, which the server turns into an attribute of the page."""
+"""The theme (light or dark): stored in a cookie, rendered as an attribute of the page."""
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -16,19 +16,19 @@ _COOKIE_MAX_AGE = 365 * 86_400
 
 
 class ThemeSwitch(Endpoint):
-    """/theme — keep a reader's choice of colours."""
+    """/theme: store the theme of a reader."""
 
     async def post(self, request: Request) -> Response:
-        """Back to the page it was made on, which is then as chosen. Without a cookie the system decides."""
+        """Set the cookie, and redirect back to the page. Without a cookie the system decides."""
         form = await read_form(request)
         choice = validate(ThemeChoice, form.values, "body")
-        parts = app_state(request)
-        response = RedirectResponse(safe_local_path(choice.next) or parts.urls.path("web:home"), 303)
-        age = 0 if choice.theme is Theme.AUTO else _COOKIE_MAX_AGE  # 0 takes it away
-        set_cookie(response, parts.site.settings, THEME_COOKIE, choice.theme.value, age)
+        state = app_state(request)
+        response = RedirectResponse(safe_local_path(choice.next) or state.urls.path("web:home"), 303)
+        age = 0 if choice.theme is Theme.AUTO else _COOKIE_MAX_AGE  # 0 deletes the cookie
+        set_cookie(response, state.site.settings, THEME_COOKIE, choice.theme.value, age)
         return response
 
 
 def current_theme(request: Request) -> Theme:
-    """What the cookie of this reader says."""
+    """Return the theme in the cookie of the request."""
     return theme_from_cookies(request.headers.get("cookie", ""))

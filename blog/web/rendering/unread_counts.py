@@ -1,4 +1,7 @@
-"""How much waits for whoever is signed in, for the head of every page: counted before the page, since a template cannot wait."""
+"""Counts of unread notifications and comments to moderate, for the page header.
+
+Loaded before the page, because a template cannot await.
+"""
 
 import contextlib
 
@@ -13,17 +16,17 @@ from blog.framework.request.context import anonymous_context
 
 
 class UnreadCountsMiddleware:
-    """One query for a page of somebody who is signed in, none for strangers. Plain ASGI: it changes no answer."""
+    """Loads the counts with one query for signed-in users, none for anonymous clients. Plain ASGI: responses are unchanged."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Leave the tally in the request's state."""
+        """Store the counts in the state of the request."""
         connection = HTTPConnection(scope)
         identity = getattr(connection.state, "identity", ANONYMOUS)
         if identity.actor is not None:
-            with contextlib.suppress(Unavailable):  # a page can do without
+            with contextlib.suppress(Unavailable):  # pages work without the counts
                 connection.state.unread_counts = await notifications.unread_counts(
                     anonymous_context(connection).acting_as(identity.actor)
                 )
@@ -31,6 +34,6 @@ class UnreadCountsMiddleware:
 
 
 def get_unread_counts(connection: HTTPConnection) -> UnreadCounts:
-    """What was counted for this request; nothing for strangers, and for errors met before."""
-    tally: UnreadCounts = getattr(connection.state, "unread_counts", UnreadCounts())
-    return tally
+    """Return the counts of the request; zeros for anonymous clients and after an error."""
+    counts: UnreadCounts = getattr(connection.state, "unread_counts", UnreadCounts())
+    return counts

@@ -1,8 +1,7 @@
-"""What crawlers, browsers and other sites read: robots, sitemap, OpenSearch, cards of links, structured data, oEmbed."""
+"""Robots, sitemap, OpenSearch, link previews, structured data and oEmbed."""
 
 import datetime as dt
 import json
-import os
 import re
 from html import unescape
 from pathlib import Path
@@ -30,39 +29,39 @@ from tests.conftest import ORIGIN, MakeUser, running
 from tests.support.serving import blog, free_port, serving, wait_until_up
 from tests.support.stored import nul
 from tests.web.conftest import SignIn, Write
+from tests.web.discovery.xml_rules import SITEMAP, assert_valid_sitemap
 
-SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
 FIXED = [f"{ORIGIN}/", f"{ORIGIN}/archive", f"{ORIGIN}/tags"]
 HOSTILE = "]]> </script><script>alert(1)</script> & \"'<!--"
 
 
-def locations(answer, element="url"):
+def locations(answer: httpx2.Response, element: str = "url") -> list[str]:
     root = etree.fromstring(answer.content)
     assert root.tag == SITEMAP + {"url": "urlset", "sitemap": "sitemapindex"}[element]
-    return [place.findtext(f"{SITEMAP}loc") for place in root.iterfind(f"{SITEMAP}{element}")]
+    return [item.findtext(f"{SITEMAP}loc") for item in root.iterfind(f"{SITEMAP}{element}")]
 
 
-def metas(page, attribute="property"):
+def metas(page: str, attribute: str = "property") -> dict[str, str]:
     return {name: unescape(value) for name, value in re.findall(rf'<meta {attribute}="([^"]+)" content="([^"]*)">', page)}
 
 
-def structured(page):
+def structured(page: str) -> Any:
     [block] = re.findall(r'<script type="application/ld\+json">(.*?)</script>', page, re.DOTALL)
     return json.loads(block)
 
 
 @pytest.fixture
-def small_sitemaps(monkeypatch: pytest.MonkeyPatch):
-    """At most ten addresses in one, three read at a time."""
+def small_sitemaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limit sitemaps to ten URLs, and batches to three."""
     monkeypatch.setattr(sitemap, "MAX_URLS", 10)
     monkeypatch.setattr(sitemap, "_BATCH_SIZE", 3)
 
 
-def test_sitemaps_hold_as_many_addresses_as_are_allowed() -> None:
+def test_sitemaps_have_the_maximum_number_of_urls() -> None:
     assert sitemap.MAX_URLS == 50_000
 
 
-async def test_robots_name_the_sitemap_and_leave_forms_alone(client: httpx2.AsyncClient) -> None:
+async def test_robots_name_the_sitemap_and_exclude_forms(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/robots.txt")
     lines = answer.text.splitlines()
     assert lines[0] == "User-agent: *"
@@ -71,7 +70,7 @@ async def test_robots_name_the_sitemap_and_leave_forms_alone(client: httpx2.Asyn
     assert "Disallow: /" not in lines
 
 
-async def test_sitemap_of_an_empty_blog_has_its_fixed_pages(client: httpx2.AsyncClient) -> None:
+async def test_sitemap_of_an_empty_blog_has_the_list_pages(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/sitemap.xml")
     assert (answer.headers["content-type"], answer.headers["cache-control"]) == (
         "application/xml; charset=utf-8",
@@ -81,7 +80,7 @@ async def test_sitemap_of_an_empty_blog_has_its_fixed_pages(client: httpx2.Async
     assert "lastmod" not in answer.text
 
 
-async def test_sitemap_lists_what_strangers_see_and_when_it_changed(
+async def test_sitemap_lists_public_pages_and_their_dates(
     client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, make_user: MakeUser
 ) -> None:
     await make_user("lurker")
@@ -103,9 +102,7 @@ async def test_sitemap_lists_what_strangers_see_and_when_it_changed(
         assert (await client.get(path)).status_code == 200
 
 
-async def test_sitemap_lists_pages_that_stand_by_themselves(
-    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser
-) -> None:
+async def test_sitemap_lists_static_pages(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser) -> None:
     ora = ctx.acting_as(accounts.as_actor(await make_user("ora", Role.OWNER)))
     about = await static_pages.create(ora, StaticPageInput(title="About us", content="We *are*."), reserved=())
     before = await client.get("/sitemap.xml")
@@ -116,7 +113,7 @@ async def test_sitemap_lists_pages_that_stand_by_themselves(
     assert (after.status_code, locations(after)) == (200, FIXED)
 
 
-async def test_sitemap_of_many_addresses_is_an_index_of_small_ones(
+async def test_sitemap_of_many_urls_is_an_index(
     client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, small_sitemaps: Any
 ) -> None:
     for number in range(5):
@@ -142,7 +139,7 @@ async def test_sitemap_of_many_addresses_is_an_index_of_small_ones(
 
 
 @pytest.mark.parametrize("name", ["posts-1", "posts-999999999999999999", "fixed-1", "tags-0", "pages-0", "users-0", "posts-x"])
-async def test_there_is_no_empty_sitemap(
+async def test_empty_sitemap_files_are_not_found(
     client: httpx2.AsyncClient, author: Context, write: Write, small_sitemaps: Any, name: str
 ) -> None:
     await write("On engines")
@@ -150,9 +147,7 @@ async def test_there_is_no_empty_sitemap(
     assert (await client.get(f"/sitemap-{name}.xml")).status_code == 404
 
 
-async def test_client_that_has_the_sitemap_gets_304_until_something_changes(
-    client: httpx2.AsyncClient, author: Context, write: Write
-) -> None:
+async def test_sitemap_answers_304_until_something_changes(client: httpx2.AsyncClient, author: Context, write: Write) -> None:
     kept, other = await write("On engines", tags=["maths"]), await write("On looms")
 
     async def tag():
@@ -172,10 +167,10 @@ async def test_client_that_has_the_sitemap_gets_304_until_something_changes(
     assert (head.status_code, head.headers["etag"], head.content) == (200, seen[-1], b"")
 
 
-async def test_sitemap_is_read_in_pages_however_long_it_is(
+async def test_sitemap_is_read_in_batches(
     client: httpx2.AsyncClient, ctx: Context, write: Write, small_sitemaps: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each query has a bound, and none of them lets a connection wait for the client."""
+    """Each query is limited, and no connection is held while the client reads."""
     monkeypatch.setattr(sitemap, "MAX_URLS", 100)
     for number in range(7):
         await write(f"Post {number}")
@@ -184,18 +179,16 @@ async def test_sitemap_is_read_in_pages_however_long_it_is(
 
 
 async def test_sitemaps_are_valid(client: httpx2.AsyncClient, ctx: Context, write: Write, small_sitemaps: Any) -> None:
-    folder = os.environ.get("BLOG_TEST_CORPUS")
-    if not folder:
-        pytest.skip("BLOG_TEST_CORPUS does not name the folder with the schema of sitemaps")
-    schema = etree.XMLSchema(etree.parse(Path(folder, "schemas", "sitemap.xsd")))
-    schema.assertValid(etree.fromstring((await client.get("/sitemap.xml")).content))
+    assert_valid_sitemap((await client.get("/sitemap.xml")).content)
     for number in range(12):
         await write(f"{HOSTILE} {number}", tags=["a & b <c>", "日本"])
-    for address in locations(await client.get("/sitemap.xml"), "sitemap"):
-        schema.assertValid(etree.fromstring((await client.get(address)).content))
+    index = await client.get("/sitemap.xml")
+    assert_valid_sitemap(index.content)
+    for url in locations(index, "sitemap"):
+        assert_valid_sitemap((await client.get(url)).content)
 
 
-async def test_browsers_find_the_search(settings: Settings) -> None:
+async def test_opensearch_description(settings: Settings) -> None:
     long = settings.model_copy(update={"project_name": "Tea & <Biscuits> for everybody"})
     async with running(create_app(long)) as client:
         page = (await client.get("/archive")).text
@@ -212,7 +205,7 @@ async def test_browsers_find_the_search(settings: Settings) -> None:
         assert again.status_code == 304
 
 
-async def test_post_shows_itself_on_other_sites(client: httpx2.AsyncClient, write: Write) -> None:
+async def test_link_preview_of_a_post(client: httpx2.AsyncClient, write: Write) -> None:
     post = await write(HOSTILE, "It *weaves*.", tags=["maths", "looms"], slug="on-engines")
     page = (await client.get("/posts/on-engines")).text
     meta, twitter = metas(page), metas(page, "name")
@@ -232,7 +225,7 @@ async def test_post_shows_itself_on_other_sites(client: httpx2.AsyncClient, writ
     assert dt.datetime.fromisoformat(data["datePublished"]) == post.published_at.replace(microsecond=0)
 
 
-async def test_draft_shows_itself_nowhere(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
+async def test_drafts_have_no_link_preview(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
     await write("A draft", status="draft")
     page = (await client.get("/posts/a-draft", headers=await sign_in("eve", Role.EDITOR))).text
     assert "<h1>A draft</h1>" in page
@@ -241,7 +234,7 @@ async def test_draft_shows_itself_nowhere(client: httpx2.AsyncClient, write: Wri
     assert '<meta name="robots" content="noindex">' in page
 
 
-async def test_home_tells_search_engines_how_to_search(client: httpx2.AsyncClient, write: Write) -> None:
+async def test_home_page_describes_its_search(client: httpx2.AsyncClient, write: Write) -> None:
     for number in range(21):
         await write(f"Post {number}", age=number)
     page = (await client.get("/")).text
@@ -257,7 +250,7 @@ async def test_home_tells_search_engines_how_to_search(client: httpx2.AsyncClien
 
 
 @pytest.mark.parametrize("path", ["/posts/on-engines", "/posts/on-engines?utm_source=letter#comments", "/posts/engines-of-old"])
-async def test_other_sites_can_embed_a_post(client: httpx2.AsyncClient, author: Context, write: Write, path: str) -> None:
+async def test_oembed_of_a_post(client: httpx2.AsyncClient, author: Context, write: Write, path: str) -> None:
     post = await write(HOSTILE, "It *weaves*.", slug="engines-of-old")
     await posts.edit(author, post.id, PostChanges(slug="on-engines"))
     answer = await client.get("/oembed", params={"url": ORIGIN + path})
@@ -276,7 +269,7 @@ async def test_other_sites_can_embed_a_post(client: httpx2.AsyncClient, author: 
     assert {element.tag: element.text for element in xml} == {name: str(value) for name, value in embed.items()}
 
 
-async def test_embed_fits_into_the_room_there_is(client: httpx2.AsyncClient, write: Write) -> None:
+async def test_oembed_respects_the_maximum_size(client: httpx2.AsyncClient, write: Write) -> None:
     await write("On engines")
     query = {"url": f"{ORIGIN}/posts/on-engines", "dnt": "true"}
     embed = (await client.get("/oembed", params=query | {"maxwidth": "320", "maxheight": "100"})).json()
@@ -302,7 +295,7 @@ async def test_embed_fits_into_the_room_there_is(client: httpx2.AsyncClient, wri
         ({}, 422),
     ],
 )
-async def test_what_cannot_be_embedded(
+async def test_oembed_of_other_urls_is_an_error(
     client: httpx2.AsyncClient, write: Write, sign_in: SignIn, query: Any, status: int
 ) -> None:
     await write("On engines", tags=["maths"])
@@ -311,7 +304,7 @@ async def test_what_cannot_be_embedded(
         assert (await client.get("/oembed", params=query, headers=headers)).status_code == status
 
 
-async def test_post_names_its_embeds(client: httpx2.AsyncClient, write: Write) -> None:
+async def test_posts_link_to_their_oembed_data(client: httpx2.AsyncClient, write: Write) -> None:
     await write("日本", slug="日本")
     page = (await client.get(f"/posts/{quote('日本')}")).text
     found = dict(re.findall(r'<link rel="alternate" type="([^"]+\+oembed)" title="日本" href="([^"]+)">', page))
@@ -321,9 +314,7 @@ async def test_post_names_its_embeds(client: httpx2.AsyncClient, write: Write) -
         assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, media_type.replace("+oembed", ""))
 
 
-async def test_structured_data_of_odd_rows_cannot_leave_their_block(
-    client: httpx2.AsyncClient, ctx: Context, write: Write
-) -> None:
+async def test_structured_data_cannot_end_its_script_element(client: httpx2.AsyncClient, ctx: Context, write: Write) -> None:
     post = await write("On engines")
     odd = f"</ScRiPt><!-- <script> \u2028 ' & {nul(ctx)}"
     await ctx.db.execute(tables.posts.update().where(tables.posts.c.id == post.id).values(title=odd, excerpt=odd))
@@ -332,7 +323,7 @@ async def test_structured_data_of_odd_rows_cannot_leave_their_block(
     assert not re.search(r"<(?!/script>)", re.search(r"ld\+json\">(.*?</script>)", page, re.DOTALL)[1])
 
 
-def test_browser_reports_nothing_about_structured_data(tmp_path: Path, browser: Browser) -> None:
+def test_structured_data_passes_the_content_security_policy(tmp_path: Path, browser: Browser) -> None:
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
     token = blog(tmp_path, "token", "create", "ada").stdout.strip()
     port = free_port()
@@ -343,15 +334,15 @@ def test_browser_reports_nothing_about_structured_data(tmp_path: Path, browser: 
             f"{address}/api/v1/posts", json={"title": HOSTILE, "content": "Text."}, headers={"Authorization": f"Bearer {token}"}
         )
         page = browser.new_page()
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
+        messages: list[str] = []
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
         page.add_init_script("addEventListener('securitypolicyviolation', event => console.log(event.violatedDirective))")
         for path, kind in (("/", "@graph"), (f"/posts/{made.json()['slug']}", "headline")):
             page.goto(address + path)
             text = page.locator("script[type='application/ld+json']").text_content()
             assert kind in json.loads(text)
         assert json.loads(text)["headline"] == HOSTILE
-        assert said == []
+        assert messages == []
         page.evaluate("document.head.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = 1'}))")
-        assert any("script-src" in line for line in said), "a script would have been reported"
+        assert any("script-src" in line for line in messages), "violations are reported"

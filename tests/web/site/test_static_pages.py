@@ -67,7 +67,7 @@ async def test_image_on_a_page_keeps_its_room_and_shows_its_title(client: httpx2
 
 
 def test_page_comes_last_of_all_routes() -> None:
-    """It matches any single segment: what stands below it is never reached."""
+    """The route matches any single segment, so routes after it would never match."""
     assert rows(routes)[-1] == ("GET HEAD", "/{slug}", "web:static_page")
 
 
