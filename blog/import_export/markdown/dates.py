@@ -9,6 +9,8 @@ _DATE_PATTERN = re.compile(
            [ \t]*(?P<zone>[Zz]|UTC|GMT|(?P<sign>[+-])(?P<offset_hours>\d{1,2})(?::?(?P<offset_minutes>\d{2}))?)?)?""",
     re.VERBOSE | re.ASCII,
 )
+_DATED_NAME = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})[-_](.+)", re.DOTALL | re.ASCII)
+_DATED_PATH = re.compile(r"(?:.*/)?(\d{4}/\d{1,2}/\d{1,2})/([^/]+)/?", re.ASCII)
 
 
 def parse(value: object) -> dt.datetime:
@@ -28,6 +30,23 @@ def parse(value: object) -> dt.datetime:
         return _to_datetime(match).astimezone(dt.UTC)
     except OverflowError:
         raise ValueError("date out of range") from None
+
+
+def split_dated_name(stem: str) -> tuple[dt.datetime | None, str]:
+    """Split the stem of a file such as `2024-05-31-tips` into date and name; without a valid date all of it is the name."""
+    return _split_date(_DATED_NAME.fullmatch(stem)) or (None, stem)
+
+
+def split_dated_path(path: str) -> tuple[dt.datetime | None, str]:
+    """Split a path such as `blog/2024/05/31/tips` into date and slug; without a valid date the slug is empty."""
+    return _split_date(_DATED_PATH.fullmatch(path)) or (None, "")
+
+
+def _split_date(match: re.Match[str] | None) -> tuple[dt.datetime, str] | None:
+    try:
+        return (parse(match[1]), match[2]) if match else None
+    except ValueError:
+        return None
 
 
 def _to_datetime(match: re.Match[str]) -> dt.datetime:

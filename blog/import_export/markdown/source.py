@@ -21,8 +21,6 @@ MAX_NAME_LENGTH = 200
 TOO_LONG = f"the text has more than {MAX_CONTENT_BYTES} bytes, the limit of a post: split it"
 """The reason for rejecting a post with a body over the limit."""
 
-_DATED_NAME = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})[-_](.+)", re.DOTALL | re.ASCII)
-_DATED_PATH = re.compile(r"(?:.*/)?(\d{4}/\d{1,2}/\d{1,2})/([^/]+)/?", re.ASCII)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 _CONTROL_CHARACTER = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _INVALID_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
@@ -120,8 +118,8 @@ def _decode(data: bytes) -> str:
 def _parse_post(folder: SourceFolder, path: str, digest: str, document: Document) -> SourcePost:
     values = _FrontMatterValues(document)
     language = language_suffix(path, folder.languages)
-    name_date, name = _split_dated_name(slugs.post_stem(path, language))
-    path_date, path_slug = _split_dated_path(values.text("path"))
+    name_date, name = dates.split_dated_name(slugs.post_stem(path, language))
+    path_date, path_slug = dates.split_dated_path(values.text("path"))
     written_slug = values.text("slug") or path_slug or name
     date, date_source = values.date(path_date, name_date)
     body, warnings = _strip_control_characters(document.body)
@@ -150,24 +148,6 @@ def _parse_post(folder: SourceFolder, path: str, digest: str, document: Document
 
 def _is_in_drafts_folder(path: str) -> bool:
     return "_drafts" in PurePosixPath(path).parts
-
-
-def _split_dated_name(stem: str) -> tuple[dt.datetime | None, str]:
-    if match := _DATED_NAME.fullmatch(stem):
-        try:
-            return dates.parse(match[1]), match[2]
-        except ValueError:
-            pass  # eight digits that are not a date belong to the name
-    return None, stem
-
-
-def _split_dated_path(path: str) -> tuple[dt.datetime | None, str]:
-    if match := _DATED_PATH.fullmatch(path):
-        try:
-            return dates.parse(match[1]), match[2]
-        except ValueError:
-            pass
-    return None, ""
 
 
 def _strip_control_characters(body: str) -> tuple[str, tuple[str, ...]]:

@@ -13,14 +13,14 @@ from tests.web.conftest import Write
 OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
 
 
-async def choose(client, theme, **more):
+async def choose(client: httpx2.AsyncClient, theme: str, **more: str) -> httpx2.Response:
     return await client.post("/theme", data={"theme": theme, **more}, headers=OWN)
 
 
 async def test_choice_lasts_and_leads_back_to_where_it_was_made(client: httpx2.AsyncClient, write: Write) -> None:
     await write("On engines")
     page = (await client.get("/search?q=a+%26b")).text
-    back = re.search(r'<input type="hidden" name="next" value="([^"]*)">', page)[1].replace("&amp;", "&")
+    back = re.findall(r'<input type="hidden" name="next" value="([^"]*)">', page)[0].replace("&amp;", "&")
     answer = await choose(client, "dark", next=back)
     assert (answer.status_code, answer.headers["location"]) == (303, "/search?q=a+%26b")
     cookie = answer.headers["set-cookie"].lower()

@@ -2,7 +2,6 @@
 
 import io
 import re
-from typing import Any
 
 import httpx2
 import pytest
@@ -26,18 +25,18 @@ ABOUT = {"title": "About us", "slug": "about", "content": "We *weave*. <script>a
 
 
 @pytest.fixture
-async def ora(sign_in: SignIn):
+async def ora(sign_in: SignIn) -> dict[str, str]:
     """The browser of an owner."""
     return await sign_in("ora", Role.OWNER)
 
 
 @pytest.fixture
-async def owner(ctx: Context, ora: Any):
+async def owner(ctx: Context, ora: dict[str, str]) -> Context:
     """The same owner's context."""
     return ctx.acting_as(accounts.as_actor(await accounts.by_username(ctx, "ora")))
 
 
-async def test_page_is_written_read_changed_and_deleted(client: httpx2.AsyncClient, ora: Any) -> None:
+async def test_page_is_written_read_changed_and_deleted(client: httpx2.AsyncClient, ora: dict[str, str]) -> None:
     made = await client.post("/admin/pages/new", data=ABOUT, headers=ora)
     assert (made.status_code, made.headers["location"]) == (303, "/about")
     page = (await client.get("/about")).text
@@ -58,7 +57,9 @@ async def test_page_is_written_read_changed_and_deleted(client: httpx2.AsyncClie
     assert "No pages yet" in (await client.get("/admin/pages", headers=ora)).text
 
 
-async def test_image_on_a_page_keeps_its_room_and_shows_its_title(client: httpx2.AsyncClient, ora: Any, owner: Any) -> None:
+async def test_image_on_a_page_keeps_its_room_and_shows_its_title(
+    client: httpx2.AsyncClient, ora: dict[str, str], owner: Context
+) -> None:
     own = await media.upload(owner, io.BytesIO(png(30, 20)), NewMedia())
     about = ABOUT | {"content": f'![A loom](/media/{own.name} "Our first")'}
     await client.post("/admin/pages/new", data=about, headers=ora)
@@ -75,7 +76,7 @@ def test_page_comes_last_of_all_routes() -> None:
     "slug", ["posts", "admin", "static", "api", "media", "live", "login", "theme.css", "robots.txt", "Archive", "account", "tags"]
 )
 async def test_addresses_of_the_blog_itself_are_refused_at_their_field(
-    client: httpx2.AsyncClient, ctx: Context, ora: Any, slug: str
+    client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str], slug: str
 ) -> None:
     answer = await client.post("/admin/pages/new", data=ABOUT | {"slug": slug}, headers=ora)
     assert answer.status_code == 409
@@ -90,14 +91,14 @@ def test_every_route_reserves_what_it_begins_with() -> None:
     assert begun <= reserved
 
 
-async def test_title_that_would_make_a_reserved_address_is_refused_too(client: httpx2.AsyncClient, ora: Any) -> None:
+async def test_title_that_would_make_a_reserved_address_is_refused_too(client: httpx2.AsyncClient, ora: dict[str, str]) -> None:
     answer = await client.post("/admin/pages/new", data=ABOUT | {"title": "Archive", "slug": ""}, headers=ora)
     assert answer.status_code == 409
     made = await client.post("/admin/pages/new", data=ABOUT | {"title": "Où sommes-nous ?", "slug": ""}, headers=ora)
     assert made.headers["location"] == "/ou-sommes-nous"
 
 
-async def test_taken_address_is_refused(client: httpx2.AsyncClient, ctx: Context, ora: Any) -> None:
+async def test_taken_address_is_refused(client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str]) -> None:
     await client.post("/admin/pages/new", data=ABOUT, headers=ora)
     assert (await client.post("/admin/pages/new", data=ABOUT, headers=ora)).status_code == 409
     await client.post("/admin/pages/new", data=ABOUT | {"slug": "other"}, headers=ora)
@@ -109,7 +110,7 @@ async def test_taken_address_is_refused(client: httpx2.AsyncClient, ctx: Context
 
 @pytest.mark.parametrize("version", ["1", "", "x"])
 async def test_stale_form_comes_back_and_may_be_sent_again(
-    client: httpx2.AsyncClient, ctx: Context, ora: Any, owner: Any, version: str
+    client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str], owner: Context, version: str
 ) -> None:
     made = await static_pages.create(owner, StaticPageInput(**ABOUT), reserved=())
     await static_pages.edit(owner, made.id, StaticPageInput(**ABOUT | {"content": "Theirs."}), version=1, reserved=())
@@ -119,7 +120,7 @@ async def test_stale_form_comes_back_and_may_be_sent_again(
     assert "Someone saved a newer version" in answer.text
     assert ">\nMine.</textarea>" in answer.text
     assert (await static_pages.by_slug(ctx, "about")).content == "Theirs."
-    current = re.search(r'name="version" value="(\d+)"', answer.text)[1]
+    current = re.findall(r'name="version" value="(\d+)"', answer.text)[0]
     assert (await client.post("/admin/pages/1", data=sent | {"version": current}, headers=ora)).status_code == 303
     assert (await static_pages.by_slug(ctx, "about")).content == "Mine."
 
@@ -127,13 +128,13 @@ async def test_stale_form_comes_back_and_may_be_sent_again(
 @pytest.mark.parametrize(
     ("field", "typed"), [("title", ""), ("slug", "a/b"), ("slug", ".well-known"), ("content", "\x07"), ("content", "x" * 262_145)]
 )
-async def test_page_that_is_not_valid_comes_back(client: httpx2.AsyncClient, ora: Any, field: str, typed: str) -> None:
+async def test_page_that_is_not_valid_comes_back(client: httpx2.AsyncClient, ora: dict[str, str], field: str, typed: str) -> None:
     answer = await client.post("/admin/pages/new", data=ABOUT | {field: typed}, headers=ora)
     assert answer.status_code == 422
     assert f'id="error-{field}"' in answer.text
 
 
-async def test_unknown_single_segments_are_not_found_whatever_the_verb(client: httpx2.AsyncClient, ora: Any) -> None:
+async def test_unknown_single_segments_are_not_found_whatever_the_verb(client: httpx2.AsyncClient, ora: dict[str, str]) -> None:
     for verb in ("GET", "POST", "DELETE"):
         answer = await client.request(verb, "/nowhere", headers=ora)
         assert answer.status_code == 404
