@@ -117,6 +117,7 @@ def assert_known(sent: Any, model: BaseModel | None) -> None:
 
 async def test_goodbye_is_what_its_model_says(app: Application) -> None:
     async with app.router.lifespan_context(app) as state:
+        assert state is not None
 
         async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
             await app({**scope, "state": dict(state)}, receive, send)

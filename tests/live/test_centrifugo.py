@@ -3,7 +3,7 @@
 import contextlib
 import datetime as dt
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +13,11 @@ import pytest
 from httpx2.websockets import ASGIWebSocketTransport, AsyncWebSocketClient, WebSocketDisconnect
 from starlette import types
 
-from blog.app import create_app
+from blog.app import Application, create_app
 from blog.domain.accounts import sessions
 from blog.domain.core import events
 from blog.domain.core.context import Context
-from blog.realtime import Subscriber
+from blog.realtime import Hub, Subscriber
 from blog.realtime.subscription import TOO_SLOW
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
@@ -28,44 +28,45 @@ ADDRESS = "ws://127.0.0.1:8000/connection/websocket"
 
 
 @contextlib.asynccontextmanager
-async def open_socket(client, **options: Any):
+async def open_socket(client: httpx2.AsyncClient, **options: Any) -> AsyncIterator[Any]:
     async with AsyncWebSocketClient(client=client).connect(ADDRESS, **options) as socket:
         yield socket
 
 
 @contextlib.asynccontextmanager
-async def connected(client, connect: dict[str, Any] | None = None, **options: Any):
+async def connected(client: httpx2.AsyncClient, connect: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[Any]:
     async with open_socket(client, **options) as socket:
         socket.welcome = await ask(socket, 1, connect=connect or {})
         yield socket
 
 
-async def ask(socket, id: int, **request: Any) -> dict[str, Any]:
+async def ask(socket: Any, id: int, **request: Any) -> dict[str, Any]:
     await socket.send_text(json.dumps({"id": id, **request}))
     answer = await hear(socket)
     assert answer.pop("id") == id
     return answer
 
 
-async def subscribed(socket, channel: str, id: int = 2, **members: Any) -> dict[str, Any]:
-    return (await ask(socket, id, subscribe={"channel": channel, **members}))["subscribe"]
+async def subscribed(socket: Any, channel: str, id: int = 2, **members: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = (await ask(socket, id, subscribe={"channel": channel, **members}))["subscribe"]
+    return answer
 
 
-async def publication(socket) -> tuple[str, dict[str, Any], int]:
+async def publication(socket: Any) -> tuple[str, dict[str, Any], int]:
     """Channel, event and offset of the next push."""
     push = (await hear(socket))["push"]
     assert set(push) == {"channel", "pub"}
     return push["channel"], push["pub"]["data"], push["pub"]["offset"]
 
 
-async def refusal(socket, id: int, **request: Any) -> tuple[int, bool]:
+async def refusal(socket: Any, id: int, **request: Any) -> tuple[int, bool]:
     error = (await ask(socket, id, **request))["error"]
     assert error["message"]
     return error["code"], error["temporary"]
 
 
 @pytest.fixture
-async def ada(bearer: Callable[..., Awaitable[dict[str, str]]]):
+async def ada(bearer: Callable[..., Awaitable[dict[str, str]]]) -> dict[str, str]:
     return await bearer("ada")
 
 
@@ -132,7 +133,8 @@ async def test_position_of_another_log_is_not_recovered(client: httpx2.AsyncClie
     await write(client, ada)
     async with connected(client) as socket:
         now = await subscribed(socket, "author:ada")
-        for number, wrong in enumerate(({"epoch": "other"}, {"offset": 999}, {"offset": 10**30}), 3):
+        wrong_positions: list[dict[str, Any]] = [{"epoch": "other"}, {"offset": 999}, {"offset": 10**30}]
+        for number, wrong in enumerate(wrong_positions, 3):
             position = {"epoch": now["epoch"], "offset": 1, "recover": True} | wrong
             answer = await subscribed(socket, f"tag:{number}", number, **position)
             assert answer == {**now, "was_recovering": True, "recovered": False}
@@ -184,7 +186,7 @@ async def test_access_is_that_of_the_caller(
 async def test_session_of_a_browser_is_known_and_other_origins_are_refused(
     client: httpx2.AsyncClient, ctx: Context, author: Context
 ) -> None:
-    cookie = {"Cookie": f"session={await sessions.start(ctx, author.actor, 'a browser')}"}
+    cookie = {"Cookie": f"session={await sessions.start(ctx, author.require_actor(), 'a browser')}"}
     async with connected(client, headers=cookie | {"Origin": "http://127.0.0.1:8000"}) as socket:
         assert socket.welcome["connect"]["data"] == {"user": "ada"}
     with pytest.raises(WebSocketDisconnect) as refused:
@@ -258,8 +260,9 @@ async def test_what_we_do_not_have_is_not_available(client: httpx2.AsyncClient) 
         requests = ("publish", "presence", "presence_stats", "history", "rpc", "refresh", "sub_refresh")
         for number, name in enumerate(requests, 2):
             assert await refusal(socket, number, **{name: {"channel": "posts"}}) == (108, False)
-        for number, wish in enumerate(({"type": 4}, {"tf": {"op": "and"}}), 20):
-            assert await refusal(socket, number, subscribe={"channel": "posts", **wish}) == (108, False)
+        options: list[dict[str, Any]] = [{"type": 4}, {"tf": {"op": "and"}}]
+        for number, option in enumerate(options, 20):
+            assert await refusal(socket, number, subscribe={"channel": "posts", **option}) == (108, False)
         assert await refusal(socket, 30, subscribe={"channel": "nothing"}) == (102, False)
 
 
@@ -283,7 +286,7 @@ async def test_heartbeats_come_also_amid_other_news(
     monkeypatch.setattr("blog.realtime.subscription.HEARTBEAT_SECONDS", 0)
     async with connected(client) as socket:
         await subscribed(socket, "posts")
-        heard = []
+        heard: list[dict[str, Any]] = []
         with anyio.fail_after(5):
             while heard.count({}) < 2:
                 await write(client, ada)
@@ -316,13 +319,15 @@ async def test_temporary_closes_have_codes_after_which_sdks_reconnect(
 ) -> None:
     async with serving_with_hub(create_app(settings)) as (client, hub), connected(client) as socket:
         (subscriber,) = hub._subscribers
+        assert isinstance(subscriber, Subscriber)
         close(subscriber)
         assert await closed(socket) == code
 
 
 @contextlib.asynccontextmanager
-async def serving_with_hub(app):
+async def serving_with_hub(app: Application) -> AsyncIterator[tuple[httpx2.AsyncClient, Hub]]:
     async with app.router.lifespan_context(app) as state:
+        assert state is not None
 
         async def with_state(scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
             await app({**scope, "state": dict(state)}, receive, send)

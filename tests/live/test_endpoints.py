@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -16,28 +16,30 @@ LIVE = "ws://127.0.0.1:8000/live"
 
 
 @contextlib.asynccontextmanager
-async def following(client, url: str = LIVE, **options: Any):
+async def following(client: httpx2.AsyncClient, url: str = LIVE, **options: Any) -> AsyncIterator[Any]:
     """An open socket; its first message was `welcome`."""
+    socket: Any
     async with AsyncWebSocketClient(client=client).connect(url, subprotocols=["blog.live.v1"], **options) as socket:
         socket.welcome = await hear(socket)
         yield socket
 
 
-async def hear(socket) -> dict[str, Any]:
+async def hear(socket: Any) -> dict[str, Any]:
     with anyio.fail_after(5):
-        return json.loads(await socket.receive_text())
+        message: dict[str, Any] = json.loads(await socket.receive_text())
+        return message
 
 
-async def say(socket, **message: Any) -> None:
+async def say(socket: Any, **message: Any) -> None:
     await socket.send_text(json.dumps(message))
 
 
-async def subscribed(socket, channel: str, after: str | None = None, id: str = "a") -> dict[str, Any]:
+async def subscribed(socket: Any, channel: str, after: str | None = None, id: str = "a") -> dict[str, Any]:
     await say(socket, type="subscribe", id=id, channel=channel, **({"after": after} if after else {}))
     return await hear(socket)
 
 
-async def closed(socket) -> int:
+async def closed(socket: Any) -> int:
     with anyio.fail_after(5):
         while True:
             try:
@@ -47,17 +49,18 @@ async def closed(socket) -> int:
 
 
 @pytest.fixture
-async def ada(bearer: Callable[..., Awaitable[dict[str, str]]]):
+async def ada(bearer: Callable[..., Awaitable[dict[str, str]]]) -> dict[str, str]:
     return await bearer("ada")
 
 
-async def write(client, headers, **members: Any) -> dict[str, Any]:
+async def write(client: httpx2.AsyncClient, headers: dict[str, str], **members: Any) -> dict[str, Any]:
     answer = await client.post("/api/v1/posts", json={"title": "A title", "content": "text"} | members, headers=headers)
     assert answer.status_code == 201
-    return answer.json()
+    post: dict[str, Any] = answer.json()
+    return post
 
 
-async def test_stranger_is_welcomed_and_hears_of_a_new_post(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_stranger_is_welcomed_and_hears_of_a_new_post(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     async with following(client) as socket:
         assert socket.subprotocol == "blog.live.v1"
         assert socket.welcome == {
@@ -75,7 +78,7 @@ async def test_stranger_is_welcomed_and_hears_of_a_new_post(client: httpx2.Async
         assert event["correlation_id"]
 
 
-async def test_post_channel_tells_of_edits_and_comments_in_order(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_post_channel_tells_of_edits_and_comments_in_order(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     post = await write(client, ada)
     path = f"/api/v1/posts/{post['id']}"
     async with following(client) as socket:
@@ -101,7 +104,7 @@ async def test_post_channel_tells_of_edits_and_comments_in_order(client: httpx2.
     assert "Better." in heard[2]["data"]["html"]
 
 
-async def test_missed_events_are_replayed_once_and_in_order(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_missed_events_are_replayed_once_and_in_order(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     async with following(client) as socket:
         cursor = socket.welcome["cursor"]
     titles = [(await write(client, ada, title=f"Post {number}"))["title"] for number in range(3)]
@@ -121,7 +124,7 @@ async def test_missed_events_are_replayed_once_and_in_order(client: httpx2.Async
         assert (await subscribed(socket, "posts", after="earliest"))["replayed"] == 4
 
 
-async def test_draft_never_leaks_by_replay(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_draft_never_leaks_by_replay(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     async with following(client) as socket:
         cursor = socket.welcome["cursor"]
     post = await write(client, ada, content="a secret that slipped out")
@@ -145,7 +148,7 @@ async def test_cursor_of_another_log_is_a_gap(client: httpx2.AsyncClient) -> Non
         assert (await subscribed(socket, "posts"))["type"] == "subscribed"
 
 
-async def test_hello_tells_who_one_is(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_hello_tells_who_one_is(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     token = ada["Authorization"].removeprefix("Bearer ")
     async with following(client) as socket:
         await say(socket, type="hello", token=token)
@@ -191,7 +194,7 @@ async def test_what_is_no_message_closes_4400(client: httpx2.AsyncClient, text: 
         assert await closed(socket) == 4400
 
 
-async def test_ping_is_answered_and_unsubscribe_ends_the_news(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_ping_is_answered_and_unsubscribe_ends_the_news(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     async with following(client) as socket:
         await subscribed(socket, "posts")
         await say(socket, type="unsubscribe", id="a")
@@ -231,7 +234,7 @@ async def test_foreign_origin_is_refused_before_the_handshake(client: httpx2.Asy
 
 
 async def test_removed_comment_is_not_shown_by_replay(
-    client: httpx2.AsyncClient, ada: Any, bearer: Callable[..., Awaitable[dict[str, str]]]
+    client: httpx2.AsyncClient, ada: dict[str, str], bearer: Callable[..., Awaitable[dict[str, str]]]
 ) -> None:
     post = await write(client, ada)
     rob = await bearer("rob", Role.READER)

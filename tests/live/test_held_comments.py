@@ -13,19 +13,22 @@ from tests.live.test_endpoints import following, hear, say, subscribed, write
 LINKS = "hush " + " ".join(f"<https://{number}.example>" for number in range(4))
 
 
+People = dict[str, dict[str, str]]
+
+
 @pytest.fixture
-async def people(bearer: Callable[..., Awaitable[dict[str, str]]]):
+async def people(bearer: Callable[..., Awaitable[dict[str, str]]]) -> People:
     roles = {"rob": Role.READER, "ada": Role.AUTHOR, "edo": Role.EDITOR}
     return {name: await bearer(name, role) for name, role in roles.items()}
 
 
-async def held(client, headers, post):
+async def held(client: httpx2.AsyncClient, headers: dict[str, str], post: dict[str, Any]) -> str:
     answer = await client.post(f"/api/v1/posts/{post['id']}/comments", json={"content": LINKS}, headers=headers)
     assert answer.json()["status"] == "pending"
     return f"/api/v1/comments/{answer.json()['id']}"
 
 
-async def test_readers_hear_nothing_until_it_is_let_through(client: httpx2.AsyncClient, people: Any) -> None:
+async def test_readers_hear_nothing_until_it_is_let_through(client: httpx2.AsyncClient, people: People) -> None:
     post = await write(client, people["ada"])
     channel = f"post:{post['id']}"
     async with following(client) as stranger, following(client, headers=people["ada"]) as ada:
@@ -41,7 +44,7 @@ async def test_readers_hear_nothing_until_it_is_let_through(client: httpx2.Async
             assert event["data"]["post"]["comments"] == 1
 
 
-async def test_replay_does_not_tell_of_what_waits_or_waited_in_vain(client: httpx2.AsyncClient, people: Any) -> None:
+async def test_replay_does_not_tell_of_what_waits_or_waited_in_vain(client: httpx2.AsyncClient, people: People) -> None:
     post = await write(client, people["ada"])
     await held(client, people["rob"], post)
     refused = await held(client, people["rob"], post)
@@ -59,7 +62,7 @@ async def test_replay_does_not_tell_of_what_waits_or_waited_in_vain(client: http
     assert "hush" not in json.dumps(heard)
 
 
-async def test_editors_hear_what_begins_and_ends_to_wait(client: httpx2.AsyncClient, people: Any) -> None:
+async def test_editors_hear_what_begins_and_ends_to_wait(client: httpx2.AsyncClient, people: People) -> None:
     post = await write(client, people["ada"])
     async with following(client, headers=people["edo"]) as edo:
         assert (await subscribed(edo, "moderation"))["type"] == "subscribed"
@@ -79,14 +82,14 @@ async def test_editors_hear_what_begins_and_ends_to_wait(client: httpx2.AsyncCli
     assert again == ["comment.created", "comment.removed"], "what waits no more is told of as it is now"
 
 
-async def test_channel_of_moderators_is_closed_to_others(client: httpx2.AsyncClient, people: Any) -> None:
+async def test_channel_of_moderators_is_closed_to_others(client: httpx2.AsyncClient, people: People) -> None:
     for headers, status in (({}, 401), (people["rob"], 403), (people["ada"], 403)):
         async with following(client, headers=headers) as socket:
             answer = await subscribed(socket, "moderation")
             assert (answer["type"], answer["status"]) == ("error", status)
 
 
-async def test_channel_of_moderators_does_not_pass_to_whom_a_socket_is_handed(client: httpx2.AsyncClient, people: Any) -> None:
+async def test_channel_of_moderators_does_not_pass_to_whom_a_socket_is_handed(client: httpx2.AsyncClient, people: People) -> None:
     post = await write(client, people["ada"])
     async with following(client, headers=people["edo"]) as socket:
         await subscribed(socket, "moderation")

@@ -1,6 +1,7 @@
 """Whatever happens in whatever order, a subscriber that returns with its cursor ends with every event, once, in order."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import hypothesis
@@ -49,7 +50,7 @@ def subscribe(hub: Hub, address: str = "") -> Subscriber:
 class World:
     """Workers that read the log when a hint comes, and subscribers that come and go between them."""
 
-    def __init__(self, services, author: Context, cursor: str) -> None:
+    def __init__(self, services: AppState, author: Context, cursor: str) -> None:
         self._services, self._author = services, author
         self._hubs: list[Hub] = []
         self._joined: dict[int, tuple[Hub, Subscriber]] = {}
@@ -118,14 +119,15 @@ class World:
 
 
 @pytest.fixture
-async def services(app: Application):
+async def services(app: Application) -> AsyncIterator[AppState]:
     async with app.router.lifespan_context(app) as state:
+        assert state is not None
         yield state["app_state"]
 
 
 @hypothesis.settings(max_examples=40, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
 @hypothesis.given(steps=st.lists(STEPS, max_size=25))
-async def test_every_subscriber_ends_with_every_event_once_in_order(services: Any, author: Context, steps: Any) -> None:
+async def test_every_subscriber_ends_with_every_event_once_in_order(services: AppState, author: Context, steps: Any) -> None:
     begin = await events.position(services.site.db)
     world = World(services, author, begin.cursor)
     await world.start()

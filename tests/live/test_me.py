@@ -9,20 +9,23 @@ import pytest
 from blog.schemas.accounts import Role
 from tests.live.test_endpoints import following, hear, say, subscribed, write
 
+People = dict[str, dict[str, str]]
+
 
 @pytest.fixture
-async def people(bearer: Callable[..., Awaitable[dict[str, str]]]):
+async def people(bearer: Callable[..., Awaitable[dict[str, str]]]) -> People:
     roles = {"rob": Role.READER, "eve": Role.READER, "ada": Role.AUTHOR, "edo": Role.EDITOR}
     return {name: await bearer(name, role) for name, role in roles.items()}
 
 
-async def comment(client, headers, post, **fields):
+async def comment(client: httpx2.AsyncClient, headers: dict[str, str], post: dict[str, Any], **fields: Any) -> dict[str, Any]:
     answer = await client.post(f"/api/v1/posts/{post['id']}/comments", json={"content": "Well said."} | fields, headers=headers)
     assert answer.status_code == 201
-    return answer.json()
+    made: dict[str, Any] = answer.json()
+    return made
 
 
-async def test_authors_and_commenters_hear_of_their_own_and_of_no_other(client: httpx2.AsyncClient, people: Any) -> None:
+async def test_authors_and_commenters_hear_of_their_own_and_of_no_other(client: httpx2.AsyncClient, people: People) -> None:
     async with following(client, headers=people["ada"]) as ada, following(client, headers=people["rob"]) as rob:
         for socket in (ada, rob):
             assert (await subscribed(socket, "me"))["channel"] == "me"
@@ -37,7 +40,7 @@ async def test_authors_and_commenters_hear_of_their_own_and_of_no_other(client: 
     assert {tuple(event["channels"]) for events in heard.values() for event in events} == {("me",)}
 
 
-async def test_missed_ones_are_replayed_by_cursor(client: httpx2.AsyncClient, people: Any) -> None:
+async def test_missed_ones_are_replayed_by_cursor(client: httpx2.AsyncClient, people: People) -> None:
     async with following(client, headers=people["rob"]) as socket:
         cursor = (await subscribed(socket, "me"))["cursor"]
     post = await write(client, people["ada"])
@@ -55,7 +58,7 @@ async def test_strangers_have_no_such_channel(client: httpx2.AsyncClient) -> Non
         assert (await subscribed(socket, "me:ada", id="b"))["status"] == 404
 
 
-async def test_it_does_not_pass_to_whom_a_socket_is_handed(client: httpx2.AsyncClient, people: Any) -> None:
+async def test_it_does_not_pass_to_whom_a_socket_is_handed(client: httpx2.AsyncClient, people: People) -> None:
     async with following(client, headers=people["ada"]) as socket:
         await subscribed(socket, "me")
         await subscribed(socket, "comments", id="b")
@@ -70,7 +73,7 @@ async def test_it_does_not_pass_to_whom_a_socket_is_handed(client: httpx2.AsyncC
 @pytest.mark.parametrize(
     "path", ["/api/v1/events?channel=me&after=earliest", "/api/v1/events?channel=me&channel=posts&after=earliest"]
 )
-async def test_long_poll_gives_the_same(client: httpx2.AsyncClient, people: Any, path: str) -> None:
+async def test_long_poll_gives_the_same(client: httpx2.AsyncClient, people: People, path: str) -> None:
     await write(client, people["ada"])
     (event,) = (await client.get(path, headers=people["ada"])).json()["events"]
     assert event["channels"] == (["me", "posts"] if "posts" in path else ["me"])
@@ -78,7 +81,7 @@ async def test_long_poll_gives_the_same(client: httpx2.AsyncClient, people: Any,
 
 
 async def test_writer_of_what_waits_hears_what_became_of_it_and_the_author_only_of_what_is_seen(
-    client: httpx2.AsyncClient, people: Any
+    client: httpx2.AsyncClient, people: People
 ) -> None:
     links = "hush " + " ".join(f"<https://{number}.example>" for number in range(4))
     post = await write(client, people["ada"])

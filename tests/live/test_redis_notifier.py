@@ -1,10 +1,10 @@
 """Hints through Redis: a real Valkey that comes and goes, and workers that hear of each other with it and without."""
 
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import anyio
+import httpx2
 import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
@@ -21,13 +21,15 @@ MESSAGES = ("Redis is unavailable: workers poll", "Redis is available again")
 
 
 @pytest.fixture
-def valkey():
+def valkey() -> Iterator[Valkey]:
     with Valkey() as server:
         yield server
 
 
 @contextlib.asynccontextmanager
-async def two_workers(settings, valkey):
+async def two_workers(
+    settings: Settings, valkey: Valkey
+) -> AsyncIterator[tuple[httpx2.AsyncClient, httpx2.AsyncClient, Callable[[], list[str]]]]:
     """Clients of two applications on one database, and what they log."""
     settings = settings.model_copy(update={"redis_url": SecretStr(valkey.url)})
     with capture_logs() as logs:
@@ -40,9 +42,9 @@ async def two_workers(settings, valkey):
 
 
 async def test_worker_that_only_redis_tells_hears_at_once(
-    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]], valkey: Any, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]], valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def wait_deaf(self, _timeout):
+    async def wait_deaf(self: CommitPoller, _timeout: float) -> None:
         await self._wakeup.wait()
         self._wakeup.clear()
 
@@ -58,7 +60,7 @@ async def test_worker_that_only_redis_tells_hears_at_once(
 
 
 async def test_without_redis_they_hear_from_the_database_and_it_is_said_once(
-    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]], valkey: Any, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]], valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("blog.realtime.redis_notifier._RETRY_DELAY", 0.01)
     headers = await bearer("ada")

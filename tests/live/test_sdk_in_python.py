@@ -165,7 +165,7 @@ async def test_personal_channel_is_that_of_the_token(app: Application, author: C
     async with served(app) as (address, _):
         async with following(address, "me") as stranger:
             assert (await next_of(stranger.unsubscribed)).code == 101
-        made = await tokens.issue(ctx, author.actor, name="test")
+        made = await tokens.issue(ctx, author.require_actor(), name="test")
         async with following(address, "me", token=made.value) as heard:
             await next_of(heard.subscribed)
             await publish(author, "Of Ada")

@@ -27,7 +27,7 @@ async def abuse(port: int) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def abused(tmp_path_factory: pytest.TempPathFactory):
+def abused(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[str]], list[dict[str, Any]]]:
     """The answers of each abuse, and the lines of the log."""
     folder, port = tmp_path_factory.mktemp("abused"), free_port()
     with serving(folder, port, **HURRIED) as (server, log):

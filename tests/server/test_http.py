@@ -3,22 +3,24 @@
 import asyncio
 import contextlib
 import socket
-from typing import Any
+from collections.abc import AsyncIterator, Callable
 
 import httpx2
 import pytest
 
 from blog.app import Application
 from blog.framework.limits.request_limits import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, MAX_URL_BYTES
+from blog.realtime import Hub
 from blog.server.http import LimitedHttpProtocol
 from blog.settings import Settings
 from tests.support.live_server import served
 
+Bounded = Callable[..., contextlib.AbstractAsyncContextManager[tuple[str, Hub]]]
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
 
 @contextlib.asynccontextmanager
-async def connected(address):
+async def connected(address: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
@@ -27,7 +29,7 @@ async def connected(address):
         writer.close()
 
 
-async def rest(reader):
+async def rest(reader: asyncio.StreamReader) -> str:
     """All that comes until the server closes."""
     async with asyncio.timeout(10):
         with contextlib.suppress(ConnectionResetError):
@@ -35,7 +37,7 @@ async def rest(reader):
     return ""
 
 
-async def answered(reader):
+async def answered(reader: asyncio.StreamReader) -> int:
     """The status of an answer that is read to its end."""
     async with asyncio.timeout(10):
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
@@ -44,7 +46,7 @@ async def answered(reader):
     return int(head.split()[1])
 
 
-async def send_fields(writer):
+async def send_fields(writer: asyncio.StreamWriter) -> None:
     """A little more than 4,096 bytes, in many parts, and no end."""
     for _ in range(42):
         writer.write(b"X: %s\r\n" % (b"y" * 100))
@@ -52,17 +54,17 @@ async def send_fields(writer):
 
 
 @pytest.fixture
-def bounded(settings: Settings, app: Application):
+def bounded(settings: Settings, app: Application) -> Bounded:
     """Changes settings of the application, which is not started yet."""
 
-    def change(**update):
+    def change(**update: object) -> contextlib.AbstractAsyncContextManager[tuple[str, Hub]]:
         app.settings = settings.model_copy(update=update)
         return served(app)
 
     return change
 
 
-async def test_head_that_goes_on_and_on_is_refused(bounded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_head_that_goes_on_and_on_is_refused(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.server.http.MAX_HEADER_BYTES", 4_096)
     async with bounded() as (address, _), connected(address) as (reader, writer):
         writer.write(HEAD)
@@ -73,7 +75,7 @@ async def test_head_that_goes_on_and_on_is_refused(bounded: Any, monkeypatch: py
         assert "connection: close" in answer
 
 
-async def test_head_that_comes_drop_by_drop_is_refused_in_time(bounded: Any) -> None:
+async def test_head_that_comes_drop_by_drop_is_refused_in_time(bounded: Bounded) -> None:
     async with bounded(header_timeout=0.2) as (address, _):
         async with connected(address) as (reader, writer):
             writer.write(HEAD)
@@ -82,7 +84,7 @@ async def test_head_that_comes_drop_by_drop_is_refused_in_time(bounded: Any) -> 
             assert await rest(reader) == "", "who asked for nothing is told nothing"
 
 
-async def test_second_head_of_a_connection_has_the_same_bounds(bounded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_second_head_of_a_connection_has_the_same_bounds(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.server.http.MAX_HEADER_BYTES", 4_096)
     async with bounded(header_timeout=0.2) as (address, _), connected(address) as (reader, writer):
         writer.write(HEAD + b"\r\n")
@@ -97,7 +99,7 @@ async def test_second_head_of_a_connection_has_the_same_bounds(bounded: Any, mon
         assert (await rest(reader)).startswith("HTTP/1.1 431 ")
 
 
-async def test_large_body_is_no_large_head(bounded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_large_body_is_no_large_head(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.server.http.MAX_HEADER_BYTES", 4_096)
     async with bounded() as (address, _), connected(address) as (reader, writer):
         writer.write(b"POST /api/v1/posts HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n")
@@ -108,7 +110,7 @@ async def test_large_body_is_no_large_head(bounded: Any, monkeypatch: pytest.Mon
         assert (await answered(reader), await answered(reader)) == (401, 200)
 
 
-async def test_address_has_its_number_of_connections(bounded: Any) -> None:
+async def test_address_has_its_number_of_connections(bounded: Bounded) -> None:
     async with bounded(max_connections_per_address=2) as (address, _), contextlib.AsyncExitStack() as stack:
         first, second, third = [await stack.enter_async_context(connected(address)) for _ in range(3)]
         answer = await rest(third[0])
@@ -126,7 +128,7 @@ async def test_address_has_its_number_of_connections(bounded: Any) -> None:
                     status = await answered(reader)
 
 
-async def test_worker_has_its_number_of_connections(bounded: Any) -> None:
+async def test_worker_has_its_number_of_connections(bounded: Bounded) -> None:
     async with bounded(max_connections=1) as (address, _), connected(address) as (reader, writer):
         writer.write(HEAD + b"\r\n")
         assert await answered(reader) == 200
@@ -136,7 +138,7 @@ async def test_worker_has_its_number_of_connections(bounded: Any) -> None:
         assert await answered(reader) == 200
 
 
-async def test_connections_behind_a_proxy_are_for_the_proxy_to_count(bounded: Any) -> None:
+async def test_connections_behind_a_proxy_are_for_the_proxy_to_count(bounded: Bounded) -> None:
     start = bounded(max_connections_per_address=1, trusted_proxies=("127.0.0.1",))
     async with start as (address, _), connected(address) as (first, _), connected(address) as (reader, writer):
         writer.write(HEAD + b"\r\n")
@@ -148,7 +150,7 @@ async def test_connections_behind_a_proxy_are_for_the_proxy_to_count(bounded: An
     b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
     b"Content-Length: 5\r\nContent-Length: 6\r\n", b"Transfer-Encoding: xchunked\r\n", b"Content-Length: +5\r\n",
 ])  # fmt: skip
-async def test_body_whose_end_is_doubtful_is_refused_and_the_connection_ends(bounded: Any, fields: bytes) -> None:
+async def test_body_whose_end_is_doubtful_is_refused_and_the_connection_ends(bounded: Bounded, fields: bytes) -> None:
     async with bounded() as (address, _), connected(address) as (reader, writer):
         writer.write(
             b"POST /logout HTTP/1.1\r\nHost: 127.0.0.1\r\n" + fields + b"\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -177,7 +179,7 @@ async def test_whole_head_is_measured_by_the_application(client: httpx2.AsyncCli
             assert answer.json()["detail"]
 
 
-async def test_address_without_end_is_refused(bounded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_address_without_end_is_refused(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.server.http.MAX_URL_BYTES", 2_000)
     async with bounded() as (address, _), connected(address) as (reader, writer):
         writer.write(b"GET /")
@@ -195,7 +197,7 @@ POST = b"POST /api/v1/tokens HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: applic
 @pytest.mark.parametrize(
     "framing", [b"Content-Length: 50\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", b"Content-Length: 50\r\n\r\n"]
 )
-async def test_body_that_does_not_come_is_refused_in_time(bounded: Any, framing: bytes) -> None:
+async def test_body_that_does_not_come_is_refused_in_time(bounded: Bounded, framing: bytes) -> None:
     async with bounded(body_timeout=0.2) as (address, _), connected(address) as (reader, writer):
         writer.write(POST + framing)
         answer = await rest(reader)
@@ -203,7 +205,7 @@ async def test_body_that_does_not_come_is_refused_in_time(bounded: Any, framing:
         assert "body" in answer
 
 
-async def test_body_may_take_longer_the_larger_it_is(bounded: Any) -> None:
+async def test_body_may_take_longer_the_larger_it_is(bounded: Bounded) -> None:
     async with bounded(body_timeout=0.2) as (address, _), connected(address) as (reader, writer):
         writer.write(POST + b"Content-Length: 1003\r\n\r\n" + b" " * 1_000)
         await asyncio.sleep(0.4)
@@ -211,7 +213,7 @@ async def test_body_may_take_longer_the_larger_it_is(bounded: Any) -> None:
         assert await answered(reader) == 422
 
 
-async def test_second_body_of_a_connection_has_its_own_time(bounded: Any) -> None:
+async def test_second_body_of_a_connection_has_its_own_time(bounded: Bounded) -> None:
     async with bounded(body_timeout=0.2) as (address, _), connected(address) as (reader, writer):
         writer.write(POST + b"Content-Length: 2\r\n\r\n{}")
         assert await answered(reader) == 422
@@ -220,7 +222,7 @@ async def test_second_body_of_a_connection_has_its_own_time(bounded: Any) -> Non
 
 
 async def test_body_that_goes_on_after_its_refusal_is_not_listened_to_for_ever(
-    bounded: Any, monkeypatch: pytest.MonkeyPatch
+    bounded: Bounded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("blog.server.http._LINGER_TIMEOUT", 0.2)
     async with bounded(max_body_bytes=2_000) as (address, _), connected(address) as (reader, writer):
@@ -234,7 +236,7 @@ async def test_body_that_goes_on_after_its_refusal_is_not_listened_to_for_ever(
                     await asyncio.sleep(0.01)
 
 
-async def test_body_in_countless_pieces_is_refused(bounded: Any) -> None:
+async def test_body_in_countless_pieces_is_refused(bounded: Bounded) -> None:
     async with bounded(max_body_bytes=1_000_000) as (address, _), connected(address) as (reader, writer):
         writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 20_000)
         answer = await rest(reader)
@@ -242,7 +244,7 @@ async def test_body_in_countless_pieces_is_refused(bounded: Any) -> None:
     assert "Too many small chunks" in answer
 
 
-async def test_body_in_usual_pieces_is_read(bounded: Any) -> None:
+async def test_body_in_usual_pieces_is_read(bounded: Bounded) -> None:
     async with bounded(max_body_bytes=1_000_000) as (address, _), connected(address) as (reader, writer):
         piece = b"200\r\n" + b" " * 512 + b"\r\n"
         writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n" + piece * 1_500 + b"2\r\n{}\r\n0\r\n\r\n")
@@ -252,7 +254,7 @@ async def test_body_in_usual_pieces_is_read(bounded: Any) -> None:
 # -- clients that do not take their answers
 
 
-async def test_client_that_takes_nothing_is_cut_off(bounded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_client_that_takes_nothing_is_cut_off(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.server.http.MIN_TRANSFER_RATE", 10_000_000)
     async with bounded(write_timeout=0.2) as (address, hub):
         host, _, port = address.rpartition(":")
@@ -269,7 +271,7 @@ async def test_client_that_takes_nothing_is_cut_off(bounded: Any, monkeypatch: p
         assert hub.subscriber_count == 0
 
 
-async def test_requests_ahead_are_bounded(bounded: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_requests_ahead_are_bounded(bounded: Bounded, caplog: pytest.LogCaptureFixture) -> None:
     async with bounded() as (address, _):
         async with connected(address) as (reader, writer):
             writer.write((HEAD + b"\r\n") * 5_000)
@@ -285,7 +287,7 @@ async def test_requests_ahead_are_bounded(bounded: Any, caplog: pytest.LogCaptur
         assert [await answered(reader) for _ in range(20)] == [200] * 20
 
 
-async def test_stream_ends_with_its_connection_though_more_was_asked_for(bounded: Any) -> None:
+async def test_stream_ends_with_its_connection_though_more_was_asked_for(bounded: Bounded) -> None:
     async with bounded() as (address, hub):
         async with connected(address) as (reader, writer):
             writer.write(b"GET /api/v1/events/stream?channel=posts HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" + HEAD + b"\r\n")
@@ -298,11 +300,11 @@ async def test_stream_ends_with_its_connection_though_more_was_asked_for(bounded
 
 
 async def test_request_that_is_on_its_way_when_the_server_stops_is_answered(
-    bounded: Any, monkeypatch: pytest.MonkeyPatch
+    bounded: Bounded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutdown, stopping = LimitedHttpProtocol.shutdown, asyncio.Event()
 
-    def noted(self):
+    def noted(self: LimitedHttpProtocol) -> None:
         shutdown(self)
         stopping.set()
 

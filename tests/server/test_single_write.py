@@ -1,8 +1,9 @@
 """Kept answers that go out in one piece are the ones that ASGI's messages would make; on real sockets."""
 
-from typing import Any
+import asyncio
 
 import pytest
+from starlette.types import Scope
 
 from blog.app import Application
 from blog.framework.caching.single_write import encode_headers
@@ -15,11 +16,11 @@ OF_ONE_CLIENT = {"ratelimit", "ratelimit-policy"}
 ITS_OWN = {"x-correlation-id", "x-process-time", "server-timing", "date", "cache-status", "x-cache", *OF_ONE_CLIENT}
 
 
-def asked(method="GET", path="/feed.atom", *fields):
+def asked(method: str = "GET", path: str = "/feed.atom", *fields: str) -> bytes:
     return "\r\n".join((f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *fields, "\r\n")).encode()
 
 
-async def answer(reader, *, has_body=True):
+async def answer(reader: asyncio.StreamReader, *, has_body: bool = True) -> tuple[str, dict[str, str], bytes]:
     head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
     fields = dict(line.split(": ", 1) for line in head[1:-2])
     assert len(fields) == len(head) - 3, "no field is there twice"
@@ -28,16 +29,17 @@ async def answer(reader, *, has_body=True):
 
 
 @pytest.fixture
-def settings(settings: Settings):
+def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"max_cache_bytes": 1_000_000})
 
 
 @pytest.fixture
-def whole(monkeypatch: pytest.MonkeyPatch):
+def whole(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
     """What was written in one piece: the statuses; None for what was not."""
-    seen, write = [], LimitedHttpProtocol._write_response
+    seen: list[int | None] = []
+    write = LimitedHttpProtocol._write_response
 
-    def noting(self, scope, status, head, body):
+    def noting(self: LimitedHttpProtocol, scope: Scope, status: int, head: bytes, body: bytes) -> bool:
         is_written = write(self, scope, status, head, body)
         seen.append(status if is_written else None)
         return is_written
@@ -46,7 +48,7 @@ def whole(monkeypatch: pytest.MonkeyPatch):
     return seen
 
 
-async def test_kept_answer_is_what_it_was_when_it_was_made(app: Application, whole: Any) -> None:
+async def test_kept_answer_is_what_it_was_when_it_was_made(app: Application, whole: list[int | None]) -> None:
     async with served(app) as (address, _), connected(address) as (reader, writer):
         writer.write(asked())
         line, made, body = await answer(reader)
@@ -72,7 +74,7 @@ async def test_kept_answer_is_what_it_was_when_it_was_made(app: Application, who
     assert whole == [200, 200, 304]
 
 
-async def test_requests_sent_ahead_are_answered_in_their_order(app: Application, whole: Any) -> None:
+async def test_requests_sent_ahead_are_answered_in_their_order(app: Application, whole: list[int | None]) -> None:
     async with served(app) as (address, _), connected(address) as (reader, writer):
         writer.write(asked())
         await answer(reader)
@@ -85,7 +87,7 @@ async def test_requests_sent_ahead_are_answered_in_their_order(app: Application,
     assert whole[-1] == 200, "no other was asked for after it"
 
 
-async def test_who_asks_for_the_end_of_the_connection_gets_it(app: Application, whole: Any) -> None:
+async def test_who_asks_for_the_end_of_the_connection_gets_it(app: Application, whole: list[int | None]) -> None:
     async with served(app) as (address, _):
         async with connected(address) as (reader, writer):
             writer.write(asked())

@@ -5,11 +5,13 @@ import contextlib
 import json
 import socket
 import struct
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from typing import Any, cast
 
 import pytest
 
 from blog.app import Application
+from blog.realtime import Hub, Subscriber
 from blog.realtime.subscription import TOO_SLOW
 from blog.server import websocket
 from blog.server.call_queue import CallQueue
@@ -18,6 +20,7 @@ from blog.settings import Settings
 from tests.support.live_server import served
 
 TEXT, CONTINUED, CLOSE, PING, PONG = 0x1, 0x0, 0x8, 0x9, 0xA
+Bounded = Callable[..., contextlib.AbstractAsyncContextManager[tuple[str, Hub]]]
 PATHS = {"/live": "blog.live.v1", "/connection/websocket": "centrifuge-json"}
 
 
@@ -56,7 +59,7 @@ class Opened:
 
 
 @contextlib.asynccontextmanager
-async def opened(address, path="/live", **options):
+async def opened(address: str, path: str = "/live", **options: int) -> AsyncIterator[Opened]:
     host, _, port = address.rpartition(":")
     made = socket.socket()
     for name, value in options.items():
@@ -77,10 +80,10 @@ async def opened(address, path="/live", **options):
 
 
 @pytest.fixture
-def bounded(settings: Settings, app: Application):
+def bounded(settings: Settings, app: Application) -> Bounded:
     """Changes settings of the application, which is not started yet."""
 
-    def change(**update):
+    def change(**update: object) -> contextlib.AbstractAsyncContextManager[tuple[str, Hub]]:
         app.settings = settings.model_copy(update=update)
         return served(app)
 
@@ -89,7 +92,7 @@ def bounded(settings: Settings, app: Application):
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_message_that_is_too_large_is_refused_also_in_parts(
-    bounded: Any, path: Any, monkeypatch: pytest.MonkeyPatch
+    bounded: Bounded, path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = 5_000
     monkeypatch.setattr("blog.server.MAX_LIVE_MESSAGE_BYTES", most)
@@ -102,7 +105,7 @@ async def test_message_that_is_too_large_is_refused_also_in_parts(
             assert await live.closed() == 1009
 
 
-async def test_message_of_many_parts_is_refused(bounded: Any) -> None:
+async def test_message_of_many_parts_is_refused(bounded: Bounded) -> None:
     async with bounded() as (address, _):
         async with opened(address) as live:
             live.writer.write(
@@ -119,7 +122,7 @@ async def test_message_of_many_parts_is_refused(bounded: Any) -> None:
     ("path", "first", "then", "code"),
     [("/live", {"type": "ping"}, {"type": "ping"}, 4429), ("/connection/websocket", {"id": 1, "connect": {}}, {}, 3013)],
 )
-async def test_client_has_its_number_of_messages(bounded: Any, path: str, first: Any, then: Any, code: int) -> None:
+async def test_client_has_its_number_of_messages(bounded: Bounded, path: str, first: Any, then: Any, code: int) -> None:
     async with bounded(max_live_messages=10) as (address, _), opened(address, path) as live:
         live.writer.write(frame(TEXT, json.dumps(first).encode()) + frame(TEXT, json.dumps(then).encode()) * 12)
         assert await live.closed() == code
@@ -134,11 +137,11 @@ async def test_client_has_its_number_of_messages(bounded: Any, path: str, first:
     ids=["opcode", "size", "mask", "pings", "fragments"],
 )  # fmt: skip
 async def test_who_breaks_the_protocol_before_it_is_let_in_is_cut_off(
-    bounded: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: Any
+    bounded: Bounded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: Any
 ) -> None:
     asks, may_go_on, run_asgi = asyncio.Event(), asyncio.Event(), LimitedWebSocketProtocol.run_asgi
 
-    async def run_later(self):
+    async def run_later(self: LimitedWebSocketProtocol) -> None:
         asks.set()
         await may_go_on.wait()
         await run_asgi(self)
@@ -165,7 +168,7 @@ async def test_who_breaks_the_protocol_before_it_is_let_in_is_cut_off(
 
 
 @pytest.mark.parametrize("payload", [b"", b"p" * 125])
-async def test_client_has_its_number_of_pings(bounded: Any, payload: bytes) -> None:
+async def test_client_has_its_number_of_pings(bounded: Bounded, payload: bytes) -> None:
     async with bounded(max_live_messages=100) as (address, _), opened(address) as live:
         live.writer.write(frame(PING, payload) * 5_000)
         heard = [await live.hear() for _ in range(101)]
@@ -173,7 +176,7 @@ async def test_client_has_its_number_of_pings(bounded: Any, payload: bytes) -> N
         assert await live.closed() == 1008
 
 
-async def test_pings_of_another_minute_count_anew(bounded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pings_of_another_minute_count_anew(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "_PING_WINDOW", 0.0)
     async with bounded(max_live_messages=10) as (address, _), opened(address) as live:
         for _ in range(3):
@@ -185,7 +188,7 @@ async def test_pings_of_another_minute_count_anew(bounded: Any, monkeypatch: pyt
             assert await live.hear() == (PONG, b"q")
 
 
-async def test_crowd_that_comes_and_goes_at_once_is_forgotten(bounded: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_crowd_that_comes_and_goes_at_once_is_forgotten(bounded: Bounded, caplog: pytest.LogCaptureFixture) -> None:
     async with bounded() as (address, hub):
         for _ in range(3):
             async with contextlib.AsyncExitStack() as stack:
@@ -223,13 +226,13 @@ class Lost:
 
 
 async def test_nothing_is_written_while_a_connection_that_is_lost_waits_for_its_turn(
-    bounded: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    bounded: Bounded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     lost, connection_lost = asyncio.Event(), LimitedWebSocketProtocol.connection_lost
 
     def noted(self: LimitedWebSocketProtocol, exc: Exception | None) -> None:
         lost.set()
-        self.transport = Lost(self.transport)
+        self.transport = cast(asyncio.Transport, Lost(self.transport))
         connection_lost(self, exc)
 
     monkeypatch.setattr(CallQueue, "add", lambda self, step: self._loop.call_later(0.5, step))
@@ -239,14 +242,15 @@ async def test_nothing_is_written_while_a_connection_that_is_lost_waits_for_its_
             assert json.loads((await live.hear())[1])["type"] == "welcome"
         async with asyncio.timeout(10):
             await lost.wait()
-        (follower,) = hub._subscribers
-        follower.enqueue("to nobody")
+        (subscriber,) = hub._subscribers
+        assert isinstance(subscriber, Subscriber)
+        subscriber.enqueue("to nobody")
         await asyncio.sleep(0.01)  # then the server stops
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_who_asks_for_a_websocket_before_all_answers_came_is_refused(
-    bounded: Any, caplog: pytest.LogCaptureFixture
+    bounded: Bounded, caplog: pytest.LogCaptureFixture
 ) -> None:
     upgrade = (
         b"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -273,7 +277,7 @@ async def test_who_asks_for_a_websocket_before_all_answers_came_is_refused(
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def test_who_pings_and_takes_no_pong_costs_no_memory(bounded: Any) -> None:
+async def test_who_pings_and_takes_no_pong_costs_no_memory(bounded: Bounded) -> None:
     async with bounded(max_live_messages=10_000_000) as (address, _), opened(address, SO_RCVBUF=4_096) as live:
         pings, sent = frame(PING, b"p" * 125) * 500, 0
         with contextlib.suppress(TimeoutError, ConnectionError):
@@ -286,7 +290,7 @@ async def test_who_pings_and_takes_no_pong_costs_no_memory(bounded: Any) -> None
 
 
 async def test_connection_of_a_client_that_does_not_read_is_cut_after_its_close(
-    bounded: Any, monkeypatch: pytest.MonkeyPatch
+    bounded: Bounded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost, connection_lost = asyncio.Event(), LimitedWebSocketProtocol.connection_lost
 
@@ -298,6 +302,7 @@ async def test_connection_of_a_client_that_does_not_read_is_cut_after_its_close(
     monkeypatch.setattr(websocket, "_CLOSE_TIMEOUT", 0.1)
     async with bounded() as (address, hub), opened(address, SO_RCVBUF=4_096):
         (subscriber,) = hub._subscribers
+        assert isinstance(subscriber, Subscriber)
         for _ in range(200):
             subscriber.enqueue("x" * 100_000)
         subscriber.close(4503, TOO_SLOW)
