@@ -107,7 +107,10 @@ def _humanise(error: FieldError) -> str:
     if error.type in ("string_too_short", "too_short") and error.context.get("min_length") == 1:
         return "Choose at least one" if error.context.get("field_type") in ("List", "Set", "Frozenset") else "Fill this in"
     message = _MESSAGES.get(error.type)
-    return message.format_map(error.context) if message else error.msg
+    try:
+        return message.format_map(error.context) if message else error.msg
+    except KeyError:  # our own error of the same type, with a message for people and no context
+        return error.msg
 
 
 def _field_name(loc: tuple[str | int, ...]) -> str:

@@ -104,7 +104,7 @@ TOOLS = [
     ("Heading", "one\ntwo", (5, 5), "one\n## two"),
     ("Heading", "## two", (4, 4), "two"),
     ("Link", "see here", (4, 8), "see [here](https://)"),
-    ("Link", "https://example.org/", (0, 20), "[words](https://example.org/)"),
+    ("Link", "https://example.org/", (0, 20), "[link text](https://example.org/)"),
     ("List", "one\ntwo\nthree", (0, 7), "- one\n- two\nthree"),
     ("Numbered list", "- one\n- two", (0, 11), "1. one\n2. two"),
     ("Quote", "> one", (0, 5), "one"),
