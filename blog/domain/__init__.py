@@ -1,1 +1,1 @@
-"""Rules and queries of the blog. Functions take a `Context`, own their transaction, check who may, record the event."""
+"""Rules and queries of the blog. Functions take a `Context`, own their transaction, check permissions and record the event."""

@@ -31,7 +31,7 @@ class SourceReloader(StatReload):
     """Watch code, templates and static files. uvicorn's own reloader watches only `*.py` files without another package."""
 
     def iter_py_files(self) -> Iterator[Path]:
-        """Return all files whose change restarts the server."""
+        """Return all files that restart the server when they change."""
         for folder in _SOURCE_DIRS:
             yield from (path for path in folder.rglob("*.*") if path.suffix != ".pyc")
 
