@@ -238,8 +238,8 @@ def test_unreadable_files_and_folders_are_rejected(make_files: MakeFiles, monkey
             raise PermissionError(13, "Permission denied", str(path))
         return real_open(path, *args, **options)
 
-    def denied_scandir(path: str) -> Any:
-        if path.endswith("/b"):
+    def denied_scandir(path: str | int) -> Any:
+        if str(path).endswith("/b"):
             raise PermissionError(13, "Permission denied", path)
         return real_scandir(path)
 
