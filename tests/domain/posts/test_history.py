@@ -85,7 +85,7 @@ async def test_comparison_is_from_the_older_to_the_newer_version(author: Context
         ] == [(SegmentKind.INSERTED, " well")]
         (tags,) = (changed.segments for changed in found.diff.fields if changed.field.name == "tags")
         assert [(piece.kind.value, piece.text) for piece in tags] == [
-            ("kept", "x"), ("deleted", "y"), ("inserted", "z"),
+            ("unchanged", "x"), ("deleted", "y"), ("inserted", "z"),
         ]  # fmt: skip
     assert (await history.compare(author, post.id, 2, 2)).diff.is_empty
 
