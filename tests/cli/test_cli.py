@@ -148,6 +148,16 @@ def test_unknown_schema_revision_is_refused_in_one_line(home: Path, command: tup
     assert ask(home, "SELECT version_num FROM alembic_version") == [("0007",)]
 
 
+def test_copy_of_a_database_with_an_unknown_schema_revision_is_refused(folder: Path) -> None:
+    blog(folder, "migrate")
+    ask(folder, "UPDATE alembic_version SET version_num = '0007'")
+    for source, target in (("blog.db", "new.db"), ("new.db", "blog.db")):
+        refused = blog(folder, "copy-database", "--from", f"sqlite:///{source}", "--to", f"sqlite:///{target}")
+        assert refused.returncode == 1
+        assert re.search(r"blog\.db has schema revision 0007.*install the version.*\n\Z", refused.stderr)
+        blog(folder, "migrate", DATABASE_URL="sqlite:///new.db")
+
+
 def test_flag_is_shown_and_switched(home: Path) -> None:
     assert blog(home, "flag").stdout == "registration is on\ncomments is on\nlive is on\nuploads is on\n"
     assert blog(home, "flag", "comments", "off").stdout == "comments is off\n"
