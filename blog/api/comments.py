@@ -1,4 +1,4 @@
-"""Comments as JSON."""
+"""JSON endpoints of comments."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,23 +20,23 @@ from blog.schemas.lists import CommentListOut, PageQuery
 
 
 class CommentList(ApiEndpoint):
-    """/api/v1/posts/{id}/comments — read and write comments."""
+    """/api/v1/posts/{id}/comments: list and create comments."""
 
     is_cacheable = True
 
     @operation(
-        "Read the comments of a post", query=PageQuery, responses={200: CommentListOut}, response_headers=("Link", "Live-Cursor")
+        "List the comments of a post", query=PageQuery, responses={200: CommentListOut}, response_headers=("Link", "Live-Cursor")
     )
     async def get(self, request: Request) -> Response:
-        """A page of comments, oldest first."""
+        """Return a page of comments, oldest first."""
         ctx = request_context(request)
         query = read_query(request, PageQuery)
         cache_until_event(request, events.post_channel(request.path_params["id"]))
         async with events.snapshot_with_position(ctx.db) as now:
             post = await posts.get(ctx, request.path_params["id"])
             page = await comments.list_page(ctx, post, limit=query.limit, after=pagination.decode_cursor(query.cursor))
-        shown = [CommentOut.model_validate(item) for item in page.items]
-        return page_response(request, shown, page.next, {"Live-Cursor": now.cursor})
+        items = [CommentOut.model_validate(item) for item in page.items]
+        return page_response(request, items, page.next, {"Live-Cursor": now.cursor})
 
     @operation(
         "Comment on a post",
@@ -46,7 +46,7 @@ class CommentList(ApiEndpoint):
         response_headers={"Location"},
     )
     async def post(self, request: Request) -> Response:
-        """Write a comment; 201."""
+        """Create a comment. Returns 201."""
         ctx = require_user(request)
         new = await read_json(request, NewComment)
         comment = await comments.create(ctx, request.path_params["id"], new)
@@ -55,22 +55,22 @@ class CommentList(ApiEndpoint):
 
 
 class CommentDetail(ApiEndpoint):
-    """/api/v1/comments/{id} — read, change or remove one comment."""
+    """/api/v1/comments/{id}: read, edit or remove one comment."""
 
-    @operation("Read a comment", responses={200: CommentOut})
+    @operation("Get a comment", responses={200: CommentOut})
     async def get(self, request: Request) -> Response:
-        """The comment."""
+        """Return the comment."""
         return json_response(CommentOut.model_validate(await comments.get(request_context(request), request.path_params["id"])))
 
-    @operation("Change a comment", body=CommentChanges, responses={200: CommentOut}, scope=Scope.COMMENTS_WRITE)
+    @operation("Edit or moderate a comment", body=CommentChanges, responses={200: CommentOut}, scope=Scope.COMMENTS_WRITE)
     async def patch(self, request: Request) -> Response:
-        """Change its text (its author) or its status (moderators)."""
+        """Edit the text (the author) or set the status (moderators)."""
         ctx = require_user(request)
         changes = await read_json(request, CommentChanges)
         return json_response(CommentOut.model_validate(await comments.edit(ctx, request.path_params["id"], changes)))
 
     @operation("Remove a comment", responses={204: None}, scope=Scope.COMMENTS_WRITE)
     async def delete(self, request: Request) -> Response:
-        """Take it from sight; 204."""
+        """Remove the comment; replies stay. Returns 204."""
         await comments.remove(require_user(request), request.path_params["id"])
         return Response(status_code=204)

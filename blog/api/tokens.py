@@ -1,4 +1,4 @@
-"""Bearer tokens as JSON."""
+"""JSON endpoints of bearer tokens."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,40 +16,40 @@ from blog.schemas.lists import TokenListOut
 
 
 class TokenList(ApiEndpoint):
-    """/api/v1/tokens — list and make one's own tokens."""
+    """/api/v1/tokens: list and create the user's tokens."""
 
-    @operation("Read one's tokens", responses={200: TokenListOut}, scope=Scope.ACCOUNT)
+    @operation("List your tokens", responses={200: TokenListOut}, scope=Scope.ACCOUNT)
     async def get(self, request: Request) -> Response:
-        """The valid tokens, newest first, without their secrets."""
-        found = await tokens.list_own(require_user(request))
-        return page_response(request, [TokenSummary.model_validate(token) for token in found], None)
+        """Return the valid tokens, newest first, without their values."""
+        own_tokens = await tokens.list_own(require_user(request))
+        return page_response(request, [TokenSummary.model_validate(token) for token in own_tokens], None)
 
-    @operation("Make a token", body=NewToken, responses={201: TokenOut}, response_headers={"Location"})
+    @operation("Create a token", body=NewToken, responses={201: TokenOut}, response_headers={"Location"})
     async def post(self, request: Request) -> Response:
-        """A token for a name and a password, and a code if the account asks for one; 201, and it is never shown again."""
+        """Create a token with username, password and, if two-factor authentication is on, a code. Returns 201 with its value."""
         ctx = request_context(request)
-        wanted, actor = getattr(request.state, "token_request", None) or await _authenticate(request)
-        made = await tokens.issue(ctx, actor, name=wanted.name, scopes=wanted.scopes, seconds=wanted.expires_in)
-        out = TokenOut(**TokenSummary.model_validate(made.token).model_dump(), token=made.value)
+        new, actor = getattr(request.state, "token_request", None) or await _authenticate(request)
+        issued = await tokens.issue(ctx, actor, name=new.name, scopes=new.scopes, seconds=new.expires_in)
+        out = TokenOut(**TokenSummary.model_validate(issued.token).model_dump(), token=issued.value)
         location = app_state(request).urls.path("api:token", id=out.id)
         return json_response(out, 201, {"Location": location, "Cache-Control": "no-store"})
 
     async def prepare(self, request: Request) -> None:
-        """Look at the password before the lock of the database is taken: that is slow, and what is wrong is written down."""
+        """Verify the password before the write lock is taken: hashing is slow, and failures are written to the audit log."""
         request.state.token_request = await _authenticate(request)
 
 
 class TokenDetail(ApiEndpoint):
-    """/api/v1/tokens/{id} — revoke a token."""
+    """/api/v1/tokens/{id}: revoke a token."""
 
     @operation("Revoke a token", responses={204: None}, requires_auth=True)
     async def delete(self, request: Request) -> Response:
-        """It ends at once, in every worker; 204."""
+        """Revoke the token, effective immediately in every worker. Returns 204."""
         await tokens.revoke(require_user(request), request.path_params["id"])
         return Response(status_code=204)
 
 
 async def _authenticate(request: Request) -> tuple[NewToken, Actor]:
-    wanted = await read_json(request, NewToken)
-    await app_state(request).rate_limits.check_sign_in(request, wanted.username)
-    return wanted, await sessions.authenticate(request_context(request), wanted, wanted.otp)
+    new = await read_json(request, NewToken)
+    await app_state(request).rate_limits.check_sign_in(request, new.username)
+    return new, await sessions.authenticate(request_context(request), new, new.otp)

@@ -1,4 +1,4 @@
-"""Users as JSON."""
+"""JSON endpoints of users."""
 
 import time
 
@@ -10,7 +10,7 @@ from blog.domain.accounts import accounts
 from blog.domain.comments import comments
 from blog.domain.posts import post_lists
 from blog.domain.posts.post_lists import PostFilter
-from blog.domain.read_models import profile as read_models_profile
+from blog.domain.read_models import profile
 from blog.framework.endpoints.endpoint import ApiEndpoint
 from blog.framework.endpoints.openapi_operations import operation
 from blog.framework.request.context import request_context, require_user
@@ -25,11 +25,11 @@ from blog.schemas.lists import CommentListOut, PageQuery, PostListOut
 
 
 class UserList(ApiEndpoint):
-    """/api/v1/users — make an account."""
+    """/api/v1/users: create an account."""
 
-    @operation("Make an account", body=NewUser, responses={201: AccountOut}, errors={409}, response_headers={"Location"})
+    @operation("Create an account", body=NewUser, responses={201: AccountOut}, errors={409}, response_headers={"Location"})
     async def post(self, request: Request) -> Response:
-        """A new account; 201."""
+        """Create an account. Returns 201."""
         ctx = request_context(request)
         new = await read_json(request, NewUser)
         await app_state(request).rate_limits.check(request, "register")
@@ -39,22 +39,22 @@ class UserList(ApiEndpoint):
 
 
 class CurrentUser(ApiEndpoint):
-    """/api/v1/users/me — one's own account."""
+    """/api/v1/users/me: the current user's account."""
 
-    @operation("Read one's own account", responses={200: AccountOut}, scope=Scope.ACCOUNT)
+    @operation("Get your account", responses={200: AccountOut}, scope=Scope.ACCOUNT)
     async def get(self, request: Request) -> Response:
-        """The account, with what others do not see."""
+        """Return the account, with its private fields."""
         return json_response(AccountOut.model_validate(await accounts.current(require_user(request))))
 
     @operation(
-        "Change one's own account",
+        "Change your account",
         body=AccountChanges,
         responses={200: AccountOut},
         errors={409},
         scope=Scope.ACCOUNT,
     )
     async def patch(self, request: Request) -> Response:
-        """Change the members that are sent."""
+        """Change the members that are present in the body."""
         ctx = require_user(request)
         changes = await read_json(request, AccountChanges)
         if changes.current_password is not None:
@@ -63,43 +63,43 @@ class CurrentUser(ApiEndpoint):
 
 
 class UserDetail(ApiEndpoint):
-    """/api/v1/users/{id} — somebody, with their newest posts and comments."""
+    """/api/v1/users/{id}: a user with their latest posts and comments."""
 
-    @operation("Read about somebody", responses={200: UserProfile})
+    @operation("Get a user with their latest posts and comments", responses={200: UserProfile})
     async def get(self, request: Request) -> Response:
-        """The three parts, fetched at the same time, each on a database connection of its own."""
+        """Return the three parts, which are fetched concurrently on separate database connections."""
         ctx = request_context(request)
         started = time.perf_counter()
-        profile = await read_models_profile.read(ctx, request.path_params["id"])
-        links = app_state(request).urls
+        user_profile = await profile.read(ctx, request.path_params["id"])
+        urls = app_state(request).urls
         out = UserProfile(
-            user=UserOut.model_validate(profile.user),
-            posts=[post_out(post, links) for post in profile.posts.items],
-            comments=[CommentOut.model_validate(comment) for comment in profile.comments.items],
+            user=UserOut.model_validate(user_profile.user),
+            posts=[post_out(post, urls) for post in user_profile.posts.items],
+            comments=[CommentOut.model_validate(comment) for comment in user_profile.comments.items],
             processing_time_seconds=round(time.perf_counter() - started, 6),
         )
         return json_response(out)
 
 
 class UserPosts(ApiEndpoint):
-    """/api/v1/users/{id}/posts — what somebody published, newest first."""
+    """/api/v1/users/{id}/posts: the published posts of a user."""
 
-    @operation("Read somebody's posts", query=PageQuery, responses={200: PostListOut}, response_headers={"Link"})
+    @operation("List the posts of a user", query=PageQuery, responses={200: PostListOut}, response_headers={"Link"})
     async def get(self, request: Request) -> Response:
-        """A page of posts."""
+        """Return a page of posts, newest first."""
         ctx = request_context(request)
         query = read_query(request, PageQuery)
         user = await accounts.get(ctx, request.path_params["id"])
-        wanted = PostFilter(author_id=user.id, limit=query.limit, after=pagination.decode_cursor(query.cursor), full=True)
-        return post_list_response(request, await post_lists.list_page(ctx, wanted))
+        post_filter = PostFilter(author_id=user.id, limit=query.limit, after=pagination.decode_cursor(query.cursor), full=True)
+        return post_list_response(request, await post_lists.list_page(ctx, post_filter))
 
 
 class UserComments(ApiEndpoint):
-    """/api/v1/users/{id}/comments — what somebody said, newest first."""
+    """/api/v1/users/{id}/comments: the visible comments of a user."""
 
-    @operation("Read somebody's comments", query=PageQuery, responses={200: CommentListOut}, response_headers={"Link"})
+    @operation("List the comments of a user", query=PageQuery, responses={200: CommentListOut}, response_headers={"Link"})
     async def get(self, request: Request) -> Response:
-        """A page of comments."""
+        """Return a page of comments, newest first."""
         ctx = request_context(request)
         query = read_query(request, PageQuery)
         user = await accounts.get(ctx, request.path_params["id"])

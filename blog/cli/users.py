@@ -45,12 +45,12 @@ def user_role(username: str, role: str) -> None:
 @click.argument("username")
 def user_password(username: str) -> None:
     """Set a password from standard input. Revokes all sessions and tokens of the account."""
-    from blog.domain.accounts import accounts
+    from blog.domain.accounts import accounts, passwords
 
     password = SecretStr(read_password())
 
     async def change(ctx: Context) -> None:
-        await accounts.set_password(ctx, (await accounts.active(ctx, username)).id, password)
+        await passwords.set_password(ctx, (await accounts.active(ctx, username)).id, password)
 
     run(load_migrated_settings(), change)
     click.echo(f"Changed the password of {username} and revoked all sessions and tokens.")
@@ -61,11 +61,11 @@ def user_password(username: str) -> None:
 def user_invite(username: str) -> None:
     """Print a link to set the account's password. It works once, for 24 hours."""
     from blog.app import routes as table
-    from blog.domain.accounts import accounts
+    from blog.domain.accounts import password_reset
     from blog.framework.urls.urls import UrlBuilder
 
     settings = load_migrated_settings()
-    secret = run(settings, lambda ctx: accounts.password_link(ctx, username))
+    secret = run(settings, lambda ctx: password_reset.create_link(ctx, username))
     click.echo(UrlBuilder(table, settings.public_url).url("web:set_password", secret=secret))
 
 

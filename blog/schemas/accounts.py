@@ -33,7 +33,7 @@ class Scope(StrEnum):
 
 
 class PostsOnDeletion(StrEnum):
-    """What happens to the published posts of a deleted account."""
+    """The choice for the published posts of a deleted account."""
 
     KEEP = "stay"
     DELETE = "go"

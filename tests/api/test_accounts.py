@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from blog.app import create_app
 from blog.db import tables
-from blog.domain.accounts import accounts, two_factor
+from blog.domain.accounts import accounts, password_reset, two_factor
 from blog.domain.core.context import Context
 from blog.errors import NotFound
 from blog.schemas.accounts import Role, Scope
@@ -113,12 +113,12 @@ async def test_wrong_password_unknown_name_and_no_password_sound_the_same(client
 
 async def test_link_sets_the_first_password_once(client: httpx2.AsyncClient, ctx: Context) -> None:
     await client.post("/api/v1/users", json={"username": "bob", "email": "bob@example.org"})
-    secret = await accounts.password_link(ctx, "bob")
-    other = await accounts.password_link(ctx, "bob")
-    await accounts.use_password_link(ctx, secret, SecretStr(PASSWORD))
+    secret = await password_reset.create_link(ctx, "bob")
+    other = await password_reset.create_link(ctx, "bob")
+    await password_reset.use_link(ctx, secret, SecretStr(PASSWORD))
     for used in (secret, other):
         with pytest.raises(NotFound):
-            await accounts.use_password_link(ctx, used, SecretStr(PASSWORD))
+            await password_reset.use_link(ctx, used, SecretStr(PASSWORD))
     assert (await client.post("/api/v1/tokens", json={"username": "BOB", "password": PASSWORD})).status_code == 201
 
 

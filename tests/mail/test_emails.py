@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from blog.app import create_app, routes
 from blog.db import tables
-from blog.domain.accounts import accounts, email_changes, sessions
+from blog.domain.accounts import accounts, email_changes, password_reset, passwords, sessions
 from blog.domain.accounts.password_reset import MAX_LINKS
 from blog.domain.core import email_queue
 from blog.domain.core.context import Context
@@ -95,10 +95,10 @@ async def test_link_comes_by_mail_and_works_once(posted: Any, mailbox: Any, name
     assert to == ["ada@example.org"]
     assert (email["From"], email["Subject"]) == ("Field Notes <blog@example.org>", "Set a new password · Field Notes")
     assert email["Auto-Submitted"] == "auto-generated"
-    await accounts.use_password_link(posted, link_in(email), SecretStr("quite another one"))
+    await password_reset.use_link(posted, link_in(email), SecretStr("quite another one"))
     assert (await sessions.authenticate(posted, Credentials(username="ada", password="quite another one"))).username == "ada"
     with pytest.raises(NotFound):
-        await accounts.password_link_user(posted, link_in(email))
+        await password_reset.link_user(posted, link_in(email))
     assert await send_due(posted, LINKS) == 1, "a notice that the password was changed"
     assert "Your password was changed" in mailbox.messages[1][1]["Subject"]
     assert await send_due(posted, LINKS) == 0
@@ -111,10 +111,10 @@ async def test_link_ends_after_an_hour(posted: Any, mailbox: Any) -> None:
     for minutes, holds in ((59, True), (61, False)):
         then = replace(posted, now=posted.now + dt.timedelta(minutes=minutes))
         if holds:
-            assert (await accounts.password_link_user(then, secret)).username == "ada"
+            assert (await password_reset.link_user(then, secret)).username == "ada"
         else:
             with pytest.raises(NotFound):
-                await accounts.password_link_user(then, secret)
+                await password_reset.link_user(then, secret)
 
 
 async def test_nobody_is_sent_more_than_a_few_links(posted: Any, mailbox: Any) -> None:
@@ -199,7 +199,7 @@ async def test_link_ends_with_its_day_with_another_and_with_the_password(posted:
         await email_changes.cancel(posted)
     else:
         changed = PasswordChange(current=SecretStr(PASSWORD), password=SecretStr("quite another one"))
-        await accounts.change_password(posted, changed)
+        await passwords.change_password(posted, changed)
     with pytest.raises(NotFound):
         await email_changes.confirm(ctx, secret)
     assert (await accounts.current(ctx)).email == "ada@example.org"
@@ -277,7 +277,7 @@ async def test_address_is_confirmed_on_its_page(settings: Settings, posted: Any,
 async def test_old_address_hears_of_the_new_one(posted: Any, mailbox: Any) -> None:
     await confirm(posted, mailbox)
     mailbox.messages.clear()
-    await accounts.change_password(posted, PasswordChange(current=SecretStr(PASSWORD), password=SecretStr("quite another one")))
+    await passwords.change_password(posted, PasswordChange(current=SecretStr(PASSWORD), password=SecretStr("quite another one")))
     await send_due(posted, LINKS)
     assert [(to, email["Subject"].partition(" ·")[0]) for to, email in mailbox.messages] == [
         (["ada@example.org"], "Your e-mail address was changed"),
@@ -391,8 +391,8 @@ async def test_link_is_in_the_log_while_developing_without_a_mail_server(author:
     with capture_logs() as lines:
         assert await send_due(author, LINKS) == 1
     link = next(line["link"] for line in lines if "link" in line)
-    assert (await accounts.password_link_user(author, link.rpartition("/")[2])).username == "ada"
-    await accounts.set_password(author, author.actor.id, SecretStr("quite another one"))
+    assert (await password_reset.link_user(author, link.rpartition("/")[2])).username == "ada"
+    await passwords.set_password(author, author.actor.id, SecretStr("quite another one"))
     assert await waiting(author) == [], "notices need a mail server"
 
 

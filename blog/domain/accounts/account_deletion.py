@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from blog.db import fulltext, tables
-from blog.domain.accounts import accounts
+from blog.domain.accounts import accounts, passwords
 from blog.domain.accounts.user_references import USER_REFERENCES, OnDeletion
 from blog.domain.core import audit, events
 from blog.domain.core.audit import AuditAction
@@ -34,7 +34,7 @@ async def delete_account(ctx: Context, deletion: AccountDeletion) -> None:
     actor = ctx.require_actor(Scope.ACCOUNT)
     if deletion.username.strip().casefold() != actor.username.casefold():
         raise InvalidInput([FieldError(("username",), f"Type your username, {actor.username}, to confirm", "username")])
-    await accounts.require_password(ctx, deletion.current_password)
+    await passwords.require_password(ctx, deletion.current_password)
     async with ctx.db.transaction():
         user = await accounts.get(ctx, actor.id)
         await accounts.require_another_owner(ctx, user)

@@ -1,4 +1,4 @@
-"""The pictures by which people are recognised: small squares, in the store of all images."""
+"""Avatars: square thumbnails in the image storage."""
 
 from typing import BinaryIO
 
@@ -19,39 +19,39 @@ _u = tables.users.c
 
 
 def require_avatar_upload(ctx: Context) -> None:
-    """Raises NotSignedIn, or Forbidden: the scope, or uploads are switched off."""
+    """Raise NotAuthenticated, or Forbidden if the scope is missing or uploads are turned off."""
     ctx.require_actor(Scope.ACCOUNT)
     if not ctx.site.runtime_settings.is_enabled(Flag.UPLOADS):
-        raise Forbidden("Uploads are switched off")
+        raise Forbidden("Uploads are turned off")
 
 
 async def change(ctx: Context, file: BinaryIO) -> None:
-    """Take the middle of an image as the actor's avatar. Raises NotSignedIn, Forbidden, InvalidInput (file)."""
+    """Make the centre square of an image the actor's avatar. Raises NotAuthenticated, Forbidden, InvalidInput (file)."""
     require_avatar_upload(ctx)
-    portrait = await anyio.to_thread.run_sync(_store_thumbnail, ctx.site.storage, file, limiter=ctx.site.image_limiter)
-    await _replace(ctx, portrait)
+    thumbnail = await anyio.to_thread.run_sync(_store_thumbnail, ctx.site.storage, file, limiter=ctx.site.image_limiter)
+    await _replace(ctx, thumbnail)
 
 
 async def remove(ctx: Context) -> None:
-    """Back to initials. Raises NotSignedIn, Forbidden."""
+    """Remove the actor's avatar; pages show initials instead. Raises NotAuthenticated, Forbidden."""
     ctx.require_actor(Scope.ACCOUNT)
     await _replace(ctx, None)
 
 
 async def _replace(ctx: Context, thumbnail: ImageFile | None) -> None:
-    mine = _u.id == ctx.require_actor().id
+    own_row = _u.id == ctx.require_actor().id
     async with ctx.db.transaction():
-        before: str | None = await ctx.db.fetch_val(sa.select(_u.avatar).where(mine))
+        before: str | None = await ctx.db.fetch_val(sa.select(_u.avatar).where(own_row))
         values = {"avatar": thumbnail.name if thumbnail else None, "updated_at": ctx.now}
-        await ctx.db.execute(tables.users.update().where(mine).values(values))
+        await ctx.db.execute(tables.users.update().where(own_row).values(values))
         await events.record_site_changed(ctx)
-        if thumbnail is not None:  # again: somebody may have removed the same file since it was put there
+        if thumbnail is not None:  # Stored again: a concurrent removal may have deleted the same file.
             await anyio.to_thread.run_sync(ctx.site.storage.put, thumbnail.name, thumbnail.data)
     if before is not None:
         await media.remove_unused(ctx, [before])
 
 
 def _store_thumbnail(store: Storage, file: BinaryIO) -> ImageFile:
-    portrait = image_processing.square_thumbnail(file.read())
-    store.put(portrait.name, portrait.data)
-    return portrait
+    thumbnail = image_processing.square_thumbnail(file.read())
+    store.put(thumbnail.name, thumbnail.data)
+    return thumbnail

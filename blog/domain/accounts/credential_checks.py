@@ -1,4 +1,4 @@
-"""Sessions and tokens together: whether those who stay connected are still who they were, and the end of all of them."""
+"""Checks and revocation across sessions and tokens."""
 
 import datetime as dt
 from collections.abc import Collection
@@ -14,22 +14,23 @@ _s, _t, _u = tables.sessions.c, tables.api_tokens.c, tables.users.c
 
 
 async def still_valid(db: Database, actors: Collection[Actor], now: dt.datetime) -> set[Actor]:
-    """Those of the actors whose session or token still holds, with the role that they had. At most two queries."""
+    """Return the actors with a session or token that is still valid and an unchanged role, in at most two queries."""
     sessions = {actor.session: actor for actor in actors if actor.session}
     tokens = {actor.token_id: actor for actor in actors if actor.token_id}
     by_session = sa.select(_s.id_hash.label("key"), _u.role).join_from(tables.sessions, tables.users, _u.id == _s.user_id)
     by_token = sa.select(_t.id.label("key"), _u.role).join_from(tables.api_tokens, tables.users, _u.id == _t.user_id)
-    held = _s.id_hash.in_(list(sessions)) & (_s.expires_at > now)
-    good = _t.id.in_(list(tokens)) & _t.revoked_at.is_(None) & (_t.expires_at > now)
-    return await _with_same_role(db, by_session.where(held), sessions) | await _with_same_role(db, by_token.where(good), tokens)
+    valid_sessions = _s.id_hash.in_(list(sessions)) & (_s.expires_at > now)
+    valid_tokens = _t.id.in_(list(tokens)) & _t.revoked_at.is_(None) & (_t.expires_at > now)
+    actors_with_session = await _with_same_role(db, by_session.where(valid_sessions), sessions)
+    return actors_with_session | await _with_same_role(db, by_token.where(valid_tokens), tokens)
 
 
 async def revoke_all(db: Database, now: dt.datetime, *, keep_tokens: bool = False) -> tuple[int, int]:
-    """End every session and, unless told otherwise, every token; how many those were. For a database that came back."""
+    """Revoke all sessions and tokens, and return the numbers of both. Used after a database is restored."""
     async with db.transaction():
         sessions = await db.execute(tables.sessions.delete())
-        good = _t.revoked_at.is_(None) & (_t.expires_at > now)
-        tokens = 0 if keep_tokens else await db.execute(tables.api_tokens.update().where(good).values(revoked_at=now))
+        valid = _t.revoked_at.is_(None) & (_t.expires_at > now)
+        tokens = 0 if keep_tokens else await db.execute(tables.api_tokens.update().where(valid).values(revoked_at=now))
     return int(sessions or 0), int(tokens or 0)
 
 

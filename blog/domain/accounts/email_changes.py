@@ -1,6 +1,6 @@
-"""Another e-mail address counts when the letter to it was answered: until then the present one stays.
+"""Changing the e-mail address: the old one stays valid until the user opens a link that is sent to the new one.
 
-Who answers must be signed in as the one who asked, so that a slip of the pen gives an account to nobody.
+The link works only for the signed-in user that requested it, so that a typing error does not give the account away.
 """
 
 import datetime as dt
@@ -21,30 +21,30 @@ from blog.schemas.accounts import Scope
 
 LINK_SECONDS = 24 * 3600
 MAX_EMAILS_PER_HOUR = 3
-"""Letters to addresses that one account may ask for in an hour: nobody fills the mailboxes of others."""
+"""Confirmation e-mails that one account can request in an hour, so that it cannot flood a mailbox."""
 _HOUR = dt.timedelta(hours=1)
-_INVALID_LINK = "This link is not valid any more: it was used or replaced, or is too old. Ask for the change once more"
-_TOO_MANY_EMAILS = "You asked for several letters within an hour: wait, then try again"
+_INVALID_LINK = "This link has expired, or was used or replaced. Request the change again."
+_TOO_MANY_EMAILS = f"You have requested {MAX_EMAILS_PER_HOUR} confirmation e-mails within an hour. Try again later."
 _a, _c, _u = tables.audit_log.c, tables.email_changes.c, tables.users.c
 
 
 @dataclass(frozen=True, slots=True)
 class EmailLink:
-    """The secret part of a link, and the address that it is to be sent to."""
+    """The secret part of a link, and the address that it is sent to."""
 
     email: str
     secret: str
 
 
 def requires_confirmation(ctx: Context) -> bool:
-    """Does a new address wait for its letter? Without a mail server it counts at once: nothing could be sent."""
+    """Return whether a new address must be confirmed; not without a mail server, since no link could be sent."""
     return ctx.site.settings.smtp_url is not None
 
 
 async def request(ctx: Context, email: str) -> None:
-    """Have a letter sent to the new address of the actor; call it inside a transaction, after the password.
+    """Queue the confirmation e-mail to the actor's new address; call it inside a transaction, after checking the password.
 
-    Raises NotSignedIn, Forbidden, Conflict (another account has it), TooManyRequests.
+    Raises NotAuthenticated, Forbidden, Conflict (another account uses the address), TooManyRequests.
     """
     actor = ctx.require_actor(Scope.ACCOUNT)
     if await ctx.db.fetch_val(sa.select(_u.id).where(_u.email_folded == email.casefold(), _u.id != actor.id)) is not None:
@@ -60,18 +60,18 @@ async def request(ctx: Context, email: str) -> None:
 
 
 async def pending(ctx: Context) -> str | None:
-    """The address of the actor that waits to be confirmed. Raises NotSignedIn, Forbidden."""
+    """Return the actor's unconfirmed address, or None. Raises NotAuthenticated, Forbidden."""
     row = await _pending_row(ctx, ctx.require_actor(Scope.ACCOUNT).id)
     return row["email"] if row else None
 
 
 async def cancel(ctx: Context) -> None:
-    """Leave the present address; the link is worth nothing any more. Raises NotSignedIn, Forbidden."""
+    """Discard the actor's unconfirmed address and its link. Raises NotAuthenticated, Forbidden."""
     await ctx.db.execute(tables.email_changes.delete().where(_c.user_id == ctx.require_actor(Scope.ACCOUNT).id))
 
 
 async def link_for_email(ctx: Context, queued_email: QueuedEmail) -> EmailLink | None:
-    """The link for the address that waits; None when another one was asked for since, or none waits."""
+    """Return the link for a queued e-mail, or None if the change was cancelled, replaced or confirmed since."""
     user_id, nonce = queued_email.data["user_id"], queued_email.data["nonce"]
     row = await _pending_row(ctx, user_id)
     if row is None or row["nonce"] != nonce:
@@ -80,7 +80,7 @@ async def link_for_email(ctx: Context, queued_email: QueuedEmail) -> EmailLink |
 
 
 async def email_of(ctx: Context, secret: str) -> str:
-    """The address that a link confirms. Raises NotSignedIn, NotFound: also when it is the link of somebody else."""
+    """Return the address that a link confirms. Raises NotAuthenticated, NotFound (also for a link of a different user)."""
     actor = ctx.require_actor(Scope.ACCOUNT)
     match ctx.site.signer.unsign(Purpose.EMAIL_LINK, secret):
         case [int(user_id), str(nonce)] if user_id == actor.id:
@@ -91,7 +91,10 @@ async def email_of(ctx: Context, secret: str) -> str:
 
 
 async def confirm(ctx: Context, secret: str) -> None:
-    """Use the new address from now on; the old one is told. Raises NotSignedIn, NotFound, Conflict (another account has it)."""
+    """Make the new address the account's address and notify the old one.
+
+    Raises NotAuthenticated, NotFound, Conflict (another account uses the address).
+    """
     actor = ctx.require_actor(Scope.ACCOUNT)
     async with ctx.db.transaction():
         email = await email_of(ctx, secret)
@@ -107,7 +110,7 @@ async def confirm(ctx: Context, secret: str) -> None:
 
 
 async def record_change(ctx: Context, previous_email: str | None) -> None:
-    """Write down that the actor has another address, and tell the one before; call it inside the transaction of the change."""
+    """Record the change in the audit log and notify the previous address; call it inside the transaction of the change."""
     actor = ctx.require_actor()
     await audit.record(ctx, AuditAction.EMAIL_CHANGED, actor.id)
     if previous_email is not None:
@@ -115,8 +118,8 @@ async def record_change(ctx: Context, previous_email: str | None) -> None:
 
 
 async def _pending_row(ctx: Context, user_id: int) -> Any:
-    waits = (_c.user_id == user_id) & (_c.expires_at > ctx.now)
-    return await ctx.db.fetch_one(sa.select(tables.email_changes).where(waits))
+    is_pending = (_c.user_id == user_id) & (_c.expires_at > ctx.now)
+    return await ctx.db.fetch_one(sa.select(tables.email_changes).where(is_pending))
 
 
 async def _check_rate(ctx: Context, user_id: int) -> None:
@@ -128,4 +131,4 @@ async def _check_rate(ctx: Context, user_id: int) -> None:
 
 
 def _email_conflict() -> Conflict:
-    return Conflict("Another account has this e-mail address", loc=("email",))
+    return Conflict("Another account uses this e-mail address", loc=("email",))

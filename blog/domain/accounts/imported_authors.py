@@ -1,4 +1,4 @@
-"""Accounts for the authors of imported posts: they show a by-line and cannot sign in."""
+"""Accounts for the authors of imported posts: a by-line without a password."""
 
 import re
 import unicodedata
@@ -16,25 +16,25 @@ _CAN_SIGN_IN = _u.password_hash.is_not(None)
 
 
 async def get_or_create_author(ctx: Context, name: str) -> int:
-    """The id of the account of an author, made if there is none; call it inside a transaction.
+    """Return the id of the author's account, and create the account if none matches; call it inside a transaction.
 
-    The same name always gives the same account: one of exactly this name that cannot sign in, else that of a person
-    who writes here and has it as username, in any case. A reader's never: anybody may register any name.
+    A name always gives the same account: first one with exactly this name that cannot sign in, then one that can, with
+    the name as its username (case-insensitive). Never an account with the `reader` role, because anyone can register any name.
     """
     username = username_from_name(name)
     is_named = _u.name == name
     own = (_u.username_folded == name.casefold()) | (is_named & (_u.username_folded == username.casefold()))
     for condition in (is_named & ~_CAN_SIGN_IN, own & _CAN_SIGN_IN):
-        found: int | None = await ctx.db.fetch_val(sa.select(_u.id).where(_CAN_WRITE, condition).order_by(_u.id).limit(1))
-        if found is not None:
-            return found
+        user_id: int | None = await ctx.db.fetch_val(sa.select(_u.id).where(_CAN_WRITE, condition).order_by(_u.id).limit(1))
+        if user_id is not None:
+            return user_id
     return await _insert(ctx, name, await accounts.available_username(ctx, username))
 
 
 def username_from_name(name: str) -> str:
-    """A username for a name: letters and digits of any script, `_` and `-`; at most 50 characters."""
-    kept = (char if _is_word_char(char) else " " for char in unicodedata.normalize("NFC", name))
-    return re.sub(r"\s+", "-", "".join(kept).strip())[: accounts.MAX_USERNAME_LENGTH].strip("-") or "author"
+    """Return a username made from a name: letters and digits of any script, `_` and `-`; at most 50 characters."""
+    chars = (char if _is_word_char(char) else " " for char in unicodedata.normalize("NFC", name))
+    return re.sub(r"\s+", "-", "".join(chars).strip())[: accounts.MAX_USERNAME_LENGTH].strip("-") or "author"
 
 
 def _is_word_char(char: str) -> bool:

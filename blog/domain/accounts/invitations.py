@@ -1,4 +1,4 @@
-"""Links by which people become members with a role, also while registration is closed; each works once."""
+"""Invitations: links that create one account with a role, also while registration is closed."""
 
 import datetime as dt
 from typing import Any
@@ -20,11 +20,14 @@ from blog.schemas.accounts import NewInvitation, NewUser, Role
 PAGE_SIZE = 50
 _i = tables.invitations.c
 _inviter, _invited = tables.users.alias("inviter"), tables.users.alias("invited")
-_INVALID_LINK = "This invitation is not valid any more: it was used or taken back, or is too old. Ask for a new one"
+_INVALID_LINK = "This invitation has expired, or was used or revoked. Ask for a new one."
 
 
 async def create(ctx: Context, new: NewInvitation) -> int:
-    """Make an invitation, as an owner; its id. Raises NotSignedIn, Forbidden, ConfirmationNeeded (for another owner)."""
+    """Create an invitation and return its id; only owners can.
+
+    Raises NotAuthenticated, Forbidden, ReauthenticationRequired (to invite an owner).
+    """
     owner = policy.require_owner(ctx)
     if new.role is Role.OWNER:
         policy.require_recent_authentication(ctx, owner)
@@ -42,7 +45,7 @@ async def create(ctx: Context, new: NewInvitation) -> int:
 
 
 async def list_page(ctx: Context, after: CursorKey | None = None) -> ResultPage[Invitation]:
-    """All invitations, newest first. Raises NotSignedIn, Forbidden."""
+    """Return a page of all invitations, newest first. Raises NotAuthenticated, Forbidden."""
     policy.require_owner(ctx)
     query = _select().order_by(_i.id.desc()).limit(PAGE_SIZE + 1)
     if after is not None:
@@ -51,23 +54,23 @@ async def list_page(ctx: Context, after: CursorKey | None = None) -> ResultPage[
 
 
 def link_secret(ctx: Context, invitation: Invitation) -> str:
-    """The secret part of its link. It proves no more than that we signed it: the row says whether it still holds."""
+    """Return the secret part of the link. A signature alone is not enough: `open_link` checks the row. Raises Forbidden."""
     policy.require_owner(ctx)
     return ctx.site.signer.sign(Purpose.INVITATION, [invitation.id])
 
 
 async def revoke(ctx: Context, invitation_id: int) -> None:
-    """Take an unused invitation back, as an owner. Raises NotSignedIn, Forbidden, NotFound."""
+    """Revoke an unused invitation; only owners can. Raises NotAuthenticated, Forbidden, NotFound."""
     policy.require_owner(ctx)
     unused = (_i.id == invitation_id) & _i.used_at.is_(None) & _i.revoked_at.is_(None)
     async with ctx.db.transaction():
         if not await ctx.db.execute(tables.invitations.update().where(unused).values(revoked_at=ctx.now)):
-            raise NotFound("There is no such invitation that is still open")
+            raise NotFound("Open invitation not found")
         await audit.record(ctx, AuditAction.INVITATION_REVOKED, None)
 
 
 async def open_link(ctx: Context, secret: str) -> Invitation:
-    """The open invitation of a link. Raises NotFound; also when its inviter is no owner any more."""
+    """Return the open invitation of a link. Raises NotFound, also if the inviter is no longer an owner."""
     payload = ctx.site.signer.unsign(Purpose.INVITATION, secret)
     if payload is None:
         raise NotFound(_INVALID_LINK)
@@ -79,13 +82,13 @@ async def open_link(ctx: Context, secret: str) -> Invitation:
 
 
 async def accept(ctx: Context, secret: str, new: NewUser) -> User:
-    """Make the account that the invitation is for. Raises NotFound (link), Conflict (name taken, or signed in), InvalidInput."""
+    """Create the account. Raises NotFound (link), Conflict (username taken, or already signed in), InvalidInput."""
     if ctx.actor is not None:
-        raise Conflict("You have an account already: this invitation is for a new one")
+        raise Conflict("You already have an account. This invitation creates a new one.")
     await open_link(ctx, secret)
     password_hash = await accounts.hash_initial_password(ctx, new)
     async with ctx.db.transaction():
-        invitation = await open_link(ctx, secret)  # again: somebody may have used it meanwhile
+        invitation = await open_link(ctx, secret)  # Checked again: a concurrent request may have used it.
         user = await accounts.insert(ctx, new, invitation.role, password_hash)
         unused = (_i.id == invitation.id) & _i.used_at.is_(None)
         if not await ctx.db.execute(tables.invitations.update().where(unused).values(used_at=ctx.now, user_id=user.id)):

@@ -1,4 +1,4 @@
-"""Accounts, and the sessions, tokens, passkeys and invitations that belong to them, as queries return them."""
+"""Models of accounts and of their sessions, tokens, passkeys and invitations."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class User:
     bio: str  # in the Markdown of comments
     avatar: str | None  # the name of an image file
     is_deleted: bool
-    pending_email: str | None = None  # for its own user: waits for the letter to it to be answered
+    pending_email: str | None = None  # not confirmed yet; set for the user's own account only
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A browser in which somebody is signed in. `key` tells one's sessions apart and opens none."""
+    """A browser that is signed in. `public_id` identifies the session to its user and cannot be used to sign in."""
 
     public_id: str
     user_agent: str
@@ -49,20 +49,20 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class TwoFactorStatus:
-    """Whether an account asks for codes, since when, and how many recovery codes are left."""
+    """The state of two-factor authentication: when it was turned on, and how many recovery codes are left."""
 
     enabled_at: dt.datetime | None
     recovery_codes_left: int
 
     @property
     def is_enabled(self) -> bool:
-        """Does signing in need a code?"""
+        """Whether signing in needs a code."""
         return self.enabled_at is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Passkey:
-    """A key on a device; `last_used_at` is None until it opened the account once."""
+    """A passkey; `last_used_at` is None until it is used to sign in."""
 
     id: int
     name: str
@@ -72,7 +72,7 @@ class Passkey:
 
 @dataclass(frozen=True, slots=True)
 class UserListEntry:
-    """An account as owners see it in a list; `posts` are those published."""
+    """An account in the list for owners; `post_count` counts published posts."""
 
     id: int
     username: str
@@ -85,7 +85,7 @@ class UserListEntry:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """A link by which one person becomes a member; `user` is who came by it."""
+    """An invitation; `accepted_by` is the username of the account created with it."""
 
     id: int
     role: Role

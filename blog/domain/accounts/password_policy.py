@@ -1,4 +1,4 @@
-"""Which passwords are taken: none that many people use, and none that says who its owner is."""
+"""The password policy: no common passwords, and none made from the username, e-mail address or blog name."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -9,22 +9,22 @@ from pydantic import SecretStr
 from blog.domain.core.context import Context
 from blog.errors import FieldError, InvalidInput
 
-_COMMON_MESSAGE = "This is one of the passwords that are guessed first: choose another one, such as a few words"
-_PERSONAL_MESSAGE = "This is your name, your e-mail address or the name of this blog: choose another password"
+_COMMON_MESSAGE = "This password is too common. Try a short phrase."
+_PERSONAL_MESSAGE = "Don't use your name, your e-mail address or the name of this blog as the password"
 
 
 def validate_password(ctx: Context, password: SecretStr, username: str, email: str | None) -> None:
-    """Raises InvalidInput (password). Length is the schema's affair; case does not matter here."""
-    wanted = password.get_secret_value().casefold().strip()
-    if wanted in common_passwords():
+    """Raise InvalidInput (password) if the policy forbids the password. Case-insensitive; the schema checks the length."""
+    folded = password.get_secret_value().casefold().strip()
+    if folded in common_passwords():
         raise _password_error(_COMMON_MESSAGE, "common_password")
-    if wanted in set(_personal_words(ctx, username, email or "")):
+    if folded in set(_personal_words(ctx, username, email or "")):
         raise _password_error(_PERSONAL_MESSAGE, "own_password")
 
 
 @cache
 def common_passwords() -> frozenset[str]:
-    """The list, case-folded; the file says where it comes from."""
+    """Return the case-folded list of common passwords; the file names its source."""
     text = files("blog.domain.accounts").joinpath("common_passwords.txt").read_text(encoding="utf-8")
     return frozenset(line for line in text.splitlines() if not line.startswith("#"))
 

@@ -1,4 +1,4 @@
-"""Signing in with a name and a password, and the sessions that follow: the cookie holds an id, the rest is here."""
+"""Verifying passwords at sign-in, and sessions: the cookie contains an id, the database everything else."""
 
 import contextlib
 import datetime as dt
@@ -20,40 +20,43 @@ from blog.errors import NotAuthenticated, NotFound, Unavailable
 from blog.schemas.accounts import Credentials, Role, Scope
 
 _s, _u = tables.sessions.c, tables.users.c
-# A session is written again at most this often, so that reading pages does not write to the database.
 REFRESH_AFTER = dt.timedelta(hours=1)
+"""Minimum time between two updates of a session row, so that reading pages rarely writes to the database."""
 _PUBLIC_ID_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedSession:
-    """Whose session it is; `renewed` when its end has moved on, so that the cookie's should too."""
+    """The actor of a session; `is_renewed` if its expiry was extended, so that the cookie's must be too."""
 
     actor: Actor
     is_renewed: bool
 
 
 async def verify_password(ctx: Context, credentials: Credentials) -> Actor:
-    """Who has this name (or e-mail address) and password; a second factor is not asked for.
+    """Return the user with this username (or e-mail address) and password; a code is not checked.
 
-    Raises NotSignedIn, the same and as slowly for unknown names.
+    Raises NotAuthenticated, with the same message and timing for unknown names.
     """
     key = credentials.username.casefold()
-    mine = sa.or_(_u.username_folded == key, _u.email_folded == key) & _u.deleted_at.is_(None)
-    row = await ctx.db.fetch_one(sa.select(tables.users).where(mine))
-    known = row["password_hash"] if row else None
-    if not await ctx.site.passwords.verify(known, credentials.password) or row is None:
+    matches = sa.or_(_u.username_folded == key, _u.email_folded == key) & _u.deleted_at.is_(None)
+    row = await ctx.db.fetch_one(sa.select(tables.users).where(matches))
+    password_hash = row["password_hash"] if row else None
+    if not await ctx.site.passwords.verify(password_hash, credentials.password) or row is None:
         await audit.record_failure(ctx, AuditAction.SIGN_IN_FAILED, row["id"] if row else None)
-        raise NotAuthenticated("The name or the password is wrong")
-    if known is not None and ctx.site.passwords.needs_rehash(known):
+        raise NotAuthenticated("Wrong username or password")
+    if password_hash is not None and ctx.site.passwords.needs_rehash(password_hash):
         stronger = await ctx.site.passwords.hash(credentials.password)
-        same = (_u.id == row["id"]) & (_u.password_hash == known)
-        await ctx.db.execute(tables.users.update().where(same).values(password_hash=stronger))
+        unchanged = (_u.id == row["id"]) & (_u.password_hash == password_hash)
+        await ctx.db.execute(tables.users.update().where(unchanged).values(password_hash=stronger))
     return Actor(row["id"], row["username"], row["name"], Role(row["role"]))
 
 
 async def authenticate(ctx: Context, credentials: Credentials, code: SecretStr | None = None) -> Actor:
-    """Who has this name, this password and, if the account asks for one, this code. Raises NotSignedIn, SecondFactorNeeded."""
+    """Return the user with this username, password and, if two-factor authentication is on, code.
+
+    Raises NotAuthenticated, SecondFactorRequired.
+    """
     actor = await verify_password(ctx, credentials)
     if await two_factor.is_enabled(ctx, actor.id):
         await two_factor.require_code(ctx, actor, code)
@@ -69,7 +72,7 @@ _VALID = PreparedQuery(
 
 
 async def start(ctx: Context, actor: Actor, user_agent: str, auth_method: str = "password") -> str:
-    """Begin a session; the id for the cookie, new at each sign-in. `proof`, in words: what the actor showed."""
+    """Start a session and return its id for the cookie. `auth_method` goes into the audit log, such as "passkey"."""
     session_id = generate_secret()
     values = {
         "id_hash": hash_secret(session_id),
@@ -83,31 +86,31 @@ async def start(ctx: Context, actor: Actor, user_agent: str, auth_method: str = 
     async with ctx.db.transaction():
         await ctx.db.execute(tables.sessions.delete().where(_s.expires_at < ctx.now))
         await ctx.db.execute(tables.sessions.insert().values(values))
-        await audit.record(ctx, AuditAction.SIGN_IN, actor.id, by_user_id=actor.id, proof=auth_method)
+        await audit.record(ctx, AuditAction.SIGN_IN, actor.id, by_user_id=actor.id, auth_method=auth_method)
     return session_id
 
 
 async def load(ctx: Context, session_id: str) -> LoadedSession | None:
-    """Whose session this is, or None when there is none or it is over.
+    """Return the session with this id, or None if it does not exist or has expired.
 
-    Its end moves on as it is used, but never past `session_max_days` after the sign-in.
+    Use extends the expiry, up to `session_max_days` after the sign-in.
     """
     row = await ctx.db.fetch_one(_VALID(id_hash=hash_secret(session_id), now=ctx.now))
     if row is None:
         return None
-    renewed = False
+    is_renewed = False
     if ctx.now - row["last_seen_at"] > REFRESH_AFTER:
         values = {"last_seen_at": ctx.now, "expires_at": _expiry(ctx, row["created_at"])}
-        with contextlib.suppress(Unavailable):  # who only reads needs no writer: the next request tries again
+        with contextlib.suppress(Unavailable):  # Reading works without a writable database: the next request tries again.
             await ctx.db.execute(tables.sessions.update().where(_s.id_hash == row["id_hash"]).values(values))
-            renewed = True
+            is_renewed = True
     role, confirmed_at = Role(row["role"]), row["confirmed_at"]
     actor = Actor(row["id"], row["username"], row["name"], role, session=row["id_hash"], confirmed_at=confirmed_at)
-    return LoadedSession(actor, renewed)
+    return LoadedSession(actor, is_renewed)
 
 
 async def revoke(ctx: Context) -> None:
-    """End the actor's present session."""
+    """Revoke the actor's current session, if there is one."""
     if ctx.actor and ctx.actor.session:
         async with ctx.db.transaction():
             await ctx.db.execute(tables.sessions.delete().where(_s.id_hash == ctx.actor.session))
@@ -115,7 +118,7 @@ async def revoke(ctx: Context) -> None:
 
 
 async def list_own(ctx: Context) -> Sequence[Session]:
-    """Where the actor is signed in; the last seen first. Raises NotSignedIn, Forbidden."""
+    """Return the actor's sessions, most recently used first. Raises NotAuthenticated, Forbidden."""
     actor = ctx.require_actor(Scope.ACCOUNT)
     query = sa.select(tables.sessions).where(_s.user_id == actor.id, _s.expires_at > ctx.now)
     return [
@@ -131,17 +134,17 @@ async def list_own(ctx: Context) -> Sequence[Session]:
 
 
 async def revoke_one(ctx: Context, public_id: str) -> None:
-    """End one of the actor's own sessions. Raises NotSignedIn, Forbidden, NotFound."""
+    """Revoke one of the actor's sessions. Raises NotAuthenticated, Forbidden, NotFound."""
     actor = ctx.require_actor(Scope.ACCOUNT)
-    mine = (_s.user_id == actor.id) & (sa.func.substr(_s.id_hash, 1, _PUBLIC_ID_LENGTH) == public_id)
+    own = (_s.user_id == actor.id) & (sa.func.substr(_s.id_hash, 1, _PUBLIC_ID_LENGTH) == public_id)
     async with ctx.db.transaction():
-        if not await ctx.db.execute(tables.sessions.delete().where(mine)):
-            raise NotFound("You have no such session: it may have ended already")
+        if not await ctx.db.execute(tables.sessions.delete().where(own)):
+            raise NotFound("Session not found. It may have ended already.")
         await audit.record(ctx, AuditAction.SESSION_REVOKED, actor.id)
 
 
 async def revoke_own(ctx: Context) -> None:
-    """End all of the actor's sessions, this one too. Raises NotSignedIn, Forbidden."""
+    """Revoke all of the actor's sessions, including the current one. Raises NotAuthenticated, Forbidden."""
     actor = ctx.require_actor(Scope.ACCOUNT)
     async with ctx.db.transaction():
         await ctx.db.execute(tables.sessions.delete().where(_s.user_id == actor.id))
@@ -149,14 +152,14 @@ async def revoke_own(ctx: Context) -> None:
 
 
 async def revoke_for(ctx: Context, user_id: int | None) -> int:
-    """End all sessions of an account, or of everybody, for callers that checked the right; how many those were."""
-    theirs = sa.true() if user_id is None else _s.user_id == user_id
+    """Revoke all sessions of a user, or of all users for None, and return their number. The caller checks the permission."""
+    matches = sa.true() if user_id is None else _s.user_id == user_id
     async with ctx.db.transaction():
-        ended = await ctx.db.execute(tables.sessions.delete().where(theirs))
+        revoked = await ctx.db.execute(tables.sessions.delete().where(matches))
         await audit.record(ctx, AuditAction.SESSIONS_REVOKED, user_id)
-    return int(ended or 0)
+    return int(revoked or 0)
 
 
-def _expiry(ctx: Context, began: dt.datetime) -> dt.datetime:
+def _expiry(ctx: Context, created_at: dt.datetime) -> dt.datetime:
     settings = ctx.site.settings
-    return min(ctx.now + dt.timedelta(days=settings.session_idle_days), began + dt.timedelta(days=settings.session_max_days))
+    return min(ctx.now + dt.timedelta(days=settings.session_idle_days), created_at + dt.timedelta(days=settings.session_max_days))

@@ -1,4 +1,4 @@
-"""Bearer tokens: signed, so that a false one costs no query; expiring, revocable, narrowed by scopes."""
+"""Bearer tokens: signed, so that an invalid one costs no query; with an expiry and scopes, and revocable."""
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ DEFAULT_SCOPES = (Scope.POSTS_WRITE, Scope.COMMENTS_WRITE, Scope.MEDIA_WRITE, Sc
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A token just made: the only moment at which its text is known."""
+    """A new token with its value, which is not stored."""
 
     token: Token
     value: str
@@ -39,14 +39,15 @@ class IssuedToken:
 async def issue(
     ctx: Context, actor: Actor, *, name: str, scopes: Iterable[Scope] | None = None, seconds: int | None = None
 ) -> IssuedToken:
-    """Make a token for somebody.
+    """Create a token for `actor`.
 
-    Raises Forbidden when the role does not allow the scope `admin`, ConfirmationNeeded.
+    `scopes` defaults to `DEFAULT_SCOPES`, `seconds` to the setting TOKEN_DAYS.
+    Raises Forbidden if the role does not allow the scope `admin`, ReauthenticationRequired.
     """
     policy.require_recent_authentication(ctx, actor)
     chosen = tuple(dict.fromkeys(scopes)) if scopes is not None else DEFAULT_SCOPES
     if Scope.ADMIN in chosen and not actor.has_role(Role.OWNER):
-        raise Forbidden("Only owners can make tokens with the scope admin")
+        raise Forbidden("Only owners can create tokens with the scope admin")
     secret = generate_secret()
     expires_at = ctx.now + (dt.timedelta(seconds=seconds) if seconds else DEFAULT_LIFETIME)
     values = {
@@ -66,7 +67,7 @@ async def issue(
 
 
 async def authenticate(ctx: Context, token: str) -> Actor | None:
-    """Whose token this is, or None when it is false, expired or revoked."""
+    """Return the actor of a token, or None if it is invalid, expired or revoked."""
     payload = ctx.site.signer.unsign(Purpose.TOKEN, token)
     if payload is None:
         return None
@@ -79,7 +80,7 @@ async def authenticate(ctx: Context, token: str) -> Actor | None:
 
 
 async def list_own(ctx: Context) -> Sequence[Token]:
-    """The actor's valid tokens, newest first. Raises NotSignedIn, Forbidden."""
+    """Return the actor's valid tokens, newest first. Raises NotAuthenticated, Forbidden."""
     actor = ctx.require_actor(Scope.ACCOUNT)
     query = (
         sa.select(tables.api_tokens)
@@ -90,13 +91,13 @@ async def list_own(ctx: Context) -> Sequence[Token]:
 
 
 async def revoke(ctx: Context, token_id: int) -> None:
-    """End one of the actor's own tokens; a token may always end itself. Raises NotSignedIn, Forbidden, NotFound."""
+    """Revoke one of the actor's tokens; a token can always revoke itself. Raises NotAuthenticated, Forbidden, NotFound."""
     actor = ctx.require_actor()
     if actor.token_id != token_id:
         ctx.require_actor(Scope.ACCOUNT)
-    mine = (_t.id == token_id) & (_t.user_id == actor.id) & _t.revoked_at.is_(None)
+    own = (_t.id == token_id) & (_t.user_id == actor.id) & _t.revoked_at.is_(None)
     async with ctx.db.transaction():
-        if not await ctx.db.execute(tables.api_tokens.update().where(mine).values(revoked_at=ctx.now)):
-            raise NotFound("You have no such token")
+        if not await ctx.db.execute(tables.api_tokens.update().where(own).values(revoked_at=ctx.now)):
+            raise NotFound("Token not found")
         name = await ctx.db.fetch_val(sa.select(_t.name).where(_t.id == token_id))
         await audit.record(ctx, AuditAction.TOKEN_REVOKED, actor.id, token=name)

@@ -1,4 +1,4 @@
-"""The second factor: codes of an app (TOTP, RFC 6238), each good once, and recovery codes for when the app is lost."""
+"""Two-factor authentication: codes from an authenticator app (TOTP, RFC 6238), and recovery codes; each works once."""
 
 import base64
 import datetime as dt
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from blog.db import tables
-from blog.domain.accounts import accounts
+from blog.domain.accounts import accounts, passwords
 from blog.domain.accounts.models import TwoFactorStatus, User
 from blog.domain.core import audit, email_queue
 from blog.domain.core.audit import AuditAction
@@ -24,7 +24,7 @@ from blog.schemas.accounts import Scope
 
 RECOVERY_CODE_COUNT = 10
 MAX_FAILURES = 10
-"""Wrong codes in a row after which no code of the app is taken for a while; recovery codes cannot be guessed, and still are."""
+"""Consecutive wrong codes that lock app codes for `LOCKOUT`. Recovery codes still work: they are too long to guess."""
 LOCKOUT = dt.timedelta(hours=1)
 PENDING_SIGN_IN_SECONDS = 600
 _STEP_SECONDS = 30
@@ -34,13 +34,13 @@ _f, _r = tables.two_factor.c, tables.recovery_codes.c
 
 
 async def is_enabled(ctx: Context, user_id: int) -> bool:
-    """Does this account ask for a code?"""
-    on = (_f.user_id == user_id) & _f.confirmed_at.is_not(None)
-    return await ctx.db.fetch_val(sa.select(_f.user_id).where(on)) is not None
+    """Return whether the account has two-factor authentication turned on."""
+    enabled = (_f.user_id == user_id) & _f.confirmed_at.is_not(None)
+    return await ctx.db.fetch_val(sa.select(_f.user_id).where(enabled)) is not None
 
 
 async def status(ctx: Context) -> TwoFactorStatus:
-    """How it stands with the actor's account. Raises NotSignedIn, Forbidden."""
+    """Return the state for the actor's account. Raises NotAuthenticated, Forbidden."""
     actor = ctx.require_actor(Scope.ACCOUNT)
     since = await ctx.db.fetch_val(sa.select(_f.confirmed_at).where(_f.user_id == actor.id))
     left = await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.recovery_codes).where(_r.user_id == actor.id))
@@ -48,7 +48,7 @@ async def status(ctx: Context) -> TwoFactorStatus:
 
 
 async def start_setup(ctx: Context) -> None:
-    """Draw a secret for the actor's app; it does not count yet. For callers that asked for the password. Raises Conflict."""
+    """Generate a secret for the actor's app, not active yet. The caller verifies the password. Raises Conflict."""
     actor = ctx.require_actor(Scope.ACCOUNT)
     values = {
         "user_id": actor.id,
@@ -59,31 +59,31 @@ async def start_setup(ctx: Context) -> None:
     }
     async with ctx.db.transaction():
         if await is_enabled(ctx, actor.id):
-            raise Conflict("Codes are on already: turn them off first")
+            raise Conflict("Two-factor authentication is already on. Turn it off first.")
         await ctx.db.execute(tables.two_factor.delete().where(_f.user_id == actor.id))
         await ctx.db.execute(tables.two_factor.insert().values(values))
 
 
 async def pending_secret(ctx: Context) -> str | None:
-    """The secret that waits for its first code; None when there is none, or codes are on. Raises NotSignedIn, Forbidden."""
+    """Return the secret that is not active yet, or None. Raises NotAuthenticated, Forbidden."""
     actor = ctx.require_actor(Scope.ACCOUNT)
     secret: str | None = await ctx.db.fetch_val(sa.select(_f.secret).where(_f.user_id == actor.id, _f.confirmed_at.is_(None)))
     return secret
 
 
 def provisioning_uri(ctx: Context, secret: str) -> str:
-    """What the QR code says: `otpauth://totp/…`."""
+    """Return the URI in the QR code: `otpauth://totp/…`."""
     return pyotp.TOTP(secret).provisioning_uri(name=ctx.require_actor().username, issuer_name=ctx.site.title)
 
 
 async def enable(ctx: Context, code: SecretStr) -> Sequence[str]:
-    """Count from now on, after one right code; the recovery codes, which are shown this once.
+    """Turn two-factor authentication on with a first code, and return the recovery codes, of which only hashes are stored.
 
-    For callers that asked for the password. Raises NotSignedIn, Forbidden, Conflict (not begun), InvalidInput (code).
+    The caller verifies the password. Raises NotAuthenticated, Forbidden, Conflict (setup not started), InvalidInput (code).
     """
     actor = ctx.require_actor(Scope.ACCOUNT)
     if await pending_secret(ctx) is None:
-        raise Conflict("Begin again: there is no secret that waits for its first code")
+        raise Conflict("The setup has not been started. Start again.")
     if not await _verify_code(ctx, actor.id, code):
         raise _wrong_code_error()
     async with ctx.db.transaction():
@@ -95,7 +95,7 @@ async def enable(ctx: Context, code: SecretStr) -> Sequence[str]:
 
 
 async def disable(ctx: Context, code: SecretStr) -> None:
-    """Ask for no more codes, after one right one. For callers that asked for the password. Raises InvalidInput (code)."""
+    """Turn two-factor authentication off with a code. The caller verifies the password. Raises InvalidInput (code)."""
     actor = ctx.require_actor(Scope.ACCOUNT)
     if not await _verify_code(ctx, actor.id, code):
         raise _wrong_code_error()
@@ -103,7 +103,7 @@ async def disable(ctx: Context, code: SecretStr) -> None:
 
 
 async def regenerate_recovery_codes(ctx: Context, code: SecretStr) -> Sequence[str]:
-    """New recovery codes in the place of the old ones, after one right code. Raises NotSignedIn, InvalidInput (code)."""
+    """Replace the recovery codes, with a code, and return the new ones. Raises NotAuthenticated, InvalidInput (code)."""
     actor = ctx.require_actor(Scope.ACCOUNT)
     if not await _verify_code(ctx, actor.id, code):
         raise _wrong_code_error()
@@ -114,40 +114,40 @@ async def regenerate_recovery_codes(ctx: Context, code: SecretStr) -> Sequence[s
 
 
 async def remove(ctx: Context, user_id: int) -> None:
-    """Turn it off for an account, for callers that checked the right. Raises NotFound when it was not on."""
+    """Turn two-factor authentication off for an account. The caller checks the permission. Raises NotFound if it is off."""
     async with ctx.db.transaction():
         await ctx.db.execute(tables.recovery_codes.delete().where(_r.user_id == user_id))
         if not await ctx.db.execute(tables.two_factor.delete().where(_f.user_id == user_id)):
-            raise NotFound("This account asks for no codes")
+            raise NotFound("Two-factor authentication is off for this account")
         await audit.record(ctx, AuditAction.TWO_FACTOR_DISABLED, user_id)
         await email_queue.enqueue(ctx, EmailKind.TWO_FACTOR_DISABLED, user_id=user_id)
 
 
 async def issue_pending_sign_in(ctx: Context, user_id: int) -> str:
-    """Proof that somebody gave the password of this account: it leads to the question for a code, for a while."""
+    """Return a signed token that records that the password was verified; valid for `PENDING_SIGN_IN_SECONDS`."""
     until = int(ctx.now.timestamp()) + PENDING_SIGN_IN_SECONDS
-    return ctx.site.signer.sign(Purpose.PENDING_SIGN_IN, [user_id, await accounts.password_fingerprint(ctx, user_id), until])
+    return ctx.site.signer.sign(Purpose.PENDING_SIGN_IN, [user_id, await passwords.fingerprint(ctx, user_id), until])
 
 
 async def verify_pending_sign_in(ctx: Context, token: str) -> User:
-    """Whose ticket it is. Raises NotSignedIn when it is false, too old, or the password has changed since."""
+    """Return the user of such a token. Raises NotAuthenticated if it is invalid or expired, or the password was changed."""
     match ctx.site.signer.unsign(Purpose.PENDING_SIGN_IN, token):
-        case [int(user_id), str(state), int(until)] if until > ctx.now.timestamp():
+        case [int(user_id), str(fingerprint), int(until)] if until > ctx.now.timestamp():
             user = await accounts.get(ctx, user_id)
-            if not user.is_deleted and await accounts.password_fingerprint(ctx, user_id) == state:
+            if not user.is_deleted and await passwords.fingerprint(ctx, user_id) == fingerprint:
                 return user
-    raise NotAuthenticated("That took too long: give your name and password once more")
+    raise NotAuthenticated("Your sign-in has expired. Enter your username and password again.")
 
 
 async def require_code(ctx: Context, actor: Actor, code: SecretStr | None) -> None:
-    """Raises SecondFactorNeeded unless it is a right code of somebody who has just given the password."""
+    """Raise SecondFactorRequired unless `code` is valid for an actor that has just given the password."""
     if code is None or not code.get_secret_value().strip():
-        raise SecondFactorRequired("This account asks for a code besides the password", "otp_required")
+        raise SecondFactorRequired("This account needs a code in addition to the password", "otp_required")
     if not await _verify_code(ctx, actor.id, code):
         raise SecondFactorRequired(_WRONG_CODE_MESSAGE, "otp_wrong")
 
 
-_WRONG_CODE_MESSAGE = "This code is not right, or was used already: wait for the next one, or use a recovery code"
+_WRONG_CODE_MESSAGE = "Wrong code, or already used. Wait for the next one, or use a recovery code."
 
 
 def _wrong_code_error() -> InvalidInput:
@@ -156,10 +156,10 @@ def _wrong_code_error() -> InvalidInput:
 
 async def _verify_code(ctx: Context, user_id: int, code: SecretStr) -> bool:
     text = "".join(code.get_secret_value().split()).replace("-", "").upper()
-    taken = await (_verify_totp if len(text) == _CODE_DIGITS else _verify_recovery_code)(ctx, user_id, text)
-    if not taken:
+    is_valid = await (_verify_totp if len(text) == _CODE_DIGITS else _verify_recovery_code)(ctx, user_id, text)
+    if not is_valid:
         await audit.record_failure(ctx, AuditAction.TWO_FACTOR_FAILED, user_id)
-    return taken
+    return is_valid
 
 
 async def _verify_totp(ctx: Context, user_id: int, text: str) -> bool:
@@ -168,10 +168,10 @@ async def _verify_totp(ctx: Context, user_id: int, text: str) -> bool:
         if row is None or (row["blocked_until"] is not None and row["blocked_until"] > ctx.now):
             return False
         step = _matching_step(ctx, row["secret"], text)
-        is_right = step is not None and step > row["last_totp_step"]
-        values = {"last_totp_step": step, "failures": 0} if is_right else _failure_values(ctx, row["failures"] + 1)
+        is_valid = step is not None and step > row["last_totp_step"]
+        values = {"last_totp_step": step, "failures": 0} if is_valid else _failure_values(ctx, row["failures"] + 1)
         await ctx.db.execute(tables.two_factor.update().where(_f.user_id == user_id).values(values))
-    return is_right
+    return is_valid
 
 
 def _failure_values(ctx: Context, failures: int) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _failure_values(ctx: Context, failures: int) -> dict[str, Any]:
 
 
 def _matching_step(ctx: Context, secret: str, text: str) -> int | None:
-    """The step of 30 seconds whose code this is: the present one, or one beside it, since clocks differ."""
+    """Return the 30-second step of a code, or None. The previous and the next step count too, because clocks differ."""
     totp, now = pyotp.TOTP(secret), int(ctx.now.timestamp()) // _STEP_SECONDS
     steps = [step for step in (now - 1, now, now + 1) if hmac.compare_digest(totp.generate_otp(step).encode(), text.encode())]
     return steps[-1] if steps else None
@@ -189,8 +189,8 @@ def _matching_step(ctx: Context, secret: str, text: str) -> int | None:
 
 async def _verify_recovery_code(ctx: Context, user_id: int, text: str) -> bool:
     async with ctx.db.transaction():
-        mine = (_r.user_id == user_id) & (_r.code_hash == hash_secret(text))
-        if not await ctx.db.execute(tables.recovery_codes.delete().where(mine)):
+        own = (_r.user_id == user_id) & (_r.code_hash == hash_secret(text))
+        if not await ctx.db.execute(tables.recovery_codes.delete().where(own)):
             return False
         await audit.record(ctx, AuditAction.RECOVERY_CODE_USED, user_id, by_user_id=user_id)
     return True

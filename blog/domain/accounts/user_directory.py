@@ -1,4 +1,4 @@
-"""Everybody who has an account, as owners see them."""
+"""The list of users for owners."""
 
 import sqlalchemy as sa
 
@@ -17,7 +17,10 @@ _u, _p, _a = tables.users.c, tables.posts.c, tables.post_authors.c
 
 
 async def list_page(ctx: Context, text: str = "", after: CursorKey | None = None) -> ResultPage[UserListEntry]:
-    """The accounts whose username, name or e-mail address holds the text, newest first. Raises NotSignedIn, Forbidden."""
+    """Return a page of accounts, newest first; `text` filters by username, name or e-mail address.
+
+    Raises NotAuthenticated, Forbidden.
+    """
     policy.require_owner(ctx)
     query = sa.select(_u.id, _u.username, _u.name, _u.email, _u.role, _u.created_at, _published_post_count().label("post_count"))
     query = query.where(_u.deleted_at.is_(None)).order_by(_u.id.desc()).limit(PAGE_SIZE + 1)
@@ -30,9 +33,9 @@ async def list_page(ctx: Context, text: str = "", after: CursorKey | None = None
 
 
 async def set_role(ctx: Context, change: RoleChange) -> User:
-    """Give somebody a role, as an owner who gave the password a moment ago.
+    """Change the role of a user; needs a recently authenticated owner.
 
-    Raises NotSignedIn, Forbidden, ConfirmationNeeded, NotFound, Conflict (the only owner).
+    Raises NotAuthenticated, Forbidden, ReauthenticationRequired, NotFound, Conflict (the only owner).
     """
     policy.require_recent_authentication(ctx, policy.require_owner(ctx))
     user = await accounts.get(ctx, change.user)

@@ -1,4 +1,4 @@
-"""Every column that refers to a user: what account deletion does with its rows, and which file of the export has them.
+"""All columns that refer to a user: what account deletion does with their rows, and which file of the export has them.
 
 `account_deletion` and `account_export` work through this list. A test compares it with the tables.
 """
@@ -14,7 +14,7 @@ from blog.db import tables
 
 
 class OnDeletion(Enum):
-    """What account deletion does with the rows that refer to the user."""
+    """The treatment of rows that refer to a deleted user."""
 
     DELETE = "delete"
     KEEP = "keep"

@@ -1,6 +1,6 @@
-"""WebAuthn, as the package `webauthn` verifies it: what a browser is asked for, and whether its answer is true.
+"""WebAuthn options and verification, with the package `webauthn`.
 
-The package is an extra (`pip install '.[passkeys]'`): it is loaded when somebody uses a passkey, not before.
+The package is optional (`pip install '.[passkeys]'`), so it is imported where it is used.
 """
 
 import json
@@ -11,16 +11,16 @@ from importlib.util import find_spec
 from typing import Any
 
 TIMEOUT_SECONDS = 300
-"""How long a browser may ask its user for a finger, a face or a PIN."""
+"""Time limit for the user to confirm with fingerprint, face or PIN, in seconds."""
 
 
 class VerificationFailed(Exception):
-    """What the browser sent is not what was asked for; the message is for the log."""
+    """A response that does not match the challenge or the key; the message is for the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class RelyingParty:
-    """Who asks: the host name that keys are bound to (`rp_id`), the name of the blog, and the origin of its pages."""
+    """The blog as a relying party: the host name that keys are bound to (`rp_id`), its name, and the origin of its pages."""
 
     rp_id: str
     name: str
@@ -29,7 +29,7 @@ class RelyingParty:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A key: id and public part (COSE) as bytes, and how often its authenticator says that it has signed (0: it does not)."""
+    """A stored key: its id, its public part (COSE), and its signature counter (0 if the authenticator has none)."""
 
     credential_id: bytes
     public_key: bytes
@@ -38,14 +38,17 @@ class Credential:
 
 @cache
 def is_installed() -> bool:
-    """Is the extra there?"""
+    """Return whether the optional package is installed."""
     return find_spec("webauthn") is not None
 
 
 def creation_options(
     relying_party: RelyingParty, challenge: bytes, user_handle: bytes, username: str, name: str, excluded_ids: Sequence[bytes]
 ) -> dict[str, Any]:
-    """What `navigator.credentials.create` is asked for: a key that can be found without a name, and verifies its user."""
+    """Return the options for `navigator.credentials.create()`: a discoverable credential with user verification required.
+
+    `user_handle` is a random id of the account, `name` the display name; `excluded_ids` are the credentials that the user has.
+    """
     from webauthn import generate_registration_options, options_to_json
     from webauthn.helpers.structs import (
         AuthenticatorSelectionCriteria,
@@ -71,7 +74,7 @@ def creation_options(
 
 
 def request_options(relying_party: RelyingParty, challenge: bytes) -> dict[str, Any]:
-    """What `navigator.credentials.get` is asked for: any key of this site, whoever has it."""
+    """Return the options for `navigator.credentials.get()`: any credential of this site."""
     from webauthn import generate_authentication_options, options_to_json
     from webauthn.helpers.structs import UserVerificationRequirement
 
@@ -85,11 +88,11 @@ def request_options(relying_party: RelyingParty, challenge: bytes) -> dict[str, 
 
 
 def verify_registration(relying_party: RelyingParty, challenge: bytes, response_json: str) -> Credential:
-    """The key that the browser made (JSON as of `PublicKeyCredential.toJSON`). Raises NotProved."""
+    """Return the key in a registration response (the JSON of `PublicKeyCredential.toJSON()`). Raises VerificationFailed."""
     from webauthn import verify_registration_response
 
     try:
-        made = verify_registration_response(
+        verified = verify_registration_response(
             credential=response_json,
             expected_challenge=challenge,
             expected_rp_id=relying_party.rp_id,
@@ -98,11 +101,11 @@ def verify_registration(relying_party: RelyingParty, challenge: bytes, response_
         )
     except _invalid_input_errors() as error:
         raise VerificationFailed(f"{type(error).__name__}: {error}") from error
-    return Credential(made.credential_id, made.credential_public_key, made.sign_count)
+    return Credential(verified.credential_id, verified.credential_public_key, verified.sign_count)
 
 
 def parse_assertion(response_json: str) -> tuple[bytes, bytes]:
-    """Which key the browser says that it used, and whose it is by the authenticator's memory. Raises NotProved."""
+    """Return the credential id and the user handle in a sign-in response, not verified yet. Raises VerificationFailed."""
     from webauthn.helpers import parse_authentication_credential_json
 
     try:
@@ -113,11 +116,14 @@ def parse_assertion(response_json: str) -> tuple[bytes, bytes]:
 
 
 def verify_assertion(relying_party: RelyingParty, challenge: bytes, stored_credential: Credential, response_json: str) -> int:
-    """How often the key has signed by now. Raises NotProved: also when it is no more than before, as that of a copy."""
+    """Verify a sign-in response with the stored key, and return the new signature counter.
+
+    Raises VerificationFailed, also if the counter has not increased, as with a cloned key.
+    """
     from webauthn import verify_authentication_response
 
     try:
-        proved = verify_authentication_response(
+        verified = verify_authentication_response(
             credential=response_json,
             expected_challenge=challenge,
             expected_rp_id=relying_party.rp_id,
@@ -128,16 +134,16 @@ def verify_assertion(relying_party: RelyingParty, challenge: bytes, stored_crede
         )
     except _invalid_input_errors() as error:
         raise VerificationFailed(f"{type(error).__name__}: {error}") from error
-    return proved.new_sign_count
+    return verified.new_sign_count
 
 
 def _invalid_input_errors() -> tuple[type[Exception], ...]:
-    """What the package raises for what a client sends: its own errors, and those of the parsers below it."""
+    """Return the exceptions that the package raises for invalid input: its own, and those of its parsers."""
     from webauthn.helpers.exceptions import WebAuthnException
 
     return WebAuthnException, ValueError, KeyError, TypeError, AttributeError
 
 
 def _options_from_json(options: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(options)
-    return found
+    parsed: dict[str, Any] = json.loads(options)
+    return parsed

@@ -1,4 +1,4 @@
-"""How rows become comments, whoever may see them: what is shown of each is the caller's affair."""
+"""Queries for comments, without permission checks: the caller decides what the actor sees."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,32 +17,32 @@ _c, _p, _u = tables.comments.c, tables.posts.c, tables.users.c
 
 
 def select() -> sa.Select[Any]:
-    """A query for comments with their authors' names."""
+    """Return a query for comments with their authors' names."""
     columns = (_c.moderation_note.label("reason"), _u.username.label("author"), _u.name.label("author_name"))
     return sa.select(tables.comments, *columns).join(tables.users, _u.id == _c.author_id)
 
 
 async def fetch(db: Database, query: sa.Select[Any]) -> list[Comment]:
-    """The comments of a query made by `select`, in its order."""
+    """Return the comments of a query made by `select`, in its order."""
     return [from_row(Comment, row) for row in await db.fetch_all(query)]
 
 
 async def by_id(db: Database, comment_id: int) -> Comment | None:
-    """The comment with this id."""
-    found = await fetch(db, select().where(_c.id == comment_id))
-    return found[0] if found else None
+    """Return the comment with this id, or None."""
+    comments = await fetch(db, select().where(_c.id == comment_id))
+    return comments[0] if comments else None
 
 
 async def by_ids(db: Database, ids: Sequence[int]) -> dict[int, Comment]:
-    """The comments with these ids."""
+    """Return the comments with these ids, by id."""
     if not ids:
         return {}
     return {comment.id: comment for comment in await fetch(db, select().where(_c.id.in_(ids)))}
 
 
 def filter_for_moderator(actor: Actor, query: sa.Select[Any], status: CommentStatus) -> sa.Select[Any]:
-    """Narrow a query for comments to those of a status that this person decides about; `policy.may_moderate` as SQL."""
-    narrowed = query.join(tables.posts, _p.id == _c.post_id).where(_c.status == status.value, _p.deleted_at.is_(None))
+    """Limit a query to comments with this status that the actor can moderate: `policy.can_moderate` in SQL."""
+    with_status = query.join(tables.posts, _p.id == _c.post_id).where(_c.status == status.value, _p.deleted_at.is_(None))
     if policy.can_moderate_all(actor):
-        return narrowed
-    return narrowed.where(_p.id.in_(sa.select(tables.post_authors.c.post_id).where(tables.post_authors.c.user_id == actor.id)))
+        return with_status
+    return with_status.where(_p.id.in_(sa.select(tables.post_authors.c.post_id).where(tables.post_authors.c.user_id == actor.id)))

@@ -1,4 +1,4 @@
-"""Comments: written by anybody who is signed in, kept in order by the authors of the post and the editors."""
+"""Comments: any signed-in user can write them; authors of the post and editors moderate them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +26,7 @@ _c, _p = tables.comments.c, tables.posts.c
 
 
 async def list_page(ctx: Context, post: Post, *, limit: int, after: CursorKey | None = None) -> ResultPage[Comment]:
-    """The comments of a post that the actor has already been shown, oldest first: those that they may see."""
+    """Return a page of the comments that the actor may see, oldest first. The caller checks access to the post."""
     query = comment_queries.select().where(_c.post_id == post.id).order_by(_c.id).limit(limit + 1)
     if not policy.can_moderate(ctx.actor, post):
         query = query.where(_visible_to(ctx.actor))
@@ -36,7 +36,7 @@ async def list_page(ctx: Context, post: Post, *, limit: int, after: CursorKey | 
 
 
 async def by_user(ctx: Context, user_id: int, *, limit: int, after: CursorKey | None = None) -> ResultPage[Comment]:
-    """The visible comments of a person on published posts, newest first."""
+    """Return a page of a user's visible comments on published posts, newest first."""
     query = (
         comment_queries.select()
         .join(tables.posts, _p.id == _c.post_id)
@@ -51,32 +51,32 @@ async def by_user(ctx: Context, user_id: int, *, limit: int, after: CursorKey | 
 
 
 async def parents(ctx: Context, post: Post, ids: Sequence[int]) -> dict[int, Comment]:
-    """What is answered, to stand above the answers. Of what the actor may not see there is only the place: no text, no writer."""
-    found = await comment_queries.by_ids(ctx.db, ids)
+    """Return the comments with these ids, by id, to quote above replies. Those that the actor may not see are redacted."""
+    comments = await comment_queries.by_ids(ctx.db, ids)
     return {
-        number: comment if policy.can_see_comment(ctx.actor, comment, post) else comment.redacted()
-        for number, comment in found.items()
+        comment_id: comment if policy.can_see_comment(ctx.actor, comment, post) else comment.redacted()
+        for comment_id, comment in comments.items()
     }
 
 
 async def get(ctx: Context, comment_id: int) -> Comment:
-    """The comment. Raises NotFound, also when its post or the comment itself is hidden from the actor."""
+    """Return the comment. Raises NotFound, also if the actor may not see the comment or its post."""
     return (await _get_with_post(ctx, comment_id))[0]
 
 
 async def create(ctx: Context, post_id: int, new: NewComment, *, spam_reason: str | None = None) -> Comment:
-    """Comment on a published post; the answer tells whether it waits for a moderator.
+    """Comment on a published post. The moderation rules decide whether the comment is visible or pending.
 
-    `doubt` is what speaks against the way in which it was sent, as a sentence for moderators. Raises NotSignedIn, Forbidden,
-    NotFound, InvalidInput (parent_id).
+    `spam_reason` makes it pending and is shown to moderators. Raises NotAuthenticated, Forbidden, NotFound,
+    InvalidInput (parent_id).
     """
     actor = ctx.require_actor(Scope.COMMENTS_WRITE)
-    html, reading = await anyio.to_thread.run_sync(_render, new.content)
+    html, text = await anyio.to_thread.run_sync(_render, new.content)
     async with ctx.db.transaction():
         post = policy.require_visible(ctx, await post_queries.by_id(ctx.db, post_id))
         require_comments_open(ctx, post)
         await _require_parent(ctx, post_id, new.parent_id)
-        reason = await _hold_reason(ctx, actor, post, reading, spam_reason)
+        reason = await _hold_reason(ctx, actor, post, text, spam_reason)
         comment_id = await ctx.db.execute(
             tables.comments.insert().values(
                 post_id=post_id,
@@ -94,31 +94,31 @@ async def create(ctx: Context, post_id: int, new: NewComment, *, spam_reason: st
 
 
 def require_comments_open(ctx: Context, post: Post) -> None:
-    """Raises Forbidden when nobody may comment on this post now."""
+    """Raise Forbidden if the site or the post is closed for comments, or the post is not published."""
     if not ctx.site.runtime_settings.is_enabled(Flag.COMMENTS):
         raise Forbidden("Comments are closed")
     if post.status is not PostStatus.PUBLISHED:
-        raise Forbidden("Only published posts can be commented on")
+        raise Forbidden("Only published posts accept comments")
     if not post.comments_open:
         raise Forbidden("Comments on this post are closed")
 
 
 async def edit(ctx: Context, comment_id: int, changes: CommentChanges) -> Comment:
-    """Change the text (its author, for a while) or the status (moderators). Raises NotSignedIn, NotFound, Forbidden.
+    """Edit the text (the author, within the editing time) or set the status (moderators).
 
-    A text that becomes one that waits for a moderator goes from sight until then.
+    A new text that matches a moderation rule makes the comment pending. Raises NotAuthenticated, NotFound, Forbidden.
     """
     ctx.require_actor(Scope.COMMENTS_WRITE)
-    sent = changes.model_fields_set
-    html, reading = await anyio.to_thread.run_sync(_render, changes.content)
+    changed_fields = changes.model_fields_set
+    html, text = await anyio.to_thread.run_sync(_render, changes.content)
     async with ctx.db.transaction():
         comment, post = await _get_with_post(ctx, comment_id)
         values: dict[str, Any] = {}
-        if "content" in sent:
+        if "content" in changed_fields:
             policy.require_comment_edit(ctx, comment)
             if changes.content != comment.content:
-                values |= {"content": changes.content, "html": html, **_reconsider(ctx, comment, post, reading)}
-        if "status" in sent:
+                values |= {"content": changes.content, "html": html, **_reconsider(ctx, comment, post, text)}
+        if "status" in changed_fields:
             _require_moderator(ctx, post)
             if CommentStatus(changes.status) is not comment.status:
                 values |= comment_changes.decision_values(ctx, changes.status)
@@ -126,12 +126,12 @@ async def edit(ctx: Context, comment_id: int, changes: CommentChanges) -> Commen
 
 
 async def remove(ctx: Context, comment_id: int) -> None:
-    """Take a comment from sight; its author or a moderator. Answers to it stay. Raises as `edit` does."""
+    """Remove a comment, as its author or a moderator; replies stay. Raises NotAuthenticated, NotFound, Forbidden."""
     actor = ctx.require_actor(Scope.COMMENTS_WRITE)
     async with ctx.db.transaction():
         comment, post = await _get_with_post(ctx, comment_id)
         if comment.author != actor.username and not policy.can_moderate(actor, post):
-            raise Forbidden("Only its author and the moderators can remove this comment")
+            raise Forbidden("Only its author and moderators can remove this comment")
         if comment.status is not CommentStatus.REMOVED:
             await _update(ctx, comment, comment_changes.decision_values(ctx, Decision.REMOVED))
 
@@ -149,17 +149,17 @@ def _render(content: str) -> tuple[str, CommentText]:
     return html, moderation_rules.analyse(content, html)
 
 
-async def _hold_reason(ctx: Context, actor: Actor, post: Post, reading: CommentText, spam_reason: str | None) -> str | None:
+async def _hold_reason(ctx: Context, actor: Actor, post: Post, text: CommentText, spam_reason: str | None) -> str | None:
     if policy.can_moderate(actor, post):
         return None
-    record = await comment_changes.author_history(ctx, actor.id)
-    return moderation_rules.hold_reason(ctx.site.runtime_settings.preferences, reading, record) or spam_reason
+    history = await comment_changes.author_history(ctx, actor.id)
+    return moderation_rules.hold_reason(ctx.site.runtime_settings.preferences, text, history) or spam_reason
 
 
-def _reconsider(ctx: Context, comment: Comment, post: Post, reading: CommentText) -> dict[str, Any]:
+def _reconsider(ctx: Context, comment: Comment, post: Post, text: CommentText) -> dict[str, Any]:
     if comment.status is not CommentStatus.VISIBLE or policy.can_moderate(ctx.actor, post):
         return {}
-    reason = moderation_rules.text_hold_reason(ctx.site.runtime_settings.preferences, reading)
+    reason = moderation_rules.text_hold_reason(ctx.site.runtime_settings.preferences, text)
     return {"status": CommentStatus.PENDING.value, "moderation_note": reason} if reason else {}
 
 
@@ -173,21 +173,21 @@ async def _require_parent(ctx: Context, post_id: int, parent_id: int | None) -> 
         return
     query = sa.select(_c.id).where(_c.id == parent_id, _c.post_id == post_id, _c.status == CommentStatus.VISIBLE.value)
     if await ctx.db.fetch_val(query) is None:
-        raise InvalidInput([FieldError(("parent_id",), "There is no such comment on this post", "parent_id")])
+        raise InvalidInput([FieldError(("parent_id",), "This post has no such comment", "parent_id")])
 
 
 async def _get_with_post(ctx: Context, comment_id: int) -> tuple[Comment, Post]:
     comment = await comment_queries.by_id(ctx.db, comment_id)
     post = await post_queries.by_id(ctx.db, comment.post_id) if comment else None
     if comment is None or post is None or not policy.can_see(ctx.actor, post):
-        raise NotFound("There is no such comment")
+        raise NotFound("Comment not found")
     if not policy.can_see_comment(ctx.actor, comment, post):
-        raise NotFound("There is no such comment")
+        raise NotFound("Comment not found")
     return comment, post
 
 
 def _visible_to(actor: Actor | None) -> sa.ColumnElement[bool]:
-    """What somebody who is no moderator sees: also their own comments that wait."""
+    """Return the condition for comments that a user other than a moderator sees, including their own pending ones."""
     visible = _c.status == CommentStatus.VISIBLE.value
     if actor is None:
         return visible

@@ -1,4 +1,4 @@
-"""Comments and notifications, as queries return them."""
+"""Models of comments and notifications."""
 
 import dataclasses
 import datetime as dt
@@ -23,25 +23,25 @@ class Comment:
     status: CommentStatus
     created_at: dt.datetime
     updated_at: dt.datetime
-    reason: str | None = None  # why it waits for a moderator, or who removed it
+    reason: str | None = None  # why it is pending, or which moderator removed it
 
     def redacted(self) -> "Comment":
-        """Only the place of it in a discussion: without text and writer, as if it were removed."""
+        """Return a removed comment without text and author, to keep its place in the thread."""
         removed = CommentStatus.REMOVED
         return dataclasses.replace(self, author="", author_name="", content="", html="", reason=None, status=removed)
 
 
 class NotificationType(StrEnum):
-    """What somebody is told of: a comment on their post, one that waits for them, an answer to their comment."""
+    """The reason of a notification: a comment on the user's post, a pending one, or a reply to the user's comment."""
 
     COMMENT = "comment"
-    PENDING = "waiting"
-    REPLY = "answer"
+    PENDING = "pending"
+    REPLY = "reply"
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Told to one person. Of a comment that this person may not see any more, only that there was one: `comment` is None."""
+    """A notification for one user. `comment` and `post` are None if the user may no longer see the comment."""
 
     id: int
     notification_type: NotificationType

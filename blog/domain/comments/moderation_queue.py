@@ -1,4 +1,4 @@
-"""Comments that moderators decide about: those that wait, and those that were removed."""
+"""The moderation queue: pending and removed comments, and decisions about them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ PAGE_SIZE = 20
 
 @dataclass(frozen=True, slots=True)
 class QueuedComment:
-    """A comment and the post it belongs to."""
+    """A comment and its post."""
 
     comment: Comment
     post: Post
@@ -30,31 +30,34 @@ class QueuedComment:
 async def list_page(
     ctx: Context, status: CommentStatus, *, limit: int = PAGE_SIZE, after: CursorKey | None = None
 ) -> ResultPage[QueuedComment]:
-    """Comments of a status, newest first: editors see all, authors those on their posts. Raises NotSignedIn, Forbidden."""
+    """Return a page of comments with a status, newest first: all for editors, those on their own posts for authors.
+
+    Raises NotAuthenticated, Forbidden.
+    """
     actor = require_moderator(ctx)
     query = comment_queries.filter_for_moderator(actor, comment_queries.select(), status).order_by(_c.id.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(_c.id < after[1])
     async with ctx.db.snapshot():
-        found = ResultPage.by_id(await comment_queries.fetch(ctx.db, query), limit)
-        posts = await _posts_by_id(ctx, found.items)
-    return found.map(lambda comment: QueuedComment(comment, posts[comment.post_id]))
+        page = ResultPage.by_id(await comment_queries.fetch(ctx.db, query), limit)
+        posts = await _posts_by_id(ctx, page.items)
+    return page.map(lambda comment: QueuedComment(comment, posts[comment.post_id]))
 
 
 async def moderate(ctx: Context, decisions: BulkDecision) -> int:
-    """Decide about several comments at once; the number of those that changed. All or none.
+    """Apply one decision to several comments in one transaction, and return the number of changed comments.
 
-    What has that status already, or is gone with its post, stays as it is. Raises NotSignedIn, Forbidden (one of them is not
-    the actor's to decide about).
+    Comments that already have the status, or on a deleted post, are skipped. Raises NotAuthenticated, Forbidden (if the
+    actor may not moderate one of them).
     """
     actor = require_moderator(ctx)
     async with ctx.db.transaction():
-        found = (await comment_queries.by_ids(ctx.db, decisions.ids)).values()
-        posts = await _posts_by_id(ctx, list(found))
-        present = [comment for comment in found if comment.post_id in posts]
-        if not all(policy.can_moderate(actor, posts[comment.post_id]) for comment in present):
-            raise Forbidden("Only the authors of a post and editors can decide about its comments")
-        changed = [comment for comment in present if comment.status.value != decisions.status.value]
+        comments = (await comment_queries.by_ids(ctx.db, decisions.ids)).values()
+        posts = await _posts_by_id(ctx, list(comments))
+        with_post = [comment for comment in comments if comment.post_id in posts]
+        if not all(policy.can_moderate(actor, posts[comment.post_id]) for comment in with_post):
+            raise Forbidden("Only the authors of a post and editors can moderate its comments")
+        changed = [comment for comment in with_post if comment.status.value != decisions.status.value]
         if changed:
             before = {comment.id: comment.status for comment in changed}
             values = comment_changes.decision_values(ctx, decisions.status) | {"updated_at": ctx.now}
@@ -64,10 +67,10 @@ async def moderate(ctx: Context, decisions: BulkDecision) -> int:
 
 
 def require_moderator(ctx: Context) -> Actor:
-    """The actor, if they may moderate anything at all. Raises NotSignedIn, Forbidden."""
+    """Return the actor if they can moderate comments. Raises NotAuthenticated, Forbidden."""
     actor = ctx.require_actor(Scope.COMMENTS_WRITE)
     if not policy.can_write_posts(actor):
-        raise Forbidden("Only authors and editors moderate comments")
+        raise Forbidden("Only authors and editors can moderate comments")
     return actor
 
 

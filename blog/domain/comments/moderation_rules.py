@@ -1,4 +1,4 @@
-"""Which comments wait for a moderator: the rules, pure, on what is known of a text and of its writer."""
+"""Moderation rules: pure functions that decide from the text and the author's history whether a comment is pending."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from blog.text.plain_text import html_to_text
 
 WINDOW_SECONDS = 60
 MAX_PER_WINDOW = 5
-"""Who writes more comments than this within `RATE_SECONDS` waits."""
+"""More comments than this within `WINDOW_SECONDS` are pending."""
 
-# Emoji are words of their own; the selectors of their style are not seen.
+# Each emoji counts as a word; variation selectors are invisible.
 _SYMBOL_CATEGORY, _INVISIBLE = "So", frozenset("\ufe0e\ufe0f")
 
 
 @dataclass(frozen=True, slots=True)
 class CommentText:
-    """What the rules look at in a text: its words (see `words_of`), as written and as shown, and the number of its links."""
+    """The features of a text: its words (see `normalise_words`) as written and as rendered, and its number of links."""
 
     words: str
     link_count: int
@@ -24,44 +24,44 @@ class CommentText:
 
 @dataclass(frozen=True, slots=True)
 class AuthorHistory:
-    """What is known of a writer: has a comment of theirs ever been let through, and how many did they write just now?"""
+    """An author's history: whether a comment was ever visible, and the number of comments within `WINDOW_SECONDS`."""
 
     has_approved_comment: bool
     recent_count: int
 
 
 def analyse(content: str, html: str) -> CommentText:
-    """Look at a comment, given its Markdown and the HTML of it; CPU-bound, a millisecond for each 5,000 characters."""
-    # As written, for words in addresses; as shown, since emphasis may begin in the middle of a word.
+    """Return the features of a comment from its Markdown and HTML. CPU-bound: about 1 ms per 5,000 characters."""
+    # The source contains words in URLs; the rendered text joins words that emphasis markers split.
     return CommentText(normalise_words(content) + normalise_words(html_to_text(html)), html.count("<a "))
 
 
 def hold_reason(rules: Preferences, text: CommentText, history: AuthorHistory) -> str | None:
-    """The reason why a new comment waits, as a sentence for moderators, or None."""
+    """Return the reason why a new comment is pending, as a sentence for moderators, or None."""
     if reason := text_hold_reason(rules, text):
         return reason
     if history.recent_count >= MAX_PER_WINDOW:
-        return f"Its writer sent more than {MAX_PER_WINDOW} comments within {WINDOW_SECONDS} seconds"
+        return f"More than {MAX_PER_WINDOW} comments by this author within {WINDOW_SECONDS} seconds"
     if rules.hold_first_comment and not history.has_approved_comment:
-        return "It is the first comment of its writer"
+        return "First comment by this author"
     return None
 
 
 def text_hold_reason(rules: Preferences, text: CommentText) -> str | None:
-    """The reason that lies in the text alone: also a comment that is changed must meet these."""
+    """Return the reason that the text alone gives, or None; edits are checked for these too."""
     for word in rules.held_words:
         if (folded := normalise_words(word)).strip() and folded in text.words:
-            return f"It holds “{word}”"
+            return f"Contains “{word}”"
     if text.link_count > rules.most_links:
-        return f"It has {text.link_count} {'link' if text.link_count == 1 else 'links'}; at most {rules.most_links} pass"
+        return f"Contains {text.link_count} {'link' if text.link_count == 1 else 'links'} (limit {rules.most_links})"
     return None
 
 
 def normalise_words(text: str) -> str:
-    """The words of a text in one form whatever their case and spelling in Unicode, each between spaces.
+    """Return the words of a text, normalised and each between spaces: ` big big offer ` for "BIG, big offer!".
 
-    Compatible characters are one (a full-width letter is a letter), characters that are not seen count for nothing, and
-    punctuation only separates: ` big big offer ` for "BIG, big offer!".
+    Case and Unicode compatibility forms (such as full-width characters) are folded, invisible characters are dropped, and
+    punctuation separates words.
     """
     normal = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return f" {' '.join(''.join(map(_normalise_char, normal)).split())} "

@@ -1,4 +1,4 @@
-"""What people are told: of comments on their posts, of those that wait for them, of answers to what they said."""
+"""Notifications: comments on the user's posts, pending comments to moderate, and replies to the user's comments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,28 +20,28 @@ _n, _c = tables.notifications.c, tables.comments.c
 _authors = tables.post_authors.c
 PAGE_SIZE = 20
 MAX_COUNTED = 100
-"""Nothing is counted further: who has so much to read is told "99+"."""
+"""Counting stops here; pages show "99+"."""
 _INSERT_COLUMNS = ("user_id", "type", "comment_id", "created_at")
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadCounts:
-    """How much waits for somebody: notices that they have not read, comments that they may decide about."""
+    """The numbers in the navigation: unread notifications, and pending comments that the user can moderate."""
 
     unread_notifications: int = 0
     pending_comments: int = 0
 
 
 async def create(ctx: Context, comment_ids: Sequence[int]) -> None:
-    """Tell whoever should know of these comments; each person once of each, and nobody of their own. In the transaction."""
+    """Notify users about comments, each user once per comment and never about their own; call it inside the transaction."""
     if not comment_ids:
         return
-    for told in (_for_replies(ctx), _for_post_authors(ctx)):
-        await ctx.db.execute(tables.notifications.insert().from_select(_INSERT_COLUMNS, told.where(_c.id.in_(comment_ids))))
+    for recipients in (_for_replies(ctx), _for_post_authors(ctx)):
+        await ctx.db.execute(tables.notifications.insert().from_select(_INSERT_COLUMNS, recipients.where(_c.id.in_(comment_ids))))
 
 
 async def list_page(ctx: Context, *, limit: int = PAGE_SIZE, after: CursorKey | None = None) -> ResultPage[Notification]:
-    """The actor's notices, newest first. Raises NotSignedIn."""
+    """Return a page of the actor's notifications, newest first. Raises NotAuthenticated."""
     actor = ctx.require_actor()
     query = sa.select(tables.notifications).where(_n.user_id == actor.id).order_by(_n.id.desc()).limit(limit + 1)
     if after is not None:
@@ -54,15 +54,15 @@ async def list_page(ctx: Context, *, limit: int = PAGE_SIZE, after: CursorKey | 
 
 
 async def mark_read(ctx: Context, items: Sequence[Notification] | None = None) -> None:
-    """Note that the actor has read these, or all. Raises NotSignedIn."""
+    """Mark these notifications of the actor as read, or all for None. Raises NotAuthenticated."""
     unread = (_n.user_id == ctx.require_actor().id) & _n.read_at.is_(None)
     if items is not None:
-        unread &= _n.id.in_([notice.id for notice in items])
+        unread &= _n.id.in_([item.id for item in items])
     await ctx.db.execute(tables.notifications.update().where(unread).values(read_at=ctx.now))
 
 
 async def unread_counts(ctx: Context) -> UnreadCounts:
-    """How much waits for the actor: one query, which looks at no more than `MOST_COUNTED` rows of each kind."""
+    """Return the actor's counts, with one query that reads at most `MAX_COUNTED` rows of each kind."""
     if ctx.actor is None:
         return UnreadCounts()
     newest = sa.select(_n.read_at).where(_n.user_id == ctx.actor.id).order_by(_n.id.desc()).limit(MAX_COUNTED).subquery()
@@ -78,7 +78,7 @@ async def unread_counts(ctx: Context) -> UnreadCounts:
 
 
 def _for_replies(ctx: Context) -> sa.Select[Any]:
-    """The writers of visible answers' parents."""
+    """Return the query for authors of comments with a visible reply."""
     parents = tables.comments.alias()
     return (
         _select_recipients(ctx, parents.c.author_id, sa.literal(NotificationType.REPLY.value))
@@ -88,24 +88,27 @@ def _for_replies(ctx: Context) -> sa.Select[Any]:
 
 
 def _for_post_authors(ctx: Context) -> sa.Select[Any]:
-    """The authors of the posts."""
-    waits = _c.status == CommentStatus.PENDING.value
-    name = sa.case((waits, NotificationType.PENDING.value), else_=NotificationType.COMMENT.value)
+    """Return the query for authors of posts with a new or pending comment."""
+    is_pending = _c.status == CommentStatus.PENDING.value
+    type_ = sa.case((is_pending, NotificationType.PENDING.value), else_=NotificationType.COMMENT.value)
     authors = tables.post_authors
-    return _select_recipients(ctx, _authors.user_id, name).join_from(tables.comments, authors, _authors.post_id == _c.post_id)
+    return _select_recipients(ctx, _authors.user_id, type_).join_from(tables.comments, authors, _authors.post_id == _c.post_id)
 
 
-def _select_recipients(ctx: Context, reader: sa.ColumnElement[int], name: sa.ColumnElement[str]) -> sa.Select[Any]:
-    told = tables.notifications.alias()
-    is_told = sa.exists().where(told.c.comment_id == _c.id, told.c.user_id == reader)
-    return sa.select(reader, name, _c.id, sa.literal(ctx.now, tables.UTCDateTime())).where(reader != _c.author_id, ~is_told)
+def _select_recipients(
+    ctx: Context, recipient: sa.ColumnElement[int], notification_type: sa.ColumnElement[str]
+) -> sa.Select[Any]:
+    existing = tables.notifications.alias()
+    is_notified = sa.exists().where(existing.c.comment_id == _c.id, existing.c.user_id == user_id)
+    columns = (user_id, type_, _c.id, sa.literal(ctx.now, tables.UTCDateTime()))
+    return sa.select(*columns).where(user_id != _c.author_id, ~is_notified)
 
 
 def _notification_from_row(actor: Actor, row: Any, comments: dict[int, Comment], posts: dict[int, Post]) -> Notification:
     comment = comments[row["comment_id"]]
     post = posts.get(comment.post_id)
-    is_seen = post is not None and policy.can_see(actor, post) and policy.can_see_comment(actor, comment, post)
-    is_shown = is_seen and comment.status is not CommentStatus.REMOVED
+    can_see = post is not None and policy.can_see(actor, post) and policy.can_see_comment(actor, comment, post)
+    is_shown = can_see and comment.status is not CommentStatus.REMOVED
     return Notification(
         id=row["id"],
         notification_type=NotificationType(row["type"]),

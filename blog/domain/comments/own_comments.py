@@ -1,4 +1,4 @@
-"""What somebody wrote here, whoever else may still see it, for the writer alone."""
+"""A user's own comments, including removed ones, for the account export."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _c, _p = tables.comments.c, tables.posts.c
 
 @dataclass(frozen=True, slots=True)
 class OwnComment:
-    """A comment of the actor's, and the post that it is on."""
+    """A comment of the actor, with the title of its post."""
 
     id: int
     post: str
@@ -27,7 +27,7 @@ class OwnComment:
 
 
 async def list_own(ctx: Context, *, limit: int, after: int = 0) -> Sequence[OwnComment]:
-    """The actor's comments that follow an id, oldest first, removed ones too. Raises NotSignedIn, Forbidden."""
+    """Return up to `limit` comments of the actor with an id above `after`, by id. Raises NotAuthenticated, Forbidden."""
     actor = ctx.require_actor(Scope.ACCOUNT)
     query = (
         sa.select(_c.id, _p.title, _c.content, _c.status, _c.created_at, _c.updated_at)

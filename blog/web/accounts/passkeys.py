@@ -42,7 +42,7 @@ class NewPasskeyPage(FormPage[NewPasskey]):
         return Form({"name": describe(self.request.headers.get("user-agent", ""))})
 
     async def render(self, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-        """Render the form with a new challenge, whose token goes into a cookie; with messages, the status is 422."""
+        """Render the form with a new challenge and set its token as a cookie. With messages, the status is 422."""
         try:
             challenge = await passkeys.start_registration(self.ctx)
         except BlogError as error:

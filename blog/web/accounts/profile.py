@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain.accounts import accounts, avatars, email_changes
+from blog.domain.accounts import accounts, avatars, email_changes, passwords
 from blog.errors import BlogError, FieldError, InvalidInput
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.identity.authentication import set_session_cookie
@@ -111,7 +111,7 @@ class PasswordPage(FormPage[PasswordChange]):
     async def submit(self, data: PasswordChange) -> Response:
         """Set the password, revoke all other sessions, and give this one a new id."""
         await app_state(self.request).rate_limits.check_sign_in(self.request, self.ctx.require_actor().username)
-        session_id = await accounts.change_password(self.ctx, data)
+        session_id = await passwords.change_password(self.ctx, data)
         response = _redirect_saved(self.request, "password")
         if session_id is not None:
             set_session_cookie(response, self.ctx.site.settings, session_id)

@@ -4,7 +4,7 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from blog.domain.accounts import accounts
+from blog.domain.accounts import passwords
 from blog.domain.core import policy
 from blog.domain.core.context import Context
 from blog.framework.request.forms import Form
@@ -43,7 +43,7 @@ async def confirm_password(request: Request, ctx: Context, password: SecretStr) 
     Raises InvalidInput (field `current`), TooManyRequests.
     """
     await app_state(request).rate_limits.check_sign_in(request, ctx.require_actor().username)
-    return await accounts.reauthenticate(ctx, password)
+    return await passwords.reauthenticate(ctx, password)
 
 
 async def reauthenticate_with_form(request: Request, ctx: Context, form: Form) -> Context:

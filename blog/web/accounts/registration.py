@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain.accounts import accounts, invitations
+from blog.domain.accounts import accounts, invitations, password_reset
 from blog.errors import Conflict, Forbidden
 from blog.framework.request.context import request_context
 from blog.framework.request.state import app_state
@@ -58,14 +58,14 @@ class SetPasswordPage(FormPage[NewPassword]):
 
     async def load(self) -> None:
         """Load the account of the link. Raises NotFound."""
-        self.user = await accounts.password_link_user(self.ctx, self.request.path_params["secret"])
+        self.user = await password_reset.link_user(self.ctx, self.request.path_params["secret"])
 
     async def context(self) -> Mapping[str, Any]:
         return {"user": self.user}
 
     async def submit(self, data: NewPassword) -> Response:
         """Set the password and sign in, with a code if two-factor authentication is on."""
-        user = await accounts.use_password_link(self.ctx, self.request.path_params["secret"], data.password)
+        user = await password_reset.use_link(self.ctx, self.request.path_params["secret"], data.password)
         return await continue_sign_in(self.request, self.ctx, accounts.as_actor(user))
 
 

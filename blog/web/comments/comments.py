@@ -52,7 +52,7 @@ class CommentList(FormEndpoint[NewComment]):
 
 
 class _CommentFormPage(FormPage[M]):
-    """A form about one comment. A user whose session has expired gets the typed text back, with 401."""
+    """A form about one comment. If the session has expired, the response has the typed text, with 401."""
 
     requires_user = False
 

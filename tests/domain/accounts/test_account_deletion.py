@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from blog.db import tables
-from blog.domain.accounts import account_deletion, accounts, invitations, sessions, tokens
+from blog.domain.accounts import account_deletion, accounts, invitations, password_reset, sessions, tokens
 from blog.domain.comments import comments
 from blog.domain.core import events
 from blog.domain.core.context import Context
@@ -56,7 +56,7 @@ async def test_name_and_password_are_asked_for(author: Context, departure: Any, 
 async def test_sessions_and_tokens_end_at_once(author: Context, ctx: Context) -> None:
     session = await sessions.start(ctx, author.actor, "a browser")
     token = (await tokens.issue(ctx, author.actor, name="x")).value
-    link = await accounts.password_link(ctx, "ada")
+    link = await password_reset.create_link(ctx, "ada")
     await account_deletion.delete_account(author, leaving())
     assert await sessions.load(ctx, session) is None
     assert await tokens.authenticate(ctx, token) is None
@@ -64,9 +64,9 @@ async def test_sessions_and_tokens_end_at_once(author: Context, ctx: Context) ->
         with pytest.raises(NotAuthenticated):
             await sessions.authenticate(ctx, Credentials(username=name, password=PASSWORD))
     with pytest.raises(NotFound):
-        await accounts.use_password_link(ctx, link, SecretStr("another long one"))
+        await password_reset.use_link(ctx, link, SecretStr("another long one"))
     for refused in (
-        accounts.password_link(ctx, f"deleted-{author.actor.id}"),
+        password_reset.create_link(ctx, f"deleted-{author.actor.id}"),
         accounts.active(ctx, f"deleted-{author.actor.id}"),
     ):
         with pytest.raises(NotFound):

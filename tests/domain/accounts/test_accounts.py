@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 from pydantic import SecretStr
 
 from blog.db import tables
-from blog.domain.accounts import accounts, sessions, tokens
+from blog.domain.accounts import accounts, password_reset, passwords, sessions, tokens
 from blog.domain.core.context import Context
 from blog.domain.core.password_hashing import AsyncPasswordHasher
 from blog.domain.core.signing import Purpose
@@ -125,20 +125,20 @@ async def test_owner_link_works_once_and_for_this_purpose_only(ctx: Context) -> 
 
 
 async def test_password_link_is_no_token_and_a_token_no_link(author: Context, ctx: Context) -> None:
-    link = await accounts.password_link(ctx, "ada")
+    link = await password_reset.create_link(ctx, "ada")
     assert await tokens.authenticate(ctx, link) is None
     made = await tokens.issue(ctx, author.actor, name="x")
     with pytest.raises(NotFound):
-        await accounts.password_link_user(ctx, made.value)
+        await password_reset.link_user(ctx, made.value)
 
 
 async def test_password_link_used_twice_at_once_works_once(author: Context, ctx: Context) -> None:
-    link = await accounts.password_link(ctx, "ada")
+    link = await password_reset.create_link(ctx, "ada")
     done = []
 
     async def use(password):
         with contextlib.suppress(NotFound):
-            await accounts.use_password_link(ctx, link, SecretStr(password))
+            await password_reset.use_link(ctx, link, SecretStr(password))
             done.append(password)
 
     async with anyio.create_task_group() as people:
@@ -154,8 +154,8 @@ async def test_changed_password_ends_other_sessions_and_all_tokens(author: Conte
     actor = (await sessions.load(ctx, kept)).actor
     change = PasswordChange(current=SecretStr("wrong"), password=SecretStr("quite another one"))
     with pytest.raises(InvalidInput):
-        await accounts.change_password(ctx.acting_as(actor), change)
-    renewed = await accounts.change_password(
+        await passwords.change_password(ctx.acting_as(actor), change)
+    renewed = await passwords.change_password(
         ctx.acting_as(actor), change.model_copy(update={"current_password": SecretStr(PASSWORD)})
     )
     assert (await sessions.load(ctx, renewed)).actor.username == "ada"

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import SecretStr
 
-from blog.domain.accounts import accounts, invitations, sessions
+from blog.domain.accounts import accounts, invitations, password_reset, passwords, sessions
 from blog.domain.accounts.password_policy import common_passwords, validate_password
 from blog.domain.core.context import Context
 from blog.errors import InvalidInput
@@ -50,9 +50,9 @@ async def test_every_way_to_a_password_keeps_the_rules(author: Context, ctx: Con
         accounts.create(ctx, new, Role.OWNER),
         accounts.create_owner(ctx, accounts.setup_link(ctx), new),
         invitations.accept(ctx, invitations.link_secret(owner, invitation), new),
-        accounts.change_password(author, PasswordChange(current=SecretStr(PASSWORD), password=COMMON)),
-        accounts.set_password(ctx, author.actor.id, COMMON),
-        accounts.use_password_link(ctx, await accounts.password_link(ctx, "ada"), COMMON),
+        passwords.change_password(author, PasswordChange(current=SecretStr(PASSWORD), password=COMMON)),
+        passwords.set_password(ctx, author.actor.id, COMMON),
+        password_reset.use_link(ctx, await password_reset.create_link(ctx, "ada"), COMMON),
     ):
         with pytest.raises(InvalidInput):
             await attempt

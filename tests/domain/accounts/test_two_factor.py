@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from blog.db import tables
-from blog.domain.accounts import accounts, sessions, two_factor
+from blog.domain.accounts import password_reset, passwords, sessions, two_factor
 from blog.domain.accounts.two_factor import LOCKOUT, MAX_FAILURES
 from blog.domain.core.context import Context
 from blog.errors import Conflict, InvalidInput, NotAuthenticated, NotFound, SecondFactorRequired
@@ -130,7 +130,7 @@ async def test_new_password_and_new_codes(author: Context, ctx: Context) -> None
     assert not set(fresh) & set(codes)
     with pytest.raises(SecondFactorRequired):
         await sessions.authenticate(ctx, ADA, SecretStr(codes[0]))
-    await accounts.change_password(author, PasswordChange(current=SecretStr(PASSWORD), password=SecretStr("quite another one")))
+    await passwords.change_password(author, PasswordChange(current=SecretStr(PASSWORD), password=SecretStr("quite another one")))
     assert (await two_factor.status(author)).is_enabled, "a new password turns nothing off"
 
 
@@ -151,9 +151,9 @@ async def test_turned_off_by_a_code_or_by_an_operator(author: Context, ctx: Cont
 async def test_ticket_ends_with_its_time_and_with_the_password(author: Context, ctx: Context) -> None:
     ticket = await two_factor.issue_pending_sign_in(ctx, author.actor.id)
     assert (await two_factor.verify_pending_sign_in(ctx, ticket)).username == "ada"
-    for when, text in ((later(ctx, 21), ticket), (ctx, "x"), (ctx, await accounts.password_link(ctx, "ada"))):
+    for when, text in ((later(ctx, 21), ticket), (ctx, "x"), (ctx, await password_reset.create_link(ctx, "ada"))):
         with pytest.raises(NotAuthenticated):
             await two_factor.verify_pending_sign_in(when, text)
-    await accounts.set_password(ctx, author.actor.id, SecretStr("quite another one"))
+    await passwords.set_password(ctx, author.actor.id, SecretStr("quite another one"))
     with pytest.raises(NotAuthenticated):
         await two_factor.verify_pending_sign_in(ctx, ticket)

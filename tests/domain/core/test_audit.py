@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from blog.db import tables
-from blog.domain.accounts import account_deletion, accounts, invitations, sessions, tokens, user_directory
+from blog.domain.accounts import account_deletion, accounts, invitations, passwords, sessions, tokens, user_directory
 from blog.domain.core import audit
 from blog.domain.core.audit import AuditAction, AuditFilter
 from blog.domain.core.context import Actor, Context
@@ -62,7 +62,7 @@ async def test_each_act_is_written(ctx: Context, owner: Any, make_user: MakeUser
     made = await tokens.issue(theirs, theirs.require_actor(), name="backup")
     await tokens.revoke(theirs, made.token.id)
     await accounts.change(theirs, AccountChanges(email="b@example.org", current=SecretStr(PASSWORD)))
-    await accounts.change_password(theirs, PasswordChange(current=SecretStr(PASSWORD), password=SecretStr("quite another one")))
+    await passwords.change_password(theirs, PasswordChange(current=SecretStr(PASSWORD), password=SecretStr("quite another one")))
     await user_directory.set_role(owner, RoleChange(user=bob.id, role=Role.EDITOR))
     await invitations.revoke(owner, await invitations.create(owner, NewInvitation(role=Role.AUTHOR, note="Eve")))
     await feature_flags.set_enabled(owner, Flag.COMMENTS.value, False)
@@ -96,7 +96,7 @@ async def test_failures_name_the_account_and_never_what_was_typed(ctx: Context, 
         with pytest.raises(NotAuthenticated):
             await sessions.authenticate(ctx, Credentials(username=name, password=SecretStr("a wrong one")))
     with pytest.raises(InvalidInput):
-        await accounts.require_password(author, SecretStr("a wrong one"))
+        await passwords.require_password(author, SecretStr("a wrong one"))
     found = (await audit.list_page(owner)).items[:3]
     assert [(entry.action, entry.subject) for entry in found] == [
         ("confirmation_failed", "ada"), ("sign_in_failed", None), ("sign_in_failed", "ada"),
@@ -182,7 +182,7 @@ async def test_dangerous_acts_ask_for_the_password_again_after_a_while(ctx: Cont
             await attempt
     await invitations.create(late, NewInvitation(role=Role.AUTHOR))
     with pytest.raises(InvalidInput):
-        await accounts.reauthenticate(late, SecretStr("wrong"))
-    confirmed = await accounts.reauthenticate(late, SecretStr(PASSWORD))
+        await passwords.reauthenticate(late, SecretStr("wrong"))
+    confirmed = await passwords.reauthenticate(late, SecretStr(PASSWORD))
     await user_directory.set_role(confirmed, RoleChange(user=bob.id, role=Role.EDITOR))
     assert (await session_actor(late, session)).confirmed_at == late.now, "also for the next request"

@@ -45,17 +45,17 @@ async def test_rotated_secret_keeps_tokens_and_links_and_a_removed_one_ends_them
     author: Context, ctx: Context, settings: Settings
 ) -> None:
     token = (await tokens.issue(ctx, author.require_actor(), name="x")).value
-    link, session = await accounts.password_link(ctx, "ada"), await sessions.start(ctx, author.require_actor(), "browser")
+    link, session = await password_reset.create_link(ctx, "ada"), await sessions.start(ctx, author.require_actor(), "browser")
     rotated = {"secret_key": NEW, "secret_key_previous": (settings.secret_key,)}
     async with open_site(settings.model_copy(update=rotated)) as site:
         later = replace(ctx, site=site)
         actor = await tokens.authenticate(later, token)
         assert actor is not None
         assert actor.username == "ada"
-        assert (await accounts.password_link_user(later, link)).username == "ada"
+        assert (await password_reset.link_user(later, link)).username == "ada"
     async with open_site(settings.model_copy(update={"secret_key": NEW})) as site:
         later = replace(ctx, site=site)
         assert await tokens.authenticate(later, token) is None
         with pytest.raises(NotFound):
-            await accounts.password_link_user(later, link)
+            await password_reset.link_user(later, link)
         assert await sessions.load(later, session) is not None, "a session is a random id: no secret made it"

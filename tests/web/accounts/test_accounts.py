@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from blog.app import create_app
 from blog.db import tables
-from blog.domain.accounts import accounts, sessions
+from blog.domain.accounts import accounts, password_reset, sessions
 from blog.domain.core.context import Context
 from blog.schemas.accounts import Credentials, Role
 from blog.settings import Settings
@@ -237,14 +237,14 @@ async def test_owner_link_works_once(client: httpx2.AsyncClient, ctx: Context) -
 
 async def test_false_owner_link_shows_nothing(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser) -> None:
     await make_user("ada")
-    for secret in ("x", await accounts.password_link(ctx, "ada")):
+    for secret in ("x", await password_reset.create_link(ctx, "ada")):
         assert (await client.get(f"/setup/{secret}")).status_code == 404
         assert (await client.post(f"/setup/{secret}", data=NEW, headers=OWN)).status_code == 404
 
 
 async def test_password_link_works_once(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser) -> None:
     await make_user("ada")
-    path = f"/set-password/{await accounts.password_link(ctx, 'ada')}"
+    path = f"/set-password/{await password_reset.create_link(ctx, 'ada')}"
     assert "For the account <strong>ada</strong>" in (await client.get(path)).text
     assert (await client.post(path, data={"password": "short"}, headers=OWN)).status_code == 422
     answer = await client.post(path, data={"password": "a new long one"}, headers=OWN)
@@ -259,7 +259,7 @@ async def test_password_that_is_guessed_first_is_refused_at_its_field(
     client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser
 ) -> None:
     await make_user("ada")
-    link = await accounts.password_link(ctx, "ada")
+    link = await password_reset.create_link(ctx, "ada")
     bob = NEW | {"username": "bob", "email": "bob@example.org"}
     for path, sent in (("/register", bob), (f"/set-password/{link}", {})):
         answer = await client.post(path, data=sent | {"password": "Password1"}, headers=OWN)

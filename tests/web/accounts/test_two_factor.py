@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.domain.accounts import accounts, two_factor
+from blog.domain.accounts import accounts, password_reset, two_factor
 from blog.domain.core.context import Context
 from blog.schemas.accounts import Role
 from tests.conftest import ORIGIN, PASSWORD, MakeUser
@@ -137,7 +137,7 @@ async def test_who_changes_factors_is_led_to_the_sessions(client: httpx2.AsyncCl
 
 async def test_new_password_by_link_asks_for_the_code_too(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     secret, _ = await turn_on(client, ada)
-    path = f"/set-password/{await accounts.password_link(ctx, 'ada')}"
+    path = f"/set-password/{await password_reset.create_link(ctx, 'ada')}"
     answer = await client.post(path, data={"password": "a new long one"}, headers=OWN)
     assert (answer.status_code, answer.headers["location"]) == (303, "/login/code")
     assert (await client.get("/account")).status_code == 303, "not signed in"

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from blog.app import create_app
 from blog.db import tables
-from blog.domain.accounts import accounts, invitations
+from blog.domain.accounts import accounts, invitations, password_reset
 from blog.domain.accounts.user_directory import PAGE_SIZE
 from blog.domain.comments import comments
 from blog.domain.core.context import Context
@@ -252,7 +252,7 @@ async def test_invitation_of_who_is_no_owner_any_more_leads_nowhere(
 
 async def test_other_signed_texts_are_no_invitations(client: httpx2.AsyncClient, ctx: Context, owner: Context) -> None:
     await invitations.create(owner, NewInvitation(role=Role.OWNER))
-    for secret in (accounts.setup_link(ctx), await accounts.password_link(ctx, "ora")):
+    for secret in (accounts.setup_link(ctx), await password_reset.create_link(ctx, "ora")):
         assert (await client.get(f"/invitation/{secret}")).status_code == 404
 
 
