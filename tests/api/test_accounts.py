@@ -221,4 +221,4 @@ async def test_idempotency_key_hides_no_failed_attempt(client: httpx2.AsyncClien
         )
         assert answer.status_code == 401
     actions = await ctx.db.fetch_all(sa.select(tables.audit_log.c.action).order_by(tables.audit_log.c.id).offset(before))
-    assert [row["action"] for row in actions] == ["sign_in_failed", "second_factor_failed"]
+    assert [row["action"] for row in actions] == ["sign_in_failed", "two_factor_failed"]

@@ -98,7 +98,7 @@ async def test_comment_that_waits_is_told_to_its_writer_and_moderators_alone(
     made = await client.post(f"{path}/comments", json={"content": LINKS}, headers=rob)
     comment = made.headers["location"]
     assert made.status_code == 201
-    assert (made.json()["status"], made.json()["reason"]) == ("pending", "It has 4 links; at most 3 pass")
+    assert (made.json()["status"], made.json()["reason"]) == ("pending", "Contains 4 links (limit 3)")
     people = {"nobody": {}, "rob": rob, "ada": ada, "eve": await bearer("eve"), "edo": await bearer("edo", Role.EDITOR)}
     seen = {}
     for name, headers in people.items():

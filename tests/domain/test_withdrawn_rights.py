@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from blog.db import tables
-from blog.domain.accounts import account_deletion, accounts, sessions, tokens, two_factor
+from blog.domain.accounts import account_deletion, accounts, password_reset, passwords, sessions, tokens, two_factor
 from blog.domain.comments import comments
 from blog.domain.core import policy
 from blog.domain.core.context import Context
@@ -23,11 +23,11 @@ NEW_PASSWORD = SecretStr("another long one")
 
 
 async def by_link(ctx: Context, username: str) -> None:
-    await accounts.use_password_link(ctx, await accounts.password_link(ctx, username), NEW_PASSWORD)
+    await password_reset.use_link(ctx, await password_reset.create_link(ctx, username), NEW_PASSWORD)
 
 
 async def by_command(ctx: Context, username: str) -> None:
-    await accounts.set_password(ctx, (await accounts.by_username(ctx, username)).id, NEW_PASSWORD)
+    await passwords.set_password(ctx, (await accounts.by_username(ctx, username)).id, NEW_PASSWORD)
 
 
 @pytest.mark.parametrize("set_password", [by_link, by_command])

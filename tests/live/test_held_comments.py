@@ -69,7 +69,7 @@ async def test_editors_hear_what_begins_and_ends_to_wait(client: httpx2.AsyncCli
         first, second = [await held(client, people["rob"], post) for _ in range(2)]
         heard = [await hear(edo) for _ in range(2)]
         assert "hush" in heard[0]["data"]["html"]
-        assert heard[0]["data"]["comment"]["reason"] == "It has 4 links; at most 3 pass"
+        assert heard[0]["data"]["comment"]["reason"] == "Contains 4 links (limit 3)"
         await client.patch(first, json={"status": "visible"}, headers=people["ada"])
         heard.append(await hear(edo))
         await client.delete(second, headers=people["ada"])

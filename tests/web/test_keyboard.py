@@ -115,10 +115,10 @@ def test_comment_is_approved(keys: Any, base: Any) -> None:
     keys.sign_in("eve")
     keys.reach("link", "Moderation 1 waiting")
     keys.press("Enter")
-    keys.reach("checkbox", "Choose the comment of bob")
+    keys.reach("checkbox", "Select the comment by bob")
     keys.press("Space")
     assert keys.page.get_by_role("checkbox").is_checked()
-    keys.reach("button", "Approve chosen")
+    keys.reach("button", "Approve selected")
     keys.press("Enter")
-    keys.page.get_by_text("1 comment can be seen by everybody now.").wait_for()
+    keys.page.get_by_text("1 comment approved.").wait_for()
     assert "What is it?" in httpx.get(f"{base}/posts/on-engines").text

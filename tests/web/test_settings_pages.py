@@ -121,11 +121,11 @@ def test_token_is_made_and_revoked_by_keyboard(browser: Browser, base: Any) -> N
     box = reach(page, "checkbox", "Write posts")
     page.keyboard.press("Space")
     assert not box.is_checked()
-    reach(page, "button", "Make a token").press("Enter")
+    reach(page, "button", "Create token").press("Enter")
     secret = page.get_by_role("textbox", name="backup")
     secret.wait_for()
     assert len(secret.input_value()) > 50
-    reach(page, "link", "I have copied it").press("Enter")
+    reach(page, "link", "Done").press("Enter")
     reach(page, "button", "Revoke backup").press("Enter")
     page.get_by_role("heading", name="Make one").wait_for()
     assert page.complaints == []

@@ -95,9 +95,7 @@ def _for_post_authors(ctx: Context) -> sa.Select[Any]:
     return _select_recipients(ctx, _authors.user_id, type_).join_from(tables.comments, authors, _authors.post_id == _c.post_id)
 
 
-def _select_recipients(
-    ctx: Context, recipient: sa.ColumnElement[int], notification_type: sa.ColumnElement[str]
-) -> sa.Select[Any]:
+def _select_recipients(ctx: Context, user_id: sa.ColumnElement[int], type_: sa.ColumnElement[str]) -> sa.Select[Any]:
     existing = tables.notifications.alias()
     is_notified = sa.exists().where(existing.c.comment_id == _c.id, existing.c.user_id == user_id)
     columns = (user_id, type_, _c.id, sa.literal(ctx.now, tables.UTCDateTime()))

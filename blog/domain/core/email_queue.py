@@ -42,8 +42,8 @@ class EmailKind(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 (no secret)
     EMAIL_LINK = "email_link"
     EMAIL_CHANGED = "email_changed"
-    TWO_FACTOR_ENABLED = "second_factor_on"
-    TWO_FACTOR_DISABLED = "second_factor_off"
+    TWO_FACTOR_ENABLED = "two_factor_enabled"
+    TWO_FACTOR_DISABLED = "two_factor_disabled"
     PASSKEY_ADDED = "passkey_added"
     PASSKEY_REMOVED = "passkey_removed"
 

@@ -14,12 +14,12 @@ class Purpose(StrEnum):
     """Purposes of signed tokens. The value is the salt, so that a token of one purpose is invalid for every other."""
 
     TOKEN = "blog.token"  # noqa: S105 (a salt, not a secret)
-    SETUP_LINK = "blog.owner-link"
+    SETUP_LINK = "blog.setup-link"
     PASSWORD_LINK = "blog.password-link"  # noqa: S105 (a salt, not a secret)
     PREVIEW_LINK = "blog.preview-link"
     INVITATION = "blog.invitation"
     COMMENT_FORM = "blog.comment-form"
-    PENDING_SIGN_IN = "blog.second-factor"
+    PENDING_SIGN_IN = "blog.two-factor"
     DEVICE = "blog.device"
     PASSKEY_REGISTRATION = "blog.passkey-registration"
     PASSKEY_SIGN_IN = "blog.passkey-sign-in"

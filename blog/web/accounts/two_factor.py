@@ -19,7 +19,7 @@ from blog.web.rendering.page import render_page
 from blog.web.rendering.pagination import next_page_path, page_cursor
 from blog.web.rendering.redirects import redirect_after_post
 
-_TEMPLATE = "accounts/second_factor.html"
+_TEMPLATE = "accounts/two_factor.html"
 
 
 class SecurityPage(Endpoint):
@@ -63,7 +63,7 @@ class TwoFactorPage(FormPage[PasswordConfirmation]):
 class TwoFactorEnable(FormPage[OneTimeCode]):
     """/account/two-factor/enable: the secret for the authenticator app, and its first code."""
 
-    template, model = "accounts/second_factor_on.html", OneTimeCode
+    template, model = "accounts/two_factor_enable.html", OneTimeCode
 
     async def load(self) -> Response | None:
         """Load the secret; redirect to the start if there is none or the password was not confirmed recently."""

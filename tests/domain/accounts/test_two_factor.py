@@ -1,7 +1,8 @@
-"""Codes besides the password: each works once, guessing is no use, and who lost the app still gets in."""
+"""Two-factor authentication: each code works once, guessing is locked out, and recovery codes replace a lost app."""
 
 import asyncio
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pyotp
@@ -21,24 +22,26 @@ STEP = dt.timedelta(seconds=30)
 ADA = Credentials(username="ada", password=SecretStr(PASSWORD))
 
 
-def code(secret, ctx, steps=0):
+def code(secret: str, ctx: Context, steps: int = 0) -> SecretStr:
     return SecretStr(pyotp.TOTP(secret).at(ctx.now, counter_offset=steps))
 
 
-def later(ctx, steps):
+def later(ctx: Context, steps: int) -> Context:
     return replace(ctx, now=ctx.now + steps * STEP)
 
 
-async def turned_on(author):
-    """The secret of ada's app, and her recovery codes; the first code is used."""
+async def turned_on(author: Context) -> tuple[str, Sequence[str]]:
+    """Turn two-factor authentication on, which uses the first code; return the secret and the recovery codes."""
     await two_factor.start_setup(author)
     secret = await two_factor.pending_secret(author)
+    assert secret
     return secret, await two_factor.enable(author, code(secret, author))
 
 
 async def test_secret_counts_only_after_a_right_code(author: Context, ctx: Context) -> None:
     await two_factor.start_setup(author)
     secret = await two_factor.pending_secret(author)
+    assert secret
     assert (await sessions.authenticate(ctx, ADA)).username == "ada"
     with pytest.raises(InvalidInput) as wrong:
         await two_factor.enable(author, SecretStr("000000" if code(secret, author).get_secret_value() != "000000" else "1"))
@@ -89,7 +92,7 @@ async def test_clocks_may_differ_by_half_a_minute(author: Context, ctx: Context,
             await sessions.authenticate(at, ADA, code(secret, at, steps))
 
 
-async def test_code_sent_many_times_at_once_opens_one_door(author: Context, ctx: Context) -> None:
+async def test_code_sent_many_times_at_once_signs_in_once(author: Context, ctx: Context) -> None:
     secret, _ = await turned_on(author)
     at = later(ctx, 3)
     tries = (sessions.authenticate(at, ADA, code(secret, at)) for _ in range(6))
@@ -142,18 +145,18 @@ async def test_turned_off_by_a_code_or_by_an_operator(author: Context, ctx: Cont
     assert (await sessions.authenticate(ctx, ADA)).username == "ada"
     assert (await two_factor.status(author)).recovery_codes_left == 0
     with pytest.raises(NotFound):
-        await two_factor.remove(ctx, author.actor.id)
+        await two_factor.remove(ctx, author.require_actor().id)
     await turned_on(author)
-    await two_factor.remove(ctx, author.actor.id)
+    await two_factor.remove(ctx, author.require_actor().id)
     assert (await sessions.authenticate(ctx, ADA)).username == "ada"
 
 
-async def test_ticket_ends_with_its_time_and_with_the_password(author: Context, ctx: Context) -> None:
-    ticket = await two_factor.issue_pending_sign_in(ctx, author.actor.id)
-    assert (await two_factor.verify_pending_sign_in(ctx, ticket)).username == "ada"
-    for when, text in ((later(ctx, 21), ticket), (ctx, "x"), (ctx, await password_reset.create_link(ctx, "ada"))):
+async def test_pending_sign_in_expires_and_ends_with_the_password(author: Context, ctx: Context) -> None:
+    token = await two_factor.issue_pending_sign_in(ctx, author.require_actor().id)
+    assert (await two_factor.verify_pending_sign_in(ctx, token)).username == "ada"
+    for when, text in ((later(ctx, 21), token), (ctx, "x"), (ctx, await password_reset.create_link(ctx, "ada"))):
         with pytest.raises(NotAuthenticated):
             await two_factor.verify_pending_sign_in(when, text)
-    await passwords.set_password(ctx, author.actor.id, SecretStr("quite another one"))
+    await passwords.set_password(ctx, author.require_actor().id, SecretStr("quite another one"))
     with pytest.raises(NotAuthenticated):
-        await two_factor.verify_pending_sign_in(ctx, ticket)
+        await two_factor.verify_pending_sign_in(ctx, token)

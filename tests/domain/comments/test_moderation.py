@@ -1,4 +1,4 @@
-"""Which comments wait for a moderator, who sees them, and what they cause meanwhile."""
+"""Moderation: the rules, the queue, and the visibility and events of pending comments."""
 
 import dataclasses
 import datetime as dt
@@ -10,9 +10,11 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.accounts import accounts
 from blog.domain.comments import comments, moderation_queue, moderation_rules
+from blog.domain.comments.models import Comment
 from blog.domain.comments.moderation_rules import AuthorHistory, hold_reason, normalise_words
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
+from blog.domain.posts.models import Post
 from blog.domain.read_models import post as read_models_post
 from blog.domain.site import site_preferences
 from blog.errors import Forbidden, NotFound
@@ -28,38 +30,38 @@ LINKS = " ".join(f"<https://{number}.example>" for number in range(4))
 
 
 @pytest.mark.parametrize(
-    ("rules", "content", "record", "reason"),
+    ("rules", "content", "history", "reason"),
     [
         ({}, "Well said.", NEW, None),
-        ({"hold_first_comment": True}, "Well said.", NEW, "It is the first comment of its writer"),
+        ({"hold_first_comment": True}, "Well said.", NEW, "First comment by this author"),
         ({"hold_first_comment": True}, "Well said.", KNOWN, None),
         ({}, "Well said.", AuthorHistory(has_approved_comment=True, recent_count=4), None),
         ({}, "Well said.", AuthorHistory(has_approved_comment=True, recent_count=5),
-         "Its writer sent more than 5 comments within 60 seconds"),
-        ({}, LINKS, KNOWN, "It has 4 links; at most 3 pass"),
+         "More than 5 comments by this author within 60 seconds"),
+        ({}, LINKS, KNOWN, "Contains 4 links (limit 3)"),
         ({"most_links": 4}, LINKS, KNOWN, None),
-        ({"most_links": 0}, "[a](https://a.example)", KNOWN, "It has 1 link; at most 0 pass"),
+        ({"most_links": 0}, "[a](https://a.example)", KNOWN, "Contains 1 link (limit 0)"),
         ({"most_links": 0}, "`https://a.example` and <a href=b>", KNOWN, None),
-        ({"held_words": ["Casino"]}, "Visit my CASINO!", KNOWN, "It holds “Casino”"),
+        ({"held_words": ["Casino"]}, "Visit my CASINO!", KNOWN, "Contains “Casino”"),
         ({"held_words": ["casino"]}, "Casinos and encasinoed", KNOWN, None),
-        ({"held_words": ["casino"]}, "cas*i*no", KNOWN, "It holds “casino”"),
-        ({"held_words": ["casino"]}, "cas\u200bino, ca\u00adsino", KNOWN, "It holds “casino”"),
-        ({"held_words": ["casino"]}, "ＣＡＳＩＮＯ", KNOWN, "It holds “casino”"),
-        ({"held_words": ["casino"]}, "[here](https://casino.example)", KNOWN, "It holds “casino”"),
-        ({"held_words": ["STRASSE"]}, "eine Straße", KNOWN, "It holds “STRASSE”"),
-        ({"held_words": ["café"]}, "cafe\u0301", KNOWN, "It holds “café”"),
+        ({"held_words": ["casino"]}, "cas*i*no", KNOWN, "Contains “casino”"),
+        ({"held_words": ["casino"]}, "cas\u200bino, ca\u00adsino", KNOWN, "Contains “casino”"),
+        ({"held_words": ["casino"]}, "ＣＡＳＩＮＯ", KNOWN, "Contains “casino”"),
+        ({"held_words": ["casino"]}, "[here](https://casino.example)", KNOWN, "Contains “casino”"),
+        ({"held_words": ["STRASSE"]}, "eine Straße", KNOWN, "Contains “STRASSE”"),
+        ({"held_words": ["café"]}, "cafe\u0301", KNOWN, "Contains “café”"),
         ({"held_words": ["cafe"]}, "café", KNOWN, None),
         ({"held_words": ["क"]}, "कि", KNOWN, None),
-        ({"held_words": ["ΟΔΟΣ"]}, "οδος", KNOWN, "It holds “ΟΔΟΣ”"),
-        ({"held_words": ["big offer"]}, "A big\noffer", KNOWN, "It holds “big offer”"),
+        ({"held_words": ["ΟΔΟΣ"]}, "οδος", KNOWN, "Contains “ΟΔΟΣ”"),
+        ({"held_words": ["big offer"]}, "A big\noffer", KNOWN, "Contains “big offer”"),
         ({"held_words": ["big offer"]}, "big, bigger offer", KNOWN, None),
-        ({"held_words": ["💰"]}, "free💰💰", KNOWN, "It holds “💰”"),
+        ({"held_words": ["💰"]}, "free💰💰", KNOWN, "Contains “💰”"),
         ({"held_words": ["", " ", "..."]}, "Nothing is in this... is it?", KNOWN, None),
     ],
 )  # fmt: skip
-def test_rules(rules: Any, content: Any, record: Any, reason: str | None) -> None:
-    reading = moderation_rules.analyse(content, render_comment(content))
-    assert hold_reason(Preferences.model_validate(rules), reading, record) == reason
+def test_rules(rules: dict[str, Any], content: str, history: AuthorHistory, reason: str | None) -> None:
+    text = moderation_rules.analyse(content, render_comment(content))
+    assert hold_reason(Preferences.model_validate(rules), text, history) == reason
 
 
 def test_words_are_the_same_however_they_are_written() -> None:
@@ -67,12 +69,15 @@ def test_words_are_the_same_however_they_are_written() -> None:
 
 
 @pytest.fixture
-async def post(author: Context):
+async def post(author: Context) -> Post:
     return await posts.create(author, NewPost(title="On engines", content="text"))
 
 
+People = dict[str, Context]
+
+
 @pytest.fixture
-async def people(ctx: Context, make_user: MakeUser):
+async def people(ctx: Context, make_user: MakeUser) -> People:
     """Contexts by name."""
     roles = {"rob": Role.READER, "eve": Role.AUTHOR, "edo": Role.EDITOR, "ora": Role.OWNER}
     made = {name: ctx.acting_as(accounts.as_actor(await make_user(name, role))) for name, role in roles.items()}
@@ -80,12 +85,12 @@ async def people(ctx: Context, make_user: MakeUser):
     return made
 
 
-async def say(ctx, post, text="Hello.", **options):
-    return await comments.create(ctx, post.id, NewComment(content=text), **options)
+async def say(ctx: Context, post: Post, text: str = "Hello.", *, spam_reason: str | None = None) -> Comment:
+    return await comments.create(ctx, post.id, NewComment(content=text), spam_reason=spam_reason)
 
 
-async def told(ctx):
-    """The events about comments: name and channels, without those of the people concerned."""
+async def comment_events(ctx: Context) -> list[tuple[str, list[str]]]:
+    """Return type and channels of the events about comments, without personal channels."""
     events = tables.events.c
     rows = await ctx.db.fetch_all(
         sa.select(events.type, events.channels).where(events.comment_id.is_not(None)).order_by(events.id)
@@ -93,10 +98,10 @@ async def told(ctx):
     return [(row["type"], [channel for channel in row["channels"] if not channel.startswith("me:")]) for row in rows]
 
 
-async def test_first_comment_waits_and_later_ones_pass_once_it_was_approved(ctx: Context, people: Any, post: Any) -> None:
+async def test_first_comment_waits_and_later_ones_pass_once_it_was_approved(ctx: Context, people: People, post: Post) -> None:
     rob, edo = people["rob"], people["edo"]
     first = await say(rob, post)
-    assert (first.status, first.reason) == (CommentStatus.PENDING, "It is the first comment of its writer")
+    assert (first.status, first.reason) == (CommentStatus.PENDING, "First comment by this author")
     assert (await say(rob, post)).status is CommentStatus.PENDING
     assert (await posts.get(ctx, post.id)).comment_count == 0
     approved = await comments.edit(edo, first.id, CommentChanges(status=Decision.VISIBLE))
@@ -104,7 +109,7 @@ async def test_first_comment_waits_and_later_ones_pass_once_it_was_approved(ctx:
     assert (await posts.get(ctx, post.id)).comment_count == 1
     assert (await say(rob, post)).status is CommentStatus.VISIBLE
     channel = f"post:{post.id}"
-    assert await told(ctx) == [
+    assert await comment_events(ctx) == [
         ("comment.held", ["moderation"]),
         ("comment.held", ["moderation"]),
         ("comment.created", ["comments", channel, "moderation"]),
@@ -112,13 +117,13 @@ async def test_first_comment_waits_and_later_ones_pass_once_it_was_approved(ctx:
     ]
 
 
-async def test_moderators_of_a_post_never_wait(author: Context, people: Any, post: Any) -> None:
+async def test_moderators_of_a_post_never_wait(author: Context, people: People, post: Post) -> None:
     for writer in (author, people["edo"], people["ora"]):
         assert (await say(writer, post, LINKS, spam_reason="It looks odd")).status is CommentStatus.VISIBLE
     assert (await say(people["eve"], post)).status is CommentStatus.PENDING, "an author elsewhere is a guest here"
 
 
-async def test_sixth_comment_within_a_minute_waits(ctx: Context, make_user: MakeUser, post: Any) -> None:
+async def test_sixth_comment_within_a_minute_waits(ctx: Context, make_user: MakeUser, post: Post) -> None:
     rob = ctx.acting_as(accounts.as_actor(await make_user("rob", Role.READER)))
     for _ in range(5):
         assert (await say(rob, post)).status is CommentStatus.VISIBLE
@@ -128,7 +133,7 @@ async def test_sixth_comment_within_a_minute_waits(ctx: Context, make_user: Make
 
 
 async def test_waiting_comment_is_seen_by_its_writer_and_moderators_alone(
-    ctx: Context, author: Context, people: Any, post: Any
+    ctx: Context, author: Context, people: People, post: Post
 ) -> None:
     waiting = await say(people["rob"], post)
     sees = {}
@@ -143,23 +148,28 @@ async def test_waiting_comment_is_seen_by_its_writer_and_moderators_alone(
     assert (await comments.by_user(people["edo"], people["rob"].actor.id, limit=9)).items == []
 
 
-async def test_removed_while_waiting_is_told_to_moderators_and_keeps_its_reason(ctx: Context, people: Any, post: Any) -> None:
+async def test_removed_while_waiting_is_told_to_moderators_and_keeps_its_reason(ctx: Context, people: People, post: Post) -> None:
     waiting = await say(people["rob"], post)
     await comments.remove(people["edo"], waiting.id)
     gone = await comments.get(people["edo"], waiting.id)
-    assert gone.reason == "Removed by edo. It is the first comment of its writer"
-    assert await told(ctx) == [("comment.held", ["moderation"]), ("comment.removed", ["moderation"])]
+    assert gone.reason == "Removed by edo. First comment by this author"
+    assert await comment_events(ctx) == [("comment.held", ["moderation"]), ("comment.removed", ["moderation"])]
 
 
-async def test_changed_text_that_breaks_the_rules_goes_from_sight(ctx: Context, author: Context, people: Any, post: Any) -> None:
+async def test_changed_text_that_breaks_the_rules_goes_from_sight(
+    ctx: Context, author: Context, people: People, post: Post
+) -> None:
     rob = people["rob"]
     first = await say(rob, post)
     await comments.edit(people["edo"], first.id, CommentChanges(status=Decision.VISIBLE))
     await comments.create(author, post.id, NewComment(content="Indeed.", parent_id=first.id))
     changed = await comments.edit(rob, first.id, CommentChanges(content=LINKS))
-    assert (changed.status, changed.reason) == (CommentStatus.PENDING, "It has 4 links; at most 3 pass")
+    assert (changed.status, changed.reason) == (CommentStatus.PENDING, "Contains 4 links (limit 3)")
     assert (await posts.get(ctx, post.id)).comment_count == 1
-    assert (await told(ctx))[-2:] == [("comment.removed", ["comments", f"post:{post.id}"]), ("comment.held", ["moderation"])]
+    assert (await comment_events(ctx))[-2:] == [
+        ("comment.removed", ["comments", f"post:{post.id}"]),
+        ("comment.held", ["moderation"]),
+    ]
     again = await comments.edit(rob, first.id, CommentChanges(content="Sorry."))
     assert again.status is CommentStatus.PENDING, "a moderator lets it pass, not another text"
     (thread,) = (await read_models_post.read(ctx, post.slug)).threads
@@ -167,7 +177,7 @@ async def test_changed_text_that_breaks_the_rules_goes_from_sight(ctx: Context, 
     assert [reply.comment.content for reply in thread.replies] == ["Indeed."]
 
 
-async def test_text_is_the_writers_for_a_while(ctx: Context, people: Any, post: Any) -> None:
+async def test_text_is_the_writers_for_a_while(ctx: Context, people: People, post: Post) -> None:
     written = await say(people["edo"], post)
     late = dataclasses.replace(people["edo"], now=ctx.now + dt.timedelta(minutes=61))
     with pytest.raises(Forbidden, match="could be edited until"):
@@ -180,7 +190,9 @@ async def test_text_is_the_writers_for_a_while(ctx: Context, people: Any, post: 
     await comments.remove(late, written.id)
 
 
-async def test_queue_is_newest_first_paged_and_of_those_that_one_decides_about(author: Context, people: Any, post: Any) -> None:
+async def test_queue_is_newest_first_paged_and_of_those_that_one_decides_about(
+    author: Context, people: People, post: Post
+) -> None:
     other = await posts.create(people["eve"], NewPost(title="Elsewhere", content="text"))
     waiting = [(await say(people["rob"], where)).id for where in (post, other, post)]
     first = await moderation_queue.list_page(people["edo"], CommentStatus.PENDING, limit=2)
@@ -198,7 +210,7 @@ async def test_queue_is_newest_first_paged_and_of_those_that_one_decides_about(a
     ]
 
 
-async def test_many_are_decided_about_at_once_or_none(ctx: Context, author: Context, people: Any, post: Any) -> None:
+async def test_many_are_decided_about_at_once_or_none(ctx: Context, author: Context, people: People, post: Post) -> None:
     other = await posts.create(people["eve"], NewPost(title="Elsewhere", content="text"))
     here, there = [[(await say(people["rob"], where)).id for _ in range(2)] for where in (post, other)]
     with pytest.raises(Forbidden):
@@ -209,11 +221,11 @@ async def test_many_are_decided_about_at_once_or_none(ctx: Context, author: Cont
     assert await moderation_queue.moderate(people["edo"], BulkDecision(status=Decision.VISIBLE, ids=here)) == 0, "nothing to do"
     assert await moderation_queue.moderate(author, BulkDecision(status=Decision.REMOVED, ids=here)) == 2
     assert [(await posts.get(ctx, number)).comment_count for number in (post.id, other.id)] == [0, 2]
-    names = [name for name, _ in await told(ctx)]
+    names = [name for name, _ in await comment_events(ctx)]
     assert names == ["comment.held"] * 4 + ["comment.created"] * 4 + ["comment.removed"] * 2
 
 
-async def test_number_of_statements_does_not_grow_with_the_decisions(people: Any, post: Any) -> None:
+async def test_number_of_statements_does_not_grow_with_the_decisions(people: People, post: Post) -> None:
     counts = []
     for number in (1, 5):
         ids = [(await say(people["rob"], post)).id for _ in range(number)]

@@ -1,14 +1,14 @@
-"""Who is told of a comment, once, and what they are shown of it later."""
-
-from typing import Any
+"""Notifications: their recipients, and the content that is shown later."""
 
 import pytest
 
 from blog.domain.accounts import accounts
 from blog.domain.comments import comments, notifications
+from blog.domain.comments.models import Comment
 from blog.domain.comments.notifications import UnreadCounts
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
+from blog.domain.posts.models import Post
 from blog.errors import NotAuthenticated
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.comments import CommentChanges, Decision, NewComment
@@ -17,72 +17,74 @@ from tests.conftest import MakeUser
 
 
 @pytest.fixture
-async def post(author: Context):
+async def post(author: Context) -> Post:
     return await posts.create(author, NewPost(title="On engines", content="text"))
 
 
 @pytest.fixture
-async def rob(ctx: Context, make_user: MakeUser):
+async def rob(ctx: Context, make_user: MakeUser) -> Context:
     return ctx.acting_as(accounts.as_actor(await make_user("rob", Role.READER)))
 
 
 @pytest.fixture
-async def edo(ctx: Context, make_user: MakeUser):
+async def edo(ctx: Context, make_user: MakeUser) -> Context:
     return ctx.acting_as(accounts.as_actor(await make_user("edo", Role.EDITOR)))
 
 
-async def heard(ctx):
+async def received(ctx: Context) -> list[tuple[str, str | None]]:
     return [
-        (notice.notification_type.value, notice.comment.content if notice.comment else None)
-        for notice in (await notifications.list_page(ctx)).items
+        (item.notification_type.value, item.comment.content if item.comment else None)
+        for item in (await notifications.list_page(ctx)).items
     ]
 
 
-async def held(edo, post, parent):
-    """An answer by somebody new that waits."""
+async def held(edo: Context, post: Post, parent: Comment) -> Comment:
+    """Create a pending reply by a new user."""
     new = NewUser(username="zed", email="zed@example.org")
     zed = edo.acting_as(accounts.as_actor(await accounts.create(edo, new, Role.READER)))
     return await comments.create(zed, post.id, NewComment(content="Hm.", parent_id=parent.id), spam_reason="It looks odd")
 
 
-async def test_authors_hear_of_comments_and_writers_of_answers_never_of_their_own(author: Context, rob: Any, post: Any) -> None:
+async def test_authors_hear_of_comments_and_writers_of_answers_never_of_their_own(
+    author: Context, rob: Context, post: Post
+) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Why?"))
     answer = await comments.create(author, post.id, NewComment(content="Because.", parent_id=first.id))
     await comments.create(rob, post.id, NewComment(content="I see.", parent_id=answer.id))
-    assert await heard(author) == [("answer", "I see."), ("comment", "Why?")], "each comment once, also when it is an answer"
-    assert await heard(rob) == [("answer", "Because.")]
+    assert await received(author) == [("reply", "I see."), ("comment", "Why?")], "each comment once, also when it is an answer"
+    assert await received(rob) == [("reply", "Because.")]
 
 
 async def test_waiting_comment_is_told_to_authors_and_to_others_when_it_passes(
-    author: Context, rob: Any, edo: Any, post: Any
+    author: Context, rob: Context, edo: Context, post: Post
 ) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Why?"))
     await comments.edit(author, (await held(edo, post, first)).id, CommentChanges(status=Decision.VISIBLE))
-    assert (await heard(rob)) == [("answer", "Hm.")]
-    assert (await heard(author))[0] == ("waiting", "Hm."), "told once"
+    assert (await received(rob)) == [("reply", "Hm.")]
+    assert (await received(author))[0] == ("pending", "Hm."), "notified once"
 
 
-async def test_nobody_else_hears_of_what_waits(author: Context, rob: Any, edo: Any, post: Any) -> None:
+async def test_nobody_else_hears_of_what_waits(author: Context, rob: Context, edo: Context, post: Post) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Why?"))
     await held(edo, post, first)
-    assert await heard(rob) == []
-    assert await heard(edo) == []
-    assert await heard(author) == [("waiting", "Hm."), ("comment", "Why?")]
+    assert await received(rob) == []
+    assert await received(edo) == []
+    assert await received(author) == [("pending", "Hm."), ("comment", "Why?")]
 
 
-async def test_what_was_hidden_since_is_shown_no_more(author: Context, rob: Any, post: Any) -> None:
+async def test_what_was_hidden_since_is_shown_no_more(author: Context, rob: Context, post: Post) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Why?"))
     answer = await comments.create(author, post.id, NewComment(content="Because.", parent_id=first.id))
     await comments.remove(author, answer.id)
-    assert await heard(rob) == [("answer", None)]
+    assert await received(rob) == [("reply", None)]
     await comments.edit(author, answer.id, CommentChanges(status=Decision.VISIBLE))
-    assert await heard(rob) == [("answer", "Because.")]
+    assert await received(rob) == [("reply", "Because.")]
     await posts.edit(author, post.id, PostChanges(status=PostStatus.DRAFT))
-    assert await heard(rob) == [("answer", None)]
-    assert await heard(author) == [("comment", "Why?")]
+    assert await received(rob) == [("reply", None)]
+    assert await received(author) == [("comment", "Why?")]
 
 
-async def test_notices_are_paged_counted_and_read(ctx: Context, author: Context, rob: Any, post: Any) -> None:
+async def test_notices_are_paged_counted_and_read(ctx: Context, author: Context, rob: Context, post: Post) -> None:
     for number in range(4):
         await comments.create(rob, post.id, NewComment(content=f"Comment {number}"))
     assert await notifications.unread_counts(author) == UnreadCounts(unread_notifications=4, pending_comments=0)
@@ -92,14 +94,14 @@ async def test_notices_are_paged_counted_and_read(ctx: Context, author: Context,
     assert rest.next is None
     await notifications.mark_read(author, first.items)
     assert await notifications.unread_counts(author) == UnreadCounts(unread_notifications=1, pending_comments=0)
-    assert [notice.is_read for notice in (await notifications.list_page(author)).items] == [True, True, True, False]
+    assert [item.is_read for item in (await notifications.list_page(author)).items] == [True, True, True, False]
     await notifications.mark_read(author)
     assert await notifications.unread_counts(author) == UnreadCounts()
     with pytest.raises(NotAuthenticated):
         await notifications.list_page(ctx)
 
 
-async def test_nobody_marks_the_notices_of_others(author: Context, rob: Any, post: Any) -> None:
+async def test_nobody_marks_the_notices_of_others(author: Context, rob: Context, post: Post) -> None:
     await comments.create(rob, post.id, NewComment(content="Why?"))
     await notifications.mark_read(rob, (await notifications.list_page(author)).items)
     await notifications.mark_read(rob)
@@ -107,7 +109,7 @@ async def test_nobody_marks_the_notices_of_others(author: Context, rob: Any, pos
 
 
 async def test_tally_counts_what_each_decides_about_in_one_query(
-    ctx: Context, author: Context, rob: Any, edo: Any, make_user: MakeUser, post: Any
+    ctx: Context, author: Context, rob: Context, edo: Context, make_user: MakeUser, post: Post
 ) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Why?"))
     await held(edo, post, first)

@@ -72,8 +72,8 @@ async def test_each_act_is_written(ctx: Context, owner: Any, make_user: MakeUser
         theirs, AccountDeletion(username="bob", current=SecretStr("quite another one"), posts=PostsOnDeletion.KEEP)
     )
     assert await acts(ctx, since=before) == [
-        "account_made", "sign_in", "token_made", "token_revoked", "email_changed", "password_changed", "role_changed",
-        "invitation_made", "invitation_revoked", "flag_switched", "site_changed", "sign_out_everywhere", "account_deleted",
+        "account_created", "sign_in", "token_created", "token_revoked", "email_changed", "password_changed", "role_changed",
+        "invitation_created", "invitation_revoked", "flag_changed", "site_changed", "sign_out_everywhere", "account_deleted",
     ]  # fmt: skip
 
 
@@ -99,7 +99,7 @@ async def test_failures_name_the_account_and_never_what_was_typed(ctx: Context, 
         await passwords.require_password(author, SecretStr("a wrong one"))
     found = (await audit.list_page(owner)).items[:3]
     assert [(entry.action, entry.subject) for entry in found] == [
-        ("confirmation_failed", "ada"), ("sign_in_failed", None), ("sign_in_failed", "ada"),
+        ("reauthentication_failed", "ada"), ("sign_in_failed", None), ("sign_in_failed", "ada"),
     ]  # fmt: skip
     rows = await ctx.db.fetch_all(sa.select(tables.audit_log))
     assert "typed" not in str([dict(row) for row in rows])

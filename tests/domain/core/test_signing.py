@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from blog.domain.accounts import accounts, sessions, tokens
+from blog.domain.accounts import password_reset, sessions, tokens
 from blog.domain.core.context import Context
 from blog.domain.core.signing import Purpose, Signer
 from blog.domain.core.site import open_site

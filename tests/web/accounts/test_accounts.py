@@ -36,7 +36,7 @@ async def test_registering_makes_a_reader_who_is_signed_in(client: httpx2.AsyncC
     assert (user.role, user.email, user.name) == (Role.READER, "ada@example.org", "ada")
     account = await client.get("/account")
     assert account.status_code == 200
-    assert "You are <strong>ada</strong>, a reader of this blog" in account.text
+    assert "You are <strong>ada</strong>, a reader on this blog" in account.text
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ async def test_wrong_password_and_unknown_name_look_the_same(
     assert [answer.status_code for answer in answers] == [401, 401]
     one, other = [answer.text.replace('value="bob"', 'value="ada"') for answer in answers]
     assert one == other
-    assert "The name or the password is wrong" in one
+    assert "Wrong username or password" in one
     assert 'name="next" value="/write"' in one
     assert "not the one" not in one
     assert "set-cookie" not in answers[0].headers
@@ -264,6 +264,6 @@ async def test_password_that_is_guessed_first_is_refused_at_its_field(
     for path, sent in (("/register", bob), (f"/set-password/{link}", {})):
         answer = await client.post(path, data=sent | {"password": "Password1"}, headers=OWN)
         assert answer.status_code == 422
-        assert 'id="error-password">This is one of the passwords that are guessed first' in answer.text
+        assert 'id="error-password">This password is too common' in answer.text
         assert "Password1" not in answer.text
     assert await count(ctx, tables.users) == 1

@@ -89,7 +89,7 @@ async def test_bio_is_on_the_page_of_the_author_and_harmless(client: httpx2.Asyn
 async def test_address_is_changed_by_who_knows_the_password(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     wrong = await client.post("/account/email", data={"email": "a@example.com", "current": "guess"}, headers=ada)
     assert wrong.status_code == 422
-    assert 'id="error-current">This is not your present password' in wrong.text
+    assert 'id="error-current">Wrong password' in wrong.text
     assert 'value="a@example.com"' in wrong.text
     assert (await accounts.by_username(ctx, "ada")).email == "ada@example.org"
     done = await client.post("/account/email", data={"email": "a@example.com", "current": PASSWORD}, headers=ada)
@@ -99,7 +99,7 @@ async def test_address_is_changed_by_who_knows_the_password(client: httpx2.Async
 
 @pytest.mark.parametrize(
     ("email", "status", "message"),
-    [("nobody", 422, "Write an e-mail address"), ("bob@example.org", 409, "Another account has this e-mail address")],
+    [("nobody", 422, "Write an e-mail address"), ("bob@example.org", 409, "Another account uses this e-mail address")],
 )
 async def test_address_that_cannot_be_is_said_at_its_field(
     client: httpx2.AsyncClient, make_user: MakeUser, ada: Any, email: str, status: int, message: str
@@ -136,7 +136,7 @@ async def test_password_change_needs_the_present_one_and_ends_other_sessions(
     other = await sessions.start(ctx, (await of(ctx)).actor, "elsewhere")
     wrong = await client.post("/account/password", data={"current": "not this", "password": "a new long one"}, headers=ada)
     assert wrong.status_code == 422
-    assert 'id="error-current">This is not your present password' in wrong.text
+    assert 'id="error-current">Wrong password' in wrong.text
     assert await sessions.load(ctx, other) is not None
     done = await client.post("/account/password", data={"current": PASSWORD, "password": "a new long one"}, headers=ada)
     assert (done.status_code, done.headers["location"]) == (303, "/account?saved=password")
@@ -239,7 +239,7 @@ async def test_no_avatars_while_uploads_are_off(client: httpx2.AsyncClient, ctx:
 async def test_sessions_are_listed_in_words_and_one_is_ended(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     other = await sessions.start(ctx, (await of(ctx)).actor, FIREFOX)
     page = (await client.get("/account/sessions", headers=ada)).text
-    assert page.count('<span class="mark">this one</span>') == 1
+    assert page.count('<span class="mark">current session</span>') == 1
     assert "Firefox on Windows" in page
     assert "An unknown browser" in page
     (action,) = re.findall(r'action="(/account/sessions/\w+)"', page)
@@ -311,7 +311,7 @@ async def test_token_form_comes_back(client: httpx2.AsyncClient, ctx: Context, a
 async def test_token_without_a_scope_is_refused_in_plain_words(client: httpx2.AsyncClient, ada: Any) -> None:
     answer = await client.post("/account/tokens", data={"name": "backup", "days": "7"}, headers=ada)
     assert 'id="error-scopes">Choose at least one<' in answer.text
-    assert "What it may do: Choose at least one" in answer.text
+    assert "Permissions: Choose at least one" in answer.text
 
 
 async def test_only_owners_are_offered_the_scope_admin(client: httpx2.AsyncClient, ada: Any, sign_in: SignIn) -> None:
@@ -406,7 +406,7 @@ async def test_account_is_deleted_and_the_browser_signed_out(
     ("changed", "field", "message"),
     [
         ({"username": "bob"}, "username", "Type your username, ada"),
-        ({"current": "guess"}, "current", "This is not your present password"),
+        ({"current": "guess"}, "current", "Wrong password"),
         ({"posts": "perhaps"}, "posts", ""),
     ],
 )
@@ -427,7 +427,7 @@ async def test_only_owner_is_told_why_not(client: httpx2.AsyncClient, ctx: Conte
     ora = await sign_in("ora", Role.OWNER)
     answer = await client.post("/account/delete", data={"username": "ora", "current": PASSWORD, "posts": "stay"}, headers=ora)
     assert answer.status_code == 409
-    assert "This is the only owner: make another account owner first" in answer.text
+    assert "This is the only owner. Make another account an owner first" in answer.text
     assert await ctx.db.fetch_val(sa.select(tables.users.c.deleted_at)) is None
 
 

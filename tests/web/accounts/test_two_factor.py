@@ -47,7 +47,7 @@ async def ada(sign_in: SignIn):
 
 
 async def test_codes_are_turned_on_and_then_asked_for(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
-    assert "Off. An app on your phone" in (await client.get("/account/security", headers=ada)).text
+    assert "Off. Protect your account" in (await client.get("/account/security", headers=ada)).text
     secret, codes = await turn_on(client, ada)
     assert len(codes) == 10
     assert "10 recovery codes are left" in (await client.get("/account/security", headers=ada)).text
@@ -59,7 +59,7 @@ async def test_codes_are_turned_on_and_then_asked_for(client: httpx2.AsyncClient
     assert 'name="next" value="/account/tokens"' in form.text
     wrong = await client.post("/login/code", data={"code": "12", "next": "/account/tokens"}, headers=OWN)
     assert wrong.status_code == 401
-    assert "This code is not right" in wrong.text
+    assert "Wrong code" in wrong.text
     done = await client.post("/login/code", data={"code": code(secret, 1), "next": "/account/tokens"}, headers=OWN)
     assert (done.status_code, done.headers["location"]) == (303, "/account/tokens")
     assert (await client.get("/account/tokens")).status_code == 200
@@ -77,13 +77,13 @@ async def test_secret_is_drawn_without_style_and_kept_nowhere(client: httpx2.Asy
 async def test_second_half_needs_the_first(client: httpx2.AsyncClient, ada: Any) -> None:
     assert (await client.get("/login/code")).headers["location"] == "/login"
     answer = await client.post("/login/code", data={"code": "123456"}, headers=OWN | {"Cookie": "ticket=x"})
-    assert (answer.status_code, "give your name and password once more" in answer.text) == (401, True)
+    assert (answer.status_code, "Enter your username and password again" in answer.text) == (401, True)
 
 
 async def test_setting_up_needs_the_password_a_moment_ago(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
     wrong = await client.post("/account/two-factor", data={"current": "guess"}, headers=ada)
     assert wrong.status_code == 422
-    assert 'id="error-current">This is not your present password' in wrong.text
+    assert 'id="error-current">Wrong password' in wrong.text
     assert (await client.get("/account/two-factor/enable", headers=ada)).headers["location"] == "/account/two-factor"
     await client.post("/account/two-factor", data={"current": PASSWORD}, headers=ada)
     await grow_old(ctx)
@@ -99,7 +99,7 @@ async def test_wrong_first_code_shows_the_same_secret_again(client: httpx2.Async
     first = await client.get("/account/two-factor/enable", headers=ada)
     again = await client.post("/account/two-factor/enable", data={"code": "1"}, headers=ada)
     assert again.status_code == 422
-    assert 'id="error-code">This code is not right' in again.text
+    assert 'id="error-code">Wrong code' in again.text
     picture = re.compile(r"<svg.*</svg>", re.DOTALL)
     assert picture.search(first.text)[0] == picture.search(again.text)[0]
 
@@ -201,7 +201,7 @@ async def test_owner_reads_the_log_and_everybody_their_own(
     firefox = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"}
     await client.post("/login", data=SIGN_IN | {"password": "guess"}, headers=OWN | firefox)
     log = (await client.get("/admin/audit", headers=ora)).text
-    assert 'Sign-in refused: wrong name or password</strong> <span class="muted">ada</span>' in log
+    assert 'Sign-in failed: wrong username or password</strong> <span class="muted">ada</span>' in log
     assert "127.0.0.1" in log
     assert "Firefox on Linux" in log
     narrow = (await client.get("/admin/audit?action=sign_in_failed&user=ADA", headers=ora)).text
@@ -209,8 +209,8 @@ async def test_owner_reads_the_log_and_everybody_their_own(
     assert "Nothing of that kind." in (await client.get("/admin/audit?action=role_changed", headers=ora)).text
     assert "Nothing of that kind." in (await client.get("/admin/audit?user=nobody", headers=ora)).text
     own = (await client.get("/account/security", headers=ada)).text
-    assert "Sign-in refused" in own
-    assert "ora" not in re.sub(r"<footer.*", "", own.split("What happened")[1], flags=re.DOTALL).split("</ul>")[0]
+    assert "Sign-in failed" in own
+    assert "ora" not in re.sub(r"<footer.*", "", own.split("Account activity")[1], flags=re.DOTALL).split("</ul>")[0]
     assert (await client.get("/admin/audit", headers=ada)).status_code == 403
     assert (await client.get("/admin/audit")).status_code == 303
     assert (await client.get("/account/security")).status_code == 303

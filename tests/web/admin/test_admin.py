@@ -197,7 +197,7 @@ async def test_invitation_makes_one_account_also_while_registration_is_closed(
     async with running(create_app(settings.model_copy(update={"registration": False}))) as client:
         path = await link_of(client, ora)
         page = (await client.get(path)).text
-        assert "By ora, as an author" in page
+        assert "ora has invited you as an author" in page
         refused = await client.post(path, data=new | {"username": "ora"}, headers=OWN)
         assert refused.status_code == 409
         assert 'id="error-username"' in refused.text
@@ -207,7 +207,7 @@ async def test_invitation_makes_one_account_also_while_registration_is_closed(
         client.cookies.clear()
         for again in (await client.get(path), await client.post(path, data=new | {"username": "eve"}, headers=OWN)):
             assert again.status_code == 404
-            assert "it was used or taken back" in again.text
+            assert "has expired, or was used or revoked" in again.text
         listed = (await client.get("/admin/invitations", headers=ora)).text
         assert 'used by <a href="/authors/mary">mary</a>' in listed
     assert (await accounts.by_username(ctx, "mary")).role is Role.AUTHOR
@@ -219,7 +219,7 @@ async def test_invitation_changes_no_account_that_is_there(
     bob = await sign_in("bob", Role.READER)
     path = await link_of(client, ora, role="editor")
     page = await client.get(path, headers=bob)
-    assert "an invitation never changes an account that is there already" in page.text
+    assert "This invitation creates a new account" in page.text
     assert 'name="password"' not in page.text
     sent = {"username": "bob2", "email": "bob2@example.org", "password": PASSWORD}
     assert (await client.post(path, data=sent, headers=bob)).status_code == 409

@@ -90,7 +90,7 @@ def test_life_of_a_comment(base: Any, chromium: Any, scripts: bool) -> None:
     bob.get_by_label("Your comment").fill("What *is* it?")
     bob.get_by_role("button", name="Post comment").click()
     comment = bob.locator("#comment-1")
-    comment.get_by_text("Waits for a moderator").wait_for()
+    comment.get_by_text("Awaiting moderation").wait_for()
     assert comment.get_by_text("What is it?").is_visible()
     assert bob.locator("#comments-count").inner_text() == "0 comments"
     read_on(reader)
@@ -106,8 +106,8 @@ def test_life_of_a_comment(base: Any, chromium: Any, scripts: bool) -> None:
     ada.keyboard.press("Space")
     press_until(ada, "button[value=visible]")
     ada.keyboard.press("Enter")
-    ada.get_by_text("1 comment can be seen by everybody now.").wait_for()
-    assert ada.get_by_text("Nothing waits for you.").is_visible()
+    ada.get_by_text("1 comment approved.").wait_for()
+    assert ada.get_by_text("Nothing to review.").is_visible()
     assert ada.get_by_role("link", name="Moderation", exact=True).is_visible(), "no number any more"
 
     # It appears in the page that is open, and loses its mark where its writer sees it.
@@ -149,7 +149,7 @@ def test_life_of_a_comment(base: Any, chromium: Any, scripts: bool) -> None:
 
     # Brought back by a moderator.
     ada.goto(address)
-    ada.get_by_role("button", name="Bring it back").click()
+    ada.get_by_role("button", name="Restore").click()
     ada.locator("#comment-1").get_by_text("What was it?").wait_for()
     read_on(reader)
     reader.locator("#comment-1").get_by_text("What was it?").wait_for()

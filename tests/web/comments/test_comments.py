@@ -1,7 +1,8 @@
-"""Comments by forms."""
+"""The comment forms."""
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import httpx2
@@ -12,6 +13,7 @@ from blog.db import tables
 from blog.domain.comments import comments
 from blog.domain.comments.models import Comment
 from blog.domain.core.context import Context
+from blog.domain.posts.models import Post
 from blog.domain.read_models import post as read_models_post
 from blog.schemas.accounts import Role
 from blog.schemas.comments import CommentStatus, NewComment
@@ -20,16 +22,16 @@ from tests.web.conftest import SignIn, Write
 
 
 @pytest.fixture
-async def post(write: Write):
+async def post(write: Write) -> Post:
     return await write("On engines")
 
 
-async def rows(ctx):
+async def rows(ctx: Context) -> Sequence[Any]:
     return await ctx.db.fetch_all(sa.select(tables.comments).order_by(tables.comments.c.id))
 
 
 async def test_comment_is_written_and_shown(
-    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn, served: dict[str, str]
+    client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn, served: dict[str, str]
 ) -> None:
     bob = await sign_in("bob", Role.READER)
     answer = await client.post("/posts/on-engines/comments", data={"content": "Well *said*."} | served, headers=bob)
@@ -43,7 +45,7 @@ async def test_comment_is_written_and_shown(
 
 @pytest.mark.parametrize(("typed", "message"), [("  ", "Fill this in"), ("x" * 10_001, "Use at most 10000 characters")])
 async def test_invalid_comment_comes_back_below_the_post(
-    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn, typed: str, message: str
+    client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn, typed: str, message: str
 ) -> None:
     answer = await client.post("/posts/on-engines/comments", data={"content": typed}, headers=await sign_in("bob"))
     assert answer.status_code == 422
@@ -54,7 +56,7 @@ async def test_invalid_comment_comes_back_below_the_post(
 
 
 async def test_stranger_is_invited_to_sign_in_and_keeps_a_typed_comment(
-    client: httpx2.AsyncClient, ctx: Context, post: Any
+    client: httpx2.AsyncClient, ctx: Context, post: Post
 ) -> None:
     page = (await client.get("/posts/on-engines")).text
     assert '<a href="/login?next=%2Fposts%2Fon-engines">Sign in</a> to comment' in page
@@ -74,7 +76,7 @@ async def test_draft_takes_no_comments(client: httpx2.AsyncClient, ctx: Context,
 
 
 async def test_hostile_comment_is_harmless(
-    client: httpx2.AsyncClient, post: Any, sign_in: SignIn, served: dict[str, str]
+    client: httpx2.AsyncClient, post: Post, sign_in: SignIn, served: dict[str, str]
 ) -> None:
     sent = {"content": "<script>alert(1)</script> [x](javascript:alert(2)) <img src=x onerror=alert(3)>"}
     await client.post("/posts/on-engines/comments", data=sent | served, headers=await sign_in("bob"))
@@ -86,7 +88,7 @@ async def test_hostile_comment_is_harmless(
 
 
 async def test_answer_stands_below_what_it_answers(
-    client: httpx2.AsyncClient, ctx: Context, author: Context, post: Any, sign_in: SignIn, served: dict[str, str]
+    client: httpx2.AsyncClient, ctx: Context, author: Context, post: Post, sign_in: SignIn, served: dict[str, str]
 ) -> None:
     first = await comments.create(author, post.id, NewComment(content="First."))
     await comments.create(author, post.id, NewComment(content="Second."))
@@ -101,7 +103,7 @@ async def test_answer_stands_below_what_it_answers(
 
 
 async def test_answer_asks_strangers_to_sign_in_and_comes_back_when_empty(
-    client: httpx2.AsyncClient, author: Context, post: Any, sign_in: SignIn
+    client: httpx2.AsyncClient, author: Context, post: Post, sign_in: SignIn
 ) -> None:
     first = await comments.create(author, post.id, NewComment(content="First."))
     path = f"/comments/{first.id}/reply"
@@ -110,7 +112,7 @@ async def test_answer_asks_strangers_to_sign_in_and_comes_back_when_empty(
 
 
 async def test_author_edits_a_comment_and_others_cannot(
-    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn, served: dict[str, str]
+    client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn, served: dict[str, str]
 ) -> None:
     bob, eve = await sign_in("bob", Role.READER), await sign_in("eve", Role.EDITOR)
     await client.post("/posts/on-engines/comments", data={"content": "Frist."} | served, headers=bob)
@@ -126,7 +128,7 @@ async def test_author_edits_a_comment_and_others_cannot(
 
 
 async def test_tools_are_offered_to_those_who_may_use_them(
-    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn, served: dict[str, str]
+    client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn, served: dict[str, str]
 ) -> None:
     bob = await sign_in("bob", Role.READER)
     await client.post("/posts/on-engines/comments", data={"content": "First."} | served, headers=bob)
@@ -143,7 +145,7 @@ async def test_tools_are_offered_to_those_who_may_use_them(
 
 
 async def test_removed_comment_leaves_only_a_note_where_it_was_answered(
-    client: httpx2.AsyncClient, ctx: Context, author: Context, post: Any, sign_in: SignIn, served: dict[str, str]
+    client: httpx2.AsyncClient, ctx: Context, author: Context, post: Post, sign_in: SignIn, served: dict[str, str]
 ) -> None:
     bob, eve = await sign_in("bob", Role.READER), await sign_in("eve", Role.EDITOR)
     await client.post("/posts/on-engines/comments", data={"content": "Rash words."} | served, headers=bob)
@@ -162,7 +164,7 @@ async def test_removed_comment_leaves_only_a_note_where_it_was_answered(
 
 
 async def test_moderator_brings_a_comment_back(
-    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn, served: dict[str, str]
+    client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn, served: dict[str, str]
 ) -> None:
     bob, eve = await sign_in("bob", Role.READER), await sign_in("eve", Role.EDITOR)
     await client.post("/posts/on-engines/comments", data={"content": "Rash words."} | served, headers=bob)
@@ -175,7 +177,7 @@ async def test_moderator_brings_a_comment_back(
 
 
 async def test_long_discussions_are_read_page_by_page(
-    client: httpx2.AsyncClient, author: Context, post: Any, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, author: Context, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(read_models_post, "COMMENTS_PER_PAGE", 2)
     first = await comments.create(author, post.id, NewComment(content="Comment one"))

@@ -1,4 +1,4 @@
-"""The page of moderators, what a comment's form gives away, and what writers see of a comment that waits."""
+"""The moderation page, the spam trap of the comment form, and pending comments on the page of a post."""
 
 import datetime as dt
 import re
@@ -15,6 +15,7 @@ from blog.domain.comments import comments
 from blog.domain.core.context import Context
 from blog.domain.core.signing import Purpose
 from blog.domain.posts import posts
+from blog.domain.posts.models import Post
 from blog.framework.request.forms import Form
 from blog.schemas.accounts import Role
 from blog.schemas.comments import NewComment
@@ -28,36 +29,36 @@ PATH = "/posts/on-engines/comments"
 
 
 @pytest.fixture
-async def post(write: Write):
+async def post(write: Write) -> Post:
     return await write("On engines")
 
 
 @pytest.fixture
-async def rob(ctx: Context, make_user: MakeUser):
+async def rob(ctx: Context, make_user: MakeUser) -> Context:
     return ctx.acting_as(accounts.as_actor(await make_user("rob", Role.READER)))
 
 
-async def held(rob, post, text="Buy this.", **options):
-    return (await comments.create(rob, post.id, NewComment(content=text), spam_reason="It looks odd", **options)).id
+async def held(rob: Context, post: Post, text: str = "Buy this.") -> int:
+    return (await comments.create(rob, post.id, NewComment(content=text), spam_reason="It looks odd")).id
 
 
-async def statuses(ctx):
+async def statuses(ctx: Context) -> list[str]:
     rows = await ctx.db.fetch_all(sa.select(tables.comments.c.status).order_by(tables.comments.c.id))
     return [row["status"] for row in rows]
 
 
-async def reasons(ctx):
+async def reasons(ctx: Context) -> list[str | None]:
     rows = await ctx.db.fetch_all(sa.select(tables.comments.c.moderation_note).order_by(tables.comments.c.id))
     return [row["moderation_note"] for row in rows]
 
 
-def served(ctx, seconds):
+def served(ctx: Context, seconds: float) -> dict[str, str]:
     return {
         spam_trap.TIMESTAMP_FIELD: spam_trap.timestamp_token(replace(ctx, now=ctx.now - dt.timedelta(seconds=seconds)), Form())
     }
 
 
-def cases(page):
+def queued_ids(page: httpx2.Response) -> list[str]:
     return re.findall(r'name="comment-(\d+)"', page.text)
 
 
@@ -74,7 +75,7 @@ def cases(page):
     ],
 )
 async def test_doubtful_form_makes_a_comment_wait_and_loses_nothing(
-    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn, seconds: int, more: Any, reason: str | None
+    client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn, seconds: int, more: Any, reason: str | None
 ) -> None:
     rob = await sign_in("rob", Role.READER)
     answer = await client.post(PATH, data={"content": "Hello."} | served(ctx, seconds) | more, headers=rob)
@@ -83,11 +84,11 @@ async def test_doubtful_form_makes_a_comment_wait_and_loses_nothing(
     assert await statuses(ctx) == ["pending" if reason else "visible"]
     mine = (await client.get("/posts/on-engines", headers=rob)).text
     assert "Hello." in mine
-    assert ("Waits for a moderator" in mine) == bool(reason)
+    assert ("Awaiting moderation" in mine) == bool(reason)
     assert ("Hello." in (await client.get("/posts/on-engines")).text) == (reason is None)
 
 
-async def test_mark_of_another_purpose_is_none(client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn) -> None:
+async def test_mark_of_another_purpose_is_none(client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn) -> None:
     forged = ctx.site.signer.sign(Purpose.PREVIEW_LINK, [0])
     sent = {"content": "Hello.", "served": forged}
     assert (await client.post(PATH, data=sent, headers=await sign_in("rob", Role.READER))).status_code == 303
@@ -95,7 +96,7 @@ async def test_mark_of_another_purpose_is_none(client: httpx2.AsyncClient, ctx: 
 
 
 async def test_form_that_comes_back_remembers_when_it_was_first_shown(
-    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn
+    client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn
 ) -> None:
     rob = await sign_in("rob", Role.READER)
     then = served(ctx, 20)
@@ -106,7 +107,7 @@ async def test_form_that_comes_back_remembers_when_it_was_first_shown(
     assert await statuses(ctx) == ["visible"]
 
 
-async def test_decoy_is_hidden_from_everybody_but_programs(client: httpx2.AsyncClient, post: Any, sign_in: SignIn) -> None:
+async def test_decoy_is_hidden_from_everybody_but_programs(client: httpx2.AsyncClient, post: Post, sign_in: SignIn) -> None:
     page = (await client.get("/posts/on-engines", headers=await sign_in("rob", Role.READER))).text
     decoy = re.search(r'<div class="honeypot" aria-hidden="true">(.*?)</div>', page, re.DOTALL)[1]
     assert re.search(r'<input [^>]*name="website"[^>]*tabindex="-1"[^>]*autocomplete="off"', decoy)
@@ -114,38 +115,40 @@ async def test_decoy_is_hidden_from_everybody_but_programs(client: httpx2.AsyncC
 
 
 async def test_moderators_do_not_wait_whatever_their_form_says(
-    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn
+    client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn
 ) -> None:
     await client.post(PATH, data={"content": "Hello."}, headers=await sign_in("edo", Role.EDITOR))
     assert await statuses(ctx) == ["visible"]
 
 
-async def test_page_is_for_those_who_decide(client: httpx2.AsyncClient, rob: Any, post: Any, sign_in: SignIn) -> None:
+async def test_page_is_for_those_who_decide(client: httpx2.AsyncClient, rob: Context, post: Post, sign_in: SignIn) -> None:
     waiting = await held(rob, post)
     assert (await client.get("/moderation")).headers["location"] == "/login?next=%2Fmoderation"
     assert (await client.post("/moderation", data={"status": "visible"})).status_code == 401
     zed = await sign_in("zed", Role.READER)
     assert (await client.get("/moderation", headers=zed)).status_code == 403
     assert (await client.post("/moderation", data={"status": "visible"}, headers=zed)).status_code == 403
-    assert cases(await client.get("/moderation", headers=await sign_in("edo", Role.EDITOR))) == [str(waiting)]
+    assert queued_ids(await client.get("/moderation", headers=await sign_in("edo", Role.EDITOR))) == [str(waiting)]
     eve = await sign_in("eve")
-    assert cases(await client.get("/moderation", headers=eve)) == []
+    assert queued_ids(await client.get("/moderation", headers=eve)) == []
     forged = {"status": "visible", f"comment-{waiting}": "on"}
     assert (await client.post("/moderation", data=forged, headers=eve)).status_code == 403
 
 
-async def test_queue_shows_what_is_needed_to_decide(client: httpx2.AsyncClient, rob: Any, post: Any, sign_in: SignIn) -> None:
+async def test_queue_shows_what_is_needed_to_decide(
+    client: httpx2.AsyncClient, rob: Context, post: Post, sign_in: SignIn
+) -> None:
     await held(rob, post, "Buy *this*.")
     page = (await client.get("/moderation", headers=await sign_in("edo", Role.EDITOR))).text
     assert "Buy <em>this</em>." in page
     assert '<p class="queue-reason">It looks odd.</p>' in page
     assert '<a href="/posts/on-engines">On engines</a>' in page
     assert 'href="/authors/rob"' in page
-    assert re.search(r'Moderation <span class="badge">1<span class="visually-hidden"> waiting</span>', page)
+    assert re.search(r'Moderation <span class="badge">1<span class="visually-hidden"> pending</span>', page)
 
 
 async def test_chosen_comments_are_approved_and_removed(
-    client: httpx2.AsyncClient, ctx: Context, rob: Any, post: Any, sign_in: SignIn
+    client: httpx2.AsyncClient, ctx: Context, rob: Context, post: Post, sign_in: SignIn
 ) -> None:
     ids = [await held(rob, post, f"Number {number}.") for number in range(4)]
     edo = await sign_in("edo", Role.EDITOR)
@@ -154,13 +157,13 @@ async def test_chosen_comments_are_approved_and_removed(
     assert answer.status_code == 303
     assert await statuses(ctx) == ["visible", "pending", "visible", "pending"]
     page = await client.get(answer.headers["location"], headers=edo)
-    assert "2 comments can be seen by everybody now." in page.text
-    assert cases(page) == [str(ids[3]), str(ids[1])], "newest first"
+    assert "2 comments approved." in page.text
+    assert queued_ids(page) == [str(ids[3]), str(ids[1])], "newest first"
     answer = await client.post("/moderation", data={"status": "removed", f"comment-{ids[1]}": "on"}, headers=edo)
     assert "1 comment removed." in (await client.get(answer.headers["location"], headers=edo)).text
     assert await statuses(ctx) == ["visible", "removed", "visible", "pending"]
     removed = await client.get("/moderation?status=removed", headers=edo)
-    assert cases(removed) == [str(ids[1])]
+    assert queued_ids(removed) == [str(ids[1])]
     assert "Removed by edo. It looks odd." in removed.text
     back = {"list": "removed", "status": "visible", f"comment-{ids[1]}": "on"}
     answer = await client.post("/moderation", data=back, headers=edo)
@@ -178,19 +181,19 @@ async def test_chosen_comments_are_approved_and_removed(
     ],
 )
 async def test_form_that_decides_nothing_comes_back(
-    client: httpx2.AsyncClient, ctx: Context, rob: Any, post: Any, sign_in: SignIn, sent: Any, message: str
+    client: httpx2.AsyncClient, ctx: Context, rob: Context, post: Post, sign_in: SignIn, sent: Any, message: str
 ) -> None:
     await held(rob, post)
     answer = await client.post("/moderation", data=sent, headers=await sign_in("edo", Role.EDITOR))
     assert answer.status_code == 422
     assert message in answer.text
-    assert cases(answer) == ["1"]
+    assert queued_ids(answer) == ["1"]
     assert ('name="comment-1" value="on" checked' in answer.text) == ("comment-1" in sent)
     assert await statuses(ctx) == ["pending"]
 
 
 async def test_queue_is_read_page_by_page(
-    client: httpx2.AsyncClient, rob: Any, post: Any, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, rob: Context, post: Post, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(moderation.moderation_queue, "PAGE_SIZE", 2)
     monkeypatch.setattr(moderation.moderation_queue.list_page, "__kwdefaults__", {"limit": 2, "after": None})
@@ -198,11 +201,11 @@ async def test_queue_is_read_page_by_page(
     edo = await sign_in("edo", Role.EDITOR)
     first = await client.get("/moderation", headers=edo)
     rest = await client.get(re.search(r'rel="next" href="([^"]+)"', first.text)[1].replace("&amp;", "&"), headers=edo)
-    assert (cases(first), cases(rest)) == (ids[:0:-1], ids[:1])
+    assert (queued_ids(first), queued_ids(rest)) == (ids[:0:-1], ids[:1])
     assert (await client.get("/moderation?cursor=nonsense", headers=edo)).status_code == 422
 
 
-@pytest.mark.parametrize(("query", "words"), [("", "Nothing waits for you."), ("?status=removed", "Nothing was removed.")])
+@pytest.mark.parametrize(("query", "words"), [("", "Nothing to review."), ("?status=removed", "No removed comments.")])
 async def test_empty_queue_has_a_friendly_word(client: httpx2.AsyncClient, sign_in: SignIn, query: str, words: str) -> None:
     assert words in (await client.get(f"/moderation{query}", headers=await sign_in("edo", Role.EDITOR))).text
 
@@ -215,7 +218,7 @@ async def test_nonsense_in_the_address_is_not_repeated(client: httpx2.AsyncClien
 
 
 async def test_post_page_offers_to_approve(
-    client: httpx2.AsyncClient, ctx: Context, rob: Any, post: Any, sign_in: SignIn
+    client: httpx2.AsyncClient, ctx: Context, rob: Context, post: Post, sign_in: SignIn
 ) -> None:
     waiting = await held(rob, post)
     edo = await sign_in("edo", Role.EDITOR)
@@ -228,7 +231,7 @@ async def test_post_page_offers_to_approve(
 
 
 async def test_answer_does_not_show_the_text_that_went_from_sight(
-    client: httpx2.AsyncClient, ctx: Context, author: Context, rob: Any, post: Any
+    client: httpx2.AsyncClient, ctx: Context, author: Context, rob: Context, post: Post
 ) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Rash words."))
     await comments.create(author, post.id, NewComment(content="No harm.", parent_id=first.id))
@@ -240,12 +243,12 @@ async def test_answer_does_not_show_the_text_that_went_from_sight(
 
 
 async def test_edit_is_offered_and_taken_for_an_hour(
-    client: httpx2.AsyncClient, ctx: Context, post: Any, sign_in: SignIn
+    client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn
 ) -> None:
     edo = await sign_in("edo", Role.EDITOR)
     await client.post(PATH, data={"content": "Hello."}, headers=edo)
     form = (await client.get("/comments/1/edit", headers=edo)).text
-    assert re.search(r"You can change it until \d\d:\d\d UTC on", form)
+    assert re.search(r"You can edit it until \d\d:\d\d UTC on", form)
     assert "/comments/1/edit" in (await client.get("/posts/on-engines", headers=edo)).text
     await ctx.db.execute(tables.comments.update().values(created_at=ctx.now - dt.timedelta(hours=2)))
     page = (await client.get("/posts/on-engines", headers=edo)).text

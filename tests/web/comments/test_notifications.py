@@ -1,8 +1,7 @@
-"""The page of notices, and the numbers in the head of every page."""
+"""The page of notifications, and the unread counts in the navigation."""
 
 import contextvars
 import re
-from typing import Any
 
 import httpx2
 import pytest
@@ -10,36 +9,39 @@ import pytest
 from blog.app import Application
 from blog.domain.accounts import accounts
 from blog.domain.comments import comments, notifications
+from blog.domain.comments.models import Comment
 from blog.domain.core.context import Context
+from blog.domain.posts.models import Post
 from blog.errors import Unavailable
 from blog.schemas.accounts import Role
 from blog.schemas.comments import NewComment
 from tests.web.conftest import SignIn, Write
 from tests.web.test_pages import opened
 
+First = tuple[Comment, dict[str, str]]
 asked_by_test = contextvars.ContextVar("asked_by_test", default=False)
 
 
 @pytest.fixture
-async def post(write: Write):
+async def post(write: Write) -> Post:
     return await write("On engines")
 
 
 @pytest.fixture
-async def first(ctx: Context, post: Any, sign_in: SignIn):
-    """A comment of rob's, and the browser of rob."""
+async def first(ctx: Context, post: Post, sign_in: SignIn) -> First:
+    """Return a comment by rob, and the headers of rob's browser."""
     rob = await sign_in("rob", Role.READER)
     actor = accounts.as_actor(await accounts.by_username(ctx, "rob"))
     return await comments.create(ctx.acting_as(actor), post.id, NewComment(content="Why?")), rob
 
 
-def unread(page):
+def unread(page: httpx2.Response) -> str | None:
     found = re.search(r'Notifications <span class="badge">([^<]+)<span class="visually-hidden"> unread', page.text)
     return found[1] if found else None
 
 
 async def test_answer_is_announced_on_every_page_until_it_was_shown(
-    client: httpx2.AsyncClient, author: Context, post: Any, first: Any
+    client: httpx2.AsyncClient, author: Context, post: Post, first: First
 ) -> None:
     comment, rob = first
     assert unread(await client.get("/", headers=rob)) is None
@@ -48,7 +50,7 @@ async def test_answer_is_announced_on_every_page_until_it_was_shown(
         assert unread(await client.get(path, headers=rob)) == "1", path
     shown = await client.get("/notifications", headers=rob)
     assert "<em>Because.</em>" in shown.text
-    assert f'answered you on <a href="/posts/on-engines#comment-{answer.id}">On engines</a>' in shown.text
+    assert f'replied to you on <a href="/posts/on-engines#comment-{answer.id}">On engines</a>' in shown.text
     assert 'class="unread"' in shown.text
     assert unread(shown) is None, "what the page shows is not announced by it"
     again = await client.get("/notifications", headers=rob)
@@ -57,7 +59,7 @@ async def test_answer_is_announced_on_every_page_until_it_was_shown(
 
 
 async def test_asking_for_the_head_of_the_page_reads_nothing(
-    client: httpx2.AsyncClient, author: Context, post: Any, first: Any
+    client: httpx2.AsyncClient, author: Context, post: Post, first: First
 ) -> None:
     comment, rob = first
     await comments.create(author, post.id, NewComment(content="Because.", parent_id=comment.id))
@@ -65,7 +67,9 @@ async def test_asking_for_the_head_of_the_page_reads_nothing(
     assert unread(await client.get("/", headers=rob)) == "1"
 
 
-async def test_all_are_marked_as_read_with_one_button(client: httpx2.AsyncClient, author: Context, post: Any, first: Any) -> None:
+async def test_all_are_marked_as_read_with_one_button(
+    client: httpx2.AsyncClient, author: Context, post: Post, first: First
+) -> None:
     comment, rob = first
     for number in range(25):
         await comments.create(author, post.id, NewComment(content=f"Answer {number}", parent_id=comment.id))
@@ -86,22 +90,22 @@ async def test_strangers_are_sent_to_sign_in_and_newcomers_get_a_friendly_word(
 ) -> None:
     assert (await client.get("/notifications")).headers["location"] == "/login?next=%2Fnotifications"
     assert (await client.post("/notifications")).status_code == 401
-    assert "Nothing yet." in (await client.get("/notifications", headers=await sign_in("zed", Role.READER))).text
+    assert "No notifications yet." in (await client.get("/notifications", headers=await sign_in("zed", Role.READER))).text
 
 
 async def test_removed_comment_leaves_no_text_in_notices(
-    client: httpx2.AsyncClient, author: Context, post: Any, first: Any
+    client: httpx2.AsyncClient, author: Context, post: Post, first: First
 ) -> None:
     comment, rob = first
     answer = await comments.create(author, post.id, NewComment(content="Rash words.", parent_id=comment.id))
     await comments.remove(author, answer.id)
     page = (await client.get("/notifications", headers=rob)).text
-    assert "An answer to you, which was removed since." in page
+    assert "A reply to you was removed." in page
     assert "Rash words." not in page
 
 
 async def test_long_queue_is_not_counted_to_its_end(
-    client: httpx2.AsyncClient, ctx: Context, author: Context, post: Any, first: Any, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, ctx: Context, author: Context, post: Post, first: First, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifications, "MAX_COUNTED", 2)
     comment, rob = first
@@ -110,7 +114,7 @@ async def test_long_queue_is_not_counted_to_its_end(
     assert unread(await client.get("/", headers=rob)) == "2"
 
 
-async def test_numbers_cost_one_query_for_members_and_none_for_strangers(app: Application, first: Any, sign_in: SignIn) -> None:
+async def test_numbers_cost_one_query_for_members_and_none_for_strangers(app: Application, first: First, sign_in: SignIn) -> None:
     _, rob = first
     edo = await sign_in("edo", Role.EDITOR)
     async with opened(app) as (client, services):
@@ -127,7 +131,7 @@ async def test_numbers_cost_one_query_for_members_and_none_for_strangers(app: Ap
 
 
 async def test_page_does_without_numbers_when_they_cannot_be_counted(
-    client: httpx2.AsyncClient, first: Any, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, first: First, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, rob = first
 
