@@ -73,14 +73,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _upgrade(self) -> None:
         """Switch to the WebSocket protocol; from here on the hub counts the connection."""
-        if self._is_rejected or self.transport.is_closing():
-            return
         if self._is_shutting_down:  # the WebSocket protocol would not be notified of the shutdown
             self.transport.close()
-            return
-        self.transport.resume_reading()
-        self._stop_counting()
-        super().handle_websocket_upgrade()
+        if not self._is_rejected and not self.transport.is_closing():
+            self.transport.resume_reading()
+            self._stop_counting()
+            super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
         """Parse, and apply the limits for an incomplete head or body."""
