@@ -24,13 +24,13 @@ class FieldError:
     """One error at one place of the input, in Pydantic's form.
 
     loc: path to the place. msg: sentence for users of the API. type: code for programs.
-    context: the values behind the message, such as `max_length`; not sent to clients.
+    context: Pydantic's values behind the message, such as `max_length`; None for our own errors. Not sent to clients.
     """
 
     loc: tuple[str | int, ...]
     msg: str
     type: str
-    context: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    context: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
 
 class MalformedInput(BlogError):

@@ -104,12 +104,14 @@ def _normalise_newlines(value: str | UploadFile) -> str:
 
 
 def _humanise(error: FieldError) -> str:
+    if error.context is None:  # our own error: its message is for people
+        return error.msg
     if error.type in ("string_too_short", "too_short") and error.context.get("min_length") == 1:
         return "Choose at least one" if error.context.get("field_type") in ("List", "Set", "Frozenset") else "Fill this in"
     message = _MESSAGES.get(error.type)
     try:
         return message.format_map(error.context) if message else error.msg
-    except KeyError:  # our own error of the same type, with a message for people and no context
+    except KeyError:  # a custom validation error with one of Pydantic's types: its message is for people
         return error.msg
 
 
