@@ -9,7 +9,9 @@ import pytest
 
 from tests.support.lines import ROOT
 
-BANNED = re.compile(r"\b(anew|besides?|whoever|for ever|mend(?:s|ed|ing)?|told|affairs?|of its own|more or less)\b", re.IGNORECASE)
+BANNED = re.compile(
+    r"\b(anew|besides?|whoever|for ever|mend(?:s|ed|ing)?|told|affairs?|of its own|more or less)\b", re.IGNORECASE
+)
 LETTER = re.compile(r"\b(?:a|the|no|each|every|of|by|with|this|send\w*|write|our)\s+letters?\b", re.IGNORECASE)
 """Finds `letter` in the sense of e-mail."""
 CHARACTER = re.compile(r"letters? (?:of the alphabet|and|or) (?:digit|number)|first letter|capital|Latin|accent|Ctrl")
