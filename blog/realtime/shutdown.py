@@ -6,8 +6,15 @@ import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from types import FrameType
+from typing import Any
 
 _DEFAULT_HANDLERS = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler, None)
+
+
+def _installed_handlers() -> dict[signal.Signals, Any]:
+    """Return the handlers of SIGINT and SIGTERM that are not the default ones."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    return {number: handler for number, handler in handlers.items() if handler not in _DEFAULT_HANDLERS}
 
 
 @contextlib.contextmanager
@@ -17,8 +24,7 @@ def notify_before_shutdown(notify: Callable[[], Awaitable[None]]) -> Iterator[No
     uvicorn closes WebSockets without notifying the application, and waits for open streams. The lifespan shutdown runs after
     both, so it is too late to send a goodbye. Does nothing if no handlers are installed, or outside the main thread.
     """
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    handlers = {number: handler for number, handler in handlers.items() if handler not in _DEFAULT_HANDLERS}
+    handlers = _installed_handlers()
     if threading.current_thread() is not threading.main_thread() or not handlers:
         yield
         return
