@@ -41,24 +41,28 @@ from blog.ops.metrics_endpoint import Metrics
 from blog.realtime import Hub, shutdown
 from blog.settings import Settings
 
+_TIMEOUT = Middleware(RequestTimeoutMiddleware, web.on_blog_error)
 _API_LIMITS = (
     Middleware(RateLimitMiddleware, problems.on_blog_error),
     Middleware(RequestTimeoutMiddleware, problems.on_blog_error),
 )
 _PAGE_LIMITS = (
     Middleware(RateLimitMiddleware, web.on_blog_error),
-    Middleware(RequestTimeoutMiddleware, web.on_blog_error),
+    _TIMEOUT,
     Middleware(CompressionMiddleware),
 )
 
+_documents = Starlette(routes=[*api.docs.routes, *live.docs.routes], exception_handlers=problems.HANDLERS)
+_documents.router.redirect_slashes = False  # as in blog/api
+
 routes = [
     Mount("/api/v1", app=api.app, middleware=_API_LIMITS, name="api"),
-    Mount("/api", routes=[*api.docs.routes, *live.docs.routes], middleware=_API_LIMITS, name="documents"),
+    Mount("/api", app=_documents, middleware=_API_LIMITS, name="documents"),
     Route("/static/{name:path}", StaticFile, name="static"),
-    Route("/media/{name}", MediaFile, name="media"),
+    Route("/media/{name}", MediaFile, middleware=[_TIMEOUT], name="media"),
     Route("/healthz", Health, name="health"),
     Route("/readyz", Readiness, name="readiness"),
-    Route("/metrics", Metrics, name="metrics"),
+    Route("/metrics", Metrics, middleware=[_TIMEOUT], name="metrics"),
     WebSocketRoute("/live", live.LiveWebSocket, name="live"),
     WebSocketRoute("/connection/websocket", live.CentrifugoWebSocket, name="centrifugo"),
     Mount("", app=web.app, middleware=_PAGE_LIMITS, name="web"),  # last: "" matches every path

@@ -1,4 +1,4 @@
-"""Copy a whole database to an empty one, of the same kind or not, for `blog copy-database`. All functions block.
+"""Copy a whole database to an empty SQLite or PostgreSQL database, for `blog copy-database`. All functions block.
 
 The source is read from one snapshot. The target is written in one transaction, which commits only after all rows were read back
 and compared: a process that is killed midway leaves an empty database.

@@ -1,4 +1,4 @@
-"""Integrity check of the database itself: damaged pages and broken references."""
+"""Low-level integrity check: damaged pages and broken foreign keys. `blog.domain.integrity` checks the content."""
 
 import sqlalchemy as sa
 

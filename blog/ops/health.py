@@ -28,7 +28,7 @@ MIN_FREE_BYTES = 50_000_000
 """Free bytes that the disks of the database and of the images must have."""
 _NO_STORE = {"Cache-Control": "no-store"}
 _outage = OutageLog(log, "not ready", "ready again")
-CACHE_MAX_AGE = 1.0
+RESULT_MAX_AGE = 1.0
 """Seconds for which the results of the checks are cached."""
 Results = dict[str, tuple[float, str]]
 _cache: weakref.WeakKeyDictionary[Database, tuple[float, Results]] = weakref.WeakKeyDictionary()
@@ -64,7 +64,7 @@ class Readiness(Endpoint):
 
 async def _cached_results(state: AppState) -> Results:
     """Return the results of all checks, cached for 1 s: the database check writes, and anyone can send requests."""
-    if (cached := _cache.get(state.site.db)) and time.monotonic() < cached[0] + CACHE_MAX_AGE:
+    if (cached := _cache.get(state.site.db)) and time.monotonic() < cached[0] + RESULT_MAX_AGE:
         return cached[1]
     results = {name: await _run_check(name, check, state) for name, check in _checks(state).items()}
     _cache[state.site.db] = time.monotonic(), results

@@ -1,10 +1,14 @@
 """An endpoint that sends its response while the timeout cancels it."""
 
+import dataclasses
+from types import SimpleNamespace
+
 import anyio
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from blog.domain.core.site import Site
 from blog.middleware.timeout import RequestTimeoutMiddleware
 
 
@@ -19,7 +23,7 @@ async def unavailable(_request: Request, _error: Exception) -> Response:
     return PlainTextResponse("too late", 503)
 
 
-async def test_client_gets_one_response() -> None:
+async def test_client_gets_one_response(site: Site) -> None:
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -28,6 +32,7 @@ async def test_client_gets_one_response() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    timeout = RequestTimeoutMiddleware(respond_when_cancelled, 0.01, unavailable)
-    await timeout({"type": "http", "method": "GET", "path": "/", "headers": []}, receive, send)
+    hasty = dataclasses.replace(site, settings=site.settings.model_copy(update={"request_timeout": 0.01}))
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "state": {"app_state": SimpleNamespace(site=hasty)}}
+    await RequestTimeoutMiddleware(respond_when_cancelled, unavailable)(scope, receive, send)
     assert [message["status"] for message in sent if message["type"] == "http.response.start"] == [503]

@@ -18,7 +18,7 @@ from tests.support.valkey import Valkey
 
 @pytest.fixture(autouse=True)
 def asked_anew(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(health, "CACHE_MAX_AGE", 0)
+    monkeypatch.setattr(health, "RESULT_MAX_AGE", 0)
 
 
 async def ready(client):
@@ -69,11 +69,11 @@ async def test_database_that_only_reads_is_not_ready(settings: Settings) -> None
 
 
 async def test_those_who_ask_all_the_time_write_little(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "CACHE_MAX_AGE", 60)
+    monkeypatch.setattr(health, "RESULT_MAX_AGE", 60)
     asked = [await ready(client) for _ in range(2)]
     monkeypatch.setattr(health, "MIN_FREE_BYTES", 10**18)
     assert asked == [await ready(client)] * 2
-    monkeypatch.setattr(health, "CACHE_MAX_AGE", 0)
+    monkeypatch.setattr(health, "RESULT_MAX_AGE", 0)
     assert (await ready(client))[0] == 503
 
 

@@ -125,7 +125,7 @@ async def test_strangers_are_sent_to_sign_in_and_readers_are_told(client: httpx2
     assert (asked.status_code, asked.headers["location"]) == (303, "/login?next=%2Fwrite")
     told = await client.get("/write", headers=await sign_in("bob", Role.READER))
     assert told.status_code == 403
-    assert "Ask the owner of the blog for the role of an author" in told.text
+    assert "Ask the owner of the blog for the author role" in told.text
 
 
 async def test_text_typed_while_the_session_ended_is_not_lost(client: httpx2.AsyncClient, ctx: Context) -> None:

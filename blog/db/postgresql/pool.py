@@ -16,7 +16,7 @@ from blog.db.postgresql.errors import translate_errors
 from blog.errors import Unavailable
 from blog.observability.logging import OutageLog
 
-log = structlog.stdlib.get_logger("blog.database")
+log = structlog.stdlib.get_logger("blog.db")
 _STATEMENT_CACHE_SIZE = 300  # prepared statements per connection
 _IDLE_IN_TRANSACTION_TIMEOUT = 60
 _SETTLE_SECONDS = 1.0  # in an outage some connections are lost later than others

@@ -21,7 +21,7 @@ CommentEvent = tuple[EventType, Sequence[str], Comment]
 
 
 async def author_history(ctx: Context, user_id: int) -> AuthorHistory:
-    """Return what the moderation rules need to know about an author, in one query that an index answers."""
+    """Return the author's history that the moderation rules use, in one indexed query."""
     own = sa.select(_c.created_at).where(_c.author_id == user_id)
     newest = own.order_by(_c.id.desc()).limit(MAX_PER_WINDOW).subquery()
     since = ctx.now - dt.timedelta(seconds=WINDOW_SECONDS)

@@ -1,4 +1,4 @@
-"""Comments: any signed-in user can write them; authors of the post and editors moderate them."""
+"""Read, create, edit, remove and restore comments, with the access rules of each."""
 
 from collections.abc import Sequence
 from typing import Any

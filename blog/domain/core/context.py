@@ -82,7 +82,7 @@ class Context:
         if self.actor is None:
             raise NotAuthenticated()
         if scope is not None and self.actor.scopes is not None and scope not in self.actor.scopes:
-            raise Forbidden(f"This token lacks the scope {scope.value}. Create a token that has it")
+            raise Forbidden(f"This token lacks the scope {scope.value}. Create a token that has it.")
         return self.actor
 
     def acting_as(self, actor: Actor | None) -> "Context":

@@ -12,7 +12,7 @@ from blog.schemas.posts import PostStatus
 
 P = TypeVar("P", bound=PostLike)
 REAUTHENTICATION_WINDOW = dt.timedelta(minutes=10)
-"""How long after entering the password a session may do what an intruder at an open browser must not do."""
+"""Time after entering the password in which a session may make sensitive changes."""
 
 
 def is_recently_authenticated(ctx: Context, actor: Actor) -> bool:
@@ -64,7 +64,7 @@ def require_editor(ctx: Context) -> Actor:
     """Return the actor if they are an editor. Raises NotAuthenticated or Forbidden."""
     actor = ctx.require_actor()
     if not can_moderate_all(actor):
-        raise Forbidden("This needs the role of an editor")
+        raise Forbidden("Only editors can do this.")
     return actor
 
 
@@ -102,14 +102,14 @@ def require_comment_edit(ctx: Context, comment: CommentLike) -> None:
     until = comment_edit_deadline(ctx, comment)
     if until == comment.created_at:
         raise Forbidden("Comments cannot be edited on this blog")
-    raise Forbidden(f"This comment could be edited until {until:%Y-%m-%d, %H:%M} UTC. You can still remove it")
+    raise Forbidden(f"This comment could be edited until {until:%Y-%m-%d, %H:%M} UTC. You can still remove it.")
 
 
 def require_writer(ctx: Context) -> Actor:
     """Return the actor if they may write posts. Raises NotAuthenticated or Forbidden."""
     actor = ctx.require_actor(Scope.POSTS_WRITE)
     if not can_write_posts(actor):
-        raise Forbidden("Readers cannot write posts. Ask the owner of the blog for the role of an author")
+        raise Forbidden("Readers cannot write posts. Ask the owner of the blog for the author role.")
     return actor
 
 
@@ -122,7 +122,7 @@ def require_owner(ctx: Context) -> Actor:
     """Return the actor if they are an owner. Raises NotAuthenticated or Forbidden."""
     actor = ctx.require_actor(Scope.ADMIN)
     if not is_owner(actor):
-        raise Forbidden("This needs the role of an owner")
+        raise Forbidden("Only owners can do this.")
     return actor
 
 

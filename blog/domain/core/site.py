@@ -1,4 +1,4 @@
-"""Open what a site consists of, for the application, for commands and for tests."""
+"""Open the resources of a site, for the application, commands and tests."""
 
 import contextlib
 from collections.abc import AsyncIterator

@@ -23,14 +23,14 @@ def timestamp_token(ctx: Context, form: Form) -> str:
 def spam_reason(ctx: Context, form: Form) -> str | None:
     """Return why a comment looks like spam, as a sentence for moderators, or None."""
     if form.value(HONEYPOT_FIELD):
-        return "Filled in a field that is hidden from people."
+        return "Filled in a field that is hidden from people"
     payload = ctx.site.signer.unsign(Purpose.COMMENT_FORM, form.value(TIMESTAMP_FIELD))
     if payload is None:
-        return "Not sent with a form of this blog."
+        return "Not sent with a form of this blog"
     elapsed = ctx.now.timestamp() - float(payload[0])
     if elapsed < MIN_FORM_AGE_SECONDS:
-        return "Submitted suspiciously fast."
-    return "Submitted more than a day after the form was opened." if elapsed > MAX_FORM_AGE_SECONDS else None
+        return "Submitted suspiciously fast"
+    return "Submitted more than a day after the form was opened" if elapsed > MAX_FORM_AGE_SECONDS else None
 
 
 def parse_comment(form: Form, **overrides: Any) -> NewComment | None:

@@ -67,11 +67,11 @@ def queued_ids(page: httpx2.Response) -> list[str]:
     [
         (20, {}, None),
         (86_000, {}, None),
-        (-5, {}, "Submitted suspiciously fast."),
-        (90_000, {}, "Submitted more than a day after the form was opened."),
-        (20, {"website": "https://a.example"}, "Filled in a field that is hidden from people."),
-        (20, {"served": ""}, "Not sent with a form of this blog."),
-        (20, {"served": "nonsense"}, "Not sent with a form of this blog."),
+        (-5, {}, "Submitted suspiciously fast"),
+        (90_000, {}, "Submitted more than a day after the form was opened"),
+        (20, {"website": "https://a.example"}, "Filled in a field that is hidden from people"),
+        (20, {"served": ""}, "Not sent with a form of this blog"),
+        (20, {"served": "nonsense"}, "Not sent with a form of this blog"),
     ],
 )
 async def test_doubtful_form_makes_a_comment_wait_and_loses_nothing(
@@ -92,7 +92,7 @@ async def test_mark_of_another_purpose_is_none(client: httpx2.AsyncClient, ctx: 
     forged = ctx.site.signer.sign(Purpose.PREVIEW_LINK, [0])
     sent = {"content": "Hello.", "served": forged}
     assert (await client.post(PATH, data=sent, headers=await sign_in("rob", Role.READER))).status_code == 303
-    assert await reasons(ctx) == ["Not sent with a form of this blog."]
+    assert await reasons(ctx) == ["Not sent with a form of this blog"]
 
 
 async def test_form_that_comes_back_remembers_when_it_was_first_shown(
