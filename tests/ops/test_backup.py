@@ -464,7 +464,7 @@ for last in range(1, 10_000, stride):
                 if step == last:
                     os.kill(os.getpid(), signal.SIGKILL)
         sys.addaudithook(count)
-        restore(settings, kept, force=True)
+        restore_backup(settings, kept, force=True)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     print(last, status, flush=True)

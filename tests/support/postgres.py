@@ -154,7 +154,8 @@ class Databases:
                     END IF;
                 END LOOP;
                 INSERT INTO app_metadata SELECT * FROM tests.initial_metadata;
-                UPDATE alembic_version SET version_num = (SELECT version_num FROM tests.initial_version);
+                DELETE FROM alembic_version;
+                INSERT INTO alembic_version SELECT * FROM tests.initial_version;
                 PERFORM setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false)
                     FROM pg_sequences WHERE last_value IS NOT NULL;
             END

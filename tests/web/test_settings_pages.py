@@ -127,7 +127,7 @@ def test_token_is_made_and_revoked_by_keyboard(browser: Browser, base: Any) -> N
     assert len(secret.input_value()) > 50
     reach(page, "link", "Done").press("Enter")
     reach(page, "button", "Revoke backup").press("Enter")
-    page.get_by_role("heading", name="Make one").wait_for()
+    page.get_by_role("heading", name="New token").wait_for()
     assert page.complaints == []
 
 

@@ -388,11 +388,11 @@ async def test_account_is_deleted_and_the_browser_signed_out(
     await write("On engines")
     session = await sessions.start(ctx, author.actor, "a browser")
     ada = OWN | {"Cookie": f"session={session}"}
-    assert "This cannot be undone" in (await client.get("/account/delete", headers=ada)).text
+    assert "This can't be undone" in (await client.get("/account/delete", headers=ada)).text
     answer = await client.post("/account/delete", data={"username": "ada", "current": PASSWORD, "posts": "stay"}, headers=ada)
     assert (answer.status_code, answer.headers["location"]) == (303, "/account/deleted")
     assert 'session=""' in answer.headers["set-cookie"]
-    assert "Your account is deleted" in (await client.get("/account/deleted")).text
+    assert "Your account has been deleted" in (await client.get("/account/deleted")).text
     assert (await client.get("/account", headers=ada)).status_code == 303
     page = (await client.get("/posts/on-engines")).text
     (author_page,) = set(re.findall(r'rel="author" href="([^"]+)">Deleted account<', page))
