@@ -45,7 +45,7 @@ def test_accounts_and_tokens_from_a_fresh_folder(home: Path) -> None:
 
 def test_lost_second_factor_is_taken_away(folder: Path) -> None:
     blog(folder, "user", "create", "ada", "ada@example.org")
-    assert "does not use two-factor authentication" in blog(folder, "user", "disable-2fa", "ada").stderr
+    assert "Two-factor authentication is off for this account" in blog(folder, "user", "disable-2fa", "ada").stderr
     with contextlib.closing(sqlite3.connect(folder / "blog.db")) as database, database:
         database.execute("INSERT INTO two_factor VALUES (1, 'JBSWY3DP', 0, 0, NULL, '2026-01-01', '2026-01-01')")
     done = blog(folder, "user", "disable-2fa", "ada")
