@@ -12,9 +12,10 @@ def response(size: int) -> CachedResponse:
 def test_evicted_response_frees_its_compressed_copies() -> None:
     cache = ResponseCache(1_000_000, 60)
     plain, compressed = response(5000), response(500)
-    assert cache.store(KEY, plain, cache.generation())
+    cache.store(KEY, plain, cache.generation)
+    assert len(cache) == 1
     cache.store_encoded(KEY, plain, b"gzip", compressed)
     cache.store_encoded(KEY, plain, b"gzip", compressed)
     assert cache.size == plain.size + compressed.size
-    cache.invalidate(1, ["posts"])
+    cache.invalidate(["posts"])
     assert (len(cache), cache.size) == (0, 0)
