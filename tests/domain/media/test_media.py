@@ -18,9 +18,9 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.accounts import accounts
 from blog.domain.core.context import Context
-from blog.domain.core.models import Media
 from blog.domain.core.storage import FileSystemStorage
 from blog.domain.media import image_processing, media
+from blog.domain.media.models import Media
 from blog.domain.posts import posts
 from blog.domain.site import feature_flags
 from blog.errors import Forbidden, InvalidInput, NotAuthenticated, NotFound, Unavailable
