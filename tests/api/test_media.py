@@ -20,7 +20,7 @@ from blog.app import create_app
 from blog.db import tables
 from blog.domain.core.context import Context
 from blog.domain.core.storage import FileSystemStorage
-from blog.domain.media import image_processing
+from blog.domain.media import image_decoding, image_processing
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
 from tests.conftest import ORIGIN, running
@@ -131,7 +131,7 @@ async def test_what_is_no_image_is_refused_whatever_it_is_called(
 async def test_image_of_too_many_pixels_is_refused(
     client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(image_processing, "MAX_PIXELS", 3 * 64 - 1)
+    monkeypatch.setattr(image_decoding, "MAX_PIXELS", 3 * 64 - 1)
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
     moving = encode(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100)
     for data in (png(192, 1), moving):
