@@ -113,7 +113,7 @@ def test_post_is_written_and_published(keys: Any, base: Any) -> None:
 def test_comment_is_approved(keys: Any, base: Any) -> None:
     assert "What is it?" not in httpx.get(f"{base}/posts/on-engines").text
     keys.sign_in("eve")
-    keys.reach("link", "Moderation 1 waiting")
+    keys.reach("link", "Moderation 1 pending")
     keys.press("Enter")
     keys.reach("checkbox", "Select the comment by bob")
     keys.press("Space")

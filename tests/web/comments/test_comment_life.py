@@ -98,7 +98,7 @@ def test_life_of_a_comment(base: Any, chromium: Any, scripts: bool) -> None:
 
     # Approved with the keyboard alone, from the front page on.
     ada.goto(base)
-    assert ada.get_by_role("link", name="Moderation 1 waiting").is_visible()
+    assert ada.get_by_role("link", name="Moderation 1 pending").is_visible()
     press_until(ada, "a[href='/moderation']")
     ada.keyboard.press("Enter")
     ada.wait_for_url("**/moderation")
