@@ -397,25 +397,26 @@ async def test_transactions_that_hold_events_commit_them_in_the_order_of_their_i
         assert await seen(reader) == [1, 2]
 
 
-async def test_whoever_writes_events_waits_also_without_the_application(url: Any) -> None:
+async def test_writers_outside_the_application_wait_for_each_other(url: Any) -> None:
     """The trigger keeps the order for a transaction that took no lock at its beginning, such as one typed into psql."""
-    columns = "name, at, correlation_id, channels, post_id, data"
+    columns = "type, occurred_at, correlation_id, channels, post_id, data"
     insert = f"INSERT INTO events ({columns}) VALUES ('post.published', now(), '', '[]', $1, '{{}}')"  # noqa: S608
-    one, two = await asyncpg.connect(url), await asyncpg.connect(url)
-    first, second = one.transaction(), two.transaction()
-    await first.start()
-    await second.start()
-    await two.execute("SELECT 1")
-    await one.execute(insert, 1)
-    waiting = asyncio.create_task(two.execute(insert, 2))
-    done, _ = await asyncio.wait([waiting], timeout=0.1)
-    assert not done
-    await first.rollback()
-    await waiting
-    await second.commit()
-    assert [row["post_id"] for row in await one.fetch("SELECT post_id FROM events ORDER BY id")] == [2]
-    await one.close()
-    await two.close()
+    async with contextlib.AsyncExitStack() as stack:
+        one, two = await asyncpg.connect(url), await asyncpg.connect(url)
+        stack.push_async_callback(one.close)
+        stack.push_async_callback(two.close)
+        first, second = one.transaction(), two.transaction()
+        await first.start()
+        await second.start()
+        await two.execute("SELECT 1")
+        await one.execute(insert, 1)
+        waiting = asyncio.create_task(two.execute(insert, 2))
+        done, _ = await asyncio.wait([waiting], timeout=0.1)
+        assert not done
+        await first.rollback()
+        await waiting
+        await second.commit()
+        assert [row["post_id"] for row in await one.fetch("SELECT post_id FROM events ORDER BY id")] == [2]
 
 
 async def test_reader_who_follows_many_writers_misses_nothing(url: Any) -> None:

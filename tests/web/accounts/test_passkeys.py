@@ -245,7 +245,7 @@ def test_passkey_in_a_browser(tmp_path: Path, authenticator: Any) -> None:
         page.get_by_label("Name").fill("Desk")
         page.get_by_role("button", name="Add a passkey").click()
         page.wait_for_url(f"{base}/account/security?saved=passkey")
-        assert "Your passkey is added" in page.get_by_role("status").inner_text()
+        assert "Passkey added" in page.get_by_role("status").inner_text()
         (held,) = device("getCredentials")["credentials"]
         assert (held["rpId"], held["isResidentCredential"]) == ("localhost", True)
 

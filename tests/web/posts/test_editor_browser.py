@@ -330,7 +330,7 @@ def test_words_are_counted_as_they_are_typed(site: Any, page: Any) -> None:
     text(page).fill("One *two* three—four, it’s 5.")
     assert page.locator(".editor-count").inner_text() == "6 words · 1 min read"
     text(page).fill("word " * 1150)
-    assert page.locator(".editor-count").inner_text() == "1,150 words · 5 min to read"
+    assert page.locator(".editor-count").inner_text() == "1,150 words · 5 min read"
 
 
 def test_text_is_kept_offline_and_reaches_the_server_later(site: Any, page: Any, context: Any) -> None:
