@@ -1,4 +1,4 @@
-"""Domain errors: codes and messages without HTTP statuses.
+"""Domain errors: titles and messages without HTTP statuses.
 
 Domain functions raise them. `blog/framework/response/error_statuses.py` maps each class to a status.
 """
@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 class BlogError(Exception):
     """Base class of the errors that a client may see. `detail` never contains a secret or a rejected value."""
 
-    code: ClassVar[str] = "error"
     title: ClassVar[str] = "Something went wrong"
 
     def __init__(self, detail: str = "") -> None:
@@ -36,13 +35,13 @@ class FieldError:
 class MalformedInput(BlogError):
     """The input cannot be parsed: invalid JSON, invalid UTF-8 or a broken form."""
 
-    code, title = "malformed", "Malformed request"
+    title = "Malformed request"
 
 
 class InvalidInput(BlogError):
     """The input can be parsed but is not acceptable. `errors` lists every place."""
 
-    code, title = "invalid", "Invalid input"
+    title = "Invalid input"
 
     def __init__(self, errors: Sequence[FieldError], detail: str = "") -> None:
         super().__init__(detail or "; ".join(error.msg for error in errors))
@@ -52,13 +51,13 @@ class InvalidInput(BlogError):
 class NotAuthenticated(BlogError):
     """The request has no credentials, or they are wrong, expired or revoked."""
 
-    code, title = "not_signed_in", "Sign in first"
+    title = "Sign-in required"
 
 
 class SecondFactorRequired(NotAuthenticated):
     """The password is correct but the account needs a code: none was sent (`otp_required`), or a wrong one (`otp_wrong`)."""
 
-    code, title = "second_factor_needed", "A code is needed"
+    title = "Two-factor code required"
 
     def __init__(self, detail: str, reason: str) -> None:
         super().__init__(detail)
@@ -68,25 +67,25 @@ class SecondFactorRequired(NotAuthenticated):
 class Forbidden(BlogError):
     """The actor is known and does not have the permission."""
 
-    code, title = "forbidden", "Not allowed"
+    title = "Not allowed"
 
 
 class ReauthenticationRequired(Forbidden):
     """The actor has the permission but must enter the password again first."""
 
-    code, title = "confirmation_needed", "Your password is needed"
+    title = "Confirm your password"
 
 
 class NotFound(BlogError):
     """The object does not exist, or the actor may not know that it exists."""
 
-    code, title = "not_found", "Not found"
+    title = "Not found"
 
 
 class Conflict(BlogError):
     """The name is in use, or the current state does not allow the change. `loc` is the path of the field, if there is one."""
 
-    code, title = "conflict", "Conflict"
+    title = "Conflict"
 
     def __init__(self, detail: str = "", *, loc: tuple[str | int, ...] = ()) -> None:
         super().__init__(detail)
@@ -96,25 +95,25 @@ class Conflict(BlogError):
 class VersionConflict(BlogError):
     """The object has changed since the client read it."""
 
-    code, title = "stale", "Changed in the meantime"
+    title = "Version conflict"
 
 
 class PayloadTooLarge(BlogError):
     """The input exceeds its size limit."""
 
-    code, title = "too_large", "Too large"
+    title = "Too large"
 
 
 class UnsupportedMedia(BlogError):
     """The media type of the input is not supported here."""
 
-    code, title = "unsupported_media", "Unsupported media type"
+    title = "Unsupported media type"
 
 
 class Unavailable(BlogError):
     """A dependency, such as the database, is temporarily unavailable. Clients may retry after `retry_after` seconds."""
 
-    code, title = "unavailable", "Temporarily unavailable"
+    title = "Temporarily unavailable"
 
     def __init__(self, detail: str = "", *, retry_after: int = 5) -> None:
         super().__init__(detail)
@@ -124,7 +123,7 @@ class Unavailable(BlogError):
 class TooManyRequests(BlogError):
     """The client has exceeded a rate limit. It may retry after `retry_after` seconds."""
 
-    code, title = "too_many_requests", "Too many requests"
+    title = "Too many requests"
 
     def __init__(self, detail: str = "", *, retry_after: int) -> None:
         super().__init__(detail or f"Too many requests. Try again in {retry_after} seconds.")

@@ -21,8 +21,22 @@ PRONOUN = re.compile(
     re.IGNORECASE,
 )
 RELATIVE = re.compile(r"\b(?:who|whose|whom)\b", re.IGNORECASE)
-SUFFIXES = frozenset({".py", ".html", ".js", ".md", ".css", ".txt"})
-PLACES = ("blog", "templates", "static", "README.md", ".docs", ".github")
+SUFFIXES = frozenset(
+    {".py", ".html", ".js", ".md", ".css", ".txt", ".svg", ".conf", ".yml", ".yaml", ".service", ".example", ".toml", ""}
+)
+PLACES = (
+    "blog",
+    "templates",
+    "static",
+    "README.md",
+    "pyproject.toml",
+    "Procfile",
+    ".docs",
+    ".github",
+    ".deploy",
+    ".ci",
+    ".env.example",
+)
 EXEMPT = frozenset({"vendor", "common_passwords.txt"})
 """Code of others, and a list of passwords."""
 
@@ -31,7 +45,7 @@ def files() -> Iterator[Path]:
     for place in PLACES:
         path = ROOT / place
         for file in [path] if path.is_file() else sorted(path.rglob("*")):
-            if file.suffix in SUFFIXES and EXEMPT.isdisjoint(file.parts):
+            if file.is_file() and file.suffix in SUFFIXES and EXEMPT.isdisjoint(file.parts):
                 yield file
 
 

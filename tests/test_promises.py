@@ -114,7 +114,7 @@ async def test_rooms_are_kept_by_no_cache(client: httpx2.AsyncClient, ora: Any) 
 
 
 @pytest.mark.parametrize(("path", "sent"), [
-    ("/logout", {}), ("/account/sessions", {}), ("/account/delete", {"username": "bob", "current": PASSWORD, "posts": "stay"}),
+    ("/logout", {}), ("/account/sessions", {}), ("/account/delete", {"username": "bob", "current": PASSWORD, "posts": "keep"}),
 ])  # fmt: skip
 async def test_who_signs_out_leaves_nothing_in_the_browser(
     client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, path: str, sent: Any

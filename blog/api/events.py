@@ -148,7 +148,7 @@ class _EventStreamResponse(Response):
 async def _resolve_channels(request: Request, query: StreamQuery) -> list[str]:
     ctx = request_context(request)
     if not ctx.site.runtime_settings.is_enabled(Flag.LIVE):
-        raise Forbidden("Live updates are switched off")
+        raise Forbidden("Live updates are turned off")
     return list(dict.fromkeys([await replay.resolve_channel(ctx, name) for name in query.channel]))
 
 

@@ -25,7 +25,7 @@ class LiveWebSocket(WebSocketEndpoint):
         """Handle the connection from accept to close. `SecurityMiddleware` has already rejected foreign origins."""
         websocket = WebSocket(self.scope, receive=self.receive, send=self.send)
         if not app_state(websocket).site.runtime_settings.is_enabled(Flag.LIVE):
-            await send_problem(self.scope, self.receive, self.send, 403, "Live updates are switched off")
+            await send_problem(self.scope, self.receive, self.send, 403, "Live updates are turned off")
             return
         subprotocol = self.protocol.SUBPROTOCOL
         await websocket.accept(subprotocol if subprotocol in websocket.scope["subprotocols"] else None)

@@ -30,7 +30,7 @@ OnBytes = Callable[[int], object]
 class InvalidArchive(BlogError):
     """The file is not a backup, or is damaged."""
 
-    code, title = "invalid_archive", "Not a usable backup"
+    title = "Not a usable backup"
 
 
 class ArchivePart(BaseModel):

@@ -31,10 +31,10 @@ async def start_background_tasks(tasks: TaskGroup, state: AppState, hub: Hub) ->
         notifier = RedisNotifier(site.settings, site.db)
         site.db.on_commit.append(notifier.notify)
         tasks.start_soon(notifier.run)
-    tasks.start_soon(_run_periodically, site, 1, scheduling.publish_due, "scheduled posts published")
-    tasks.start_soon(_run_periodically, site, 2, functools.partial(send_due, urls=state.urls), "emails sent")
-    tasks.start_soon(_run_periodically, site, 3600, events.trim, "old events deleted")
-    tasks.start_soon(_run_periodically, site, 3600, audit.trim, "old audit log entries deleted")
+    tasks.start_soon(_run_periodically, site, 1, scheduling.publish_due, "publish_posts")
+    tasks.start_soon(_run_periodically, site, 2, functools.partial(send_due, urls=state.urls), "send_emails")
+    tasks.start_soon(_run_periodically, site, 3600, events.trim, "trim_events")
+    tasks.start_soon(_run_periodically, site, 3600, audit.trim, "trim_audit_log")
     tasks.start_soon(site.runtime_settings.refresh_periodically, site.db)
     tasks.start_soon(site.view_counter.flush_periodically, site.db)
     if site.settings.metrics_token is not None:
@@ -44,7 +44,7 @@ async def start_background_tasks(tasks: TaskGroup, state: AppState, hub: Hub) ->
 async def _run_periodically(site: Site, seconds: float, work: Callable[[Context], Awaitable[int]], name: str) -> None:
     """Call `work` in an endless loop, with a pause of `seconds`.
 
-    work: returns the number of items that it has processed. name: what happened to them, for the log and the metrics.
+    work: returns the number of items that it has processed. name: names the task in the log and the metrics.
     """
     # By hand: background tasks. FastAPI injects Starlette's own, which run after the response and are lost with the process;
     # here due work is a row in the database, and this loop does it.
@@ -52,7 +52,7 @@ async def _run_periodically(site: Site, seconds: float, work: Callable[[Context]
     while True:
         try:
             if count := await work(Context(site, None, dt.datetime.now(dt.UTC), "schedule")):
-                log.info(name, count=count)
+                log.info("background task done", task=name, count=count)
                 metrics.background_items.inc(name, by=count)
             outage.recovered()
         except BlogError as error:

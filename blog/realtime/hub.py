@@ -52,7 +52,7 @@ class SubscriberProtocol(Protocol):
         ...
 
     def close_disabled(self) -> None:
-        """Close: live updates are switched off."""
+        """Close: live updates are turned off."""
         ...
 
 

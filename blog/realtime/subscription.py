@@ -109,8 +109,8 @@ class Subscriber:
         self.close(4401, "Your session or token has ended: sign in again")
 
     def close_disabled(self) -> None:
-        """Close with 1013: live updates are switched off."""
-        self.close(1013, "Live updates are switched off")
+        """Close with 1013: live updates are turned off."""
+        self.close(1013, "Live updates are turned off")
 
     def close_for_shutdown(self) -> None:
         """Send the shutdown message, if any, and close with 1012."""

@@ -35,8 +35,8 @@ class Scope(StrEnum):
 class PostsOnDeletion(StrEnum):
     """The choice for the published posts of a deleted account."""
 
-    KEEP = "stay"
-    DELETE = "go"
+    KEEP = "keep"
+    DELETE = "delete"
 
 
 Password = Annotated[SecretStr, Field(min_length=8, max_length=256)]

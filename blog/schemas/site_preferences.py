@@ -44,10 +44,10 @@ class Preferences(Input):
     accent: Accent | None = Field(default=None, description="The colour of links and buttons")
     navigation: Annotated[list[NavigationLink], Field(max_length=10)] = Field(default_factory=list)
     hold_first_comment: bool = Field(default=False, description="Hold the first comment of each person for moderation")
-    held_words: Annotated[list[ShortLine], Field(max_length=500)] = Field(
+    blocked_words: Annotated[list[ShortLine], Field(max_length=500)] = Field(
         default_factory=list, description="Hold comments that contain any of these words"
     )
-    most_links: Annotated[int, Field(ge=0, le=100)] = Field(default=3, description="Hold comments with more links than this")
+    max_links: Annotated[int, Field(ge=0, le=100)] = Field(default=3, description="Hold comments with more links than this")
     comment_edit_minutes: Annotated[int, Field(ge=0, le=525_600)] = Field(
         default=60, description="Minutes a comment stays editable by its author"
     )

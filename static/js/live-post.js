@@ -14,7 +14,7 @@ export function begin({ fragment, patch, announce }) {
   }
 
   function setRemoved(isRemoved) {
-    const notice = find("post-gone");
+    const notice = find("post-unpublished");
     if (notice.hidden !== isRemoved) return;
     notice.hidden = !isRemoved;
     if (isRemoved) announce(notice.textContent.trim());

@@ -201,7 +201,7 @@ async def test_token_needs_the_code_of_an_account_that_asks_for_one(client: http
     wanted = {"username": "ada", "password": PASSWORD}
     for sent, reason in (({}, "otp_required"), ({"otp": "000"}, "otp_wrong")):
         refused = await client.post("/api/v1/tokens", json=wanted | sent)
-        assert (refused.status_code, refused.json()["title"]) == (401, "A code is needed")
+        assert (refused.status_code, refused.json()["title"]) == (401, "Two-factor code required")
         assert [(fault["loc"], fault["type"]) for fault in refused.json()["errors"]] == [(["body", "otp"], reason)]
     wrong = await client.post("/api/v1/tokens", json={"username": "ada", "password": "guess", "otp": pyotp.TOTP(secret).now()})
     assert (wrong.status_code, "errors" in wrong.json()) == (401, False)

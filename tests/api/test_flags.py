@@ -86,7 +86,7 @@ async def test_comments_switched_off_are_still_read(client: httpx2.AsyncClient, 
 async def test_uploads_switched_off_are_refused_even_to_owners(client: httpx2.AsyncClient, owner: Any) -> None:
     await switch(client, owner, "uploads", False)
     answer = await client.post("/api/v1/media", files={"file": png(1, 1)}, headers=owner)
-    assert (answer.status_code, answer.json()["detail"]) == (403, "Uploads are switched off")
+    assert (answer.status_code, answer.json()["detail"]) == (403, "Uploads are turned off")
 
 
 async def test_live_switched_off_closes_what_is_open_and_opens_nothing(client: httpx2.AsyncClient, owner: Any) -> None:

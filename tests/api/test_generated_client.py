@@ -123,7 +123,7 @@ def test_post_is_made_read_edited_listed_and_deleted_by_the_generated_client(sit
             assert edited.published_at >= made.created_at
             assert headers["etag"] != first
             status, problem, _ = call(ada, "posts.patch_post", made.id, body=changes, if_match=first)
-            assert (status, problem.title) == (412, "Changed in the meantime")
+            assert (status, problem.title) == (412, "Version conflict")
             status, problem, _ = call(ada, "posts.patch_post", made.id, body=models.PostChanges(title=""))
             assert (status, [fault.loc for fault in problem.errors]) == (422, [["body", "title"]])
 

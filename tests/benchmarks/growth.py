@@ -135,10 +135,10 @@ async def main(arguments: argparse.Namespace) -> None:
     if arguments.publish:
         folder = ROOT / ".github"
         publish(folder / "PERFORMANCE.md", "growth", f"{text}\n\n{machine()}; medians of {arguments.rounds} rounds.")
-        curves = plot.curves(grown, title="Time of an answer", across="posts in the blog", up="ms")
+        curves = plot.curves(grown, title="Response time", across="posts in the blog", up="ms")
         (folder / "growth.svg").write_text(curves)
         rates = {what: [(count, run.rate) for count, run in runs] for what, runs in crowded.items()}
-        crowds = plot.curves(rates, title="Answers a second", across="connections", up="a second")
+        crowds = plot.curves(rates, title="Throughput", across="connections", up="requests per second")
         (folder / "connections.svg").write_text(crowds)
 
 

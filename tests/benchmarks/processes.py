@@ -23,7 +23,7 @@ from tests.support.serving import blog, free_port, serving, wait_until_up
 
 PROCESSES = (1, 2, 3)
 POST = {"title": "On engines", "content": "Some *words* of a post. " * 100, "tags": ["maths"], "status": "published"}
-KINDS = {"a kept page": ("GET", "/posts/on-engines", 200), "a post, made": ("GET", "/api/v1/posts/1", 200),
+KINDS = {"a cached page": ("GET", "/posts/on-engines", 200), "a post, not cached": ("GET", "/api/v1/posts/1", 200),
          "a write": ("POST", "/api/v1/posts", 201)}  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def prepared(folder: Path, url: str) -> tuple[dict[str, str], str]:
 async def measured(port: int, kind: str, token: str, seconds: float) -> Run:
     """Measure once; only writes and uncached reads send a token."""
     method, path, status = KINDS[kind]
-    headers = {} if kind == "a kept page" else {"Authorization": f"Bearer {token}"}
+    headers = {} if kind == "a cached page" else {"Authorization": f"Bearer {token}"}
     body = json.dumps(POST).encode() if method == "POST" else b""
     if body:
         headers["Content-Type"] = "application/json"

@@ -102,7 +102,7 @@ async def test_new_rows_follow_the_old_ones(source: str, postgresql: str, settin
     with migration.connect(source) as connection:
         last = connection.scalar(sa.select(sa.func.max(tables.events.c.id)))
         connection.execute(sa.delete(tables.events))
-        connection.execute(tables.app_metadata.insert().values(name="event_floor", value=str(last)))
+        connection.execute(tables.app_metadata.insert().values(name="trimmed_event", value=str(last)))
     back = f"sqlite:///{tmp_path / 'back.db'}"
     await asyncio.to_thread(copy_database, source, postgresql)
     await asyncio.to_thread(copy_database, postgresql, back)

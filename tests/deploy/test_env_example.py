@@ -12,8 +12,8 @@ from tests.support.lines import ROOT
 
 PATH = ROOT / ".env.example"
 HEAD = """\
-# Every setting of the blog, as it is when nothing is set. Copy this to `.env` where the blog is started, and change what you
-# need; variables of the environment come before it. `blog serve` names all mistakes at once.
+# All settings of the blog with their defaults. Copy this file to `.env` in the directory where you start the blog, and change
+# what you need. Environment variables take precedence. `blog serve` reports all invalid settings at once.
 """
 
 

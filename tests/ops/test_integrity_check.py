@@ -124,11 +124,11 @@ async def lost_event(ctx):
 
 
 async def event_before_the_floor(ctx):
-    await sql(ctx, "INSERT INTO app_metadata VALUES ('event_floor', '2')")
+    await sql(ctx, "INSERT INTO app_metadata VALUES ('trimmed_event', '2')")
 
 
 async def log_that_ends_before_it_begins(ctx):
-    await sql(ctx, "DELETE FROM events", "INSERT INTO app_metadata VALUES ('event_floor', '99')")
+    await sql(ctx, "DELETE FROM events", "INSERT INTO app_metadata VALUES ('trimmed_event', '99')")
 
 
 async def lost_file(ctx):

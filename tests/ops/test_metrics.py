@@ -158,7 +158,7 @@ async def test_emails_and_scheduled_posts_are_shown(settings: Settings, author: 
         soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=0.2)
         await posts.create(author, NewPost(title="Later", content="x", status=PostStatus.SCHEDULED, publish_at=soon))
         await client.post("/reset-password", data={"name": "ada"})
-        await growing(client, before, "blog_background_items_total", task="scheduled posts published")
+        await growing(client, before, "blog_background_items_total", task="publish_posts")
         after = await growing(client, before, "blog_emails_failed_total", outcome="rescheduled")
     assert total(after, "blog_email_queue_length") == 1, "it is tried again"
     assert total(after, "blog_scheduled_posts_overdue") == 0

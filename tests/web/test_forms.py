@@ -65,7 +65,7 @@ async def test_chosen_slug_is_taken_and_a_taken_one_is_refused_at_its_field(
         ("title", "x" * 201, "Use at most 200 characters"),
         ("content", "bell \x07", "Control characters are not allowed"),
         ("tags", "x" * 51, "Use at most 50 characters"),
-        ("tags", ",".join(map(str, range(21))), "At most 20 fit here"),
+        ("tags", ",".join(map(str, range(21))), "Enter at most 20"),
         ("slug", "no spaces", "Use letters, digits, hyphens"),
     ],
 )

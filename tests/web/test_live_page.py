@@ -148,12 +148,12 @@ def test_open_post_says_that_it_was_taken_down_and_comes_back(site: Any, page: A
     with site.up():
         post = site.post("On engines")
         follow(page, f"{site.base}/posts/on-engines")
-        assert page.locator("#post-gone").is_hidden()
+        assert page.locator("#post-unpublished").is_hidden()
         site.api("PATCH", f"/posts/{post['id']}", status="draft")
-        page.locator("#post-gone").wait_for()
+        page.locator("#post-unpublished").wait_for()
         site.api("PATCH", f"/posts/{post['id']}", status="published", content="Back *again*.")
         page.get_by_text("Back again.").wait_for()
-        assert page.locator("#post-gone").is_hidden()
+        assert page.locator("#post-unpublished").is_hidden()
         assert page.locator("article.post").count() == 1
         assert page.evaluate("window.wasNotReloaded")
 

@@ -88,8 +88,8 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(browser: Browser, base: 
         "title": "A rather long title of a blog",
         "description": "On weaving.",
         "accent": "#ffd000",
-        "held_words": "",
-        "most_links": "3",
+        "blocked_words": "",
+        "max_links": "3",
     }
     links = {"navigation": "About | /about\nElsewhere | https://example.org", "comment_edit_minutes": "60"}
     assert made(f"{base}/admin/site", form=site | links, headers=headers).ok

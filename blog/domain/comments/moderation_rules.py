@@ -49,11 +49,11 @@ def hold_reason(rules: Preferences, text: CommentText, history: AuthorHistory) -
 
 def text_hold_reason(rules: Preferences, text: CommentText) -> str | None:
     """Return the reason that the text alone gives, or None; edits are checked for these too."""
-    for word in rules.held_words:
+    for word in rules.blocked_words:
         if (folded := normalise_words(word)).strip() and folded in text.words:
             return f"Contains “{word}”"
-    if text.link_count > rules.most_links:
-        return f"Contains {text.link_count} {'link' if text.link_count == 1 else 'links'} (limit {rules.most_links})"
+    if text.link_count > rules.max_links:
+        return f"Contains {text.link_count} {'link' if text.link_count == 1 else 'links'} (limit {rules.max_links})"
     return None
 
 

@@ -24,7 +24,7 @@ from blog.domain.core.rows import from_row
 _INSERT = PreparedQuery(
     tables.events.insert(), columns=("type", "occurred_at", "correlation_id", "channels", "post_id", "comment_id", "data")
 )
-_EPOCH_KEY, _TRIMMED_KEY = "event_epoch", "event_floor"
+_EPOCH_KEY, _TRIMMED_KEY = "event_epoch", "trimmed_event"
 
 
 class EventType(StrEnum):

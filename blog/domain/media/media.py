@@ -42,11 +42,11 @@ _REFERENCING_COLUMNS = (
 
 
 def require_uploader(ctx: Context) -> None:
-    """Raise NotAuthenticated, or Forbidden if the scope or role is missing or uploads are switched off."""
+    """Raise NotAuthenticated, or Forbidden if the scope or role is missing or uploads are turned off."""
     if not policy.can_write_posts(ctx.require_actor(Scope.MEDIA_WRITE)):
         raise Forbidden("Readers cannot upload images. Ask the owner of the blog for the author role.")
     if not ctx.site.runtime_settings.is_enabled(Flag.UPLOADS):
-        raise Forbidden("Uploads are switched off")
+        raise Forbidden("Uploads are turned off")
 
 
 async def upload(ctx: Context, file: BinaryIO, new: NewMedia) -> Media:

@@ -8,7 +8,7 @@ import anyio.to_thread
 from blog.domain.posts.post_content import FieldKind, PostContent, PostField, changed_fields, content_of, display_items
 from blog.text.diff import Hunk, Segment, WordCount, count_changed_words, diff, diff_items, hunks, split_lines
 
-MAX_PIECES = 5000
+MAX_SEGMENTS = 5000
 """Longer differences are cut: readers do not read them, and browsers become slow."""
 
 
@@ -75,9 +75,9 @@ def _segments(field: PostField, older: PostContent, newer: PostContent) -> Seque
 
 
 def _truncate(changes: Sequence[Hunk]) -> tuple[list[Hunk], int]:
-    """Return the hunks up to `MAX_PIECES` segments, at least one line, and the number of lines left out."""
+    """Return the hunks up to `MAX_SEGMENTS` segments, at least one line, and the number of lines left out."""
     shown: list[Hunk] = []
-    remaining, omitted = MAX_PIECES, 0
+    remaining, omitted = MAX_SEGMENTS, 0
     for hunk in changes:
         fitting = 0
         for line in hunk.lines if remaining > 0 else ():

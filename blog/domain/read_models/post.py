@@ -8,6 +8,7 @@ from blog.domain.comments.models import Comment
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.events import Position
+from blog.domain.core.models import CursorKey
 from blog.domain.posts import posts, related_posts
 from blog.domain.posts.models import Post
 from blog.domain.posts.related_posts import RelatedPosts
@@ -15,7 +16,6 @@ from blog.domain.posts.related_posts import RelatedPosts
 COMMENTS_PER_PAGE = 200
 # Deeper replies are shown at the level of the comment they reply to: narrow screens and recursive templates have a limit.
 MAX_REPLY_DEPTH = 3
-CursorKey = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)

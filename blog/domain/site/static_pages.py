@@ -14,7 +14,7 @@ from blog.domain.core import events, policy
 from blog.domain.core.context import Context
 from blog.domain.core.rows import from_row
 from blog.errors import Conflict, NotFound, VersionConflict
-from blog.schemas.pages import StaticPageInput
+from blog.schemas.static_pages import StaticPageInput
 from blog.text.markdown import RENDERER_VERSION, render
 from blog.text.slug import slugify
 

@@ -79,7 +79,7 @@ def read_query(request: Request, model: type[M]) -> M:
         if name in lists:
             continue
         if name in values:
-            raise InvalidInput([FieldError(("query", name), "Give this parameter once", "repeated")])
+            raise InvalidInput([FieldError(("query", name), "Use this parameter only once", "repeated")])
         values[name] = value
     if names := [name for name, value in request.query_params.multi_items() if "\0" in value]:
         raise InvalidInput([FieldError(("query", name), "Remove the null byte", "null_byte") for name in names])

@@ -7,7 +7,8 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.framework.response.pagination import CursorKey, encode_cursor, next_page_url
+from blog.domain.core.models import CursorKey
+from blog.framework.response.pagination import encode_cursor, next_page_url
 
 
 def json_response(content: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -6,10 +6,9 @@ import binascii
 from pydantic_core import from_json, to_json
 from starlette.requests import Request
 
+from blog.domain.core.models import CursorKey
 from blog.errors import FieldError, InvalidInput
 from blog.framework.request.state import app_state
-
-CursorKey = tuple[str, int]
 
 
 def encode_cursor(key: CursorKey | None) -> str | None:

@@ -67,7 +67,7 @@ def _field_errors(exc: BlogError) -> Sequence[FieldError]:
         case InvalidInput() | SecondFactorRequired():
             return [error if error.loc[:1] in _SOURCES else _with_source(error) for error in exc.errors]
         case Conflict() if exc.loc:
-            return [_with_source(FieldError(exc.loc, exc.detail, exc.code))]
+            return [_with_source(FieldError(exc.loc, exc.detail, "conflict"))]
         case _:
             return ()
 

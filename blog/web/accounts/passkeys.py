@@ -106,7 +106,7 @@ class PasskeySignIn(FormEndpoint[PasskeyResponse]):
         return response
 
     async def context(self) -> Mapping[str, Any]:
-        return {"passkeys_are_offered": True}
+        return {"passkeys_available": True}
 
     async def submit(self, data: PasskeyResponse) -> Response:
         """Start a session; no code is needed, because the device has verified its user."""

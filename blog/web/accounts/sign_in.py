@@ -41,7 +41,7 @@ class SignInPage(FormPage[Credentials]):
         return self.form.parse(Credentials, next=None)
 
     async def context(self) -> Mapping[str, Any]:
-        return {"passkeys_are_offered": passkeys.is_available(self.ctx.site.settings)}
+        return {"passkeys_available": passkeys.is_available(self.ctx.site.settings)}
 
     async def submit(self, data: Credentials) -> Response:
         """Verify the password and start a session, or ask for a code."""

@@ -37,7 +37,7 @@ class SecurityPage(Endpoint):
             entries=log.items,
             next_page_path=next_page_path(request, log.next),
             days=ctx.site.settings.audit_retention_days,
-            passkeys_are_offered=passkeys.is_available(ctx.site.settings),
+            passkeys_available=passkeys.is_available(ctx.site.settings),
             passkeys=await passkeys.list_own(ctx),
         )
 

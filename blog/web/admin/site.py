@@ -31,8 +31,8 @@ class SitePage(FormPage[PreferencesChanges]):
                 "accent": preferences.accent or DEFAULT_ACCENT,
                 "navigation": "\n".join(f"{link.label} | {link.target}" for link in preferences.navigation),
                 "hold_first_comment": "true" if preferences.hold_first_comment else "",
-                "held_words": "\n".join(preferences.held_words),
-                "most_links": str(preferences.most_links),
+                "blocked_words": "\n".join(preferences.blocked_words),
+                "max_links": str(preferences.max_links),
                 "comment_edit_minutes": str(preferences.comment_edit_minutes),
             }
         )
@@ -44,7 +44,7 @@ class SitePage(FormPage[PreferencesChanges]):
             PreferencesChanges,
             accent=None if accent in ("", DEFAULT_ACCENT) else accent,
             navigation=[_parse_link(line) for line in _split_lines(self.form.value("navigation"))],
-            held_words=_split_lines(self.form.value("held_words")),
+            blocked_words=_split_lines(self.form.value("blocked_words")),
             hold_first_comment=self.form.value("hold_first_comment") == "true",
         )
 

@@ -16,7 +16,7 @@ from blog.errors import BlogError, NotAuthenticated
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context, require_user
 from blog.framework.request.forms import Form, read_form
-from blog.framework.request.parsing import read_json, validate
+from blog.framework.request.parsing import media_type, read_json, validate
 from blog.framework.request.state import app_state
 from blog.framework.response.json import json_response
 from blog.schemas.autosaves import AutosaveForm, AutosaveOut, PreviewText
@@ -40,7 +40,7 @@ class NewPostPreview(Endpoint):
 
     async def post(self, request: Request) -> Response:
         """Return an HTML fragment for JSON, or the editor page with the preview for a form."""
-        if _is_json(request):
+        if media_type(request) == "application/json":
             return await _preview_fragment(request)
         return await _preview_page(request, request_context(request), await read_form(request), "posts/write.html")
 
@@ -112,10 +112,6 @@ def _differs(typed: Mapping[str, str], saved: Mapping[str, str]) -> bool:
     return any(typed.get(name, "") != value for name, value in saved.items() if name != "version")
 
 
-def _is_json(request: Request) -> bool:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
-
-
 async def _preview_fragment(request: Request) -> Response:
     ctx = require_user(request)
     text = await read_json(request, PreviewText)
@@ -133,7 +129,7 @@ async def _preview_page(request: Request, ctx: Context, form: Form, template: st
 
 
 async def _save(request: Request, ctx: Context, post: Post | None = None) -> Response:
-    if _is_json(request):
+    if media_type(request) == "application/json":
         typed = await read_json(request, AutosaveForm)
     else:
         typed = validate(AutosaveForm, (await read_form(request)).values, "body")

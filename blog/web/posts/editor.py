@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from blog.domain.core import policy
 from blog.domain.core.context import Actor, Context
+from blog.domain.core.models import CursorKey
 from blog.domain.posts import autosaves, post_lists, posts, presence
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_lists import PostFilter
@@ -139,7 +140,7 @@ class Dashboard(Endpoint):
         return render_page(request, "posts/dashboard.html", **values)
 
 
-def _own_posts(actor: Actor, status: PostStatus, after: tuple[str, int] | None) -> PostFilter:
+def _own_posts(actor: Actor, status: PostStatus, after: CursorKey | None) -> PostFilter:
     return PostFilter(author=actor.username, status=status, after=after)
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from blog.domain.core import policy
 from blog.domain.core.context import Context
 from blog.domain.core.events import COMMENTS, POSTS, Position, post_channel
-from blog.domain.core.models import ResultPage
+from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.posts import post_lists, search, tags
 from blog.domain.posts.models import Post, Tag
 from blog.domain.posts.post_lists import PostFilter
@@ -21,7 +21,6 @@ from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.bots import is_human_view
 from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form
-from blog.framework.response.pagination import CursorKey
 from blog.schemas.lists import PostQuery
 from blog.schemas.posts import PostStatus
 from blog.web.posts.social_card import card_url

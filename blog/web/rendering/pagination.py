@@ -4,9 +4,9 @@ import re
 
 from starlette.requests import Request
 
+from blog.domain.core.models import CursorKey
 from blog.errors import NotFound
 from blog.framework.response import pagination
-from blog.framework.response.pagination import CursorKey
 from blog.web.rendering.redirects import current_path
 
 _PAGE_NUMBER = re.compile("[1-9][0-9]{0,5}")

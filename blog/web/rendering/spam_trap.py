@@ -10,7 +10,7 @@ from blog.domain.core.signing import Purpose
 from blog.framework.request.forms import Form
 from blog.schemas.comments import NewComment
 
-HONEYPOT_FIELD, TIMESTAMP_FIELD = "website", "served"
+HONEYPOT_FIELD, TIMESTAMP_FIELD = "website", "loaded_at"
 MIN_FORM_AGE_SECONDS, MAX_FORM_AGE_SECONDS = 2.0, 86_400.0
 """The plausible time between display and submission of the form, in seconds."""
 

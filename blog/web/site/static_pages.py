@@ -16,7 +16,7 @@ from blog.framework.request.context import request_context, require_user
 from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 from blog.framework.response.error_statuses import error_status
-from blog.schemas.pages import StaticPageInput
+from blog.schemas.static_pages import StaticPageInput
 from blog.web.rendering.form_page import FormPage
 from blog.web.rendering.page import render_page
 from blog.web.rendering.redirects import redirect_after_post
@@ -47,13 +47,13 @@ class StaticPageList(Endpoint):
         """List the pages by title. Raises NotAuthenticated, Forbidden."""
         ctx = request_context(request)
         policy.require_owner(ctx)
-        return render_page(request, "admin/pages.html", pages=await static_pages.all_pages(ctx))
+        return render_page(request, "site/static_pages.html", pages=await static_pages.all_pages(ctx))
 
 
 class NewStaticPage(FormPage[StaticPageInput]):
     """/admin/pages/new: create a page."""
 
-    template, model = "admin/page_form.html", StaticPageInput
+    template, model = "site/static_page_form.html", StaticPageInput
     static_page: StaticPage | None = None
     is_stale = False
 
@@ -103,7 +103,7 @@ class DeleteStaticPage(Endpoint):
     async def get(self, request: Request) -> Response:
         """Ask for confirmation. Raises NotAuthenticated, Forbidden, NotFound."""
         page = await static_pages.get(request_context(request), request.path_params["id"])
-        return render_page(request, "admin/page_delete.html", static_page=page)
+        return render_page(request, "site/static_page_delete.html", static_page=page)
 
     async def post(self, request: Request) -> Response:
         """Delete the page, and return to the list. Raises NotAuthenticated, Forbidden, NotFound."""

@@ -75,7 +75,7 @@ async def test_uploads_can_be_switched_off_and_images_stay(author: Context, ctx:
     image = await upload(author)
     owner = await as_user(ctx, make_user, "ora", Role.OWNER)
     await feature_flags.store(owner, Flag.UPLOADS, False)
-    with pytest.raises(Forbidden, match="switched off"):
+    with pytest.raises(Forbidden, match="turned off"):
         await upload(author)
     assert await media.get(author, image.id) == image
     await media.delete(author, image.id)

@@ -91,7 +91,7 @@ async def test_comparison_is_from_the_older_to_the_newer_version(author: Context
 
 
 async def test_endless_difference_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("blog.domain.posts.diffs.MAX_PIECES", 10)
+    monkeypatch.setattr("blog.domain.posts.diffs.MAX_SEGMENTS", 10)
     old = PostContent("A", "", (), "a", PostStatus.DRAFT, None, True, None)
     new = replace(old, content="".join(f"line {number}\n" for number in range(25)))
     found = await diffs.compare(old, new)

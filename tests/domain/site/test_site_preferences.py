@@ -15,9 +15,9 @@ from tests.conftest import MakeUser
 
 async def test_owner_changes_only_the_given_fields(ctx: Context, make_user: MakeUser) -> None:
     owner = ctx.acting_as(accounts.as_actor(await make_user("ora", Role.OWNER)))
-    await site_preferences.change(owner, PreferencesChanges(title="Notes", most_links=1))
+    await site_preferences.change(owner, PreferencesChanges(title="Notes", max_links=1))
     after = await site_preferences.change(owner, PreferencesChanges(accent="#17614b"))
-    assert (after.title, after.most_links, after.accent, after.description) == ("Notes", 1, "#17614b", "")
+    assert (after.title, after.max_links, after.accent, after.description) == ("Notes", 1, "#17614b", "")
     assert ctx.site.runtime_settings.preferences == after
 
 

@@ -45,9 +45,9 @@ async def test_registering_makes_a_reader_who_is_signed_in(client: httpx2.AsyncC
         ("username", "a b", "Use only letters, digits, underscores and hyphens"),
         ("username", "ab", "Use at least 3 characters"),
         ("username", "", "Use at least 3 characters"),
-        ("email", "nobody", "Write an e-mail address, such as name@example.org"),
+        ("email", "nobody", "Enter an e-mail address, such as name@example.org"),
         ("password", "short", "Use at least 8 characters"),
-        ("password", "x" * 257, "At most 256 fit here"),
+        ("password", "x" * 257, "Enter at most 256"),
     ],
 )
 async def test_registration_that_is_not_valid_comes_back_without_the_password(

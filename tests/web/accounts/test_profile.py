@@ -58,9 +58,9 @@ async def test_profile_is_changed_and_age_can_be_taken_back(client: httpx2.Async
 @pytest.mark.parametrize(
     ("field", "typed", "message"),
     [
-        ("age", "old", "Write a whole number"),
-        ("age", "151", "Write 150 or a smaller number"),
-        ("age", "-1", "Write 0 or a larger number"),
+        ("age", "old", "Enter a whole number"),
+        ("age", "151", "Enter 150 or a smaller number"),
+        ("age", "-1", "Enter 0 or a larger number"),
         ("bio", "x" * 1001, "Use at most 1000 characters"),
         ("bio", "bell \x07", "Control characters are not allowed"),
     ],
@@ -99,7 +99,7 @@ async def test_address_is_changed_by_who_knows_the_password(client: httpx2.Async
 
 @pytest.mark.parametrize(
     ("email", "status", "message"),
-    [("nobody", 422, "Write an e-mail address"), ("bob@example.org", 409, "Another account uses this e-mail address")],
+    [("nobody", 422, "Enter an e-mail address"), ("bob@example.org", 409, "Another account uses this e-mail address")],
 )
 async def test_address_that_cannot_be_is_said_at_its_field(
     client: httpx2.AsyncClient, make_user: MakeUser, ada: Any, email: str, status: int, message: str
@@ -389,7 +389,7 @@ async def test_account_is_deleted_and_the_browser_signed_out(
     session = await sessions.start(ctx, author.actor, "a browser")
     ada = OWN | {"Cookie": f"session={session}"}
     assert "This can't be undone" in (await client.get("/account/delete", headers=ada)).text
-    answer = await client.post("/account/delete", data={"username": "ada", "current": PASSWORD, "posts": "stay"}, headers=ada)
+    answer = await client.post("/account/delete", data={"username": "ada", "current": PASSWORD, "posts": "keep"}, headers=ada)
     assert (answer.status_code, answer.headers["location"]) == (303, "/account/deleted")
     assert 'session=""' in answer.headers["set-cookie"]
     assert "Your account has been deleted" in (await client.get("/account/deleted")).text
@@ -413,19 +413,19 @@ async def test_account_is_deleted_and_the_browser_signed_out(
 async def test_account_stays_when_the_question_is_not_answered(
     client: httpx2.AsyncClient, ctx: Context, ada: Any, changed: Any, field: str, message: str
 ) -> None:
-    form = {"username": "ada", "current": PASSWORD, "posts": "go"} | changed
+    form = {"username": "ada", "current": PASSWORD, "posts": "delete"} | changed
     answer = await client.post("/account/delete", data=form, headers=ada)
     assert answer.status_code == 422
     assert message in answer.text
     assert f'href="#field-{field}"' in answer.text
     assert PASSWORD not in answer.text
-    assert ('value="go" aria-describedby="posts-go-note" checked' in answer.text) is (field != "posts")
+    assert ('value="delete" aria-describedby="posts-delete-note" checked' in answer.text) is (field != "posts")
     assert not (await accounts.by_username(ctx, "ada")).is_deleted
 
 
 async def test_only_owner_is_told_why_not(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     ora = await sign_in("ora", Role.OWNER)
-    answer = await client.post("/account/delete", data={"username": "ora", "current": PASSWORD, "posts": "stay"}, headers=ora)
+    answer = await client.post("/account/delete", data={"username": "ora", "current": PASSWORD, "posts": "keep"}, headers=ora)
     assert answer.status_code == 409
     assert "This is the only owner. Make another account an owner first" in answer.text
     assert await ctx.db.fetch_val(sa.select(tables.users.c.deleted_at)) is None
@@ -440,7 +440,7 @@ async def test_guessing_the_password_of_an_open_session_is_slowed(settings: Sett
         assert [answer.status_code for answer in answers] == [422, 422, 422, 429]
         for path, sent in [
             ("/account/password", {"password": "a new long one"}),
-            ("/account/delete", {"username": "ada", "posts": "go"}),
+            ("/account/delete", {"username": "ada", "posts": "delete"}),
         ]:
             refused = await client.post(path, data=sent | {"current": PASSWORD}, headers=ada)
             assert refused.status_code == 429

@@ -31,8 +31,8 @@ OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
 ROOMS = ["/admin", "/admin/members", "/admin/invitations", "/admin/site", "/admin/pages", "/admin/pages/new", "/admin/pages/1"]
 SITE = {
     "title": "Looms & Engines", "description": "On weaving.", "accent": "#D4357F",
-    "navigation": "About | /about\n\n Elsewhere|https://example.org/ ", "held_words": "casino\nfree money",
-    "hold_first_comment": "true", "most_links": "1", "comment_edit_minutes": "5",
+    "navigation": "About | /about\n\n Elsewhere|https://example.org/ ", "blocked_words": "casino\nfree money",
+    "hold_first_comment": "true", "max_links": "1", "comment_edit_minutes": "5",
 }  # fmt: skip
 
 
@@ -296,7 +296,7 @@ async def test_site_is_changed_and_every_page_follows(
 
 async def test_emptied_fields_are_as_by_default_again(client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str]) -> None:
     await client.post("/admin/site", data=SITE, headers=ora)
-    sent = SITE | {"title": "", "description": "", "accent": "", "navigation": "", "held_words": ""}
+    sent = SITE | {"title": "", "description": "", "accent": "", "navigation": "", "blocked_words": ""}
     del sent["hold_first_comment"]
     await client.post("/admin/site", data=sent, headers=ora)
     page = (await client.get("/")).text
@@ -325,10 +325,10 @@ async def test_the_default_colour_is_stored_as_no_colour(client: httpx2.AsyncCli
         ("navigation", "Evil | //evil.example", "Not a link."),
         ("navigation", r"Evil | /\evil.example", "Not a link."),
         ("navigation", " | /about", "Fill this in"),
-        ("navigation", "a | /a\n" * 11, "At most 10 fit here"),
-        ("title", "x" * 101, "At most 100 fit here"),
-        ("most_links", "many", "Write a whole number"),
-        ("comment_edit_minutes", "-1", "Write 0 or a larger number"),
+        ("navigation", "a | /a\n" * 11, "Enter at most 10"),
+        ("title", "x" * 101, "Enter at most 100"),
+        ("max_links", "many", "Enter a whole number"),
+        ("comment_edit_minutes", "-1", "Enter 0 or a larger number"),
     ],
 )
 async def test_site_form_comes_back_with_what_was_typed(
@@ -346,8 +346,8 @@ async def test_site_form_comes_back_with_what_was_typed(
 async def test_words_in_a_field_for_numbers_are_not_hidden(
     client: httpx2.AsyncClient, ora: dict[str, str], typed: str, kind: str
 ) -> None:
-    answer = await client.post("/admin/site", data=SITE | {"most_links": typed}, headers=ora)
-    assert f'name="most_links" type="{kind}" value="{typed}"' in answer.text
+    answer = await client.post("/admin/site", data=SITE | {"max_links": typed}, headers=ora)
+    assert f'name="max_links" type="{kind}" value="{typed}"' in answer.text
 
 
 async def test_accent_is_a_style_sheet_that_is_kept_for_ever_under_its_version(

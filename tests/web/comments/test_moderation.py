@@ -70,8 +70,8 @@ def queued_ids(page: httpx2.Response) -> list[str]:
         (-5, {}, "Submitted suspiciously fast"),
         (90_000, {}, "Submitted more than a day after the form was opened"),
         (20, {"website": "https://a.example"}, "Filled in a field that is hidden from people"),
-        (20, {"served": ""}, "Not sent with a form of this blog"),
-        (20, {"served": "nonsense"}, "Not sent with a form of this blog"),
+        (20, {"loaded_at": ""}, "Not sent with a form of this blog"),
+        (20, {"loaded_at": "nonsense"}, "Not sent with a form of this blog"),
     ],
 )
 async def test_doubtful_form_makes_a_comment_wait_and_loses_nothing(
@@ -90,7 +90,7 @@ async def test_doubtful_form_makes_a_comment_wait_and_loses_nothing(
 
 async def test_mark_of_another_purpose_is_none(client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn) -> None:
     forged = ctx.site.signer.sign(Purpose.PREVIEW_LINK, [0])
-    sent = {"content": "Hello.", "served": forged}
+    sent = {"content": "Hello.", "loaded_at": forged}
     assert (await client.post(PATH, data=sent, headers=await sign_in("rob", Role.READER))).status_code == 303
     assert await reasons(ctx) == ["Not sent with a form of this blog"]
 
@@ -102,7 +102,7 @@ async def test_form_that_comes_back_remembers_when_it_was_first_shown(
     then = served(ctx, 20)
     refused = await client.post(PATH, data={"content": ""} | then, headers=rob)
     assert refused.status_code == 422
-    assert f'name="served" value="{then["served"]}"' in refused.text
+    assert f'name="loaded_at" value="{then["loaded_at"]}"' in refused.text
     await client.post(PATH, data={"content": "Hello."} | then, headers=rob)
     assert await statuses(ctx) == ["visible"]
 
@@ -111,7 +111,7 @@ async def test_decoy_is_hidden_from_everybody_but_programs(client: httpx2.AsyncC
     page = (await client.get("/posts/on-engines", headers=await sign_in("rob", Role.READER))).text
     decoy = re.search(r'<div class="honeypot" aria-hidden="true">(.*?)</div>', page, re.DOTALL)[1]
     assert re.search(r'<input [^>]*name="website"[^>]*tabindex="-1"[^>]*autocomplete="off"', decoy)
-    assert 'name="served"' not in (await client.get("/posts/on-engines")).text, "strangers get no form"
+    assert 'name="loaded_at"' not in (await client.get("/posts/on-engines")).text, "strangers get no form"
 
 
 async def test_moderators_do_not_wait_whatever_their_form_says(
@@ -177,7 +177,7 @@ async def test_chosen_comments_are_approved_and_removed(
         ({"status": "visible"}, "Choose at least one comment"),
         ({"status": "pending", "comment-1": "on"}, "Choose one of these"),
         ({"comment-1": "on"}, "Choose one of these"),
-        ({"status": "visible", "comment-x": "on"}, "Write a whole number"),
+        ({"status": "visible", "comment-x": "on"}, "Enter a whole number"),
     ],
 )
 async def test_form_that_decides_nothing_comes_back(

@@ -22,8 +22,8 @@ from blog.domain.posts import posts
 from blog.domain.read_models import sitemap
 from blog.domain.site import static_pages
 from blog.schemas.accounts import Role
-from blog.schemas.pages import StaticPageInput
 from blog.schemas.posts import PostChanges
+from blog.schemas.static_pages import StaticPageInput
 from blog.settings import Settings
 from tests.conftest import ORIGIN, MakeUser, running
 from tests.support.serving import blog, free_port, serving, wait_until_up

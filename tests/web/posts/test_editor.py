@@ -267,4 +267,4 @@ async def test_uploads_are_for_writers_and_can_be_switched_off(client: httpx2.As
     await client.post(f"/admin/flags/{Flag.UPLOADS.value}", data={"enabled": "false"}, headers=owner)
     refused = await client.post("/uploads", files={"file": ("a.png", png(9, 9), "image/png")}, headers=owner)
     assert refused.status_code == 403
-    assert "Uploads are switched off" in refused.text
+    assert "Uploads are turned off" in refused.text

@@ -269,10 +269,10 @@ def test_image_that_nobody_describes_is_not_uploaded(site: Any, page: Any) -> No
 def test_refused_upload_tells_why_loses_nothing_and_can_be_tried_again(site: Any, page: Any) -> None:
     page.goto(f"{site.base}/write")
     text(page).fill("Text")
-    page.route("**/api/v1/media", lambda route: route.fulfill(status=403, json={"detail": "Uploads are switched off"}))
+    page.route("**/api/v1/media", lambda route: route.fulfill(status=403, json={"detail": "Uploads are turned off"}))
     page.locator("#editor-file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png(9, 9)})
     page.get_by_role("dialog").get_by_role("button", name="Insert").click()
-    page.get_by_text("a.png was not uploaded: Uploads are switched off").wait_for()
+    page.get_by_text("a.png was not uploaded: Uploads are turned off").wait_for()
     assert text(page).input_value().strip() == "Text"
     page.unroute("**/api/v1/media")
     page.get_by_role("button", name="Try again").click()

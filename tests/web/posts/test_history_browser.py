@@ -216,5 +216,5 @@ def test_what_was_typed_survives_the_end_of_the_post_and_of_the_session(house: A
     house.database.execute("DELETE FROM sessions")
     house.database.commit()
     save(ada)
-    ada.get_by_text("Sign in first").first.wait_for()
+    ada.get_by_text("Sign-in required").first.wait_for()
     assert ada.locator("#field-content").input_value() == "Hours of work"

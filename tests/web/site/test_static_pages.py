@@ -17,7 +17,7 @@ from blog.framework.urls.route_table import rows
 from blog.framework.urls.urls import UrlBuilder
 from blog.schemas.accounts import Role
 from blog.schemas.media import NewMedia
-from blog.schemas.pages import StaticPageInput
+from blog.schemas.static_pages import StaticPageInput
 from tests.support.pictures import png
 from tests.web.conftest import SignIn
 
