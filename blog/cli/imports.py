@@ -39,7 +39,7 @@ def import_markdown(folder: Path, dry_run: bool, username: str | None) -> None:
         return report.totals.refused
 
     if refused := run(load_migrated_settings(), work):
-        raise CommandError(f"{refused} files were not imported: correct them, then run the import again")
+        raise CommandError(f"files not imported: {refused}. Correct them, then run the import again")
 
 
 async def _resolve_actor(ctx: Context, username: str | None) -> Actor:

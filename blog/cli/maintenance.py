@@ -19,7 +19,7 @@ def check(repair: bool) -> None:
 
     settings = load_settings()
     if pending := migration.pending(settings.database_url):
-        raise CommandError(f"the database lacks {len(pending)} migrations: run `blog migrate`")
+        raise CommandError(f"migrations missing from the database: {len(pending)}. Run `blog migrate`")
 
     async def work(ctx: Context) -> int:
         with progress_bars() as progress:

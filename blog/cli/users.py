@@ -96,7 +96,7 @@ def user_revoke_sessions(username: str | None, all_users: bool) -> None:
         return await sessions.revoke_for(ctx, None if username is None else (await accounts.active(ctx, username)).id)
 
     revoked = run(load_migrated_settings(), revoke)
-    click.echo(f"Revoked {revoked} {'session' if revoked == 1 else 'sessions'}.")
+    click.echo(f"Sessions revoked: {revoked}")
 
 
 @click.group()

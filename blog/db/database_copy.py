@@ -77,7 +77,7 @@ def _match_schemas(source: str, target: str) -> None:
     if source == target:
         raise Conflict("Source and target are the same database: name an empty database as the target")
     if pending := migration.pending(source):
-        raise Conflict(f"The source lacks {len(pending)} migrations, or is not a blog: run `blog migrate` on it")
+        raise Conflict(f"The source is not a blog, or lacks migrations ({len(pending)}): run `blog migrate` on it")
     pending = migration.pending(target)
     if pending and pending[0] != migration.base():
         raise Conflict("The target belongs to an older version of the blog: name an empty database")

@@ -58,8 +58,8 @@ def test_sessions_of_one_or_of_everybody_are_ended(folder: Path) -> None:
     with contextlib.closing(sqlite3.connect(folder / "blog.db")) as database, database:
         rows = [("a1", 1), ("a2", 1), ("b1", 2)]
         database.executemany("INSERT INTO sessions VALUES (?, ?, '', '2026-01-01', '2026-01-01', '2999-01-01', NULL)", rows)
-    assert blog(folder, "user", "revoke-sessions", "ada").stdout == "Revoked 2 sessions.\n"
-    assert blog(folder, "user", "revoke-sessions", "--all").stdout == "Revoked 1 session.\n"
+    assert blog(folder, "user", "revoke-sessions", "ada").stdout == "Sessions revoked: 2\n"
+    assert blog(folder, "user", "revoke-sessions", "--all").stdout == "Sessions revoked: 1\n"
     for wrong in ((), ("ada", "--all")):
         refused = blog(folder, "user", "revoke-sessions", *wrong)
         assert (refused.returncode, "name one account, or --all" in refused.stderr) == (2, True)

@@ -214,7 +214,7 @@ async def test_older_or_missing_source_is_told_of(postgresql: str, tmp_path: Pat
     assert not (tmp_path / "old.db").exists(), "asking makes no file"
     migration.upgrade(old)
     migration.downgrade(old, "base")
-    with pytest.raises(Conflict, match=r"lacks \d migrations"):
+    with pytest.raises(Conflict, match=r"lacks migrations \(\d\)"):
         await asyncio.to_thread(copy_database, old, postgresql)
     migration.upgrade(old)
     with pytest.raises(Unavailable, match="does not exist"):

@@ -167,33 +167,35 @@ async def wrong_date(ctx):
 
 
 DAMAGES = [
-    (lost_index_entry, "1 posts are missing from the search index (other)", True),
-    (outdated_index_entry, "1 posts are outdated in the search index (other)", True),
-    (left_over_index_entry, "1 entries of the search index belong to deleted posts", True),
-    (wrong_count, "1 posts have a wrong comment count (hello)", True),
-    (wrong_date, "1 posts are listed under a wrong date (hello)", True),
-    (unused_tag, "1 tags belong to no post (Old)", True),
-    (unrendered_comment, "1 comments were not rendered (id 1)", True),
-    (lost_version, "1 posts lack some of their versions (hello)", False),
-    (lost_address, "1 posts lack their slug (hello)", False),
-    (lost_author, "1 posts lack their author (other)", False),
+    (lost_index_entry, "Posts missing from the search index: 1 (other)", True),
+    (outdated_index_entry, "Posts outdated in the search index: 1 (other)", True),
+    (left_over_index_entry, "Search index entries of deleted posts: 1", True),
+    (wrong_count, "Posts with a wrong comment count: 1 (hello)", True),
+    (wrong_date, "Posts listed under a wrong date: 1 (hello)", True),
+    (unused_tag, "Tags without a post: 1 (Old)", True),
+    (unrendered_comment, "Comments without HTML: 1 (id 1)", True),
+    (lost_version, "Posts that lack some of their versions: 1 (hello)", False),
+    (lost_address, "Posts that lack their slug: 1 (hello)", False),
+    (lost_author, "Posts that lack their author: 1 (other)", False),
     (lost_row, "A row of post_tags refers to a missing row of tags", False),
-    (lost_event, "2 events are missing from the log", True),
+    (lost_event, "Events missing from the log: 2", True),
     (event_before_the_floor, "The event log does not start at the recorded position", True),
     (log_that_ends_before_it_begins, "The event log does not start at the recorded position", True),
     (lost_copy, "Files of the image with id 1 are missing", False),
-    (unused_file, "1 image files of ", True),
-    (unfinished_file, "1 image files are incomplete", True),
+    (unused_file, "Unused image files: 1, ", True),
+    (unfinished_file, "Incomplete image files: 1", True),
 ]
 
 
-@pytest.mark.parametrize(("damage", "words", "is_mended"), DAMAGES, ids=lambda value: getattr(value, "__name__", ""))
-async def test_damage_is_named_and_mended_where_that_loses_nothing(filled: Any, damage: Any, words: Any, is_mended: Any) -> None:
+@pytest.mark.parametrize(("damage", "words", "is_repairable"), DAMAGES, ids=lambda value: getattr(value, "__name__", ""))
+async def test_damage_is_reported_and_repaired_where_nothing_is_lost(
+    filled: Any, damage: Any, words: Any, is_repairable: Any
+) -> None:
     await damage(filled)
     (fault,) = await check_site(filled)
     assert words in str(fault)
-    assert str(fault).endswith("run `blog check --repair`") == is_mended
-    assert (fault.repair is not None) == is_mended
+    assert str(fault).endswith("run `blog check --repair`") == is_repairable
+    assert (fault.repair is not None) == is_repairable
     if fault.repair:
         await fault.repair()
         assert await check_site(filled) == []
@@ -203,13 +205,13 @@ async def test_damage_is_named_and_mended_where_that_loses_nothing(filled: Any, 
     ("damage", "words"),
     [
         (lost_file, ["Files of the image with id 1 are missing", "Images of the post hello are missing"]),
-        (rotten_file, ["1 image files are damaged"]),
-        (short_file, ["does not have", "1 image files are damaged"]),
-        (unrendered_post, ["1 posts were not rendered (id 2)", "are outdated in the search index (other)"]),
-        (broken_index, ["outdated in the search index (hello)", "The search index is damaged"]),
+        (rotten_file, ["Damaged image files: 1"]),
+        (short_file, ["does not have", "Damaged image files: 1"]),
+        (unrendered_post, ["Posts without HTML: 1 (id 2)", "Posts outdated in the search index: 1 (other)"]),
+        (broken_index, ["outdated in the search index: 1 (hello)", "The search index is damaged"]),
     ],
 )
-async def test_damage_with_consequences_is_named_with_all_of_them(filled: Any, damage: Any, words: Any) -> None:
+async def test_damage_is_reported_with_its_consequences(filled: Any, damage: Any, words: Any) -> None:
     await damage(filled)
     found = [str(fault) for fault in await check_site(filled)]
     assert len(found) == len(words)
@@ -217,7 +219,7 @@ async def test_damage_with_consequences_is_named_with_all_of_them(filled: Any, d
         assert any(expected in text for text in found), fault
 
 
-async def test_damaged_index_is_made_anew(filled: Any) -> None:
+async def test_damaged_index_is_rebuilt(filled: Any) -> None:
     await broken_index(filled)
     for fault in await check_site(filled):
         await fault.repair()
@@ -269,14 +271,14 @@ async def test_tag_goes_with_its_last_post_and_takes_the_next_spelling(author: C
     assert await check_site(author) == []
 
 
-async def test_many_posts_are_looked_at_in_batches_and_progress_is_told(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_posts_are_checked_in_batches_with_progress(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.domain.integrity.search_index.BATCH_SIZE", 2)
     for number in range(5):
         await posts.create(author, NewPost(title=f"Post {number}", content="x"))
     await sql(author, "DELETE FROM posts_fts")
     steps: list[tuple[str, int, int]] = []
     (fault,) = await check_site(author, lambda *step: steps.append(step))
-    assert str(fault).startswith("5 posts are missing from the search index (post-0, post-1,")
+    assert str(fault).startswith("Posts missing from the search index: 5 (post-0, post-1,")
     assert [done for part, done, total in steps if part == "Search index"] == [2, 4, 5]
     assert set(Counter(part for part, _, _ in steps)) == {name for name, _ in CHECKS} - {"Images"}, "there are no images"
 
@@ -297,10 +299,10 @@ def test_check_at_the_terminal_names_mends_and_tells_by_its_exit_code(tmp_path: 
     aged(unused, 2 * HOUR)
     found = blog(tmp_path, "check")
     assert (found.returncode, found.stdout, unused.exists()) == (1, "", True)
-    assert "1 image files of 1 bytes are used nowhere: run `blog check --repair`\n" in found.stderr
-    assert "1 image files are damaged" in found.stderr, "a name is the digest of the content"
+    assert "Unused image files: 1, 1 bytes: run `blog check --repair`\n" in found.stderr
+    assert "Damaged image files: 1" in found.stderr, "a name is the digest of the content"
     unused.rename(unused.with_name("2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881.png"))  # that of `x`
     repaired = blog(tmp_path, "check", "--repair")
     assert (repaired.returncode, repaired.stdout) == (0, "No problems found.\n")
-    assert "Repaired: 1 image files" in repaired.stderr
+    assert "Repaired: Unused image files: 1" in repaired.stderr
     assert list(unused.parent.iterdir()) == []

@@ -30,7 +30,7 @@ async def check(ctx: Context, progress: Progress = no_progress) -> list[Fault]:
             )
         )
     if gap is not None:
-        text = f"{end.id - floor - count} events are missing from the log. Live clients will have to reload"
+        text = f"Events missing from the log: {end.id - floor - count}. Live clients will have to reload"
         faults.append(Fault(text, partial(events.delete_up_to, ctx.db, gap)))
     progress(1, 1)
     return faults

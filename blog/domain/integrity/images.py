@@ -17,7 +17,7 @@ from blog.progress import Progress, no_progress
 
 _m, _p = tables.media.c, tables.posts.c
 _MEDIA_LINK = re.compile(r'/media/([0-9a-f]{64}\.\w+)"')
-_RESTORE_HINT = "put the original files back into MEDIA_DIR, for example from a backup"
+_RESTORE_HINT = "Put the original files back into MEDIA_DIR, for example from a backup"
 _REMOVAL_BATCH_SIZE = 20
 GRACE_PERIOD = dt.timedelta(hours=1)
 """Minimum age of an unreferenced file before it is reported: an upload stores its files before its row."""
@@ -38,9 +38,9 @@ async def _missing_files(ctx: Context, files: dict[str, StoredFile]) -> list[Fau
     for image in await ctx.db.fetch_all(sa.select(_m.id, _m.name, _m.bytes, _m.variants).order_by(_m.id)):
         names = [image["name"], *(variant["name"] for variant in image["variants"])]
         if lost := [name for name in names if name not in files]:
-            faults.append(Fault(f"Files of the image with id {image['id']} are missing ({summarise(lost)}): {_RESTORE_HINT}"))
+            faults.append(Fault(f"Files of the image with id {image['id']} are missing ({summarise(lost)}). {_RESTORE_HINT}"))
         elif files[image["name"]].size != image["bytes"]:
-            faults.append(Fault(f"The image {image['name']} does not have {image['bytes']} bytes: {_RESTORE_HINT}"))
+            faults.append(Fault(f"The image {image['name']} does not have {image['bytes']} bytes. {_RESTORE_HINT}"))
     for what, table in (("post", tables.posts), ("page", tables.static_pages)):
         faults += await _missing_in_html(ctx, what, table, files)
     return faults
@@ -59,7 +59,7 @@ async def _missing_in_html(ctx: Context, what: str, table: sa.Table, files: dict
         query = query.where(table.c.deleted_at.is_(None))
     while rows := await ctx.db.fetch_all(query.where(table.c.id > last)):
         faults += [
-            Fault(f"Images of the {what} {row['slug']} are missing ({summarise(lost)}): {_RESTORE_HINT}")
+            Fault(f"Images of the {what} {row['slug']} are missing ({summarise(lost)}). {_RESTORE_HINT}")
             for row in rows
             if (lost := [name for name in dict.fromkeys(_MEDIA_LINK.findall(row["html"])) if name not in files])
         ]
@@ -75,7 +75,7 @@ async def _damaged_files(ctx: Context, names: Sequence[str], progress: Progress)
         if isinstance(path, Path) and await anyio.to_thread.run_sync(sha256_of, path) != path.stem:
             damaged.append(name)
         progress(number, len(names))
-    return [Fault(f"{len(damaged)} image files are damaged ({summarise(damaged)}): {_RESTORE_HINT}")] if damaged else []
+    return [Fault(f"Damaged image files: {len(damaged)} ({summarise(damaged)}). {_RESTORE_HINT}")] if damaged else []
 
 
 async def _unused_files(ctx: Context, files: dict[str, StoredFile]) -> list[Fault]:
@@ -94,8 +94,8 @@ async def _unused_files(ctx: Context, files: dict[str, StoredFile]) -> list[Faul
             await anyio.to_thread.run_sync(ctx.site.storage.remove, file.name)
 
     return [
-        *([Fault(f"{len(unused)} image files of {_total_size(unused)} are used nowhere", remove)] if unused else []),
-        *([Fault(f"{len(unfinished)} image files are incomplete", remove_unfinished)] if unfinished else []),
+        *([Fault(f"Unused image files: {len(unused)}, {_total_size(unused)}", remove)] if unused else []),
+        *([Fault(f"Incomplete image files: {len(unfinished)}", remove_unfinished)] if unfinished else []),
     ]
 
 

@@ -18,9 +18,9 @@ from blog.text.markdown import render, render_comment
 _p, _r, _c = tables.posts.c, tables.revisions.c, tables.comments.c
 _STEPS = 3
 _RENDERED_TABLES: tuple[tuple[str, sa.Table, Callable[[str], str]], ...] = (
-    ("posts", tables.posts, render),
-    ("comments", tables.comments, render_comment),
-    ("pages", tables.static_pages, render),
+    ("Posts", tables.posts, render),
+    ("Comments", tables.comments, render_comment),
+    ("Static pages", tables.static_pages, render),
 )
 
 
@@ -47,12 +47,12 @@ async def _incomplete_posts(ctx: Context) -> list[Fault]:
     has_slug = sa.exists().where(tables.post_slugs.c.slug == _p.slug, tables.post_slugs.c.post_id == _p.id)
     has_author = sa.exists().where(tables.post_authors.c.post_id == _p.id, tables.post_authors.c.user_id == _p.author_id)
     queries = (
-        ("lack some of their versions", sa.select(_p.slug).select_from(versions).where(~is_complete)),
-        ("lack their slug", sa.select(_p.slug).where(~has_slug)),
-        ("lack their author", sa.select(_p.slug).where(~has_author)),
+        ("Posts that lack some of their versions", sa.select(_p.slug).select_from(versions).where(~is_complete)),
+        ("Posts that lack their slug", sa.select(_p.slug).where(~has_slug)),
+        ("Posts that lack their author", sa.select(_p.slug).where(~has_author)),
     )
     return [
-        Fault(f"{len(slugs)} posts {what} ({summarise(slugs)}): restore a backup, or save each of them again")
+        Fault(f"{what}: {len(slugs)} ({summarise(slugs)}). Restore a backup, or save each of them again")
         for what, query in queries
         if (slugs := await _fetch_strings(ctx, query.order_by(_p.id)))
     ]
@@ -64,7 +64,7 @@ async def _wrong_comment_counts(ctx: Context) -> list[Fault]:
     )
     if not slugs:
         return []
-    return [Fault(f"{len(slugs)} posts have a wrong comment count ({summarise(slugs)})", partial(comment_changes.recount, ctx))]
+    return [Fault(f"Posts with a wrong comment count: {len(slugs)} ({summarise(slugs)})", partial(comment_changes.recount, ctx))]
 
 
 async def _wrong_listing_dates(ctx: Context) -> list[Fault]:
@@ -83,13 +83,13 @@ async def _wrong_listing_dates(ctx: Context) -> list[Fault]:
             for update in repairs:
                 await ctx.db.execute(update)
 
-    return [Fault(f"{len(slugs)} posts are listed under a wrong date ({summarise(sorted(slugs))})", repair)] if slugs else []
+    return [Fault(f"Posts listed under a wrong date: {len(slugs)} ({summarise(sorted(slugs))})", repair)] if slugs else []
 
 
 async def _unused_tags(ctx: Context) -> list[Fault]:
     names = await tags.list_unused(ctx.db)
     return (
-        [Fault(f"{len(names)} tags belong to no post ({summarise(names)})", partial(tags.remove_unused, ctx.db))] if names else []
+        [Fault(f"Tags without a post: {len(names)} ({summarise(names)})", partial(tags.remove_unused, ctx.db))] if names else []
     )
 
 
@@ -110,7 +110,7 @@ async def _missing_html(ctx: Context, what: str, table: sa.Table, rendering: Cal
         for number, html in lost.items():
             await ctx.db.execute(table.update().where(table.c.id == number, table.c.html == "").values(html=html))
 
-    return [Fault(f"{len(lost)} {what} were not rendered ({summarise([f'id {number}' for number in lost])})", repair)]
+    return [Fault(f"{what} without HTML: {len(lost)} ({summarise([f'id {number}' for number in lost])})", repair)]
 
 
 async def _fetch_strings(ctx: Context, query: sa.Select[tuple[str]]) -> Sequence[str]:

@@ -32,8 +32,8 @@ async def check(ctx: Context, progress: Progress = no_progress) -> list[Fault]:
         done, last = done + len(posts), posts[-1].id
         progress(done, total)
     return [
-        *_reindex_fault(ctx, "are missing from the search index", missing),
-        *_reindex_fault(ctx, "are outdated in the search index", outdated),
+        *_reindex_fault(ctx, "Posts missing from the search index", missing),
+        *_reindex_fault(ctx, "Posts outdated in the search index", outdated),
         *await _orphaned_entries(ctx),
         *await _index_damage(ctx),
     ]
@@ -47,7 +47,7 @@ def _reindex_fault(ctx: Context, what: str, posts: Sequence[Post]) -> list[Fault
     if not posts:
         return []
     slugs, ids = [post.slug for post in posts], [post.id for post in posts]
-    return [Fault(f"{len(posts)} posts {what} ({summarise(slugs)})", partial(_reindex, ctx, ids))]
+    return [Fault(f"{what}: {len(posts)} ({summarise(slugs)})", partial(_reindex, ctx, ids))]
 
 
 async def _reindex(ctx: Context, ids: Sequence[int]) -> None:
@@ -67,7 +67,7 @@ async def _orphaned_entries(ctx: Context) -> list[Fault]:
             for post_id in await fulltext.orphans(ctx.db):
                 await fulltext.remove(ctx.db, post_id)
 
-    return [Fault(f"{len(ids)} entries of the search index belong to deleted posts", remove)] if ids else []
+    return [Fault(f"Search index entries of deleted posts: {len(ids)}", remove)] if ids else []
 
 
 async def _index_damage(ctx: Context) -> list[Fault]:
