@@ -228,6 +228,7 @@ def ctx(site: Site) -> Context:
 
 
 MakeUser = Callable[..., Awaitable[User]]
+Bearer = Callable[..., Awaitable[dict[str, str]]]
 
 
 @pytest.fixture
@@ -272,7 +273,7 @@ async def client(app: Application) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest.fixture
-def bearer(ctx: Context, make_user: MakeUser) -> Callable[..., Awaitable[dict[str, str]]]:
+def bearer(ctx: Context, make_user: MakeUser) -> Bearer:
     """Create an account and return the header fields of its token: `headers = await bearer("ada", Role.AUTHOR)`."""
 
     async def make(username: str, role: Role = Role.AUTHOR, **options: Any) -> dict[str, str]:

@@ -1,22 +1,22 @@
-"""One post through every door: written as JSON, listed as HTML, heard on a socket, seen in an open browser without reload."""
+"""One post on every interface: written as JSON, listed as HTML, sent on a socket, shown in an open browser without reload."""
 
 import json
-import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import httpx2
 import pytest
-from httpx2.websockets import WebSocketClient, WebSocketUpgradeError
+from httpx2.websockets import WebSocketClient, WebSocketSession, WebSocketUpgradeError
 from playwright.sync_api import Browser
 
+from tests.support import matching
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
 
 @pytest.fixture
-def server(tmp_path: Path):
-    """The address of a running blog, and the header fields of its owner."""
+def server(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the URL of a running blog, and the headers of its owner."""
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
     token = blog(tmp_path, "token", "create", "ada").stdout.strip()
     port = free_port()
@@ -27,12 +27,14 @@ def server(tmp_path: Path):
 
 
 @pytest.fixture
-def sockets():
+def sockets() -> Iterator[WebSocketClient[WebSocketSession]]:
     with httpx2.Client() as client:
         yield WebSocketClient(client)
 
 
-def test_one_post_through_all_doors(server: Any, browser: Browser, sockets: Any) -> None:
+def test_one_post_through_all_interfaces(
+    server: tuple[str, dict[str, str]], browser: Browser, sockets: WebSocketClient[WebSocketSession]
+) -> None:
     base, ada = server
     with sockets.connect(base.replace("http", "ws") + "/live", subprotocols=["blog.live.v1"]) as socket:
         assert json.loads(socket.receive_text(timeout=10))["type"] == "welcome"
@@ -54,11 +56,11 @@ def test_one_post_through_all_doors(server: Any, browser: Browser, sockets: Any)
         assert home.evaluate("window.wasNotReloaded") is True
 
 
-def test_open_post_shows_an_edit_and_a_comment_without_reload(server: Any, browser: Browser) -> None:
+def test_open_post_shows_an_edit_and_a_comment_without_reload(server: tuple[str, dict[str, str]], browser: Browser) -> None:
     base, ada = server
     made = httpx.post(f"{base}/api/v1/posts", json={"title": "A title", "content": "Old words."}, headers=ada).json()
     page = browser.new_page()
-    page.goto(made["url"].replace(re.match(r"https?://[^/]+", made["url"])[0], base))
+    page.goto(made["url"].replace(matching.search(r"^https?://[^/]+", made["url"])[0], base))
     page.evaluate("window.wasNotReloaded = true")
     path = f"{base}/api/v1/posts/{made['id']}"
     httpx.patch(path, json={"content": "New words."}, headers=ada).raise_for_status()
@@ -69,7 +71,9 @@ def test_open_post_shows_an_edit_and_a_comment_without_reload(server: Any, brows
     assert page.evaluate("window.wasNotReloaded") is True
 
 
-def test_page_of_another_site_cannot_open_a_socket(server: Any, sockets: Any) -> None:
+def test_page_of_another_site_cannot_open_a_socket(
+    server: tuple[str, dict[str, str]], sockets: WebSocketClient[WebSocketSession]
+) -> None:
     base, _ = server
     with (
         pytest.raises(WebSocketUpgradeError) as refused,

@@ -1,4 +1,4 @@
-"""The application as a whole: no work at import, several in one process, a client that leaves costs nothing."""
+"""The application as a whole: no work at import, several in one process, and clients that disconnect."""
 
 import asyncio
 import json
@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -16,7 +15,7 @@ import httpx2
 from blog.app import create_app
 from blog.framework.templating.assets import list_names, load_asset, resolve
 from blog.settings import Settings
-from tests.conftest import running
+from tests.conftest import Bearer, running
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
 
@@ -32,8 +31,8 @@ def test_import_opens_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_two_applications_live_in_one_process(
-    settings: Settings, tmp_path: Path, migrated_file: Path, bearer: Callable[..., Awaitable[dict[str, str]]]
+async def test_two_applications_run_in_one_process(
+    settings: Settings, tmp_path: Path, migrated_file: Path, bearer: Bearer
 ) -> None:
     headers = await bearer("ada")
     shutil.copy(migrated_file, tmp_path / "other.db")
@@ -48,15 +47,15 @@ async def test_two_applications_live_in_one_process(
         assert "Another one" in (await two.get("/")).text
 
 
-async def test_one_application_can_live_twice(settings: Settings) -> None:
+async def test_one_application_can_be_started_twice(settings: Settings) -> None:
     app = create_app(settings)
     for _ in range(2):
         async with running(app) as client:
             assert (await client.get("/")).status_code == 200
 
 
-def test_clients_that_leave_midway_cost_nothing(tmp_path: Path) -> None:
-    """200 requests whose client closes the connection before, while or after the body was sent."""
+def test_disconnects_free_everything(tmp_path: Path) -> None:
+    """Send 200 requests and close the connection before, during or after the body."""
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
     token = blog(tmp_path, "token", "create", "ada").stdout.strip()
     port = free_port()
@@ -82,9 +81,7 @@ def test_clients_that_leave_midway_cost_nothing(tmp_path: Path) -> None:
     assert (checked.returncode, checked.stdout) == (0, "No problems found.\n")
 
 
-async def test_request_cut_by_a_time_limit_leaves_the_application_whole(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_timed_out_request_leaves_the_application_usable(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("ada")
     body = {"title": "Cut", "content": "x" * 1000}
     for number in range(60):
@@ -98,7 +95,7 @@ async def test_request_cut_by_a_time_limit_leaves_the_application_whole(
     assert {answer.status_code for answer in answers} == {201}
 
 
-async def test_static_files_come_compressed_and_are_asked_for_once(client: httpx2.AsyncClient) -> None:
+async def test_static_files_are_compressed_and_immutable(client: httpx2.AsyncClient) -> None:
     plain = await client.get(address := load_asset("css/blog.css").url, headers={"Accept-Encoding": "identity"})
     assert plain.headers["content-type"].startswith("text/css")
     assert "immutable" in plain.headers["cache-control"]
@@ -111,7 +108,7 @@ async def test_static_files_come_compressed_and_are_asked_for_once(client: httpx
     assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding"
 
 
-async def test_names_of_static_files_lead_to_the_content_of_now(client: httpx2.AsyncClient) -> None:
+async def test_plain_names_of_static_files_serve_the_current_content(client: httpx2.AsyncClient) -> None:
     current = load_asset("css/blog.css")
     for path in ("/static/css/blog.css", "/static/css/blog.0123456789ab.css"):  # of no version, of another version
         answer = await client.get(path, headers={"Accept-Encoding": "identity"})
@@ -121,7 +118,7 @@ async def test_names_of_static_files_lead_to_the_content_of_now(client: httpx2.A
         assert (await client.get(path)).status_code == 404
 
 
-async def test_modules_name_each_other_by_their_digests(client: httpx2.AsyncClient) -> None:
+async def test_modules_import_each_other_by_digest(client: httpx2.AsyncClient) -> None:
     module = (await client.get(load_asset("js/editor/main.js").url)).text
     imported = re.findall(r'from "([^"]+)";', module)
     assert len(imported) == 7
@@ -131,6 +128,6 @@ async def test_modules_name_each_other_by_their_digests(client: httpx2.AsyncClie
         assert "immutable" in answer.headers["cache-control"]
 
 
-def test_every_static_file_can_be_sent() -> None:
+def test_every_static_file_can_be_served() -> None:
     for name in list_names():
         assert resolve(load_asset(name).url.removeprefix("/static/")) == (load_asset(name), True)

@@ -27,7 +27,7 @@ ROW = re.compile(rf"\| ({NUMBER}) \| ([12]) \| ([^|]+) \| ([^|]+) \|")
 
 
 def standard() -> dict[str, str]:
-    """The level of each requirement of levels 1 and 2."""
+    """Return the level of each requirement of levels 1 and 2."""
     sections = re.findall(r"(\d+\.\d+) (\d+)", LEVELS)
     numbered = ((f"{section}.{number}", level) for section, levels in sections for number, level in enumerate(levels, 1))
     return {number: level for number, level in numbered if level != "3"}
@@ -45,12 +45,12 @@ def names_in(path: str) -> frozenset[str]:
 
 
 def headings(path: str) -> Iterator[str]:
-    """As GitHub makes addresses of them."""
+    """Return the anchors of the headings, as GitHub generates them."""
     for heading in re.findall(r"^#+ (.+)$", (TABLE.parent / path).read_text(encoding="utf-8"), re.MULTILINE):
         yield re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
-def test_every_requirement_stands_once_with_its_level() -> None:
+def test_every_requirement_is_listed_once_with_its_level() -> None:
     table = [(number, level) for number, level, *_ in rows()]
     rest = TABLE.read_text(encoding="utf-8").partition("## What does not apply")[2]
     elsewhere = [(number, standard().get(number)) for number in re.findall(NUMBER, rest)]
@@ -58,7 +58,7 @@ def test_every_requirement_stands_once_with_its_level() -> None:
     assert len(standard()) == 253, "as many as the standard has"
 
 
-def test_every_line_of_the_tables_is_understood() -> None:
+def test_every_line_of_the_tables_can_be_parsed() -> None:
     lines = [line for line in TABLE.read_text(encoding="utf-8").splitlines() if re.match(rf"\| {NUMBER} \|", line)]
     assert len([line for line in lines if ROW.fullmatch(line)]) == len(rows()) > 180
 

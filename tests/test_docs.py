@@ -40,7 +40,7 @@ def routes_table() -> Iterator[str]:
 
 
 class Row(NamedTuple):
-    """What doing this by hand gains and gives up; `also`: code in other places that is counted with it."""
+    """Gains and costs of own code; `also`: code in other places that is counted with it."""
 
     gained: str
     given_up: str
@@ -136,7 +136,7 @@ TWIN = (
 
 
 def by_hand() -> Iterator[tuple[str, str, int]]:
-    """Name, path and line of every place in the source that begins with `# By hand:`."""
+    """Return name, path and line of every `# By hand:` comment."""
     for path in sorted((ROOT / "blog").rglob("*.py")):
         for number, line in enumerate(path.read_text().splitlines(), 1):
             if match := re.match(r"\s*# By hand: ([^.]+)\. \S", line):
@@ -144,7 +144,7 @@ def by_hand() -> Iterator[tuple[str, str, int]]:
 
 
 def code_of(name: str, path: str, number: int) -> list[lines.Place]:
-    """The code of a row of the ledger."""
+    """Return the code of a row of the table."""
     return [lines.around(path, number), *(lines.named(place) for place in LEDGER[name].also)]
 
 
@@ -194,11 +194,11 @@ def test_table_matches_the_code(name: str) -> None:
     assert updated == text, f"{document} is out of date: run BLOG_UPDATE_DOCS=1 pytest tests/test_docs.py"
 
 
-def test_every_text_of_the_ledger_has_its_place() -> None:
+def test_every_text_of_the_ledger_is_used() -> None:
     assert {name for name, _, _ in by_hand()} == set(LEDGER)
 
 
-def test_blank_lines_comments_and_docstrings_are_no_code(tmp_path: Path) -> None:
+def test_blank_lines_comments_and_docstrings_are_not_counted(tmp_path: Path) -> None:
     source = tmp_path / "source.py"
     source.write_text(
         '"""Doc."""\n\nTABLE = {\n    # why\n    1: 2,  # yes\n\n}\n\n@made(\n    1\n)\ndef f(x):\n    """Doc.\n\n    More."""\n'
@@ -211,7 +211,7 @@ def test_blank_lines_comments_and_docstrings_are_no_code(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_links_lead_to_files_and_headings(document: Path) -> None:
+def test_links_point_to_existing_files_and_headings(document: Path) -> None:
     for target, heading in re.findall(r"\]\(([^)#\s]*)#?([^)]*)\)", document.read_text()):
         if target.startswith("http"):
             continue

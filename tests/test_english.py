@@ -28,6 +28,7 @@ PLACES = (
     "blog",
     "templates",
     "static",
+    "tests",
     "README.md",
     "pyproject.toml",
     "Procfile",
@@ -37,8 +38,8 @@ PLACES = (
     ".ci",
     ".env.example",
 )
-EXEMPT = frozenset({"vendor", "common_passwords.txt"})
-"""Code of others, and a list of passwords."""
+EXEMPT = frozenset({"vendor", "common_passwords.txt", "test_english.py"})
+"""Code of others, a list of passwords, and this list of words."""
 
 
 def files() -> Iterator[Path]:
@@ -68,10 +69,19 @@ def wrong_docstrings(text: str) -> Iterator[tuple[int, str]]:
                 yield node.lineno, docstring[:80]
 
 
+def wrong_names(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the line number of each function or class with such a word in its name, and the name."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            words = node.name.replace("_", " ")
+            if BANNED.search(words) or RELATIVE.search(words):
+                yield node.lineno, node.name
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_words_are_plain_english(name: str) -> None:
     text = FILES[name].read_text()
-    wrong = [*wrong_words(text), *(wrong_docstrings(text) if name.endswith(".py") else ())]
+    wrong = [*wrong_words(text), *([*wrong_docstrings(text), *wrong_names(text)] if name.endswith(".py") else [])]
     assert not wrong, "\n".join(f"{name}:{number}: {line}" for number, line in wrong)
 
 
@@ -88,3 +98,8 @@ def test_plain_words_pass(line: str) -> None:
 @pytest.mark.parametrize("docstring", ["It is sent.", "What was found.", "Return the user whose name it is."])
 def test_docstrings_with_pronouns_are_noticed(docstring: str) -> None:
     assert list(wrong_docstrings(f'def f() -> None:\n    """{docstring}"""\n')) == [(2, docstring)]
+
+
+@pytest.mark.parametrize("name", ["test_author_is_told", "who_may_write", "mend"])
+def test_names_are_plain_english(name: str) -> None:
+    assert list(wrong_names(f"def {name}() -> None: ...\n")) == [(1, name)]

@@ -85,7 +85,7 @@ def test_packages_of_a_layer_follow_their_order(layer: str) -> None:
     assert_no_circle({part: {other for one, other in packages if one == part} for part, _ in packages})
 
 
-def test_modules_form_no_circle() -> None:
+def test_modules_have_no_import_cycle() -> None:
     assert_no_circle({module: imports(module) for module in modules()})
 
 
@@ -107,11 +107,11 @@ def entries(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists())
 
 
-def test_map_names_every_part_once() -> None:
+def test_map_lists_every_part_once() -> None:
     assert sorted(name for names in LAYERS for name in names) == sorted(set(entries(PACKAGE)) - {"__init__"})
 
 
-def test_starlette_stays_above_the_domain_and_fastapi_outside() -> None:
+def test_domain_does_not_import_starlette_and_nothing_imports_fastapi() -> None:
     for path in PACKAGE.rglob("*.py"):
         source = path.read_text()
         assert "import fastapi" not in source

@@ -1,4 +1,4 @@
-"""The blog connects to the servers that its settings name, and to nothing else, whatever people write into it."""
+"""The blog connects to the servers in its settings only, whatever users enter."""
 
 import ast
 import contextlib
@@ -59,7 +59,7 @@ INSIDE = (
 
 
 def used() -> Iterator[tuple[str, str]]:
-    """Which module imports, or calls, what."""
+    """Yield the path of each module with each name that it imports or calls."""
     for path in sorted((ROOT / "blog").rglob("*.py")):
         name = path.relative_to(ROOT).as_posix()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -71,7 +71,7 @@ def used() -> Iterator[tuple[str, str]]:
                 yield name, ast.unparse(node.func).rpartition(".")[2]
 
 
-def test_only_these_modules_reach_other_machines() -> None:
+def test_only_these_modules_open_connections() -> None:
     found = set(used())
     for client, modules in CLIENTS.items():
         assert {name for name, what in found if what == client or what.startswith(f"{client}.")} == modules, client
@@ -82,8 +82,8 @@ def test_only_these_modules_reach_other_machines() -> None:
 
 @pytest.fixture
 def reached(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Addresses that sockets were connected to, and names that were looked up, from now on."""
-    found = []
+    """Record the addresses of connections and the names of lookups from now on."""
+    found: list[Any] = []
 
     def watched(name: str) -> Any:
         usual = getattr(socket.socket, name)
@@ -124,8 +124,8 @@ def mail_server() -> Iterator[Any]:
 
 
 @pytest.mark.sqlite
-async def test_whole_life_of_a_blog_reaches_its_mail_server_alone(
-    settings: Settings, ctx: Context, make_user: MakeUser, reached: Any, tmp_path: Path
+async def test_blog_connects_to_its_mail_server_only(
+    settings: Settings, ctx: Context, make_user: MakeUser, reached: list[Any], tmp_path: Path
 ) -> None:
     text = "\n\n".join(f"![a]({url}) [b]({url}) <img src='{url}'> {url}" for url in INSIDE)
     owner = await make_user("ora", Role.OWNER)
@@ -150,10 +150,10 @@ async def test_whole_life_of_a_blog_reaches_its_mail_server_alone(
     assert set(reached) == {("127.0.0.1", port)}
 
 
-async def live(client: httpx2.AsyncClient, headers: dict[str, str], text: str) -> Any:
-    """Write these addresses wherever a text or an address can be written, and read all that comes of it."""
+async def live(client: httpx2.AsyncClient, headers: dict[str, str], text: str) -> None:
+    """Write these URLs into every text and URL field, and read all responses."""
 
-    async def send(path: str, expected: int, **form: str) -> Any:
+    async def send(path: str, expected: int, **form: str) -> httpx2.Response:
         answer = await client.post(path, data=form, headers=headers)
         assert answer.status_code == expected, (path, answer.text)
         return answer

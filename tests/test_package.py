@@ -14,7 +14,7 @@ from tests.support.serving import free_port, serving, wait_until_up
 ROOT = Path(blog.__file__).parent.parent
 
 
-def test_blog_runs_from_its_wheel_alone(tmp_path: Path) -> None:
+def test_blog_runs_from_its_wheel(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=60)
     (wheel,) = tmp_path.glob("*.whl")

@@ -1,11 +1,11 @@
-"""What `.docs/security.md` guarantees for every response, on every interface."""
+"""Guarantees of `.docs/security.md` for every response, on every interface."""
 
 import ast
 import base64
 import io
 import random
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -25,7 +25,7 @@ from blog.framework.urls.route_table import rows
 from blog.schemas.accounts import Credentials, NewUser, Role
 from blog.schemas.media import NewMedia
 from blog.settings import Settings
-from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
+from tests.conftest import ORIGIN, PASSWORD, Bearer, MakeUser, running
 from tests.support.lines import ROOT
 from tests.support.pictures import png
 
@@ -46,13 +46,13 @@ KIND = re.compile(r"(text/.*|application/([a-z]+\+)?xml); charset=utf-8|applicat
 
 
 def sources() -> Iterator[tuple[str, ast.Module]]:
-    """The modules of the blog: path and tree."""
+    """Return path and syntax tree of every module of the blog."""
     for path in sorted((ROOT / "blog").rglob("*.py")):
         yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
-    """The modules and the names in modules that are imported, with dots between."""
+    """Return the dotted names of imported modules and their members."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -61,20 +61,20 @@ def imported(tree: ast.Module) -> Iterator[str]:
 
 
 @pytest.fixture
-async def ora(ctx: Context, make_user: MakeUser) -> Any:
-    """Header fields of the owner's browser."""
+async def ora(ctx: Context, make_user: MakeUser) -> dict[str, str]:
+    """Return the headers of the owner's browser."""
     user = await make_user("ora", Role.OWNER)
     session_id = await sessions.start(ctx, accounts.as_actor(user), "a browser")
     return {"Cookie": f"session={session_id}", "Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
 
 
-async def test_every_answer_says_what_it_is_and_in_which_letters(client: httpx2.AsyncClient) -> None:
+async def test_every_response_has_a_content_type_and_charset(client: httpx2.AsyncClient) -> None:
     for path in PLACES:
         kind = (await client.get(path)).headers["content-type"]
         assert KIND.fullmatch(kind), (path, kind)
 
 
-async def test_no_answer_names_its_server_or_repeats_a_request(client: httpx2.AsyncClient) -> None:
+async def test_responses_neither_name_the_server_nor_echo_trace_requests(client: httpx2.AsyncClient) -> None:
     for path in PLACES:
         assert not {"server", "x-powered-by"} & set((await client.get(path)).headers), path
         traced = await client.request("TRACE", path, headers={"X-Secret": "not to be repeated"})
@@ -98,7 +98,7 @@ async def test_folders_are_not_listed(client: httpx2.AsyncClient, ctx: Context, 
         assert (await client.get(path)).status_code in (404, 307, 308), path
 
 
-async def test_rooms_are_kept_by_no_cache(client: httpx2.AsyncClient, ora: Any) -> None:
+async def test_private_pages_are_not_cached(client: httpx2.AsyncClient, ora: dict[str, str]) -> None:
     for path in (
         "/account",
         "/account/email",
@@ -116,7 +116,7 @@ async def test_rooms_are_kept_by_no_cache(client: httpx2.AsyncClient, ora: Any) 
 @pytest.mark.parametrize(("path", "sent"), [
     ("/logout", {}), ("/account/sessions", {}), ("/account/delete", {"username": "bob", "current": PASSWORD, "posts": "keep"}),
 ])  # fmt: skip
-async def test_who_signs_out_leaves_nothing_in_the_browser(
+async def test_sign_out_clears_the_site_data(
     client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, path: str, sent: Any
 ) -> None:
     session_id = await sessions.start(ctx, accounts.as_actor(await make_user("bob")), "a browser")
@@ -142,8 +142,8 @@ async def test_every_cookie_is_bound_to_this_host_and_kept_from_scripts(
         assert not any(attribute.startswith("domain") for attribute in attributes), cookie
 
 
-async def test_credentials_in_an_address_are_worth_nothing(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context, make_user: MakeUser
+async def test_credentials_in_a_url_are_ignored(
+    client: httpx2.AsyncClient, bearer: Bearer, ctx: Context, make_user: MakeUser
 ) -> None:
     token = (await bearer("ada"))["Authorization"].removeprefix("Bearer ")
     for name in ("token", "access_token", "authorization"):
@@ -153,13 +153,13 @@ async def test_credentials_in_an_address_are_worth_nothing(
     assert (await client.get("/account", params={"session": session_id})).status_code == 303
 
 
-async def test_no_field_of_a_form_can_be_sent_that_it_does_not_have(client: httpx2.AsyncClient, ora: Any) -> None:
+async def test_unknown_form_fields_are_ignored(client: httpx2.AsyncClient, ora: dict[str, str]) -> None:
     answer = await client.post("/account", data={"name": "Ora", "bio": "", "age": "", "role": "owner"}, headers=ora)
     assert answer.status_code == 422
     assert "This form has an unknown field" in answer.text
 
 
-async def test_what_writes_is_not_asked_by_get(client: httpx2.AsyncClient, ora: Any) -> None:
+async def test_get_requests_change_nothing(client: httpx2.AsyncClient, ora: dict[str, str]) -> None:
     writing = [path for methods, path, name in rows(routes) if name.startswith("web:") and "GET" not in methods]
     assert len(writing) > 20
     for path in writing:
@@ -167,7 +167,7 @@ async def test_what_writes_is_not_asked_by_get(client: httpx2.AsyncClient, ora: 
         assert (await client.get(asked, headers=ora)).status_code == 405, path
 
 
-async def test_signing_out_is_on_every_page(client: httpx2.AsyncClient, ora: Any) -> None:
+async def test_sign_out_is_on_every_page(client: httpx2.AsyncClient, ora: dict[str, str]) -> None:
     for path in ("/", "/account/security", "/admin", "/nowhere", "/write"):
         assert '<form method="post" action="/logout">' in (await client.get(path, headers=ora)).text, path
 
@@ -182,7 +182,7 @@ async def test_new_blog_has_no_account(ctx: Context) -> None:
     assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.users)) == 0
 
 
-async def test_password_counts_to_its_last_character_whatever_it_is(ctx: Context) -> None:
+async def test_every_character_of_a_password_counts(ctx: Context) -> None:
     password = (" Ünï\u00a0cödé 🔑 <'\";--> " * 20)[:255] + " "
     new = NewUser(username="ada", email="ada@example.org", password=SecretStr(password))
     await accounts.create(ctx, new, Role.READER)
@@ -195,7 +195,9 @@ async def test_password_counts_to_its_last_character_whatever_it_is(ctx: Context
 @pytest.mark.parametrize(
     "path", ["/login", "/register", "/account/password", "/account/email", "/account/confirm", "/account/delete"]
 )
-async def test_fields_of_passwords_hide_them_and_let_managers_fill_them(client: httpx2.AsyncClient, ora: Any, path: str) -> None:
+async def test_password_fields_are_hidden_and_support_password_managers(
+    client: httpx2.AsyncClient, ora: dict[str, str], path: str
+) -> None:
     page = (await client.get(path, headers=ora if "account" in path else {})).text
     fields = [field for field in re.findall(r"<input [^>]*>", page) if re.search(r'name="(password|current)"', field)]
     assert fields
@@ -205,7 +207,7 @@ async def test_fields_of_passwords_hide_them_and_let_managers_fill_them(client: 
     assert not re.search(r"question|hint for your password", page.partition("<main")[2], re.IGNORECASE)
 
 
-def test_secrets_are_long_and_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_long_and_from_the_system_source(monkeypatch: pytest.MonkeyPatch) -> None:
     random.seed(7)
     first = {generate_secret() for _ in range(100)}
     random.seed(7)
@@ -217,7 +219,7 @@ def test_secrets_are_long_and_of_the_system(monkeypatch: pytest.MonkeyPatch) -> 
 # -- what the source has not
 
 
-def test_nothing_runs_text_as_code() -> None:
+def test_no_code_evaluates_text() -> None:
     forbidden = {"eval", "exec", "__import__", "os.system", "os.popen", "yaml.unsafe_load", "compile", "format_map"}
     for path, tree in sources():
         for node in ast.walk(tree):
@@ -234,7 +236,7 @@ def test_nothing_runs_text_as_code() -> None:
             assert module not in {"xml.sax", "xml.dom", "xml.etree.ElementTree.parse", "xml.etree.ElementTree.fromstring"}, path
 
 
-def test_no_pattern_is_made_of_input() -> None:
+def test_no_regular_expression_is_built_from_input() -> None:
     for path, tree in sources():
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re.")):
             parts = [part for value in call.args[:1] for part in ast.walk(value) if isinstance(part, ast.FormattedValue)]
@@ -243,14 +245,14 @@ def test_no_pattern_is_made_of_input() -> None:
                 assert is_constant or text.startswith("re.escape("), f"{path}:{call.lineno}"
 
 
-def test_no_broken_hash_is_used() -> None:
+def test_no_weak_hash_is_used() -> None:
     for path, tree in sources():
         used = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
         hashes = {name for name in used if re.fullmatch(r"hashlib\.\w+", name)}
         assert hashes <= {"hashlib.sha256", "hashlib.blake2b", "hashlib.file_digest"}, path
 
 
-def test_scripts_take_no_names_from_outside() -> None:
+def test_scripts_use_no_dynamic_names() -> None:
     for path in (ROOT / "static" / "js").rglob("*.js"):
         script = path.read_text(encoding="utf-8")
         assert not re.search(r"\beval\(|new Function|document\.write|insertAdjacentHTML|outerHTML|__proto__", script), path
@@ -260,7 +262,7 @@ def test_scripts_take_no_names_from_outside() -> None:
         assert "innerHTML" not in script or path.name in ("live.js", "preview.js"), path
 
 
-def test_browsers_store_texts_that_are_typed_and_nothing_else() -> None:
+def test_browsers_store_unsaved_texts_only() -> None:
     stores = [
         path.name
         for path in (ROOT / "static" / "js").rglob("*.js")

@@ -1,10 +1,9 @@
-"""Settings: every mistake at once, a secret that is made once and kept."""
+"""Settings: all errors are reported together, and a generated secret is stored."""
 
 import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,7 +21,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_nothing_set_works_and_keeps_its_secret(empty_folder: Any) -> None:
+def test_defaults_work_and_the_generated_secret_is_stored(empty_folder: Path) -> None:
     first, second = load_settings(), load_settings()
     kept = empty_folder / SECRET_FILE
     assert first.secret_key.get_secret_value() == second.secret_key.get_secret_value() == kept.read_text()
@@ -31,7 +30,7 @@ def test_nothing_set_works_and_keeps_its_secret(empty_folder: Any) -> None:
     assert kept.read_text() not in repr(first)
 
 
-def test_processes_that_start_at_once_agree_on_one_secret(empty_folder: Any) -> None:
+def test_processes_started_together_share_one_secret(empty_folder: Path) -> None:
     program = "from blog.settings import load_settings; print(load_settings().secret_key.get_secret_value())"
     started = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=empty_folder) for _ in range(4)]
     secrets = {process.communicate(timeout=60)[0] for process in started}
@@ -39,7 +38,7 @@ def test_processes_that_start_at_once_agree_on_one_secret(empty_folder: Any) -> 
     assert [path.name for path in empty_folder.iterdir()] == [SECRET_FILE]
 
 
-def test_every_mistake_is_reported_at_once_and_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_errors_are_reported_together_without_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUBLIC_URL", "blog.example.org")
     monkeypatch.setenv("DATABASE_URL", "mysql://user:hunter2@host/db")
     monkeypatch.setenv("SESSION_IDLE_DAYS", "many")
@@ -50,7 +49,7 @@ def test_every_mistake_is_reported_at_once_and_no_value(monkeypatch: pytest.Monk
     assert "hunter2" not in str(error.value)
 
 
-def test_mistakes_that_two_settings_make_together_are_among_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inconsistent_settings_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("PUBLIC_URL", "blog.example.org")
     monkeypatch.setenv("SMTP_URL", "smtp://mail.example.org")
@@ -75,9 +74,7 @@ def test_mistakes_that_two_settings_make_together_are_among_them(monkeypatch: py
         ("METRICS_TOKEN", "short", "give at least 16 random characters"),
     ],
 )
-def test_addresses_and_tokens_of_those_who_watch_are_looked_at(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, wanted: str
-) -> None:
+def test_monitoring_urls_and_tokens_are_validated(monkeypatch: pytest.MonkeyPatch, name: str, value: str, wanted: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=f"{name}: {wanted}"):
         load_settings()
@@ -93,7 +90,7 @@ def test_production_refuses_a_missing_or_weak_secret(monkeypatch: pytest.MonkeyP
     assert load_settings().use_json_logs
 
 
-def test_env_file_is_read_and_the_environment_wins(empty_folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_env_file_is_read_and_the_environment_wins(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (empty_folder / ".env").write_text(f"SECRET_KEY={STRONG}\nPROJECT_NAME=From the file\nALLOWED_HOSTS=a.example, b.example\n")
     assert load_settings().project_name == "From the file"
     assert load_settings().allowed_hosts == ("a.example", "b.example")
@@ -101,7 +98,7 @@ def test_env_file_is_read_and_the_environment_wins(empty_folder: Any, monkeypatc
     assert load_settings().project_name == "From the environment"
 
 
-def test_folder_that_does_not_exist_is_named(empty_folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_folder_is_reported(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{empty_folder}/nowhere/blog.db")
     with pytest.raises(SettingsError, match=r"SECRET_KEY: not set, and .* cannot be written"):
         load_settings()
@@ -115,8 +112,8 @@ def test_folder_that_does_not_exist_is_named(empty_folder: Any, monkeypatch: pyt
         ("postgresql://blog@/notes?host=/run/postgresql", "postgresql:///notes"),
     ],
 )
-def test_postgresql_is_named_without_its_password(
-    empty_folder: Any, monkeypatch: pytest.MonkeyPatch, given: str, shown: str
+def test_postgresql_url_is_shown_without_its_password(
+    empty_folder: Path, monkeypatch: pytest.MonkeyPatch, given: str, shown: str
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", given)
     settings = load_settings()
@@ -126,20 +123,20 @@ def test_postgresql_is_named_without_its_password(
 
 
 @pytest.mark.parametrize("given", ["postgresql://db.example", "postgresql:///notes", "postgresql://db.example:many/notes"])
-def test_half_an_address_of_a_server_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+def test_incomplete_server_url_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("DATABASE_URL", given)
     with pytest.raises(SettingsError, match="DATABASE_URL: give host and name"):
         load_settings()
 
 
-def test_missing_driver_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_driver_is_reported_with_an_installation_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setenv("DATABASE_URL", "postgresql://db.example/notes")
     with pytest.raises(SettingsError, match=r"asyncpg is missing: pip install 'starlette-blog\[postgres\]'"):
         load_settings()
 
 
-def test_production_says_at_the_start_what_is_unusual(tmp_path: Path) -> None:
+def test_production_warns_about_unusual_settings_at_the_start(tmp_path: Path) -> None:
     plain = Settings(_env_file=None, secret_key=STRONG, environment="production")
     assert [line.partition(":")[0] for line in plain.warnings] == ["PUBLIC_URL", "ALLOWED_HOSTS", "SMTP_URL"]
     letters = {"smtp_url": "smtp://mail.a.example", "mail_from": "a@a.example"}

@@ -42,7 +42,7 @@ def test_tests_run_with_every_extra() -> None:
     assert own.extras == set(EXTRAS) - {"test", "dev"}
 
 
-def test_gate_prints_the_summary_of_pytest_last() -> None:
+def test_full_run_prints_the_summary_of_pytest_last() -> None:
     lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     assert lines[-2:] == ['tail -n 1 "$results"', 'exit "$status"']
 

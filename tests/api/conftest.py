@@ -1,4 +1,4 @@
-"""Every answer that a test of the API gets is held to the OpenAPI document, whatever the test is about."""
+"""Check every response to a test of the API against the OpenAPI document."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Who may do what: every operation of the API by everybody, in one table."""
+"""Permissions: the status of every operation of the API for every role, in one table."""
 
 import collections
 import io
@@ -84,7 +84,7 @@ TABLE: list[tuple[str, str, Any, tuple[int, ...]]] = [
 
 @pytest.fixture
 async def people(ctx: Context, make_user: MakeUser) -> dict[str, dict[str, str]]:
-    """The header fields by which each of PEOPLE asks."""
+    """Return the headers of each name in PEOPLE."""
     roles = {"rob": Role.READER, "ada": Role.AUTHOR, "eve": Role.AUTHOR, "edo": Role.EDITOR, "ora": Role.OWNER}
     actors = {name: accounts.as_actor(await make_user(name, role)) for name, role in roles.items()}
     scopes = {name: set(Scope) if name == "ora" else set(Scope) - {Scope.ADMIN} for name in actors}
@@ -96,8 +96,8 @@ async def people(ctx: Context, make_user: MakeUser) -> dict[str, dict[str, str]]
     return dict(zip(PEOPLE, headers, strict=True))
 
 
-async def things(ctx) -> dict[str, int]:
-    """The ids of new things to ask for: a try by one must not spoil the next."""
+async def things(ctx: Context) -> dict[str, int]:
+    """Create the objects of one request and return their ids, so that requests do not affect each other."""
     ada = ctx.acting_as(accounts.as_actor(await accounts.by_username(ctx, "ada")))
     rob = ctx.acting_as(accounts.as_actor(await accounts.by_username(ctx, "rob")))
     post = await posts.create(ada, NewPost(title="Post", content="text"))
@@ -120,7 +120,7 @@ async def things(ctx) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(("method", "path", "body", "expected"), TABLE, ids=[f"{row[0]} {row[1]}" for row in TABLE])
-async def test_everybody_gets_the_status_of_the_table(
+async def test_statuses_match_the_table(
     client: httpx2.AsyncClient,
     ctx: Context,
     people: dict[str, dict[str, str]],

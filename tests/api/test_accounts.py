@@ -1,10 +1,8 @@
-"""Users and tokens over JSON."""
+"""Accounts and tokens in the JSON API."""
 
 import datetime as dt
 import itertools
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
 
 import httpx2
 import pyotp
@@ -19,15 +17,13 @@ from blog.domain.core.context import Context
 from blog.errors import NotFound
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
-from tests.conftest import PASSWORD, MakeUser, running
+from tests.conftest import PASSWORD, Bearer, MakeUser, running
 from tests.support.stored import all_that_is_stored
 
 ADA = {"username": "ada", "email": "ada@example.org", "age": 36, "password": PASSWORD}
 
 
-async def test_answers_for_one_person_are_kept_from_shared_caches(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_personal_responses_are_not_cached_by_shared_caches(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     ada = await bearer("ada", scopes=[Scope.ACCOUNT])
     for path in ("/users/me", "/tokens", "/posts?status=draft", "/nowhere"):
         answer = await client.get(f"/api/v1{path}", headers=ada)
@@ -36,7 +32,7 @@ async def test_answers_for_one_person_are_kept_from_shared_caches(
     assert "private" not in (await client.get("/api/v1/posts")).headers.get("cache-control", "")
 
 
-async def test_registration_gives_a_reader_whose_age_stays_private(client: httpx2.AsyncClient) -> None:
+async def test_registration_creates_a_reader_with_a_private_age(client: httpx2.AsyncClient) -> None:
     made = await client.post("/api/v1/users", json=ADA)
     assert made.status_code == 201
     assert (made.json()["role"], made.json()["age"]) == ("reader", 36)
@@ -63,7 +59,7 @@ async def test_invalid_account_is_refused_without_echo(client: httpx2.AsyncClien
         assert value not in answer.text
 
 
-async def test_name_and_address_are_taken_whatever_their_case(client: httpx2.AsyncClient) -> None:
+async def test_username_and_email_are_unique_ignoring_case(client: httpx2.AsyncClient) -> None:
     await client.post("/api/v1/users", json=ADA)
     for changed, field in (({"username": "ADA"}, "email"), ({"username": "ADA", "email": "x@example.org"}, "username")):
         answer = await client.post("/api/v1/users", json=ADA | changed)
@@ -74,7 +70,7 @@ async def test_name_and_address_are_taken_whatever_their_case(client: httpx2.Asy
     assert (other.status_code, other.json()["errors"][0]["loc"]) == (409, ["body", "email"])
 
 
-async def test_token_is_shown_once_works_and_is_revoked_at_once(client: httpx2.AsyncClient) -> None:
+async def test_token_is_shown_once_and_revocation_is_immediate(client: httpx2.AsyncClient) -> None:
     await client.post("/api/v1/users", json=ADA)
     made = await client.post("/api/v1/tokens", json={"username": "ada", "password": PASSWORD, "expires_in": 600})
     assert made.status_code == 201
@@ -100,7 +96,7 @@ async def test_secret_is_not_in_the_database(client: httpx2.AsyncClient, setting
         assert secret.encode() not in stored
 
 
-async def test_wrong_password_unknown_name_and_no_password_sound_the_same(client: httpx2.AsyncClient, ctx: Context) -> None:
+async def test_wrong_password_unknown_name_and_no_password_have_one_error(client: httpx2.AsyncClient, ctx: Context) -> None:
     await client.post("/api/v1/users", json=ADA)
     await client.post("/api/v1/users", json={"username": "bob", "email": "bob@example.org"})
     answers = [
@@ -122,9 +118,7 @@ async def test_link_sets_the_first_password_once(client: httpx2.AsyncClient, ctx
     assert (await client.post("/api/v1/tokens", json={"username": "BOB", "password": PASSWORD})).status_code == 201
 
 
-async def test_scopes_narrow_what_a_token_may_do(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_scopes_narrow_what_a_token_may_do(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     for number, scope in enumerate(Scope):
         headers = await bearer(f"user{number}", Role.OWNER, scopes=[scope])
         post = await client.post("/api/v1/posts", json={"title": "A", "content": "x"}, headers=headers)
@@ -140,9 +134,7 @@ async def test_admin_scope_is_for_owners(client: httpx2.AsyncClient) -> None:
     assert (await client.post("/api/v1/tokens", json=wanted)).status_code == 403
 
 
-async def test_account_changes_keep_what_is_not_sent(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_account_changes_keep_absent_members(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("ada")
     changed = await client.patch("/api/v1/users/me", json={"name": "Ada L.", "age": 36}, headers=headers)
     assert (changed.json()["name"], changed.json()["age"], changed.json()["email"]) == ("Ada L.", 36, "ada@example.org")
@@ -160,12 +152,12 @@ async def test_unknown_and_impossible_ids_are_not_found(client: httpx2.AsyncClie
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_closed_registration_refuses_strangers(settings: Settings) -> None:
+async def test_closed_registration_is_refused(settings: Settings) -> None:
     async with running(create_app(settings.model_copy(update={"registration": False}))) as client:
         assert (await client.post("/api/v1/users", json=ADA)).status_code == 403
 
 
-async def test_tampered_tokens_are_refused(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
+async def test_tampered_tokens_are_refused(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     token = (await bearer("ada"))["Authorization"]
     for position in (10, len(token) // 2, len(token) - 3):
         changed = token[:position] + ("A" if token[position] != "A" else "B") + token[position + 1 :]
@@ -186,8 +178,8 @@ async def test_methods_and_options_of_every_route(client: httpx2.AsyncClient) ->
 
 
 @pytest.fixture
-async def guarded(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser):
-    """Ada asks for codes: the secret of her app, and a recovery code."""
+async def guarded(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser) -> tuple[str, str]:
+    """Turn on two-factor authentication for ada; return the secret of the app and a recovery code."""
     ada = ctx.acting_as(accounts.as_actor(await make_user("ada")))
     await two_factor.start_setup(ada)
     secret = await two_factor.pending_secret(ada)
@@ -196,7 +188,7 @@ async def guarded(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser)
     return secret, codes[0]
 
 
-async def test_token_needs_the_code_of_an_account_that_asks_for_one(client: httpx2.AsyncClient, guarded: Any) -> None:
+async def test_token_needs_the_one_time_code_if_two_factor_is_on(client: httpx2.AsyncClient, guarded: tuple[str, str]) -> None:
     secret, recovery = guarded
     wanted = {"username": "ada", "password": PASSWORD}
     for sent, reason in (({}, "otp_required"), ({"otp": "000"}, "otp_wrong")):
@@ -211,7 +203,9 @@ async def test_token_needs_the_code_of_an_account_that_asks_for_one(client: http
     assert (await client.post("/api/v1/tokens", json=wanted | {"otp": recovery})).status_code == 201
 
 
-async def test_idempotency_key_hides_no_failed_attempt(client: httpx2.AsyncClient, ctx: Context, guarded: Any) -> None:
+async def test_failed_attempts_with_an_idempotency_key_are_counted(
+    client: httpx2.AsyncClient, ctx: Context, guarded: tuple[str, str]
+) -> None:
     before = await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.audit_log))
     for password in ("guess", PASSWORD):
         answer = await client.post(

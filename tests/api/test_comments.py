@@ -1,8 +1,6 @@
-"""Comments over JSON: who may write, change, hide and see them."""
+"""Comments in the JSON API: permissions, moderation and visibility."""
 
 import datetime as dt
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import httpx2
 import pytest
@@ -10,18 +8,19 @@ import pytest
 from blog.db import tables
 from blog.domain.core.context import Context
 from blog.schemas.accounts import Role
+from tests.conftest import Bearer
 
 
 @pytest.fixture
-async def post(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]):
-    """The path of a published post by ada, and her header fields."""
+async def post(client: httpx2.AsyncClient, bearer: Bearer) -> tuple[str, dict[str, str]]:
+    """Return the path of a published post by ada, and ada's headers."""
     headers = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "A", "content": "x"}, headers=headers)
     return made.headers["location"], headers
 
 
-async def test_reader_comments_and_is_answered(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], post: Any
+async def test_reader_comments_and_gets_a_reply(
+    client: httpx2.AsyncClient, bearer: Bearer, post: tuple[str, dict[str, str]]
 ) -> None:
     path, ada = post
     rob = await bearer("rob", Role.READER)
@@ -39,8 +38,8 @@ async def test_reader_comments_and_is_answered(
     assert (await client.get(asked.headers["location"])).json() == body
 
 
-async def test_comment_needs_a_person_a_published_post_and_a_parent_on_it(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], post: Any
+async def test_comment_needs_an_account_a_published_post_and_a_parent_on_it(
+    client: httpx2.AsyncClient, bearer: Bearer, post: tuple[str, dict[str, str]]
 ) -> None:
     path, ada = post
     assert (await client.post(f"{path}/comments", json={"content": "x"})).status_code == 401
@@ -55,8 +54,8 @@ async def test_comment_needs_a_person_a_published_post_and_a_parent_on_it(
     assert (await client.get(path)).json()["comments"] == 0
 
 
-async def test_author_edits_moderators_hide_others_do_neither(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], post: Any
+async def test_authors_edit_and_moderators_hide_comments(
+    client: httpx2.AsyncClient, bearer: Bearer, post: tuple[str, dict[str, str]]
 ) -> None:
     path, ada = post
     rob, eve = await bearer("rob", Role.READER), await bearer("eve")
@@ -76,7 +75,7 @@ async def test_author_edits_moderators_hide_others_do_neither(
     assert (await client.get(f"{path}/comments")).json()["items"] == []
 
 
-async def test_comments_are_paged_oldest_first(client: httpx2.AsyncClient, post: Any) -> None:
+async def test_comments_are_paged_oldest_first(client: httpx2.AsyncClient, post: tuple[str, dict[str, str]]) -> None:
     path, ada = post
     for number in range(5):
         await client.post(f"{path}/comments", json={"content": f"Comment {number}"}, headers=ada)
@@ -90,8 +89,8 @@ async def test_comments_are_paged_oldest_first(client: httpx2.AsyncClient, post:
 LINKS = " ".join(f"<https://{number}.example>" for number in range(4))
 
 
-async def test_comment_that_waits_is_told_to_its_writer_and_moderators_alone(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], post: Any
+async def test_pending_comment_is_visible_to_its_author_and_moderators_only(
+    client: httpx2.AsyncClient, bearer: Bearer, post: tuple[str, dict[str, str]]
 ) -> None:
     path, ada = post
     rob = await bearer("rob", Role.READER)
@@ -118,13 +117,11 @@ async def test_comment_that_waits_is_told_to_its_writer_and_moderators_alone(
     assert (await client.get(path)).json()["comments"] == 1
 
 
-async def _id_of(client, headers):
-    return (await client.get("/api/v1/users/me", headers=headers)).json()["id"]
+async def _id_of(client: httpx2.AsyncClient, headers: dict[str, str]) -> int:
+    return int((await client.get("/api/v1/users/me", headers=headers)).json()["id"])
 
 
-async def test_nobody_makes_a_comment_wait_by_hand(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], post: Any
-) -> None:
+async def test_status_pending_cannot_be_set(client: httpx2.AsyncClient, bearer: Bearer, post: tuple[str, dict[str, str]]) -> None:
     path, ada = post
     made = await client.post(f"{path}/comments", json={"content": "x"}, headers=ada)
     answer = await client.patch(made.headers["location"], json={"status": "pending"}, headers=ada)
@@ -135,7 +132,7 @@ async def test_nobody_makes_a_comment_wait_by_hand(
 
 
 async def test_text_is_changed_for_an_hour_and_status_at_any_time(
-    client: httpx2.AsyncClient, ctx: Context, bearer: Callable[..., Awaitable[dict[str, str]]], post: Any
+    client: httpx2.AsyncClient, ctx: Context, bearer: Bearer, post: tuple[str, dict[str, str]]
 ) -> None:
     path, ada = post
     rob = await bearer("rob", Role.READER)
@@ -151,7 +148,9 @@ async def test_text_is_changed_for_an_hour_and_status_at_any_time(
     assert (await client.delete(comment, headers=rob)).status_code == 204
 
 
-async def test_post_that_is_closed_takes_no_comments_and_keeps_those_it_has(client: httpx2.AsyncClient, post: Any) -> None:
+async def test_closed_post_refuses_comments_and_keeps_existing_ones(
+    client: httpx2.AsyncClient, post: tuple[str, dict[str, str]]
+) -> None:
     path, ada = post
     assert (await client.get(path)).json()["comments_open"] is True
     said = await client.post(f"{path}/comments", json={"content": "Before."}, headers=ada)
@@ -168,15 +167,15 @@ async def test_post_that_is_closed_takes_no_comments_and_keeps_those_it_has(clie
     assert (await client.patch(path, json={"comments_open": None}, headers=ada)).status_code == 422
 
 
-async def test_post_is_written_closed(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
+async def test_post_can_be_created_with_comments_closed(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     ada = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "A", "content": "x", "comments_open": False}, headers=ada)
     assert made.json()["comments_open"] is False
     assert (await client.get(made.headers["location"])).json()["comments_open"] is False
 
 
-async def test_event_log_tells_editors_what_waits_and_readers_nothing(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], post: Any
+async def test_event_log_has_pending_comments_for_editors_only(
+    client: httpx2.AsyncClient, bearer: Bearer, post: tuple[str, dict[str, str]]
 ) -> None:
     path, _ = post
     rob, edo = await bearer("rob", Role.READER), await bearer("edo", Role.EDITOR)

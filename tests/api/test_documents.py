@@ -1,8 +1,8 @@
-"""/api/openapi.json, /api/docs, /api/asyncapi.json: as documents, as a page without JavaScript, and in a browser."""
+"""/api/openapi.json, /api/docs and /api/asyncapi.json: as documents, as a page without JavaScript, and in a browser."""
 
 import os
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser
 
+from tests.conftest import Bearer
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
 CHROMIUM = os.environ.get("BLOG_TEST_BROWSER") or shutil.which("chromium")
@@ -24,7 +25,7 @@ OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "
         ("/api/docs", "text/html; charset=utf-8"),
     ],
 )
-async def test_document_is_sent_once_and_then_only_confirmed(client: httpx2.AsyncClient, path: str, media_type: str) -> None:
+async def test_document_is_revalidated_with_304(client: httpx2.AsyncClient, path: str, media_type: str) -> None:
     answer = await client.get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
     again = await client.get(path, headers={"If-None-Match": answer.headers["etag"]})
@@ -36,14 +37,12 @@ async def test_document_is_sent_once_and_then_only_confirmed(client: httpx2.Asyn
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
-async def test_document_tells_the_address_at_which_the_api_answers(client: httpx2.AsyncClient) -> None:
+async def test_document_has_the_url_of_the_api(client: httpx2.AsyncClient) -> None:
     paths = (await client.get("/api/openapi.json")).json()["paths"]
     assert (await client.get(next(path for path in paths if path.endswith("/posts")))).status_code == 200
 
 
-async def test_document_is_no_page_of_a_signed_in_person(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_document_does_not_depend_on_the_session(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     stranger, ada = await client.get("/api/docs"), await client.get("/api/docs", headers=await bearer("ada"))
     assert stranger.content == ada.content
 
@@ -56,14 +55,14 @@ class Texts(HTMLParser):
         self.items: list[str] = []
         self._inside = False
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._inside = self._inside or tag == "li"
         self.items += [""] if tag == "li" else []
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         self._inside = self._inside and tag != "li"
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         if self._inside:
             self.items[-1] += data
 
@@ -80,7 +79,7 @@ async def test_page_lists_every_operation_without_javascript(client: httpx2.Asyn
 
 
 @pytest.fixture
-def browser():
+def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium: install it, or name one by BLOG_TEST_BROWSER")
     from playwright.sync_api import sync_playwright

@@ -1,7 +1,8 @@
-"""The event log by long poll and as Server-Sent Events: what the WebSocket gives, with the same cursors."""
+"""The event log by long polling and as Server-Sent Events: the events of the WebSocket, with the same cursors."""
 
 import asyncio
 import json
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
-from httpx2.websockets import AsyncWebSocketClient
+from httpx2.websockets import AsyncWebSocketClient, AsyncWebSocketSession
 
 from blog.app import Application, create_app
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.events import EventType
 from blog.domain.posts import post_lists, posts
+from blog.domain.posts.models import Post
 from blog.domain.posts.post_lists import PostFilter
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.settings import Settings
@@ -26,22 +28,22 @@ from tests.support.live_server import Events, served
 EVENTS, STREAM = "/api/v1/events", "/api/v1/events/stream"
 
 
-async def poll(client, **query):
+async def poll(client: httpx2.AsyncClient, **query: Any) -> Any:
     answer = await client.get(EVENTS, params={"channel": "posts"} | query)
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
     return answer.json()
 
 
-async def publish(author, *titles):
+async def publish(author: Context, *titles: str) -> list[Post]:
     return [await posts.create(author, NewPost(title=title, content="text")) for title in titles]
 
 
-def titles(found):
+def titles(found: list[Any]) -> list[str]:
     return [event["data"]["post"]["title"] for event in found]
 
 
-async def test_poll_begins_now_and_goes_on_from_its_cursor(client: httpx2.AsyncClient, author: Context) -> None:
+async def test_poll_starts_now_and_continues_from_its_cursor(client: httpx2.AsyncClient, author: Context) -> None:
     await publish(author, "Before")
     first = await poll(client)
     assert (first["events"], first["reset"]) == ([], False)
@@ -53,7 +55,7 @@ async def test_poll_begins_now_and_goes_on_from_its_cursor(client: httpx2.AsyncC
     assert titles((await poll(client, after="earliest"))["events"]) == ["Before", "One", "Two"]
 
 
-async def test_poll_is_walked_by_its_limit(client: httpx2.AsyncClient, author: Context) -> None:
+async def test_poll_returns_pages_of_its_limit(client: httpx2.AsyncClient, author: Context) -> None:
     await publish(author, *"ABCDE")
     found, cursor = [], "earliest"
     while page := (await poll(client, after=cursor, limit=2)):
@@ -76,19 +78,19 @@ async def test_poll_waits_for_the_first_event(app: Application, author: Context)
         assert hub.subscriber_count == 0
 
 
-async def test_poll_that_hears_nothing_ends(client: httpx2.AsyncClient) -> None:
+async def test_poll_without_events_ends_after_its_timeout(client: httpx2.AsyncClient) -> None:
     cursor = (await poll(client))["cursor"]
     assert await poll(client, after=cursor, wait=0.05) == {"events": [], "cursor": cursor, "reset": False}
 
 
-async def test_cursor_that_the_log_does_not_know_is_a_reset(client: httpx2.AsyncClient, author: Context) -> None:
+async def test_unknown_cursor_is_a_reset(client: httpx2.AsyncClient, author: Context) -> None:
     await publish(author, "One")
     now = (await poll(client))["cursor"]
     for cursor in ("other.1", "nonsense", now + "999"):
         assert await poll(client, after=cursor) == {"events": [], "cursor": now, "reset": True}
 
 
-async def test_several_channels_give_each_event_once(client: httpx2.AsyncClient, author: Context) -> None:
+async def test_several_channels_send_each_event_once(client: httpx2.AsyncClient, author: Context) -> None:
     (post,) = await publish(author, "One")
     answer = await client.get(EVENTS, params={"channel": ["posts", f"post:{post.id}", "posts"], "after": "earliest"})
     (event,) = answer.json()["events"]
@@ -104,7 +106,7 @@ async def test_hidden_channels_are_not_found_and_faults_are_named(client: httpx2
     assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["query", "channel"])
 
 
-async def test_draft_never_leaks_by_a_poll(client: httpx2.AsyncClient, author: Context) -> None:
+async def test_poll_never_contains_a_draft(client: httpx2.AsyncClient, author: Context) -> None:
     (post,) = await publish(author, "Once public")
     await posts.edit(author, post.id, PostChanges(content="secret", status=PostStatus.DRAFT))
     found = (await poll(client, after="earliest"))["events"]
@@ -112,7 +114,7 @@ async def test_draft_never_leaks_by_a_poll(client: httpx2.AsyncClient, author: C
     assert "secret" not in json.dumps(found)
 
 
-async def test_forgotten_events_are_a_reset_for_who_missed_them(settings: Settings, ctx: Context, author: Context) -> None:
+async def test_cursor_before_removed_events_is_a_reset(settings: Settings, ctx: Context, author: Context) -> None:
     async with running(create_app(settings)) as client:
         await publish(author, "Old")
         old = (await poll(client))["cursor"]
@@ -128,7 +130,7 @@ async def test_forgotten_events_are_a_reset_for_who_missed_them(settings: Settin
         assert await poll(client, after=now) == {"events": [], "cursor": now, "reset": False}
 
 
-async def test_log_keeps_no_more_rows_than_wanted(settings: Settings, ctx: Context, author: Context) -> None:
+async def test_log_is_trimmed_to_its_maximum(settings: Settings, ctx: Context, author: Context) -> None:
     small = replace(ctx.site, settings=settings.model_copy(update={"max_events": 2}))
     await publish(author, *"ABCD")
     assert await events.trim(replace(ctx, site=small)) == 2
@@ -136,14 +138,14 @@ async def test_log_keeps_no_more_rows_than_wanted(settings: Settings, ctx: Conte
 
 
 @pytest.mark.parametrize("path", ["/posts", "/posts?tag=none", "/posts/1", "/posts/1/comments"])
-async def test_answers_say_from_where_to_follow(client: httpx2.AsyncClient, author: Context, path: str) -> None:
+async def test_responses_have_a_live_cursor(client: httpx2.AsyncClient, author: Context, path: str) -> None:
     await publish(author, "Before")
     cursor = (await client.get(f"/api/v1{path}")).headers["Live-Cursor"]
     await publish(author, "After")
     assert titles((await poll(client, after=cursor))["events"]) == ["After"]
 
 
-async def test_unchanged_post_has_a_new_place_in_the_log(client: httpx2.AsyncClient, author: Context) -> None:
+async def test_unchanged_post_has_a_newer_cursor_later(client: httpx2.AsyncClient, author: Context) -> None:
     await publish(author, "One")
     first = await client.get("/api/v1/posts/1")
     await publish(author, "Two")
@@ -151,14 +153,14 @@ async def test_unchanged_post_has_a_new_place_in_the_log(client: httpx2.AsyncCli
     assert (again.status_code, (await poll(client, after=again.headers["Live-Cursor"]))["events"]) == (304, [])
 
 
-async def test_place_and_content_are_of_one_moment(ctx: Context, author: Context) -> None:
+async def test_cursor_and_content_are_from_one_snapshot(ctx: Context, author: Context) -> None:
     async with events.snapshot_with_position(ctx.db) as now:
         await asyncio.create_task(publish(author, "Meanwhile"))
         assert (await post_lists.list_page(ctx, PostFilter())).items == []
     assert [event.event_type for event in await events.after(ctx.db, now.id)] == [EventType.POST_PUBLISHED]
 
 
-async def test_server_forgets_by_itself(settings: Settings, ctx: Context, author: Context) -> None:
+async def test_server_trims_the_log_in_the_background(settings: Settings, ctx: Context, author: Context) -> None:
     await publish(author, *"ABCD")
     async with running(create_app(settings.model_copy(update={"max_events": 2}))) as client:
         found = []
@@ -178,7 +180,7 @@ async def test_another_epoch_is_a_gap(client: httpx2.AsyncClient, author: Contex
     assert (await poll(client, after=answer["cursor"]))["reset"] is False
 
 
-async def test_all_doors_give_the_same_events_with_the_same_cursors(app: Application, author: Context) -> None:
+async def test_all_transports_send_the_same_events_and_cursors(app: Application, author: Context) -> None:
     async with served(app) as (address, _), httpx2.AsyncClient(base_url=f"http://{address}") as client:
         await publish(author, "Missed")
         async with client.stream("GET", STREAM, params={"channel": "posts", "after": "earliest"}) as answer:
@@ -198,11 +200,11 @@ async def test_all_doors_give_the_same_events_with_the_same_cursors(app: Applica
     assert [event["event"] for event in heard] == ["post.published"] * 2
 
 
-def running_socket(client, address):
+def running_socket(client: httpx2.AsyncClient, address: str) -> AbstractAsyncContextManager[AsyncWebSocketSession]:
     return following(client, url=f"ws://{address}/live")
 
 
-async def test_stream_resumes_after_the_last_id_and_tells_of_a_gap(app: Application, author: Context) -> None:
+async def test_stream_resumes_after_the_last_id_and_reports_a_gap(app: Application, author: Context) -> None:
     async with served(app) as (address, _), httpx2.AsyncClient(base_url=f"http://{address}") as client:
         await publish(author, "One", "Two")
         first = (await poll(client, after="earliest"))["events"][0]["cursor"]
@@ -218,12 +220,12 @@ async def test_stream_resumes_after_the_last_id_and_tells_of_a_gap(app: Applicat
             assert titles([json.loads((await stream.next())["data"])]) == ["Three"]
 
 
-async def test_head_of_the_stream_ends(client: httpx2.AsyncClient) -> None:
+async def test_head_request_of_the_stream_ends(client: httpx2.AsyncClient) -> None:
     answer = await client.head(STREAM, params={"channel": "posts"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
 
 
-async def test_connections_of_one_address_are_limited_and_those_that_leave_make_room(settings: Settings, author: Context) -> None:
+async def test_connections_per_address_are_limited_until_one_closes(settings: Settings, author: Context) -> None:
     app = create_app(settings.model_copy(update={"max_live_connections_per_address": 1}))
     async with served(app) as (address, hub), httpx2.AsyncClient(base_url=f"http://{address}") as client:
         async with client.stream("GET", STREAM, params={"channel": "posts"}) as answer:
@@ -239,7 +241,7 @@ async def test_connections_of_one_address_are_limited_and_those_that_leave_make_
         assert (await client.get(EVENTS, params={"channel": "posts"})).status_code == 200
 
 
-async def test_stream_says_goodbye_and_when_to_come_back(app: Application, author: Context) -> None:
+async def test_stream_ends_with_bye_and_a_retry_time(app: Application, author: Context) -> None:
     async with (
         served(app) as (address, hub),
         httpx2.AsyncClient(base_url=f"http://{address}") as client,

@@ -1,6 +1,5 @@
-"""Feature flags: who switches them, what they stop, and how soon everybody follows."""
+"""Feature flags: permissions, effects, and propagation to other workers."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -13,7 +12,7 @@ from blog.app import create_app
 from blog.domain.core.runtime_settings import REFRESH_SECONDS
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
-from tests.conftest import PASSWORD, running
+from tests.conftest import PASSWORD, Bearer, running
 from tests.live.test_endpoints import closed, following
 from tests.support.pictures import png
 
@@ -22,17 +21,17 @@ NEWCOMER = {"username": "newcomer", "email": "new@example.org", "password": PASS
 
 
 @pytest.fixture
-async def owner(bearer: Callable[..., Awaitable[dict[str, str]]]):
+async def owner(bearer: Bearer) -> dict[str, str]:
     return await bearer("ora", Role.OWNER, scopes=list(Scope))
 
 
-async def switch(client, owner, name, enabled):
+async def switch(client: httpx2.AsyncClient, owner: dict[str, str], name: str, enabled: bool) -> Any:
     answer = await client.put(f"/api/v1/flags/{name}", json={"enabled": enabled}, headers=owner)
     assert answer.status_code == 200
     return answer.json()
 
 
-async def test_flags_begin_as_the_settings_have_them(settings: Settings, owner: Any) -> None:
+async def test_flags_default_to_the_settings(settings: Settings, owner: dict[str, str]) -> None:
     async with running(create_app(settings.model_copy(update={"uploads": False}))) as client:
         found = (await client.get("/api/v1/flags", headers=owner)).json()
     assert [flag["name"] for flag in found] == NAMES
@@ -40,7 +39,7 @@ async def test_flags_begin_as_the_settings_have_them(settings: Settings, owner: 
     assert all(flag["enabled"] for flag in found[:3])
 
 
-async def test_switched_flag_says_since_when_and_survives_a_restart(settings: Settings, owner: Any) -> None:
+async def test_changed_flag_has_its_time_and_survives_a_restart(settings: Settings, owner: dict[str, str]) -> None:
     async with running(create_app(settings)) as client:
         changed = await switch(client, owner, "comments", False)
         assert (changed["enabled"], changed["default"]) == (False, True)
@@ -50,17 +49,17 @@ async def test_switched_flag_says_since_when_and_survives_a_restart(settings: Se
 
 
 @pytest.mark.parametrize("body", [{}, {"enabled": None}, {"enabled": "perhaps"}, {"enabled": True, "more": 1}])
-async def test_what_is_no_state_is_refused(client: httpx2.AsyncClient, owner: Any, body: Any) -> None:
+async def test_invalid_flag_state_is_refused(client: httpx2.AsyncClient, owner: dict[str, str], body: Any) -> None:
     answer = await client.put("/api/v1/flags/live", json=body, headers=owner)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["loc"][0] == "body"
 
 
-async def test_unknown_flag_is_not_found(client: httpx2.AsyncClient, owner: Any) -> None:
+async def test_unknown_flag_is_not_found(client: httpx2.AsyncClient, owner: dict[str, str]) -> None:
     assert (await client.put("/api/v1/flags/gravity", json={"enabled": False}, headers=owner)).status_code == 404
 
 
-async def test_registration_switched_off_is_for_owners_alone(client: httpx2.AsyncClient, owner: Any) -> None:
+async def test_disabled_registration_is_for_owners_only(client: httpx2.AsyncClient, owner: dict[str, str]) -> None:
     await switch(client, owner, "registration", False)
     assert (await client.post("/api/v1/users", json=NEWCOMER)).status_code == 403
     assert (await client.get("/register")).status_code == 403
@@ -70,7 +69,7 @@ async def test_registration_switched_off_is_for_owners_alone(client: httpx2.Asyn
     assert (await client.get("/register")).status_code == 200
 
 
-async def test_comments_switched_off_are_still_read(client: httpx2.AsyncClient, owner: Any) -> None:
+async def test_disabled_comments_can_still_be_read(client: httpx2.AsyncClient, owner: dict[str, str]) -> None:
     post = (await client.post("/api/v1/posts", json={"title": "A", "content": "x"}, headers=owner)).json()
     comments = f"/api/v1/posts/{post['id']}/comments"
     assert (await client.post(comments, json={"content": "Yes."}, headers=owner)).status_code == 201
@@ -83,13 +82,13 @@ async def test_comments_switched_off_are_still_read(client: httpx2.AsyncClient, 
     assert "<textarea" not in page
 
 
-async def test_uploads_switched_off_are_refused_even_to_owners(client: httpx2.AsyncClient, owner: Any) -> None:
+async def test_disabled_uploads_are_refused_even_for_owners(client: httpx2.AsyncClient, owner: dict[str, str]) -> None:
     await switch(client, owner, "uploads", False)
     answer = await client.post("/api/v1/media", files={"file": png(1, 1)}, headers=owner)
     assert (answer.status_code, answer.json()["detail"]) == (403, "Uploads are turned off")
 
 
-async def test_live_switched_off_closes_what_is_open_and_opens_nothing(client: httpx2.AsyncClient, owner: Any) -> None:
+async def test_disabled_live_updates_close_and_refuse_connections(client: httpx2.AsyncClient, owner: dict[str, str]) -> None:
     assert 'name="live-url"' in (await client.get("/")).text
     async with following(client) as socket:
         await switch(client, owner, "live", False)
@@ -100,7 +99,7 @@ async def test_live_switched_off_closes_what_is_open_and_opens_nothing(client: h
     assert 'name="live-url"' not in (await client.get("/")).text
 
 
-async def test_other_workers_follow_within_a_second(settings: Settings, owner: Any) -> None:
+async def test_other_workers_apply_a_flag_within_a_second(settings: Settings, owner: dict[str, str]) -> None:
     async with running(create_app(settings)) as here, running(create_app(settings)) as there:
         await switch(here, owner, "registration", False)
         with anyio.fail_after(2 * REFRESH_SECONDS):

@@ -1,4 +1,4 @@
-"""A client that a public generator makes from the served OpenAPI document: it compiles, and a post lives its life through it."""
+"""A client generated from the served OpenAPI document compiles, and can create, read, edit, list and delete a post."""
 
 import datetime as dt
 import importlib
@@ -23,7 +23,7 @@ NAME = "generated_blog_client"
 
 @dataclass(frozen=True)
 class Site:
-    """A running blog with one author, and what the generator made of its document."""
+    """A running blog with one author, and the client that was generated from its document."""
 
     url: str
     folder: Path
@@ -69,7 +69,7 @@ def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_generator_takes_the_whole_document_without_a_warning(site: Site) -> None:
+def test_generator_accepts_the_document_without_warnings(site: Site) -> None:
     said = site.generator
     assert (said.returncode, said.stderr, said.stdout) == (0, "", f"Generating {NAME}\n")
     document = httpx.get(f"{site.url}/api/openapi.json", timeout=30).json()
@@ -86,7 +86,7 @@ def test_generated_client_compiles(site: Site, package: ModuleType) -> None:
         importlib.import_module(name)
 
 
-def test_post_is_made_read_edited_listed_and_deleted_by_the_generated_client(site: Site, package: ModuleType) -> None:
+def test_generated_client_creates_reads_edits_lists_and_deletes_a_post(site: Site, package: ModuleType) -> None:
     models = importlib.import_module(f"{NAME}.models")
     draft, published = models.PostStatus.DRAFT, models.PostStatus.PUBLISHED
 

@@ -1,4 +1,4 @@
-"""Images over the wire: sent as forms, told of as JSON, served for ever under names that are digests."""
+"""Images in the JSON API: uploads as forms, descriptions as JSON, and immutable files named by their digest."""
 
 import errno
 import hashlib
@@ -6,7 +6,7 @@ import io
 import os
 import re
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anyio
@@ -21,9 +21,10 @@ from blog.db import tables
 from blog.domain.core.context import Context
 from blog.domain.core.storage import FileSystemStorage
 from blog.domain.media import image_decoding, image_processing
+from blog.domain.media.image_processing import ProcessedImage
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
-from tests.conftest import ORIGIN, running
+from tests.conftest import ORIGIN, Bearer, running
 from tests.support.pictures import encode, png
 
 MEDIA = "/api/v1/media"
@@ -34,21 +35,23 @@ KINDS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": 
 
 
 @pytest.fixture
-async def ada(bearer: Callable[..., Awaitable[dict[str, str]]]) -> dict[str, str]:
+async def ada(bearer: Bearer) -> dict[str, str]:
     return await bearer("ada")
 
 
 @pytest.fixture
-def folder(settings: Settings):
-    """The names of all files that are kept, unfinished ones too."""
+def folder(settings: Settings) -> Callable[[], set[str]]:
+    """Return a function that lists the names of all stored files, including unfinished ones."""
     return lambda: {path.name for path in settings.media_dir.iterdir()} if settings.media_dir.exists() else set()
 
 
-async def send(client, headers, data=SMALL, name="a.png", **fields) -> httpx2.Response:
+async def send(
+    client: httpx2.AsyncClient, headers: dict[str, str], data: bytes = SMALL, name: str = "a.png", **fields: str
+) -> httpx2.Response:
     return await client.post(MEDIA, files={"file": (name, data)}, data=fields, headers=headers)
 
 
-async def rows(ctx) -> int:
+async def rows(ctx: Context) -> int:
     return int(await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.media)))
 
 
@@ -57,7 +60,7 @@ def full(*_args: object, **_options: object) -> None:
 
 
 def local(url: str) -> str:
-    """The path of an address, which must be our own."""
+    """Return the path of a URL. Raises AssertionError if the URL is not on this site."""
     assert url.startswith(f"{ORIGIN}/media/")
     return url.removeprefix(ORIGIN)
 
@@ -66,7 +69,7 @@ def local(url: str) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_image_comes_back_as_it_was_described(client: httpx2.AsyncClient, ada: dict[str, str], kind: Any) -> None:
+async def test_image_is_returned_with_its_description(client: httpx2.AsyncClient, ada: dict[str, str], kind: Any) -> None:
     answer = await send(client, ada, encode(Image.new("RGB", (1000, 10), "teal"), kind), alt="Nothing but teal")
     assert answer.status_code == 201
     made = answer.json()
@@ -85,7 +88,7 @@ async def test_image_comes_back_as_it_was_described(client: httpx2.AsyncClient, 
     assert (await client.get(answer.headers["location"], headers=ada)).json() == made
 
 
-async def test_animation_is_served_moving(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
+async def test_animation_stays_animated(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     frames = [Image.new("RGB", (600, 8), colour) for colour in ("red", "lime", "blue")]
     data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100, loop=0)
     made = (await send(client, ada, data)).json()
@@ -94,7 +97,7 @@ async def test_animation_is_served_moving(client: httpx2.AsyncClient, ada: dict[
         assert image.n_frames == 3
 
 
-async def test_place_of_a_photo_is_told_to_nobody(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
+async def test_location_of_a_photo_is_removed(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     exif = Image.Exif()
     exif[0x010E], exif[0x0112] = "secret-4711", 6
     data = encode(Image.new("RGB", (600, 300)), "JPEG", exif=exif, comment=b"secret-4711") + b"<script>secret-4711</script>"
@@ -118,8 +121,8 @@ async def test_place_of_a_photo_is_told_to_nobody(client: httpx2.AsyncClient, ad
     ids=["empty", "text", "SVG", "HTML", "BMP", "TIFF", "PDF", "half a PNG"],
 )
 @pytest.mark.filterwarnings("ignore")
-async def test_what_is_no_image_is_refused_whatever_it_is_called(
-    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Any, data: Any, name: str
+async def test_other_files_are_refused_with_any_name(
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Callable[[], set[str]], data: Any, name: str
 ) -> None:
     answer = await client.post(MEDIA, files={"file": (name, data, "image/png")}, headers=ada)
     assert answer.status_code == 422
@@ -129,7 +132,7 @@ async def test_what_is_no_image_is_refused_whatever_it_is_called(
 
 
 async def test_image_of_too_many_pixels_is_refused(
-    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Any, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Callable[[], set[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(image_decoding, "MAX_PIXELS", 3 * 64 - 1)
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
@@ -142,8 +145,10 @@ async def test_image_of_too_many_pixels_is_refused(
     assert (await send(client, ada, png(191, 1))).status_code == 201
 
 
-async def test_body_beyond_the_limit_is_too_large(settings: Settings, ada: dict[str, str], ctx: Context, folder: Any) -> None:
-    async def pieces(body):
+async def test_body_beyond_the_limit_is_too_large(
+    settings: Settings, ada: dict[str, str], ctx: Context, folder: Callable[[], set[str]]
+) -> None:
+    async def pieces(body: bytes) -> AsyncIterator[bytes]:
         for start in range(0, len(body), 10_000):
             yield body[start : start + 10_000]
 
@@ -163,7 +168,7 @@ async def test_body_beyond_the_limit_is_too_large(settings: Settings, ada: dict[
 
 
 async def test_image_may_be_larger_than_other_bodies(settings: Settings, ada: dict[str, str]) -> None:
-    """JSON has its own limit, which no photo would pass."""
+    """The smaller limit of JSON bodies does not apply to images."""
     noise = encode(Image.effect_noise((400, 400), 200), "PNG")
     small = settings.model_copy(update={"max_body_bytes": 100_000})
     assert len(noise) > small.max_body_bytes
@@ -194,7 +199,7 @@ async def test_image_may_be_larger_than_other_bodies(settings: Settings, ada: di
          "unknown field", "text twice", "broken off", "empty form", "no boundary"],
 )  # fmt: skip
 async def test_other_bodies_are_refused(
-    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Any, sent: Any, status: int
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Callable[[], set[str]], sent: Any, status: int
 ) -> None:
     headers = ada | sent.get("headers", {})
     for key in ({}, KEY):
@@ -203,8 +208,8 @@ async def test_other_bodies_are_refused(
     assert (await rows(ctx), folder()) == (0, set())
 
 
-async def test_form_that_breaks_off_within_the_image_keeps_nothing(
-    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Any
+async def test_truncated_upload_stores_nothing(
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Callable[[], set[str]]
 ) -> None:
     whole = client.build_request("POST", MEDIA, files={"file": WIDE}, headers=ada)
     body = whole.read()
@@ -218,8 +223,8 @@ async def test_form_that_breaks_off_within_the_image_keeps_nothing(
 @pytest.mark.parametrize(
     "name", ["../../../../tmp/evil.png", "..\\evil.png", "a\0.png", "/etc/passwd", "évil \u202e.png", "x" * 3_000]
 )
-async def test_filename_means_nothing(
-    client: httpx2.AsyncClient, ada: dict[str, str], settings: Settings, folder: Any, name: str
+async def test_filename_is_ignored(
+    client: httpx2.AsyncClient, ada: dict[str, str], settings: Settings, folder: Callable[[], set[str]], name: str
 ) -> None:
     before = set(settings.media_dir.parent.iterdir())
     made = (await send(client, ada, SMALL, name)).json()
@@ -257,7 +262,7 @@ async def test_text_is_one_line_of_at_most_500_characters(
     assert await rows(ctx) == 1
 
 
-async def test_change_knows_absent_from_wrong(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
+async def test_patch_ignores_absent_and_refuses_invalid_members(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     where = (await send(client, ada, alt="A")).headers["location"]
     assert (await client.patch(where, json={}, headers=ada)).json()["alt"] == "A"
     for wrong in ({"alt": None}, {"alt": 3}, {"width": 5}):
@@ -268,14 +273,14 @@ async def test_change_knows_absent_from_wrong(client: httpx2.AsyncClient, ada: d
 # -- who
 
 
-async def test_who_may_not_upload_is_told_before_anything_is_read(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context, folder: Any
+async def test_upload_without_permission_is_refused_before_the_body_is_read(
+    client: httpx2.AsyncClient, bearer: Bearer, ctx: Context, folder: Callable[[], set[str]]
 ) -> None:
     reader = await bearer("rob", Role.READER)
     narrow = await bearer("eve", scopes=[Scope.POSTS_WRITE])
     read = 0
 
-    async def body():
+    async def body() -> AsyncIterator[bytes]:
         nonlocal read
         read += 1
         yield b"this is no form at all"
@@ -289,9 +294,7 @@ async def test_who_may_not_upload_is_told_before_anything_is_read(
     assert (read, await rows(ctx), folder()) == (0, 0, set())
 
 
-async def test_list_shows_ones_own_by_cursor_newest_first(
-    client: httpx2.AsyncClient, ada: dict[str, str], bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_list_has_own_images_newest_first_in_pages(client: httpx2.AsyncClient, ada: dict[str, str], bearer: Bearer) -> None:
     edo = await bearer("edo", Role.EDITOR)
     mine = [(await send(client, ada, alt=str(number))).json() for number in range(5)]
     theirs = (await send(client, edo)).json()
@@ -310,8 +313,11 @@ async def test_list_shows_ones_own_by_cursor_newest_first(
         assert (await client.get(f"{MEDIA}?{wrong}", headers=ada)).status_code == 422
 
 
-async def test_others_images_are_the_editors_by_id(
-    client: httpx2.AsyncClient, ada: dict[str, str], bearer: Callable[..., Awaitable[dict[str, str]]], folder: Any
+async def test_editors_can_access_images_of_others_by_id(
+    client: httpx2.AsyncClient,
+    ada: dict[str, str],
+    bearer: Bearer,
+    folder: Callable[[], set[str]],
 ) -> None:
     made = (await send(client, ada, alt="A")).json()
     where = f"{MEDIA}/{made['id']}"
@@ -329,15 +335,19 @@ async def test_others_images_are_the_editors_by_id(
 # -- which files
 
 
-async def test_same_image_twice_is_two_rows_and_one_file(
-    client: httpx2.AsyncClient, ada: dict[str, str], bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context, folder: Any
+async def test_same_image_twice_has_two_rows_and_one_file(
+    client: httpx2.AsyncClient,
+    ada: dict[str, str],
+    bearer: Bearer,
+    ctx: Context,
+    folder: Callable[[], set[str]],
 ) -> None:
     one, other = (await send(client, ada)).json(), (await send(client, await bearer("eve"))).json()
     assert (one["url"], one["id"] == other["id"]) == (other["url"], False)
     assert (await rows(ctx), len(folder())) == (2, 1)
 
 
-async def test_deleted_image_is_gone_unless_something_shows_it(
+async def test_file_of_a_deleted_image_stays_while_it_is_used(
     client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context
 ) -> None:
     shown, lone = (await send(client, ada, WIDE)).json(), (await send(client, ada)).json()
@@ -365,7 +375,7 @@ async def test_image_can_be_shown_in_a_post(client: httpx2.AsyncClient, ada: dic
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_file_is_served_with_its_type_and_for_ever(client: httpx2.AsyncClient, ada: dict[str, str], kind: Any) -> None:
+async def test_file_is_served_with_its_type_and_as_immutable(client: httpx2.AsyncClient, ada: dict[str, str], kind: Any) -> None:
     path = local((await send(client, ada, encode(Image.new("RGB", (600, 8), "teal"), kind))).json()["url"])
     served = await client.get(path)
     assert served.status_code == 200
@@ -382,7 +392,7 @@ async def test_file_is_served_with_its_type_and_for_ever(client: httpx2.AsyncCli
         assert head.headers[name] == served.headers[name]
 
 
-async def test_file_that_the_reader_has_is_not_sent_again(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
+async def test_cached_file_is_answered_with_304(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     path = local((await send(client, ada)).json()["url"])
     tag = (await client.get(path)).headers["etag"]
     for sent in (tag, f"W/{tag}", f'"other", {tag}', "*"):
@@ -393,16 +403,16 @@ async def test_file_that_the_reader_has_is_not_sent_again(client: httpx2.AsyncCl
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_type_does_not_depend_on_the_tables_of_the_machine(
+async def test_media_type_does_not_depend_on_the_system(
     client: httpx2.AsyncClient, ada: dict[str, str], kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Python 3.11 knows no WebP, and an empty machine has no list of its own; with `nosniff` a wrong type shows nothing."""
+    """Python 3.11 and minimal systems do not know WebP; with `nosniff` an image of a wrong type is not shown."""
     monkeypatch.setattr("starlette.responses.guess_type", lambda _path: (None, None))
     path = local((await send(client, ada, encode(Image.new("RGB", (8, 8)), kind))).json()["url"])
     assert (await client.get(path)).headers["content-type"] == KINDS[kind]
 
 
-async def test_part_of_a_file_is_served(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
+async def test_range_of_a_file_is_served(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     path = local((await send(client, ada)).json()["url"])
     answer = await client.get(path, headers={"Range": "bytes=1-3"})
     assert (answer.status_code, answer.content) == (206, b"PNG")
@@ -423,7 +433,7 @@ async def test_other_names_are_not_found(client: httpx2.AsyncClient, ada: dict[s
     assert b"no image of ours" not in answer.content
 
 
-async def test_files_are_only_read(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
+async def test_files_accept_only_get_and_head(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     path = local((await send(client, ada)).json()["url"])
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         answer = await client.request(method, path, headers=ada)
@@ -434,8 +444,8 @@ async def test_files_are_only_read(client: httpx2.AsyncClient, ada: dict[str, st
 # -- a store that fails
 
 
-async def test_store_that_fails_is_told_and_leaves_nothing(
-    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Any, monkeypatch: pytest.MonkeyPatch
+async def test_storage_failure_is_reported_and_leaves_nothing(
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Callable[[], set[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for key in ({}, KEY):
         with monkeypatch.context() as broken:
@@ -450,12 +460,12 @@ async def test_store_that_fails_is_told_and_leaves_nothing(
     assert (await rows(ctx), len(folder())) == (1, 3)
 
 
-async def test_store_that_fails_when_the_row_is_made_leaves_no_row(
+async def test_storage_failure_after_the_insert_leaves_no_row(
     client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put, calls = FileSystemStorage.put, 0
 
-    def later(self, name, data):
+    def later(self, name: str, data: bytes) -> None:
         nonlocal calls
         calls += 1
         return put(self, name, data) if calls == 1 else full()
@@ -469,7 +479,7 @@ async def test_store_that_fails_when_the_row_is_made_leaves_no_row(
     assert (await client.get(MEDIA, headers=ada)).json()["items"] == []
 
 
-async def test_folder_that_cannot_be_made_is_told(
+async def test_unusable_media_directory_is_reported(
     client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, settings: Settings
 ) -> None:
     settings.media_dir.write_text("a file where the folder should be")
@@ -480,7 +490,7 @@ async def test_folder_that_cannot_be_made_is_told(
 
 
 async def test_image_that_cannot_be_removed_can_be_deleted_later(
-    client: httpx2.AsyncClient, ada: dict[str, str], folder: Any, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, ada: dict[str, str], folder: Callable[[], set[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where = (await send(client, ada)).headers["location"]
     with monkeypatch.context() as broken:
@@ -494,8 +504,8 @@ async def test_image_that_cannot_be_removed_can_be_deleted_later(
 # -- once
 
 
-async def test_same_key_twice_is_one_image(
-    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Any, monkeypatch: pytest.MonkeyPatch
+async def test_repeated_key_creates_one_image(
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context, folder: Callable[[], set[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = await send(client, ada | KEY, WIDE, alt="A")
     monkeypatch.setattr(image_processing, "process", lambda _data: pytest.fail("decoded again"))
@@ -507,10 +517,12 @@ async def test_same_key_twice_is_one_image(
     assert (await rows(ctx), len(folder())) == (1, 3)
 
 
-async def test_same_key_at_once_is_one_image(client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context) -> None:
-    answers = []
+async def test_concurrent_requests_with_one_key_create_one_image(
+    client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context
+) -> None:
+    answers: list[httpx2.Response] = []
 
-    async def one():
+    async def one() -> None:
         answers.append(await send(client, ada | KEY))
 
     async with anyio.create_task_group() as group:
@@ -541,17 +553,18 @@ async def test_refused_image_does_not_use_up_its_key(client: httpx2.AsyncClient,
 
 
 @pytest.mark.parametrize("key", [{}, KEY], ids=["plain", "with a key"])
-async def test_others_read_and_write_while_an_image_is_decoded(
+async def test_image_decoding_does_not_block_other_requests(
     client: httpx2.AsyncClient, ada: dict[str, str], monkeypatch: pytest.MonkeyPatch, key: Any
 ) -> None:
-    develop, begun, release, answers = image_processing.process, threading.Event(), threading.Event(), []
+    develop, begun, release = image_processing.process, threading.Event(), threading.Event()
+    answers: list[httpx2.Response] = []
 
-    def waiting(data):
+    def waiting(data: bytes) -> ProcessedImage:
         begun.set()
         assert release.wait(20), "the event loop stood still"
         return develop(data)
 
-    async def sending():
+    async def sending() -> None:
         answers.append(await send(client, ada | key))
 
     monkeypatch.setattr(image_processing, "process", waiting)

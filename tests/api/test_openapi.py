@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, whole, and true to the route table. That answers agree with it, every test of the API asks."""
+"""The OpenAPI document is valid and covers the route table. `tests/api/conftest.py` checks the responses against it."""
 
 import json
 import re
@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Mount
 
 from blog.api.openapi import HTTP_METHODS, declared_operations, document
@@ -48,9 +50,9 @@ def test_every_verb_of_every_route_is_an_operation(api: dict[str, Any]) -> None:
     assert len(wanted) == len(list(declared_operations(routes)))
 
 
-def test_method_that_declares_nothing_is_named() -> None:
+def test_undeclared_method_is_named_in_the_error() -> None:
     class Silent(Endpoint):
-        async def get(self, request):
+        async def get(self, request: Request) -> Response:
             raise NotImplementedError
 
     from starlette.routing import Route
@@ -66,7 +68,7 @@ def test_declaring_changes_no_behaviour() -> None:
         assert not hasattr(method, "__wrapped__")
 
 
-def test_operations_are_told_apart_and_tell_what_they_do(operations: list[dict[str, Any]]) -> None:
+def test_operations_have_unique_ids_and_descriptions(operations: list[dict[str, Any]]) -> None:
     names = [operation["operationId"] for operation in operations]
     assert len(set(names)) == len(names)
     for operation in operations:
@@ -91,7 +93,7 @@ def test_every_shared_part_is_used(api: dict[str, Any]) -> None:
             assert f'"#/components/{kind}/{name}"' in text, name
 
 
-def test_every_body_and_answer_has_an_example_that_is_true(api: dict[str, Any], agreement: Agreement) -> None:
+def test_every_body_and_response_has_a_valid_example(api: dict[str, Any], agreement: Agreement) -> None:
     shown = 0
     for path, item in api["paths"].items():
         for verb, operation in item.items():
@@ -122,7 +124,7 @@ def test_absent_is_not_null_in_queries_and_no_default_in_changes(api: dict[str, 
         assert all("default" not in member for member in api["components"]["schemas"][name]["properties"].values()), name
 
 
-def test_sign_in_is_declared_as_it_is_asked_for(api: dict[str, Any]) -> None:
+def test_authentication_is_declared_as_required(api: dict[str, Any]) -> None:
     assert set(api["components"]["securitySchemes"]) == {"bearer", "session"}
     for scope in Scope:
         assert f"`{scope.value}`" in api["components"]["securitySchemes"]["bearer"]["description"]

@@ -4,7 +4,7 @@ import base64
 import datetime as dt
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -14,11 +14,10 @@ import pytest
 from blog.domain.core.context import Context
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
+from tests.conftest import Bearer
 
 
-async def test_post_is_created_with_its_address_and_its_version(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_created_post_has_a_url_and_a_version(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("ada")
     answer = await client.post(
         "/api/v1/posts",
@@ -54,7 +53,7 @@ async def test_post_is_created_with_its_address_and_its_version(
     ],
 )  # fmt: skip
 async def test_invalid_member_is_named_and_not_echoed(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], member: str, value: Any
+    client: httpx2.AsyncClient, bearer: Bearer, member: str, value: Any
 ) -> None:
     body = {"title": "A title", "content": "Some text."} | {member: value}
     answer = await client.post("/api/v1/posts", json=body, headers=await bearer("ada"))
@@ -71,25 +70,21 @@ async def test_invalid_member_is_named_and_not_echoed(
     "body",
     [b"", b"{", b"\xff\xfe", b'{"title": NaN}', b"[" * 10_000, b"9" * 5_000, b'{"title": "\\ud800"}', b"\x00", b"Infinity"],
 )
-async def test_what_is_not_json_is_malformed(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], body: bytes
-) -> None:
+async def test_invalid_json_is_malformed(client: httpx2.AsyncClient, bearer: Bearer, body: bytes) -> None:
     headers = await bearer("ada") | {"Content-Type": "application/json"}
     answer = await client.post("/api/v1/posts", content=body, headers=headers)
     assert answer.status_code == 400
     assert answer.json()["title"] == "Malformed request"
 
 
-async def test_other_media_types_are_refused(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_other_media_types_are_refused(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("ada") | {"Content-Type": "text/plain"}
     answer = await client.post("/api/v1/posts", content=b'{"title": "x", "content": "y"}', headers=headers)
     assert answer.status_code == 415
 
 
 async def test_body_over_the_limit_is_refused_whether_declared_or_not(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], settings: Settings
+    client: httpx2.AsyncClient, bearer: Bearer, settings: Settings
 ) -> None:
     headers = await bearer("ada") | {"Content-Type": "application/json"}
     large = b" " * (settings.max_body_bytes + 1)
@@ -104,9 +99,7 @@ async def test_body_over_the_limit_is_refused_whether_declared_or_not(
         assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_patch_tells_absent_from_given(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_patch_keeps_absent_members(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "A", "content": "text", "tags": ["x"]}, headers=headers)
     path = made.headers["location"]
@@ -118,9 +111,7 @@ async def test_patch_tells_absent_from_given(
     assert same.json()["version"] == 2, "what changes nothing makes no version"
 
 
-async def test_put_replaces_all_but_the_slug(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_put_replaces_all_but_the_slug(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "A", "content": "text", "tags": ["x"]}, headers=headers)
     path = made.headers["location"]
@@ -130,9 +121,7 @@ async def test_put_replaces_all_but_the_slug(
     assert (await client.put(path, json={"title": "C"}, headers=headers)).status_code == 422
 
 
-async def test_stale_write_is_refused_and_changes_nothing(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_stale_write_is_refused_and_changes_nothing(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "A", "content": "text"}, headers=headers)
     path, tag = made.headers["location"], made.headers["etag"]
@@ -146,9 +135,7 @@ async def test_stale_write_is_refused_and_changes_nothing(
     assert (await client.get(path)).status_code == 404
 
 
-async def test_answer_says_when_the_post_was_written_and_where_its_time_went(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_response_has_last_modified_and_server_timing(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "A", "content": "x"}, headers=headers)
     written = dt.datetime.fromisoformat(made.json()["updated_at"])
@@ -158,9 +145,7 @@ async def test_answer_says_when_the_post_was_written_and_where_its_time_went(
     assert 0 < float(database) <= float(answer.headers["x-process-time"]) * 1000
 
 
-async def test_etag_changes_with_the_answer_and_saves_sending_it(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_etag_changes_with_the_representation_and_allows_304(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "A", "content": "text"}, headers=headers)
     path, tag = made.headers["location"], made.headers["etag"]
@@ -173,9 +158,7 @@ async def test_etag_changes_with_the_answer_and_saves_sending_it(
     assert kept.status_code == 200, "a comment does not make a writer's copy stale"
 
 
-async def test_draft_is_invisible_to_strangers(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_draft_is_hidden_from_anonymous_users(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     ada, eve, ed = await bearer("ada"), await bearer("eve"), await bearer("edo", Role.EDITOR)
     made = await client.post("/api/v1/posts", json={"title": "Secret", "content": "x", "status": "draft"}, headers=ada)
     path = made.headers["location"]
@@ -190,9 +173,7 @@ async def test_draft_is_invisible_to_strangers(
     assert [item["title"] for item in own.json()["items"]] == ["Secret"]
 
 
-async def test_only_its_authors_and_editors_write_a_post(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_only_authors_and_editors_can_edit_a_post(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     ada, eve, reader, ed = (
         await bearer("ada"), await bearer("eve"), await bearer("rob", Role.READER), await bearer("edo", Role.EDITOR)
     )  # fmt: skip
@@ -206,7 +187,7 @@ async def test_only_its_authors_and_editors_write_a_post(
     assert (await client.delete(path, headers=eve)).status_code == 403
 
 
-async def test_unauthorised_answers_say_how(client: httpx2.AsyncClient) -> None:
+async def test_unauthorised_responses_have_a_challenge(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/api/v1/posts", json={}, headers={"Authorization": "Bearer nonsense"})
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -215,9 +196,7 @@ async def test_unauthorised_answers_say_how(client: httpx2.AsyncClient) -> None:
     )
 
 
-async def test_walk_by_cursor_neither_skips_nor_repeats(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_pagination_neither_skips_nor_repeats(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("ada")
     for number in range(7):
         await client.post("/api/v1/posts", json={"title": f"Post {number}", "content": "x"}, headers=headers)
@@ -245,7 +224,7 @@ async def test_wrong_query_is_named(client: httpx2.AsyncClient, query: str) -> N
 
 
 @pytest.mark.parametrize("instant", ["9999-12-31T23:59:59+00:00x", "99999-01-01", "", "0000-00-00T00:00:00Z", "-1"])
-async def test_cursor_with_an_impossible_instant_is_refused(client: httpx2.AsyncClient, instant: str) -> None:
+async def test_cursor_with_an_invalid_timestamp_is_refused(client: httpx2.AsyncClient, instant: str) -> None:
     cursor = base64.urlsafe_b64encode(json.dumps([instant, 1]).encode()).decode().rstrip("=")
     answer = await client.get("/api/v1/posts", params={"cursor": cursor})
     assert answer.status_code == 422
@@ -253,16 +232,14 @@ async def test_cursor_with_an_impossible_instant_is_refused(client: httpx2.Async
 
 
 @pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
-async def test_instant_that_utc_cannot_tell_is_refused(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], instant: str
-) -> None:
+async def test_timestamp_outside_of_utc_range_is_refused(client: httpx2.AsyncClient, bearer: Bearer, instant: str) -> None:
     new = {"title": "A", "content": "x", "status": "scheduled", "publish_at": instant}
     answer = await client.post("/api/v1/posts", json=new, headers=await bearer("ada"))
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["loc"] == ["body", "publish_at"]
 
 
-async def test_filters_narrow_together(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
+async def test_filters_are_combined(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     ada, eve = await bearer("ada"), await bearer("eve")
     for headers, title, tags in ((ada, "Looms", ["craft"]), (ada, "Engines", ["maths"]), (eve, "Looms again", ["craft"])):
         await client.post("/api/v1/posts", json={"title": title, "content": "text", "tags": tags}, headers=headers)
@@ -277,7 +254,7 @@ async def test_filters_narrow_together(client: httpx2.AsyncClient, bearer: Calla
     assert await titles("author=nobody") == []
 
 
-async def test_slugs_are_never_reused(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
+async def test_slugs_are_never_reused(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("ada")
 
     async def write(**fields: str) -> httpx2.Response:
@@ -294,9 +271,7 @@ async def test_slugs_are_never_reused(client: httpx2.AsyncClient, bearer: Callab
     assert back.json()["slug"] == "same"
 
 
-async def test_scheduled_post_needs_a_future_instant(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
-) -> None:
+async def test_scheduled_post_needs_a_future_time(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> None:
     headers = await bearer("ada")
     new = {"title": "Soon", "content": "x", "status": "scheduled"}
     past, future = (ctx.now - dt.timedelta(1)).isoformat(), (ctx.now + dt.timedelta(1)).isoformat()
@@ -309,9 +284,7 @@ async def test_scheduled_post_needs_a_future_instant(
     assert (await client.get(made.headers["location"])).status_code == 404
 
 
-async def test_every_version_is_kept_and_can_come_back(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_every_version_is_stored_and_can_be_restored(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "One", "content": "first", "tags": ["a"]}, headers=headers)
     path = made.headers["location"]
@@ -326,9 +299,7 @@ async def test_every_version_is_kept_and_can_come_back(
     assert (await client.get(f"{path}/revisions", headers=await bearer("eve"))).status_code == 403
 
 
-async def test_version_that_never_was_is_no_page(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_unknown_version_is_not_found(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "One", "content": "x"}, headers=headers)
     path = f"/api/v1/posts/{made.json()['id']}/revisions"

@@ -1,10 +1,11 @@
-"""How many statements an answer costs, with BEGIN and COMMIT: a handful, whatever the number of posts."""
+"""The number of statements of a response, with BEGIN and COMMIT, is small and does not depend on the number of posts."""
 
 import contextvars
 
 import httpx2
 import pytest
 from httpx2.websockets import ASGIWebSocketTransport
+from starlette.types import Receive, Scope, Send
 
 from blog.app import Application
 from blog.domain.comments import comments
@@ -23,11 +24,11 @@ asked_by_test = contextvars.ContextVar("asked_by_test", default=False)
     [("/posts", 6), ("/posts?tag=all&q=post", 9), ("/posts/1", 6), ("/posts/1/comments", 7), ("/users/1", 5), ("/tags", 1)],
 )
 async def test_number_of_queries_does_not_grow_with_the_content(app: Application, author: Context, path: str, most: int) -> None:
-    seen = []
+    seen: list[str] = []
     async with app.router.lifespan_context(app) as state:
         state["app_state"].site.db.on_query.append(lambda sql: seen.append(sql) if asked_by_test.get() else None)
 
-        async def with_state(scope, receive, send):
+        async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
             scope["state"] = dict(state)
             await app(scope, receive, send)
 

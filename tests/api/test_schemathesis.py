@@ -1,4 +1,4 @@
-"""Schemathesis tries the API by its own document, in process: examples, boundaries, generated cases, sequences of calls."""
+"""Schemathesis runs the API in process by its document: examples, boundaries, generated cases, sequences of calls."""
 
 import asyncio
 import collections
@@ -60,7 +60,7 @@ schemathesis.openapi.format("email", strategies.builds("{}@{}.org".format, _name
 
 @dataclass
 class Outcome:
-    """What a run did: cases by phase, answers by status, and what went wrong."""
+    """The result of a run: cases by phase, responses by status, and failures."""
 
     cases: collections.Counter[str]
     statuses: collections.Counter[int]
@@ -69,7 +69,7 @@ class Outcome:
 
 @pytest.fixture
 def token(settings: Settings) -> str:
-    """The text of an owner's token with every scope, in a blog with three posts and a comment on each."""
+    """Return an owner's token with every scope, in a blog with three posts and a comment on each."""
 
     async def fill() -> str:
         async with open_site(settings) as site:
@@ -95,7 +95,7 @@ def ended() -> Iterator[None]:
 
 
 def run(app: Any, headers: dict[str, str]) -> Outcome:
-    """Every phase and every check, always the same cases."""
+    """Run every phase and every check, always with the same cases."""
     wider = {"expected-statuses": WIDER}
     config = SchemathesisConfig.from_dict(
         {
@@ -131,14 +131,14 @@ def run(app: Any, headers: dict[str, str]) -> Outcome:
 
 @schemathesis.hook("before_call")
 def with_fresh_key(_context: Any, case: schemathesis.Case, _kwargs: Any) -> None:
-    """Another request under a key that was used is refused, as it should be: each gets its own."""
+    """Set a new idempotency key: another request with a used key is refused, as it should be."""
     if _KEY.fullmatch((case.headers or {}).get("Idempotency-Key", "")):
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
 
 
 @schemathesis.hook("before_call")
 def with_an_image(_context: Any, case: schemathesis.Case, _kwargs: Any) -> None:
-    """Every other upload is an image: no generator would come upon one."""
+    """Make every other upload an image, which a generator would not find."""
     if case.operation.label != "POST /api/v1/media" or case.meta is None or not case.meta.generation.mode.is_positive:
         return
     if case.meta.phase.name.value not in ("examples", "coverage"):  # the others' faults need not survive a form
@@ -161,13 +161,13 @@ def record(event: events.ScenarioFinished, outcome: Outcome) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_api_keeps_to_its_document(settings: Settings, token: str, record_property: Any) -> None:
+def test_api_matches_its_document(settings: Settings, token: str, record_property: Any) -> None:
     try_everything(settings, token, "signed in", record_property)
 
 
 @pytest.mark.sqlite  # most is refused before a database is asked
 @pytest.mark.timeout(600)
-def test_api_keeps_to_its_document_for_strangers(settings: Settings, token: str, record_property: Any) -> None:
+def test_api_matches_its_document_without_credentials(settings: Settings, token: str, record_property: Any) -> None:
     try_everything(settings, token, "anonymous", record_property)
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import httpx2
 import uvicorn
+from starlette.types import Receive, Scope, Send
 
 from tests.benchmarks.population import environment, populate
 from tests.support.lines import ROOT
@@ -93,7 +94,7 @@ def serve_bare(port: int, body: Path) -> None:
     content = body.read_bytes()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
 
-    async def app(scope, receive, send):  # type: ignore[no-untyped-def]
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 

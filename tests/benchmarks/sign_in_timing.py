@@ -23,6 +23,7 @@ from pathlib import Path
 import httpx2
 import structlog
 from pydantic import SecretStr
+from starlette.types import Receive, Scope, Send
 
 from blog.app import create_app
 from blog.db import migration
@@ -86,7 +87,7 @@ async def by_page(settings: Settings, pairs: int) -> tuple[list[float], list[flo
     app = create_app(settings)
     async with app.router.lifespan_context(app) as state:
 
-        async def with_state(scope, receive, send):  # type: ignore[no-untyped-def]
+        async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
             await app(scope | {"state": dict(state or {})}, receive, send)
 
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(with_state), base_url=settings.public_url) as client:

@@ -1,4 +1,4 @@
-"""The command `blog`, as an operator types it."""
+"""The command `blog`, as in a terminal."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_migrate_makes_the_database_and_then_has_nothing_to_do(home: Path) -> None:
+def test_migrate_creates_the_database_and_then_changes_nothing(home: Path) -> None:
     first, second = blog(home, "migrate"), blog(home, "migrate")
     assert first.returncode == 0
     assert re.fullmatch(r"Migrations applied: 0001.*\n", first.stdout)
@@ -43,7 +43,7 @@ def test_accounts_and_tokens_from_a_fresh_folder(home: Path) -> None:
     assert changed.returncode == 0
 
 
-def test_lost_second_factor_is_taken_away(folder: Path) -> None:
+def test_lost_second_factor_can_be_disabled(folder: Path) -> None:
     blog(folder, "user", "create", "ada", "ada@example.org")
     assert "Two-factor authentication is off for this account" in blog(folder, "user", "disable-2fa", "ada").stderr
     with contextlib.closing(sqlite3.connect(folder / "blog.db")) as database, database:
@@ -52,7 +52,7 @@ def test_lost_second_factor_is_taken_away(folder: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "ada can sign in with the password alone.\n")
 
 
-def test_sessions_of_one_or_of_everybody_are_ended(folder: Path) -> None:
+def test_sessions_of_one_user_or_all_users_are_revoked(folder: Path) -> None:
     for name in ("ada", "bob"):
         blog(folder, "user", "create", name, f"{name}@example.org")
     with contextlib.closing(sqlite3.connect(folder / "blog.db")) as database, database:
@@ -68,7 +68,7 @@ def test_sessions_of_one_or_of_everybody_are_ended(folder: Path) -> None:
     assert found == [(1,), (None,)]
 
 
-def test_password_that_is_guessed_first_is_refused_by_the_command_too(folder: Path) -> None:
+def test_common_password_is_refused_by_the_command(folder: Path) -> None:
     blog(folder, "user", "create", "ada", "ada@example.org")
     refused = blog(folder, "user", "password", "ada", stdin="iloveyou")
     assert refused.returncode == 1
@@ -89,7 +89,7 @@ def test_password_that_is_guessed_first_is_refused_by_the_command_too(folder: Pa
         (["fly"], "No such command"),
     ],
 )
-def test_mistakes_are_one_clear_line_on_standard_error(folder: Path, arguments: Any, words: str) -> None:
+def test_errors_are_one_line_on_standard_error(folder: Path, arguments: Any, words: str) -> None:
     result = blog(folder, *arguments)
     assert result.returncode != 0
     assert words in result.stderr
@@ -97,7 +97,7 @@ def test_mistakes_are_one_clear_line_on_standard_error(folder: Path, arguments: 
     assert result.stdout == ""
 
 
-def test_wrong_settings_are_all_named(folder: Path) -> None:
+def test_all_invalid_settings_are_reported(folder: Path) -> None:
     result = blog(folder, "migrate", PUBLIC_URL="nonsense", SESSION_IDLE_DAYS="0")
     assert result.returncode != 0
     assert "PUBLIC_URL" in result.stderr
@@ -113,7 +113,7 @@ def test_taken_name_and_last_owner_are_refused(folder: Path) -> None:
     assert (alone.returncode, "only owner" in alone.stderr) == (1, True)
 
 
-def test_check_finds_nothing_on_a_good_blog_and_names_damage(folder: Path) -> None:
+def test_check_finds_no_fault_in_a_sound_blog_and_reports_damage(folder: Path) -> None:
     blog(folder, "user", "create", "ada", "ada@example.org", "--role", "owner")
     assert blog(folder, "check").stdout == "No problems found.\n"
     connection = sqlite3.connect(folder / "blog.db")
@@ -125,7 +125,7 @@ def test_check_finds_nothing_on_a_good_blog_and_names_damage(folder: Path) -> No
     assert "A row of post_slugs refers to a missing row of posts" in found.stderr
 
 
-def test_check_asks_for_missing_migrations(home: Path) -> None:
+def test_check_reports_missing_migrations(home: Path) -> None:
     blog(home, "migrate")
     ask(home, "DELETE FROM alembic_version")
     result = blog(home, "check")
@@ -158,20 +158,20 @@ def test_copy_of_a_database_with_an_unknown_schema_revision_is_refused(folder: P
         blog(folder, "migrate", DATABASE_URL="sqlite:///new.db")
 
 
-def test_flag_is_shown_and_switched(home: Path) -> None:
+def test_flag_is_shown_and_changed(home: Path) -> None:
     assert blog(home, "flag").stdout == "registration is on\ncomments is on\nlive is on\nuploads is on\n"
     assert blog(home, "flag", "comments", "off").stdout == "comments is off\n"
     assert blog(home, "flag", "comments").stdout == "comments is off\n"
     assert "gravity" in blog(home, "flag", "gravity", "off").stderr
 
 
-def test_address_in_dotenv_is_kept(folder: Path) -> None:
+def test_url_in_dotenv_is_used(folder: Path) -> None:
     (folder / ".env").write_text("PUBLIC_URL=https://blog.example.org\n")
     with serving(folder, free_port()) as (server, log):
         assert wait_for_line(log, server, r"(https?://\S+)/setup/") == "https://blog.example.org"
 
 
-def test_routes_lists_every_door(folder: Path) -> None:
+def test_routes_lists_every_route(folder: Path) -> None:
     lines = blog(folder, "routes").stdout.splitlines()
     rows = {line.split()[-1]: line for line in lines}
     assert "/api/v1/posts/{id:id}" in rows["api:post"]
@@ -180,7 +180,7 @@ def test_routes_lists_every_door(folder: Path) -> None:
     assert "/posts/{slug}" in rows["web:post"]
 
 
-def test_import_ends_with_totals_and_tells_what_was_refused(home: Path) -> None:
+def test_import_ends_with_totals_and_rejected_files(home: Path) -> None:
     posts = home / "site" / "_posts"
     posts.mkdir(parents=True)
     (posts / "2020-01-02-good.md").write_text("---\ntitle: Good\nauthor: Ada\n---\nText\n")
@@ -198,7 +198,7 @@ def test_import_ends_with_totals_and_tells_what_was_refused(home: Path) -> None:
     assert (again["posts"], again["unchanged"]) == (1, 1)
 
 
-def test_serve_makes_a_blog_that_its_owner_can_take(home: Path) -> None:
+def test_serve_creates_a_blog_with_a_setup_link(home: Path) -> None:
     port = free_port()
     with serving(home, port) as (server, log):
         link = wait_for_line(log, server, r"(http://127\.0\.0\.1:\d+/setup/\S+)")
@@ -215,7 +215,7 @@ def test_serve_makes_a_blog_that_its_owner_can_take(home: Path) -> None:
     assert "Traceback" not in log.read_text()
 
 
-def test_demo_serves_posts_from_a_folder_that_goes(folder: Path) -> None:
+def test_demo_serves_posts_from_a_temporary_folder(folder: Path) -> None:
     port = free_port()
     with serving(folder, port, "--demo") as (server, _log):
         wait_until_up(port, server)

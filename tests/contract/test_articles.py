@@ -1,10 +1,10 @@
-"""Two recipes that articles about Starlette repeat, and what comes of them."""
+"""Two common recipes in articles about Starlette, and their faults."""
 
 import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -18,7 +18,7 @@ SECRET = "postgresql://blog:hunter2@db"
 
 
 def port_of(address: str) -> int:
-    """A bug: the address has no port, and `int` says what it was given instead."""
+    """Raise ValueError with the value in its message, as a bug would: the URL has no port."""
     return int(address)
 
 
@@ -44,7 +44,7 @@ async def test_global_value_error_handler_blames_the_client_for_our_bugs_and_lea
         await client.get("/api/v1/posts/1")
 
 
-def test_the_answer_to_a_bug_says_nothing_of_it(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_response_to_a_bug_reveals_nothing(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     async def buggy_get(*_: object) -> None:
         port_of(SECRET)
 
@@ -57,10 +57,10 @@ def test_the_answer_to_a_bug_says_nothing_of_it(app: Application, monkeypatch: p
 
 
 def test_base_http_middleware_never_sees_a_websocket() -> None:
-    seen = []
+    seen: list[str] = []
 
     class Guard(BaseHTTPMiddleware):
-        async def dispatch(self, request, call_next):
+        async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
             seen.append(request.url.path)
             return PlainTextResponse("Sign in first", 401)
 

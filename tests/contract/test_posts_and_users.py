@@ -1,8 +1,8 @@
-"""One contract for the blog's API and for its twin in FastAPI; and, row by row, what the twin does not keep of it."""
+"""One contract for the blog's API and for its FastAPI twin; and each difference of the twin."""
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import httpx2
@@ -14,7 +14,7 @@ from blog.domain.core.context import Context
 from blog.domain.read_models import profile
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, Bearer
 from tests.twin.app import create_twin
 
 API = "/api/v1"
@@ -26,20 +26,18 @@ PROBLEM = "application/problem+json"
 
 
 @pytest.fixture(params=APPLICATIONS)
-def app(request: pytest.FixtureRequest, settings: Settings):
-    """Both applications in turn; `client` is a client of it."""
+def app(request: pytest.FixtureRequest, settings: Settings) -> Application:
+    """Return each of the two applications; `client` is its client."""
     return APPLICATIONS[request.param](settings)
 
 
 def faults(answer: httpx2.Response) -> list[dict[str, Any]]:
-    """What is wrong in which place, wherever the application writes it."""
+    """Return the errors of a response in the format of either application."""
     body = answer.json()
     return body.get("errors", body["detail"])
 
 
-async def test_post_is_created_with_its_address_and_its_version(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_created_post_has_a_url_and_a_version(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     new = {"title": "On Engines", "content": "It *weaves*.", "tags": ["Machines", "machines", "maths"]}
     made = await client.post(POSTS, json=new, headers=await bearer("ada"))
     assert (made.status_code, made.headers["etag"]) == (201, '"1.0"')
@@ -66,18 +64,14 @@ async def test_post_is_created_with_its_address_and_its_version(
         (USERS, ADA | {"admin": True}, "admin"), (TOKENS, {"username": "ada"}, "password"),
     ],
 )  # fmt: skip
-async def test_invalid_member_is_named(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], path: Any, body: Any, place: str
-) -> None:
+async def test_invalid_member_is_named(client: httpx2.AsyncClient, bearer: Bearer, path: Any, body: Any, place: str) -> None:
     answer = await client.post(path, json=body, headers=await bearer("eve"))
     assert answer.status_code == 422
     assert [fault["loc"][:2] for fault in faults(answer)] == [["body", place]]
     assert all({"loc", "msg", "type"} <= set(fault) for fault in faults(answer))
 
 
-async def test_patch_tells_absent_from_given_and_put_replaces(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_patch_keeps_absent_members_and_put_replaces(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("ada")
     path = (await client.post(POSTS, json=NEW | {"tags": ["x"]}, headers=headers)).headers["location"]
     changed = (await client.patch(path, json={"title": "B"}, headers=headers)).json()
@@ -89,9 +83,7 @@ async def test_patch_tells_absent_from_given_and_put_replaces(
     assert (await client.put(path, json={"title": "C"}, headers=headers)).status_code == 422
 
 
-async def test_stale_write_is_refused_and_changes_nothing(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_stale_write_is_refused_and_changes_nothing(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("ada")
     made = await client.post(POSTS, json=NEW, headers=headers)
     path, first = made.headers["location"], headers | {"If-Match": made.headers["etag"]}
@@ -105,9 +97,7 @@ async def test_stale_write_is_refused_and_changes_nothing(
     assert (await client.delete(path, headers=headers | {"If-Match": "*"})).status_code == 404
 
 
-async def test_answer_that_the_client_has_is_not_sent_again(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_current_etag_is_answered_with_304(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     made = await client.post(POSTS, json=NEW, headers=await bearer("ada"))
     path, tag = made.headers["location"], made.headers["etag"]
     for sent in (tag, f'"other", W/{tag}', "*"):
@@ -116,9 +106,7 @@ async def test_answer_that_the_client_has_is_not_sent_again(
     assert (await client.get(path, headers={"If-None-Match": '"0.0"'})).status_code == 200
 
 
-async def test_draft_is_invisible_to_strangers(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_draft_is_hidden_from_anonymous_users(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     ada, eve, editor = await bearer("ada"), await bearer("eve"), await bearer("edo", Role.EDITOR)
     path = (await client.post(POSTS, json=NEW | {"status": "draft"}, headers=ada)).headers["location"]
     assert [(await client.get(path, headers=who)).status_code for who in ({}, eve, ada, editor)] == [404, 404, 200, 200]
@@ -128,9 +116,7 @@ async def test_draft_is_invisible_to_strangers(
     assert [len((await client.get(f"{POSTS}?status=draft", headers=who)).json()["items"]) for who in (ada, eve)] == [1, 0]
 
 
-async def test_only_its_authors_and_editors_write_a_post(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_only_authors_and_editors_can_edit_a_post(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     ada, eve, reader = await bearer("ada"), await bearer("eve"), await bearer("rob", Role.READER)
     narrow = await bearer("nan", Role.AUTHOR, scopes=[Scope.COMMENTS_WRITE])
     wrong = {"Authorization": "Bearer nonsense"}
@@ -144,9 +130,7 @@ async def test_only_its_authors_and_editors_write_a_post(
     assert (await client.post(POSTS, json={}, headers={})).status_code == 401, "who asks is found out before what"
 
 
-async def test_walk_by_cursor_neither_skips_nor_repeats(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_pagination_neither_skips_nor_repeats(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("ada")
     for number in range(5):
         await client.post(POSTS, json=NEW | {"title": f"Post {number}"}, headers=headers)
@@ -167,7 +151,7 @@ async def test_wrong_query_is_named(client: httpx2.AsyncClient, query: str) -> N
     assert faults(answer)[0]["loc"] == ["query", query.partition("=")[0]]
 
 
-async def test_filters_narrow_together(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
+async def test_filters_are_combined(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     ada, eve = await bearer("ada"), await bearer("eve")
     for headers, title, tag in ((ada, "Looms", "craft"), (ada, "Engines", "maths"), (eve, "Looms again", "craft")):
         await client.post(POSTS, json={"title": title, "content": "text", "tags": [tag]}, headers=headers)
@@ -178,15 +162,13 @@ async def test_filters_narrow_together(client: httpx2.AsyncClient, bearer: Calla
     assert list(found.values()) == [["Looms again", "Looms"], ["Looms"], ["Looms again", "Looms"], []]
 
 
-async def test_taken_names_conflict(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
+async def test_taken_names_conflict(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("eve")
     assert [(await client.post(POSTS, json=NEW | {"slug": "one"}, headers=headers)).status_code for _ in range(2)] == [201, 409]
     assert [(await client.post(USERS, json=ADA | {"username": name})).status_code for name in ("ada", "ADA")] == [201, 409]
 
 
-async def test_scheduled_post_needs_a_future_instant(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
-) -> None:
+async def test_scheduled_post_needs_a_future_time(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> None:
     headers = await bearer("ada")
     for days, status in ((-1, 422), (1, 201)):
         new = NEW | {"status": "scheduled", "publish_at": (ctx.now + dt.timedelta(days)).isoformat()}
@@ -195,17 +177,13 @@ async def test_scheduled_post_needs_a_future_instant(
         assert status == 201 or faults(answer)[0]["loc"][-1] == "publish_at"
 
 
-async def test_body_over_the_limit_is_refused(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], settings: Settings
-) -> None:
+async def test_body_over_the_limit_is_refused(client: httpx2.AsyncClient, bearer: Bearer, settings: Settings) -> None:
     headers = await bearer("ada") | {"Content-Type": "application/json"}
     answer = await client.post(POSTS, content=b" " * (settings.max_body_bytes + 1), headers=headers)
     assert answer.status_code == 413
 
 
-async def test_registration_gives_a_reader_whose_age_stays_private(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_registration_creates_a_reader_with_a_private_age(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     made = await client.post(USERS, json=ADA)
     assert (made.status_code, made.json()["role"], made.json()["age"]) == (201, "reader", 36)
     assert PASSWORD not in made.text
@@ -216,14 +194,14 @@ async def test_registration_gives_a_reader_whose_age_stays_private(
 
 
 async def test_parts_of_a_profile_are_fetched_at_the_same_time(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await bearer("ada")
     together = asyncio.Barrier(3)
 
     def meeting(function: Callable[..., Any]) -> Callable[..., Any]:
         async def met(*args: Any, **named: Any) -> Any:
-            await together.wait()  # for ever, if one of the three began only after another
+            await together.wait()  # waits until the timeout unless all three run concurrently
             return await function(*args, **named)
 
         return met
@@ -234,7 +212,7 @@ async def test_parts_of_a_profile_are_fetched_at_the_same_time(
         assert (await client.get(f"{USERS}/1")).status_code == 200
 
 
-async def test_token_is_for_who_knows_the_password(client: httpx2.AsyncClient) -> None:
+async def test_token_needs_the_password(client: httpx2.AsyncClient) -> None:
     await client.post(USERS, json=ADA)
     made = await client.post(TOKENS, json={"username": "ada", "password": PASSWORD, "expires_in": 600})
     assert (made.status_code, made.json()["token_type"], made.headers["cache-control"]) == (201, "bearer", "no-store")
@@ -246,7 +224,7 @@ async def test_token_is_for_who_knows_the_password(client: httpx2.AsyncClient) -
 
 
 class Request(NamedTuple):
-    """One request; `token` sends the author's, `media_type` that of the body."""
+    """One request; `token` sends the author's token, `media_type` is the type of the body."""
 
     method: str
     path: str
@@ -257,7 +235,7 @@ class Request(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """What the contract asks, a request that shows it, what to look at, and what each application answers."""
+    """A requirement of the contract, a request, the inspected part, and the response of each application."""
 
     behaviour: str
     request: Request
@@ -267,33 +245,33 @@ class Difference(NamedTuple):
 
 
 def status(answer: httpx2.Response | None) -> int:
-    """The status; an exception that leaves the application is the server's 500."""
+    """Return the status; 500 for an exception that leaves the application."""
     return 500 if answer is None else answer.status_code
 
 
 def media_type(answer: httpx2.Response) -> str:
-    """Without its parameters."""
+    """Return the media type without parameters."""
     return answer.headers["content-type"].partition(";")[0]
 
 
 def members(answer: httpx2.Response) -> set[str]:
-    """Of the body."""
+    """Return the names of the members of the body."""
     return set(answer.json())
 
 
 def echo(answer: httpx2.Response) -> bool:
-    """Does the answer repeat what was refused?"""
+    """Return whether the response repeats the rejected value."""
     return SECRET in answer.text
 
 
 def place(answer: httpx2.Response) -> list[str] | None:
-    """Of the first fault, if the answer names one."""
+    """Return the location of the first error, or None."""
     found = faults(answer)
     return found[0]["loc"] if isinstance(found, list) else None
 
 
 def allow(answer: httpx2.Response) -> str | None:
-    """The methods that are offered."""
+    """Return the methods of the Allow header."""
     return answer.headers.get("allow")
 
 
@@ -352,9 +330,7 @@ DIFFERENCES = [
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.behaviour)
-async def test_what_the_twin_does_not_keep_without_more_work(
-    app: Application, client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], difference: Any
-) -> None:
+async def test_differences_of_the_twin(app: Application, client: httpx2.AsyncClient, bearer: Bearer, difference: Any) -> None:
     headers = await bearer("ada")
     await client.post(POSTS, json=NEW, headers=headers)
     method, path, body, token, media, scheme = difference.request
@@ -369,6 +345,6 @@ async def test_what_the_twin_does_not_keep_without_more_work(
     assert difference.see(answer) == (difference.twin if isinstance(app, FastAPI) else difference.ours)
 
 
-def test_every_difference_is_one() -> None:
+def test_every_difference_is_real() -> None:
     assert all(difference.ours != difference.twin for difference in DIFFERENCES)
     assert len({difference.behaviour for difference in DIFFERENCES}) == len(DIFFERENCES)

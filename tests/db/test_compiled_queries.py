@@ -1,4 +1,4 @@
-"""Queries that are made once, several statements in one step, and the rows that come back: the same on each database."""
+"""Cached compiled queries, several statements in one step, and equal rows from each database."""
 
 import contextlib
 import datetime as dt
@@ -10,6 +10,7 @@ from blog.db import tables
 from blog.db.compiled_queries import PreparedQuery
 from blog.db.database import Database, UniqueViolation
 from blog.db.sqlite.driver import Connection, SqlAndParams, StatementResult
+from tests.support.optional import unwrap
 
 facts, events = tables.app_metadata, tables.events
 FACT = PreparedQuery(sa.select(facts.c.name, facts.c.value).where(facts.c.name == sa.bindparam("name")))
@@ -22,15 +23,15 @@ async def names(db: Database) -> list[str]:
     return [row["name"] for row in rows]
 
 
-async def test_prepared_query_takes_the_values_of_each_call(db: Database) -> None:
+async def test_prepared_query_uses_the_values_of_each_call(db: Database) -> None:
     for name in ("a", "b"):
         await db.execute(NOTE(name=name, value=name.upper()))
-    assert [(await db.fetch_one(FACT(name=name)))["value"] for name in ("a", "b", "a")] == ["A", "B", "A"]
+    assert [unwrap(await db.fetch_one(FACT(name=name)))["value"] for name in ("a", "b", "a")] == ["A", "B", "A"]
     assert await db.fetch_one(FACT(name="c")) is None
     assert await db.fetch_all(FACT(name="c' OR '1'='1")) == []
 
 
-async def test_prepared_query_brings_values_in_the_types_of_its_columns(db: Database) -> None:
+async def test_prepared_query_returns_the_types_of_its_columns(db: Database) -> None:
     insert = PreparedQuery(events.insert(), columns=("type", "occurred_at", "correlation_id", "channels", "post_id", "data"))
     written = {
         "type": "n",
@@ -41,16 +42,15 @@ async def test_prepared_query_brings_values_in_the_types_of_its_columns(db: Data
         "data": {"a": [1, None]},
     }
     row_id = await db.execute(insert(**written))
-    row = await db.fetch_one(
-        PreparedQuery(sa.select(events).where(events.c.occurred_at == sa.bindparam("at", type_=events.c.occurred_at.type)))(at=AT)
-    )
+    at = sa.bindparam("at", type_=events.c.occurred_at.type)
+    row = unwrap(await db.fetch_one(PreparedQuery(sa.select(events).where(events.c.occurred_at == at))(at=AT)))
     assert {name: row[name] for name in written} == written
     assert (row["id"], row["comment_id"], len(row)) == (row_id, None, len(events.c))
 
 
-async def test_rows_give_values_by_name_and_by_place(db: Database) -> None:
+async def test_rows_have_values_by_name_and_by_index(db: Database) -> None:
     await db.execute(NOTE(name="a", value="A"))
-    row = await db.fetch_one(FACT(name="a"))
+    row = unwrap(await db.fetch_one(FACT(name="a")))
     assert (row["name"], row[0], row[1], list(row.keys())) == ("a", "a", "A", ["name", "value"])
     assert dict(row._mapping) == {"name": "a", "value": "A"}
     with pytest.raises(KeyError):
@@ -58,7 +58,7 @@ async def test_rows_give_values_by_name_and_by_place(db: Database) -> None:
     assert await db.fetch_val("SELECT 1 + 1 AS two") == 2
 
 
-async def test_queries_together_see_the_state_of_their_snapshot(db: Database) -> None:
+async def test_combined_queries_see_one_snapshot(db: Database) -> None:
     await db.execute(NOTE(name="a", value="1"))
     async with db.snapshot():
         first = await db.fetch_many(FACT(name="a"), FACT(name="b"))
@@ -69,7 +69,7 @@ async def test_queries_together_see_the_state_of_their_snapshot(db: Database) ->
     assert await names(db) == ["a", "b"]
 
 
-async def test_queries_at_once_see_one_state_and_leave_nothing_behind(db: Database) -> None:
+async def test_consistent_queries_see_one_snapshot_and_close_it(db: Database) -> None:
     statements: list[str] = []
     db.on_query.append(statements.append)
     assert await db.fetch_many_consistent(FACT(name="a"), FACT(name="b")) == [[], []]
@@ -89,7 +89,7 @@ async def _elsewhere(db: Database, call: object) -> None:
         await other.execute(call)
 
 
-async def test_snapshot_in_which_nothing_is_asked_takes_nothing(db: Database) -> None:
+async def test_snapshot_without_queries_uses_no_connection(db: Database) -> None:
     for _ in range(20):
         async with db.snapshot():
             pass
@@ -97,7 +97,7 @@ async def test_snapshot_in_which_nothing_is_asked_takes_nothing(db: Database) ->
         assert await names(db) == []
 
 
-async def test_pipelined_statements_are_all_kept_or_none(db: Database) -> None:
+async def test_pipelined_statements_are_atomic(db: Database) -> None:
     async with db.transaction():
         await db.pipeline(NOTE(name="a", value="1"), NOTE(name="b", value="2"))
         await db.pipeline()
@@ -109,7 +109,7 @@ async def test_pipelined_statements_are_all_kept_or_none(db: Database) -> None:
     assert await names(db) == ["b"]
 
 
-async def test_pipelined_statements_come_before_what_follows(db: Database) -> None:
+async def test_pipelined_statements_run_before_later_statements(db: Database) -> None:
     async with db.transaction():
         await db.pipeline(NOTE(name="a", value="1"))
         assert await names(db) == ["a"]
@@ -119,7 +119,7 @@ async def test_pipelined_statements_come_before_what_follows(db: Database) -> No
     assert await names(db) == ["a", "b"]
 
 
-async def test_savepoint_undoes_only_what_was_pipelined_within(db: Database) -> None:
+async def test_savepoint_rolls_back_only_its_pipelined_statements(db: Database) -> None:
     async with db.transaction():
         await db.pipeline(NOTE(name="a", value="before"))
         with contextlib.suppress(ZeroDivisionError):
@@ -129,10 +129,10 @@ async def test_savepoint_undoes_only_what_was_pipelined_within(db: Database) -> 
         assert await names(db) == ["a"]
         async with db.transaction():
             await db.pipeline(NOTE(name="b", value="kept"))
-    assert [(await db.fetch_one(FACT(name=name)))["value"] for name in ("a", "b")] == ["before", "kept"]
+    assert [unwrap(await db.fetch_one(FACT(name=name)))["value"] for name in ("a", "b")] == ["before", "kept"]
 
 
-async def test_pipelined_statements_are_dropped_with_their_transaction(db: Database) -> None:
+async def test_pipelined_statements_are_dropped_by_a_rollback(db: Database) -> None:
     with contextlib.suppress(ZeroDivisionError):
         async with db.transaction():
             await db.pipeline(NOTE(name="a", value="1"))
@@ -142,7 +142,7 @@ async def test_pipelined_statements_are_dropped_with_their_transaction(db: Datab
     assert await names(db) == ["b"]
 
 
-async def test_pipelined_statements_need_a_transaction_that_writes(db: Database) -> None:
+async def test_pipelined_statements_need_a_write_transaction(db: Database) -> None:
     with pytest.raises(RuntimeError, match="open a transaction"):
         await db.pipeline(NOTE(name="a", value="1"))
     with pytest.raises(TypeError, match="open a transaction to write"):
@@ -152,8 +152,8 @@ async def test_pipelined_statements_need_a_transaction_that_writes(db: Database)
 
 
 @pytest.mark.sqlite
-async def test_writing_takes_one_trip_to_begin_and_one_to_end(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each trip to the thread of a connection costs a tenth of a millisecond."""
+async def test_transaction_needs_one_call_to_begin_and_one_to_end(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call into the thread of a connection costs about 0.1 ms."""
     trips: list[list[str]] = []
     run = Connection.run
 
@@ -171,7 +171,7 @@ async def test_writing_takes_one_trip_to_begin_and_one_to_end(db: Database, monk
 
 
 @pytest.mark.sqlite
-async def test_lists_of_one_length_are_compiled_once(db: Database) -> None:
+async def test_lists_of_equal_length_are_compiled_once(db: Database) -> None:
     """An IN list is expanded again at each call, unless each of its values has a separate placeholder."""
     ids = [sa.bindparam(f"name_{place}") for place in range(2)]
     query = PreparedQuery(sa.select(facts.c.name).where(facts.c.name.in_(ids)))

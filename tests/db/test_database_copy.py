@@ -1,11 +1,13 @@
-"""A blog is copied whole from one kind of database to the other, and back, or not at all."""
+"""A blog is copied completely from one kind of database to the other and back, or not at all."""
 
 import asyncio
 import datetime as dt
 import io
 import os
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +21,7 @@ from blog.domain.core.context import Context
 from blog.domain.core.site import open_site
 from blog.domain.media import media
 from blog.domain.posts import posts
+from blog.domain.posts.models import Post
 from blog.domain.site import feature_flags
 from blog.errors import Conflict, Unavailable
 from blog.import_export.markdown.importer import import_markdown
@@ -39,27 +42,30 @@ pytestmark = pytest.mark.sqlite  # each test has both
 
 
 def contents(url: str) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of every table, in the order of its text; without PostgreSQL's own counter."""
+    """Return all rows of all tables, sorted by their text, without the sequence numbers of PostgreSQL."""
     with migration.connect(url, writing=False) as connection:
         found = {table.name: connection.execute(sa.select(table)).all() for table in tables.metadata.sorted_tables}
     found["app_metadata"] = [row for row in found["app_metadata"] if row[0] != "event_last"]
     return {name: sorted((tuple(row) for row in rows), key=repr) for name, rows in found.items()}
 
 
-async def opened(settings, url, work):
+T = TypeVar("T")
+
+
+async def opened(settings: Settings, url: str, work: Callable[[Context], Awaitable[T]]) -> T:
     async with open_site(settings.model_copy(update={"database_url": url})) as site:
         return await work(Context(site, None, dt.datetime.now(dt.UTC), "test"))
 
 
 @pytest.fixture
 def postgresql(databases: Databases) -> str:
-    """An empty database: not even migrated."""
+    """Return the URL of an empty database, without migrations."""
     return databases.new()
 
 
 @pytest.fixture
 async def source(author: Context, make_user: MakeUser, settings: Settings) -> str:
-    """A blog in an SQLite file with something in most of its tables; the newest events are forgotten."""
+    """Return the URL of an SQLite blog with rows in most tables; its newest events are removed."""
     ctx = author
     grace = ctx.acting_as(accounts.as_actor(await make_user("grace", Role.OWNER)))
     await media.upload(ctx, io.BytesIO(png(3, 2)), NewMedia(alt="dots"))
@@ -74,7 +80,7 @@ async def source(author: Context, make_user: MakeUser, settings: Settings) -> st
     return settings.database_url
 
 
-async def test_there_and_back_everything_is_the_same(source: str, postgresql: str, settings: Settings, tmp_path: Path) -> None:
+async def test_copy_and_copy_back_are_identical(source: str, postgresql: str, settings: Settings, tmp_path: Path) -> None:
     steps: list[tuple[str, int, int]] = []
     before, back = contents(source), f"sqlite:///{tmp_path / 'back.db'}"
     report = await asyncio.to_thread(copy_database, source, postgresql, lambda *step: steps.append(step))
@@ -86,7 +92,7 @@ async def test_there_and_back_everything_is_the_same(source: str, postgresql: st
     await asyncio.to_thread(copy_database, postgresql, back)
     assert contents(back) == before
 
-    async def looked_at(ctx):
+    async def looked_at(ctx: Context) -> Any:
         assert await check_site(ctx) == []
         found = await ctx.db.fetch_all(sa.select(fulltext.match_posts(ctx.db, "大阪")))
         entries = await fulltext.stored_entries(ctx.db, [1, 2])
@@ -97,8 +103,8 @@ async def test_there_and_back_everything_is_the_same(source: str, postgresql: st
     assert one[0] == [1]
 
 
-async def test_new_rows_follow_the_old_ones(source: str, postgresql: str, settings: Settings, tmp_path: Path) -> None:
-    """Also an event never gets the id of one that was forgotten: a cursor would take it for that one."""
+async def test_new_ids_continue_after_a_copy(source: str, postgresql: str, settings: Settings, tmp_path: Path) -> None:
+    """The id of a removed event is not used again: a cursor would confuse the two events."""
     with migration.connect(source) as connection:
         last = connection.scalar(sa.select(sa.func.max(tables.events.c.id)))
         connection.execute(sa.delete(tables.events))
@@ -107,7 +113,7 @@ async def test_new_rows_follow_the_old_ones(source: str, postgresql: str, settin
     await asyncio.to_thread(copy_database, source, postgresql)
     await asyncio.to_thread(copy_database, postgresql, back)
 
-    async def write(ctx):
+    async def write(ctx: Context) -> tuple[int, list[int]]:
         actor = accounts.as_actor(await accounts.active(ctx, "ada"))
         post = await posts.create(ctx.acting_as(actor), NewPost(title="New", content="Text"))
         return post.id, [event.id for event in await events.after(ctx.db, 0)]
@@ -116,7 +122,7 @@ async def test_new_rows_follow_the_old_ones(source: str, postgresql: str, settin
         assert await opened(settings, url, write) == (3, [last + 1])
 
 
-async def test_what_is_not_empty_is_never_filled(source: str, postgresql: str, author: Context, settings: Settings) -> None:
+async def test_target_with_rows_is_refused(source: str, postgresql: str, author: Context, settings: Settings) -> None:
     await asyncio.to_thread(copy_database, source, postgresql)
     before = contents(postgresql)
     with pytest.raises(Conflict, match="not empty, it has"):
@@ -131,12 +137,12 @@ async def test_target_that_a_server_uses_is_refused(source: str, postgresql: str
     other = f"sqlite:///{tmp_path / 'other.db'}"
     migration.upgrade(other)
 
-    async def try_it(ctx):
+    async def try_it(ctx: Context) -> None:
         assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.users)) == 0
         with pytest.raises(Conflict, match="stop it first"):
             await asyncio.to_thread(copy_database, source, settings_of(ctx))
 
-    def settings_of(ctx):
+    def settings_of(ctx: Context) -> str:
         return ctx.site.settings.database_url
 
     for url in (postgresql, other):
@@ -152,7 +158,7 @@ async def test_target_that_a_server_uses_is_refused(source: str, postgresql: str
         ("INSERT INTO post_slugs VALUES ('lost', 99)", r"row of post_slugs.*\(99\)"),
     ],
 )
-async def test_row_that_postgresql_cannot_keep_is_named_and_nothing_is_copied(
+async def test_row_unsupported_by_postgresql_is_reported_and_nothing_is_copied(
     source: str, postgresql: str, change: str, words: str
 ) -> None:
     with migration.connect(source) as connection:
@@ -162,7 +168,7 @@ async def test_row_that_postgresql_cannot_keep_is_named_and_nothing_is_copied(
     assert {name for name, rows in contents(postgresql).items() if rows} == {"app_metadata"}
 
 
-async def test_row_that_refers_to_nothing_is_not_copied_to_sqlite_either(source: str, tmp_path: Path) -> None:
+async def test_row_with_a_broken_reference_is_not_copied_to_sqlite(source: str, tmp_path: Path) -> None:
     with migration.connect(source) as connection:
         connection.exec_driver_sql("INSERT INTO post_slugs VALUES ('lost', 99)")
     target = f"sqlite:///{tmp_path / 'other.db'}"
@@ -171,13 +177,13 @@ async def test_row_that_refers_to_nothing_is_not_copied_to_sqlite_either(source:
     assert contents(target)["users"] == []
 
 
-async def test_difference_is_found_before_anything_lasts(source: str, postgresql: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if the target had kept something else than it was given."""
+async def test_difference_is_found_before_the_commit(source: str, postgresql: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A difference between the written and the stored rows stops the copy before COMMIT."""
     from blog.db.postgresql import database_copy as target
 
     fill = target.insert_rows
 
-    def badly(connection, table, rows):
+    def badly(connection: sa.Connection, table: sa.Table, rows: Any) -> None:
         fill(connection, table, rows)
         if table is tables.posts:
             connection.exec_driver_sql("UPDATE posts SET content = content || '.' WHERE id = 1")
@@ -188,14 +194,14 @@ async def test_difference_is_found_before_anything_lasts(source: str, postgresql
     assert contents(postgresql)["posts"] == []
 
 
-async def test_what_is_written_meanwhile_is_not_copied_but_told_of(
+async def test_rows_written_during_the_copy_are_not_copied_but_reported(
     source: str, postgresql: str, author: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(source)
     loop = asyncio.get_running_loop()
-    written = []
+    written: list[Post] = []
 
-    def write(*_step):
+    def write(*_step: object) -> None:
         if not written:
             written.append(
                 asyncio.run_coroutine_threadsafe(posts.create(author, NewPost(title="Late", content="x")), loop).result()
@@ -207,7 +213,7 @@ async def test_what_is_written_meanwhile_is_not_copied_but_told_of(
     assert contents(postgresql) == before
 
 
-async def test_older_or_missing_source_is_told_of(postgresql: str, tmp_path: Path) -> None:
+async def test_older_or_missing_source_is_refused(postgresql: str, tmp_path: Path) -> None:
     old = f"sqlite:///{tmp_path / 'old.db'}"
     with pytest.raises(Conflict, match="is not a blog"):
         await asyncio.to_thread(copy_database, old, postgresql)
@@ -221,7 +227,7 @@ async def test_older_or_missing_source_is_told_of(postgresql: str, tmp_path: Pat
         await asyncio.to_thread(copy_database, old, postgresql.replace("/blog_", "/no_"))
 
 
-def test_copy_at_the_terminal(tmp_path: Path, postgresql: str) -> None:
+def test_copy_command(tmp_path: Path, postgresql: str) -> None:
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
     done = blog(tmp_path, "copy-database", "--from", "sqlite:///blog.db", "--to", postgresql)
     assert (done.returncode, done.stderr) == (0, ""), "no progress where there is no terminal"
@@ -234,7 +240,7 @@ def test_copy_at_the_terminal(tmp_path: Path, postgresql: str) -> None:
 
 
 @pytest.mark.skipif(not CORPUS, reason="BLOG_TEST_CORPUS names no folder of real blogs")
-async def test_grown_blog_goes_to_postgresql_and_back(
+async def test_large_blog_is_copied_to_postgresql_and_back(
     author: Context, make_user: MakeUser, postgresql: str, settings: Settings, tmp_path: Path
 ) -> None:
     owner = author.acting_as(accounts.as_actor(await make_user("owner", Role.OWNER)))

@@ -1,4 +1,4 @@
-"""Search queries find posts, and nothing in them is syntax."""
+"""Search queries find posts, and no text in them is syntax."""
 
 import sqlite3
 import unicodedata
@@ -85,7 +85,7 @@ async def test_no_text_is_an_error(indexed: Database, text: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["_", "___ --", "。", "\u200b"])
-async def test_text_without_a_word_asks_nothing(db: Database, text: str) -> None:
+async def test_text_without_a_word_runs_no_query(db: Database, text: str) -> None:
     assert db_fulltext.match_posts(db, text) is None
 
 
@@ -96,11 +96,11 @@ async def test_text_without_a_word_asks_nothing(db: Database, text: str) -> None
         ("한국어 블로그", ["한국어", "블로그"]), ("\U00020bb7野家", ["\U00020bb7", "野", "家"]), ("crème", ["crème"]),
     ],
 )  # fmt: skip
-def test_ideographs_and_kana_stand_alone(text: str, segmented: Any) -> None:
+def test_ideographs_and_kana_are_single_terms(text: str, segmented: Any) -> None:
     assert tokenizer.segment(text).split() == segmented
 
 
-async def test_only_the_first_terms_count_and_only_the_last_word_is_a_beginning(indexed: Database) -> None:
+async def test_only_the_first_terms_count_and_only_the_last_is_a_prefix(indexed: Database) -> None:
     assert await found(indexed, " ".join(["loom"] * tokenizer.MAX_TERMS + ["absent"])) == [4, 1]
     assert await found(indexed, " ".join(["loo"] + ["loom"] * tokenizer.MAX_TERMS)) == []
     assert await found(indexed, "loo -") == []
@@ -129,18 +129,18 @@ async def passage(db: Database, text: str, post_id: int) -> tuple[list[str], str
         ("reads cards", 1, ["reads", "cards"]), ("c++", 2, ["C"]),
     ],
 )  # fmt: skip
-async def test_what_was_found_is_marked(indexed: Database, text: str, post_id: int, marked: Any) -> None:
+async def test_matches_are_marked(indexed: Database, text: str, post_id: int, marked: Any) -> None:
     assert (await passage(indexed, text, post_id))[0] == marked
 
 
-async def test_passage_of_a_short_text_is_all_of_it_as_it_was_written(indexed: Database) -> None:
+async def test_snippet_of_a_short_text_is_the_whole_text(indexed: Database) -> None:
     for post_id in (1, 2, 3):
         for text in ("loom", "cafe", "記事"):
             if post_id in (await found(indexed, text)):
                 assert (await passage(indexed, text, post_id))[1] == POSTS[post_id][2]
 
 
-async def test_passage_of_a_long_text_is_around_the_words(indexed: Database) -> None:
+async def test_snippet_of_a_long_text_is_around_the_words(indexed: Database) -> None:
     body = " ".join(f"w{number}" for number in range(3000))
     await put(indexed, 5, title="Long", tags="", body=body)
     marked, shown = await passage(indexed, "w1500 w1507", 5)
@@ -159,14 +159,14 @@ async def test_phrase_is_found_also_far_into_a_long_post(indexed: Database) -> N
     assert await found(indexed, '"long よ"') == [], "no phrase goes on from the title to the text"
 
 
-async def test_text_of_many_words_and_very_long_ones_is_taken(indexed: Database) -> None:
+async def test_text_of_many_and_very_long_words_is_indexed(indexed: Database) -> None:
     body = " ".join([f"{number:x}" for number in range(40_000)] + ["z" * 5000])
     await put(indexed, 5, title="Long", tags="", body=body)
     assert await found(indexed, "9c3f") == [5]
     assert await found(indexed, "z" * 5000) == [5]
 
 
-async def test_what_the_index_holds_of_a_post_can_be_compared(ctx: Context, author: Context) -> None:
+async def test_index_entries_can_be_compared_with_posts(ctx: Context, author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="b"))
     held = await db_fulltext.stored_entries(ctx.db, [post.id, 99])
     assert held == {post.id: db_fulltext.expected_entry("A", "", "b")}
@@ -181,7 +181,7 @@ LATER = set("ßŉſǠǡͿΐΰϐϑϒϕϖϰϱϴϵԨԩԪԫԬԭԮԯẖẗẘẙẚ�
 
 
 def test_words_are_those_of_fts5() -> None:
-    """The index of PostgreSQL cuts and folds as SQLite does."""
+    """The index of PostgreSQL splits and folds words as SQLite does."""
     characters = [chr(code) for span in ALPHABETS for code in span if chr(code) not in LATER]
     connection = sqlite3.connect(":memory:")
     connection.execute(sqlite_fulltext.CREATE_TABLE_SQL)

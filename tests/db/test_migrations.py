@@ -16,7 +16,7 @@ from blog.errors import Unavailable
 
 @pytest.fixture
 def empty_url(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> str:
-    """Where there is nothing yet."""
+    """Return the URL of an empty database."""
     if database == "postgresql":
         return str(request.getfixturevalue("databases").new())
     return f"sqlite:///{tmp_path / 'new.db'}"
@@ -29,7 +29,7 @@ def ask(url: str, sql: str) -> list[tuple[object, ...]]:
 
 
 def names(url: str) -> set[object]:
-    """Of everything that a migration could leave: tables, indexes, triggers, functions."""
+    """Return the names of everything that a migration could leave: tables, indexes, triggers, functions."""
     if url.startswith("sqlite"):
         return {name for (name,) in ask(url, "SELECT name FROM sqlite_master")}
     found = ask(url, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
@@ -51,7 +51,7 @@ def test_empty_database_lacks_every_revision_and_a_second_run_does_nothing(empty
     assert migration.pending(empty_url) == []
 
 
-def test_downgrade_leaves_nothing_behind(empty_url: str) -> None:
+def test_downgrade_removes_everything(empty_url: str) -> None:
     migration.upgrade(empty_url)
     migration.downgrade(empty_url, "base")
     assert names(empty_url) <= {"alembic_version", "alembic_version_pkc", "sqlite_sequence"} | {
@@ -67,7 +67,7 @@ def test_four_processes_migrate_one_database_at_once(empty_url: str) -> None:
     assert ask(empty_url, "SELECT count(*) FROM app_metadata WHERE name = 'event_epoch'") == [(1,)]
 
 
-def test_migration_that_fails_leaves_no_trace(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_migration_is_rolled_back(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_args: object, **_options: object) -> None:
         raise ZeroDivisionError
 
@@ -86,18 +86,18 @@ def test_unknown_revision_is_refused(empty_url: str, action: Callable[[str], obj
         action(empty_url)
 
 
-def test_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+def test_unreadable_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"nowhere/blog\.db"):
         migration.upgrade(f"sqlite:///{tmp_path}/nowhere/blog.db")
 
 
-def test_asking_what_is_pending_makes_no_file(tmp_path: Path) -> None:
+def test_listing_pending_revisions_creates_no_file(tmp_path: Path) -> None:
     assert migration.pending(f"sqlite:///{tmp_path / 'new.db'}")[:1] == ["0001"]
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.sqlite
-def test_asking_what_is_pending_does_not_wait_for_a_writer(database_url: str) -> None:
+def test_listing_pending_revisions_does_not_wait_for_a_writer(database_url: str) -> None:
     holder = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     assert migration.pending(database_url) == []
@@ -105,14 +105,14 @@ def test_asking_what_is_pending_does_not_wait_for_a_writer(database_url: str) ->
     holder.close()
 
 
-def test_migrated_index_is_the_one_that_search_declares(migrated_file: Path) -> None:
+def test_migrated_index_equals_the_declared_one(migrated_file: Path) -> None:
     connection = sqlite3.connect(migrated_file)
     ((migrated,),) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'posts_fts'").fetchall()
     connection.close()
     assert migrated == fulltext.CREATE_TABLE_SQL
 
 
-def test_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+def test_file_of_another_format_is_reported(tmp_path: Path) -> None:
     (tmp_path / "blog.db").write_bytes(b"no database " * 1000)
     for ask in (migration.upgrade, migration.pending):
         with pytest.raises(Unavailable, match=r"restore a backup.*blog\.db"):

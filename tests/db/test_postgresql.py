@@ -1,11 +1,12 @@
-"""The PostgreSQL backend: its connections, its errors, what cancellation may not do to it, and the order of events."""
+"""The PostgreSQL backend: connections, errors, cancellation, and the order of events."""
 
 import asyncio
 import contextlib
 import datetime as dt
 import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import asyncpg
@@ -16,12 +17,13 @@ from structlog.testing import capture_logs
 from blog.app import create_app
 from blog.db import migration, tables
 from blog.db.cancellation import run_shielded
-from blog.db.database import Database, UniqueViolation
+from blog.db.database import CommitWatcher, Database, UniqueViolation
 from blog.db.postgresql.errors import explain
 from blog.domain.core import events
 from blog.errors import Unavailable
 from blog.settings import Settings
 from tests.conftest import running
+from tests.support.optional import unwrap
 from tests.support.postgres import Databases, Server
 
 facts, tags = tables.app_metadata, tables.tags
@@ -29,26 +31,26 @@ SIZE = 3
 
 
 @pytest.fixture
-def url(databases: Databases):
+def url(databases: Databases) -> str:
     return databases.migrated()
 
 
 @pytest.fixture
-async def small(url: Any):
+async def small(url: str) -> AsyncIterator[Database]:
     async with Database(url, pool_max=SIZE, acquire_timeout=5, statement_timeout=20) as db:
         yield db
 
 
-async def names(db):
+async def names(db: Database) -> set[str]:
     return {row["name"] for row in await db.fetch_all(sa.select(facts.c.name))} - {"event_epoch"}
 
 
-def fact(name):
+def fact(name: str) -> sa.Insert:
     return facts.insert().values(name=name, value="")
 
 
-async def is_whole(db):
-    """Every connection and the turn to write can be taken, and no transaction is open."""
+async def is_whole(db: Database) -> bool:
+    """Return whether every connection and the write lock are available, and no transaction is open."""
     pool = db._backend._pool
     async with asyncio.timeout(5):
         taken = [await pool.acquire_reader() for _ in range(SIZE)]
@@ -59,8 +61,8 @@ async def is_whole(db):
     return is_clean and await db.fetch_val(sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")) == 0
 
 
-async def end_others(db):
-    """The server cuts all other connections of ours to this database."""
+async def end_others(db: Database) -> None:
+    """Terminate all other connections of the blog to this database."""
     ours = "datname = current_database() AND application_name LIKE 'blog%' AND pid <> pg_backend_pid()"
     await db.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")  # noqa: S608
 
@@ -68,7 +70,7 @@ async def end_others(db):
 # Connections
 
 
-async def test_sessions_have_the_settings(url: Any) -> None:
+async def test_sessions_have_the_settings(url: str) -> None:
     async with Database(url, acquire_timeout=2, statement_timeout=7) as db:
         for name, expected in (
             ("statement_timeout", "7s"), ("lock_timeout", "2s"), ("timezone", "UTC"), ("application_name", "blog"),
@@ -77,13 +79,13 @@ async def test_sessions_have_the_settings(url: Any) -> None:
             assert await db.fetch_val(f"SELECT current_setting('{name}')") == expected
 
 
-async def test_more_tasks_than_connections_take_turns(small: Any) -> None:
+async def test_more_tasks_than_connections_take_turns(small: Database) -> None:
     seen = await asyncio.gather(*(small.fetch_val(sa.select(sa.func.count()).select_from(facts)) for _ in range(40)))
     assert seen == [1] * 40
     assert await small.fetch_val("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'blog'") <= SIZE
 
 
-async def test_a_crowd_that_writes_leaves_connections_to_those_who_read(small: Any) -> None:
+async def test_many_writers_leave_connections_for_readers(small: Database) -> None:
     async with small.transaction():
         crowd = [asyncio.create_task(write(small, str(number))) for number in range(20)]
         await asyncio.sleep(0)
@@ -93,19 +95,19 @@ async def test_a_crowd_that_writes_leaves_connections_to_those_who_read(small: A
     assert len(await names(small)) == 20
 
 
-async def write(db, name):
+async def write(db: Database, name: str) -> None:
     async with db.transaction():
         await db.execute(fact(name))
 
 
-async def test_no_connection_in_time_is_an_error_and_not_a_hang(url: Any) -> None:
+async def test_acquire_timeout_raises(url: str) -> None:
     async with Database(url, pool_max=1, acquire_timeout=0.05) as db, db.snapshot():
         await db.fetch_all(sa.select(facts))
         with pytest.raises(Unavailable, match="busy"):
             await asyncio.create_task(db.fetch_all(sa.select(facts)))
 
 
-async def test_other_process_that_writes_is_waited_for_and_then_named(url: Any) -> None:
+async def test_lock_of_another_process_is_awaited_and_then_reported(url: str) -> None:
     async with Database(url, acquire_timeout=0.1) as db, Database(url) as other:
         async with other.transaction():
             with pytest.raises(Unavailable, match="write to the database for too long"):
@@ -114,7 +116,7 @@ async def test_other_process_that_writes_is_waited_for_and_then_named(url: Any) 
         assert await names(db) == {"b"}
 
 
-async def test_statement_that_takes_too_long_is_ended(url: Any) -> None:
+async def test_slow_statement_is_interrupted(url: str) -> None:
     async with Database(url, pool_max=1, statement_timeout=0.1) as db:
         for _ in range(3):
             with pytest.raises(Unavailable, match="took too long"):
@@ -122,7 +124,7 @@ async def test_statement_that_takes_too_long_is_ended(url: Any) -> None:
         assert await db.fetch_val("SELECT 1") == 1
 
 
-async def test_connections_that_were_cut_are_opened_again(small: Any) -> None:
+async def test_terminated_connections_are_reopened(small: Database) -> None:
     await asyncio.gather(*(small.fetch_all("SELECT pg_sleep(0.01)") for _ in range(SIZE)))
     await end_others(small)
     for _ in range(20):
@@ -135,7 +137,7 @@ async def test_connections_that_were_cut_are_opened_again(small: Any) -> None:
     assert await is_whole(small)
 
 
-async def test_connection_that_is_cut_within_a_transaction_undoes_it(small: Any, url: Any) -> None:
+async def test_terminated_connection_rolls_back_its_transaction(small: Database, url: str) -> None:
     async with Database(url) as other:
         with pytest.raises(Unavailable):
             async with small.transaction():
@@ -147,7 +149,7 @@ async def test_connection_that_is_cut_within_a_transaction_undoes_it(small: Any,
     assert await is_whole(small)
 
 
-async def test_database_can_be_connected_again(url: Any) -> None:
+async def test_database_can_be_connected_again(url: str) -> None:
     db = Database(url)
     for name in ("a", "b"):
         async with db:
@@ -157,7 +159,7 @@ async def test_database_can_be_connected_again(url: Any) -> None:
 
 
 @pytest.mark.parametrize("options", [{"pool_max": 0}, {"pool_min": 3, "pool_max": 2}, {"pool_min": -1}])
-def test_options_that_cannot_be_are_refused(options: Any) -> None:
+def test_invalid_options_are_refused(options: Any) -> None:
     with pytest.raises(ValueError, match="must be at least 1"):
         Database("postgresql://localhost/blog", **options)
 
@@ -165,28 +167,28 @@ def test_options_that_cannot_be_are_refused(options: Any) -> None:
 # What a statement returns
 
 
-async def test_one_statement_serves_other_values_and_is_compiled_once(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_statement_serves_other_values_and_is_compiled_once(small: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     query = sa.select(facts).where(facts.c.name == "event_epoch")
     await small.fetch_one(query)
     monkeypatch.setattr(type(query), "compile", None)
-    assert (await small.fetch_one(query))["name"] == "event_epoch"
+    assert unwrap(await small.fetch_one(query))["name"] == "event_epoch"
     assert await small.fetch_one(sa.select(facts).where(facts.c.name == "c")) is None
 
 
-async def test_values_come_back_as_they_went(small: Any) -> None:
+async def test_values_are_returned_unchanged(small: Database) -> None:
     now = dt.datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=dt.timezone(dt.timedelta(hours=5, minutes=30)))
     user = {"username": "ada", "username_folded": "ada", "name": "Ada", "role": "author", "created_at": now, "updated_at": now}
     user_id = await small.execute(tables.users.insert().values(user))
     token = {"user_id": user_id, "name": "t", "secret_hash": "x", "scopes": ["a", "ü"], "created_at": now, "expires_at": now}
     await small.execute(tables.api_tokens.insert().values(token))
-    row = await small.fetch_one(sa.select(tables.api_tokens, tables.users.c.email).join(tables.users))
+    row = unwrap(await small.fetch_one(sa.select(tables.api_tokens, tables.users.c.email).join(tables.users)))
     assert (row["scopes"], row["created_at"], row["created_at"].tzinfo, row["email"]) == (["a", "ü"], now, dt.UTC, None)
     assert dict(row)["scopes"] == ["a", "ü"]
     await small.execute(tables.feature_flags.insert().values(name="f", enabled=True, updated_at=now))
     assert await small.fetch_val(sa.select(tables.feature_flags.c.enabled)) is True
 
 
-async def test_savepoint_that_was_undone_is_not_left_open(small: Any) -> None:
+async def test_savepoint_is_closed_after_its_rollback(small: Database) -> None:
     async with small.transaction():
         with pytest.raises(UniqueViolation):
             async with small.transaction():
@@ -195,7 +197,7 @@ async def test_savepoint_that_was_undone_is_not_left_open(small: Any) -> None:
     assert await names(small) == {"a"}
 
 
-async def test_commit_after_a_failure_that_nobody_told_of_is_no_success(small: Any) -> None:
+async def test_commit_after_a_swallowed_error_raises(small: Database) -> None:
     with pytest.raises(Unavailable, match="rolled back"):
         async with small.transaction():
             await small.execute(fact("a"))
@@ -216,15 +218,15 @@ async def test_commit_after_a_failure_that_nobody_told_of_is_no_success(small: A
         ("28P01", "check name, password"), ("3D000", "createdb"), ("25006", "standby"), ("42501", "privilege"),
     ],
 )  # fmt: skip
-def test_each_outage_is_told_with_what_to_do(state: str, expected: str) -> None:
+def test_each_outage_is_reported_with_a_remedy(state: str, expected: str) -> None:
     assert expected in explain(asyncpg.PostgresError.new({"C": state, "M": "m"}))
 
 
-def test_fault_in_a_statement_is_no_outage() -> None:
+def test_statement_error_is_not_an_outage() -> None:
     assert explain(asyncpg.UndefinedTableError("m")) is None
 
 
-async def test_unknown_table_and_impossible_value_stay_faults(small: Any) -> None:
+async def test_unknown_table_and_invalid_value_are_errors(small: Database) -> None:
     with pytest.raises(asyncpg.UndefinedTableError):
         await small.fetch_all("SELECT * FROM nowhere")
     with pytest.raises(asyncpg.DataError):
@@ -232,7 +234,7 @@ async def test_unknown_table_and_impossible_value_stay_faults(small: Any) -> Non
 
 
 @pytest.mark.parametrize("address", ["postgresql://postgres@127.0.0.1:1/blog", "postgresql:///blog?host=/nowhere"])
-async def test_server_that_is_not_there_is_named(address: str) -> None:
+async def test_missing_server_is_reported(address: str) -> None:
     for ask in (migration.upgrade, migration.pending):
         with pytest.raises(Unavailable, match="start it"):
             ask(address)
@@ -240,18 +242,18 @@ async def test_server_that_is_not_there_is_named(address: str) -> None:
         await Database(address).connect()
 
 
-async def test_database_that_is_not_there_is_named(url: Any) -> None:
+async def test_missing_database_is_reported(url: str) -> None:
     address = sa.make_url(url).set(database="nowhere").render_as_string(hide_password=False)
     with pytest.raises(Unavailable, match="createdb"):
         await Database(address).connect()
 
 
-def words(logs):
+def words(logs: list[Any]) -> list[str]:
     return [line["event"] for line in logs if str(line["event"]).startswith("the database can")]
 
 
-async def test_application_goes_on_when_its_server_comes_back(tmp_path: Path) -> None:
-    """503 while it is gone, at once; then 200, and live updates as before."""
+async def test_application_recovers_with_its_database_server(tmp_path: Path) -> None:
+    """The blog answers 503 at once while the server is down; then 200, with live updates."""
     with Server() as server:
         migration.upgrade(server.url)
         settings = Settings(_env_file=None, secret_key="0123456789abcdefghijklmnopqrstuvwxyz", rate_limit="off",
@@ -278,8 +280,8 @@ async def test_application_goes_on_when_its_server_comes_back(tmp_path: Path) ->
 # Cancellation
 
 
-async def work(db):
-    """Every kind of step: two savepoints, one of them undone, a snapshot, single statements."""
+async def work(db: Database) -> None:
+    """Use every kind of step: two savepoints, one of them rolled back, a snapshot, single statements."""
     async with db.snapshot():
         await db.fetch_all(sa.select(facts))
     async with db.transaction():
@@ -293,29 +295,30 @@ async def work(db):
     await db.execute(facts.delete().where(facts.c.name != "event_epoch"))
 
 
-class CancelAt:
-    """Cancels the task that takes the n-th step of a driver, once or as often as it takes steps from then on."""
+T = TypeVar("T")
 
-    def __init__(self, step, *, again):
+
+class CancelAt:
+    """Cancels the current task at step number `step`; with `again`, also at each later step."""
+
+    def __init__(self, step: int, *, again: bool) -> None:
         self.step, self.again, self.seen = step, again, 0
 
-    async def __call__(self, step):
+    async def __call__(self, step: Coroutine[Any, Any, T]) -> T:
         self.seen += 1
         if self.seen == self.step or (self.again and self.seen > self.step):
-            asyncio.current_task().cancel()
+            unwrap(asyncio.current_task()).cancel()
         return await run_shielded(step)
 
 
-def replace_step(monkeypatch, step):
-    """Each module of the backend finishes its driver's steps by this function."""
+def replace_step(monkeypatch: pytest.MonkeyPatch, step: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]) -> None:
+    """Replace `run_shielded` in each module of the backend."""
     for module in ("postgresql.pool", "instrumentation", "postgresql.watcher"):
         monkeypatch.setattr(f"blog.db.{module}.run_shielded", step)
 
 
 @pytest.mark.parametrize("again", [False, True])
-async def test_no_step_can_be_cancelled_so_that_something_is_lost(
-    small: Any, monkeypatch: pytest.MonkeyPatch, again: bool
-) -> None:
+async def test_cancellation_at_any_step_loses_nothing(small: Database, monkeypatch: pytest.MonkeyPatch, again: bool) -> None:
     allowed = [set(), {"outer", "inner"}]
     for step in range(1, 100):
         cancel = CancelAt(step, again=again)
@@ -332,8 +335,8 @@ async def test_no_step_can_be_cancelled_so_that_something_is_lost(
     assert step > 12, "the steps were counted"
 
 
-async def test_cancelled_work_loses_no_connection(small: Any) -> None:
-    """300 times, each cancelled after some number of steps of the event loop."""
+async def test_cancelled_work_loses_no_connection(small: Database) -> None:
+    """Cancel 300 tasks, each after a random number of steps of the event loop."""
     random.seed(20260101)
     for _ in range(300):
         task = asyncio.create_task(work(small))
@@ -345,7 +348,7 @@ async def test_cancelled_work_loses_no_connection(small: Any) -> None:
     assert await is_whole(small)
 
 
-async def test_waiting_for_the_turn_to_write_can_be_cancelled(small: Any) -> None:
+async def test_waiting_for_the_turn_to_write_can_be_cancelled(small: Database) -> None:
     async with small.transaction():
         waiting = [asyncio.create_task(write(small, str(number))) for number in range(5)]
         with anyio.move_on_after(0.05):
@@ -369,18 +372,18 @@ async def seen(db: Database) -> list[int]:
     return [event.post_id for event in await events.after(db, 0)]
 
 
-async def test_transactions_that_hold_events_commit_them_in_the_order_of_their_ids(url: Any) -> None:
-    """The second of two workers gets its id when the first has committed: no reader can pass an id that comes later."""
+async def test_transactions_commit_events_in_the_order_of_their_ids(url: str) -> None:
+    """The second worker gets its id after the first has committed, so that no reader skips an id that is committed later."""
     first_has_written, first_may_commit = asyncio.Event(), asyncio.Event()
     async with Database(url) as one, Database(url) as two, Database(url) as reader:
 
-        async def hold():
+        async def hold() -> None:
             async with one.transaction():
                 await one.execute(event(1))
                 first_has_written.set()
                 await first_may_commit.wait()
 
-        async def follow():
+        async def follow() -> None:
             async with two.transaction():
                 await two.execute(event(2))
 
@@ -397,8 +400,8 @@ async def test_transactions_that_hold_events_commit_them_in_the_order_of_their_i
         assert await seen(reader) == [1, 2]
 
 
-async def test_writers_outside_the_application_wait_for_each_other(url: Any) -> None:
-    """The trigger keeps the order for a transaction that took no lock at its beginning, such as one typed into psql."""
+async def test_writers_outside_the_application_wait_for_each_other(url: str) -> None:
+    """The trigger keeps the order of transactions that took no lock at their beginning, such as in psql."""
     columns = "type, occurred_at, correlation_id, channels, post_id, data"
     insert = f"INSERT INTO events ({columns}) VALUES ('post.published', now(), '', '[]', $1, '{{}}')"  # noqa: S608
     async with contextlib.AsyncExitStack() as stack:
@@ -419,12 +422,12 @@ async def test_writers_outside_the_application_wait_for_each_other(url: Any) -> 
         assert [row["post_id"] for row in await one.fetch("SELECT post_id FROM events ORDER BY id")] == [2]
 
 
-async def test_reader_who_follows_many_writers_misses_nothing(url: Any) -> None:
+async def test_reader_of_the_event_log_misses_no_event_of_many_writers(url: str) -> None:
     """Four workers write as fast as they can. A reader that continues after its last id gets each event once."""
     writers = [Database(url, pool_max=4) for _ in range(4)]
     async with Database(url) as reader, writers[0], writers[1], writers[2], writers[3]:
 
-        async def write_events(db, first):
+        async def write_events(db: Database, first: int) -> None:
             for number in range(first, first + 15):
                 async with db.transaction():
                     await db.execute(event(number))
@@ -443,7 +446,7 @@ async def test_reader_who_follows_many_writers_misses_nothing(url: Any) -> None:
         assert len(heard) == len(set(heard)) == 120
 
 
-async def test_what_was_undone_leaves_no_hole_in_the_log(small: Any) -> None:
+async def test_rollback_leaves_no_gap_in_the_log(small: Database) -> None:
     for number in range(4):
         with contextlib.suppress(ZeroDivisionError):
             async with small.transaction():
@@ -461,36 +464,36 @@ async def test_what_was_undone_leaves_no_hole_in_the_log(small: Any) -> None:
 
 
 @pytest.fixture
-async def watcher(small: Any):
+async def watcher(small: Database) -> AsyncIterator[CommitWatcher]:
     watcher = small.watcher()
     await watcher.open()
     yield watcher
     await watcher.close()
 
 
-async def waits(watcher, timeout):
+async def waits(watcher: CommitWatcher, timeout: float) -> float:
     started = asyncio.get_running_loop().time()
     await watcher.wait(timeout)
     return asyncio.get_running_loop().time() - started
 
 
-async def test_watcher_waits_for_its_time_when_nothing_happens(watcher: Any) -> None:
+async def test_watcher_waits_until_its_timeout(watcher: CommitWatcher) -> None:
     assert await waits(watcher, 0.1) >= 0.09
 
 
-async def test_watcher_wakes_on_the_events_of_others_and_is_told_once(url: Any, watcher: Any) -> None:
+async def test_watcher_wakes_once_on_the_events_of_others(url: str, watcher: CommitWatcher) -> None:
     async with Database(url) as other, other.transaction():
         await other.execute(event(1))
     assert await waits(watcher, 30) < 5
     assert await waits(watcher, 0.1) >= 0.09
 
 
-async def test_watcher_wakes_on_the_commits_of_its_own_process(small: Any, watcher: Any) -> None:
+async def test_watcher_wakes_on_the_commits_of_the_same_process(small: Database, watcher: CommitWatcher) -> None:
     await write(small, "a")
     assert await waits(watcher, 30) < 5
 
 
-async def test_watcher_that_was_cut_looks_at_once_and_listens_again(url: Any, small: Any, watcher: Any) -> None:
+async def test_terminated_watcher_wakes_and_listens_again(url: str, small: Database, watcher: CommitWatcher) -> None:
     async with Database(url) as other:
         await end_others(other)
         assert await waits(watcher, 30) < 5, "something may have been said meanwhile"
@@ -501,12 +504,12 @@ async def test_watcher_that_was_cut_looks_at_once_and_listens_again(url: Any, sm
     assert await waits(watcher, 30) < 5
 
 
-async def test_watcher_that_closes_while_it_opens_leaves_no_connection(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_watcher_closed_while_opening_leaves_no_connection(small: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     for step in range(1, 4):
         replace_step(monkeypatch, CancelAt(step, again=False))
         watcher = small.watcher()
 
-        async def life(watcher=watcher):
+        async def life(watcher: CommitWatcher = watcher) -> None:
             try:
                 await watcher.open()
                 await watcher.wait(0.01)

@@ -1,4 +1,4 @@
-"""The SQLite backend: its connections, its errors, and what cancellation may not do to it."""
+"""The SQLite backend: connections, errors and cancellation."""
 
 import asyncio
 import datetime as dt
@@ -6,8 +6,9 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 import anyio
@@ -17,9 +18,10 @@ from sqlalchemy.dialects.sqlite import insert
 
 from blog.db import migration, tables
 from blog.db.cancellation import run_shielded
-from blog.db.database import Database
+from blog.db.database import CommitWatcher, Database
 from blog.db.sqlite.connection import SQLiteTransaction
 from blog.errors import Unavailable
+from tests.support.optional import unwrap
 
 pytestmark = pytest.mark.sqlite
 facts, tags = tables.app_metadata, tables.tags
@@ -27,21 +29,21 @@ READERS = 3
 
 
 @pytest.fixture
-async def small(database_url: str):
+async def small(database_url: str) -> AsyncIterator[Database]:
     async with Database(database_url, readers=READERS, acquire_timeout=5) as db:
         yield db
 
 
-async def names(db):
+async def names(db: Database) -> set[str]:
     return {row["name"] for row in await db.fetch_all(sa.select(facts.c.name))} - {"event_epoch"}
 
 
-def fact(name):
+def fact(name: str) -> sa.Insert:
     return facts.insert().values(name=name, value="")
 
 
-async def all_connections(db):
-    """The writer and every reader, taken at the same time."""
+async def all_connections(db: Database) -> list[Any]:
+    """Return the writer and every reader, acquired at the same time."""
     pool = db._backend._pool
     readers = [await pool.acquire_reader() for _ in range(READERS)]
     writer = await pool.acquire_writer()
@@ -51,14 +53,14 @@ async def all_connections(db):
     return [writer, *readers]
 
 
-async def is_whole(db):
-    """Every connection can be taken, and none has a transaction open."""
+async def is_whole(db: Database) -> bool:
+    """Return whether every connection is available, and none has an open transaction."""
     async with asyncio.timeout(5):
         connections = await all_connections(db)
     return len(set(connections)) == READERS + 1 and not any(connection.in_transaction for connection in connections)
 
 
-def threads_end(before):
+def threads_end(before: set[threading.Thread]) -> bool:
     """Wait for the end of new threads, except anyio's workers: an open one would keep the process alive."""
     started = [thread for thread in set(threading.enumerate()) - before if "AnyIO" not in thread.name]
     for thread in started:
@@ -69,34 +71,34 @@ def threads_end(before):
 # Connections
 
 
-async def test_every_connection_has_the_pragmas(small: Any) -> None:
+async def test_every_connection_has_the_pragmas(small: Database) -> None:
     for connection in await all_connections(small):
         for pragma, expected in (("foreign_keys", 1), ("journal_mode", "wal"), ("synchronous", 2), ("temp_store", 2)):
             ((value,),) = await connection.execute_fetchall(f"PRAGMA {pragma}")
             assert value == expected, pragma
 
 
-async def test_only_the_writer_writes(small: Any) -> None:
+async def test_only_the_writer_writes(small: Database) -> None:
     _, *readers = await all_connections(small)
     for reader in readers:
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             await reader.execute_fetchall("DELETE FROM app_metadata")
 
 
-async def test_text_that_selects_does_not_wait_for_the_writer(database_url: str) -> None:
+async def test_textual_select_does_not_wait_for_the_writer(database_url: str) -> None:
     async with Database(database_url, acquire_timeout=0.05) as db, db.transaction():
         assert await asyncio.create_task(db.fetch_val("SELECT count(*) FROM app_metadata")) == 1
         with pytest.raises(Unavailable, match="busy"):
             await asyncio.create_task(db.execute("DELETE FROM app_metadata"))
 
 
-async def test_more_tasks_than_readers_take_turns(small: Any) -> None:
+async def test_more_tasks_than_readers_take_turns(small: Database) -> None:
     seen = await asyncio.gather(*(small.fetch_val(sa.select(sa.func.count()).select_from(facts)) for _ in range(40)))
     assert seen == [1] * 40
     assert len(small._backend._pool._connections) <= READERS + 1
 
 
-async def test_connection_that_was_closed_is_replaced(small: Any) -> None:
+async def test_connection_that_was_closed_is_replaced(small: Database) -> None:
     for connection in await all_connections(small):
         await connection.close()
     await small.execute(fact("a"))
@@ -104,7 +106,7 @@ async def test_connection_that_was_closed_is_replaced(small: Any) -> None:
     assert await is_whole(small)
 
 
-async def test_connection_that_closes_within_a_transaction_frees_the_writer(small: Any) -> None:
+async def test_connection_that_closes_within_a_transaction_frees_the_writer(small: Database) -> None:
     with pytest.raises((Unavailable, ValueError)):
         async with small.transaction():
             await small.execute(fact("lost"))
@@ -148,7 +150,7 @@ def test_many_processes_connect_to_a_new_file_at_once(tmp_path: Path) -> None:
 # What a statement returns
 
 
-async def test_insert_that_inserts_nothing_has_no_id(db: Database) -> None:
+async def test_insert_without_a_new_row_returns_no_id(db: Database) -> None:
     assert await db.execute(tags.insert().values(name="a", name_folded="a")) == 1
     again = insert(tags).values(name="a", name_folded="a").on_conflict_do_nothing()
     assert await db.execute(again) is None
@@ -156,7 +158,7 @@ async def test_insert_that_inserts_nothing_has_no_id(db: Database) -> None:
     assert await db.fetch_val(tags.insert().values(name="c", name_folded="c").returning(tags.c.name)) == "c"
 
 
-async def test_each_sql_text_is_told(db: Database) -> None:
+async def test_each_statement_is_reported(db: Database) -> None:
     statements: list[str] = []
     db.on_query.append(statements.append)
     await db.execute_many(tags.insert(), [{"name": name, "name_folded": name} for name in "xy"])
@@ -169,7 +171,7 @@ async def test_each_sql_text_is_told(db: Database) -> None:
 async def test_one_statement_serves_other_values(db: Database) -> None:
     for name in ("a", "b"):
         await db.execute(fact(name))
-        assert (await db.fetch_one(sa.select(facts).where(facts.c.name == name)))["name"] == name
+        assert unwrap(await db.fetch_one(sa.select(facts).where(facts.c.name == name)))["name"] == name
     assert await db.fetch_one(sa.select(facts).where(facts.c.name == "c")) is None
 
 
@@ -182,13 +184,13 @@ async def test_instants_are_aware_and_in_utc(db: Database) -> None:
     summer = dt.datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=dt.timezone(dt.timedelta(hours=5, minutes=30)))
     user = {"username": "ada", "username_folded": "ada", "name": "Ada", "role": "author"}
     await db.execute(tables.users.insert().values(user | {"created_at": summer, "updated_at": summer}))
-    row = await db.fetch_one(sa.select(tables.users.c.created_at, tables.users.c.password_set_at))
+    row = unwrap(await db.fetch_one(sa.select(tables.users.c.created_at, tables.users.c.password_set_at)))
     assert (row["created_at"], row["created_at"].tzinfo, row["password_set_at"]) == (summer, dt.UTC, None)
     with pytest.raises(ValueError, match="naive"):
         await db.execute(tables.users.update().values(updated_at=dt.datetime(2026, 7, 1)))  # noqa: DTZ001
 
 
-async def test_savepoint_that_was_undone_is_not_left_open(db: Database) -> None:
+async def test_savepoint_is_closed_after_its_rollback(db: Database) -> None:
     async with db.transaction():
         undone = await db.transaction()
         await undone.rollback()
@@ -199,7 +201,7 @@ async def test_savepoint_that_was_undone_is_not_left_open(db: Database) -> None:
 # Errors
 
 
-async def test_full_disk_is_named_and_undoes_the_whole_transaction(small: Any) -> None:
+async def test_full_disk_is_reported_and_rolls_back_the_transaction(small: Database) -> None:
     async with small.transaction():
         ((pages,),) = await small.connection().raw_connection.execute_fetchall("PRAGMA page_count")
         await small.connection().raw_connection.execute_fetchall(f"PRAGMA max_page_count={pages}")
@@ -214,7 +216,7 @@ async def test_full_disk_is_named_and_undoes_the_whole_transaction(small: Any) -
     assert await is_whole(small)
 
 
-async def test_nothing_is_kept_after_the_database_ended_the_transaction(small: Any) -> None:
+async def test_statements_after_a_rollback_by_the_database_raise(small: Database) -> None:
     with pytest.raises(Unavailable, match="rolled back"):
         async with small.transaction():
             await small.execute(fact("first"))
@@ -224,7 +226,7 @@ async def test_nothing_is_kept_after_the_database_ended_the_transaction(small: A
     assert await is_whole(small)
 
 
-async def test_pipelined_statements_are_not_kept_after_the_database_ended_the_transaction(small: Any) -> None:
+async def test_pipelined_statements_after_a_rollback_by_the_database_raise(small: Database) -> None:
     with pytest.raises(Unavailable, match="rolled back"):
         async with small.transaction():
             await small.execute(fact("first"))
@@ -234,7 +236,7 @@ async def test_pipelined_statements_are_not_kept_after_the_database_ended_the_tr
     assert await is_whole(small)
 
 
-async def test_file_that_may_not_be_written_is_named(small: Any) -> None:
+async def test_read_only_file_is_reported(small: Database) -> None:
     writer, *_ = await all_connections(small)
     await writer.execute_fetchall("PRAGMA query_only=ON")  # the same code as for a file without write permission
     with pytest.raises(Unavailable, match="give the server's user write access"):
@@ -242,7 +244,7 @@ async def test_file_that_may_not_be_written_is_named(small: Any) -> None:
 
 
 @pytest.mark.parametrize("content", [b"no database " * 1000, None])
-async def test_what_is_no_database_is_named(tmp_path: Path, content: bytes | None) -> None:
+async def test_file_of_another_format_is_reported(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "blog.db"
     path.mkdir() if content is None else path.write_bytes(content)
     before = set(threading.enumerate())
@@ -251,12 +253,12 @@ async def test_what_is_no_database_is_named(tmp_path: Path, content: bytes | Non
     assert threads_end(before)
 
 
-async def test_fault_in_a_statement_is_no_outage(db: Database) -> None:
+async def test_statement_error_is_not_an_outage(db: Database) -> None:
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         await db.fetch_all("SELECT * FROM nowhere")
 
 
-async def test_begin_that_fails_gives_the_writer_back(database_url: str) -> None:
+async def test_failed_begin_releases_the_writer(database_url: str) -> None:
     holder = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
     async with Database(database_url, readers=READERS, busy_timeout=0.01) as db:
         holder.execute("BEGIN IMMEDIATE")
@@ -275,13 +277,13 @@ def test_other_databases_are_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize("options", [{"readers": 0}, {"synchronous": "MAYBE"}])
-def test_options_that_cannot_be_are_refused(database_url: str, options: Any) -> None:
+def test_invalid_options_are_refused(database_url: str, options: Any) -> None:
     with pytest.raises(ValueError, match="must be at least 1"):
         Database(database_url, **options)
 
 
 @pytest.mark.parametrize("name", ["my%20blog.db", "my blog.db", "a#b.db", "日記.db"])
-async def test_application_and_migrations_mean_the_same_file(tmp_path: Path, name: str) -> None:
+async def test_application_and_migrations_use_the_same_file(tmp_path: Path, name: str) -> None:
     url = f"sqlite:///{tmp_path / name}"
     migration.upgrade(url)
     async with Database(url) as db:
@@ -292,8 +294,8 @@ async def test_application_and_migrations_mean_the_same_file(tmp_path: Path, nam
 # Cancellation
 
 
-async def work(db):
-    """Every kind of step: two savepoints, one of them undone, a snapshot, single statements."""
+async def work(db: Database) -> None:
+    """Use every kind of step: two savepoints, one of them rolled back, a snapshot, single statements."""
     async with db.snapshot():
         await db.fetch_all(sa.select(facts))
     async with db.transaction():
@@ -307,29 +309,30 @@ async def work(db):
     await db.execute(facts.delete().where(facts.c.name != "event_epoch"))
 
 
-class CancelAt:
-    """Cancels the task that takes the n-th step of a driver, once or as often as it takes steps from then on."""
+T = TypeVar("T")
 
-    def __init__(self, step, *, again):
+
+class CancelAt:
+    """Cancels the current task at step number `step`; with `again`, also at each later step."""
+
+    def __init__(self, step: int, *, again: bool) -> None:
         self.step, self.again, self.seen = step, again, 0
 
-    async def __call__(self, step):
+    async def __call__(self, step: Coroutine[Any, Any, T]) -> T:
         self.seen += 1
         if self.seen == self.step or (self.again and self.seen > self.step):
-            asyncio.current_task().cancel()
+            unwrap(asyncio.current_task()).cancel()
         return await run_shielded(step)
 
 
-def replace_step(monkeypatch, step):
-    """Each module of the backend finishes its driver's steps by this function."""
+def replace_step(monkeypatch: pytest.MonkeyPatch, step: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]]) -> None:
+    """Replace `run_shielded` in each module of the backend."""
     for module in ("sqlite.pool", "instrumentation", "sqlite.watcher"):
         monkeypatch.setattr(f"blog.db.{module}.run_shielded", step)
 
 
 @pytest.mark.parametrize("again", [False, True])
-async def test_no_step_can_be_cancelled_so_that_something_is_lost(
-    small: Any, monkeypatch: pytest.MonkeyPatch, again: bool
-) -> None:
+async def test_cancellation_at_any_step_loses_nothing(small: Database, monkeypatch: pytest.MonkeyPatch, again: bool) -> None:
     allowed = [set(), {"outer", "inner"}]
     for step in range(1, 100):
         cancel = CancelAt(step, again=again)
@@ -346,7 +349,7 @@ async def test_no_step_can_be_cancelled_so_that_something_is_lost(
     assert step > 12, "the steps were counted"
 
 
-async def test_waiting_for_the_writer_can_be_cancelled(small: Any) -> None:
+async def test_waiting_for_the_writer_can_be_cancelled(small: Database) -> None:
     async with small.transaction():
         waiting = [asyncio.create_task(work(small)) for _ in range(5)]
         with anyio.move_on_after(0.05):
@@ -364,7 +367,7 @@ async def test_opening_and_closing_can_be_cancelled(database_url: str, monkeypat
         db = Database(database_url)
         replace_step(monkeypatch, CancelAt(step, again=False))
 
-        async def life(db=db):
+        async def life(db: Database = db) -> None:
             try:
                 async with db:
                     await db.fetch_all(sa.select(facts))
@@ -382,30 +385,30 @@ async def test_opening_and_closing_can_be_cancelled(database_url: str, monkeypat
 
 
 @pytest.fixture
-async def watcher(db: Database):
+async def watcher(db: Database) -> AsyncIterator[CommitWatcher]:
     watcher = db.watcher()
     await watcher.open()
     yield watcher
     await watcher.close()
 
 
-async def waits(watcher, timeout):
+async def waits(watcher: CommitWatcher, timeout: float) -> float:
     started = asyncio.get_running_loop().time()
     await watcher.wait(timeout)
     return asyncio.get_running_loop().time() - started
 
 
-async def test_watcher_waits_for_its_time_when_nothing_happens(watcher: Any) -> None:
+async def test_watcher_waits_until_its_timeout(watcher: CommitWatcher) -> None:
     assert await waits(watcher, 0.1) >= 0.09
 
 
-async def test_commit_between_two_waits_is_not_missed(db: Database, watcher: Any) -> None:
+async def test_commit_between_two_waits_is_not_missed(db: Database, watcher: CommitWatcher) -> None:
     await db.execute(fact("a"))
     assert await waits(watcher, 30) < 5
     assert await waits(watcher, 0.1) >= 0.09, "reported once"
 
 
-async def test_watcher_wakes_on_the_commit_of_another_process(database_url: str, watcher: Any) -> None:
+async def test_watcher_wakes_on_the_commit_of_another_process(database_url: str, watcher: CommitWatcher) -> None:
     program = (
         "import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as c: c.execute(\"INSERT INTO app_metadata VALUES ('x', '')\")"
     )
@@ -413,7 +416,7 @@ async def test_watcher_wakes_on_the_commit_of_another_process(database_url: str,
     assert await waits(watcher, 30) < 5
 
 
-async def test_commit_is_not_lost_when_waiting_is_cancelled(db: Database, watcher: Any) -> None:
+async def test_commit_is_not_lost_when_waiting_is_cancelled(db: Database, watcher: CommitWatcher) -> None:
     await db.execute(fact("a"))
     task = asyncio.create_task(watcher.wait(30))
     await asyncio.sleep(0)
@@ -422,8 +425,8 @@ async def test_commit_is_not_lost_when_waiting_is_cancelled(db: Database, watche
     assert await waits(watcher, 30) < 5
 
 
-async def test_trouble_with_the_file_is_no_news(watcher: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(*_args):
+async def test_file_error_does_not_wake_the_watcher(watcher: CommitWatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_args: object) -> None:
         raise sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(aiosqlite.Connection, "execute_fetchall", fail)
@@ -435,7 +438,7 @@ async def test_trouble_with_the_file_is_no_news(watcher: Any, monkeypatch: pytes
 ENDLESS = sa.text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
 
 
-async def test_statement_that_takes_too_long_is_ended_and_the_next_one_answered(database_url: str) -> None:
+async def test_slow_statement_is_interrupted_and_the_next_one_runs(database_url: str) -> None:
     async with Database(database_url, readers=1, statement_timeout=0.1) as db:
         for _ in range(3):
             with pytest.raises(Unavailable, match="took too long"):
@@ -443,7 +446,7 @@ async def test_statement_that_takes_too_long_is_ended_and_the_next_one_answered(
             assert await db.fetch_val(sa.select(sa.literal(1))) == 1
 
 
-async def test_transaction_whose_statement_takes_too_long_leaves_nothing(database_url: str) -> None:
+async def test_transaction_with_a_statement_timeout_is_rolled_back(database_url: str) -> None:
     endless = sa.text(f"INSERT INTO app_metadata (name, value) SELECT '', * FROM ({ENDLESS})")  # noqa: S608 (no value of a client)
     async with Database(database_url, readers=1, statement_timeout=0.1) as db:
         with pytest.raises(Unavailable, match="took too long"):

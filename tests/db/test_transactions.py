@@ -43,14 +43,14 @@ async def test_fifty_transactions_that_read_and_then_write_all_succeed(counter: 
     assert await value(counter) == 50
 
 
-async def test_two_processes_write_one_database_without_losing_anything(counter: Database, database_url: str) -> None:
+async def test_two_processes_write_one_database_without_loss(counter: Database, database_url: str) -> None:
     async with Database(database_url) as other:
         await asyncio.gather(*(increment(database) for database in (counter, other) for _ in range(50)))
     assert await value(counter) == 100
 
 
-async def test_cancelled_transactions_lose_no_connection_and_leave_nothing_half_done(counter: Database) -> None:
-    """300 transactions, each cancelled after some number of steps of the event loop."""
+async def test_cancelled_transactions_lose_no_connection_and_are_atomic(counter: Database) -> None:
+    """Cancel 300 transactions, each after a random number of steps of the event loop."""
     random.seed(20260101)
     committed = 0
     for _ in range(300):
@@ -72,7 +72,7 @@ async def test_cancelled_transactions_lose_no_connection_and_leave_nothing_half_
     assert await value(counter) == committed + 20
 
 
-async def test_readers_go_on_while_somebody_writes(counter: Database) -> None:
+async def test_readers_do_not_wait_for_a_writer(counter: Database) -> None:
     async with counter.transaction():
         await counter.execute(facts.update().where(COUNTER).values(value="7"))
         assert await value(counter) == 7, "a transaction reads what it wrote"
@@ -97,7 +97,7 @@ async def test_reader_cannot_write(counter: Database) -> None:
     assert await value(counter) == 0
 
 
-async def test_inner_transaction_is_undone_alone(counter: Database) -> None:
+async def test_inner_transaction_is_rolled_back_alone(counter: Database) -> None:
     async with counter.transaction():
         await counter.execute(facts.update().where(COUNTER).values(value="1"))
         with pytest.raises(ZeroDivisionError):
@@ -108,7 +108,7 @@ async def test_inner_transaction_is_undone_alone(counter: Database) -> None:
     assert await value(counter) == 1
 
 
-async def test_failed_transaction_is_undone_and_gives_its_connection_back(counter: Database) -> None:
+async def test_failed_transaction_is_rolled_back_and_releases_its_connection(counter: Database) -> None:
     for _ in range(10):
         with pytest.raises(ZeroDivisionError):
             async with counter.transaction():
@@ -119,8 +119,8 @@ async def test_failed_transaction_is_undone_and_gives_its_connection_back(counte
 
 
 @pytest.mark.sqlite
-async def test_commit_that_fails_gives_the_connection_back(counter: Database) -> None:
-    """A deferred foreign key is looked at by COMMIT."""
+async def test_failed_commit_releases_the_connection(counter: Database) -> None:
+    """COMMIT checks deferred foreign keys, and fails."""
     for _ in range(5):
         with pytest.raises(sqlite3.IntegrityError):
             async with counter.transaction():
@@ -131,7 +131,7 @@ async def test_commit_that_fails_gives_the_connection_back(counter: Database) ->
 
 
 @pytest.mark.sqlite
-async def test_busy_writer_is_waited_for_and_then_named(database_url: str) -> None:
+async def test_busy_writer_is_awaited_and_then_reported(database_url: str) -> None:
     holder = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
     async with Database(database_url, busy_timeout=0.05) as db:
         holder.execute("BEGIN IMMEDIATE")
@@ -142,7 +142,7 @@ async def test_busy_writer_is_waited_for_and_then_named(database_url: str) -> No
     holder.close()
 
 
-async def test_no_free_connection_is_an_error_and_not_a_hang(database: str, database_url: str) -> None:
+async def test_acquire_timeout_raises(database: str, database_url: str) -> None:
     one = {"readers": 1} if database == "sqlite" else {"pool_max": 1}
     async with Database(database_url, **one, acquire_timeout=0.05) as db, db.snapshot():
         await db.fetch_all(sa.select(facts))
@@ -166,7 +166,7 @@ async def test_unique_violation_names_table_and_column(db: Database) -> None:
     assert (violation.value.table, violation.value.column) == ("app_metadata", "name")
 
 
-async def test_update_tells_how_many_rows_and_insert_the_new_id(db: Database) -> None:
+async def test_update_returns_the_row_count_and_insert_the_new_id(db: Database) -> None:
     tag = tables.tags.insert()
     assert await db.execute(tag.values(name="a", name_folded="a")) == 1
     assert await db.execute(tag.values(name="b", name_folded="b")) == 2
@@ -175,7 +175,7 @@ async def test_update_tells_how_many_rows_and_insert_the_new_id(db: Database) ->
     assert await db.execute(tables.tags.delete()) == 2
 
 
-async def test_children_of_a_transaction_are_not_part_of_it_and_do_not_hang(counter: Database) -> None:
+async def test_child_tasks_of_a_transaction_are_not_part_of_it(counter: Database) -> None:
     async with counter.transaction():
         await counter.execute(facts.update().where(COUNTER).values(value="3"))
         async with asyncio.timeout(5):
@@ -198,12 +198,12 @@ async def test_watcher_wakes_on_the_commits_of_others(database_url: str, db: Dat
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///x.db?timeout=30"])
-def test_addresses_that_mean_something_else_are_refused(url: str) -> None:
+def test_ambiguous_urls_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match="path of a file"):
         Database(url)
 
 
-async def test_file_that_cannot_be_opened_says_so_at_once(tmp_path: Path) -> None:
+async def test_unreadable_file_is_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="unable to open"):
         await Database(f"sqlite:///{tmp_path}/no/such/folder/blog.db").connect()
 

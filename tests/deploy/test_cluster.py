@@ -1,13 +1,13 @@
 """Three processes behind nginx, with PostgreSQL and Redis, act as one blog. `tests/benchmarks/cluster.py` runs longer."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.benchmarks.cluster import Loss, flag_changes, freshness, limits, losses, sign_outs
-from tests.support.cluster import cluster
+from tests.support.cluster import Cluster, cluster
 from tests.support.tools import tool
 
 WRITES = int(os.environ.get("BLOG_TEST_CLUSTER_WRITES", "12"))
@@ -16,13 +16,13 @@ PATIENCE_MS = 2000
 
 
 @pytest.fixture
-def running(tmp_path: Path):
+def running(tmp_path: Path) -> Iterator[Cluster]:
     tool("nginx")
     with cluster(tmp_path, 3) as started:
         yield started
 
 
-async def test_processes_are_one_blog_also_while_parts_of_it_are_gone(running: Any) -> None:
+async def test_processes_act_as_one_blog_during_partial_outages(running: Cluster) -> None:
     found = await freshness(running, WRITES)
     assert found.own == WRITES, "who writes reads what they wrote"
     assert max(found.took) < PATIENCE_MS

@@ -26,11 +26,11 @@ print(PyCompose.from_yaml(open(sys.argv[1]).read()).service_names())
 """
 
 
-def test_linter_finds_nothing_in_the_dockerfile() -> None:
+def test_dockerfile_passes_the_linter() -> None:
     assert checked(tool("hadolint"), "Dockerfile") == ""
 
 
-def test_image_is_built_from_all_that_the_package_holds() -> None:
+def test_image_contains_all_package_files() -> None:
     copied = set(re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE))
     sources = {source for line in copied for source in line.split()}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -42,7 +42,7 @@ def test_image_is_built_from_all_that_the_package_holds() -> None:
     assert set(extras.split(",")) <= set(project["project"]["optional-dependencies"])
 
 
-def test_image_runs_as_nobody_in_particular_and_may_write_where_it_keeps_things() -> None:
+def test_image_runs_unprivileged_and_can_write_its_data() -> None:
     assert re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE) == ["10001:10001"]
     assert "install -d -o blog -g blog /data /data/media" in DOCKERFILE
     assert "VOLUME /data" in DOCKERFILE
@@ -52,12 +52,12 @@ def test_image_runs_as_nobody_in_particular_and_may_write_where_it_keeps_things(
 
 
 @pytest.mark.sqlite
-def test_health_check_of_the_image_tells_whether_the_blog_lives(home: Path) -> None:
+def test_health_check_of_the_image_reports_the_state(home: Path) -> None:
     (command,) = re.findall(r"^ +CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
     port = free_port()
     _python, *arguments = [part.replace(":8000", f":{port}") for part in json.loads(command)]
 
-    def is_healthy():
+    def is_healthy() -> bool:
         command = [sys.executable, *arguments]
         return subprocess.run(command, env=clean_environment(), capture_output=True, timeout=30, check=False).returncode == 0
 
@@ -74,7 +74,7 @@ def test_compose_file_is_valid() -> None:
     assert names == "['app', 'migrate', 'db', 'redis', 'nginx', 'prometheus']\n"
 
 
-def test_parts_of_compose_fit_together() -> None:
+def test_compose_services_fit_together() -> None:
     services = COMPOSE["services"]
     for service in services.values():
         awaited = service.get("depends_on", {})
@@ -89,7 +89,7 @@ def test_parts_of_compose_fit_together() -> None:
     assert "HEALTHCHECK" in DOCKERFILE
 
 
-def test_application_in_compose_gets_settings_that_there_are() -> None:
+def test_compose_passes_existing_settings() -> None:
     app = COMPOSE["services"]["app"]
     assert {name.lower() for name in app["environment"]} <= set(Settings.model_fields)
     assert app["environment"] == COMPOSE["services"]["migrate"]["environment"]

@@ -1,4 +1,4 @@
-"""`.env.example` is the model's. `BLOG_UPDATE_README=1 pytest tests/deploy/test_env_example.py` writes it again."""
+"""`.env.example` matches the settings. `BLOG_UPDATE_README=1 pytest tests/deploy/test_env_example.py` rewrites it."""
 
 import os
 import textwrap
@@ -26,14 +26,14 @@ def example() -> Iterator[str]:
         yield f"#{name.upper()}={shown.lower() if isinstance(default, bool) else shown}\n"
 
 
-def test_example_has_each_setting_as_it_is_when_nothing_is_set() -> None:
+def test_example_has_the_default_of_each_setting() -> None:
     expected = "\n".join(example())
     if os.environ.get("BLOG_UPDATE_README"):
         PATH.write_text(expected)
     assert PATH.read_text() == expected
 
 
-def test_example_can_be_used_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_example_can_be_used_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     (tmp_path / "values").write_text("".join(line[1:] for line in PATH.read_text().splitlines(True) if line[:2] > "# "))

@@ -19,18 +19,18 @@ POD = BY_KIND["Deployment"]["spec"]["template"]["spec"]
 
 
 @pytest.mark.parametrize("version", ["1.30", "1.37"])
-def test_manifests_follow_the_schemas(version: str) -> None:
+def test_manifests_match_the_schemas(version: str) -> None:
     paths = [FOLDER / name for name in RESOURCES]
     said = checked(tool("kubernetes-validate"), "--strict", "-k", version, *paths)
     assert said.count(" passed ") == len(paths)
 
 
-def test_all_of_them_are_applied_but_the_example() -> None:
+def test_all_manifests_but_the_example_are_applied() -> None:
     assert set(KUSTOMIZATION["resources"]) == set(RESOURCES) - {"secret.example.yaml"}
     assert {image["name"] for image in KUSTOMIZATION["images"]} == {APP["image"]}
 
 
-def test_those_that_select_pods_find_those_of_the_application_and_not_the_job() -> None:
+def test_selectors_match_the_application_pods_only() -> None:
     labels = BY_KIND["Deployment"]["spec"]["template"]["metadata"]["labels"]
     job = BY_KIND["Job"]["spec"]["template"]["metadata"]["labels"]
     for selector in (
@@ -50,7 +50,7 @@ def test_those_that_select_pods_find_those_of_the_application_and_not_the_job() 
     assert claims == {BY_KIND["PersistentVolumeClaim"]["metadata"]["name"]}
 
 
-def test_a_new_version_takes_over_before_the_old_one_goes_and_requests_end() -> None:
+def test_rollout_starts_the_new_version_first_and_drains_requests() -> None:
     rolling = BY_KIND["Deployment"]["spec"]["strategy"]["rollingUpdate"]
     assert rolling == {"maxSurge": 1, "maxUnavailable": 0}
     assert APP["startupProbe"]["httpGet"]["path"] == APP["readinessProbe"]["httpGet"]["path"] == "/readyz"
@@ -60,7 +60,7 @@ def test_a_new_version_takes_over_before_the_old_one_goes_and_requests_end() -> 
     assert BY_KIND["HorizontalPodAutoscaler"]["spec"]["minReplicas"] > BY_KIND["PodDisruptionBudget"]["spec"]["maxUnavailable"]
 
 
-def test_configuration_and_secret_are_settings_that_the_application_takes() -> None:
+def test_configuration_and_secret_are_valid_settings() -> None:
     given = BY_KIND["ConfigMap"]["data"] | BY_KIND["Secret"]["stringData"]
     known = {name.upper() for name in Settings.model_fields}
     assert set(given) - known == {"WEB_CONCURRENCY"}
@@ -80,7 +80,7 @@ def test_configuration_and_secret_are_settings_that_the_application_takes() -> N
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "Job"])
-def test_pods_meet_the_restricted_standard_that_their_namespace_asks_for(kind: str) -> None:
+def test_pods_meet_the_restricted_standard_of_their_namespace(kind: str) -> None:
     spec = BY_KIND[kind]["spec"]["template"]["spec"]
     assert spec["securityContext"]["runAsNonRoot"]
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}

@@ -1,4 +1,4 @@
-"""Dashboard and alerts ask for what the application measures, and Prometheus' own tool agrees with the rules."""
+"""The dashboard and the alerts use existing metrics, and `promtool` accepts the rules."""
 
 import json
 import re
@@ -26,7 +26,7 @@ OF_PROMETHEUS = {"job", "instance", "le"}
 
 
 def series() -> dict[str, Instrument]:
-    """Each name that a scrape has, with what it is of."""
+    """Return the instrument of each metric name of a scrape."""
     found: dict[str, Instrument] = {}
     for instrument in INSTRUMENTS:
         endings = ("_bucket", "_sum", "_count") if isinstance(instrument, Histogram) else ("",)
@@ -42,7 +42,7 @@ def expressions() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("expression", list(expressions()))
-def test_expression_names_metrics_and_labels_that_there_are(expression: Any) -> None:
+def test_expressions_use_existing_metrics_and_labels(expression: Any) -> None:
     known = series()
     names = re.findall(r"\bblog_[a-z_]+", expression)
     assert names or expression.startswith("up{")
@@ -60,14 +60,14 @@ def test_each_metric_is_on_the_dashboard() -> None:
     assert missing == ["blog_cached_responses"], "the bytes of the cache say more"
 
 
-def test_panels_have_places_of_their_own() -> None:
+def test_panels_do_not_overlap() -> None:
     places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in DASHBOARD["panels"]]
     assert len(set(places)) == len(places)
     assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in DASHBOARD["panels"])
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(places)
 
 
-def test_each_alert_says_what_it_is_about() -> None:
+def test_each_alert_has_a_summary() -> None:
     for rule in ALERTS["groups"][0]["rules"]:
         assert rule["labels"]["severity"] in ("critical", "warning")
         assert rule["annotations"]["summary"]
@@ -82,13 +82,13 @@ def test_each_alert_says_what_it_is_about() -> None:
     ],
     ids=["rules", "config", "when-alerts-come"],
 )
-def test_prometheus_agrees_with_the_rules_and_alerts_come_when_they_should(arguments: Any) -> None:
+def test_promtool_accepts_the_rules_and_alert_tests_pass(arguments: Any) -> None:
     checked(tool("promtool"), *arguments, folder="prometheus")
 
 
 @pytest.mark.sqlite
-def test_prometheus_reads_the_metrics_of_a_blog_and_evaluates_the_alerts(home: Path) -> None:
-    """Prometheus itself, by its own configuration: every second, and from this blog."""
+def test_prometheus_scrapes_a_blog_and_evaluates_the_alerts(home: Path) -> None:
+    """Run Prometheus with our configuration, with a scrape of this blog every second."""
     port, own, data = free_port(), free_port(), home / "prometheus"
     shutil.copytree(DEPLOY / "prometheus", data)
     (data / "token").write_text(TOKEN)

@@ -1,4 +1,4 @@
-"""Start the blog without a container: the Procfile, systemd; and what copies its SQLite file away."""
+"""Start the blog without a container: with the Procfile and systemd; and replicate its SQLite file."""
 
 import os
 import re
@@ -22,7 +22,7 @@ UNIT = (DEPLOY / "systemd" / "blog.service").read_text()
 
 @pytest.fixture
 def application(tmp_path: Path) -> tuple[Path, dict[str, str]]:
-    """The environment of a host such as Heroku: the Procfile, and an environment in which `blog` is found."""
+    """Return a folder with the Procfile, and an environment in which `blog` is found, as on a host such as Heroku."""
     shutil.copy(ROOT / "Procfile", tmp_path)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return tmp_path, clean_environment() | {"PATH": path}
@@ -30,7 +30,7 @@ def application(tmp_path: Path) -> tuple[Path, dict[str, str]]:
 
 @pytest.mark.sqlite
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_processes_of_the_procfile_run_and_end_well(application: tuple[Path, dict[str, str]], workers: str) -> None:
+def test_processes_of_the_procfile_start_and_stop(application: tuple[Path, dict[str, str]], workers: str) -> None:
     folder, environment = application
     port, start = free_port(), [tool("honcho"), "-f", "Procfile", "start"]
     released = subprocess.run([*start, "release"], cwd=folder, env=environment, capture_output=True, timeout=60, check=False)
@@ -50,11 +50,11 @@ def test_processes_of_the_procfile_run_and_end_well(application: tuple[Path, dic
     assert "Traceback" not in said
 
 
-def test_honcho_finds_no_mistake_in_the_procfile() -> None:
+def test_procfile_is_valid() -> None:
     assert "web" in checked(tool("honcho"), "-f", ROOT / "Procfile", "check")
 
 
-def test_unit_of_systemd_is_valid_and_shuts_the_service_in(tmp_path: Path) -> None:
+def test_systemd_unit_is_valid_and_sandboxed(tmp_path: Path) -> None:
     analyze = tool("systemd-analyze")
     unit = tmp_path / "blog.service"
     unit.write_text(UNIT.replace("/opt/blog/bin/blog", str(Path(sys.executable).parent / "blog")))
@@ -65,7 +65,7 @@ def test_unit_of_systemd_is_valid_and_shuts_the_service_in(tmp_path: Path) -> No
     assert float(exposure[1]) < 2, "of 10; most services have more than 9"
 
 
-def test_unit_gives_requests_time_to_end_and_reloads_by_the_signal_that_the_server_knows() -> None:
+def test_systemd_unit_drains_requests_and_reloads_by_signal() -> None:
     (seconds,) = re.findall(r"^TimeoutStopSec=(\d+)$", UNIT, re.MULTILINE)
     assert int(seconds) > GRACEFUL_SHUTDOWN_TIMEOUT
     assert "ExecReload=/bin/kill -HUP $MAINPID" in UNIT
@@ -73,8 +73,8 @@ def test_unit_gives_requests_time_to_end_and_reloads_by_the_signal_that_the_serv
     assert int(workers) > 1, "alone a server would end by it"
 
 
-def test_litestream_copies_what_is_written_and_brings_it_back(tmp_path: Path) -> None:
-    """By its own configuration, to a folder instead of a bucket."""
+def test_litestream_replicates_and_restores(tmp_path: Path) -> None:
+    """Use our configuration, with a folder instead of a bucket."""
     litestream, folder = tool("litestream"), tmp_path / "blog"
     folder.mkdir()
     assert blog(folder, "user", "create", "ada", "ada@example.org").returncode == 0

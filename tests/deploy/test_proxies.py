@@ -1,10 +1,10 @@
-"""Requests that nginx and Caddy pass on with the files of `.deploy`, and those that they do not."""
+"""nginx and Caddy with the files of `.deploy`: forwarded and refused requests."""
 
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -12,6 +12,7 @@ from httpx2.websockets import AsyncWebSocketClient
 
 from blog.settings import Settings
 from tests.live.test_endpoints import hear
+from tests.support import matching
 from tests.support.live_server import Events
 from tests.support.proxies import KINDS, nginx_files, proxy
 from tests.support.serving import ask, blog, free_port, serving, wait_until_up
@@ -22,8 +23,8 @@ PASSWORD = "a long enough one"
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def proxied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
-    """The folder of a blog, and its address through a proxy."""
+def proxied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    """Return the folder of a blog and the port of a proxy in front of it."""
     tool(request.param)
     place, behind = tmp_path_factory.mktemp(request.param), free_port()
     folder = place / "blog"
@@ -37,7 +38,7 @@ def proxied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             yield folder, port
 
 
-async def test_host_and_address_arrive_whatever_the_client_says_and_metrics_stay_inside(proxied: Any) -> None:
+async def test_host_and_client_address_are_forwarded_and_metrics_are_private(proxied: tuple[Path, int]) -> None:
     folder, port = proxied
     lies = {
         "Host": f"{HOST}:{port}",
@@ -54,7 +55,7 @@ async def test_host_and_address_arrive_whatever_the_client_says_and_metrics_stay
     assert {row[0] for row in ask(folder, "SELECT address FROM audit_log WHERE address != ''")} == {"127.0.0.1"}
 
 
-async def test_who_follows_live_hears_at_once(proxied: Any) -> None:
+async def test_live_events_arrive_without_buffering(proxied: tuple[Path, int]) -> None:
     folder, port = proxied
     token = blog(folder, "token", "create", "ada").stdout.strip()
     headers = {"Host": f"{HOST}:{port}"}
@@ -75,7 +76,7 @@ async def test_who_follows_live_hears_at_once(proxied: Any) -> None:
 
 
 @pytest.mark.parametrize("proxied", ["nginx"], indirect=True)  # Caddy sends a body on as it comes, and the blog may answer first
-async def test_body_that_the_blog_would_refuse_for_its_size_does_not_reach_it(proxied: str) -> None:
+async def test_too_large_body_is_refused_by_the_proxy(proxied: str) -> None:
     *_, port = proxied
     most = Settings.model_fields["max_upload_bytes"].default
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers={"Host": f"{HOST}:{port}"}) as client:
@@ -86,11 +87,11 @@ async def test_body_that_the_blog_would_refuse_for_its_size_does_not_reach_it(pr
 
 
 @pytest.mark.parametrize("proxied", ["nginx"], indirect=True)
-async def test_nginx_keeps_files_that_never_change_and_nothing_else(proxied: str) -> None:
+async def test_nginx_caches_only_immutable_files(proxied: str) -> None:
     *_, port = proxied
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers={"Host": f"{HOST}:{port}"}) as client:
         page = (await client.get("/")).text
-        path = re.search(r'href="(/static/[^"]+\.css[^"]*)"', page)[1]
+        path = matching.search(r'href="(/static/[^"]+\.css[^"]*)"', page)[1]
         asked = [
             await client.get(path, headers={"Accept-Encoding": coding}) for coding in ("gzip", "gzip", "identity", "identity")
         ]
@@ -100,11 +101,11 @@ async def test_nginx_keeps_files_that_never_change_and_nothing_else(proxied: str
         assert "x-cache-status" not in (await client.get("/")).headers
 
 
-def test_nginx_finds_no_mistake(tmp_path: Path) -> None:
+def test_nginx_configuration_is_valid(tmp_path: Path) -> None:
     assert "test is successful" in checked(tool("nginx"), "-t", "-e", "stderr", "-c", nginx_files(tmp_path, [8000], 8080))
 
 
-def test_nginx_finds_no_mistake_with_tls(tmp_path: Path) -> None:
+def test_nginx_configuration_with_tls_is_valid(tmp_path: Path) -> None:
     main = nginx_files(tmp_path, [8000], 8080)
     text = (DEPLOY / "nginx" / "tls.conf.example").read_text()
     (tmp_path / "tls.conf").write_text(text.replace("listen 443", "listen 127.0.0.1:8443"))
@@ -114,21 +115,21 @@ def test_nginx_finds_no_mistake_with_tls(tmp_path: Path) -> None:
     assert "test is successful" in checked(tool("nginx"), "-t", "-e", "stderr", "-c", main)
 
 
-def test_tls_is_of_this_decade() -> None:
+def test_tls_versions_are_current() -> None:
     nginx = (DEPLOY / "nginx" / "tls.conf.example").read_text()
     assert re.findall(r"ssl_protocols (.*);", nginx) == ["TLSv1.2 TLSv1.3"]
     caddy = (DEPLOY / "caddy" / "Caddyfile").read_text()
     assert not re.search(r"\bprotocols\b|\btls\b", caddy), "its own choice, which is 1.2 and 1.3, is left alone"
 
 
-def test_nginx_is_found_wrong_when_it_is(tmp_path: Path) -> None:
+def test_invalid_nginx_configuration_is_detected(tmp_path: Path) -> None:
     main = nginx_files(tmp_path, [8000], 8080)
     main.write_text(main.read_text().replace("least_conn;", "least_con;"))
     done = subprocess.run([tool("nginx"), "-t", "-c", main], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, "unknown directive" in done.stderr) == (1, True)
 
 
-def test_caddy_finds_no_mistake_and_nothing_to_format() -> None:
+def test_caddy_configuration_is_valid_and_formatted() -> None:
     said = checked(tool("caddy"), "validate", "--adapter", "caddyfile", "--config", "caddy/Caddyfile", HOME=os.environ["HOME"])
     assert "Valid configuration" in said
     assert '"level":"warn"' not in said
@@ -138,7 +139,7 @@ def test_caddy_finds_no_mistake_and_nothing_to_format() -> None:
     assert formatted.stdout == (DEPLOY / "caddy" / "Caddyfile").read_text()
 
 
-def test_proxies_take_bodies_as_large_as_the_blog_does() -> None:
+def test_proxies_have_the_body_limit_of_the_blog() -> None:
     most = Settings.model_fields["max_upload_bytes"].default
     (nginx,) = re.findall(r"client_max_body_size (\d+)m;", (DEPLOY / "nginx" / "nginx.conf").read_text())
     (caddy,) = re.findall(r"max_size (\d+)MB", (DEPLOY / "caddy" / "Caddyfile").read_text())

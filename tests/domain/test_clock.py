@@ -22,11 +22,11 @@ BACK = dt.timedelta(hours=3)
 
 @pytest.fixture
 def earlier(author: Context) -> Context:
-    """The author's context after the clock was set back."""
+    """Return the author's context after the clock was set back."""
     return dataclasses.replace(author, now=author.now - BACK)
 
 
-async def test_sessions_and_tokens_hold(author: Context, earlier: Context) -> None:
+async def test_sessions_and_tokens_stay_valid(author: Context, earlier: Context) -> None:
     session = await sessions.start(author, author.require_actor(), "browser")
     token = await tokens.issue(author, author.require_actor(), name="x")
     loaded, actor = await sessions.load(earlier, session), await tokens.authenticate(earlier, token.value)
@@ -35,7 +35,7 @@ async def test_sessions_and_tokens_hold(author: Context, earlier: Context) -> No
     assert loaded.actor.id == actor.id == author.require_actor().id
 
 
-async def test_events_and_versions_stand_in_the_order_of_writing(author: Context, earlier: Context) -> None:
+async def test_events_and_versions_are_in_write_order(author: Context, earlier: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="1"))
     changed = await posts.edit(earlier, post.id, PostChanges(content="2"))
     assert changed.version == 2
@@ -46,7 +46,7 @@ async def test_events_and_versions_stand_in_the_order_of_writing(author: Context
     assert await check_site(earlier) == []
 
 
-async def test_scheduled_post_comes_when_its_time_comes_and_only_once(author: Context, earlier: Context) -> None:
+async def test_scheduled_post_is_published_at_its_time_and_once(author: Context, earlier: Context) -> None:
     when = author.now + dt.timedelta(hours=1)
     post = await posts.create(author, NewPost(title="A", content="1", status=PostStatus.SCHEDULED, publish_at=when))
     due = dataclasses.replace(author, now=when)

@@ -1,4 +1,4 @@
-"""The size that the response cache believes to have: it limits the cache, so that it must not drift."""
+"""The size that the response cache counts is exact: it enforces the limit of the cache."""
 
 from blog.framework.caching.response_cache import CachedResponse, ResponseCache
 

@@ -27,7 +27,7 @@ def test_subclass_in_the_domain_has_the_status_and_headers_of_its_base_class() -
     assert (error_status(error), error_headers(error)) == (401, {"WWW-Authenticate": 'Bearer realm="blog"'})
 
 
-def test_error_without_a_class_of_its_own_is_a_500() -> None:
+def test_error_without_a_row_in_the_table_is_a_500() -> None:
     assert error_status(errors.BlogError()) == 500
 
 

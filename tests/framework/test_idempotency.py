@@ -1,10 +1,10 @@
-"""`Idempotency-Key`: however often and wherever a request is sent, it is done once."""
+"""`Idempotency-Key`: a repeated request takes effect once, on every worker."""
 
 import asyncio
 import contextlib
 import datetime as dt
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from blog.framework.endpoints.endpoint import ApiEndpoint
 from blog.framework.response.problems import HANDLERS
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
-from tests.conftest import PASSWORD, running
+from tests.conftest import PASSWORD, Bearer, running
 from tests.support.serving import blog, free_port, serving, wait_until_up
 from tests.support.stored import all_that_is_stored
 
@@ -38,13 +38,11 @@ KEY = {"Idempotency-Key": "0b8f1c9e"}
 ADA = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
 
 
-async def count(ctx: Context, table: Any) -> Any:
-    return await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(table))
+async def count(ctx: Context, table: sa.Table) -> int:
+    return int(await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(table)))
 
 
-async def test_same_key_and_body_get_the_same_answer(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
-) -> None:
+async def test_same_key_and_body_get_the_same_response(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> None:
     ada = await bearer("ada") | KEY
     first = await client.post("/api/v1/posts", json=POST, headers=ada)
     again = await client.post("/api/v1/posts", json=POST, headers=ada)
@@ -57,18 +55,14 @@ async def test_same_key_and_body_get_the_same_answer(
     assert await count(ctx, tables.posts) == await count(ctx, tables.events) == 1
 
 
-async def test_without_a_key_everything_is_new(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
-) -> None:
+async def test_without_a_key_each_request_is_new(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> None:
     ada = await bearer("ada")
     for _ in range(2):
         assert (await client.post("/api/v1/posts", json=POST, headers=ada)).status_code == 201
     assert (await count(ctx, tables.posts), await count(ctx, tables.idempotency_keys)) == (2, 0)
 
 
-async def test_twenty_at_once_make_one_post(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
-) -> None:
+async def test_twenty_concurrent_requests_create_one_post(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> None:
     ada = await bearer("ada") | KEY
     answers = await asyncio.gather(*(client.post("/api/v1/posts", json=POST, headers=ada) for _ in range(20)))
     assert {answer.status_code for answer in answers} == {201}
@@ -77,9 +71,7 @@ async def test_twenty_at_once_make_one_post(
     assert await count(ctx, tables.posts) == 1
 
 
-async def test_two_workers_on_one_file_make_one_post(
-    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
-) -> None:
+async def test_two_workers_on_one_file_create_one_post(settings: Settings, bearer: Bearer, ctx: Context) -> None:
     ada = await bearer("ada") | KEY
     async with running(create_app(settings)) as one, running(create_app(settings)) as other:
         answers = await asyncio.gather(
@@ -90,7 +82,7 @@ async def test_two_workers_on_one_file_make_one_post(
     assert await count(ctx, tables.posts) == 1
 
 
-def test_server_killed_midway_has_done_each_request_wholly_or_not_at_all(home: Path) -> None:
+def test_requests_of_a_killed_server_are_atomic(home: Path) -> None:
     blog(home, "user", "create", "ada", "ada@example.org", "--role", "author")
     ada = {"Authorization": f"Bearer {blog(home, 'token', 'create', 'ada').stdout.strip()}"}
     port = free_port()
@@ -101,7 +93,7 @@ def test_server_killed_midway_has_done_each_request_wholly_or_not_at_all(home: P
         return ada | {"Idempotency-Key": key}
 
     async def send_and_kill(server: Any) -> Any:
-        """Some requests are answered, some are under way and some wait when the server dies."""
+        """Kill the server while some requests are answered, some run and some wait."""
         async with httpx.AsyncClient(timeout=30) as client:
             sending = [asyncio.ensure_future(client.post(url, json=POST | {"title": key}, headers=headers(key))) for key in keys]
             for done in asyncio.as_completed(sending):
@@ -125,9 +117,7 @@ def test_server_killed_midway_has_done_each_request_wholly_or_not_at_all(home: P
     assert Counter(post["title"] for post in found) == dict.fromkeys(keys, 1)
 
 
-async def test_other_request_with_the_same_key_is_refused(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
-) -> None:
+async def test_other_request_with_the_same_key_is_refused(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> None:
     ada = await bearer("ada") | KEY
     made = await client.post("/api/v1/posts", json=POST, headers=ada)
     comments = f"/api/v1/posts/{made.json()['id']}/comments"
@@ -138,15 +128,13 @@ async def test_other_request_with_the_same_key_is_refused(
     assert await count(ctx, tables.posts) == 1
 
 
-async def test_different_users_may_have_the_same_key(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
-) -> None:
+async def test_different_users_may_have_the_same_key(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> None:
     answers = [await client.post("/api/v1/posts", json=POST, headers=await bearer(name) | KEY) for name in ("ada", "bob")]
     assert [answer.json()["author"] for answer in answers] == ["ada", "bob"]
     assert await count(ctx, tables.posts) == 2
 
 
-async def test_strangers_are_told_apart_by_their_address(client: httpx2.AsyncClient, ctx: Context) -> None:
+async def test_anonymous_keys_are_separate_by_address(client: httpx2.AsyncClient, ctx: Context) -> None:
     transport: Any = client._transport
     app = transport.app
 
@@ -161,16 +149,14 @@ async def test_strangers_are_told_apart_by_their_address(client: httpx2.AsyncCli
     assert await count(ctx, tables.users) == 1
 
 
-async def test_key_is_no_proof_of_who_asks(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
+async def test_key_does_not_authenticate(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     ada = await bearer("ada")
     assert (await client.post("/api/v1/posts", json=POST, headers=ada | KEY)).status_code == 201
     for wrong in ({}, {"Authorization": "Bearer nonsense"}):
         assert (await client.post("/api/v1/posts", json=POST, headers=wrong | KEY)).status_code == 401
 
 
-async def test_token_without_the_scope_gets_no_kept_answer(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
-) -> None:
+async def test_token_without_the_scope_gets_no_stored_response(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> None:
     ada = await bearer("ada")
     assert (await client.post("/api/v1/posts", json=POST, headers=ada | KEY)).status_code == 201
     everything = {scope.value for scope in Scope} - {"admin"}
@@ -181,9 +167,7 @@ async def test_token_without_the_scope_gets_no_kept_answer(
     assert (await client.post("/api/v1/posts", json=POST, headers=narrow | KEY)).status_code == 403
 
 
-async def test_errors_are_not_kept(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
-) -> None:
+async def test_error_responses_are_not_stored(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> None:
     reader = await bearer("bob", Role.READER)
     assert (await client.post("/api/v1/posts", json=POST, headers=reader | KEY)).status_code == 403
     assert (await client.post("/api/v1/posts", json={"title": ""}, headers=reader | KEY)).status_code == 422
@@ -192,10 +176,8 @@ async def test_errors_are_not_kept(
     assert (made.status_code, "idempotency-replayed" in made.headers) == (201, False)
 
 
-async def test_change_of_a_request_that_fails_later_is_undone(
-    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
-) -> None:
-    """Also where the endpoint answers an error instead of raising one, and where it crashes."""
+async def test_failed_request_is_rolled_back(settings: Settings, bearer: Bearer, ctx: Context) -> None:
+    """A request is also undone if the endpoint returns an error response, and if it crashes."""
     users = tables.users.update().values(name="changed")
 
     class Failing(ApiEndpoint):
@@ -215,7 +197,7 @@ async def test_change_of_a_request_that_fails_later_is_undone(
     assert await count(ctx, tables.idempotency_keys) == 0
 
 
-async def test_secret_is_kept_nowhere_and_its_retry_says_so(client: httpx2.AsyncClient, settings: Settings, ctx: Context) -> None:
+async def test_secret_is_not_stored_and_the_retry_says_so(client: httpx2.AsyncClient, settings: Settings, ctx: Context) -> None:
     await client.post("/api/v1/users", json=ADA)
     wanted = {"username": "ada", "password": PASSWORD}
     made = await client.post("/api/v1/tokens", json=wanted, headers=KEY)
@@ -230,9 +212,7 @@ async def test_secret_is_kept_nowhere_and_its_retry_says_so(client: httpx2.Async
 
 
 @pytest.mark.parametrize(("key", "status"), [("x" * 255, 201), ("x" * 256, 400), ("", 400), ("two words", 400), ("é", 400)])
-async def test_key_is_visible_ascii(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], key: str, status: int
-) -> None:
+async def test_key_is_visible_ascii(client: httpx2.AsyncClient, bearer: Bearer, key: str, status: int) -> None:
     answer = await client.post(
         "/api/v1/posts", json=POST, headers=[*(await bearer("ada")).items(), (b"Idempotency-Key", key.encode())]
     )
@@ -240,14 +220,12 @@ async def test_key_is_visible_ascii(
     assert answer.headers["content-type"] in ("application/json", "application/problem+json")
 
 
-async def test_two_keys_are_refused(client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
+async def test_two_keys_are_refused(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = [*(await bearer("ada")).items(), ("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
     assert (await client.post("/api/v1/posts", json=POST, headers=headers)).status_code == 400
 
 
-async def test_key_is_for_posts_alone(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
-) -> None:
+async def test_key_is_for_post_requests_only(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> None:
     ada = await bearer("ada")
     made = await client.post("/api/v1/posts", json=POST, headers=ada)
     path = f"/api/v1/posts/{made.json()['id']}"
@@ -258,9 +236,7 @@ async def test_key_is_for_posts_alone(
     assert await count(ctx, tables.idempotency_keys) == 0
 
 
-async def test_after_a_day_a_key_is_new_and_old_ones_go(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
-) -> None:
+async def test_keys_expire_after_a_day(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> None:
     ada = await bearer("ada")
     for number in range(3):
         await client.post("/api/v1/posts", json=POST, headers=ada | {"Idempotency-Key": str(number)})
@@ -269,13 +245,13 @@ async def test_after_a_day_a_key_is_new_and_old_ones_go(
     replayed = await client.post("/api/v1/posts", json=POST, headers=ada | {"Idempotency-Key": "0"})
     assert replayed.headers["idempotency-replayed"] == "true"
     await ctx.db.execute(tables.idempotency_keys.update().values(created_at=aged - dt.timedelta(minutes=2)))
-    anew = await client.post("/api/v1/posts", json=POST | {"title": "Another"}, headers=ada | {"Idempotency-Key": "0"})
-    assert (anew.status_code, "idempotency-replayed" in anew.headers) == (201, False)
+    again = await client.post("/api/v1/posts", json=POST | {"title": "Another"}, headers=ada | {"Idempotency-Key": "0"})
+    assert (again.status_code, "idempotency-replayed" in again.headers) == (201, False)
     assert await count(ctx, tables.idempotency_keys) == 1
 
 
-async def test_a_new_key_clears_away_few_old_ones_at_once(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context, monkeypatch: pytest.MonkeyPatch
+async def test_a_new_key_removes_a_limited_number_of_expired_keys(
+    client: httpx2.AsyncClient, bearer: Bearer, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("blog.framework.endpoints.idempotency._CLEANUP_BATCH", 2)
     ada = await bearer("ada")
@@ -290,9 +266,7 @@ async def test_a_new_key_clears_away_few_old_ones_at_once(
     assert left == [4, 3, 3]
 
 
-async def test_who_sends_slowly_keeps_nobody_waiting(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_slow_client_does_not_block_other_requests(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     ada = await bearer("ada")
     begun, others_are_done = asyncio.Event(), asyncio.Event()
 
@@ -310,9 +284,7 @@ async def test_who_sends_slowly_keeps_nobody_waiting(
     assert (await slow).json()["title"] == "Slow"
 
 
-async def test_writer_that_is_busy_for_too_long_is_said_to_be(
-    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context
-) -> None:
+async def test_locked_database_is_answered_with_503(settings: Settings, bearer: Bearer, ctx: Context) -> None:
     ada = await bearer("ada") | KEY
     async with running(create_app(settings.model_copy(update={"database_timeout": 0.5}))) as client:
         async with ctx.db.transaction():  # as another process
@@ -322,10 +294,8 @@ async def test_writer_that_is_busy_for_too_long_is_said_to_be(
         assert (await client.post("/api/v1/posts", json=POST, headers=ada)).status_code == 201
 
 
-async def test_slow_work_is_done_before_the_lock_is_taken_and_not_for_a_replay(
-    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
-    prepared = []
+async def test_slow_work_runs_before_the_lock_and_not_for_a_replay(settings: Settings, bearer: Bearer) -> None:
+    prepared: list[bytes] = []
 
     class Slow(ApiEndpoint):
         def body_limit(self, request: Request) -> int:
@@ -350,9 +320,7 @@ async def test_slow_work_is_done_before_the_lock_is_taken_and_not_for_a_replay(
     assert prepared == [b"hello"]
 
 
-async def test_same_form_is_the_same_whatever_its_boundary(
-    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_multipart_boundary_does_not_change_the_request(settings: Settings, bearer: Bearer) -> None:
     class Upload(ApiEndpoint):
         async def post(self, request: Request) -> Response:
             async with request.form() as form:
@@ -376,7 +344,7 @@ async def test_same_form_is_the_same_whatever_its_boundary(
     assert (answers[1].json(), answers[1].headers["idempotency-replayed"]) == ({"size": 3}, "true")
 
 
-def test_every_post_of_the_api_takes_a_key() -> None:
+def test_every_post_route_of_the_api_accepts_a_key() -> None:
     with_post: list[Any] = [route.endpoint for route in routes if hasattr(route.endpoint, "post")]
     assert len(with_post) >= 5
     assert all(issubclass(endpoint, ApiEndpoint) for endpoint in with_post)

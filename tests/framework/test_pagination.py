@@ -1,4 +1,4 @@
-"""Cursors that no list has given out."""
+"""Invalid cursors."""
 
 import pytest
 

@@ -1,8 +1,9 @@
-"""Forms with one file: whole or refused, and nothing of them stays."""
+"""Forms with one file are accepted completely or refused, and leave no temporary file."""
 
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,9 +22,9 @@ FILE = b"\r\n--b0undary\r\n\0 any bytes \xff"
 
 
 @pytest.fixture(autouse=True)
-def temporary_files(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """All files that are made for uploads, to see that each is closed, by which it is gone."""
-    made = []
+def temporary_files(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tempfile.SpooledTemporaryFile[bytes]]]:
+    """Return all temporary files of uploads, to check that each is closed, which removes it."""
+    made: list[tempfile.SpooledTemporaryFile[bytes]] = []
 
     class Watched(tempfile.SpooledTemporaryFile[bytes]):
         def __init__(self, **options: Any) -> None:
@@ -50,7 +51,7 @@ IMAGE = part(b"file", b"content", b"a.png")
 def request(
     body: bytes, kind: str | None = TYPE, *, piece: int = 1_000_000, length: int | None = None, leaves: bool = False
 ) -> Request:
-    """A request whose body comes in pieces; with `leaves`, the client goes away before the last of them."""
+    """Return a request with a body in pieces; with `leaves`, the client disconnects before the last piece."""
     pieces = [body[start : start + piece] for start in range(0, len(body), piece)] or [b""]
     messages = [{"type": "http.request", "body": content, "more_body": True} for content in pieces]
     messages[-1]["more_body"] = False
@@ -72,25 +73,29 @@ async def read(body: bytes, kind: str | None = TYPE, limit: int = 50_000, **opti
 
 
 @pytest.mark.parametrize("piece", [1, 7, 1_000_000])
-async def test_fields_become_the_model_and_the_file_its_bytes(piece: int, temporary_files: Any) -> None:
+async def test_fields_become_the_model_and_the_file_is_readable(
+    piece: int, temporary_files: list[tempfile.SpooledTemporaryFile[bytes]]
+) -> None:
     body = form(part(b"alt", "Zwölf Boxkämpfer 🥊".encode()), part(b"file", FILE.replace(b"--", b"-"), b"a.png"))
     assert await read(body, piece=piece) == (NewMedia(alt="Zwölf Boxkämpfer 🥊"), FILE.replace(b"--", b"-"))
     assert len(temporary_files) == 1
 
 
-async def test_text_may_be_absent_and_come_after_the_file() -> None:
+async def test_text_fields_may_be_absent_or_after_the_file() -> None:
     assert await read(form(IMAGE)) == (NewMedia(alt=""), b"content")
     assert await read(form(IMAGE, part(b"alt", b"after"))) == (NewMedia(alt="after"), b"content")
 
 
 @pytest.mark.parametrize("size", [0, 1, 1_048_576, 1_048_577])
-async def test_files_of_any_size_come_whole(size: int) -> None:
-    """Beyond a megabyte they go through a file on disk."""
+async def test_files_of_any_size_are_complete(size: int) -> None:
+    """Files above one megabyte are stored on disk."""
     content = os.urandom(size)
     assert (await read(form(part(b"file", content, b"a")), limit=2_000_000))[1] == content
 
 
-async def test_file_is_gone_after_the_block_also_when_it_fails(temporary_files: Any) -> None:
+async def test_temporary_file_is_removed_after_success_and_failure(
+    temporary_files: list[tempfile.SpooledTemporaryFile[bytes]],
+) -> None:
     with pytest.raises(ZeroDivisionError):
         async with read_upload(request(form(IMAGE)), NewMedia, limit=1_000) as (_, file):
             raise ZeroDivisionError(file.closed)
@@ -101,7 +106,7 @@ async def test_file_is_gone_after_the_block_also_when_it_fails(temporary_files: 
     "name",
     [b"../../../etc/passwd", b"a\0.png", b"C:\\a.exe", b"", b"\xff\xfe", b"a" * 2_000, "ä🥊\u202egnp.exe".encode(), b"<script>"],
 )
-async def test_filename_means_nothing(name: Any) -> None:
+async def test_filename_is_ignored(name: Any) -> None:
     assert await read(form(part(b"file", b"content", name))) == (NewMedia(alt=""), b"content")
 
 
@@ -119,11 +124,11 @@ async def test_other_bodies_are_unsupported_and_not_read(kind: str | None) -> No
 @pytest.mark.parametrize(
     "kind", ["Multipart/Form-Data; Boundary=b0undary", 'multipart/form-data;charset=utf-8; boundary="b0undary"']
 )
-async def test_type_is_read_as_the_standard_says(kind: str) -> None:
+async def test_content_type_is_parsed_by_the_standard(kind: str) -> None:
     assert (await read(form(IMAGE), kind))[1] == b"content"
 
 
-async def test_form_that_breaks_off_is_malformed_wherever_it_does() -> None:
+async def test_truncated_form_is_malformed_at_any_position() -> None:
     body = form(part(b"alt", b"A"), IMAGE)
     for cut in range(len(body) - 2):
         with pytest.raises(MalformedInput):
@@ -131,7 +136,7 @@ async def test_form_that_breaks_off_is_malformed_wherever_it_does() -> None:
     assert (await read(body[:-2]))[1] == b"content", "the last line may lack its end"
 
 
-async def test_what_follows_the_form_is_ignored() -> None:
+async def test_data_after_the_form_is_ignored() -> None:
     assert (await read(form(IMAGE) + b"epilogue\r\n" + IMAGE))[1] == b"content"
 
 
@@ -160,7 +165,7 @@ async def test_broken_forms_are_malformed(kind: Any, body: Any) -> None:
 
 
 @pytest.mark.parametrize("charset", ["utf-16", "idna", "undefined", "hex", "rot13", "no-such", "punycode", "unicode_escape"])
-async def test_charset_that_a_client_names_never_crashes(charset: str) -> None:
+async def test_any_charset_is_handled(charset: str) -> None:
     for alt in (b"plain", b"\xff\\x", b"xn--\xc3"):
         try:
             new, content = await read(form(part(b"alt", alt), IMAGE), f"{TYPE}; charset={charset}")
@@ -186,7 +191,7 @@ async def test_charset_that_a_client_names_never_crashes(charset: str) -> None:
         (form(IMAGE, part(b"alt", b"A\nB")), "alt", "line_end"),
     ],
 )
-async def test_faults_name_their_field_and_echo_nothing(body: Any, place: str, kind: str) -> None:
+async def test_errors_name_their_field_without_its_value(body: Any, place: str, kind: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         await read(body)
     assert [(error.loc, error.type) for error in caught.value.errors] == [(("body", place), kind)]
@@ -196,7 +201,7 @@ async def test_faults_name_their_field_and_echo_nothing(body: Any, place: str, k
 # -- limits
 
 
-async def test_body_of_exactly_the_limit_passes_and_one_byte_more_does_not() -> None:
+async def test_body_limit_is_exact() -> None:
     body = form(IMAGE)
     variants: list[dict[str, Any]] = [{}, {"length": len(body)}, {"piece": 5}]
     for options in variants:
@@ -206,7 +211,7 @@ async def test_body_of_exactly_the_limit_passes_and_one_byte_more_does_not() -> 
 
 
 @pytest.mark.parametrize("length", ["10001", "9" * 19, "9" * 5_000])
-async def test_declared_length_beyond_the_limit_is_refused_unread(length: str) -> None:
+async def test_declared_length_above_the_limit_is_refused_unread(length: str) -> None:
     sent = request(form(IMAGE))
     sent.scope["headers"].append((b"content-length", length.encode()))
     with pytest.raises(PayloadTooLarge):
@@ -215,7 +220,7 @@ async def test_declared_length_beyond_the_limit_is_refused_unread(length: str) -
     assert await sent.body() == form(IMAGE)
 
 
-async def test_body_that_grows_is_cut_at_the_limit_whatever_it_declared(temporary_files: Any) -> None:
+async def test_streamed_body_is_refused_at_the_limit(temporary_files: list[tempfile.SpooledTemporaryFile[bytes]]) -> None:
     body, received = form(part(b"file", bytes(100_000), b"a")), 0
     sent = request(body, piece=1_000, length=10)
     receive = sent.receive
@@ -236,13 +241,15 @@ async def test_body_that_grows_is_cut_at_the_limit_whatever_it_declared(temporar
 # -- what goes wrong elsewhere
 
 
-async def test_client_that_leaves_leaves_no_file(temporary_files: Any) -> None:
+async def test_disconnect_leaves_no_temporary_file(temporary_files: list[tempfile.SpooledTemporaryFile[bytes]]) -> None:
     with pytest.raises(ClientDisconnect):
         await read(form(part(b"file", bytes(5_000), b"a")), piece=1_000, leaves=True)
     assert len(temporary_files) == 1
 
 
-async def test_full_disk_is_no_fault_of_the_client(monkeypatch: pytest.MonkeyPatch, temporary_files: Any) -> None:
+async def test_full_disk_is_a_server_error(
+    monkeypatch: pytest.MonkeyPatch, temporary_files: list[tempfile.SpooledTemporaryFile[bytes]]
+) -> None:
     async def full(self: Any, data: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -1,4 +1,4 @@
-"""Files of other blogs, and settings: whatever is in them, each is taken, or refused with a reason."""
+"""Files of other blogs, and settings: any content is accepted, or refused with a reason."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ contents = st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text
 
 
 class OneFile:
-    """A tree with one file."""
+    """A folder tree with one file."""
 
     languages = frozenset({"de"})
 
@@ -60,7 +60,7 @@ def test_any_text_with_liquid_becomes_text(text: Any) -> None:
 
 
 @given(st.text(max_size=40) | st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | st.datetimes())
-def test_any_date_is_an_instant_or_none(value: Any) -> None:
+def test_any_date_is_a_timestamp_or_none(value: Any) -> None:
     with contextlib.suppress(ValueError):
         assert dates.parse(value).tzinfo is not None
 
@@ -76,7 +76,7 @@ NAMES = sorted(name.upper() for name in Settings.model_fields)
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), values, max_size=4))
-def test_any_settings_are_taken_or_refused_by_name(tmp_path_factory: pytest.TempPathFactory, variables: Any) -> None:
+def test_any_settings_are_accepted_or_refused_by_name(tmp_path_factory: pytest.TempPathFactory, variables: Any) -> None:
     folder = tmp_path_factory.getbasetemp()
     with contextlib.chdir(folder), mock.patch.dict(os.environ, {"DATABASE_URL": f"sqlite:///{folder / 'fuzz.db'}"} | variables):
         settings, said = _loaded()

@@ -1,8 +1,8 @@
-"""Requests of every kind to every route: whatever stands in them, the answer is none of 500."""
+"""Requests of every kind to every route: no content causes a status of 500."""
 
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_from_bytes, unquote, urlencode
 
@@ -11,13 +11,14 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as configured
 from hypothesis import strategies as st
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message
 
 from blog.app import create_app, routes
 from blog.framework.response import pagination
 from blog.framework.urls.route_table import walk_routes
 from blog.schemas.accounts import Role
 from blog.settings import Settings
-from tests.conftest import ORIGIN, running
+from tests.conftest import ORIGIN, Bearer, running
 from tests.support.pictures import png
 
 patient = configured(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -70,7 +71,7 @@ forms = st.lists(st.tuples(st.sampled_from(MEMBERS) | texts, texts), max_size=6)
 
 @st.composite
 def targets(draw: st.DrawFn) -> str:
-    """A path and a query as they stand on the wire: ASCII, but with any bytes behind the percent signs."""
+    """Return a path and a query in ASCII, with any bytes after the percent signs."""
     template = draw(st.sampled_from(TEMPLATES) | st.just("/{any}/{more}"))
     raw = st.binary(max_size=9).map(lambda some: quote_from_bytes(some, safe=""))
     parts = st.sampled_from(["1", "2", "ada", "hello-there"]) | texts.map(lambda text: quote(text, safe="")) | raw
@@ -86,13 +87,15 @@ class Answer(NamedTuple):
 
 
 class Site:
-    """The application, asked as the server asks it."""
+    """The application, called as the server calls it."""
 
-    def __init__(self, app, headers: dict[str, str]) -> None:
+    def __init__(self, app: ASGIApp, headers: dict[str, str]) -> None:
         self._app = app
         self._own = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
-    async def ask(self, method: str, target: str, headers=(), body: bytes = b"", *, known: bool = True) -> Answer:
+    async def ask(
+        self, method: str, target: str, headers: Sequence[tuple[bytes, bytes]] = (), body: bytes = b"", *, known: bool = True
+    ) -> Answer:
         path, _, query = target.partition("?")
         sent = [*headers, *(self._own if known else ())]
         if all(name != b"host" for name, _ in sent):
@@ -103,22 +106,22 @@ class Site:
             "root_path": "", "headers": sent, "client": ("127.0.0.1", 5), "server": ("127.0.0.1", 8000),
         }  # fmt: skip
         parts = [{"type": "http.request", "body": body[:7], "more_body": True}, {"type": "http.request", "body": body[7:]}]
-        told: list[dict] = []
+        sent_messages: list[dict] = []
 
-        async def receive():
+        async def receive() -> Message:
             return parts.pop(0) if parts else {"type": "http.disconnect"}
 
-        async def send(message):
-            told.append(message)
+        async def send(message: Message) -> None:
+            sent_messages.append(message)
 
         await self._app(scope, receive, send)
-        start = told[0]
-        return Answer(start["status"], dict(start["headers"]), b"".join(one.get("body", b"") for one in told[1:]))
+        start = sent_messages[0]
+        return Answer(start["status"], dict(start["headers"]), b"".join(one.get("body", b"") for one in sent_messages[1:]))
 
 
 @pytest.fixture
-async def site(settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]]) -> AsyncIterator[Site]:
-    """A blog with something in it, and its owner."""
+async def site(settings: Settings, bearer: Bearer) -> AsyncIterator[Site]:
+    """Return a blog with content, and its owner."""
     owner = await bearer("ada", Role.OWNER)
     async with running(create_app(settings.model_copy(update={"max_cache_bytes": 1_000_000}))) as client:
         made = await client.post(
@@ -129,7 +132,7 @@ async def site(settings: Settings, bearer: Callable[..., Awaitable[dict[str, str
 
 
 def agreed(answer: Answer) -> None:
-    """It is an answer, and one of those that the client can be told apart by."""
+    """Check that the status is no server error, and that a problem document has the same status."""
     assert 200 <= answer.status < 500, answer
     kind = answer.headers.get(b"content-type", b"")
     if answer.status >= 400 and kind == b"application/problem+json" and answer.body:
@@ -194,7 +197,7 @@ async def test_any_multipart(site: Site, path: Any, kind: Any, body: Any) -> Non
 
 @pytest.mark.parametrize("charset", CHARSETS)
 @pytest.mark.parametrize("text", [b"xn--\xc3", b"\\ud800", b"+2AA-", b"\xff\xfe\x00\xd8"])
-async def test_charset_that_a_client_names_crashes_no_form(site: Site, charset: Any, text: bytes) -> None:
+async def test_any_charset_of_a_form_is_handled(site: Site, charset: Any, text: bytes) -> None:
     body = b"".join(
         b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name, text)
         for name in (b"title", b"content", b"tags", b"username", b"password")
@@ -207,7 +210,7 @@ async def test_charset_that_a_client_names_crashes_no_form(site: Site, charset: 
 
 
 @pytest.mark.parametrize("target", ["/%00", "/posts/%00", "/posts/a%00b", "/tags/%00", "/api/v1/posts/%00"])
-async def test_null_byte_names_nothing(site: Site, target: str) -> None:
+async def test_null_byte_in_a_path_is_not_found(site: Site, target: str) -> None:
     assert (await site.ask("GET", target, known=False)).status == 400
 
 

@@ -1,4 +1,4 @@
-"""What strangers write into cursors, links, cookies, header fields and JSON: it is taken or refused, and nothing else happens.
+"""Untrusted cursors, links, cookies, header fields and JSON are accepted or refused, without any other effect.
 
 `BLOG_TEST_EXAMPLES=5000 pytest tests/fuzz` looks longer, and at other examples each time.
 """
@@ -59,7 +59,7 @@ def request(**headers: bytes) -> Request:
 @given(st.text() | st.binary().map(lambda sent: pagination.base64.urlsafe_b64encode(sent).decode()))
 @example("W10")
 @example("é")
-def test_cursor_is_a_place_or_none(cursor: Any) -> None:
+def test_any_cursor_is_valid_or_refused(cursor: Any) -> None:
     try:
         instant, number = pagination.decode_cursor(cursor)
     except InvalidInput:
@@ -69,7 +69,7 @@ def test_cursor_is_a_place_or_none(cursor: Any) -> None:
 
 
 @given(st.text(), st.integers(-(2**63) + 1, 2**63 - 1))
-def test_cursor_that_we_gave_is_the_place_again(instant: Any, number: Any) -> None:
+def test_encoded_cursor_is_decoded_unchanged(instant: Any, number: Any) -> None:
     assert pagination.decode_cursor(pagination.encode_cursor((instant, number))) == (instant, number)
 
 
@@ -85,12 +85,12 @@ def test_live_cursor_is_within_the_log_or_a_gap(after: Any, floor: Any) -> None:
 
 
 @given(st.text(), st.sampled_from(Purpose))
-def test_nothing_that_strangers_write_is_signed(text: Any, purpose: Any) -> None:
+def test_untrusted_text_has_no_valid_signature(text: Any, purpose: Any) -> None:
     assert SIGNER.unsign(purpose, text, 60) is None
 
 
 @given(st.data(), st.sampled_from(Purpose), st.sampled_from(Purpose))
-def test_what_is_signed_holds_for_its_purpose_and_unchanged(data: Any, made_for: Any, used_for: Any) -> None:
+def test_signed_text_is_valid_unchanged_and_for_its_purpose(data: Any, made_for: Any, used_for: Any) -> None:
     signed = SIGNER.sign(made_for, ["ada", 7])
     assert (SIGNER.unsign(used_for, signed, 60) == ["ada", 7]) is (made_for is used_for)
     place = data.draw(st.integers(0, len(signed) - 1))
@@ -102,7 +102,7 @@ def test_what_is_signed_holds_for_its_purpose_and_unchanged(data: Any, made_for:
 
 
 @given(fields)
-def test_any_accept_encoding_names_a_coding_of_ours_or_none(sent: Any) -> None:
+def test_any_accept_encoding_selects_a_supported_encoding_or_none(sent: Any) -> None:
     assert content_encoding.negotiate(sent) in {None, *content_encoding.ENCODERS}
 
 
@@ -122,7 +122,7 @@ def test_any_if_modified_since_is_a_date_or_nothing(sent: Any) -> None:
 @pytest.mark.parametrize(
     "sent", [b"Sun, 06 Nov 99999 08:49:37 GMT", b"Sun, 06 Nov 1994 08:49:37 -9999", b"1 1 1 1:1:1 +99999999999"]
 )
-def test_date_that_cannot_be_is_none(sent: bytes) -> None:
+def test_invalid_date_is_none(sent: bytes) -> None:
     assert not conditional.is_not_modified_since(request(if_modified_since=sent), dt.datetime(2026, 5, 1, tzinfo=dt.UTC))
 
 
@@ -160,30 +160,30 @@ documents = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionarie
 
 
 @given(documents)
-def test_json_within_the_bounds_is_what_it_was(value: Any) -> None:
+def test_json_within_the_limits_is_decoded_unchanged(value: Any) -> None:
     assert decode_json(json.dumps(value)) == value
     assert decode_json(json.dumps(value, ensure_ascii=False).encode()) == value
 
 
 @given(documents)
 @example('\\",[,"' * 3)
-def tevalues_in_counted_before_decoding_are_never_more_than_there_are(value):
+def test_value_count_before_decoding_is_at_most_the_real_count(value: Any) -> None:
     count = values_in(value)
     check_value_count(json.dumps(value).encode(), count)
 
 
-def values_in(value):
+def values_in(value: Any) -> int:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return 1 + sum(map(values_in, inner))
 
 
 @pytest.mark.parametrize("body", ['"' * 1_000_001, '"' + '\\"' * 500_000, '"' + '\\"' * 500_000 + "\\"], ids=len)
-def test_text_without_an_end_is_refused_as_quickly_as_any(body: str) -> None:
+def test_unterminated_text_is_refused_quickly(body: str) -> None:
     with pytest.raises(MalformedInput, match="more than 1000 values"):
         decode_json("," * 1_000 + body)  # with fewer commas it would not be looked through
 
 
-def test_commas_in_a_text_are_no_values() -> None:
+def test_commas_in_a_text_are_not_counted_as_values() -> None:
     text = 'a, \\ "b", ' * 2_000
     assert decode_json(json.dumps({"content": text})) == {"content": text}
 
@@ -225,7 +225,7 @@ def test_any_bytes_are_json_or_malformed(body: Any) -> None:
     ids=lambda value: value[:12],
 )
 @pytest.mark.parametrize("read", [str, str.encode])
-def test_json_beyond_its_bounds_is_malformed_and_says_why(body: str, said: str, read: Any) -> None:
+def test_json_above_the_limits_is_malformed_with_a_reason(body: str, said: str, read: Any) -> None:
     with pytest.raises(MalformedInput, match=said):
         decode_json(read(body))
 
@@ -233,6 +233,6 @@ def test_json_beyond_its_bounds_is_malformed_and_says_why(body: str, said: str, 
 @pytest.mark.parametrize(
     "body", ["[" * 32 + "]" * 32, "[" + "0," * 998 + "0]", "9" * 40, "1e39", "-" + "9" * 40, "1e-999", '{"' + "a" * 200 + '": 1}']
 )
-def test_json_at_its_bounds_is_taken(body: str) -> None:
+def test_json_at_the_limits_is_accepted(body: str) -> None:
     value = decode_json(body)
     assert not isinstance(value, float) or math.isfinite(value)

@@ -1,8 +1,7 @@
-"""The AsyncAPI document: whole, and true to the frames that are sent."""
+"""The AsyncAPI document is complete, and the sent frames match it."""
 
 import json
 import re
-from collections.abc import Awaitable, Callable
 from typing import Any, get_args
 
 import httpx2
@@ -17,53 +16,51 @@ from blog.domain.core.events import EventType
 from blog.live.asyncapi import document
 from blog.schemas import live
 from blog.schemas.accounts import Role
-from tests.conftest import ORIGIN
+from tests.conftest import ORIGIN, Bearer
 from tests.live.test_endpoints import closed, following, hear, say, subscribed, write
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, Any]:
+def asyncapi() -> dict[str, Any]:
     return document("Blog: live updates", "https://blog.example.org", "/live")
 
 
-def test_document_is_whole(told: dict[str, Any]) -> None:
-    assert told["asyncapi"] == "3.0.0"
-    assert told["servers"]["live"] == {"host": "blog.example.org", "protocol": "wss"}
-    text = json.dumps(told)
+def test_document_is_complete(asyncapi: dict[str, Any]) -> None:
+    assert asyncapi["asyncapi"] == "3.0.0"
+    assert asyncapi["servers"]["live"] == {"host": "blog.example.org", "protocol": "wss"}
+    text = json.dumps(asyncapi)
     for reference in re.findall(r'"#/([^"]+)"', text):
-        place: Any = told
+        place: Any = asyncapi
         for part in reference.split("/"):
             place = place[part]
-    for name in told["components"]["schemas"]:
+    for name in asyncapi["components"]["schemas"]:
         assert f'"#/components/schemas/{name}"' in text, name
-    sent = {message["$ref"] for operation in told["operations"].values() for message in operation["messages"]}
-    assert sent == {f"#/channels/live/messages/{name}" for name in told["components"]["messages"]}
-    for schema in told["components"]["schemas"].values():
+    sent = {message["$ref"] for operation in asyncapi["operations"].values() for message in operation["messages"]}
+    assert sent == {f"#/channels/live/messages/{name}" for name in asyncapi["components"]["messages"]}
+    for schema in asyncapi["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
 
 
-TOLD = {name.value for name in EventType} - {EventType.SITE_CHANGED.value}
+PUBLIC_EVENTS = {name.value for name in EventType} - {EventType.SITE_CHANGED.value}
 
 
-def test_every_message_and_every_event_has_its_model(told: dict[str, Any]) -> None:
-    names = set(told["components"]["messages"])
+def test_every_message_and_every_event_has_its_model(asyncapi: dict[str, Any]) -> None:
+    names = set(asyncapi["components"]["messages"])
     clients = {model.__name__ for model in get_args(get_args(live.ClientMessage)[0])}
     assert {model.__name__ for model in models(live.ServerMessage)} | clients == names
     events = [get_args(model.model_fields["event"].annotation) for model in models(live.EventMessage)]
-    assert sorted(name for group in events for name in group) == sorted(TOLD)
+    assert sorted(name for group in events for name in group) == sorted(PUBLIC_EVENTS)
 
 
 def models(union: Any) -> list[type[BaseModel]]:
-    """The models of a union, also of one within it."""
+    """Return the models of a union, including nested unions."""
     found: list[type[BaseModel]] = []
     for part in get_args(get_args(union)[0]):
         found += [part] if isinstance(part, type) else models(part)
     return found
 
 
-async def test_frames_are_what_the_models_say(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_frames_match_the_models(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     ada, rob = await bearer("ada", Role.EDITOR), await bearer("rob", Role.READER)
     frames: list[dict[str, Any]] = []
     async with following(client) as socket:
@@ -103,11 +100,11 @@ async def test_frames_are_what_the_models_say(
         assert set(frame) == model.model_fields_set, "nothing is sent that the model does not know"
         assert_known(frame.get("data"), getattr(model, "data", None))
     assert [frame["type"] for frame in frames[:6]] == ["welcome", "pong", "welcome", "error", "gap", "subscribed"]
-    assert {frame["event"] for frame in frames if frame["type"] == "event"} == TOLD
+    assert {frame["event"] for frame in frames if frame["type"] == "event"} == PUBLIC_EVENTS
 
 
 def assert_known(sent: Any, model: BaseModel | None) -> None:
-    """Nothing in the data of an event is without a place in its model, at any depth."""
+    """Check that every member of the data of an event is declared in its model, at any depth."""
     for name, value in (sent or {}).items():
         assert model is not None
         assert name in type(model).model_fields, name
@@ -115,7 +112,7 @@ def assert_known(sent: Any, model: BaseModel | None) -> None:
             assert_known(value, getattr(model, name))
 
 
-async def test_goodbye_is_what_its_model_says(app: Application) -> None:
+async def test_bye_matches_its_model(app: Application) -> None:
     async with app.router.lifespan_context(app) as state:
         assert state is not None
 

@@ -1,9 +1,9 @@
-"""/connection/websocket: the client protocol of Centrifugo, frame by frame; tests/live/test_sdk*.py have the SDKs themselves."""
+"""/connection/websocket: the client protocol of Centrifugo, frame by frame. tests/live/test_sdk*.py use the SDKs."""
 
 import contextlib
 import datetime as dt
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from blog.realtime import Hub, Subscriber
 from blog.realtime.subscription import TOO_SLOW
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
-from tests.conftest import ORIGIN, MakeUser, running
+from tests.conftest import ORIGIN, Bearer, MakeUser, running
 from tests.live.test_endpoints import closed, hear, write
 
 ADDRESS = "ws://127.0.0.1:8000/connection/websocket"
@@ -53,7 +53,7 @@ async def subscribed(socket: Any, channel: str, id: int = 2, **members: Any) -> 
 
 
 async def publication(socket: Any) -> tuple[str, dict[str, Any], int]:
-    """Channel, event and offset of the next push."""
+    """Return channel, event and offset of the next push."""
     push = (await hear(socket))["push"]
     assert set(push) == {"channel", "pub"}
     return push["channel"], push["pub"]["data"], push["pub"]["offset"]
@@ -66,11 +66,11 @@ async def refusal(socket: Any, id: int, **request: Any) -> tuple[int, bool]:
 
 
 @pytest.fixture
-async def ada(bearer: Callable[..., Awaitable[dict[str, str]]]) -> dict[str, str]:
+async def ada(bearer: Bearer) -> dict[str, str]:
     return await bearer("ada")
 
 
-async def test_stranger_connects_and_hears_of_a_new_post(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_anonymous_client_connects_and_gets_a_new_post(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     async with connected(client) as socket:
         connect = socket.welcome["connect"]
         assert (connect["ping"], connect["data"]) == (25, {"user": None})
@@ -84,7 +84,7 @@ async def test_stranger_connects_and_hears_of_a_new_post(client: httpx2.AsyncCli
         assert event["cursor"] == f"{answer['epoch']}.{offset}", "a position is a cursor in two parts"
 
 
-async def test_commands_of_one_frame_are_answered_in_order(client: httpx2.AsyncClient) -> None:
+async def test_commands_of_one_frame_get_replies_in_order(client: httpx2.AsyncClient) -> None:
     frame = '{"connect":{"name":"js"},"id":1}\n{"subscribe":{"channel":"posts","flag":1},"id":2}\n{"ping":{},"id":3}\n'
     async with open_socket(client) as socket:
         await socket.send_text(frame)
@@ -92,7 +92,7 @@ async def test_commands_of_one_frame_are_answered_in_order(client: httpx2.AsyncC
     assert [(answer["id"], *(set(answer) - {"id"})) for answer in answers] == [(1, "connect"), (2, "subscribe"), (3, "ping")]
 
 
-async def test_event_is_pushed_to_each_channel_under_the_name_that_was_asked_for(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_event_is_pushed_under_the_requested_channel_name(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     async with connected(client) as socket:
         await subscribed(socket, "author:ADA")
         await subscribed(socket, "posts", id=3)
@@ -104,7 +104,7 @@ async def test_event_is_pushed_to_each_channel_under_the_name_that_was_asked_for
         assert pushes[0]["pub"]["offset"] == pushes[1]["pub"]["offset"]
 
 
-async def test_each_channel_recovers_from_its_own_position(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_each_channel_recovers_from_its_own_position(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     async with connected(client) as socket:
         start = await subscribed(socket, "posts")
     titles = [(await write(client, ada, title=f"Post {number}"))["title"] for number in range(3)]
@@ -129,7 +129,7 @@ async def test_each_channel_recovers_from_its_own_position(client: httpx2.AsyncC
         assert (await publication(socket))[2] == offsets[0], "without an epoch: that of the log as it is"
 
 
-async def test_position_of_another_log_is_not_recovered(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_position_of_another_log_is_not_recovered(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     await write(client, ada)
     async with connected(client) as socket:
         now = await subscribed(socket, "author:ada")
@@ -146,7 +146,7 @@ async def test_position_of_another_log_is_not_recovered(client: httpx2.AsyncClie
         }
 
 
-async def test_position_that_the_log_has_forgotten_is_not_recovered(client: httpx2.AsyncClient, ada: Any, ctx: Context) -> None:
+async def test_trimmed_position_is_not_recovered(client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context) -> None:
     for _ in range(3):
         await write(client, ada)
     assert await events.trim(replace(ctx, now=dt.datetime.now(dt.UTC) + dt.timedelta(days=400))) == 2
@@ -156,7 +156,7 @@ async def test_position_that_the_log_has_forgotten_is_not_recovered(client: http
         assert (await subscribed(socket, "tag:x", 3, recover=True, offset=2))["recovered"] is True
 
 
-async def test_draft_never_leaks_by_recovery(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_recovery_never_contains_a_draft(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     post = await write(client, ada, content="a secret that slipped out")
     await client.patch(f"/api/v1/posts/{post['id']}", json={"status": "draft"}, headers=ada)
     async with connected(client) as socket:
@@ -167,9 +167,7 @@ async def test_draft_never_leaks_by_recovery(client: httpx2.AsyncClient, ada: An
         assert await refusal(socket, 3, subscribe={"channel": f"post:{post['id']}"}) == (102, False)
 
 
-async def test_access_is_that_of_the_caller(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context, make_user: MakeUser
-) -> None:
+async def test_permissions_follow_the_user(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context, make_user: MakeUser) -> None:
     editor = await bearer("edo", Role.EDITOR)
     token = {"token": editor["Authorization"].removeprefix("Bearer ")}
     reader = await bearer("rob", Role.READER)
@@ -183,7 +181,7 @@ async def test_access_is_that_of_the_caller(
             assert "recoverable" in await subscribed(socket, "moderation")
 
 
-async def test_session_of_a_browser_is_known_and_other_origins_are_refused(
+async def test_browser_session_authenticates_and_other_origins_are_refused(
     client: httpx2.AsyncClient, ctx: Context, author: Context
 ) -> None:
     cookie = {"Cookie": f"session={await sessions.start(ctx, author.require_actor(), 'a browser')}"}
@@ -195,7 +193,7 @@ async def test_session_of_a_browser_is_known_and_other_origins_are_refused(
     assert refused.value.code == 1008, "closed before accept: servers answer 403"
 
 
-async def test_wrong_credentials_are_told_apart(client: httpx2.AsyncClient) -> None:
+async def test_wrong_credentials_have_distinct_errors(client: httpx2.AsyncClient) -> None:
     async with open_socket(client) as socket:
         assert await refusal(socket, 1, connect={"token": "nonsense"}) == (109, False), "an SDK may have a newer token"
         await socket.send_text('{"id":2,"subscribe":{"channel":"posts"}}')
@@ -204,9 +202,7 @@ async def test_wrong_credentials_are_told_apart(client: httpx2.AsyncClient) -> N
         assert await refusal(socket, 1, connect={}) == (101, False)
 
 
-async def test_token_that_is_revoked_ends_its_connections(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_revoked_token_closes_its_connections(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     owner = await bearer("ora", Role.READER, scopes=[Scope.ACCOUNT])
     token = {"token": owner["Authorization"].removeprefix("Bearer ")}
     async with connected(client, token) as socket, connected(client) as stranger:
@@ -222,7 +218,7 @@ async def test_token_that_is_revoked_ends_its_connections(
      '{"id":2,"subscribe":{"channel":"\\u0000"}}', '{"id":2,"subscribe":{"channel":"posts","offset":-1}}', "[" * 5000,
      '{"id":2,"connect":{}}', '{"id":2,"ping":{}}\n{', '{"send":{"data":{}}}', '{"id":2,"send":{}}'],
 )  # fmt: skip
-async def test_what_is_no_command_closes_3501(client: httpx2.AsyncClient, text: str) -> None:
+async def test_invalid_command_closes_3501(client: httpx2.AsyncClient, text: str) -> None:
     async with connected(client) as socket:
         if not text:
             await socket.send_bytes(b'{"id":2,"ping":{}}')
@@ -237,14 +233,14 @@ async def test_first_command_is_connect(client: httpx2.AsyncClient) -> None:
             assert await closed(socket) == 3501
 
 
-async def test_who_never_connects_is_stale(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_socket_without_a_connect_command_is_closed(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.live.centrifugo._CONNECT_TIMEOUT", 0.05)
     async with open_socket(client) as socket, connected(client) as other:
         assert await closed(socket) == 3502
         assert await ask(other, 2, ping={}) == {"ping": {}}
 
 
-async def test_who_leaves_before_it_connects_leaves_nothing_behind(
+async def test_disconnect_before_connect_frees_everything(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("blog.live.centrifugo._CONNECT_TIMEOUT", 0.05)
@@ -255,7 +251,7 @@ async def test_who_leaves_before_it_connects_leaves_nothing_behind(
     assert caplog.records == []
 
 
-async def test_what_we_do_not_have_is_not_available(client: httpx2.AsyncClient) -> None:
+async def test_unsupported_commands_are_not_available(client: httpx2.AsyncClient) -> None:
     async with connected(client) as socket:
         requests = ("publish", "presence", "presence_stats", "history", "rpc", "refresh", "sub_refresh")
         for number, name in enumerate(requests, 2):
@@ -266,7 +262,7 @@ async def test_what_we_do_not_have_is_not_available(client: httpx2.AsyncClient) 
         assert await refusal(socket, 30, subscribe={"channel": "nothing"}) == (102, False)
 
 
-async def test_subscriptions_are_counted_and_single(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_subscriptions_are_limited_and_unique(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     async with connected(client) as socket:
         await subscribed(socket, "posts")
         assert await refusal(socket, 3, subscribe={"channel": "posts"}) == (105, False)
@@ -279,8 +275,8 @@ async def test_subscriptions_are_counted_and_single(client: httpx2.AsyncClient, 
         assert await refusal(socket, 90, subscribe={"channel": "posts"}) == (106, False)
 
 
-async def test_heartbeats_come_also_amid_other_news(
-    client: httpx2.AsyncClient, ada: Any, monkeypatch: pytest.MonkeyPatch
+async def test_heartbeats_are_sent_between_events(
+    client: httpx2.AsyncClient, ada: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One SDK waits for them, whatever else arrives: without one for ping + 10 seconds it reconnects.
     monkeypatch.setattr("blog.realtime.subscription.HEARTBEAT_SECONDS", 0)
@@ -294,7 +290,7 @@ async def test_heartbeats_come_also_amid_other_news(
         assert any("push" in message for message in heard)
 
 
-async def test_pong_that_nobody_asked_for_is_passed_over(client: httpx2.AsyncClient) -> None:
+async def test_unexpected_pong_is_ignored(client: httpx2.AsyncClient) -> None:
     async with connected(client) as socket:
         await socket.send_text("{}")
         assert await ask(socket, 2, ping={}) == {"ping": {}}

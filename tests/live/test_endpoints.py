@@ -1,8 +1,8 @@
-"""/live: the protocol, from welcome to bye."""
+"""/live: the protocol, from `welcome` to `bye`."""
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -11,13 +11,14 @@ import pytest
 from httpx2.websockets import AsyncWebSocketClient, WebSocketDisconnect
 
 from blog.schemas.accounts import Role, Scope
+from tests.conftest import Bearer
 
 LIVE = "ws://127.0.0.1:8000/live"
 
 
 @contextlib.asynccontextmanager
 async def following(client: httpx2.AsyncClient, url: str = LIVE, **options: Any) -> AsyncIterator[Any]:
-    """An open socket; its first message was `welcome`."""
+    """Yield an open socket after its `welcome` message."""
     socket: Any
     async with AsyncWebSocketClient(client=client).connect(url, subprotocols=["blog.live.v1"], **options) as socket:
         socket.welcome = await hear(socket)
@@ -49,7 +50,7 @@ async def closed(socket: Any) -> int:
 
 
 @pytest.fixture
-async def ada(bearer: Callable[..., Awaitable[dict[str, str]]]) -> dict[str, str]:
+async def ada(bearer: Bearer) -> dict[str, str]:
     return await bearer("ada")
 
 
@@ -60,7 +61,7 @@ async def write(client: httpx2.AsyncClient, headers: dict[str, str], **members: 
     return post
 
 
-async def test_stranger_is_welcomed_and_hears_of_a_new_post(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
+async def test_anonymous_client_gets_welcome_and_a_new_post(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     async with following(client) as socket:
         assert socket.subprotocol == "blog.live.v1"
         assert socket.welcome == {
@@ -78,12 +79,12 @@ async def test_stranger_is_welcomed_and_hears_of_a_new_post(client: httpx2.Async
         assert event["correlation_id"]
 
 
-async def test_post_channel_tells_of_edits_and_comments_in_order(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
+async def test_post_channel_has_edits_and_comments_in_order(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     post = await write(client, ada)
     path = f"/api/v1/posts/{post['id']}"
     async with following(client) as socket:
         await subscribed(socket, f"post:{post['id']}")
-        # Each is heard before the next is done: what has gone by the time it is read is not told of any more.
+        # Each event is read before the next change: an event is not sent if its object has been deleted in between.
         heard = []
         await client.patch(path, json={"content": "changed **now**"}, headers=ada)
         heard.append(await hear(socket))
@@ -114,7 +115,7 @@ async def test_missed_events_are_replayed_once_and_in_order(client: httpx2.Async
         heard = [await hear(socket) for _ in range(3)]
         assert [event["data"]["post"]["title"] for event in heard] == titles
         again = await subscribed(socket, "author:ADA", after=cursor, id="b")
-        assert again["replayed"] == 0, "what was heard on one channel is not told again on another"
+        assert again["replayed"] == 0, "events of one channel are not replayed on another"
         await write(client, ada, title="Post 3")
         last = await hear(socket)
         assert (last["data"]["post"]["title"], last["channels"]) == ("Post 3", ["posts", "author:ada"])
@@ -124,7 +125,7 @@ async def test_missed_events_are_replayed_once_and_in_order(client: httpx2.Async
         assert (await subscribed(socket, "posts", after="earliest"))["replayed"] == 4
 
 
-async def test_draft_never_leaks_by_replay(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
+async def test_replay_never_contains_a_draft(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     async with following(client) as socket:
         cursor = socket.welcome["cursor"]
     post = await write(client, ada, content="a secret that slipped out")
@@ -148,7 +149,7 @@ async def test_cursor_of_another_log_is_a_gap(client: httpx2.AsyncClient) -> Non
         assert (await subscribed(socket, "posts"))["type"] == "subscribed"
 
 
-async def test_hello_tells_who_one_is(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
+async def test_hello_authenticates(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     token = ada["Authorization"].removeprefix("Bearer ")
     async with following(client) as socket:
         await say(socket, type="hello", token=token)
@@ -166,9 +167,7 @@ async def test_wrong_credentials_close_with_their_code(client: httpx2.AsyncClien
 
 
 @pytest.mark.parametrize("how", ["header", "hello"])
-async def test_token_that_is_revoked_closes_its_sockets(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], how: str
-) -> None:
+async def test_revoked_token_closes_its_sockets(client: httpx2.AsyncClient, bearer: Bearer, how: str) -> None:
     owner = await bearer("ora", Role.READER, scopes=[Scope.ACCOUNT])
     token = owner["Authorization"].removeprefix("Bearer ")
     async with following(client, headers=owner if how == "header" else {}) as socket, following(client) as stranger:
@@ -188,13 +187,13 @@ async def test_token_that_is_revoked_closes_its_sockets(
      '{"type":"subscribe","id":1,"channel":"posts"}',
      '{"type":"hello","token":null}', "[" * 5000, '{"type":"subscribe","id":"a","channel":"\\u0000"}'],
 )  # fmt: skip
-async def test_what_is_no_message_closes_4400(client: httpx2.AsyncClient, text: str) -> None:
+async def test_invalid_message_closes_4400(client: httpx2.AsyncClient, text: str) -> None:
     async with following(client) as socket:
         await socket.send_text(text)
         assert await closed(socket) == 4400
 
 
-async def test_ping_is_answered_and_unsubscribe_ends_the_news(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
+async def test_ping_gets_a_pong_and_unsubscribe_ends_the_events(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     async with following(client) as socket:
         await subscribed(socket, "posts")
         await say(socket, type="unsubscribe", id="a")
@@ -233,9 +232,7 @@ async def test_foreign_origin_is_refused_before_the_handshake(client: httpx2.Asy
         assert socket.welcome["type"] == "welcome"
 
 
-async def test_removed_comment_is_not_shown_by_replay(
-    client: httpx2.AsyncClient, ada: dict[str, str], bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_removed_comment_is_not_shown_by_replay(client: httpx2.AsyncClient, ada: dict[str, str], bearer: Bearer) -> None:
     post = await write(client, ada)
     rob = await bearer("rob", Role.READER)
     path = f"/api/v1/posts/{post['id']}/comments"

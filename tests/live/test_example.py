@@ -1,4 +1,4 @@
-"""The Python client of the live guide, exactly as it is printed there."""
+"""The Python client of the live guide, exactly as printed there."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,6 +13,7 @@ from blog.app import Application
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
+from blog.realtime import Hub
 from blog.schemas.posts import NewPost
 from tests.support.lines import ROOT
 from tests.support.live_server import served
@@ -22,7 +22,7 @@ from tests.support.serving import clean_environment
 
 
 @pytest.fixture
-def example(tmp_path: Path):
+def example(tmp_path: Path) -> Path:
     (code,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / ".docs" / "live.md").read_text(), re.DOTALL | re.MULTILINE)
     path = tmp_path / "follow.py"
     path.write_text(code)
@@ -30,8 +30,8 @@ def example(tmp_path: Path):
 
 
 @contextlib.asynccontextmanager
-async def running(path, *arguments: str) -> AsyncIterator[asyncio.StreamReader]:
-    """The example as a process; what it prints."""
+async def running(path: Path, *arguments: str) -> AsyncIterator[asyncio.StreamReader]:
+    """Run the example as a process, and yield its output."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "error", str(path), *arguments, stdout=asyncio.subprocess.PIPE, env=clean_environment()
     )
@@ -49,13 +49,13 @@ async def line(printed: asyncio.StreamReader) -> str:
         return (await printed.readline()).decode().strip()
 
 
-async def publish(author, title: str) -> None:
+async def publish(author: Context, title: str) -> None:
     await posts.create(author, NewPost(title=title, content="text"))
 
 
 @contextlib.asynccontextmanager
-async def followed(app, author, example):
-    """The example follows a blog with one post, by way of a network that can break."""
+async def followed(app: Application, author: Context, example: Path) -> AsyncIterator[tuple[Relay, Hub, asyncio.StreamReader]]:
+    """Run the example against a blog with one post, through a relay that can cut the connection."""
     await publish(author, "Old")
     async with served(app) as (address, hub):
         host, _, port = address.partition(":")
@@ -65,9 +65,7 @@ async def followed(app, author, example):
             yield relay, hub, printed
 
 
-async def test_example_tells_of_each_post_once_across_a_broken_connection(
-    app: Application, author: Context, example: Any
-) -> None:
+async def test_example_prints_each_post_once_across_a_broken_connection(app: Application, author: Context, example: Path) -> None:
     async with followed(app, author, example) as (relay, _, printed):
         await publish(author, "Before")
         assert await line(printed) == "post.published before"
@@ -78,7 +76,7 @@ async def test_example_tells_of_each_post_once_across_a_broken_connection(
         assert await line(printed) == "post.published after"
 
 
-async def test_example_begins_anew_when_the_log_is_another_one(app: Application, author: Context, example: Any) -> None:
+async def test_example_starts_again_after_a_change_of_epoch(app: Application, author: Context, example: Path) -> None:
     async with followed(app, author, example) as (_, hub, printed):
         await publish(author, "Before")
         assert await line(printed) == "post.published before"

@@ -1,13 +1,13 @@
-"""What waits for a moderator is told to editors alone: live, by replay, and after it was let through."""
+"""Pending comments are sent only to editors: live, by replay, and after the approval."""
 
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx2
 import pytest
 
 from blog.schemas.accounts import Role
+from tests.conftest import Bearer
 from tests.live.test_endpoints import following, hear, say, subscribed, write
 
 LINKS = "hush " + " ".join(f"<https://{number}.example>" for number in range(4))
@@ -17,7 +17,7 @@ People = dict[str, dict[str, str]]
 
 
 @pytest.fixture
-async def people(bearer: Callable[..., Awaitable[dict[str, str]]]) -> People:
+async def people(bearer: Bearer) -> People:
     roles = {"rob": Role.READER, "ada": Role.AUTHOR, "edo": Role.EDITOR}
     return {name: await bearer(name, role) for name, role in roles.items()}
 
@@ -28,7 +28,7 @@ async def held(client: httpx2.AsyncClient, headers: dict[str, str], post: dict[s
     return f"/api/v1/comments/{answer.json()['id']}"
 
 
-async def test_readers_hear_nothing_until_it_is_let_through(client: httpx2.AsyncClient, people: People) -> None:
+async def test_readers_get_no_event_before_the_approval(client: httpx2.AsyncClient, people: People) -> None:
     post = await write(client, people["ada"])
     channel = f"post:{post['id']}"
     async with following(client) as stranger, following(client, headers=people["ada"]) as ada:
@@ -44,7 +44,7 @@ async def test_readers_hear_nothing_until_it_is_let_through(client: httpx2.Async
             assert event["data"]["post"]["comments"] == 1
 
 
-async def test_replay_does_not_tell_of_what_waits_or_waited_in_vain(client: httpx2.AsyncClient, people: People) -> None:
+async def test_replay_has_no_held_or_rejected_comments(client: httpx2.AsyncClient, people: People) -> None:
     post = await write(client, people["ada"])
     await held(client, people["rob"], post)
     refused = await held(client, people["rob"], post)
@@ -62,7 +62,7 @@ async def test_replay_does_not_tell_of_what_waits_or_waited_in_vain(client: http
     assert "hush" not in json.dumps(heard)
 
 
-async def test_editors_hear_what_begins_and_ends_to_wait(client: httpx2.AsyncClient, people: People) -> None:
+async def test_editors_get_events_of_held_comments(client: httpx2.AsyncClient, people: People) -> None:
     post = await write(client, people["ada"])
     async with following(client, headers=people["edo"]) as edo:
         assert (await subscribed(edo, "moderation"))["type"] == "subscribed"
@@ -79,17 +79,17 @@ async def test_editors_hear_what_begins_and_ends_to_wait(client: httpx2.AsyncCli
     async with following(client, headers=people["edo"]) as edo:
         answer = await subscribed(edo, "moderation", after="earliest")
         again = [(await hear(edo))["event"] for _ in range(answer["replayed"])]
-    assert again == ["comment.created", "comment.removed"], "what waits no more is told of as it is now"
+    assert again == ["comment.created", "comment.removed"], "an approved comment is sent with its current status"
 
 
-async def test_channel_of_moderators_is_closed_to_others(client: httpx2.AsyncClient, people: People) -> None:
+async def test_moderator_channel_is_refused_to_others(client: httpx2.AsyncClient, people: People) -> None:
     for headers, status in (({}, 401), (people["rob"], 403), (people["ada"], 403)):
         async with following(client, headers=headers) as socket:
             answer = await subscribed(socket, "moderation")
             assert (answer["type"], answer["status"]) == ("error", status)
 
 
-async def test_channel_of_moderators_does_not_pass_to_whom_a_socket_is_handed(client: httpx2.AsyncClient, people: People) -> None:
+async def test_moderator_channel_ends_when_another_user_says_hello(client: httpx2.AsyncClient, people: People) -> None:
     post = await write(client, people["ada"])
     async with following(client, headers=people["edo"]) as socket:
         await subscribed(socket, "moderation")

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, a subscriber that returns with its cursor ends with every event, once, in order."""
+"""In any order of events, a subscriber that returns with its cursor gets every event once and in order."""
 
 import json
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ async def started_hub(state: AppState) -> Hub:
 
 
 def subscribe(hub: Hub, address: str = "") -> Subscriber:
-    """Return a new subscriber of the hub; what it is sent stays in its queue."""
+    """Return a new subscriber of the hub; its messages stay in its queue."""
     subscriber = Subscriber(
         hub,
         RenderedEvent.to_message,
@@ -48,7 +48,7 @@ def subscribe(hub: Hub, address: str = "") -> Subscriber:
 
 
 class World:
-    """Workers that read the log when a hint comes, and subscribers that come and go between them."""
+    """Workers that read the log after a notification, and subscribers that move between them."""
 
     def __init__(self, services: AppState, author: Context, cursor: str) -> None:
         self._services, self._author = services, author
@@ -59,7 +59,7 @@ class World:
         self.heard: dict[int, list[str]] = {number: [] for number in range(SUBSCRIBERS)}
 
     async def start(self) -> None:
-        """All workers, at the end of the log."""
+        """Start all workers at the end of the log."""
         self._hubs = [await started_hub(self._services) for _ in range(WORKERS)]
 
     async def write(self, _number: int) -> None:
@@ -74,7 +74,7 @@ class World:
         await self._hubs[number % WORKERS].catch_up()
 
     async def arrive(self, number: int) -> None:
-        """Some of what is queued reaches its subscriber."""
+        """Deliver some of the queued messages to their subscriber."""
         if entry := self._joined.get(number % SUBSCRIBERS):
             for _ in range(min(number // SUBSCRIBERS, len(entry[1]._queue))):
                 text = await entry[1].next_message()
@@ -83,12 +83,12 @@ class World:
                 self.heard[number % SUBSCRIBERS].append(self._cursors[number % SUBSCRIBERS])
 
     async def drop(self, number: int) -> None:
-        """The connection breaks: what is queued is lost."""
+        """Break the connection: the queued messages are lost."""
         if entry := self._joined.pop(number % SUBSCRIBERS, None):
             entry[0].unsubscribe(entry[1])
 
     async def back(self, number: int) -> None:
-        """Return with the last cursor, to any worker; something may happen in the middle of the replay."""
+        """Return with the last cursor, to any worker; other events can happen during the replay."""
         who, hub = number % SUBSCRIBERS, self._hubs[number % WORKERS]
         if who in self._joined:
             return
@@ -102,14 +102,14 @@ class World:
         self._joined[who] = hub, subscriber
 
     async def crash(self, number: int) -> None:
-        """A worker is gone with all that it held, and another takes its place at the end of the log."""
+        """Replace a worker by a new one at the end of the log; the old one's queues are lost."""
         hub = self._hubs[number % WORKERS]
         for who in [who for who, (other, _) in self._joined.items() if other is hub]:
             del self._joined[who]
         self._hubs[number % WORKERS] = await started_hub(self._services)
 
     async def end(self) -> None:
-        """Everybody is there, and hears of all that is left."""
+        """Connect all subscribers and deliver all remaining events."""
         for who in range(SUBSCRIBERS):
             await self.back(who)
         for number in range(WORKERS):

@@ -1,4 +1,4 @@
-"""Random writers, subscribers that drop and return, servers killed at any moment: nobody misses an event or gets one twice.
+"""Random writers, subscribers that disconnect and return, servers killed at any moment: every event arrives exactly once.
 
 `BLOG_TEST_KILL_SECONDS` makes it run longer, `BLOG_TEST_KILL_SEED` repeats a run.
 """
@@ -31,7 +31,7 @@ LOST = (httpx2.HTTPError, HTTPXWSException, OSError, EOFError, TimeoutError)
 
 @contextlib.contextmanager
 def bearing_with_losses() -> Iterator[None]:
-    """A connection that breaks, alone or in a group of errors, is part of the run; a false assertion is not."""
+    """Ignore connection errors, alone or in an exception group, but not a failed assertion."""
     try:
         yield
     except LOST:
@@ -76,7 +76,7 @@ class Worker:
 
 
 class Scene:
-    """All that happens in one run, by one source of chance."""
+    """One run, with all random choices from one seed."""
 
     def __init__(self, folder: Path, token: str) -> None:
         self.chance = random.Random(SEED)  # noqa: S311
@@ -91,7 +91,7 @@ class Scene:
         return f"http://127.0.0.1:{self.chance.choice(self.workers).port}"
 
     async def pause(self, most: float) -> None:
-        """Chance decides when something happens, and nothing waits for it."""
+        """Wait for a random time of at most `most` seconds."""
         await asyncio.sleep(self.chance.uniform(0, most))
 
     async def write(self) -> None:
@@ -123,12 +123,12 @@ class Scene:
             worker.start()
 
     async def follow(self, door: Any) -> list[dict[str, Any]]:
-        """What one subscriber heard until it knows the end of the log, and during which visit."""
+        """Record the events of one subscriber, by connection, until the end of the log."""
         heard: list[dict[str, Any]] = []
         cursor, visits = "earliest", 0
 
         def hear(event: dict[str, Any] | None, at: str) -> bool:
-            """Is this the moment to leave, and come back later?"""
+            """Record an event; return whether to disconnect now and return later."""
             nonlocal cursor
             cursor = at
             if event is not None:
@@ -151,7 +151,7 @@ def _id(cursor: str) -> int:
 
 
 def _out_of_order(heard: list[dict[str, Any]]) -> list[tuple[int, str]]:
-    """What came before and after the first event that does not follow on the one before it."""
+    """Return the events around the first one that does not follow its predecessor; an empty list if there is none."""
     ids = [_id(event["cursor"]) for event in heard]
     for place, (one, next_) in enumerate(itertools.pairwise(ids)):
         if next_ <= one:
@@ -195,7 +195,7 @@ async def by_poll(scene: Scene, after: str, hear: Hear) -> None:
 
 
 @pytest.mark.timeout(120 + 3 * SECONDS)
-async def test_nobody_misses_an_event_or_gets_one_twice(home: Path) -> None:
+async def test_every_client_gets_every_event_once(home: Path) -> None:
     blog(home, "user", "create", "ada", "ada@example.org", "--role", "author")
     scene = Scene(home, blog(home, "token", "create", "ada", "--scope", "posts:write").stdout.strip())
     for worker in scene.workers:
@@ -220,7 +220,7 @@ async def test_nobody_misses_an_event_or_gets_one_twice(home: Path) -> None:
     assert len(table) > SECONDS
     assert kills > 0
     names = {id_: name for id_, name, _ in table}
-    # What was deleted by the time of a replay is not told of any more, but for its deletion.
+    # A replay has only the deletion of posts that have been deleted.
     gone = {post_id for _, name, post_id in table if name == "post.deleted"}
     certain = {id_ for id_, name, post_id in table if post_id not in gone or name == "post.deleted"}
     for heard in found:

@@ -1,19 +1,19 @@
-"""The channel `me`: what concerns the person who follows it, whoever did it."""
+"""The channel `me`: notifications of the user."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx2
 import pytest
 
 from blog.schemas.accounts import Role
+from tests.conftest import Bearer
 from tests.live.test_endpoints import following, hear, say, subscribed, write
 
 People = dict[str, dict[str, str]]
 
 
 @pytest.fixture
-async def people(bearer: Callable[..., Awaitable[dict[str, str]]]) -> People:
+async def people(bearer: Bearer) -> People:
     roles = {"rob": Role.READER, "eve": Role.READER, "ada": Role.AUTHOR, "edo": Role.EDITOR}
     return {name: await bearer(name, role) for name, role in roles.items()}
 
@@ -25,7 +25,7 @@ async def comment(client: httpx2.AsyncClient, headers: dict[str, str], post: dic
     return made
 
 
-async def test_authors_and_commenters_hear_of_their_own_and_of_no_other(client: httpx2.AsyncClient, people: People) -> None:
+async def test_personal_channel_has_only_own_notifications(client: httpx2.AsyncClient, people: People) -> None:
     async with following(client, headers=people["ada"]) as ada, following(client, headers=people["rob"]) as rob:
         for socket in (ada, rob):
             assert (await subscribed(socket, "me"))["channel"] == "me"
@@ -40,7 +40,7 @@ async def test_authors_and_commenters_hear_of_their_own_and_of_no_other(client: 
     assert {tuple(event["channels"]) for events in heard.values() for event in events} == {("me",)}
 
 
-async def test_missed_ones_are_replayed_by_cursor(client: httpx2.AsyncClient, people: People) -> None:
+async def test_missed_notifications_are_replayed_by_cursor(client: httpx2.AsyncClient, people: People) -> None:
     async with following(client, headers=people["rob"]) as socket:
         cursor = (await subscribed(socket, "me"))["cursor"]
     post = await write(client, people["ada"])
@@ -52,13 +52,13 @@ async def test_missed_ones_are_replayed_by_cursor(client: httpx2.AsyncClient, pe
     assert (event["event"], event["data"]["comment"]) == ("comment.removed", {"id": own["id"], "post_id": post["id"]})
 
 
-async def test_strangers_have_no_such_channel(client: httpx2.AsyncClient) -> None:
+async def test_anonymous_clients_have_no_personal_channel(client: httpx2.AsyncClient) -> None:
     async with following(client) as socket:
         assert (await subscribed(socket, "me"))["status"] == 401
         assert (await subscribed(socket, "me:ada", id="b"))["status"] == 404
 
 
-async def test_it_does_not_pass_to_whom_a_socket_is_handed(client: httpx2.AsyncClient, people: People) -> None:
+async def test_personal_channel_ends_when_another_user_says_hello(client: httpx2.AsyncClient, people: People) -> None:
     async with following(client, headers=people["ada"]) as socket:
         await subscribed(socket, "me")
         await subscribed(socket, "comments", id="b")
@@ -73,14 +73,14 @@ async def test_it_does_not_pass_to_whom_a_socket_is_handed(client: httpx2.AsyncC
 @pytest.mark.parametrize(
     "path", ["/api/v1/events?channel=me&after=earliest", "/api/v1/events?channel=me&channel=posts&after=earliest"]
 )
-async def test_long_poll_gives_the_same(client: httpx2.AsyncClient, people: People, path: str) -> None:
+async def test_long_poll_returns_personal_notifications(client: httpx2.AsyncClient, people: People, path: str) -> None:
     await write(client, people["ada"])
     (event,) = (await client.get(path, headers=people["ada"])).json()["events"]
     assert event["channels"] == (["me", "posts"] if "posts" in path else ["me"])
     assert (await client.get(path)).status_code == 401
 
 
-async def test_writer_of_what_waits_hears_what_became_of_it_and_the_author_only_of_what_is_seen(
+async def test_commenter_gets_the_decision_and_the_author_only_visible_comments(
     client: httpx2.AsyncClient, people: People
 ) -> None:
     links = "hush " + " ".join(f"<https://{number}.example>" for number in range(4))

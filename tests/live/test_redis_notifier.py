@@ -1,7 +1,7 @@
-"""Hints through Redis: a real Valkey that comes and goes, and workers that hear of each other with it and without."""
+"""Notifications through Redis: a real Valkey that stops and starts, and workers with and without it."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import anyio
 import httpx2
@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from blog.app import create_app
 from blog.db.sqlite.watcher import CommitPoller
 from blog.settings import Settings
-from tests.conftest import running
+from tests.conftest import Bearer, running
 from tests.live.test_endpoints import following, hear, subscribed, write
 from tests.support.valkey import Valkey
 
@@ -30,7 +30,7 @@ def valkey() -> Iterator[Valkey]:
 async def two_workers(
     settings: Settings, valkey: Valkey
 ) -> AsyncIterator[tuple[httpx2.AsyncClient, httpx2.AsyncClient, Callable[[], list[str]]]]:
-    """Clients of two applications on one database, and what they log."""
+    """Yield clients of two applications on one database, and a function that returns their logged messages."""
     settings = settings.model_copy(update={"redis_url": SecretStr(valkey.url)})
     with capture_logs() as logs:
         async with running(create_app(settings)) as one, running(create_app(settings)) as other:
@@ -41,8 +41,8 @@ async def two_workers(
             )
 
 
-async def test_worker_that_only_redis_tells_hears_at_once(
-    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]], valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+async def test_worker_is_notified_by_redis_at_once(
+    settings: Settings, bearer: Bearer, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def wait_deaf(self: CommitPoller, _timeout: float) -> None:
         await self._wakeup.wait()
@@ -50,21 +50,21 @@ async def test_worker_that_only_redis_tells_hears_at_once(
 
     headers = await bearer("ada")
     monkeypatch.setattr(CommitPoller, "wait", wait_deaf)
-    async with two_workers(settings, valkey) as (one, other, told):
+    async with two_workers(settings, valkey) as (one, other, logged):
         async with following(other) as socket:
             await subscribed(socket, "posts")
             for number in range(3):
                 await write(one, headers, title=f"Post {number}")
                 assert (await hear(socket))["data"]["post"]["title"] == f"Post {number}"
-        assert told() == []
+        assert logged() == []
 
 
-async def test_without_redis_they_hear_from_the_database_and_it_is_said_once(
-    settings: Settings, bearer: Callable[..., Awaitable[dict[str, str]]], valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+async def test_without_redis_workers_poll_the_database_and_log_it_once(
+    settings: Settings, bearer: Bearer, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("blog.realtime.redis_notifier._RETRY_DELAY", 0.01)
     headers = await bearer("ada")
-    async with two_workers(settings, valkey) as (one, other, told):
+    async with two_workers(settings, valkey) as (one, other, logged):
         async with following(other) as socket:
             await subscribed(socket, "posts")
             for step in (valkey.stop, lambda: None, valkey.start):
@@ -72,6 +72,6 @@ async def test_without_redis_they_hear_from_the_database_and_it_is_said_once(
                 await write(one, headers)
                 assert (await hear(socket))["event"] == "post.published"
             with anyio.fail_after(10):
-                while len(told()) < 4:
+                while len(logged()) < 4:
                     await write(one, headers)
-        assert sorted(told()) == sorted([*MESSAGES, *MESSAGES]), "each once for each worker"
+        assert sorted(logged()) == sorted([*MESSAGES, *MESSAGES]), "each once for each worker"

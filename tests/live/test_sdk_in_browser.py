@@ -21,16 +21,16 @@ ROUNDS = int(os.environ.get("BLOG_TEST_SDK_ROUNDS", "1"))
 
 FOLLOW = """([channel, options]) => {
     window.heard = [];
-    window.told = [];
+    window.reports = [];
     const client = new Centrifuge(`ws://${location.host}/connection/websocket`, {
         minReconnectDelay: 50, maxReconnectDelay: 300, ...options,
     });
     const subscription = client.newSubscription(channel);
-    client.on("connecting", (ctx) => told.push(`connecting ${ctx.code}`));
-    client.on("connected", (ctx) => told.push(`connected ${ctx.data.user}`));
-    client.on("disconnected", (ctx) => told.push(`disconnected ${ctx.reason}`));
-    subscription.on("subscribed", (ctx) => told.push(`subscribed ${ctx.wasRecovering} ${ctx.recovered}`));
-    subscription.on("unsubscribed", (ctx) => told.push(`unsubscribed ${ctx.code}`));
+    client.on("connecting", (ctx) => reports.push(`connecting ${ctx.code}`));
+    client.on("connected", (ctx) => reports.push(`connected ${ctx.data.user}`));
+    client.on("disconnected", (ctx) => reports.push(`disconnected ${ctx.reason}`));
+    subscription.on("subscribed", (ctx) => reports.push(`subscribed ${ctx.wasRecovering} ${ctx.recovered}`));
+    subscription.on("unsubscribed", (ctx) => reports.push(`unsubscribed ${ctx.code}`));
     subscription.on("publication", (ctx) => heard.push([ctx.offset, ctx.data.data.post.title]));
     subscription.subscribe();
     client.connect();
@@ -54,7 +54,7 @@ def page(browser: Browser) -> Page:
 
 
 class Blog:
-    """Two servers on one file: one is followed, and ends now and then; at the other is written all the time."""
+    """Two servers on one database: clients follow the first, which is restarted; writers use the second."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.followed, self.written = folder, free_port(), free_port()
@@ -92,14 +92,14 @@ def follow(page: Page, sdk: str, port: int, channel: str, **options: str) -> Non
     page.evaluate(FOLLOW, [channel, options])
 
 
-def told(page: Page, line: str) -> None:
-    """Wait for it."""
-    page.wait_for_function("line => told.includes(line)", arg=line)
+def wait_for_report(page: Page, line: str) -> None:
+    """Wait until the SDK has reported this line."""
+    page.wait_for_function("line => reports.includes(line)", arg=line)
 
 
 def recovered(page: Page, times: int) -> None:
-    """Wait until the SDK has come back that often, each time told that nothing it missed is lost."""
-    page.wait_for_function("count => told.filter((line) => line === 'subscribed true true').length === count", arg=times)
+    """Wait until the SDK has recovered this number of times without a gap."""
+    page.wait_for_function("count => reports.filter((line) => line === 'subscribed true true').length === count", arg=times)
 
 
 def test_sdk_recovers_across_restart_and_kill(sdk: str, two: Blog, page: Page) -> None:
@@ -110,7 +110,7 @@ def test_sdk_recovers_across_restart_and_kill(sdk: str, two: Blog, page: Page) -
         with two.up(two.followed) as process:
             if number == 0:
                 follow(page, sdk, two.followed, "posts")
-                told(page, "subscribed false false")
+                wait_for_report(page, "subscribed false false")
             recovered(page, number)  # who is killed before the SDK is back tells nothing
             two.publish([next(rest) for _ in range(PER_ROUND)])
             page.wait_for_function("count => heard.length > count", arg=number * 2 * PER_ROUND)
@@ -125,20 +125,20 @@ def test_sdk_recovers_across_restart_and_kill(sdk: str, two: Blog, page: Page) -
     assert [title for _, title in heard] == posts
     offsets = [offset for offset, _ in heard]
     assert offsets == sorted(set(offsets))
-    lines = page.evaluate("told")
+    lines = page.evaluate("reports")
     assert "connecting 3001" in lines, "the server said goodbye before it stopped"
     assert "subscribed true false" not in lines
 
 
-def test_private_channel_is_the_editors_until_the_token_ends(sdk: str, two: Blog, page: Page) -> None:
+def test_private_channel_closes_with_the_token(sdk: str, two: Blog, page: Page) -> None:
     token = blog(two.folder, "token", "create", "ada", "--name", "other").stdout.strip()
     follow(page, sdk, two.written, "moderation")
-    told(page, "unsubscribed 101")
+    wait_for_report(page, "unsubscribed 101")
     follow(page, sdk, two.written, "moderation", token=token)
-    told(page, "connected ada")
-    told(page, "subscribed false false")
+    wait_for_report(page, "connected ada")
+    wait_for_report(page, "subscribed false false")
     (other,) = [token for token in two.request("GET", "/tokens")["items"] if token["name"] == "other"]
     two.request("DELETE", f"/tokens/{other['id']}")
-    told(page, "connecting 3005")
-    told(page, "disconnected unauthorized")
-    assert "connected null" not in page.evaluate("told"), "it did not come back as a stranger"
+    wait_for_report(page, "connecting 3005")
+    wait_for_report(page, "disconnected unauthorized")
+    assert "connected null" not in page.evaluate("reports"), "it did not come back as a stranger"

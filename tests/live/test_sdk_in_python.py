@@ -1,4 +1,4 @@
-"""The SDK `centrifuge-python` against a real server, over a network that breaks.
+"""The SDK `centrifuge-python` against a real server, over an unreliable network.
 
 `BLOG_TEST_CUTS` has the network cut more often.
 """
@@ -6,6 +6,7 @@
 import asyncio
 import contextlib
 import os
+from collections.abc import AsyncIterator
 from typing import Any
 
 import centrifuge
@@ -13,6 +14,7 @@ import httpx2
 
 from blog.app import Application
 from blog.domain.accounts import accounts, tokens
+from blog.domain.accounts.models import User
 from blog.domain.comments import comments
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
@@ -29,7 +31,7 @@ PER_CUT = 10
 
 
 class Heard:
-    """What happened to a client and its subscription, in order; each can be waited for."""
+    """The events of a client and its subscription, in order, in queues."""
 
     def __init__(self) -> None:
         self.publications = asyncio.Queue[centrifuge.Publication]()
@@ -65,8 +67,8 @@ class ChannelEvents(centrifuge.SubscriptionEventHandler):
 
 
 @contextlib.asynccontextmanager
-async def following(address: str, channel: str = "posts", *, get_state: Any = None, **options: Any):
-    """An SDK that is connected and has asked for a channel."""
+async def following(address: str, channel: str = "posts", *, get_state: Any = None, **options: Any) -> AsyncIterator[Heard]:
+    """Yield the queues of a connected SDK that has subscribed to a channel."""
     heard = Heard()
     client = centrifuge.Client(
         f"ws://{address}/connection/websocket", ClientEvents(heard), proxy=None, max_reconnect_delay=0.2, **options
@@ -91,16 +93,16 @@ async def titles(heard: Heard, count: int) -> list[str]:
     return [publication.data["data"]["post"]["title"] for publication in found]
 
 
-async def publish(author, *names: str) -> None:
+async def publish(author: Context, *names: str) -> None:
     for name in names:
         await posts.create(author, NewPost(title=name, content="text"))
 
 
-async def token_of(ctx, user) -> str:
+async def token_of(ctx: Context, user: User) -> str:
     return (await tokens.issue(ctx, accounts.as_actor(user), name="test")).value
 
 
-async def test_stranger_follows_and_recovers_what_was_missed(app: Application, author: Context) -> None:
+async def test_anonymous_client_recovers_missed_events(app: Application, author: Context) -> None:
     async with served(app) as (address, _):
         host, _, port = address.partition(":")
         relay = Relay(host, int(port))
@@ -121,7 +123,7 @@ async def test_stranger_follows_and_recovers_what_was_missed(app: Application, a
             assert heard.publications.empty()
 
 
-async def test_no_cut_of_the_network_loses_or_doubles_a_post(app: Application, author: Context) -> None:
+async def test_network_failures_neither_lose_nor_repeat_posts(app: Application, author: Context) -> None:
     names = [f"Post {number}" for number in range(PER_CUT * CUTS)]
     async with served(app) as (address, _):
         host, _, port = address.partition(":")
@@ -141,9 +143,7 @@ async def test_no_cut_of_the_network_loses_or_doubles_a_post(app: Application, a
         assert relay.taken.qsize() == CUTS + 1
 
 
-async def test_private_channel_is_refused_to_strangers_and_given_to_editors(
-    app: Application, author: Context, ctx: Context, make_user: MakeUser
-) -> None:
+async def test_private_channel_is_for_editors_only(app: Application, author: Context, ctx: Context, make_user: MakeUser) -> None:
     post = await posts.create(author, NewPost(title="A post", content="text"))
     token = await token_of(ctx, await make_user("edo", Role.EDITOR))
     reader = ctx.acting_as(accounts.as_actor(await make_user("rob", Role.READER)))
@@ -161,7 +161,7 @@ async def test_private_channel_is_refused_to_strangers_and_given_to_editors(
             assert "hush" in heard.data["data"]["html"]
 
 
-async def test_personal_channel_is_that_of_the_token(app: Application, author: Context, ctx: Context) -> None:
+async def test_personal_channel_belongs_to_the_token(app: Application, author: Context, ctx: Context) -> None:
     async with served(app) as (address, _):
         async with following(address, "me") as stranger:
             assert (await next_of(stranger.unsubscribed)).code == 101
@@ -173,9 +173,7 @@ async def test_personal_channel_is_that_of_the_token(app: Application, author: C
             assert (publication.data["event"], publication.data["channels"]) == ("post.published", ["me"])
 
 
-async def test_client_whose_token_is_revoked_is_sent_away_and_stays_away(
-    app: Application, ctx: Context, make_user: MakeUser
-) -> None:
+async def test_client_with_a_revoked_token_is_disconnected_for_good(app: Application, ctx: Context, make_user: MakeUser) -> None:
     user = await make_user("edo", Role.EDITOR)
     made = await tokens.issue(ctx, accounts.as_actor(user), name="test")
     async with served(app) as (address, hub), following(address, "moderation", token=made.value) as heard:
@@ -186,9 +184,7 @@ async def test_client_whose_token_is_revoked_is_sent_away_and_stays_away(
         assert heard.users == ["edo"], "it did not come back as a stranger"
 
 
-async def test_client_that_can_get_another_token_goes_on_with_it(
-    app: Application, author: Context, ctx: Context, make_user: MakeUser
-) -> None:
+async def test_client_continues_with_a_new_token(app: Application, author: Context, ctx: Context, make_user: MakeUser) -> None:
     user = await make_user("edo", Role.EDITOR)
     made = [await tokens.issue(ctx, accounts.as_actor(user), name="test") for _ in range(2)]
     texts = [token.value for token in reversed(made)]
@@ -205,7 +201,7 @@ async def test_client_that_can_get_another_token_goes_on_with_it(
         assert heard.users == ["edo", "edo"]
 
 
-async def test_position_begins_at_the_cursor_of_an_answer(app: Application, author: Context) -> None:
+async def test_position_starts_at_the_cursor_of_a_response(app: Application, author: Context) -> None:
     async with served(app) as (address, _), httpx2.AsyncClient(base_url=f"http://{address}") as http:
         epoch, _, offset = (await http.get("/api/v1/events", params={"channel": "posts"})).json()["cursor"].rpartition(".")
         await publish(author, "Written in between")

@@ -1,4 +1,4 @@
-"""The end of a server, and of clients that take nothing. `BLOG_TEST_CROWD` makes the crowd larger."""
+"""Shutdown of a server with clients that do not read. `BLOG_TEST_CROWD` sets their number."""
 
 import asyncio
 import base64
@@ -26,7 +26,7 @@ CROWD = int(os.environ.get("BLOG_TEST_CROWD", "50"))
 
 
 async def silent(port: int) -> socket.socket:
-    """A client that follows posts and never reads."""
+    """Connect a client that follows posts and never reads."""
     key = base64.b64encode(os.urandom(16)).decode()
     shaken = (
         f"GET /live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -46,7 +46,7 @@ async def silent(port: int) -> socket.socket:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-async def test_everybody_hears_goodbye_and_the_server_goes(tmp_path: Path, workers: int) -> None:
+async def test_shutdown_says_bye_to_all_clients_and_ends(tmp_path: Path, workers: int) -> None:
     port = free_port()
     settings = {"RATE_LIMIT": "off", "MAX_LIVE_CONNECTIONS_PER_ADDRESS": "2000"}
     with serving(tmp_path, port, "--workers", str(workers), **settings) as (server, log):
@@ -77,7 +77,7 @@ async def test_everybody_hears_goodbye_and_the_server_goes(tmp_path: Path, worke
     assert "Traceback" not in log.read_text()
 
 
-async def test_silent_client_is_cut_and_costs_the_others_nothing(
+async def test_client_that_does_not_read_is_closed_without_delaying_others(
     app: Application, author: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("blog.realtime.subscription.SEND_TIMEOUT", 0.0)
@@ -97,7 +97,7 @@ async def test_silent_client_is_cut_and_costs_the_others_nothing(
 
 
 async def _until_cut(peer: socket.socket) -> None:
-    """Read what is left in the buffers; at its end stands no orderly close but a reset."""
+    """Read the rest of the buffers until the connection is closed or reset."""
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(10):
         try:

@@ -1,16 +1,17 @@
 """E-mails as a mail server receives them, retries, and development without a mail server."""
 
 import datetime as dt
-import re
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
@@ -31,6 +32,8 @@ from blog.mail.messages import Email
 from blog.schemas.accounts import AccountChanges, Credentials, NewUser, PasswordChange, Role
 from blog.settings import Environment, Settings
 from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
+from tests.support import matching
+from tests.support.optional import unwrap
 from tests.support.serving import free_port
 
 OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
@@ -43,7 +46,7 @@ class Mailbox:
     def __init__(self) -> None:
         self.messages, self.refusal = [], ""
 
-    async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 (aiosmtpd's name)
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 (aiosmtpd's name)
         if self.refusal:
             return self.refusal
         self.messages.append((envelope.rcpt_tos, message_from_bytes(envelope.content, policy=policy.default)))
@@ -51,7 +54,7 @@ class Mailbox:
 
 
 @contextmanager
-def mail_server(mailbox, **options):
+def mail_server(mailbox: Mailbox, **options: Any) -> Iterator[int]:
     controller = Controller(mailbox, hostname="127.0.0.1", port=free_port(), **options)
     controller.start()
     try:
@@ -61,34 +64,34 @@ def mail_server(mailbox, **options):
 
 
 @pytest.fixture
-def mailbox():
+def mailbox() -> Mailbox:
     return Mailbox()
 
 
 @pytest.fixture
-def mailing(settings: Settings, mailbox: Any):
-    """Settings with a mail server."""
+def mailing(settings: Settings, mailbox: Mailbox) -> Iterator[Settings]:
+    """Return settings with a mail server."""
     with mail_server(mailbox) as port:
         yield settings.model_copy(update={"smtp_url": SecretStr(f"smtp://127.0.0.1:{port}"), "mail_from": "blog@example.org"})
 
 
 @pytest.fixture
-async def posted(mailing: Any, author: Context):
-    """Ada's context, on a site with a mail server."""
+async def posted(mailing: Settings, author: Context) -> AsyncIterator[Context]:
+    """Return the context of ada on a site with a mail server."""
     async with open_site(mailing) as site:
         yield replace(author, site=site)
 
 
-async def waiting(ctx):
+async def waiting(ctx: Context) -> list[str]:
     return [row["kind"] for row in await ctx.db.fetch_all(sa.select(tables.email_queue.c.kind).order_by(tables.email_queue.c.id))]
 
 
-def link_in(email):
-    return re.search(rf"{ORIGIN}/set-password/(\S+)", email.get_content())[1]
+def link_in(email: EmailMessage) -> str:
+    return matching.search(rf"{ORIGIN}/set-password/(\S+)", email.get_content())[1]
 
 
 @pytest.mark.parametrize("name", ["ada", "ADA", " Ada@Example.org "])
-async def test_link_comes_by_mail_and_works_once(posted: Any, mailbox: Any, name: str) -> None:
+async def test_link_is_sent_by_email_and_works_once(posted: Context, mailbox: Mailbox, name: str) -> None:
     await email_queue.request_password_reset(posted, name)
     assert await send_due(posted, LINKS) == 1
     ((to, email),) = mailbox.messages
@@ -104,7 +107,7 @@ async def test_link_comes_by_mail_and_works_once(posted: Any, mailbox: Any, name
     assert await send_due(posted, LINKS) == 0
 
 
-async def test_link_ends_after_an_hour(posted: Any, mailbox: Any) -> None:
+async def test_link_expires_after_an_hour(posted: Context, mailbox: Mailbox) -> None:
     await email_queue.request_password_reset(posted, "ada")
     await send_due(posted, LINKS)
     secret = link_in(mailbox.messages[0][1])
@@ -117,7 +120,7 @@ async def test_link_ends_after_an_hour(posted: Any, mailbox: Any) -> None:
                 await password_reset.link_user(then, secret)
 
 
-async def test_nobody_is_sent_more_than_a_few_links(posted: Any, mailbox: Any) -> None:
+async def test_number_of_reset_links_is_limited(posted: Context, mailbox: Mailbox) -> None:
     for name in ["ada", "ada@example.org"] * MAX_EMAILS + ["nobody"]:
         await email_queue.request_password_reset(posted, name)
     assert await send_due(posted, LINKS) == MAX_EMAILS
@@ -125,7 +128,7 @@ async def test_nobody_is_sent_more_than_a_few_links(posted: Any, mailbox: Any) -
     assert await waiting(posted) == []
 
 
-async def test_no_link_and_no_password_waits_in_the_database(posted: Any, settings: Settings) -> None:
+async def test_no_link_and_no_password_is_stored(posted: Context, settings: Settings) -> None:
     await email_queue.request_password_reset(posted, "ada")
     rows = await posted.db.fetch_all(sa.select(tables.email_queue.c.data))
     assert [set(row["data"]) for row in rows] == [{"name", "address", "user_agent"}]
@@ -134,18 +137,18 @@ async def test_no_link_and_no_password_waits_in_the_database(posted: Any, settin
 NEW = AccountChanges(email="new@example.org", current=SecretStr(PASSWORD))
 
 
-def secret_in(email):
-    return re.search(rf"{ORIGIN}/account/email/(\S+)", email.get_content())[1]
+def secret_in(email: EmailMessage) -> str:
+    return matching.search(rf"{ORIGIN}/account/email/(\S+)", email.get_content())[1]
 
 
-async def confirm(posted, mailbox, changes=NEW):
-    """Ask for another address, and open the link in the e-mail to it."""
+async def confirm(posted: Context, mailbox: Mailbox, changes: AccountChanges = NEW) -> None:
+    """Request an address change, and open the link in the e-mail to the new address."""
     await accounts.change(posted, changes)
     await send_due(posted, LINKS)
     await email_changes.confirm(posted, secret_in(mailbox.messages[-1][1]))
 
 
-async def test_new_address_counts_when_its_email_was_answered(posted: Any, mailbox: Any) -> None:
+async def test_new_address_is_active_after_its_confirmation(posted: Context, mailbox: Mailbox) -> None:
     waiting_user = await accounts.change(posted, NEW)
     assert (waiting_user.email, waiting_user.pending_email) == ("ada@example.org", "new@example.org")
     await send_due(posted, LINKS)
@@ -165,7 +168,7 @@ async def test_new_address_counts_when_its_email_was_answered(posted: Any, mailb
     assert await sessions.verify_password(posted, Credentials(username="NEW@example.org", password=SecretStr(PASSWORD)))
 
 
-async def test_link_that_was_used_is_worth_nothing_when_the_address_is_as_before(posted: Any, mailbox: Any) -> None:
+async def test_used_link_is_invalid_after_the_address_changed_back(posted: Context, mailbox: Mailbox) -> None:
     await confirm(posted, mailbox)
     used = secret_in(mailbox.messages[0][1])
     await confirm(posted, mailbox, NEW.model_copy(update={"email": "ada@example.org"}))
@@ -173,7 +176,7 @@ async def test_link_that_was_used_is_worth_nothing_when_the_address_is_as_before
         await email_changes.confirm(posted, used)
 
 
-async def test_link_is_for_the_one_who_asked(posted: Any, mailbox: Any, make_user: MakeUser) -> None:
+async def test_confirmation_link_works_only_for_its_account(posted: Context, mailbox: Mailbox, make_user: MakeUser) -> None:
     await accounts.change(posted, NEW)
     await send_due(posted, LINKS)
     secret = secret_in(mailbox.messages[0][1])
@@ -181,13 +184,18 @@ async def test_link_is_for_the_one_who_asked(posted: Any, mailbox: Any, make_use
     for who, error in ((eve, NotFound), (posted.acting_as(None), NotAuthenticated)):
         with pytest.raises(error):
             await email_changes.confirm(who, secret)
-    for false in (secret + "x", secret[:-1], "x", posted.site.signer.sign(Purpose.PASSWORD_LINK, [posted.actor.id, "x"])):
+    for false in (
+        secret + "x",
+        secret[:-1],
+        "x",
+        posted.site.signer.sign(Purpose.PASSWORD_LINK, [posted.require_actor().id, "x"]),
+    ):
         with pytest.raises(NotFound):
             await email_changes.confirm(posted, false)
 
 
 @pytest.mark.parametrize("what", ["a day", "another", "cancelled", "password"])
-async def test_link_ends_with_its_day_with_another_and_with_the_password(posted: Any, mailbox: Any, what: str) -> None:
+async def test_link_ends_after_a_day_with_a_new_link_and_a_new_password(posted: Context, mailbox: Mailbox, what: str) -> None:
     await accounts.change(posted, NEW)
     await send_due(posted, LINKS)
     secret, ctx = secret_in(mailbox.messages[0][1]), posted
@@ -205,7 +213,7 @@ async def test_link_ends_with_its_day_with_another_and_with_the_password(posted:
     assert (await accounts.current(ctx)).email == "ada@example.org"
 
 
-async def test_email_for_an_address_that_does_not_wait_any_more_is_not_sent(posted: Any, mailbox: Any) -> None:
+async def test_email_for_a_cancelled_address_is_not_sent(posted: Context, mailbox: Mailbox) -> None:
     await accounts.change(posted, NEW)
     await accounts.change(posted, NEW.model_copy(update={"email": "other@example.org"}))
     assert await send_due(posted, LINKS) == 1
@@ -213,7 +221,9 @@ async def test_email_for_an_address_that_does_not_wait_any_more_is_not_sent(post
     assert await waiting(posted) == []
 
 
-async def test_address_that_somebody_took_meanwhile_is_refused(posted: Any, mailbox: Any, make_user: MakeUser) -> None:
+async def test_address_used_by_another_account_is_refused_at_confirmation(
+    posted: Context, mailbox: Mailbox, make_user: MakeUser
+) -> None:
     await make_user("bob")
     with pytest.raises(Conflict, match="Another account"):
         await accounts.change(posted, NEW.model_copy(update={"email": "BOB@example.org"}))
@@ -225,7 +235,7 @@ async def test_address_that_somebody_took_meanwhile_is_refused(posted: Any, mail
     assert (await accounts.current(posted)).email == "ada@example.org"
 
 
-async def test_nobody_fills_the_mailboxes_of_others(posted: Any) -> None:
+async def test_confirmation_emails_are_rate_limited(posted: Context) -> None:
     for number in range(email_changes.MAX_EMAILS_PER_HOUR):
         await accounts.change(posted, NEW.model_copy(update={"email": f"victim{number}@example.org"}))
     with pytest.raises(TooManyRequests):
@@ -235,7 +245,7 @@ async def test_nobody_fills_the_mailboxes_of_others(posted: Any) -> None:
     assert (await accounts.change(later, NEW)).pending_email == "new@example.org"
 
 
-async def test_no_link_to_an_address_waits_in_the_database(posted: Any) -> None:
+async def test_no_confirmation_link_is_stored(posted: Context) -> None:
     await accounts.change(posted, NEW)
     (email,) = await email_queue.claim_due(posted)
     made = await email_changes.link_for_email(posted, email)
@@ -246,8 +256,10 @@ async def test_no_link_to_an_address_waits_in_the_database(posted: Any) -> None:
     assert made.secret not in str([dict(row) for row in rows])
 
 
-async def test_address_is_confirmed_on_its_page(settings: Settings, posted: Any, mailbox: Any, make_user: MakeUser) -> None:
-    def browser(session_id):
+async def test_address_is_confirmed_on_its_page(
+    settings: Settings, posted: Context, mailbox: Mailbox, make_user: MakeUser
+) -> None:
+    def browser(session_id: str) -> dict[str, str]:
         return OWN | {"Cookie": f"session={session_id}"}
 
     ada = browser(await sessions.start(posted, posted.actor, "a browser"))
@@ -260,7 +272,7 @@ async def test_address_is_confirmed_on_its_page(settings: Settings, posted: Any,
         assert "sent an e-mail to <strong>new@example.org</strong>. Open the link" in shown
         assert "Until then, your address is ada@example.org" in shown
         assert (await client.get("/api/v1/users/me", headers=ada)).json()["pending_email"] == "new@example.org"
-        row = await posted.db.fetch_one(sa.select(tables.email_changes))  # the application may have sent the email by now
+        row = unwrap(await posted.db.fetch_one(sa.select(tables.email_changes)))  # the application may have sent the email by now
         path = "/account/email/" + posted.site.signer.sign(Purpose.EMAIL_LINK, [row["user_id"], row["nonce"]])
         stranger = await client.get(path)
         assert (stranger.status_code, stranger.headers["location"].startswith("/login?next=%2Faccount%2Femail%2F")) == (303, True)
@@ -275,7 +287,7 @@ async def test_address_is_confirmed_on_its_page(settings: Settings, posted: Any,
         assert "sent an e-mail to" not in (await client.get("/account/email", headers=ada)).text
 
 
-async def test_old_address_hears_of_the_new_one(posted: Any, mailbox: Any) -> None:
+async def test_old_address_is_notified_of_the_change(posted: Context, mailbox: Mailbox) -> None:
     await confirm(posted, mailbox)
     mailbox.messages.clear()
     await passwords.change_password(posted, PasswordChange(current=SecretStr(PASSWORD), password=SecretStr("quite another one")))
@@ -286,7 +298,7 @@ async def test_old_address_hears_of_the_new_one(posted: Any, mailbox: Any) -> No
     ]
 
 
-async def test_two_workers_send_each_email_once(posted: Any, mailbox: Any) -> None:
+async def test_two_workers_send_each_email_once(posted: Context, mailbox: Mailbox) -> None:
     for _ in range(MAX_EMAILS):
         await email_queue.request_password_reset(posted, "ada")
     first = await email_queue.claim_due(posted)
@@ -297,7 +309,7 @@ async def test_two_workers_send_each_email_once(posted: Any, mailbox: Any) -> No
     )
 
 
-async def test_failed_email_is_retried_and_the_log_says_what_to_do(posted: Any, mailbox: Any) -> None:
+async def test_failed_email_is_retried_and_the_log_says_what_to_do(posted: Context, mailbox: Mailbox) -> None:
     mailbox.refusal = "451 Come back later"
     await email_queue.request_password_reset(posted, "ada")
     with capture_logs() as lines:
@@ -312,9 +324,9 @@ async def test_failed_email_is_retried_and_the_log_says_what_to_do(posted: Any, 
     assert await waiting(posted) == []
 
 
-async def test_email_is_abandoned_after_the_last_attempt(posted: Any, mailbox: Any) -> None:
+async def test_email_is_abandoned_after_the_last_attempt(posted: Context, mailbox: Mailbox) -> None:
     mailbox.refusal = "550 Never"
-    await email_queue.enqueue(posted, EmailKind.PASSWORD_CHANGED, user_id=posted.actor.id)
+    await email_queue.enqueue(posted, EmailKind.PASSWORD_CHANGED, user_id=posted.require_actor().id)
     when = posted.now
     for attempt in range(MAX_ATTEMPTS):
         assert await waiting(posted) == ["password_changed"]
@@ -326,11 +338,15 @@ async def test_email_is_abandoned_after_the_last_attempt(posted: Any, mailbox: A
     assert await waiting(posted) == []
 
 
-async def test_password_of_the_mail_server_goes_over_tls_or_not_at_all(
-    settings: Settings, mailbox: Any, monkeypatch: pytest.MonkeyPatch, author: Context
+async def test_smtp_password_is_sent_over_tls_only(
+    settings: Settings, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, author: Context
 ) -> None:
-    asked = []
-    monkeypatch.setattr("aiosmtplib.send", lambda *_message, **options: asked.append(options) or _nothing())
+    asked: list[dict[str, Any]] = []
+
+    async def send(*_message: object, **options: Any) -> None:
+        asked.append(options)
+
+    monkeypatch.setattr("aiosmtplib.send", send)
     for url, tls, start_tls in (
         ("smtp://me:p%40ss@mail.example.org", False, True),
         ("smtps://me:p%40ss@mail.example.org", True, None),
@@ -340,20 +356,16 @@ async def test_password_of_the_mail_server_goes_over_tls_or_not_at_all(
         changed = settings.model_copy(update={"smtp_url": SecretStr(url), "mail_from": "blog@example.org"})
         async with open_site(changed) as site:
             ctx = replace(author, site=site)
-            await email_queue.enqueue(ctx, EmailKind.PASSWORD_CHANGED, user_id=author.actor.id)
+            await email_queue.enqueue(ctx, EmailKind.PASSWORD_CHANGED, user_id=author.require_actor().id)
             await send_due(ctx, LINKS)
         assert (asked[-1]["use_tls"], asked[-1]["start_tls"]) == (tls, start_tls)
     assert [options["port"] for options in asked] == [587, 465, 2525, 587]
     assert [options["password"] for options in asked] == ["p@ss", "p@ss", "p@ss", None]
 
 
-async def _nothing():
-    return None
-
-
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # on this very machine
-async def test_server_that_asks_who_we_are_is_told(settings: Settings, mailbox: Any, author: Context) -> None:
-    def look(_server, _session, _envelope, _mechanism, given):
+async def test_smtp_authentication(settings: Settings, mailbox: Mailbox, author: Context) -> None:
+    def look(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: LoginPassword) -> AuthResult:
         return AuthResult(success=(given.login, given.password) == (b"me", b"p@ss"))
 
     with mail_server(mailbox, authenticator=look, auth_required=True, auth_require_tls=False) as port:
@@ -365,7 +377,7 @@ async def test_server_that_asks_who_we_are_is_told(settings: Settings, mailbox: 
     assert len(mailbox.messages) == 1
 
 
-async def test_page_answers_the_same_whoever_it_is(mailing: Any, ctx: Context, author: Context) -> None:
+async def test_reset_page_does_not_reveal_accounts(mailing: Settings, ctx: Context, author: Context) -> None:
     async with running(create_app(mailing)) as client:
         assert "Forgot your password?" in (await client.get("/login")).text
         answers = [await client.post("/reset-password", data={"name": name}, headers=OWN) for name in ("ada", "nobody")]
@@ -375,8 +387,8 @@ async def test_page_answers_the_same_whoever_it_is(mailing: Any, ctx: Context, a
         assert (empty.status_code, "Fill this in" in empty.text) == (422, True)
 
 
-async def test_same_work_is_done_for_known_and_unknown_names(posted: Any) -> None:
-    asked = []
+async def test_known_and_unknown_names_cost_the_same_work(posted: Context) -> None:
+    asked: list[str] = []
     posted.db.on_query.append(asked.append)
     works = []
     for name in ("ada", "nobody"):
@@ -387,17 +399,17 @@ async def test_same_work_is_done_for_known_and_unknown_names(posted: Any) -> Non
     assert len(works[0]) == 1, "one row is written, and nobody is looked up"
 
 
-async def test_link_is_in_the_log_while_developing_without_a_mail_server(author: Context) -> None:
+async def test_link_is_logged_in_development_without_a_mail_server(author: Context) -> None:
     await email_queue.request_password_reset(author, "ada")
     with capture_logs() as lines:
         assert await send_due(author, LINKS) == 1
     link = next(line["link"] for line in lines if "link" in line)
     assert (await password_reset.link_user(author, link.rpartition("/")[2])).username == "ada"
-    await passwords.set_password(author, author.actor.id, SecretStr("quite another one"))
+    await passwords.set_password(author, author.require_actor().id, SecretStr("quite another one"))
     assert await waiting(author) == [], "notices need a mail server"
 
 
-async def test_blog_without_emails_says_whom_to_ask(settings: Settings, ctx: Context, author: Context) -> None:
+async def test_blog_without_emails_refers_to_the_owner(settings: Settings, ctx: Context, author: Context) -> None:
     changed = settings.model_copy(update={"environment": Environment.PRODUCTION})
     async with running(create_app(changed)) as client:
         page = await client.get("/reset-password")
@@ -407,7 +419,7 @@ async def test_blog_without_emails_says_whom_to_ask(settings: Settings, ctx: Con
     assert await waiting(ctx) == []
 
 
-async def test_asking_is_limited(mailing: Any, author: Context) -> None:
+async def test_reset_requests_are_rate_limited(mailing: Settings, author: Context) -> None:
     limited = mailing.model_copy(update={"rate_limit": "1000/minute", "login_rate_limit_per_address": "2/minute"})
     async with running(create_app(limited)) as client:
         found = [(await client.post("/reset-password", data={"name": f"name{n}"}, headers=OWN)).status_code for n in range(3)]
@@ -418,7 +430,7 @@ async def test_asking_is_limited(mailing: Any, author: Context) -> None:
     Email("ada@example.org\r\nBcc: eve@example.org", "Hello", "x"),
     Email("ada@example.org", "Hello\r\nBcc: eve@example.org", "x"),
 ])  # fmt: skip
-async def test_no_line_end_gets_into_a_email(ctx: Context, settings: Settings, draft: Any) -> None:
+async def test_email_headers_contain_no_line_ends(ctx: Context, settings: Settings, draft: Any) -> None:
     writing_settings = settings.model_copy(update={"mail_from": "blog@example.org"})
     with pytest.raises(ValueError, match=r"linefeed|newline|line|invalid"):
         messages.mime_message(replace(ctx, site=replace(ctx.site, settings=writing_settings)), draft)

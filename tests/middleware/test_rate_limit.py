@@ -1,8 +1,8 @@
-"""How often somebody may ask, and how they are told."""
+"""Rate limits and their headers."""
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from blog.app import Application, create_app
 from blog.framework.limits.rate_limits import RETRY_REDIS_AFTER, open_rate_limits, remove_expired
 from blog.settings import Settings
-from tests.conftest import PASSWORD, running
+from tests.conftest import PASSWORD, Bearer, running
 from tests.support.serving import free_port, serving, wait_until_up
 from tests.support.valkey import Valkey
 
@@ -26,7 +26,7 @@ ADA = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
 
 
 class Clock:
-    """Stands where the library and our own code look for the module `time`."""
+    """Replaces the module `time` in the library and in our code."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.25
@@ -47,7 +47,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 async def limited(settings: Settings, clock: Clock) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of an application with small limits; a request's field `From` says from which address it comes."""
+    """Return a client of an application with small limits; the request header `From` sets the client's address."""
     async with running(create_app(settings.model_copy(update=LIMITS))) as client:
         yield at_addresses(client)
 
@@ -73,7 +73,7 @@ async def statuses(client: httpx2.AsyncClient, number: int, path: str = POSTS, *
 
 
 @pytest.mark.parametrize("path", ["/", "/nowhere", POSTS, "/api/v1/nowhere", "/api/openapi.json"])
-async def test_every_answer_says_how_one_stands(limited: httpx2.AsyncClient, path: Any) -> None:
+async def test_every_response_has_rate_limit_headers(limited: httpx2.AsyncClient, path: Any) -> None:
     for remaining in (2, 1, 0):
         answer = await limited.get(path)
         assert answer.status_code in (200, 404)
@@ -81,7 +81,7 @@ async def test_every_answer_says_how_one_stands(limited: httpx2.AsyncClient, pat
         assert answer.headers["ratelimit"] == f'"default";r={remaining};t=60'
 
 
-async def test_too_many_are_refused_until_the_window_ends(limited: httpx2.AsyncClient, clock: Clock) -> None:
+async def test_requests_above_the_limit_are_refused_until_the_window_ends(limited: httpx2.AsyncClient, clock: Clock) -> None:
     assert await statuses(limited, 3) == [200, 200, 200]
     clock.now += 17.5
     refused = await limited.get(POSTS)
@@ -97,7 +97,7 @@ async def test_too_many_are_refused_until_the_window_ends(limited: httpx2.AsyncC
     assert await statuses(limited, 4) == [200, 200, 200, 429]
 
 
-async def test_page_is_refused_as_a_page(limited: httpx2.AsyncClient) -> None:
+async def test_refused_page_is_html(limited: httpx2.AsyncClient) -> None:
     await statuses(limited, 3)
     refused = await limited.get("/")
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
@@ -106,9 +106,7 @@ async def test_page_is_refused_as_a_page(limited: httpx2.AsyncClient) -> None:
     assert refused.headers["x-correlation-id"] in refused.text
 
 
-async def test_users_are_counted_by_themselves_wherever_they_are(
-    limited: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_users_have_their_own_limit_at_any_address(limited: httpx2.AsyncClient, bearer: Bearer) -> None:
     ada, bob = await bearer("ada"), await bearer("bob")
     assert await statuses(limited, 4) == [200, 200, 200, 429], "strangers by their address"
     assert await statuses(limited, 3, **ada) == [200, 200, 200], "ada, at the same address"
@@ -136,7 +134,7 @@ async def test_ipv6_clients_are_counted_by_their_network(limited: httpx2.AsyncCl
     assert await statuses(limited, 1, From=other) == [429 if same else 200]
 
 
-async def test_forwarded_addresses_are_nobodys_proof(limited: httpx2.AsyncClient) -> None:
+async def test_forwarded_addresses_are_not_trusted(limited: httpx2.AsyncClient) -> None:
     found = [
         await statuses(limited, 1, **{name: f"198.51.100.{number}"})
         for number in range(2)
@@ -154,7 +152,7 @@ async def test_files_and_health_are_not_counted(limited: httpx2.AsyncClient) -> 
     assert await statuses(limited, 1) == [200]
 
 
-async def test_off_limits_nothing(settings: Settings) -> None:
+async def test_rate_limit_off_disables_limits(settings: Settings) -> None:
     async with running(create_app(settings.model_copy(update=LIMITS | {"rate_limit": "off"}))) as client:
         await client.post("/api/v1/users", json=ADA)
         assert await statuses(client, 5) == [200] * 5
@@ -164,24 +162,28 @@ async def test_off_limits_nothing(settings: Settings) -> None:
         assert "ratelimit" not in answer.headers
 
 
-async def token(client: httpx2.AsyncClient, name: str = "ada", word: str = "wrong", address: str = "192.0.2.1") -> Any:
+async def token(
+    client: httpx2.AsyncClient, name: str = "ada", word: str = "wrong", address: str = "192.0.2.1"
+) -> httpx2.Response:
     return await client.post("/api/v1/tokens", json={"username": name, "password": word}, headers={"From": address})
 
 
-async def page(client: httpx2.AsyncClient, name: str = "ada", word: str = "wrong", address: str = "192.0.2.1") -> Any:
+async def page(client: httpx2.AsyncClient, name: str = "ada", word: str = "wrong", address: str = "192.0.2.1") -> httpx2.Response:
     return await client.post("/login", data={"username": name, "password": word}, headers={"From": address})
 
 
 @pytest.fixture
 async def door(settings: Settings, clock: Clock) -> AsyncIterator[httpx2.AsyncClient]:
-    """Wide limits, but narrow ones for signing in; ada has an account."""
+    """Return a client with narrow limits for sign-ins only; ada has an account."""
     async with running(create_app(settings.model_copy(update=WIDE))) as client:
         await client.post("/api/v1/users", json=ADA)
         yield at_addresses(client)
 
 
 @pytest.mark.parametrize("sign_in", [token, page])
-async def test_guessing_at_one_account_is_refused_at_both_doors(door: httpx2.AsyncClient, clock: Clock, sign_in: Any) -> None:
+async def test_password_guessing_is_limited_in_the_api_and_on_the_page(
+    door: httpx2.AsyncClient, clock: Clock, sign_in: Any
+) -> None:
     assert [(await sign_in(door)).status_code for _ in range(2)] == [401, 401]
     refused = await sign_in(door, name="ADA", word=PASSWORD)
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "300"), "the right password is refused too"
@@ -194,14 +196,14 @@ async def test_guessing_at_one_account_is_refused_at_both_doors(door: httpx2.Asy
     assert (await sign_in(door, word=PASSWORD)).status_code in (201, 303)
 
 
-async def test_form_comes_back_with_what_was_typed(door: httpx2.AsyncClient) -> None:
+async def test_refused_form_keeps_its_values(door: httpx2.AsyncClient) -> None:
     for _ in range(3):
         refused = await page(door)
     assert refused.headers["content-type"] == "text/html; charset=utf-8"
     assert 'value="ada"' in refused.text
 
 
-async def test_stranger_cannot_lock_the_owner_out(door: httpx2.AsyncClient) -> None:
+async def test_failed_sign_ins_do_not_lock_out_the_owner(door: httpx2.AsyncClient) -> None:
     for number in range(20):
         await token(door, address=f"198.51.100.{number % 4}")
     assert (await token(door, address="198.51.100.1")).status_code == 429
@@ -210,14 +212,14 @@ async def test_stranger_cannot_lock_the_owner_out(door: httpx2.AsyncClient) -> N
 
 @pytest.fixture
 async def guarded(settings: Settings, clock: Clock) -> AsyncIterator[httpx2.AsyncClient]:
-    """Five attempts an hour at one account, for all browsers together that are not known."""
+    """Return a client with five sign-in attempts per hour and account, for all unknown browsers together."""
     limits = WIDE | {"login_rate_limit_per_address": "4/minute", "login_rate_limit_per_account": "5/hour"}
     async with running(create_app(settings.model_copy(update=limits))) as client:
         await client.post("/api/v1/users", json=ADA)
         yield at_addresses(client)
 
 
-async def guess_from_everywhere(client: httpx2.AsyncClient, times: int = 8) -> Any:
+async def guess_from_everywhere(client: httpx2.AsyncClient, times: int = 8) -> list[int]:
     return [(await token(client, address=f"198.51.100.{number}")).status_code for number in range(times)]
 
 
@@ -232,7 +234,7 @@ async def test_guessing_at_one_account_from_many_addresses_is_refused(guarded: h
 
 
 @pytest.mark.parametrize("name", ["ada", "ADA@example.org"])
-async def test_browser_that_signed_in_before_gets_in_whatever_strangers_do(guarded: httpx2.AsyncClient, name: str) -> None:
+async def test_known_browser_can_sign_in_despite_failed_attempts_of_others(guarded: httpx2.AsyncClient, name: str) -> None:
     assert (await page(guarded, word=PASSWORD)).status_code == 303, "the client keeps the cookie"
     await guess_from_everywhere(guarded)
     device = {"Cookie": f"device={guarded.cookies['device']}", "From": "203.0.113.5"}
@@ -247,7 +249,7 @@ async def test_browser_that_signed_in_before_gets_in_whatever_strangers_do(guard
     assert (await page(guarded, name="ada", address="192.0.2.99")).status_code == 429
 
 
-async def test_false_and_foreign_cookies_make_no_known_browser(guarded: httpx2.AsyncClient) -> None:
+async def test_forged_and_foreign_cookies_are_not_known_browsers(guarded: httpx2.AsyncClient) -> None:
     await guarded.post("/api/v1/users", json=ADA | {"username": "eve", "email": "eve@example.org"})
     assert (await page(guarded, name="eve", word=PASSWORD)).status_code == 303
     eves = guarded.cookies["device"]
@@ -258,7 +260,7 @@ async def test_false_and_foreign_cookies_make_no_known_browser(guarded: httpx2.A
         assert (await guarded.post("/login", data=sent, headers={"Cookie": f"device={cookie}"})).status_code == 429
 
 
-async def test_making_accounts_is_limited_by_address(guarded: httpx2.AsyncClient) -> None:
+async def test_registration_is_limited_by_address(guarded: httpx2.AsyncClient) -> None:
     def form(number: int) -> dict[str, str]:
         return {"username": f"user{number}", "email": f"user{number}@example.org", "password": PASSWORD}
 
@@ -276,7 +278,7 @@ async def test_guessing_at_many_accounts_is_refused(door: httpx2.AsyncClient) ->
     assert (await token(door, address="192.0.2.9")).status_code == 401
 
 
-async def test_what_is_no_attempt_is_not_counted(door: httpx2.AsyncClient) -> None:
+async def test_other_requests_are_not_counted_as_attempts(door: httpx2.AsyncClient) -> None:
     for _ in range(5):
         assert (await door.post("/api/v1/tokens", json={"username": "ada"})).status_code == 422
         assert (await door.post("/login", data={"username": "ada"})).status_code == 422
@@ -304,14 +306,14 @@ async def test_workers_count_together_in_redis(settings: Settings, valkey: Valke
         assert await statuses(later, 1) == [429], "also over a restart"
 
 
-async def test_without_redis_they_count_apart(settings: Settings) -> None:
+async def test_without_redis_workers_count_separately(settings: Settings) -> None:
     app = create_app(settings.model_copy(update=LIMITS))
     async with running(app) as one, running(create_app(settings.model_copy(update=LIMITS))) as other:
         assert await statuses(one, 4) == [200, 200, 200, 429]
         assert await statuses(other, 1) == [200]
 
 
-async def test_blogs_that_share_a_redis_do_not_share_their_users(settings: Settings, valkey: Valkey) -> None:
+async def test_blogs_sharing_a_redis_have_separate_counters(settings: Settings, valkey: Valkey) -> None:
     other_blog = settings.model_copy(update={"public_url": "http://other.example"})
     async with running(with_redis(settings, valkey.url)) as one, running(with_redis(other_blog, valkey.url)) as other:
         assert await statuses(one, 4) == [200, 200, 200, 429]
@@ -327,12 +329,12 @@ async def test_parallel_requests_are_each_counted(settings: Settings, valkey: Va
     assert sorted(answer.status_code for answer in answers) == [404] * 50 + [429] * 30
 
 
-async def test_redis_that_goes_is_done_without_and_taken_up_again(settings: Settings, valkey: Valkey, clock: Clock) -> None:
+async def test_redis_outage_is_tolerated_and_its_return_noticed(settings: Settings, valkey: Valkey, clock: Clock) -> None:
     async with running(with_redis(settings, valkey.url)) as client:
         with capture_logs() as logs:
             assert await statuses(client, 2) == [200, 200]
             valkey.stop()
-            assert await statuses(client, 4) == [200, 200, 200, 429], "this process counts anew, and does limit"
+            assert await statuses(client, 4) == [200, 200, 200, 429], "this process counts from zero, and limits"
             clock.now += RETRY_REDIS_AFTER
             assert await statuses(client, 1) == [429]
             valkey.start()
@@ -346,7 +348,7 @@ async def test_redis_that_goes_is_done_without_and_taken_up_again(settings: Sett
     ]
 
 
-async def test_redis_that_does_not_answer_is_done_without(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_unresponsive_redis_is_tolerated(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> None:
     silent = tmp_path_factory.mktemp("s") / "s"
     stays = asyncio.Event()
 
@@ -360,7 +362,7 @@ async def test_redis_that_does_not_answer_is_done_without(settings: Settings, tm
         stays.set()
 
 
-async def test_counters_are_dropped_in_the_background_not_at_each_request(settings: Settings, clock: Clock) -> None:
+async def test_expired_counters_are_removed_in_the_background(settings: Settings, clock: Clock) -> None:
     async with open_rate_limits(settings.model_copy(update=LIMITS)) as limits:
         memory, tidying = limits._memory, limits._memory.timer
         for number in range(3):
@@ -374,7 +376,7 @@ async def test_counters_are_dropped_in_the_background_not_at_each_request(settin
 @pytest.mark.parametrize(
     ("proxies", "expected"), [("", [200, 200, 200, 429]), ("192.0.2.1", [200, 200, 200, 429]), ("127.0.0.1", [200] * 4)]
 )
-def test_server_believes_forwarded_addresses_of_trusted_proxies_only(tmp_path: Path, proxies: str, expected: Any) -> None:
+def test_server_trusts_forwarded_addresses_of_trusted_proxies_only(tmp_path: Path, proxies: str, expected: Any) -> None:
     port = free_port()
     environment = {"RATE_LIMIT": "3/hour", "MAX_CACHE_BYTES": "0", "TRUSTED_PROXIES": proxies, "FORWARDED_ALLOW_IPS": "*"}
     with serving(tmp_path, port, **environment) as (process, _):
@@ -386,7 +388,7 @@ def test_server_believes_forwarded_addresses_of_trusted_proxies_only(tmp_path: P
     assert found == expected
 
 
-def test_server_limits_unless_told_otherwise(tmp_path: Path) -> None:
+def test_server_limits_by_default(tmp_path: Path) -> None:
     port = free_port()
     with serving(tmp_path, port) as (process, _):
         wait_until_up(port, process)
@@ -395,7 +397,7 @@ def test_server_limits_unless_told_otherwise(tmp_path: Path) -> None:
     assert answer.headers["ratelimit"].startswith('"default";r=299;t=')
 
 
-async def test_clock_that_is_set_back_makes_nobody_wait_until_it_has_caught_up(limited: httpx2.AsyncClient, clock: Clock) -> None:
+async def test_clock_set_back_does_not_extend_the_limit(limited: httpx2.AsyncClient, clock: Clock) -> None:
     assert await statuses(limited, 4) == [200, 200, 200, 429]
     clock.now -= 3600
     assert await statuses(limited, 4) == [200, 200, 200, 429]

@@ -1,4 +1,4 @@
-"""Finished answers: kept for strangers until what they show changes, never anybody's own, never old."""
+"""The response cache: anonymous responses only, until their content changes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ from blog.schemas.accounts import AccountChanges, Role
 from blog.schemas.feature_flags import Flag
 from blog.schemas.posts import NewPost
 from blog.settings import Settings
-from tests.conftest import running
+from tests.conftest import Bearer, running
 
 POST: dict[str, Any] = {"title": "On engines", "content": "Some *words*. " * 60, "tags": ["maths"]}
 BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0"}
@@ -37,7 +37,7 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def ada(bearer: Callable[..., Awaitable[dict[str, str]]], client: httpx2.AsyncClient) -> dict[str, str]:
+async def ada(bearer: Bearer, client: httpx2.AsyncClient) -> dict[str, str]:
     headers = await bearer("ada", Role.OWNER)
     made = await client.post("/api/v1/posts", json=POST, headers=headers)
     assert made.status_code == 201
@@ -46,14 +46,14 @@ async def ada(bearer: Callable[..., Awaitable[dict[str, str]]], client: httpx2.A
 
 
 async def certain(client: httpx2.AsyncClient) -> None:
-    """Return when the log was read after the last change: until then nothing kept is given out."""
+    """Wait until the cache is used again: after a change, no cached response is used before the log was read."""
     async with asyncio.timeout(5):
         while (await client.get("/archive?certain")).headers["x-cache"] != "hit":
             await checkpoint()
 
 
 async def state(client: httpx2.AsyncClient, path: str, **headers: str) -> str:
-    """How the cache says that it answered."""
+    """Return the status in the Cache-Status header."""
     answer = await client.get(path, headers=headers)
     assert answer.status_code == 200
     assert answer.headers["x-cache"] == ("hit" if answer.headers["cache-status"] == "blog; hit" else "miss")
@@ -61,7 +61,7 @@ async def state(client: httpx2.AsyncClient, path: str, **headers: str) -> str:
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-async def test_second_answer_is_the_first_one_kept(client: httpx2.AsyncClient, ada: Any, path: Any) -> None:
+async def test_second_response_is_the_cached_first_one(client: httpx2.AsyncClient, ada: dict[str, str], path: Any) -> None:
     first, second = [await client.get(path) for _ in range(2)]
     assert [answer.headers["cache-status"] for answer in (first, second)] == ["blog; fwd=miss", "blog; hit"]
     own = {"x-correlation-id", "x-process-time", "server-timing", "cache-status", "x-cache"}
@@ -75,7 +75,7 @@ async def test_second_answer_is_the_first_one_kept(client: httpx2.AsyncClient, a
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-async def test_client_that_has_it_is_told_so(client: httpx2.AsyncClient, ada: Any, path: Any) -> None:
+async def test_cached_response_answers_304(client: httpx2.AsyncClient, ada: dict[str, str], path: Any) -> None:
     for _ in range(2):  # by the application, and by the cache
         tag = (await client.get(path)).headers["etag"]
         again = await client.get(path, headers={"If-None-Match": f'"other", {tag}'})
@@ -86,7 +86,7 @@ async def test_client_that_has_it_is_told_so(client: httpx2.AsyncClient, ada: An
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-async def test_who_writes_and_then_reads_finds_what_they_wrote(client: httpx2.AsyncClient, ada: Any, path: Any) -> None:
+async def test_writers_read_their_own_writes(client: httpx2.AsyncClient, ada: dict[str, str], path: Any) -> None:
     for number in range(5):
         title = f"Title {number}"
         await client.patch("/api/v1/posts/1", json={"title": title, "tags": ["maths", f"t{number}"]}, headers=ada)
@@ -96,7 +96,7 @@ async def test_who_writes_and_then_reads_finds_what_they_wrote(client: httpx2.As
         assert wanted in fresh.text
 
 
-async def test_nobody_gets_what_was_made_for_somebody(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_responses_for_users_are_not_shared(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     assert await state(client, "/api/v1/posts/1", **ada) == "fwd=bypass"
     assert await state(client, "/api/v1/posts/1") == "fwd=miss", "that of Ada was not kept"
     assert await state(client, "/api/v1/posts/1", **ada) == "fwd=bypass", "nor is she given that of others"
@@ -109,7 +109,7 @@ async def test_nobody_gets_what_was_made_for_somebody(client: httpx2.AsyncClient
     assert wrong.status_code == 401
 
 
-async def test_what_is_not_shared_is_not_kept(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_private_responses_are_not_cached(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     for path in ("/login", "/search?q=words", "/api/v1/users/1", "/healthz"):
         for _ in range(2):
             assert "cache-status" not in (await client.get(path)).headers
@@ -119,7 +119,7 @@ async def test_what_is_not_shared_is_not_kept(client: httpx2.AsyncClient, ada: A
             assert (answer.status_code, answer.headers["x-cache"]) == (404, "miss")
 
 
-async def test_colours_are_kept_apart(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_themes_are_cached_separately(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     light, dark = [await client.get("/", headers={"Cookie": f"theme={name}"}) for name in ("light", "dark")]
     assert 'data-theme="dark"' in dark.text
     assert 'data-theme="light"' in light.text
@@ -140,7 +140,7 @@ async def test_page_of_an_allowed_origin_gets_its_header(settings: Settings) -> 
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
-async def test_compressed_answer_says_the_same(client: httpx2.AsyncClient, ada: Any, coding: str) -> None:
+async def test_compressed_response_is_equal(client: httpx2.AsyncClient, ada: dict[str, str], coding: str) -> None:
     plain = await client.get("/posts/on-engines", headers={"Accept-Encoding": "identity"})
     answers = [await client.get("/posts/on-engines", headers={"Accept-Encoding": f"{coding}, foo;q=0.1"}) for _ in range(2)]
     for answer in answers:
@@ -157,22 +157,22 @@ async def test_compressed_answer_says_the_same(client: httpx2.AsyncClient, ada: 
     assert changed.status_code == 200, "the tag of any coding names the version"
 
 
-async def test_secret_pages_are_not_compressed(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_secret_pages_are_not_compressed(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     answer = await client.get("/api/v1/posts/1", headers=ada | {"Accept-Encoding": "gzip, br"})
     assert "content-encoding" not in answer.headers
 
 
-async def test_one_request_makes_the_answer_for_all(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_concurrent_requests_render_once(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     answers = await asyncio.gather(*(client.get("/?first") for _ in range(20)))
     asked = [answer.headers["cache-status"] for answer in answers]
     assert sorted(asked) == ["blog; fwd=miss"] + ["blog; hit"] * 19
     assert len({answer.content for answer in answers}) == 1
 
 
-async def test_views_are_counted_also_of_what_is_kept(
-    client: httpx2.AsyncClient, ada: Any, monkeypatch: pytest.MonkeyPatch
+async def test_views_of_cached_pages_are_counted(
+    client: httpx2.AsyncClient, ada: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    viewed = []
+    viewed: list[int] = []
     monkeypatch.setattr("blog.domain.core.view_counter.ViewCounter.add", lambda _, post_id, day: viewed.append(post_id))
     for _ in range(3):
         await client.get("/posts/on-engines", headers=BROWSER)
@@ -181,7 +181,7 @@ async def test_views_are_counted_also_of_what_is_kept(
     assert viewed == [1, 1, 1]
 
 
-async def test_every_hit_has_its_line(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_every_cache_hit_is_logged(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     await client.get("/posts/on-engines")
     with capture_logs(processors=[add_correlation_ids]) as lines:
         await client.get("/posts/on-engines", headers={"X-Correlation-ID": "abc-1"})
@@ -189,9 +189,7 @@ async def test_every_hit_has_its_line(client: httpx2.AsyncClient, ada: Any) -> N
     assert (line["correlation_id"], line["route"], line["status"], line["method"]) == ("abc-1", "/posts/{slug}", 200, "GET")
 
 
-async def test_changes_of_people_and_of_the_blog_are_seen_by_other_workers(
-    settings: Settings, ctx: Context, author: Context
-) -> None:
+async def test_profile_and_site_changes_invalidate_other_workers(settings: Settings, ctx: Context, author: Context) -> None:
     await posts.create(author, NewPost(**POST))
     async with running(create_app(settings)) as client:
         await certain(client)
@@ -217,7 +215,7 @@ def key(number: int) -> CacheKey:
     return f"/{number}".encode(), b"", "", b""
 
 
-def test_least_recently_used_goes_first_when_there_is_no_room() -> None:
+def test_least_recently_used_response_is_evicted_first() -> None:
     cache = ResponseCache(max_bytes=40_000, max_age=60)
     for number in range(8):
         cache.store(key(number), answer("posts", size=2000), cache.generation)
@@ -231,7 +229,7 @@ def test_least_recently_used_goes_first_when_there_is_no_room() -> None:
     assert cache.find(key(99)) is None, "too large for one"
 
 
-def test_late_answer_of_an_old_state_is_refused() -> None:
+def test_late_response_of_an_old_state_is_not_stored() -> None:
     cache = ResponseCache(max_bytes=1_000_000, max_age=60)
     before = cache.generation
     cache.invalidate(["post:1", "posts"])
@@ -251,7 +249,7 @@ def test_late_answer_of_an_old_state_is_refused() -> None:
     assert len(cache) == cache.size == 0
 
 
-def test_nothing_is_certain_between_a_commit_and_the_reading_of_the_log() -> None:
+def test_cache_is_unused_between_a_commit_and_the_reading_of_the_log() -> None:
     cache = ResponseCache(max_bytes=1_000_000, max_age=60)
     cache.store(key(1), answer("posts"), cache.generation)
     seen = cache.commit_count()
@@ -263,7 +261,7 @@ def test_nothing_is_certain_between_a_commit_and_the_reading_of_the_log() -> Non
     assert cache.find(key(1)) is not None
 
 
-def test_answers_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_responses_expire(monkeypatch: pytest.MonkeyPatch) -> None:
     cache = ResponseCache(max_bytes=1_000_000, max_age=60)
     monkeypatch.setattr("blog.framework.caching.response_cache.time.monotonic", lambda: 1000.0)
     entry = answer("posts")

@@ -1,4 +1,4 @@
-"""What every answer has and every request must pass."""
+"""Headers of every response, and checks of every request."""
 
 import re
 from typing import Any
@@ -16,7 +16,7 @@ PATHS = ["/", "/nowhere", "/api/v1/posts", "/api/v1/nowhere", "/api/v1/posts/99"
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_every_answer_has_its_headers(client: httpx2.AsyncClient, path: Any) -> None:
+async def test_every_response_has_its_headers(client: httpx2.AsyncClient, path: Any) -> None:
     answer = await client.get(path)
     assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["x-correlation-id"])
     assert float(answer.headers["x-process-time"]) >= 0
@@ -32,15 +32,13 @@ async def test_every_answer_has_its_headers(client: httpx2.AsyncClient, path: An
 @pytest.mark.parametrize(
     ("sent", "kept"), [("order-7/3", True), ("x" * 128, True), ("x" * 129, False), ("two words", False), ("é", False)]
 )
-async def test_correlation_id_is_the_requests_own_if_it_is_visible_ascii(
-    client: httpx2.AsyncClient, sent: str, kept: bool
-) -> None:
+async def test_correlation_id_of_the_request_is_used_if_visible_ascii(client: httpx2.AsyncClient, sent: str, kept: bool) -> None:
     answer = await client.get("/api/v1/nowhere", headers={b"X-Correlation-ID": sent.encode()})
     assert (answer.headers["x-correlation-id"] == sent) is kept
     assert answer.json()["correlation_id"] == answer.headers["x-correlation-id"]
 
 
-async def test_who_looks_after_the_machine_asks_by_any_name(settings: Settings) -> None:
+async def test_health_and_metrics_accept_any_host_name(settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"allowed_hosts": ("blog.example.org",)}))
     async with running(app) as client:
         statuses = {path: (await client.get(path)).status_code for path in ("/healthz", "/readyz", "/metrics", "/", "/healthz/")}
@@ -64,7 +62,7 @@ async def test_head_is_get_without_the_body(client: httpx2.AsyncClient, path: An
         ({"Origin": "https://friend.example", "Sec-Fetch-Site": "cross-site"}, 401),
     ],
 )  # fmt: skip
-async def test_only_own_and_allowed_pages_may_write(settings: Settings, headers: Any, status: int) -> None:
+async def test_only_same_and_allowed_origins_can_write(settings: Settings, headers: Any, status: int) -> None:
     app = create_app(settings.model_copy(update={"cors_origins": ("https://friend.example",)}))
     async with running(app) as client:
         answer = await client.post("/api/v1/tokens", json=SIGN_IN, headers=headers)
@@ -85,7 +83,7 @@ async def test_unknown_hosts_are_refused_when_hosts_are_named(settings: Settings
             assert (await client.get("/api/v1/posts", headers={"Host": host})).status_code == status, host
 
 
-async def test_tls_sites_send_hsts_and_guarded_cookies(settings: Settings) -> None:
+async def test_tls_sites_send_hsts_and_secure_cookies(settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"public_url": "https://blog.example.org"}))
     async with running(app) as client:
         assert "max-age" in (await client.get("/api/v1/posts")).headers["strict-transport-security"]
@@ -115,14 +113,14 @@ async def test_other_origins_call_the_api_with_tokens_but_never_with_cookies(set
 @pytest.mark.parametrize(
     ("path", "status", "to"), [("/archive/", 307, "/archive"), ("/posts/a/", 307, "/posts/a"), ("/%2Fevil.example/", 404, None)]
 )
-async def test_slash_at_the_end_is_taken_away_without_naming_a_host(
+async def test_trailing_slash_is_removed_by_a_relative_redirect(
     client: httpx2.AsyncClient, path: str, status: int, to: str | None
 ) -> None:
     answer = await client.get(path, headers={"Host": "evil.example"})
     assert (answer.status_code, answer.headers.get("location")) == (status, to)
 
 
-async def test_crash_says_nothing_and_still_has_its_headers(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_crash_reveals_nothing_and_has_its_headers(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     async def crash(*_args: Any) -> None:
         raise RuntimeError("the secret reason")
 
@@ -141,7 +139,7 @@ async def test_crash_says_nothing_and_still_has_its_headers(settings: Settings, 
 
 
 def quiet(app: ASGIApp) -> ASGIApp:
-    """Starlette raises a crash again after its answer, for the server's log."""
+    """Ignore the exception that Starlette raises again after its 500 response, for the server's log."""
 
     async def caught(scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -153,7 +151,7 @@ def quiet(app: ASGIApp) -> ASGIApp:
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/posts", "/static/css/blog.css"])
-async def test_address_that_is_too_long_is_refused(settings: Settings, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_long_url_is_refused(settings: Settings, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.middleware.security.MAX_URL_BYTES", 2_000)
     async with running(create_app(settings)) as client:
         assert (await client.get(f"{path}?q={'x' * (1_998 - len(path))}")).status_code in (200, 422)
@@ -163,7 +161,7 @@ async def test_address_that_is_too_long_is_refused(settings: Settings, path: str
     assert refused.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_header_fields_that_are_too_long_are_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_long_headers_are_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.middleware.security.MAX_HEADER_BYTES", 4_096)
     async with running(create_app(settings)) as client:
         assert (await client.get("/", headers={"X": "x" * 3_800})).status_code == 200

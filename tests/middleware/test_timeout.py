@@ -1,7 +1,7 @@
-"""Requests that take too long."""
+"""Request timeouts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -11,19 +11,19 @@ import sqlalchemy as sa
 from blog.app import Application, create_app
 from blog.db import tables
 from blog.settings import Settings
-from tests.conftest import running
+from tests.conftest import Bearer, running
 
 
 @pytest.fixture
 def hurried(settings: Settings) -> Application:
-    """An application that gives its endpoints little time."""
+    """Return an application with a short request timeout."""
     return create_app(settings.model_copy(update={"request_timeout": 0.2}))
 
 
 @pytest.fixture
 def endless(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException]]:
-    """Lists of posts that are never ready; what each was told at its end."""
-    ends = []
+    """Make lists of posts that never finish; return the exceptions that ended them."""
+    ends: list[type[BaseException]] = []
 
     async def page(*_args: Any) -> None:
         try:
@@ -38,7 +38,7 @@ def endless(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException]]:
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/api/v1/posts", "application/problem+json"), ("/", "text/html; charset=utf-8")])
-async def test_what_takes_too_long_is_ended_with_503(hurried: Application, endless: list[Any], path: str, kind: str) -> None:
+async def test_slow_request_is_answered_with_503(hurried: Application, endless: list[Any], path: str, kind: str) -> None:
     async with running(hurried) as client:
         async with asyncio.timeout(10):
             answer = await client.get(path)
@@ -50,10 +50,11 @@ async def test_what_takes_too_long_is_ended_with_503(hurried: Application, endle
         assert (await client.get("/healthz")).status_code == 200
 
 
-async def test_transaction_that_is_cut_leaves_nothing_and_frees_the_database(
-    hurried: Application, bearer: Callable[..., Awaitable[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+async def test_timed_out_transaction_is_rolled_back_and_released(
+    hurried: Application, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    headers, found, new = await bearer("ada"), [], {"title": "A title", "content": "text"}
+    headers, new = await bearer("ada"), {"title": "A title", "content": "text"}
+    found: list[Any] = []
 
     async def index(db: Any, *_args: Any, **_options: Any) -> None:
         found.append(await db.fetch_val(sa.select(sa.func.count()).select_from(tables.posts)))
@@ -68,7 +69,7 @@ async def test_transaction_that_is_cut_leaves_nothing_and_frees_the_database(
         assert (await client.post("/api/v1/posts", json=new, headers=headers)).status_code == 201
 
 
-async def test_time_of_the_body_is_the_clients(hurried: Application, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
+async def test_receiving_the_body_does_not_count_towards_the_timeout(hurried: Application, bearer: Bearer) -> None:
     headers = await bearer("ada") | {"Content-Type": "application/json"}
 
     async def slowly() -> AsyncIterator[bytes]:
@@ -80,7 +81,7 @@ async def test_time_of_the_body_is_the_clients(hurried: Application, bearer: Cal
         assert (await client.post("/api/v1/posts", content=slowly(), headers=headers)).status_code == 201
 
 
-async def test_poll_waits_as_long_as_it_was_asked_to(hurried: Application) -> None:
+async def test_poll_timeout_is_the_requested_one(hurried: Application) -> None:
     async with running(hurried) as client:
         answer = await client.get("/api/v1/events", params={"channel": "posts", "wait": "0.5"})
         assert (answer.status_code, answer.json()["events"]) == (200, [])

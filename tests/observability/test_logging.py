@@ -1,9 +1,8 @@
-"""Log lines: what is in them, and what never is."""
+"""Content of log lines, and values that must not be logged."""
 
 import json
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -14,6 +13,7 @@ from structlog.testing import capture_logs
 
 from blog.observability.logging import OutageLog
 from blog.schemas.accounts import Role
+from tests.conftest import Bearer
 from tests.support.serving import blog, free_port, serving, wait_for_line, wait_until_up
 
 CRASH = """
@@ -87,7 +87,7 @@ def test_requests_are_written_in_order_and_in_batches(tmp_path: Path, wait: str,
     assert {line["timestamp"][-1] for line in lines} == {"Z"}
 
 
-def test_outage_is_told_once_and_is_over_when_nothing_failed_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outage_is_logged_once_and_ends_after_a_quiet_period(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("blog.observability.logging.time.monotonic", lambda: now)
     with capture_logs() as lines:
@@ -109,7 +109,7 @@ def test_outage_is_told_once_and_is_over_when_nothing_failed_for_a_while(monkeyp
 
 @pytest.mark.sqlite
 def test_each_request_has_a_line_with_its_id_route_status_time_and_user(home: Path) -> None:
-    """From the cache or not, found or not, of a stranger or somebody: from a real server, as a collector of logs reads it."""
+    """Cached or not, found or not, anonymous or authenticated: read from a real server, as a log collector does."""
     blog(home, "user", "create", "ada", "ada@example.org", "--role", "author")
     bearer = {"Authorization": "Bearer " + blog(home, "token", "create", "ada").stdout.strip()}
     port = free_port()
@@ -137,7 +137,7 @@ FORGED = '\n{"event": "forged"}\r\x1b[2Jx'
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
-def test_no_line_of_the_log_can_be_forged(tmp_path: Path, log_format: str) -> None:
+def test_log_lines_cannot_be_forged(tmp_path: Path, log_format: str) -> None:
     program = f"""
 import structlog
 from blog.observability import logging as logs
@@ -155,9 +155,7 @@ structlog.stdlib.get_logger("blog").warning("refused", what={FORGED!r})
         assert json.loads(log)["what"] == FORGED
 
 
-async def test_what_was_forbidden_is_logged_with_its_user(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_forbidden_requests_are_logged_with_their_user(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     eve = await bearer("eve", Role.READER)
     with capture_logs() as lines:
         await client.post("/api/v1/posts", json={"title": "A", "content": "x"}, headers=eve)

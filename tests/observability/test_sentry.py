@@ -1,9 +1,9 @@
-"""Error reports contain the type and place of an error, and nothing that anybody typed."""
+"""Error reports contain the type and place of an error, and no user input."""
 
 import json
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -17,13 +17,13 @@ from blog.domain.posts import posts
 from blog.observability import logging as observability_logging
 from blog.observability import sentry
 from blog.settings import Settings
-from tests.conftest import running
+from tests.conftest import Bearer, running
 
 DSN = "https://key@sentry.example.org/1"
 
 
 class Kept(Transport):
-    """Keeps what would be sent."""
+    """A transport that stores the events instead of sending them."""
 
     sent: list[bytes] = []  # noqa: RUF012 (emptied by each test)
 
@@ -39,8 +39,8 @@ async def reporting_client(settings: Settings, monkeypatch: pytest.MonkeyPatch) 
         yield client
 
 
-async def test_crash_is_reported_without_anything_that_was_typed(
-    reporting_client: Any, monkeypatch: pytest.MonkeyPatch, bearer: Callable[..., Awaitable[dict[str, str]]]
+async def test_crash_is_reported_without_user_input(
+    reporting_client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, bearer: Bearer
 ) -> None:
     typed = secrets.token_hex(8)  # not a word of this file: lines of the source are sent
 
@@ -66,7 +66,7 @@ async def test_crash_is_reported_without_anything_that_was_typed(
     assert all("vars" not in frame for frame in error["stacktrace"]["frames"])
 
 
-async def test_errors_outside_requests_are_reported_and_plain_lines_are_not(reporting_client: Any) -> None:
+async def test_errors_outside_of_requests_are_reported_and_log_lines_are_not(reporting_client: httpx2.AsyncClient) -> None:
     log, name = structlog.stdlib.get_logger("blog"), secrets.token_hex(8)
     structlog.configure(
         processors=[structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -87,5 +87,5 @@ async def test_errors_outside_requests_are_reported_and_plain_lines_are_not(repo
     assert name not in sent.decode()
 
 
-async def test_without_a_dsn_nobody_listens(client: httpx2.AsyncClient) -> None:
+async def test_without_a_dsn_nothing_is_reported(client: httpx2.AsyncClient) -> None:
     assert not [handler for handler in logging.getLogger().handlers if type(handler).__name__ == "Reporter"]

@@ -1,4 +1,4 @@
-"""Spans: of requests by route template, of statements within them, of e-mails; none contains a secret; off, nothing is loaded."""
+"""Spans of requests by route template, of statements, and of e-mails contain no secrets; without tracing nothing is imported."""
 
 import http.server
 import io
@@ -6,9 +6,8 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -21,7 +20,7 @@ from blog.app import create_app
 from blog.domain.core.context import Site
 from blog.observability import logging, tracing
 from blog.settings import Settings
-from tests.conftest import running
+from tests.conftest import Bearer, running
 from tests.support.serving import clean_environment, free_port
 
 COLLECTOR = "http://127.0.0.1:4318"
@@ -29,7 +28,7 @@ COLLECTOR = "http://127.0.0.1:4318"
 
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
-    """The exported spans, one by one."""
+    """Return the exporter that stores each span."""
     kept = InMemorySpanExporter()
     monkeypatch.setattr("blog.observability.tracing.export.OTLPSpanExporter", lambda _endpoint: kept)
     monkeypatch.setattr("blog.observability.tracing.export.BatchSpanProcessor", SimpleSpanProcessor)
@@ -46,7 +45,7 @@ async def traced(settings: Settings, spans: InMemorySpanExporter) -> AsyncIterat
 
 
 async def test_request_and_its_statements_are_one_trace(
-    traced: Any, spans: Any, database: str, bearer: Callable[..., Awaitable[dict[str, str]]]
+    traced: httpx2.AsyncClient, spans: InMemorySpanExporter, database: str, bearer: Bearer
 ) -> None:
     headers = await bearer("ada")
     made = (await traced.post("/api/v1/posts", json={"title": "News", "content": "x"}, headers=headers)).json()
@@ -64,7 +63,7 @@ async def test_request_and_its_statements_are_one_trace(
     assert "SELECT" in {span.name for span in statements}
 
 
-async def test_spans_hold_no_secret_and_nobodys_address(traced: Any, spans: Any) -> None:
+async def test_spans_contain_no_secrets_and_no_addresses(traced: httpx2.AsyncClient, spans: InMemorySpanExporter) -> None:
     await traced.get("/preview/a-secret-of-somebody?q=also", headers={"User-Agent": "a browser of somebody"})
     text = "".join(span.to_json() for span in spans.get_finished_spans())
     assert "/preview/{secret}" in text
@@ -73,7 +72,9 @@ async def test_spans_hold_no_secret_and_nobodys_address(traced: Any, spans: Any)
     assert "browser of" not in text
 
 
-async def test_log_and_trace_name_each_other(traced: Any, spans: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_log_lines_and_spans_are_linked(
+    traced: httpx2.AsyncClient, spans: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(logging, "_buffered_handler", logging.BufferedJsonHandler(stream))
     answer = await traced.get("/tags")
@@ -86,19 +87,21 @@ async def test_log_and_trace_name_each_other(traced: Any, spans: Any, monkeypatc
     assert logging.add_correlation_ids(None, "info", {})["trace_id"] == line["trace_id"], "lines of other loggers as well"
 
 
-async def test_who_calls_within_a_trace_continues_it(traced: Any, spans: Any) -> None:
+async def test_trace_of_the_caller_is_continued(traced: httpx2.AsyncClient, spans: InMemorySpanExporter) -> None:
     await traced.get("/tags", headers={"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
     assert {f"{span.context.trace_id:032x}" for span in spans.get_finished_spans()} == {"0af7651916cd43dd8448eb211c80319c"}
 
 
-async def test_health_files_and_regular_work_make_no_spans(traced: Any, spans: Any, site: Site) -> None:
+async def test_health_checks_static_files_and_background_work_have_no_spans(
+    traced: httpx2.AsyncClient, spans: InMemorySpanExporter, site: Site
+) -> None:
     await traced.get("/healthz")
     await traced.get("/static/css/blog.css")
     await site.db.fetch_all("SELECT 1")
     assert spans.get_finished_spans() == ()
 
 
-async def test_letter_is_a_span_that_does_not_tell_to_whom(traced: Any, spans: Any) -> None:
+async def test_email_span_has_no_recipient(traced: httpx2.AsyncClient, spans: InMemorySpanExporter) -> None:
     await traced.get("/healthz")  # the first request puts the middleware together
     with pytest.raises(ConnectionError), tracing.email_span("password_link", "mail.example.org"):
         raise ConnectionError("ada@example.org was refused")
@@ -108,8 +111,8 @@ async def test_letter_is_a_span_that_does_not_tell_to_whom(traced: Any, spans: A
     assert "ada@" not in span.to_json()
 
 
-async def test_collector_gets_what_it_can_read(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    bodies = []
+async def test_collector_receives_valid_otlp(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    bodies: list[tuple[str, bytes]] = []
 
     class Collector(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -140,7 +143,7 @@ async def test_collector_gets_what_it_can_read(settings: Settings, monkeypatch: 
     assert resource["service.name"] == "blog"
 
 
-def test_off_nothing_of_it_is_loaded(tmp_path: Path) -> None:
+def test_without_tracing_nothing_is_imported(tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "from starlette.testclient import TestClient\n"

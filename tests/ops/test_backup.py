@@ -1,4 +1,4 @@
-"""A backup holds all of the blog as it was at one instant, and brings it back, or is refused before anything is touched."""
+"""A backup is a consistent snapshot of the blog. It is restored completely, or refused before any change."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,9 @@ from blog.domain.core.context import Context
 from blog.domain.core.site import open_site
 from blog.domain.core.storage import FileSystemStorage
 from blog.domain.media import media
+from blog.domain.media.models import Media
 from blog.domain.posts import posts
+from blog.domain.posts.models import Post
 from blog.errors import Conflict, Unavailable
 from blog.ops import archive
 from blog.ops.archive import InvalidArchive
@@ -37,17 +39,18 @@ from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost, PostChanges
 from blog.settings import Settings
 from tests.conftest import PASSWORD
+from tests.support.optional import unwrap
 from tests.support.pictures import png
 from tests.support.serving import blog, clean_environment, free_port, serving, wait_until_up
 
 pytestmark = pytest.mark.sqlite
 
 
-async def upload(ctx, data=None):
+async def upload(ctx: Context, data: bytes | None = None) -> Media:
     return await media.upload(ctx, io.BytesIO(data or png(3, 2)), NewMedia(alt=""))
 
 
-async def write(ctx, title):
+async def write(ctx: Context, title: str) -> Post:
     return await posts.create(ctx, NewPost(title=title, content="Text"))
 
 
@@ -62,8 +65,8 @@ def epoch(path: Path) -> str:
         return str(connection.execute("SELECT value FROM app_metadata WHERE name = 'event_epoch'").fetchone()[0])
 
 
-def elsewhere(settings, folder: Path):
-    """The settings of a blog on another machine."""
+def elsewhere(settings: Settings, folder: Path) -> Settings:
+    """Return the settings of a blog on another machine."""
     return settings.model_copy(update={"database_url": f"sqlite:///{folder / 'blog.db'}", "media_dir": folder / "media"})
 
 
@@ -78,7 +81,7 @@ def names(folder: Path) -> set[str]:
 # -- keeping
 
 
-async def test_backup_is_one_tar_file_for_its_owner_alone(author: Context, settings: Settings, tmp_path: Path) -> None:
+async def test_backup_is_one_tar_file_readable_by_its_owner_only(author: Context, settings: Settings, tmp_path: Path) -> None:
     image = await upload(author)
     await write(author, "Kept")
     seen: list[tuple[str, int, int]] = []
@@ -95,7 +98,7 @@ async def test_backup_is_one_tar_file_for_its_owner_alone(author: Context, setti
     assert [name for name in names(tmp_path) if "kept.tar" in name or "backup" in name] == ["kept.tar"]
 
 
-async def test_backup_never_replaces_a_file_unasked(author: Context, settings: Settings, tmp_path: Path) -> None:
+async def test_backup_replaces_no_file_without_force(author: Context, settings: Settings, tmp_path: Path) -> None:
     target = tmp_path / "kept.tar"
     target.write_text("precious")
     with pytest.raises(Conflict, match="--force"):
@@ -105,7 +108,7 @@ async def test_backup_never_replaces_a_file_unasked(author: Context, settings: S
     assert tarfile.is_tarfile(target)
 
 
-async def test_file_that_appears_meanwhile_stays(author: Context, settings: Settings, tmp_path: Path) -> None:
+async def test_file_created_during_the_backup_is_not_overwritten(author: Context, settings: Settings, tmp_path: Path) -> None:
     target = tmp_path / "kept.tar"
     with pytest.raises(Conflict, match="was created meanwhile"):
         await asyncio.to_thread(create_backup, settings, target, progress=lambda *_: target.write_text("precious"))
@@ -113,7 +116,7 @@ async def test_file_that_appears_meanwhile_stays(author: Context, settings: Sett
     assert not [name for name in names(tmp_path) if name.startswith(".")]
 
 
-async def test_backup_that_fails_leaves_nothing(author: Context, settings: Settings, tmp_path: Path) -> None:
+async def test_failed_backup_leaves_no_file(author: Context, settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="No such file"):
         await asyncio.to_thread(create_backup, settings, tmp_path / "nowhere" / "kept.tar")
     nothing = elsewhere(settings, tmp_path / "empty")
@@ -122,7 +125,7 @@ async def test_backup_that_fails_leaves_nothing(author: Context, settings: Setti
     assert not (tmp_path / "kept.tar").exists()
 
 
-async def test_damaged_database_makes_no_backup(author: Context, settings: Settings, tmp_path: Path) -> None:
+async def test_damaged_database_is_not_backed_up(author: Context, settings: Settings, tmp_path: Path) -> None:
     await author.db.execute("PRAGMA foreign_keys=OFF")
     await author.db.execute("INSERT INTO post_slugs VALUES ('lost', 99)")
     with pytest.raises(Conflict, match="a row of post_slugs refers to a missing row"):
@@ -130,7 +133,7 @@ async def test_damaged_database_makes_no_backup(author: Context, settings: Setti
     assert not [name for name in names(tmp_path) if name.startswith(".") or name == "kept.tar"]
 
 
-async def test_damaged_image_is_kept_and_told_of(author: Context, settings: Settings, tmp_path: Path) -> None:
+async def test_damaged_image_is_backed_up_and_reported(author: Context, settings: Settings, tmp_path: Path) -> None:
     image = await upload(author)
     (settings.media_dir / image.name).write_bytes(b"rot")
     report = await asyncio.to_thread(create_backup, settings, tmp_path / "kept.tar")
@@ -138,16 +141,16 @@ async def test_damaged_image_is_kept_and_told_of(author: Context, settings: Sett
     assert image.name in report.warnings[0]
 
 
-async def test_backup_is_of_one_instant_while_others_write_and_delete(
+async def test_backup_is_a_snapshot_during_writes_and_deletions(
     author: Context, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every image that the copy knows is in the archive, though images come and go all the time."""
+    """The archive contains every image of the database copy, although images are uploaded and deleted all the time."""
     monkeypatch.setattr("blog.db.sqlite.dumps._PAGES_PER_STEP", 1)
     for number in range(3):
         await write(author, f"Post {number}")
     is_over = threading.Event()
 
-    async def trouble():
+    async def trouble() -> int:
         number = 0
         while not is_over.is_set():
             number += 1
@@ -179,8 +182,8 @@ async def test_backup_is_of_one_instant_while_others_write_and_delete(
 
 
 @pytest.fixture
-async def kept(author: Context, settings: Settings, tmp_path: Path):
-    """A backup with one post and one image, made before more was written."""
+async def kept(author: Context, settings: Settings, tmp_path: Path) -> Path:
+    """Return a backup with one post and one image; later changes are not in it."""
     await upload(author)
     await write(author, "Kept")
     target = tmp_path / "kept.tar"
@@ -188,7 +191,7 @@ async def kept(author: Context, settings: Settings, tmp_path: Path):
     return target
 
 
-async def test_restore_on_another_machine(kept: Any, settings: Settings, tmp_path: Path) -> None:
+async def test_restore_on_another_machine(kept: Path, settings: Settings, tmp_path: Path) -> None:
     other = elsewhere(settings, tmp_path / "other")
     report = await asyncio.to_thread(restore_backup, other, kept)
     assert (report.counts["posts"], report.images, report.previous_database, report.has_secret, report.migrations) == (
@@ -206,7 +209,7 @@ async def test_restore_on_another_machine(kept: Any, settings: Settings, tmp_pat
 
 
 @pytest.mark.parametrize("keep_tokens", [False, True])
-async def test_what_was_ended_since_the_backup_does_not_live_again(
+async def test_restore_does_not_revive_revoked_credentials(
     author: Context, settings: Settings, tmp_path: Path, keep_tokens: bool
 ) -> None:
     left = await tokens.issue(author, author.actor, name="left")
@@ -214,7 +217,7 @@ async def test_what_was_ended_since_the_backup_does_not_live_again(
     session = await sessions.start(author, author.actor, "a browser that is stolen later")
     await asyncio.to_thread(create_backup, settings, tmp_path / "kept.tar")
     await tokens.revoke(author, revoked.token.id)
-    await sessions.revoke_for(author, author.actor.id)
+    await sessions.revoke_for(author, author.require_actor().id)
     other = elsewhere(settings, tmp_path / "other")
     report = await asyncio.to_thread(restore_backup, other, tmp_path / "kept.tar", keep_tokens=keep_tokens)
     assert report.revoked == (1, 0 if keep_tokens else 2)
@@ -225,7 +228,7 @@ async def test_what_was_ended_since_the_backup_does_not_live_again(
         assert await sessions.authenticate(there, Credentials(username="ada", password=SecretStr(PASSWORD)))
 
 
-async def test_blog_that_is_used_is_replaced_only_by_force_and_kept(kept: Any, settings: Settings, tmp_path: Path) -> None:
+async def test_used_blog_is_replaced_with_force_only_and_kept(kept: Path, settings: Settings, tmp_path: Path) -> None:
     other = elsewhere(settings, tmp_path / "other")
     await asyncio.to_thread(restore_backup, other, kept)
     with contextlib.closing(sqlite3.connect(other.database_path)) as connection:
@@ -244,9 +247,7 @@ async def test_blog_that_is_used_is_replaced_only_by_force_and_kept(kept: Any, s
     assert first.images == second.images == 0
 
 
-async def test_blog_that_nobody_uses_yet_is_no_obstacle(
-    kept: Any, settings: Settings, tmp_path: Path, migrated_file: Path
-) -> None:
+async def test_unused_blog_is_replaced_without_force(kept: Path, settings: Settings, tmp_path: Path, migrated_file: Path) -> None:
     other = elsewhere(settings, tmp_path / "other")
     other.database_path.parent.mkdir()
     shutil.copy(migrated_file, other.database_path)
@@ -254,14 +255,14 @@ async def test_blog_that_nobody_uses_yet_is_no_obstacle(
     assert titles(other.database_path) == ["Kept"]
 
 
-async def test_restore_is_refused_while_a_server_has_the_database(kept: Any, author: Context, settings: Settings) -> None:
+async def test_restore_is_refused_while_a_server_has_the_database(kept: Path, author: Context, settings: Settings) -> None:
     for force in (False, True):
         with pytest.raises(Conflict, match="stop it" if force else "--force"):
             await asyncio.to_thread(restore_backup, settings, kept, force=force)
     assert (await write(author, "Still writing")).id
 
 
-async def test_damaged_database_is_replaced_by_force(kept: Any, settings: Settings, tmp_path: Path) -> None:
+async def test_damaged_database_is_replaced_by_force(kept: Path, settings: Settings, tmp_path: Path) -> None:
     other = elsewhere(settings, tmp_path / "other")
     other.database_path.parent.mkdir()
     rubbish = b"rubbish" * 1000
@@ -273,7 +274,7 @@ async def test_damaged_database_is_replaced_by_force(kept: Any, settings: Settin
     assert titles(other.database_path) == ["Kept"]
 
 
-async def test_image_that_was_damaged_here_is_brought_back(kept: Any, settings: Settings, tmp_path: Path) -> None:
+async def test_damaged_image_is_restored(kept: Path, settings: Settings, tmp_path: Path) -> None:
     other = elsewhere(settings, tmp_path / "other")
     await asyncio.to_thread(restore_backup, other, kept)
     (image,) = other.media_dir.iterdir()
@@ -313,7 +314,7 @@ async def test_older_database_is_migrated(
     assert titles(other.database_path) == ["Kept, migrated"]
 
 
-async def test_secret_goes_along_only_if_asked(author: Context, settings: Settings, tmp_path: Path) -> None:
+async def test_secret_is_included_only_on_request(author: Context, settings: Settings, tmp_path: Path) -> None:
     target, other = tmp_path / "kept.tar", elsewhere(settings, tmp_path / "other")
     await asyncio.to_thread(create_backup, settings, target, with_secret=True)
     (tmp_path / "other").mkdir()
@@ -328,10 +329,17 @@ async def test_secret_goes_along_only_if_asked(author: Context, settings: Settin
 # -- what is no backup, or is damaged
 
 
-def forged(source: Path, target: Path, change=lambda _parts: None, *, extra=(), **manifest) -> Path:
-    """The same backup, but for a change; its manifest is made to fit."""
+def forged(
+    source: Path,
+    target: Path,
+    change: Callable[[dict[str, bytes]], None] = lambda _parts: None,
+    *,
+    extra: Sequence[tarfile.TarInfo] = (),
+    **manifest: Any,
+) -> Path:
+    """Write a changed copy of a backup, with a matching manifest."""
     with tarfile.open(source) as tar:
-        parts = {member.name: tar.extractfile(member).read() for member in tar.getmembers()}
+        parts = {member.name: unwrap(tar.extractfile(member)).read() for member in tar.getmembers()}
     described = json.loads(parts.pop("manifest.json"))
     change(parts)
     with target.open("wb") as file:
@@ -350,7 +358,7 @@ def cut(source: Path, target: Path) -> None:
 
 
 def turned(source: Path, target: Path) -> None:
-    """One bit of the database is another."""
+    """Flip one bit of the database."""
     data = bytearray(source.read_bytes())
     data[data.index(b"SQLite format 3") + 5000] ^= 1
     target.write_bytes(data)
@@ -369,7 +377,7 @@ def foreign(source: Path, target: Path) -> None:
 
 
 def with_lost_row(source: Path, target: Path) -> None:
-    def lose(parts):
+    def lose(parts: dict[str, bytes]) -> None:
         target.write_bytes(parts["database.sqlite3"])
         with contextlib.closing(sqlite3.connect(target)) as connection:
             connection.execute("INSERT INTO post_slugs VALUES ('lost', 99)")
@@ -403,8 +411,8 @@ def linking(source: Path, target: Path) -> None:
         (linking, "differs from its manifest"),
     ],
 )
-async def test_bad_backup_is_refused_before_anything_is_touched(
-    kept: Any, settings: Settings, tmp_path: Path, damage: Any, words: str
+async def test_invalid_backup_is_refused_before_any_change(
+    kept: Path, settings: Settings, tmp_path: Path, damage: Any, words: str
 ) -> None:
     other, bad = elsewhere(settings, tmp_path / "other"), tmp_path / "bad.tar"
     await asyncio.to_thread(restore_backup, other, kept)
@@ -418,15 +426,15 @@ async def test_bad_backup_is_refused_before_anything_is_touched(
     assert not (tmp_path / "climbed").exists()
 
 
-async def test_restore_into_a_full_disk_leaves_the_old_one(
-    kept: Any, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_restore_on_a_full_disk_leaves_the_old_blog(
+    kept: Path, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = elsewhere(settings, tmp_path / "other")
     await asyncio.to_thread(restore_backup, other, kept)
     (image,) = other.media_dir.iterdir()
     image.unlink()
 
-    def full(*_args):
+    def full(*_args: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as broken:
@@ -475,7 +483,7 @@ for last in range(1, 10_000, stride):
 
 
 def stopped(folder: Path, kept: Path) -> Iterator[int]:
-    """The status with which each restoration ended: 9, until it gets to its end."""
+    """Yield the exit status of each restore: 9 if it was killed before its end."""
     command = [sys.executable, "-c", STOPPED, str(folder), str(kept), os.environ.get("BLOG_TEST_KILL_STRIDE", "7")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=clean_environment()) as process:
         for line in process.stdout:
@@ -485,10 +493,10 @@ def stopped(folder: Path, kept: Path) -> Iterator[int]:
     assert process.returncode == 0
 
 
-async def test_restore_that_is_killed_leaves_the_old_blog_or_the_new_one(
-    kept: Any, author: Context, settings: Settings, tmp_path: Path
+async def test_killed_restore_leaves_the_old_or_the_new_blog(
+    kept: Path, author: Context, settings: Settings, tmp_path: Path
 ) -> None:
-    """`BLOG_TEST_KILL_STRIDE=1` stops it at every step."""
+    """`BLOG_TEST_KILL_STRIDE=1` kills it at every step."""
     other = elsewhere(settings, tmp_path / "other")
     (tmp_path / "other").mkdir()
     await posts.edit(author, 1, PostChanges(title="Old"))
@@ -511,7 +519,7 @@ async def test_restore_that_is_killed_leaves_the_old_blog_or_the_new_one(
 # -- at the terminal
 
 
-def test_backup_and_restore_at_the_terminal_beside_a_server(tmp_path: Path) -> None:
+def test_backup_and_restore_commands_while_a_server_runs(tmp_path: Path) -> None:
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
     port = free_port()
     with serving(tmp_path, port) as (server, _log):

@@ -1,11 +1,12 @@
-"""A backup of PostgreSQL promises what one of SQLite does: whole, of one instant, and brought back at once or not at all."""
+"""Backups of PostgreSQL have the guarantees of SQLite backups: complete, consistent, and restored at once or not at all."""
 
 import asyncio
 import datetime as dt
 import io
 import tarfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import pytest
@@ -37,13 +38,13 @@ from tests.support.serving import blog
 
 
 @pytest.fixture(autouse=True)
-def tools(monkeypatch: pytest.MonkeyPatch):
+def tools(monkeypatch: pytest.MonkeyPatch) -> None:
     postgres.with_tools(monkeypatch)
 
 
 @pytest.fixture
 def address(databases: Databases) -> str:
-    """A migrated database of this test alone, that may be renamed."""
+    """Return the URL of a migrated database of this test only, which can be renamed."""
     url = databases.new()
     migration.upgrade(url)
     yield url
@@ -53,8 +54,8 @@ def address(databases: Databases) -> str:
 
 
 @pytest.fixture
-def mine(tmp_path: Path, address: str):
-    """The settings of a blog on it."""
+def mine(tmp_path: Path, address: str) -> Settings:
+    """Return the settings of a blog on this database."""
     return Settings(
         _env_file=None, secret_key=SecretStr("0123456789abcdefghijklmnopqrstuvwxyz"), database_url=address,
         media_dir=tmp_path / "media", rate_limit="off", max_cache_bytes=0,
@@ -65,12 +66,15 @@ def name_of(url: str) -> str:
     return str(sa.make_url(url).database)
 
 
-async def with_site(settings, work):
+T = TypeVar("T")
+
+
+async def with_site(settings: Settings, work: Callable[[Context], Awaitable[T]]) -> T:
     async with open_site(settings) as site:
         return await work(Context(site, None, dt.datetime.now(dt.UTC), "test"))
 
 
-async def begin(ctx):
+async def begin(ctx: Context) -> Context:
     new = NewUser(username="ada", email="ada@example.org", password=SecretStr("a long enough one"))
     ada = ctx.acting_as(accounts.as_actor(await accounts.create(ctx, new, Role.OWNER)))
     await media.upload(ada, io.BytesIO(png(3, 2)), NewMedia(alt=""))
@@ -79,8 +83,8 @@ async def begin(ctx):
 
 
 @pytest.fixture
-async def kept(mine: Any, tmp_path: Path):
-    """A backup with one post and one image."""
+async def kept(mine: Settings, tmp_path: Path) -> Path:
+    """Return a backup with one post and one image."""
     await with_site(mine, begin)
     target = tmp_path / "kept.tar"
     report = await asyncio.to_thread(create_backup, mine, target)
@@ -93,16 +97,16 @@ def rows(url: str, statement: str) -> list[tuple[object, ...]]:
         return connection.execute(statement).fetchall()
 
 
-async def test_backup_has_the_dump_and_the_images_and_is_of_one_instant(mine: Any, tmp_path: Path) -> None:
-    """A backup does not contain what is written while it is made."""
+async def test_backup_has_dump_and_images_of_one_snapshot(mine: Settings, tmp_path: Path) -> None:
+    """A backup does not contain rows that are written while it runs."""
     seen: list[tuple[str, int, int]] = []
     target = tmp_path / "kept.tar"
 
-    async def work(ctx):
+    async def work(ctx: Context) -> None:
         ada, loop = await begin(ctx), asyncio.get_running_loop()
         late = NewPost(title="Late", content="Text")
 
-        def progress(*step):
+        def progress(*step: Any) -> None:
             if step[0] == "Database" and not any(part == "Database" for part, _, _ in seen):
                 asyncio.run_coroutine_threadsafe(posts.create(ada, late), loop).result(10)
             seen.append(step)
@@ -119,7 +123,7 @@ async def test_backup_has_the_dump_and_the_images_and_is_of_one_instant(mine: An
         assert (backup.manifest.database, backup.manifest.migration) == ("postgresql", migration.head())
 
 
-async def test_restore_in_the_place_of_another_blog_and_where_there_is_none(kept: Any, mine: Any, tmp_path: Path) -> None:
+async def test_restore_over_another_blog_and_into_nothing(kept: Path, mine: Settings, tmp_path: Path) -> None:
     (epoch,) = rows(mine.database_url, "SELECT value FROM app_metadata WHERE name = 'event_epoch'")
     with pytest.raises(Conflict, match="--force"):
         await asyncio.to_thread(restore_backup, mine, kept)
@@ -133,7 +137,7 @@ async def test_restore_in_the_place_of_another_blog_and_where_there_is_none(kept
     old = mine.database_url.replace(name_of(mine.database_url), report.previous_database.removeprefix("the database "))
     assert rows(old, "SELECT title FROM posts") == [("Newer",)]
 
-    async def sound(ctx):
+    async def sound(ctx: Context) -> None:
         assert await check_site(ctx) == []
         ada = ctx.acting_as(accounts.as_actor(await accounts.active(ctx, "ada")))
         before = (await events.position(ctx.db)).id
@@ -148,8 +152,8 @@ async def test_restore_in_the_place_of_another_blog_and_where_there_is_none(kept
     await with_site(elsewhere, sound)
 
 
-async def test_restore_is_refused_while_a_server_has_the_database(kept: Any, mine: Any) -> None:
-    async def work(ctx):
+async def test_restore_is_refused_while_a_server_has_the_database(kept: Path, mine: Settings) -> None:
+    async def work(ctx: Context) -> None:
         await ctx.db.fetch_all(sa.select(tables.posts.c.id))
         with pytest.raises(Conflict, match="stop it first"):
             await asyncio.to_thread(restore_backup, mine, kept, force=True)
@@ -157,16 +161,16 @@ async def test_restore_is_refused_while_a_server_has_the_database(kept: Any, min
     await with_site(mine, work)
 
 
-def cut(parts):
+def cut(parts: dict[str, bytes]) -> None:
     parts["database.pgdump"] = parts["database.pgdump"][:-500]
 
 
-def rubbish(parts):
+def rubbish(parts: dict[str, bytes]) -> None:
     parts["database.pgdump"] = b"rubbish" * 500
 
 
 @pytest.mark.parametrize("damage", [cut, rubbish])
-async def test_bad_dump_is_refused_and_nothing_is_left(kept: Any, mine: Any, tmp_path: Path, damage: Any) -> None:
+async def test_invalid_dump_is_refused_and_leaves_nothing(kept: Path, mine: Settings, tmp_path: Path, damage: Any) -> None:
     before = rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1")
     with pytest.raises(InvalidArchive, match="damaged"):
         await asyncio.to_thread(restore_backup, mine, forged(kept, tmp_path / "bad.tar", damage), force=True)
@@ -174,8 +178,8 @@ async def test_bad_dump_is_refused_and_nothing_is_left(kept: Any, mine: Any, tmp
     assert len(rows(mine.database_url, "SELECT id FROM posts")) == 1
 
 
-async def test_failure_before_the_swap_leaves_the_old_one(kept: Any, mine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_arguments):
+async def test_failure_before_the_swap_leaves_the_old_blog(kept: Path, mine: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
     before = rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1")
@@ -185,12 +189,12 @@ async def test_failure_before_the_swap_leaves_the_old_one(kept: Any, mine: Any, 
     assert rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1") == before
 
 
-async def test_backup_of_sqlite_is_told_from_one_of_postgresql(kept: Any, mine: Any, tmp_path: Path) -> None:
+async def test_backup_of_another_database_kind_is_refused(kept: Path, mine: Settings, tmp_path: Path) -> None:
     with pytest.raises(InvalidArchive, match=r"postgresql.*sqlite"):
         await asyncio.to_thread(restore_backup, mine.model_copy(update={"database_url": f"sqlite:///{tmp_path}/blog.db"}), kept)
 
 
-async def test_missing_or_older_tools_are_named(mine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_or_older_tools_are_reported(mine: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Conflict, match="postgresql-client"):
         await asyncio.to_thread(create_backup, mine, tmp_path / "kept.tar")
@@ -201,7 +205,7 @@ async def test_missing_or_older_tools_are_named(mine: Any, tmp_path: Path, monke
     assert not (tmp_path / "kept.tar").exists()
 
 
-def test_backup_and_restore_at_the_terminal(address: str, tmp_path: Path) -> None:
+def test_backup_and_restore_commands(address: str, tmp_path: Path) -> None:
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner", DATABASE_URL=address)
     made = blog(tmp_path, "backup", "kept.tar", DATABASE_URL=address)
     assert (made.returncode, made.stdout.partition(", comments")[0]) == (0, "kept.tar: users: 1, posts: 0")

@@ -1,4 +1,4 @@
-"""Servers and imports that are killed at any moment: what was answered with success is there, and nothing is half there.
+"""Servers and imports killed at any moment: every confirmed write is stored, and no write is partial.
 
 `BLOG_TEST_CRASH_ROUNDS` makes it run longer, `BLOG_TEST_CRASH_SEED` repeats the same chances.
 """
@@ -31,7 +31,7 @@ WRITERS, WORKERS, MOST_SECONDS = 4, 2, 2.0
 
 
 class Server:
-    """Two workers and what starts them, in a process group of their own."""
+    """Two workers and their parent process, in a separate process group."""
 
     def __init__(self, folder: Path) -> None:
         self.port, self._folder, self.log = free_port(), folder, folder / "log"
@@ -67,13 +67,13 @@ class Written:
     is_deleted: bool | None = False  # None: nobody knows
 
     def accepts(self, content: str, version: int) -> bool:
-        """Can the post stand so in the database?"""
+        """Return whether the stored post matches the confirmed or an unconfirmed write."""
         known = (content, version) == (self.contents[-1], len(self.contents))
         return known or (self.doubtful is not None and (content, version) == (self.doubtful, len(self.contents) + 1))
 
 
 class Writer:
-    """Writes one thing after the other. What was not answered is sent again, with the same key, to the next server."""
+    """Writes one object after the other, and repeats unanswered requests with the same key on the next server."""
 
     def __init__(self, number: int, url: str, token: str) -> None:
         self._name, self._chance = f"w{number}", random.Random(f"{SEED} {number}")  # noqa: S311
@@ -146,7 +146,7 @@ def database(folder: Path) -> Iterator[sqlite3.Connection]:
 
 
 def require_whole(folder: Path, writers: list[Writer]) -> None:
-    """All that was answered is there, as it was answered; each version has its event; `blog check` finds nothing."""
+    """Check that every confirmed write is stored, each version has its event, and `blog check` finds no fault."""
     with database(folder) as connection:
         rows = connection.execute("SELECT id, content, version, deleted_at FROM posts").fetchall()
         texts = Counter(row[0] for row in connection.execute("SELECT title FROM posts"))
@@ -184,7 +184,7 @@ def settle(folder: Path, writers: list[Writer]) -> None:
 
 
 @pytest.mark.timeout(60 + 45 * ROUNDS)
-async def test_server_that_is_killed_loses_nothing_that_it_answered(tmp_path: Path) -> None:
+async def test_killed_server_loses_no_confirmed_write(tmp_path: Path) -> None:
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
     token = blog(tmp_path, "token", "create", "ada").stdout.strip()
     server, chance = Server(tmp_path), random.Random(SEED)  # noqa: S311
@@ -206,7 +206,7 @@ async def test_server_that_is_killed_loses_nothing_that_it_answered(tmp_path: Pa
 
 
 def source(folder: Path, posts: int) -> Path:
-    """A folder of posts to import, by three authors, each with an image and two tags."""
+    """Return a folder of posts to import, by three authors, each with an image and two tags."""
     path = folder / "site" / "_posts"
     path.mkdir(parents=True)
     for number in range(posts):
@@ -223,7 +223,7 @@ def start_import(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def kill_at(folder: Path, importing: subprocess.Popen[bytes], posts: int) -> None:
-    """Kill it when so many posts are there."""
+    """Kill the import when this number of posts exists."""
     deadline = time.monotonic() + 60
     while importing.poll() is None and time.monotonic() < deadline:
         with database(folder) as connection:
@@ -235,7 +235,7 @@ def kill_at(folder: Path, importing: subprocess.Popen[bytes], posts: int) -> Non
 
 
 @pytest.mark.timeout(60 + 30 * ROUNDS)
-def test_import_that_is_killed_is_completed_by_another_and_doubles_nothing(tmp_path: Path) -> None:
+def test_killed_import_is_completed_by_another_without_duplicates(tmp_path: Path) -> None:
     posts, chance = 30 + 60 * ROUNDS, random.Random(SEED)  # noqa: S311
     source(tmp_path, posts)
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")

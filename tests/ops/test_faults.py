@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import httpx2
 import pytest
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from blog.app import create_app
 from blog.settings import Settings
-from tests.conftest import running
+from tests.conftest import Bearer, running
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
 pytestmark = pytest.mark.sqlite
@@ -27,40 +29,40 @@ NO_READING, READING = "the database cannot be read", "the database can be read a
 
 
 @pytest.fixture
-def impatient(settings: Settings):
+def impatient(settings: Settings) -> Settings:
     return settings.model_copy(update={"database_timeout": 0.1})
 
 
 @pytest.fixture
-async def headers(bearer: Callable[..., Awaitable[dict[str, str]]]):
+async def headers(bearer: Bearer) -> dict[str, str]:
     return await bearer("ada")
 
 
-async def write(client, headers):
+async def write(client: httpx2.AsyncClient, headers: dict[str, str]) -> httpx2.Response:
     return await client.post(POSTS, json=POST, headers=headers)
 
 
-def require_refusal(answer, words):
-    """A problem that says what is the matter, and when to come again."""
+def require_refusal(answer: httpx2.Response, words: str) -> None:
+    """Check that the response is a problem with a reason and a Retry-After header."""
     assert answer.status_code == 503, answer.text
     assert int(answer.headers["retry-after"]) > 0
     assert answer.headers["content-type"] == "application/problem+json"
     assert words in answer.json()["detail"]
 
 
-def said(logs):
+def said(logs: list[EventDict]) -> list[tuple[str, str]]:
     return [(line["log_level"], line["event"]) for line in logs if line["event"] in (CANNOT, CAN, NO_READING, READING)]
 
 
-async def until_over(logs, *steps):
-    """Go on using it until the log says that the trouble is over, which it does when nothing failed for a second."""
+async def until_over(logs: list[EventDict], *steps: Callable[[], Awaitable[object]]) -> None:
+    """Repeat the steps until the log reports the recovery, one second after the last failure."""
     async with asyncio.timeout(30):
         while said(logs)[-1][0] != "info":
             for step in steps:
                 await step()
 
 
-async def test_database_locked_by_another_process(impatient: Any, headers: Any) -> None:
+async def test_database_locked_by_another_process(impatient: Settings, headers: dict[str, str]) -> None:
     holder = sqlite3.connect(impatient.database_path, isolation_level=None)
     with capture_logs() as logs:
         async with running(create_app(impatient)) as client:
@@ -86,8 +88,8 @@ async def test_database_locked_by_another_process(impatient: Any, headers: Any) 
     [("PRAGMA query_only=ON", "cannot be written"), ("PRAGMA max_page_count=1", "free some space")],
     ids=["read-only", "full"],
 )
-async def test_database_that_only_reads(settings: Settings, headers: Any, pragma: str, words: str) -> None:
-    """Every new connection meets the same trouble, as on a disk that is full or read-only, until that is over."""
+async def test_read_only_database(settings: Settings, headers: dict[str, str], pragma: str, words: str) -> None:
+    """Every new connection fails as on a full or read-only disk, until the fault is over."""
     app = create_app(settings)
     with capture_logs() as logs:
         async with running(app) as client:
@@ -107,15 +109,15 @@ async def test_database_that_only_reads(settings: Settings, headers: Any, pragma
     assert said(logs) == [("warning", CANNOT), ("info", CAN)]
 
 
-def client_pool(client):
-    """The connections of the application behind a client."""
+def client_pool(client: httpx2.AsyncClient) -> Any:
+    """Return the connection pool of the application behind a client."""
     cells = {name: cell.cell_contents for name, cell in zip(
         client._transport.app.__code__.co_freevars, client._transport.app.__closure__, strict=True
     )}  # fmt: skip
     return cells["state"]["app_state"].site.db._backend._pool
 
 
-async def test_database_that_goes_and_comes_back(settings: Settings, headers: Any) -> None:
+async def test_database_outage_and_recovery(settings: Settings, headers: dict[str, str]) -> None:
     path, away = settings.database_path, settings.database_path.with_name("away")
     with capture_logs() as logs:
         async with running(create_app(settings)) as client:
@@ -137,7 +139,7 @@ async def test_database_that_goes_and_comes_back(settings: Settings, headers: An
     assert len(said(logs)) == 2 * len(set(begun)), "one line when each begins, one when each ends"
 
 
-async def test_database_that_is_replaced_is_the_one_that_is_served(settings: Settings, headers: Any, tmp_path: Path) -> None:
+async def test_replaced_database_is_served(settings: Settings, headers: dict[str, str], tmp_path: Path) -> None:
     path, other = settings.database_path, tmp_path / "other.db"
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("VACUUM INTO ?", (str(other),))
@@ -159,8 +161,8 @@ async def test_database_that_is_replaced_is_the_one_that_is_served(settings: Set
         assert connection.execute("SELECT count(*) FROM posts").fetchone() == (1,), "nothing was written to a file that is gone"
 
 
-def test_real_server_whose_disk_takes_no_more(tmp_path: Path) -> None:
-    """The kernel refuses all that would make a file larger than 64 KiB, while the server runs; then it does not any more."""
+def test_server_on_a_full_disk(tmp_path: Path) -> None:
+    """The kernel refuses to let files grow above 64 KiB while the server runs; then it allows it again."""
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
     token = blog(tmp_path, "token", "create", "ada").stdout.strip()
     port = free_port()

@@ -1,4 +1,4 @@
-"""Health checks: the process responds; it can serve, or which part cannot."""
+"""Health checks: liveness, and readiness with the name of the failed part."""
 
 import sqlite3
 
@@ -17,16 +17,16 @@ from tests.support.valkey import Valkey
 
 
 @pytest.fixture(autouse=True)
-def asked_anew(monkeypatch: pytest.MonkeyPatch):
+def without_result_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "RESULT_MAX_AGE", 0)
 
 
-async def ready(client):
+async def ready(client: httpx2.AsyncClient) -> tuple[int, dict[str, bool]]:
     answer = await client.get("/readyz")
     return answer.status_code, {name: check["ok"] for name, check in answer.json()["checks"].items()}
 
 
-async def test_ready_names_each_part_and_its_time(client: httpx2.AsyncClient, db: Database) -> None:
+async def test_readiness_lists_each_part_and_its_duration(client: httpx2.AsyncClient, db: Database) -> None:
     answer = await client.get("/readyz")
     assert (answer.status_code, answer.json()["status"], answer.headers["cache-control"]) == (200, "ok", "no-store")
     assert set(answer.json()["checks"]) == {"database", "migrations", "disk"}
@@ -38,7 +38,7 @@ async def test_ready_names_each_part_and_its_time(client: httpx2.AsyncClient, db
 
 
 @pytest.mark.sqlite
-async def test_process_lives_whatever_becomes_of_its_parts_and_says_once_which(settings: Settings) -> None:
+async def test_liveness_ignores_failed_parts_and_logs_them_once(settings: Settings) -> None:
     with capture_logs() as logs:
         async with running(create_app(settings)) as client:
             away = settings.database_path.with_name("away")
@@ -58,7 +58,7 @@ async def test_process_lives_whatever_becomes_of_its_parts_and_says_once_which(s
 
 
 @pytest.mark.sqlite
-async def test_database_that_only_reads_is_not_ready(settings: Settings) -> None:
+async def test_read_only_database_is_not_ready(settings: Settings) -> None:
     holder = sqlite3.connect(settings.database_path, isolation_level=None)
     async with running(create_app(settings.model_copy(update={"database_timeout": 0.05}))) as client:
         holder.execute("BEGIN IMMEDIATE")
@@ -68,7 +68,7 @@ async def test_database_that_only_reads_is_not_ready(settings: Settings) -> None
     holder.close()
 
 
-async def test_those_who_ask_all_the_time_write_little(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_frequent_checks_write_rarely(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "RESULT_MAX_AGE", 60)
     asked = [await ready(client) for _ in range(2)]
     monkeypatch.setattr(health, "MIN_FREE_BYTES", 10**18)
@@ -82,23 +82,23 @@ async def test_database_without_the_newest_migration_is_not_ready(client: httpx2
     assert await ready(client) == (503, {"database": True, "migrations": False, "disk": True})
 
 
-async def test_old_version_serves_until_the_new_one_that_migrated_takes_over(client: httpx2.AsyncClient, db: Database) -> None:
+async def test_old_version_stays_ready_after_a_newer_migration(client: httpx2.AsyncClient, db: Database) -> None:
     await db.execute("UPDATE alembic_version SET version_num = '9999'")
     assert await ready(client) == (200, {"database": True, "migrations": True, "disk": True})
 
 
-async def test_disk_that_is_nearly_full_is_not_ready(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nearly_full_disk_is_not_ready(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "MIN_FREE_BYTES", 10**18)
     assert await ready(client) == (503, {"database": True, "migrations": True, "disk": False})
 
 
-async def test_part_that_does_not_answer_holds_nobody_up(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hanging_check_does_not_delay_the_response(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "TIMEOUT", 0.05)
     monkeypatch.setattr(health.database_probe, "check_read_write", lambda _db: anyio.sleep_forever())
     assert await ready(client) == (503, {"database": False, "migrations": True, "disk": True})
 
 
-async def test_redis_of_the_settings_is_asked(settings: Settings) -> None:
+async def test_configured_redis_is_checked(settings: Settings) -> None:
     with Valkey() as server:
         async with running(create_app(settings.model_copy(update={"redis_url": SecretStr(server.url)}))) as client:
             assert await ready(client) == (200, {"database": True, "migrations": True, "disk": True, "redis": True})
@@ -109,5 +109,5 @@ async def test_redis_of_the_settings_is_asked(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-async def test_health_is_no_page_of_a_blog(client: httpx2.AsyncClient, path: str) -> None:
+async def test_health_checks_are_not_pages(client: httpx2.AsyncClient, path: str) -> None:
     assert (await client.get(path)).headers["content-type"] == "application/json"

@@ -1,4 +1,4 @@
-"""`blog check` finds each kind of damage, says what to do, and repairs what it can."""
+"""`blog check` finds each kind of damage, says what to do, and repairs what can be repaired."""
 
 import datetime as dt
 import io
@@ -20,6 +20,7 @@ from blog.ops.integrity_check import CHECKS, check_site
 from blog.schemas.comments import NewComment
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost, PostChanges
+from tests.support.optional import unwrap
 from tests.support.pictures import png
 from tests.support.serving import blog
 
@@ -27,8 +28,8 @@ HOUR = 3600
 
 
 @pytest.fixture
-async def filled(author: Context):
-    """A blog with all that can be damaged, and nothing that is."""
+async def filled(author: Context) -> Context:
+    """Return the context of a blog without damage, with everything that can be damaged."""
     image = await media.upload(author, io.BytesIO(png(1000, 10)), NewMedia(alt=""))
     post = await posts.create(author, NewPost(title="Hello", content=f"![x](/media/{image.name})", tags=["Maths"]))
     await posts.create(author, NewPost(title="Other", content="Words", tags=["maths"]))
@@ -40,7 +41,7 @@ async def filled(author: Context):
     return author
 
 
-async def sql(ctx, *statements):
+async def sql(ctx: Context, *statements: str) -> None:
     """Run statements without foreign key checks."""
     if ctx.db.kind == "postgresql":
         statements = ("SET LOCAL session_replication_role = replica", *statements)
@@ -51,117 +52,117 @@ async def sql(ctx, *statements):
             await ctx.db.execute(statement)
 
 
-async def file_of(ctx):
-    """The image file, and the other one that belongs to it."""
-    row = await ctx.db.fetch_one(sa.select(tables.media))
+async def file_of(ctx: Context) -> tuple[Path, Path]:
+    """Return the image file, and its smaller copy."""
+    row = unwrap(await ctx.db.fetch_one(sa.select(tables.media)))
     folder = ctx.site.settings.media_dir
     return folder / row["name"], folder / row["variants"][0]["name"]
 
 
-def aged(path, seconds):
+def aged(path: Path, seconds: float) -> None:
     os.utime(path, (path.stat().st_atime, path.stat().st_mtime - seconds))
 
 
 # -- each way to damage a blog, the message, and whether it can be repaired
 
 
-async def lost_index_entry(ctx):
+async def lost_index_entry(ctx: Context) -> None:
     async with ctx.db.transaction():
         await fulltext.remove(ctx.db, 2)
 
 
-async def outdated_index_entry(ctx):
+async def outdated_index_entry(ctx: Context) -> None:
     async with ctx.db.transaction():
         await fulltext.index(ctx.db, 2, title="Other", tags="maths", body="Other words")
 
 
-async def left_over_index_entry(ctx):
+async def left_over_index_entry(ctx: Context) -> None:
     async with ctx.db.transaction():
         await fulltext.index(ctx.db, 3, title="Gone", tags="", body="Words")
 
 
-async def broken_index(ctx):
+async def broken_index(ctx: Context) -> None:
     if ctx.db.kind == "postgresql":
         await sql(ctx, "UPDATE posts_fts SET body = 'meddled' WHERE post_id = 1")
     else:
         await sql(ctx, "DELETE FROM posts_fts_idx", "UPDATE posts_fts_content SET c2 = 'meddled' WHERE id = 1")
 
 
-async def wrong_count(ctx):
+async def wrong_count(ctx: Context) -> None:
     await sql(ctx, "UPDATE posts SET comment_count = 7 WHERE id = 1")
 
 
-async def unused_tag(ctx):
+async def unused_tag(ctx: Context) -> None:
     await sql(ctx, "INSERT INTO tags (name, name_folded) VALUES ('Old', 'old')")
 
 
-async def unrendered_post(ctx):
+async def unrendered_post(ctx: Context) -> None:
     await sql(ctx, "UPDATE posts SET html = '' WHERE id = 2")
 
 
-async def unrendered_comment(ctx):
+async def unrendered_comment(ctx: Context) -> None:
     await sql(ctx, "UPDATE comments SET html = ''")
 
 
-async def lost_version(ctx):
+async def lost_version(ctx: Context) -> None:
     await sql(ctx, "DELETE FROM revisions WHERE post_id = 1 AND version = 2")
 
 
-async def lost_address(ctx):
+async def lost_address(ctx: Context) -> None:
     await sql(ctx, "DELETE FROM post_slugs WHERE slug = 'hello'")
 
 
-async def lost_author(ctx):
+async def lost_author(ctx: Context) -> None:
     await sql(ctx, "DELETE FROM post_authors WHERE post_id = 2")
 
 
-async def lost_row(ctx):
+async def lost_row(ctx: Context) -> None:
     await sql(ctx, "INSERT INTO post_tags SELECT id, 99, 5, published_at FROM posts WHERE id = 1")
 
 
-async def lost_event(ctx):
+async def lost_event(ctx: Context) -> None:
     await sql(ctx, "DELETE FROM events WHERE id IN (2, 3)")
 
 
-async def event_before_the_floor(ctx):
+async def event_before_the_floor(ctx: Context) -> None:
     await sql(ctx, "INSERT INTO app_metadata VALUES ('trimmed_event', '2')")
 
 
-async def log_that_ends_before_it_begins(ctx):
+async def log_that_ends_before_it_begins(ctx: Context) -> None:
     await sql(ctx, "DELETE FROM events", "INSERT INTO app_metadata VALUES ('trimmed_event', '99')")
 
 
-async def lost_file(ctx):
+async def lost_file(ctx: Context) -> None:
     (await file_of(ctx))[0].unlink()
 
 
-async def lost_copy(ctx):
+async def lost_copy(ctx: Context) -> None:
     (await file_of(ctx))[1].unlink()
 
 
-async def rotten_file(ctx):
+async def rotten_file(ctx: Context) -> None:
     file, _ = await file_of(ctx)
     file.write_bytes(file.read_bytes()[:-1] + b"?")
 
 
-async def short_file(ctx):
+async def short_file(ctx: Context) -> None:
     file, _ = await file_of(ctx)
     file.write_bytes(file.read_bytes()[:-1])
 
 
-async def unused_file(ctx):
-    """As a failed upload leaves it, some time ago."""
+async def unused_file(ctx: Context) -> None:
+    """Leave a file as an upload that failed some time ago does."""
     picture = await media.process_upload(ctx, io.BytesIO(png(7, 7)))
     aged(ctx.site.settings.media_dir / picture.main.name, 2 * HOUR)
 
 
-async def unfinished_file(ctx):
+async def unfinished_file(ctx: Context) -> None:
     path = ctx.site.settings.media_dir / ".unfinished-abc"
     path.write_bytes(b"half")
     aged(path, 2 * HOUR)
 
 
-async def wrong_date(ctx):
+async def wrong_date(ctx: Context) -> None:
     await sql(ctx, "UPDATE post_tags SET listed_at = NULL WHERE post_id = 1")
     await sql(ctx, "UPDATE post_authors SET listed_at = CURRENT_TIMESTAMP WHERE post_id = 1")
 
@@ -189,7 +190,7 @@ DAMAGES = [
 
 @pytest.mark.parametrize(("damage", "words", "is_repairable"), DAMAGES, ids=lambda value: getattr(value, "__name__", ""))
 async def test_damage_is_reported_and_repaired_where_nothing_is_lost(
-    filled: Any, damage: Any, words: Any, is_repairable: Any
+    filled: Context, damage: Any, words: Any, is_repairable: Any
 ) -> None:
     await damage(filled)
     (fault,) = await check_site(filled)
@@ -211,7 +212,7 @@ async def test_damage_is_reported_and_repaired_where_nothing_is_lost(
         (broken_index, ["outdated in the search index: 1 (hello)", "The search index is damaged"]),
     ],
 )
-async def test_damage_is_reported_with_its_consequences(filled: Any, damage: Any, words: Any) -> None:
+async def test_damage_is_reported_with_its_consequences(filled: Context, damage: Any, words: Any) -> None:
     await damage(filled)
     found = [str(fault) for fault in await check_site(filled)]
     assert len(found) == len(words)
@@ -219,7 +220,7 @@ async def test_damage_is_reported_with_its_consequences(filled: Any, damage: Any
         assert any(expected in text for text in found), fault
 
 
-async def test_damaged_index_is_rebuilt(filled: Any) -> None:
+async def test_damaged_index_is_rebuilt(filled: Context) -> None:
     await broken_index(filled)
     for fault in await check_site(filled):
         await fault.repair()
@@ -228,13 +229,13 @@ async def test_damaged_index_is_rebuilt(filled: Any) -> None:
     assert await check_site(filled) == []
 
 
-async def test_young_files_may_belong_to_an_upload_that_goes_on(filled: Any) -> None:
+async def test_new_files_are_not_reported_as_unused(filled: Context) -> None:
     await media.process_upload(filled, io.BytesIO(png(7, 7)))
     (filled.site.settings.media_dir / ".unfinished-abc").write_bytes(b"half")
     assert await check_site(filled) == []
 
 
-async def test_unused_files_are_found_whoever_named_them_last_and_used_ones_stay(filled: Any) -> None:
+async def test_unused_files_are_found_and_used_files_stay(filled: Context) -> None:
     file, copy = await file_of(filled)
     for path in (file, copy):
         aged(path, 2 * HOUR)
@@ -244,14 +245,14 @@ async def test_unused_files_are_found_whoever_named_them_last_and_used_ones_stay
     assert await check_site(filled) == []
 
 
-async def test_file_that_was_put_again_is_young_again(filled: Any) -> None:
+async def test_stored_again_file_counts_as_new(filled: Context) -> None:
     await unused_file(filled)
     assert len(await check_site(filled)) == 1
     await media.process_upload(filled, io.BytesIO(png(7, 7)))
     assert await check_site(filled) == []
 
 
-async def test_hole_in_the_log_is_closed_by_forgetting_what_is_before(filled: Any) -> None:
+async def test_gap_in_the_log_is_repaired_by_trimming(filled: Context) -> None:
     end = await events.position(filled.db)
     await lost_event(filled)
     (fault,) = await check_site(filled)
@@ -260,7 +261,7 @@ async def test_hole_in_the_log_is_closed_by_forgetting_what_is_before(filled: An
     assert [event.id for event in await events.after(filled.db, 0)] == list(range(4, end.id + 1))
 
 
-async def test_tag_goes_with_its_last_post_and_takes_the_next_spelling(author: Context) -> None:
+async def test_tag_is_removed_with_its_last_post_and_adopts_the_next_spelling(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x", tags=["maths"]))
     other = await posts.create(author, NewPost(title="B", content="x", tags=["Maths"]))
     await posts.edit(author, post.id, PostChanges(tags=[]))
@@ -284,14 +285,14 @@ async def test_many_posts_are_checked_in_batches_with_progress(author: Context, 
 
 
 @pytest.mark.sqlite
-async def test_check_changes_nothing(filled: Any) -> None:
+async def test_check_changes_nothing(filled: Context) -> None:
     before = filled.site.settings.database_path.with_name("blog.db-wal").stat().st_size
     assert await check_site(filled) == []
     assert filled.site.settings.database_path.with_name("blog.db-wal").stat().st_size == before
     assert filled.now < dt.datetime.now(dt.UTC)
 
 
-def test_check_at_the_terminal_names_mends_and_tells_by_its_exit_code(tmp_path: Path) -> None:
+def test_check_command_reports_repairs_and_sets_the_exit_code(tmp_path: Path) -> None:
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
     unused = tmp_path / "media" / f"{'0' * 64}.png"
     unused.parent.mkdir()

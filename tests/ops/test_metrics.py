@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from timeit import timeit
 from typing import Any
@@ -28,7 +28,7 @@ from blog.observability import metrics
 from blog.observability.metrics.instruments import Counter, Histogram
 from blog.schemas.posts import NewPost, PostStatus
 from blog.settings import Settings
-from tests.conftest import running
+from tests.conftest import Bearer, running
 from tests.live.test_endpoints import following, hear, subscribed, write
 from tests.support.serving import clean_environment, free_port, serving, wait_until_up
 
@@ -38,7 +38,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def read(text: str) -> Samples:
-    """Each sample by its name and labels; a text that is none of Prometheus' raises."""
+    """Return each sample by name and labels. Raises ValueError if the text is not in Prometheus' format."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -69,26 +69,26 @@ def grown(before: Samples, after: Samples, name: str, **labels: str) -> float:
 
 
 async def growing(client: httpx2.AsyncClient, before: Samples, name: str, **labels: str) -> Samples:
-    """The metrics, as soon as this one has grown."""
+    """Return the metrics after this one has grown."""
     with anyio.fail_after(30):
         while not grown(before, after := await scraped(client), name, **labels):  # noqa: ASYNC110 (something looks at a clock)
             await anyio.sleep(0.05)
     return after
 
 
-async def test_without_a_token_in_the_settings_there_is_no_such_page(client: httpx2.AsyncClient) -> None:
+async def test_metrics_are_not_found_without_a_token_in_the_settings(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/metrics")).status_code == 404
     assert (await client.get("/metrics", headers={"Authorization": "Bearer "})).status_code == 404
 
 
 @pytest.mark.parametrize("sent", [{}, {"Authorization": "Bearer no"}, {"Authorization": f"Basic {TOKEN}"}])
-async def test_who_has_not_the_token_reads_nothing(watched: Any, sent: Any) -> None:
+async def test_metrics_need_the_token(watched: httpx2.AsyncClient, sent: Any) -> None:
     answer = await watched.get("/metrics", headers=sent)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert "blog_" not in answer.text
 
 
-async def test_requests_are_counted_by_route_template(watched: Any, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
+async def test_requests_are_counted_by_route_template(watched: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers, before = await bearer("ada"), await scraped(watched)
     made = (await watched.post("/api/v1/posts", json={"title": "Seen", "content": "x"}, headers=headers)).json()
     for _ in range(3):
@@ -106,7 +106,7 @@ async def test_requests_are_counted_by_route_template(watched: Any, bearer: Call
     assert total(after, "blog_http_requests_in_flight") == 1, "the scrape itself"
 
 
-async def test_cache_database_and_limits_are_counted(watched: Any) -> None:
+async def test_cache_database_and_limits_are_counted(watched: httpx2.AsyncClient) -> None:
     before = await scraped(watched)
     for _ in range(5):
         await watched.get("/")
@@ -121,7 +121,7 @@ async def test_cache_database_and_limits_are_counted(watched: Any) -> None:
     assert total(after, "blog_database_connections_awaited") == 0
 
 
-async def test_live_connections_and_the_lag_of_events(watched: Any, bearer: Callable[..., Awaitable[dict[str, str]]]) -> None:
+async def test_live_connections_and_the_lag_of_events(watched: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers, before = await bearer("ada"), await scraped(watched)
     async with following(watched) as socket:
         await subscribed(socket, "posts")
@@ -164,7 +164,7 @@ async def test_emails_and_scheduled_posts_are_shown(settings: Settings, author: 
     assert total(after, "blog_scheduled_posts_overdue") == 0
 
 
-async def test_event_loop_that_is_held_up_is_seen(watched: Any) -> None:
+async def test_event_loop_lag_is_measured(watched: httpx2.AsyncClient) -> None:
     before = await growing(watched, await scraped(watched), "blog_event_loop_lag_seconds_count")
     time.sleep(1)  # noqa: ASYNC251 (holds the loop up)
     after = await growing(watched, before, "blog_event_loop_lag_seconds_count")
@@ -183,7 +183,7 @@ def test_sums_are_exact() -> None:
     assert counter.drain() == {(): 3}
 
 
-def test_names_are_those_of_the_field() -> None:
+def test_metric_names_follow_the_conventions() -> None:
     for instrument in metrics.INSTRUMENTS:
         assert re.fullmatch(r"blog_[a-z_]+", instrument.name)
         assert instrument.name.endswith("_total") == isinstance(instrument, Counter)
@@ -197,7 +197,7 @@ def test_observing_a_request_is_cheap() -> None:
     assert min(runs) < 5e-6
 
 
-def test_client_is_loaded_only_where_somebody_may_ask(tmp_path: Path) -> None:
+def test_prometheus_client_is_not_imported_without_a_token(tmp_path: Path) -> None:
     program = "import sys, blog.asgi; sys.exit('prometheus_client' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=clean_environment(), check=True, timeout=60)
 
@@ -207,7 +207,7 @@ def test_client_is_loaded_only_where_somebody_may_ask(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def two_workers(folder: Path, **environment: str) -> Iterator[str]:
-    """The address of a server that has two."""
+    """Yield the URL of a server with two workers."""
     port = free_port()
     url, environment = f"http://127.0.0.1:{port}", {"METRICS_TOKEN": TOKEN, "RATE_LIMIT": "off", **environment}
     with serving(folder, port, "--workers", "2", **environment) as (process, _):
@@ -217,7 +217,7 @@ def two_workers(folder: Path, **environment: str) -> Iterator[str]:
 
 
 def await_sums(url: str, is_right: Callable[[Samples], bool]) -> Samples:
-    """Workers hand over their sums once a second: the metrics, as soon as they are right."""
+    """Return the metrics once they are right: workers export their sums once per second."""
     deadline = time.monotonic() + 30
     while True:
         samples = read(httpx.get(f"{url}/metrics", headers=SCRAPER).raise_for_status().text)
@@ -243,12 +243,12 @@ def test_scrape_of_two_workers_counts_each_request_once(home: Path) -> None:
 
 
 def living(folder: Path) -> list[int]:
-    """The processes that have levels."""
+    """Return the processes with gauges."""
     return [int(path.stem.rpartition("_")[2]) for path in folder.glob("gauge_livesum_*.db")]
 
 
 @pytest.mark.sqlite
-def test_worker_that_is_killed_leaves_what_it_counted_and_no_level(home: Path, tmp_path: Path) -> None:
+def test_killed_worker_keeps_its_counters_but_no_gauges(home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "sums"
     folder.mkdir()
     (folder / "counter_1.db").write_bytes(b"of an earlier start")

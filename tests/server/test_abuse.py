@@ -1,4 +1,4 @@
-"""All abuses of `tests/benchmarks/abuse.py` at once, each some times: what they are answered, and what the log says of it."""
+"""All abuses of `tests/benchmarks/abuse.py` at once, several times each: their responses and log lines."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ async def abuse(port: int) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def abused(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[str]], list[dict[str, Any]]]:
-    """The answers of each abuse, and the lines of the log."""
+    """Return the responses of each abuse, and the lines of the log."""
     folder, port = tmp_path_factory.mktemp("abused"), free_port()
     with serving(folder, port, **HURRIED) as (server, log):
         wait_until_up(port, server)
@@ -38,7 +38,7 @@ def abused(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[str
 
 
 @pytest.mark.parametrize("name", ABUSES)
-def test_abuse_is_refused_or_cut_off(abused: Any, name: Any) -> None:
+def test_abuse_is_refused_or_disconnected(abused: tuple[dict[str, list[str]], list[dict[str, Any]]], name: Any) -> None:
     answers, _ = abused
     assert len(answers[name]) == TIMES
     assert not [answer for answer in answers[name] if answer.startswith("5")]
@@ -52,11 +52,11 @@ def test_abuse_is_refused_or_cut_off(abused: Any, name: Any) -> None:
         ("slow body", "408"), ("slow head", "408"), ("two lengths", "400"),
     ],
 )  # fmt: skip
-def test_refusal_says_what_is_wrong(abused: Any, name: str, status: str) -> None:
+def test_refusal_says_what_is_wrong(abused: tuple[dict[str, list[str]], list[dict[str, Any]]], name: str, status: str) -> None:
     assert abused[0][name] == [status] * TIMES
 
 
-def test_abuse_is_no_error_of_the_server(abused: Any) -> None:
+def test_abuse_causes_no_server_error(abused: tuple[dict[str, list[str]], list[dict[str, Any]]]) -> None:
     lines = abused[1]
     assert len(lines) > 100
     assert [line for line in lines if line["level"] not in ("info", "warning") or "exception" in line] == []

@@ -10,7 +10,8 @@ from blog.server.call_queue import CallQueue, call_queue_for
 
 async def test_four_callbacks_run_in_each_turn_of_the_loop() -> None:
     calls: list[int] = []
-    queue, calls_after_turn = CallQueue(asyncio.get_running_loop()), []
+    calls_after_turn: list[int] = []
+    queue = CallQueue(asyncio.get_running_loop())
     for number in range(10):
         queue.add(partial(calls.append, number))
     while len(calls) < 10:
@@ -21,11 +22,17 @@ async def test_four_callbacks_run_in_each_turn_of_the_loop() -> None:
 
 
 async def test_callback_that_fails_does_not_stop_the_others() -> None:
-    loop, results, errors = asyncio.get_running_loop(), [], []
+    loop = asyncio.get_running_loop()
+    results: list[float] = []
+    errors: list[Exception] = []
     loop.set_exception_handler(lambda _loop, context: errors.append(context["exception"]))
     queue, done = CallQueue(loop), asyncio.Event()
+
+    def divide(number: int) -> None:
+        results.append(1 / number)
+
     for number in range(6):
-        queue.add(lambda number=number: results.append(1 / number))  # type: ignore[misc]
+        queue.add(partial(divide, number))
     queue.add(done.set)
     async with asyncio.timeout(10):
         await done.wait()

@@ -1,4 +1,4 @@
-"""What becomes of clients that send a head without end, or come too often at a time; on real sockets."""
+"""Clients that send endless headers, or open too many connections; on real sockets."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ async def connected(address: str) -> AsyncIterator[tuple[asyncio.StreamReader, a
 
 
 async def rest(reader: asyncio.StreamReader) -> str:
-    """All that comes until the server closes."""
+    """Return all data until the server closes the connection."""
     async with asyncio.timeout(10):
         with contextlib.suppress(ConnectionResetError):
             return (await reader.read()).decode()
@@ -38,7 +38,7 @@ async def rest(reader: asyncio.StreamReader) -> str:
 
 
 async def answered(reader: asyncio.StreamReader) -> int:
-    """The status of an answer that is read to its end."""
+    """Return the status of a response, after reading it to its end."""
     async with asyncio.timeout(10):
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = head.partition("content-length: ")[2].partition("\r\n")[0]
@@ -47,7 +47,7 @@ async def answered(reader: asyncio.StreamReader) -> int:
 
 
 async def send_fields(writer: asyncio.StreamWriter) -> None:
-    """A little more than 4,096 bytes, in many parts, and no end."""
+    """Send a little more than 4,096 bytes in many parts, without an end."""
     for _ in range(42):
         writer.write(b"X: %s\r\n" % (b"y" * 100))
         await asyncio.sleep(0.001)  # so that they go out apart
@@ -55,7 +55,7 @@ async def send_fields(writer: asyncio.StreamWriter) -> None:
 
 @pytest.fixture
 def bounded(settings: Settings, app: Application) -> Bounded:
-    """Changes settings of the application, which is not started yet."""
+    """Return a function that changes settings of the application before its start."""
 
     def change(**update: object) -> contextlib.AbstractAsyncContextManager[tuple[str, Hub]]:
         app.settings = settings.model_copy(update=update)
@@ -64,7 +64,7 @@ def bounded(settings: Settings, app: Application) -> Bounded:
     return change
 
 
-async def test_head_that_goes_on_and_on_is_refused(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_endless_head_is_refused(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.server.http.MAX_HEADER_BYTES", 4_096)
     async with bounded() as (address, _), connected(address) as (reader, writer):
         writer.write(HEAD)
@@ -75,16 +75,16 @@ async def test_head_that_goes_on_and_on_is_refused(bounded: Bounded, monkeypatch
         assert "connection: close" in answer
 
 
-async def test_head_that_comes_drop_by_drop_is_refused_in_time(bounded: Bounded) -> None:
+async def test_slow_head_is_refused_at_the_timeout(bounded: Bounded) -> None:
     async with bounded(header_timeout=0.2) as (address, _):
         async with connected(address) as (reader, writer):
             writer.write(HEAD)
             assert (await rest(reader)).startswith("HTTP/1.1 408 Request Timeout\r\n")
         async with connected(address) as (reader, writer):
-            assert await rest(reader) == "", "who asked for nothing is told nothing"
+            assert await rest(reader) == "", "no request, no response"
 
 
-async def test_second_head_of_a_connection_has_the_same_bounds(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_second_head_of_a_connection_has_the_same_limits(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.server.http.MAX_HEADER_BYTES", 4_096)
     async with bounded(header_timeout=0.2) as (address, _), connected(address) as (reader, writer):
         writer.write(HEAD + b"\r\n")
@@ -99,7 +99,7 @@ async def test_second_head_of_a_connection_has_the_same_bounds(bounded: Bounded,
         assert (await rest(reader)).startswith("HTTP/1.1 431 ")
 
 
-async def test_large_body_is_no_large_head(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_large_body_does_not_count_as_head(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.server.http.MAX_HEADER_BYTES", 4_096)
     async with bounded() as (address, _), connected(address) as (reader, writer):
         writer.write(b"POST /api/v1/posts HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n")
@@ -110,7 +110,7 @@ async def test_large_body_is_no_large_head(bounded: Bounded, monkeypatch: pytest
         assert (await answered(reader), await answered(reader)) == (401, 200)
 
 
-async def test_address_has_its_number_of_connections(bounded: Bounded) -> None:
+async def test_connections_per_address_are_limited(bounded: Bounded) -> None:
     async with bounded(max_connections_per_address=2) as (address, _), contextlib.AsyncExitStack() as stack:
         first, second, third = [await stack.enter_async_context(connected(address)) for _ in range(3)]
         answer = await rest(third[0])
@@ -128,7 +128,7 @@ async def test_address_has_its_number_of_connections(bounded: Bounded) -> None:
                     status = await answered(reader)
 
 
-async def test_worker_has_its_number_of_connections(bounded: Bounded) -> None:
+async def test_connections_per_worker_are_limited(bounded: Bounded) -> None:
     async with bounded(max_connections=1) as (address, _), connected(address) as (reader, writer):
         writer.write(HEAD + b"\r\n")
         assert await answered(reader) == 200
@@ -138,7 +138,7 @@ async def test_worker_has_its_number_of_connections(bounded: Bounded) -> None:
         assert await answered(reader) == 200
 
 
-async def test_connections_behind_a_proxy_are_for_the_proxy_to_count(bounded: Bounded) -> None:
+async def test_connections_of_a_trusted_proxy_are_not_limited_by_address(bounded: Bounded) -> None:
     start = bounded(max_connections_per_address=1, trusted_proxies=("127.0.0.1",))
     async with start as (address, _), connected(address) as (first, _), connected(address) as (reader, writer):
         writer.write(HEAD + b"\r\n")
@@ -150,7 +150,7 @@ async def test_connections_behind_a_proxy_are_for_the_proxy_to_count(bounded: Bo
     b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
     b"Content-Length: 5\r\nContent-Length: 6\r\n", b"Transfer-Encoding: xchunked\r\n", b"Content-Length: +5\r\n",
 ])  # fmt: skip
-async def test_body_whose_end_is_doubtful_is_refused_and_the_connection_ends(bounded: Bounded, fields: bytes) -> None:
+async def test_ambiguous_body_length_is_refused_and_the_connection_closed(bounded: Bounded, fields: bytes) -> None:
     async with bounded() as (address, _), connected(address) as (reader, writer):
         writer.write(
             b"POST /logout HTTP/1.1\r\nHost: 127.0.0.1\r\n" + fields + b"\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -160,10 +160,10 @@ async def test_body_whose_end_is_doubtful_is_refused_and_the_connection_ends(bou
     assert answers.count("HTTP/1.1 ") == 1, "no second request was read out of the first"
 
 
-# -- what one is told of a whole head
+# -- responses to complete heads
 
 
-async def test_whole_head_is_measured_by_the_application(client: httpx2.AsyncClient) -> None:
+async def test_complete_head_is_limited_by_the_application(client: httpx2.AsyncClient) -> None:
     for path, headers, status in (
         ("/?" + "q" * (MAX_URL_BYTES - 3), {}, 200),
         ("/?" + "q" * MAX_URL_BYTES, {}, 414),
@@ -179,7 +179,7 @@ async def test_whole_head_is_measured_by_the_application(client: httpx2.AsyncCli
             assert answer.json()["detail"]
 
 
-async def test_address_without_end_is_refused(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_endless_url_is_refused(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.server.http.MAX_URL_BYTES", 2_000)
     async with bounded() as (address, _), connected(address) as (reader, writer):
         writer.write(b"GET /")
@@ -197,7 +197,7 @@ POST = b"POST /api/v1/tokens HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: applic
 @pytest.mark.parametrize(
     "framing", [b"Content-Length: 50\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", b"Content-Length: 50\r\n\r\n"]
 )
-async def test_body_that_does_not_come_is_refused_in_time(bounded: Bounded, framing: bytes) -> None:
+async def test_missing_body_is_refused_at_the_timeout(bounded: Bounded, framing: bytes) -> None:
     async with bounded(body_timeout=0.2) as (address, _), connected(address) as (reader, writer):
         writer.write(POST + framing)
         answer = await rest(reader)
@@ -205,7 +205,7 @@ async def test_body_that_does_not_come_is_refused_in_time(bounded: Bounded, fram
         assert "body" in answer
 
 
-async def test_body_may_take_longer_the_larger_it_is(bounded: Bounded) -> None:
+async def test_body_timeout_grows_with_the_size(bounded: Bounded) -> None:
     async with bounded(body_timeout=0.2) as (address, _), connected(address) as (reader, writer):
         writer.write(POST + b"Content-Length: 1003\r\n\r\n" + b" " * 1_000)
         await asyncio.sleep(0.4)
@@ -213,7 +213,7 @@ async def test_body_may_take_longer_the_larger_it_is(bounded: Bounded) -> None:
         assert await answered(reader) == 422
 
 
-async def test_second_body_of_a_connection_has_its_own_time(bounded: Bounded) -> None:
+async def test_second_body_of_a_connection_has_a_new_timeout(bounded: Bounded) -> None:
     async with bounded(body_timeout=0.2) as (address, _), connected(address) as (reader, writer):
         writer.write(POST + b"Content-Length: 2\r\n\r\n{}")
         assert await answered(reader) == 422
@@ -221,9 +221,7 @@ async def test_second_body_of_a_connection_has_its_own_time(bounded: Bounded) ->
         assert (await rest(reader)).startswith("HTTP/1.1 408 ")
 
 
-async def test_body_that_goes_on_after_its_refusal_is_not_listened_to_for_ever(
-    bounded: Bounded, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_rest_of_a_refused_body_is_read_for_a_limited_time(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.server.http._LINGER_TIMEOUT", 0.2)
     async with bounded(max_body_bytes=2_000) as (address, _), connected(address) as (reader, writer):
         writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"bb8\r\n" + b" " * 3_000 + b"\r\n")
@@ -236,7 +234,7 @@ async def test_body_that_goes_on_after_its_refusal_is_not_listened_to_for_ever(
                     await asyncio.sleep(0.01)
 
 
-async def test_body_in_countless_pieces_is_refused(bounded: Bounded) -> None:
+async def test_body_in_too_many_pieces_is_refused(bounded: Bounded) -> None:
     async with bounded(max_body_bytes=1_000_000) as (address, _), connected(address) as (reader, writer):
         writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 20_000)
         answer = await rest(reader)
@@ -244,7 +242,7 @@ async def test_body_in_countless_pieces_is_refused(bounded: Bounded) -> None:
     assert "Too many small chunks" in answer
 
 
-async def test_body_in_usual_pieces_is_read(bounded: Bounded) -> None:
+async def test_body_in_normal_pieces_is_accepted(bounded: Bounded) -> None:
     async with bounded(max_body_bytes=1_000_000) as (address, _), connected(address) as (reader, writer):
         piece = b"200\r\n" + b" " * 512 + b"\r\n"
         writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n" + piece * 1_500 + b"2\r\n{}\r\n0\r\n\r\n")
@@ -254,7 +252,7 @@ async def test_body_in_usual_pieces_is_read(bounded: Bounded) -> None:
 # -- clients that do not take their answers
 
 
-async def test_client_that_takes_nothing_is_cut_off(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_client_that_does_not_read_is_disconnected(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.server.http.MIN_TRANSFER_RATE", 10_000_000)
     async with bounded(write_timeout=0.2) as (address, hub):
         host, _, port = address.rpartition(":")
@@ -271,7 +269,7 @@ async def test_client_that_takes_nothing_is_cut_off(bounded: Bounded, monkeypatc
         assert hub.subscriber_count == 0
 
 
-async def test_requests_ahead_are_bounded(bounded: Bounded, caplog: pytest.LogCaptureFixture) -> None:
+async def test_pipelined_requests_are_limited(bounded: Bounded, caplog: pytest.LogCaptureFixture) -> None:
     async with bounded() as (address, _):
         async with connected(address) as (reader, writer):
             writer.write((HEAD + b"\r\n") * 5_000)
@@ -287,7 +285,7 @@ async def test_requests_ahead_are_bounded(bounded: Bounded, caplog: pytest.LogCa
         assert [await answered(reader) for _ in range(20)] == [200] * 20
 
 
-async def test_stream_ends_with_its_connection_though_more_was_asked_for(bounded: Bounded) -> None:
+async def test_stream_ends_with_its_connection_despite_pipelined_requests(bounded: Bounded) -> None:
     async with bounded() as (address, hub):
         async with connected(address) as (reader, writer):
             writer.write(b"GET /api/v1/events/stream?channel=posts HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" + HEAD + b"\r\n")
@@ -299,9 +297,7 @@ async def test_stream_ends_with_its_connection_though_more_was_asked_for(bounded
                 await asyncio.sleep(0.005)  # between two looks, not instead of one
 
 
-async def test_request_that_is_on_its_way_when_the_server_stops_is_answered(
-    bounded: Bounded, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_request_in_progress_is_completed_at_shutdown(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
     shutdown, stopping = LimitedHttpProtocol.shutdown, asyncio.Event()
 
     def noted(self: LimitedHttpProtocol) -> None:

@@ -1,4 +1,4 @@
-"""Kept answers that go out in one piece are the ones that ASGI's messages would make; on real sockets."""
+"""Cached responses that are written at once equal those of the ASGI messages; on real sockets."""
 
 import asyncio
 
@@ -35,7 +35,7 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def whole(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
-    """What was written in one piece: the statuses; None for what was not."""
+    """Return the statuses of responses that were written at once; None for other responses."""
     seen: list[int | None] = []
     write = LimitedHttpProtocol._write_response
 
@@ -48,7 +48,7 @@ def whole(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
     return seen
 
 
-async def test_kept_answer_is_what_it_was_when_it_was_made(app: Application, whole: list[int | None]) -> None:
+async def test_cached_response_is_unchanged(app: Application, whole: list[int | None]) -> None:
     async with served(app) as (address, _), connected(address) as (reader, writer):
         writer.write(asked())
         line, made, body = await answer(reader)
@@ -74,7 +74,7 @@ async def test_kept_answer_is_what_it_was_when_it_was_made(app: Application, who
     assert whole == [200, 200, 304]
 
 
-async def test_requests_sent_ahead_are_answered_in_their_order(app: Application, whole: list[int | None]) -> None:
+async def test_pipelined_requests_are_answered_in_order(app: Application, whole: list[int | None]) -> None:
     async with served(app) as (address, _), connected(address) as (reader, writer):
         writer.write(asked())
         await answer(reader)
@@ -87,20 +87,20 @@ async def test_requests_sent_ahead_are_answered_in_their_order(app: Application,
     assert whole[-1] == 200, "no other was asked for after it"
 
 
-async def test_who_asks_for_the_end_of_the_connection_gets_it(app: Application, whole: list[int | None]) -> None:
+async def test_connection_close_header_is_obeyed(app: Application, whole: list[int | None]) -> None:
     async with served(app) as (address, _):
         async with connected(address) as (reader, writer):
             writer.write(asked())
             await answer(reader)
         async with connected(address) as (reader, writer):
             writer.write(asked("GET", "/feed.atom", "Connection: close"))
-            told = await rest(reader)
-    assert "\r\nconnection: close\r\n" in told
-    assert "\r\ncache-status: blog; hit\r\n" in told
+            received = await rest(reader)
+    assert "\r\nconnection: close\r\n" in received
+    assert "\r\ncache-status: blog; hit\r\n" in received
     assert whole == [None]
 
 
 @pytest.mark.parametrize("value", [b"a\r\nSet-Cookie: b", b"a\n", b"\r", b"a\0"])
-def test_field_that_would_begin_a_line_is_no_field(value: bytes) -> None:
+def test_header_with_a_line_end_is_refused(value: bytes) -> None:
     with pytest.raises(ValueError, match="contains a line end or a null byte"):
         encode_headers([(b"x", b"y"), (b"link", value)])

@@ -1,4 +1,4 @@
-"""An event loop that never rests leaves the threads of the database their share of the interpreter."""
+"""A busy event loop leaves the threads of the database their share of the interpreter."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ uvloop.run(main())
 """
 
 
-def test_statements_are_answered_beside_a_loop_that_never_rests(tmp_path: Path) -> None:
+def test_statements_finish_while_the_event_loop_is_busy(tmp_path: Path) -> None:
     environment = clean_environment() | {"DATABASE_URL": f"sqlite:///{tmp_path / 'blog.db'}"}
     (tmp_path / "blog.db").touch()
     run = subprocess.run(

@@ -1,4 +1,4 @@
-"""WebSocket clients that send too much, and take nothing; on real sockets, frame by frame."""
+"""WebSocket clients that send too much, or do not read; on real sockets, frame by frame."""
 
 import asyncio
 import contextlib
@@ -41,7 +41,7 @@ class Opened:
         self.reader, self.writer = reader, writer
 
     async def hear(self) -> tuple[int, bytes]:
-        """Opcode and payload of the next frame."""
+        """Return opcode and payload of the next frame."""
         async with asyncio.timeout(10):
             first, length = await self.reader.readexactly(2)
             if length == 126:
@@ -51,7 +51,7 @@ class Opened:
             return first & 0xF, await self.reader.readexactly(length)
 
     async def closed(self) -> int:
-        """The code with which the server closes."""
+        """Return the code with which the server closes."""
         while True:
             opcode, payload = await self.hear()
             if opcode == CLOSE:
@@ -81,7 +81,7 @@ async def opened(address: str, path: str = "/live", **options: int) -> AsyncIter
 
 @pytest.fixture
 def bounded(settings: Settings, app: Application) -> Bounded:
-    """Changes settings of the application, which is not started yet."""
+    """Return a function that changes settings of the application before its start."""
 
     def change(**update: object) -> contextlib.AbstractAsyncContextManager[tuple[str, Hub]]:
         app.settings = settings.model_copy(update=update)
@@ -91,7 +91,7 @@ def bounded(settings: Settings, app: Application) -> Bounded:
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_message_that_is_too_large_is_refused_also_in_parts(
+async def test_too_large_message_is_refused_also_in_fragments(
     bounded: Bounded, path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = 5_000
@@ -105,7 +105,7 @@ async def test_message_that_is_too_large_is_refused_also_in_parts(
             assert await live.closed() == 1009
 
 
-async def test_message_of_many_parts_is_refused(bounded: Bounded) -> None:
+async def test_message_of_too_many_fragments_is_refused(bounded: Bounded) -> None:
     async with bounded() as (address, _):
         async with opened(address) as live:
             live.writer.write(
@@ -122,7 +122,7 @@ async def test_message_of_many_parts_is_refused(bounded: Bounded) -> None:
     ("path", "first", "then", "code"),
     [("/live", {"type": "ping"}, {"type": "ping"}, 4429), ("/connection/websocket", {"id": 1, "connect": {}}, {}, 3013)],
 )
-async def test_client_has_its_number_of_messages(bounded: Bounded, path: str, first: Any, then: Any, code: int) -> None:
+async def test_messages_per_client_are_limited(bounded: Bounded, path: str, first: Any, then: Any, code: int) -> None:
     async with bounded(max_live_messages=10) as (address, _), opened(address, path) as live:
         live.writer.write(frame(TEXT, json.dumps(first).encode()) + frame(TEXT, json.dumps(then).encode()) * 12)
         assert await live.closed() == code
@@ -136,7 +136,7 @@ async def test_client_has_its_number_of_messages(bounded: Bounded, path: str, fi
     ],
     ids=["opcode", "size", "mask", "pings", "fragments"],
 )  # fmt: skip
-async def test_who_breaks_the_protocol_before_it_is_let_in_is_cut_off(
+async def test_protocol_error_before_the_accept_closes_the_connection(
     bounded: Bounded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: Any
 ) -> None:
     asks, may_go_on, run_asgi = asyncio.Event(), asyncio.Event(), LimitedWebSocketProtocol.run_asgi
@@ -168,7 +168,7 @@ async def test_who_breaks_the_protocol_before_it_is_let_in_is_cut_off(
 
 
 @pytest.mark.parametrize("payload", [b"", b"p" * 125])
-async def test_client_has_its_number_of_pings(bounded: Bounded, payload: bytes) -> None:
+async def test_pings_per_client_are_limited(bounded: Bounded, payload: bytes) -> None:
     async with bounded(max_live_messages=100) as (address, _), opened(address) as live:
         live.writer.write(frame(PING, payload) * 5_000)
         heard = [await live.hear() for _ in range(101)]
@@ -176,7 +176,7 @@ async def test_client_has_its_number_of_pings(bounded: Bounded, payload: bytes) 
         assert await live.closed() == 1008
 
 
-async def test_pings_of_another_minute_count_anew(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_ping_limit_is_per_minute(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "_PING_WINDOW", 0.0)
     async with bounded(max_live_messages=10) as (address, _), opened(address) as live:
         for _ in range(3):
@@ -188,7 +188,9 @@ async def test_pings_of_another_minute_count_anew(bounded: Bounded, monkeypatch:
             assert await live.hear() == (PONG, b"q")
 
 
-async def test_crowd_that_comes_and_goes_at_once_is_forgotten(bounded: Bounded, caplog: pytest.LogCaptureFixture) -> None:
+async def test_simultaneous_connects_and_disconnects_free_their_memory(
+    bounded: Bounded, caplog: pytest.LogCaptureFixture
+) -> None:
     async with bounded() as (address, hub):
         for _ in range(3):
             async with contextlib.AsyncExitStack() as stack:
@@ -215,7 +217,7 @@ async def test_crowd_that_comes_and_goes_at_once_is_forgotten(bounded: Bounded, 
 
 
 class Lost:
-    """A transport after its end: some of them fail when they are written to."""
+    """A transport after its end: some raise when they are written to."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -225,7 +227,7 @@ class Lost:
         return getattr(self._transport, name)
 
 
-async def test_nothing_is_written_while_a_connection_that_is_lost_waits_for_its_turn(
+async def test_lost_connection_in_the_queue_is_not_written_to(
     bounded: Bounded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     lost, connection_lost = asyncio.Event(), LimitedWebSocketProtocol.connection_lost
@@ -249,9 +251,7 @@ async def test_nothing_is_written_while_a_connection_that_is_lost_waits_for_its_
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def test_who_asks_for_a_websocket_before_all_answers_came_is_refused(
-    bounded: Bounded, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_upgrade_after_pipelined_requests_is_refused(bounded: Bounded, caplog: pytest.LogCaptureFixture) -> None:
     upgrade = (
         b"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
@@ -277,7 +277,7 @@ async def test_who_asks_for_a_websocket_before_all_answers_came_is_refused(
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def test_who_pings_and_takes_no_pong_costs_no_memory(bounded: Bounded) -> None:
+async def test_client_that_does_not_read_pongs_costs_no_memory(bounded: Bounded) -> None:
     async with bounded(max_live_messages=10_000_000) as (address, _), opened(address, SO_RCVBUF=4_096) as live:
         pings, sent = frame(PING, b"p" * 125) * 500, 0
         with contextlib.suppress(TimeoutError, ConnectionError):

@@ -1,4 +1,4 @@
-"""The endpoints for posts and users once more, in FastAPI: the same domain, models and database, for comparison only.
+"""The endpoints for posts and users in FastAPI: the same domain, models and database, for comparison only.
 
 What FastAPI does not do by itself is left as FastAPI does it; `tests/contract` lists it.
 """
@@ -43,7 +43,7 @@ bearer = HTTPBearer(auto_error=False)
 
 
 async def stranger(request: Request) -> AsyncIterator[Context]:
-    """The context of a request, and of all that is logged while it lasts."""
+    """Return the context of a request, also for its log lines."""
     correlation_id = uuid.uuid4().hex
     with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
         yield Context(request.state.site, None, dt.datetime.now(dt.UTC), correlation_id)
@@ -52,7 +52,7 @@ async def stranger(request: Request) -> AsyncIterator[Context]:
 async def context(
     ctx: Annotated[Context, Depends(stranger)], credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Context:
-    """Who asks, now. Raises NotSignedIn when credentials were sent and are wrong."""
+    """Return the context with the authenticated actor. Raises NotAuthenticated if the credentials are wrong."""
     if credentials is None:
         return ctx
     actor = await tokens.authenticate(ctx, credentials.credentials)
@@ -62,18 +62,18 @@ async def context(
 
 
 async def signed_in(ctx: Annotated[Context, Depends(context)]) -> Context:
-    """The same, for somebody who is signed in."""
+    """Return the context. Raises NotAuthenticated without credentials."""
     ctx.require_actor()
     return ctx
 
 
 async def links(request: Request) -> UrlBuilder:
-    """The addresses of the blog's pages."""
+    """Return the URLs of the blog's pages."""
     return request.state.links
 
 
 async def version(if_match: Annotated[str | None, Header()] = None) -> set[int] | None:
-    """The versions that the client is ready to replace, or None when it does not say."""
+    """Return the versions of the If-Match header, or None without it."""
     if if_match is None or if_match.strip() == "*":
         return None
     versions = re.findall(r'(?<!W/)"(\d{1,9})[."]', if_match)
@@ -89,7 +89,7 @@ Version = Annotated[set[int] | None, Depends(version)]
 
 
 def validators(post: Post) -> dict[str, str]:
-    """The header fields of every answer that shows one post."""
+    """Return the headers of a response with one post."""
     return {"ETag": post_etag(post), "Cache-Control": "no-cache", "Vary": "Authorization, Cookie"}
 
 
@@ -97,7 +97,7 @@ def validators(post: Post) -> dict[str, str]:
 async def list_posts(
     ctx: Anybody, to: Addresses, query: Annotated[PostQuery, Query()], request: Request, response: Response
 ) -> dict[str, Any]:
-    """A page of posts, newest first."""
+    """Return a page of posts, newest first."""
     status = query.status or PostStatus.PUBLISHED
     wanted = PostFilter(query.tag, query.author, query.q, status, query.limit, pagination.decode_cursor(query.cursor), full=True)
     page = await post_lists.list_page(ctx, wanted)
@@ -109,7 +109,7 @@ async def list_posts(
 
 @router.post("/posts", response_model=PostOut, status_code=201)
 async def create_post(ctx: SignedIn, to: Addresses, new: NewPost, request: Request, response: Response) -> PostOut:
-    """Write a post; 201."""
+    """Create a post; 201."""
     post = await posts.create(ctx, new)
     response.headers.update(validators(post) | {"Location": request.app.url_path_for("read_post", post_id=post.id)})
     return post_out(post, to)
@@ -119,7 +119,7 @@ async def create_post(ctx: SignedIn, to: Addresses, new: NewPost, request: Reque
 async def read_post(
     ctx: Anybody, to: Addresses, post_id: Id, response: Response, if_none_match: Annotated[str, Header()] = ""
 ) -> PostOut | Response:
-    """The post, or 304 when the client has this very answer."""
+    """Return the post, or 304 if the client has the current representation."""
     post = await posts.get(ctx, post_id)
     if if_none_match.strip() == "*" or post_etag(post) in re.findall(r'"[^"]*"', if_none_match):
         return Response(status_code=304, headers=validators(post))
@@ -129,7 +129,7 @@ async def read_post(
 
 @router.put("/posts/{post_id}", response_model=PostOut)
 async def replace_post(ctx: SignedIn, to: Addresses, post_id: Id, new: NewPost, if_match: Version, response: Response) -> PostOut:
-    """Write all of the post anew."""
+    """Replace the whole post."""
     post = await posts.replace(ctx, post_id, new, if_match=if_match)
     response.headers.update(validators(post))
     return post_out(post, to)
@@ -139,7 +139,7 @@ async def replace_post(ctx: SignedIn, to: Addresses, post_id: Id, new: NewPost, 
 async def edit_post(
     ctx: SignedIn, to: Addresses, post_id: Id, changes: PostChanges, if_match: Version, response: Response
 ) -> PostOut:
-    """Change the members that are sent."""
+    """Change the members in the body."""
     post = await posts.edit(ctx, post_id, changes, if_match=if_match)
     response.headers.update(validators(post))
     return post_out(post, to)
@@ -147,13 +147,13 @@ async def edit_post(
 
 @router.delete("/posts/{post_id}", status_code=204)
 async def delete_post(ctx: SignedIn, post_id: Id, if_match: Version) -> None:
-    """Take the post from sight; 204."""
+    """Delete the post; 204."""
     await posts.delete(ctx, post_id, if_match=if_match)
 
 
 @router.post("/users", response_model=AccountOut, status_code=201)
 async def create_user(ctx: Anybody, new: NewUser, request: Request, response: Response) -> User:
-    """A new account; 201."""
+    """Create an account; 201."""
     user = await accounts.register(ctx, new)
     response.headers["Location"] = request.app.url_path_for("read_user", user_id=user.id)
     return user
@@ -161,7 +161,7 @@ async def create_user(ctx: Anybody, new: NewUser, request: Request, response: Re
 
 @router.get("/users/{user_id}", response_model=UserProfile)
 async def read_user(ctx: Anybody, to: Addresses, user_id: Id) -> dict[str, Any]:
-    """The three parts, fetched at the same time, each on a database connection of its own."""
+    """Return a profile; its three parts are fetched concurrently, each on a separate database connection."""
     started = time.perf_counter()
     profile = await read_models_profile.read(ctx, user_id)
     return {
@@ -174,7 +174,7 @@ async def read_user(ctx: Anybody, to: Addresses, user_id: Id) -> dict[str, Any]:
 
 @router.post("/tokens", response_model=TokenOut, status_code=201)
 async def create_token(ctx: Anybody, wanted: NewToken, response: Response) -> dict[str, Any]:
-    """A token for a name and a password; 201, and the secret is never shown again."""
+    """Create a token with username and password; 201. The secret is shown only here."""
     actor = await sessions.authenticate(ctx, wanted)
     made = await tokens.issue(ctx, actor, name=wanted.name, scopes=wanted.scopes, seconds=wanted.expires_in)
     response.headers["Cache-Control"] = "no-store"
@@ -182,14 +182,14 @@ async def create_token(ctx: Anybody, wanted: NewToken, response: Response) -> di
 
 
 async def on_blog_error(request: Request, error: Exception) -> JSONResponse:
-    """The domain's errors, in the form of FastAPI's own."""
+    """Return a domain error in FastAPI's format."""
     assert isinstance(error, BlogError)
     detail = [asdict(fault) for fault in error.errors] if isinstance(error, InvalidInput) else error.detail
     return JSONResponse({"detail": detail}, error_status(error), error_headers(error))
 
 
 def create_twin(settings: Settings) -> FastAPI:
-    """The twin of the blog's API; its database is migrated already."""
+    """Return the twin of the blog's API; its database has been migrated."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:

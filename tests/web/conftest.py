@@ -1,4 +1,4 @@
-"""Browsers that run no script: what they send with a form, and who is signed in."""
+"""Browsers without JavaScript: sessions and form fields."""
 
 import datetime as dt
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ Write = Callable[..., Awaitable[Post]]
 
 @pytest.fixture
 def sign_in(ctx: Context, make_user: MakeUser) -> SignIn:
-    """Header fields of the browser of somebody new: `ada = await sign_in("ada", Role.AUTHOR)`."""
+    """Return a function that creates an account and returns its browser's headers: `ada = await sign_in("ada", Role.AUTHOR)`."""
 
     async def make(username: str, role: Role = Role.AUTHOR) -> dict[str, str]:
         session_id = await sessions.start(ctx, accounts.as_actor(await make_user(username, role)), "a browser")
@@ -33,14 +33,14 @@ def sign_in(ctx: Context, make_user: MakeUser) -> SignIn:
 
 @pytest.fixture
 def served(ctx: Context) -> dict[str, str]:
-    """What the form of a comment sends along when a person took some seconds to fill it in."""
+    """Return the hidden fields of a comment form that was opened some seconds ago."""
     then = replace(ctx, now=ctx.now - dt.timedelta(seconds=20))
     return {spam_trap.TIMESTAMP_FIELD: spam_trap.timestamp_token(then, Form())}
 
 
 @pytest.fixture
 def write(author: Context) -> Write:
-    """A post by ada: `await write("Title", "text", tags=["a"])`; `age` in days makes older ones."""
+    """Return a function that creates a post by ada: `await write("Title", "text", tags=["a"])`; `age` is in days."""
 
     async def make(title: str, content: str = "Some text.", *, age: int = 0, **members: object) -> Post:
         then = replace(author, now=author.now - dt.timedelta(days=age))

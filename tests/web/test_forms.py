@@ -1,4 +1,4 @@
-"""Writing, changing and deleting posts by forms."""
+"""Writing, editing and deleting posts with forms."""
 
 import datetime as dt
 import re
@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 import sqlalchemy as sa
+from databases.interfaces import Record
 
 from blog.db import tables
 from blog.domain.core.context import Context
@@ -14,24 +15,25 @@ from blog.domain.posts import posts
 from blog.schemas.accounts import Role
 from blog.schemas.posts import PostChanges, PostStatus
 from blog.settings import Settings
+from tests.support import matching
 from tests.web.conftest import SignIn, Write
 
 NEW = {"title": "On engines", "content": "It *weaves*.", "tags": "maths,  looms ,, Maths", "slug": "", "status": "published"}
 
 
-def value(page, name):
-    """What the text field or textarea of this name holds, as a browser would take it."""
+def value(page: str, name: str) -> str:
+    """Return the value of the text field or textarea with this name, as a browser would submit it."""
     found = re.search(rf'<input[^>]* name="{name}"[^>]* value="([^"]*)"', page) or re.search(
         rf'<textarea[^>]* name="{name}"[^>]*>\n([^<]*)</textarea>', page
     )
     return found[1].replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">").replace("&#34;", '"').replace("&#39;", "'")
 
 
-async def stored(ctx):
+async def stored(ctx: Context) -> list[Record]:
     return await ctx.db.fetch_all(sa.select(tables.posts).order_by(tables.posts.c.id))
 
 
-async def test_post_is_written(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
+async def test_post_is_created(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     ada = await sign_in("ada")
     answer = await client.post("/write", data=NEW, headers=ada)
     assert (answer.status_code, answer.headers["location"]) == (303, "/posts/on-engines")
@@ -41,12 +43,12 @@ async def test_post_is_written(client: httpx2.AsyncClient, ctx: Context, sign_in
     assert "<em>weaves</em>" in (await client.get("/posts/on-engines")).text
 
 
-async def test_line_ends_of_browsers_are_kept_as_one_character(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
+async def test_line_ends_are_stored_as_one_character(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     await client.post("/write", data=NEW | {"content": "one\r\ntwo\r\n"}, headers=await sign_in("ada"))
     assert (await posts.get_by_slug(ctx, "on-engines")).content == "one\ntwo\n"
 
 
-async def test_chosen_slug_is_taken_and_a_taken_one_is_refused_at_its_field(
+async def test_chosen_slug_is_used_and_a_used_slug_is_refused_at_its_field(
     client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn
 ) -> None:
     ada = await sign_in("ada")
@@ -69,7 +71,7 @@ async def test_chosen_slug_is_taken_and_a_taken_one_is_refused_at_its_field(
         ("slug", "no spaces", "Use letters, digits, hyphens"),
     ],
 )
-async def test_invalid_field_comes_back_with_its_message_and_everything_typed(
+async def test_invalid_form_has_a_message_and_keeps_all_values(
     client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, field: str, typed: Any, message: str
 ) -> None:
     sent = NEW | {"content": '<b>Typed</b> "text" & more\'s', field: typed}
@@ -77,7 +79,7 @@ async def test_invalid_field_comes_back_with_its_message_and_everything_typed(
     assert answer.status_code == 422
     assert f'<p class="error" id="error-{field}">{message}' in answer.text
     assert f'<a href="#field-{field}">' in answer.text
-    tag = re.search(rf'<(?:input|textarea) id="field-{field}"[^>]*>', answer.text)[0]
+    tag = matching.search(rf'<(?:input|textarea) id="field-{field}"[^>]*>', answer.text)[0]
     assert 'aria-invalid="true"' in tag
     assert re.search(rf'aria-describedby="[^"]*error-{field}"', tag)
     for name in ("title", "content", "tags", "slug"):
@@ -85,15 +87,15 @@ async def test_invalid_field_comes_back_with_its_message_and_everything_typed(
     assert await stored(ctx) == []
 
 
-async def test_text_that_begins_with_an_empty_line_survives_the_form(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
+async def test_leading_empty_line_survives_the_form(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     answer = await client.post("/write", data=NEW | {"title": "", "content": "\n\nAfter two"}, headers=await sign_in("ada"))
     assert value(answer.text, "content") == "\n\nAfter two"
 
 
-async def test_several_faults_are_told_at_once(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
+async def test_all_errors_are_shown_together(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     answer = await client.post("/write", data=NEW | {"title": "", "slug": "!", "status": "secret"}, headers=await sign_in("ada"))
     assert answer.status_code == 422
-    summary = re.search(r'<div class="error-summary".*?</div>', answer.text, re.DOTALL)[0]
+    summary = matching.search(r'<div class="error-summary".*?</div>', answer.text, re.DOTALL)[0]
     assert summary.count("<li>") == 3
 
 
@@ -110,7 +112,7 @@ async def test_post_is_scheduled_in_utc(client: httpx2.AsyncClient, ctx: Context
 
 
 @pytest.mark.parametrize("moment", ["", "2020-01-01T10:00", "tomorrow"])
-async def test_schedule_needs_a_time_to_come(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, moment: str) -> None:
+async def test_schedule_needs_a_future_time(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, moment: str) -> None:
     sent = NEW | {"status": "scheduled", "publish_at": moment}
     answer = await client.post("/write", data=sent, headers=await sign_in("ada"))
     assert answer.status_code == 422
@@ -120,15 +122,15 @@ async def test_schedule_needs_a_time_to_come(client: httpx2.AsyncClient, ctx: Co
     assert await stored(ctx) == []
 
 
-async def test_strangers_are_sent_to_sign_in_and_readers_are_told(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
+async def test_editor_needs_a_session_and_the_author_role(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     asked = await client.get("/write")
     assert (asked.status_code, asked.headers["location"]) == (303, "/login?next=%2Fwrite")
-    told = await client.get("/write", headers=await sign_in("bob", Role.READER))
-    assert told.status_code == 403
-    assert "Ask the owner of the blog for the author role" in told.text
+    refused = await client.get("/write", headers=await sign_in("bob", Role.READER))
+    assert refused.status_code == 403
+    assert "Ask the owner of the blog for the author role" in refused.text
 
 
-async def test_text_typed_while_the_session_ended_is_not_lost(client: httpx2.AsyncClient, ctx: Context) -> None:
+async def test_text_survives_the_end_of_the_session(client: httpx2.AsyncClient, ctx: Context) -> None:
     answer = await client.post("/write", data=NEW | {"content": "Hours of work"})
     assert answer.status_code == 401
     assert value(answer.text, "content") == "Hours of work"
@@ -149,13 +151,13 @@ async def test_reader_cannot_write_by_posting_the_form(client: httpx2.AsyncClien
         {},
     ],
 )
-async def test_form_of_another_site_is_refused(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, headers: Any) -> None:
+async def test_cross_site_form_is_refused(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, headers: Any) -> None:
     cookie = {"Cookie": (await sign_in("ada"))["Cookie"]}
     assert (await client.post("/write", data=NEW, headers=cookie | headers)).status_code == 403
     assert await stored(ctx) == []
 
 
-async def test_body_that_is_no_form_is_refused(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
+async def test_other_body_is_refused(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     ada = await sign_in("ada")
     assert (await client.post("/write", json=NEW, headers=ada)).status_code == 415
     broken = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -172,9 +174,7 @@ async def test_body_larger_than_the_limit_is_refused(
     assert await stored(ctx) == []
 
 
-async def test_post_is_changed_and_keeps_its_versions(
-    client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn
-) -> None:
+async def test_edited_post_keeps_its_versions(client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn) -> None:
     await write("On engines", "Old.", tags=["maths"])
     eve = await sign_in("eve", Role.EDITOR)
     form = (await client.get("/posts/on-engines/edit", headers=eve)).text
@@ -188,7 +188,7 @@ async def test_post_is_changed_and_keeps_its_versions(
     assert (await client.get("/posts/on-engines")).headers["location"] == "/posts/engines"
 
 
-async def test_stale_form_comes_back_with_the_typed_text_and_may_be_sent_again(
+async def test_stale_form_keeps_the_text_and_can_be_submitted_again(
     client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, sign_in: SignIn
 ) -> None:
     post = await write("On engines", "Old.")
@@ -207,7 +207,7 @@ async def test_stale_form_comes_back_with_the_typed_text_and_may_be_sent_again(
 
 
 @pytest.mark.parametrize("version", ["", "x", "-1", "9" * 30, "²"])
-async def test_form_without_a_true_version_never_overwrites(
+async def test_form_without_a_valid_version_is_refused(
     client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn, version: str
 ) -> None:
     await write("On engines", "Old.")
@@ -217,7 +217,7 @@ async def test_form_without_a_true_version_never_overwrites(
     assert (await posts.get_by_slug(ctx, "on-engines")).content == "Old."
 
 
-async def test_edit_typed_while_the_session_ended_is_not_lost(client: httpx2.AsyncClient, ctx: Context, write: Write) -> None:
+async def test_edit_survives_the_end_of_the_session(client: httpx2.AsyncClient, ctx: Context, write: Write) -> None:
     await write("On engines", "Old.")
     sent = {"title": "Engines", "content": "Typed long", "tags": "", "slug": "on-engines", "status": "draft", "version": "1"}
     answer = await client.post("/posts/on-engines/edit", data=sent)
@@ -226,7 +226,7 @@ async def test_edit_typed_while_the_session_ended_is_not_lost(client: httpx2.Asy
     assert (await posts.get_by_slug(ctx, "on-engines")).content == "Old."
 
 
-async def test_invalid_edit_keeps_what_was_typed(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
+async def test_invalid_edit_keeps_its_values(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
     await write("On engines")
     sent = {"title": "", "content": "Typed", "tags": "a, b", "slug": "on-engines", "status": "draft", "version": "1"}
     answer = await client.post("/posts/on-engines/edit", data=sent, headers=await sign_in("eve", Role.EDITOR))
@@ -248,7 +248,7 @@ async def test_others_cannot_change_or_delete_a_post(
     assert (await posts.get_by_slug(ctx, "on-engines")).title == "On engines"
 
 
-async def test_post_is_deleted_after_a_second_question(
+async def test_post_is_deleted_after_a_confirmation(
     client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn
 ) -> None:
     await write("On engines")
@@ -262,7 +262,7 @@ async def test_post_is_deleted_after_a_second_question(
     assert (await stored(ctx))[0]["deleted_at"] is not None
 
 
-async def test_dashboard_shows_ones_own_posts_by_their_state(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
+async def test_dashboard_lists_own_posts_by_status(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
     bob = await sign_in("bob")
     for title, status in [("Begun", "draft"), ("Out", "published")]:
         await client.post("/write", data=NEW | {"title": title, "status": status}, headers=bob)
@@ -280,12 +280,12 @@ async def test_dashboard_shows_ones_own_posts_by_their_state(client: httpx2.Asyn
     assert (await client.get("/dashboard")).headers["location"] == "/login?next=%2Fdashboard"
 
 
-async def test_dashboard_pages_through_one_state(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
+async def test_dashboard_is_paged_by_status(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     ada = await sign_in("ada")
     for number in range(21):
         await client.post("/write", data=NEW | {"title": f"Draft {number}", "slug": "", "status": "draft"}, headers=ada)
     assert 'href="/dashboard?status=draft">View all' in (await client.get("/dashboard", headers=ada)).text
     first = await client.get("/dashboard?status=draft", headers=ada)
-    second = await client.get(re.search(r'rel="next" href="([^"]+)"', first.text)[1].replace("&amp;", "&"), headers=ada)
+    second = await client.get(matching.search(r'rel="next" href="([^"]+)"', first.text)[1].replace("&amp;", "&"), headers=ada)
     assert first.text.count("item-title") == 20
     assert re.findall(r'item-title"><a [^>]*>([^<]*)', second.text) == ["Draft 0"]

@@ -1,14 +1,14 @@
-"""Writing, publishing and moderating in a real browser with the keys alone: nothing is clicked, and no script moves the focus."""
+"""Writing, publishing and moderating in a real browser with the keyboard alone: without clicks and scripted focus."""
 
 import contextlib
 import json
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
@@ -22,8 +22,8 @@ LOOK = """wanted => {
 
 
 @pytest.fixture
-def base(tmp_path: Path):
-    """The address of a blog with an author, an editor, and a comment of bob that waits."""
+def base(tmp_path: Path) -> Iterator[str]:
+    """Yield the URL of a blog with an author, an editor, and a pending comment by bob."""
     for name, role in (("ada", "author"), ("eve", "editor"), ("bob", "reader")):
         account = ("user", "create", name, f"{name}@example.org", "--role", role, "--password-stdin")
         blog(tmp_path, *account, stdin=PASSWORD)
@@ -44,13 +44,13 @@ def base(tmp_path: Path):
 
 
 class Keys:
-    """A window, and somebody with a keyboard before it who sees where the focus is."""
+    """A page that is used with the keyboard; the focus must be visible."""
 
-    def __init__(self, page, have_scripts):
+    def __init__(self, page: Page, have_scripts: bool) -> None:
         self.page, self.have_scripts = page, have_scripts
 
-    def reach(self, role, name, *, most=60):
-        """Press Tab until this has the focus; wherever it stops on the way, one sees it."""
+    def reach(self, role: str, name: str, *, most: int = 60) -> None:
+        """Press Tab until the element has the focus; the focus must be visible at each stop."""
         wanted = self.page.get_by_role(role, name=name, exact=True)
         wanted.wait_for()
         for _ in range(most):
@@ -61,13 +61,13 @@ class Keys:
                 return
         raise AssertionError(f"the {role} {name} is not reached")
 
-    def press(self, key):
+    def press(self, key: str) -> None:
         self.page.keyboard.press(key)
 
-    def type(self, text):
+    def type(self, text: str) -> None:
         self.page.keyboard.type(text)
 
-    def sign_in(self, name):
+    def sign_in(self, name: str) -> None:
         self.reach("link", "Sign in")
         self.press("Enter")
         self.reach("textbox", "Username or e-mail address")
@@ -80,8 +80,8 @@ class Keys:
 
 
 @pytest.fixture(params=[True, False], ids=["with scripts", "without"])
-def keys(request: pytest.FixtureRequest, browser: Browser, base: Any):
-    """Somebody at the front page, as a stranger."""
+def keys(request: pytest.FixtureRequest, browser: Browser, base: str) -> Keys:
+    """Return a page that shows the front page, without a session."""
     context = browser.new_context(base_url=base, java_script_enabled=request.param, viewport={"width": 1000, "height": 800})
     context.set_default_timeout(20_000)
     page = context.new_page()
@@ -89,7 +89,7 @@ def keys(request: pytest.FixtureRequest, browser: Browser, base: Any):
     return Keys(page, request.param)
 
 
-def test_post_is_written_and_published(keys: Any, base: Any) -> None:
+def test_post_is_written_and_published(keys: Keys, base: str) -> None:
     keys.sign_in("ada")
     keys.reach("link", "Write")
     keys.press("Enter")
@@ -110,7 +110,7 @@ def test_post_is_written_and_published(keys: Any, base: Any) -> None:
     assert "Typed, and <em>never</em> clicked." in httpx.get(f"{base}/posts/by-hand").text
 
 
-def test_comment_is_approved(keys: Any, base: Any) -> None:
+def test_comment_is_approved(keys: Keys, base: str) -> None:
     assert "What is it?" not in httpx.get(f"{base}/posts/on-engines").text
     keys.sign_in("eve")
     keys.reach("link", "Moderation 1 pending")

@@ -1,14 +1,16 @@
-"""Open pages in a real browser: they follow what happens, without a reload and without losing or doubling anything."""
+"""Open pages in a real browser are updated without a reload; no update is lost or shown twice."""
 
 import contextlib
 import os
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import Page
 
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
@@ -17,7 +19,7 @@ OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "
 
 
 class Site:
-    """A blog in a folder, with an owner; started and stopped at will, always at the same port."""
+    """A blog in a folder, with an owner; it can be stopped and restarted at the same port."""
 
     def __init__(self, folder: Path, owner: str = "ada") -> None:
         self.folder, self.port = folder, free_port()
@@ -26,28 +28,28 @@ class Site:
         self._headers = {"Authorization": f"Bearer {blog(folder, 'token', 'create', owner).stdout.strip()}"}
 
     @contextlib.contextmanager
-    def up(self):
+    def up(self) -> Iterator[None]:
         with serving(self.folder, self.port) as (process, log):
             wait_until_up(self.port, process)
             yield
         assert "Traceback" not in log.read_text()
 
-    def api(self, method, path, **json):
+    def api(self, method: str, path: str, **json: Any) -> Any:
         answer = httpx.request(method, f"{self.base}/api/v1{path}", json=json or None, headers=self._headers)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
-    def post(self, title, **members):
+    def post(self, title: str, **members: Any) -> Any:
         return self.api("POST", "/posts", **({"title": title, "content": "Some text."} | members))
 
 
 @pytest.fixture
-def site(tmp_path: Path):
+def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
 
 
 @pytest.fixture
-def page():
+def page() -> Iterator[Page]:
     if CHROMIUM is None:
         pytest.skip("no Chromium: install it, or name one by BLOG_TEST_BROWSER")
     from playwright.sync_api import sync_playwright
@@ -62,17 +64,17 @@ def page():
     assert faults == []
 
 
-def follow(page, address):
-    """Open a page; true only as long as it is not loaded again."""
+def follow(page: Page, address: str) -> None:
+    """Open a page, and mark it to detect a reload."""
     page.goto(address)
     page.evaluate("window.wasNotReloaded = true")
 
 
-def titles(page):
+def titles(page: Page) -> list[str]:
     return page.locator("#posts .card-title").all_inner_texts()
 
 
-def test_list_shows_what_is_published_changed_and_taken_down(site: Any, page: Any) -> None:
+def test_list_shows_published_edited_and_unpublished_posts(site: Site, page: Page) -> None:
     with site.up():
         follow(page, site.base)
         assert page.locator("#posts-empty").is_visible()
@@ -97,14 +99,14 @@ def test_list_shows_what_is_published_changed_and_taken_down(site: Any, page: An
         assert page.evaluate("window.wasNotReloaded")
 
 
-def test_reader_hears_of_news_politely(site: Any, page: Any) -> None:
+def test_new_content_is_announced_politely(site: Site, page: Page) -> None:
     with site.up():
         follow(page, site.base)
         site.post("Tea & <biscuits>")
         page.get_by_role("status").get_by_text("New post: Tea & <biscuits>").wait_for()
 
 
-def test_discussion_grows_in_threads_and_keeps_what_is_being_typed(site: Any, page: Any) -> None:
+def test_new_replies_appear_in_threads_and_keep_a_typed_comment(site: Site, page: Page) -> None:
     with site.up():
         post = site.post("On engines")
         comments = f"/posts/{post['id']}/comments"
@@ -128,7 +130,7 @@ def test_discussion_grows_in_threads_and_keeps_what_is_being_typed(site: Any, pa
         assert page.evaluate("window.wasNotReloaded")
 
 
-def test_deep_answers_land_where_a_reload_puts_them(site: Any, page: Any) -> None:
+def test_deep_replies_appear_where_a_reload_shows_them(site: Site, page: Page) -> None:
     with site.up():
         post = site.post("On engines")
         follow(page, f"{site.base}/posts/on-engines")
@@ -144,7 +146,7 @@ def test_deep_answers_land_where_a_reload_puts_them(site: Any, page: Any) -> Non
         assert page.evaluate(shape) == grown
 
 
-def test_open_post_says_that_it_was_taken_down_and_comes_back(site: Any, page: Any) -> None:
+def test_open_post_announces_its_removal_and_return(site: Site, page: Page) -> None:
     with site.up():
         post = site.post("On engines")
         follow(page, f"{site.base}/posts/on-engines")
@@ -158,7 +160,7 @@ def test_open_post_says_that_it_was_taken_down_and_comes_back(site: Any, page: A
         assert page.evaluate("window.wasNotReloaded")
 
 
-def test_page_goes_on_where_it_was_after_a_restart(site: Any, page: Any) -> None:
+def test_page_continues_after_a_restart(site: Site, page: Page) -> None:
     with site.up():
         site.post("Before")
         follow(page, site.base)
@@ -171,7 +173,7 @@ def test_page_goes_on_where_it_was_after_a_restart(site: Any, page: Any) -> None
         assert page.evaluate("window.wasNotReloaded")
 
 
-def test_page_takes_its_content_anew_when_the_log_does_not_reach_back(site: Any, page: Any) -> None:
+def test_page_reloads_its_content_after_a_gap(site: Site, page: Page) -> None:
     with site.up():
         site.post("Before")
         follow(page, site.base)
@@ -189,7 +191,7 @@ def test_page_takes_its_content_anew_when_the_log_does_not_reach_back(site: Any,
         assert page.evaluate("window.wasNotReloaded")
 
 
-def test_page_follows_where_no_websocket_gets_through(site: Any, page: Any) -> None:
+def test_page_is_updated_without_websockets(site: Site, page: Page) -> None:
     page.route_web_socket("**/live", lambda socket: socket.close())
     is_stream = "**/api/v1/events/stream?*"
     with site.up():
@@ -214,7 +216,7 @@ def test_page_follows_where_no_websocket_gets_through(site: Any, page: Any) -> N
         assert page.evaluate("window.wasNotReloaded")
 
 
-def test_what_is_new_waits_behind_a_button_while_the_reader_is_further_down(site: Any, page: Any) -> None:
+def test_new_posts_wait_behind_a_button_while_scrolled_down(site: Site, page: Page) -> None:
     with site.up():
         for number in range(12):
             site.post(f"Old {number}", content="Some words of a usual length. " * 20)
@@ -241,7 +243,7 @@ def test_what_is_new_waits_behind_a_button_while_the_reader_is_further_down(site
         assert page.locator("#new-posts").is_hidden()
 
 
-def test_post_that_goes_before_it_was_looked_at_is_not_offered_any_more(site: Any, page: Any) -> None:
+def test_removed_new_post_is_no_longer_offered(site: Site, page: Page) -> None:
     with site.up():
         for number in range(12):
             site.post(f"Old {number}", content="Some words of a usual length. " * 20)
@@ -254,7 +256,7 @@ def test_post_that_goes_before_it_was_looked_at_is_not_offered_any_more(site: An
         assert "New" not in titles(page)
 
 
-def test_cards_count_their_comments(site: Any, page: Any) -> None:
+def test_cards_count_their_comments(site: Site, page: Page) -> None:
     with site.up():
         post = site.post("On engines")
         follow(page, site.base)
@@ -269,7 +271,7 @@ def test_cards_count_their_comments(site: Any, page: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["/tags/maths", "/authors/ada"])
-def test_pages_of_tags_and_authors_follow_their_own(site: Any, page: Any, path: str) -> None:
+def test_pages_of_tags_and_authors_follow_their_own(site: Site, page: Page, path: str) -> None:
     with site.up():
         first = site.post("First", tags=["Maths"])
         follow(page, site.base + path)
@@ -288,7 +290,7 @@ def test_pages_of_tags_and_authors_follow_their_own(site: Any, page: Any, path: 
         assert page.evaluate("window.wasNotReloaded")
 
 
-def test_changes_above_move_nothing_and_keep_what_was_opened(site: Any, page: Any) -> None:
+def test_changes_above_the_viewport_keep_position_and_open_elements(site: Site, page: Page) -> None:
     paragraphs = [f"Paragraph {number}, of some length. " * 12 for number in range(12)]
     paragraphs[8] = "<details><summary>More</summary>Within.</details>"
     with site.up():
@@ -306,7 +308,7 @@ def test_changes_above_move_nothing_and_keep_what_was_opened(site: Any, page: An
         assert page.get_by_text("Within.").is_visible()
 
 
-def test_comment_above_moves_nothing(site: Any, page: Any) -> None:
+def test_comment_above_the_viewport_keeps_the_position(site: Site, page: Page) -> None:
     with site.up():
         post = site.post("On engines")
         comments = f"/posts/{post['id']}/comments"
@@ -322,7 +324,7 @@ def test_comment_above_moves_nothing(site: Any, page: Any) -> None:
         assert abs(page.evaluate(place) - before) < 1
 
 
-def test_reader_is_told_of_a_lost_connection_and_of_its_return(site: Any, page: Any) -> None:
+def test_lost_and_restored_connections_are_announced(site: Site, page: Page) -> None:
     with site.up():
         follow(page, site.base)
         site.post("Seen")
@@ -333,7 +335,7 @@ def test_reader_is_told_of_a_lost_connection_and_of_its_return(site: Any, page: 
         page.locator("#live-connection:empty").wait_for(state="attached")
 
 
-def test_page_that_nobody_looks_at_lets_go_and_catches_up(site: Any, page: Any) -> None:
+def test_hidden_page_disconnects_and_catches_up(site: Site, page: Page) -> None:
     look = "isHidden => { Object.defineProperty(document, 'hidden', {value: isHidden, configurable: true});"
     look += " document.dispatchEvent(new Event('visibilitychange')) }"
     with site.up():
@@ -352,7 +354,7 @@ def test_page_that_nobody_looks_at_lets_go_and_catches_up(site: Any, page: Any) 
         assert titles(page) == ["While nobody looked", "Seen"]
 
 
-def test_form_keeps_what_is_being_typed_while_the_page_changes(site: Any, page: Any) -> None:
+def test_form_keeps_its_text_while_the_page_changes(site: Site, page: Page) -> None:
     password = "a long enough one"
     blog(site.folder, "user", "create", "bob", "bob@example.org", "--role", "reader", "--password-stdin", stdin=password)
     with site.up():
@@ -373,7 +375,7 @@ def test_form_keeps_what_is_being_typed_while_the_page_changes(site: Any, page: 
 
 
 @pytest.mark.parametrize("width", [320, 360, 768, 1440])
-def test_no_page_scrolls_sideways(tmp_path: Path, page: Any, width: int) -> None:
+def test_no_page_scrolls_sideways(tmp_path: Path, page: Page, width: int) -> None:
     name = "m" * 50
     site = Site(tmp_path, name)
     wide = "m" * 190  # in every font

@@ -1,13 +1,15 @@
-"""What readers see."""
+"""Public pages."""
 
 import contextlib
 import contextvars
 import io
 import re
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, NoReturn
 
 import httpx2
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from blog.app import Application, create_app
 from blog.db import tables
@@ -16,12 +18,14 @@ from blog.domain.core.context import Context
 from blog.domain.media import media
 from blog.domain.posts import post_lists, posts
 from blog.errors import Unavailable
+from blog.framework.request.state import AppState
 from blog.schemas.accounts import Role
 from blog.schemas.comments import NewComment
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import PostChanges, PostStatus
 from blog.settings import Settings
 from tests.conftest import ORIGIN, MakeUser, running
+from tests.support import matching
 from tests.support.pictures import png
 from tests.web.conftest import SignIn, Write
 
@@ -35,11 +39,11 @@ asked_by_test = contextvars.ContextVar("asked_by_test", default=False)
 
 
 @contextlib.asynccontextmanager
-async def opened(app):
-    """The application with a look inside; its crashes are answers, as a server makes them."""
+async def opened(app: Application) -> AsyncIterator[tuple[httpx2.AsyncClient, AppState]]:
+    """Yield a client and the state of the application; crashes are responses, as from a server."""
     async with app.router.lifespan_context(app) as state:
 
-        async def with_state(scope, receive, send):
+        async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
             await app(scope | {"state": dict(state)}, receive, send)
 
         transport = httpx2.ASGITransport(with_state, raise_app_exceptions=False)
@@ -47,13 +51,13 @@ async def opened(app):
             yield client, state["app_state"]
 
 
-def titles(answer):
+def titles(answer: httpx2.Response) -> list[str]:
     found = re.findall(r'<h2 class="card-title"[^>]*><a [^>]*>(.*?)</a>', answer.text)
     return [re.sub("</?mark>", "", title) for title in found]
 
 
 @pytest.mark.parametrize("path", PUBLIC + FORMS)
-async def test_every_page_is_whole(client: httpx2.AsyncClient, write: Write, path: Any) -> None:
+async def test_every_page_is_complete_html(client: httpx2.AsyncClient, write: Write, path: Any) -> None:
     await write("On engines", tags=["maths"])
     answer = await client.get(path)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -70,7 +74,7 @@ async def test_every_page_is_whole(client: httpx2.AsyncClient, write: Write, pat
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-async def test_public_pages_answer_200_and_describe_themselves(client: httpx2.AsyncClient, write: Write, path: Any) -> None:
+async def test_public_pages_answer_200_with_title_and_description(client: httpx2.AsyncClient, write: Write, path: Any) -> None:
     await write("On engines", tags=["maths"])
     answer = await client.get(path)
     assert answer.status_code == 200
@@ -86,11 +90,11 @@ async def test_home_of_an_empty_blog_says_so(client: httpx2.AsyncClient) -> None
     assert 'rel="next"' not in answer.text
 
 
-async def test_home_pages_back_through_all_posts_newest_first(client: httpx2.AsyncClient, write: Write) -> None:
+async def test_home_is_paged_newest_first(client: httpx2.AsyncClient, write: Write) -> None:
     for number in range(25):
         await write(f"Post {number}", age=number)
     first = await client.get("/")
-    older = re.search(r'<a rel="next" href="([^"]+)"', first.text)[1]
+    older = matching.search(r'<a rel="next" href="([^"]+)"', first.text)[1]
     second = await client.get(older)
     assert titles(first) + titles(second) == [f"Post {number}" for number in range(25)]
     assert 'rel="next"' not in second.text
@@ -109,11 +113,11 @@ async def test_next_page_of_a_tag_with_odd_characters_is_reachable(client: httpx
     for number in range(21):
         await write(f"Post {number}", tags=["c#/c++ 100%?"], age=number)
     first = await client.get("/tags/c%23%2Fc%2B%2B%20100%25%3F")
-    second = await client.get(re.search(r'<a rel="next" href="([^"]+)"', first.text)[1])
+    second = await client.get(matching.search(r'<a rel="next" href="([^"]+)"', first.text)[1])
     assert (len(titles(first)), titles(second)) == (20, ["Post 20"])
 
 
-async def test_home_and_post_carry_the_cursor_of_their_content(client: httpx2.AsyncClient, ctx: Context, write: Write) -> None:
+async def test_home_and_post_have_the_cursor_of_their_content(client: httpx2.AsyncClient, ctx: Context, write: Write) -> None:
     post = await write("On engines")
     front = await post_lists.front_page(ctx, post_lists.PostFilter())
     meta = f'<meta name="live-cursor" content="{front.position.cursor}">'
@@ -135,13 +139,13 @@ async def test_post_shows_text_tags_and_all_its_authors(
     page = (await client.get("/posts/on-engines")).text
     assert "<h1>On engines</h1>" in page
     assert "<p>It <em>weaves</em>.</p>" in page
-    byline = re.sub(r"<[^>]*>", "", re.search(r'<p class="byline">.*?</p>', page, re.DOTALL)[0]).strip()
+    byline = re.sub(r"<[^>]*>", "", matching.search(r'<p class="byline">.*?</p>', page, re.DOTALL)[0]).strip()
     assert byline == "By ada, grace and mary"
     assert '<a rel="tag" href="/tags/looms">looms</a>' in page
     assert 'href="/authors/mary">mary</a>' in (await client.get("/")).text, "cards name all authors, too"
 
 
-async def test_fragments_are_the_same_for_everybody(
+async def test_fragments_do_not_depend_on_the_user(
     client: httpx2.AsyncClient, write: Write, sign_in: SignIn, author: Context
 ) -> None:
     post = await write("On engines", tags=["maths"])
@@ -154,14 +158,14 @@ async def test_fragments_are_the_same_for_everybody(
         assert articles == re.findall(r"<article.*?</article>", known, re.DOTALL)
 
 
-async def test_only_writers_of_a_post_are_offered_its_tools(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
+async def test_post_actions_are_shown_with_permission(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
     await write("On engines")
     for headers, offered in [({}, False), (await sign_in("bob"), False), (await sign_in("eve", Role.EDITOR), True)]:
         page = (await client.get("/posts/on-engines", headers=headers)).text
         assert ('href="/posts/on-engines/edit"' in page) is offered
 
 
-async def test_draft_is_invisible_to_strangers(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
+async def test_draft_is_hidden_from_anonymous_users(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
     await write("Secret plans", tags=["plots"], status=PostStatus.DRAFT)
     bob = await sign_in("bob")
     for headers in ({}, bob):
@@ -180,7 +184,7 @@ async def test_editors_see_a_draft_marked_as_one(client: httpx2.AsyncClient, wri
     assert '<meta name="robots" content="noindex">' in page.text
 
 
-async def test_old_slug_moves_to_the_new_one(client: httpx2.AsyncClient, author: Context, write: Write) -> None:
+async def test_old_slug_redirects_to_the_new_one(client: httpx2.AsyncClient, author: Context, write: Write) -> None:
     post = await write("On engines")
     await posts.edit(author, post.id, PostChanges(slug="engines-again"))
     answer = await client.get("/posts/on-engines")
@@ -210,7 +214,7 @@ async def test_archive_is_grouped_by_year(client: httpx2.AsyncClient, ctx: Conte
     assert page.index(">New</a>") < page.index(f"year-{years[1]}") < page.index(">Old</a>")
 
 
-async def test_archive_of_many_years_has_a_way_to_each(client: httpx2.AsyncClient, write: Write) -> None:
+async def test_archive_of_many_years_has_a_link_to_each(client: httpx2.AsyncClient, write: Write) -> None:
     for age in (0, 400, 800):
         await write(f"Post {age}", age=age)
     page = (await client.get("/archive")).text
@@ -218,7 +222,7 @@ async def test_archive_of_many_years_has_a_way_to_each(client: httpx2.AsyncClien
     assert len(set(re.findall(r'<h2 id="year-(\d+)">', page))) == 3
 
 
-async def test_many_tags_stand_under_their_letters(client: httpx2.AsyncClient, write: Write) -> None:
+async def test_many_tags_are_grouped_by_initial(client: httpx2.AsyncClient, write: Write) -> None:
     names = [f"{letter}{number}" for letter in "aé字9#" for number in range(9)]
     await write("Few", tags=names[:18])
     assert "<h2" not in (await client.get("/tags")).text
@@ -229,34 +233,34 @@ async def test_many_tags_stand_under_their_letters(client: httpx2.AsyncClient, w
     assert len(re.findall(r'<a rel="tag"', page)) == 45
 
 
-async def test_tag_page_counts_its_posts_and_names_what_goes_with_it(client: httpx2.AsyncClient, write: Write) -> None:
+async def test_tag_page_has_its_post_count_and_related_tags(client: httpx2.AsyncClient, write: Write) -> None:
     await write("One", tags=["maths", "looms"])
     await write("Two", tags=["MATHS", "looms", "cards"])
     await write("Three", tags=["cards"])
     await write("Hidden", tags=["maths", "plots"], status=PostStatus.DRAFT)
     page = (await client.get("/tags/Maths")).text
-    lead = re.sub("<[^>]*>", "", re.search(r'<p class="page-lead">(.*?)</p>', page)[1])
+    lead = re.sub("<[^>]*>", "", matching.search(r'<p class="page-lead">(.*?)</p>', page)[1])
     assert lead == "2 posts. Related tags: looms and cards."
     assert 'data-live="tag:maths"' in page
 
 
-async def test_author_page_counts_posts_and_names_topics(client: httpx2.AsyncClient, write: Write) -> None:
+async def test_author_page_has_post_count_and_topics(client: httpx2.AsyncClient, write: Write) -> None:
     await write("One", tags=["maths", "looms"])
     await write("Two", tags=["looms"])
     await write("Hidden", tags=["plots"], status=PostStatus.DRAFT)
     page = (await client.get("/authors/ada")).text
-    lead = re.sub("<[^>]*>", "", re.search(r'<p class="page-lead">(.*?)</p>', page)[1])
+    lead = re.sub("<[^>]*>", "", matching.search(r'<p class="page-lead">(.*?)</p>', page)[1])
     assert lead == "2 posts, mostly about looms and maths."
 
 
-async def test_lists_carry_the_cursor_of_their_content(client: httpx2.AsyncClient, ctx: Context, write: Write) -> None:
+async def test_lists_have_the_cursor_of_their_content(client: httpx2.AsyncClient, ctx: Context, write: Write) -> None:
     await write("On engines", tags=["maths"])
     cursor = (await post_lists.front_page(ctx, post_lists.PostFilter())).position.cursor
     for path in ("/tags/maths", "/authors/ada"):
         assert f'<meta name="live-cursor" content="{cursor}">' in (await client.get(path)).text
 
 
-async def test_long_post_tells_its_parts_and_its_length(client: httpx2.AsyncClient, write: Write) -> None:
+async def test_long_post_has_a_table_of_contents_and_a_reading_time(client: httpx2.AsyncClient, write: Write) -> None:
     await write("Long", "\n\n".join(f"## Part {number}\n\n{'word ' * 300}" for number in range(3)), slug="long")
     await write("Short", "## A\n\n## B\n\n## C", slug="short")
     page = (await client.get("/posts/long")).text
@@ -269,7 +273,7 @@ async def test_long_post_tells_its_parts_and_its_length(client: httpx2.AsyncClie
     assert "1 min read" in short
 
 
-async def test_post_leads_on_to_its_neighbours(client: httpx2.AsyncClient, write: Write) -> None:
+async def test_post_links_to_the_previous_and_next_post(client: httpx2.AsyncClient, write: Write) -> None:
     await write("Old", age=2, tags=["maths"])
     await write("Now", age=1, tags=["maths"])
     await write("New", tags=["looms"])
@@ -279,7 +283,7 @@ async def test_post_leads_on_to_its_neighbours(client: httpx2.AsyncClient, write
     assert re.findall(r'<li><a href="/posts/([^"]+)">', page[page.index("related-title") :]) == ["old"]
 
 
-async def test_cards_tell_how_many_comments_there_are(client: httpx2.AsyncClient, write: Write, author: Context) -> None:
+async def test_cards_show_the_comment_count(client: httpx2.AsyncClient, write: Write, author: Context) -> None:
     post = await write("On engines")
     quiet = r'<p class="card-comments" hidden><a href="/posts/on-engines#comments">0 comments</a></p>'
     assert quiet in (await client.get("/")).text
@@ -287,7 +291,7 @@ async def test_cards_tell_how_many_comments_there_are(client: httpx2.AsyncClient
     assert '<p class="card-comments"><a href="/posts/on-engines#comments">1 comment</a></p>' in (await client.get("/")).text
 
 
-async def test_own_images_come_with_their_sizes_and_others_as_they_are(
+async def test_uploaded_images_have_sizes_and_external_ones_are_unchanged(
     client: httpx2.AsyncClient, settings: Settings, author: Context, write: Write
 ) -> None:
     own = await media.upload(author, io.BytesIO(png(30, 20)), NewMedia())
@@ -298,7 +302,7 @@ async def test_own_images_come_with_their_sizes_and_others_as_they_are(
     assert ["lazy" in image for image in images] == [False, True, True]
 
 
-async def test_author_page_finds_people_whatever_the_case(client: httpx2.AsyncClient, write: Write) -> None:
+async def test_author_page_ignores_case(client: httpx2.AsyncClient, write: Write) -> None:
     await write("On engines")
     assert "On engines" in (await client.get("/authors/ADA")).text
     assert (await client.get("/authors/nobody")).status_code == 404
@@ -315,19 +319,19 @@ async def test_search_finds_words_and_says_when_it_does_not(client: httpx2.Async
     assert "No posts for “zebra”" in none.text
 
 
-async def test_search_pages_through_all_that_it_counts(client: httpx2.AsyncClient, write: Write) -> None:
+async def test_search_pages_have_all_counted_results(client: httpx2.AsyncClient, write: Write) -> None:
     for number in range(23):
         await write(f"Loom {number}")
     first = await client.get("/search?q=loom")
     assert "<strong>23 posts</strong> for “loom”, page 1 of 2" in first.text
     assert 'rel="prev"' not in first.text
-    second = await client.get(re.search(r'<a rel="next" href="([^"]+)"', first.text)[1].replace("&amp;", "&"))
+    second = await client.get(matching.search(r'<a rel="next" href="([^"]+)"', first.text)[1].replace("&amp;", "&"))
     assert sorted(titles(first) + titles(second)) == sorted(f"Loom {number}" for number in range(23))
     assert 'rel="next"' not in second.text
     assert re.search(r'<a rel="prev" href="/search\?q=loom&amp;page=1"', second.text)
 
 
-async def test_search_for_a_word_of_too_many_posts_says_that_older_ones_are_left_out(
+async def test_search_with_too_many_matches_says_that_older_posts_are_omitted(
     client: httpx2.AsyncClient, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("blog.domain.posts.search.MAX_RANKED", 2)
@@ -339,7 +343,7 @@ async def test_search_for_a_word_of_too_many_posts_says_that_older_ones_are_left
 
 
 @pytest.mark.parametrize("page", ["0", "3", "-1", "x", "١", "9999999"])
-async def test_page_of_results_that_is_not_there_is_404(client: httpx2.AsyncClient, write: Write, page: str) -> None:
+async def test_missing_page_of_results_is_404(client: httpx2.AsyncClient, write: Write, page: str) -> None:
     await write("Loom")
     assert (await client.get("/search", params={"q": "loom", "page": page})).status_code == 404
 
@@ -351,20 +355,20 @@ async def test_passage_with_markup_is_text(client: httpx2.AsyncClient, write: Wr
 
 
 @pytest.mark.parametrize("typed", ['"', "*", "NEAR(", "title:x", "-", "a AND", "' OR 1=1 --", "…", "a^2", "{x}"])
-async def test_search_takes_any_words(client: httpx2.AsyncClient, typed: str) -> None:
+async def test_search_accepts_any_words(client: httpx2.AsyncClient, typed: str) -> None:
     answer = await client.get("/search", params={"q": typed})
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("typed", ["nul\x00", "x" * 201])
-async def test_search_refuses_what_cannot_be_words_and_shows_it_again(client: httpx2.AsyncClient, typed: str) -> None:
+async def test_search_refuses_invalid_text_and_shows_it_again(client: httpx2.AsyncClient, typed: str) -> None:
     answer = await client.get("/search", params={"q": typed})
     assert answer.status_code == 422
     assert 'aria-invalid="true"' in answer.text
     assert typed in answer.text
 
 
-async def test_robots_are_kept_from_forms(client: httpx2.AsyncClient) -> None:
+async def test_robots_are_excluded_from_forms(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/robots.txt")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.text.startswith("User-agent: *\n")
@@ -374,14 +378,14 @@ async def test_robots_are_kept_from_forms(client: httpx2.AsyncClient) -> None:
 @pytest.mark.parametrize(
     "path", ["/nowhere", "/posts/nowhere", "/tags/nowhere", "/comments/7/edit/x", "/setup/x", "/set-password/x"]
 )
-async def test_what_is_not_there_is_a_page_with_its_correlation_id(client: httpx2.AsyncClient, path: str) -> None:
+async def test_not_found_page_has_its_correlation_id(client: httpx2.AsyncClient, path: str) -> None:
     answer = await client.get(path, headers={"X-Correlation-ID": "<b>order-7"})
     assert answer.status_code == 404
     assert "Page not found" in answer.text
     assert "<code>&lt;b&gt;order-7</code>" in answer.text
 
 
-async def test_who_finds_nothing_is_offered_a_search_and_the_newest_posts(client: httpx2.AsyncClient, write: Write) -> None:
+async def test_not_found_page_offers_search_and_latest_posts(client: httpx2.AsyncClient, write: Write) -> None:
     for number in range(7):
         await write(f"Post {number}", age=number)
     await write("Secret plans", status=PostStatus.DRAFT)
@@ -390,10 +394,10 @@ async def test_who_finds_nothing_is_offered_a_search_and_the_newest_posts(client
     assert re.findall(r'<li><a href="/posts/([^"]+)">', page) == [f"post-{number}" for number in range(5)]
 
 
-async def test_who_finds_nothing_while_the_database_is_away_still_gets_a_page(
+async def test_not_found_page_works_without_the_database(
     client: httpx2.AsyncClient, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(ctx, limit=None):
+    async def away(ctx: Context, limit: int | None = None) -> NoReturn:
         raise Unavailable("The database is away")
 
     await write("On engines")
@@ -408,7 +412,7 @@ async def test_who_finds_nothing_while_the_database_is_away_still_gets_a_page(
     assert '<a class="button" href="/archive?a=b">Try again</a>' in away_page.text
 
 
-async def test_who_asks_too_often_hears_when_to_try_again(settings: Settings) -> None:
+async def test_rate_limited_page_offers_a_retry(settings: Settings) -> None:
     async with running(create_app(settings.model_copy(update={"rate_limit": "1/minute"}))) as client:
         await client.get("/tags")
         answer = await client.get("/tags")
@@ -417,7 +421,7 @@ async def test_who_asks_too_often_hears_when_to_try_again(settings: Settings) ->
     assert '<a class="button" href="/tags">Try again</a>' in answer.text
 
 
-async def test_wrong_method_is_a_page_that_names_the_right_ones(client: httpx2.AsyncClient) -> None:
+async def test_wrong_method_page_has_an_allow_header(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/archive", headers={"Origin": ORIGIN})
     assert answer.status_code == 405
     assert {verb.strip() for verb in answer.headers["allow"].split(",")} >= {"GET", "OPTIONS"}
@@ -426,8 +430,8 @@ async def test_wrong_method_is_a_page_that_names_the_right_ones(client: httpx2.A
     assert (options.status_code, options.headers["allow"]) == (204, answer.headers["allow"])
 
 
-async def test_crash_says_nothing_of_its_cause(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def crash(ctx):
+async def test_crash_page_does_not_reveal_its_cause(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def crash(ctx: Context) -> NoReturn:
         raise RuntimeError("the password is swordfish")
 
     monkeypatch.setattr(post_lists, "archive", crash)
@@ -455,7 +459,7 @@ async def test_wrong_bearer_token_on_a_page_is_401_not_a_loop(client: httpx2.Asy
         assert "This token is invalid" in answer.text
 
 
-async def test_name_of_the_blog_is_the_operators(settings: Settings) -> None:
+async def test_project_name_is_configurable(settings: Settings) -> None:
     async with running(create_app(settings.model_copy(update={"project_name": "Tea & <Biscuits>"}))) as client:
         page = (await client.get("/")).text
     assert "<title>Tea &amp; &lt;Biscuits&gt;</title>" in page
@@ -466,7 +470,7 @@ async def test_number_of_queries_does_not_grow_with_the_content(app: Application
     first = await write("The first", tags=["maths"])
     counts = []
     async with opened(app) as (client, services):
-        seen = []
+        seen: list[str] = []
         services.site.db.on_query.append(lambda sql: seen.append(sql) if asked_by_test.get() else None)
         for total in (3, 30):
             while len(await post_lists.archive(author)) < total:

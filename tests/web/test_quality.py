@@ -1,4 +1,4 @@
-"""Every kind of page, in a real browser: for everybody, on every screen, light and dark, valid, small, and still."""
+"""Every kind of page in a real browser: accessible, responsive, light and dark, valid, small, without layout shifts."""
 
 import re
 from collections.abc import Iterator
@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import html5lib
 import httpx
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
+from tests.support import matching
 from tests.support.pictures import png
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
@@ -36,7 +37,7 @@ SCREENS = [(width, scheme) for width in (360, 1440) for scheme in ("light", "dar
 
 
 class Blog(NamedTuple):
-    """A running blog, and the cookie of its owner."""
+    """A running blog, and the session cookie of its owner."""
 
     base: str
     session: str
@@ -76,8 +77,8 @@ def write(client: httpx.Client, **members: object) -> None:
     client.post("/api/v1/posts", json={name: value for name, value in members.items() if value}).raise_for_status()
 
 
-def opened(browser, site, width, scheme="light", *, signed_in=False, **options):
-    """A page in a browser profile of its own."""
+def opened(browser: Browser, site: Blog, width: int, scheme: str = "light", *, signed_in: bool = False, **options: Any) -> Page:
+    """Return a page in a new browser profile."""
     profile = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, **options)
     if signed_in:
         profile.add_cookies([{"name": "session", "value": site.session, "url": site.base}])
@@ -85,8 +86,8 @@ def opened(browser, site, width, scheme="light", *, signed_in=False, **options):
     return profile.new_page()
 
 
-def pages(browser, site, width, scheme="light"):
-    """Each kind of page, as strangers and as the owner see it: the open page, and its path."""
+def pages(browser: Browser, site: Blog, width: int, scheme: str = "light") -> Iterator[tuple[Page, str]]:
+    """Yield each kind of page, without a session and as the owner: the open page, and its path."""
     for paths, signed_in in ((STRANGERS, False), (MEMBERS, True)):
         page = opened(browser, site, width, scheme, signed_in=signed_in)
         for path in paths:
@@ -96,7 +97,7 @@ def pages(browser, site, width, scheme="light"):
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("width", "scheme"), SCREENS)
-def test_axe_finds_nothing(site: Blog, browser: Browser, width: Any, scheme: Any) -> None:
+def test_axe_finds_no_violation(site: Blog, browser: Browser, width: Any, scheme: Any) -> None:
     for page, path in pages(browser, site, width, scheme):
         page.goto(site.base + path)
         page.evaluate(AXE)
@@ -104,7 +105,7 @@ def test_axe_finds_nothing(site: Blog, browser: Browser, width: Any, scheme: Any
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_in_the_colours_that_the_reader_chose(site: Blog, browser: Browser, theme: str) -> None:
+def test_axe_finds_no_violation_in_the_chosen_theme(site: Blog, browser: Browser, theme: str) -> None:
     page = opened(browser, site, 800, "light" if theme == "dark" else "dark")
     page.goto(f"{site.base}/posts/long")
     page.get_by_role("button", name=theme.title()).click()
@@ -113,7 +114,7 @@ def test_axe_finds_nothing_in_the_colours_that_the_reader_chose(site: Blog, brow
     assert page.evaluate(LOOK) == []
 
 
-def test_axe_would_find_something(site: Blog, browser: Browser) -> None:
+def test_axe_finds_a_known_violation(site: Blog, browser: Browser) -> None:
     page = opened(browser, site, 800)
     page.goto(site.base)
     page.evaluate("document.querySelector('.card-title a').append(new Image()); document.querySelector('main').lang = 'nonsense'")
@@ -123,20 +124,21 @@ def test_axe_would_find_something(site: Blog, browser: Browser) -> None:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("width", [320, 360, 1440])
-def test_pages_are_still_and_narrow_and_keep_to_themselves(site: Blog, browser: Browser, width: int) -> None:
-    told, asked = [], set()
+def test_pages_have_no_layout_shift_no_overflow_and_no_external_requests(site: Blog, browser: Browser, width: int) -> None:
+    complaints: list[str] = []
+    asked: set[str] = set()
     for page, path in pages(browser, site, width):
         if page.url == "about:blank":
-            page.on("console", lambda message: told.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: told.append(str(error)))
-            page.on("request", lambda request: asked.add(re.match(r"\w+://[^/]+", request.url)[0]))
+            page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("request", lambda request: asked.add(matching.search(r"^\w+://[^/]+", request.url)[0]))
         answer = page.goto(site.base + path)
         page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         assert page.evaluate("[shifts, refused]") == [[], []], path
         # A page that says 404 or 422 is itself what the browser complains of.
-        assert [line for line in told if answer.ok or f"{answer.status}" not in line] == [], path
-        told.clear()
+        assert [line for line in complaints if answer.ok or f"{answer.status}" not in line] == [], path
+        complaints.clear()
     assert asked == {site.base}
 
 
@@ -151,7 +153,7 @@ def test_nothing_moves_when_images_arrive(site: Blog, browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/posts/long"])
-def test_pages_are_small_and_smaller_the_second_time(site: Blog, browser: Browser, path: str) -> None:
+def test_pages_are_small_and_smaller_with_a_warm_cache(site: Blog, browser: Browser, path: str) -> None:
     page = opened(browser, site, 1440)
     network = page.context.new_cdp_session(page)
     network.send("Network.enable")
@@ -161,7 +163,7 @@ def test_pages_are_small_and_smaller_the_second_time(site: Blog, browser: Browse
     network.on("Network.loadingFinished", lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]}))
 
     def load(address: str) -> list[float]:
-        """Bytes of each answer that came over the network; images have their own weight."""
+        """Return the bytes of each response from the network, without images."""
         sizes.clear()
         page.goto(site.base + address, wait_until="networkidle")
         return [size for number, size in sizes.items() if size and kinds[number] != "Image"]
@@ -186,7 +188,7 @@ def test_pages_are_valid_html(site: Blog, paths: Any, signed_in: bool) -> None:
                 assert set(labels.split()) <= set(ids), path
 
 
-def test_paper_holds_the_text_alone(site: Blog, browser: Browser) -> None:
+def test_printed_page_has_only_the_text(site: Blog, browser: Browser) -> None:
     page = opened(browser, site, 800, "dark")
     page.goto(f"{site.base}/posts/long")
     page.emulate_media(media="print")

@@ -1,11 +1,12 @@
-"""The rooms of members and owners in a real browser: by keyboard alone, small and large, light and dark."""
+"""Settings pages of members and owners in a real browser: with the keyboard alone, small and large, light and dark."""
 
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Locator, Page
 
 from tests.conftest import PASSWORD
 from tests.support.serving import blog, free_port, serving, wait_until_up
@@ -42,8 +43,8 @@ PAGES = [
 
 
 @pytest.fixture
-def base(tmp_path: Path):
-    """The address of a blog with an owner."""
+def base(tmp_path: Path) -> Iterator[str]:
+    """Yield the URL of a blog with an owner."""
     blog(tmp_path, "user", "create", "ora", "ora@example.org", "--role", "owner", "--password-stdin", stdin=PASSWORD)
     port = free_port()
     address = f"http://localhost:{port}"  # by name: there are passkeys then
@@ -53,8 +54,8 @@ def base(tmp_path: Path):
     assert "Traceback" not in log.read_text()
 
 
-def opened(browser, base, **options):
-    """A window in which the owner has signed in; what the browser complains of is collected."""
+def opened(browser: Browser, base: str, **options: Any) -> Page:
+    """Return a page on which the owner has signed in; console errors are collected."""
     context = browser.new_context(base_url=base, **options)
     page = context.new_page()
     page.complaints = []
@@ -70,8 +71,8 @@ def opened(browser, base, **options):
     return page
 
 
-def reach(page, role, name, *, most=60):
-    """Go on with the tab key until this has the focus, as who has no mouse does."""
+def reach(page: Page, role: str, name: str, *, most: int = 60) -> Locator:
+    """Press Tab until the element has the focus, as a user without a mouse does."""
     wanted = page.get_by_role(role, name=name, exact=True)
     for _ in range(most):
         page.keyboard.press("Tab")
@@ -80,7 +81,7 @@ def reach(page, role, name, *, most=60):
     raise AssertionError(f"the {role} {name} is not reached by the keyboard")
 
 
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(browser: Browser, base: Any) -> None:
+def test_axe_finds_no_violation_and_nothing_scrolls_sideways(browser: Browser, base: str) -> None:
     first = opened(browser, base)
     made = first.request.post
     headers = {"Origin": base}
@@ -111,7 +112,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(browser: Browser, base: 
         page.context.close()
 
 
-def test_token_is_made_and_revoked_by_keyboard(browser: Browser, base: Any) -> None:
+def test_token_is_created_and_revoked_by_keyboard(browser: Browser, base: str) -> None:
     page = opened(browser, base)
     reach(page, "link", "Account of ora").press("Enter")
     reach(page, "link", "Tokens").press("Enter")
@@ -131,7 +132,7 @@ def test_token_is_made_and_revoked_by_keyboard(browser: Browser, base: Any) -> N
     assert page.complaints == []
 
 
-def test_refused_form_takes_the_focus_to_what_is_wrong(browser: Browser, base: Any) -> None:
+def test_invalid_form_moves_the_focus_to_the_error(browser: Browser, base: str) -> None:
     page = opened(browser, base)
     page.goto("/admin/site")
     reach(page, "textbox", "Navigation optional")
@@ -145,7 +146,7 @@ def test_refused_form_takes_the_focus_to_what_is_wrong(browser: Browser, base: A
     assert page.evaluate("document.activeElement.id") == "field-navigation"
 
 
-def test_members_role_is_set_by_keyboard(browser: Browser, base: Any, tmp_path: Path) -> None:
+def test_members_role_is_set_by_keyboard(browser: Browser, base: str, tmp_path: Path) -> None:
     blog(tmp_path, "user", "create", "bob", "bob@example.org")
     page = opened(browser, base)
     page.goto("/admin/members")
@@ -156,7 +157,7 @@ def test_members_role_is_set_by_keyboard(browser: Browser, base: Any, tmp_path: 
     assert page.get_by_role("combobox", name="Role of bob").input_value() == "editor"
 
 
-def test_accent_is_seen(browser: Browser, base: Any) -> None:
+def test_accent_colour_is_applied(browser: Browser, base: str) -> None:
     page = opened(browser, base, color_scheme="light")
     page.goto("/admin/site")
     page.get_by_label("Accent colour").fill("#0000cc")

@@ -29,7 +29,7 @@ async def everything(db: Database) -> str:
     return " ".join(str(value) for row in rows for value in row)
 
 
-async def test_row_stays_with_nothing_personal(author: Context) -> None:
+async def test_row_stays_without_personal_data(author: Context) -> None:
     await accounts.change(author, AccountChanges(name="Ada Lovelace", bio="Weaves.", age=36))
     await account_deletion.delete_account(author, deletion("ADA "))
     user = await accounts.get(author, author.require_actor().id)
@@ -45,14 +45,14 @@ async def test_row_stays_with_nothing_personal(author: Context) -> None:
 @pytest.mark.parametrize(
     ("departure", "field"), [(deletion("bob"), "username"), (deletion(""), "username"), (deletion(password="wrong"), "current")]
 )
-async def test_name_and_password_are_asked_for(author: Context, departure: AccountDeletion, field: str) -> None:
+async def test_deletion_needs_username_and_password(author: Context, departure: AccountDeletion, field: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         await account_deletion.delete_account(author, departure)
     assert refused.value.errors[0].loc == (field,)
     assert not (await accounts.by_username(author, "ada")).is_deleted
 
 
-async def test_sessions_and_tokens_end_at_once(author: Context, ctx: Context) -> None:
+async def test_sessions_and_tokens_are_revoked_at_once(author: Context, ctx: Context) -> None:
     session = await sessions.start(ctx, author.require_actor(), "a browser")
     token = (await tokens.issue(ctx, author.require_actor(), name="x")).value
     link = await password_reset.create_link(ctx, "ada")
@@ -72,7 +72,7 @@ async def test_sessions_and_tokens_end_at_once(author: Context, ctx: Context) ->
             await refused
 
 
-async def test_a_deleted_row_opens_nothing_even_with_keys_left_behind(author: Context, ctx: Context) -> None:
+async def test_credentials_of_a_deleted_account_are_invalid(author: Context, ctx: Context) -> None:
     """Such rows exist if only a part of a backup was restored."""
     session = await sessions.start(ctx, author.require_actor(), "a browser")
     token = (await tokens.issue(ctx, author.require_actor(), name="x")).value
@@ -83,7 +83,7 @@ async def test_a_deleted_row_opens_nothing_even_with_keys_left_behind(author: Co
         await sessions.authenticate(ctx, Credentials(username="ada", password=SecretStr(PASSWORD)))
 
 
-async def test_posts_that_stay_have_another_name_and_readers_hear_of_it(author: Context, ctx: Context) -> None:
+async def test_kept_posts_are_anonymised_with_an_event(author: Context, ctx: Context) -> None:
     kept = await posts.create(author, NewPost(title="Kept", content="needle"))
     draft = await posts.create(author, NewPost(title="Begun", content="x", status=PostStatus.DRAFT))
     await account_deletion.delete_account(author, deletion())
@@ -98,7 +98,7 @@ async def test_posts_that_stay_have_another_name_and_readers_hear_of_it(author: 
     assert await check_site(ctx) == []
 
 
-async def test_posts_that_go_are_gone_but_for_those_of_others(author: Context, ctx: Context, make_user: MakeUser) -> None:
+async def test_deletion_removes_own_posts_but_not_shared_ones(author: Context, ctx: Context, make_user: MakeUser) -> None:
     alone = await posts.create(author, NewPost(title="Alone", content="needle"))
     shared = await posts.create(author, NewPost(title="Shared", content="needle"))
     grace = await make_user("grace")
@@ -112,7 +112,7 @@ async def test_posts_that_go_are_gone_but_for_those_of_others(author: Context, c
     assert types == [("post.deleted", alone.id), ("post.updated", shared.id)]
 
 
-async def test_nobody_brings_back_what_went_with_an_account(author: Context, ctx: Context, make_user: MakeUser) -> None:
+async def test_posts_deleted_with_an_account_cannot_be_restored(author: Context, ctx: Context, make_user: MakeUser) -> None:
     alone = await posts.create(author, NewPost(title="Alone", content="x"))
     shared = await posts.create(author, NewPost(title="Shared", content="x"))
     grace = await make_user("grace")
@@ -127,7 +127,7 @@ async def test_nobody_brings_back_what_went_with_an_account(author: Context, ctx
     assert (await posts.undelete(eve, shared.id)).id == shared.id, "one of its authors is still here"
 
 
-async def test_comments_stay_under_the_name_of_nobody(author: Context, ctx: Context, make_user: MakeUser) -> None:
+async def test_comments_stay_anonymised(author: Context, ctx: Context, make_user: MakeUser) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     bob = ctx.acting_as(accounts.as_actor(await make_user("bob", Role.READER)))
     said = await comments.create(bob, post.id, NewComment(content="Well."))
@@ -152,7 +152,7 @@ async def test_the_only_owner_stays(ctx: Context, make_user: MakeUser) -> None:
     assert owner.username == "second"
 
 
-async def test_invitations_of_who_left_are_taken_back(ctx: Context, make_user: MakeUser) -> None:
+async def test_invitations_of_a_deleted_account_are_revoked(ctx: Context, make_user: MakeUser) -> None:
     ora = ctx.acting_as(accounts.as_actor(await make_user("ora", Role.OWNER)))
     await make_user("second", Role.OWNER)
     await invitations.create(ora, NewInvitation(role=Role.OWNER))
@@ -162,7 +162,7 @@ async def test_invitations_of_who_left_are_taken_back(ctx: Context, make_user: M
         await invitations.open_link(ctx, secret)
 
 
-async def test_names_of_the_departed_are_kept_for_them(author: Context, ctx: Context) -> None:
+async def test_usernames_of_deleted_accounts_are_reserved(author: Context, ctx: Context) -> None:
     with pytest.raises(Conflict) as refused:
         await accounts.create(ctx, NewUser(username="Deleted-7", email="x@example.org"), Role.READER)
     assert refused.value.loc == ("username",)
@@ -180,6 +180,6 @@ async def test_names_of_the_departed_are_kept_for_them(author: Context, ctx: Con
     assert (await accounts.get(ctx, author.require_actor().id)).username == f"{taken}-2"
 
 
-async def test_name_and_address_are_free_again(author: Context, ctx: Context, make_user: MakeUser) -> None:
+async def test_username_and_email_can_be_used_again(author: Context, ctx: Context, make_user: MakeUser) -> None:
     await account_deletion.delete_account(author, deletion())
     assert (await make_user("ada")).id != author.require_actor().id

@@ -1,4 +1,4 @@
-"""Signing in, links and roles, without any door."""
+"""Sign-in, links and roles in the domain, without an interface."""
 
 import asyncio
 import contextlib
@@ -19,6 +19,7 @@ from blog.domain.core.signing import Purpose
 from blog.errors import Conflict, InvalidInput, NotAuthenticated, NotFound
 from blog.schemas.accounts import Credentials, NewUser, PasswordChange, Role
 from tests.conftest import PASSWORD, MakeUser
+from tests.support.optional import unwrap
 
 
 def credentials(name: str = "ada", password: str = PASSWORD) -> Credentials:
@@ -29,7 +30,7 @@ def owner(name: str = "owner") -> NewUser:
     return NewUser(username=name, email=f"{name}@example.org", password=SecretStr(PASSWORD))
 
 
-async def test_session_is_found_by_its_id_until_it_ends(author: Context, ctx: Context) -> None:
+async def test_session_is_loaded_by_its_id_until_its_end(author: Context, ctx: Context) -> None:
     actor = await sessions.authenticate(ctx, credentials())
     first, second = await sessions.start(ctx, actor, "browser"), await sessions.start(ctx, actor, "x" * 500)
     assert first != second
@@ -44,7 +45,7 @@ async def test_session_is_found_by_its_id_until_it_ends(author: Context, ctx: Co
     assert second not in [value for row in stored for value in row._mapping.values()]
 
 
-async def test_session_lives_as_long_as_it_is_used(author: Context, ctx: Context) -> None:
+async def test_session_expires_when_idle(author: Context, ctx: Context) -> None:
     session = await sessions.start(ctx, author.actor, "browser")
     for _ in range(5):
         ctx = replace(ctx, now=ctx.now + dt.timedelta(days=20))
@@ -52,7 +53,7 @@ async def test_session_lives_as_long_as_it_is_used(author: Context, ctx: Context
     assert await sessions.load(replace(ctx, now=ctx.now + dt.timedelta(days=31)), session) is None
 
 
-async def test_session_ends_some_day_however_much_it_is_used(author: Context, ctx: Context) -> None:
+async def test_session_has_an_absolute_lifetime(author: Context, ctx: Context) -> None:
     session, began = await sessions.start(ctx, author.actor, "browser"), ctx.now
     for day in range(20, 180, 20):
         assert await sessions.load(replace(ctx, now=began + dt.timedelta(days=day)), session) is not None
@@ -61,7 +62,7 @@ async def test_session_ends_some_day_however_much_it_is_used(author: Context, ct
     assert await sessions.load(replace(ctx, now=began + last), session) is None
 
 
-async def test_sign_in_by_address_and_whatever_case(author: Context, ctx: Context) -> None:
+async def test_sign_in_by_email_ignoring_case(author: Context, ctx: Context) -> None:
     assert (await sessions.authenticate(ctx, credentials("ADA@example.org"))).username == "ada"
     with pytest.raises(NotAuthenticated):
         await sessions.authenticate(ctx, credentials("ada", PASSWORD.upper()))
@@ -78,10 +79,10 @@ async def test_unknown_name_costs_the_same_work(ctx: Context, monkeypatch: pytes
     assert len(done) == 1, "a hash was verified although there is no account"
 
 
-async def test_wrong_password_and_unknown_name_are_the_same_work(
+async def test_wrong_password_and_unknown_name_cost_the_same_work(
     author: Context, ctx: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the clock sees: as many hashes, and the same statements. How alike they are: tests/benchmarks/sign_in_timing.py."""
+    """Count hashes and statements: they must be equal. tests/benchmarks/sign_in_timing.py measures the times."""
     asked: list[str] = []
     verify = AsyncPasswordHasher._matches
     monkeypatch.setattr(
@@ -124,7 +125,7 @@ async def test_owner_link_works_once_and_for_this_purpose_only(ctx: Context) -> 
             accounts.require_setup_link(ctx, wrong)
 
 
-async def test_password_link_is_no_token_and_a_token_no_link(author: Context, ctx: Context) -> None:
+async def test_password_links_and_tokens_are_not_interchangeable(author: Context, ctx: Context) -> None:
     link = await password_reset.create_link(ctx, "ada")
     assert await tokens.authenticate(ctx, link) is None
     made = await tokens.issue(ctx, author.actor, name="x")
@@ -132,11 +133,11 @@ async def test_password_link_is_no_token_and_a_token_no_link(author: Context, ct
         await password_reset.link_user(ctx, made.value)
 
 
-async def test_password_link_used_twice_at_once_works_once(author: Context, ctx: Context) -> None:
+async def test_concurrent_uses_of_a_password_link_succeed_once(author: Context, ctx: Context) -> None:
     link = await password_reset.create_link(ctx, "ada")
-    done = []
+    done: list[str] = []
 
-    async def use(password):
+    async def use(password: str) -> None:
         with contextlib.suppress(NotFound):
             await password_reset.use_link(ctx, link, SecretStr(password))
             done.append(password)
@@ -151,14 +152,14 @@ async def test_password_link_used_twice_at_once_works_once(author: Context, ctx:
 async def test_changed_password_ends_other_sessions_and_all_tokens(author: Context, ctx: Context) -> None:
     kept, other = [await sessions.start(ctx, author.actor, "browser") for _ in range(2)]
     token = await tokens.issue(ctx, author.actor, name="x")
-    actor = (await sessions.load(ctx, kept)).actor
+    actor = unwrap(await sessions.load(ctx, kept)).actor
     change = PasswordChange(current=SecretStr("wrong"), password=SecretStr("quite another one"))
     with pytest.raises(InvalidInput):
         await passwords.change_password(ctx.acting_as(actor), change)
     renewed = await passwords.change_password(
         ctx.acting_as(actor), change.model_copy(update={"current_password": SecretStr(PASSWORD)})
     )
-    assert (await sessions.load(ctx, renewed)).actor.username == "ada"
+    assert unwrap(await sessions.load(ctx, renewed)).actor.username == "ada"
     assert await sessions.load(ctx, kept) is None, "the session goes on with a new id"
     assert await sessions.load(ctx, other) is None
     assert await tokens.authenticate(ctx, token.value) is None
@@ -166,13 +167,13 @@ async def test_changed_password_ends_other_sessions_and_all_tokens(author: Conte
         await sessions.authenticate(ctx, credentials())
 
 
-async def test_token_ends_at_its_time(author: Context, ctx: Context) -> None:
+async def test_token_expires(author: Context, ctx: Context) -> None:
     made = await tokens.issue(ctx, author.actor, name="x", seconds=60)
     assert await tokens.authenticate(replace(ctx, now=ctx.now + dt.timedelta(seconds=59)), made.value) is not None
     assert await tokens.authenticate(replace(ctx, now=ctx.now + dt.timedelta(seconds=61)), made.value) is None
 
 
-async def test_last_owner_stays_owner(ctx: Context, make_user: MakeUser) -> None:
+async def test_last_owner_keeps_the_role(ctx: Context, make_user: MakeUser) -> None:
     await make_user("one", Role.OWNER)
     with pytest.raises(Conflict):
         await accounts.set_role(ctx, "one", Role.READER)
@@ -180,6 +181,6 @@ async def test_last_owner_stays_owner(ctx: Context, make_user: MakeUser) -> None
     assert (await accounts.set_role(ctx, "ONE", Role.READER)).role is Role.READER
 
 
-async def test_two_who_want_one_name_get_one_account(ctx: Context) -> None:
+async def test_concurrent_registrations_of_a_name_create_one_account(ctx: Context) -> None:
     results = await asyncio.gather(*(accounts.create(ctx, owner("same"), Role.READER) for _ in range(5)), return_exceptions=True)
     assert sorted(type(result).__name__ for result in results) == ["Conflict"] * 4 + ["User"]

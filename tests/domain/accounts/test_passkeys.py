@@ -68,7 +68,7 @@ async def open_with(ctx: Context, device: Device) -> Actor:
     return await passkeys.authenticate(ctx, asked.challenge_token, device.get(asked.options))
 
 
-async def test_passkey_opens_the_account_that_made_it(ctx: Context, ada: Context, make_user: MakeUser) -> None:
+async def test_passkey_signs_in_to_its_account(ctx: Context, ada: Context, make_user: MakeUser) -> None:
     device = await add(ada)
     assert [(key.name, key.last_used_at) for key in await passkeys.list_own(ada)] == [("Laptop", None)]
     actor = await open_with(ctx, device)
@@ -77,7 +77,7 @@ async def test_passkey_opens_the_account_that_made_it(ctx: Context, ada: Context
     assert (await open_with(ctx, device)).id == ada.require_actor().id
 
 
-async def test_browser_is_asked_for_a_key_that_is_found_without_a_name_and_knows_its_user(ctx: Context, ada: Context) -> None:
+async def test_options_require_a_discoverable_credential_and_user_verification(ctx: Context, ada: Context) -> None:
     first = (await passkeys.start_registration(ada)).options
     assert first["authenticatorSelection"]["residentKey"] == first["authenticatorSelection"]["userVerification"] == "required"
     assert (first["rp"]["id"], first["user"]["name"], first["attestation"]) == (HOST, "ada", "none")
@@ -102,7 +102,7 @@ async def test_changes_are_logged_and_sent_by_email(ctx: Context, ada: Context) 
     assert [email.kind for email in await email_queue.claim_due(ctx)] == ["passkey_added", "passkey_removed"]
 
 
-async def test_challenge_is_answered_once(ctx: Context, ada: Context) -> None:
+async def test_challenge_works_once(ctx: Context, ada: Context) -> None:
     asked = await passkeys.start_registration(ada)
     device = Device(ORIGIN, HOST)
     made = device.create(asked.options)
@@ -117,7 +117,7 @@ async def test_challenge_is_answered_once(ctx: Context, ada: Context) -> None:
             await passkeys.authenticate(ctx, asked.challenge_token, again)
 
 
-async def test_challenge_is_used_up_by_a_wrong_answer_too(ctx: Context, ada: Context) -> None:
+async def test_challenge_is_used_up_by_a_wrong_response(ctx: Context, ada: Context) -> None:
     device = await add(ada)
     asked = passkeys.start_sign_in(ctx)
     with pytest.raises(NotAuthenticated):
@@ -126,7 +126,7 @@ async def test_challenge_is_used_up_by_a_wrong_answer_too(ctx: Context, ada: Con
         await passkeys.authenticate(ctx, asked.challenge_token, device.get(asked.options))
 
 
-async def test_answer_sent_many_times_at_once_signs_in_once(ctx: Context, ada: Context) -> None:
+async def test_concurrent_uses_of_a_response_sign_in_once(ctx: Context, ada: Context) -> None:
     device = await add(ada)
     asked = passkeys.start_sign_in(ctx)
     answer = device.get(asked.options)
@@ -167,7 +167,7 @@ async def test_challenge_token_has_one_purpose_one_session_and_an_expiry(
     {"origin": "https://evil.example"}, {"origin": "http://blog.example.org"}, {"rp_id": "example.org"}, {"flags": PRESENT},
     {"flags": 0}, {"user_handle": b"somebody else"}, {"credential_id": b"of nobody"}, {"count": -1}, {"_key": None},
 ])  # fmt: skip
-async def test_what_is_wrong_with_an_answer_is_rejected(ctx: Context, ada: Context, wrong: dict[str, Any]) -> None:
+async def test_invalid_responses_are_rejected(ctx: Context, ada: Context, wrong: dict[str, Any]) -> None:
     device = await add(ada)
     await open_with(ctx, device)
     for name, value in wrong.items():
@@ -179,7 +179,7 @@ async def test_what_is_wrong_with_an_answer_is_rejected(ctx: Context, ada: Conte
 @pytest.mark.parametrize("wrong", [
     {"origin": "https://evil.example"}, {"rp_id": "example.org"}, {"flags": PRESENT},
 ])  # fmt: skip
-async def test_key_that_was_made_elsewhere_or_without_its_user_is_not_kept(ada: Context, wrong: dict[str, Any]) -> None:
+async def test_registration_from_another_origin_or_without_verification_is_refused(ada: Context, wrong: dict[str, Any]) -> None:
     device = Device(ORIGIN, HOST)
     for name, value in wrong.items():
         setattr(device, name, value)
@@ -188,19 +188,19 @@ async def test_key_that_was_made_elsewhere_or_without_its_user_is_not_kept(ada: 
     assert await passkeys.list_own(ada) == []
 
 
-async def test_device_that_does_not_count_can_sign_in_repeatedly(ctx: Context, ada: Context) -> None:
+async def test_authenticator_without_a_counter_can_sign_in_repeatedly(ctx: Context, ada: Context) -> None:
     device = await add(ada, Device(ORIGIN, HOST, counts=False))
     for _ in range(3):
         assert await open_with(ctx, device)
 
 
-async def test_key_of_one_account_is_not_kept_for_another(ada: Context, make_user: MakeUser, enter: Enter) -> None:
+async def test_credential_of_another_account_is_refused(ada: Context, make_user: MakeUser, enter: Enter) -> None:
     device = await add(ada)
     with pytest.raises(Conflict, match="already registered"):
         await add(await enter(await make_user("eve")), device)
 
 
-async def test_adding_and_removing_take_the_password_and_a_browser(ctx: Context, ada: Context) -> None:
+async def test_adding_and_removing_need_a_recent_password_and_a_session(ctx: Context, ada: Context) -> None:
     await add(ada)
     (key,) = await passkeys.list_own(ada)
     old = replace(ada, now=ada.now + dt.timedelta(minutes=11))
@@ -213,7 +213,7 @@ async def test_adding_and_removing_take_the_password_and_a_browser(ctx: Context,
     assert len(await passkeys.list_own(ada)) == 1
 
 
-async def test_passkeys_of_others_are_out_of_reach(ctx: Context, ada: Context, make_user: MakeUser, enter: Enter) -> None:
+async def test_passkeys_of_others_are_not_accessible(ctx: Context, ada: Context, make_user: MakeUser, enter: Enter) -> None:
     await add(ada)
     (key,) = await passkeys.list_own(ada)
     eve = await enter(await make_user("eve"))
@@ -222,7 +222,7 @@ async def test_passkeys_of_others_are_out_of_reach(ctx: Context, ada: Context, m
         await passkeys.remove(eve, key.id)
 
 
-async def test_removed_passkeys_and_those_of_ended_accounts_open_nothing(ctx: Context, ada: Context) -> None:
+async def test_removed_passkeys_and_passkeys_of_deleted_accounts_are_invalid(ctx: Context, ada: Context) -> None:
     first, second = await add(ada), await add(ada, name="Phone")
     await passkeys.remove(ada, (await passkeys.list_own(ada))[0].id)
     with pytest.raises(NotAuthenticated):
@@ -237,14 +237,14 @@ async def test_removed_passkeys_and_those_of_ended_accounts_open_nothing(ctx: Co
     assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.passkeys)) == 0
 
 
-async def test_only_so_many_are_kept(ada: Context) -> None:
+async def test_number_of_passkeys_is_limited(ada: Context) -> None:
     for _ in range(MAX_PASSKEYS):
         await add(ada)
     with pytest.raises(Conflict, match="Remove one"):
         await passkeys.start_registration(ada)
 
 
-async def test_used_challenges_are_forgotten_when_their_time_is_over(ctx: Context, ada: Context) -> None:
+async def test_used_challenges_are_removed_after_their_expiry(ctx: Context, ada: Context) -> None:
     device = await add(ada)
     await open_with(ctx, device)
     later = replace(ctx, now=ctx.now + dt.timedelta(days=1))
@@ -253,7 +253,7 @@ async def test_used_challenges_are_forgotten_when_their_time_is_over(ctx: Contex
 
 
 @pytest.mark.sqlite
-async def test_no_answer_however_broken_is_a_fault_of_ours(ctx: Context, ada: Context) -> None:
+async def test_no_malformed_response_is_a_server_error(ctx: Context, ada: Context) -> None:
     device, chance = await add(ada), random.Random(5)  # noqa: S311 (the same at each run)
     for turn in range(200):
         asked = passkeys.start_sign_in(ctx)
@@ -296,7 +296,7 @@ async def test_passkeys_need_tls_and_a_host_with_a_name(settings: Settings, publ
     assert passkeys.is_available(settings.model_copy(update={"public_url": public_url})) is offered
 
 
-async def test_without_the_extra_there_are_none(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_the_extra_passkeys_are_unavailable(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webauthn, "find_spec", lambda _name: None)
     webauthn.is_installed.cache_clear()
     assert passkeys.is_available(settings) is False
@@ -304,9 +304,7 @@ async def test_without_the_extra_there_are_none(settings: Settings, monkeypatch:
     webauthn.is_installed.cache_clear()
 
 
-async def test_owners_see_in_the_log_by_what_somebody_signed_in(
-    ctx: Context, ada: Context, make_user: MakeUser, enter: Enter
-) -> None:
+async def test_audit_log_has_the_sign_in_method(ctx: Context, ada: Context, make_user: MakeUser, enter: Enter) -> None:
     device = await add(ada)
     await sessions.start(ctx, await open_with(ctx, device), "a browser", "passkey")
     ora = await enter(await make_user("ora", Role.OWNER))

@@ -1,4 +1,4 @@
-"""Which passwords are taken, at every place where one is chosen."""
+"""The password policy, wherever a password is set."""
 
 import pytest
 from pydantic import SecretStr
@@ -13,7 +13,7 @@ from tests.conftest import PASSWORD, MakeUser
 COMMON = SecretStr("Password1")
 
 
-def test_list_is_folded_and_holds_nothing_that_the_length_refuses_anyway() -> None:
+def test_password_list_is_folded_and_has_no_short_entries() -> None:
     words = common_passwords()
     assert 2000 < len(words) < 5000
     assert all(word == word.casefold() and 8 <= len(word) <= 256 for word in words)
@@ -21,7 +21,7 @@ def test_list_is_folded_and_holds_nothing_that_the_length_refuses_anyway() -> No
 
 
 @pytest.mark.parametrize("typed", ["password", "PASSWORD1", " iloveyou ", "12345678"])
-async def test_common_password_is_refused_whatever_its_case(ctx: Context, typed: str) -> None:
+async def test_common_password_is_refused_ignoring_case(ctx: Context, typed: str) -> None:
     with pytest.raises(InvalidInput, match="too common") as refused:
         validate_password(ctx, SecretStr(typed), "ada", None)
     assert [(fault.loc, fault.type) for fault in refused.value.errors] == [(("password",), "common_password")]
@@ -30,17 +30,17 @@ async def test_common_password_is_refused_whatever_its_case(ctx: Context, typed:
 @pytest.mark.parametrize(
     "typed", ["lovelace-ada", "Lovelace-Ada", "a.lovelace@example.org", "a.lovelace", "field notes", "FieldNotes"]
 )
-async def test_password_that_says_whose_it_is_is_refused(ctx: Context, typed: str) -> None:
+async def test_password_with_account_data_is_refused(ctx: Context, typed: str) -> None:
     with pytest.raises(InvalidInput, match="your name, your e-mail address or the name of this blog"):
         validate_password(ctx, SecretStr(typed), "lovelace-ada", "A.Lovelace@example.org")
 
 
 @pytest.mark.parametrize("typed", ["a long enough one", "password of a loom", "пароль на память", "x" * 256])
-async def test_other_passwords_are_taken(ctx: Context, typed: str) -> None:
+async def test_other_passwords_are_accepted(ctx: Context, typed: str) -> None:
     validate_password(ctx, SecretStr(typed), "ada", "ada@example.org")
 
 
-async def test_every_way_to_a_password_keeps_the_rules(author: Context, ctx: Context, make_user: MakeUser) -> None:
+async def test_every_password_form_applies_the_policy(author: Context, ctx: Context, make_user: MakeUser) -> None:
     new = NewUser(username="bob", email="bob@example.org", password=COMMON)
     owner = ctx.acting_as(accounts.as_actor(await make_user("ora", Role.OWNER)))
     number = await invitations.create(owner, NewInvitation(role=Role.AUTHOR))
@@ -51,7 +51,7 @@ async def test_every_way_to_a_password_keeps_the_rules(author: Context, ctx: Con
         accounts.create_owner(ctx, accounts.setup_link(ctx), new),
         invitations.accept(ctx, invitations.link_secret(owner, invitation), new),
         passwords.change_password(author, PasswordChange(current=SecretStr(PASSWORD), password=COMMON)),
-        passwords.set_password(ctx, author.actor.id, COMMON),
+        passwords.set_password(ctx, author.require_actor().id, COMMON),
         password_reset.use_link(ctx, await password_reset.create_link(ctx, "ada"), COMMON),
     ):
         with pytest.raises(InvalidInput):

@@ -38,7 +38,7 @@ async def turned_on(author: Context) -> tuple[str, Sequence[str]]:
     return secret, await two_factor.enable(author, code(secret, author))
 
 
-async def test_secret_counts_only_after_a_right_code(author: Context, ctx: Context) -> None:
+async def test_secret_is_active_only_after_a_valid_code(author: Context, ctx: Context) -> None:
     await two_factor.start_setup(author)
     secret = await two_factor.pending_secret(author)
     assert secret
@@ -64,14 +64,14 @@ async def test_password_alone_is_not_enough(author: Context, ctx: Context, given
     assert [(fault.loc, fault.type) for fault in needed.value.errors] == [(("otp",), reason)]
 
 
-async def test_wrong_password_says_nothing_of_codes(author: Context, ctx: Context) -> None:
+async def test_wrong_password_does_not_reveal_two_factor(author: Context, ctx: Context) -> None:
     secret, _ = await turned_on(author)
     with pytest.raises(NotAuthenticated) as refused:
         await sessions.authenticate(ctx, ADA.model_copy(update={"password": SecretStr("wrong")}), code(secret, ctx, 1))
     assert type(refused.value) is NotAuthenticated
 
 
-async def test_code_works_once_and_no_older_one_after_it(author: Context, ctx: Context) -> None:
+async def test_code_works_once_and_older_codes_are_refused(author: Context, ctx: Context) -> None:
     secret, _ = await turned_on(author)
     at = later(ctx, 5)
     assert (await sessions.authenticate(at, ADA, code(secret, at))).username == "ada"
@@ -92,7 +92,7 @@ async def test_clocks_may_differ_by_half_a_minute(author: Context, ctx: Context,
             await sessions.authenticate(at, ADA, code(secret, at, steps))
 
 
-async def test_code_sent_many_times_at_once_signs_in_once(author: Context, ctx: Context) -> None:
+async def test_concurrent_uses_of_a_code_sign_in_once(author: Context, ctx: Context) -> None:
     secret, _ = await turned_on(author)
     at = later(ctx, 3)
     tries = (sessions.authenticate(at, ADA, code(secret, at)) for _ in range(6))
@@ -100,7 +100,7 @@ async def test_code_sent_many_times_at_once_signs_in_once(author: Context, ctx: 
     assert sorted(type(result).__name__ for result in results) == ["Actor"] + ["SecondFactorRequired"] * 5
 
 
-async def test_recovery_code_works_once_however_it_is_typed(author: Context, ctx: Context) -> None:
+async def test_recovery_code_works_once_ignoring_case_and_dashes(author: Context, ctx: Context) -> None:
     _, codes = await turned_on(author)
     typed = codes[3].lower().replace("-", " ")
     assert (await sessions.authenticate(ctx, ADA, SecretStr(typed))).username == "ada"
@@ -111,7 +111,7 @@ async def test_recovery_code_works_once_however_it_is_typed(author: Context, ctx
     assert not {code.replace("-", "") for code in codes} & {row["code_hash"] for row in stored}
 
 
-async def test_guessing_is_stopped_and_the_owner_is_not(author: Context, ctx: Context) -> None:
+async def test_guessing_is_locked_out_but_not_the_owner(author: Context, ctx: Context) -> None:
     secret, codes = await turned_on(author)
     at = later(ctx, 3)
     right = code(secret, at).get_secret_value()

@@ -89,7 +89,7 @@ def filled_row(ctx: Context, reference: UserReference, user_id: int, ids: dict[s
 
 @pytest.fixture
 async def rows_of_user(author: Context) -> dict[str, int]:
-    """One row for every reference; the number of rows of each column that refer to the user."""
+    """Create one row per reference; return the number of rows of each column that refer to the user."""
     actor = author.require_actor()
     post = await posts.create(author, NewPost(title=PERSONAL, content="x"))
     comment = await comments.create(author, post.id, NewComment(content=PERSONAL))

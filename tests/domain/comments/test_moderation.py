@@ -64,7 +64,7 @@ def test_rules(rules: dict[str, Any], content: str, history: AuthorHistory, reas
     assert hold_reason(Preferences.model_validate(rules), text, history) == reason
 
 
-def test_words_are_the_same_however_they_are_written() -> None:
+def test_words_are_normalised() -> None:
     assert normalise_words("Ｂig, 'big' OFFER_s ❤️") == " big big offer s ❤ "
 
 
@@ -98,7 +98,7 @@ async def comment_events(ctx: Context) -> list[tuple[str, list[str]]]:
     return [(row["type"], [channel for channel in row["channels"] if not channel.startswith("me:")]) for row in rows]
 
 
-async def test_first_comment_waits_and_later_ones_pass_once_it_was_approved(ctx: Context, people: People, post: Post) -> None:
+async def test_first_comment_is_held_and_later_comments_pass_after_its_approval(ctx: Context, people: People, post: Post) -> None:
     rob, edo = people["rob"], people["edo"]
     first = await say(rob, post)
     assert (first.status, first.reason) == (CommentStatus.PENDING, "First comment by this author")
@@ -117,13 +117,13 @@ async def test_first_comment_waits_and_later_ones_pass_once_it_was_approved(ctx:
     ]
 
 
-async def test_moderators_of_a_post_never_wait(author: Context, people: People, post: Post) -> None:
+async def test_comments_of_moderators_are_never_held(author: Context, people: People, post: Post) -> None:
     for writer in (author, people["edo"], people["ora"]):
         assert (await say(writer, post, LINKS, spam_reason="It looks odd")).status is CommentStatus.VISIBLE
     assert (await say(people["eve"], post)).status is CommentStatus.PENDING, "an author elsewhere is a guest here"
 
 
-async def test_sixth_comment_within_a_minute_waits(ctx: Context, make_user: MakeUser, post: Post) -> None:
+async def test_sixth_comment_within_a_minute_is_held(ctx: Context, make_user: MakeUser, post: Post) -> None:
     rob = ctx.acting_as(accounts.as_actor(await make_user("rob", Role.READER)))
     for _ in range(5):
         assert (await say(rob, post)).status is CommentStatus.VISIBLE
@@ -132,7 +132,7 @@ async def test_sixth_comment_within_a_minute_waits(ctx: Context, make_user: Make
     assert (await say(later, post)).status is CommentStatus.VISIBLE
 
 
-async def test_waiting_comment_is_seen_by_its_writer_and_moderators_alone(
+async def test_pending_comment_is_visible_to_its_author_and_moderators_only(
     ctx: Context, author: Context, people: People, post: Post
 ) -> None:
     waiting = await say(people["rob"], post)
@@ -145,10 +145,10 @@ async def test_waiting_comment_is_seen_by_its_writer_and_moderators_alone(
             assert listed == [], name
             sees[name] = False
     assert sees == {"rob": True, "eve": False, "edo": True, "ora": True, "ada": True, "nobody": False}
-    assert (await comments.by_user(people["edo"], people["rob"].actor.id, limit=9)).items == []
+    assert (await comments.by_user(people["edo"], people["rob"].require_actor().id, limit=9)).items == []
 
 
-async def test_removed_while_waiting_is_told_to_moderators_and_keeps_its_reason(ctx: Context, people: People, post: Post) -> None:
+async def test_comment_removed_while_held_keeps_its_reason_for_moderators(ctx: Context, people: People, post: Post) -> None:
     waiting = await say(people["rob"], post)
     await comments.remove(people["edo"], waiting.id)
     gone = await comments.get(people["edo"], waiting.id)
@@ -156,9 +156,7 @@ async def test_removed_while_waiting_is_told_to_moderators_and_keeps_its_reason(
     assert await comment_events(ctx) == [("comment.held", ["moderation"]), ("comment.removed", ["moderation"])]
 
 
-async def test_changed_text_that_breaks_the_rules_goes_from_sight(
-    ctx: Context, author: Context, people: People, post: Post
-) -> None:
+async def test_edited_comment_that_breaks_the_rules_is_held(ctx: Context, author: Context, people: People, post: Post) -> None:
     rob = people["rob"]
     first = await say(rob, post)
     await comments.edit(people["edo"], first.id, CommentChanges(status=Decision.VISIBLE))
@@ -177,7 +175,7 @@ async def test_changed_text_that_breaks_the_rules_goes_from_sight(
     assert [reply.comment.content for reply in thread.replies] == ["Indeed."]
 
 
-async def test_text_is_the_writers_for_a_while(ctx: Context, people: People, post: Post) -> None:
+async def test_comment_can_be_edited_for_a_limited_time(ctx: Context, people: People, post: Post) -> None:
     written = await say(people["edo"], post)
     late = dataclasses.replace(people["edo"], now=ctx.now + dt.timedelta(minutes=61))
     with pytest.raises(Forbidden, match="could be edited until"):
@@ -190,9 +188,7 @@ async def test_text_is_the_writers_for_a_while(ctx: Context, people: People, pos
     await comments.remove(late, written.id)
 
 
-async def test_queue_is_newest_first_paged_and_of_those_that_one_decides_about(
-    author: Context, people: People, post: Post
-) -> None:
+async def test_queue_is_newest_first_paged_and_limited_to_own_permissions(author: Context, people: People, post: Post) -> None:
     other = await posts.create(people["eve"], NewPost(title="Elsewhere", content="text"))
     waiting = [(await say(people["rob"], where)).id for where in (post, other, post)]
     first = await moderation_queue.list_page(people["edo"], CommentStatus.PENDING, limit=2)
@@ -210,7 +206,7 @@ async def test_queue_is_newest_first_paged_and_of_those_that_one_decides_about(
     ]
 
 
-async def test_many_are_decided_about_at_once_or_none(ctx: Context, author: Context, people: People, post: Post) -> None:
+async def test_bulk_decision_is_atomic(ctx: Context, author: Context, people: People, post: Post) -> None:
     other = await posts.create(people["eve"], NewPost(title="Elsewhere", content="text"))
     here, there = [[(await say(people["rob"], where)).id for _ in range(2)] for where in (post, other)]
     with pytest.raises(Forbidden):

@@ -45,7 +45,7 @@ async def held(edo: Context, post: Post, parent: Comment) -> Comment:
     return await comments.create(zed, post.id, NewComment(content="Hm.", parent_id=parent.id), spam_reason="It looks odd")
 
 
-async def test_authors_hear_of_comments_and_writers_of_answers_never_of_their_own(
+async def test_comments_notify_authors_and_replies_notify_commenters_but_never_oneself(
     author: Context, rob: Context, post: Post
 ) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Why?"))
@@ -55,7 +55,7 @@ async def test_authors_hear_of_comments_and_writers_of_answers_never_of_their_ow
     assert await received(rob) == [("reply", "Because.")]
 
 
-async def test_waiting_comment_is_told_to_authors_and_to_others_when_it_passes(
+async def test_held_comment_notifies_authors_at_once_and_others_after_approval(
     author: Context, rob: Context, edo: Context, post: Post
 ) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Why?"))
@@ -64,7 +64,7 @@ async def test_waiting_comment_is_told_to_authors_and_to_others_when_it_passes(
     assert (await received(author))[0] == ("pending", "Hm."), "notified once"
 
 
-async def test_nobody_else_hears_of_what_waits(author: Context, rob: Context, edo: Context, post: Post) -> None:
+async def test_held_comment_notifies_nobody_else(author: Context, rob: Context, edo: Context, post: Post) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Why?"))
     await held(edo, post, first)
     assert await received(rob) == []
@@ -72,7 +72,7 @@ async def test_nobody_else_hears_of_what_waits(author: Context, rob: Context, ed
     assert await received(author) == [("pending", "Hm."), ("comment", "Why?")]
 
 
-async def test_what_was_hidden_since_is_shown_no_more(author: Context, rob: Context, post: Post) -> None:
+async def test_notifications_of_hidden_comments_have_no_text(author: Context, rob: Context, post: Post) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Why?"))
     answer = await comments.create(author, post.id, NewComment(content="Because.", parent_id=first.id))
     await comments.remove(author, answer.id)
@@ -84,7 +84,9 @@ async def test_what_was_hidden_since_is_shown_no_more(author: Context, rob: Cont
     assert await received(author) == [("comment", "Why?")]
 
 
-async def test_notices_are_paged_counted_and_read(ctx: Context, author: Context, rob: Context, post: Post) -> None:
+async def test_notifications_are_paged_counted_and_marked_as_read(
+    ctx: Context, author: Context, rob: Context, post: Post
+) -> None:
     for number in range(4):
         await comments.create(rob, post.id, NewComment(content=f"Comment {number}"))
     assert await notifications.unread_counts(author) == UnreadCounts(unread_notifications=4, pending_comments=0)
@@ -101,14 +103,14 @@ async def test_notices_are_paged_counted_and_read(ctx: Context, author: Context,
         await notifications.list_page(ctx)
 
 
-async def test_nobody_marks_the_notices_of_others(author: Context, rob: Context, post: Post) -> None:
+async def test_notifications_of_others_cannot_be_marked(author: Context, rob: Context, post: Post) -> None:
     await comments.create(rob, post.id, NewComment(content="Why?"))
     await notifications.mark_read(rob, (await notifications.list_page(author)).items)
     await notifications.mark_read(rob)
     assert (await notifications.unread_counts(author)).unread_notifications == 1
 
 
-async def test_tally_counts_what_each_decides_about_in_one_query(
+async def test_unread_counts_need_one_query(
     ctx: Context, author: Context, rob: Context, edo: Context, make_user: MakeUser, post: Post
 ) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Why?"))

@@ -1,4 +1,4 @@
-"""The audit log: what is written, who reads it, and when it goes."""
+"""The audit log: entries, permissions and retention."""
 
 import datetime as dt
 from dataclasses import replace
@@ -35,7 +35,7 @@ FROM: dict[str, Any] = {"address": "192.0.2.7", "user_agent": "Firefox/130.0"}
 
 @pytest.fixture
 async def owner(ctx: Context, make_user: MakeUser) -> Context:
-    """The context of an owner, from somewhere."""
+    """Return the context of an owner with an address."""
     return replace(ctx, actor=accounts.as_actor(await make_user("ora", Role.OWNER)), **FROM)
 
 
@@ -49,11 +49,11 @@ async def session_actor(ctx: Context, session: str) -> Actor:
     return loaded.actor
 
 
-async def acts(ctx: Context, *, since: int = 0) -> Any:
+async def acts(ctx: Context, *, since: int = 0) -> list[str]:
     return (await names(ctx))[since:]
 
 
-async def test_each_act_is_written(ctx: Context, owner: Any, make_user: MakeUser) -> None:
+async def test_each_action_is_logged(ctx: Context, owner: Context, make_user: MakeUser) -> None:
     before = len(await names(ctx))
     bob = await accounts.register(ctx, NewUser(username="bob", email="bob@example.org", password=SecretStr(PASSWORD)))
     actor = accounts.as_actor(bob)
@@ -77,7 +77,7 @@ async def test_each_act_is_written(ctx: Context, owner: Any, make_user: MakeUser
     ]  # fmt: skip
 
 
-async def test_entry_says_who_whom_when_and_from_where(ctx: Context, owner: Any, make_user: MakeUser) -> None:
+async def test_entry_has_actor_target_time_and_address(ctx: Context, owner: Context, make_user: MakeUser) -> None:
     bob = await make_user("bob", Role.READER)
     await user_directory.set_role(owner, RoleChange(user=bob.id, role=Role.EDITOR))
     entry = (await audit.list_page(owner, AuditFilter(AuditAction.ROLE_CHANGED))).items[0]
@@ -90,7 +90,7 @@ async def test_entry_says_who_whom_when_and_from_where(ctx: Context, owner: Any,
     )
 
 
-async def test_failures_name_the_account_and_never_what_was_typed(ctx: Context, author: Context, owner: Any) -> None:
+async def test_failures_have_the_account_but_not_the_input(ctx: Context, author: Context, owner: Context) -> None:
     ctx = replace(ctx, **FROM)
     for name in ("ada", "a password typed in the wrong field"):
         with pytest.raises(NotAuthenticated):
@@ -105,14 +105,14 @@ async def test_failures_name_the_account_and_never_what_was_typed(ctx: Context, 
     assert "typed" not in str([dict(row) for row in rows])
 
 
-async def test_change_that_fails_leaves_no_entry(ctx: Context, owner: Any) -> None:
+async def test_failed_change_leaves_no_entry(ctx: Context, owner: Context) -> None:
     before = await names(ctx)
     with pytest.raises(Exception, match="only owner"):
-        await user_directory.set_role(owner, RoleChange(user=owner.actor.id, role=Role.READER))
+        await user_directory.set_role(owner, RoleChange(user=owner.require_actor().id, role=Role.READER))
     assert await names(ctx) == before
 
 
-async def test_database_that_takes_no_writes_changes_no_answer(
+async def test_failed_audit_write_does_not_change_the_response(
     ctx: Context, author: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(*_args: Any, **_options: Any) -> None:
@@ -123,7 +123,7 @@ async def test_database_that_takes_no_writes_changes_no_answer(
         await sessions.authenticate(ctx, Credentials(username="ada", password=SecretStr("wrong")))
 
 
-async def test_pages_and_filters(ctx: Context, author: Context, owner: Any) -> None:
+async def test_pages_and_filters(ctx: Context, author: Context, owner: Context) -> None:
     actor_id = author.require_actor().id
     for number in range(audit.PAGE_SIZE + 5):
         await audit.record(
@@ -136,13 +136,15 @@ async def test_pages_and_filters(ctx: Context, author: Context, owner: Any) -> N
     second = await audit.list_page(owner, AuditFilter(AuditAction.SIGN_IN), first.next)
     assert [int(entry.correlation_id) for entry in (*first.items, *second.items)] == list(reversed(range(audit.PAGE_SIZE + 5)))
     assert second.next is None
-    assert {entry.subject for entry in (await audit.list_page(owner, AuditFilter(user_id=owner.actor.id))).items} == {"ora"}
+    assert {entry.subject for entry in (await audit.list_page(owner, AuditFilter(user_id=owner.require_actor().id))).items} == {
+        "ora"
+    }
     for reader in (author, ctx):
         with pytest.raises((Forbidden, NotAuthenticated)):
             await audit.list_page(reader)
 
 
-async def test_old_entries_go_and_failures_never_fill_the_disk(
+async def test_old_entries_are_removed_and_failures_are_limited(
     ctx: Context, author: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await ctx.db.execute(tables.audit_log.delete())
@@ -155,7 +157,7 @@ async def test_old_entries_go_and_failures_never_fill_the_disk(
     assert await names(ctx) == ["sign_in", "sign_in_failed", "sign_in_failed", "sign_in_failed"]
 
 
-async def test_end_of_an_account_takes_its_traces_out_of_the_log(ctx: Context, author: Context, owner: Any) -> None:
+async def test_account_deletion_removes_personal_data_from_the_log(ctx: Context, author: Context, owner: Context) -> None:
     there = replace(author, **FROM)
     await tokens.issue(there, author.require_actor(), name="on my phone")
     await account_deletion.delete_account(
@@ -167,7 +169,7 @@ async def test_end_of_an_account_takes_its_traces_out_of_the_log(ctx: Context, a
     assert str((await audit.list_page(owner)).items[0].subject).startswith("deleted-")
 
 
-async def test_dangerous_acts_ask_for_the_password_again_after_a_while(ctx: Context, owner: Any, make_user: MakeUser) -> None:
+async def test_sensitive_actions_need_a_recent_password(ctx: Context, owner: Context, make_user: MakeUser) -> None:
     bob = await make_user("bob", Role.READER)
     session = await sessions.start(ctx, owner.require_actor(), "browser")
     resumed = await session_actor(ctx, session)

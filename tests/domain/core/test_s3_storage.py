@@ -1,11 +1,10 @@
-"""Images in a bucket: a real server that speaks S3, and two machines with a folder each."""
+"""Images in a bucket: a real S3 server, and two machines with one folder each."""
 
 import asyncio
 import hashlib
 import io
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -23,36 +22,36 @@ from blog.ops.restore import restore_backup
 from blog.schemas.media import NewMedia
 from blog.settings import Settings
 from tests.api.test_media import SMALL, WIDE, local, send
-from tests.conftest import running
+from tests.conftest import Bearer, running
 from tests.support.bucket import BucketServer
 
 pytestmark = pytest.mark.sqlite
 
 
 @pytest.fixture
-def server() -> Iterator[Any]:
+def server() -> Iterator[BucketServer]:
     with BucketServer() as started:
         yield started
 
 
 @pytest.fixture
-def settings(settings: Settings, server: Any, tmp_path: Path) -> Settings:
+def settings(settings: Settings, server: BucketServer, tmp_path: Path) -> Settings:
     return settings.model_copy(update={"media_bucket": SecretStr(server.url), "media_dir": tmp_path / "here"})
 
 
 @pytest.fixture
 def elsewhere(settings: Settings, tmp_path: Path) -> Settings:
-    """Another machine: the same blog and the same bucket."""
+    """Return the settings of another machine with the same blog and the same bucket."""
     return settings.model_copy(update={"media_dir": tmp_path / "there"})
 
 
 @pytest.fixture
-async def ada(bearer: Callable[..., Awaitable[dict[str, str]]]) -> dict[str, str]:
+async def ada(bearer: Bearer) -> dict[str, str]:
     return await bearer("ada")
 
 
-async def test_what_is_sent_to_one_machine_is_shown_by_the_others_until_it_is_deleted(
-    settings: Settings, elsewhere: Any, server: Any, ada: Any
+async def test_upload_to_one_machine_is_served_by_the_others_until_deleted(
+    settings: Settings, elsewhere: Settings, server: BucketServer, ada: dict[str, str]
 ) -> None:
     async with running(create_app(settings)) as here, running(create_app(elsewhere)) as there:
         made = (await send(here, ada, WIDE, alt="wide")).json()
@@ -74,8 +73,8 @@ async def test_what_is_sent_to_one_machine_is_shown_by_the_others_until_it_is_de
             assert [(await client.get(path)).status_code for path in paths] == [404] * 3, "although one has copies"
 
 
-async def test_while_the_bucket_is_gone_copies_are_shown_and_nothing_is_taken(
-    settings: Settings, elsewhere: Any, server: Any, ada: Any
+async def test_during_a_bucket_outage_cached_files_are_served_and_uploads_refused(
+    settings: Settings, elsewhere: Settings, server: BucketServer, ada: dict[str, str]
 ) -> None:
     async with running(create_app(settings)) as here, running(create_app(elsewhere)) as there:
         path = local((await send(here, ada)).json()["url"])
@@ -94,7 +93,7 @@ async def test_while_the_bucket_is_gone_copies_are_shown_and_nothing_is_taken(
         assert len(said) == 4, "each machine once"
 
 
-async def test_bucket_is_checked_and_tidied_as_a_folder_is(settings: Settings, author: Context) -> None:
+async def test_bucket_is_checked_and_cleaned_like_a_folder(settings: Settings, author: Context) -> None:
     store = author.site.storage
     assert isinstance(store, S3Storage)
     name, *copies = (await media.upload(author, io.BytesIO(WIDE), NewMedia(alt=""))).file_names
@@ -106,8 +105,8 @@ async def test_bucket_is_checked_and_tidied_as_a_folder_is(settings: Settings, a
     assert await asyncio.to_thread(store.exists, copies[0])
 
 
-async def test_backup_says_that_the_images_are_elsewhere_and_one_with_images_fills_a_bucket(
-    settings: Settings, server: Any, author: Context, tmp_path: Path
+async def test_backup_reports_external_images_and_restore_fills_a_bucket(
+    settings: Settings, server: BucketServer, author: Context, tmp_path: Path
 ) -> None:
     report = await asyncio.to_thread(create_backup, settings, tmp_path / "bucket.backup")
     assert report.images == 0
@@ -122,7 +121,7 @@ async def test_backup_says_that_the_images_are_elsewhere_and_one_with_images_fil
     assert server.names() == {f"of-a-blog/{name}"}
 
 
-async def test_wrong_bucket_is_unavailable(settings: Settings, server: Any) -> None:
+async def test_wrong_bucket_is_unavailable(settings: Settings, server: BucketServer) -> None:
     wrong = settings.model_copy(update={"media_bucket": SecretStr(server.url.replace("/images/", "/nothing/"))})
     async with open_site(wrong) as site:
         with pytest.raises(Unavailable):
@@ -135,14 +134,14 @@ async def test_wrong_bucket_is_unavailable(settings: Settings, server: Any) -> N
     "value",
     ["s3://key:secret@host/bucket", "https://host/bucket", "https://key:secret@host/", "https://key@host/bucket", "bucket"],
 )
-def test_address_of_the_bucket_is_looked_at(value: str) -> None:
+def test_bucket_url_is_validated(value: str) -> None:
     with pytest.raises(ValidationError) as error:
         Settings(_env_file=None, media_bucket=value)
     assert "https://KEY:SECRET@" in str(error.value)
     assert "secret@host" not in str(error.value).replace("KEY:SECRET@", "")
 
 
-def test_without_the_package_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_is_reported_with_an_installation_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.settings.importlib.util.find_spec", lambda _: None)
     with pytest.raises(ValidationError, match=r"starlette-blog\[s3\]"):
         Settings(_env_file=None, media_bucket="https://key:secret@host/bucket")

@@ -1,4 +1,4 @@
-"""Signed texts: each for its purpose alone, and what happens to them when the secret changes."""
+"""Signed texts: one purpose each, and a change of the secret."""
 
 import itertools
 from dataclasses import replace
@@ -20,19 +20,19 @@ PAYLOADS: Any = ([1, "x"], [1, "x", 99_999_999_999], ["x", ["y"]], [])
 
 
 @pytest.mark.parametrize(("made", "read"), list(itertools.product(Purpose, Purpose)))
-def test_text_is_good_for_its_own_purpose_only(made: Any, read: Any) -> None:
+def test_signed_text_is_valid_for_its_purpose_only(made: Any, read: Any) -> None:
     signer = Signer(OLD)
     for payload in PAYLOADS:
         found = signer.unsign(read, signer.sign(made, payload))
         assert found == (payload if made is read else None)
 
 
-def test_every_purpose_has_a_salt_of_its_own() -> None:
+def test_every_purpose_has_a_separate_salt() -> None:
     assert len({purpose.value for purpose in Purpose}) == len(Purpose)
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-def test_newest_secret_signs_and_older_ones_are_read(purpose: Any) -> None:
+def test_newest_secret_signs_and_older_secrets_verify(purpose: Any) -> None:
     before, between, after = Signer(OLD), Signer(NEW, [OLD]), Signer(NEW)
     assert between.unsign(purpose, before.sign(purpose, [1])) == [1]
     assert after.unsign(purpose, between.sign(purpose, [1])) == [1], "the new secret signs"
@@ -41,9 +41,7 @@ def test_newest_secret_signs_and_older_ones_are_read(purpose: Any) -> None:
     assert Signer(OTHER, [NEW, OLD]).unsign(purpose, before.sign(purpose, [1])) == [1], "several may be kept"
 
 
-async def test_rotated_secret_keeps_tokens_and_links_and_a_removed_one_ends_them(
-    author: Context, ctx: Context, settings: Settings
-) -> None:
+async def test_rotated_secret_keeps_tokens_and_links_until_its_removal(author: Context, ctx: Context, settings: Settings) -> None:
     token = (await tokens.issue(ctx, author.require_actor(), name="x")).value
     link, session = await password_reset.create_link(ctx, "ada"), await sessions.start(ctx, author.require_actor(), "browser")
     rotated = {"secret_key": NEW, "secret_key_previous": (settings.secret_key,)}

@@ -1,4 +1,4 @@
-"""Views: counted in memory, written together, lost only with the process."""
+"""Views are counted in memory, written in batches, and lost only if the process crashes."""
 
 import asyncio
 import datetime as dt
@@ -20,17 +20,17 @@ from blog.schemas.posts import NewPost
 DAY = dt.date(2026, 5, 1)
 
 
-async def stored(db: Database) -> Any:
+async def stored(db: Database) -> list[tuple[int, dt.date, int]]:
     rows = await db.fetch_all(sa.select(tables.post_views).order_by(tables.post_views.c.post_id, tables.post_views.c.day))
     return [(row["post_id"], row["day"], row["views"]) for row in rows]
 
 
 @pytest.fixture
-async def two_posts(author: Context) -> Any:
+async def two_posts(author: Context) -> list[int]:
     return [(await posts.create(author, NewPost(title=title, content="x"))).id for title in ("One", "Two")]
 
 
-async def test_counts_are_added_up_by_post_and_day(db: Database, two_posts: Any) -> None:
+async def test_counts_are_added_up_by_post_and_day(db: Database, two_posts: list[int]) -> None:
     one, two = two_posts
     counted = ViewCounter()
     for post_id, day in [(one, DAY), (two, DAY), (one, DAY), (one, DAY + dt.timedelta(days=1))]:
@@ -42,7 +42,7 @@ async def test_counts_are_added_up_by_post_and_day(db: Database, two_posts: Any)
     assert await stored(db) == [(one, DAY, 3), (one, DAY + dt.timedelta(days=1), 1), (two, DAY, 1)]
 
 
-async def test_a_flush_is_one_transaction_and_none_when_nothing_was_read(db: Database, two_posts: Any) -> None:
+async def test_a_flush_is_one_transaction_and_none_when_nothing_was_read(db: Database, two_posts: list[int]) -> None:
     seen: list[Any] = []
     db.on_query.append(seen.append)
     counted = ViewCounter()
@@ -55,7 +55,7 @@ async def test_a_flush_is_one_transaction_and_none_when_nothing_was_read(db: Dat
     assert len(seen) == 2 + 4, "an update and an insert for each post"
 
 
-async def test_what_cannot_be_written_is_kept(db: Database, two_posts: Any) -> None:
+async def test_views_stay_counted_if_the_write_fails(db: Database, two_posts: list[int]) -> None:
     counted = ViewCounter()
     counted.add(two_posts[0], DAY)
 
@@ -72,7 +72,7 @@ async def test_what_cannot_be_written_is_kept(db: Database, two_posts: Any) -> N
     assert await stored(db) == [(two_posts[0], DAY, 2)]
 
 
-async def test_workers_that_count_the_same_post_lose_nothing(db: Database, two_posts: Any) -> None:
+async def test_workers_that_count_the_same_post_lose_nothing(db: Database, two_posts: list[int]) -> None:
     workers = [ViewCounter() for _ in range(5)]
     for worker in workers:
         for _ in range(3):
@@ -81,15 +81,15 @@ async def test_workers_that_count_the_same_post_lose_nothing(db: Database, two_p
     assert await stored(db) == [(two_posts[0], DAY, 15)]
 
 
-def commits(db: Database) -> Any:
-    """Is set at the next COMMIT."""
+def commits(db: Database) -> anyio.Event:
+    """Return an event that is set at the next COMMIT."""
     happened = anyio.Event()
     db.on_query.append(lambda sql: happened.set() if sql == "COMMIT" else None)
     return happened
 
 
-async def test_what_is_counted_is_written_by_and_by_and_at_the_end(
-    db: Database, two_posts: Any, monkeypatch: pytest.MonkeyPatch
+async def test_views_are_written_periodically_and_at_shutdown(
+    db: Database, two_posts: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(view_counter, "FLUSH_SECONDS", 0.001)
     counted, written = ViewCounter(), commits(db)
@@ -103,7 +103,9 @@ async def test_what_is_counted_is_written_by_and_by_and_at_the_end(
     assert await stored(db) == [(two_posts[0], DAY, 2)]
 
 
-async def test_trouble_does_not_end_the_keeping(db: Database, two_posts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failed_write_does_not_end_the_periodic_writes(
+    db: Database, two_posts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(view_counter, "FLUSH_SECONDS", 0.001)
     troubles = [Unavailable("locked"), ZeroDivisionError()]
 

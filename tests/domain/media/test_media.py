@@ -29,6 +29,7 @@ from blog.schemas.feature_flags import Flag
 from blog.schemas.media import MediaChanges, NewMedia
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from tests.conftest import MakeUser
+from tests.support.optional import unwrap
 from tests.support.pictures import png
 
 WIDE = png(1000, 10)  # has two copies: 960 and 480 pixels wide
@@ -152,7 +153,7 @@ async def test_row_describes_the_files(author: Context) -> None:
     assert (image.width, image.height, image.media_type, image.alt) == (1000, 10, "image/png", "Teal")
     assert [(copy.width, copy.height) for copy in image.variants] == [(960, 10), (480, 5)]
     assert stored_names(author) == set(image.file_names)
-    row = await author.db.fetch_one(sa.select(tables.media))
+    row = unwrap(await author.db.fetch_one(sa.select(tables.media)))
     path = author.site.storage.locate(image.name)
     assert isinstance(path, Path)
     assert row is not None

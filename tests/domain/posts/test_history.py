@@ -38,7 +38,7 @@ async def bob(ctx: Context, make_user: MakeUser) -> Context:
     return ctx.acting_as(accounts.as_actor(await make_user("bob")))
 
 
-async def test_history_tells_what_each_version_changed(author: Context, eve: Context) -> None:
+async def test_history_summarises_each_version(author: Context, eve: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="one two", tags=["x"]))
     await posts.edit(eve, post.id, PostChanges(content="one three four"))
     await posts.edit(author, post.id, PostChanges(title="B", tags=["y"], slug="b", status=PostStatus.DRAFT))
@@ -51,7 +51,7 @@ async def test_history_tells_what_each_version_changed(author: Context, eve: Con
     assert page.next is None
 
 
-async def test_history_is_paged_and_each_page_knows_what_came_before_it(author: Context) -> None:
+async def test_history_is_paged_and_each_page_knows_the_previous_version(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="word"))
     for number in range(4):
         await posts.edit(author, post.id, PostChanges(content="word " * (number + 2)))
@@ -62,7 +62,7 @@ async def test_history_is_paged_and_each_page_knows_what_came_before_it(author: 
     assert second.next is None
 
 
-async def test_history_is_for_those_who_may_edit(author: Context, bob: Context, ctx: Context) -> None:
+async def test_history_needs_the_permission_to_edit(author: Context, bob: Context, ctx: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     for look in (history.list_page, lambda who, post_id: history.compare(who, post_id, 1, 1)):
         with pytest.raises(Forbidden):
@@ -90,7 +90,7 @@ async def test_comparison_is_from_the_older_to_the_newer_version(author: Context
     assert (await history.compare(author, post.id, 2, 2)).diff.is_empty
 
 
-async def test_endless_difference_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_long_diff_is_truncated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.domain.posts.diffs.MAX_SEGMENTS", 10)
     old = PostContent("A", "", (), "a", PostStatus.DRAFT, None, True, None)
     new = replace(old, content="".join(f"line {number}\n" for number in range(25)))
@@ -108,7 +108,7 @@ async def conflict_of(author: Context, eve: Context, mine: dict[str, Any], their
     return await edit_conflicts.describe(author, after, PostChanges(**typed), 1)
 
 
-async def test_changes_of_different_lines_and_members_fit_together(author: Context, eve: Context) -> None:
+async def test_changes_of_different_lines_and_fields_are_merged(author: Context, eve: Context) -> None:
     conflict = await conflict_of(
         author,
         eve,
@@ -137,7 +137,7 @@ SOON, LATER = (dt.datetime(2040, 1, day, 10, tzinfo=dt.UTC) for day in (1, 2))
         ({"status": PostStatus.DRAFT}, {"status": PostStatus.DRAFT}, None),
     ],
 )
-async def test_what_both_changed_is_named(
+async def test_conflicting_changes_are_reported(
     author: Context, eve: Context, mine: dict[str, Any], theirs: dict[str, Any], touching: list[str] | None
 ) -> None:
     conflict = await conflict_of(author, eve, mine, theirs)
@@ -166,7 +166,7 @@ async def test_two_new_publication_times_overlap(author: Context, eve: Context, 
 
 
 @pytest.mark.parametrize("began_with", [0, 99])
-async def test_unknown_beginning_leaves_the_two_texts(author: Context, began_with: int) -> None:
+async def test_unknown_base_version_returns_both_texts(author: Context, began_with: int) -> None:
     post = await posts.create(author, NewPost(title="A", content="theirs"))
     conflict = await edit_conflicts.describe(
         author, post, PostChanges(title="A", content="mine", status=PostStatus.PUBLISHED), began_with
@@ -176,7 +176,7 @@ async def test_unknown_beginning_leaves_the_two_texts(author: Context, began_wit
     assert conflict.diff.newer.content == "mine"
 
 
-async def test_two_who_edit_know_of_each_other_for_a_minute(author: Context, eve: Context) -> None:
+async def test_presence_lists_other_editors_for_a_minute(author: Context, eve: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     assert await presence.touch(author, post.id) == presence.Presence([], 1)
     assert [other.name for other in (await presence.touch(eve, post.id)).others] == ["ada"]
@@ -186,7 +186,7 @@ async def test_two_who_edit_know_of_each_other_for_a_minute(author: Context, eve
     assert (await presence.touch(minute, post.id)).others == []
 
 
-async def test_who_leaves_is_not_seen_any_more(author: Context, eve: Context) -> None:
+async def test_presence_ends_with_leave(author: Context, eve: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     await presence.touch(author, post.id)
     await presence.leave(author, post.id)
@@ -194,14 +194,14 @@ async def test_who_leaves_is_not_seen_any_more(author: Context, eve: Context) ->
     assert (await presence.touch(eve, post.id)).others == []
 
 
-async def test_presence_is_for_those_who_may_edit(author: Context, bob: Context, ctx: Context) -> None:
+async def test_presence_needs_the_permission_to_edit(author: Context, bob: Context, ctx: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     for who, error in ((bob, Forbidden), (ctx, NotAuthenticated)):
         with pytest.raises(error):
             await presence.touch(who, post.id)
 
 
-async def test_deleted_post_comes_back_as_it_was(author: Context, ctx: Context) -> None:
+async def test_deleted_post_is_restored_unchanged(author: Context, ctx: Context) -> None:
     post = await posts.create(author, NewPost(title="Gone", content="a needle", tags=["x"]))
     await comments.create(author, post.id, NewComment(content="yes"))
     before = await posts.get(author, post.id)
@@ -217,7 +217,7 @@ async def test_deleted_post_comes_back_as_it_was(author: Context, ctx: Context) 
     assert await check_site(author) == []
 
 
-async def test_draft_comes_back_without_a_word_to_readers(author: Context, ctx: Context) -> None:
+async def test_restored_draft_sends_no_public_event(author: Context, ctx: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x", status=PostStatus.DRAFT))
     await posts.delete(author, post.id)
     await posts.undelete(author, post.id)
@@ -225,9 +225,7 @@ async def test_draft_comes_back_without_a_word_to_readers(author: Context, ctx: 
     assert (await posts.get(author, post.id)).status is PostStatus.DRAFT
 
 
-async def test_only_its_editors_bring_a_post_back_and_only_once(
-    author: Context, eve: Context, bob: Context, ctx: Context
-) -> None:
+async def test_only_editors_restore_a_post_and_only_once(author: Context, eve: Context, bob: Context, ctx: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     with pytest.raises(NotFound):
         await posts.undelete(author, post.id)
@@ -241,7 +239,7 @@ async def test_only_its_editors_bring_a_post_back_and_only_once(
         await posts.undelete(eve, post.id)
 
 
-async def test_undoing_what_changed_in_between_is_refused(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_undo_after_another_change_is_refused(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     await posts.delete(author, post.id)
 

@@ -36,7 +36,7 @@ async def counts(ctx: Context, **filters: Any) -> int:
     return await post_lists.count(ctx, PostFilter(**filters))
 
 
-async def test_dates_follow_the_life_of_a_post(author: Context) -> None:
+async def test_listed_at_follows_the_status_of_a_post(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x", tags=["one"], status=PostStatus.DRAFT))
     assert await dates(author) == {None}
     post = await posts.edit(author, post.id, PostChanges(status=PostStatus.PUBLISHED, tags=["one", "two"]))
@@ -62,7 +62,7 @@ async def test_scheduled_posts_are_listed_from_their_time_on(author: Context) ->
     assert await listed(author, tag="one") == ["A"]
 
 
-async def test_filters_narrow_together_and_pages_follow_each_other(author: Context, make_user: MakeUser) -> None:
+async def test_filters_are_combined_and_paged(author: Context, make_user: MakeUser) -> None:
     other = author.acting_as(accounts.as_actor(await make_user("grace", Role.AUTHOR)))
     for number in range(5):
         await posts.create(author, NewPost(title=f"Mine {number}", content="a loom", tags=["one", "two"][: 1 + number % 2]))
@@ -90,7 +90,9 @@ async def walked(ctx: Context, **filters: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("window", [1, 3, 250])
-async def test_frequent_texts_find_the_same_as_rare_ones(author: Context, monkeypatch: pytest.MonkeyPatch, window: int) -> None:
+async def test_frequent_words_use_another_plan_with_equal_results(
+    author: Context, monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
     late = await posts.create(author, NewPost(title="Loom, late", content="x", tags=["one"], status=PostStatus.DRAFT))
     for number in range(9):
         text = "loom" if number % 3 else "other"
@@ -110,7 +112,7 @@ async def test_frequent_texts_find_the_same_as_rare_ones(author: Context, monkey
 
 
 @pytest.mark.sqlite
-async def test_frequent_text_is_looked_up_among_the_newest_posts_alone(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_frequent_words_are_searched_in_the_newest_posts_only(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(60):
         await posts.create(author, NewPost(title=f"Loom {number}", content="x"))
     monkeypatch.setattr(post_lists, "_MAX_DIRECT_LOOKUPS", 10)

@@ -1,4 +1,4 @@
-"""Rules of posts, without any door."""
+"""Rules of posts in the domain, without an interface."""
 
 import asyncio
 import datetime as dt
@@ -25,8 +25,8 @@ async def count(ctx: Context, table: sa.Table) -> int:
     return int(await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(table)))
 
 
-async def test_cancelled_writes_are_whole_or_absent(author: Context) -> None:
-    """Each write is cut at another of its statements, BEGIN and COMMIT among them: all of a post is there, or nothing."""
+async def test_cancelled_writes_are_atomic(author: Context) -> None:
+    """Cancel each write at each of its statements, including BEGIN and COMMIT: the post is stored completely or not at all."""
     for number in range(120):
         new = NewPost(title=f"Post {number}", content="some words", tags=["one", f"tag {number}"])
         task = asyncio.create_task(posts.create(author, new))
@@ -53,7 +53,7 @@ async def test_cancelled_writes_are_whole_or_absent(author: Context) -> None:
     assert await count(author, tables.posts) == written + 20
 
 
-async def test_event_goes_with_its_change_or_not_at_all(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_event_and_change_are_committed_together(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
 
     def fail(*_args: object, **_kwargs: object) -> None:
@@ -66,7 +66,7 @@ async def test_event_goes_with_its_change_or_not_at_all(author: Context, monkeyp
     assert len((await revisions.list_page(author, post.id, limit=10)).items) == 1
 
 
-async def test_only_what_readers_see_is_an_event(author: Context) -> None:
+async def test_only_visible_changes_are_public_events(author: Context) -> None:
     draft = await posts.create(author, NewPost(title="A", content="x", status=PostStatus.DRAFT))
     await posts.edit(author, draft.id, PostChanges(title="B"))
     assert await events.after(author.db, 0) == []
@@ -99,7 +99,7 @@ async def test_two_editors_of_one_version_do_not_overwrite_each_other(author: Co
     assert (await posts.get(author, post.id)).version == 2
 
 
-async def test_writers_who_name_no_version_are_all_heard(author: Context) -> None:
+async def test_edits_without_a_version_are_all_applied(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     async with anyio.create_task_group() as writers:
         writers.start_soon(posts.edit, author, post.id, PostChanges(title="B"))
@@ -109,7 +109,7 @@ async def test_writers_who_name_no_version_are_all_heard(author: Context) -> Non
     assert (after.title, after.content, after.tags, after.version) == ("B", "y", ("z",), 4)
 
 
-async def test_who_follows_a_tag_hears_that_a_post_left_it(author: Context) -> None:
+async def test_tag_channel_reports_a_removed_tag(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x", tags=["Maths"]))
     await posts.edit(author, post.id, PostChanges(tags=["engines"]))
     channels = [event.channels for event in await events.after(author.db, 0, limit=10)]
@@ -117,7 +117,7 @@ async def test_who_follows_a_tag_hears_that_a_post_left_it(author: Context) -> N
     assert "tag:engines" in channels[1]
 
 
-async def test_scheduled_post_comes_out_once_and_at_its_time(author: Context, ctx: Context) -> None:
+async def test_scheduled_post_is_published_once_and_on_time(author: Context, ctx: Context) -> None:
     at = author.now + dt.timedelta(hours=1)
     post = await posts.create(author, NewPost(title="Soon", content="x", status=PostStatus.SCHEDULED, publish_at=at))
     assert await scheduling.publish_due(ctx) == 0
@@ -129,7 +129,7 @@ async def test_scheduled_post_comes_out_once_and_at_its_time(author: Context, ct
     assert (await revisions.list_page(author, post.id, limit=10)).items[0].status is PostStatus.PUBLISHED
 
 
-async def test_deleted_post_is_gone_from_every_list_and_keeps_its_slug(author: Context, ctx: Context) -> None:
+async def test_deleted_post_is_in_no_list_and_keeps_its_slug(author: Context, ctx: Context) -> None:
     post = await posts.create(author, NewPost(title="Gone", content="needle", tags=["x"]))
     await comments.create(author, post.id, NewComment(content="yes"))
     await posts.delete(author, post.id)
@@ -141,7 +141,7 @@ async def test_deleted_post_is_gone_from_every_list_and_keeps_its_slug(author: C
         await posts.create(author, NewPost(title="Other", content="x", slug="gone"))
 
 
-async def test_front_page_and_its_cursor_are_of_one_moment(author: Context, ctx: Context) -> None:
+async def test_front_page_and_cursor_are_from_one_snapshot(author: Context, ctx: Context) -> None:
     before = await post_lists.front_page(ctx, PostFilter())
     await posts.create(author, NewPost(title="A", content="x"))
     after = await post_lists.front_page(ctx, PostFilter())
@@ -154,7 +154,7 @@ async def test_titles_with_one_stem_get_numbers(author: Context) -> None:
     assert slugs == ["unicode-more", "unicode-more-2", "unicode-more-3"]
 
 
-async def test_posts_of_one_title_are_numbered_whatever_others_have_taken(author: Context) -> None:
+async def test_posts_with_one_title_get_distinct_numbers(author: Context) -> None:
     await posts.create(author, NewPost(title="x", content="x", slug="engine-8"))
     async with author.db.transaction():
         slugs = [(await posts.create(author, NewPost(title="Engine", content="x"))).slug for _ in range(70)]

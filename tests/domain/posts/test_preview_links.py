@@ -27,7 +27,7 @@ def after(ctx: Context, **time: float) -> Context:
     return replace(ctx, now=ctx.now + dt.timedelta(**time))
 
 
-async def test_stranger_reads_the_draft_as_it_is_now(author: Context, ctx: Context, draft: Post) -> None:
+async def test_preview_shows_the_current_draft_without_an_account(author: Context, ctx: Context, draft: Post) -> None:
     await preview_links.create(author, draft.id, WEEK)
     (link,) = await preview_links.list_valid(author, draft.id)
     await posts.edit(author, draft.id, PostChanges(content="y"))
@@ -37,7 +37,7 @@ async def test_stranger_reads_the_draft_as_it_is_now(author: Context, ctx: Conte
 
 
 @pytest.mark.parametrize(("lifetime", "days"), [(Lifetime.DAY, 1), (Lifetime.WEEK, 7), (Lifetime.MONTH, 30)])
-async def test_link_ends_at_its_time(author: Context, ctx: Context, draft: Post, lifetime: Lifetime, days: int) -> None:
+async def test_link_expires(author: Context, ctx: Context, draft: Post, lifetime: Lifetime, days: int) -> None:
     await preview_links.create(author, draft.id, NewPreviewLink(lifetime=lifetime))
     (link,) = await preview_links.list_valid(author, draft.id)
     assert link.expires_at == author.now + dt.timedelta(days=days)
@@ -47,7 +47,7 @@ async def test_link_ends_at_its_time(author: Context, ctx: Context, draft: Post,
     assert await preview_links.list_valid(after(author, days=days), draft.id) == []
 
 
-async def test_revoked_link_is_worth_nothing_and_others_stay(author: Context, ctx: Context, draft: Post) -> None:
+async def test_revoked_link_is_invalid_and_others_stay_valid(author: Context, ctx: Context, draft: Post) -> None:
     for _ in range(2):
         await preview_links.create(author, draft.id, WEEK)
     newest, oldest = await preview_links.list_valid(author, draft.id)
@@ -58,7 +58,7 @@ async def test_revoked_link_is_worth_nothing_and_others_stay(author: Context, ct
     assert [link.id for link in await preview_links.list_valid(author, draft.id)] == [oldest.id]
 
 
-async def test_forged_links_open_nothing(author: Context, ctx: Context, draft: Post, site: Site) -> None:
+async def test_forged_links_are_invalid(author: Context, ctx: Context, draft: Post, site: Site) -> None:
     link_id = await preview_links.create(author, draft.id, WEEK)
     (link,) = await preview_links.list_valid(author, draft.id)
     other = site.signer.sign(Purpose.INVITATION, [link_id])
@@ -75,7 +75,7 @@ async def test_deleted_post_is_not_previewed(author: Context, ctx: Context, draf
         await preview_links.open_link(ctx, link.secret)
 
 
-async def test_published_posts_need_no_link_and_links_are_few(author: Context, draft: Post) -> None:
+async def test_published_posts_have_no_links_and_drafts_a_limited_number(author: Context, draft: Post) -> None:
     published = await posts.create(author, NewPost(title="Out", content="x"))
     with pytest.raises(Conflict):
         await preview_links.create(author, published.id, WEEK)
@@ -86,9 +86,7 @@ async def test_published_posts_need_no_link_and_links_are_few(author: Context, d
     await preview_links.create(after(author, days=8), draft.id, WEEK)
 
 
-async def test_links_are_made_listed_and_revoked_by_editors_alone(
-    author: Context, ctx: Context, draft: Post, make_user: MakeUser
-) -> None:
+async def test_only_editors_create_list_and_revoke_links(author: Context, ctx: Context, draft: Post, make_user: MakeUser) -> None:
     link_id = await preview_links.create(author, draft.id, WEEK)
     bob = ctx.acting_as(accounts.as_actor(await make_user("bob")))
     await posts.edit(author, draft.id, PostChanges(status=PostStatus.PUBLISHED))

@@ -21,7 +21,7 @@ def titles(related: RelatedPosts) -> tuple[list[str | None], list[str]]:
     return neighbours, [entry.title for entry in related.similar]
 
 
-async def test_older_and_newer_are_the_neighbours_in_time(author: Context) -> None:
+async def test_previous_and_next_are_ordered_by_time(author: Context) -> None:
     made = [await write(author, f"Post {age}", age=age) for age in range(5)]
     related = await related_posts.for_post(author.db, made[2])
     assert titles(related) == (["Post 3", "Post 1"], [])
@@ -32,7 +32,7 @@ async def test_older_and_newer_are_the_neighbours_in_time(author: Context) -> No
     assert titles(await related_posts.for_post(author.db, made[4])) == ([None, "Post 3"], [])
 
 
-async def test_posts_of_one_instant_follow_each_other(author: Context) -> None:
+async def test_posts_with_equal_times_have_a_stable_order(author: Context) -> None:
     made = [await write(author, f"Post {number}") for number in range(3)]
     assert titles(await related_posts.for_post(author.db, made[1]))[0] == ["Post 0", "Post 2"]
 

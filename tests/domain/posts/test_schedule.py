@@ -68,7 +68,7 @@ def let_time_pass(home: Path, condition: str) -> None:
     ask(home, f"UPDATE posts SET publish_at = '2020-01-01 10:00:00.000000' WHERE {condition}")  # noqa: S608
 
 
-def test_three_workers_publish_each_post_once_and_late_ones_at_the_next_start(home: Path) -> None:
+def test_three_workers_publish_each_post_once_and_overdue_posts_at_the_next_start(home: Path) -> None:
     blog(home, "user", "create", "ada", "ada@example.org", "--role", "author")
     headers = {"Authorization": f"Bearer {blog(home, 'token', 'create', 'ada').stdout.strip()}"}
     port, new = free_port(), {"content": "x", "status": "scheduled", "publish_at": "2100-01-01T10:00:00Z"}

@@ -39,17 +39,17 @@ async def test_long_texts_are_cut_around_the_words(ctx: Context, author: Context
     assert len(text.split()) <= 42
 
 
-async def test_scripts_without_spaces_come_back_without_them(ctx: Context, author: Context) -> None:
+async def test_snippets_of_scripts_without_spaces_have_no_spaces(ctx: Context, author: Context) -> None:
     await write(author, "日本語の記事", "東京で書かれた最初の記事です。Tokyo 2026年")
     assert await search_marked(ctx, "記事") == [("日本語の[記事]", "東京で書かれた最初の[記事]です。Tokyo 2026年")]
 
 
-async def test_markup_in_a_post_is_plain_text_in_a_passage(ctx: Context, author: Context) -> None:
+async def test_markup_in_a_post_is_plain_text_in_a_snippet(ctx: Context, author: Context) -> None:
     await write(author, "<b>Loom</b>", "`<script>loom</script>` & more")
     assert await search_marked(ctx, "loom") == [("<b>[Loom]</b>", "<script>[loom]</script> & more")]
 
 
-async def test_all_are_counted_and_shown_page_by_page_best_first(ctx: Context, author: Context) -> None:
+async def test_all_results_are_counted_and_paged_best_first(ctx: Context, author: Context) -> None:
     for number in range(search.PAGE_SIZE + 5):
         await write(author, f"Post {number}", "loom " + "word " * number)
     await write(author, "Loom", "elsewhere")

@@ -1,4 +1,4 @@
-"""Registering, signing in and out, and the links of the operator."""
+"""Registration, sign-in and sign-out, and the links of the operator."""
 
 import re
 from typing import Any
@@ -14,6 +14,8 @@ from blog.domain.core.context import Context
 from blog.schemas.accounts import Credentials, Role
 from blog.settings import Settings
 from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
+from tests.support import matching
+from tests.support.optional import unwrap
 from tests.web.conftest import SignIn, Write
 
 OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
@@ -21,15 +23,15 @@ NEW = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
 SIGN_IN = {"username": "ada", "password": PASSWORD}
 
 
-async def count(ctx, table):
-    return await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(table))
+async def count(ctx: Context, table: sa.Table) -> int:
+    return int(await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(table)))
 
 
-def session_of(answer):
-    return re.match(r"session=([^;]+);", answer.headers["set-cookie"])[1]
+def session_of(answer: httpx2.Response) -> str:
+    return matching.search(r"^session=([^;]+);", answer.headers["set-cookie"])[1]
 
 
-async def test_registering_makes_a_reader_who_is_signed_in(client: httpx2.AsyncClient, ctx: Context) -> None:
+async def test_registration_creates_a_reader_and_a_session(client: httpx2.AsyncClient, ctx: Context) -> None:
     answer = await client.post("/register", data=NEW, headers=OWN)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     user = await accounts.by_username(ctx, "ada")
@@ -50,7 +52,7 @@ async def test_registering_makes_a_reader_who_is_signed_in(client: httpx2.AsyncC
         ("password", "x" * 257, "Enter at most 256"),
     ],
 )
-async def test_registration_that_is_not_valid_comes_back_without_the_password(
+async def test_invalid_registration_keeps_its_values_without_the_password(
     client: httpx2.AsyncClient, ctx: Context, field: str, typed: str, message: str
 ) -> None:
     answer = await client.post("/register", data=NEW | {field: typed}, headers=OWN)
@@ -63,7 +65,7 @@ async def test_registration_that_is_not_valid_comes_back_without_the_password(
     assert await count(ctx, tables.users) == 0
 
 
-async def test_hostile_username_comes_back_as_text(client: httpx2.AsyncClient) -> None:
+async def test_hostile_username_is_escaped(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/register", data=NEW | {"username": '"><script>alert(1)</script>'}, headers=OWN)
     assert answer.status_code == 422
     assert "<script>" not in answer.text
@@ -73,7 +75,7 @@ async def test_hostile_username_comes_back_as_text(client: httpx2.AsyncClient) -
 @pytest.mark.parametrize(
     ("taken", "field"), [({"email": "b@example.org", "username": "ADA"}, "username"), ({"username": "bob"}, "email")]
 )
-async def test_taken_name_or_address_is_said_at_its_field(
+async def test_used_username_or_email_is_reported_at_its_field(
     client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, taken: Any, field: str
 ) -> None:
     await make_user("ada")
@@ -100,14 +102,14 @@ async def test_registration_cannot_choose_a_role(client: httpx2.AsyncClient, ctx
 
 
 @pytest.mark.parametrize("name", ["ada", "ADA", "ada@example.org"])
-async def test_signing_in_by_name_or_address(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, name: str) -> None:
+async def test_sign_in_by_username_or_email(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, name: str) -> None:
     await make_user("ada")
     answer = await client.post("/login", data=SIGN_IN | {"username": name, "next": "/write"}, headers=OWN)
     assert (answer.status_code, answer.headers["location"]) == (303, "/write")
     assert (await client.get("/write")).status_code == 200
 
 
-async def test_cookie_is_kept_from_scripts_and_other_sites(
+async def test_cookie_is_http_only_and_same_site(
     client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, settings: Settings
 ) -> None:
     await make_user("ada")
@@ -129,7 +131,7 @@ async def test_cookie_is_secure_and_bound_to_the_host_under_tls(settings: Settin
     assert "secure" in cookie.lower()
 
 
-async def test_each_sign_in_has_a_new_id_and_ends_the_one_before(
+async def test_each_sign_in_has_a_new_id_and_ends_the_previous_session(
     client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser
 ) -> None:
     await make_user("ada")
@@ -138,7 +140,7 @@ async def test_each_sign_in_has_a_new_id_and_ends_the_one_before(
     second = session_of(await client.post("/login", data=SIGN_IN, headers=OWN | {"Cookie": f"session={first}"}))
     assert len({first, second, "planted-by-somebody"}) == 3
     assert await sessions.load(ctx, first) is None
-    assert (await sessions.load(ctx, second)).actor.username == "ada"
+    assert unwrap(await sessions.load(ctx, second)).actor.username == "ada"
 
 
 async def test_wrong_password_and_unknown_name_look_the_same(
@@ -172,7 +174,7 @@ EVIL = [
 
 
 @pytest.mark.parametrize("wanted", EVIL)
-async def test_sign_in_never_leads_to_another_site(
+async def test_sign_in_never_redirects_to_another_site(
     client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, wanted: Any
 ) -> None:
     await make_user("ada")
@@ -184,21 +186,21 @@ async def test_sign_in_never_leads_to_another_site(
     assert (again.status_code, again.headers["location"]) == (303, "/")
 
 
-async def test_page_of_members_leads_through_sign_in_and_back(
+async def test_private_page_redirects_through_sign_in_and_back(
     client: httpx2.AsyncClient, write: Write, make_user: MakeUser
 ) -> None:
     await write("Élan & more", slug="élan")
     asked = await client.get("/posts/%C3%A9lan/edit?a=b%26c")
     assert asked.status_code == 303
     form = await client.get(asked.headers["location"])
-    wanted = re.search(r'name="next" value="([^"]*)"', form.text)[1]
+    wanted = matching.search(r'name="next" value="([^"]*)"', form.text)[1]
     assert wanted == "/posts/%C3%A9lan/edit?a=b%26c"
     answer = await client.post("/login", data=SIGN_IN | {"next": wanted}, headers=OWN)
     assert answer.headers["location"] == wanted
     assert (await client.get(wanted)).status_code == 200
 
 
-async def test_signing_out_ends_the_session_itself(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
+async def test_sign_out_ends_the_session(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     ada = await sign_in("ada")
     assert (await client.get("/logout", headers=ada)).status_code == 405
     answer = await client.post("/logout", headers=ada)
@@ -208,7 +210,7 @@ async def test_signing_out_ends_the_session_itself(client: httpx2.AsyncClient, c
     assert (await client.get("/account", headers=ada)).status_code == 303
 
 
-async def test_other_sites_cannot_sign_anybody_in_or_out(
+async def test_cross_site_sign_in_and_sign_out_are_refused(
     client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, make_user: MakeUser
 ) -> None:
     ada = await sign_in("ada")
@@ -235,7 +237,7 @@ async def test_owner_link_works_once(client: httpx2.AsyncClient, ctx: Context) -
     assert await count(ctx, tables.users) == 1
 
 
-async def test_false_owner_link_shows_nothing(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser) -> None:
+async def test_invalid_owner_link_is_not_found(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser) -> None:
     await make_user("ada")
     for secret in ("x", await password_reset.create_link(ctx, "ada")):
         assert (await client.get(f"/setup/{secret}")).status_code == 404
@@ -255,9 +257,7 @@ async def test_password_link_works_once(client: httpx2.AsyncClient, ctx: Context
     assert (await client.post(path, data={"password": "yet another"}, headers=OWN)).status_code == 404
 
 
-async def test_password_that_is_guessed_first_is_refused_at_its_field(
-    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser
-) -> None:
+async def test_common_password_is_refused_at_its_field(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser) -> None:
     await make_user("ada")
     link = await password_reset.create_link(ctx, "ada")
     bob = NEW | {"username": "bob", "email": "bob@example.org"}

@@ -31,7 +31,7 @@ async def guarded(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-async def test_codes_cannot_be_guessed_without_limit(guarded: httpx2.AsyncClient, ctx: Context, make_user: MakeUser) -> None:
+async def test_guessing_codes_is_rate_limited(guarded: httpx2.AsyncClient, ctx: Context, make_user: MakeUser) -> None:
     ada = ctx.acting_as(accounts.as_actor(await make_user("ada")))
     await two_factor.start_setup(ada)
     secret = await two_factor.pending_secret(ada)
@@ -44,7 +44,7 @@ async def test_codes_cannot_be_guessed_without_limit(guarded: httpx2.AsyncClient
     assert "000000" not in answers[0].text, "the code is not in the form again"
 
 
-async def test_own_password_cannot_be_guessed_without_limit(guarded: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
+async def test_guessing_the_own_password_is_rate_limited(guarded: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     ada = await sign_in("ada")
     old = ctx.now - dt.timedelta(hours=1)
     await ctx.db.execute(tables.sessions.update().values(confirmed_at=old))

@@ -3,13 +3,14 @@
 import html
 import json
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from blog.app import create_app
 from blog.db import tables
@@ -18,6 +19,7 @@ from blog.domain.core.context import Context
 from blog.schemas.accounts import Role
 from blog.settings import Settings
 from tests.conftest import PASSWORD, MakeUser, running
+from tests.support import matching
 from tests.support.authenticator import Device
 from tests.support.serving import ask, blog, free_port, serving, wait_until_up
 from tests.web.accounts.test_two_factor import grow_old
@@ -28,29 +30,29 @@ OWN = {"Origin": SITE, "Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.fixture
-def settings(settings: Settings):
+def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"public_url": SITE})
 
 
 @pytest.fixture
-async def ada(ctx: Context, make_user: MakeUser):
+async def ada(ctx: Context, make_user: MakeUser) -> dict[str, str]:
     session_id = await sessions.start(ctx, accounts.as_actor(await make_user("ada", Role.AUTHOR)), "a browser")
     return OWN | {"Cookie": f"__Host-session={session_id}"}
 
 
-def ticket(answer):
-    """The cookie that the answer sets, as the browser sends it."""
+def ticket(answer: httpx2.Response) -> str:
+    """Return the challenge cookie of the response, as the browser sends it."""
     found = next(cookie for cookie in answer.headers.get_list("set-cookie") if cookie.startswith("__Host-passkey="))
     assert "Secure" in found
     assert "HttpOnly" in found
     return found.partition(";")[0]
 
 
-def options(answer):
-    return json.loads(html.unescape(re.search(r'data-options="([^"]*)"', answer.text)[1]))
+def options(answer: httpx2.Response) -> Any:
+    return json.loads(html.unescape(matching.search(r'data-options="([^"]*)"', answer.text)[1]))
 
 
-async def add(client, ada, name="Laptop"):
+async def add(client: httpx2.AsyncClient, ada: dict[str, str], name: str = "Laptop") -> tuple[Device, httpx2.Response]:
     shown = await client.get("/account/passkeys/new", headers=ada)
     device = Device(SITE, HOST)
     headers = ada | {"Cookie": f"{ada['Cookie']}; {ticket(shown)}"}
@@ -58,14 +60,14 @@ async def add(client, ada, name="Laptop"):
     return device, await client.post("/account/passkeys/new", data=sent, headers=headers)
 
 
-async def sign_in(client, device, path="", **changed):
+async def sign_in(client: httpx2.AsyncClient, device: Device, path: str = "", **changed: Any) -> httpx2.Response:
     asked = await client.get("/login/passkey")
     assert asked.headers["cache-control"] == "no-store"
     sent = {"credential": device.get(asked.json()), "next": path} | changed
     return await client.post("/login/passkey", data=sent, headers=OWN | {"Cookie": ticket(asked)})
 
 
-async def test_passkey_is_added_used_and_removed(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_passkey_is_added_used_and_removed(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     device, added = await add(client, ada)
     assert (added.status_code, added.headers["location"]) == (303, "/account/security?saved=passkey")
     client.cookies.clear()
@@ -78,7 +80,7 @@ async def test_passkey_is_added_used_and_removed(client: httpx2.AsyncClient, ada
     listed = (await client.get("/account/security", headers=ada)).text
     assert re.search(r"<strong>Laptop</strong>.*?last used <time", listed, re.DOTALL)
     assert "Signed in</strong>: passkey" in listed
-    remove = re.search(r'href="(/account/passkeys/\d+/remove)"', listed)[1]
+    remove = matching.search(r'href="(/account/passkeys/\d+/remove)"', listed)[1]
     assert "Remove “Laptop”?" in (await client.get(remove, headers=ada)).text
     removed = await client.post(remove, headers=ada, data={"current": ""})
     assert (removed.status_code, removed.headers["location"]) == (303, "/account/security?saved=no-passkey")
@@ -87,7 +89,7 @@ async def test_passkey_is_added_used_and_removed(client: httpx2.AsyncClient, ada
     assert (await sign_in(client, device)).status_code == 401
 
 
-async def test_adding_asks_for_the_password_after_a_while(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
+async def test_adding_needs_a_recent_password(client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]) -> None:
     await grow_old(ctx)
     for answer in (
         await client.get("/account/passkeys/new", headers=ada),
@@ -99,10 +101,10 @@ async def test_adding_asks_for_the_password_after_a_while(client: httpx2.AsyncCl
     assert (await add(client, ada))[1].status_code == 303
 
 
-async def test_removing_asks_for_the_password_after_a_while(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
+async def test_removing_needs_a_recent_password(client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]) -> None:
     await add(client, ada)
     await grow_old(ctx)
-    path = re.search(r'href="(/account/passkeys/\d+/remove)"', (await client.get("/account/security", headers=ada)).text)[1]
+    path = matching.search(r'href="(/account/passkeys/\d+/remove)"', (await client.get("/account/security", headers=ada)).text)[1]
     assert 'name="current"' in (await client.get(path, headers=ada)).text
     for sent, status, field in (({"current": ""}, 403, "field-current"), ({"current": "guess"}, 422, "error-current")):
         refused = await client.post(path, data=sent, headers=ada)
@@ -110,7 +112,7 @@ async def test_removing_asks_for_the_password_after_a_while(client: httpx2.Async
     assert (await client.post(path, data={"current": PASSWORD}, headers=ada)).status_code == 303
 
 
-async def test_form_of_a_passkey_comes_back_with_its_name(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_invalid_passkey_form_keeps_its_name(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     shown = await client.get("/account/passkeys/new", headers=ada)
     assert 'value="An unknown browser"' in shown.text
     headers = ada | {"Cookie": f"{ada['Cookie']}; {ticket(shown)}"}
@@ -121,10 +123,10 @@ async def test_form_of_a_passkey_comes_back_with_its_name(client: httpx2.AsyncCl
     ):
         refused = await client.post("/account/passkeys/new", data={"name": name, "credential": credential}, headers=headers)
         assert (refused.status_code, message in refused.text, f'value="{name}"' in refused.text) == (422, True, True)
-        assert options(refused)["challenge"] != options(shown)["challenge"], "asked anew"
+        assert options(refused)["challenge"] != options(shown)["challenge"], "a new challenge"
 
 
-async def test_refused_passkey_leads_back_to_the_password(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_refused_passkey_offers_the_password(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     device, _ = await add(client, ada)
     for changed, status in (({"credential": "{}"}, 401), ({"credential": ""}, 422), ({"extra": "x"}, 422)):
         client.cookies.clear()
@@ -138,13 +140,13 @@ async def test_refused_passkey_leads_back_to_the_password(client: httpx2.AsyncCl
     assert (late.status_code, "took too long" in late.text) == (409, True)
 
 
-async def test_sign_in_by_passkey_never_leads_to_another_site(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_passkey_sign_in_never_redirects_to_another_site(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     device, _ = await add(client, ada)
     client.cookies.clear()
     assert (await sign_in(client, device, "https://evil.example/")).headers["location"] == "/"
 
 
-async def test_passkey_needs_no_code(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
+async def test_passkey_needs_no_code(client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]) -> None:
     device, _ = await add(client, ada)
     row = {"user_id": 1, "secret": "JBSWY3DP", "last_totp_step": 0, "failures": 0, "created_at": ctx.now, "confirmed_at": ctx.now}
     await ctx.db.execute(tables.two_factor.insert().values(row))
@@ -155,7 +157,7 @@ async def test_passkey_needs_no_code(client: httpx2.AsyncClient, ctx: Context, a
     assert by_password.headers["location"] == "/login/code"
 
 
-async def test_other_sites_cannot_sign_anybody_in(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_cross_site_sign_in_is_refused(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     device, _ = await add(client, ada)
     client.cookies.clear()
     asked = await client.get("/login/passkey")
@@ -172,7 +174,7 @@ async def test_attempts_are_counted(settings: Settings, ctx: Context) -> None:
 
 
 @pytest.mark.parametrize("why", ["no extra", "no name", "no TLS"])
-async def test_without_them_the_pages_say_nothing(
+async def test_pages_do_not_mention_unavailable_passkeys(
     settings: Settings, ctx: Context, make_user: MakeUser, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     if why == "no extra":
@@ -191,7 +193,7 @@ async def test_without_them_the_pages_say_nothing(
         assert (await client.post("/login/passkey", data={"credential": "{}"})).status_code == 404
 
 
-async def test_pages_work_without_a_script(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_pages_work_without_a_script(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     login = (await client.get("/login")).text
     assert re.search(r'<form [^>]*data-passkey="get" hidden>', login), "offered by the script alone"
     assert 'name="password"' in login
@@ -200,7 +202,7 @@ async def test_pages_work_without_a_script(client: httpx2.AsyncClient, ada: Any)
     assert refused.status_code == 422
 
 
-async def test_neither_key_nor_challenge_is_a_secret_that_is_kept(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
+async def test_no_challenge_is_stored_in_plain_text(client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]) -> None:
     device, _ = await add(client, ada)
     client.cookies.clear()
     asked = (await client.get("/login/passkey")).json()
@@ -213,11 +215,11 @@ async def test_neither_key_nor_challenge_is_a_secret_that_is_kept(client: httpx2
 
 
 @pytest.fixture
-def authenticator(browser: Browser):
-    """A page of a browser whose machine has an authenticator that knows its user; and how to ask for what it holds."""
+def authenticator(browser: Browser) -> Iterator[tuple[Page, Callable[..., Any]]]:
+    """Return a page in a browser with a virtual authenticator, and a function that calls the authenticator."""
     context = browser.new_context()
     page = context.new_page()
-    faults = []
+    faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     client = context.new_cdp_session(page)
@@ -229,7 +231,7 @@ def authenticator(browser: Browser):
     assert faults == []
 
 
-def test_passkey_in_a_browser(tmp_path: Path, authenticator: Any) -> None:
+def test_passkey_in_a_browser(tmp_path: Path, authenticator: tuple[Page, Callable[..., Any]]) -> None:
     page, device = authenticator
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner", "--password-stdin", stdin=PASSWORD)
     port = free_port()

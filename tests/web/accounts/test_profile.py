@@ -1,10 +1,9 @@
-"""What people change about themselves, what opens their accounts, what they take with them, and how they go."""
+"""Profile, e-mail address, avatar, sessions, tokens, data export and account deletion."""
 
 import io
 import json
 import re
 import zipfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,8 @@ from blog.schemas.comments import NewComment
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost, PostStatus
 from blog.settings import Settings
-from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
+from tests.conftest import ORIGIN, PASSWORD, Bearer, MakeUser, running
+from tests.support import matching
 from tests.support.pictures import encode, png
 from tests.web.conftest import SignIn, Write
 
@@ -35,17 +35,17 @@ FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:130.0) Gecko/20100101 Fi
 
 
 @pytest.fixture
-async def ada(ctx: Context, sign_in: SignIn):
-    """The browser of ada."""
+async def ada(ctx: Context, sign_in: SignIn) -> dict[str, str]:
+    """Return the headers of ada's browser."""
     return await sign_in("ada")
 
 
-async def of(ctx, username="ada"):
-    """The context of somebody who is there already."""
+async def of(ctx: Context, username: str = "ada") -> Context:
+    """Return the context of an existing user."""
     return ctx.acting_as(accounts.as_actor(await accounts.by_username(ctx, username)))
 
 
-async def test_profile_is_changed_and_age_can_be_taken_back(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
+async def test_profile_is_changed_and_age_can_be_removed(client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]) -> None:
     sent = {"name": "Ada L.", "age": "36", "bio": "Weaves *patterns*."}
     assert (await client.post("/account", data=sent, headers=ada)).headers["location"] == "/account?saved=profile"
     user = await accounts.by_username(ctx, "ada")
@@ -65,8 +65,8 @@ async def test_profile_is_changed_and_age_can_be_taken_back(client: httpx2.Async
         ("bio", "bell \x07", "Control characters are not allowed"),
     ],
 )
-async def test_profile_that_is_not_valid_comes_back(
-    client: httpx2.AsyncClient, ctx: Context, ada: Any, field: str, typed: str, message: str
+async def test_invalid_profile_keeps_its_values(
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str], field: str, typed: str, message: str
 ) -> None:
     answer = await client.post("/account", data={"name": "Typed name", "age": "", "bio": ""} | {field: typed}, headers=ada)
     assert answer.status_code == 422
@@ -75,7 +75,7 @@ async def test_profile_that_is_not_valid_comes_back(
     assert (await accounts.by_username(ctx, "ada")).name == "ada"
 
 
-async def test_bio_is_on_the_page_of_the_author_and_harmless(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
+async def test_bio_is_on_the_author_page_and_sanitised(client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]) -> None:
     bio = "Weaves *patterns*. <script>alert(1)</script> [x](javascript:alert(2)) ![y](https://elsewhere.example/y.png)"
     await client.post("/account", data={"name": "Ada", "age": "", "bio": bio}, headers=ada)
     page = (await client.get("/authors/ada")).text
@@ -86,7 +86,7 @@ async def test_bio_is_on_the_page_of_the_author_and_harmless(client: httpx2.Asyn
     assert '<span class="avatar avatar-96 initials" aria-hidden="true">A</span>' in page
 
 
-async def test_address_is_changed_by_who_knows_the_password(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
+async def test_address_change_needs_the_password(client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]) -> None:
     wrong = await client.post("/account/email", data={"email": "a@example.com", "current": "guess"}, headers=ada)
     assert wrong.status_code == 422
     assert 'id="error-current">Wrong password' in wrong.text
@@ -101,8 +101,8 @@ async def test_address_is_changed_by_who_knows_the_password(client: httpx2.Async
     ("email", "status", "message"),
     [("nobody", 422, "Enter an e-mail address"), ("bob@example.org", 409, "Another account uses this e-mail address")],
 )
-async def test_address_that_cannot_be_is_said_at_its_field(
-    client: httpx2.AsyncClient, make_user: MakeUser, ada: Any, email: str, status: int, message: str
+async def test_invalid_email_is_reported_at_its_field(
+    client: httpx2.AsyncClient, make_user: MakeUser, ada: dict[str, str], email: str, status: int, message: str
 ) -> None:
     await make_user("bob")
     answer = await client.post("/account/email", data={"email": email, "current": PASSWORD}, headers=ada)
@@ -110,8 +110,8 @@ async def test_address_that_cannot_be_is_said_at_its_field(
     assert f'id="error-email">{message}' in answer.text
 
 
-async def test_no_other_door_changes_the_address_without_the_password(
-    client: httpx2.AsyncClient, ctx: Context, ada: Any, bearer: Callable[..., Awaitable[dict[str, str]]]
+async def test_no_other_form_changes_the_address_without_the_password(
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str], bearer: Bearer
 ) -> None:
     page = await client.post("/account", data={"name": "Ada", "age": "", "email": "a@example.com"}, headers=ada)
     assert page.status_code == 422
@@ -130,8 +130,8 @@ async def test_no_other_door_changes_the_address_without_the_password(
     assert (await accounts.by_username(ctx, "eve")).email == "e@example.com"
 
 
-async def test_password_change_needs_the_present_one_and_ends_other_sessions(
-    client: httpx2.AsyncClient, ctx: Context, ada: Any
+async def test_password_change_needs_the_current_one_and_ends_other_sessions(
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]
 ) -> None:
     other = await sessions.start(ctx, (await of(ctx)).actor, "elsewhere")
     wrong = await client.post("/account/password", data={"current": "not this", "password": "a new long one"}, headers=ada)
@@ -146,20 +146,20 @@ async def test_password_change_needs_the_present_one_and_ends_other_sessions(
     assert (await sessions.authenticate(ctx, Credentials(username="ada", password="a new long one"))).username == "ada"
 
 
-async def test_pages_of_the_account_are_for_its_owner(client: httpx2.AsyncClient) -> None:
+async def test_account_pages_need_a_session(client: httpx2.AsyncClient) -> None:
     for path in ("", "/email", "/password", "/avatar", "/sessions", "/tokens", "/export", "/delete"):
         assert (await client.get(f"/account{path}")).headers["location"].startswith("/login?next=%2Faccount")
         if path != "/export":
             assert (await client.post(f"/account{path}", data={"name": "x"}, headers=OWN)).status_code == 401
 
 
-async def avatar_file(ctx, settings):
+async def avatar_file(ctx: Context, settings: Settings) -> Path | None:
     name = (await accounts.by_username(ctx, "ada")).avatar
     return settings.media_dir / name if name else None
 
 
-async def test_avatar_is_the_middle_of_an_image_as_a_small_square(
-    client: httpx2.AsyncClient, ctx: Context, ada: Any, settings: Settings
+async def test_avatar_is_a_small_square_from_the_middle_of_the_image(
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str], settings: Settings
 ) -> None:
     image = Image.new("RGB", (900, 600), "red")
     image.paste("blue", (150, 0, 750, 600))
@@ -178,7 +178,7 @@ async def test_avatar_is_the_middle_of_an_image_as_a_small_square(
     assert (await client.get(f"/media/{file.name}")).headers["content-type"] == "image/webp"
 
 
-async def test_avatar_stands_in_by_lines(client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write) -> None:
+async def test_avatar_is_in_bylines(client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write) -> None:
     await write("On engines")
     assert 'class="avatar' not in (await client.get("/posts/on-engines")).text, "no initials there"
     await ctx.db.execute(tables.users.update().values(avatar=f"{'0' * 64}.webp"))
@@ -186,8 +186,8 @@ async def test_avatar_stands_in_by_lines(client: httpx2.AsyncClient, ctx: Contex
         assert f'src="/media/{"0" * 64}.webp" width="24"' in (await client.get(path)).text
 
 
-async def test_avatar_is_removed_with_its_file_and_replaced_without_leaving_one(
-    client: httpx2.AsyncClient, ctx: Context, ada: Any, settings: Settings
+async def test_avatar_file_is_removed_on_removal_and_replacement(
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str], settings: Settings
 ) -> None:
     files = []
     for colour in ("teal", "navy"):
@@ -199,8 +199,8 @@ async def test_avatar_is_removed_with_its_file_and_replaced_without_leaving_one(
     assert await avatar_file(ctx, settings) is None
 
 
-async def test_file_of_an_avatar_stays_while_somebody_else_has_the_same(
-    client: httpx2.AsyncClient, ctx: Context, ada: Any, sign_in: SignIn, settings: Settings
+async def test_avatar_file_stays_while_another_account_uses_it(
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str], sign_in: SignIn, settings: Settings
 ) -> None:
     sent = {"file": ("a.png", png(64, 64), "image/png")}
     for headers in (ada, await sign_in("bob", Role.READER)):
@@ -220,8 +220,8 @@ async def test_file_of_an_avatar_stays_while_somebody_else_has_the_same(
         (png(10, 10)[:40], "This file isn&#39;t a readable PNG"),
     ],
 )
-async def test_what_is_no_image_is_refused_at_its_field(
-    client: httpx2.AsyncClient, ctx: Context, ada: Any, content: Any, message: str
+async def test_invalid_image_is_refused_at_its_field(
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str], content: Any, message: str
 ) -> None:
     answer = await client.post("/account/avatar", files={"file": ("a.png", content, "image/png")}, headers=ada)
     assert answer.status_code == 422
@@ -229,14 +229,18 @@ async def test_what_is_no_image_is_refused_at_its_field(
     assert (await accounts.by_username(ctx, "ada")).avatar is None
 
 
-async def test_no_avatars_while_uploads_are_off(client: httpx2.AsyncClient, ctx: Context, ada: Any, sign_in: SignIn) -> None:
+async def test_avatars_are_refused_while_uploads_are_disabled(
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str], sign_in: SignIn
+) -> None:
     ora = await sign_in("ora", Role.OWNER)
     await client.post("/admin/flags/uploads", data={"enabled": "false"}, headers=ora)
     answer = await client.post("/account/avatar", files={"file": ("a.png", png(9, 9), "image/png")}, headers=ada)
     assert answer.status_code == 403
 
 
-async def test_sessions_are_listed_in_words_and_one_is_ended(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
+async def test_sessions_are_listed_with_browser_names_and_can_be_revoked(
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]
+) -> None:
     other = await sessions.start(ctx, (await of(ctx)).actor, FIREFOX)
     page = (await client.get("/account/sessions", headers=ada)).text
     assert page.count('<span class="mark">current session</span>') == 1
@@ -250,8 +254,8 @@ async def test_sessions_are_listed_in_words_and_one_is_ended(client: httpx2.Asyn
     assert (await client.post(action, headers=ada)).status_code == 404
 
 
-async def test_sessions_of_others_are_out_of_reach(
-    client: httpx2.AsyncClient, ctx: Context, ada: Any, make_user: MakeUser
+async def test_sessions_of_others_cannot_be_revoked(
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str], make_user: MakeUser
 ) -> None:
     bob = await sessions.start(ctx, accounts.as_actor(await make_user("bob")), FIREFOX)
     key = (await sessions.list_own(await of(ctx, "bob")))[0].public_id
@@ -259,8 +263,8 @@ async def test_sessions_of_others_are_out_of_reach(
     assert await sessions.load(ctx, bob) is not None
 
 
-async def test_signing_out_everywhere_means_here_too_but_only_oneself(
-    client: httpx2.AsyncClient, ctx: Context, ada: Any, sign_in: SignIn
+async def test_sign_out_everywhere_ends_all_own_sessions_only(
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str], sign_in: SignIn
 ) -> None:
     bob = await sign_in("bob")
     await sessions.start(ctx, (await of(ctx)).actor, FIREFOX)
@@ -271,11 +275,13 @@ async def test_signing_out_everywhere_means_here_too_but_only_oneself(
     assert (await client.get("/account", headers=bob)).status_code == 200
 
 
-async def test_token_is_shown_once_and_does_what_was_chosen(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
+async def test_token_is_shown_once_and_has_the_chosen_scopes(
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]
+) -> None:
     form = {"name": "backup", "scope-account": "on", "days": "7"}
     made = await client.post("/account/tokens", data=form, headers=ada)
     assert (made.status_code, made.headers["cache-control"]) == (201, "no-store")
-    secret = re.search(r'<textarea class="secret"[^>]*>([^<]+)<', made.text)[1]
+    secret = matching.search(r'<textarea class="secret"[^>]*>([^<]+)<', made.text)[1]
     bearer = {"Authorization": f"Bearer {secret}"}
     assert (await client.get("/api/v1/users/me", headers=bearer)).status_code == 200
     refused = await client.post("/api/v1/posts", json={"title": "A", "content": "x"}, headers=bearer)
@@ -298,7 +304,9 @@ async def test_token_is_shown_once_and_does_what_was_chosen(client: httpx2.Async
         ({"scope-everything": "on"}, "scopes"),
     ],
 )
-async def test_token_form_comes_back(client: httpx2.AsyncClient, ctx: Context, ada: Any, changed: Any, field: str) -> None:
+async def test_invalid_token_form_keeps_its_values(
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str], changed: Any, field: str
+) -> None:
     form = {"name": "backup", "scope-account": "on", "days": "7"} | changed
     sent = {name: value for name, value in form.items() if value is not None}
     answer = await client.post("/account/tokens", data=sent, headers=ada)
@@ -308,13 +316,13 @@ async def test_token_form_comes_back(client: httpx2.AsyncClient, ctx: Context, a
     assert await tokens.list_own(await of(ctx)) == []
 
 
-async def test_token_without_a_scope_is_refused_in_plain_words(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_token_without_a_scope_is_refused_with_a_message(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     answer = await client.post("/account/tokens", data={"name": "backup", "days": "7"}, headers=ada)
     assert 'id="error-scopes">Choose at least one<' in answer.text
     assert "Permissions: Choose at least one" in answer.text
 
 
-async def test_only_owners_are_offered_the_scope_admin(client: httpx2.AsyncClient, ada: Any, sign_in: SignIn) -> None:
+async def test_only_owners_are_offered_the_scope_admin(client: httpx2.AsyncClient, ada: dict[str, str], sign_in: SignIn) -> None:
     form = {"name": "all", "scope-admin": "on", "days": "7"}
     assert "Administer the blog" not in (await client.get("/account/tokens", headers=ada)).text
     assert (await client.post("/account/tokens", data=form, headers=ada)).status_code == 403
@@ -323,7 +331,7 @@ async def test_only_owners_are_offered_the_scope_admin(client: httpx2.AsyncClien
     assert (await client.post("/account/tokens", data=form, headers=ora)).status_code == 201
 
 
-async def test_export_holds_all_that_one_gave_and_nothing_of_others(
+async def test_export_has_all_own_data_and_nothing_of_others(
     client: httpx2.AsyncClient, ctx: Context, author: Context, sign_in: SignIn, tmp_path: Path
 ) -> None:
     post = await posts.create(author, NewPost(title='On "engines": part 1', content="It *weaves*.\n", tags=["a: b", "maths"]))
@@ -363,12 +371,12 @@ async def test_export_holds_all_that_one_gave_and_nothing_of_others(
     assert (engines.draft, begun.draft, begun.body) == (False, True, "---\nnot yet")
 
 
-async def test_export_of_nothing_is_whole(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_export_of_an_empty_account_is_complete(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     archive = zipfile.ZipFile(io.BytesIO((await client.get("/account/export", headers=ada)).content))
     assert json.loads(archive.read("comments.json")) == json.loads(archive.read("media.json")) == []
 
 
-async def test_export_goes_through_all_of_a_long_list(
+async def test_export_has_all_pages_of_a_long_list(
     client: httpx2.AsyncClient, ctx: Context, author: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("blog.import_export.account_export._BATCH_SIZE", 2)
@@ -382,9 +390,7 @@ async def test_export_goes_through_all_of_a_long_list(
     assert len(json.loads(archive.read("comments.json"))) == 5
 
 
-async def test_account_is_deleted_and_the_browser_signed_out(
-    client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write
-) -> None:
+async def test_account_deletion_ends_the_session(client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write) -> None:
     await write("On engines")
     session = await sessions.start(ctx, author.actor, "a browser")
     ada = OWN | {"Cookie": f"session={session}"}
@@ -410,8 +416,8 @@ async def test_account_is_deleted_and_the_browser_signed_out(
         ({"posts": "perhaps"}, "posts", ""),
     ],
 )
-async def test_account_stays_when_the_question_is_not_answered(
-    client: httpx2.AsyncClient, ctx: Context, ada: Any, changed: Any, field: str, message: str
+async def test_account_deletion_needs_a_confirmation(
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str], changed: Any, field: str, message: str
 ) -> None:
     form = {"username": "ada", "current": PASSWORD, "posts": "delete"} | changed
     answer = await client.post("/account/delete", data=form, headers=ada)
@@ -423,7 +429,7 @@ async def test_account_stays_when_the_question_is_not_answered(
     assert not (await accounts.by_username(ctx, "ada")).is_deleted
 
 
-async def test_only_owner_is_told_why_not(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
+async def test_only_owner_cannot_delete_the_account(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     ora = await sign_in("ora", Role.OWNER)
     answer = await client.post("/account/delete", data={"username": "ora", "current": PASSWORD, "posts": "keep"}, headers=ora)
     assert answer.status_code == 409
@@ -431,7 +437,7 @@ async def test_only_owner_is_told_why_not(client: httpx2.AsyncClient, ctx: Conte
     assert await ctx.db.fetch_val(sa.select(tables.users.c.deleted_at)) is None
 
 
-async def test_guessing_the_password_of_an_open_session_is_slowed(settings: Settings, sign_in: SignIn) -> None:
+async def test_guessing_the_password_within_a_session_is_rate_limited(settings: Settings, sign_in: SignIn) -> None:
     ada = await sign_in("ada")
     limited = settings.model_copy(update={"rate_limit": "1000/minute", "login_rate_limit_per_address": "3/minute"})
     async with running(create_app(limited)) as client:

@@ -1,8 +1,7 @@
-"""Pages of what keeps an account safe, as a browser without scripts sees them."""
+"""Pages of two-factor authentication and the security log, without JavaScript."""
 
 import datetime as dt
 import re
-from typing import Any
 
 import httpx2
 import pyotp
@@ -14,39 +13,40 @@ from blog.domain.accounts import accounts, password_reset, two_factor
 from blog.domain.core.context import Context
 from blog.schemas.accounts import Role
 from tests.conftest import ORIGIN, PASSWORD, MakeUser
+from tests.support import matching
 from tests.web.conftest import SignIn
 
 OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
 SIGN_IN = {"username": "ada", "password": PASSWORD}
 
 
-def code(secret, steps=0):
+def code(secret: str, steps: int = 0) -> str:
     return pyotp.TOTP(secret).at(dt.datetime.now(dt.UTC), counter_offset=steps)
 
 
-async def turn_on(client, headers):
-    """Go through the pages; the secret and the recovery codes."""
+async def turn_on(client: httpx2.AsyncClient, headers: dict[str, str]) -> tuple[str, list[str]]:
+    """Turn on two-factor authentication on the pages; return the secret and the recovery codes."""
     begun = await client.post("/account/two-factor", data={"current": PASSWORD}, headers=headers)
     assert (begun.status_code, begun.headers["location"]) == (303, "/account/two-factor/enable")
     shown = await client.get("/account/two-factor/enable", headers=headers)
-    secret = re.search(r'id="secret">([A-Z2-7 ]+)<', shown.text)[1].replace(" ", "")
+    secret = matching.search(r'id="secret">([A-Z2-7 ]+)<', shown.text)[1].replace(" ", "")
     done = await client.post("/account/two-factor/enable", data={"code": code(secret)}, headers=headers)
     assert done.status_code == 201
     return secret, re.findall(r"<li><code>([A-Z2-7-]+)</code>", done.text)
 
 
-async def grow_old(ctx, minutes=11):
-    """As if the password had been given so long ago."""
+async def grow_old(ctx: Context, minutes: int = 11) -> None:
+    """Move the last entry of the password into the past."""
     sessions = tables.sessions
     await ctx.db.execute(sessions.update().values(confirmed_at=ctx.now - dt.timedelta(minutes=minutes)))
 
 
 @pytest.fixture
-async def ada(sign_in: SignIn):
+async def ada(sign_in: SignIn) -> dict[str, str]:
     return await sign_in("ada")
 
 
-async def test_codes_are_turned_on_and_then_asked_for(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
+async def test_two_factor_is_turned_on_and_then_required(client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]) -> None:
     assert "Off. Protect your account" in (await client.get("/account/security", headers=ada)).text
     secret, codes = await turn_on(client, ada)
     assert len(codes) == 10
@@ -65,7 +65,7 @@ async def test_codes_are_turned_on_and_then_asked_for(client: httpx2.AsyncClient
     assert (await client.get("/account/tokens")).status_code == 200
 
 
-async def test_secret_is_drawn_without_style_and_kept_nowhere(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_qr_code_has_no_inline_style_and_is_not_cached(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     await client.post("/account/two-factor", data={"current": PASSWORD}, headers=ada)
     shown = await client.get("/account/two-factor/enable", headers=ada)
     assert shown.headers["cache-control"] == "no-store"
@@ -74,13 +74,13 @@ async def test_secret_is_drawn_without_style_and_kept_nowhere(client: httpx2.Asy
     assert "<script>" not in shown.text
 
 
-async def test_second_half_needs_the_first(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_enabling_needs_a_started_setup(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     assert (await client.get("/login/code")).headers["location"] == "/login"
     answer = await client.post("/login/code", data={"code": "123456"}, headers=OWN | {"Cookie": "ticket=x"})
     assert (answer.status_code, "Enter your username and password again" in answer.text) == (401, True)
 
 
-async def test_setting_up_needs_the_password_a_moment_ago(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
+async def test_setup_needs_a_recent_password(client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]) -> None:
     wrong = await client.post("/account/two-factor", data={"current": "guess"}, headers=ada)
     assert wrong.status_code == 422
     assert 'id="error-current">Wrong password' in wrong.text
@@ -94,7 +94,9 @@ async def test_setting_up_needs_the_password_a_moment_ago(client: httpx2.AsyncCl
         assert (answer.status_code, answer.headers["location"]) == (303, "/account/two-factor")
 
 
-async def test_wrong_first_code_shows_the_same_secret_again(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
+async def test_wrong_first_code_shows_the_same_secret_again(
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]
+) -> None:
     await client.post("/account/two-factor", data={"current": PASSWORD}, headers=ada)
     first = await client.get("/account/two-factor/enable", headers=ada)
     again = await client.post("/account/two-factor/enable", data={"code": "1"}, headers=ada)
@@ -104,7 +106,7 @@ async def test_wrong_first_code_shows_the_same_secret_again(client: httpx2.Async
     assert picture.search(first.text)[0] == picture.search(again.text)[0]
 
 
-async def test_turning_off_takes_password_and_code(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
+async def test_turning_off_needs_password_and_code(client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]) -> None:
     secret, codes = await turn_on(client, ada)
     path = "/account/two-factor/disable"
     for sent, field in (
@@ -124,10 +126,10 @@ async def test_turning_off_takes_password_and_code(client: httpx2.AsyncClient, c
     assert (await client.post("/login", data=SIGN_IN, headers=OWN)).headers["location"] == "/"
 
 
-async def test_who_changes_factors_is_led_to_the_sessions(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_two_factor_changes_link_to_the_sessions(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     await client.post("/account/two-factor", data={"current": PASSWORD}, headers=ada)
     shown = await client.get("/account/two-factor/enable", headers=ada)
-    secret = re.search(r'id="secret">([A-Z2-7 ]+)<', shown.text)[1].replace(" ", "")
+    secret = matching.search(r'id="secret">([A-Z2-7 ]+)<', shown.text)[1].replace(" ", "")
     on = await client.post("/account/two-factor/enable", data={"code": code(secret)}, headers=ada)
     off = await client.get("/account/security?saved=off", headers=ada)
     for answer in (on, off):
@@ -135,7 +137,7 @@ async def test_who_changes_factors_is_led_to_the_sessions(client: httpx2.AsyncCl
         assert 'href="/account/sessions"' in notice
 
 
-async def test_new_password_by_link_asks_for_the_code_too(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
+async def test_password_reset_needs_the_code_too(client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]) -> None:
     secret, _ = await turn_on(client, ada)
     path = f"/set-password/{await password_reset.create_link(ctx, 'ada')}"
     answer = await client.post(path, data={"password": "a new long one"}, headers=OWN)
@@ -146,7 +148,7 @@ async def test_new_password_by_link_asks_for_the_code_too(client: httpx2.AsyncCl
     assert (await client.get("/account")).status_code == 200
 
 
-async def test_token_form_asks_for_the_password_after_a_while(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
+async def test_token_form_needs_a_recent_password(client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]) -> None:
     new = {"name": "backup", "scope-account": "on", "days": "30"}
     assert 'name="current"' not in (await client.get("/account/tokens", headers=ada)).text
     await grow_old(ctx)
@@ -160,7 +162,7 @@ async def test_token_form_asks_for_the_password_after_a_while(client: httpx2.Asy
     assert (await client.post("/account/tokens", data=new, headers=ada)).status_code == 201, "not asked twice"
 
 
-async def test_roles_are_given_after_the_password(
+async def test_role_changes_need_a_recent_password(
     client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, make_user: MakeUser
 ) -> None:
     ora, bob = await sign_in("ora", Role.OWNER), await make_user("bob", Role.READER)
@@ -182,9 +184,7 @@ async def test_roles_are_given_after_the_password(
     assert evil.headers["location"] == "/account/security"
 
 
-async def test_owners_are_invited_after_the_password_and_others_without(
-    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn
-) -> None:
+async def test_inviting_an_owner_needs_a_recent_password(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     ora = await sign_in("ora", Role.OWNER)
     await grow_old(ctx)
     owner = {"role": "owner", "note": "Mary", "days": "7", "current": ""}
@@ -194,8 +194,8 @@ async def test_owners_are_invited_after_the_password_and_others_without(
     assert (await client.post("/admin/invitations", data=owner | {"current": PASSWORD}, headers=ora)).status_code == 303
 
 
-async def test_owner_reads_the_log_and_everybody_their_own(
-    client: httpx2.AsyncClient, ctx: Context, ada: Any, sign_in: SignIn
+async def test_owner_reads_the_whole_log_and_others_their_own_entries(
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str], sign_in: SignIn
 ) -> None:
     ora = await sign_in("ora", Role.OWNER)
     firefox = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"}
@@ -216,7 +216,7 @@ async def test_owner_reads_the_log_and_everybody_their_own(
     assert (await client.get("/account/security")).status_code == 303
 
 
-async def test_log_goes_on_to_earlier_pages(client: httpx2.AsyncClient, ctx: Context, ada: Any, sign_in: SignIn) -> None:
+async def test_log_is_paged(client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str], sign_in: SignIn) -> None:
     ora = await sign_in("ora", Role.OWNER)
     for _ in range(55):
         await client.post("/login", data=SIGN_IN | {"password": "guess"}, headers=OWN)
@@ -230,7 +230,7 @@ async def test_log_goes_on_to_earlier_pages(client: httpx2.AsyncClient, ctx: Con
     assert seen == sorted(seen, key=int, reverse=True)
 
 
-async def test_hostile_words_come_out_as_text(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
+async def test_hostile_text_is_escaped(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     ora = await sign_in("ora", Role.OWNER)
     evil = "<script>alert(1)</script>"
     await client.post("/login", data=SIGN_IN, headers=OWN | {"User-Agent": evil, "X-Correlation-ID": "<b>x</b>"})
@@ -240,7 +240,9 @@ async def test_hostile_words_come_out_as_text(client: httpx2.AsyncClient, ctx: C
     assert "&lt;b&gt;x&lt;/b&gt;" in log
 
 
-async def test_operator_lets_somebody_in_who_lost_everything(client: httpx2.AsyncClient, ctx: Context, ada: Any) -> None:
+async def test_sign_in_needs_no_code_after_an_operator_disabled_two_factor(
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]
+) -> None:
     await turn_on(client, ada)
     await two_factor.remove(ctx, (await accounts.by_username(ctx, "ada")).id)
     assert (await client.post("/login", data=SIGN_IN, headers=OWN)).headers["location"] == "/"

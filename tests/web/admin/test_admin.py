@@ -38,18 +38,18 @@ SITE = {
 
 @pytest.fixture
 async def ora(sign_in: SignIn) -> dict[str, str]:
-    """The browser of an owner."""
+    """Return the headers of an owner's browser."""
     return await sign_in("ora", Role.OWNER)
 
 
 @pytest.fixture
 async def owner(ctx: Context, ora: dict[str, str]) -> Context:
-    """The same owner's context."""
+    """Return the context of the same owner."""
     return ctx.acting_as(accounts.as_actor(await accounts.by_username(ctx, "ora")))
 
 
 @pytest.mark.parametrize("path", ROOMS)
-async def test_every_room_is_for_owners(client: httpx2.AsyncClient, sign_in: SignIn, path: Any) -> None:
+async def test_every_admin_page_is_for_owners(client: httpx2.AsyncClient, sign_in: SignIn, path: Any) -> None:
     edo = await sign_in("edo", Role.EDITOR)
     assert (await client.get(path, headers=edo)).status_code == 403
     assert (await client.get(path)).headers["location"].startswith("/login?next=%2Fadmin")
@@ -58,7 +58,7 @@ async def test_every_room_is_for_owners(client: httpx2.AsyncClient, sign_in: Sig
         assert (await client.post(path, data=sent, headers=headers)).status_code in (status, 405)
 
 
-async def test_owner_switches_a_flag_and_sees_it(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
+async def test_owner_changes_a_flag_and_sees_it(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     ora = await sign_in("ora", Role.OWNER)
     page = (await client.get("/admin", headers=ora)).text
     assert re.findall(r'class="feature-state (\w+)"', page) == ["on"] * 4
@@ -70,7 +70,7 @@ async def test_owner_switches_a_flag_and_sees_it(client: httpx2.AsyncClient, sig
     assert 'value="true">Turn on' in page
 
 
-async def test_page_and_its_link_are_for_owners(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
+async def test_admin_page_and_its_link_are_for_owners(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     edo = await sign_in("edo", Role.EDITOR)
     assert (await client.get("/admin", headers=edo)).status_code == 403
     assert (await client.post("/admin/flags/comments", data={"enabled": "false"}, headers=edo)).status_code == 403
@@ -78,7 +78,7 @@ async def test_page_and_its_link_are_for_owners(client: httpx2.AsyncClient, sign
     assert 'href="/admin"' in (await client.get("/", headers=await sign_in("ora", Role.OWNER))).text
 
 
-async def test_stranger_signs_in_first(client: httpx2.AsyncClient) -> None:
+async def test_anonymous_users_are_redirected_to_sign_in(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/admin")
     assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fadmin")
 
@@ -86,7 +86,7 @@ async def test_stranger_signs_in_first(client: httpx2.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("name", "form", "status"), [("gravity", {"enabled": "false"}, 404), ("live", {"enabled": "maybe"}, 422)]
 )
-async def test_what_is_no_switch_switches_nothing(
+async def test_unknown_flag_changes_nothing(
     client: httpx2.AsyncClient, sign_in: SignIn, name: str, form: Any, status: int
 ) -> None:
     ora = await sign_in("ora", Role.OWNER)
@@ -97,7 +97,7 @@ async def test_what_is_no_switch_switches_nothing(
 # Numbers
 
 
-async def test_numbers_are_drawn_and_also_written(client: httpx2.AsyncClient, ora: dict[str, str], owner: Context) -> None:
+async def test_statistics_have_charts_and_tables(client: httpx2.AsyncClient, ora: dict[str, str], owner: Context) -> None:
     for days in (0, 3, 45):
         post = await posts.create(replace(owner, now=owner.now - dt.timedelta(days=days)), NewPost(title="A", content="x"))
     await comments.create(owner, post.id, NewComment(content="Well."))
@@ -119,7 +119,7 @@ async def test_numbers_are_drawn_and_also_written(client: httpx2.AsyncClient, or
 # Members
 
 
-async def test_members_are_listed_with_their_posts_and_found(
+async def test_members_are_listed_with_post_counts_and_searchable(
     client: httpx2.AsyncClient, ora: dict[str, str], write: Write, make_user: MakeUser
 ) -> None:
     await write("On engines")
@@ -139,7 +139,7 @@ async def test_members_are_listed_with_their_posts_and_found(
     assert "No matching members" in (await client.get("/admin/members?q=nobody", headers=ora)).text
 
 
-async def test_long_list_of_members_has_pages(client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str]) -> None:
+async def test_long_list_of_members_is_paged(client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str]) -> None:
     values = [
         {"username": f"user{number}", "username_folded": f"user{number}", "name": "x", "role": "reader", "created_at": ctx.now,
          "updated_at": ctx.now} for number in range(PAGE_SIZE)
@@ -153,7 +153,7 @@ async def test_long_list_of_members_has_pages(client: httpx2.AsyncClient, ctx: C
     assert 'rel="next"' not in second
 
 
-async def test_role_is_changed_on_the_page_where_one_is(
+async def test_role_change_returns_to_the_same_page(
     client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str], make_user: MakeUser
 ) -> None:
     bob = await make_user("bob", Role.READER)
@@ -162,7 +162,7 @@ async def test_role_is_changed_on_the_page_where_one_is(
     assert (await accounts.by_username(ctx, "bob")).role is Role.EDITOR
 
 
-async def test_last_owner_stays_one_and_is_told(
+async def test_last_owner_cannot_lose_the_role(
     client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str], owner: Context
 ) -> None:
     answer = await client.post("/admin/members", data={"user": owner.require_actor().id, "role": "reader"}, headers=ora)
@@ -173,7 +173,7 @@ async def test_last_owner_stays_one_and_is_told(
 
 
 @pytest.mark.parametrize(("form", "status"), [({"user": "99", "role": "editor"}, 404), ({"user": "1", "role": "king"}, 422)])
-async def test_what_is_no_change_of_a_role_changes_nothing(
+async def test_invalid_role_change_is_refused(
     client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str], form: Any, status: int
 ) -> None:
     assert (await client.post("/admin/members", data=form, headers=ora)).status_code == status
@@ -190,7 +190,7 @@ async def link_of(client: httpx2.AsyncClient, ora: dict[str, str], **form: str) 
     return str(re.findall(rf'value="{ORIGIN}(/invitation/[^"]+)"', page)[0])
 
 
-async def test_invitation_makes_one_account_also_while_registration_is_closed(
+async def test_invitation_creates_one_account_despite_closed_registration(
     settings: Settings, ctx: Context, ora: dict[str, str]
 ) -> None:
     new = {"username": "mary", "email": "mary@example.org", "password": PASSWORD}
@@ -213,7 +213,7 @@ async def test_invitation_makes_one_account_also_while_registration_is_closed(
     assert (await accounts.by_username(ctx, "mary")).role is Role.AUTHOR
 
 
-async def test_invitation_changes_no_account_that_is_there(
+async def test_invitation_changes_no_existing_account(
     client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str], sign_in: SignIn
 ) -> None:
     bob = await sign_in("bob", Role.READER)
@@ -227,7 +227,7 @@ async def test_invitation_changes_no_account_that_is_there(
     assert (await client.get(path)).status_code == 200, "it still works for who it is for"
 
 
-async def test_invitation_that_was_taken_back_or_is_too_old_leads_nowhere(
+async def test_revoked_or_expired_invitation_is_invalid(
     client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str], owner: Context
 ) -> None:
     revoked, old = await link_of(client, ora), await link_of(client, ora)
@@ -241,7 +241,7 @@ async def test_invitation_that_was_taken_back_or_is_too_old_leads_nowhere(
     assert "/invitation/" not in page
 
 
-async def test_invitation_of_who_is_no_owner_any_more_leads_nowhere(
+async def test_invitation_by_a_former_owner_is_invalid(
     client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str], make_user: MakeUser
 ) -> None:
     path = await link_of(client, ora, role="owner")
@@ -257,7 +257,7 @@ async def test_other_signed_texts_are_no_invitations(client: httpx2.AsyncClient,
 
 
 @pytest.mark.parametrize(("field", "typed"), [("days", "91"), ("days", ""), ("role", "king"), ("note", "x" * 201)])
-async def test_invitation_form_comes_back(
+async def test_invalid_invitation_form_keeps_its_values(
     client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str], field: str, typed: str
 ) -> None:
     sent = {"role": "editor", "note": "Mary", "days": "3"} | {field: typed}
@@ -270,7 +270,7 @@ async def test_invitation_form_comes_back(
 # Site
 
 
-async def test_site_is_changed_and_every_page_follows(
+async def test_site_settings_apply_to_every_page(
     client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str], write: Write
 ) -> None:
     await write("On engines")
@@ -294,7 +294,7 @@ async def test_site_is_changed_and_every_page_follows(
     assert 'name="accent" type="color" value="#d4357f"' in form
 
 
-async def test_emptied_fields_are_as_by_default_again(client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str]) -> None:
+async def test_emptied_fields_return_to_the_defaults(client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str]) -> None:
     await client.post("/admin/site", data=SITE, headers=ora)
     sent = SITE | {"title": "", "description": "", "accent": "", "navigation": "", "blocked_words": ""}
     del sent["hold_first_comment"]
@@ -331,7 +331,7 @@ async def test_the_default_colour_is_stored_as_no_colour(client: httpx2.AsyncCli
         ("comment_edit_minutes", "-1", "Enter 0 or a larger number"),
     ],
 )
-async def test_site_form_comes_back_with_what_was_typed(
+async def test_invalid_site_form_keeps_its_values(
     client: httpx2.AsyncClient, ora: dict[str, str], field: str, typed: str, message: str
 ) -> None:
     answer = await client.post("/admin/site", data=SITE | {field: typed}, headers=ora)
@@ -343,16 +343,14 @@ async def test_site_form_comes_back_with_what_was_typed(
 
 
 @pytest.mark.parametrize(("typed", "kind"), [("many", "text"), ("-1", "number")])
-async def test_words_in_a_field_for_numbers_are_not_hidden(
+async def test_invalid_number_stays_visible_in_its_field(
     client: httpx2.AsyncClient, ora: dict[str, str], typed: str, kind: str
 ) -> None:
     answer = await client.post("/admin/site", data=SITE | {"max_links": typed}, headers=ora)
     assert f'name="max_links" type="{kind}" value="{typed}"' in answer.text
 
 
-async def test_accent_is_a_style_sheet_that_is_kept_for_ever_under_its_version(
-    client: httpx2.AsyncClient, ora: dict[str, str]
-) -> None:
+async def test_accent_style_sheet_is_immutable_under_its_version(client: httpx2.AsyncClient, ora: dict[str, str]) -> None:
     await client.post("/admin/site", data=SITE, headers=ora)
     link = re.findall(r'<link rel="stylesheet" href="(/theme\.css\?v=\w+)">', (await client.get("/")).text)[0]
     answer = await client.get(link)
@@ -368,7 +366,7 @@ async def test_accent_is_a_style_sheet_that_is_kept_for_ever_under_its_version(
     assert link not in (await client.get("/")).text
 
 
-async def test_live_updates_and_other_processes_follow_the_title(
+async def test_title_change_reaches_live_pages_and_other_processes(
     client: httpx2.AsyncClient, ctx: Context, owner: Context
 ) -> None:
     await site_preferences.change(owner, PreferencesChanges(title="From elsewhere"))

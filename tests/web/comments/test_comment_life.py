@@ -1,15 +1,16 @@
-"""The life of a comment in real browsers: written, held, approved with the keyboard alone, changed, removed, brought back."""
+"""Comments in real browsers: written, held, approved with the keyboard alone, edited, removed, restored."""
 
 import contextlib
 import json
 import os
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, Page
 
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
@@ -19,8 +20,8 @@ PASSWORD = "a long enough one"
 
 
 @pytest.fixture
-def base(tmp_path: Path):
-    """The address of a blog where first comments wait, with a post by its owner ada and a reader named bob."""
+def base(tmp_path: Path) -> Iterator[str]:
+    """Yield the URL of a blog that holds first comments, with a post by the owner ada and a reader named bob."""
     for name, role in (("ada", "owner"), ("bob", "reader")):
         account = ("user", "create", name, f"{name}@example.org", "--role", role, "--password-stdin")
         blog(tmp_path, *account, stdin=PASSWORD)
@@ -41,7 +42,7 @@ def base(tmp_path: Path):
 
 
 @pytest.fixture
-def chromium():
+def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium: install it, or name one by BLOG_TEST_BROWSER")
     from playwright.sync_api import sync_playwright
@@ -52,8 +53,8 @@ def chromium():
         opened.close()
 
 
-def visitor(chromium, base, name=None, *, scripts):
-    """A page of somebody's own browser."""
+def visitor(chromium: Browser, base: str, name: str | None = None, *, scripts: bool) -> Page:
+    """Return a page in a new browser profile, signed in as `name`."""
     page = chromium.new_context(java_script_enabled=scripts).new_page()
     if name:
         page.goto(f"{base}/login")
@@ -63,8 +64,8 @@ def visitor(chromium, base, name=None, *, scripts):
     return page
 
 
-def press_until(page, selector, key="Tab"):
-    """Move the focus as a keyboard does; fails when it never arrives."""
+def press_until(page: Page, selector: str, key: str = "Tab") -> None:
+    """Move the focus with the keyboard. Raises AssertionError if it does not reach the element."""
     for _ in range(60):
         page.keyboard.press(key)
         if page.locator(f"{selector}:focus").count():
@@ -73,15 +74,15 @@ def press_until(page, selector, key="Tab"):
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_life_of_a_comment(base: Any, chromium: Any, scripts: bool) -> None:
+def test_life_of_a_comment(base: str, chromium: Browser, scripts: bool) -> None:
     bob, ada, reader = (visitor(chromium, base, name, scripts=scripts) for name in ("bob", "ada", None))
     address = f"{base}/posts/on-engines"
     reader.goto(address)
     if scripts:
         reader.evaluate("window.wasNotReloaded = true")
 
-    def read_on(page):
-        """Without JavaScript an open page is as old as its last load."""
+    def read_on(page: Page) -> None:
+        """Reload the page if scripts are off."""
         if not scripts:
             page.goto(address)
 

@@ -18,6 +18,7 @@ from blog.domain.read_models import post as read_models_post
 from blog.schemas.accounts import Role
 from blog.schemas.comments import CommentStatus, NewComment
 from blog.schemas.posts import PostStatus
+from tests.support import matching
 from tests.web.conftest import SignIn, Write
 
 
@@ -30,7 +31,7 @@ async def rows(ctx: Context) -> Sequence[Any]:
     return await ctx.db.fetch_all(sa.select(tables.comments).order_by(tables.comments.c.id))
 
 
-async def test_comment_is_written_and_shown(
+async def test_comment_is_created_and_shown(
     client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn, served: dict[str, str]
 ) -> None:
     bob = await sign_in("bob", Role.READER)
@@ -44,7 +45,7 @@ async def test_comment_is_written_and_shown(
 
 
 @pytest.mark.parametrize(("typed", "message"), [("  ", "Fill this in"), ("x" * 10_001, "Use at most 10000 characters")])
-async def test_invalid_comment_comes_back_below_the_post(
+async def test_invalid_comment_is_shown_below_the_post(
     client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn, typed: str, message: str
 ) -> None:
     answer = await client.post("/posts/on-engines/comments", data={"content": typed}, headers=await sign_in("bob"))
@@ -55,9 +56,7 @@ async def test_invalid_comment_comes_back_below_the_post(
     assert await rows(ctx) == []
 
 
-async def test_stranger_is_invited_to_sign_in_and_keeps_a_typed_comment(
-    client: httpx2.AsyncClient, ctx: Context, post: Post
-) -> None:
+async def test_anonymous_comment_survives_the_sign_in(client: httpx2.AsyncClient, ctx: Context, post: Post) -> None:
     page = (await client.get("/posts/on-engines")).text
     assert '<a href="/login?next=%2Fposts%2Fon-engines">Sign in</a> to comment' in page
     assert "<textarea" not in page
@@ -67,7 +66,7 @@ async def test_stranger_is_invited_to_sign_in_and_keeps_a_typed_comment(
     assert await rows(ctx) == []
 
 
-async def test_draft_takes_no_comments(client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn) -> None:
+async def test_draft_refuses_comments(client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn) -> None:
     await write("Secret", status=PostStatus.DRAFT)
     sent = {"data": {"content": "Hm."}}
     assert (await client.post("/posts/secret/comments", **sent, headers=await sign_in("bob"))).status_code == 404
@@ -75,7 +74,7 @@ async def test_draft_takes_no_comments(client: httpx2.AsyncClient, ctx: Context,
     assert await rows(ctx) == []
 
 
-async def test_hostile_comment_is_harmless(
+async def test_hostile_comment_is_sanitised(
     client: httpx2.AsyncClient, post: Post, sign_in: SignIn, served: dict[str, str]
 ) -> None:
     sent = {"content": "<script>alert(1)</script> [x](javascript:alert(2)) <img src=x onerror=alert(3)>"}
@@ -87,7 +86,7 @@ async def test_hostile_comment_is_harmless(
     assert "&lt;script&gt;" in page
 
 
-async def test_answer_stands_below_what_it_answers(
+async def test_reply_is_shown_below_its_parent(
     client: httpx2.AsyncClient, ctx: Context, author: Context, post: Post, sign_in: SignIn, served: dict[str, str]
 ) -> None:
     first = await comments.create(author, post.id, NewComment(content="First."))
@@ -102,9 +101,7 @@ async def test_answer_stands_below_what_it_answers(
     assert page.index("First.") < page.index('<ol class="replies">') < page.index("Answer.") < page.index("Second.")
 
 
-async def test_answer_asks_strangers_to_sign_in_and_comes_back_when_empty(
-    client: httpx2.AsyncClient, author: Context, post: Post, sign_in: SignIn
-) -> None:
+async def test_reply_needs_a_session_and_a_text(client: httpx2.AsyncClient, author: Context, post: Post, sign_in: SignIn) -> None:
     first = await comments.create(author, post.id, NewComment(content="First."))
     path = f"/comments/{first.id}/reply"
     assert (await client.get(path)).headers["location"] == f"/login?next=%2Fcomments%2F{first.id}%2Freply"
@@ -127,7 +124,7 @@ async def test_author_edits_a_comment_and_others_cannot(
     assert '<span class="comment-edited">edited</span>' in (await client.get("/posts/on-engines")).text
 
 
-async def test_tools_are_offered_to_those_who_may_use_them(
+async def test_comment_actions_are_shown_with_permission(
     client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn, served: dict[str, str]
 ) -> None:
     bob = await sign_in("bob", Role.READER)
@@ -144,7 +141,7 @@ async def test_tools_are_offered_to_those_who_may_use_them(
         assert set(re.findall(rf"/comments/{comment}/(edit|remove|restore)", page)) == offered
 
 
-async def test_removed_comment_leaves_only_a_note_where_it_was_answered(
+async def test_removed_comment_with_replies_leaves_a_note(
     client: httpx2.AsyncClient, ctx: Context, author: Context, post: Post, sign_in: SignIn, served: dict[str, str]
 ) -> None:
     bob, eve = await sign_in("bob", Role.READER), await sign_in("eve", Role.EDITOR)
@@ -157,13 +154,13 @@ async def test_removed_comment_leaves_only_a_note_where_it_was_answered(
     assert (answer.status_code, answer.headers["location"]) == (303, "/posts/on-engines#comments")
     for headers in ({}, bob, eve):
         page = (await client.get("/posts/on-engines", headers=headers)).text
-        shown = re.search(rf'<article class="comment removed" id="comment-{comment}">(.*?)</article>', page, re.DOTALL)[1]
+        shown = matching.search(rf'<article class="comment removed" id="comment-{comment}">(.*?)</article>', page, re.DOTALL)[1]
         assert re.sub(r"<[^>]*>", "", shown).strip() == "This comment was removed."
         assert "Rash words." not in page
         assert "No harm done." in page
 
 
-async def test_moderator_brings_a_comment_back(
+async def test_moderator_restores_a_comment(
     client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn, served: dict[str, str]
 ) -> None:
     bob, eve = await sign_in("bob", Role.READER), await sign_in("eve", Role.EDITOR)
@@ -176,7 +173,7 @@ async def test_moderator_brings_a_comment_back(
     assert "Rash words." in (await client.get("/posts/on-engines")).text
 
 
-async def test_long_discussions_are_read_page_by_page(
+async def test_long_discussions_are_paged(
     client: httpx2.AsyncClient, author: Context, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(read_models_post, "COMMENTS_PER_PAGE", 2)
@@ -185,7 +182,7 @@ async def test_long_discussions_are_read_page_by_page(
         await comments.create(author, post.id, NewComment(content=text, parent_id=first.id))
     page = (await client.get("/posts/on-engines")).text
     assert "Comment three" not in page
-    more = (await client.get(re.search(r'<a rel="next" href="([^"]+)"', page)[1])).text
+    more = (await client.get(matching.search(r'<a rel="next" href="([^"]+)"', page)[1])).text
     assert "Comment three" in more
     assert "Comment two" not in more
     assert "Comment one" in more, "what is answered stands above the answer"
@@ -208,6 +205,6 @@ def test_threads_nest_to_a_limit_and_keep_every_comment() -> None:
     assert len(depths) == read_models_post.MAX_REPLY_DEPTH + 1
 
 
-def test_answer_to_an_unknown_comment_stands_by_itself() -> None:
+def test_reply_to_an_unknown_comment_is_shown_at_the_top_level() -> None:
     threads = read_models_post.build_threads([comment(7, 3), comment(5, None)])
     assert [thread.comment.id for thread in threads] == [5, 7]

@@ -23,6 +23,7 @@ from blog.schemas.posts import NewPost
 from blog.web.comments import moderation
 from blog.web.rendering import spam_trap
 from tests.conftest import MakeUser
+from tests.support import matching
 from tests.web.conftest import SignIn, Write
 
 PATH = "/posts/on-engines/comments"
@@ -74,7 +75,7 @@ def queued_ids(page: httpx2.Response) -> list[str]:
         (20, {"loaded_at": "nonsense"}, "Not sent with a form of this blog"),
     ],
 )
-async def test_doubtful_form_makes_a_comment_wait_and_loses_nothing(
+async def test_suspicious_form_holds_the_comment_and_keeps_its_text(
     client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn, seconds: int, more: Any, reason: str | None
 ) -> None:
     rob = await sign_in("rob", Role.READER)
@@ -88,14 +89,16 @@ async def test_doubtful_form_makes_a_comment_wait_and_loses_nothing(
     assert ("Hello." in (await client.get("/posts/on-engines")).text) == (reason is None)
 
 
-async def test_mark_of_another_purpose_is_none(client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn) -> None:
+async def test_timestamp_token_of_another_purpose_is_invalid(
+    client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn
+) -> None:
     forged = ctx.site.signer.sign(Purpose.PREVIEW_LINK, [0])
     sent = {"content": "Hello.", "loaded_at": forged}
     assert (await client.post(PATH, data=sent, headers=await sign_in("rob", Role.READER))).status_code == 303
     assert await reasons(ctx) == ["Not sent with a form of this blog"]
 
 
-async def test_form_that_comes_back_remembers_when_it_was_first_shown(
+async def test_invalid_form_keeps_its_first_timestamp(
     client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn
 ) -> None:
     rob = await sign_in("rob", Role.READER)
@@ -107,21 +110,23 @@ async def test_form_that_comes_back_remembers_when_it_was_first_shown(
     assert await statuses(ctx) == ["visible"]
 
 
-async def test_decoy_is_hidden_from_everybody_but_programs(client: httpx2.AsyncClient, post: Post, sign_in: SignIn) -> None:
+async def test_honeypot_field_is_hidden(client: httpx2.AsyncClient, post: Post, sign_in: SignIn) -> None:
     page = (await client.get("/posts/on-engines", headers=await sign_in("rob", Role.READER))).text
-    decoy = re.search(r'<div class="honeypot" aria-hidden="true">(.*?)</div>', page, re.DOTALL)[1]
+    decoy = matching.search(r'<div class="honeypot" aria-hidden="true">(.*?)</div>', page, re.DOTALL)[1]
     assert re.search(r'<input [^>]*name="website"[^>]*tabindex="-1"[^>]*autocomplete="off"', decoy)
     assert 'name="loaded_at"' not in (await client.get("/posts/on-engines")).text, "strangers get no form"
 
 
-async def test_moderators_do_not_wait_whatever_their_form_says(
+async def test_comments_of_moderators_are_never_held(
     client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn
 ) -> None:
     await client.post(PATH, data={"content": "Hello."}, headers=await sign_in("edo", Role.EDITOR))
     assert await statuses(ctx) == ["visible"]
 
 
-async def test_page_is_for_those_who_decide(client: httpx2.AsyncClient, rob: Context, post: Post, sign_in: SignIn) -> None:
+async def test_moderation_page_needs_the_permission(
+    client: httpx2.AsyncClient, rob: Context, post: Post, sign_in: SignIn
+) -> None:
     waiting = await held(rob, post)
     assert (await client.get("/moderation")).headers["location"] == "/login?next=%2Fmoderation"
     assert (await client.post("/moderation", data={"status": "visible"})).status_code == 401
@@ -135,7 +140,7 @@ async def test_page_is_for_those_who_decide(client: httpx2.AsyncClient, rob: Con
     assert (await client.post("/moderation", data=forged, headers=eve)).status_code == 403
 
 
-async def test_queue_shows_what_is_needed_to_decide(
+async def test_queue_shows_comment_author_post_and_reason(
     client: httpx2.AsyncClient, rob: Context, post: Post, sign_in: SignIn
 ) -> None:
     await held(rob, post, "Buy *this*.")
@@ -180,7 +185,7 @@ async def test_chosen_comments_are_approved_and_removed(
         ({"status": "visible", "comment-x": "on"}, "Enter a whole number"),
     ],
 )
-async def test_form_that_decides_nothing_comes_back(
+async def test_form_without_a_selection_is_refused(
     client: httpx2.AsyncClient, ctx: Context, rob: Context, post: Post, sign_in: SignIn, sent: Any, message: str
 ) -> None:
     await held(rob, post)
@@ -192,7 +197,7 @@ async def test_form_that_decides_nothing_comes_back(
     assert await statuses(ctx) == ["pending"]
 
 
-async def test_queue_is_read_page_by_page(
+async def test_queue_is_paged(
     client: httpx2.AsyncClient, rob: Context, post: Post, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(moderation.moderation_queue, "PAGE_SIZE", 2)
@@ -200,18 +205,18 @@ async def test_queue_is_read_page_by_page(
     ids = [str(await held(rob, post)) for _ in range(3)]
     edo = await sign_in("edo", Role.EDITOR)
     first = await client.get("/moderation", headers=edo)
-    rest = await client.get(re.search(r'rel="next" href="([^"]+)"', first.text)[1].replace("&amp;", "&"), headers=edo)
+    rest = await client.get(matching.search(r'rel="next" href="([^"]+)"', first.text)[1].replace("&amp;", "&"), headers=edo)
     assert (queued_ids(first), queued_ids(rest)) == (ids[:0:-1], ids[:1])
     assert (await client.get("/moderation?cursor=nonsense", headers=edo)).status_code == 422
 
 
 @pytest.mark.parametrize(("query", "words"), [("", "Nothing to review."), ("?status=removed", "No removed comments.")])
-async def test_empty_queue_has_a_friendly_word(client: httpx2.AsyncClient, sign_in: SignIn, query: str, words: str) -> None:
+async def test_empty_queue_has_a_message(client: httpx2.AsyncClient, sign_in: SignIn, query: str, words: str) -> None:
     assert words in (await client.get(f"/moderation{query}", headers=await sign_in("edo", Role.EDITOR))).text
 
 
 @pytest.mark.parametrize("query", ["decided=visible", "decided=visible&comments=x", "decided=x&comments=1", "comments=1"])
-async def test_nonsense_in_the_address_is_not_repeated(client: httpx2.AsyncClient, sign_in: SignIn, query: str) -> None:
+async def test_invalid_query_is_not_echoed(client: httpx2.AsyncClient, sign_in: SignIn, query: str) -> None:
     answer = await client.get(f"/moderation?{query}", headers=await sign_in("edo", Role.EDITOR))
     assert answer.status_code == 200
     assert 'role="status"' not in answer.text
@@ -230,7 +235,7 @@ async def test_post_page_offers_to_approve(
     assert await statuses(ctx) == ["visible"]
 
 
-async def test_answer_does_not_show_the_text_that_went_from_sight(
+async def test_reply_form_does_not_show_hidden_text(
     client: httpx2.AsyncClient, ctx: Context, author: Context, rob: Context, post: Post
 ) -> None:
     first = await comments.create(rob, post.id, NewComment(content="Rash words."))
@@ -242,7 +247,7 @@ async def test_answer_does_not_show_the_text_that_went_from_sight(
     assert 'href="/authors/rob"' not in page
 
 
-async def test_edit_is_offered_and_taken_for_an_hour(
+async def test_edit_is_offered_and_accepted_for_an_hour(
     client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn
 ) -> None:
     edo = await sign_in("edo", Role.EDITOR)
@@ -261,7 +266,7 @@ async def test_edit_is_offered_and_taken_for_an_hour(
     assert "Too late." in sent.text, "nothing typed is lost"
 
 
-async def test_closed_post_says_so_and_the_form_switches_it(
+async def test_closed_post_says_so_and_the_form_changes_it(
     client: httpx2.AsyncClient, ctx: Context, author: Context, sign_in: SignIn, served: dict[str, str]
 ) -> None:
     edo = await sign_in("edo", Role.EDITOR)
@@ -275,7 +280,7 @@ async def test_closed_post_says_so_and_the_form_switches_it(
     assert (answer.status_code, "Comments on this post are closed" in answer.text) == (403, True)
     assert ">\nHello.</textarea>" in answer.text, "it was closed while this was typed"
     form = (await client.get("/posts/on-engines/edit", headers=edo)).text
-    box = re.search(r'<input type="checkbox"[^>]*name="comments_open"[^>]*>', form)[0]
+    box = matching.search(r'<input type="checkbox"[^>]*name="comments_open"[^>]*>', form)[0]
     assert "checked" not in box
     sent = written | {"version": "1", "comments_open": ["false", "true"]}
     assert (await client.post("/posts/on-engines/edit", data=sent, headers=edo)).status_code == 303
@@ -284,7 +289,7 @@ async def test_closed_post_says_so_and_the_form_switches_it(
     assert re.search(r'name="comments_open"[^>]* checked>', (await client.get("/posts/on-engines/edit", headers=edo)).text)
 
 
-async def test_answer_to_a_comment_on_a_closed_post_is_not_begun(
+async def test_reply_to_a_comment_on_a_closed_post_is_refused(
     client: httpx2.AsyncClient, author: Context, sign_in: SignIn
 ) -> None:
     post = await posts.create(author, NewPost(title="On engines", content="x"))

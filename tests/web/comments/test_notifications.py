@@ -15,6 +15,7 @@ from blog.domain.posts.models import Post
 from blog.errors import Unavailable
 from blog.schemas.accounts import Role
 from blog.schemas.comments import NewComment
+from tests.support import matching
 from tests.web.conftest import SignIn, Write
 from tests.web.test_pages import opened
 
@@ -40,7 +41,7 @@ def unread(page: httpx2.Response) -> str | None:
     return found[1] if found else None
 
 
-async def test_answer_is_announced_on_every_page_until_it_was_shown(
+async def test_reply_is_announced_on_every_page_until_it_was_shown(
     client: httpx2.AsyncClient, author: Context, post: Post, first: First
 ) -> None:
     comment, rob = first
@@ -58,9 +59,7 @@ async def test_answer_is_announced_on_every_page_until_it_was_shown(
     assert unread(await client.get("/", headers=rob)) is None
 
 
-async def test_asking_for_the_head_of_the_page_reads_nothing(
-    client: httpx2.AsyncClient, author: Context, post: Post, first: First
-) -> None:
+async def test_head_request_marks_nothing_as_read(client: httpx2.AsyncClient, author: Context, post: Post, first: First) -> None:
     comment, rob = first
     await comments.create(author, post.id, NewComment(content="Because.", parent_id=comment.id))
     assert (await client.head("/notifications", headers=rob)).status_code == 200
@@ -80,20 +79,18 @@ async def test_all_are_marked_as_read_with_one_button(
     assert (answer.status_code, answer.headers["location"]) == (303, "/notifications")
     after = await client.get("/notifications", headers=rob)
     assert (unread(after), "Mark all as read" in after.text) == (None, False)
-    older = await client.get(re.search(r'rel="next" href="([^"]+)"', after.text)[1], headers=rob)
+    older = await client.get(matching.search(r'rel="next" href="([^"]+)"', after.text)[1], headers=rob)
     assert "Answer 0" in older.text
     assert 'class="unread"' not in older.text
 
 
-async def test_strangers_are_sent_to_sign_in_and_newcomers_get_a_friendly_word(
-    client: httpx2.AsyncClient, sign_in: SignIn
-) -> None:
+async def test_notifications_need_a_session_and_an_empty_list_is_explained(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     assert (await client.get("/notifications")).headers["location"] == "/login?next=%2Fnotifications"
     assert (await client.post("/notifications")).status_code == 401
     assert "No notifications yet." in (await client.get("/notifications", headers=await sign_in("zed", Role.READER))).text
 
 
-async def test_removed_comment_leaves_no_text_in_notices(
+async def test_removed_comment_leaves_no_text_in_notifications(
     client: httpx2.AsyncClient, author: Context, post: Post, first: First
 ) -> None:
     comment, rob = first
@@ -104,7 +101,7 @@ async def test_removed_comment_leaves_no_text_in_notices(
     assert "Rash words." not in page
 
 
-async def test_long_queue_is_not_counted_to_its_end(
+async def test_long_queue_is_counted_up_to_a_limit(
     client: httpx2.AsyncClient, ctx: Context, author: Context, post: Post, first: First, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifications, "MAX_COUNTED", 2)
@@ -114,7 +111,9 @@ async def test_long_queue_is_not_counted_to_its_end(
     assert unread(await client.get("/", headers=rob)) == "2"
 
 
-async def test_numbers_cost_one_query_for_members_and_none_for_strangers(app: Application, first: First, sign_in: SignIn) -> None:
+async def test_unread_counts_cost_one_query_with_a_session_and_none_without(
+    app: Application, first: First, sign_in: SignIn
+) -> None:
     _, rob = first
     edo = await sign_in("edo", Role.EDITOR)
     async with opened(app) as (client, services):
@@ -130,12 +129,12 @@ async def test_numbers_cost_one_query_for_members_and_none_for_strangers(app: Ap
     assert counts == [0, 1, 1]
 
 
-async def test_page_does_without_numbers_when_they_cannot_be_counted(
+async def test_page_omits_unread_counts_that_are_unavailable(
     client: httpx2.AsyncClient, first: First, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, rob = first
 
-    async def fail(ctx):
+    async def fail(ctx: Context) -> None:
         raise Unavailable
 
     monkeypatch.setattr(notifications, "unread_counts", fail)

@@ -114,7 +114,7 @@ async def test_sitemap_lists_static_pages(client: httpx2.AsyncClient, ctx: Conte
 
 
 async def test_sitemap_of_many_urls_is_an_index(
-    client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, small_sitemaps: Any
+    client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, small_sitemaps: None
 ) -> None:
     for number in range(5):
         await write(f"Post {number}", tags=["maths"])
@@ -140,7 +140,7 @@ async def test_sitemap_of_many_urls_is_an_index(
 
 @pytest.mark.parametrize("name", ["posts-1", "posts-999999999999999999", "fixed-1", "tags-0", "pages-0", "users-0", "posts-x"])
 async def test_empty_sitemap_files_are_not_found(
-    client: httpx2.AsyncClient, author: Context, write: Write, small_sitemaps: Any, name: str
+    client: httpx2.AsyncClient, author: Context, write: Write, small_sitemaps: None, name: str
 ) -> None:
     await write("On engines")
     assert (await client.get("/sitemap-posts-0.xml")).status_code == 200
@@ -168,7 +168,7 @@ async def test_sitemap_answers_304_until_something_changes(client: httpx2.AsyncC
 
 
 async def test_sitemap_is_read_in_batches(
-    client: httpx2.AsyncClient, ctx: Context, write: Write, small_sitemaps: Any, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, ctx: Context, write: Write, small_sitemaps: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each query is limited, and no connection is held while the client reads."""
     monkeypatch.setattr(sitemap, "MAX_URLS", 100)
@@ -178,7 +178,7 @@ async def test_sitemap_is_read_in_batches(
     assert [len(page) async for page in sitemap.iter_entries(ctx, part)] == [3, 3, 1]
 
 
-async def test_sitemaps_are_valid(client: httpx2.AsyncClient, ctx: Context, write: Write, small_sitemaps: Any) -> None:
+async def test_sitemaps_are_valid(client: httpx2.AsyncClient, ctx: Context, write: Write, small_sitemaps: None) -> None:
     assert_valid_sitemap((await client.get("/sitemap.xml")).content)
     for number in range(12):
         await write(f"{HOSTILE} {number}", tags=["a & b <c>", "日本"])

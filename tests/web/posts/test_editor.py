@@ -1,4 +1,4 @@
-"""Previews, autosaves and images in browsers that run no script; and the two addresses that a script asks."""
+"""Previews, autosaves and images in browsers without JavaScript; and the two endpoints for scripts."""
 
 import html
 import json
@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 import sqlalchemy as sa
+from databases.interfaces import Record
 
 from blog.db import tables
 from blog.domain.core.context import Context
@@ -17,6 +18,7 @@ from blog.schemas.autosaves import MAX_FORM_BYTES
 from blog.schemas.feature_flags import Flag
 from blog.schemas.fields import MAX_CONTENT_BYTES
 from blog.schemas.posts import PostChanges, PostStatus
+from tests.support import matching
 from tests.support.pictures import png
 from tests.web.conftest import SignIn, Write
 from tests.web.test_forms import NEW, value
@@ -24,23 +26,21 @@ from tests.web.test_forms import NEW, value
 EDIT = {"title": "On engines", "content": "Typed.", "tags": "", "slug": "on-engines", "status": "published", "version": "1"}
 
 
-async def kept(ctx):
+async def kept(ctx: Context) -> list[Record]:
     return await ctx.db.fetch_all(sa.select(tables.autosaves).order_by(tables.autosaves.c.id))
 
 
-async def autosave(client, path, headers, **form):
+async def autosave(client: httpx2.AsyncClient, path: str, headers: dict[str, str], **form: Any) -> int:
     answer = await client.post(path, json=form, headers=headers)
     assert answer.status_code == 200
-    return answer.json()["id"]
+    return int(answer.json()["id"])
 
 
-async def test_preview_shows_the_text_and_gives_back_all_that_was_typed(
-    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn
-) -> None:
+async def test_preview_shows_the_text_and_keeps_all_values(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     sent = NEW | {"title": "A <b>", "content": "It *weaves*.\n\n# Part", "slug": "my slug", "status": "draft"}
     answer = await client.post("/write/preview", data=sent, headers=await sign_in("ada"))
     assert answer.status_code == 200
-    preview = re.search(r'<section class="preview-page".*?</section>', answer.text, re.DOTALL)[0]
+    preview = matching.search(r'<section class="preview-page".*?</section>', answer.text, re.DOTALL)[0]
     assert "<em>weaves</em>" in preview
     assert '<h1 id="c-preview-part">' in preview
     assert "A &lt;b&gt;" in preview
@@ -70,7 +70,7 @@ async def test_forms_have_a_button_for_the_preview(client: httpx2.AsyncClient, w
     assert re.search(rf'<button class="save">.*<button [^>]*formaction="{path}/preview" formnovalidate>Preview<', page)
 
 
-async def test_preview_of_too_much_comes_back_with_a_message(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
+async def test_preview_of_too_long_text_is_refused_with_a_message(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     sent = NEW | {"content": "x" * (MAX_CONTENT_BYTES + 1)}
     answer = await client.post("/write/preview", data=sent, headers=await sign_in("ada"))
     assert answer.status_code == 422
@@ -78,9 +78,7 @@ async def test_preview_of_too_much_comes_back_with_a_message(client: httpx2.Asyn
     assert value(answer.text, "content") == sent["content"]
 
 
-async def test_preview_is_for_writers_and_loses_nothing_of_others(
-    client: httpx2.AsyncClient, write: Write, sign_in: SignIn
-) -> None:
+async def test_preview_without_permission_keeps_the_text(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
     await write("On engines", status=PostStatus.DRAFT)
     for path in ("/write/preview", "/posts/on-engines/edit/preview"):
         answer = await client.post(path, data=EDIT | {"content": "Hours of work"})
@@ -90,7 +88,7 @@ async def test_preview_is_for_writers_and_loses_nothing_of_others(
     assert (await client.post("/posts/on-engines/edit/preview", data=EDIT, headers=await sign_in("bob"))).status_code == 404
 
 
-async def test_script_gets_the_preview_as_safe_html(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
+async def test_scripts_get_the_preview_as_safe_html(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     path, eve = "/write/preview", await sign_in("eve", Role.EDITOR)
     answer = await client.post(path, json={"content": "*a* <script>alert(1)</script>"}, headers=eve)
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
@@ -102,7 +100,7 @@ async def test_script_gets_the_preview_as_safe_html(client: httpx2.AsyncClient, 
     assert (await client.post(path, json={"content": "x"}, headers=await sign_in("rae", Role.READER))).status_code == 403
 
 
-async def test_unfinished_post_is_found_again_and_goes_with_its_saving(
+async def test_autosave_is_listed_and_removed_when_the_post_is_saved(
     client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn
 ) -> None:
     ada = await sign_in("ada")
@@ -126,7 +124,7 @@ async def test_unfinished_post_is_found_again_and_goes_with_its_saving(
     assert "Unfinished" not in (await client.get("/dashboard", headers=ada)).text
 
 
-async def test_unsaved_changes_are_offered_restored_and_gone_once_saved(
+async def test_unsaved_changes_are_offered_restored_and_removed_when_saved(
     client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn
 ) -> None:
     await write("On engines", "Old.")
@@ -135,7 +133,7 @@ async def test_unsaved_changes_are_offered_restored_and_gone_once_saved(
     page = (await client.get("/posts/on-engines/edit", headers=eve)).text
     assert "You have unsaved changes from" in page
     assert value(page, "content") == "Old."
-    address = html.unescape(re.search(r'<a class="button" href="([^"]+autosave=[^"]+)"', page)[1])
+    address = html.unescape(matching.search(r'<a class="button" href="([^"]+autosave=[^"]+)"', page)[1])
     restored = (await client.get(address, headers=eve)).text
     assert (value(restored, "content"), value(restored, "version")) == ("Typed.", "1")
     assert "has been saved since" not in restored
@@ -148,7 +146,7 @@ async def test_unsaved_changes_are_offered_restored_and_gone_once_saved(
     assert await kept(ctx) == []
 
 
-async def test_restored_text_warns_when_the_post_was_saved_since_and_does_not_overwrite(
+async def test_restored_text_of_an_older_version_warns_and_does_not_overwrite(
     client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, sign_in: SignIn
 ) -> None:
     post = await write("On engines", "Old.")
@@ -173,7 +171,7 @@ async def test_text_that_equals_the_post_is_not_offered(client: httpx2.AsyncClie
     assert "unsaved changes" not in (await client.get("/posts/on-engines/edit", headers=eve)).text
 
 
-async def test_discarded_text_is_gone(client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn) -> None:
+async def test_discarded_text_is_removed(client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn) -> None:
     await write("On engines")
     eve = await sign_in("eve", Role.EDITOR)
     new = await autosave(client, "/write/autosave", eve, **NEW)
@@ -186,7 +184,7 @@ async def test_discarded_text_is_gone(client: httpx2.AsyncClient, ctx: Context, 
     assert await kept(ctx) == []
 
 
-async def test_autosave_comes_as_a_form_too(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
+async def test_autosave_accepts_a_form_too(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     ada = await sign_in("ada")
     first = (await client.post("/write/autosave", data=NEW | {"content": "one\r\ntwo", "autosave": ""}, headers=ada)).json()
     second = await client.post("/write/autosave", data=NEW | {"content": "three", "autosave": str(first["id"])}, headers=ada)
@@ -215,7 +213,9 @@ async def test_autosave_takes_forms_only(
 JSON = {"Content-Type": "application/json"}
 
 
-async def test_autosave_tells_who_may_not(client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn) -> None:
+async def test_autosave_without_permission_is_refused(
+    client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn
+) -> None:
     await write("On engines", status=PostStatus.DRAFT)
     rae = await sign_in("rae", Role.READER)
     for path in ("/write/autosave", "/posts/on-engines/autosave"):
@@ -225,9 +225,7 @@ async def test_autosave_tells_who_may_not(client: httpx2.AsyncClient, ctx: Conte
     assert await kept(ctx) == []
 
 
-async def test_forged_number_of_an_autosave_changes_nothing_of_others(
-    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn
-) -> None:
+async def test_forged_autosave_id_changes_nothing_of_others(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     number = await autosave(client, "/write/autosave", await sign_in("ada"), **NEW)
     bob = await sign_in("bob")
     assert (await client.post("/write", data=NEW | {"autosave": str(number)}, headers=bob)).status_code == 303
@@ -244,15 +242,15 @@ async def test_image_is_uploaded_by_a_form_and_listed_with_its_markdown(client: 
     fragment = answer.headers["location"].partition("#")[2]
     page = (await client.get("/uploads", headers=ada)).text
     assert f'<li id="{fragment}">' in page
-    markdown = html.unescape(re.search(r'value="(!\[[^"]+)" readonly', page)[1])
+    markdown = html.unescape(matching.search(r'value="(!\[[^"]+)" readonly', page)[1])
     assert markdown.startswith(r"![A \[red\] square](/media/")
     shown = await client.post("/write/preview", json={"content": markdown}, headers=ada)
     assert 'alt="A [red] square"' in shown.text
-    assert (await client.get(re.search(r'src="([^"]+)"', shown.text)[1])).headers["content-type"] == "image/png"
+    assert (await client.get(matching.search(r'src="([^"]+)"', shown.text)[1])).headers["content-type"] == "image/png"
     assert "red square" not in (await client.get("/uploads", headers=await sign_in("bob"))).text
 
 
-async def test_what_is_no_image_comes_back_with_its_message_and_the_words(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
+async def test_invalid_image_has_a_message_and_keeps_the_text(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     sent = {"data": {"alt": "Kept words"}, "files": {"file": ("a.png", b"no image", "image/png")}}
     answer = await client.post("/uploads", **sent, headers=await sign_in("ada"))
     assert answer.status_code == 422
@@ -260,7 +258,9 @@ async def test_what_is_no_image_comes_back_with_its_message_and_the_words(client
     assert value(answer.text, "alt") == "Kept words"
 
 
-async def test_uploads_are_for_writers_and_can_be_switched_off(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
+async def test_uploads_need_the_author_role_and_can_be_disabled(
+    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn
+) -> None:
     assert (await client.get("/uploads")).headers["location"] == "/login?next=%2Fuploads"
     assert (await client.get("/uploads", headers=await sign_in("rae", Role.READER))).status_code == 403
     owner = await sign_in("own", Role.OWNER)

@@ -1,14 +1,15 @@
-"""The editor in a real browser: what it adds to a form, and that nothing typed is lost, whatever happens."""
+"""The editor in a real browser: its additions to the form, and the recovery of unsaved text."""
 
 import base64
 import contextlib
 import re
 import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from tests.support.pictures import png
 from tests.support.serving import blog
@@ -27,8 +28,8 @@ HAND_OVER = """([kind, name, type, bytes]) => {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory):
-    """One server for all: starting it takes longer than most tests."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Return one server for all tests: its start takes longer than most of them."""
     made = Site(tmp_path_factory.mktemp("editor"))
     blog(made.folder, "user", "create", "bob", "bob@example.org", "--role", "editor", "--password-stdin", stdin=PASSWORD)
     (made.folder / ".env").write_text("RATE_LIMIT=off\n")  # all tests together are faster than people
@@ -40,8 +41,8 @@ def server(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture
-def site(server: Any):
-    """A blog without a post."""
+def site(server: Site) -> Site:
+    """Return a blog without posts."""
     with contextlib.closing(sqlite3.connect(server.folder / "blog.db")) as database:
         database.execute("PRAGMA foreign_keys = ON")
         for table in ("posts", "posts_fts", "autosaves", "tags"):
@@ -51,17 +52,17 @@ def site(server: Any):
 
 
 @pytest.fixture
-def context(browser: Browser):
+def context(browser: Browser) -> Iterator[BrowserContext]:
     opened = browser.new_context(timezone_id="America/St_Johns", locale="en-GB")
     opened.set_default_timeout(20_000)
-    faults = []
+    faults: list[str] = []
     opened.on("weberror", lambda error: faults.append(str(error.error)))
     yield opened
     opened.close()
     assert faults == []
 
 
-def sign_in(site, page):
+def sign_in(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/login")
     page.get_by_label("Username or e-mail address").fill("bob")
     page.get_by_label("Password").fill(PASSWORD)
@@ -70,29 +71,29 @@ def sign_in(site, page):
 
 
 @pytest.fixture
-def page(site: Any, context: Any):
+def page(site: Site, context: BrowserContext) -> Page:
     context.add_cookies([{"name": "session", "value": site.session, "url": site.base}])
     return context.new_page()
 
 
-def text(page):
+def text(page: Page) -> Locator:
     return page.locator("#field-content")
 
 
-def tool(page, name):
+def tool(page: Page, name: str) -> Locator:
     return page.get_by_role("toolbar").get_by_role("button", name=name, exact=True)
 
 
-def state(page, words):
+def state(page: Page, words: str) -> None:
     page.locator(".editor-state").get_by_text(words).wait_for()
 
 
-def kept(site):
+def kept(site: Site) -> list[Any]:
     with contextlib.closing(sqlite3.connect(site.folder / "blog.db")) as database:
         return database.execute("SELECT id FROM autosaves").fetchall()
 
 
-def select(page, start, end):
+def select(page: Page, start: int, end: int) -> None:
     text(page).evaluate("(area, [start, end]) => { area.focus(); area.setSelectionRange(start, end); }", [start, end])
 
 
@@ -115,7 +116,7 @@ TOOLS = [
 ]
 
 
-def test_tools_change_the_text_and_undo_takes_it_back(site: Any, page: Any) -> None:
+def test_toolbar_changes_the_text_and_undo_reverts_it(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
     for name, before, selection, after in TOOLS:
         text(page).fill(before)
@@ -130,7 +131,7 @@ def test_tools_change_the_text_and_undo_takes_it_back(site: Any, page: Any) -> N
             assert steps < 4, f"{name}: undo left {text(page).input_value()!r}"
 
 
-def test_keyboard_does_all_that_the_toolbar_does(site: Any, page: Any) -> None:
+def test_keyboard_shortcuts_equal_the_toolbar(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
     text(page).focus()
     page.keyboard.press("Control+b")
@@ -158,7 +159,7 @@ def test_keyboard_does_all_that_the_toolbar_does(site: Any, page: Any) -> None:
     assert page.evaluate("document.activeElement.id") == "field-tags", "the Tab key is never trapped"
 
 
-def test_toolbar_is_one_stop_of_the_tab_key(site: Any, page: Any) -> None:
+def test_toolbar_is_one_stop_of_the_tab_key(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
     focused = "document.activeElement.ariaLabel ?? document.activeElement.textContent.trim()"
     page.get_by_label("Title").focus()
@@ -175,7 +176,7 @@ def test_toolbar_is_one_stop_of_the_tab_key(site: Any, page: Any) -> None:
     assert page.evaluate(focused) == "Italic", "back to where one was"
 
 
-def test_preview_is_the_servers_own_and_the_view_is_remembered(site: Any, page: Any) -> None:
+def test_preview_is_rendered_by_the_server_and_the_view_is_remembered(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
     assert page.get_by_role("region", name="Preview").count() == 0
     page.get_by_label("Title").fill("On engines")
@@ -198,10 +199,17 @@ def test_preview_is_the_servers_own_and_the_view_is_remembered(site: Any, page: 
     assert text(page).is_visible()
 
 
-def test_preview_shows_the_last_question_whatever_comes_first(site: Any, page: Any) -> None:
+def test_preview_shows_the_response_to_the_latest_request(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
-    held = []
-    page.route("**/write/preview", lambda route: held.append(route) if "first" in route.request.post_data else route.continue_())
+    held: list[Route] = []
+
+    def hold_first(route: Route) -> None:
+        if "first" in (route.request.post_data or ""):
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/write/preview", hold_first)
     text(page).fill("first")
     with page.expect_request("**/write/preview"):
         page.get_by_role("button", name="Both").click()
@@ -221,7 +229,7 @@ def test_preview_shows_the_last_question_whatever_comes_first(site: Any, page: A
 
 
 @pytest.mark.parametrize("way", ["paste", "drop"])
-def test_image_is_described_uploaded_and_put_where_the_writer_was(site: Any, page: Any, way: str) -> None:
+def test_image_is_described_uploaded_and_inserted_at_the_cursor(site: Site, page: Page, way: str) -> None:
     page.goto(f"{site.base}/write")
     text(page).fill("Before.\n\nAfter.")
     select(page, 9, 9)
@@ -241,7 +249,7 @@ def test_image_is_described_uploaded_and_put_where_the_writer_was(site: Any, pag
     assert image.evaluate("image => image.naturalWidth") == 30
 
 
-def test_several_images_are_described_one_by_one_and_stand_in_their_order(site: Any, page: Any) -> None:
+def test_several_images_are_described_one_by_one_and_inserted_in_order(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
     files = [{"name": f"{name}.png", "mimeType": "image/png", "buffer": png(9, 9, name)} for name in ("red", "blue")]
     page.locator("#editor-file").set_input_files(files)
@@ -254,10 +262,10 @@ def test_several_images_are_described_one_by_one_and_stand_in_their_order(site: 
     expect(text(page)).to_have_value(re.compile(in_order))
 
 
-def test_image_that_nobody_describes_is_not_uploaded(site: Any, page: Any) -> None:
+def test_cancelled_image_dialog_uploads_nothing(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
     text(page).fill("Text")
-    sent = []
+    sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url) if "/media" in request.url else None)
     page.locator("#editor-file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png(9, 9)})
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
@@ -266,7 +274,7 @@ def test_image_that_nobody_describes_is_not_uploaded(site: Any, page: Any) -> No
     assert sent == []
 
 
-def test_refused_upload_tells_why_loses_nothing_and_can_be_tried_again(site: Any, page: Any) -> None:
+def test_refused_upload_shows_the_reason_and_can_be_retried(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
     text(page).fill("Text")
     page.route("**/api/v1/media", lambda route: route.fulfill(status=403, json={"detail": "Uploads are turned off"}))
@@ -280,10 +288,10 @@ def test_refused_upload_tells_why_loses_nothing_and_can_be_tried_again(site: Any
     assert page.get_by_role("button", name="Try again").count() == 0
 
 
-def test_post_is_not_saved_while_an_image_is_on_its_way(site: Any, page: Any) -> None:
+def test_post_is_not_saved_during_an_upload(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
     page.get_by_label("Title").fill("On engines")
-    held = []
+    held: list[Route] = []
     page.route("**/api/v1/media", lambda route: held.append(route))
     page.locator("#editor-file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png(9, 9)})
     with page.expect_request("**/api/v1/media"):
@@ -297,7 +305,7 @@ def test_post_is_not_saved_while_an_image_is_on_its_way(site: Any, page: Any) ->
     page.wait_for_url(f"{site.base}/posts/on-engines")
 
 
-def test_tags_are_completed_by_keyboard_and_by_mouse(site: Any, page: Any) -> None:
+def test_tags_are_completed_by_keyboard_and_by_mouse(site: Site, page: Page) -> None:
     site.post("One", tags=["gardening", "games", "maths"])
     site.post("Two", tags=["games"])
     page.goto(f"{site.base}/write")
@@ -325,7 +333,7 @@ def test_tags_are_completed_by_keyboard_and_by_mouse(site: Any, page: Any) -> No
     assert field.input_value() == "maths, gardening, games, "
 
 
-def test_words_are_counted_as_they_are_typed(site: Any, page: Any) -> None:
+def test_words_are_counted_as_they_are_typed(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
     text(page).fill("One *two* three—four, it’s 5.")
     assert page.locator(".editor-count").inner_text() == "6 words · 1 min read"
@@ -333,7 +341,7 @@ def test_words_are_counted_as_they_are_typed(site: Any, page: Any) -> None:
     assert page.locator(".editor-count").inner_text() == "1,150 words · 5 min read"
 
 
-def test_text_is_kept_offline_and_reaches_the_server_later(site: Any, page: Any, context: Any) -> None:
+def test_text_is_stored_offline_and_sent_to_the_server_later(site: Site, page: Page, context: BrowserContext) -> None:
     page.goto(f"{site.base}/write")
     context.set_offline(True)
     page.get_by_label("Title").fill("On engines")
@@ -352,13 +360,13 @@ def test_text_is_kept_offline_and_reaches_the_server_later(site: Any, page: Any,
     assert kept(site) == []
 
 
-def crash(page):
+def crash(page: Page) -> None:
     with contextlib.suppress(Exception), page.expect_event("crash"):
         page.goto("chrome://crash")
     page.close()
 
 
-def test_text_of_a_tab_that_crashed_is_offered_by_the_server(site: Any, page: Any, context: Any) -> None:
+def test_text_of_a_tab_that_crashed_is_offered_by_the_server(site: Site, page: Page, context: BrowserContext) -> None:
     page.goto(f"{site.base}/write")
     page.get_by_label("Title").fill("Half a post")
     text(page).fill("Hours of work")
@@ -375,7 +383,7 @@ def test_text_of_a_tab_that_crashed_is_offered_by_the_server(site: Any, page: An
     assert kept(site) == []
 
 
-def test_text_of_a_tab_that_crashed_offline_is_offered_by_the_browser(site: Any, page: Any, context: Any) -> None:
+def test_text_of_a_tab_that_crashed_offline_is_offered_by_the_browser(site: Site, page: Page, context: BrowserContext) -> None:
     post = site.post("On engines")
     page.goto(f"{site.base}/posts/on-engines/edit")
     context.set_offline(True)
@@ -398,7 +406,7 @@ def test_text_of_a_tab_that_crashed_offline_is_offered_by_the_browser(site: Any,
     assert again.get_by_text("unsaved text").count() == 0
 
 
-def test_text_kept_in_the_browser_can_be_discarded(site: Any, page: Any, context: Any) -> None:
+def test_text_kept_in_the_browser_can_be_discarded(site: Site, page: Page, context: BrowserContext) -> None:
     page.goto(f"{site.base}/write")
     context.set_offline(True)
     text(page).fill("Not worth it")
@@ -413,7 +421,7 @@ def test_text_kept_in_the_browser_can_be_discarded(site: Any, page: Any, context
     assert text(again).input_value() == ""
 
 
-def test_two_new_posts_in_two_tabs_are_kept_apart(site: Any, page: Any, context: Any) -> None:
+def test_two_new_posts_in_two_tabs_are_kept_apart(site: Site, page: Page, context: BrowserContext) -> None:
     other = context.new_page()
     for tab, title in ((page, "One"), (other, "Two")):
         tab.goto(f"{site.base}/write")
@@ -425,7 +433,7 @@ def test_two_new_posts_in_two_tabs_are_kept_apart(site: Any, page: Any, context:
     assert sorted(page.locator("section:has(#posts-unfinished) .item-title").all_inner_texts()) == ["One", "Two"]
 
 
-def test_page_is_guarded_only_while_something_is_unsaved(site: Any, page: Any, context: Any) -> None:
+def test_page_warns_before_leaving_only_with_unsaved_changes(site: Site, page: Page, context: BrowserContext) -> None:
     page.goto(f"{site.base}/write")
     context.set_offline(True)
     text(page).press_sequentially("Unsaved")
@@ -440,7 +448,7 @@ def test_page_is_guarded_only_while_something_is_unsaved(site: Any, page: Any, c
     page.get_by_role("heading", name="Unfinished").wait_for()
 
 
-def test_session_that_ends_while_typing_costs_nothing(site: Any, page: Any, context: Any) -> None:
+def test_end_of_the_session_loses_no_text(site: Site, page: Page, context: BrowserContext) -> None:
     page.goto(f"{site.base}/write")
     context.clear_cookies()
     page.get_by_label("Title").fill("On engines")
@@ -461,7 +469,7 @@ def test_session_that_ends_while_typing_costs_nothing(site: Any, page: Any, cont
     assert "Hours of work, saved" in page.content()
 
 
-def test_time_of_publication_is_the_writers_own(site: Any, page: Any) -> None:
+def test_publication_time_is_in_the_local_time_zone(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
     page.get_by_label("Title").fill("On engines")
     moment = page.get_by_label("Publish at")
@@ -484,7 +492,7 @@ def test_time_of_publication_is_the_writers_own(site: Any, page: Any) -> None:
     assert page.get_by_text("Draft.").is_visible()
 
 
-def test_form_that_comes_back_is_kept_and_still_in_ones_own_time(site: Any, page: Any) -> None:
+def test_invalid_form_keeps_its_values_and_the_local_time(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
     page.get_by_label("Title").fill("On engines")
     page.get_by_label("URL slug").fill("no spaces")

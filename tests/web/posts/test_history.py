@@ -1,4 +1,4 @@
-"""History, conflicts, previews and the states of a post, by forms."""
+"""History, conflicts, previews and statuses of a post, with forms."""
 
 import html
 import re
@@ -9,8 +9,10 @@ import pytest
 
 from blog.domain.core.context import Context
 from blog.domain.posts import posts, presence
+from blog.domain.posts.models import Post
 from blog.schemas.accounts import Role
 from blog.schemas.posts import PostChanges, PostStatus
+from tests.support import matching
 from tests.web.conftest import SignIn, Write
 from tests.web.test_forms import value
 
@@ -19,13 +21,13 @@ FORM = {"title": "On engines", "content": POEM, "tags": "", "slug": "on-engines"
 
 
 @pytest.fixture
-async def eve(sign_in: SignIn):
+async def eve(sign_in: SignIn) -> dict[str, str]:
     return await sign_in("eve", Role.EDITOR)
 
 
 @pytest.fixture
-async def post(write: Write, author: Context):
-    """A post with three versions."""
+async def post(write: Write, author: Context) -> Post:
+    """Return a post with three versions."""
     made = await write("On engines", POEM, tags=["maths"])
     await posts.edit(author, made.id, PostChanges(content=POEM.replace("two", "deux & <b>zwei</b>")))
     return await posts.edit(author, made.id, PostChanges(title="On all engines", tags=["looms"]))
@@ -35,8 +37,8 @@ PAGES = ["/history", "/history/diff?from=1&to=2", "/history/1", "/previews", "/e
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_pages_are_for_those_who_may_edit(
-    client: httpx2.AsyncClient, post: Any, eve: Any, sign_in: SignIn, path: Any
+async def test_pages_need_the_permission_to_edit(
+    client: httpx2.AsyncClient, post: Post, eve: dict[str, str], sign_in: SignIn, path: Any
 ) -> None:
     address = f"/posts/on-engines{path}"
     assert (await client.get(address, headers=eve)).status_code == 200
@@ -46,7 +48,9 @@ async def test_pages_are_for_those_who_may_edit(
     assert "noindex" in (await client.get(address, headers=eve)).text
 
 
-async def test_history_lists_versions_and_offers_to_compare_any_two(client: httpx2.AsyncClient, post: Any, eve: Any) -> None:
+async def test_history_lists_versions_and_offers_to_compare_any_two(
+    client: httpx2.AsyncClient, post: Post, eve: dict[str, str]
+) -> None:
     page = (await client.get("/posts/on-engines/history", headers=eve)).text
     assert re.findall(r'<li id="version-(\d)"', page) == ["3", "2", "1"]
     assert "0 words added, 0 removed; title, tags changed." in page
@@ -56,15 +60,17 @@ async def test_history_lists_versions_and_offers_to_compare_any_two(client: http
         assert re.findall(rf'name="{name}" value="(\d)" checked', page) == [chosen]
 
 
-async def test_history_pages_back(client: httpx2.AsyncClient, post: Any, author: Context, eve: Any) -> None:
+async def test_history_is_paged(client: httpx2.AsyncClient, post: Post, author: Context, eve: dict[str, str]) -> None:
     for number in range(20):
         await posts.edit(author, post.id, PostChanges(content=f"text {number}"))
     first = (await client.get("/posts/on-engines/history", headers=eve)).text
-    second = (await client.get(html.unescape(re.search(r'rel="next" href="([^"]+)"', first)[1]), headers=eve)).text
+    second = (await client.get(html.unescape(matching.search(r'rel="next" href="([^"]+)"', first)[1]), headers=eve)).text
     assert re.findall(r'<li id="version-(\d+)"', first + second) == [str(number) for number in range(23, 0, -1)]
 
 
-async def test_difference_marks_words_by_elements_and_escapes_them(client: httpx2.AsyncClient, post: Any, eve: Any) -> None:
+async def test_diff_marks_words_with_elements_and_escapes_them(
+    client: httpx2.AsyncClient, post: Post, eve: dict[str, str]
+) -> None:
     page = (await client.get("/posts/on-engines/history/diff?from=1&to=3", headers=eve)).text
     assert "<del>two</del><ins>deux &amp; &lt;b&gt;zwei&lt;/b&gt;</ins>" in page
     assert "On <ins>all </ins>engines" in page
@@ -77,13 +83,15 @@ async def test_difference_marks_words_by_elements_and_escapes_them(client: httpx
 @pytest.mark.parametrize(
     ("query", "status"), [("", 422), ("?from=1", 422), ("?from=x&to=1", 422), ("?from=1&to=9", 404), ("?from=²&to=1", 422)]
 )
-async def test_what_is_no_version_is_no_comparison(
-    client: httpx2.AsyncClient, post: Any, eve: Any, query: str, status: int
+async def test_invalid_versions_are_not_compared(
+    client: httpx2.AsyncClient, post: Post, eve: dict[str, str], query: str, status: int
 ) -> None:
     assert (await client.get(f"/posts/on-engines/history/diff{query}", headers=eve)).status_code == status
 
 
-async def test_version_is_shown_as_read_and_as_written(client: httpx2.AsyncClient, post: Any, author: Context, eve: Any) -> None:
+async def test_version_is_shown_rendered_and_as_source(
+    client: httpx2.AsyncClient, post: Post, author: Context, eve: dict[str, str]
+) -> None:
     await posts.edit(author, post.id, PostChanges(content="new"))
     page = (await client.get("/posts/on-engines/history/2", headers=eve)).text
     assert "deux &amp; &lt;b&gt;zwei&lt;/b&gt;" in page
@@ -93,7 +101,9 @@ async def test_version_is_shown_as_read_and_as_written(client: httpx2.AsyncClien
     assert (await client.get("/posts/on-engines/history/5", headers=eve)).status_code == 404
 
 
-async def test_old_version_is_restored_as_a_new_one(client: httpx2.AsyncClient, ctx: Context, post: Any, eve: Any) -> None:
+async def test_old_version_is_restored_as_a_new_one(
+    client: httpx2.AsyncClient, ctx: Context, post: Post, eve: dict[str, str]
+) -> None:
     address = "/posts/on-engines/history/1/restore"
     answer = await client.post(address, data={"version": "3"}, headers=eve)
     assert (answer.status_code, answer.headers["location"]) == (303, "/posts/on-engines/history")
@@ -102,8 +112,8 @@ async def test_old_version_is_restored_as_a_new_one(client: httpx2.AsyncClient, 
 
 
 @pytest.mark.parametrize("version", ["2", "", "x"])
-async def test_restoring_over_a_version_that_was_not_seen_is_refused(
-    client: httpx2.AsyncClient, ctx: Context, post: Any, eve: Any, version: str
+async def test_restore_over_an_unseen_version_is_refused(
+    client: httpx2.AsyncClient, ctx: Context, post: Post, eve: dict[str, str], version: str
 ) -> None:
     answer = await client.post("/posts/on-engines/history/1/restore", data={"version": version}, headers=eve)
     assert answer.status_code == 412
@@ -112,8 +122,8 @@ async def test_restoring_over_a_version_that_was_not_seen_is_refused(
     assert (await posts.get_by_slug(ctx, "on-engines")).version == 3
 
 
-async def test_conflict_shows_both_texts_and_offers_to_join_them(
-    client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, eve: Any
+async def test_conflict_shows_both_texts_and_offers_a_merge(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, eve: dict[str, str]
 ) -> None:
     post = await write("On engines", POEM)
     await posts.edit(author, post.id, PostChanges(content=POEM.replace("one", "eins"), title="On all engines"))
@@ -124,7 +134,7 @@ async def test_conflict_shows_both_texts_and_offers_to_join_them(
     assert "From version 1, which you started from, to version 2" in page
     for piece in ("<del>one</del><ins>eins</ins>", "<del>eins</del><ins>one</ins>", "<del>five</del><ins>fünf</ins>"):
         assert piece in page, "theirs from the beginning, mine from theirs"
-    both = re.search(r'<section class="conflict" aria-labelledby="conflict-merged">.*?</section>', page, re.DOTALL)[0]
+    both = matching.search(r'<section class="conflict" aria-labelledby="conflict-merged">.*?</section>', page, re.DOTALL)[0]
     sent = {name: value(both, name) for name in FORM}
     assert sent["content"] == "eins\ntwo\nthree\nfour\nfünf\n"
     saved = await client.post("/posts/on-engines/edit", data=sent, headers=eve)
@@ -133,8 +143,8 @@ async def test_conflict_shows_both_texts_and_offers_to_join_them(
     assert (after.title, after.content, after.version) == ("On all engines", "eins\ntwo\nthree\nfour\nfünf\n", 3)
 
 
-async def test_conflict_in_the_same_lines_says_so_and_keeps_what_was_typed(
-    client: httpx2.AsyncClient, author: Context, write: Write, eve: Any
+async def test_conflict_in_the_same_lines_is_reported_and_keeps_the_text(
+    client: httpx2.AsyncClient, author: Context, write: Write, eve: dict[str, str]
 ) -> None:
     post = await write("On engines", POEM)
     await posts.edit(author, post.id, PostChanges(content="theirs"))
@@ -147,8 +157,8 @@ async def test_conflict_in_the_same_lines_says_so_and_keeps_what_was_typed(
     assert "theirs</pre>" in answer.text
 
 
-async def test_second_conflict_is_a_conflict_again(
-    client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, eve: Any
+async def test_second_conflict_is_reported_again(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, eve: dict[str, str]
 ) -> None:
     post = await write("On engines", POEM)
     await posts.edit(author, post.id, PostChanges(content="theirs"))
@@ -160,8 +170,8 @@ async def test_second_conflict_is_a_conflict_again(
 
 
 @pytest.mark.parametrize("gone", ["deleted", "never there"])
-async def test_text_typed_for_a_post_that_is_gone_can_be_saved_as_another(
-    client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, eve: Any, gone: str
+async def test_text_for_a_deleted_post_can_be_saved_as_a_new_post(
+    client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, eve: dict[str, str], gone: str
 ) -> None:
     if gone == "deleted":
         await posts.delete(author, (await write("On engines", POEM)).id)
@@ -177,17 +187,15 @@ async def test_text_typed_for_a_post_that_is_gone_can_be_saved_as_another(
     assert (post.content, post.status, post.author) == ("Hours of work", PostStatus.PUBLISHED, "eve")
 
 
-async def test_text_typed_while_the_right_was_taken_away_comes_back(
-    client: httpx2.AsyncClient, write: Write, sign_in: SignIn
-) -> None:
+async def test_text_survives_a_lost_permission(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
     await write("On engines", POEM)
     answer = await client.post("/posts/on-engines/edit", data=FORM | {"content": "Hours of work"}, headers=await sign_in("bob"))
     assert answer.status_code == 403
     assert value(answer.text, "content") == "Hours of work"
 
 
-async def test_form_says_who_else_has_it_open_until_they_save(
-    client: httpx2.AsyncClient, author: Context, write: Write, eve: Any, sign_in: SignIn
+async def test_form_names_other_editors_until_they_save(
+    client: httpx2.AsyncClient, author: Context, write: Write, eve: dict[str, str], sign_in: SignIn
 ) -> None:
     await write("On engines", POEM)
     ora = await sign_in("ora", Role.OWNER)
@@ -197,7 +205,9 @@ async def test_form_says_who_else_has_it_open_until_they_save(
     assert "also editing" not in (await client.get("/posts/on-engines/edit", headers=ora)).text
 
 
-async def test_script_of_the_form_hears_who_is_there(client: httpx2.AsyncClient, author: Context, write: Write, eve: Any) -> None:
+async def test_presence_response_lists_other_editors(
+    client: httpx2.AsyncClient, author: Context, write: Write, eve: dict[str, str]
+) -> None:
     post = await write("On engines", POEM)
     await presence.touch(author, post.id)
     answer = await client.post("/posts/on-engines/presence", data={"here": "yes"}, headers=eve)
@@ -208,7 +218,7 @@ async def test_script_of_the_form_hears_who_is_there(client: httpx2.AsyncClient,
     assert (await presence.touch(author, post.id)).others == []
 
 
-async def test_presence_is_protected(client: httpx2.AsyncClient, write: Write, eve: Any, sign_in: SignIn) -> None:
+async def test_presence_is_protected(client: httpx2.AsyncClient, write: Write, eve: dict[str, str], sign_in: SignIn) -> None:
     await write("On engines", POEM)
     address = "/posts/on-engines/presence"
     assert (await client.post(address, data={"here": "yes"})).status_code == 401
@@ -219,7 +229,7 @@ async def test_presence_is_protected(client: httpx2.AsyncClient, write: Write, e
 
 
 async def test_post_is_published_and_unpublished_without_its_form(
-    client: httpx2.AsyncClient, ctx: Context, write: Write, eve: Any
+    client: httpx2.AsyncClient, ctx: Context, write: Write, eve: dict[str, str]
 ) -> None:
     await write("On engines", status=PostStatus.DRAFT)
     assert "Publish now" in (await client.get("/posts/on-engines", headers=eve)).text
@@ -232,8 +242,8 @@ async def test_post_is_published_and_unpublished_without_its_form(
 
 
 @pytest.mark.parametrize("sent", [{"back": ""}, {"status": "secret"}, {"status": "scheduled"}])
-async def test_what_is_no_state_changes_nothing(
-    client: httpx2.AsyncClient, ctx: Context, write: Write, eve: Any, sign_in: SignIn, sent: Any
+async def test_invalid_status_changes_nothing(
+    client: httpx2.AsyncClient, ctx: Context, write: Write, eve: dict[str, str], sign_in: SignIn, sent: Any
 ) -> None:
     await write("On engines")
     assert (await client.post("/posts/on-engines/status", data=sent, headers=eve)).status_code == 422
@@ -242,14 +252,14 @@ async def test_what_is_no_state_changes_nothing(
     assert (await posts.get_by_slug(ctx, "on-engines")).version == 1
 
 
-async def test_deletion_is_undone_from_the_dashboard(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
+async def test_deletion_can_be_undone_on_the_dashboard(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     bob = await sign_in("bob")
     await client.post("/write", data={"title": "Mine & yours", "content": "x", "status": "published"}, headers=bob)
     gone = await client.post("/posts/mine-yours/delete", headers=bob)
     page = (await client.get(gone.headers["location"], headers=bob)).text
     assert "“Mine &amp; yours” was deleted." in page
     assert re.search(r'id="posts-deleted">Deleted<', page)
-    answer = await client.post(re.search(r'action="(/posts/\d+/undelete)"', page)[1], headers=bob)
+    answer = await client.post(matching.search(r'action="(/posts/\d+/undelete)"', page)[1], headers=bob)
     assert (answer.status_code, answer.headers["location"]) == (303, "/posts/mine-yours")
     assert (await client.get("/posts/mine-yours")).status_code == 200
     page = (await client.get(gone.headers["location"], headers=bob)).text
@@ -257,8 +267,8 @@ async def test_deletion_is_undone_from_the_dashboard(client: httpx2.AsyncClient,
     assert "posts-deleted" not in page
 
 
-async def test_editor_can_undo_the_deletion_of_anothers_post(
-    client: httpx2.AsyncClient, write: Write, eve: Any, sign_in: SignIn
+async def test_editor_can_undo_the_deletion_of_a_post_by_another_author(
+    client: httpx2.AsyncClient, write: Write, eve: dict[str, str], sign_in: SignIn
 ) -> None:
     post = await write("On engines")
     gone = await client.post("/posts/on-engines/delete", headers=eve)
@@ -273,16 +283,16 @@ async def test_editor_can_undo_the_deletion_of_anothers_post(
 
 
 @pytest.fixture
-async def secret(client: httpx2.AsyncClient, write: Write, eve: Any):
-    """The path of a preview link to a draft."""
+async def secret(client: httpx2.AsyncClient, write: Write, eve: dict[str, str]) -> str:
+    """Return the path of a preview link to a draft."""
     await write("Secret plans", "It *weaves*.", status=PostStatus.DRAFT)
     made = await client.post("/posts/secret-plans/previews", data={"lifetime": "7 days"}, headers=eve)
     assert (made.status_code, made.headers["location"]) == (303, "/posts/secret-plans/previews#link-1")
     page = (await client.get("/posts/secret-plans/previews", headers=eve)).text
-    return re.search(r'value="http://127.0.0.1:8000(/preview/[^"]+)"', page)[1]
+    return matching.search(r'value="http://127.0.0.1:8000(/preview/[^"]+)"', page)[1]
 
 
-async def test_preview_shows_the_draft_to_anybody_and_to_no_cache(client: httpx2.AsyncClient, secret: Any) -> None:
+async def test_preview_is_public_and_not_cached(client: httpx2.AsyncClient, secret: str) -> None:
     answer = await client.get(secret)
     assert answer.status_code == 200
     assert "<em>weaves</em>" in answer.text
@@ -294,14 +304,14 @@ async def test_preview_shows_the_draft_to_anybody_and_to_no_cache(client: httpx2
     assert answer.headers["x-robots-tag"] == "noindex"
 
 
-async def test_preview_leads_to_the_post_once_it_is_out(client: httpx2.AsyncClient, eve: Any, secret: Any) -> None:
+async def test_preview_redirects_to_the_published_post(client: httpx2.AsyncClient, eve: dict[str, str], secret: str) -> None:
     await client.post("/posts/secret-plans/status", data={"status": "published"}, headers=eve)
     answer = await client.get(secret)
     assert (answer.status_code, answer.headers["location"]) == (303, "/posts/secret-plans")
     assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("private, no-store", "no-referrer")
 
 
-async def test_revoked_and_forged_links_are_pages_that_are_not_there(client: httpx2.AsyncClient, eve: Any, secret: Any) -> None:
+async def test_revoked_and_forged_links_are_not_found(client: httpx2.AsyncClient, eve: dict[str, str], secret: str) -> None:
     assert (await client.get(secret + "x")).status_code == 404
     answer = await client.post("/posts/secret-plans/previews/1/revoke", headers=eve)
     assert answer.headers["location"] == "/posts/secret-plans/previews"
@@ -312,7 +322,7 @@ async def test_revoked_and_forged_links_are_pages_that_are_not_there(client: htt
     assert "Active links" not in (await client.get("/posts/secret-plans/previews", headers=eve)).text
 
 
-async def test_link_needs_a_lifetime_and_a_draft(client: httpx2.AsyncClient, write: Write, eve: Any) -> None:
+async def test_link_needs_a_lifetime_and_a_draft(client: httpx2.AsyncClient, write: Write, eve: dict[str, str]) -> None:
     await write("Draft", status=PostStatus.DRAFT)
     await write("Out")
     for sent in ({"lifetime": ""}, {"lifetime": "100 years"}):

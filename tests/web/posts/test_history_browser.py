@@ -1,13 +1,14 @@
-"""The life of a post in real browsers of several people, with and without scripts."""
+"""The life of a post in real browsers of several users, with and without scripts."""
 
 import contextlib
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
@@ -17,20 +18,20 @@ POEM = "one\n\ntwo\n\nthree\n\nfour\n\nfive\n"
 
 
 class House:
-    """A running blog with an author and an editor, and browsers of theirs."""
+    """A running blog with an author and an editor, and their browsers."""
 
-    def __init__(self, folder, browser):
+    def __init__(self, folder: Path, browser: Browser) -> None:
         self.base, self._browser = "", browser
         self.database = sqlite3.connect(folder / "blog.db", timeout=30)
         self.faults = []
 
-    def visitor(self, **options):
+    def visitor(self, **options: Any) -> Page:
         page = self._browser.new_context(base_url=self.base, **options).new_page()
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.set_default_timeout(20_000)
         return page
 
-    def member(self, name, **options):
+    def member(self, name: str, **options: Any) -> Page:
         page = self.visitor(**options)
         page.goto("/login")
         page.get_by_label("Username or e-mail address").fill(name)
@@ -39,7 +40,7 @@ class House:
         page.get_by_role("link", name="Dashboard").wait_for()
         return page
 
-    def until(self, query, expected):
+    def until(self, query: str, expected: object) -> None:
         """Wait until a query gives the expected value."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
@@ -50,7 +51,7 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path, browser: Browser):
+def house(tmp_path: Path, browser: Browser) -> Iterator[House]:
     for name, role in (("ada", "author"), ("eve", "editor")):
         address = f"{name}@example.org"
         blog(tmp_path, "user", "create", name, address, "--role", role, "--password-stdin", stdin=PASSWORD)
@@ -65,7 +66,7 @@ def house(tmp_path: Path, browser: Browser):
     assert "Traceback" not in log.read_text()
 
 
-def write(page, title, content, choice="Published"):
+def write(page: Page, title: str, content: str, choice: str = "Published") -> None:
     page.goto("/write")
     page.get_by_label("Title").fill(title)
     page.locator("#field-content").fill(content)
@@ -74,22 +75,22 @@ def write(page, title, content, choice="Published"):
     page.locator("article h1").wait_for()
 
 
-def open_form(page, slug, content):
+def open_form(page: Page, slug: str, content: str) -> None:
     page.goto(f"/posts/{slug}/edit")
     page.locator("#field-content").fill(content)
 
 
-def save(page):
-    """By the first button of the form, whose words follow from who can read the post."""
+def save(page: Page) -> None:
+    """Press the first button of the form; its label depends on the status of the post."""
     page.locator("form.wide .form-actions button").first.click()
 
 
-def words(page):
+def words(page: Page) -> list[str]:
     return page.locator("article .prose").inner_text().split()
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
-def test_life_of_a_post(house: Any, scripts: bool) -> None:
+def test_life_of_a_post(house: House, scripts: bool) -> None:
     options = {"java_script_enabled": scripts}
     ada, eve, stranger = house.member("ada", **options), house.member("eve", **options), house.visitor(**options)
 
@@ -173,7 +174,7 @@ def test_life_of_a_post(house: Any, scripts: bool) -> None:
     assert words(stranger) == POEM.split()
 
 
-def test_form_tells_politely_who_comes_goes_and_saves(house: Any) -> None:
+def test_form_announces_other_editors_and_their_saves(house: House) -> None:
     ada = house.member("ada")
     write(ada, "Numbers", POEM)
     ada.clock.install()
@@ -201,7 +202,7 @@ def test_form_tells_politely_who_comes_goes_and_saves(house: Any) -> None:
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
-def test_what_was_typed_survives_the_end_of_the_post_and_of_the_session(house: Any, scripts: bool) -> None:
+def test_text_survives_the_end_of_the_post_and_of_the_session(house: House, scripts: bool) -> None:
     ada, eve = house.member("ada", java_script_enabled=scripts), house.member("eve")
     write(ada, "Numbers", POEM)
     open_form(ada, "numbers", "Hours of work")

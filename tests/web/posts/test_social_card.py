@@ -1,10 +1,9 @@
-"""Cards: pictures that other sites show with a link to a post."""
+"""Social cards: images that other sites show with a link to a post."""
 
 import asyncio
 import datetime as dt
 import io
 import threading
-from typing import Any
 
 import httpx2
 import pytest
@@ -26,24 +25,24 @@ WIDE = {"width": 1008, "sizes": (84, 72, 62, 54), "height": 330}
 
 
 @pytest.fixture(autouse=True)
-def nothing_kept(monkeypatch: pytest.MonkeyPatch):
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(social_cards, "cache", LruByteCache(1_000_000))
 
 
 @pytest.fixture
-def bare_machine(monkeypatch: pytest.MonkeyPatch):
-    """One without any fonts."""
+def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove all system fonts."""
     monkeypatch.setattr(text_layout, "_FONTS", ("",))
 
 
-def opened_card(answer):
+def opened_card(answer: httpx2.Response) -> Image.Image:
     image = Image.open(io.BytesIO(answer.content))
     assert (image.format, image.size) == ("PNG", (1200, 630))
     return image.convert("RGB")
 
 
-def inked(image, box):
-    """How many pixels of the box are darker than the paper."""
+def inked(image: Image.Image, box: tuple[int, int, int, int]) -> int:
+    """Return the number of pixels of the box that are darker than the background."""
     return sum(image.crop(box).convert("L").histogram()[:128])
 
 
@@ -59,7 +58,7 @@ async def test_card_shows_title_blog_and_facts(client: httpx2.AsyncClient, write
     assert inked(image, (96, 280, 1100, 480)) == 0, "one line of title"
 
 
-async def test_address_with_the_version_is_kept_for_ever(client: httpx2.AsyncClient, write: Write) -> None:
+async def test_versioned_url_is_immutable(client: httpx2.AsyncClient, write: Write) -> None:
     await write("On engines")
     plain = await client.get("/posts/on-engines/card.png")
     assert plain.headers["cache-control"] == "public, max-age=300"
@@ -73,10 +72,10 @@ async def test_address_with_the_version_is_kept_for_ever(client: httpx2.AsyncCli
     assert (await client.head("/posts/on-engines/card.png")).headers["etag"] == tag
 
 
-async def test_card_changes_with_what_stands_on_it_alone(client: httpx2.AsyncClient, author: Context, write: Write) -> None:
+async def test_card_changes_only_with_its_content(client: httpx2.AsyncClient, author: Context, write: Write) -> None:
     post = await write("On engines")
 
-    async def tag():
+    async def tag() -> str:
         return (await client.get("/posts/on-engines/card.png")).headers["etag"]
 
     first = await tag()
@@ -86,7 +85,7 @@ async def test_card_changes_with_what_stands_on_it_alone(client: httpx2.AsyncCli
     assert await tag() != first
 
 
-async def test_card_wears_the_title_and_colour_that_owners_chose(app: Application, ctx: Context, write: Write) -> None:
+async def test_card_has_the_title_and_colour_of_the_site_settings(app: Application, ctx: Context, write: Write) -> None:
     await write("On engines")
     async with opened(app) as (client, services):
         first = await client.get("/posts/on-engines/card.png")
@@ -115,7 +114,9 @@ async def test_only_published_posts_have_cards(
             assert (await client.get(f"/posts/{slug}/card.png", headers=headers)).status_code == 404
 
 
-async def test_old_slug_leads_to_the_card_of_the_present_one(client: httpx2.AsyncClient, author: Context, write: Write) -> None:
+async def test_old_slug_redirects_to_the_card_of_the_current_slug(
+    client: httpx2.AsyncClient, author: Context, write: Write
+) -> None:
     post = await write("On engines")
     await posts.edit(author, post.id, PostChanges(slug="on-looms"))
     answer = await client.get("/posts/on-engines/card.png?v=1")
@@ -127,10 +128,12 @@ async def test_card_is_drawn_once_off_the_event_loop_a_few_at_a_time(
 ) -> None:
     for number in range(4):
         await write(f"Post {number}")
-    drawn, at_once, threads = [], [], set()
+    drawn: list[str] = []
+    at_once: list[int] = []
+    threads: set[threading.Thread] = set()
     original, lock = social_cards._render_image, threading.Lock()
 
-    def watched(card):
+    def watched(card: SocialCard) -> bytes:
         with lock:
             at_once.append(len(at_once) - len(drawn) + 1)
             threads.add(threading.current_thread())
@@ -149,7 +152,7 @@ async def test_card_is_drawn_once_off_the_event_loop_a_few_at_a_time(
     assert (again.content, len(drawn)) == (answers[0].content, 4)
 
 
-def test_the_least_used_goes_when_there_is_no_room() -> None:
+def test_least_recently_used_card_is_evicted_first() -> None:
     kept = LruByteCache(10)
     kept.put("a", b"1234")
     kept.put("b", b"1234")
@@ -164,7 +167,7 @@ def test_the_least_used_goes_when_there_is_no_room() -> None:
     assert (kept.get("e"), kept.size) == (None, 0)
 
 
-def test_title_is_as_large_as_fits_and_ends_in_an_ellipsis() -> None:
+def test_title_is_as_large_as_possible_and_ends_in_an_ellipsis() -> None:
     short, long, endless = (
         layout_text("On engines", **WIDE),
         layout_text("On engines and looms " * 6, **WIDE),
@@ -180,7 +183,7 @@ def test_title_is_as_large_as_fits_and_ends_in_an_ellipsis() -> None:
         assert all(text.font.getlength(line) <= 1008 for line in text.lines)
 
 
-def test_word_without_end_is_broken() -> None:
+def test_too_long_word_is_broken() -> None:
     text = layout_text("x" * 200, **WIDE)
     assert len(text.lines) > 2
     assert all(text.font.getlength(line) <= 1008 for line in text.lines)
@@ -196,16 +199,16 @@ def test_word_without_end_is_broken() -> None:
         ("100 ½ ﬁne", "100 1⁄2 ﬁne"),
     ],
 )
-def test_what_the_font_lacks_is_written_plainly(bare_machine: Any, title: str, shown: str) -> None:
+def test_unsupported_characters_are_replaced(bare_machine: None, title: str, shown: str) -> None:
     assert layout_text(title, **WIDE).lines == [shown]
 
 
-def test_few_unknown_letters_are_boxes(bare_machine: Any) -> None:
-    assert layout_text("The letter Ж in print", **WIDE).lines == ["The letter Ж in print"]
+def test_few_unknown_characters_are_boxes(bare_machine: None) -> None:
+    assert layout_text("The sign Ж in print", **WIDE).lines == ["The sign Ж in print"]
 
 
 @pytest.mark.parametrize("title", ["日本語のタイトル", "Привет, мир", "\U0001f389\U0001f389", "\u0000"])
-def test_card_without_a_readable_title_shows_the_name_of_the_blog(bare_machine: Any, title: str) -> None:
+def test_card_without_a_readable_title_shows_the_name_of_the_blog(bare_machine: None, title: str) -> None:
     assert layout_text(title, **WIDE).lines == []
     facts = {"authors": "日本太郎", "date": "22 November 2026"}
     drawn = social_cards.render(SocialCard(title, "Field Notes", **facts))
@@ -216,7 +219,7 @@ def test_card_without_a_readable_title_shows_the_name_of_the_blog(bare_machine: 
     assert inked(image, (96, 520, 1100, 600)) > 100, "the date"
 
 
-def test_font_of_the_machine_helps_where_it_has_the_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_font_is_used_for_missing_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     if not text_layout._font_exists("DejaVuSans.ttf"):
         pytest.skip("this machine has no DejaVu Sans")
     assert layout_text("Café – Привет", **WIDE).lines == ["Café – Привет"]

@@ -1,4 +1,4 @@
-"""Which visits are views, and that they are written before the process ends."""
+"""Visits that count as views, and their storage before the process ends."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:130.0) Gecko/20100101 Fi
 READER = {"User-Agent": FIREFOX}
 
 
-async def views(ctx):
+async def views(ctx: Context) -> list[int]:
     return [row["views"] for row in await ctx.db.fetch_all(sa.select(tables.post_views.c.views))]
 
 
@@ -51,9 +51,7 @@ async def test_readers_are_counted_and_written_at_shutdown(
         READER | {"Purpose": "prefetch"},
     ],
 )
-async def test_programs_and_those_who_fetch_ahead_are_not_counted(
-    settings: Settings, ctx: Context, write: Write, headers: Any
-) -> None:
+async def test_bots_and_prefetches_are_not_counted(settings: Settings, ctx: Context, write: Write, headers: Any) -> None:
     await write("On engines")
     async with running(create_app(settings)) as client:
         assert (await client.get("/posts/on-engines", headers=headers)).status_code == 200

@@ -1,4 +1,4 @@
-"""Light or dark, as the reader wants it."""
+"""Light and dark themes."""
 
 import re
 
@@ -17,7 +17,7 @@ async def choose(client: httpx2.AsyncClient, theme: str, **more: str) -> httpx2.
     return await client.post("/theme", data={"theme": theme, **more}, headers=OWN)
 
 
-async def test_choice_lasts_and_leads_back_to_where_it_was_made(client: httpx2.AsyncClient, write: Write) -> None:
+async def test_theme_choice_is_stored_and_returns_to_the_page(client: httpx2.AsyncClient, write: Write) -> None:
     await write("On engines")
     page = (await client.get("/search?q=a+%26b")).text
     back = re.findall(r'<input type="hidden" name="next" value="([^"]*)">', page)[0].replace("&amp;", "&")
@@ -36,7 +36,7 @@ async def test_choice_lasts_and_leads_back_to_where_it_was_made(client: httpx2.A
         assert re.findall(r'value="(\w+)" aria-pressed="true"', page) == ["dark"]
 
 
-async def test_system_decides_when_nothing_is_chosen_any_more(client: httpx2.AsyncClient) -> None:
+async def test_theme_auto_removes_the_choice(client: httpx2.AsyncClient) -> None:
     await choose(client, "light")
     assert 'data-theme="light"' in (await client.get("/")).text
     await choose(client, "auto")
@@ -49,11 +49,11 @@ async def test_system_decides_when_nothing_is_chosen_any_more(client: httpx2.Asy
 
 
 @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", ""])
-async def test_no_choice_leads_to_another_site(client: httpx2.AsyncClient, elsewhere: str) -> None:
+async def test_theme_choice_never_redirects_to_another_site(client: httpx2.AsyncClient, elsewhere: str) -> None:
     assert (await choose(client, "dark", next=elsewhere)).headers["location"] == "/"
 
 
-async def test_other_values_are_refused_or_mean_nothing(client: httpx2.AsyncClient) -> None:
+async def test_invalid_themes_are_refused_or_ignored(client: httpx2.AsyncClient) -> None:
     refused = await choose(client, "pink")
     assert refused.status_code == 422
     assert "set-cookie" not in refused.headers
@@ -62,7 +62,7 @@ async def test_other_values_are_refused_or_mean_nothing(client: httpx2.AsyncClie
     assert "<script>" not in page
 
 
-async def test_pages_of_other_sites_cannot_choose(client: httpx2.AsyncClient) -> None:
+async def test_cross_site_theme_choice_is_refused(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/theme", data={"theme": "dark"}, headers={"Origin": "https://evil.example"})
     assert answer.status_code == 403
 

@@ -1,4 +1,4 @@
-"""Pages that stand by themselves: at the root of the site, but never in the way of the blog's own."""
+"""Static pages: at the root of the site, after the routes of the blog."""
 
 import io
 import re
@@ -26,17 +26,17 @@ ABOUT = {"title": "About us", "slug": "about", "content": "We *weave*. <script>a
 
 @pytest.fixture
 async def ora(sign_in: SignIn) -> dict[str, str]:
-    """The browser of an owner."""
+    """Return the headers of an owner's browser."""
     return await sign_in("ora", Role.OWNER)
 
 
 @pytest.fixture
 async def owner(ctx: Context, ora: dict[str, str]) -> Context:
-    """The same owner's context."""
+    """Return the context of the same owner."""
     return ctx.acting_as(accounts.as_actor(await accounts.by_username(ctx, "ora")))
 
 
-async def test_page_is_written_read_changed_and_deleted(client: httpx2.AsyncClient, ora: dict[str, str]) -> None:
+async def test_page_is_created_read_edited_and_deleted(client: httpx2.AsyncClient, ora: dict[str, str]) -> None:
     made = await client.post("/admin/pages/new", data=ABOUT, headers=ora)
     assert (made.status_code, made.headers["location"]) == (303, "/about")
     page = (await client.get("/about")).text
@@ -57,9 +57,7 @@ async def test_page_is_written_read_changed_and_deleted(client: httpx2.AsyncClie
     assert "No pages yet" in (await client.get("/admin/pages", headers=ora)).text
 
 
-async def test_image_on_a_page_keeps_its_room_and_shows_its_title(
-    client: httpx2.AsyncClient, ora: dict[str, str], owner: Context
-) -> None:
+async def test_image_on_a_page_has_its_size_and_title(client: httpx2.AsyncClient, ora: dict[str, str], owner: Context) -> None:
     own = await media.upload(owner, io.BytesIO(png(30, 20)), NewMedia())
     about = ABOUT | {"content": f'![A loom](/media/{own.name} "Our first")'}
     await client.post("/admin/pages/new", data=about, headers=ora)
@@ -67,7 +65,7 @@ async def test_image_on_a_page_keeps_its_room_and_shows_its_title(
     assert re.search(r'<figure><img [^>]*width="30" height="20"><figcaption>Our first</figcaption></figure>', page)
 
 
-def test_page_comes_last_of_all_routes() -> None:
+def test_page_is_the_last_route() -> None:
     """The route matches any single segment, so routes after it would never match."""
     assert rows(routes)[-1] == ("GET HEAD", "/{slug}", "web:static_page")
 
@@ -75,7 +73,7 @@ def test_page_comes_last_of_all_routes() -> None:
 @pytest.mark.parametrize(
     "slug", ["posts", "admin", "static", "api", "media", "live", "login", "theme.css", "robots.txt", "Archive", "account", "tags"]
 )
-async def test_addresses_of_the_blog_itself_are_refused_at_their_field(
+async def test_reserved_paths_are_refused_at_their_field(
     client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str], slug: str
 ) -> None:
     answer = await client.post("/admin/pages/new", data=ABOUT | {"slug": slug}, headers=ora)
@@ -85,20 +83,20 @@ async def test_addresses_of_the_blog_itself_are_refused_at_their_field(
     assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.static_pages)) == 0
 
 
-def test_every_route_reserves_what_it_begins_with() -> None:
+def test_every_route_reserves_its_first_segment() -> None:
     reserved = UrlBuilder(routes, "http://127.0.0.1:8000").first_segments
     begun = {path.split("/")[1] for _, path, _ in rows(routes)} - {"", "{slug}"}
     assert begun <= reserved
 
 
-async def test_title_that_would_make_a_reserved_address_is_refused_too(client: httpx2.AsyncClient, ora: dict[str, str]) -> None:
+async def test_title_that_gives_a_reserved_path_is_refused(client: httpx2.AsyncClient, ora: dict[str, str]) -> None:
     answer = await client.post("/admin/pages/new", data=ABOUT | {"title": "Archive", "slug": ""}, headers=ora)
     assert answer.status_code == 409
     made = await client.post("/admin/pages/new", data=ABOUT | {"title": "Où sommes-nous ?", "slug": ""}, headers=ora)
     assert made.headers["location"] == "/ou-sommes-nous"
 
 
-async def test_taken_address_is_refused(client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str]) -> None:
+async def test_used_path_is_refused(client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str]) -> None:
     await client.post("/admin/pages/new", data=ABOUT, headers=ora)
     assert (await client.post("/admin/pages/new", data=ABOUT, headers=ora)).status_code == 409
     await client.post("/admin/pages/new", data=ABOUT | {"slug": "other"}, headers=ora)
@@ -109,7 +107,7 @@ async def test_taken_address_is_refused(client: httpx2.AsyncClient, ctx: Context
 
 
 @pytest.mark.parametrize("version", ["1", "", "x"])
-async def test_stale_form_comes_back_and_may_be_sent_again(
+async def test_stale_page_form_can_be_submitted_again(
     client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str], owner: Context, version: str
 ) -> None:
     made = await static_pages.create(owner, StaticPageInput(**ABOUT), reserved=())
@@ -128,13 +126,13 @@ async def test_stale_form_comes_back_and_may_be_sent_again(
 @pytest.mark.parametrize(
     ("field", "typed"), [("title", ""), ("slug", "a/b"), ("slug", ".well-known"), ("content", "\x07"), ("content", "x" * 262_145)]
 )
-async def test_page_that_is_not_valid_comes_back(client: httpx2.AsyncClient, ora: dict[str, str], field: str, typed: str) -> None:
+async def test_invalid_page_keeps_its_values(client: httpx2.AsyncClient, ora: dict[str, str], field: str, typed: str) -> None:
     answer = await client.post("/admin/pages/new", data=ABOUT | {field: typed}, headers=ora)
     assert answer.status_code == 422
     assert f'id="error-{field}"' in answer.text
 
 
-async def test_unknown_single_segments_are_not_found_whatever_the_verb(client: httpx2.AsyncClient, ora: dict[str, str]) -> None:
+async def test_unknown_single_segments_are_not_found_for_every_method(client: httpx2.AsyncClient, ora: dict[str, str]) -> None:
     for verb in ("GET", "POST", "DELETE"):
         answer = await client.request(verb, "/nowhere", headers=ora)
         assert answer.status_code == 404
