@@ -30,7 +30,7 @@ LOST = (httpx2.HTTPError, HTTPXWSException, OSError, EOFError, TimeoutError)
 
 
 @contextlib.contextmanager
-def bearing_with_losses() -> Iterator[None]:
+def ignoring_connection_errors() -> Iterator[None]:
     """Ignore connection errors, alone or in an exception group, but not a failed assertion."""
     try:
         yield
@@ -96,7 +96,7 @@ class Scene:
 
     async def write(self) -> None:
         while not self.is_over.is_set():
-            with bearing_with_losses():
+            with ignoring_connection_errors():
                 await self._write()
             await self.pause(0.03)
 
@@ -137,7 +137,7 @@ class Scene:
 
         while not self.is_known(cursor):
             visits, started = visits + 1, cursor
-            with bearing_with_losses():
+            with ignoring_connection_errors():
                 await door(self, cursor, hear)
             await self.pause(0.2)
         return heard

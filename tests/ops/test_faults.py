@@ -29,7 +29,7 @@ NO_READING, READING = "the database cannot be read", "the database can be read a
 
 
 @pytest.fixture
-def impatient(settings: Settings) -> Settings:
+def short_timeout(settings: Settings) -> Settings:
     return settings.model_copy(update={"database_timeout": 0.1})
 
 
@@ -62,10 +62,10 @@ async def until_over(logs: list[EventDict], *steps: Callable[[], Awaitable[objec
                 await step()
 
 
-async def test_database_locked_by_another_process(impatient: Settings, headers: dict[str, str]) -> None:
-    holder = sqlite3.connect(impatient.database_path, isolation_level=None)
+async def test_database_locked_by_another_process(short_timeout: Settings, headers: dict[str, str]) -> None:
+    holder = sqlite3.connect(short_timeout.database_path, isolation_level=None)
     with capture_logs() as logs:
-        async with running(create_app(impatient)) as client:
+        async with running(create_app(short_timeout)) as client:
             holder.execute("BEGIN EXCLUSIVE")
             refused = await asyncio.gather(*(write(client, headers) for _ in range(5)))
             for answer in refused:

@@ -229,8 +229,8 @@ def await_sums(url: str, is_right: Callable[[Samples], bool]) -> Samples:
 
 @pytest.mark.sqlite
 def test_scrape_of_two_workers_counts_each_request_once(home: Path) -> None:
-    each_anew = httpx.Limits(max_keepalive_connections=0)  # so that both workers get some
-    with two_workers(home) as url, httpx.Client(base_url=url, limits=each_anew) as client:
+    no_keep_alive = httpx.Limits(max_keepalive_connections=0)  # so that both workers get some
+    with two_workers(home) as url, httpx.Client(base_url=url, limits=no_keep_alive) as client:
         for number in range(60):
             client.get("/tags").raise_for_status()
             assert client.get(f"/nowhere/{number}").status_code == 404

@@ -22,7 +22,7 @@ from tests.conftest import PASSWORD, MakeUser, running
 from tests.support import matching
 from tests.support.authenticator import Device
 from tests.support.serving import ask, blog, free_port, serving, wait_until_up
-from tests.web.accounts.test_two_factor import grow_old
+from tests.web.accounts.test_two_factor import make_password_entry_old
 
 HOST = "blog.example.org"
 SITE = f"https://{HOST}"
@@ -90,7 +90,7 @@ async def test_passkey_is_added_used_and_removed(client: httpx2.AsyncClient, ada
 
 
 async def test_adding_needs_a_recent_password(client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]) -> None:
-    await grow_old(ctx)
+    await make_password_entry_old(ctx)
     for answer in (
         await client.get("/account/passkeys/new", headers=ada),
         await client.post("/account/passkeys/new", data={"name": "x", "credential": "{}"}, headers=ada),
@@ -103,7 +103,7 @@ async def test_adding_needs_a_recent_password(client: httpx2.AsyncClient, ctx: C
 
 async def test_removing_needs_a_recent_password(client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]) -> None:
     await add(client, ada)
-    await grow_old(ctx)
+    await make_password_entry_old(ctx)
     path = matching.search(r'href="(/account/passkeys/\d+/remove)"', (await client.get("/account/security", headers=ada)).text)[1]
     assert 'name="current"' in (await client.get(path, headers=ada)).text
     for sent, status, field in (({"current": ""}, 403, "field-current"), ({"current": "guess"}, 422, "error-current")):

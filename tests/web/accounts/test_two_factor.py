@@ -35,7 +35,7 @@ async def turn_on(client: httpx2.AsyncClient, headers: dict[str, str]) -> tuple[
     return secret, re.findall(r"<li><code>([A-Z2-7-]+)</code>", done.text)
 
 
-async def grow_old(ctx: Context, minutes: int = 11) -> None:
+async def make_password_entry_old(ctx: Context, minutes: int = 11) -> None:
     """Move the last entry of the password into the past."""
     sessions = tables.sessions
     await ctx.db.execute(sessions.update().values(confirmed_at=ctx.now - dt.timedelta(minutes=minutes)))
@@ -86,7 +86,7 @@ async def test_setup_needs_a_recent_password(client: httpx2.AsyncClient, ctx: Co
     assert 'id="error-current">Wrong password' in wrong.text
     assert (await client.get("/account/two-factor/enable", headers=ada)).headers["location"] == "/account/two-factor"
     await client.post("/account/two-factor", data={"current": PASSWORD}, headers=ada)
-    await grow_old(ctx)
+    await make_password_entry_old(ctx)
     for answer in (
         await client.get("/account/two-factor/enable", headers=ada),
         await client.post("/account/two-factor/enable", data={"code": "123456"}, headers=ada),
@@ -151,7 +151,7 @@ async def test_password_reset_needs_the_code_too(client: httpx2.AsyncClient, ctx
 async def test_token_form_needs_a_recent_password(client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str]) -> None:
     new = {"name": "backup", "scope-account": "on", "days": "30"}
     assert 'name="current"' not in (await client.get("/account/tokens", headers=ada)).text
-    await grow_old(ctx)
+    await make_password_entry_old(ctx)
     assert 'name="current"' in (await client.get("/account/tokens", headers=ada)).text
     for sent, status, field in ((new, 403, "field-current"), (new | {"current": "guess"}, 422, "error-current")):
         refused = await client.post("/account/tokens", data=sent, headers=ada)
@@ -166,7 +166,7 @@ async def test_role_changes_need_a_recent_password(
     client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, make_user: MakeUser
 ) -> None:
     ora, bob = await sign_in("ora", Role.OWNER), await make_user("bob", Role.READER)
-    await grow_old(ctx)
+    await make_password_entry_old(ctx)
     listed = (await client.get("/admin/members?q=bob", headers=ora)).text
     assert 'href="/account/confirm?next=/admin/members%3Fq%3Dbob"' in listed
     change = {"user": str(bob.id), "role": "editor"}
@@ -186,7 +186,7 @@ async def test_role_changes_need_a_recent_password(
 
 async def test_inviting_an_owner_needs_a_recent_password(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
     ora = await sign_in("ora", Role.OWNER)
-    await grow_old(ctx)
+    await make_password_entry_old(ctx)
     owner = {"role": "owner", "note": "Mary", "days": "7", "current": ""}
     refused = await client.post("/admin/invitations", data=owner, headers=ora)
     assert (refused.status_code, 'value="Mary"' in refused.text) == (403, True)

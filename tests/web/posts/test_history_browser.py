@@ -17,7 +17,7 @@ PASSWORD = "a long enough one"
 POEM = "one\n\ntwo\n\nthree\n\nfour\n\nfive\n"
 
 
-class House:
+class Site:
     """A running blog with an author and an editor, and their browsers."""
 
     def __init__(self, folder: Path, browser: Browser) -> None:
@@ -51,14 +51,14 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path, browser: Browser) -> Iterator[House]:
+def site(tmp_path: Path, browser: Browser) -> Iterator[Site]:
     for name, role in (("ada", "author"), ("eve", "editor")):
         address = f"{name}@example.org"
         blog(tmp_path, "user", "create", name, address, "--role", role, "--password-stdin", stdin=PASSWORD)
     port = free_port()
     with serving(tmp_path, port, RATE_LIMIT="off") as (process, log):
         wait_until_up(port, process)
-        opened = House(tmp_path, browser)
+        opened = Site(tmp_path, browser)
         opened.base = f"http://127.0.0.1:{port}"
         with contextlib.closing(opened.database):
             yield opened
@@ -90,9 +90,9 @@ def words(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
-def test_life_of_a_post(house: House, scripts: bool) -> None:
+def test_life_of_a_post(site: Site, scripts: bool) -> None:
     options = {"java_script_enabled": scripts}
-    ada, eve, stranger = house.member("ada", **options), house.member("eve", **options), house.visitor(**options)
+    ada, eve, stranger = site.member("ada", **options), site.member("eve", **options), site.visitor(**options)
 
     # A draft, and a link by which a stranger reads it.
     write(ada, "Numbers", POEM, "Draft")
@@ -110,7 +110,7 @@ def test_life_of_a_post(house: House, scripts: bool) -> None:
     ada.get_by_role("button", name="Publish now").click()
     ada.get_by_role("button", name="Unpublish").wait_for()
     stranger.goto(link)
-    assert stranger.url == f"{house.base}/posts/numbers"
+    assert stranger.url == f"{site.base}/posts/numbers"
 
     # Two change other lines of it at the same time, and nothing is lost.
     open_form(ada, "numbers", POEM.replace("five", "FIVE"))
@@ -144,9 +144,9 @@ def test_life_of_a_post(house: House, scripts: bool) -> None:
     save(ada)
     ada.get_by_text("This will be published on").wait_for()
     assert stranger.goto("/posts/numbers").status == 404
-    house.database.execute("UPDATE posts SET publish_at = '2020-01-01 10:00:00.000000'")
-    house.database.commit()
-    house.until("SELECT status FROM posts", "published")
+    site.database.execute("UPDATE posts SET publish_at = '2020-01-01 10:00:00.000000'")
+    site.database.commit()
+    site.until("SELECT status FROM posts", "published")
     assert stranger.goto("/posts/numbers").status == 200
 
     # Any two versions are compared, and the first comes back.
@@ -174,21 +174,21 @@ def test_life_of_a_post(house: House, scripts: bool) -> None:
     assert words(stranger) == POEM.split()
 
 
-def test_form_announces_other_editors_and_their_saves(house: House) -> None:
-    ada = house.member("ada")
+def test_form_announces_other_editors_and_their_saves(site: Site) -> None:
+    ada = site.member("ada")
     write(ada, "Numbers", POEM)
     ada.clock.install()
     ada.goto("/posts/numbers/edit")
     status = ada.locator("#presence")
     assert status.get_attribute("role") == "status"
     assert status.inner_text() == ""
-    eve = house.member("eve")
+    eve = site.member("eve")
     eve.goto("/posts/numbers/edit")
     eve.get_by_role("status").get_by_text("ada is also editing this post").wait_for()
     ada.clock.run_for(16_000)
     status.get_by_text("eve is also editing this post").wait_for()
     eve.goto("/")
-    house.until("SELECT count(*) FROM editing_sessions", 1)
+    site.until("SELECT count(*) FROM editing_sessions", 1)
     ada.clock.run_for(16_000)
     status.get_by_text("eve stopped editing").wait_for()
     open_form(eve, "numbers", "theirs\n")
@@ -198,12 +198,12 @@ def test_form_announces_other_editors_and_their_saves(house: House) -> None:
     status.get_by_text("Someone saved a newer version").wait_for()
     assert ada.locator("#field-content").input_value() == POEM
     ada.goto("/")
-    house.until("SELECT count(*) FROM editing_sessions", 0)
+    site.until("SELECT count(*) FROM editing_sessions", 0)
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
-def test_text_survives_the_end_of_the_post_and_of_the_session(house: House, scripts: bool) -> None:
-    ada, eve = house.member("ada", java_script_enabled=scripts), house.member("eve")
+def test_text_survives_the_end_of_the_post_and_of_the_session(site: Site, scripts: bool) -> None:
+    ada, eve = site.member("ada", java_script_enabled=scripts), site.member("eve")
     write(ada, "Numbers", POEM)
     open_form(ada, "numbers", "Hours of work")
     eve.goto("/posts/numbers/delete")
@@ -214,8 +214,8 @@ def test_text_survives_the_end_of_the_post_and_of_the_session(house: House, scri
     assert ada.locator("#field-content").input_value() == "Hours of work"
     if scripts:
         return
-    house.database.execute("DELETE FROM sessions")
-    house.database.commit()
+    site.database.execute("DELETE FROM sessions")
+    site.database.commit()
     save(ada)
     ada.get_by_text("Sign-in required").first.wait_for()
     assert ada.locator("#field-content").input_value() == "Hours of work"

@@ -25,12 +25,12 @@ WIDE = {"width": 1008, "sizes": (84, 72, 62, 54), "height": 330}
 
 
 @pytest.fixture(autouse=True)
-def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def empty_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(social_cards, "cache", LruByteCache(1_000_000))
 
 
 @pytest.fixture
-def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_system_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove all system fonts."""
     monkeypatch.setattr(text_layout, "_FONTS", ("",))
 
@@ -199,16 +199,16 @@ def test_too_long_word_is_broken() -> None:
         ("100 ½ ﬁne", "100 1⁄2 ﬁne"),
     ],
 )
-def test_unsupported_characters_are_replaced(bare_machine: None, title: str, shown: str) -> None:
+def test_unsupported_characters_are_replaced(no_system_fonts: None, title: str, shown: str) -> None:
     assert layout_text(title, **WIDE).lines == [shown]
 
 
-def test_few_unknown_characters_are_boxes(bare_machine: None) -> None:
+def test_few_unknown_characters_are_boxes(no_system_fonts: None) -> None:
     assert layout_text("The sign Ж in print", **WIDE).lines == ["The sign Ж in print"]
 
 
 @pytest.mark.parametrize("title", ["日本語のタイトル", "Привет, мир", "\U0001f389\U0001f389", "\u0000"])
-def test_card_without_a_readable_title_shows_the_name_of_the_blog(bare_machine: None, title: str) -> None:
+def test_card_without_a_readable_title_shows_the_name_of_the_blog(no_system_fonts: None, title: str) -> None:
     assert layout_text(title, **WIDE).lines == []
     facts = {"authors": "日本太郎", "date": "22 November 2026"}
     drawn = social_cards.render(SocialCard(title, "Field Notes", **facts))
