@@ -1,8 +1,5 @@
 """/api/openapi.json, /api/docs and /api/asyncapi.json: as documents, as a page without JavaScript, and in a browser."""
 
-import os
-import shutil
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,9 +9,6 @@ from playwright.sync_api import Browser
 
 from tests.conftest import Bearer
 from tests.support.serving import blog, free_port, serving, wait_until_up
-
-CHROMIUM = os.environ.get("BLOG_TEST_BROWSER") or shutil.which("chromium")
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 
 @pytest.mark.parametrize(
@@ -78,18 +72,6 @@ async def test_page_lists_every_operation_without_javascript(client: httpx2.Asyn
     assert len(shown) == sum(len(item) for item in document["paths"].values())
 
 
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: install it, or name one by BLOG_TEST_BROWSER")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield chromium
-        chromium.close()
-
-
 def test_page_tries_operations_under_the_strict_policy(tmp_path: Path, browser: Browser) -> None:
     blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
     token = blog(tmp_path, "token", "create", "ada").stdout.strip()
@@ -97,7 +79,8 @@ def test_page_tries_operations_under_the_strict_policy(tmp_path: Path, browser: 
     with serving(tmp_path, port) as (process, _):
         wait_until_up(port, process)
         page = browser.new_page()
-        complaints, strangers = [], []
+        complaints: list[str] = []
+        strangers: list[str] = []
         page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: strangers.append(request.url) if f"127.0.0.1:{port}" not in request.url else None)

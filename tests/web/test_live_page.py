@@ -1,8 +1,6 @@
 """Open pages in a real browser are updated without a reload; no update is lost or shown twice."""
 
 import contextlib
-import os
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from tests.support.serving import blog, free_port, serving, wait_until_up
-
-CHROMIUM = os.environ.get("BLOG_TEST_BROWSER") or shutil.which("chromium")
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 
 class Site:
@@ -49,18 +44,12 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: install it, or name one by BLOG_TEST_BROWSER")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        opened = chromium.new_page()
-        faults = []
-        opened.on("pageerror", lambda error: faults.append(str(error)))
-        yield opened
-        chromium.close()
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page()
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    yield opened
+    opened.close()
     assert faults == []
 
 

@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +12,6 @@ from playwright.sync_api import Browser, Page
 
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
-CHROMIUM = os.environ.get("BLOG_TEST_BROWSER") or shutil.which("chromium")
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 PASSWORD = "a long enough one"
 
 
@@ -41,21 +37,9 @@ def base(tmp_path: Path) -> Iterator[str]:
     assert "Traceback" not in log.read_text()
 
 
-@pytest.fixture
-def chromium() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: install it, or name one by BLOG_TEST_BROWSER")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield opened
-        opened.close()
-
-
-def visitor(chromium: Browser, base: str, name: str | None = None, *, scripts: bool) -> Page:
+def visitor(browser: Browser, base: str, name: str | None = None, *, scripts: bool) -> Page:
     """Return a page in a new browser profile, signed in as `name`."""
-    page = chromium.new_context(java_script_enabled=scripts).new_page()
+    page = browser.new_context(java_script_enabled=scripts).new_page()
     if name:
         page.goto(f"{base}/login")
         page.get_by_label("Username or e-mail address").fill(name)
@@ -74,8 +58,8 @@ def press_until(page: Page, selector: str, key: str = "Tab") -> None:
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_life_of_a_comment(base: str, chromium: Browser, scripts: bool) -> None:
-    bob, ada, reader = (visitor(chromium, base, name, scripts=scripts) for name in ("bob", "ada", None))
+def test_life_of_a_comment(base: str, browser: Browser, scripts: bool) -> None:
+    bob, ada, reader = (visitor(browser, base, name, scripts=scripts) for name in ("bob", "ada", None))
     address = f"{base}/posts/on-engines"
     reader.goto(address)
     if scripts:
