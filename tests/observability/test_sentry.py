@@ -88,4 +88,4 @@ async def test_errors_outside_of_requests_are_reported_and_log_lines_are_not(rep
 
 
 async def test_without_a_dsn_nothing_is_reported(client: httpx2.AsyncClient) -> None:
-    assert not [handler for handler in logging.getLogger().handlers if type(handler).__name__ == "Reporter"]
+    assert not [handler for handler in logging.getLogger().handlers if isinstance(handler, sentry.SentryHandler)]
