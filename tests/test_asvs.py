@@ -4,7 +4,6 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 import pytest
 
@@ -64,7 +63,7 @@ def test_every_line_of_the_tables_can_be_parsed() -> None:
 
 
 @pytest.mark.parametrize(("number", "level", "asked", "shown"), rows(), ids=lambda value: value if "." in value else "")
-def test_named_tests_and_headings_exist(number: Any, level: Any, asked: Any, shown: Any) -> None:
+def test_named_tests_and_headings_exist(number: str, level: str, asked: str, shown: str) -> None:
     tests = re.findall(r"(tests/[\w/]+\.py)::(\w+)", shown)
     links = re.findall(r"\]\(([\w./]+)#([\w-]+)\)", shown)
     assert tests or links or shown.startswith("**No**: "), "it is shown by something, or the reason is given"

@@ -6,7 +6,6 @@ import io
 import random
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import httpx2
 import pyotp
@@ -117,7 +116,7 @@ async def test_private_pages_are_not_cached(client: httpx2.AsyncClient, ora: dic
     ("/logout", {}), ("/account/sessions", {}), ("/account/delete", {"username": "bob", "current": PASSWORD, "posts": "keep"}),
 ])  # fmt: skip
 async def test_sign_out_clears_the_site_data(
-    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, path: str, sent: Any
+    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, path: str, sent: dict[str, str]
 ) -> None:
     session_id = await sessions.start(ctx, accounts.as_actor(await make_user("bob")), "a browser")
     answer = await client.post(path, data=sent, headers={"Cookie": f"session={session_id}", "Origin": ORIGIN})

@@ -125,8 +125,8 @@ async def test_statuses_match_the_table(
     ctx: Context,
     people: dict[str, dict[str, str]],
     monkeypatch: pytest.MonkeyPatch,
-    method: Any,
-    path: Any,
+    method: str,
+    path: str,
     body: Any,
     expected: Any,
 ) -> None:

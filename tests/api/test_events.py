@@ -98,7 +98,7 @@ async def test_several_channels_send_each_event_once(client: httpx2.AsyncClient,
 
 
 @pytest.mark.parametrize("path", [EVENTS, STREAM])
-async def test_hidden_channels_are_not_found_and_faults_are_named(client: httpx2.AsyncClient, author: Context, path: Any) -> None:
+async def test_hidden_channels_are_not_found_and_faults_are_named(client: httpx2.AsyncClient, author: Context, path: str) -> None:
     draft = await posts.create(author, NewPost(title="Secret", content="x", status=PostStatus.DRAFT))
     for channel in (f"post:{draft.id}", "nonsense"):
         assert (await client.get(path, params={"channel": channel})).status_code == 404

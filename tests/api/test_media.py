@@ -69,7 +69,7 @@ def local(url: str) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_image_is_returned_with_its_description(client: httpx2.AsyncClient, ada: dict[str, str], kind: Any) -> None:
+async def test_image_is_returned_with_its_description(client: httpx2.AsyncClient, ada: dict[str, str], kind: str) -> None:
     answer = await send(client, ada, encode(Image.new("RGB", (1000, 10), "teal"), kind), alt="Nothing but teal")
     assert answer.status_code == 201
     made = answer.json()
@@ -375,7 +375,7 @@ async def test_image_can_be_shown_in_a_post(client: httpx2.AsyncClient, ada: dic
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_file_is_served_with_its_type_and_as_immutable(client: httpx2.AsyncClient, ada: dict[str, str], kind: Any) -> None:
+async def test_file_is_served_with_its_type_and_as_immutable(client: httpx2.AsyncClient, ada: dict[str, str], kind: str) -> None:
     path = local((await send(client, ada, encode(Image.new("RGB", (600, 8), "teal"), kind))).json()["url"])
     served = await client.get(path)
     assert served.status_code == 200
@@ -404,7 +404,7 @@ async def test_cached_file_is_answered_with_304(client: httpx2.AsyncClient, ada:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_media_type_does_not_depend_on_the_system(
-    client: httpx2.AsyncClient, ada: dict[str, str], kind: Any, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, ada: dict[str, str], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Python 3.11 and minimal systems do not know WebP; with `nosniff` an image of a wrong type is not shown."""
     monkeypatch.setattr("starlette.responses.guess_type", lambda _path: (None, None))
@@ -554,7 +554,7 @@ async def test_refused_image_does_not_use_up_its_key(client: httpx2.AsyncClient,
 
 @pytest.mark.parametrize("key", [{}, KEY], ids=["plain", "with a key"])
 async def test_image_decoding_does_not_block_other_requests(
-    client: httpx2.AsyncClient, ada: dict[str, str], monkeypatch: pytest.MonkeyPatch, key: Any
+    client: httpx2.AsyncClient, ada: dict[str, str], monkeypatch: pytest.MonkeyPatch, key: dict[str, str]
 ) -> None:
     develop, begun, release = image_processing.process, threading.Event(), threading.Event()
     answers: list[httpx2.Response] = []

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,13 +161,15 @@ def record(event: events.ScenarioFinished, outcome: Outcome) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_api_matches_its_document(settings: Settings, token: str, record_property: Any) -> None:
+def test_api_matches_its_document(settings: Settings, token: str, record_property: Callable[[str, object], None]) -> None:
     try_everything(settings, token, "signed in", record_property)
 
 
 @pytest.mark.sqlite  # most is refused before a database is asked
 @pytest.mark.timeout(600)
-def test_api_matches_its_document_without_credentials(settings: Settings, token: str, record_property: Any) -> None:
+def test_api_matches_its_document_without_credentials(
+    settings: Settings, token: str, record_property: Callable[[str, object], None]
+) -> None:
     try_everything(settings, token, "anonymous", record_property)
 
 

@@ -6,7 +6,6 @@ import re
 import signal
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -89,7 +88,7 @@ def test_common_password_is_refused_by_the_command(folder: Path) -> None:
         (["fly"], "No such command"),
     ],
 )
-def test_errors_are_one_line_on_standard_error(folder: Path, arguments: Any, words: str) -> None:
+def test_errors_are_one_line_on_standard_error(folder: Path, arguments: list[str], words: str) -> None:
     result = blog(folder, *arguments)
     assert result.returncode != 0
     assert words in result.stderr

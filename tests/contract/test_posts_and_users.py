@@ -64,7 +64,7 @@ async def test_created_post_has_a_url_and_a_version(client: httpx2.AsyncClient, 
         (USERS, ADA | {"admin": True}, "admin"), (TOKENS, {"username": "ada"}, "password"),
     ],
 )  # fmt: skip
-async def test_invalid_member_is_named(client: httpx2.AsyncClient, bearer: Bearer, path: Any, body: Any, place: str) -> None:
+async def test_invalid_member_is_named(client: httpx2.AsyncClient, bearer: Bearer, path: str, body: Any, place: str) -> None:
     answer = await client.post(path, json=body, headers=await bearer("eve"))
     assert answer.status_code == 422
     assert [fault["loc"][:2] for fault in faults(answer)] == [["body", place]]
@@ -330,7 +330,9 @@ DIFFERENCES = [
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.behaviour)
-async def test_differences_of_the_twin(app: Application, client: httpx2.AsyncClient, bearer: Bearer, difference: Any) -> None:
+async def test_differences_of_the_twin(
+    app: Application, client: httpx2.AsyncClient, bearer: Bearer, difference: Difference
+) -> None:
     headers = await bearer("ada")
     await client.post(POSTS, json=NEW, headers=headers)
     method, path, body, token, media, scheme = difference.request

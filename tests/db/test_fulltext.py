@@ -2,7 +2,6 @@
 
 import sqlite3
 import unicodedata
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -62,7 +61,7 @@ async def found(db: Database, text: str) -> list[int]:
         ("NEAR(jacquard loom)", set()), ("body : cards", set()), ('un"balanced', set()), ("c++", {2}),
     ],
 )  # fmt: skip
-async def test_text_finds(indexed: Database, text: str, expected: Any) -> None:
+async def test_text_finds(indexed: Database, text: str, expected: set[int]) -> None:
     assert set(await found(indexed, text)) == expected
 
 
@@ -80,7 +79,7 @@ async def test_index_follows_the_post(indexed: Database) -> None:
 
 @configured(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(text=st.text(max_size=60))
-async def test_no_text_is_an_error(indexed: Database, text: Any) -> None:
+async def test_no_text_is_an_error(indexed: Database, text: str) -> None:
     await found(indexed, text)
 
 
@@ -96,7 +95,7 @@ async def test_text_without_a_word_runs_no_query(db: Database, text: str) -> Non
         ("한국어 블로그", ["한국어", "블로그"]), ("\U00020bb7野家", ["\U00020bb7", "野", "家"]), ("crème", ["crème"]),
     ],
 )  # fmt: skip
-def test_ideographs_and_kana_are_single_terms(text: str, segmented: Any) -> None:
+def test_ideographs_and_kana_are_single_terms(text: str, segmented: list[str]) -> None:
     assert tokenizer.segment(text).split() == segmented
 
 
@@ -129,7 +128,7 @@ async def passage(db: Database, text: str, post_id: int) -> tuple[list[str], str
         ("reads cards", 1, ["reads", "cards"]), ("c++", 2, ["C"]),
     ],
 )  # fmt: skip
-async def test_matches_are_marked(indexed: Database, text: str, post_id: int, marked: Any) -> None:
+async def test_matches_are_marked(indexed: Database, text: str, post_id: int, marked: list[str]) -> None:
     assert (await passage(indexed, text, post_id))[0] == marked
 
 

@@ -159,7 +159,7 @@ async def test_database_can_be_connected_again(url: str) -> None:
 
 
 @pytest.mark.parametrize("options", [{"pool_max": 0}, {"pool_min": 3, "pool_max": 2}, {"pool_min": -1}])
-def test_invalid_options_are_refused(options: Any) -> None:
+def test_invalid_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be at least 1"):
         Database("postgresql://localhost/blog", **options)
 

@@ -277,7 +277,7 @@ def test_other_databases_are_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize("options", [{"readers": 0}, {"synchronous": "MAYBE"}])
-def test_invalid_options_are_refused(database_url: str, options: Any) -> None:
+def test_invalid_options_are_refused(database_url: str, options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be at least 1"):
         Database(database_url, **options)
 

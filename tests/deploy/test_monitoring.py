@@ -42,7 +42,7 @@ def expressions() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("expression", list(expressions()))
-def test_expressions_use_existing_metrics_and_labels(expression: Any) -> None:
+def test_expressions_use_existing_metrics_and_labels(expression: str) -> None:
     known = series()
     names = re.findall(r"\bblog_[a-z_]+", expression)
     assert names or expression.startswith("up{")
@@ -82,7 +82,7 @@ def test_each_alert_has_a_summary() -> None:
     ],
     ids=["rules", "config", "when-alerts-come"],
 )
-def test_promtool_accepts_the_rules_and_alert_tests_pass(arguments: Any) -> None:
+def test_promtool_accepts_the_rules_and_alert_tests_pass(arguments: list[str]) -> None:
     checked(tool("promtool"), *arguments, folder="prometheus")
 
 

@@ -40,7 +40,7 @@ class OneFile:
 
 @given(contents, st.sampled_from(["_posts/2026-01-31-a.md", "content/a/index.md", "x.md", "_drafts/0000-99-99-.md"]))
 @example(b"---\ndate: 9999-12-31 23:59:59 -12:00\n---\n", "x.md")
-def test_any_file_is_a_post_or_refused(data: Any, path: Any) -> None:
+def test_any_file_is_a_post_or_refused(data: Any, path: str) -> None:
     found = source.read_post(OneFile(data), path)  # type: ignore[arg-type]
     assert isinstance(found, SourcePost | Rejection)
     if isinstance(found, Rejection):
@@ -55,7 +55,7 @@ def test_any_file_is_a_post_or_refused(data: Any, path: Any) -> None:
         )
     ).map("".join)
 )
-def test_any_text_with_liquid_becomes_text(text: Any) -> None:
+def test_any_text_with_liquid_becomes_text(text: str) -> None:
     assert isinstance(shortcodes.to_markdown(text), str)
 
 

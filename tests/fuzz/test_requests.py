@@ -144,7 +144,9 @@ def agreed(answer: Answer) -> None:
 @example("GET", "/%ff%fe?%ff=%00", [], True)
 @example("GET", "/posts/%00?page=%00", [], False)
 @example("GET", "/?cursor=%ED%A0%80", [(b"cookie", b"\xff")], False)
-async def test_any_address_with_any_fields(site: Site, method: Any, target: Any, headers: Any, known: Any) -> None:
+async def test_any_address_with_any_fields(
+    site: Site, method: str, target: str, headers: list[tuple[bytes, bytes]], known: bool
+) -> None:
     agreed(await site.ask(method, target, headers, known=known))
 
 
@@ -152,13 +154,13 @@ async def test_any_address_with_any_fields(site: Site, method: Any, target: Any,
 @given(
     st.sampled_from(["POST", "PUT", "PATCH"]), targets(), bodies.map(json.dumps).map(str.encode) | st.binary(max_size=60), headers
 )
-async def test_any_json(site: Site, method: Any, target: Any, body: Any, headers: Any) -> None:
+async def test_any_json(site: Site, method: str, target: str, body: Any, headers: list[tuple[bytes, bytes]]) -> None:
     agreed(await site.ask(method, target, [(b"content-type", b"application/json"), *headers], body))
 
 
 @patient
 @given(targets(), forms.map(urlencode).map(str.encode) | st.binary(max_size=60))
-async def test_any_form(site: Site, target: Any, body: Any) -> None:
+async def test_any_form(site: Site, target: str, body: Any) -> None:
     own = [(b"content-type", b"application/x-www-form-urlencoded"), (b"origin", ORIGIN.encode())]
     agreed(await site.ask("POST", target, own, body))
 
@@ -190,14 +192,14 @@ blocks = st.lists(st.sampled_from(BLOCKS) | st.binary(max_size=9), max_size=9)
 
 @patient
 @given(st.sampled_from(FORMS), kinds, blocks.map(b"".join))
-async def test_any_multipart(site: Site, path: Any, kind: Any, body: Any) -> None:
+async def test_any_multipart(site: Site, path: str, kind: Any, body: Any) -> None:
     own = [(b"content-type", kind.encode()), (b"origin", ORIGIN.encode())]
     agreed(await site.ask("POST", path, own, body))
 
 
 @pytest.mark.parametrize("charset", CHARSETS)
 @pytest.mark.parametrize("text", [b"xn--\xc3", b"\\ud800", b"+2AA-", b"\xff\xfe\x00\xd8"])
-async def test_any_charset_of_a_form_is_handled(site: Site, charset: Any, text: bytes) -> None:
+async def test_any_charset_of_a_form_is_handled(site: Site, charset: str, text: bytes) -> None:
     body = b"".join(
         b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name, text)
         for name in (b"title", b"content", b"tags", b"username", b"password")

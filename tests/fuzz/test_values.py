@@ -59,7 +59,7 @@ def request(**headers: bytes) -> Request:
 @given(st.text() | st.binary().map(lambda sent: pagination.base64.urlsafe_b64encode(sent).decode()))
 @example("W10")
 @example("é")
-def test_any_cursor_is_valid_or_refused(cursor: Any) -> None:
+def test_any_cursor_is_valid_or_refused(cursor: str) -> None:
     try:
         instant, number = pagination.decode_cursor(cursor)
     except InvalidInput:
@@ -69,7 +69,7 @@ def test_any_cursor_is_valid_or_refused(cursor: Any) -> None:
 
 
 @given(st.text(), st.integers(-(2**63) + 1, 2**63 - 1))
-def test_encoded_cursor_is_decoded_unchanged(instant: Any, number: Any) -> None:
+def test_encoded_cursor_is_decoded_unchanged(instant: str, number: int) -> None:
     assert pagination.decode_cursor(pagination.encode_cursor((instant, number))) == (instant, number)
 
 
@@ -77,7 +77,7 @@ def test_encoded_cursor_is_decoded_unchanged(instant: Any, number: Any) -> None:
     st.text() | st.builds("{}.{}".format, st.just("epoch") | st.text(max_size=3), st.integers() | st.text(max_size=4)),
     st.integers(0, 50),
 )
-def test_live_cursor_is_within_the_log_or_a_gap(after: Any, floor: Any) -> None:
+def test_live_cursor_is_within_the_log_or_a_gap(after: str, floor: Any) -> None:
     try:
         assert floor <= replay.start_id(after, Position("epoch", 50), floor) <= 50
     except Gap:
@@ -85,12 +85,12 @@ def test_live_cursor_is_within_the_log_or_a_gap(after: Any, floor: Any) -> None:
 
 
 @given(st.text(), st.sampled_from(Purpose))
-def test_untrusted_text_has_no_valid_signature(text: Any, purpose: Any) -> None:
+def test_untrusted_text_has_no_valid_signature(text: str, purpose: Purpose) -> None:
     assert SIGNER.unsign(purpose, text, 60) is None
 
 
 @given(st.data(), st.sampled_from(Purpose), st.sampled_from(Purpose))
-def test_signed_text_is_valid_unchanged_and_for_its_purpose(data: Any, made_for: Any, used_for: Any) -> None:
+def test_signed_text_is_valid_unchanged_and_for_its_purpose(data: st.DataObject, made_for: Purpose, used_for: Purpose) -> None:
     signed = SIGNER.sign(made_for, ["ada", 7])
     assert (SIGNER.unsign(used_for, signed, 60) == ["ada", 7]) is (made_for is used_for)
     place = data.draw(st.integers(0, len(signed) - 1))
@@ -141,7 +141,7 @@ def test_any_cookie_is_a_theme(sent: Any) -> None:
 
 
 @given(st.text() | st.builds("/{}".format, st.text(alphabet="/\\.@:%?#\t\n a")))
-def test_next_page_is_one_of_this_site(path: Any) -> None:
+def test_next_page_is_one_of_this_site(path: str) -> None:
     kept = safe_local_path(path)
     assert kept in ("", path)
     if kept:

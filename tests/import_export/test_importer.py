@@ -23,6 +23,7 @@ from blog.import_export.markdown.plan import DELETED_IN_BLOG, EDITED_IN_BLOG
 from blog.schemas.accounts import Role
 from blog.schemas.fields import MAX_CONTENT_BYTES
 from blog.schemas.posts import PostChanges, PostStatus
+from tests.conftest import MakeUser
 from tests.import_export.conftest import MakeFiles
 
 UNCOUNTED = {"unchanged", "refused"}
@@ -239,7 +240,9 @@ async def test_authors_are_accounts_that_cannot_sign_in(owner: Context, make_fil
     assert (await posts.get_by_slug(owner, "c")).authors == post.authors[::-1]
 
 
-async def test_posts_are_not_assigned_to_a_reader_with_the_name(owner: Context, make_user: Any, make_files: MakeFiles) -> None:
+async def test_posts_are_not_assigned_to_a_reader_with_the_name(
+    owner: Context, make_user: MakeUser, make_files: MakeFiles
+) -> None:
     await make_user("melody", Role.READER)
     await import_markdown(owner, make_files({"a.md": "---\nauthor: melody\n---\n"}))
     assert (await posts.get_by_slug(owner, "a")).authors == ["melody-2"]

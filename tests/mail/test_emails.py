@@ -430,7 +430,7 @@ async def test_reset_requests_are_rate_limited(mailing: Settings, author: Contex
     Email("ada@example.org\r\nBcc: eve@example.org", "Hello", "x"),
     Email("ada@example.org", "Hello\r\nBcc: eve@example.org", "x"),
 ])  # fmt: skip
-async def test_email_headers_contain_no_line_ends(ctx: Context, settings: Settings, draft: Any) -> None:
+async def test_email_headers_contain_no_line_ends(ctx: Context, settings: Settings, draft: Email) -> None:
     writing_settings = settings.model_copy(update={"mail_from": "blog@example.org"})
     with pytest.raises(ValueError, match=r"linefeed|newline|line|invalid"):
         messages.mime_message(replace(ctx, site=replace(ctx.site, settings=writing_settings)), draft)

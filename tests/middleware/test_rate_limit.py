@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ async def statuses(client: httpx2.AsyncClient, number: int, path: str = POSTS, *
 
 
 @pytest.mark.parametrize("path", ["/", "/nowhere", POSTS, "/api/v1/nowhere", "/api/openapi.json"])
-async def test_every_response_has_rate_limit_headers(limited: httpx2.AsyncClient, path: Any) -> None:
+async def test_every_response_has_rate_limit_headers(limited: httpx2.AsyncClient, path: str) -> None:
     for remaining in (2, 1, 0):
         answer = await limited.get(path)
         assert answer.status_code in (200, 404)
@@ -182,7 +182,7 @@ async def door(settings: Settings, clock: Clock) -> AsyncIterator[httpx2.AsyncCl
 
 @pytest.mark.parametrize("sign_in", [token, page])
 async def test_password_guessing_is_limited_in_the_api_and_on_the_page(
-    door: httpx2.AsyncClient, clock: Clock, sign_in: Any
+    door: httpx2.AsyncClient, clock: Clock, sign_in: Callable[..., Awaitable[httpx2.Response]]
 ) -> None:
     assert [(await sign_in(door)).status_code for _ in range(2)] == [401, 401]
     refused = await sign_in(door, name="ADA", word=PASSWORD)
@@ -376,7 +376,7 @@ async def test_expired_counters_are_removed_in_the_background(settings: Settings
 @pytest.mark.parametrize(
     ("proxies", "expected"), [("", [200, 200, 200, 429]), ("192.0.2.1", [200, 200, 200, 429]), ("127.0.0.1", [200] * 4)]
 )
-def test_server_trusts_forwarded_addresses_of_trusted_proxies_only(tmp_path: Path, proxies: str, expected: Any) -> None:
+def test_server_trusts_forwarded_addresses_of_trusted_proxies_only(tmp_path: Path, proxies: str, expected: list[int]) -> None:
     port = free_port()
     environment = {"RATE_LIMIT": "3/hour", "MAX_CACHE_BYTES": "0", "TRUSTED_PROXIES": proxies, "FORWARDED_ALLOW_IPS": "*"}
     with serving(tmp_path, port, **environment) as (process, _):

@@ -61,7 +61,7 @@ async def state(client: httpx2.AsyncClient, path: str, **headers: str) -> str:
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-async def test_second_response_is_the_cached_first_one(client: httpx2.AsyncClient, ada: dict[str, str], path: Any) -> None:
+async def test_second_response_is_the_cached_first_one(client: httpx2.AsyncClient, ada: dict[str, str], path: str) -> None:
     first, second = [await client.get(path) for _ in range(2)]
     assert [answer.headers["cache-status"] for answer in (first, second)] == ["blog; fwd=miss", "blog; hit"]
     own = {"x-correlation-id", "x-process-time", "server-timing", "cache-status", "x-cache"}
@@ -75,7 +75,7 @@ async def test_second_response_is_the_cached_first_one(client: httpx2.AsyncClien
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-async def test_cached_response_answers_304(client: httpx2.AsyncClient, ada: dict[str, str], path: Any) -> None:
+async def test_cached_response_answers_304(client: httpx2.AsyncClient, ada: dict[str, str], path: str) -> None:
     for _ in range(2):  # by the application, and by the cache
         tag = (await client.get(path)).headers["etag"]
         again = await client.get(path, headers={"If-None-Match": f'"other", {tag}'})
@@ -86,7 +86,7 @@ async def test_cached_response_answers_304(client: httpx2.AsyncClient, ada: dict
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-async def test_writers_read_their_own_writes(client: httpx2.AsyncClient, ada: dict[str, str], path: Any) -> None:
+async def test_writers_read_their_own_writes(client: httpx2.AsyncClient, ada: dict[str, str], path: str) -> None:
     for number in range(5):
         title = f"Title {number}"
         await client.patch("/api/v1/posts/1", json={"title": title, "tags": ["maths", f"t{number}"]}, headers=ada)

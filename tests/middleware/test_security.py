@@ -16,7 +16,7 @@ PATHS = ["/", "/nowhere", "/api/v1/posts", "/api/v1/nowhere", "/api/v1/posts/99"
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_every_response_has_its_headers(client: httpx2.AsyncClient, path: Any) -> None:
+async def test_every_response_has_its_headers(client: httpx2.AsyncClient, path: str) -> None:
     answer = await client.get(path)
     assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["x-correlation-id"])
     assert float(answer.headers["x-process-time"]) >= 0
@@ -46,7 +46,7 @@ async def test_health_and_metrics_accept_any_host_name(settings: Settings) -> No
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_head_is_get_without_the_body(client: httpx2.AsyncClient, path: Any) -> None:
+async def test_head_is_get_without_the_body(client: httpx2.AsyncClient, path: str) -> None:
     get, head = await client.get(path), await client.head(path)
     assert (head.status_code, head.content) == (get.status_code, b"")
     assert head.headers["content-type"] == get.headers["content-type"]
@@ -62,7 +62,7 @@ async def test_head_is_get_without_the_body(client: httpx2.AsyncClient, path: An
         ({"Origin": "https://friend.example", "Sec-Fetch-Site": "cross-site"}, 401),
     ],
 )  # fmt: skip
-async def test_only_same_and_allowed_origins_can_write(settings: Settings, headers: Any, status: int) -> None:
+async def test_only_same_and_allowed_origins_can_write(settings: Settings, headers: dict[str, str], status: int) -> None:
     app = create_app(settings.model_copy(update={"cors_origins": ("https://friend.example",)}))
     async with running(app) as client:
         answer = await client.post("/api/v1/tokens", json=SIGN_IN, headers=headers)

@@ -412,7 +412,7 @@ def linking(source: Path, target: Path) -> None:
     ],
 )
 async def test_invalid_backup_is_refused_before_any_change(
-    kept: Path, settings: Settings, tmp_path: Path, damage: Any, words: str
+    kept: Path, settings: Settings, tmp_path: Path, damage: Callable[[Path, Path], object], words: str
 ) -> None:
     other, bad = elsewhere(settings, tmp_path / "other"), tmp_path / "bad.tar"
     await asyncio.to_thread(restore_backup, other, kept)

@@ -170,7 +170,9 @@ def rubbish(parts: dict[str, bytes]) -> None:
 
 
 @pytest.mark.parametrize("damage", [cut, rubbish])
-async def test_invalid_dump_is_refused_and_leaves_nothing(kept: Path, mine: Settings, tmp_path: Path, damage: Any) -> None:
+async def test_invalid_dump_is_refused_and_leaves_nothing(
+    kept: Path, mine: Settings, tmp_path: Path, damage: Callable[[dict[str, bytes]], None]
+) -> None:
     before = rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1")
     with pytest.raises(InvalidArchive, match="damaged"):
         await asyncio.to_thread(restore_backup, mine, forged(kept, tmp_path / "bad.tar", damage), force=True)

@@ -4,6 +4,7 @@ import datetime as dt
 import io
 import os
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +191,7 @@ DAMAGES = [
 
 @pytest.mark.parametrize(("damage", "words", "is_repairable"), DAMAGES, ids=lambda value: getattr(value, "__name__", ""))
 async def test_damage_is_reported_and_repaired_where_nothing_is_lost(
-    filled: Context, damage: Any, words: Any, is_repairable: Any
+    filled: Context, damage: Callable[[Context], Awaitable[None]], words: Any, is_repairable: bool
 ) -> None:
     await damage(filled)
     (fault,) = await check_site(filled)
@@ -212,7 +213,9 @@ async def test_damage_is_reported_and_repaired_where_nothing_is_lost(
         (broken_index, ["outdated in the search index: 1 (hello)", "The search index is damaged"]),
     ],
 )
-async def test_damage_is_reported_with_its_consequences(filled: Context, damage: Any, words: Any) -> None:
+async def test_damage_is_reported_with_its_consequences(
+    filled: Context, damage: Callable[[Context], Awaitable[None]], words: Any
+) -> None:
     await damage(filled)
     found = [str(fault) for fault in await check_site(filled)]
     assert len(found) == len(words)

@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from timeit import timeit
-from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -82,7 +81,7 @@ async def test_metrics_are_not_found_without_a_token_in_the_settings(client: htt
 
 
 @pytest.mark.parametrize("sent", [{}, {"Authorization": "Bearer no"}, {"Authorization": f"Basic {TOKEN}"}])
-async def test_metrics_need_the_token(watched: httpx2.AsyncClient, sent: Any) -> None:
+async def test_metrics_need_the_token(watched: httpx2.AsyncClient, sent: dict[str, str]) -> None:
     answer = await watched.get("/metrics", headers=sent)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert "blog_" not in answer.text

@@ -38,7 +38,7 @@ def abused(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[str
 
 
 @pytest.mark.parametrize("name", ABUSES)
-def test_abuse_is_refused_or_disconnected(abused: tuple[dict[str, list[str]], list[dict[str, Any]]], name: Any) -> None:
+def test_abuse_is_refused_or_disconnected(abused: tuple[dict[str, list[str]], list[dict[str, Any]]], name: str) -> None:
     answers, _ = abused
     assert len(answers[name]) == TIMES
     assert not [answer for answer in answers[name] if answer.startswith("5")]

@@ -92,7 +92,7 @@ def bounded(settings: Settings, app: Application) -> Bounded:
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_too_large_message_is_refused_also_in_fragments(
-    bounded: Bounded, path: Any, monkeypatch: pytest.MonkeyPatch
+    bounded: Bounded, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = 5_000
     monkeypatch.setattr("blog.server.MAX_LIVE_MESSAGE_BYTES", most)
@@ -137,7 +137,7 @@ async def test_messages_per_client_are_limited(bounded: Bounded, path: str, firs
     ids=["opcode", "size", "mask", "pings", "fragments"],
 )  # fmt: skip
 async def test_protocol_error_before_the_accept_closes_the_connection(
-    bounded: Bounded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: Any
+    bounded: Bounded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: bytes
 ) -> None:
     asks, may_go_on, run_asgi = asyncio.Event(), asyncio.Event(), LimitedWebSocketProtocol.run_asgi
 

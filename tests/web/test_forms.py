@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-from typing import Any
 
 import httpx2
 import pytest
@@ -72,7 +71,7 @@ async def test_chosen_slug_is_used_and_a_used_slug_is_refused_at_its_field(
     ],
 )
 async def test_invalid_form_has_a_message_and_keeps_all_values(
-    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, field: str, typed: Any, message: str
+    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, field: str, typed: str, message: str
 ) -> None:
     sent = NEW | {"content": '<b>Typed</b> "text" & more\'s', field: typed}
     answer = await client.post("/write", data=sent, headers=await sign_in("ada"))
@@ -151,7 +150,9 @@ async def test_reader_cannot_write_by_posting_the_form(client: httpx2.AsyncClien
         {},
     ],
 )
-async def test_cross_site_form_is_refused(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, headers: Any) -> None:
+async def test_cross_site_form_is_refused(
+    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, headers: dict[str, str]
+) -> None:
     cookie = {"Cookie": (await sign_in("ada"))["Cookie"]}
     assert (await client.post("/write", data=NEW, headers=cookie | headers)).status_code == 403
     assert await stored(ctx) == []

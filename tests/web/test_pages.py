@@ -5,7 +5,7 @@ import contextvars
 import io
 import re
 from collections.abc import AsyncIterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import httpx2
 import pytest
@@ -57,7 +57,7 @@ def titles(answer: httpx2.Response) -> list[str]:
 
 
 @pytest.mark.parametrize("path", PUBLIC + FORMS)
-async def test_every_page_is_complete_html(client: httpx2.AsyncClient, write: Write, path: Any) -> None:
+async def test_every_page_is_complete_html(client: httpx2.AsyncClient, write: Write, path: str) -> None:
     await write("On engines", tags=["maths"])
     answer = await client.get(path)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -74,7 +74,7 @@ async def test_every_page_is_complete_html(client: httpx2.AsyncClient, write: Wr
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-async def test_public_pages_answer_200_with_title_and_description(client: httpx2.AsyncClient, write: Write, path: Any) -> None:
+async def test_public_pages_answer_200_with_title_and_description(client: httpx2.AsyncClient, write: Write, path: str) -> None:
     await write("On engines", tags=["maths"])
     answer = await client.get(path)
     assert answer.status_code == 200

@@ -97,7 +97,7 @@ def pages(browser: Browser, site: Blog, width: int, scheme: str = "light") -> It
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("width", "scheme"), SCREENS)
-def test_axe_finds_no_violation(site: Blog, browser: Browser, width: Any, scheme: Any) -> None:
+def test_axe_finds_no_violation(site: Blog, browser: Browser, width: int, scheme: str) -> None:
     for page, path in pages(browser, site, width, scheme):
         page.goto(site.base + path)
         page.evaluate(AXE)
@@ -176,7 +176,7 @@ def test_pages_are_small_and_smaller_with_a_warm_cache(site: Blog, browser: Brow
 
 
 @pytest.mark.parametrize(("paths", "signed_in"), [(STRANGERS, False), (MEMBERS, True)])
-def test_pages_are_valid_html(site: Blog, paths: Any, signed_in: bool) -> None:
+def test_pages_are_valid_html(site: Blog, paths: tuple[str, ...], signed_in: bool) -> None:
     cookies = {"session": site.session} if signed_in else {}
     with httpx.Client(base_url=site.base, cookies=cookies) as client:
         for path in paths:

@@ -20,7 +20,7 @@ PAYLOADS: Any = ([1, "x"], [1, "x", 99_999_999_999], ["x", ["y"]], [])
 
 
 @pytest.mark.parametrize(("made", "read"), list(itertools.product(Purpose, Purpose)))
-def test_signed_text_is_valid_for_its_purpose_only(made: Any, read: Any) -> None:
+def test_signed_text_is_valid_for_its_purpose_only(made: Purpose, read: Purpose) -> None:
     signer = Signer(OLD)
     for payload in PAYLOADS:
         found = signer.unsign(read, signer.sign(made, payload))
@@ -32,7 +32,7 @@ def test_every_purpose_has_a_separate_salt() -> None:
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-def test_newest_secret_signs_and_older_secrets_verify(purpose: Any) -> None:
+def test_newest_secret_signs_and_older_secrets_verify(purpose: Purpose) -> None:
     before, between, after = Signer(OLD), Signer(NEW, [OLD]), Signer(NEW)
     assert between.unsign(purpose, before.sign(purpose, [1])) == [1]
     assert after.unsign(purpose, between.sign(purpose, [1])) == [1], "the new secret signs"

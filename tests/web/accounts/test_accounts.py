@@ -1,7 +1,6 @@
 """Registration, sign-in and sign-out, and the links of the operator."""
 
 import re
-from typing import Any
 
 import httpx2
 import pytest
@@ -76,7 +75,7 @@ async def test_hostile_username_is_escaped(client: httpx2.AsyncClient) -> None:
     ("taken", "field"), [({"email": "b@example.org", "username": "ADA"}, "username"), ({"username": "bob"}, "email")]
 )
 async def test_used_username_or_email_is_reported_at_its_field(
-    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, taken: Any, field: str
+    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, taken: dict[str, str], field: str
 ) -> None:
     await make_user("ada")
     answer = await client.post("/register", data=NEW | taken, headers=OWN)
@@ -175,7 +174,7 @@ EVIL = [
 
 @pytest.mark.parametrize("wanted", EVIL)
 async def test_sign_in_never_redirects_to_another_site(
-    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, wanted: Any
+    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, wanted: str
 ) -> None:
     await make_user("ada")
     form = await client.get("/login", params={"next": wanted})

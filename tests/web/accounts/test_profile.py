@@ -221,7 +221,7 @@ async def test_avatar_file_stays_while_another_account_uses_it(
     ],
 )
 async def test_invalid_image_is_refused_at_its_field(
-    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str], content: Any, message: str
+    client: httpx2.AsyncClient, ctx: Context, ada: dict[str, str], content: bytes, message: str
 ) -> None:
     answer = await client.post("/account/avatar", files={"file": ("a.png", content, "image/png")}, headers=ada)
     assert answer.status_code == 422

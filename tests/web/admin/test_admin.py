@@ -4,7 +4,6 @@ import datetime as dt
 import html
 import re
 from dataclasses import replace
-from typing import Any
 
 import httpx2
 import pytest
@@ -49,7 +48,7 @@ async def owner(ctx: Context, ora: dict[str, str]) -> Context:
 
 
 @pytest.mark.parametrize("path", ROOMS)
-async def test_every_admin_page_is_for_owners(client: httpx2.AsyncClient, sign_in: SignIn, path: Any) -> None:
+async def test_every_admin_page_is_for_owners(client: httpx2.AsyncClient, sign_in: SignIn, path: str) -> None:
     edo = await sign_in("edo", Role.EDITOR)
     assert (await client.get(path, headers=edo)).status_code == 403
     assert (await client.get(path)).headers["location"].startswith("/login?next=%2Fadmin")
@@ -87,7 +86,7 @@ async def test_anonymous_users_are_redirected_to_sign_in(client: httpx2.AsyncCli
     ("name", "form", "status"), [("gravity", {"enabled": "false"}, 404), ("live", {"enabled": "maybe"}, 422)]
 )
 async def test_unknown_flag_changes_nothing(
-    client: httpx2.AsyncClient, sign_in: SignIn, name: str, form: Any, status: int
+    client: httpx2.AsyncClient, sign_in: SignIn, name: str, form: dict[str, str], status: int
 ) -> None:
     ora = await sign_in("ora", Role.OWNER)
     assert (await client.post(f"/admin/flags/{name}", data=form, headers=ora)).status_code == status
@@ -174,7 +173,7 @@ async def test_last_owner_cannot_lose_the_role(
 
 @pytest.mark.parametrize(("form", "status"), [({"user": "99", "role": "editor"}, 404), ({"user": "1", "role": "king"}, 422)])
 async def test_invalid_role_change_is_refused(
-    client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str], form: Any, status: int
+    client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str], form: dict[str, str], status: int
 ) -> None:
     assert (await client.post("/admin/members", data=form, headers=ora)).status_code == status
     assert (await accounts.by_username(ctx, "ora")).role is Role.OWNER

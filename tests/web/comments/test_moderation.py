@@ -3,7 +3,6 @@
 import datetime as dt
 import re
 from dataclasses import replace
-from typing import Any
 
 import httpx2
 import pytest
@@ -76,7 +75,7 @@ def queued_ids(page: httpx2.Response) -> list[str]:
     ],
 )
 async def test_suspicious_form_holds_the_comment_and_keeps_its_text(
-    client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn, seconds: int, more: Any, reason: str | None
+    client: httpx2.AsyncClient, ctx: Context, post: Post, sign_in: SignIn, seconds: int, more: dict[str, str], reason: str | None
 ) -> None:
     rob = await sign_in("rob", Role.READER)
     answer = await client.post(PATH, data={"content": "Hello."} | served(ctx, seconds) | more, headers=rob)
@@ -186,7 +185,7 @@ async def test_chosen_comments_are_approved_and_removed(
     ],
 )
 async def test_form_without_a_selection_is_refused(
-    client: httpx2.AsyncClient, ctx: Context, rob: Context, post: Post, sign_in: SignIn, sent: Any, message: str
+    client: httpx2.AsyncClient, ctx: Context, rob: Context, post: Post, sign_in: SignIn, sent: dict[str, str], message: str
 ) -> None:
     await held(rob, post)
     answer = await client.post("/moderation", data=sent, headers=await sign_in("edo", Role.EDITOR))

@@ -297,7 +297,7 @@ async def test_oembed_respects_the_maximum_size(client: httpx2.AsyncClient, writ
     ],
 )
 async def test_oembed_of_other_urls_is_an_error(
-    client: httpx2.AsyncClient, write: Write, sign_in: SignIn, query: Any, status: int
+    client: httpx2.AsyncClient, write: Write, sign_in: SignIn, query: dict[str, str], status: int
 ) -> None:
     await write("On engines", tags=["maths"])
     await write("A draft", status="draft")

@@ -46,7 +46,7 @@ def titles(answer: httpx2.Response) -> list[str]:
 
 
 @pytest.mark.parametrize(("name", "media_type"), FORMATS.items())
-async def test_each_format_contains_the_whole_post(client: httpx2.AsyncClient, write: Write, name: Any, media_type: Any) -> None:
+async def test_each_format_contains_the_whole_post(client: httpx2.AsyncClient, write: Write, name: str, media_type: str) -> None:
     post = await write("On engines", "It *weaves*: ![loom](/media/loom.png)", tags=["maths", "looms"], age=3)
     published_at = post.published_at
     assert published_at is not None
@@ -75,7 +75,7 @@ async def test_each_format_contains_the_whole_post(client: httpx2.AsyncClient, w
 
 
 @pytest.mark.parametrize("name", FORMATS)
-async def test_feed_has_the_newest_twenty(client: httpx2.AsyncClient, write: Write, name: Any) -> None:
+async def test_feed_has_the_newest_twenty(client: httpx2.AsyncClient, write: Write, name: str) -> None:
     for number in range(22):
         await write(f"Post {number}", age=number)
     assert titles(await client.get(f"/feed.{name}")) == [f"Post {number}" for number in range(20)]
@@ -83,7 +83,7 @@ async def test_feed_has_the_newest_twenty(client: httpx2.AsyncClient, write: Wri
 
 @pytest.mark.parametrize("name", FORMATS)
 async def test_feeds_of_a_tag_an_author_and_a_search_contain_only_their_posts(
-    client: httpx2.AsyncClient, ctx: Context, write: Write, make_user: MakeUser, author: Context, name: Any
+    client: httpx2.AsyncClient, ctx: Context, write: Write, make_user: MakeUser, author: Context, name: str
 ) -> None:
     await write("On engines", "steam", tags=["Maths"])
     other = await write("On looms", "thread", tags=["craft"], age=1)
@@ -137,7 +137,7 @@ async def test_missing_feeds_are_error_pages(client: httpx2.AsyncClient, path: s
 
 @pytest.mark.parametrize("name", FORMATS)
 async def test_only_published_posts_are_listed(
-    client: httpx2.AsyncClient, author: Context, write: Write, sign_in: SignIn, name: Any
+    client: httpx2.AsyncClient, author: Context, write: Write, sign_in: SignIn, name: str
 ) -> None:
     await write("A draft", status="draft", tags=["maths"])
     await write("Tomorrow", status="scheduled", publish_at=author.now + dt.timedelta(days=1), tags=["maths"])
@@ -152,7 +152,7 @@ async def test_only_published_posts_are_listed(
 
 @pytest.mark.parametrize("name", FORMATS)
 async def test_id_of_a_post_is_independent_of_slug_and_title(
-    client: httpx2.AsyncClient, author: Context, write: Write, name: Any
+    client: httpx2.AsyncClient, author: Context, write: Write, name: str
 ) -> None:
     post = await write("On engines")
     before = await client.get(f"/feed.{name}")
@@ -182,7 +182,7 @@ async def test_all_authors_are_listed_in_order(
 
 
 @pytest.mark.parametrize("name", FORMATS)
-async def test_hostile_titles_are_escaped(client: httpx2.AsyncClient, ctx: Context, write: Write, name: Any) -> None:
+async def test_hostile_titles_are_escaped(client: httpx2.AsyncClient, ctx: Context, write: Write, name: str) -> None:
     post = await write(HOSTILE, f"`{HOSTILE}`", tags=["</category>"])
     answer = await client.get(f"/feed.{name}")
     if name == "json":

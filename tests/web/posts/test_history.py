@@ -2,7 +2,6 @@
 
 import html
 import re
-from typing import Any
 
 import httpx2
 import pytest
@@ -38,7 +37,7 @@ PAGES = ["/history", "/history/diff?from=1&to=2", "/history/1", "/previews", "/e
 
 @pytest.mark.parametrize("path", PAGES)
 async def test_pages_need_the_permission_to_edit(
-    client: httpx2.AsyncClient, post: Post, eve: dict[str, str], sign_in: SignIn, path: Any
+    client: httpx2.AsyncClient, post: Post, eve: dict[str, str], sign_in: SignIn, path: str
 ) -> None:
     address = f"/posts/on-engines{path}"
     assert (await client.get(address, headers=eve)).status_code == 200
@@ -243,7 +242,7 @@ async def test_post_is_published_and_unpublished_without_its_form(
 
 @pytest.mark.parametrize("sent", [{"back": ""}, {"status": "secret"}, {"status": "scheduled"}])
 async def test_invalid_status_changes_nothing(
-    client: httpx2.AsyncClient, ctx: Context, write: Write, eve: dict[str, str], sign_in: SignIn, sent: Any
+    client: httpx2.AsyncClient, ctx: Context, write: Write, eve: dict[str, str], sign_in: SignIn, sent: dict[str, str]
 ) -> None:
     await write("On engines")
     assert (await client.post("/posts/on-engines/status", data=sent, headers=eve)).status_code == 422

@@ -1,7 +1,5 @@
 """Visits that count as views, and their storage before the process ends."""
 
-from typing import Any
-
 import pytest
 import sqlalchemy as sa
 
@@ -51,7 +49,9 @@ async def test_readers_are_counted_and_written_at_shutdown(
         READER | {"Purpose": "prefetch"},
     ],
 )
-async def test_bots_and_prefetches_are_not_counted(settings: Settings, ctx: Context, write: Write, headers: Any) -> None:
+async def test_bots_and_prefetches_are_not_counted(
+    settings: Settings, ctx: Context, write: Write, headers: dict[str, str]
+) -> None:
     await write("On engines")
     async with running(create_app(settings)) as client:
         assert (await client.get("/posts/on-engines", headers=headers)).status_code == 200
