@@ -88,7 +88,7 @@ async def by_page(settings: Settings, pairs: int) -> tuple[list[float], list[flo
     async with app.router.lifespan_context(app) as state:
 
         async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
-            await app(scope | {"state": dict(state or {})}, receive, send)
+            await app({**scope, "state": dict(state or {})}, receive, send)
 
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(with_state), base_url=settings.public_url) as client:
 

@@ -44,7 +44,7 @@ async def opened(app: Application) -> AsyncIterator[tuple[httpx2.AsyncClient, Ap
     async with app.router.lifespan_context(app) as state:
 
         async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
-            await app(scope | {"state": dict(state)}, receive, send)
+            await app({**scope, "state": dict(state)}, receive, send)
 
         transport = httpx2.ASGITransport(with_state, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as client:
