@@ -1,20 +1,29 @@
-"""The command `blog` and real servers in separate processes."""
+"""Running the command `blog` and real servers in separate processes."""
 
 import os
 import re
 import socket
 import subprocess
-import sys
+import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
 from tests.support.patience import seconds
 from tests.support.ports import free_port
+from tests.support.processes import BlogProcess
 
 __all__ = ["ask", "blog", "clean_environment", "free_port", "serving", "wait_for_line", "wait_until_up"]
+
+
+class Process(Protocol):
+    """A process of `subprocess` or of `tests.support.processes`."""
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while the process runs."""
+
 
 DATABASE = "BLOG_TEST_DATABASE_URL"
 """Environment variable with the database URL for commands and servers; unset: a SQLite file in their directory."""
@@ -22,11 +31,16 @@ DATABASE = "BLOG_TEST_DATABASE_URL"
 
 def blog(folder: Path, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `blog` with these arguments in the directory `folder`; the caller checks the exit code."""
-    return subprocess.run(
-        [sys.executable, "-m", "blog", *arguments],
-        cwd=folder, env=clean_environment() | environment, input=stdin, capture_output=True, text=True, check=False,
-        timeout=seconds(60),
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as name:
+        files = [Path(name, file) for file in ("stdin", "stdout", "stderr")]
+        for file, text in zip(files, (stdin, "", ""), strict=True):
+            file.write_text(text)
+        process = BlogProcess(folder, arguments, clean_environment() | environment, *files)
+        try:
+            code = process.wait(seconds(60))
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(["blog", *arguments], code, files[1].read_text(), files[2].read_text())
 
 
 def clean_environment() -> dict[str, str]:
@@ -54,12 +68,14 @@ class serving:  # noqa: N801 (a context manager)
 
     def __init__(self, folder: Path, port: int, *options: str, **environment: str) -> None:
         self.log = folder / "log"
-        self._command = [sys.executable, "-m", "blog", "serve", "--port", str(port), *options]
+        self._arguments = ("serve", "--port", str(port), *options)
         self._folder, self._environment = folder, clean_environment() | environment
 
-    def __enter__(self) -> tuple[subprocess.Popen[bytes], Path]:
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(self._command, cwd=self._folder, env=self._environment, stdout=log, stderr=log)
+    def __enter__(self) -> tuple[BlogProcess, Path]:
+        self.log.write_bytes(b"")
+        self._process = BlogProcess(
+            self._folder, self._arguments, self._environment, stdin=Path(os.devnull), stdout=self.log, stderr=self.log
+        )
         return self._process, self.log
 
     def __exit__(self, *_error: object) -> None:
@@ -67,7 +83,7 @@ class serving:  # noqa: N801 (a context manager)
         self._process.wait(seconds(30))
 
 
-def wait_until_up(port: int, server: subprocess.Popen[bytes]) -> None:
+def wait_until_up(port: int, server: Process) -> None:
     """Wait until the server accepts connections. Raises AssertionError if it exits or takes too long."""
     deadline = time.monotonic() + seconds(30)
     while time.monotonic() < deadline and server.poll() is None:
@@ -78,7 +94,7 @@ def wait_until_up(port: int, server: subprocess.Popen[bytes]) -> None:
     raise AssertionError("the server does not accept connections")
 
 
-def wait_for_line(log: Path, server: subprocess.Popen[bytes], pattern: str) -> str:
+def wait_for_line(log: Path, server: Process, pattern: str) -> str:
     """Wait until the log matches `pattern`, and return its first group."""
     deadline = time.monotonic() + seconds(30)
     while time.monotonic() < deadline and server.poll() is None:
