@@ -34,6 +34,7 @@ from blog.domain.core.site import open_site
 from blog.schemas.accounts import NewUser, Role
 from blog.settings import Settings
 from tests.support import patience, postgres, serving
+from tests.support.configuration import make_settings
 from tests.support.postgres import Databases
 
 ORIGIN = "http://127.0.0.1:8000"
@@ -197,8 +198,7 @@ def home(request: pytest.FixtureRequest, database: str, tmp_path: Path, monkeypa
 
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str) -> Settings:
-    return Settings(
-        _env_file=None,  # type: ignore[call-arg]
+    return make_settings(
         secret_key=SecretStr("0123456789abcdefghijklmnopqrstuvwxyz"),
         database_url=database_url,
         media_dir=tmp_path / "media",

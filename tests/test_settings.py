@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from blog.settings import SECRET_FILE, Settings, SettingsError, load_settings
+from tests.support.configuration import make_settings
 from tests.support.serving import free_port, serving, wait_until_up
 
 STRONG = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -137,12 +138,12 @@ def test_missing_driver_is_reported_with_an_installation_hint(monkeypatch: pytes
 
 
 def test_production_warns_about_unusual_settings_at_the_start(tmp_path: Path) -> None:
-    plain = Settings(_env_file=None, secret_key=STRONG, environment="production")
+    plain = make_settings(secret_key=STRONG, environment="production")
     assert [line.partition(":")[0] for line in plain.warnings] == ["PUBLIC_URL", "ALLOWED_HOSTS", "SMTP_URL"]
     letters = {"smtp_url": "smtp://mail.a.example", "mail_from": "a@a.example"}
     whole = plain.model_copy(update={"public_url": "https://a.example", "allowed_hosts": ("a.example",), **letters})
     assert whole.warnings == []
-    assert Settings(_env_file=None, secret_key=STRONG).warnings == [], "while developing all of that is usual"
+    assert make_settings(secret_key=STRONG).warnings == [], "while developing all of that is usual"
     port = free_port()
     with serving(tmp_path, port, ENVIRONMENT="production", SECRET_KEY=STRONG, PUBLIC_URL="https://a.example") as (process, log):
         wait_until_up(port, process)

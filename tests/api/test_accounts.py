@@ -18,6 +18,7 @@ from blog.errors import NotFound
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
 from tests.conftest import PASSWORD, Bearer, MakeUser, running
+from tests.support.optional import unwrap
 from tests.support.stored import all_that_is_stored
 
 ADA = {"username": "ada", "email": "ada@example.org", "age": 36, "password": PASSWORD}
@@ -182,7 +183,7 @@ async def guarded(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser)
     """Turn on two-factor authentication for ada; return the secret of the app and a recovery code."""
     ada = ctx.acting_as(accounts.as_actor(await make_user("ada")))
     await two_factor.start_setup(ada)
-    secret = await two_factor.pending_secret(ada)
+    secret = unwrap(await two_factor.pending_secret(ada))
     earlier = replace(ada, now=ada.now - dt.timedelta(seconds=60))
     codes = await two_factor.enable(earlier, SecretStr(pyotp.TOTP(secret).at(earlier.now)))
     return secret, codes[0]

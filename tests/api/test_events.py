@@ -163,7 +163,7 @@ async def test_cursor_and_content_are_from_one_snapshot(ctx: Context, author: Co
 async def test_server_trims_the_log_in_the_background(settings: Settings, ctx: Context, author: Context) -> None:
     await publish(author, *"ABCD")
     async with running(create_app(settings.model_copy(update={"max_events": 2}))) as client:
-        found = []
+        found: list[str] = []
         with anyio.fail_after(10):
             while len(found) != 2:
                 found = titles((await poll(client, after="earliest"))["events"])

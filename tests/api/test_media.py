@@ -14,7 +14,7 @@ import anyio.to_thread
 import httpx2
 import pytest
 import sqlalchemy as sa
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from blog.app import create_app
 from blog.db import tables
@@ -81,7 +81,7 @@ async def test_image_is_returned_with_its_description(client: httpx2.AsyncClient
         assert served.status_code == 200
         with Image.open(io.BytesIO(served.content)) as image:
             assert image.size == (file["width"], file["height"])
-            red, green, blue = image.convert("RGB").getpixel((2, 2))
+            red, green, blue = image.convert("RGB").crop((2, 2, 3, 3)).tobytes()
             assert red < 12
             assert abs(green - 128) < 12
             assert abs(blue - 128) < 12
@@ -94,7 +94,7 @@ async def test_animation_stays_animated(client: httpx2.AsyncClient, ada: dict[st
     made = (await send(client, ada, data)).json()
     assert (made["media_type"], made["variants"]) == ("image/gif", [])
     with Image.open(io.BytesIO((await client.get(local(made["url"]))).content)) as image:
-        assert image.n_frames == 3
+        assert len(list(ImageSequence.Iterator(image))) == 3
 
 
 async def test_location_of_a_photo_is_removed(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
@@ -465,7 +465,7 @@ async def test_storage_failure_after_the_insert_leaves_no_row(
 ) -> None:
     put, calls = FileSystemStorage.put, 0
 
-    def later(self, name: str, data: bytes) -> None:
+    def later(self: FileSystemStorage, name: str, data: bytes) -> None:
         nonlocal calls
         calls += 1
         return put(self, name, data) if calls == 1 else full()

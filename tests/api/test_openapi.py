@@ -97,7 +97,7 @@ def test_every_body_and_response_has_a_valid_example(api: dict[str, Any], agreem
     shown = 0
     for path, item in api["paths"].items():
         for verb, operation in item.items():
-            bodies = {("requestBody",): operation.get("requestBody", {})}
+            bodies: dict[tuple[str, ...], Any] = {("requestBody",): operation.get("requestBody", {})}
             bodies |= {("responses", status): answer for status, answer in operation["responses"].items() if "$ref" not in answer}
             for place, body in bodies.items():
                 for media_type, content in body.get("content", {}).items():

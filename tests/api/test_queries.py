@@ -26,6 +26,7 @@ asked_by_test = contextvars.ContextVar("asked_by_test", default=False)
 async def test_number_of_queries_does_not_grow_with_the_content(app: Application, author: Context, path: str, most: int) -> None:
     seen: list[str] = []
     async with app.router.lifespan_context(app) as state:
+        assert state is not None
         state["app_state"].site.db.on_query.append(lambda sql: seen.append(sql) if asked_by_test.get() else None)
 
         async def with_state(scope: Scope, receive: Receive, send: Send) -> None:

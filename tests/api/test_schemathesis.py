@@ -49,7 +49,7 @@ WIDER_FOR = (
     "POST /api/v1/media",
     "PATCH /api/v1/users/me",
 )
-uploads: list[schemathesis.Case] = []
+uploads: list[schemathesis.Case[Any]] = []
 _KEY = re.compile(r"[!-~]{1,255}")
 REFUSED = ["400", "401", "403", "404", "405", "406", "409", "412", "413", "415", "422", "428", "429"]
 
@@ -130,14 +130,15 @@ def run(app: Any, headers: dict[str, str]) -> Outcome:
 
 
 @schemathesis.hook("before_call")
-def with_fresh_key(_context: Any, case: schemathesis.Case, _kwargs: Any) -> None:
+def with_fresh_key(_context: Any, case: schemathesis.Case[Any], _kwargs: Any) -> None:
     """Set a new idempotency key: another request with a used key is refused, as it should be."""
-    if _KEY.fullmatch((case.headers or {}).get("Idempotency-Key", "")):
-        case.headers["Idempotency-Key"] = str(uuid.uuid4())
+    headers: Any = case.headers or {}
+    if _KEY.fullmatch(headers.get("Idempotency-Key", "")):
+        headers["Idempotency-Key"] = str(uuid.uuid4())
 
 
 @schemathesis.hook("before_call")
-def with_an_image(_context: Any, case: schemathesis.Case, _kwargs: Any) -> None:
+def with_an_image(_context: Any, case: schemathesis.Case[Any], _kwargs: Any) -> None:
     """Make every other upload an image, which a generator would not find."""
     if case.operation.label != "POST /api/v1/media" or case.meta is None or not case.meta.generation.mode.is_positive:
         return
@@ -145,7 +146,8 @@ def with_an_image(_context: Any, case: schemathesis.Case, _kwargs: Any) -> None:
         return
     uploads.append(case)
     if len(uploads) % 2:
-        case.body["file"] = IMAGE
+        body: Any = case.body
+        body["file"] = IMAGE
 
 
 def record(event: events.ScenarioFinished, outcome: Outcome) -> None:
@@ -174,7 +176,7 @@ def test_api_matches_its_document_without_credentials(
 
 
 def try_everything(settings: Settings, token: str, who: str, record_property: Any) -> None:
-    app = create_app(settings)
+    app: Any = create_app(settings)
     headers = {"Authorization": f"Bearer {token}"}
     outcome = run(app, headers if who == "signed in" else {})
     record_property("cases", dict(outcome.cases))

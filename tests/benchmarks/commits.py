@@ -24,15 +24,15 @@ from blog.domain.core.site import open_site
 from blog.domain.posts import posts
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.posts import NewPost
-from blog.settings import Settings, Synchronous
+from blog.settings import Synchronous
+from tests.support.configuration import make_settings
 
 ROUNDS, POSTS, ROWS = 5, 60, 300
 
 
 async def written(folder: Path, synchronous: Synchronous) -> float:
     """Return the posts created per second."""
-    settings = Settings(
-        _env_file=None,  # type: ignore[call-arg]
+    settings = make_settings(
         secret_key=SecretStr("0123456789abcdefghijklmnopqrstuvwxyz"),
         database_url=f"sqlite:///{folder / f'{synchronous.value}.db'}",
         media_dir=folder / "media",

@@ -21,8 +21,9 @@ from starlette.types import Message
 
 from blog.app import create_app
 from blog.observability.logging import configure_logs
-from blog.settings import Environment, Settings
+from blog.settings import Environment
 from tests.benchmarks.population import SECRET, populate
+from tests.support.configuration import make_settings
 
 PATH = "/api/v1/posts/7"
 HEADERS = [(b"host", b"127.0.0.1"), (b"user-agent", b"benchmark"), (b"accept", b"*/*")]
@@ -54,8 +55,7 @@ async def main(calls: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         populate(folder, 20)
-        settings = Settings(
-            _env_file=None,  # type: ignore[call-arg]
+        settings = make_settings(
             secret_key=SecretStr(SECRET), database_url=f"sqlite:///{folder / 'blog.db'}", media_dir=folder / "media",
             rate_limit="off", environment=Environment.PRODUCTION, public_url="http://127.0.0.1:8000",
         )  # fmt: skip

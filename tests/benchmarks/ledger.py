@@ -42,6 +42,7 @@ from blog.middleware.security import SecurityMiddleware
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.posts import NewPost
 from blog.settings import Settings
+from tests.support.configuration import make_settings
 from tests.twin.app import create_twin
 
 ROUNDS = 11
@@ -262,8 +263,7 @@ async def main() -> None:
     await measure_middleware()
     print("Endpoints: GET one post, POST a post")
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(
-            _env_file=None,  # type: ignore[call-arg]
+        settings = make_settings(
             secret_key=SecretStr("a secret for a benchmark, 32 characters"),
             database_url=f"sqlite:///{Path(folder) / 'blog.db'}",
             media_dir=Path(folder) / "media",

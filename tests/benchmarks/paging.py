@@ -24,7 +24,7 @@ from blog.domain.posts.post_content import PostContent
 from blog.domain.posts.post_lists import PostFilter
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.posts import NewPost, PostStatus
-from blog.settings import Settings
+from tests.support.configuration import make_settings
 
 ROUNDS = 200
 
@@ -86,8 +86,7 @@ async def main() -> None:
     """Run in a temporary directory."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(
-            _env_file=None,  # type: ignore[call-arg]
+        settings = make_settings(
             secret_key=SecretStr("a secret for a benchmark, 32 characters"),
             database_url=f"sqlite:///{Path(folder) / 'blog.db'}",
         )

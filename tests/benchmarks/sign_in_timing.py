@@ -33,6 +33,7 @@ from blog.domain.core.site import open_site
 from blog.errors import NotAuthenticated
 from blog.schemas.accounts import Credentials, NewUser, Role
 from blog.settings import Settings
+from tests.support.configuration import make_settings
 
 NAMES = 20
 Attempt = Callable[[str], Awaitable[None]]
@@ -112,8 +113,7 @@ def main() -> int:
     pairs = int(arguments[0]) if arguments else 300
     way = by_page if "--page" in sys.argv else by_domain
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(
-            _env_file=None,  # type: ignore[call-arg]
+        settings = make_settings(
             secret_key=SecretStr("a secret for a benchmark, 32 characters"),
             database_url=f"sqlite:///{Path(folder) / 'blog.db'}",
             rate_limit="off",

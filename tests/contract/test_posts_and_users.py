@@ -9,9 +9,11 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from blog.app import Application, create_app
+from blog.app import create_app
+from blog.domain.accounts import accounts
+from blog.domain.comments import comments
 from blog.domain.core.context import Context
-from blog.domain.read_models import profile
+from blog.domain.posts import post_lists
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
 from tests.conftest import PASSWORD, Bearer
@@ -19,14 +21,14 @@ from tests.twin.app import create_twin
 
 API = "/api/v1"
 POSTS, USERS, TOKENS = f"{API}/posts", f"{API}/users", f"{API}/tokens"
-APPLICATIONS = {"ours": create_app, "twin": create_twin}
+APPLICATIONS: dict[str, Callable[[Settings], Any]] = {"ours": create_app, "twin": create_twin}
 ADA = {"username": "ada", "email": "ada@example.org", "age": 36, "password": PASSWORD}
 NEW = {"title": "A title", "content": "Some text."}
 PROBLEM = "application/problem+json"
 
 
 @pytest.fixture(params=APPLICATIONS)
-def app(request: pytest.FixtureRequest, settings: Settings) -> Application:
+def app(request: pytest.FixtureRequest, settings: Settings) -> Any:
     """Return each of the two applications; `client` is its client."""
     return APPLICATIONS[request.param](settings)
 
@@ -34,7 +36,8 @@ def app(request: pytest.FixtureRequest, settings: Settings) -> Application:
 def faults(answer: httpx2.Response) -> list[dict[str, Any]]:
     """Return the errors of a response in the format of either application."""
     body = answer.json()
-    return body.get("errors", body["detail"])
+    found: list[dict[str, Any]] = body.get("errors", body["detail"])
+    return found
 
 
 async def test_created_post_has_a_url_and_a_version(client: httpx2.AsyncClient, bearer: Bearer) -> None:
@@ -134,7 +137,8 @@ async def test_pagination_neither_skips_nor_repeats(client: httpx2.AsyncClient, 
     headers = await bearer("ada")
     for number in range(5):
         await client.post(POSTS, json=NEW | {"title": f"Post {number}"}, headers=headers)
-    seen, url = [], f"{POSTS}?limit=2"
+    seen: list[str] = []
+    url: str | None = f"{POSTS}?limit=2"
     while url:
         answer = await client.get(url)
         seen += [item["title"] for item in answer.json()["items"]]
@@ -206,7 +210,7 @@ async def test_parts_of_a_profile_are_fetched_at_the_same_time(
 
         return met
 
-    for module, name in ((profile.accounts, "get"), (profile.post_lists, "list_page"), (profile.comments, "by_user")):
+    for module, name in ((accounts, "get"), (post_lists, "list_page"), (comments, "by_user")):
         monkeypatch.setattr(module, name, meeting(getattr(module, name)))
     async with asyncio.timeout(30):
         assert (await client.get(f"{USERS}/1")).status_code == 200
@@ -239,7 +243,7 @@ class Difference(NamedTuple):
 
     behaviour: str
     request: Request
-    see: Callable[[httpx2.Response | None], Any]
+    see: Callable[[Any], Any]
     ours: Any
     twin: Any
 
@@ -264,7 +268,7 @@ def echo(answer: httpx2.Response) -> bool:
     return SECRET in answer.text
 
 
-def place(answer: httpx2.Response) -> list[str] | None:
+def place(answer: httpx2.Response) -> Any:
     """Return the location of the first error, or None."""
     found = faults(answer)
     return found[0]["loc"] if isinstance(found, list) else None
@@ -330,18 +334,16 @@ DIFFERENCES = [
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.behaviour)
-async def test_differences_of_the_twin(
-    app: Application, client: httpx2.AsyncClient, bearer: Bearer, difference: Difference
-) -> None:
+async def test_differences_of_the_twin(app: Any, client: httpx2.AsyncClient, bearer: Bearer, difference: Difference) -> None:
     headers = await bearer("ada")
     await client.post(POSTS, json=NEW, headers=headers)
     method, path, body, token, media, scheme = difference.request
     headers = {"Authorization": headers["Authorization"].replace("Bearer", scheme)} if token else {}
     if body is not None and media:
         headers["Content-Type"] = media
-    content = {"json": body} if isinstance(body, dict) else {"content": body}
+    content: dict[str, Any] = {"json": body} if isinstance(body, dict) else {"content": body}
     try:
-        answer = await client.request(method, path, headers=headers, **content)
+        answer: httpx2.Response | None = await client.request(method, path, headers=headers, **content)
     except ValueError:
         answer = None
     assert difference.see(answer) == (difference.twin if isinstance(app, FastAPI) else difference.ours)

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.db.compiled_queries import PreparedQuery
+from blog.db.compiled_queries import PreparedQuery, Query
 from blog.db.database import Database, UniqueViolation
 from blog.db.sqlite.driver import Connection, SqlAndParams, StatementResult
 from tests.support.optional import unwrap
@@ -51,7 +51,7 @@ async def test_prepared_query_returns_the_types_of_its_columns(db: Database) -> 
 async def test_rows_have_values_by_name_and_by_index(db: Database) -> None:
     await db.execute(NOTE(name="a", value="A"))
     row = unwrap(await db.fetch_one(FACT(name="a")))
-    assert (row["name"], row[0], row[1], list(row.keys())) == ("a", "a", "A", ["name", "value"])
+    assert (row["name"], row[0], row[1], list(row._mapping)) == ("a", "a", "A", ["name", "value"])
     assert dict(row._mapping) == {"name": "a", "value": "A"}
     with pytest.raises(KeyError):
         row["nothing"]
@@ -84,7 +84,7 @@ async def test_consistent_queries_see_one_snapshot_and_close_it(db: Database) ->
     assert await names(db) == ["a"]
 
 
-async def _elsewhere(db: Database, call: object) -> None:
+async def _elsewhere(db: Database, call: Query | str) -> None:
     async with Database(str(db.url)) as other:
         await other.execute(call)
 
@@ -173,7 +173,7 @@ async def test_transaction_needs_one_call_to_begin_and_one_to_end(db: Database, 
 @pytest.mark.sqlite
 async def test_lists_of_equal_length_are_compiled_once(db: Database) -> None:
     """An IN list is expanded again at each call, unless each of its values has a separate placeholder."""
-    ids = [sa.bindparam(f"name_{place}") for place in range(2)]
+    ids: list[sa.BindParameter[str]] = [sa.bindparam(f"name_{place}") for place in range(2)]
     query = PreparedQuery(sa.select(facts.c.name).where(facts.c.name.in_(ids)))
     await db.execute(NOTE(name="b", value="2"))
     assert [row["name"] for row in await db.fetch_all(query(name_0="a", name_1="b"))] == ["b"]

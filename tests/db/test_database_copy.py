@@ -33,6 +33,7 @@ from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost, PostChanges
 from blog.settings import Settings
 from tests.conftest import MakeUser
+from tests.support.optional import unwrap
 from tests.support.pictures import png
 from tests.support.postgres import Databases
 from tests.support.serving import blog
@@ -94,7 +95,7 @@ async def test_copy_and_copy_back_are_identical(source: str, postgresql: str, se
 
     async def looked_at(ctx: Context) -> Any:
         assert await check_site(ctx) == []
-        found = await ctx.db.fetch_all(sa.select(fulltext.match_posts(ctx.db, "大阪")))
+        found = await ctx.db.fetch_all(sa.select(unwrap(fulltext.match_posts(ctx.db, "大阪"))))
         entries = await fulltext.stored_entries(ctx.db, [1, 2])
         return [row["post_id"] for row in found], entries, await events.position(ctx.db)
 

@@ -17,6 +17,7 @@ from blog.db.sqlite import fulltext as sqlite_fulltext
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.schemas.posts import NewPost
+from tests.support.optional import unwrap
 
 POSTS = {
     1: ("Weaving by hand", "craft looms", "The Jacquard loom reads cards."),
@@ -106,7 +107,7 @@ async def test_only_the_first_terms_count_and_only_the_last_is_a_prefix(indexed:
 
 
 async def test_matches_join_and_count(indexed: Database) -> None:
-    matches = db_fulltext.match_posts(indexed, "loom")
+    matches = unwrap(db_fulltext.match_posts(indexed, "loom"))
     joined = sa.select(sa.func.count()).select_from(matches)
     assert await indexed.fetch_val(joined) == 2
 

@@ -21,8 +21,8 @@ from blog.db.database import CommitWatcher, Database, UniqueViolation
 from blog.db.postgresql.errors import explain
 from blog.domain.core import events
 from blog.errors import Unavailable
-from blog.settings import Settings
 from tests.conftest import running
+from tests.support.configuration import make_settings
 from tests.support.optional import unwrap
 from tests.support.postgres import Databases, Server
 
@@ -219,7 +219,7 @@ async def test_commit_after_a_swallowed_error_raises(small: Database) -> None:
     ],
 )  # fmt: skip
 def test_each_outage_is_reported_with_a_remedy(state: str, expected: str) -> None:
-    assert expected in explain(asyncpg.PostgresError.new({"C": state, "M": "m"}))
+    assert expected in unwrap(explain(asyncpg.PostgresError.new({"C": state, "M": "m"})))
 
 
 def test_statement_error_is_not_an_outage() -> None:
@@ -256,7 +256,7 @@ async def test_application_recovers_with_its_database_server(tmp_path: Path) -> 
     """The blog answers 503 at once while the server is down; then 200, with live updates."""
     with Server() as server:
         migration.upgrade(server.url)
-        settings = Settings(_env_file=None, secret_key="0123456789abcdefghijklmnopqrstuvwxyz", rate_limit="off",
+        settings = make_settings(secret_key="0123456789abcdefghijklmnopqrstuvwxyz", rate_limit="off",
                             max_cache_bytes=0,
                             database_url=server.url, media_dir=tmp_path / "media", database_timeout=5)  # fmt: skip
         with capture_logs() as logs:
@@ -435,7 +435,8 @@ async def test_reader_of_the_event_log_misses_no_event_of_many_writers(url: str)
         writing = asyncio.gather(
             *(write_events(db, 100 * place + 15 * task) for place, db in enumerate(writers) for task in (0, 1))
         )
-        heard, last = [], 0
+        heard: list[int | None] = []
+        last = 0
         while len(heard) < 120:
             for found in await events.after(reader, last, limit=7):
                 heard.append(found.post_id)

@@ -13,6 +13,7 @@ import yaml
 
 from blog.server import GRACEFUL_SHUTDOWN_TIMEOUT
 from blog.settings import Settings
+from tests.support.configuration import make_settings
 from tests.support.lines import ROOT
 from tests.support.serving import clean_environment, free_port, serving, wait_until_up
 from tests.support.tools import DEPLOY, checked, tool
@@ -94,7 +95,7 @@ def test_compose_passes_existing_settings() -> None:
     assert {name.lower() for name in app["environment"]} <= set(Settings.model_fields)
     assert app["environment"] == COMPOSE["services"]["migrate"]["environment"]
     assert app["environment"]["TRUSTED_PROXIES"] == COMPOSE["networks"]["inside"]["ipam"]["config"][0]["subnet"]
-    Settings(_env_file=None, secret_key="x0123456789abcdefghijklmnopqrstuvwxyz", **values(app["environment"]))
+    make_settings(secret_key="x0123456789abcdefghijklmnopqrstuvwxyz", **values(app["environment"]))
     assert int(app["stop_grace_period"].removesuffix("s")) > GRACEFUL_SHUTDOWN_TIMEOUT, "requests that are at work may end"
 
 

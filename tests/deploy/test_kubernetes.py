@@ -8,6 +8,8 @@ from pydantic import ValidationError
 
 from blog.server import GRACEFUL_SHUTDOWN_TIMEOUT
 from blog.settings import Settings
+from tests.support import matching
+from tests.support.configuration import make_settings
 from tests.support.tools import DEPLOY, checked, tool
 
 FOLDER = DEPLOY / "kubernetes"
@@ -66,12 +68,12 @@ def test_configuration_and_secret_are_valid_settings() -> None:
     assert set(given) - known == {"WEB_CONCURRENCY"}
     values = {name.lower(): value for name, value in given.items() if name in known}
     with pytest.raises(ValidationError, match="SECRET_KEY: too weak") as refused:
-        Settings(_env_file=None, **values | {"metrics_token": None})
+        make_settings(**values | {"metrics_token": None})
     with pytest.raises(ValidationError, match="metrics_token\n"):
-        Settings(_env_file=None, **values)
+        make_settings(**values)
     assert refused.value.error_count() == 1, "only that nobody may use the examples as they are"
     own = {"secret_key": "x0123456789abcdefghijklmnopqrstuvwxyz", "metrics_token": "scrape-scrape-scrape"}
-    settings = Settings(_env_file=None, **values | own)
+    settings = make_settings(**values | own)
     assert settings.is_https
     assert str(settings.media_dir) in {mount["mountPath"] for mount in APP["volumeMounts"]}
     assert BY_KIND["Ingress"]["spec"]["rules"][0]["host"] in settings.allowed_hosts
@@ -87,5 +89,5 @@ def test_pods_meet_the_restricted_standard_of_their_namespace(kind: str) -> None
     for container in spec["containers"]:
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-        user = re.search(r"^USER (\d+)", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+        user = matching.search(r"^USER (\d+)", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
         assert spec["securityContext"]["runAsUser"] == int(user[1])

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from blog.server import GRACEFUL_SHUTDOWN_TIMEOUT
+from tests.support import matching
 from tests.support.lines import ROOT
 from tests.support.serving import ask, blog, clean_environment, free_port, wait_until_up
 from tests.support.tools import DEPLOY, checked, tool
@@ -59,7 +60,7 @@ def test_systemd_unit_is_valid_and_sandboxed(tmp_path: Path) -> None:
     unit = tmp_path / "blog.service"
     unit.write_text(UNIT.replace("/opt/blog/bin/blog", str(Path(sys.executable).parent / "blog")))
     assert checked(analyze, "verify", unit) == ""
-    exposure = re.search(
+    exposure = matching.search(
         r"Overall exposure level for blog.service: ([\d.]+)", checked(analyze, "security", "--offline=true", unit)
     )
     assert float(exposure[1]) < 2, "of 10; most services have more than 9"

@@ -76,8 +76,8 @@ async def test_live_events_arrive_without_buffering(proxied: tuple[Path, int]) -
 
 
 @pytest.mark.parametrize("proxied", ["nginx"], indirect=True)  # Caddy sends a body on as it comes, and the blog may answer first
-async def test_too_large_body_is_refused_by_the_proxy(proxied: str) -> None:
-    *_, port = proxied
+async def test_too_large_body_is_refused_by_the_proxy(proxied: tuple[Path, int]) -> None:
+    _, port = proxied
     most = Settings.model_fields["max_upload_bytes"].default
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers={"Host": f"{HOST}:{port}"}) as client:
         passed = await client.post("/uploads", files={"image": b"x" * int(most * 0.9)})
@@ -87,8 +87,8 @@ async def test_too_large_body_is_refused_by_the_proxy(proxied: str) -> None:
 
 
 @pytest.mark.parametrize("proxied", ["nginx"], indirect=True)
-async def test_nginx_caches_only_immutable_files(proxied: str) -> None:
-    *_, port = proxied
+async def test_nginx_caches_only_immutable_files(proxied: tuple[Path, int]) -> None:
+    _, port = proxied
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers={"Host": f"{HOST}:{port}"}) as client:
         page = (await client.get("/")).text
         path = matching.search(r'href="(/static/[^"]+\.css[^"]*)"', page)[1]
@@ -111,7 +111,7 @@ def test_nginx_configuration_with_tls_is_valid(tmp_path: Path) -> None:
     (tmp_path / "tls.conf").write_text(text.replace("listen 443", "listen 127.0.0.1:8443"))
     subject = ["-subj", f"/CN={HOST}", "-days", "2", "-nodes", "-newkey", "rsa:2048"]
     files = ["-keyout", tmp_path / "key.pem", "-out", tmp_path / "certificate.pem"]
-    checked(tool("openssl"), "req", "-x509", *subject, *files)
+    checked(tool("openssl"), "req", "-x509", *subject, *map(str, files))
     assert "test is successful" in checked(tool("nginx"), "-t", "-e", "stderr", "-c", main)
 
 

@@ -105,8 +105,11 @@ class Site:
             "scheme": "http", "path": unquote(path), "raw_path": path.encode("ascii"), "query_string": query.encode("ascii"),
             "root_path": "", "headers": sent, "client": ("127.0.0.1", 5), "server": ("127.0.0.1", 8000),
         }  # fmt: skip
-        parts = [{"type": "http.request", "body": body[:7], "more_body": True}, {"type": "http.request", "body": body[7:]}]
-        sent_messages: list[dict] = []
+        parts: list[Message] = [
+            {"type": "http.request", "body": body[:7], "more_body": True},
+            {"type": "http.request", "body": body[7:]},
+        ]
+        sent_messages: list[Message] = []
 
         async def receive() -> Message:
             return parts.pop(0) if parts else {"type": "http.disconnect"}
@@ -128,7 +131,8 @@ async def site(settings: Settings, bearer: Bearer) -> AsyncIterator[Site]:
             "/api/v1/posts", json={"title": "Hello there", "content": "*Text*", "tags": ["a"]}, headers=owner
         )
         assert made.status_code == 201
-        yield Site(client._transport.app, owner)
+        transport: Any = client._transport
+        yield Site(transport.app, owner)
 
 
 def agreed(answer: Answer) -> None:

@@ -6,7 +6,6 @@
 import contextlib
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.support.processes import BlogProcess
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
 ROUNDS = int(os.environ.get("BLOG_TEST_SDK_ROUNDS", "1"))
@@ -62,7 +62,7 @@ class Blog:
         self.token = blog(folder, "token", "create", "ada").stdout.strip()
 
     @contextlib.contextmanager
-    def up(self, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    def up(self, port: int) -> Iterator[BlogProcess]:
         with serving(self.folder, port, RATE_LIMIT="off") as (process, _):
             wait_until_up(port, process)
             yield process

@@ -23,6 +23,7 @@ from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost
 from tests.conftest import MakeUser
 from tests.support.live_server import served
+from tests.support.optional import unwrap
 from tests.support.relay import Relay
 
 SECONDS = 20
@@ -46,7 +47,7 @@ class ClientEvents(centrifuge.ClientEventHandler):
         self._heard = heard
 
     async def on_connected(self, ctx: centrifuge.ConnectedContext) -> None:
-        self._heard.users.append(ctx.data["user"])
+        self._heard.users.append(unwrap(ctx.data)["user"])
 
     async def on_disconnected(self, ctx: centrifuge.DisconnectedContext) -> None:
         self._heard.disconnected.put_nowait(ctx)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from blog.domain.core.site import Site
+from blog.domain.core.context import Site
 from blog.middleware.timeout import RequestTimeoutMiddleware
 
 

@@ -110,8 +110,12 @@ async def test_backup_replaces_no_file_without_force(author: Context, settings: 
 
 async def test_file_created_during_the_backup_is_not_overwritten(author: Context, settings: Settings, tmp_path: Path) -> None:
     target = tmp_path / "kept.tar"
+
+    def occupy(*_step: object) -> None:
+        target.write_text("precious")
+
     with pytest.raises(Conflict, match="was created meanwhile"):
-        await asyncio.to_thread(create_backup, settings, target, progress=lambda *_: target.write_text("precious"))
+        await asyncio.to_thread(create_backup, settings, target, progress=occupy)
     assert target.read_text() == "precious"
     assert not [name for name in names(tmp_path) if name.startswith(".")]
 
@@ -212,9 +216,9 @@ async def test_restore_on_another_machine(kept: Path, settings: Settings, tmp_pa
 async def test_restore_does_not_revive_revoked_credentials(
     author: Context, settings: Settings, tmp_path: Path, keep_tokens: bool
 ) -> None:
-    left = await tokens.issue(author, author.actor, name="left")
-    revoked = await tokens.issue(author, author.actor, name="revoked")
-    session = await sessions.start(author, author.actor, "a browser that is stolen later")
+    left = await tokens.issue(author, author.require_actor(), name="left")
+    revoked = await tokens.issue(author, author.require_actor(), name="revoked")
+    session = await sessions.start(author, author.require_actor(), "a browser that is stolen later")
     await asyncio.to_thread(create_backup, settings, tmp_path / "kept.tar")
     await tokens.revoke(author, revoked.token.id)
     await sessions.revoke_for(author, author.require_actor().id)
@@ -241,8 +245,8 @@ async def test_used_blog_is_replaced_with_force_only_and_kept(kept: Path, settin
     first = await asyncio.to_thread(restore_backup, other, kept, force=True)
     second = await asyncio.to_thread(restore_backup, other, kept, force=True)
     assert first.previous_database != second.previous_database, "also within one second"
-    assert titles(first.previous_database) == ["Newer"]
-    assert titles(second.previous_database) == titles(other.database_path) == ["Kept"]
+    assert titles(Path(unwrap(first.previous_database))) == ["Newer"]
+    assert titles(Path(unwrap(second.previous_database))) == titles(other.database_path) == ["Kept"]
     assert other.database_path.stat().st_mode & 0o777 == 0o640
     assert first.images == second.images == 0
 
@@ -486,10 +490,11 @@ def stopped(folder: Path, kept: Path) -> Iterator[int]:
     """Yield the exit status of each restore: 9 if it was killed before its end."""
     command = [sys.executable, "-c", STOPPED, str(folder), str(kept), os.environ.get("BLOG_TEST_KILL_STRIDE", "7")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=clean_environment()) as process:
-        for line in process.stdout:
+        stdin, stdout = unwrap(process.stdin), unwrap(process.stdout)
+        for line in stdout:
             yield int(line.split()[1])
-            process.stdin.write("\n")
-            process.stdin.flush()
+            stdin.write("\n")
+            stdin.flush()
     assert process.returncode == 0
 
 

@@ -4,7 +4,7 @@ import asyncio
 import datetime as dt
 import io
 import tarfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +32,8 @@ from blog.schemas.posts import NewPost
 from blog.settings import Settings
 from tests.ops.test_backup import forged
 from tests.support import postgres
+from tests.support.configuration import make_settings
+from tests.support.optional import unwrap
 from tests.support.pictures import png
 from tests.support.postgres import Databases
 from tests.support.serving import blog
@@ -43,7 +45,7 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def address(databases: Databases) -> str:
+def address(databases: Databases) -> Iterator[str]:
     """Return the URL of a migrated database of this test only, which can be renamed."""
     url = databases.new()
     migration.upgrade(url)
@@ -56,8 +58,8 @@ def address(databases: Databases) -> str:
 @pytest.fixture
 def mine(tmp_path: Path, address: str) -> Settings:
     """Return the settings of a blog on this database."""
-    return Settings(
-        _env_file=None, secret_key=SecretStr("0123456789abcdefghijklmnopqrstuvwxyz"), database_url=address,
+    return make_settings(
+        secret_key=SecretStr("0123456789abcdefghijklmnopqrstuvwxyz"), database_url=address,
         media_dir=tmp_path / "media", rate_limit="off", max_cache_bytes=0,
     )  # fmt: skip
 
@@ -134,7 +136,7 @@ async def test_restore_over_another_blog_and_into_nothing(kept: Path, mine: Sett
     assert rows(mine.database_url, "SELECT value FROM app_metadata WHERE name = 'event_epoch'") != [epoch], (
         "no old cursor is good"
     )
-    old = mine.database_url.replace(name_of(mine.database_url), report.previous_database.removeprefix("the database "))
+    old = mine.database_url.replace(name_of(mine.database_url), unwrap(report.previous_database).removeprefix("the database "))
     assert rows(old, "SELECT title FROM posts") == [("Newer",)]
 
     async def sound(ctx: Context) -> None:

@@ -101,8 +101,8 @@ class Writer:
             await self._make(client, {"path": "/posts", "key": text, "options": {"json": body}})
         elif kind < 0.5:
             picture = png(self._sent % 60 + 1, int(self._name[1:]) * 10 + self._sent // 60 + 1)
-            body = {"files": {"file": ("a.png", picture, "image/png")}}
-            await self._make(client, {"path": "/media", "key": f"{self._name}-{self._sent}", "options": body})
+            options = {"files": {"file": ("a.png", picture, "image/png")}}
+            await self._make(client, {"path": "/media", "key": f"{self._name}-{self._sent}", "options": options})
         elif kind < 0.7:
             post = self._chance.choice(open_posts)
             answer = await client.post(f"{self._url}/posts/{post.id}/comments", json={"content": "Seen"})

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import os
 import resource
 import sqlite3
@@ -10,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import httpx2
 import pytest
 from structlog.testing import capture_logs
@@ -111,9 +111,8 @@ async def test_read_only_database(settings: Settings, headers: dict[str, str], p
 
 def client_pool(client: httpx2.AsyncClient) -> Any:
     """Return the connection pool of the application behind a client."""
-    cells = {name: cell.cell_contents for name, cell in zip(
-        client._transport.app.__code__.co_freevars, client._transport.app.__closure__, strict=True
-    )}  # fmt: skip
+    transport: Any = client._transport
+    cells = inspect.getclosurevars(transport.app).nonlocals
     return cells["state"]["app_state"].site.db._backend._pool
 
 
@@ -169,7 +168,7 @@ def test_server_on_a_full_disk(tmp_path: Path) -> None:
     with serving(tmp_path, port, RATE_LIMIT="off") as (server, log):
         wait_until_up(port, server)
         url, large = f"http://127.0.0.1:{port}", POST | {"content": "word " * 20_000}
-        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
+        with httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
             assert client.post(POSTS, json=large).status_code == 201
             _, hard = resource.prlimit(server.pid, resource.RLIMIT_FSIZE)
             resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (65_536, hard))

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from blog.app import create_app
 from blog.db.database import Database
+from blog.domain.site import database_probe
 from blog.ops import health
 from blog.settings import Settings
 from tests.conftest import running
@@ -94,7 +95,7 @@ async def test_nearly_full_disk_is_not_ready(client: httpx2.AsyncClient, monkeyp
 
 async def test_hanging_check_does_not_delay_the_response(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "TIMEOUT", 0.05)
-    monkeypatch.setattr(health.database_probe, "check_read_write", lambda _db: anyio.sleep_forever())
+    monkeypatch.setattr(database_probe, "check_read_write", lambda _db: anyio.sleep_forever())
     assert await ready(client) == (503, {"database": False, "migrations": True, "disk": True})
 
 

@@ -226,9 +226,9 @@ async def test_damage_is_reported_with_its_consequences(
 async def test_damaged_index_is_rebuilt(filled: Context) -> None:
     await broken_index(filled)
     for fault in await check_site(filled):
-        await fault.repair()
+        await unwrap(fault.repair)()
     for fault in await check_site(filled):  # what was meddled with is seen once the index can be read
-        await fault.repair()
+        await unwrap(fault.repair)()
     assert await check_site(filled) == []
 
 
@@ -259,7 +259,7 @@ async def test_gap_in_the_log_is_repaired_by_trimming(filled: Context) -> None:
     end = await events.position(filled.db)
     await lost_event(filled)
     (fault,) = await check_site(filled)
-    await fault.repair()
+    await unwrap(fault.repair)()
     assert await events.trimmed_up_to(filled.db) == 3
     assert [event.id for event in await events.after(filled.db, 0)] == list(range(4, end.id + 1))
 

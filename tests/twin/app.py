@@ -69,7 +69,8 @@ async def signed_in(ctx: Annotated[Context, Depends(context)]) -> Context:
 
 async def links(request: Request) -> UrlBuilder:
     """Return the URLs of the blog's pages."""
-    return request.state.links
+    found: UrlBuilder = request.state.links
+    return found
 
 
 async def version(if_match: Annotated[str | None, Header()] = None) -> set[int] | None:

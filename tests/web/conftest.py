@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def served(ctx: Context) -> dict[str, str]:
 def write(author: Context) -> Write:
     """Return a function that creates a post by ada: `await write("Title", "text", tags=["a"])`; `age` is in days."""
 
-    async def make(title: str, content: str = "Some text.", *, age: int = 0, **members: object) -> Post:
+    async def make(title: str, content: str = "Some text.", *, age: int = 0, **members: Any) -> Post:
         then = replace(author, now=author.now - dt.timedelta(days=age))
         return await posts.create(then, NewPost(title=title, content=content, **members))
 

@@ -25,6 +25,7 @@ def value(page: str, name: str) -> str:
     found = re.search(rf'<input[^>]* name="{name}"[^>]* value="([^"]*)"', page) or re.search(
         rf'<textarea[^>]* name="{name}"[^>]*>\n([^<]*)</textarea>', page
     )
+    assert found
     return found[1].replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">").replace("&#34;", '"').replace("&#39;", "'")
 
 

@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
@@ -49,7 +50,7 @@ class Keys:
     def __init__(self, page: Page, have_scripts: bool) -> None:
         self.page, self.have_scripts = page, have_scripts
 
-    def reach(self, role: str, name: str, *, most: int = 60) -> None:
+    def reach(self, role: Literal["button", "checkbox", "link", "radio", "textbox"], name: str, *, most: int = 60) -> None:
         """Press Tab until the element has the focus; the focus must be visible at each stop."""
         wanted = self.page.get_by_role(role, name=name, exact=True)
         wanted.wait_for()

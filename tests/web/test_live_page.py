@@ -19,6 +19,7 @@ class Site:
     def __init__(self, folder: Path, owner: str = "ada") -> None:
         self.folder, self.port = folder, free_port()
         self.base = f"http://127.0.0.1:{self.port}"
+        self.session = ""
         blog(folder, "user", "create", owner, "ada@example.org", "--role", "owner")
         self._headers = {"Authorization": f"Bearer {blog(folder, 'token', 'create', owner).stdout.strip()}"}
 

@@ -26,6 +26,7 @@ from blog.schemas.posts import PostChanges, PostStatus
 from blog.settings import Settings
 from tests.conftest import ORIGIN, MakeUser, running
 from tests.support import matching
+from tests.support.optional import unwrap
 from tests.support.pictures import png
 from tests.web.conftest import SignIn, Write
 
@@ -42,6 +43,7 @@ asked_by_test = contextvars.ContextVar("asked_by_test", default=False)
 async def opened(app: Application) -> AsyncIterator[tuple[httpx2.AsyncClient, AppState]]:
     """Yield a client and the state of the application; crashes are responses, as from a server."""
     async with app.router.lifespan_context(app) as state:
+        assert state is not None
 
         async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
             await app({**scope, "state": dict(state)}, receive, send)
@@ -209,7 +211,7 @@ async def test_archive_is_grouped_by_year(client: httpx2.AsyncClient, ctx: Conte
     for title, age in [("New", 0), ("Old", 800)]:
         await write(title, age=age)
     page = (await client.get("/archive")).text
-    years = [str((await posts.get_by_slug(ctx, slug)).published_at.year) for slug in ("new", "old")]
+    years = [str(unwrap((await posts.get_by_slug(ctx, slug)).published_at).year) for slug in ("new", "old")]
     assert re.findall(r'<h2 id="year-(\d+)">', page) == years
     assert page.index(">New</a>") < page.index(f"year-{years[1]}") < page.index(">Old</a>")
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import html5lib
 import httpx
@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.support import matching
+from tests.support.optional import unwrap
 from tests.support.pictures import png
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
@@ -33,7 +34,9 @@ MEMBERS = [
     "/account", "/account/password", "/write", "/dashboard", "/admin", "/posts/long", "/posts/long/edit", "/posts/long/delete",
     "/posts/draft", "/comments/1/edit", "/comments/1/reply", "/comments/1/remove",
 ]  # fmt: skip
-SCREENS = [(width, scheme) for width in (360, 1440) for scheme in ("light", "dark")]
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+SCREENS = [(width, scheme) for width in (360, 1440) for scheme in SCHEMES]
 
 
 class Blog(NamedTuple):
@@ -77,7 +80,9 @@ def write(client: httpx.Client, **members: object) -> None:
     client.post("/api/v1/posts", json={name: value for name, value in members.items() if value}).raise_for_status()
 
 
-def opened(browser: Browser, site: Blog, width: int, scheme: str = "light", *, signed_in: bool = False, **options: Any) -> Page:
+def opened(
+    browser: Browser, site: Blog, width: int, scheme: Scheme = "light", *, signed_in: bool = False, **options: Any
+) -> Page:
     """Return a page in a new browser profile."""
     profile = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, **options)
     if signed_in:
@@ -86,7 +91,7 @@ def opened(browser: Browser, site: Blog, width: int, scheme: str = "light", *, s
     return profile.new_page()
 
 
-def pages(browser: Browser, site: Blog, width: int, scheme: str = "light") -> Iterator[tuple[Page, str]]:
+def pages(browser: Browser, site: Blog, width: int, scheme: Scheme = "light") -> Iterator[tuple[Page, str]]:
     """Yield each kind of page, without a session and as the owner: the open page, and its path."""
     for paths, signed_in in ((STRANGERS, False), (MEMBERS, True)):
         page = opened(browser, site, width, scheme, signed_in=signed_in)
@@ -97,7 +102,7 @@ def pages(browser: Browser, site: Blog, width: int, scheme: str = "light") -> It
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("width", "scheme"), SCREENS)
-def test_axe_finds_no_violation(site: Blog, browser: Browser, width: int, scheme: str) -> None:
+def test_axe_finds_no_violation(site: Blog, browser: Browser, width: int, scheme: Scheme) -> None:
     for page, path in pages(browser, site, width, scheme):
         page.goto(site.base + path)
         page.evaluate(AXE)
@@ -132,7 +137,7 @@ def test_pages_have_no_layout_shift_no_overflow_and_no_external_requests(site: B
             page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.on("request", lambda request: asked.add(matching.search(r"^\w+://[^/]+", request.url)[0]))
-        answer = page.goto(site.base + path)
+        answer = unwrap(page.goto(site.base + path))
         page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         assert page.evaluate("[shifts, refused]") == [[], []], path

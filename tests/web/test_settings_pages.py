@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 from tests.conftest import PASSWORD
+from tests.support.optional import unwrap
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
@@ -54,13 +55,13 @@ def base(tmp_path: Path) -> Iterator[str]:
     assert "Traceback" not in log.read_text()
 
 
-def opened(browser: Browser, base: str, **options: Any) -> Page:
-    """Return a page on which the owner has signed in; console errors are collected."""
+def opened(browser: Browser, base: str, **options: Any) -> tuple[Page, list[str]]:
+    """Return a page on which the owner has signed in, and its errors, which are added when they occur."""
     context = browser.new_context(base_url=base, **options)
     page = context.new_page()
-    page.complaints = []
-    page.on("console", lambda message: page.complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto("/login")
     page.get_by_label("Username").focus()
     page.keyboard.type("ora")
@@ -68,10 +69,12 @@ def opened(browser: Browser, base: str, **options: Any) -> Page:
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Sign out").wait_for()
-    return page
+    return page, errors
 
 
-def reach(page: Page, role: str, name: str, *, most: int = 60) -> Locator:
+def reach(
+    page: Page, role: Literal["button", "checkbox", "combobox", "link", "textbox"], name: str, *, most: int = 60
+) -> Locator:
     """Press Tab until the element has the focus, as a user without a mouse does."""
     wanted = page.get_by_role(role, name=name, exact=True)
     for _ in range(most):
@@ -82,38 +85,41 @@ def reach(page: Page, role: str, name: str, *, most: int = 60) -> Locator:
 
 
 def test_axe_finds_no_violation_and_nothing_scrolls_sideways(browser: Browser, base: str) -> None:
-    first = opened(browser, base)
+    first, _ = opened(browser, base)
     made = first.request.post
     headers = {"Origin": base}
-    site = {
+    site: dict[str, str | float | bool] = {
         "title": "A rather long title of a blog",
         "description": "On weaving.",
         "accent": "#ffd000",
         "blocked_words": "",
         "max_links": "3",
     }
-    links = {"navigation": "About | /about\nElsewhere | https://example.org", "comment_edit_minutes": "60"}
+    links: dict[str, str | float | bool] = {
+        "navigation": "About | /about\nElsewhere | https://example.org",
+        "comment_edit_minutes": "60",
+    }
     assert made(f"{base}/admin/site", form=site | links, headers=headers).ok
-    about = {"title": "About", "slug": "about", "content": "## Why\n\nBecause *looms*."}
+    about: dict[str, str | float | bool] = {"title": "About", "slug": "about", "content": "## Why\n\nBecause *looms*."}
     assert made(f"{base}/admin/pages/new", form=about, headers=headers).ok
     assert made(f"{base}/admin/invitations", form={"role": "author", "note": "Mary", "days": "7"}, headers=headers).ok
-    post = {"title": "On engines", "content": "It weaves.", "slug": "", "status": "published"}
+    post: dict[str, str | float | bool] = {"title": "On engines", "content": "It weaves.", "slug": "", "status": "published"}
     assert made(f"{base}/write", form=post, headers=headers).ok
     first.context.close()
     for scheme, width in (("light", 360), ("dark", 1440)):
-        page = opened(browser, base, color_scheme=scheme, viewport={"width": width, "height": 800})
+        page, errors = opened(browser, base, color_scheme=scheme, viewport={"width": width, "height": 800})
         for path in PAGES:
-            assert page.goto(path).status == 200
+            assert unwrap(page.goto(path)).status == 200
             page.evaluate(AXE)
             found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
             assert [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found] == [], f"{path} {scheme} {width}"
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} {width}"
-        assert page.complaints == []
+        assert errors == []
         page.context.close()
 
 
 def test_token_is_created_and_revoked_by_keyboard(browser: Browser, base: str) -> None:
-    page = opened(browser, base)
+    page, errors = opened(browser, base)
     reach(page, "link", "Account of ora").press("Enter")
     reach(page, "link", "Tokens").press("Enter")
     page.wait_for_url("**/account/tokens")
@@ -129,11 +135,11 @@ def test_token_is_created_and_revoked_by_keyboard(browser: Browser, base: str) -
     reach(page, "link", "Done").press("Enter")
     reach(page, "button", "Revoke backup").press("Enter")
     page.get_by_role("heading", name="New token").wait_for()
-    assert page.complaints == []
+    assert errors == []
 
 
 def test_invalid_form_moves_the_focus_to_the_error(browser: Browser, base: str) -> None:
-    page = opened(browser, base)
+    page, _ = opened(browser, base)
     page.goto("/admin/site")
     reach(page, "textbox", "Navigation optional")
     page.keyboard.type("About")
@@ -148,7 +154,7 @@ def test_invalid_form_moves_the_focus_to_the_error(browser: Browser, base: str) 
 
 def test_members_role_is_set_by_keyboard(browser: Browser, base: str, tmp_path: Path) -> None:
     blog(tmp_path, "user", "create", "bob", "bob@example.org")
-    page = opened(browser, base)
+    page, _ = opened(browser, base)
     page.goto("/admin/members")
     reach(page, "combobox", "Role of bob")
     page.keyboard.type("Ed")
@@ -158,7 +164,7 @@ def test_members_role_is_set_by_keyboard(browser: Browser, base: str, tmp_path: 
 
 
 def test_accent_colour_is_applied(browser: Browser, base: str) -> None:
-    page = opened(browser, base, color_scheme="light")
+    page, _ = opened(browser, base, color_scheme="light")
     page.goto("/admin/site")
     page.get_by_label("Accent colour").fill("#0000cc")
     page.get_by_role("button", name="Save").click()

@@ -14,6 +14,7 @@ from blog.schemas.accounts import NewUser, Role
 from blog.schemas.comments import CommentChanges, Decision, NewComment
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from tests.conftest import MakeUser
+from tests.support.optional import unwrap
 
 
 @pytest.fixture
@@ -92,7 +93,9 @@ async def test_notifications_are_paged_counted_and_marked_as_read(
     assert await notifications.unread_counts(author) == UnreadCounts(unread_notifications=4, pending_comments=0)
     first = await notifications.list_page(author, limit=3)
     rest = await notifications.list_page(author, limit=3, after=first.next)
-    assert [notice.comment.content for notice in (*first.items, *rest.items)] == [f"Comment {number}" for number in (3, 2, 1, 0)]
+    assert [unwrap(notice.comment).content for notice in (*first.items, *rest.items)] == [
+        f"Comment {number}" for number in (3, 2, 1, 0)
+    ]
     assert rest.next is None
     await notifications.mark_read(author, first.items)
     assert await notifications.unread_counts(author) == UnreadCounts(unread_notifications=1, pending_comments=0)

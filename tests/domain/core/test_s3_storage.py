@@ -24,6 +24,7 @@ from blog.settings import Settings
 from tests.api.test_media import SMALL, WIDE, local, send
 from tests.conftest import Bearer, running
 from tests.support.bucket import BucketServer
+from tests.support.configuration import make_settings
 
 pytestmark = pytest.mark.sqlite
 
@@ -136,7 +137,7 @@ async def test_wrong_bucket_is_unavailable(settings: Settings, server: BucketSer
 )
 def test_bucket_url_is_validated(value: str) -> None:
     with pytest.raises(ValidationError) as error:
-        Settings(_env_file=None, media_bucket=value)
+        make_settings(media_bucket=value)
     assert "https://KEY:SECRET@" in str(error.value)
     assert "secret@host" not in str(error.value).replace("KEY:SECRET@", "")
 
@@ -144,4 +145,4 @@ def test_bucket_url_is_validated(value: str) -> None:
 def test_missing_package_is_reported_with_an_installation_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.settings.importlib.util.find_spec", lambda _: None)
     with pytest.raises(ValidationError, match=r"starlette-blog\[s3\]"):
-        Settings(_env_file=None, media_bucket="https://key:secret@host/bucket")
+        make_settings(media_bucket="https://key:secret@host/bucket")

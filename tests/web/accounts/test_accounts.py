@@ -5,6 +5,7 @@ import re
 import httpx2
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from blog.app import create_app
 from blog.db import tables
@@ -251,7 +252,7 @@ async def test_password_link_works_once(client: httpx2.AsyncClient, ctx: Context
     answer = await client.post(path, data={"password": "a new long one"}, headers=OWN)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     assert (await client.get("/account")).status_code == 200, "signed in"
-    assert (await sessions.authenticate(ctx, Credentials(username="ada", password="a new long one"))).username == "ada"
+    assert (await sessions.authenticate(ctx, Credentials(username="ada", password=SecretStr("a new long one")))).username == "ada"
     assert (await client.get(path)).status_code == 404
     assert (await client.post(path, data={"password": "yet another"}, headers=OWN)).status_code == 404
 

@@ -68,9 +68,9 @@ async def test_anonymous_comment_survives_the_sign_in(client: httpx2.AsyncClient
 
 async def test_draft_refuses_comments(client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn) -> None:
     await write("Secret", status=PostStatus.DRAFT)
-    sent = {"data": {"content": "Hm."}}
-    assert (await client.post("/posts/secret/comments", **sent, headers=await sign_in("bob"))).status_code == 404
-    assert (await client.post("/posts/secret/comments", **sent, headers=await sign_in("eve", Role.EDITOR))).status_code == 403
+    sent = {"content": "Hm."}
+    assert (await client.post("/posts/secret/comments", data=sent, headers=await sign_in("bob"))).status_code == 404
+    assert (await client.post("/posts/secret/comments", data=sent, headers=await sign_in("eve", Role.EDITOR))).status_code == 403
     assert await rows(ctx) == []
 
 

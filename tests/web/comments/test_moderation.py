@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.accounts import accounts
-from blog.domain.comments import comments
+from blog.domain.comments import comments, moderation_queue
 from blog.domain.core.context import Context
 from blog.domain.core.signing import Purpose
 from blog.domain.posts import posts
@@ -19,7 +19,6 @@ from blog.framework.request.forms import Form
 from blog.schemas.accounts import Role
 from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost
-from blog.web.comments import moderation
 from blog.web.rendering import spam_trap
 from tests.conftest import MakeUser
 from tests.support import matching
@@ -199,8 +198,8 @@ async def test_form_without_a_selection_is_refused(
 async def test_queue_is_paged(
     client: httpx2.AsyncClient, rob: Context, post: Post, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(moderation.moderation_queue, "PAGE_SIZE", 2)
-    monkeypatch.setattr(moderation.moderation_queue.list_page, "__kwdefaults__", {"limit": 2, "after": None})
+    monkeypatch.setattr(moderation_queue, "PAGE_SIZE", 2)
+    monkeypatch.setattr(moderation_queue.list_page, "__kwdefaults__", {"limit": 2, "after": None})
     ids = [str(await held(rob, post)) for _ in range(3)]
     edo = await sign_in("edo", Role.EDITOR)
     first = await client.get("/moderation", headers=edo)

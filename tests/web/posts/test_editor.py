@@ -251,8 +251,8 @@ async def test_image_is_uploaded_by_a_form_and_listed_with_its_markdown(client: 
 
 
 async def test_invalid_image_has_a_message_and_keeps_the_text(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
-    sent = {"data": {"alt": "Kept words"}, "files": {"file": ("a.png", b"no image", "image/png")}}
-    answer = await client.post("/uploads", **sent, headers=await sign_in("ada"))
+    file = ("a.png", b"no image", "image/png")
+    answer = await client.post("/uploads", data={"alt": "Kept words"}, files={"file": file}, headers=await sign_in("ada"))
     assert answer.status_code == 422
     assert 'id="error-file"' in answer.text
     assert value(answer.text, "alt") == "Kept words"

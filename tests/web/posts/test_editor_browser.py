@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Locator, Page, Route, expect
 
 from tests.support.pictures import png
 from tests.support.serving import blog
@@ -251,7 +251,9 @@ def test_image_is_described_uploaded_and_inserted_at_the_cursor(site: Site, page
 
 def test_several_images_are_described_one_by_one_and_inserted_in_order(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
-    files = [{"name": f"{name}.png", "mimeType": "image/png", "buffer": png(9, 9, name)} for name in ("red", "blue")]
+    files: list[FilePayload] = [
+        {"name": f"{name}.png", "mimeType": "image/png", "buffer": png(9, 9, name)} for name in ("red", "blue")
+    ]
     page.locator("#editor-file").set_input_files(files)
     dialog = page.get_by_role("dialog", name="Insert image")
     for name in ("red", "blue"):

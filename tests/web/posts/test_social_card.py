@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import io
 import threading
+from typing import Any
 
 import httpx2
 import pytest
@@ -21,7 +22,7 @@ from blog.schemas.posts import PostChanges, PostStatus
 from tests.web.conftest import SignIn, Write
 from tests.web.test_pages import opened
 
-WIDE = {"width": 1008, "sizes": (84, 72, 62, 54), "height": 330}
+WIDE: dict[str, Any] = {"width": 1008, "sizes": (84, 72, 62, 54), "height": 330}
 
 
 @pytest.fixture(autouse=True)
@@ -133,7 +134,7 @@ async def test_card_is_drawn_once_off_the_event_loop_a_few_at_a_time(
     threads: set[threading.Thread] = set()
     original, lock = social_cards._render_image, threading.Lock()
 
-    def watched(card: SocialCard) -> bytes:
+    def watched(card: SocialCard) -> Image.Image:
         with lock:
             at_once.append(len(at_once) - len(drawn) + 1)
             threads.add(threading.current_thread())
