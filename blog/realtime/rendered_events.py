@@ -1,7 +1,7 @@
 """Render rows of the event log for clients: the present state of the post or comment, and its HTML fragment."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,8 @@ from blog.db.database import Database
 from blog.domain.comments import comment_queries
 from blog.domain.comments.models import Comment
 from blog.domain.core.events import Event, EventType, Position, client_channel
+from blog.domain.media import embedded_images
+from blog.domain.media.embedded_images import EmbeddedImage
 from blog.domain.posts import post_queries
 from blog.domain.posts.models import Post
 from blog.framework.request.state import AppState
@@ -21,6 +23,8 @@ from blog.framework.response.serializers import post_out
 from blog.framework.templating.templating import format_rfc3339
 from blog.schemas.comments import CommentOut, CommentStatus
 from blog.schemas.posts import PostStatus
+
+Images = Mapping[str, EmbeddedImage]
 
 log = structlog.stdlib.get_logger("blog.realtime")
 _REMOVALS = frozenset({EventType.POST_UNPUBLISHED, EventType.POST_DELETED})
@@ -100,12 +104,14 @@ async def render_events(state: AppState, epoch: str, events: Sequence[Event]) ->
             if ids
             else []
         )
+        images = await embedded_images.find(db, *(post.html for post in posts))
         comments = await comment_queries.by_ids(db, [event.comment_id for event in events if event.comment_id is not None])
     published = {post.id: post for post in posts if post.status is PostStatus.PUBLISHED}
     rendered_events = []
     for event in events:
         try:
-            rendered = _render_event(state, epoch, event, published.get(event.post_id), comments.get(event.comment_id or 0))
+            post, comment = published.get(event.post_id), comments.get(event.comment_id or 0)
+            rendered = _render_event(state, epoch, event, post, comment, images)
         except Exception:
             # A bug in rendering one event must not block the events after it.
             log.exception("event cannot be rendered", event_id=event.id)
@@ -114,7 +120,9 @@ async def render_events(state: AppState, epoch: str, events: Sequence[Event]) ->
     return rendered_events
 
 
-def _render_event(state: AppState, epoch: str, event: Event, post: Post | None, comment: Comment | None) -> RenderedEvent | None:
+def _render_event(
+    state: AppState, epoch: str, event: Event, post: Post | None, comment: Comment | None, images: Images
+) -> RenderedEvent | None:
     cursor = Position(epoch, event.id).cursor
     if event.event_type in _REMOVALS:
         data = _json_text(event.data)
@@ -122,18 +130,18 @@ def _render_event(state: AppState, epoch: str, event: Event, post: Post | None, 
     if post is None:
         return None
     if event.comment_id is None:
-        return _render_post_event(state, event, cursor, post)
+        return _render_post_event(state, event, cursor, post, images)
     return _render_comment_event(state, event, cursor, post, comment)
 
 
-def _render_post_event(state: AppState, event: Event, cursor: str, post: Post) -> RenderedEvent:
+def _render_post_event(state: AppState, event: Event, cursor: str, post: Post, images: Images) -> RenderedEvent:
     fields = post_out(post, state.urls).model_dump(mode="json")
     render = state.templates.render
     return RenderedEvent(
         event,
         cursor,
         _json_text({"post": fields, "html": render("posts/_card.html", post=post)}),
-        _json_text({"post": fields, "html": render("posts/_article.html", post=post)}),
+        _json_text({"post": fields, "html": render("posts/_article.html", post=post, images=images)}),
     )
 
 

@@ -1,23 +1,37 @@
-"""Images in safe HTML: sizes, which avoid layout shifts while images load, and captions."""
+"""Images in safe HTML: sizes, which avoid layout shifts while images load, smaller copies for small screens, and captions."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
 from typing import Final
-
-Size = tuple[int, int]
 
 # Sanitised HTML writes every attribute as name="value".
 _IMAGE: Final = re.compile(r'<img((?:\s[^\s=>]+="[^"]*")*)>')
 _SRC: Final = re.compile(r'\ssrc="([^"]*)"')
 _CAPTIONED_IMAGE: Final = re.compile(r'<p>(<img(?:\s[^\s=>]+="[^"]*")*?)\stitle="([^"]+)"((?:\s[^\s=>]+="[^"]*")*>)</p>')
 _SIZE_ATTRIBUTE: Final = re.compile(r'\s(?:width|height)="')
+_WIDTH_ATTRIBUTE: Final = re.compile(r'\swidth="(\d{1,5})"')
+# The layout of `.prose` in static/css/blog.css, in CSS pixels: the measure, and the space at both edges of a narrow screen.
+_COLUMN_WIDTH: Final = 600
+_EDGE_SPACE: Final = 40
 
 
-def with_sizes(html: str, get_size: Callable[[str], Size | None]) -> str:
-    """Return HTML from `render` with `width` and `height` on images without a size.
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """The size of an image in pixels, and the URL and width of each file of it. One file alone needs no choice."""
 
-    `get_size` returns the size in pixels of the image in `src`, or None. The first image loses `loading="lazy"`: it is
-    probably visible at once, and lazy loading would delay it.
+    width: int
+    height: int
+    files: Sequence[tuple[str, int]] = ()
+
+
+def with_sources(html: str, find_source: Callable[[str], ImageSource | None]) -> str:
+    """Return HTML from `render` in which images have `width` and `height`, `srcset` and `sizes`.
+
+    - `find_source`: returns the image in a `src`, or None. A size that the author wrote is kept.
+
+    The first image loses `loading="lazy"`: it is probably visible at once, and lazy loading would delay it.
     """
     first = True
 
@@ -25,11 +39,21 @@ def with_sizes(html: str, get_size: Callable[[str], Size | None]) -> str:
         nonlocal first
         attributes = match[1].replace(' loading="lazy"', "", 1) if first else match[1]
         first = False
-        source = None if _SIZE_ATTRIBUTE.search(attributes) else _SRC.search(attributes)
-        size = get_size(source[1]) if source else None
-        return f'<img{attributes} width="{size[0]}" height="{size[1]}">' if size else f"<img{attributes}>"
+        address = _SRC.search(attributes)
+        source = find_source(address[1]) if address else None
+        return f"<img{attributes}{_source_attributes(attributes, source) if source else ''}>"
 
     return _IMAGE.sub(complete, html) if "<img" in html else html
+
+
+def _source_attributes(attributes: str, source: ImageSource) -> str:
+    added = "" if _SIZE_ATTRIBUTE.search(attributes) else f' width="{source.width}" height="{source.height}"'
+    if len(source.files) < 2:
+        return added
+    written = _WIDTH_ATTRIBUTE.search(attributes)
+    width = min(int(written[1]) if written else source.width, _COLUMN_WIDTH)
+    srcset = ", ".join(f"{escape(url)} {file_width}w" for url, file_width in source.files)
+    return f'{added} srcset="{srcset}" sizes="min({width}px, 100vw - {_EDGE_SPACE}px)"'
 
 
 def with_captions(html: str) -> str:

@@ -16,14 +16,16 @@ from blog.db import tables
 from blog.domain.comments import comments
 from blog.domain.core.context import Context
 from blog.domain.media import media
-from blog.domain.posts import post_lists, posts
+from blog.domain.posts import post_lists, posts, preview_links
 from blog.errors import Unavailable
 from blog.framework.request.state import AppState
 from blog.schemas.accounts import Role
 from blog.schemas.comments import NewComment
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import PostChanges, PostStatus
+from blog.schemas.preview_links import Lifetime, NewPreviewLink
 from blog.settings import Settings
+from blog.text.markdown import render
 from tests.conftest import ORIGIN, MakeUser, running
 from tests.support import matching
 from tests.support.optional import unwrap
@@ -291,6 +293,37 @@ async def test_cards_show_the_comment_count(client: httpx2.AsyncClient, write: W
     assert quiet in (await client.get("/")).text
     await comments.create(author, post.id, NewComment(content="Well."))
     assert '<p class="card-comments"><a href="/posts/on-engines#comments">1 comment</a></p>' in (await client.get("/")).text
+
+
+async def test_own_images_offer_smaller_copies_wherever_a_text_is_shown(
+    client: httpx2.AsyncClient, author: Context, write: Write, sign_in: SignIn
+) -> None:
+    own = await media.upload(author, io.BytesIO(png(2000, 1500)), NewMedia())
+    (wide, middle, narrow) = (f"/media/{variant.name}" for variant in own.variants)
+    path = f"/media/{own.name}"
+    expected = f'width="2000" height="1500" srcset="{narrow} 480w, {middle} 960w, {wide} 1600w, {path} 2000w"'
+    text = f"![A loom]({path})"
+    post = await write("Looms", text, slug="looms")
+    draft = await write("Draft", text, status=PostStatus.DRAFT, slug="draft")
+    page = {"slug": "about", "title": "About", "content": text, "html": render(text), "renderer_version": 1, "version": 1}
+    await author.db.execute(
+        tables.static_pages.insert().values(
+            page | {"editor_id": author.require_actor().id, "created_at": author.now, "updated_at": author.now}
+        )
+    )
+    await preview_links.create(author, draft.id, NewPreviewLink(lifetime=Lifetime.DAY))
+    (link,) = await preview_links.list_valid(author, draft.id)
+    edo = await sign_in("edo", Role.EDITOR)
+    for place in ("/posts/looms", "/about", f"/preview/{link.secret}", "/posts/looms/history/1", "/posts/draft"):
+        assert expected in (await client.get(place, headers=edo)).text, place
+    preview = await client.post("/write/preview", json={"content": text}, headers=edo)
+    assert expected in preview.text
+    form = await client.post("/write/preview", data={"title": "A", "content": text}, headers=edo)
+    assert expected in form.text
+    assert f'src="{path}"' in (await client.get(f"/api/v1/posts/{post.id}")).json()["html"]
+    assert "srcset" not in (await client.get("/feed.atom")).text
+    await media.delete(author, own.id)
+    assert f'src="{path}" alt="A loom" decoding="async" width="2000" height="1500">' in (await client.get("/posts/looms")).text
 
 
 async def test_uploaded_images_have_sizes_and_external_ones_are_unchanged(

@@ -1,5 +1,6 @@
 """Every kind of page in a real browser: accessible, responsive, light and dark, valid, small, without layout shifts."""
 
+import io
 import re
 from collections.abc import Iterator
 from importlib.resources import files
@@ -9,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import html5lib
 import httpx
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from tests.support import matching
@@ -68,6 +70,8 @@ def fill(client: httpx.Client) -> None:
     parts = [f"![A loom]({image})", *sections, f"![Again]({image})", "```python\nclass A:\n    x = 'y'  # z\n```"]
     parts += ["| a | b |\n|---|--:|\n| 1 | 2 |", "> Quoted.", "- [x] done\n- [ ] to do", "1. one\n2. two", "[^1]: Noted."]
     write(client, title="A long post", slug="long", content="\n\n".join(parts), tags=["maths", "looms"])
+    photo = client.post("/api/v1/media", files={"file": ("b.png", png(3000, 2000))}, data={"alt": "A mill"}).json()["url"]
+    write(client, title="A photo", slug="photo", content=f"![A mill]({photo})")
     write(client, title="Not yet", slug="draft", content="x", status="draft")
     for number in range(25):
         write(client, title=f"Post number {number}", slug="short" if number == 24 else None, content=paragraph, tags=["maths"])
@@ -155,6 +159,17 @@ def test_nothing_moves_when_images_arrive(site: Blog, browser: Browser) -> None:
     attributes = "[...document.images].map(image => ['width', 'height', 'loading'].map(name => image.getAttribute(name)))"
     assert page.evaluate(attributes) == [["900", "600", None], ["900", "600", "lazy"]]
     assert page.evaluate("shifts") == []
+
+
+@pytest.mark.parametrize(("width", "density", "file_width"), [(360, 1, 480), (360, 3, 960), (1440, 1, 960), (1440, 2, 1600)])
+def test_screens_get_the_copy_that_fits(site: Blog, browser: Browser, width: int, density: int, file_width: int) -> None:
+    page = browser.new_context(viewport={"width": width, "height": 800}, device_scale_factor=density).new_page()
+    page.goto(f"{site.base}/posts/photo")
+    page.evaluate("document.images[0].decode()")
+    source = page.evaluate("document.images[0].currentSrc")
+    with Image.open(io.BytesIO(httpx.get(source).content)) as image:
+        assert image.width == file_width
+    assert page.evaluate("document.images[0].clientWidth") <= width
 
 
 @pytest.mark.parametrize("path", ["/", "/posts/long"])

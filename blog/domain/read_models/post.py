@@ -1,6 +1,6 @@
 """Read model of a post page, from one database snapshot."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from blog.domain.comments import comments
@@ -9,6 +9,8 @@ from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.events import Position
 from blog.domain.core.models import CursorKey
+from blog.domain.media import embedded_images
+from blog.domain.media.embedded_images import EmbeddedImage
 from blog.domain.posts import posts, related_posts
 from blog.domain.posts.models import Post
 from blog.domain.posts.related_posts import RelatedPosts
@@ -28,9 +30,10 @@ class CommentThread:
 
 @dataclass(frozen=True, slots=True)
 class PostView:
-    """A post with a page of comments (`next` is set if more follow), related posts, and the log position."""
+    """A post with its images, a page of comments (`next` is set if more follow), related posts, and the log position."""
 
     post: Post
+    images: Mapping[str, EmbeddedImage]
     threads: Sequence[CommentThread]
     next: CursorKey | None
     related: RelatedPosts
@@ -43,7 +46,9 @@ async def read(ctx: Context, slug: str, after: CursorKey | None = None) -> PostV
         post = await posts.get_by_slug(ctx, slug)
         page = await comments.list_page(ctx, post, limit=COMMENTS_PER_PAGE, after=after)
         threads = build_threads(await _with_parents(ctx, post, page.items))
-        return PostView(post, threads, page.next, await related_posts.for_post(ctx.db, post), await events.position(ctx.db))
+        images = await embedded_images.find(ctx.db, post.html)
+        related = await related_posts.for_post(ctx.db, post)
+        return PostView(post, images, threads, page.next, related, await events.position(ctx.db))
 
 
 def build_threads(page: Iterable[Comment]) -> Sequence[CommentThread]:

@@ -1,35 +1,54 @@
-"""Sizes and captions for images in rendered texts."""
+"""Sizes, smaller copies and captions for images in rendered texts."""
 
 import re
+from collections.abc import Mapping
 
 from markupsafe import Markup
 
 from blog.domain.core.storage import Storage
 from blog.domain.media import media
+from blog.domain.media.embedded_images import EmbeddedImage
 from blog.framework.urls.urls import UrlBuilder
-from blog.text.image_html import Size, with_captions, with_sizes
+from blog.text.image_html import ImageSource, with_captions, with_sources
 
 _MAX_CACHED_SIZES = 10_000
 
 
 class ImageSizes:
-    """Reads image sizes from the files, and caches them: a name is a digest of the content, so its size never changes."""
+    """Completes the images of texts.
+
+    Sizes of imported images are read from the files and cached: a name is a digest of the content, so its size never changes.
+    """
 
     def __init__(self, store: Storage, urls: UrlBuilder) -> None:
-        self._store = store
-        self._sizes: dict[str, Size] = {}
+        self._store, self._urls = store, urls
+        self._sizes: dict[str, tuple[int, int]] = {}
         prefix = f"(?:{re.escape(urls.public_url)})?{re.escape(urls.path('media', name=''))}"
         self._media_url = re.compile(prefix + r"([0-9a-f]{64}\.[a-z]{3,4})")
 
-    def with_image_sizes(self, html: str) -> Markup:
-        """Return the sanitised HTML of a text with `width` and `height` for images of this blog, and with captions."""
-        return Markup(with_captions(with_sizes(html, self._find_size)))  # noqa: S704 (sanitised when it was saved)
+    def with_images(self, html: str, images: Mapping[str, EmbeddedImage]) -> Markup:
+        """Return the sanitised HTML of a text in which the images of this blog have sizes, smaller copies and captions.
 
-    def _find_size(self, address: str) -> Size | None:
-        match = self._media_url.fullmatch(address)
-        if match is None:
-            return None
-        size = self._sizes.get(match[1]) or media.image_size(self._store, match[1])
+        - `images`: the uploaded images in the text, by file name, from `embedded_images.find`.
+        """
+        known = dict(images)  # raises UndefinedError also for a text without images, if a page does not look them up
+
+        def find_source(address: str) -> ImageSource | None:
+            match = self._media_url.fullmatch(address)
+            if match is None:
+                return None
+            image = known.get(match[1])
+            return self._uploaded_source(image) if image else self._imported_source(match[1])
+
+        return Markup(with_captions(with_sources(html, find_source)))  # noqa: S704 (sanitised when it was saved)
+
+    def _uploaded_source(self, image: EmbeddedImage) -> ImageSource:
+        widths = [(image.name, image.width), *((variant.name, variant.width) for variant in image.variants)]
+        files = [(self._urls.path("media", name=name), width) for name, width in reversed(widths)]
+        return ImageSource(image.width, image.height, files)
+
+    def _imported_source(self, name: str) -> ImageSource | None:
+        size = self._sizes.get(name) or media.image_size(self._store, name)
         if size and len(self._sizes) < _MAX_CACHED_SIZES:
-            self._sizes[match[1]] = size
-        return size
+            self._sizes[name] = size
+        return ImageSource(*size) if size else None

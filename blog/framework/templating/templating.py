@@ -44,7 +44,7 @@ class Templates:
             initials=initials,
             browser=describe,
             html=Markup,
-            with_image_sizes=image_sizes.with_image_sizes,
+            with_images=image_sizes.with_images,
         )
 
     def render(self, name: str, **values: Any) -> str:

@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, Response
 
 from blog.domain.core import policy
 from blog.domain.core.context import Context
+from blog.domain.media import embedded_images
 from blog.domain.posts import autosaves, posts, rendering
 from blog.domain.posts.autosaves import Autosave
 from blog.domain.posts.models import Post
@@ -115,7 +116,9 @@ def _differs(typed: Mapping[str, str], saved: Mapping[str, str]) -> bool:
 async def _preview_fragment(request: Request) -> Response:
     ctx = require_user(request)
     text = await read_json(request, PreviewText)
-    html = app_state(request).templates.render("posts/_preview.html", preview=await rendering.render_preview(ctx, text.content))
+    preview = await rendering.render_preview(ctx, text.content)
+    images = await embedded_images.find(ctx.db, preview)
+    html = app_state(request).templates.render("posts/_preview.html", preview=preview, images=images)
     return HTMLResponse(html, headers={"Cache-Control": "no-store"})
 
 
@@ -125,7 +128,7 @@ async def _preview_page(request: Request, ctx: Context, form: Form, template: st
         html = await rendering.render_preview(ctx, text.content)
     except BlogError as error:
         return render_error(request, template, form, error, **values)
-    return render_page(request, template, form=form, preview=html, **values)
+    return render_page(request, template, form=form, preview=html, images=await embedded_images.find(ctx.db, html), **values)
 
 
 async def _save(request: Request, ctx: Context, post: Post | None = None) -> Response:

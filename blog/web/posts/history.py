@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from blog.domain.core import policy
 from blog.domain.core.context import Context
+from blog.domain.media import embedded_images
 from blog.domain.posts import history, posts, revisions
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import POST_FIELDS, FieldKind, display_items
@@ -86,11 +87,13 @@ def parse_number(sent: str) -> int:
 
 async def _values(ctx: Context, request: Request, post: Post) -> dict[str, Any]:
     revision = await revisions.get(ctx, post.id, request.path_params["version"])
+    html = await history.render_html(revision)
     return {
         "post": post,
         "revision": revision,
         "fields": [(field.label, items) for field in _LISTED_FIELDS if (items := display_items(field, revision))],
-        "html": await history.render_html(revision),
+        "html": html,
+        "images": await embedded_images.find(ctx.db, html),
         "restored": [field.noun for field in POST_FIELDS if field.is_restored],
         "unchanged": [field.noun for field in POST_FIELDS if not field.is_restored],
         "is_stale": False,

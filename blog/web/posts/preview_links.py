@@ -6,6 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from blog.domain.media import embedded_images
 from blog.domain.posts import preview_links
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context
@@ -57,9 +58,11 @@ class PreviewPage(Endpoint):
 
     async def get(self, request: Request) -> Response:
         """Return the current draft, or redirect to the post once it is published. Raises NotFound."""
-        post = await preview_links.open_link(request_context(request), request.path_params["secret"])
+        ctx = request_context(request)
+        post = await preview_links.open_link(ctx, request.path_params["secret"])
         if post.status is PostStatus.PUBLISHED:
             response = redirect_after_post(request, "web:post", slug=post.slug)
             response.headers.update(_PRIVATE_HEADERS)
             return response
-        return render_page(request, "posts/preview.html", headers=_PRIVATE_HEADERS, post=post)
+        images = await embedded_images.find(ctx.db, post.html)
+        return render_page(request, "posts/preview.html", headers=_PRIVATE_HEADERS, post=post, images=images)

@@ -157,6 +157,7 @@ def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> d
     return {
         "view": view,
         "post": view.post,
+        "images": view.images,
         "form": form,
         "can_edit": policy.can_edit(ctx.actor, view.post),
         "can_moderate": policy.can_moderate(ctx.actor, view.post),

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain.core import policy
+from blog.domain.media import embedded_images
 from blog.domain.site import static_pages
 from blog.domain.site.static_pages import StaticPage
 from blog.errors import VersionConflict
@@ -32,7 +33,8 @@ class StaticPageView(Endpoint):
         ctx = request_context(request)
         cache_until_event(request)
         page = await static_pages.by_slug(ctx, request.path_params["slug"])
-        return render_page(request, "site/static_page.html", static_page=page)
+        images = await embedded_images.find(ctx.db, page.html)
+        return render_page(request, "site/static_page.html", static_page=page, images=images)
 
     async def method_not_allowed(self, request: Request) -> Response:
         """Answer 405 for an existing page, and 404 for a missing one with any method."""
