@@ -6,12 +6,17 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from blog.errors import FieldError, InvalidInput
 
 MAX_PIXELS = 50_000_000
-"""The maximum number of pixels, of all frames together. A decoded pixel takes four bytes."""
+"""The maximum number of pixels that are in memory at once: of one frame, and of all frames of an animation that is encoded
+again. A decoded pixel takes four bytes."""
+MAX_FRAME_PIXELS = 16_000_000
+"""The maximum number of pixels of one frame of an animation. Decoding takes up to 13 bytes a pixel, about 200 MB."""
+MAX_ANIMATION_PIXELS = 250_000_000
+"""The maximum number of pixels of all frames of an animation together. Decoding them takes about 3 seconds."""
 MAX_FRAMES = 1_000
 MAX_JPEG_SCANS = 100
 """The maximum number of scans of a JPEG file. Photos have about ten; each further one costs time, but only some hundred bytes."""
@@ -54,26 +59,45 @@ def too_many_pixels_error() -> InvalidInput:
     return image_error(f"An image may have at most {MAX_PIXELS} pixels")
 
 
-def decode(data: bytes) -> DecodedImage:
-    """Decode an image file. Raises InvalidInput for an image over the limits, and any exception for a damaged file."""
+def plain_animation_format(data: bytes) -> str:
+    """Return the format of an animation with upright frames in sRGB; empty for other images. Raises as `decode` does."""
+    with Image.open(io.BytesIO(data), formats=tuple(SUFFIXES)) as image:
+        if not getattr(image, "is_animated", False) or image.info.get("default_image"):
+            return ""
+        if image.width * image.height > MAX_FRAME_PIXELS:  # before the metadata are read: for PNG, Pillow then decodes a frame
+            raise image_error(f"An animation may have at most {MAX_FRAME_PIXELS} pixels in each frame")
+        # Browsers neither rotate GIF images nor apply colour profiles to them.
+        is_plain = image.format == "GIF" or (not _is_rotated(image) and _foreign_profile(image) is None)
+        return str(image.format) if is_plain else ""
+
+
+def check_frames(data: bytes) -> tuple[int, int]:
+    """Decode all frames of an animation one after the other, and return its width and height. Raises as `decode` does."""
+    with Image.open(io.BytesIO(data), formats=tuple(SUFFIXES)) as image:
+        for _ in _load_frames(image, MAX_FRAMES + 1, MAX_ANIMATION_PIXELS):
+            pass
+        return image.size
+
+
+def decode(data: bytes, max_frames: int | None = None) -> DecodedImage:
+    """Decode an image file: all frames, or at most `max_frames`.
+
+    Raises InvalidInput for an image over the limits, and any exception for a damaged file.
+    """
     with Image.open(io.BytesIO(data), formats=tuple(SUFFIXES)) as image:
         # Phones append small copies to their photos. Pillow calls such a JPEG file MPO, and the copies its frames.
-        image_format, max_frames = ("JPEG", 1) if image.format == "MPO" else (str(image.format), MAX_FRAMES + 1)
+        image_format, max_frames = ("JPEG", 1) if image.format == "MPO" else (str(image.format), max_frames or MAX_FRAMES + 1)
         if image_format == "JPEG" and _count_scans(data) > MAX_JPEG_SCANS:
             raise image_error(f"A JPEG image may have at most {MAX_JPEG_SCANS} scans. Save it again with an image editor.")
         depth = data[_PNG_DEPTH_OFFSET] if image_format == "PNG" else 8
         loop, has_cover = image.info.get("loop"), bool(image.info.get("default_image"))
         frames: list[Image.Image] = []
         durations: list[float] = []
-        for _ in _load_frames(image, max_frames):
+        for _ in _load_frames(image, max_frames, MAX_PIXELS):
             frames.append(_normalise(image, image_format, depth))
             durations.append(image.info.get("duration", 0))
-    if len(frames) > MAX_FRAMES:
-        raise image_error(f"An animation may have at most {MAX_FRAMES} frames")
     if has_cover and len(frames) > 1:  # the cover of a PNG animation is for programs that cannot play it
         frames, durations = frames[1:], durations[1:]
-    if image_format == "GIF" and len(frames) > 1:
-        frames = [to_mode(frame, ("RGB", "RGBA")) for frame in frames]  # frames after the first have their own palettes
     return DecodedImage(image_format, frames, durations, loop, lossless=data[12:16] == b"VP8L")
 
 
@@ -85,7 +109,7 @@ def to_mode(image: Image.Image, modes: tuple[str, ...]) -> Image.Image:
     return _convert(image, "RGBA" if image.has_transparency_data and "RGBA" in modes else "RGB")
 
 
-def _load_frames(image: Image.Image, max_frames: int) -> Iterator[int]:
+def _load_frames(image: Image.Image, max_frames: int, max_pixels: int) -> Iterator[int]:
     """Load one frame after the other. Checks the size of each frame before decoding it."""
     pixels = 0
     for number in range(max_frames):
@@ -93,9 +117,13 @@ def _load_frames(image: Image.Image, max_frames: int) -> Iterator[int]:
             image.seek(number)
         except EOFError:
             return
+        if number >= MAX_FRAMES:
+            raise image_error(f"An animation may have at most {MAX_FRAMES} frames")
         pixels += image.width * image.height
-        if pixels > MAX_PIXELS:
+        if image.width * image.height > MAX_PIXELS:
             raise too_many_pixels_error()
+        if pixels > max_pixels:
+            raise image_error(f"An animation may have at most {max_pixels} pixels, all frames together")
         image.load()
         yield number
 
@@ -134,6 +162,14 @@ def _convert(image: Image.Image, mode: str) -> Image.Image:
     return (image.copy() if image.mode == "P" else image).convert(mode)
 
 
+def _is_rotated(image: Image.Image) -> bool:
+    """Return whether the metadata rotate or mirror the image. Unreadable metadata are ignored."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+    except Exception:
+        return False
+
+
 def _apply_orientation(image: Image.Image) -> Image.Image:
     """Rotate the image as its metadata say. Unreadable metadata are ignored."""
     try:
@@ -143,15 +179,23 @@ def _apply_orientation(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
-    """Apply the colour profile, so that the image needs none. An unreadable profile is ignored."""
-    if not (profile := image.info.get("icc_profile")):
+    """Apply the colour profile, so that the image needs none. An unsuitable profile is ignored."""
+    if (source := _foreign_profile(image)) is None:
         return image
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if ImageCms.getProfileDescription(source).startswith("sRGB"):
-            return image
         mode = "RGBA" if image.has_transparency_data else "RGB"
         converted = _convert(image, mode) if image.mode in ("P", "PA") or "transparency" in image.info else image
         return ImageCms.profileToProfile(converted, source, _SRGB, outputMode=mode) or image
     except Exception:
         return image
+
+
+def _foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
+    """Return the colour profile, or None for sRGB and for an unreadable profile."""
+    if not (content := image.info.get("icc_profile")):
+        return None
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
+        return None if ImageCms.getProfileDescription(profile).startswith("sRGB") else profile
+    except Exception:
+        return None

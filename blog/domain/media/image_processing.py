@@ -1,7 +1,8 @@
 """Processing of uploaded images: each file is decoded and encoded again, so that the blog serves only pixels.
 
-Camera data, location, comments and anything else hidden in a file are lost. Blocking and CPU-bound (about one second per
-12 million pixels): call it in a thread, and limit the number of concurrent calls.
+Animations keep their encoded frames, see `animations`. Camera data, location, comments and anything else hidden in a file are
+lost. Blocking and CPU-bound (about one second per 12 million pixels): call it in a thread, and limit the number of concurrent
+calls.
 """
 
 import hashlib
@@ -13,7 +14,17 @@ from typing import Any, TypeVar
 
 from PIL import Image, ImageOps
 
-from blog.domain.media.image_decoding import SUFFIXES, DecodedImage, decode, image_error, to_mode, too_many_pixels_error
+from blog.domain.media import animations
+from blog.domain.media.image_decoding import (
+    SUFFIXES,
+    DecodedImage,
+    check_frames,
+    decode,
+    image_error,
+    plain_animation_format,
+    to_mode,
+    too_many_pixels_error,
+)
 from blog.errors import InvalidInput
 
 MAX_IMPORT_BYTES = 20_000_000
@@ -70,7 +81,7 @@ def process(data: bytes) -> ProcessedImage:
 
 def reencode(data: bytes) -> ImageFile:
     """Return the image without copies. Raises InvalidInput as `process` does."""
-    return _translate_decoder_errors(lambda data: _encode(decode(data)), data)
+    return _translate_decoder_errors(lambda data: _clean_animation(data) or _encode(decode(data)), data)
 
 
 def read_size(path: Path) -> tuple[int, int] | None:
@@ -103,16 +114,26 @@ def _translate_decoder_errors(work: Callable[[bytes], T], data: bytes) -> T:
 
 
 def _process(data: bytes) -> ProcessedImage:
+    if animation := _clean_animation(data):
+        return ProcessedImage(animation, ())
     decoded = decode(data)
     variants = () if len(decoded.frames) > 1 else tuple(_make_variants(decoded.frames[0]))
     return ProcessedImage(_encode(decoded), variants)
 
 
 def _square_thumbnail(data: bytes) -> ImageFile:
-    image = to_mode(decode(data).frames[0], ("RGB", "RGBA"))
+    image = to_mode(decode(data, max_frames=1).frames[0], ("RGB", "RGBA"))
     side = min(THUMBNAIL_SIZE, *image.size)
     square = ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
     return _encode_file(square, "WEBP", {"quality": 85, "method": 4})
+
+
+def _clean_animation(data: bytes) -> ImageFile | None:
+    """Return an animation without metadata; None for other images, and for animations that need new frames."""
+    if (image_format := plain_animation_format(data)) not in animations.FORMATS:
+        return None
+    cleaned = animations.remove_metadata(data, image_format)
+    return _image_file(cleaned, image_format, check_frames(cleaned))
 
 
 def _encode(decoded: DecodedImage) -> ImageFile:
@@ -122,8 +143,6 @@ def _encode(decoded: DecodedImage) -> ImageFile:
         options["lossless"] = True
     if rest:
         options |= {"save_all": True, "append_images": rest, "duration": decoded.durations}
-        if decoded.image_format == "GIF":  # clear each frame before the next, which would show it through transparent parts
-            options["disposal"] = 2
         if decoded.image_format == "WEBP" and any(frame.mode == "RGBA" for frame in decoded.frames):
             options |= {"kmin": 0, "kmax": 1}  # whole frames: an animation of opaque parts would be declared opaque
         if decoded.loop is not None:
@@ -143,5 +162,9 @@ def _make_variants(image: Image.Image) -> Iterator[ImageFile]:
 def _encode_file(image: Image.Image, image_format: str, options: dict[str, Any]) -> ImageFile:
     buffer = io.BytesIO()
     image.save(buffer, image_format, **options)
-    data, suffix = buffer.getvalue(), SUFFIXES[image_format]
-    return ImageFile(f"{hashlib.sha256(data).hexdigest()}.{suffix}", MEDIA_TYPES[suffix], image.width, image.height, data)
+    return _image_file(buffer.getvalue(), image_format, image.size)
+
+
+def _image_file(data: bytes, image_format: str, size: tuple[int, int]) -> ImageFile:
+    suffix = SUFFIXES[image_format]
+    return ImageFile(f"{hashlib.sha256(data).hexdigest()}.{suffix}", MEDIA_TYPES[suffix], *size, data)
