@@ -37,17 +37,18 @@ class MediaList(ApiEndpoint):
         "Upload an image",
         body=MediaUpload,
         body_type="multipart/form-data",
-        responses={201: MediaOut},
+        responses={200: MediaOut, 201: MediaOut},
         scope=Scope.MEDIA_WRITE,
         response_headers={"Location"},
     )
     async def post(self, request: Request) -> Response:
-        """Store an image without its metadata, and smaller copies of it."""
+        """Store an image without its metadata, and smaller copies of it. The same image again: 200 with the first entry."""
         ctx = require_user(request)
         new, image = getattr(request.state, "upload", None) or await _read_image(request)
-        item = await media.add(ctx, image, new)
+        item, is_new = await media.add(ctx, image, new)
         urls = app_state(request).urls
-        return json_response(media_out(item, urls), 201, {"Location": urls.path("api:media_item", id=item.id)})
+        location = urls.path("api:media_item", id=item.id)
+        return json_response(media_out(item, urls), 201 if is_new else 200, {"Location": location})
 
     def body_limit(self, request: Request) -> int:
         """Return the size limit for uploads (`MAX_UPLOAD_BYTES`), in bytes."""

@@ -256,6 +256,7 @@ media = sa.Table(
     sa.Column("variants", sa.JSON, nullable=False),  # [{"name", "width", "height"}], widest first
     _foreign_key("user_id", "users.id", ondelete="RESTRICT", index=True),
     _timestamp("created_at"),
+    sa.UniqueConstraint("user_id", "name"),  # an image that somebody uploads again keeps its entry
 )
 
 # Feature flags that an owner has changed. The defaults are in the settings.

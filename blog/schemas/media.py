@@ -36,7 +36,7 @@ class VariantOut(Output):
 
 
 class MediaOut(VariantOut):
-    """An image: upright, in sRGB, without its original metadata. Animations have no smaller copies."""
+    """An image: upright, in sRGB, without its original metadata. Animations keep their frames and have no smaller copies."""
 
     id: int
     alt: str

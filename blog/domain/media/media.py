@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import structlog
 
 from blog.db import tables
-from blog.domain.core import policy
+from blog.domain.core import events, policy
 from blog.domain.core.context import Context
 from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.core.rows import from_row
@@ -50,11 +50,12 @@ def require_uploader(ctx: Context) -> None:
 
 
 async def upload(ctx: Context, file: BinaryIO, new: NewMedia) -> Media:
-    """Process and store an image, with copies for smaller screens.
+    """Process and store an image, with copies for smaller screens. Returns the present entry for an image uploaded before.
 
     Raises NotAuthenticated, Forbidden, InvalidInput (file), Unavailable (storage).
     """
-    return await add(ctx, await process_upload(ctx, file), new)
+    item, _ = await add(ctx, await process_upload(ctx, file), new)
+    return item
 
 
 async def process_upload(ctx: Context, file: BinaryIO) -> ProcessedImage:
@@ -63,15 +64,26 @@ async def process_upload(ctx: Context, file: BinaryIO) -> ProcessedImage:
     return await anyio.to_thread.run_sync(_process_upload, ctx.site.storage, file, limiter=ctx.site.image_limiter)
 
 
-async def add(ctx: Context, image: ProcessedImage, new: NewMedia) -> Media:
-    """Insert the row of a processed image: the second half of `upload`. Raises NotAuthenticated, Forbidden, Unavailable."""
+async def add(ctx: Context, image: ProcessedImage, new: NewMedia) -> tuple[Media, bool]:
+    """Insert the row of a processed image: the second half of `upload`.
+
+    Returns the entry, and whether it is new: an image that the user has uploaded before keeps its entry. Its alt text is set
+    if it had none. Raises NotAuthenticated, Forbidden, Unavailable.
+    """
     require_uploader(ctx)
     actor = ctx.require_actor()
     async with ctx.db.transaction():
-        media_id = await ctx.db.execute(tables.media.insert().values(_column_values(image, new.alt, actor.id, ctx)))
+        # The lock on the user's row makes simultaneous uploads of one image wait for each other.
+        await ctx.db.fetch_val(sa.select(tables.users.c.id).where(tables.users.c.id == actor.id).with_for_update())
+        same = (_m.user_id == actor.id) & (_m.name == image.main.name)
+        known_id = await ctx.db.fetch_val(sa.select(_m.id).where(same))
+        if known_id is not None:
+            await ctx.db.execute(tables.media.update().where(same, _m.alt == "").values(alt=new.alt))
+        insert = tables.media.insert().values(_column_values(image, new.alt, actor.id, ctx))
+        media_id = known_id if known_id is not None else await ctx.db.execute(insert)
         # Store the files again: the last other image with these files may have been deleted since. The lock prevents it now.
         await anyio.to_thread.run_sync(_store_files, ctx.site.storage, image.files)
-        return await _fetch_media(ctx, media_id)
+        return await _fetch_media(ctx, media_id), known_id is None
 
 
 async def list_page(ctx: Context, *, limit: int, after: CursorKey | None = None) -> ResultPage[Media]:
@@ -111,6 +123,8 @@ async def delete(ctx: Context, media_id: int) -> None:
     async with ctx.db.transaction():
         item = await get(ctx, media_id)
         await ctx.db.execute(tables.media.delete().where(_m.id == media_id))
+        if await _is_referenced(ctx, item.name):
+            await events.record_site_changed(ctx)  # cached pages that show the image name its smaller copies
         await remove_unused(ctx, item.file_names)
 
 

@@ -1,7 +1,7 @@
 """The page of an author's uploaded images."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +15,7 @@ from blog.framework.request.context import request_context, require_user
 from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 from blog.framework.request.uploads import read_upload
+from blog.framework.response.pagination import encode_cursor
 from blog.schemas.media import NewMedia
 from blog.web.rendering.page import render_error, render_page
 from blog.web.rendering.pagination import next_page_path, page_cursor
@@ -39,27 +40,30 @@ class UploadsPage(Endpoint):
         """Show a page of images, newest first, and the upload form. Raises NotAuthenticated, Forbidden."""
         ctx = request_context(request)
         media.require_uploader(ctx)
-        found, more = await _uploads(request, ctx)
-        return render_page(request, "media/uploads.html", form=Form(), uploads=found, next_page_path=more)
+        return render_page(request, "media/uploads.html", form=Form(), **await _list_values(request, ctx))
 
     async def post(self, request: Request) -> Response:
-        """Store an image, and return to the list, which starts with it."""
+        """Store an image, and return to the list. The list starts with the image, also if it was uploaded before."""
         ctx = require_user(request)
         media.require_uploader(ctx)  # before the body is read
         form = Form()
         try:
             async with read_upload(request, NewMedia, limit=ctx.site.settings.max_upload_bytes) as (new, file):
                 form.values["alt"] = new.alt
-                made = await media.upload(ctx, file, new)
+                image, is_new = await media.add(ctx, await media.process_upload(ctx, file), new)
         except BlogError as error:
-            found, more = await _uploads(request, ctx)
-            return render_error(request, "media/uploads.html", form, error, uploads=found, next_page_path=more)
-        return redirect_after_post(request, "web:uploads", fragment=f"image-{made.id}")
+            return render_error(request, "media/uploads.html", form, error, **await _list_values(request, ctx))
+        known = {} if is_new else {"known": str(image.id), "cursor": encode_cursor(("", image.id + 1)) or ""}
+        return redirect_after_post(request, "web:uploads", query=known, fragment=f"image-{image.id}")
 
 
-async def _uploads(request: Request, ctx: Context) -> tuple[Sequence[Upload], str | None]:
+async def _list_values(request: Request, ctx: Context) -> dict[str, Any]:
     found = await media.list_page(ctx, limit=_PAGE_SIZE, after=page_cursor(request))
-    return [_upload(request, image) for image in found.items], next_page_path(request, found.next)
+    return {
+        "uploads": [_upload(request, image) for image in found.items],
+        "next_page_path": next_page_path(request, found.next),
+        "is_known": bool(found.items) and request.query_params.get("known") == str(found.items[0].id),
+    }
 
 
 def _upload(request: Request, image: Media) -> Upload:

@@ -87,7 +87,7 @@ function send(url, file, alt, onProgress) {
   return new Promise((resolve, reject) => {
     request.addEventListener("error", () => reject(new Error("the server could not be reached.")));
     request.addEventListener("load", () => {
-      if (request.status === 201) resolve(new URL(request.response.url).pathname);
+      if (request.status === 201 || request.status === 200) resolve(new URL(request.response.url).pathname);
       else reject(new Error(request.response?.detail ?? `the server returned status ${request.status}.`));
     });
     request.open("POST", url);

@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 import pytest
 import sqlalchemy as sa
+from PIL import Image
 
 from blog.db import tables
 from blog.domain.accounts import accounts
@@ -30,7 +31,7 @@ from blog.schemas.media import MediaChanges, NewMedia
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from tests.conftest import MakeUser
 from tests.support.optional import unwrap
-from tests.support.pictures import png
+from tests.support.pictures import encode, png
 
 WIDE = png(1000, 10)  # has two copies: 960 and 480 pixels wide
 SMALL = png(3, 2)
@@ -134,10 +135,10 @@ async def test_pages_list_own_images_newest_first_while_others_are_added(
     other = await as_user(ctx, make_user, "edo", Role.EDITOR)
     mine = []
     for number in range(5):
-        mine.append((await upload(author, alt=str(number))).id)
+        mine.append((await upload(author, png(number + 1, 9))).id)
         await upload(other)
     first = await media.list_page(author, limit=2)
-    await upload(author, alt="late")
+    await upload(author, png(9, 9))
     second = await media.list_page(author, limit=2, after=first.next)
     third = await media.list_page(author, limit=2, after=second.next)
     assert [item.id for page in (first, second, third) for item in page.items] == mine[::-1]
@@ -160,18 +161,44 @@ async def test_row_describes_the_files(author: Context) -> None:
     assert (row["bytes"], row["user_id"]) == (path.stat().st_size, author.require_actor().id)
 
 
-async def test_the_same_image_twice_has_two_rows_and_one_set_of_files(author: Context, ctx: Context, make_user: MakeUser) -> None:
+async def test_the_same_image_of_the_same_person_is_one_entry(author: Context, ctx: Context, make_user: MakeUser) -> None:
+    first = await upload(author, WIDE)
+    again, is_new = await media.add(author, await media.process_upload(author, io.BytesIO(WIDE)), NewMedia(alt="Teal"))
+    assert (again.id, again.alt, is_new) == (first.id, "Teal", False), "the entry had no description"
+    assert (await upload(author, WIDE, "Blue")).alt == "Teal"
+    assert (await upload(author, encode(Image.open(io.BytesIO(WIDE)), "PNG", compress_level=0))).id == first.id, "the same pixels"
+    assert (await upload(author, png(4, 4))).id != first.id
+    assert await count_rows(ctx) == 2
+
+
+async def test_simultaneous_uploads_of_one_image_are_one_entry(author: Context) -> None:
+    found = await asyncio.gather(*(upload(author, WIDE) for _ in range(5)))
+    assert len({item.id for item in found}) == 1
+    assert await count_rows(author) == 1
+
+
+async def test_a_repeated_upload_restores_a_lost_file(author: Context) -> None:
+    image = await upload(author, WIDE)
+    author.site.storage.remove(image.variants[0].name)
+    await upload(author, WIDE)
+    assert stored_names(author) == set(image.file_names)
+
+
+async def test_the_same_image_of_two_people_has_two_rows_and_one_set_of_files(
+    author: Context, ctx: Context, make_user: MakeUser
+) -> None:
     first, second = await upload(author, WIDE), await upload(await as_user(ctx, make_user, "eve"), WIDE, "other")
     assert first.id != second.id
     assert first.file_names == second.file_names
     assert (await count_rows(ctx), len(stored_names(ctx))) == (2, 3)
 
 
-async def test_files_are_removed_with_their_last_row(author: Context) -> None:
-    first, second = await upload(author, WIDE), await upload(author, WIDE)
+async def test_files_are_removed_with_their_last_row(author: Context, ctx: Context, make_user: MakeUser) -> None:
+    eve = await as_user(ctx, make_user, "eve")
+    first, second = await upload(author, WIDE), await upload(eve, WIDE)
     await media.delete(author, first.id)
     assert stored_names(author) == set(second.file_names)
-    await media.delete(author, second.id)
+    await media.delete(eve, second.id)
     assert stored_names(author) == set()
 
 
@@ -231,7 +258,7 @@ async def test_files_deleted_between_the_halves_of_an_upload_are_stored_again(au
     processed = await media.process_upload(author, io.BytesIO(WIDE))
     await media.delete(author, first.id)
     assert stored_names(author) == set()
-    second = await media.add(author, processed, NewMedia())
+    second, _ = await media.add(author, processed, NewMedia())
     assert stored_names(author) == set(second.file_names)
 
 
@@ -376,8 +403,8 @@ async def test_decoding_holds_no_lock_and_is_limited_to_one_image(author: Contex
 
     monkeypatch.setattr(image_processing, "process", waiting)
     async with asyncio.timeout(30), anyio.create_task_group() as group:
-        for _ in range(5):
-            group.start_soon(upload, author)
+        for number in range(5):
+            group.start_soon(upload, author, png(number + 1, 9))
         await anyio.to_thread.run_sync(started.wait, 20)
         await posts.create(author, NewPost(title="Meanwhile", content="other writes succeed"))
         release.set()

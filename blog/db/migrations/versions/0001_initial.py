@@ -235,6 +235,7 @@ def upgrade() -> None:
         sa.Column("variants", sa.JSON, nullable=False),
         _reference("user_id", "users.id", ondelete="RESTRICT", index=True),
         _timestamp("created_at"),
+        sa.UniqueConstraint("user_id", "name"),
     )
     op.create_table(
         "feature_flags",
