@@ -1,5 +1,6 @@
 """Posts in the JSON API: fields, statuses, conditional requests and pagination."""
 
+import asyncio
 import base64
 import datetime as dt
 import json
@@ -133,6 +134,25 @@ async def test_stale_write_is_refused_and_changes_nothing(client: httpx2.AsyncCl
     assert (await client.delete(path, headers=headers | {"If-Match": 'W/"2.0"'})).status_code == 412
     assert (await client.delete(path, headers=headers | {"If-Match": '"2.0"'})).status_code == 204
     assert (await client.get(path)).status_code == 404
+
+
+async def test_parallel_writers_without_if_match_all_succeed(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
+    headers = await bearer("ada")
+    made = await client.post("/api/v1/posts", json={"title": "A", "content": "text"}, headers=headers)
+    path, tag = made.headers["location"], made.headers["etag"]
+    puts = [client.put(path, json={"title": f"T{n}", "content": f"text *{n}*"}, headers=headers) for n in range(40)]
+    patches = [client.patch(path, json={"tags": [f"tag-{n}"]}, headers=headers) for n in range(20)]
+    answers = await asyncio.gather(*puts, *patches)
+    assert [answer.status_code for answer in answers] == [200] * 60
+    assert sorted(answer.json()["version"] for answer in answers) == list(range(2, 62)), "each is a version of its own"
+    for answer in answers:
+        number = answer.json()["title"].removeprefix("T")
+        assert number == "A" or f"<em>{number}</em>" in answer.json()["html"], "the HTML is that of the text"
+    conditional = headers | {"If-Match": tag}
+    stale = [client.put(path, json={"title": "C", "content": "c"}, headers=conditional) for _ in range(5)]
+    assert [answer.status_code for answer in await asyncio.gather(*stale)] == [412] * 5
 
 
 async def test_response_has_last_modified_and_server_timing(client: httpx2.AsyncClient, bearer: Bearer) -> None:

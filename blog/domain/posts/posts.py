@@ -14,13 +14,12 @@ from blog.domain.core.events import EventType, Position
 from blog.domain.posts import post_queries, post_writes, rendering, slugs
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import POST_FIELDS, PostContent, content_of, with_changes
-from blog.errors import Conflict, FieldError, InvalidInput, VersionConflict
+from blog.errors import Conflict, FieldError, InvalidInput
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.text.plain_text import html_to_text
 
 _p = tables.posts.c
 _FIELD_NAMES = tuple(field.name for field in POST_FIELDS)
-_MAX_RETRIES = 20
 ExpectedVersions = Collection[int] | None
 """The versions that a writer may replace; None: any version."""
 
@@ -78,29 +77,22 @@ async def save_changes(ctx: Context, post_id: int, changes: Mapping[str, Any], *
     """Store the next version of a post, unless nothing changes, and return the post.
 
     changes: valid values by the names of fields of `PostContent`.
-    if_match: the versions that may be replaced. With None, the changes are merged again if somebody else saved in between.
+    if_match: the versions that may be replaced. With None, the changes are applied to whatever version is current.
 
     Raises NotAuthenticated, NotFound, Forbidden, VersionConflict (if_match), Conflict (slug) or InvalidInput (publish_at).
     """
-    for _ in range(_MAX_RETRIES):
-        before = policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
-        try:
-            return await _save(ctx, before, with_changes(before, changes), {before.version} if if_match is None else if_match)
-        except VersionConflict:
-            if if_match is not None:
-                raise
-    raise Conflict("Others are saving this post at the same time. Try again.")
-
-
-async def _save(ctx: Context, before: Post, content: PostContent, versions: Collection[int]) -> Post:
-    rendered = await rendering.render_post_in_thread(content)
+    before = policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
+    rendered = await rendering.render_post_in_thread(with_changes(before, changes))
     async with ctx.db.transaction():
-        post = policy.require_edit(ctx, await post_queries.by_id(ctx.db, before.id))
-        post_writes.require_version(post, versions)
+        post = policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
+        if if_match is not None:
+            post_writes.require_version(post, if_match)
+        content = with_changes(post, changes)
         published_at = _resolve_published_at(ctx, content, post)
         if _fold_tags(content) == _fold_tags(content_of(post)):
             return post
-        return await post_writes.update(ctx, post, rendered, published_at)
+        # Renders only if another writer has changed a text that these changes keep: the write lock is already acquired.
+        return await post_writes.update(ctx, post, await rendering.render_again(rendered, content), published_at)
 
 
 async def delete(ctx: Context, post_id: int, *, if_match: ExpectedVersions = None) -> None:

@@ -13,6 +13,9 @@ from blog.text.excerpt import excerpt
 from blog.text.markdown import RENDERER_VERSION, render
 from blog.text.plain_text import html_to_text
 
+_RENDERED_FIELDS = ("content", "custom_excerpt")
+"""The fields from which `render_post` computes its results."""
+
 
 @dataclass(frozen=True, slots=True)
 class RenderedPost:
@@ -40,6 +43,13 @@ def render_post(content: PostContent) -> RenderedPost:
 async def render_post_in_thread(content: PostContent) -> RenderedPost:
     """Call `render_post` in a thread, so that it does not block the event loop."""
     return await anyio.to_thread.run_sync(render_post, content)
+
+
+async def render_again(rendered: RenderedPost, content: PostContent) -> RenderedPost:
+    """Return the rendering of `content`. Reuses `rendered` if both have the same text."""
+    if all(getattr(content, name) == getattr(rendered.content, name) for name in _RENDERED_FIELDS):
+        return dataclasses.replace(rendered, content=content)
+    return await render_post_in_thread(content)
 
 
 async def render_preview(ctx: Context, content: str) -> str:
