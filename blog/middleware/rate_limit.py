@@ -1,14 +1,13 @@
 """Rate limiting: answer 429 above the limit, and add `RateLimit` headers to every response."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog.errors import TooManyRequests
-from blog.framework.limits.rate_limits import Usage
+from blog.framework.limits.rate_limits import Usage, rate_limit_headers
 from blog.framework.request.state import app_state
 
 ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
@@ -40,14 +39,12 @@ class RateLimitMiddleware:
             await self._app(scope, receive, send)
 
 
-def _with_rate_limit_headers(send: Send, usages: Iterable[Usage]) -> Send:
-    """Add the headers of draft-ietf-httpapi-ratelimit-headers. Limits that are checked later append to `usages`."""
+def _with_rate_limit_headers(send: Send, usages: Sequence[Usage]) -> Send:
+    """Add the rate limit headers. Limits that are checked later append to `usages`."""
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            headers["RateLimit-Policy"] = ", ".join(f'"{usage.policy}";q={usage.quota};w={usage.window}' for usage in usages)
-            headers["RateLimit"] = ", ".join(f'"{usage.policy}";r={usage.remaining};t={usage.reset}' for usage in usages)
+            message["headers"] = [*message["headers"], *rate_limit_headers(usages)]
         await send(message)
 
     return send_with_headers

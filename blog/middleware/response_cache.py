@@ -13,6 +13,7 @@ from hashlib import blake2b
 import anyio
 import anyio.to_thread
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,6 +22,7 @@ from blog.framework.caching.capture import ResponseCapture
 from blog.framework.caching.response_cache import CachedResponse, CacheKey, CachePolicy, Header
 from blog.framework.caching.single_write import encode_headers
 from blog.framework.identity.authentication import session_cookie_name
+from blog.framework.limits.rate_limits import rate_limit_headers
 from blog.framework.request.bots import is_human_view
 from blog.framework.request.state import AppState
 from blog.framework.request.theme_cookie import theme_from_cookies
@@ -34,10 +36,9 @@ from blog.settings import Settings
 
 _WAIT_TIMEOUT = 5.0
 _HIT: tuple[Header, ...] = ((b"cache-status", b"blog; hit"), (b"x-cache", b"hit"))
-_HIT_HEADER_BLOCK = encode_headers(_HIT)
 _MISS: tuple[Header, ...] = ((b"cache-status", b"blog; fwd=miss"), (b"x-cache", b"miss"))
 _BYPASS: tuple[Header, ...] = ((b"cache-status", b"blog; fwd=bypass"), (b"x-cache", b"miss"))
-_RATE_LIMIT_HEADERS = frozenset({b"ratelimit", b"ratelimit-policy"})  # about one client, not about the response
+_RATE_LIMIT_HEADERS = frozenset({b"ratelimit", b"ratelimit-policy"})  # about one client: not stored
 _HANDLED_HEADERS = frozenset({b"accept-encoding", b"if-none-match"})
 _HEADERS_ON_304 = frozenset({b"cache-control", b"content-location", b"etag", b"last-modified", b"live-cursor", b"vary"}) | {
     name.lower().encode() for name in (*SECURITY_HEADERS, "Strict-Transport-Security")
@@ -145,12 +146,16 @@ class _CacheRequest:
         if response.counts_view_of is not None and self.scope["method"] == "GET" and is_human_view(Headers(scope=self.scope)):
             self.app_state.site.view_counter.add(response.counts_view_of, dt.datetime.now(dt.UTC).date())
         server_timing.record("cache", time.perf_counter() - self.started)
-        status = await self.send_response(response, _HIT)
+        usage = self.app_state.rate_limits.last_usage(HTTPConnection(self.scope))
+        status = await self.send_response(response, (*_HIT, *rate_limit_headers([usage] if usage else [])), is_hit=True)
         record_request(self.scope, response.route, status, time.perf_counter() - self.started)
         return True
 
-    async def send_response(self, response: CachedResponse, cache_headers: Iterable[Header]) -> int:
-        """Send 200 or 304, in the best content encoding that the client accepts. Return the status."""
+    async def send_response(self, response: CachedResponse, own_headers: Iterable[Header], *, is_hit: bool = False) -> int:
+        """Send 200 or 304, in the best content encoding that the client accepts. Return the status.
+
+        own_headers: the headers for this client, in addition to the stored ones. is_hit: the application has not run.
+        """
         if (accepted := self.headers.get(b"accept-encoding")) and (encoding := content_encoding.negotiate(accepted)):
             response = await self._encode(response, encoding)
         if (tags := self.headers.get(b"if-none-match")) and etag_matches(response.etag, tags):
@@ -158,10 +163,10 @@ class _CacheRequest:
         else:
             body = b"" if self.scope["method"] == "HEAD" else response.body
             status, block, headers = 200, response.header_block, response.headers
-        is_hit = cache_headers is _HIT
-        if is_hit and isinstance(self.send, ResponseFinisher) and self.send.write(status, block + _HIT_HEADER_BLOCK, body):
+        block += encode_headers(own_headers)
+        if is_hit and isinstance(self.send, ResponseFinisher) and self.send.write(status, block, body):
             return status
-        start = {"type": "http.response.start", "status": status, "headers": [*headers, *cache_headers]}
+        start = {"type": "http.response.start", "status": status, "headers": [*headers, *own_headers]}
         await self.send(start | {HAS_CONSTANT_HEADERS: True})
         await self.send({"type": "http.response.body", "body": body})
         return status

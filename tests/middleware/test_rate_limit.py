@@ -81,6 +81,49 @@ async def test_every_response_has_rate_limit_headers(limited: httpx2.AsyncClient
         assert answer.headers["ratelimit"] == f'"default";r={remaining};t=60'
 
 
+@pytest.mark.parametrize("path", ["/archive", "/api/v1/tags", "/feed.atom"])
+async def test_cached_answer_has_the_last_known_usage(settings: Settings, clock: Clock, path: str) -> None:
+    app = create_app(settings.model_copy(update=LIMITS | {"max_cache_bytes": 1_000_000, "rate_limit": "500/minute"}))
+    async with running(app) as running_client:
+        client = at_addresses(running_client)
+        counted = await client.get(path)
+        async with asyncio.timeout(5):
+            while (cached := await client.get(path)).headers["x-cache"] != "hit":
+                counted = cached
+        assert cached.headers["ratelimit-policy"] == '"default";q=500;w=60'
+        assert cached.headers["ratelimit"] == counted.headers["ratelimit"], "not counted"
+        clock.now += 20
+        known = counted.headers["ratelimit"].replace("t=60", "t=40")
+        for method, condition, status in (("GET", "", 200), ("HEAD", "", 200), ("GET", cached.headers["etag"], 304)):
+            again = await client.request(method, path, headers={"If-None-Match": condition})
+            assert (again.status_code, again.headers["x-cache"], again.headers["ratelimit"]) == (status, "hit", known)
+            assert again.headers["ratelimit-policy"] == '"default";q=500;w=60'
+        for expected in (500, 499, 498):
+            other = await client.get(path, headers={"From": "192.0.2.8"})
+            assert (other.headers["x-cache"], other.headers["ratelimit"]) == ("hit", f'"default";r={expected};t=60')
+            await client.get("/nowhere", headers={"From": "192.0.2.8"})
+        clock.now += 60
+        assert (await client.get(path)).headers["ratelimit"] == '"default";r=500;t=60', "the window has ended"
+
+
+async def test_cached_answer_does_not_ask_the_storage(
+    settings: Settings, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update = LIMITS | {"max_cache_bytes": 1_000_000, "rate_limit": "1000/minute", "redis_url": SecretStr(valkey.url)}
+    async with running(create_app(settings.model_copy(update=update))) as client:
+        async with asyncio.timeout(5):
+            while (await client.get("/archive")).headers["x-cache"] != "hit":
+                pass
+
+        async def fail(*_args: object) -> None:
+            raise AssertionError("the storage was asked")
+
+        monkeypatch.setattr("blog.framework.limits.rate_limits._increment_counter", fail)
+        answers = [await client.get("/archive") for _ in range(5)]
+    assert {answer.headers["x-cache"] for answer in answers} == {"hit"}
+    assert len({answer.headers["ratelimit"].partition(";t=")[0] for answer in answers}) == 1
+
+
 async def test_requests_above_the_limit_are_refused_until_the_window_ends(limited: httpx2.AsyncClient, clock: Clock) -> None:
     assert await statuses(limited, 3) == [200, 200, 200]
     clock.now += 17.5

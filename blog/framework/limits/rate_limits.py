@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import AsyncIterator
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ _ACCOUNTS_PER_ADDRESS = 5
 RETRY_REDIS_AFTER = 10.0
 """Seconds between attempts while Redis is down: one request waits for the timeout of the pool, the others do not."""
 _BATCH_SIZE = 500
+_MAX_LAST_COUNTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,15 @@ class Usage:
             raise TooManyRequests(detail, retry_after=self.reset)
 
 
+def rate_limit_headers(usages: Collection[Usage]) -> list[tuple[bytes, bytes]]:
+    """Return the headers of draft-ietf-httpapi-ratelimit-headers, or nothing without limits."""
+    if not usages:
+        return []
+    policies = ", ".join([f'"{usage.policy}";q={usage.quota};w={usage.window}' for usage in usages])
+    remaining = ", ".join([f'"{usage.policy}";r={usage.remaining};t={usage.reset}' for usage in usages])
+    return [(b"ratelimit-policy", policies.encode()), (b"ratelimit", remaining.encode())]
+
+
 class RateLimits:
     """The limits of one application. A window begins with the first request of a client and has a fixed length."""
 
@@ -62,6 +73,7 @@ class RateLimits:
         self._sign_in_limit = _parse_limit(settings.login_rate_limit_per_address) if self._default_limit else None
         self._account_limit = _parse_limit(settings.login_rate_limit_per_account) if self._sign_in_limit else None
         self.known_devices = KnownDevices(settings, Signer(settings.secret_key, settings.secret_key_previous))
+        self._last_counts: OrderedDict[str, tuple[int, float]] = OrderedDict()  # by client: requests, end of the window
         self._memory = memory
         # Blogs that share one Redis server do not share their counters.
         self._redis = _redis_storage(pool, f"blog:{settings.public_url}") if pool else None
@@ -71,7 +83,25 @@ class RateLimits:
         """Count a request of this client. Return None if there is no limit."""
         if self._default_limit is None:
             return None
-        return await self._increment("default", self._default_limit, client_key(connection))
+        client = client_key(connection)
+        used, end = await self._increment("default", self._default_limit, client)
+        self._last_counts[client] = used, end
+        self._last_counts.move_to_end(client)
+        if len(self._last_counts) > _MAX_LAST_COUNTS:
+            self._last_counts.popitem(last=False)
+        return _usage("default", self._default_limit, used, end)
+
+    def last_usage(self, connection: HTTPConnection) -> Usage | None:
+        """Return the usage that this process has last counted for the client, without access to the storage of the counters.
+
+        Returns an unused quota for a client that was not counted in this window, and None if there is no limit.
+        """
+        if self._default_limit is None:
+            return None
+        used, end = self._last_counts.get(client_key(connection), (0, 0.0))
+        if end <= (now := time.time()):
+            used, end = 0, now + self._default_limit.get_expiry()
+        return _usage("default", self._default_limit, used, end)
 
     async def check_sign_in(self, connection: HTTPConnection, username: str) -> None:
         """Count a sign-in attempt, successful or not, by address, by address and account, and by account.
@@ -100,7 +130,7 @@ class RateLimits:
             await self._count_attempt(connection, policy, self._sign_in_limit, client_network(connection))
 
     async def _count_attempt(self, connection: HTTPConnection, policy: str, quota: RateLimitItem, client: str) -> None:
-        usage = await self._increment(policy, quota, client)
+        usage = _usage(policy, quota, *await self._increment(policy, quota, client))
         if usage.used > usage.quota:
             getattr(connection.state, "rate_limit_usage", []).append(usage)  # for the headers of the response
             usage.raise_if_exceeded(f"Too many attempts. Try again in {usage.reset} seconds.")
@@ -113,11 +143,10 @@ class RateLimits:
         except (StorageError, OSError) as error:
             raise Unavailable(f"Redis does not answer ({error})") from error
 
-    async def _increment(self, policy: str, quota: RateLimitItem, client: str) -> Usage:
+    async def _increment(self, policy: str, quota: RateLimitItem, client: str) -> tuple[int, float]:
+        """Increment a counter. Return its value and the end of its window, in seconds since 1970."""
         key = quota.key_for(policy, client)
-        used, end = await self._increment_in_redis(key, quota) or await _increment_counter(self._memory, key, quota)
-        reset = max(1, math.ceil(end - time.time()))  # never 0: clients would retry at once
-        return Usage(policy, quota.amount, quota.get_expiry(), used, reset)
+        return await self._increment_in_redis(key, quota) or await _increment_counter(self._memory, key, quota)
 
     async def _increment_in_redis(self, key: str, quota: RateLimitItem) -> tuple[int, float] | None:
         if self._redis is None or time.monotonic() < self._retry_redis_at:
@@ -166,6 +195,11 @@ def _redis_storage(pool: "ConnectionPool", prefix: str) -> Storage:
     # The pool has the address. The URL only selects the kind of storage.
     options: dict[str, Any] = {"connection_pool": pool}
     return RedisStorage("async+redis://", wrap_exceptions=True, implementation="redispy", key_prefix=prefix, **options)
+
+
+def _usage(policy: str, quota: RateLimitItem, used: int, end: float) -> Usage:
+    reset = max(1, math.ceil(end - time.time()))  # never 0: clients would retry at once
+    return Usage(policy, quota.amount, quota.get_expiry(), used, reset)
 
 
 def _parse_limit(text: str) -> RateLimitItem | None:
