@@ -23,6 +23,7 @@ log = structlog.stdlib.get_logger("blog.security")
 _VISIBLE_ASCII = re.compile(rb"[!-~]{1,128}")
 # Monitoring uses the address of the machine. These responses do not contain the host name.
 _ANY_HOST_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+;=%-]+)(:[0-9]*)?", re.ASCII)
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 # No inline scripts or styles. Images may come from other sites, because imported posts embed them.
 CSP = (
@@ -133,7 +134,7 @@ class SecurityMiddleware:
         return [pair for pair in self._constant_headers if pair[0] not in names]
 
     def _request_error(self, scope: Scope, headers: HeaderMap) -> tuple[int, str] | None:
-        if error := self._size_error(scope):
+        if error := self._size_error(scope) or _host_error(scope):
             return error
         if (
             self._allowed_hosts
@@ -181,6 +182,16 @@ def _is_same_host(origin: bytes, headers: HeaderMap) -> bool:
     Not used with TLS: there `http://` on the same host is another origin, and PUBLIC_URL is the only valid one.
     """
     return origin.partition(b"://")[2] == headers.get(b"host")
+
+
+def _host_error(scope: Scope) -> tuple[int, str] | None:
+    """Check that the request names one valid host (RFC 9112, section 3.2). Only HTTP/1.0 may omit it."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if len(hosts) == 1 and _HOST.fullmatch(hosts[0]):
+        return None
+    if not hosts and scope.get("http_version") == "1.0":
+        return None
+    return 400, "Send one Host header with the name of this site, such as `Host: blog.example.org`."
 
 
 def _hostname(host: bytes) -> str:

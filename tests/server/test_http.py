@@ -160,6 +160,36 @@ async def test_ambiguous_body_length_is_refused_and_the_connection_closed(bounde
     assert answers.count("HTTP/1.1 ") == 1, "no second request was read out of the first"
 
 
+UPGRADE = (
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: blog.live.v1\r\n"
+)
+
+
+async def status_of(reader: asyncio.StreamReader) -> int:
+    """The status in the next response head."""
+    async with asyncio.timeout(10):
+        return int((await reader.readuntil(b"\r\n\r\n")).split()[1])
+
+
+@pytest.mark.parametrize("protocol", ["blog.server.http:LimitedHttpProtocol", "httptools", "h11"])
+async def test_request_without_exactly_one_host_is_rejected(app: Application, protocol: str) -> None:
+    async with served(app, http=protocol) as (address, _):
+        for request in (b"GET /healthz HTTP/1.1\r\n", b"GET /live HTTP/1.1\r\n" + UPGRADE):
+            for hosts in (b"", b"Host: a\r\nHost: b\r\n", b"Host: a\r\nhost: a\r\n", b"Host: a/b\r\n"):
+                async with connected(address) as (reader, writer):
+                    writer.write(HEAD + b"\r\n")
+                    assert await answered(reader) == 200, "the first request of the connection is valid"
+                    writer.write(request + hosts + b"\r\n")
+                    assert await status_of(reader) == 400, hosts
+        async with connected(address) as (reader, writer):
+            writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+            assert await status_of(reader) == 200
+        async with connected(address) as (reader, writer):
+            writer.write(b"GET /live HTTP/1.1\r\nHost: " + address.encode() + b"\r\n" + UPGRADE + b"\r\n")
+            assert await status_of(reader) == 101
+
+
 # -- responses to complete heads
 
 

@@ -14,9 +14,12 @@ from tests.support.patience import seconds
 
 
 @contextlib.asynccontextmanager
-async def served(app: Application) -> AsyncIterator[tuple[str, Hub]]:
-    """Serve the application until the end of the block. Yields its address (host:port) and its hub."""
-    options: Any = server_options(app.settings) | {"timeout_graceful_shutdown": 10}
+async def served(app: Application, **changed: object) -> AsyncIterator[tuple[str, Hub]]:
+    """Serve the application until the end of the block. Yields its address (host:port) and its hub.
+
+    changed: options of uvicorn other than those of `blog serve`.
+    """
+    options: Any = server_options(app.settings) | {"timeout_graceful_shutdown": 10} | changed
     config = uvicorn.Config(app, port=0, lifespan="on", **options)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
