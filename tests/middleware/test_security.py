@@ -114,13 +114,32 @@ async def test_other_origins_call_the_api_with_tokens_but_never_with_cookies(set
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "to"), [("/archive/", 307, "/archive"), ("/posts/a/", 307, "/posts/a"), ("/%2Fevil.example/", 404, None)]
-)
+    ("path", "status", "to"),
+    [
+        ("/archive/", 307, "/archive"), ("/posts/a/", 307, "/posts/a"), ("/account/", 307, "/account"),
+        ("/archive/?utm_source=x", 307, "/archive?utm_source=x"), ("/archive/?", 307, "/archive"),
+        ("/archive//?a=1", 307, "/archive?a=1"), ("/archive/?tag=a&tag=b%2F&next=/", 307, "/archive?tag=a&tag=b%2F&next=/"),
+        ("/tags/", 307, "/tags"), ("/tags/?utm_source=x", 307, "/tags?utm_source=x"), ("/tags/none/?a", 307, "/tags/none?a"),
+        ("/posts/a%2Fb/?a", 307, "/posts/a%2Fb?a"), ("/posts/%C3%A9/", 307, "/posts/%C3%A9"),
+        ("/archive?next=/", 200, None), ("/?utm_source=x/", 200, None), ("/archive%2F", 404, None),
+        ("/api/v1/posts/?a", 404, None),
+        ("//", 404, None), ("///?a=/", 404, None), ("//evil.example/", 404, None), ("//evil.example/?a=b", 404, None),
+        ("/%2Fevil.example/", 404, None), ("/%5Cevil.example/?a", 404, None), ("/%2F%2Fevil.example//", 404, None),
+    ],
+)  # fmt: skip
 async def test_trailing_slash_is_removed_by_a_relative_redirect(
     client: httpx2.AsyncClient, path: str, status: int, to: str | None
 ) -> None:
-    answer = await client.get(path, headers={"Host": "evil.example"})
+    answer = await client.get(ORIGIN + path, headers={"Host": "evil.example"})
     assert (answer.status_code, answer.headers.get("location")) == (status, to)
+
+
+async def test_link_with_a_slash_and_a_query_leads_to_the_post(client: httpx2.AsyncClient, bearer: Any) -> None:
+    await client.post("/api/v1/posts", json={"title": "Hello", "content": "Words."}, headers=await bearer("ada", Role.AUTHOR))
+    for method in ("GET", "HEAD"):
+        answer = await client.request(method, "/posts/hello/?utm_source=x", follow_redirects=True)
+        assert (answer.status_code, str(answer.url)) == (200, f"{ORIGIN}/posts/hello?utm_source=x")
+        assert len(answer.history) == 1
 
 
 async def test_crash_reveals_nothing_and_has_its_headers(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

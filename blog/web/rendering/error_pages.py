@@ -11,12 +11,12 @@ from starlette.types import ExceptionHandler
 
 from blog.domain.posts import post_lists
 from blog.domain.posts.post_lists import ArchiveEntry
-from blog.errors import BlogError, NotAuthenticated
+from blog.errors import BlogError, NotAuthenticated, NotFound
 from blog.framework.identity.authentication import ANONYMOUS
 from blog.framework.request.context import anonymous_context
 from blog.framework.response.error_statuses import error_headers, error_status
 from blog.web.rendering.page import render_page
-from blog.web.rendering.redirects import current_path, safe_local_path, sign_in_path
+from blog.web.rendering.redirects import redirect_without_slash, sign_in_path
 
 _MESSAGES = {
     400: ("Bad request", "We couldn't read what your browser sent. Go back and try again."),
@@ -43,6 +43,8 @@ async def on_blog_error(request: Request, exc: Exception) -> Response:
     wrong_credentials = getattr(request.state, "identity", ANONYMOUS).error is not None
     if isinstance(exc, NotAuthenticated) and request.method in ("GET", "HEAD") and not wrong_credentials:
         return RedirectResponse(sign_in_path(request), 303)
+    if isinstance(exc, NotFound) and (redirect := redirect_without_slash(request)):
+        return redirect
     status = error_status(exc)
     title = _MESSAGES.get(status, (exc.title, ""))[0]
     return await _error_page(request, status, title, exc.detail, error_headers(exc))
@@ -52,14 +54,8 @@ async def on_http_exception(request: Request, exc: Exception) -> Response:
     """Render an error of Starlette: unknown route, method not allowed (with `Allow`), malformed form."""
     if not isinstance(exc, HTTPException):
         raise exc
-    without_slash = current_path(request).rstrip("/")
-    if (
-        exc.status_code == 404
-        and request.method in ("GET", "HEAD")
-        and request.url.path.endswith("/")
-        and safe_local_path(without_slash)
-    ):
-        return RedirectResponse(without_slash, 307)
+    if exc.status_code == 404 and (redirect := redirect_without_slash(request)):
+        return redirect
     phrase = http.HTTPStatus(exc.status_code).phrase
     title, detail = _MESSAGES.get(exc.status_code, (phrase, exc.detail))
     return await _error_page(request, exc.status_code, title, detail, exc.headers)

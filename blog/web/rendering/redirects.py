@@ -12,6 +12,8 @@ from blog.framework.request.state import app_state
 # Browsers remove control characters and treat a backslash as a slash: "/\evil.example" would leave the site.
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _MAX_PATH_LENGTH = 2000
+_PATH_CHARACTERS = "/:@!$&'()*+,;="
+"""Characters that need no encoding in a path, besides letters, digits and `_.-~`."""
 
 
 def redirect_after_post(
@@ -29,6 +31,20 @@ def permanent_redirect(request: Request, name: str, **params: str | int) -> Resp
     return RedirectResponse(app_state(request).urls.path(name, **params), 301)
 
 
+def redirect_without_slash(request: Request) -> Response | None:
+    """Return a 307 redirect to the same URL without slashes at the end of the path, or None if it has none or leaves the site.
+
+    Uses the raw path: in the decoded one an encoded slash, such as that of a tag, is a slash.
+    """
+    raw: bytes = request.scope["raw_path"]
+    path = quote(raw.rstrip(b"/"), safe=f"{_PATH_CHARACTERS}%")
+    leaves_site = request.scope["path"][1:2] in ("/", "\\") or not safe_local_path(path)
+    if request.method not in ("GET", "HEAD") or not raw.endswith(b"/") or leaves_site:
+        return None
+    query = request.scope["query_string"].decode("latin-1")
+    return RedirectResponse(f"{path}?{query}" if query else path, 307)
+
+
 def safe_local_path(path: str) -> str:
     """Return the path if it leads to this site, else an empty string."""
     return path if len(path) <= _MAX_PATH_LENGTH and _LOCAL_PATH.fullmatch(path) else ""
@@ -36,8 +52,9 @@ def safe_local_path(path: str) -> str:
 
 def current_path(request: Request, **changed: str) -> str:
     """Return the path of the request, encoded, with its query; `changed` replaces query parameters."""
-    query = urlencode({**request.query_params, **changed})
-    path = quote(request.scope["path"], safe="/:@!$&'()*+,;=")
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in changed]
+    query = urlencode([*kept, *changed.items()])
+    path = quote(request.scope["path"], safe=_PATH_CHARACTERS)
     return f"{path}?{query}" if query else path
 
 
