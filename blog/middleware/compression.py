@@ -1,5 +1,6 @@
 """Compression of pages and feeds, for anonymous requests only. Plain ASGI."""
 
+from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -38,6 +39,9 @@ class CompressionMiddleware:
         async def send_and_note_start(message: Message) -> None:
             nonlocal has_started
             has_started = True
+            if message["type"] == "http.response.start" and "vary" in (headers := MutableHeaders(scope=message)):
+                # Starlette's gzip adds `Accept-Encoding` also if the endpoint has declared it.
+                headers["vary"] = ", ".join(dict.fromkeys(headers["vary"].split(", ")))
             await send(message)
 
         await self._gzip(scope, receive, send_and_note_start)

@@ -85,6 +85,26 @@ async def test_cached_response_answers_304(client: httpx2.AsyncClient, ada: dict
     assert (await client.get(path, headers={"If-None-Match": '"other"'})).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *PUBLIC, "/sitemap.xml", "/opensearch.xml", "/search/feed.atom?q=words", "/api/openapi.json", "/api/asyncapi.json",
+        "/api/docs", "/oembed?url=http://127.0.0.1:8000/posts/on-engines", "/posts/on-engines/card.png", "/static/css/blog.css",
+    ],
+)  # fmt: skip
+async def test_not_modified_varies_as_the_whole_answer(client: httpx2.AsyncClient, ada: dict[str, str], path: str) -> None:
+    anonymous: dict[str, str] = {}
+    for headers in (anonymous, {"Accept-Encoding": "identity"}, ada):
+        whole = await client.get(path, headers=headers)
+        for condition, validator in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified")):
+            if validator in whole.headers:
+                again = await client.get(path, headers=headers | {condition: whole.headers[validator]})
+                assert again.status_code == (304 if validator == "etag" or "feed" in path else 200)
+                assert again.headers.get("vary") == whole.headers.get("vary")
+        if headers is anonymous and len(whole.content) >= 500 and not path.endswith(".png"):
+            assert whole.headers["vary"].split(", ").count("Accept-Encoding") == 1
+
+
 @pytest.mark.parametrize("path", PUBLIC)
 async def test_writers_read_their_own_writes(client: httpx2.AsyncClient, ada: dict[str, str], path: str) -> None:
     for number in range(5):

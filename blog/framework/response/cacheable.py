@@ -27,7 +27,12 @@ def cacheable_response(
     The ETag is a digest of the content. It is weak, because the content can be sent compressed.
     """
     tag = f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": cache_control}
+    headers = {
+        "ETag": tag,
+        "Cache-Control": cache_control,
+        "Vary": "Accept-Encoding",
+        "Access-Control-Allow-Origin": "*",  # without credentials: the content is the same for all clients
+    }
     if last_modified is not None:
         headers["Last-Modified"] = format_datetime(last_modified, usegmt=True)
     if is_not_modified(request, tag) or (last_modified is not None and is_not_modified_since(request, last_modified)):

@@ -57,7 +57,7 @@ class SitemapFile(Endpoint):
 
 def _sitemap_response(request: Request, index: SitemapIndex, content: AsyncIterator[str]) -> Response:
     tag = f'W/"{hashlib.sha256(repr(index).encode()).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": _CACHE_CONTROL}
+    headers = {"ETag": tag, "Cache-Control": _CACHE_CONTROL, "Vary": "Accept-Encoding"}
     if is_not_modified(request, tag):
         return Response(status_code=304, headers=headers)
     if request.method == "HEAD":
