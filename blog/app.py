@@ -26,7 +26,7 @@ from blog.framework.urls.urls import UrlBuilder
 from blog.middleware.access_log import AccessLogMiddleware
 from blog.middleware.authentication import AuthenticationMiddleware
 from blog.middleware.compression import CompressionMiddleware
-from blog.middleware.cors import cors_middleware
+from blog.middleware.cors import CORS
 from blog.middleware.in_flight import InFlightMiddleware
 from blog.middleware.rate_limit import RateLimitMiddleware
 from blog.middleware.response_cache import ResponseCacheMiddleware
@@ -43,6 +43,7 @@ from blog.settings import Settings
 
 _TIMEOUT = Middleware(RequestTimeoutMiddleware, web.on_blog_error)
 _API_LIMITS = (
+    CORS,  # outermost: errors of the limits are readable for other origins too
     Middleware(RateLimitMiddleware, problems.on_blog_error),
     Middleware(RequestTimeoutMiddleware, problems.on_blog_error),
 )
@@ -74,7 +75,7 @@ class Application(Starlette):
 
     def __init__(self, settings: Settings, *, debug: bool = False) -> None:
         self.settings = settings
-        middleware = [*cors_middleware(settings), Middleware(AccessLogMiddleware), Middleware(AuthenticationMiddleware)]
+        middleware = [Middleware(AccessLogMiddleware), Middleware(AuthenticationMiddleware)]
         super().__init__(debug, routes, middleware, exception_handlers=web.HANDLERS, lifespan=lifespan)
         self.router.redirect_slashes = False  # see blog/web
 

@@ -20,7 +20,7 @@ MIN_SECRET_LENGTH = 32
 MIN_TOKEN_LENGTH = 16
 SECRET_FILE = ".blog-secret"  # noqa: S105 (a file name)
 
-_ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[\w.-]+(:\d+)?")
 
 
 class Environment(StrEnum):
@@ -108,7 +108,8 @@ class Settings(BaseSettings):
         default=(), description="Addresses of proxies whose `X-Forwarded-*` headers are trusted, separated by commas."
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Other origins whose pages may call the API and open live connections, separated by commas."
+        default=(),
+        description="Other origins whose pages may write without a token and open live connections, separated by commas.",
     )
     registration: bool = Field(default=True, description="Whether visitors may create accounts.")
     comments: bool = Field(default=True, description="Whether people may comment.")

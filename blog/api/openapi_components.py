@@ -9,7 +9,7 @@ from blog.schemas.accounts import Scope
 PROBLEM_DESCRIPTIONS = {
     400: "The request is malformed: invalid JSON or UTF-8, or an unknown host name.",
     401: "Not authenticated: no credentials, or the token is invalid, expired or revoked.",
-    403: "Not allowed: the role or the token's scope is not sufficient, or the request comes from a foreign origin.",
+    403: "Not allowed: the role or the token's scope is not sufficient, or a write without a token comes from a foreign origin.",
     404: "Not found, or not visible to this client.",
     409: "The name is taken, or the present state does not allow the operation.",
     412: "The resource has changed: `If-Match` names another version.",

@@ -40,9 +40,11 @@ _MISS: tuple[Header, ...] = ((b"cache-status", b"blog; fwd=miss"), (b"x-cache", 
 _BYPASS: tuple[Header, ...] = ((b"cache-status", b"blog; fwd=bypass"), (b"x-cache", b"miss"))
 _RATE_LIMIT_HEADERS = frozenset({b"ratelimit", b"ratelimit-policy"})  # about one client: not stored
 _HANDLED_HEADERS = frozenset({b"accept-encoding", b"if-none-match"})
-_HEADERS_ON_304 = frozenset({b"cache-control", b"content-location", b"etag", b"last-modified", b"live-cursor", b"vary"}) | {
-    name.lower().encode() for name in (*SECURITY_HEADERS, "Strict-Transport-Security")
-}
+_HEADERS_ON_304 = frozenset(
+    {b"cache-control", b"content-location", b"etag", b"last-modified", b"live-cursor", b"vary"}
+    | {b"access-control-allow-origin", b"access-control-expose-headers"}
+    | {name.lower().encode() for name in (*SECURITY_HEADERS, "Strict-Transport-Security")}
+)
 
 
 class ResponseCacheMiddleware:
@@ -51,7 +53,6 @@ class ResponseCacheMiddleware:
     def __init__(self, app: ASGIApp, settings: Settings, routes: Sequence[BaseRoute]) -> None:
         self._app = app
         self._session_cookie_prefix = session_cookie_name(settings).encode() + b"="
-        self._cors_origins = frozenset(origin.encode() for origin in settings.cors_origins)
         self._constant_headers = constant_headers(settings)
         self._path_pattern = cacheable_paths(routes)
 
@@ -84,9 +85,8 @@ class ResponseCacheMiddleware:
         has_credentials = b"authorization" in headers or self._session_cookie_prefix in cookie
         if has_credentials or (b"if-modified-since" in headers and b"if-none-match" not in headers):
             return None
-        origin = headers.get(b"origin", b"")
         theme = theme_from_cookies(cookie.decode("latin-1")) if cookie else ""
-        return scope["raw_path"], scope["query_string"], theme, origin if origin in self._cors_origins else b""
+        return scope["raw_path"], scope["query_string"], theme
 
     async def _respond(self, request: "_CacheRequest", receive: Receive) -> None:
         """Make the response. Concurrent requests with the same key wait, and make their own only if it was not stored."""

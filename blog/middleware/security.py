@@ -166,8 +166,11 @@ class SecurityMiddleware:
         """Return whether the request is safe, from our own pages, or not from a browser.
 
         Browsers send `Origin` or `Sec-Fetch-Site`. A request without both and without a session cookie is from a program.
+        No browser sends a bearer token by itself, and the session cookie beside a token is ignored.
         """
         if scope["type"] == "http" and scope["method"] in _SAFE_METHODS:
+            return True
+        if headers.get(b"authorization", b"")[:7].lower() == b"bearer ":
             return True
         if (origin := headers.get(b"origin")) is not None:
             return origin in self._allowed_origins or (not self._settings.is_https and _is_same_host(origin, headers))

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from httpx2.websockets import AsyncWebSocketClient, WebSocketDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from blog.app import Application, create_app
@@ -15,6 +16,7 @@ from blog.settings import Settings
 from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
 
 SIGN_IN = {"username": "ada", "password": PASSWORD}
+LIVE = "ws://127.0.0.1:8000/live"
 PATHS = ["/", "/nowhere", "/api/v1/posts", "/api/v1/nowhere", "/api/v1/posts/99", "/static/nowhere.css"]
 
 
@@ -99,18 +101,76 @@ async def test_tls_sites_send_hsts_and_secure_cookies(settings: Settings) -> Non
         assert (await client.post("/logout", headers=same_host)).status_code == 403, "the same host without TLS is another site"
 
 
-async def test_other_origins_call_the_api_with_tokens_but_never_with_cookies(settings: Settings) -> None:
-    friend = {"Origin": "https://friend.example"}
-    asks = friend | {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
-    async with running(create_app(settings.model_copy(update={"cors_origins": ("https://friend.example",)}))) as client:
-        allowed = await client.options("/api/v1/posts/1", headers=asks)
+BESIDE: list[dict[str, str]] = [
+    {"Origin": "null"}, {"Origin": "tauri://localhost"}, {"Origin": "chrome-extension://abcdef"},
+    {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+    {"Cookie": "session=unknown"}, {"Cookie": "session={session}"}, {"Cookie": "theme=dark; session={session}", "Origin": "null"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+async def test_bearer_token_alone_decides(
+    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, bearer: Any, beside: dict[str, str]
+) -> None:
+    session = await sessions.start(ctx, accounts.as_actor(await make_user("bob", Role.OWNER)), "a browser")
+    others = {name: value.format(session=session) for name, value in beside.items()}
+    ada = others | await bearer("ada", Role.AUTHOR)
+    made = await client.post("/api/v1/posts", json={"title": "A", "content": "x"}, headers=ada)
+    assert (made.status_code, made.json()["author"]) == (201, "ada")
+    assert (await client.put("/api/v1/posts/1", json={"title": "B", "content": "x"}, headers=ada)).status_code == 200
+    assert (await client.get("/api/v1/users/me", headers=ada)).json()["username"] == "ada"
+    assert (await client.get("/api/v1/flags", headers=ada)).status_code == 403, "the owner's session beside it does not count"
+    assert (await client.get("/api/v1/events?channel=me", headers=ada)).status_code == 200
+    async with client.stream("HEAD", "/api/v1/events/stream?channel=moderation", headers=ada) as stream:
+        assert stream.status_code == 403
+    socket: Any
+    async with AsyncWebSocketClient(client=client).connect(LIVE, subprotocols=["blog.live.v1"], headers=ada) as socket:
+        assert '"user":"ada"' in (await socket.receive_text()).replace(" ", "")
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+async def test_invalid_token_is_refused_whatever_comes_with_it(
+    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, beside: dict[str, str]
+) -> None:
+    session = await sessions.start(ctx, accounts.as_actor(await make_user("bob", Role.OWNER)), "a browser")
+    headers = {name: value.format(session=session) for name, value in beside.items()} | {"Authorization": "Bearer none"}
+    new = {"title": "A", "content": "x"}
+    answers = [await client.get(path, headers=headers) for path in ("/api/v1/posts", "/api/v1/users/me", "/", "/dashboard")]
+    answers += [await client.get(f"/api/v1/events{path}?channel=posts", headers=headers) for path in ("", "/stream")]
+    answers.append(await client.post("/api/v1/posts", json=new, headers=headers))
+    answers.append(await client.post("/api/v1/tokens", json={"username": "bob", "password": PASSWORD}, headers=headers))
+    answers.append(await client.post("/write", data=new, headers=headers))
+    assert [answer.status_code for answer in answers] == [401] * 9
+    assert all(answer.headers["www-authenticate"].startswith("Bearer") for answer in answers)
+    socket: Any
+    async with AsyncWebSocketClient(client=client).connect(LIVE, subprotocols=["blog.live.v1"], headers=headers) as socket:
+        with pytest.raises(WebSocketDisconnect) as closed:
+            await socket.receive_text()
+    assert closed.value.code == 4401
+
+
+@pytest.mark.parametrize("origin", ["https://foe.example", "null", "tauri://localhost", "chrome-extension://abcdef"])
+async def test_other_origins_call_the_api_with_tokens_but_never_with_cookies(
+    client: httpx2.AsyncClient, bearer: Any, origin: str
+) -> None:
+    ada, other = await bearer("ada"), {"Origin": origin}
+    asks = other | {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization, if-match"}
+    for path in ("/api/v1/posts/1", "/api/v1/events/stream", "/api/v1/nowhere"):
+        allowed = await client.options(path, headers=asks)
         assert allowed.status_code == 200
+        assert allowed.headers["access-control-allow-origin"] == "*"
         assert "PATCH" in allowed.headers["access-control-allow-methods"]
-        answer = await client.get("/api/v1/posts", headers=friend)
-        assert answer.headers["access-control-allow-origin"] in ("*", "https://friend.example")
+        assert "authorization" in allowed.headers["access-control-allow-headers"]
+        assert "access-control-allow-credentials" not in allowed.headers
+    made = await client.post("/api/v1/posts", json={"title": "A", "content": "x"}, headers=ada | other)
+    wrong = await client.post("/api/v1/posts", json={}, headers=ada | other)
+    assert (made.status_code, wrong.status_code) == (201, 422)
+    paths = ["/api/v1/posts", "/api/v1/nowhere", "/api/openapi.json", "/feed.atom", f"/oembed?url={ORIGIN}/posts/a"]
+    for answer in [made, wrong, *[await client.get(path, headers=other) for path in paths]]:
+        assert answer.headers["access-control-allow-origin"] == "*", answer.url
         assert "access-control-allow-credentials" not in answer.headers
-        foreign = await client.get("/api/v1/posts", headers={"Origin": "https://foe.example"})
-        assert "access-control-allow-origin" not in foreign.headers
+    assert (await client.post("/api/v1/tokens", json=SIGN_IN, headers=other)).status_code == 403, "not without a token"
+    assert "access-control-allow-origin" not in (await client.get("/", headers=other)).headers
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from blog.domain.core import events
 from blog.framework.caching.single_write import encode_headers
 
 Header = tuple[bytes, bytes]
-CacheKey = tuple[bytes, bytes, str, bytes]
-"""Raw path, query string, theme, and the value of `Origin` if it is an allowed origin."""
+CacheKey = tuple[bytes, bytes, str]
+"""Raw path, query string and theme."""
 
 _ENTRY_OVERHEAD_BYTES = 2000
 _MAX_ENTRY_DIVISOR = 8
