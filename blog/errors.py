@@ -82,6 +82,12 @@ class NotFound(BlogError):
     title = "Not found"
 
 
+class InvalidLink(NotFound):
+    """A signed link is expired, used, revoked or forged. `detail` names the way to get a new one."""
+
+    title = "This link doesn't work any more"
+
+
 class Conflict(BlogError):
     """The name is in use, or the current state does not allow the change. `loc` is the path of the field, if there is one."""
 

@@ -1,14 +1,16 @@
 """Server commands: `blog serve`, `dev`, `migrate`, `routes`, `openapi`."""
 
 import contextlib
+import errno
 import json
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 
 import click
 
-from blog.cli.runtime import migrate_if_needed, run
+from blog.cli.runtime import CommandError, migrate_if_needed, run
 from blog.domain.core.context import Context
 from blog.settings import Settings, load_settings
 
@@ -31,6 +33,7 @@ def serve(host: str, port: int, workers: int, demo: bool) -> None:
     """Migrate the database and serve the blog."""
     from blog import server
 
+    _require_free_address(host, port)
     with _sample_folder() if demo else contextlib.nullcontext():
         settings = _load_server_settings(host, port)
         for warning in settings.warnings:
@@ -54,6 +57,7 @@ def dev(port: int) -> None:
     """
     from blog.server import reload
 
+    _require_free_address(_LOOPBACK, port)
     with _sample_folder():
         os.environ["ENVIRONMENT"] = "development"
         settings = _load_server_settings(_LOOPBACK, port)
@@ -61,6 +65,23 @@ def dev(port: int) -> None:
         run(settings, _seed)
         click.echo(f"Open {settings.public_url}", err=True)
         reload.run(settings, host=_LOOPBACK, port=port)
+
+
+def _require_free_address(host: str, port: int) -> None:
+    """Raise CommandError if the server cannot listen on the address. uvicorn would log the error after all other messages."""
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn: a closed connection may linger
+                if family is socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"port {port} on {host} is in use: stop the other program, or choose another port with --port"
+        else:
+            message = f"cannot listen on port {port} of {host}: {error.strerror}"
+        raise CommandError(message) from None
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import signal
+import socket
 import sqlite3
 from pathlib import Path
 
@@ -85,6 +86,8 @@ def test_common_password_is_refused_by_the_command(folder: Path) -> None:
         (["token", "create", "nobody"], 'No user named "nobody"'),
         (["import", "markdown", "nowhere"], "does not exist"),
         (["serve", "--port", "99999"], "99999"),
+        (["serve", "--host", "192.0.2.1"], "blog: cannot listen on port 8000 of 192.0.2.1: "),
+        (["serve", "--host", "nowhere.invalid"], "blog: cannot listen on port 8000 of nowhere.invalid: "),
         (["fly"], "No such command"),
     ],
 )
@@ -94,6 +97,16 @@ def test_errors_are_one_line_on_standard_error(folder: Path, arguments: list[str
     assert words in result.stderr
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("command", [["serve"], ["serve", "--workers", "2"], ["serve", "--demo"], ["dev"]])
+def test_port_in_use_is_named_in_one_line(folder: Path, command: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        result = blog(folder, *command, "--port", str(port))
+    reason = f"port {port} on 127.0.0.1 is in use: stop the other program, or choose another port with --port"
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", f"blog: {reason}\n")
+    assert list(folder.iterdir()) == [], "nothing was created"
 
 
 def test_all_invalid_settings_are_reported(folder: Path) -> None:

@@ -411,12 +411,16 @@ async def test_robots_are_excluded_from_forms(client: httpx2.AsyncClient) -> Non
 
 
 @pytest.mark.parametrize(
-    "path", ["/nowhere", "/posts/nowhere", "/tags/nowhere", "/comments/7/edit/x", "/setup/x", "/set-password/x"]
+    ("path", "title"),
+    [
+        *((path, "Page not found") for path in ("/nowhere", "/posts/nowhere", "/tags/nowhere", "/comments/7/edit/x")),
+        *((f"/{kind}/x", "This link doesn&#39;t work any more") for kind in ("setup", "set-password", "invitation", "preview")),
+    ],
 )
-async def test_not_found_page_has_its_correlation_id(client: httpx2.AsyncClient, path: str) -> None:
+async def test_not_found_page_has_its_correlation_id(client: httpx2.AsyncClient, path: str, title: str) -> None:
     answer = await client.get(path, headers={"X-Correlation-ID": "<b>order-7"})
     assert answer.status_code == 404
-    assert "Page not found" in answer.text
+    assert f"<h1>{title}</h1>" in answer.text
     assert "<code>&lt;b&gt;order-7</code>" in answer.text
 
 

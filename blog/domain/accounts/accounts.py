@@ -15,7 +15,7 @@ from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Actor, Context
 from blog.domain.core.rows import from_row
 from blog.domain.core.signing import Purpose
-from blog.errors import Conflict, Forbidden, NotFound
+from blog.errors import Conflict, Forbidden, InvalidLink, NotFound
 from blog.schemas.accounts import AccountChanges, NewUser, Role, Scope
 from blog.schemas.feature_flags import Flag
 
@@ -173,15 +173,15 @@ def setup_link(ctx: Context) -> str:
 
 
 def require_setup_link(ctx: Context, secret: str) -> None:
-    """Raise NotFound if the link is invalid or expired."""
+    """Raise InvalidLink if the link is invalid or expired."""
     if ctx.site.signer.unsign(Purpose.SETUP_LINK, secret, SETUP_LINK_SECONDS) is None:
-        raise NotFound("This setup link has expired. Restart the blog to get a new one.")
+        raise InvalidLink("This setup link has expired. Restart the blog to get a new one.")
 
 
 async def create_owner(ctx: Context, secret: str, new: NewUser) -> User:
     """Create the first owner's account with the link.
 
-    Raises NotFound (link), Conflict (there is an owner, or the username is taken), InvalidInput (password).
+    Raises InvalidLink, Conflict (there is an owner, or the username is taken), InvalidInput (password).
     """
     require_setup_link(ctx, secret)
     password_hash = await hash_initial_password(ctx, new)

@@ -16,7 +16,7 @@ from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Context
 from blog.domain.core.email_queue import EmailKind, QueuedEmail
 from blog.domain.core.signing import Purpose, generate_secret
-from blog.errors import Conflict, NotFound, TooManyRequests
+from blog.errors import Conflict, InvalidLink, TooManyRequests
 from blog.schemas.accounts import Scope
 
 LINK_SECONDS = 24 * 3600
@@ -80,14 +80,14 @@ async def link_for_email(ctx: Context, queued_email: QueuedEmail) -> EmailLink |
 
 
 async def email_of(ctx: Context, secret: str) -> str:
-    """Return the address that a link confirms. Raises NotAuthenticated, NotFound (also for a link of a different user)."""
+    """Return the address that a link confirms. Raises NotAuthenticated, InvalidLink (also for a link of a different user)."""
     actor = ctx.require_actor(Scope.ACCOUNT)
     match ctx.site.signer.unsign(Purpose.EMAIL_LINK, secret):
         case [int(user_id), str(nonce)] if user_id == actor.id:
             row = await _pending_row(ctx, user_id)
             if row is not None and row["nonce"] == nonce:
                 return str(row["email"])
-    raise NotFound(_INVALID_LINK)
+    raise InvalidLink(_INVALID_LINK)
 
 
 async def confirm(ctx: Context, secret: str) -> None:

@@ -14,7 +14,7 @@ from blog.domain.core.context import Context
 from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.core.rows import from_row
 from blog.domain.core.signing import Purpose
-from blog.errors import Conflict, NotFound
+from blog.errors import Conflict, InvalidLink, NotFound
 from blog.schemas.accounts import NewInvitation, NewUser, Role
 
 PAGE_SIZE = 50
@@ -70,19 +70,19 @@ async def revoke(ctx: Context, invitation_id: int) -> None:
 
 
 async def open_link(ctx: Context, secret: str) -> Invitation:
-    """Return the open invitation of a link. Raises NotFound, also if the inviter is no longer an owner."""
+    """Return the open invitation of a link. Raises InvalidLink, also if the inviter is no longer an owner."""
     payload = ctx.site.signer.unsign(Purpose.INVITATION, secret)
     if payload is None:
-        raise NotFound(_INVALID_LINK)
+        raise InvalidLink(_INVALID_LINK)
     query = _select().where(_i.id == payload[0], _i.used_at.is_(None), _i.revoked_at.is_(None), _i.expires_at > ctx.now)
     row = await ctx.db.fetch_one(query.where(_inviter.c.role == Role.OWNER.value))
     if row is None:
-        raise NotFound(_INVALID_LINK)
+        raise InvalidLink(_INVALID_LINK)
     return from_row(Invitation, row)
 
 
 async def accept(ctx: Context, secret: str, new: NewUser) -> User:
-    """Create the account. Raises NotFound (link), Conflict (username taken, or already signed in), InvalidInput."""
+    """Create the account. Raises InvalidLink, Conflict (username taken, or already signed in), InvalidInput."""
     if ctx.actor is not None:
         raise Conflict("You already have an account. This invitation creates a new one.")
     await open_link(ctx, secret)
@@ -92,7 +92,7 @@ async def accept(ctx: Context, secret: str, new: NewUser) -> User:
         user = await accounts.insert(ctx, new, invitation.role, password_hash)
         unused = (_i.id == invitation.id) & _i.used_at.is_(None)
         if not await ctx.db.execute(tables.invitations.update().where(unused).values(used_at=ctx.now, user_id=user.id)):
-            raise NotFound(_INVALID_LINK)
+            raise InvalidLink(_INVALID_LINK)
     return user
 
 

@@ -14,7 +14,7 @@ from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Context
 from blog.domain.core.email_queue import QueuedEmail
 from blog.domain.core.signing import Purpose
-from blog.errors import NotFound
+from blog.errors import InvalidLink
 
 LINK_SECONDS = 24 * 3600
 EMAIL_LINK_SECONDS = 3600
@@ -40,16 +40,16 @@ async def create_link(ctx: Context, username: str, seconds: int = LINK_SECONDS) 
 
 
 async def link_user(ctx: Context, secret: str) -> User:
-    """Return the user of a link. Raises NotFound if the link is invalid, expired or used."""
+    """Return the user of a link. Raises InvalidLink if it is invalid, expired or used."""
     match ctx.site.signer.unsign(Purpose.PASSWORD_LINK, secret):
         case [int(user_id), str(fingerprint), int(until)] if until > ctx.now.timestamp():
             if await passwords.fingerprint(ctx, user_id) == fingerprint:
                 return await accounts.get(ctx, user_id)
-    raise NotFound("This link has expired or was used. Request a new one.")
+    raise InvalidLink("This link has expired or was used. Request a new one.")
 
 
 async def use_link(ctx: Context, secret: str, password: SecretStr) -> User:
-    """Set the password with a link and return the user. Raises NotFound, InvalidInput (password)."""
+    """Set the password with a link and return the user. Raises InvalidLink, InvalidInput (password)."""
     password_hash = await passwords.hash_new_password(ctx, (await link_user(ctx, secret)).id, password)
     async with ctx.db.transaction():
         user = await link_user(ctx, secret)  # Checked again: a concurrent request may have used the link.

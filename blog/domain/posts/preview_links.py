@@ -13,7 +13,7 @@ from blog.domain.core.context import Context
 from blog.domain.core.signing import Purpose
 from blog.domain.posts import post_queries
 from blog.domain.posts.models import Post
-from blog.errors import Conflict, NotFound
+from blog.errors import Conflict, InvalidLink, NotFound
 from blog.schemas.posts import PostStatus
 from blog.schemas.preview_links import NewPreviewLink
 
@@ -77,14 +77,14 @@ async def revoke(ctx: Context, post_id: int, link_id: int) -> None:
 
 
 async def open_link(ctx: Context, secret: str) -> Post:
-    """Return the current post of a link. Raises NotFound if it is forged, expired or revoked, or the post is deleted."""
+    """Return the current post of a link. Raises InvalidLink if it is forged, expired or revoked, or the post is deleted."""
     payload = ctx.site.signer.unsign(Purpose.PREVIEW_LINK, secret)
     if payload is None:
-        raise NotFound(_INVALID_LINK)
+        raise InvalidLink(_INVALID_LINK)
     opened = await ctx.db.fetch_val(sa.select(_l.post_id).where(_l.id == payload[0], _is_valid(ctx)))
     post = await post_queries.by_id(ctx.db, opened) if opened is not None else None
     if post is None:
-        raise NotFound(_INVALID_LINK)
+        raise InvalidLink(_INVALID_LINK)
     return post
 
 

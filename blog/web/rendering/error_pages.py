@@ -11,7 +11,7 @@ from starlette.types import ExceptionHandler
 
 from blog.domain.posts import post_lists
 from blog.domain.posts.post_lists import ArchiveEntry
-from blog.errors import BlogError, NotAuthenticated, NotFound
+from blog.errors import BlogError, InvalidLink, NotAuthenticated, NotFound
 from blog.framework.identity.authentication import ANONYMOUS
 from blog.framework.request.context import anonymous_context
 from blog.framework.response.error_statuses import error_headers, error_status
@@ -46,7 +46,7 @@ async def on_blog_error(request: Request, exc: Exception) -> Response:
     if isinstance(exc, NotFound) and (redirect := redirect_without_slash(request)):
         return redirect
     status = error_status(exc)
-    title = _MESSAGES.get(status, (exc.title, ""))[0]
+    title = exc.title if isinstance(exc, InvalidLink) else _MESSAGES.get(status, (exc.title, ""))[0]
     return await _error_page(request, status, title, exc.detail, error_headers(exc))
 
 
