@@ -127,11 +127,10 @@ async def edit(ctx: Context, comment_id: int, changes: CommentChanges) -> Commen
 
 async def remove(ctx: Context, comment_id: int) -> None:
     """Remove a comment, as its author or a moderator; replies stay. Raises NotAuthenticated, NotFound, Forbidden."""
-    actor = ctx.require_actor(Scope.COMMENTS_WRITE)
+    ctx.require_actor(Scope.COMMENTS_WRITE)
     async with ctx.db.transaction():
         comment, post = await _get_with_post(ctx, comment_id)
-        if comment.author != actor.username and not policy.can_moderate(actor, post):
-            raise Forbidden("Only its author and moderators can remove this comment")
+        policy.require_comment_removal(ctx, comment, post)
         if comment.status is not CommentStatus.REMOVED:
             await _update(ctx, comment, comment_changes.decision_values(ctx, Decision.REMOVED))
 

@@ -105,6 +105,13 @@ def require_comment_edit(ctx: Context, comment: CommentLike) -> None:
     raise Forbidden(f"This comment could be edited until {until:%Y-%m-%d, %H:%M} UTC. You can still remove it.")
 
 
+def require_comment_removal(ctx: Context, comment: CommentLike, post: PostLike) -> None:
+    """Raise NotAuthenticated, or Forbidden if the actor is neither the author of the comment nor a moderator of the post."""
+    actor = ctx.require_actor(Scope.COMMENTS_WRITE)
+    if comment.author != actor.username and not can_moderate(actor, post):
+        raise Forbidden("Only its author and moderators can remove this comment")
+
+
 def require_writer(ctx: Context) -> Actor:
     """Return the actor if they may write posts. Raises NotAuthenticated or Forbidden."""
     actor = ctx.require_actor(Scope.POSTS_WRITE)

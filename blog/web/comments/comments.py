@@ -117,8 +117,10 @@ class CommentRemovalPage(Endpoint):
     """/comments/{id}/remove: hide the text of a comment."""
 
     async def get(self, request: Request) -> Response:
-        """Ask for confirmation."""
-        comment, commented_post = await _load_comment(require_user(request), request)
+        """Ask for confirmation. Raises Forbidden if the user may not remove the comment."""
+        ctx = require_user(request)
+        comment, commented_post = await _load_comment(ctx, request)
+        policy.require_comment_removal(ctx, comment, commented_post)
         return render_page(request, "comments/remove.html", comment=comment, post=commented_post)
 
     async def post(self, request: Request) -> Response:

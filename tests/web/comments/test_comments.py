@@ -148,7 +148,10 @@ async def test_removed_comment_with_replies_leaves_a_note(
     await client.post("/posts/on-engines/comments", data={"content": "Rash words."} | served, headers=bob)
     comment = (await rows(ctx))[0]["id"]
     await comments.create(author, post.id, NewComment(content="No harm done.", parent_id=comment))
-    assert (await client.post(f"/comments/{comment}/remove", headers=await sign_in("cat"))).status_code == 403
+    cat = await sign_in("cat")
+    for method in ("GET", "POST"):
+        assert (await client.request(method, f"/comments/{comment}/remove", headers=cat)).status_code == 403
+    assert (await client.get(f"/comments/{comment}/remove")).headers["location"].startswith("/login?")
     assert "Rash words." in (await client.get(f"/comments/{comment}/remove", headers=bob)).text
     answer = await client.post(f"/comments/{comment}/remove", headers=bob)
     assert (answer.status_code, answer.headers["location"]) == (303, "/posts/on-engines#comments")
