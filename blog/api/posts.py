@@ -1,7 +1,5 @@
 """The posts of the JSON API."""
 
-from email.utils import format_datetime
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,7 +15,7 @@ from blog.framework.request.context import request_context, require_user
 from blog.framework.request.parsing import read_json, read_query
 from blog.framework.request.state import app_state
 from blog.framework.response import pagination
-from blog.framework.response.conditional import if_match_versions, is_not_modified, post_etag
+from blog.framework.response.conditional import if_match_versions, is_not_modified, last_modified_header, post_etag
 from blog.framework.response.json import json_response, page_response
 from blog.framework.response.serializers import post_out
 from blog.schemas.accounts import Scope
@@ -137,5 +135,9 @@ def post_list_response(request: Request, page: ResultPage[Post], headers: dict[s
 
 def _validators(post: Post) -> dict[str, str]:
     # Only the ETag is compared: a comment changes the response but not `updated_at` (RFC 9110 lets servers ignore dates).
-    date = format_datetime(post.updated_at, usegmt=True)
-    return {"ETag": post_etag(post), "Last-Modified": date, "Cache-Control": "no-cache", "Vary": "Authorization, Cookie"}
+    return {
+        "ETag": post_etag(post),
+        "Last-Modified": last_modified_header(post.updated_at),
+        "Cache-Control": "no-cache",
+        "Vary": "Authorization, Cookie",
+    }

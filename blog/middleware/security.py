@@ -3,6 +3,8 @@
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from email.utils import formatdate
+from functools import lru_cache
 from random import getrandbits
 from urllib.parse import urlsplit
 
@@ -51,7 +53,10 @@ def constant_headers(settings: Settings) -> list[Header]:
 
 
 class ResponseFinisher:
-    """A `send` that adds the headers of each response: correlation id, and the total duration and its parts."""
+    """A `send` that adds the headers of each response: correlation id, and the total duration and its parts.
+
+    Also `Date`, if `blog.server` serves: uvicorn's own is up to a second old, and then earlier than `Last-Modified`.
+    """
 
     def __init__(
         self, scope: Scope, send: Send, correlation_id: str, missing_headers: Callable[[Iterable[Header]], list[Header]]
@@ -70,6 +75,7 @@ class ResponseFinisher:
             message["headers"] = [
                 *headers,
                 *constant,
+                *([(b"date", _http_date(int(time.time())))] if response_writer(self._scope) else []),
                 (b"x-correlation-id", self._correlation_id),
                 (b"x-process-time", b"%.6f" % seconds),
                 (b"server-timing", server_timing_value),
@@ -84,6 +90,7 @@ class ResponseFinisher:
         if (write := response_writer(self._scope)) is None:
             return False
         seconds, server_timing_value = self._timing_values()
+        head += b"date: %b\r\n" % _http_date(int(time.time()))
         head += b"x-correlation-id: %b\r\nx-process-time: %.6f\r\n" % (self._correlation_id, seconds)
         return write(self._scope, status, head + b"server-timing: %b\r\n" % server_timing_value, body)
 
@@ -177,6 +184,11 @@ class SecurityMiddleware:
         if (site := headers.get(b"sec-fetch-site")) is not None:
             return site in (b"same-origin", b"none")
         return scope["type"] == "websocket" or self._session_cookie_prefix not in headers.get(b"cookie", b"")
+
+
+@lru_cache(maxsize=1)
+def _http_date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()
 
 
 def _is_same_host(origin: bytes, headers: HeaderMap) -> bool:

@@ -26,6 +26,7 @@ def uvicorn_options(settings: Settings) -> dict[str, object]:
         "proxy_headers": bool(settings.trusted_proxies),
         "forwarded_allow_ips": list(settings.trusted_proxies),
         "server_header": False,
+        "date_header": False,  # see `ResponseFinisher`
         "access_log": False,
         "log_config": None,
         "timeout_graceful_shutdown": GRACEFUL_SHUTDOWN_TIMEOUT,

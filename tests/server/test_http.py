@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import datetime as dt
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from email.utils import parsedate_to_datetime
 
 import httpx2
 import pytest
@@ -158,6 +160,23 @@ async def test_ambiguous_body_length_is_refused_and_the_connection_closed(bounde
         answers = await rest(reader)
     assert answers.startswith("HTTP/1.1 400 ")
     assert answers.count("HTTP/1.1 ") == 1, "no second request was read out of the first"
+
+
+async def test_date_is_that_of_the_response_and_not_before_its_last_change(
+    bounded: Bounded, bearer: Callable[..., Awaitable[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uvicorn.server.formatdate", lambda *_, **__: "Thu, 01 Jan 1970 00:00:00 GMT")
+    ada = await bearer("ada")
+    async with bounded(max_cache_bytes=1_000_000) as (address, _), httpx2.AsyncClient(base_url=f"http://{address}") as client:
+        answers = [await client.post("/api/v1/posts", json={"title": "A", "content": "x"}, headers=ada)]
+        paths = ["/api/v1/posts/1", "/feed.atom", "/static/css/blog.css", "/nowhere"]
+        answers += [await client.get(path) for path in paths * 3]
+    for answer in answers:
+        (date,) = answer.headers.get_list("date")
+        last_change = answer.headers.get("last-modified", date)
+        assert parsedate_to_datetime(last_change) <= parsedate_to_datetime(date), answer.url
+        assert abs(dt.datetime.now(dt.UTC) - parsedate_to_datetime(date)) < dt.timedelta(minutes=5)
+    assert "hit" in [answer.headers.get("x-cache") for answer in answers]
 
 
 UPGRADE = (

@@ -2,12 +2,11 @@
 
 import datetime as dt
 import hashlib
-from email.utils import format_datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.framework.response.conditional import is_not_modified, is_not_modified_since
+from blog.framework.response.conditional import is_not_modified, is_not_modified_since, last_modified_header
 
 
 def cacheable_response(
@@ -34,7 +33,7 @@ def cacheable_response(
         "Access-Control-Allow-Origin": "*",  # without credentials: the content is the same for all clients
     }
     if last_modified is not None:
-        headers["Last-Modified"] = format_datetime(last_modified, usegmt=True)
+        headers["Last-Modified"] = last_modified_header(last_modified)
     if is_not_modified(request, tag) or (last_modified is not None and is_not_modified_since(request, last_modified)):
         return Response(status_code=304, headers=headers)
     charset = "; charset=utf-8" if media_type.endswith("xml") else ""

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from email.utils import parsedate_to_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 
 from starlette.requests import Request
 
@@ -35,6 +35,11 @@ def etag_matches(etag: bytes, if_none_match: bytes) -> bool:
 
 def _opaque_tag(tag: bytes) -> bytes:
     return _CODING_SUFFIX.sub(b"", tag.removeprefix(b"W/").strip(b'"'))
+
+
+def last_modified_header(instant: dt.datetime) -> str:
+    """Return the value of `Last-Modified`, not later than now: the clock of another machine may be ahead of ours."""
+    return format_datetime(min(instant, dt.datetime.now(dt.UTC)), usegmt=True)
 
 
 def is_not_modified_since(request: Request, last_modified: dt.datetime) -> bool:
