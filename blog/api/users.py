@@ -7,7 +7,10 @@ from starlette.responses import Response
 
 from blog.api.posts import post_list_response
 from blog.domain.accounts import accounts
+from blog.domain.accounts.models import User
 from blog.domain.comments import comments
+from blog.domain.core import policy
+from blog.domain.core.context import Context
 from blog.domain.posts import post_lists
 from blog.domain.posts.post_lists import PostFilter
 from blog.domain.read_models import profile
@@ -19,7 +22,7 @@ from blog.framework.request.state import app_state
 from blog.framework.response import pagination
 from blog.framework.response.json import json_response, page_response
 from blog.framework.response.serializers import post_out
-from blog.schemas.accounts import AccountChanges, AccountOut, NewUser, Scope, UserOut, UserProfile
+from blog.schemas.accounts import AccountChanges, AccountOut, NewUser, Scope, UserOut, UserProfile, UserWithRoleOut
 from blog.schemas.comments import CommentOut
 from blog.schemas.lists import CommentListOut, PageQuery, PostListOut
 
@@ -67,13 +70,16 @@ class UserDetail(ApiEndpoint):
 
     @operation("Get a user with their latest posts and comments", responses={200: UserProfile})
     async def get(self, request: Request) -> Response:
-        """Return the three parts, which are fetched concurrently on separate database connections."""
+        """Return the three parts, which are fetched concurrently on separate database connections.
+
+        An account that has published nothing is 404, except to itself and to owners. Only these two and editors see `role`.
+        """
         ctx = request_context(request)
         started = time.perf_counter()
         user_profile = await profile.read(ctx, request.path_params["id"])
         urls = app_state(request).urls
         out = UserProfile(
-            user=UserOut.model_validate(user_profile.user),
+            user=_user_out(ctx, user_profile.user),
             posts=[post_out(post, urls) for post in user_profile.posts.items],
             comments=[CommentOut.model_validate(comment) for comment in user_profile.comments.items],
             processing_time_seconds=round(time.perf_counter() - started, 6),
@@ -89,7 +95,7 @@ class UserPosts(ApiEndpoint):
         """Return a page of posts, newest first."""
         ctx = request_context(request)
         query = read_query(request, PageQuery)
-        user = await accounts.get(ctx, request.path_params["id"])
+        user = await profile.by_id(ctx, request.path_params["id"])
         post_filter = PostFilter(author_id=user.id, limit=query.limit, after=pagination.decode_cursor(query.cursor), full=True)
         return post_list_response(request, await post_lists.list_page(ctx, post_filter))
 
@@ -102,6 +108,11 @@ class UserComments(ApiEndpoint):
         """Return a page of comments, newest first."""
         ctx = request_context(request)
         query = read_query(request, PageQuery)
-        user = await accounts.get(ctx, request.path_params["id"])
+        user = await profile.by_id(ctx, request.path_params["id"])
         page = await comments.by_user(ctx, user.id, limit=query.limit, after=pagination.decode_cursor(query.cursor))
         return page_response(request, [CommentOut.model_validate(item) for item in page.items], page.next)
+
+
+def _user_out(ctx: Context, user: User) -> UserOut:
+    model = UserWithRoleOut if policy.can_see_role(ctx.actor, user.id) else UserOut
+    return model.model_validate(user)

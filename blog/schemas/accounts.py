@@ -188,11 +188,16 @@ class UserOut(Output):
     username: str
     name: str
     bio: str
-    role: Role
     created_at: dt.datetime
 
 
-class AccountOut(UserOut):
+class UserWithRoleOut(UserOut):
+    """An account, as shown to its user and to editors."""
+
+    role: Role
+
+
+class AccountOut(UserWithRoleOut):
     """An account, as shown to its user."""
 
     email: str | None
@@ -204,7 +209,7 @@ class AccountOut(UserOut):
 class UserProfile(Output):
     """An account with its latest posts and comments; the three parts are fetched concurrently."""
 
-    user: UserOut
+    user: UserWithRoleOut | UserOut
     posts: list[PostOut]
     comments: list[CommentOut]
     processing_time_seconds: float

@@ -94,7 +94,7 @@ EXAMPLES: dict[type[BaseModel], Any] = {
     feature_flags.FlagOut: _FLAG,
     accounts.NewUser: {"username": "grace", "email": "grace@example.org", "password": "a long enough one"},
     accounts.AccountChanges: {"name": "Ada Lovelace"},
-    accounts.UserOut: _USER,
+    accounts.UserWithRoleOut: _USER,
     accounts.AccountOut: _USER | {"email": "ada@example.org", "pending_email": None, "age": 36, "updated_at": _AT},
     accounts.UserProfile: {"user": _USER, "posts": [_POST], "comments": [], "processing_time_seconds": 0.004},
     accounts.NewToken: {"username": "ada", "password": "a long enough one", "name": "laptop", "scopes": ["posts:write"]},

@@ -21,6 +21,8 @@ from tests.conftest import PASSWORD, Bearer, MakeUser, running
 from tests.support.optional import unwrap
 from tests.support.stored import all_that_is_stored
 
+PARTS = ("", "/posts", "/comments")
+DRAFT = {"title": "A", "content": "x", "status": "draft"}
 ADA = {"username": "ada", "email": "ada@example.org", "age": 36, "password": PASSWORD}
 
 
@@ -151,6 +153,47 @@ async def test_unknown_and_impossible_ids_are_not_found(client: httpx2.AsyncClie
     answer = await client.get(f"/api/v1{path}")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+ROLES = {"rob": Role.READER, "ada": Role.AUTHOR, "edo": Role.EDITOR, "ora": Role.OWNER}
+
+
+async def test_account_that_published_nothing_is_hidden_and_roles_are_for_editors(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
+    people: dict[str, dict[str, str]] = {"nobody": {}, **{name: await bearer(name, role) for name, role in ROLES.items()}}
+    ids = {name: (await client.get("/api/v1/users/me", headers=people[name])).json()["id"] for name in ROLES}
+
+    async def viewers(of: str) -> set[str]:
+        """Return who sees the account; the three paths agree."""
+        seen = {
+            name: [(await client.get(f"/api/v1/users/{ids[of]}{part}", headers=headers)).status_code for part in PARTS]
+            for name, headers in people.items()
+        }
+        assert all(len(set(statuses)) == 1 for statuses in seen.values())
+        return {name for name, statuses in seen.items() if statuses[0] == 200}
+
+    for name in ROLES:
+        assert await viewers(name) == {name, "ora"}
+        for part in ("", "/feed.atom"):
+            assert (await client.get(f"/authors/{name}{part}")).status_code == 404
+    hidden, unknown = [(await client.get(f"/api/v1/users/{number}")).json()["detail"] for number in (ids["ada"], 99)]
+    assert hidden == unknown
+
+    post = (await client.post("/api/v1/posts", json=DRAFT, headers=people["ada"])).headers["location"]
+    assert await viewers("ada") == {"ada", "ora"}, "a draft is not published"
+    await client.patch(post, json={"status": "published"}, headers=people["ada"])
+    comment = (await client.post(f"{post}/comments", json={"content": "Yes."}, headers=people["rob"])).headers["location"]
+    for name in ("ada", "rob"):
+        assert await viewers(name) == set(people)
+        assert (await client.get(f"/authors/{name}")).status_code == 200
+        path = f"/api/v1/users/{ids[name]}"
+        shown = {other: (await client.get(path, headers=headers)).json()["user"] for other, headers in people.items()}
+        assert {other for other, user in shown.items() if "role" in user} == {name, "edo", "ora"}
+        assert shown["edo"]["role"] == ROLES[name]
+    await client.delete(comment, headers=people["rob"])
+    await client.delete(post, headers=people["ada"])
+    assert (await viewers("rob"), await viewers("ada")) == ({"rob", "ora"}, {"ada", "ora"})
 
 
 async def test_closed_registration_is_refused(settings: Settings) -> None:

@@ -22,6 +22,7 @@ from blog.schemas.feature_flags import Flag
 _u = tables.users.c
 SETUP_LINK_SECONDS = 24 * 3600
 MAX_USERNAME_LENGTH = 50
+UNKNOWN_ID, UNKNOWN_USERNAME = "This user does not exist", 'No user named "{}"'
 _RESERVED_USERNAME = re.compile(r"deleted-\d+.*", re.IGNORECASE)  # names of deleted accounts
 IS_OWNER = _u.role == Role.OWNER.value
 
@@ -86,12 +87,12 @@ def _as_conflict(violation: UniqueViolation) -> Conflict:
 
 async def get(ctx: Context, user_id: int) -> User:
     """Return the account with this id. Raises NotFound."""
-    return await _fetch_user(ctx, _u.id == user_id, "This user does not exist")
+    return await _fetch_user(ctx, _u.id == user_id, UNKNOWN_ID)
 
 
 async def by_username(ctx: Context, username: str) -> User:
     """Return the account with this username (case-insensitive), also if it was deleted. Raises NotFound."""
-    return await _fetch_user(ctx, _u.username_folded == username.casefold(), f'No user named "{username}"')
+    return await _fetch_user(ctx, _u.username_folded == username.casefold(), UNKNOWN_USERNAME.format(username))
 
 
 async def active(ctx: Context, username: str) -> User:

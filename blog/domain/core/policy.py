@@ -120,6 +120,16 @@ def require_writer(ctx: Context) -> Actor:
     return actor
 
 
+def can_see_unpublished_account(actor: Actor | None, user_id: int) -> bool:
+    """Return whether the actor sees an account that has published nothing: its user, or an owner."""
+    return actor is not None and (actor.id == user_id or is_owner(actor))
+
+
+def can_see_role(actor: Actor | None, user_id: int) -> bool:
+    """Return whether the actor sees the role of an account: its user, or an editor."""
+    return actor is not None and (actor.id == user_id or actor.has_role(Role.EDITOR))
+
+
 def is_owner(actor: Actor | None) -> bool:
     """Return whether the actor is an owner, with rights over users, feature flags and settings."""
     return actor is not None and actor.has_role(Role.OWNER)

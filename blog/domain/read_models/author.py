@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from blog.domain.accounts import accounts
 from blog.domain.accounts.models import User
 from blog.domain.core import events
 from blog.domain.core.context import Context
@@ -12,6 +11,7 @@ from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.posts import post_lists, tags
 from blog.domain.posts.models import Post, Tag
 from blog.domain.posts.post_lists import PostFilter
+from blog.domain.read_models import profile
 
 MAX_TOP_TAGS = 6
 """Maximum number of tags shown."""
@@ -31,7 +31,7 @@ class AuthorView:
 async def read(ctx: Context, username: str, after: CursorKey | None = None) -> AuthorView:
     """Return an author by username, case-insensitively. Raises NotFound."""
     async with ctx.db.snapshot():
-        user = await accounts.by_username(ctx, username)
+        user = await profile.by_username(ctx, username)
         page = await post_lists.list_page(ctx, PostFilter(author_id=user.id, after=after))
         total = await post_lists.count(ctx, PostFilter(author_id=user.id))
         return AuthorView(user, total, await tags.for_author(ctx, user.id, MAX_TOP_TAGS), page, await events.position(ctx.db))

@@ -1,20 +1,31 @@
-"""Read model of an account in the API: the account, its posts and its comments."""
+"""Read model of an account in the API: the account, its posts and its comments.
+
+An account that has published nothing does not exist for others: strangers could otherwise list all accounts by id.
+"""
 
 from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
+import sqlalchemy as sa
 
+from blog.db import tables
 from blog.domain.accounts import accounts
 from blog.domain.accounts.models import User
 from blog.domain.comments import comments
 from blog.domain.comments.models import Comment
+from blog.domain.core import policy
 from blog.domain.core.context import Context
 from blog.domain.core.models import ResultPage
 from blog.domain.posts import post_lists
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_lists import PostFilter
+from blog.errors import NotFound
+from blog.schemas.comments import CommentStatus
+from blog.schemas.posts import PostStatus
 from blog.text.markdown import render_comment
+
+_p, _a, _c = tables.posts.c, tables.post_authors.c, tables.comments.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,17 @@ async def render_bio(user: User) -> str:
     return await anyio.to_thread.run_sync(render_comment, user.bio) if user.bio else ""
 
 
+async def by_id(ctx: Context, user_id: int) -> User:
+    """Return an account that the actor may see. Raises NotFound."""
+    return await _require_visible(ctx, await accounts.get(ctx, user_id), accounts.UNKNOWN_ID)
+
+
+async def by_username(ctx: Context, username: str) -> User:
+    """Return an account that the actor may see, by username (case-insensitive). Raises NotFound."""
+    unknown = accounts.UNKNOWN_USERNAME.format(username)
+    return await _require_visible(ctx, await accounts.by_username(ctx, username), unknown)
+
+
 async def read(ctx: Context, user_id: int) -> Profile:
     """Fetch the three parts concurrently, each on its own database connection. Raises NotFound.
 
@@ -44,4 +66,22 @@ async def read(ctx: Context, user_id: int) -> Profile:
             comment_page = group.create_task(comments.by_user(ctx, user_id, limit=post_lists.PAGE_SIZE))
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
-    return Profile(user.return_value, posts.return_value, comment_page.return_value)
+    profile = Profile(user.return_value, posts.return_value, comment_page.return_value)
+    if not (profile.posts.items or profile.comments.items or policy.can_see_unpublished_account(ctx.actor, user_id)):
+        raise NotFound(accounts.UNKNOWN_ID)
+    return profile
+
+
+async def _require_visible(ctx: Context, user: User, unknown: str) -> User:
+    """Return the account. Raises NotFound with the same message as for an unknown one."""
+    if policy.can_see_unpublished_account(ctx.actor, user.id) or await ctx.db.fetch_val(sa.select(_has_published(user.id))):
+        return user
+    raise NotFound(unknown)
+
+
+def _has_published(user_id: int) -> sa.ColumnElement[bool]:
+    """Return whether the user has a published post, or a visible comment on one."""
+    is_public = (_p.status == PostStatus.PUBLISHED.value) & _p.deleted_at.is_(None)
+    posts = sa.select(_p.id).join(tables.post_authors, _a.post_id == _p.id).where(_a.user_id == user_id, is_public)
+    comments = sa.select(_c.id).join(tables.posts, _p.id == _c.post_id).where(_c.author_id == user_id, is_public)
+    return sa.or_(posts.exists(), comments.where(_c.status == CommentStatus.VISIBLE.value).exists())
