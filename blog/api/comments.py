@@ -28,7 +28,7 @@ class CommentList(ApiEndpoint):
         "List the comments of a post", query=PageQuery, responses={200: CommentListOut}, response_headers=("Link", "Live-Cursor")
     )
     async def get(self, request: Request) -> Response:
-        """Return a page of comments, oldest first."""
+        """Return a page of comments, oldest first. A removed comment with replies is listed without text and author."""
         ctx = request_context(request)
         query = read_query(request, PageQuery)
         cache_until_event(request, events.post_channel(request.path_params["id"]))

@@ -173,7 +173,7 @@ class SecurityMiddleware:
         """Return whether the request is safe, from our own pages, or not from a browser.
 
         Browsers send `Origin` or `Sec-Fetch-Site`. A request without both and without a session cookie is from a program.
-        No browser sends a bearer token by itself, and the session cookie beside a token is ignored.
+        No browser sends a bearer token by itself, and with a token the session cookie is ignored.
         """
         if scope["type"] == "http" and scope["method"] in _SAFE_METHODS:
             return True

@@ -4,7 +4,7 @@ import datetime as dt
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from blog.schemas.fields import Changes, CommentText, Id, Input, Output
 
@@ -51,7 +51,9 @@ class CommentOut(Output):
     id: int
     post_id: int
     parent_id: int | None
-    author: str
+    author: Annotated[str | None, BeforeValidator(lambda name: name or None)] = Field(
+        description="The username; null for a removed comment that is listed because of its replies"
+    )
     content: str
     html: str
     status: CommentStatus

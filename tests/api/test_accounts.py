@@ -35,12 +35,15 @@ async def test_personal_responses_are_not_cached_by_shared_caches(client: httpx2
     assert "private" not in (await client.get("/api/v1/posts")).headers.get("cache-control", "")
 
 
-async def test_registration_creates_a_reader_with_a_private_age(client: httpx2.AsyncClient) -> None:
+async def test_registration_creates_a_reader_with_a_private_age(
+    client: httpx2.AsyncClient, bearer: Bearer
+) -> None:
     made = await client.post("/api/v1/users", json=ADA)
     assert made.status_code == 201
     assert (made.json()["role"], made.json()["age"]) == ("reader", 36)
     assert "password" not in made.text
-    seen = (await client.get(made.headers["location"])).json()
+    assert (await client.get(made.headers["location"])).status_code == 404, "published nothing"
+    seen = (await client.get(made.headers["location"], headers=await bearer("ora", Role.OWNER))).json()
     assert set(seen) == {"user", "posts", "comments", "processing_time_seconds"}
     assert set(seen["user"]) == {"id", "username", "name", "bio", "role", "created_at"}
     assert seen["processing_time_seconds"] >= 0
@@ -159,7 +162,7 @@ ROLES = {"rob": Role.READER, "ada": Role.AUTHOR, "edo": Role.EDITOR, "ora": Role
 
 
 async def test_account_that_published_nothing_is_hidden_and_roles_are_for_editors(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+    client: httpx2.AsyncClient, bearer: Bearer
 ) -> None:
     people: dict[str, dict[str, str]] = {"nobody": {}, **{name: await bearer(name, role) for name, role in ROLES.items()}}
     ids = {name: (await client.get("/api/v1/users/me", headers=people[name])).json()["id"] for name in ROLES}

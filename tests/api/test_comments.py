@@ -123,6 +123,46 @@ async def _id_of(client: httpx2.AsyncClient, headers: dict[str, str]) -> int:
     return int((await client.get("/api/v1/users/me", headers=headers)).json()["id"])
 
 
+async def test_removed_comment_with_replies_stays_without_its_text(
+    client: httpx2.AsyncClient, ctx: Context, bearer: Bearer, post: tuple[str, dict[str, str]]
+) -> None:
+    path, ada = post
+    rob, nobody = await bearer("rob", Role.READER), dict[str, str]()
+
+    async def write(content: str, parent: int | None = None, headers: dict[str, str] = rob) -> int:
+        new = {"content": content} | ({"parent_id": parent} if parent else {})
+        return int((await client.post(f"{path}/comments", json=new, headers=headers)).json()["id"])
+
+    first = await write("first")
+    second = await write("second", first)
+    third = await write("third", second)
+    held = await write("held")
+    await write("below the held one", held, ada)
+    lonely, answered = await write("lonely", None, ada), await write("answered", None, ada)
+    for comment in (first, second, lonely, answered, await write("below", answered, ada)):
+        assert (await client.delete(f"/api/v1/comments/{comment}", headers=ada)).status_code == 204
+    await ctx.db.execute(tables.comments.update().where(tables.comments.c.id == held).values(status="pending"))
+
+    listed = (await client.get(f"{path}/comments")).json()["items"]
+    assert [item["content"] for item in listed] == ["", "", "third", "", "below the held one"]
+    assert [item["id"] for item in listed[:3]] == [first, second, third]
+    ids = [item["id"] for item in listed]
+    assert all(item["parent_id"] in (None, *ids) for item in listed), "every parent is in the list"
+    for item in (listed[0], listed[1], listed[3]):
+        assert (item["author"], item["html"], item["status"], item["reason"]) == (None, "", "removed", None)
+    paged, url = [], f"{path}/comments?limit=1"
+    while url:
+        answer = await client.get(url)
+        paged += answer.json()["items"]
+        url = answer.links["next"]["url"] if "next" in answer.links else ""
+    assert paged == listed
+    for headers, shown in ((nobody, ["", "", ""]), (rob, ["", "", "held"]), (ada, ["first", "second", "held"])):
+        seen = {item["id"]: item["content"] for item in (await client.get(f"{path}/comments", headers=headers)).json()["items"]}
+        assert [seen[first], seen[second], seen[held]] == shown
+        assert (lonely in seen, answered in seen) == (headers is ada,) * 2
+    assert (await client.get(f"/api/v1/comments/{first}")).status_code == 404
+
+
 async def test_status_pending_cannot_be_set(client: httpx2.AsyncClient, bearer: Bearer, post: tuple[str, dict[str, str]]) -> None:
     path, ada = post
     made = await client.post(f"{path}/comments", json={"content": "x"}, headers=ada)

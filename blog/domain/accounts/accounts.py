@@ -22,7 +22,7 @@ from blog.schemas.feature_flags import Flag
 _u = tables.users.c
 SETUP_LINK_SECONDS = 24 * 3600
 MAX_USERNAME_LENGTH = 50
-UNKNOWN_ID, UNKNOWN_USERNAME = "This user does not exist", 'No user named "{}"'
+UNKNOWN_ID = "This user does not exist"
 _RESERVED_USERNAME = re.compile(r"deleted-\d+.*", re.IGNORECASE)  # names of deleted accounts
 IS_OWNER = _u.role == Role.OWNER.value
 
@@ -92,7 +92,12 @@ async def get(ctx: Context, user_id: int) -> User:
 
 async def by_username(ctx: Context, username: str) -> User:
     """Return the account with this username (case-insensitive), also if it was deleted. Raises NotFound."""
-    return await _fetch_user(ctx, _u.username_folded == username.casefold(), UNKNOWN_USERNAME.format(username))
+    return await _fetch_user(ctx, _u.username_folded == username.casefold(), unknown_username(username))
+
+
+def unknown_username(username: str) -> str:
+    """Return the message for a username that no account has."""
+    return f'No user named "{username}"'
 
 
 async def active(ctx: Context, username: str) -> User:

@@ -40,6 +40,14 @@ async def by_ids(db: Database, ids: Sequence[int]) -> dict[int, Comment]:
     return {comment.id: comment for comment in await fetch(db, select().where(_c.id.in_(ids)))}
 
 
+def ancestors(post_id: int, visible: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Return a query for the ids of all comments of a post above the `visible` ones."""
+    parents = sa.select(_c.parent_id.label("id")).where(_c.post_id == post_id, _c.parent_id.is_not(None), visible)
+    found = parents.cte("ancestors", recursive=True)
+    above = sa.select(_c.parent_id).join(found, found.c.id == _c.id).where(_c.parent_id.is_not(None))
+    return sa.select(found.union(above).c.id)
+
+
 def filter_for_moderator(actor: Actor, query: sa.Select[Any], status: CommentStatus) -> sa.Select[Any]:
     """Limit a query to comments with this status that the actor can moderate: `policy.can_moderate` in SQL."""
     with_status = query.join(tables.posts, _p.id == _c.post_id).where(_c.status == status.value, _p.deleted_at.is_(None))

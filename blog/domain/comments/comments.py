@@ -26,13 +26,18 @@ _c, _p = tables.comments.c, tables.posts.c
 
 
 async def list_page(ctx: Context, post: Post, *, limit: int, after: CursorKey | None = None) -> ResultPage[Comment]:
-    """Return a page of the comments that the actor may see, oldest first. The caller checks access to the post."""
+    """Return a page of the comments that the actor may see, oldest first. The caller checks access to the post.
+
+    A comment that the actor may not see is in the list, redacted, if a reply below it is: each `parent_id` is in the list.
+    """
     query = comment_queries.select().where(_c.post_id == post.id).order_by(_c.id).limit(limit + 1)
     if not policy.can_moderate(ctx.actor, post):
-        query = query.where(_visible_to(ctx.actor))
+        visible = _visible_to(ctx.actor)
+        query = query.where(visible | _c.id.in_(comment_queries.ancestors(post.id, visible)))
     if after is not None:
         query = query.where(_c.id > after[1])
-    return ResultPage.by_id(await comment_queries.fetch(ctx.db, query), limit)
+    found = await comment_queries.fetch(ctx.db, query)
+    return ResultPage.by_id([_redact_hidden(ctx, comment, post) for comment in found], limit)
 
 
 async def by_user(ctx: Context, user_id: int, *, limit: int, after: CursorKey | None = None) -> ResultPage[Comment]:
@@ -52,11 +57,8 @@ async def by_user(ctx: Context, user_id: int, *, limit: int, after: CursorKey | 
 
 async def parents(ctx: Context, post: Post, ids: Sequence[int]) -> dict[int, Comment]:
     """Return the comments with these ids, by id, to quote above replies. Those that the actor may not see are redacted."""
-    comments = await comment_queries.by_ids(ctx.db, ids)
-    return {
-        comment_id: comment if policy.can_see_comment(ctx.actor, comment, post) else comment.redacted()
-        for comment_id, comment in comments.items()
-    }
+    found = await comment_queries.by_ids(ctx.db, ids)
+    return {comment_id: _redact_hidden(ctx, comment, post) for comment_id, comment in found.items()}
 
 
 async def get(ctx: Context, comment_id: int) -> Comment:
@@ -183,6 +185,10 @@ async def _get_with_post(ctx: Context, comment_id: int) -> tuple[Comment, Post]:
     if not policy.can_see_comment(ctx.actor, comment, post):
         raise NotFound("Comment not found")
     return comment, post
+
+
+def _redact_hidden(ctx: Context, comment: Comment, post: Post) -> Comment:
+    return comment if policy.can_see_comment(ctx.actor, comment, post) else comment.redacted()
 
 
 def _visible_to(actor: Actor | None) -> sa.ColumnElement[bool]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from blog.domain.accounts import accounts
 from blog.domain.accounts.models import User
 from blog.domain.core import events
 from blog.domain.core.context import Context
@@ -31,7 +32,9 @@ class AuthorView:
 async def read(ctx: Context, username: str, after: CursorKey | None = None) -> AuthorView:
     """Return an author by username, case-insensitively. Raises NotFound."""
     async with ctx.db.snapshot():
-        user = await profile.by_username(ctx, username)
+        user = await accounts.by_username(ctx, username)
         page = await post_lists.list_page(ctx, PostFilter(author_id=user.id, after=after))
+        if not page.items:
+            await profile.by_username(ctx, username)  # raises NotFound if the account has published nothing
         total = await post_lists.count(ctx, PostFilter(author_id=user.id))
         return AuthorView(user, total, await tags.for_author(ctx, user.id, MAX_TOP_TAGS), page, await events.position(ctx.db))

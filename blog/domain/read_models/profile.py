@@ -49,7 +49,7 @@ async def by_id(ctx: Context, user_id: int) -> User:
 
 async def by_username(ctx: Context, username: str) -> User:
     """Return an account that the actor may see, by username (case-insensitive). Raises NotFound."""
-    unknown = accounts.UNKNOWN_USERNAME.format(username)
+    unknown = accounts.unknown_username(username)
     return await _require_visible(ctx, await accounts.by_username(ctx, username), unknown)
 
 

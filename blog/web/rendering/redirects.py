@@ -13,7 +13,7 @@ from blog.framework.request.state import app_state
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _MAX_PATH_LENGTH = 2000
 _PATH_CHARACTERS = "/:@!$&'()*+,;="
-"""Characters that need no encoding in a path, besides letters, digits and `_.-~`."""
+"""Characters that need no encoding in a path, in addition to letters, digits and `_.-~`."""
 
 
 def redirect_after_post(
