@@ -74,7 +74,9 @@ async def test_database_locked_by_another_process(short_timeout: Settings, heade
             assert (await client.get(POSTS)).status_code == 200, "reading goes on"
             page = await client.post("/login", data={"username": "ada", "password": "a long enough one"})
             assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
-            assert "The database is locked" in page.text, "the form is shown again with the reason"
+            assert "<h1>Temporarily unavailable</h1>" in page.text
+            assert "The database is locked" in page.text
+            assert 'name="password"' not in page.text, "the usual page, not the form again"
             holder.execute("ROLLBACK")
             assert (await write(client, headers)).status_code == 201
             assert len((await client.get(POSTS)).json()["items"]) == 1

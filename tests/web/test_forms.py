@@ -11,6 +11,7 @@ from databases.interfaces import Record
 from blog.db import tables
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
+from blog.errors import Unavailable
 from blog.schemas.accounts import Role
 from blog.schemas.posts import PostChanges, PostStatus
 from blog.settings import Settings
@@ -291,3 +292,30 @@ async def test_dashboard_is_paged_by_status(client: httpx2.AsyncClient, sign_in:
     second = await client.get(matching.search(r'rel="next" href="([^"]+)"', first.text)[1].replace("&amp;", "&"), headers=ada)
     assert first.text.count("item-title") == 20
     assert re.findall(r'item-title"><a [^>]*>([^<]*)', second.text) == ["Draft 0"]
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "function"),
+    [
+        ("/posts/on-engines/comments", {"content": "Typed & kept"}, "blog.domain.comments.comments.create"),
+        ("/write", NEW | {"content": "Typed & kept"}, "blog.domain.posts.posts.create"),
+    ],
+)
+async def test_text_is_kept_while_the_database_is_unavailable(
+    client: httpx2.AsyncClient,
+    write: Write,
+    sign_in: SignIn,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    form: dict[str, str],
+    function: str,
+) -> None:
+    async def fail(*_args: object, **_options: object) -> None:
+        raise Unavailable("The database is locked")
+
+    await write("On engines")
+    monkeypatch.setattr(function, fail)
+    answer = await client.post(path, data=form, headers=await sign_in("bob"))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert value(answer.text, "content") == "Typed & kept"
+    assert "The database is locked" in answer.text

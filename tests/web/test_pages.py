@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from blog.app import Application, create_app
 from blog.db import tables
+from blog.domain.accounts import accounts, sessions
 from blog.domain.comments import comments
 from blog.domain.core.context import Context
 from blog.domain.media import media
@@ -75,6 +76,26 @@ async def test_every_page_is_complete_html(client: httpx2.AsyncClient, write: Wr
     assert "style=" not in page
     scripts = re.findall(r"<script[^>]*>", page)
     assert scripts == re.findall(r'<script type="(?:module" src="[^"]*|application/ld\+json)">', page)
+
+
+PRIVATE = [
+    "/write", "/posts/on-engines/edit", "/posts/on-engines/delete", "/posts/on-engines/history", "/posts/on-engines/history/1",
+    "/posts/on-engines/history/diff?from=1&to=2", "/posts/a-draft", "/posts/a-draft/previews", "/dashboard", "/uploads",
+    "/moderation", "/notifications", "/comments/1/reply", "/comments/1/edit", "/comments/1/remove", "/account", "/admin",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PRIVATE + PUBLIC)
+async def test_browsers_store_public_pages_only(client: httpx2.AsyncClient, author: Context, write: Write, path: str) -> None:
+    post = await write("On engines", tags=["maths"])
+    await write("A draft", status=PostStatus.DRAFT)
+    await posts.edit(author, post.id, PostChanges(title="More on engines"))
+    await comments.create(author, post.id, NewComment(content="Yes."))
+    await accounts.set_role(author, "ada", Role.OWNER)
+    session = await sessions.start(author, author.require_actor(), "a browser")
+    answer = await client.get(path, headers={"Cookie": f"session={session}"})
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == ("no-store" if path in PRIVATE else "private, no-cache")
 
 
 @pytest.mark.parametrize("path", PUBLIC)

@@ -30,7 +30,7 @@ _SAVED_MESSAGES = {
 class AccountPage(FormPage[AccountChanges]):
     """/account: the profile."""
 
-    template, model = "accounts/account.html", AccountChanges
+    template, model, keeps_text = "accounts/account.html", AccountChanges, True
 
     async def load(self) -> None:
         """Load the account."""

@@ -17,7 +17,7 @@ from blog.web.rendering.form_page import FormPage
 class SitePage(FormPage[PreferencesChanges]):
     """/admin/site: the site preferences."""
 
-    template, model = "admin/site.html", PreferencesChanges
+    template, model, keeps_text = "admin/site.html", PreferencesChanges, True
 
     async def load(self) -> None:
         policy.require_owner(self.ctx)

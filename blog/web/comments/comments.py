@@ -30,7 +30,7 @@ M = TypeVar("M", bound=BaseModel)
 class CommentList(FormEndpoint[NewComment]):
     """/posts/{slug}/comments: the comment form of a post."""
 
-    template, model, requires_user = "posts/post.html", NewComment, False
+    template, model, requires_user, keeps_text = "posts/post.html", NewComment, False, True
 
     async def load(self) -> None:
         """Load the post. Raises NotFound."""
@@ -54,7 +54,7 @@ class CommentList(FormEndpoint[NewComment]):
 class _CommentFormPage(FormPage[M]):
     """A form about one comment. If the session has expired, the response has the typed text, with 401."""
 
-    requires_user = False
+    requires_user, keeps_text = False, True
 
     async def get(self, request: Request) -> Response:
         """Show the form. Raises NotAuthenticated."""

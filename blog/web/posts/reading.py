@@ -26,7 +26,7 @@ from blog.schemas.posts import PostStatus
 from blog.web.posts.social_card import card_url
 from blog.web.posts.structured_data import blog_structured_data, post_structured_data
 from blog.web.rendering import spam_trap
-from blog.web.rendering.page import render_invalid, render_page
+from blog.web.rendering.page import NO_STORE, render_invalid, render_page
 from blog.web.rendering.pagination import next_page_path, page_cursor, page_number
 from blog.web.rendering.redirects import current_path, permanent_redirect
 
@@ -63,7 +63,8 @@ class PostPage(Endpoint):
         cache_until_event(request, POSTS, post_channel(view.post.id), counts_view_of=view.post.id)
         if request.method == "GET" and is_human_view(request.headers) and policy.counts_as_view(ctx.actor, view.post):
             ctx.site.view_counter.add(view.post.id, ctx.now.date())
-        return render_page(request, "posts/post.html", **post_values(request, ctx, view, Form()))
+        headers = None if view.post.status is PostStatus.PUBLISHED else NO_STORE
+        return render_page(request, "posts/post.html", headers=headers, **post_values(request, ctx, view, Form()))
 
 
 class TagListPage(Endpoint):

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain.core.context import Context
-from blog.errors import BlogError
+from blog.errors import BlogError, Unavailable
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context, require_user
 from blog.framework.request.forms import Form, read_form
@@ -22,8 +22,8 @@ class FormEndpoint(Endpoint, Generic[M]):
     """A path that takes a submitted form; use `FormPage` if it also shows the form.
 
     POST runs `load`, reads the form, validates it with `parse` and calls `submit`. If the form is invalid or `submit` raises a
-    BlogError, the form is rendered again with the submitted values and a message at each field. Starlette makes one instance
-    per request, so hooks may store what they load on `self`.
+    BlogError other than Unavailable, the form is rendered again with the submitted values and a message at each field. Starlette
+    makes one instance per request, so hooks may store what they load on `self`.
     """
 
     template: ClassVar[str]
@@ -31,6 +31,8 @@ class FormEndpoint(Endpoint, Generic[M]):
     """The model of a valid form."""
     requires_user: ClassVar[bool] = True
     """Whether anonymous requests are rejected before the form is read."""
+    keeps_text: ClassVar[bool] = False
+    """Whether the form is shown again while the database is unavailable: the error page would lose a text that somebody wrote."""
 
     request: Request
     ctx: Context
@@ -66,6 +68,8 @@ class FormEndpoint(Endpoint, Generic[M]):
         try:
             return await self.submit(data)
         except BlogError as error:
+            if isinstance(error, Unavailable) and not self.keeps_text:
+                raise
             return await self.render_error(error)
 
     async def start(self, request: Request) -> Response | None:

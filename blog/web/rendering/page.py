@@ -18,10 +18,13 @@ from blog.web.rendering.redirects import current_path, sign_in_path
 from blog.web.rendering.theme import current_theme
 from blog.web.rendering.unread_counts import get_unread_counts
 
-# Pages depend on the signed-in user: browsers may store them but must revalidate; shared caches must not.
-_HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
-# Private pages: after sign-out not even the history of the browser shows them.
-_NO_STORE_PREFIXES = ("accounts/", "admin/")
+# Public pages show who is signed in: browsers may store them but must revalidate; shared caches must not.
+_PUBLIC_TEMPLATES = frozenset(
+    {f"posts/{name}.html" for name in ("archive", "author", "home", "post", "search", "tag", "tags")}
+    | {"errors/error.html", "site/static_page.html"}
+)
+"""All other pages are private: after sign-out not even the history of the browser shows them."""
+NO_STORE = {"Cache-Control": "no-store"}
 
 
 def render_page(
@@ -55,8 +58,8 @@ def render_page(
     if not on(Flag.LIVE):
         shared["live_cursor"] = None
     html = state.templates.render(template, **shared)
-    caching = {"Cache-Control": "no-store"} if template.startswith(_NO_STORE_PREFIXES) else {}
-    return HTMLResponse(html, status, {**_HEADERS, **caching, **(headers or {})})
+    caching = {"Cache-Control": "private, no-cache"} if template in _PUBLIC_TEMPLATES else NO_STORE
+    return HTMLResponse(html, status, {"Vary": "Cookie", **caching, **(headers or {})})
 
 
 def render_invalid(request: Request, template: str, form: Form, **values: Any) -> Response:

@@ -55,7 +55,7 @@ class StaticPageList(Endpoint):
 class NewStaticPage(FormPage[StaticPageInput]):
     """/admin/pages/new: create a page."""
 
-    template, model = "site/static_page_form.html", StaticPageInput
+    template, model, keeps_text = "site/static_page_form.html", StaticPageInput, True
     static_page: StaticPage | None = None
     is_stale = False
 
