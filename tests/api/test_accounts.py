@@ -35,9 +35,7 @@ async def test_personal_responses_are_not_cached_by_shared_caches(client: httpx2
     assert "private" not in (await client.get("/api/v1/posts")).headers.get("cache-control", "")
 
 
-async def test_registration_creates_a_reader_with_a_private_age(
-    client: httpx2.AsyncClient, bearer: Bearer
-) -> None:
+async def test_registration_creates_a_reader_with_a_private_age(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     made = await client.post("/api/v1/users", json=ADA)
     assert made.status_code == 201
     assert (made.json()["role"], made.json()["age"]) == ("reader", 36)

@@ -136,9 +136,7 @@ async def test_stale_write_is_refused_and_changes_nothing(client: httpx2.AsyncCl
     assert (await client.get(path)).status_code == 404
 
 
-async def test_parallel_writers_without_if_match_all_succeed(
-    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
-) -> None:
+async def test_parallel_writers_without_if_match_all_succeed(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     headers = await bearer("ada")
     made = await client.post("/api/v1/posts", json={"title": "A", "content": "text"}, headers=headers)
     path, tag = made.headers["location"], made.headers["etag"]

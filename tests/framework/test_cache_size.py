@@ -2,7 +2,7 @@
 
 from blog.framework.caching.response_cache import CachedResponse, ResponseCache
 
-KEY = (b"/", b"", "", b"")
+KEY = (b"/", b"", "")
 
 
 def response(size: int) -> CachedResponse:

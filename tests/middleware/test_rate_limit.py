@@ -82,7 +82,7 @@ async def test_every_response_has_rate_limit_headers(limited: httpx2.AsyncClient
 
 
 @pytest.mark.parametrize("path", ["/archive", "/api/v1/tags", "/feed.atom"])
-async def test_cached_answer_has_the_last_known_usage(settings: Settings, clock: Clock, path: str) -> None:
+async def test_cached_response_has_the_last_known_usage(settings: Settings, clock: Clock, path: str) -> None:
     app = create_app(settings.model_copy(update=LIMITS | {"max_cache_bytes": 1_000_000, "rate_limit": "500/minute"}))
     async with running(app) as running_client:
         client = at_addresses(running_client)
@@ -106,7 +106,7 @@ async def test_cached_answer_has_the_last_known_usage(settings: Settings, clock:
         assert (await client.get(path)).headers["ratelimit"] == '"default";r=500;t=60', "the window has ended"
 
 
-async def test_cached_answer_does_not_ask_the_storage(
+async def test_cached_response_does_not_access_the_storage(
     settings: Settings, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     update = LIMITS | {"max_cache_bytes": 1_000_000, "rate_limit": "1000/minute", "redis_url": SecretStr(valkey.url)}

@@ -92,7 +92,7 @@ async def test_cached_response_answers_304(client: httpx2.AsyncClient, ada: dict
         "/api/docs", "/oembed?url=http://127.0.0.1:8000/posts/on-engines", "/posts/on-engines/card.png", "/static/css/blog.css",
     ],
 )  # fmt: skip
-async def test_not_modified_varies_as_the_whole_answer(client: httpx2.AsyncClient, ada: dict[str, str], path: str) -> None:
+async def test_not_modified_varies_as_the_full_response(client: httpx2.AsyncClient, ada: dict[str, str], path: str) -> None:
     anonymous: dict[str, str] = {}
     for headers in (anonymous, {"Accept-Encoding": "identity"}, ada):
         whole = await client.get(path, headers=headers)
@@ -146,7 +146,7 @@ async def test_themes_are_cached_separately(client: httpx2.AsyncClient, ada: dic
     assert await state(client, "/", Cookie="a=b; theme=dark") == "hit"
 
 
-async def test_one_answer_serves_all_origins(client: httpx2.AsyncClient, ada: Any) -> None:
+async def test_one_response_serves_all_origins(client: httpx2.AsyncClient, ada: Any) -> None:
     first = await client.get("/api/v1/tags")
     again = await client.get("/api/v1/tags", headers={"Origin": "https://other.example"})
     same = await client.get("/api/v1/tags", headers={"Origin": "null", "If-None-Match": first.headers["etag"]})

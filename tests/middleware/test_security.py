@@ -13,7 +13,7 @@ from blog.domain.accounts import accounts, sessions
 from blog.domain.core.context import Context
 from blog.schemas.accounts import Role
 from blog.settings import Settings
-from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
+from tests.conftest import ORIGIN, PASSWORD, Bearer, MakeUser, running
 
 SIGN_IN = {"username": "ada", "password": PASSWORD}
 LIVE = "ws://127.0.0.1:8000/live"
@@ -110,7 +110,7 @@ BESIDE: list[dict[str, str]] = [
 
 @pytest.mark.parametrize("beside", BESIDE)
 async def test_bearer_token_alone_decides(
-    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, bearer: Any, beside: dict[str, str]
+    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, bearer: Bearer, beside: dict[str, str]
 ) -> None:
     session = await sessions.start(ctx, accounts.as_actor(await make_user("bob", Role.OWNER)), "a browser")
     others = {name: value.format(session=session) for name, value in beside.items()}
@@ -151,7 +151,7 @@ async def test_invalid_token_is_refused_whatever_comes_with_it(
 
 @pytest.mark.parametrize("origin", ["https://foe.example", "null", "tauri://localhost", "chrome-extension://abcdef"])
 async def test_other_origins_call_the_api_with_tokens_but_never_with_cookies(
-    client: httpx2.AsyncClient, bearer: Any, origin: str
+    client: httpx2.AsyncClient, bearer: Bearer, origin: str
 ) -> None:
     ada, other = await bearer("ada"), {"Origin": origin}
     asks = other | {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization, if-match"}
@@ -194,7 +194,7 @@ async def test_trailing_slash_is_removed_by_a_relative_redirect(
     assert (answer.status_code, answer.headers.get("location")) == (status, to)
 
 
-async def test_link_with_a_slash_and_a_query_leads_to_the_post(client: httpx2.AsyncClient, bearer: Any) -> None:
+async def test_link_with_a_slash_and_a_query_leads_to_the_post(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     await client.post("/api/v1/posts", json={"title": "Hello", "content": "Words."}, headers=await bearer("ada", Role.AUTHOR))
     for method in ("GET", "HEAD"):
         answer = await client.request(method, "/posts/hello/?utm_source=x", follow_redirects=True)

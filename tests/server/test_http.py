@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from email.utils import parsedate_to_datetime
 
 import httpx2
@@ -15,6 +15,7 @@ from blog.framework.limits.request_limits import MAX_HEADER_BYTES, MAX_HEADER_FI
 from blog.realtime import Hub
 from blog.server.http import LimitedHttpProtocol
 from blog.settings import Settings
+from tests.conftest import Bearer
 from tests.support.live_server import served
 
 Bounded = Callable[..., contextlib.AbstractAsyncContextManager[tuple[str, Hub]]]
@@ -163,7 +164,7 @@ async def test_ambiguous_body_length_is_refused_and_the_connection_closed(bounde
 
 
 async def test_date_is_that_of_the_response_and_not_before_its_last_change(
-    bounded: Bounded, bearer: Callable[..., Awaitable[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+    bounded: Bounded, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("uvicorn.server.formatdate", lambda *_, **__: "Thu, 01 Jan 1970 00:00:00 GMT")
     ada = await bearer("ada")
