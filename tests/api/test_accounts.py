@@ -166,7 +166,7 @@ async def test_account_that_published_nothing_is_hidden_and_roles_are_for_editor
     ids = {name: (await client.get("/api/v1/users/me", headers=people[name])).json()["id"] for name in ROLES}
 
     async def viewers(of: str) -> set[str]:
-        """Return who sees the account; the three paths agree."""
+        """Return the names of the people that see the account. The three paths agree."""
         seen = {
             name: [(await client.get(f"/api/v1/users/{ids[of]}{part}", headers=headers)).status_code for part in PARTS]
             for name, headers in people.items()

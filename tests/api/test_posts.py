@@ -144,7 +144,7 @@ async def test_parallel_writers_without_if_match_all_succeed(client: httpx2.Asyn
     patches = [client.patch(path, json={"tags": [f"tag-{n}"]}, headers=headers) for n in range(20)]
     answers = await asyncio.gather(*puts, *patches)
     assert [answer.status_code for answer in answers] == [200] * 60
-    assert sorted(answer.json()["version"] for answer in answers) == list(range(2, 62)), "each is a version of its own"
+    assert sorted(answer.json()["version"] for answer in answers) == list(range(2, 62)), "each is one version"
     for answer in answers:
         number = answer.json()["title"].removeprefix("T")
         assert number == "A" or f"<em>{number}</em>" in answer.json()["html"], "the HTML is that of the text"

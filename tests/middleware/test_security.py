@@ -101,25 +101,25 @@ async def test_tls_sites_send_hsts_and_secure_cookies(settings: Settings) -> Non
         assert (await client.post("/logout", headers=same_host)).status_code == 403, "the same host without TLS is another site"
 
 
-BESIDE: list[dict[str, str]] = [
+COMPANIONS: list[dict[str, str]] = [
     {"Origin": "null"}, {"Origin": "tauri://localhost"}, {"Origin": "chrome-extension://abcdef"},
     {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
     {"Cookie": "session=unknown"}, {"Cookie": "session={session}"}, {"Cookie": "theme=dark; session={session}", "Origin": "null"},
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("companion", COMPANIONS)
 async def test_bearer_token_alone_decides(
-    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, bearer: Bearer, beside: dict[str, str]
+    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, bearer: Bearer, companion: dict[str, str]
 ) -> None:
     session = await sessions.start(ctx, accounts.as_actor(await make_user("bob", Role.OWNER)), "a browser")
-    others = {name: value.format(session=session) for name, value in beside.items()}
+    others = {name: value.format(session=session) for name, value in companion.items()}
     ada = others | await bearer("ada", Role.AUTHOR)
     made = await client.post("/api/v1/posts", json={"title": "A", "content": "x"}, headers=ada)
     assert (made.status_code, made.json()["author"]) == (201, "ada")
     assert (await client.put("/api/v1/posts/1", json={"title": "B", "content": "x"}, headers=ada)).status_code == 200
     assert (await client.get("/api/v1/users/me", headers=ada)).json()["username"] == "ada"
-    assert (await client.get("/api/v1/flags", headers=ada)).status_code == 403, "the owner's session beside it does not count"
+    assert (await client.get("/api/v1/flags", headers=ada)).status_code == 403, "the session of the owner does not count"
     assert (await client.get("/api/v1/events?channel=me", headers=ada)).status_code == 200
     async with client.stream("HEAD", "/api/v1/events/stream?channel=moderation", headers=ada) as stream:
         assert stream.status_code == 403
@@ -128,12 +128,12 @@ async def test_bearer_token_alone_decides(
         assert '"user":"ada"' in (await socket.receive_text()).replace(" ", "")
 
 
-@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("companion", COMPANIONS)
 async def test_invalid_token_is_refused_whatever_comes_with_it(
-    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, beside: dict[str, str]
+    client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser, companion: dict[str, str]
 ) -> None:
     session = await sessions.start(ctx, accounts.as_actor(await make_user("bob", Role.OWNER)), "a browser")
-    headers = {name: value.format(session=session) for name, value in beside.items()} | {"Authorization": "Bearer none"}
+    headers = {name: value.format(session=session) for name, value in companion.items()} | {"Authorization": "Bearer none"}
     new = {"title": "A", "content": "x"}
     answers = [await client.get(path, headers=headers) for path in ("/api/v1/posts", "/api/v1/users/me", "/", "/dashboard")]
     answers += [await client.get(f"/api/v1/events{path}?channel=posts", headers=headers) for path in ("", "/stream")]
