@@ -32,7 +32,7 @@ async def _send(ctx: Context, urls: UrlBuilder, queued: QueuedEmail) -> bool:
     elif email is not None and smtp_url is not None:
         try:
             with tracing.email_span(queued.kind, urlsplit(smtp_url.get_secret_value()).hostname or ""):
-                await deliver(smtp_url.get_secret_value(), messages.mime_message(ctx, email))
+                await deliver(smtp_url.get_secret_value(), messages.mime_message(ctx, email, queued))
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             await _reschedule(ctx, queued, error)
             return False

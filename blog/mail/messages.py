@@ -1,14 +1,50 @@
-"""The texts of e-mails, as plain text."""
+"""The texts and headers of e-mails, as plain text."""
 
+import hashlib
 from dataclasses import dataclass
-from email.headerregistry import Address
+from email.header import Header
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UniqueAddressHeader, UniqueUnstructuredHeader
 from email.message import EmailMessage
+from email.policy import SMTP, Policy
+
+from email_validator import validate_email
 
 from blog.domain.accounts import accounts, email_changes, password_reset
 from blog.domain.core.context import Context
 from blog.domain.core.email_queue import EmailKind, QueuedEmail
 from blog.framework.urls.urls import UrlBuilder
 
+
+class _Subject(UniqueUnstructuredHeader, BaseHeader):  # type: ignore[misc]  # typeshed declares `max_count` twice
+    """A subject, folded by the older class `Header`: until Python 3.13 the newer ones lose spaces between encoded words."""
+
+    def fold(self, *, policy: Policy) -> str:
+        """Return the header as it is sent."""
+        return f"{self.name}: {_encode(self.name, str(self), policy)}{policy.linesep}"
+
+
+class _Sender(UniqueAddressHeader, BaseHeader):  # type: ignore[misc]
+    """One address with a name, which is folded as in `_Subject`."""
+
+    def fold(self, *, policy: Policy) -> str:
+        """Return the header as it is sent."""
+        (address,) = self.addresses
+        if address.display_name.isascii():
+            return super().fold(policy=policy)
+        name = _encode(self.name, address.display_name, policy)
+        return f"{self.name}: {name}{policy.linesep} <{address.addr_spec}>{policy.linesep}"
+
+
+def _encode(header: str, text: str, policy: Policy) -> str:
+    charset = "us-ascii" if text.isascii() else "utf-8"
+    return Header(text, charset, maxlinelen=76, header_name=header).encode(linesep=policy.linesep)
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("subject", _Subject)
+_HEADERS.map_to_type("from", _Sender)
+# ASCII on the wire: every mail server accepts it, and none changes it, which would break a DKIM signature.
+_POLICY = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
 _SECURITY_NOTICES = {
     EmailKind.PASSWORD_CHANGED: ("Your password was changed", "The password of your account was changed."),
     EmailKind.EMAIL_CHANGED: (
@@ -48,16 +84,28 @@ async def render_email(ctx: Context, urls: UrlBuilder, queued: QueuedEmail) -> E
     return await _security_notice_email(ctx, urls, queued, *_SECURITY_NOTICES[kind])
 
 
-def mime_message(ctx: Context, email: Email) -> EmailMessage:
-    """Return the e-mail as a MIME message. Raises ValueError for a line break in a name or an address."""
-    message = EmailMessage()
-    message["From"] = Address(ctx.site.title, addr_spec=str(ctx.site.settings.mail_from))
-    message["To"] = Address(addr_spec=email.to)
+def mime_message(ctx: Context, email: Email, queued: QueuedEmail) -> EmailMessage:
+    """Return the e-mail as a MIME message (RFC 5322). Raises ValueError for an invalid address or a line break in a header.
+
+    Every attempt to send `queued` has the same Message-ID, so that mail programs show a repeated message once.
+    """
+    sender = _address(str(ctx.site.settings.mail_from), ctx.site.title)
+    digest = hashlib.sha256(f"{queued.id} {queued.created_at.isoformat()} {email.to}".encode()).hexdigest()
+    message = EmailMessage(_POLICY)
+    message["From"] = sender
+    message["To"] = _address(email.to)
     message["Subject"] = f"{email.subject} · {ctx.site.title}"
     message["Date"] = ctx.now
+    message["Message-ID"] = f"<{digest[:32]}@{sender.domain}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents automatic replies
     message.set_content(email.text)
     return message
+
+
+def _address(addr_spec: str, name: str = "") -> Address:
+    """Return an address with an ASCII domain. A local part beyond ASCII needs a mail server with SMTPUTF8 (RFC 6531)."""
+    checked = validate_email(addr_spec, check_deliverability=False)
+    return Address(name, checked.local_part, checked.ascii_domain)
 
 
 async def _password_reset_email(ctx: Context, urls: UrlBuilder, queued: QueuedEmail) -> Email | None:

@@ -21,7 +21,7 @@ from blog.domain.accounts import accounts, email_changes, password_reset, passwo
 from blog.domain.accounts.password_reset import MAX_EMAILS
 from blog.domain.core import email_queue
 from blog.domain.core.context import Context
-from blog.domain.core.email_queue import MAX_ATTEMPTS, EmailKind
+from blog.domain.core.email_queue import MAX_ATTEMPTS, EmailKind, QueuedEmail
 from blog.domain.core.signing import Purpose
 from blog.domain.core.site import open_site
 from blog.errors import Conflict, NotAuthenticated, NotFound, TooManyRequests
@@ -436,5 +436,6 @@ async def test_reset_requests_are_rate_limited(mailing: Settings, author: Contex
 ])  # fmt: skip
 async def test_email_headers_contain_no_line_ends(ctx: Context, settings: Settings, draft: Email) -> None:
     writing_settings = settings.model_copy(update={"mail_from": "blog@example.org"})
+    queued = QueuedEmail(1, EmailKind.PASSWORD_CHANGED, {}, 1, ctx.now)
     with pytest.raises(ValueError, match=r"linefeed|newline|line|invalid"):
-        messages.mime_message(replace(ctx, site=replace(ctx.site, settings=writing_settings)), draft)
+        messages.mime_message(replace(ctx, site=replace(ctx.site, settings=writing_settings)), draft, queued)
