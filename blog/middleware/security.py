@@ -29,7 +29,7 @@ _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+;=%-]+)(:[0-9]*)?", re.AS
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 # No inline scripts or styles. Images may come from other sites, because imported posts embed them.
 CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; font-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: http: https:; font-src 'self'; "
     "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 SECURITY_HEADERS = {
@@ -41,14 +41,18 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
 }
-HSTS = "max-age=31536000"
+# With TLS browsers load images of http sites by https.
+TLS_HEADERS = {
+    "Strict-Transport-Security": "max-age=31536000",
+    "Content-Security-Policy": f"{CSP}; upgrade-insecure-requests",
+}
 HAS_CONSTANT_HEADERS = "blog.has_constant_headers"
 """Key in an ASGI message: its headers already contain the constant ones."""
 
 
 def constant_headers(settings: Settings) -> list[Header]:
     """Return the headers that every response gets, unless it sets one of them itself."""
-    fields = SECURITY_HEADERS | ({"Strict-Transport-Security": HSTS} if settings.is_https else {})
+    fields = SECURITY_HEADERS | (TLS_HEADERS if settings.is_https else {})
     return [(name.lower().encode(), value.encode()) for name, value in fields.items()]
 
 

@@ -34,6 +34,14 @@ async def test_every_response_has_its_headers(client: httpx2.AsyncClient, path: 
     assert "strict-transport-security" not in answer.headers, "not without TLS"
 
 
+async def test_images_of_http_sites_are_shown(settings: Settings) -> None:
+    for url, upgrades in (("http://blog.example.org", False), ("https://blog.example.org", True)):
+        async with running(create_app(settings.model_copy(update={"public_url": url}))) as client:
+            policy = (await client.get("/")).headers["content-security-policy"].split("; ")
+        assert "img-src 'self' data: http: https:" in policy
+        assert ("upgrade-insecure-requests" in policy) is upgrades
+
+
 @pytest.mark.parametrize(
     ("sent", "kept"), [("order-7/3", True), ("x" * 128, True), ("x" * 129, False), ("two words", False), ("é", False)]
 )
