@@ -1,18 +1,22 @@
 """Documentation of the API, mounted at /api: the OpenAPI document and a page that shows it."""
 
-from itertools import groupby
-from typing import Any
+from functools import lru_cache
 
+import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from blog.api import openapi
+from blog.api.docs_page import DocsPageContent
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.identity.authentication import session_cookie_name
 from blog.framework.request.state import app_state
+from blog.framework.request.theme_cookie import theme_from_cookies
 from blog.framework.response.cacheable import cacheable_response
+from blog.framework.templating.templating import Templates
 from blog.framework.urls.urls import UrlBuilder
+from blog.schemas.theme import Theme
 from blog.settings import Settings
 
 
@@ -27,30 +31,29 @@ class OpenAPIDocument(Endpoint):
 
 
 class DocsPage(Endpoint):
-    """/api/docs: a list of operations, and with JavaScript a page to try them."""
+    """/api/docs: all operations and schemas, and with JavaScript a form to send a request."""
 
     async def get(self, request: Request) -> Response:
-        """Return the page, or 304."""
+        """Return the page in the theme of the reader, or 304."""
         state = app_state(request)
-        document = openapi.document(*document_parameters(state.site.title, state.site.settings, state.urls))
-        page = state.templates.render("api/docs.html", document=document, groups=operations_by_tag(document))
-        return cacheable_response(request, page.encode(), "text/html")
+        parameters = document_parameters(state.site.title, state.site.settings, state.urls)
+        theme = theme_from_cookies(request.headers.get("cookie", ""))
+        page = await anyio.to_thread.run_sync(_render_page, state.templates, parameters, state.urls.public_url, theme)
+        response = cacheable_response(request, page, "text/html")
+        response.headers["Vary"] = "Cookie"
+        return response
+
+
+@lru_cache(maxsize=8)
+def _render_page(templates: Templates, parameters: tuple[str, str, str], base_url: str, theme: Theme) -> bytes:
+    """Return the page; cached, because it takes half a second."""
+    content = DocsPageContent(openapi.document(*parameters), base_url)
+    return templates.render("api/docs.html", content=content, theme=theme).encode()
 
 
 def document_parameters(title: str, settings: Settings, urls: UrlBuilder) -> tuple[str, str, str]:
     """Return the parameters of `openapi.document`: its title, the mount path of the API, the name of the session cookie."""
     return f"{title}: API", urls.path("api:posts").removesuffix("/posts"), session_cookie_name(settings)
-
-
-def operations_by_tag(document: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Return the operations of each tag, with their method and path, in the order of the routes."""
-    operations = [
-        {"method": verb.upper(), "path": path, **operation}
-        for path, item in document["paths"].items()
-        for verb, operation in item.items()
-    ]
-    operations.sort(key=lambda operation: operation["tags"])  # stable: keeps the order of the routes within a tag
-    return [(tags[0], list(group)) for tags, group in groupby(operations, key=lambda operation: operation["tags"])]
 
 
 routes = [

@@ -1,14 +1,21 @@
 """/api/openapi.json, /api/docs and /api/asyncapi.json: as documents, as a page without JavaScript, and in a browser."""
 
+import html
+import itertools
+import re
+import shlex
+from collections.abc import Awaitable, Callable, Iterator
 from html.parser import HTMLParser
-from pathlib import Path
+from typing import Literal
 
+import html5lib
 import httpx2
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Locator, expect
 
 from tests.conftest import Bearer
 from tests.support.serving import blog, free_port, serving, wait_until_up
+from tests.web.test_quality import AXE, LOOK
 
 
 @pytest.mark.parametrize(
@@ -65,42 +72,118 @@ async def test_page_lists_every_operation_without_javascript(client: httpx2.Asyn
     document = (await client.get("/api/openapi.json")).json()
     texts = Texts()
     texts.feed((await client.get("/api/docs")).text)
-    shown = [" ".join(item.split()) for item in texts.items]
+    shown = [line for item in texts.items if re.match("[A-Z]+ /", line := " ".join(item.split()))]
     for path, item in document["paths"].items():
         for verb, operation in item.items():
             assert any(line.startswith(f"{verb.upper()} {path} {operation['summary']}") for line in shown), (verb, path)
     assert len(shown) == sum(len(item) for item in document["paths"].values())
 
 
-def test_page_tries_operations_under_the_strict_policy(tmp_path: Path, browser: Browser) -> None:
-    blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
-    token = blog(tmp_path, "token", "create", "ada").stdout.strip()
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The URL of a running blog, and a token of its owner."""
+    folder = tmp_path_factory.mktemp("documents")
+    blog(folder, "user", "create", "ada", "ada@example.org", "--role", "owner")
+    token = blog(folder, "token", "create", "ada").stdout.strip()
     port = free_port()
-    with serving(tmp_path, port) as (process, _):
+    with serving(folder, port) as (process, _):
         wait_until_up(port, process)
-        page = browser.new_page()
-        complaints: list[str] = []
-        strangers: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: strangers.append(request.url) if f"127.0.0.1:{port}" not in request.url else None)
-        page.add_init_script(
-            "window.violations = [];"
-            "addEventListener('securitypolicyviolation', event => window.violations.push(event.violatedDirective))"
-        )
-        page.goto(f"http://127.0.0.1:{port}/api/docs")
-        page.locator(".swagger-ui .opblock").first.wait_for(timeout=30_000)
-        page.locator("#plain").wait_for(state="hidden")
-        page.get_by_role("button", name="Authorize").first.click()
-        page.locator("section:has-text('bearer'), div.auth-container:has-text('bearer') >> input").last.wait_for()
-        page.locator(".auth-container input[type=text], .auth-container input[type=password]").first.fill(token)
-        page.locator(".auth-btn-wrapper button[type=submit]").first.click()
-        page.locator(".close-modal").click()
-        me = page.locator("#operations-users-get_current_user")
-        me.locator(".opblock-summary-control").click()
-        me.get_by_role("button", name="Try it out").click()
-        me.get_by_role("button", name="Execute").click()
-        me.locator(".live-responses-table").get_by_text("ada@example.org").first.wait_for(timeout=10_000)
-        assert page.evaluate("window.violations") == []
-        assert complaints == []
-        assert [url for url in strangers if not url.startswith(("data:", "blob:"))] == []
+        yield f"http://127.0.0.1:{port}", token
+
+
+def test_page_tries_operations_under_the_strict_policy(served: tuple[str, str], browser: Browser) -> None:
+    base, token = served
+    page = browser.new_page()
+    complaints: list[str] = []
+    strangers: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: strangers.append(request.url) if not request.url.startswith(base) else None)
+    page.add_init_script(
+        "window.violations = [];"
+        "addEventListener('securitypolicyviolation', event => window.violations.push(event.violatedDirective))"
+    )
+    page.goto(f"{base}/api/docs")
+
+    def send(operation: str, **fields: str) -> Locator:
+        article = page.locator(f"#{operation}")
+        article.get_by_text("Send a request").click()
+        for name, value in fields.items():
+            article.get_by_label(name).fill(value)
+        article.get_by_role("button", name="Send").click()
+        article.locator(".send-response pre").first.wait_for()
+        return article.locator(".send-response")
+
+    expect(send("get_posts", limit="1")).to_contain_text("200 OK")
+    page.get_by_label("Token for requests").fill(token)
+    expect(send("get_current_user")).to_contain_text("ada@example.org")
+    made = send("post_posts", Body='{"title": "Sent from the page", "content": "Text."}')
+    expect(made).to_contain_text("201 Created")
+    expect(made).to_contain_text('"title": "Sent from the page"')
+    expect(send("get_post", id="1")).to_contain_text("Sent from the page")
+    assert page.evaluate("window.violations") == []
+    assert complaints == []
+    assert strangers == []
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_also_in_opened_parts(
+    served: tuple[str, str], browser: Browser, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    base, _ = served
+    page = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme).new_page()
+    page.goto(f"{base}/api/docs")
+    page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+    article = page.locator("#get_posts")
+    article.get_by_role("button", name="Send").click()
+    article.locator(".send-response pre").first.wait_for()
+    page.evaluate(AXE)
+    assert page.evaluate(LOOK) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == {"light": "rgb(252, 252, 250)", "dark": "rgb(22, 25, 27)"}[scheme]
+
+
+async def test_page_shows_the_theme_that_the_reader_chose(client: httpx2.AsyncClient) -> None:
+    page = await client.get("/api/docs", headers={"Cookie": "theme=dark"})
+    assert '<html lang="en" data-theme="dark">' in page.text
+    assert "data-theme" not in (await client.get("/api/docs")).text
+    assert "Cookie" in page.headers["vary"]
+
+
+async def test_page_shows_access_types_and_examples(client: httpx2.AsyncClient) -> None:
+    document, page = (await client.get("/api/openapi.json")).json(), (await client.get("/api/docs")).text
+    html5lib.HTMLParser(strict=True).parse(page)
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids), "no link leads nowhere"
+    for item in document["paths"].values():
+        for operation in item.values():
+            article = page.partition(f'id="{operation["operationId"]}"')[2].partition("</article>")[0]
+            access = "Public: no token is needed." if {} in operation["security"] else "Needs a token"
+            assert f'<p class="access">{access}' in article, operation["operationId"]
+            assert "<summary>Example with curl</summary>" in article
+            for response in operation["responses"].values():
+                for content in response.get("content", {}).values():
+                    assert ("example" in content) == ('class="language-json"' in article.partition("<h4>Responses</h4>")[2])
+    for name, schema in document["components"]["schemas"].items():
+        article = page.partition(f'id="schema-{name}"')[2].partition("</article>")[0]
+        assert all(f"<code>{member}</code>" in article for member in schema.get("properties", ())), name
+
+
+async def test_commands_of_the_page_are_correct(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]]
+) -> None:
+    """The command that creates a post: its header fields and its body are accepted as they are."""
+    page = (await client.get("/api/docs")).text
+    article = page.partition('id="post_posts"')[2].partition("</article>")[0]
+    shown = re.search(r"Example with curl</summary>\s*<pre[^>]*>(.*?)</pre>", article, re.DOTALL)
+    assert shown
+    words = shlex.split(html.unescape(re.sub("<[^>]+>", "", shown[1])))
+    assert words[0] == "curl"
+    headers = dict(word.split(": ", 1) for option, word in itertools.pairwise(words) if option == "-H")
+    token = (await bearer("ada"))["Authorization"]
+    body = words[words.index("-d") + 1]
+    made = await client.post(words[1], content=body, headers=headers | {"Authorization": token})
+    assert made.status_code == 201

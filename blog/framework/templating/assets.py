@@ -54,7 +54,7 @@ def load_asset(name: str) -> Asset:
     """
     content = (resource_dir("static") / name).read_bytes()
     suffix = PurePosixPath(name).suffix
-    if suffix == ".js" and not name.startswith("vendor/"):
+    if suffix == ".js":
         content = _IMPORT_PATH.sub(lambda match: load_asset(_resolve_import(name, match[1].decode())).url.encode(), content)
     media_type = _MEDIA_TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "text/plain"
     return Asset(name, content, media_type, hashlib.sha256(content).hexdigest()[:_DIGEST_LENGTH])
