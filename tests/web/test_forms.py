@@ -119,7 +119,6 @@ async def test_schedule_needs_a_future_time(client: httpx2.AsyncClient, ctx: Con
     assert answer.status_code == 422
     assert 'id="error-publish_at"' in answer.text
     assert value(answer.text, "publish_at") == moment
-    assert re.search(r'value="scheduled"[^>]* checked', answer.text)
     assert await stored(ctx) == []
 
 
@@ -235,7 +234,6 @@ async def test_invalid_edit_keeps_its_values(client: httpx2.AsyncClient, write: 
     answer = await client.post("/posts/on-engines/edit", data=sent, headers=await sign_in("eve", Role.EDITOR))
     assert answer.status_code == 422
     assert [value(answer.text, name) for name in ("content", "tags", "version")] == ["Typed", "a, b", "1"]
-    assert re.search(r'value="draft"[^>]* checked', answer.text)
 
 
 async def test_others_cannot_change_or_delete_a_post(
@@ -263,6 +261,118 @@ async def test_post_is_deleted_after_a_confirmation(
     assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard?deleted=1")
     assert (await client.get("/posts/on-engines")).status_code == 404
     assert (await stored(ctx))[0]["deleted_at"] is not None
+
+
+SOON = f"{dt.datetime.now(dt.UTC) + dt.timedelta(days=2):%Y-%m-%dT%H:%M}"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({}, "draft"),
+        ({"status": "draft"}, "draft"),
+        ({"status": "published"}, "published"),
+        ({"status": "scheduled", "publish_at": SOON}, "scheduled"),
+        ({"content": " \n"}, "draft"),
+        ({"content": ""}, "draft"),
+        ({"content": " \n", "status": "published"}, None),
+        ({"content": "", "status": "published"}, None),
+        ({"content": "", "status": "scheduled", "publish_at": SOON}, None),
+        ({"title": " ", "status": "published"}, None),
+        ({"status": "published", "publish_at": SOON}, None),
+        ({"status": "draft", "publish_at": SOON}, None),
+        ({"publish_at": SOON}, None),
+        ({"status": ""}, None),
+        ({"status": "Published"}, None),
+    ],
+)
+async def test_new_post_is_a_draft_until_it_is_published(
+    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, sent: dict[str, str], status: str | None
+) -> None:
+    form = {"title": "On engines", "content": "It weaves.", "tags": "", "slug": ""} | sent
+    answer = await client.post("/write", data=form, headers=await sign_in("ada"))
+    assert answer.status_code == (303 if status else 422)
+    assert [row["status"] for row in await stored(ctx)] == ([status] if status else [])
+
+
+@pytest.mark.parametrize("before", ["draft", "published", "scheduled"])
+async def test_saving_an_edit_keeps_the_status(
+    client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn, before: str
+) -> None:
+    at = {"publish_at": f"{SOON}Z"} if before == "scheduled" else {}
+    await write("On engines", "Old.", status=before, **at)
+    eve = await sign_in("eve", Role.EDITOR)
+    path = "/posts/on-engines/edit"
+    for number, how in enumerate(("as a browser does", "without a status"), 1):
+        form = (await client.get(path, headers=eve)).text
+        names = ("title", "content", "tags", "slug", "version", *(() if before == "published" else ("publish_at",)))
+        sent = {name: value(form, name) for name in names} | {"content": how}
+        if number == 1:
+            sent["status"] = value(form, "status")
+        answer = await client.post(path, data=sent, headers=eve)
+        assert answer.status_code == 303, how
+        assert answer.headers["location"] == (f"{path}?saved={number + 1}" if before == "draft" else "/posts/on-engines")
+        row = (await stored(ctx))[0]
+        assert (row["status"], row["content"]) == (before, how)
+        assert (row["publish_at"] is not None) == (before == "scheduled")
+    notice = (await client.get(f"{path}?saved=3", headers=eve)).text
+    assert ("Draft saved." in notice) == (before == "draft")
+    assert "Draft saved." not in (await client.get(f"{path}?saved=2", headers=eve)).text
+
+
+async def test_scheduled_post_becomes_a_draft_by_its_button_alone(
+    client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn
+) -> None:
+    await write("On engines", "Old.", status="scheduled", publish_at=f"{SOON}Z")
+    eve = await sign_in("eve", Role.EDITOR)
+    form = (await client.get("/posts/on-engines/edit", headers=eve)).text
+    assert re.findall(r'name="status" value="(\w+)">', form) == ["scheduled", "draft"]
+    sent = {name: value(form, name) for name in ("title", "content", "tags", "slug", "version", "publish_at")}
+    answer = await client.post("/posts/on-engines/edit", data=sent | {"status": "draft"}, headers=eve)
+    assert answer.status_code == 303
+    row = (await stored(ctx))[0]
+    assert (row["status"], row["publish_at"]) == ("draft", None)
+
+
+@pytest.mark.parametrize("path", ["/posts/on-engines/edit", "/posts/on-engines/status"])
+async def test_empty_draft_is_not_published_later(
+    client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn, path: str
+) -> None:
+    await write("On engines", "", status="draft")
+    sent = {"status": "published"}
+    if path.endswith("edit"):
+        sent |= {"title": "On engines", "content": "\n", "tags": "", "slug": "", "version": "1"}
+    answer = await client.post(path, data=sent, headers=await sign_in("eve", Role.EDITOR))
+    assert answer.status_code == 422
+    assert "This post is empty." in answer.text
+    assert (await stored(ctx))[0]["status"] == "draft"
+
+
+async def test_published_post_is_not_emptied(client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn) -> None:
+    await write("On engines", "Old.")
+    sent = {"title": "On engines", "content": "", "tags": "", "slug": "", "version": "1"}
+    answer = await client.post("/posts/on-engines/edit", data=sent, headers=await sign_in("eve", Role.EDITOR))
+    assert answer.status_code == 422
+    assert (await stored(ctx))[0]["content"] == "Old."
+
+
+async def test_buttons_of_the_editor_follow_the_status(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
+    eve = await sign_in("eve", Role.EDITOR)
+    await write("Draft", status="draft")
+    await write("Published")
+    await write("Scheduled", status="scheduled", publish_at=f"{SOON}Z")
+    buttons = {
+        "/write": ["Save draft", "Publish", "Schedule"],
+        "/posts/draft/edit": ["Save draft", "Publish", "Schedule"],
+        "/posts/published/edit": ["Save changes", "Save and unpublish"],
+        "/posts/scheduled/edit": ["Save changes", "Save as draft"],
+    }
+    for path, expected in buttons.items():
+        page = (await client.get(path, headers=eve)).text
+        form = re.search(r'<form class="stacked-form wide editor-form".*?</form>', page, re.DOTALL)[0]
+        first, *labels = re.findall(r"<button(?! type)[^>]*>([^<]+)</button>", form)
+        assert re.search(r"<button disabled hidden>", form), "Enter finds a disabled default button"
+        assert labels[:-1] == expected, first
 
 
 async def test_dashboard_lists_own_posts_by_status(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:

@@ -1,8 +1,8 @@
 """Pages for writing, editing and deleting posts, and the dashboard."""
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -12,7 +12,7 @@ from blog.domain.core.models import CursorKey
 from blog.domain.posts import autosaves, post_lists, posts, presence
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_lists import PostFilter
-from blog.errors import BlogError, NotAuthenticated, NotFound, VersionConflict
+from blog.errors import BlogError, InvalidInput, NotAuthenticated, NotFound, VersionConflict
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form, read_form
@@ -22,6 +22,7 @@ from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.web.posts.autosave import SESSION_EXPIRED, autosave_id, restore_autosave
 from blog.web.posts.conflict import form_from_content, render_conflict
 from blog.web.posts.history import load_editable_post, parse_number
+from blog.web.posts.publication import require_text
 from blog.web.rendering.page import render_error, render_invalid, render_page
 from blog.web.rendering.pagination import next_page_path, page_cursor
 from blog.web.rendering.redirects import redirect_after_post
@@ -30,7 +31,7 @@ _POST_GONE = (
     "This post was deleted while you were writing, or you can no longer edit it. Your text is below: save it as a new post, "
     "or check your dashboard to undo the deletion."
 )
-M = TypeVar("M", bound=BaseModel)
+P = TypeVar("P", NewPost, PostChanges)
 
 
 class NewPostPage(Endpoint):
@@ -40,13 +41,14 @@ class NewPostPage(Endpoint):
         """Return the empty form, or with `?autosave=` the restored one."""
         ctx = request_context(request)
         policy.require_writer(ctx)
-        form, offer = await restore_autosave(request, ctx, Form({"status": PostStatus.PUBLISHED.value}))
+        form, offer = await restore_autosave(request, ctx, Form())
         return render_page(request, "posts/write.html", form=form, autosave_offer=offer)
 
     async def post(self, request: Request) -> Response:
-        """Create the post and redirect to it."""
+        """Create the post, a draft unless the form has another status, and redirect to it."""
         ctx = request_context(request)
         form = await read_form(request)
+        form.values.setdefault("status", PostStatus.DRAFT.value)
         new = _parse_post(form, NewPost)
         if new is None:
             return render_invalid(request, "posts/write.html", form)
@@ -55,7 +57,7 @@ class NewPostPage(Endpoint):
         except BlogError as error:
             return render_error(request, "posts/write.html", form, error)
         await autosaves.discard_saved(ctx, autosave_id(form))
-        return redirect_after_post(request, "web:post", slug=post.slug)
+        return _redirect_to_saved(request, post)
 
 
 class EditPostPage(Endpoint):
@@ -67,7 +69,10 @@ class EditPostPage(Endpoint):
         post = await load_editable_post(ctx, request)
         form, offer = await restore_autosave(request, ctx, form_from_content(post, post.version), post)
         others = (await presence.touch(ctx, post.id)).others
-        return render_page(request, "posts/edit.html", form=form, post=post, others=others, autosave_offer=offer)
+        is_saved = post.status is PostStatus.DRAFT and parse_number(request.query_params.get("saved", "")) == post.version
+        return render_page(
+            request, "posts/edit.html", form=form, post=post, others=others, autosave_offer=offer, is_saved=is_saved
+        )
 
     async def post(self, request: Request) -> Response:
         """Save the changes; if the post changed since the form was opened, return the conflict page (412)."""
@@ -82,7 +87,7 @@ class EditPostPage(Endpoint):
             post = await load_editable_post(ctx, request)
         except BlogError as error:
             return _post_gone(request, form, error)
-        changes = _parse_post(form, PostChanges)
+        changes = _parse_post(form, PostChanges, post)
         if changes is None:
             return render_invalid(request, "posts/edit.html", form, post=post, others=())
         try:
@@ -95,7 +100,7 @@ class EditPostPage(Endpoint):
             return render_error(request, "posts/edit.html", form, error, post=post, others=())
         await autosaves.discard_saved(ctx, autosave_id(form))
         await presence.leave(ctx, post.id)
-        return redirect_after_post(request, "web:post", slug=after.slug)
+        return _redirect_to_saved(request, after)
 
 
 class DeletePostPage(Endpoint):
@@ -149,10 +154,13 @@ def _selected_status(request: Request) -> PostStatus | None:
     return PostStatus(text) if text in set(PostStatus) else None
 
 
-def _parse_post(form: Form, model: type[M]) -> M | None:
-    """Return the form as `model`, or None with messages in `form.errors`. Tags are comma-separated, times are UTC."""
+def _parse_post(form: Form, model: type[P], post: Post | None = None) -> P | None:
+    """Return the form as `model`, or None with messages in `form.errors`. Tags are comma-separated, times are UTC.
+
+    post: the edited post; None for a new post.
+    """
     values = form.values
-    moment = values.get("publish_at", "") if values.get("status") == PostStatus.SCHEDULED else ""
+    moment = _submitted_time(values, post)
     changed: dict[str, Any] = {
         "tags": [tag for part in values.get("tags", "").split(",") if (tag := part.strip())],
         "slug": values.get("slug", "").strip() or None,
@@ -160,7 +168,32 @@ def _parse_post(form: Form, model: type[M]) -> M | None:
         "version": None,
         "autosave": None,
     }
-    return form.parse(model, **changed)
+    parsed = form.parse(model, **changed)
+    if parsed is None:
+        return None
+    status = parsed.status if post is None or "status" in parsed.model_fields_set else post.status
+    try:
+        require_text(status, parsed.content if post is None or "content" in parsed.model_fields_set else post.content)
+    except InvalidInput as error:
+        form.add_error(error)
+        return None
+    return parsed
+
+
+def _submitted_time(values: Mapping[str, str], post: Post | None) -> str:
+    """Return the publication time of a form. A stored time that was not changed does not contradict another status."""
+    moment, status = values.get("publish_at", ""), values.get("status")
+    if status == PostStatus.SCHEDULED:
+        return moment
+    is_stored = post is not None and moment == form_from_content(post, post.version).value("publish_at")
+    return "" if is_stored or status is None else moment
+
+
+def _redirect_to_saved(request: Request, post: Post) -> Response:
+    """Redirect to the page of a post; from a draft back to the editor, because its author is likely to go on writing."""
+    if post.status is PostStatus.DRAFT:
+        return redirect_after_post(request, "web:post_edit", query={"saved": str(post.version)}, slug=post.slug)
+    return redirect_after_post(request, "web:post", slug=post.slug)
 
 
 def _post_gone(request: Request, form: Form, error: BlogError) -> Response:

@@ -14,7 +14,7 @@ export function contentOf(values) {
 
 export function fill(form, values) {
   for (const field of form.elements) {
-    if (!(field.name in values)) continue;
+    if (!(field.name in values) || field.type === "submit") continue;
     if (field.type === "radio" || field.type === "checkbox") field.checked = field.value === values[field.name];
     else if (field.type !== "hidden" || RESTORED_HIDDEN_FIELDS.has(field.name)) field.value = values[field.name];
   }

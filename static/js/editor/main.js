@@ -1,19 +1,20 @@
 // The post editor: toolbar, preview, autosave, uploads and tag completion. The form also works without JavaScript.
 
 import { autosave } from "./autosave.js";
+import { rememberCaret, restoreCaret } from "./caret.js";
 import { images } from "./images.js";
 import { showMessage } from "./messages.js";
 import { preview } from "./preview.js";
 import { schedule } from "./schedule.js";
 import { completeTags } from "./tags.js";
-import { isCommand, toolbar } from "./toolbar.js";
+import { toolbar } from "./toolbar.js";
 
 const WORDS_PER_MINUTE = 230;
 
 const editor = document.getElementById("editor");
 const form = editor.closest("form");
 const area = form.elements.content;
-const button = form.querySelector("button.save");
+const saveButton = form.querySelector("button.save"); // keeps the status of the post
 
 for (const hidden of editor.querySelectorAll(".editor-toolbar, .editor-footer")) hidden.hidden = false;
 for (const plain of form.querySelectorAll(".editor-images, .preview-button")) plain.hidden = true;
@@ -21,7 +22,7 @@ for (const time of document.querySelectorAll("time[data-local-time]")) {
   time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "long", timeStyle: "short" });
 }
 
-schedule(form, button, "published" in editor.dataset);
+schedule(form);
 const imageUploads = images(editor, area);
 toolbar(editor, area, { image: imageUploads.choose });
 preview(editor, form, area);
@@ -42,6 +43,7 @@ countWords();
 let isLeaving = false;
 form.addEventListener("submit", async (event) => {
   if (isLeaving) return;
+  const { submitter } = event;
   if (imageUploads.isBusy()) {
     event.preventDefault();
     showMessage("An image is still uploading. Save again when it has finished.");
@@ -54,7 +56,7 @@ form.addEventListener("submit", async (event) => {
     if (outcome === "offline") return void showMessage("The post was not saved: the server could not be reached. Try again in a moment.");
     if (outcome === "signed-out") return;
     isLeaving = true;
-    form.requestSubmit(button);
+    form.requestSubmit(submitter);
   }
   isLeaving = true;
 });
@@ -62,9 +64,20 @@ addEventListener("pageshow", () => (isLeaving = false));
 addEventListener("beforeunload", (event) => {
   if (!isLeaving && autosaver.isUnsaved()) event.preventDefault();
 });
-document.addEventListener("keydown", (event) => {
-  if (!isCommand(event) || document.querySelector("dialog[open]")) return;
-  if (event.key.toLowerCase() !== "s" && !(event.key === "Enter" && form.contains(event.target))) return;
-  event.preventDefault();
-  form.requestSubmit(button);
+form.addEventListener("keydown", (event) => {
+  // The disabled default button stops Enter in text fields, but not in the date field of Chromium.
+  if (event.key === "Enter" && event.target.matches("input")) event.preventDefault();
 });
+document.addEventListener("keydown", async (event) => {
+  const isSave = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "s";
+  if (!isSave || document.querySelector("dialog[open]")) return;
+  event.preventDefault();
+  if ("published" in editor.dataset) {
+    // Saving the post would publish the changes.
+    if ((await autosaver.save()) === "saved" && form.elements.autosave.value) showMessage("Your changes are saved but not public yet.");
+  } else {
+    if (form.checkValidity()) rememberCaret(area);
+    form.requestSubmit(saveButton);
+  }
+});
+restoreCaret(area);

@@ -1,10 +1,13 @@
-// Labels the save button by status, and shows the publication time in local time. The form submits UTC.
+// Shows the publication time in local time, and the button that fits it: "Publish" or "Schedule". The form submits UTC.
 
-export function schedule(form, button, isPublished) {
+export function schedule(form) {
   const sent = form.elements.publish_at;
+  if (!sent) return; // a published post
   const shown = sent.cloneNode();
   const hint = document.getElementById("hint-publish_at");
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const publish = form.querySelector("button[value=published]");
+  const later = form.querySelector("button[value=scheduled]");
   shown.removeAttribute("name");
   sent.removeAttribute("id");
   sent.type = "hidden";
@@ -16,22 +19,18 @@ export function schedule(form, button, isPublished) {
   };
 
   function update() {
-    const status = form.elements.status.value;
-    const isScheduled = status === "scheduled";
-    shown.closest(".field").hidden = !isScheduled;
-    shown.required = isScheduled;
     const at = shown.value ? new Date(shown.value) : null;
     const utc = at ? ` UTC: ${at.toLocaleString([], { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" })}.` : "";
     hint.textContent = `Your local time (${zone}).${utc}`;
-    const labels = { draft: isPublished ? "Save as draft" : "Save draft", scheduled: "Schedule" };
-    button.textContent = labels[status] ?? (isPublished ? "Save changes" : "Publish");
+    if (!publish || !later) return; // a scheduled post
+    publish.hidden = Boolean(at);
+    later.hidden = !at;
   }
 
   shown.addEventListener("input", () => {
     sent.value = shown.value ? new Date(shown.value).toISOString().slice(0, 16) : "";
     update();
   });
-  form.addEventListener("change", update);
   form.addEventListener("filled", read);
   read();
 }

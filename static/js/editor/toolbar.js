@@ -44,7 +44,7 @@ export function toolbar(editor, area, special) {
     else if (event.key !== "Enter" || event.shiftKey || event.ctrlKey || event.metaKey || event.altKey || !newLine(area)) return;
     event.preventDefault();
   });
-  listShortcuts(keyed);
+  listShortcuts(keyed, "published" in editor.dataset);
 }
 
 function isPressed(event, keys) {
@@ -53,15 +53,15 @@ function isPressed(event, keys) {
   return /\d/.test(key) ? event.code === `Digit${key}` : event.key.toUpperCase() === key;
 }
 
-export function isCommand(event) {
+function isCommand(event) {
   // On a Mac, Ctrl with a letter moves the caret.
   return event[isMac ? "metaKey" : "ctrlKey"] && !event[isMac ? "ctrlKey" : "metaKey"] && !event.altKey;
 }
 
-function listShortcuts(tools) {
+function listShortcuts(tools, isPublic) {
   const list = document.querySelector("#editor-help .shortcuts");
   const rows = tools.map((tool) => [tool.getAttribute("aria-label"), tool.dataset.keys]);
-  for (const [label, keys] of [...rows, ["Save", "S"], ["Save", "Enter"]]) {
+  for (const [label, keys] of [...rows, [isPublic ? "Save without publishing" : "Save draft", "S"]]) {
     const [term, description] = [document.createElement("dt"), document.createElement("dd")];
     term.textContent = label;
     description.append(...[modifier, ...keys.split("+")].flatMap((key) => [" ", keycap(key)]));

@@ -379,9 +379,8 @@ def test_text_of_a_tab_that_crashed_is_offered_by_the_server(site: Site, page: P
     again.get_by_role("link", name="Continue editing “Half a post”").click()
     again.get_by_text("Restored unsaved text from").wait_for()
     assert text(again).input_value() == "Hours of work"
-    again.get_by_label("Draft").check()
     again.get_by_role("button", name="Save draft").click()
-    again.wait_for_url(f"{site.base}/posts/half-a-post")
+    again.wait_for_url(f"{site.base}/posts/half-a-post/edit?saved=1")
     assert kept(site) == []
 
 
@@ -466,7 +465,7 @@ def test_end_of_the_session_loses_no_text(site: Site, page: Page, context: Brows
     page.keyboard.type(", saved")
     state(page, "Saved on the server")
     assert page.get_by_text("You are signed out").count() == 0
-    page.keyboard.press("Control+Enter")
+    page.get_by_role("button", name="Publish", exact=True).click()
     page.wait_for_url(f"{site.base}/posts/on-engines")
     assert "Hours of work, saved" in page.content()
 
@@ -474,34 +473,119 @@ def test_end_of_the_session_loses_no_text(site: Site, page: Page, context: Brows
 def test_publication_time_is_in_the_local_time_zone(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
     page.get_by_label("Title").fill("On engines")
+    text(page).fill("Some text.")
     moment = page.get_by_label("Publish at")
-    assert moment.is_hidden()
-    assert page.locator("button.save").inner_text() == "Publish"
-    page.get_by_label("Scheduled").check()
-    assert page.locator("button.save").inner_text() == "Schedule"
+    publish, later = (page.get_by_role("button", name=name, exact=True) for name in ("Publish", "Schedule"))
+    assert (publish.is_visible(), later.is_visible()) == (True, False)
     moment.fill("2035-05-05T09:00")  # St John’s is 2 h 30 min behind UTC in summer
     assert page.get_by_text("Your local time (America/St_Johns). UTC: 5 May 2035, 11:30.").is_visible()
-    page.keyboard.press("Control+s")
+    assert (publish.is_visible(), later.is_visible()) == (False, True)
+    later.click()
     page.wait_for_url(f"{site.base}/posts/on-engines")
     assert page.locator(".notice time").get_attribute("datetime") == "2035-05-05T11:30:00Z"
     page.goto(f"{site.base}/posts/on-engines/edit")
     assert moment.input_value() == "2035-05-05T09:00"
-    assert page.locator("button.save").inner_text() == "Schedule"
-    page.get_by_label("Draft").check()
-    assert moment.is_hidden()
-    page.get_by_role("button", name="Save draft").click()
-    page.wait_for_url(f"{site.base}/posts/on-engines")
-    assert page.get_by_text("Draft.").is_visible()
+    page.get_by_role("button", name="Save as draft").click()
+    page.get_by_text("Draft saved.").wait_for()
+    assert moment.input_value() == ""
 
 
 def test_invalid_form_keeps_its_values_and_the_local_time(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
     page.get_by_label("Title").fill("On engines")
     page.get_by_label("URL slug").fill("no spaces")
-    page.get_by_label("Scheduled").check()
     page.get_by_label("Publish at").fill("2035-05-05T09:00")
     page.get_by_role("button", name="Schedule").click()
     page.get_by_role("heading", name="Please fix the following").wait_for()
     expect(page.get_by_label("Publish at")).to_have_value("2035-05-05T09:00")
     state(page, "Saved on the server")
     assert len(kept(site)) == 1, "the same text, kept in the same place"
+
+
+def saved(site):
+    """The title, the text and the status of each post."""
+    with contextlib.closing(sqlite3.connect(site.folder / "blog.db")) as database:
+        return database.execute("SELECT title, content, status FROM posts ORDER BY id").fetchall()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+@pytest.mark.parametrize("path", ["/write", "/posts/on-engines/edit"])
+def test_enter_in_a_line_sends_nothing(site: Any, browser: Browser, scripts: bool, path: str) -> None:
+    site.post("On engines")
+    context = browser.new_context(java_script_enabled=scripts)
+    try:
+        context.add_cookies([{"name": "session", "value": site.session, "url": site.base}])
+        page = context.new_page()
+        page.goto(f"{site.base}{path}")
+        sent = []
+        page.on("request", lambda request: sent.append(request.url) if request.is_navigation_request() else None)
+        for label in ("Title", "Tags optional", "Excerpt", "URL slug"):
+            page.get_by_label(label).fill("typed")
+            for key in ("Enter", "Control+Enter", "Meta+Enter"):
+                page.keyboard.press(key)
+        if path == "/write" and scripts:
+            page.get_by_label("Publish at").focus()
+            page.keyboard.press("Enter")
+        page.get_by_label("Body").fill("Some text.")
+        page.keyboard.press("Control+Enter")
+        assert page.url == f"{site.base}{path}"
+        assert sent == []
+    finally:
+        context.close()
+    assert saved(site) == [("On engines", "Some text.", "published")]
+
+
+def test_enter_in_the_date_saves_a_draft_at_most(site: Any, browser: Browser) -> None:
+    """Without scripts Chromium takes the next button, which is why it is the one that saves a draft."""
+    context = browser.new_context(java_script_enabled=False)
+    try:
+        context.add_cookies([{"name": "session", "value": site.session, "url": site.base}])
+        page = context.new_page()
+        page.goto(f"{site.base}/write")
+        page.get_by_label("Title").fill("On engines")
+        page.get_by_label("Publish at").focus()
+        page.keyboard.press("Enter")
+        page.get_by_text("Draft saved.").wait_for()
+    finally:
+        context.close()
+    assert saved(site) == [("On engines", "", "draft")]
+
+
+@pytest.mark.parametrize("keys", ["Control+s", "Meta+s"])
+def test_keys_save_a_draft_and_writing_goes_on(site: Any, page: Any, keys: str) -> None:
+    page.goto(f"{site.base}/write")
+    text(page).focus()
+    page.keyboard.press(keys)
+    assert page.url == f"{site.base}/write", "a post needs a title"
+    page.get_by_label("Title").fill("On engines")
+    page.keyboard.press(keys)
+    page.wait_for_url(f"{site.base}/posts/on-engines/edit?saved=1")
+    assert saved(site) == [("On engines", "", "draft")]
+    text(page).fill("It weaves.")
+    select(page, 3, 3)
+    page.keyboard.press(keys)
+    page.wait_for_url(f"{site.base}/posts/on-engines/edit?saved=2")
+    page.keyboard.type("often ")
+    assert text(page).input_value() == "It often weaves."
+    assert saved(site) == [("On engines", "It weaves.", "draft")]
+
+
+def test_keys_do_not_publish_changes_of_a_published_post(site: Any, page: Any) -> None:
+    site.post("On engines")
+    page.goto(f"{site.base}/posts/on-engines/edit")
+    text(page).fill("Half a thou")
+    page.keyboard.press("Control+s")
+    page.get_by_text("Your changes are saved but not public yet.").wait_for()
+    assert saved(site) == [("On engines", "Some text.", "published")]
+    assert len(kept(site)) == 1
+
+
+def test_empty_post_is_not_published(site: Any, page: Any) -> None:
+    page.goto(f"{site.base}/write")
+    page.get_by_label("Title").fill("On engines")
+    page.get_by_role("button", name="Publish", exact=True).click()
+    page.get_by_text("Body: This post is empty.").wait_for()
+    assert saved(site) == []
+    page.get_by_role("button", name="Save draft").click()
+    page.wait_for_url(f"{site.base}/posts/on-engines/edit?saved=1")
+    assert saved(site) == [("On engines", "", "draft")]
