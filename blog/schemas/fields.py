@@ -36,7 +36,7 @@ def _remove_defaults(schema: dict[str, Any]) -> None:
 
 
 class Changes(Input):
-    """Base of PATCH models. Absent members do not change, so the OpenAPI document shows no defaults: clients would send them."""
+    """Base of models in which an absent member is not a default. The OpenAPI document shows none: clients would send them."""
 
     model_config = ConfigDict(json_schema_extra=_remove_defaults)
 

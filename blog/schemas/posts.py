@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from blog.schemas.fields import Changes, Content, Excerpt, Input, Instant, Output, Slug, Tags, Title
+from blog.schemas.fields import Changes, Content, Excerpt, Instant, Output, Slug, Tags, Title
 
 
 class PostStatus(StrEnum):
@@ -16,24 +16,33 @@ class PostStatus(StrEnum):
     SCHEDULED = "scheduled"
 
 
-class PostInput(Input):
+class PostInput(Changes):
     """The fields of a post that clients write."""
 
     title: Title
     content: Content
     tags: Tags = Field(default_factory=list)
     slug: Slug | None = None
-    status: PostStatus = PostStatus.PUBLISHED
-    publish_at: Instant | None = Field(default=None, description="When a scheduled post is published")
+    status: PostStatus = Field(
+        default=PostStatus.PUBLISHED,
+        description="If absent, POST publishes the post and PUT and PATCH keep its status, unless `publish_at` says otherwise",
+    )
+    publish_at: Instant | None = Field(
+        default=None,
+        description=(
+            "The time in the future at which a scheduled post is published. Without `status` it schedules a post that is not "
+            "public, and null makes a scheduled post a draft. With `draft` or `published` only null is valid"
+        ),
+    )
     comments_open: bool = Field(default=True, description="Whether people may comment")
     custom_excerpt: Excerpt = Field(default=None, description="Shown in lists and feeds instead of the start of the content")
 
 
 class NewPost(PostInput):
-    """A complete post, for POST and PUT. Without a slug, one is made from the title."""
+    """A complete post, for POST and PUT. Without a slug, POST makes one from the title and PUT keeps the current one."""
 
 
-class PostChanges(PostInput, Changes):
+class PostChanges(PostInput):
     """The fields to change, for PATCH. Absent fields keep their values; title, content and slug cannot be null."""
 
     title: Title = ""

@@ -14,7 +14,8 @@ from blog.domain.core.events import EventType, Position
 from blog.domain.posts import post_queries, post_writes, rendering, slugs
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import POST_FIELDS, PostContent, content_of, with_changes
-from blog.errors import Conflict, FieldError, InvalidInput
+from blog.domain.posts.status_rules import resolve_status
+from blog.errors import Conflict
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.text.plain_text import html_to_text
 
@@ -47,10 +48,11 @@ async def get_by_slug(ctx: Context, slug: str) -> Post:
 
 
 async def create(ctx: Context, new: NewPost) -> Post:
-    """Create a post. Raises NotAuthenticated, Forbidden, Conflict (slug) or InvalidInput (publish_at)."""
+    """Create a post. Raises NotAuthenticated, Forbidden, Conflict (slug) or InvalidInput (`resolve_status`)."""
     actor = policy.require_writer(ctx)
-    values = {name: getattr(new, name) for name in _FIELD_NAMES} | {"tags": tuple(new.tags), "slug": new.slug or ""}
-    content = with_changes(PostContent(**values), {})
+    sent = {name: getattr(new, name) for name in _FIELD_NAMES if name != "status" or name in new.model_fields_set}
+    values = resolve_status(sent, None, ctx.now) | {"tags": tuple(new.tags), "slug": new.slug or ""}
+    content = PostContent(**values)
     published_at = _resolve_published_at(ctx, content, None)
     rendered = await rendering.render_post_in_thread(content)
     async with ctx.db.transaction():
@@ -62,8 +64,14 @@ async def create(ctx: Context, new: NewPost) -> Post:
 
 
 async def replace(ctx: Context, post_id: int, new: NewPost, *, if_match: ExpectedVersions = None) -> Post:
-    """Replace the content of a post; a missing slug keeps the current one. Arguments and errors as for `save_changes`."""
-    changes = {name: getattr(new, name) for name in _FIELD_NAMES if name != "slug" or new.slug is not None}
+    """Replace the content of a post. An absent slug and an absent status are kept.
+
+    Arguments and errors as for `save_changes`.
+    """
+    kept = {"slug"} if new.slug is None else set()
+    if "status" not in new.model_fields_set:
+        kept |= {"status", "publish_at"} - new.model_fields_set
+    changes = {name: getattr(new, name) for name in _FIELD_NAMES if name not in kept}
     return await save_changes(ctx, post_id, changes, if_match=if_match)
 
 
@@ -79,7 +87,7 @@ async def save_changes(ctx: Context, post_id: int, changes: Mapping[str, Any], *
     changes: valid values by the names of fields of `PostContent`.
     if_match: the versions that may be replaced. With None, the changes are applied to whatever version is current.
 
-    Raises NotAuthenticated, NotFound, Forbidden, VersionConflict (if_match), Conflict (slug) or InvalidInput (publish_at).
+    Raises NotAuthenticated, NotFound, Forbidden, VersionConflict (if_match), Conflict (slug) or InvalidInput (`resolve_status`).
     """
     before = policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
     rendered = await rendering.render_post_in_thread(with_changes(before, changes))
@@ -87,7 +95,7 @@ async def save_changes(ctx: Context, post_id: int, changes: Mapping[str, Any], *
         post = policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
         if if_match is not None:
             post_writes.require_version(post, if_match)
-        content = with_changes(post, changes)
+        content = with_changes(post, resolve_status(changes, post, ctx.now))
         published_at = _resolve_published_at(ctx, content, post)
         if _fold_tags(content) == _fold_tags(content_of(post)):
             return post
@@ -133,9 +141,7 @@ def _fold_tags(content: PostContent) -> PostContent:
 
 
 def _resolve_published_at(ctx: Context, content: PostContent, before: Post | None) -> dt.datetime | None:
-    """Return the time of the first publication. Raises InvalidInput if a scheduled post has no time in the future."""
-    if content.status is PostStatus.SCHEDULED and (content.publish_at is None or content.publish_at <= ctx.now):
-        raise InvalidInput([FieldError(("publish_at",), "A scheduled post needs a time in the future", "publish_at")])
+    """Return the time of the first publication."""
     if before is not None and before.published_at is not None:
         return before.published_at
     return ctx.now if content.status is PostStatus.PUBLISHED else None
