@@ -23,11 +23,13 @@ def import_() -> None:
 def import_markdown(folder: Path, dry_run: bool, username: str | None) -> None:
     """Import a Jekyll, Hugo or Zola FOLDER. A second run imports only what changed.
 
-    The last line on standard output is a JSON object of totals.
+    The last line on standard output is a JSON object of totals. A post becomes a draft if it has no date, or metadata that may
+    hide it. The exit code is 1 if a file was not imported or not read.
     """
     from blog.import_export.markdown import importer
+    from blog.import_export.markdown.totals import ImportTotals
 
-    async def work(ctx: Context) -> int:
+    async def work(ctx: Context) -> ImportTotals:
         actor = await _resolve_actor(ctx, username)
         with progress_bars() as progress:
             report = await importer.import_markdown(
@@ -36,10 +38,16 @@ def import_markdown(folder: Path, dry_run: bool, username: str | None) -> None:
         for line in (*report.warnings, *report.rejections):
             click.echo(str(line), err=True)
         click.echo(json.dumps(asdict(report.totals)))
-        return report.totals.refused
+        return report.totals
 
-    if refused := run(load_migrated_settings(), work):
-        raise CommandError(f"files not imported: {refused}. Correct them, then run the import again")
+    totals = run(load_migrated_settings(), work)
+    if totals.refused:
+        raise CommandError(f"files not imported: {totals.refused}. Correct them, then run the import again")
+    if totals.not_read:
+        counts = ", ".join(f"{count} {suffix}" for suffix, count in totals.not_read.items())
+        raise CommandError(f"files not read: {counts}. Convert them to Markdown, then run the import again")
+    if not totals.posts and any(folder.iterdir()):
+        raise CommandError(f"no posts found in {folder}. Name the folder that contains the Markdown files")
 
 
 async def _resolve_actor(ctx: Context, username: str | None) -> Actor:

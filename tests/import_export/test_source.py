@@ -11,7 +11,8 @@ from blog.errors import InvalidInput
 from blog.import_export.markdown import folder as markdown_folder
 from blog.import_export.markdown import slugs, source
 from blog.import_export.markdown.folder import Rejection
-from blog.import_export.markdown.source import DateSource, SourcePost
+from blog.import_export.markdown.source import SourcePost
+from blog.import_export.markdown.visibility import DateSource
 from blog.schemas.fields import MAX_CONTENT_BYTES
 from tests.import_export.conftest import MakeFiles
 
@@ -139,14 +140,15 @@ def test_names_are_lists_or_single_texts(make_files: MakeFiles) -> None:
     ],
 )  # fmt: skip
 def test_drafts(make_files: MakeFiles, front_matter: str, draft: bool) -> None:
-    folder = make_files({"a.md": f"---\n{front_matter}\n---\n", "_drafts/b.md": f"---\n{front_matter}\n---\n"})
+    text = f"---\ndate: 2020-01-01\n{front_matter}\n---\n"
+    folder = make_files({"a.md": text, "_drafts/b.md": text})
     assert read_one(folder, "a.md").draft is draft
     assert read_one(folder, "_drafts/b.md").draft is True
 
 
 def test_other_fields_of_a_post(make_files: MakeFiles) -> None:
     text = (
-        "\ufeff---\r\ntitle: |\r\n  Two\r\n  lines\r\nlang: zh_tw\r\nexcerpt: In <em>short</em>\r\n"
+        "\ufeff---\r\ndate: 2020-01-01\r\ntitle: |\r\n  Two\r\n  lines\r\nlang: zh_tw\r\nexcerpt: In <em>short</em>\r\n"
         "redirect_from: /x/old/\r\npermalink: /2015/Own/\r\n---\r\nText\r\n\x08more\x0c\r\n"
     )
     post = read_one(make_files({"own.md": text}), "own.md")

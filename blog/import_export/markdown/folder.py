@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -13,6 +14,8 @@ MAX_FILE_BYTES = 1_048_576
 MAX_SOURCE_LENGTH = 500
 
 _POST_SUFFIXES = frozenset({".md", ".markdown", ".mkd", ".mkdn", ".mkdown", ".mdown", ".text", ".rmd"})
+_UNREAD_SUFFIXES = frozenset({".mdx", ".rst", ".org", ".adoc", ".asciidoc", ".textile", ".ipynb", ".qmd", ".wiki"})
+_UNREAD_POST_SUFFIXES = frozenset({".html", ".htm", ".xhtml", ".txt"})
 _EXCLUDED_FOLDERS = frozenset({"_site", "_includes", "_layouts", "_data", "_sass", "node_modules"})
 # Documents of a repository. Imported only if they have front matter.
 _REPOSITORY_DOCUMENTS = frozenset(
@@ -45,12 +48,16 @@ class SourceFolder:
     - `paths`: the posts, relative to `root`: originals before translations, then by name.
     - `languages`: the languages that have an index page.
     - `rejections`: the files that are not imported.
+    - `not_read`: the files of posts in formats that are not read, by suffix.
+    - `is_obsidian`: whether the folder is an Obsidian vault or a part of one.
     """
 
     root: Path
     paths: tuple[str, ...]
     languages: frozenset[str]
     rejections: tuple[Rejection, ...]
+    not_read: Mapping[str, int]
+    is_obsidian: bool
 
     def source_name(self, path: str) -> str:
         """Return the name that identifies a file in later imports: the name of the folder and the path below it."""
@@ -93,12 +100,14 @@ def scan(folder: Path) -> SourceFolder:
     if not root.is_dir():
         raise InvalidInput([FieldError(("folder",), f"{printable(str(folder))} is not a readable folder", "folder")])
     rejections: list[Rejection] = []
-    paths = list(_walk(root, rejections))
+    not_read: Counter[str] = Counter()
+    paths = list(_walk(root, rejections, not_read))
     names = (PurePosixPath(path).stem for path in paths)
     languages = frozenset(match[1] for name in names if (match := _INDEX_LANGUAGE.fullmatch(name)))
     posts = [path for path in paths if not PurePosixPath(path).name.startswith("_index.")]
     posts.sort(key=lambda path: (language_suffix(path, languages) is not None, path))
-    return SourceFolder(root, tuple(posts), languages, tuple(rejections))
+    is_obsidian = any((parent / ".obsidian").is_dir() for parent in (root, *root.parents))
+    return SourceFolder(root, tuple(posts), languages, tuple(rejections), dict(sorted(not_read.items())), is_obsidian)
 
 
 def language_suffix(path: str, languages: frozenset[str]) -> str | None:
@@ -107,7 +116,7 @@ def language_suffix(path: str, languages: frozenset[str]) -> str | None:
     return suffix if dot and suffix in languages else None
 
 
-def _walk(root: Path, rejections: list[Rejection]) -> Iterator[str]:
+def _walk(root: Path, rejections: list[Rejection], not_read: Counter[str]) -> Iterator[str]:
     def reject_folder(error: OSError) -> None:
         path = os.path.relpath(str(error.filename), root)
         rejections.append(Rejection(path, 1, f"the folder cannot be read: {error.strerror}"))
@@ -118,6 +127,8 @@ def _walk(root: Path, rejections: list[Rejection]) -> Iterator[str]:
             path = Path(parent, name)
             relative = path.relative_to(root).as_posix()
             is_candidate = name not in folders and _may_be_post(path)
+            if name not in folders and _is_unread_post(path, relative):
+                not_read[path.suffix.lower()] += 1
             if reason := _rejection_reason(root, path, relative, is_candidate):
                 rejections.append(Rejection(relative, 1, reason))
                 if name in folders:
@@ -130,6 +141,16 @@ def _may_be_post(path: Path) -> bool:
     if path.name.startswith(".") or path.suffix.lower() not in _POST_SUFFIXES:
         return False
     return path.stem.lower() not in _REPOSITORY_DOCUMENTS or _has_front_matter(path)
+
+
+def _is_unread_post(path: Path, relative: str) -> bool:
+    """Return whether a file is a text in a format that is not read. HTML files are templates except among posts."""
+    suffix, folders = path.suffix.lower(), PurePosixPath(relative).parts[:-1]
+    if path.name.startswith(".") or path.stem.lower() in _REPOSITORY_DOCUMENTS:
+        return False
+    if suffix in _UNREAD_POST_SUFFIXES:
+        return "_posts" in folders or "_drafts" in folders or ("content" in folders and _has_front_matter(path))
+    return suffix in _UNREAD_SUFFIXES
 
 
 def _has_front_matter(path: Path) -> bool:

@@ -103,7 +103,7 @@ class _ImportRun:
     def report(self) -> ImportReport:
         """Return the result so far, with rejections sorted by path."""
         rejections = tuple(sorted(self._rejections, key=lambda rejection: rejection.path))
-        totals = self._counter.totals(images=self._images.stored_count, refused=len(rejections))
+        totals = self._counter.totals(images=self._images.stored_count, refused=len(rejections), not_read=self._folder.not_read)
         return ImportReport(totals, rejections, tuple(self._warnings))
 
     def _read(self, paths: Sequence[str]) -> list[SourcePost]:

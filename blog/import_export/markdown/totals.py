@@ -1,9 +1,11 @@
 """Counts of an import."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from blog.import_export.markdown.source import DateSource, SourcePost
+from blog.import_export.markdown.source import SourcePost
+from blog.import_export.markdown.visibility import DateSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +16,7 @@ class ImportTotals:
     - `*_assignments`: one for each author, tag or category of each post.
     - `unchanged`: posts that were imported before and equal their files.
     - `refused`: files that were not imported.
+    - `not_read`: files of posts in formats that are not read, by suffix.
     """
 
     posts: int
@@ -29,6 +32,7 @@ class ImportTotals:
     images: int
     unchanged: int
     refused: int
+    not_read: Mapping[str, int]
 
 
 @dataclass(slots=True)
@@ -49,8 +53,8 @@ class ImportCounter:
             self._counts[kind] += len(names)
             self._names[kind].update(names)
 
-    def totals(self, *, images: int, refused: int) -> ImportTotals:
-        """Return the totals, with the number of stored images and of refused files."""
+    def totals(self, *, images: int, refused: int, not_read: Mapping[str, int]) -> ImportTotals:
+        """Return the totals, with the number of stored images, of refused files and of files in other formats."""
         return ImportTotals(
             posts=self._counts["posts"],
             authors=len(self._names["authors"]),
@@ -65,4 +69,5 @@ class ImportCounter:
             images=images,
             unchanged=self.unchanged,
             refused=refused,
+            not_read=not_read,
         )

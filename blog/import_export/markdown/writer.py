@@ -63,7 +63,7 @@ class Writer:
             date = step.post.date or self._ctx.now
             post = await post_writes.insert(
                 self._ctx,
-                content.with_changes(slug=slug, **self._publication(step.post, date)),
+                content.with_changes(slug=slug, **self._publication(step.post)),
                 author_ids=author_ids,
                 created_at=min(date, self._ctx.now),
                 published_at=self._published_at(step.post, date),
@@ -72,7 +72,7 @@ class Writer:
             slug = await self._slug_after_change(step.post, record.post_id, record.slug)
             post = await post_writes.overwrite(
                 self._ctx,
-                content.with_changes(slug=slug, **self._publication(step.post, step.post.date)),
+                content.with_changes(slug=slug, **self._publication(step.post)),
                 post_id=record.post_id,
                 author_ids=author_ids,
                 published_at=self._published_at(step.post, step.post.date),
@@ -93,11 +93,14 @@ class Writer:
                 self._account_ids[name] = await imported_authors.get_or_create_author(self._ctx, name)
         return list(dict.fromkeys(self._account_ids[name] for name in post.authors)) or [self._actor.id]
 
-    def _publication(self, post: SourcePost, date: dt.datetime | None) -> dict[str, Any]:
+    def _publication(self, post: SourcePost) -> dict[str, Any]:
         """Return status and publication time: a post with a date in the future is scheduled."""
-        if not post.draft and date is not None and date > self._ctx.now:
-            return {"status": PostStatus.SCHEDULED, "publish_at": date}
+        if self._is_scheduled(post):
+            return {"status": PostStatus.SCHEDULED, "publish_at": post.visible_from}
         return {}
 
     def _published_at(self, post: SourcePost, date: dt.datetime | None) -> dt.datetime | None:
-        return None if post.draft or (date is not None and date > self._ctx.now) else date
+        return None if post.draft or self._is_scheduled(post) else date
+
+    def _is_scheduled(self, post: SourcePost) -> bool:
+        return not post.draft and post.visible_from is not None and post.visible_from > self._ctx.now
