@@ -208,6 +208,43 @@ async def test_stale_form_keeps_the_text_and_can_be_submitted_again(
     assert (await posts.get_by_slug(ctx, "on-engines")).content == "Mine."
 
 
+@pytest.mark.parametrize(
+    ("theirs", "typed", "kept"),
+    [
+        ({"title": "Theirs"}, {"content": "Mine."}, {"title": "Theirs", "content": "Mine."}),
+        ({"tags": ["theirs"], "content": "T."}, {"content": "Mine."}, {"tags": "theirs", "content": "Mine."}),
+        ({"custom_excerpt": "Theirs", "slug": "theirs", "content": "T."}, {"content": "Mine."}, {"custom_excerpt": "Theirs"}),
+        ({"title": "Theirs", "content": "T."}, {"title": "Mine"}, {"title": "Mine", "content": "T."}),
+        ({"status": "draft", "content": "T."}, {"content": "Mine."}, {"status": "draft", "content": "Mine."}),
+    ],
+)
+async def test_conflict_keeps_what_only_the_other_person_changed(
+    client: httpx2.AsyncClient,
+    ctx: Context,
+    author: Context,
+    write: Write,
+    sign_in: SignIn,
+    theirs: dict[str, Any],
+    typed: dict[str, str],
+    kept: dict[str, str],
+) -> None:
+    post = await write("On engines", "Old.", tags=["old"])
+    eve = await sign_in("eve", Role.EDITOR)
+    form = (await client.get("/posts/on-engines/edit", headers=eve)).text
+    names = ("title", "content", "tags", "slug", "custom_excerpt", "status", "version")
+    sent = {name: value(form, name) for name in names} | typed
+    saved = await posts.edit(author, post.id, PostChanges(**theirs))
+    answer = await client.post("/posts/on-engines/edit", data=sent, headers=eve)
+    assert answer.status_code == 412
+    form = answer.text[answer.text.index('id="conflict-form"') :]
+    assert {name: value(form, name) for name in kept} == kept
+    again = await client.post(f"/posts/{saved.slug}/edit", data={name: value(form, name) for name in names}, headers=eve)
+    assert again.status_code == 303
+    final = await posts.get(ctx.acting_as(author.require_actor()), post.id)
+    expected = {name: getattr(saved, name) for name in theirs} | typed
+    assert {name: getattr(final, name) for name in expected} == expected
+
+
 @pytest.mark.parametrize("version", ["", "x", "-1", "9" * 30, "²"])
 async def test_form_without_a_valid_version_is_refused(
     client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn, version: str

@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from blog.text.three_way_merge import merge
 
 @dataclass(frozen=True, slots=True)
 class EditConflict:
-    """The saved content (`theirs`), the submitted content (`mine`) and the changes from the one to the other.
+    """The saved content (`theirs`), the same with the submitted changes (`mine`), and the changes from the one to the other.
 
     `base` is the version that the form was opened with, `latest` the version that was saved since, and `diff_since_base` its
     changes; all None if the base is unknown. `merged` has both changes and `merged_diff` compares it with `theirs`; if they
@@ -53,7 +53,7 @@ async def describe(ctx: Context, post: Post, submitted: PostChanges, base_versio
         mine = _submitted_content(submitted, theirs)
         return EditConflict(theirs, mine, await diffs.compare(theirs, mine))
     base = content_of(base_revision)
-    mine = _submitted_content(submitted, base)
+    mine = _keep_mine(base, _submitted_content(submitted, base), theirs)
     merged, overlapping = await anyio.to_thread.run_sync(_merge, base, mine, theirs)
     return EditConflict(
         theirs,
@@ -73,13 +73,26 @@ def _submitted_content(submitted: PostChanges, base: PostContent) -> PostContent
     return with_changes(base, {name: getattr(submitted, name) for name in submitted.model_fields_set})
 
 
+def _keep_mine(base: PostContent, submitted: PostContent, theirs: PostContent) -> PostContent:
+    """Return their content with each field that the submitted form changed. A field that only they changed stays theirs."""
+    kept = theirs
+    for _, names in _field_groups():
+        if _comparable(submitted, names) != _comparable(base, names):
+            kept = _replace(kept, {name: getattr(submitted, name) for name in names})
+    return kept
+
+
+def _field_groups() -> Iterator[tuple[PostField, Sequence[str]]]:
+    """Yield each independent field, with the names of the fields that change together with it."""
+    for field in POST_FIELDS:
+        if not field.depends_on:
+            yield field, [field.name, *(other.name for other in POST_FIELDS if other.depends_on == field.name)]
+
+
 def _merge(base: PostContent, mine: PostContent, theirs: PostContent) -> tuple[PostContent | None, Sequence[str]]:
     merged = theirs
     overlapping: list[str] = []
-    for field in POST_FIELDS:
-        if field.depends_on:
-            continue
-        names = [field.name, *(other.name for other in POST_FIELDS if other.depends_on == field.name)]
+    for field, names in _field_groups():
         ours, others, before = (_comparable(content, names) for content in (mine, theirs, base))
         if ours in (before, others):
             continue

@@ -19,14 +19,14 @@ from blog.web.rendering.page import render_page
 async def render_conflict(request: Request, ctx: Context, form: Form, post: Post, mine: PostChanges) -> Response:
     """Return 412 with both versions, their differences and, if possible, a merged version.
 
-    form: the submitted form, shown again with the values in it
+    form: the submitted form, shown again with its changes
     post: the post as saved by the other editor
     mine: the submitted changes
 
     All forms of the page submit the current version number, so that the next save replaces the version shown here.
     """
     conflict = await edit_conflicts.describe(ctx, post, mine, parse_number(form.value("version")))
-    form.values["version"] = str(post.version)
+    form.values |= form_from_content(conflict.mine, post.version).values
     merged_form = form_from_content(conflict.merged, post.version) if conflict.merged else None
     others = (await presence.touch(ctx, post.id)).others
     return render_page(

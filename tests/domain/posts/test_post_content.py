@@ -132,8 +132,12 @@ async def test_conflict(author: Context, editor: Context, field: PostField) -> N
     saved = await change(editor, post, field)
     conflict = await describe(author, saved, content_of(post))
     assert conflict.diff_since_base is not None
-    for diff in (conflict.diff, conflict.diff_since_base):
-        assert [changed.field.name for changed in diff.fields] == [field.name]
+    assert [changed.field.name for changed in conflict.diff_since_base.fields] == [field.name]
+    assert conflict.diff.is_empty, "what only the other person changed stays changed"
+    assert conflict.mine == content_of(saved)
+    title = "mine" if field is not POST_FIELDS[0] else post.title
+    conflict = await describe(author, saved, with_changes(post, {"title": title, field.name: example(field, 1)}))
+    assert getattr(conflict.mine, field.name) == example(field, 1)
 
 
 @each_field
