@@ -9,15 +9,17 @@ from starlette.responses import Response
 from blog.domain.accounts import accounts, invitations, password_reset
 from blog.errors import Conflict, Forbidden
 from blog.framework.request.context import request_context
+from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 from blog.schemas.accounts import NewPassword, Registration
 from blog.schemas.feature_flags import Flag
 from blog.web.accounts.sign_in import continue_sign_in, start_session
 from blog.web.rendering.form_page import FormPage
+from blog.web.rendering.redirects import next_path, safe_local_path
 
 
 class RegistrationPage(FormPage[Registration]):
-    """/register: create an account and sign in."""
+    """/register: create an account and sign in, then return to the page in `?next=`."""
 
     template, model, requires_user = "accounts/register.html", Registration, False
 
@@ -27,11 +29,17 @@ class RegistrationPage(FormPage[Registration]):
             raise Forbidden("Registration is closed. Ask the owner of the blog for an account.")
         return await super().get(request)
 
+    def initial_form(self) -> Form:
+        return Form({"next": next_path(self.request)})
+
+    def parse(self) -> Registration | None:
+        return self.form.parse(Registration, next=None)
+
     async def submit(self, data: Registration) -> Response:
         """Create the account and start a session."""
         await app_state(self.request).rate_limits.check(self.request, "register")
         user = await accounts.register(self.ctx, data)
-        return await start_session(self.request, self.ctx, accounts.as_actor(user))
+        return await start_session(self.request, self.ctx, accounts.as_actor(user), safe_local_path(self.form.value("next")))
 
 
 class SetupPage(FormPage[Registration]):

@@ -18,7 +18,7 @@ from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 from blog.schemas.accounts import Credentials, OneTimeCode
 from blog.web.rendering.form_page import FormPage
-from blog.web.rendering.redirects import redirect_after_post, safe_local_path
+from blog.web.rendering.redirects import next_path, redirect_after_post, safe_local_path
 
 _PENDING_COOKIE = "ticket"
 
@@ -32,10 +32,10 @@ class SignInPage(FormPage[Credentials]):
         """Show the form, or redirect a user that is already signed in."""
         if request_context(request).actor is None:
             return await super().get(request)
-        return RedirectResponse(_next_path(request) or app_state(request).urls.path("web:home"), 303)
+        return RedirectResponse(next_path(request) or app_state(request).urls.path("web:home"), 303)
 
     def initial_form(self) -> Form:
-        return Form({"next": _next_path(self.request)})
+        return Form({"next": next_path(self.request)})
 
     def parse(self) -> Credentials | None:
         return self.form.parse(Credentials, next=None)
@@ -64,7 +64,7 @@ class SignInCodePage(FormPage[OneTimeCode]):
         return await super().get(request)
 
     def initial_form(self) -> Form:
-        return Form({"next": _next_path(self.request)})
+        return Form({"next": next_path(self.request)})
 
     def parse(self) -> OneTimeCode | None:
         return self.form.parse(OneTimeCode, next=None)
@@ -117,10 +117,6 @@ async def continue_sign_in(request: Request, ctx: Context, actor: Actor, path: s
     token = await two_factor.issue_pending_sign_in(ctx, actor.id)
     set_cookie(response, settings, _PENDING_COOKIE, token, two_factor.PENDING_SIGN_IN_SECONDS)
     return response
-
-
-def _next_path(request: Request) -> str:
-    return safe_local_path(request.query_params.get("next", ""))
 
 
 async def _pending_user(request: Request, ctx: Context) -> User:

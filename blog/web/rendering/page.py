@@ -14,7 +14,7 @@ from blog.framework.request.state import app_state
 from blog.framework.response.error_statuses import error_headers, error_status
 from blog.schemas.feature_flags import Flag
 from blog.web.rendering import accent_styles
-from blog.web.rendering.redirects import current_path, sign_in_path
+from blog.web.rendering.redirects import current_path, register_path, sign_in_path
 from blog.web.rendering.theme import current_theme
 from blog.web.rendering.unread_counts import get_unread_counts
 
@@ -51,6 +51,7 @@ def render_page(
         "preferences": state.site.runtime_settings.preferences,
         "stylesheet_url": accent_styles.stylesheet_url(state.site, state.urls),
         "sign_in_path": sign_in_path(request),
+        "register_path": register_path(request),
         "theme": current_theme(request),
         "current_path": current_path(request) if request.method in ("GET", "HEAD") else "",
     }

@@ -59,9 +59,27 @@ def current_path(request: Request, **changed: str) -> str:
 
 
 def sign_in_path(request: Request) -> str:
-    """Return the path of the sign-in page, with the current page in `next`."""
-    login = app_state(request).urls.path("web:login")
+    """Return the path of the sign-in page, with the page to return to in `next`."""
+    return _path_with_next(request, "web:login")
+
+
+def register_path(request: Request) -> str:
+    """Return the path of the registration page, with the page to return to in `next`."""
+    return _path_with_next(request, "web:register")
+
+
+def next_path(request: Request) -> str:
+    """Return the path in `?next=` if it leads to this site, else an empty string."""
+    return safe_local_path(request.query_params.get("next", ""))
+
+
+def _path_with_next(request: Request, name: str) -> str:
+    """Return the path of a route. `next` is the current page, or on pages that have one, such as sign-in, their own."""
+    urls = app_state(request).urls
     path = current_path(request)
-    if request.method not in ("GET", "HEAD") or path.startswith(login) or not safe_local_path(path):
-        return login
-    return f"{login}?{urlencode({'next': path})}"
+    if path.startswith((urls.path("web:login"), urls.path("web:register"))):
+        path = next_path(request)
+    elif request.method not in ("GET", "HEAD"):
+        path = ""
+    query = f"?{urlencode({'next': path})}" if safe_local_path(path) else ""
+    return f"{urls.path(name)}{query}"

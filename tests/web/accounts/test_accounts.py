@@ -1,5 +1,6 @@
 """Registration, sign-in and sign-out, and the links of the operator."""
 
+import html
 import re
 
 import httpx2
@@ -17,6 +18,7 @@ from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
 from tests.support import matching
 from tests.support.optional import unwrap
 from tests.web.conftest import SignIn, Write
+from tests.web.test_forms import value
 
 OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
 NEW = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
@@ -91,7 +93,7 @@ async def test_closed_registration_says_so_and_is_not_offered(settings: Settings
         assert page.status_code == 403
         assert "Registration is closed" in page.text
         assert (await client.post("/register", data=NEW, headers=OWN)).status_code == 403
-        assert 'href="/register"' not in (await client.get("/login")).text
+        assert 'href="/register' not in (await client.get("/login")).text
     assert await count(ctx, tables.users) == 0
 
 
@@ -267,3 +269,43 @@ async def test_common_password_is_refused_at_its_field(client: httpx2.AsyncClien
         assert 'id="error-password">This password is too common' in answer.text
         assert "Password1" not in answer.text
     assert await count(ctx, tables.users) == 1
+
+
+def link(page: str, label: str) -> str:
+    """Return the target of the last link with this label."""
+    return html.unescape(re.findall(rf'<a href="([^"]+)"[^>]*>{label}</a>', page)[-1])
+
+
+@pytest.mark.parametrize("way", ["create an account", "Sign in, then Register", "Register in the header", "after a mistake"])
+async def test_registration_leads_back_to_the_post(client: httpx2.AsyncClient, write: Write, way: str) -> None:
+    await write("On engines")
+    new = NEW | {"username": "bob", "email": "bob@example.org"}
+    page = (await client.get("/posts/on-engines")).text
+    match way:
+        case "Sign in, then Register":
+            page = (await client.get(link(page, "Sign in"))).text
+            target = link(page, "Register")
+        case "Register in the header":
+            target = link(page, "Register")
+        case _:
+            target = link(page, "create an account")
+    form = (await client.get(target)).text
+    if way == "after a mistake":
+        form = (await client.post("/register", data=new | {"username": "x", "next": value(form, "next")}, headers=OWN)).text
+        assert link(form, "Sign in") == "/login?next=%2Fposts%2Fon-engines"
+    answer = await client.post("/register", data=new | {"next": value(form, "next")}, headers=OWN)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/posts/on-engines")
+
+
+@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "evil"])
+async def test_registration_never_leads_elsewhere(client: httpx2.AsyncClient, target: str) -> None:
+    assert "evil" not in value((await client.get("/register", params={"next": target})).text, "next")
+    answer = await client.post("/register", data=NEW | {"next": target}, headers=OWN)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+async def test_links_between_the_two_pages_keep_the_way_back(client: httpx2.AsyncClient) -> None:
+    for path, label, other in (("/login", "Register", "/register"), ("/register", "Sign in", "/login")):
+        page = (await client.get(path, params={"next": "/posts/a?x=1&y=2"})).text
+        found = [html.unescape(target) for target in re.findall(rf'<a href="([^"]+)"[^>]*>{label}</a>', page)]
+        assert found == [f"{other}?next=%2Fposts%2Fa%3Fx%3D1%26y%3D2"] * 2, "in the header and below the form"
