@@ -60,19 +60,19 @@ async def run_idempotently(
     key = _read_key(request)
     # Before the transaction: a slow client must not block other writers.
     body = await with_body_limit(request, body_limit).body()
-    fingerprint = _fingerprint(ctx, request, body)
-    if (stored := await _stored_response(ctx, client, key, fingerprint)) is not None:
+    fingerprint = fingerprint_request(ctx, request, body)
+    if (stored := await stored_response(ctx, client, key, fingerprint)) is not None:
         return stored
     await prepare(Request(request.scope, _replay_body(body, request)))
     try:
         async with ctx.db.transaction():
             # Again with the lock: another worker may have finished the same request.
-            if (stored := await _stored_response(ctx, client, key, fingerprint)) is not None:
+            if (stored := await stored_response(ctx, client, key, fingerprint)) is not None:
                 return stored
             response = await handler(Request(request.scope, _replay_body(body, request)))
             if response.status_code >= 400:
                 raise _ErrorResponse(response)
-            await _store(ctx, client, key, fingerprint, response)
+            await store_response(ctx, client, key, fingerprint, response)
             return response
     except _ErrorResponse as error:
         return error.response
@@ -85,7 +85,7 @@ def _read_key(request: Request) -> str:
     return values[0]
 
 
-def _fingerprint(ctx: Context, request: Request, body: bytes) -> str:
+def fingerprint_request(ctx: Context, request: Request, body: bytes) -> str:
     """Return a digest of the request, keyed with the site's secret: a plain one could be used to guess passwords offline."""
     if boundary := _BOUNDARY.search(request.headers.get("content-type", "")):
         body = body.replace(boundary[1].encode("latin-1"), b"")  # random: clients use a new one for each attempt
@@ -105,7 +105,11 @@ def _replay_body(body: bytes, request: Request) -> Callable[[], Awaitable[Messag
     return receive
 
 
-async def _stored_response(ctx: Context, client: str, key: str, fingerprint: str) -> Response | None:
+async def stored_response(ctx: Context, client: str, key: str, fingerprint: str) -> Response | None:
+    """Return the response to the first request of a client with this key, if any.
+
+    Raises InvalidInput if that was another request, Conflict if the response contained a secret.
+    """
     query = sa.select(tables.idempotency_keys).where(
         _columns.client_key == client, _columns.key == key, _columns.created_at > ctx.now - RETENTION
     )
@@ -123,7 +127,8 @@ async def _stored_response(ctx: Context, client: str, key: str, fingerprint: str
     return response
 
 
-async def _store(ctx: Context, client: str, key: str, fingerprint: str, response: Response) -> None:
+async def store_response(ctx: Context, client: str, key: str, fingerprint: str, response: Response) -> None:
+    """Store a response for 24 hours. Call it in the transaction of the change."""
     await _remove_expired(ctx, client, key)
     has_secret = "no-store" in response.headers.get("cache-control", "")
     values = {

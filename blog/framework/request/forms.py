@@ -14,7 +14,9 @@ from blog.framework.request.state import app_state
 
 M = TypeVar("M", bound=BaseModel)
 MAX_FORM_FIELDS = 50
-_SECRET_FIELDS = frozenset({"password", "current", "code"})
+FORM_KEY = "form_key"
+"""The field with the one-time key of a form (`blog.framework.endpoints.form_keys`)."""
+SECRET_FIELDS = frozenset({"password", "current", "code"})
 _CONTENT_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _INPUT_PATTERNS = {
     "color": re.compile(r"#[0-9A-Fa-f]{6}"),
@@ -49,7 +51,7 @@ class Form:
 
     def value(self, name: str) -> str:
         """Return the value to display in a field. Passwords and codes are never sent back."""
-        return "" if name in _SECRET_FIELDS else self.values.get(name, "")
+        return "" if name in SECRET_FIELDS else self.values.get(name, "")
 
     def can_display(self, name: str, input_type: str) -> bool:
         """Return whether browsers display the value in an input of this type."""
@@ -72,7 +74,7 @@ class Form:
 
         overrides: values that replace submitted ones; None removes a field.
         """
-        values = {name: value for name, value in (self.values | overrides).items() if value is not None}
+        values = {name: value for name, value in (self.values | overrides | {FORM_KEY: None}).items() if value is not None}
         try:
             return validate(model, values, "body")
         except InvalidInput as error:

@@ -1,6 +1,7 @@
 """Jinja templates: compiled once, with autoescape, and with links by route name."""
 
 import datetime as dt
+import secrets
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -36,6 +37,7 @@ class Templates:
             url=urls.url,
             static=static_url,
             list_headings=list_headings,
+            new_form_key=new_form_key,
         )
         self._environment.filters.update(
             day=format_date,
@@ -61,6 +63,11 @@ class _BlogName:
 
     def __str__(self) -> str:
         return self._site.title
+
+
+def new_form_key() -> str:
+    """Return a key that no other form has."""
+    return secrets.token_urlsafe(16)
 
 
 def format_date(moment: dt.datetime) -> str:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from blog.domain.accounts import tokens
 from blog.framework.endpoints.endpoint import Endpoint
+from blog.framework.endpoints.form_keys import run_once
 from blog.framework.request.context import require_user
 from blog.framework.request.forms import Form
 from blog.schemas.accounts import Role, Scope, TokenForm
@@ -46,8 +47,13 @@ class TokenList(FormPage[TokenForm]):
         """Create the token and render its secret, which no other page shows: a redirect could not carry it."""
         self.ctx = await reauthenticate_with_form(self.request, self.ctx, self.form)
         actor = self.ctx.require_actor(Scope.ACCOUNT)
-        issued = await tokens.issue(self.ctx, actor, name=data.name, scopes=data.scopes, seconds=data.days * _SECONDS_PER_DAY)
-        return render_page(self.request, "accounts/new_token.html", 201, issued=issued)
+
+        async def create() -> Response:
+            seconds = data.days * _SECONDS_PER_DAY
+            issued = await tokens.issue(self.ctx, actor, name=data.name, scopes=data.scopes, seconds=seconds)
+            return render_page(self.request, "accounts/new_token.html", 201, issued=issued)
+
+        return await run_once(self.request, self.ctx, self.form, create)
 
 
 class TokenRevocation(Endpoint):

@@ -10,6 +10,7 @@ from blog.domain.accounts import invitations, user_directory
 from blog.domain.accounts.models import Invitation
 from blog.domain.core.context import Context
 from blog.framework.endpoints.endpoint import Endpoint
+from blog.framework.endpoints.form_keys import run_once
 from blog.framework.request.context import require_user
 from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
@@ -60,8 +61,12 @@ class InvitationList(FormPage[NewInvitation]):
     async def submit(self, data: NewInvitation) -> Response:
         """Create an invitation, and return to the list, which starts with its link."""
         ctx = await reauthenticate_with_form(self.request, self.ctx, self.form)
-        invitation_id = await invitations.create(ctx, data)
-        return redirect_after_post(self.request, "web:admin_invitations", fragment=f"invitation-{invitation_id}")
+
+        async def create() -> Response:
+            invitation_id = await invitations.create(ctx, data)
+            return redirect_after_post(self.request, "web:admin_invitations", fragment=f"invitation-{invitation_id}")
+
+        return await run_once(self.request, ctx, self.form, create)
 
     async def context(self) -> Mapping[str, Any]:
         page = await invitations.list_page(self.ctx, page_cursor(self.request))

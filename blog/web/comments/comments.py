@@ -15,6 +15,7 @@ from blog.domain.posts import posts
 from blog.domain.posts.models import Post
 from blog.domain.read_models import post
 from blog.framework.endpoints.endpoint import Endpoint
+from blog.framework.endpoints.form_keys import run_once
 from blog.framework.request.context import require_user
 from blog.framework.request.forms import Form
 from blog.schemas.comments import CommentChanges, Decision, NewComment
@@ -46,9 +47,7 @@ class CommentList(FormEndpoint[NewComment]):
 
     async def submit(self, data: NewComment) -> Response:
         """Create the comment."""
-        reason = spam_trap.spam_reason(self.ctx, self.form)
-        comment = await comments.create(self.ctx, self.view.post.id, data, spam_reason=reason)
-        return _redirect_to_comment(self.request, self.view.post, comment)
+        return await _create_once(self, self.view.post, data)
 
 
 class _CommentFormPage(FormPage[M]):
@@ -85,9 +84,7 @@ class ReplyPage(_CommentFormPage[NewComment]):
 
     async def submit(self, data: NewComment) -> Response:
         """Create the reply."""
-        reason = spam_trap.spam_reason(self.ctx, self.form)
-        reply = await comments.create(self.ctx, self.commented_post.id, data, spam_reason=reason)
-        return _redirect_to_comment(self.request, self.commented_post, reply)
+        return await _create_once(self, self.commented_post, data)
 
 
 class CommentEditPage(_CommentFormPage[CommentChanges]):
@@ -140,6 +137,15 @@ class CommentRestore(Endpoint):
         comment, commented_post = await _load_comment(ctx, request)
         await comments.edit(ctx, comment.id, CommentChanges(status=Decision.VISIBLE))
         return _redirect_to_comment(request, commented_post, comment)
+
+
+async def _create_once(endpoint: FormEndpoint[NewComment], commented_post: Post, data: NewComment) -> Response:
+    async def create() -> Response:
+        reason = spam_trap.spam_reason(endpoint.ctx, endpoint.form)
+        comment = await comments.create(endpoint.ctx, commented_post.id, data, spam_reason=reason)
+        return _redirect_to_comment(endpoint.request, commented_post, comment)
+
+    return await run_once(endpoint.request, endpoint.ctx, endpoint.form, create)
 
 
 async def _load_comment(ctx: Context, request: Request) -> tuple[Comment, Post]:

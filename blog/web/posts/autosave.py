@@ -16,7 +16,7 @@ from blog.domain.posts.models import Post
 from blog.errors import BlogError, NotAuthenticated
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context, require_user
-from blog.framework.request.forms import Form, read_form
+from blog.framework.request.forms import FORM_KEY, Form, read_form
 from blog.framework.request.parsing import media_type, read_json, validate
 from blog.framework.request.state import app_state
 from blog.framework.response.json import json_response
@@ -137,6 +137,6 @@ async def _save(request: Request, ctx: Context, post: Post | None = None) -> Res
     else:
         typed = validate(AutosaveForm, (await read_form(request)).values, "body")
     form = Form(typed.root)
-    fields = {name: value for name, value in form.values.items() if name != "autosave"}
+    fields = {name: value for name, value in form.values.items() if name not in ("autosave", FORM_KEY)}
     saved_id = await autosaves.save(ctx, fields, post=post, autosave_id=autosave_id(form))
     return json_response(AutosaveOut(id=saved_id, saved_at=ctx.now))

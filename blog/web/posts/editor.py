@@ -14,6 +14,7 @@ from blog.domain.posts.models import Post
 from blog.domain.posts.post_lists import PostFilter
 from blog.errors import BlogError, InvalidInput, NotAuthenticated, NotFound, VersionConflict
 from blog.framework.endpoints.endpoint import Endpoint
+from blog.framework.endpoints.form_keys import run_once
 from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form, read_form
 from blog.framework.request.state import app_state
@@ -52,12 +53,16 @@ class NewPostPage(Endpoint):
         new = _parse_post(form, NewPost)
         if new is None:
             return render_invalid(request, "posts/write.html", form)
-        try:
+
+        async def create() -> Response:
             post = await posts.create(ctx, new)
+            await autosaves.discard_saved(ctx, autosave_id(form))
+            return _redirect_to_saved(request, post)
+
+        try:
+            return await run_once(request, ctx, form, create)
         except BlogError as error:
             return render_error(request, "posts/write.html", form, error)
-        await autosaves.discard_saved(ctx, autosave_id(form))
-        return _redirect_to_saved(request, post)
 
 
 class EditPostPage(Endpoint):
@@ -90,17 +95,21 @@ class EditPostPage(Endpoint):
         changes = _parse_post(form, PostChanges, post)
         if changes is None:
             return render_invalid(request, "posts/edit.html", form, post=post, others=())
-        try:
+
+        async def save() -> Response:
             after = await posts.edit(ctx, post.id, changes, if_match={parse_number(form.value("version"))})
+            await autosaves.discard_saved(ctx, autosave_id(form))
+            await presence.leave(ctx, post.id)
+            return _redirect_to_saved(request, after)
+
+        try:
+            return await run_once(request, ctx, form, save)
         except VersionConflict:
             return await render_conflict(request, ctx, form, await posts.get(ctx, post.id), changes)
         except NotFound as error:
             return _post_gone(request, form, error)
         except BlogError as error:
             return render_error(request, "posts/edit.html", form, error, post=post, others=())
-        await autosaves.discard_saved(ctx, autosave_id(form))
-        await presence.leave(ctx, post.id)
-        return _redirect_to_saved(request, after)
 
 
 class DeletePostPage(Endpoint):

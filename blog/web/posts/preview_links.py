@@ -9,6 +9,7 @@ from starlette.responses import Response
 from blog.domain.media import embedded_images
 from blog.domain.posts import preview_links
 from blog.framework.endpoints.endpoint import Endpoint
+from blog.framework.endpoints.form_keys import run_once
 from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form
 from blog.schemas.posts import PostStatus
@@ -38,8 +39,11 @@ class PreviewLinkList(FormPage[NewPreviewLink]):
         return {"post": self.draft, "links": links, "lifetimes": list(Lifetime)}
 
     async def submit(self, data: NewPreviewLink) -> Response:
-        link_id = await preview_links.create(self.ctx, self.draft.id, data)
-        return redirect_after_post(self.request, "web:post_previews", slug=self.draft.slug, fragment=f"link-{link_id}")
+        async def create() -> Response:
+            link_id = await preview_links.create(self.ctx, self.draft.id, data)
+            return redirect_after_post(self.request, "web:post_previews", slug=self.draft.slug, fragment=f"link-{link_id}")
+
+        return await run_once(self.request, self.ctx, self.form, create)
 
 
 class PreviewLinkRevocation(Endpoint):

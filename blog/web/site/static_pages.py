@@ -13,6 +13,7 @@ from blog.domain.site.static_pages import StaticPage
 from blog.errors import VersionConflict
 from blog.framework.caching.response_cache import cache_until_event
 from blog.framework.endpoints.endpoint import Endpoint
+from blog.framework.endpoints.form_keys import run_once
 from blog.framework.request.context import request_context, require_user
 from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
@@ -67,8 +68,12 @@ class NewStaticPage(FormPage[StaticPageInput]):
 
     async def submit(self, data: StaticPageInput) -> Response:
         """Create the page, and redirect to it."""
-        page = await static_pages.create(self.ctx, data, reserved=app_state(self.request).urls.first_segments)
-        return redirect_after_post(self.request, "web:static_page", slug=page.slug)
+
+        async def create() -> Response:
+            page = await static_pages.create(self.ctx, data, reserved=app_state(self.request).urls.first_segments)
+            return redirect_after_post(self.request, "web:static_page", slug=page.slug)
+
+        return await run_once(self.request, self.ctx, self.form, create)
 
     async def context(self) -> Mapping[str, Any]:
         return {"static_page": self.static_page, "is_stale": self.is_stale}
@@ -89,14 +94,18 @@ class EditStaticPage(NewStaticPage):
     async def submit(self, data: StaticPageInput) -> Response:
         """Save the page, and redirect to it; if the page changed in the meantime, show the form with a warning (412)."""
         page_id, reserved = self.static_page.id, app_state(self.request).urls.first_segments
-        try:
+
+        async def save() -> Response:
             page = await static_pages.edit(self.ctx, page_id, data, version=submitted_version(self.form), reserved=reserved)
+            return redirect_after_post(self.request, "web:static_page", slug=page.slug)
+
+        try:
+            return await run_once(self.request, self.ctx, self.form, save)
         except VersionConflict as error:
             # Submitting the form again after the warning overwrites the newer version.
             self.form.values["version"] = str((await static_pages.get(self.ctx, page_id)).version)
             self.is_stale = True
             return await self.render(error_status(error))
-        return redirect_after_post(self.request, "web:static_page", slug=page.slug)
 
 
 class DeleteStaticPage(Endpoint):

@@ -8,7 +8,7 @@ export function values(form) {
 
 // Returns the typed content as a string for comparison, without bookkeeping fields and empty values.
 export function contentOf(values) {
-  const { autosave, version, ...rest } = values;
+  const { autosave, version, form_key, ...rest } = values;
   return JSON.stringify(Object.entries(rest).filter(([, value]) => value).sort());
 }
 
