@@ -47,7 +47,7 @@ def cases() -> Iterator[Case]:
                     yield Case(method, before, status, time, "422" if replaces_time else expected)
 
 
-@pytest.mark.parametrize("case", cases(), ids=lambda case: " ".join(case[:4]))
+@pytest.mark.parametrize("case", list(cases()), ids=lambda case: " ".join(case[:4]))
 async def test_status_follows_from_what_was_sent(
     client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context, case: Case
 ) -> None:

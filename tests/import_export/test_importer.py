@@ -408,3 +408,18 @@ async def test_import_needs_an_account_and_a_folder(ctx: Context, owner: Context
         await import_markdown(ctx, tmp_path)
     with pytest.raises(InvalidInput):
         await import_markdown(owner, tmp_path / "absent")
+
+
+async def test_imported_excerpt_can_be_changed(owner: Context, make_files: MakeFiles) -> None:
+    text = "---\ndate: 2020-01-01\ndescription: In short\n---\nThe text."
+    folder = make_files({"a.md": text, "b.md": text, "c.md": text})
+    await import_markdown(owner, folder)
+    for slug, change, excerpt in (("a", None, "New text."), ("b", "Shorter", "Shorter")):
+        post = await posts.get_by_slug(owner, slug)
+        assert (post.excerpt, post.custom_excerpt) == ("In short", "In short")
+        rewritten = await posts.edit(owner, post.id, PostChanges(content="New text."))
+        assert rewritten.excerpt == "In short", "an excerpt stays until its author changes it"
+        assert (await posts.edit(owner, post.id, PostChanges(custom_excerpt=change))).excerpt == excerpt
+    make_files({"c.md": "---\ndate: 2020-01-01\n---\nNew text."})
+    await import_markdown(owner, folder)
+    assert (await posts.get_by_slug(owner, "c")).excerpt == "New text."

@@ -224,7 +224,7 @@ async def test_conflict_keeps_what_only_the_other_person_changed(
     author: Context,
     write: Write,
     sign_in: SignIn,
-    theirs: dict[str, Any],
+    theirs: dict[str, object],
     typed: dict[str, str],
     kept: dict[str, str],
 ) -> None:
@@ -233,7 +233,7 @@ async def test_conflict_keeps_what_only_the_other_person_changed(
     form = (await client.get("/posts/on-engines/edit", headers=eve)).text
     names = ("title", "content", "tags", "slug", "custom_excerpt", "status", "version")
     sent = {name: value(form, name) for name in names} | typed
-    saved = await posts.edit(author, post.id, PostChanges(**theirs))
+    saved = await posts.edit(author, post.id, PostChanges.model_validate(theirs))
     answer = await client.post("/posts/on-engines/edit", data=sent, headers=eve)
     assert answer.status_code == 412
     form = answer.text[answer.text.index('id="conflict-form"') :]
@@ -406,7 +406,7 @@ async def test_buttons_of_the_editor_follow_the_status(client: httpx2.AsyncClien
     }
     for path, expected in buttons.items():
         page = (await client.get(path, headers=eve)).text
-        form = re.search(r'<form class="stacked-form wide editor-form".*?</form>', page, re.DOTALL)[0]
+        form = page[page.index('<form class="stacked-form wide editor-form"') :].partition("</form>")[0]
         first, *labels = re.findall(r"<button(?! type)[^>]*>([^<]+)</button>", form)
         assert re.search(r"<button disabled hidden>", form), "Enter finds a disabled default button"
         assert labels[:-1] == expected, first

@@ -18,6 +18,7 @@ _a, _p = tables.autosaves.c, tables.posts.c
 _WITH_POST = sa.select(_a.id, _a.post_id, _a.form, _a.updated_at, _p.slug, _p.title).select_from(
     tables.autosaves.outerjoin(tables.posts, _p.id == _a.post_id)
 )
+_BOOKKEEPING = frozenset({"version", "stamp"})
 MAX_PER_POST = 20
 """The number of autosaves a writer can have for one post, or for new posts. The oldest are deleted."""
 
@@ -38,7 +39,7 @@ async def save(ctx: Context, form: Mapping[str, str], *, post: Post | None = Non
     """Store the form and return the id of the autosave; return None, and store nothing, for a new post without text.
 
     post: the post that is edited; None for a new post.
-    autosave_id: an autosave of the actor to overwrite; if there is none, a new autosave is stored.
+    autosave_id: an autosave of the actor to overwrite; if there is none, one with the same text, else a new autosave is stored.
 
     Raises NotAuthenticated, NotFound or Forbidden.
     """
@@ -55,11 +56,20 @@ async def save(ctx: Context, form: Mapping[str, str], *, post: Post | None = Non
         if autosave_id is not None and await ctx.db.fetch_val(sa.select(_a.id).where(mine)) is not None:
             await ctx.db.execute(tables.autosaves.update().where(mine).values(form=dict(form), updated_at=ctx.now))
             return autosave_id
+        for stored in await ctx.db.fetch_all(sa.select(_a.id, _a.form).where(*of_post)):
+            if _typed(stored["form"]) == _typed(form):  # the response to the first request was lost, or another tab has the text
+                same = _a.id == stored["id"]
+                await ctx.db.execute(tables.autosaves.update().where(same).values(form=dict(form), updated_at=ctx.now))
+                return int(stored["id"])
         others = sa.select(_a.id).where(*of_post).order_by(_a.updated_at.desc(), _a.id.desc()).limit(MAX_PER_POST - 1)
         await ctx.db.execute(tables.autosaves.delete().where(*of_post, _a.id.not_in(others)))
         row = {"user_id": actor.id, "post_id": post.id if post else None, "form": dict(form), "updated_at": ctx.now}
         new_id: int = await ctx.db.execute(tables.autosaves.insert().values(row))
         return new_id
+
+
+def _typed(form: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in form.items() if value and name not in _BOOKKEEPING}
 
 
 async def for_new_posts(ctx: Context) -> list[Autosave]:

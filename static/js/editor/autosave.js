@@ -12,9 +12,11 @@ export function autosave(editor, form) {
   const { user, place, autosave: url, login } = editor.dataset;
   const state = editor.querySelector(".editor-state");
   const prefix = `blog:text:${user}:${place}:`;
-  const key = prefix + Date.now().toString(36) + Math.random().toString(36).slice(2, 8);
+  const id = Date.now().toString(36) + Math.random().toString(36).slice(2, 8);
+  const key = prefix + id;
   let onServer = "unchanged" in editor.dataset ? contentOf(values(form)) : null;
   let timer, since, running, warning, lastSaved = "";
+  let stamp = `${id}:0`; // names the text in this browser and on the server
 
   const isUnsaved = () => contentOf(values(form)) !== onServer;
 
@@ -25,7 +27,8 @@ export function autosave(editor, form) {
       return show(lastSaved);
     }
     since ??= Date.now();
-    const isStored = storeLocally({ form: values(form), at: Date.now() });
+    stamp = `${id}:${Date.now()}`;
+    const isStored = storeLocally({ form: values(form), at: Date.now(), stamp });
     if (!user) show("Not saved: you are signed out");
     else if (!warning) show(isStored ? "Saved in this browser" : "Not saved yet");
     saveLater(Math.min(PAUSE, Math.max(0, since + MAX_DELAY - Date.now())));
@@ -61,7 +64,7 @@ export function autosave(editor, form) {
 
   async function send() {
     const now = contentOf(values(form));
-    const body = JSON.stringify(values(form));
+    const body = JSON.stringify({ ...values(form), stamp });
     const keepalive = document.hidden && body.length < KEEPALIVE_BYTES;
     since = null;
     show("Saving…");
@@ -81,7 +84,7 @@ export function autosave(editor, form) {
   }
 
   function fail(outcome, reason, wait) {
-    const isStored = storeLocally({ form: values(form), at: Date.now() });
+    const isStored = storeLocally({ form: values(form), at: Date.now(), stamp });
     show(isStored ? `Saved in this browser only: ${reason}` : `Not saved: ${reason}. Keep this page open`);
     if (!warning) {
       warning = outcome === "signed-out" ? showMessage("You are signed out. Your text is saved in this browser only.", { action: "Sign in in a new tab", link: login }) : {};
@@ -104,11 +107,12 @@ export function autosave(editor, form) {
   return { save, isUnsaved };
 }
 
-// Offers texts that were saved in this browser but never reached the server.
+// Offers texts that were saved in this browser but never reached the server, as far as the browser knows.
 function offerLocal(prefix, form, ownKey) {
   for (const [key, record] of records(prefix)) {
     if (key === ownKey) continue;
-    if (contentOf(record.form) === contentOf(values(form))) {
+    const older = offerOf(record); // the server's offer of the same text, saved before or without a response
+    if (older?.dataset.stamp === record.stamp || contentOf(record.form) === contentOf(values(form))) {
       localStorage.removeItem(key);
       continue;
     }
@@ -120,14 +124,23 @@ function offerLocal(prefix, form, ownKey) {
       if (!choice) return;
       notice.remove();
       if (choice === "restore") {
-        fill(form, record.form);
-        document.querySelector(`[data-autosave-id="${record.form.autosave}"]`)?.remove(); // an older version of the same text
+        fill(form, { ...record.form, autosave: older?.dataset.autosaveId ?? record.form.autosave });
+        older?.remove();
+      } else if (older) {
+        older.hidden = false;
       }
       localStorage.removeItem(key);
       form.elements.content.focus();
     });
+    if (older) older.hidden = true;
     form.before(notice);
   }
+}
+
+function offerOf({ form, stamp = "" }) {
+  const offers = [...document.querySelectorAll("[data-autosave-id]")];
+  const writer = stamp.slice(0, stamp.indexOf(":") + 1);
+  return offers.find(({ dataset }) => dataset.autosaveId === form.autosave || (writer && dataset.stamp.startsWith(writer)));
 }
 
 function records(prefix) {

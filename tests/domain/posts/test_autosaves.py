@@ -120,3 +120,12 @@ async def test_concurrent_saves_of_one_autosave_store_one_row(author: Context) -
     ids = await asyncio.gather(*(autosaves.save(author, FORM | {"content": text}, autosave_id=saved_id) for text in texts))
     assert set(ids) == {saved_id}
     assert len(await rows(author)) == 1
+
+
+async def test_same_text_is_stored_once(author: Context) -> None:
+    first = await autosaves.save(author, FORM | {"stamp": "a:1", "version": "1"})
+    assert await autosaves.save(later(author), FORM | {"stamp": "b:1", "version": "2"}) == first
+    assert await autosaves.save(later(author), FORM | {"content": "another"}) != first
+    post = await posts.create(author, NewPost(title="A", content="x"))
+    assert await autosaves.save(author, FORM, post=post) != first, "of another post"
+    assert len(await autosaves.for_new_posts(author)) == 2

@@ -502,7 +502,7 @@ def test_invalid_form_keeps_its_values_and_the_local_time(site: Site, page: Page
     assert len(kept(site)) == 1, "the same text, kept in the same place"
 
 
-def saved(site):
+def saved(site: Any) -> list[tuple[str, str, str]]:
     """The title, the text and the status of each post."""
     with contextlib.closing(sqlite3.connect(site.folder / "blog.db")) as database:
         return database.execute("SELECT title, content, status FROM posts ORDER BY id").fetchall()
@@ -589,3 +589,65 @@ def test_empty_post_is_not_published(site: Any, page: Any) -> None:
     page.get_by_role("button", name="Save draft").click()
     page.wait_for_url(f"{site.base}/posts/on-engines/edit?saved=1")
     assert saved(site) == [("On engines", "", "draft")]
+
+
+def boxes(page: Page) -> list[str]:
+    """The offers of unsaved text that one sees."""
+    offers = page.locator(".autosave-offer, [aria-label='Unsaved text in this browser']")
+    return [offer.inner_text() for offer in offers.all() if offer.is_visible()]
+
+
+@pytest.mark.parametrize("path", ["/write", "/posts/on-engines/edit"])
+@pytest.mark.parametrize("loss", ["response", "later text", "both"])
+def test_one_text_is_offered_once(site: Any, page: Any, context: Any, path: str, loss: str) -> None:
+    site.post("On engines")
+    page.goto(f"{site.base}{path}")
+    page.get_by_label("Title").fill("Half a post")
+    if loss == "later text":
+        text(page).fill("Hours of")
+        state(page, "Saved on the server")
+        context.set_offline(True)
+    else:  # the server stores the text, and the browser does not learn it
+        text(page).fill("Hours of work" if loss == "response" else "Hours of")
+        page.route("**/autosave", lambda route: (route.fetch(), route.abort()))
+        state(page, "Saved in this browser only")
+        page.unroute("**/autosave")
+        context.set_offline(True)
+    if loss != "response":
+        text(page).fill("Hours of work")
+        state(page, "Saved in this browser only")
+    assert len(kept(site)) == 1
+    crash(page)
+    context.set_offline(False)
+    again = context.new_page()
+    again.goto(f"{site.base}{path}")
+    again.locator(".editor-toolbar").wait_for()
+    assert len(boxes(again)) == 1
+    if loss == "response":
+        again.locator(".autosave-offer").get_by_role("link").click()
+        again.get_by_text("Restored unsaved text from").wait_for()
+    else:
+        again.get_by_role("button", name="Restore").click()
+    assert text(again).input_value() == "Hours of work"
+    state(again, "Saved on the server") if loss != "response" else None
+    assert len(kept(site)) == 1, "the newer text replaced the older one"
+    again.goto(f"{site.base}{path}")
+    again.locator(".editor-toolbar").wait_for()
+    assert len(boxes(again)) == 1
+
+
+def test_older_text_is_offered_when_the_newer_one_is_discarded(site: Any, page: Any, context: Any) -> None:
+    page.goto(f"{site.base}/write")
+    text(page).fill("Hours of")
+    state(page, "Saved on the server")
+    context.set_offline(True)
+    text(page).fill("Hours of work")
+    state(page, "Saved in this browser only")
+    crash(page)
+    context.set_offline(False)
+    again = context.new_page()
+    again.goto(f"{site.base}/write")
+    again.get_by_role("button", name="Discard", exact=True).click()
+    assert len(boxes(again)) == 1
+    again.get_by_role("link", name="Continue editing “Untitled”").click()
+    assert text(again).input_value() == "Hours of"
