@@ -41,6 +41,8 @@ from blog.ops.metrics_endpoint import Metrics
 from blog.realtime import Hub, shutdown
 from blog.settings import Settings
 
+_SHUTDOWN_STATEMENT_TIMEOUT = 2.0
+"""Seconds that an SQL statement may still take after the signal: systems kill a process that does not stop in time."""
 _TIMEOUT = Middleware(RequestTimeoutMiddleware, web.on_blog_error)
 _API_LIMITS = (
     CORS,  # outermost: errors of the limits are readable for other origins too
@@ -121,7 +123,12 @@ async def lifespan(app: Starlette) -> AsyncIterator[LifespanState]:
         state = AppState(site, urls, templates, rate_limits, response_cache)
         hub = Hub(state)
         await start_background_tasks(tasks, state, hub)
-        with shutdown.notify_before_shutdown(hub.close):
+
+        async def prepare_shutdown() -> None:
+            site.db.limit_statements(_SHUTDOWN_STATEMENT_TIMEOUT)
+            await hub.close()
+
+        with shutdown.notify_before_shutdown(prepare_shutdown):
             yield LifespanState(app_state=state, hub=hub)
         await hub.close()
         await tracing.flush()

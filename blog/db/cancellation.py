@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import anyio
@@ -12,16 +12,19 @@ from blog.observability import server_timing
 T = TypeVar("T")
 
 
-async def run_shielded(step: Coroutine[Any, Any, T]) -> T:
+async def run_shielded(step: Coroutine[Any, Any, T], on_cancel: Callable[[asyncio.Task[T]], object] | None = None) -> T:
     """Run a driver call to its end even if the caller is cancelled, and then raise the cancellation.
 
-    A call that is interrupted midway leaves its connection in an unknown state.
+    A call that is left midway leaves its connection in an unknown state. `on_cancel` gets the task of the call, and makes the
+    driver end it early.
     """
-    inner = asyncio.ensure_future(step)
+    inner = asyncio.create_task(step)
     with server_timing.measure("db"):
         try:
             await asyncio.wait([inner])  # `asyncio.wait` does not cancel `inner` when it is cancelled itself
         except asyncio.CancelledError:
+            if on_cancel is not None and not inner.done():
+                on_cancel(inner)
             with anyio.CancelScope(shield=True):
                 while not inner.done():
                     with contextlib.suppress(asyncio.CancelledError):

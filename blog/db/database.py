@@ -212,6 +212,10 @@ class Database(UpstreamDatabase):
         stats: PoolStats = self._backend.pool_stats
         return stats
 
+    def limit_statements(self, seconds: float) -> None:
+        """Interrupt all statements that still run after `seconds`, and all later ones, so that the server can shut down."""
+        self._backend.limit_statements(seconds)
+
     def watcher(self) -> CommitWatcher:
         """Return a watcher for the commits of all processes."""
         watcher: CommitWatcher = self._backend.watcher()

@@ -1,8 +1,9 @@
 """Metrics and spans of statements, and of the wait for a connection."""
 
+import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from blog.db.cancellation import run_shielded
@@ -30,18 +31,26 @@ class WaitQueue:
             metrics.pool_wait.observe(time.perf_counter() - started, role)
 
 
-async def timed(system: str, sql: str, step: Coroutine[Any, Any, T], *, prefix: str = "") -> T:
+async def timed(
+    system: str,
+    sql: str,
+    step: Coroutine[Any, Any, T],
+    *,
+    prefix: str = "",
+    on_cancel: Callable[[asyncio.Task[T]], object] | None = None,
+) -> T:
     """Run a driver call with `run_shielded`, measure it, and return its result.
 
     - `system`: the kind of database.
     - `sql`: the statement that the call runs.
     - `step`: the call.
     - `prefix`: the text of the statements that run before it in the same call.
+    - `on_cancel`: makes the driver end the call early if the caller is cancelled.
     """
     started, kind = time.perf_counter(), statement_kind(sql)
     try:
         with tracing.statement_span(system, kind, prefix + sql):
-            return await run_shielded(step)
+            return await run_shielded(step, on_cancel)
     finally:
         metrics.statement_durations.observe(time.perf_counter() - started, kind)
 

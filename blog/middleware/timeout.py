@@ -1,4 +1,4 @@
-"""Request timeout: answer 503 if an endpoint does not start its response in time."""
+"""Request timeout: answer 503 if an endpoint does not start its response in time, and end reads whose client has left."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog.errors import Unavailable
+from blog.framework.request.disconnect import on_disconnect
 from blog.framework.request.state import app_state
 from blog.framework.urls.route_table import route_template
 
@@ -22,8 +23,9 @@ class RequestTimeoutMiddleware:
     """Cancel a request that has no response after `request_timeout` seconds. Plain ASGI around a mounted application.
 
     Does not count the time in which the client sends its body, and stops with the start of the response: downloads and
-    streams continue, and the server closes connections of clients that do not read. A cancelled transaction is rolled back;
-    a database driver's current step and work in a thread finish first. `on_error` makes the 503.
+    streams continue, and the server closes connections of clients that do not read. Also cancels a GET or HEAD whose client
+    has left; a write is completed. A cancelled statement is interrupted, its transaction is rolled back, and work in a thread
+    finishes first. `on_error` makes the 503.
     """
 
     def __init__(self, app: ASGIApp, on_error: ErrorHandler) -> None:
@@ -34,14 +36,24 @@ class RequestTimeoutMiddleware:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
-        timeout = app_state(request).site.settings.request_timeout
-        with anyio.move_on_after(timeout) as cancel_scope:
+        timeout, has_left = app_state(request).site.settings.request_timeout, False
+
+        def cancel_read() -> None:
+            nonlocal has_left
+            if scope["method"] in ("GET", "HEAD") and cancel_scope.deadline != math.inf:  # else the response has started
+                has_left = True
+                cancel_scope.cancel()
+
+        with anyio.move_on_after(timeout) as cancel_scope, on_disconnect(scope, cancel_read):
             request.state.timeout = cancel_scope
             await self._app(scope, _receive_without_clock(receive, cancel_scope), _send_and_stop_clock(send, cancel_scope))
         if cancel_scope.cancelled_caught:
-            log.warning("request timed out", route=route_template(scope), seconds=timeout)
-            response = await self._on_error(request, Unavailable("This took too long. Try again in a moment."))
+            response = Response(status_code=400) if has_left else await self._timeout_response(request, timeout)
             await response(scope, receive, send)
+
+    async def _timeout_response(self, request: Request, timeout: float) -> Response:
+        log.warning("request timed out", route=route_template(request.scope), seconds=timeout)
+        return await self._on_error(request, Unavailable("This took too long. Try again in a moment."))
 
 
 def disable_timeout(request: Request) -> None:

@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from blog.framework.caching import single_write
 from blog.framework.limits.request_limits import MAX_HEADER_BYTES, MAX_URL_BYTES
+from blog.framework.request import disconnect
 from blog.server import connection_counts
 from blog.server.call_queue import call_queue_for
 from blog.server.timer import Timer
@@ -22,9 +23,7 @@ MIN_TRANSFER_RATE = 1_000  # bytes per second, on average, while the server wait
 class LimitedHttpProtocol(HttpToolsProtocol):
     """Reject requests that are too large (414, 431) or too slow (408), and excess connections (429, 503).
 
-    uvicorn has no timeout for request heads, request bodies and clients that do not read their response, and no size limit
-    for an incomplete head. A complete head is checked by the application, which can answer with problem documents. Responses
-    can be sent with one write (`blog.framework.caching.single_write`).
+    uvicorn has no timeouts for clients, and no size limit for an incomplete head. The application checks complete heads.
     """
 
     _is_in_head = True
@@ -39,7 +38,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Count the connection, and start the timeout for the first request."""
         super().connection_made(transport)
         self._settings: Settings = self.app_state["app_state"].site.settings
-        self._extensions: dict[str, dict[object, object]] = {single_write.EXTENSION: {"write": self._write_response}}
+        self._extensions = disconnect.extension() | {single_write.EXTENSION: {"write": self._write_response}}
         self._head_timer, self._body_timer, self._write_timer = (Timer(self.loop) for _ in range(3))
         if len(self.connections) > self._settings.max_connections:
             self._reject(503, "Too many connections: try again later")
@@ -152,8 +151,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def _write_response(self, scope: Scope, status: int, head: bytes, body: bytes) -> bool:
         """Send a response with one write (see `single_write`). Return False in unusual states, which uvicorn handles."""
         cycle = self.cycle
-        is_last_request = cycle.scope is scope
-        if not is_last_request or not cycle.keep_alive or cycle.response_started or cycle.disconnected or self.flow.write_paused:
+        is_usual = cycle.scope is scope and cycle.keep_alive and not (cycle.response_started or cycle.disconnected)
+        if not is_usual or self.flow.write_paused:
             return False
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
@@ -178,6 +177,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self._active_cycle is not None and not self._active_cycle.response_complete:
             self._active_cycle.disconnected = True
             self._active_cycle.message_event.set()
+            disconnect.notify(self._extensions)
 
     def _reject(self, status: int, reason: str) -> None:
         """Send an error response, if none is in progress and there was a request, and close."""

@@ -157,9 +157,9 @@ async def test_transaction_needs_one_call_to_begin_and_one_to_end(db: Database, 
     trips: list[list[str]] = []
     run = Connection.run
 
-    async def noted(self: Connection, *texts: SqlAndParams) -> list[StatementResult]:
+    async def noted(self: Connection, *texts: SqlAndParams, deadline: float) -> list[StatementResult]:
         trips.append([sql.split()[0] for sql, _ in texts])
-        return await run(self, *texts)
+        return await run(self, *texts, deadline=deadline)
 
     monkeypatch.setattr(Connection, "run", noted)
     async with db.transaction():

@@ -55,6 +55,10 @@ class PostgreSQLBackend(DatabaseBackend):
         """Close every connection."""
         await self._pool.close()
 
+    def limit_statements(self, seconds: float) -> None:
+        """Cancel all statements that still run after `seconds`, and reject later ones."""
+        self._pool.limit_statements(seconds)
+
     def connection(self) -> PostgreSQLConnection:
         """Return a connection for one task."""
         return PostgreSQLConnection(self._pool, self._statements, self._dialect, self.on_query)

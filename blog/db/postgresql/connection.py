@@ -1,5 +1,6 @@
 """Statements and transactions of one task on PostgreSQL."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
@@ -85,7 +86,8 @@ class PostgreSQLConnection(ConnectionBackend):
         self, connection: Any, method: Callable[..., Awaitable[Any]], statement: Statement, arguments: list[Any]
     ) -> Any:
         self.notify_query_listeners(statement.sql)
-        return await timed("postgresql", statement.sql, call_driver(connection, method, statement.sql, *arguments))
+        step = self._pool.call(connection, method, statement.sql, *arguments)
+        return await timed("postgresql", statement.sql, step, on_cancel=asyncio.Task.cancel)
 
     @contextlib.asynccontextmanager
     async def _checkout_logged(self, statement: Statement) -> AsyncIterator[Any]:

@@ -19,6 +19,7 @@ from blog.observability.logging import OutageLog
 log = structlog.stdlib.get_logger("blog.db")
 _STATEMENT_CACHE_SIZE = 300  # prepared statements per connection
 _IDLE_IN_TRANSACTION_TIMEOUT = 60
+_SHUTDOWN = "The server is shutting down: try again"
 _SETTLE_SECONDS = 1.0  # in an outage some connections are lost later than others
 
 
@@ -48,6 +49,8 @@ class Pool:
         }
         self._pool: Any = None
         self._queue = WaitQueue()
+        self._calls: set[asyncio.Task[Any]] = set()
+        self._is_shutting_down = False
         self._outage = OutageLog(
             log, "the database cannot be used", "the database can be used again", settle_seconds=_SETTLE_SECONDS
         )
@@ -57,7 +60,7 @@ class Pool:
 
         Creates the lock here, because it belongs to the running event loop. Raises Unavailable.
         """
-        self._write_lock = asyncio.Lock()
+        self._write_lock, self._is_shutting_down = asyncio.Lock(), False
         with translate_errors():
             self._pool = await asyncpg.create_pool(**self._options)
 
@@ -66,6 +69,31 @@ class Pool:
         pool, self._pool = self._pool, None
         if pool is not None:
             await run_shielded(_close_pool(pool, self._timeout))
+
+    def limit_statements(self, seconds: float) -> None:
+        """Cancel all statements that still run after `seconds`, and reject later ones."""
+        asyncio.get_running_loop().call_later(seconds, self._cancel_statements)
+
+    def _cancel_statements(self) -> None:
+        self._is_shutting_down = True
+        for call in self._calls:
+            call.cancel()  # the driver sends a cancel request to the server
+
+    async def call(self, connection: Any, method: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        """Run a statement as `call_driver` does, until the shutdown of the server. Raises Unavailable, UniqueViolation."""
+        if self._is_shutting_down:
+            raise Unavailable(_SHUTDOWN)
+        call = asyncio.current_task()
+        assert call is not None  # noqa: S101 (a coroutine runs in a task)
+        self._calls.add(call)
+        try:
+            return await call_driver(connection, method, *arguments)
+        except asyncio.CancelledError:
+            if self._is_shutting_down:
+                raise Unavailable(_SHUTDOWN) from None
+            raise
+        finally:
+            self._calls.discard(call)
 
     @contextlib.contextmanager
     def log_outages(self, *, confirms: bool) -> Iterator[None]:

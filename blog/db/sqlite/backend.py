@@ -51,14 +51,20 @@ class SQLiteBackend(DatabaseBackend):
         if readers < 1 or synchronous not in ("OFF", "NORMAL", "FULL", "EXTRA"):
             raise ValueError("readers must be at least 1, and synchronous one of OFF, NORMAL, FULL, EXTRA")
         pragmas = (
-            f"PRAGMA busy_timeout={int(busy_timeout * 1000)}",
             "PRAGMA journal_mode=WAL",
             f"PRAGMA synchronous={synchronous}",
             "PRAGMA foreign_keys=ON",
             "PRAGMA cache_size=-16000",
             "PRAGMA temp_store=MEMORY",
         )
-        self._pool = Pool(self._path, readers, acquire_timeout, statement_timeout, pragmas)
+        self._pool = Pool(
+            self._path,
+            readers,
+            pragmas,
+            acquire_timeout=acquire_timeout,
+            statement_timeout=statement_timeout,
+            busy_timeout=busy_timeout,
+        )
         self._statements = StatementCache(_dialect())
 
     async def connect(self) -> None:
@@ -68,6 +74,10 @@ class SQLiteBackend(DatabaseBackend):
     async def disconnect(self) -> None:
         """Close every connection."""
         await self._pool.close()
+
+    def limit_statements(self, seconds: float) -> None:
+        """Interrupt all statements that still run after `seconds`, and all later ones."""
+        self._pool.limit_statements(seconds)
 
     def connection(self) -> SQLiteConnection:
         """Return a connection for one task."""

@@ -1,6 +1,7 @@
 """Statements and transactions of one task on SQLite."""
 
 import contextlib
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -96,11 +97,12 @@ class SQLiteConnection(ConnectionBackend):
                 )
 
     async def run_batch(
-        self, connection: Connection, *texts: SqlAndParams, in_transaction: bool = False
+        self, connection: Connection, *texts: SqlAndParams, in_transaction: bool = False, is_rollback: bool = False
     ) -> list[StatementResult]:
         """Run the pending statements and then `texts`, in one call to the thread. Return the results of `texts`.
 
-        With `in_transaction` they run in a read transaction.
+        With `in_transaction` they run in a read transaction. Interrupted at the statement timeout and when the caller is
+        cancelled, except for a rollback: it is short, and without it the connection would be lost.
         """
         before, self.pending = [*self.pending, *[_BEGIN] * in_transaction], []
         batch = [*before, *texts, *[_COMMIT] * in_transaction]
@@ -108,8 +110,10 @@ class SQLiteConnection(ConnectionBackend):
             for listener in self._on_query:
                 listener(sql)
         main_sql, prefix = "; ".join(sql for sql, _ in texts), "".join(f"{sql}; " for sql, _ in before)
-        with translate_errors(), self._pool.with_timeout(connection):
-            results = await timed("sqlite", main_sql, connection.run(*batch), prefix=prefix)
+        step = connection.run(*batch, deadline=math.inf if is_rollback else self._pool.statement_deadline())
+        on_cancel = None if is_rollback else lambda _call: connection.abort()
+        with translate_errors():
+            results = await timed("sqlite", main_sql, step, prefix=prefix, on_cancel=on_cancel)
         return results[len(before) : len(before) + len(texts)]
 
     @staticmethod
@@ -198,20 +202,20 @@ class SQLiteTransaction(TransactionBackend):
             if self._physical is None or is_idle(self._physical):
                 return
             if self._is_root:
-                await self._run("ROLLBACK")
+                await self._run("ROLLBACK", is_rollback=True)
             else:  # ROLLBACK TO alone would leave the savepoint open
-                await self._run(f"ROLLBACK TO {self._savepoint}")
-                await self._run(f"RELEASE {self._savepoint}")
+                await self._run(f"ROLLBACK TO {self._savepoint}", is_rollback=True)
+                await self._run(f"RELEASE {self._savepoint}", is_rollback=True)
         finally:
             self._release()
 
-    async def _run(self, sql: str) -> None:
+    async def _run(self, sql: str, *, is_rollback: bool = False) -> None:
         physical = self._physical
         if physical is None:
             raise RuntimeError("the transaction has ended, or has not begun")
         self._connection.require_open(physical)
         try:
-            await self._connection.run_batch(physical, (sql, ()))
+            await self._connection.run_batch(physical, (sql, ()), is_rollback=is_rollback)
         except Unavailable:
             self._pool.mark_broken(physical)
             raise

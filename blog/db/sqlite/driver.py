@@ -1,6 +1,8 @@
 """aiosqlite with one call to its thread per batch of statements; upstream needs three per statement: run, fetch, close."""
 
+import math
 import sqlite3
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +13,8 @@ import aiosqlite
 import anyio.to_thread
 
 _CACHED_STATEMENTS = 512
+_STEPS_PER_CHECK = 50_000  # instructions of SQLite's virtual machine, some ms; a check needs Python's interpreter
+_BUSY_STEP = 0.1  # seconds
 _ITERATE_CHUNK_SIZE = 64  # rows per chunk of `iterate`, which is not used
 
 
@@ -28,19 +32,58 @@ SqlAndParams = tuple[str, Sequence[Any]]
 """A statement and its parameters."""
 
 
-class Connection(aiosqlite.Connection):
-    """A connection with a thread that runs its statements one after the other."""
+class StatementLimits:
+    """The limits of the statements that a connection runs. The event loop sets them, the connection's thread reads them."""
 
-    async def run(self, *statements: SqlAndParams) -> list[StatementResult]:
-        """Run statements in one call to the thread, and return their results. The first failure stops the batch."""
-        results: list[StatementResult] = await self._execute(_run, self._conn, statements)  # type: ignore[no-untyped-call]
+    def __init__(self, busy_timeout: float) -> None:
+        self.busy_timeout, self.is_aborted = busy_timeout, False
+        self.deadline = math.inf
+        """For the present statements."""
+        self.last_deadline = math.inf
+        """For all statements: the server shuts down."""
+
+    def is_over(self) -> bool:
+        """Return whether to stop. Called by SQLite after every `_STEPS_PER_CHECK` instructions of a statement."""
+        return self.is_aborted or time.monotonic() > min(self.deadline, self.last_deadline)
+
+    def raise_if_over(self) -> None:
+        """Raise the error of an interrupted statement, between two statements."""
+        if self.is_over():
+            error = sqlite3.OperationalError("interrupted")
+            error.sqlite_errorcode = sqlite3.SQLITE_INTERRUPT
+            raise error
+
+
+class Connection(aiosqlite.Connection):
+    """A connection with a thread that runs its statements one after the other, within limits.
+
+    `sqlite3.Connection.interrupt` alone would be lost between two statements of a batch. A progress handler is not.
+    """
+
+    limits: StatementLimits
+
+    async def run(self, *statements: SqlAndParams, deadline: float = math.inf) -> list[StatementResult]:
+        """Run statements in one call to the thread, and return their results. The first failure stops the batch.
+
+        A statement that runs at `deadline` (of `time.monotonic`) fails with SQLITE_INTERRUPT.
+        """
+        self.limits.deadline = deadline
+        try:
+            results: list[StatementResult] = await self._execute(_run, self._conn, self.limits, statements)  # type: ignore[no-untyped-call]
+        finally:
+            self.limits.deadline, self.limits.is_aborted = math.inf, False
         return results
 
+    def abort(self) -> None:
+        """Make the statements that run now, or wait for the thread, fail with SQLITE_INTERRUPT."""
+        self.limits.is_aborted = True
 
-def _run(connection: sqlite3.Connection, statements: Sequence[SqlAndParams]) -> list[StatementResult]:
+
+def _run(connection: sqlite3.Connection, limits: StatementLimits, statements: Sequence[SqlAndParams]) -> list[StatementResult]:
     results = []
     for sql, arguments in statements:
-        cursor = connection.execute(sql, arguments)
+        limits.raise_if_over()
+        cursor = _execute(connection, limits, sql, arguments)
         columns = tuple(column[0] for column in cursor.description or ())
         rows = cursor.fetchall()  # before `rowcount`: a statement with RETURNING is complete only after its last row
         results.append(StatementResult(rows, columns, cursor.rowcount, cursor.lastrowid))
@@ -48,13 +91,35 @@ def _run(connection: sqlite3.Connection, statements: Sequence[SqlAndParams]) -> 
     return results
 
 
-async def connect(path: str) -> Connection:
-    """Open an existing file. By default SQLite would create an empty file if it is missing."""
+def _execute(connection: sqlite3.Connection, limits: StatementLimits, sql: str, arguments: Sequence[Any]) -> sqlite3.Cursor:
+    """Execute a statement. Wait for the lock of another process in short steps: SQLite's own wait cannot be interrupted."""
+    started = time.monotonic()
+    while True:
+        try:
+            return connection.execute(sql, arguments)
+        except sqlite3.OperationalError as error:
+            is_locked = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY and not connection.in_transaction
+            if not is_locked or limits.is_over() or time.monotonic() - started >= limits.busy_timeout:
+                raise
+
+
+async def connect(path: str, busy_timeout: float = 0.0) -> Connection:
+    """Open an existing file. By default SQLite would create an empty file if it is missing.
+
+    `busy_timeout`: seconds that a statement waits for the lock of another process.
+    """
     open_file = partial(sqlite3.connect, _file_uri(path), uri=True, isolation_level=None, cached_statements=_CACHED_STATEMENTS)
     # If opening fails in aiosqlite's thread, the thread reports to an event loop that may be closed: fail before it starts.
     await anyio.to_thread.run_sync(lambda: open_file().close())
     connection = Connection(open_file, _ITERATE_CHUNK_SIZE)
+    connection.limits = StatementLimits(busy_timeout)
     await connection
+    try:
+        await connection.set_progress_handler(connection.limits.is_over, _STEPS_PER_CHECK)
+        await connection.run((f"PRAGMA busy_timeout={int(min(busy_timeout, _BUSY_STEP) * 1000)}", ()))
+    except BaseException:
+        await connection.close()
+        raise
     return connection
 
 

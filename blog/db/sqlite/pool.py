@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -27,13 +29,23 @@ class Pool:
     """A pool of connections to one file. Readers cannot write. One task at a time has the writer, in order of arrival.
 
     - `readers`: the maximum number of read connections.
-    - `acquire_timeout`, `statement_timeout`: in seconds.
     - `pragmas`: the PRAGMA statements that run on each new connection.
+    - `acquire_timeout`, `statement_timeout`, `busy_timeout`: in seconds.
     """
 
-    def __init__(self, path: str, readers: int, acquire_timeout: float, statement_timeout: float, pragmas: Sequence[str]) -> None:
+    def __init__(
+        self,
+        path: str,
+        readers: int,
+        pragmas: Sequence[str],
+        *,
+        acquire_timeout: float,
+        statement_timeout: float,
+        busy_timeout: float,
+    ) -> None:
         self._path, self._size, self._timeout, self._pragmas = path, readers, acquire_timeout, pragmas
-        self._statement_timeout = statement_timeout
+        self._statement_timeout, self._busy_timeout = statement_timeout, busy_timeout
+        self._last_deadline = math.inf  # of all statements, when the server shuts down
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
         self._writer: Connection | None = None
@@ -53,6 +65,7 @@ class Pool:
 
         Creates the locks here, because they belong to the running event loop. Raises Unavailable.
         """
+        self._last_deadline = math.inf
         self._slots, self._write_lock = asyncio.Semaphore(self._size), asyncio.Lock()
         try:
             await run_shielded(self._reopen_writer())
@@ -61,10 +74,12 @@ class Pool:
             raise
 
     async def close(self) -> None:
-        """Close all connections. The thread of an open one would keep the process alive."""
+        """Close all connections, and interrupt their statements. The thread of an open one would keep the process alive."""
         await run_shielded(self._close())
 
     async def _close(self) -> None:
+        for connection in self._connections:
+            connection.abort()
         writer, self._writer, self._idle = self._writer, None, []
         for connection in self._connections - {writer}:
             self._drop(connection)
@@ -132,15 +147,15 @@ class Pool:
             self._writer = None
         self._write_lock.release()
 
-    @contextlib.contextmanager
-    def with_timeout(self, connection: Connection) -> Iterator[None]:
-        """Interrupt the statement in the block after `statement_timeout`: it fails, and with it its write transaction."""
-        # `interrupt` may be called from any thread. It has no effect after the statement has ended.
-        timer = asyncio.get_running_loop().call_later(self._statement_timeout, connection._conn.interrupt)
-        try:
-            yield
-        finally:
-            timer.cancel()
+    def statement_deadline(self) -> float:
+        """Return the time of `time.monotonic` at which a statement that begins now is interrupted."""
+        return time.monotonic() + self._statement_timeout
+
+    def limit_statements(self, seconds: float) -> None:
+        """Interrupt all statements that still run after `seconds`, and all later ones."""
+        self._last_deadline = time.monotonic() + seconds
+        for connection in self._connections:
+            connection.limits.last_deadline = self._last_deadline
 
     def mark_broken(self, connection: Connection) -> None:
         """Mark a connection after an error of its file: it is closed when it is released. A new one may work."""
@@ -170,6 +185,9 @@ class Pool:
         return connection in self._connections and connection not in self._broken and is_idle(connection)
 
     def _drop(self, connection: Connection) -> None:
+        """Close a connection, once: two calls of aiosqlite's `close` at a time would wait for a thread that has ended."""
+        if connection not in self._connections:
+            return
         self._connections.discard(connection)
         self._broken.discard(connection)
         self._file_identities.pop(connection, None)
@@ -179,12 +197,13 @@ class Pool:
 
     async def _connect(self, *more: str) -> Connection:
         with translate_errors():
-            connection = await connect(self._path)
+            connection = await connect(self._path, self._busy_timeout)
             try:
                 await connection.run(*((statement, ()) for statement in (*self._pragmas, *more, _OPEN_WAL_SQL)))
             except BaseException:
                 await connection.close()
                 raise
+        connection.limits.last_deadline = self._last_deadline
         self._connections.add(connection)
         self._file_identities[connection] = file_identity(self._path)
         return connection
