@@ -1,4 +1,4 @@
-"""Request timeout: answer 503 if an endpoint does not start its response in time, and end reads whose client has left."""
+"""Request timeout: answer 503 if an endpoint does not start its response in time, and end reads if their client has left."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ class RequestTimeoutMiddleware:
     """Cancel a request that has no response after `request_timeout` seconds. Plain ASGI around a mounted application.
 
     Does not count the time in which the client sends its body, and stops with the start of the response: downloads and
-    streams continue, and the server closes connections of clients that do not read. Also cancels a GET or HEAD whose client
+    streams continue, and the server closes connections of clients that do not read. Also cancels a GET or HEAD if its client
     has left; a write is completed. A cancelled statement is interrupted, its transaction is rolled back, and work in a thread
     finishes first. `on_error` makes the 503.
     """

@@ -20,7 +20,7 @@ AN_HOUR = 3600
 
 @pytest.fixture
 async def patient(database_url: str) -> AsyncIterator[Database]:
-    """A database whose timeouts are longer than any test."""
+    """A database with timeouts that are longer than any test."""
     async with Database(database_url, acquire_timeout=AN_HOUR, statement_timeout=AN_HOUR) as db:
         yield db
 
@@ -57,7 +57,7 @@ async def started(db: Database, work: Callable[[Database], Awaitable[None]]) -> 
     task = asyncio.ensure_future(work(db))
     async with asyncio.timeout(seconds(10)):
         await is_running.wait()
-    return task  # type: ignore[return-value]  # of a coroutine it is a task
+    return task
 
 
 async def names(db: Database) -> set[str]:

@@ -84,9 +84,9 @@ async def left_over_index_entry(ctx: Context) -> None:
 
 async def broken_index(ctx: Context) -> None:
     if ctx.db.kind == "postgresql":
-        await sql(ctx, "UPDATE posts_fts SET body = 'meddled' WHERE post_id = 1")
+        await sql(ctx, "UPDATE posts_fts SET body_words = ' meddled ' WHERE post_id = 1")
     else:
-        await sql(ctx, "DELETE FROM posts_fts_idx", "UPDATE posts_fts_content SET c2 = 'meddled' WHERE id = 1")
+        await sql(ctx, "DELETE FROM posts_fts_idx", "UPDATE posts_fts_content SET c4 = 'meddled' WHERE id = 1")
 
 
 async def wrong_count(ctx: Context) -> None:

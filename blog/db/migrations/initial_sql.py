@@ -23,7 +23,10 @@ _SQLITE_LINK_TRIGGERS = (
     END
     """,
 )
-_SQLITE_FULLTEXT = "CREATE VIRTUAL TABLE posts_fts USING fts5(title, tags, body, tokenize='unicode61 remove_diacritics 2')"
+_SQLITE_FULLTEXT = (
+    "CREATE VIRTUAL TABLE posts_fts USING fts5(title UNINDEXED, body UNINDEXED, title_words, tags_words, body_words, "
+    "prefix='2 4', tokenize=\"ascii tokenchars '+#.|'\")"
+)
 
 _POSTGRESQL_LINK_TRIGGERS = (
     """
@@ -51,8 +54,8 @@ _POSTGRESQL_LINK_TRIGGERS = (
 _POSTGRESQL_FULLTEXT = (
     """
     CREATE TABLE posts_fts (
-        post_id bigint NOT NULL CONSTRAINT pk_posts_fts PRIMARY KEY, title text NOT NULL, tags text NOT NULL, body text NOT NULL,
-        words text NOT NULL, document tsvector NOT NULL
+        post_id bigint NOT NULL CONSTRAINT pk_posts_fts PRIMARY KEY, title text NOT NULL, body text NOT NULL,
+        title_words text NOT NULL, tags_words text NOT NULL, body_words text NOT NULL, document tsvector NOT NULL
     )
     """,
     "CREATE INDEX ix_posts_fts_document ON posts_fts USING gin (document)",

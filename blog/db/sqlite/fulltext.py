@@ -7,33 +7,33 @@ import sqlalchemy as sa
 
 from blog.db.compiled_queries import PreparedQuery
 from blog.db.database import Database
-from blog.db.tokenizer import SNIPPET_WORDS, SearchTerm, Snippet, segment, split_marked
+from blog.db.search_query import SearchTerm
 from blog.errors import Unavailable
 
-# The result of the migrations; a test compares them.
-CREATE_TABLE_SQL = "CREATE VIRTUAL TABLE posts_fts USING fts5(title, tags, body, tokenize='unicode61 remove_diacritics 2')"
+# The result of the migrations; a test compares them. The words are split and folded already (`blog.db.tokenizer`), so that the
+# tokenizer `ascii` only separates them at spaces. Without the prefix indexes, a query of one letter reads the list of every
+# word that begins with it, and cannot be interrupted meanwhile.
+CREATE_TABLE_SQL = (
+    "CREATE VIRTUAL TABLE posts_fts USING fts5(title UNINDEXED, body UNINDEXED, title_words, tags_words, body_words, "
+    "prefix='2 4', tokenize=\"ascii tokenchars '+#.|'\")"
+)
 
-TABLE = sa.table("posts_fts", sa.column("rowid", sa.Integer), sa.column("title"), sa.column("tags"), sa.column("body"))
-_INSERT = PreparedQuery(sa.insert(TABLE), columns=("rowid", "title", "tags", "body"))
+_COLUMNS = ("title", "body", "title_words", "tags_words", "body_words")
+TABLE = sa.table("posts_fts", sa.column("rowid", sa.Integer), *(sa.column(name, sa.Text) for name in _COLUMNS))
+_INSERT = PreparedQuery(sa.insert(TABLE), columns=("rowid", *_COLUMNS))
 POST_ID = TABLE.c.rowid
-TEXT_COLUMNS = (TABLE.c.title, TABLE.c.tags, TABLE.c.body)
 # bm25() is smaller for better matches. A word in the title has 10 times the weight of one in the text.
-_RANK: sa.ColumnClause[float] = sa.literal_column("bm25(posts_fts, 10.0, 5.0, 1.0)")
-_MARKED_TITLE: sa.ColumnClause[str] = sa.literal_column("highlight(posts_fts, 0, char(2), char(3))")
-_UNINDEXED_ROWID: sa.ColumnClause[int] = sa.literal_column(
-    "+posts_fts.rowid", sa.Integer
-)  # an expression, so that SQLite does not use it for a lookup
-_SNIPPET: sa.ColumnClause[str] = sa.literal_column(f"snippet(posts_fts, 2, char(2), char(3), '…', {SNIPPET_WORDS})")
+_RANK: sa.ColumnClause[float] = sa.literal_column("bm25(posts_fts, 0.0, 0.0, 10.0, 5.0, 1.0)")
 
 
-async def add(db: Database, post_id: int, title: str, tags: str, body: str) -> None:
-    """Add a post that is not in the index yet, inside a transaction."""
-    await db.pipeline(_INSERT(**index_row(post_id, segment(title), segment(tags), segment(body))))
+async def insert(db: Database, row: dict[str, Any]) -> None:
+    """Insert a row of the index, inside a transaction."""
+    await db.pipeline(_INSERT(**row))
 
 
-def index_row(post_id: int, title: str, tags: str, body: str) -> dict[str, Any]:
-    """Return an index row; the texts are segmented already."""
-    return {"rowid": post_id, "title": title, "tags": tags, "body": body}
+def index_row(post_id: int, *texts: str) -> dict[str, Any]:
+    """Return the row for the texts of an index entry."""
+    return {"rowid": post_id, **dict(zip(_COLUMNS, texts, strict=True))}
 
 
 async def remove(db: Database, post_id: int) -> None:
@@ -43,22 +43,16 @@ async def remove(db: Database, post_id: int) -> None:
 
 def match_posts(terms: Sequence[SearchTerm]) -> sa.Select[Any]:
     """Return a query for the posts that contain all terms: columns `post_id` and `rank` (smaller is better)."""
-    return sa.select(TABLE.c.rowid.label("post_id"), _RANK.label("rank")).select_from(TABLE).where(_match_condition(terms))
+    expression = " AND ".join(_term_expression(term) for term in terms)
+    condition = sa.literal_column("posts_fts").op("MATCH", is_comparison=True)(expression)
+    return sa.select(TABLE.c.rowid.label("post_id"), _RANK.label("rank")).select_from(TABLE).where(condition)
 
 
-async def snippets(db: Database, terms: Sequence[SearchTerm], ids: Sequence[int]) -> dict[int, Snippet]:
-    """Return the snippets of the posts with these ids that match."""
-    query = sa.select(TABLE.c.rowid.label("post_id"), _MARKED_TITLE.label("title"), _SNIPPET.label("snippet")).select_from(TABLE)
-    # One lookup of the whole range of ids: with one lookup per id, FTS5 would expand the prefix of the last word each time.
-    is_listed = _UNINDEXED_ROWID.in_(ids) & TABLE.c.rowid.between(min(ids), max(ids))
-    rows = await db.fetch_all(query.where(_match_condition(terms), is_listed))
-    return {row["post_id"]: Snippet(tuple(split_marked(row["title"])), tuple(split_marked(row["snippet"]))) for row in rows}
-
-
-def _match_condition(terms: Sequence[SearchTerm]) -> sa.ColumnElement[bool]:
-    """Return the MATCH condition. Each term is quoted as an FTS5 phrase, so that nothing in it is syntax."""
-    expression = " ".join(f'"{term.words}"{"*" if term.is_prefix else ""}' for term in terms)
-    return sa.literal_column("posts_fts").op("MATCH", is_comparison=True)(expression)
+def _term_expression(term: SearchTerm) -> str:
+    """Return the FTS5 expression of a term. Words contain no quotes, so that nothing in them is syntax."""
+    end = "*" if term.is_prefix else ""
+    spellings = [f'"{" ".join(term.words)}"{end}', *([f'"{term.joined}"{end}'] if term.joined else [])]
+    return " AND ".join([f"({' OR '.join(spellings)})", *(f'"{symbol}"{end}' for symbol in term.symbols)])
 
 
 async def is_consistent(db: Database) -> bool:
@@ -71,5 +65,5 @@ async def is_consistent(db: Database) -> bool:
 
 
 async def rebuild(db: Database) -> None:
-    """Rebuild the index from the texts that it contains."""
+    """Rebuild the index from the words that it contains."""
     await db.execute("INSERT INTO posts_fts(posts_fts) VALUES ('rebuild')")

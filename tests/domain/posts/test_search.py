@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from blog.db.tokenizer import TextSpan
+from blog.db.snippets import TextSpan
 from blog.domain.core.context import Context
 from blog.domain.posts import posts, search
 from blog.domain.posts.models import Post
