@@ -191,7 +191,8 @@ async def test_registration_creates_a_reader_with_a_private_age(client: httpx2.A
     made = await client.post(USERS, json=ADA)
     assert (made.status_code, made.json()["role"], made.json()["age"]) == (201, "reader", 36)
     assert PASSWORD not in made.text
-    profile = await client.get(made.headers["location"])
+    assert (await client.get(made.headers["location"])).status_code == 404, "published nothing"
+    profile = await client.get(made.headers["location"], headers=await bearer("ora", Role.OWNER))
     assert set(profile.json()) == {"user", "posts", "comments", "processing_time_seconds"}
     assert set(profile.json()["user"]) == {"id", "username", "name", "bio", "role", "created_at"}
     assert (await client.get(f"{USERS}/99")).status_code == 404
@@ -200,7 +201,7 @@ async def test_registration_creates_a_reader_with_a_private_age(client: httpx2.A
 async def test_parts_of_a_profile_are_fetched_at_the_same_time(
     client: httpx2.AsyncClient, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await bearer("ada")
+    headers = await bearer("ada")
     together = asyncio.Barrier(3)
 
     def meeting(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -213,7 +214,7 @@ async def test_parts_of_a_profile_are_fetched_at_the_same_time(
     for module, name in ((accounts, "get"), (post_lists, "list_page"), (comments, "by_user")):
         monkeypatch.setattr(module, name, meeting(getattr(module, name)))
     async with asyncio.timeout(30):
-        assert (await client.get(f"{USERS}/1")).status_code == 200
+        assert (await client.get(f"{USERS}/1", headers=headers)).status_code == 200
 
 
 async def test_token_needs_the_password(client: httpx2.AsyncClient) -> None:

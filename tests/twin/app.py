@@ -20,6 +20,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from blog.app import routes
 from blog.domain.accounts import accounts, sessions, tokens
 from blog.domain.accounts.models import User
+from blog.domain.core import policy
 from blog.domain.core.context import Context
 from blog.domain.core.site import open_site
 from blog.domain.posts import post_lists, posts
@@ -32,7 +33,7 @@ from blog.framework.response.conditional import post_etag
 from blog.framework.response.error_statuses import error_headers, error_status
 from blog.framework.response.serializers import post_out
 from blog.framework.urls.urls import UrlBuilder
-from blog.schemas.accounts import AccountOut, NewToken, NewUser, TokenOut, TokenSummary, UserProfile
+from blog.schemas.accounts import AccountOut, NewToken, NewUser, TokenOut, TokenSummary, UserOut, UserProfile, UserWithRoleOut
 from blog.schemas.fields import Id
 from blog.schemas.lists import PostListOut, PostQuery
 from blog.schemas.posts import NewPost, PostChanges, PostOut, PostStatus
@@ -165,8 +166,9 @@ async def read_user(ctx: Anybody, to: Addresses, user_id: Id) -> dict[str, Any]:
     """Return a profile; its three parts are fetched concurrently, each on a separate database connection."""
     started = time.perf_counter()
     profile = await read_models_profile.read(ctx, user_id)
+    user = (UserWithRoleOut if policy.can_see_role(ctx.actor, user_id) else UserOut).model_validate(profile.user)
     return {
-        "user": profile.user,
+        "user": user,
         "posts": [post_out(post, to) for post in profile.posts.items],
         "comments": profile.comments.items,
         "processing_time_seconds": round(time.perf_counter() - started, 6),
