@@ -92,12 +92,7 @@ async def get(ctx: Context, user_id: int) -> User:
 
 async def by_username(ctx: Context, username: str) -> User:
     """Return the account with this username (case-insensitive), also if it was deleted. Raises NotFound."""
-    return await _fetch_user(ctx, _u.username_folded == username.casefold(), unknown_username(username))
-
-
-def unknown_username(username: str) -> str:
-    """Return the message for a username that no account has."""
-    return f'No user named "{username}"'
+    return await _fetch_user(ctx, _u.username_folded == username.casefold(), f'No user named "{username}"')
 
 
 async def active(ctx: Context, username: str) -> User:

@@ -12,7 +12,6 @@ from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.posts import post_lists, tags
 from blog.domain.posts.models import Post, Tag
 from blog.domain.posts.post_lists import PostFilter
-from blog.domain.read_models import profile
 
 MAX_TOP_TAGS = 6
 """Maximum number of tags shown."""
@@ -34,7 +33,5 @@ async def read(ctx: Context, username: str, after: CursorKey | None = None) -> A
     async with ctx.db.snapshot():
         user = await accounts.by_username(ctx, username)
         page = await post_lists.list_page(ctx, PostFilter(author_id=user.id, after=after))
-        if not page.items:
-            await profile.by_username(ctx, username)  # raises NotFound if the account has published nothing
         total = await post_lists.count(ctx, PostFilter(author_id=user.id))
         return AuthorView(user, total, await tags.for_author(ctx, user.id, MAX_TOP_TAGS), page, await events.position(ctx.db))

@@ -44,13 +44,10 @@ async def render_bio(user: User) -> str:
 
 async def by_id(ctx: Context, user_id: int) -> User:
     """Return an account that the actor may see. Raises NotFound."""
-    return await _require_visible(ctx, await accounts.get(ctx, user_id), accounts.UNKNOWN_ID)
-
-
-async def by_username(ctx: Context, username: str) -> User:
-    """Return an account that the actor may see, by username (case-insensitive). Raises NotFound."""
-    unknown = accounts.unknown_username(username)
-    return await _require_visible(ctx, await accounts.by_username(ctx, username), unknown)
+    user = await accounts.get(ctx, user_id)
+    if policy.can_see_unpublished_account(ctx.actor, user_id) or await ctx.db.fetch_val(sa.select(_has_published(user_id))):
+        return user
+    raise NotFound(accounts.UNKNOWN_ID)  # the message for an unknown account
 
 
 async def read(ctx: Context, user_id: int) -> Profile:
@@ -70,13 +67,6 @@ async def read(ctx: Context, user_id: int) -> Profile:
     if not (profile.posts.items or profile.comments.items or policy.can_see_unpublished_account(ctx.actor, user_id)):
         raise NotFound(accounts.UNKNOWN_ID)
     return profile
-
-
-async def _require_visible(ctx: Context, user: User, unknown: str) -> User:
-    """Return the account. Raises NotFound with the same message as for an unknown one."""
-    if policy.can_see_unpublished_account(ctx.actor, user.id) or await ctx.db.fetch_val(sa.select(_has_published(user.id))):
-        return user
-    raise NotFound(unknown)
 
 
 def _has_published(user_id: int) -> sa.ColumnElement[bool]:

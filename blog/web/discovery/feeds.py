@@ -7,10 +7,10 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
+from blog.domain.accounts import accounts
 from blog.domain.core.events import POSTS
 from blog.domain.posts import feeds, tags
 from blog.domain.posts.feeds import Feed
-from blog.domain.read_models import profile
 from blog.framework.caching.response_cache import cache_until_event
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import anonymous_context
@@ -71,7 +71,7 @@ class AuthorFeed(Endpoint):
         """Return the feed, or 304. Raises NotFound."""
         ctx, urls = anonymous_context(request), app_state(request).urls
         cache_until_event(request, POSTS)
-        user = await profile.by_username(ctx, request.path_params["username"])
+        user = await accounts.by_username(ctx, request.path_params["username"])
         feed = await feeds.newest(ctx, author_id=user.id)
         return await _feed_response(request, feed, f"Posts by {user.name}", urls.url("web:author", username=user.username))
 
