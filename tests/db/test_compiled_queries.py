@@ -51,7 +51,7 @@ async def test_prepared_query_returns_the_types_of_its_columns(db: Database) -> 
 async def test_rows_have_values_by_name_and_by_index(db: Database) -> None:
     await db.execute(NOTE(name="a", value="A"))
     row = unwrap(await db.fetch_one(FACT(name="a")))
-    assert (row["name"], row[0], row[1], list(row._mapping)) == ("a", "a", "A", ["name", "value"])
+    assert (row["name"], row[0], row[1], list(row._mapping.keys())) == ("a", "a", "A", ["name", "value"])
     assert dict(row._mapping) == {"name": "a", "value": "A"}
     with pytest.raises(KeyError):
         row["nothing"]
