@@ -4,6 +4,7 @@ import logging
 from functools import partial
 from typing import Any
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
@@ -41,6 +42,12 @@ class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
         await super().run_asgi()
         if not self.disconnected:
             self.loop.call_later(_CLOSE_TIMEOUT, self._abort)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Write a close frame at once, also if the client does not read: it may read again before the connection is cut."""
+        if message["type"] == "websocket.close":
+            self.writable.set()
+        await super().send(message)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop sending at once, and queue the notification of the application."""

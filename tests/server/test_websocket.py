@@ -308,3 +308,19 @@ async def test_connection_of_a_client_that_does_not_read_is_cut_after_its_close(
         subscriber.close(4503, TOO_SLOW)
         async with asyncio.timeout(10):
             await lost.wait()
+
+
+async def test_client_that_reads_again_in_time_receives_the_close_code(bounded: Bounded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "_CLOSE_TIMEOUT", 60.0)
+    async with bounded() as (address, hub), opened(address, SO_RCVBUF=4_096) as live:
+        (subscriber,) = hub._subscribers
+        assert isinstance(subscriber, Subscriber)
+        for _ in range(200):
+            subscriber.enqueue("x" * 100_000)
+        async with asyncio.timeout(10):
+            while not subscriber._send_started_at or len(subscriber._queue) == 200:  # noqa: ASYNC110  # until the writer waits
+                await asyncio.sleep(0.005)
+            subscriber.close(4503, TOO_SLOW)
+            while hub.subscriber_count:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        assert await live.closed() == 4503
