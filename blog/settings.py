@@ -123,7 +123,8 @@ class Settings(BaseSettings):
         default=33_554_432,
         ge=0,
         le=10_000_000_000,
-        description="Memory per worker for cached public responses, in bytes; 0: no cache.",
+        description="Memory per worker for cached public responses, in bytes; 0: no cache. Contents of live events have a "
+        "cache of a quarter of this.",
     )
     cache_max_age: float = Field(
         default=60, ge=0, le=86_400, description="Seconds after which a cached response expires; a change invalidates it at once."

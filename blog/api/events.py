@@ -3,7 +3,7 @@
 import contextlib
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, cast
 
 import anyio
@@ -11,17 +11,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from blog.domain.core.events import Position
 from blog.errors import Forbidden
 from blog.framework.endpoints.endpoint import ApiEndpoint
 from blog.framework.endpoints.openapi_operations import operation
-from blog.framework.identity.authentication import client_network
+from blog.framework.identity.authentication import client_key, client_network
 from blog.framework.request.context import request_context
 from blog.framework.request.parsing import read_query
+from blog.framework.request.state import app_state
 from blog.middleware.timeout import disable_timeout
 from blog.realtime import Hub, Subscriber, replay
+from blog.realtime.backlog import Backlog
 from blog.realtime.rendered_events import RenderedEvent
-from blog.realtime.replay import Gap
+from blog.realtime.replay import Charge, Gap
+from blog.realtime.subscription import EventEncoder
 from blog.schemas.events import EventQuery, EventsOut, StreamQuery
 from blog.schemas.feature_flags import Flag
 
@@ -29,6 +31,7 @@ _MEDIA_TYPE = "text/event-stream"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx delays events until its buffer is full
 _FINAL_SEND_TIMEOUT = 1.0
 _RECONNECT_MS = (500, 5000)
+_SUBSCRIPTION = ""  # the only one of these transports, and without a name
 
 
 class SendText(Protocol):
@@ -44,24 +47,26 @@ class EventList(ApiEndpoint):
 
     @operation("Read events, or wait for one", query=EventQuery, responses={200: EventsOut}, errors={403, 404})
     async def get(self, request: Request) -> Response:
-        """Return the events of the channels after the cursor. If there are none, wait up to `wait` seconds for one."""
+        """Return the events of the channels after the cursor. If there are none, wait up to `wait` seconds for one.
+
+        The request costs one unit of the rate limit, and one more for every 50 events after the first 50.
+        """
         query = read_query(request, EventQuery)
         disable_timeout(request)
-        channels, hub = await _resolve_channels(request, query), _hub(request)
-        subscriber = _make_subscriber(request, RenderedEvent.to_message, lambda: None, "poll")
+        channels, hub, charge = await _resolve_channels(request, query), _hub(request), _charge_for(request)
+        subscriber = _make_subscriber(request, lambda *_: "", lambda: None, "poll")
         with _subscribed(hub, subscriber):
-            latest = await hub.catch_up()
-            subscriber.follow(channels, latest.id)
+            subscriber.follow(_SUBSCRIPTION, channels)
             try:
-                response = await _missed_events_response(hub, channels, query.after, latest, query.limit)
+                backlog = await Backlog.open(hub, channels, query.after, charge, query.limit)
+                if not backlog.count and query.wait:
+                    with anyio.move_on_after(query.wait):
+                        await subscriber.next_message()
+                    backlog = await Backlog.open(hub, channels, backlog.end.cursor, charge, query.limit)
+                messages = [rendered.to_message(matching) async for rendered, matching in backlog.missed_events()]
             except Gap:
-                return _events_response([], latest.cursor, is_reset=True)
-            if response is None and query.wait:
-                with anyio.move_on_after(query.wait):
-                    await subscriber.next_message()
-                cursor, latest = latest.cursor, await hub.catch_up()
-                response = await _missed_events_response(hub, channels, cursor, latest, query.limit)
-        return response or _events_response([], latest.cursor)
+                return _events_response([], hub.position.cursor, is_reset=True)
+        return _events_response(messages, backlog.end.cursor)
 
 
 class EventStream(ApiEndpoint):
@@ -92,6 +97,7 @@ class _EventStreamResponse(Response):
         super().__init__(None, 200, _HEADERS, _MEDIA_TYPE)
         del self.headers["content-length"]
         self._hub, self._channels, self._after = _hub(request), channels, after
+        self._charge = _charge_for(request)
         self._cancel_scope = anyio.CancelScope()
         self._subscriber = _make_subscriber(request, _sse_event, self._shorten_deadline, "stream")
 
@@ -102,12 +108,13 @@ class _EventStreamResponse(Response):
             await self._subscriber.track_send(send({"type": "http.response.body", "body": text.encode(), "more_body": more}))
 
         with _subscribed(self._hub, self._subscriber):
+            gap, backlog = await self._open_backlog(self._after)
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             try:
                 with self._cancel_scope:
                     async with anyio.create_task_group() as tasks:
                         tasks.start_soon(self._wait_for_disconnect, receive)
-                        await self._replay(send_text)
+                        await self._replay(send_text, gap, backlog)
                         await self._forward(send_text)
                         tasks.cancel_scope.cancel()
                 with anyio.move_on_after(_FINAL_SEND_TIMEOUT):
@@ -126,52 +133,55 @@ class _EventStreamResponse(Response):
             pass
         self._subscriber.close(1000, "")
 
-    async def _replay(self, send_text: SendText) -> None:
+    async def _open_backlog(self, after: str | None) -> tuple[Gap | None, Backlog]:
+        """Return the missed events; if the log does not reach back, the gap and an empty backlog."""
         try:
-            await self._replay_from(send_text, self._after)
+            return None, await Backlog.open(self._hub, self._channels, after, self._charge)
         except Gap as gap:
-            await send_text(_format_sse(event="gap", data=json.dumps({"type": "gap", "reason": gap.reason})))
-            await self._replay_from(send_text, None)
+            return gap, await Backlog.open(self._hub, self._channels, None, self._charge)
 
-    async def _replay_from(self, send_text: SendText, after: str | None) -> None:
-        async with self._subscriber.replaying(self._channels, after) as backlog:
-            if not backlog.events:  # a client that disconnects before the first event resumes from this id
-                await send_text(_format_sse(retry=str(_RECONNECT_MS[0]), id=backlog.latest.cursor))
-            async for rendered, channels in backlog.rendered_events():
-                await send_text(_sse_event(rendered, channels))
+    async def _replay(self, send_text: SendText, gap: Gap | None, backlog: Backlog) -> None:
+        if gap is not None:
+            await send_text(_format_sse(event="gap", data=json.dumps({"type": "gap", "reason": gap.reason})))
+        if not backlog.count:  # a client that disconnects before the first event resumes from this id
+            await send_text(_format_sse(retry=str(_RECONNECT_MS[0]), id=backlog.start.cursor))
+        try:
+            async for text in self._subscriber.replay(_SUBSCRIPTION, backlog):
+                await send_text(text)
+        except Gap as later:
+            await self._replay(send_text, later, (await self._open_backlog(None))[1])
 
     async def _forward(self, send_text: SendText) -> None:
         while (text := await self._subscriber.next_message()) is not None:
             await send_text(text)
 
 
-async def _resolve_channels(request: Request, query: StreamQuery) -> list[str]:
+async def _resolve_channels(request: Request, query: StreamQuery) -> Sequence[str]:
     ctx = request_context(request)
     if not ctx.site.runtime_settings.is_enabled(Flag.LIVE):
         raise Forbidden("Live updates are turned off")
-    return list(dict.fromkeys([await replay.resolve_channel(ctx, name) for name in query.channel]))
+    return await replay.resolve_channels(ctx, query.channel)
 
 
-async def _missed_events_response(
-    hub: Hub, channels: Sequence[str], after: str | None, latest: Position, limit: int
-) -> Response | None:
-    """Return the first `limit` events after the cursor `after` up to `latest`, or None if there are none. Raises Gap."""
-    _, missed = await replay.missed_events(hub.app_state.site.db, channels, after, latest)
-    messages = [
-        rendered.to_message([channel for channel in channels if channel in rendered.event.channels])
-        async for rendered in replay.render_missed(hub.app_state, latest.epoch, missed[:limit])
-    ]
-    if len(missed) > limit:
-        latest = Position(latest.epoch, missed[limit - 1].id)
-    return _events_response(messages, latest.cursor) if missed else None
+def _charge_for(request: Request) -> Charge:
+    """Return a function that counts the cost of a replay. The request itself is counted as the first unit."""
+    limits, key = app_state(request).rate_limits, client_key(request)
+
+    async def charge(units: int) -> None:
+        await limits.charge(request, key, units - 1)
+
+    return charge
 
 
 def _events_response(messages: Sequence[str], cursor: str, *, is_reset: bool = False) -> Response:
-    rest = json.dumps({"cursor": cursor, "reset": is_reset})
-    return Response(f'{{"events":[{",".join(messages)}],{rest[1:]}', 200, {"Cache-Control": "no-store"}, "application/json")
+    # Encoded one by one: one character above U+00FF, such as an ellipsis, would double the memory of the whole text.
+    events = b",".join(message.encode() for message in messages)
+    rest = json.dumps({"cursor": cursor, "reset": is_reset}).encode()
+    return Response(b'{"events":[%b],%b' % (events, rest[1:]), 200, {"Cache-Control": "no-store"}, "application/json")
 
 
-def _sse_event(rendered: RenderedEvent, channels: list[str]) -> str:
+def _sse_event(rendered: RenderedEvent, matches: Mapping[str, Sequence[str]]) -> str:
+    channels = matches[_SUBSCRIPTION]
     return _format_sse(id=rendered.cursor, event=rendered.event.event_type.value, data=rendered.to_message(channels))
 
 
@@ -186,9 +196,7 @@ def _format_sse(**fields: str) -> str:
     return "".join(f"{name}: {value}\n" for name, value in fields.items()) + "\n"
 
 
-def _make_subscriber(
-    request: Request, encode: Callable[[RenderedEvent, list[str]], str], on_close: Callable[[], object], transport: str
-) -> Subscriber:
+def _make_subscriber(request: Request, encode: EventEncoder, on_close: Callable[[], object], transport: str) -> Subscriber:
     subscriber = Subscriber(
         _hub(request),
         encode,

@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 from pydantic_core import to_json
 
 from blog import __version__
+from blog.realtime.replay import EVENTS_PER_UNIT, ROWS_PER_UNIT
 from blog.schemas import live
 
 _REF_TEMPLATE = "#/components/schemas/{model}"
@@ -16,6 +17,7 @@ _FROM_CLIENTS: tuple[type[BaseModel], ...] = (live.Hello, live.Subscribe, live.U
 _TO_CLIENTS: tuple[type[BaseModel], ...] = (
     live.Welcome,
     live.Subscribed,
+    live.Unsubscribed,
     live.PostChangedEvent,
     live.PostRemovedEvent,
     live.CommentChangedEvent,
@@ -27,19 +29,25 @@ _TO_CLIENTS: tuple[type[BaseModel], ...] = (
     live.Pong,
     live.Bye,
 )
-_DESCRIPTION = f"""One JSON object per text frame, subprotocol `{live.SUBPROTOCOL}`. Each client receives every event that
-it may see exactly once, in the same order as all other clients. After a reconnect it resumes with the `cursor` of the last
-event; no event is lost or repeated. Cursors are opaque.
+_DESCRIPTION = f"""One JSON object per text frame, subprotocol `{live.SUBPROTOCOL}`. A subscription follows one or more channels.
+It receives every event that the client may see exactly once, in log order: the same order for all clients. An event names the
+subscriptions (`ids`) and the channels that it belongs to. After a reconnect, subscribe with the last `cursor` that this
+subscription received: no event is lost or repeated. Cursors are opaque, and one of another subscription may skip events.
+
+A connection follows at most {live.MAX_CHANNELS} channels. Each started {EVENTS_PER_UNIT} events of a replay, and each
+{ROWS_PER_UNIT} rows of the log that it searches, count as one request for the rate limit.
 
 Channels: `posts`, `comments`, `post:{{id}}`, `tag:{{name}}`, `author:{{username}}`; for signed-in clients `me` (their posts and
 comments, and replies to them); for editors `moderation` (comments awaiting moderation).
 
 Authentication: the session cookie, the header field `Authorization: Bearer TOKEN`, or the message `hello` within five
-seconds. Without credentials a client can follow public channels.
+seconds. Without credentials a client can follow public channels. `hello` ends the subscriptions with a private channel (`me`,
+`moderation`): subscribe again after `welcome`.
 
-Close codes: 4400 invalid message, 4401 credentials invalid or no longer valid, 4408 `hello` too late, 4429 too many
-connections, subscriptions or messages, 4503 too slow (reconnect with the last cursor), 1008 too many pings, 1009 message over
-64 KiB, 1011 internal error, 1012 server restart, 1013 temporarily unavailable.
+Close codes: 4400 invalid message, 4401 credentials invalid or no longer valid, 4403 role changed, 4408 `hello` too late, 4429
+too many connections, channels, messages or replayed events, 4503 too slow (reconnect with the last cursor), 1008 too many
+pings, 1009 message over 64 KiB, 1011 internal error, 1012 server restart, 1013 temporarily unavailable. A client that has stopped
+reading receives 4503 if it reads again within five seconds. Otherwise the connection is cut, which libraries report as 1006.
 
 The Centrifugo SDKs follow the same channels at `/connection/websocket`, in their own client protocol (JSON). Each
 publication contains an event as below; its position is the cursor in two parts, `EPOCH.OFFSET`."""

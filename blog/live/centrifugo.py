@@ -6,7 +6,7 @@ A channel is a stream. Its epoch is the epoch of the event log, and its offsets 
 import asyncio
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
@@ -14,14 +14,16 @@ from starlette.websockets import WebSocket
 
 from blog import errors
 from blog.domain.core.context import Actor
-from blog.errors import BlogError, MalformedInput
+from blog.errors import BlogError, MalformedInput, TooManyRequests
 from blog.framework.identity.authentication import authenticate, authenticate_bearer
 from blog.framework.request.parsing import decode_json
-from blog.live.connection import MAX_SUBSCRIPTIONS, Connection
+from blog.live.connection import Connection
+from blog.realtime.backlog import Backlog
 from blog.realtime.rendered_events import RenderedEvent
 from blog.realtime.replay import Gap
-from blog.realtime.subscription import HEARTBEAT_SECONDS
+from blog.realtime.subscription import HEARTBEAT_SECONDS, TOO_SLOW
 from blog.schemas.centrifugo import REJECT_UNRECOVERED, Command, Connect, Subscribe
+from blog.schemas.live import MAX_CHANNELS
 
 _CONNECT_TIMEOUT = 15.0
 _LIMIT_EXCEEDED, _NOT_AVAILABLE, _TOKEN_EXPIRED, _UNRECOVERABLE = 106, 108, 109, 112
@@ -45,7 +47,7 @@ class CentrifugoConnection(Connection):
     # SDKs do not reconnect after codes from 3500 on; after lower ones they reconnect and recover. An expired token has a lower
     # one: the SDK gets a new token from its application, or stops when the old token is rejected.
     CLOSE_CODES: ClassVar[Mapping[int, int]] = {
-        1011: 3004, 1012: 3001, 1013: 3004, 4400: 3501, 4401: 3005, 4408: 3502, 4429: 3013, 4503: 3008
+        1011: 3004, 1012: 3001, 1013: 3004, 4400: 3501, 4401: 3005, 4403: 3005, 4408: 3502, 4429: 3013, 4503: 3008
     }  # fmt: skip
 
     def __init__(self, websocket: WebSocket) -> None:
@@ -61,12 +63,11 @@ class CentrifugoConnection(Connection):
         self._connect_timer.cancel()
         await super()._close(writer)
 
-    def _encode_event(self, rendered: RenderedEvent, channels: list[str]) -> str:
+    def _encode_event(self, rendered: RenderedEvent, matches: Mapping[str, Sequence[str]]) -> str:
         # The data is the object that all interfaces send, with only the channel of this push.
         return "\n".join(
-            f'{{"push":{{"channel":{_json(name)},"pub":{{"data":{rendered.to_message([channel])},"offset":{rendered.event.id}}}}}}}'
-            for name, channel in self._channels.items()
-            if channel in channels
+            f'{{"push":{{"channel":{_json(name)},"pub":{{"data":{rendered.to_message(channels)},"offset":{rendered.event.id}}}}}}}'
+            for name, channels in matches.items()
         )
 
     async def _handle(self, text: str) -> None:
@@ -90,7 +91,7 @@ class CentrifugoConnection(Connection):
         elif command.subscribe:
             await self._subscribe(command.id, command.subscribe)
         elif command.unsubscribe:
-            self._unsubscribe(command.unsubscribe.channel)
+            self._subscriber.unfollow(command.unsubscribe.channel)
             await self._reply(command.id, unsubscribe={})
         elif command.ping is not None:
             await self._reply(command.id, ping={})
@@ -126,44 +127,47 @@ class CentrifugoConnection(Connection):
         return identity.actor
 
     async def _subscribe(self, command_id: int, options: Subscribe) -> None:
-        if len(self._channels) >= MAX_SUBSCRIPTIONS:
-            message = f"More than {MAX_SUBSCRIPTIONS} subscriptions: unsubscribe some"
+        if not self._has_room(1):
+            message = f"More than {MAX_CHANNELS} channels: unsubscribe some"
             await self._reply_error(command_id, _LIMIT_EXCEEDED, message)
             return
         if options.type or options.tf:
             await self._reply_error(command_id, _NOT_AVAILABLE, "Subscription types and filters are not supported")
             return
         try:
-            channel = await self._authorise_channel(options.channel, options.channel)
-            if options.recover:
-                await self._recover(command_id, options, channel)
-            else:
-                await self._follow(command_id, options, channel)
+            backlog, recovery = await self._open(options)
+        except Gap:
+            await self._reply_error(command_id, _UNRECOVERABLE, "The log does not reach back to this position")
+        except TooManyRequests:
+            raise  # closes the connection: SDKs reconnect with back-off
         except BlogError as error:
             await self._reply_error(command_id, *_error_fields(error))
+        else:
+            await self._follow(command_id, options.channel, backlog, recovery)
 
-    async def _recover(self, command_id: int, options: Subscribe, channel: str) -> None:
+    async def _open(self, options: Subscribe) -> tuple[Backlog, dict[str, bool]]:
+        """Return the missed events, and the flags of the reply that concern a recovery. Raises Gap if the client wants it."""
+        channels = [options.channel]
+        if not options.recover:
+            return await self._open_backlog(options.channel, channels, None), {}
         after = f"{options.epoch or self._hub.position.epoch}.{options.offset}"
         try:
-            await self._follow(command_id, options, channel, after, was_recovering=True, recovered=True)
+            backlog = await self._open_backlog(options.channel, channels, after)
         except Gap:
             if options.flag & REJECT_UNRECOVERED:
-                await self._reply_error(command_id, _UNRECOVERABLE, "The log does not reach back to this position")
-            else:
-                await self._follow(command_id, options, channel, was_recovering=True, recovered=False)
+                raise
+            return await self._open_backlog(options.channel, channels, None), {"was_recovering": True, "recovered": False}
+        return backlog, {"was_recovering": True, "recovered": True}
 
-    async def _follow(
-        self, command_id: int, options: Subscribe, channel: str, after: str | None = None, **recovery: bool
-    ) -> None:
-        """Subscribe, confirm with the `recovery` flags, and send the events missed since the cursor `after`."""
-        async with self._subscriber.replaying([channel], after, include_delivered=True) as backlog:
-            self._channels[options.channel] = channel
-            # Missed events follow as pushes, in small batches. The client stores the offset of each push, and this offset until
-            # the first one: after a disconnect in between it recovers the rest.
-            position = {"epoch": backlog.latest.epoch, "offset": options.offset if backlog.events else backlog.latest.id}
-            await self._reply(command_id, subscribe={"recoverable": True, "positioned": True, **position, **recovery})
-            async for rendered, channels in backlog.rendered_events():
-                await self._subscriber.send(self._encode_event(rendered, channels))
+    async def _follow(self, command_id: int, channel: str, backlog: Backlog, recovery: dict[str, bool]) -> None:
+        # Missed events follow as pushes, in small batches. The client stores the offset of each push, and this offset until
+        # the first one: after a disconnect in between it recovers the rest.
+        position = {"epoch": backlog.start.epoch, "offset": backlog.start.id}
+        await self._reply(command_id, subscribe={"recoverable": True, "positioned": True, **position, **recovery})
+        try:
+            await self._replay(channel, backlog)
+        except Gap:  # the log was trimmed meanwhile: the client reconnects and is answered that it cannot recover
+            self._subscriber.close(4503, TOO_SLOW)
 
     async def _reply_error(self, command_id: int, code: int, message: str, is_temporary: bool = False) -> None:
         await self._reply(command_id, error={"code": code, "message": message, "temporary": is_temporary})

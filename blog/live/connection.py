@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, cast
 
 import anyio
@@ -11,17 +11,18 @@ from anyio import CancelScope
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from blog.domain.core.context import Context
-from blog.errors import Conflict, TooManyRequests
-from blog.framework.identity.authentication import client_network
+from blog.errors import Conflict, TooManyRequests, Unavailable
+from blog.framework.identity.authentication import client_key_of, client_network
 from blog.framework.request.context import anonymous_context
 from blog.framework.request.state import app_state
 from blog.live.token_bucket import TokenBucket
 from blog.observability.logging import log_websocket_close
 from blog.realtime import Hub, Subscriber, replay
+from blog.realtime.backlog import Backlog
 from blog.realtime.rendered_events import RenderedEvent
 from blog.realtime.subscription import CloseReason
+from blog.schemas.live import MAX_CHANNELS
 
-MAX_SUBSCRIPTIONS = 50
 _CLOSE_TIMEOUT = 1.0
 _INTERNAL_ERROR = CloseReason(1011, "Internal server error")
 
@@ -40,7 +41,8 @@ class Connection(ABC):
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
         self._hub = cast(Hub, websocket.state.hub)
-        self._settings = app_state(websocket).site.settings
+        state = app_state(websocket)
+        self._settings, self._rate_limits = state.site.settings, state.rate_limits
         self._token_bucket = TokenBucket(self._settings.max_live_messages, anyio.current_time())
         self._cancel_scope = CancelScope()
         self._subscriber = Subscriber(
@@ -52,7 +54,6 @@ class Connection(ABC):
             address=client_network(websocket),
             transport=self.TRANSPORT,
         )
-        self._channels: dict[str, str] = {}  # the client's name of a subscription to the channel as written in the log
 
     async def run(self) -> None:
         """Run the connection until either side closes it."""
@@ -80,8 +81,8 @@ class Connection(ABC):
         """Handle one message of the client."""
 
     @abstractmethod
-    def _encode_event(self, rendered: RenderedEvent, channels: list[str]) -> str:
-        """Return the message for an event and the subscribed channels that it belongs to."""
+    def _encode_event(self, rendered: RenderedEvent, matches: Mapping[str, Sequence[str]]) -> str:
+        """Return the message for an event. `matches`: its channels, by the id of each subscription that it belongs to."""
 
     def _shutdown_message(self) -> str | None:
         """Return the last message before the server stops, or None if the close code is enough."""
@@ -104,21 +105,31 @@ class Connection(ABC):
                     break
                 await self._handle(text)
 
-    async def _authorise_channel(self, subscription: str, name: str) -> str:
-        """Return the channel as written in the log.
+    def _has_room(self, channel_count: int) -> bool:
+        """Return whether so many more channels are within the limit of the connection."""
+        return sum(map(len, self._subscriber.subscriptions.values())) + channel_count <= MAX_CHANNELS
 
-        Raises NotFound, NotAuthenticated and Forbidden, and Conflict if the id or the channel is in use on this connection.
+    async def _open_backlog(self, subscription: str, names: Sequence[str], after: str | None) -> Backlog:
+        """Return the events that a new subscription to these channels has missed since the cursor `after`.
+
+        Raises Conflict if the id is in use, NotFound, NotAuthenticated, Forbidden, Gap, TooManyRequests and Unavailable.
         """
-        channel = await replay.resolve_channel(self._context(), name)
-        if subscription in self._channels:
+        if subscription in self._subscriber.subscriptions:
             raise Conflict("This id is in use: unsubscribe it first")
-        if channel in self._channels.values():
-            raise Conflict("This connection already follows the channel")
-        return channel
+        channels = await replay.resolve_channels(self._context(), names)
+        return await Backlog.open(self._hub, channels, after, self._charge)
 
-    def _unsubscribe(self, subscription: str) -> None:
-        if channel := self._channels.pop(subscription, None):
-            self._subscriber.unfollow(channel)
+    async def _replay(self, subscription: str, backlog: Backlog) -> None:
+        """Send the missed events, and follow the channels from there on. Raises Gap."""
+        try:
+            async for text in self._subscriber.replay(subscription, backlog):
+                await self._subscriber.send(text)
+        except Unavailable as error:  # after the confirmation: the client reconnects and resumes
+            self._subscriber.close(1013, error.detail)
+
+    async def _charge(self, units: int) -> None:
+        key = client_key_of(self._websocket, self._subscriber.actor)
+        await self._rate_limits.charge(self._websocket, key, units)
 
     async def _write(self) -> None:
         subscriber, send_text = self._subscriber, self._websocket.send_text

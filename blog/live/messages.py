@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from blog.domain.core.events import client_channel
+from blog.realtime.backlog import Backlog
 from blog.realtime.subscription import HEARTBEAT_SECONDS
 from blog.schemas.live import SUBPROTOCOL
 
@@ -15,6 +17,12 @@ def encode_message(kind: str, **members: Any) -> str:
 def welcome(cursor: str, user: str | None) -> str:
     """Return the first message: the end of the log, and the username of the client."""
     return encode_message("welcome", protocol=SUBPROTOCOL, cursor=cursor, heartbeat=HEARTBEAT_SECONDS, user=user)
+
+
+def subscribed(subscription: str, backlog: Backlog) -> str:
+    """Return the confirmation of a subscription, with the cursor before its missed events: a client may store it at once."""
+    channels = [client_channel(channel) for channel in backlog.channels]
+    return encode_message("subscribed", id=subscription, channels=channels, cursor=backlog.start.cursor, replayed=backlog.count)
 
 
 def error(status: int, title: str, subscription: str | None = None) -> str:

@@ -1,19 +1,21 @@
 """The protocol `blog.live.v1`, used by the pages of the blog."""
 
+from collections.abc import Mapping, Sequence
+
 import anyio
 from pydantic import ValidationError
 from starlette.websockets import WebSocket
 
-from blog.domain.core.events import client_channel, is_private
-from blog.errors import BlogError, MalformedInput, NotAuthenticated
+from blog.domain.core.events import is_private
+from blog.errors import BlogError, MalformedInput, NotAuthenticated, TooManyRequests
 from blog.framework.identity.authentication import authenticate, authenticate_bearer
 from blog.framework.request.parsing import decode_json
 from blog.framework.response.error_statuses import error_status
 from blog.live import messages
-from blog.live.connection import MAX_SUBSCRIPTIONS, Connection
+from blog.live.connection import Connection
 from blog.realtime.rendered_events import RenderedEvent
 from blog.realtime.replay import Gap
-from blog.schemas.live import SUBPROTOCOL, Hello, Ping, Subscribe, Unsubscribe, client_message
+from blog.schemas.live import MAX_CHANNELS, SUBPROTOCOL, Hello, Ping, Subscribe, Unsubscribe, client_message
 
 _HELLO_TIMEOUT = 5.0
 
@@ -29,8 +31,9 @@ class LiveConnection(Connection):
         super().__init__(websocket)
         self._opened_at = anyio.current_time()
 
-    def _encode_event(self, rendered: RenderedEvent, channels: list[str]) -> str:
-        return rendered.to_message(channels)
+    def _encode_event(self, rendered: RenderedEvent, matches: Mapping[str, Sequence[str]]) -> str:
+        channels = dict.fromkeys(channel for matching in matches.values() for channel in matching)
+        return rendered.to_message(list(channels), list(matches))
 
     def _shutdown_message(self) -> str:
         return messages.bye()
@@ -61,7 +64,8 @@ class LiveConnection(Connection):
             case Subscribe():
                 await self._subscribe(message)
             case Unsubscribe():
-                self._unsubscribe(message.id)
+                self._subscriber.unfollow(message.id)
+                await self._subscriber.send(messages.encode_message("unsubscribed", id=message.id))
             case Ping():
                 await self._subscriber.send(messages.encode_message("pong"))
 
@@ -74,27 +78,23 @@ class LiveConnection(Connection):
         except BlogError as error:
             self._reject_credentials(error)
             return
-        # Public subscriptions go on. Private channels were authorised for the previous identity: the client must resubscribe.
-        for subscription, channel in list(self._channels.items()):
-            if is_private(channel):
-                self._unsubscribe(subscription)
+        # Private channels were authorised for the previous identity: the client must subscribe again. Other subscriptions go on.
+        for subscription, channels in list(self._subscriber.subscriptions.items()):
+            if any(map(is_private, channels)):
+                self._subscriber.unfollow(subscription)
         await self._subscriber.send(messages.welcome(self._hub.position.cursor, self._username))
 
     async def _subscribe(self, message: Subscribe) -> None:
-        if len(self._channels) >= MAX_SUBSCRIPTIONS:
-            self._subscriber.close(4429, f"More than {MAX_SUBSCRIPTIONS} subscriptions: unsubscribe some")
+        if not self._has_room(len(message.names)):
+            self._subscriber.close(4429, f"More than {MAX_CHANNELS} channels: unsubscribe some")
             return
         try:
-            await self._follow(message, await self._authorise_channel(message.id, message.channel))
+            backlog = await self._open_backlog(message.id, message.names, message.after)
+            await self._subscriber.send(messages.subscribed(message.id, backlog))
+            await self._replay(message.id, backlog)
         except Gap as gap:
             await self._subscriber.send(messages.encode_message("gap", id=message.id, reason=gap.reason))
+        except TooManyRequests:
+            raise  # closes the connection: a client that reconnects with back-off needs no other logic
         except BlogError as error:
             await self._subscriber.send(messages.error(error_status(error), error.detail, message.id))
-
-    async def _follow(self, message: Subscribe, channel: str) -> None:
-        async with self._subscriber.replaying([channel], message.after) as backlog:
-            self._channels[message.id] = channel
-            confirmation = {"id": message.id, "channel": client_channel(channel), "cursor": backlog.latest.cursor}
-            await self._subscriber.send(messages.encode_message("subscribed", **confirmation, replayed=len(backlog.events)))
-            async for rendered, channels in backlog.rendered_events():
-                await self._subscriber.send(rendered.to_message(channels))

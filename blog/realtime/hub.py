@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import anyio
@@ -17,7 +17,7 @@ from blog.errors import BlogError, TooManyRequests
 from blog.framework.request.state import AppState
 from blog.observability import metrics
 from blog.observability.logging import OutageLog
-from blog.realtime.rendered_events import RenderedEvent, render_events
+from blog.realtime.rendered_events import EventRenderer, RenderedEvent
 from blog.schemas.feature_flags import Flag
 
 log = structlog.stdlib.get_logger("blog.realtime")
@@ -47,6 +47,10 @@ class SubscriberProtocol(Protocol):
         """Close: the credentials are no longer valid."""
         ...
 
+    def close_forbidden(self) -> None:
+        """Close: the role has changed."""
+        ...
+
     def close_for_shutdown(self) -> None:
         """Close: the server stops."""
         ...
@@ -60,7 +64,7 @@ class Hub:
     """Subscribers of one process, and its position in the log. The watcher of commits is only a hint to read the log."""
 
     def __init__(self, state: AppState) -> None:
-        self.app_state = state
+        self.app_state, self.renderer = state, EventRenderer(state)
         self._subscribers: set[SubscriberProtocol] = set()
         self._addresses: Counter[str] = Counter()
         self._read_lock = anyio.Lock()
@@ -118,6 +122,7 @@ class Hub:
         site, cache = self.app_state.site, self.app_state.response_cache
         if any(event.event_type is EventType.SITE_CHANGED for event in batch):
             await site.runtime_settings.refresh(site.db)
+            self.renderer.clear()
         for event in batch:
             cache.invalidate(event.channels)
         if self._subscribers:
@@ -131,11 +136,13 @@ class Hub:
         await self.app_state.site.runtime_settings.refresh(self.app_state.site.db)
         self.position = end
         self.app_state.response_cache.clear()
+        self.renderer.clear()
         for subscriber in tuple(self._subscribers):
             subscriber.close_for_shutdown()
 
     async def _deliver(self, batch: Sequence[Event]) -> None:
-        for rendered in await render_events(self.app_state, self.position.epoch, batch):
+        # Nothing is awaited between the deliveries and the new position: a subscription that starts at the position misses none.
+        for rendered in await self.renderer.render(self.position.epoch, [event.id for event in batch], with_articles=True):
             for subscriber in tuple(self._subscribers):
                 subscriber.deliver(rendered)
 
@@ -164,8 +171,10 @@ class Hub:
             return
         valid = await credential_checks.still_valid(self.app_state.site.db, actors, dt.datetime.now(dt.UTC))
         for subscriber in tuple(self._subscribers):
-            if subscriber.actor in actors - valid:
+            if subscriber.actor in actors - valid.keys():
                 subscriber.close_unauthenticated()
+            elif subscriber.actor and not valid.get(subscriber.actor, True):
+                subscriber.close_forbidden()
 
     async def _try_catch_up(self) -> None:
         try:
@@ -222,11 +231,3 @@ def _record_lag(batch: Sequence[Event]) -> None:
     now = dt.datetime.now(dt.UTC)
     for event in batch:  # clocks of two machines may differ, so a lag below zero counts as zero
         metrics.event_lag.observe(max(0.0, (now - event.occurred_at).total_seconds()))
-
-
-def matching_channels(event: Event, start_ids: Mapping[str, int]) -> list[str]:
-    """Return the event's channels that are followed, in order.
-
-    `start_ids`: channel to the id of the last event before the subscription.
-    """
-    return [channel for channel in event.channels if event.id > start_ids.get(channel, event.id)]

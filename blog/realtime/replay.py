@@ -1,19 +1,25 @@
-"""Subscribe without a gap: resolve the channel and the cursor, and read the events missed since."""
+"""Resolve the channels and the cursor of a subscription, and find the events that it has missed since."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from blog.db.database import Database
 from blog.domain.core import events, policy
 from blog.domain.core.context import Context
-from blog.domain.core.events import Event, Position
-from blog.domain.posts import posts
+from blog.domain.core.events import Position
+from blog.domain.posts import post_queries
+from blog.domain.posts.models import Post
+from blog.domain.read_models import live_events
 from blog.errors import NotFound
-from blog.framework.request.state import AppState
-from blog.realtime.rendered_events import RenderedEvent, filter_visible, render_events
 
 EARLIEST = "earliest"
-MAX_REPLAYED = 10_000
-_RENDER_BATCH_SIZE = 10
+EVENTS_PER_UNIT = 50
+"""Events that a replay returns for one unit of the rate limit."""
+ROWS_PER_UNIT = 5_000
+"""Rows of the log that a replay searches for one unit of the rate limit: a rare channel has few events among many rows."""
+
+Charge = Callable[[int], Awaitable[None]]
+"""Count the cost of a replay against the rate limit of the client, in units. Raises TooManyRequests."""
 
 
 class Gap(Exception):
@@ -24,17 +30,32 @@ class Gap(Exception):
         self.reason = reason
 
 
-async def resolve_channel(ctx: Context, name: str) -> str:
-    """Return the channel as it is written in the log.
+async def no_charge(_units: int) -> None:
+    """Count nothing, for events that arrive during a replay."""
+
+
+async def resolve_channels(ctx: Context, names: Sequence[str]) -> Sequence[str]:
+    """Return the channels as they are written in the log, without duplicates.
 
     Raises NotFound if there is no such channel or the actor may not see it, NotAuthenticated and Forbidden.
     """
+    post_ids = {id_ for name in names if (id_ := _post_id(name)) is not None}
+    posts = await post_queries.summaries_by_id(ctx.db, post_ids)  # one query: clients can name 50 posts
+    return tuple(dict.fromkeys([_resolve_channel(ctx, name, posts) for name in names]))
+
+
+def _post_id(name: str) -> int | None:
+    kind, _, rest = name.partition(":")
+    return int(rest) if kind == "post" and rest.isascii() and rest.isdigit() and len(rest) <= 18 else None
+
+
+def _resolve_channel(ctx: Context, name: str, posts: Mapping[int, Post]) -> str:
     kind, _, rest = name.partition(":")
     match kind:
         case events.POSTS | events.COMMENTS if name == kind:
             return name
-        case "post" if rest.isascii() and rest.isdigit() and len(rest) <= 18:
-            return events.post_channel((await posts.get(ctx, int(rest))).id)
+        case "post" if (post_id := _post_id(name)) is not None:
+            return events.post_channel(policy.require_visible(ctx, posts.get(post_id)).id)
         case events.ME if name == kind:
             return events.personal_channel(ctx.require_actor().username)
         case "moderation" if name == events.MODERATION:
@@ -66,30 +87,22 @@ def start_id(after: str | None, latest: Position, trimmed_up_to: int) -> int:
     return int(number)
 
 
-async def missed_events(db: Database, channels: Iterable[str], after: str | None, latest: Position) -> tuple[int, list[Event]]:
-    """Return the id after which to follow, and the visible events of the channels from there up to `latest`.
+async def missed_events(
+    db: Database, channels: Sequence[str], after: str | None, latest: Position, charge: Charge, limit: int
+) -> tuple[int, Sequence[int]]:
+    """Return the event id after which to replay, and the ids of the visible events of the channels from there up to `latest`.
 
-    Raises Gap, also for more than 10,000 events.
+    - `charge`: called with the cost before the search, and again before the events are rendered.
+    - `limit`: maximum number of events; one id more shows that there are more.
+
+    Raises Gap, TooManyRequests and Unavailable.
     """
-    async with db.snapshot():  # the log is not trimmed between the two reads
-        since = start_id(after, latest, await events.trimmed_up_to(db))
-        return since, await _visible_between(db, frozenset(channels), since, latest.id)
-
-
-async def _visible_between(db: Database, channels: frozenset[str], since: int, until: int) -> list[Event]:
-    visible: list[Event] = []
-    while since < until and (batch := await events.after(db, since)):
-        visible += await filter_visible(
-            db, [event for event in batch if event.id <= until and not channels.isdisjoint(event.channels)]
-        )
-        if len(visible) > MAX_REPLAYED:
-            raise Gap("trimmed")
-        since = batch[-1].id
-    return visible
-
-
-async def render_missed(state: AppState, epoch: str, missed: Sequence[Event]) -> AsyncIterator[RenderedEvent]:
-    """Render missed events in batches of 10 as they are consumed, so that a slow client uses little memory."""
-    for start in range(0, len(missed), _RENDER_BATCH_SIZE):
-        for rendered in await render_events(state, epoch, missed[start : start + _RENDER_BATCH_SIZE]):
-            yield rendered
+    since = start_id(after, latest, await events.trimmed_up_to(db))
+    if since == latest.id:
+        return since, []
+    await charge((latest.id - since) // ROWS_PER_UNIT)
+    ids = await live_events.visible_ids(db, channels, since, latest.id, limit=limit + 1)
+    if since < await events.trimmed_up_to(db):  # read after the ids: the log may have been trimmed in between
+        raise Gap("trimmed")
+    await charge(math.ceil(min(len(ids), limit) / EVENTS_PER_UNIT))
+    return since, ids

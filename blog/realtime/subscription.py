@@ -1,54 +1,40 @@
-"""The subscription of one live client: its channels and its queue of messages. Each interface encodes them in its own format."""
+"""The subscriptions of one live client and its queue of messages. Each interface encodes events in its own format."""
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from blog.domain.core.context import Actor
-from blog.domain.core.events import Event, Position
 from blog.observability import metrics
-from blog.realtime import replay
-from blog.realtime.hub import Hub, matching_channels
+from blog.realtime.backlog import Backlog
+from blog.realtime.hub import Hub
 from blog.realtime.rendered_events import RenderedEvent
 
 MAX_QUEUE = 256
+SEND_WINDOW = 32
+"""Replies and replayed events wait while so many messages are queued: live events of other subscriptions need the rest."""
 HEARTBEAT_SECONDS = 25
 SEND_TIMEOUT = 10.0
 TOO_SLOW = "Too slow: reconnect with the last cursor"
-EventEncoder = Callable[[RenderedEvent, list[str]], str]
+EventEncoder = Callable[[RenderedEvent, Mapping[str, Sequence[str]]], str]
 
 
 @dataclass(frozen=True, slots=True)
 class CloseReason:
-    """Why a subscription ended: a close code of `blog.live.v1` and a sentence."""
+    """Why a connection ended: a close code of `blog.live.v1` and a sentence."""
 
     code: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """Events missed since the cursor, up to `latest`, not yet rendered."""
-
-    latest: Position
-    events: Sequence[Event]
-    channels: Sequence[str]
-    hub: Hub
-
-    async def rendered_events(self) -> AsyncIterator[tuple[RenderedEvent, list[str]]]:
-        """Render the events in small batches, and yield each with the subscribed channels that it belongs to."""
-        async for rendered in replay.render_missed(self.hub.app_state, self.latest.epoch, self.events):
-            yield rendered, [channel for channel in self.channels if channel in rendered.event.channels]
-
-
 class Subscriber:
     """A subscriber of the hub with a bounded queue of messages to send.
 
-    - `encode`: return the message for an event and the subscribed channels that it belongs to.
+    - `encode`: return the message for an event; the mapping has the id of each subscription that the event belongs to, with its
+      channels of the event.
     - `heartbeat`: the message sent every `HEARTBEAT_SECONDS`.
-    - `on_close`: called once, when the subscription ends for any reason.
+    - `on_close`: called once, when the connection ends for any reason.
     - `shutdown_message`: return the last message before the server stops, or None.
     - `address`: the client network, for the limit of connections.
     - `transport`: the label in metrics.
@@ -68,32 +54,33 @@ class Subscriber:
         self.address, self.transport = address, transport
         self.actor: Actor | None = None
         self.close_reason: CloseReason | None = None
+        self.subscriptions: dict[str, Sequence[str]] = {}
+        """Channels as written in the log, by subscription id."""
         self._hub, self._encode, self._heartbeat = hub, encode, heartbeat
         self._on_close, self._shutdown_message = on_close, shutdown_message
-        self._start_ids: dict[str, int] = {}  # channel to the event id after which it is followed
         # Not an anyio stream: a message handed to a receiver in the moment of its cancellation would be lost.
         self._queue: deque[str] = deque()
         self._item_added: asyncio.Future[None] | None = None
         self._slot_freed: asyncio.Future[None] | None = None
-        self._buffered: list[RenderedEvent] | None = None  # events that arrive during a replay
         self._clock = asyncio.get_running_loop().time
         self._heartbeat_at, self._send_started_at = self._clock(), 0.0
 
     # Called by the hub. None of these methods waits.
 
     def deliver(self, rendered: RenderedEvent) -> None:
-        """Queue an event if it belongs to a subscribed channel. Close the subscription if the queue is full."""
+        """Queue an event if it belongs to a subscription. Close the connection if the queue is full."""
         if self.close_reason is not None:
             return
-        if self._buffered is not None:
-            self._buffered.append(rendered)
-            if len(self._buffered) > MAX_QUEUE:
-                self.close(4503, TOO_SLOW)
-        elif channels := matching_channels(rendered.event, self._start_ids):
-            if len(self._queue) < MAX_QUEUE:
-                self.enqueue(self._encode(rendered, channels))
-            else:
-                self.close(4503, TOO_SLOW)
+        followed = rendered.event.channels
+        matches = {
+            subscription: matching
+            for subscription, channels in self.subscriptions.items()
+            if (matching := [channel for channel in channels if channel in followed])
+        }
+        if matches and len(self._queue) < MAX_QUEUE:
+            self.enqueue(self._encode(rendered, matches))
+        elif matches:
+            self.close(4503, TOO_SLOW)
 
     def tick(self) -> None:
         """Send a heartbeat if one is due, and close if a send has taken longer than `SEND_TIMEOUT`; called once a second."""
@@ -105,8 +92,12 @@ class Subscriber:
             self.enqueue(self._heartbeat)
 
     def close_unauthenticated(self) -> None:
-        """Close with 4401: the session or token has ended, or the role has changed."""
+        """Close with 4401: the session or token has ended."""
         self.close(4401, "Your session or token has ended: sign in again")
+
+    def close_forbidden(self) -> None:
+        """Close with 4403: the role has changed, and with it the channels that the client may follow."""
+        self.close(4403, "Your role has changed: reconnect")
 
     def close_disabled(self) -> None:
         """Close with 1013: live updates are turned off."""
@@ -119,7 +110,7 @@ class Subscriber:
         self.close(1012, "The server restarts: reconnect")
 
     def close(self, code: int, reason: str) -> None:
-        """End the subscription, unless it has ended already."""
+        """End the connection, unless it has ended already."""
         if self.close_reason is None:
             self.close_reason = CloseReason(code, reason)
             metrics.live_closes.inc(str(code))
@@ -128,37 +119,23 @@ class Subscriber:
 
     # Called by the interface.
 
-    @contextlib.asynccontextmanager
-    async def replaying(
-        self, channels: Sequence[str], after: str | None, *, include_delivered: bool = False
-    ) -> AsyncIterator[Backlog]:
-        """Follow channels, and replay the missed events in the block. Events that arrive meanwhile are delivered at its end.
+    async def replay(self, subscription: str, backlog: Backlog) -> AsyncIterator[str]:
+        """Yield the messages for the missed events in log order, then deliver new events to this subscription.
 
-        - `channels`: as written in the log.
-        - `after`: the client's cursor, or None to follow from now on.
-        - `include_delivered`: replay also events that this client received on other channels.
-
-        Raises Gap if the log does not reach back to the cursor, and Unavailable.
+        Raises Gap if the log is trimmed past the position of a slow client, and Unavailable.
         """
-        latest = await self._hub.catch_up()
-        self._buffered = []
-        try:
-            since, missed = await replay.missed_events(self._hub.app_state.site.db, channels, after, latest)
-            unseen = [event for event in missed if include_delivered or not matching_channels(event, self._start_ids)]
-            self.follow(channels, since)
-            yield Backlog(latest, unseen, channels, self._hub)
-        finally:
-            buffered, self._buffered = self._buffered, None
-            for rendered in buffered:
-                self.deliver(rendered)
+        async for rendered, channels in backlog.events_until_live():
+            yield self._encode(rendered, {subscription: channels})
+        # No `await` since the backlog reached the position of the hub: the next event of the hub is the next of the subscription.
+        self.follow(subscription, backlog.channels)
 
-    def follow(self, channels: Sequence[str], start_id: int) -> None:
-        """Deliver events of these channels with an id above `start_id`."""
-        self._start_ids |= dict.fromkeys(channels, start_id)
+    def follow(self, subscription: str, channels: Sequence[str]) -> None:
+        """Deliver the events of these channels from now on."""
+        self.subscriptions[subscription] = channels
 
-    def unfollow(self, channel: str) -> None:
-        """Stop following a channel."""
-        self._start_ids.pop(channel, None)
+    def unfollow(self, subscription: str) -> None:
+        """End a subscription, if there is one with this id."""
+        self.subscriptions.pop(subscription, None)
 
     def enqueue(self, text: str) -> None:
         """Queue a message, even if the queue is full."""
@@ -170,14 +147,14 @@ class Subscriber:
             self._item_added.set_result(None)
 
     async def send(self, text: str) -> None:
-        """Queue a reply. Waits while the queue is full, so that a client cannot send requests faster than it reads replies."""
-        while len(self._queue) >= MAX_QUEUE:
+        """Queue a reply or a replayed event. Waits for the client to read, so that it cannot request more than it reads."""
+        while len(self._queue) >= SEND_WINDOW:
             self._slot_freed = asyncio.get_running_loop().create_future()
             await self._slot_freed
         self.enqueue(text)
 
     async def next_message(self) -> str | None:
-        """Wait for the next message and return it, or None when the subscription has ended and the queue is empty."""
+        """Wait for the next message and return it, or None when the connection has ended and the queue is empty."""
         while not self._queue:
             if self.close_reason is not None:
                 return None

@@ -5,9 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from blog.schemas.fields import Input, Output
-from blog.schemas.live import Channel, EventMessage
-
-MAX_CHANNELS = 50
+from blog.schemas.live import MAX_CHANNELS, Channel, EventMessage
 
 
 class StreamQuery(Input):

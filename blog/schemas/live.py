@@ -1,15 +1,17 @@
 """The messages of the WebSocket protocol `blog.live.v1`: one JSON object per text frame."""
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, TypeAdapter
+from pydantic import ConfigDict, Field, SecretStr, TypeAdapter, model_validator
 
 from blog.schemas.comments import CommentOut
 from blog.schemas.fields import Input, Line, Output
 from blog.schemas.posts import PostOut
 
 SUBPROTOCOL = "blog.live.v1"
+MAX_CHANNELS = 50
+"""Channels of one connection, in all its subscriptions together."""
 SubscriptionId = Annotated[Line, Field(min_length=1, max_length=64)]
 Channel = Annotated[Line, Field(min_length=1, max_length=100)]
 
@@ -22,16 +24,31 @@ class Hello(Input):
 
 
 class Subscribe(Input):
-    """Follow a channel: after a cursor, from the `earliest` event in the log, or from now on."""
+    """Follow one or more channels in log order: after a cursor, from the `earliest` event in the log, or from now on."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["channels"]}, {"required": ["channel"]}]})
 
     type: Literal["subscribe"]
     id: SubscriptionId
-    channel: Channel
-    after: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    # No `max_length`: a client with too many channels is closed with 4429, and not with 4400 for an invalid message.
+    channels: Annotated[list[Channel], Field(min_length=1, json_schema_extra={"maxItems": MAX_CHANNELS})] | None = None
+    channel: Annotated[Channel, Field(description="Short for `channels` with one channel")] | None = None
+    after: Annotated[str, Field(min_length=1, max_length=100, description="The last cursor of this subscription")] | None = None
+
+    @model_validator(mode="after")
+    def _check_channels(self) -> Self:
+        if (self.channels is None) == (self.channel is None):
+            raise ValueError("give either channels or channel")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the channels."""
+        return self.channels or [self.channel or ""]
 
 
 class Unsubscribe(Input):
-    """End a subscription."""
+    """End a subscription; the reply is `unsubscribed`."""
 
     type: Literal["unsubscribe"]
     id: SubscriptionId
@@ -68,9 +85,16 @@ class Subscribed(Output):
 
     type: Literal["subscribed"]
     id: str
-    channel: str
-    cursor: str
+    channels: list[str] = Field(min_length=1)
+    cursor: str = Field(description="The position of the subscription, before the missed events")
     replayed: int = Field(ge=0)
+
+
+class Unsubscribed(Output):
+    """The reply to `unsubscribe`: no event of this subscription follows."""
+
+    type: Literal["unsubscribed"]
+    id: str
 
 
 class PostRef(Output):
@@ -122,10 +146,11 @@ class CommentRemovedData(Output):
 
 
 class EventMessageBase(Output):
-    """Members of every event: the `cursor` to resume after it, and the subscribed channels that it belongs to."""
+    """Members of every event: the `cursor` to resume after it, and the subscriptions and channels that it belongs to."""
 
     type: Literal["event"]
-    cursor: str
+    cursor: str = Field(description="The new cursor of these subscriptions, and of no other")
+    ids: list[str] | None = Field(default=None, description="Subscriptions of the WebSocket; absent in other transports")
     channels: list[str] = Field(min_length=1)
     at: dt.datetime
     correlation_id: str
@@ -167,7 +192,7 @@ class CommentHeldEvent(EventMessageBase):
 
 
 class GapMessage(Output):
-    """The log does not reach back to this cursor: fetch the content again, and subscribe without a cursor."""
+    """The log does not reach back to the cursor of this subscription: fetch the content, and subscribe without a cursor."""
 
     type: Literal["gap"]
     id: str
@@ -196,11 +221,13 @@ EventMessage = Annotated[
     Field(discriminator="event"),
 ]
 ServerMessage = Annotated[
-    Welcome | Subscribed | EventMessage | GapMessage | ErrorMessage | Ping | Pong | Bye, Field(discriminator="type")
+    Welcome | Subscribed | Unsubscribed | EventMessage | GapMessage | ErrorMessage | Ping | Pong | Bye,
+    Field(discriminator="type"),
 ]
 server_message: TypeAdapter[
     Welcome
     | Subscribed
+    | Unsubscribed
     | PostChangedEvent
     | PostRemovedEvent
     | CommentChangedEvent

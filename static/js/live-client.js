@@ -1,10 +1,11 @@
-// Client for live updates. Uses the WebSocket protocol `blog.live.v1` and falls back to Server-Sent Events, which have the same
-// cursors, if no WebSocket can be opened. Reconnects with exponential back-off and resumes after the last delivered event.
-// Disconnects while the page is hidden for a long time.
+// Client for live updates. Follows all channels of a page in one subscription, with one cursor. Uses the WebSocket protocol
+// `blog.live.v1` and falls back to Server-Sent Events, which have the same cursors, if no WebSocket can be opened. Reconnects with
+// exponential back-off and resumes after the last delivered event. Disconnects while the page is hidden for a long time.
 
 const PROTOCOL = "blog.live.v1";
 const MAX_BACKOFF = 30_000;
 const MAX_HIDDEN = 300_000;
+const MAX_GAPS = 3;
 
 // `handlers` maps event names to functions that receive the event data, once per event and in order. `callbacks` are
 // connected(), lost(isDisabled), refused() if a channel may no longer be visible, and gap() if the event log does not reach back
@@ -15,7 +16,7 @@ export function follow({ urls, channels, cursor, handlers, callbacks }) {
   let hasSocketWorked = false;
   let isPaused = false;
   let connection = null; // `close` closes it; `wait` is the delay requested by the server, in ms
-  let reconnecting, reloading, hiding;
+  let reconnecting, hiding;
 
   function connect() {
     clearTimeout(reconnecting);
@@ -31,21 +32,22 @@ export function follow({ urls, channels, cursor, handlers, callbacks }) {
     const socket = new WebSocket(url, PROTOCOL);
     opened.close = () => socket.close();
     const send = (message) => socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify(message));
-    const subscribe = (index) => send({ type: "subscribe", id: `${index}`, channel: channels[index], after: cursor });
+    const subscribe = () => send({ type: "subscribe", id: "page", channels, after: cursor });
 
     const onMessage = {
       welcome() {
         hasSocketWorked = true;
         callbacks.connected();
-        channels.forEach((_, index) => subscribe(index));
+        subscribe();
       },
-      subscribed() {
+      subscribed(message) {
+        cursor = message.cursor;
         failures = gaps = 0;
       },
       ping: () => send({ type: "pong" }),
       event: deliver,
-      gap: async ({ id }) => ((await reload()) ? subscribe(id) : socket.close()),
-      error: ({ status }) => status === 404 && callbacks.refused(),
+      gap: async () => ((await reload()) ? subscribe() : socket.close()),
+      error: ({ status }) => (status === 404 ? callbacks.refused() : socket.close()),
       bye: ({ reconnect_ms }) => (opened.wait = randomBetween(reconnect_ms)),
     };
     socket.addEventListener("message", ({ data }) => {
@@ -92,8 +94,7 @@ export function follow({ urls, channels, cursor, handlers, callbacks }) {
   // Returns whether the content was reloaded. Gives up after repeated gaps, so that a faulty log cannot cause a reload loop.
   async function reload() {
     gaps += 1;
-    reloading ??= callbacks.gap().finally(() => (reloading = null));
-    const newCursor = gaps > 3 * channels.length ? null : await reloading;
+    const newCursor = gaps > MAX_GAPS ? null : await callbacks.gap();
     cursor = newCursor ?? cursor;
     return newCursor !== null;
   }

@@ -195,6 +195,7 @@ async def test_all_transports_send_the_same_events_and_cursors(app: Application,
                 heard.append(await stream.next())
         polled = (await poll(client, after="earliest"))["events"]
     assert titles(frames) == ["Missed", "Live"]
+    assert [frame.pop("ids") for frame in frames] == [["a"], ["a"]], "only the WebSocket names subscriptions"
     assert [json.loads(event["data"]) for event in heard] == frames == polled
     assert [event["id"] for event in heard] == [frame["cursor"] for frame in frames]
     assert [event["event"] for event in heard] == ["post.published"] * 2

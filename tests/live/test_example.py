@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from blog.app import Application
+from blog.domain.comments import comments
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.realtime import Hub
+from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost
 from tests.support.lines import ROOT
 from tests.support.live_server import served
@@ -53,6 +55,10 @@ async def publish(author: Context, title: str) -> None:
     await posts.create(author, NewPost(title=title, content="text"))
 
 
+async def comment(author: Context) -> None:
+    await comments.create(author, 1, NewComment(content="Well said."))
+
+
 @contextlib.asynccontextmanager
 async def followed(app: Application, author: Context, example: Path) -> AsyncIterator[tuple[Relay, Hub, asyncio.StreamReader]]:
     """Run the example against a blog with one post, through a relay that can cut the connection."""
@@ -65,13 +71,19 @@ async def followed(app: Application, author: Context, example: Path) -> AsyncIte
             yield relay, hub, printed
 
 
-async def test_example_prints_each_post_once_across_a_broken_connection(app: Application, author: Context, example: Path) -> None:
+async def test_example_prints_each_event_once_and_in_order_across_a_broken_connection(
+    app: Application, author: Context, example: Path
+) -> None:
     async with followed(app, author, example) as (relay, _, printed):
         await publish(author, "Before")
         assert await line(printed) == "post.published before"
         relay.cut()
         await publish(author, "Meanwhile")
-        assert await line(printed) == "post.published meanwhile"
+        await comment(author)
+        await publish(author, "Also meanwhile")
+        assert [await line(printed) for _ in range(3)] == [
+            "post.published meanwhile", "comment.created old", "post.published also-meanwhile"
+        ]  # fmt: skip
         await publish(author, "After")
         assert await line(printed) == "post.published after"
 

@@ -1,27 +1,42 @@
 """In any order of events, a subscriber that returns with its cursor gets every event once and in order."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+import anyio
 import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from blog.app import Application
+from blog.app import create_app
+from blog.domain.comments import comments
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.events import Position
 from blog.domain.posts import posts
 from blog.framework.request.state import AppState
 from blog.realtime import Hub, Subscriber
+from blog.realtime.backlog import Backlog
 from blog.realtime.rendered_events import RenderedEvent
+from blog.realtime.replay import Gap, no_charge
+from blog.realtime.subscription import SEND_WINDOW
+from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
+from blog.settings import Settings
 
-WORKERS, SUBSCRIBERS = 2, 3
+WORKERS = 2
+SUBSCRIPTIONS: Sequence[Mapping[str, Sequence[str]]] = (
+    {"a": ["posts", "comments"]},
+    {"a": ["tag:maths", "comments", "author:ada"], "b": ["posts"]},
+    {"a": ["comments", "tag:looms", "tag:maths", "post:1", "author:ada"], "b": ["tag:maths", "comments", "tag:looms", "post:2"]},
+)
+"""The channels of each subscription of each subscriber."""
+SUBSCRIBERS = len(SUBSCRIPTIONS)
 # What can happen next; the number says to whom, and how much of what is queued still arrives.
 STEPS = st.tuples(
-    st.sampled_from(["write", "write", "edit", "hint", "hint", "arrive", "drop", "return", "return", "crash"]), st.integers(0, 30)
+    st.sampled_from(["write", "edit", "comment", "comment", "hint", "hint", "arrive", "drop", "return", "return", "crash"]),
+    st.integers(0, 30),
 )
 
 
@@ -32,11 +47,21 @@ async def started_hub(state: AppState) -> Hub:
     return hub
 
 
+def encode(rendered: RenderedEvent, matches: Mapping[str, Sequence[str]]) -> str:
+    return rendered.to_message([channel for matching in matches.values() for channel in matching], list(matches))
+
+
+async def replay(hub: Hub, subscriber: Subscriber, id: str, channels: Sequence[str], after: str | None) -> list[str]:
+    """Replay the missed events, make the subscription live, and return the messages."""
+    backlog = await Backlog.open(hub, channels, after, no_charge)
+    return [text async for text in subscriber.replay(id, backlog)]
+
+
 def subscribe(hub: Hub, address: str = "") -> Subscriber:
     """Return a new subscriber of the hub; its messages stay in its queue."""
     subscriber = Subscriber(
         hub,
-        RenderedEvent.to_message,
+        encode,
         heartbeat="",
         on_close=lambda: None,
         shutdown_message=lambda: "",
@@ -54,21 +79,27 @@ class World:
         self._services, self._author = services, author
         self._hubs: list[Hub] = []
         self._joined: dict[int, tuple[Hub, Subscriber]] = {}
-        self._cursors = dict.fromkeys(range(SUBSCRIBERS), cursor)
+        self._cursors = {(who, id): cursor for who, named in enumerate(SUBSCRIPTIONS) for id in named}
         self._written: list[int] = []
-        self.heard: dict[int, list[str]] = {number: [] for number in range(SUBSCRIBERS)}
+        self.heard: dict[tuple[int, str], list[str]] = {key: [] for key in self._cursors}
 
     async def start(self) -> None:
         """Start all workers at the end of the log."""
         self._hubs = [await started_hub(self._services) for _ in range(WORKERS)]
 
-    async def write(self, _number: int) -> None:
-        self._written.append((await posts.create(self._author, NewPost(title="A post", content="text"))).id)
+    async def write(self, number: int) -> None:
+        new = NewPost(title="A post", content="text", tags=[["maths"], ["looms", "maths"], []][number % 3])
+        self._written.append((await posts.create(self._author, new)).id)
 
     async def edit(self, number: int) -> None:
         if self._written:
             post = self._written[number % len(self._written)]
-            await posts.edit(self._author, post, PostChanges(content=f"text {number} {len(self._written)}"))
+            changes = PostChanges(content=f"text {number}", tags=[["looms"], ["maths"]][number % 2])
+            await posts.edit(self._author, post, changes)
+
+    async def comment(self, number: int) -> None:
+        if self._written:
+            await comments.create(self._author, self._written[number % len(self._written)], NewComment(content="Well said."))
 
     async def hint(self, number: int) -> None:
         await self._hubs[number % WORKERS].catch_up()
@@ -77,10 +108,10 @@ class World:
         """Deliver some of the queued messages to their subscriber."""
         if entry := self._joined.get(number % SUBSCRIBERS):
             for _ in range(min(number // SUBSCRIBERS, len(entry[1]._queue))):
-                text = await entry[1].next_message()
-                assert text is not None
-                self._cursors[number % SUBSCRIBERS] = json.loads(text)["cursor"]
-                self.heard[number % SUBSCRIBERS].append(self._cursors[number % SUBSCRIBERS])
+                message = json.loads(await entry[1].next_message() or "")
+                for id in message["ids"]:
+                    self._cursors[number % SUBSCRIBERS, id] = message["cursor"]
+                    self.heard[number % SUBSCRIBERS, id].append(message["cursor"])
 
     async def drop(self, number: int) -> None:
         """Break the connection: the queued messages are lost."""
@@ -93,9 +124,10 @@ class World:
         if who in self._joined:
             return
         subscriber = subscribe(hub, address=f"subscriber {who}")
-        async with subscriber.replaying(["posts"], self._cursors[who]) as missed:
-            async for bulletin, channels in missed.rendered_events():
-                await subscriber.send(bulletin.to_message(channels))
+        for id, channels in SUBSCRIPTIONS[who].items():
+            backlog = await Backlog.open(hub, channels, self._cursors[who, id], no_charge)
+            async for text in subscriber.replay(id, backlog):
+                subscriber.enqueue(text)
                 if number % 5 == 0 and len(self._written) < 40:
                     await self.write(number)
                     await hub.catch_up()
@@ -119,7 +151,9 @@ class World:
 
 
 @pytest.fixture
-async def services(app: Application) -> AsyncIterator[AppState]:
+async def services(settings: Settings) -> AsyncIterator[AppState]:
+    """The shared objects of an application that caches rendered contents."""
+    app = create_app(settings.model_copy(update={"max_cache_bytes": 1_000_000}))
     async with app.router.lifespan_context(app) as state:
         assert state is not None
         yield state["app_state"]
@@ -134,14 +168,16 @@ async def test_every_subscriber_ends_with_every_event_once_in_order(services: Ap
     for name, number in steps:
         await getattr(world, {"return": "back"}.get(name, name))(number)
     await world.end()
-    log = [f"{begin.epoch}.{event.id}" for event in await events.after(services.site.db, begin.id)]
-    assert list(world.heard.values()) == [log] * SUBSCRIBERS
+    log = await events.after(services.site.db, begin.id)
+    for (who, id), heard in world.heard.items():
+        channels = set(SUBSCRIPTIONS[who][id])
+        assert heard == [f"{begin.epoch}.{event.id}" for event in log if channels & set(event.channels)], (who, id)
 
 
 async def test_post_that_is_unpublished_before_the_delivery_is_not_shown(services: AppState, author: Context) -> None:
     hub = await started_hub(services)
     subscriber = subscribe(hub)
-    subscriber.follow(["posts"], hub.position.id)
+    subscriber.follow("a", ["posts"])
     post = await posts.create(author, NewPost(title="A title", content="confidential"))
     await posts.edit(author, post.id, PostChanges(status=PostStatus.DRAFT))
     await hub.catch_up()
@@ -149,7 +185,7 @@ async def test_post_that_is_unpublished_before_the_delivery_is_not_shown(service
     assert (message["event"], message["data"]) == ("post.unpublished", {"post": {"id": post.id, "slug": post.slug}})
 
 
-async def test_event_between_catch_up_and_replay_is_delivered_once(
+async def test_events_during_a_replay_are_replayed_too_and_delivered_once(
     services: AppState, author: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub = await started_hub(services)
@@ -162,8 +198,7 @@ async def test_event_between_catch_up_and_replay_is_delivered_once(
 
     await posts.create(author, NewPost(title="Before", content="text"))
     monkeypatch.setattr(hub, "catch_up", catch_up_then_write)
-    async with subscriber.replaying(["posts"], "earliest") as backlog:
-        replayed = [rendered.to_message(channels) async for rendered, channels in backlog.rendered_events()]
+    replayed = await replay(hub, subscriber, "a", ["posts"], "earliest")
     await catch_up()
     assert [json.loads(text)["data"]["post"]["title"] for text in [*replayed, *subscriber._queue]] == ["Before", "After"]
 
@@ -176,3 +211,45 @@ async def test_catch_up_reads_more_events_than_one_batch(services: AppState, aut
     latest = await events.position(author.db)
     assert latest.id >= 150
     assert await hub.catch_up() == hub.position == latest
+
+
+async def test_log_that_is_trimmed_during_a_replay_is_a_gap(services: AppState, author: Context) -> None:
+    hub = await started_hub(services)
+    for _ in range(30):
+        await posts.create(author, NewPost(title="A post", content="text"))
+    replay = subscribe(hub).replay("a", await Backlog.open(hub, ["posts"], "earliest", no_charge))
+    assert "post.published" in await anext(replay)
+    await events.delete_up_to(author.db, hub.position.id - 1)
+    with pytest.raises(Gap, match="trimmed"):
+        assert len([text async for text in replay]) == 29, "what is rendered already is still sent"
+
+
+async def test_slow_replay_does_not_fill_the_queue_of_other_subscriptions(services: AppState, author: Context) -> None:
+    hub = await started_hub(services)
+    subscriber = subscribe(hub)
+    for _ in range(SEND_WINDOW + 5):
+        await posts.create(author, NewPost(title="A post", content="text"))
+    backlog = await Backlog.open(hub, ["posts"], "earliest", no_charge)
+    subscriber.follow("live", ["posts"])
+
+    async def slowly() -> None:
+        async for text in subscriber.replay("slow", backlog):
+            await subscriber.send(text)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(slowly)
+        while len(subscriber._queue) < SEND_WINDOW:  # noqa: ASYNC110
+            await anyio.sleep(0.001)  # polling interval
+        for _ in range(100):
+            await posts.create(author, NewPost(title="A post", content="text"))
+        await hub.catch_up()
+        assert subscriber.close_reason is None
+        assert len(subscriber._queue) == SEND_WINDOW + 100
+        heard: dict[str, list[str]] = {"live": [], "slow": []}
+        with anyio.fail_after(20):
+            while len(heard["slow"]) < SEND_WINDOW + 105:
+                message = json.loads(await subscriber.next_message() or "")
+                for id in message["ids"]:
+                    heard[id].append(message["cursor"])
+    assert heard["live"] == heard["slow"][-100:]
+    assert len(set(heard["slow"])) == SEND_WINDOW + 105

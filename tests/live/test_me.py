@@ -28,7 +28,7 @@ async def comment(client: httpx2.AsyncClient, headers: dict[str, str], post: dic
 async def test_personal_channel_has_only_own_notifications(client: httpx2.AsyncClient, people: People) -> None:
     async with following(client, headers=people["ada"]) as ada, following(client, headers=people["rob"]) as rob:
         for socket in (ada, rob):
-            assert (await subscribed(socket, "me"))["channel"] == "me"
+            assert (await subscribed(socket, "me"))["channels"] == ["me"]
         await write(client, people["edo"], title="Of another")
         post = await write(client, people["ada"], title="Of Ada")
         question = await comment(client, people["rob"], post)

@@ -16,6 +16,7 @@ from blog.app import Application
 from blog.domain.accounts import accounts, tokens
 from blog.domain.accounts.models import User
 from blog.domain.comments import comments
+from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.schemas.accounts import Role
@@ -142,6 +143,44 @@ async def test_network_failures_neither_lose_nor_repeat_posts(app: Application, 
             assert [publication.data["data"]["post"]["title"] for publication in found] == names
             assert heard.publications.empty()
         assert relay.taken.qsize() == CUTS + 1
+
+
+async def test_no_cut_loses_doubles_or_misorders_an_event_of_several_channels(app: Application, author: Context) -> None:
+    channels = ("posts", "comments", "tag:maths", "author:ada", "post:1")
+    heard, early = {channel: Heard() for channel in channels}, list[int]()
+    await posts.create(author, NewPost(title="First", content="text"))
+
+    async def write(number: int) -> None:
+        for _ in range(PER_CUT):
+            await posts.create(author, NewPost(title=f"Post {number}", content="text", tags=["maths"]))
+            await comments.create(author, 1, NewComment(content="Well said."))
+
+    async with served(app) as (address, _):
+        host, _, port = address.partition(":")
+        relay = Relay(host, int(port))
+        async with relay.listening() as broken:
+            url = f"ws://{broken}/connection/websocket"
+            client = centrifuge.Client(url, ClientEvents(heard["posts"]), proxy=None, max_reconnect_delay=0.2)
+            await client.connect()
+            for channel in channels:
+                await client.new_subscription(channel, ChannelEvents(heard[channel])).subscribe()
+                await next_of(heard[channel].subscribed)
+            for number in range(CUTS):
+                writing = asyncio.create_task(write(number))
+                early.append((await next_of(heard["comments"].publications)).offset)
+                relay.cut()  # while the rest is written, or on its way
+                for one in heard.values():
+                    assert (await next_of(one.subscribed)).recovered
+                await writing
+            log = [event for event in await events.after(author.db, 1) if event.id > 1]
+            for channel, one in heard.items():
+                ids = [event.id for event in log if channel in event.channels]
+                found = early if channel == "comments" else []
+                while len(found) < len(ids):
+                    found.append((await next_of(one.publications)).offset)
+                assert found == ids, channel
+                assert one.publications.empty(), channel
+            await client.disconnect()
 
 
 async def test_private_channel_is_for_editors_only(app: Application, author: Context, ctx: Context, make_user: MakeUser) -> None:

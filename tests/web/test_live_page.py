@@ -1,6 +1,7 @@
 """Open pages in a real browser are updated without a reload; no update is lost or shown twice."""
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, WebSocketRoute
 
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
@@ -161,6 +162,55 @@ def test_page_continues_after_a_restart(site: Site, page: Page) -> None:
         page.locator(f"#post-{missed['id']}").wait_for()
         assert titles(page) == ["While it was away", "Live", "Before"]
         assert page.evaluate("window.wasNotReloaded")
+
+
+def test_page_with_two_channels_that_is_cut_twice_shows_each_event_once(site: Site, page: Page) -> None:
+    # Number of events after which each connection is cut: the second one in the middle of its replay.
+    most = iter([1, 2, 1000])
+    forwarded: list[tuple[str, str]] = []
+    is_down = False
+
+    def relay(socket: WebSocketRoute) -> None:
+        if is_down:
+            socket.close()
+            return
+        server, left = socket.connect_to_server(), next(most)
+        socket.on_message(server.send)
+
+        def forward(text: str | bytes) -> None:
+            nonlocal is_down, left
+            if left == 0:
+                return  # it was on its way when the connection broke
+            socket.send(text)
+            message = json.loads(text)
+            if message["type"] == "event":
+                forwarded.append((message["event"], message["cursor"]))
+                left -= 1
+                if left == 0:
+                    is_down = len(forwarded) == 1
+                    socket.close()
+                    server.close()
+
+        server.on_message(forward)
+
+    page.route_web_socket("**/live", relay)
+    with site.up():
+        first = site.post("First")
+        follow(page, site.base)
+        page.locator("#posts").get_by_text("First").wait_for()
+        site.post("Seen")
+        page.locator("#posts").get_by_text("Seen").wait_for()
+        site.post("A")
+        site.api("POST", f"/posts/{first['id']}/comments", content="In between.")
+        site.post("B")
+        is_down = False
+        page.locator("#posts").get_by_text("B", exact=True).wait_for()
+        page.get_by_role("link", name="1 comment").wait_for()
+        assert titles(page) == ["B", "A", "Seen", "First"]
+        assert page.evaluate("window.wasNotReloaded")
+    assert [name for name, _ in forwarded] == ["post.published", "post.published", "comment.created", "post.published"]
+    places = [int(cursor.rpartition(".")[2]) for _, cursor in forwarded]
+    assert places == sorted(set(places))
 
 
 def test_page_reloads_its_content_after_a_gap(site: Site, page: Page) -> None:

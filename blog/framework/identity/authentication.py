@@ -72,7 +72,11 @@ def current_actor(connection: HTTPConnection) -> Actor | None:
 
 def client_key(connection: HTTPConnection) -> str:
     """Return the key under which rate limits count this client, such as `user:7` or `address:192.0.2.1`."""
-    actor = cast(Identity, getattr(connection.state, "identity", ANONYMOUS)).actor
+    return client_key_of(connection, cast(Identity, getattr(connection.state, "identity", ANONYMOUS)).actor)
+
+
+def client_key_of(connection: HTTPConnection, actor: Actor | None) -> str:
+    """Return the key of a client with this actor. On a WebSocket the actor is not in the state of the connection."""
     return f"user:{actor.id}" if actor else f"address:{client_network(connection)}"
 
 

@@ -6,7 +6,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -83,13 +83,15 @@ class RateLimits:
         """Count a request of this client. Return None if there is no limit."""
         if self._default_limit is None:
             return None
-        client = client_key(connection)
-        used, end = await self._increment("default", self._default_limit, client)
+        return await self._count(client_key(connection), 1, self._default_limit)
+
+    async def _count(self, client: str, units: int, quota: RateLimitItem) -> Usage:
+        used, end = await self._increment("default", quota, client, units)
         self._last_counts[client] = used, end
         self._last_counts.move_to_end(client)
         if len(self._last_counts) > _MAX_LAST_COUNTS:
             self._last_counts.popitem(last=False)
-        return _usage("default", self._default_limit, used, end)
+        return _usage("default", quota, used, end)
 
     def last_usage(self, connection: HTTPConnection) -> Usage | None:
         """Return the usage that this process has last counted for the client, without access to the storage of the counters.
@@ -102,6 +104,23 @@ class RateLimits:
         if end <= (now := time.time()):
             used, end = 0, now + self._default_limit.get_expiry()
         return _usage("default", self._default_limit, used, end)
+
+    async def charge(self, connection: HTTPConnection, key: str, units: int) -> None:
+        """Count work that costs as much as `units` requests, for example the replay of events.
+
+        A client can exceed the limit once: the work of one request may cost more than the limit allows.
+
+        - `key`: as from `client_key`.
+
+        Raises TooManyRequests if the limit was exceeded before.
+        """
+        if self._default_limit is None or units <= 0:
+            return
+        usage = await self._count(key, units, self._default_limit)
+        getattr(connection.state, "rate_limit_usage", [])[:1] = [usage]  # for the headers of the response
+        replace(usage, used=usage.used - units).raise_if_exceeded(
+            f"Too many events replayed. Try again in {usage.reset} seconds."
+        )
 
     async def check_sign_in(self, connection: HTTPConnection, username: str) -> None:
         """Count a sign-in attempt, successful or not, by address, by address and account, and by account.
@@ -143,16 +162,17 @@ class RateLimits:
         except (StorageError, OSError) as error:
             raise Unavailable(f"Redis does not answer ({error})") from error
 
-    async def _increment(self, policy: str, quota: RateLimitItem, client: str) -> tuple[int, float]:
-        """Increment a counter. Return its value and the end of its window, in seconds since 1970."""
+    async def _increment(self, policy: str, quota: RateLimitItem, client: str, units: int = 1) -> tuple[int, float]:
+        """Add `units` to a counter. Return its value and the end of its window, in seconds since 1970."""
         key = quota.key_for(policy, client)
-        return await self._increment_in_redis(key, quota) or await _increment_counter(self._memory, key, quota)
+        counted = await self._increment_in_redis(key, quota, units)
+        return counted or await _increment_counter(self._memory, key, quota, units)
 
-    async def _increment_in_redis(self, key: str, quota: RateLimitItem) -> tuple[int, float] | None:
+    async def _increment_in_redis(self, key: str, quota: RateLimitItem, units: int) -> tuple[int, float] | None:
         if self._redis is None or time.monotonic() < self._retry_redis_at:
             return None
         try:
-            result = await _increment_counter(self._redis, key, quota)
+            result = await _increment_counter(self._redis, key, quota, units)
         except (StorageError, OSError) as error:
             self._retry_redis_at = time.monotonic() + RETRY_REDIS_AFTER
             if not self._redis_is_down:
@@ -206,12 +226,12 @@ def _parse_limit(text: str) -> RateLimitItem | None:
     return None if text == "off" else parse(text)
 
 
-async def _increment_counter(storage: Storage, key: str, quota: RateLimitItem) -> tuple[int, float]:
-    """Increment a counter. Return its value and the end of its window, in seconds since 1970."""
-    used = await storage.incr(key, quota.get_expiry())
+async def _increment_counter(storage: Storage, key: str, quota: RateLimitItem, units: int) -> tuple[int, float]:
+    """Add `units` to a counter. Return its value and the end of its window, in seconds since 1970."""
+    used = await storage.incr(key, quota.get_expiry(), units)
     end = await storage.get_expiry(key)
     if end - time.time() > quota.get_expiry() + 1:
         # The system clock was set back: without this the window would last until the clock has caught up.
         await storage.clear(key)
-        return await storage.incr(key, quota.get_expiry()), await storage.get_expiry(key)
+        return await storage.incr(key, quota.get_expiry(), units), await storage.get_expiry(key)
     return used, end
