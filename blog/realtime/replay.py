@@ -11,6 +11,7 @@ from blog.domain.posts import post_queries
 from blog.domain.posts.models import Post
 from blog.domain.read_models import live_events
 from blog.errors import NotFound
+from blog.text.normalisation import fold_name
 
 EARLIEST = "earliest"
 EVENTS_PER_UNIT = 50
@@ -62,7 +63,7 @@ def _resolve_channel(ctx: Context, name: str, posts: Mapping[int, Post]) -> str:
             policy.require_editor(ctx)
             return name
         case "tag" | "author" if rest:
-            return f"{kind}:{rest.casefold()}"
+            return f"{kind}:{fold_name(rest)}"
         case _:
             raise NotFound("Unknown channel")
 

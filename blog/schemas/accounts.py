@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, EmailStr, Field, SecretStr, StringConstraints
 
 from blog.schemas.comments import CommentOut
-from blog.schemas.fields import Bio, Changes, Id, Input, Line, Name, Output, Username, integral
+from blog.schemas.fields import NORMALISED, Bio, Changes, Id, Input, Line, Name, Output, Username, integral
 from blog.schemas.posts import PostOut
 
 MAX_TOKEN_LIFETIME_SECONDS = 3650 * 24 * 3600
@@ -148,7 +148,7 @@ class Credentials(Input):
 class NewToken(Credentials):
     """A request for a bearer token; `expires_in` is in seconds."""
 
-    name: Annotated[Line, Field(min_length=1, max_length=100)] = "API"
+    name: Name = "API"
     otp: SecretStr | None = Field(
         default=None,
         max_length=64,
@@ -177,7 +177,7 @@ class NewInvitation(Input):
     """An invitation link for one account, valid for `days`; only owners see `note`."""
 
     role: Role
-    note: Annotated[Line, StringConstraints(strip_whitespace=True, max_length=200)] = ""
+    note: Annotated[Line, StringConstraints(max_length=200), NORMALISED] = ""
     days: int = Field(default=7, ge=1, le=90)
 
 

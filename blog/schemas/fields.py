@@ -2,10 +2,13 @@
 
 import datetime as dt
 import re
+import unicodedata
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
+
+from blog.text.normalisation import BLANK, INVISIBLE, fold_name, has_visible_text, normalise_line
 
 MAX_CONTENT_BYTES = 262_144
 # Unicode category Cc without tab and line ends. U+2028 and U+2029 are line ends too.
@@ -14,12 +17,13 @@ _LINE_END = re.compile(r"[\t\n\r\u2028\u2029]")
 _SLUG = re.compile(r"[^\W_](?:[\w.-]*\w)?")
 # The same rules for the OpenAPI document. The functions below validate, because their messages are more specific.
 _C, _CL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f", r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+_I = INVISIBLE + BLANK
 _DOCUMENTED_PATTERNS = {
     "text": rf"^[^{_C}]*$",
-    "text, not blank": rf"^[^{_C}]*[^\s{_C}][^{_C}]*$",
+    "text, not blank": rf"^[^{_C}]*[^\s{_C}{_I}][^{_C}]*$",
     "line": rf"^[^{_CL}]*$",
-    "line, not blank": rf"^[^{_CL}]*[^\s{_CL}][^{_CL}]*$",
-    "tag": rf"^[^,{_CL}]*[^,\s{_CL}][^,{_CL}]*$",
+    "line, not blank": rf"^[^{_CL}]*[^\s{_CL}{_I}][^{_CL}]*$",
+    "tag": rf"^[^,{_CL}]*[^,\s{_CL}{_I}][^,{_CL}]*$",
     "slug": rf"^{_SLUG.pattern}$",
 }
 
@@ -63,6 +67,21 @@ def _validate_line(value: str) -> str:
     return _validate_text(value)
 
 
+def _normalise(value: Any) -> Any:
+    """Return a string as one normalised line: before validation, so that the limits of length apply to what is stored."""
+    return normalise_line(_validate_line(value.strip())) if isinstance(value, str) else value
+
+
+def _require_visible(value: str) -> str:
+    if not has_visible_text(value):
+        raise PydanticCustomError("invisible", "Write something: this text has only spaces or invisible characters")
+    return value
+
+
+def _drop_invisible(value: str) -> str:
+    return value if has_visible_text(value) else ""
+
+
 def _validate_content(value: str) -> str:
     if len(_validate_text(value).encode()) > MAX_CONTENT_BYTES:
         raise PydanticCustomError("too_long", "Use at most 256 KiB of text")
@@ -70,7 +89,8 @@ def _validate_content(value: str) -> str:
 
 
 def _validate_slug(value: str) -> str:
-    if not _SLUG.fullmatch(value):
+    # `\w` does not match combining marks, which are the vowels of Hindi and Thai.
+    if not _SLUG.fullmatch("".join("a" if unicodedata.category(char).startswith("M") else char for char in value)):
         raise PydanticCustomError(
             "slug", "Use letters, digits, hyphens, dots and underscores only, and begin with a letter or digit"
         )
@@ -96,34 +116,27 @@ def _to_utc(value: dt.datetime) -> dt.datetime:
 
 
 def _deduplicate(tags: list[str]) -> list[str]:
-    """Remove tags that differ only in case from an earlier one."""
+    """Remove tags that are the same tag as an earlier one, for example in another case."""
     unique: dict[str, str] = {}
     for tag in tags:
-        unique.setdefault(tag.casefold(), tag)
+        unique.setdefault(fold_name(tag), tag)
     return list(unique.values())
 
 
-def _collapse_excerpt(value: str | None) -> str | None:
-    return " ".join(value.split()) or None if value is not None else None
+def _normalise_excerpt(value: Any) -> Any:
+    return normalise_line(_validate_text(value)) or None if isinstance(value, str) else value
 
 
 def _documented_pattern(rule: str) -> Any:
     return Field(json_schema_extra={"pattern": _DOCUMENTED_PATTERNS[rule]})
 
 
+NORMALISED = BeforeValidator(_normalise)
+"""Put last: makes a string one normalised line before the other rules of its type are checked."""
 Line = Annotated[str, AfterValidator(_validate_line), _documented_pattern("line")]
-Name = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
-    AfterValidator(_validate_line),
-    _documented_pattern("line, not blank"),
-]
-Title = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(_validate_line),
-    _documented_pattern("line, not blank"),
-]
+"""One line, exactly as sent."""
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100), _documented_pattern("line, not blank"), NORMALISED]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=200), _documented_pattern("line, not blank"), NORMALISED]
 Content = Annotated[
     str, AfterValidator(_validate_content), _documented_pattern("text"), Field(json_schema_extra={"maxLength": MAX_CONTENT_BYTES})
 ]
@@ -131,31 +144,32 @@ CommentText = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000),
     AfterValidator(_validate_text),
+    AfterValidator(_require_visible),
     _documented_pattern("text, not blank"),
 ]
 Bio = Annotated[
-    str, StringConstraints(strip_whitespace=True, max_length=1000), AfterValidator(_validate_text), _documented_pattern("text")
+    str,
+    StringConstraints(strip_whitespace=True, max_length=1000),
+    AfterValidator(_validate_text),
+    AfterValidator(_drop_invisible),
+    _documented_pattern("text"),
 ]
 Excerpt = Annotated[
-    Annotated[
-        str, StringConstraints(strip_whitespace=True, max_length=600), AfterValidator(_validate_text), _documented_pattern("text")
-    ]
-    | None,
-    AfterValidator(_collapse_excerpt),
+    Annotated[str, StringConstraints(max_length=600), _documented_pattern("text")] | None, BeforeValidator(_normalise_excerpt)
 ]
 """Plain text on one line; empty text is no excerpt."""
 Slug = Annotated[
-    str, StringConstraints(min_length=1, max_length=120), AfterValidator(_validate_slug), _documented_pattern("slug")
+    str, StringConstraints(min_length=1, max_length=120), AfterValidator(_validate_slug), _documented_pattern("slug"), NORMALISED
 ]
 TagName = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=50),
-    AfterValidator(_validate_line),
+    StringConstraints(min_length=1, max_length=50),
     AfterValidator(_validate_tag),
     _documented_pattern("tag"),
+    NORMALISED,
 ]
 Tags = Annotated[list[TagName], Field(max_length=20), AfterValidator(_deduplicate)]
-Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", min_length=3, max_length=50)]
+Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", min_length=3, max_length=50), NORMALISED]
 # Primary keys are 64-bit integers in both databases.
 Id = Annotated[int, Field(ge=1, le=9_223_372_036_854_775_807), BeforeValidator(integral)]
 Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]

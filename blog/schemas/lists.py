@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from blog.schemas.accounts import TokenSummary
 from blog.schemas.comments import CommentOut
-from blog.schemas.fields import Input, Line, Output
+from blog.schemas.fields import NORMALISED, Input, Line, Output
 from blog.schemas.media import MediaOut
 from blog.schemas.posts import PostOut, PostStatus, RevisionOut
 
@@ -26,8 +26,8 @@ class PageQuery(Input):
 class PostQuery(PageQuery):
     """Query of a page of posts. Posts must match all filters."""
 
-    tag: Annotated[Line, Field(min_length=1, max_length=50)] | None = None
-    author: Annotated[Line, Field(min_length=1, max_length=50)] | None = None
+    tag: Annotated[Line, Field(min_length=1, max_length=50), NORMALISED] | None = None
+    author: Annotated[Line, Field(min_length=1, max_length=50), NORMALISED] | None = None
     q: Annotated[Line, Field(min_length=1, max_length=200)] | None = None
     status: PostStatus | None = None
 

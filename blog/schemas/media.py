@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from blog.schemas.fields import Changes, Input, Line, Output
+from blog.schemas.fields import NORMALISED, Changes, Input, Line, Output
 
-Alt = Annotated[Line, StringConstraints(strip_whitespace=True, max_length=500)]
+Alt = Annotated[Line, StringConstraints(max_length=500), NORMALISED]
 
 
 class NewMedia(Input):

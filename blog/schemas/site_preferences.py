@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from blog.schemas.fields import Changes, Input, Line
+from blog.schemas.fields import NORMALISED, Changes, Input, Line
 
 _ACCENT = re.compile(r"#[0-9a-f]{6}")
 _TARGET = re.compile(r"/(?:[^/\\].*)?|https?://[^/].*")
@@ -24,7 +24,7 @@ def _validate_target(value: str) -> str:
     return value
 
 
-ShortLine = Annotated[Line, StringConstraints(strip_whitespace=True, max_length=100)]
+ShortLine = Annotated[Line, StringConstraints(max_length=100), NORMALISED]
 Accent = Annotated[str, AfterValidator(_validate_accent)]
 Target = Annotated[Line, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_validate_target)]
 
@@ -40,7 +40,7 @@ class Preferences(Input):
     """The preferences, with their defaults. A stored value that this version cannot read counts as its default."""
 
     title: ShortLine = Field(default="", description="The title of the blog; empty: PROJECT_NAME")
-    description: Annotated[Line, StringConstraints(strip_whitespace=True, max_length=300)] = ""
+    description: Annotated[Line, StringConstraints(max_length=300), NORMALISED] = ""
     accent: Accent | None = Field(default=None, description="The colour of links and buttons")
     navigation: Annotated[list[NavigationLink], Field(max_length=10)] = Field(default_factory=list)
     hold_first_comment: bool = Field(default=False, description="Hold the first comment of each person for moderation")

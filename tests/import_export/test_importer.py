@@ -299,6 +299,18 @@ async def test_a_lost_image_is_stored_again(owner: Context, make_files: MakeFile
     assert len(list(owner.site.settings.media_dir.iterdir())) == 1
 
 
+async def test_names_are_normalised(owner: Context, make_files: MakeFiles) -> None:
+    tags = ["caf\u00e9", "cafe\u0301", "CAF\u00c9\u200b", "\u3164", "a\u00a0 b", "a b"]
+    front_matter = {"title": "One\u00a0 two\u200b", "authors": ["Rene\u0301e", "Ren\u00e9e", "\u2800"], "tags": tags}
+    report = await import_markdown(
+        owner, make_files({"a.md": f"---\n{json.dumps(front_matter)}\n---\n", "b.md": '---\ntitle: "\\u3164"\n---\n'})
+    )
+    post = await posts.get_by_slug(owner, "a")
+    assert (post.title, post.tags, post.authors) == ("One two", ("caf\u00e9", "a b"), ["Ren\u00e9e"])
+    assert (await posts.get_by_slug(owner, "b")).title == "B"
+    assert (report.totals.tags, report.totals.authors) == (3, 1)
+
+
 async def test_tags_over_the_limits_are_reported(owner: Context, make_files: MakeFiles) -> None:
     tags = [f"t{n}" for n in range(21)] + ["x" * 60]
     report = await import_markdown(owner, make_files({"a.md": f"---\ntags: {json.dumps(tags)}\n---\n"}))

@@ -19,6 +19,7 @@ from blog.domain.posts.models import Post
 from blog.errors import FieldError, InvalidInput
 from blog.schemas.accounts import AccountDeletion, PostsOnDeletion, Role, Scope
 from blog.schemas.posts import PostStatus
+from blog.text.normalisation import fold_name
 
 DELETED_ACCOUNT_NAME = "Deleted account"
 _a, _i, _p, _u = tables.post_authors.c, tables.invitations.c, tables.posts.c, tables.users.c
@@ -32,7 +33,7 @@ async def delete_account(ctx: Context, deletion: AccountDeletion) -> None:
     Raises NotAuthenticated, Forbidden, InvalidInput (username, current), Conflict (the only owner).
     """
     actor = ctx.require_actor(Scope.ACCOUNT)
-    if deletion.username.strip().casefold() != actor.username.casefold():
+    if fold_name(deletion.username) != fold_name(actor.username):
         raise InvalidInput([FieldError(("username",), f"Type your username, {actor.username}, to confirm", "username")])
     await passwords.require_password(ctx, deletion.current_password)
     async with ctx.db.transaction():

@@ -18,6 +18,7 @@ from blog.domain.core.signing import Purpose
 from blog.errors import Conflict, Forbidden, InvalidLink, NotFound
 from blog.schemas.accounts import AccountChanges, NewUser, Role, Scope
 from blog.schemas.feature_flags import Flag
+from blog.text.normalisation import fold_name
 
 _u = tables.users.c
 SETUP_LINK_SECONDS = 24 * 3600
@@ -60,10 +61,10 @@ async def insert(ctx: Context, new: NewUser, role: Role, password_hash: str | No
         raise Conflict("This username is reserved. Choose a different one.", loc=("username",))
     values = {
         "username": new.username,
-        "username_folded": new.username.casefold(),
+        "username_folded": fold_name(new.username),
         "name": new.username,
         "email": new.email,
-        "email_folded": new.email.casefold(),
+        "email_folded": fold_name(new.email),
         "age": new.age,
         "role": role.value,
         "password_hash": password_hash,
@@ -92,7 +93,7 @@ async def get(ctx: Context, user_id: int) -> User:
 
 async def by_username(ctx: Context, username: str) -> User:
     """Return the account with this username (case-insensitive), also if it was deleted. Raises NotFound."""
-    return await _fetch_user(ctx, _u.username_folded == username.casefold(), f'No user named "{username}"')
+    return await _fetch_user(ctx, _u.username_folded == fold_name(username), f'No user named "{username}"')
 
 
 async def active(ctx: Context, username: str) -> User:
@@ -106,7 +107,7 @@ async def active(ctx: Context, username: str) -> User:
 async def available_username(ctx: Context, preferred: str) -> str:
     """Return `preferred`, or `preferred` with a number if it is taken; call it inside the transaction that uses it."""
     candidate, number = preferred, 1
-    while await ctx.db.fetch_val(sa.select(_u.id).where(_u.username_folded == candidate.casefold())) is not None:
+    while await ctx.db.fetch_val(sa.select(_u.id).where(_u.username_folded == fold_name(candidate))) is not None:
         number += 1
         candidate = f"{preferred[: MAX_USERNAME_LENGTH - 8]}-{number}"
     return candidate
@@ -132,7 +133,7 @@ async def change(ctx: Context, changes: AccountChanges) -> User:
     if is_new:
         await passwords.require_password(ctx, changes.current_password)
     if is_new and not needs_confirmation:
-        values |= {"email": email, "email_folded": email.casefold()}
+        values |= {"email": email, "email_folded": fold_name(email)}
     async with ctx.db.transaction():
         try:
             await ctx.db.execute(tables.users.update().where(_u.id == actor.id).values(values | {"updated_at": ctx.now}))

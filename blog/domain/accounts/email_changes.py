@@ -18,6 +18,7 @@ from blog.domain.core.email_queue import EmailKind, QueuedEmail
 from blog.domain.core.signing import Purpose, generate_secret
 from blog.errors import Conflict, InvalidLink, TooManyRequests
 from blog.schemas.accounts import Scope
+from blog.text.normalisation import fold_name
 
 LINK_SECONDS = 24 * 3600
 MAX_EMAILS_PER_HOUR = 3
@@ -47,7 +48,7 @@ async def request(ctx: Context, email: str) -> None:
     Raises NotAuthenticated, Forbidden, Conflict (another account uses the address), TooManyRequests.
     """
     actor = ctx.require_actor(Scope.ACCOUNT)
-    if await ctx.db.fetch_val(sa.select(_u.id).where(_u.email_folded == email.casefold(), _u.id != actor.id)) is not None:
+    if await ctx.db.fetch_val(sa.select(_u.id).where(_u.email_folded == fold_name(email), _u.id != actor.id)) is not None:
         raise _email_conflict()
     await _check_rate(ctx, actor.id)
     nonce = generate_secret()
@@ -99,7 +100,7 @@ async def confirm(ctx: Context, secret: str) -> None:
     async with ctx.db.transaction():
         email = await email_of(ctx, secret)
         before = await ctx.db.fetch_val(sa.select(_u.email).where(_u.id == actor.id))
-        values = {"email": email, "email_folded": email.casefold(), "updated_at": ctx.now}
+        values = {"email": email, "email_folded": fold_name(email), "updated_at": ctx.now}
         try:
             await ctx.db.execute(tables.users.update().where(_u.id == actor.id).values(values))
         except UniqueViolation:

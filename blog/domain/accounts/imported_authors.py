@@ -9,6 +9,7 @@ from blog.db import tables
 from blog.domain.accounts import accounts
 from blog.domain.core.context import Context
 from blog.schemas.accounts import Role
+from blog.text.normalisation import fold_name
 
 _u = tables.users.c
 _CAN_WRITE = _u.role != Role.READER.value
@@ -23,7 +24,7 @@ async def get_or_create_author(ctx: Context, name: str) -> int:
     """
     username = username_from_name(name)
     is_named = _u.name == name
-    own = (_u.username_folded == name.casefold()) | (is_named & (_u.username_folded == username.casefold()))
+    own = (_u.username_folded == fold_name(name)) | (is_named & (_u.username_folded == fold_name(username)))
     for condition in (is_named & ~_CAN_SIGN_IN, own & _CAN_SIGN_IN):
         user_id: int | None = await ctx.db.fetch_val(sa.select(_u.id).where(_CAN_WRITE, condition).order_by(_u.id).limit(1))
         if user_id is not None:
@@ -44,7 +45,7 @@ def _is_word_char(char: str) -> bool:
 async def _insert(ctx: Context, name: str, username: str) -> int:
     values = {
         "username": username,
-        "username_folded": username.casefold(),
+        "username_folded": fold_name(username),
         "name": name,
         "role": Role.AUTHOR.value,
         "created_at": ctx.now,

@@ -15,6 +15,7 @@ from blog.domain.core.context import Context
 from blog.domain.core.email_queue import QueuedEmail
 from blog.domain.core.signing import Purpose
 from blog.errors import InvalidLink
+from blog.text.normalisation import fold_name
 
 LINK_SECONDS = 24 * 3600
 EMAIL_LINK_SECONDS = 3600
@@ -61,7 +62,7 @@ async def link_for_email(ctx: Context, queued_email: QueuedEmail) -> PasswordRes
     """Return the requested link; None if no account with an e-mail address matches, or too many links were sent."""
     client_ctx = replace(ctx, address=queued_email.data["address"], user_agent=queued_email.data["user_agent"])
     async with ctx.db.transaction():
-        key = queued_email.data["name"].strip().casefold()
+        key = fold_name(queued_email.data["name"])
         matches = sa.or_(_u.username_folded == key, _u.email_folded == key) & _u.deleted_at.is_(None) & _u.email.is_not(None)
         user_id = await ctx.db.fetch_val(sa.select(_u.id).where(matches))
         if user_id is None or await _is_limit_reached(ctx, user_id):

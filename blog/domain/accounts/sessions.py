@@ -18,6 +18,7 @@ from blog.domain.core.context import Actor, Context
 from blog.domain.core.signing import generate_secret, hash_secret
 from blog.errors import NotAuthenticated, NotFound, Unavailable
 from blog.schemas.accounts import Credentials, Role, Scope
+from blog.text.normalisation import fold_name
 
 _s, _u = tables.sessions.c, tables.users.c
 REFRESH_AFTER = dt.timedelta(hours=1)
@@ -38,7 +39,7 @@ async def verify_password(ctx: Context, credentials: Credentials) -> Actor:
 
     Raises NotAuthenticated, with the same message and timing for unknown names.
     """
-    key = credentials.username.casefold()
+    key = fold_name(credentials.username)
     matches = sa.or_(_u.username_folded == key, _u.email_folded == key) & _u.deleted_at.is_(None)
     row = await ctx.db.fetch_one(sa.select(tables.users).where(matches))
     password_hash = row["password_hash"] if row else None

@@ -11,6 +11,7 @@ from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.core.rows import from_row
 from blog.schemas.accounts import RoleChange
 from blog.schemas.posts import PostStatus
+from blog.text.normalisation import fold_name
 
 PAGE_SIZE = 50
 _u, _p, _a = tables.users.c, tables.posts.c, tables.post_authors.c
@@ -26,7 +27,7 @@ async def list_page(ctx: Context, text: str = "", after: CursorKey | None = None
     query = query.where(_u.deleted_at.is_(None)).order_by(_u.id.desc()).limit(PAGE_SIZE + 1)
     if text:
         columns = (_u.username_folded, _u.email_folded, sa.func.lower(_u.name))
-        query = query.where(sa.or_(*(column.contains(text.casefold(), autoescape=True) for column in columns)))
+        query = query.where(sa.or_(*(column.contains(fold_name(text), autoescape=True) for column in columns)))
     if after is not None:
         query = query.where(_u.id < after[1])
     return ResultPage.by_id([from_row(UserListEntry, row) for row in await ctx.db.fetch_all(query)], PAGE_SIZE)

@@ -21,6 +21,8 @@ from blog.schemas.comments import CommentChanges, CommentStatus, Decision, NewCo
 from blog.schemas.feature_flags import Flag
 from blog.schemas.posts import PostStatus
 from blog.text.markdown import render_comment
+from blog.text.normalisation import has_visible_text
+from blog.text.plain_text import html_to_text
 
 _c, _p = tables.comments.c, tables.posts.c
 
@@ -70,7 +72,7 @@ async def create(ctx: Context, post_id: int, new: NewComment, *, spam_reason: st
     """Comment on a published post. The moderation rules decide whether the comment is visible or pending.
 
     `spam_reason` makes it pending and is shown to moderators. Raises NotAuthenticated, Forbidden, NotFound,
-    InvalidInput (parent_id).
+    InvalidInput (content, parent_id).
     """
     actor = ctx.require_actor(Scope.COMMENTS_WRITE)
     html, text = await anyio.to_thread.run_sync(_render, new.content)
@@ -108,7 +110,8 @@ def require_comments_open(ctx: Context, post: Post) -> None:
 async def edit(ctx: Context, comment_id: int, changes: CommentChanges) -> Comment:
     """Edit the text (the author, within the editing time) or set the status (moderators).
 
-    A new text that matches a moderation rule makes the comment pending. Raises NotAuthenticated, NotFound, Forbidden.
+    A new text that matches a moderation rule makes the comment pending. Raises NotAuthenticated, NotFound, Forbidden,
+    InvalidInput (content).
     """
     ctx.require_actor(Scope.COMMENTS_WRITE)
     changed_fields = changes.model_fields_set
@@ -147,6 +150,8 @@ async def _update(ctx: Context, comment: Comment, values: dict[str, Any]) -> Com
 
 def _render(content: str) -> tuple[str, CommentText]:
     html = render_comment(content)
+    if content and not has_visible_text(html_to_text(html)):  # for example only `>`, or only the definition of a link
+        raise InvalidInput([FieldError(("content",), "Write something: nothing of this text would be shown", "invisible")])
     return html, moderation_rules.analyse(content, html)
 
 

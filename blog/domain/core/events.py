@@ -20,6 +20,7 @@ from blog.db.database import Database
 from blog.domain.core.context import Context
 from blog.domain.core.models import CommentLike, PostLike
 from blog.domain.core.rows import from_row
+from blog.text.normalisation import fold_name
 
 _INSERT = PreparedQuery(
     tables.events.insert(), columns=("type", "occurred_at", "correlation_id", "channels", "post_id", "comment_id", "data")
@@ -93,7 +94,7 @@ def post_channel(post_id: int) -> str:
 
 def personal_channel(username: str) -> str:
     """Return the channel name that the log uses for `me` of this member."""
-    return f"{ME}:{username.casefold()}"
+    return f"{ME}:{fold_name(username)}"
 
 
 def client_channel(channel: str) -> str:
@@ -107,8 +108,8 @@ def is_private(channel: str) -> bool:
 
 
 def _post_channels(post: PostLike) -> list[str]:
-    tags = [f"tag:{tag.casefold()}" for tag in post.tags]
-    authors = [f"author:{name.casefold()}" for name in post.authors]
+    tags = [f"tag:{fold_name(tag)}" for tag in post.tags]
+    authors = [f"author:{fold_name(name)}" for name in post.authors]
     return [POSTS, post_channel(post.id), *tags, *authors, *map(personal_channel, post.authors)]
 
 

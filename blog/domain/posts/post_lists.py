@@ -18,6 +18,7 @@ from blog.domain.posts import post_queries
 from blog.domain.posts.models import Post
 from blog.errors import FieldError, InvalidInput
 from blog.schemas.posts import PostStatus
+from blog.text.normalisation import fold_name
 
 _p = tables.posts.c
 PAGE_SIZE = 20
@@ -185,12 +186,12 @@ def _link_conditions(post_id: sa.ColumnElement[int], owners: Iterable[LinkFilter
 
 def _tag_id(name: str) -> sa.ScalarSelect[int]:
     tags = tables.tags.c
-    return sa.select(tags.id).where(tags.name_folded == name.casefold()).scalar_subquery()
+    return sa.select(tags.id).where(tags.name_folded == fold_name(name)).scalar_subquery()
 
 
 def _user_id(username: str) -> sa.ScalarSelect[int]:
     users = tables.users.c
-    return sa.select(users.id).where(users.username_folded == username.casefold()).scalar_subquery()
+    return sa.select(users.id).where(users.username_folded == fold_name(username)).scalar_subquery()
 
 
 async def _matching_ids(db: Database, post_filter: PostFilter, listing: _Listing) -> Sequence[int]:

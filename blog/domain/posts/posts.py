@@ -17,6 +17,7 @@ from blog.domain.posts.post_content import POST_FIELDS, PostContent, content_of,
 from blog.domain.posts.status_rules import resolve_status
 from blog.errors import Conflict
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
+from blog.text.normalisation import fold_name, normalise_line
 from blog.text.plain_text import html_to_text
 
 _p = tables.posts.c
@@ -40,7 +41,11 @@ async def get_with_position(ctx: Context, post_id: int) -> tuple[Post, Position]
 
 
 async def get_by_slug(ctx: Context, slug: str) -> Post:
-    """Return the post that has this slug, or had it before (then its current `slug` differs). Raises NotFound."""
+    """Return the post that has this slug, or had it before (then its current `slug` differs). Raises NotFound.
+
+    Any spelling of the slug in Unicode is accepted: some browsers and file systems send `é` as two characters.
+    """
+    slug = normalise_line(slug)
     post = await post_queries.by_slug(ctx.db, slug)
     if post is None and (post_id := await slugs.owner_of(ctx.db, slug)) is not None:
         post = await post_queries.by_id(ctx.db, post_id)
@@ -136,8 +141,8 @@ async def undelete(ctx: Context, post_id: int) -> Post:
 
 
 def _fold_tags(content: PostContent) -> PostContent:
-    """Ignore the case of tags: a tag keeps its first spelling, so another one changes nothing."""
-    return dataclasses.replace(content, tags=tuple(tag.casefold() for tag in content.tags))
+    """Replace tags by their keys: a tag keeps its first spelling, so another spelling changes nothing."""
+    return dataclasses.replace(content, tags=tuple(fold_name(tag) for tag in content.tags))
 
 
 def _resolve_published_at(ctx: Context, content: PostContent, before: Post | None) -> dt.datetime | None:

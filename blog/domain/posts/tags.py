@@ -1,4 +1,4 @@
-"""Tags. Names that differ only in case are the same tag."""
+"""Tags. Names with the same key, such as names that differ only in case, are the same tag."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +12,7 @@ from blog.domain.core.context import Context
 from blog.domain.posts.models import Tag
 from blog.errors import NotFound
 from blog.schemas.posts import PostStatus
+from blog.text.normalisation import fold_name
 
 _t, _pt, _p = tables.tags.c, tables.post_tags.c, tables.posts.c
 _PUBLISHED = (_p.status == PostStatus.PUBLISHED.value, _p.deleted_at.is_(None))
@@ -50,14 +51,14 @@ async def remove_unused(db: Database) -> None:
 
 async def get_or_create_ids(db: Database, names: Sequence[str]) -> list[int]:
     """Return the ids of these tags, without duplicates, and create missing tags. Call it inside a transaction."""
-    by_key = {name.casefold(): name for name in reversed(names)}
+    by_key = {fold_name(name): name for name in reversed(names)}
     if not by_key:
         return []
     known = await _existing_ids(db, by_key)
     if missing := [{"name": name, "name_folded": key} for key, name in by_key.items() if key not in known]:
         await db.execute(tables.tags.insert().values(missing))
         known = await _existing_ids(db, by_key)
-    return list(dict.fromkeys(known[name.casefold()] for name in names))
+    return list(dict.fromkeys(known[fold_name(name)] for name in names))
 
 
 async def _existing_ids(db: Database, keys: dict[str, str]) -> dict[str, int]:
@@ -72,7 +73,7 @@ async def all_tags(ctx: Context) -> list[Tag]:
 
 async def with_count(ctx: Context, name: str) -> Tag:
     """Return a tag of published posts, in its canonical spelling. Raises NotFound, also if only drafts have it."""
-    tags = await _fetch(ctx, _count_query().where(_t.name_folded == name.casefold()))
+    tags = await _fetch(ctx, _count_query().where(_t.name_folded == fold_name(name)))
     if not tags:
         raise NotFound("This tag does not exist")
     return tags[0]
@@ -81,7 +82,7 @@ async def with_count(ctx: Context, name: str) -> Tag:
 async def related(ctx: Context, name: str, limit: int) -> list[Tag]:
     """Return the other tags of the published posts with this tag, counted on these posts, most frequent first."""
     links = tables.post_tags.alias().c
-    key = name.casefold()
+    key = fold_name(name)
     tagged = sa.select(links.post_id).join(tables.tags, links.tag_id == _t.id).where(_t.name_folded == key)
     return await _most_frequent(ctx, _t.name_folded != key, _pt.post_id.in_(tagged.correlate(None)), limit=limit)
 
@@ -107,7 +108,7 @@ def _count_query() -> sa.Select[Any]:
 
 async def canonical_name(ctx: Context, name: str) -> str:
     """Return the canonical spelling of a tag of published posts. Raises NotFound, also if only drafts have it."""
-    query = sa.select(_t.name).select_from(_used_tags()).where(_t.name_folded == name.casefold(), *_PUBLISHED).limit(1)
+    query = sa.select(_t.name).select_from(_used_tags()).where(_t.name_folded == fold_name(name), *_PUBLISHED).limit(1)
     spelling: str | None = await ctx.db.fetch_val(query)
     if spelling is None:
         raise NotFound("This tag does not exist")

@@ -16,6 +16,7 @@ from blog.domain.core.rows import from_row
 from blog.errors import Conflict, NotFound, VersionConflict
 from blog.schemas.static_pages import StaticPageInput
 from blog.text.markdown import RENDERER_VERSION, render
+from blog.text.normalisation import normalise_line
 from blog.text.slug import slugify
 
 _p = tables.static_pages.c
@@ -37,7 +38,7 @@ class StaticPage:
 
 async def by_slug(ctx: Context, slug: str) -> StaticPage:
     """Return a page by its slug. Raises NotFound."""
-    return await _fetch_page(ctx, _p.slug == slug)
+    return await _fetch_page(ctx, _p.slug == normalise_line(slug))
 
 
 async def all_pages(ctx: Context) -> Sequence[StaticPage]:

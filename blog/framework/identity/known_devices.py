@@ -11,6 +11,7 @@ from blog.domain.accounts.models import User
 from blog.domain.core.signing import Purpose, Signer, generate_secret, hash_secret
 from blog.framework.identity.cookies import cookie_name, set_cookie
 from blog.settings import Settings
+from blog.text.normalisation import fold_name
 
 _COOKIE = "device"
 _MAX_AGE = 365 * 86_400
@@ -46,4 +47,4 @@ class KnownDevices:
 
 
 def _name_digest(name: str) -> str:
-    return hash_secret(name.casefold())[:16]  # hashed: a cookie should not reveal the users of a browser
+    return hash_secret(fold_name(name))[:16]  # hashed: a cookie should not reveal the users of a browser

@@ -21,6 +21,7 @@ from blog.framework.identity.authentication import client_key, client_network
 from blog.framework.identity.known_devices import KnownDevices
 from blog.observability import metrics
 from blog.settings import Settings
+from blog.text.normalisation import fold_name
 
 if TYPE_CHECKING:
     from redis.asyncio import ConnectionPool
@@ -131,7 +132,7 @@ class RateLimits:
         if self._sign_in_limit is None:
             return
         network = client_network(connection)
-        name = hash_secret(username.casefold())  # hashed: the input can be a password typed into the wrong field
+        name = hash_secret(fold_name(username))  # hashed: the input can be a password typed into the wrong field
         if device := self.known_devices.device_id(connection, username):
             # Counted separately: attacks on this account or from this address do not lock out its owner.
             await self._count_attempt(connection, "sign-in", self._sign_in_limit, f"{device}:{name}")

@@ -6,6 +6,7 @@ from typing import Any
 
 from blog.domain.posts.post_content import PostField
 from blog.import_export.markdown.front_matter import Document, FrontMatterError
+from blog.text.normalisation import normalise_line
 
 MAX_NAME_LENGTH = 200
 """The maximum length of a title and of an author's name, in characters."""
@@ -32,7 +33,7 @@ class FrontMatterValues:
 
     def line(self, key: str) -> str:
         """Return a text as one line of at most 200 characters."""
-        return self._check_line(key, " ".join(self.text(key).split()))
+        return self._check_line(key, normalise_line(self.text(key)))
 
     def names(self, *keys: str, inside: str = "") -> tuple[str, ...]:
         """Return the names under the first key that has any: a list, or a single text, which is never split.
@@ -67,7 +68,8 @@ class FrontMatterValues:
         names = [item.get("name") if isinstance(item, Mapping) else item for item in items]
         if not all(_is_scalar(name) for name in names):
             raise self.error(key, "must be a list of names")
-        return tuple(self._check_line(key, text) for name in names if (text := self._as_text(key, name)))
+        lines = (normalise_line(self._check_line(key, self._as_text(key, name))) for name in names)
+        return tuple(line for line in lines if line)
 
     def _check_line(self, key: str, text: str) -> str:
         if len(text) > MAX_NAME_LENGTH:

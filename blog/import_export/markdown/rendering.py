@@ -13,6 +13,7 @@ from blog.schemas.fields import MAX_CONTENT_BYTES
 from blog.schemas.posts import NewPost, PostStatus
 from blog.text.excerpt import excerpt
 from blog.text.markdown import render
+from blog.text.normalisation import fold_name, normalise_line
 
 MAX_TAGS, MAX_TAG_LENGTH, MAX_EXCERPT_LENGTH = 20, 50, 600
 
@@ -44,15 +45,15 @@ def render_source_post(post: SourcePost, body: str) -> tuple[RenderedPost, tuple
 
 
 def normalise_tags(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return names as valid tags, and warnings: no commas, no duplicates (ignoring case), at most 20 of 50 characters each."""
+    """Return names as valid tags, and warnings: no commas, no duplicates (by their keys), at most 20 of 50 characters each."""
     tags: dict[str, str] = {}
     warnings: list[str] = []
     for name in names:
-        tag = " ".join(name.replace(",", " ").split())[:MAX_TAG_LENGTH].strip()
+        tag = normalise_line(normalise_line(name.replace(",", " "))[:MAX_TAG_LENGTH])
         if tag and tag != name:
             warnings.append(f"the tag {name!r} became {tag!r}")
         if tag:
-            tags.setdefault(tag.casefold(), tag)
+            tags.setdefault(fold_name(tag), tag)
     distinct = tuple(tags.values())
     warnings.extend(f"the tag {tag!r} was left out: a post has at most {MAX_TAGS}" for tag in distinct[MAX_TAGS:])
     return distinct[:MAX_TAGS], tuple(warnings)

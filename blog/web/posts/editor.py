@@ -20,6 +20,7 @@ from blog.framework.request.forms import Form, read_form
 from blog.framework.request.state import app_state
 from blog.framework.response.error_statuses import error_status
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
+from blog.text.normalisation import normalise_line
 from blog.web.posts.autosave import SESSION_EXPIRED, autosave_id, restore_autosave
 from blog.web.posts.conflict import form_from_content, render_conflict
 from blog.web.posts.history import load_editable_post, parse_number
@@ -171,7 +172,7 @@ def _parse_post(form: Form, model: type[P], post: Post | None = None) -> P | Non
     values = form.values
     moment = _submitted_time(values, post)
     changed: dict[str, Any] = {
-        "tags": [tag for part in values.get("tags", "").split(",") if (tag := part.strip())],
+        "tags": [tag for part in values.get("tags", "").split(",") if (tag := normalise_line(part))],
         "slug": values.get("slug", "").strip() or None,
         "publish_at": f"{moment}Z" if moment else None,
         "version": None,
