@@ -9,20 +9,22 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from linkify_it import LinkifyIt  # type: ignore[import-untyped]
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import unescapeAll
 from markdown_it.renderer import RendererProtocol
+from markdown_it.rules_block import StateBlock, reference
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from mdit_py_plugins.footnote import footnote_plugin
 
+from blog.text.cjk_emphasis import cjk_emphasis_plugin
 from blog.text.highlighting import code_block
+from blog.text.linkify import Linkifier
 from blog.text.sanitiser import replace_surrogates, sanitise_comment, sanitise_post
 from blog.text.slug import slugify
 
-RENDERER_VERSION: Final = 1
+RENDERER_VERSION: Final = 2
 """Increment if the same source can render to different HTML than before."""
 
 _TASK_MARKER: Final = re.compile(r"\[([ xX])\][ \t]+")
@@ -54,9 +56,9 @@ def render_comment(source: str) -> str:
 def commonmark() -> MarkdownIt:
     """Return a new parser for plain CommonMark 0.31.2, the base of the parsers for posts and comments.
 
-    Posts add tables, strikethrough, task lists, footnotes, bare links, heading ids, classes instead of `style` on aligned
-    cells, and Pygments. Comments add bare links and Pygments, without raw HTML, images, headings and rules. All inherit this
-    parser's limit of 20 levels of nesting, which CommonMark does not have.
+    Both add bare links, emphasis next to CJK punctuation, and Pygments. Posts also add tables, strikethrough, task lists,
+    footnotes, heading ids, and classes instead of `style` on aligned cells. Comments have no raw HTML, images, headings and
+    rules. All inherit this parser's limit of 20 levels of nesting, which CommonMark does not have.
     """
     return MarkdownIt("commonmark")
 
@@ -86,16 +88,8 @@ class _ParserPool:
         return html
 
 
-class _Linkifier(LinkifyIt):  # type: ignore[misc]
-    """A linkifier that skips text without `:` and `@`, for which the upstream class runs a slow regular expression."""
-
-    def pretest(self, text: str) -> bool:
-        """Return whether the text may contain a link."""
-        return (":" in text or "@" in text) and bool(super().pretest(text))
-
-
 def _post_parser() -> MarkdownIt:
-    parser = _enable_links(commonmark()).enable(["table", "strikethrough"]).use(footnote_plugin)
+    parser = _base_parser().enable(["table", "strikethrough"]).use(footnote_plugin)
     parser.core.ruler.after("inline", "task_items", _mark_task_items)
     parser.core.ruler.push("heading_ids", _add_heading_ids)
     parser.core.ruler.push("tables", _prepare_tables)
@@ -103,26 +97,33 @@ def _post_parser() -> MarkdownIt:
     parser.add_render_rule("footnote_anchor", _footnote_backref)
     parser.add_render_rule("table_open", _table_open)
     parser.add_render_rule("table_close", _table_close)
-    return _enable_highlighting(parser)
+    return parser
 
 
 def _comment_parser() -> MarkdownIt:
-    parser = _enable_links(commonmark()).disable(["image", "heading", "lheading", "hr"])
+    parser = _base_parser().disable(["image", "heading", "lheading", "hr"])
     parser.options["html"] = False
-    return _enable_highlighting(parser)
+    return parser
 
 
-def _enable_links(parser: MarkdownIt) -> MarkdownIt:
-    # Without a scheme too many words look like URLs (README.md, main.rs). The sanitiser removes FTP and "//" links.
-    parser.linkify = _Linkifier({"ftp:": None, "//": None}, {"fuzzy_link": False})
+def _base_parser() -> MarkdownIt:
+    """Return a parser with what posts and comments share: bare links, CJK-friendly emphasis, highlighted code."""
+    parser = commonmark().use(cjk_emphasis_plugin).enable("linkify")
+    parser.linkify = Linkifier()
     parser.options["linkify"] = True
-    return parser.enable("linkify")
-
-
-def _enable_highlighting(parser: MarkdownIt) -> MarkdownIt:
+    parser.block.ruler.at("reference", _link_definition)
     parser.add_render_rule("fence", _code_block)
     parser.add_render_rule("code_block", _code_block)
     return parser
+
+
+# A block rule.
+
+
+def _link_definition(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Parse `[name]: url`, but not `[^name]: text`: that is a footnote, which comments show as text."""
+    is_footnote = state.src.startswith("[^", state.bMarks[start] + state.tShift[start])
+    return not is_footnote and reference(state, start, end, silent)
 
 
 # Core rules: they change the tokens of a whole document.
