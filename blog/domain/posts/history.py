@@ -13,6 +13,7 @@ from blog.domain.posts.models import Revision
 from blog.domain.posts.post_content import FieldKind, changed_fields
 from blog.text.diff import WordCount, count_changed_words
 from blog.text.markdown import render
+from blog.text.word_count import count_words
 
 PAGE_SIZE = 20
 
@@ -65,6 +66,6 @@ def _summarise_all(rows: Sequence[Revision]) -> list[RevisionSummary]:
 
 def _summarise(revision: Revision, before: Revision | None) -> RevisionSummary:
     if before is None:
-        return RevisionSummary(revision, count_changed_words("", revision.content), ())
+        return RevisionSummary(revision, WordCount(count_words(revision.content), 0), ())
     nouns = [field.noun for field in changed_fields(before, revision) if field.kind is not FieldKind.TEXT]
     return RevisionSummary(revision, count_changed_words(before.content, revision.content), nouns)

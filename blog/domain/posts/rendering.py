@@ -12,6 +12,7 @@ from blog.domain.posts.post_content import PostContent, with_changes
 from blog.text.excerpt import excerpt
 from blog.text.markdown import RENDERER_VERSION, render
 from blog.text.plain_text import html_to_text
+from blog.text.word_count import count_words
 
 _RENDERED_FIELDS = ("content", "custom_excerpt")
 """The fields from which `render_post` computes its results."""
@@ -37,7 +38,7 @@ def render_post(content: PostContent) -> RenderedPost:
     """Render a post. CPU-bound: some milliseconds for each page of text."""
     html = render(content.content)
     plain_text = html_to_text(html)
-    return RenderedPost(content, html, content.custom_excerpt or excerpt(html), plain_text, len(plain_text.split()))
+    return RenderedPost(content, html, content.custom_excerpt or excerpt(html), plain_text, count_words(content.content))
 
 
 async def render_post_in_thread(content: PostContent) -> RenderedPost:

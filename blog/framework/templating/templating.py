@@ -15,8 +15,7 @@ from blog.framework.urls.urls import UrlBuilder
 from blog.observability import server_timing
 from blog.text.table_of_contents import list_headings
 from blog.text.user_agents import describe
-
-_WORDS_PER_MINUTE = 230
+from blog.text.word_count import reading_minutes
 
 
 class Templates:
@@ -78,11 +77,6 @@ def format_date(moment: dt.datetime) -> str:
 def format_rfc3339(moment: dt.datetime) -> str:
     """Return a timestamp for programs (RFC 3339), such as `2026-11-22T10:00:00Z`."""
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def reading_minutes(words: int) -> int:
-    """Return the reading time for a number of words, in minutes; at least 1."""
-    return max(1, round(words / _WORDS_PER_MINUTE))
 
 
 def initials(name: str) -> str:

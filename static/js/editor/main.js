@@ -8,8 +8,7 @@ import { preview } from "./preview.js";
 import { schedule } from "./schedule.js";
 import { completeTags } from "./tags.js";
 import { toolbar } from "./toolbar.js";
-
-const WORDS_PER_MINUTE = 230;
+import { countWords, readingMinutes } from "./word-count.js";
 
 const editor = document.getElementById("editor");
 const form = editor.closest("form");
@@ -30,13 +29,12 @@ completeTags(form.elements.tags, editor.dataset.tags);
 const autosaver = autosave(editor, form);
 
 const count = editor.querySelector(".editor-count");
-function countWords() {
-  const words = area.value.match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}'’_-]*/gu)?.length ?? 0;
-  const minutes = Math.max(1, Math.round(words / WORDS_PER_MINUTE));
-  count.textContent = `${words.toLocaleString()} ${words === 1 ? "word" : "words"}${words ? ` · ${minutes} min read` : ""}`;
+function showCount() {
+  const words = countWords(area.value);
+  count.textContent = `${words.toLocaleString()} ${words === 1 ? "word" : "words"}${words ? ` · ${readingMinutes(words)} min read` : ""}`;
 }
-form.addEventListener("input", countWords);
-countWords();
+form.addEventListener("input", showCount);
+showCount();
 
 // Saving
 
