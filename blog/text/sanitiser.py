@@ -9,6 +9,8 @@ from typing import Final
 import nh3
 from pygments.token import STANDARD_TYPES  # type: ignore[import-untyped]
 
+from blog.text.anchors import add_anchors
+
 ID_PREFIX: Final = "c-"
 """The prefix of every `id` in sanitised HTML: an `id` of a post cannot shadow an `id` of the page or a script variable."""
 
@@ -34,7 +36,7 @@ _COMMENT_ATTRIBUTES: Final = {
 }
 _POST_ATTRIBUTES: Final = {
     "*": {"class", "dir", "id", "lang", "title"},
-    "a": {"aria-label", "href", "hreflang"},
+    "a": {"aria-label", "href", "hreflang", "name"},
     "col": {"span"},
     "colgroup": {"span"},
     "details": {"open"},
@@ -67,6 +69,8 @@ _CLASSES: Final = _split_names(
 _TOKEN_CLASSES: Final = frozenset(name for name in STANDARD_TYPES.values() if name)
 _LANGUAGE_CLASS: Final = re.compile(r"language-[A-Za-z0-9][\w+#.-]{0,39}", re.ASCII)
 
+_ANCHOR_NAME: Final = re.compile(r"[^\s\x00-\x1f\x7f]{1,200}")
+
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 # Browsers differ in their handling of control characters within a scheme. Legitimate URLs contain none.
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -87,16 +91,18 @@ def sanitise_post(fragment: str, document: str = "") -> str:
 
     - `document` (letters, digits, hyphens): distinguishes several posts on one page.
 
-    Every `id`, and every link to one, begins with `ID_PREFIX`, then `document` and a hyphen. Images load lazily, checkboxes
-    are disabled, links get `rel="noopener"`. HTML nested deeper than 256 elements is returned as escaped text.
+    Every `id`, and every link to one, begins with `ID_PREFIX`, then `document` and a hyphen. Without `document`, links from
+    elsewhere may omit the prefix (see `blog.text.anchors`). Images load lazily, checkboxes are disabled, links get
+    `rel="noopener"`. HTML nested deeper than 256 elements is returned as escaped text.
     """
     id_prefix = f"{ID_PREFIX}{document}-" if document else ID_PREFIX
-    return _clean_until_stable(fragment, _post_cleaners(id_prefix))
+    cleaners = [cleaner.clean for cleaner in _post_cleaners(id_prefix, is_alone=not document)]
+    return _clean_until_stable(fragment, [*cleaners, lambda text: add_anchors(text, id_prefix, with_names=not document)])
 
 
 def sanitise_comment(fragment: str) -> str:
     """Return untrusted HTML with only paragraphs, emphasis, code, lists, quotes and links (`nofollow ugc noopener`)."""
-    return _clean_until_stable(fragment, _comment_cleaners())
+    return _clean_until_stable(fragment, [_comment_cleaner().clean])
 
 
 def replace_surrogates(text: str) -> str:
@@ -104,15 +110,15 @@ def replace_surrogates(text: str) -> str:
     return _SURROGATES.sub("\ufffd", text)
 
 
-def _clean_until_stable(fragment: str, cleaners: Sequence[nh3.Cleaner]) -> str:
+def _clean_until_stable(fragment: str, steps: Sequence[Callable[[str], str]]) -> str:
     """Sanitise until nothing changes, so that a browser parses the result exactly as the sanitiser did."""
     text = replace_surrogates(fragment)
     if _is_too_deep(text):
         return html.escape(text, quote=False)
     for _ in range(_MAX_PASSES):
         cleaned = text
-        for cleaner in cleaners:
-            cleaned = _PRE_START.sub(r"\1", cleaner.clean(cleaned))
+        for step in steps:
+            cleaned = _PRE_START.sub(r"\1", step(cleaned))
         if cleaned == text:
             return cleaned
         text = cleaned
@@ -130,12 +136,12 @@ def _is_too_deep(text: str) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _post_cleaners(id_prefix: str) -> tuple[nh3.Cleaner, ...]:
+def _post_cleaners(id_prefix: str, *, is_alone: bool) -> tuple[nh3.Cleaner, ...]:
     return tuple(
         nh3.Cleaner(
             tags=_POST_TAGS,
             attributes=_POST_ATTRIBUTES,
-            attribute_filter=_attribute_filter(id_prefix),
+            attribute_filter=_attribute_filter(id_prefix, "" if is_alone else id_prefix),
             tag_attribute_values=_POST_ATTRIBUTE_VALUES,
             set_tag_attribute_values=forced,
             url_schemes=_SCHEMES,
@@ -146,19 +152,18 @@ def _post_cleaners(id_prefix: str) -> tuple[nh3.Cleaner, ...]:
 
 
 @lru_cache(maxsize=1)
-def _comment_cleaners() -> tuple[nh3.Cleaner, ...]:
-    cleaner = nh3.Cleaner(
+def _comment_cleaner() -> nh3.Cleaner:
+    return nh3.Cleaner(
         tags=_COMMENT_TAGS,
         attributes=_COMMENT_ATTRIBUTES,
-        attribute_filter=_attribute_filter(""),
+        attribute_filter=_attribute_filter("", ""),
         tag_attribute_values=_COMMENT_ATTRIBUTE_VALUES,
         url_schemes=_SCHEMES,
         link_rel="nofollow ugc noopener",
     )
-    return (cleaner,)
 
 
-def _attribute_filter(id_prefix: str) -> AttributeFilter:
+def _attribute_filter(id_prefix: str, name_prefix: str) -> AttributeFilter:
     """Return the attribute filter for nh3: it returns the new value of an attribute, or None to drop it."""
 
     def filter_attribute(tag: str, name: str, value: str) -> str | None:
@@ -166,6 +171,8 @@ def _attribute_filter(id_prefix: str) -> AttributeFilter:
             return " ".join(word for word in value.split() if _is_known_class(tag, word)) or None
         if name in {"id", "headers"}:
             return " ".join(_add_prefix(word, id_prefix) for word in value.split()) or None
+        if name == "name":
+            return _add_prefix(value, name_prefix) if _ANCHOR_NAME.fullmatch(value) else None
         if name in {"href", "src"} and _CONTROL_CHARACTER.search(value):
             return None
         if name == "href" and value.startswith("#") and len(value) > 1:
