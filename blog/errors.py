@@ -89,13 +89,16 @@ class InvalidLink(NotFound):
 
 
 class Conflict(BlogError):
-    """The name is in use, or the current state does not allow the change. `loc` is the path of the field, if there is one."""
+    """The name is in use, or the current state does not allow the change. `errors` lists the fields, if there are any.
+
+    `loc`, the path of a field, with `detail` is short for one error.
+    """
 
     title = "Conflict"
 
-    def __init__(self, detail: str = "", *, loc: tuple[str | int, ...] = ()) -> None:
-        super().__init__(detail)
-        self.loc = loc
+    def __init__(self, detail: str = "", *, loc: tuple[str | int, ...] = (), errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(detail or "; ".join(error.msg for error in errors))
+        self.errors = tuple(errors) or ((FieldError(loc, self.detail, "conflict"),) if loc else ())
 
 
 class VersionConflict(BlogError):

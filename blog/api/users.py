@@ -1,12 +1,14 @@
 """JSON endpoints of users."""
 
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.api.posts import post_list_response
-from blog.domain.accounts import accounts
+from blog.domain.accounts import accounts, registration
 from blog.domain.accounts.models import User
 from blog.domain.comments import comments
 from blog.domain.core import policy
@@ -14,6 +16,7 @@ from blog.domain.core.context import Context
 from blog.domain.posts import post_lists
 from blog.domain.posts.post_lists import PostFilter
 from blog.domain.read_models import profile
+from blog.errors import FieldError
 from blog.framework.endpoints.endpoint import ApiEndpoint
 from blog.framework.endpoints.openapi_operations import operation
 from blog.framework.request.context import request_context, require_user
@@ -21,9 +24,8 @@ from blog.framework.request.parsing import read_json, read_query
 from blog.framework.request.state import app_state
 from blog.framework.response import pagination
 from blog.framework.response.json import json_response, page_response
-from blog.framework.response.serializers import post_out
-from blog.schemas.accounts import AccountChanges, AccountOut, NewUser, Scope, UserOut, UserProfile, UserWithRoleOut
-from blog.schemas.comments import CommentOut
+from blog.framework.response.serializers import comment_out, post_out
+from blog.schemas.accounts import AccountChanges, AccountOut, NewUser, Role, Scope, UserOut, UserProfile, UserWithRoleOut
 from blog.schemas.lists import CommentListOut, PageQuery, PostListOut
 
 
@@ -34,8 +36,15 @@ class UserList(ApiEndpoint):
     async def post(self, request: Request) -> Response:
         """Create an account. Returns 201."""
         ctx = request_context(request)
-        new = await read_json(request, NewUser)
-        await app_state(request).rate_limits.check(request, "register")
+        limits = app_state(request).rate_limits
+
+        async def check_names(values: Mapping[str, Any]) -> Sequence[FieldError]:
+            accounts.require_registration(ctx)
+            await limits.check(request, "register")  # taken names are not revealed without limit
+            return await registration.find_errors(ctx, values, Role.READER)
+
+        new = await read_json(request, NewUser, check_names)
+        await limits.check(request, "register")
         user = await accounts.register(ctx, new)
         location = app_state(request).urls.path("api:user", id=user.id)
         return json_response(AccountOut.model_validate(user), 201, {"Location": location})
@@ -81,7 +90,7 @@ class UserDetail(ApiEndpoint):
         out = UserProfile(
             user=_user_out(ctx, user_profile.user),
             posts=[post_out(post, urls) for post in user_profile.posts.items],
-            comments=[CommentOut.model_validate(comment) for comment in user_profile.comments.items],
+            comments=[comment_out(comment, urls) for comment in user_profile.comments.items],
             processing_time_seconds=round(time.perf_counter() - started, 6),
         )
         return json_response(out)
@@ -110,7 +119,8 @@ class UserComments(ApiEndpoint):
         query = read_query(request, PageQuery)
         user = await profile.by_id(ctx, request.path_params["id"])
         page = await comments.by_user(ctx, user.id, limit=query.limit, after=pagination.decode_cursor(query.cursor))
-        return page_response(request, [CommentOut.model_validate(item) for item in page.items], page.next)
+        urls = app_state(request).urls
+        return page_response(request, [comment_out(item, urls) for item in page.items], page.next)
 
 
 def _user_out(ctx: Context, user: User) -> UserOut:

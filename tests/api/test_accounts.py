@@ -63,6 +63,19 @@ async def test_invalid_account_is_refused_without_echo(client: httpx2.AsyncClien
         assert value not in answer.text
 
 
+async def test_registration_reports_all_errors_at_once(client: httpx2.AsyncClient) -> None:
+    await client.post("/api/v1/users", json=ADA)
+    for changed, status, fields in (
+        ({"email": "nobody", "age": -1}, 422, {"username", "email", "age"}),
+        ({"username": "x"}, 422, {"username", "email"}),
+        ({"password": "password1"}, 422, {"username", "email", "password"}),
+        ({}, 409, {"username", "email"}),
+    ):
+        answer = await client.post("/api/v1/users", json=ADA | changed)
+        assert answer.status_code == status
+        assert {tuple(error["loc"]) for error in answer.json()["errors"]} == {("body", field) for field in fields}
+
+
 async def test_username_and_email_are_unique_ignoring_case(client: httpx2.AsyncClient) -> None:
     await client.post("/api/v1/users", json=ADA)
     for changed, field in (({"username": "ADA"}, "email"), ({"username": "ADA", "email": "x@example.org"}, "username")):

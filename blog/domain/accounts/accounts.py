@@ -1,14 +1,13 @@
 """Creating, finding and changing accounts, and the link that creates the owner's account."""
 
 import dataclasses
-import re
 from typing import Any
 
 import sqlalchemy as sa
 
 from blog.db import tables
 from blog.db.database import UniqueViolation
-from blog.domain.accounts import email_changes, password_policy, passwords
+from blog.domain.accounts import email_changes, impersonation, password_policy, passwords, registration
 from blog.domain.accounts.models import User
 from blog.domain.core import audit, events
 from blog.domain.core.audit import AuditAction
@@ -24,20 +23,26 @@ _u = tables.users.c
 SETUP_LINK_SECONDS = 24 * 3600
 MAX_USERNAME_LENGTH = 50
 UNKNOWN_ID = "This user does not exist"
-_RESERVED_USERNAME = re.compile(r"deleted-\d+.*", re.IGNORECASE)  # names of deleted accounts
 IS_OWNER = _u.role == Role.OWNER.value
 
 
 async def register(ctx: Context, new: NewUser) -> User:
     """Create an account with the role `reader`. While registration is closed, only owners can.
 
-    Raises Conflict (username or e-mail address taken), InvalidInput (password), Forbidden (registration is closed).
+    Raises Conflict or InvalidInput with all errors (username or e-mail address taken, a name like that of the staff, password),
+    Forbidden (registration is closed).
     """
-    if not ctx.site.runtime_settings.is_enabled(Flag.REGISTRATION) and not (
-        ctx.actor and ctx.require_actor(Scope.ADMIN).has_role(Role.OWNER)
-    ):
-        raise Forbidden("Registration is closed. Ask the owner of the blog for an account.")
+    require_registration(ctx)
+    await registration.require_valid(ctx, new, Role.READER)
     return await create(ctx, new, Role.READER)
+
+
+def require_registration(ctx: Context) -> None:
+    """Raise Forbidden if registration is closed, except for owners."""
+    if ctx.site.runtime_settings.is_enabled(Flag.REGISTRATION):
+        return
+    if not (ctx.actor and ctx.require_actor(Scope.ADMIN).has_role(Role.OWNER)):
+        raise Forbidden("Registration is closed. Ask the owner of the blog for an account.")
 
 
 async def create(ctx: Context, new: NewUser, role: Role) -> User:
@@ -57,8 +62,8 @@ async def hash_initial_password(ctx: Context, new: NewUser) -> str | None:
 
 async def insert(ctx: Context, new: NewUser, role: Role, password_hash: str | None) -> User:
     """Insert an account; call it inside a transaction. Raises Conflict (username or e-mail address taken)."""
-    if _RESERVED_USERNAME.fullmatch(new.username):
-        raise Conflict("This username is reserved. Choose a different one.", loc=("username",))
+    if registration.is_reserved(new.username):
+        raise Conflict(registration.RESERVED, loc=("username",))
     values = {
         "username": new.username,
         "username_folded": fold_name(new.username),
@@ -81,9 +86,8 @@ async def insert(ctx: Context, new: NewUser, role: Role, password_hash: str | No
 
 
 def _as_conflict(violation: UniqueViolation) -> Conflict:
-    if violation.column == "email_folded":
-        return Conflict("Another account uses this e-mail address", loc=("email",))
-    return Conflict("This username is taken. Choose a different one.", loc=("username",))
+    field = "email" if violation.column == "email_folded" else "username"
+    return Conflict(registration.TAKEN[field], loc=(field,))
 
 
 async def get(ctx: Context, user_id: int) -> User:
@@ -127,7 +131,9 @@ async def change(ctx: Context, changes: AccountChanges) -> User:
     """
     actor = ctx.require_actor(Scope.ACCOUNT)
     values: dict[str, Any] = {name: getattr(changes, name) for name in changes.model_fields_set - {"current_password"}}
-    before = (await get(ctx, actor.id)).email
+    user = await get(ctx, actor.id)
+    await _require_own_name(ctx, user, changes.name)
+    before = user.email
     email = values.pop("email", before)
     is_new, needs_confirmation = email != before, email_changes.requires_confirmation(ctx)
     if is_new:
@@ -145,6 +151,13 @@ async def change(ctx: Context, changes: AccountChanges) -> User:
         return await current(ctx)
 
 
+async def _require_own_name(ctx: Context, user: User, name: str) -> None:
+    if name and name != user.name:
+        error = await impersonation.find_error(ctx, name, "name", role=user.role, user_id=user.id)
+        if error is not None:
+            raise Conflict(errors=[error])
+
+
 async def set_role(ctx: Context, username: str, role: Role) -> User:
     """Change the role of a user. The caller checks the permission. Raises NotFound, Conflict (the only owner)."""
     async with ctx.db.transaction():
@@ -153,6 +166,7 @@ async def set_role(ctx: Context, username: str, role: Role) -> User:
             await require_another_owner(ctx, user)
         await ctx.db.execute(tables.users.update().where(_u.id == user.id).values(role=role.value, updated_at=ctx.now))
         await audit.record(ctx, AuditAction.ROLE_CHANGED, user.id, before=user.role.value, role=role.value)
+        await events.record_site_changed(ctx)  # pages show the role next to comments
         return await get(ctx, user.id)
 
 
@@ -186,6 +200,7 @@ async def create_owner(ctx: Context, secret: str, new: NewUser) -> User:
     Raises InvalidLink, Conflict (there is an owner, or the username is taken), InvalidInput (password).
     """
     require_setup_link(ctx, secret)
+    await registration.require_valid(ctx, new, Role.OWNER)
     password_hash = await hash_initial_password(ctx, new)
     async with ctx.db.transaction():
         if await first_owner(ctx):

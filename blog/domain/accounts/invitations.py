@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.domain.accounts import accounts
+from blog.domain.accounts import accounts, registration
 from blog.domain.accounts.models import Invitation, User
 from blog.domain.core import audit, policy
 from blog.domain.core.audit import AuditAction
@@ -82,10 +82,10 @@ async def open_link(ctx: Context, secret: str) -> Invitation:
 
 
 async def accept(ctx: Context, secret: str, new: NewUser) -> User:
-    """Create the account. Raises InvalidLink, Conflict (username taken, or already signed in), InvalidInput."""
+    """Create the account. Raises InvalidLink, Conflict (names in use, or already signed in), InvalidInput (all errors)."""
     if ctx.actor is not None:
         raise Conflict("You already have an account. This invitation creates a new one.")
-    await open_link(ctx, secret)
+    await registration.require_valid(ctx, new, (await open_link(ctx, secret)).role)
     password_hash = await accounts.hash_initial_password(ctx, new)
     async with ctx.db.transaction():
         invitation = await open_link(ctx, secret)  # Checked again: a concurrent request may have used it.

@@ -14,12 +14,19 @@ _PERSONAL_MESSAGE = "Don't use your name, your e-mail address or the name of thi
 
 
 def validate_password(ctx: Context, password: SecretStr, username: str, email: str | None) -> None:
-    """Raise InvalidInput (password) if the policy forbids the password. Case-insensitive; the schema checks the length."""
+    """Raise InvalidInput (password) if the policy forbids the password."""
+    if errors := find_errors(ctx, password, username, email):
+        raise InvalidInput(errors)
+
+
+def find_errors(ctx: Context, password: SecretStr, username: str, email: str | None) -> list[FieldError]:
+    """Return the error of the password, if the policy forbids it. Case-insensitive; the schema checks the length."""
     folded = password.get_secret_value().casefold().strip()
     if folded in common_passwords():
-        raise _password_error(_COMMON_MESSAGE, "common_password")
+        return [FieldError(("password",), _COMMON_MESSAGE, "common_password")]
     if folded in set(_personal_words(ctx, username, email or "")):
-        raise _password_error(_PERSONAL_MESSAGE, "own_password")
+        return [FieldError(("password",), _PERSONAL_MESSAGE, "own_password")]
+    return []
 
 
 @cache
@@ -34,7 +41,3 @@ def _personal_words(ctx: Context, username: str, email: str) -> Iterator[str]:
     for word in words:
         yield word.casefold()
         yield "".join(word.casefold().split())
-
-
-def _password_error(message: str, code: str) -> InvalidInput:
-    return InvalidInput([FieldError(("password",), message, code)])

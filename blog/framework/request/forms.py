@@ -1,6 +1,7 @@
 """HTML forms: an invalid form is rendered again with the submitted values and a message at each field."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -61,13 +62,15 @@ class Form:
     def add_error(self, error: BlogError) -> None:
         """Add the messages of a parsing or domain error."""
         match error:
-            case InvalidInput():
-                for field_error in error.errors:
-                    self.errors.setdefault(_field_name(field_error.loc), _humanise(field_error))
-            case Conflict():
-                self.errors.setdefault(_field_name(error.loc), error.detail)
+            case InvalidInput() | Conflict() if error.errors:
+                self.add_field_errors(error.errors)
             case _:
                 self.errors.setdefault("", error.detail)
+
+    def add_field_errors(self, errors: Sequence[FieldError]) -> None:
+        """Add the messages of fields that have none yet."""
+        for error in errors:
+            self.errors.setdefault(_field_name(error.loc), _humanise(error))
 
     def parse(self, model: type[M], **overrides: Any) -> M | None:
         """Return the values as a model, or None if they are not valid; `errors` then has the messages.

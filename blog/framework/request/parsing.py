@@ -1,5 +1,6 @@
 """Parse and validate JSON bodies, query strings and ids in paths."""
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -15,8 +16,13 @@ from blog.framework.request.state import app_state
 M = TypeVar("M", bound=BaseModel)
 
 
-async def read_json(request: Request, model: type[M]) -> M:
+FieldCheck = Callable[[Mapping[str, Any]], Awaitable[Sequence[FieldError]]]
+
+
+async def read_json(request: Request, model: type[M], check_valid: FieldCheck | None = None) -> M:
     """Return the JSON body as a model.
+
+    check_valid: gets the valid members of a body with invalid ones, and returns further errors, so that all are reported at once.
 
     Raises UnsupportedMedia, PayloadTooLarge, MalformedInput (not JSON) and InvalidInput (JSON that does not fit the model).
     """
@@ -24,12 +30,16 @@ async def read_json(request: Request, model: type[M]) -> M:
     if media_type(request) != "application/json":
         raise UnsupportedMedia("Send the body as application/json")
     body = await with_body_limit(request).body()
-    decode_json(body)
+    value = decode_json(body)
     try:
         # Strict: "3" is a number in a form but a string in JSON.
         return model.model_validate_json(body, strict=True)
     except ValidationError as error:
-        raise InvalidInput(field_errors(error, "body")) from None
+        errors = field_errors(error, "body")
+    if check_valid and isinstance(value, dict):
+        invalid = {error.loc[1] for error in errors if len(error.loc) > 1}
+        errors += await check_valid({name: member for name, member in value.items() if name not in invalid})
+    raise InvalidInput(errors)
 
 
 def media_type(request: Request) -> str:

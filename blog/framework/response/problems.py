@@ -64,10 +64,8 @@ async def on_blog_error(request: Request, exc: Exception) -> Response:
 def _field_errors(exc: BlogError) -> Sequence[FieldError]:
     """Return the field errors with the part of the request in their `loc`: the domain only knows names of fields."""
     match exc:
-        case InvalidInput() | SecondFactorRequired():
+        case InvalidInput() | Conflict() | SecondFactorRequired():
             return [error if error.loc[:1] in _SOURCES else _with_source(error) for error in exc.errors]
-        case Conflict() if exc.loc:
-            return [_with_source(FieldError(exc.loc, exc.detail, "conflict"))]
         case _:
             return ()
 

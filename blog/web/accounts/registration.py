@@ -6,22 +6,39 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain.accounts import accounts, invitations, password_reset
+from blog.domain.accounts import accounts, invitations, password_reset, registration
 from blog.errors import Conflict, Forbidden
 from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
-from blog.schemas.accounts import NewPassword, Registration
+from blog.schemas.accounts import NewPassword, Registration, Role
 from blog.schemas.feature_flags import Flag
 from blog.web.accounts.sign_in import continue_sign_in, start_session
 from blog.web.rendering.form_page import FormPage
 from blog.web.rendering.redirects import next_path, safe_local_path
 
 
-class RegistrationPage(FormPage[Registration]):
+class NewAccountPage(FormPage[Registration]):
+    """Base of the pages that create an account."""
+
+    model, requires_user = Registration, False
+    role: Role = Role.READER
+    """The role of the new account."""
+
+    async def check_valid_fields(self) -> None:
+        await app_state(self.request).rate_limits.check(self.request, "register")  # taken names are not revealed without limit
+        valid = {name: value for name, value in self.form.values.items() if name not in self.form.errors}
+        self.form.add_field_errors(await registration.find_errors(self.ctx, valid, self.role))
+
+
+class RegistrationPage(NewAccountPage):
     """/register: create an account and sign in, then return to the page in `?next=`."""
 
-    template, model, requires_user = "accounts/register.html", Registration, False
+    template = "accounts/register.html"
+
+    async def check_valid_fields(self) -> None:
+        accounts.require_registration(self.ctx)
+        await super().check_valid_fields()
 
     async def get(self, request: Request) -> Response:
         """Show the form. Raises Forbidden if registration is closed."""
@@ -42,10 +59,10 @@ class RegistrationPage(FormPage[Registration]):
         return await start_session(self.request, self.ctx, accounts.as_actor(user), safe_local_path(self.form.value("next")))
 
 
-class SetupPage(FormPage[Registration]):
+class SetupPage(NewAccountPage):
     """/setup/{secret}: create the owner's account, with the link that the server prints when it starts."""
 
-    template, model, requires_user = "accounts/setup.html", Registration, False
+    template, role = "accounts/setup.html", Role.OWNER
 
     async def load(self) -> None:
         """Check the link. Raises NotFound if it is not valid, Conflict if the blog has an owner."""
@@ -77,14 +94,15 @@ class SetPasswordPage(FormPage[NewPassword]):
         return await continue_sign_in(self.request, self.ctx, accounts.as_actor(user))
 
 
-class InvitationPage(FormPage[Registration]):
+class InvitationPage(NewAccountPage):
     """/invitation/{secret}: create an account by invitation, also while registration is closed."""
 
-    template, model, requires_user = "accounts/invitation.html", Registration, False
+    template = "accounts/invitation.html"
 
     async def load(self) -> None:
         """Load the invitation. Raises NotFound."""
         self.invitation = await invitations.open_link(self.ctx, self.request.path_params["secret"])
+        self.role = self.invitation.role
 
     async def context(self) -> Mapping[str, Any]:
         return {"invitation": self.invitation}

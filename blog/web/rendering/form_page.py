@@ -22,8 +22,9 @@ class FormEndpoint(Endpoint, Generic[M]):
     """A path that takes a submitted form; use `FormPage` if it also shows the form.
 
     POST runs `load`, reads the form, validates it with `parse` and calls `submit`. If the form is invalid or `submit` raises a
-    BlogError other than Unavailable, the form is rendered again with the submitted values and a message at each field. Starlette
-    makes one instance per request, so hooks may store what they load on `self`.
+    BlogError other than Unavailable, the form is rendered again with the submitted values and a message at each field. For an
+    invalid form `check_valid_fields` runs first. Starlette makes one instance per request, so hooks may store what they load on
+    `self`.
     """
 
     template: ClassVar[str]
@@ -49,6 +50,9 @@ class FormEndpoint(Endpoint, Generic[M]):
         """Return the submitted values as the model, or None after adding messages to the form."""
         return self.form.parse(self.model)
 
+    async def check_valid_fields(self) -> None:
+        """Add messages to the valid fields of a form with invalid ones, so that all messages are shown at once."""
+
     async def submit(self, data: M) -> Response:
         """Call the domain and return the response, usually a redirect; a BlogError renders the form again."""
         raise NotImplementedError
@@ -63,9 +67,10 @@ class FormEndpoint(Endpoint, Generic[M]):
             return response
         self.form = await read_form(request)
         data = self.parse()
-        if data is None:
-            return await self.render(422)
         try:
+            if data is None:
+                await self.check_valid_fields()
+                return await self.render(422)
             return await self.submit(data)
         except BlogError as error:
             if isinstance(error, Unavailable) and not self.keeps_text:

@@ -165,7 +165,7 @@ async def test_invitations_of_a_deleted_account_are_revoked(ctx: Context, make_u
 async def test_usernames_of_deleted_accounts_are_reserved(author: Context, ctx: Context) -> None:
     with pytest.raises(Conflict) as refused:
         await accounts.create(ctx, NewUser(username="Deleted-7", email="x@example.org"), Role.READER)
-    assert refused.value.loc == ("username",)
+    assert [error.loc for error in refused.value.errors] == [("username",)]
     taken = f"deleted-{author.require_actor().id}"  # from before the name was kept
     values = {
         "username": taken,

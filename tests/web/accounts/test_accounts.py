@@ -43,6 +43,30 @@ async def test_registration_creates_a_reader_and_a_session(client: httpx2.AsyncC
     assert "You are <strong>ada</strong>, a reader on this blog" in account.text
 
 
+async def test_registration_reports_all_errors_at_once(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser) -> None:
+    await make_user("ada")
+    typed = {"username": "ADA", "email": "nobody", "password": "password1"}
+    answer = await client.post("/register", data=typed, headers=OWN)
+    assert answer.status_code == 422
+    assert 'id="error-username">This username is taken' in answer.text
+    assert 'id="error-email">Enter an e-mail address' in answer.text
+    assert 'id="error-password">This password is too common' in answer.text
+    answer = await client.post("/register", data=typed | {"email": "ADA@example.org", "password": "short"}, headers=OWN)
+    assert 'id="error-username">This username is taken' in answer.text
+    assert 'id="error-email">Another account uses this e-mail address' in answer.text
+    assert 'id="error-password">Use at least 8 characters' in answer.text
+    assert "password1" not in answer.text
+    assert await count(ctx, tables.users) == 1
+
+
+async def test_invalid_registration_reveals_no_taken_names_while_closed(settings: Settings, make_user: MakeUser) -> None:
+    await make_user("ada")
+    async with running(create_app(settings.model_copy(update={"registration": False}))) as client:
+        answer = await client.post("/register", data=NEW | {"password": "short"}, headers=OWN)
+    assert "is taken" not in answer.text
+    assert "Registration is closed" in answer.text
+
+
 @pytest.mark.parametrize(
     ("field", "typed", "message"),
     [
