@@ -14,6 +14,7 @@ from blog.framework.request.parsing import read_json, read_query
 from blog.framework.request.state import app_state
 from blog.framework.response import pagination
 from blog.framework.response.json import json_response, page_response
+from blog.framework.response.serializers import comment_out
 from blog.schemas.accounts import Scope
 from blog.schemas.comments import CommentChanges, CommentOut, NewComment
 from blog.schemas.lists import CommentListOut, PageQuery
@@ -35,7 +36,8 @@ class CommentList(ApiEndpoint):
         async with events.snapshot_with_position(ctx.db) as now:
             post = await posts.get(ctx, request.path_params["id"])
             page = await comments.list_page(ctx, post, limit=query.limit, after=pagination.decode_cursor(query.cursor))
-        items = [CommentOut.model_validate(item) for item in page.items]
+        urls = app_state(request).urls
+        items = [comment_out(item, urls) for item in page.items]
         return page_response(request, items, page.next, {"Live-Cursor": now.cursor})
 
     @operation(
@@ -50,8 +52,8 @@ class CommentList(ApiEndpoint):
         ctx = require_user(request)
         new = await read_json(request, NewComment)
         comment = await comments.create(ctx, request.path_params["id"], new)
-        location = app_state(request).urls.path("api:comment", id=comment.id)
-        return json_response(CommentOut.model_validate(comment), 201, {"Location": location})
+        urls = app_state(request).urls
+        return json_response(comment_out(comment, urls), 201, {"Location": urls.path("api:comment", id=comment.id)})
 
 
 class CommentDetail(ApiEndpoint):
@@ -60,14 +62,16 @@ class CommentDetail(ApiEndpoint):
     @operation("Get a comment", responses={200: CommentOut})
     async def get(self, request: Request) -> Response:
         """Return the comment."""
-        return json_response(CommentOut.model_validate(await comments.get(request_context(request), request.path_params["id"])))
+        comment = await comments.get(request_context(request), request.path_params["id"])
+        return json_response(comment_out(comment, app_state(request).urls))
 
     @operation("Edit or moderate a comment", body=CommentChanges, responses={200: CommentOut}, scope=Scope.COMMENTS_WRITE)
     async def patch(self, request: Request) -> Response:
         """Edit the text (the author) or set the status (moderators)."""
         ctx = require_user(request)
         changes = await read_json(request, CommentChanges)
-        return json_response(CommentOut.model_validate(await comments.edit(ctx, request.path_params["id"], changes)))
+        comment = await comments.edit(ctx, request.path_params["id"], changes)
+        return json_response(comment_out(comment, app_state(request).urls))
 
     @operation("Remove a comment", responses={204: None}, scope=Scope.COMMENTS_WRITE)
     async def delete(self, request: Request) -> Response:

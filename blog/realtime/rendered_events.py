@@ -19,10 +19,9 @@ from blog.domain.posts.models import Post
 from blog.domain.read_models import live_events
 from blog.domain.read_models.live_events import VisibleEvent
 from blog.framework.request.state import AppState
-from blog.framework.response.serializers import post_out
+from blog.framework.response.serializers import comment_out, post_out
 from blog.framework.templating.templating import format_rfc3339
 from blog.realtime.content_cache import Content, ContentCache
-from blog.schemas.comments import CommentOut
 
 log = structlog.stdlib.get_logger("blog.realtime")
 _CACHE_SHARE = 4
@@ -146,7 +145,7 @@ class EventRenderer:
             return Content(_members({**one.event.data, "post": summary}))
         comment = sources.comments[one.event.comment_id]
         html = to_json(render("comments/_comment.html", comment=comment))
-        fields = CommentOut.model_validate(comment).model_dump(mode="json")
+        fields = comment_out(comment, self._state.urls).model_dump(mode="json")
         return Content(_members({"comment": fields, "post": summary}), html)
 
 

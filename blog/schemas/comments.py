@@ -4,7 +4,7 @@ import datetime as dt
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from blog.schemas.fields import Changes, CommentText, Id, Input, Output
 
@@ -45,14 +45,31 @@ class BulkDecision(Input):
     ids: Annotated[list[Id], Field(min_length=1, max_length=50)]
 
 
+class Badge(StrEnum):
+    """The role of a comment's author, shown next to the name. Readers have none."""
+
+    AUTHOR = "author"
+    EDITOR = "editor"
+    OWNER = "owner"
+
+
+class CommentAuthorOut(Output):
+    """The author of a comment. Names are chosen freely and can be alike; usernames are unique."""
+
+    username: str
+    name: str
+    avatar: str | None = Field(description="The URL of a square picture")
+    badge: Badge | None = Field(description="The author's role on the blog; null for readers")
+
+
 class CommentOut(Output):
     """A comment in responses."""
 
     id: int
     post_id: int
     parent_id: int | None
-    author: Annotated[str | None, BeforeValidator(lambda name: name or None)] = Field(
-        description="The username; null for a removed comment that is listed because of its replies"
+    author: CommentAuthorOut | None = Field(
+        description="null if the comment was removed and only its place in the thread is left"
     )
     content: str
     html: str

@@ -35,7 +35,7 @@ _COMMENT = {
     "id": 31,
     "post_id": 12,
     "parent_id": None,
-    "author": "grace",
+    "author": {"username": "grace", "name": "Grace Hopper", "avatar": None, "badge": "editor"},
     "content": "Well said.",
     "html": "<p>Well said.</p>\n",
     "status": "visible",

@@ -27,13 +27,13 @@ async def test_reader_comments_and_gets_a_reply(
     asked = await client.post(f"{path}/comments", json={"content": "Why *this*?<script>1</script>"}, headers=rob)
     assert asked.status_code == 201
     body = asked.json()
-    assert (body["author"], body["parent_id"], body["status"]) == ("rob", None, "visible")
+    assert (body["author"]["username"], body["parent_id"], body["status"]) == ("rob", None, "visible")
     assert "<em>this</em>" in body["html"]
     assert "<script" not in body["html"]
     answer = await client.post(f"{path}/comments", json={"content": "Because.", "parent_id": body["id"]}, headers=ada)
     assert answer.json()["parent_id"] == body["id"]
     listed = (await client.get(f"{path}/comments")).json()
-    assert [item["author"] for item in listed["items"]] == ["rob", "ada"]
+    assert [item["author"]["username"] for item in listed["items"]] == ["rob", "ada"]
     assert (await client.get(path)).json()["comments"] == 2
     assert (await client.get(asked.headers["location"])).json() == body
 

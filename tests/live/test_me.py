@@ -36,7 +36,7 @@ async def test_personal_channel_has_only_own_notifications(client: httpx2.AsyncC
         await comment(client, people["eve"], post, parent_id=question["id"])
         heard = {"ada": [await hear(ada) for _ in range(4)], "rob": [await hear(rob) for _ in range(2)]}
     assert [event["event"] for event in heard["ada"]] == ["post.published", *["comment.created"] * 3]
-    assert [event["data"]["comment"]["author"] for event in heard["rob"]] == ["rob", "eve"]
+    assert [event["data"]["comment"]["author"]["username"] for event in heard["rob"]] == ["rob", "eve"]
     assert {tuple(event["channels"]) for events in heard.values() for event in events} == {("me",)}
 
 
@@ -65,7 +65,7 @@ async def test_personal_channel_ends_when_another_user_says_hello(client: httpx2
         await say(socket, type="hello", token=people["rob"]["Authorization"].removeprefix("Bearer "))
         assert (await hear(socket))["user"] == "rob"
         post = await write(client, people["ada"])
-        assert (await comment(client, people["rob"], post))["author"] == "rob"
+        assert (await comment(client, people["rob"], post))["author"]["username"] == "rob"
         event = await hear(socket)
         assert (event["event"], event["channels"]) == ("comment.created", ["comments"])
 

@@ -17,9 +17,10 @@ _c, _p, _u = tables.comments.c, tables.posts.c, tables.users.c
 
 
 def select() -> sa.Select[Any]:
-    """Return a query for comments with their authors' names."""
-    columns = (_c.moderation_note.label("reason"), _u.username.label("author"), _u.name.label("author_name"))
-    return sa.select(tables.comments, *columns).join(tables.users, _u.id == _c.author_id)
+    """Return a query for comments with their authors."""
+    reason, author = _c.moderation_note.label("reason"), _u.username.label("author")
+    details = (column.label(f"author_{column.name}") for column in (_u.name, _u.avatar, _u.role))
+    return sa.select(tables.comments, reason, author, *details).join(tables.users, _u.id == _c.author_id)
 
 
 async def fetch(db: Database, query: sa.Select[Any]) -> list[Comment]:

@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from blog.domain.posts.models import Post
-from blog.schemas.comments import CommentStatus
+from blog.schemas.accounts import Role
+from blog.schemas.comments import Badge, CommentStatus
 
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A comment; `author` is a username."""
+    """A comment; `author` is a username, `author_avatar` the name of an image file."""
 
     id: int
     post_id: int
     parent_id: int | None
     author: str
     author_name: str
+    author_avatar: str | None
+    author_role: Role
     content: str
     html: str
     status: CommentStatus
@@ -25,10 +28,15 @@ class Comment:
     updated_at: dt.datetime
     reason: str | None = None  # why it is pending, or which moderator removed it
 
+    @property
+    def badge(self) -> Badge | None:
+        """The author's role, if it is more than that of a reader."""
+        return None if self.author_role is Role.READER else Badge(self.author_role.value)
+
     def redacted(self) -> "Comment":
         """Return a removed comment without text and author, to keep its place in the thread."""
-        removed = CommentStatus.REMOVED
-        return dataclasses.replace(self, author="", author_name="", content="", html="", reason=None, status=removed)
+        without_author = dataclasses.replace(self, author="", author_name="", author_avatar=None, author_role=Role.READER)
+        return dataclasses.replace(without_author, content="", html="", reason=None, status=CommentStatus.REMOVED)
 
 
 class NotificationType(StrEnum):

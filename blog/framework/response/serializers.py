@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from blog.domain.comments.models import Comment
 from blog.domain.media.models import Media
 from blog.domain.posts.models import Post
 from blog.framework.urls.urls import UrlBuilder
+from blog.schemas.comments import CommentAuthorOut, CommentOut
 from blog.schemas.media import MediaOut, VariantOut
 from blog.schemas.posts import PostOut
 
@@ -13,6 +15,14 @@ def post_out(post: Post, urls: UrlBuilder) -> PostOut:
     """Return a post as a response model, with its public URL."""
     computed: dict[str, Any] = {"url": urls.url("web:post", slug=post.slug), "comments": post.comment_count}
     return PostOut(**computed, **{name: getattr(post, name) for name in PostOut.model_fields if name not in computed})
+
+
+def comment_out(comment: Comment, urls: UrlBuilder) -> CommentOut:
+    """Return a comment as a response model, with the public URL of its author's picture."""
+    avatar = urls.url("media", name=comment.author_avatar) if comment.author_avatar else None
+    author = CommentAuthorOut(username=comment.author, name=comment.author_name, avatar=avatar, badge=comment.badge)
+    values: dict[str, Any] = {name: getattr(comment, name) for name in CommentOut.model_fields}
+    return CommentOut(**values | {"author": author if comment.author else None})
 
 
 def media_out(item: Media, urls: UrlBuilder) -> MediaOut:

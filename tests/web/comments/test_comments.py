@@ -10,14 +10,17 @@ import pytest
 import sqlalchemy as sa
 
 from blog.db import tables
+from blog.domain.accounts import accounts
 from blog.domain.comments import comments
 from blog.domain.comments.models import Comment
+from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.posts.models import Post
 from blog.domain.read_models import post as read_models_post
-from blog.schemas.accounts import Role
+from blog.schemas.accounts import AccountChanges, Role
 from blog.schemas.comments import CommentStatus, NewComment
 from blog.schemas.posts import PostStatus
+from tests.conftest import MakeUser
 from tests.support import matching
 from tests.web.conftest import SignIn, Write
 
@@ -52,7 +55,7 @@ async def test_invalid_comment_is_shown_below_the_post(
     assert answer.status_code == 422
     assert f'id="error-content">{message}</p>' in answer.text
     assert f">\n{typed}</textarea>" in answer.text
-    assert "<h1>On engines</h1>" in answer.text
+    assert '<h1 dir="auto">On engines</h1>' in answer.text
     assert await rows(ctx) == []
 
 
@@ -195,7 +198,9 @@ MOMENT = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
 
 
 def comment(number: int, parent: int | None) -> Comment:
-    return Comment(number, 1, parent, "ada", "Ada", "text", "<p>text</p>", CommentStatus.VISIBLE, MOMENT, MOMENT)
+    return Comment(
+        number, 1, parent, "ada", "Ada", None, Role.AUTHOR, "text", "<p>text</p>", CommentStatus.VISIBLE, MOMENT, MOMENT
+    )
 
 
 def test_threads_nest_to_a_limit_and_keep_every_comment() -> None:
@@ -211,3 +216,33 @@ def test_threads_nest_to_a_limit_and_keep_every_comment() -> None:
 def test_reply_to_an_unknown_comment_is_shown_at_the_top_level() -> None:
     threads = read_models_post.build_threads([comment(7, 3), comment(5, None)])
     assert [thread.comment.id for thread in threads] == [5, 7]
+
+
+async def test_author_of_a_comment_is_shown_with_username_and_role(
+    client: httpx2.AsyncClient, ctx: Context, post: Post, make_user: MakeUser
+) -> None:
+    for username, role in (("rob", Role.READER), ("ann", Role.AUTHOR), ("eve", Role.EDITOR), ("olga", Role.OWNER)):
+        context = ctx.acting_as(accounts.as_actor(await make_user(username, role)))
+        await accounts.change(context, AccountChanges(name=f"{username.title()} Kim"))
+        await comments.create(context, post.id, NewComment(content=f"By {username}"))
+    page = (await client.get("/posts/on-engines")).text
+    shown = re.findall(r'<a class="comment-author".*?</a>(.*?)\n', page)
+    assert [re.sub("<[^>]+>", "", text).split() for text in shown] == [
+        ["@rob"], ["@ann", "Author"], ["@eve", "Editor"], ["@olga", "Owner"]
+    ]  # fmt: skip
+    listed = (await client.get(f"/api/v1/posts/{post.id}/comments")).json()["items"]
+    assert listed[0]["author"] == {"username": "rob", "name": "Rob Kim", "avatar": None, "badge": None}
+    assert [item["author"]["badge"] for item in listed] == [None, "author", "editor", "owner"]
+
+
+async def test_badge_follows_the_role_and_name_equal_to_the_username_is_shown_once(
+    client: httpx2.AsyncClient, ctx: Context, post: Post, make_user: MakeUser
+) -> None:
+    rob = ctx.acting_as(accounts.as_actor(await make_user("rob", Role.READER)))
+    await comments.create(rob, post.id, NewComment(content="Well."))
+    page = (await client.get("/posts/on-engines")).text
+    assert ("@rob" in page, "role-badge" in page) == (False, False)
+    before = await events.position(ctx.db)
+    await accounts.set_role(ctx, "rob", Role.EDITOR)
+    assert '<span class="role-badge">Editor</span>' in (await client.get("/posts/on-engines")).text
+    assert (await events.position(ctx.db)).id > before.id  # cached pages are rendered again

@@ -145,7 +145,7 @@ async def test_queue_shows_comment_author_post_and_reason(
     page = (await client.get("/moderation", headers=await sign_in("edo", Role.EDITOR))).text
     assert "Buy <em>this</em>." in page
     assert '<p class="queue-reason">It looks odd.</p>' in page
-    assert '<a href="/posts/on-engines">On engines</a>' in page
+    assert '<a href="/posts/on-engines" dir="auto">On engines</a>' in page
     assert 'href="/authors/rob"' in page
     assert re.search(r'Moderation <span class="badge">1<span class="visually-hidden"> pending</span>', page)
 

@@ -51,7 +51,7 @@ async def test_reply_is_announced_on_every_page_until_it_was_shown(
         assert unread(await client.get(path, headers=rob)) == "1", path
     shown = await client.get("/notifications", headers=rob)
     assert "<em>Because.</em>" in shown.text
-    assert f'replied to you on <a href="/posts/on-engines#comment-{answer.id}">On engines</a>' in shown.text
+    assert f'replied to you on <a href="/posts/on-engines#comment-{answer.id}" dir="auto">On engines</a>' in shown.text
     assert 'class="unread"' in shown.text
     assert unread(shown) is None, "what the page shows is not announced by it"
     again = await client.get("/notifications", headers=rob)
