@@ -94,7 +94,7 @@ async def test_tags_of_a_form_that_look_alike_are_one(client: httpx2.AsyncClient
     answer = await client.post("/write", data=form, headers=await sign_in("ada"))
     assert answer.headers["location"] == "/posts/on-engines"
     assert [tag.name for tag in await tags.all_tags(ctx)] == ["Café noir"]
-    assert "<h1>On engines</h1>" in (await client.get("/posts/on-engines")).text
+    assert '<h1 dir="auto">On engines</h1>' in (await client.get("/posts/on-engines")).text
 
 
 async def test_decomposed_address_of_a_post_redirects(client: httpx2.AsyncClient, write: Write) -> None:

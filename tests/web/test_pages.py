@@ -162,11 +162,11 @@ async def test_post_shows_text_tags_and_all_its_authors(
         user = await make_user(name)
         await ctx.db.execute(tables.post_authors.insert().values(post_id=post.id, user_id=user.id, position=position))
     page = (await client.get("/posts/on-engines")).text
-    assert "<h1>On engines</h1>" in page
+    assert '<h1 dir="auto">On engines</h1>' in page
     assert "<p>It <em>weaves</em>.</p>" in page
     byline = re.sub(r"<[^>]*>", "", matching.search(r'<p class="byline">.*?</p>', page, re.DOTALL)[0]).strip()
     assert byline == "By ada, grace and mary"
-    assert '<a rel="tag" href="/tags/looms">looms</a>' in page
+    assert '<a rel="tag" href="/tags/looms" dir="auto">looms</a>' in page
     assert 'href="/authors/mary">mary</a>' in (await client.get("/")).text, "cards name all authors, too"
 
 
@@ -289,7 +289,9 @@ async def test_long_post_has_a_table_of_contents_and_a_reading_time(client: http
     await write("Long", "\n\n".join(f"## Part {number}\n\n{'word ' * 300}" for number in range(3)), slug="long")
     await write("Short", "## A\n\n## B\n\n## C", slug="short")
     page = (await client.get("/posts/long")).text
-    assert re.findall(r'<a href="#(c-part-\d)">(Part \d)</a>', page) == [(f"c-part-{n}", f"Part {n}") for n in range(3)]
+    assert re.findall(r'<a href="#(c-part-\d)" dir="auto">(Part \d)</a>', page) == [
+        (f"c-part-{n}", f"Part {n}") for n in range(3)
+    ]
     assert '<nav class="contents" aria-labelledby="contents-title">' in page
     assert "4 min read" in page
     assert "4 min read" in (await client.get("/")).text
@@ -305,7 +307,7 @@ async def test_post_links_to_the_previous_and_next_post(client: httpx2.AsyncClie
     page = (await client.get("/posts/now")).text
     assert re.search(r'<a class="older" rel="prev" href="/posts/old">', page)
     assert re.search(r'<a class="newer" rel="next" href="/posts/new">', page)
-    assert re.findall(r'<li><a href="/posts/([^"]+)">', page[page.index("related-title") :]) == ["old"]
+    assert re.findall(r'<li><a href="/posts/([^"]+)" dir="auto">', page[page.index("related-title") :]) == ["old"]
 
 
 async def test_cards_show_the_comment_count(client: httpx2.AsyncClient, write: Write, author: Context) -> None:
@@ -451,7 +453,7 @@ async def test_not_found_page_offers_search_and_latest_posts(client: httpx2.Asyn
     await write("Secret plans", status=PostStatus.DRAFT)
     page = (await client.get("/nowhere")).text
     assert 'role="search"' in page
-    assert re.findall(r'<li><a href="/posts/([^"]+)">', page) == [f"post-{number}" for number in range(5)]
+    assert re.findall(r'<li><a href="/posts/([^"]+)" dir="auto">', page) == [f"post-{number}" for number in range(5)]
 
 
 async def test_not_found_page_works_without_the_database(

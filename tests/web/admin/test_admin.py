@@ -279,8 +279,8 @@ async def test_site_settings_apply_to_every_page(
     for path in ("/", "/archive", "/posts/on-engines", "/nowhere"):
         page = (await client.get(path)).text
         assert "Looms &amp; Engines</title>" in page
-        assert '<a href="/about">About</a>' in page
-        assert '<a href="https://example.org/">Elsewhere</a>' in page
+        assert '<a href="/about" dir="auto">About</a>' in page
+        assert '<a href="https://example.org/" dir="auto">Elsewhere</a>' in page
         assert "Field Notes" not in page
     home = (await client.get("/")).text
     assert '<meta name="description" content="On weaving.">' in home
