@@ -1,10 +1,10 @@
 """Server commands: `blog serve`, `dev`, `migrate`, `routes`, `openapi`."""
 
+import asyncio
 import contextlib
 import errno
 import json
 import os
-import socket
 import tempfile
 from collections.abc import Iterator
 
@@ -69,18 +69,18 @@ def dev(port: int) -> None:
 
 def _require_free_address(host: str, port: int) -> None:
     """Raise CommandError if the server cannot listen on the address. uvicorn would log the error after all other messages."""
+
+    async def bind() -> None:
+        loop = asyncio.get_running_loop()
+        (await loop.create_server(asyncio.Protocol, host, port, start_serving=False)).close()
+
     try:
-        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn: a closed connection may linger
-                if family is socket.AF_INET6:
-                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                probe.bind(address)
+        asyncio.run(bind())
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             message = f"port {port} on {host} is in use: stop the other program, or choose another port with --port"
         else:
-            message = f"cannot listen on port {port} of {host}: {error.strerror}"
+            message = f"cannot listen on port {port} of {host}: {error.strerror or error}"
         raise CommandError(message) from None
 
 
