@@ -61,6 +61,7 @@ LEDGER = {
             "blog/api/openapi.py",
             "blog/api/openapi_components.py",
             "blog/api/docs.py",
+            "blog/api/docs_page.py",
             "blog/framework/endpoints/openapi_operations.py",
             "blog/framework/response/cacheable.py",
             "blog/schemas/examples.py",

@@ -10,7 +10,7 @@ const KEEPALIVE_BYTES = 60_000; // browsers limit keepalive requests to 64 KiB
 
 export function autosave(editor, form) {
   const { user, place, autosave: url, login } = editor.dataset;
-  const state = editor.querySelector(".editor-state");
+  const state = form.querySelector(".editor-state");
   const prefix = `blog:text:${user}:${place}:`;
   const id = Date.now().toString(36) + Math.random().toString(36).slice(2, 8);
   const key = prefix + id;

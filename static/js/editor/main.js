@@ -15,7 +15,7 @@ const form = editor.closest("form");
 const area = form.elements.content;
 const saveButton = form.querySelector("button.save"); // keeps the status of the post
 
-for (const hidden of editor.querySelectorAll(".editor-toolbar, .editor-footer")) hidden.hidden = false;
+for (const hidden of form.querySelectorAll(".editor-toolbar, .editor-footer")) hidden.hidden = false;
 for (const plain of form.querySelectorAll(".editor-images, .preview-button")) plain.hidden = true;
 for (const time of document.querySelectorAll("time[data-local-time]")) {
   time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "long", timeStyle: "short" });
@@ -28,10 +28,18 @@ preview(editor, form, area);
 completeTags(form.elements.tags, editor.dataset.tags);
 const autosaver = autosave(editor, form);
 
+<<<<<<< HEAD
 const count = editor.querySelector(".editor-count");
 function showCount() {
   const words = countWords(area.value);
   count.textContent = `${words.toLocaleString()} ${words === 1 ? "word" : "words"}${words ? ` · ${readingMinutes(words)} min read` : ""}`;
+=======
+const count = form.querySelector(".editor-count");
+function countWords() {
+  const words = area.value.match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}'’_-]*/gu)?.length ?? 0;
+  const minutes = Math.max(1, Math.round(words / WORDS_PER_MINUTE));
+  count.textContent = `${words.toLocaleString()} ${words === 1 ? "word" : "words"}${words ? ` · ${minutes} min read` : ""}`;
+>>>>>>> 5b2218d (Show the state of saving at every field, and let wide tables scroll)
 }
 form.addEventListener("input", showCount);
 showCount();

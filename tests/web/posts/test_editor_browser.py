@@ -651,3 +651,40 @@ def test_older_text_is_offered_when_the_newer_one_is_discarded(site: Any, page: 
     assert len(boxes(again)) == 1
     again.get_by_role("link", name="Continue editing “Untitled”").click()
     assert text(again).input_value() == "Hours of"
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_dialogs_are_in_the_middle_of_the_screen(site: Site, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{site.base}/write")
+    tool(page, "Keyboard shortcuts").click()
+    box = page.get_by_role("dialog").bounding_box()
+    assert box is not None
+    assert abs(box["x"] + box["width"] / 2 - width / 2) <= 1
+    assert abs(box["y"] + box["height"] / 2 - 400) <= 1
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_saving_is_visible_at_every_field_and_covers_none(site: Site, page: Page, width: int) -> None:
+    long = site.post("A long post", content="Some words of a paragraph. " * 400)
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{site.base}/posts/{long['slug']}/edit")
+    visible = """([label]) => {
+      const field = document.activeElement.getBoundingClientRect();
+      const state = document.querySelector(".editor-state");
+      const box = state.getBoundingClientRect();
+      const top = document.elementFromPoint(box.left + 2, box.top + box.height / 2);
+      const isOutside = label === "Body" || field.top >= box.bottom || field.bottom <= box.top;
+      return [state.contains(top), box.top >= 0 && box.bottom <= innerHeight, isOutside];
+    }"""
+    for label in ("Title", "Body", "Tags", "Excerpt", "URL slug"):
+        page.get_by_label(label).first.focus()
+        page.keyboard.press("Control+End")
+        page.keyboard.type("x")
+        state(page, "Saved in this browser")
+        assert page.evaluate(visible, [label]) == [True, True, True], label
+    page.get_by_label("Body").first.focus()
+    page.keyboard.type("x")
+    covered = """document.querySelector(".editor-footer").getBoundingClientRect().top
+      - document.getElementById("field-content").getBoundingClientRect().bottom"""
+    assert page.evaluate(covered) >= 0, "the last line is above the message"
