@@ -267,4 +267,5 @@ def test_browsers_store_unsaved_texts_only() -> None:
         for path in (ROOT / "static" / "js").rglob("*.js")
         if re.search(r"localStorage|sessionStorage|indexedDB|document\.cookie", path.read_text(encoding="utf-8"))
     ]
-    assert sorted(stores) == ["autosave.js", "preview.js"]
+    # The texts, the selected view of the editor, and the position of the caret.
+    assert sorted(stores) == ["autosave.js", "caret.js", "draft.js", "preview.js"]
