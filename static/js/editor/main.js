@@ -28,18 +28,10 @@ preview(editor, form, area);
 completeTags(form.elements.tags, editor.dataset.tags);
 const autosaver = autosave(editor, form);
 
-<<<<<<< HEAD
-const count = editor.querySelector(".editor-count");
+const count = form.querySelector(".editor-count");
 function showCount() {
   const words = countWords(area.value);
   count.textContent = `${words.toLocaleString()} ${words === 1 ? "word" : "words"}${words ? ` · ${readingMinutes(words)} min read` : ""}`;
-=======
-const count = form.querySelector(".editor-count");
-function countWords() {
-  const words = area.value.match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}'’_-]*/gu)?.length ?? 0;
-  const minutes = Math.max(1, Math.round(words / WORDS_PER_MINUTE));
-  count.textContent = `${words.toLocaleString()} ${words === 1 ? "word" : "words"}${words ? ` · ${minutes} min read` : ""}`;
->>>>>>> 5b2218d (Show the state of saving at every field, and let wide tables scroll)
 }
 form.addEventListener("input", showCount);
 showCount();
