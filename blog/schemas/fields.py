@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from blog.text.markup import MAX_MARKUP, count_markup
 from blog.text.normalisation import BLANK, INVISIBLE, fold_name, has_visible_text, normalise_line
 
 MAX_CONTENT_BYTES = 262_144
@@ -85,6 +86,12 @@ def _drop_invisible(value: str) -> str:
 def _validate_content(value: str) -> str:
     if len(_validate_text(value).encode()) > MAX_CONTENT_BYTES:
         raise PydanticCustomError("too_long", "Use at most 256 KiB of text")
+    if (count := count_markup(value)) > MAX_MARKUP:
+        raise PydanticCustomError(
+            "too_complex",
+            "Too much markup: {count} line ends and special characters, at most {limit}. Split the text",
+            {"count": count, "limit": MAX_MARKUP},
+        )
     return value
 
 

@@ -11,7 +11,9 @@ from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
 from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 
 MAX_HIGHLIGHTED_BYTES: Final = 50_000
-"""The maximum size of a highlighted code block, in UTF-8 bytes."""
+"""The maximum size of the highlighted code blocks of a text together, in UTF-8 bytes: some 0.6 s."""
+_BYTES_PER_BLOCK: Final = 50
+"""Added to the size of each block: starting a lexer takes as long as 50 bytes of code."""
 
 # "rust,no_run" and "js {1,3}" are a language with options of other tools.
 _INFO_SEPARATOR: Final = re.compile(r"[\s,{]")
@@ -26,22 +28,37 @@ _SLOW_TO_LEX: Final = re.compile(r"[^\n]{1001}|(?:\n[^\S\n]*+){31}|(?<![\w.$<>\[
 _pygments_lock: Final = Lock()
 
 
-def code_block(code: str, info: str = "") -> str:
+class HighlightBudget:
+    """The number of bytes of a text that may still be highlighted."""
+
+    def __init__(self) -> None:
+        self._remaining = MAX_HIGHLIGHTED_BYTES
+
+    def take(self, code: str) -> bool:
+        """Return whether to highlight the code, and subtract its size then."""
+        size = len(code.encode()) + _BYTES_PER_BLOCK
+        if size > self._remaining:
+            return False
+        self._remaining -= size
+        return True
+
+
+def code_block(code: str, info: str = "", budget: HighlightBudget | None = None) -> str:
     """Return `<pre class="highlight"><code>…`, focusable so that the keyboard can scroll it, with `code` escaped.
 
-    `info` is the text after the opening fence; its first word is the language, a Pygments alias. Code is not highlighted
-    without a known language, above `MAX_HIGHLIGHTED_BYTES`, or with extremely long lines or gaps.
+    `info` is the text after the opening fence; its first word is the language, a Pygments alias. `budget` is shared by the code
+    blocks of a text. Code is not highlighted without a known language, above the budget, or with extremely long lines or gaps.
     """
     name = _INFO_SEPARATOR.split(info.strip(), maxsplit=1)[0]
     language = name if _LANGUAGE.fullmatch(name) else ""
     css_class = f' class="language-{language}"' if language else ""
-    body = _highlight(code, language) or html.escape(code, quote=False)
+    body = _highlight(code, language, budget or HighlightBudget()) or html.escape(code, quote=False)
     return f'<pre class="highlight" tabindex="0"><code{css_class}>{body}</code></pre>\n'
 
 
-def _highlight(code: str, language: str) -> str:
+def _highlight(code: str, language: str, budget: HighlightBudget) -> str:
     """Return `code` as spans with Pygments' short classes; empty if it is not highlighted."""
-    if not language or len(code.encode()) > MAX_HIGHLIGHTED_BYTES or _SLOW_TO_LEX.search(code):
+    if not language or _SLOW_TO_LEX.search(code) or not budget.take(code):
         return ""
     with _pygments_lock:
         try:

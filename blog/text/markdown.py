@@ -19,7 +19,7 @@ from markdown_it.utils import EnvType, OptionsDict
 from mdit_py_plugins.footnote import footnote_plugin
 
 from blog.text.cjk_emphasis import cjk_emphasis_plugin
-from blog.text.highlighting import code_block
+from blog.text.highlighting import HighlightBudget, code_block
 from blog.text.linkify import Linkifier
 from blog.text.sanitiser import replace_surrogates, sanitise_comment, sanitise_post
 from blog.text.slug import slugify
@@ -211,7 +211,7 @@ def _footnote_backref(self: RendererProtocol, tokens: Sequence[Token], i: int, o
 
 
 def _code_block(self: RendererProtocol, tokens: Sequence[Token], i: int, options: OptionsDict, env: EnvType) -> str:
-    return code_block(tokens[i].content, unescapeAll(tokens[i].info))
+    return code_block(tokens[i].content, unescapeAll(tokens[i].info), env.setdefault("highlighting", HighlightBudget()))
 
 
 _POST_PARSERS: Final = _ParserPool(_post_parser)

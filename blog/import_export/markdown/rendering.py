@@ -9,7 +9,6 @@ from blog.import_export.markdown import shortcodes, source
 from blog.import_export.markdown.folder import Rejection
 from blog.import_export.markdown.images import ImageImporter
 from blog.import_export.markdown.source import SourcePost
-from blog.schemas.fields import MAX_CONTENT_BYTES
 from blog.schemas.posts import NewPost, PostStatus
 from blog.text.excerpt import excerpt
 from blog.text.markdown import render
@@ -27,10 +26,10 @@ def convert_body(post: SourcePost, images: ImageImporter) -> tuple[str, tuple[st
 def render_source_post(post: SourcePost, body: str) -> tuple[RenderedPost, tuple[str, ...]] | Rejection:
     """Render a post. CPU-bound.
 
-    `body` is the result of `convert_body`. Returns the rendered post and warnings, or a rejection if the body is too long.
+    `body` is the result of `convert_body`. Returns the rendered post and warnings, or a rejection if the body exceeds a limit.
     """
-    if len(body.encode()) > MAX_CONTENT_BYTES:
-        return Rejection(post.path, 1, source.TOO_LONG)
+    if reason := source.excess(body):
+        return Rejection(post.path, 1, reason)
     tags, warnings = normalise_tags((*post.tags, *post.categories))
     content = PostContent(
         title=post.title,

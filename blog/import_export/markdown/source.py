@@ -16,9 +16,12 @@ from blog.import_export.markdown.front_matter import Document, FrontMatterError,
 from blog.import_export.markdown.front_matter_values import MAX_NAME_LENGTH, FrontMatterValues
 from blog.import_export.markdown.visibility import DateSource, read_visibility
 from blog.schemas.fields import MAX_CONTENT_BYTES
+from blog.text.markup import MAX_MARKUP, count_markup
 
 TOO_LONG = f"the text has more than {MAX_CONTENT_BYTES} bytes, the limit of a post: split it"
 """The reason for rejecting a post with a body over the limit."""
+TOO_COMPLEX = f"the text has more than {MAX_MARKUP} line ends and special characters, the limit of a post: split it"
+"""The reason for rejecting a post with too much markup."""
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 # To the end of the text if it is not closed, as in Obsidian.
@@ -77,14 +80,21 @@ class SourcePost:
         return slug in self.slug_candidates or re.fullmatch(rf"{re.escape(stem)}-\d+", slug) is not None
 
 
+def excess(body: str) -> str | None:
+    """Return the reason why a post cannot have this text, or None."""
+    if len(body.encode()) > MAX_CONTENT_BYTES:
+        return TOO_LONG
+    return TOO_COMPLEX if count_markup(body) > MAX_MARKUP else None
+
+
 def read_post(folder: SourceFolder, path: str) -> SourcePost | Rejection:
     """Read and parse one file of the folder."""
     try:
         data = folder.read(path)
         text = _decode(data)
         document = front_matter.split(text)
-        if len(document.body.encode()) > MAX_CONTENT_BYTES:
-            raise FrontMatterError(1, TOO_LONG)
+        if reason := excess(document.body):
+            raise FrontMatterError(1, reason)
         return _parse_post(folder, path, hashlib.sha256(data).hexdigest(), document)
     except UnreadableFile as error:
         return Rejection(path, 1, str(error))
