@@ -19,8 +19,10 @@ from tests.support.serving import blog, free_port, serving, wait_until_up
 
 ROUNDS = int(os.environ.get("BLOG_TEST_SDK_ROUNDS", "1"))
 
-FOLLOW = """([channel, options]) => {
+FOLLOW = """([channels, options]) => {
+    const [channel, ...others] = channels;
     window.heard = [];
+    window.elsewhere = Object.fromEntries(others.map((other) => [other, []]));
     window.reports = [];
     const client = new Centrifuge(`ws://${location.host}/connection/websocket`, {
         minReconnectDelay: 50, maxReconnectDelay: 300, ...options,
@@ -33,9 +35,15 @@ FOLLOW = """([channel, options]) => {
     subscription.on("unsubscribed", (ctx) => reports.push(`unsubscribed ${ctx.code}`));
     subscription.on("publication", (ctx) => heard.push([ctx.offset, ctx.data.data.post.title]));
     subscription.subscribe();
+    for (const other of others) {
+        const another = client.newSubscription(other);
+        another.on("publication", (ctx) => elsewhere[other].push([ctx.offset, ctx.data.data.post.title]));
+        another.subscribe();
+    }
     client.connect();
 }"""
 PER_ROUND = 10
+OTHERS = ("author:ada", "tag:maths", "tag:looms")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +75,7 @@ class Blog:
             wait_until_up(port, process)
             yield process
 
-    def request(self, method: str, path: str, **body: str) -> Any:
+    def request(self, method: str, path: str, **body: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.token}"}
         url = f"http://127.0.0.1:{self.written}/api/v1{path}"
         answer = httpx.request(method, url, json=body or None, headers=headers)
@@ -76,7 +84,7 @@ class Blog:
 
     def publish(self, titles: list[str]) -> None:
         for title in titles:
-            self.request("POST", "/posts", title=title, content="Some text.")
+            self.request("POST", "/posts", title=title, content="Some text.", tags=["maths", "looms"])
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +94,10 @@ def two(sdk: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blog]:
         yield made
 
 
-def follow(page: Page, sdk: str, port: int, channel: str, **options: str) -> None:
+def follow(page: Page, sdk: str, port: int, *channels: str, **options: str) -> None:
     page.goto(f"http://127.0.0.1:{port}/archive")
     page.add_script_tag(path=sdk)
-    page.evaluate(FOLLOW, [channel, options])
+    page.evaluate(FOLLOW, [channels, options])
 
 
 def wait_for_report(page: Page, line: str) -> None:
@@ -109,7 +117,7 @@ def test_sdk_recovers_across_restart_and_kill(sdk: str, two: Blog, page: Page) -
     for number, end in enumerate(ends):
         with two.up(two.followed) as process:
             if number == 0:
-                follow(page, sdk, two.followed, "posts")
+                follow(page, sdk, two.followed, "posts", *OTHERS)
                 wait_for_report(page, "subscribed false false")
             recovered(page, number)  # who is killed before the SDK is back tells nothing
             two.publish([next(rest) for _ in range(PER_ROUND)])
@@ -120,11 +128,14 @@ def test_sdk_recovers_across_restart_and_kill(sdk: str, two: Blog, page: Page) -
     with two.up(two.followed):
         recovered(page, len(ends))
         two.publish(list(rest))
-        page.wait_for_function("count => heard.length >= count", arg=len(posts))
-        heard = page.evaluate("heard")
+        page.wait_for_function(
+            "count => [heard, ...Object.values(elsewhere)].every((one) => one.length >= count)", arg=len(posts)
+        )
+        heard, elsewhere = page.evaluate("[heard, elsewhere]")
     assert [title for _, title in heard] == posts
     offsets = [offset for offset, _ in heard]
     assert offsets == sorted(set(offsets))
+    assert elsewhere == dict.fromkeys(OTHERS, heard), "each channel has its own position"
     lines = page.evaluate("reports")
     assert "connecting 3001" in lines, "the server said goodbye before it stopped"
     assert "subscribed true false" not in lines
