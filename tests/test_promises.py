@@ -32,6 +32,7 @@ from tests.support.pictures import png
 OWN_PROGRAMS = {"blog/db/postgresql/dumps.py"}  # pg_dump and pg_restore, for an operator, without a shell
 OWN_FORMATS = {"words"}
 OWN_PATTERNS = {
+    ("blog/db/snippets.py", "pattern"),
     ("blog/import_export/markdown/code_spans.py", "pattern"),
     ("blog/framework/caching/cacheable_paths.py", "path"),
 }

@@ -40,7 +40,7 @@ class DocsPage(Endpoint):
         theme = theme_from_cookies(request.headers.get("cookie", ""))
         page = await anyio.to_thread.run_sync(_render_page, state.templates, parameters, state.urls.public_url, theme)
         response = cacheable_response(request, page, "text/html")
-        response.headers["Vary"] = "Cookie"
+        response.headers.add_vary_header("Cookie")
         return response
 
 
