@@ -13,7 +13,6 @@ from hashlib import blake2b
 import anyio
 import anyio.to_thread
 from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,7 +20,7 @@ from blog.framework.caching.cacheable_paths import cacheable_paths
 from blog.framework.caching.capture import ResponseCapture
 from blog.framework.caching.response_cache import CachedResponse, CacheKey, CachePolicy, Header
 from blog.framework.caching.single_write import encode_headers
-from blog.framework.identity.authentication import session_cookie_name
+from blog.framework.identity.authentication import anonymous_client_key, session_cookie_name
 from blog.framework.limits.rate_limits import rate_limit_headers
 from blog.framework.request.bots import is_human_view
 from blog.framework.request.state import AppState
@@ -36,6 +35,7 @@ from blog.settings import Settings
 
 _WAIT_TIMEOUT = 5.0
 _HIT: tuple[Header, ...] = ((b"cache-status", b"blog; hit"), (b"x-cache", b"hit"))
+_HIT_HEADER_BLOCK = encode_headers(_HIT)
 _MISS: tuple[Header, ...] = ((b"cache-status", b"blog; fwd=miss"), (b"x-cache", b"miss"))
 _BYPASS: tuple[Header, ...] = ((b"cache-status", b"blog; fwd=bypass"), (b"x-cache", b"miss"))
 _RATE_LIMIT_HEADERS = frozenset({b"ratelimit", b"ratelimit-policy"})  # about one client: not stored
@@ -105,7 +105,7 @@ class ResponseCacheMiddleware:
             if in_progress.get(request.key) is finished:
                 del in_progress[request.key]
         if response is not None:
-            await request.send_response(response[0], (*_MISS, *response[1]))
+            await request.send_response(response[0], response[1], is_hit=False)
 
     async def _run_app(self, request: "_CacheRequest", receive: Receive) -> tuple[CachedResponse, list[Header]] | None:
         """Return the response, and the headers for this client alone; None if it is not cacheable and has been sent."""
@@ -146,12 +146,12 @@ class _CacheRequest:
         if response.counts_view_of is not None and self.scope["method"] == "GET" and is_human_view(Headers(scope=self.scope)):
             self.app_state.site.view_counter.add(response.counts_view_of, dt.datetime.now(dt.UTC).date())
         server_timing.record("cache", time.perf_counter() - self.started)
-        usage = self.app_state.rate_limits.last_usage(HTTPConnection(self.scope))
-        status = await self.send_response(response, (*_HIT, *rate_limit_headers([usage] if usage else [])), is_hit=True)
+        usage = self.app_state.rate_limits.last_usage(anonymous_client_key(self.scope))
+        status = await self.send_response(response, rate_limit_headers([usage]) if usage else [], is_hit=True)
         record_request(self.scope, response.route, status, time.perf_counter() - self.started)
         return True
 
-    async def send_response(self, response: CachedResponse, own_headers: Iterable[Header], *, is_hit: bool = False) -> int:
+    async def send_response(self, response: CachedResponse, own_headers: Iterable[Header], *, is_hit: bool) -> int:
         """Send 200 or 304, in the best content encoding that the client accepts. Return the status.
 
         own_headers: the headers for this client, in addition to the stored ones. is_hit: the application has not run.
@@ -163,10 +163,12 @@ class _CacheRequest:
         else:
             body = b"" if self.scope["method"] == "HEAD" else response.body
             status, block, headers = 200, response.header_block, response.headers
-        block += encode_headers(own_headers)
-        if is_hit and isinstance(self.send, ResponseFinisher) and self.send.write(status, block, body):
-            return status
-        start = {"type": "http.response.start", "status": status, "headers": [*headers, *own_headers]}
+        if is_hit and isinstance(self.send, ResponseFinisher):
+            block += _HIT_HEADER_BLOCK + b"".join([b"%b: %b\r\n" % header for header in own_headers])
+            if self.send.write(status, block, body):
+                return status
+        all_headers = [*headers, *(_HIT if is_hit else _MISS), *own_headers]
+        start = {"type": "http.response.start", "status": status, "headers": all_headers}
         await self.send(start | {HAS_CONSTANT_HEADERS: True})
         await self.send({"type": "http.response.body", "body": body})
         return status

@@ -2,6 +2,7 @@
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 from starlette.requests import HTTPConnection
@@ -77,7 +78,13 @@ def client_key(connection: HTTPConnection) -> str:
 
 def client_key_of(connection: HTTPConnection, actor: Actor | None) -> str:
     """Return the key of a client with this actor. On a WebSocket the actor is not in the state of the connection."""
-    return f"user:{actor.id}" if actor else f"address:{client_network(connection)}"
+    return f"user:{actor.id}" if actor else anonymous_client_key(connection.scope)
+
+
+def anonymous_client_key(scope: Scope) -> str:
+    """Return the key under which rate limits count an anonymous client: `address:`, then its network."""
+    client = scope.get("client")
+    return f"address:{_network_of(client[0] if client else '')}"
 
 
 def client_network(connection: HTTPConnection) -> str:
@@ -85,7 +92,11 @@ def client_network(connection: HTTPConnection) -> str:
 
     A client can use any address of its /64 network. Forwarded addresses are used only from one of TRUSTED_PROXIES.
     """
-    host = connection.client.host if connection.client else ""
+    return _network_of(connection.client.host if connection.client else "")
+
+
+@lru_cache(maxsize=4096)
+def _network_of(host: str) -> str:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

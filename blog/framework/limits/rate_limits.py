@@ -94,14 +94,14 @@ class RateLimits:
             self._last_counts.popitem(last=False)
         return _usage("default", quota, used, end)
 
-    def last_usage(self, connection: HTTPConnection) -> Usage | None:
-        """Return the usage that this process has last counted for the client, without access to the storage of the counters.
+    def last_usage(self, client: str) -> Usage | None:
+        """Return the usage that this process has last counted for a client key, without access to the storage of the counters.
 
         Returns an unused quota for a client that was not counted in this window, and None if there is no limit.
         """
         if self._default_limit is None:
             return None
-        used, end = self._last_counts.get(client_key(connection), (0, 0.0))
+        used, end = self._last_counts.get(client, (0, 0.0))
         if end <= (now := time.time()):
             used, end = 0, now + self._default_limit.get_expiry()
         return _usage("default", self._default_limit, used, end)
