@@ -182,6 +182,26 @@ def test_folders_that_engines_leave_out_are_drafts(make_files: MakeFiles, path: 
     assert is_public(make_files({path: f"---\n{DATED}---\nText"}), path) is public
 
 
+@pytest.mark.parametrize(
+    ("index", "public"),
+    [
+        ('+++\ntitle = "Blog"\n+++\n', True),
+        ("---\ntitle: Blog\ndraft: false\n---\n", True),
+        ("---\ncascade:\n  type: docs\n---\n", True),
+        ('+++\ntitle = "Blog"\nrender = false\n+++\n', True),  # only the list of the section
+        ("+++\ndraft = true\n+++\n", False),
+        ("---\ncascade:\n  draft: true\n---\n", False),
+        ("---\ncascade:\n  - build:\n      render: never\n---\n", False),
+        ("---\ncascade: [\n---\n", False),
+    ],
+)
+def test_posts_of_a_hidden_section_are_drafts(make_files: MakeFiles, index: str, public: bool) -> None:
+    post = f"---\n{DATED}---\nText"
+    folder = make_files({"content/blog/_index.md": index, "content/blog/x/a.md": post, "content/news/b.md": post})
+    assert is_public(folder, "content/blog/x/a.md") is public
+    assert is_public(folder, "content/news/b.md"), "another section"
+
+
 async def test_statuses_in_the_blog(owner: Context, make_files: MakeFiles) -> None:
     later = owner.now + dt.timedelta(days=5)
     folder = make_files(

@@ -4,10 +4,11 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from blog.errors import FieldError, InvalidInput
+from blog.import_export.markdown.visibility import hides_section
 
 MAX_FILE_BYTES = 1_048_576
 """The maximum size of a post file."""
@@ -49,6 +50,7 @@ class SourceFolder:
     - `languages`: the languages that have an index page.
     - `rejections`: the files that are not imported.
     - `not_read`: the files of posts in formats that are not read, by suffix.
+    - `hidden_sections`: the folders with an index page that hides their posts.
     - `is_obsidian`: whether the folder is an Obsidian vault or a part of one.
     """
 
@@ -58,10 +60,15 @@ class SourceFolder:
     rejections: tuple[Rejection, ...]
     not_read: Mapping[str, int]
     is_obsidian: bool
+    hidden_sections: frozenset[PurePosixPath] = frozenset()
 
     def source_name(self, path: str) -> str:
         """Return the name that identifies a file in later imports: the name of the folder and the path below it."""
         return f"{self.root.name}/{path}"
+
+    def is_section_hidden(self, path: str) -> bool:
+        """Return whether a folder above the file is a hidden section."""
+        return not self.hidden_sections.isdisjoint(PurePosixPath(path).parents)
 
     def find(self, path: str) -> Path | None:
         """Return the regular file at a path below the root, following links; None if it is missing or outside the root."""
@@ -107,7 +114,18 @@ def scan(folder: Path) -> SourceFolder:
     posts = [path for path in paths if not PurePosixPath(path).name.startswith("_index.")]
     posts.sort(key=lambda path: (language_suffix(path, languages) is not None, path))
     is_obsidian = any((parent / ".obsidian").is_dir() for parent in (root, *root.parents))
-    return SourceFolder(root, tuple(posts), languages, tuple(rejections), dict(sorted(not_read.items())), is_obsidian)
+    source = SourceFolder(root, tuple(posts), languages, tuple(rejections), dict(sorted(not_read.items())), is_obsidian)
+    indexes = set(paths) - set(posts)
+    return replace(
+        source, hidden_sections=frozenset(PurePosixPath(path).parent for path in indexes if _hides_posts(source, path))
+    )
+
+
+def _hides_posts(folder: SourceFolder, index: str) -> bool:
+    try:
+        return hides_section(folder.read(index).decode("utf-8-sig", "replace").replace("\r\n", "\n"))
+    except UnreadableFile:
+        return True
 
 
 def language_suffix(path: str, languages: frozenset[str]) -> str | None:

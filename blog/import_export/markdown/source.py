@@ -119,7 +119,7 @@ def _parse_post(folder: SourceFolder, path: str, digest: str, document: Document
     name_date, name = dates.split_dated_name(slugs.post_stem(path, language))
     path_date, path_slug = dates.split_dated_path(values.text("path"))
     written_slug = values.text("slug") or path_slug or name
-    visibility = read_visibility(values, path, path_date, name_date)
+    visibility = read_visibility(values, path, path_date, name_date, is_section_hidden=folder.is_section_hidden(path))
     body, warnings = _strip_control_characters(document.body)
     if folder.is_obsidian:
         body = _OBSIDIAN_COMMENT.sub(lambda match: match[0] if is_code(match) else "", body)

@@ -11,7 +11,8 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any
 
-from blog.import_export.markdown import dates
+from blog.import_export.markdown import dates, front_matter
+from blog.import_export.markdown.front_matter import FrontMatterError
 from blog.import_export.markdown.front_matter_values import FALSE_WORDS, TRUE_WORDS, FrontMatterValues
 
 # Names without case, `-` and `_`.
@@ -60,15 +61,39 @@ class Visibility:
     warnings: tuple[str, ...]
 
 
+def hides_section(index_page: str) -> bool:
+    """Return whether the index page of a section hides the posts below it: a draft of Zola, or a `cascade` of Hugo."""
+    try:
+        document = front_matter.split(index_page)
+        values = FrontMatterValues(document)
+        cascades = document.values.get("cascade") or []
+        passed_on = [cascades] if isinstance(cascades, Mapping) else cascades
+        settings = [setting for cascade in passed_on if isinstance(cascade, Mapping) for setting in cascade.items()]
+        settings += [(key, value) for key, value in values.items() if _plain(key) == "draft"]
+        return any(_hiding_reason(values, str(key), value) is not None for key, value in settings)
+    except FrontMatterError:
+        return True
+
+
 def read_visibility(
-    values: FrontMatterValues, path: str, path_date: dt.datetime | None, name_date: dt.datetime | None
+    values: FrontMatterValues,
+    path: str,
+    path_date: dt.datetime | None,
+    name_date: dt.datetime | None,
+    *,
+    is_section_hidden: bool = False,
 ) -> Visibility:
-    """Return the visibility of the post at `path`. `path_date`, `name_date`: dates of the URL and of the file name, if any.
+    """Return the visibility of the post at `path`.
+
+    path_date, name_date: dates of the URL and of the file name, if any.
+    is_section_hidden: whether a folder above has an index page that hides its posts.
 
     Raises FrontMatterError for a `date`, `draft` or `published` that cannot be read.
     """
     date, source = _read_date(values, path_date, name_date)
     reasons = list(_hiding_reasons(values, path))
+    if is_section_hidden:
+        reasons.append("its section is hidden")
     if date is None:
         reasons.append("no date")
     gates = [gate for key, value in values.items() if _MAY_SHOW.search(_plain(key)) and (gate := _as_date(value)) is not None]
