@@ -10,8 +10,8 @@ from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
 from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 
-MAX_HIGHLIGHTED_BYTES: Final = 50_000
-"""The maximum size of the highlighted code blocks of a text together, in UTF-8 bytes: some 0.6 s."""
+MAX_HIGHLIGHTED_BYTES: Final = 30_000
+"""The maximum size of the highlighted code blocks of a text together, in UTF-8 bytes: some 0.4 s."""
 _BYTES_PER_BLOCK: Final = 50
 """Added to the size of each block: starting a lexer takes as long as 50 bytes of code."""
 

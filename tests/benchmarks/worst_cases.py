@@ -56,6 +56,7 @@ MARKDOWN = {
     "tasks": longest("- [ ] a\n"),
     "emphasis": longest("*a **a"),
     "links": longest("http://a "),
+    "e-mail addresses": longest("a@b.cc "),
 }
 
 
@@ -102,7 +103,7 @@ def cases(count: int, changed: Sequence[str]) -> Iterator[Case]:
     for name, text in MARKDOWN.items():
         yield Case(f"preview of {name}", "POST", "/write/preview", {"content": text}, is_signed_in=True)
     yield Case(
-        "autosave of a long text", "PUT", "/write/autosave", {"content": LONG_TEXTS["one word"], "title": "a"}, is_signed_in=True
+        "autosave of a long text", "POST", "/write/autosave", {"content": LONG_TEXTS["one word"], "title": "a"}, is_signed_in=True
     )
 
 
