@@ -1,4 +1,4 @@
-"""`.env.example` matches the settings. `BLOG_UPDATE_README=1 pytest tests/deploy/test_env_example.py` rewrites it."""
+"""`.env.example` matches the settings. `BLOG_UPDATE_DOCS=1 pytest tests/deploy/test_env_example.py` rewrites it."""
 
 import os
 import textwrap
@@ -29,7 +29,7 @@ def example() -> Iterator[str]:
 
 def test_example_has_the_default_of_each_setting() -> None:
     expected = "\n".join(example())
-    if os.environ.get("BLOG_UPDATE_README"):
+    if os.environ.get("BLOG_UPDATE_DOCS"):
         PATH.write_text(expected)
     assert PATH.read_text() == expected
 
