@@ -27,12 +27,16 @@ class OneFile:
     """A folder tree with one file."""
 
     languages = frozenset({"de"})
+    is_obsidian = True
 
     def __init__(self, data: bytes) -> None:
         self._data = data
 
     def read(self, *_arguments: object) -> bytes:
         return self._data
+
+    def is_section_hidden(self, _path: str) -> bool:
+        return False
 
     def __getattr__(self, name: str) -> object:
         raise AssertionError(f"reading one post asked the tree for {name}")
