@@ -173,6 +173,7 @@ async def check_rows(ctx: Context, name: str) -> None:
         assert post.slug == slugs.safe_slug(row["slug"]) or post.slug.startswith(slugs.safe_slug(row["slug"]) + "-")
 
 
+@pytest.mark.sqlite  # the next test imports all folders into PostgreSQL
 @pytest.mark.parametrize("name", FOLDERS)
 async def test_import_is_complete_and_a_second_run_changes_nothing(owner: Context, name: str) -> None:
     first = await import_markdown(owner, Path(CORPUS, name))
