@@ -125,8 +125,8 @@ async def lifespan(app: Starlette) -> AsyncIterator[LifespanState]:
         await start_background_tasks(tasks, state, hub)
 
         async def prepare_shutdown() -> None:
+            await hub.close()  # first: the server still accepts requests meanwhile
             site.db.limit_statements(_SHUTDOWN_STATEMENT_TIMEOUT)
-            await hub.close()
 
         with shutdown.notify_before_shutdown(prepare_shutdown):
             yield LifespanState(app_state=state, hub=hub)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from blog.errors import Forbidden
+from blog.errors import Forbidden, Unavailable
 from blog.framework.endpoints.endpoint import ApiEndpoint
 from blog.framework.endpoints.openapi_operations import operation
 from blog.framework.identity.authentication import client_key, client_network
@@ -150,6 +150,8 @@ class _EventStreamResponse(Response):
                 await send_text(text)
         except Gap as later:
             await self._replay(send_text, later, (await self._open_backlog(None))[1])
+        except Unavailable as error:  # the client reconnects and resumes
+            self._subscriber.close(1013, error.detail)
 
     async def _forward(self, send_text: SendText) -> None:
         while (text := await self._subscriber.next_message()) is not None:

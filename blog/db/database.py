@@ -213,7 +213,7 @@ class Database(UpstreamDatabase):
         return stats
 
     def limit_statements(self, seconds: float) -> None:
-        """Interrupt all statements that still run after `seconds`, and all later ones, so that the server can shut down."""
+        """Interrupt the statements that still run after `seconds`, for a shutdown; each later one may take as long."""
         self._backend.limit_statements(seconds)
 
     def watcher(self) -> CommitWatcher:

@@ -101,12 +101,14 @@ async def test_timeout_is_that_of_all_statements_of_a_batch(database_url: str) -
 @pytest.mark.parametrize("work", WORK)
 async def test_statement_ends_at_the_shutdown(patient: Database, work: Callable[[Database], Awaitable[None]]) -> None:
     task = await started(patient, work)
-    patient.limit_statements(0.05)
+    patient.limit_statements(0.5)
     async with asyncio.timeout(seconds(10)):
         with pytest.raises(Unavailable, match=r"took too long|shutting down"):
             await task
         with pytest.raises(Unavailable, match=r"took too long|shutting down"):
             await work(patient)
+        await patient.execute(sa.insert(facts).values(name="second", value=""))
+        assert await names(patient) == {"second"}, "short statements of the shutdown still run"
 
 
 @pytest.mark.sqlite

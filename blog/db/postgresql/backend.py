@@ -56,7 +56,7 @@ class PostgreSQLBackend(DatabaseBackend):
         await self._pool.close()
 
     def limit_statements(self, seconds: float) -> None:
-        """Cancel all statements that still run after `seconds`, and reject later ones."""
+        """Interrupt the statements that still run after `seconds`; each later one may take as long."""
         self._pool.limit_statements(seconds)
 
     def connection(self) -> PostgreSQLConnection:

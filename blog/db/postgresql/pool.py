@@ -50,7 +50,8 @@ class Pool:
         self._pool: Any = None
         self._queue = WaitQueue()
         self._calls: set[asyncio.Task[Any]] = set()
-        self._is_shutting_down = False
+        self._cancelled: frozenset[asyncio.Task[Any]] = frozenset()
+        self._shutdown_timeout: float | None = None
         self._outage = OutageLog(
             log, "the database cannot be used", "the database can be used again", settle_seconds=_SETTLE_SECONDS
         )
@@ -60,7 +61,7 @@ class Pool:
 
         Creates the lock here, because it belongs to the running event loop. Raises Unavailable.
         """
-        self._write_lock, self._is_shutting_down = asyncio.Lock(), False
+        self._write_lock, self._shutdown_timeout = asyncio.Lock(), None
         with translate_errors():
             self._pool = await asyncpg.create_pool(**self._options)
 
@@ -71,25 +72,27 @@ class Pool:
             await run_shielded(_close_pool(pool, self._timeout))
 
     def limit_statements(self, seconds: float) -> None:
-        """Cancel all statements that still run after `seconds`, and reject later ones."""
-        asyncio.get_running_loop().call_later(seconds, self._cancel_statements)
+        """Cancel the statements that still run after `seconds`; each later one may take as long."""
+        self._shutdown_timeout = seconds
+        asyncio.get_running_loop().call_later(seconds, self._cancel_statements, frozenset(self._calls))
 
-    def _cancel_statements(self) -> None:
-        self._is_shutting_down = True
-        for call in self._calls:
+    def _cancel_statements(self, calls: frozenset[asyncio.Task[Any]]) -> None:
+        self._cancelled = calls & self._calls
+        for call in self._cancelled:
             call.cancel()  # the driver sends a cancel request to the server
 
     async def call(self, connection: Any, method: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         """Run a statement as `call_driver` does, until the shutdown of the server. Raises Unavailable, UniqueViolation."""
-        if self._is_shutting_down:
-            raise Unavailable(_SHUTDOWN)
         call = asyncio.current_task()
         assert call is not None  # noqa: S101 (a coroutine runs in a task)
         self._calls.add(call)
         try:
-            return await call_driver(connection, method, *arguments)
+            async with asyncio.timeout(self._shutdown_timeout):
+                return await call_driver(connection, method, *arguments)
+        except TimeoutError:
+            raise Unavailable(_SHUTDOWN) from None
         except asyncio.CancelledError:
-            if self._is_shutting_down:
+            if call in self._cancelled:
                 raise Unavailable(_SHUTDOWN) from None
             raise
         finally:

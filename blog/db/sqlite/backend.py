@@ -76,7 +76,7 @@ class SQLiteBackend(DatabaseBackend):
         await self._pool.close()
 
     def limit_statements(self, seconds: float) -> None:
-        """Interrupt all statements that still run after `seconds`, and all later ones."""
+        """Interrupt the statements that still run after `seconds`; each later one may take as long."""
         self._pool.limit_statements(seconds)
 
     def connection(self) -> SQLiteConnection:

@@ -38,13 +38,13 @@ class StatementLimits:
     def __init__(self, busy_timeout: float) -> None:
         self.busy_timeout, self.is_aborted = busy_timeout, False
         self.deadline = math.inf
-        """For the present statements."""
-        self.last_deadline = math.inf
-        """For all statements: the server shuts down."""
+        """Of the present statements, in seconds of `time.monotonic`."""
+        self.shutdown_timeout = math.inf
+        """In seconds; for all statements that begin after the shutdown of the server."""
 
     def is_over(self) -> bool:
         """Return whether to stop. Called by SQLite after every `_STEPS_PER_CHECK` instructions of a statement."""
-        return self.is_aborted or time.monotonic() > min(self.deadline, self.last_deadline)
+        return self.is_aborted or time.monotonic() > self.deadline
 
     def raise_if_over(self) -> None:
         """Raise the error of an interrupted statement, between two statements."""
@@ -67,7 +67,7 @@ class Connection(aiosqlite.Connection):
 
         A statement that runs at `deadline` (of `time.monotonic`) fails with SQLITE_INTERRUPT.
         """
-        self.limits.deadline = deadline
+        self.limits.deadline = min(deadline, time.monotonic() + self.limits.shutdown_timeout)
         try:
             results: list[StatementResult] = await self._execute(_run, self._conn, self.limits, statements)  # type: ignore[no-untyped-call]
         finally:

@@ -45,7 +45,7 @@ class Pool:
     ) -> None:
         self._path, self._size, self._timeout, self._pragmas = path, readers, acquire_timeout, pragmas
         self._statement_timeout, self._busy_timeout = statement_timeout, busy_timeout
-        self._last_deadline = math.inf  # of all statements, when the server shuts down
+        self._shutdown_timeout = math.inf
         self._idle: list[Connection] = []
         self._connections: set[Connection] = set()
         self._writer: Connection | None = None
@@ -65,7 +65,7 @@ class Pool:
 
         Creates the locks here, because they belong to the running event loop. Raises Unavailable.
         """
-        self._last_deadline = math.inf
+        self._shutdown_timeout = math.inf
         self._slots, self._write_lock = asyncio.Semaphore(self._size), asyncio.Lock()
         try:
             await run_shielded(self._reopen_writer())
@@ -152,10 +152,11 @@ class Pool:
         return time.monotonic() + self._statement_timeout
 
     def limit_statements(self, seconds: float) -> None:
-        """Interrupt all statements that still run after `seconds`, and all later ones."""
-        self._last_deadline = time.monotonic() + seconds
+        """Interrupt the statements that still run after `seconds`; each later one may take as long."""
+        self._shutdown_timeout = seconds
         for connection in self._connections:
-            connection.limits.last_deadline = self._last_deadline
+            connection.limits.shutdown_timeout = seconds
+            connection.limits.deadline = min(connection.limits.deadline, time.monotonic() + seconds)
 
     def mark_broken(self, connection: Connection) -> None:
         """Mark a connection after an error of its file: it is closed when it is released. A new one may work."""
@@ -203,7 +204,7 @@ class Pool:
             except BaseException:
                 await connection.close()
                 raise
-        connection.limits.last_deadline = self._last_deadline
+        connection.limits.shutdown_timeout = self._shutdown_timeout
         self._connections.add(connection)
         self._file_identities[connection] = file_identity(self._path)
         return connection

@@ -62,7 +62,8 @@ def too_many_pixels_error() -> InvalidInput:
 def plain_animation_format(data: bytes) -> str:
     """Return the format of an animation with upright frames in sRGB; empty for other images. Raises as `decode` does."""
     with Image.open(io.BytesIO(data), formats=tuple(SUFFIXES)) as image:
-        if not getattr(image, "is_animated", False) or image.info.get("default_image"):
+        # Phones append small copies to their photos. Pillow calls such a JPEG file MPO, and the copies its frames.
+        if image.format == "MPO" or not getattr(image, "is_animated", False) or image.info.get("default_image"):
             return ""
         if image.width * image.height > MAX_FRAME_PIXELS:  # before the metadata are read: for PNG, Pillow then decodes a frame
             raise image_error(f"An animation may have at most {MAX_FRAME_PIXELS} pixels in each frame")

@@ -132,7 +132,10 @@ def _clean_animation(data: bytes) -> ImageFile | None:
     """Return an animation without metadata; None for other images, and for animations that need new frames."""
     if (image_format := plain_animation_format(data)) not in animations.FORMATS:
         return None
-    cleaned = animations.remove_metadata(data, image_format)
+    try:
+        cleaned = animations.remove_metadata(data, image_format)
+    except Exception:  # a file with stray or missing blocks, which decoders accept
+        return None
     return _image_file(cleaned, image_format, check_frames(cleaned))
 
 

@@ -6,6 +6,7 @@ import random
 import struct
 import time
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -348,6 +349,19 @@ def test_previews_that_phones_append_are_removed() -> None:
     image = open_image(main)
     assert (image.format, image.size, main.data.count(b"\xff\xd8\xff")) == ("JPEG", (16, 8), 1)
     assert is_close(pixel(image, (4, 4)), RED)
+
+
+def test_large_photos_with_previews_are_not_taken_for_animations() -> None:
+    frames = [Image.new("RGB", (4_900, 3_300), RED), Image.new("RGB", (8, 8), BLUE)]
+    data = encode(frames[0], "MPO", save_all=True, append_images=frames[1:])
+    assert open_image(image_processing.reencode(data)).size == (4_900, 3_300)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data[:-1] + b"\x00;"], ids=["no end", "stray byte"])
+def test_damaged_animations_that_can_be_played_are_accepted(damage: Callable[[bytes], bytes]) -> None:
+    frames = [Image.new("RGB", (16, 8), colour) for colour in (RED, BLUE, RED)]
+    data = damage(encode(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100))
+    assert frame_count(open_image(image_processing.reencode(data))) == 3
 
 
 # -- orientation and colours
