@@ -29,7 +29,8 @@ _DESCRIPTIONS = {
     ExportFile.COMMENTS: "your comments",
     ExportFile.MEDIA: "the images that you uploaded, with their URLs",
 }
-README = "\n".join(f"{file.value:<16}{text}" for file, text in _DESCRIPTIONS.items()) + "\n"
+_WIDTH = max(map(len, ExportFile)) + 2
+README = "\n".join(f"{file.value:<{_WIDTH}}{text}" for file, text in _DESCRIPTIONS.items()) + "\n"
 
 
 async def write_archive(ctx: Context, urls: UrlBuilder, file: IO[bytes]) -> None:
