@@ -53,7 +53,7 @@ def test_every_verb_of_every_route_is_an_operation(api: dict[str, Any]) -> None:
 def test_undeclared_method_is_named_in_the_error() -> None:
     class Silent(Endpoint):
         async def get(self, request: Request) -> Response:
-            raise NotImplementedError
+            return Response()
 
     from starlette.routing import Route
 

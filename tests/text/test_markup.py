@@ -21,6 +21,8 @@ CONTENT: TypeAdapter[str] = TypeAdapter(Content)
         ("```\n*a*\n```\n", 11), ("~~~ python\n[[[[\n~~~", 10), ("```\n" + "*" * 500, 10),
         ("a\n```\n*\n```\n\n```\n*\n```\n*", 25),
         ("a ``` b\n*", 5),
+        ("```a`b\n**", 7), ("~~~\r~~~\r**", 13), ("```\n```a\n*\n```\n**", 13),
+        ("- x\n  ```\n\n**\n\n```\n", 20), ("<!--\n\n```\n-->\n**\n```\n", 17), ("````\n```\n**\n````\n", 11),
     ],
 )  # fmt: skip
 def test_markup_is_counted_outside_of_code(text: str, count: int) -> None:

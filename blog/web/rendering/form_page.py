@@ -1,5 +1,6 @@
 """Base classes of endpoints that read an HTML form."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -18,7 +19,7 @@ from blog.web.rendering.page import render_page
 M = TypeVar("M", bound=BaseModel)
 
 
-class FormEndpoint(Endpoint, Generic[M]):
+class FormEndpoint(Endpoint, ABC, Generic[M]):
     """A path that takes a submitted form; use `FormPage` if it also shows the form.
 
     POST runs `load`, reads the form, validates it with `parse` and calls `submit`. If the form is invalid or `submit` raises a
@@ -53,9 +54,9 @@ class FormEndpoint(Endpoint, Generic[M]):
     async def check_valid_fields(self) -> None:
         """Add messages to the valid fields of a form with invalid ones, so that all messages are shown at once."""
 
+    @abstractmethod
     async def submit(self, data: M) -> Response:
         """Call the domain and return the response, usually a redirect; a BlogError renders the form again."""
-        raise NotImplementedError
 
     async def context(self) -> Mapping[str, Any]:
         """Return the template's values other than `form`."""
