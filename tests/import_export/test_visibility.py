@@ -101,6 +101,17 @@ HIDDEN = [
     f"\ufeff---\n{DATED}draft: true\n---\nText",
     "---\ntitle: A\ndate: yesterday\n---\nText",
 ]
+HIDDEN += [
+    f"---\n{DATED}{line}\n---\nText"
+    for line in (
+        "params:\n  draft: true", "extra: {draft: true}", "extra:\n  status: draft", "trash: true", "deleted: true",
+        "disabled: true",
+        "exclude: true", "online: false", "enabled: false", "active: false", "ready: false", "members: true", "tier: paid",
+        "stage: draft",
+        "type: draft", "layout: draft", "tags: [draft]", "categories: drafts", "entwurf: true", "build: false", "output: false",
+    )
+]  # fmt: skip
+
 UNDATED = [
     "Text",
     "---\ntitle: A\n---\nText",
@@ -118,6 +129,8 @@ def test_hidden_posts_are_not_public(make_files: MakeFiles, name: str, text: str
 
 
 PUBLIC = [
+    f"---\n{DATED}params: {{toc: true, draft: false}}\n---\nText",
+    f"---\n{DATED}cover: {{hidden: true}}\nlayout: post\n---\nText",
     f"---\n{DATED}---\nText",
     f"---\n{DATED}draft: false\n---\nText",
     f"---\n{DATED}draft:\n---\nText",

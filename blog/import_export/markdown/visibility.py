@@ -19,13 +19,30 @@ from blog.import_export.markdown.front_matter_values import FALSE_WORDS, TRUE_WO
 _HIDDEN_IF_TRUE = frozenset(
     {
         "draft", "isdraft", "hidden", "ishidden", "hide", "unlisted", "isunlisted", "private", "isprivate", "unpublished",
-        "secret", "headless", "wip", "membersonly", "eleventyexcludefromcollections",
+        "secret", "headless", "wip", "members", "membersonly", "paid", "trash", "trashed", "deleted", "removed", "disabled",
+        "exclude", "excluded", "ignore", "entwurf", "brouillon", "borrador", "eleventyexcludefromcollections",
     }
 )  # fmt: skip
 _HIDDEN_IF_FALSE = frozenset(
-    {"published", "ispublished", "publish", "public", "ispublic", "listed", "visible", "isvisible", "render"}
+    {
+        "published",
+        "ispublished",
+        "publish",
+        "public",
+        "ispublic",
+        "listed",
+        "visible",
+        "isvisible",
+        "render",
+        "online",
+        "enabled",
+        "active",
+        "ready",
+        "build",
+        "output",
+    }
 )
-_STATES = frozenset({"status", "state", "poststatus", "publishstatus", "visibility", "access"})
+_STATES = frozenset({"status", "state", "poststatus", "publishstatus", "visibility", "access", "tier", "stage"})
 _PUBLIC_STATES = frozenset({"published", "publish", "public", "live", "visible", "everyone", "free", "open"})
 _DATES = (
     "date", "pubdate", "publishdate", "publishedat", "publishat", "datepublished", "publicationdate", "publishedon", "published",
@@ -34,6 +51,10 @@ _DATES = (
 _MAY_HIDE = re.compile(r"draft|unpublish|unlist|privat|hidden|secret|passw|restrict|confidential|protect|expir")
 _MAY_SHOW = re.compile(r"publish|pubdate|publicationdate|visib|embargo|golive")
 _OTHER_MEANINGS = re.compile(r"publisher|publishedby|publishedin")
+_LABELS = frozenset({"type", "layout", "category", "categories", "tag", "tags", "kind"})
+_DRAFT_LABELS = frozenset({"draft", "drafts", "wip"})
+_TABLES = frozenset({"params", "extra", "metadata", "meta", "taxonomies"})
+"""Tables in which engines keep values of the site's own."""
 _PUBLIC_BUILD = frozenset({"always", "true"})
 
 
@@ -141,6 +162,12 @@ def _hiding_reason(values: FrontMatterValues, key: str, value: Any) -> str | Non
     if value is None or word == "":
         return None
     unclear = f"{key!r} may hide the post"
+    if name in _TABLES and isinstance(value, Mapping):
+        reasons = [_hiding_reason(values, str(inner), setting) for inner, setting in value.items()]
+        return next((reason for reason in reasons if reason is not None), None)
+    if name in _LABELS:
+        labels = value if isinstance(value, list) else [value]
+        return unclear if any(str(label).strip().lower() in _DRAFT_LABELS for label in labels) else None
     if name == "build" and isinstance(value, Mapping):
         return None if all(_is_public_build(setting) for setting in value.items()) else ""
     if name in _STATES:
