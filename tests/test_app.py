@@ -1,6 +1,7 @@
 """The application as a whole: no work at import, several in one process, and clients that disconnect."""
 
 import asyncio
+import inspect
 import json
 import re
 import shutil
@@ -11,9 +12,12 @@ from pathlib import Path
 
 import httpx
 import httpx2
+from starlette.routing import Route
 
-from blog.app import create_app
+from blog.app import create_app, routes
+from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.templating.assets import list_names, load_asset, resolve
+from blog.framework.urls.route_table import walk_routes
 from blog.settings import Settings
 from tests.conftest import Bearer, running
 from tests.support.lines import ROOT
@@ -133,3 +137,10 @@ async def test_modules_import_each_other_by_digest(client: httpx2.AsyncClient) -
 def test_every_static_file_can_be_served() -> None:
     for name in list_names():
         assert resolve(load_asset(name).url.removeprefix("/static/")) == (load_asset(name), True)
+
+
+def test_no_route_has_an_abstract_endpoint() -> None:
+    """A class that lacks an abstract method fails only when its first request comes."""
+    endpoints = {route.endpoint for route, _, _ in walk_routes(routes) if isinstance(route, Route)}
+    assert sum(inspect.isclass(endpoint) and issubclass(endpoint, Endpoint) for endpoint in endpoints) > 100
+    assert not [endpoint for endpoint in endpoints if inspect.isabstract(endpoint)]

@@ -131,15 +131,20 @@ class AvatarPage(FormPage[EmptyForm]):
         return {"user": await accounts.current(self.ctx)}
 
     async def post(self, request: Request) -> Response:
-        """Store the centre square of the uploaded image."""
-        await self.start(request)
+        """Read the uploaded file and submit it."""
+        if response := await self.start(request):
+            return response
         self.form = Form()
         try:
-            async with read_upload(request, EmptyForm, limit=self.ctx.site.settings.max_upload_bytes) as (_, file):
-                await avatars.change(self.ctx, _require_file(file))
+            async with read_upload(request, EmptyForm, limit=self.ctx.site.settings.max_upload_bytes) as (data, self.file):
+                return await self.submit(data)
         except BlogError as error:
             return await self.render_error(error)
-        return _redirect_saved(request, "avatar")
+
+    async def submit(self, data: EmptyForm) -> Response:
+        """Store the centre square of the uploaded image."""
+        await avatars.change(self.ctx, _require_file(self.file))
+        return _redirect_saved(self.request, "avatar")
 
 
 class AvatarRemoval(Endpoint):
