@@ -7,11 +7,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog.framework.identity.authentication import ANONYMOUS
+from blog.framework.request.disconnect import CLIENT_CLOSED_REQUEST
 
 _GZIP_LEVEL = 5
 """Compresses a post of 22 KB to 4.9 KB in 0.14 ms. Level 9 takes 50 % longer and saves 56 bytes."""
-_CLIENT_CLOSED = 499
-"""Status for the log after a disconnect, as in nginx."""
 
 
 class CompressionMiddleware:
@@ -48,4 +47,4 @@ class CompressionMiddleware:
         if not has_started:
             # After a disconnect Starlette's gzip may send nothing, because it delays the start of a response until the first
             # bytes of the body. `BaseHTTPMiddleware` would raise "No response returned".
-            await Response(status_code=_CLIENT_CLOSED)(scope, receive, send)
+            await Response(status_code=CLIENT_CLOSED_REQUEST)(scope, receive, send)

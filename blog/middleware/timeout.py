@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog.errors import Unavailable
-from blog.framework.request.disconnect import on_disconnect
+from blog.framework.request.disconnect import CLIENT_CLOSED_REQUEST, on_disconnect
 from blog.framework.request.state import app_state
 from blog.framework.urls.route_table import route_template
 
@@ -24,8 +24,8 @@ class RequestTimeoutMiddleware:
 
     Does not count the time in which the client sends its body, and stops with the start of the response: downloads and
     streams continue, and the server closes connections of clients that do not read. Also cancels a GET or HEAD if its client
-    has left; a write is completed. A cancelled statement is interrupted, its transaction is rolled back, and work in a thread
-    finishes first. `on_error` makes the 503.
+    has left, and records it with status 499; a write is completed. A cancelled statement is interrupted, its transaction is
+    rolled back, and work in a thread finishes first. `on_error` makes the 503.
     """
 
     def __init__(self, app: ASGIApp, on_error: ErrorHandler) -> None:
@@ -36,20 +36,14 @@ class RequestTimeoutMiddleware:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
-        timeout, has_left = app_state(request).site.settings.request_timeout, False
-
-        def cancel_read() -> None:
-            nonlocal has_left
-            if scope["method"] in ("GET", "HEAD") and cancel_scope.deadline != math.inf:  # else the response has started
-                has_left = True
-                cancel_scope.cancel()
-
-        with anyio.move_on_after(timeout) as cancel_scope, on_disconnect(scope, cancel_read):
-            request.state.timeout = cancel_scope
-            await self._app(scope, _receive_without_clock(receive, cancel_scope), _send_and_stop_clock(send, cancel_scope))
-        if cancel_scope.cancelled_caught:
-            response = Response(status_code=400) if has_left else await self._timeout_response(request, timeout)
-            await response(scope, receive, send)
+        timeout = app_state(request).site.settings.request_timeout
+        timed = _TimedRequest(scope["method"], receive, send)
+        with anyio.move_on_after(timeout) as timed.cancel_scope, on_disconnect(scope, timed.on_client_left):
+            request.state.timeout = timed.cancel_scope
+            await self._app(scope, timed.receive, timed.send)
+        if timed.cancel_scope.cancelled_caught:
+            left = Response(status_code=CLIENT_CLOSED_REQUEST) if timed.has_client_left else None
+            await (left or await self._timeout_response(request, timeout))(scope, receive, send)
 
     async def _timeout_response(self, request: Request, timeout: float) -> Response:
         log.warning("request timed out", route=route_template(request.scope), seconds=timeout)
@@ -61,29 +55,35 @@ def disable_timeout(request: Request) -> None:
     request.state.timeout.deadline = math.inf
 
 
-def _receive_without_clock(receive: Receive, cancel_scope: anyio.CancelScope) -> Receive:
-    """Stop the clock while the body arrives. After the body, `receive` only waits for the disconnect."""
-    is_complete = False
+class _TimedRequest:
+    """The messages of one request, and whether it may still be cancelled."""
 
-    async def receive_without_clock() -> Message:
-        nonlocal is_complete
-        if is_complete or cancel_scope.deadline == math.inf:
-            return await receive()
-        remaining, cancel_scope.deadline = cancel_scope.deadline - anyio.current_time(), math.inf
-        message = await receive()
-        cancel_scope.deadline = anyio.current_time() + remaining
-        is_complete = not message.get("more_body", False)
+    def __init__(self, method: str, receive: Receive, send: Send) -> None:
+        self.cancel_scope = anyio.CancelScope()
+        self.has_client_left = False
+        self._is_read = method in ("GET", "HEAD")
+        self._receive, self._send = receive, send
+        self._is_body_complete = self._has_started = False
+
+    def on_client_left(self) -> None:
+        """Cancel a read. A response that has started ends by itself, as the server drops what it sends."""
+        if self._is_read and not self._has_started:
+            self.has_client_left = True
+            self.cancel_scope.cancel()
+
+    async def receive(self) -> Message:
+        """Stop the clock while the body arrives. After the body, `receive` only waits for the disconnect."""
+        if self._is_body_complete or self.cancel_scope.deadline == math.inf:
+            return await self._receive()
+        remaining, self.cancel_scope.deadline = self.cancel_scope.deadline - anyio.current_time(), math.inf
+        message = await self._receive()
+        self.cancel_scope.deadline = anyio.current_time() + remaining
+        self._is_body_complete = not message.get("more_body", False)
         return message
 
-    return receive_without_clock
-
-
-def _send_and_stop_clock(send: Send, cancel_scope: anyio.CancelScope) -> Send:
-    """Stop the clock when the response starts."""
-
-    async def send_and_stop_clock(message: Message) -> None:
+    async def send(self, message: Message) -> None:
+        """Stop the clock when the response starts."""
         await anyio.lowlevel.checkpoint_if_cancelled()  # otherwise a cancelled request would get two responses
-        cancel_scope.deadline = math.inf
-        await send(message)
-
-    return send_and_stop_clock
+        self._has_started = True
+        self.cancel_scope.deadline = math.inf
+        await self._send(message)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from blog.app import Application
 from blog.domain.core.context import Context
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.sqlite
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 READERS = 4  # connections to the database that read
 SEARCH = b"GET /search?q=a HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+POLL = b"GET /api/v1/events?channel=posts&wait=30 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 SERVER = f"""
 import sqlalchemy as sa
 from blog.cli import main
@@ -69,6 +71,40 @@ async def test_read_ends_when_its_client_leaves(app: Application, monkeypatch: p
         writer.close()
         await search.has_ended.wait()
         assert isinstance(search.error, asyncio.CancelledError)
+
+
+async def test_long_poll_ends_when_its_client_leaves(app: Application) -> None:
+    async with served(app) as (address, hub), asyncio.timeout(seconds(20)):
+        _, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
+        with capture_logs() as lines:
+            writer.write(POLL)
+            await asyncio.sleep(0.2)
+            assert hub.subscriber_count == 1
+            writer.close()
+            assert await logged_statuses(lines) == [499]
+            assert hub.subscriber_count == 0
+
+
+async def logged_statuses(lines: list[Any]) -> list[int]:
+    """Wait for the log line of a request, and return the statuses of all of them."""
+    while not (statuses := [line["status"] for line in lines if line["event"] == "request"]):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)  # polling interval
+    return statuses
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [(b"/login", b"application/x-www-form-urlencoded"), (b"/api/v1/tokens", b"application/json")]
+)
+async def test_client_that_leaves_while_it_sends_is_logged_with_499(app: Application, path: bytes, kind: bytes) -> None:
+    head = b"POST %b HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: %b\r\nContent-Length: 99\r\n\r\n"
+    async with served(app) as (address, _), asyncio.timeout(seconds(20)):
+        _, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
+        with capture_logs() as lines:
+            writer.write(head % (path, kind) + b"the first part")
+            await writer.drain()
+            await asyncio.sleep(0.1)  # the endpoint waits for the body
+            writer.close()
+            assert await logged_statuses(lines) == [499]
 
 
 async def test_write_is_completed_although_its_client_leaves(app: Application, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,9 @@ from starlette.types import Scope
 EXTENSION = "blog.disconnect"
 """Name in the `extensions` of a scope. Its member `callbacks` is a set of functions that the server calls."""
 
+CLIENT_CLOSED_REQUEST = 499
+"""Status in logs and metrics of a request without a response because its client left, as in nginx."""
+
 
 def extension() -> dict[str, dict[object, object]]:
     """Return the extension for the scopes of one connection."""

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler, Receive, Scope, Send
 
 from blog.errors import BlogError, Conflict, FieldError, InvalidInput, SecondFactorRequired
+from blog.framework.request.disconnect import CLIENT_CLOSED_REQUEST
 from blog.framework.response.error_statuses import error_headers, error_status
 
 _SOURCES = (("body",), ("query",), ("header",))
@@ -83,7 +84,7 @@ async def on_http_exception(request: Request, exc: Exception) -> Response:
 
 async def on_disconnect(request: Request, exc: Exception) -> Response:
     """End a request after its client disconnected while sending. No one reads the response."""
-    return Response(status_code=400)
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
 async def on_unexpected_error(request: Request, exc: Exception) -> Response:

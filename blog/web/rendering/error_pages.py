@@ -14,6 +14,7 @@ from blog.domain.posts.post_lists import ArchiveEntry
 from blog.errors import BlogError, InvalidLink, NotAuthenticated, NotFound
 from blog.framework.identity.authentication import ANONYMOUS
 from blog.framework.request.context import anonymous_context
+from blog.framework.request.disconnect import CLIENT_CLOSED_REQUEST
 from blog.framework.response.error_statuses import error_headers, error_status
 from blog.web.rendering.page import render_page
 from blog.web.rendering.redirects import redirect_without_slash, sign_in_path
@@ -63,7 +64,7 @@ async def on_http_exception(request: Request, exc: Exception) -> Response:
 
 async def on_disconnect(request: Request, exc: Exception) -> Response:
     """Return an empty response: the client disconnected while sending the body."""
-    return Response(status_code=400)
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
 async def on_unhandled_exception(request: Request, exc: Exception) -> Response:
