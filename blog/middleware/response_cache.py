@@ -3,7 +3,6 @@
 Requests with credentials bypass it, and so do responses of endpoints that did not call `cache_until_event`.
 """
 
-import asyncio
 import datetime as dt
 import time
 from collections.abc import Iterable, Sequence
@@ -18,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog.framework.caching.cacheable_paths import cacheable_paths
 from blog.framework.caching.capture import ResponseCapture
+from blog.framework.caching.in_progress import ResponseInProgress
 from blog.framework.caching.response_cache import CachedResponse, CacheKey, CachePolicy, Header
 from blog.framework.caching.single_write import encode_headers
 from blog.framework.identity.authentication import anonymous_client_key, session_cookie_name
@@ -89,31 +89,46 @@ class ResponseCacheMiddleware:
         return scope["raw_path"], scope["query_string"], theme
 
     async def _respond(self, request: "_CacheRequest", receive: Receive) -> None:
-        """Make the response. Concurrent requests with the same key wait, and make their own only if it was not stored."""
+        """Make the response, one request with this key at a time while the response is cacheable."""
+        if await self._wait_for_others(request):
+            return
         in_progress = request.app_state.response_cache.in_progress
-        if (finished := in_progress.get(request.key)) is not None:
-            with anyio.move_on_after(_WAIT_TIMEOUT):
-                await finished.wait()
-            if await request.send_if_cached():
-                return
-        finished = in_progress[request.key] = asyncio.Event()
+        own = in_progress[request.key] = ResponseInProgress()
         metrics.cache_lookups.inc("miss")
         try:
-            response = await self._run_app(request, receive)
+            response = await self._run_app(request, receive, own)
         finally:
-            finished.set()
-            if in_progress.get(request.key) is finished:
+            own.finish()
+            if in_progress.get(request.key) is own:
                 del in_progress[request.key]
         if response is not None:
             await request.send_response(response[0], response[1], is_hit=False)
 
-    async def _run_app(self, request: "_CacheRequest", receive: Receive) -> tuple[CachedResponse, list[Header]] | None:
+    async def _wait_for_others(self, request: "_CacheRequest") -> bool:
+        """Wait while another request makes the response, and send that. Return False if this request must make its own.
+
+        If the other request fails, or a change of the content meanwhile keeps its response out of the cache, one of the waiting
+        requests tries next. If the response is not cacheable at all, all of them go on at once, and so do they after 5 seconds.
+        """
+        in_progress, deadline = request.app_state.response_cache.in_progress, time.monotonic() + _WAIT_TIMEOUT
+        while (other := in_progress.get(request.key)) is not None and (remaining := deadline - time.monotonic()) > 0:
+            is_cacheable = await other.wait(remaining)
+            if await request.send_if_cached():
+                return True
+            if not is_cacheable:
+                return False
+        return False
+
+    async def _run_app(
+        self, request: "_CacheRequest", receive: Receive, own: ResponseInProgress
+    ) -> tuple[CachedResponse, list[Header]] | None:
         """Return the response, and the headers for this client alone; None if it is not cacheable and has been sent."""
         cache = request.app_state.response_cache
         # Without conditions and content encodings: the cache needs the complete response, and applies both itself.
         scope = {**request.scope, "headers": [pair for pair in request.scope["headers"] if pair[0] not in _HANDLED_HEADERS]}
         generation = cache.generation
-        capture = ResponseCapture(scope, _with_headers(request.send, _BYPASS), cache.max_entry_bytes)
+        send = _with_headers(request.send, _BYPASS)
+        capture = ResponseCapture(scope, send, cache.max_entry_bytes, own.set_uncacheable)
         await self._app(scope, receive, capture)
         if capture.start is None:
             return None
@@ -122,6 +137,8 @@ class ResponseCacheMiddleware:
         response = _finish_response(
             all_headers, capture.body, scope["state"]["cache_policy"], route_template(scope), cache.expiry()
         )
+        if response.size > cache.max_entry_bytes:
+            own.set_uncacheable()
         cache.store(request.key, response, generation)
         return response, [pair for pair in headers if pair[0] in _RATE_LIMIT_HEADERS]
 

@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 from blog.app import create_app
 from blog.domain.accounts import accounts
 from blog.domain.core.context import Context
-from blog.domain.posts import posts
+from blog.domain.posts import post_lists, posts
 from blog.domain.site import feature_flags
+from blog.errors import NotFound, Unavailable
 from blog.framework.caching.response_cache import CachedResponse, CacheKey, ResponseCache
 from blog.observability.logging import add_correlation_ids
 from blog.schemas.accounts import AccountChanges, Role
@@ -185,6 +186,85 @@ async def test_concurrent_requests_render_once(client: httpx2.AsyncClient, ada: 
     asked = [answer.headers["cache-status"] for answer in answers]
     assert sorted(asked) == ["blog; fwd=miss"] + ["blog; hit"] * 19
     assert len({answer.content for answer in answers}) == 1
+
+
+@pytest.fixture
+def slow_front_page(monkeypatch: pytest.MonkeyPatch) -> "SlowFrontPage":
+    page = SlowFrontPage()
+    monkeypatch.setattr("blog.web.posts.reading.post_lists.front_page", page)
+    return page
+
+
+class SlowFrontPage:
+    """Stands for the query of the front page: it takes 20 ms, and counts its calls and how many of them overlap."""
+
+    def __init__(self) -> None:
+        self._query = post_lists.front_page
+        self.error: Exception | None = None
+        self.calls = self.running = self.most_at_once = 0
+
+    async def __call__(self, *arguments: Any) -> Any:
+        self.calls += 1
+        self.running += 1
+        self.most_at_once = max(self.most_at_once, self.running)
+        try:
+            await asyncio.sleep(0.02)
+            if self.error is not None:
+                raise self.error
+            return await self._query(*arguments)
+        finally:
+            self.running -= 1
+
+
+async def crowd(client: httpx2.AsyncClient, path: str) -> list[asyncio.Task[httpx2.Response]]:
+    """Start 20 requests, and return them when the first one has begun to make the response."""
+    tasks = [asyncio.create_task(client.get(path)) for _ in range(20)]
+    await asyncio.sleep(0.01)
+    return tasks
+
+
+async def test_one_request_tries_next_if_the_first_is_cancelled(
+    client: httpx2.AsyncClient, ada: dict[str, str], slow_front_page: SlowFrontPage
+) -> None:
+    tasks = await crowd(client, "/?first")
+    tasks[0].cancel()
+    answers = await asyncio.gather(*tasks[1:])
+    assert [answer.status_code for answer in answers] == [200] * 19
+    assert (slow_front_page.calls, slow_front_page.most_at_once) == (2, 1)
+
+
+async def test_failing_requests_try_one_after_the_other(
+    client: httpx2.AsyncClient, ada: dict[str, str], slow_front_page: SlowFrontPage
+) -> None:
+    slow_front_page.error = Unavailable("The database is unavailable")
+    tasks = await crowd(client, "/?first")
+    await asyncio.wait(tasks[:1])
+    slow_front_page.error = None
+    answers = await asyncio.gather(*tasks)
+    assert [answer.status_code for answer in answers] == [503] + [200] * 19
+    assert (slow_front_page.calls, slow_front_page.most_at_once) == (2, 1)
+
+
+async def test_requests_take_turns_while_no_response_can_be_stored(
+    client: httpx2.AsyncClient, ada: dict[str, str], slow_front_page: SlowFrontPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ResponseCache, "store", lambda *_: None)  # as if each were stale already
+    answers = await asyncio.gather(*await crowd(client, "/?first"))
+    assert [answer.status_code for answer in answers] == [200] * 20
+    assert (slow_front_page.calls, slow_front_page.most_at_once) == (20, 1)
+
+
+@pytest.mark.parametrize("limit", ["is_found", "is_small"])
+async def test_responses_that_cannot_be_cached_are_made_at_once(
+    client: httpx2.AsyncClient, ada: dict[str, str], slow_front_page: SlowFrontPage, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    if limit == "is_found":
+        slow_front_page.error = NotFound()
+    else:
+        monkeypatch.setattr("blog.framework.caching.response_cache._MAX_ENTRY_DIVISOR", 1000)
+    answers = await asyncio.gather(*await crowd(client, "/?first"))
+    assert [answer.status_code for answer in answers] == [404 if limit == "is_found" else 200] * 20
+    assert (slow_front_page.calls, slow_front_page.most_at_once) == (20, 19)
 
 
 async def test_views_of_cached_pages_are_counted(

@@ -1,6 +1,5 @@
 """Cache of complete responses to anonymous requests, invalidated by events."""
 
-import asyncio
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable
@@ -9,6 +8,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from blog.domain.core import events
+from blog.framework.caching.in_progress import ResponseInProgress
 from blog.framework.caching.single_write import encode_headers
 
 Header = tuple[bytes, bytes]
@@ -80,7 +80,7 @@ class ResponseCache:
     """
 
     def __init__(self, max_bytes: int, max_age: float) -> None:
-        self.in_progress: dict[CacheKey, asyncio.Event] = {}
+        self.in_progress: dict[CacheKey, ResponseInProgress] = {}
         self._max_bytes, self._max_age = max_bytes, max_age
         self._responses: OrderedDict[CacheKey, CachedResponse] = OrderedDict()
         self._keys_by_channel: dict[str, set[CacheKey]] = {}
