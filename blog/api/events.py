@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from blog.errors import Forbidden, Unavailable
+from blog.errors import Forbidden, NotAuthenticated, Unavailable
 from blog.framework.endpoints.endpoint import ApiEndpoint
 from blog.framework.endpoints.openapi_operations import operation
 from blog.framework.identity.authentication import client_key, client_network
@@ -23,7 +23,7 @@ from blog.realtime import Hub, Subscriber, replay
 from blog.realtime.backlog import Backlog
 from blog.realtime.rendered_events import RenderedEvent
 from blog.realtime.replay import Charge, Gap
-from blog.realtime.subscription import EventEncoder
+from blog.realtime.subscription import CloseReason, EventEncoder
 from blog.schemas.events import EventQuery, EventsOut, StreamQuery
 from blog.schemas.feature_flags import Flag
 
@@ -49,7 +49,8 @@ class EventList(ApiEndpoint):
     async def get(self, request: Request) -> Response:
         """Return the events of the channels after the cursor. If there are none, wait up to `wait` seconds for one.
 
-        The request costs one unit of the rate limit, and one more for every 50 events after the first 50.
+        The cost against the rate limit is one unit for each started 50 events and for each 5,000 rows of the log that are
+        searched, but at least one. Answers 401 or 403 if the credentials or the role of the client end while it waits.
         """
         query = read_query(request, EventQuery)
         disable_timeout(request)
@@ -64,9 +65,11 @@ class EventList(ApiEndpoint):
                         await subscriber.next_message()
                     backlog = await Backlog.open(hub, channels, backlog.end.cursor, charge, query.limit)
                 messages = [rendered.to_message(matching) async for rendered, matching in backlog.missed_events()]
+                cursor, is_reset = backlog.end.cursor, False
             except Gap:
-                return _events_response([], hub.position.cursor, is_reset=True)
-        return _events_response(messages, backlog.end.cursor)
+                messages, cursor, is_reset = [], hub.position.cursor, True
+        _require_open(subscriber)
+        return _events_response(messages, cursor, is_reset=is_reset)
 
 
 class EventStream(ApiEndpoint):
@@ -109,6 +112,7 @@ class _EventStreamResponse(Response):
 
         with _subscribed(self._hub, self._subscriber):
             gap, backlog = await self._open_backlog(self._after)
+            _require_open(self._subscriber)
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             try:
                 with self._cancel_scope:
@@ -166,16 +170,27 @@ async def _resolve_channels(request: Request, query: StreamQuery) -> Sequence[st
 
 
 def _charge_for(request: Request) -> Charge:
-    """Return a function that counts the cost of a replay. The request itself is counted as the first unit."""
-    limits, key = app_state(request).rate_limits, client_key(request)
+    """Return a function that counts the cost of a replay. The request itself has been counted as the first unit."""
+    limits, key, prepaid = app_state(request).rate_limits, client_key(request), 1
 
     async def charge(units: int) -> None:
-        await limits.charge(request, key, units - 1)
+        nonlocal prepaid
+        due, prepaid = units - prepaid, max(0, prepaid - units)
+        await limits.charge(request, key, due)
 
     return charge
 
 
-def _events_response(messages: Sequence[str], cursor: str, *, is_reset: bool = False) -> Response:
+def _require_open(subscriber: Subscriber) -> None:
+    """Raise NotAuthenticated or Forbidden if the client has lost its access since the start of the request."""
+    match subscriber.close_reason:
+        case CloseReason(4401, reason):
+            raise NotAuthenticated(reason)
+        case CloseReason(4403 | 1013, reason):
+            raise Forbidden(reason)
+
+
+def _events_response(messages: Sequence[str], cursor: str, *, is_reset: bool) -> Response:
     # Encoded one by one: one character above U+00FF, such as an ellipsis, would double the memory of the whole text.
     events = b",".join(message.encode() for message in messages)
     rest = json.dumps({"cursor": cursor, "reset": is_reset}).encode()

@@ -122,9 +122,12 @@ class Subscriber:
     async def replay(self, subscription: str, backlog: Backlog) -> AsyncIterator[str]:
         """Yield the messages for the missed events in log order, then deliver new events to this subscription.
 
-        Raises Gap if the log is trimmed past the position of a slow client, and Unavailable.
+        Ends early if the connection is closed, as the client may have lost its access. Raises Gap if the log is trimmed past
+        the position of a slow client, and Unavailable.
         """
         async for rendered, channels in backlog.events_until_live():
+            if self.close_reason is not None:
+                return
             yield self._encode(rendered, {subscription: channels})
         # No `await` since the backlog reached the position of the hub: the next event of the hub is the next of the subscription.
         self.follow(subscription, backlog.channels)

@@ -1,15 +1,27 @@
 """Access that ends during a live connection: a lower role, an expired token."""
 
+import asyncio
 import datetime as dt
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
 
 import httpx2
+import pytest
 
+from blog.app import Application
 from blog.db import tables
 from blog.domain.accounts import accounts
 from blog.domain.core.context import Context
+from blog.domain.site import feature_flags
+from blog.realtime import Hub, Subscriber
+from blog.realtime.backlog import Backlog
+from blog.realtime.rendered_events import RenderedEvent
 from blog.schemas.accounts import Role
+from blog.schemas.feature_flags import Flag
 from tests.conftest import Bearer
 from tests.live.test_endpoints import closed, following, hear, say, subscribed, write
+from tests.support.live_server import Events, served
+from tests.support.patience import seconds
 
 
 async def test_demoted_editor_is_disconnected(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> None:
@@ -26,6 +38,78 @@ async def test_connection_ends_when_its_token_expires(client: httpx2.AsyncClient
         assert socket.welcome["user"] == "ada"
         await ctx.db.execute(tables.api_tokens.update().values(expires_at=ctx.now - dt.timedelta(seconds=1)))
         assert await closed(socket) == 4401
+
+
+async def revoke(ctx: Context) -> None:
+    await ctx.db.execute(tables.api_tokens.update().values(revoked_at=ctx.now))
+
+
+async def demote(ctx: Context) -> None:
+    await accounts.set_role(ctx, "edo", Role.READER)
+
+
+async def turn_off(ctx: Context) -> None:
+    await feature_flags.store(ctx, Flag.LIVE, False)
+
+
+@pytest.mark.parametrize(("change", "status"), [(revoke, 401), (demote, 403), (turn_off, 403)])
+async def test_waiting_poll_answers_that_access_has_ended(
+    app: Application, bearer: Bearer, ctx: Context, change: Callable[[Context], Awaitable[None]], status: int
+) -> None:
+    headers = await bearer("edo", Role.EDITOR)
+    async with served(app) as (address, hub), httpx2.AsyncClient(base_url=f"http://{address}", headers=headers) as client:
+        poll = asyncio.create_task(client.get("/api/v1/events", params={"channel": "moderation", "wait": 20}))
+        async with asyncio.timeout(seconds(10)):
+            while not hub.subscriber_count:  # noqa: ASYNC110  # a set of the hub, which notifies nothing
+                await asyncio.sleep(0.01)
+            await change(ctx)
+            response = await poll
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+    assert ("www-authenticate" in response.headers) == (status == 401)
+
+
+async def test_stream_stops_its_replay_when_access_ends(
+    app: Application, bearer: Bearer, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, rendered_after_close = Backlog.missed_events, 0
+
+    async def repeat_without_end(backlog: Backlog) -> AsyncIterator[tuple[RenderedEvent, Sequence[str]]]:
+        nonlocal rendered_after_close
+        async for event in find(backlog):
+            while True:
+                yield event
+                await asyncio.sleep(0.01)
+                rendered_after_close += any(one.close_reason for one in hub._subscribers if isinstance(one, Subscriber))
+
+    monkeypatch.setattr(Backlog, "missed_events", repeat_without_end)
+    headers = await bearer("edo", Role.EDITOR)
+    async with served(app) as (address, hub), httpx2.AsyncClient(base_url=f"http://{address}", headers=headers) as client:
+        await write(client, headers)
+        query = {"channel": "posts", "after": "earliest"}
+        async with client.stream("GET", "/api/v1/events/stream", params=query) as response:
+            stream = Events(response)
+            await stream.next()
+            await revoke(ctx)
+            with pytest.raises(EOFError):
+                while True:
+                    await stream.next()
+        assert rendered_after_close <= 1
+        assert (await client.get("/api/v1/events/stream", params=query)).status_code == 401
+
+
+async def test_stream_does_not_start_if_access_ends_before(
+    app: Application, bearer: Bearer, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_backlog = Backlog.open
+
+    async def close_first(hub: Hub, *arguments: Any) -> Backlog:
+        for subscriber in tuple(hub._subscribers):
+            subscriber.close_forbidden()
+        return await open_backlog(hub, *arguments)
+
+    monkeypatch.setattr(Backlog, "open", close_first)
+    async with served(app) as (address, _), httpx2.AsyncClient(base_url=f"http://{address}") as client:
+        assert (await client.get("/api/v1/events/stream", params={"channel": "posts"})).status_code == 403
 
 
 async def test_author_and_tag_channels_ignore_case(client: httpx2.AsyncClient, bearer: Bearer) -> None:

@@ -90,6 +90,13 @@ async def test_rare_channel_costs_what_is_searched(limited: httpx2.AsyncClient, 
     assert (answer.json()["events"], remaining(answer)) == ([], 20 - 1 - 1 - 11)
 
 
+async def test_one_unit_is_prepaid_for_rows_and_events_together(
+    limited: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("blog.realtime.replay.ROWS_PER_UNIT", COUNT // 2)
+    assert await poll(limited, after="earliest", limit=500) == (COUNT, 20 - 2 - 3)
+
+
 @pytest.mark.parametrize("limit", [5])
 async def test_subscription_costs_its_replay_and_a_live_one_nothing(
     settings: Settings, log: None, limit: int, author: Context, bearer: Callable[..., Awaitable[dict[str, str]]]
