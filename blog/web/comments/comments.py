@@ -18,6 +18,7 @@ from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.endpoints.form_keys import run_once
 from blog.framework.request.context import require_user
 from blog.framework.request.forms import Form
+from blog.framework.request.state import app_state
 from blog.schemas.comments import CommentChanges, Decision, NewComment
 from blog.web.posts.reading import post_values
 from blog.web.rendering import spam_trap
@@ -43,7 +44,8 @@ class CommentList(FormEndpoint[NewComment]):
     async def context(self) -> Mapping[str, Any]:
         values = post_values(self.request, self.ctx, self.view, self.form)
         del values["form"]
-        return values
+        page = app_state(self.request).urls.path("web:post", slug=self.view.post.slug)
+        return {**values, "return_path": f"{page}#comments"}
 
     async def submit(self, data: NewComment) -> Response:
         """Create the comment."""

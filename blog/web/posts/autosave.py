@@ -43,7 +43,8 @@ class NewPostPreview(Endpoint):
         """Return an HTML fragment for JSON, or the editor page with the preview for a form."""
         if media_type(request) == "application/json":
             return await _preview_fragment(request)
-        return await _preview_page(request, request_context(request), await read_form(request), "posts/write.html")
+        ctx, page = request_context(request), app_state(request).urls.path("web:write")
+        return await _preview_page(request, ctx, await read_form(request), "posts/write.html", return_path=page)
 
 
 class PostPreview(Endpoint):
@@ -52,9 +53,10 @@ class PostPreview(Endpoint):
     async def post(self, request: Request) -> Response:
         """Return the editor page with the preview."""
         ctx, slug = request_context(request), request.path_params["slug"]
-        form = await read_form(request)
+        form, page = await read_form(request), app_state(request).urls.path("web:post_edit", slug=slug)
         if ctx.actor is None:
-            return render_error(request, "posts/write.html", form, NotAuthenticated(SESSION_EXPIRED), slug=slug)
+            error = NotAuthenticated(SESSION_EXPIRED)
+            return render_error(request, "posts/write.html", form, error, slug=slug, return_path=page)
         post = policy.require_edit(ctx, await posts.get_by_slug(ctx, slug))
         return await _preview_page(request, ctx, form, "posts/edit.html", post=post, others=())
 

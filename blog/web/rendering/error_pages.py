@@ -17,7 +17,7 @@ from blog.framework.request.context import anonymous_context
 from blog.framework.request.disconnect import CLIENT_CLOSED_REQUEST
 from blog.framework.response.error_statuses import error_headers, error_status
 from blog.web.rendering.page import render_page
-from blog.web.rendering.redirects import redirect_without_slash, sign_in_path
+from blog.web.rendering.redirects import redirect_without_slash, return_path, sign_in_path
 
 _MESSAGES = {
     400: ("Bad request", "We couldn't read what your browser sent. Go back and try again."),
@@ -43,7 +43,7 @@ async def on_blog_error(request: Request, exc: Exception) -> Response:
         raise exc
     wrong_credentials = getattr(request.state, "identity", ANONYMOUS).error is not None
     if isinstance(exc, NotAuthenticated) and request.method in ("GET", "HEAD") and not wrong_credentials:
-        return RedirectResponse(sign_in_path(request), 303)
+        return RedirectResponse(sign_in_path(request, return_path(request)), 303)
     if isinstance(exc, NotFound) and (redirect := redirect_without_slash(request)):
         return redirect
     status = error_status(exc)

@@ -14,7 +14,7 @@ from blog.framework.request.state import app_state
 from blog.framework.response.error_statuses import error_headers, error_status
 from blog.schemas.feature_flags import Flag
 from blog.web.rendering import accent_styles
-from blog.web.rendering.redirects import current_path, register_path, sign_in_path
+from blog.web.rendering.redirects import current_path, register_path, return_path, sign_in_path
 from blog.web.rendering.theme import current_theme
 from blog.web.rendering.unread_counts import get_unread_counts
 
@@ -35,11 +35,13 @@ def render_page(
     - `template`: a path below `templates/`.
     - `headers`: added to the default headers, or replace them.
     - `values`: template variables. `live_cursor` is the position in the event log from which the page follows live events.
+      `return_path` is the page to return to after signing in, if not this one.
     """
     # Not `request_context()`, which raises for wrong credentials: this page may be the one that reports them.
     actor = getattr(request.state, "identity", ANONYMOUS).actor
     state = app_state(request)
     on = state.site.runtime_settings.is_enabled
+    return_to = values.get("return_path") or return_path(request, values.get("form"))
     shared = {
         "actor": actor,
         "can_write": policy.can_write_posts(actor),
@@ -50,8 +52,8 @@ def render_page(
         "live_cursor": None,
         "preferences": state.site.runtime_settings.preferences,
         "stylesheet_url": accent_styles.stylesheet_url(state.site, state.urls),
-        "sign_in_path": sign_in_path(request),
-        "register_path": register_path(request),
+        "sign_in_path": sign_in_path(request, return_to),
+        "register_path": register_path(request, return_to),
         "theme": current_theme(request),
         "current_path": current_path(request) if request.method in ("GET", "HEAD") else "",
     }

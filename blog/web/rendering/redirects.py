@@ -7,11 +7,13 @@ from urllib.parse import quote, urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 
 # Browsers remove control characters and treat a backslash as a slash: "/\evil.example" would leave the site.
 _LOCAL_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _MAX_PATH_LENGTH = 2000
+_SIGN_IN_PAGES = ("web:login", "web:login_code", "web:register")
 _PATH_CHARACTERS = "/:@!$&'()*+,;="
 """Characters that need no encoding in a path, in addition to letters, digits and `_.-~`."""
 
@@ -58,14 +60,14 @@ def current_path(request: Request, **changed: str) -> str:
     return f"{path}?{query}" if query else path
 
 
-def sign_in_path(request: Request) -> str:
+def sign_in_path(request: Request, return_to: str) -> str:
     """Return the path of the sign-in page, with the page to return to in `next`."""
-    return _path_with_next(request, "web:login")
+    return _path_with_next(request, "web:login", return_to)
 
 
-def register_path(request: Request) -> str:
+def register_path(request: Request, return_to: str) -> str:
     """Return the path of the registration page, with the page to return to in `next`."""
-    return _path_with_next(request, "web:register")
+    return _path_with_next(request, "web:register", return_to)
 
 
 def next_path(request: Request) -> str:
@@ -73,13 +75,20 @@ def next_path(request: Request) -> str:
     return safe_local_path(request.query_params.get("next", ""))
 
 
-def _path_with_next(request: Request, name: str) -> str:
-    """Return the path of a route. `next` is the current page, or on pages that have one, such as sign-in, their own."""
+def return_path(request: Request, form: Form | None = None) -> str:
+    """Return the page to return to after signing in: this one, or that in `next` on the pages that sign in or register.
+
+    - `form`: the form that the page shows; a submitted one has `next` in a field.
+
+    Empty if the path only takes POST, as there is no page to return to.
+    """
     urls = app_state(request).urls
-    path = current_path(request)
-    if path.startswith((urls.path("web:login"), urls.path("web:register"))):
-        path = next_path(request)
-    elif request.method not in ("GET", "HEAD"):
-        path = ""
-    query = f"?{urlencode({'next': path})}" if safe_local_path(path) else ""
-    return f"{urls.path(name)}{query}"
+    if request.scope["path"] in {urls.path(name) for name in _SIGN_IN_PAGES}:
+        return safe_local_path(form.value("next")) if form else next_path(request)
+    has_page = request.method in ("GET", "HEAD") or hasattr(request.scope.get("endpoint"), "get")
+    return current_path(request) if has_page else ""
+
+
+def _path_with_next(request: Request, name: str, return_to: str) -> str:
+    query = f"?{urlencode({'next': return_to})}" if safe_local_path(return_to) else ""
+    return f"{app_state(request).urls.path(name)}{query}"

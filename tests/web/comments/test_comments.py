@@ -4,6 +4,7 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -66,7 +67,37 @@ async def test_anonymous_comment_survives_the_sign_in(client: httpx2.AsyncClient
     answer = await client.post("/posts/on-engines/comments", data={"content": "Typed"})
     assert answer.status_code == 401
     assert ">\nTyped</textarea>" in answer.text
+    assert sign_in_links(answer) == {"/login?next=%2Fposts%2Fon-engines%23comments"}
     assert await rows(ctx) == []
+
+
+def sign_in_links(answer: httpx2.Response) -> set[str]:
+    return set(re.findall(r'href="(/login[^"]*)"', answer.text))
+
+
+async def test_sign_in_links_lead_back_to_the_form(
+    client: httpx2.AsyncClient, author: Context, post: Post, served: dict[str, str]
+) -> None:
+    comment = await comments.create(author, post.id, NewComment(content="First."))
+    reply, sent = f"/comments/{comment.id}/reply", {"content": "Typed"} | served
+    pages = {reply: reply, "/posts/on-engines/edit": "/posts/on-engines/edit"}
+    pages |= {"/posts/on-engines/edit/preview": "/posts/on-engines/edit", "/write/preview": "/write", "/write": "/write"}
+    for path, page in pages.items():
+        answer = await client.post(path, data=sent)
+        assert sign_in_links(answer) == {f"/login?next={quote(page, safe='')}"}, path
+    answer = await client.post(f"/comments/{comment.id}/restore", data=sent)
+    assert (answer.status_code, sign_in_links(answer)) == (401, {"/login"}), "this path has no page"
+
+
+async def test_pages_for_signing_in_pass_on_where_to_return(client: httpx2.AsyncClient, author: Context) -> None:
+    for path in ("/login", "/register"):
+        for answer in (
+            await client.get(path, params={"next": "/write"}),
+            await client.post(path, data={"username": "ada", "password": "wrong", "next": "/write"}),
+        ):
+            assert sign_in_links(answer) == {"/login?next=%2Fwrite"}, answer.status_code
+    answer = await client.get("/login-help")
+    assert (answer.status_code, sign_in_links(answer)) == (404, {"/login?next=%2Flogin-help"})
 
 
 async def test_draft_refuses_comments(client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn) -> None:
