@@ -123,7 +123,7 @@ POSTGRESQL_TOO = (
     "tests/api/test_accounts", "tests/api/test_comments", "tests/api/test_events", "tests/api/test_flags",
     "tests/api/test_posts", "tests/api/test_queries", "tests/framework/test_idempotency", "tests/fuzz/test_requests",
     "tests/web/admin/", "tests/web/comments/", "tests/web/discovery/", "tests/web/posts/test_history",
-    "tests/web/posts/test_views", "tests/web/test_pages",
+    "tests/web/posts/test_views", "tests/web/test_pages", "tests/web/test_write_lock",
 )  # fmt: skip
 
 

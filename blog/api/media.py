@@ -4,7 +4,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain.media import media
-from blog.domain.media.image_processing import ProcessedImage
 from blog.framework.endpoints.endpoint import ApiEndpoint
 from blog.framework.endpoints.openapi_operations import operation
 from blog.framework.request.context import require_user
@@ -44,8 +43,9 @@ class MediaList(ApiEndpoint):
     async def post(self, request: Request) -> Response:
         """Store an image without its metadata, and smaller copies of it. The same image again: 200 with the first entry."""
         ctx = require_user(request)
-        new, image = getattr(request.state, "upload", None) or await _read_image(request)
-        item, is_new = await media.add(ctx, image, new)
+        media.require_uploader(ctx)  # before the body is read
+        async with read_upload(request, NewMedia, limit=ctx.site.settings.max_upload_bytes) as (new, file):
+            item, is_new = await media.upload(ctx, file, new)
         urls = app_state(request).urls
         location = urls.path("api:media_item", id=item.id)
         return json_response(media_out(item, urls), 201 if is_new else 200, {"Location": location})
@@ -53,10 +53,6 @@ class MediaList(ApiEndpoint):
     def body_limit(self, request: Request) -> int:
         """Return the size limit for uploads (`MAX_UPLOAD_BYTES`), in bytes."""
         return app_state(request).site.settings.max_upload_bytes
-
-    async def prepare(self, request: Request) -> None:
-        """Decode the image before the database is locked."""
-        request.state.upload = await _read_image(request)
 
 
 class MediaDetail(ApiEndpoint):
@@ -80,10 +76,3 @@ class MediaDetail(ApiEndpoint):
         """Delete the image, and its files unless something still uses them, such as an old version of a post."""
         await media.delete(require_user(request), request.path_params["id"])
         return Response(status_code=204)
-
-
-async def _read_image(request: Request) -> tuple[NewMedia, ProcessedImage]:
-    ctx = require_user(request)
-    media.require_uploader(ctx)  # before the body is read
-    async with read_upload(request, NewMedia, limit=ctx.site.settings.max_upload_bytes) as (new, file):
-        return new, await media.process_upload(ctx, file)

@@ -35,7 +35,7 @@ class TokenList(ApiEndpoint):
         return json_response(out, 201, {"Location": location, "Cache-Control": "no-store"})
 
     async def prepare(self, request: Request) -> None:
-        """Verify the password before the write lock is taken: hashing is slow, and failures are written to the audit log."""
+        """Verify the password outside of the transaction: failures are written to the audit log."""
         request.state.token_request = await _authenticate(request)
 
 

@@ -3,18 +3,19 @@
 A connection belongs to one asyncio task. A child task (`gather`, a task group) does not take part in its parent's transaction.
 """
 
+import asyncio
 import contextlib
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, cast
 
 from databases import Database as UpstreamDatabase
 from databases.core import Connection as UpstreamConnection
-from databases.core import Transaction as UpstreamTransaction
 from databases.interfaces import Record
 
 from blog.db.compiled_queries import Query
+from blog.db.transaction import Transaction
 
 
 class UniqueViolation(Exception):
@@ -54,59 +55,6 @@ class CommitWatcher(Protocol):
         ...
 
 
-class Transaction(UpstreamTransaction):
-    """A transaction that always returns its connection.
-
-    `databases` keeps the connection when BEGIN or COMMIT fails or is cancelled: a pool of 5 was empty after 67 cancellations.
-    """
-
-    async def start(self) -> "Transaction":
-        """Run BEGIN, or SAVEPOINT inside another transaction."""
-        connection = self._connection
-        self._transaction = backend = connection._connection.transaction()
-        async with connection._transaction_lock:
-            is_root = not connection._transaction_stack
-            await connection.__aenter__()
-            try:
-                await backend.start(is_root=is_root, extra_options=self._extra_options)
-            except BaseException:
-                await self._release_after_failure(connection, backend)
-                raise
-            connection._transaction_stack.append(self)
-        return self
-
-    async def commit(self) -> None:
-        """Run COMMIT, or RELEASE of the savepoint."""
-        await self._end("commit")
-
-    async def rollback(self) -> None:
-        """Run ROLLBACK, or ROLLBACK TO the savepoint."""
-        await self._end("rollback")
-
-    async def _end(self, method: str) -> None:
-        connection, backend = self._connection, self._transaction
-        async with connection._transaction_lock:
-            connection._transaction_stack.remove(self)
-            try:
-                await getattr(backend, method)()
-            except BaseException:
-                await self._release_after_failure(connection, backend)
-                raise
-            self._transaction = None
-            await connection.__aexit__()
-        has_written = method == "commit" and not connection._transaction_stack and not self._extra_options.get("readonly")
-        if has_written and isinstance(connection._database, Database):
-            connection._database._after_commit()
-
-    async def _release_after_failure(self, connection: UpstreamConnection, backend: Any) -> None:
-        try:
-            with contextlib.suppress(Exception):  # the caller raises the first error
-                await backend.rollback()
-        finally:
-            self._transaction = None
-            await connection.__aexit__()
-
-
 class Database(UpstreamDatabase):
     """The database of one blog.
 
@@ -128,6 +76,8 @@ class Database(UpstreamDatabase):
         self.on_query: list[Callable[[str], None]] = []
         self.on_commit: list[Callable[[], None]] = []
         self._watchers: weakref.WeakSet[CommitWatcher] = weakref.WeakSet()
+        # The beginnings of deferred transactions, by task: a child task does not take part in its parent's transaction.
+        self._deferred: weakref.WeakKeyDictionary[asyncio.Task[Any], Callable[[], Awaitable[None]]] = weakref.WeakKeyDictionary()
         super().__init__(url, acquire_timeout=acquire_timeout, **options)
         self._backend.on_query = self.on_query
 
@@ -139,7 +89,35 @@ class Database(UpstreamDatabase):
 
     def transaction(self, *, force_rollback: bool = False, **options: Any) -> Transaction:
         """Return an atomic write transaction. Write transactions run one after the other: to only read, use `snapshot`."""
-        return Transaction(self.connection, force_rollback=force_rollback, **options)
+        return Transaction(self.connection, force_rollback, self._begin_deferred, self._after_commit, **options)
+
+    @contextlib.asynccontextmanager
+    async def deferred_transaction(self, on_begin: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        """Put all write transactions of the block into one, which begins with the first of them.
+
+        Slow work before that, such as rendering, does not hold the write lock. `on_begin` runs inside the transaction, before
+        all changes; what it raises is raised where the first transaction begins. Statements of the block that run before any
+        transaction are separate.
+        """
+        task = asyncio.current_task()
+        if task is None or task in self._deferred or self.connection()._transaction_stack:
+            raise RuntimeError("a deferred transaction is the outermost one of its task")
+        async with contextlib.AsyncExitStack() as stack:
+
+            async def begin() -> None:
+                await stack.enter_async_context(Transaction(self.connection, False, None, self._after_commit))
+                await on_begin()
+
+            self._deferred[task] = begin
+            try:
+                yield
+            finally:
+                del self._deferred[task]
+
+    async def _begin_deferred(self) -> None:
+        task = asyncio.current_task()
+        if task is not None and task in self._deferred and not self.connection()._transaction_stack:
+            await self._deferred[task]()
 
     async def fetch_all(self, query: Query | str, values: dict[Any, Any] | None = None) -> list[Record]:
         """Return all rows."""

@@ -105,7 +105,7 @@ async def things(ctx: Context) -> dict[str, int]:
     comment, removed = [await comments.create(rob, post.id, NewComment(content="Yes.")) for _ in range(2)]
     await comments.remove(ada, removed.id)
     pending = await comments.create(rob, post.id, NewComment(content="Hm."), spam_reason="It looks odd")
-    image = await media.upload(ada, io.BytesIO(IMAGE), NewMedia())
+    image, _ = await media.upload(ada, io.BytesIO(IMAGE), NewMedia())
     spare = await tokens.issue(ctx, ada.require_actor(), name="spare")
     return {
         "post": post.id,

@@ -97,6 +97,60 @@ async def test_reader_cannot_write(counter: Database) -> None:
     assert await value(counter) == 0
 
 
+async def test_deferred_transaction_begins_with_its_first_write_transaction(counter: Database) -> None:
+    begun = 0
+
+    async def on_begin() -> None:
+        nonlocal begun
+        begun += 1
+
+    async with counter.deferred_transaction(on_begin):
+        async with counter.snapshot():
+            assert await value(counter) == 0
+        async with asyncio.timeout(5):
+            await asyncio.create_task(increment(counter))  # another writer does not wait
+        assert begun == 0
+        for _ in range(2):
+            await increment(counter)
+        assert begun == 1
+        assert await asyncio.create_task(value(counter)) == 1, "nothing is committed before the end"
+    assert await value(counter) == 3
+
+
+async def test_deferred_transaction_is_rolled_back_as_a_whole(counter: Database) -> None:
+    async def forbid() -> None:
+        assert await value(counter) == 0
+        raise ZeroDivisionError
+
+    async def allow() -> None:
+        return None
+
+    with pytest.raises(ZeroDivisionError):
+        async with counter.deferred_transaction(allow):
+            await increment(counter)
+            raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        async with counter.deferred_transaction(forbid):
+            await increment(counter)
+    assert await value(counter) == 0
+    await increment(counter)
+    assert await value(counter) == 1, "later transactions of the task are separate"
+
+
+async def test_deferred_transaction_is_the_outermost_one(counter: Database) -> None:
+    async def on_begin() -> None:
+        return None
+
+    async with counter.transaction():
+        with pytest.raises(RuntimeError, match="outermost"):
+            async with counter.deferred_transaction(on_begin):
+                pass
+    async with counter.deferred_transaction(on_begin):
+        with pytest.raises(RuntimeError, match="outermost"):
+            async with counter.deferred_transaction(on_begin):
+                pass
+
+
 async def test_inner_transaction_is_rolled_back_alone(counter: Database) -> None:
     async with counter.transaction():
         await counter.execute(facts.update().where(COUNTER).values(value="1"))

@@ -23,7 +23,9 @@ from starlette.types import Scope as ASGIScope
 from blog.api.routes import routes
 from blog.app import create_app
 from blog.db import tables
+from blog.domain.accounts import registration
 from blog.domain.core.context import Context
+from blog.errors import FieldError
 from blog.framework.endpoints import idempotency
 from blog.framework.endpoints.endpoint import ApiEndpoint
 from blog.framework.response.problems import HANDLERS
@@ -80,6 +82,29 @@ async def test_two_workers_on_one_file_create_one_post(settings: Settings, beare
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.content for answer in answers}) == 1
     assert await count(ctx, tables.posts) == 1
+
+
+async def test_check_before_the_first_change_does_not_fail_a_repeat(
+    client: httpx2.AsyncClient, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two equal requests pass the lookup of the key together; one then finds that its username is taken, by the other."""
+    find_errors, first_is_done = registration.find_errors, asyncio.Event()
+    requests = 0
+
+    async def find_errors_in_turn(*args: Any) -> list[FieldError]:
+        nonlocal requests
+        requests += 1
+        if requests == 2:
+            await first_is_done.wait()
+        return await find_errors(*args)
+
+    monkeypatch.setattr(registration, "find_errors", find_errors_in_turn)
+    tasks = [asyncio.create_task(client.post("/api/v1/users", json=ADA, headers=KEY)) for _ in range(2)]
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    first_is_done.set()
+    answers = await asyncio.gather(*tasks)
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert sum("idempotency-replayed" in answer.headers for answer in answers) == len(done) == 1
 
 
 def test_requests_of_a_killed_server_are_atomic(home: Path) -> None:

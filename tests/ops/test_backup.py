@@ -47,7 +47,8 @@ pytestmark = pytest.mark.sqlite
 
 
 async def upload(ctx: Context, data: bytes | None = None) -> Media:
-    return await media.upload(ctx, io.BytesIO(data or png(3, 2)), NewMedia(alt=""))
+    image, _ = await media.upload(ctx, io.BytesIO(data or png(3, 2)), NewMedia(alt=""))
+    return image
 
 
 async def write(ctx: Context, title: str) -> Post:

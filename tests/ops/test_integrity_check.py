@@ -31,7 +31,7 @@ HOUR = 3600
 @pytest.fixture
 async def filled(author: Context) -> Context:
     """Return the context of a blog without damage, with everything that can be damaged."""
-    image = await media.upload(author, io.BytesIO(png(1000, 10)), NewMedia(alt=""))
+    image, _ = await media.upload(author, io.BytesIO(png(1000, 10)), NewMedia(alt=""))
     post = await posts.create(author, NewPost(title="Hello", content=f"![x](/media/{image.name})", tags=["Maths"]))
     await posts.create(author, NewPost(title="Other", content="Words", tags=["maths"]))
     await comments.create(author, post.id, NewComment(content="Good"))

@@ -321,7 +321,7 @@ async def test_cards_show_the_comment_count(client: httpx2.AsyncClient, write: W
 async def test_own_images_offer_smaller_copies_wherever_a_text_is_shown(
     client: httpx2.AsyncClient, author: Context, write: Write, sign_in: SignIn
 ) -> None:
-    own = await media.upload(author, io.BytesIO(png(2000, 1500)), NewMedia())
+    own, _ = await media.upload(author, io.BytesIO(png(2000, 1500)), NewMedia())
     (wide, middle, narrow) = (f"/media/{variant.name}" for variant in own.variants)
     path = f"/media/{own.name}"
     expected = f'width="2000" height="1500" srcset="{narrow} 480w, {middle} 960w, {wide} 1600w, {path} 2000w"'
@@ -352,7 +352,7 @@ async def test_own_images_offer_smaller_copies_wherever_a_text_is_shown(
 async def test_uploaded_images_have_sizes_and_external_ones_are_unchanged(
     client: httpx2.AsyncClient, settings: Settings, author: Context, write: Write
 ) -> None:
-    own = await media.upload(author, io.BytesIO(png(30, 20)), NewMedia())
+    own, _ = await media.upload(author, io.BytesIO(png(30, 20)), NewMedia())
     smaller = f"{settings.public_url}/media/{own.name}"
     await write("Looms", f"![](/media/{own.name})\n\n![]({smaller})\n\n![](/media/{'0' * 64}.png)", slug="looms")
     images = re.findall("<img[^>]*>", (await client.get("/posts/looms")).text)

@@ -49,13 +49,13 @@ def require_uploader(ctx: Context) -> None:
         raise Forbidden("Uploads are turned off")
 
 
-async def upload(ctx: Context, file: BinaryIO, new: NewMedia) -> Media:
-    """Process and store an image, with copies for smaller screens. Returns the present entry for an image uploaded before.
+async def upload(ctx: Context, file: BinaryIO, new: NewMedia) -> tuple[Media, bool]:
+    """Process and store an image, with copies for smaller screens.
 
-    Raises NotAuthenticated, Forbidden, InvalidInput (file), Unavailable (storage).
+    Returns the entry, and whether it is new: an image that the user has uploaded before keeps its entry. Its alt text is set
+    if it had none. Raises NotAuthenticated, Forbidden, InvalidInput (file), Unavailable (storage).
     """
-    item, _ = await add(ctx, await process_upload(ctx, file), new)
-    return item
+    return await add(ctx, await process_upload(ctx, file), new)
 
 
 async def process_upload(ctx: Context, file: BinaryIO) -> ProcessedImage:
@@ -65,11 +65,7 @@ async def process_upload(ctx: Context, file: BinaryIO) -> ProcessedImage:
 
 
 async def add(ctx: Context, image: ProcessedImage, new: NewMedia) -> tuple[Media, bool]:
-    """Insert the row of a processed image: the second half of `upload`.
-
-    Returns the entry, and whether it is new: an image that the user has uploaded before keeps its entry. Its alt text is set
-    if it had none. Raises NotAuthenticated, Forbidden, Unavailable.
-    """
+    """Insert the row of a processed image: the second half of `upload`. Raises NotAuthenticated, Forbidden, Unavailable."""
     require_uploader(ctx)
     actor = ctx.require_actor()
     async with ctx.db.transaction():

@@ -29,7 +29,10 @@ class ApiEndpoint(Endpoint):
         return app_state(request).site.settings.max_body_bytes
 
     async def prepare(self, request: Request) -> None:
-        """Do slow work of a POST with a key before the write lock is acquired, and store its result in the request's state."""
+        """Make the changes of a POST with a key that remain if the request fails, such as audit records of failed sign-ins.
+
+        Store the result in the request's state.
+        """
 
     async def dispatch(self) -> None:
         """Call the method for the verb. A POST with an `Idempotency-Key` runs in one transaction.

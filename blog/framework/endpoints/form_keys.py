@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from blog.domain.core.context import Context
-from blog.framework.endpoints.idempotency import fingerprint_request, store_response, stored_response
+from blog.framework.endpoints.idempotency import RequestKey, fingerprint_request, run_with_key
 from blog.framework.identity.authentication import client_key
 from blog.framework.request.forms import FORM_KEY, SECRET_FIELDS, Form
 
@@ -23,9 +23,8 @@ _IGNORED_FIELDS = SECRET_FIELDS | {FORM_KEY, "autosave", "loaded_at"}
 async def run_once(request: Request, ctx: Context, form: Form, create: Callable[[], Awaitable[Response]]) -> Response:
     """Return the response of `create`, or a redirect to its result if the client sent this form within the last 24 hours.
 
-    Key, change and result are stored in one transaction, as for `Idempotency-Key`: equal forms that arrive at several workers at
-    once run one after another. Other values under the same key, as after the browser's "Back", are another item. A form without a
-    valid key always creates an item.
+    Other values under the same key, as after the browser's "Back", are another item. A form without a valid key always creates
+    an item.
 
     Raises whatever `create` raises; then nothing is stored.
     """
@@ -34,13 +33,10 @@ async def run_once(request: Request, ctx: Context, form: Form, create: Callable[
         return await create()
     values = sorted((name, value) for name, value in form.values.items() if name not in _IGNORED_FIELDS)
     fingerprint = fingerprint_request(ctx, request, json.dumps(values).encode())
-    client, key = client_key(request), f"form:{submitted}:{fingerprint}"
-    async with ctx.db.transaction():
-        if (stored := await stored_response(ctx, client, key, fingerprint)) is not None:
-            return stored
-        response = await create()
-        if response.status_code < 400:
-            # Only the address: the response may contain a secret or a cookie.
-            result = RedirectResponse(response.headers.get("location", request.url.path), 303)
-            await store_response(ctx, client, key, fingerprint, result)
-        return response
+    key = RequestKey(client_key(request), f"form:{submitted}:{fingerprint}", fingerprint)
+
+    def redirect(response: Response) -> Response:
+        # Only the address: the response may contain a secret or a cookie.
+        return RedirectResponse(response.headers.get("location", request.url.path), 303)
+
+    return await run_with_key(ctx, key, create, to_store=redirect)

@@ -1,7 +1,8 @@
 """`Idempotency-Key`: a repeated request changes nothing, and gets the response of the first one.
 
 Key, change and response are stored in one transaction, so a crash cannot separate them. The transaction acquires the write lock
-before it looks up the key: identical requests that arrive at several workers at once run one after another.
+before it looks up the key: of identical requests that arrive at several workers at once, one changes the database. It begins with
+the first change: slow work before that, such as rendering, does not block other writers.
 """
 
 import datetime as dt
@@ -9,6 +10,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from starlette.requests import Request
@@ -17,7 +19,7 @@ from starlette.types import Message
 
 from blog.db import tables
 from blog.domain.core.context import Context
-from blog.errors import Conflict, FieldError, InvalidInput, MalformedInput
+from blog.errors import BlogError, Conflict, FieldError, InvalidInput, MalformedInput
 from blog.framework.endpoints.openapi_operations import get_operation
 from blog.framework.identity.authentication import client_key
 from blog.framework.request.context import request_context
@@ -33,8 +35,17 @@ _BOUNDARY = re.compile(r'boundary="?([^";,]+)', re.IGNORECASE)
 _columns = tables.idempotency_keys.c
 
 
-class _ErrorResponse(Exception):
-    """Carries an error response out of the transaction and rolls it back."""
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """The key of a client for one request. `fingerprint` identifies the request (`fingerprint_request`)."""
+
+    client: str
+    value: str
+    fingerprint: str
+
+
+class _FinalResponse(Exception):
+    """Carries a response out of the transaction and rolls it back."""
 
     def __init__(self, response: Response) -> None:
         self.response = response
@@ -54,28 +65,59 @@ async def run_idempotently(
     contained a secret), PayloadTooLarge, Unavailable (no write lock in time), NotAuthenticated and Forbidden (as the handler
     would: a key does not authenticate), and whatever the handler raises.
     """
-    ctx, client = request_context(request), client_key(request)
+    ctx = request_context(request)
     if (declared := get_operation(handler)) is not None and declared.requires_auth:
         ctx.require_actor(declared.scope)
-    key = _read_key(request)
+    value = _read_key(request)
     # Before the transaction: a slow client must not block other writers.
     body = await with_body_limit(request, body_limit).body()
-    fingerprint = fingerprint_request(ctx, request, body)
-    if (stored := await stored_response(ctx, client, key, fingerprint)) is not None:
-        return stored
-    await prepare(Request(request.scope, _replay_body(body, request)))
+    key = RequestKey(client_key(request), value, fingerprint_request(ctx, request, body))
+
+    def replayed() -> Request:
+        return Request(request.scope, _replay_body(body, request))
+
+    return await run_with_key(ctx, key, lambda: handler(replayed()), prepare=lambda: prepare(replayed()))
+
+
+async def run_with_key(
+    ctx: Context,
+    key: RequestKey,
+    create: Callable[[], Awaitable[Response]],
+    *,
+    prepare: Callable[[], Awaitable[None]] | None = None,
+    to_store: Callable[[Response], Response] = lambda response: response,
+) -> Response:
+    """Return the response of `create`, or the stored one if this request has succeeded within the last 24 hours.
+
+    - `create`: makes the changes. They are rolled back if it raises or returns an error response.
+    - `prepare`: called before `create`; its changes remain.
+    - `to_store`: returns the response for repeats.
+
+    Raises whatever `prepare` and `create` raise, and InvalidInput or Conflict for a stored response (`_stored_response`).
+    """
+
+    async def require_first() -> None:
+        if (stored := await _stored_response(ctx, key)) is not None:
+            raise _FinalResponse(stored)
+
     try:
-        async with ctx.db.transaction():
-            # Again with the lock: another worker may have finished the same request.
-            if (stored := await stored_response(ctx, client, key, fingerprint)) is not None:
-                return stored
-            response = await handler(Request(request.scope, _replay_body(body, request)))
+        await require_first()
+        if prepare is not None:
+            await prepare()
+        async with ctx.db.deferred_transaction(on_begin=require_first):
+            response = await create()
             if response.status_code >= 400:
-                raise _ErrorResponse(response)
-            await store_response(ctx, client, key, fingerprint, response)
+                raise _FinalResponse(response)
+            async with ctx.db.transaction():
+                await _store_response(ctx, key, to_store(response))
             return response
-    except _ErrorResponse as error:
-        return error.response
+    except _FinalResponse as final:
+        return final.response
+    except BlogError:
+        # A check before the first change, such as that of a username, fails if the same request has just succeeded elsewhere.
+        if (stored := await _stored_response(ctx, key)) is not None:
+            return stored
+        raise
 
 
 def _read_key(request: Request) -> str:
@@ -105,18 +147,18 @@ def _replay_body(body: bytes, request: Request) -> Callable[[], Awaitable[Messag
     return receive
 
 
-async def stored_response(ctx: Context, client: str, key: str, fingerprint: str) -> Response | None:
+async def _stored_response(ctx: Context, key: RequestKey) -> Response | None:
     """Return the response to the first request of a client with this key, if any.
 
     Raises InvalidInput if that was another request, Conflict if the response contained a secret.
     """
     query = sa.select(tables.idempotency_keys).where(
-        _columns.client_key == client, _columns.key == key, _columns.created_at > ctx.now - RETENTION
+        _columns.client_key == key.client, _columns.key == key.value, _columns.created_at > ctx.now - RETENTION
     )
     row = await ctx.db.fetch_one(query)
     if row is None:
         return None
-    if row["request_hash"] != fingerprint:
+    if row["request_hash"] != key.fingerprint:
         message = "This key was used for another request. Use a new one."
         raise InvalidInput([FieldError(("header", HEADER), message, "idempotency_key")])
     if row["body"] is None:
@@ -127,14 +169,14 @@ async def stored_response(ctx: Context, client: str, key: str, fingerprint: str)
     return response
 
 
-async def store_response(ctx: Context, client: str, key: str, fingerprint: str, response: Response) -> None:
+async def _store_response(ctx: Context, key: RequestKey, response: Response) -> None:
     """Store a response for 24 hours. Call it in the transaction of the change."""
-    await _remove_expired(ctx, client, key)
+    await _remove_expired(ctx, key)
     has_secret = "no-store" in response.headers.get("cache-control", "")
     values = {
-        "client_key": client,
-        "key": key,
-        "request_hash": fingerprint,
+        "client_key": key.client,
+        "key": key.value,
+        "request_hash": key.fingerprint,
         "status": response.status_code,
         "headers": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in response.raw_headers],
         "body": None if has_secret else bytes(response.body),
@@ -143,7 +185,7 @@ async def store_response(ctx: Context, client: str, key: str, fingerprint: str, 
     await ctx.db.execute(tables.idempotency_keys.insert().values(values))
 
 
-async def _remove_expired(ctx: Context, client: str, key: str) -> None:
+async def _remove_expired(ctx: Context, key: RequestKey) -> None:
     """Remove this key, if it has expired, and some other expired keys."""
     expired = (
         sa.select(_columns.client_key, _columns.key)
@@ -153,5 +195,5 @@ async def _remove_expired(ctx: Context, client: str, key: str) -> None:
         .subquery()
     )
     old = sa.tuple_(_columns.client_key, _columns.key).in_(sa.select(expired))
-    own = (_columns.client_key == client) & (_columns.key == key)
+    own = (_columns.client_key == key.client) & (_columns.key == key.value)
     await ctx.db.execute(tables.idempotency_keys.delete().where(old | own))

@@ -97,7 +97,8 @@ async def test_during_a_bucket_outage_cached_files_are_served_and_uploads_refuse
 async def test_bucket_is_checked_and_cleaned_like_a_folder(settings: Settings, author: Context) -> None:
     store = author.site.storage
     assert isinstance(store, S3Storage)
-    name, *copies = (await media.upload(author, io.BytesIO(WIDE), NewMedia(alt=""))).file_names
+    image, _ = await media.upload(author, io.BytesIO(WIDE), NewMedia(alt=""))
+    name, *copies = image.file_names
     assert await check_site(author) == []
     assert media.image_size(store, name) == (1000, 10)
     await asyncio.to_thread(store.remove, name)

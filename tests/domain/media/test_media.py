@@ -38,7 +38,8 @@ SMALL = png(3, 2)
 
 
 async def upload(ctx: Context, data: bytes = SMALL, alt: str = "") -> Media:
-    return await media.upload(ctx, io.BytesIO(data), NewMedia(alt=alt))
+    image, _ = await media.upload(ctx, io.BytesIO(data), NewMedia(alt=alt))
+    return image
 
 
 async def count_rows(ctx: Context) -> int:
@@ -163,7 +164,7 @@ async def test_row_describes_the_files(author: Context) -> None:
 
 async def test_the_same_image_of_the_same_person_is_one_entry(author: Context, ctx: Context, make_user: MakeUser) -> None:
     first = await upload(author, WIDE)
-    again, is_new = await media.add(author, await media.process_upload(author, io.BytesIO(WIDE)), NewMedia(alt="Teal"))
+    again, is_new = await media.upload(author, io.BytesIO(WIDE), NewMedia(alt="Teal"))
     assert (again.id, again.alt, is_new) == (first.id, "Teal", False), "the entry had no description"
     assert (await upload(author, WIDE, "Blue")).alt == "Teal"
     assert (await upload(author, encode(Image.open(io.BytesIO(WIDE)), "PNG", compress_level=0))).id == first.id, "the same pixels"

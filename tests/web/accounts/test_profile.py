@@ -344,7 +344,7 @@ async def test_export_has_all_own_data_and_nothing_of_others(
     await comments.create(author, post.id, NewComment(content="My own."))
     removed = await comments.create(author, post.id, NewComment(content="Regretted."))
     await comments.remove(author, removed.id)
-    image = await media.upload(author, io.BytesIO(png(20, 10)), NewMedia(alt="A wheel"))
+    image, _ = await media.upload(author, io.BytesIO(png(20, 10)), NewMedia(alt="A wheel"))
     eve = await sign_in("eve")
     await client.post("/write", data={"title": "Of eve", "content": "x", "slug": "", "status": "published"}, headers=eve)
     session = await sessions.start(ctx, author.require_actor(), "a browser")

@@ -58,7 +58,7 @@ async def test_page_is_created_read_edited_and_deleted(client: httpx2.AsyncClien
 
 
 async def test_image_on_a_page_has_its_size_and_title(client: httpx2.AsyncClient, ora: dict[str, str], owner: Context) -> None:
-    own = await media.upload(owner, io.BytesIO(png(30, 20)), NewMedia())
+    own, _ = await media.upload(owner, io.BytesIO(png(30, 20)), NewMedia())
     about = ABOUT | {"content": f'![A loom](/media/{own.name} "Our first")'}
     await client.post("/admin/pages/new", data=about, headers=ora)
     page = (await client.get("/about")).text
