@@ -112,7 +112,7 @@ def autosave_id(form: Form) -> int | None:
 
 
 def _differs(typed: Mapping[str, str], saved: Mapping[str, str]) -> bool:
-    return any(typed.get(name, "") != value for name, value in saved.items() if name not in ("version", FORM_KEY))
+    return any(typed.get(name, "") != value for name, value in saved.items() if name != "version")
 
 
 async def _preview_fragment(request: Request) -> Response:
