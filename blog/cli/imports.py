@@ -20,11 +20,13 @@ def import_() -> None:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Read and check every file, but write nothing.")
 @click.option("--as", "username", help="Author of the posts that name no author.  [default: the owner of the blog]")
-def import_markdown(folder: Path, dry_run: bool, username: str | None) -> None:
+@click.option("--ignore-key", "ignored_keys", multiple=True, metavar="KEY", help="Metadata key that hides no post. Repeatable.")
+def import_markdown(folder: Path, dry_run: bool, username: str | None, ignored_keys: tuple[str, ...]) -> None:
     """Import a Jekyll, Hugo or Zola FOLDER. A second run imports only what changed.
 
-    The last line on standard output is a JSON object of totals. A post becomes a draft if it has no date, or metadata that may
-    hide it. The exit code is 1 if a file was not imported or not read.
+    A post becomes a draft if it has no date, or a metadata key that may hide it and that the import does not know. Name such
+    keys with --ignore-key if they hide nothing, in each run. The last line on standard output is a JSON object of totals. The
+    exit code is 1 if a file was not imported or not read.
     """
     from blog.import_export.markdown import importer
     from blog.import_export.markdown.totals import ImportTotals
@@ -33,10 +35,17 @@ def import_markdown(folder: Path, dry_run: bool, username: str | None) -> None:
         actor = await _resolve_actor(ctx, username)
         with progress_bars() as progress:
             report = await importer.import_markdown(
-                ctx.acting_as(actor), folder, dry_run=dry_run, progress=partial(progress, "Importing")
+                ctx.acting_as(actor),
+                folder,
+                dry_run=dry_run,
+                ignored_keys=ignored_keys,
+                progress=partial(progress, "Importing"),
             )
         for line in (*report.warnings, *report.rejections):
             click.echo(str(line), err=True)
+        if report.totals.draft_causes:
+            causes = ", ".join(f"{cause} ({count})" for cause, count in report.totals.draft_causes.items())
+            click.echo(f"posts imported as drafts: {report.totals.unclear_drafts}, because of {causes}", err=True)
         click.echo(json.dumps(asdict(report.totals)))
         return report.totals
 

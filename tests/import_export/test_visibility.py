@@ -112,6 +112,22 @@ HIDDEN += [
     )
 ]  # fmt: skip
 
+# Keys that no list names.
+HIDDEN += [
+    f"---\n{DATED}{line}\n---\nText"
+    for line in (
+        "shiny: true", "shiny: 'No'", "shiny: on", "moods: [calm, true]", "moods: {blue: {deep: false}}", "草稿: true",
+        "audience: members only", "for: [staff]", "rss_only: true", "progress_state: in progress", "release: false",
+        "valid_until: 2020-01-01", "go_live: 2099-01-01", "publish_until: 2020-05-01", "window: {from: 2099-01-01}",
+        "show_in_lists: no", "available: later", "reader_password: {value: x}", "sitemap: false", "seo: {noindex: true}",
+        "robots: noindex, nofollow", "requiresLogin: admins", "x: &x [*x, true]",
+        "a: {a: {a: {a: {a: {a: {a: {a: {a: {a: 1}}}}}}}}}",
+        "meta: {draft: true}", "taxonomies: {tags: [wip]}", "categories: [[a, drafts]]", "hideRelatedPosts_and_this: true",
+        "article: no", "published: {web: false}", "cascade: {draft: true}", "visibility: friends", "stage: seedling",
+    )
+]  # fmt: skip
+HIDDEN += ["Title: A\nDate: 2020-03-01\nSave_as:\n\nText", "Title: A\nDate: 2020-03-01\nShiny: yes\n\nText"]
+
 UNDATED = [
     "Text",
     "---\ntitle: A\n---\nText",
@@ -154,6 +170,30 @@ PUBLIC = [
     "---\ntitle: A\ndate: Fri, 08 May 2020 10:00:00 +0000\n---\nText",
     "---\nTitle: A\nDate: 8 May 2020\n---\nText",
     "---\ntitle: A\npublishedAt: 2020-05-01T10:00:00Z\n---\nText",
+    "---\ntitle: A\npubDatetime: 2022-09-23T15:22:00Z\nmodDatetime: 2099-01-01\n---\nText",
+]
+# Switches of common themes.
+PUBLIC += [
+    f"---\n{DATED}{lines}\n---\nText"
+    for lines in (
+        "comments: true\ntoc: true\nmath: true\nfeatured: true\nsidebar: false\npinned: no\nsticky: on",
+        "author_profile: true\nread_time: true\nshare: false\nrelated: true\ntoc_sticky: true\nshow_date: true\nsearch: false",
+        "pin: true\nmermaid: true\nrender_with_liquid: false\nimage: {path: a.png, no_bg: true}\nlast_modified_at: 2099-01-01",
+        "readtime: true\nsocial-share: false\nfull-width: true\nshow-avatar: false\ngiscus_comments: true",
+        "ShowToc: true\nTocOpen: false\nhidemeta: false\ndisableHLJS: true\nhideSummary: true\nsearchHidden: true\n"
+        "ShowReadingTime: true\nShowBreadCrumbs: true\nShowPostNavLinks: true\nShowRssButtonInSectionTermList: true\n"
+        "UseHugoToc: true\ncover: {relative: false, hidden: true}",
+        "hiddenFromHomePage: false\nhiddenFromSearch: true\nlightgallery: true\nlinkToMarkdown: true\npassword:\n"
+        "repost: {enable: false}\ncode: {copy: true}\ncomment: {enable: true, disqus: {enable: false}}",
+        "autoCollapseToc: false\npostMetaInFooter: false\nhideHeaderAndFooter: false\nflowchartDiagrams: {enable: false}",
+        "top: true\ntoc_number: true\nnoticeOutdate: false\nkatex: true\naside: false\ncopyright: false\nreward: true",
+        "hideEditPost: true\nisFeatured: true\neditUrl: false\nlastUpdated: false\npagefind: false\nheroImage: ./a.png",
+        "showHero: true\nshowTableOfContents: false\nexcludeFromSearch: true\nnav_exclude: true\nhas_children: no",
+        "isCJKLanguage: true\nkeywords: [draft]\nsubtitle: Draft\nlang: no\nupdated: 2099-01-01\noutput: html_document",
+        "taxonomies: {tags: [Hidden figures]}\nextra: {toc: true, release: true, team: The team, local_image: a.png}",
+        "type: post\npublished: true\nstatus: publish\nmeta: {_edit_last: '1', _publicize_pending: '1'}\norder: 1\npart: 0",
+        "x: &x [a, *x]\ny: *x",
+    )
 ]
 
 
@@ -164,6 +204,13 @@ def test_public_posts_stay_public(make_files: MakeFiles, text: str) -> None:
     post = source.read_post(markdown_folder.scan(folder), "a.md")
     assert isinstance(post, SourcePost)
     assert (post.title, post.body.strip(), post.warnings) == ("A", "Text", ())
+
+
+def test_repeated_aliases_are_read_once(make_files: MakeFiles) -> None:
+    levels = [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 20)}]" for level in range(1, 20)]
+    text = "\n".join(["---", DATED, "a0: &a0 [private]", *levels, "---", "Text"])
+    assert not is_public(make_files({"a.md": text}))
+    assert is_public(make_files({"a.md": text.replace("private", "x")}))
 
 
 @pytest.mark.parametrize(
@@ -206,6 +253,9 @@ def test_folders_that_engines_leave_out_are_drafts(make_files: MakeFiles, path: 
         ("---\ncascade:\n  draft: true\n---\n", False),
         ("---\ncascade:\n  - build:\n      render: never\n---\n", False),
         ("---\ncascade: [\n---\n", False),
+        ("---\ncascade: {showDate: false, target: {kind: page}}\n---\n", True),
+        ("---\ncascade: {shiny: true}\n---\n", False),
+        ("---\ncascade: {publishDate: 2099-01-01}\n---\n", False),
     ],
 )
 def test_posts_of_a_hidden_section_are_drafts(make_files: MakeFiles, index: str, public: bool) -> None:
@@ -232,10 +282,39 @@ async def test_statuses_in_the_blog(owner: Context, make_files: MakeFiles) -> No
     assert [found[slug].published_at for slug in ("later", "expired", "undated")] == [None] * 3
     assert found["public"].status is PostStatus.PUBLISHED
     assert report.warnings == (
-        "expired.md: 'expiryDate' may hide the post: imported as a draft",
-        "undated.md: no date: imported as a draft",
+        "expired.md: imported as a draft because of the key 'expiryDate': publish it in the blog, or import it with --ignore-key",
+        "undated.md: imported as a draft because of no date: publish it in the blog",
     )
-    assert (report.totals.drafts, report.totals.undated) == (2, 1)
+    assert (report.totals.drafts, report.totals.unclear_drafts, report.totals.undated) == (2, 2, 1)
+    assert report.totals.draft_causes == {"expiryDate": 1, "no date": 1}
+
+
+async def test_ignored_keys_hide_nothing(owner: Context, make_files: MakeFiles) -> None:
+    folder = make_files(
+        {
+            "a.md": f"---\n{DATED}Front-Page: false\nextra: {{moods: {{blue: yes}}}}\n---\nText",
+            "b.md": f"---\n{DATED}front_page: false\ndraft: true\n---\nText",
+            "c.md": f"---\n{DATED}---\nText",
+            "wiki/_index.md": "---\ncascade: {glow: true}\n---\n",
+            "wiki/d.md": f"---\n{DATED}---\nText",
+        }
+    )
+
+    async def statuses(*ignored: str) -> tuple[list[str], dict[str, int]]:
+        report = await import_markdown(owner, folder, ignored_keys=ignored)
+        assert report.rejections == ()
+        found = [await posts.get_by_slug(owner, slug) for slug in "abcd"]
+        return [post.status.value for post in found], dict(report.totals.draft_causes)
+
+    causes = {"Front-Page": 1, "front_page": 1, "extra.moods.blue": 1, "cascade.glow": 1}
+    assert await statuses() == (["draft", "draft", "published", "draft"], causes)
+    assert await statuses("frontpage", "draft") == (
+        ["draft", "draft", "published", "draft"],
+        {"extra.moods.blue": 1, "cascade.glow": 1},
+    )
+    everything = ("frontPage", "extra.moods.blue", "cascade.glow")
+    assert await statuses(*everything) == (["published", "draft", "published", "published"], {})
+    assert await statuses() == (["draft", "draft", "published", "draft"], causes), "as before"
 
 
 def test_comments_of_obsidian_are_removed(make_files: MakeFiles) -> None:
@@ -303,6 +382,21 @@ def test_exit_code_counts_files_that_were_not_read(
     assert message in done.stderr
     totals = json.loads(done.stdout.splitlines()[-1])
     assert totals["not_read"] == ({".mdx": 2, ".rst": 1} if "b.mdx" in files else {})
+
+
+def test_summary_counts_the_causes_of_drafts(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    for name, lines in {"a": "shiny: true", "b": "shiny: true\nglow\\e: no", "c": "", "d": "draft: true"}.items():
+        (folder / f"{name}.md").write_text(f"---\n{DATED}{lines}\n---\nText")
+    blog(tmp_path, "user", "create", "ada", "ada@example.org", "--role", "owner")
+    done = blog(tmp_path, "import", "markdown", str(folder), "--dry-run")
+    assert "posts imported as drafts: 2, because of shiny (2), glow\\\\e (1)" in done.stderr
+    assert "a.md: imported as a draft because of the key 'shiny'" in done.stderr
+    done = blog(tmp_path, "import", "markdown", str(folder), "--ignore-key", "Shiny")
+    assert "posts imported as drafts: 1, because of glow\\\\e (1)" in done.stderr
+    totals = json.loads(done.stdout.splitlines()[-1])
+    assert (totals["drafts"], totals["unclear_drafts"], totals["draft_causes"]) == (2, 1, {"glow\\\\e": 1})
 
 
 CASES = Path(os.environ.get("BLOG_TEST_CORPUS", "")).parent / "cases" / "drafts"

@@ -4,11 +4,12 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from blog.errors import FieldError, InvalidInput
-from blog.import_export.markdown.visibility import hides_section
+from blog.import_export.markdown.visibility import Doubt, section_doubt
 
 MAX_FILE_BYTES = 1_048_576
 """The maximum size of a post file."""
@@ -50,8 +51,9 @@ class SourceFolder:
     - `languages`: the languages that have an index page.
     - `rejections`: the files that are not imported.
     - `not_read`: the files of posts in formats that are not read, by suffix.
-    - `hidden_sections`: the folders with an index page that hides their posts.
     - `is_obsidian`: whether the folder is an Obsidian vault or a part of one.
+    - `ignored_keys`: the simplified names of keys that the operator has declared harmless.
+    - `section_doubts`: the folders with an index page that hides their posts, and why it does.
     """
 
     root: Path
@@ -60,15 +62,18 @@ class SourceFolder:
     rejections: tuple[Rejection, ...]
     not_read: Mapping[str, int]
     is_obsidian: bool
-    hidden_sections: frozenset[PurePosixPath] = frozenset()
+    ignored_keys: AbstractSet[str]
+    section_doubts: Mapping[PurePosixPath, Doubt] = field(default_factory=dict)
 
     def source_name(self, path: str) -> str:
         """Return the name that identifies a file in later imports: the name of the folder and the path below it."""
         return f"{self.root.name}/{path}"
 
-    def is_section_hidden(self, path: str) -> bool:
-        """Return whether a folder above the file is a hidden section."""
-        return not self.hidden_sections.isdisjoint(PurePosixPath(path).parents)
+    def section_doubt(self, path: str) -> Doubt | None:
+        """Return why a folder above the file hides it; None if none does."""
+        return next(
+            (self.section_doubts[parent] for parent in PurePosixPath(path).parents if parent in self.section_doubts), None
+        )
 
     def find(self, path: str) -> Path | None:
         """Return the regular file at a path below the root, following links; None if it is missing or outside the root."""
@@ -101,7 +106,7 @@ def printable(path: str) -> str:
     return _CONTROL_CHARACTER.sub(lambda match: match[0].encode("unicode_escape").decode(), printable)
 
 
-def scan(folder: Path) -> SourceFolder:
+def scan(folder: Path, ignored_keys: AbstractSet[str] = frozenset()) -> SourceFolder:
     """List the posts of a folder. Raises InvalidInput if it is not a readable folder."""
     root = folder.resolve()
     if not root.is_dir():
@@ -114,18 +119,18 @@ def scan(folder: Path) -> SourceFolder:
     posts = [path for path in paths if not PurePosixPath(path).name.startswith("_index.")]
     posts.sort(key=lambda path: (language_suffix(path, languages) is not None, path))
     is_obsidian = any((parent / ".obsidian").is_dir() for parent in (root, *root.parents))
-    source = SourceFolder(root, tuple(posts), languages, tuple(rejections), dict(sorted(not_read.items())), is_obsidian)
-    indexes = set(paths) - set(posts)
-    return replace(
-        source, hidden_sections=frozenset(PurePosixPath(path).parent for path in indexes if _hides_posts(source, path))
-    )
+    unread = dict(sorted(not_read.items()))
+    source = SourceFolder(root, tuple(posts), languages, tuple(rejections), unread, is_obsidian, ignored_keys)
+    doubts = {PurePosixPath(path).parent: _read_section(source, path) for path in set(paths) - set(posts)}
+    return replace(source, section_doubts={section: doubt for section, doubt in doubts.items() if doubt is not None})
 
 
-def _hides_posts(folder: SourceFolder, index: str) -> bool:
+def _read_section(folder: SourceFolder, index: str) -> Doubt | None:
     try:
-        return hides_section(folder.read(index).decode("utf-8-sig", "replace").replace("\r\n", "\n"))
+        text = folder.read(index).decode("utf-8-sig", "replace").replace("\r\n", "\n")
     except UnreadableFile:
-        return True
+        return Doubt("an unreadable section page")
+    return section_doubt(text, folder.ignored_keys)
 
 
 def language_suffix(path: str, languages: frozenset[str]) -> str | None:

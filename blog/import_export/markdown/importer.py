@@ -1,6 +1,6 @@
 """Import of a folder of Markdown files: in batches, each of them atomic. A second run changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from blog.import_export.markdown.images import ImageImporter
 from blog.import_export.markdown.plan import EDITED_IN_BLOG, Action, PlannedPost, Planner
 from blog.import_export.markdown.source import SourcePost
 from blog.import_export.markdown.totals import ImportCounter, ImportTotals
+from blog.import_export.markdown.visibility_keys import simplify
 from blog.import_export.markdown.writer import Writer
 from blog.progress import Progress, no_progress
 
@@ -44,19 +45,21 @@ async def import_markdown(
     directory: Path,
     *,
     dry_run: bool = False,
+    ignored_keys: Iterable[str] = (),
     media_url: str = "/media/",
     progress: Progress = no_progress,
 ) -> ImportReport:
     """Import the posts of a folder. The current user becomes the author of posts without an author.
 
     - `dry_run`: read, check and render everything, and write nothing.
+    - `ignored_keys`: metadata keys that hide no post, although the importer does not know them.
     - `media_url`: the URL prefix of stored images, with its last slash.
     - `progress`: called with the number of finished files and of all files: first with 0, then after each batch.
 
     Raises InvalidInput (not a folder), NotAuthenticated, Unavailable.
     """
     actor = ctx.require_actor()
-    folder = await anyio.to_thread.run_sync(markdown_folder.scan, directory)
+    folder = await anyio.to_thread.run_sync(markdown_folder.scan, directory, frozenset(map(simplify, ignored_keys)))
     store_image = media.content_name if dry_run else partial(media.store_imported, ctx.site.storage)
     writer = None if dry_run else Writer(ctx, actor, folder)
     run = _ImportRun(ctx, folder, ImageImporter(folder, store_image, media_url), writer)

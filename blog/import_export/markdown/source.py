@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from blog.import_export.markdown.code_spans import compile_outside_code, is_code
 from blog.import_export.markdown.folder import Rejection, SourceFolder, UnreadableFile, language_suffix
 from blog.import_export.markdown.front_matter import Document, FrontMatterError, FrontMatterKind
 from blog.import_export.markdown.front_matter_values import MAX_NAME_LENGTH, FrontMatterValues
-from blog.import_export.markdown.visibility import DateSource, read_visibility
+from blog.import_export.markdown.visibility import DateSource, Doubt, read_visibility
 from blog.schemas.fields import MAX_CONTENT_BYTES
 from blog.text.markup import MAX_MARKUP, count_markup
 
@@ -33,8 +33,9 @@ _CONTROL_CHARACTER = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 class SourcePost:
     """A parsed file.
 
-    - `digest`: the SHA-256 of the file in hex.
+    - `digest`: the SHA-256 of the file and of the keys in `doubts`, in hex.
     - `date`: an aware UTC datetime.
+    - `doubts`: why the post is a draft although nothing calls it one.
     - `visible_from`: the date, or a later time before which the old site does not show the post.
     - `slug`, `aliases`, `permalink`: safe slugs, in the spelling of the file.
     - `authors`, `tags`, `categories`: names as written, in order.
@@ -53,6 +54,7 @@ class SourcePost:
     tags: tuple[str, ...]
     categories: tuple[str, ...]
     draft: bool
+    doubts: tuple[Doubt, ...]
     visible_from: dt.datetime | None
     aliases: tuple[str, ...]
     permalink: str | None
@@ -95,7 +97,7 @@ def read_post(folder: SourceFolder, path: str) -> SourcePost | Rejection:
         document = front_matter.split(text)
         if reason := excess(document.body):
             raise FrontMatterError(1, reason)
-        return _parse_post(folder, path, hashlib.sha256(data).hexdigest(), document)
+        return _parse_post(folder, path, data, document)
     except UnreadableFile as error:
         return Rejection(path, 1, str(error))
     except FrontMatterError as error:
@@ -113,20 +115,22 @@ def _decode(data: bytes) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _parse_post(folder: SourceFolder, path: str, digest: str, document: Document) -> SourcePost:
+def _parse_post(folder: SourceFolder, path: str, data: bytes, document: Document) -> SourcePost:
     values = FrontMatterValues(document)
     language = language_suffix(path, folder.languages)
     name_date, name = dates.split_dated_name(slugs.post_stem(path, language))
     path_date, path_slug = dates.split_dated_path(values.text("path"))
     written_slug = values.text("slug") or path_slug or name
-    visibility = read_visibility(values, path, path_date, name_date, is_section_hidden=folder.is_section_hidden(path))
+    visibility = read_visibility(
+        values, path, path_date, name_date, section=folder.section_doubt(path), ignored_keys=folder.ignored_keys
+    )
     body, warnings = _strip_control_characters(document.body)
     if folder.is_obsidian:
         body = _OBSIDIAN_COMMENT.sub(lambda match: match[0] if is_code(match) else "", body)
     permalink = values.text("path") or values.text("permalink")
     return SourcePost(
         path=path,
-        digest=digest,
+        digest=_digest(data, visibility.doubts),
         kind=document.kind,
         title=values.line("title") or slugs.title_from_slug(written_slug)[:MAX_NAME_LENGTH],
         date=visibility.date,
@@ -136,6 +140,7 @@ def _parse_post(folder: SourceFolder, path: str, digest: str, document: Document
         tags=values.names("tags", "tag", inside="taxonomies"),
         categories=values.names("categories", "category", inside="taxonomies"),
         draft=visibility.draft,
+        doubts=visibility.doubts,
         visible_from=visibility.visible_from,
         aliases=tuple(slug for alias in values.names("aliases", "redirect_from") if (slug := slugs.slug_from_url(alias))),
         # A permalink without a slash is a style (`pretty`) or a switch (`false`). Zola's `path` is always a path.
@@ -143,8 +148,14 @@ def _parse_post(folder: SourceFolder, path: str, digest: str, document: Document
         fields={field.name: value for field in POST_FIELDS if (value := values.post_field(field)) is not None},
         language=_normalise_language(values.text("lang") or values.text("language") or language or ""),
         body=body,
-        warnings=(*visibility.warnings, *warnings),
+        warnings=(*map(str, visibility.doubts), *warnings),
     )
+
+
+def _digest(data: bytes, doubts: Iterable[Doubt]) -> str:
+    """Return a digest that changes with the file, and when a key is no longer a doubt: the post must be imported again."""
+    keys = (b"\0" + doubt.cause.encode() for doubt in doubts if doubt.is_key)
+    return hashlib.sha256(data + b"".join(keys)).hexdigest()
 
 
 def _strip_control_characters(body: str) -> tuple[str, tuple[str, ...]]:

@@ -14,6 +14,7 @@ class ImportTotals:
 
     - `authors`, `tags`, `categories`: distinct names, compared exactly.
     - `*_assignments`: one for each author, tag or category of each post.
+    - `unclear_drafts`: drafts that nothing calls a draft; `draft_causes`: their number by key or other reason.
     - `unchanged`: posts that were imported before and equal their files.
     - `refused`: files that were not imported.
     - `not_read`: files of posts in formats that are not read, by suffix.
@@ -27,6 +28,8 @@ class ImportTotals:
     categories: int
     category_assignments: int
     drafts: int
+    unclear_drafts: int
+    draft_causes: Mapping[str, int]
     dates_from_file_names: int
     undated: int
     images: int
@@ -40,6 +43,7 @@ class ImportCounter:
     """Counts posts while they are imported."""
 
     unchanged: int = 0
+    _draft_causes: Counter[str] = field(default_factory=Counter)
     _counts: Counter[str] = field(default_factory=Counter)
     _names: dict[str, set[str]] = field(default_factory=lambda: {"authors": set(), "tags": set(), "categories": set()})
 
@@ -47,6 +51,8 @@ class ImportCounter:
         """Count a post that is in the blog."""
         self._counts["posts"] += 1
         self._counts["drafts"] += post.draft
+        self._counts["unclear_drafts"] += bool(post.doubts)
+        self._draft_causes.update(doubt.cause for doubt in post.doubts)
         self._counts["undated"] += post.date is None
         self._counts["from_file_names"] += post.date_source is DateSource.FILE_NAME
         for kind, names in (("authors", post.authors), ("tags", post.tags), ("categories", post.categories)):
@@ -64,6 +70,8 @@ class ImportCounter:
             categories=len(self._names["categories"]),
             category_assignments=self._counts["categories"],
             drafts=self._counts["drafts"],
+            unclear_drafts=self._counts["unclear_drafts"],
+            draft_causes=dict(self._draft_causes.most_common()),
             dates_from_file_names=self._counts["from_file_names"],
             undated=self._counts["undated"],
             images=images,
