@@ -1,321 +1,217 @@
-"""The blog compared with its peers: `python -m tests.benchmarks.compare [--rounds 5] [--seconds 1] [--only WORDS] [--publish]`.
+"""The CPU time per request of the blog and of its peers: `python -m tests.benchmarks.compare [--only WORDS] [--publish]`.
 
-Each server runs alone on one core and the client on another, for a second at a time: ours and its peers take turns, each case
-in several rounds. What is shown is the median, and the ratio is the median of the ratios within a round. Prints a table in
-Markdown; `--publish` writes it to .github/PERFORMANCE.md, with a plot.
+The client is wrk. Servers and client are pinned to a core each, one server runs at a time, and ours and its peers alternate round
+by round; the first round warms up. A row shows medians of the rounds and their spread: CPU time of the server per request (user
+and system, from /proc), the share of a core that it used, throughput, and the ratio of a peer's CPU time to ours, which is the
+median of the ratios within the rounds. A server with a share below 0.95 did not limit the throughput: it is marked
+"client-bound" and gives no ratio. The databases are in memory where that is possible, so that writes do not wait for a disk.
+
+`--publish` writes the tables to README.md and .github/PERFORMANCE.md, the plot, and every round to .github/benchmarks.json.
+Needs Linux and wrk; nginx is measured where it is installed.
 """
 
 import argparse
 import contextlib
-import datetime as dt
-import io
 import json
-import os
-import pickle
-import platform
-import re
-import signal
+import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import httpx
-import uvloop
-from PIL import Image
 
-from tests.benchmarks import plot
-from tests.benchmarks.load import Make, Run, load, request
+from tests.benchmarks import plot, wrk
+from tests.benchmarks.cases import CACHED, PEERS, POST, POST_COUNT, Case, cases
 from tests.benchmarks.peers import WAIT
-from tests.benchmarks.population import PASSWORD, RARE, environment, populate
-from tests.support.lines import ROOT
-from tests.support.serving import free_port, wait_until_up
+from tests.benchmarks.population import PASSWORD, populate
+from tests.benchmarks.report import FOLDER, PERFORMANCE, README, machine, publish, versions
+from tests.benchmarks.servers import Servers
+from tests.benchmarks.wrk import SATURATED, Measurement, Request
 
-POSTS = 1_000
-PEERS = {
-    "raw": "bare ASGI function",
-    "starlette": "plain Starlette",
-    "articles": "FastAPI as in articles",
-    "plain": "FastAPI without middleware",
-    "articles-stock": "FastAPI as in articles, stock `databases`",
-    "articles-own": "FastAPI as in articles, our backend",
-    "twin": "FastAPI over our domain, no middleware",
-    "naive": "naive Starlette page",
-}
-
-
-@dataclass
-class Case:
-    """One row: the request, the peer, and the minimum speed of the blog relative to the peer."""
-
-    name: str
-    make: Make
-    status: int = 200
-    peers: Mapping[str, Make] = field(default_factory=dict)
-    wanted: Mapping[str, float] = field(default_factory=dict)
-    server: str = "blog"
-    connections: int = 32
+README_ROWS = (*CACHED, "cached post, 304", "home page", "post page", "search", "dashboard")
+_ERASE_LINE = "\x1b[K"
+_MEMORY = Path("/dev/shm")
 
 
 @dataclass
 class Row:
-    """The result of a case: medians over the rounds."""
+    """The rounds of a case by server; the first server is the blog."""
 
-    name: str
-    rate: float
-    p50: float
-    p99: float
-    ratios: dict[str, float]
-    wanted: Mapping[str, float]
+    case: Case
+    rounds: dict[str, list[Measurement]]
 
+    @property
+    def ours(self) -> list[Measurement]:
+        """Return the rounds of the blog."""
+        return self.rounds[self.case.server]
 
-class Servers:
-    """Servers on the first core. Each is started when it is first needed, and paused while others are measured."""
+    def is_client_bound(self, server: str) -> bool:
+        """Return whether the server had time left."""
+        return statistics.median(each.core_share for each in self.rounds[server]) < SATURATED
 
-    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
-        self._folder, self._stack = folder, stack
-        self._running: dict[str, tuple[subprocess.Popen[bytes], int]] = {}
+    def ratios(self, peer: str) -> list[float]:
+        """Return the CPU time of a peer relative to ours, per round; nothing if one of the two was client-bound."""
+        if self.is_client_bound(self.case.server) or self.is_client_bound(peer):
+            return []
+        return [theirs.cpu_us / ours.cpu_us for ours, theirs in zip(self.ours, self.rounds[peer], strict=True)]
 
-    def port(self, name: str) -> int:
-        """Return the address of a server."""
-        if name not in self._running:
-            self._running[name] = self._start(name)
-        return self._running[name][1]
-
-    def memory(self, name: str) -> float:
-        """Return the resident memory in MiB."""
-        status = Path(f"/proc/{self._running[name][0].pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+)", status)
-        return int(found[1]) / 1024 if found else 0.0
-
-    @contextlib.contextmanager
-    def alone(self, name: str) -> Iterator[int]:
-        """Return the port of a server while all others are paused."""
-        port = self.port(name)
-        others = [process for other, (process, _) in self._running.items() if other != name]
-        for process in others:
-            process.send_signal(signal.SIGSTOP)
-        try:
-            yield port
-        finally:
-            for process in others:
-                process.send_signal(signal.SIGCONT)
-
-    def start_once(self, name: str) -> float:
-        """Start another server of this kind, stop it, and return the seconds until its first response."""
-        started = time.perf_counter()
-        process, _ = self._start(name)
-        took = time.perf_counter() - started
-        process.terminate()
-        process.wait(30)
-        return took
-
-    def _start(self, name: str) -> tuple[subprocess.Popen[bytes], int]:
-        port = free_port()
-        more = {"MAX_CACHE_BYTES": "0"} if name == "blog-uncached" else {}
-        program = ["blog", "serve", "--port", str(port)]
-        if not name.startswith("blog"):
-            program = ["tests.benchmarks.peers", name, str(port), str(self._folder)]
-        log = self._stack.enter_context((self._folder / f"{name}.log").open("wb"))
-        process = subprocess.Popen(
-            [sys.executable, "-m", *program], cwd=self._folder, stdout=log, stderr=log,
-            env=environment(self._folder, PYTHONPATH=str(Path(__file__).parents[2]), **more),
-        )  # fmt: skip
-        os.sched_setaffinity(process.pid, {0})
-        self._stack.callback(process.wait, 30)
-        self._stack.callback(process.terminate)
-        wait_until_up(port, process)
-        return process, port
+    def missed(self) -> list[str]:
+        """Return what was wanted and not reached."""
+        cpu_us = statistics.median(each.cpu_us for each in self.ours)
+        missed = [
+            f"{self.case.name}: {statistics.median(ratios):.2f} × {PEERS[peer]}, {least} wanted"
+            for peer, least in self.case.wanted.items()
+            if (ratios := self.ratios(peer)) and statistics.median(ratios) < least
+        ]
+        if self.case.max_cpu_us is not None and cpu_us > self.case.max_cpu_us:
+            missed.append(f"{self.case.name}: {cpu_us:,.0f} µs, {self.case.max_cpu_us:,.0f} wanted")
+        return missed
 
 
-def cases(servers: Servers, folder: Path, token: str) -> list[Case]:
-    """Return all cases. The bare peers send the bytes of the blog."""
-    newest, get = POSTS, "GET"
-    post, page = f"/api/v1/posts/{newest}", f"/posts/post-{newest}"
-    cached = {
-        "post (JSON)": post,
-        "post (page)": page,
-        "list of 20 (JSON)": "/api/v1/posts",
-        "home (page)": "/",
-        "feed": "/feed.atom",
-    }
-    answers, tag = _answers(servers.port("blog"), list(cached.values()), post)
-    (folder / "answers.pickle").write_bytes(pickle.dumps(answers))
-    found = [
-        Case(
-            f"cached {name}", _always(get, path),
-            peers={"raw": _always(get, path), "starlette": _always(get, path)}
-            | ({"articles": _always(get, path), "plain": _always(get, path)} if path == post else {}),
-            wanted={"raw": 0.7, "articles": 8, "plain": 3} if path == post else {"raw": 0.7},
-        )
-        for name, path in cached.items()
-    ]  # fmt: skip
-    found.append(
-        Case("cached post, 304", _always(get, post, {"If-None-Match": tag}), 304, {"raw": _always(get, "/304")}, {"raw": 0.7})
-    )
-    bearer = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    made = _numbered("POST", "/api/v1/posts", bearer, lambda number: {"title": f"New {number}", "content": "Some words. " * 60})
-    sign_in = _always("POST", "/api/v1/tokens", bearer, {"username": "ada", "password": PASSWORD})
-    uncached = "blog-uncached"
-    found += [
-        Case(
-            "post, not cached", _spread("/api/v1/posts/{}"), server=uncached,
-            peers={name: _spread("/api/v1/posts/{}") for name in ("articles-stock", "articles-own", "twin")},
-            wanted={"articles-stock": 4, "articles-own": 1.3},
-        ),
-        Case("home, not cached", _always(get, "/"), server=uncached, peers={"naive": _always(get, "/")}, wanted={"naive": 4}),
-        Case("post page, not cached", _spread("/posts/post-{}"), server=uncached),
-        Case("search, not cached", _always(get, f"/search?q={RARE}"), server=uncached),
-        Case(
-            "create post", made, 201, {"articles-own": made, "twin": made}, {"articles-own": 1.5}, server=uncached, connections=8
-        ),
-        Case("sign in (token)", sign_in, 201, {"twin": sign_in}, server=uncached, connections=4),
-        Case("upload image", _upload(token), 201, server=uncached, connections=2),
-    ]  # fmt: skip
-    return found
-
-
-def _answers(port: int, paths: Sequence[str], tagged: str) -> tuple[dict[str, tuple[int, list[tuple[bytes, bytes]], bytes]], str]:
-    answers, tag = {}, ""
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Accept-Encoding": "identity"}) as client:
-        for path in paths:
-            answer = [client.get(path).raise_for_status() for _ in range(2)][1]
-            assert answer.headers["cache-status"] == "blog; hit", path
-            answers[path] = (200, list(answer.headers.raw), answer.content)
-            tag = answer.headers["etag"] if path == tagged else tag
-        fresh = client.get(tagged, headers={"If-None-Match": tag})
-        assert fresh.status_code == 304
-        answers["/304"] = (304, list(fresh.headers.raw), b"")
-    return answers, tag
-
-
-def _always(method: str, path: str, headers: Mapping[str, str] | None = None, body: object = None) -> Make:
-    data = request(method, path, headers, json.dumps(body).encode() if body is not None else b"")
-    return lambda _number: data
-
-
-def _spread(path: str) -> Make:
-    """Request one post after another, so that the database cache alone does not decide."""
-    ready = [request("GET", path.format(number)) for number in range(1, POSTS + 1)]
-    return lambda number: ready[number * 7 % POSTS]
-
-
-def _numbered(method: str, path: str, headers: Mapping[str, str], body: Callable[[int], object]) -> Make:
-    return lambda number: request(method, path, headers, json.dumps(body(number)).encode())
-
-
-def _upload(token: str) -> Make:
-    def make(number: int) -> bytes:
-        data = io.BytesIO()
-        Image.new("RGB", (64, 64), (number % 256, number // 256 % 256, number % 7)).save(data, "PNG")
-        body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\nContent-Type: image/png\r\n\r\n'
-        body += data.getvalue() + b"\r\n--x--\r\n"
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "multipart/form-data; boundary=x"}
-        return request("POST", "/api/v1/media", headers, body)
-
-    return make
-
-
-async def measure(servers: Servers, case: Case, rounds: int, seconds: float) -> Row:
+def measure(servers: Servers, case: Case, rounds: int, seconds: float) -> Row:
     """Measure the blog and each peer in turn; the first round is not counted."""
-    runs: dict[str, list[Run]] = {}
+    requests = {case.server: case.request} | {name: peer for name, peer in case.peers.items() if _is_available(name)}
+    found: dict[str, list[Measurement]] = {name: [] for name in requests}
     for number in range(rounds + 1):
-        for name, make in {case.server: case.make, **case.peers}.items():
-            with servers.alone(name) as port:
-                run = await load(port, make, status=case.status, connections=case.connections, seconds=seconds)
-            assert run.refused == 0, f"{case.name}: {name} refused {run.refused} of {len(run.took)}"
+        for name, request in requests.items():
+            print(f"\r{case.name}, {name}: round {number} of {rounds}{_ERASE_LINE}", end="", file=sys.stderr, flush=True)
+            with servers.alone(name) as (pid, port):
+                if not number:
+                    request.check(port)
+                result = wrk.measure(pid, port, request, connections=case.connections, seconds=seconds)
             if number:
-                runs.setdefault(name, []).append(run)
-    ours = runs[case.server]
-    ratios = {
-        peer: statistics.median(one.rate / other.rate for one, other in zip(ours, runs[peer], strict=True)) for peer in case.peers
-    }
-    middle = statistics.median
-    return Row(
-        case.name, middle(run.rate for run in ours), middle(run.quantile(0.5) for run in ours),
-        middle(run.quantile(0.99) for run in ours), ratios, case.wanted,
-    )  # fmt: skip
+                found[name].append(result)
+    print(f"\r{_ERASE_LINE}", end="", file=sys.stderr)
+    return Row(case, found)
 
 
-async def together(servers: Servers, rounds: int) -> float:
-    """Return the seconds for 100 concurrent requests to a route that waits 0.1 s."""
-    make, taken = _always("GET", "/healthz/wait"), []
-    for _ in range(rounds):
-        with servers.alone("waiting") as port:
-            run = await load(port, make, connections=100, seconds=WAIT / 2)  # so that each connection asks once
-        assert (len(run.took), run.refused) == (100, 0)
-        taken.append(run.seconds)
-    return statistics.median(taken)
+def _is_available(server: str) -> bool:
+    return server != "nginx" or shutil.which("nginx") is not None
 
 
-def starting(servers: Servers, rounds: int) -> float:
-    """Return the seconds from `blog serve` to the first response."""
-    return statistics.median(servers.start_once("blog") for _ in range(rounds))
+def session_cookie(port: int) -> str:
+    """Sign in as the owner and return the Cookie header of the session."""
+    url = f"http://127.0.0.1:{port}"
+    with httpx.Client(base_url=url, headers={"Origin": url}) as client:
+        response = client.post("/login", data={"username": "ada", "password": PASSWORD})
+        assert response.status_code == 303, response.text
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.cookies.jar)
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Return the results in Markdown."""
-    lines = ["| what | responses per second | p50 ms | p99 ms | compared with |", "|---|--:|--:|--:|---|"]
+def full_table(rows: Sequence[Row]) -> str:
+    """Return the table of all servers in Markdown."""
+    lines = [
+        "| response | server | CPU per request, µs: user + system | rounds, µs | share of a core | responses per second | p50 ms | p99 ms |",  # noqa: E501
+        "|---|---|--:|--:|--:|--:|--:|--:|",
+    ]
     for row in rows:
-        ratios = ", ".join(f"{ratio:.2f} × {PEERS[peer]}" for peer, ratio in row.ratios.items())
-        lines.append(f"| {row.name} | {row.rate:,.0f} | {row.p50:.1f} | {row.p99:.1f} | {ratios} |")
+        for server, rounds in row.rounds.items():
+            user, system, share, rate, p50, p99 = (
+                statistics.median(getattr(each, name) for each in rounds)
+                for name in ("user_us", "system_us", "core_share", "requests_per_second", "p50_ms", "p99_ms")
+            )
+            name = PEERS.get(server, "this blog")
+            mark = ", client-bound" if row.is_client_bound(server) else ""
+            lines.append(
+                f"| {row.case.name} | {name} | {user:,.1f} + {system:,.1f} | {_spread([each.cpu_us for each in rounds])} "
+                f"| {share:.2f}{mark} | {rate:,.0f} | {p50:.1f} | {p99:.1f} |"
+            )
     return "\n".join(lines)
 
 
-def publish(page: Path, name: str, text: str) -> None:
-    """Replace the text of the named section on a page."""
-    before, begin, rest = page.read_text().partition(f"<!-- {name} -->\n")
-    _, end, after = rest.partition(f"<!-- /{name} -->")
-    if not (begin and end):
-        raise LookupError(f"{page} has no place for {name}")
-    page.write_text(f"{before}{begin}{text}\n{end}{after}")
+def ratio_table(rows: Sequence[Row]) -> str:
+    """Return the CPU time of the blog and its ratios to the peers in Markdown."""
+    lines = [
+        "| response | server CPU per request, µs | rounds, µs | CPU of a peer / CPU of the blog (rounds) |",
+        "|---|--:|--:|---|",
+    ]
+    for row in rows:
+        cpu = [each.cpu_us for each in row.ours]
+        ratios = "; ".join(
+            f"{PEERS[peer]} **{statistics.median(found):.2f}** ({_spread(found, 2)})" if found else f"{PEERS[peer]}: client-bound"
+            for peer in row.rounds
+            if peer != row.case.server
+            for found in [row.ratios(peer)]
+        )
+        lines.append(f"| {row.case.name} | {statistics.median(cpu):,.0f} | {_spread(cpu)} | {ratios} |")
+    return "\n".join(lines)
 
 
-def machine() -> str:
-    """Return the machine, the versions and the date."""
-    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    name = cpu[1] if cpu else platform.machine()
-    return f"{dt.datetime.now(dt.UTC):%d %B %Y}, {os.cpu_count()} cores of {name}, Python {platform.python_version()}"
+def _spread(values: Sequence[float], digits: int = 0) -> str:
+    return f"{min(values):,.{digits}f} to {max(values):,.{digits}f}"
 
 
-async def main(arguments: argparse.Namespace) -> None:
-    """Populate the blogs, measure, and print the results."""
-    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+def other_figures(servers: Servers, rounds: int) -> str:
+    """Measure start, memory and concurrent waits; return them as a sentence each."""
+    with servers.alone("waiting") as (pid, port):
+        waits = [wrk.measure(pid, port, Request("/healthz/wait"), connections=100, seconds=1).p99_ms for _ in range(rounds)]
+    start = statistics.median(servers.startup_seconds() for _ in range(rounds))
+    return (
+        f"From the command to the first response: {start:.2f} s. 100 requests that wait {WAIT} s each, in parallel: "
+        f"{statistics.median(waits) / 1000:.3f} s (99th percentile). Memory of the worker with all of this cached: "
+        f"{servers.memory('blog'):.0f} MiB."
+    )
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Populate the blog, measure, and print or publish the results."""
+    wrk.require()
+    place = _MEMORY if _MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(dir=place) as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        token = populate(folder, POSTS)
+        token = populate(folder, POST_COUNT)
         servers = Servers(folder, stack)
-        wanted = [case for case in cases(servers, folder, token) if arguments.only in case.name]
-        rows = []
-        for case in wanted:
-            rows.append(await measure(servers, case, arguments.rounds, arguments.seconds))
-            print(table(rows[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
-        memory = servers.memory("blog")
-        rest = ""
-        if not arguments.only:
-            start, wait = starting(servers, arguments.rounds), await together(servers, arguments.rounds)
-            rest = (
-                f"From the command to the first answer: {start:.2f} s. 100 requests that wait {WAIT} s each, all at once: "
-                f"{wait:.3f} s. The worker with all of this cached: {memory:.0f} MiB."
-            )
-        below = [f"{row.name}: {row.ratios[peer]:.2f} × {peer}, {least} wanted"
-                 for row in rows for peer, least in row.wanted.items() if row.ratios[peer] < least]  # fmt: skip
-        text = f"{table(rows)}\n\n{machine()}; medians of {arguments.rounds} alternating rounds. {rest}"
-        print(text)
-        print("\n".join(["Below what is wanted:", *below]) if below else "All ratios are as wanted.")
-        if arguments.publish:
-            publish(ROOT / ".github" / "PERFORMANCE.md", "throughput", text)
-            (ROOT / ".github" / "throughput.svg").write_text(plot.bars([(row.name, row.ratios) for row in rows], PEERS))
+        etag = servers.record(list(CACHED.values()), POST)
+        session = session_cookie(servers.start("blog-uncached")[1])
+        wanted = [case for case in cases(token, session, etag) if arguments.only in case.name]
+        rows = [measure(servers, case, arguments.rounds, arguments.seconds) for case in wanted]
+        rest = "" if arguments.only else other_figures(servers, arguments.rounds)
+    footer = f"{machine()}; medians of {arguments.rounds} alternating rounds of {arguments.seconds:g} s."
+    print(f"{full_table(rows)}\n\n{ratio_table(rows)}\n\n{footer} {rest}")
+    missed = [line for row in rows for line in row.missed()]
+    print("\n".join(["Below what is wanted:", *missed]) if missed else "All figures are as wanted.")
+    if arguments.publish:
+        publish_all(rows, footer, rest)
+
+
+def publish_all(rows: Sequence[Row], footer: str, rest: str) -> None:
+    """Write both pages, the plot and the rounds."""
+    publish(README, "cpu", f"{ratio_table([row for row in rows if row.case.name in README_ROWS])}\n\n{footer}")
+    publish(PERFORMANCE, "throughput", f"{ratio_table(rows)}\n\n{full_table(rows)}\n\n{footer} {rest}")
+    bars = [
+        (row.case.name, {peer: statistics.median(found) for peer in row.rounds if peer in PEERS and (found := row.ratios(peer))})
+        for row in rows
+    ]
+    (FOLDER / "throughput.svg").write_text(plot.bars(bars, PEERS))
+    document = {
+        "machine": machine(),
+        "versions": versions("starlette", "uvicorn", "uvloop", "httptools", "pydantic", "databases", "aiosqlite", "fastapi"),
+        "rows": [
+            {
+                "case": row.case.name,
+                "server": server,
+                "client_bound": row.is_client_bound(server),
+                "rounds": [asdict(each) for each in rounds],
+            }
+            for row in rows
+            for server, rounds in row.rounds.items()
+        ],
+    }
+    (FOLDER / "benchmarks.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options of the command."""
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--rounds", type=int, default=5)
+    made.add_argument("--seconds", type=float, default=2.0)
+    made.add_argument("--only", default="", help="only cases whose name contains these words")
+    made.add_argument("--publish", action="store_true", help="write the tables, the plot and all rounds")
+    return made
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--only", default="", help="cases whose name has these words")
-    parser.add_argument("--publish", action="store_true", help="write the table and the plot to .github/PERFORMANCE.md")
-    os.sched_setaffinity(0, {1})
-    uvloop.run(main(parser.parse_args()))
+    main(parser().parse_args())

@@ -40,10 +40,9 @@ from blog.settings import load_settings
 from blog.text.markdown import render
 from blog.text.plain_text import html_to_text
 from blog.text.slug import slugify
+from tests.benchmarks.servers import Answer
 from tests.twin.app import create_twin
 
-Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
-"""Status, header fields, body."""
 TTL = 60
 
 
@@ -99,6 +98,7 @@ async def _post(database: UpstreamDatabase, post_id: int) -> dict[str, Any] | No
         "author": names[0],
         "authors": names,
         "tags": [tag["name"] for tag in named],
+        "comments": row["comment_count"],
     }
 
 
@@ -169,7 +169,7 @@ async def _create(database: UpstreamDatabase, new: NewPost, user_id: int) -> dic
             slug = f"{slugify(new.title)}-{number}"
         post_id = await database.execute(
             posts.insert().values(
-                slug=slug, title=new.title, content=new.content, html=html, excerpt=body[:200], words=len(body.split()),
+                slug=slug, title=new.title, content=new.content, html=html, excerpt=body[:200], word_count=len(body.split()),
                 renderer_version=1, status="published", version=1, author_id=user_id, comments_open=True,
                 published_at=now, created_at=now, updated_at=now,
             )
@@ -185,8 +185,8 @@ async def _create(database: UpstreamDatabase, new: NewPost, user_id: int) -> dic
         await database.execute(
             revisions.insert().values(**version, post_id=post_id, version=1, editor_id=user_id, created_at=now)
         )
-        event = {"name": "post.published", "channels": ["posts", f"post:{post_id}"], "data": {"post": {"id": post_id}}}
-        await database.execute(events.insert().values(**event, at=now, correlation_id="", post_id=post_id))
+        event = {"type": "post.published", "channels": ["posts", f"post:{post_id}"], "data": {"post": {"id": post_id}}}
+        await database.execute(events.insert().values(**event, occurred_at=now, correlation_id="", post_id=post_id))
     post = await _post(database, post_id)
     assert post is not None
     return post

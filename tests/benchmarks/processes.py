@@ -7,24 +7,21 @@ runs on the same machine and takes its part of it.
 """
 
 import argparse
-import asyncio
 import contextlib
 import json
 import os
+import statistics
 import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-import httpx2
-
-from tests.benchmarks.load import Run, load, median, request
+from tests.benchmarks import wrk
+from tests.benchmarks.wrk import Measurement, Request
 from tests.support.postgres import Databases, server
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
 PROCESSES = (1, 2, 3)
 POST = {"title": "On engines", "content": "Some *words* of a post. " * 100, "tags": ["maths"], "status": "published"}
-KINDS = {"a cached page": ("GET", "/posts/on-engines", 200), "a post, not cached": ("GET", "/api/v1/posts/1", 200),
-         "a write": ("POST", "/api/v1/posts", 201)}  # fmt: skip
 
 
 def prepared(folder: Path, url: str) -> tuple[dict[str, str], str]:
@@ -36,22 +33,23 @@ def prepared(folder: Path, url: str) -> tuple[dict[str, str], str]:
     return settings, blog(folder, "token", "create", "ada", **settings).stdout.strip()
 
 
-async def measured(port: int, kind: str, token: str, seconds: float) -> Run:
-    """Measure once; only writes and uncached reads send a token."""
-    method, path, status = KINDS[kind]
-    headers = {} if kind == "a cached page" else {"Authorization": f"Bearer {token}"}
-    body = json.dumps(POST).encode() if method == "POST" else b""
-    if body:
-        headers["Content-Type"] = "application/json"
-    bytes_ = request(method, path, headers, body)
-    run = await load(port, lambda _: bytes_, status=status, seconds=seconds)
-    assert run.refused <= len(run.took) * 0.01, f"{run.refused} of {len(run.took)} answers had another status than {status}"
-    return run
+def requests(token: str) -> dict[str, Request]:
+    """Return a request of each kind; only writes and uncached reads send a token."""
+    bearer = {"Authorization": f"Bearer {token}"}
+    return {
+        "cached page": Request("/posts/on-engines"),
+        "post, not cached": Request("/api/v1/posts/1", headers=bearer),
+        "create post": Request(
+            "/api/v1/posts", "POST", bearer | {"Content-Type": "application/json"}, json.dumps(POST).encode(), 201
+        ),
+    }
 
 
-async def main(rounds: int, seconds: float) -> None:
-    ports: dict[tuple[str, int], tuple[int, str]] = {}
-    runs: dict[tuple[str, int, str], list[Run]] = defaultdict(list)
+def main(rounds: int, seconds: float) -> None:
+    """Start all servers, measure them in turn, and print the medians."""
+    wrk.require()
+    servers: dict[tuple[str, int], tuple[int, int, str]] = {}
+    runs: dict[tuple[str, str, int], list[Measurement]] = defaultdict(list)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         databases = stack.enter_context(contextlib.closing(Databases(stack.enter_context(server()))))
@@ -63,24 +61,23 @@ async def main(rounds: int, seconds: float) -> None:
                 port = free_port()
                 process, _ = stack.enter_context(serving(place, port, "--workers", str(number), **settings))
                 wait_until_up(port, process)
-                headers = {"Authorization": f"Bearer {token}"}
-                httpx2.post(f"http://127.0.0.1:{port}/api/v1/posts", json=POST, headers=headers).raise_for_status()
-                ports[database, number] = port, token
+                requests(token)["create post"].check(port)
+                servers[database, number] = process.pid, port, token
         for round_ in range(rounds):
-            for kind in KINDS:
-                for (database, number), (port, token) in ports.items():
-                    print(f"\rround {round_ + 1} of {rounds}: {kind}, {database}, {number} processes      ", end="", flush=True)
-                    runs[database, number, kind].append(await measured(port, kind, token, seconds))
-    print(f"\r{'answers a second (p99 ms)':60}")
-    for kind in KINDS:
+            for (database, number), (pid, port, token) in servers.items():
+                for name, request in requests(token).items():
+                    print(f"\rround {round_ + 1} of {rounds}: {name}, {database}, {number} processes      ", end="", flush=True)
+                    runs[name, database, number].append(wrk.measure(pid, port, request, seconds=seconds))
+    print(f"\r{'responses per second (p99 ms)':60}")
+    for name in requests(""):
         for database in ("SQLite", "PostgreSQL"):
-            cells = [
-                f"{number}: {median([run.rate for run in runs[database, number, kind]]):,.0f} "
-                f"({median([run.quantile(0.99) for run in runs[database, number, kind]]):.0f})"
-                for number in PROCESSES
-            ]
-            print(f"  {kind:14} {database:11} {'   '.join(cells)}")
+            print(f"  {name:17} {database:11} {'   '.join(_cell(number, runs[name, database, number]) for number in PROCESSES)}")
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[1]:.1f} in the last five minutes")
+
+
+def _cell(number: int, runs: list[Measurement]) -> str:
+    rate = statistics.median(run.requests_per_second for run in runs)
+    return f"{number}: {rate:,.0f} ({statistics.median(run.p99_ms for run in runs):.0f})"
 
 
 if __name__ == "__main__":
@@ -88,4 +85,4 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2)
     chosen = parser.parse_args()
-    asyncio.run(main(chosen.rounds, chosen.seconds))
+    main(chosen.rounds, chosen.seconds)

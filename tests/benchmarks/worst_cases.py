@@ -26,8 +26,8 @@ import httpx
 from blog.framework.response import pagination
 from blog.schemas.fields import MAX_CONTENT_BYTES
 from blog.text.markup import MAX_MARKUP, count_markup
-from tests.benchmarks.compare import machine, publish
 from tests.benchmarks.population import PASSWORD, environment, instant, populate
+from tests.benchmarks.report import machine, publish
 from tests.support.lines import ROOT
 from tests.support.ports import free_port
 from tests.support.serving import wait_until_up
