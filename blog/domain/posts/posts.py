@@ -94,18 +94,19 @@ async def save_changes(ctx: Context, post_id: int, changes: Mapping[str, Any], *
 
     Raises NotAuthenticated, NotFound, Forbidden, VersionConflict (if_match), Conflict (slug) or InvalidInput (`resolve_status`).
     """
-    before = policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
-    rendered = await rendering.render_post_in_thread(with_changes(before, changes))
-    async with ctx.db.transaction():
-        post = policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
-        if if_match is not None:
-            post_writes.require_version(post, if_match)
-        content = with_changes(post, resolve_status(changes, post, ctx.now))
-        published_at = _resolve_published_at(ctx, content, post)
-        if _fold_tags(content) == _fold_tags(content_of(post)):
-            return post
-        # Renders only if another writer has changed a text that these changes keep: the write lock is already acquired.
-        return await post_writes.update(ctx, post, await rendering.render_again(rendered, content), published_at)
+    post = policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
+    while True:
+        # Before the write lock is acquired. Again if another writer has changed a text that these changes keep.
+        rendered = await rendering.render_post_in_thread(with_changes(post, changes))
+        async with ctx.db.transaction():
+            post = policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
+            if if_match is not None:
+                post_writes.require_version(post, if_match)
+            content = with_changes(post, resolve_status(changes, post, ctx.now))
+            if _fold_tags(content) == _fold_tags(content_of(post)):
+                return post
+            if (current := rendered.reuse(content)) is not None:
+                return await post_writes.update(ctx, post, current, _resolve_published_at(ctx, content, post))
 
 
 async def delete(ctx: Context, post_id: int, *, if_match: ExpectedVersions = None) -> None:

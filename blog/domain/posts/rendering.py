@@ -33,6 +33,12 @@ class RenderedPost:
         """Return the same rendering for content in which fields that are not rendered are replaced."""
         return dataclasses.replace(self, content=with_changes(self.content, changes))
 
+    def reuse(self, content: PostContent) -> "RenderedPost | None":
+        """Return the same rendering for content with the same text; None if its text differs."""
+        if any(getattr(content, name) != getattr(self.content, name) for name in _RENDERED_FIELDS):
+            return None
+        return dataclasses.replace(self, content=content)
+
 
 def render_post(content: PostContent) -> RenderedPost:
     """Render a post. CPU-bound: some milliseconds for each page of text."""
@@ -44,13 +50,6 @@ def render_post(content: PostContent) -> RenderedPost:
 async def render_post_in_thread(content: PostContent) -> RenderedPost:
     """Call `render_post` in a thread, so that it does not block the event loop."""
     return await anyio.to_thread.run_sync(render_post, content)
-
-
-async def render_again(rendered: RenderedPost, content: PostContent) -> RenderedPost:
-    """Return the rendering of `content`. Reuses `rendered` if both have the same text."""
-    if all(getattr(content, name) == getattr(rendered.content, name) for name in _RENDERED_FIELDS):
-        return dataclasses.replace(rendered, content=content)
-    return await render_post_in_thread(content)
 
 
 async def render_preview(ctx: Context, content: str) -> str:

@@ -12,9 +12,11 @@ from blog.db import tables
 from blog.domain.comments import comments
 from blog.domain.core import events
 from blog.domain.core.context import Context
-from blog.domain.posts import post_lists, posts, revisions, scheduling, search
+from blog.domain.posts import post_lists, posts, rendering, revisions, scheduling, search
 from blog.domain.posts.models import Post
+from blog.domain.posts.post_content import PostContent
 from blog.domain.posts.post_lists import PostFilter
+from blog.domain.posts.rendering import RenderedPost
 from blog.errors import Conflict, VersionConflict
 from blog.ops.integrity_check import check_site
 from blog.schemas.comments import NewComment
@@ -107,6 +109,23 @@ async def test_edits_without_a_version_are_all_applied(author: Context) -> None:
         writers.start_soon(posts.edit, author, post.id, PostChanges(tags=["z"]))
     after = await posts.get(author, post.id)
     assert (after.title, after.content, after.tags, after.version) == ("B", "y", ("z",), 4)
+
+
+async def test_text_changed_by_another_writer_is_rendered_again_without_the_write_lock(
+    author: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = await posts.create(author, NewPost(title="A", content="Old."))
+    render, other_changes = rendering.render_post_in_thread, [PostChanges(content="New."), PostChanges(tags=["z"])]
+
+    async def render_slowly(content: PostContent) -> RenderedPost:
+        if content.title == "B" and other_changes:
+            async with asyncio.timeout(5):
+                await asyncio.create_task(posts.edit(author, post.id, other_changes.pop(0)))
+        return await render(content)
+
+    monkeypatch.setattr(rendering, "render_post_in_thread", render_slowly)
+    after = await posts.edit(author, post.id, PostChanges(title="B"))
+    assert (after.title, after.content, after.html, after.tags, after.version) == ("B", "New.", "<p>New.</p>\n", ("z",), 4)
 
 
 async def test_tag_channel_reports_a_removed_tag(author: Context) -> None:
