@@ -16,12 +16,14 @@ from blog.db.tokenizer import index_words, mark_words, normalize, tokenize
 
 __all__ = [
     "IndexEntry",
+    "IndexedText",
     "Snippet",
     "TextSpan",
     "add",
     "expected_entry",
     "index",
     "index_table",
+    "index_text",
     "is_consistent",
     "match_newest",
     "match_posts",
@@ -38,6 +40,13 @@ _ENGINES = {"sqlite": sqlite, "postgresql": postgresql}
 _MAX_INLINE_CHARS = 20_000  # texts up to this length are split in less than 20 ms, and the change to a thread takes longer
 
 
+class IndexedText(NamedTuple):
+    """A text with marked word starts, and its words."""
+
+    marked: str
+    words: str
+
+
 class IndexEntry(NamedTuple):
     """A post in the index: title, text with marked word starts, and the words of title, tags and text."""
 
@@ -48,13 +57,20 @@ class IndexEntry(NamedTuple):
     body_words: str
 
 
-async def index(db: Database, post_id: int, *, title: str, tags: str, body: str) -> None:
+def index_text(text: str) -> IndexedText:
+    """Split a text into words. Takes some 5 µs per word, so do it before a transaction."""
+    text = normalize(text)
+    words = list(tokenize(text))
+    return IndexedText(mark_words(text, words), index_words(words))
+
+
+async def index(db: Database, post_id: int, *, title: str, tags: str, body: IndexedText) -> None:
     """Add or replace a post in the index. Call it inside the transaction that writes the post."""
     await remove(db, post_id)
     await add(db, post_id, title=title, tags=tags, body=body)
 
 
-async def add(db: Database, post_id: int, *, title: str, tags: str, body: str) -> None:
+async def add(db: Database, post_id: int, *, title: str, tags: str, body: IndexedText) -> None:
     """Add a post that is not in the index yet. Call it inside the transaction that writes the post."""
     engine = _ENGINES[db.kind]
 
@@ -62,7 +78,7 @@ async def add(db: Database, post_id: int, *, title: str, tags: str, body: str) -
         row: dict[str, Any] = engine.index_row(post_id, *expected_entry(title, tags, body))
         return row
 
-    await engine.insert(db, create_row() if len(body) <= _MAX_INLINE_CHARS else await anyio.to_thread.run_sync(create_row))
+    await engine.insert(db, create_row() if len(body.words) <= _MAX_INLINE_CHARS else await anyio.to_thread.run_sync(create_row))
 
 
 async def remove(db: Database, post_id: int) -> None:
@@ -112,11 +128,9 @@ async def stored_entries(db: Database, ids: Sequence[int]) -> dict[int, IndexEnt
     return {row["post_id"]: IndexEntry(*(row[name] for name in IndexEntry._fields)) for row in rows}
 
 
-def expected_entry(title: str, tags: str, body: str) -> IndexEntry:
-    """Return the index entry that a post should have. Takes some 5 µs per word."""
-    texts = [normalize(text) for text in (title, tags, body)]
-    words = [list(tokenize(text)) for text in texts]
-    return IndexEntry(texts[0], mark_words(texts[2], words[2]), *(index_words(tokens) for tokens in words))
+def expected_entry(title: str, tags: str, body: IndexedText) -> IndexEntry:
+    """Return the index entry that a post should have."""
+    return IndexEntry(normalize(title), body.marked, index_text(title).words, index_text(tags).words, body.words)
 
 
 async def orphans(db: Database) -> list[int]:

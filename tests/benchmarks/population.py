@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from blog.db import migration
-from blog.db.fulltext import IndexEntry, expected_entry
+from blog.db.fulltext import IndexEntry, expected_entry, index_text
 from blog.text.markdown import render
 from tests.support.serving import blog, clean_environment
 
@@ -85,7 +85,7 @@ def _insert(connection: sqlite3.Connection, numbers: range, count: int, texts: l
             "renderer_version": 1, "status": "published", "version": 1, "author_id": 1, "word_count": len(text.split()),
             "published_at": at, "created_at": at, "updated_at": at,
         })  # fmt: skip
-        index.append((number, *expected_entry(title, " ".join(_tags(number)), text)))
+        index.append((number, *expected_entry(title, " ".join(_tags(number)), index_text(text))))
     names = ", ".join(posts[0])
     connection.executemany(f"INSERT INTO posts ({names}) VALUES ({', '.join(f':{name}' for name in posts[0])})", posts)  # noqa: S608
     connection.executemany("INSERT INTO post_slugs VALUES (?, ?)", [(f"post-{number}", number) for number in numbers])

@@ -74,12 +74,12 @@ async def lost_index_entry(ctx: Context) -> None:
 
 async def outdated_index_entry(ctx: Context) -> None:
     async with ctx.db.transaction():
-        await fulltext.index(ctx.db, 2, title="Other", tags="maths", body="Other words")
+        await fulltext.index(ctx.db, 2, title="Other", tags="maths", body=fulltext.index_text("Other words"))
 
 
 async def left_over_index_entry(ctx: Context) -> None:
     async with ctx.db.transaction():
-        await fulltext.index(ctx.db, 3, title="Gone", tags="", body="Words")
+        await fulltext.index(ctx.db, 3, title="Gone", tags="", body=fulltext.index_text("Words"))
 
 
 async def broken_index(ctx: Context) -> None:

@@ -1,24 +1,29 @@
-"""Requests render their text before they acquire the write lock, so that other writers do not wait for them."""
+"""Texts are rendered and split into words before the write lock is acquired, so that other writers do not wait."""
 
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import httpx2
 import pytest
 
 from blog.db import tables
+from blog.db.tokenizer import tokenize
 from blog.domain.core.context import Context
+from blog.domain.posts import posts
 from blog.schemas.accounts import Role
+from blog.schemas.posts import NewPost, PostChanges
+from blog.text.markdown import render, render_comment
 from tests.conftest import Bearer
 from tests.web.conftest import SignIn, Write
 
-RENDERERS = (
-    "blog.domain.posts.rendering.render",
-    "blog.domain.comments.comments.render_comment",
-    "blog.domain.site.static_pages.render",
-)
+RENDERERS: dict[str, Callable[[str], str]] = {
+    "blog.domain.posts.rendering.render": render,
+    "blog.domain.comments.comments.render_comment": render_comment,
+    "blog.domain.site.static_pages.render": render,
+}
+T = TypeVar("T")
 TEXT = "A text that takes long to render."
 KEY = "k" * 20
 CREATED, REDIRECT = 201, 303
@@ -47,25 +52,29 @@ SUBMISSIONS = {
 }
 
 
-class BlockedRenderer:
-    """Stands for the renderer: waits until the test lets it finish, and records the texts."""
+class Gate:
+    """Makes functions wait for the test when they get a certain text, and records their calls."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.has_started, self.may_finish = threading.Event(), threading.Event()
 
-    def __call__(self, text: str) -> str:
-        self.texts.append(text)
-        self.has_started.set()
-        self.may_finish.wait(20)
-        return f"<p>{text}</p>"
+    def guard(self, function: Callable[[str], T], text: str) -> Callable[[str], T]:
+        def guarded(argument: str) -> T:
+            if argument == text:
+                self.texts.append(text)
+                self.has_started.set()
+                self.may_finish.wait(20)
+            return function(argument)
+
+        return guarded
 
 
 @pytest.fixture
-def renderer() -> Iterator[BlockedRenderer]:
-    blocked = BlockedRenderer()
-    yield blocked
-    blocked.may_finish.set()
+def gate() -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.may_finish.set()
 
 
 @pytest.fixture
@@ -86,19 +95,37 @@ async def send(client: httpx2.AsyncClient, write: Write, sign_in: SignIn, bearer
     return start
 
 
-@pytest.mark.parametrize("name", SUBMISSIONS)
-async def test_other_writers_commit_while_a_text_is_rendered(
-    send: Send, ctx: Context, renderer: BlockedRenderer, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    for function in RENDERERS:
-        monkeypatch.setattr(function, renderer)
-    request = send(name)
-    assert await asyncio.to_thread(renderer.has_started.wait, 10)
+async def write_as_somebody_else(ctx: Context) -> None:
     async with asyncio.timeout(5), ctx.db.transaction():
         await ctx.db.execute(tables.users.update().values(name="changed"))
+
+
+@pytest.mark.parametrize("name", SUBMISSIONS)
+async def test_other_writers_commit_while_a_text_is_rendered(
+    send: Send, ctx: Context, gate: Gate, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for place, renderer in RENDERERS.items():
+        monkeypatch.setattr(place, gate.guard(renderer, TEXT))
+    request = send(name)
+    assert await asyncio.to_thread(gate.has_started.wait, 10)
+    await write_as_somebody_else(ctx)
     assert not request.done()
-    renderer.may_finish.set()
+    gate.may_finish.set()
     first, repeat = await request, await send(name)
     assert first.status_code == repeat.status_code == SUBMISSIONS[name].status
     assert first.headers.get("location") == repeat.headers.get("location")
-    assert renderer.texts == [TEXT], "the repeat renders nothing"
+    assert gate.texts == [TEXT], "the repeat renders nothing"
+
+
+async def test_other_writers_commit_while_the_words_of_a_text_are_indexed(
+    author: Context, ctx: Context, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "word " * 5000 + "word"
+    monkeypatch.setattr("blog.db.fulltext.tokenize", gate.guard(tokenize, text))
+    post = await posts.create(author, NewPost(title="First", content="Short."))
+    changing = asyncio.create_task(posts.edit(author, post.id, PostChanges(content=text)))
+    assert await asyncio.to_thread(gate.has_started.wait, 10)
+    await write_as_somebody_else(ctx)
+    assert not changing.done()
+    gate.may_finish.set()
+    assert (await changing).content == text

@@ -9,10 +9,9 @@ import sqlalchemy as sa
 from blog.db import fulltext, tables
 from blog.domain.core.context import Context
 from blog.domain.integrity.faults import BATCH_SIZE, Fault, summarise
-from blog.domain.posts import post_queries
+from blog.domain.posts import post_queries, rendering
 from blog.domain.posts.models import Post
 from blog.progress import Progress, no_progress
-from blog.text.plain_text import html_to_text
 
 _p = tables.posts.c
 
@@ -40,7 +39,7 @@ async def check(ctx: Context, progress: Progress = no_progress) -> list[Fault]:
 
 
 def _expected_entries(posts: Sequence[Post]) -> dict[int, fulltext.IndexEntry]:
-    return {post.id: fulltext.expected_entry(post.title, " ".join(post.tags), html_to_text(post.html)) for post in posts}
+    return {post.id: fulltext.expected_entry(post.title, " ".join(post.tags), rendering.index_html(post.html)) for post in posts}
 
 
 def _reindex_fault(ctx: Context, what: str, posts: Sequence[Post]) -> list[Fault]:
@@ -55,7 +54,7 @@ async def _reindex(ctx: Context, ids: Sequence[int]) -> None:
     for post_id in ids:
         async with ctx.db.transaction():
             if post := await post_queries.by_id(ctx.db, post_id):
-                body = await anyio.to_thread.run_sync(html_to_text, post.html)
+                body = await anyio.to_thread.run_sync(rendering.index_html, post.html)
                 await fulltext.index(ctx.db, post_id, title=post.title, tags=" ".join(post.tags), body=body)
 
 

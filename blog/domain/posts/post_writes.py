@@ -68,7 +68,7 @@ async def insert(
     await ctx.db.pipeline(
         slugs.insert_query(content.slug, post_id), *_author_rows(post_id, author_ids), *tags.insert_queries(post_id, tag_ids)
     )
-    await fulltext.add(ctx.db, post_id, title=content.title, tags=" ".join(content.tags), body=rendered.plain_text)
+    await fulltext.add(ctx.db, post_id, title=content.title, tags=" ".join(content.tags), body=rendered.indexed_text)
     return await store_revision(ctx, post_id, EventType.POST_PUBLISHED if content.status is PostStatus.PUBLISHED else None)
 
 
@@ -153,7 +153,7 @@ def _author_rows(post_id: int, author_ids: Sequence[int]) -> list[BoundQuery]:
 async def _update_tags_and_index(db: Database, post_id: int, rendered: RenderedPost) -> None:
     content = rendered.content
     await tags.set_for_post(db, post_id, content.tags)
-    await fulltext.index(db, post_id, title=content.title, tags=" ".join(content.tags), body=rendered.plain_text)
+    await fulltext.index(db, post_id, title=content.title, tags=" ".join(content.tags), body=rendered.indexed_text)
 
 
 def _event_for_change(before: PostStatus, after: PostStatus) -> EventType | None:

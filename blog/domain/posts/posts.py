@@ -18,7 +18,6 @@ from blog.domain.posts.status_rules import resolve_status
 from blog.errors import Conflict
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.text.normalisation import fold_name, normalise_line
-from blog.text.plain_text import html_to_text
 
 _p = tables.posts.c
 _FIELD_NAMES = tuple(field.name for field in POST_FIELDS)
@@ -129,7 +128,7 @@ async def get_deleted(ctx: Context, post_id: int) -> Post:
 async def undelete(ctx: Context, post_id: int) -> Post:
     """Restore a deleted post at its URL. Raises NotAuthenticated, NotFound or Conflict (restored by somebody else)."""
     before = await get_deleted(ctx, post_id)
-    body = await anyio.to_thread.run_sync(html_to_text, before.html)
+    body = await anyio.to_thread.run_sync(rendering.index_html, before.html)
     async with ctx.db.transaction():
         post = await get_deleted(ctx, post_id)
         if post.version != before.version:

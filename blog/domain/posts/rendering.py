@@ -6,6 +6,8 @@ from typing import Any
 
 import anyio.to_thread
 
+from blog.db import fulltext
+from blog.db.fulltext import IndexedText
 from blog.domain.core import policy
 from blog.domain.core.context import Context
 from blog.domain.posts.post_content import PostContent, with_changes
@@ -25,7 +27,7 @@ class RenderedPost:
     content: PostContent
     html: str
     excerpt: str
-    plain_text: str  # for the full-text index
+    indexed_text: IndexedText
     word_count: int
     renderer_version: int = RENDERER_VERSION
 
@@ -43,8 +45,12 @@ class RenderedPost:
 def render_post(content: PostContent) -> RenderedPost:
     """Render a post. CPU-bound: some milliseconds for each page of text."""
     html = render(content.content)
-    plain_text = html_to_text(html)
-    return RenderedPost(content, html, content.custom_excerpt or excerpt(html), plain_text, count_words(content.content))
+    return RenderedPost(content, html, content.custom_excerpt or excerpt(html), index_html(html), count_words(content.content))
+
+
+def index_html(html: str) -> IndexedText:
+    """Return the text of a post for the full-text index. CPU-bound."""
+    return fulltext.index_text(html_to_text(html))
 
 
 async def render_post_in_thread(content: PostContent) -> RenderedPost:
