@@ -124,7 +124,7 @@ class _EventStreamResponse(Response):
                 with anyio.move_on_after(_FINAL_SEND_TIMEOUT):
                     await send_text("", more=False)
             finally:
-                self._subscriber.close(1011, "")
+                self._subscriber.close_failed()
 
     def _shorten_deadline(self) -> None:
         """Give the client one second to read the queue, unless it has disconnected or was too slow before."""

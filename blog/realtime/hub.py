@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import anyio
@@ -57,6 +57,10 @@ class SubscriberProtocol(Protocol):
 
     def close_disabled(self) -> None:
         """Close: live updates are turned off."""
+        ...
+
+    def close_failed(self) -> None:
+        """Close: an internal error."""
         ...
 
 
@@ -144,7 +148,7 @@ class Hub:
         # Nothing is awaited between the deliveries and the new position: a subscription that starts at the position misses none.
         for rendered in await self.renderer.render(self.position.epoch, [event.id for event in batch], with_articles=True):
             for subscriber in tuple(self._subscribers):
-                subscriber.deliver(rendered)
+                _call(subscriber, subscriber.deliver, rendered)
 
     async def monitor(self) -> None:
         """Send heartbeats and close subscribers that are too slow or no longer authenticated, once a second.
@@ -155,10 +159,7 @@ class Hub:
             await anyio.sleep(1)
             is_enabled = self.app_state.site.runtime_settings.is_enabled(Flag.LIVE)
             for subscriber in tuple(self._subscribers):
-                if is_enabled:
-                    subscriber.tick()
-                else:
-                    subscriber.close_disabled()
+                _call(subscriber, subscriber.tick if is_enabled else subscriber.close_disabled)
             try:
                 await self._close_unauthenticated()
                 self._session_check_outage.recovered()
@@ -225,6 +226,15 @@ class Hub:
         with anyio.move_on_after(_CLOSE_TIMEOUT):
             while self._subscribers:
                 await self._unsubscribed.wait()
+
+
+def _call(subscriber: SubscriberProtocol, method: Callable[..., None], *arguments: object) -> None:
+    """Call a method of a subscriber, and close that one if it raises: others must not get the events of this read again."""
+    try:
+        method(*arguments)
+    except Exception:
+        log.exception("live connection failed", transport=subscriber.transport)
+        subscriber.close_failed()
 
 
 def _record_lag(batch: Sequence[Event]) -> None:

@@ -103,6 +103,10 @@ class Subscriber:
         """Close with 1013: live updates are turned off."""
         self.close(1013, "Live updates are turned off")
 
+    def close_failed(self) -> None:
+        """Close with 1011: an internal error. The client can resume."""
+        self.close(1011, "Internal server error")
+
     def close_for_shutdown(self) -> None:
         """Send the shutdown message, if any, and close with 1012."""
         if self.close_reason is None and (text := self._shutdown_message()) is not None:

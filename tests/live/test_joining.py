@@ -8,6 +8,7 @@ import anyio
 import hypothesis
 import pytest
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from blog.app import create_app
 from blog.domain.comments import comments
@@ -20,7 +21,7 @@ from blog.realtime import Hub, Subscriber
 from blog.realtime.backlog import Backlog
 from blog.realtime.rendered_events import RenderedEvent
 from blog.realtime.replay import Gap, no_charge
-from blog.realtime.subscription import SEND_WINDOW
+from blog.realtime.subscription import SEND_WINDOW, CloseReason
 from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.settings import Settings
@@ -201,6 +202,30 @@ async def test_events_during_a_replay_are_replayed_too_and_delivered_once(
     replayed = await replay(hub, subscriber, "a", ["posts"], "earliest")
     await catch_up()
     assert [json.loads(text)["data"]["post"]["title"] for text in [*replayed, *subscriber._queue]] == ["Before", "After"]
+
+
+@pytest.mark.parametrize("method", ["_encode", "enqueue"])
+async def test_subscriber_that_fails_is_closed_and_others_get_each_event_once(
+    services: AppState, author: Context, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    hub = await started_hub(services)
+    before, failing, after = [subscribe(hub) for _ in range(3)]
+    for subscriber in (before, failing, after):
+        subscriber.follow("a", ["posts"])
+
+    def fail(*_: object) -> str:
+        raise RuntimeError("cannot be encoded")
+
+    monkeypatch.setattr(failing, method, fail)
+    with capture_logs() as lines:
+        for title in ("One", "Two"):
+            await posts.create(author, NewPost(title=title, content="text"))
+            await hub._try_catch_up()
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["live connection failed"]
+    assert failing.close_reason == CloseReason(1011, "Internal server error")
+    for subscriber in (before, after):
+        assert subscriber.close_reason is None
+        assert [json.loads(text)["data"]["post"]["title"] for text in subscriber._queue] == ["One", "Two"]
 
 
 async def test_catch_up_reads_more_events_than_one_batch(services: AppState, author: Context) -> None:
