@@ -219,6 +219,15 @@ events = sa.Table(
     sqlite_autoincrement=True,  # an id is never used twice, even after the newest rows were deleted
 )
 
+# The newest deleted event of each channel: a client with an older cursor has missed it. "*" stands for every channel.
+trimmed_channels = sa.Table(
+    "trimmed_channels",
+    metadata,
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("event_id", sa.BigInteger, nullable=False),
+    sa.Column("trimmed_at", UTCDateTime(), nullable=False),
+)
+
 # Where an imported post came from, so that a second run changes nothing.
 import_records = sa.Table(
     "import_records",

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Self
 
-from blog.domain.core import events
+from blog.domain.core import event_retention
 from blog.domain.core.events import Position
 from blog.realtime.hub import Hub
 from blog.realtime.rendered_events import RenderedEvent
@@ -81,6 +81,6 @@ class Backlog:
     async def _render(self, ids: Sequence[int]) -> Sequence[RenderedEvent]:
         with_articles = any(channel.startswith("post:") for channel in self.channels)
         rendered = await self._hub.renderer.render(self.end.epoch, ids, with_articles=with_articles)
-        if len(rendered) < len(ids) and ids[0] <= await events.trimmed_up_to(self._hub.app_state.site.db):
+        if len(rendered) < len(ids) and ids[0] <= await event_retention.trimmed_up_to(self._hub.app_state.site.db):
             raise Gap("trimmed")
         return rendered

@@ -4,7 +4,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from blog.db.database import Database
-from blog.domain.core import events, policy
+from blog.domain.core import event_retention, events, policy
 from blog.domain.core.context import Context
 from blog.domain.core.events import Position
 from blog.domain.posts import post_queries
@@ -68,23 +68,18 @@ def _resolve_channel(ctx: Context, name: str, posts: Mapping[int, Post]) -> str:
             raise NotFound("Unknown channel")
 
 
-def start_id(after: str | None, latest: Position, trimmed_up_to: int) -> int:
-    """Return the event id after which to replay.
+def cursor_id(after: str | None, latest: Position) -> int:
+    """Return the event id of a cursor: 0 for the earliest event, and that of `latest` without a cursor.
 
-    - `after`: the client's cursor; None: start at `latest`.
-    - `trimmed_up_to`: id of the last event deleted from the log.
-
-    Raises Gap for a cursor of another epoch, after the end of the log, or before its start.
+    Raises Gap for a cursor of another epoch or after the end of the log.
     """
     if after is None:
         return latest.id
     if after == EARLIEST:
-        return trimmed_up_to
+        return 0
     epoch, _, number = after.rpartition(".")
     if epoch != latest.epoch or not (number.isascii() and number.isdigit()) or len(number) > 18 or int(number) > latest.id:
         raise Gap("epoch")
-    if int(number) < trimmed_up_to:
-        raise Gap("trimmed")
     return int(number)
 
 
@@ -98,12 +93,17 @@ async def missed_events(
 
     Raises Gap, TooManyRequests and Unavailable.
     """
-    since = start_id(after, latest, await events.trimmed_up_to(db))
+    since = cursor_id(after, latest)
     if since == latest.id:
         return since, []
+    if since < (trimmed := await event_retention.trimmed_up_to(db)):
+        if after != EARLIEST and since < await event_retention.trimmed_in_channels(db, channels):
+            raise Gap("trimmed")
+        since = trimmed  # events of other channels
     await charge((latest.id - since) // ROWS_PER_UNIT)
     ids = await live_events.visible_ids(db, channels, since, latest.id, limit=limit + 1)
-    if since < await events.trimmed_up_to(db):  # read after the ids: the log may have been trimmed in between
+    # Again, as the log may have been trimmed in between.
+    if since < await event_retention.trimmed_up_to(db) and since < await event_retention.trimmed_in_channels(db, channels):
         raise Gap("trimmed")
     await charge(math.ceil(min(len(ids), limit) / EVENTS_PER_UNIT))
     return since, ids

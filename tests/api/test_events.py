@@ -10,10 +10,12 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
+import sqlalchemy as sa
 from httpx2.websockets import AsyncWebSocketClient, AsyncWebSocketSession
 
 from blog.app import Application, create_app
-from blog.domain.core import events
+from blog.db import tables
+from blog.domain.core import event_retention, events
 from blog.domain.core.context import Context
 from blog.domain.core.events import EventType
 from blog.domain.posts import post_lists, posts
@@ -120,8 +122,8 @@ async def test_cursor_before_removed_events_is_a_reset(settings: Settings, ctx: 
         old = (await poll(client))["cursor"]
         await publish(author, "Forgotten", "Newest")
         late = replace(ctx, now=ctx.now + timedelta(days=settings.event_retention_days + 1))
-        assert await events.trim(late) == 2
-        assert await events.trim(late) == 0
+        assert await event_retention.trim(late) == 2
+        assert await event_retention.trim(late) == 0
         assert (await poll(client, after=old))["reset"] is True
         assert titles((await poll(client, after="earliest"))["events"]) == ["Newest"]
         async with following(client) as socket:
@@ -130,10 +132,43 @@ async def test_cursor_before_removed_events_is_a_reset(settings: Settings, ctx: 
         assert await poll(client, after=now) == {"events": [], "cursor": now, "reset": False}
 
 
+async def test_cursor_of_a_quiet_channel_survives_a_trimmed_log(settings: Settings, ctx: Context, author: Context) -> None:
+    quiet, _ = await publish(author, "Quiet", "Busy")
+    start = (await events.position(ctx.db)).cursor
+    await posts.edit(author, 2, PostChanges(title="Changed"))
+    await publish(author, "Newest")
+    late = replace(author, now=ctx.now + timedelta(days=settings.event_retention_days + 1))
+    assert await event_retention.trim(late) == 3
+    await posts.edit(author, quiet.id, PostChanges(title="Heard"))
+    async with running(create_app(settings)) as client:
+        for channel, expected in ((f"post:{quiet.id}", ["Heard"]), ("post:2", None), ("posts", None), ("comments", [])):
+            found = await poll(client, channel=channel, after=start)
+            assert (titles(found["events"]) if not found["reset"] else None) == expected, channel
+        async with following(client) as socket:
+            assert (await subscribed(socket, f"post:{quiet.id}", after=start))["replayed"] == 1
+            await hear(socket)
+            assert (await subscribed(socket, f"post:{quiet.id}", "post:2", id="b", after=start))["type"] == "gap"
+
+
+async def test_records_of_trimmed_channels_are_replaced_by_one_for_all(settings: Settings, ctx: Context, author: Context) -> None:
+    def later(days: float) -> Context:
+        return replace(author, now=ctx.now + timedelta(days=days))
+
+    await publish(author, "One", "Two")
+    days = settings.event_retention_days + 1
+    await event_retention.trim(later(days))
+    recorded = sa.select(tables.trimmed_channels.c.channel).order_by(tables.trimmed_channels.c.channel)
+    assert [row["channel"] for row in await ctx.db.fetch_all(recorded)] == ["author:ada", "me:ada", "post:1", "posts"]
+    await publish(later(days), "Three", "Four")
+    await event_retention.trim(later(2 * days + 1))
+    assert "post:1" not in [row["channel"] for row in await ctx.db.fetch_all(recorded)]
+    assert await event_retention.trimmed_in_channels(ctx.db, ["comments"]) == 1, "cursors before it get a gap on every channel"
+
+
 async def test_log_is_trimmed_to_its_maximum(settings: Settings, ctx: Context, author: Context) -> None:
     small = replace(ctx.site, settings=settings.model_copy(update={"max_events": 2}))
     await publish(author, *"ABCD")
-    assert await events.trim(replace(ctx, site=small)) == 2
+    assert await event_retention.trim(replace(ctx, site=small)) == 2
     assert [event.id for event in await events.after(ctx.db, 0)] == [3, 4]
 
 

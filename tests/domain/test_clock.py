@@ -7,7 +7,7 @@ import pytest
 
 from blog.domain.accounts import accounts, sessions, tokens
 from blog.domain.comments import comments, moderation_rules
-from blog.domain.core import events
+from blog.domain.core import event_retention, events
 from blog.domain.core.context import Context
 from blog.domain.posts import post_lists, posts, scheduling
 from blog.domain.posts.post_lists import PostFilter
@@ -42,7 +42,7 @@ async def test_events_and_versions_are_in_write_order(author: Context, earlier: 
     log = await events.after(author.db, 0)
     assert [event.event_type for event in log] == ["post.published", "post.updated"]
     assert log[0].occurred_at > log[1].occurred_at, "the clock says otherwise"
-    assert await events.trim(earlier) == 0
+    assert await event_retention.trim(earlier) == 0
     assert await check_site(earlier) == []
 
 

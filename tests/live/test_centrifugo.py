@@ -15,7 +15,7 @@ from starlette import types
 
 from blog.app import Application, create_app
 from blog.domain.accounts import sessions
-from blog.domain.core import events
+from blog.domain.core import event_retention
 from blog.domain.core.context import Context
 from blog.realtime import Hub, Subscriber
 from blog.realtime.subscription import TOO_SLOW
@@ -149,7 +149,7 @@ async def test_position_of_another_log_is_not_recovered(client: httpx2.AsyncClie
 async def test_trimmed_position_is_not_recovered(client: httpx2.AsyncClient, ada: dict[str, str], ctx: Context) -> None:
     for _ in range(3):
         await write(client, ada)
-    assert await events.trim(replace(ctx, now=dt.datetime.now(dt.UTC) + dt.timedelta(days=400))) == 2
+    assert await event_retention.trim(replace(ctx, now=dt.datetime.now(dt.UTC) + dt.timedelta(days=400))) == 2
     async with connected(client) as socket:
         answer = await subscribed(socket, "posts", recover=True, offset=1)
         assert (answer["recovered"], answer["offset"]) == (False, 3)

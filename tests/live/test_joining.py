@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from blog.app import create_app
 from blog.domain.comments import comments
-from blog.domain.core import events
+from blog.domain.core import event_retention, events
 from blog.domain.core.context import Context
 from blog.domain.core.events import Position
 from blog.domain.posts import posts
@@ -244,7 +244,7 @@ async def test_log_that_is_trimmed_during_a_replay_is_a_gap(services: AppState, 
         await posts.create(author, NewPost(title="A post", content="text"))
     replay = subscribe(hub).replay("a", await Backlog.open(hub, ["posts"], "earliest", no_charge))
     assert "post.published" in await anext(replay)
-    await events.delete_up_to(author.db, hub.position.id - 1)
+    await event_retention.delete_up_to(author, hub.position.id - 1)
     with pytest.raises(Gap, match="trimmed"):
         assert len([text async for text in replay]) == 29, "what is rendered already is still sent"
 

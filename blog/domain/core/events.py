@@ -25,7 +25,8 @@ from blog.text.normalisation import fold_name
 _INSERT = PreparedQuery(
     tables.events.insert(), columns=("type", "occurred_at", "correlation_id", "channels", "post_id", "comment_id", "data")
 )
-_EPOCH_KEY, _TRIMMED_KEY = "event_epoch", "trimmed_event"
+_EPOCH_KEY = "event_epoch"
+_ARRAY_ELEMENTS = {"sqlite": sa.func.json_each, "postgresql": sa.func.json_array_elements_text}
 
 
 class EventType(StrEnum):
@@ -181,49 +182,21 @@ async def snapshot_with_position(db: Database) -> AsyncIterator[Position]:
         yield await position(db)
 
 
-async def trimmed_up_to(db: Database) -> int:
-    """Return the id of the last deleted event, 0 if none was deleted."""
-    value = await db.fetch_val(sa.select(tables.app_metadata.c.value).where(tables.app_metadata.c.name == _TRIMMED_KEY))
-    return int(value or 0)
-
-
-async def trim(ctx: Context) -> int:
-    """Delete events beyond `EVENT_RETENTION_DAYS` and `MAX_EVENTS`, except the newest. Returns the number of rows."""
-    async with ctx.db.snapshot():
-        if await _last_expired_id(ctx) is None:  # the usual case: no write lock is needed
-            return 0
-    async with ctx.db.transaction():
-        until = await _last_expired_id(ctx)
-        return await delete_up_to(ctx.db, until) if until is not None else 0
-
-
-async def _last_expired_id(ctx: Context) -> int | None:
-    """Return the id of the last event to delete, or None."""
-    settings, id_ = ctx.site.settings, tables.events.c.id
-    newest = (await position(ctx.db)).id
-    old = sa.select(sa.func.max(id_)).where(
-        tables.events.c.occurred_at < ctx.now - dt.timedelta(days=settings.event_retention_days)
-    )
-    until = min(newest - 1, max(newest - settings.max_events, await ctx.db.fetch_val(old) or 0))
-    return until if until > await trimmed_up_to(ctx.db) else None
-
-
-async def delete_up_to(db: Database, event_id: int) -> int:
-    """Delete the events up to and including an id. Returns the number of rows. Clients with an older cursor get a gap."""
-    async with db.transaction():
-        await _set_metadata(db, _TRIMMED_KEY, str(event_id))
-        return int(await db.execute(tables.events.delete().where(tables.events.c.id <= event_id)))
-
-
 async def renew_epoch(db: Database) -> None:
     """Start a new log, so that all cursors of clients become invalid. Used after a restore."""
-    await _set_metadata(db, _EPOCH_KEY, secrets.token_hex(4))
+    await set_metadata(db, _EPOCH_KEY, secrets.token_hex(4))
 
 
-async def _set_metadata(db: Database, name: str, value: str) -> None:
+async def set_metadata(db: Database, name: str, value: str) -> None:
+    """Store a value of the log in `app_metadata`."""
     async with db.transaction():
         await db.execute(tables.app_metadata.delete().where(tables.app_metadata.c.name == name))
         await db.execute(tables.app_metadata.insert().values(name=name, value=value))
+
+
+def channel_elements(db_kind: str) -> sa.TableValuedAlias:
+    """Return the channels of an event as a table with the column `value`, to join with `events`."""
+    return _ARRAY_ELEMENTS[db_kind](tables.events.c.channels).table_valued("value")
 
 
 _AFTER = PreparedQuery(

@@ -14,7 +14,7 @@ from databases.interfaces import Record
 from blog.db import tables
 from blog.db.compiled_queries import PreparedQuery
 from blog.db.database import Database
-from blog.domain.core.events import Event, EventType
+from blog.domain.core.events import Event, EventType, channel_elements
 from blog.domain.core.rows import from_row
 from blog.schemas.comments import CommentStatus
 from blog.schemas.posts import PostStatus
@@ -26,7 +26,6 @@ _REQUIRED_STATUS = {
     EventType.COMMENT_HELD: CommentStatus.PENDING,
 }
 """An event that shows a comment is sent only while the comment has this status."""
-_ARRAY_ELEMENTS = {"sqlite": sa.func.json_each, "postgresql": sa.func.json_array_elements_text}
 
 _e, _p, _c = tables.events.c, tables.posts.c, tables.comments.c
 
@@ -65,7 +64,7 @@ def _visible(*columns: Any) -> sa.Select[Any]:
 @functools.lru_cache(maxsize=100)
 def _ids_query(kind: str, channel_count: int) -> PreparedQuery:
     names = [sa.bindparam(f"channel_{number}", type_=sa.String) for number in range(channel_count)]
-    element = _ARRAY_ELEMENTS[kind](_e.channels).table_valued("value")
+    element = channel_elements(kind)
     follows = sa.select(sa.literal(1)).select_from(element).where(element.c.value.in_(names)).exists()
     since, until = (sa.bindparam(name, type_=_e.id.type) for name in ("since", "until"))
     query = _visible(_e.id).where(_e.id > since, _e.id <= until, follows)

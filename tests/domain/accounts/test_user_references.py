@@ -28,7 +28,7 @@ PERSONAL = "personal-text"
 USER_COLUMN = re.compile(
     r"(.*_)?(user|actor|subject|author|editor|inviter|owner|member|moderator|reader|sender|creator)(_id)?|.*_by"
 )
-NOT_USERS = {"events.post_id", "events.comment_id"}
+NOT_USERS = {"events.post_id", "events.comment_id", "trimmed_channels.event_id"}
 """Ids without a foreign key that refer to something other than a user."""
 
 

@@ -33,6 +33,7 @@ TABLES = (
     "revisions",
     "comments",
     "events",
+    "trimmed_channels",
     "import_records",
     "idempotency_keys",
     "media",
@@ -205,6 +206,12 @@ def upgrade() -> None:
         sa.Column("comment_id", sa.BigInteger),
         sa.Column("data", sa.JSON, nullable=False),
         sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "trimmed_channels",
+        sa.Column("channel", sa.Text, primary_key=True),
+        sa.Column("event_id", sa.BigInteger, nullable=False),
+        sa.Column("trimmed_at", INSTANT, nullable=False),
     )
     op.create_table(
         "import_records",
