@@ -12,21 +12,27 @@ _RUN: Final = re.compile(rf"[^\s<>]{{0,{_MAX_LENGTH}}}")
 _END: Final = re.compile(
     r"[\u2014\u2015\u201c-\u201f\u2026\u2039\u203a«»\u3001-\u3003\u3008-\u3011\u3014-\u301f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff3d\uff5b-\uff64]"
 )
-_AUTHORITY: Final = re.compile(r"//[^/?#]*")
+_AUTHORITY: Final = re.compile(r"(?://|[^/?#@]+@)[^/?#]*")
 _ASCII: Final = re.compile(r"[\x00-\x7f]*")
+_NOT_LATIN: Final = r"[^\x00-\u036f\u1e00-\u1eff]"
+_LABEL: Final = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _TRAILING: Final = frozenset(".,:;!?'\"*")
 
 
 class Linkifier(LinkifyIt):  # type: ignore[misc]
-    """A linkifier that ends URLs before punctuation and text in other scripts.
+    """A linkifier that ends URLs and e-mail addresses before punctuation and text in other scripts.
 
     Upstream knows only ASCII punctuation: it includes the last character of `“https://example.com”` and of `https://example.com。`,
-    and it takes `https://example.com입니다` for another host.
+    and it takes `https://example.com입니다` for another host. It finds no e-mail address next to such text.
     """
 
     def __init__(self) -> None:
         # Without a scheme too many words look like URLs (README.md, main.rs). The sanitiser removes FTP and "//" links.
         super().__init__({"ftp:": None, "//": None}, {"fuzzy_link": False})
+        self.re["email_fuzzy"] = (  # the length of the first group is skipped
+            rf'(^|[><"«(:;,=\s]|(?<={_NOT_LATIN}))'
+            rf"(?=\w)({self.re['src_email_name']}@(?:{_LABEL}\.){{1,10}}(?:{self.re['src_tlds']})(?={_NOT_LATIN}|(?![\w@-]|[.:]\w)))"
+        )
 
     def pretest(self, text: str) -> bool:
         """Return whether the text may contain a link. Upstream runs a slow regular expression for every text."""

@@ -49,6 +49,39 @@ def test_bare_url_ends_before_what_follows(source: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        "a@example.com입니다", "문의: a@example.com으로", "이메일:a@example.com", "a@example.com联系", "邮箱：a@example.com。",
+        "邮箱a@example.com",
+        "a@example.comへ", "（a@example.com）", "「a@example.com」", "“a@example.com”", "«a@example.com»", "‘a@example.com’",
+        "a@example.comค่ะ", "ติดต่อa@example.com", "a@example.comشكرا", "a@example.com،", "a@example.com！", "a@example.com…",
+        "a@example.com—b", "(a@example.com).", "<p@x>, a@example.com",
+    ],
+)  # fmt: skip
+def test_bare_email_address_ends_before_what_follows(source: str) -> None:
+    assert '<a href="mailto:a@example.com"' in render(source)
+    assert "a@example.com" in links(source)
+
+
+@pytest.mark.parametrize(
+    "source", ["a@example.com입니다", "a@example.comです", "a@example.comи", "a@example.com。", "a@example.com"]
+)
+def test_written_mailto_ends_before_what_follows(source: str) -> None:
+    assert links(f"mailto:{source}") == ["mailto:a@example.com"]
+
+
+def test_email_addresses_between_cjk_text_are_separate_links() -> None:
+    assert links("a@example.com，b@example.org、c@例え.jpです。") == ["a@example.com", "b@example.org", "c@例え.jp"]
+
+
+@pytest.mark.parametrize(
+    "source", ["rené@example.com", "a@example.comé", "a@example.comx", "a@example.com-b", "a@example.com:80", "a@b"]
+)
+def test_parts_of_words_are_no_email_addresses(source: str) -> None:
+    assert links(source) == []
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "https://ja.wikipedia.org/wiki/ジョン・レノン",
@@ -106,7 +139,7 @@ def test_footnotes_of_a_comment_stay_text() -> None:
     assert "[^note here]: x" in render("[^note here]: x")
 
 
-@pytest.mark.parametrize("part", ["https://é。", "https://a.b中", "**「", "https://x.org/（"])
+@pytest.mark.parametrize("part", ["https://é。", "https://a.b中", "a@a.b中", "中a.", "中:a@", "**「", "https://x.org/（"])
 def test_hostile_repetition_takes_linear_time(part: str) -> None:
     def seconds(count: int) -> float:
         started = time.process_time()
