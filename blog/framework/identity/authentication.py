@@ -26,6 +26,7 @@ class Identity:
 
 
 ANONYMOUS = Identity()
+_API_PREFIX = "/api/v1/"
 
 
 def has_credentials(scope: Scope) -> bool:
@@ -36,10 +37,13 @@ def has_credentials(scope: Scope) -> bool:
 async def authenticate(connection: HTTPConnection, ctx: Context) -> Identity:
     """Return the identity behind `Authorization: Bearer`, otherwise behind the session cookie.
 
-    An invalid token is an error, so that API clients notice it. An expired session is anonymous.
+    An invalid token is an error, so that API clients notice it, and so is another scheme in the API. Elsewhere other schemes are
+    ignored: a browser sends `Basic` if a reverse proxy asks for a password. An expired session is anonymous.
     """
     # By hand: security schemes. FastAPI's OAuth2PasswordBearer would read this header; it verifies nothing either.
     authorization = connection.headers.get("authorization")
+    if authorization is not None and not _is_bearer(authorization) and not connection.scope["path"].startswith(_API_PREFIX):
+        authorization = None
     cookie = connection.cookies.get(session_cookie_name(ctx.site.settings))
     if authorization is None and cookie is None:
         return ANONYMOUS
@@ -54,13 +58,17 @@ async def authenticate(connection: HTTPConnection, ctx: Context) -> Identity:
 
 async def authenticate_bearer(ctx: Context, authorization: str) -> Actor:
     """Return the actor of an `Authorization` header. Raises NotAuthenticated."""
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    token = authorization.partition(" ")[2]
+    if not _is_bearer(authorization) or not token.strip():
         raise NotAuthenticated("Send the header as: Authorization: Bearer TOKEN")
     actor = await tokens.authenticate(ctx, token.strip())
     if actor is None:
         raise NotAuthenticated("This token is invalid, expired or revoked. Create a new one.")
     return actor
+
+
+def _is_bearer(authorization: str) -> bool:
+    return authorization.partition(" ")[0].lower() == "bearer"
 
 
 def current_actor(connection: HTTPConnection) -> Actor | None:
