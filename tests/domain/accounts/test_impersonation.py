@@ -11,12 +11,23 @@ from blog.schemas.accounts import AccountChanges, NewInvitation, NewUser, Role
 from tests.conftest import PASSWORD, MakeUser
 
 LIKE_STAFF = [
-    "ada", "ADA", "\u0430d\u0430", "ada\u200b", "\u00e0da", "Ada!", "ada \u2713", "ada (moderator)", "The real Ada", "Lady Ada"
+    "ada", "ADA", "\u0430d\u0430", "ada\u200b", "\u00e0da", "Ada!", "ada \u2713", "ada (moderator)", "The real Ada", "Lady Ada",
+    "adaofficial", "ada_official", "AdaOfficial", "\u0430daoffici\u0430l", "adaofficia1", "ada1", "Ada 7", "007ada",
+    "ada2025official", "officialada", "realada", "TheAda", "TheRealAda", "adateam", "ada-support", "adaadmin", "modada",
+    "LadyAdaStaff",
+    "ladyada2", "rea1 ada", "Ada Blog",
 ]  # fmt: skip
 RESERVED = [
-    "Moderator", "moderators", "\u041coder\u0430tor", "ADMIN", "admin1", "Site admin", "the owner", "Field Notes", "field notes"
+    "Moderator", "moderators", "\u041coder\u0430tor", "ADMIN", "admin1", "Site admin", "the owner", "Field Notes", "field notes",
+    "ModeratorTeam", "TheModerator", "themoderator", "moderatorteam", "m0derat0rs", "m0deratorteam", "rnoderator", "official",
+    "Team", "blogadmin", "siteadmin2", "admin_of_the_blog", "adminofficial", "supportteam", "realowner",
+    "FieldNotesTeam", "fieldnotes1",
 ]  # fmt: skip
-FREE = ["Adam", "ada2", "pau1", "---", "Bob", "Owner of cats", "Real Madrid", "Lady Grace", "山田"]
+FREE = [
+    "Adam", "adalbert", "Adamo", "Canada", "Nadal", "Armada", "theada", "moderato", "Modern", "Modric", "Theodor", "Stafford",
+    "Teamster", "Supporter", "Realtor", "editorial", "ownership", "authority", "blogger", "systematic", "Sitel", "adalove",
+    "a2da", "2024", "pau1", "---", "Bob", "Owner of cats", "Real Madrid", "Lady Grace", "lady7", "山田",
+]  # fmt: skip
 
 
 @pytest.fixture
