@@ -15,7 +15,6 @@ import httpx2
 import hypothesis
 import jinja2
 import pytest
-from argon2 import PasswordHasher
 from httpx2.websockets import ASGIWebSocketTransport
 from playwright.sync_api import Browser, sync_playwright
 from pydantic import SecretStr
@@ -36,6 +35,7 @@ from blog.settings import Settings
 from tests.support import patience, postgres, serving
 from tests.support.configuration import make_settings
 from tests.support.postgres import Databases
+from tests.support.processes import cheap_hasher
 
 ORIGIN = "http://127.0.0.1:8000"
 PASSWORD = "a long enough one"
@@ -106,9 +106,7 @@ class _CachePerDialect:
 @pytest.fixture(autouse=True)
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run argon2id with its lowest costs; the real parameters have their own test."""
-    monkeypatch.setattr(
-        "blog.domain.core.password_hashing.PasswordHasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    )
+    monkeypatch.setattr("blog.domain.core.password_hashing.PasswordHasher", cheap_hasher)
 
 
 # No deadline for one example: a busy machine would exceed it. Without BLOG_TEST_EXAMPLES each run tries the same examples.
