@@ -117,7 +117,7 @@ posts = sa.Table(
     sa.Column("html", sa.Text, nullable=False),  # rendered and sanitised when the post is written
     sa.Column("excerpt", sa.Text, nullable=False),
     sa.Column("custom_excerpt", sa.Text),  # written by the author; `excerpt` is made from the content without one
-    sa.Column("renderer_version", sa.SmallInteger, nullable=False),
+    sa.Column("renderer_version", sa.SmallInteger, nullable=False),  # older HTML is rendered again in the background
     sa.Column("status", sa.String(20), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     _foreign_key("author_id", "users.id", ondelete="RESTRICT", index=True),
@@ -195,6 +195,7 @@ comments = sa.Table(
     _foreign_key("parent_id", "comments.id", nullable=True, index=True),
     sa.Column("content", sa.Text, nullable=False),
     sa.Column("html", sa.Text, nullable=False),
+    sa.Column("renderer_version", sa.SmallInteger, nullable=False),
     sa.Column("status", sa.String(20), nullable=False),
     sa.Column("moderation_note", sa.String(200)),  # why it waits for a moderator, or who removed it
     _timestamp("created_at"),

@@ -10,6 +10,7 @@ from anyio.abc import TaskGroup
 
 from blog.domain.core import audit, event_retention
 from blog.domain.core.context import Context, Site
+from blog.domain.integrity import outdated_html
 from blog.domain.posts import scheduling
 from blog.errors import BlogError
 from blog.framework.request.state import AppState
@@ -33,6 +34,7 @@ async def start_background_tasks(tasks: TaskGroup, state: AppState, hub: Hub) ->
         tasks.start_soon(notifier.run)
     tasks.start_soon(_run_periodically, site, 1, scheduling.publish_due, "publish_posts")
     tasks.start_soon(_run_periodically, site, 2, functools.partial(send_due, urls=state.urls), "send_emails")
+    tasks.start_soon(_run_periodically, site, 3600, outdated_html.render_again, "render_again")
     tasks.start_soon(_run_periodically, site, 3600, event_retention.trim, "trim_events")
     tasks.start_soon(_run_periodically, site, 3600, audit.trim, "trim_audit_log")
     tasks.start_soon(site.runtime_settings.refresh_periodically, site.db)

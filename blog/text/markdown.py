@@ -1,8 +1,8 @@
 """Rendering of Markdown to safe HTML.
 
 Three steps: markdown-it-py parses CommonMark 0.31.2 with extensions, Pygments highlights fenced code, nh3 (ammonia)
-sanitises the result. Sanitising comes last, so the first two steps are not trusted. Render when a text is saved, store the
-HTML with `RENDERER_VERSION`, and render again if the version has changed. Thread-safe.
+sanitises the result. Sanitising comes last, so the first two steps are not trusted. Texts are rendered when they
+are saved, and again after an upgrade with another `RENDERER_VERSION` (`blog/domain/integrity/outdated_html.py`). Thread-safe.
 """
 
 import re
@@ -25,7 +25,7 @@ from blog.text.sanitiser import replace_surrogates, sanitise_comment, sanitise_p
 from blog.text.slug import slugify
 
 RENDERER_VERSION: Final = 2
-"""Increment if the same source can render to different HTML than before."""
+"""Increment if the same source can render to different HTML than before: stored texts are then rendered again."""
 
 _TASK_MARKER: Final = re.compile(r"\[([ xX])\][ \t]+")
 

@@ -20,7 +20,7 @@ from blog.schemas.accounts import Scope
 from blog.schemas.comments import CommentChanges, CommentStatus, Decision, NewComment
 from blog.schemas.feature_flags import Flag
 from blog.schemas.posts import PostStatus
-from blog.text.markdown import render_comment
+from blog.text.markdown import RENDERER_VERSION, render_comment
 from blog.text.normalisation import has_visible_text
 from blog.text.plain_text import html_to_text
 
@@ -88,6 +88,7 @@ async def create(ctx: Context, post_id: int, new: NewComment, *, spam_reason: st
                 parent_id=new.parent_id,
                 content=new.content,
                 html=html,
+                renderer_version=RENDERER_VERSION,
                 status=(CommentStatus.PENDING if reason else CommentStatus.VISIBLE).value,
                 moderation_note=reason,
                 created_at=ctx.now,
@@ -122,7 +123,8 @@ async def edit(ctx: Context, comment_id: int, changes: CommentChanges) -> Commen
         if "content" in changed_fields:
             policy.require_comment_edit(ctx, comment)
             if changes.content != comment.content:
-                values |= {"content": changes.content, "html": html, **_reconsider(ctx, comment, post, text)}
+                values |= {"content": changes.content, "html": html, "renderer_version": RENDERER_VERSION}
+                values |= _reconsider(ctx, comment, post, text)
         if "status" in changed_fields:
             _require_moderator(ctx, post)
             if CommentStatus(changes.status) is not comment.status:

@@ -87,6 +87,15 @@ async def update(ctx: Context, post: Post, rendered: RenderedPost, published_at:
     return await store_revision(ctx, post.id, _event_for_change(post.status, content.status), before=post)
 
 
+async def update_rendering(ctx: Context, post: Post, rendered: RenderedPost) -> None:
+    """Replace the rendering of the current version, unless another writer has stored a newer version or rendering."""
+    is_outdated = (_p.id == post.id) & (_p.version == post.version) & (_p.renderer_version < rendered.renderer_version)
+    values = {name: getattr(rendered, name) for name in _RENDERED_COLUMNS}
+    row = await ctx.db.fetch_one(tables.posts.update().where(is_outdated).values(values).returning(_p.deleted_at))
+    if row is not None and row["deleted_at"] is None:
+        await fulltext.index(ctx.db, post.id, title=post.title, tags=" ".join(post.tags), body=rendered.indexed_text)
+
+
 async def overwrite(
     ctx: Context,
     rendered: RenderedPost,

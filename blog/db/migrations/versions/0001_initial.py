@@ -188,6 +188,7 @@ def upgrade() -> None:
         _reference("parent_id", "comments.id", nullable=True, index=True),
         sa.Column("content", sa.Text, nullable=False),
         sa.Column("html", sa.Text, nullable=False),
+        sa.Column("renderer_version", sa.SmallInteger, nullable=False),
         sa.Column("status", sa.String(20), nullable=False),
         sa.Column("moderation_note", sa.String(200)),
         _timestamp("created_at"),
