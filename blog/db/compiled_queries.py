@@ -1,5 +1,6 @@
 """Statements that are compiled once: compiling at each call is the larger part of a short query's time."""
 
+import copy
 from collections.abc import KeysView, Mapping, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ from databases.backends.common.records import create_column_maps
 from databases.interfaces import Record
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.sql import ClauseElement
-from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.compiler import ExpandedState, SQLCompiler
 from sqlalchemy.sql.dml import Insert, UpdateBase
 from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.util import LRUCache
@@ -85,6 +86,14 @@ class Statement:
         """Return the values in the order of the placeholders, converted for the driver."""
         return [params[name] if bind is None else bind(params[name]) for name, bind in self._bind_processors]
 
+    def expanded(self, state: ExpandedState) -> "Statement":
+        """Return the statement with a placeholder for each value of its IN lists, which SQLAlchemy adds at each call."""
+        binders = {**dict(self._bind_processors), **state.processors}
+        statement = copy.copy(self)
+        statement.sql = state.statement
+        statement._bind_processors = [(name, binders.get(name)) for name in state.positiontup or ()]
+        return statement
+
     def rows(self, names: tuple[str, ...], driver_rows: list[tuple[Any, ...]]) -> list[Row]:
         """Return the rows of the driver, with their column names, converted to the types of the query."""
         if names != self._names:
@@ -120,12 +129,11 @@ class StatementCache:
                 compiled: Any = query.compile(dialect=self._dialect, cache_key=key, column_keys=[])
                 cached = self._cache[key.key] = (Statement(compiled, query, self._dialect), compiled)
             statement, compiled = cached
-            # The text of an IN list depends on its length: such a statement is compiled at each call.
-            if not compiled.post_compile_params and not compiled.literal_execute_params:
-                params = compiled.construct_params(
-                    extracted_parameters=key.bindparams, escape_names=False, **_collected_params(key)
-                )
-                return statement, statement.arguments(params)
+            params = compiled.construct_params(extracted_parameters=key.bindparams, escape_names=False, **_collected_params(key))
+            if compiled.post_compile_params or compiled.literal_execute_params:
+                state = compiled.construct_expanded_state(params, escape_names=False)
+                return (expanded := statement.expanded(state)), expanded.arguments(state.parameters)
+            return statement, statement.arguments(params)
         compiled = query.compile(dialect=self._dialect, compile_kwargs={"render_postcompile": True})
         statement = Statement(compiled, query, self._dialect)
         return statement, statement.arguments(compiled.construct_params())

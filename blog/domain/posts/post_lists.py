@@ -1,20 +1,23 @@
 """Lists of posts, newest first. Keyset pagination: a post added between two pages is neither skipped nor repeated."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from databases.interfaces import Record
 
 from blog.db import fulltext, tables
+from blog.db.compiled_queries import BoundQuery
 from blog.db.database import Database
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.events import Position
 from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.core.rows import from_row
-from blog.domain.posts import post_queries
+from blog.domain.posts import list_queries, post_queries
+from blog.domain.posts.list_queries import ListShape
 from blog.domain.posts.models import Post
 from blog.errors import FieldError, InvalidInput
 from blog.schemas.posts import PostStatus
@@ -72,8 +75,8 @@ class DeletedPost:
 
 async def front_page(ctx: Context, post_filter: PostFilter) -> FeedPage:
     """Return a page of posts and the end of the event log from one snapshot, so that a subscriber misses no event."""
-    async with ctx.db.snapshot():
-        return FeedPage(await list_page(ctx, post_filter), await events.position(ctx.db))
+    *parts, end = await ctx.db.fetch_many_consistent(*page_queries(ctx, post_filter), events.LATEST_POSITION())
+    return FeedPage(page_from_rows(post_filter, *parts), events.position_from_rows(end))
 
 
 async def list_page(ctx: Context, post_filter: PostFilter) -> ResultPage[Post]:
@@ -82,25 +85,29 @@ async def list_page(ctx: Context, post_filter: PostFilter) -> ResultPage[Post]:
     Raises NotAuthenticated for drafts and scheduled posts, and InvalidInput for an invalid cursor.
     """
     if post_filter.text is None:
-        return await _fetch_page(ctx, post_filter, _build_listing(ctx, post_filter))
+        return page_from_rows(post_filter, *await ctx.db.fetch_many_consistent(*page_queries(ctx, post_filter)))
+    values = _values(ctx, post_filter)
     async with ctx.db.snapshot():  # a post deleted between the queries would make this look like the last page
-        ids = await _matching_ids(ctx.db, post_filter, _build_listing(ctx, post_filter))
-        return await _fetch_page(ctx, post_filter, _build_listing(ctx, post_filter, only=ids))
+        ids = await _matching_ids(ctx.db, post_filter, values)
+        posts = await post_queries.fetch(ctx.db, list_queries.select_page(_shape(post_filter, values), only=ids).params(values))
+    return ResultPage.of(posts, post_filter.limit, _cursor_key)
 
 
-async def _fetch_page(ctx: Context, post_filter: PostFilter, listing: "_Listing") -> ResultPage[Post]:
-    query = post_queries.select(*(post_queries.FULL_COLUMNS if post_filter.full else post_queries.SUMMARY_COLUMNS))
-    if listing.links is not None:
-        query = query.join(listing.links, listing.post_id == _p.id)
-    query = listing.apply_order(query, post_filter.after).limit(post_filter.limit + 1)
-    return ResultPage.of(await post_queries.fetch(ctx.db, query), post_filter.limit, _cursor_key)
+def page_queries(ctx: Context, post_filter: PostFilter) -> list[BoundQuery]:
+    """Return the queries for a page without a filter by `text`; `page_from_rows` reads their rows. Raises as `list_page`."""
+    values = _values(ctx, post_filter)
+    return [query(**values) for query in list_queries.page(_shape(post_filter, values))]
+
+
+def page_from_rows(post_filter: PostFilter, *rows: Sequence[Record]) -> ResultPage[Post]:
+    """Return the page from the rows of `page_queries`."""
+    return ResultPage.of(post_queries.posts_from_rows(*rows), post_filter.limit, _cursor_key)
 
 
 async def count(ctx: Context, post_filter: PostFilter) -> int:
     """Return the number of posts on all pages; `text` is ignored."""
-    listing = _build_listing(ctx, post_filter)
-    counted = sa.select(sa.func.count()).select_from(tables.posts if listing.links is None else listing.links)
-    total: int = await ctx.db.fetch_val(counted.where(*listing.conditions))
+    values = _values(ctx, post_filter)
+    total: int = await ctx.db.fetch_val(list_queries.count(_shape(post_filter, values))(**values))
     return total
 
 
@@ -118,7 +125,7 @@ async def list_deleted(ctx: Context) -> Sequence[DeletedPost]:
         sa.select(_p.id, _p.title, _p.status, _p.deleted_at)
         .where(
             _p.deleted_at > ctx.now - UNDELETE_WINDOW,
-            *_link_conditions(_p.id, [(tables.post_authors.c.user_id, sa.literal(actor.id))]),
+            *list_queries.link_conditions(_p.id, [(tables.post_authors.c.user_id, sa.literal(actor.id))]),
         )
         .order_by(_p.deleted_at.desc(), _p.id.desc())
         .limit(MAX_DELETED_LISTED)
@@ -127,101 +134,52 @@ async def list_deleted(ctx: Context) -> Sequence[DeletedPost]:
     return [from_row(DeletedPost, row) for row in rows]
 
 
-@dataclass(frozen=True, slots=True)
-class _Listing:
-    """The source of a list, ordered by `instant` and `post_id`, which an index covers."""
-
-    links: sa.Table | None  # None: the table of posts
-    post_id: sa.ColumnElement[int]
-    instant: sa.ColumnElement[Any]
-    conditions: Sequence[sa.ColumnElement[bool]]
-
-    def apply_order(self, query: sa.Select[Any], after: CursorKey | None) -> sa.Select[Any]:
-        """Filter and order the query, starting after a cursor. Raises InvalidInput if the cursor is invalid."""
-        query = query.where(*self.conditions)
-        if after is not None:
-            query = query.where(sa.tuple_(self.instant, self.post_id) < sa.tuple_(*_key_values(after)))
-        return query.order_by(self.instant.desc(), self.post_id.desc())
+def _shape(post_filter: PostFilter, values: Mapping[str, Any]) -> ListShape:
+    return ListShape(frozenset(values), post_filter.status, post_filter.full)
 
 
-def _build_listing(ctx: Context, post_filter: PostFilter, *, only: Sequence[int] | None = None) -> _Listing:
-    """Return the source for all filters except `text`.
-
-    only: ids to limit the list to.
-
-    Published posts of a tag or an author are listed from the link tables, which have the publication time in an index.
-    """
-    owners: list[LinkFilter] = []
+def _values(ctx: Context, post_filter: PostFilter) -> dict[str, Any]:
+    """Return the values of the parameters of a filter. Raises NotAuthenticated and InvalidInput."""
+    values: dict[str, Any] = {"limit": post_filter.limit + 1}
     if post_filter.tag is not None:
-        owners.append((tables.post_tags.c.tag_id, _tag_id(post_filter.tag)))
+        values["tag"] = fold_name(post_filter.tag)
     if post_filter.author is not None:
-        owners.append((tables.post_authors.c.user_id, _user_id(post_filter.author)))
+        values["author"] = fold_name(post_filter.author)
     if post_filter.author_id is not None:
-        owners.append((tables.post_authors.c.user_id, sa.literal(post_filter.author_id)))
+        values["author_id"] = post_filter.author_id
     if post_filter.status is not PostStatus.PUBLISHED:
-        owners.append((tables.post_authors.c.user_id, sa.literal(ctx.require_actor().id)))
-    elif owners:
-        (column, owner), *others = owners
-        links = column.table
-        conditions = [column == owner, links.c.listed_at.is_not(None), *_link_conditions(links.c.post_id, others)]
-        conditions += [] if only is None else [links.c.post_id.in_(only)]
-        return _Listing(links, links.c.post_id, links.c.listed_at, conditions)
-    instant = _p.published_at if post_filter.status is PostStatus.PUBLISHED else _p.created_at
-    # With ids, SQLite would still use the index on the status and read all its posts. An expression prevents that.
-    status = _p.status if only is None else _p.status.concat("")
-    conditions = [status == post_filter.status.value, _p.deleted_at.is_(None), *_link_conditions(_p.id, owners)]
-    conditions += [] if only is None else [_p.id.in_(only)]
-    return _Listing(None, _p.id, instant, conditions)
+        values["actor_id"] = ctx.require_actor().id
+    return values if post_filter.after is None else values | _key_values(post_filter.after)
 
 
-LinkFilter = tuple[sa.Column[int], sa.ColumnElement[int]]
-"""A column of a link table (tag or user), and the value to match."""
-
-
-def _link_conditions(post_id: sa.ColumnElement[int], owners: Iterable[LinkFilter]) -> Iterator[sa.ColumnElement[bool]]:
-    for column, owner in owners:
-        links = column.table.alias()
-        yield sa.exists().where(links.c.post_id == post_id, links.c[column.name] == owner)
-
-
-def _tag_id(name: str) -> sa.ScalarSelect[int]:
-    tags = tables.tags.c
-    return sa.select(tags.id).where(tags.name_folded == fold_name(name)).scalar_subquery()
-
-
-def _user_id(username: str) -> sa.ScalarSelect[int]:
-    users = tables.users.c
-    return sa.select(users.id).where(users.username_folded == fold_name(username)).scalar_subquery()
-
-
-async def _matching_ids(db: Database, post_filter: PostFilter, listing: _Listing) -> Sequence[int]:
+async def _matching_ids(db: Database, post_filter: PostFilter, values: Mapping[str, Any]) -> Sequence[int]:
     """Return ids that include the matches of the next page: all matches if they are few, else the next ones in list order."""
     matches = fulltext.match_posts(db, post_filter.text or "")
     if matches is None:
         return []
     ids = [row["post_id"] for row in await db.fetch_all(sa.select(matches.c.post_id).limit(_MAX_DIRECT_LOOKUPS + 1))]
-    return ids if len(ids) <= _MAX_DIRECT_LOOKUPS else await _scan_matches(db, matches, post_filter, listing)
+    return ids if len(ids) <= _MAX_DIRECT_LOOKUPS else await _scan_matches(db, matches, post_filter, values)
 
 
-async def _scan_matches(db: Database, matches: sa.Subquery, post_filter: PostFilter, listing: _Listing) -> Sequence[int]:
+async def _scan_matches(db: Database, matches: sa.Subquery, post_filter: PostFilter, values: Mapping[str, Any]) -> Sequence[int]:
     """Return the matches of one page, and one more, for a search with many matches.
 
     Reads the full-text index for a window of the list at a time: reading all matches of a word that every post contains took
     ten times as long with 100,000 posts as with 100.
     """
-    scan = sa.select(listing.post_id.label("id"), listing.instant.label("instant"))
-    matching: list[int] = []
-    after, size = post_filter.after, _SCAN_WINDOW
-    while len(matching) <= post_filter.limit and (rows := await db.fetch_all(listing.apply_order(scan, after).limit(size))):
+    window, matching = {**values, "limit": _SCAN_WINDOW}, list[int]()
+    while len(matching) <= post_filter.limit and (
+        rows := await db.fetch_all(list_queries.scan(_shape(post_filter, window))(**window))
+    ):
         ids = [row["id"] for row in rows]
         inside = sa.select(matches.c.post_id).where(matches.c.post_id.between(min(ids), max(ids)))
         hits = {row["post_id"] for row in await db.fetch_all(inside)}
         matching += (post_id for post_id in ids if post_id in hits)
-        after, size = (rows[-1]["instant"].isoformat(), ids[-1]), size * _WINDOW_GROWTH
+        window |= {"after_at": rows[-1]["instant"], "after_id": ids[-1], "limit": window["limit"] * _WINDOW_GROWTH}
     return matching[: post_filter.limit + 1]
 
 
-def _key_values(key: CursorKey) -> tuple[Any, Any]:
+def _key_values(key: CursorKey) -> dict[str, Any]:
     try:
         instant = dt.datetime.fromisoformat(key[0])
         known = instant.astimezone(dt.UTC) if instant.tzinfo else None
@@ -229,7 +187,7 @@ def _key_values(key: CursorKey) -> tuple[Any, Any]:
         known = None
     if known is None:
         raise InvalidInput([FieldError(("cursor",), "Not a valid cursor of this list. Start without one.", "cursor")])
-    return sa.literal(known, tables.UTCDateTime()), sa.literal(key[1])
+    return {"after_at": known, "after_id": key[1]}
 
 
 def _cursor_key(post: Post) -> CursorKey:

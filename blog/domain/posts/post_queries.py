@@ -36,7 +36,17 @@ async def fetch(db: Database, query: Query) -> list[Post]:
     ids = {f"id_{place}": row["id"] for place, row in enumerate(rows)}
     written, tagged = _relations_queries(len(rows))
     bylines, tags = await db.fetch_many(written(**ids), tagged(**ids))
-    return _posts_from_rows(rows, bylines, tags)
+    return posts_from_rows(rows, bylines, tags)
+
+
+PreparedPosts = tuple[PreparedQuery, PreparedQuery, PreparedQuery]
+"""The queries for posts, for their authors and for their tags: together they need one call to the database."""
+
+
+def prepare(query: sa.Select[Any]) -> PreparedPosts:
+    """Return the prepared queries for the posts of a query made by `select`. `posts_from_rows` reads their rows."""
+    ids = query.with_only_columns(_p.id)
+    return PreparedQuery(query), _bylines_query(ids), _tags_query(ids)
 
 
 async def by_id(db: Database, post_id: int) -> Post | None:
@@ -47,7 +57,7 @@ async def by_id(db: Database, post_id: int) -> Post | None:
 async def by_id_with_position(db: Database, post_id: int) -> tuple[Post | None, Position]:
     """Return the complete post, or None, and the end of the event log, in one consistent read."""
     *parts, end = await db.fetch_many_consistent(*(part(value=post_id) for part in _BY_ID), events.LATEST_POSITION())
-    posts = _posts_from_rows(*parts)
+    posts = posts_from_rows(*parts)
     return posts[0] if posts else None, events.position_from_rows(end)
 
 
@@ -94,23 +104,19 @@ def _relations_queries(count: int) -> tuple[PreparedQuery, PreparedQuery]:
     return _bylines_query(ids), _tags_query(ids)
 
 
-def _full_post_queries(column: sa.Column[Any]) -> tuple[PreparedQuery, PreparedQuery, PreparedQuery]:
-    """Return the queries for one post, its authors and its tags, by the value of a column."""
-    chosen = column == sa.bindparam("value", type_=column.type)
-    its_id = select(_p.id).where(chosen)
-    return PreparedQuery(select(*FULL_COLUMNS).where(chosen)), _bylines_query(its_id), _tags_query(its_id)
+_BY_ID, _BY_SLUG = (
+    prepare(select(*FULL_COLUMNS).where(column == sa.bindparam("value", type_=column.type))) for column in (_p.id, _p.slug)
+)
 
 
-_BY_ID, _BY_SLUG = _full_post_queries(_p.id), _full_post_queries(_p.slug)
-
-
-async def _fetch_one(db: Database, whole: tuple[PreparedQuery, ...], value: Any) -> Post | None:
+async def _fetch_one(db: Database, whole: PreparedPosts, value: Any) -> Post | None:
     rows, bylines, tags = await db.fetch_many(*(part(value=value) for part in whole))
-    posts = _posts_from_rows(rows, bylines, tags)
+    posts = posts_from_rows(rows, bylines, tags)
     return posts[0] if posts else None
 
 
-def _posts_from_rows(rows: Sequence[Record], bylines: Sequence[Record], tags: Sequence[Record]) -> list[Post]:
+def posts_from_rows(rows: Sequence[Record], bylines: Sequence[Record], tags: Sequence[Record]) -> list[Post]:
+    """Return the posts of the rows of `PreparedPosts`, in their order."""
     authors: dict[int, list[Byline]] = {}
     for row in bylines:
         authors.setdefault(row["post_id"], []).append(Byline(row["username"], row["name"], row["avatar"]))
