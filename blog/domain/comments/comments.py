@@ -5,14 +5,18 @@ from typing import Any
 
 import anyio.to_thread
 import sqlalchemy as sa
+from databases.interfaces import Record
 
 from blog.db import tables
+from blog.db.compiled_queries import BoundQuery
 from blog.domain.comments import comment_changes, comment_queries, moderation_rules
+from blog.domain.comments.comment_queries import Audience
 from blog.domain.comments.models import Comment
 from blog.domain.comments.moderation_rules import CommentText
 from blog.domain.core import policy
 from blog.domain.core.context import Actor, Context
 from blog.domain.core.models import CursorKey, ResultPage
+from blog.domain.core.rows import from_row
 from blog.domain.posts import post_queries
 from blog.domain.posts.models import Post
 from blog.errors import FieldError, Forbidden, InvalidInput, NotFound
@@ -32,14 +36,22 @@ async def list_page(ctx: Context, post: Post, *, limit: int, after: CursorKey | 
 
     A comment that the actor may not see is in the list, redacted, if a reply below it is: each `parent_id` is in the list.
     """
-    query = comment_queries.select().where(_c.post_id == post.id).order_by(_c.id).limit(limit + 1)
-    if not policy.can_moderate(ctx.actor, post):
-        visible = _visible_to(ctx.actor)
-        query = query.where(visible | _c.id.in_(comment_queries.ancestors(post.id, visible)))
+    return page_from_rows(ctx, post, await ctx.db.fetch_all(page_query(ctx, limit, after, post_id=post.id)), limit)
+
+
+def page_query(ctx: Context, limit: int, after: CursorKey | None, **post: int | str) -> BoundQuery:
+    """Return the query of `list_page`, for a post by `post_id` or by `slug`; `page_from_rows` reads its rows."""
+    values = {**post, "limit": limit + 1}
     if after is not None:
-        query = query.where(_c.id > after[1])
-    found = await comment_queries.fetch(ctx.db, query)
-    return ResultPage.by_id([_redact_hidden(ctx, comment, post) for comment in found], limit)
+        values["after_id"] = after[1]
+    if ctx.actor is not None:
+        values["actor_id"] = ctx.actor.id
+    return comment_queries.page(_audience(ctx.actor), by_slug="slug" in post, after=after is not None)(**values)
+
+
+def page_from_rows(ctx: Context, post: Post, rows: Sequence[Record], limit: int) -> ResultPage[Comment]:
+    """Return the page of comments from the rows of `page_query`."""
+    return ResultPage.by_id([_redact_hidden(ctx, from_row(Comment, row), post) for row in rows], limit)
 
 
 async def by_user(ctx: Context, user_id: int, *, limit: int, after: CursorKey | None = None) -> ResultPage[Comment]:
@@ -198,9 +210,10 @@ def _redact_hidden(ctx: Context, comment: Comment, post: Post) -> Comment:
     return comment if policy.can_see_comment(ctx.actor, comment, post) else comment.redacted()
 
 
-def _visible_to(actor: Actor | None) -> sa.ColumnElement[bool]:
-    """Return the condition for comments that a user other than a moderator sees, including their own pending ones."""
-    visible = _c.status == CommentStatus.VISIBLE.value
-    if actor is None:
-        return visible
-    return visible | ((_c.status == CommentStatus.PENDING.value) & (_c.author_id == actor.id))
+def _audience(actor: Actor | None) -> Audience:
+    """Return what `policy.can_see_comment` lets the actor see, for a query."""
+    if policy.can_moderate_all(actor):
+        return Audience.MODERATOR
+    if policy.can_write_posts(actor):
+        return Audience.AUTHOR
+    return Audience.ANYONE if actor is None else Audience.MEMBER

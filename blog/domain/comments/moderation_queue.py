@@ -35,7 +35,9 @@ async def list_page(
     Raises NotAuthenticated, Forbidden.
     """
     actor = require_moderator(ctx)
-    query = comment_queries.filter_for_moderator(actor, comment_queries.select(), status).order_by(_c.id.desc()).limit(limit + 1)
+    author_id = None if policy.can_moderate_all(actor) else actor.id
+    query = comment_queries.filter_for_moderator(comment_queries.select(), status, author_id)
+    query = query.order_by(_c.id.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(_c.id < after[1])
     async with ctx.db.snapshot():

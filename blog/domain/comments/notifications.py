@@ -1,5 +1,6 @@
 """Notifications: comments on the user's posts, pending comments to moderate, and replies to the user's comments."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from blog.db import tables
+from blog.db.compiled_queries import PreparedQuery
 from blog.domain.comments import comment_queries
 from blog.domain.comments.models import Comment, Notification, NotificationType
 from blog.domain.core import policy
@@ -63,18 +65,27 @@ async def mark_read(ctx: Context, items: Sequence[Notification] | None = None) -
 
 async def unread_counts(ctx: Context) -> UnreadCounts:
     """Return the actor's counts, with one query that reads at most `MAX_COUNTED` rows of each kind."""
-    if ctx.actor is None:
+    actor = ctx.actor
+    if actor is None:
         return UnreadCounts()
-    newest = sa.select(_n.read_at).where(_n.user_id == ctx.actor.id).order_by(_n.id.desc()).limit(MAX_COUNTED).subquery()
+    query = _counts_query(moderates=policy.can_write_posts(actor), moderates_all=policy.can_moderate_all(actor))
+    row = await ctx.db.fetch_one(query(user_id=actor.id, most=MAX_COUNTED))
+    return UnreadCounts(**dict(row)) if row else UnreadCounts()
+
+
+@functools.cache
+def _counts_query(*, moderates: bool, moderates_all: bool) -> PreparedQuery:
+    user_id, most = sa.bindparam("user_id", type_=_n.user_id.type), sa.bindparam("most", type_=sa.Integer)
+    newest = sa.select(_n.read_at).where(_n.user_id == user_id).order_by(_n.id.desc()).limit(most).subquery()
     unread = sa.select(sa.func.count()).select_from(newest).where(newest.c.read_at.is_(None)).scalar_subquery()
     columns = [unread.label("unread_notifications")]
-    if policy.can_write_posts(ctx.actor):
-        pending = (
-            comment_queries.filter_for_moderator(ctx.actor, sa.select(_c.id), CommentStatus.PENDING).limit(MAX_COUNTED).subquery()
+    if moderates:
+        pending = comment_queries.filter_for_moderator(
+            sa.select(_c.id), CommentStatus.PENDING, None if moderates_all else user_id
         )
-        columns.append(sa.select(sa.func.count()).select_from(pending).scalar_subquery().label("pending_comments"))
-    row = await ctx.db.fetch_one(sa.select(*columns))
-    return UnreadCounts(**dict(row)) if row else UnreadCounts()
+        counted = sa.select(sa.func.count()).select_from(pending.limit(most).subquery())
+        columns.append(counted.scalar_subquery().label("pending_comments"))
+    return PreparedQuery(sa.select(*columns))
 
 
 def _for_replies(ctx: Context) -> sa.Select[Any]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from databases.interfaces import Record
 
 from blog.db import tables
-from blog.db.compiled_queries import PreparedQuery, Query
+from blog.db.compiled_queries import BoundQuery, PreparedQuery, Query
 from blog.db.database import Database
 from blog.domain.core import events
 from blog.domain.core.events import Position
@@ -33,10 +33,7 @@ async def fetch(db: Database, query: Query) -> list[Post]:
     rows = await db.fetch_all(query)
     if not rows:
         return []
-    ids = {f"id_{place}": row["id"] for place, row in enumerate(rows)}
-    written, tagged = _relations_queries(len(rows))
-    bylines, tags = await db.fetch_many(written(**ids), tagged(**ids))
-    return posts_from_rows(rows, bylines, tags)
+    return posts_from_rows(rows, *await db.fetch_many(*relations_queries(rows)))
 
 
 PreparedPosts = tuple[PreparedQuery, PreparedQuery, PreparedQuery]
@@ -64,6 +61,11 @@ async def by_id_with_position(db: Database, post_id: int) -> tuple[Post | None, 
 async def by_slug(db: Database, slug: str) -> Post | None:
     """Return the complete post with this current slug, or None."""
     return await _fetch_one(db, _BY_SLUG, value=slug)
+
+
+def by_slug_queries(slug: str) -> Sequence[BoundQuery]:
+    """Return the queries for the complete post with this current slug; `posts_from_rows` reads their rows."""
+    return [part(value=slug) for part in _BY_SLUG]
 
 
 async def deleted_by_id(db: Database, post_id: int) -> Post | None:
@@ -97,11 +99,25 @@ def _tags_query(post_ids: Any) -> PreparedQuery:
     return PreparedQuery(query.where(links.post_id.in_(post_ids)).order_by(links.post_id, links.position))
 
 
+def relations_queries(rows: Sequence[Record]) -> Sequence[BoundQuery]:
+    """Return the queries for the authors and the tags of posts, by the rows of these posts."""
+    return [query(**id_values(rows)) for query in _relations_queries(len(rows))]
+
+
 @functools.lru_cache(maxsize=100)
 def _relations_queries(count: int) -> tuple[PreparedQuery, PreparedQuery]:
-    """Return the queries for the authors and the tags of `count` posts."""
-    ids = [sa.bindparam(f"id_{place}", type_=_p.id.type) for place in range(count)]
+    ids = id_parameters(count)
     return _bylines_query(ids), _tags_query(ids)
+
+
+def id_parameters(count: int) -> list[sa.BindParameter[int]]:
+    """Return the parameters of an IN list of `count` ids; `id_values` gives their values."""
+    return [sa.bindparam(f"id_{place}", type_=_p.id.type) for place in range(count)]
+
+
+def id_values(rows: Sequence[Record]) -> dict[str, int]:
+    """Return the values of `id_parameters` for the ids of these rows."""
+    return {f"id_{place}": row["id"] for place, row in enumerate(rows)}
 
 
 _BY_ID, _BY_SLUG = (

@@ -1,19 +1,20 @@
-"""Read model of a post page, from one database snapshot."""
+"""Read model of a post page, read in one call to the database."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from blog.domain.comments import comments
 from blog.domain.comments.models import Comment
-from blog.domain.core import events
+from blog.domain.core import events, policy
 from blog.domain.core.context import Context
 from blog.domain.core.events import Position
 from blog.domain.core.models import CursorKey
 from blog.domain.media import embedded_images
 from blog.domain.media.embedded_images import EmbeddedImage
-from blog.domain.posts import posts, related_posts
+from blog.domain.posts import post_queries, posts, related_posts
 from blog.domain.posts.models import Post
 from blog.domain.posts.related_posts import RelatedPosts
+from blog.text.normalisation import normalise_line
 
 COMMENTS_PER_PAGE = 200
 # Deeper replies are shown at the level of the comment they reply to: narrow screens and recursive templates have a limit.
@@ -41,14 +42,27 @@ class PostView:
 
 
 async def read(ctx: Context, slug: str, after: CursorKey | None = None) -> PostView:
-    """Return a post by its current or a former slug. Raises NotFound."""
-    async with ctx.db.snapshot():
-        post = await posts.get_by_slug(ctx, slug)
-        page = await comments.list_page(ctx, post, limit=COMMENTS_PER_PAGE, after=after)
-        threads = build_threads(await _with_parents(ctx, post, page.items))
-        images = await embedded_images.find(ctx.db, post.html)
-        related = await related_posts.for_post(ctx.db, post)
-        return PostView(post, images, threads, page.next, related, await events.position(ctx.db))
+    """Return a post by its current or a former slug. Raises NotFound.
+
+    Images, and parents of comments that are on an earlier page, are read later than the position in the log: a change in
+    between is in the page, and live updates repeat it.
+    """
+    slug = normalise_line(slug)
+    *post_rows, comment_rows, related_rows, end = await ctx.db.fetch_many_consistent(
+        *post_queries.by_slug_queries(slug),
+        comments.page_query(ctx, COMMENTS_PER_PAGE, after, slug=slug),
+        related_posts.BY_SLUG(slug=slug),
+        events.LATEST_POSITION(),
+    )
+    found = post_queries.posts_from_rows(*post_rows)
+    if not found:  # a former slug
+        return await read(ctx, (await posts.get_by_slug(ctx, slug)).slug, after)
+    post = policy.require_visible(ctx, found[0])
+    page = comments.page_from_rows(ctx, post, comment_rows, COMMENTS_PER_PAGE)
+    threads = build_threads(await _with_parents(ctx, post, page.items))
+    images = await embedded_images.find(ctx.db, post.html)
+    related = related_posts.from_rows(post, related_rows)
+    return PostView(post, images, threads, page.next, related, events.position_from_rows(end))
 
 
 def build_threads(page: Iterable[Comment]) -> Sequence[CommentThread]:
