@@ -1,10 +1,12 @@
 """The full-text index of posts, with the same results on both databases."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import anyio.to_thread
 import sqlalchemy as sa
+from databases.interfaces import Record
 
 from blog.db import tables
 from blog.db.database import Database
@@ -17,6 +19,8 @@ from blog.db.tokenizer import index_words, mark_words, normalize, tokenize
 __all__ = [
     "IndexEntry",
     "IndexedText",
+    "Search",
+    "SearchShape",
     "Snippet",
     "TextSpan",
     "add",
@@ -25,9 +29,9 @@ __all__ = [
     "index_table",
     "index_text",
     "is_consistent",
-    "match_newest",
     "match_posts",
     "orphans",
+    "parse",
     "rebuild",
     "remove",
     "row_factory",
@@ -86,36 +90,66 @@ async def remove(db: Database, post_id: int) -> None:
     await _ENGINES[db.kind].remove(db, post_id)
 
 
+@dataclass(frozen=True, slots=True)
+class SearchShape:
+    """The part of a search that determines the text of its queries. Searches of equal shape share a prepared query."""
+
+    kind: str
+    parts: Any
+
+    def matches(self) -> sa.Select[Any]:
+        """Return the query for the matching posts: columns `post_id` and `rank` (smaller is better)."""
+        query: sa.Select[Any] = _ENGINES[self.kind].match_query(self.parts)
+        return query
+
+    def newest(self, limit: sa.BindParameter[int], is_visible: sa.ColumnElement[bool]) -> sa.Subquery:
+        """Return the newest `limit` matching posts for which `is_visible` is true.
+
+        The limit exists because ranking a post takes longer than finding it.
+        """
+        post_id = self.post_id
+        visible = self.matches().join(tables.posts, tables.posts.c.id == post_id).where(is_visible)
+        return visible.order_by(post_id.desc()).limit(limit).subquery("matches")
+
+    def texts(self, ids: Sequence[int | sa.BindParameter[int]]) -> sa.Select[Any]:
+        """Return the query for the texts from which `snippets` are cut."""
+        table = _ENGINES[self.kind].TABLE.c
+        return sa.select(self.post_id.label("post_id"), table.title, table.body, table.body_words).where(self.post_id.in_(ids))
+
+    @property
+    def post_id(self) -> sa.ColumnElement[int]:
+        """The column of the index with the ids of posts."""
+        column: sa.ColumnElement[int] = _ENGINES[self.kind].POST_ID
+        return column
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search: its terms, the shape of its queries, and the values of their parameters."""
+
+    terms: Sequence[SearchTerm]
+    shape: SearchShape
+    values: Mapping[str, str]
+
+
+def parse(db: Database, text: str) -> Search | None:
+    """Return the search for a text, or None if it has no word."""
+    terms, engine = parse_terms(text), _ENGINES[db.kind]
+    return Search(terms, SearchShape(db.kind, engine.match_shape(terms)), engine.match_values(terms)) if terms else None
+
+
 def match_posts(db: Database, text: str) -> sa.Subquery | None:
     """Return the matching posts: columns `post_id` and `rank` (smaller is better). None if the query has no word."""
-    terms = parse_terms(text)
-    query: sa.Select[Any] | None = _ENGINES[db.kind].match_posts(terms) if terms else None
-    return None if query is None else query.subquery("matches")
+    search = parse(db, text)
+    return search.shape.matches().params(search.values).subquery("matches") if search else None
 
 
-def match_newest(db: Database, text: str, limit: int, is_visible: sa.ColumnElement[bool]) -> sa.Subquery | None:
-    """Return the newest `limit` matching posts for which `is_visible` is true, as `match_posts` does.
-
-    The limit exists because ranking a post takes longer than finding it.
-    """
-    terms, engine = parse_terms(text), _ENGINES[db.kind]
-    if not terms:
-        return None
-    query: sa.Select[Any] = engine.match_posts(terms).join(tables.posts, tables.posts.c.id == engine.POST_ID).where(is_visible)
-    return query.order_by(engine.POST_ID.desc()).limit(limit).subquery("matches")
-
-
-async def snippets(db: Database, text: str, ids: Sequence[int]) -> dict[int, Snippet]:
-    """Return the snippets of the posts with these ids. Reads all of their texts: call it for one page of results."""
-    terms, table = parse_terms(text), _ENGINES[db.kind].TABLE.c
-    if not terms or not ids:
-        return {}
-    post_id = _ENGINES[db.kind].POST_ID
-    query = sa.select(post_id.label("post_id"), table.title, table.body, table.body_words).where(post_id.in_(list(ids)))
-    rows = [tuple(row[name] for name in ("post_id", "title", "body", "body_words")) for row in await db.fetch_all(query)]
-    if sum(len(body) for _, _, body, _ in rows) <= _MAX_INLINE_CHARS:
-        return _build_snippets(rows, terms)
-    return await anyio.to_thread.run_sync(_build_snippets, rows, terms)
+async def snippets(search: Search, rows: Sequence[Record]) -> dict[int, Snippet]:
+    """Return the snippets of posts by id, from the rows of `SearchShape.texts`. Reads all of the texts."""
+    texts = [tuple(row[name] for name in ("post_id", "title", "body", "body_words")) for row in rows]
+    if sum(len(body) for _, _, body, _ in texts) <= _MAX_INLINE_CHARS:
+        return _build_snippets(texts, search.terms)
+    return await anyio.to_thread.run_sync(_build_snippets, texts, search.terms)
 
 
 def _build_snippets(rows: Sequence[tuple[Any, ...]], terms: Sequence[SearchTerm]) -> dict[int, Snippet]:

@@ -13,6 +13,7 @@ from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.schemas.posts import NewPost
 from tests.support.optional import unwrap
+from tests.support.snippets import snippets_of
 
 POSTS = {
     1: ("Weaving by hand", "craft looms", "The Jacquard loom reads cards."),
@@ -119,7 +120,7 @@ async def test_matches_join_and_count(indexed: Database) -> None:
 
 async def passage(db: Database, text: str, post_id: int) -> tuple[list[str], str]:
     """Return the marked words of title and text, and the text as it is shown."""
-    found = (await db_fulltext.snippets(db, text, [post_id]))[post_id]
+    found = (await snippets_of(db, text, [post_id]))[post_id]
     return [part.text for part in (*found.title, *found.text) if part.is_hit], "".join(part.text for part in found.text)
 
 

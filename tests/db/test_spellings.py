@@ -13,6 +13,7 @@ from blog.db.database import Database
 from blog.db.snippets import build_snippet
 from blog.db.sqlite import fulltext as sqlite_fulltext
 from tests.db.test_fulltext import found, passage, put, words
+from tests.support.snippets import snippets_of
 
 FINDS = {
     "vowel signs": [("काम", "काम"), ("कामना", "काम"), ("কোমল", "কোমল"), ("தமிழ்", "தமிழ்"), ("ज़्यादा", "ज्यादा"), ("हँसना", "हंसना")],
@@ -97,7 +98,7 @@ async def test_title_and_tags_are_found_in_the_same_way(db: Database, text: str)
 )  # fmt: skip
 async def test_hits_are_marked_as_they_were_written(db: Database, text: str, query: str, marked: list[str]) -> None:
     await put(db, 1, title=text, tags="", body=text)
-    snippet = (await fulltext.snippets(db, query, [1]))[1]
+    snippet = (await snippets_of(db, query, [1]))[1]
     assert [span.text for span in snippet.title if span.is_hit] == marked
     assert [span.text for span in snippet.text if span.is_hit] == marked
     assert "".join(span.text for span in snippet.text) == text
@@ -163,7 +164,7 @@ async def test_posts_of_one_common_word_are_found_and_cut(db: Database) -> None:
         await put(db, number, title="Long", tags="", body="a " * 125_000 + "needle")
     for query in ("a", '"' + "a " * 90 + '"'):
         assert set(await found(db, query)) == {1, 2, 3, 4}
-        snippets = await fulltext.snippets(db, query, [1, 2, 3, 4])
+        snippets = await snippets_of(db, query, [1, 2, 3, 4])
         assert all(len("".join(span.text for span in one.text).split()) == 40 for one in snippets.values())
     assert (await passage(db, "needle", 1))[0] == ["needle"], "also at the end of a long text"
 

@@ -61,13 +61,28 @@ async def remove(db: Database, post_id: int) -> None:
     await db.execute(sa.delete(TABLE).where(TABLE.c.post_id == post_id))
 
 
-def match_posts(terms: Sequence[SearchTerm]) -> sa.Select[Any]:
-    """Return a query for the posts that contain all terms: columns `post_id` and `rank` (smaller is better)."""
-    query = " & ".join(_term_expression(term) for term in terms)
-    tsquery = sa.cast(sa.literal(query, sa.Text), TSQUERY)
+def match_shape(terms: Sequence[SearchTerm]) -> tuple[int, ...]:
+    """Return the number of spellings of each phrase: the text of `match_query` depends on it."""
+    return tuple(len(patterns) for patterns in _phrase_patterns(terms))
+
+
+def match_query(shape: tuple[int, ...]) -> sa.Select[Any]:
+    """Return the query for the posts that contain all terms: columns `post_id` and `rank` (smaller is better)."""
+    tsquery = sa.cast(sa.bindparam("match", type_=sa.Text), TSQUERY)
     rank = -sa.func.ts_rank(sa.literal_column(f"'{_WEIGHTS}'::real[]"), TABLE.c.document, tsquery, _LENGTH_NORMALISATION)
-    phrases = [_phrase_condition(term) for term in terms if len(term.words) > 1]
+    phrases = [
+        sa.or_(*(TABLE.c[name].like(sa.bindparam(f"phrase_{phrase}_{n}")) for name in _WORD_COLUMNS for n in range(spellings)))
+        for phrase, spellings in enumerate(shape)
+    ]
     return sa.select(TABLE.c.post_id, rank.label("rank")).where(TABLE.c.document.op("@@", is_comparison=True)(tsquery), *phrases)
+
+
+def match_values(terms: Sequence[SearchTerm]) -> dict[str, str]:
+    """Return the parameters of `match_query`."""
+    patterns = {
+        f"phrase_{phrase}_{n}": pattern for phrase, found in enumerate(_phrase_patterns(terms)) for n, pattern in enumerate(found)
+    }
+    return {"match": " & ".join(_term_expression(term) for term in terms), **patterns}
 
 
 def _term_expression(term: SearchTerm) -> str:
@@ -79,10 +94,13 @@ def _term_expression(term: SearchTerm) -> str:
     return " & ".join([spellings, *(f"'{symbol}'{end}" for symbol in term.symbols)])
 
 
-def _phrase_condition(term: SearchTerm) -> sa.ColumnElement[bool]:
-    end = "" if term.is_prefix else " "
-    patterns = [f"% {spelling}{end}%" for spelling in (" ".join(term.words), term.joined) if spelling]
-    return sa.or_(*(TABLE.c[name].like(pattern) for name in _WORD_COLUMNS for pattern in patterns))
+def _phrase_patterns(terms: Sequence[SearchTerm]) -> list[list[str]]:
+    """Return the LIKE patterns of each phrase, one for each spelling."""
+    return [
+        [f"% {spelling}{'' if term.is_prefix else ' '}%" for spelling in (" ".join(term.words), term.joined) if spelling]
+        for term in terms
+        if len(term.words) > 1
+    ]
 
 
 async def is_consistent(db: Database) -> bool:

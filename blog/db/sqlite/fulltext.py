@@ -41,11 +41,19 @@ async def remove(db: Database, post_id: int) -> None:
     await db.pipeline(sa.delete(TABLE).where(TABLE.c.rowid == post_id))
 
 
-def match_posts(terms: Sequence[SearchTerm]) -> sa.Select[Any]:
-    """Return a query for the posts that contain all terms: columns `post_id` and `rank` (smaller is better)."""
-    expression = " AND ".join(_term_expression(term) for term in terms)
-    condition = sa.literal_column("posts_fts").op("MATCH", is_comparison=True)(expression)
+def match_shape(terms: Sequence[SearchTerm]) -> None:
+    """Return None: the text of `match_query` is the same for all terms."""
+
+
+def match_query(shape: None) -> sa.Select[Any]:
+    """Return the query for the posts that contain all terms: columns `post_id` and `rank` (smaller is better)."""
+    condition = sa.literal_column("posts_fts").op("MATCH", is_comparison=True)(sa.bindparam("match", type_=sa.Text))
     return sa.select(TABLE.c.rowid.label("post_id"), _RANK.label("rank")).select_from(TABLE).where(condition)
+
+
+def match_values(terms: Sequence[SearchTerm]) -> dict[str, str]:
+    """Return the parameters of `match_query`."""
+    return {"match": " AND ".join(_term_expression(term) for term in terms)}
 
 
 def _term_expression(term: SearchTerm) -> str:

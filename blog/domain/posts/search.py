@@ -1,12 +1,14 @@
 """Full-text search of published posts, best matches first, with snippets."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from blog.db import fulltext, tables
-from blog.db.fulltext import Snippet
+from blog.db.compiled_queries import PreparedQuery
+from blog.db.fulltext import SearchShape, Snippet
 from blog.domain.core.context import Context
 from blog.domain.posts import post_queries
 from blog.domain.posts.models import Post
@@ -40,23 +42,47 @@ class SearchResultPage:
         return max(1, -(-self.total // PAGE_SIZE))
 
 
+# With the bare column, SQLite would read all published posts and look each one up among the matches.
+_IS_PUBLIC = _p.deleted_at.is_(None) & (_p.status.concat("") == PostStatus.PUBLISHED.value)
+
+
 async def search_posts(ctx: Context, text: str, page: int = 1) -> SearchResultPage:
     """Return a page (from 1) of the published posts that match.
 
     Pages have numbers, not cursors: each new post changes the ranks, so a cursor would not stay valid.
     """
-    # With the bare column, SQLite would read all published posts and look each one up among the matches.
-    is_public = _p.deleted_at.is_(None) & (_p.status.concat("") == PostStatus.PUBLISHED.value)
-    matches, counted = (fulltext.match_newest(ctx.db, text, most, is_public) for most in (MAX_RANKED, MAX_RANKED + 1))
-    if matches is None or counted is None:
+    search = fulltext.parse(ctx.db, text)
+    if search is None:
         return SearchResultPage([], 0)
-    best = (
-        sa.select(*post_queries.SUMMARY_COLUMNS).join(matches, matches.c.post_id == _p.id).order_by(matches.c.rank, _p.id.desc())
-    )
+    count, best = _queries(search.shape)
     async with ctx.db.snapshot():
-        total = await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(counted))
-        posts = await post_queries.fetch(ctx.db, best.limit(PAGE_SIZE).offset((page - 1) * PAGE_SIZE))
-        snippets = await fulltext.snippets(ctx.db, text, [post.id for post in posts])
+        counted, rows = await ctx.db.fetch_many(
+            count(**search.values, most=MAX_RANKED + 1),
+            best(**search.values, most=MAX_RANKED, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE),
+        )
+        if not rows:
+            return SearchResultPage([], counted[0]["total"])
+        *relations, texts = await ctx.db.fetch_many(
+            *post_queries.relations_queries(rows), _texts(search.shape, len(rows))(**post_queries.id_values(rows))
+        )
+    total, snippets = counted[0]["total"], await fulltext.snippets(search, texts)
+    posts = post_queries.posts_from_rows(rows, *relations)
     return SearchResultPage(
         [SearchResult(post, snippets[post.id]) for post in posts], min(total, MAX_RANKED), is_truncated=total > MAX_RANKED
     )
+
+
+@functools.lru_cache(maxsize=50)
+def _queries(shape: SearchShape) -> tuple[PreparedQuery, PreparedQuery]:
+    """Return the queries for the number of matches, and for the posts of a page."""
+    matches = shape.newest(sa.bindparam("most", type_=sa.Integer), _IS_PUBLIC)
+    best = sa.select(*post_queries.SUMMARY_COLUMNS).join(matches, matches.c.post_id == _p.id)
+    best = best.order_by(matches.c.rank, _p.id.desc())
+    limit, offset = (sa.bindparam(name, type_=sa.Integer) for name in ("limit", "offset"))
+    total = sa.func.count().label("total")
+    return PreparedQuery(sa.select(total).select_from(matches)), PreparedQuery(best.limit(limit).offset(offset))
+
+
+@functools.lru_cache(maxsize=50)
+def _texts(shape: SearchShape, count: int) -> PreparedQuery:
+    return PreparedQuery(shape.texts(post_queries.id_parameters(count)))
