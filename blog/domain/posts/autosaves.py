@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from databases.interfaces import Record
 
 from blog.db import tables
+from blog.db.compiled_queries import BoundQuery, PreparedQuery
 from blog.domain.core import policy
 from blog.domain.core.context import Context
 from blog.domain.posts.models import Post
@@ -83,15 +85,18 @@ async def for_post(ctx: Context, post: Post) -> list[Autosave]:
     return await _fetch_own(ctx, _a.post_id == post.id)
 
 
-async def recent(ctx: Context) -> list[Autosave]:
-    """Return the actor's autosaves, newest first, at most `MAX_PER_POST`. Raises NotAuthenticated or Forbidden."""
-    return await _fetch_own(ctx)
+def recent_query(ctx: Context) -> BoundQuery:
+    """Return the query for the actor's autosaves, newest first, at most `MAX_PER_POST`; `from_rows` reads its rows.
+
+    Raises NotAuthenticated or Forbidden.
+    """
+    return _RECENT(user_id=policy.require_writer(ctx).id)
 
 
 async def export_own(ctx: Context, *, limit: int, after: int = 0) -> list[Autosave]:
     """Return the actor's autosaves with ids above `after`, by id, for the account export. Raises NotAuthenticated, Forbidden."""
     own = (_a.user_id == ctx.require_actor(Scope.ACCOUNT).id, _a.id > after)
-    return _autosaves_from_rows(await ctx.db.fetch_all(_WITH_POST.where(*own).order_by(_a.id).limit(limit)))
+    return from_rows(await ctx.db.fetch_all(_WITH_POST.where(*own).order_by(_a.id).limit(limit)))
 
 
 async def discard(ctx: Context, autosave_id: int) -> Autosave:
@@ -113,15 +118,19 @@ async def discard_saved(ctx: Context, autosave_id: int | None) -> None:
 
 async def _fetch_own(ctx: Context, *conditions: sa.ColumnElement[bool]) -> list[Autosave]:
     actor = policy.require_writer(ctx)
-    query = (
-        _WITH_POST.where(_a.user_id == actor.id, _p.deleted_at.is_(None), *conditions)
-        .order_by(_a.updated_at.desc(), _a.id.desc())
-        .limit(MAX_PER_POST)
-    )
-    return _autosaves_from_rows(await ctx.db.fetch_all(query))
+    return from_rows(await ctx.db.fetch_all(_own(sa.literal(actor.id)).where(*conditions)))
 
 
-def _autosaves_from_rows(rows: Sequence[Any]) -> list[Autosave]:
+def _own(user_id: sa.ColumnElement[int]) -> sa.Select[Any]:
+    own = _WITH_POST.where(_a.user_id == user_id, _p.deleted_at.is_(None))
+    return own.order_by(_a.updated_at.desc(), _a.id.desc()).limit(MAX_PER_POST)
+
+
+_RECENT = PreparedQuery(_own(sa.bindparam("user_id", type_=_a.user_id.type)))
+
+
+def from_rows(rows: Sequence[Record]) -> list[Autosave]:
+    """Return the autosaves from the rows of `recent_query`."""
     return [
         Autosave(
             id=row["id"],

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from databases.interfaces import Record
 
 from blog.db import fulltext, tables
-from blog.db.compiled_queries import BoundQuery
+from blog.db.compiled_queries import BoundQuery, PreparedQuery
 from blog.db.database import Database
 from blog.domain.core import events
 from blog.domain.core.context import Context
@@ -118,19 +118,27 @@ async def archive(ctx: Context, limit: int | None = None) -> Sequence[ArchiveEnt
     return [from_row(ArchiveEntry, row) for row in rows]
 
 
-async def list_deleted(ctx: Context) -> Sequence[DeletedPost]:
-    """Return the actor's posts deleted in the last 30 days, last deleted first, at most 50. Raises NotAuthenticated."""
-    actor = ctx.require_actor()
-    query = (
-        sa.select(_p.id, _p.title, _p.status, _p.deleted_at)
-        .where(
-            _p.deleted_at > ctx.now - UNDELETE_WINDOW,
-            *list_queries.link_conditions(_p.id, [(tables.post_authors.c.user_id, sa.literal(actor.id))]),
-        )
-        .order_by(_p.deleted_at.desc(), _p.id.desc())
-        .limit(MAX_DELETED_LISTED)
+_DELETED = PreparedQuery(
+    sa.select(_p.id, _p.title, _p.status, _p.deleted_at)
+    .where(
+        _p.deleted_at > sa.bindparam("since", type_=_p.deleted_at.type),
+        *list_queries.link_conditions(_p.id, [(tables.post_authors.c.user_id, sa.bindparam("actor_id", type_=_p.id.type))]),
     )
-    rows = await ctx.db.fetch_all(query)
+    .order_by(_p.deleted_at.desc(), _p.id.desc())
+    .limit(MAX_DELETED_LISTED)
+)
+
+
+def deleted_query(ctx: Context) -> BoundQuery:
+    """Return the query for the actor's posts deleted in the last 30 days, last deleted first, at most 50.
+
+    `deleted_from_rows` reads its rows. Raises NotAuthenticated.
+    """
+    return _DELETED(actor_id=ctx.require_actor().id, since=ctx.now - UNDELETE_WINDOW)
+
+
+def deleted_from_rows(rows: Sequence[Record]) -> Sequence[DeletedPost]:
+    """Return the deleted posts from the rows of `deleted_query`."""
     return [from_row(DeletedPost, row) for row in rows]
 
 

@@ -7,11 +7,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from blog.domain.core import policy
-from blog.domain.core.context import Actor, Context
-from blog.domain.core.models import CursorKey
+from blog.domain.core.context import Context
 from blog.domain.posts import autosaves, post_lists, posts, presence
 from blog.domain.posts.models import Post
-from blog.domain.posts.post_lists import PostFilter
+from blog.domain.read_models import dashboard
 from blog.errors import BlogError, InvalidInput, NotAuthenticated, NotFound, VersionConflict
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.endpoints.form_keys import run_once
@@ -137,26 +136,15 @@ class Dashboard(Endpoint):
     async def get(self, request: Request) -> Response:
         """Return the latest posts of each status, or with `?status=` one status page by page."""
         ctx = request_context(request)
-        actor = policy.require_writer(ctx)
-        selected = _selected_status(request)
-        after = page_cursor(request) if selected else None
-        sections = []
-        for status in [selected] if selected else [PostStatus.DRAFT, PostStatus.SCHEDULED, PostStatus.PUBLISHED]:
-            page = await post_lists.list_page(ctx, _own_posts(actor, status, after))
-            sections.append({"status": status, "posts": page.items, "has_more": page.next is not None})
-        values: dict[str, Any] = {
-            "sections": sections,
-            "selected": selected,
-            "next_page_path": next_page_path(request, page.next) if selected else None,
-            "unfinished": [] if selected else await autosaves.recent(ctx),
-            "deleted": [] if selected else await post_lists.list_deleted(ctx),
-            "undo": await _just_deleted(ctx, request),
-        }
-        return render_page(request, "posts/dashboard.html", **values)
-
-
-def _own_posts(actor: Actor, status: PostStatus, after: CursorKey | None) -> PostFilter:
-    return PostFilter(author=actor.username, status=status, after=after)
+        policy.require_writer(ctx)
+        values: dict[str, Any] = {"selected": (selected := _selected_status(request)), "unfinished": (), "deleted": ()}
+        if selected:
+            page = await post_lists.list_page(ctx, dashboard.own_posts(ctx, selected, page_cursor(request)))
+            values |= {"pages": [(selected, page)], "next_page_path": next_page_path(request, page.next)}
+        else:
+            view = await dashboard.read(ctx)
+            values |= {"pages": view.pages, "unfinished": view.unfinished, "deleted": view.deleted}
+        return render_page(request, "posts/dashboard.html", undo=await _just_deleted(ctx, request), **values)
 
 
 def _selected_status(request: Request) -> PostStatus | None:
@@ -215,7 +203,9 @@ def _post_gone(request: Request, form: Form, error: BlogError) -> Response:
 
 async def _just_deleted(ctx: Context, request: Request) -> Post | None:
     """Return the post of `?deleted=` if its deletion can be undone."""
+    if "deleted" not in request.query_params:
+        return None
     try:
-        return await posts.get_deleted(ctx, parse_number(request.query_params.get("deleted", "")))
+        return await posts.get_deleted(ctx, parse_number(request.query_params["deleted"]))
     except NotFound:
         return None

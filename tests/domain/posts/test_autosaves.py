@@ -13,6 +13,7 @@ from blog.db import tables
 from blog.domain.accounts import accounts
 from blog.domain.core.context import Context
 from blog.domain.posts import autosaves, posts
+from blog.domain.read_models import dashboard
 from blog.errors import Forbidden, NotAuthenticated, NotFound
 from blog.schemas.accounts import Role
 from blog.schemas.posts import NewPost, PostStatus
@@ -75,7 +76,7 @@ async def test_autosaves_are_private(author: Context, ctx: Context, make_user: M
     post = await posts.create(author, NewPost(title="A", content="x"))
     saved_id = await autosaves.save(author, FORM, post=post)
     new = await autosaves.save(author, FORM)
-    assert [await autosaves.for_post(editor, post), await autosaves.recent(editor)] == [[], []]
+    assert [await autosaves.for_post(editor, post), (await dashboard.read(editor)).unfinished] == [[], []]
     for autosave_id in (saved_id, new):
         assert autosave_id is not None
         with pytest.raises(NotFound):
@@ -109,9 +110,9 @@ async def test_autosave_needs_the_right_to_edit(author: Context, ctx: Context, m
 async def test_autosaves_of_deleted_posts_are_not_listed(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     await autosaves.save(author, FORM, post=post)
-    assert len(await autosaves.recent(author)) == 1
+    assert len((await dashboard.read(author)).unfinished) == 1
     await posts.delete(author, post.id)
-    assert await autosaves.recent(author) == []
+    assert (await dashboard.read(author)).unfinished == []
 
 
 async def test_concurrent_saves_of_one_autosave_store_one_row(author: Context) -> None:

@@ -15,6 +15,7 @@ from blog.domain.core.context import Context
 from blog.domain.posts import diffs, edit_conflicts, history, post_lists, posts, presence, revisions
 from blog.domain.posts.edit_conflicts import EditConflict
 from blog.domain.posts.post_content import PostContent, content_of
+from blog.domain.read_models import dashboard
 from blog.errors import Conflict, Forbidden, NotAuthenticated, NotFound
 from blog.ops.integrity_check import check_site
 from blog.schemas.accounts import Role
@@ -206,14 +207,14 @@ async def test_deleted_post_is_restored_unchanged(author: Context, ctx: Context)
     await comments.create(author, post.id, NewComment(content="yes"))
     before = await posts.get(author, post.id)
     await posts.delete(author, post.id)
-    assert [deleted.title for deleted in await post_lists.list_deleted(author)] == ["Gone"]
+    assert [deleted.title for deleted in (await dashboard.read(author)).deleted] == ["Gone"]
     assert await posts.undelete(author, post.id) == before
     assert await posts.get_by_slug(ctx, "gone") == before
     assert [found.title for found in (await post_lists.list_page(ctx, post_lists.PostFilter(text="needle"))).items] == ["Gone"]
     assert [found.title for found in (await post_lists.list_page(ctx, post_lists.PostFilter(tag="x"))).items] == ["Gone"]
     names = [event.event_type for event in await events.after(ctx.db, 0)]
     assert names == ["post.published", "comment.created", "post.deleted", "post.published"]
-    assert await post_lists.list_deleted(author) == []
+    assert (await dashboard.read(author)).deleted == []
     assert await check_site(author) == []
 
 
@@ -233,7 +234,7 @@ async def test_only_editors_restore_a_post_and_only_once(author: Context, eve: C
     for who, error in ((bob, NotFound), (ctx, NotAuthenticated)):
         with pytest.raises(error):
             await posts.undelete(who, post.id)
-    assert await post_lists.list_deleted(bob) == []
+    assert (await dashboard.read(bob)).deleted == []
     await posts.undelete(eve, post.id)
     with pytest.raises(NotFound):
         await posts.undelete(eve, post.id)
@@ -267,7 +268,7 @@ async def test_deleted_posts_are_listed_for_a_month(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
     await posts.delete(author, post.id)
     for days, listed in ((29, 1), (31, 0)):
-        assert len(await post_lists.list_deleted(replace(author, now=author.now + dt.timedelta(days=days)))) == listed
+        assert len((await dashboard.read(replace(author, now=author.now + dt.timedelta(days=days)))).deleted) == listed
 
 
 async def test_restored_version_is_a_new_one(author: Context) -> None:
