@@ -22,6 +22,7 @@ class Asset:
     """One static file.
 
     name: path below the folder `static`. digest: beginning of the content's SHA-256, in hex.
+    url: the permanent path, which contains the digest: other content has another URL.
     encoded_variants: the content by content encoding, each compressed once.
     """
 
@@ -29,13 +30,8 @@ class Asset:
     content: bytes
     media_type: str
     digest: str
+    url: str
     encoded_variants: dict[bytes, bytes] = field(default_factory=dict, compare=False)
-
-    @property
-    def url(self) -> str:
-        """Permanent URL: other content has another URL."""
-        path = PurePosixPath(self.name)
-        return f"/static/{path.with_name(f'{path.stem}.{self.digest}{path.suffix}')}"
 
     def compressed(self, coding: bytes) -> bytes | None:
         """Return the content in a content encoding, or None if it is not compressible. The first call compresses it."""
@@ -57,7 +53,8 @@ def load_asset(name: str) -> Asset:
     if suffix == ".js":
         content = _IMPORT_PATH.sub(lambda match: load_asset(_resolve_import(name, match[1].decode())).url.encode(), content)
     media_type = _MEDIA_TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "text/plain"
-    return Asset(name, content, media_type, hashlib.sha256(content).hexdigest()[:_DIGEST_LENGTH])
+    digest, path = hashlib.sha256(content).hexdigest()[:_DIGEST_LENGTH], PurePosixPath(name)
+    return Asset(name, content, media_type, digest, f"/static/{path.with_name(f'{path.stem}.{digest}{suffix}')}")
 
 
 def _resolve_import(name: str, relative: str) -> str:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import secrets
+from collections.abc import MutableMapping
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -22,7 +23,7 @@ class Templates:
     """Renders pages, and the fragments that both pages and live updates use."""
 
     def __init__(self, site: Site, urls: UrlBuilder, image_sizes: ImageSizes) -> None:
-        self._environment = Environment(
+        self._environment = _Environment(
             loader=FileSystemLoader(resource_dir("templates")),
             autoescape=True,
             undefined=StrictUndefined,
@@ -52,6 +53,14 @@ class Templates:
         """Render a template. Raises UndefinedError if it uses a value that is missing."""
         with server_timing.measure("render"):
             return self._environment.get_template(name).render(values)
+
+
+class _Environment(Environment):
+    """Gives each template a plain dict of the globals. Jinja's `ChainMap` takes 20 µs for each import and each page."""
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """Return the globals of a template, which `d` extends."""
+        return {**self.globals, **(d or {})}
 
 
 class _BlogName:

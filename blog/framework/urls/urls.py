@@ -1,5 +1,6 @@
 """URLs of named routes, resolved once: Starlette's `url_for` scans the route table for each link."""
 
+import functools
 import re
 from collections.abc import Sequence
 from urllib.parse import quote
@@ -23,8 +24,14 @@ class UrlBuilder:
 
     def path(self, name: str, /, **params: str | int) -> str:
         """Return the path of a route. Raises KeyError for an unknown route name or a missing parameter."""
-        return self._formats[name].format_map({key: quote(str(value), safe="") for key, value in params.items()})
+        return self._formats[name].format_map({key: _quote(value) for key, value in params.items()})
 
     def url(self, name: str, /, **params: str | int) -> str:
         """Return the absolute URL of a route. Raises KeyError as `path` does."""
         return self.public_url + self.path(name, **params)
+
+
+@functools.lru_cache(maxsize=5_000)
+def _quote(value: str | int) -> str:
+    """Return a path parameter, encoded. Cached: the links of a page repeat the same tags and authors."""
+    return quote(str(value), safe="")
