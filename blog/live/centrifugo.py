@@ -146,7 +146,10 @@ class CentrifugoConnection(Connection):
             await self._follow(command_id, options.channel, backlog, recovery)
 
     async def _open(self, options: Subscribe) -> tuple[Backlog, dict[str, bool]]:
-        """Return the missed events, and the flags of the reply that concern a recovery. Raises Gap if the client wants it."""
+        """Return the missed events, and the recovery flags of the reply.
+
+        Raises Gap if events are missing and the client has set `REJECT_UNRECOVERED`.
+        """
         channels = [options.channel]
         if not options.recover:
             return await self._open_backlog(options.channel, channels, None), {}

@@ -145,7 +145,13 @@ Line = Annotated[str, AfterValidator(_validate_line), _documented_pattern("line"
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100), _documented_pattern("line, not blank"), NORMALISED]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200), _documented_pattern("line, not blank"), NORMALISED]
 Content = Annotated[
-    str, AfterValidator(_validate_content), _documented_pattern("text"), Field(json_schema_extra={"maxLength": MAX_CONTENT_BYTES})
+    str,
+    AfterValidator(_validate_content),
+    _documented_pattern("text"),
+    Field(
+        description=f"Markdown: at most 256 KiB, and {MAX_MARKUP:,} line ends and special characters outside of code blocks",
+        json_schema_extra={"maxLength": MAX_CONTENT_BYTES},
+    ),
 ]
 CommentText = Annotated[
     str,

@@ -20,12 +20,12 @@ _BEFORE: Final = re.compile("details|dl|hr|img|ol|pre|table|ul")
 
 
 def add_anchors(fragment: str, id_prefix: str, *, with_names: bool) -> str:
-    """Return sanitised HTML in which each `id` has an anchor with the name without the prefix, and each anchor an `id`.
+    """Return sanitised HTML with an `<a name>` for each `id`, and an `id` for each named anchor.
 
-    - `id_prefix`: what every `id` begins with.
-    - `with_names`: False if several documents share the page, where names would clash: then only ids are added.
+    - `id_prefix`: the prefix of every `id`. Names do not have it.
+    - `with_names`: False adds ids only: on pages with several documents, names would clash.
 
-    Rows and groups of tables get no anchor, because none may stand there. Adding anchors again changes nothing.
+    Table rows and row groups get no anchor: HTML does not allow one there. A second call changes nothing.
     """
     return "".join(_Anchors(fragment, id_prefix, with_names=with_names).parts())
 

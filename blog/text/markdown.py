@@ -107,7 +107,7 @@ def _comment_parser() -> MarkdownIt:
 
 
 def _base_parser() -> MarkdownIt:
-    """Return a parser with what posts and comments share: bare links, CJK-friendly emphasis, highlighted code."""
+    """Return the common parser of posts and comments, with bare links, CJK-friendly emphasis and highlighted code."""
     parser = commonmark().use(cjk_emphasis_plugin).enable("linkify")
     parser.linkify = Linkifier()
     parser.options["linkify"] = True

@@ -57,7 +57,7 @@ def fold_name(name: str) -> str:
 
 
 def _until_stable(step: Callable[[str], str], text: str) -> str:
-    # Removing a character can bring others together that compose to one, and composing can change what surrounds a joiner.
+    # Until nothing changes: after a removal two neighbours may compose to one character, and then a joiner may become invalid.
     while (changed := step(text)) != text:
         text = changed
     return text
@@ -94,7 +94,7 @@ def _changes_neighbour(char: str, before: str, after: str) -> bool:
 
 
 def _is_joined(before: str, after: str) -> bool:
-    """Return whether a joiner may stand between two characters: in cursive scripts, next to a virama, after an emoji."""
+    """Return whether a joiner is valid between two characters: in cursive scripts, next to a virama, or after an emoji."""
     is_virama = _VIRAMA_CLASS in (unicodedata.combining(before), unicodedata.combining(after))
     is_emoji = before in _SELECTORS or unicodedata.category(before) in ("So", "Sk")
     return is_virama or is_emoji or "\u0600" <= before <= "\u08ff"

@@ -31,6 +31,7 @@ def test_markup_is_counted_outside_of_code(text: str, count: int) -> None:
 
 def test_text_with_too_much_markup_is_rejected_with_both_numbers() -> None:
     assert CONTENT.validate_python("*" * MAX_MARKUP)
+    assert f"{MAX_MARKUP:,} line ends" in CONTENT.json_schema()["description"]
     with pytest.raises(ValidationError, match=rf"{MAX_MARKUP + 1} line ends and special characters, at most {MAX_MARKUP}"):
         CONTENT.validate_python("*" * (MAX_MARKUP + 1))
     assert CONTENT.validate_python("```\n" + "*" * 100_000), "code is no markup"
