@@ -1,13 +1,15 @@
 """A blog with any number of posts, inserted directly into the tables: faster than through the domain."""
 
 import datetime as dt
+import json
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from blog.db import migration
 from blog.db.fulltext import IndexEntry, expected_entry, index_text
-from blog.text.markdown import render
+from blog.text.markdown import render, render_comment
 from tests.support.serving import blog, clean_environment
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -73,6 +75,39 @@ def populate(folder: Path, count: int) -> str:
             numbers = range(start + 1, min(start + 5_000, count) + 1)
             _insert(connection, numbers, count, texts, htmls)
     return token
+
+
+def add_comments(folder: Path, post_id: int, texts: Sequence[str], *, as_chain: bool = False) -> None:
+    """Insert comments on a post. as_chain: each replies to the one before it."""
+    rendered = {text: render_comment(text) for text in set(texts)}
+    with closing(sqlite3.connect(folder / "blog.db")) as connection, connection:
+        (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM comments").fetchone()
+        rows = [
+            (
+                number,
+                post_id,
+                number - 1 if as_chain and number > last + 1 else None,
+                text,
+                rendered[text],
+                _at(number),
+                _at(number),
+            )
+            for number, text in enumerate(texts, last + 1)
+        ]
+        connection.executemany("INSERT INTO comments VALUES (?, ?, 1, ?, ?, ?, 'visible', NULL, ?, ?)", rows)
+        connection.execute("UPDATE posts SET comment_count = ? WHERE id = ?", (len(texts), post_id))
+
+
+def add_events(folder: Path, post_ids: Sequence[int], tag: str) -> None:
+    """Insert an event `post.updated` for each of these posts, in this order. tag: a tag of all of them."""
+    now = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S.%f}"
+    rows = [(now, json.dumps(["posts", f"post:{id_}", f"tag:{tag}", "author:ada", "me:ada"]), id_) for id_ in post_ids]
+    with closing(sqlite3.connect(folder / "blog.db")) as connection, connection:
+        connection.executemany(
+            "INSERT INTO events (type, occurred_at, correlation_id, channels, post_id, data)"
+            " VALUES ('post.updated', ?, '', ?, ?, '{}')",
+            rows,
+        )
 
 
 def _insert(connection: sqlite3.Connection, numbers: range, count: int, texts: list[str], htmls: list[str]) -> None:

@@ -76,6 +76,11 @@ class Server:
             assert time.monotonic() < deadline, "PostgreSQL did not come up"
             time.sleep(0.02)  # polling interval
 
+    @property
+    def pid(self) -> int:
+        """The process that starts one process for each connection."""
+        return self._process.pid
+
     def stop(self) -> None:
         """Stop without waiting for clients: their connections are closed."""
         self._process.send_signal(2)
