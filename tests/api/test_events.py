@@ -68,6 +68,19 @@ async def test_poll_returns_pages_of_its_limit(client: httpx2.AsyncClient, autho
     assert found == list("ABCDE")
 
 
+async def test_large_page_of_a_poll_ends_early_and_the_next_continues(
+    client: httpx2.AsyncClient, author: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(author, *"ABCDE")
+    size = len(json.dumps((await poll(client, after="earliest", limit=1))["events"]))
+    monkeypatch.setattr("blog.api.events._MAX_RESPONSE_BYTES", 3 * size // 2)
+    found, cursor = [], "earliest"
+    while (page := await poll(client, after=cursor))["events"]:
+        found.append(titles(page["events"]))
+        cursor = page["cursor"]
+    assert found == [["A", "B"], ["C", "D"], ["E"]]
+
+
 async def test_poll_waits_for_the_first_event(app: Application, author: Context) -> None:
     async with served(app) as (address, hub), httpx2.AsyncClient(base_url=f"http://{address}") as client:
         cursor = (await poll(client))["cursor"]
