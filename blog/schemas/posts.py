@@ -25,7 +25,10 @@ class PostInput(Changes):
     slug: Slug | None = None
     status: PostStatus = Field(
         default=PostStatus.PUBLISHED,
-        description="If absent, POST publishes the post and PUT and PATCH keep its status, unless `publish_at` says otherwise",
+        description=(
+            "If absent, POST publishes the post and PUT and PATCH keep its status, unless `publish_at` says otherwise. "
+            "A post without visible content can only be a draft"
+        ),
     )
     publish_at: Instant | None = Field(
         default=None,

@@ -109,3 +109,33 @@ def test_document_says_what_an_absent_status_means() -> None:
         members = model.model_json_schema()["properties"]
         assert all("default" not in member for member in members.values())
         assert "PUT and PATCH keep its status" in members["status"]["description"]
+
+
+@pytest.mark.parametrize("empty", ["", " \n\t", "\u200b\u3000"], ids=ascii)
+async def test_empty_post_can_only_be_a_draft(
+    client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context, empty: str
+) -> None:
+    headers = await bearer("ada")
+    at = f"{ctx.now + dt.timedelta(7):%Y-%m-%dT%H:%M:%SZ}"
+    path, post = "/api/v1/posts", {"title": "A", "content": empty}
+    draft = await client.post(path, json=post | {"status": "draft"}, headers=headers)
+    assert (draft.status_code, draft.json()["status"]) == (201, "draft")
+    public = await client.post(path, json=post | {"content": "text"}, headers=headers)
+    requests: list[tuple[str, str, dict[str, str]]] = [
+        ("POST", path, post),
+        ("POST", path, post | {"status": "published"}),
+        ("POST", path, post | {"publish_at": at}),
+        ("PUT", draft.headers["location"], post | {"status": "published"}),
+        ("PATCH", draft.headers["location"], {"status": "published"}),
+        ("PATCH", draft.headers["location"], {"publish_at": at}),
+        ("PUT", public.headers["location"], post),
+        ("PATCH", public.headers["location"], {"content": empty}),
+    ]
+    for method, url, body in requests:
+        answer = await client.request(method, url, json=body, headers=headers)
+        assert answer.status_code == 422, (method, body)
+        assert [(error["loc"], error["type"]) for error in answer.json()["errors"]] == [(["body", "content"], "empty_post")]
+    assert (await client.get(draft.headers["location"], headers=headers)).json() == draft.json()
+    assert (await client.get(public.headers["location"])).json() == public.json()
+    for body in ({"title": "B"}, {"content": empty, "status": "draft"}):
+        assert (await client.patch(public.headers["location"], json=body, headers=headers)).status_code == 200

@@ -435,3 +435,13 @@ async def test_imported_excerpt_can_be_changed(owner: Context, make_files: MakeF
     make_files({"c.md": "---\ndate: 2020-01-01\n---\nNew text."})
     await import_markdown(owner, folder)
     assert (await posts.get_by_slug(owner, "c")).excerpt == "New text."
+
+
+async def test_empty_post_is_imported_and_stays_editable(owner: Context, make_files: MakeFiles) -> None:
+    report = await import_markdown(owner, make_files({"a.md": "---\ntitle: A\ndate: 2020-01-01\n---\n"}))
+    post = await posts.get_by_slug(owner, "a")
+    assert (report.totals.posts, post.status, post.content) == (1, PostStatus.PUBLISHED, "")
+    assert (await posts.edit(owner, post.id, PostChanges(title="B"))).title == "B"
+    await posts.edit(owner, post.id, PostChanges(status=PostStatus.DRAFT))
+    with pytest.raises(InvalidInput):
+        await posts.edit(owner, post.id, PostChanges(status=PostStatus.PUBLISHED))

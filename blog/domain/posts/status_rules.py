@@ -1,4 +1,4 @@
-"""How the status of a post follows from the fields that a writer sends."""
+"""The status of a post: how it follows from the fields that a writer sends, and what it requires of the content."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -7,9 +7,11 @@ from typing import Any
 from blog.domain.posts.post_content import PostContent
 from blog.errors import FieldError, InvalidInput
 from blog.schemas.posts import PostStatus
+from blog.text.normalisation import has_visible_text
 
 _CONTRADICTION = "Only a scheduled post has a publication time. Schedule the post, or leave the time out."
 _PAST = "A scheduled post needs a time in the future"
+_EMPTY = "This post is empty. Write something before you publish it, or save it as a draft."
 
 
 def resolve_status(changes: Mapping[str, Any], before: PostContent | None, now: dt.datetime) -> dict[str, Any]:
@@ -32,6 +34,19 @@ def resolve_status(changes: Mapping[str, Any], before: PostContent | None, now: 
     elif at is None or at <= now:
         raise _error(_PAST)
     return {**changes, "status": status, "publish_at": at}
+
+
+def require_text(content: PostContent, before: PostContent | None) -> None:
+    """Raise InvalidInput for a public or scheduled post without visible text, which readers would see as an empty page.
+
+    before: the stored content, if any. A post that is public and empty already, as an import can make it, stays editable.
+    """
+    if _is_empty_page(content) and not (before is not None and _is_empty_page(before)):
+        raise InvalidInput([FieldError(("content",), _EMPTY, "empty_post")])
+
+
+def _is_empty_page(content: PostContent) -> bool:
+    return content.status is not PostStatus.DRAFT and not has_visible_text(content.content)
 
 
 def _implied_status(at: dt.datetime | None, before: PostContent | None) -> PostStatus:

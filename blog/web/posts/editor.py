@@ -11,7 +11,7 @@ from blog.domain.core.context import Context
 from blog.domain.posts import autosaves, post_lists, posts, presence
 from blog.domain.posts.models import Post
 from blog.domain.read_models import dashboard
-from blog.errors import BlogError, InvalidInput, NotAuthenticated, NotFound, VersionConflict
+from blog.errors import BlogError, NotAuthenticated, NotFound, VersionConflict
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.endpoints.form_keys import run_once
 from blog.framework.request.context import request_context
@@ -23,7 +23,6 @@ from blog.text.normalisation import normalise_line
 from blog.web.posts.autosave import SESSION_EXPIRED, autosave_id, restore_autosave
 from blog.web.posts.conflict import form_from_content, render_conflict
 from blog.web.posts.history import load_editable_post, parse_number
-from blog.web.posts.publication import require_text
 from blog.web.rendering.page import render_error, render_invalid, render_page
 from blog.web.rendering.pagination import next_page_path, page_cursor
 from blog.web.rendering.redirects import redirect_after_post
@@ -166,16 +165,7 @@ def _parse_post(form: Form, model: type[P], post: Post | None = None) -> P | Non
         "version": None,
         "autosave": None,
     }
-    parsed = form.parse(model, **changed)
-    if parsed is None:
-        return None
-    status = parsed.status if post is None or "status" in parsed.model_fields_set else post.status
-    try:
-        require_text(status, parsed.content if post is None or "content" in parsed.model_fields_set else post.content)
-    except InvalidInput as error:
-        form.add_error(error)
-        return None
-    return parsed
+    return form.parse(model, **changed)
 
 
 def _submitted_time(values: Mapping[str, str], post: Post | None) -> str:

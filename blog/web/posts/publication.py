@@ -4,11 +4,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain.posts import posts
-from blog.errors import FieldError, InvalidInput
+from blog.errors import InvalidInput
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form, read_form
-from blog.schemas.posts import PostChanges, PostStatus
+from blog.schemas.posts import PostChanges
 from blog.web.posts.history import load_editable_post
 from blog.web.rendering.redirects import redirect_after_post
 
@@ -24,18 +24,10 @@ class PostStatusChange(Endpoint):
         changes = Form({"status": form.value("status")}).parse(PostChanges)
         if changes is None:
             raise InvalidInput((), "Not a valid status. Go back and use the buttons.")
-        require_text(changes.status, post.content)
         after = await posts.edit(ctx, post.id, changes)
         if form.value("back") == "dashboard":
             return redirect_after_post(request, "web:dashboard", fragment=f"posts-{after.status.value}")
         return redirect_after_post(request, "web:post", slug=after.slug)
-
-
-def require_text(status: PostStatus, content: str) -> None:
-    """Raise InvalidInput for a public or scheduled post without text, which readers would see as an empty page."""
-    if status is not PostStatus.DRAFT and not content.strip():
-        message = "This post is empty. Write something before you publish it, or save it as a draft."
-        raise InvalidInput([FieldError(("content",), message, "empty_post")], message)
 
 
 class PostUndelete(Endpoint):
