@@ -94,7 +94,12 @@ def add_comments(folder: Path, post_id: int, texts: Sequence[str], *, as_chain: 
             )
             for number, text in enumerate(texts, last + 1)
         ]
-        connection.executemany("INSERT INTO comments VALUES (?, ?, 1, ?, ?, ?, 'visible', NULL, ?, ?)", rows)
+        connection.executemany(
+            "INSERT INTO comments"
+            " (id, post_id, author_id, parent_id, content, html, renderer_version, status, created_at, updated_at)"
+            " VALUES (?, ?, 1, ?, ?, ?, 1, 'visible', ?, ?)",
+            rows,
+        )
         connection.execute("UPDATE posts SET comment_count = ? WHERE id = ?", (len(texts), post_id))
 
 

@@ -1,5 +1,5 @@
 """The slowest requests that a visitor or author can send: `python -m tests.benchmarks.worst_cases [--posts 10000] [--long 20]
-[--rounds 3] [--only TEXT] [--database postgresql] [--publish]`.
+[--events 100000] [--rounds 3] [--only TEXT] [--database postgresql] [--publish]`.
 
 Makes a blog of many posts, the newest of which are as long as possible and made of what takes most time. For each request it
 prints the CPU time of the server for the slowest of some responses, without a cache, and the time in which the server stops after
@@ -69,7 +69,7 @@ MARKDOWN = {
 COMMENTS = 5_000
 LONG_COMMENTS = 200  # as many as one page shows
 MAX_COMMENT = 10_000
-EVENTS, LONG_EVENTS = 100_000, 500
+LONG_EVENTS = 500
 COMMENT_TEXT = "*a* " * (MAX_COMMENT // 4)
 
 
@@ -248,7 +248,7 @@ def create_blog(folder: Path, arguments: argparse.Namespace) -> Iterator[tuple[B
         httpx.Client(base_url=address, timeout=TIMEOUT, headers={"Authorization": f"Bearer {token}"}) as client,
     ):
         changed, cookies = fill(client, arguments.long), session(address)
-    add_events(folder, [number % arguments.posts + 1 for number in range(EVENTS)], "loom")
+    add_events(folder, [number % arguments.posts + 1 for number in range(arguments.events)], "loom")
     add_events(folder, [arguments.posts + 1] * LONG_EVENTS, "long")  # the first long post
     if arguments.database == "sqlite":
         yield blog, changed, cookies
@@ -338,6 +338,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--posts", type=int, default=10_000)
     parser.add_argument("--long", type=int, default=20)
+    parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="only the cases with this text in their name")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
@@ -350,7 +351,7 @@ def main() -> None:
             print(line, flush=True)
             lines.append(line)
     text = "\n".join(lines)
-    blog = f"{arguments.posts:,} posts and {arguments.long} of {MAX_CONTENT_BYTES // 1024} KiB, {EVENTS:,} events"
+    blog = f"{arguments.posts:,} posts and {arguments.long} of {MAX_CONTENT_BYTES // 1024} KiB, {arguments.events:,} events"
     database = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[arguments.database]
     note = f"{machine()}; {database}; {blog}; the slowest of {arguments.rounds} responses."
     print(f"\n{note}")
