@@ -12,9 +12,8 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -26,6 +25,7 @@ import httpx2
 from httpx2.websockets import AsyncWebSocketClient, HTTPXWSException
 
 from tests.support.live_server import Events
+from tests.support.processes import BlogProcess
 from tests.support.serving import ask, blog, clean_environment, free_port
 
 LOST = (httpx2.HTTPError, HTTPXWSException, OSError, EOFError, TimeoutError)
@@ -57,11 +57,10 @@ class Worker:
 
     def start(self) -> None:
         """Start the process."""
-        command = [sys.executable, "-m", "blog", "serve", "--port", str(self.port)]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, cwd=self._folder, env=clean_environment() | {"RATE_LIMIT": "off"}, stdout=log, stderr=log
-            )
+        self._log.touch()
+        environment = clean_environment() | {"RATE_LIMIT": "off"}
+        arguments = ("serve", "--port", str(self.port))
+        self._process = BlogProcess(self._folder, arguments, environment, Path(os.devnull), self._log, self._log)
 
     async def wait_until_up(self) -> None:
         """Wait until the server accepts connections."""
@@ -75,7 +74,7 @@ class Worker:
 
     async def kill(self) -> None:
         """Kill the process with SIGKILL."""
-        self._process.send_signal(signal.SIGKILL)
+        self._process.kill()
         await asyncio.to_thread(self._process.wait)
         self.kills += 1
 

@@ -8,10 +8,7 @@ import contextlib
 import json
 import os
 import random
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +20,7 @@ import httpx2
 import pytest
 
 from tests.support.pictures import png
+from tests.support.processes import BlogProcess
 from tests.support.serving import blog, clean_environment, free_port
 
 ROUNDS = int(os.environ.get("BLOG_TEST_CRASH_ROUNDS", "2"))
@@ -37,12 +35,10 @@ class Server:
         self.port, self._folder, self.log = free_port(), folder, folder / "log"
 
     async def start(self) -> None:
-        command = [sys.executable, "-m", "blog", "serve", "--port", str(self.port), "--workers", str(WORKERS)]
-        with self.log.open("ab") as log:
-            environment = clean_environment() | {"RATE_LIMIT": "off"}
-            self._process = await asyncio.create_subprocess_exec(
-                *command, cwd=self._folder, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
+        self.log.touch()
+        arguments = ("serve", "--port", str(self.port), "--workers", str(WORKERS))
+        environment = clean_environment() | {"RATE_LIMIT": "off"}
+        self._process = BlogProcess(self._folder, arguments, environment, Path(os.devnull), self.log, self.log)
         async with asyncio.timeout(60):
             while True:
                 with contextlib.suppress(httpx2.HTTPError):
@@ -52,8 +48,8 @@ class Server:
                 await asyncio.sleep(0.05)  # between two looks, not instead of one
 
     async def kill(self) -> None:
-        os.killpg(self._process.pid, signal.SIGKILL)
-        await self._process.wait()
+        self._process.kill_group()
+        await asyncio.to_thread(self._process.wait)
 
 
 @dataclass
@@ -217,12 +213,12 @@ def source(folder: Path, posts: int) -> Path:
     return folder / "site"
 
 
-def start_import(folder: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "blog", "import", "markdown", str(folder / "site")]
-    return subprocess.Popen(command, cwd=folder, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def start_import(folder: Path) -> BlogProcess:
+    arguments, nowhere = ("import", "markdown", str(folder / "site")), Path(os.devnull)
+    return BlogProcess(folder, arguments, clean_environment(), nowhere, nowhere, nowhere)
 
 
-def kill_at(folder: Path, importing: subprocess.Popen[bytes], posts: int) -> None:
+def kill_at(folder: Path, importing: BlogProcess, posts: int) -> None:
     """Kill the import when this number of posts exists."""
     deadline = time.monotonic() + 60
     while importing.poll() is None and time.monotonic() < deadline:

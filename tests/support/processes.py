@@ -31,7 +31,10 @@ def cheap_hasher() -> PasswordHasher:
 
 
 class BlogProcess:
-    """A process that runs `blog`, with those methods of `subprocess.Popen` that the tests use."""
+    """A process that runs `blog`, with those methods of `subprocess.Popen` that the tests use.
+
+    It leads its own process group, which includes its workers.
+    """
 
     def __init__(
         self, folder: Path, arguments: tuple[str, ...], environment: dict[str, str], stdin: Path, stdout: Path, stderr: Path
@@ -71,9 +74,14 @@ class BlogProcess:
         """Send SIGKILL."""
         self.send_signal(signal.SIGKILL)
 
+    def kill_group(self) -> None:
+        """Send SIGKILL to the process and its workers at once."""
+        os.killpg(self.pid, signal.SIGKILL)
+
 
 def _run(folder: Path, arguments: tuple[str, ...], environment: dict[str, str], files: tuple[Path, Path, Path]) -> None:
     """Run `blog` in this directory; `files` become its standard input, output and error."""
+    os.setsid()
     for descriptor, (file, flags) in enumerate(zip(files, (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY), strict=True)):
         opened = os.open(file, flags | os.O_APPEND)
         os.dup2(opened, descriptor)
