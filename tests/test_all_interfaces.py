@@ -48,8 +48,8 @@ def test_one_post_through_all_interfaces(
         assert made.status_code == 201
 
         assert "Hello, doors" in httpx.get(base).text
-        heard = json.loads(socket.receive_text(timeout=10))
-        assert (heard["event"], heard["data"]["post"]["id"]) == ("post.published", made.json()["id"])
+        received = json.loads(socket.receive_text(timeout=10))
+        assert (received["event"], received["data"]["post"]["id"]) == ("post.published", made.json()["id"])
         card = home.locator(f"#post-{made.json()['id']}")
         card.wait_for(timeout=10_000)
         assert "Hello, doors" in card.inner_text()

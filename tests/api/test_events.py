@@ -24,7 +24,7 @@ from blog.domain.posts.post_lists import PostFilter
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.settings import Settings
 from tests.conftest import running
-from tests.live.test_endpoints import closed, following, hear, subscribed
+from tests.live.test_endpoints import closed, following, receive, subscribed
 from tests.support.live_server import Events, served
 
 EVENTS, STREAM = "/api/v1/events", "/api/v1/events/stream"
@@ -159,7 +159,7 @@ async def test_cursor_of_a_quiet_channel_survives_a_trimmed_log(settings: Settin
             assert (titles(found["events"]) if not found["reset"] else None) == expected, channel
         async with following(client) as socket:
             assert (await subscribed(socket, f"post:{quiet.id}", after=start))["replayed"] == 1
-            await hear(socket)
+            await receive(socket)
             assert (await subscribed(socket, f"post:{quiet.id}", "post:2", id="b", after=start))["type"] == "gap"
 
 
@@ -234,19 +234,19 @@ async def test_all_transports_send_the_same_events_and_cursors(app: Application,
         async with client.stream("GET", STREAM, params={"channel": "posts", "after": "earliest"}) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             stream = Events(answer)
-            heard = [await stream.next()]
+            received = [await stream.next()]
             async with running_socket(client, address) as socket:
                 assert (await subscribed(socket, "posts", after="earliest"))["replayed"] == 1
-                frames = [await hear(socket)]
+                frames = [await receive(socket)]
                 await publish(author, "Live")
-                frames.append(await hear(socket))
-                heard.append(await stream.next())
+                frames.append(await receive(socket))
+                received.append(await stream.next())
         polled = (await poll(client, after="earliest"))["events"]
     assert titles(frames) == ["Missed", "Live"]
     assert [frame.pop("ids") for frame in frames] == [["a"], ["a"]], "only the WebSocket names subscriptions"
-    assert [json.loads(event["data"]) for event in heard] == frames == polled
-    assert [event["id"] for event in heard] == [frame["cursor"] for frame in frames]
-    assert [event["event"] for event in heard] == ["post.published"] * 2
+    assert [json.loads(event["data"]) for event in received] == frames == polled
+    assert [event["id"] for event in received] == [frame["cursor"] for frame in frames]
+    assert [event["event"] for event in received] == ["post.published"] * 2
 
 
 def running_socket(client: httpx2.AsyncClient, address: str) -> AbstractAsyncContextManager[AsyncWebSocketSession]:

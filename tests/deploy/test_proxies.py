@@ -11,7 +11,7 @@ import pytest
 from httpx2.websockets import AsyncWebSocketClient
 
 from blog.settings import Settings
-from tests.live.test_endpoints import hear
+from tests.live.test_endpoints import receive
 from tests.support import matching
 from tests.support.live_server import Events
 from tests.support.proxies import KINDS, nginx_files, proxy
@@ -64,15 +64,15 @@ async def test_live_events_arrive_without_buffering(proxied: tuple[Path, int]) -
         AsyncWebSocketClient(client=client).connect(f"ws://127.0.0.1:{port}/live", subprotocols=["blog.live.v1"]) as socket,
         client.stream("GET", "/api/v1/events/stream?channel=posts") as answer,
     ):
-        assert (await hear(socket))["type"] == "welcome"
+        assert (await receive(socket))["type"] == "welcome"
         stream = Events(answer)
         await stream.next()
         await socket.send_text('{"type": "subscribe", "id": "a", "channel": "posts"}')
-        assert (await hear(socket))["type"] == "subscribed"
+        assert (await receive(socket))["type"] == "subscribed"
         new = {"title": "News", "content": "x", "status": "published"}
         made = await client.post("/api/v1/posts", json=new, headers={"Authorization": f"Bearer {token}"})
         assert made.status_code == 201, made.text
-        assert (await hear(socket))["event"] == (await stream.next())["event"] == "post.published"
+        assert (await receive(socket))["event"] == (await stream.next())["event"] == "post.published"
 
 
 @pytest.mark.parametrize("proxied", ["nginx"], indirect=True)  # Caddy sends a body on as it comes, and the blog may answer first

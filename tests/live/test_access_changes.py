@@ -19,7 +19,7 @@ from blog.realtime.rendered_events import RenderedEvent
 from blog.schemas.accounts import Role
 from blog.schemas.feature_flags import Flag
 from tests.conftest import Bearer
-from tests.live.test_endpoints import closed, following, hear, say, subscribed, write
+from tests.live.test_endpoints import closed, following, receive, send, subscribed, write
 from tests.support.live_server import Events, served
 from tests.support.patience import seconds
 
@@ -29,8 +29,8 @@ async def test_demoted_editor_is_disconnected(client: httpx2.AsyncClient, bearer
         assert (await subscribed(socket, "moderation"))["type"] == "subscribed"
         await accounts.set_role(ctx, "edo", Role.READER)
         assert await closed(socket) == 4403
-        await say(anonymous, type="ping")
-        assert (await hear(anonymous))["type"] == "pong", "others stay connected"
+        await send(anonymous, type="ping")
+        assert (await receive(anonymous))["type"] == "pong", "others stay connected"
 
 
 async def test_connection_ends_when_its_token_expires(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> None:
@@ -118,4 +118,4 @@ async def test_author_and_tag_channels_ignore_case(client: httpx2.AsyncClient, b
         assert (await subscribed(socket, "author:aDA"))["channels"] == ["author:ada"]
         assert (await subscribed(socket, "tag:PYTHON", id="b"))["channels"] == ["tag:python"]
         await write(client, headers, tags=["Python"])
-        assert sorted((await hear(socket))["channels"]) == ["author:ada", "tag:python"]
+        assert sorted((await receive(socket))["channels"]) == ["author:ada", "tag:python"]

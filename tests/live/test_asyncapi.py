@@ -17,7 +17,7 @@ from blog.live.asyncapi import document
 from blog.schemas import live
 from blog.schemas.accounts import Role
 from tests.conftest import ORIGIN, Bearer
-from tests.live.test_endpoints import closed, following, hear, say, subscribed, write
+from tests.live.test_endpoints import closed, following, receive, send, subscribed, write
 
 
 @pytest.fixture(scope="module")
@@ -65,19 +65,19 @@ async def test_frames_match_the_models(client: httpx2.AsyncClient, bearer: Beare
     frames: list[dict[str, Any]] = []
     async with following(client) as socket:
         frames.append(socket.welcome)
-        await say(socket, type="ping")
-        frames.append(await hear(socket))
-        await say(socket, type="hello", token=ada["Authorization"].removeprefix("Bearer "))
-        frames.append(await hear(socket))
+        await send(socket, type="ping")
+        frames.append(await receive(socket))
+        await send(socket, type="hello", token=ada["Authorization"].removeprefix("Bearer "))
+        frames.append(await receive(socket))
         frames.append(await subscribed(socket, "nonsense", id="z"))
         frames.append(await subscribed(socket, "posts", after="other.1", id="y"))
         frames.append(await subscribed(socket, "posts"))
         post = await write(client, ada)
-        frames.append(await hear(socket))
+        frames.append(await receive(socket))
         path = f"/api/v1/posts/{post['id']}"
         frames.append(await subscribed(socket, f"post:{post['id']}", id="b"))
         made = (await client.post(f"{path}/comments", json={"content": "Good."}, headers=ada)).json()
-        frames.append(await hear(socket))
+        frames.append(await receive(socket))
         comment = f"/api/v1/comments/{made['id']}"
         for method, address, body in (
             ("PATCH", comment, {"content": "Better."}),
@@ -88,13 +88,13 @@ async def test_frames_match_the_models(client: httpx2.AsyncClient, bearer: Beare
             ("DELETE", path, None),
         ):
             await client.request(method, address, json=body, headers=ada)
-            frames.append(await hear(socket))
+            frames.append(await receive(socket))
         post = await write(client, ada)
-        frames.append(await hear(socket))
+        frames.append(await receive(socket))
         frames.append(await subscribed(socket, "moderation", id="c"))
         held = {"content": " ".join(f"<https://{number}.example>" for number in range(4))}
         await client.post(f"/api/v1/posts/{post['id']}/comments", json=held, headers=rob)
-        frames.append(await hear(socket))
+        frames.append(await receive(socket))
     for frame in frames:
         model = live.server_message.validate_python(frame)
         assert set(frame) == model.model_fields_set, "nothing is sent that the model does not know"
@@ -124,7 +124,7 @@ async def test_bye_matches_its_model(app: Application) -> None:
             following(client) as socket,
         ):
             await state["hub"].close()
-            frame = await hear(socket)
+            frame = await receive(socket)
             assert set(frame) == live.server_message.validate_python(frame).model_fields_set
             assert frame["type"] == "bye"
             assert await closed(socket) == 1012

@@ -22,7 +22,7 @@ from blog.realtime.subscription import TOO_SLOW
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
 from tests.conftest import ORIGIN, Bearer, MakeUser, running
-from tests.live.test_endpoints import closed, hear, write
+from tests.live.test_endpoints import closed, receive, write
 
 ADDRESS = "ws://127.0.0.1:8000/connection/websocket"
 
@@ -42,7 +42,7 @@ async def connected(client: httpx2.AsyncClient, connect: dict[str, Any] | None =
 
 async def ask(socket: Any, id: int, **request: Any) -> dict[str, Any]:
     await socket.send_text(json.dumps({"id": id, **request}))
-    answer = await hear(socket)
+    answer = await receive(socket)
     assert answer.pop("id") == id
     return answer
 
@@ -54,7 +54,7 @@ async def subscribed(socket: Any, channel: str, id: int = 2, **members: Any) -> 
 
 async def publication(socket: Any) -> tuple[str, dict[str, Any], int]:
     """Return channel, event and offset of the next push."""
-    push = (await hear(socket))["push"]
+    push = (await receive(socket))["push"]
     assert set(push) == {"channel", "pub"}
     return push["channel"], push["pub"]["data"], push["pub"]["offset"]
 
@@ -88,7 +88,7 @@ async def test_commands_of_one_frame_get_replies_in_order(client: httpx2.AsyncCl
     frame = '{"connect":{"name":"js"},"id":1}\n{"subscribe":{"channel":"posts","flag":1},"id":2}\n{"ping":{},"id":3}\n'
     async with open_socket(client) as socket:
         await socket.send_text(frame)
-        answers = [await hear(socket) for _ in range(3)]
+        answers = [await receive(socket) for _ in range(3)]
     assert [(answer["id"], *(set(answer) - {"id"})) for answer in answers] == [(1, "connect"), (2, "subscribe"), (3, "ping")]
 
 
@@ -113,9 +113,9 @@ async def test_each_channel_recovers_from_its_own_position(client: httpx2.AsyncC
         answer = await subscribed(socket, "posts", **position)
         assert (answer["recovered"], answer["was_recovering"]) == (True, True)
         assert answer["offset"] == start["offset"], "what was missed is still to come"
-        heard = [await publication(socket) for _ in range(3)]
-        assert [event["data"]["post"]["title"] for _, event, _ in heard] == titles
-        offsets = [offset for *_, offset in heard]
+        received = [await publication(socket) for _ in range(3)]
+        assert [event["data"]["post"]["title"] for _, event, _ in received] == titles
+        offsets = [offset for *_, offset in received]
         assert offsets == sorted(set(offsets))
         await subscribed(socket, "author:ada", id=3, **position | {"offset": offsets[0]})
         again = [await publication(socket) for _ in range(2)]
@@ -282,12 +282,12 @@ async def test_heartbeats_are_sent_between_events(
     monkeypatch.setattr("blog.realtime.subscription.HEARTBEAT_SECONDS", 0)
     async with connected(client) as socket:
         await subscribed(socket, "posts")
-        heard: list[dict[str, Any]] = []
+        received: list[dict[str, Any]] = []
         with anyio.fail_after(5):
-            while heard.count({}) < 2:
+            while received.count({}) < 2:
                 await write(client, ada)
-                heard.append(await hear(socket))
-        assert any("push" in message for message in heard)
+                received.append(await receive(socket))
+        assert any("push" in message for message in received)
 
 
 async def test_unexpected_pong_is_ignored(client: httpx2.AsyncClient) -> None:

@@ -21,24 +21,24 @@ async def following(client: httpx2.AsyncClient, url: str = LIVE, **options: Any)
     """Yield an open socket after its `welcome` message."""
     socket: Any
     async with AsyncWebSocketClient(client=client).connect(url, subprotocols=["blog.live.v1"], **options) as socket:
-        socket.welcome = await hear(socket)
+        socket.welcome = await receive(socket)
         yield socket
 
 
-async def hear(socket: Any) -> dict[str, Any]:
+async def receive(socket: Any) -> dict[str, Any]:
     with anyio.fail_after(5):
         message: dict[str, Any] = json.loads(await socket.receive_text())
         return message
 
 
-async def say(socket: Any, **message: Any) -> None:
+async def send(socket: Any, **message: Any) -> None:
     await socket.send_text(json.dumps(message))
 
 
 async def subscribed(socket: Any, *channels: str, after: str | None = None, id: str = "a") -> dict[str, Any]:
     named: dict[str, Any] = {"channel": channels[0]} if len(channels) == 1 else {"channels": channels}
-    await say(socket, type="subscribe", id=id, **named, **({"after": after} if after else {}))
-    return await hear(socket)
+    await send(socket, type="subscribe", id=id, **named, **({"after": after} if after else {}))
+    return await receive(socket)
 
 
 async def closed(socket: Any) -> int:
@@ -73,7 +73,7 @@ async def test_anonymous_client_gets_welcome_and_a_new_post(client: httpx2.Async
             "type": "subscribed", "id": "a", "channels": ["posts"], "cursor": socket.welcome["cursor"], "replayed": 0
         }  # fmt: skip
         post = await write(client, ada)
-        event = await hear(socket)
+        event = await receive(socket)
         assert (event["type"], event["event"], event["ids"], event["channels"]) == ("event", "post.published", ["a"], ["posts"])
         assert event["data"]["post"] == post
         assert event["data"]["html"].lstrip().startswith("<article")
@@ -88,24 +88,24 @@ async def test_post_channel_has_edits_and_comments_in_order(client: httpx2.Async
     async with following(client) as socket:
         await subscribed(socket, f"post:{post['id']}")
         # Each event is read before the next change: an event is not sent if its object has been deleted in between.
-        heard = []
+        received = []
         await client.patch(path, json={"content": "changed **now**"}, headers=ada)
-        heard.append(await hear(socket))
+        received.append(await receive(socket))
         made = (await client.post(f"{path}/comments", json={"content": "Good."}, headers=ada)).json()
-        heard.append(await hear(socket))
+        received.append(await receive(socket))
         await client.patch(f"/api/v1/comments/{made['id']}", json={"content": "Better."}, headers=ada)
-        heard.append(await hear(socket))
+        received.append(await receive(socket))
         await client.delete(f"/api/v1/comments/{made['id']}", headers=ada)
-        heard.append(await hear(socket))
+        received.append(await receive(socket))
         await client.delete(path, headers=ada)
-        heard.append(await hear(socket))
-    names = [event["event"] for event in heard]
+        received.append(await receive(socket))
+    names = [event["event"] for event in received]
     assert names[0] == "post.updated"
-    assert "changed <strong>now</strong>" in heard[0]["data"]["html"], "who follows a post gets the whole article"
+    assert "changed <strong>now</strong>" in received[0]["data"]["html"], "who follows a post gets the whole article"
     assert names[-1] == "post.deleted"
-    assert heard[-1]["data"] == {"post": {"id": post["id"], "slug": post["slug"]}}
+    assert received[-1]["data"] == {"post": {"id": post["id"], "slug": post["slug"]}}
     assert names[1:-1] == ["comment.created", "comment.updated", "comment.removed"]
-    assert "Better." in heard[2]["data"]["html"]
+    assert "Better." in received[2]["data"]["html"]
 
 
 async def test_missed_events_are_replayed_once_and_in_order(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
@@ -115,20 +115,20 @@ async def test_missed_events_are_replayed_once_and_in_order(client: httpx2.Async
     async with following(client) as socket:
         answer = await subscribed(socket, "posts", after=cursor)
         assert answer["replayed"] == 3
-        heard = [await hear(socket) for _ in range(3)]
-        assert [event["data"]["post"]["title"] for event in heard] == titles
+        received = [await receive(socket) for _ in range(3)]
+        assert [event["data"]["post"]["title"] for event in received] == titles
         again = await subscribed(socket, "author:ADA", after=cursor, id="b")
         assert again["replayed"] == 3, "each subscription has its own cursor"
-        assert [(event["data"]["post"]["title"], event["ids"]) for event in [await hear(socket) for _ in range(3)]] == [
+        assert [(event["data"]["post"]["title"], event["ids"]) for event in [await receive(socket) for _ in range(3)]] == [
             (title, ["b"]) for title in titles
         ]
         await write(client, ada, title="Post 3")
-        last = await hear(socket)
+        last = await receive(socket)
         assert (last["data"]["post"]["title"], last["ids"], last["channels"]) == (
             "Post 3", ["a", "b"], ["posts", "author:ada"]
         )  # fmt: skip
     async with following(client) as socket:
-        assert (await subscribed(socket, "posts", after=heard[1]["cursor"]))["replayed"] == 2
+        assert (await subscribed(socket, "posts", after=received[1]["cursor"]))["replayed"] == 2
     async with following(client) as socket:
         assert (await subscribed(socket, "posts", after="earliest"))["replayed"] == 4
 
@@ -140,7 +140,7 @@ async def test_replay_never_contains_a_draft(client: httpx2.AsyncClient, ada: di
     await client.patch(f"/api/v1/posts/{post['id']}", json={"status": "draft"}, headers=ada)
     async with following(client) as socket:
         await subscribed(socket, "posts", after=cursor)
-        event = await hear(socket)
+        event = await receive(socket)
         assert event["event"] == "post.unpublished"
         assert "secret" not in json.dumps(event)
         refused = await subscribed(socket, f"post:{post['id']}", id="b")
@@ -160,15 +160,15 @@ async def test_cursor_of_another_log_is_a_gap(client: httpx2.AsyncClient) -> Non
 async def test_hello_authenticates(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     token = ada["Authorization"].removeprefix("Bearer ")
     async with following(client) as socket:
-        await say(socket, type="hello", token=token)
-        assert (await hear(socket))["user"] == "ada"
+        await send(socket, type="hello", token=token)
+        assert (await receive(socket))["user"] == "ada"
     async with following(client, headers=ada) as socket:
         assert socket.welcome["user"] == "ada"
 
 
 async def test_wrong_credentials_close_with_their_code(client: httpx2.AsyncClient) -> None:
     async with following(client) as socket:
-        await say(socket, type="hello", token="nonsense")
+        await send(socket, type="hello", token="nonsense")
         assert await closed(socket) == 4401
     async with AsyncWebSocketClient(client=client).connect(LIVE, headers={"Authorization": "Bearer x"}) as socket:
         assert await closed(socket) == 4401
@@ -180,13 +180,13 @@ async def test_revoked_token_closes_its_sockets(client: httpx2.AsyncClient, bear
     token = owner["Authorization"].removeprefix("Bearer ")
     async with following(client, headers=owner if how == "header" else {}) as socket, following(client) as stranger:
         if how == "hello":
-            await say(socket, type="hello", token=token)
-            assert (await hear(socket))["user"] == "ora"
+            await send(socket, type="hello", token=token)
+            assert (await receive(socket))["user"] == "ora"
         (mine,) = (await client.get("/api/v1/tokens", headers=owner)).json()["items"]
         assert (await client.delete(f"/api/v1/tokens/{mine['id']}", headers=owner)).status_code == 204
         assert await closed(socket) == 4401
-        await say(stranger, type="ping")
-        assert (await hear(stranger))["type"] == "pong", "others stay"
+        await send(stranger, type="ping")
+        assert (await receive(stranger))["type"] == "pong", "others stay"
 
 
 @pytest.mark.parametrize(
@@ -204,14 +204,14 @@ async def test_invalid_message_closes_4400(client: httpx2.AsyncClient, text: str
 async def test_ping_gets_a_pong_and_unsubscribe_ends_the_events(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     async with following(client) as socket:
         await subscribed(socket, "posts")
-        await say(socket, type="unsubscribe", id="a")
-        assert await hear(socket) == {"type": "unsubscribed", "id": "a"}
+        await send(socket, type="unsubscribe", id="a")
+        assert await receive(socket) == {"type": "unsubscribed", "id": "a"}
         await write(client, ada)
-        await say(socket, type="ping")
-        assert await hear(socket) == {"type": "pong"}
+        await send(socket, type="ping")
+        assert await receive(socket) == {"type": "pong"}
         await subscribed(socket, "posts", id="b")
         await write(client, ada, title="Second")
-        assert (await hear(socket))["data"]["post"]["title"] == "Second"
+        assert (await receive(socket))["data"]["post"]["title"] == "Second"
 
 
 async def test_unknown_channels_and_used_ids_are_refused(client: httpx2.AsyncClient) -> None:
@@ -241,6 +241,6 @@ async def test_removed_comment_is_not_shown_by_replay(client: httpx2.AsyncClient
     await client.delete(f"/api/v1/comments/{made['id']}", headers=rob)
     async with following(client) as socket:
         await subscribed(socket, f"post:{post['id']}", after="earliest")
-        heard = [await hear(socket), await hear(socket)]
-    assert [event["event"] for event in heard] == ["post.published", "comment.removed"]
-    assert "regretted" not in json.dumps(heard)
+        received = [await receive(socket), await receive(socket)]
+    assert [event["event"] for event in received] == ["post.published", "comment.removed"]
+    assert "regretted" not in json.dumps(received)

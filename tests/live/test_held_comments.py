@@ -8,7 +8,7 @@ import pytest
 
 from blog.schemas.accounts import Role
 from tests.conftest import Bearer
-from tests.live.test_endpoints import following, hear, say, subscribed, write
+from tests.live.test_endpoints import following, receive, send, subscribed, write
 
 LINKS = "hush " + " ".join(f"<https://{number}.example>" for number in range(4))
 
@@ -38,7 +38,7 @@ async def test_readers_get_no_event_before_the_approval(client: httpx2.AsyncClie
         await client.patch(comment, json={"content": f"{LINKS} again"}, headers=people["rob"])
         await client.patch(comment, json={"status": "visible"}, headers=people["edo"])
         for socket in (stranger, ada):
-            event = await hear(socket)
+            event = await receive(socket)
             assert (event["event"], event["channels"]) == ("comment.created", [channel])
             assert event["data"]["comment"]["reason"] is None
             assert event["data"]["post"]["comments"] == 1
@@ -53,13 +53,13 @@ async def test_replay_has_no_held_or_rejected_comments(client: httpx2.AsyncClien
     await client.patch(f"/api/v1/comments/{passed['id']}", json={"content": LINKS}, headers=people["rob"])
     async with following(client) as stranger:
         answer = await subscribed(stranger, f"post:{post['id']}", after="earliest")
-        heard = [await hear(stranger) for _ in range(answer["replayed"])]
-    assert [event["event"] for event in heard] == ["post.published", "comment.removed"]
-    assert heard[1]["data"] == {
+        received = [await receive(stranger) for _ in range(answer["replayed"])]
+    assert [event["event"] for event in received] == ["post.published", "comment.removed"]
+    assert received[1]["data"] == {
         "comment": {"id": passed["id"], "post_id": post["id"]},
         "post": {"id": post["id"], "slug": post["slug"], "comments": 0},
     }
-    assert "hush" not in json.dumps(heard)
+    assert "hush" not in json.dumps(received)
 
 
 async def test_editors_get_events_of_held_comments(client: httpx2.AsyncClient, people: People) -> None:
@@ -67,18 +67,18 @@ async def test_editors_get_events_of_held_comments(client: httpx2.AsyncClient, p
     async with following(client, headers=people["edo"]) as edo:
         assert (await subscribed(edo, "moderation"))["type"] == "subscribed"
         first, second = [await held(client, people["rob"], post) for _ in range(2)]
-        heard = [await hear(edo) for _ in range(2)]
-        assert "hush" in heard[0]["data"]["html"]
-        assert heard[0]["data"]["comment"]["reason"] == "Contains 4 links (limit 3)"
+        received = [await receive(edo) for _ in range(2)]
+        assert "hush" in received[0]["data"]["html"]
+        assert received[0]["data"]["comment"]["reason"] == "Contains 4 links (limit 3)"
         await client.patch(first, json={"status": "visible"}, headers=people["ada"])
-        heard.append(await hear(edo))
+        received.append(await receive(edo))
         await client.delete(second, headers=people["ada"])
-        heard.append(await hear(edo))
-    assert [event["event"] for event in heard] == ["comment.held", "comment.held", "comment.created", "comment.removed"]
-    assert {tuple(event["channels"]) for event in heard} == {("moderation",)}
+        received.append(await receive(edo))
+    assert [event["event"] for event in received] == ["comment.held", "comment.held", "comment.created", "comment.removed"]
+    assert {tuple(event["channels"]) for event in received} == {("moderation",)}
     async with following(client, headers=people["edo"]) as edo:
         answer = await subscribed(edo, "moderation", after="earliest")
-        again = [(await hear(edo))["event"] for _ in range(answer["replayed"])]
+        again = [(await receive(edo))["event"] for _ in range(answer["replayed"])]
     assert again == ["comment.created", "comment.removed"], "an approved comment is sent with its current status"
 
 
@@ -94,9 +94,9 @@ async def test_moderator_channel_ends_when_another_user_says_hello(client: httpx
     async with following(client, headers=people["edo"]) as socket:
         await subscribed(socket, "moderation")
         await subscribed(socket, "posts", id="b")
-        await say(socket, type="hello", token=people["rob"]["Authorization"].removeprefix("Bearer "))
-        assert (await hear(socket))["user"] == "rob"
+        await send(socket, type="hello", token=people["rob"]["Authorization"].removeprefix("Bearer "))
+        assert (await receive(socket))["user"] == "rob"
         await held(client, people["rob"], post)
         await write(client, people["ada"], title="Later")
-        assert (await hear(socket))["event"] == "post.published"
+        assert (await receive(socket))["event"] == "post.published"
         assert (await subscribed(socket, "moderation", id="c"))["status"] == 403

@@ -34,9 +34,11 @@ SUBSCRIPTIONS: Sequence[Mapping[str, Sequence[str]]] = (
 )
 """The channels of each subscription of each subscriber."""
 SUBSCRIBERS = len(SUBSCRIPTIONS)
-# What can happen next; the number says to whom, and how much of what is queued still arrives.
+# What can happen next; the number selects the subscriber, and how many of the queued messages still arrive.
 STEPS = st.tuples(
-    st.sampled_from(["write", "edit", "comment", "comment", "hint", "hint", "arrive", "drop", "return", "return", "crash"]),
+    st.sampled_from(
+        ["write", "edit", "comment", "comment", "notify", "notify", "deliver", "disconnect", "reconnect", "reconnect", "crash"]
+    ),
     st.integers(0, 30),
 )
 
@@ -73,16 +75,16 @@ def subscribe(hub: Hub, address: str = "") -> Subscriber:
     return subscriber
 
 
-class World:
+class Simulation:
     """Workers that read the log after a notification, and subscribers that move between them."""
 
     def __init__(self, services: AppState, author: Context, cursor: str) -> None:
         self._services, self._author = services, author
         self._hubs: list[Hub] = []
-        self._joined: dict[int, tuple[Hub, Subscriber]] = {}
-        self._cursors = {(who, id): cursor for who, named in enumerate(SUBSCRIPTIONS) for id in named}
+        self._connected: dict[int, tuple[Hub, Subscriber]] = {}
+        self._cursors = {(subscriber_number, id): cursor for subscriber_number, named in enumerate(SUBSCRIPTIONS) for id in named}
         self._written: list[int] = []
-        self.heard: dict[tuple[int, str], list[str]] = {key: [] for key in self._cursors}
+        self.received: dict[tuple[int, str], list[str]] = {key: [] for key in self._cursors}
 
     async def start(self) -> None:
         """Start all workers at the end of the log."""
@@ -102,53 +104,53 @@ class World:
         if self._written:
             await comments.create(self._author, self._written[number % len(self._written)], NewComment(content="Well said."))
 
-    async def hint(self, number: int) -> None:
+    async def notify(self, number: int) -> None:
         await self._hubs[number % WORKERS].catch_up()
 
-    async def arrive(self, number: int) -> None:
+    async def deliver(self, number: int) -> None:
         """Deliver some of the queued messages to their subscriber."""
-        if entry := self._joined.get(number % SUBSCRIBERS):
+        if entry := self._connected.get(number % SUBSCRIBERS):
             for _ in range(min(number // SUBSCRIBERS, len(entry[1]._queue))):
                 message = json.loads(await entry[1].next_message() or "")
                 for id in message["ids"]:
                     self._cursors[number % SUBSCRIBERS, id] = message["cursor"]
-                    self.heard[number % SUBSCRIBERS, id].append(message["cursor"])
+                    self.received[number % SUBSCRIBERS, id].append(message["cursor"])
 
-    async def drop(self, number: int) -> None:
+    async def disconnect(self, number: int) -> None:
         """Break the connection: the queued messages are lost."""
-        if entry := self._joined.pop(number % SUBSCRIBERS, None):
+        if entry := self._connected.pop(number % SUBSCRIBERS, None):
             entry[0].unsubscribe(entry[1])
 
-    async def back(self, number: int) -> None:
+    async def reconnect(self, number: int) -> None:
         """Return with the last cursor, to any worker; other events can happen during the replay."""
-        who, hub = number % SUBSCRIBERS, self._hubs[number % WORKERS]
-        if who in self._joined:
+        subscriber_number, hub = number % SUBSCRIBERS, self._hubs[number % WORKERS]
+        if subscriber_number in self._connected:
             return
-        subscriber = subscribe(hub, address=f"subscriber {who}")
-        for id, channels in SUBSCRIPTIONS[who].items():
-            backlog = await Backlog.open(hub, channels, self._cursors[who, id], no_charge)
+        subscriber = subscribe(hub, address=f"subscriber {subscriber_number}")
+        for id, channels in SUBSCRIPTIONS[subscriber_number].items():
+            backlog = await Backlog.open(hub, channels, self._cursors[subscriber_number, id], no_charge)
             async for text in subscriber.replay(id, backlog):
                 subscriber.enqueue(text)
                 if number % 5 == 0 and len(self._written) < 40:
                     await self.write(number)
                     await hub.catch_up()
-        self._joined[who] = hub, subscriber
+        self._connected[subscriber_number] = hub, subscriber
 
     async def crash(self, number: int) -> None:
         """Replace a worker by a new one at the end of the log; the old one's queues are lost."""
         hub = self._hubs[number % WORKERS]
-        for who in [who for who, (other, _) in self._joined.items() if other is hub]:
-            del self._joined[who]
+        for subscriber_number in [subscriber_number for subscriber_number, (other, _) in self._connected.items() if other is hub]:
+            del self._connected[subscriber_number]
         self._hubs[number % WORKERS] = await started_hub(self._services)
 
     async def end(self) -> None:
         """Connect all subscribers and deliver all remaining events."""
-        for who in range(SUBSCRIBERS):
-            await self.back(who)
+        for subscriber_number in range(SUBSCRIBERS):
+            await self.reconnect(subscriber_number)
         for number in range(WORKERS):
-            await self.hint(number)
-        for who in range(SUBSCRIBERS):
-            await self.arrive(who + 1000 * SUBSCRIBERS)
+            await self.notify(number)
+        for subscriber_number in range(SUBSCRIBERS):
+            await self.deliver(subscriber_number + 1000 * SUBSCRIBERS)
 
 
 @pytest.fixture
@@ -164,15 +166,16 @@ async def services(settings: Settings) -> AsyncIterator[AppState]:
 @hypothesis.given(steps=st.lists(STEPS, max_size=25))
 async def test_every_subscriber_ends_with_every_event_once_in_order(services: AppState, author: Context, steps: Any) -> None:
     begin = await events.position(services.site.db)
-    world = World(services, author, begin.cursor)
-    await world.start()
+    simulation = Simulation(services, author, begin.cursor)
+    await simulation.start()
     for name, number in steps:
-        await getattr(world, {"return": "back"}.get(name, name))(number)
-    await world.end()
+        await getattr(simulation, name)(number)
+    await simulation.end()
     log = await events.after(services.site.db, begin.id)
-    for (who, id), heard in world.heard.items():
-        channels = set(SUBSCRIPTIONS[who][id])
-        assert heard == [f"{begin.epoch}.{event.id}" for event in log if channels & set(event.channels)], (who, id)
+    for (subscriber_number, id), received in simulation.received.items():
+        channels = set(SUBSCRIPTIONS[subscriber_number][id])
+        expected = [f"{begin.epoch}.{event.id}" for event in log if channels & set(event.channels)]
+        assert received == expected, (subscriber_number, id)
 
 
 async def test_post_that_is_unpublished_before_the_delivery_is_not_shown(services: AppState, author: Context) -> None:
@@ -270,11 +273,11 @@ async def test_slow_replay_does_not_fill_the_queue_of_other_subscriptions(servic
         await hub.catch_up()
         assert subscriber.close_reason is None
         assert len(subscriber._queue) == SEND_WINDOW + 100
-        heard: dict[str, list[str]] = {"live": [], "slow": []}
+        received: dict[str, list[str]] = {"live": [], "slow": []}
         with anyio.fail_after(20):
-            while len(heard["slow"]) < SEND_WINDOW + 105:
+            while len(received["slow"]) < SEND_WINDOW + 105:
                 message = json.loads(await subscriber.next_message() or "")
                 for id in message["ids"]:
-                    heard[id].append(message["cursor"])
-    assert heard["live"] == heard["slow"][-100:]
-    assert len(set(heard["slow"])) == SEND_WINDOW + 105
+                    received[id].append(message["cursor"])
+    assert received["live"] == received["slow"][-100:]
+    assert len(set(received["slow"])) == SEND_WINDOW + 105

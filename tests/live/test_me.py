@@ -7,7 +7,7 @@ import pytest
 
 from blog.schemas.accounts import Role
 from tests.conftest import Bearer
-from tests.live.test_endpoints import following, hear, say, subscribed, write
+from tests.live.test_endpoints import following, receive, send, subscribed, write
 
 People = dict[str, dict[str, str]]
 
@@ -34,10 +34,10 @@ async def test_personal_channel_has_only_own_notifications(client: httpx2.AsyncC
         question = await comment(client, people["rob"], post)
         await comment(client, people["eve"], post)
         await comment(client, people["eve"], post, parent_id=question["id"])
-        heard = {"ada": [await hear(ada) for _ in range(4)], "rob": [await hear(rob) for _ in range(2)]}
-    assert [event["event"] for event in heard["ada"]] == ["post.published", *["comment.created"] * 3]
-    assert [event["data"]["comment"]["author"]["username"] for event in heard["rob"]] == ["rob", "eve"]
-    assert {tuple(event["channels"]) for events in heard.values() for event in events} == {("me",)}
+        received = {"ada": [await receive(ada) for _ in range(4)], "rob": [await receive(rob) for _ in range(2)]}
+    assert [event["event"] for event in received["ada"]] == ["post.published", *["comment.created"] * 3]
+    assert [event["data"]["comment"]["author"]["username"] for event in received["rob"]] == ["rob", "eve"]
+    assert {tuple(event["channels"]) for events in received.values() for event in events} == {("me",)}
 
 
 async def test_missed_notifications_are_replayed_by_cursor(client: httpx2.AsyncClient, people: People) -> None:
@@ -48,7 +48,7 @@ async def test_missed_notifications_are_replayed_by_cursor(client: httpx2.AsyncC
     await client.patch(f"/api/v1/comments/{own['id']}", json={"status": "removed"}, headers=people["ada"])
     async with following(client, headers=people["rob"]) as socket:
         assert (await subscribed(socket, "me", after=cursor))["replayed"] == 1, "of what is gone only that it went"
-        event = await hear(socket)
+        event = await receive(socket)
     assert (event["event"], event["data"]["comment"]) == ("comment.removed", {"id": own["id"], "post_id": post["id"]})
 
 
@@ -62,11 +62,11 @@ async def test_personal_channel_ends_when_another_user_says_hello(client: httpx2
     async with following(client, headers=people["ada"]) as socket:
         await subscribed(socket, "me")
         await subscribed(socket, "comments", id="b")
-        await say(socket, type="hello", token=people["rob"]["Authorization"].removeprefix("Bearer "))
-        assert (await hear(socket))["user"] == "rob"
+        await send(socket, type="hello", token=people["rob"]["Authorization"].removeprefix("Bearer "))
+        assert (await receive(socket))["user"] == "rob"
         post = await write(client, people["ada"])
         assert (await comment(client, people["rob"], post))["author"]["username"] == "rob"
-        event = await hear(socket)
+        event = await receive(socket)
         assert (event["event"], event["channels"]) == ("comment.created", ["comments"])
 
 
@@ -91,6 +91,6 @@ async def test_commenter_gets_the_decision_and_the_author_only_visible_comments(
         refused, passed = [await comment(client, people["rob"], post, content=links) for _ in range(2)]
         await client.patch(f"/api/v1/comments/{refused['id']}", json={"status": "removed"}, headers=people["edo"])
         await client.patch(f"/api/v1/comments/{passed['id']}", json={"status": "visible"}, headers=people["edo"])
-        heard = [await hear(rob) for _ in range(2)]
-        assert [event["event"] for event in heard] == ["comment.removed", "comment.created"]
-        assert (await hear(ada))["data"]["comment"]["id"] == passed["id"]
+        received = [await receive(rob) for _ in range(2)]
+        assert [event["event"] for event in received] == ["comment.removed", "comment.created"]
+        assert (await receive(ada))["data"]["comment"]["id"] == passed["id"]

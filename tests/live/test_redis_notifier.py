@@ -13,7 +13,7 @@ from blog.app import create_app
 from blog.db.sqlite.watcher import CommitPoller
 from blog.settings import Settings
 from tests.conftest import Bearer, running
-from tests.live.test_endpoints import following, hear, subscribed, write
+from tests.live.test_endpoints import following, receive, subscribed, write
 from tests.support.valkey import Valkey
 
 pytestmark = pytest.mark.sqlite
@@ -55,7 +55,7 @@ async def test_worker_is_notified_by_redis_at_once(
             await subscribed(socket, "posts")
             for number in range(3):
                 await write(one, headers, title=f"Post {number}")
-                assert (await hear(socket))["data"]["post"]["title"] == f"Post {number}"
+                assert (await receive(socket))["data"]["post"]["title"] == f"Post {number}"
         assert logged() == []
 
 
@@ -70,7 +70,7 @@ async def test_without_redis_workers_poll_the_database_and_log_it_once(
             for step in (valkey.stop, lambda: None, valkey.start):
                 step()
                 await write(one, headers)
-                assert (await hear(socket))["event"] == "post.published"
+                assert (await receive(socket))["event"] == "post.published"
             with anyio.fail_after(10):
                 while len(logged()) < 4:
                     await write(one, headers)

@@ -17,7 +17,7 @@ from blog.domain.posts import posts
 from blog.schemas.posts import NewPost
 from blog.settings import Settings
 from tests.conftest import running
-from tests.live.test_endpoints import closed, following, hear, say
+from tests.live.test_endpoints import closed, following, receive, send
 
 EVENTS, STREAM = "/api/v1/events", "/api/v1/events/stream"
 COUNT = 120
@@ -104,23 +104,23 @@ async def test_subscription_costs_its_replay_and_a_live_one_nothing(
     async with running(create_app(settings.model_copy(update={"rate_limit": f"{limit}/minute"}))) as client:
         for _ in range(10):
             async with following(client) as socket:
-                await say(socket, type="subscribe", id="a", channels=["posts", "comments"], after=socket.welcome["cursor"])
-                assert (await hear(socket))["replayed"] == 0
+                await send(socket, type="subscribe", id="a", channels=["posts", "comments"], after=socket.welcome["cursor"])
+                assert (await receive(socket))["replayed"] == 0
         for _ in range(2):
             async with following(client) as socket:
-                await say(socket, type="subscribe", id="a", channels=["posts", "comments"], after="earliest")
-                assert (await hear(socket))["replayed"] == COUNT
+                await send(socket, type="subscribe", id="a", channels=["posts", "comments"], after="earliest")
+                assert (await receive(socket))["replayed"] == COUNT
                 await receive_events(socket)
         async with following(client) as socket:
-            await say(socket, type="subscribe", id="a", channels=["posts", "comments"], after="earliest")
+            await send(socket, type="subscribe", id="a", channels=["posts", "comments"], after="earliest")
             assert await closed(socket) == 4429
         assert (await client.get(EVENTS, params={"channel": "posts"})).status_code == 429
         async with following(client) as socket:
-            await say(socket, type="subscribe", id="a", channels=["posts", "comments"])
-            assert (await hear(socket))["type"] == "subscribed", "what happens from now on is free"
+            await send(socket, type="subscribe", id="a", channels=["posts", "comments"])
+            assert (await receive(socket))["type"] == "subscribed", "what happens from now on is free"
         async with following(client, headers=await bearer("rob")) as socket:
-            await say(socket, type="subscribe", id="a", channels=["posts", "comments"], after="earliest")
-            assert (await hear(socket))["replayed"] == COUNT, "a member has their own units"
+            await send(socket, type="subscribe", id="a", channels=["posts", "comments"], after="earliest")
+            assert (await receive(socket))["replayed"] == COUNT, "a member has their own units"
             await receive_events(socket)
 
 
@@ -131,7 +131,7 @@ async def test_centrifugo_client_without_units_is_closed(limited: httpx2.AsyncCl
     for _ in range(2):
         async with connect("ws://127.0.0.1:8000/connection/websocket") as socket:
             await socket.send_text('{"id":1,"connect":{}}\n{"id":2,"subscribe":{"channel":"posts","recover":true}}')
-            await hear(socket)
+            await receive(socket)
             with_reply = json.loads(await socket.receive_text()) if not codes else None
             codes.append(with_reply["subscribe"]["recovered"] if with_reply else await closed(socket))
             if with_reply:

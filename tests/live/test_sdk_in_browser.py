@@ -21,7 +21,7 @@ ROUNDS = int(os.environ.get("BLOG_TEST_SDK_ROUNDS", "1"))
 
 FOLLOW = """([channels, options]) => {
     const [channel, ...others] = channels;
-    window.heard = [];
+    window.received = [];
     window.elsewhere = Object.fromEntries(others.map((other) => [other, []]));
     window.reports = [];
     const client = new Centrifuge(`ws://${location.host}/connection/websocket`, {
@@ -33,7 +33,7 @@ FOLLOW = """([channels, options]) => {
     client.on("disconnected", (ctx) => reports.push(`disconnected ${ctx.reason}`));
     subscription.on("subscribed", (ctx) => reports.push(`subscribed ${ctx.wasRecovering} ${ctx.recovered}`));
     subscription.on("unsubscribed", (ctx) => reports.push(`unsubscribed ${ctx.code}`));
-    subscription.on("publication", (ctx) => heard.push([ctx.offset, ctx.data.data.post.title]));
+    subscription.on("publication", (ctx) => received.push([ctx.offset, ctx.data.data.post.title]));
     subscription.subscribe();
     for (const other of others) {
         const another = client.newSubscription(other);
@@ -121,7 +121,7 @@ def test_sdk_recovers_across_restart_and_kill(sdk: str, two: Blog, page: Page) -
                 wait_for_report(page, "subscribed false false")
             recovered(page, number)  # who is killed before the SDK is back tells nothing
             two.publish([next(rest) for _ in range(PER_ROUND)])
-            page.wait_for_function("count => heard.length > count", arg=number * 2 * PER_ROUND)
+            page.wait_for_function("count => received.length > count", arg=number * 2 * PER_ROUND)
             process.send_signal(end)
             process.wait(20)
         two.publish([next(rest) for _ in range(PER_ROUND)])
@@ -129,13 +129,13 @@ def test_sdk_recovers_across_restart_and_kill(sdk: str, two: Blog, page: Page) -
         recovered(page, len(ends))
         two.publish(list(rest))
         page.wait_for_function(
-            "count => [heard, ...Object.values(elsewhere)].every((one) => one.length >= count)", arg=len(posts)
+            "count => [received, ...Object.values(elsewhere)].every((one) => one.length >= count)", arg=len(posts)
         )
-        heard, elsewhere = page.evaluate("[heard, elsewhere]")
-    assert [title for _, title in heard] == posts
-    offsets = [offset for offset, _ in heard]
+        received, elsewhere = page.evaluate("[received, elsewhere]")
+    assert [title for _, title in received] == posts
+    offsets = [offset for offset, _ in received]
     assert offsets == sorted(set(offsets))
-    assert elsewhere == dict.fromkeys(OTHERS, heard), "each channel has its own position"
+    assert elsewhere == dict.fromkeys(OTHERS, received), "each channel has its own position"
     lines = page.evaluate("reports")
     assert "connecting 3001" in lines, "the server said goodbye before it stopped"
     assert "subscribed true false" not in lines

@@ -32,7 +32,7 @@ CUTS = int(os.environ.get("BLOG_TEST_CUTS", "8"))
 PER_CUT = 10
 
 
-class Heard:
+class Received:
     """The events of a client and its subscription, in order, in queues."""
 
     def __init__(self) -> None:
@@ -44,8 +44,8 @@ class Heard:
 
 
 class ClientEvents(centrifuge.ClientEventHandler):
-    def __init__(self, heard: Heard) -> None:
-        self._heard = heard
+    def __init__(self, received: Received) -> None:
+        self._heard = received
 
     async def on_connected(self, ctx: centrifuge.ConnectedContext) -> None:
         self._heard.users.append(unwrap(ctx.data)["user"])
@@ -55,8 +55,8 @@ class ClientEvents(centrifuge.ClientEventHandler):
 
 
 class ChannelEvents(centrifuge.SubscriptionEventHandler):
-    def __init__(self, heard: Heard) -> None:
-        self._heard = heard
+    def __init__(self, received: Received) -> None:
+        self._heard = received
 
     async def on_subscribed(self, ctx: centrifuge.SubscribedContext) -> None:
         self._heard.subscribed.put_nowait(ctx)
@@ -69,16 +69,16 @@ class ChannelEvents(centrifuge.SubscriptionEventHandler):
 
 
 @contextlib.asynccontextmanager
-async def following(address: str, channel: str = "posts", *, get_state: Any = None, **options: Any) -> AsyncIterator[Heard]:
+async def following(address: str, channel: str = "posts", *, get_state: Any = None, **options: Any) -> AsyncIterator[Received]:
     """Yield the queues of a connected SDK that has subscribed to a channel."""
-    heard = Heard()
+    received = Received()
     client = centrifuge.Client(
-        f"ws://{address}/connection/websocket", ClientEvents(heard), proxy=None, max_reconnect_delay=0.2, **options
+        f"ws://{address}/connection/websocket", ClientEvents(received), proxy=None, max_reconnect_delay=0.2, **options
     )
     await client.connect()
-    await client.new_subscription(channel, ChannelEvents(heard), get_state=get_state).subscribe()
+    await client.new_subscription(channel, ChannelEvents(received), get_state=get_state).subscribe()
     try:
-        yield heard
+        yield received
     finally:
         await client.disconnect()
 
@@ -88,8 +88,8 @@ async def next_of(queue: asyncio.Queue[Any]) -> Any:
         return await queue.get()
 
 
-async def titles(heard: Heard, count: int) -> list[str]:
-    found = [await next_of(heard.publications) for _ in range(count)]
+async def titles(received: Received, count: int) -> list[str]:
+    found = [await next_of(received.publications) for _ in range(count)]
     offsets = [publication.offset for publication in found]
     assert offsets == sorted(set(offsets)), "once, and in order"
     return [publication.data["data"]["post"]["title"] for publication in found]
@@ -108,21 +108,21 @@ async def test_anonymous_client_recovers_missed_events(app: Application, author:
     async with served(app) as (address, _):
         host, _, port = address.partition(":")
         relay = Relay(host, int(port))
-        async with relay.listening() as broken, following(broken) as heard:
-            first = await next_of(heard.subscribed)
+        async with relay.listening() as broken, following(broken) as received:
+            first = await next_of(received.subscribed)
             assert (first.recoverable, first.positioned, first.recovered) == (True, True, False)
             await publish(author, "Before")
-            assert await titles(heard, 1) == ["Before"]
+            assert await titles(received, 1) == ["Before"]
             relay.is_down = True
             relay.cut()
             await publish(author, *(f"Missed {number}" for number in range(30)))
             relay.is_down = False
-            again = await next_of(heard.subscribed)
+            again = await next_of(received.subscribed)
             assert (again.was_recovering, again.recovered) == (True, True)
             await publish(author, "After")
-            assert await titles(heard, 32 - 1) == [*(f"Missed {number}" for number in range(30)), "After"]
-            assert heard.users == [None, None]
-            assert heard.publications.empty()
+            assert await titles(received, 32 - 1) == [*(f"Missed {number}" for number in range(30)), "After"]
+            assert received.users == [None, None]
+            assert received.publications.empty()
 
 
 async def test_network_failures_neither_lose_nor_repeat_posts(app: Application, author: Context) -> None:
@@ -130,24 +130,24 @@ async def test_network_failures_neither_lose_nor_repeat_posts(app: Application, 
     async with served(app) as (address, _):
         host, _, port = address.partition(":")
         relay = Relay(host, int(port))
-        async with relay.listening() as broken, following(broken) as heard:
-            await next_of(heard.subscribed)
+        async with relay.listening() as broken, following(broken) as received:
+            await next_of(received.subscribed)
             found = []
             for start in range(0, len(names), PER_CUT):
                 writing = asyncio.create_task(publish(author, *names[start : start + PER_CUT]))
-                found.append(await next_of(heard.publications))
+                found.append(await next_of(received.publications))
                 relay.cut()  # while the rest is written, or on its way
-                assert (await next_of(heard.subscribed)).recovered
+                assert (await next_of(received.subscribed)).recovered
                 await writing
-            found += [await next_of(heard.publications) for _ in range(len(names) - len(found))]
+            found += [await next_of(received.publications) for _ in range(len(names) - len(found))]
             assert [publication.data["data"]["post"]["title"] for publication in found] == names
-            assert heard.publications.empty()
+            assert received.publications.empty()
         assert relay.taken.qsize() == CUTS + 1
 
 
 async def test_no_cut_loses_doubles_or_misorders_an_event_of_several_channels(app: Application, author: Context) -> None:
     channels = ("posts", "comments", "tag:maths", "author:ada", "post:1")
-    heard, early = {channel: Heard() for channel in channels}, list[int]()
+    received, early = {channel: Received() for channel in channels}, list[int]()
     await posts.create(author, NewPost(title="First", content="text"))
 
     async def write(number: int) -> None:
@@ -160,20 +160,20 @@ async def test_no_cut_loses_doubles_or_misorders_an_event_of_several_channels(ap
         relay = Relay(host, int(port))
         async with relay.listening() as broken:
             url = f"ws://{broken}/connection/websocket"
-            client = centrifuge.Client(url, ClientEvents(heard["posts"]), proxy=None, max_reconnect_delay=0.2)
+            client = centrifuge.Client(url, ClientEvents(received["posts"]), proxy=None, max_reconnect_delay=0.2)
             await client.connect()
             for channel in channels:
-                await client.new_subscription(channel, ChannelEvents(heard[channel])).subscribe()
-                await next_of(heard[channel].subscribed)
+                await client.new_subscription(channel, ChannelEvents(received[channel])).subscribe()
+                await next_of(received[channel].subscribed)
             for number in range(CUTS):
                 writing = asyncio.create_task(write(number))
-                early.append((await next_of(heard["comments"].publications)).offset)
+                early.append((await next_of(received["comments"].publications)).offset)
                 relay.cut()  # while the rest is written, or on its way
-                for one in heard.values():
+                for one in received.values():
                     assert (await next_of(one.subscribed)).recovered
                 await writing
             log = [event for event in await events.after(author.db, 1) if event.id > 1]
-            for channel, one in heard.items():
+            for channel, one in received.items():
                 ids = [event.id for event in log if channel in event.channels]
                 found = early if channel == "comments" else []
                 while len(found) < len(ids):
@@ -196,9 +196,9 @@ async def test_private_channel_is_for_editors_only(app: Application, author: Con
             await next_of(editor.subscribed)
             assert editor.users == ["edo"]
             await comments.create(reader, post.id, NewComment(content="hush"), spam_reason="It is a test")
-            heard = await next_of(editor.publications)
-            assert heard.data["event"] == "comment.held"
-            assert "hush" in heard.data["data"]["html"]
+            received = await next_of(editor.publications)
+            assert received.data["event"] == "comment.held"
+            assert "hush" in received.data["data"]["html"]
 
 
 async def test_personal_channel_belongs_to_the_token(app: Application, author: Context, ctx: Context) -> None:
@@ -206,22 +206,22 @@ async def test_personal_channel_belongs_to_the_token(app: Application, author: C
         async with following(address, "me") as stranger:
             assert (await next_of(stranger.unsubscribed)).code == 101
         made = await tokens.issue(ctx, author.require_actor(), name="test")
-        async with following(address, "me", token=made.value) as heard:
-            await next_of(heard.subscribed)
+        async with following(address, "me", token=made.value) as received:
+            await next_of(received.subscribed)
             await publish(author, "Of Ada")
-            publication = await next_of(heard.publications)
+            publication = await next_of(received.publications)
             assert (publication.data["event"], publication.data["channels"]) == ("post.published", ["me"])
 
 
 async def test_client_with_a_revoked_token_is_disconnected_for_good(app: Application, ctx: Context, make_user: MakeUser) -> None:
     user = await make_user("edo", Role.EDITOR)
     made = await tokens.issue(ctx, accounts.as_actor(user), name="test")
-    async with served(app) as (address, hub), following(address, "moderation", token=made.value) as heard:
-        await next_of(heard.subscribed)
+    async with served(app) as (address, hub), following(address, "moderation", token=made.value) as received:
+        await next_of(received.subscribed)
         await tokens.revoke(ctx.acting_as(accounts.as_actor(user)), made.token.id)
-        assert (await next_of(heard.disconnected)).reason == "unauthorized"
+        assert (await next_of(received.disconnected)).reason == "unauthorized"
         assert hub.subscriber_count == 0
-        assert heard.users == ["edo"], "it did not come back as a stranger"
+        assert received.users == ["edo"], "it did not come back as a stranger"
 
 
 async def test_client_continues_with_a_new_token(app: Application, author: Context, ctx: Context, make_user: MakeUser) -> None:
@@ -232,13 +232,13 @@ async def test_client_continues_with_a_new_token(app: Application, author: Conte
     async def get_token() -> str:
         return texts.pop()
 
-    async with served(app) as (address, _), following(address, get_token=get_token) as heard:
-        await next_of(heard.subscribed)
+    async with served(app) as (address, _), following(address, get_token=get_token) as received:
+        await next_of(received.subscribed)
         await tokens.revoke(ctx.acting_as(accounts.as_actor(user)), made[0].token.id)
-        assert (await next_of(heard.subscribed)).recovered
+        assert (await next_of(received.subscribed)).recovered
         await publish(author, "After")
-        assert await titles(heard, 1) == ["After"]
-        assert heard.users == ["edo", "edo"]
+        assert await titles(received, 1) == ["After"]
+        assert received.users == ["edo", "edo"]
 
 
 async def test_position_starts_at_the_cursor_of_a_response(app: Application, author: Context) -> None:
@@ -249,5 +249,5 @@ async def test_position_starts_at_the_cursor_of_a_response(app: Application, aut
         async def state(_channel: str) -> centrifuge.StreamPosition:
             return centrifuge.StreamPosition(offset=int(offset), epoch=epoch)
 
-        async with following(address, get_state=state) as heard:
-            assert await titles(heard, 1) == ["Written in between"]
+        async with following(address, get_state=state) as received:
+            assert await titles(received, 1) == ["Written in between"]

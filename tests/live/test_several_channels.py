@@ -16,7 +16,7 @@ from blog.domain.posts import posts
 from blog.schemas.accounts import Role
 from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost
-from tests.live.test_endpoints import closed, following, hear, say, subscribed
+from tests.live.test_endpoints import closed, following, receive, send, subscribed
 from tests.support.live_server import Events, served
 
 Transport = Callable[[httpx2.AsyncClient, str, Sequence[str], str, int], Awaitable[list[dict[str, Any]]]]
@@ -44,11 +44,11 @@ async def history(author: Context) -> str:
 async def replayed(socket: Any, *channels: str, after: str, id: str = "a") -> list[dict[str, Any]]:
     answer = await subscribed(socket, *channels, after=after, id=id)
     assert answer["type"] == "subscribed"
-    return [await hear(socket) for _ in range(answer["replayed"])]
+    return [await receive(socket) for _ in range(answer["replayed"])]
 
 
-def places(heard: Sequence[dict[str, Any]]) -> list[int]:
-    return [int(event["cursor"].rpartition(".")[2]) for event in heard]
+def places(received: Sequence[dict[str, Any]]) -> list[int]:
+    return [int(event["cursor"].rpartition(".")[2]) for event in received]
 
 
 async def test_post_comment_and_post_arrive_in_this_order_also_after_a_cut(client: httpx2.AsyncClient, author: Context) -> None:
@@ -59,7 +59,7 @@ async def test_post_comment_and_post_arrive_in_this_order_also_after_a_cut(clien
         await post(author, "A")
         await comment(author, first)
         await post(author, "B")
-        live = [await hear(socket) for _ in range(3)]
+        live = [await receive(socket) for _ in range(3)]
     expected = ["post.published", "comment.created", "post.published"]
     assert [event["event"] for event in live] == expected
     assert [event["channels"] for event in live] == [["posts"], ["comments"], ["posts"]]
@@ -73,9 +73,9 @@ async def by_websocket(
     client: httpx2.AsyncClient, address: str, channels: Sequence[str], after: str, count: int
 ) -> list[dict[str, Any]]:
     async with following(client, url=f"ws://{address}/live") as socket:
-        await say(socket, type="subscribe", id="a", channels=channels, after=after)
-        assert (await hear(socket))["type"] == "subscribed"
-        return [await hear(socket) for _ in range(count)]
+        await send(socket, type="subscribe", id="a", channels=channels, after=after)
+        assert (await receive(socket))["type"] == "subscribed"
+        return [await receive(socket) for _ in range(count)]
 
 
 async def by_stream(
@@ -85,9 +85,9 @@ async def by_stream(
     async with client.stream("GET", f"http://{address}/api/v1/events/stream", params=query) as answer:
         stream = Events(answer)
         found = [await stream.next() for _ in range(count)]
-    heard: list[dict[str, Any]] = [json.loads(event["data"]) for event in found]
-    assert [event["id"] for event in found] == [message["cursor"] for message in heard]
-    return heard
+    received: list[dict[str, Any]] = [json.loads(event["data"]) for event in found]
+    assert [event["id"] for event in found] == [message["cursor"] for message in received]
+    return received
 
 
 async def by_poll(
@@ -126,25 +126,25 @@ async def test_each_channel_of_a_centrifugo_client_has_its_own_order(app: Applic
     epoch, _, start = cursor.rpartition(".")
     log = await events.after(author.db, 0)
     offsets = dict.fromkeys(ALL, int(start))
-    heard: dict[str, list[int]] = {channel: [] for channel in ALL}
+    received: dict[str, list[int]] = {channel: [] for channel in ALL}
     expected = {channel: [event.id for event in log if channel in event.channels] for channel in ALL}
     async with served(app) as (address, _), httpx2.AsyncClient() as client:
         connect = AsyncWebSocketClient(client=client).connect
-        while heard != expected:  # each connection ends after the first publication on each channel that lacks one
+        while received != expected:  # each connection ends after the first publication on each channel that lacks one
             async with connect(f"ws://{address}/connection/websocket") as socket:
                 await socket.send_text('{"id":1,"connect":{}}')
-                await hear(socket)
+                await receive(socket)
                 for number, channel in enumerate(ALL, 2):
                     request = {"channel": channel, "recover": True, "epoch": epoch, "offset": offsets[channel]}
                     await socket.send_text(json.dumps({"id": number, "subscribe": request}))
-                lacking = {channel for channel in ALL if heard[channel] != expected[channel]}
+                lacking = {channel for channel in ALL if received[channel] != expected[channel]}
                 while lacking:
-                    message = await hear(socket)
+                    message = await receive(socket)
                     if "push" in message and (channel := message["push"]["channel"]) in lacking:
                         lacking.remove(channel)
                         offsets[channel] = message["push"]["pub"]["offset"]
-                        heard[channel].append(offsets[channel])
-    assert heard == expected
+                        received[channel].append(offsets[channel])
+    assert received == expected
 
 
 async def test_subscriptions_of_one_connection_have_their_own_cursors(client: httpx2.AsyncClient, author: Context) -> None:
@@ -156,10 +156,10 @@ async def test_subscriptions_of_one_connection_have_their_own_cursors(client: ht
         assert {tuple(event["ids"]) for event in second} == {("b",)}
         assert places(second) == [place for place in places(first) if place > places(first)[1]]
         await post(author, "Both", "maths")
-        both = await hear(socket)
+        both = await receive(socket)
         assert (both["ids"], both["channels"]) == (["a", "b"], ["posts", "tag:maths"])
         await post(author, "One of them")
-        assert (await hear(socket))["ids"] == ["a"]
+        assert (await receive(socket))["ids"] == ["a"]
 
 
 async def test_cursor_of_the_confirmation_may_be_stored(client: httpx2.AsyncClient, author: Context) -> None:
@@ -176,10 +176,10 @@ async def test_cursor_of_the_confirmation_may_be_stored(client: httpx2.AsyncClie
 async def test_unsubscribe_is_answered_and_makes_room(client: httpx2.AsyncClient, author: Context) -> None:
     async with following(client) as socket:
         await subscribed(socket, *(f"tag:{number}" for number in range(49)), "posts")
-        await say(socket, type="unsubscribe", id="a")
-        assert await hear(socket) == {"type": "unsubscribed", "id": "a"}
-        await say(socket, type="unsubscribe", id="never subscribed")
-        assert await hear(socket) == {"type": "unsubscribed", "id": "never subscribed"}
+        await send(socket, type="unsubscribe", id="a")
+        assert await receive(socket) == {"type": "unsubscribed", "id": "a"}
+        await send(socket, type="unsubscribe", id="never subscribed")
+        assert await receive(socket) == {"type": "unsubscribed", "id": "never subscribed"}
         await post(author, "Unheard")
         answer = await subscribed(socket, "posts", "comments", id="a")
         assert (answer["type"], answer["replayed"]) == ("subscribed", 0)
@@ -190,14 +190,14 @@ async def test_connection_follows_at_most_50_channels(client: httpx2.AsyncClient
     async with following(client) as socket:
         for number in numbers[:-1]:
             assert (await subscribed(socket, *(f"tag:{one}" for one in range(number))))["type"] == "subscribed"
-        await say(socket, type="subscribe", id="b", channels=[f"tag:{one}" for one in range(numbers[-1])])
+        await send(socket, type="subscribe", id="b", channels=[f"tag:{one}" for one in range(numbers[-1])])
         assert await closed(socket) == 4429
 
 
 @pytest.mark.parametrize("members", [{}, {"channel": "posts", "channels": ["posts"]}, {"channels": []}, {"channels": "posts"}])
 async def test_channels_are_given_in_one_way(client: httpx2.AsyncClient, members: dict[str, Any]) -> None:
     async with following(client) as socket:
-        await say(socket, type="subscribe", id="a", **members)
+        await send(socket, type="subscribe", id="a", **members)
         assert await closed(socket) == 4400
 
 
@@ -206,7 +206,7 @@ async def test_channel_named_twice_is_one(client: httpx2.AsyncClient, author: Co
         answer = await subscribed(socket, "author:ADA", "posts", "author:ada")
         assert answer["channels"] == ["author:ada", "posts"]
         await post(author, "Once")
-        assert (await hear(socket))["channels"] == ["author:ada", "posts"]
+        assert (await receive(socket))["channels"] == ["author:ada", "posts"]
 
 
 async def test_one_hidden_channel_refuses_the_subscription(client: httpx2.AsyncClient, author: Context) -> None:
@@ -214,8 +214,8 @@ async def test_one_hidden_channel_refuses_the_subscription(client: httpx2.AsyncC
         refused = await subscribed(socket, "posts", "moderation")
         assert (refused["type"], refused["id"], refused["status"]) == ("error", "a", 401)
         await post(author, "Unheard")
-        await say(socket, type="ping")
-        assert (await hear(socket))["type"] == "pong"
+        await send(socket, type="ping")
+        assert (await receive(socket))["type"] == "pong"
 
 
 async def test_gap_ends_one_subscription_and_no_other(client: httpx2.AsyncClient, author: Context) -> None:
@@ -224,7 +224,7 @@ async def test_gap_ends_one_subscription_and_no_other(client: httpx2.AsyncClient
         answer = await subscribed(socket, "posts", "author:ada", after="other.1", id="b")
         assert answer == {"type": "gap", "id": "b", "reason": "epoch"}
         await post(author, "Heard")
-        assert (await hear(socket))["ids"] == ["a"]
+        assert (await receive(socket))["ids"] == ["a"]
         assert (await subscribed(socket, "posts", "author:ada", id="b"))["type"] == "subscribed"
 
 
@@ -235,8 +235,8 @@ async def test_hello_ends_subscriptions_with_a_private_channel(
     async with following(client, headers=await bearer("edo", Role.EDITOR)) as socket:
         await subscribed(socket, "posts", "moderation")
         await subscribed(socket, "posts", "comments", id="b")
-        await say(socket, type="hello", token=rob["Authorization"].removeprefix("Bearer "))
-        assert (await hear(socket))["user"] == "rob"
+        await send(socket, type="hello", token=rob["Authorization"].removeprefix("Bearer "))
+        assert (await receive(socket))["user"] == "rob"
         await post(author, "Public")
-        assert (await hear(socket))["ids"] == ["b"]
+        assert (await receive(socket))["ids"] == ["b"]
         assert (await subscribed(socket, "posts", "moderation"))["status"] == 403

@@ -18,7 +18,7 @@ from blog.app import Application
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.schemas.posts import NewPost
-from tests.live.test_endpoints import closed, following, hear, subscribed
+from tests.live.test_endpoints import closed, following, receive, subscribed
 from tests.support.live_server import Events, served
 from tests.support.serving import free_port, serving, wait_until_up
 
@@ -57,13 +57,13 @@ async def test_shutdown_says_bye_to_all_clients_and_ends(tmp_path: Path, workers
             client = await stack.enter_async_context(httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits))
             connect = AsyncWebSocketClient(client=client).connect
             crowd = [await stack.enter_async_context(connect(f"ws://127.0.0.1:{port}/live")) for _ in range(CROWD)]
-            assert {(await hear(one))["type"] for one in crowd} == {"welcome"}
+            assert {(await receive(one))["type"] for one in crowd} == {"welcome"}
             answer = await stack.enter_async_context(client.stream("GET", "/api/v1/events/stream", params={"channel": "posts"}))
             stream = Events(answer)
             await stream.next()
             started = time.monotonic()
             server.send_signal(signal.SIGTERM)
-            goodbyes = [await hear(one) for one in crowd]
+            goodbyes = [await receive(one) for one in crowd]
             assert [message["type"] for message in goodbyes] == ["bye"] * CROWD
             least, most = goodbyes[0]["reconnect_ms"]
             assert 0 < least < most
@@ -91,7 +91,7 @@ async def test_client_that_does_not_read_is_closed_without_delaying_others(
                 while hub.subscriber_count == 2:
                     await posts.create(author, NewPost(title="x", content="y" * 25_000))
                     written += 1
-                    assert (await hear(reader))["event"] == "post.published"
+                    assert (await receive(reader))["event"] == "post.published"
             assert written > 0
         await _until_cut(stuck)
 

@@ -28,7 +28,7 @@ from blog.observability.metrics.instruments import Counter, Histogram
 from blog.schemas.posts import NewPost, PostStatus
 from blog.settings import Settings
 from tests.conftest import Bearer, running
-from tests.live.test_endpoints import following, hear, subscribed, write
+from tests.live.test_endpoints import following, receive, subscribed, write
 from tests.support.serving import clean_environment, free_port, serving, wait_until_up
 
 TOKEN = "scrape-scrape-scrape"
@@ -126,7 +126,7 @@ async def test_live_connections_and_the_lag_of_events(watched: httpx2.AsyncClien
         await subscribed(socket, "posts")
         assert grown(before, await scraped(watched), "blog_live_connections", transport="websocket") == 1
         await write(watched, headers)
-        await hear(socket)
+        await receive(socket)
         during = await scraped(watched)
         assert grown(before, during, "blog_event_lag_seconds_count") == 1
         assert 0 <= grown(before, during, "blog_event_lag_seconds_sum") < 10
