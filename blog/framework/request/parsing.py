@@ -108,6 +108,11 @@ def validate(model: type[M], values: Any, source: str) -> M:
         raise InvalidInput(field_errors(error, source)) from None
 
 
+def parse_number(text: str) -> int:
+    """Return a submitted version or id; 0, which no row has, if it is not a number."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
 def field_errors(error: ValidationError, *source: str) -> list[FieldError]:
     """Return Pydantic's errors without the rejected values."""
     details = error.errors(include_url=False, include_input=False)

@@ -11,8 +11,8 @@ from blog.domain.posts import edit_conflicts, presence
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import POST_FIELDS, PostContent
 from blog.framework.request.forms import Form
+from blog.framework.request.parsing import parse_number
 from blog.schemas.posts import PostChanges
-from blog.web.posts.history import parse_number
 from blog.web.rendering.page import render_page
 
 

@@ -16,13 +16,14 @@ from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.endpoints.form_keys import run_once
 from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form, read_form
+from blog.framework.request.parsing import parse_number
 from blog.framework.request.state import app_state
 from blog.framework.response.error_statuses import error_status
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.text.normalisation import normalise_line
 from blog.web.posts.autosave import SESSION_EXPIRED, autosave_id, restore_autosave
 from blog.web.posts.conflict import form_from_content, render_conflict
-from blog.web.posts.history import load_editable_post, parse_number
+from blog.web.posts.loading import load_editable_post
 from blog.web.rendering.page import render_error, render_invalid, render_page
 from blog.web.rendering.pagination import next_page_path, page_cursor
 from blog.web.rendering.redirects import redirect_after_post

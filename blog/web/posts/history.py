@@ -5,7 +5,6 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain.core import policy
 from blog.domain.core.context import Context
 from blog.domain.media import embedded_images
 from blog.domain.posts import history, posts, revisions
@@ -15,7 +14,9 @@ from blog.errors import FieldError, InvalidInput, VersionConflict
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context
 from blog.framework.request.forms import read_form
+from blog.framework.request.parsing import parse_number
 from blog.framework.response.error_statuses import error_status
+from blog.web.posts.loading import load_editable_post
 from blog.web.rendering.page import render_page
 from blog.web.rendering.pagination import next_page_path, page_cursor
 from blog.web.rendering.redirects import redirect_after_post
@@ -72,17 +73,6 @@ class VersionRestore(Endpoint):
             values = await _values(ctx, request, await posts.get(ctx, post.id))
             return render_page(request, "posts/version.html", error_status(error), **values | {"is_stale": True})
         return redirect_after_post(request, "web:post_history", slug=post.slug)
-
-
-async def load_editable_post(ctx: Context, request: Request) -> Post:
-    """Return the post of the URL. Raises NotAuthenticated, NotFound, Forbidden if the user cannot edit it."""
-    ctx.require_actor()  # first, so that anonymous users are sent to sign in; for them a draft would be "not found"
-    return policy.require_edit(ctx, await posts.get_by_slug(ctx, request.path_params["slug"]))
-
-
-def parse_number(sent: str) -> int:
-    """Return a submitted version or id, or 0 if it is not a number; no post has version or id 0."""
-    return int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 10 else 0
 
 
 async def _values(ctx: Context, request: Request, post: Post) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form
 from blog.schemas.posts import PostStatus
 from blog.schemas.preview_links import Lifetime, NewPreviewLink
-from blog.web.posts.history import load_editable_post
+from blog.web.posts.loading import load_editable_post
 from blog.web.rendering.form_page import FormPage
 from blog.web.rendering.page import render_page
 from blog.web.rendering.redirects import redirect_after_post

@@ -9,7 +9,7 @@ from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form, read_form
 from blog.schemas.posts import PostChanges
-from blog.web.posts.history import load_editable_post
+from blog.web.posts.loading import load_editable_post
 from blog.web.rendering.redirects import redirect_after_post
 
 

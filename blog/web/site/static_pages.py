@@ -16,6 +16,7 @@ from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.endpoints.form_keys import run_once
 from blog.framework.request.context import request_context, require_user
 from blog.framework.request.forms import Form
+from blog.framework.request.parsing import parse_number
 from blog.framework.request.state import app_state
 from blog.framework.response.error_statuses import error_status
 from blog.schemas.static_pages import StaticPageInput
@@ -94,9 +95,10 @@ class EditStaticPage(NewStaticPage):
     async def submit(self, data: StaticPageInput) -> Response:
         """Save the page, and redirect to it; if the page changed in the meantime, show the form with a warning (412)."""
         page_id, reserved = self.static_page.id, app_state(self.request).urls.first_segments
+        version = parse_number(self.form.value("version"))
 
         async def save() -> Response:
-            page = await static_pages.edit(self.ctx, page_id, data, version=submitted_version(self.form), reserved=reserved)
+            page = await static_pages.edit(self.ctx, page_id, data, version=version, reserved=reserved)
             return redirect_after_post(self.request, "web:static_page", slug=page.slug)
 
         try:
@@ -120,9 +122,3 @@ class DeleteStaticPage(Endpoint):
         """Delete the page, and return to the list. Raises NotAuthenticated, Forbidden, NotFound."""
         await static_pages.delete(require_user(request), request.path_params["id"])
         return redirect_after_post(request, "web:admin_pages")
-
-
-def submitted_version(form: Form) -> int:
-    """Return the version that the author edited; 0, which is always stale, for an invalid value."""
-    version = form.value("version")
-    return int(version) if version.isascii() and version.isdigit() and len(version) < 10 else 0
