@@ -25,6 +25,11 @@ from blog.schemas.posts import NewPost
 from tests.conftest import ORIGIN, PASSWORD
 
 PERSONAL = "personal-text"
+KEPT_TABLES = {
+    "posts", "post_slugs", "revisions", "comments", "events", "media", "audit_log", "feature_flags", "site_preferences",
+    "static_pages",
+}  # fmt: skip
+"""Tables with texts that stay when an account is deleted: its publications, and its work for the site."""
 USER_COLUMN = re.compile(
     r"(.*_)?(user|actor|subject|author|editor|inviter|owner|member|moderator|reader|sender|creator)(_id)?|.*_by"
 )
@@ -129,6 +134,24 @@ async def test_deletion_does_what_is_declared(author: Context, rows_of_user: dic
             table = reference.column.table
             for row in await author.db.fetch_all(sa.select(table).where(reference.column == user_id)):
                 assert {name: row[name] for name in reference.cleared} == dict(reference.cleared), reference.column
+
+
+async def test_deletion_leaves_only_published_texts(author: Context, rows_of_user: dict[str, int]) -> None:
+    await author.db.execute(tables.users.update().values(name=PERSONAL, bio=PERSONAL, email=PERSONAL, email_folded=PERSONAL))
+    assert await tables_with(author, PERSONAL) > {"users", "sessions", "api_tokens", "autosaves", "two_factor", "email_changes"}
+    deletion = AccountDeletion(username="ada", current=SecretStr(PASSWORD), posts=PostsOnDeletion.KEEP)
+    await account_deletion.delete_account(author, deletion)
+    assert await tables_with(author, PERSONAL) == KEPT_TABLES
+
+
+async def tables_with(ctx: Context, text: str) -> set[str]:
+    """Return the names of the tables that contain a text."""
+    found = set()
+    for table in tables.metadata.sorted_tables:
+        rows = await ctx.db.fetch_all(sa.select(table))
+        if any(text in str(value) for row in rows for value in dict(row).values()):
+            found.add(table.name)
+    return found
 
 
 async def test_export_contains_what_is_declared(author: Context, rows_of_user: dict[str, int]) -> None:
