@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from blog import api, live, web
 from blog.db import migration
 from blog.domain.core.site import open_site
+from blog.framework.caching.fast_path import FastPath
 from blog.framework.caching.response_cache import ResponseCache
 from blog.framework.endpoints.static_files import MediaFile, StaticFile
 from blog.framework.limits.rate_limits import open_rate_limits
@@ -27,6 +28,7 @@ from blog.middleware.access_log import AccessLogMiddleware
 from blog.middleware.authentication import AuthenticationMiddleware
 from blog.middleware.compression import CompressionMiddleware
 from blog.middleware.cors import CORS
+from blog.middleware.fast_path import CacheFastPath
 from blog.middleware.in_flight import InFlightMiddleware
 from blog.middleware.rate_limit import RateLimitMiddleware
 from blog.middleware.response_cache import ResponseCacheMiddleware
@@ -80,11 +82,15 @@ class Application(Starlette):
         middleware = [Middleware(AccessLogMiddleware), Middleware(AuthenticationMiddleware)]
         super().__init__(debug, routes, middleware, exception_handlers=web.HANDLERS, lifespan=lifespan)
         self.router.redirect_slashes = False  # see blog/web
+        self.middleware_stack = self.build_middleware_stack()  # the lifespan needs `fast_path`, which is made with it
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put the outer middleware around Starlette's own error handler, so that responses to crashes pass through it too."""
         app = trace_requests(InFlightMiddleware(super().build_middleware_stack()), self.settings)
-        return SecurityMiddleware(ResponseCacheMiddleware(app, self.settings, routes), self.settings)
+        cache = ResponseCacheMiddleware(app, self.settings, routes)
+        security = SecurityMiddleware(cache, self.settings)
+        self.fast_path = CacheFastPath(security, cache, self.settings)
+        return security
 
 
 def create_app(settings: Settings, *, debug: bool = False) -> Application:
@@ -99,6 +105,7 @@ class LifespanState(TypedDict):
 
     app_state: AppState
     hub: Hub
+    fast_path: FastPath
 
 
 @contextlib.asynccontextmanager
@@ -106,7 +113,8 @@ async def lifespan(app: Starlette) -> AsyncIterator[LifespanState]:
     """Migrate and open the database, follow the event log and start the background tasks. Close everything at shutdown."""
     # By hand: dependencies with cleanup. FastAPI's `yield` dependencies open and close for each request; what lives as
     # long as the application belongs here, in both frameworks.
-    settings = cast(Application, app).settings
+    application = cast(Application, app)
+    settings = application.settings
     await anyio.to_thread.run_sync(migration.upgrade, settings.database_url)
     async with (
         report_errors(settings),
@@ -129,7 +137,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[LifespanState]:
             site.db.limit_statements(_SHUTDOWN_STATEMENT_TIMEOUT)
 
         with shutdown.notify_before_shutdown(prepare_shutdown):
-            yield LifespanState(app_state=state, hub=hub)
+            yield LifespanState(app_state=state, hub=hub, fast_path=application.fast_path)
         await hub.close()
         await tracing.flush()
         tasks.cancel_scope.cancel()

@@ -36,7 +36,7 @@ class AccessLogMiddleware(BaseHTTPMiddleware):
         try:
             await self.app(scope, receive, send_and_note_status)
         finally:
-            record_request(scope, route_template(scope), status, time.perf_counter() - started)
+            record_request(scope["method"], route_template(scope), status, time.perf_counter() - started)
 
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Log the request with its duration, also if it fails."""
@@ -49,13 +49,15 @@ class AccessLogMiddleware(BaseHTTPMiddleware):
         finally:
             identity = getattr(request.state, "identity", None)
             user = identity.actor.username if identity and identity.actor else None
-            record_request(request.scope, route_template(request.scope), status, time.perf_counter() - started, user)
+            record_request(request.method, route_template(request.scope), status, time.perf_counter() - started, user)
 
 
-def record_request(scope: Scope, route: str, status: int, seconds: float, user: str | None = None) -> None:
+def record_request(
+    method: str, route: str, status: int, seconds: float, user: str | None = None, correlation_id: str | None = None
+) -> None:
     """Log one request and count it in the metrics.
 
-    route: path template. seconds: duration. user: username, or None if anonymous.
+    route: path template. seconds: duration. user: username, or None if anonymous. correlation_id: None for that of the task.
     """
-    metrics.observe_request(route, scope["method"], status, seconds)
-    log_request(scope["method"], route, status, seconds, user)
+    metrics.observe_request(route, method, status, seconds)
+    log_request(method, route, status, seconds, user, correlation_id)

@@ -11,15 +11,13 @@ from hashlib import blake2b
 
 import anyio
 import anyio.to_thread
-from starlette.datastructures import Headers
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog.framework.caching.cacheable_paths import cacheable_paths
 from blog.framework.caching.capture import ResponseCapture
 from blog.framework.caching.in_progress import ResponseInProgress
-from blog.framework.caching.response_cache import CachedResponse, CacheKey, CachePolicy, Header
-from blog.framework.caching.single_write import encode_headers
+from blog.framework.caching.response_cache import HIT_HEADERS, CachedResponse, CacheKey, CachePolicy, Header
 from blog.framework.identity.authentication import anonymous_client_key, session_cookie_name
 from blog.framework.limits.rate_limits import rate_limit_headers
 from blog.framework.request.bots import is_human_view
@@ -29,13 +27,11 @@ from blog.framework.response.conditional import etag_matches
 from blog.framework.templating import content_encoding
 from blog.framework.urls.route_table import route_template
 from blog.middleware.access_log import record_request
-from blog.middleware.security import HAS_CONSTANT_HEADERS, SECURITY_HEADERS, HeaderMap, ResponseFinisher, constant_headers
+from blog.middleware.security import HAS_CONSTANT_HEADERS, SECURITY_HEADERS, HeaderMap, constant_headers
 from blog.observability import metrics, server_timing
 from blog.settings import Settings
 
 _WAIT_TIMEOUT = 5.0
-_HIT: tuple[Header, ...] = ((b"cache-status", b"blog; hit"), (b"x-cache", b"hit"))
-_HIT_HEADER_BLOCK = encode_headers(_HIT)
 _MISS: tuple[Header, ...] = ((b"cache-status", b"blog; fwd=miss"), (b"x-cache", b"miss"))
 _BYPASS: tuple[Header, ...] = ((b"cache-status", b"blog; fwd=bypass"), (b"x-cache", b"miss"))
 _RATE_LIMIT_HEADERS = frozenset({b"ratelimit", b"ratelimit-policy"})  # about one client: not stored
@@ -74,6 +70,16 @@ class ResponseCacheMiddleware:
             await self._app(scope, receive, _with_headers(send, _BYPASS))
         else:
             await self._respond(request, receive)
+
+    def find_encoded(self, scope: Scope, headers: HeaderMap) -> CachedResponse | None:
+        """Return the cached response in the encoding for this request, or None if it is not cached in this encoding."""
+        if scope["method"] not in ("GET", "HEAD") or (key := self._cache_key(scope, headers)) is None:
+            return None
+        app_state: AppState = scope["state"]["app_state"]
+        response = app_state.response_cache.find(key)
+        if response is not None and (encoding := _preferred_encoding(response, headers)):
+            return response.encoded_variants.get(encoding)
+        return response
 
     def _is_cacheable(self, scope: Scope) -> bool:
         """Return whether the path belongs to an endpoint with `is_cacheable`."""
@@ -159,13 +165,11 @@ class _CacheRequest:
         response = self.app_state.response_cache.find(self.key)
         if response is None:
             return False
-        metrics.cache_lookups.inc("hit")
-        if response.counts_view_of is not None and self.scope["method"] == "GET" and is_human_view(Headers(scope=self.scope)):
-            self.app_state.site.view_counter.add(response.counts_view_of, dt.datetime.now(dt.UTC).date())
         server_timing.record("cache", time.perf_counter() - self.started)
         usage = self.app_state.rate_limits.last_usage(anonymous_client_key(self.scope))
         status = await self.send_response(response, rate_limit_headers([usage]) if usage else [], is_hit=True)
-        record_request(self.scope, response.route, status, time.perf_counter() - self.started)
+        correlation_id = self.scope["state"]["correlation_id"]
+        record_hit(self.scope, self.headers, response, status, time.perf_counter() - self.started, correlation_id)
         return True
 
     async def send_response(self, response: CachedResponse, own_headers: Iterable[Header], *, is_hit: bool) -> int:
@@ -173,30 +177,23 @@ class _CacheRequest:
 
         own_headers: the headers for this client, in addition to the stored ones. is_hit: the application has not run.
         """
-        if (accepted := self.headers.get(b"accept-encoding")) and (encoding := content_encoding.negotiate(accepted)):
+        if encoding := _preferred_encoding(response, self.headers):
             response = await self._encode(response, encoding)
-        if (tags := self.headers.get(b"if-none-match")) and etag_matches(response.etag, tags):
-            status, block, headers, body = 304, response.header_block_304, response.headers_304, b""
+        if has_response(self.headers, response):
+            status, headers, body = 304, response.headers_304, b""
         else:
-            body = b"" if self.scope["method"] == "HEAD" else response.body
-            status, block, headers = 200, response.header_block, response.headers
-        if is_hit and isinstance(self.send, ResponseFinisher):
-            block += _HIT_HEADER_BLOCK + b"".join([b"%b: %b\r\n" % header for header in own_headers])
-            if self.send.write(status, block, body):
-                return status
-        all_headers = [*headers, *(_HIT if is_hit else _MISS), *own_headers]
+            status, headers, body = 200, response.headers, b"" if self.scope["method"] == "HEAD" else response.body
+        all_headers = [*headers, *(HIT_HEADERS if is_hit else _MISS), *own_headers]
         start = {"type": "http.response.start", "status": status, "headers": all_headers}
         await self.send(start | {HAS_CONSTANT_HEADERS: True})
         await self.send({"type": "http.response.body", "body": body})
         return status
 
     async def _encode(self, response: CachedResponse, encoding: bytes) -> CachedResponse:
-        """Return the response in a content encoding, compressed once, or unchanged if it is not compressible."""
+        """Return the response in a content encoding; it is compressed once."""
         if (variant := response.encoded_variants.get(encoding)) is not None:
             return variant
         headers = dict(response.headers)
-        if not content_encoding.is_compressible(headers.get(b"content-type", b""), len(response.body)):
-            return response
         body = await anyio.to_thread.run_sync(content_encoding.ENCODERS[encoding], response.body)
         headers[b"content-encoding"] = encoding
         if not response.etag.startswith(b"W/"):  # a strong ETag identifies exact bytes
@@ -205,6 +202,29 @@ class _CacheRequest:
         variant = _build_response(headers, body, policy, response.route, response.expires_at)
         self.app_state.response_cache.store_encoded(self.key, response, encoding, variant)
         return variant
+
+
+def record_hit(
+    scope: Scope, headers: HeaderMap, response: CachedResponse, status: int, seconds: float, correlation_id: str
+) -> None:
+    """Log and count a request that was answered from the cache, and the view of its post. seconds: duration so far."""
+    metrics.cache_lookups.inc("hit")
+    if response.counts_view_of is not None and scope["method"] == "GET" and is_human_view(headers):
+        app_state: AppState = scope["state"]["app_state"]
+        app_state.site.view_counter.add(response.counts_view_of, dt.datetime.now(dt.UTC).date())
+    record_request(scope["method"], response.route, status, seconds, correlation_id=correlation_id)
+
+
+def has_response(headers: HeaderMap, response: CachedResponse) -> bool:
+    """Return whether the client has this response already, according to its `If-None-Match`."""
+    tags = headers.get(b"if-none-match")
+    return tags is not None and etag_matches(response.etag, tags)
+
+
+def _preferred_encoding(response: CachedResponse, headers: HeaderMap) -> bytes | None:
+    """Return the best content encoding that the client accepts, or None if the response is sent as it is."""
+    accepted = headers.get(b"accept-encoding")
+    return content_encoding.negotiate(accepted) if accepted and response.is_compressible else None
 
 
 def _finish_response(
@@ -225,6 +245,8 @@ def _build_response(
     headers: dict[bytes, bytes], body: bytes, policy: CachePolicy, route: str, expires_at: float
 ) -> CachedResponse:
     return CachedResponse(
+        is_compressible=b"content-encoding" not in headers
+        and content_encoding.is_compressible(headers.get(b"content-type", b""), len(body)),
         headers=tuple((headers | {b"content-length": str(len(body)).encode()}).items()),
         headers_304=tuple(pair for pair in headers.items() if pair[0] in _HEADERS_ON_304),
         body=body,

@@ -12,9 +12,9 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blog.framework.caching.response_cache import Header
-from blog.framework.caching.single_write import response_writer
 from blog.framework.identity.authentication import session_cookie_name
 from blog.framework.limits.request_limits import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, MAX_URL_BYTES
+from blog.framework.request import disconnect
 from blog.framework.response.problems import send_problem
 from blog.observability import logging, server_timing
 from blog.settings import Settings
@@ -79,24 +79,12 @@ class ResponseFinisher:
             message["headers"] = [
                 *headers,
                 *constant,
-                *([(b"date", _http_date(int(time.time())))] if response_writer(self._scope) else []),
+                *([(b"date", http_date())] if disconnect.EXTENSION in self._scope.get("extensions", {}) else []),
                 (b"x-correlation-id", self._correlation_id),
                 (b"x-process-time", b"%.6f" % seconds),
                 (b"server-timing", server_timing_value),
             ]
         await self._send(message)
-
-    def write(self, status: int, head: bytes, body: bytes) -> bool:
-        """Write a complete response in one call. Return False if the server needs ASGI messages instead.
-
-        head: encoded headers, without those of this class.
-        """
-        if (write := response_writer(self._scope)) is None:
-            return False
-        seconds, server_timing_value = self._timing_values()
-        head += b"date: %b\r\n" % _http_date(int(time.time()))
-        head += b"x-correlation-id: %b\r\nx-process-time: %.6f\r\n" % (self._correlation_id, seconds)
-        return write(self._scope, status, head + b"server-timing: %b\r\n" % server_timing_value, body)
 
     def _timing_values(self) -> tuple[float, bytes]:
         """Return the seconds since the start, and the value of `Server-Timing`."""
@@ -126,12 +114,12 @@ class SecurityMiddleware:
             await self._app(scope, receive, send)
             return
         headers = dict(reversed(scope["headers"]))  # if a header is repeated, the first value counts, as in Starlette
-        correlation_id = _correlation_id(headers.get(b"x-correlation-id"))
+        correlation_id = correlation_id_from(headers)
         state = scope.setdefault("state", {})
         state["correlation_id"], state["headers"] = correlation_id, headers
         logging.correlation_id.set(correlation_id)
         send = ResponseFinisher(scope, send, correlation_id, self._missing_headers)
-        if error := self._request_error(scope, headers):
+        if error := self.request_error(scope, headers):
             # Logged here because the access log is further inside.
             log.warning("request rejected", status=error[0], reason=error[1], address=(scope.get("client") or ("",))[0])
             await send_problem(scope, receive, send, *error)
@@ -144,7 +132,8 @@ class SecurityMiddleware:
             return self._constant_headers
         return [pair for pair in self._constant_headers if pair[0] not in names]
 
-    def _request_error(self, scope: Scope, headers: HeaderMap) -> tuple[int, str] | None:
+    def request_error(self, scope: Scope, headers: HeaderMap) -> tuple[int, str] | None:
+        """Return status and reason of the response to a request that is refused, or None if it is acceptable."""
         if error := self._size_error(scope) or _host_error(scope):
             return error
         if (
@@ -190,8 +179,13 @@ class SecurityMiddleware:
         return scope["type"] == "websocket" or self._session_cookie_prefix not in headers.get(b"cookie", b"")
 
 
+def http_date() -> bytes:
+    """Return the value of `Date`."""
+    return _format_date(int(time.time()))
+
+
 @lru_cache(maxsize=1)
-def _http_date(second: int) -> bytes:
+def _format_date(second: int) -> bytes:
     return formatdate(second, usegmt=True).encode()
 
 
@@ -220,9 +214,10 @@ def _hostname(host: bytes) -> str:
         return ""
 
 
-def _correlation_id(value: bytes | None) -> str:
+def correlation_id_from(headers: HeaderMap) -> str:
     """Return the client's id if it is visible ASCII, otherwise 128 random bits.
 
     The id is not a secret, and `getrandbits` takes a quarter of the time of the operating system's generator.
     """
-    return value.decode() if value and _VISIBLE_ASCII.fullmatch(value) else getrandbits(128).to_bytes(16).hex()
+    value = headers.get(b"x-correlation-id")
+    return value.decode() if value and _VISIBLE_ASCII.fullmatch(value) else f"{getrandbits(128):032x}"

@@ -3,10 +3,10 @@
 import asyncio
 import http
 
-from starlette.types import Scope
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from blog.framework.caching import single_write
+from blog.framework.caching.fast_path import STATE_KEY, FastPath
 from blog.framework.limits.request_limits import MAX_HEADER_BYTES, MAX_URL_BYTES
 from blog.framework.request import disconnect
 from blog.server import connection_counts
@@ -17,6 +17,7 @@ from blog.settings import Settings
 _LINGER_TIMEOUT, _SHUTDOWN_DELAY = 2.0, 0.2
 _MAX_BODY_CHUNKS, _BYTES_PER_EXTRA_CHUNK = 5_000, 100  # a chunk costs the same whatever its size: 1 MB in bytes takes 2 s
 _MAX_PIPELINED_REQUESTS = 64  # each costs some kilobytes
+_MAX_CACHED_RESPONSES_PER_READ = 16  # further pipelined requests wait for their turn in the event loop
 MIN_TRANSFER_RATE = 1_000  # bytes per second, on average, while the server waits for a client
 
 
@@ -28,7 +29,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     _is_in_head = True
     _is_in_body = _has_request = _is_rejected = _is_shutting_down = _is_upgrading = False
-    _head_bytes = _body_bytes = _body_chunks = _buffered_bytes = 0
+    _head_bytes = _body_bytes = _body_chunks = _cached_responses = 0
     _body_started_at = 0.0
     _counted_address: str | None = None
     _active_cycle: RequestResponseCycle | None = None
@@ -38,7 +39,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Count the connection, and start the timeout for the first request."""
         super().connection_made(transport)
         self._settings: Settings = self.app_state["app_state"].site.settings
-        self._extensions = disconnect.extension() | {single_write.EXTENSION: {"write": self._write_response}}
+        self._fast_path: FastPath = self.app_state[STATE_KEY]
+        self._extensions = disconnect.extension()
         self._head_timer, self._body_timer, self._write_timer = (Timer(self.loop) for _ in range(3))
         if len(self.connections) > self._settings.max_connections:
             self._reject(503, "Too many connections: try again later")
@@ -87,6 +89,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.transport.abort()
             return
         was_in_head = self._is_in_head
+        self._cached_responses = 0
         super().data_received(data)
         if self.transport.is_closing():
             return
@@ -119,13 +122,6 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= _MAX_PIPELINED_REQUESTS:
             raise ValueError("too many pipelined requests")  # uvicorn answers 400 to parser errors
         super().on_headers_complete()
-        if self.cycle is None or self.cycle.scope is not self.scope:  # a WebSocket upgrade
-            return
-        if not self.pipeline:
-            self._active_cycle = self.cycle
-        if self._is_shutting_down:
-            self.cycle.keep_alive = False
-        self.scope["extensions"] = self._extensions
 
     def on_body(self, body: bytes) -> None:
         """Add a chunk of the body, and limit the number of chunks."""
@@ -148,23 +144,31 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Reject a request that the parser does not accept."""
         self._reject(400, "Not a valid HTTP request")
 
-    def _write_response(self, scope: Scope, status: int, head: bytes, body: bytes) -> bool:
-        """Send a response with one write (see `single_write`). Return False in unusual states, which uvicorn handles."""
-        cycle = self.cycle
-        is_usual = cycle.scope is scope and cycle.keep_alive and not (cycle.response_started or cycle.disconnected)
-        if not is_usual or self.flow.write_paused:
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Start the response to a request: from the cache if possible, else by the application, in a task."""
+        self._active_cycle = cycle
+        if self._is_shutting_down:
+            cycle.keep_alive = False
+        cycle.scope["extensions"] = self._extensions
+        if not self._send_cached(cycle):
+            super()._start_asgi_task(cycle, app)
+
+    def _send_cached(self, cycle: RequestResponseCycle) -> bool:
+        """Send the cached response with one write. Return False if there is none, or in unusual states."""
+        is_usual = cycle is self.cycle and cycle.keep_alive and not (self._is_rejected or self.flow.write_paused)
+        if not is_usual or self._cached_responses >= _MAX_CACHED_RESPONSES_PER_READ:
             return False
+        if (response := self._fast_path(cycle.scope)) is None:  # type: ignore[arg-type]  # a TypedDict in uvicorn
+            return False
+        self._cached_responses += 1
+        self._is_in_body = False  # the fast path answers no request that has a body
         cycle.response_started = cycle.response_complete = True
-        cycle.waiting_for_100_continue = False
-        self.transport.writelines((STATUS_LINE[status], single_write.encode_headers(cycle.default_headers), head, b"\r\n", body))
-        cycle.message_event.set()
-        cycle.on_response()
+        self.transport.writelines((STATUS_LINE[response.status], response.head, b"\r\n", response.body))
+        self.on_response_complete()
         return True
 
     def on_response_complete(self) -> None:
         """Start the timeouts for reading the response, and for the rest of a body that was answered early."""
-        if self.pipeline:
-            self._active_cycle = self.pipeline[-1][0]
         super().on_response_complete()
         if self._is_in_body and self.cycle.response_complete:
             self._body_timer.start(_LINGER_TIMEOUT, self.transport.close)

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from blog.domain.core import events
+from blog.framework.caching.fast_path import encode_headers
 from blog.framework.caching.in_progress import ResponseInProgress
-from blog.framework.caching.single_write import encode_headers
 
 Header = tuple[bytes, bytes]
 CacheKey = tuple[bytes, bytes, str]
 """Raw path, query string and theme."""
+
+HIT_HEADERS: tuple[Header, ...] = ((b"cache-status", b"blog; hit"), (b"x-cache", b"hit"))
 
 _ENTRY_OVERHEAD_BYTES = 2000
 _MAX_ENTRY_DIVISOR = 8
@@ -24,7 +26,8 @@ _MAX_INVALIDATIONS = 1000
 class CachedResponse:
     """A complete response with status 200.
 
-    headers: sent with the body; headers_304: sent with a 304. Both are also stored encoded, as `header_block…`.
+    headers: sent with the body; headers_304: sent with a 304. Both are also stored encoded, for hits, as `header_block…`.
+    is_compressible: whether clients that accept a content encoding get one of `encoded_variants`.
     channels: an event on one of them invalidates the response.
     route: path template, for the access log.
     counts_view_of: id of the post for which a hit counts a view, or None.
@@ -40,14 +43,15 @@ class CachedResponse:
     route: str
     counts_view_of: int | None
     expires_at: float
+    is_compressible: bool = False
     encoded_variants: "dict[bytes, CachedResponse]" = field(default_factory=dict, compare=False)
     header_block: bytes = field(init=False, repr=False, compare=False)
     header_block_304: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Encode the headers once. `object.__setattr__` because the class is frozen."""
-        object.__setattr__(self, "header_block", encode_headers(self.headers))
-        object.__setattr__(self, "header_block_304", encode_headers(self.headers_304))
+        object.__setattr__(self, "header_block", encode_headers((*self.headers, *HIT_HEADERS)))
+        object.__setattr__(self, "header_block_304", encode_headers((*self.headers_304, *HIT_HEADERS)))
 
     @property
     def size(self) -> int:

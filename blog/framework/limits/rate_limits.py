@@ -94,6 +94,11 @@ class RateLimits:
             self._last_counts.popitem(last=False)
         return _usage("default", quota, used, end)
 
+    @property
+    def has_default_limit(self) -> bool:
+        """Whether requests are counted."""
+        return self._default_limit is not None
+
     def last_usage(self, client: str) -> Usage | None:
         """Return the usage that this process has last counted for a client key, without access to the storage of the counters.
 
