@@ -42,18 +42,18 @@ async def ada(bearer: Bearer, client: httpx2.AsyncClient) -> dict[str, str]:
     headers = await bearer("ada", Role.OWNER)
     made = await client.post("/api/v1/posts", json=POST, headers=headers)
     assert made.status_code == 201
-    await certain(client)
+    await wait_until_caching(client)
     return headers
 
 
-async def certain(client: httpx2.AsyncClient) -> None:
+async def wait_until_caching(client: httpx2.AsyncClient) -> None:
     """Wait until the cache is used again: after a change, no cached response is used before the log was read."""
     async with asyncio.timeout(5):
-        while (await client.get("/archive?certain")).headers["x-cache"] != "hit":
+        while (await client.get("/archive?caching")).headers["x-cache"] != "hit":
             await checkpoint()
 
 
-async def state(client: httpx2.AsyncClient, path: str, **headers: str) -> str:
+async def cache_status(client: httpx2.AsyncClient, path: str, **headers: str) -> str:
     """Return the status in the Cache-Status header."""
     answer = await client.get(path, headers=headers)
     assert answer.status_code == 200
@@ -111,17 +111,17 @@ async def test_writers_read_their_own_writes(client: httpx2.AsyncClient, ada: di
     for number in range(5):
         title = f"Title {number}"
         await client.patch("/api/v1/posts/1", json={"title": title, "tags": ["maths", f"t{number}"]}, headers=ada)
-        fresh, kept = [await client.get(path) for _ in range(2)]
-        assert fresh.content == kept.content
+        first, second = [await client.get(path) for _ in range(2)]
+        assert first.content == second.content
         wanted = f"t{number}" if path.endswith("/tags") else "[]" if path.endswith("comments") else title
-        assert wanted in fresh.text
+        assert wanted in first.text
 
 
 async def test_responses_for_users_are_not_shared(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
-    assert await state(client, "/api/v1/posts/1", **ada) == "fwd=bypass"
-    assert await state(client, "/api/v1/posts/1") == "fwd=miss", "that of Ada was not kept"
-    assert await state(client, "/api/v1/posts/1", **ada) == "fwd=bypass", "nor is she given that of others"
-    assert await state(client, "/", Cookie="session=whatever") == "fwd=bypass"
+    assert await cache_status(client, "/api/v1/posts/1", **ada) == "fwd=bypass"
+    assert await cache_status(client, "/api/v1/posts/1") == "fwd=miss", "that of Ada was not stored"
+    assert await cache_status(client, "/api/v1/posts/1", **ada) == "fwd=bypass", "nor is she given that of others"
+    assert await cache_status(client, "/", Cookie="session=whatever") == "fwd=bypass"
     draft = await client.post("/api/v1/posts", json=POST | {"status": "draft"}, headers=ada)
     path = f"/api/v1/posts/{draft.json()['id']}"
     nobody: dict[str, str] = {}
@@ -144,7 +144,7 @@ async def test_themes_are_cached_separately(client: httpx2.AsyncClient, ada: dic
     light, dark = [await client.get("/", headers={"Cookie": f"theme={name}"}) for name in ("light", "dark")]
     assert 'data-theme="dark"' in dark.text
     assert 'data-theme="light"' in light.text
-    assert await state(client, "/", Cookie="a=b; theme=dark") == "hit"
+    assert await cache_status(client, "/", Cookie="a=b; theme=dark") == "hit"
 
 
 async def test_one_response_serves_all_origins(client: httpx2.AsyncClient, ada: Any) -> None:
@@ -183,8 +183,8 @@ async def test_secret_pages_are_not_compressed(client: httpx2.AsyncClient, ada: 
 
 async def test_concurrent_requests_render_once(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     answers = await asyncio.gather(*(client.get("/?first") for _ in range(20)))
-    asked = [answer.headers["cache-status"] for answer in answers]
-    assert sorted(asked) == ["blog; fwd=miss"] + ["blog; hit"] * 19
+    statuses = [answer.headers["cache-status"] for answer in answers]
+    assert sorted(statuses) == ["blog; fwd=miss"] + ["blog; hit"] * 19
     assert len({answer.content for answer in answers}) == 1
 
 
@@ -290,17 +290,17 @@ async def test_every_cache_hit_is_logged(client: httpx2.AsyncClient, ada: dict[s
 async def test_profile_and_site_changes_invalidate_other_workers(settings: Settings, ctx: Context, author: Context) -> None:
     await posts.create(author, NewPost(**POST))
     async with running(create_app(settings)) as client:
-        await certain(client)
+        await wait_until_caching(client)
         changes: list[tuple[str, Awaitable[object], Callable[[str], bool]]] = [
             ("/authors/ada", accounts.change(author, AccountChanges(name="Ada L.")), lambda text: "Ada L." in text),
             ("/", feature_flags.store(ctx, Flag.REGISTRATION, False), lambda text: "/register" not in text),
         ]
         for path, change, is_seen in changes:
             await client.get(path)
-            assert await state(client, path) == "hit"
+            assert await cache_status(client, path) == "hit"
             await change
             async with asyncio.timeout(5):
-                while await state(client, path) == "hit":
+                while await cache_status(client, path) == "hit":
                     await checkpoint()
             assert is_seen((await client.get(path)).text)
 
@@ -363,7 +363,7 @@ def test_cached_responses_expire(monkeypatch: pytest.MonkeyPatch) -> None:
     cache = ResponseCache(max_bytes=1_000_000, max_age=60)
     monkeypatch.setattr("blog.framework.caching.response_cache.time.monotonic", lambda: 1000.0)
     entry = answer("posts")
-    kept = CachedResponse(entry.headers, entry.headers_304, entry.body, entry.etag, entry.channels, "/", None, cache.expiry())
-    cache.store(key(1), kept, cache.generation)
+    stored = CachedResponse(entry.headers, entry.headers_304, entry.body, entry.etag, entry.channels, "/", None, cache.expiry())
+    cache.store(key(1), stored, cache.generation)
     monkeypatch.setattr("blog.framework.caching.response_cache.time.monotonic", lambda: 1061.0)
     assert cache.find(key(1)) is None
