@@ -31,6 +31,7 @@ from blog.domain.accounts import accounts, tokens
 from blog.domain.accounts.models import User
 from blog.domain.core.context import Context, Site
 from blog.domain.core.site import open_site
+from blog.domain.posts import rendering
 from blog.schemas.accounts import NewUser, Role
 from blog.settings import Settings
 from tests.support import patience, postgres, serving
@@ -102,6 +103,15 @@ class _CachePerDialect:
     def __call__(self, dialect: Dialect) -> StatementCache:
         self._cache = self._cache or StatementCache(dialect)
         return self._cache
+
+
+_render_once = functools.cache(rendering.render_post)
+
+
+@pytest.fixture
+def shared_renderings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Render each text of a real blog once per process: the HTML depends on the text alone, and takes most of an import."""
+    monkeypatch.setattr("blog.domain.posts.rendering.render_post", _render_once)
 
 
 @pytest.fixture(autouse=True)

@@ -240,6 +240,7 @@ def test_copy_command(tmp_path: Path, postgresql: str) -> None:
     assert (wrong.returncode, "sqlite:///blog.db" in wrong.stderr) == (2, True)
 
 
+@pytest.mark.usefixtures("shared_renderings")
 @pytest.mark.skipif(not CORPUS, reason="BLOG_TEST_CORPUS names no folder of real blogs")
 async def test_large_blog_is_copied_to_postgresql_and_back(
     author: Context, make_user: MakeUser, postgresql: str, settings: Settings, tmp_path: Path

@@ -51,7 +51,10 @@ OLD_SLUGS = {
     },
 }
 
-pytestmark = pytest.mark.skipif(not CORPUS, reason="BLOG_TEST_CORPUS is not set")
+pytestmark = [
+    pytest.mark.skipif(not CORPUS, reason="BLOG_TEST_CORPUS is not set"),
+    pytest.mark.usefixtures("shared_renderings"),
+]
 
 Row = dict[str, Any]
 
