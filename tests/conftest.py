@@ -311,7 +311,7 @@ def bearer(ctx: Context, make_user: MakeUser) -> Bearer:
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
     """Start headless Chromium; skip the test if it is not installed."""
-    executable = os.environ.get("BLOG_TEST_BROWSER") or shutil.which("chromium")
+    executable = os.environ.get("BLOG_TEST_BROWSER") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
     if executable is None:
         pytest.skip("Chromium is not installed. Install it, or name its executable in BLOG_TEST_BROWSER.")
     options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
