@@ -3,11 +3,13 @@
 import datetime as dt
 import io
 import json
+import re
 import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import sqlalchemy as sa
 from PIL import Image
@@ -15,6 +17,7 @@ from PIL import Image
 from blog.db import tables
 from blog.domain.accounts.imported_authors import username_from_name
 from blog.domain.core.context import Context
+from blog.domain.media import image_processing
 from blog.domain.posts import post_writes, posts
 from blog.errors import InvalidInput, NotAuthenticated
 from blog.import_export.markdown import source
@@ -445,3 +448,22 @@ async def test_empty_post_is_imported_and_stays_editable(owner: Context, make_fi
     await posts.edit(owner, post.id, PostChanges(status=PostStatus.DRAFT))
     with pytest.raises(InvalidInput):
         await posts.edit(owner, post.id, PostChanges(status=PostStatus.PUBLISHED))
+
+
+async def test_images_have_smaller_copies(
+    owner: Context, make_files: MakeFiles, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (2000, 1500), "teal").save(buffer, "JPEG")
+    files = {name: f"---\ndate: 2020-01-01\n---\n![A loom](loom.jpg)\n\n{name}" for name in ("a.md", "b.md")}
+    folder = make_files(files | {"loom.jpg": buffer.getvalue()})
+    await import_markdown(owner, folder)
+    (row,) = await owner.db.fetch_all(sa.select(tables.media))
+    assert (row["user_id"], row["width"]) == (owner.require_actor().id, 2000)
+    assert [copy["width"] for copy in row["variants"]] == [1600, 960, 480]
+    assert all(owner.site.storage.local_path(copy["name"]) for copy in row["variants"])
+    page = (await client.get("/posts/a")).text
+    assert re.search(r'srcset="/media/\w+.webp 480w, /media/\w+.webp 960w, /media/\w+.webp 1600w, /media/\w+.jpg 2000w"', page)
+    monkeypatch.setattr(image_processing, "_make_variants", None)  # a second run makes no copies
+    await import_markdown(owner, folder)
+    assert len(await owner.db.fetch_all(sa.select(tables.media))) == 1

@@ -29,7 +29,7 @@ class EmbeddedImage:
 
 
 async def find(db: Database, *texts: str) -> Mapping[str, EmbeddedImage]:
-    """Return the uploaded images in sanitised HTML, by file name. Imported images are missing: they have no copies."""
+    """Return the uploaded and imported images in sanitised HTML, by file name."""
     found = dict.fromkeys(name for html in texts if "<img" in html for name in _FILE_NAME.findall(html))
     if not found:
         return {}

@@ -7,7 +7,7 @@ calls.
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,13 +70,15 @@ class ProcessedImage:
         return (self.main, *self.variants)
 
 
-def process(data: bytes) -> ProcessedImage:
+def process(data: bytes, known_names: Container[str] = ()) -> ProcessedImage:
     """Return the image with copies for smaller screens; an animation gets no copies, because they would not move.
+
+    known_names: names of images that need no copies.
 
     Deterministic: the same bytes give the same names. Raises InvalidInput if the image has too many pixels or frames, or is
     not a PNG, JPEG, WebP, GIF or AVIF image (SVG can contain scripts).
     """
-    return _translate_decoder_errors(_process, data)
+    return _translate_decoder_errors(lambda data: _process(data, known_names), data)
 
 
 def reencode(data: bytes) -> ImageFile:
@@ -113,12 +115,13 @@ def _translate_decoder_errors(work: Callable[[bytes], T], data: bytes) -> T:
         raise image_error("This file isn't a readable PNG, JPEG, WebP, GIF or AVIF image") from error
 
 
-def _process(data: bytes) -> ProcessedImage:
+def _process(data: bytes, known_names: Container[str]) -> ProcessedImage:
     if animation := _clean_animation(data):
         return ProcessedImage(animation, ())
     decoded = decode(data)
-    variants = () if len(decoded.frames) > 1 else tuple(_make_variants(decoded.frames[0]))
-    return ProcessedImage(_encode(decoded), variants)
+    main = _encode(decoded)
+    has_copies = len(decoded.frames) == 1 and main.name not in known_names
+    return ProcessedImage(main, tuple(_make_variants(decoded.frames[0])) if has_copies else ())
 
 
 def _square_thumbnail(data: bytes) -> ImageFile:

@@ -69,17 +69,21 @@ async def add(ctx: Context, image: ProcessedImage, new: NewMedia) -> tuple[Media
     require_uploader(ctx)
     actor = ctx.require_actor()
     async with ctx.db.transaction():
-        # The lock on the user's row makes simultaneous uploads of one image wait for each other.
-        await ctx.db.fetch_val(sa.select(tables.users.c.id).where(tables.users.c.id == actor.id).with_for_update())
+        await lock_user(ctx, actor.id)
         same = (_m.user_id == actor.id) & (_m.name == image.main.name)
         known_id = await ctx.db.fetch_val(sa.select(_m.id).where(same))
         if known_id is not None:
             await ctx.db.execute(tables.media.update().where(same, _m.alt == "").values(alt=new.alt))
-        insert = tables.media.insert().values(_column_values(image, new.alt, actor.id, ctx))
+        insert = tables.media.insert().values(column_values(image, new.alt, actor.id, ctx))
         media_id = known_id if known_id is not None else await ctx.db.execute(insert)
         # Store the files again: the last other image with these files may have been deleted since. The lock prevents it now.
-        await anyio.to_thread.run_sync(_store_files, ctx.site.storage, image.files)
+        await anyio.to_thread.run_sync(store_files, ctx.site.storage, image.files)
         return await _fetch_media(ctx, media_id), known_id is None
+
+
+async def lock_user(ctx: Context, user_id: int) -> None:
+    """Lock the row of a user for the transaction: simultaneous uploads of one image wait for each other."""
+    await ctx.db.fetch_val(sa.select(tables.users.c.id).where(tables.users.c.id == user_id).with_for_update())
 
 
 async def list_page(ctx: Context, *, limit: int, after: CursorKey | None = None) -> ResultPage[Media]:
@@ -153,21 +157,6 @@ async def _column_texts(ctx: Context, column: sa.ColumnElement[Any]) -> list[str
     return [row[0] for row in await ctx.db.fetch_all(sa.select(text).where(sa.or_(*suffixes)))]
 
 
-def store_imported(storage: Storage, data: bytes) -> str:
-    """Store an imported image without a row, and return its name. Blocking.
-
-    Raises InvalidInput (file), Unavailable (storage).
-    """
-    image = image_processing.reencode(data)
-    _store_files(storage, [image])
-    return image.name
-
-
-def content_name(data: bytes) -> str:
-    """Return the name under which `store_imported` would store an image. Blocking. Raises InvalidInput (file)."""
-    return image_processing.reencode(data).name
-
-
 async def locate(storage: Storage, name: str) -> Path | str | None:
     """Return the path of a file, or a URL to redirect to; None if there is no such file. Raises Unavailable (storage)."""
     return await anyio.to_thread.run_sync(_locate, storage, name)
@@ -188,11 +177,12 @@ def _process_upload(storage: Storage, file: BinaryIO) -> ProcessedImage:
     with _translate_storage_errors():  # a large upload is a temporary file
         data = file.read()
     image = image_processing.process(data)
-    _store_files(storage, image.files)
+    store_files(storage, image.files)
     return image
 
 
-def _store_files(storage: Storage, files: Iterable[ImageFile]) -> None:
+def store_files(storage: Storage, files: Iterable[ImageFile]) -> None:
+    """Store image files. Blocking. Raises Unavailable (storage)."""
     with _translate_storage_errors():
         for file in files:
             storage.put(file.name, file.data)
@@ -215,7 +205,8 @@ def _translate_storage_errors() -> Iterator[None]:
         raise Unavailable(f"The image storage is unavailable ({reason}). Try again later.", retry_after=60) from error
 
 
-def _column_values(image: ProcessedImage, alt: str, user_id: int, ctx: Context) -> dict[str, Any]:
+def column_values(image: ProcessedImage, alt: str, user_id: int, ctx: Context) -> dict[str, Any]:
+    """Return the row of a processed image."""
     return {
         "name": image.main.name,
         "media_type": image.main.media_type,

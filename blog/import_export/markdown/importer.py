@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import anyio.to_thread
 
 from blog.domain.core.context import Context
-from blog.domain.media import media
+from blog.domain.media.imported_images import ImportedImages, content_name
 from blog.domain.posts import import_records
 from blog.domain.posts.rendering import RenderedPost
 from blog.import_export.markdown import folder as markdown_folder
@@ -60,8 +59,10 @@ async def import_markdown(
     """
     actor = ctx.require_actor()
     folder = await anyio.to_thread.run_sync(markdown_folder.scan, directory, frozenset(map(simplify, ignored_keys)))
-    store_image = media.content_name if dry_run else partial(media.store_imported, ctx.site.storage)
-    writer = None if dry_run else Writer(ctx, actor, folder)
+    stored = ImportedImages(ctx)
+    await stored.load_known()
+    writer = None if dry_run else Writer(ctx, actor, folder, stored)
+    store_image = content_name if dry_run else stored.store
     run = _ImportRun(ctx, folder, ImageImporter(folder, store_image, media_url), writer)
     total = len(folder.paths)
     progress(0, total)
@@ -139,6 +140,7 @@ class _ImportRun:
 
     async def _write(self, writer: Writer, rendered: Sequence[RenderedStep]) -> list[RenderedStep]:
         """Write a batch in one transaction, and return the steps that were not rejected."""
+        await writer.insert_images()
         if all(step.action is Action.UNCHANGED for step, _ in rendered):
             outcomes = [await writer.write(*work) for work in rendered]
         else:

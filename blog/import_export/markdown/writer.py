@@ -5,6 +5,7 @@ from typing import Any
 
 from blog.domain.accounts import imported_authors
 from blog.domain.core.context import Actor, Context
+from blog.domain.media.imported_images import ImportedImages
 from blog.domain.posts import import_records, post_writes, slugs
 from blog.domain.posts.rendering import RenderedPost
 from blog.errors import NotFound, VersionConflict
@@ -17,9 +18,13 @@ from blog.schemas.posts import PostStatus
 class Writer:
     """Writes posts as `actor`, the author of posts without an author."""
 
-    def __init__(self, ctx: Context, actor: Actor, folder: SourceFolder) -> None:
-        self._ctx, self._actor, self._folder = ctx, actor, folder
+    def __init__(self, ctx: Context, actor: Actor, folder: SourceFolder, images: ImportedImages) -> None:
+        self._ctx, self._actor, self._folder, self._images = ctx, actor, folder, images
         self._account_ids: dict[str, int] = {}
+
+    async def insert_images(self) -> None:
+        """Insert the entries of the images that were stored since the last call."""
+        await self._images.insert_entries()
 
     async def write(self, step: PlannedPost, content: RenderedPost | None) -> int | Rejection:
         """Apply a step, record its file, and return the id of the post.

@@ -14,7 +14,7 @@ from blog.app import create_app
 from blog.domain.core.context import Context
 from blog.domain.core.s3_storage import S3Storage
 from blog.domain.core.site import open_site
-from blog.domain.media import media
+from blog.domain.media import image_processing, media
 from blog.errors import Unavailable
 from blog.ops.backup import create_backup
 from blog.ops.integrity_check import check_site
@@ -115,19 +115,20 @@ async def test_backup_reports_external_images_and_restore_fills_a_bucket(
     assert any("MEDIA_BUCKET" in warning for warning in report.warnings)
     in_folder = settings.model_copy(update={"media_bucket": None, "media_dir": tmp_path / "folder"})
     async with open_site(in_folder) as site:
-        name = await asyncio.to_thread(media.store_imported, site.storage, SMALL)
+        image = image_processing.reencode(SMALL)
+        await asyncio.to_thread(media.store_files, site.storage, [image])
     report = await asyncio.to_thread(create_backup, in_folder, tmp_path / "folder.backup")
     assert (report.images, report.warnings) == (1, ())
     other = settings.model_copy(update={"database_url": f"sqlite:///{tmp_path / 'other' / 'blog.db'}"})
     assert (await asyncio.to_thread(restore_backup, other, tmp_path / "folder.backup")).images == 1
-    assert server.names() == {f"of-a-blog/{name}"}
+    assert server.names() == {f"of-a-blog/{image.name}"}
 
 
 async def test_wrong_bucket_is_unavailable(settings: Settings, server: BucketServer) -> None:
     wrong = settings.model_copy(update={"media_bucket": SecretStr(server.url.replace("/images/", "/nothing/"))})
     async with open_site(wrong) as site:
         with pytest.raises(Unavailable):
-            await asyncio.to_thread(media.store_imported, site.storage, SMALL)
+            await asyncio.to_thread(media.store_files, site.storage, [image_processing.reencode(SMALL)])
         with pytest.raises(OSError, match="bucket"):
             list(site.storage.list_files())
 

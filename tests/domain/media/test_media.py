@@ -21,6 +21,7 @@ from blog.domain.accounts import accounts
 from blog.domain.core.context import Context
 from blog.domain.core.storage import FileSystemStorage
 from blog.domain.media import image_processing, media
+from blog.domain.media.imported_images import ImportedImages, content_name
 from blog.domain.media.models import Media
 from blog.domain.posts import posts
 from blog.domain.site import feature_flags
@@ -272,11 +273,20 @@ async def test_concurrent_delete_and_upload_never_lose_a_file(author: Context) -
         assert stored_names(author) == set()
 
 
-async def test_imported_images_have_no_row(author: Context) -> None:
-    name = media.store_imported(author.site.storage, WIDE)
-    assert (name, stored_names(author), await count_rows(author)) == (media.content_name(WIDE), {name}, 0)
+async def test_imported_images_become_entries_of_the_user(author: Context) -> None:
+    images = ImportedImages(author)
+    assert images.store(WIDE) == images.store(WIDE) == content_name(WIDE)
     with pytest.raises(InvalidInput):
-        media.store_imported(author.site.storage, b"no image")
+        images.store(b"no image")
+    assert await count_rows(author) == 0
+    uploaded = await upload(author, WIDE)  # meanwhile
+    await images.insert_entries()
+    assert (await media.list_page(author, limit=9)).items == [uploaded]
+    images.store(SMALL)
+    for _ in range(2):
+        await images.insert_entries()
+        assert [item.name for item in (await media.list_page(author, limit=9)).items] == [content_name(SMALL), uploaded.name]
+    assert stored_names(author) == {content_name(SMALL), *uploaded.file_names}
 
 
 # -- storage failures
@@ -288,7 +298,7 @@ async def test_upload_to_a_full_disk_leaves_nothing(author: Context, monkeypatch
         with pytest.raises(Unavailable, match="No space left on device"):
             await upload(author, WIDE)
         with pytest.raises(Unavailable):
-            media.store_imported(author.site.storage, WIDE)
+            ImportedImages(author).store(WIDE)
     assert (await count_rows(author), stored_names(author)) == (0, set())
     image = await upload(author, WIDE)
     assert stored_names(author) == set(image.file_names)
