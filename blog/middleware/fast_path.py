@@ -11,7 +11,8 @@ from blog.framework.caching.fast_path import EncodedResponse
 from blog.framework.identity.authentication import anonymous_client_key
 from blog.framework.limits.rate_limits import rate_limit_headers
 from blog.framework.request.state import AppState
-from blog.middleware.response_cache import ResponseCacheMiddleware, has_response, record_hit
+from blog.middleware.cache_hits import has_response, record_hit
+from blog.middleware.response_cache import ResponseCacheMiddleware
 from blog.middleware.security import SecurityMiddleware, correlation_id_from, http_date
 from blog.settings import Settings
 

@@ -3,7 +3,6 @@
 Requests with credentials bypass it, and so do responses of endpoints that did not call `cache_until_event`.
 """
 
-import datetime as dt
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,13 +19,11 @@ from blog.framework.caching.in_progress import ResponseInProgress
 from blog.framework.caching.response_cache import HIT_HEADERS, CachedResponse, CacheKey, CachePolicy, Header
 from blog.framework.identity.authentication import anonymous_client_key, session_cookie_name
 from blog.framework.limits.rate_limits import rate_limit_headers
-from blog.framework.request.bots import is_human_view
 from blog.framework.request.state import AppState
 from blog.framework.request.theme_cookie import theme_from_cookies
-from blog.framework.response.conditional import etag_matches
 from blog.framework.templating import content_encoding
 from blog.framework.urls.route_table import route_template
-from blog.middleware.access_log import record_request
+from blog.middleware.cache_hits import has_response, preferred_encoding, record_hit
 from blog.middleware.security import HAS_CONSTANT_HEADERS, SECURITY_HEADERS, HeaderMap, constant_headers
 from blog.observability import metrics, server_timing
 from blog.settings import Settings
@@ -77,7 +74,7 @@ class ResponseCacheMiddleware:
             return None
         app_state: AppState = scope["state"]["app_state"]
         response = app_state.response_cache.find(key)
-        if response is not None and (encoding := _preferred_encoding(response, headers)):
+        if response is not None and (encoding := preferred_encoding(response, headers)):
             return response.encoded_variants.get(encoding)
         return response
 
@@ -177,7 +174,7 @@ class _CacheRequest:
 
         own_headers: the headers for this client, in addition to the stored ones. is_hit: the application has not run.
         """
-        if encoding := _preferred_encoding(response, self.headers):
+        if encoding := preferred_encoding(response, self.headers):
             response = await self._encode(response, encoding)
         if has_response(self.headers, response):
             status, headers, body = 304, response.headers_304, b""
@@ -202,29 +199,6 @@ class _CacheRequest:
         variant = _build_response(headers, body, policy, response.route, response.expires_at)
         self.app_state.response_cache.store_encoded(self.key, response, encoding, variant)
         return variant
-
-
-def record_hit(
-    scope: Scope, headers: HeaderMap, response: CachedResponse, status: int, seconds: float, correlation_id: str
-) -> None:
-    """Log and count a request that was answered from the cache, and the view of its post. seconds: duration so far."""
-    metrics.cache_lookups.inc("hit")
-    if response.counts_view_of is not None and scope["method"] == "GET" and is_human_view(headers):
-        app_state: AppState = scope["state"]["app_state"]
-        app_state.site.view_counter.add(response.counts_view_of, dt.datetime.now(dt.UTC).date())
-    record_request(scope["method"], response.route, status, seconds, correlation_id=correlation_id)
-
-
-def has_response(headers: HeaderMap, response: CachedResponse) -> bool:
-    """Return whether the client has this response already, according to its `If-None-Match`."""
-    tags = headers.get(b"if-none-match")
-    return tags is not None and etag_matches(response.etag, tags)
-
-
-def _preferred_encoding(response: CachedResponse, headers: HeaderMap) -> bytes | None:
-    """Return the best content encoding that the client accepts, or None if the response is sent as it is."""
-    accepted = headers.get(b"accept-encoding")
-    return content_encoding.negotiate(accepted) if accepted and response.is_compressible else None
 
 
 def _finish_response(

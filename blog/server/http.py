@@ -6,7 +6,7 @@ import http
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from blog.framework.caching.fast_path import STATE_KEY, FastPath
+from blog.framework.caching.fast_path import STATE_KEY
 from blog.framework.limits.request_limits import MAX_HEADER_BYTES, MAX_URL_BYTES
 from blog.framework.request import disconnect
 from blog.server import connection_counts
@@ -17,7 +17,7 @@ from blog.settings import Settings
 _LINGER_TIMEOUT, _SHUTDOWN_DELAY = 2.0, 0.2
 _MAX_BODY_CHUNKS, _BYTES_PER_EXTRA_CHUNK = 5_000, 100  # a chunk costs the same whatever its size: 1 MB in bytes takes 2 s
 _MAX_PIPELINED_REQUESTS = 64  # each costs some kilobytes
-_MAX_CACHED_RESPONSES_PER_READ = 16  # further pipelined requests wait for their turn in the event loop
+_MAX_CACHED_PER_READ = 16  # further pipelined requests wait for their turn in the event loop
 MIN_TRANSFER_RATE = 1_000  # bytes per second, on average, while the server waits for a client
 
 
@@ -27,19 +27,18 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     uvicorn has no timeouts for clients, and no size limit for an incomplete head. The application checks complete heads.
     """
 
-    _is_in_head = True
-    _is_in_body = _has_request = _is_rejected = _is_shutting_down = _is_upgrading = False
+    _is_in_head, _is_in_body = True, False
+    _has_request = _is_rejected = _is_shutting_down = _is_upgrading = False
     _head_bytes = _body_bytes = _body_chunks = _cached_responses = 0
     _body_started_at = 0.0
     _counted_address: str | None = None
-    _active_cycle: RequestResponseCycle | None = None
-    """The cycle that runs or ran last. uvicorn's `cycle` is the last one received, which may still be queued."""
+    _active_cycle: RequestResponseCycle | None = None  # runs or ran last; uvicorn's `cycle` may still be queued
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Count the connection, and start the timeout for the first request."""
         super().connection_made(transport)
         self._settings: Settings = self.app_state["app_state"].site.settings
-        self._fast_path: FastPath = self.app_state[STATE_KEY]
+        self._fast_path = self.app_state[STATE_KEY]
         self._extensions = disconnect.extension()
         self._head_timer, self._body_timer, self._write_timer = (Timer(self.loop) for _ in range(3))
         if len(self.connections) > self._settings.max_connections:
@@ -88,8 +87,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self._is_upgrading:  # reading is paused, so no data arrives; the parser would mistake it for a request
             self.transport.abort()
             return
-        was_in_head = self._is_in_head
-        self._cached_responses = 0
+        was_in_head, self._cached_responses = self._is_in_head, 0
         super().data_received(data)
         if self.transport.is_closing():
             return
@@ -155,10 +153,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _send_cached(self, cycle: RequestResponseCycle) -> bool:
         """Send the cached response with one write. Return False if there is none, or in unusual states."""
-        is_usual = cycle is self.cycle and cycle.keep_alive and not (self._is_rejected or self.flow.write_paused)
-        if not is_usual or self._cached_responses >= _MAX_CACHED_RESPONSES_PER_READ:
-            return False
-        if (response := self._fast_path(cycle.scope)) is None:  # type: ignore[arg-type]  # a TypedDict in uvicorn
+        can_send = cycle is self.cycle and cycle.keep_alive and not (self._is_rejected or self.flow.write_paused)
+        response = self._fast_path(cycle.scope) if can_send and self._cached_responses < _MAX_CACHED_PER_READ else None
+        if response is None:
             return False
         self._cached_responses += 1
         self._is_in_body = False  # the fast path answers no request that has a body
@@ -176,7 +173,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._start_write_timer()
 
     def _abort_response(self) -> None:
-        """Drop the response in progress, and wake the tasks that wait for the request body or for the disconnect."""
+        """Drop the response in progress, and wake the tasks that wait for the body or the disconnect."""
         self.pipeline.clear()
         if self._active_cycle is not None and not self._active_cycle.response_complete:
             self._active_cycle.disconnected = True
@@ -185,9 +182,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _reject(self, status: int, reason: str) -> None:
         """Send an error response, if none is in progress and there was a request, and close."""
-        if self.cycle is None or self.cycle.response_complete:
-            can_answer = self._has_request or status != 408
-        else:
+        can_answer = self._has_request or status != 408
+        if self.cycle is not None and not self.cycle.response_complete:
             can_answer = self._is_in_body and not self.cycle.response_started and not self.pipeline
         if can_answer:
             body = f"{http.HTTPStatus(status).phrase}. {reason}.\n".encode()
