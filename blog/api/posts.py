@@ -51,7 +51,7 @@ class PostList(ApiEndpoint):
         response_headers=("ETag", "Last-Modified", "Location"),
     )
     async def post(self, request: Request) -> Response:
-        """Create a post; 201."""
+        """Create a post. Returns 201."""
         ctx = require_user(request)
         new = await read_json(request, NewPost)
         post = await posts.create(ctx, new)
@@ -116,7 +116,7 @@ class PostDetail(ApiEndpoint):
 
     @operation("Delete a post", responses={204: None}, errors={412}, scope=Scope.POSTS_WRITE, request_headers={"If-Match"})
     async def delete(self, request: Request) -> Response:
-        """Delete the post; 204."""
+        """Delete the post. Returns 204."""
         ctx = require_user(request)
         await posts.delete(ctx, request.path_params["id"], if_match=if_match_versions(request))
         return Response(status_code=204)

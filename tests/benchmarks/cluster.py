@@ -188,7 +188,7 @@ async def load(running: Cluster) -> AsyncIterator[Seen]:
     seen, is_over = Seen(), asyncio.Event()
     owner = {"Authorization": f"Bearer {running.token}"}
 
-    async def ask(client: httpx2.AsyncClient, method: str, path: str, **options: Any) -> None:
+    async def send(client: httpx2.AsyncClient, method: str, path: str, **options: Any) -> None:
         begun = time.perf_counter()
         try:
             status = (await client.request(method, path, **options)).status_code
@@ -201,9 +201,9 @@ async def load(running: Cluster) -> AsyncIterator[Seen]:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.front}", timeout=30) as client:
             while not is_over.is_set():
                 for path in ("/", "/api/v1/posts", "/tags", "/archive"):
-                    await ask(client, "GET", path)
+                    await send(client, "GET", path)
                 if number % 4 == 0:
-                    await ask(client, "POST", "/api/v1/posts", json=POST | {"status": "published"}, headers=owner)
+                    await send(client, "POST", "/api/v1/posts", json=POST | {"status": "published"}, headers=owner)
 
     async with asyncio.TaskGroup() as group:
         for number in range(CLIENTS):

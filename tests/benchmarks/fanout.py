@@ -155,7 +155,7 @@ async def connect(port: int, path: str, number: int, subscribes: bool) -> list[C
     return clients
 
 
-async def ask(port: int, method: str, path: str, body: bytes = b"", token: str = "") -> str:
+async def send_request(port: int, method: str, path: str, body: bytes = b"", token: str = "") -> str:
     """Send one request on a new connection and return the body of the response."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
@@ -198,7 +198,7 @@ async def measure_with_stuck_readers(port: int, token: str, ours: list[Client], 
     post = json.dumps({"title": "A long post", "content": "Some *text*. " * 1500}).encode()
 
     async def one_round() -> list[float]:
-        _, _, last = await measured(ours, ask(port, "POST", "/api/v1/posts", post, token))
+        _, _, last = await measured(ours, send_request(port, "POST", "/api/v1/posts", post, token))
         begun = max(client.at for client in ours) - last / 1000
         return [(client.at - begun) * 1000 for client in ours]
 
@@ -224,17 +224,19 @@ def row(name: str, times: list[tuple[float, float, float]]) -> tuple[float, floa
 
 async def run(port: int, token: str, number: int, rounds: int) -> None:
     """Alternate between both and print the results."""
-    before = int(await ask(port, "GET", "/bare/memory"))
+    before = int(await send_request(port, "GET", "/bare/memory"))
     ours = await connect(port, "/live", number, subscribes=True)
-    between = int(await ask(port, "GET", "/bare/memory"))
+    between = int(await send_request(port, "GET", "/bare/memory"))
     bares = await connect(port, "/bare", number, subscribes=False)
-    after = int(await ask(port, "GET", "/bare/memory"))
+    after = int(await send_request(port, "GET", "/bare/memory"))
     print(f"memory of an idle connection: ours {(between - before) / number:.1f} KiB, bare {(after - between) / number:.1f} KiB")
     post = json.dumps({"title": "A post", "content": "Some *text*. " * 40}).encode()
     results: dict[str, list[tuple[float, float, float]]] = {"bare loop": [], "ours": []}
     for _ in range(rounds + 1):
-        results["ours"].append(await measured(ours, ask(port, "POST", "/api/v1/posts", post, token)))
-        results["bare loop"].append(await measured(bares, ask(port, "POST", f"/bare/loop?length={ours[0].length}", post, token)))
+        results["ours"].append(await measured(ours, send_request(port, "POST", "/api/v1/posts", post, token)))
+        results["bare loop"].append(
+            await measured(bares, send_request(port, "POST", f"/bare/loop?length={ours[0].length}", post, token))
+        )
     (bare_last, bare_span), (our_last, our_span) = [row(name, times[1:]) for name, times in results.items()]
     ratios = f"last {our_last / bare_last:.2f}, span {our_span / bare_span:.2f}"
     print(f"{ours[0].length} bytes to each of {number}; ours : bare loop, {ratios}")
@@ -265,7 +267,7 @@ def main() -> None:
         try:
             for _ in range(200):
                 with contextlib.suppress(OSError):
-                    asyncio.run(ask(port, "GET", "/bare/memory"))
+                    asyncio.run(send_request(port, "GET", "/bare/memory"))
                     break
                 time.sleep(0.1)
             asyncio.run(run(port, made.stdout.strip(), options.clients, options.rounds))

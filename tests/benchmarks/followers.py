@@ -26,7 +26,7 @@ from httpx2.websockets import AsyncWebSocketClient, HTTPXWSException
 
 from tests.support.live_server import Events
 from tests.support.processes import BlogProcess
-from tests.support.serving import ask, blog, clean_environment, free_port
+from tests.support.serving import blog, clean_environment, free_port, run_sql
 
 LOST = (httpx2.HTTPError, HTTPXWSException, OSError, EOFError, TimeoutError)
 TAGS = ("maths", "looms", "music")
@@ -289,7 +289,7 @@ Log = Sequence[tuple[int, str, int, int | None, frozenset[str]]]
 
 def read_log(folder: Path) -> Log:
     """Return id, type, post, comment and channels of each event."""
-    rows = ask(folder, "SELECT id, type, post_id, comment_id, channels FROM events ORDER BY id")
+    rows = run_sql(folder, "SELECT id, type, post_id, comment_id, channels FROM events ORDER BY id")
     return [(*row[:4], frozenset(json.loads(row[4]) if isinstance(row[4], str) else row[4])) for row in rows]
 
 

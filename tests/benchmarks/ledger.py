@@ -62,7 +62,7 @@ async def medians(cases: Mapping[str, Case], calls: int) -> dict[str, float]:
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
-async def ask(
+async def send_request(
     app: ASGIApp,
     method: str,
     path: str,
@@ -141,7 +141,7 @@ def included(count: int) -> FastAPI:
 async def measure_routing() -> None:
     """Measure the time to match the last of 10, 100 and 1,000 routes."""
     apps = {f"{make.__name__} {count}": make(count) for make in (flat, tree, included) for count in (10, 100, 1000)}
-    times = await medians({name: partial(ask, app, "GET", "/9/9/9") for name, app in apps.items()}, 30)
+    times = await medians({name: partial(send_request, app, "GET", "/9/9/9") for name, app in apps.items()}, 30)
     print("Routing: the last route, as a multiple of the last of ten of the same kind")
     for name, taken in times.items():
         print(f"  {name:14} {taken:8.0f} µs  {taken / times[f'{name.split()[0]} 10']:6.2f}")
@@ -172,7 +172,7 @@ async def measure_middleware() -> None:
         "3 plain ASGI": [Middleware(Plain)] * 3
     }
     apps = {name: Starlette(routes=[Route("/", answer)], middleware=kind) for name, kind in kinds.items()}
-    times = await medians({name: partial(ask, app, "GET", "/") for name, app in apps.items()}, 300)
+    times = await medians({name: partial(send_request, app, "GET", "/") for name, app in apps.items()}, 300)
     print("Middleware: as a multiple of none")
     for name, taken in times.items():
         print(f"  {name:20} {taken:8.0f} µs  {taken / times['0 BaseHTTPMiddleware']:6.2f}")
@@ -215,10 +215,10 @@ async def measure_twin(settings: Settings) -> None:
 
         async def write(app: ASGIApp, held: Mapping[str, Any]) -> None:
             new = {"title": f"Post {next(numbers)}", "content": "Some *text* of a usual length. " * 20, "tags": ["tag"]}
-            await ask(app, "POST", "/api/v1/posts", status=201, body=json.dumps(new).encode(), token=token, state=held)
+            await send_request(app, "POST", "/api/v1/posts", status=201, body=json.dumps(new).encode(), token=token, state=held)
 
         async def read(app: ASGIApp, held: Mapping[str, Any]) -> None:
-            await ask(app, "GET", "/api/v1/posts/1", state=held)
+            await send_request(app, "GET", "/api/v1/posts/1", state=held)
 
         await write(twin, states["twin"])
         for around, pair in pairs.items():
@@ -251,7 +251,7 @@ async def measure_form(settings: Settings) -> None:
         post = await posts.create(ctx, NewPost(title="One", content="Some *text* of a usual length. " * 20))
         apps = {"as they are": ours, "plain form": plain}
         path = f"/api/v1/posts/{post.id}"
-        times = await medians({name: partial(ask, app, "GET", path, state=state) for name, app in apps.items()}, 200)
+        times = await medians({name: partial(send_request, app, "GET", path, state=state) for name, app in apps.items()}, 200)
     print("Access log and authentication as BaseHTTPMiddleware, for an anonymous request of an uncached post")
     for name, taken in times.items():
         print(f"  {name:20} {taken:8.0f} µs  {taken / times['as they are']:6.2f}")

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.serving import ask, blog, free_port, serving, wait_for_line, wait_until_up
+from tests.support.serving import blog, free_port, run_sql, serving, wait_for_line, wait_until_up
 
 PASSWORD = "a long enough one"
 
@@ -139,7 +139,7 @@ def test_check_finds_no_fault_in_a_sound_blog_and_reports_damage(folder: Path) -
 
 def test_check_reports_missing_migrations(home: Path) -> None:
     blog(home, "migrate")
-    ask(home, "DELETE FROM alembic_version")
+    run_sql(home, "DELETE FROM alembic_version")
     result = blog(home, "check")
     assert (result.returncode, "blog migrate" in result.stderr) == (1, True)
 
@@ -149,7 +149,7 @@ def test_check_reports_missing_migrations(home: Path) -> None:
 )
 def test_unknown_schema_revision_is_refused_in_one_line(home: Path, command: tuple[str, ...]) -> None:
     blog(home, "migrate")
-    ask(home, "UPDATE alembic_version SET version_num = '0007'")
+    run_sql(home, "UPDATE alembic_version SET version_num = '0007'")
     refused = blog(home, *command)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert re.fullmatch(
@@ -157,12 +157,12 @@ def test_unknown_schema_revision_is_refused_in_one_line(home: Path, command: tup
         r"version that created it, or export its posts there and import them here\n",
         refused.stderr,
     )
-    assert ask(home, "SELECT version_num FROM alembic_version") == [("0007",)]
+    assert run_sql(home, "SELECT version_num FROM alembic_version") == [("0007",)]
 
 
 def test_copy_of_a_database_with_an_unknown_schema_revision_is_refused(folder: Path) -> None:
     blog(folder, "migrate")
-    ask(folder, "UPDATE alembic_version SET version_num = '0007'")
+    run_sql(folder, "UPDATE alembic_version SET version_num = '0007'")
     for source, target in (("blog.db", "new.db"), ("new.db", "blog.db")):
         refused = blog(folder, "copy-database", "--from", f"sqlite:///{source}", "--to", f"sqlite:///{target}")
         assert refused.returncode == 1
@@ -200,7 +200,7 @@ def test_import_ends_with_totals_and_rejected_files(home: Path) -> None:
     blog(home, "user", "create", "owner", "owner@example.org", "--role", "owner")
     dry = blog(home, "import", "markdown", "site", "--dry-run")
     assert json.loads(dry.stdout.splitlines()[-1])["posts"] == 1
-    assert ask(home, "SELECT count(*) FROM posts") == [(0,)]
+    assert run_sql(home, "SELECT count(*) FROM posts") == [(0,)]
     result = blog(home, "import", "markdown", "site")
     assert result.returncode == 1, "not all was done"
     totals = json.loads(result.stdout.splitlines()[-1])
@@ -222,7 +222,7 @@ def test_serve_creates_a_blog_with_a_setup_link(home: Path) -> None:
         assert (answer.status_code, answer.json()) == (200, {"items": [], "next": None})
         assert "server" not in answer.headers
     assert server.returncode in (0, -signal.SIGTERM)
-    assert ask(home, "SELECT count(*) FROM app_metadata") == [(1,)]
+    assert run_sql(home, "SELECT count(*) FROM app_metadata") == [(1,)]
     assert re.search(r"^Database: (/\S+/blog\.db|postgresql://\S*/blog_\w+)$", log.read_text(), re.MULTILINE)
     assert "Traceback" not in log.read_text()
 

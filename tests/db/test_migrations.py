@@ -22,7 +22,7 @@ def empty_url(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> 
     return f"sqlite:///{tmp_path / 'new.db'}"
 
 
-def ask(url: str, sql: str) -> list[tuple[object, ...]]:
+def run_sql(url: str, sql: str) -> list[tuple[object, ...]]:
     engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=sa.NullPool)
     with engine.connect() as connection:
         return [tuple(row) for row in connection.execute(sa.text(sql))]
@@ -31,8 +31,8 @@ def ask(url: str, sql: str) -> list[tuple[object, ...]]:
 def names(url: str) -> set[object]:
     """Return the names of everything that a migration could leave: tables, indexes, triggers, functions."""
     if url.startswith("sqlite"):
-        return {name for (name,) in ask(url, "SELECT name FROM sqlite_master")}
-    found = ask(url, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+        return {name for (name,) in run_sql(url, "SELECT name FROM sqlite_master")}
+    found = run_sql(url, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
                      "UNION SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace")  # fmt: skip
     return {name for (name,) in found}
 
@@ -45,9 +45,9 @@ def test_migrated_schema_equals_the_tables(database_url: str) -> None:
 def test_empty_database_lacks_every_revision_and_a_second_run_does_nothing(empty_url: str) -> None:
     assert migration.pending(empty_url)[0] == "0001"
     migration.upgrade(empty_url)
-    before = names(empty_url), ask(empty_url, "SELECT value FROM app_metadata")
+    before = names(empty_url), run_sql(empty_url, "SELECT value FROM app_metadata")
     migration.upgrade(empty_url)
-    assert (names(empty_url), ask(empty_url, "SELECT value FROM app_metadata")) == before
+    assert (names(empty_url), run_sql(empty_url, "SELECT value FROM app_metadata")) == before
     assert migration.pending(empty_url) == []
 
 
@@ -64,7 +64,7 @@ def test_four_processes_migrate_one_database_at_once(empty_url: str) -> None:
     started = [subprocess.Popen([sys.executable, "-c", program, empty_url]) for _ in range(4)]
     assert [process.wait(100) for process in started] == [0, 0, 0, 0]
     migration.check(empty_url)
-    assert ask(empty_url, "SELECT count(*) FROM app_metadata WHERE name = 'event_epoch'") == [(1,)]
+    assert run_sql(empty_url, "SELECT count(*) FROM app_metadata WHERE name = 'event_epoch'") == [(1,)]
 
 
 def test_failed_migration_is_rolled_back(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +114,6 @@ def test_migrated_index_equals_the_declared_one(migrated_file: Path) -> None:
 
 def test_file_of_another_format_is_reported(tmp_path: Path) -> None:
     (tmp_path / "blog.db").write_bytes(b"no database " * 1000)
-    for ask in (migration.upgrade, migration.pending):
+    for function in (migration.upgrade, migration.pending):
         with pytest.raises(Unavailable, match=r"restore a backup.*blog\.db"):
-            ask(f"sqlite:///{tmp_path}/blog.db")
+            function(f"sqlite:///{tmp_path}/blog.db")

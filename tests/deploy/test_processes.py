@@ -15,7 +15,7 @@ import yaml
 from blog.server import GRACEFUL_SHUTDOWN_TIMEOUT
 from tests.support import matching
 from tests.support.lines import ROOT
-from tests.support.serving import ask, blog, clean_environment, free_port, wait_until_up
+from tests.support.serving import blog, clean_environment, free_port, run_sql, wait_until_up
 from tests.support.tools import DEPLOY, checked, tool
 
 UNIT = (DEPLOY / "systemd" / "blog.service").read_text()
@@ -91,5 +91,5 @@ def test_litestream_replicates_and_restores(tmp_path: Path) -> None:
     checked(litestream, "replicate", "-once", "-config", config, **environment)
     checked(litestream, "restore", "-config", config, "-o", back, folder / "blog.db", **environment)
     shutil.move(back, folder / "blog.db")
-    assert ask(folder, "SELECT username FROM users ORDER BY username") == [("ada",), ("bob",)]
+    assert run_sql(folder, "SELECT username FROM users ORDER BY username") == [("ada",), ("bob",)]
     assert blog(folder, "check").returncode == 0

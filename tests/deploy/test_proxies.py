@@ -15,7 +15,7 @@ from tests.live.test_endpoints import receive
 from tests.support import matching
 from tests.support.live_server import Events
 from tests.support.proxies import KINDS, nginx_files, proxy
-from tests.support.serving import ask, blog, free_port, serving, wait_until_up
+from tests.support.serving import blog, free_port, run_sql, serving, wait_until_up
 from tests.support.tools import DEPLOY, checked, tool
 
 HOST = "blog.example.org"
@@ -52,7 +52,7 @@ async def test_host_and_client_address_are_forwarded_and_metrics_are_private(pro
         assert signed_in.status_code == 201
         scrape = {"Authorization": "Bearer scrape-scrape-scrape"}
         assert (await client.get("/metrics", headers=scrape)).status_code == 404
-    assert {row[0] for row in ask(folder, "SELECT address FROM audit_log WHERE address != ''")} == {"127.0.0.1"}
+    assert {row[0] for row in run_sql(folder, "SELECT address FROM audit_log WHERE address != ''")} == {"127.0.0.1"}
 
 
 async def test_live_events_arrive_without_buffering(proxied: tuple[Path, int]) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.patience import seconds
 from tests.support.proxies import proxy
-from tests.support.serving import ask, blog, free_port, serving, wait_until_up
+from tests.support.serving import blog, free_port, run_sql, serving, wait_until_up
 from tests.support.tools import tool
 
 CLIENTS = 8
@@ -141,4 +141,4 @@ def report(load: Load, folder: Path) -> None:
     """Print the figures (`pytest -s` shows them) and check that no request failed or was repeated."""
     print(f"{load.responses} responses, {load.written} writes, {len(load.failed)} failed, the longest {load.longest:.2f} s")
     assert load.failed == []
-    assert ask(folder / "blog", "SELECT count(*) FROM posts") == [(load.written,)], "each was written once"
+    assert run_sql(folder / "blog", "SELECT count(*) FROM posts") == [(load.written,)], "each was written once"

@@ -93,7 +93,7 @@ class Site:
         self._app = app
         self._own = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
-    async def ask(
+    async def request(
         self, method: str, target: str, headers: Sequence[tuple[bytes, bytes]] = (), body: bytes = b"", *, known: bool = True
     ) -> Answer:
         path, _, query = target.partition("?")
@@ -135,7 +135,7 @@ async def site(settings: Settings, bearer: Bearer) -> AsyncIterator[Site]:
         yield Site(transport.app, owner)
 
 
-def agreed(answer: Answer) -> None:
+def check_answer(answer: Answer) -> None:
     """Check that the status is no server error, and that a problem document has the same status."""
     assert 200 <= answer.status < 500, answer
     kind = answer.headers.get(b"content-type", b"")
@@ -151,7 +151,7 @@ def agreed(answer: Answer) -> None:
 async def test_any_address_with_any_fields(
     site: Site, method: str, target: str, headers: list[tuple[bytes, bytes]], known: bool
 ) -> None:
-    agreed(await site.ask(method, target, headers, known=known))
+    check_answer(await site.request(method, target, headers, known=known))
 
 
 @patient
@@ -159,14 +159,14 @@ async def test_any_address_with_any_fields(
     st.sampled_from(["POST", "PUT", "PATCH"]), targets(), bodies.map(json.dumps).map(str.encode) | st.binary(max_size=60), headers
 )
 async def test_any_json(site: Site, method: str, target: str, body: Any, headers: list[tuple[bytes, bytes]]) -> None:
-    agreed(await site.ask(method, target, [(b"content-type", b"application/json"), *headers], body))
+    check_answer(await site.request(method, target, [(b"content-type", b"application/json"), *headers], body))
 
 
 @patient
 @given(targets(), forms.map(urlencode).map(str.encode) | st.binary(max_size=60))
 async def test_any_form(site: Site, target: str, body: Any) -> None:
     own = [(b"content-type", b"application/x-www-form-urlencoded"), (b"origin", ORIGIN.encode())]
-    agreed(await site.ask("POST", target, own, body))
+    check_answer(await site.request("POST", target, own, body))
 
 
 TYPES = [
@@ -198,7 +198,7 @@ blocks = st.lists(st.sampled_from(BLOCKS) | st.binary(max_size=9), max_size=9)
 @given(st.sampled_from(FORMS), kinds, blocks.map(b"".join))
 async def test_any_multipart(site: Site, path: str, kind: Any, body: Any) -> None:
     own = [(b"content-type", kind.encode()), (b"origin", ORIGIN.encode())]
-    agreed(await site.ask("POST", path, own, body))
+    check_answer(await site.request("POST", path, own, body))
 
 
 @pytest.mark.parametrize("charset", CHARSETS)
@@ -212,22 +212,22 @@ async def test_any_charset_of_a_form_is_handled(site: Site, charset: str, text: 
     file = b'--b\r\nContent-Disposition: form-data; name="alt"\r\n\r\n%s\r\n' % text + BLOCKS[2] + png(2, 2) + b"\r\n"
     for path in FORMS:
         takes_file = path in ("/write/images", "/api/v1/media", "/account/avatar")
-        agreed(await site.ask("POST", path, own, (file if takes_file else body) + b"--b--\r\n"))
+        check_answer(await site.request("POST", path, own, (file if takes_file else body) + b"--b--\r\n"))
 
 
 @pytest.mark.parametrize("target", ["/%00", "/posts/%00", "/posts/a%00b", "/tags/%00", "/api/v1/posts/%00"])
 async def test_null_byte_in_a_path_is_not_found(site: Site, target: str) -> None:
-    assert (await site.ask("GET", target, known=False)).status == 400
+    assert (await site.request("GET", target, known=False)).status == 400
 
 
 @pytest.mark.parametrize("target", ["/api/v1/posts?tag=%00", "/api/v1/posts?author=a%00", "/api/v1/posts?q=a%00"])
 async def test_null_byte_in_a_query_is_refused_by_its_name(site: Site, target: str) -> None:
-    assert (await site.ask("GET", target, known=False)).status == 422
+    assert (await site.request("GET", target, known=False)).status == 422
 
 
 @pytest.mark.parametrize("target", ["/?page=%00", "/search?q=a%00", "/login?next=%00", "/write?title=%00"])
 async def test_null_byte_in_the_query_of_a_page_breaks_nothing(site: Site, target: str) -> None:
-    agreed(await site.ask("GET", target, known=False))
+    check_answer(await site.request("GET", target, known=False))
 
 
 @pytest.mark.parametrize(
@@ -235,8 +235,8 @@ async def test_null_byte_in_the_query_of_a_page_breaks_nothing(site: Site, targe
 )
 async def test_cursor_of_any_instant_is_a_page_or_refused(site: Site, instant: str) -> None:
     for path in ("/api/v1/posts", "/api/v1/posts/1/comments", "/", "/tags/a", "/authors/ada", "/api/v1/users", "/api/v1/media"):
-        answer = await site.ask("GET", f"{path}?{urlencode({'cursor': pagination.encode_cursor((instant, 5))})}")
-        agreed(answer)
+        answer = await site.request("GET", f"{path}?{urlencode({'cursor': pagination.encode_cursor((instant, 5))})}")
+        check_answer(answer)
 
 
 @pytest.mark.parametrize("text", ["\0", "a\0b", "😀\0"])
@@ -249,6 +249,6 @@ async def test_null_byte_in_a_body_is_refused_or_kept_out(site: Site, text: str)
             ("/api/v1/tokens", ["username", "password"]), ("/api/v1/posts/1/comments", ["content"]),
         ):  # fmt: skip
             body = {member: new[member] for member in members} | {name: [text] if name in ("tags", "scopes") else text}
-            agreed(await site.ask("POST", path, [(b"content-type", b"application/json")], json.dumps(body).encode()))
+            check_answer(await site.request("POST", path, [(b"content-type", b"application/json")], json.dumps(body).encode()))
         for path in ("/write", "/login", "/posts/hello-there/comments"):
-            agreed(await site.ask("POST", path, form, urlencode(new | {name: text}).encode()))
+            check_answer(await site.request("POST", path, form, urlencode(new | {name: text}).encode()))

@@ -216,7 +216,7 @@ async def page(client: httpx2.AsyncClient, name: str = "ada", word: str = "wrong
 
 
 @pytest.fixture
-async def door(settings: Settings, clock: Clock) -> AsyncIterator[httpx2.AsyncClient]:
+async def limited_client(settings: Settings, clock: Clock) -> AsyncIterator[httpx2.AsyncClient]:
     """Return a client with narrow limits for sign-ins only; ada has an account."""
     async with running(create_app(settings.model_copy(update=WIDE))) as client:
         await client.post("/api/v1/users", json=ADA)
@@ -225,32 +225,32 @@ async def door(settings: Settings, clock: Clock) -> AsyncIterator[httpx2.AsyncCl
 
 @pytest.mark.parametrize("sign_in", [token, page])
 async def test_password_guessing_is_limited_in_the_api_and_on_the_page(
-    door: httpx2.AsyncClient, clock: Clock, sign_in: Callable[..., Awaitable[httpx2.Response]]
+    limited_client: httpx2.AsyncClient, clock: Clock, sign_in: Callable[..., Awaitable[httpx2.Response]]
 ) -> None:
-    assert [(await sign_in(door)).status_code for _ in range(2)] == [401, 401]
-    refused = await sign_in(door, name="ADA", word=PASSWORD)
+    assert [(await sign_in(limited_client)).status_code for _ in range(2)] == [401, 401]
+    refused = await sign_in(limited_client, name="ADA", word=PASSWORD)
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "300"), "the right password is refused too"
     assert refused.headers["ratelimit-policy"] == '"default";q=1000;w=60, "sign-in";q=2;w=300'
     assert re.fullmatch(r'"default";r=99\d;t=60, "sign-in";r=0;t=300', refused.headers["ratelimit"])
     assert "300 seconds" in refused.text
     other = page if sign_in is token else token
-    assert (await other(door)).status_code == 429
+    assert (await other(limited_client)).status_code == 429
     clock.now += 300
-    assert (await sign_in(door, word=PASSWORD)).status_code in (201, 303)
+    assert (await sign_in(limited_client, word=PASSWORD)).status_code in (201, 303)
 
 
-async def test_refused_form_keeps_its_values(door: httpx2.AsyncClient) -> None:
+async def test_refused_form_keeps_its_values(limited_client: httpx2.AsyncClient) -> None:
     for _ in range(3):
-        refused = await page(door)
+        refused = await page(limited_client)
     assert refused.headers["content-type"] == "text/html; charset=utf-8"
     assert 'value="ada"' in refused.text
 
 
-async def test_failed_sign_ins_do_not_lock_out_the_owner(door: httpx2.AsyncClient) -> None:
+async def test_failed_sign_ins_do_not_lock_out_the_owner(limited_client: httpx2.AsyncClient) -> None:
     for number in range(20):
-        await token(door, address=f"198.51.100.{number % 4}")
-    assert (await token(door, address="198.51.100.1")).status_code == 429
-    assert (await token(door, word=PASSWORD, address="192.0.2.1")).status_code == 201
+        await token(limited_client, address=f"198.51.100.{number % 4}")
+    assert (await token(limited_client, address="198.51.100.1")).status_code == 429
+    assert (await token(limited_client, word=PASSWORD, address="192.0.2.1")).status_code == 201
 
 
 @pytest.fixture
@@ -315,17 +315,17 @@ async def test_registration_is_limited_by_address(guarded: httpx2.AsyncClient) -
     assert (await guarded.post("/api/v1/users", json=form(9))).status_code == 429
 
 
-async def test_guessing_at_many_accounts_is_refused(door: httpx2.AsyncClient) -> None:
-    found = [(await token(door, name=f"user{number}")).status_code for number in range(11)]
+async def test_guessing_at_many_accounts_is_refused(limited_client: httpx2.AsyncClient) -> None:
+    found = [(await token(limited_client, name=f"user{number}")).status_code for number in range(11)]
     assert found == [401] * 10 + [429]
-    assert (await token(door, address="192.0.2.9")).status_code == 401
+    assert (await token(limited_client, address="192.0.2.9")).status_code == 401
 
 
-async def test_other_requests_are_not_counted_as_attempts(door: httpx2.AsyncClient) -> None:
+async def test_other_requests_are_not_counted_as_attempts(limited_client: httpx2.AsyncClient) -> None:
     for _ in range(5):
-        assert (await door.post("/api/v1/tokens", json={"username": "ada"})).status_code == 422
-        assert (await door.post("/login", data={"username": "ada"})).status_code == 422
-    assert (await token(door, word=PASSWORD)).status_code == 201
+        assert (await limited_client.post("/api/v1/tokens", json={"username": "ada"})).status_code == 422
+        assert (await limited_client.post("/login", data={"username": "ada"})).status_code == 422
+    assert (await token(limited_client, word=PASSWORD)).status_code == 201
 
 
 @pytest.fixture

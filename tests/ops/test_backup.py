@@ -166,12 +166,12 @@ async def test_backup_is_a_snapshot_during_writes_and_deletions(
         return number
 
     writing = asyncio.create_task(trouble())
-    kept = [tmp_path / f"{number}.tar" for number in range(4)]
-    for target in kept:
+    targets = [tmp_path / f"{number}.tar" for number in range(4)]
+    for target in targets:
         await asyncio.to_thread(create_backup, settings, target)
     is_over.set()
     assert await writing > 1, "others wrote meanwhile"
-    for target in kept:
+    for target in targets:
         other = elsewhere(settings, tmp_path / target.stem)
         await asyncio.to_thread(restore_backup, other, target)
         with contextlib.closing(sqlite3.connect(other.database_path)) as connection:
@@ -187,7 +187,7 @@ async def test_backup_is_a_snapshot_during_writes_and_deletions(
 
 
 @pytest.fixture
-async def kept(author: Context, settings: Settings, tmp_path: Path) -> Path:
+async def backup_file(author: Context, settings: Settings, tmp_path: Path) -> Path:
     """Return a backup with one post and one image; later changes are not in it."""
     await upload(author)
     await write(author, "Kept")
@@ -196,9 +196,9 @@ async def kept(author: Context, settings: Settings, tmp_path: Path) -> Path:
     return target
 
 
-async def test_restore_on_another_machine(kept: Path, settings: Settings, tmp_path: Path) -> None:
+async def test_restore_on_another_machine(backup_file: Path, settings: Settings, tmp_path: Path) -> None:
     other = elsewhere(settings, tmp_path / "other")
-    report = await asyncio.to_thread(restore_backup, other, kept)
+    report = await asyncio.to_thread(restore_backup, other, backup_file)
     assert (report.counts["posts"], report.images, report.previous_database, report.has_secret, report.migrations) == (
         1,
         1,
@@ -233,18 +233,18 @@ async def test_restore_does_not_revive_revoked_credentials(
         assert await sessions.authenticate(there, Credentials(username="ada", password=SecretStr(PASSWORD)))
 
 
-async def test_used_blog_is_replaced_with_force_only_and_kept(kept: Path, settings: Settings, tmp_path: Path) -> None:
+async def test_used_blog_is_replaced_with_force_only_and_kept(backup_file: Path, settings: Settings, tmp_path: Path) -> None:
     other = elsewhere(settings, tmp_path / "other")
-    await asyncio.to_thread(restore_backup, other, kept)
+    await asyncio.to_thread(restore_backup, other, backup_file)
     with contextlib.closing(sqlite3.connect(other.database_path)) as connection:
         connection.execute("UPDATE posts SET title = 'Newer'")
         connection.commit()
     with pytest.raises(Conflict, match="--force"):
-        await asyncio.to_thread(restore_backup, other, kept)
+        await asyncio.to_thread(restore_backup, other, backup_file)
     assert titles(other.database_path) == ["Newer"]
     other.database_path.chmod(0o640)
-    first = await asyncio.to_thread(restore_backup, other, kept, force=True)
-    second = await asyncio.to_thread(restore_backup, other, kept, force=True)
+    first = await asyncio.to_thread(restore_backup, other, backup_file, force=True)
+    second = await asyncio.to_thread(restore_backup, other, backup_file, force=True)
     assert first.previous_database != second.previous_database, "also within one second"
     assert titles(Path(unwrap(first.previous_database))) == ["Newer"]
     assert titles(Path(unwrap(second.previous_database))) == titles(other.database_path) == ["Kept"]
@@ -252,40 +252,42 @@ async def test_used_blog_is_replaced_with_force_only_and_kept(kept: Path, settin
     assert first.images == second.images == 0
 
 
-async def test_unused_blog_is_replaced_without_force(kept: Path, settings: Settings, tmp_path: Path, migrated_file: Path) -> None:
+async def test_unused_blog_is_replaced_without_force(
+    backup_file: Path, settings: Settings, tmp_path: Path, migrated_file: Path
+) -> None:
     other = elsewhere(settings, tmp_path / "other")
     other.database_path.parent.mkdir()
     shutil.copy(migrated_file, other.database_path)
-    assert (await asyncio.to_thread(restore_backup, other, kept)).previous_database is not None
+    assert (await asyncio.to_thread(restore_backup, other, backup_file)).previous_database is not None
     assert titles(other.database_path) == ["Kept"]
 
 
-async def test_restore_is_refused_while_a_server_has_the_database(kept: Path, author: Context, settings: Settings) -> None:
+async def test_restore_is_refused_while_a_server_has_the_database(backup_file: Path, author: Context, settings: Settings) -> None:
     for force in (False, True):
         with pytest.raises(Conflict, match="stop it" if force else "--force"):
-            await asyncio.to_thread(restore_backup, settings, kept, force=force)
+            await asyncio.to_thread(restore_backup, settings, backup_file, force=force)
     assert (await write(author, "Still writing")).id
 
 
-async def test_damaged_database_is_replaced_by_force(kept: Path, settings: Settings, tmp_path: Path) -> None:
+async def test_damaged_database_is_replaced_by_force(backup_file: Path, settings: Settings, tmp_path: Path) -> None:
     other = elsewhere(settings, tmp_path / "other")
     other.database_path.parent.mkdir()
     rubbish = b"rubbish" * 1000
     other.database_path.write_bytes(rubbish)
     with pytest.raises(Conflict, match="damaged"):
-        await asyncio.to_thread(restore_backup, other, kept)
-    report = await asyncio.to_thread(restore_backup, other, kept, force=True)
+        await asyncio.to_thread(restore_backup, other, backup_file)
+    report = await asyncio.to_thread(restore_backup, other, backup_file, force=True)
     assert read_bytes(report.previous_database) == rubbish
     assert titles(other.database_path) == ["Kept"]
 
 
-async def test_damaged_image_is_restored(kept: Path, settings: Settings, tmp_path: Path) -> None:
+async def test_damaged_image_is_restored(backup_file: Path, settings: Settings, tmp_path: Path) -> None:
     other = elsewhere(settings, tmp_path / "other")
-    await asyncio.to_thread(restore_backup, other, kept)
+    await asyncio.to_thread(restore_backup, other, backup_file)
     (image,) = other.media_dir.iterdir()
     good = image.read_bytes()
     image.write_bytes(b"rot")
-    assert (await asyncio.to_thread(restore_backup, other, kept, force=True)).images == 1
+    assert (await asyncio.to_thread(restore_backup, other, backup_file, force=True)).images == 1
     assert image.read_bytes() == good
 
 
@@ -301,7 +303,7 @@ def upgrade() -> None:
 
 
 async def test_older_database_is_migrated(
-    kept: Path, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    backup_file: Path, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "9001_later.py").write_text(LATER_MIGRATION.format(head=migration.head()))
     config = migration._config
@@ -313,7 +315,7 @@ async def test_older_database_is_migrated(
 
     monkeypatch.setattr(migration, "_config", with_later_migration)
     other = elsewhere(settings, tmp_path / "other")
-    report = await asyncio.to_thread(restore_backup, other, kept)
+    report = await asyncio.to_thread(restore_backup, other, backup_file)
     assert report.migrations == ("9001",)
     assert migration.pending(other.database_url) == []
     assert titles(other.database_path) == ["Kept, migrated"]
@@ -417,12 +419,12 @@ def linking(source: Path, target: Path) -> None:
     ],
 )
 async def test_invalid_backup_is_refused_before_any_change(
-    kept: Path, settings: Settings, tmp_path: Path, damage: Callable[[Path, Path], object], words: str
+    backup_file: Path, settings: Settings, tmp_path: Path, damage: Callable[[Path, Path], object], words: str
 ) -> None:
     other, bad = elsewhere(settings, tmp_path / "other"), tmp_path / "bad.tar"
-    await asyncio.to_thread(restore_backup, other, kept)
+    await asyncio.to_thread(restore_backup, other, backup_file)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "other").rglob("*") if path.is_file()}
-    damage(kept, bad)
+    damage(backup_file, bad)
     with pytest.raises(InvalidArchive, match=words):
         await asyncio.to_thread(restore_backup, other, bad, force=True)
     after = {path: path.stat().st_mtime_ns for path in (tmp_path / "other").rglob("*") if path.is_file()}
@@ -432,10 +434,10 @@ async def test_invalid_backup_is_refused_before_any_change(
 
 
 async def test_restore_on_a_full_disk_leaves_the_old_blog(
-    kept: Path, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    backup_file: Path, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = elsewhere(settings, tmp_path / "other")
-    await asyncio.to_thread(restore_backup, other, kept)
+    await asyncio.to_thread(restore_backup, other, backup_file)
     (image,) = other.media_dir.iterdir()
     image.unlink()
 
@@ -445,7 +447,7 @@ async def test_restore_on_a_full_disk_leaves_the_old_blog(
     with monkeypatch.context() as broken:
         broken.setattr(FileSystemStorage, "put", full)
         with pytest.raises(Unavailable, match="No space"):
-            await asyncio.to_thread(restore_backup, other, kept, force=True)
+            await asyncio.to_thread(restore_backup, other, backup_file, force=True)
     assert titles(other.database_path) == ["Kept"]
     assert names(tmp_path / "other") == {"blog.db", "media"}
 
@@ -461,7 +463,7 @@ import blog.db.sqlite.backend, alembic.command
 from blog.db import migration
 from blog.db.migrations import versions
 
-folder, kept, stride = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+folder, backup_file, stride = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 settings = Settings(_env_file=None, secret_key=SecretStr("0123456789abcdefghijklmnopqrstuvwxyz"),
                     database_url=f"sqlite:///{folder / 'blog.db'}", media_dir=folder / "media")
 migration.pending(settings.database_url)
@@ -477,7 +479,7 @@ for last in range(1, 10_000, stride):
                 if step == last:
                     os.kill(os.getpid(), signal.SIGKILL)
         sys.addaudithook(count)
-        restore_backup(settings, kept, force=True)
+        restore_backup(settings, backup_file, force=True)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     print(last, status, flush=True)
@@ -487,9 +489,9 @@ for last in range(1, 10_000, stride):
 """
 
 
-def stopped(folder: Path, kept: Path) -> Iterator[int]:
+def stopped(folder: Path, backup_file: Path) -> Iterator[int]:
     """Yield the exit status of each restore: 9 if it was killed before its end."""
-    command = [sys.executable, "-c", STOPPED, str(folder), str(kept), os.environ.get("BLOG_TEST_KILL_STRIDE", "7")]
+    command = [sys.executable, "-c", STOPPED, str(folder), str(backup_file), os.environ.get("BLOG_TEST_KILL_STRIDE", "7")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=clean_environment()) as process:
         stdin, stdout = unwrap(process.stdin), unwrap(process.stdout)
         for line in stdout:
@@ -500,7 +502,7 @@ def stopped(folder: Path, kept: Path) -> Iterator[int]:
 
 
 async def test_killed_restore_leaves_the_old_or_the_new_blog(
-    kept: Path, author: Context, settings: Settings, tmp_path: Path
+    backup_file: Path, author: Context, settings: Settings, tmp_path: Path
 ) -> None:
     """`BLOG_TEST_KILL_STRIDE=1` kills it at every step."""
     other = elsewhere(settings, tmp_path / "other")
@@ -509,7 +511,7 @@ async def test_killed_restore_leaves_the_old_or_the_new_blog(
     await asyncio.to_thread(create_backup, settings, tmp_path / "old.tar")
     await asyncio.to_thread(restore_backup, other, tmp_path / "old.tar")
     found = []
-    for status in stopped(tmp_path / "other", kept):
+    for status in stopped(tmp_path / "other", backup_file):
         found.append((status, *titles(other.database_path)))
         assert not list((tmp_path / "other").glob("blog.db-*")), "nothing that SQLite would take for a part of it"
         if found[-1][1] == "Kept":  # the old one again, for the next stop

@@ -85,7 +85,7 @@ async def begin(ctx: Context) -> Context:
 
 
 @pytest.fixture
-async def kept(mine: Settings, tmp_path: Path) -> Path:
+async def backup_file(mine: Settings, tmp_path: Path) -> Path:
     """Return a backup with one post and one image."""
     await with_site(mine, begin)
     target = tmp_path / "kept.tar"
@@ -125,12 +125,12 @@ async def test_backup_has_dump_and_images_of_one_snapshot(mine: Settings, tmp_pa
         assert (backup.manifest.database, backup.manifest.migration) == ("postgresql", migration.head())
 
 
-async def test_restore_over_another_blog_and_into_nothing(kept: Path, mine: Settings, tmp_path: Path) -> None:
+async def test_restore_over_another_blog_and_into_nothing(backup_file: Path, mine: Settings, tmp_path: Path) -> None:
     (epoch,) = rows(mine.database_url, "SELECT value FROM app_metadata WHERE name = 'event_epoch'")
     with pytest.raises(Conflict, match="--force"):
-        await asyncio.to_thread(restore_backup, mine, kept)
+        await asyncio.to_thread(restore_backup, mine, backup_file)
     rows(mine.database_url, "UPDATE posts SET title = 'Newer' RETURNING id")
-    report = await asyncio.to_thread(restore_backup, mine, kept, force=True)
+    report = await asyncio.to_thread(restore_backup, mine, backup_file, force=True)
     assert (report.counts["posts"], report.images, report.migrations) == (1, 0, ())
     assert rows(mine.database_url, "SELECT title FROM posts") == [("Kept",)]
     assert rows(mine.database_url, "SELECT value FROM app_metadata WHERE name = 'event_epoch'") != [epoch], (
@@ -149,16 +149,16 @@ async def test_restore_over_another_blog_and_into_nothing(kept: Path, mine: Sett
     await with_site(mine, sound)
     address = mine.database_url.replace(name_of(mine.database_url), f"{name_of(mine.database_url)}_new")
     elsewhere = mine.model_copy(update={"database_url": address, "media_dir": tmp_path / "other"})
-    report = await asyncio.to_thread(restore_backup, elsewhere, kept)
+    report = await asyncio.to_thread(restore_backup, elsewhere, backup_file)
     assert (report.previous_database, report.images) == (None, 1)
     await with_site(elsewhere, sound)
 
 
-async def test_restore_is_refused_while_a_server_has_the_database(kept: Path, mine: Settings) -> None:
+async def test_restore_is_refused_while_a_server_has_the_database(backup_file: Path, mine: Settings) -> None:
     async def work(ctx: Context) -> None:
         await ctx.db.fetch_all(sa.select(tables.posts.c.id))
         with pytest.raises(Conflict, match="stop it first"):
-            await asyncio.to_thread(restore_backup, mine, kept, force=True)
+            await asyncio.to_thread(restore_backup, mine, backup_file, force=True)
 
     await with_site(mine, work)
 
@@ -173,29 +173,33 @@ def rubbish(parts: dict[str, bytes]) -> None:
 
 @pytest.mark.parametrize("damage", [cut, rubbish])
 async def test_invalid_dump_is_refused_and_leaves_nothing(
-    kept: Path, mine: Settings, tmp_path: Path, damage: Callable[[dict[str, bytes]], None]
+    backup_file: Path, mine: Settings, tmp_path: Path, damage: Callable[[dict[str, bytes]], None]
 ) -> None:
     before = rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1")
     with pytest.raises(InvalidArchive, match="damaged"):
-        await asyncio.to_thread(restore_backup, mine, forged(kept, tmp_path / "bad.tar", damage), force=True)
+        await asyncio.to_thread(restore_backup, mine, forged(backup_file, tmp_path / "bad.tar", damage), force=True)
     assert rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1") == before
     assert len(rows(mine.database_url, "SELECT id FROM posts")) == 1
 
 
-async def test_failure_before_the_swap_leaves_the_old_blog(kept: Path, mine: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failure_before_the_swap_leaves_the_old_blog(
+    backup_file: Path, mine: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
     before = rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1")
     monkeypatch.setattr("blog.ops.restore._add_images", fail)
     with pytest.raises(Unavailable, match="No space"):
-        await asyncio.to_thread(restore_backup, mine, kept, force=True)
+        await asyncio.to_thread(restore_backup, mine, backup_file, force=True)
     assert rows(mine.database_url, "SELECT datname FROM pg_database ORDER BY 1") == before
 
 
-async def test_backup_of_another_database_kind_is_refused(kept: Path, mine: Settings, tmp_path: Path) -> None:
+async def test_backup_of_another_database_kind_is_refused(backup_file: Path, mine: Settings, tmp_path: Path) -> None:
     with pytest.raises(InvalidArchive, match=r"postgresql.*sqlite"):
-        await asyncio.to_thread(restore_backup, mine.model_copy(update={"database_url": f"sqlite:///{tmp_path}/blog.db"}), kept)
+        await asyncio.to_thread(
+            restore_backup, mine.model_copy(update={"database_url": f"sqlite:///{tmp_path}/blog.db"}), backup_file
+        )
 
 
 async def test_missing_or_older_tools_are_reported(mine: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

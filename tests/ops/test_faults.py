@@ -50,14 +50,14 @@ def require_refusal(answer: httpx2.Response, words: str) -> None:
     assert words in answer.json()["detail"]
 
 
-def said(logs: list[EventDict]) -> list[tuple[str, str]]:
+def logged_states(logs: list[EventDict]) -> list[tuple[str, str]]:
     return [(line["log_level"], line["event"]) for line in logs if line["event"] in (CANNOT, CAN, NO_READING, READING)]
 
 
 async def until_over(logs: list[EventDict], *steps: Callable[[], Awaitable[object]]) -> None:
     """Repeat the steps until the log reports the recovery, one second after the last failure."""
     async with asyncio.timeout(30):
-        while said(logs)[-1][0] != "info":
+        while logged_states(logs)[-1][0] != "info":
             for step in steps:
                 await step()
 
@@ -82,7 +82,7 @@ async def test_database_locked_by_another_process(short_timeout: Settings, heade
             assert len((await client.get(POSTS)).json()["items"]) == 1
             await until_over(logs, lambda: write(client, headers))
     holder.close()
-    assert said(logs) == [("warning", CANNOT), ("info", CAN)]
+    assert logged_states(logs) == [("warning", CANNOT), ("info", CAN)]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ async def test_read_only_database(settings: Settings, headers: dict[str, str], p
             statuses = [(await write(client, headers)).status_code for _ in range(2)]
             assert statuses[-1] == 201
             await until_over(logs, lambda: write(client, headers))
-    assert said(logs) == [("warning", CANNOT), ("info", CAN)]
+    assert logged_states(logs) == [("warning", CANNOT), ("info", CAN)]
 
 
 def client_pool(client: httpx2.AsyncClient) -> Any:
@@ -134,10 +134,10 @@ async def test_database_outage_and_recovery(settings: Settings, headers: dict[st
             assert (await write(client, headers)).status_code == 201
             begun = [line["event"] for line in logs if line["event"] in (CANNOT, NO_READING)]
             async with asyncio.timeout(30):
-                while len(said(logs)) < 2 * len(begun):
+                while len(logged_states(logs)) < 2 * len(begun):
                     await asyncio.gather(client.get(POSTS), write(client, headers))
     assert begun != []
-    assert len(said(logs)) == 2 * len(set(begun)), "one line when each begins, one when each ends"
+    assert len(logged_states(logs)) == 2 * len(set(begun)), "one line when each begins, one when each ends"
 
 
 async def test_replaced_database_is_served(settings: Settings, headers: dict[str, str], tmp_path: Path) -> None:

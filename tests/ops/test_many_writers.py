@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.support.serving import ask, blog, free_port, serving, wait_until_up
+from tests.support.serving import blog, free_port, run_sql, serving, wait_until_up
 
 SECONDS = float(os.environ.get("BLOG_TEST_WRITERS_SECONDS", "4"))
 WRITERS, WORKERS = 32, 2
@@ -71,9 +71,9 @@ async def test_many_writers_through_two_workers_lose_nothing(home: Path) -> None
     words = log.read_text()
     assert "Traceback" not in words
     assert "locked" not in words
-    versions = dict(ask(home, "SELECT id, version FROM posts"))
-    comments = {row[0] for row in ask(home, "SELECT id FROM comments")}
-    ((events,),) = ask(home, "SELECT count(*) FROM events")
+    versions = dict(run_sql(home, "SELECT id, version FROM posts"))
+    comments = {row[0] for row in run_sql(home, "SELECT id FROM comments")}
+    ((events,),) = run_sql(home, "SELECT count(*) FROM events")
     assert {post: version for writer in writers for post, version in writer.versions.items()} == versions
     assert {comment for writer in writers for comment in writer.comments} == comments
     assert events == len(taken), "each write has one event"

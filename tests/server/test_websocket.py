@@ -40,7 +40,7 @@ class Opened:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
 
-    async def hear(self) -> tuple[int, bytes]:
+    async def receive_frame(self) -> tuple[int, bytes]:
         """Return opcode and payload of the next frame."""
         async with asyncio.timeout(10):
             first, length = await self.reader.readexactly(2)
@@ -53,7 +53,7 @@ class Opened:
     async def closed(self) -> int:
         """Return the code with which the server closes."""
         while True:
-            opcode, payload = await self.hear()
+            opcode, payload = await self.receive_frame()
             if opcode == CLOSE:
                 return int.from_bytes(payload[:2])
 
@@ -111,7 +111,7 @@ async def test_message_of_too_many_fragments_is_refused(bounded: Bounded) -> Non
             live.writer.write(
                 frame(TEXT, b'{"type":"ping"}', is_last=False) + frame(CONTINUED, is_last=False) * 900 + frame(CONTINUED)
             )
-            heard = [json.loads((await live.hear())[1])["type"] for _ in range(2)]
+            heard = [json.loads((await live.receive_frame())[1])["type"] for _ in range(2)]
             assert heard == ["welcome", "pong"]
         async with opened(address) as live:
             live.writer.write(frame(TEXT, b"{", is_last=False) + frame(CONTINUED, is_last=False) * 1_001)
@@ -163,7 +163,7 @@ async def test_protocol_error_before_the_accept_closes_the_connection(
             may_go_on.set()
             writer.close()
         async with opened(address) as live:
-            assert json.loads((await live.hear())[1])["type"] == "welcome"
+            assert json.loads((await live.receive_frame())[1])["type"] == "welcome"
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
@@ -171,7 +171,7 @@ async def test_protocol_error_before_the_accept_closes_the_connection(
 async def test_pings_per_client_are_limited(bounded: Bounded, payload: bytes) -> None:
     async with bounded(max_live_messages=100) as (address, _), opened(address) as live:
         live.writer.write(frame(PING, payload) * 5_000)
-        heard = [await live.hear() for _ in range(101)]
+        heard = [await live.receive_frame() for _ in range(101)]
         assert heard.count((PONG, payload)) == 100, "and the welcome"
         assert await live.closed() == 1008
 
@@ -181,11 +181,11 @@ async def test_ping_limit_is_per_minute(bounded: Bounded, monkeypatch: pytest.Mo
     async with bounded(max_live_messages=10) as (address, _), opened(address) as live:
         for _ in range(3):
             live.writer.write(frame(PING, b"p"))
-            while await live.hear() != (PONG, b"p"):
+            while await live.receive_frame() != (PONG, b"p"):
                 pass
         live.writer.write(frame(PING, b"q") * 8)
         for _ in range(8):
-            assert await live.hear() == (PONG, b"q")
+            assert await live.receive_frame() == (PONG, b"q")
 
 
 async def test_simultaneous_connects_and_disconnects_free_their_memory(
@@ -209,7 +209,7 @@ async def test_simultaneous_connects_and_disconnects_free_their_memory(
             )
             writer.transport.abort()
         async with opened(address) as live:
-            assert json.loads((await live.hear())[1])["type"] == "welcome"
+            assert json.loads((await live.receive_frame())[1])["type"] == "welcome"
             async with asyncio.timeout(10):
                 while hub.subscriber_count > 1:  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
@@ -241,7 +241,7 @@ async def test_lost_connection_in_the_queue_is_not_written_to(
     monkeypatch.setattr(LimitedWebSocketProtocol, "connection_lost", noted)
     async with bounded() as (address, hub):
         async with opened(address) as live:
-            assert json.loads((await live.hear())[1])["type"] == "welcome"
+            assert json.loads((await live.receive_frame())[1])["type"] == "welcome"
         async with asyncio.timeout(10):
             await lost.wait()
         (subscriber,) = hub._subscribers

@@ -15,7 +15,7 @@ from tests.support.patience import seconds
 from tests.support.ports import free_port
 from tests.support.processes import BlogProcess
 
-__all__ = ["ask", "blog", "clean_environment", "free_port", "serving", "wait_for_line", "wait_until_up"]
+__all__ = ["blog", "clean_environment", "free_port", "run_sql", "serving", "wait_for_line", "wait_until_up"]
 
 
 class Process(Protocol):
@@ -51,7 +51,7 @@ def clean_environment() -> dict[str, str]:
     return environment
 
 
-def ask(folder: Path, sql: str) -> list[tuple[Any, ...]]:
+def run_sql(folder: Path, sql: str) -> list[tuple[Any, ...]]:
     """Execute a statement in the database of this directory's commands, and return the rows. Times are in UTC."""
     options: dict[str, Any]
     if url := os.environ.get(DATABASE):

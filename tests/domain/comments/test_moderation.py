@@ -85,7 +85,7 @@ async def people(ctx: Context, make_user: MakeUser) -> People:
     return made
 
 
-async def say(ctx: Context, post: Post, text: str = "Hello.", *, spam_reason: str | None = None) -> Comment:
+async def add_comment(ctx: Context, post: Post, text: str = "Hello.", *, spam_reason: str | None = None) -> Comment:
     return await comments.create(ctx, post.id, NewComment(content=text), spam_reason=spam_reason)
 
 
@@ -100,14 +100,14 @@ async def comment_events(ctx: Context) -> list[tuple[str, list[str]]]:
 
 async def test_first_comment_is_held_and_later_comments_pass_after_its_approval(ctx: Context, people: People, post: Post) -> None:
     rob, edo = people["rob"], people["edo"]
-    first = await say(rob, post)
+    first = await add_comment(rob, post)
     assert (first.status, first.reason) == (CommentStatus.PENDING, "First comment by this author")
-    assert (await say(rob, post)).status is CommentStatus.PENDING
+    assert (await add_comment(rob, post)).status is CommentStatus.PENDING
     assert (await posts.get(ctx, post.id)).comment_count == 0
     approved = await comments.edit(edo, first.id, CommentChanges(status=Decision.VISIBLE))
     assert (approved.status, approved.reason) == (CommentStatus.VISIBLE, None)
     assert (await posts.get(ctx, post.id)).comment_count == 1
-    assert (await say(rob, post)).status is CommentStatus.VISIBLE
+    assert (await add_comment(rob, post)).status is CommentStatus.VISIBLE
     channel = f"post:{post.id}"
     assert await comment_events(ctx) == [
         ("comment.held", ["moderation"]),
@@ -119,23 +119,23 @@ async def test_first_comment_is_held_and_later_comments_pass_after_its_approval(
 
 async def test_comments_of_moderators_are_never_held(author: Context, people: People, post: Post) -> None:
     for writer in (author, people["edo"], people["ora"]):
-        assert (await say(writer, post, LINKS, spam_reason="It looks odd")).status is CommentStatus.VISIBLE
-    assert (await say(people["eve"], post)).status is CommentStatus.PENDING, "an author elsewhere is a guest here"
+        assert (await add_comment(writer, post, LINKS, spam_reason="It looks odd")).status is CommentStatus.VISIBLE
+    assert (await add_comment(people["eve"], post)).status is CommentStatus.PENDING, "an author elsewhere is a guest here"
 
 
 async def test_sixth_comment_within_a_minute_is_held(ctx: Context, make_user: MakeUser, post: Post) -> None:
     rob = ctx.acting_as(accounts.as_actor(await make_user("rob", Role.READER)))
     for _ in range(5):
-        assert (await say(rob, post)).status is CommentStatus.VISIBLE
-    assert (await say(rob, post)).status is CommentStatus.PENDING
+        assert (await add_comment(rob, post)).status is CommentStatus.VISIBLE
+    assert (await add_comment(rob, post)).status is CommentStatus.PENDING
     later = dataclasses.replace(rob, now=rob.now + dt.timedelta(seconds=61))
-    assert (await say(later, post)).status is CommentStatus.VISIBLE
+    assert (await add_comment(later, post)).status is CommentStatus.VISIBLE
 
 
 async def test_pending_comment_is_visible_to_its_author_and_moderators_only(
     ctx: Context, author: Context, people: People, post: Post
 ) -> None:
-    waiting = await say(people["rob"], post)
+    waiting = await add_comment(people["rob"], post)
     sees = {}
     for name, one in (people | {"ada": author, "nobody": ctx}).items():
         listed = [comment.id for comment in (await comments.list_page(one, post, limit=9)).items]
@@ -149,7 +149,7 @@ async def test_pending_comment_is_visible_to_its_author_and_moderators_only(
 
 
 async def test_comment_removed_while_held_keeps_its_reason_for_moderators(ctx: Context, people: People, post: Post) -> None:
-    waiting = await say(people["rob"], post)
+    waiting = await add_comment(people["rob"], post)
     await comments.remove(people["edo"], waiting.id)
     gone = await comments.get(people["edo"], waiting.id)
     assert gone.reason == "Removed by edo. First comment by this author"
@@ -158,7 +158,7 @@ async def test_comment_removed_while_held_keeps_its_reason_for_moderators(ctx: C
 
 async def test_edited_comment_that_breaks_the_rules_is_held(ctx: Context, author: Context, people: People, post: Post) -> None:
     rob = people["rob"]
-    first = await say(rob, post)
+    first = await add_comment(rob, post)
     await comments.edit(people["edo"], first.id, CommentChanges(status=Decision.VISIBLE))
     await comments.create(author, post.id, NewComment(content="Indeed.", parent_id=first.id))
     changed = await comments.edit(rob, first.id, CommentChanges(content=LINKS))
@@ -176,7 +176,7 @@ async def test_edited_comment_that_breaks_the_rules_is_held(ctx: Context, author
 
 
 async def test_comment_can_be_edited_for_a_limited_time(ctx: Context, people: People, post: Post) -> None:
-    written = await say(people["edo"], post)
+    written = await add_comment(people["edo"], post)
     late = dataclasses.replace(people["edo"], now=ctx.now + dt.timedelta(minutes=61))
     with pytest.raises(Forbidden, match="could be edited until"):
         await comments.edit(late, written.id, CommentChanges(content="Changed."))
@@ -190,7 +190,7 @@ async def test_comment_can_be_edited_for_a_limited_time(ctx: Context, people: Pe
 
 async def test_queue_is_newest_first_paged_and_limited_to_own_permissions(author: Context, people: People, post: Post) -> None:
     other = await posts.create(people["eve"], NewPost(title="Elsewhere", content="text"))
-    waiting = [(await say(people["rob"], where)).id for where in (post, other, post)]
+    waiting = [(await add_comment(people["rob"], where)).id for where in (post, other, post)]
     first = await moderation_queue.list_page(people["edo"], CommentStatus.PENDING, limit=2)
     rest = await moderation_queue.list_page(people["edo"], CommentStatus.PENDING, limit=2, after=first.next)
     assert [case.comment.id for page in (first, rest) for case in page.items] == waiting[::-1]
@@ -208,7 +208,7 @@ async def test_queue_is_newest_first_paged_and_limited_to_own_permissions(author
 
 async def test_bulk_decision_is_atomic(ctx: Context, author: Context, people: People, post: Post) -> None:
     other = await posts.create(people["eve"], NewPost(title="Elsewhere", content="text"))
-    here, there = [[(await say(people["rob"], where)).id for _ in range(2)] for where in (post, other)]
+    here, there = [[(await add_comment(people["rob"], where)).id for _ in range(2)] for where in (post, other)]
     with pytest.raises(Forbidden):
         await moderation_queue.moderate(author, BulkDecision(status=Decision.VISIBLE, ids=here + there))
     assert (await posts.get(ctx, post.id)).comment_count == 0
@@ -224,7 +224,7 @@ async def test_bulk_decision_is_atomic(ctx: Context, author: Context, people: Pe
 async def test_number_of_statements_does_not_grow_with_the_decisions(people: People, post: Post) -> None:
     counts = []
     for number in (1, 5):
-        ids = [(await say(people["rob"], post)).id for _ in range(number)]
+        ids = [(await add_comment(people["rob"], post)).id for _ in range(number)]
         seen: list[str] = []
         people["edo"].db.on_query.append(seen.append)
         await moderation_queue.moderate(people["edo"], BulkDecision(status=Decision.REMOVED, ids=ids))

@@ -15,7 +15,7 @@ from blog.domain.posts import posts, scheduling
 from blog.domain.posts.models import Post
 from blog.errors import Unavailable
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
-from tests.support.serving import ask, blog, free_port, serving, wait_until_up
+from tests.support.serving import blog, free_port, run_sql, serving, wait_until_up
 
 
 def scheduled(title: str, at: dt.datetime) -> NewPost:
@@ -57,7 +57,7 @@ async def test_deleted_and_unscheduled_posts_are_not_published(author: Context, 
 def wait_for_published(home: Path, number: int) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if ask(home, "SELECT count(*) FROM posts WHERE status = 'published'")[0][0] >= number:
+        if run_sql(home, "SELECT count(*) FROM posts WHERE status = 'published'")[0][0] >= number:
             return
         time.sleep(0.05)  # between two looks
     raise AssertionError("the posts were not published")
@@ -65,7 +65,7 @@ def wait_for_published(home: Path, number: int) -> None:
 
 def let_time_pass(home: Path, condition: str) -> None:
     """Move publication times to the past, so that the test does not wait."""
-    ask(home, f"UPDATE posts SET publish_at = '2020-01-01 10:00:00.000000' WHERE {condition}")  # noqa: S608
+    run_sql(home, f"UPDATE posts SET publish_at = '2020-01-01 10:00:00.000000' WHERE {condition}")  # noqa: S608
 
 
 def test_three_workers_publish_each_post_once_and_overdue_posts_at_the_next_start(home: Path) -> None:
@@ -84,9 +84,11 @@ def test_three_workers_publish_each_post_once_and_overdue_posts_at_the_next_star
         wait_until_up(port, process)
         wait_for_published(home, 20)
     assert "Traceback" not in log.read_text()
-    published = ask(home, "SELECT post_id, count(*) FROM events WHERE type = 'post.published' GROUP BY post_id ORDER BY post_id")
+    published = run_sql(
+        home, "SELECT post_id, count(*) FROM events WHERE type = 'post.published' GROUP BY post_id ORDER BY post_id"
+    )
     assert published == [(post_id, 1) for post_id in range(1, 21)]
-    versions = ask(home, "SELECT version, count(*) FROM revisions GROUP BY version ORDER BY version")
+    versions = run_sql(home, "SELECT version, count(*) FROM revisions GROUP BY version ORDER BY version")
     assert versions == [(1, 20), (2, 20)]
-    at = {str(moment)[:19] for (moment,) in ask(home, "SELECT published_at FROM posts")}
+    at = {str(moment)[:19] for (moment,) in run_sql(home, "SELECT published_at FROM posts")}
     assert at == {"2020-01-01 10:00:00"}, "published at the time that was promised"

@@ -21,7 +21,7 @@ from blog.settings import Settings
 from tests.conftest import PASSWORD, MakeUser, running
 from tests.support import matching
 from tests.support.authenticator import Device
-from tests.support.serving import ask, blog, free_port, serving, wait_until_up
+from tests.support.serving import blog, free_port, run_sql, serving, wait_until_up
 from tests.web.accounts.test_two_factor import make_password_entry_old
 
 HOST = "blog.example.org"
@@ -266,5 +266,5 @@ def test_passkey_in_a_browser(tmp_path: Path, authenticator: tuple[Page, Callabl
         assert re.search(r"Desk\s+Added .*, last used ", page.locator("main").inner_text())
         assert "Signed in: passkey" in page.locator("main").inner_text()
         assert device("getCredentials")["credentials"][0]["signCount"] == 2
-        assert ask(tmp_path, "SELECT sign_count FROM passkeys") == [(2,)]
+        assert run_sql(tmp_path, "SELECT sign_count FROM passkeys") == [(2,)]
     assert "Traceback" not in log.read_text()

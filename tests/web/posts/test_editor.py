@@ -26,7 +26,7 @@ from tests.web.test_forms import NEW, value
 EDIT = {"title": "On engines", "content": "Typed.", "tags": "", "slug": "on-engines", "status": "published", "version": "1"}
 
 
-async def kept(ctx: Context) -> list[Record]:
+async def stored_autosaves(ctx: Context) -> list[Record]:
     return await ctx.db.fetch_all(sa.select(tables.autosaves).order_by(tables.autosaves.c.id))
 
 
@@ -117,9 +117,9 @@ async def test_autosave_is_listed_and_removed_when_the_post_is_saved(
     sent = {name: value(resumed, name) for name in names} | {"status": "published"}
     assert (sent["title"], sent["content"], sent["slug"], sent["autosave"]) == ("Half", "a \n\nthou", "not valid", str(number))
     assert (await client.post("/write", data=sent, headers=ada)).status_code == 422
-    assert len(await kept(ctx)) == 1, "what was not saved is kept"
+    assert len(await stored_autosaves(ctx)) == 1, "what was not saved is kept"
     assert (await client.post("/write", data=sent | {"slug": ""}, headers=ada)).status_code == 303
-    assert await kept(ctx) == []
+    assert await stored_autosaves(ctx) == []
     assert "Unfinished" not in (await client.get("/dashboard", headers=ada)).text
 
 
@@ -142,7 +142,7 @@ async def test_unsaved_changes_are_offered_restored_and_removed_when_saved(
     )
     assert answer.status_code == 303
     assert (await posts.get_by_slug(ctx, "on-engines")).content == "Typed."
-    assert await kept(ctx) == []
+    assert await stored_autosaves(ctx) == []
 
 
 async def test_restored_text_of_an_older_version_warns_and_does_not_overwrite(
@@ -157,7 +157,7 @@ async def test_restored_text_of_an_older_version_warns_and_does_not_overwrite(
     sent = EDIT | {"version": value(restored, "version"), "autosave": str(number)}
     assert (await client.post("/posts/on-engines/edit", data=sent, headers=eve)).status_code == 412
     assert (await posts.get_by_slug(ctx, "on-engines")).content == "Theirs."
-    assert len(await kept(ctx)) == 1
+    assert len(await stored_autosaves(ctx)) == 1
 
 
 async def test_text_that_equals_the_post_is_not_offered(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
@@ -180,7 +180,7 @@ async def test_discarded_text_is_removed(client: httpx2.AsyncClient, ctx: Contex
         assert f'action="/autosaves/{number}/discard"' in (await client.get(back, headers=eve)).text
         answer = await client.post(f"/autosaves/{number}/discard", headers=eve)
         assert (answer.status_code, answer.headers["location"]) == (303, back)
-    assert await kept(ctx) == []
+    assert await stored_autosaves(ctx) == []
 
 
 async def test_autosave_accepts_a_form_too(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
@@ -188,7 +188,7 @@ async def test_autosave_accepts_a_form_too(client: httpx2.AsyncClient, ctx: Cont
     first = (await client.post("/write/autosave", data=NEW | {"content": "one\r\ntwo", "autosave": ""}, headers=ada)).json()
     second = await client.post("/write/autosave", data=NEW | {"content": "three", "autosave": str(first["id"])}, headers=ada)
     assert second.json()["id"] == first["id"]
-    assert [row["form"] for row in await kept(ctx)] == [NEW | {"content": "three"}]
+    assert [row["form"] for row in await stored_autosaves(ctx)] == [NEW | {"content": "three"}]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ async def test_autosave_takes_forms_only(
 ) -> None:
     answer = await client.post("/write/autosave", content=json.dumps(sent), headers=await sign_in("ada") | JSON)
     assert answer.status_code == status
-    assert await kept(ctx) == []
+    assert await stored_autosaves(ctx) == []
 
 
 JSON = {"Content-Type": "application/json"}
@@ -221,7 +221,7 @@ async def test_autosave_without_permission_is_refused(
         assert (await client.post(path, json=EDIT)).status_code == 401
     assert (await client.post("/write/autosave", json=EDIT, headers=rae)).status_code == 403
     assert (await client.post("/posts/on-engines/autosave", json=EDIT, headers=await sign_in("bob"))).status_code == 404
-    assert await kept(ctx) == []
+    assert await stored_autosaves(ctx) == []
 
 
 async def test_forged_autosave_id_changes_nothing_of_others(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn) -> None:
@@ -229,7 +229,7 @@ async def test_forged_autosave_id_changes_nothing_of_others(client: httpx2.Async
     bob = await sign_in("bob")
     assert (await client.post("/write", data=NEW | {"autosave": str(number)}, headers=bob)).status_code == 303
     assert (await client.get(f"/write?autosave={number}", headers=bob)).text.count(NEW["content"]) == 0
-    assert [row["id"] for row in await kept(ctx)] == [number]
+    assert [row["id"] for row in await stored_autosaves(ctx)] == [number]
 
 
 async def test_image_is_uploaded_by_a_form_and_listed_with_its_markdown(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
