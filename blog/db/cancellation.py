@@ -10,15 +10,16 @@ import anyio
 from blog.observability import server_timing
 
 T = TypeVar("T")
+Step = Coroutine[Any, Any, T] | asyncio.Future[T]
 
 
-async def run_shielded(step: Coroutine[Any, Any, T], on_cancel: Callable[[asyncio.Task[T]], object] | None = None) -> T:
+async def run_shielded(step: Step[T], on_cancel: Callable[[asyncio.Future[T]], object] | None = None) -> T:
     """Run a driver call to its end even if the caller is cancelled, and then raise the cancellation.
 
-    A call that is left midway leaves its connection in an unknown state. `on_cancel` gets the task of the call, and makes the
-    driver end it early.
+    A call that is left midway leaves its connection in an unknown state. `on_cancel` gets the future of the call, which is a
+    task for a coroutine, and makes the driver end it early.
     """
-    inner = asyncio.create_task(step)
+    inner = asyncio.ensure_future(step)
     with server_timing.measure("db"):
         try:
             await asyncio.wait([inner])  # `asyncio.wait` does not cancel `inner` when it is cancelled itself

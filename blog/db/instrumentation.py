@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
-from blog.db.cancellation import run_shielded
+from blog.db.cancellation import Step, run_shielded
 from blog.observability import metrics, tracing
 
 T = TypeVar("T")
@@ -34,10 +34,10 @@ class WaitQueue:
 async def timed(
     system: str,
     sql: str,
-    step: Coroutine[Any, Any, T],
+    step: Step[T],
     *,
     prefix: str = "",
-    on_cancel: Callable[[asyncio.Task[T]], object] | None = None,
+    on_cancel: Callable[[asyncio.Future[T]], object] | None = None,
 ) -> T:
     """Run a driver call with `run_shielded`, measure it, and return its result.
 

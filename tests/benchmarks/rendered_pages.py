@@ -141,7 +141,7 @@ async def count_work(app: Any, state: dict[str, Any], path: str, cookie: str | N
 
     on_query = state["app_state"].site.db.on_query
     on_query.append(count_statement)
-    Connection.run = counting  # type: ignore[method-assign]
+    Connection.run = counting  # type: ignore[method-assign, assignment]
     _is_measured.set(True)
     await request(app, state, path, cookie)
     _is_measured.set(False)

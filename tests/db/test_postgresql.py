@@ -304,7 +304,7 @@ class CancelAt:
     def __init__(self, step: int, *, again: bool) -> None:
         self.step, self.again, self.seen = step, again, 0
 
-    async def __call__(self, step: Coroutine[Any, Any, T], on_cancel: Callable[[asyncio.Task[T]], object] | None = None) -> T:
+    async def __call__(self, step: Coroutine[Any, Any, T], on_cancel: Callable[[asyncio.Future[T]], object] | None = None) -> T:
         self.seen += 1
         if self.seen == self.step or (self.again and self.seen > self.step):
             unwrap(asyncio.current_task()).cancel()

@@ -87,7 +87,7 @@ class PostgreSQLConnection(ConnectionBackend):
     ) -> Any:
         self.notify_query_listeners(statement.sql)
         step = self._pool.call(connection, method, statement.sql, *arguments)
-        return await timed("postgresql", statement.sql, step, on_cancel=asyncio.Task.cancel)
+        return await timed("postgresql", statement.sql, step, on_cancel=asyncio.Future.cancel)
 
     @contextlib.asynccontextmanager
     async def _checkout_logged(self, statement: Statement) -> AsyncIterator[Any]:

@@ -110,9 +110,9 @@ class SQLiteConnection(ConnectionBackend):
             for listener in self._on_query:
                 listener(sql)
         main_sql, prefix = "; ".join(sql for sql, _ in texts), "".join(f"{sql}; " for sql, _ in before)
-        step = connection.run(*batch, deadline=math.inf if is_rollback else self._pool.statement_deadline())
         on_cancel = None if is_rollback else lambda _call: connection.abort()
         with translate_errors():
+            step = connection.run(*batch, deadline=math.inf if is_rollback else self._pool.statement_deadline())
             results = await timed("sqlite", main_sql, step, prefix=prefix, on_cancel=on_cancel)
         return results[len(before) : len(before) + len(texts)]
 

@@ -1,5 +1,6 @@
 """aiosqlite with one call to its thread per batch of statements; upstream needs three per statement: run, fetch, close."""
 
+import asyncio
 import math
 import sqlite3
 import time
@@ -62,17 +63,21 @@ class Connection(aiosqlite.Connection):
 
     limits: StatementLimits
 
-    async def run(self, *statements: SqlAndParams, deadline: float = math.inf) -> list[StatementResult]:
-        """Run statements in one call to the thread, and return their results. The first failure stops the batch.
+    def run(self, *statements: SqlAndParams, deadline: float = math.inf) -> "asyncio.Future[list[StatementResult]]":
+        """Run statements in one call to the thread, and return a future of their results. The first failure stops the batch.
 
-        A statement that runs at `deadline` (of `time.monotonic`) fails with SQLITE_INTERRUPT.
+        A statement that runs at `deadline` (of `time.monotonic`) fails with SQLITE_INTERRUPT. Not a coroutine like the methods
+        of aiosqlite: `run_shielded` would need a task for it, which takes as long as a short statement.
         """
         self.limits.deadline = min(deadline, time.monotonic() + self.limits.shutdown_timeout)
-        try:
-            results: list[StatementResult] = await self._execute(_run, self._conn, self.limits, statements)  # type: ignore[no-untyped-call]
-        finally:
-            self.limits.deadline, self.limits.is_aborted = math.inf, False
-        return results
+        call = partial(_run, self._conn, self.limits, statements)
+        future: asyncio.Future[list[StatementResult]] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(self._reset_limits)
+        self._tx.put_nowait((future, call))
+        return future
+
+    def _reset_limits(self, _future: object) -> None:
+        self.limits.deadline, self.limits.is_aborted = math.inf, False
 
     def abort(self) -> None:
         """Make the statements that run now, or wait for the thread, fail with SQLITE_INTERRUPT."""
