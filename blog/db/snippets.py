@@ -4,6 +4,7 @@ The texts come from the index with the start of each word marked, so that the wo
 own `snippet()` and `highlight()` are quadratic in the number of matches: a post of 250 KB took more than 300 s.
 """
 
+import functools
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -153,6 +154,7 @@ class _IndexedText:
         return piece[-1:] in CONNECTORS and _word_length(piece) == len(piece) - 1
 
 
+@functools.lru_cache(20_000)
 def _word_length(piece: str) -> int:
     token: Token | None = next(tokenize(piece), None)
     return token.end if token else 0

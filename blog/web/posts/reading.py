@@ -154,7 +154,7 @@ class SearchPage(Endpoint):
 
 def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> dict[str, Any]:
     """Return the template values of a post page, with `form` as its comment form."""
-    is_public = view.post.status is PostStatus.PUBLISHED
+    card = card_url(request, view.post) if view.post.status is PostStatus.PUBLISHED else None
     return {
         "view": view,
         "post": view.post,
@@ -167,8 +167,8 @@ def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> d
         "next_page_path": next_page_path(request, view.next),
         "max_reply_depth": post.MAX_REPLY_DEPTH,
         "live_cursor": view.position.cursor,
-        "card": card_url(request, view.post) if is_public else None,
-        "structured": post_structured_data(request, view.post) if is_public else None,
+        "card": card,
+        "structured": post_structured_data(request, view.post, card) if card else None,
     }
 
 

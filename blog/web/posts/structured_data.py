@@ -8,7 +8,6 @@ from blog.domain.media import social_cards
 from blog.domain.posts.models import Post
 from blog.framework.request.state import app_state
 from blog.framework.templating.templating import format_rfc3339
-from blog.web.posts.social_card import card_url
 
 
 def blog_structured_data(request: Request) -> dict[str, Any]:
@@ -25,8 +24,8 @@ def blog_structured_data(request: Request) -> dict[str, Any]:
     return {"@context": "https://schema.org", "@graph": graph}
 
 
-def post_structured_data(request: Request, post: Post) -> dict[str, Any]:
-    """Return the description of a post."""
+def post_structured_data(request: Request, post: Post, card: str) -> dict[str, Any]:
+    """Return the description of a post. card: the URL of its social card."""
     state = app_state(request)
     urls, home = state.urls, state.urls.url("web:home")
     url, (width, height) = urls.url("web:post", slug=post.slug), social_cards.SIZE
@@ -38,7 +37,7 @@ def post_structured_data(request: Request, post: Post) -> dict[str, Any]:
         "mainEntityOfPage": url,
         "headline": post.title,
         "description": post.excerpt,
-        "image": {"@type": "ImageObject", "url": card_url(request, post), "width": width, "height": height},
+        "image": {"@type": "ImageObject", "url": card, "width": width, "height": height},
         "datePublished": format_rfc3339(post.published_at or post.created_at),
         "dateModified": format_rfc3339(post.updated_at),
         "author": [
