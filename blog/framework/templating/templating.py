@@ -19,6 +19,11 @@ from blog.text.table_of_contents import list_headings
 from blog.text.user_agents import describe
 from blog.text.word_count import reading_minutes
 
+# Not `strftime`, which takes three times as long and depends on the locale of the process.
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
 _FUNCTIONS = frozenset({"path", "url", "static"})
 """Pure functions of templates: the result depends only on the arguments."""
 
@@ -102,12 +107,12 @@ def new_form_key() -> str:
 
 def format_date(moment: dt.datetime) -> str:
     """Return a date for readers, such as `22 November 2026`."""
-    return f"{moment.day} {moment:%B %Y}"
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
 
 
 def format_rfc3339(moment: dt.datetime) -> str:
     """Return a timestamp for programs (RFC 3339), such as `2026-11-22T10:00:00Z`."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(dt.UTC).isoformat()[: len('2026-11-22T10:00:00')]}Z"
 
 
 def initials(name: str) -> str:

@@ -1,5 +1,7 @@
-"""Every template is valid Jinja."""
+"""Every template is valid Jinja, and its links and dates are formatted as they should be."""
 
+import calendar
+import datetime as dt
 from pathlib import Path
 
 import jinja2
@@ -7,6 +9,7 @@ import pytest
 
 from blog.app import Application
 from blog.framework.templating.resources import resource_dir
+from blog.framework.templating.templating import format_date, format_rfc3339
 from tests.web.test_pages import opened
 
 FOLDER = resource_dir("templates")
@@ -25,3 +28,10 @@ async def test_links_are_compiled_to_direct_calls(app: Application) -> None:
         )
     assert "context.call" not in compiled
     assert "/static/css/blog." in compiled, "constant links are formatted at compile time"
+
+
+@pytest.mark.parametrize("month", range(1, 13))
+def test_dates_are_english_and_in_utc(month: int) -> None:
+    moment = dt.datetime(2026, month, 2, 1, 30, 5, 999_999, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    assert format_date(moment) == f"2 {calendar.month_name[month]} 2026"
+    assert format_rfc3339(moment) == f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S}Z"
