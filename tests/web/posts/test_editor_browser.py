@@ -88,7 +88,7 @@ def state(page: Page, words: str) -> None:
     page.locator(".editor-state").get_by_text(words).wait_for()
 
 
-def kept(site: Site) -> list[Any]:
+def stored_autosaves(site: Site) -> list[Any]:
     with contextlib.closing(sqlite3.connect(site.folder / "blog.db")) as database:
         return database.execute("SELECT id FROM autosaves").fetchall()
 
@@ -352,14 +352,14 @@ def test_text_is_stored_offline_and_sent_to_the_server_later(site: Site, page: P
     page.get_by_role("button", name="Publish", exact=True).click()
     page.get_by_text("The post was not saved: the server could not be reached.").wait_for()
     assert text(page).input_value() == "Typed in a tunnel."
-    assert kept(site) == []
+    assert stored_autosaves(site) == []
     context.set_offline(False)
     state(page, "Saved on the server")
-    assert len(kept(site)) == 1
+    assert len(stored_autosaves(site)) == 1
     assert page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('blog:text:'))") == []
     page.get_by_role("button", name="Publish", exact=True).click()
     page.wait_for_url(f"{site.base}/posts/on-engines")
-    assert kept(site) == []
+    assert stored_autosaves(site) == []
 
 
 def crash(page: Page) -> None:
@@ -381,7 +381,7 @@ def test_text_of_a_tab_that_crashed_is_offered_by_the_server(site: Site, page: P
     assert text(again).input_value() == "Hours of work"
     again.get_by_role("button", name="Save draft").click()
     again.wait_for_url(f"{site.base}/posts/half-a-post/edit?saved=1")
-    assert kept(site) == []
+    assert stored_autosaves(site) == []
 
 
 def test_text_of_a_tab_that_crashed_offline_is_offered_by_the_browser(site: Site, page: Page, context: BrowserContext) -> None:
@@ -499,7 +499,7 @@ def test_invalid_form_keeps_its_values_and_the_local_time(site: Site, page: Page
     page.get_by_role("heading", name="Please fix the following").wait_for()
     expect(page.get_by_label("Publish at")).to_have_value("2035-05-05T09:00")
     state(page, "Saved on the server")
-    assert len(kept(site)) == 1, "the same text, kept in the same place"
+    assert len(stored_autosaves(site)) == 1, "the same text, kept in the same place"
 
 
 def saved(site: Any) -> list[tuple[str, str, str]]:
@@ -577,7 +577,7 @@ def test_keys_do_not_publish_changes_of_a_published_post(site: Any, page: Any) -
     page.keyboard.press("Control+s")
     page.get_by_text("Your changes are saved but not public yet.").wait_for()
     assert saved(site) == [("On engines", "Some text.", "published")]
-    assert len(kept(site)) == 1
+    assert len(stored_autosaves(site)) == 1
 
 
 def test_empty_post_is_not_published(site: Any, page: Any) -> None:
@@ -616,7 +616,7 @@ def test_one_text_is_offered_once(site: Any, page: Any, context: Any, path: str,
     if loss != "response":
         text(page).fill("Hours of work")
         state(page, "Saved in this browser only")
-    assert len(kept(site)) == 1
+    assert len(stored_autosaves(site)) == 1
     crash(page)
     context.set_offline(False)
     again = context.new_page()
@@ -630,7 +630,7 @@ def test_one_text_is_offered_once(site: Any, page: Any, context: Any, path: str,
         again.get_by_role("button", name="Restore").click()
     assert text(again).input_value() == "Hours of work"
     state(again, "Saved on the server") if loss != "response" else None
-    assert len(kept(site)) == 1, "the newer text replaced the older one"
+    assert len(stored_autosaves(site)) == 1, "the newer text replaced the older one"
     again.goto(f"{site.base}{path}")
     again.locator(".editor-toolbar").wait_for()
     assert len(boxes(again)) == 1
