@@ -100,7 +100,8 @@ _PARTS = """
 """
 _BEFORE = "(?:is|has|no|use|with|show|hide|hidden|display|enable|disable|allow|auto|keep|exclude|include)?(?:from|in|on)?"
 _AFTER = "(?:enabled?|disabled?|hide|hidden|shown|visible|open|opened|closed|collapsed?|exclude|on|off)?"
-_HARMLESS = re.compile("|".join([*_TEXTS.split(), *_TIMES.split(), f"{_BEFORE}(?:{'|'.join(_PARTS.split())}){_AFTER}"]))
+_PART = "|".join(_PARTS.split())
+_HARMLESS = re.compile("|".join([*_TEXTS.split(), *_TIMES.split(), f"{_BEFORE}(?:{_PART}){_AFTER}"]))
 _HARMLESS_IF_TRUE = frozenset({"article", "blog", "output", "post", "release"})
 # Tables and lists in which keys and labels are read, although their names are harmless.
 _READ = _LABELS | {"meta", "taxonomies"}
