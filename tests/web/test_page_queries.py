@@ -25,8 +25,8 @@ is_counted = contextvars.ContextVar("is_counted", default=False)
     [
         ("/", None, 6, 1),  # BEGIN and COMMIT count
         ("/", Role.AUTHOR, 8, 3),
-        ("/search?q=post", None, 7, 3),
-        ("/search?q=post", Role.AUTHOR, 9, 5),
+        ("/search?q=post", None, 5, 2),
+        ("/search?q=post", Role.AUTHOR, 7, 4),
         ("/dashboard", Role.AUTHOR, 15, 3),
         ("/posts/post-7", None, 8, 1),
         ("/posts/post-7", Role.READER, 10, 3),

@@ -1,5 +1,7 @@
 """Full-text search of published posts, with snippets."""
 
+import contextlib
+import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
@@ -84,3 +86,27 @@ async def test_no_results_are_one_empty_page(ctx: Context, author: Context, text
     await write(author, "Post")
     nothing = await search.search_posts(ctx, text)
     assert (list(nothing.items), nothing.total, nothing.page_count) == ([], 0, 1)
+
+
+@pytest.mark.sqlite
+async def test_post_that_is_hidden_during_a_search_is_left_out(author: Context) -> None:
+    """The words are read after the matches: those of a draft must not be shown."""
+    for title in ("Loom one", "Loom two"):
+        await write(author, title)
+
+    def hide(sql: str) -> None:
+        if "post_authors" in sql:
+            with contextlib.closing(sqlite3.connect(author.db.url.database)) as connection, connection:
+                connection.execute("UPDATE posts SET status = 'draft' WHERE title = 'Loom two'")
+
+    author.db.on_query.append(hide)
+    assert await search_marked(author, "loom") == [("[Loom] one", "x")]
+
+
+async def test_pages_end_with_the_last_ranked_match(author: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "MAX_RANKED", search.PAGE_SIZE)
+    for number in range(search.PAGE_SIZE + 1):
+        await write(author, f"Loom {number}")
+    first, second = [await search.search_posts(author, "loom", page) for page in (1, 2)]
+    assert (len(first.items), first.page_count, first.is_truncated) == (search.PAGE_SIZE, 1, True)
+    assert (len(second.items), second.page_count, second.is_truncated) == (0, 1, True)
