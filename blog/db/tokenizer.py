@@ -54,9 +54,16 @@ _ACCENTED_LETTER = re.compile(r"([a-z\u03b1-\u03c9]|\u0435(?=\u0308))[\u0300-\u0
 _SYMBOL_SUFFIX = re.compile(r"\+\+|\uff0b\uff0b|[#\uff03](?!\w)")
 
 
-def _basic_plane(category: str) -> list[str]:
-    """Return the characters of the basic plane in the categories that begin with `category`."""
-    return [char for char in map(chr, range(0x300, 0xFFFF)) if unicodedata.category(char).startswith(category)]
+def _marks_and_digits() -> tuple[list[str], list[str]]:
+    """Return the marks and the decimal digits of the basic plane. One loop: it takes 15 ms of the start of the server."""
+    marks, digits = list[str](), list[str]()
+    for char in map(chr, range(0x300, 0xFFFF)):
+        category = unicodedata.category(char)
+        if category[0] == "M":
+            marks.append(char)
+        elif category == "Nd":
+            digits.append(char)
+    return marks, digits
 
 
 def _ranges(chars: Sequence[str]) -> str:
@@ -66,7 +73,8 @@ def _ranges(chars: Sequence[str]) -> str:
     return "".join(f"{start}-{end}" for start, end in zip(starts, ends, strict=True))
 
 
-_MARKS = _ranges(_basic_plane("M"))
+_MARK_CHARS, _DIGITS = _marks_and_digits()
+_MARKS = _ranges(_MARK_CHARS)
 _TOKEN = re.compile(
     "|".join(
         (
@@ -79,7 +87,7 @@ _TOKEN = re.compile(
     )
 )
 _REMOVED = re.compile(rf"{_EMOJI_MODIFIERS}|[^\w{_MARKS}{_EMOJI}{_ASTRAL_INDIC}\U0001f1e6-\U0001f1ff]|[\u0300-\u036f_]")
-_TRANSLATION = str.maketrans(_SIMILAR_LETTERS | {digit: str(unicodedata.decimal(digit)) for digit in _basic_plane("Nd")})
+_TRANSLATION = str.maketrans(_SIMILAR_LETTERS | {digit: str(unicodedata.decimal(digit)) for digit in _DIGITS})
 _OPTIONAL_MARKS = re.compile(_OPTIONAL)
 
 
