@@ -28,6 +28,7 @@ from blog.schemas.fields import MAX_CONTENT_BYTES
 from blog.schemas.posts import PostChanges, PostStatus
 from tests.conftest import MakeUser
 from tests.import_export.conftest import MakeFiles
+from tests.support import pictures
 
 UNCOUNTED = {"unchanged", "refused"}
 
@@ -295,11 +296,16 @@ async def test_images_of_the_folder_are_stored_and_linked(owner: Context, make_f
 
 
 async def test_a_lost_image_is_stored_again(owner: Context, make_files: MakeFiles) -> None:
-    folder = make_files({"a.md": "![a](pic.png)", "pic.png": png()})
+    folder = make_files({"a.md": "![a](pic.png)", "pic.png": pictures.png(1000, 10)})  # with copies of 960 and 480 pixels
+    media_dir = owner.site.settings.media_dir
     await import_markdown(owner, folder)
-    shutil.rmtree(owner.site.settings.media_dir)
-    assert (await import_markdown(owner, folder)).totals.unchanged == 1
-    assert len(list(owner.site.settings.media_dir.iterdir())) == 1
+    names = {path.name for path in media_dir.iterdir()}
+    assert len(names) == 3
+    for lost in (names, *({name} for name in names)):
+        for name in lost:
+            (media_dir / name).unlink()
+        assert (await import_markdown(owner, folder)).totals.unchanged == 1
+        assert {path.name for path in media_dir.iterdir()} == names
 
 
 async def test_names_are_normalised(owner: Context, make_files: MakeFiles) -> None:

@@ -16,23 +16,28 @@ class ImportedImages:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx, self._user_id = ctx, ctx.require_actor().id
-        self._known_names: set[str] = set()
+        self._known_copies: dict[str, list[str]] = {}
+        """The names of the smaller copies, by the name of their image."""
         self._new_rows: dict[str, dict[str, Any]] = {}
 
     async def load_known(self) -> None:
-        """Load the names of the user's images. Their copies exist and are not made again."""
-        self._known_names |= await self._stored_names()
+        """Load the names of the user's images and of their copies. Copies that exist are not made again."""
+        rows = await self._ctx.db.fetch_all(sa.select(_m.name, _m.variants).where(_m.user_id == self._user_id))
+        self._known_copies |= {row["name"]: [copy["name"] for copy in row["variants"]] for row in rows}
 
     def store(self, data: bytes) -> str:
         """Store an image, and return its name. `insert_entries` must follow. Blocking.
 
         Raises InvalidInput (file), Unavailable (storage).
         """
-        image = image_processing.process(data, known_names=self._known_names)
-        media.store_files(self._ctx.site.storage, image.files)
+        storage = self._ctx.site.storage
+        image = image_processing.process(data, known_names=self._known_copies)
         name = image.main.name
-        if name not in self._known_names:
-            self._known_names.add(name)
+        if not media.are_stored(storage, self._known_copies.get(name, ())):
+            image = image_processing.process(data)
+        media.store_files(storage, image.files)
+        if name not in self._known_copies:
+            self._known_copies[name] = [copy.name for copy in image.variants]
             self._new_rows[name] = media.column_values(image, "", self._user_id, self._ctx)
         return name
 

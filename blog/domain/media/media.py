@@ -188,6 +188,12 @@ def store_files(storage: Storage, files: Iterable[ImageFile]) -> None:
             storage.put(file.name, file.data)
 
 
+def are_stored(storage: Storage, names: Iterable[str]) -> bool:
+    """Return whether all these image files exist. Blocking. Raises Unavailable (storage)."""
+    with _translate_storage_errors():
+        return all(storage.exists(name) for name in names)
+
+
 def _remove_files(storage: Storage, names: Sequence[str]) -> None:
     with _translate_storage_errors():
         for name in names:
