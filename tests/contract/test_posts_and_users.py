@@ -10,12 +10,15 @@ import pytest
 from fastapi import FastAPI
 
 from blog.app import create_app
+from blog.db import tables
 from blog.domain.accounts import accounts
 from blog.domain.comments import comments
 from blog.domain.core.context import Context
+from blog.domain.integrity import outdated_html
 from blog.domain.posts import post_lists
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
+from blog.text.markdown import RENDERER_VERSION
 from tests.conftest import PASSWORD, Bearer
 from tests.twin.app import create_twin
 
@@ -43,7 +46,7 @@ def faults(answer: httpx2.Response) -> list[dict[str, Any]]:
 async def test_created_post_has_a_url_and_a_version(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     new = {"title": "On Engines", "content": "It *weaves*.", "tags": ["Machines", "machines", "maths"]}
     made = await client.post(POSTS, json=new, headers=await bearer("ada"))
-    assert (made.status_code, made.headers["etag"]) == (201, '"1.0"')
+    assert (made.status_code, made.headers["etag"]) == (201, f'"1.0.{RENDERER_VERSION}"')
     body = made.json()
     assert made.headers["location"] == f"{POSTS}/{body['id']}"
     assert body["html"] == "<p>It <em>weaves</em>.</p>\n"
@@ -79,7 +82,7 @@ async def test_patch_keeps_absent_members_and_put_replaces(client: httpx2.AsyncC
     path = (await client.post(POSTS, json=NEW | {"tags": ["x"]}, headers=headers)).headers["location"]
     changed = (await client.patch(path, json={"title": "B"}, headers=headers)).json()
     assert [changed[name] for name in ("title", "content", "tags", "version")] == ["B", "Some text.", ["x"], 2]
-    assert (await client.patch(path, json={"title": "B"}, headers=headers)).headers["etag"] == '"2.0"'
+    assert (await client.patch(path, json={"title": "B"}, headers=headers)).headers["etag"] == f'"2.0.{RENDERER_VERSION}"'
     assert (await client.patch(path, json={"title": None}, headers=headers)).status_code == 422
     replaced = (await client.put(path, json={"title": "C", "content": "other"}, headers=headers)).json()
     assert [replaced[name] for name in ("title", "content", "tags", "slug", "version")] == ["C", "other", [], "a-title", 3]
@@ -107,6 +110,18 @@ async def test_current_etag_is_answered_with_304(client: httpx2.AsyncClient, bea
         answer = await client.get(path, headers={"If-None-Match": sent})
         assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
     assert (await client.get(path, headers={"If-None-Match": '"0.0"'})).status_code == 200
+
+
+async def test_etag_changes_with_the_renderer(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> None:
+    headers = await bearer("ada")
+    path = (await client.post(POSTS, json=NEW, headers=headers)).headers["location"]
+    await ctx.db.execute(tables.posts.update().values(html="<p>old</p>", renderer_version=RENDERER_VERSION - 1))
+    tag = (await client.get(path)).headers["etag"]
+    assert await outdated_html.render_again(ctx) == 1
+    answer = await client.get(path, headers={"If-None-Match": tag})
+    assert (answer.status_code, answer.json()["version"]) == (200, 1)
+    assert answer.json()["html"] != "<p>old</p>"
+    assert (await client.patch(path, json={"title": "B"}, headers=headers | {"If-Match": tag})).status_code == 200
 
 
 async def test_draft_is_hidden_from_anonymous_users(client: httpx2.AsyncClient, bearer: Bearer) -> None:

@@ -80,7 +80,7 @@ async def version(if_match: Annotated[str | None, Header()] = None) -> set[int] 
         return None
     versions = re.findall(r'(?<!W/)"(\d{1,9})[."]', if_match)
     if not versions:
-        raise VersionConflict('If-Match has no ETag of this post. Send its ETag, such as "3.12".')
+        raise VersionConflict('If-Match has no ETag of this post. Send its ETag, such as "3.12.2".')
     return {int(number) for number in versions}
 
 

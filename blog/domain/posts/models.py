@@ -23,6 +23,7 @@ class Post(PostContent):
     html: str
     excerpt: str
     version: int
+    renderer_version: int
     word_count: int
     comment_count: int
     published_at: dt.datetime | None

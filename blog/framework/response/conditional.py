@@ -15,8 +15,11 @@ _ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
 
 
 def post_etag(post: Post) -> str:
-    """Return a strong ETag: version and number of comments, because the response shows both, such as `"3.12"`."""
-    return f'"{post.version}.{post.comment_count}"'
+    """Return a strong ETag such as `"3.12.2"`: the version, the number of comments and the version of the renderer.
+
+    The response shows all three: `render_again` changes the HTML of a post, but not its version.
+    """
+    return f'"{post.version}.{post.comment_count}.{post.renderer_version}"'
 
 
 def is_not_modified(request: Request, etag: str) -> bool:
@@ -57,8 +60,8 @@ def is_not_modified_since(request: Request, last_modified: dt.datetime) -> bool:
 def if_match_versions(request: Request) -> frozenset[int] | None:
     """Return the versions in `If-Match`, or None for no condition.
 
-    Ignores the number of comments: a new comment does not make an author's copy stale. Raises VersionConflict if no tag is
-    a version.
+    Ignores the rest of the tag: a new comment or renderer does not make an author's copy stale. Raises VersionConflict if
+    no tag is a version.
     """
     # By hand: header parameters. FastAPI declares them with Header().
     value = request.headers.get("if-match")
@@ -67,5 +70,5 @@ def if_match_versions(request: Request) -> frozenset[int] | None:
     versions = [tag.partition(".")[0] for weak, tag in _ENTITY_TAG.findall(value) if not weak]
     numbers = [int(version) for version in versions if version.isascii() and version.isdigit() and len(version) < 10]
     if not numbers:
-        raise VersionConflict('If-Match has no ETag of this post. Send its ETag, such as "3.12".')
+        raise VersionConflict('If-Match has no ETag of this post. Send its ETag, such as "3.12.2".')
     return frozenset(numbers)
