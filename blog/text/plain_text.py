@@ -1,11 +1,15 @@
 """Plain text of safe HTML, for search and excerpts."""
 
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+
+from blog.text.normalisation import has_visible_text
 
 Attributes = dict[str, str | None]
 
 _VOID = frozenset({"area", "br", "col", "hr", "img", "input", "wbr"})
+_IMAGE = re.compile(r"<img\b")
 _LINE_BREAKING = frozenset(
     {"blockquote", "br", "caption", "dd", "details", "div", "dl", "dt", "figcaption", "figure", "h1", "h2", "h3", "h4"}
     | {"h5", "h6", "hr", "li", "ol", "p", "pre", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead"}
@@ -28,6 +32,14 @@ def extract_text(html: str, is_skipped: Callable[[str, Attributes], bool]) -> st
     parser.feed(html)
     parser.close()
     return " ".join("".join(parser.parts).split())
+
+
+def has_visible_content(html: str, text: str) -> bool:
+    """Return whether HTML from `render` or `render_comment` shows anything: visible text or an image.
+
+    `text` is its plain text. The Markdown source can be longer: comments, link definitions and `&nbsp;` show nothing.
+    """
+    return has_visible_text(text) or _IMAGE.search(html) is not None
 
 
 def class_names(attributes: Attributes) -> list[str]:

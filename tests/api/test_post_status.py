@@ -111,7 +111,11 @@ def test_document_says_what_an_absent_status_means() -> None:
         assert "PUT and PATCH keep its status" in members["status"]["description"]
 
 
-@pytest.mark.parametrize("empty", ["", " \n\t", "\u200b\u3000"], ids=ascii)
+INVISIBLE = ["<!-- note -->", "[a]: http://x", "[^1]: x", "&#8203;", "&nbsp;", ">", "---", "<div></div>", "<style>a {}</style>"]
+"""Markdown of which nothing is shown."""
+
+
+@pytest.mark.parametrize("empty", ["", " \n\t", "\u200b\u3000", *INVISIBLE], ids=ascii)
 async def test_empty_post_can_only_be_a_draft(
     client: httpx2.AsyncClient, bearer: Callable[..., Awaitable[dict[str, str]]], ctx: Context, empty: str
 ) -> None:
@@ -137,5 +141,6 @@ async def test_empty_post_can_only_be_a_draft(
         assert [(error["loc"], error["type"]) for error in answer.json()["errors"]] == [(["body", "content"], "empty_post")]
     assert (await client.get(draft.headers["location"], headers=headers)).json() == draft.json()
     assert (await client.get(public.headers["location"])).json() == public.json()
-    for body in ({"title": "B"}, {"content": empty, "status": "draft"}):
+    picture = {"content": "![](/media/a.png)"}
+    for body in ({"title": "B"}, picture, {"content": empty, "status": "draft"}):
         assert (await client.patch(public.headers["location"], json=body, headers=headers)).status_code == 200

@@ -25,8 +25,7 @@ from blog.schemas.comments import CommentChanges, CommentStatus, Decision, NewCo
 from blog.schemas.feature_flags import Flag
 from blog.schemas.posts import PostStatus
 from blog.text.markdown import RENDERER_VERSION, render_comment
-from blog.text.normalisation import has_visible_text
-from blog.text.plain_text import html_to_text
+from blog.text.plain_text import has_visible_content, html_to_text
 
 _c, _p = tables.comments.c, tables.posts.c
 
@@ -164,7 +163,7 @@ async def _update(ctx: Context, comment: Comment, values: dict[str, Any]) -> Com
 
 def _render(content: str) -> tuple[str, CommentText]:
     html = render_comment(content)
-    if content and not has_visible_text(html_to_text(html)):  # for example only `>`, or only the definition of a link
+    if content and not has_visible_content(html, html_to_text(html)):  # for example only `>`, or only the definition of a link
         raise InvalidInput([FieldError(("content",), "Write something: nothing of this text would be shown", "invisible")])
     return html, moderation_rules.analyse(content, html)
 

@@ -14,7 +14,7 @@ from blog.domain.core.events import EventType, Position
 from blog.domain.posts import post_queries, post_writes, rendering, slugs
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import POST_FIELDS, PostContent, content_of, with_changes
-from blog.domain.posts.status_rules import require_text, resolve_status
+from blog.domain.posts.status_rules import require_visible_content, resolve_status
 from blog.errors import Conflict
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.text.normalisation import fold_name, normalise_line
@@ -57,9 +57,9 @@ async def create(ctx: Context, new: NewPost) -> Post:
     sent = {name: getattr(new, name) for name in _FIELD_NAMES if name != "status" or name in new.model_fields_set}
     values = resolve_status(sent, None, ctx.now) | {"tags": tuple(new.tags), "slug": new.slug or ""}
     content = PostContent(**values)
-    require_text(content, None)
     published_at = _resolve_published_at(ctx, content, None)
     rendered = await rendering.render_post_in_thread(content)
+    require_visible_content(rendered, None)
     async with ctx.db.transaction():
         if new.slug is None:
             rendered = rendered.with_changes(slug=await slugs.available(ctx.db, new.title))
@@ -103,10 +103,10 @@ async def save_changes(ctx: Context, post_id: int, changes: Mapping[str, Any], *
             if if_match is not None:
                 post_writes.require_version(post, if_match)
             content = with_changes(post, resolve_status(changes, post, ctx.now))
-            require_text(content, post)
             if _fold_tags(content) == _fold_tags(content_of(post)):
                 return post
             if (current := rendered.reuse(content)) is not None:
+                require_visible_content(current, post)
                 return await post_writes.update(ctx, post, current, _resolve_published_at(ctx, content, post))
 
 

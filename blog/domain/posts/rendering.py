@@ -13,7 +13,7 @@ from blog.domain.core.context import Context
 from blog.domain.posts.post_content import PostContent, with_changes
 from blog.text.excerpt import excerpt
 from blog.text.markdown import RENDERER_VERSION, render
-from blog.text.plain_text import html_to_text
+from blog.text.plain_text import has_visible_content, html_to_text
 from blog.text.word_count import count_words
 
 _RENDERED_FIELDS = ("content", "custom_excerpt")
@@ -29,6 +29,7 @@ class RenderedPost:
     excerpt: str
     indexed_text: IndexedText
     word_count: int
+    is_empty: bool  # nothing of it is visible
     renderer_version: int = RENDERER_VERSION
 
     def with_changes(self, **changes: Any) -> "RenderedPost":
@@ -45,7 +46,15 @@ class RenderedPost:
 def render_post(content: PostContent) -> RenderedPost:
     """Render a post. CPU-bound: some milliseconds for each page of text."""
     html = render(content.content)
-    return RenderedPost(content, html, content.custom_excerpt or excerpt(html), index_html(html), count_words(content.content))
+    text = html_to_text(html)
+    return RenderedPost(
+        content,
+        html,
+        content.custom_excerpt or excerpt(html),
+        fulltext.index_text(text),
+        count_words(content.content),
+        is_empty=not has_visible_content(html, text),
+    )
 
 
 def index_html(html: str) -> IndexedText:

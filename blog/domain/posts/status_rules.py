@@ -4,10 +4,12 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import PostContent
+from blog.domain.posts.rendering import RenderedPost
 from blog.errors import FieldError, InvalidInput
 from blog.schemas.posts import PostStatus
-from blog.text.normalisation import has_visible_text
+from blog.text.plain_text import has_visible_content, html_to_text
 
 _CONTRADICTION = "Only a scheduled post has a publication time. Schedule the post, or leave the time out."
 _PAST = "A scheduled post needs a time in the future"
@@ -36,17 +38,15 @@ def resolve_status(changes: Mapping[str, Any], before: PostContent | None, now: 
     return {**changes, "status": status, "publish_at": at}
 
 
-def require_text(content: PostContent, before: PostContent | None) -> None:
-    """Raise InvalidInput for a public or scheduled post without visible text, which readers would see as an empty page.
+def require_visible_content(rendered: RenderedPost, before: Post | None) -> None:
+    """Raise InvalidInput for a public or scheduled post without visible content, which readers would see as an empty page.
 
-    before: the stored content, if any. A post that is public and empty already, as an import can make it, stays editable.
+    before: the stored post, if any. A post that is public and empty already, as an import can make it, stays editable.
     """
-    if _is_empty_page(content) and not (before is not None and _is_empty_page(before)):
+    if not rendered.is_empty or rendered.content.status is PostStatus.DRAFT:
+        return
+    if before is None or before.status is PostStatus.DRAFT or has_visible_content(before.html, html_to_text(before.html)):
         raise InvalidInput([FieldError(("content",), _EMPTY, "empty_post")])
-
-
-def _is_empty_page(content: PostContent) -> bool:
-    return content.status is not PostStatus.DRAFT and not has_visible_text(content.content)
 
 
 def _implied_status(at: dt.datetime | None, before: PostContent | None) -> PostStatus:
