@@ -124,6 +124,22 @@ async def test_slow_statement_is_interrupted(url: str) -> None:
         assert await db.fetch_val("SELECT 1") == 1
 
 
+async def test_cancelled_statement_ends_on_the_server(url: str) -> None:
+    """Its connection serves the next statement only afterwards."""
+    running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
+    async with Database(url) as database, Database(url) as other:
+        for number in range(3):
+            task = asyncio.create_task(database.fetch_all(f"SELECT pg_sleep(60), {number}"))
+            while not await other.fetch_val(running):
+                pass
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await other.fetch_val(running) == 0
+            assert await database.fetch_val("SELECT 7") == 7
+        assert database.pool_stats.in_use == 0
+
+
 async def test_terminated_connections_are_reopened(small: Database) -> None:
     await asyncio.gather(*(small.fetch_all("SELECT pg_sleep(0.01)") for _ in range(SIZE)))
     await end_others(small)

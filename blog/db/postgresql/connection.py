@@ -1,6 +1,5 @@
 """Statements and transactions of one task on PostgreSQL."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
@@ -87,7 +86,7 @@ class PostgreSQLConnection(ConnectionBackend):
     ) -> Any:
         self.notify_query_listeners(statement.sql)
         step = self._pool.call(connection, method, statement.sql, *arguments)
-        return await timed("postgresql", statement.sql, step, on_cancel=asyncio.Future.cancel)
+        return await timed("postgresql", statement.sql, step, on_cancel=lambda call: call.cancel())
 
     @contextlib.asynccontextmanager
     async def _checkout_logged(self, statement: Statement) -> AsyncIterator[Any]:
