@@ -32,6 +32,7 @@ from blog.domain.accounts.models import User
 from blog.domain.core.context import Context, Site
 from blog.domain.core.site import open_site
 from blog.domain.posts import rendering
+from blog.framework.templating import templating
 from blog.schemas.accounts import NewUser, Role
 from blog.settings import Settings
 from tests.support import patience, postgres, serving
@@ -86,16 +87,16 @@ def shared_compilations(run_dir: Path) -> Iterator[None]:
     Every test makes an application, which would compile both again: a third of the CPU time of a test of a page.
     """
     (run_dir / "templates").mkdir(exist_ok=True)
-    environment = functools.partial(jinja2.Environment, bytecode_cache=jinja2.FileSystemBytecodeCache(str(run_dir / "templates")))
+    bytecode = jinja2.FileSystemBytecodeCache(str(run_dir / "templates"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("blog.framework.templating.templating.Environment", environment)
+        patch.setattr(templating, "_Environment", functools.partial(templating._Environment, bytecode_cache=bytecode))
         for dialect in ("sqlite", "postgresql"):
             patch.setattr(f"blog.db.{dialect}.backend.StatementCache", _CachePerDialect())
         yield
 
 
 class _CachePerDialect:
-    """Stands for `StatementCache`: all databases of a dialect get the same one."""
+    """Replaces `StatementCache`: all databases of a dialect get the same one."""
 
     def __init__(self) -> None:
         self._cache: StatementCache | None = None

@@ -1,9 +1,10 @@
-"""The fast path of cached responses (see `blog.framework.caching.fast_path`): what the two outermost middlewares do, at once."""
+"""The fast path of cached responses (see `blog.framework.caching.fast_path`), as `SecurityMiddleware` and the response cache."""
 
 import contextlib
 import time
 from typing import Any
 
+import structlog
 from starlette.types import Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -13,8 +14,10 @@ from blog.framework.limits.rate_limits import rate_limit_headers
 from blog.framework.request.state import AppState
 from blog.middleware.cache_hits import has_response, record_hit
 from blog.middleware.response_cache import ResponseCacheMiddleware
-from blog.middleware.security import SecurityMiddleware, correlation_id_from, http_date
+from blog.middleware.security import SecurityMiddleware, correlation_id_from, header_map, http_date
 from blog.settings import Settings
+
+log = structlog.stdlib.get_logger("blog.cache")
 
 
 class CacheFastPath:
@@ -26,9 +29,17 @@ class CacheFastPath:
         self._proxy: Any = ProxyHeadersMiddleware(_ignore, proxies) if proxies else None  # type: ignore[arg-type]
 
     def __call__(self, scope: Scope) -> EncodedResponse | None:
-        """Return the cached response. None if there is none in the wanted encoding, or if the request is not plain."""
+        """Return the cached response, or None if the application must answer, also after an error, which is logged."""
+        try:
+            return self._respond(scope)
+        except Exception:  # the parser of the server, which calls this, would answer 400 and log no traceback
+            log.exception("cached response failed")
+            return None
+
+    def _respond(self, scope: Scope) -> EncodedResponse | None:
+        """Return the cached response. None if there is none in this encoding, or if the request is refused or has a body."""
         started = time.perf_counter()
-        headers = dict(reversed(scope["headers"]))
+        headers = header_map(scope)
         response = self._cache.find_encoded(scope, headers)
         if response is None or b"content-length" in headers or b"transfer-encoding" in headers:
             return None
@@ -64,4 +75,4 @@ class CacheFastPath:
 
 
 async def _ignore(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    """Stand for the application behind uvicorn's middleware, of which only the change of the scope is used."""
+    """Do nothing: of uvicorn's middleware only the change of the scope is used."""

@@ -26,6 +26,7 @@ from blog.framework.urls.route_table import route_template
 from blog.middleware.cache_hits import has_response, preferred_encoding, record_hit
 from blog.middleware.security import HAS_CONSTANT_HEADERS, SECURITY_HEADERS, HeaderMap, constant_headers
 from blog.observability import metrics, server_timing
+from blog.schemas.theme import Theme
 from blog.settings import Settings
 
 _WAIT_TIMEOUT = 5.0
@@ -88,7 +89,7 @@ class ResponseCacheMiddleware:
         has_credentials = b"authorization" in headers or self._session_cookie_prefix in cookie
         if has_credentials or (b"if-modified-since" in headers and b"if-none-match" not in headers):
             return None
-        theme = theme_from_cookies(cookie.decode("latin-1")) if cookie else ""
+        theme = theme_from_cookies(cookie.decode("latin-1")) if cookie else Theme.AUTO
         return scope["raw_path"], scope["query_string"], theme
 
     async def _respond(self, request: "_CacheRequest", receive: Receive) -> None:

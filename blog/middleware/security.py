@@ -113,7 +113,7 @@ class SecurityMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = dict(reversed(scope["headers"]))  # if a header is repeated, the first value counts, as in Starlette
+        headers = header_map(scope)
         correlation_id = correlation_id_from(headers)
         state = scope.setdefault("state", {})
         state["correlation_id"], state["headers"] = correlation_id, headers
@@ -177,6 +177,15 @@ class SecurityMiddleware:
         if (site := headers.get(b"sec-fetch-site")) is not None:
             return site in (b"same-origin", b"none")
         return scope["type"] == "websocket" or self._session_cookie_prefix not in headers.get(b"cookie", b"")
+
+
+def header_map(scope: Scope) -> HeaderMap:
+    """Return the request headers by lowercase name. As in Starlette, the first of repeated ones counts, and all cookies do."""
+    fields = scope["headers"]
+    headers = dict(reversed(fields))
+    if len(headers) < len(fields) and b"cookie" in headers:
+        headers[b"cookie"] = b"; ".join([value for name, value in fields if name == b"cookie"])
+    return headers
 
 
 def http_date() -> bytes:

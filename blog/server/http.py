@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol (httptools) with limits: size and duration of requests, and number of connections."""
+"""uvicorn's HTTP protocol (httptools) with limits on requests and connections, and with the fast path of cached responses."""
 
 import asyncio
 import http
@@ -22,7 +22,7 @@ MIN_TRANSFER_RATE = 1_000  # bytes per second, on average, while the server wait
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """Reject requests that are too large (414, 431) or too slow (408), and excess connections (429, 503).
+    """Send cached responses at once; reject requests that are too large (414, 431) or too slow (408), and excess connections.
 
     uvicorn has no timeouts for clients, and no size limit for an incomplete head. The application checks complete heads.
     """
@@ -30,8 +30,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     _is_in_head, _is_in_body = True, False
     _has_request = _is_rejected = _is_shutting_down = _is_upgrading = False
     _head_bytes = _body_bytes = _body_chunks = _cached_responses = 0
-    _body_started_at = 0.0
-    _counted_address: str | None = None
+    _body_started_at, _counted_address = 0.0, ""
     _active_cycle: RequestResponseCycle | None = None  # runs or ran last; uvicorn's `cycle` may still be queued
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
@@ -108,6 +107,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Start a request head."""
+        self._unset_keepalive_if_required()  # started by a cached response to an earlier request of the same read
         self._is_in_head, self._has_request, self._head_bytes = True, True, 0
         if not self.flow.write_paused:
             self._write_timer.stop()  # a client that sends the next request has read the response
@@ -245,6 +245,6 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def _stop_counting(self) -> None:
         for timer in (self._head_timer, self._body_timer, self._write_timer):
             timer.stop()
-        if self._counted_address is not None:
+        if self._counted_address:
             connection_counts.remove(self.server_state, self._counted_address)
-            self._counted_address = None
+            self._counted_address = ""

@@ -125,7 +125,7 @@ async def test_slow_statement_is_interrupted(url: str) -> None:
 
 
 async def test_cancelled_statement_ends_on_the_server(url: str) -> None:
-    """Its connection serves the next statement only afterwards."""
+    """The next statement uses its connection only afterwards."""
     running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
     async with Database(url) as database, Database(url) as other:
         for number in range(3):

@@ -22,7 +22,7 @@ from blog.schemas.feature_flags import Flag
 from blog.schemas.posts import NewPost
 from blog.settings import Settings
 from blog.text.markdown import RENDERER_VERSION
-from tests.conftest import Bearer, running
+from tests.conftest import PASSWORD, Bearer, running
 
 POST: dict[str, Any] = {"title": "On engines", "content": "Some *words*. " * 60, "tags": ["maths"]}
 BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0"}
@@ -131,6 +131,27 @@ async def test_responses_for_users_are_not_shared(client: httpx2.AsyncClient, ad
     assert wrong.status_code == 401
 
 
+@pytest.mark.parametrize("other", ["", "a=b", "theme=dark"])
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("path", ["/", "/posts/on-engines", "/posts/secret", "/api/v1/posts/2"])
+async def test_session_in_any_cookie_field_is_noticed(
+    client: httpx2.AsyncClient, ada: dict[str, str], path: str, other: str, is_first: bool
+) -> None:
+    """Two `Cookie` fields are unusual in HTTP/1.1, but allowed between a proxy with HTTP/2 and this server."""
+    await client.post("/api/v1/posts", json=POST | {"title": "Secret", "status": "draft"}, headers=ada)
+    origin = {"Origin": str(client.base_url)}
+    await client.post("/login", data={"username": "ada", "password": PASSWORD}, headers=origin)
+    session = "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.cookies.jar)
+    client.cookies.clear()
+    await wait_until_caching(client)
+    fields = [("Cookie", other), ("Cookie", session)]
+    personal = await client.get(path, headers=fields if is_first else fields[::-1])
+    assert personal.status_code == 200
+    anonymous = await client.get(path)
+    assert anonymous.headers["cache-status"] != "blog; hit"
+    assert anonymous.status_code == (404 if path in ("/posts/secret", "/api/v1/posts/2") else 200)
+
+
 async def test_private_responses_are_not_cached(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
     for path in ("/login", "/search?q=words", "/api/v1/users/1", "/healthz"):
         for _ in range(2):
@@ -146,6 +167,11 @@ async def test_themes_are_cached_separately(client: httpx2.AsyncClient, ada: dic
     assert 'data-theme="dark"' in dark.text
     assert 'data-theme="light"' in light.text
     assert await cache_status(client, "/", Cookie="a=b; theme=dark") == "hit"
+
+
+async def test_cookies_without_meaning_share_a_response(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
+    assert await cache_status(client, "/") == "fwd=miss"
+    assert await cache_status(client, "/", Cookie="_ga=1") == "hit"
 
 
 async def test_one_response_serves_all_origins(client: httpx2.AsyncClient, ada: Any) -> None:

@@ -181,6 +181,34 @@ async def test_hit_is_logged_and_counted(app: Application, fast: list[bool]) -> 
     assert metrics.requests.drain() == {("GET", "/feed.{format:feed}", "200"): 1}
 
 
+async def test_request_behind_a_cached_response_may_take_longer_than_the_keep_alive_timeout(
+    app: Application, fast: list[bool]
+) -> None:
+    """Both requests arrive in one read: the timeout for the next request must not run during the second."""
+    async with served(app, timeout_keep_alive=0.2) as (address, _), connected(address) as (reader, writer):
+        writer.write(asked())
+        await answer(reader)
+        writer.write(asked() + asked("GET", "/api/v1/events?channel=posts&wait=0.6"))
+        await answer(reader)
+        line, _, _ = await answer(reader)
+    assert line == "HTTP/1.1 200 OK"
+    assert fast == [False, True, False]
+
+
+async def test_error_in_the_fast_path_is_logged_and_the_application_answers(
+    app: Application, fast: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(app) as (address, _), connected(address) as (reader, writer):
+        writer.write(asked())
+        await answer(reader)
+        with capture_logs() as entries, monkeypatch.context() as patch:
+            patch.setattr("blog.middleware.fast_path.record_hit", lambda *_: 1 / 0)
+            writer.write(asked())
+            line, fields, _ = await answer(reader)
+    assert (line, fields["cache-status"]) == ("HTTP/1.1 200 OK", "blog; hit")
+    assert "cached response failed" in [entry["event"] for entry in entries]
+
+
 @pytest.mark.parametrize("value", [b"a\r\nSet-Cookie: b", b"a\n", b"\r", b"a\0"])
 def test_header_with_a_line_end_is_refused(value: bytes) -> None:
     with pytest.raises(ValueError, match="contains a line end or a null byte"):

@@ -49,5 +49,10 @@ def _is_failure(status: int) -> bool:
 
 
 def _is_cacheable(scope: Scope, start: Message) -> bool:
-    is_allowed = start["status"] == 200 and "cache_policy" in scope["state"]
-    return is_allowed and all(name != b"set-cookie" for name, _ in start["headers"])
+    """Return whether an endpoint allows caching of this response, and nothing shows that it is personal."""
+    identity = scope["state"].get("identity")
+    if start["status"] != 200 or "cache_policy" not in scope["state"] or (identity and identity.actor):
+        return False
+    return not any(
+        name == b"set-cookie" or (name == b"cache-control" and b"no-store" in value) for name, value in start["headers"]
+    )
