@@ -124,6 +124,9 @@ HIDDEN += [
         "a: {a: {a: {a: {a: {a: {a: {a: {a: {a: 1}}}}}}}}}",
         "meta: {draft: true}", "taxonomies: {tags: [wip]}", "categories: [[a, drafts]]", "hideRelatedPosts_and_this: true",
         "article: no", "published: {web: false}", "cascade: {draft: true}", "visibility: friends", "stage: seedling",
+        "audience: internal-only", "audience: internal use only", "audience: internalOnly", "note: Private (for now)",
+        "circulation: staff_use_only", "condition: draft, needs images", "homepage: true", "is_page: true",
+        "post_date: 2099-01-01", "showOnHomepage: false",
     )
 ]  # fmt: skip
 HIDDEN += ["Title: A\nDate: 2020-03-01\nSave_as:\n\nText", "Title: A\nDate: 2020-03-01\nShiny: yes\n\nText"]
@@ -193,6 +196,10 @@ PUBLIC += [
         "taxonomies: {tags: [Hidden figures]}\nextra: {toc: true, release: true, team: The team, local_image: a.png}",
         "type: post\npublished: true\nstatus: publish\nmeta: {_edit_last: '1', _publicize_pending: '1'}\norder: 1\npart: 0",
         "x: &x [a, *x]\ny: *x",
+        "omit_header_text: true\nusePageBundles: false\nfigurePositionShow: true\nshowFullContent: false\nenableGitInfo: true\n"
+        "homepage: false\nexif: true\ncropped: true\nlarge: true\ncentered: true",
+        "is_page: false\npost_date: 2020-03-01 10:20:00\npost_modified: 2099-01-01\nmeta: {jabber_published: '1264882363'}",
+        "location: Internal waters of the Kingdom of Norway\nband: The Members",
     )
 ]
 

@@ -25,7 +25,7 @@ class Verdict(Enum):
 # Understood keys.
 DATES = (
     "date", "pubdate", "pubdatetime", "publishdate", "publisheddate", "publishedat", "publishat", "datepublished",
-    "publicationdate", "publishedon", "published", "posted", "created", "createdat", "datecreated",
+    "publicationdate", "publishedon", "published", "posted", "postdate", "created", "createdat", "datecreated",
 )  # fmt: skip
 """Keys of the date of a post, the most reliable first."""
 PUBLICATION_DATES = frozenset(DATES) | {"embargo", "embargountil", "publishfrom", "publishon", "scheduled", "scheduledat"}
@@ -56,7 +56,7 @@ _HIDING_LABELS = frozenset({"draft", "drafts", "hidden", "private", "unlisted", 
 # Harmless keys, whatever their values are.
 _TEXTS = """
     abstract alt basename blurb canonical canonicalurl caption cuid description excerpt filename github guid heading headline
-    id jetpackdontemailposttosubs jetpackmembershipscontainspaidcontent jetpackmembershipscontainspaywalledcontent
+    id jabberpublished jetpackdontemailposttosubs jetpackmembershipscontainspaidcontent jetpackmembershipscontainspaywalledcontent
     jetpackpostwaseverpublished key keywords label lang language lead linktitle locale metadescription metatitle name
     ogdescription ogtitle pagetitle path permalinks project projects publication publications publicationshort
     publicationtypes publishedby publishedin publisher publishername quote redirectfrom seodescription seotitle series
@@ -66,43 +66,45 @@ _TEXTS = """
 _TIMES = """
     dateend datemodified datestart dateupdated eventdate eventend eventstart lastedited lastmod lastmodified lastmodifiedat
     lastmodifieddate lastreviewed lastupdate lastupdated lastupdatedat moddate moddatetime modified modifiedat modifieddate
-    modifydate update updated updatedat updateddate updateddatetime updatedon updatetime
+    modifydate postmodified update updated updatedat updateddate updateddatetime updatedon updatetime
 """
 # Parts of a page. Themes switch them on and off with words around them: `showToc`, `hide_title`, `comments_disabled`.
 _PARTS = """
     abcjs addsrctocodeblock ads adsense affiliate allday amp analytics anchor anchors animation aplayer aside attribution
     audio author authorbadges authorbio authorbox authorcard authorprofile authors authorsbadges avatar background
-    backgroundimage backtotop badge banner bannerimage bio bloghighlight blur breadcrumb breadcrumbs byline cardstagfiltering
-    cardview chart chartjs charts children citation code codeblocknamelinks codecopy codediff codefold codefolding
-    codelinenumbers codemaxlines codetools collapsetoc color colour columns comment commentable comments contentcopyright
-    copybutton copycode copyright copyrightauthor copyrightinfo cover coverimage csp css dark darkmode date dateupdated
-    description diagram diagrams disclaimer disqus disquscomments donate draftlabel dropcap echarts echo edit editable
-    editlink editongithub editpage editpost editurl embedresources emoji eval evergreen excerpt execute fancybox featured
-    featuredimage featuredpost feed feedback flowchart flowchartdiagrams fontawesome fonts footer footnote footnotebacklinks
-    footnotes forcecodeblockltr fraction freeze fullwidth gallery giscus giscuscomments gitalk graphviz groupbyyear header
-    headeranchors headerandfooter headinganchors headings hero heroimage highlight highlighted highlighting highlightjs
-    highlightshrink hljs hugotoc icon image images info inline invertpagination inverttitleorder iscjklanguage
-    isso jquery js jsonld katex lastmod lastmodified lastupdated latex layoutbackgroundblur layoutbackgroundheaderspace
-    leaflet license lightbox lightgallery like likes linkcitations links linktomarkdown liquid logo map mapbox markup math
-    mathjax mathjaxautonumber mathjaxenableautonumber mathjaxenablesingledollar mathml menu menus mermaid meta mhchem music
-    nav navbar navigation navshort next noticeoutdate numbering numbersections nunjucks ogimage opengraph orderbyweight
-    original outdated outdatedinfowarning pagefind pager pageview pageviews pagination photos photoswipe pin pinned plantuml
+    backgroundimage backtotop badge banner bannerimage bio bloghighlight blur breadcrumb breadcrumbs byline
+    cardstagfiltering cardview centered chart chartjs charts children citation code codeblocknamelinks codecopy codediff
+    codefold codefolding codelinenumbers codemaxlines codetools collapsetoc color colour columns comment commentable
+    comments contentcopyright copybutton copycode copyright copyrightauthor copyrightinfo cover coverimage cropped csp css
+    dark darkmode date dateupdated description diagram diagrams disclaimer disqus disquscomments donate draftlabel dropcap
+    echarts echo edit editable editlink editongithub editpage editpost editurl embedresources emoji eval evergreen excerpt
+    execute exif fancybox featured featuredimage featuredpost feed feedback figureposition flowchart flowchartdiagrams
+    fontawesome fonts footer footnote footnotebacklinks footnotes forcecodeblockltr fraction freeze fullcontent fullwidth
+    gallery giscus giscuscomments gitalk gitinfo graphviz groupbyyear header headeranchors headerandfooter headertext
+    headinganchors headings hero heroimage highlight highlighted highlighting highlightjs highlightshrink hljs hugotoc icon
+    image images info inline invertpagination inverttitleorder iscjklanguage isso jquery js jsonld katex large lastmod
+    lastmodified lastupdated latex layoutbackgroundblur layoutbackgroundheaderspace leaflet license lightbox lightgallery
+    like likes linkcitations links linktomarkdown liquid logo map mapbox markup math mathjax mathjaxautonumber
+    mathjaxenableautonumber mathjaxenablesingledollar mathml menu menus mermaid meta mhchem music nav navbar navigation
+    navshort next noticeoutdate numbering numbersections nunjucks ogimage opengraph orderbyweight original outdated
+    outdatedinfowarning pagebundles pagefind pager pageview pageviews pagination photos photoswipe pin pinned plantuml
     player plotly podcast postmeta postmetainfooter postnav postnavlinks prettytable prettyurl prev previous
-    previousnextarticlelinks prevnext prism profile progress pseudocode quicknavigationbuttons reactions readingtime readmore
-    readtime recommended related relatedcontent relatedlinks relatedposts relatedpublications renderwithliquid repost reprint
-    resources reward rss rssbutton rssbuttoninsectiontermlist rssfulltext ruby schema scripts search searchable searchindex
-    selected selfcontained sequencediagrams share sharebuttons sharelinks sharing sharingbuttons sharinglinks sidebar
-    simplelist slides smartypants social socials socialshare sort sponsor sponsored starred sticky structureddata style styles
-    subscribe subtitle summary syntaxhighlighter syntaxhighlighting table tableofcontents tabs tags taxonomies thumbnail tikz
-    tikzjax timetoread title titleblockbanner toc tocauto toclevels tocnumber tocroot tocsidebar tocsticky tocstylesimple
-    toolbar top topimg translated translation translations twemoji twitter typograms utterances video videos views viewsource
-    waline wide widgets wordcount words zenmode zoom
+    previousnextarticlelinks prevnext prism profile progress pseudocode quicknavigationbuttons reactions readingtime
+    readmore readtime recommended related relatedcontent relatedlinks relatedposts relatedpublications renderwithliquid
+    repost reprint resources reward rss rssbutton rssbuttoninsectiontermlist rssfulltext ruby schema scripts search
+    searchable searchindex selected selfcontained sequencediagrams share sharebuttons sharelinks sharing sharingbuttons
+    sharinglinks sidebar simplelist slides smartypants social socials socialshare sort sponsor sponsored starred sticky
+    structureddata style styles subscribe subtitle summary syntaxhighlighter syntaxhighlighting table tableofcontents tabs
+    tags taxonomies thumbnail tikz tikzjax timetoread title titleblockbanner toc tocauto toclevels tocnumber tocroot
+    tocsidebar tocsticky tocstylesimple toolbar top topimg translated translation translations twemoji twitter typograms
+    utterances video videos views viewsource waline wide widgets wordcount words zenmode zoom
 """
-_BEFORE = "(?:is|has|no|use|with|show|hide|hidden|display|enable|disable|allow|auto|keep|exclude|include)?(?:from|in|on)?"
-_AFTER = "(?:enabled?|disabled?|hide|hidden|shown|visible|open|opened|closed|collapsed?|exclude|on|off)?"
+_BEFORE = "(?:is|has|no|omit|use|with|show|hide|hidden|display|enable|disable|allow|auto|keep|exclude|include)?(?:from|in|on)?"
+_AFTER = "(?:enabled?|disabled?|hide|hidden|show|shown|visible|open|opened|closed|collapsed?|exclude|on|off)?"
 _PART = "|".join(_PARTS.split())
 _HARMLESS = re.compile("|".join([*_TEXTS.split(), *_TIMES.split(), f"{_BEFORE}(?:{_PART}){_AFTER}"]))
 _HARMLESS_IF_TRUE = frozenset({"article", "blog", "output", "post", "release"})
+_HARMLESS_IF_FALSE = frozenset({"homepage", "ispage"})
 # Tables and lists in which keys and labels are read, although their names are harmless.
 _READ = _LABELS | {"meta", "taxonomies"}
 
@@ -117,8 +119,13 @@ _HIDING_WORD = re.compile(
     "|expired|hidden|idea|inactive|incomplete|inprogress|inreview|internal|loggedin|members?|never|nobody|noindex.*|notpublic"
     "|notready|notyet|onlyme|paid|pending(?:review)?|premium|private|protected|rascunho|removed|restricted|scheduled|secret|staff"
     "|(?:paid)?subscribers?|todo|trash(?:ed)?|unfinished|unlisted|unpublished|wip|черновик|下書き|草稿"
-    "|(?:admin|email|feed|friends|me|members?|newsletter|patrons?|rss|staff|subscribers?|team)only"
+    "|(?:admin|email|feed|friends|internal|me|members?|newsletter|patrons?|private|rss|staff|subscribers?|team)only"
 )
+_HIDING_FIRST_WORD = re.compile(
+    "confidential|drafts?|internal|members?|private|restricted|staff|subscribers?|unlisted|unpublished"
+)
+_MAX_PHRASE_WORDS = 4
+"""The length of a value that is a phrase such as "internal use only". A longer one is prose."""
 _BOOLEANS = (TRUE_WORDS | FALSE_WORDS) - {"0", "1"}  # numbers are mostly positions
 _MAX_NAME_LENGTH = 100
 
@@ -164,8 +171,15 @@ def judge(name: str, value: Any, *, is_top_level: bool) -> Verdict:
         return _choose(shown=word in FALSE_WORDS)
     if _SHOWING_NAME.search(name):
         return _choose(shown=word in TRUE_WORDS)
-    is_switch = word in _BOOLEANS and not (name in _HARMLESS_IF_TRUE and word in TRUE_WORDS)
-    return _choose(shown=not (is_switch or _HIDING_WORD.fullmatch(word) or as_date(value)))
+    harmless_words = TRUE_WORDS if name in _HARMLESS_IF_TRUE else FALSE_WORDS if name in _HARMLESS_IF_FALSE else ()
+    is_switch = word in _BOOLEANS and word not in harmless_words
+    is_hiding = _HIDING_WORD.fullmatch(word) is not None or _is_hiding_phrase(str(value))
+    return _choose(shown=not (is_switch or is_hiding or as_date(value)))
+
+
+def _is_hiding_phrase(value: str) -> bool:
+    words = re.findall(r"[^\W_]+", value[:_MAX_NAME_LENGTH].lower())
+    return 0 < len(words) <= _MAX_PHRASE_WORDS and _HIDING_FIRST_WORD.fullmatch(words[0]) is not None
 
 
 def judge_table(name: str, table: Mapping[Any, Any]) -> Verdict | None:
