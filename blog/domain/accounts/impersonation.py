@@ -31,9 +31,16 @@ _AFFIX_KEYS = _ROLE_KEYS | _keys(*_ATTRIBUTES)
 _ROLE_AFFIX_KEYS = _AFFIX_KEYS | _keys(*_ARTICLES)
 """Also articles, but not before names: Theron is not Ron."""
 _MAX_AFFIX_LENGTH = 16
-_FILLERS = frozenset(_ATTRIBUTES + _ARTICLES)
-# Also between a small letter and a capital: `TheModerator`.
-_SEPARATORS = re.compile(r"[\s\-_.,:;!?()\[\]{}|/+*#~\"'\u2010-\u2027«»·]+|(?<=[a-z])(?=[A-Z])")
+_MIN_JOINED_LENGTH = 8
+"""The length of a name from which affixes without a separator are removed: `Modeste` is not Este, and `Staffan` is not An."""
+_MIN_JOINED_STEM = 3
+"""The minimum length of a name without such an affix."""
+_FILLER_KEYS = frozenset(key for word in (*_ATTRIBUTES, *_ARTICLES) for key in lookalike_keys(word))
+# Also between a small letter and a capital, and between Latin and East Asian letters: `TheModerator`, `山田official`.
+_SEPARATORS = re.compile(
+    r"[\s\-_.,:;!?()\[\]{}|/+*#~\"'\u2010-\u2027«»·]+|(?<=[a-z])(?=[A-Z])"
+    r"|(?<=[A-Za-z])(?=[\u2e80-\uffdc])|(?<=[\u2e80-\uffdc])(?=[A-Za-z])"
+)
 _DIGITS = re.compile(r"^\d+|\d+$")
 _LIKE_STAFF = "This looks like the name of somebody who runs this blog. Choose a different one."
 _RESERVED_NAME = "This name is reserved for the people who run this blog. Choose a different one."
@@ -63,7 +70,7 @@ def _is_reserved(name: str, title: str) -> bool:
     if joined and not _personal_words(name):
         return True
     is_role = not _stems(joined, _ROLE_AFFIX_KEYS).isdisjoint(_ROLE_KEYS)
-    return is_role or not _stems(joined, _AFFIX_KEYS).isdisjoint(lookalike_keys(title))
+    return is_role or not _name_stems(joined).isdisjoint(lookalike_keys(title))
 
 
 async def _is_like_staff(ctx: Context, name: str, user_id: int | None) -> bool:
@@ -75,32 +82,45 @@ async def _is_like_staff(ctx: Context, name: str, user_id: int | None) -> bool:
 
 def _is_like_any(name: str, names: set[str]) -> bool:
     """Return whether the name looks like one of `names`, or like one with words such as "the real" and "moderator" added."""
-    stems = _stems("".join(_SEPARATORS.split(name)), _AFFIX_KEYS) | _stems(_personal_words(name), _AFFIX_KEYS)
+    stems = _name_stems("".join(_SEPARATORS.split(name))) | _name_stems(_personal_words(name))
     return any(not stems.isdisjoint(lookalike_keys(other)) for other in names)
 
 
 def _personal_words(name: str) -> str:
     """Return the words of a name without those that describe the role, such as "the real" and "moderator"."""
-    return "".join(word for word in _SEPARATORS.split(name) if word.lower() not in _FILLERS and not _is_role(word))
+    return "".join(word for word in _SEPARATORS.split(name) if not (_is_filler(word) or _is_role(word)))
+
+
+def _is_filler(word: str) -> bool:
+    return not lookalike_keys(word).isdisjoint(_FILLER_KEYS)
 
 
 def _is_role(word: str) -> bool:
     return not lookalike_keys(_DIGITS.sub("", word)).isdisjoint(_ROLE_KEYS)
 
 
-def _stems(name: str, affixes: frozenset[str]) -> frozenset[str]:
-    """Return the keys of a name, and of what is left of it without digits and affixes at its ends: `adaofficial1` → `ada`."""
+def _name_stems(name: str) -> frozenset[str]:
+    """Return the stems of a name that may be an ordinary word, such as Modern or Systema."""
+    is_long = len(_DIGITS.sub("", name)) >= _MIN_JOINED_LENGTH
+    return _stems(name, _AFFIX_KEYS if is_long else frozenset(), min_length=_MIN_JOINED_STEM)
+
+
+def _stems(name: str, affixes: frozenset[str], *, min_length: int = 1) -> frozenset[str]:
+    """Return the keys of a name, and of what is left of it without digits and affixes at its ends: `adaofficial1` → `ada`.
+
+    min_length: the number of characters that an affix must leave.
+    """
     found: set[str] = set()
     shorter = {name}
     while shorter:
         found |= shorter
-        shorter = {stem for text in shorter for stem in _shorten(text, affixes)} - found
+        shorter = {stem for text in shorter for stem in _shorten(text, affixes, min_length)} - found
     return frozenset(key for stem in found for key in lookalike_keys(stem))
 
 
-def _shorten(text: str, affixes: frozenset[str]) -> Iterator[str]:
+def _shorten(text: str, affixes: frozenset[str], min_length: int) -> Iterator[str]:
     yield _DIGITS.sub("", text)
-    for length in range(2, min(len(text), _MAX_AFFIX_LENGTH)):
+    for length in range(2, min(len(text) - min_length + 1, _MAX_AFFIX_LENGTH)):
         if not lookalike_keys(text[:length]).isdisjoint(affixes):
             yield text[length:]
         if not lookalike_keys(text[-length:]).isdisjoint(affixes):

@@ -13,8 +13,8 @@ from tests.conftest import PASSWORD, MakeUser
 LIKE_STAFF = [
     "ada", "ADA", "\u0430d\u0430", "ada\u200b", "\u00e0da", "Ada!", "ada \u2713", "ada (moderator)", "The real Ada", "Lady Ada",
     "adaofficial", "ada_official", "AdaOfficial", "\u0430daoffici\u0430l", "adaofficia1", "ada1", "Ada 7", "007ada",
-    "ada2025official", "officialada", "realada", "TheAda", "TheRealAda", "adateam", "ada-support", "adaadmin", "modada",
-    "LadyAdaStaff",
+    "ada2025official", "officialada", "RealAda", "TheAda", "TheRealAda", "ada-team", "ada-support", "adaadmin", "Mod Ada",
+    "LadyAdaStaff", "realadateam", "supportada",
     "ladyada2", "rea1 ada", "Ada Blog",
 ]  # fmt: skip
 RESERVED = [
@@ -26,6 +26,7 @@ RESERVED = [
 FREE = [
     "Adam", "adalbert", "Adamo", "Canada", "Nadal", "Armada", "theada", "moderato", "Modern", "Modric", "Theodor", "Stafford",
     "Teamster", "Supporter", "Realtor", "editorial", "ownership", "authority", "blogger", "systematic", "Sitel", "adalove",
+    "modada", "adateam", "realada",  # shorter than eight letters, as many ordinary names that begin with `mod` or `real`
     "a2da", "2024", "pau1", "---", "Bob", "Owner of cats", "Real Madrid", "Lady Grace", "lady7", "山田",
 ]  # fmt: skip
 
@@ -56,6 +57,35 @@ async def test_reader_cannot_take_a_name_like_that_of_the_staff(
 async def test_other_names_are_free(ctx: Context, staff: User, make_user: MakeUser, name: str) -> None:
     await make_user("eve", Role.READER)
     assert (await rename(ctx, await make_user("bob", Role.READER), name)).name == name
+
+
+@pytest.mark.parametrize(
+    ("staff_name", "name"),
+    [
+        ("An", "Staffan"), ("Este", "Modeste"), ("Esto", "Modesto"), ("Ern", "Modern"), ("Al", "Modal"), ("Sam", "Samsite"),
+        ("Ina", "Modina"), ("Li", "Realli"), ("A", "Systema"), ("An", "Supportan"),
+    ],
+)  # fmt: skip
+async def test_ordinary_names_that_contain_a_short_staff_name_are_free(
+    ctx: Context, make_user: MakeUser, staff_name: str, name: str
+) -> None:
+    await rename(ctx, await make_user("ada", Role.OWNER), staff_name)
+    assert (await rename(ctx, await make_user("bob", Role.READER), name)).name == name
+
+
+@pytest.mark.parametrize(
+    ("staff_name", "name"),
+    [
+        ("An", "An official"), ("An", "StaffAn"), ("Este", "Mod-Este"), ("Este", "realeste"), ("Al", "the_real_al"),
+        ("John", "johnteam"), ("山田", "山田official"), ("山田", "admin山田"), ("An", "An1"),
+    ],
+    ids=ascii,
+)  # fmt: skip
+async def test_short_staff_names_with_affixes_are_refused(ctx: Context, make_user: MakeUser, staff_name: str, name: str) -> None:
+    await rename(ctx, await make_user("ada", Role.OWNER), staff_name)
+    bob = await make_user("bob", Role.READER)
+    with pytest.raises(Conflict):
+        await rename(ctx, bob, name)
 
 
 async def test_readers_may_have_equal_names(ctx: Context, make_user: MakeUser) -> None:
