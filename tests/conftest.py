@@ -204,7 +204,7 @@ def database_url(request: pytest.FixtureRequest, database: str, tmp_path: Path, 
 
 @dataclass
 class _MigrationExceptOf:
-    """Stands for `blog.db.migration` where applications start; `url` is the migrated database."""
+    """Replaces `blog.db.migration` where applications start; `url` is the migrated database."""
 
     url: str
 

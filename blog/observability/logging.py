@@ -87,16 +87,18 @@ def _logging_config(*, use_json: bool) -> dict[str, Any]:
     }
 
 
-def log_request(method: str, route: str, status: int, seconds: float, user: str | None, request_id: str | None = None) -> None:
+def log_request(
+    method: str, route: str, status: int, seconds: float, user: str | None, correlation_id: str | None = None
+) -> None:
     """Write the access log line of a request: its route template, status, duration in seconds and username.
 
-    request_id: its correlation id, or None for that of the current task.
+    correlation_id: None for that of the current task.
     """
     if _buffered_handler is not None:
-        _buffered_handler.add_request(method, route, status, seconds, user, request_id)
+        _buffered_handler.add_request(method, route, status, seconds, user, correlation_id)
         return
-    own_id = {} if request_id is None else {"correlation_id": request_id}
-    _access_log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1), user=user, **own_id)
+    ids = {} if correlation_id is None else {"correlation_id": correlation_id}
+    _access_log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1), user=user, **ids)
 
 
 def log_websocket_close(code: int, user: str | None) -> None:
@@ -117,6 +119,10 @@ def add_correlation_ids(_logger: object, _method: str, event: structlog.typing.E
     return event
 
 
+def _current_correlation_id() -> str:
+    return correlation_id.get() or ""
+
+
 class BufferedJsonHandler(logging.StreamHandler[TextIO]):
     """Write request lines in batches and all other lines at once, in the order in which they were logged.
 
@@ -132,16 +138,18 @@ class BufferedJsonHandler(logging.StreamHandler[TextIO]):
         self._lines: list[str] = []
         self._cached_second, self._cached_timestamp = 0, ""
 
-    def add_request(self, method: str, route: str, status: int, seconds: float, user: str | None, request_id: str | None) -> None:
+    def add_request(
+        self, method: str, route: str, status: int, seconds: float, user: str | None, correlation_id: str | None
+    ) -> None:
         """Buffer the line of a request."""
         values = f'{seconds * 1000:.1f}, "user": {quoted(user) if user else "null"}, "event": "request", '
-        self.add_line(_request_prefix(method, route, status) + values, "blog.access", request_id)
+        self.add_line(_request_prefix(method, route, status) + values, "blog.access", correlation_id)
 
-    def add_line(self, prefix: str, logger: str, request_id: str | None = None) -> None:
+    def add_line(self, prefix: str, logger: str, correlation_id: str | None = None) -> None:
         """Buffer a line: the open JSON object `prefix`, completed with the members that all lines have."""
         traced = f'"trace_id": "{value}", ' if (value := trace_id.get()) else ""
         line = (
-            f'{prefix}"correlation_id": {quoted(request_id or correlation_id.get() or "")}, {traced}'
+            f'{prefix}"correlation_id": {quoted(correlation_id or _current_correlation_id())}, {traced}'
             f'"level": "info", "logger": "{logger}", "timestamp": "{self._timestamp()}"}}\n'
         )
         with self._lines_lock:

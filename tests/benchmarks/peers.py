@@ -237,7 +237,7 @@ def waiting() -> ASGIApp:
     return app
 
 
-def made(name: str, folder: Path) -> ASGIApp:
+def create_peer(name: str, folder: Path) -> ASGIApp:
     """Return the peer of this name."""
     if name in ("raw", "starlette"):
         answers = pickle.loads((folder / "answers.pickle").read_bytes())  # noqa: S301 (written by the benchmark itself)
@@ -257,5 +257,5 @@ def made(name: str, folder: Path) -> ASGIApp:
 
 
 if __name__ == "__main__":
-    peer = made(sys.argv[1], Path(sys.argv[3]))
+    peer = create_peer(sys.argv[1], Path(sys.argv[3]))
     uvicorn.run(peer, port=int(sys.argv[2]), log_config=None, access_log=False, server_header=False)

@@ -8,7 +8,7 @@ import pytest
 from httpx2.websockets import ASGIWebSocketTransport
 
 from blog.settings import Settings
-from tests.benchmarks.peers import made
+from tests.benchmarks.peers import create_peer
 from tests.conftest import ORIGIN, Bearer
 
 NEW_POST = {"title": "Ada's note", "content": "Some *words*.", "tags": ["maths"], "status": "published"}
@@ -29,7 +29,7 @@ async def stored(
 
 
 async def request_peer(name: str, folder: Path, method: str, path: str, **options: Any) -> httpx2.Response:
-    app = made(name, folder)
+    app = create_peer(name, folder)
     async with app.router.lifespan_context(app) as state:  # type: ignore[attr-defined]
 
         async def with_state(scope: Any, receive: Any, send: Any) -> None:

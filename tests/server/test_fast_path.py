@@ -16,15 +16,15 @@ from blog.settings import Settings
 from tests.server.test_http import connected, rest
 from tests.support.live_server import served
 
-OF_ONE_CLIENT = {"ratelimit", "ratelimit-policy"}
-ITS_OWN = {"x-correlation-id", "x-process-time", "server-timing", "date", "cache-status", "x-cache", *OF_ONE_CLIENT}
+RATE_LIMIT_FIELDS = {"ratelimit", "ratelimit-policy"}
+VARYING_FIELDS = {"x-correlation-id", "x-process-time", "server-timing", "date", "cache-status", "x-cache", *RATE_LIMIT_FIELDS}
 
 
-def asked(method: str = "GET", path: str = "/feed.atom", *fields: str) -> bytes:
+def request_bytes(method: str = "GET", path: str = "/feed.atom", *fields: str) -> bytes:
     return "\r\n".join((f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *fields, "\r\n")).encode()
 
 
-async def answer(reader: asyncio.StreamReader, *, has_body: bool = True) -> tuple[str, dict[str, str], bytes]:
+async def read_response(reader: asyncio.StreamReader, *, has_body: bool = True) -> tuple[str, dict[str, str], bytes]:
     head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
     fields = dict(line.split(": ", 1) for line in head[1:-2])
     assert len(fields) == len(head) - 3, "no field is there twice"
@@ -53,37 +53,37 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 async def test_cached_response_is_unchanged(app: Application, fast: list[bool]) -> None:
     async with served(app) as (address, _), connected(address) as (reader, writer):
-        writer.write(asked())
-        line, made, body = await answer(reader)
-        assert "fwd=miss" in made["cache-status"]
-        writer.write(asked("GET", "/feed.atom", "X-Correlation-ID: mine"))
-        again, kept, kept_body = await answer(reader)
-        assert (again, kept_body) == (line, body) == ("HTTP/1.1 200 OK", body)
-        assert kept.keys() == made.keys() - OF_ONE_CLIENT
-        assert {name: value for name, value in kept.items() if name not in ITS_OWN} == {
-            name: value for name, value in made.items() if name not in ITS_OWN
+        writer.write(request_bytes())
+        line, first, body = await read_response(reader)
+        assert "fwd=miss" in first["cache-status"]
+        writer.write(request_bytes("GET", "/feed.atom", "X-Correlation-ID: mine"))
+        hit_line, hit, hit_body = await read_response(reader)
+        assert (hit_line, hit_body) == (line, body) == ("HTTP/1.1 200 OK", body)
+        assert hit.keys() == first.keys() - RATE_LIMIT_FIELDS
+        assert {name: value for name, value in hit.items() if name not in VARYING_FIELDS} == {
+            name: value for name, value in first.items() if name not in VARYING_FIELDS
         }
-        assert kept["cache-status"] == "blog; hit"
-        assert kept["x-correlation-id"] == "mine"
-        assert "total;dur=" in kept["server-timing"]
-        writer.write(asked("HEAD"))
-        _, headed, _ = await answer(reader, has_body=False)
-        assert headed["content-length"] == str(len(body))
-        writer.write(asked("GET", "/feed.atom", f"If-None-Match: {made['etag']}"))
-        line, fresh, _ = await answer(reader, has_body=False)
+        assert hit["cache-status"] == "blog; hit"
+        assert hit["x-correlation-id"] == "mine"
+        assert "total;dur=" in hit["server-timing"]
+        writer.write(request_bytes("HEAD"))
+        _, head, _ = await read_response(reader, has_body=False)
+        assert head["content-length"] == str(len(body))
+        writer.write(request_bytes("GET", "/feed.atom", f"If-None-Match: {first['etag']}"))
+        line, not_modified, _ = await read_response(reader, has_body=False)
         assert line == "HTTP/1.1 304 Not Modified"
-        assert fresh["etag"] == made["etag"]
-        assert fresh["content-security-policy"] == made["content-security-policy"]
+        assert not_modified["etag"] == first["etag"]
+        assert not_modified["content-security-policy"] == first["content-security-policy"]
     assert fast == [False, True, True, True]
 
 
 async def test_pipelined_requests_are_answered_in_order(app: Application, fast: list[bool]) -> None:
     async with served(app) as (address, _), connected(address) as (reader, writer):
-        writer.write(asked())
-        await answer(reader)
-        writer.write(b"".join(asked("GET", "/feed.atom", f"X-Correlation-ID: {number}") for number in range(9)))
+        writer.write(request_bytes())
+        await read_response(reader)
+        writer.write(b"".join(request_bytes("GET", "/feed.atom", f"X-Correlation-ID: {number}") for number in range(9)))
         for number in range(9):
-            line, fields, _ = await answer(reader)
+            line, fields, _ = await read_response(reader)
             assert line == "HTTP/1.1 200 OK"
             assert fields["x-correlation-id"] == str(number)
     assert fast == [False, *[True] * 9]
@@ -92,10 +92,10 @@ async def test_pipelined_requests_are_answered_in_order(app: Application, fast: 
 async def test_connection_close_header_is_obeyed(app: Application, fast: list[bool]) -> None:
     async with served(app) as (address, _):
         async with connected(address) as (reader, writer):
-            writer.write(asked())
-            await answer(reader)
+            writer.write(request_bytes())
+            await read_response(reader)
         async with connected(address) as (reader, writer):
-            writer.write(asked("GET", "/feed.atom", "Connection: close"))
+            writer.write(request_bytes("GET", "/feed.atom", "Connection: close"))
             received = await rest(reader)
     assert "\r\nconnection: close\r\n" in received
     assert "\r\ncache-status: blog; hit\r\n" in received
@@ -104,11 +104,11 @@ async def test_connection_close_header_is_obeyed(app: Application, fast: list[bo
 
 async def test_long_pipeline_does_not_block_the_event_loop(app: Application, fast: list[bool]) -> None:
     async with served(app) as (address, _), connected(address) as (reader, writer):
-        writer.write(asked())
-        await answer(reader)
-        writer.write(b"".join(asked("GET", "/feed.atom", f"X-Correlation-ID: {number}") for number in range(40)))
+        writer.write(request_bytes())
+        await read_response(reader)
+        writer.write(b"".join(request_bytes("GET", "/feed.atom", f"X-Correlation-ID: {number}") for number in range(40)))
         for number in range(40):
-            _, fields, _ = await answer(reader)
+            _, fields, _ = await read_response(reader)
             assert (fields["x-correlation-id"], fields["cache-status"]) == (str(number), "blog; hit")
     assert fast[:17] == [False, *[True] * 16]
     assert fast[17] is False
@@ -127,13 +127,13 @@ async def test_other_requests_are_answered_by_the_application(
     app: Application, fast: list[bool], fields: tuple[str, ...], status: str
 ) -> None:
     async with served(app) as (address, _), connected(address) as (reader, writer):
-        writer.write(asked())
-        await answer(reader)
-        writer.write(asked("GET", "/feed.atom", *fields) + (b"abc" if "Length" in fields[0] else b""))
-        line, _, _ = await answer(reader)
+        writer.write(request_bytes())
+        await read_response(reader)
+        writer.write(request_bytes("GET", "/feed.atom", *fields) + (b"abc" if "Length" in fields[0] else b""))
+        line, _, _ = await read_response(reader)
         assert line == f"HTTP/1.1 {status}"
-        writer.write(asked())
-        line, _, _ = await answer(reader)
+        writer.write(request_bytes())
+        line, _, _ = await read_response(reader)
         assert line == "HTTP/1.1 200 OK"
     assert fast == [False, False, True]
 
@@ -142,8 +142,8 @@ async def test_first_request_of_an_encoding_compresses_and_the_next_is_fast(app:
     bodies = []
     async with served(app) as (address, _), connected(address) as (reader, writer):
         for encoding in ("identity", "gzip", "gzip"):
-            writer.write(asked("GET", "/", f"Accept-Encoding: {encoding}"))
-            _, fields, body = await answer(reader)
+            writer.write(request_bytes("GET", "/", f"Accept-Encoding: {encoding}"))
+            _, fields, body = await read_response(reader)
             bodies.append((fields.get("content-encoding"), body))
     assert bodies[1] == bodies[2]
     assert [encoding for encoding, _ in bodies] == [None, "gzip", "gzip"]
@@ -157,8 +157,8 @@ async def test_usage_is_that_of_the_client_behind_the_proxy(settings: Settings, 
     async with served(create_app(limited)) as (address, _), connected(address) as (reader, writer):
         remaining = []
         for path, client in (("/feed.atom", "192.0.2.1"), ("/feed.atom", "192.0.2.1"), ("/feed.atom", "192.0.2.2")):
-            writer.write(asked("GET", path, f"X-Forwarded-For: {client}"))
-            _, fields, _ = await answer(reader)
+            writer.write(request_bytes("GET", path, f"X-Forwarded-For: {client}"))
+            _, fields, _ = await read_response(reader)
             remaining.append(re.findall(r"r=(\d+)", fields["ratelimit"]))
     assert remaining == [["9"], ["9"], ["10"]]
     assert fast == [False, True, True]
@@ -166,13 +166,13 @@ async def test_usage_is_that_of_the_client_behind_the_proxy(settings: Settings, 
 
 async def test_hit_is_logged_and_counted(app: Application, fast: list[bool]) -> None:
     async with served(app) as (address, _), connected(address) as (reader, writer):
-        writer.write(asked())
-        await answer(reader)
+        writer.write(request_bytes())
+        await read_response(reader)
         metrics.cache_lookups.drain()
         metrics.requests.drain()
         with capture_logs() as entries:
-            writer.write(asked("GET", "/feed.atom", "X-Correlation-ID: mine"))
-            await answer(reader)
+            writer.write(request_bytes("GET", "/feed.atom", "X-Correlation-ID: mine"))
+            await read_response(reader)
     assert fast == [False, True]
     (entry,) = entries
     assert (entry["method"], entry["route"], entry["status"], entry["user"]) == ("GET", "/feed.{format:feed}", 200, None)
@@ -186,11 +186,11 @@ async def test_request_behind_a_cached_response_may_take_longer_than_the_keep_al
 ) -> None:
     """Both requests arrive in one read: the timeout for the next request must not run during the second."""
     async with served(app, timeout_keep_alive=0.2) as (address, _), connected(address) as (reader, writer):
-        writer.write(asked())
-        await answer(reader)
-        writer.write(asked() + asked("GET", "/api/v1/events?channel=posts&wait=0.6"))
-        await answer(reader)
-        line, _, _ = await answer(reader)
+        writer.write(request_bytes())
+        await read_response(reader)
+        writer.write(request_bytes() + request_bytes("GET", "/api/v1/events?channel=posts&wait=0.6"))
+        await read_response(reader)
+        line, _, _ = await read_response(reader)
     assert line == "HTTP/1.1 200 OK"
     assert fast == [False, True, False]
 
@@ -199,12 +199,12 @@ async def test_error_in_the_fast_path_is_logged_and_the_application_answers(
     app: Application, fast: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with served(app) as (address, _), connected(address) as (reader, writer):
-        writer.write(asked())
-        await answer(reader)
+        writer.write(request_bytes())
+        await read_response(reader)
         with capture_logs() as entries, monkeypatch.context() as patch:
             patch.setattr("blog.middleware.fast_path.record_hit", lambda *_: 1 / 0)
-            writer.write(asked())
-            line, fields, _ = await answer(reader)
+            writer.write(request_bytes())
+            line, fields, _ = await read_response(reader)
     assert (line, fields["cache-status"]) == ("HTTP/1.1 200 OK", "blog; hit")
     assert "cached response failed" in [entry["event"] for entry in entries]
 
