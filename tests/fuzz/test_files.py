@@ -28,6 +28,7 @@ class OneFile:
 
     languages = frozenset({"de"})
     is_obsidian = True
+    ignored_keys = frozenset[str]()
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -35,11 +36,11 @@ class OneFile:
     def read(self, *_arguments: object) -> bytes:
         return self._data
 
-    def is_section_hidden(self, _path: str) -> bool:
-        return False
+    def section_doubt(self, _path: str) -> None:
+        return None
 
     def __getattr__(self, name: str) -> object:
-        raise AssertionError(f"reading one post asked the tree for {name}")
+        raise AssertionError(f"reading one post does not need {name}")
 
 
 @given(contents, st.sampled_from(["_posts/2026-01-31-a.md", "content/a/index.md", "x.md", "_drafts/0000-99-99-.md"]))
