@@ -46,7 +46,7 @@ class Case:
     peers: Mapping[str, Request] = field(default_factory=dict)
     wanted: Mapping[str, float] = field(default_factory=dict)
     max_cpu_us: float | None = None
-    connections: int = 8
+    connections: int = 4
 
 
 def cases(token: str, session: str, etag: str) -> list[Case]:
@@ -107,8 +107,8 @@ def _written(token: str) -> list[Case]:
     peers, wanted = {"articles-own": create, "twin": create}, {"articles-own": 1.5, "twin": 1.0}
     return [
         Case("create post", create, "blog-uncached", peers, wanted),
-        Case("sign in (token)", sign_in, "blog-uncached", {"twin": sign_in}, connections=4),
-        Case("upload image", upload, "blog-uncached", connections=4),
+        Case("sign in (token)", sign_in, "blog-uncached", {"twin": sign_in}),
+        Case("upload image", upload, "blog-uncached"),
     ]
 
 

@@ -37,7 +37,7 @@ from blog.db.database import Database
 from blog.db.tables import api_tokens, events, post_authors, post_slugs, post_tags, posts, revisions, tags, users
 from blog.schemas.posts import NewPost, PostOut
 from blog.settings import load_settings
-from blog.text.markdown import render
+from blog.text.markdown import RENDERER_VERSION, render
 from blog.text.plain_text import html_to_text
 from blog.text.slug import slugify
 from tests.benchmarks.servers import Answer
@@ -170,7 +170,7 @@ async def _create(database: UpstreamDatabase, new: NewPost, user_id: int) -> dic
         post_id = await database.execute(
             posts.insert().values(
                 slug=slug, title=new.title, content=new.content, html=html, excerpt=body[:200], word_count=len(body.split()),
-                renderer_version=1, status="published", version=1, author_id=user_id, comments_open=True,
+                renderer_version=RENDERER_VERSION, status="published", version=1, author_id=user_id, comments_open=True,
                 published_at=now, created_at=now, updated_at=now,
             )
         )  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from blog.db import migration
 from blog.db.fulltext import IndexEntry, expected_entry, index_text
-from blog.text.markdown import render, render_comment
+from blog.text.markdown import RENDERER_VERSION, render, render_comment
 from tests.support.serving import blog, clean_environment
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -89,6 +89,7 @@ def add_comments(folder: Path, post_id: int, texts: Sequence[str], *, as_chain: 
                 number - 1 if as_chain and number > last + 1 else None,
                 text,
                 rendered[text],
+                RENDERER_VERSION,
                 _at(number),
                 _at(number),
             )
@@ -97,7 +98,7 @@ def add_comments(folder: Path, post_id: int, texts: Sequence[str], *, as_chain: 
         connection.executemany(
             "INSERT INTO comments"
             " (id, post_id, author_id, parent_id, content, html, renderer_version, status, created_at, updated_at)"
-            " VALUES (?, ?, 1, ?, ?, ?, 1, 'visible', ?, ?)",
+            " VALUES (?, ?, 1, ?, ?, ?, ?, 'visible', ?, ?)",
             rows,
         )
         connection.execute("UPDATE posts SET comment_count = ? WHERE id = ?", (len(texts), post_id))
@@ -122,8 +123,8 @@ def _insert(connection: sqlite3.Connection, numbers: range, count: int, texts: l
         title, at = f"Post {number} of word{number % max(1, count // MATCHES)}", _at(number)
         posts.append({
             "id": number, "slug": f"post-{number}", "title": title, "content": text, "html": html, "excerpt": text[:200],
-            "renderer_version": 1, "status": "published", "version": 1, "author_id": 1, "word_count": len(text.split()),
-            "published_at": at, "created_at": at, "updated_at": at,
+            "renderer_version": RENDERER_VERSION, "status": "published", "version": 1, "author_id": 1,
+            "word_count": len(text.split()), "published_at": at, "created_at": at, "updated_at": at,
         })  # fmt: skip
         index.append((number, *expected_entry(title, " ".join(_tags(number)), index_text(text))))
     names = ", ".join(posts[0])

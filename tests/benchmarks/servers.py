@@ -19,6 +19,7 @@ from tests.benchmarks.wrk import SERVER_CORE
 from tests.support.lines import ROOT
 from tests.support.serving import free_port, wait_until_up
 
+_SETTLE_SECONDS = 0.3  # for writes that wrk has left behind: a paused server would keep the write lock of the database
 _NGINX_SETS = (b"content-length", b"date", b"server", b"etag", b"last-modified")
 Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 """Status, header fields, body."""
@@ -51,6 +52,7 @@ class Servers:
         """Return process id and port of a server while all others are paused."""
         process, port = self.start(name)
         others = [other for other, _ in self._running.values() if other is not process]
+        time.sleep(_SETTLE_SECONDS)
         for other in others:
             other.send_signal(signal.SIGSTOP)
         try:
