@@ -107,7 +107,7 @@ def _written(token: str) -> list[Case]:
     peers, wanted = {"articles-own": create, "twin": create}, {"articles-own": 1.5, "twin": 1.0}
     return [
         Case("create post", create, "blog-uncached", peers, wanted),
-        Case("sign in (token)", sign_in, "blog-uncached", {"twin": sign_in}),
+        Case("sign in (token)", sign_in, "blog-uncached", {"twin": sign_in}, connections=1),
         Case("upload image", upload, "blog-uncached"),
     ]
 
