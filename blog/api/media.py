@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain.media import media
+from blog.domain.media.models import MediaFilter
 from blog.framework.endpoints.endpoint import ApiEndpoint
 from blog.framework.endpoints.openapi_operations import operation
 from blog.framework.request.context import require_user
@@ -14,21 +15,20 @@ from blog.framework.response import pagination
 from blog.framework.response.json import json_response, page_response
 from blog.framework.response.serializers import media_out
 from blog.schemas.accounts import Scope
-from blog.schemas.lists import MediaListOut, PageQuery
+from blog.schemas.lists import MediaListOut, MediaQuery
 from blog.schemas.media import MediaChanges, MediaOut, MediaUpload, NewMedia
 
 
 class MediaList(ApiEndpoint):
     """/api/v1/media: list and upload images."""
 
-    @operation(
-        "List your images", query=PageQuery, responses={200: MediaListOut}, scope=Scope.MEDIA_WRITE, response_headers={"Link"}
-    )
+    @operation("List images", query=MediaQuery, responses={200: MediaListOut}, scope=Scope.MEDIA_WRITE, response_headers={"Link"})
     async def get(self, request: Request) -> Response:
-        """Return a page of the user's images, newest first."""
+        """Return a page of your images, newest first. Editors may list the images of others."""
         ctx = require_user(request)
-        query = read_query(request, PageQuery)
-        page = await media.list_page(ctx, limit=query.limit, after=pagination.decode_cursor(query.cursor))
+        query = read_query(request, MediaQuery)
+        chosen = MediaFilter(query.q or "", query.uploader)
+        page = await media.list_page(ctx, chosen, limit=query.limit, after=pagination.decode_cursor(query.cursor))
         urls = app_state(request).urls
         return page_response(request, [media_out(item, urls) for item in page.items], page.next)
 
@@ -45,7 +45,7 @@ class MediaList(ApiEndpoint):
         ctx = require_user(request)
         media.require_uploader(ctx)  # before the body is read
         async with read_upload(request, NewMedia, limit=ctx.site.settings.max_upload_bytes) as (new, file):
-            item, is_new = await media.upload(ctx, file, new)
+            item, is_new = await media.upload(ctx, file.content, new.with_file_name(file.name))
         urls = app_state(request).urls
         location = urls.path("api:media_item", id=item.id)
         return json_response(media_out(item, urls), 201 if is_new else 200, {"Location": location})
@@ -66,7 +66,7 @@ class MediaDetail(ApiEndpoint):
 
     @operation("Describe an image", body=MediaChanges, responses={200: MediaOut}, scope=Scope.MEDIA_WRITE)
     async def patch(self, request: Request) -> Response:
-        """Change the alt text."""
+        """Change the alt text and the file name."""
         ctx = require_user(request)
         changes = await read_json(request, MediaChanges)
         return json_response(media_out(await media.change(ctx, request.path_params["id"], changes), app_state(request).urls))

@@ -263,6 +263,7 @@ media = sa.Table(
     sa.Column("height", sa.Integer, nullable=False),
     sa.Column("bytes", sa.Integer, nullable=False),
     sa.Column("alt", sa.String(500), nullable=False),
+    sa.Column("file_name", sa.String(200), nullable=False),
     sa.Column("variants", sa.JSON, nullable=False),  # [{"name", "width", "height"}], widest first
     _foreign_key("user_id", "users.id", ondelete="RESTRICT", index=True),
     _timestamp("created_at"),

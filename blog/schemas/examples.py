@@ -52,7 +52,11 @@ _IMAGE = {
     "width": 800,
     "height": 600,
     "alt": "A brass wheel with two hundred teeth",
+    "file_name": "wheel.jpg",
     "media_type": "image/jpeg",
+    "bytes": 148_213,
+    "uploader": "ada",
+    "created_at": _AT,
     "variants": [
         {
             "url": f"{_MEDIA_URL}9e8d7c6b5a4f3e2d1c0b9a8f7e6d5c4b3a2f1e0d9c8b7a6f5e4d3c2b1a0f9e8d.webp",
@@ -86,7 +90,11 @@ EXAMPLES: dict[type[BaseModel], Any] = {
     comments.CommentChanges: {"content": "Very well said."},
     comments.CommentOut: _COMMENT,
     lists.MediaListOut: {"items": [_IMAGE], "next": None},
-    media.MediaUpload: {"alt": "A brass wheel with two hundred teeth", "file": "the bytes of wheel.jpg"},
+    media.MediaUpload: {
+        "alt": "A brass wheel with two hundred teeth",
+        "file_name": "wheel.jpg",
+        "file": "the bytes of wheel.jpg",
+    },
     media.MediaChanges: {"alt": "A brass wheel"},
     media.MediaOut: _IMAGE,
     events.EventsOut: {"events": [_EVENT], "cursor": "k3f9x2.1235", "reset": False},

@@ -32,6 +32,17 @@ class PostQuery(PageQuery):
     status: PostStatus | None = None
 
 
+class MediaQuery(PageQuery):
+    """Query of a page of images."""
+
+    q: Annotated[Line, Field(min_length=1, max_length=200)] | None = Field(
+        default=None, description="Text in the file name or the alt text"
+    )
+    uploader: Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9_-]{3,50})$")] | None = Field(
+        default=None, description="For editors: a username, or `*` for the images of everybody. Absent: your own images"
+    )
+
+
 class ListOut(Output, Generic[T]):
     """One page of a list. `next` is the cursor of the following page, or null."""
 
@@ -52,7 +63,7 @@ class CommentListOut(ListOut[CommentOut]):
 
 
 class MediaListOut(ListOut[MediaOut]):
-    """A page of the user's own images."""
+    """A page of images, newest first."""
 
 
 class TokenListOut(ListOut[TokenSummary]):

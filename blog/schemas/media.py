@@ -1,18 +1,25 @@
 """Schemas of images."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from blog.schemas.fields import NORMALISED, Changes, Input, Line, Output
+from blog.schemas.fields import NORMALISED, Changes, Input, Instant, Line, Output
+from blog.text.file_names import MAX_FILE_NAME, clean_file_name
 
 Alt = Annotated[Line, StringConstraints(max_length=500), NORMALISED]
+FileName = Annotated[Line, StringConstraints(max_length=MAX_FILE_NAME), AfterValidator(clean_file_name), NORMALISED]
 
 
 class NewMedia(Input):
     """Data of a new image."""
 
     alt: Alt = Field(default="", description="A description of the image for people who can't see it")
+    file_name: FileName = Field(default="", description="The name to show and to search for. Absent: the name of the sent file")
+
+    def with_file_name(self, name: str) -> Self:
+        """Return the data with the name of the sent file, unless another name was given."""
+        return self.model_copy(update={"file_name": self.file_name or clean_file_name(name)})
 
 
 class MediaUpload(NewMedia):
@@ -25,6 +32,7 @@ class MediaChanges(Changes):
     """Changes to an image. Absent members stay unchanged."""
 
     alt: Alt = ""
+    file_name: FileName = ""
 
 
 class VariantOut(Output):
@@ -40,5 +48,9 @@ class MediaOut(VariantOut):
 
     id: int
     alt: str
+    file_name: str = Field(description="The name of the file when it was uploaded; empty if unknown")
     media_type: str
+    bytes: int = Field(description="The size of the file")
+    uploader: str = Field(description="The username of the person who uploaded it")
+    created_at: Instant
     variants: list[VariantOut] = Field(description="Smaller copies, widest first")

@@ -227,7 +227,7 @@ async def test_truncated_upload_stores_nothing(
 @pytest.mark.parametrize(
     "name", ["../../../../tmp/evil.png", "..\\evil.png", "a\0.png", "/etc/passwd", "évil \u202e.png", "x" * 3_000]
 )
-async def test_filename_is_ignored(
+async def test_filename_is_not_used_for_the_stored_file(
     client: httpx2.AsyncClient, ada: dict[str, str], settings: Settings, folder: Callable[[], set[str]], name: str
 ) -> None:
     before = set(settings.media_dir.parent.iterdir())
@@ -274,6 +274,24 @@ async def test_patch_ignores_absent_and_refuses_invalid_members(client: httpx2.A
     assert (await client.patch(where, json={"alt": ""}, headers=ada)).json()["alt"] == ""
 
 
+async def test_entry_has_the_file_name_size_uploader_and_time(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
+    answer = await send(client, ada, WIDE, "C:\\photos\\Brass wheel.png")
+    made = answer.json()
+    assert (made["file_name"], made["uploader"]) == ("Brass wheel.png", "ada")
+    assert made["bytes"] == len((await client.get(local(made["url"]))).content)
+    assert made["created_at"].endswith("Z")
+    assert (await send(client, ada, SMALL, "a.png", file_name="wheel.png")).json()["file_name"] == "wheel.png"
+    changed = await client.patch(answer.headers["location"], json={"file_name": "../wheel.png"}, headers=ada)
+    assert changed.json() == made | {"file_name": "wheel.png"}
+
+
+async def test_repeated_upload_keeps_the_first_entry_and_completes_it(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:
+    first = (await send(client, ada, name="first.png")).json()
+    again = await send(client, ada, name="second.png", alt="Teal")
+    assert (again.status_code, again.json()) == (200, first | {"alt": "Teal"})
+    assert (await send(client, ada, alt="Blue")).json() == first | {"alt": "Teal"}
+
+
 # -- who
 
 
@@ -315,6 +333,30 @@ async def test_list_has_own_images_newest_first_in_pages(client: httpx2.AsyncCli
     assert (await client.get(MEDIA, headers=edo)).json()["items"] == [theirs], "also for editors"
     for wrong in ("cursor=x", "limit=0", "limit=101", "page=2"):
         assert (await client.get(f"{MEDIA}?{wrong}", headers=ada)).status_code == 422
+
+
+async def test_list_is_filtered_by_text_and_for_editors_by_uploader(
+    client: httpx2.AsyncClient, ada: dict[str, str], bearer: Bearer
+) -> None:
+    edo = await bearer("edo", Role.EDITOR)
+    await send(client, ada, png(1, 1), "Brass wheel.png", alt="Two hundred teeth")
+    await send(client, ada, png(2, 1), "100%.png")
+    await send(client, edo, png(3, 1), "wheel.png")
+
+    async def names(headers: dict[str, str], **query: str) -> list[str]:
+        answer = await client.get(MEDIA, params=query, headers=headers)
+        return [item["file_name"] for item in answer.json()["items"]]
+
+    assert await names(ada, q="WHEEL") == ["Brass wheel.png"]
+    assert await names(ada, q="teeth brass") == ["Brass wheel.png"]
+    assert await names(ada, q="0%") == ["100%.png"]
+    assert await names(ada, q="%teeth") == []
+    assert await names(ada, uploader="Ada") == ["100%.png", "Brass wheel.png"]
+    assert await names(edo, q="wheel", uploader="*") == ["wheel.png", "Brass wheel.png"]
+    assert await names(edo, uploader="ada") == ["100%.png", "Brass wheel.png"]
+    for uploader in ("*", "edo"):
+        assert (await client.get(MEDIA, params={"uploader": uploader}, headers=ada)).status_code == 403
+    assert (await client.get(MEDIA, params={"uploader": "a b"}, headers=edo)).status_code == 422
 
 
 async def test_editors_can_access_images_of_others_by_id(

@@ -69,7 +69,7 @@ def request(
 
 async def read(body: bytes, kind: str | None = TYPE, limit: int = 50_000, **options: Any) -> tuple[NewMedia, bytes]:
     async with read_upload(request(body, kind, **options), NewMedia, limit=limit) as (new, file):
-        return new, file.read()
+        return new, file.content.read()
 
 
 @pytest.mark.parametrize("piece", [1, 7, 1_000_000])
@@ -98,7 +98,7 @@ async def test_temporary_file_is_removed_after_success_and_failure(
 ) -> None:
     with pytest.raises(ZeroDivisionError):
         async with read_upload(request(form(IMAGE)), NewMedia, limit=1_000) as (_, file):
-            raise ZeroDivisionError(file.closed)
+            raise ZeroDivisionError(file.content.closed)
     assert len(temporary_files) == 1
 
 

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.core.context import Context
 from blog.domain.media import image_processing, media
+from blog.schemas.media import NewMedia
 
 _m = tables.media.c
 
@@ -25,8 +26,8 @@ class ImportedImages:
         rows = await self._ctx.db.fetch_all(sa.select(_m.name, _m.variants).where(_m.user_id == self._user_id))
         self._known_copies |= {row["name"]: [copy["name"] for copy in row["variants"]] for row in rows}
 
-    def store(self, data: bytes) -> str:
-        """Store an image, and return its name. `insert_entries` must follow. Blocking.
+    def store(self, data: bytes, file_name: str) -> str:
+        """Store an image, and return the name of its file. `insert_entries` must follow. Blocking.
 
         Raises InvalidInput (file), Unavailable (storage).
         """
@@ -38,7 +39,7 @@ class ImportedImages:
         media.store_files(storage, image.files)
         if name not in self._known_copies:
             self._known_copies[name] = [copy.name for copy in image.variants]
-            self._new_rows[name] = media.column_values(image, "", self._user_id, self._ctx)
+            self._new_rows[name] = media.column_values(image, NewMedia().with_file_name(file_name), self._user_id, self._ctx)
         return name
 
     async def insert_entries(self) -> None:
@@ -55,6 +56,6 @@ class ImportedImages:
         return {row["name"] for row in await self._ctx.db.fetch_all(sa.select(_m.name).where(_m.user_id == self._user_id))}
 
 
-def content_name(data: bytes) -> str:
+def content_name(data: bytes, _file_name: str) -> str:
     """Return the name under which `ImportedImages` would store an image. Blocking. Raises InvalidInput (file)."""
     return image_processing.reencode(data).name

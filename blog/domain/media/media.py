@@ -18,14 +18,17 @@ from blog.domain.core.rows import from_row
 from blog.domain.core.storage import Storage
 from blog.domain.media import image_processing
 from blog.domain.media.image_processing import ImageFile, ProcessedImage
-from blog.domain.media.models import Media
+from blog.domain.media.models import Media, MediaFilter
 from blog.errors import Forbidden, NotFound, Unavailable
 from blog.schemas.accounts import Role, Scope
 from blog.schemas.feature_flags import Flag
 from blog.schemas.media import MediaChanges, NewMedia
+from blog.text.normalisation import fold_name
 
 log = structlog.stdlib.get_logger("blog")
-_m = tables.media.c
+_m, _u = tables.media.c, tables.users.c
+_MEDIA = sa.select(tables.media, _u.username.label("uploader")).join(tables.users, _u.id == _m.user_id)
+_OWN = MediaFilter()
 _NOT_FOUND = "You have no image with this id"
 _NAME_PATTERN = re.compile(r"[0-9a-f]{64}\.\w+")
 # All columns that can contain the name of an image file.
@@ -52,8 +55,8 @@ def require_uploader(ctx: Context) -> None:
 async def upload(ctx: Context, file: BinaryIO, new: NewMedia) -> tuple[Media, bool]:
     """Process and store an image, with copies for smaller screens.
 
-    Returns the entry, and whether it is new: an image that the user has uploaded before keeps its entry. Its alt text is set
-    if it had none. Raises NotAuthenticated, Forbidden, InvalidInput (file), Unavailable (storage).
+    Returns the entry, and whether it is new: an image that the user has uploaded before keeps its entry. Its alt text and
+    file name are set if it had none. Raises NotAuthenticated, Forbidden, InvalidInput (file), Unavailable (storage).
     """
     return await add(ctx, await process_upload(ctx, file), new)
 
@@ -73,8 +76,9 @@ async def add(ctx: Context, image: ProcessedImage, new: NewMedia) -> tuple[Media
         same = (_m.user_id == actor.id) & (_m.name == image.main.name)
         known_id = await ctx.db.fetch_val(sa.select(_m.id).where(same))
         if known_id is not None:
-            await ctx.db.execute(tables.media.update().where(same, _m.alt == "").values(alt=new.alt))
-        insert = tables.media.insert().values(column_values(image, new.alt, actor.id, ctx))
+            for name, value in new.model_dump().items():  # completes what is missing
+                await ctx.db.execute(tables.media.update().where(same, _m[name] == "").values({name: value}))
+        insert = tables.media.insert().values(column_values(image, new, actor.id, ctx))
         media_id = known_id if known_id is not None else await ctx.db.execute(insert)
         # Store the files again: the last other image with these files may have been deleted since. The lock prevents it now.
         await anyio.to_thread.run_sync(store_files, ctx.site.storage, image.files)
@@ -86,10 +90,17 @@ async def lock_user(ctx: Context, user_id: int) -> None:
     await ctx.db.fetch_val(sa.select(tables.users.c.id).where(tables.users.c.id == user_id).with_for_update())
 
 
-async def list_page(ctx: Context, *, limit: int, after: CursorKey | None = None) -> ResultPage[Media]:
-    """Return a page of the current user's images, newest first. Raises NotAuthenticated, Forbidden."""
+async def list_page(ctx: Context, chosen: MediaFilter = _OWN, *, limit: int, after: CursorKey | None = None) -> ResultPage[Media]:
+    """Return a page of images, newest first. Raises NotAuthenticated, Forbidden (images of others, without the editor role)."""
     actor = ctx.require_actor(Scope.MEDIA_WRITE)
-    query = sa.select(tables.media).where(_m.user_id == actor.id).order_by(_m.id.desc()).limit(limit + 1)
+    query = _MEDIA.order_by(_m.id.desc()).limit(limit + 1)
+    uploader = actor.username if chosen.uploader is None else chosen.uploader
+    if uploader != "*":
+        query = query.where(_u.username_folded == fold_name(uploader))
+    if fold_name(uploader) != fold_name(actor.username) and not actor.has_role(Role.EDITOR):
+        raise Forbidden("Only editors can list the images of others")
+    for word in chosen.text.lower().split():
+        query = query.where(sa.func.lower(_m.file_name + "\n" + _m.alt).contains(word, autoescape=True))
     if after is not None:
         query = query.where(_m.id < after[1])
     return ResultPage.by_id([from_row(Media, row) for row in await ctx.db.fetch_all(query)], limit)
@@ -109,7 +120,8 @@ async def change(ctx: Context, media_id: int, changes: MediaChanges) -> Media:
     async with ctx.db.transaction():
         await get(ctx, media_id)
         if changes.model_fields_set:
-            await ctx.db.execute(tables.media.update().where(_m.id == media_id).values(alt=changes.alt))
+            sent = changes.model_dump(exclude_unset=True)
+            await ctx.db.execute(tables.media.update().where(_m.id == media_id).values(sent))
         return await _fetch_media(ctx, media_id)
 
 
@@ -211,7 +223,7 @@ def _translate_storage_errors() -> Iterator[None]:
         raise Unavailable(f"The image storage is unavailable ({reason}). Try again later.", retry_after=60) from error
 
 
-def column_values(image: ProcessedImage, alt: str, user_id: int, ctx: Context) -> dict[str, Any]:
+def column_values(image: ProcessedImage, new: NewMedia, user_id: int, ctx: Context) -> dict[str, Any]:
     """Return the row of a processed image."""
     return {
         "name": image.main.name,
@@ -219,7 +231,8 @@ def column_values(image: ProcessedImage, alt: str, user_id: int, ctx: Context) -
         "width": image.main.width,
         "height": image.main.height,
         "bytes": len(image.main.data),
-        "alt": alt,
+        "alt": new.alt,
+        "file_name": new.file_name,
         "variants": [{"name": file.name, "width": file.width, "height": file.height} for file in image.variants],
         "user_id": user_id,
         "created_at": ctx.now,
@@ -227,7 +240,7 @@ def column_values(image: ProcessedImage, alt: str, user_id: int, ctx: Context) -
 
 
 async def _fetch_media(ctx: Context, media_id: int) -> Media:
-    row = await ctx.db.fetch_one(sa.select(tables.media).where(_m.id == media_id))
+    row = await ctx.db.fetch_one(_MEDIA.where(_m.id == media_id))
     if row is None:
         raise NotFound(_NOT_FOUND)
     return from_row(Media, row)

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel
@@ -18,8 +19,18 @@ _MAX_FIELD_BYTES = 16_384
 _MISSING_FILE = "Send a form with a file in this field"
 
 
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file of a form. `name` is what the client sent and may be anything: never use it as a path."""
+
+    content: BinaryIO
+    name: str
+
+
 @contextlib.asynccontextmanager
-async def read_upload(request: Request, model: type[M], *, field: str = "file", limit: int) -> AsyncIterator[tuple[M, BinaryIO]]:
+async def read_upload(
+    request: Request, model: type[M], *, field: str = "file", limit: int
+) -> AsyncIterator[tuple[M, UploadedFile]]:
     """Yield the text fields of a form as a model, and its file, which is closed at the end of the block.
 
     field: name of the file's field. limit: maximum size of the whole body, in bytes.
@@ -75,8 +86,8 @@ def _text_fields(form: FormData, field: str) -> dict[str, Any]:
     return values
 
 
-def _uploaded_file(form: FormData, field: str) -> BinaryIO:
+def _uploaded_file(form: FormData, field: str) -> UploadedFile:
     value = form.get(field)
     if not isinstance(value, UploadFile):
         raise InvalidInput([FieldError(("body", field), _MISSING_FILE, "missing")])
-    return value.file
+    return UploadedFile(value.file, value.filename or "")

@@ -33,7 +33,11 @@ def media_out(item: Media, urls: UrlBuilder) -> MediaOut:
         width=item.width,
         height=item.height,
         alt=item.alt,
+        file_name=item.file_name,
         media_type=item.media_type,
+        bytes=item.bytes,
+        uploader=item.uploader,
+        created_at=item.created_at,
         variants=[
             VariantOut(url=urls.url("media", name=copy.name), width=copy.width, height=copy.height) for copy in item.variants
         ],

@@ -29,12 +29,12 @@ _STATIC_FOLDERS = ("", "static", "public", "assets")
 class ImageImporter:
     """Stores the images of one folder.
 
-    - `store`: stores the bytes of an image and returns the name of the stored file. Raises InvalidInput.
+    - `store`: stores the bytes of an image with this file name, and returns the name of the stored file. Raises InvalidInput.
     - `base_url`: the URL prefix of stored images, with its last slash.
     """
 
     folder: SourceFolder
-    store: Callable[[bytes], str]
+    store: Callable[[bytes, str], str]
     base_url: str
     _stored_names: dict[str, str | None] = field(default_factory=dict)
     _errors: dict[str, str] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class ImageImporter:
     def _store_once(self, file: str) -> str | None:
         if file not in self._stored_names:
             try:
-                self._stored_names[file] = self.store(self.folder.read(file, image_processing.MAX_IMPORT_BYTES))
+                self._stored_names[file] = self.store(self.folder.read(file, image_processing.MAX_IMPORT_BYTES), file)
             except (UnreadableFile, InvalidInput) as error:
                 self._stored_names[file], self._errors[file] = None, str(error)
         return self._stored_names[file]

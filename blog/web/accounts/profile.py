@@ -136,7 +136,8 @@ class AvatarPage(FormPage[EmptyForm]):
             return response
         self.form = Form()
         try:
-            async with read_upload(request, EmptyForm, limit=self.ctx.site.settings.max_upload_bytes) as (data, self.file):
+            async with read_upload(request, EmptyForm, limit=self.ctx.site.settings.max_upload_bytes) as (data, file):
+                self.file = file.content
                 return await self.submit(data)
         except BlogError as error:
             return await self.render_error(error)

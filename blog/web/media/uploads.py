@@ -50,7 +50,7 @@ class UploadsPage(Endpoint):
         try:
             async with read_upload(request, NewMedia, limit=ctx.site.settings.max_upload_bytes) as (new, file):
                 form.values["alt"] = new.alt
-                image, is_new = await media.upload(ctx, file, new)
+                image, is_new = await media.upload(ctx, file.content, new.with_file_name(file.name))
         except BlogError as error:
             return render_error(request, "media/uploads.html", form, error, **await _list_values(request, ctx))
         known = {} if is_new else {"known": str(image.id), "cursor": encode_cursor(("", image.id + 1)) or ""}

@@ -209,7 +209,7 @@ async def test_a_copy_that_is_the_main_file_of_another_image_stays(author: Conte
     image = await upload(author, WIDE)
     wide, narrow = image.variants
     values = {"name": narrow.name, "variants": [{"name": wide.name, "width": 960, "height": 10}], "media_type": "image/webp"}
-    rest = {"width": 480, "height": 5, "bytes": 1, "alt": "", "user_id": image.user_id, "created_at": author.now}
+    rest = {"width": 480, "height": 5, "bytes": 1, "alt": "", "file_name": "", "user_id": image.user_id, "created_at": author.now}
     other = await author.db.execute(tables.media.insert().values(values | rest))
     await media.delete(author, image.id)
     assert stored_names(author) == {wide.name, narrow.name}
@@ -275,18 +275,18 @@ async def test_concurrent_delete_and_upload_never_lose_a_file(author: Context) -
 
 async def test_imported_images_become_entries_of_the_user(author: Context) -> None:
     images = ImportedImages(author)
-    assert images.store(WIDE) == images.store(WIDE) == content_name(WIDE)
+    assert images.store(WIDE, "a.png") == images.store(WIDE, "b.png") == content_name(WIDE, "a.png")
     with pytest.raises(InvalidInput):
-        images.store(b"no image")
+        images.store(b"no image", "a.png")
     assert await count_rows(author) == 0
     uploaded = await upload(author, WIDE)  # meanwhile
     await images.insert_entries()
     assert (await media.list_page(author, limit=9)).items == [uploaded]
-    images.store(SMALL)
+    images.store(SMALL, "posts/small.png")
     for _ in range(2):
         await images.insert_entries()
-        assert [item.name for item in (await media.list_page(author, limit=9)).items] == [content_name(SMALL), uploaded.name]
-    assert stored_names(author) == {content_name(SMALL), *uploaded.file_names}
+        assert [item.name for item in (await media.list_page(author, limit=9)).items] == [content_name(SMALL, ""), uploaded.name]
+    assert stored_names(author) == {content_name(SMALL, ""), *uploaded.file_names}
 
 
 # -- storage failures
@@ -298,7 +298,7 @@ async def test_upload_to_a_full_disk_leaves_nothing(author: Context, monkeypatch
         with pytest.raises(Unavailable, match="No space left on device"):
             await upload(author, WIDE)
         with pytest.raises(Unavailable):
-            ImportedImages(author).store(WIDE)
+            ImportedImages(author).store(WIDE, "a.png")
     assert (await count_rows(author), stored_names(author)) == (0, set())
     image = await upload(author, WIDE)
     assert stored_names(author) == set(image.file_names)

@@ -240,6 +240,7 @@ def upgrade() -> None:
         sa.Column("height", sa.Integer, nullable=False),
         sa.Column("bytes", sa.Integer, nullable=False),
         sa.Column("alt", sa.String(500), nullable=False),
+        sa.Column("file_name", sa.String(200), nullable=False),
         sa.Column("variants", sa.JSON, nullable=False),
         _reference("user_id", "users.id", ondelete="RESTRICT", index=True),
         _timestamp("created_at"),
