@@ -70,6 +70,15 @@ class Forbidden(BlogError):
     title = "Not allowed"
 
 
+class AccountSuspended(Forbidden):
+    """The credentials are correct, and an owner has suspended the account."""
+
+    title = "Account suspended"
+
+    def __init__(self) -> None:
+        super().__init__("This account is suspended. Ask an owner of the blog to lift the suspension.")
+
+
 class ReauthenticationRequired(Forbidden):
     """The actor has the permission but must enter the password again first."""
 

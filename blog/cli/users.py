@@ -5,7 +5,7 @@ from pydantic import SecretStr
 
 from blog.cli.runtime import load_migrated_settings, read_password, run
 from blog.domain.core.context import Context
-from blog.schemas.accounts import NewUser, Role, Scope
+from blog.schemas.accounts import CommentsOnSuspension, NewUser, Role, Scope
 from blog.schemas.feature_flags import Flag
 
 
@@ -39,6 +39,28 @@ def user_role(username: str, role: str) -> None:
 
     changed = run(load_migrated_settings(), lambda ctx: accounts.set_role(ctx, username, Role(role)))
     click.echo(f"{changed.username} now has the role {changed.role.value}.")
+
+
+@user.command("suspend")
+@click.argument("username")
+@click.option("--hold-comments", is_flag=True, help="Hold the comments of the account for moderation.")
+def user_suspend(username: str, hold_comments: bool) -> None:
+    """Suspend an account. Ends its sessions and tokens at once; its published posts stay."""
+    from blog.domain.accounts import suspension
+
+    comments = CommentsOnSuspension.HOLD if hold_comments else CommentsOnSuspension.KEEP
+    suspended = run(load_migrated_settings(), lambda ctx: suspension.suspend(ctx, username, comments))
+    click.echo(f"Suspended {suspended.username} and ended all sessions and tokens.")
+
+
+@user.command("unsuspend")
+@click.argument("username")
+def user_unsuspend(username: str) -> None:
+    """Lift the suspension of an account, and publish the comments that it held."""
+    from blog.domain.accounts import suspension
+
+    active = run(load_migrated_settings(), lambda ctx: suspension.lift(ctx, username))
+    click.echo(f"{active.username} is not suspended.")
 
 
 @user.command("password")

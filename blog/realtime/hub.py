@@ -127,6 +127,7 @@ class Hub:
         if any(event.event_type is EventType.SITE_CHANGED for event in batch):
             await site.runtime_settings.refresh(site.db)
             self.renderer.clear()
+            await self._close_unauthenticated()  # a role may have changed, or an account been suspended
         for event in batch:
             cache.invalidate(event.channels)
         if self._subscribers:

@@ -39,6 +39,13 @@ class PostsOnDeletion(StrEnum):
     DELETE = "delete"
 
 
+class CommentsOnSuspension(StrEnum):
+    """The choice for the comments of a suspended account."""
+
+    KEEP = "keep"
+    HOLD = "hold"
+
+
 Password = Annotated[SecretStr, Field(min_length=8, max_length=256)]
 Age = Annotated[int, Field(ge=0, le=150), BeforeValidator(integral)]
 Email = Annotated[EmailStr, StringConstraints(max_length=254)]

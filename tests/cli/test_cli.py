@@ -43,6 +43,17 @@ def test_accounts_and_tokens_from_a_fresh_folder(home: Path) -> None:
     assert changed.returncode == 0
 
 
+def test_account_is_suspended_and_reinstated(home: Path) -> None:
+    for name, role in (("ora", "owner"), ("ada", "author")):
+        blog(home, "user", "create", name, f"{name}@example.org", "--role", role)
+    done = blog(home, "user", "suspend", "ADA", "--hold-comments")
+    assert (done.returncode, done.stdout) == (0, "Suspended ada and ended all sessions and tokens.\n")
+    assert blog(home, "user", "unsuspend", "ada").stdout == "ada is not suspended.\n"
+    refused = blog(home, "user", "suspend", "ora")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "blog: This is the only owner. Make another account an owner first.\n"
+
+
 def test_lost_second_factor_can_be_disabled(folder: Path) -> None:
     blog(folder, "user", "create", "ada", "ada@example.org")
     assert "Two-factor authentication is off for this account" in blog(folder, "user", "disable-2fa", "ada").stderr

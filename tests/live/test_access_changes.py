@@ -5,21 +5,23 @@ import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
+from httpx2.websockets import AsyncWebSocketClient
 
 from blog.app import Application
 from blog.db import tables
-from blog.domain.accounts import accounts
+from blog.domain.accounts import accounts, sessions, suspension
 from blog.domain.core.context import Context
 from blog.domain.site import feature_flags
 from blog.realtime import Hub, Subscriber
 from blog.realtime.backlog import Backlog
 from blog.realtime.rendered_events import RenderedEvent
-from blog.schemas.accounts import Role
+from blog.schemas.accounts import CommentsOnSuspension, Role
 from blog.schemas.feature_flags import Flag
-from tests.conftest import Bearer
-from tests.live.test_endpoints import closed, following, receive, send, subscribed, write
+from tests.conftest import ORIGIN, Bearer
+from tests.live.test_endpoints import LIVE, closed, following, receive, send, subscribed, write
 from tests.support.live_server import Events, served
 from tests.support.patience import seconds
 
@@ -31,6 +33,36 @@ async def test_demoted_editor_is_disconnected(client: httpx2.AsyncClient, bearer
         assert await closed(socket) == 4403
         await send(anonymous, type="ping")
         assert (await receive(anonymous))["type"] == "pong", "others stay connected"
+
+
+async def test_suspended_user_is_disconnected_and_kept_out(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> None:
+    headers = await bearer("rob", Role.READER)
+    session_id = await sessions.start(ctx, accounts.as_actor(await accounts.by_username(ctx, "rob")), "a browser")
+    cookie = {"Cookie": f"session={session_id}", "Origin": ORIGIN}
+    async with following(client, headers=headers) as by_token, following(client, headers=cookie) as by_session:
+        assert (by_token.welcome["user"], by_session.welcome["user"]) == ("rob", "rob")
+        await suspension.suspend(ctx, "rob", CommentsOnSuspension.KEEP)
+        with anyio.fail_after(seconds(1)):
+            assert [await closed(by_token), await closed(by_session)] == [4401, 4401]
+    assert (await client.get("/api/v1/users/me", headers=headers)).status_code == 401
+    async with AsyncWebSocketClient(client=client).connect(LIVE, subprotocols=["blog.live.v1"], headers=headers) as again:
+        assert await closed(again) == 4401
+
+
+async def test_suspended_user_stops_receiving_a_stream(app: Application, bearer: Bearer, ctx: Context) -> None:
+    headers = await bearer("edo", Role.EDITOR)
+    async with served(app) as (address, hub), httpx2.AsyncClient(base_url=f"http://{address}", headers=headers) as client:
+        async with client.stream("GET", "/api/v1/events/stream", params={"channel": "moderation"}) as response:
+            stream = Events(response)
+            async with asyncio.timeout(seconds(10)):
+                while not hub.subscriber_count:  # noqa: ASYNC110  # a set of the hub, which notifies nothing
+                    await asyncio.sleep(0.01)
+            await suspend(ctx)
+            async with asyncio.timeout(seconds(1)):
+                with pytest.raises(EOFError):
+                    while True:
+                        await stream.next()
+        assert (await client.get("/api/v1/events/stream", params={"channel": "posts"})).status_code == 401
 
 
 async def test_connection_ends_when_its_token_expires(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> None:
@@ -48,11 +80,15 @@ async def demote(ctx: Context) -> None:
     await accounts.set_role(ctx, "edo", Role.READER)
 
 
+async def suspend(ctx: Context) -> None:
+    await suspension.suspend(ctx, "edo", CommentsOnSuspension.KEEP)
+
+
 async def turn_off(ctx: Context) -> None:
     await feature_flags.store(ctx, Flag.LIVE, False)
 
 
-@pytest.mark.parametrize(("change", "status"), [(revoke, 401), (demote, 403), (turn_off, 403)])
+@pytest.mark.parametrize(("change", "status"), [(revoke, 401), (suspend, 401), (demote, 403), (turn_off, 403)])
 async def test_waiting_poll_answers_that_access_has_ended(
     app: Application, bearer: Bearer, ctx: Context, change: Callable[[Context], Awaitable[None]], status: int
 ) -> None:

@@ -171,9 +171,11 @@ async def set_role(ctx: Context, username: str, role: Role) -> User:
 
 
 async def require_another_owner(ctx: Context, user: User) -> None:
-    """Raise Conflict if this is the only owner; call it inside the transaction that removes the role."""
-    owners = await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.users).where(IS_OWNER))
-    if user.role is Role.OWNER and owners == 1:
+    """Raise Conflict if this is the only active owner; call it inside the transaction that removes the role or the access."""
+    others = IS_OWNER & _u.suspended_at.is_(None) & (_u.id != user.id)
+    if user.role is not Role.OWNER or user.suspended_at is not None:
+        return
+    if not await ctx.db.fetch_val(sa.select(sa.exists().where(others))):
         raise Conflict("This is the only owner. Make another account an owner first.")
 
 

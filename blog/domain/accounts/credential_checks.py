@@ -22,8 +22,9 @@ async def still_valid(db: Database, actors: Collection[Actor], now: dt.datetime)
     tokens = {actor.token_id: actor for actor in actors if actor.token_id}
     by_session = sa.select(_s.id_hash.label("key"), _u.role).join_from(tables.sessions, tables.users, _u.id == _s.user_id)
     by_token = sa.select(_t.id.label("key"), _u.role).join_from(tables.api_tokens, tables.users, _u.id == _t.user_id)
-    valid_sessions = _s.id_hash.in_(list(sessions)) & (_s.expires_at > now)
-    valid_tokens = _t.id.in_(list(tokens)) & _t.revoked_at.is_(None) & (_t.expires_at > now)
+    active = _u.suspended_at.is_(None)
+    valid_sessions = _s.id_hash.in_(list(sessions)) & (_s.expires_at > now) & active
+    valid_tokens = _t.id.in_(list(tokens)) & _t.revoked_at.is_(None) & (_t.expires_at > now) & active
     actors_with_session = await _have_same_role(db, by_session.where(valid_sessions), sessions)
     return actors_with_session | await _have_same_role(db, by_token.where(valid_tokens), tokens)
 

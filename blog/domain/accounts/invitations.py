@@ -75,7 +75,7 @@ async def open_link(ctx: Context, secret: str) -> Invitation:
     if payload is None:
         raise InvalidLink(_INVALID_LINK)
     query = _select().where(_i.id == payload[0], _i.used_at.is_(None), _i.revoked_at.is_(None), _i.expires_at > ctx.now)
-    row = await ctx.db.fetch_one(query.where(_inviter.c.role == Role.OWNER.value))
+    row = await ctx.db.fetch_one(query.where(_inviter.c.role == Role.OWNER.value, _inviter.c.suspended_at.is_(None)))
     if row is None:
         raise InvalidLink(_INVALID_LINK)
     return from_row(Invitation, row)

@@ -22,6 +22,7 @@ class User:
     bio: str  # in the Markdown of comments
     avatar: str | None  # the name of an image file
     is_deleted: bool
+    suspended_at: dt.datetime | None
     pending_email: str | None = None  # not confirmed yet; set for the user's own account only
 
 

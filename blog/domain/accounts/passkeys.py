@@ -26,7 +26,7 @@ from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Actor, Context
 from blog.domain.core.email_queue import EmailKind
 from blog.domain.core.signing import Purpose, hash_secret
-from blog.errors import Conflict, Forbidden, NotAuthenticated, NotFound
+from blog.errors import AccountSuspended, Conflict, Forbidden, NotAuthenticated, NotFound
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
 
@@ -132,7 +132,10 @@ def start_sign_in(ctx: Context) -> Challenge:
 
 
 async def authenticate(ctx: Context, challenge_token: str, credential: str) -> Actor:
-    """Return the user of the passkey that signed the challenge. Raises Conflict (challenge expired), NotAuthenticated."""
+    """Return the user of the passkey that signed the challenge.
+
+    Raises Conflict (challenge expired), NotAuthenticated, AccountSuspended.
+    """
     challenge, _ = await _consume_challenge(ctx, Purpose.PASSKEY_SIGN_IN, challenge_token)
     user_id = None
     try:
@@ -149,12 +152,15 @@ async def authenticate(ctx: Context, challenge_token: str, credential: str) -> A
         log.warning("passkey sign-in failed", user_id=user_id, reason=str(error))
         await audit.record_failure(ctx, AuditAction.PASSKEY_FAILED, user_id)
         raise NotAuthenticated(_UNKNOWN_PASSKEY_MESSAGE) from error
+    if row["suspended_at"] is not None:
+        await audit.record_failure(ctx, AuditAction.PASSKEY_FAILED, user_id)
+        raise AccountSuspended
     return Actor(row["user_id"], row["username"], row["user_name"], Role(row["role"]))
 
 
 async def _find_credential(ctx: Context, credential_id: bytes) -> Any:
     query = (
-        sa.select(tables.passkeys, _u.username, _u.name.label("user_name"), _u.role)
+        sa.select(tables.passkeys, _u.username, _u.name.label("user_name"), _u.role, _u.suspended_at)
         .join_from(tables.passkeys, tables.users, _u.id == _p.user_id)
         .where(_p.credential_id == _encode_base64url(credential_id), _u.deleted_at.is_(None))
     )

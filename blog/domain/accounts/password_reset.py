@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from blog.db import tables
-from blog.domain.accounts import accounts, passwords
+from blog.domain.accounts import accounts, passwords, suspension
 from blog.domain.accounts.models import User
 from blog.domain.core import audit
 from blog.domain.core.audit import AuditAction
@@ -41,11 +41,11 @@ async def create_link(ctx: Context, username: str, seconds: int = LINK_SECONDS) 
 
 
 async def link_user(ctx: Context, secret: str) -> User:
-    """Return the user of a link. Raises InvalidLink if it is invalid, expired or used."""
+    """Return the user of a link. Raises InvalidLink if it is invalid, expired or used, AccountSuspended."""
     match ctx.site.signer.unsign(Purpose.PASSWORD_LINK, secret):
         case [int(user_id), str(fingerprint), int(until)] if until > ctx.now.timestamp():
             if await passwords.fingerprint(ctx, user_id) == fingerprint:
-                return await accounts.get(ctx, user_id)
+                return suspension.require_active(await accounts.get(ctx, user_id))
     raise InvalidLink("This link has expired or was used. Request a new one.")
 
 
@@ -59,12 +59,12 @@ async def use_link(ctx: Context, secret: str, password: SecretStr) -> User:
 
 
 async def link_for_email(ctx: Context, queued_email: QueuedEmail) -> PasswordResetLink | None:
-    """Return the requested link; None if no account with an e-mail address matches, or too many links were sent."""
+    """Return the requested link; None if no active account with an e-mail address matches, or too many links were sent."""
     client_ctx = replace(ctx, address=queued_email.data["address"], user_agent=queued_email.data["user_agent"])
     async with ctx.db.transaction():
         key = fold_name(queued_email.data["name"])
         matches = sa.or_(_u.username_folded == key, _u.email_folded == key) & _u.deleted_at.is_(None) & _u.email.is_not(None)
-        user_id = await ctx.db.fetch_val(sa.select(_u.id).where(matches))
+        user_id = await ctx.db.fetch_val(sa.select(_u.id).where(matches, _u.suspended_at.is_(None)))
         if user_id is None or await _is_limit_reached(ctx, user_id):
             return None
         await audit.record(client_ctx, AuditAction.PASSWORD_LINK_SENT, user_id)

@@ -16,7 +16,7 @@ from blog.domain.core import audit
 from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Actor, Context
 from blog.domain.core.signing import generate_secret, hash_secret
-from blog.errors import NotAuthenticated, NotFound, Unavailable
+from blog.errors import AccountSuspended, NotAuthenticated, NotFound, Unavailable
 from blog.schemas.accounts import Credentials, Role, Scope
 from blog.text.normalisation import fold_name
 
@@ -37,7 +37,7 @@ class LoadedSession:
 async def verify_password(ctx: Context, credentials: Credentials) -> Actor:
     """Return the user with this username (or e-mail address) and password; a code is not checked.
 
-    Raises NotAuthenticated, with the same message and timing for unknown names.
+    Raises NotAuthenticated, with the same message and timing for unknown names, and AccountSuspended, after the right password.
     """
     key = fold_name(credentials.username)
     matches = sa.or_(_u.username_folded == key, _u.email_folded == key) & _u.deleted_at.is_(None)
@@ -46,6 +46,9 @@ async def verify_password(ctx: Context, credentials: Credentials) -> Actor:
     if not await ctx.site.passwords.verify(password_hash, credentials.password) or row is None:
         await audit.record_failure(ctx, AuditAction.SIGN_IN_FAILED, row["id"] if row else None)
         raise NotAuthenticated("Wrong username or password")
+    if row["suspended_at"] is not None:
+        await audit.record_failure(ctx, AuditAction.SIGN_IN_FAILED, row["id"])
+        raise AccountSuspended
     if password_hash is not None and ctx.site.passwords.needs_rehash(password_hash):
         stronger = await ctx.site.passwords.hash(credentials.password)
         unchanged = (_u.id == row["id"]) & (_u.password_hash == password_hash)
@@ -56,7 +59,7 @@ async def verify_password(ctx: Context, credentials: Credentials) -> Actor:
 async def authenticate(ctx: Context, credentials: Credentials, code: SecretStr | None = None) -> Actor:
     """Return the user with this username, password and, if two-factor authentication is on, code.
 
-    Raises NotAuthenticated, SecondFactorRequired.
+    Raises NotAuthenticated, AccountSuspended, SecondFactorRequired.
     """
     actor = await verify_password(ctx, credentials)
     if await two_factor.is_enabled(ctx, actor.id):
@@ -68,7 +71,7 @@ _VALID = PreparedQuery(
     sa.select(_s.id_hash, _s.created_at, _s.last_seen_at, _s.confirmed_at, _u.id, _u.username, _u.name, _u.role)
     .join_from(tables.sessions, tables.users, _u.id == _s.user_id)
     .where(_s.id_hash == sa.bindparam("id_hash"), _s.expires_at > sa.bindparam("now", type_=_s.expires_at.type))
-    .where(_u.deleted_at.is_(None))
+    .where(_u.deleted_at.is_(None), _u.suspended_at.is_(None))
 )
 
 

@@ -23,6 +23,7 @@ _VALID = PreparedQuery(
     .join_from(tables.api_tokens, tables.users, _u.id == _t.user_id)
     .where(_t.id == sa.bindparam("token_id", type_=_t.id.type), _t.secret_hash == sa.bindparam("secret_hash"))
     .where(_t.revoked_at.is_(None), _t.expires_at > sa.bindparam("now", type_=_t.expires_at.type), _u.deleted_at.is_(None))
+    .where(_u.suspended_at.is_(None))
 )
 DEFAULT_LIFETIME = dt.timedelta(days=90)
 DEFAULT_SCOPES = (Scope.POSTS_WRITE, Scope.COMMENTS_WRITE, Scope.MEDIA_WRITE, Scope.ACCOUNT)

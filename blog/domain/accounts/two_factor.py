@@ -134,7 +134,7 @@ async def verify_pending_sign_in(ctx: Context, token: str) -> User:
     match ctx.site.signer.unsign(Purpose.PENDING_SIGN_IN, token):
         case [int(user_id), str(fingerprint), int(until)] if until > ctx.now.timestamp():
             user = await accounts.get(ctx, user_id)
-            if not user.is_deleted and await passwords.fingerprint(ctx, user_id) == fingerprint:
+            if not user.is_deleted and user.suspended_at is None and await passwords.fingerprint(ctx, user_id) == fingerprint:
                 return user
     raise NotAuthenticated("Your sign-in has expired. Enter your username and password again.")
 

@@ -3,13 +3,11 @@
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.domain.accounts import accounts
-from blog.domain.accounts.models import User, UserListEntry
+from blog.domain.accounts.models import UserListEntry
 from blog.domain.core import policy
 from blog.domain.core.context import Context
 from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.core.rows import from_row
-from blog.schemas.accounts import RoleChange
 from blog.schemas.posts import PostStatus
 from blog.text.normalisation import fold_name
 
@@ -31,16 +29,6 @@ async def list_page(ctx: Context, text: str = "", after: CursorKey | None = None
     if after is not None:
         query = query.where(_u.id < after[1])
     return ResultPage.by_id([from_row(UserListEntry, row) for row in await ctx.db.fetch_all(query)], PAGE_SIZE)
-
-
-async def set_role(ctx: Context, change: RoleChange) -> User:
-    """Change the role of a user; needs a recently authenticated owner.
-
-    Raises NotAuthenticated, Forbidden, ReauthenticationRequired, NotFound, Conflict (the only owner).
-    """
-    policy.require_recent_authentication(ctx, policy.require_owner(ctx))
-    user = await accounts.get(ctx, change.user)
-    return await accounts.set_role(ctx, user.username, change.role)
 
 
 def _published_post_count() -> sa.ScalarSelect[int]:

@@ -61,6 +61,8 @@ class AuditAction(StrEnum):
     REAUTHENTICATION_FAILED = "reauthentication_failed"
     ACCOUNT_CREATED = "account_created"
     ACCOUNT_DELETED = "account_deleted"
+    ACCOUNT_SUSPENDED = "account_suspended"
+    SUSPENSION_LIFTED = "suspension_lifted"
     EMAIL_CHANGE_REQUESTED = "email_change_requested"
     EMAIL_CHANGED = "email_changed"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 (the name of an action)

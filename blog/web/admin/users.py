@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from blog.domain.accounts import invitations, user_directory
+from blog.domain.accounts import administration, invitations, user_directory
 from blog.domain.accounts.models import Invitation
 from blog.domain.core.context import Context
 from blog.framework.endpoints.endpoint import Endpoint
@@ -31,7 +31,7 @@ class UserList(FormPage[RoleChange]):
 
     async def submit(self, data: RoleChange) -> Response:
         """Change the role of a member, and return to the same page of the list."""
-        user = await user_directory.set_role(self.ctx, data)
+        user = await administration.set_role(self.ctx, data)
         return RedirectResponse(f"{current_path(self.request)}#member-{user.id}", 303)
 
     async def context(self) -> Mapping[str, Any]:

@@ -14,15 +14,15 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from blog.db import tables
-from blog.domain.accounts import account_deletion, accounts, passkeys, sessions, webauthn
+from blog.domain.accounts import account_deletion, accounts, passkeys, sessions, suspension, webauthn
 from blog.domain.accounts.models import User
 from blog.domain.accounts.passkeys import CHALLENGE_TOKEN_SECONDS, MAX_PASSKEYS
 from blog.domain.core import audit, email_queue
 from blog.domain.core.audit import AuditFilter
 from blog.domain.core.context import Actor, Context
 from blog.domain.core.signing import Purpose
-from blog.errors import BlogError, Conflict, Forbidden, NotAuthenticated, NotFound, ReauthenticationRequired
-from blog.schemas.accounts import AccountDeletion, NewUser, PostsOnDeletion, Role
+from blog.errors import AccountSuspended, BlogError, Conflict, Forbidden, NotAuthenticated, NotFound, ReauthenticationRequired
+from blog.schemas.accounts import AccountDeletion, CommentsOnSuspension, NewUser, PostsOnDeletion, Role
 from blog.settings import Settings
 from tests.conftest import PASSWORD, MakeUser
 from tests.support.authenticator import PRESENT, Device
@@ -235,6 +235,13 @@ async def test_removed_passkeys_and_passkeys_of_deleted_accounts_are_invalid(ctx
     with pytest.raises(NotAuthenticated):
         await open_with(ctx, second)
     assert await ctx.db.fetch_val(sa.select(sa.func.count()).select_from(tables.passkeys)) == 0
+
+
+async def test_passkey_of_a_suspended_account_is_answered_plainly(ctx: Context, ada: Context) -> None:
+    device = await add(ada)
+    await suspension.suspend(ctx, "ada", CommentsOnSuspension.KEEP)
+    with pytest.raises(AccountSuspended):
+        await open_with(ctx, device)
 
 
 async def test_number_of_passkeys_is_limited(ada: Context) -> None:

@@ -10,9 +10,9 @@ from pydantic import SecretStr
 
 from blog.app import create_app
 from blog.db import tables
-from blog.domain.accounts import accounts, password_reset, sessions
+from blog.domain.accounts import accounts, password_reset, sessions, suspension
 from blog.domain.core.context import Context
-from blog.schemas.accounts import Credentials, Role
+from blog.schemas.accounts import CommentsOnSuspension, Credentials, Role
 from blog.settings import Settings
 from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
 from tests.support import matching
@@ -133,6 +133,19 @@ async def test_sign_in_by_username_or_email(client: httpx2.AsyncClient, ctx: Con
     answer = await client.post("/login", data=SIGN_IN | {"username": name, "next": "/write"}, headers=OWN)
     assert (answer.status_code, answer.headers["location"]) == (303, "/write")
     assert (await client.get("/write")).status_code == 200
+
+
+async def test_sign_in_to_a_suspended_account_says_so(client: httpx2.AsyncClient, ctx: Context, make_user: MakeUser) -> None:
+    await make_user("ada")
+    await suspension.suspend(ctx, "ada", CommentsOnSuspension.KEEP)
+    refused = await client.post("/login", data=SIGN_IN, headers=OWN)
+    assert refused.status_code == 403
+    assert "This account is suspended. Ask an owner of the blog" in refused.text
+    assert "set-cookie" not in refused.headers
+    guessed = await client.post("/login", data=SIGN_IN | {"password": "not the one"}, headers=OWN)
+    assert (guessed.status_code, "suspended" in guessed.text) == (401, False)
+    by_api = await client.post("/api/v1/tokens", json=SIGN_IN)
+    assert (by_api.status_code, by_api.json()["title"]) == (403, "Account suspended")
 
 
 async def test_cookie_is_http_only_and_same_site(
