@@ -118,6 +118,8 @@ posts = sa.Table(
     sa.Column("html", sa.Text, nullable=False),  # rendered and sanitised when the post is written
     sa.Column("excerpt", sa.Text, nullable=False),
     sa.Column("custom_excerpt", sa.Text),  # written by the author; `excerpt` is made from the content without one
+    sa.Column("meta_title", sa.String(300)),
+    sa.Column("meta_description", sa.String(500)),
     sa.Column("renderer_version", sa.SmallInteger, nullable=False),  # older HTML is rendered again in the background
     sa.Column("status", sa.String(20), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
@@ -183,6 +185,8 @@ revisions = sa.Table(
     _timestamp("publish_at", nullable=True),
     sa.Column("comments_open", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.true()),
     sa.Column("custom_excerpt", sa.Text),
+    sa.Column("meta_title", sa.String(300)),
+    sa.Column("meta_description", sa.String(500)),
     _foreign_key("editor_id", "users.id", ondelete="RESTRICT"),
     _timestamp("created_at"),
 )

@@ -16,6 +16,8 @@ _CONTENT = {
     "publish_at": None,
     "comments_open": True,
     "custom_excerpt": None,
+    "meta_title": None,
+    "meta_description": "How the analytical engine weaves patterns.",
 }
 _POST = _CONTENT | {
     "id": 12,

@@ -12,6 +12,7 @@ from blog.text.markup import MAX_MARKUP, count_markup
 from blog.text.normalisation import BLANK, INVISIBLE, fold_name, has_visible_text, normalise_line
 
 MAX_CONTENT_BYTES = 262_144
+MAX_EXCERPT_LENGTH, MAX_META_TITLE_LENGTH, MAX_META_DESCRIPTION_LENGTH = 600, 300, 500
 # Unicode category Cc without tab and line ends. U+2028 and U+2029 are line ends too.
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _LINE_END = re.compile(r"[\t\n\r\u2028\u2029]")
@@ -130,7 +131,7 @@ def _deduplicate(tags: list[str]) -> list[str]:
     return list(unique.values())
 
 
-def _normalise_excerpt(value: Any) -> Any:
+def _normalise_plain_text(value: Any) -> Any:
     return normalise_line(_validate_text(value)) or None if isinstance(value, str) else value
 
 
@@ -167,10 +168,17 @@ Bio = Annotated[
     AfterValidator(_drop_invisible),
     _documented_pattern("text"),
 ]
+_PLAIN_TEXT = BeforeValidator(_normalise_plain_text)
 Excerpt = Annotated[
-    Annotated[str, StringConstraints(max_length=600), _documented_pattern("text")] | None, BeforeValidator(_normalise_excerpt)
+    Annotated[str, StringConstraints(max_length=MAX_EXCERPT_LENGTH), _documented_pattern("text")] | None, _PLAIN_TEXT
 ]
-"""Plain text on one line; empty text is no excerpt."""
+"""Plain text on one line, as the following types; empty text is null."""
+MetaTitle = Annotated[
+    Annotated[str, StringConstraints(max_length=MAX_META_TITLE_LENGTH), _documented_pattern("text")] | None, _PLAIN_TEXT
+]
+MetaDescription = Annotated[
+    Annotated[str, StringConstraints(max_length=MAX_META_DESCRIPTION_LENGTH), _documented_pattern("text")] | None, _PLAIN_TEXT
+]
 Slug = Annotated[
     str, StringConstraints(min_length=1, max_length=120), AfterValidator(_validate_slug), _documented_pattern("slug"), NORMALISED
 ]

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from blog.schemas.fields import Changes, Content, Excerpt, Instant, Output, Slug, Tags, Title
+from blog.schemas.fields import Changes, Content, Excerpt, Instant, MetaDescription, MetaTitle, Output, Slug, Tags, Title
 
 
 class PostStatus(StrEnum):
@@ -39,6 +39,8 @@ class PostInput(Changes):
     )
     comments_open: bool = Field(default=True, description="Whether people may comment")
     custom_excerpt: Excerpt = Field(default=None, description="Shown in lists and feeds instead of the start of the content")
+    meta_title: MetaTitle = Field(default=None, description="The title for search engines and link previews")
+    meta_description: MetaDescription = Field(default=None, description="The description for search engines and link previews")
 
 
 class NewPost(PostInput):
@@ -64,6 +66,8 @@ class PostFields(Output):
     publish_at: dt.datetime | None
     comments_open: bool
     custom_excerpt: str | None
+    meta_title: str | None
+    meta_description: str | None
 
 
 class PostOut(PostFields):

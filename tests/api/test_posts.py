@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from blog.domain.core.context import Context
+from blog.domain.posts.post_content import POST_FIELDS
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
 from blog.text.markdown import RENDERER_VERSION
@@ -38,9 +39,8 @@ async def test_created_post_has_a_url_and_a_version(client: httpx2.AsyncClient, 
     assert (body["status"], body["version"], body["comments"]) == ("published", 1, 0)
     assert body["published_at"].endswith("Z")
     assert set(body) == {
-        "id", "slug", "url", "title", "content", "html", "excerpt", "tags", "author", "authors", "status", "version",
-        "created_at", "updated_at", "published_at", "publish_at", "comments", "comments_open",
-            "custom_excerpt",
+        "id", "url", "html", "excerpt", "author", "authors", "version", "created_at", "updated_at", "published_at", "comments",
+        *(field.name for field in POST_FIELDS),
     }  # fmt: skip
     assert (await client.get(answer.headers["location"])).json() == body
 
@@ -52,6 +52,7 @@ async def test_created_post_has_a_url_and_a_version(client: httpx2.AsyncClient, 
         ("title", 7), ("content", "bell\x07"), ("content", "é" * 131_073), ("content", None), ("tags", ["t"] * 0 + ["x" * 51]),
         ("tags", [str(n) for n in range(21)]), ("tags", ["a,b"]), ("tags", "one"), ("slug", "a/b"), ("slug", "../x"),
         ("slug", ""), ("status", "hidden"), ("publish_at", "yesterday"), ("publish_at", "2026-01-01T00:00:00"), ("colour", "red"),
+        ("meta_title", "x" * 301), ("meta_description", "x" * 501),
     ],
 )  # fmt: skip
 async def test_invalid_member_is_named_and_not_echoed(

@@ -20,11 +20,11 @@ from blog.domain.accounts import accounts
 from blog.domain.core.context import Context, Site
 from blog.domain.core.site import open_site
 from blog.domain.posts import post_lists, post_writes, posts, rendering
-from blog.domain.posts.post_content import PostContent
 from blog.domain.posts.post_lists import PostFilter
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.posts import NewPost, PostStatus
 from tests.support.configuration import make_settings
+from tests.support.posts import make_content
 
 ROUNDS = 200
 
@@ -33,7 +33,7 @@ async def fill(ctx: Context, count: int) -> None:
     """Create posts, each dated one minute earlier."""
     author = ctx.actor.id if ctx.actor else 0
     text = "Some *text* of a usual length. " * 20
-    rendered = rendering.render_post(PostContent("A post", text, ("tag",), "post", PostStatus.PUBLISHED, None, True, None))
+    rendered = rendering.render_post(make_content(title="A post", content=text, tags=("tag",), status=PostStatus.PUBLISHED))
     with click.progressbar(range(0, count, 500), label="Filling", file=sys.stderr) as batches:
         for start in batches:
             async with ctx.db.transaction():

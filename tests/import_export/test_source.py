@@ -159,6 +159,20 @@ def test_other_fields_of_a_post(make_files: MakeFiles) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "---\nseo_title: Looms\n---\n",
+        "---\nmetaTitle: Looms\n---\n",
+        "---\nseo:\n  Title: Looms\n---\n",
+        "+++\n[extra]\nseo_title = 'Looms'\n+++\n",
+        "+++\n[params.seo]\ntitle = 'Looms'\n+++\n",
+    ],
+)
+def test_keys_of_themes_are_read(make_files: MakeFiles, text: str) -> None:
+    assert read_one(make_files({"a.md": text}), "a.md").fields == {"meta_title": "Looms"}
+
+
+@pytest.mark.parametrize(
     ("path", "title"),
     [("foo-bar_baz.md", "Foo bar baz"), ("2020-01-01-18F-guides.md", "18F guides"), ("___.md", "Untitled"), ("日本.md", "日本")],
 )

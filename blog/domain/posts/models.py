@@ -41,6 +41,16 @@ class Post(PostContent):
         """All usernames, in order."""
         return [byline.username for byline in self.bylines]
 
+    @property
+    def search_title(self) -> str:
+        """The title for search engines and link previews."""
+        return self.meta_title or self.title
+
+    @property
+    def search_description(self) -> str:
+        """The description for search engines and link previews."""
+        return self.meta_description or self.excerpt
+
 
 @dataclass(frozen=True, slots=True)
 class Revision(PostContent):

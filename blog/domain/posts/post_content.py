@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import Annotated, Any, get_type_hints
 
+from blog.schemas.fields import MAX_EXCERPT_LENGTH, MAX_META_DESCRIPTION_LENGTH, MAX_META_TITLE_LENGTH
 from blog.schemas.posts import PostStatus
 
 
@@ -32,7 +33,9 @@ class PostField:
     noun: the name of the field in sentences and, with a capital, as a label.
     is_restored: whether restoring an old version brings back the value.
     depends_on: the field that this one is merged with, because one has no meaning without the other.
-    front_matter: keys of the field in Markdown files, if the file has the value itself. The first one is written.
+    front_matter: keys of the field in Markdown files, if the file has the value itself. The first one is written. A dot leads
+        into a table.
+    max_length: the length to which an import cuts a text, in characters.
     words: the words for False and True.
     name, is_bool: from the declaration of the field.
     """
@@ -42,6 +45,7 @@ class PostField:
     is_restored: bool = True
     depends_on: str | None = None
     front_matter: tuple[str, ...] = ()
+    max_length: int = 0
     words: tuple[str, str] = ("no", "yes")
     name: str = ""
     is_bool: bool = False
@@ -64,7 +68,33 @@ class PostContent:
     publish_at: Annotated[dt.datetime | None, PostField("publication time", is_restored=False, depends_on="status")]
     comments_open: Annotated[bool, PostField("comment setting", front_matter=("comments",), words=("closed", "open"))]
     custom_excerpt: Annotated[
-        str | None, PostField("excerpt", FieldKind.LINE, front_matter=("excerpt", "description", "summary"))
+        str | None,
+        PostField("excerpt", FieldKind.LINE, front_matter=("excerpt", "summary", "description"), max_length=MAX_EXCERPT_LENGTH),
+    ]
+    meta_title: Annotated[
+        str | None,
+        PostField(
+            "search title",
+            FieldKind.LINE,
+            front_matter=("meta_title", "seo_title", "metatitle", "seotitle", "seo.title"),
+            max_length=MAX_META_TITLE_LENGTH,
+        ),
+    ]
+    meta_description: Annotated[
+        str | None,
+        PostField(
+            "search description",
+            FieldKind.LINE,
+            front_matter=(
+                "meta_description",
+                "seo_description",
+                "metadescription",
+                "seodescription",
+                "seo.description",
+                "description",
+            ),
+            max_length=MAX_META_DESCRIPTION_LENGTH,
+        ),
     ]
 
 

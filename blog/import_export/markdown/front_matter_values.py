@@ -22,14 +22,11 @@ class FrontMatterValues:
     def __init__(self, document: Document) -> None:
         self._document = document
         # Hugo ignores the case of names, so `Draft` is `draft`. The exact name goes first.
-        self._values = {key.lower(): value for key, value in document.values.items()} | dict(document.values)
+        self._values = _lower_keys(document.values) | dict(document.values)
 
     def text(self, key: str) -> str:
         """Return a single value as text; empty if it is absent."""
-        value = self._values.get(key)
-        if not _is_scalar(value):
-            raise self.error(key, "must be a single text")
-        return self._as_text(key, value)
+        return self._as_text(*self._require_scalar(key, self._values.get(key)))
 
     def line(self, key: str) -> str:
         """Return a text as one line of at most 200 characters."""
@@ -50,9 +47,10 @@ class FrontMatterValues:
     def post_field(self, field: PostField) -> str | bool | None:
         """Return the value under the first key of the field that has one, or None."""
         if field.is_bool:  # other engines store other values under such a key, so only true and false count
-            words = (str(self._values.get(key)).lower() for key in field.front_matter)
+            words = (str(self._find(key)[1]).lower() for key in field.front_matter)
             return next((word in TRUE_WORDS for word in words if word in TRUE_WORDS | FALSE_WORDS), None)
-        return next((text for key in field.front_matter if (text := self.text(key))), None)
+        found = (self._as_text(*self._find(key)) for key in field.front_matter)
+        return next((text for text in found if text), None)
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Yield the names and values of the file."""
@@ -61,6 +59,25 @@ class FrontMatterValues:
     def error(self, key: str, reason: str) -> FrontMatterError:
         """Return an error with the line of a key."""
         return FrontMatterError(self._document.line_number(key), f"{key}: {reason}")
+
+    def _find(self, path: str) -> tuple[str, Any]:
+        """Return the key at the top level and the single value of a path such as `seo.title`; None if it has none.
+
+        The path is also looked up in the tables in which Zola and Hugo have the keys of themes.
+        """
+        *tables, name = path.split(".")
+        for prefix in ([], ["extra"], ["params"]):
+            table: Any = self._values
+            for part in (*prefix, *tables):
+                table = _lower_keys(table.get(part))
+            if (value := table.get(name)) is not None:
+                return self._require_scalar((*prefix, *tables, name)[0], value)
+        return name, None
+
+    def _require_scalar(self, key: str, value: Any) -> tuple[str, Any]:
+        if not _is_scalar(value):
+            raise self.error(key, "must be a single text")
+        return key, value
 
     def _list(self, key: str, value: Any) -> tuple[str, ...]:
         items = value if isinstance(value, list) else [value]
@@ -84,6 +101,10 @@ class FrontMatterValues:
         if _INVALID_CHARACTER.search(text):
             raise self.error(key, "control characters and unpaired surrogates are not allowed")
         return text
+
+
+def _lower_keys(table: Any) -> dict[str, Any]:
+    return {str(key).lower(): value for key, value in table.items()} if isinstance(table, Mapping) else {}
 
 
 def _is_scalar(value: Any) -> bool:

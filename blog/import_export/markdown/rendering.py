@@ -3,7 +3,7 @@
 from typing import Any
 
 from blog.domain.posts import rendering
-from blog.domain.posts.post_content import POST_FIELDS, PostContent
+from blog.domain.posts.post_content import POST_FIELDS, FieldKind, PostContent, PostField
 from blog.domain.posts.rendering import RenderedPost
 from blog.import_export.markdown import shortcodes, source
 from blog.import_export.markdown.folder import Rejection
@@ -14,7 +14,7 @@ from blog.text.excerpt import excerpt
 from blog.text.markdown import render
 from blog.text.normalisation import fold_name, normalise_line
 
-MAX_TAGS, MAX_TAG_LENGTH, MAX_EXCERPT_LENGTH = 20, 50, 600
+MAX_TAGS, MAX_TAG_LENGTH = 20, 50
 
 
 def convert_body(post: SourcePost, images: ImageImporter) -> tuple[str, tuple[str, ...]]:
@@ -61,8 +61,13 @@ def normalise_tags(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, 
 def _fields_from_front_matter(post: SourcePost) -> dict[str, Any]:
     """Return the fields that the file has as they are, and the defaults of the others."""
     values = {field.name: NewPost.model_fields[field.name].default for field in POST_FIELDS if field.front_matter}
-    return values | {name: _plain_text(value) if isinstance(value, str) else value for name, value in post.fields.items()}
+    found = {field.name: _field_value(field, post.fields[field.name]) for field in POST_FIELDS if field.name in post.fields}
+    return values | found
 
 
-def _plain_text(markdown: str) -> str | None:
-    return excerpt(render(shortcodes.to_markdown(markdown)), MAX_EXCERPT_LENGTH) or None
+def _field_value(field: PostField, value: Any) -> Any:
+    return _plain_text(value, field.max_length) if field.kind is FieldKind.LINE else value
+
+
+def _plain_text(markdown: str, max_length: int) -> str | None:
+    return excerpt(render(shortcodes.to_markdown(markdown)), max_length) or None

@@ -58,7 +58,7 @@ def _oembed_data(request: Request, post: Post, query: OEmbedQuery) -> dict[str, 
     data: dict[str, str | int] = {
         "version": "1.0",
         "type": "rich",
-        "title": post.title,
+        "title": post.search_title,
         "author_name": ", ".join(byline.name for byline in post.bylines),
         "author_url": state.urls.url("web:author", username=author.username),
         "provider_name": state.site.title,

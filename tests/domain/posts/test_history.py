@@ -14,7 +14,7 @@ from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.posts import diffs, edit_conflicts, history, post_lists, posts, presence, revisions
 from blog.domain.posts.edit_conflicts import EditConflict
-from blog.domain.posts.post_content import PostContent, content_of
+from blog.domain.posts.post_content import content_of
 from blog.domain.read_models import dashboard
 from blog.errors import Conflict, Forbidden, NotAuthenticated, NotFound
 from blog.ops.integrity_check import check_site
@@ -23,6 +23,7 @@ from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.text.diff import SegmentKind, WordCount
 from tests.conftest import MakeUser
+from tests.support.posts import make_content
 
 POEM = "one\ntwo\nthree\nfour\nfive\n"
 
@@ -93,7 +94,7 @@ async def test_comparison_is_from_the_older_to_the_newer_version(author: Context
 
 async def test_long_diff_is_truncated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.domain.posts.diffs.MAX_SEGMENTS", 10)
-    old = PostContent("A", "", (), "a", PostStatus.DRAFT, None, True, None)
+    old = make_content()
     new = replace(old, content="".join(f"line {number}\n" for number in range(25)))
     found = await diffs.compare(old, new)
     assert (sum(len(stretch.lines) for stretch in found.text), found.omitted_lines) == (10, 15)
@@ -117,7 +118,7 @@ async def test_changes_of_different_lines_and_fields_are_merged(author: Context,
         {"content": POEM.replace("five", "FIVE"), "title": "B", "slug": "b", "status": PostStatus.DRAFT},
     )
     assert conflict.overlapping == ()
-    assert conflict.merged == PostContent("B", "ONE\ntwo\nthree\nfour\nFIVE\n", ("x",), "b", PostStatus.DRAFT, None, True, None)
+    assert conflict.merged == make_content(title="B", content="ONE\ntwo\nthree\nfour\nFIVE\n", tags=("x",), slug="b")
     assert conflict.base is not None
     assert conflict.latest is not None
     assert (conflict.base.version, conflict.latest.version, conflict.latest.editor) == (1, 2, "eve")

@@ -124,6 +124,8 @@ def upgrade() -> None:
         sa.Column("html", sa.Text, nullable=False),
         sa.Column("excerpt", sa.Text, nullable=False),
         sa.Column("custom_excerpt", sa.Text),
+        sa.Column("meta_title", sa.String(300)),
+        sa.Column("meta_description", sa.String(500)),
         sa.Column("renderer_version", sa.SmallInteger, nullable=False),
         sa.Column("status", sa.String(20), nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
@@ -178,6 +180,8 @@ def upgrade() -> None:
         _timestamp("publish_at", nullable=True),
         sa.Column("comments_open", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.true()),
         sa.Column("custom_excerpt", sa.Text),
+        sa.Column("meta_title", sa.String(300)),
+        sa.Column("meta_description", sa.String(500)),
         _reference("editor_id", "users.id", ondelete="RESTRICT"),
         _timestamp("created_at"),
     )
