@@ -120,6 +120,8 @@ posts = sa.Table(
     sa.Column("custom_excerpt", sa.Text),  # written by the author; `excerpt` is made from the content without one
     sa.Column("meta_title", sa.String(300)),
     sa.Column("meta_description", sa.String(500)),
+    sa.Column("canonical_url", sa.String(2000)),
+    sa.Column("language", sa.String(35)),
     sa.Column("renderer_version", sa.SmallInteger, nullable=False),  # older HTML is rendered again in the background
     sa.Column("status", sa.String(20), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
@@ -187,6 +189,8 @@ revisions = sa.Table(
     sa.Column("custom_excerpt", sa.Text),
     sa.Column("meta_title", sa.String(300)),
     sa.Column("meta_description", sa.String(500)),
+    sa.Column("canonical_url", sa.String(2000)),
+    sa.Column("language", sa.String(35)),
     _foreign_key("editor_id", "users.id", ondelete="RESTRICT"),
     _timestamp("created_at"),
 )

@@ -18,6 +18,8 @@ _CONTENT = {
     "custom_excerpt": None,
     "meta_title": None,
     "meta_description": "How the analytical engine weaves patterns.",
+    "canonical_url": None,
+    "language": "en-GB",
 }
 _POST = _CONTENT | {
     "id": 12,

@@ -5,7 +5,20 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from blog.schemas.fields import Changes, Content, Excerpt, Instant, MetaDescription, MetaTitle, Output, Slug, Tags, Title
+from blog.schemas.fields import (
+    Changes,
+    Content,
+    Excerpt,
+    Instant,
+    Language,
+    MetaDescription,
+    MetaTitle,
+    OptionalUrl,
+    Output,
+    Slug,
+    Tags,
+    Title,
+)
 
 
 class PostStatus(StrEnum):
@@ -41,6 +54,10 @@ class PostInput(Changes):
     custom_excerpt: Excerpt = Field(default=None, description="Shown in lists and feeds instead of the start of the content")
     meta_title: MetaTitle = Field(default=None, description="The title for search engines and link previews")
     meta_description: MetaDescription = Field(default=None, description="The description for search engines and link previews")
+    canonical_url: OptionalUrl = Field(
+        default=None, description="The http or https URL of the original, if the post was published elsewhere first"
+    )
+    language: Language = Field(default=None, description="The language of the post as a BCP 47 tag; null: that of the blog")
 
 
 class NewPost(PostInput):
@@ -68,6 +85,8 @@ class PostFields(Output):
     custom_excerpt: str | None
     meta_title: str | None
     meta_description: str | None
+    canonical_url: str | None
+    language: str | None
 
 
 class PostOut(PostFields):

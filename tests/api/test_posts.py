@@ -53,6 +53,9 @@ async def test_created_post_has_a_url_and_a_version(client: httpx2.AsyncClient, 
         ("tags", [str(n) for n in range(21)]), ("tags", ["a,b"]), ("tags", "one"), ("slug", "a/b"), ("slug", "../x"),
         ("slug", ""), ("status", "hidden"), ("publish_at", "yesterday"), ("publish_at", "2026-01-01T00:00:00"), ("colour", "red"),
         ("meta_title", "x" * 301), ("meta_description", "x" * 501),
+        ("canonical_url", "/posts/a"), ("canonical_url", "javascript:alert(1)"), ("canonical_url", "https://ada:pass@a.example/"),
+        ("canonical_url", "https://a.example/" + "x" * 2000), ("canonical_url", "https://a.example/" + "é" * 1000),
+        ("canonical_url", "https://"), ("language", "english"), ("language", 7),
     ],
 )  # fmt: skip
 async def test_invalid_member_is_named_and_not_echoed(

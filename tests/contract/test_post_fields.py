@@ -140,6 +140,33 @@ CASES: Mapping[str, Case] = {
             "JSON-LD": '"description": "All about looms"',
         },
     ),
+    "canonical_url": Case(
+        "https://elsewhere.example/looms",
+        "canonicalURL: https://elsewhere.example/looms",
+        "canonical_url: https://elsewhere.example/looms",
+        "https://elsewhere.example/looms",
+        {
+            **dict.fromkeys(("canonical", "og:url"), "https://elsewhere.example/looms"),
+            "JSON-LD": '"url": "https://elsewhere.example/looms"',
+            "sitemap": f"<loc>{ORIGIN}/tags</loc>",
+        },
+    ),
+    "language": Case(
+        "pt-BR",
+        "lang: pt_br",
+        "lang: pt-BR",
+        "pt-BR",
+        {
+            **dict.fromkeys(("article", "live article"), '<article class="post" id="post-1" lang="pt-BR">'),
+            **dict.fromkeys(("card", "live card"), 'aria-labelledby="title-1" lang="pt-BR">'),
+            "og:locale": "pt_BR",
+            "JSON-LD": '"inLanguage": "pt-BR"',
+            "oEmbed": 'lang=\\"pt-BR\\"',
+            "Atom": '<entry xml:lang="pt-BR">',
+            "RSS": "<dc:language>pt-BR</dc:language>",
+            "JSON Feed": '"language": "pt-BR"',
+        },
+    ),
 }
 EVERYWHERE = ("API", "API list", "API of revisions", "event")
 """The places that show the member of the JSON body."""
@@ -281,6 +308,7 @@ async def test_field_is_shown_in_every_place(editor: Editor, writer: str, name: 
     expected = dict.fromkeys(EVERYWHERE, member) | {"version page": case.text, "export": case.exported} | dict(case.shown)
     places = await collect(editor)
     ignoring = ", ".join(place for place, text in expected.items() if text not in places.get(place, ""))
+    assert ("/posts/" in places["sitemap"]) is (name != "canonical_url"), "the sitemap lists originals"
     assert not ignoring, f"{name}, written by {writer}, is ignored by: {ignoring}"
 
 

@@ -152,7 +152,7 @@ def test_other_fields_of_a_post(make_files: MakeFiles) -> None:
         "redirect_from: /x/old/\r\npermalink: /2015/Own/\r\n---\r\nText\r\n\x08more\x0c\r\n"
     )
     post = read_one(make_files({"own.md": text}), "own.md")
-    assert (post.title, post.language, post.fields["custom_excerpt"]) == ("Two lines", "zh-tw", "In <em>short</em>")
+    assert (post.title, post.language, post.fields["custom_excerpt"]) == ("Two lines", "zh-TW", "In <em>short</em>")
     assert (post.aliases, post.permalink, post.old_slugs) == (("old",), "Own", ("old", "Own"))
     assert post.body == "Text\nmore\n\n"
     assert post.warnings == ("2 control characters were removed from the text",)

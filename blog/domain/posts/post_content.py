@@ -96,6 +96,10 @@ class PostContent:
             max_length=MAX_META_DESCRIPTION_LENGTH,
         ),
     ]
+    canonical_url: Annotated[
+        str | None, PostField("canonical URL", front_matter=("canonical_url", "canonicalurl", "canonical", "seo.canonical"))
+    ]
+    language: Annotated[str | None, PostField("language", front_matter=("lang", "language", "locale"))]
 
 
 POST_FIELDS: Sequence[PostField] = tuple(

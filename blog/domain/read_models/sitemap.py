@@ -71,7 +71,7 @@ async def load_index(ctx: Context) -> SitemapIndex:
     async with ctx.db.snapshot():
         parts = [
             await _list_pages_part(ctx),
-            *[part for kind in _ID_COLUMNS for part in await _load_parts(ctx, _public_rows(kind), kind)],
+            *[part for kind in _ID_COLUMNS for part in await _load_parts(ctx, _public_rows(ctx, kind), kind)],
         ]
         return SitemapIndex(parts, await events.position(ctx.db))
 
@@ -84,7 +84,7 @@ async def load_part(ctx: Context, kind: SitemapKind, number: int) -> SitemapInde
         if kind is SitemapKind.LISTS and number == 0:
             parts = [await _list_pages_part(ctx)]
         elif kind is not SitemapKind.LISTS and last <= _MAX_ID:
-            parts = await _load_parts(ctx, _rows_in_range(kind, first, last), kind)
+            parts = await _load_parts(ctx, _rows_in_range(ctx, kind, first, last), kind)
         position = await events.position(ctx.db)
     if not parts:
         raise NotFound("This sitemap does not exist")
@@ -98,7 +98,7 @@ async def iter_entries(ctx: Context, part: SitemapPart) -> AsyncIterator[Sequenc
         return
     after, last = part.number * MAX_URLS, (part.number + 1) * MAX_URLS
     while after < last:
-        query = _rows_in_range(part.kind, after, last).order_by(_ID_COLUMNS[part.kind]).limit(_BATCH_SIZE)
+        query = _rows_in_range(ctx, part.kind, after, last).order_by(_ID_COLUMNS[part.kind]).limit(_BATCH_SIZE)
         rows = await ctx.db.fetch_all(query)
         yield [SitemapEntry(row["name"], row["changed_at"]) for row in rows]
         after = rows[-1]["id"] if len(rows) == _BATCH_SIZE else last
@@ -119,11 +119,11 @@ async def _load_parts(ctx: Context, query: sa.Select[Any], kind: SitemapKind) ->
     return [SitemapPart(kind, row["number"], row["entries"], row["changed_at"]) for row in parts]
 
 
-def _rows_in_range(kind: SitemapKind, after: int, last: int) -> sa.Select[Any]:
-    return _public_rows(kind).where(_ID_COLUMNS[kind] > after, _ID_COLUMNS[kind] <= last)
+def _rows_in_range(ctx: Context, kind: SitemapKind, after: int, last: int) -> sa.Select[Any]:
+    return _public_rows(ctx, kind).where(_ID_COLUMNS[kind] > after, _ID_COLUMNS[kind] <= last)
 
 
-def _public_rows(kind: SitemapKind) -> sa.Select[Any]:
+def _public_rows(ctx: Context, kind: SitemapKind) -> sa.Select[Any]:
     """Return a query of `id`, `name` and `changed_at` of everything public. A list changes with its newest post."""
     newest = sa.func.max(_p.updated_at).label("changed_at")
     match kind:
@@ -138,4 +138,6 @@ def _public_rows(kind: SitemapKind) -> sa.Select[Any]:
         case SitemapKind.PAGES:
             return sa.select(_g.id, _g.slug.label("name"), _g.updated_at.label("changed_at"))
         case _:
-            return post_queries.select(_p.id, _p.slug.label("name"), _p.updated_at.label("changed_at")).where(_PUBLISHED)
+            here = _p.canonical_url.startswith(f"{ctx.site.settings.public_url}/", autoescape=True)
+            listed = post_queries.select(_p.id, _p.slug.label("name"), _p.updated_at.label("changed_at")).where(_PUBLISHED)
+            return listed.where(_p.canonical_url.is_(None) | here)  # search engines list the original alone

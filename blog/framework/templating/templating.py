@@ -24,6 +24,8 @@ _MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
+SITE_LANGUAGE = "en"
+"""The language of the pages around the posts."""
 _FUNCTIONS = frozenset({"path", "url", "static"})
 """Pure functions of templates: the result depends only on the arguments."""
 
@@ -42,6 +44,7 @@ class Templates:
         )
         self._environment.globals.update(
             blog_name=_BlogName(site),
+            site_language=SITE_LANGUAGE,
             list_headings=list_headings,
             new_form_key=new_form_key,
         )

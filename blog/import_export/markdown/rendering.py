@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from blog.domain.posts import rendering
 from blog.domain.posts.post_content import POST_FIELDS, FieldKind, PostContent, PostField
 from blog.domain.posts.rendering import RenderedPost
@@ -9,7 +11,7 @@ from blog.import_export.markdown import shortcodes, source
 from blog.import_export.markdown.folder import Rejection
 from blog.import_export.markdown.images import ImageImporter
 from blog.import_export.markdown.source import SourcePost
-from blog.schemas.posts import NewPost, PostStatus
+from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.text.excerpt import excerpt
 from blog.text.markdown import render
 from blog.text.normalisation import fold_name, normalise_line
@@ -31,6 +33,7 @@ def render_source_post(post: SourcePost, body: str) -> tuple[RenderedPost, tuple
     if reason := source.excess(body):
         return Rejection(post.path, 1, reason)
     tags, warnings = normalise_tags((*post.tags, *post.categories))
+    fields, problems = _fields_from_front_matter(post)
     content = PostContent(
         title=post.title,
         content=body,
@@ -38,9 +41,9 @@ def render_source_post(post: SourcePost, body: str) -> tuple[RenderedPost, tuple
         slug=post.slug,
         status=PostStatus.DRAFT if post.draft else PostStatus.PUBLISHED,
         publish_at=None,
-        **_fields_from_front_matter(post),
+        **fields,
     )
-    return rendering.render_post(content), warnings
+    return rendering.render_post(content), (*warnings, *problems)
 
 
 def normalise_tags(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -58,15 +61,25 @@ def normalise_tags(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, 
     return distinct[:MAX_TAGS], tuple(warnings)
 
 
-def _fields_from_front_matter(post: SourcePost) -> dict[str, Any]:
-    """Return the fields that the file has as they are, and the defaults of the others."""
+def _fields_from_front_matter(post: SourcePost) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the fields that the file has, the defaults of the others, and a warning for each value that is not valid."""
     values = {field.name: NewPost.model_fields[field.name].default for field in POST_FIELDS if field.front_matter}
-    found = {field.name: _field_value(field, post.fields[field.name]) for field in POST_FIELDS if field.name in post.fields}
-    return values | found
+    found = {"language": post.language} | dict(post.fields)
+    warnings: list[str] = []
+    for field in POST_FIELDS:
+        if found.get(field.name) is not None:
+            try:
+                values[field.name] = _valid_value(field, found[field.name])
+            except ValidationError as error:
+                warnings.append(f"the {field.noun} {found[field.name]!r} was left out: {error.errors()[0]['msg']}")
+    return values, tuple(warnings)
 
 
-def _field_value(field: PostField, value: Any) -> Any:
-    return _plain_text(value, field.max_length) if field.kind is FieldKind.LINE else value
+def _valid_value(field: PostField, value: Any) -> Any:
+    """Return a value of front matter as posts store it. Raises ValidationError."""
+    if field.kind is FieldKind.LINE:
+        value = _plain_text(value, field.max_length)
+    return getattr(PostChanges.model_validate({field.name: value}), field.name)
 
 
 def _plain_text(markdown: str, max_length: int) -> str | None:

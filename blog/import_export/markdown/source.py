@@ -16,6 +16,7 @@ from blog.import_export.markdown.front_matter import Document, FrontMatterError,
 from blog.import_export.markdown.front_matter_values import MAX_NAME_LENGTH, FrontMatterValues
 from blog.import_export.markdown.visibility import DateSource, Doubt, read_visibility
 from blog.schemas.fields import MAX_CONTENT_BYTES
+from blog.text import language_tags
 from blog.text.markup import MAX_MARKUP, count_markup
 
 TOO_LONG = f"the text has more than {MAX_CONTENT_BYTES} bytes, the limit of a post: split it"
@@ -23,7 +24,6 @@ TOO_LONG = f"the text has more than {MAX_CONTENT_BYTES} bytes, the limit of a po
 TOO_COMPLEX = f"the text has more than {MAX_MARKUP} line ends and special characters, the limit of a post: split it"
 """The reason for rejecting a post with too much markup."""
 
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 # To the end of the text if it is not closed, as in Obsidian.
 _OBSIDIAN_COMMENT = compile_outside_code(r"%%(?s:.*?)(?:%%|\Z)")
 _CONTROL_CHARACTER = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -74,7 +74,7 @@ class SourcePost:
         """The slug, then the slug with the language, in case another post has the first."""
         if self.language is None:
             return [self.slug]
-        return [self.slug, f"{self.slug[: MAX_SLUG_LENGTH - 1 - len(self.language)]}-{self.language}"]
+        return [self.slug, f"{self.slug[: MAX_SLUG_LENGTH - 1 - len(self.language)]}-{self.language.lower()}"]
 
     def accepts_slug(self, slug: str) -> bool:
         """Return whether an import may have assigned this slug: a candidate, or a candidate with a number."""
@@ -146,7 +146,7 @@ def _parse_post(folder: SourceFolder, path: str, data: bytes, document: Document
         # A permalink without a slash is a style (`pretty`) or a switch (`false`). Zola's `path` is always a path.
         permalink=slugs.slug_from_url(permalink) if "/" in permalink or "path" in document.values else None,
         fields={field.name: value for field in POST_FIELDS if (value := values.post_field(field)) is not None},
-        language=_normalise_language(values.text("lang") or values.text("language") or language or ""),
+        language=language_tags.normalise(values.text("lang") or values.text("language") or language or ""),
         body=body,
         warnings=(*map(str, visibility.doubts), *warnings),
     )
@@ -161,7 +161,3 @@ def _digest(data: bytes, doubts: Iterable[Doubt]) -> str:
 def _strip_control_characters(body: str) -> tuple[str, tuple[str, ...]]:
     cleaned, count = _CONTROL_CHARACTER.subn(lambda match: "\n" if match[0] in "\x0b\x0c\x85" else "", body)
     return cleaned, (f"{count} control characters were removed from the text",) if count else ()
-
-
-def _normalise_language(written: str) -> str | None:
-    return written.replace("_", "-").lower() if _LANGUAGE.fullmatch(written) else None

@@ -44,6 +44,7 @@ class FeedItem:
     tags: tuple[str, ...]
     published_at: dt.datetime
     updated_at: dt.datetime
+    language: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ def _item(post: Post, urls: UrlBuilder) -> FeedItem:
         tags=tuple(strip_invalid_xml(tag) for tag in post.tags),
         published_at=post.published_at or post.created_at,
         updated_at=post.updated_at,
+        language=post.language,
     )
 
 
@@ -106,7 +108,7 @@ def _atom(feed: FeedInfo, items: Sequence[FeedItem]) -> bytes:
 
 
 def _add_entry(root: Element, item: FeedItem) -> None:
-    entry = SubElement(root, "entry")
+    entry = SubElement(root, "entry", {"xml:lang": item.language} if item.language else {})
     _add_element(entry, "id", item.id)
     _add_element(entry, "title", item.title)
     SubElement(entry, "link", {"rel": "alternate", "type": "text/html", "href": item.url})
@@ -148,6 +150,8 @@ def _add_rss_item(about: Element, item: FeedItem) -> None:
     _add_element(element, "guid", item.id, {"isPermaLink": "false"})
     _add_element(element, "pubDate", format_datetime(item.published_at, usegmt=True))
     _add_element(element, "atom:updated", format_rfc3339(item.updated_at))
+    if item.language:
+        _add_element(element, "dc:language", item.language)
     for name, _ in item.authors:
         _add_element(element, "dc:creator", name)  # the `author` element of RSS is an e-mail address
     for tag in item.tags:
@@ -179,6 +183,7 @@ def _json_item(item: FeedItem) -> dict[str, object]:
         "date_modified": format_rfc3339(item.updated_at),
         "authors": [{"name": name, "url": url} for name, url in item.authors],
         "tags": list(item.tags),
+        **({"language": item.language} if item.language else {}),
     }
 
 

@@ -28,7 +28,7 @@ def post_structured_data(request: Request, post: Post, card: str) -> dict[str, A
     """Return the description of a post. card: the URL of its social card."""
     state = app_state(request)
     urls, home = state.urls, state.urls.url("web:home")
-    url, (width, height) = urls.url("web:post", slug=post.slug), social_cards.SIZE
+    url, (width, height) = post.canonical_url or urls.url("web:post", slug=post.slug), social_cards.SIZE
     return {
         "@context": "https://schema.org",
         "@type": "BlogPosting",
@@ -49,4 +49,5 @@ def post_structured_data(request: Request, post: Post, card: str) -> dict[str, A
         "keywords": list(post.tags),
         "wordCount": post.word_count,
         "commentCount": post.comment_count,
+        **({"inLanguage": post.language} if post.language else {}),
     }

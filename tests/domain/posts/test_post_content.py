@@ -27,6 +27,8 @@ EXAMPLES: dict[str, tuple[Any, Any]] = {
     "slug": ("first-slug", "second-slug"),
     "status": (PostStatus.DRAFT, PostStatus.PUBLISHED),
     "publish_at": (FIRST_TIME, SECOND_TIME),
+    "canonical_url": ("https://first.example/", "https://second.example/"),
+    "language": ("de", "pt-BR"),
 }
 """Values of fields for which any value of the type will not do."""
 

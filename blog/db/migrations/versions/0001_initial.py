@@ -126,6 +126,8 @@ def upgrade() -> None:
         sa.Column("custom_excerpt", sa.Text),
         sa.Column("meta_title", sa.String(300)),
         sa.Column("meta_description", sa.String(500)),
+        sa.Column("canonical_url", sa.String(2000)),
+        sa.Column("language", sa.String(35)),
         sa.Column("renderer_version", sa.SmallInteger, nullable=False),
         sa.Column("status", sa.String(20), nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
@@ -182,6 +184,8 @@ def upgrade() -> None:
         sa.Column("custom_excerpt", sa.Text),
         sa.Column("meta_title", sa.String(300)),
         sa.Column("meta_description", sa.String(500)),
+        sa.Column("canonical_url", sa.String(2000)),
+        sa.Column("language", sa.String(35)),
         _reference("editor_id", "users.id", ondelete="RESTRICT"),
         _timestamp("created_at"),
     )
