@@ -10,7 +10,7 @@ from blog.api.posts import PostDetail, PostList
 from blog.api.revisions import RevisionDetail, RevisionList, RevisionRestore
 from blog.api.tags import TagList
 from blog.api.tokens import TokenDetail, TokenList
-from blog.api.users import CurrentUser, UserComments, UserDetail, UserList, UserPosts
+from blog.api.users import CurrentUser, UserComments, UserDetail, UserList, UserPosts, UserSuspension
 
 routes = [
     Route("/posts", PostList, name="posts"),
@@ -32,6 +32,7 @@ routes = [
     Route("/users/{id:id}", UserDetail, name="user"),
     Route("/users/{id:id}/posts", UserPosts, name="user_posts"),
     Route("/users/{id:id}/comments", UserComments, name="user_comments"),
+    Route("/users/{id:id}/suspension", UserSuspension, name="user_suspension"),
     Route("/tokens", TokenList, name="tokens"),
     Route("/tokens/{id:id}", TokenDetail, name="token"),
 ]

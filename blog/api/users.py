@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.api.posts import post_list_response
-from blog.domain.accounts import accounts, registration
+from blog.domain.accounts import accounts, administration, registration, user_directory
 from blog.domain.accounts.models import User
+from blog.domain.accounts.user_directory import MemberFilter
 from blog.domain.comments import comments
 from blog.domain.core import policy
 from blog.domain.core.context import Context
@@ -25,12 +26,43 @@ from blog.framework.request.state import app_state
 from blog.framework.response import pagination
 from blog.framework.response.json import json_response, page_response
 from blog.framework.response.serializers import comment_out, post_out
-from blog.schemas.accounts import AccountChanges, AccountOut, NewUser, Role, Scope, UserOut, UserProfile, UserWithRoleOut
-from blog.schemas.lists import CommentListOut, PageQuery, PostListOut
+from blog.schemas.accounts import (
+    AccountChanges,
+    AccountOut,
+    MemberOut,
+    NewUser,
+    Role,
+    RoleChange,
+    Scope,
+    Suspension,
+    UserChanges,
+    UserOut,
+    UserProfile,
+    UserQuery,
+    UserWithRoleOut,
+)
+from blog.schemas.lists import CommentListOut, PageQuery, PostListOut, UserListOut
 
 
 class UserList(ApiEndpoint):
-    """/api/v1/users: create an account."""
+    """/api/v1/users: list and create accounts."""
+
+    @operation("List accounts", query=UserQuery, responses={200: UserListOut}, errors={401, 403}, response_headers={"Link"})
+    async def get(self, request: Request) -> Response:
+        """Return a page of accounts that were not deleted. Only owners with the scope `admin` can list them.
+
+        With `username` anybody gets a list of at most one public profile: that of an author or commenter.
+        """
+        ctx = request_context(request)
+        query = read_query(request, UserQuery)
+        if query.username is not None:
+            user = await profile.by_username(ctx, query.username)
+            return page_response(request, [UserOut.model_validate(user)] if user else [], None)
+        wanted = MemberFilter(
+            query.q or "", query.role, query.status, query.sort, query.limit, pagination.decode_cursor(query.cursor)
+        )
+        page = await user_directory.list_page(ctx, wanted)
+        return page_response(request, [MemberOut.model_validate(item) for item in page.items], page.next)
 
     @operation("Create an account", body=NewUser, responses={201: AccountOut}, errors={409}, response_headers={"Location"})
     async def post(self, request: Request) -> Response:
@@ -94,6 +126,36 @@ class UserDetail(ApiEndpoint):
             processing_time_seconds=round(time.perf_counter() - started, 6),
         )
         return json_response(out)
+
+    @operation("Change the role of a user", body=UserChanges, responses={200: MemberOut}, errors={409}, scope=Scope.ADMIN)
+    async def patch(self, request: Request) -> Response:
+        """Change the members that are present in the body; only owners can."""
+        ctx, user_id = require_user(request), request.path_params["id"]
+        changes = await read_json(request, UserChanges)
+        if "role" in changes.model_fields_set:
+            await administration.set_role(ctx, RoleChange(user=user_id, role=changes.role))
+        return json_response(MemberOut.model_validate(await user_directory.get(ctx, user_id)))
+
+
+class UserSuspension(ApiEndpoint):
+    """/api/v1/users/{id}/suspension: suspend an account and lift the suspension."""
+
+    @operation("Suspend an account", body=Suspension, responses={200: MemberOut}, errors={409}, scope=Scope.ADMIN)
+    async def put(self, request: Request) -> Response:
+        """Suspend the account; only owners can, and not their own or that of the last owner.
+
+        Its sessions, tokens and live connections end within a second. Published posts stay, scheduled ones become drafts.
+        """
+        ctx, user_id = require_user(request), request.path_params["id"]
+        chosen = await read_json(request, Suspension)
+        await administration.suspend(ctx, user_id, chosen.comments)
+        return json_response(MemberOut.model_validate(await user_directory.get(ctx, user_id)))
+
+    @operation("Lift the suspension of an account", responses={204: None}, scope=Scope.ADMIN)
+    async def delete(self, request: Request) -> Response:
+        """Lift the suspension, if there is one, and publish the comments that it held. Returns 204."""
+        await administration.lift_suspension(require_user(request), request.path_params["id"])
+        return Response(status_code=204)
 
 
 class UserPosts(ApiEndpoint):

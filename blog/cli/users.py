@@ -5,7 +5,7 @@ from pydantic import SecretStr
 
 from blog.cli.runtime import load_migrated_settings, read_password, run
 from blog.domain.core.context import Context
-from blog.schemas.accounts import CommentsOnSuspension, NewUser, Role, Scope
+from blog.schemas.accounts import CommentsOnSuspension, MemberOut, MemberStatus, NewUser, Role, Scope
 from blog.schemas.feature_flags import Flag
 
 
@@ -28,6 +28,29 @@ def user_create(username: str, email: str, role: str, password_stdin: bool) -> N
     new = validate(NewUser, values, "account")
     created = run(load_migrated_settings(), lambda ctx: accounts.create(ctx, new, Role(role)))
     click.echo(f"Created {created.username} with the role {created.role.value}.")
+
+
+@user.command("list")
+@click.option("--search", default="", help="Part of the username, the name or the e-mail address.")
+@click.option("--role", type=click.Choice([role.value for role in Role]))
+@click.option("--status", type=click.Choice([status.value for status in MemberStatus]))
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array with all members of each account.")
+def user_list(search: str, role: str | None, status: str | None, as_json: bool) -> None:
+    """List the accounts, newest first: username, role, state, posts, comments and last use."""
+    from pydantic_core import to_json
+
+    from blog.domain.accounts import user_directory
+    from blog.domain.accounts.user_directory import MemberFilter
+
+    wanted = MemberFilter(search, Role(role) if role else None, MemberStatus(status) if status else None)
+    found = run(load_migrated_settings(), lambda ctx: user_directory.find_all(ctx, wanted))
+    if as_json:
+        click.echo(to_json([MemberOut.model_validate(entry) for entry in found], indent=2).decode())
+        return
+    for entry in found:
+        state = "suspended" if entry.suspended_at else "active" if entry.email else "imported"
+        seen = f"{entry.last_seen_at:%Y-%m-%d}" if entry.last_seen_at else "never"
+        click.echo(f"{entry.username}\t{entry.role.value}\t{state}\t{entry.post_count}\t{entry.comment_count}\t{seen}")
 
 
 @user.command("role")

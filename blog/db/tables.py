@@ -77,6 +77,7 @@ users = sa.Table(
     sa.Column("password_set_at", UTCDateTime()),
     sa.Column("bio", sa.Text, nullable=False, server_default=""),
     sa.Column("avatar", sa.String(80)),  # name of an image file
+    sa.Column("last_seen_at", UTCDateTime()),  # written at most once an hour
     sa.Column("suspended_at", UTCDateTime()),  # null: not suspended
     sa.Column("deleted_at", UTCDateTime()),  # the row stays without personal data, because posts and comments refer to it
     _timestamp("created_at"),

@@ -48,6 +48,19 @@ _COMMENT = {
     "updated_at": _LATER,
 }
 _USER = {"id": 7, "username": "ada", "name": "Ada Lovelace", "bio": "Weaves *patterns*.", "role": "author", "created_at": _AT}
+_MEMBER = {
+    "id": 7,
+    "username": "ada",
+    "name": "Ada Lovelace",
+    "email": "ada@example.org",
+    "role": "author",
+    "created_at": _AT,
+    "last_seen_at": _LATER,
+    "suspended_at": None,
+    "can_sign_in": True,
+    "post_count": 12,
+    "comment_count": 40,
+}
 _TOKEN = {"id": 5, "name": "laptop", "scopes": ["posts:write"], "created_at": _AT, "expires_at": "2026-07-30T09:00:00Z"}
 _MEDIA_URL = "https://blog.example.org/media/"
 _IMAGE = {
@@ -90,6 +103,7 @@ EXAMPLES: dict[type[BaseModel], Any] = {
     lists.RevisionListOut: {"items": [_REVISION], "next": None},
     lists.CommentListOut: {"items": [_COMMENT], "next": None},
     lists.TokenListOut: {"items": [_TOKEN], "next": None},
+    lists.UserListOut: {"items": [_MEMBER], "next": None},
     comments.NewComment: {"content": "Well said."},
     comments.CommentChanges: {"content": "Very well said."},
     comments.CommentOut: _COMMENT,
@@ -108,6 +122,9 @@ EXAMPLES: dict[type[BaseModel], Any] = {
     accounts.AccountChanges: {"name": "Ada Lovelace"},
     accounts.UserWithRoleOut: _USER,
     accounts.AccountOut: _USER | {"email": "ada@example.org", "pending_email": None, "age": 36, "updated_at": _AT},
+    accounts.MemberOut: _MEMBER,
+    accounts.UserChanges: {"role": "editor"},
+    accounts.Suspension: {"comments": "hold"},
     accounts.UserProfile: {"user": _USER, "posts": [_POST], "comments": [], "processing_time_seconds": 0.004},
     accounts.NewToken: {"username": "ada", "password": "a long enough one", "name": "laptop", "scopes": ["posts:write"]},
     accounts.TokenOut: _TOKEN | {"token": "WzUsInNlY3JldCJd.aBcDeF.signature", "token_type": "bearer"},

@@ -4,7 +4,7 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import Field, StringConstraints
 
-from blog.schemas.accounts import TokenSummary
+from blog.schemas.accounts import MemberOut, TokenSummary, UserOut
 from blog.schemas.comments import CommentOut
 from blog.schemas.fields import NORMALISED, Input, Line, Output
 from blog.schemas.media import MediaOut
@@ -64,6 +64,10 @@ class CommentListOut(ListOut[CommentOut]):
 
 class MediaListOut(ListOut[MediaOut]):
     """A page of images, newest first."""
+
+
+class UserListOut(ListOut[MemberOut | UserOut]):
+    """A page of accounts, for owners; or the public profile with a username."""
 
 
 class TokenListOut(ListOut[TokenSummary]):

@@ -14,7 +14,7 @@ from blog.domain.comments import comments, moderation_rules
 from blog.domain.core.context import Context
 from blog.domain.media import media
 from blog.domain.posts import posts
-from blog.schemas.accounts import Role, Scope
+from blog.schemas.accounts import NewUser, Role, Scope
 from blog.schemas.comments import NewComment
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost, PostStatus
@@ -27,6 +27,7 @@ PEOPLE = ("nobody", "rob (reader)", "ada (author)", "eve (author)", "edo (editor
 IMAGE = png(3, 2)
 POST, COMMENT = {"title": "A", "content": "x"}, {"content": "x"}
 ALL = (200, 200, 200, 200, 200, 200, 401, 200)
+OWNERS = (401, 403, 403, 403, 403, 200, 401, 403)
 WRITERS = (401, 403, 200, 403, 200, 200, 401, 403)
 TABLE: list[tuple[str, str, Any, tuple[int, ...]]] = [
     ("GET", "/posts", None, ALL),
@@ -71,6 +72,11 @@ TABLE: list[tuple[str, str, Any, tuple[int, ...]]] = [
     ("HEAD", "/events/stream?channel=post:{draft}", None, (404, 404, 200, 404, 200, 200, 401, 200)),
     ("GET", "/tags", None, ALL),
     ("POST", "/users", {"username": "newcomer", "email": "new@example.org"}, (201, *(409,) * 5, 401, 409)),
+    ("GET", "/users", None, (401, 403, 403, 403, 403, 200, 401, 403)),
+    ("GET", "/users?username=ada", None, ALL),
+    ("PATCH", "/users/{ada}", {"role": "author"}, OWNERS),
+    ("PUT", "/users/{target}/suspension", {}, OWNERS),
+    ("DELETE", "/users/{ada}/suspension", None, (401, 403, 403, 403, 403, 204, 401, 403)),
     ("GET", "/users/me", None, (401, 200, 200, 200, 200, 200, 401, 403)),
     ("PATCH", "/users/me", {"age": 40}, (401, 200, 200, 200, 200, 200, 401, 403)),
     ("GET", "/users/{ada}", None, ALL),
@@ -107,6 +113,8 @@ async def things(ctx: Context) -> dict[str, int]:
     pending = await comments.create(rob, post.id, NewComment(content="Hm."), spam_reason="It looks odd")
     image, _ = await media.upload(ada, io.BytesIO(IMAGE), NewMedia())
     spare = await tokens.issue(ctx, ada.require_actor(), name="spare")
+    name = f"target-{spare.token.id}"
+    target = await accounts.create(ctx, NewUser(username=name, email=f"{name}@example.org"), Role.READER)
     return {
         "post": post.id,
         "draft": draft.id,
@@ -115,6 +123,7 @@ async def things(ctx: Context) -> dict[str, int]:
         "pending": pending.id,
         "image": image.id,
         "ada": ada.require_actor().id,
+        "target": target.id,
         "spare": spare.token.id,
     }
 

@@ -43,6 +43,16 @@ def test_accounts_and_tokens_from_a_fresh_folder(home: Path) -> None:
     assert changed.returncode == 0
 
 
+def test_accounts_are_listed_as_lines_and_as_json(home: Path) -> None:
+    for name, role in (("ora", "owner"), ("ada", "author")):
+        blog(home, "user", "create", name, f"{name}@example.org", "--role", role)
+    blog(home, "user", "suspend", "ada")
+    assert blog(home, "user", "list").stdout == "ada\tauthor\tsuspended\t0\t0\tnever\nora\towner\tactive\t0\t0\tnever\n"
+    (entry,) = json.loads(blog(home, "user", "list", "--json", "--role", "owner").stdout)
+    assert (entry["username"], entry["email"], entry["suspended_at"]) == ("ora", "ora@example.org", None)
+    assert blog(home, "user", "list", "--json", "--search", "nobody").stdout == "[]\n"
+
+
 def test_account_is_suspended_and_reinstated(home: Path) -> None:
     for name, role in (("ora", "owner"), ("ada", "author")):
         blog(home, "user", "create", name, f"{name}@example.org", "--role", role)

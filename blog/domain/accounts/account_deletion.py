@@ -103,6 +103,7 @@ async def _anonymised(ctx: Context, user_id: int) -> dict[str, Any]:
         "password_set_at": None,
         "bio": "",
         "avatar": None,
+        "last_seen_at": None,
         "suspended_at": None,
         "deleted_at": ctx.now,
         "updated_at": ctx.now,

@@ -73,7 +73,11 @@ class Passkey:
 
 @dataclass(frozen=True, slots=True)
 class UserListEntry:
-    """An account in the list for owners; `post_count` counts published posts."""
+    """An account in the list for owners. The counts are of published posts and visible comments.
+
+    `last_seen_at` is exact to an hour, and None if the account was never used. `can_sign_in` is false without a password, as for
+    imported authors.
+    """
 
     id: int
     username: str
@@ -81,7 +85,11 @@ class UserListEntry:
     email: str | None
     role: Role
     created_at: dt.datetime
+    last_seen_at: dt.datetime | None
+    suspended_at: dt.datetime | None
+    can_sign_in: bool
     post_count: int
+    comment_count: int
 
 
 @dataclass(frozen=True, slots=True)

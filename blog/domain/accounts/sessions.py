@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from blog.db import tables
 from blog.db.compiled_queries import PreparedQuery
-from blog.domain.accounts import two_factor
+from blog.domain.accounts import last_seen, two_factor
 from blog.domain.accounts.models import Session
 from blog.domain.core import audit
 from blog.domain.core.audit import AuditAction
@@ -21,8 +21,6 @@ from blog.schemas.accounts import Credentials, Role, Scope
 from blog.text.normalisation import fold_name
 
 _s, _u = tables.sessions.c, tables.users.c
-REFRESH_AFTER = dt.timedelta(hours=1)
-"""Minimum time between two updates of a session row, so that reading pages rarely writes to the database."""
 _PUBLIC_ID_LENGTH = 16
 
 
@@ -90,6 +88,7 @@ async def start(ctx: Context, actor: Actor, user_agent: str, auth_method: str = 
     async with ctx.db.transaction():
         await ctx.db.execute(tables.sessions.delete().where(_s.expires_at < ctx.now))
         await ctx.db.execute(tables.sessions.insert().values(values))
+        await last_seen.record(ctx, actor.id)
         await audit.record(ctx, AuditAction.SIGN_IN, actor.id, by_user_id=actor.id, auth_method=auth_method)
     return session_id
 
@@ -103,10 +102,11 @@ async def load(ctx: Context, session_id: str) -> LoadedSession | None:
     if row is None:
         return None
     is_renewed = False
-    if ctx.now - row["last_seen_at"] > REFRESH_AFTER:
+    if last_seen.is_outdated(ctx, row["last_seen_at"]):
         values = {"last_seen_at": ctx.now, "expires_at": _expiry(ctx, row["created_at"])}
         with contextlib.suppress(Unavailable):  # Reading works without a writable database: the next request tries again.
             await ctx.db.execute(tables.sessions.update().where(_s.id_hash == row["id_hash"]).values(values))
+            await last_seen.record(ctx, row["id"])
             is_renewed = True
     role, confirmed_at = Role(row["role"]), row["confirmed_at"]
     actor = Actor(row["id"], row["username"], row["name"], role, session=row["id_hash"], confirmed_at=confirmed_at)

@@ -1,5 +1,6 @@
 """Bearer tokens: signed, so that an invalid one costs no query; with an expiry and scopes, and revocable."""
 
+import contextlib
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,18 +9,19 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.db.compiled_queries import PreparedQuery
+from blog.domain.accounts import last_seen
 from blog.domain.accounts.models import Token
 from blog.domain.core import audit, policy
 from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Actor, Context
 from blog.domain.core.rows import from_row
 from blog.domain.core.signing import Purpose, generate_secret, hash_secret
-from blog.errors import Forbidden, NotFound
+from blog.errors import Forbidden, NotFound, Unavailable
 from blog.schemas.accounts import Role, Scope
 
 _t, _u = tables.api_tokens.c, tables.users.c
 _VALID = PreparedQuery(
-    sa.select(_t.scopes, _t.id.label("token_id"), _u.id, _u.username, _u.name, _u.role)
+    sa.select(_t.scopes, _t.id.label("token_id"), _u.id, _u.username, _u.name, _u.role, _u.last_seen_at)
     .join_from(tables.api_tokens, tables.users, _u.id == _t.user_id)
     .where(_t.id == sa.bindparam("token_id", type_=_t.id.type), _t.secret_hash == sa.bindparam("secret_hash"))
     .where(_t.revoked_at.is_(None), _t.expires_at > sa.bindparam("now", type_=_t.expires_at.type), _u.deleted_at.is_(None))
@@ -61,6 +63,7 @@ async def issue(
     }
     async with ctx.db.transaction():
         token_id = await ctx.db.execute(tables.api_tokens.insert().values(values))
+        await last_seen.record(ctx, actor.id)
         await audit.record(ctx, AuditAction.TOKEN_CREATED, actor.id, by_user_id=actor.id, token=name)
     return IssuedToken(
         Token(token_id, name, chosen, ctx.now, expires_at), ctx.site.signer.sign(Purpose.TOKEN, [token_id, secret])
@@ -76,6 +79,9 @@ async def authenticate(ctx: Context, token: str) -> Actor | None:
     row = await ctx.db.fetch_one(_VALID(token_id=token_id, secret_hash=hash_secret(secret), now=ctx.now))
     if row is None:
         return None
+    if last_seen.is_outdated(ctx, row["last_seen_at"]):
+        with contextlib.suppress(Unavailable):
+            await last_seen.record(ctx, row["id"])
     scopes = frozenset(Scope(scope) for scope in row["scopes"])
     return Actor(row["id"], row["username"], row["name"], Role(row["role"]), scopes=scopes, token_id=row["token_id"])
 

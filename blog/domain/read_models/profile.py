@@ -50,6 +50,14 @@ async def by_id(ctx: Context, user_id: int) -> User:
     raise NotFound(accounts.UNKNOWN_ID)  # the message for an unknown account
 
 
+async def by_username(ctx: Context, username: str) -> User | None:
+    """Return the account with this username if the actor may see it, else None."""
+    try:
+        return await by_id(ctx, (await accounts.active(ctx, username)).id)
+    except NotFound:
+        return None
+
+
 async def read(ctx: Context, user_id: int) -> Profile:
     """Fetch the three parts concurrently, each on its own database connection. Raises NotFound.
 

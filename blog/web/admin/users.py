@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from blog.domain.accounts import administration, invitations, user_directory
 from blog.domain.accounts.models import Invitation
+from blog.domain.accounts.user_directory import MemberFilter
 from blog.domain.core.context import Context
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.endpoints.form_keys import run_once
@@ -36,7 +37,7 @@ class UserList(FormPage[RoleChange]):
 
     async def context(self) -> Mapping[str, Any]:
         text = self.request.query_params.get("q", "").strip()[:_MAX_SEARCH_LENGTH]
-        page = await user_directory.list_page(self.ctx, text, page_cursor(self.request))
+        page = await user_directory.list_page(self.ctx, MemberFilter(text, after=page_cursor(self.request)))
         return {
             "members": page.items,
             "next_page_path": next_page_path(self.request, page.next),

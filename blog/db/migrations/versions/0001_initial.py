@@ -89,6 +89,7 @@ def upgrade() -> None:
         sa.Column("password_set_at", INSTANT),
         sa.Column("bio", sa.Text, nullable=False, server_default=""),
         sa.Column("avatar", sa.String(80)),
+        sa.Column("last_seen_at", INSTANT),
         sa.Column("suspended_at", INSTANT),
         sa.Column("deleted_at", INSTANT),
         _timestamp("created_at"),
