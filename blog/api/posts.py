@@ -4,10 +4,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain.core import events
-from blog.domain.core.models import ResultPage
+from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.posts import post_lists, posts
 from blog.domain.posts.models import Post
-from blog.domain.posts.post_lists import PostFilter
+from blog.domain.posts.post_filter import PostFilter
 from blog.framework.caching.response_cache import cache_until_event
 from blog.framework.endpoints.endpoint import ApiEndpoint
 from blog.framework.endpoints.openapi_operations import operation
@@ -20,7 +20,7 @@ from blog.framework.response.json import json_response, page_response
 from blog.framework.response.serializers import post_out
 from blog.schemas.accounts import Scope
 from blog.schemas.lists import PostListOut, PostQuery
-from blog.schemas.posts import NewPost, PostChanges, PostOut, PostStatus
+from blog.schemas.posts import ListedStatus, NewPost, PostChanges, PostOut, PostSort, PostStatus
 
 
 class PostList(ApiEndpoint):
@@ -33,14 +33,13 @@ class PostList(ApiEndpoint):
         """Return a page of posts, newest first."""
         ctx = request_context(request)
         query = read_query(request, PostQuery)
-        status = query.status or PostStatus.PUBLISHED
-        post_filter = PostFilter(
-            query.tag, query.author, query.q, status, query.limit, pagination.decode_cursor(query.cursor), full=True
-        )
+        digest = pagination.list_digest(request)
+        post_filter = _post_filter(query, pagination.decode_cursor(query.cursor, digest))
         cache_until_event(request, events.POSTS, events.COMMENTS)
         async with events.snapshot_with_position(ctx.db) as position:
             page = await post_lists.list_page(ctx, post_filter)
-        return post_list_response(request, page, {"Live-Cursor": position.cursor})
+            total = await post_lists.count(ctx, post_filter) if query.count else None
+        return post_list_response(request, page, {"Live-Cursor": position.cursor}, digest=digest, total=total)
 
     @operation(
         "Create a post",
@@ -122,15 +121,57 @@ class PostDetail(ApiEndpoint):
         return Response(status_code=204)
 
 
+class PostUndelete(ApiEndpoint):
+    """/api/v1/posts/{id}/undelete: restore a deleted post."""
+
+    @operation(
+        "Restore a deleted post",
+        responses={200: PostOut},
+        errors={409},
+        scope=Scope.POSTS_WRITE,
+        response_headers={"ETag", "Last-Modified"},
+    )
+    async def post(self, request: Request) -> Response:
+        """Restore the post with the status that it had, up to 30 days after its deletion."""
+        return post_response(request, await posts.undelete(require_user(request), request.path_params["id"]))
+
+
 def post_response(request: Request, post: Post, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return the response with one post."""
     return json_response(post_out(post, app_state(request).urls), status, _validators(post) | (headers or {}))
 
 
-def post_list_response(request: Request, page: ResultPage[Post], headers: dict[str, str] | None = None) -> Response:
-    """Return the response with a page of posts."""
+def post_list_response(
+    request: Request,
+    page: ResultPage[Post],
+    headers: dict[str, str] | None = None,
+    *,
+    digest: str = "",
+    total: int | None = None,
+) -> Response:
+    """Return the response with a page of posts. digest, total: see `page_response`."""
     links = app_state(request).urls
-    return page_response(request, [post_out(post, links) for post in page.items], page.next, headers)
+    items = [post_out(post, links) for post in page.items]
+    return page_response(request, items, page.next, headers, digest=digest, total=total)
+
+
+def _post_filter(query: PostQuery, after: CursorKey | None) -> PostFilter:
+    is_deleted = query.status is ListedStatus.DELETED
+    return PostFilter(
+        tags=tuple(query.tag),
+        author=query.author,
+        slug=query.slug,
+        text=query.q,
+        status=None if is_deleted else PostStatus(query.status or PostStatus.PUBLISHED),
+        is_deleted=is_deleted,
+        published_after=query.published_after,
+        published_before=query.published_before,
+        updated_after=query.updated_after,
+        sort=PostSort(query.sort),
+        limit=query.limit,
+        after=after,
+        full=True,
+    )
 
 
 def _validators(post: Post) -> dict[str, str]:

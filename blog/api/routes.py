@@ -6,7 +6,7 @@ from blog.api.comments import CommentDetail, CommentList
 from blog.api.events import EventList, EventStream
 from blog.api.flags import FlagDetail, FlagList
 from blog.api.media import MediaDetail, MediaList
-from blog.api.posts import PostDetail, PostList
+from blog.api.posts import PostDetail, PostList, PostUndelete
 from blog.api.revisions import RevisionDetail, RevisionList, RevisionRestore
 from blog.api.tags import TagList
 from blog.api.tokens import TokenDetail, TokenList
@@ -15,6 +15,7 @@ from blog.api.users import CurrentUser, UserComments, UserDetail, UserList, User
 routes = [
     Route("/posts", PostList, name="posts"),
     Route("/posts/{id:id}", PostDetail, name="post"),
+    Route("/posts/{id:id}/undelete", PostUndelete, name="post_undelete"),
     Route("/posts/{id:id}/comments", CommentList, name="post_comments"),
     Route("/posts/{id:id}/revisions", RevisionList, name="revisions"),
     Route("/posts/{id:id}/revisions/{version:id}", RevisionDetail, name="revision"),

@@ -15,7 +15,7 @@ from blog.domain.comments import comments
 from blog.domain.core import policy
 from blog.domain.core.context import Context
 from blog.domain.posts import post_lists
-from blog.domain.posts.post_lists import PostFilter
+from blog.domain.posts.post_filter import PostFilter
 from blog.domain.read_models import profile
 from blog.errors import FieldError
 from blog.framework.endpoints.endpoint import ApiEndpoint

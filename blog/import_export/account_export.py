@@ -14,7 +14,7 @@ from blog.domain.comments import own_comments
 from blog.domain.core.context import Context
 from blog.domain.media import media
 from blog.domain.posts import autosaves, post_lists
-from blog.domain.posts.post_lists import PostFilter
+from blog.domain.posts.post_filter import PostFilter
 from blog.framework.response.serializers import media_out
 from blog.framework.urls.urls import UrlBuilder
 from blog.import_export import post_markdown

@@ -1,14 +1,16 @@
 """Lists and their pagination."""
 
+import datetime as dt
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from blog.schemas.accounts import MemberOut, TokenSummary, UserOut
 from blog.schemas.comments import CommentOut
-from blog.schemas.fields import NORMALISED, Input, Line, Output
+from blog.schemas.fields import NORMALISED, Input, Instant, Line, Output, Slug
 from blog.schemas.media import MediaOut
-from blog.schemas.posts import PostOut, PostStatus, RevisionOut
+from blog.schemas.posts import ListedStatus, PostOut, PublicPostSort, RevisionOut
 
 T = TypeVar("T")
 
@@ -26,10 +28,47 @@ class PageQuery(Input):
 class PostQuery(PageQuery):
     """Query of a page of posts. Posts must match all filters."""
 
-    tag: Annotated[Line, Field(min_length=1, max_length=50), NORMALISED] | None = None
+    tag: list[Annotated[Line, Field(min_length=1, max_length=50), NORMALISED]] = Field(
+        default_factory=list, max_length=20, description="Repeat it for posts that have several tags"
+    )
     author: Annotated[Line, Field(min_length=1, max_length=50), NORMALISED] | None = None
-    q: Annotated[Line, Field(min_length=1, max_length=200)] | None = None
-    status: PostStatus | None = None
+    slug: Annotated[Slug, Field(description="The current slug")] | None = None
+    q: Annotated[Line, Field(min_length=1, max_length=200, description="Words to search for")] | None = None
+    status: ListedStatus | None = Field(
+        default=None,
+        description=(
+            "Default: published. Other statuses need a token: they list the user's own posts, and all posts for editors. "
+            "`deleted` lists posts that were deleted in the last 30 days; it cannot be combined with `q`"
+        ),
+    )
+    published_after: Instant | None = Field(default=None, description="Only posts published after this time")
+    published_before: Instant | None = Field(
+        default=None, description="Only posts published before this time, which must be later than `published_after`"
+    )
+    updated_after: Instant | None = Field(default=None, description="Only posts whose last version is from after this time")
+    sort: PublicPostSort = Field(
+        default=PublicPostSort.NEWEST,
+        description=(
+            "In a list of drafts or scheduled posts, `published_at` means the time of creation; in one of deleted posts, that "
+            "of deletion"
+        ),
+    )
+    count: bool = Field(default=False, description="Whether the response has `total`, the number of posts on all pages")
+
+    @field_validator("status", "published_after", "published_before")
+    @classmethod
+    def _check_contradictions(cls, value: T, info: ValidationInfo) -> T:
+        """Refuse a value that contradicts an earlier member, because the list would always be empty."""
+        others = info.data
+        if value is ListedStatus.DELETED and others.get("q") is not None:
+            raise PydanticCustomError("contradiction", "Deleted posts are not in the search index. Leave out `q` or `status`")
+        if info.field_name != "status" and value is not None:
+            if others.get("status") not in (None, ListedStatus.PUBLISHED):
+                raise PydanticCustomError("contradiction", "Only published posts have this time. Leave it or `status` out")
+            after = others.get("published_after")
+            if info.field_name == "published_before" and isinstance(value, dt.datetime) and after and value <= after:
+                raise PydanticCustomError("contradiction", "Use a time after `published_after`")
+        return value
 
 
 class MediaQuery(PageQuery):
@@ -51,7 +90,9 @@ class ListOut(Output, Generic[T]):
 
 
 class PostListOut(ListOut[PostOut]):
-    """A page of posts."""
+    """A page of posts. `total`, the number of posts on all pages, is there if `count=true` was sent."""
+
+    total: int | None = None
 
 
 class RevisionListOut(ListOut[RevisionOut]):

@@ -29,6 +29,48 @@ class PostStatus(StrEnum):
     SCHEDULED = "scheduled"
 
 
+class ListedStatus(StrEnum):
+    """The statuses by which lists are filtered: `deleted` is for deleted posts of any status."""
+
+    PUBLISHED = "published"
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    DELETED = "deleted"
+
+
+class PostSort(StrEnum):
+    """The orders of lists of posts. A minus sign means descending."""
+
+    NEWEST = "-published_at"
+    OLDEST = "published_at"
+    LAST_UPDATED = "-updated_at"
+    FIRST_UPDATED = "updated_at"
+    TITLE = "title"
+    TITLE_DESCENDING = "-title"
+    MOST_COMMENTS = "-comments"
+    FEWEST_COMMENTS = "comments"
+    MOST_VIEWS = "-views"
+    FEWEST_VIEWS = "views"
+
+    @property
+    def field(self) -> str:
+        """The field without its direction."""
+        return self.value.removeprefix("-")
+
+    @property
+    def is_descending(self) -> bool:
+        """Whether the largest value comes first."""
+        return self.value.startswith("-")
+
+
+class PublicPostSort(StrEnum):
+    """The orders that the API offers."""
+
+    NEWEST = PostSort.NEWEST.value
+    OLDEST = PostSort.OLDEST.value
+    LAST_UPDATED = PostSort.LAST_UPDATED.value
+
+
 class PostInput(Changes):
     """The fields of a post that clients write."""
 

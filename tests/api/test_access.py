@@ -40,6 +40,8 @@ TABLE: list[tuple[str, str, Any, tuple[int, ...]]] = [
     ("PATCH", "/posts/{draft}", {"title": "B"}, (401, 404, 200, 404, 200, 200, 401, 403)),
     ("DELETE", "/posts/{post}", None, (401, 403, 204, 403, 204, 204, 401, 403)),
     ("DELETE", "/posts/{draft}", None, (401, 404, 204, 404, 204, 204, 401, 403)),
+    ("GET", "/posts?status=deleted", None, (401, 200, 200, 200, 200, 200, 401, 200)),
+    ("POST", "/posts/{deleted}/undelete", None, (401, 404, 200, 404, 200, 200, 401, 403)),
     ("GET", "/posts/{post}/comments", None, ALL),
     ("GET", "/posts/{draft}/comments", None, (404, 404, 200, 404, 200, 200, 401, 200)),
     ("POST", "/posts/{post}/comments", COMMENT, (401, 201, 201, 201, 201, 201, 401, 403)),
@@ -108,6 +110,8 @@ async def things(ctx: Context) -> dict[str, int]:
     rob = ctx.acting_as(accounts.as_actor(await accounts.by_username(ctx, "rob")))
     post = await posts.create(ada, NewPost(title="Post", content="text"))
     draft = await posts.create(ada, NewPost(title="Draft", content="text", status=PostStatus.DRAFT))
+    deleted = await posts.create(ada, NewPost(title="Deleted", content="text"))
+    await posts.delete(ada, deleted.id)
     comment, removed = [await comments.create(rob, post.id, NewComment(content="Yes.")) for _ in range(2)]
     await comments.remove(ada, removed.id)
     pending = await comments.create(rob, post.id, NewComment(content="Hm."), spam_reason="It looks odd")
@@ -118,6 +122,7 @@ async def things(ctx: Context) -> dict[str, int]:
     return {
         "post": post.id,
         "draft": draft.id,
+        "deleted": deleted.id,
         "comment": comment.id,
         "removed": removed.id,
         "pending": pending.id,

@@ -20,7 +20,7 @@ from blog.domain.core.context import Context
 from blog.domain.core.events import EventType
 from blog.domain.posts import post_lists, posts
 from blog.domain.posts.models import Post
-from blog.domain.posts.post_lists import PostFilter
+from blog.domain.posts.post_filter import PostFilter
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.settings import Settings
 from tests.conftest import running

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from blog.db import tables
 from blog.domain.core.context import Context
 from blog.domain.posts.post_content import POST_FIELDS
 from blog.schemas.accounts import Role, Scope
@@ -329,3 +330,95 @@ async def test_unknown_version_is_not_found(client: httpx2.AsyncClient, bearer: 
     for version in (2, 2**31, 10**18 - 1):
         assert (await client.get(f"{path}/{version}", headers=headers)).status_code == 404
         assert (await client.post(f"{path}/{version}/restore", headers=headers)).status_code == 404
+
+
+@pytest.fixture
+async def dated(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> dict[str, str]:
+    """Create the posts 0 to 4, published on 1 to 5 May 2026, and return the headers of their author."""
+    headers = await bearer("ada")
+    for number in range(5):
+        tags = ["all", f"of{number % 2}"]
+        body = {"title": f"Post {number}", "content": "A loom.", "tags": tags}
+        post = (await client.post("/api/v1/posts", json=body, headers=headers)).json()
+        at = dt.datetime(2026, 5, 1 + number, tzinfo=dt.UTC)
+        values = {"published_at": at, "updated_at": at + dt.timedelta(days=30 * (number % 2))}
+        await ctx.db.execute(tables.posts.update().where(tables.posts.c.id == post["id"]).values(values))
+    return headers
+
+
+@pytest.mark.parametrize(
+    ("query", "titles"),
+    [
+        ("", "43210"),
+        ("sort=published_at", "01234"),
+        ("sort=-updated_at", "31420"),
+        ("tag=all&tag=OF1", "31"),
+        ("slug=post-2", "2"),
+        ("slug=post", ""),
+        ("published_after=2026-05-02T00:00:00Z", "432"),
+        ("published_before=2026-05-02T00:00:00Z", "0"),
+        ("published_after=2026-05-01T23:00:00-01:00&published_before=2026-05-04T00:00:00Z&tag=all", "2"),
+        ("updated_after=2026-05-05T00:00:00Z", "31"),
+        ("updated_after=2026-05-05T00:00:00Z&q=loom&sort=published_at", "13"),
+        ("tag=of0&sort=-updated_at&published_after=2026-05-01T00:00:00Z", "42"),
+    ],
+)
+async def test_filters_and_orders(client: httpx2.AsyncClient, dated: dict[str, str], query: str, titles: str) -> None:
+    found, path = "", f"/api/v1/posts?limit=2&count=true&{query}"
+    while path:
+        answer = await client.get(path)
+        found += "".join(post["title"][-1] for post in answer.json()["items"])
+        assert answer.json()["total"] == len(titles)
+        path = answer.links["next"]["url"] if "next" in answer.links else ""
+    assert found == titles
+    assert "total" not in (await client.get(f"/api/v1/posts?{query}")).json()
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("published_after=2026-05-02", "published_after"),
+        ("published_before=soon", "published_before"),
+        ("published_after=2026-05-02T00:00:00Z&published_before=2026-05-02T00:00:00Z", "published_before"),
+        ("status=draft&published_after=2026-05-02T00:00:00Z", "published_after"),
+        ("status=deleted&published_before=2026-05-02T00:00:00Z", "published_before"),
+        ("status=deleted&q=loom", "status"),
+        ("sort=title", "sort"),
+        ("count=perhaps", "count"),
+        ("slug=a/b", "slug"),
+        ("fields=id", "fields"),
+    ],
+)
+async def test_contradictory_filter_is_named(client: httpx2.AsyncClient, bearer: Bearer, query: str, name: str) -> None:
+    answer = await client.get(f"/api/v1/posts?{query}", headers=await bearer("ada"))
+    assert answer.status_code == 422
+    assert [error["loc"] for error in answer.json()["errors"]] == [["query", name]]
+
+
+async def test_cursor_belongs_to_its_filters_and_order(client: httpx2.AsyncClient, dated: dict[str, str]) -> None:
+    cursor = (await client.get("/api/v1/posts?limit=2&tag=all")).json()["next"]
+    assert (await client.get(f"/api/v1/posts?limit=1&count=true&tag=all&cursor={cursor}")).status_code == 200
+    for query in ("", "tag=of1", "tag=all&sort=published_at", "tag=all&updated_after=2026-05-02T00:00:00Z"):
+        answer = await client.get(f"/api/v1/posts?{query}&cursor={cursor}")
+        assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["query", "cursor"]), query
+
+
+async def test_deleted_posts_are_listed_and_restored(client: httpx2.AsyncClient, bearer: Bearer) -> None:
+    ada, eve, edo = await bearer("ada"), await bearer("eve"), await bearer("edo", Role.EDITOR)
+    body = {"title": "Gone", "content": "x", "status": "draft"}
+    path = (await client.post("/api/v1/posts", json=body, headers=ada)).headers["location"]
+    await client.delete(path, headers=ada)
+
+    async def trash(headers: dict[str, str]) -> list[str]:
+        answer = await client.get("/api/v1/posts?status=deleted&count=true", headers=headers)
+        assert answer.json()["total"] == len(answer.json()["items"])
+        return [post["title"] for post in answer.json()["items"]]
+
+    assert [await trash(headers) for headers in (ada, eve, edo)] == [["Gone"], [], ["Gone"]]
+    assert (await client.get("/api/v1/posts?status=deleted")).status_code == 401
+    assert (await client.post(f"{path}/undelete", headers=eve)).status_code == 404
+    restored = await client.post(f"{path}/undelete", headers=edo)
+    assert (restored.status_code, restored.json()["title"], restored.json()["status"]) == (200, "Gone", "draft")
+    assert restored.headers["etag"] == (await client.get(path, headers=ada)).headers["etag"]
+    assert (await client.post(f"{path}/undelete", headers=edo)).status_code == 404
+    assert await trash(ada) == []

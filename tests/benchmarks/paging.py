@@ -20,7 +20,7 @@ from blog.domain.accounts import accounts
 from blog.domain.core.context import Context, Site
 from blog.domain.core.site import open_site
 from blog.domain.posts import post_lists, post_writes, posts, rendering
-from blog.domain.posts.post_lists import PostFilter
+from blog.domain.posts.post_filter import PostFilter
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.posts import NewPost, PostStatus
 from tests.support.configuration import make_settings

@@ -10,7 +10,7 @@ from blog.domain.comments import comments, moderation_rules
 from blog.domain.core import event_retention, events
 from blog.domain.core.context import Context
 from blog.domain.posts import post_lists, posts, scheduling
-from blog.domain.posts.post_lists import PostFilter
+from blog.domain.posts.post_filter import PostFilter
 from blog.ops.integrity_check import check_site
 from blog.schemas.accounts import Role
 from blog.schemas.comments import CommentStatus, NewComment

@@ -9,7 +9,7 @@ import pytest
 
 from blog.domain.core.context import Context
 from blog.domain.posts import post_lists, posts
-from blog.domain.posts.post_lists import PostFilter
+from blog.domain.posts.post_filter import PostFilter
 from blog.import_export.markdown import folder as markdown_folder
 from blog.import_export.markdown import source
 from blog.import_export.markdown.folder import Rejection

@@ -25,7 +25,7 @@ from blog.domain.core.context import Context
 from blog.domain.core.site import open_site
 from blog.domain.posts import post_lists, posts
 from blog.domain.posts.models import Post
-from blog.domain.posts.post_lists import PostFilter
+from blog.domain.posts.post_filter import PostFilter
 from blog.domain.read_models import profile as read_models_profile
 from blog.errors import BlogError, InvalidInput, NotAuthenticated, VersionConflict
 from blog.framework.response import pagination
@@ -100,8 +100,10 @@ async def list_posts(
     ctx: Anybody, to: Addresses, query: Annotated[PostQuery, Query()], request: Request, response: Response
 ) -> dict[str, Any]:
     """Return a page of posts, newest first."""
-    status = query.status or PostStatus.PUBLISHED
-    wanted = PostFilter(query.tag, query.author, query.q, status, query.limit, pagination.decode_cursor(query.cursor), full=True)
+    status = PostStatus(query.status or PostStatus.PUBLISHED)
+    wanted = PostFilter(
+        tuple(query.tag), query.author, query.q, status, query.limit, pagination.decode_cursor(query.cursor), full=True
+    )
     page = await post_lists.list_page(ctx, wanted)
     cursor = pagination.encode_cursor(page.next)
     if cursor:

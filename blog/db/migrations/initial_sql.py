@@ -1,4 +1,4 @@
-"""SQL of the initial schema that SQLAlchemy cannot express: the full-text indexes and the triggers of both databases."""
+"""SQL of the initial schema that SQLAlchemy cannot express: the full-text indexes, the triggers and two indexes."""
 
 from collections.abc import Iterator
 
@@ -23,6 +23,12 @@ _SQLITE_LINK_TRIGGERS = (
     END
     """,
 )
+EXPRESSION_INDEXES = {
+    "ix_posts_date": "CREATE INDEX ix_posts_date ON posts "
+    "(coalesce(published_at, publish_at, created_at), id, status, deleted_at)",
+    "ix_posts_title": "CREATE INDEX ix_posts_title ON posts (lower(title), id, status, deleted_at)",
+}
+"""The statements that create the indexes of expressions, by name. Dropping the table drops them."""
 _SQLITE_FULLTEXT = (
     "CREATE VIRTUAL TABLE posts_fts USING fts5(title UNINDEXED, body UNINDEXED, title_words, tags_words, body_words, "
     "prefix='2 4', tokenize=\"ascii tokenchars '+#.|'\")"
@@ -93,6 +99,7 @@ _POSTGRESQL_EVENT_ORDER = (
 def create_statements(dialect: str) -> Iterator[str]:
     """Yield the statements that complete the tables on `sqlite` or `postgresql`."""
     is_postgresql = dialect == "postgresql"
+    yield from EXPRESSION_INDEXES.values()
     yield from (*_POSTGRESQL_FULLTEXT, *_POSTGRESQL_EVENT_ORDER) if is_postgresql else (_SQLITE_FULLTEXT,)
     for table, column in _LINK_TABLES:
         for trigger in _POSTGRESQL_LINK_TRIGGERS if is_postgresql else _SQLITE_LINK_TRIGGERS:

@@ -40,6 +40,11 @@ def can_edit(actor: Actor | None, post: PostLike) -> bool:
     return actor.has_role(Role.EDITOR) or actor.username in post.authors
 
 
+def can_edit_all(actor: Actor | None) -> bool:
+    """Return whether the actor may change and see all posts: an editor."""
+    return actor is not None and actor.has_role(Role.EDITOR)
+
+
 def can_see(actor: Actor | None, post: PostLike) -> bool:
     """Return whether the actor may read the post: it is published, or the actor may edit it."""
     return post.status is PostStatus.PUBLISHED or can_edit(actor, post)

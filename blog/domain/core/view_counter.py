@@ -15,7 +15,7 @@ log = structlog.stdlib.get_logger("blog.views")
 FLUSH_SECONDS = 5.0
 """Interval between writes, and the most that `kill -9` of the process can lose."""
 
-_v = tables.post_views.c
+_v, _p = tables.post_views.c, tables.posts.c
 
 
 class ViewCounter:
@@ -68,3 +68,4 @@ async def _upsert(db: Database, post_id: int, day: dt.date, count: int) -> None:
     row = (_v.post_id == post_id) & (_v.day == day)
     if not await db.execute(tables.post_views.update().where(row).values(views=_v.views + count)):
         await db.execute(tables.post_views.insert().values(post_id=post_id, day=day, views=count))
+    await db.execute(tables.posts.update().where(_p.id == post_id).values(view_count=_p.view_count + count))

@@ -26,7 +26,8 @@ _RENDERED_TABLES: tuple[tuple[str, sa.Table, Callable[[str], str]], ...] = (
 
 async def check(ctx: Context, progress: Progress = no_progress) -> list[Fault]:
     """Check posts, tags and rendered HTML."""
-    faults = [*await _incomplete_posts(ctx), *await _wrong_comment_counts(ctx), *await _wrong_listing_dates(ctx)]
+    faults = [*await _incomplete_posts(ctx), *await _wrong_comment_counts(ctx), *await _wrong_view_counts(ctx)]
+    faults += await _wrong_listing_dates(ctx)
     progress(1, _STEPS)
     faults += await _unused_tags(ctx)
     progress(2, _STEPS)
@@ -65,6 +66,17 @@ async def _wrong_comment_counts(ctx: Context) -> list[Fault]:
     if not slugs:
         return []
     return [Fault(f"Posts with a wrong comment count: {len(slugs)} ({summarise(slugs)})", partial(comment_changes.recount, ctx))]
+
+
+async def _wrong_view_counts(ctx: Context) -> list[Fault]:
+    views = tables.post_views.c
+    total = sa.select(sa.func.coalesce(sa.func.sum(views.views), 0)).where(views.post_id == _p.id).scalar_subquery()
+    slugs = await _fetch_strings(ctx, sa.select(_p.slug).where(_p.view_count != total).order_by(_p.id))
+
+    async def repair() -> None:
+        await ctx.db.execute(tables.posts.update().where(_p.view_count != total).values(view_count=total))
+
+    return [Fault(f"Posts with a wrong view count: {len(slugs)} ({summarise(slugs)})", repair)] if slugs else []
 
 
 async def _wrong_listing_dates(ctx: Context) -> list[Fault]:

@@ -11,7 +11,7 @@ from blog.db.database import Database
 from blog.domain.core.context import Context
 from blog.domain.posts import post_lists, post_queries
 from blog.domain.posts.models import Post
-from blog.domain.posts.post_lists import PostFilter
+from blog.domain.posts.post_filter import PostFilter
 from blog.schemas.posts import PostStatus
 
 MAX_POSTS = 20
@@ -29,7 +29,8 @@ class Feed:
 async def newest(ctx: Context, *, tag: str | None = None, author_id: int | None = None, text: str | None = None) -> Feed:
     """Return the 20 newest published posts that match the filters."""
     async with ctx.db.snapshot():
-        page = await post_lists.list_page(ctx, PostFilter(tag=tag, author_id=author_id, text=text, limit=MAX_POSTS, full=True))
+        tags = (tag,) if tag else ()
+        page = await post_lists.list_page(ctx, PostFilter(tags, None, text, author_id=author_id, limit=MAX_POSTS, full=True))
         return Feed(page.items, await _changed_at(ctx.db, page.items))
 
 

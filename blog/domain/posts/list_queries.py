@@ -1,6 +1,7 @@
 """The queries of `post_lists`: built once for each combination of filters, with a parameter for each value.
 
-Parameters: `tag` and `author` (folded names), `author_id`, `actor_id`, `after_at` and `after_id` (the cursor), and `limit`.
+Parameters: `tag_0`, `tag_1`, … and `author` (folded names), `author_id`, `actor_id`, `slug`, `published_after`,
+`published_before`, `updated_after`, `deleted_since`, `title_pattern`, `after_key` and `after_id` (the cursor), and `limit`.
 """
 
 import functools
@@ -13,67 +14,75 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.db.compiled_queries import PreparedQuery
 from blog.domain.posts import post_queries
+from blog.domain.posts.post_filter import ListShape
 from blog.domain.posts.post_queries import PreparedPosts
 from blog.schemas.posts import PostStatus
 
 _p = tables.posts.c
-
-
-@dataclass(frozen=True, slots=True)
-class ListShape:
-    """The part of a filter that determines the text of a query: the names of its parameters, but not their values."""
-
-    parameters: frozenset[str]
-    status: PostStatus
-    full: bool
+LISTED_DATE = sa.func.coalesce(_p.published_at, _p.publish_at, _p.created_at)
+"""The date of a post in a list of all statuses. An index of the same expression covers it."""
+_COLUMNS: dict[str, sa.ColumnElement[Any]] = {
+    "updated_at": _p.updated_at,
+    "title": sa.func.lower(_p.title),
+    "comments": _p.comment_count,
+    "views": _p.view_count,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """The source of a list, ordered by `instant` and `post_id`, which an index covers."""
+    """The source of a list, ordered by `sort_key` and `post_id`, which an index covers."""
 
     links: sa.Table | None  # None: the table of posts
     post_id: sa.ColumnElement[int]
-    instant: sa.ColumnElement[Any]
+    sort_key: sa.ColumnElement[Any]
     conditions: Sequence[sa.ColumnElement[bool]]
 
     def apply_order(self, query: sa.Select[Any], shape: ListShape) -> sa.Select[Any]:
         """Filter, order and limit the query; it starts after a cursor if the shape has one."""
-        query = query.where(*self.conditions)
+        columns, query = (self.sort_key, self.post_id), query.where(*self.conditions)
         if "after_id" in shape.parameters:
-            cursor = (sa.bindparam("after_at", type_=tables.UTCDateTime()), sa.bindparam("after_id", type_=_p.id.type))
-            query = query.where(sa.tuple_(self.instant, self.post_id) < sa.tuple_(*cursor))
-        return query.order_by(self.instant.desc(), self.post_id.desc()).limit(sa.bindparam("limit", type_=sa.Integer))
+            cursor = sa.tuple_(sa.bindparam("after_key", type_=self.sort_key.type), _id_parameter("after_id"))
+            query = query.where(sa.tuple_(*columns) < cursor if shape.sort.is_descending else sa.tuple_(*columns) > cursor)
+        query = query.order_by(*(column.desc() if shape.sort.is_descending else column.asc() for column in columns))
+        return query.limit(sa.bindparam("limit", type_=sa.Integer))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=200)
 def page(shape: ListShape) -> PreparedPosts:
     """Return the queries for the posts of a page, with their authors and tags."""
     return post_queries.prepare(select_page(shape))
 
 
 def select_page(shape: ListShape, *, only: Sequence[int] | None = None) -> sa.Select[Any]:
-    """Return the query for the posts of a page. only: ids to limit it to."""
+    """Return the query for the posts of a page, with the column `sort_key`. only: ids to limit it to."""
     listing = _build_listing(shape, only=only)
-    query = post_queries.select(*(post_queries.FULL_COLUMNS if shape.full else post_queries.SUMMARY_COLUMNS))
+    columns = post_queries.FULL_COLUMNS if shape.full else post_queries.SUMMARY_COLUMNS
+    query = sa.select(*columns, listing.sort_key.label("sort_key"))
     if listing.links is not None:
         query = query.join(listing.links, listing.post_id == _p.id)
     return listing.apply_order(query, shape)
 
 
-@functools.cache
-def count(shape: ListShape) -> PreparedQuery:
-    """Return the query for the number of posts on all pages."""
+def select_count(shape: ListShape, matches: sa.Subquery | None = None) -> sa.Select[Any]:
+    """Return the query for the number of posts on all pages. matches: the posts of a search to limit it to."""
     listing = _build_listing(shape)
     counted = sa.select(sa.func.count()).select_from(tables.posts if listing.links is None else listing.links)
-    return PreparedQuery(counted.where(*listing.conditions))
+    counted = counted.where(*listing.conditions)
+    return counted if matches is None else counted.where(listing.post_id.in_(sa.select(matches.c.post_id)))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=200)
+def count(shape: ListShape) -> PreparedQuery:
+    """Return the prepared query of `select_count`."""
+    return PreparedQuery(select_count(shape))
+
+
+@functools.lru_cache(maxsize=200)
 def scan(shape: ListShape) -> PreparedQuery:
-    """Return the query for the columns by which a list is ordered: `id` and `instant`."""
+    """Return the query for the columns by which a list is ordered: `id` and `sort_key`."""
     listing = _build_listing(shape)
-    query = sa.select(listing.post_id.label("id"), listing.instant.label("instant"))
+    query = sa.select(listing.post_id.label("id"), listing.sort_key.label("sort_key"))
     return PreparedQuery(listing.apply_order(query, shape))
 
 
@@ -84,27 +93,66 @@ def _build_listing(shape: ListShape, *, only: Sequence[int] | None = None) -> _L
 
     Published posts of a tag or an author are listed from the link tables, which have the publication time in an index.
     """
-    id_type, owners = _p.id.type, list[LinkFilter]()
-    if "tag" in shape.parameters:
-        owners.append((tables.post_tags.c.tag_id, _TAG_ID))
-    if "author" in shape.parameters:
-        owners.append((tables.post_authors.c.user_id, _AUTHOR_ID))
-    if "author_id" in shape.parameters:
-        owners.append((tables.post_authors.c.user_id, sa.bindparam("author_id", type_=id_type)))
-    if shape.status is not PostStatus.PUBLISHED:
-        owners.append((tables.post_authors.c.user_id, sa.bindparam("actor_id", type_=id_type)))
-    elif owners:
+    owners = list(_owners(shape))
+    if owners and _is_in_links(shape):
         (column, owner), *others = owners
         links = column.table
         conditions = [column == owner, links.c.listed_at.is_not(None), *link_conditions(links.c.post_id, others)]
+        conditions += _date_conditions(shape, links.c.listed_at)
         conditions += [] if only is None else [links.c.post_id.in_(only)]
         return _Listing(links, links.c.post_id, links.c.listed_at, conditions)
-    instant = _p.published_at if shape.status is PostStatus.PUBLISHED else _p.created_at
-    # With ids, SQLite would still use the index on the status and read all its posts. An expression prevents that.
-    status = _p.status if only is None else _p.status.concat("")
-    conditions = [status == shape.status.value, _p.deleted_at.is_(None), *link_conditions(_p.id, owners)]
+    date = _date(shape)
+    conditions = [*_status_conditions(shape, only=only), *link_conditions(_p.id, owners), *_date_conditions(shape, date)]
+    if "slug" in shape.parameters:
+        conditions.append(_p.slug == sa.bindparam("slug", type_=_p.slug.type))
+    if "updated_after" in shape.parameters:
+        conditions.append(_p.updated_at > sa.bindparam("updated_after", type_=tables.UTCDateTime()))
     conditions += [] if only is None else [_p.id.in_(only)]
-    return _Listing(None, _p.id, instant, conditions)
+    return _Listing(None, _p.id, _COLUMNS.get(shape.sort.field, date), conditions)
+
+
+def _is_in_links(shape: ListShape) -> bool:
+    """Return whether the link tables have all columns that the filters and the order need."""
+    is_published = shape.status is PostStatus.PUBLISHED and not shape.is_deleted
+    return is_published and shape.sort.field == "published_at" and shape.parameters.isdisjoint({"slug", "updated_after"})
+
+
+def _owners(shape: ListShape) -> "Iterator[LinkFilter]":
+    for name in shape.tags:
+        yield tables.post_tags.c.tag_id, _id_by_name(tables.tags, tables.tags.c.name_folded, name)
+    if "author" in shape.parameters:
+        yield tables.post_authors.c.user_id, _id_by_name(tables.users, tables.users.c.username_folded, "author")
+    for name in ("author_id", "actor_id"):
+        if name in shape.parameters:
+            yield tables.post_authors.c.user_id, _id_parameter(name)
+
+
+def _date(shape: ListShape) -> sa.ColumnElement[Any]:
+    if shape.is_deleted:
+        return _p.deleted_at
+    if shape.status is None:
+        return LISTED_DATE
+    return _p.published_at if shape.status is PostStatus.PUBLISHED else _p.created_at
+
+
+def _status_conditions(shape: ListShape, *, only: Sequence[int] | None) -> Iterator[sa.ColumnElement[bool]]:
+    if shape.status is not None:
+        # With ids, SQLite would still use the index on the status and read all its posts. An expression prevents that.
+        yield (_p.status if only is None else _p.status.concat("")) == shape.status.value
+    if not shape.is_deleted:
+        yield _p.deleted_at.is_(None)
+        return
+    yield _p.deleted_at > sa.bindparam("deleted_since", type_=tables.UTCDateTime())
+    yield post_queries.HAS_AUTHOR
+    if "title_pattern" in shape.parameters:
+        yield sa.func.lower(_p.title).like(sa.func.lower(sa.bindparam("title_pattern", type_=sa.Text)), escape="\\")
+
+
+def _date_conditions(shape: ListShape, date: sa.ColumnElement[Any]) -> Iterator[sa.ColumnElement[bool]]:
+    if "published_after" in shape.parameters:
+        yield date > sa.bindparam("published_after", type_=tables.UTCDateTime())
+    if "published_before" in shape.parameters:
+        yield date < sa.bindparam("published_before", type_=tables.UTCDateTime())
 
 
 LinkFilter = tuple[sa.Column[int], sa.ColumnElement[int]]
@@ -118,9 +166,9 @@ def link_conditions(post_id: sa.ColumnElement[int], owners: Iterable[LinkFilter]
         yield sa.exists().where(links.c.post_id == post_id, links.c[column.name] == owner)
 
 
+def _id_parameter(name: str) -> sa.BindParameter[int]:
+    return sa.bindparam(name, type_=_p.id.type)
+
+
 def _id_by_name(table: sa.Table, column: sa.Column[str], parameter: str) -> sa.ScalarSelect[int]:
     return sa.select(table.c.id).where(column == sa.bindparam(parameter)).scalar_subquery()
-
-
-_TAG_ID = _id_by_name(tables.tags, tables.tags.c.name_folded, "tag")
-_AUTHOR_ID = _id_by_name(tables.users, tables.users.c.username_folded, "author")

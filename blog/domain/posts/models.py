@@ -26,6 +26,7 @@ class Post(PostContent):
     renderer_version: int
     word_count: int
     comment_count: int
+    view_count: int
     published_at: dt.datetime | None
     created_at: dt.datetime
     updated_at: dt.datetime

@@ -1,7 +1,8 @@
 """Lists of posts, newest first. Keyset pagination: a post added between two pages is neither skipped nor repeated."""
 
+import dataclasses
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,36 +15,17 @@ from blog.db.database import Database
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.events import Position
-from blog.domain.core.models import CursorKey, ResultPage
+from blog.domain.core.models import ResultPage
 from blog.domain.core.rows import from_row
 from blog.domain.posts import list_queries, post_queries
-from blog.domain.posts.list_queries import ListShape
 from blog.domain.posts.models import Post
-from blog.errors import FieldError, InvalidInput
+from blog.domain.posts.post_filter import UNDELETE_WINDOW, PostFilter, cursor_key, shape_of, values_of
 from blog.schemas.posts import PostStatus
-from blog.text.normalisation import fold_name
 
 _p = tables.posts.c
-PAGE_SIZE = 20
 MAX_DELETED_LISTED = 50
 _MAX_DIRECT_LOOKUPS = 500  # matches of a search that are looked up by id
 _SCAN_WINDOW, _WINDOW_GROWTH = 250, 4  # posts in the first window of a scan for more matches, and its growth factor
-UNDELETE_WINDOW = dt.timedelta(days=30)
-"""How long deleted posts are listed."""
-
-
-@dataclass(frozen=True, slots=True)
-class PostFilter:
-    """Filters of a list of posts; a post must match all of them. `full` also loads content and HTML."""
-
-    tag: str | None = None
-    author: str | None = None
-    text: str | None = None
-    status: PostStatus = PostStatus.PUBLISHED
-    limit: int = PAGE_SIZE
-    after: CursorKey | None = None
-    full: bool = False
-    author_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,35 +62,45 @@ async def front_page(ctx: Context, post_filter: PostFilter) -> FeedPage:
 
 
 async def list_page(ctx: Context, post_filter: PostFilter) -> ResultPage[Post]:
-    """Return a page of posts, newest first. Drafts and scheduled posts are limited to those of the actor.
+    """Return a page of posts, newest first unless `sort` says otherwise.
 
-    Raises NotAuthenticated for drafts and scheduled posts, and InvalidInput for an invalid cursor.
+    Posts that are not public are limited to those of the actor, unless the actor is an editor. Raises NotAuthenticated for such
+    a list, and InvalidInput for an invalid cursor.
     """
-    if post_filter.text is None:
+    if post_filter.text is None or post_filter.is_deleted:
         return page_from_rows(post_filter, *await ctx.db.fetch_many_consistent(*page_queries(ctx, post_filter)))
-    values = _values(ctx, post_filter)
+    values = values_of(ctx, post_filter)
     async with ctx.db.snapshot():  # a post deleted between the queries would make this look like the last page
         ids = await _matching_ids(ctx.db, post_filter, values)
-        posts = await post_queries.fetch(ctx.db, list_queries.select_page(_shape(post_filter, values), only=ids).params(values))
-    return ResultPage.of(posts, post_filter.limit, _cursor_key)
+        rows = await ctx.db.fetch_all(list_queries.select_page(shape_of(post_filter, values), only=ids).params(values))
+        relations = await ctx.db.fetch_many(*post_queries.relations_queries(rows)) if rows else ([], [])
+    return page_from_rows(post_filter, rows, *relations)
 
 
 def page_queries(ctx: Context, post_filter: PostFilter) -> list[BoundQuery]:
     """Return the queries for a page without a filter by `text`; `page_from_rows` reads their rows. Raises as `list_page`."""
-    values = _values(ctx, post_filter)
-    return [query(**values) for query in list_queries.page(_shape(post_filter, values))]
+    values = values_of(ctx, post_filter)
+    return [query(**values) for query in list_queries.page(shape_of(post_filter, values))]
 
 
-def page_from_rows(post_filter: PostFilter, *rows: Sequence[Record]) -> ResultPage[Post]:
+def page_from_rows(post_filter: PostFilter, rows: Sequence[Record], *relations: Sequence[Record]) -> ResultPage[Post]:
     """Return the page from the rows of `page_queries`."""
-    return ResultPage.of(post_queries.posts_from_rows(*rows), post_filter.limit, _cursor_key)
+    keys = {row["id"]: row["sort_key"] for row in rows}
+    found = post_queries.posts_from_rows(rows, *relations)
+    return ResultPage.of(found, post_filter.limit, lambda post: cursor_key(keys[post.id], post.id))
 
 
 async def count(ctx: Context, post_filter: PostFilter) -> int:
-    """Return the number of posts on all pages; `text` is ignored."""
-    values = _values(ctx, post_filter)
-    total: int = await ctx.db.fetch_val(list_queries.count(_shape(post_filter, values))(**values))
-    return total
+    """Return the number of posts on all pages. Raises as `list_page`."""
+    values = values_of(ctx, dataclasses.replace(post_filter, after=None))
+    shape = shape_of(post_filter, values)
+    if post_filter.text is None or post_filter.is_deleted:
+        total: int = await ctx.db.fetch_val(list_queries.count(shape)(**values))
+        return total
+    matches = fulltext.match_posts(ctx.db, post_filter.text)
+    if matches is None:
+        return 0
+    return int(await ctx.db.fetch_val(list_queries.select_count(shape, matches).params(values)))
 
 
 async def archive(ctx: Context, limit: int | None = None) -> Sequence[ArchiveEntry]:
@@ -142,25 +134,7 @@ def deleted_from_rows(rows: Sequence[Record]) -> Sequence[DeletedPost]:
     return [from_row(DeletedPost, row) for row in rows]
 
 
-def _shape(post_filter: PostFilter, values: Mapping[str, Any]) -> ListShape:
-    return ListShape(frozenset(values), post_filter.status, post_filter.full)
-
-
-def _values(ctx: Context, post_filter: PostFilter) -> dict[str, Any]:
-    """Return the values of the parameters of a filter. Raises NotAuthenticated and InvalidInput."""
-    values: dict[str, Any] = {"limit": post_filter.limit + 1}
-    if post_filter.tag is not None:
-        values["tag"] = fold_name(post_filter.tag)
-    if post_filter.author is not None:
-        values["author"] = fold_name(post_filter.author)
-    if post_filter.author_id is not None:
-        values["author_id"] = post_filter.author_id
-    if post_filter.status is not PostStatus.PUBLISHED:
-        values["actor_id"] = ctx.require_actor().id
-    return values if post_filter.after is None else values | _key_values(post_filter.after)
-
-
-async def _matching_ids(db: Database, post_filter: PostFilter, values: Mapping[str, Any]) -> Sequence[int]:
+async def _matching_ids(db: Database, post_filter: PostFilter, values: dict[str, Any]) -> Sequence[int]:
     """Return ids that include the matches of the next page: all matches if they are few, else the next ones in list order."""
     matches = fulltext.match_posts(db, post_filter.text or "")
     if matches is None:
@@ -169,7 +143,7 @@ async def _matching_ids(db: Database, post_filter: PostFilter, values: Mapping[s
     return ids if len(ids) <= _MAX_DIRECT_LOOKUPS else await _scan_matches(db, matches, post_filter, values)
 
 
-async def _scan_matches(db: Database, matches: sa.Subquery, post_filter: PostFilter, values: Mapping[str, Any]) -> Sequence[int]:
+async def _scan_matches(db: Database, matches: sa.Subquery, post_filter: PostFilter, values: dict[str, Any]) -> Sequence[int]:
     """Return the matches of one page, and one more, for a search with many matches.
 
     Reads the full-text index for a window of the list at a time: reading all matches of a word that every post contains took
@@ -177,27 +151,11 @@ async def _scan_matches(db: Database, matches: sa.Subquery, post_filter: PostFil
     """
     window, matching = {**values, "limit": _SCAN_WINDOW}, list[int]()
     while len(matching) <= post_filter.limit and (
-        rows := await db.fetch_all(list_queries.scan(_shape(post_filter, window))(**window))
+        rows := await db.fetch_all(list_queries.scan(shape_of(post_filter, window))(**window))
     ):
         ids = [row["id"] for row in rows]
         inside = sa.select(matches.c.post_id).where(matches.c.post_id.between(min(ids), max(ids)))
         hits = {row["post_id"] for row in await db.fetch_all(inside)}
         matching += (post_id for post_id in ids if post_id in hits)
-        window |= {"after_at": rows[-1]["instant"], "after_id": ids[-1], "limit": window["limit"] * _WINDOW_GROWTH}
+        window |= {"after_key": rows[-1]["sort_key"], "after_id": ids[-1], "limit": window["limit"] * _WINDOW_GROWTH}
     return matching[: post_filter.limit + 1]
-
-
-def _key_values(key: CursorKey) -> dict[str, Any]:
-    try:
-        instant = dt.datetime.fromisoformat(key[0])
-        known = instant.astimezone(dt.UTC) if instant.tzinfo else None
-    except (ValueError, OverflowError):  # the last hours of the year 9999 overflow in UTC
-        known = None
-    if known is None:
-        raise InvalidInput([FieldError(("cursor",), "Not a valid cursor of this list. Start without one.", "cursor")])
-    return {"after_at": known, "after_id": key[1]}
-
-
-def _cursor_key(post: Post) -> CursorKey:
-    instant = post.published_at if post.status is PostStatus.PUBLISHED and post.published_at else post.created_at
-    return instant.isoformat(), post.id

@@ -1,6 +1,7 @@
 """Queries for posts: one for the rows, one for all their authors and one for all their tags."""
 
 import dataclasses
+import datetime as dt
 import functools
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -21,6 +22,13 @@ FULL_COLUMNS = tuple(_p[field.name] for field in dataclasses.fields(Post) if fie
 """The columns of a complete post."""
 SUMMARY_COLUMNS = tuple(column for column in FULL_COLUMNS if column.name not in ("content", "html"))
 """The columns of a post in a list."""
+
+
+_remaining = tables.post_authors.join(tables.users, tables.post_authors.c.user_id == tables.users.c.id)
+HAS_AUTHOR = (
+    sa.exists().select_from(_remaining).where(tables.post_authors.c.post_id == _p.id, tables.users.c.deleted_at.is_(None))
+).correlate(tables.posts)
+"""The condition for posts that were not deleted with the accounts of all their authors."""
 
 
 def select(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
@@ -68,14 +76,9 @@ def by_slug_queries(slug: str) -> Sequence[BoundQuery]:
     return [part(value=slug) for part in _BY_SLUG]
 
 
-async def deleted_by_id(db: Database, post_id: int) -> Post | None:
-    """Return a deleted post, or None. Posts without a remaining author were deleted with an account and cannot be restored."""
-    links, users = tables.post_authors.c, tables.users.c
-    wrote = (
-        sa.select(links.post_id).join_from(tables.post_authors, tables.users, links.user_id == users.id)
-        .where(links.post_id == post_id, users.deleted_at.is_(None))
-    )  # fmt: skip
-    posts = await fetch(db, sa.select(*FULL_COLUMNS).where(_p.id == post_id, _p.deleted_at.is_not(None), wrote.exists()))
+async def deleted_by_id(db: Database, post_id: int, since: dt.datetime) -> Post | None:
+    """Return a post deleted after `since`, or None. Posts without a remaining author cannot be restored."""
+    posts = await fetch(db, sa.select(*FULL_COLUMNS).where(_p.id == post_id, _p.deleted_at > since, HAS_AUTHOR))
     return posts[0] if posts else None
 
 

@@ -14,6 +14,7 @@ from blog.domain.core.events import EventType, Position
 from blog.domain.posts import post_queries, post_writes, rendering, slugs
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import POST_FIELDS, PostContent, content_of, with_changes
+from blog.domain.posts.post_filter import UNDELETE_WINDOW
 from blog.domain.posts.status_rules import require_visible_content, resolve_status
 from blog.errors import Conflict
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
@@ -123,8 +124,8 @@ async def delete(ctx: Context, post_id: int, *, if_match: ExpectedVersions = Non
 
 
 async def get_deleted(ctx: Context, post_id: int) -> Post:
-    """Return a deleted post that the actor may restore. Raises NotAuthenticated or NotFound."""
-    return policy.require_undelete(ctx, await post_queries.deleted_by_id(ctx.db, post_id))
+    """Return a post deleted in the last 30 days that the actor may restore. Raises NotAuthenticated or NotFound."""
+    return policy.require_undelete(ctx, await post_queries.deleted_by_id(ctx.db, post_id, ctx.now - UNDELETE_WINDOW))
 
 
 async def undelete(ctx: Context, post_id: int) -> Post:

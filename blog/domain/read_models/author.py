@@ -11,7 +11,7 @@ from blog.domain.core.events import Position
 from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.posts import post_lists, tags
 from blog.domain.posts.models import Post, Tag
-from blog.domain.posts.post_lists import PostFilter
+from blog.domain.posts.post_filter import PostFilter
 
 MAX_TOP_TAGS = 6
 """Maximum number of tags shown."""

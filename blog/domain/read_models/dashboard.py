@@ -10,7 +10,8 @@ from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.posts import autosaves, post_lists
 from blog.domain.posts.autosaves import Autosave
 from blog.domain.posts.models import Post
-from blog.domain.posts.post_lists import DeletedPost, PostFilter
+from blog.domain.posts.post_filter import PostFilter
+from blog.domain.posts.post_lists import DeletedPost
 from blog.schemas.posts import PostStatus
 
 _STATUSES = (PostStatus.DRAFT, PostStatus.SCHEDULED, PostStatus.PUBLISHED)

@@ -19,7 +19,7 @@ from blog.domain.core.context import Context
 from blog.domain.core.models import ResultPage
 from blog.domain.posts import post_lists
 from blog.domain.posts.models import Post
-from blog.domain.posts.post_lists import PostFilter
+from blog.domain.posts.post_filter import PAGE_SIZE, PostFilter
 from blog.errors import NotFound
 from blog.schemas.comments import CommentStatus
 from blog.schemas.posts import PostStatus
@@ -68,7 +68,7 @@ async def read(ctx: Context, user_id: int) -> Profile:
         async with anyio.create_task_group() as group:
             user = group.create_task(accounts.get(ctx, user_id))
             posts = group.create_task(post_lists.list_page(ctx, PostFilter(author_id=user_id, full=True)))
-            comment_page = group.create_task(comments.by_user(ctx, user_id, limit=post_lists.PAGE_SIZE))
+            comment_page = group.create_task(comments.by_user(ctx, user_id, limit=PAGE_SIZE))
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
     profile = Profile(user.return_value, posts.return_value, comment_page.return_value)

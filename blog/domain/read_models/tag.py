@@ -9,7 +9,7 @@ from blog.domain.core.events import Position
 from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.posts import post_lists, tags
 from blog.domain.posts.models import Post, Tag
-from blog.domain.posts.post_lists import PostFilter
+from blog.domain.posts.post_filter import PostFilter
 
 MAX_RELATED_TAGS = 6
 """Maximum number of related tags shown."""
@@ -29,5 +29,5 @@ async def read(ctx: Context, name: str, after: CursorKey | None = None) -> TagVi
     """Return a tag by name, case-insensitively. Raises NotFound if no published post has it: drafts have tags too."""
     async with ctx.db.snapshot():
         tag = await tags.with_count(ctx, name)
-        page = await post_lists.list_page(ctx, PostFilter(tag=tag.name, after=after))
+        page = await post_lists.list_page(ctx, PostFilter(tags=(tag.name,), after=after))
         return TagView(tag, await tags.related(ctx, tag.name, MAX_RELATED_TAGS), page, await events.position(ctx.db))

@@ -18,15 +18,23 @@ def json_response(content: BaseModel, status: int = 200, headers: Mapping[str, s
 
 
 def page_response(
-    request: Request, items: Sequence[BaseModel], next_key: CursorKey | None, headers: Mapping[str, str] | None = None
+    request: Request,
+    items: Sequence[BaseModel],
+    next_key: CursorKey | None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    digest: str = "",
+    total: int | None = None,
 ) -> Response:
     """Return one page of a list, with `Link: …; rel="next"` if more items follow.
 
     items: of this page. next_key: sort key of the last item if more items follow, else None. headers: additional headers.
+    digest: binds the cursor to the list (`list_digest`). total: the number of items on all pages, if it was requested.
     """
-    cursor = encode_cursor(next_key)
+    cursor = encode_cursor(next_key, digest)
     link = {"Link": f'<{next_page_url(request, cursor)}>; rel="next"'} if cursor else {}
-    return Response(to_json({"items": items, "next": cursor}), 200, {**link, **(headers or {})}, "application/json")
+    counted = {} if total is None else {"total": total}
+    return Response(to_json({"items": items, "next": cursor} | counted), 200, {**link, **(headers or {})}, "application/json")
 
 
 def list_response(items: Sequence[BaseModel]) -> Response:

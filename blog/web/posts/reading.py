@@ -12,7 +12,7 @@ from blog.domain.core.events import COMMENTS, POSTS, Position, post_channel
 from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.posts import post_lists, search, tags
 from blog.domain.posts.models import Post, Tag
-from blog.domain.posts.post_lists import PostFilter
+from blog.domain.posts.post_filter import PostFilter
 from blog.domain.read_models import author, post, profile, tag
 from blog.domain.read_models.post import PostView
 from blog.errors import NotFound

@@ -40,6 +40,8 @@ async def test_counts_are_added_up_by_post_and_day(db: Database, two_posts: list
     counted.add(one, DAY)
     await counted.flush(db)
     assert await stored(db) == [(one, DAY, 3), (one, DAY + dt.timedelta(days=1), 1), (two, DAY, 1)]
+    sums = await db.fetch_all(sa.select(tables.posts.c.view_count).order_by(tables.posts.c.id))
+    assert [row["view_count"] for row in sums] == [4, 1]
 
 
 async def test_a_flush_is_one_transaction_and_none_when_nothing_was_read(db: Database, two_posts: list[int]) -> None:
@@ -52,7 +54,7 @@ async def test_a_flush_is_one_transaction_and_none_when_nothing_was_read(db: Dat
         counted.add(two_posts[number % 2], DAY)
     await counted.flush(db)
     assert [word for sql in seen if (word := sql.split()[0]) in ("BEGIN", "COMMIT")] == ["BEGIN", "COMMIT"]
-    assert len(seen) == 2 + 4, "an update and an insert for each post"
+    assert len(seen) == 2 + 6, "for each post an update and an insert of the day, and an update of the sum"
 
 
 async def test_views_stay_counted_if_the_write_fails(db: Database, two_posts: list[int]) -> None:

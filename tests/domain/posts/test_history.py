@@ -15,6 +15,7 @@ from blog.domain.core.context import Context
 from blog.domain.posts import diffs, edit_conflicts, history, post_lists, posts, presence, revisions
 from blog.domain.posts.edit_conflicts import EditConflict
 from blog.domain.posts.post_content import content_of
+from blog.domain.posts.post_filter import PostFilter
 from blog.domain.read_models import dashboard
 from blog.errors import Conflict, Forbidden, NotAuthenticated, NotFound
 from blog.ops.integrity_check import check_site
@@ -211,8 +212,8 @@ async def test_deleted_post_is_restored_unchanged(author: Context, ctx: Context)
     assert [deleted.title for deleted in (await dashboard.read(author)).deleted] == ["Gone"]
     assert await posts.undelete(author, post.id) == before
     assert await posts.get_by_slug(ctx, "gone") == before
-    assert [found.title for found in (await post_lists.list_page(ctx, post_lists.PostFilter(text="needle"))).items] == ["Gone"]
-    assert [found.title for found in (await post_lists.list_page(ctx, post_lists.PostFilter(tag="x"))).items] == ["Gone"]
+    assert [found.title for found in (await post_lists.list_page(ctx, PostFilter(text="needle"))).items] == ["Gone"]
+    assert [found.title for found in (await post_lists.list_page(ctx, PostFilter(tags=("x",)))).items] == ["Gone"]
     names = [event.event_type for event in await events.after(ctx.db, 0)]
     assert names == ["post.published", "comment.created", "post.deleted", "post.published"]
     assert (await dashboard.read(author)).deleted == []

@@ -15,7 +15,7 @@ from blog.domain.core.context import Context
 from blog.domain.posts import post_lists, posts, rendering, revisions, scheduling, search
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import PostContent
-from blog.domain.posts.post_lists import PostFilter
+from blog.domain.posts.post_filter import PostFilter
 from blog.domain.posts.rendering import RenderedPost
 from blog.errors import Conflict, VersionConflict
 from blog.ops.integrity_check import check_site

@@ -20,6 +20,9 @@ depends_on = None
 INSTANT = sa.DateTime(timezone=True)
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
+LISTED_COLUMNS = ("id", "status", "deleted_at")
+IS_DELETED = "deleted_at IS NOT NULL"
+
 TABLES = (
     "app_metadata",
     "users",
@@ -134,6 +137,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer, nullable=False),
         _reference("author_id", "users.id", ondelete="RESTRICT", index=True),
         sa.Column("comment_count", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("view_count", sa.Integer, nullable=False, server_default="0"),
         sa.Column("comments_open", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.true()),
         sa.Column("word_count", sa.Integer, nullable=False, server_default="0"),
         _timestamp("publish_at", nullable=True),
@@ -141,8 +145,11 @@ def upgrade() -> None:
         _timestamp("deleted_at", nullable=True),
         _timestamp("created_at"),
         _timestamp("updated_at"),
-        sa.Index("ix_posts_status_published_at_id", "status", "published_at", "id"),
-        sa.Index("ix_posts_updated_at_id", "updated_at", "id"),
+        sa.Index("ix_posts_status_published_at_id", "status", "published_at", "id", "deleted_at"),
+        sa.Index("ix_posts_updated_at", "updated_at", *LISTED_COLUMNS),
+        sa.Index("ix_posts_comment_count", "comment_count", *LISTED_COLUMNS),
+        sa.Index("ix_posts_view_count", "view_count", *LISTED_COLUMNS),
+        sa.Index("ix_posts_deleted_at", "deleted_at", sqlite_where=sa.text(IS_DELETED), postgresql_where=sa.text(IS_DELETED)),
     )
     op.create_table(
         "post_slugs",
