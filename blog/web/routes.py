@@ -32,7 +32,8 @@ from blog.web.discovery.oembed import OEmbed
 from blog.web.discovery.opensearch import OpenSearch
 from blog.web.discovery.robots import Robots
 from blog.web.discovery.sitemap import Sitemap, SitemapFile
-from blog.web.media.uploads import UploadsPage
+from blog.web.media.item import MediaDeletion, MediaItemPage, MediaReplacement
+from blog.web.media.library import MediaLibrary
 from blog.web.posts.autosave import AutosaveDiscard, NewPostAutosave, NewPostPreview, PostAutosave, PostPreview
 from blog.web.posts.editor import Dashboard, DeletePostPage, EditPostPage, NewPostPage
 from blog.web.posts.history import ComparisonPage, HistoryPage, VersionPage, VersionRestore
@@ -128,7 +129,10 @@ routes = [
     Route("/write/preview", NewPostPreview, name="write_preview"),
     Route("/write/autosave", NewPostAutosave, name="write_autosave"),
     Route("/autosaves/{id:id}/discard", AutosaveDiscard, name="autosave_discard"),
-    Route("/uploads", UploadsPage, name="uploads"),
+    Route("/media-library", MediaLibrary, name="media_library"),
+    Route("/media-library/{id:id}", MediaItemPage, name="media_item"),
+    Route("/media-library/{id:id}/replace", MediaReplacement, name="media_item_replace"),
+    Route("/media-library/{id:id}/delete", MediaDeletion, name="media_item_delete"),
     Route("/dashboard", Dashboard, name="dashboard"),
     Route("/admin", AdminDashboard, name="admin"),
     Mount("/admin", Router(admin_routes, redirect_slashes=False)),

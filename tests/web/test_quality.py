@@ -34,7 +34,8 @@ STRANGERS = [
 ]  # fmt: skip
 MEMBERS = [
     "/account", "/account/password", "/write", "/dashboard", "/admin", "/posts/long", "/posts/long/edit", "/posts/long/delete",
-    "/posts/draft", "/comments/1/edit", "/comments/1/reply", "/comments/1/remove",
+    "/posts/draft", "/comments/1/edit", "/comments/1/reply", "/comments/1/remove", "/media-library", "/media-library/1",
+    "/media-library/1/delete",
 ]  # fmt: skip
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")

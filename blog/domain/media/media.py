@@ -106,6 +106,14 @@ async def list_page(ctx: Context, chosen: MediaFilter = _OWN, *, limit: int, aft
     return ResultPage.by_id([from_row(Media, row) for row in await ctx.db.fetch_all(query)], limit)
 
 
+async def uploaders(ctx: Context) -> Sequence[str]:
+    """Return the usernames of people with images, for editors; else an empty list. Raises NotAuthenticated, Forbidden."""
+    if not ctx.require_actor(Scope.MEDIA_WRITE).has_role(Role.EDITOR):
+        return []
+    query = sa.select(_u.username).where(_u.id.in_(sa.select(_m.user_id))).order_by(_u.username_folded)
+    return [row["username"] for row in await ctx.db.fetch_all(query)]
+
+
 async def get(ctx: Context, media_id: int) -> Media:
     """Return an image of the current user; for editors any image. Raises NotAuthenticated, Forbidden, NotFound."""
     actor = ctx.require_actor(Scope.MEDIA_WRITE)

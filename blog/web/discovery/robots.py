@@ -18,7 +18,7 @@ _DISALLOWED_ROUTES = (
     "admin",
     "moderation",
     "notifications",
-    "uploads",
+    "media_library",
 )
 _DISALLOWED_PATHS = ("/comments/", "/posts/*/edit", "/posts/*/delete")
 

@@ -15,11 +15,9 @@ from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.schemas.accounts import Role
 from blog.schemas.autosaves import MAX_FORM_BYTES
-from blog.schemas.feature_flags import Flag
 from blog.schemas.fields import MAX_CONTENT_BYTES
 from blog.schemas.posts import PostChanges, PostStatus
 from tests.support import matching
-from tests.support.pictures import png
 from tests.web.conftest import SignIn, Write
 from tests.web.test_forms import NEW, value
 
@@ -230,40 +228,3 @@ async def test_forged_autosave_id_changes_nothing_of_others(client: httpx2.Async
     assert (await client.post("/write", data=NEW | {"autosave": str(number)}, headers=bob)).status_code == 303
     assert (await client.get(f"/write?autosave={number}", headers=bob)).text.count(NEW["content"]) == 0
     assert [row["id"] for row in await stored_autosaves(ctx)] == [number]
-
-
-async def test_image_is_uploaded_by_a_form_and_listed_with_its_markdown(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
-    ada = await sign_in("ada")
-    assert "No images yet" in (await client.get("/uploads", headers=ada)).text
-    sent = {"alt": "A [red] square"}
-    answer = await client.post("/uploads", data=sent, files={"file": ("a.png", png(700, 500), "image/png")}, headers=ada)
-    assert answer.status_code == 303
-    fragment = answer.headers["location"].partition("#")[2]
-    page = (await client.get("/uploads", headers=ada)).text
-    assert f'<li id="{fragment}">' in page
-    markdown = html.unescape(matching.search(r'value="(!\[[^"]+)" readonly', page)[1])
-    assert markdown.startswith(r"![A \[red\] square](/media/")
-    shown = await client.post("/write/preview", json={"content": markdown}, headers=ada)
-    assert 'alt="A [red] square"' in shown.text
-    assert (await client.get(matching.search(r'src="([^"]+)"', shown.text)[1])).headers["content-type"] == "image/png"
-    assert "red square" not in (await client.get("/uploads", headers=await sign_in("bob"))).text
-
-
-async def test_invalid_image_has_a_message_and_keeps_the_text(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
-    file = ("a.png", b"no image", "image/png")
-    answer = await client.post("/uploads", data={"alt": "Kept words"}, files={"file": file}, headers=await sign_in("ada"))
-    assert answer.status_code == 422
-    assert 'id="error-file"' in answer.text
-    assert value(answer.text, "alt") == "Kept words"
-
-
-async def test_uploads_need_the_author_role_and_can_be_disabled(
-    client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn
-) -> None:
-    assert (await client.get("/uploads")).headers["location"] == "/login?next=%2Fuploads"
-    assert (await client.get("/uploads", headers=await sign_in("rae", Role.READER))).status_code == 403
-    owner = await sign_in("own", Role.OWNER)
-    await client.post(f"/admin/flags/{Flag.UPLOADS.value}", data={"enabled": "false"}, headers=owner)
-    refused = await client.post("/uploads", files={"file": ("a.png", png(9, 9), "image/png")}, headers=owner)
-    assert refused.status_code == 403
-    assert "Uploads are turned off" in refused.text

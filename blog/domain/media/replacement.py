@@ -1,0 +1,109 @@
+"""Replacement of an uploaded image by another one.
+
+The name of a file is the digest of its content, and browsers store it for a year. The new image therefore has another URL, and
+the texts that show the old one get a new version with this URL. Older versions keep the old image, which stays stored for them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import anyio.to_thread
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.domain.core import events, policy
+from blog.domain.core.context import Context
+from blog.domain.media import media, uses
+from blog.domain.media.image_processing import ProcessedImage
+from blog.domain.media.models import Media
+from blog.domain.posts import posts
+from blog.domain.posts.models import Post
+from blog.domain.site import static_pages
+from blog.errors import Conflict, NotFound, VersionConflict
+from blog.schemas.media import NewMedia
+from blog.schemas.static_pages import StaticPageInput
+
+_m = tables.media.c
+_MAX_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """The entry with its new file, the number of changed texts, and the number of texts that still show the old image."""
+
+    item: Media
+    changed: int
+    unchanged: int
+
+
+async def replace(ctx: Context, media_id: int, file: BinaryIO, file_name: str = "") -> Replacement:
+    """Give an entry a new file, and show it in all posts and pages that the actor may change. The alt text is kept.
+
+    Raises NotAuthenticated, Forbidden, NotFound, InvalidInput (file), Unavailable (storage), and Conflict if the new image has
+    an entry already.
+    """
+    item = await media.get(ctx, media_id)
+    image = await media.process_upload(ctx, file)
+    if image.main.name == item.name:
+        return Replacement(item, 0, 0)
+    same = (_m.user_id == item.user_id) & (_m.name == image.main.name)
+    if await ctx.db.fetch_val(sa.select(_m.id).where(same)) is not None:
+        raise Conflict("This image is in the library already. Insert that one, or delete its entry first.", loc=("file",))
+    new_names = _new_names(item, image)
+    # The texts first: if the process ends midway, the same replacement can be repeated and changes the others.
+    changed = 0
+    for post in await uses.editable_posts(ctx, item.file_names):
+        changed += await _change_post(ctx, post, new_names)
+    changed += await _change_pages(ctx, new_names)
+    replaced = await _update_entry(ctx, item, image, NewMedia(alt=item.alt).with_file_name(file_name or item.file_name))
+    return Replacement(replaced, changed, (await uses.find(ctx, item)).current_count)
+
+
+def _new_names(item: Media, image: ProcessedImage) -> Mapping[str, str]:
+    """Return the new name for each old one: the copy of the same width, else the main file."""
+    copies = {file.width: file.name for file in image.variants}
+    return {item.name: image.main.name} | {old.name: copies.get(old.width, image.main.name) for old in item.variants}
+
+
+async def _change_post(ctx: Context, post: Post, new_names: Mapping[str, str]) -> bool:
+    """Store a version of the post with the new names. Return False if the post was deleted or is no longer editable."""
+    for _ in range(_MAX_ATTEMPTS):
+        try:
+            await posts.save_changes(ctx, post.id, {"content": _rename(post.content, new_names)}, if_match=(post.version,))
+        except VersionConflict:
+            post = await posts.get(ctx, post.id)
+        except NotFound:
+            return False
+        else:
+            return True
+    return False
+
+
+async def _change_pages(ctx: Context, new_names: Mapping[str, str]) -> int:
+    """Store the pages with the new names, and return their number: 0 unless the actor is an owner."""
+    if not policy.is_owner(ctx.actor):
+        return 0
+    found = [page for page in await static_pages.all_pages(ctx) if any(name in page.content for name in new_names)]
+    for page in found:
+        new = StaticPageInput(title=page.title, slug=page.slug, content=_rename(page.content, new_names))
+        await static_pages.edit(ctx, page.id, new, version=page.version, reserved=())
+    return len(found)
+
+
+def _rename(text: str, new_names: Mapping[str, str]) -> str:
+    for old, new in new_names.items():
+        text = text.replace(old, new)
+    return text
+
+
+async def _update_entry(ctx: Context, item: Media, image: ProcessedImage, new: NewMedia) -> Media:
+    async with ctx.db.transaction():
+        await media.lock_user(ctx, item.user_id)
+        values = media.column_values(image, new, item.user_id, ctx)
+        await ctx.db.execute(tables.media.update().where(_m.id == item.id).values(values | {"created_at": item.created_at}))
+        await anyio.to_thread.run_sync(media.store_files, ctx.site.storage, image.files)  # see `media.add`
+        await events.record_site_changed(ctx)
+        replaced = await media.get(ctx, item.id)
+        await media.remove_unused(ctx, item.file_names)
+        return replaced

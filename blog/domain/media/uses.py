@@ -1,0 +1,115 @@
+"""The places in which an uploaded file is used: posts and their older versions, pages, unsaved texts, profiles."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+from blog.db import tables
+from blog.domain.core import policy
+from blog.domain.core.context import Context
+from blog.domain.media.models import Media
+from blog.domain.posts import post_queries
+from blog.domain.posts.models import Post
+
+_p, _r, _a, _u = tables.posts.c, tables.revisions.c, tables.autosaves.c, tables.users.c
+
+
+class UseKind(StrEnum):
+    """The kind of place in which a file is used."""
+
+    POST = "post"
+    DELETED_POST = "deleted post"
+    OLDER_VERSION = "older version"
+    PAGE = "page"
+    UNSAVED_TEXT = "unsaved text"
+    PROFILE = "profile picture"
+    SITE = "site settings"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaUse:
+    """One place in which a file is used. `slug` is that of the post or page, and the username of a profile; it may be empty."""
+
+    kind: UseKind
+    title: str
+    slug: str = ""
+    is_draft: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MediaUses:
+    """The uses that the actor may see, and the number of drafts and unsaved texts of others."""
+
+    visible: Sequence[MediaUse]
+    hidden_count: int
+
+    @property
+    def current_count(self) -> int:
+        """The number of texts, profiles and settings that show the file now: not older versions, not deleted posts."""
+        return self.hidden_count + sum(use.kind not in (UseKind.OLDER_VERSION, UseKind.DELETED_POST) for use in self.visible)
+
+
+async def find(ctx: Context, item: Media) -> MediaUses:
+    """Return where the files of an entry are used. Drafts and unsaved texts of others are only counted."""
+    names = item.file_names
+    posts, hidden_posts = await _posts(ctx, names)
+    unsaved, hidden_texts = await _unsaved_texts(ctx, names)
+    uses = [*posts, *await _pages(ctx, names), *unsaved, *await _profiles_and_settings(ctx, names)]
+    return MediaUses(uses, hidden_posts + hidden_texts)
+
+
+def mentions(column: sa.ColumnElement[str], names: Collection[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that a text or JSON column contains one of the file names."""
+    text = sa.cast(column, sa.Text)
+    return sa.or_(*(text.contains(name) for name in names))
+
+
+async def _posts(ctx: Context, names: Collection[str]) -> tuple[list[MediaUse], int]:
+    older = sa.exists().where(_r.post_id == _p.id, mentions(_r.content, names))
+    is_current = mentions(_p.content, names).label("is_current")
+    query = sa.select(_p.id, _p.deleted_at, is_current).where(sa.or_(is_current, older)).order_by(_p.id.desc())
+    rows = await ctx.db.fetch_all(query)
+    columns = sa.select(*post_queries.SUMMARY_COLUMNS)  # also deleted posts
+    found = {post.id: post for post in await post_queries.fetch(ctx.db, columns.where(_p.id.in_([row["id"] for row in rows])))}
+    uses, hidden = [], 0
+    for row in rows:
+        post, is_deleted = found[row["id"]], row["deleted_at"] is not None
+        if policy.can_edit(ctx.actor, post) or (row["is_current"] and not is_deleted and policy.can_see(ctx.actor, post)):
+            uses.append(_post_use(post, is_deleted, row["is_current"]))
+        else:
+            hidden += row["is_current"] and not is_deleted
+    return uses, hidden
+
+
+def _post_use(post: Post, is_deleted: bool, is_current: bool) -> MediaUse:
+    kind = UseKind.DELETED_POST if is_deleted else UseKind.POST if is_current else UseKind.OLDER_VERSION
+    return MediaUse(kind, post.title, "" if is_deleted else post.slug, is_draft=post.status != "published")
+
+
+async def _pages(ctx: Context, names: Collection[str]) -> list[MediaUse]:
+    pages = tables.static_pages.c
+    query = sa.select(pages.title, pages.slug).where(mentions(pages.content, names)).order_by(pages.title)
+    return [MediaUse(UseKind.PAGE, row["title"], row["slug"]) for row in await ctx.db.fetch_all(query)]
+
+
+async def _unsaved_texts(ctx: Context, names: Collection[str]) -> tuple[list[MediaUse], int]:
+    query = sa.select(_a.user_id, _a.form, _p.slug).select_from(tables.autosaves.outerjoin(tables.posts, _p.id == _a.post_id))
+    rows = await ctx.db.fetch_all(query.where(mentions(_a.form, names)).order_by(_a.id.desc()))
+    own = [row for row in rows if row["user_id"] == ctx.require_actor().id]
+    uses = [MediaUse(UseKind.UNSAVED_TEXT, row["form"].get("title", ""), row["slug"] or "") for row in own]
+    return uses, len(rows) - len(own)
+
+
+async def _profiles_and_settings(ctx: Context, names: Collection[str]) -> list[MediaUse]:
+    users = await ctx.db.fetch_all(sa.select(_u.username, _u.name).where(_u.avatar.in_(names)).order_by(_u.id))
+    uses = [MediaUse(UseKind.PROFILE, row["name"], row["username"]) for row in users]
+    settings = sa.select(sa.exists().where(mentions(tables.site_preferences.c.value, names)))
+    return [*uses, *([MediaUse(UseKind.SITE, "")] if await ctx.db.fetch_val(settings) else [])]
+
+
+async def editable_posts(ctx: Context, names: Collection[str]) -> list[Post]:
+    """Return the complete posts that contain one of the file names and that the actor may change."""
+    query = post_queries.select(*post_queries.FULL_COLUMNS).where(mentions(_p.content, names)).order_by(_p.id)
+    return [post for post in await post_queries.fetch(ctx.db, query) if policy.can_edit(ctx.actor, post)]

@@ -1,0 +1,81 @@
+"""The media library: a searchable grid of uploaded images, and the upload form."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from blog.domain.core.context import Context
+from blog.domain.media import media
+from blog.domain.media.models import Media, MediaFilter
+from blog.errors import BlogError
+from blog.framework.endpoints.endpoint import Endpoint
+from blog.framework.request.context import request_context, require_user
+from blog.framework.request.forms import Form
+from blog.framework.request.state import app_state
+from blog.framework.request.uploads import read_upload
+from blog.schemas.media import NewMedia
+from blog.web.rendering.page import render_error, render_page
+from blog.web.rendering.pagination import next_page_path, page_cursor
+from blog.web.rendering.redirects import redirect_after_post
+
+_PAGE_SIZE = 24
+_MAX_SEARCH_LENGTH = 200
+_EVERYBODY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryItem:
+    """An image, the URL of its smallest copy, and the Markdown that shows it."""
+
+    image: Media
+    thumbnail: str
+    markdown: str
+
+
+class MediaLibrary(Endpoint):
+    """/media-library: own images; for editors those of everybody. `?q=` searches, `?uploader=` selects a person."""
+
+    async def get(self, request: Request) -> Response:
+        """Show a page of images, newest first. Raises NotAuthenticated, Forbidden."""
+        ctx = request_context(request)
+        media.require_uploader(ctx)
+        return render_page(request, "media/library.html", form=Form(), **await _list_values(request, ctx))
+
+    async def post(self, request: Request) -> Response:
+        """Store an image, and show its page."""
+        ctx = require_user(request)
+        media.require_uploader(ctx)  # before the body is read
+        form = Form()
+        try:
+            async with read_upload(request, NewMedia, limit=ctx.site.settings.max_upload_bytes) as (new, file):
+                form.values["alt"] = new.alt
+                image, is_new = await media.upload(ctx, file.content, new.with_file_name(file.name))
+        except BlogError as error:
+            return render_error(request, "media/library.html", form, error, **await _list_values(request, ctx))
+        return redirect_after_post(request, "web:media_item", id=image.id, query={"saved": "uploaded" if is_new else "known"})
+
+
+def library_item(request: Request, image: Media) -> LibraryItem:
+    """Return what pages show of an image."""
+    path = app_state(request).urls.path
+    small = image.variants[-1].name if image.variants else image.name
+    alt = image.alt.replace("\\", r"\\").replace("[", r"\[").replace("]", r"\]")
+    return LibraryItem(image, path("media", name=small), f"![{alt}]({path('media', name=image.name)})")
+
+
+async def _list_values(request: Request, ctx: Context) -> dict[str, Any]:
+    text = request.query_params.get("q", "").strip()[:_MAX_SEARCH_LENGTH]
+    people = await media.uploaders(ctx)
+    chosen = request.query_params.get("uploader", _EVERYBODY) if people else None
+    found = await media.list_page(ctx, MediaFilter(text, chosen), limit=_PAGE_SIZE, after=page_cursor(request))
+    return {
+        "items": [library_item(request, image) for image in found.items],
+        "next_page_path": next_page_path(request, found.next),
+        "q": text,
+        "people": people,
+        "chosen": chosen,
+        "is_filtered": bool(text) or chosen not in (None, _EVERYBODY),
+        "is_deleted": request.query_params.get("saved") == "deleted",
+    }
