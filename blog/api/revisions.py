@@ -9,9 +9,11 @@ from blog.framework.endpoints.endpoint import ApiEndpoint
 from blog.framework.endpoints.openapi_operations import operation
 from blog.framework.request.context import require_user
 from blog.framework.request.parsing import read_query
+from blog.framework.request.state import app_state
 from blog.framework.response import pagination
 from blog.framework.response.conditional import if_match_versions
 from blog.framework.response.json import json_response, page_response
+from blog.framework.response.serializers import revision_out
 from blog.schemas.accounts import Scope
 from blog.schemas.lists import PageQuery, RevisionListOut
 from blog.schemas.posts import PostOut, RevisionOut
@@ -34,7 +36,8 @@ class RevisionList(ApiEndpoint):
         page = await revisions.list_page(
             ctx, request.path_params["id"], limit=query.limit, after=pagination.decode_cursor(query.cursor)
         )
-        return page_response(request, [RevisionOut.model_validate(item) for item in page.items], page.next)
+        urls = app_state(request).urls
+        return page_response(request, [revision_out(item, urls) for item in page.items], page.next)
 
 
 class RevisionDetail(ApiEndpoint):
@@ -45,7 +48,7 @@ class RevisionDetail(ApiEndpoint):
         """Return the version."""
         ctx = require_user(request)
         revision = await revisions.get(ctx, request.path_params["id"], request.path_params["version"])
-        return json_response(RevisionOut.model_validate(revision))
+        return json_response(revision_out(revision, app_state(request).urls))
 
 
 class RevisionRestore(ApiEndpoint):
@@ -59,11 +62,12 @@ class RevisionRestore(ApiEndpoint):
         response_headers={"ETag", "Last-Modified"},
     )
     async def post(self, request: Request) -> Response:
-        """Restore the version and return the post."""
+        """Restore the version and return the post.
+
+        The authors stay as they are if an author of the version was deleted or can no longer write posts, or if you would no
+        longer be an author: compare `authors` with that of the version.
+        """
         ctx = require_user(request)
-        return post_response(
-            request,
-            await revisions.restore(
-                ctx, request.path_params["id"], request.path_params["version"], if_match=if_match_versions(request)
-            ),
-        )
+        id_, version = request.path_params["id"], request.path_params["version"]
+        restored = await revisions.restore(ctx, id_, version, if_match=if_match_versions(request))
+        return post_response(request, restored.post)

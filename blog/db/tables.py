@@ -133,7 +133,6 @@ posts = sa.Table(
     sa.Column("renderer_version", sa.SmallInteger, nullable=False),  # older HTML is rendered again in the background
     sa.Column("status", sa.String(20), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
-    _foreign_key("author_id", "users.id", ondelete="RESTRICT", index=True),
     sa.Column("comment_count", sa.Integer, nullable=False, server_default="0"),  # visible comments, updated with each change
     sa.Column("view_count", sa.Integer, nullable=False, server_default="0"),  # the sum of `post_views`
     sa.Column("comments_open", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.true()),
@@ -207,6 +206,16 @@ revisions = sa.Table(
     sa.Column("language", sa.String(35)),
     _foreign_key("editor_id", "users.id", ondelete="RESTRICT"),
     _timestamp("created_at"),
+)
+
+revision_authors = sa.Table(
+    "revision_authors",
+    metadata,
+    _foreign_key("post_id", "posts.id", primary_key=True),
+    sa.Column("version", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    _foreign_key("user_id", "users.id", ondelete="RESTRICT", primary_key=True),
+    sa.Column("position", sa.SmallInteger, nullable=False),
+    sa.ForeignKeyConstraint(["post_id", "version"], ["revisions.post_id", "revisions.version"], ondelete="CASCADE"),
 )
 
 comments = sa.Table(

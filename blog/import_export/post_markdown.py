@@ -20,7 +20,7 @@ def to_markdown(post: Post) -> str:
         "title": post.title,
         "slug": post.slug,
         "date": f"{post.publish_at or post.published_at or post.created_at:%Y-%m-%dT%H:%M:%SZ}",
-        "authors": [byline.name for byline in post.bylines],
+        "authors": [author.name for author in post.authors],
     }
     if post.tags:
         values["tags"] = list(post.tags)

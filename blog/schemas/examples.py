@@ -11,6 +11,9 @@ _CONTENT = {
     "title": "On engines",
     "content": "It *weaves* patterns.",
     "tags": ["machines", "maths"],
+    "authors": [
+        {"username": "ada", "name": "Ada Lovelace", "url": "https://blog.example.org/authors/ada", "avatar": None},
+    ],
     "slug": "on-engines",
     "status": "published",
     "publish_at": None,
@@ -27,7 +30,6 @@ _POST = _CONTENT | {
     "html": "<p>It <em>weaves</em> patterns.</p>\n",
     "excerpt": "It weaves patterns.",
     "author": "ada",
-    "authors": ["ada"],
     "version": 1,
     "created_at": _AT,
     "updated_at": _AT,

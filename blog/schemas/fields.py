@@ -148,6 +148,12 @@ def _deduplicate(tags: list[str]) -> list[str]:
     return list(unique.values())
 
 
+def _require_distinct(usernames: list[str]) -> list[str]:
+    if len(set(map(fold_name, usernames))) < len(usernames):
+        raise PydanticCustomError("duplicate", "Name each author once")
+    return usernames
+
+
 def _normalise_plain_text(value: Any) -> Any:
     return normalise_line(_validate_text(value)) or None if isinstance(value, str) else value
 
@@ -242,6 +248,12 @@ TagName = Annotated[
     NORMALISED,
 ]
 Tags = Annotated[list[TagName], Field(max_length=20), AfterValidator(_deduplicate)]
+Authors = Annotated[
+    list[Annotated[str, StringConstraints(min_length=1, max_length=50), _documented_pattern("line, not blank"), NORMALISED]],
+    Field(min_length=1, max_length=20),
+    AfterValidator(_require_distinct),
+]
+"""The usernames of authors. Not `Username`: those of imported authors have letters of any script."""
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", min_length=3, max_length=50), NORMALISED]
 # Primary keys are 64-bit integers in both databases.
 Id = Annotated[int, Field(ge=1, le=9_223_372_036_854_775_807), BeforeValidator(integral)]

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from blog.schemas.fields import (
+    Authors,
     Changes,
     Content,
     Excerpt,
@@ -77,6 +78,13 @@ class PostInput(Changes):
     title: Title
     content: Content
     tags: Tags = Field(default_factory=list)
+    authors: Authors | None = Field(
+        default=None,
+        description=(
+            "Usernames, in order. If absent, POST names the user and PUT keeps the authors. "
+            "Editors may name anyone who may write posts, authors must be among those they name"
+        ),
+    )
     slug: Slug | None = None
     status: PostStatus = Field(
         default=PostStatus.PUBLISHED,
@@ -107,11 +115,21 @@ class NewPost(PostInput):
 
 
 class PostChanges(PostInput):
-    """The fields to change, for PATCH. Absent fields keep their values; title, content and slug cannot be null."""
+    """The fields to change, for PATCH. Absent fields keep their values; title, content, authors and slug cannot be null."""
 
     title: Title = ""
     content: Content = ""
+    authors: Authors = Field(default_factory=list, description="Usernames, in order. Authors must be among those they name")
     slug: Slug = ""
+
+
+class PostAuthorOut(Output):
+    """An author of a post, with the URLs of their page and of their picture."""
+
+    username: str
+    name: str
+    url: str
+    avatar: str | None
 
 
 class PostFields(Output):
@@ -120,6 +138,7 @@ class PostFields(Output):
     title: str
     content: str
     tags: list[str]
+    authors: list[PostAuthorOut]
     slug: str
     status: PostStatus
     publish_at: dt.datetime | None
@@ -138,8 +157,7 @@ class PostOut(PostFields):
     url: str
     html: str
     excerpt: str
-    author: str
-    authors: list[str]
+    author: str = Field(description="The username of the first author")
     version: int
     created_at: dt.datetime
     updated_at: dt.datetime

@@ -7,7 +7,8 @@ export function begin({ region, fragment, patch, preserveScroll, announce }) {
   const name = rest.join(":");
   const pending = new Map(); // cards by element id
 
-  const belongs = (post) => kind === "posts" || (kind === "tag" ? post.tags : post.authors).includes(name);
+  const names = (post) => (kind === "tag" ? post.tags : post.authors.map((author) => author.username));
+  const belongs = (post) => kind === "posts" || names(post).includes(name);
   const isAtTop = () => region.getBoundingClientRect().top >= 0;
   const id = (card) => Number(card.id.split("-")[1]);
   const instant = (card) => card.querySelector("time").dateTime;

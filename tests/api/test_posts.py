@@ -36,7 +36,9 @@ async def test_created_post_has_a_url_and_a_version(client: httpx2.AsyncClient, 
     assert body["url"] == "http://127.0.0.1:8000/posts/on-engines"
     assert body["html"] == "<p>It <em>weaves</em>.</p>\n"
     assert body["tags"] == ["Machines", "maths"]
-    assert (body["author"], body["authors"]) == ("ada", ["ada"])
+    assert body["author"] == "ada"
+    page = "http://127.0.0.1:8000/authors/ada"
+    assert body["authors"] == [{"username": "ada", "name": "ada", "url": page, "avatar": None}]
     assert (body["status"], body["version"], body["comments"]) == ("published", 1, 0)
     assert body["published_at"].endswith("Z")
     assert set(body) == {

@@ -19,7 +19,7 @@ from blog.db import migration
 from blog.domain.accounts import accounts
 from blog.domain.core.context import Context, Site
 from blog.domain.core.site import open_site
-from blog.domain.posts import post_lists, post_writes, posts, rendering
+from blog.domain.posts import authors, post_lists, post_writes, posts, rendering
 from blog.domain.posts.post_filter import PostFilter
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.posts import NewPost, PostStatus
@@ -31,16 +31,17 @@ ROUNDS = 200
 
 async def fill(ctx: Context, count: int) -> None:
     """Create posts, each dated one minute earlier."""
-    author = ctx.actor.id if ctx.actor else 0
     text = "Some *text* of a usual length. " * 20
-    rendered = rendering.render_post(make_content(title="A post", content=text, tags=("tag",), status=PostStatus.PUBLISHED))
+    by_line = (authors.of_actor(ctx.require_actor()),)
+    content = make_content(title="A post", content=text, tags=("tag",), authors=by_line, status=PostStatus.PUBLISHED)
+    rendered = rendering.render_post(content)
     with click.progressbar(range(0, count, 500), label="Filling", file=sys.stderr) as batches:
         for start in batches:
             async with ctx.db.transaction():
                 for number in range(start, min(start + 500, count)):
                     at = ctx.now - dt.timedelta(minutes=count - number)
                     post = rendered.with_changes(slug=f"post-{number}")
-                    await post_writes.insert(ctx, post, author_ids=[author], created_at=at, published_at=at)
+                    await post_writes.insert(ctx, post, created_at=at, published_at=at)
 
 
 async def walk(ctx: Context) -> tuple[list[int], tuple[str, int] | None]:

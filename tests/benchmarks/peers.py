@@ -34,7 +34,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from blog.app import create_app
 from blog.db.database import Database
-from blog.db.tables import api_tokens, events, post_authors, post_slugs, post_tags, posts, revisions, tags, users
+from blog.db.tables import (
+    api_tokens,
+    events,
+    post_authors,
+    post_slugs,
+    post_tags,
+    posts,
+    revision_authors,
+    revisions,
+    tags,
+    users,
+)
 from blog.schemas.posts import NewPost, PostOut
 from blog.settings import load_settings
 from blog.text.markdown import RENDERER_VERSION, render
@@ -170,7 +181,7 @@ async def _create(database: UpstreamDatabase, new: NewPost, user_id: int) -> dic
         post_id = await database.execute(
             posts.insert().values(
                 slug=slug, title=new.title, content=new.content, html=html, excerpt=body[:200], word_count=len(body.split()),
-                renderer_version=RENDERER_VERSION, status="published", version=1, author_id=user_id, comments_open=True,
+                renderer_version=RENDERER_VERSION, status="published", version=1, comments_open=True,
                 published_at=now, created_at=now, updated_at=now,
             )
         )  # fmt: skip
@@ -185,6 +196,7 @@ async def _create(database: UpstreamDatabase, new: NewPost, user_id: int) -> dic
         await database.execute(
             revisions.insert().values(**version, post_id=post_id, version=1, editor_id=user_id, created_at=now)
         )
+        await database.execute(revision_authors.insert().values(post_id=post_id, version=1, user_id=user_id, position=0))
         event = {"type": "post.published", "channels": ["posts", f"post:{post_id}"], "data": {"post": {"id": post_id}}}
         await database.execute(events.insert().values(**event, occurred_at=now, correlation_id="", post_id=post_id))
     post = await _post(database, post_id)

@@ -123,7 +123,7 @@ def _insert(connection: sqlite3.Connection, numbers: range, count: int, texts: l
         title, at = f"Post {number} of word{number % max(1, count // MATCHES)}", _at(number)
         posts.append({
             "id": number, "slug": f"post-{number}", "title": title, "content": text, "html": html, "excerpt": text[:200],
-            "renderer_version": RENDERER_VERSION, "status": "published", "version": 1, "author_id": 1,
+            "renderer_version": RENDERER_VERSION, "status": "published", "version": 1,
             "word_count": len(text.split()), "published_at": at, "created_at": at, "updated_at": at,
         })  # fmt: skip
         index.append((number, *expected_entry(title, " ".join(_tags(number)), index_text(text))))

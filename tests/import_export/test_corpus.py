@@ -167,7 +167,7 @@ async def check_rows(ctx: Context, name: str) -> None:
     for row in rows:
         post = await post_queries.by_id(ctx.db, by_source[f"{name}/{row['path']}"])
         assert post is not None
-        assert [byline.name for byline in post.bylines] == row.get("authors", ["grace"])
+        assert [byline.name for byline in post.authors] == row.get("authors", ["grace"])
         tags = dict.fromkeys(tag.casefold() for tag in [*row.get("tags", []), *row.get("categories", [])])
         assert [tag.casefold() for tag in post.tags] == list(tags)
         if not is_draft(row):

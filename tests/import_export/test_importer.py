@@ -29,6 +29,7 @@ from blog.schemas.posts import PostChanges, PostStatus
 from tests.conftest import MakeUser
 from tests.import_export.conftest import MakeFiles
 from tests.support import pictures
+from tests.support.posts import author_names
 
 UNCOUNTED = {"unchanged", "refused"}
 
@@ -77,8 +78,8 @@ async def test_all_fields_are_imported(owner: Context, make_files: MakeFiles) ->
     assert report.warnings == ("Hello-World.md: the tag 'a, b' became 'a b'",)
     post = await posts.get_by_slug(owner, "Hello-World")
     assert (post.title, post.content, post.excerpt) == ("Hello", "# Head\n\n/x\n", "In short & well")
-    assert (post.tags, post.authors) == (("Python", "a b", "News"), ["Foo-Doe", "18F"])
-    assert [byline.name for byline in post.bylines] == ["Foo Doe", "18F"]
+    assert (post.tags, author_names(post)) == (("Python", "a b", "News"), ["Foo-Doe", "18F"])
+    assert [byline.name for byline in post.authors] == ["Foo Doe", "18F"]
     assert (post.status, post.version) == (PostStatus.PUBLISHED, 1)
     assert post.published_at == post.created_at == dt.datetime(2020, 5, 6, 5, 8, 9, tzinfo=dt.UTC)
     assert (await posts.get_by_slug(owner, "hi.html")).id == post.id
@@ -99,7 +100,7 @@ async def test_drafts_undated_and_future_posts(owner: Context, make_files: MakeF
     assert (report.totals.drafts, report.totals.undated) == (2, 1)
     draft, undated, future = [await posts.get_by_slug(owner, slug) for slug in ("draft", "undated", "future")]
     assert (draft.status, draft.published_at) == (PostStatus.DRAFT, None)
-    assert (undated.status, undated.published_at, undated.authors) == (PostStatus.DRAFT, None, ["grace"])
+    assert (undated.status, undated.published_at, author_names(undated)) == (PostStatus.DRAFT, None, ["grace"])
     assert (future.status, future.publish_at, future.published_at) == (PostStatus.SCHEDULED, tomorrow, None)
     assert future.created_at == owner.now
     assert await owner.db.fetch_all(sa.select(tables.events)) == []
@@ -145,12 +146,10 @@ async def test_a_changed_file_becomes_a_new_version(owner: Context, make_files: 
     report = await import_markdown(owner, folder)
     post = await posts.get_by_slug(owner, "a")
     assert (post.id, post.version, post.title, post.content, post.tags) == (old.id, 2, "Two", "second", ("new",))
-    assert post.authors == ["Bo", "Ada"]
+    assert author_names(post) == ["Bo", "Ada"]
     assert post.published_at == old.published_at
     assert (report.totals.posts, report.totals.unchanged, report.totals.refused) == (2, 1, 0)
     assert (await import_markdown(owner, folder)).totals.unchanged == 2
-    first_author = sa.select(tables.users.c.username).join(tables.posts, tables.posts.c.author_id == tables.users.c.id)
-    assert await owner.db.fetch_val(first_author.where(tables.posts.c.id == post.id)) == "Bo"
 
 
 async def test_a_changed_slug_changes_the_url_and_the_old_one_redirects(owner: Context, make_files: MakeFiles) -> None:
@@ -236,10 +235,10 @@ async def test_authors_are_accounts_that_cannot_sign_in(owner: Context, make_fil
     report = await import_markdown(owner, folder)
     assert (report.totals.authors, report.totals.author_assignments) == (9, 10)
     post = await posts.get_by_slug(owner, "a")
-    assert post.authors == [
+    assert author_names(post) == [
         "18F", "jackpot51", "Jackpot51-2", "Jackpot51-Ticki", "山田-太郎", "हिन्दी", "a-b-c-Page-Author", "author", "grace",
     ]  # fmt: skip
-    assert [byline.name for byline in post.bylines] == [*names[:-1], "grace"]
+    assert [byline.name for byline in post.authors] == [*names[:-1], "grace"]
     made = await owner.db.fetch_all(sa.select(tables.users).where(tables.users.c.username != "grace"))
     assert {(row["role"], row["email"], row["password_hash"]) for row in made} == {("author", None, None)}
     other = make_files({"more/c.md": f"---\nauthors: {json.dumps(names[::-1], ensure_ascii=False)}\n---\n"}) / "more"
@@ -254,7 +253,7 @@ async def test_posts_are_not_assigned_to_a_reader_with_the_name(
 ) -> None:
     await make_user("melody", Role.READER)
     await import_markdown(owner, make_files({"a.md": "---\nauthor: melody\n---\n"}))
-    assert (await posts.get_by_slug(owner, "a")).authors == ["melody-2"]
+    assert author_names(await posts.get_by_slug(owner, "a")) == ["melody-2"]
 
 
 async def test_an_author_with_a_password_stays_the_same(owner: Context, make_files: MakeFiles) -> None:
@@ -263,7 +262,7 @@ async def test_an_author_with_a_password_stays_the_same(owner: Context, make_fil
     await owner.db.execute(tables.users.update().where(tables.users.c.name == "Ron Williams").values(password_hash="x"))
     make_files({"b.md": "---\nauthor: Ron Williams\n---\n"})
     await import_markdown(owner, folder)
-    assert (await posts.get_by_slug(owner, "b")).authors == ["Ron-Williams"]
+    assert author_names(await posts.get_by_slug(owner, "b")) == ["Ron-Williams"]
 
 
 def test_usernames_have_at_most_fifty_characters() -> None:
@@ -315,7 +314,7 @@ async def test_names_are_normalised(owner: Context, make_files: MakeFiles) -> No
         owner, make_files({"a.md": f"---\n{json.dumps(front_matter)}\n---\n", "b.md": '---\ntitle: "\\u3164"\n---\n'})
     )
     post = await posts.get_by_slug(owner, "a")
-    assert (post.title, post.tags, post.authors) == ("One two", ("caf\u00e9", "a b"), ["Ren\u00e9e"])
+    assert (post.title, post.tags, author_names(post)) == ("One two", ("caf\u00e9", "a b"), ["Ren\u00e9e"])
     assert (await posts.get_by_slug(owner, "b")).title == "B"
     assert (report.totals.tags, report.totals.authors) == (3, 1)
 

@@ -106,6 +106,7 @@ async def unrendered_comment(ctx: Context) -> None:
 
 
 async def lost_version(ctx: Context) -> None:
+    await sql(ctx, "DELETE FROM revision_authors WHERE post_id = 1 AND version = 2")
     await sql(ctx, "DELETE FROM revisions WHERE post_id = 1 AND version = 2")
 
 

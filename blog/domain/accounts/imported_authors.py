@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.accounts import accounts
 from blog.domain.core.context import Context
+from blog.domain.core.models import Author
 from blog.schemas.accounts import Role
 from blog.text.normalisation import fold_name
 
@@ -16,8 +17,8 @@ _CAN_WRITE = _u.role != Role.READER.value
 _CAN_SIGN_IN = _u.password_hash.is_not(None)
 
 
-async def get_or_create_author(ctx: Context, name: str) -> int:
-    """Return the id of the author's account, and create the account if none matches; call it inside a transaction.
+async def get_or_create_author(ctx: Context, name: str) -> Author:
+    """Return the author's account, and create the account if none matches; call it inside a transaction.
 
     A name always gives the same account: first one with exactly this name that cannot sign in, then one that can, with
     the name as its username (case-insensitive). Never an account with the `reader` role, because anyone can register any name.
@@ -26,9 +27,9 @@ async def get_or_create_author(ctx: Context, name: str) -> int:
     is_named = _u.name == name
     own = (_u.username_folded == fold_name(name)) | (is_named & (_u.username_folded == fold_name(username)))
     for condition in (is_named & ~_CAN_SIGN_IN, own & _CAN_SIGN_IN):
-        user_id: int | None = await ctx.db.fetch_val(sa.select(_u.id).where(_CAN_WRITE, condition).order_by(_u.id).limit(1))
-        if user_id is not None:
-            return user_id
+        query = sa.select(_u.id, _u.username, _u.name).where(_CAN_WRITE, condition).order_by(_u.id).limit(1)
+        if (row := await ctx.db.fetch_one(query)) is not None:
+            return Author(row["id"], row["username"], row["name"])
     return await _insert(ctx, name, await accounts.available_username(ctx, username))
 
 
@@ -42,7 +43,7 @@ def _is_word_char(char: str) -> bool:
     return char in "_-" or unicodedata.category(char)[0] in "LMN"
 
 
-async def _insert(ctx: Context, name: str, username: str) -> int:
+async def _insert(ctx: Context, name: str, username: str) -> Author:
     values = {
         "username": username,
         "username_folded": fold_name(username),
@@ -51,5 +52,4 @@ async def _insert(ctx: Context, name: str, username: str) -> int:
         "created_at": ctx.now,
         "updated_at": ctx.now,
     }
-    user_id: int = await ctx.db.execute(tables.users.insert().values(values))
-    return user_id
+    return Author(await ctx.db.execute(tables.users.insert().values(values)), username, name)

@@ -56,9 +56,9 @@ _CREDENTIAL, _OF_SITE, _TEMPORARY = NotExported
 _NO_CLIENT_DETAILS = {"address": "", "user_agent": "", "data": {}}
 
 USER_REFERENCES = (
-    UserReference(tables.posts.c.author_id, _KEEP, ExportFile.POSTS),
     UserReference(tables.post_authors.c.user_id, _KEEP, ExportFile.POSTS),
     UserReference(tables.revisions.c.editor_id, _KEEP, _OF_SITE),
+    UserReference(tables.revision_authors.c.user_id, _KEEP, _OF_SITE),
     UserReference(tables.comments.c.author_id, _KEEP, ExportFile.COMMENTS),
     UserReference(tables.media.c.user_id, _KEEP, ExportFile.MEDIA),
     UserReference(tables.autosaves.c.user_id, _DELETE, ExportFile.AUTOSAVES),

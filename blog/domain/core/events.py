@@ -110,8 +110,9 @@ def is_private(channel: str) -> bool:
 
 def _post_channels(post: PostLike) -> list[str]:
     tags = [f"tag:{fold_name(tag)}" for tag in post.tags]
-    authors = [f"author:{fold_name(name)}" for name in post.authors]
-    return [POSTS, post_channel(post.id), *tags, *authors, *map(personal_channel, post.authors)]
+    usernames = [author.username for author in post.authors]
+    authors = [f"author:{fold_name(username)}" for username in usernames]
+    return [POSTS, post_channel(post.id), *tags, *authors, *map(personal_channel, usernames)]
 
 
 async def record_post(ctx: Context, event_type: EventType, post: PostLike, before: PostLike | None = None) -> None:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from blog.schemas.comments import CommentStatus
@@ -52,6 +52,19 @@ class ResultPage(Generic[T]):
         return ResultPage([convert(item) for item in self.items], self.next)
 
 
+@dataclass(frozen=True, slots=True)
+class Author:
+    """An author of a post: `username` for links, `name` for people, `avatar` the name of an image file.
+
+    Equal if the accounts are: two versions of a post do not differ because an author has a new name.
+    """
+
+    id: int
+    username: str = field(compare=False)
+    name: str = field(compare=False)
+    avatar: str | None = field(default=None, compare=False)
+
+
 class PostLike(HasId, Protocol):
     """The attributes of a post that access rules and events read. `posts.models.Post` has them."""
 
@@ -68,8 +81,8 @@ class PostLike(HasId, Protocol):
         """Return the names of the tags, in order."""
 
     @property
-    def authors(self) -> Sequence[str]:
-        """Return the usernames of the authors, in order."""
+    def authors(self) -> Sequence[Author]:
+        """Return the authors, in order."""
 
 
 class CommentLike(HasId, Protocol):

@@ -1,10 +1,11 @@
 """Access rules: which actor may do what. Each rule is defined once."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import TypeVar
 
 from blog.domain.core.context import Actor, Context
-from blog.domain.core.models import CommentLike, PostLike
+from blog.domain.core.models import Author, CommentLike, PostLike
 from blog.errors import Forbidden, NotFound, ReauthenticationRequired
 from blog.schemas.accounts import Role, Scope
 from blog.schemas.comments import CommentStatus
@@ -37,7 +38,17 @@ def can_edit(actor: Actor | None, post: PostLike) -> bool:
     """Return whether the actor may change the post: one of its authors, or an editor."""
     if actor is None or not can_write_posts(actor):
         return False
-    return actor.has_role(Role.EDITOR) or actor.username in post.authors
+    return actor.has_role(Role.EDITOR) or is_among(actor, post.authors)
+
+
+def is_among(actor: Actor | None, authors: Sequence[Author]) -> bool:
+    """Return whether the actor is one of these authors."""
+    return actor is not None and any(author.id == actor.id for author in authors)
+
+
+def can_name_authors(actor: Actor, authors: Sequence[Author]) -> bool:
+    """Return whether the actor may name these authors of a post that the actor may change: an editor, or one of them."""
+    return actor.has_role(Role.EDITOR) or is_among(actor, authors)
 
 
 def can_edit_all(actor: Actor | None) -> bool:
@@ -52,7 +63,7 @@ def can_see(actor: Actor | None, post: PostLike) -> bool:
 
 def counts_as_view(actor: Actor | None, post: PostLike) -> bool:
     """Return whether to count this view: the post is published and the viewer is not one of its authors."""
-    return post.status is PostStatus.PUBLISHED and (actor is None or actor.username not in post.authors)
+    return post.status is PostStatus.PUBLISHED and not is_among(actor, post.authors)
 
 
 def can_moderate(actor: Actor | None, post: PostLike) -> bool:

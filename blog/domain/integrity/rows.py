@@ -46,7 +46,7 @@ async def _incomplete_posts(ctx: Context) -> list[Fault]:
     versions = tables.posts.outerjoin(revisions, revisions.c.post_id == _p.id)
     is_complete = (sa.func.coalesce(revisions.c.number, 0) == _p.version) & (sa.func.coalesce(revisions.c.last, 0) == _p.version)
     has_slug = sa.exists().where(tables.post_slugs.c.slug == _p.slug, tables.post_slugs.c.post_id == _p.id)
-    has_author = sa.exists().where(tables.post_authors.c.post_id == _p.id, tables.post_authors.c.user_id == _p.author_id)
+    has_author = sa.exists().where(tables.post_authors.c.post_id == _p.id)
     queries = (
         ("Posts that lack some of their versions", sa.select(_p.slug).select_from(versions).where(~is_complete)),
         ("Posts that lack their slug", sa.select(_p.slug).where(~has_slug)),

@@ -9,7 +9,7 @@ from typing import Any
 import anyio.to_thread
 
 from blog.domain.core.context import Context
-from blog.domain.posts import diffs, revisions
+from blog.domain.posts import authors, diffs, revisions
 from blog.domain.posts.diffs import PostDiff
 from blog.domain.posts.models import Post, Revision
 from blog.domain.posts.post_content import POST_FIELDS, FieldKind, PostContent, PostField, content_of, with_changes
@@ -50,10 +50,10 @@ async def describe(ctx: Context, post: Post, submitted: PostChanges, base_versio
     try:
         base_revision, latest = await revisions.get_pair(ctx, post.id, base_version, post.version)
     except NotFound:  # the form was forged, or a version is missing in the database
-        mine = _submitted_content(submitted, theirs)
+        mine = await _submitted_content(ctx, submitted, theirs, post)
         return EditConflict(theirs, mine, await diffs.compare(theirs, mine))
     base = content_of(base_revision)
-    mine = _keep_mine(base, _submitted_content(submitted, base), theirs)
+    mine = _keep_mine(base, await _submitted_content(ctx, submitted, base, post), theirs)
     merged, overlapping = await anyio.to_thread.run_sync(_merge, base, mine, theirs)
     return EditConflict(
         theirs,
@@ -68,9 +68,10 @@ async def describe(ctx: Context, post: Post, submitted: PostChanges, base_versio
     )
 
 
-def _submitted_content(submitted: PostChanges, base: PostContent) -> PostContent:
+async def _submitted_content(ctx: Context, submitted: PostChanges, base: PostContent, post: Post) -> PostContent:
     """Return the content of the form. Fields that it does not send, such as an empty slug, are those of `base`."""
-    return with_changes(base, {name: getattr(submitted, name) for name in submitted.model_fields_set})
+    changes = {name: getattr(submitted, name) for name in submitted.model_fields_set}
+    return with_changes(base, await authors.resolve_change(ctx, changes, (*post.authors, *base.authors)))
 
 
 def _keep_mine(base: PostContent, submitted: PostContent, theirs: PostContent) -> PostContent:

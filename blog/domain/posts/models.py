@@ -7,17 +7,8 @@ from blog.domain.posts.post_content import PostContent
 
 
 @dataclass(frozen=True, slots=True)
-class Byline:
-    """One author of a post as shown: `username` for links, `name` for people."""
-
-    username: str
-    name: str
-    avatar: str | None = None  # the name of an image file
-
-
-@dataclass(frozen=True, slots=True)
 class Post(PostContent):
-    """A post with its tags and authors, in order. In lists, `content` and `html` are empty unless requested."""
+    """A post. In lists, `content` and `html` are empty unless requested."""
 
     id: int
     html: str
@@ -30,17 +21,11 @@ class Post(PostContent):
     published_at: dt.datetime | None
     created_at: dt.datetime
     updated_at: dt.datetime
-    bylines: tuple[Byline, ...]
 
     @property
     def author(self) -> str:
         """The username of the first author."""
-        return self.bylines[0].username
-
-    @property
-    def authors(self) -> list[str]:
-        """All usernames, in order."""
-        return [byline.username for byline in self.bylines]
+        return self.authors[0].username
 
     @property
     def search_title(self) -> str:

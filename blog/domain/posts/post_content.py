@@ -6,11 +6,12 @@ it here, add a column to `posts` and `revisions`, a line to the schemas of `blog
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import Annotated, Any, get_type_hints
 
+from blog.domain.core.models import Author
 from blog.schemas.fields import MAX_EXCERPT_LENGTH, MAX_META_DESCRIPTION_LENGTH, MAX_META_TITLE_LENGTH
 from blog.schemas.posts import PostStatus
 
@@ -63,6 +64,7 @@ class PostContent:
     title: Annotated[str, PostField("title", FieldKind.LINE)]
     content: Annotated[str, PostField("body", FieldKind.TEXT)]
     tags: Annotated[tuple[str, ...], PostField("tags")]
+    authors: Annotated[tuple[Author, ...], PostField("authors")]
     slug: Annotated[str, PostField("URL slug", is_restored=False)]
     status: Annotated[PostStatus, PostField("status", is_restored=False)]
     publish_at: Annotated[dt.datetime | None, PostField("publication time", is_restored=False, depends_on="status")]
@@ -121,9 +123,9 @@ def with_changes(content: PostContent, changes: Mapping[str, Any]) -> PostConten
     return changed if changed.status is PostStatus.SCHEDULED else dataclasses.replace(changed, publish_at=None)
 
 
-def column_values(content: PostContent) -> dict[str, Any]:
-    """Return the values of the columns that have the names of the fields."""
-    return {field.name: _column_value(getattr(content, field.name)) for field in POST_FIELDS}
+def column_values(content: PostContent, names: Iterable[str]) -> dict[str, Any]:
+    """Return the values of the columns that have the names of these fields."""
+    return {name: _column_value(getattr(content, name)) for name in names}
 
 
 def _column_value(value: Any) -> Any:
@@ -141,7 +143,7 @@ def display_items(field: PostField, content: PostContent) -> list[str]:
     """Return a value as text: an item for each item of a tuple, no item for an absent value."""
     value = getattr(content, field.name)
     if isinstance(value, tuple):
-        return list(value)
+        return [item.name if isinstance(item, Author) else item for item in value]
     if isinstance(value, bool):
         return [field.words[value]]
     if isinstance(value, dt.datetime):

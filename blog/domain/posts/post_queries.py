@@ -14,8 +14,9 @@ from blog.db.compiled_queries import BoundQuery, PreparedQuery, Query
 from blog.db.database import Database
 from blog.domain.core import events
 from blog.domain.core.events import Position
+from blog.domain.core.models import Author
 from blog.domain.core.rows import from_row
-from blog.domain.posts.models import Byline, Post
+from blog.domain.posts.models import Post
 
 _p = tables.posts.c
 FULL_COLUMNS = tuple(_p[field.name] for field in dataclasses.fields(Post) if field.name in _p)
@@ -51,7 +52,7 @@ PreparedPosts = tuple[PreparedQuery, PreparedQuery, PreparedQuery]
 def prepare(query: sa.Select[Any]) -> PreparedPosts:
     """Return the prepared queries for the posts of a query made by `select`. `posts_from_rows` reads their rows."""
     ids = query.with_only_columns(_p.id)
-    return PreparedQuery(query), _bylines_query(ids), _tags_query(ids)
+    return PreparedQuery(query), _authors_query(ids), _tags_query(ids)
 
 
 async def by_id(db: Database, post_id: int) -> Post | None:
@@ -89,9 +90,9 @@ async def summaries_by_id(db: Database, ids: Collection[int]) -> dict[int, Post]
     return {post.id: post for post in await fetch(db, select(*SUMMARY_COLUMNS).where(_p.id.in_(ids)))}
 
 
-def _bylines_query(post_ids: Any) -> PreparedQuery:
+def _authors_query(post_ids: Any) -> PreparedQuery:
     links, users = tables.post_authors.c, tables.users.c
-    query = sa.select(links.post_id, users.username, users.name, users.avatar)
+    query = sa.select(links.post_id, links.user_id, users.username, users.name, users.avatar)
     query = query.join_from(tables.post_authors, tables.users, links.user_id == users.id)
     return PreparedQuery(query.where(links.post_id.in_(post_ids)).order_by(links.post_id, links.position))
 
@@ -110,7 +111,7 @@ def relations_queries(rows: Sequence[Record]) -> Sequence[BoundQuery]:
 @functools.lru_cache(maxsize=100)
 def _relations_queries(count: int) -> tuple[PreparedQuery, PreparedQuery]:
     ids = id_parameters(count)
-    return _bylines_query(ids), _tags_query(ids)
+    return _authors_query(ids), _tags_query(ids)
 
 
 def id_parameters(count: int) -> list[sa.BindParameter[int]]:
@@ -129,22 +130,22 @@ _BY_ID, _BY_SLUG = (
 
 
 async def _fetch_one(db: Database, whole: PreparedPosts, value: Any) -> Post | None:
-    rows, bylines, tags = await db.fetch_many(*(part(value=value) for part in whole))
-    posts = posts_from_rows(rows, bylines, tags)
+    rows, authors, tags = await db.fetch_many(*(part(value=value) for part in whole))
+    posts = posts_from_rows(rows, authors, tags)
     return posts[0] if posts else None
 
 
-def posts_from_rows(rows: Sequence[Record], bylines: Sequence[Record], tags: Sequence[Record]) -> list[Post]:
+def posts_from_rows(rows: Sequence[Record], authors: Sequence[Record], tags: Sequence[Record]) -> list[Post]:
     """Return the posts of the rows of `PreparedPosts`, in their order."""
-    authors: dict[int, list[Byline]] = {}
-    for row in bylines:
-        authors.setdefault(row["post_id"], []).append(Byline(row["username"], row["name"], row["avatar"]))
+    by_post: dict[int, list[Author]] = {}
+    for row in authors:
+        by_post.setdefault(row["post_id"], []).append(Author(row["user_id"], row["username"], row["name"], row["avatar"]))
     names: dict[int, list[str]] = {}
     for row in tags:
         names.setdefault(row["post_id"], []).append(row["name"])
-    return [_post_from_row(row, tuple(authors.get(row["id"], ())), tuple(names.get(row["id"], ()))) for row in rows]
+    return [_post_from_row(row, tuple(by_post.get(row["id"], ())), tuple(names.get(row["id"], ()))) for row in rows]
 
 
-def _post_from_row(row: Any, bylines: tuple[Byline, ...], tags: tuple[str, ...]) -> Post:
+def _post_from_row(row: Any, authors: tuple[Author, ...], tags: tuple[str, ...]) -> Post:
     texts = {} if "content" in set(row.keys()) else {"content": "", "html": ""}
-    return from_row(Post, row, bylines=bylines, tags=tags, **texts)
+    return from_row(Post, row, authors=authors, tags=tags, **texts)

@@ -4,18 +4,16 @@ Call these functions inside a transaction. The actor is recorded as the editor o
 """
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
-import sqlalchemy as sa
-
 from blog.db import fulltext, tables
-from blog.db.compiled_queries import BoundQuery, PreparedQuery
+from blog.db.compiled_queries import PreparedQuery
 from blog.db.database import Database
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.events import EventType
-from blog.domain.posts import post_queries, slugs, tags
+from blog.domain.posts import authors, post_queries, slugs, tags
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import POST_FIELDS, column_values
 from blog.domain.posts.rendering import RenderedPost
@@ -23,19 +21,16 @@ from blog.errors import NotFound, VersionConflict
 from blog.schemas.posts import PostStatus
 
 _p = tables.posts.c
-_CONTENT_COLUMNS = tuple(field.name for field in POST_FIELDS)
+_POST_COLUMNS, _REVISION_COLUMNS = (
+    tuple(field.name for field in POST_FIELDS if field.name in table.c) for table in (tables.posts, tables.revisions)
+)
 _RENDERED_COLUMNS = ("html", "excerpt", "word_count", "renderer_version")
 _INSERT_POST = PreparedQuery(
     tables.posts.insert(),
-    columns=(
-        *(name for name in _CONTENT_COLUMNS if name in _p),
-        *_RENDERED_COLUMNS,
-        *("version", "author_id", "published_at", "created_at", "updated_at"),
-    ),
+    columns=(*_POST_COLUMNS, *_RENDERED_COLUMNS, "version", "published_at", "created_at", "updated_at"),
 )
-_INSERT_AUTHOR = PreparedQuery(tables.post_authors.insert(), columns=("post_id", "user_id", "position"))
 _INSERT_REVISION = PreparedQuery(
-    tables.revisions.insert(), columns=(*_CONTENT_COLUMNS, "post_id", "version", "editor_id", "created_at")
+    tables.revisions.insert(), columns=(*_REVISION_COLUMNS, "post_id", "version", "editor_id", "created_at")
 )
 
 
@@ -43,14 +38,12 @@ async def insert(
     ctx: Context,
     rendered: RenderedPost,
     *,
-    author_ids: Sequence[int],
     created_at: dt.datetime,
     published_at: dt.datetime | None,
 ) -> Post:
     """Insert a post and its first revision.
 
     rendered: its slug must be available.
-    author_ids: the users to name as authors, in order.
     published_at: the time of the first publication, if any.
     """
     content = rendered.content
@@ -58,7 +51,6 @@ async def insert(
         _INSERT_POST(
             **_post_values(rendered),
             version=1,
-            author_id=author_ids[0],
             published_at=published_at,
             created_at=created_at,
             updated_at=created_at,
@@ -66,7 +58,9 @@ async def insert(
     )
     tag_ids = await tags.get_or_create_ids(ctx.db, content.tags)
     await ctx.db.pipeline(
-        slugs.insert_query(content.slug, post_id), *_author_rows(post_id, author_ids), *tags.insert_queries(post_id, tag_ids)
+        slugs.insert_query(content.slug, post_id),
+        *authors.insert_queries(post_id, content.authors),
+        *tags.insert_queries(post_id, tag_ids),
     )
     await fulltext.add(ctx.db, post_id, title=content.title, tags=" ".join(content.tags), body=rendered.indexed_text)
     return await store_revision(ctx, post_id, EventType.POST_PUBLISHED if content.status is PostStatus.PUBLISHED else None)
@@ -83,6 +77,8 @@ async def update(ctx: Context, post: Post, rendered: RenderedPost, published_at:
         "updated_at": ctx.now,
     }
     await ctx.db.execute(tables.posts.update().where(_p.id == post.id).values(values))
+    if content.authors != post.authors:
+        await authors.set_for_post(ctx.db, post.id, content.authors)
     await _update_tags_and_index(ctx.db, post.id, rendered)
     return await store_revision(ctx, post.id, _event_for_change(post.status, content.status), before=post)
 
@@ -101,11 +97,10 @@ async def overwrite(
     rendered: RenderedPost,
     *,
     post_id: int,
-    author_ids: Sequence[int],
     published_at: dt.datetime | None,
     if_match: int,
 ) -> Post:
-    """Replace the content and the authors of an imported post.
+    """Replace the content of an imported post.
 
     published_at: None keeps the time of the first publication.
     if_match: the version to replace.
@@ -118,9 +113,6 @@ async def overwrite(
     require_version(post, {if_match})
     if rendered.content.status is PostStatus.PUBLISHED:
         published_at = published_at or post.published_at or ctx.now
-    await ctx.db.execute(tables.post_authors.delete().where(tables.post_authors.c.post_id == post_id))
-    await ctx.db.pipeline(*_author_rows(post_id, author_ids))
-    await ctx.db.execute(tables.posts.update().where(_p.id == post_id).values(author_id=author_ids[0]))
     return await update(ctx, post, rendered, published_at)
 
 
@@ -140,23 +132,19 @@ async def store_revision(ctx: Context, post_id: int, event: EventType | None, be
     if post is None:
         raise NotFound("This post does not exist")
     revision = _INSERT_REVISION(
-        **column_values(post),
+        **column_values(post, _REVISION_COLUMNS),
         post_id=post.id,
         version=post.version,
-        editor_id=ctx.actor.id if ctx.actor else await ctx.db.fetch_val(sa.select(_p.author_id).where(_p.id == post_id)),
+        editor_id=ctx.actor.id if ctx.actor else post.authors[0].id,
         created_at=post.updated_at,
     )
-    await ctx.db.pipeline(revision, *([events.post_event(ctx, event, post, before)] if event else []))
+    by_line = authors.insert_version_queries(post.id, post.version, post.authors)
+    await ctx.db.pipeline(revision, *by_line, *([events.post_event(ctx, event, post, before)] if event else []))
     return post
 
 
 def _post_values(rendered: RenderedPost) -> Mapping[str, Any]:
-    content = {name: value for name, value in column_values(rendered.content).items() if name in _p}
-    return content | {name: getattr(rendered, name) for name in _RENDERED_COLUMNS}
-
-
-def _author_rows(post_id: int, author_ids: Sequence[int]) -> list[BoundQuery]:
-    return [_INSERT_AUTHOR(post_id=post_id, user_id=user_id, position=position) for position, user_id in enumerate(author_ids)]
+    return column_values(rendered.content, _POST_COLUMNS) | {name: getattr(rendered, name) for name in _RENDERED_COLUMNS}
 
 
 async def _update_tags_and_index(db: Database, post_id: int, rendered: RenderedPost) -> None:

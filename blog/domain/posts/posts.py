@@ -11,7 +11,7 @@ from blog.db import fulltext, tables
 from blog.domain.core import events, policy
 from blog.domain.core.context import Context
 from blog.domain.core.events import EventType, Position
-from blog.domain.posts import post_queries, post_writes, rendering, slugs
+from blog.domain.posts import authors, post_queries, post_writes, rendering, slugs
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import POST_FIELDS, PostContent, content_of, with_changes
 from blog.domain.posts.post_filter import UNDELETE_WINDOW
@@ -53,28 +53,31 @@ async def get_by_slug(ctx: Context, slug: str) -> Post:
 
 
 async def create(ctx: Context, new: NewPost) -> Post:
-    """Create a post. Raises NotAuthenticated, Forbidden, Conflict (slug) or InvalidInput (`status_rules`)."""
+    """Create a post. Raises NotAuthenticated, Forbidden, Conflict (slug) or InvalidInput (`status_rules`, `authors`)."""
     actor = policy.require_writer(ctx)
     sent = {name: getattr(new, name) for name in _FIELD_NAMES if name != "status" or name in new.model_fields_set}
-    values = resolve_status(sent, None, ctx.now) | {"tags": tuple(new.tags), "slug": new.slug or ""}
+    values = resolve_status(sent, None, ctx.now) | {"tags": tuple(new.tags), "slug": new.slug or "", "authors": ()}
     content = PostContent(**values)
     published_at = _resolve_published_at(ctx, content, None)
     rendered = await rendering.render_post_in_thread(content)
     require_visible_content(rendered, None)
     async with ctx.db.transaction():
+        named = await authors.resolve(ctx, new.authors) if new.authors else (authors.of_actor(actor),)
+        authors.require_own_name(ctx, named)
+        rendered = rendered.with_changes(authors=named)
         if new.slug is None:
             rendered = rendered.with_changes(slug=await slugs.available(ctx.db, new.title))
         else:
             await slugs.require_available(ctx.db, new.slug)
-        return await post_writes.insert(ctx, rendered, author_ids=[actor.id], created_at=ctx.now, published_at=published_at)
+        return await post_writes.insert(ctx, rendered, created_at=ctx.now, published_at=published_at)
 
 
 async def replace(ctx: Context, post_id: int, new: NewPost, *, if_match: ExpectedVersions = None) -> Post:
-    """Replace the content of a post. An absent slug and an absent status are kept.
+    """Replace the content of a post. An absent slug, absent authors and an absent status are kept.
 
     Arguments and errors as for `save_changes`.
     """
-    kept = {"slug"} if new.slug is None else set()
+    kept = {name for name in ("slug", "authors") if getattr(new, name) is None}
     if "status" not in new.model_fields_set:
         kept |= {"status", "publish_at"} - new.model_fields_set
     changes = {name: getattr(new, name) for name in _FIELD_NAMES if name not in kept}
@@ -90,20 +93,25 @@ async def edit(ctx: Context, post_id: int, changes: PostChanges, *, if_match: Ex
 async def save_changes(ctx: Context, post_id: int, changes: Mapping[str, Any], *, if_match: ExpectedVersions = None) -> Post:
     """Store the next version of a post, unless nothing changes, and return the post.
 
-    changes: valid values by the names of fields of `PostContent`.
+    changes: valid values by the names of fields of `PostContent`; authors as usernames.
     if_match: the versions that may be replaced. With None, the changes are applied to whatever version is current.
 
-    Raises NotAuthenticated, NotFound, Forbidden, VersionConflict (if_match), Conflict (slug) or InvalidInput (`status_rules`).
+    Raises NotAuthenticated, NotFound, Forbidden, VersionConflict (if_match), Conflict (slug) or InvalidInput (`status_rules`,
+    `authors`).
     """
     post = policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
     while True:
         # Before the write lock is acquired. Again if another writer has changed a text that these changes keep.
-        rendered = await rendering.render_post_in_thread(with_changes(post, changes))
+        rendered = await rendering.render_post_in_thread(with_changes(post, _without_authors(changes)))
         async with ctx.db.transaction():
             post = policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
+            # Before the version is compared: the page of a conflict can show valid authors only.
+            values = await authors.resolve_change(ctx, changes, post.authors)
             if if_match is not None:
                 post_writes.require_version(post, if_match)
-            content = with_changes(post, resolve_status(changes, post, ctx.now))
+            content = with_changes(post, resolve_status(values, post, ctx.now))
+            if content.authors != post.authors:
+                authors.require_own_name(ctx, content.authors)
             if _fold_tags(content) == _fold_tags(content_of(post)):
                 return post
             if (current := rendered.reuse(content)) is not None:
@@ -141,6 +149,11 @@ async def undelete(ctx: Context, post_id: int) -> Post:
         if post.status is PostStatus.PUBLISHED:
             await events.record_post(ctx, EventType.POST_PUBLISHED, post)
     return post
+
+
+def _without_authors(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes without the usernames, which are resolved in the transaction."""
+    return {name: value for name, value in changes.items() if name != "authors"}
 
 
 def _fold_tags(content: PostContent) -> PostContent:

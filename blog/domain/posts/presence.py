@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.core import policy
 from blog.domain.core.context import Context
+from blog.domain.core.models import Author
 from blog.domain.posts import post_queries
-from blog.domain.posts.models import Byline
 
 _e, _u, _p = tables.editing_sessions.c, tables.users.c, tables.posts.c
 ACTIVE_FOR = dt.timedelta(seconds=60)
@@ -21,7 +21,7 @@ ACTIVE_FOR = dt.timedelta(seconds=60)
 class Presence:
     """The other users with the form open, by name, and the current version of the post."""
 
-    others: Sequence[Byline]
+    others: Sequence[Author]
     version: int
 
 
@@ -42,11 +42,11 @@ async def leave(ctx: Context, post_id: int) -> None:
     await ctx.db.execute(tables.editing_sessions.delete().where(mine))
 
 
-async def _others(ctx: Context, post_id: int, user_id: int) -> list[Byline]:
+async def _others(ctx: Context, post_id: int, user_id: int) -> list[Author]:
     query = (
-        sa.select(_u.username, _u.name)
+        sa.select(_u.id, _u.username, _u.name)
         .join_from(tables.editing_sessions, tables.users, _u.id == _e.user_id)
         .where(_e.post_id == post_id, _e.user_id != user_id)
         .order_by(_u.name, _u.id)
     )
-    return [Byline(row["username"], row["name"]) for row in await ctx.db.fetch_all(query)]
+    return [Author(row["id"], row["username"], row["name"]) for row in await ctx.db.fetch_all(query)]

@@ -3,23 +3,34 @@
 from typing import Any
 
 from blog.domain.comments.models import Comment
+from blog.domain.core.models import Author
 from blog.domain.media.models import Media
-from blog.domain.posts.models import Post
+from blog.domain.posts.models import Post, Revision
 from blog.framework.urls.urls import UrlBuilder
 from blog.schemas.comments import CommentAuthorOut, CommentOut
 from blog.schemas.media import MediaOut, VariantOut
-from blog.schemas.posts import PostOut
+from blog.schemas.posts import PostAuthorOut, PostOut, RevisionOut
 
 
 def post_out(post: Post, urls: UrlBuilder) -> PostOut:
     """Return a post as a response model, with its public URL."""
-    computed: dict[str, Any] = {"url": urls.url("web:post", slug=post.slug), "comments": post.comment_count}
+    computed: dict[str, Any] = {
+        "url": urls.url("web:post", slug=post.slug),
+        "comments": post.comment_count,
+        "authors": [_author_out(author, urls) for author in post.authors],
+    }
     return PostOut(**computed, **{name: getattr(post, name) for name in PostOut.model_fields if name not in computed})
+
+
+def revision_out(revision: Revision, urls: UrlBuilder) -> RevisionOut:
+    """Return a version of a post as a response model."""
+    values: dict[str, Any] = {name: getattr(revision, name) for name in RevisionOut.model_fields}
+    return RevisionOut(**values | {"authors": [_author_out(author, urls) for author in revision.authors]})
 
 
 def comment_out(comment: Comment, urls: UrlBuilder) -> CommentOut:
     """Return a comment as a response model, with the public URL of its author's picture."""
-    avatar = urls.url("media", name=comment.author_avatar) if comment.author_avatar else None
+    avatar = _avatar_url(comment.author_avatar, urls)
     author = CommentAuthorOut(username=comment.author, name=comment.author_name, avatar=avatar, badge=comment.badge)
     values: dict[str, Any] = {name: getattr(comment, name) for name in CommentOut.model_fields}
     return CommentOut(**values | {"author": author if comment.author else None})
@@ -42,3 +53,12 @@ def media_out(item: Media, urls: UrlBuilder) -> MediaOut:
             VariantOut(url=urls.url("media", name=copy.name), width=copy.width, height=copy.height) for copy in item.variants
         ],
     )
+
+
+def _author_out(author: Author, urls: UrlBuilder) -> PostAuthorOut:
+    url = urls.url("web:author", username=author.username)
+    return PostAuthorOut(username=author.username, name=author.name, url=url, avatar=_avatar_url(author.avatar, urls))
+
+
+def _avatar_url(name: str | None, urls: UrlBuilder) -> str | None:
+    return urls.url("media", name=name) if name else None

@@ -38,6 +38,7 @@ def render_source_post(post: SourcePost, body: str) -> tuple[RenderedPost, tuple
         title=post.title,
         content=body,
         tags=tags,
+        authors=(),
         slug=post.slug,
         status=PostStatus.DRAFT if post.draft else PostStatus.PUBLISHED,
         publish_at=None,

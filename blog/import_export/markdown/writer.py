@@ -5,8 +5,9 @@ from typing import Any
 
 from blog.domain.accounts import imported_authors
 from blog.domain.core.context import Actor, Context
+from blog.domain.core.models import Author
 from blog.domain.media.imported_images import ImportedImages
-from blog.domain.posts import import_records, post_writes, slugs
+from blog.domain.posts import authors, import_records, post_writes, slugs
 from blog.domain.posts.rendering import RenderedPost
 from blog.errors import NotFound, VersionConflict
 from blog.import_export.markdown.folder import Rejection, SourceFolder
@@ -20,7 +21,7 @@ class Writer:
 
     def __init__(self, ctx: Context, actor: Actor, folder: SourceFolder, images: ImportedImages) -> None:
         self._ctx, self._actor, self._folder, self._images = ctx, actor, folder, images
-        self._account_ids: dict[str, int] = {}
+        self._authors: dict[str, Author] = {}
 
     async def insert_images(self) -> None:
         """Insert the entries of the images that were stored since the last call."""
@@ -62,14 +63,13 @@ class Writer:
             if record is None:
                 raise AssertionError("only a new post has no record, and a new post has content")
             return record.post_id, record.imported_version
-        author_ids = await self._author_ids(step.post)
+        values = {"authors": await self._find_authors(step.post), **self._publication(step.post)}
         if record is None:
             slug = await slugs.first_available(self._ctx.db, step.post.slug_candidates)
             date = step.post.date or self._ctx.now
             post = await post_writes.insert(
                 self._ctx,
-                content.with_changes(slug=slug, **self._publication(step.post)),
-                author_ids=author_ids,
+                content.with_changes(slug=slug, **values),
                 created_at=min(date, self._ctx.now),
                 published_at=self._published_at(step.post, date),
             )
@@ -77,9 +77,8 @@ class Writer:
             slug = await self._slug_after_change(step.post, record.post_id, record.slug)
             post = await post_writes.overwrite(
                 self._ctx,
-                content.with_changes(slug=slug, **self._publication(step.post)),
+                content.with_changes(slug=slug, **values),
                 post_id=record.post_id,
-                author_ids=author_ids,
                 published_at=self._published_at(step.post, step.post.date),
                 if_match=record.imported_version,
             )
@@ -92,11 +91,11 @@ class Writer:
             return post.slug
         return await slugs.first_available(self._ctx.db, post.slug_candidates)
 
-    async def _author_ids(self, post: SourcePost) -> list[int]:
+    async def _find_authors(self, post: SourcePost) -> list[Author]:
         for name in post.authors:
-            if name not in self._account_ids:
-                self._account_ids[name] = await imported_authors.get_or_create_author(self._ctx, name)
-        return list(dict.fromkeys(self._account_ids[name] for name in post.authors)) or [self._actor.id]
+            if name not in self._authors:
+                self._authors[name] = await imported_authors.get_or_create_author(self._ctx, name)
+        return list(dict.fromkeys(self._authors[name] for name in post.authors)) or [authors.of_actor(self._actor)]
 
     def _publication(self, post: SourcePost) -> dict[str, Any]:
         """Return status and publication time: a post with a date in the future is scheduled."""

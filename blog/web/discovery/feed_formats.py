@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from blog.domain.posts.models import Byline, Post
+from blog.domain.core.models import Author
+from blog.domain.posts.models import Post
 from blog.framework.templating.templating import format_rfc3339
 from blog.framework.urls.urls import UrlBuilder
 from blog.text.absolute_urls import make_urls_absolute
@@ -76,7 +77,7 @@ def _item(post: Post, urls: UrlBuilder) -> FeedItem:
         title=strip_invalid_xml(post.title),
         html=strip_invalid_xml(make_urls_absolute(post.html, url)),
         excerpt=strip_invalid_xml(post.excerpt),
-        authors=tuple(_author(byline, urls) for byline in post.bylines),
+        authors=tuple(_author(author, urls) for author in post.authors),
         tags=tuple(strip_invalid_xml(tag) for tag in post.tags),
         published_at=post.published_at or post.created_at,
         updated_at=post.updated_at,
@@ -84,8 +85,8 @@ def _item(post: Post, urls: UrlBuilder) -> FeedItem:
     )
 
 
-def _author(byline: Byline, urls: UrlBuilder) -> tuple[str, str]:
-    return strip_invalid_xml(byline.name), urls.url("web:author", username=byline.username)
+def _author(author: Author, urls: UrlBuilder) -> tuple[str, str]:
+    return strip_invalid_xml(author.name), urls.url("web:author", username=author.username)
 
 
 def permanent_id(post: Post, urls: UrlBuilder) -> str:

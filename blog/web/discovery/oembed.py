@@ -54,12 +54,12 @@ def _slug_from_url(url: str, urls: UrlBuilder) -> str:
 
 def _oembed_data(request: Request, post: Post, query: OEmbedQuery) -> dict[str, str | int]:
     state = app_state(request)
-    author = post.bylines[0]
+    author = post.authors[0]
     data: dict[str, str | int] = {
         "version": "1.0",
         "type": "rich",
         "title": post.search_title,
-        "author_name": ", ".join(byline.name for byline in post.bylines),
+        "author_name": ", ".join(author.name for author in post.authors),
         "author_url": state.urls.url("web:author", username=author.username),
         "provider_name": state.site.title,
         "provider_url": state.urls.url("web:home"),

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blog.domain.core.context import Context
+from blog.domain.core.models import Author
 from blog.domain.posts import edit_conflicts, presence
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import POST_FIELDS, PostContent
@@ -47,7 +48,7 @@ def _form_value(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case tuple():
-            return ", ".join(value)
+            return ", ".join(item.username if isinstance(item, Author) else item for item in value)
         case dt.datetime():
             return f"{value:%Y-%m-%dT%H:%M}"
         case _:

@@ -42,7 +42,7 @@ class NewPostPage(Endpoint):
         """Return the empty form, or with `?autosave=` the restored one."""
         ctx = request_context(request)
         policy.require_writer(ctx)
-        form, offer = await restore_autosave(request, ctx, Form())
+        form, offer = await restore_autosave(request, ctx, Form({"authors": ctx.require_actor().username}))
         return render_page(request, "posts/write.html", form=form, autosave_offer=offer)
 
     async def post(self, request: Request) -> Response:
@@ -153,20 +153,25 @@ def _selected_status(request: Request) -> PostStatus | None:
 
 
 def _parse_post(form: Form, model: type[P], post: Post | None = None) -> P | None:
-    """Return the form as `model`, or None with messages in `form.errors`. Tags are comma-separated, times are UTC.
+    """Return the form as `model`, or None with messages in `form.errors`. Names are comma-separated, times are UTC.
 
     post: the edited post; None for a new post.
     """
     values = form.values
     moment = _submitted_time(values, post)
     changed: dict[str, Any] = {
-        "tags": [tag for part in values.get("tags", "").split(",") if (tag := normalise_line(part))],
+        "tags": _split_names(values.get("tags", "")),
+        "authors": _split_names(values["authors"]) if "authors" in values else None,
         "slug": values.get("slug", "").strip() or None,
         "publish_at": f"{moment}Z" if moment else None,
         "version": None,
         "autosave": None,
     }
     return form.parse(model, **changed)
+
+
+def _split_names(text: str) -> list[str]:
+    return [name for part in text.split(",") if (name := normalise_line(part))]
 
 
 def _submitted_time(values: Mapping[str, str], post: Post | None) -> str:

@@ -34,7 +34,12 @@ class HistoryPage(Endpoint):
         post = await load_editable_post(ctx, request)
         found = await history.list_page(ctx, post.id, after=page_cursor(request))
         return render_page(
-            request, "posts/history.html", post=post, revisions=found.items, next_page_path=next_page_path(request, found.next)
+            request,
+            "posts/history.html",
+            post=post,
+            revisions=found.items,
+            next_page_path=next_page_path(request, found.next),
+            keeps_authors=request.query_params.get("kept") == "authors",
         )
 
 
@@ -67,12 +72,14 @@ class VersionRestore(Endpoint):
         ctx = request_context(request)
         form = await read_form(request)
         post = await load_editable_post(ctx, request)
+        shown = parse_number(form.value("version"))
         try:
-            await revisions.restore(ctx, post.id, request.path_params["version"], if_match={parse_number(form.value("version"))})
+            restored = await revisions.restore(ctx, post.id, request.path_params["version"], if_match={shown})
         except VersionConflict as error:
             values = await _values(ctx, request, await posts.get(ctx, post.id))
             return render_page(request, "posts/version.html", error_status(error), **values | {"is_stale": True})
-        return redirect_after_post(request, "web:post_history", slug=post.slug)
+        query = {"kept": "authors"} if restored.keeps_authors else {}
+        return redirect_after_post(request, "web:post_history", query=query, slug=post.slug)
 
 
 async def _values(ctx: Context, request: Request, post: Post) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def _card(site: Site, post: Post) -> SocialCard:
     return SocialCard(
         title=post.title,
         blog_title=site.title,
-        authors=", ".join(byline.name for byline in post.bylines),
+        authors=", ".join(author.name for author in post.authors),
         date=format_date(post.published_at or post.created_at),
         accent=site.runtime_settings.preferences.accent,
     )

@@ -41,8 +41,8 @@ def post_structured_data(request: Request, post: Post, card: str) -> dict[str, A
         "datePublished": format_rfc3339(post.published_at or post.created_at),
         "dateModified": format_rfc3339(post.updated_at),
         "author": [
-            {"@type": "Person", "name": byline.name, "url": urls.url("web:author", username=byline.username)}
-            for byline in post.bylines
+            {"@type": "Person", "name": author.name, "url": urls.url("web:author", username=author.username)}
+            for author in post.authors
         ],
         "publisher": {"@type": "Organization", "name": state.site.title, "url": home},
         "isPartOf": {"@type": "Blog", "@id": f"{home}#blog", "name": state.site.title},

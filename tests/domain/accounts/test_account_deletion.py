@@ -90,7 +90,7 @@ async def test_kept_posts_are_anonymised_with_an_event(author: Context, ctx: Con
     draft = await posts.create(author, NewPost(title="Begun", content="x", status=PostStatus.DRAFT))
     await account_deletion.delete_account(author, deletion())
     post = await posts.get(ctx, kept.id)
-    assert [(line.username, line.name) for line in post.bylines] == [(f"deleted-{author.require_actor().id}", "Deleted account")]
+    assert [(line.username, line.name) for line in post.authors] == [(f"deleted-{author.require_actor().id}", "Deleted account")]
     assert [found.post.id for found in (await search.search_posts(ctx, "needle")).items] == [kept.id]
     last = (await events.after(ctx.db, 0))[-1]
     assert (last.event_type, last.post_id) == ("post.updated", kept.id)
@@ -108,7 +108,7 @@ async def test_deletion_removes_own_posts_but_not_shared_ones(author: Context, c
     await account_deletion.delete_account(author, deletion(what=PostsOnDeletion.DELETE))
     with pytest.raises(NotFound):
         await posts.get(ctx, alone.id)
-    assert [line.name for line in (await posts.get(ctx, shared.id)).bylines] == ["Deleted account", "grace"]
+    assert [line.name for line in (await posts.get(ctx, shared.id)).authors] == ["Deleted account", "grace"]
     assert [found.post.id for found in (await search.search_posts(ctx, "needle")).items] == [shared.id]
     types = [(event.event_type, event.post_id) for event in await events.after(ctx.db, 2) if event.event_type != "site.changed"]
     assert types == [("post.deleted", alone.id), ("post.updated", shared.id)]

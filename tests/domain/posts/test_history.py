@@ -119,7 +119,8 @@ async def test_changes_of_different_lines_and_fields_are_merged(author: Context,
         {"content": POEM.replace("five", "FIVE"), "title": "B", "slug": "b", "status": PostStatus.DRAFT},
     )
     assert conflict.overlapping == ()
-    assert conflict.merged == make_content(title="B", content="ONE\ntwo\nthree\nfour\nFIVE\n", tags=("x",), slug="b")
+    assert conflict.merged == replace(conflict.theirs, content="ONE\ntwo\nthree\nfour\nFIVE\n", tags=("x",))
+    assert (conflict.merged.title, conflict.merged.slug, conflict.merged.status) == ("B", "b", PostStatus.DRAFT)
     assert conflict.base is not None
     assert conflict.latest is not None
     assert (conflict.base.version, conflict.latest.version, conflict.latest.editor) == (1, 2, "eve")
@@ -276,5 +277,5 @@ async def test_deleted_posts_are_listed_for_a_month(author: Context) -> None:
 async def test_restored_version_is_a_new_one(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x", tags=["t"]))
     await posts.edit(author, post.id, PostChanges(title="B", content="y", tags=[], slug="b"))
-    again = await revisions.restore(author, post.id, 1, if_match={2})
+    again = (await revisions.restore(author, post.id, 1, if_match={2})).post
     assert (again.title, again.content, again.tags, again.slug, again.version) == ("A", "x", ("t",), "b", 3)

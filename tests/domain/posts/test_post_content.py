@@ -11,7 +11,7 @@ import pytest
 
 from blog.domain.accounts import accounts, sessions, tokens
 from blog.domain.core.context import Context
-from blog.domain.posts import edit_conflicts, history, posts, revisions
+from blog.domain.posts import authors, edit_conflicts, history, posts, revisions
 from blog.domain.posts.edit_conflicts import EditConflict
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import POST_FIELDS, FieldKind, PostContent, PostField, content_of, display_items, with_changes
@@ -35,6 +35,12 @@ EXAMPLES: dict[str, tuple[Any, Any]] = {
 each_field = pytest.mark.parametrize("field", POST_FIELDS, ids=lambda field: field.name)
 
 
+@pytest.fixture(autouse=True)
+async def _example_authors(author: Context, make_user: MakeUser, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, bob = authors.of_actor(author.require_actor()), authors.of_actor(accounts.as_actor(await make_user("bob")))
+    monkeypatch.setitem(EXAMPLES, "authors", ((ada,), (bob, ada)))
+
+
 def example(field: PostField, index: int) -> Any:
     if field.name in EXAMPLES:
         return EXAMPLES[field.name][index]
@@ -52,10 +58,9 @@ def first_content(field: PostField) -> PostContent:
 
 
 def as_input(content: PostContent) -> dict[str, Any]:
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in ((field.name, getattr(content, field.name)) for field in POST_FIELDS)
-    }
+    values = {field.name: getattr(content, field.name) for field in POST_FIELDS}
+    values["authors"] = [author.username for author in content.authors]
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 async def create(author: Context, field: PostField) -> Post:
@@ -119,7 +124,7 @@ async def test_history(author: Context, field: PostField) -> None:
 async def test_restore(author: Context, field: PostField) -> None:
     post = await create(author, field)
     await change(author, post, field)
-    restored = await revisions.restore(author, post.id, 1)
+    restored = (await revisions.restore(author, post.id, 1)).post
     assert getattr(restored, field.name) == example(field, 0 if field.is_restored else 1)
     assert restored.version == (3 if field.is_restored else 2)
 
@@ -154,6 +159,12 @@ async def test_merge(author: Context, editor: Context, field: PostField, changed
     assert conflict.merged == with_changes(post, both)
 
 
+def shown(response: httpx2.Response, field: PostField) -> Any:
+    """Return the value of a field in a response, in the form in which clients send it."""
+    value = response.json()[field.name]
+    return [author["username"] for author in value] if field.name == "authors" else value
+
+
 @each_field
 @pytest.mark.sqlite
 async def test_api(author: Context, client: httpx2.AsyncClient, field: PostField) -> None:
@@ -161,15 +172,15 @@ async def test_api(author: Context, client: httpx2.AsyncClient, field: PostField
     issued = await tokens.issue(author, author.require_actor(), name="test")
     headers = {"Authorization": f"Bearer {issued.value}"}
     path = f"/api/v1/posts/{post.id}"
-    before = (await client.get(path, headers=headers)).json()[field.name]
+    before = shown(await client.get(path, headers=headers), field)
     content = as_input(with_changes(post, {field.name: example(field, 1)}))
     sent = NewPost(**content).model_dump(mode="json")[field.name]
     assert before != sent
-    assert (await client.patch(path, json={field.name: sent}, headers=headers)).json()[field.name] == sent, "PATCH"
+    assert shown(await client.patch(path, json={field.name: sent}, headers=headers), field) == sent, "PATCH"
     for version, value in ((1, before), (2, sent)):
-        assert (await client.get(f"{path}/revisions/{version}", headers=headers)).json()[field.name] == value, "revision"
+        assert shown(await client.get(f"{path}/revisions/{version}", headers=headers), field) == value, "revision"
     whole = NewPost(**as_input(post)).model_dump(mode="json")
-    assert (await client.put(path, json=whole, headers=headers)).json()[field.name] == before, "PUT"
+    assert shown(await client.put(path, json=whole, headers=headers), field) == before, "PUT"
 
 
 def submitted_values(page: str) -> dict[str, str]:

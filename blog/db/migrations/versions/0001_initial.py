@@ -34,6 +34,7 @@ TABLES = (
     "tags",
     "post_tags",
     "revisions",
+    "revision_authors",
     "comments",
     "events",
     "trimmed_channels",
@@ -135,7 +136,6 @@ def upgrade() -> None:
         sa.Column("renderer_version", sa.SmallInteger, nullable=False),
         sa.Column("status", sa.String(20), nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
-        _reference("author_id", "users.id", ondelete="RESTRICT", index=True),
         sa.Column("comment_count", sa.Integer, nullable=False, server_default="0"),
         sa.Column("view_count", sa.Integer, nullable=False, server_default="0"),
         sa.Column("comments_open", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.true()),
@@ -196,6 +196,14 @@ def upgrade() -> None:
         sa.Column("language", sa.String(35)),
         _reference("editor_id", "users.id", ondelete="RESTRICT"),
         _timestamp("created_at"),
+    )
+    op.create_table(
+        "revision_authors",
+        _reference("post_id", "posts.id", primary_key=True),
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+        _reference("user_id", "users.id", ondelete="RESTRICT", primary_key=True),
+        sa.Column("position", sa.SmallInteger, nullable=False),
+        sa.ForeignKeyConstraint(["post_id", "version"], ["revisions.post_id", "revisions.version"], ondelete="CASCADE"),
     )
     op.create_table(
         "comments",
