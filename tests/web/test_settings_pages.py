@@ -1,7 +1,6 @@
 """Settings pages of members and owners in a real browser: with the keyboard alone, small and large, light and dark."""
 
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,10 +8,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 from tests.conftest import PASSWORD
+from tests.support.axe import violations
 from tests.support.optional import unwrap
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
-AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 ACCOUNT = [
     "", "/avatar", "/email", "/password", "/security", "/two-factor", "/passkeys/new", "/sessions", "/tokens",
     "/confirm", "/delete", "/deleted",
@@ -110,9 +109,7 @@ def test_axe_finds_no_violation_and_nothing_scrolls_sideways(browser: Browser, b
         page, errors = opened(browser, base, color_scheme=scheme, viewport={"width": width, "height": 800})
         for path in PAGES:
             assert unwrap(page.goto(path)).status == 200
-            page.evaluate(AXE)
-            found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-            assert [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found] == [], f"{path} {scheme} {width}"
+            assert violations(page) == [], f"{path} {scheme} {width}"
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} {width}"
         assert errors == []
         page.context.close()
