@@ -1,4 +1,4 @@
-"""Access that ends during a live connection: a lower role, an expired token."""
+"""Access that ends during a live connection: a lower role, an expired token or session."""
 
 import asyncio
 import datetime as dt
@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
+import sqlalchemy as sa
 from httpx2.websockets import AsyncWebSocketClient
 
 from blog.app import Application
@@ -65,10 +66,17 @@ async def test_suspended_user_stops_receiving_a_stream(app: Application, bearer:
         assert (await client.get("/api/v1/events/stream", params={"channel": "posts"})).status_code == 401
 
 
-async def test_connection_ends_when_its_token_expires(client: httpx2.AsyncClient, bearer: Bearer, ctx: Context) -> None:
-    async with following(client, headers=await bearer("ada")) as socket:
+@pytest.mark.parametrize("credential", [tables.api_tokens, tables.sessions], ids=["token", "session"])
+async def test_connection_ends_when_its_credential_expires(
+    client: httpx2.AsyncClient, bearer: Bearer, ctx: Context, credential: sa.Table
+) -> None:
+    headers = await bearer("ada")
+    if credential is tables.sessions:
+        session_id = await sessions.start(ctx, accounts.as_actor(await accounts.by_username(ctx, "ada")), "a browser")
+        headers = {"Cookie": f"session={session_id}", "Origin": ORIGIN}
+    async with following(client, headers=headers) as socket:
         assert socket.welcome["user"] == "ada"
-        await ctx.db.execute(tables.api_tokens.update().values(expires_at=ctx.now - dt.timedelta(seconds=1)))
+        await ctx.db.execute(credential.update().values(expires_at=ctx.now - dt.timedelta(seconds=1)))
         assert await closed(socket) == 4401
 
 
