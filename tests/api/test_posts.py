@@ -48,6 +48,7 @@ async def test_created_post_has_a_url_and_a_version(client: httpx2.AsyncClient, 
     assert (await client.get(answer.headers["location"])).json() == body
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("member", "value"),
     [
@@ -75,6 +76,7 @@ async def test_invalid_member_is_named_and_not_echoed(
     assert (await client.get("/api/v1/posts")).json()["items"] == []
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"\xff\xfe", b'{"title": NaN}', b"[" * 10_000, b"9" * 5_000, b'{"title": "\\ud800"}', b"\x00", b"Infinity"],
@@ -238,6 +240,7 @@ async def test_pagination_neither_skips_nor_repeats(client: httpx2.AsyncClient, 
     assert seen == [f"Post {number}" for number in reversed(range(7))]
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     "query",
     ["limit=0", "limit=101", "limit=x", "cursor=!", "cursor=bm9wZQ", "cursor=WyJ4IiwxXQ", "colour=red", "limit=1&limit=2",
@@ -249,6 +252,7 @@ async def test_wrong_query_is_named(client: httpx2.AsyncClient, query: str) -> N
     assert answer.json()["errors"][0]["loc"][0] == "query"
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("instant", ["9999-12-31T23:59:59+00:00x", "99999-01-01", "", "0000-00-00T00:00:00Z", "-1"])
 async def test_cursor_with_an_invalid_timestamp_is_refused(client: httpx2.AsyncClient, instant: str) -> None:
     cursor = base64.urlsafe_b64encode(json.dumps([instant, 1]).encode()).decode().rstrip("=")

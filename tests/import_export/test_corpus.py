@@ -190,6 +190,7 @@ async def test_import_is_complete_and_a_second_run_changes_nothing(owner: Contex
     assert second.totals.unchanged == second.totals.posts
 
 
+@pytest.mark.sqlite
 async def test_all_folders_can_be_imported_into_one_blog(owner: Context) -> None:
     for name in FOLDERS:
         check_totals(name, await import_markdown(owner, Path(CORPUS, name)))

@@ -24,6 +24,8 @@ from blog.settings import Settings
 from tests.conftest import ORIGIN, Bearer, MakeUser, running
 from tests.live.test_endpoints import closed, receive, write
 
+pytestmark = pytest.mark.sqlite  # it is about the protocol; test_joining and test_kill cover PostgreSQL
+
 ADDRESS = "ws://127.0.0.1:8000/connection/websocket"
 
 

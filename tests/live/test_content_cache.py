@@ -26,6 +26,8 @@ from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.settings import Settings
 from tests.conftest import MakeUser
 
+pytestmark = pytest.mark.sqlite  # it is about memory; test_joining covers PostgreSQL
+
 LINKS = "hush " + " ".join(f"<https://{number}.example>" for number in range(4))
 
 

@@ -22,6 +22,8 @@ from tests.support.live_server import served
 from tests.support.relay import Relay
 from tests.support.serving import clean_environment
 
+pytestmark = pytest.mark.sqlite  # it is about the protocol; test_joining and test_kill cover PostgreSQL
+
 
 @pytest.fixture
 def example(tmp_path: Path) -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 
 import centrifuge
 import httpx2
+import pytest
 
 from blog.app import Application
 from blog.domain.accounts import accounts, tokens
@@ -26,6 +27,8 @@ from tests.conftest import MakeUser
 from tests.support.live_server import served
 from tests.support.optional import unwrap
 from tests.support.relay import Relay
+
+pytestmark = pytest.mark.sqlite  # it is about the protocol; test_joining and test_kill cover PostgreSQL
 
 SECONDS = 20
 CUTS = int(os.environ.get("BLOG_TEST_CUTS", "8"))

@@ -19,6 +19,8 @@ from blog.schemas.posts import NewPost
 from tests.live.test_endpoints import closed, following, receive, send, subscribed
 from tests.support.live_server import Events, served
 
+pytestmark = pytest.mark.sqlite  # it is about the protocols; test_joining and test_kill cover PostgreSQL
+
 Transport = Callable[[httpx2.AsyncClient, str, Sequence[str], str, int], Awaitable[list[dict[str, Any]]]]
 ALL = ("posts", "comments", "tag:maths", "author:ada", "post:1")
 

@@ -29,6 +29,8 @@ from blog.settings import Settings
 from tests.conftest import ORIGIN, PASSWORD
 from tests.support.serving import free_port
 
+pytestmark = pytest.mark.sqlite  # it is about the format of messages
+
 LINKS = UrlBuilder(routes, ORIGIN)
 STRICT = policy.default.clone(raise_on_defect=True)
 ONCE = (

@@ -86,6 +86,7 @@ PRIVATE = [
 ]  # fmt: skip
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("path", PRIVATE + PUBLIC)
 async def test_browsers_store_public_pages_only(client: httpx2.AsyncClient, author: Context, write: Write, path: str) -> None:
     post = await write("On engines", tags=["maths"])
@@ -401,6 +402,7 @@ async def test_search_with_too_many_matches_says_that_older_posts_are_omitted(
     assert "not shown" not in (await client.get("/search?q=3")).text
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("page", ["0", "3", "-1", "x", "١", "9999999"])
 async def test_missing_page_of_results_is_404(client: httpx2.AsyncClient, write: Write, page: str) -> None:
     await write("Loom")
@@ -434,6 +436,7 @@ async def test_robots_are_excluded_from_forms(client: httpx2.AsyncClient) -> Non
     assert "Disallow: /search\n" in answer.text
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("path", "title"),
     [

@@ -10,6 +10,8 @@ from blog.errors import Conflict, InvalidInput
 from blog.schemas.accounts import AccountChanges, NewInvitation, NewUser, Role
 from tests.conftest import PASSWORD, MakeUser
 
+pytestmark = pytest.mark.sqlite  # the rules compare names in Python
+
 LIKE_STAFF = [
     "ada", "ADA", "\u0430d\u0430", "ada\u200b", "\u00e0da", "Ada!", "ada \u2713", "ada (moderator)", "The real Ada", "Lady Ada",
     "adaofficial", "ada_official", "AdaOfficial", "\u0430daoffici\u0430l", "adaofficia1", "ada1", "Ada 7", "007ada",

@@ -280,6 +280,7 @@ async def test_oembed_respects_the_maximum_size(client: httpx2.AsyncClient, writ
     assert (embed["width"], embed["thumbnail_width"], embed["thumbnail_height"]) == (600, 1200, 630)
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("query", "status"),
     [
