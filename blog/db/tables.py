@@ -130,6 +130,7 @@ posts = sa.Table(
     sa.Column("meta_description", sa.String(500)),
     sa.Column("canonical_url", sa.String(2000)),
     sa.Column("language", sa.String(35)),
+    sa.Column("featured", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.false()),
     sa.Column("renderer_version", sa.SmallInteger, nullable=False),  # older HTML is rendered again in the background
     sa.Column("status", sa.String(20), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
@@ -149,6 +150,13 @@ posts = sa.Table(
     sa.Index("ix_posts_comment_count", "comment_count", *_LISTED_COLUMNS),
     sa.Index("ix_posts_view_count", "view_count", *_LISTED_COLUMNS),
     sa.Index("ix_posts_deleted_at", "deleted_at", **_where("deleted_at IS NOT NULL")),
+    sa.Index(
+        "ix_posts_featured_published_at_id",
+        "published_at",
+        "id",
+        sqlite_where=sa.text("featured = 1"),
+        postgresql_where=sa.text("featured"),
+    ),
 )
 
 # Every slug that a post has or had: an old one redirects to the new one, and is never assigned to a different post.
@@ -204,6 +212,7 @@ revisions = sa.Table(
     sa.Column("meta_description", sa.String(500)),
     sa.Column("canonical_url", sa.String(2000)),
     sa.Column("language", sa.String(35)),
+    sa.Column("featured", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.false()),
     _foreign_key("editor_id", "users.id", ondelete="RESTRICT"),
     _timestamp("created_at"),
 )

@@ -23,6 +23,7 @@ _CONTENT = {
     "meta_description": "How the analytical engine weaves patterns.",
     "canonical_url": None,
     "language": "en-GB",
+    "featured": False,
 }
 _POST = _CONTENT | {
     "id": 12,

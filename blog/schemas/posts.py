@@ -108,6 +108,10 @@ class PostInput(Changes):
         default=None, description="The http or https URL of the original, if the post was published elsewhere first"
     )
     language: Language = Field(default=None, description="The language of the post as a BCP 47 tag; null: that of the blog")
+    featured: bool = Field(
+        default=False,
+        description="Whether the home page shows the post first. Only editors change it; PUT and PATCH without it keep it",
+    )
 
 
 class NewPost(PostInput):
@@ -148,6 +152,7 @@ class PostFields(Output):
     meta_description: str | None
     canonical_url: str | None
     language: str | None
+    featured: bool
 
 
 class PostOut(PostFields):

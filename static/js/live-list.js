@@ -1,8 +1,11 @@
 // Lists of posts. New posts are inserted at the top if the top is visible; otherwise a button offers them, so that nothing moves.
 
+const MAX_FEATURED = 3;
+
 export function begin({ region, fragment, patch, preserveScroll, announce }) {
   const button = document.getElementById("new-posts");
   const empty = document.getElementById("posts-empty");
+  const featured = document.getElementById("featured");
   const [kind, ...rest] = region.dataset.live.split(":");
   const name = rest.join(":");
   const pending = new Map(); // cards by element id
@@ -16,6 +19,7 @@ export function begin({ region, fragment, patch, preserveScroll, announce }) {
 
   function upsert({ post, html }) {
     const card = fragment(html);
+    updateFeatured(post, card.cloneNode(true));
     const existing = document.getElementById(card.id);
     if (!belongs(post)) remove({ post });
     else if (existing) patch(existing, card);
@@ -25,6 +29,19 @@ export function begin({ region, fragment, patch, preserveScroll, announce }) {
       else updateButton();
       announce(`New post: ${post.title}`);
     }
+  }
+
+  // Featured posts are shown above the list too, newest first, under ids of their own.
+  function updateFeatured(post, card) {
+    if (!featured) return;
+    const existing = document.getElementById(`featured-${post.id}`);
+    for (const element of [card, card.querySelector("h2")]) element.id = element.id.replace("post", "featured");
+    card.setAttribute("aria-labelledby", card.querySelector("h2").id);
+    if (!post.featured) existing?.remove();
+    else if (existing) patch(existing, card);
+    else featured.insertBefore(card, [...featured.children].find((other) => isOlder(other, card)) ?? null);
+    while (featured.childElementCount > MAX_FEATURED) featured.lastElementChild.remove();
+    update();
   }
 
   // Cards are sorted by date. If there are more pages, a card older than all cards here belongs to a later page.
@@ -45,6 +62,7 @@ export function begin({ region, fragment, patch, preserveScroll, announce }) {
     const card = document.getElementById(`post-${post.id}`);
     if (card) announce("A post was removed.");
     card?.remove();
+    document.getElementById(`featured-${post.id}`)?.remove();
     update();
   }
 
@@ -56,14 +74,15 @@ export function begin({ region, fragment, patch, preserveScroll, announce }) {
 
   function update() {
     empty.hidden = region.childElementCount > 0;
+    if (featured) featured.parentElement.hidden = featured.childElementCount === 0;
     updateButton();
   }
 
   function updateCount({ post }) {
-    const label = document.querySelector(`#post-${post.id} .card-comments`);
-    if (!label) return;
-    label.hidden = post.comments === 0;
-    label.firstElementChild.textContent = post.comments === 1 ? "1 comment" : `${post.comments} comments`;
+    for (const label of document.querySelectorAll(`:is(#post-${post.id}, #featured-${post.id}) .card-comments`)) {
+      label.hidden = post.comments === 0;
+      label.firstElementChild.textContent = post.comments === 1 ? "1 comment" : `${post.comments} comments`;
+    }
   }
 
   button.addEventListener("click", () => {
@@ -87,6 +106,7 @@ export function begin({ region, fragment, patch, preserveScroll, announce }) {
       if (!page) return;
       pending.clear();
       patch(region, page.getElementById("posts"));
+      if (featured) patch(featured, page.getElementById("featured"));
       update();
     },
   };

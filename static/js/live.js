@@ -84,6 +84,8 @@ function preserveScroll(change) {
 
 // Changes `old` to match `fresh`. Equal nodes stay, with their selection, and open `details` stay open.
 function patch(old, fresh) {
+  if (fresh.lang) old.lang = fresh.lang;
+  else old.removeAttribute("lang");
   const opened = new Map([...old.querySelectorAll("details")].map((one) => [one.textContent, one.open]));
   for (const one of fresh.querySelectorAll("details")) one.open = opened.get(one.textContent) ?? one.open;
   const oldNodes = [...old.childNodes];

@@ -35,6 +35,7 @@ class Case:
     text: the value as people read it.
     shown: a part of the text of each other place, by its name.
     form: the fields of the form, if the value is not in one field of the same name.
+    member: a part of the member of a JSON response, if it is not the member that was sent.
     """
 
     sent: Any
@@ -43,6 +44,7 @@ class Case:
     text: str
     shown: Mapping[str, str]
     form: Mapping[str, str] | None = None
+    member: str | None = None
 
 
 CASES: Mapping[str, Case] = {
@@ -158,7 +160,7 @@ CASES: Mapping[str, Case] = {
         "pt-BR",
         {
             **dict.fromkeys(("article", "live article"), '<article class="post" id="post-1" lang="pt-BR">'),
-            **dict.fromkeys(("card", "live card"), 'aria-labelledby="title-1" lang="pt-BR">'),
+            **dict.fromkeys(("card", "live card"), 'aria-labelledby="post-title-1" lang="pt-BR">'),
             "og:locale": "pt_BR",
             "JSON-LD": '"inLanguage": "pt-BR"',
             "oEmbed": 'lang=\\"pt-BR\\"',
@@ -166,6 +168,25 @@ CASES: Mapping[str, Case] = {
             "RSS": "<dc:language>pt-BR</dc:language>",
             "JSON Feed": '"language": "pt-BR"',
         },
+    ),
+    "authors": Case(
+        ["ada", "eve"],
+        "authors: [ada, eve]",
+        "authors:\n- ada\n- eve",
+        "ada, eve",
+        {
+            **dict.fromkeys(("article", "live article", "card", "live card"), 'href="/authors/ada">ada</a> and <a'),
+            "JSON-LD": f'"author": [{{"@type": "Person", "name": "ada", "url": "{ORIGIN}/authors/ada"}}, {{',
+            "oEmbed": '"author_name": "ada, eve"',
+            "Atom": "<author><name>ada</name>",
+            "RSS": "<dc:creator>ada</dc:creator><dc:creator>eve</dc:creator>",
+            "JSON Feed": '"authors": [{"name": "ada"',
+        },
+        {"authors": "ada, eve"},
+        '"authors": [{"username": "ada"',
+    ),
+    "featured": Case(
+        True, "sticky: true", "featured: true", "Featured setting", {"home": 'id="featured-1"'}, {"featured": "true"}
     ),
 }
 EVERYWHERE = ("API", "API list", "API of revisions", "event")
@@ -190,6 +211,7 @@ class Editor:
 
 @pytest.fixture
 async def editor(ctx: Context, client: httpx2.AsyncClient, make_user: MakeUser, tmp_path: Path) -> Editor:
+    await make_user("ada", Role.AUTHOR)
     eve = ctx.acting_as(accounts.as_actor(await make_user("eve", Role.EDITOR)))
     session = await sessions.start(eve, eve.require_actor(), "a browser")
     token = await tokens.issue(eve, eve.require_actor(), name="test")
@@ -304,7 +326,7 @@ async def collect(editor: Editor) -> dict[str, str]:
 async def test_field_is_shown_in_every_place(editor: Editor, writer: str, name: str) -> None:
     case = CASES[name]
     await WRITERS[writer](editor, name, case)
-    member = f'"{name}": {json.dumps(case.sent, ensure_ascii=False)}'
+    member = case.member or f'"{name}": {json.dumps(case.sent, ensure_ascii=False)}'
     expected = dict.fromkeys(EVERYWHERE, member) | {"version page": case.text, "export": case.exported} | dict(case.shown)
     places = await collect(editor)
     ignoring = ", ".join(place for place, text in expected.items() if text not in places.get(place, ""))

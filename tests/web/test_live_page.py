@@ -65,6 +65,26 @@ def titles(page: Page) -> list[str]:
     return page.locator("#posts .card-title").all_inner_texts()
 
 
+def test_featured_posts_appear_change_and_go(site: Site, page: Page) -> None:
+    with site.up():
+        posts = [site.post(f"Post {number}", featured=number == 0) for number in range(5)]
+        follow(page, site.base)
+        shown = page.locator("#featured .card-title")
+        assert shown.all_inner_texts() == ["Post 0"]
+        for post in posts[1:4]:
+            site.api("PATCH", f"/posts/{post['id']}", featured=True)
+        page.locator(f"#featured-{posts[3]['id']}").wait_for()
+        assert shown.all_inner_texts() == ["Post 3", "Post 2", "Post 1"], "the newest three"
+        site.api("PATCH", f"/posts/{posts[3]['id']}", title="Post 3, again", language="de")
+        page.locator("#featured").get_by_text("Post 3, again").wait_for()
+        assert page.locator(":is(#featured, #posts) article[lang=de]").count() == 2
+        for post in posts:
+            site.api("PATCH", f"/posts/{post['id']}", featured=False)
+        page.locator("#featured-section").wait_for(state="hidden")
+        assert titles(page) == ["Post 4", "Post 3, again", "Post 2", "Post 1", "Post 0"]
+        assert page.evaluate("window.wasNotReloaded")
+
+
 def test_list_shows_published_edited_and_unpublished_posts(site: Site, page: Page) -> None:
     with site.up():
         follow(page, site.base)

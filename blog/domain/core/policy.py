@@ -84,6 +84,12 @@ def require_editor(ctx: Context) -> Actor:
     return actor
 
 
+def require_featuring(ctx: Context) -> None:
+    """Raise NotAuthenticated, or Forbidden if the actor is not an editor and may not feature posts."""
+    if not can_moderate_all(ctx.require_actor(Scope.POSTS_WRITE)):
+        raise Forbidden("Only editors can change which posts are featured")
+
+
 def can_see_comment(actor: Actor | None, comment: CommentLike, post: PostLike) -> bool:
     """Return whether the actor may read the comment: removed ones only moderators, pending ones also their author."""
     match comment.status:

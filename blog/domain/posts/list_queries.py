@@ -19,6 +19,8 @@ from blog.domain.posts.post_queries import PreparedPosts
 from blog.schemas.posts import PostStatus
 
 _p = tables.posts.c
+MAX_FEATURED = 3
+"""Featured posts on the first page of a list."""
 LISTED_DATE = sa.func.coalesce(_p.published_at, _p.publish_at, _p.created_at)
 """The date of a post in a list of all statuses. An index of the same expression covers it."""
 _COLUMNS: dict[str, sa.ColumnElement[Any]] = {
@@ -62,6 +64,22 @@ def select_page(shape: ListShape, *, only: Sequence[int] | None = None) -> sa.Se
     if listing.links is not None:
         query = query.join(listing.links, listing.post_id == _p.id)
     return listing.apply_order(query, shape)
+
+
+@functools.cache
+def first_page(shape: ListShape) -> PreparedPosts:
+    """Return the queries for the posts of the first page and the newest featured posts, which may be among them.
+
+    One list of ids, so that featured posts need no further queries for themselves, their authors and their tags.
+    """
+    listing = _build_listing(shape)
+    newest = listing.apply_order(sa.select(listing.post_id), shape).subquery()
+    # With the column itself, SQLite would read all published posts. The expression leaves it the index of featured posts.
+    is_shown = (_p.status.concat("") == PostStatus.PUBLISHED.value, _p.deleted_at.is_(None))
+    featured = sa.select(_p.id).where(_p.featured, *is_shown).order_by(_p.published_at.desc(), _p.id.desc())
+    ids = sa.union_all(sa.select(newest), sa.select(featured.limit(MAX_FEATURED).subquery()))
+    query = sa.select(*post_queries.SUMMARY_COLUMNS, listing.sort_key.label("sort_key")).where(_p.id.in_(ids))
+    return post_queries.prepare(query.order_by(_p.published_at.desc(), _p.id.desc()))
 
 
 def select_count(shape: ListShape, matches: sa.Subquery | None = None) -> sa.Select[Any]:

@@ -102,6 +102,9 @@ class PostContent:
         str | None, PostField("canonical URL", front_matter=("canonical_url", "canonicalurl", "canonical", "seo.canonical"))
     ]
     language: Annotated[str | None, PostField("language", front_matter=("lang", "language", "locale"))]
+    featured: Annotated[
+        bool, PostField("featured setting", is_restored=False, front_matter=("featured", "sticky", "pinned", "pin"))
+    ]
 
 
 POST_FIELDS: Sequence[PostField] = tuple(

@@ -15,7 +15,7 @@ from blog.db.database import Database
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.events import Position
-from blog.domain.core.models import ResultPage
+from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.core.rows import from_row
 from blog.domain.posts import list_queries, post_queries
 from blog.domain.posts.models import Post
@@ -29,10 +29,11 @@ _SCAN_WINDOW, _WINDOW_GROWTH = 250, 4  # posts in the first window of a scan for
 
 
 @dataclass(frozen=True, slots=True)
-class FeedPage:
-    """A page of posts and the end of the event log in the same snapshot."""
+class FrontPage:
+    """A page of posts and the end of the event log in the same snapshot. `featured`: on the first page, the newest of them."""
 
     page: ResultPage[Post]
+    featured: Sequence[Post]
     position: Position
 
 
@@ -55,10 +56,16 @@ class DeletedPost:
     deleted_at: dt.datetime
 
 
-async def front_page(ctx: Context, post_filter: PostFilter) -> FeedPage:
-    """Return a page of posts and the end of the event log from one snapshot, so that a subscriber misses no event."""
-    *parts, end = await ctx.db.fetch_many_consistent(*page_queries(ctx, post_filter), events.LATEST_POSITION())
-    return FeedPage(page_from_rows(post_filter, *parts), events.position_from_rows(end))
+async def front_page(ctx: Context, after: CursorKey | None = None) -> FrontPage:
+    """Return a page of all posts and the end of the event log from one snapshot, so that a subscriber misses no event."""
+    post_filter = PostFilter(after=after)
+    values = values_of(ctx, post_filter)
+    build = list_queries.first_page if after is None else list_queries.page
+    queries = [query(**values) for query in build(shape_of(post_filter, values))]
+    rows, *relations, end = await ctx.db.fetch_many_consistent(*queries, events.LATEST_POSITION())
+    page = page_from_rows(post_filter, rows[: values["limit"]], *relations)  # featured posts of other pages come last
+    featured = [row for row in rows if row["featured"] and after is None][: list_queries.MAX_FEATURED]
+    return FrontPage(page, post_queries.posts_from_rows(featured, *relations), events.position_from_rows(end))
 
 
 async def list_page(ctx: Context, post_filter: PostFilter) -> ResultPage[Post]:

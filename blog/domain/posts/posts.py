@@ -58,6 +58,8 @@ async def create(ctx: Context, new: NewPost) -> Post:
     sent = {name: getattr(new, name) for name in _FIELD_NAMES if name != "status" or name in new.model_fields_set}
     values = resolve_status(sent, None, ctx.now) | {"tags": tuple(new.tags), "slug": new.slug or "", "authors": ()}
     content = PostContent(**values)
+    if content.featured:
+        policy.require_featuring(ctx)
     published_at = _resolve_published_at(ctx, content, None)
     rendered = await rendering.render_post_in_thread(content)
     require_visible_content(rendered, None)
@@ -73,11 +75,11 @@ async def create(ctx: Context, new: NewPost) -> Post:
 
 
 async def replace(ctx: Context, post_id: int, new: NewPost, *, if_match: ExpectedVersions = None) -> Post:
-    """Replace the content of a post. An absent slug, absent authors and an absent status are kept.
+    """Replace the content of a post. An absent slug, absent authors, status and `featured` are kept.
 
     Arguments and errors as for `save_changes`.
     """
-    kept = {name for name in ("slug", "authors") if getattr(new, name) is None}
+    kept = {name for name in ("slug", "authors") if getattr(new, name) is None} | ({"featured"} - new.model_fields_set)
     if "status" not in new.model_fields_set:
         kept |= {"status", "publish_at"} - new.model_fields_set
     changes = {name: getattr(new, name) for name in _FIELD_NAMES if name not in kept}
@@ -114,6 +116,8 @@ async def save_changes(ctx: Context, post_id: int, changes: Mapping[str, Any], *
                 authors.require_own_name(ctx, content.authors)
             if _fold_tags(content) == _fold_tags(content_of(post)):
                 return post
+            if content.featured != post.featured:
+                policy.require_featuring(ctx)
             if (current := rendered.reuse(content)) is not None:
                 require_visible_content(current, post)
                 return await post_writes.update(ctx, post, current, _resolve_published_at(ctx, content, post))

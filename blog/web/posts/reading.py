@@ -12,7 +12,6 @@ from blog.domain.core.events import COMMENTS, POSTS, Position, post_channel
 from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.posts import post_lists, search, tags
 from blog.domain.posts.models import Post, Tag
-from blog.domain.posts.post_filter import PostFilter
 from blog.domain.read_models import author, post, profile, tag
 from blog.domain.read_models.post import PostView
 from blog.errors import NotFound
@@ -43,8 +42,8 @@ class HomePage(Endpoint):
         ctx = request_context(request)
         after = page_cursor(request)
         cache_until_event(request, POSTS, COMMENTS)
-        front = await post_lists.front_page(ctx, PostFilter(after=after))
-        values = list_values(request, front.page, front.position, after)
+        front = await post_lists.front_page(ctx, after)
+        values = list_values(request, front.page, front.position, after) | {"featured": front.featured}
         return render_page(request, "posts/home.html", structured=blog_structured_data(request), **values)
 
 

@@ -45,6 +45,7 @@ def render_page(
     shared = {
         "actor": actor,
         "can_write": policy.can_write_posts(actor),
+        "is_editor": policy.can_moderate_all(actor),
         "is_owner": policy.is_owner(actor),
         "unread_counts": get_unread_counts(request),
         "can_register": on(Flag.REGISTRATION),

@@ -73,6 +73,12 @@ async def change(author: Context, post: Post, field: PostField) -> Post:
 
 
 @pytest.fixture
+async def author(ctx: Context, make_user: MakeUser) -> Context:
+    """Return a context of ada, here an editor: others may not change every field."""
+    return ctx.acting_as(accounts.as_actor(await make_user("ada", Role.EDITOR)))
+
+
+@pytest.fixture
 async def editor(ctx: Context, make_user: MakeUser) -> Context:
     return ctx.acting_as(accounts.as_actor(await make_user("eve", Role.EDITOR)))
 

@@ -133,6 +133,7 @@ def upgrade() -> None:
         sa.Column("meta_description", sa.String(500)),
         sa.Column("canonical_url", sa.String(2000)),
         sa.Column("language", sa.String(35)),
+        sa.Column("featured", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.false()),
         sa.Column("renderer_version", sa.SmallInteger, nullable=False),
         sa.Column("status", sa.String(20), nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
@@ -150,6 +151,13 @@ def upgrade() -> None:
         sa.Index("ix_posts_comment_count", "comment_count", *LISTED_COLUMNS),
         sa.Index("ix_posts_view_count", "view_count", *LISTED_COLUMNS),
         sa.Index("ix_posts_deleted_at", "deleted_at", sqlite_where=sa.text(IS_DELETED), postgresql_where=sa.text(IS_DELETED)),
+        sa.Index(
+            "ix_posts_featured_published_at_id",
+            "published_at",
+            "id",
+            sqlite_where=sa.text("featured = 1"),
+            postgresql_where=sa.text("featured"),
+        ),
     )
     op.create_table(
         "post_slugs",
@@ -194,6 +202,7 @@ def upgrade() -> None:
         sa.Column("meta_description", sa.String(500)),
         sa.Column("canonical_url", sa.String(2000)),
         sa.Column("language", sa.String(35)),
+        sa.Column("featured", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.false()),
         _reference("editor_id", "users.id", ondelete="RESTRICT"),
         _timestamp("created_at"),
     )
