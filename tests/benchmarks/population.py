@@ -65,7 +65,7 @@ def populate(folder: Path, count: int) -> str:
         SECRET_KEY=SECRET,
     )
     token = blog(folder, "token", "create", "ada", SECRET_KEY=SECRET).stdout.strip()
-    texts = [_text(number) for number in range(min(TEXTS, count))]
+    texts = [text_of(number) for number in range(min(TEXTS, count))]
     htmls = [render(text) for text in texts]
     with closing(sqlite3.connect(folder / "blog.db")) as connection, connection:
         connection.executemany(
@@ -154,7 +154,7 @@ def _at(number: int) -> str:
     return f"{instant(number):%Y-%m-%d %H:%M:%S.%f}"
 
 
-def _text(number: int) -> str:
+def text_of(number: int) -> str:
     """Return about 700 characters of Markdown, different for each post."""
     sentences = [
         " ".join(WORDS[(number * 7 + line * 3 + place * (1 + number % 5)) % len(WORDS)] for place in range(9)).capitalize() + "."

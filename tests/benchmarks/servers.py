@@ -51,12 +51,18 @@ class Servers:
     def alone(self, name: str) -> Iterator[tuple[int, int]]:
         """Return process id and port of a server while all others are paused."""
         process, port = self.start(name)
-        others = [other for other, _ in self._running.values() if other is not process]
+        with self.all_paused(but=name):
+            yield process.pid, port
+
+    @contextlib.contextmanager
+    def all_paused(self, but: str = "") -> Iterator[None]:
+        """Pause all servers, or all but one, during the block."""
+        others = [process for name, (process, _) in self._running.items() if name != but]
         time.sleep(_SETTLE_SECONDS)
         for other in others:
             other.send_signal(signal.SIGSTOP)
         try:
-            yield process.pid, port
+            yield
         finally:
             for other in others:
                 other.send_signal(signal.SIGCONT)
