@@ -39,7 +39,7 @@ from blog.web.posts.editor import Dashboard, DeletePostPage, EditPostPage, NewPo
 from blog.web.posts.history import ComparisonPage, HistoryPage, VersionPage, VersionRestore
 from blog.web.posts.presence import PostPresence
 from blog.web.posts.preview_links import PreviewLinkList, PreviewLinkRevocation, PreviewPage
-from blog.web.posts.publication import PostStatusChange, PostUndelete
+from blog.web.posts.publication import PostStatusChange, PostUndelete, PublishPage
 from blog.web.posts.reading import ArchivePage, AuthorPage, HomePage, PostPage, SearchPage, TagListPage, TagPage
 from blog.web.posts.social_card import PostCard
 from blog.web.rendering.accent_styles import AccentStylesheet
@@ -99,6 +99,7 @@ routes = [
     Route("/posts/{slug}/history/{version:id}/restore", VersionRestore, name="post_restore"),
     Route("/posts/{slug}/previews", PreviewLinkList, name="post_previews"),
     Route("/posts/{slug}/previews/{id:id}/revoke", PreviewLinkRevocation, name="preview_revoke"),
+    Route("/posts/{slug}/publish", PublishPage, name="post_publish"),
     Route("/posts/{slug}/status", PostStatusChange, name="post_status"),
     Route("/posts/{id:id}/undelete", PostUndelete, name="post_undelete"),
     Route("/preview/{secret}", PreviewPage, name="preview"),

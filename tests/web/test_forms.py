@@ -114,12 +114,15 @@ async def test_post_is_scheduled_in_utc(client: httpx2.AsyncClient, ctx: Context
 
 @pytest.mark.parametrize("moment", ["", "2020-01-01T10:00", "tomorrow"])
 async def test_schedule_needs_a_future_time(client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, moment: str) -> None:
-    sent = NEW | {"status": "scheduled", "publish_at": moment}
-    answer = await client.post("/write", data=sent, headers=await sign_in("ada"))
+    ada = await sign_in("ada")
+    sent = {"status": "scheduled", "publish_at": moment}
+    assert (await client.post("/write", data=NEW | sent, headers=ada)).status_code == 422
+    assert await stored(ctx) == []
+    await client.post("/write", data=NEW | {"status": "draft"}, headers=ada)
+    answer = await client.post("/posts/on-engines/publish", data=sent | {"version": "1"}, headers=ada)
     assert answer.status_code == 422
     assert 'id="error-publish_at"' in answer.text
     assert value(answer.text, "publish_at") == moment
-    assert await stored(ctx) == []
 
 
 async def test_editor_needs_a_session_and_the_author_role(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
@@ -342,7 +345,7 @@ async def test_saving_an_edit_keeps_the_status(
     path = "/posts/on-engines/edit"
     for number, how in enumerate(("as a browser does", "without a status"), 1):
         form = (await client.get(path, headers=eve)).text
-        names = ("title", "content", "tags", "slug", "version", *(() if before == "published" else ("publish_at",)))
+        names = ("title", "content", "tags", "slug", "version", *(("publish_at",) if before == "scheduled" else ()))
         sent = {name: value(form, name) for name in names} | {"content": how}
         if number == 1:
             sent["status"] = value(form, "status")
@@ -399,14 +402,14 @@ async def test_buttons_of_the_editor_follow_the_status(client: httpx2.AsyncClien
     await write("Published")
     await write("Scheduled", status="scheduled", publish_at=f"{SOON}Z")
     buttons = {
-        "/write": ["Save draft", "Publish", "Schedule"],
-        "/posts/draft/edit": ["Save draft", "Publish", "Schedule"],
-        "/posts/published/edit": ["Save changes", "Save and unpublish"],
-        "/posts/scheduled/edit": ["Save changes", "Save as draft"],
+        "/write": ["Save draft", "Schedule", "Publish"],
+        "/posts/draft/edit": ["Save draft", "Schedule", "Publish"],
+        "/posts/published/edit": ["Save changes"],
+        "/posts/scheduled/edit": ["Save changes", "Save as draft", "Publish"],
     }
     for path, expected in buttons.items():
         page = (await client.get(path, headers=eve)).text
-        form = page[page.index('<form class="stacked-form wide editor-form"') :].partition("</form>")[0]
+        form = page[page.index('<form class="editor-form"') :].partition("</form>")[0]
         first, *labels = re.findall(r"<button(?! type)[^>]*>([^<]+)</button>", form)
         assert re.search(r"<button disabled hidden>", form), "Enter finds a disabled default button"
         assert labels[:-1] == expected, first

@@ -104,6 +104,9 @@ def test_post_is_written_and_published(keys: Keys, base: str) -> None:
     assert httpx.get(f"{base}/posts/by-hand").status_code == 404
     keys.reach("button", "Publish")
     keys.press("Enter")
+    keys.page.get_by_text("Who can read it").wait_for()
+    keys.reach("button", "Publish now")
+    keys.press("Enter")
     keys.page.get_by_role("button", name="Unpublish").wait_for()
     assert "Typed, and <em>never</em> clicked." in httpx.get(f"{base}/posts/by-hand").text
 

@@ -57,7 +57,7 @@ class NewPostPage(Endpoint):
         async def create() -> Response:
             post = await posts.create(ctx, new)
             await autosaves.discard_saved(ctx, autosave_id(form))
-            return _redirect_to_saved(request, post)
+            return _redirect_to_saved(request, form, post)
 
         try:
             return await run_once(request, ctx, form, create)
@@ -100,7 +100,7 @@ class EditPostPage(Endpoint):
             after = await posts.edit(ctx, post.id, changes, if_match={parse_number(form.value("version"))})
             await autosaves.discard_saved(ctx, autosave_id(form))
             await presence.leave(ctx, post.id)
-            return _redirect_to_saved(request, after)
+            return _redirect_to_saved(request, form, after)
 
         try:
             return await run_once(request, ctx, form, save)
@@ -166,6 +166,7 @@ def _parse_post(form: Form, model: type[P], post: Post | None = None) -> P | Non
         "publish_at": f"{moment}Z" if moment else None,
         "version": None,
         "autosave": None,
+        "then": None,
     }
     return form.parse(model, **changed)
 
@@ -183,8 +184,10 @@ def _submitted_time(values: Mapping[str, str], post: Post | None) -> str:
     return "" if is_stored or status is None else moment
 
 
-def _redirect_to_saved(request: Request, post: Post) -> Response:
-    """Redirect to the page of a post; from a draft back to the editor, because its author is likely to go on writing."""
+def _redirect_to_saved(request: Request, form: Form, post: Post) -> Response:
+    """Redirect to the page that the button named, else to the post; from a draft back to the editor, to go on writing."""
+    if (then := form.value("then")) and post.status is not PostStatus.PUBLISHED:
+        return redirect_after_post(request, "web:post_publish", slug=post.slug, fragment="schedule" if then == "schedule" else "")
     if post.status is PostStatus.DRAFT:
         return redirect_after_post(request, "web:post_edit", query={"saved": str(post.version)}, slug=post.slug)
     return redirect_after_post(request, "web:post", slug=post.slug)

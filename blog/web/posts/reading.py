@@ -168,6 +168,7 @@ def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> d
         "live_cursor": view.position.cursor,
         "card": card,
         "structured": post_structured_data(request, view.post, card) if card else None,
+        "is_just_published": "published" in request.query_params and card is not None,
     }
 
 

@@ -1,11 +1,12 @@
 // The post editor: toolbar, preview, autosave, uploads and tag completion. The form also works without JavaScript.
 
 import { autosave } from "./autosave.js";
+import { blocks } from "./blocks.js";
 import { rememberCaret, restoreCaret } from "./caret.js";
 import { images } from "./images.js";
 import { showMessage } from "./messages.js";
+import { paste } from "./paste.js";
 import { preview } from "./preview.js";
-import { schedule } from "./schedule.js";
 import { completeTags } from "./tags.js";
 import { toolbar } from "./toolbar.js";
 import { countWords, readingMinutes } from "./word-count.js";
@@ -15,15 +16,16 @@ const form = editor.closest("form");
 const area = form.elements.content;
 const saveButton = form.querySelector("button.save"); // keeps the status of the post
 
-for (const hidden of form.querySelectorAll(".editor-toolbar, .editor-footer")) hidden.hidden = false;
+form.querySelector(".editor-toolbar").hidden = false;
 for (const plain of form.querySelectorAll(".editor-images, .preview-button")) plain.hidden = true;
 for (const time of document.querySelectorAll("time[data-local-time]")) {
   time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "long", timeStyle: "short" });
 }
 
-schedule(form);
 const imageUploads = images(editor, area);
+blocks(area, { image: imageUploads.choose });
 toolbar(editor, area, { image: imageUploads.choose });
+paste(area, editor.dataset.converter);
 preview(editor, form, area);
 completeTags(form.elements.tags, editor.dataset.tags);
 const autosaver = autosave(editor, form);
@@ -34,6 +36,9 @@ function showCount() {
   count.textContent = `${words.toLocaleString()} ${words === 1 ? "word" : "words"}${words ? ` · ${readingMinutes(words)} min read` : ""}`;
 }
 form.addEventListener("input", showCount);
+form.elements.title.addEventListener("input", ({ target }) => {
+  if (target.value.includes("\n")) target.value = target.value.replace(/\s*\n\s*/g, " "); // pasted lines
+});
 showCount();
 
 // Saving
@@ -64,7 +69,9 @@ addEventListener("beforeunload", (event) => {
 });
 form.addEventListener("keydown", (event) => {
   // The disabled default button stops Enter in text fields, but not in the date field of Chromium.
-  if (event.key === "Enter" && event.target.matches("input")) event.preventDefault();
+  if (event.key !== "Enter" || event.isComposing || !event.target.matches("input, #field-title")) return;
+  event.preventDefault();
+  if (event.target.id === "field-title") area.focus();
 });
 document.addEventListener("keydown", async (event) => {
   const isSave = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "s";

@@ -35,7 +35,7 @@ export function preview(editor, form, area) {
   }
 
   function setView(view) {
-    editor.dataset.showing = view;
+    form.dataset.showing = view;
     pane.hidden = view === "write";
     for (const button of buttons) button.setAttribute("aria-pressed", button.dataset.view === view);
     if (view !== "write") render();
@@ -56,7 +56,7 @@ export function preview(editor, form, area) {
   });
   area.addEventListener("scroll", () => {
     const scrollRange = area.scrollHeight - area.clientHeight;
-    if (editor.dataset.showing === "both" && scrollRange > 0) {
+    if (form.dataset.showing === "both" && scrollRange > 0) {
       pane.scrollTop = (area.scrollTop / scrollRange) * (pane.scrollHeight - pane.clientHeight);
     }
   });

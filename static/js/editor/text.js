@@ -95,12 +95,17 @@ function footnote(area) {
   replace(area, end, end, `${area.value.endsWith("\n") ? "" : "\n"}\n[^${number}]: `);
 }
 
+// Returns whether the selection starts in a fenced code block.
+export function isInCode({ value, selectionStart }) {
+  return (value.slice(0, selectionStart).match(/^ {0,3}(```|~~~)/gm) ?? []).length % 2 === 1;
+}
+
 // Handles Enter in lists and quotes: starts the next item, or ends the list in an empty item. Returns whether it did.
 export function newLine(area) {
   const { selectionStart: at, selectionEnd: end, value } = area;
   if (at !== end) return false;
   const before = value.slice(0, at);
-  if ((before.match(/^ {0,3}(```|~~~)/gm) ?? []).length % 2) return false; // inside a code block
+  if (isInCode(area)) return false;
   const start = before.lastIndexOf("\n") + 1;
   const line = before.slice(start);
   const match = line.match(ITEM) ?? line.match(QUOTE);

@@ -1,0 +1,24 @@
+"""Hints for authors before they publish a post."""
+
+import re
+from collections.abc import Iterator
+
+from blog.domain.posts.models import Post
+
+MAX_TITLE_LENGTH = 70
+"""Characters of a title that search engines and cards show completely."""
+_IMAGE = re.compile(r"<img\b[^>]*>")
+_ALT_TEXT = re.compile(r'\balt="[^"]+"')
+
+
+def publication_hints(post: Post) -> Iterator[str]:
+    """Yield a sentence for each thing that authors often forget. None of them prevents publication."""
+    if len(post.title) > MAX_TITLE_LENGTH:
+        yield f"The title has {len(post.title)} characters. Search results and cards show about {MAX_TITLE_LENGTH}."
+    if not post.tags:
+        yield "The post has no tags. Readers who follow a tag will not see it."
+    if not post.custom_excerpt:
+        yield "The post has no excerpt. Lists and feeds show the start of the text."
+    if missing := sum(not _ALT_TEXT.search(image) for image in _IMAGE.findall(post.html)):
+        images = "One image has" if missing == 1 else f"{missing} images have"
+        yield f"{images} no alternative text. Add it unless the image is decorative."
