@@ -6,11 +6,12 @@ from blog.api.comments import CommentDetail, CommentList
 from blog.api.events import EventList, EventStream
 from blog.api.flags import FlagDetail, FlagList
 from blog.api.media import MediaDetail, MediaList
+from blog.api.members import UserPasswordLink, UserPostTransfer, UserSessions, UserSuspension
 from blog.api.posts import PostDetail, PostList, PostUndelete
 from blog.api.revisions import RevisionDetail, RevisionList, RevisionRestore
 from blog.api.tags import TagList
 from blog.api.tokens import TokenDetail, TokenList
-from blog.api.users import CurrentUser, UserComments, UserDetail, UserList, UserPosts, UserSuspension
+from blog.api.users import CurrentUser, UserComments, UserDetail, UserList, UserPosts
 
 routes = [
     Route("/posts", PostList, name="posts"),
@@ -33,6 +34,9 @@ routes = [
     Route("/users/{id:id}", UserDetail, name="user"),
     Route("/users/{id:id}/posts", UserPosts, name="user_posts"),
     Route("/users/{id:id}/comments", UserComments, name="user_comments"),
+    Route("/users/{id:id}/posts/transfer", UserPostTransfer, name="user_post_transfer"),
+    Route("/users/{id:id}/sessions", UserSessions, name="user_sessions"),
+    Route("/users/{id:id}/password-link", UserPasswordLink, name="user_password_link"),
     Route("/users/{id:id}/suspension", UserSuspension, name="user_suspension"),
     Route("/tokens", TokenList, name="tokens"),
     Route("/tokens/{id:id}", TokenDetail, name="token"),

@@ -29,19 +29,16 @@ from blog.framework.response.serializers import comment_out, post_out
 from blog.schemas.accounts import (
     AccountChanges,
     AccountOut,
-    MemberOut,
     NewUser,
     Role,
     RoleChange,
     Scope,
-    Suspension,
-    UserChanges,
     UserOut,
     UserProfile,
-    UserQuery,
     UserWithRoleOut,
 )
 from blog.schemas.lists import CommentListOut, PageQuery, PostListOut, UserListOut
+from blog.schemas.members import MemberDeletion, MemberOut, UserChanges, UserQuery
 
 
 class UserList(ApiEndpoint):
@@ -136,25 +133,11 @@ class UserDetail(ApiEndpoint):
             await administration.set_role(ctx, RoleChange(user=user_id, role=changes.role))
         return json_response(MemberOut.model_validate(await user_directory.get(ctx, user_id)))
 
-
-class UserSuspension(ApiEndpoint):
-    """/api/v1/users/{id}/suspension: suspend an account and lift the suspension."""
-
-    @operation("Suspend an account", body=Suspension, responses={200: MemberOut}, errors={409}, scope=Scope.ADMIN)
-    async def put(self, request: Request) -> Response:
-        """Suspend the account; only owners can, and not their own or that of the last owner.
-
-        Its sessions, tokens and live connections end within a second. Published posts stay, scheduled ones become drafts.
-        """
-        ctx, user_id = require_user(request), request.path_params["id"]
-        chosen = await read_json(request, Suspension)
-        await administration.suspend(ctx, user_id, chosen.comments)
-        return json_response(MemberOut.model_validate(await user_directory.get(ctx, user_id)))
-
-    @operation("Lift the suspension of an account", responses={204: None}, scope=Scope.ADMIN)
+    @operation("Delete a user", query=MemberDeletion, responses={204: None}, errors={409}, scope=Scope.ADMIN)
     async def delete(self, request: Request) -> Response:
-        """Lift the suspension, if there is one, and publish the comments that it held. Returns 204."""
-        await administration.lift_suspension(require_user(request), request.path_params["id"])
+        """Delete the account of another user; only owners can. The query says which posts and comments stay. Returns 204."""
+        ctx = require_user(request)
+        await administration.delete(ctx, request.path_params["id"], read_query(request, MemberDeletion))
         return Response(status_code=204)
 
 

@@ -5,8 +5,9 @@ from pydantic import SecretStr
 
 from blog.cli.runtime import load_migrated_settings, read_password, run
 from blog.domain.core.context import Context
-from blog.schemas.accounts import CommentsOnSuspension, MemberOut, MemberStatus, NewUser, Role, Scope
+from blog.schemas.accounts import NewUser, Role, Scope
 from blog.schemas.feature_flags import Flag
+from blog.schemas.members import CommentsOfMember, CommentsOnSuspension, MemberDeletion, MemberOut, MemberStatus, PostsOfMember
 
 
 @click.group()
@@ -84,6 +85,36 @@ def user_unsuspend(username: str) -> None:
 
     active = run(load_migrated_settings(), lambda ctx: suspension.lift(ctx, username))
     click.echo(f"{active.username} is not suspended.")
+
+
+@user.command("delete")
+@click.argument("username")
+@click.option(
+    "--posts",
+    type=click.Choice([choice.value for choice in PostsOfMember]),
+    default=PostsOfMember.KEEP.value,
+    show_default=True,
+    help="Keep published posts under the name Deleted account, hand all posts to another author, or delete them.",
+)
+@click.option("--to", "transfer_to", help="Username of the new author, with --posts transfer.")
+@click.option(
+    "--comments",
+    type=click.Choice([choice.value for choice in CommentsOfMember]),
+    default=CommentsOfMember.KEEP.value,
+    show_default=True,
+    help="Keep comments under the name Deleted account, or remove them.",
+)
+@click.confirmation_option(prompt="This cannot be undone. Delete the account?")
+def user_delete(username: str, posts: str, transfer_to: str | None, comments: str) -> None:
+    """Delete an account. Drafts and personal data are deleted; choose what happens to posts and comments."""
+    from blog.domain.accounts import account_deletion
+    from blog.framework.request.parsing import validate
+
+    if (transfer_to is not None) is not (posts == PostsOfMember.TRANSFER.value):
+        raise click.UsageError("use --to and --posts transfer together")
+    deletion = validate(MemberDeletion, {"posts": posts, "transfer_to": transfer_to, "comments": comments}, "account")
+    run(load_migrated_settings(), lambda ctx: account_deletion.delete(ctx, username, deletion))
+    click.echo(f"Deleted the account {username}.")
 
 
 @user.command("password")

@@ -39,31 +39,6 @@ class PostsOnDeletion(StrEnum):
     DELETE = "delete"
 
 
-class MemberStatus(StrEnum):
-    """A state of accounts to list: usable, suspended, or an imported author without an e-mail address."""
-
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-    IMPORTED = "imported"
-
-
-class MemberSort(StrEnum):
-    """The orders of the list of accounts; a minus sign means descending."""
-
-    NEWEST = "-created_at"
-    USERNAME = "username"
-    LAST_SEEN = "-last_seen_at"
-    POSTS = "-post_count"
-    COMMENTS = "-comment_count"
-
-
-class CommentsOnSuspension(StrEnum):
-    """The choice for the comments of a suspended account."""
-
-    KEEP = "keep"
-    HOLD = "hold"
-
-
 Password = Annotated[SecretStr, Field(min_length=8, max_length=256)]
 Age = Annotated[int, Field(ge=0, le=150), BeforeValidator(integral)]
 Email = Annotated[EmailStr, StringConstraints(max_length=254)]
@@ -191,34 +166,6 @@ class TokenForm(Input):
     days: int = Field(ge=1, le=3650)
 
 
-class UserQuery(Input):
-    """Query of the list of accounts; `username` alone finds one public profile."""
-
-    username: Annotated[Line, Field(min_length=1, max_length=50), NORMALISED] | None = None
-    q: Annotated[Line, Field(min_length=1, max_length=200), NORMALISED] | None = Field(
-        default=None, description="Part of the username, the name or the e-mail address"
-    )
-    role: Role | None = None
-    status: MemberStatus | None = None
-    sort: MemberSort = MemberSort.NEWEST
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
-    cursor: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
-
-
-class UserChanges(Changes):
-    """Changes that owners make to an account."""
-
-    role: Role = Role.READER
-
-
-class Suspension(Input):
-    """The suspension of an account, and the choice for its comments."""
-
-    comments: CommentsOnSuspension = Field(
-        default=CommentsOnSuspension.KEEP, description="`hold`: visible comments are held for moderation until it is lifted"
-    )
-
-
 class RoleChange(Input):
     """A new role for a user."""
 
@@ -248,22 +195,6 @@ class UserWithRoleOut(UserOut):
     """An account, as shown to its user and to editors."""
 
     role: Role
-
-
-class MemberOut(Output):
-    """An account, as shown to owners."""
-
-    id: int
-    username: str
-    name: str
-    email: str | None = Field(description="null for imported authors")
-    role: Role
-    created_at: dt.datetime
-    last_seen_at: dt.datetime | None = Field(description="The time of the last use, exact to an hour; null if it was never used")
-    suspended_at: dt.datetime | None
-    can_sign_in: bool = Field(description="false without a password, as for imported authors")
-    post_count: int = Field(description="Published posts")
-    comment_count: int = Field(description="Visible comments")
 
 
 class AccountOut(UserWithRoleOut):

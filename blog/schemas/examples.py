@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from blog.schemas import accounts, comments, events, feature_flags, lists, media, posts
+from blog.schemas import accounts, comments, events, feature_flags, lists, media, members, posts
 
 _AT, _LATER = "2026-05-01T09:00:00Z", "2026-05-02T18:30:00Z"
 _CONTENT = {
@@ -125,9 +125,13 @@ EXAMPLES: dict[type[BaseModel], Any] = {
     accounts.AccountChanges: {"name": "Ada Lovelace"},
     accounts.UserWithRoleOut: _USER,
     accounts.AccountOut: _USER | {"email": "ada@example.org", "pending_email": None, "age": 36, "updated_at": _AT},
-    accounts.MemberOut: _MEMBER,
-    accounts.UserChanges: {"role": "editor"},
-    accounts.Suspension: {"comments": "hold"},
+    members.MemberOut: _MEMBER,
+    members.UserChanges: {"role": "editor"},
+    members.PasswordLinkRequest: {"send": False},
+    members.PasswordLinkOut: {"url": "https://blog.example.org/set-password/WzcsIng.aBcDeF", "expires_at": _LATER},
+    members.PostTransfer: {"transfer_to": "grace"},
+    members.PostTransferOut: {"posts": 530},
+    members.Suspension: {"comments": "hold"},
     accounts.UserProfile: {"user": _USER, "posts": [_POST], "comments": [], "processing_time_seconds": 0.004},
     accounts.NewToken: {"username": "ada", "password": "a long enough one", "name": "laptop", "scopes": ["posts:write"]},
     accounts.TokenOut: _TOKEN | {"token": "WzUsInNlY3JldCJd.aBcDeF.signature", "token_type": "bearer"},

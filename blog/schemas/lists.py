@@ -6,10 +6,11 @@ from typing import Annotated, Generic, TypeVar
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from blog.schemas.accounts import MemberOut, TokenSummary, UserOut
+from blog.schemas.accounts import TokenSummary, UserOut
 from blog.schemas.comments import CommentOut
 from blog.schemas.fields import NORMALISED, Input, Instant, Line, Output, Slug
 from blog.schemas.media import MediaOut
+from blog.schemas.members import MemberOut
 from blog.schemas.posts import ListedStatus, PostOut, PublicPostSort, RevisionOut
 
 T = TypeVar("T")

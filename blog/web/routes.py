@@ -22,6 +22,15 @@ from blog.web.accounts.tokens import TokenList, TokenRevocation
 from blog.web.accounts.two_factor import RecoveryCodes, SecurityPage, TwoFactorDisable, TwoFactorEnable, TwoFactorPage
 from blog.web.admin.audit import AuditPage
 from blog.web.admin.dashboard import AdminDashboard, FlagSwitch
+from blog.web.admin.members import (
+    MemberDeletionPage,
+    MemberPage,
+    MemberPasswordLink,
+    MemberPostTransfer,
+    MemberReinstatement,
+    MemberSignOut,
+    MemberSuspension,
+)
 from blog.web.admin.site import SitePage
 from blog.web.admin.users import InvitationList, InvitationRevocation, UserList
 from blog.web.comments.comments import CommentEditPage, CommentList, CommentRemovalPage, CommentRestore, ReplyPage
@@ -73,6 +82,13 @@ account_routes = [
 admin_routes = [
     Route("/flags/{name}", FlagSwitch, name="admin_flag"),
     Route("/members", UserList, name="admin_members"),
+    Route("/members/{id:id}", MemberPage, name="admin_member"),
+    Route("/members/{id:id}/suspend", MemberSuspension, name="admin_member_suspend"),
+    Route("/members/{id:id}/unsuspend", MemberReinstatement, name="admin_member_unsuspend"),
+    Route("/members/{id:id}/sign-out", MemberSignOut, name="admin_member_sign_out"),
+    Route("/members/{id:id}/password-link", MemberPasswordLink, name="admin_member_password_link"),
+    Route("/members/{id:id}/posts", MemberPostTransfer, name="admin_member_posts"),
+    Route("/members/{id:id}/delete", MemberDeletionPage, name="admin_member_delete"),
     Route("/invitations", InvitationList, name="admin_invitations"),
     Route("/invitations/{id:id}/revoke", InvitationRevocation, name="admin_invitation_revoke"),
     Route("/audit", AuditPage, name="admin_audit"),

@@ -3,12 +3,12 @@
 import httpx2
 import pytest
 
-from blog.domain.accounts import accounts
+from blog.domain.accounts import accounts, sessions
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.schemas.accounts import Role, Scope
 from blog.schemas.posts import NewPost
-from tests.conftest import Bearer, MakeUser
+from tests.conftest import ORIGIN, Bearer, MakeUser
 
 
 @pytest.fixture
@@ -65,3 +65,28 @@ async def test_role_is_changed_by_api(client: httpx2.AsyncClient, ctx: Context, 
     assert (await client.patch(f"/api/v1/users/{bob.id}", json={}, headers=ora)).json()["role"] == "editor"
     own = await accounts.by_username(ctx, "ora")
     assert (await client.patch(f"/api/v1/users/{own.id}", json={"role": "reader"}, headers=ora)).status_code == 409
+
+
+async def test_owner_resets_signs_out_and_deletes_by_api(
+    client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str], author: Context
+) -> None:
+    post = await posts.create(author, NewPost(title="A", content="x"))
+    path = f"/api/v1/users/{author.require_actor().id}"
+    session = await sessions.start(ctx, author.require_actor(), "a browser")
+    made = await client.post(f"{path}/password-link", json={}, headers=ora)
+    assert (made.status_code, made.headers["cache-control"]) == (201, "no-store")
+    link = made.json()["url"].removeprefix(ORIGIN)
+    assert (await client.get(link)).status_code == 200
+    sent = await client.post(f"{path}/password-link", json={"send": True}, headers=ora)
+    assert (sent.status_code, sent.json()["url"]) == (201, None)
+    assert (await client.delete(f"{path}/sessions", headers=ora)).status_code == 204
+    assert await sessions.load(ctx, session) is None
+    refused = await client.delete(f"{path}?posts=transfer&transfer_to=nobody", headers=ora)
+    assert (refused.status_code, refused.json()["errors"][0]["loc"][-1]) == (422, "transfer_to")
+    moved = await client.post(f"{path}/posts/transfer", json={"transfer_to": "ora"}, headers=ora)
+    assert (moved.status_code, moved.json()) == (200, {"posts": 1})
+    assert (await client.get(f"/api/v1/posts/{post.id}")).json()["version"] == 2
+    assert (await client.delete(f"{path}?comments=remove", headers=ora)).status_code == 204
+    assert (await client.get(path, headers=ora)).json()["user"]["name"] == "Deleted account"
+    assert (await client.delete(path, headers=ora)).status_code == 404
+    assert (await client.get(link)).status_code == 404

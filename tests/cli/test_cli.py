@@ -53,6 +53,18 @@ def test_accounts_are_listed_as_lines_and_as_json(home: Path) -> None:
     assert blog(home, "user", "list", "--json", "--search", "nobody").stdout == "[]\n"
 
 
+def test_account_is_deleted_with_a_choice(home: Path) -> None:
+    for name, role in (("ora", "owner"), ("ada", "author")):
+        blog(home, "user", "create", name, f"{name}@example.org", "--role", role)
+    unsure = blog(home, "user", "delete", "ada", "--posts", "transfer", "--to", "ora", stdin="n\n")
+    assert unsure.returncode == 1
+    assert "use --to and --posts transfer together" in blog(home, "user", "delete", "ada", "--to", "ora", "--yes").stderr
+    done = blog(home, "user", "delete", "ada", "--posts", "transfer", "--to", "ora", "--comments", "remove", "--yes")
+    assert (done.returncode, done.stdout) == (0, "Deleted the account ada.\n")
+    assert "ada" not in blog(home, "user", "list").stdout
+    assert "This is the only owner" in blog(home, "user", "delete", "ora", "--yes").stderr
+
+
 def test_account_is_suspended_and_reinstated(home: Path) -> None:
     for name, role in (("ora", "owner"), ("ada", "author")):
         blog(home, "user", "create", name, f"{name}@example.org", "--role", role)

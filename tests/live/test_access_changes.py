@@ -19,8 +19,9 @@ from blog.domain.site import feature_flags
 from blog.realtime import Hub, Subscriber
 from blog.realtime.backlog import Backlog
 from blog.realtime.rendered_events import RenderedEvent
-from blog.schemas.accounts import CommentsOnSuspension, Role
+from blog.schemas.accounts import Role
 from blog.schemas.feature_flags import Flag
+from blog.schemas.members import CommentsOnSuspension
 from tests.conftest import ORIGIN, Bearer
 from tests.live.test_endpoints import LIVE, closed, following, receive, send, subscribed, write
 from tests.support.live_server import Events, served

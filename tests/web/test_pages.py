@@ -82,6 +82,7 @@ PRIVATE = [
     "/write", "/posts/on-engines/edit", "/posts/on-engines/delete", "/posts/on-engines/history", "/posts/on-engines/history/1",
     "/posts/on-engines/history/diff?from=1&to=2", "/posts/a-draft", "/posts/a-draft/previews", "/dashboard", "/media-library",
     "/moderation", "/notifications", "/comments/1/reply", "/comments/1/edit", "/comments/1/remove", "/account", "/admin",
+    "/admin/members", "/admin/members/1", "/admin/members/1/delete",
 ]  # fmt: skip
 
 

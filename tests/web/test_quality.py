@@ -33,7 +33,7 @@ STRANGERS = [
 MEMBERS = [
     "/account", "/account/password", "/write", "/dashboard", "/admin", "/posts/long", "/posts/long/edit", "/posts/long/delete",
     "/posts/draft", "/comments/1/edit", "/comments/1/reply", "/comments/1/remove", "/media-library", "/media-library/1",
-    "/media-library/1/delete",
+    "/media-library/1/delete", "/admin/members", "/admin/members/1", "/admin/members/2", "/admin/members/2/delete",
 ]  # fmt: skip
 Scheme = Literal["light", "dark"]
 
@@ -51,6 +51,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blog]:
     port = free_port()
     base = f"http://127.0.0.1:{port}"
     blog(folder, "user", "create", "ada", "ada@example.org", "--role", "owner", "--password-stdin", stdin=PASSWORD)
+    blog(folder, "user", "create", "bob", "bob@example.org", "--password-stdin", stdin=PASSWORD)
     token = blog(folder, "token", "create", "ada").stdout.strip()
     with serving(folder, port, RATE_LIMIT="off") as (process, _):
         wait_until_up(port, process)

@@ -8,16 +8,19 @@ import sqlalchemy as sa
 
 from blog.db import fulltext, tables
 from blog.domain.accounts import accounts, passwords
+from blog.domain.accounts.models import User
 from blog.domain.accounts.user_references import USER_REFERENCES, OnDeletion
+from blog.domain.comments import author_comments
 from blog.domain.core import audit, events
 from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Context
 from blog.domain.core.events import EventType
 from blog.domain.media import media
-from blog.domain.posts import post_queries
+from blog.domain.posts import post_queries, post_transfer
 from blog.domain.posts.models import Post
-from blog.errors import FieldError, InvalidInput
-from blog.schemas.accounts import AccountDeletion, PostsOnDeletion, Role, Scope
+from blog.errors import FieldError, InvalidInput, NotFound
+from blog.schemas.accounts import AccountDeletion, Role, Scope
+from blog.schemas.members import CommentsOfMember, MemberDeletion, PostsOfMember
 from blog.schemas.posts import PostStatus
 from blog.text.normalisation import fold_name
 
@@ -36,19 +39,49 @@ async def delete_account(ctx: Context, deletion: AccountDeletion) -> None:
     if fold_name(deletion.username) != fold_name(actor.username):
         raise InvalidInput([FieldError(("username",), f"Type your username, {actor.username}, to confirm", "username")])
     await passwords.require_password(ctx, deletion.current_password)
+    anonymous_ctx = replace(ctx, address="", user_agent="")  # the audit log must not describe the deleted person
+    await delete(anonymous_ctx, actor.username, MemberDeletion(posts=PostsOfMember(deletion.posts.value)))
+
+
+async def delete(ctx: Context, username: str, deletion: MemberDeletion) -> None:
+    """Delete an account: its sessions, tokens and personal data, and the texts that `deletion` does not keep.
+
+    Drafts and scheduled posts are deleted, unless all posts go to another author. Posts with other authors always stay.
+    The caller checks the permission. Raises NotFound, Conflict (the only owner), InvalidInput (transfer_to).
+    """
     async with ctx.db.transaction():
-        user = await accounts.get(ctx, actor.id)
+        user = await accounts.active(ctx, username)
         await accounts.require_another_owner(ctx, user)
-        await _delete_posts(ctx, user.id, only_unpublished=deletion.posts is PostsOnDeletion.KEEP)
+        if deletion.posts is PostsOfMember.TRANSFER:
+            await transfer_posts(ctx, user, deletion.transfer_to or "")
+        await _delete_posts(ctx, user.id, only_unpublished=deletion.posts is PostsOfMember.KEEP)
+        if deletion.comments is CommentsOfMember.REMOVE:
+            await author_comments.erase(ctx, user.id)
         await _delete_personal_data(ctx, user.id)
         posts_before = await _published_posts(ctx, user.id)
         await ctx.db.execute(tables.users.update().where(_u.id == user.id).values(await _anonymised(ctx, user.id)))
         await events.record_site_changed(ctx)
-        await audit.record(replace(ctx, address="", user_agent=""), AuditAction.ACCOUNT_DELETED, user.id)
+        await audit.record(ctx, AuditAction.ACCOUNT_DELETED, user.id)
         for before, post in zip(posts_before, await _published_posts(ctx, user.id), strict=True):
             await events.record_post(ctx, EventType.POST_UPDATED, post, before=before)  # its by-line has changed
     if user.avatar is not None:
         await media.remove_unused(ctx, [user.avatar])
+
+
+async def transfer_posts(ctx: Context, user: User, to_username: str) -> int:
+    """Hand all posts of an account to another, and return their number. Call it inside a transaction.
+
+    The caller checks the permission. Raises InvalidInput (transfer_to): the new author must be active and allowed to write.
+    """
+    try:
+        target = await accounts.active(ctx, to_username)
+    except NotFound:
+        target = user
+    if target.id == user.id or target.role is Role.READER or target.suspended_at is not None:
+        raise InvalidInput([FieldError(("transfer_to",), "Enter the username of another author, editor or owner", "author")])
+    count = await post_transfer.transfer(ctx, user.id, target.id)
+    await audit.record(ctx, AuditAction.POSTS_TRANSFERRED, user.id, to=target.username, posts=count)
+    return count
 
 
 async def _published_posts(ctx: Context, user_id: int) -> Sequence[Post]:

@@ -14,7 +14,7 @@ from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Context
 from blog.domain.posts import post_writes
 from blog.errors import AccountSuspended
-from blog.schemas.accounts import CommentsOnSuspension
+from blog.schemas.members import CommentsOnSuspension
 from blog.schemas.posts import PostStatus
 
 _u, _p, _a = tables.users.c, tables.posts.c, tables.post_authors.c

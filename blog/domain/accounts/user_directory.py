@@ -15,8 +15,9 @@ from blog.domain.core.context import Context
 from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.core.rows import from_row
 from blog.errors import FieldError, InvalidInput, NotFound
-from blog.schemas.accounts import MemberSort, MemberStatus, Role
+from blog.schemas.accounts import Role
 from blog.schemas.comments import CommentStatus
+from blog.schemas.members import MemberSort, MemberStatus
 from blog.schemas.posts import PostStatus
 from blog.text.normalisation import fold_name
 

@@ -1,4 +1,4 @@
-"""Changes of all comments of one author at once, when the account is suspended or reinstated."""
+"""Changes of all comments of one author at once, when the account is suspended, reinstated or deleted."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from blog.schemas.comments import CommentStatus
 
 _c = tables.comments.c
 _BATCH_SIZE = 500
+DELETED_NOTE = "Its author's account was deleted"
 SUSPENDED_NOTE = "Its author is suspended"
 """The moderation note of comments that a suspension holds."""
 
@@ -25,6 +26,14 @@ async def release(ctx: Context, author_id: int) -> None:
     """Publish the comments that `hold` held and no moderator has decided about. Call it inside a transaction."""
     held = (_c.status == CommentStatus.PENDING.value) & (_c.moderation_note == SUSPENDED_NOTE)
     await _change(ctx, (_c.author_id == author_id) & held, CommentStatus.VISIBLE, None)
+
+
+async def erase(ctx: Context, author_id: int) -> None:
+    """Remove all comments of the author and erase their texts; replies stay. Call it inside a transaction."""
+    own = _c.author_id == author_id
+    await _change(ctx, own & (_c.status != CommentStatus.REMOVED.value), CommentStatus.REMOVED, DELETED_NOTE)
+    erased = {"content": "", "html": "", "moderation_note": DELETED_NOTE}
+    await ctx.db.execute(tables.comments.update().where(own).values(erased))
 
 
 async def _change(ctx: Context, matching: sa.ColumnElement[bool], status: CommentStatus, note: str | None) -> None:

@@ -63,9 +63,11 @@ class AuditAction(StrEnum):
     ACCOUNT_DELETED = "account_deleted"
     ACCOUNT_SUSPENDED = "account_suspended"
     SUSPENSION_LIFTED = "suspension_lifted"
+    POSTS_TRANSFERRED = "posts_transferred"
     EMAIL_CHANGE_REQUESTED = "email_change_requested"
     EMAIL_CHANGED = "email_changed"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 (the name of an action)
+    PASSWORD_LINK_CREATED = "password_link_created"  # noqa: S105 (the name of an action)
     PASSWORD_LINK_SENT = "password_link_sent"  # noqa: S105 (the name of an action)
     TOKEN_CREATED = "token_created"  # noqa: S105 (the name of an action)
     TOKEN_REVOKED = "token_revoked"  # noqa: S105 (the name of an action)

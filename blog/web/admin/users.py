@@ -16,6 +16,7 @@ from blog.framework.request.context import require_user
 from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 from blog.schemas.accounts import NewInvitation, Role, RoleChange
+from blog.schemas.members import MemberSort, MemberStatus
 from blog.web.accounts.reauthentication import needs_reauthentication, reauthenticate_with_form
 from blog.web.rendering.form_page import FormPage
 from blog.web.rendering.pagination import next_page_path, page_cursor
@@ -26,7 +27,7 @@ _DEFAULT_INVITATION = {"role": Role.AUTHOR.value, "days": "7"}
 
 
 class UserList(FormPage[RoleChange]):
-    """/admin/members: the members and their roles. `?q=` searches by name or e-mail address."""
+    """/admin/members: the members and their roles, with a search (`?q=`), filters (`role`, `status`) and an order (`sort`)."""
 
     template, model = "admin/members.html", RoleChange
 
@@ -36,16 +37,31 @@ class UserList(FormPage[RoleChange]):
         return RedirectResponse(f"{current_path(self.request)}#member-{user.id}", 303)
 
     async def context(self) -> Mapping[str, Any]:
-        text = self.request.query_params.get("q", "").strip()[:_MAX_SEARCH_LENGTH]
-        page = await user_directory.list_page(self.ctx, MemberFilter(text, after=page_cursor(self.request)))
+        wanted = _member_filter(self.request)
+        page = await user_directory.list_page(self.ctx, wanted)
         return {
             "members": page.items,
             "next_page_path": next_page_path(self.request, page.next),
-            "q": text,
+            "wanted": wanted,
+            "done": self.request.query_params.get("done"),
             "roles": list(Role),
+            "statuses": list(MemberStatus),
             "action": current_path(self.request),
             "needs_reauthentication": needs_reauthentication(self.ctx),
         }
+
+
+def _member_filter(request: Request) -> MemberFilter:
+    """Return the filter in the query. Values that no control of the page sends count as absent."""
+    sent = request.query_params
+    text, role, status, sort = (sent.get(name, "") for name in ("q", "role", "status", "sort"))
+    return MemberFilter(
+        text.strip()[:_MAX_SEARCH_LENGTH],
+        Role(role) if role in set(Role) else None,
+        MemberStatus(status) if status in set(MemberStatus) else None,
+        MemberSort(sort) if sort in set(MemberSort) else MemberSort.NEWEST,
+        after=page_cursor(request),
+    )
 
 
 class InvitationList(FormPage[NewInvitation]):

@@ -22,7 +22,8 @@ from blog.domain.core.audit import AuditFilter
 from blog.domain.core.context import Actor, Context
 from blog.domain.core.signing import Purpose
 from blog.errors import AccountSuspended, BlogError, Conflict, Forbidden, NotAuthenticated, NotFound, ReauthenticationRequired
-from blog.schemas.accounts import AccountDeletion, CommentsOnSuspension, NewUser, PostsOnDeletion, Role
+from blog.schemas.accounts import AccountDeletion, NewUser, PostsOnDeletion, Role
+from blog.schemas.members import CommentsOnSuspension
 from blog.settings import Settings
 from tests.conftest import PASSWORD, MakeUser
 from tests.support.authenticator import PRESENT, Device

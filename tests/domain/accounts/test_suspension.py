@@ -11,8 +11,9 @@ from blog.domain.comments import comments, moderation_queue
 from blog.domain.core.context import Context
 from blog.domain.posts import posts, preview_links
 from blog.errors import AccountSuspended, Conflict, Forbidden, InvalidLink, NotAuthenticated, NotFound
-from blog.schemas.accounts import CommentsOnSuspension, Credentials, NewInvitation, Role
+from blog.schemas.accounts import Credentials, NewInvitation, Role
 from blog.schemas.comments import BulkDecision, CommentStatus, Decision, NewComment
+from blog.schemas.members import CommentsOnSuspension
 from blog.schemas.posts import NewPost, PostStatus
 from blog.schemas.preview_links import Lifetime, NewPreviewLink
 from tests.conftest import PASSWORD, MakeUser

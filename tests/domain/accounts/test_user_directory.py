@@ -13,8 +13,9 @@ from blog.domain.comments import comments
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.errors import Forbidden, InvalidInput, NotFound
-from blog.schemas.accounts import CommentsOnSuspension, MemberSort, MemberStatus, Role
+from blog.schemas.accounts import Role
 from blog.schemas.comments import NewComment
+from blog.schemas.members import CommentsOnSuspension, MemberSort, MemberStatus
 from blog.schemas.posts import NewPost, PostStatus
 from tests.conftest import MakeUser
 from tests.support.optional import unwrap

@@ -12,7 +12,8 @@ from blog.app import create_app
 from blog.db import tables
 from blog.domain.accounts import accounts, password_reset, sessions, suspension
 from blog.domain.core.context import Context
-from blog.schemas.accounts import CommentsOnSuspension, Credentials, Role
+from blog.schemas.accounts import Credentials, Role
+from blog.schemas.members import CommentsOnSuspension
 from blog.settings import Settings
 from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
 from tests.support import matching
