@@ -13,7 +13,8 @@
     domain                       rules and queries by feature: posts, comments, accounts, media, site; knows no Starlette
     schemas · db                 models that cross the wire · tables, connections, migrations, full-text index
     observability                logging, metrics, tracing, error reports, response timings
-    errors · settings · text     domain errors · configuration · Markdown, diffs and slugs
+    errors · settings            domain errors · configuration
+    text                         Markdown, diffs, slugs, e-mail addresses
     progress                     progress callbacks of long-running commands
 
 Imports point down this list, never up and never sideways between interfaces. `tests/test_imports.py` reads this list.

@@ -13,8 +13,10 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import limits
-from pydantic import EmailStr, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from blog.text.email_address import EmailAddress
 
 MIN_SECRET_LENGTH = 32
 MIN_TOKEN_LENGTH = 16
@@ -186,7 +188,7 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = Field(
         default=None, description="Mail server: `smtp://user:password@host:587` or `smtps://…`; unset: no e-mail is sent."
     )
-    mail_from: EmailStr | None = Field(default=None, description="Sender address of e-mails.")
+    mail_from: EmailAddress | None = Field(default=None, description="Sender address of e-mails.")
     log_format: LogFormat = Field(default=LogFormat.AUTO, description="`console`, `json`, or `auto`: JSON in production.")
     rate_limit: str = Field(
         default="300/minute",

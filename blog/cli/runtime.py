@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
+import gc
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
@@ -34,6 +35,8 @@ class Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
+        gc.freeze()
+        gc.enable()  # see `blog.__main__`
         try:
             return super().invoke(ctx)
         except InvalidInput as error:

@@ -7,8 +7,6 @@ from email.headerregistry import Address, BaseHeader, HeaderRegistry, UniqueAddr
 from email.message import EmailMessage
 from email.policy import SMTP, Policy
 
-from email_validator import validate_email
-
 from blog.domain.accounts import accounts, email_changes, password_reset
 from blog.domain.core.context import Context
 from blog.domain.core.email_queue import EmailKind, QueuedEmail
@@ -104,6 +102,8 @@ def mime_message(ctx: Context, email: Email, queued: QueuedEmail) -> EmailMessag
 
 def _address(addr_spec: str, name: str = "") -> Address:
     """Return an address with an ASCII domain. A local part beyond ASCII needs a mail server with SMTPUTF8 (RFC 6531)."""
+    from email_validator import validate_email  # here because it takes 80 ms of a start
+
     checked = validate_email(addr_spec, check_deliverability=False)
     return Address(name, checked.local_part, checked.ascii_domain)
 

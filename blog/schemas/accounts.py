@@ -4,11 +4,12 @@ import datetime as dt
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, EmailStr, Field, SecretStr, StringConstraints
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints
 
 from blog.schemas.comments import CommentOut
 from blog.schemas.fields import NORMALISED, Bio, Changes, Id, Input, Line, Name, Output, Username, integral
 from blog.schemas.posts import PostOut
+from blog.text.email_address import EmailAddress
 
 MAX_TOKEN_LIFETIME_SECONDS = 3650 * 24 * 3600
 
@@ -41,7 +42,7 @@ class PostsOnDeletion(StrEnum):
 
 Password = Annotated[SecretStr, Field(min_length=8, max_length=256)]
 Age = Annotated[int, Field(ge=0, le=150), BeforeValidator(integral)]
-Email = Annotated[EmailStr, StringConstraints(max_length=254)]
+Email = Annotated[EmailAddress, StringConstraints(max_length=254)]
 
 
 class NewUser(Input):

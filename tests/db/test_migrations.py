@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 
 from blog.db import migration
 from blog.db.sqlite import fulltext
@@ -40,6 +41,11 @@ def names(url: str) -> set[object]:
 def test_migrated_schema_equals_the_tables(database_url: str) -> None:
     migration.check(database_url)
     assert migration.pending(database_url) == []
+
+
+def test_revisions_equal_those_of_alembic() -> None:
+    scripts = ScriptDirectory.from_config(migration._config())
+    assert [script.revision for script in scripts.walk_revisions()][::-1] == migration._revisions()
 
 
 def test_empty_database_lacks_every_revision_and_a_second_run_does_nothing(empty_url: str) -> None:

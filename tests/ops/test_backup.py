@@ -20,7 +20,6 @@ import pytest
 from pydantic import SecretStr
 
 from blog.db import migration
-from blog.db.migrations import versions
 from blog.domain.accounts import sessions, tokens
 from blog.domain.core.context import Context
 from blog.domain.core.site import open_site
@@ -306,14 +305,7 @@ async def test_older_database_is_migrated(
     backup_file: Path, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "9001_later.py").write_text(LATER_MIGRATION.format(head=migration.head()))
-    config = migration._config
-
-    def with_later_migration(*arguments: Any) -> Any:
-        made = config(*arguments)
-        made.set_main_option("version_locations", f"{Path(versions.__file__).parent}{os.pathsep}{tmp_path}")
-        return made
-
-    monkeypatch.setattr(migration, "_config", with_later_migration)
+    monkeypatch.setattr(migration, "_FOLDERS", [*migration._FOLDERS, tmp_path])
     other = elsewhere(settings, tmp_path / "other")
     report = await asyncio.to_thread(restore_backup, other, backup_file)
     assert report.migrations == ("9001",)

@@ -17,7 +17,7 @@ from blog.framework.urls.urls import UrlBuilder
 from blog.text.absolute_urls import make_urls_absolute
 
 # Characters that XML 1.0 cannot contain, not even escaped.
-_INVALID_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_INVALID_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _ATOM_NAMESPACE = "http://www.w3.org/2005/Atom"
 
