@@ -16,17 +16,27 @@ from markdown_it.rules_block import StateBlock, reference
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
+from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
+from blog.text.abbreviations import abbreviation_plugin
+from blog.text.callouts import callout_plugin
 from blog.text.cjk_emphasis import cjk_emphasis_plugin
+from blog.text.heading_ids import heading_id_plugin
 from blog.text.highlighting import HighlightBudget, code_block
+from blog.text.inline_marks import inline_marks_plugin
 from blog.text.linkify import Linkifier
+from blog.text.mathml import math_plugin
+from blog.text.media_players import media_player_plugin
 from blog.text.sanitiser import replace_surrogates, sanitise_comment, sanitise_post
-from blog.text.slug import slugify
 
-RENDERER_VERSION: Final = 2
+RENDERER_VERSION: Final = 3
 """Increment if the same source can render to different HTML than before: stored texts are then rendered again."""
 
+_POST_PLUGINS: Final = (
+    *(footnote_plugin, deflist_plugin, math_plugin, callout_plugin, inline_marks_plugin),
+    *(media_player_plugin, heading_id_plugin, abbreviation_plugin),
+)
 _TASK_MARKER: Final = re.compile(r"\[([ xX])\][ \t]+")
 
 
@@ -34,7 +44,9 @@ def render(source: str, document: str = "") -> str:
     """Return the safe HTML of a post written in Markdown.
 
     CommonMark with raw HTML, GFM tables, strikethrough and task lists, footnotes, links for bare `http(s)://` URLs and e-mail
-    addresses, and an `id` on each heading. A link to `#name` leads to the `id` written as `name`.
+    addresses, definition lists, and the extensions in the modules of `_POST_PLUGINS`: formulas, callouts, highlighted text,
+    sub- and superscript, abbreviations, players, and an `id` on each heading. A link to `#name` leads to the `id` written as
+    `name`.
 
     - `document` (letters, digits, hyphens): part of every `id` and of every link to one, to distinguish several posts on
       one page.
@@ -57,7 +69,7 @@ def commonmark() -> MarkdownIt:
     """Return a new parser for plain CommonMark 0.31.2, the base of the parsers for posts and comments.
 
     Both add bare links, emphasis next to CJK punctuation, and Pygments. Posts also add tables, strikethrough, task lists,
-    footnotes, heading ids, and classes instead of `style` on aligned cells. Comments have no raw HTML, images, headings and
+    the plugins, and classes instead of `style` on aligned cells. Comments have no raw HTML, images, headings and
     rules. All inherit this parser's limit of 20 levels of nesting, which CommonMark does not have.
     """
     return MarkdownIt("commonmark")
@@ -89,9 +101,10 @@ class _ParserPool:
 
 
 def _post_parser() -> MarkdownIt:
-    parser = _base_parser().enable(["table", "strikethrough"]).use(footnote_plugin)
+    parser = _base_parser().enable(["table", "strikethrough"])
+    for plugin in _POST_PLUGINS:
+        parser.use(plugin)
     parser.core.ruler.after("inline", "task_items", _mark_task_items)
-    parser.core.ruler.push("heading_ids", _add_heading_ids)
     parser.core.ruler.push("tables", _prepare_tables)
     parser.add_render_rule("footnote_anchor_name", _footnote_name)
     parser.add_render_rule("footnote_anchor", _footnote_backref)
@@ -127,24 +140,6 @@ def _link_definition(state: StateBlock, start: int, end: int, silent: bool) -> b
 
 
 # Core rules: they change the tokens of a whole document.
-
-
-def _add_heading_ids(state: StateCore) -> None:
-    """Add an id made of its words to each heading; repeated ids are numbered from 2."""
-    uses: dict[str, int] = {}
-    for opening, inline in zip(state.tokens, state.tokens[1:], strict=False):
-        if opening.type == "heading_open":
-            words = "".join(child.content for child in inline.children or () if child.type in {"text", "code_inline"})
-            opening.attrSet("id", _unique_id(slugify(words, fallback="section"), uses))
-
-
-def _unique_id(slug: str, uses: dict[str, int]) -> str:
-    candidate = slug
-    while candidate in uses:
-        uses[slug] += 1
-        candidate = f"{slug}-{uses[slug]}"
-    uses[candidate] = 1
-    return candidate
 
 
 def _mark_task_items(state: StateCore) -> None:

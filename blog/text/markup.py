@@ -13,7 +13,7 @@ _CODE_BLOCK = re.compile(
     r"^(`{3,})[^`\n]*$(?:.*?^ {0,3}\1`*[ \t]*$|.*\Z)|^(~{3,})[^\n]*$(?:.*?^ {0,3}\2~*[ \t]*$|.*\Z)", re.MULTILINE | re.DOTALL
 )
 _HTML_BLOCK = re.compile(r"^ {0,3}<", re.MULTILINE)
-_MARK = re.compile(r"[\n!#&*:<>@\[\]_`|~]")
+_MARK = re.compile(r"[\n!#$&*:<=>@\[\]^_`|~]")
 _BARE_LINK = re.compile(r"://|@")
 
 

@@ -3,13 +3,15 @@
 import html
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 import nh3
 from pygments.token import STANDARD_TYPES  # type: ignore[import-untyped]
 
+from blog.text import mathml
 from blog.text.anchors import add_anchors
+from blog.text.media_players import is_own_path
 
 ID_PREFIX: Final = "c-"
 """The prefix of every `id` in sanitised HTML: an `id` of a post cannot shadow an `id` of the page or a script variable."""
@@ -23,9 +25,9 @@ def _split_names(words: str) -> frozenset[str]:
 
 _COMMENT_TAGS: Final = _split_names("a blockquote br code em li ol p pre span strong ul")
 _POST_TAGS: Final = _COMMENT_TAGS | _split_names(
-    "abbr b bdi bdo caption cite col colgroup dd del details dfn div dl dt figcaption figure h1 h2 h3 h4 h5 h6 hr i img"
-    " input ins kbd mark q rp rt ruby s samp section small sub summary sup table tbody td tfoot th thead time tr u var"
-    " wbr"
+    "abbr audio b bdi bdo caption cite col colgroup dd del details dfn div dl dt figcaption figure h1 h2 h3 h4 h5 h6 hr i"
+    " img input ins kbd mark q rp rt ruby s samp section small sub summary sup table tbody td tfoot th thead time tr u var"
+    " video wbr"
 )
 _COMMENT_ATTRIBUTES: Final = {
     "a": {"href", "title"},
@@ -36,7 +38,10 @@ _COMMENT_ATTRIBUTES: Final = {
 }
 _POST_ATTRIBUTES: Final = {
     "*": {"class", "dir", "id", "lang", "title"},
+    **{name: set(mathml.ATTRIBUTES) for name in mathml.ELEMENTS},
+    "math": {"alttext"},
     "a": {"aria-label", "href", "hreflang", "name"},
+    "audio": {"aria-label", "src"},
     "col": {"span"},
     "colgroup": {"span"},
     "details": {"open"},
@@ -48,23 +53,33 @@ _POST_ATTRIBUTES: Final = {
     "td": {"colspan", "headers", "rowspan"},
     "th": {"abbr", "colspan", "headers", "rowspan", "scope"},
     "time": {"datetime"},
+    "video": {"aria-label", "height", "src", "width"},
 }
 _COMMENT_ATTRIBUTE_VALUES: Final = {"pre": {"tabindex": {"0"}}}
 _POST_ATTRIBUTE_VALUES: Final = {
-    "div": {"role": {"region"}, "tabindex": {"0"}},
+    "audio": {"controls": {""}, "preload": {"metadata"}},
+    "div": {"role": {"note", "region"}, "tabindex": {"0"}},
     "img": {"decoding": {"async"}, "loading": {"lazy"}},
     "input": {"disabled": {""}, "type": {"checkbox"}},
+    "math": {"display": {"block", "inline"}},
     "pre": {"tabindex": {"0"}},
+    "video": {"controls": {""}, "preload": {"metadata"}},
 }
 # Two passes, because nh3 adds several attributes of one element in random order.
 _FORCED_ATTRIBUTES: Final = (
-    {"img": {"loading": "lazy"}, "input": {"type": "checkbox"}},
-    {"img": {"decoding": "async"}, "input": {"disabled": ""}},
+    {"audio": {"controls": ""}, "img": {"loading": "lazy"}, "input": {"type": "checkbox"}, "video": {"controls": ""}},
+    {
+        "audio": {"preload": "metadata"},
+        "img": {"decoding": "async"},
+        "input": {"disabled": ""},
+        "video": {"preload": "metadata"},
+    },
 )
 _SCHEMES: Final = {"http", "https", "mailto"}
 _CLASSES: Final = _split_names(
-    "align-center align-left align-right contains-task-list footnote-backref footnote-item footnote-ref footnotes"
-    " footnotes-list footnotes-sep highlight table-scroll task-list-item"
+    "align-center align-left align-right callout callout-caution callout-important callout-note callout-tip callout-title"
+    " callout-warning contains-task-list footnote-backref footnote-item footnote-ref footnotes footnotes-list footnotes-sep"
+    " highlight math-block table-scroll task-list-item"
 )
 _TOKEN_CLASSES: Final = frozenset(name for name in STANDARD_TYPES.values() if name)
 _LANGUAGE_CLASS: Final = re.compile(r"language-[A-Za-z0-9][\w+#.-]{0,39}", re.ASCII)
@@ -97,7 +112,8 @@ def sanitise_post(fragment: str, document: str = "") -> str:
     """
     id_prefix = f"{ID_PREFIX}{document}-" if document else ID_PREFIX
     cleaners = [cleaner.clean for cleaner in _post_cleaners(id_prefix, is_alone=not document)]
-    return _clean_until_stable(fragment, [*cleaners, lambda text: add_anchors(text, id_prefix, with_names=not document)])
+    anchors = partial(add_anchors, id_prefix=id_prefix, with_names=not document)
+    return _clean_until_stable(fragment, [*cleaners, mathml.remove_foreign_elements, anchors])
 
 
 def sanitise_comment(fragment: str) -> str:
@@ -139,7 +155,7 @@ def _is_too_deep(text: str) -> bool:
 def _post_cleaners(id_prefix: str, *, is_alone: bool) -> tuple[nh3.Cleaner, ...]:
     return tuple(
         nh3.Cleaner(
-            tags=_POST_TAGS,
+            tags=_POST_TAGS | mathml.ELEMENTS,
             attributes=_POST_ATTRIBUTES,
             attribute_filter=_attribute_filter(id_prefix, "" if is_alone else id_prefix),
             tag_attribute_values=_POST_ATTRIBUTE_VALUES,
@@ -174,6 +190,8 @@ def _attribute_filter(id_prefix: str, name_prefix: str) -> AttributeFilter:
         if name == "name":
             return _add_prefix(value, name_prefix) if _ANCHOR_NAME.fullmatch(value) else None
         if name in {"href", "src"} and _CONTROL_CHARACTER.search(value):
+            return None
+        if name == "src" and tag in {"audio", "video"} and not is_own_path(value):
             return None
         if name == "href" and value.startswith("#") and len(value) > 1:
             return "#" + _add_prefix(value[1:], id_prefix)

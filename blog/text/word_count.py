@@ -9,14 +9,18 @@ from typing import Final
 
 WORDS_PER_MINUTE: Final = 230
 
-# What readers do not see: fences, raw HTML, URLs of links, footnote labels, definitions of links.
+# What readers do not see, or not as words: fences, raw HTML, formulas, URLs of links, footnote labels, ids of headings,
+# definitions of links and abbreviations.
 _MARKUP: Final = re.compile(
     r"^[ \t>]*(?:`{3,}|~{3,})[^\n]*$"
     r"|<!--[\s\S]*?(?:-->|$(?![\s\S]))"
     r"|</?[A-Za-z][^<>]*>"
+    r"|\$\$(?:[^$\n]|\n(?!\n))*\$\$"
+    r"|(?<![A-Za-z0-9$\\])\$(?![ \t\n$])(?:[^$`\n]|\n(?!\n))*(?<![ \t\n])\$(?![A-Za-z0-9$])"
     r"|\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)"
     r"|\[\^[^\[\] \t\n]*\]:?"
-    r"|^ {0,3}\[[^\[\]\n]+\]:[^\n]*$",
+    r"|[ \t]\{#[^{} \t\n]*\}[ \t]*$"
+    r"|^ {0,3}\*?\[[^\[\]\n]+\]:[^\n]*$",
     re.MULTILINE,
 )
 # Chinese and Japanese have about two characters per word; Thai, Lao, Khmer and Burmese five, with their vowel signs.

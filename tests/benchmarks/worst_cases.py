@@ -63,6 +63,14 @@ MARKDOWN = {
     "emphasis": longest("*a **a"),
     "links": longest("http://a "),
     "e-mail addresses": longest("a@b.cc "),
+    "formulas": longest("$a^b$ "),
+    "long formulas": longest("$" + "x^2+" * 400 + "y$ "),
+    "formulas without end": longest("$$a\n# h\n"),
+    "highlighted text": longest("==a== "),
+    "abbreviations": longest("abc ", "*[abc]: d\n\n"),
+    "definitions": longest("a\n: b\n"),
+    "callouts": longest("> [!note]\n> a\n\n"),
+    "ids of headings": longest("# a {#a}\n"),
 }
 
 

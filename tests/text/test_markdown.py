@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blog.text import mathml
 from blog.text.highlighting import MAX_HIGHLIGHTED_BYTES
 from blog.text.markdown import RENDERER_VERSION, commonmark, render, render_comment
 from blog.text.sanitiser import ID_PREFIX, sanitise_comment, sanitise_post
@@ -203,19 +204,39 @@ def test_comments_show_other_markup_as_text() -> None:
 # Safety
 
 
-FORBIDDEN = {"script", "iframe", "object", "embed", "style", "svg", "math", "form", "base", "meta", "link", "template"}
+FORBIDDEN = {
+    "script",
+    "iframe",
+    "object",
+    "embed",
+    "style",
+    "svg",
+    "mglyph",
+    "annotation-xml",
+    "source",
+    "form",
+    "base",
+    "meta",
+    "link",
+    "template",
+}
 URL_ATTRIBUTES = {"href", "src", "action", "formaction", "data", "poster", "srcset", "cite", "background", "xlink:href"}
+FORMULA = re.compile(r"<math\b.*?</math>", re.DOTALL)
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
 
 def find_dangers(html: str) -> Iterator[str]:
     """Yield the dangerous elements and attributes of a fragment, as a browser would parse it."""
+    for formula in FORMULA.findall(html):
+        yield from (f"math {tag}" for tag, _ in Elements(formula).items if tag not in mathml.ELEMENTS)
     for tag, attributes in Elements(html).items:
         if tag in FORBIDDEN:
             yield tag
         for name, value in attributes.items():
             if name.startswith("on") or name in {"style", "srcdoc"}:
                 yield f"{tag} {name}"
+            if name == "src" and tag in {"audio", "video"} and (value or "").startswith(("http", "//", "/\\")):
+                yield f"{tag} of another site"
             if name == "name" and tag != "a":  # no browser exposes `<a name>` on `window` or `document`
                 yield f"{tag} name"
             if name == "id" and not (value or "").startswith(ID_PREFIX):
@@ -240,6 +261,8 @@ def scheme_of(url: str) -> str:
         "<p id=location>",
         "<img name=location>",
         '<img src="DATA:text/html,x">',
+        "<math><mtext><p>x</p></mtext></math>",
+        "<video src=//x.example/a.mp4>",
     ],
 )
 def test_dangers_are_detected(html: str) -> None:
@@ -287,6 +310,7 @@ PIECES = (
     "*¦**¦_¦`¦```\n¦\n¦\n\n¦    ¦- ¦[ ] ¦1. ¦> ¦# ¦|¦|-|\n¦[¦](¦)¦![¦^[¦[^a]¦[^a]: ¦~~¦x¦\\¦\x00¦\r¦é"
     "¦python¦http://a.b¦a@b.cd¦<b>¦</b>¦<p>¦</p>¦<table>¦<td>¦<pre>\n¦<a href=x>¦<¦>¦&#13;¦&lt;¦<!--¦-->¦<svg>"
     "¦<style>¦<math>¦<li>¦<ul>¦<h1>¦<details>¦<summary>¦<section>¦<ruby>¦<rt>¦<col>¦<caption>¦<input>¦python"
+    "¦$¦$$\n¦\\frac¦{¦}¦\\text{¦==¦~¦^¦*[a]: b\n¦: ¦[!NOTE]\n¦ {#a}¦![a](b.mp4)¦<video src=//a>¦<math>¦</math>¦<mtext>¦<mi>"
 )
 marks = st.lists(st.sampled_from(PIECES.split("¦")), max_size=40).map("".join)
 
@@ -302,7 +326,29 @@ def test_any_text_renders_and_sanitising_again_changes_nothing(source: str) -> N
 
 @pytest.mark.parametrize(
     "mark",
-    ["[", "![", "[^", "^[", "*a **a ", "`a``b", "> ", "- [ ] a\n", "# a\n", "[a](", "<b>", "<a ", "|a|b|\n|-|-|\n"],
+    [
+        "[",
+        "![",
+        "[^",
+        "^[",
+        "$a",
+        "$$\n",
+        "==",
+        "==a ",
+        "a~b",
+        "*[a]: b\n",
+        "a\n: ",
+        "> [!NOTE]\n",
+        "*a **a ",
+        "`a``b",
+        "> ",
+        "- [ ] a\n",
+        "# a\n",
+        "[a](",
+        "<b>",
+        "<a ",
+        "|a|b|\n|-|-|\n",
+    ],
 )
 def test_hostile_repetition_takes_bounded_time(mark: str) -> None:
     source = (mark * 20_000)[:20_000]
@@ -340,11 +386,19 @@ SAMPLE = """# One *two*
 |b|
 
 [^a]: twelve
+
+## Thirteen {#fourteen}
+
+> [!NOTE]
+> ==Fifteen== H~2~O $x^2$ ![sixteen](seventeen.mp4)
+
+Eighteen
+: *[nineteen]: twenty
 """
 
 
 def test_renderer_version_changes_with_the_html() -> None:
     digest = hashlib.sha256((render(SAMPLE) + render_comment(SAMPLE)).encode()).hexdigest()
-    assert (RENDERER_VERSION, digest[:16]) == (2, "7f7bd672e42e55a7"), (
+    assert (RENDERER_VERSION, digest[:16]) == (3, "c67b2345bffec251"), (
         "increment RENDERER_VERSION, so that stored texts are rendered again"
     )

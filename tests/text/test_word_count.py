@@ -13,7 +13,8 @@ SCRIPT = ROOT / "static/js/editor/word-count.js"
 PARTS = [
     "a", "é", "e\u0301", "[", "]", "(", ")", "<", "b>", "</", "```", "~~~", "中", "日", "カ", "ー", "ก", "ไ", "า", "ລ", "ក",
     "—", "…", "|", "don't", "-", "_", "*", "&", "1", "²", "٣", "हिन्दी", "한국", "😀", "\u200b", "^", "!", "x.y",
-    "https://x.org/", "<!--", "-->", " ", "\n", "\t", "> ", "# ", "\u00a0", "\u3000", "\u0085", "\x1c",
+    "https://x.org/", "$", "$$", "$x$", "{#a}", "\n*[a]: ", "\n\n",
+    "<!--", "-->", " ", "\n", "\t", "> ", "# ", "\u00a0", "\u3000", "\u0085", "\x1c",
 ]  # fmt: skip
 
 
@@ -31,6 +32,8 @@ PARTS = [
         ("5 < 6 and 7 > 2", 5),
         ("Note[^1].\n\n[^1]: The text.\n\n[name]: https://example.org", 3),
         ("| a | b |\n|---|---|\n| c | d |", 4),
+        ("So $a + b = c$, and:\n\n$$\n\\frac{a}{b}\n$$\n\nfor $5 and $6.", 6),
+        ("## The title {#the-id}\n\n> [!NOTE]\n> ==Some== H~2~O\n\n*[CSS]: Cascading Style Sheets", 5),
         ("한국어 문장입니다", 2),
         ("हिन्दी में लिखा", 3),
         ("中" * 6240, 3120),
@@ -66,7 +69,7 @@ def test_editor_counts_the_same_words(browser: Browser) -> None:
     assert minutes == [reading_minutes(number) for number in numbers]
 
 
-@pytest.mark.parametrize("part", ["](", "<a", "<!--", "[^", "](a(b)", "\n[", "中", "](("])
+@pytest.mark.parametrize("part", ["](", "<a", "<!--", "[^", "](a(b)", "\n[", "中", "]((", "$", "$a", "$$\n", "a$", " {#"])
 def test_hostile_repetition_takes_linear_time(part: str) -> None:
     def seconds(count: int) -> float:
         started = time.process_time()

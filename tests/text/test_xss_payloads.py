@@ -14,6 +14,9 @@ CARRIERS: list[Callable[[str], str]] = [
     lambda payload: f"text {payload} text",
     lambda payload: f"[a]({payload}) ![b](<{payload}>)\n\n[c]: {payload}\n\n[c]",
     lambda payload: f"```{payload}\n{payload}\n```\n\n# {payload}\n\n|{payload}|\n|-|\n|{payload}|\n\n[^n]\n\n[^n]: {payload}",
+    lambda payload: f"${payload}$ =={payload}== a~{payload}~ a^{payload}^\n\n$$\n\\text{{{payload}}}\n$$\n\n![{payload}](a.mp4)",
+    lambda payload: f"> [!NOTE]\n> {payload}\n\n{payload}\n: {payload}\n\n# a {{#{payload}}}\n\n![a](<{payload}.mp4>)",
+    lambda payload: f"*[a]: {payload}\n*[{payload}]: b\n\na {payload}",
 ]
 
 # A call of these functions means that a script ran: the page has no content security policy.
@@ -25,6 +28,7 @@ FIND_DANGERS = """() => {
     const names = element.getAttributeNames();
     const urls = [element.href, element.src, element.action, element.formAction].filter(a => a && typeof a === 'string');
     if (forbidden.includes(element.tagName)
+        || (element.closest('math') && !element.namespaceURI.endsWith('/MathML'))
         || names.some(name => name.startsWith('on') || name === 'style' || name === 'srcdoc')
         || urls.some(url => !/^(https?|mailto):/.test(url))) dangers.push(element.outerHTML);
   }

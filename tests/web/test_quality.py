@@ -27,14 +27,20 @@ WATCH = """
   addEventListener('securitypolicyviolation', event => refused.push(event.violatedDirective + ' ' + event.blockedURI));
 """
 STRANGERS = [
-    "/", "/posts/long", "/posts/short", "/tags", "/tags/maths", "/authors/ada", "/archive", "/search", "/search?q=paragraph",
-    "/search?q=zebra", "/login", "/register", "/nowhere", "/?cursor=nonsense",
+    "/", "/posts/long", "/posts/short", "/posts/markup", "/tags", "/tags/maths", "/authors/ada", "/archive", "/search",
+    "/search?q=paragraph", "/search?q=zebra", "/login", "/register", "/nowhere", "/?cursor=nonsense",
 ]  # fmt: skip
 MEMBERS = [
     "/account", "/account/password", "/write", "/dashboard", "/admin", "/posts/long", "/posts/long/edit", "/posts/long/delete",
     "/posts/draft", "/comments/1/edit", "/comments/1/reply", "/comments/1/remove", "/media-library", "/media-library/1",
     "/media-library/1/delete", "/admin/members", "/admin/members/1", "/admin/members/2", "/admin/members/2/delete",
 ]  # fmt: skip
+MARKUP = "\n\n".join([
+    *(f"> [!{kind}]\n> Some *text*, `code` and a [link](https://example.org)." for kind in ("NOTE", "TIP", "IMPORTANT")),
+    *(f"> [!{kind}]\n> ==Marked==, H~2~O and CSS." for kind in ("WARNING", "CAUTION")),
+    "$$\n\\frac{a}{b} = " + " + ".join(f"x_{{{number}}}^2" for number in range(40)) + "\n$$\n\nWith $E = mc^2$.",
+    "Term\n: Meaning", "![A talk](/media/a.mp4)", "![A recording](/media/a.mp3)", "*[CSS]: Cascading Style Sheets",
+])  # fmt: skip
 Scheme = Literal["light", "dark"]
 
 
@@ -70,6 +76,7 @@ def fill(client: httpx.Client) -> None:
     write(client, title="A long post", slug="long", content="\n\n".join(parts), tags=["maths", "looms"])
     photo = client.post("/api/v1/media", files={"file": ("b.png", png(3000, 2000))}, data={"alt": "A mill"}).json()["url"]
     write(client, title="A photo", slug="photo", content=f"![A mill]({photo})")
+    write(client, title="Markup", slug="markup", content=MARKUP)
     write(client, title="Not yet", slug="draft", content="x", status="draft")
     for number in range(25):
         write(client, title=f"Post number {number}", slug="short" if number == 24 else None, content=paragraph, tags=["maths"])

@@ -10,13 +10,15 @@ from blog.framework.urls.urls import UrlBuilder
 from blog.schemas.comments import CommentAuthorOut, CommentOut
 from blog.schemas.media import MediaOut, VariantOut
 from blog.schemas.posts import PostAuthorOut, PostOut, RevisionOut
+from blog.text.fallbacks import with_plain_formulas
 
 
 def post_out(post: Post, urls: UrlBuilder) -> PostOut:
-    """Return a post as a response model, with its public URL."""
+    """Return a post as a response model, with its public URL, and with formulas as source."""
     computed: dict[str, Any] = {
         "url": urls.url("web:post", slug=post.slug),
         "comments": post.comment_count,
+        "html": with_plain_formulas(post.html),
         "authors": [_author_out(author, urls) for author in post.authors],
     }
     return PostOut(**computed, **{name: getattr(post, name) for name in PostOut.model_fields if name not in computed})

@@ -15,6 +15,7 @@ from blog.domain.posts.models import Post
 from blog.framework.templating.templating import format_rfc3339
 from blog.framework.urls.urls import UrlBuilder
 from blog.text.absolute_urls import make_urls_absolute
+from blog.text.fallbacks import with_plain_formulas
 
 # Characters that XML 1.0 cannot contain, not even escaped.
 _INVALID_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -75,7 +76,7 @@ def _item(post: Post, urls: UrlBuilder) -> FeedItem:
         id=permanent_id(post, urls),
         url=url,
         title=strip_invalid_xml(post.title),
-        html=strip_invalid_xml(make_urls_absolute(post.html, url)),
+        html=strip_invalid_xml(make_urls_absolute(with_plain_formulas(post.html), url)),
         excerpt=strip_invalid_xml(post.excerpt),
         authors=tuple(_author(author, urls) for author in post.authors),
         tags=tuple(strip_invalid_xml(tag) for tag in post.tags),
