@@ -8,6 +8,7 @@
     import_export · ops          content in and out · backup, restore, integrity check, health, metrics endpoint
     realtime                     followers of the event log: hub, subscriptions, replay
     mail                         e-mail to members, sent when it is due
+    delivery                     outgoing requests: the guarded HTTP client
     middleware                   access log, authentication (`BaseHTTPMiddleware`); security, cache, compression (plain ASGI)
     framework                    the parts that FastAPI would provide, by hand: identity, parsing, responses, caching
     domain                       rules and queries by feature: posts, comments, accounts, media, site; knows no Starlette

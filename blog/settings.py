@@ -184,6 +184,11 @@ class Settings(BaseSettings):
         description="Maximum number of connections per worker and client address, without live connections; not applied "
         "behind `TRUSTED_PROXIES`.",
     )
+    outgoing_allow_private: bool = Field(
+        default=False,
+        description="Whether requests to addresses that users enter may reach addresses that are not public, such as other "
+        "machines of a local network.",
+    )
     audit_retention_days: int = Field(default=180, ge=1, le=3650, description="Days that audit log entries are stored.")
     smtp_url: SecretStr | None = Field(
         default=None, description="Mail server: `smtp://user:password@host:587` or `smtps://…`; unset: no e-mail is sent."

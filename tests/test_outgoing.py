@@ -42,11 +42,15 @@ CLIENTS = {
         "blog/observability/tracing/__init__.py",
         "blog/observability/tracing/export.py",
     },  # OTEL_EXPORTER_OTLP_ENDPOINT
+    "httpx": {f"blog/delivery/{name}.py" for name in ("body", "http_client", "transport")},  # checks each address
+    "httpcore": {"blog/delivery/transport.py"},  # likewise
+    "ssl": {"blog/delivery/transport.py"},
+    "socket": {"blog/delivery/http_client.py"},  # a constant
     "sentry_sdk": {"blog/observability/sentry.py"},  # SENTRY_DSN
 }
 FORBIDDEN = {
-    "aiohttp", "ftplib", "http.client", "httpcore", "httpx", "httpx2", "imaplib", "poplib", "requests", "smtplib",
-    "socket", "socketserver", "ssl", "telnetlib", "urllib.request", "urllib3", "webbrowser", "websockets.client",
+    "aiohttp", "ftplib", "http.client", "httpx2", "imaplib", "poplib", "requests", "smtplib",
+    "socketserver", "telnetlib", "urllib.request", "urllib3", "webbrowser", "websockets.client",
     "websockets.asyncio.client", "websockets.legacy.client", "websockets.sync.client", "xmlrpc",
 }  # fmt: skip
 CALLS = {"open_connection", "create_connection", "create_datagram_endpoint", "sock_connect", "open_unix_connection", "urlopen"}
