@@ -85,7 +85,7 @@ def test_only_these_modules_open_connections() -> None:
 
 
 @pytest.fixture
-def reached(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def recorded_addresses(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Record the addresses of connections and the names of lookups from now on."""
     found: list[Any] = []
 
@@ -129,14 +129,14 @@ def mail_server() -> Iterator[Any]:
 
 @pytest.mark.sqlite
 async def test_blog_connects_to_its_mail_server_only(
-    settings: Settings, ctx: Context, make_user: MakeUser, reached: list[Any], tmp_path: Path
+    settings: Settings, ctx: Context, make_user: MakeUser, recorded_addresses: list[Any], tmp_path: Path
 ) -> None:
     text = "\n\n".join(f"![a]({url}) [b]({url}) <img src='{url}'> {url}" for url in INSIDE)
     owner = await make_user("ora", Role.OWNER)
     with mail_server() as (port, letters):
         mailing = {"smtp_url": SecretStr(f"smtp://127.0.0.1:{port}"), "mail_from": "blog@example.org"}
         posting = settings.model_copy(update=mailing)
-        reached.clear()
+        recorded_addresses.clear()
         async with running(create_app(posting)) as client:
             session_id = await sessions.start(ctx, accounts.as_actor(owner), "a browser")
             headers = {"Cookie": f"session={session_id}", "Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
@@ -151,7 +151,7 @@ async def test_blog_connects_to_its_mail_server_only(
             assert report.totals.posts == 1
             await send_due(everybody, UrlBuilder(routes, ORIGIN))
     assert letters, "the watch sees what it should"
-    assert set(reached) == {("127.0.0.1", port)}
+    assert set(recorded_addresses) == {("127.0.0.1", port)}
 
 
 async def live(client: httpx2.AsyncClient, headers: dict[str, str], text: str) -> None:
@@ -178,7 +178,7 @@ async def live(client: httpx2.AsyncClient, headers: dict[str, str], text: str) -
             answer = await client.get(path, params={"url": url, "q": url, "next": url})
             assert answer.status_code < 500
             location = answer.headers.get("location", "")
-            assert not urlsplit(location).netloc, "nobody is sent there either"
+            assert not urlsplit(location).netloc, "no redirect leads there either"
     for path in (
         "/",
         f"/posts/{slug}",

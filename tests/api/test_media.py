@@ -540,7 +540,7 @@ async def test_unusable_media_directory_is_reported(
     settings.media_dir.write_text("a file where the folder should be")
     answer = await send(client, ada)
     assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
-    assert str(settings.media_dir) not in answer.text, "where it lies is nobody's business"
+    assert str(settings.media_dir) not in answer.text, "the path of the file is not shown"
     assert await rows(ctx) == 0
 
 

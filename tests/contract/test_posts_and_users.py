@@ -145,7 +145,7 @@ async def test_only_authors_and_editors_can_edit_a_post(client: httpx2.AsyncClie
     statuses = [(await client.patch(path, json={}, headers=who)).status_code for who in ({}, reader, eve, ada)]
     assert statuses == [401, 403, 403, 200]
     assert (await client.get(POSTS, headers=wrong)).status_code == 401, "also where none is needed"
-    assert (await client.post(POSTS, json={}, headers={})).status_code == 401, "who asks is found out before what"
+    assert (await client.post(POSTS, json={}, headers={})).status_code == 401, "authentication comes before validation"
 
 
 async def test_pagination_neither_skips_nor_repeats(client: httpx2.AsyncClient, bearer: Bearer) -> None:

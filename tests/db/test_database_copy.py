@@ -93,13 +93,13 @@ async def test_copy_and_copy_back_are_identical(source: str, postgresql: str, se
     await asyncio.to_thread(copy_database, postgresql, back)
     assert contents(back) == before
 
-    async def looked_at(ctx: Context) -> Any:
+    async def check_content(ctx: Context) -> Any:
         assert await check_site(ctx) == []
         found = await ctx.db.fetch_all(sa.select(unwrap(fulltext.match_posts(ctx.db, "大阪"))))
         entries = await fulltext.stored_entries(ctx.db, [1, 2])
         return [row["post_id"] for row in found], entries, await events.position(ctx.db)
 
-    one, two, three = [await opened(settings, url, looked_at) for url in (source, postgresql, back)]
+    one, two, three = [await opened(settings, url, check_content) for url in (source, postgresql, back)]
     assert one == two == three
     assert one[0] == [1]
 

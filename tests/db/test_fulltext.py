@@ -28,7 +28,7 @@ async def put(db: Database, post_id: int, *, title: str, tags: str, body: str) -
         await db_fulltext.index(db, post_id, title=title, tags=tags, body=db_fulltext.index_text(body))
 
 
-async def take_out(db: Database, post_id: int) -> None:
+async def remove_post(db: Database, post_id: int) -> None:
     async with db.transaction():
         await db_fulltext.remove(db, post_id)
 
@@ -70,7 +70,7 @@ async def test_index_follows_the_post(indexed: Database) -> None:
     await put(indexed, 1, title="Knitting", tags="", body="")
     assert await found(indexed, "jacquard") == []
     assert await found(indexed, "knitting") == [1]
-    await take_out(indexed, 1)
+    await remove_post(indexed, 1)
     assert await found(indexed, "knitting") == []
 
 
@@ -173,5 +173,5 @@ async def test_index_entries_can_be_compared_with_posts(ctx: Context, author: Co
     post = await posts.create(author, NewPost(title="A", content="b"))
     held = await db_fulltext.stored_entries(ctx.db, [post.id, 99])
     assert held == {post.id: db_fulltext.expected_entry("A", "", db_fulltext.index_text("b"))}
-    await take_out(ctx.db, post.id)
+    await remove_post(ctx.db, post.id)
     assert await db_fulltext.stored_entries(ctx.db, [post.id]) == {}

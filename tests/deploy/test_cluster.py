@@ -24,7 +24,7 @@ def running(tmp_path: Path) -> Iterator[Cluster]:
 
 async def test_processes_act_as_one_blog_during_partial_outages(running: Cluster) -> None:
     found = await freshness(running, WRITES)
-    assert found.own == WRITES, "who writes reads what they wrote"
+    assert found.own == WRITES, "clients read their own writes"
     assert max(found.took) < PATIENCE_MS
     assert len(found.heard[0]) == len(set(found.heard[0])) == WRITES
     assert found.heard[0] == found.heard[1] == found.heard[2], "one order for all"
@@ -42,7 +42,7 @@ def check(loss: Loss) -> None:
         assert set(loss.during) <= {200, 201, 503}, "kept answers, and a plain word that it cannot serve"
         assert 503 in loss.during
     elif loss.name == "Redis":
-        assert set(loss.during) <= {200, 201}, "nobody notices"
+        assert set(loss.during) <= {200, 201}, "clients see no error"
     else:
         # A write that had reached the process when it died is never sent twice.
         assert set(loss.during) <= {200, 201, 502}

@@ -71,7 +71,7 @@ def test_configuration_and_secret_are_valid_settings() -> None:
         make_settings(**values | {"metrics_token": None})
     with pytest.raises(ValidationError, match="metrics_token\n"):
         make_settings(**values)
-    assert refused.value.error_count() == 1, "only that nobody may use the examples as they are"
+    assert refused.value.error_count() == 1, "nothing else is wrong with the examples"
     own = {"secret_key": "x0123456789abcdefghijklmnopqrstuvwxyz", "metrics_token": "scrape-scrape-scrape"}
     settings = make_settings(**values | own)
     assert settings.is_https

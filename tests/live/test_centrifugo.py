@@ -38,11 +38,11 @@ async def open_socket(client: httpx2.AsyncClient, **options: Any) -> AsyncIterat
 @contextlib.asynccontextmanager
 async def connected(client: httpx2.AsyncClient, connect: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[Any]:
     async with open_socket(client, **options) as socket:
-        socket.welcome = await ask(socket, 1, connect=connect or {})
+        socket.welcome = await send_command(socket, 1, connect=connect or {})
         yield socket
 
 
-async def ask(socket: Any, id: int, **request: Any) -> dict[str, Any]:
+async def send_command(socket: Any, id: int, **request: Any) -> dict[str, Any]:
     await socket.send_text(json.dumps({"id": id, **request}))
     answer = await receive(socket)
     assert answer.pop("id") == id
@@ -50,7 +50,7 @@ async def ask(socket: Any, id: int, **request: Any) -> dict[str, Any]:
 
 
 async def subscribed(socket: Any, channel: str, id: int = 2, **members: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = (await ask(socket, id, subscribe={"channel": channel, **members}))["subscribe"]
+    answer: dict[str, Any] = (await send_command(socket, id, subscribe={"channel": channel, **members}))["subscribe"]
     return answer
 
 
@@ -62,7 +62,7 @@ async def publication(socket: Any) -> tuple[str, dict[str, Any], int]:
 
 
 async def refusal(socket: Any, id: int, **request: Any) -> tuple[int, bool]:
-    error = (await ask(socket, id, **request))["error"]
+    error = (await send_command(socket, id, **request))["error"]
     assert error["message"]
     return error["code"], error["temporary"]
 
@@ -125,7 +125,7 @@ async def test_each_channel_recovers_from_its_own_position(client: httpx2.AsyncC
     async with connected(client) as socket:
         answer = await subscribed(socket, "posts", **position | {"offset": offsets[-1]})
         assert (answer["recovered"], answer["offset"]) == (True, offsets[-1])
-        assert await ask(socket, 3, ping={}) == {"ping": {}}, "nothing was missed, nothing is pushed"
+        assert await send_command(socket, 3, ping={}) == {"ping": {}}, "nothing was missed, nothing is pushed"
     async with connected(client) as socket:
         await subscribed(socket, "posts", recover=True)
         assert (await publication(socket))[2] == offsets[0], "without an epoch: that of the log as it is"
@@ -211,7 +211,7 @@ async def test_revoked_token_closes_its_connections(client: httpx2.AsyncClient, 
         (mine,) = (await client.get("/api/v1/tokens", headers=owner)).json()["items"]
         assert (await client.delete(f"/api/v1/tokens/{mine['id']}", headers=owner)).status_code == 204
         assert await closed(socket) == 3005, "come again: with a token that is valid"
-        assert await ask(stranger, 2, ping={}) == {"ping": {}}, "others stay"
+        assert await send_command(stranger, 2, ping={}) == {"ping": {}}, "others stay"
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ async def test_socket_without_a_connect_command_is_closed(client: httpx2.AsyncCl
     monkeypatch.setattr("blog.live.centrifugo._CONNECT_TIMEOUT", 0.05)
     async with open_socket(client) as socket, connected(client) as other:
         assert await closed(socket) == 3502
-        assert await ask(other, 2, ping={}) == {"ping": {}}
+        assert await send_command(other, 2, ping={}) == {"ping": {}}
 
 
 async def test_disconnect_before_connect_frees_everything(
@@ -268,10 +268,10 @@ async def test_subscriptions_are_limited_and_unique(client: httpx2.AsyncClient, 
     async with connected(client) as socket:
         await subscribed(socket, "posts")
         assert await refusal(socket, 3, subscribe={"channel": "posts"}) == (105, False)
-        assert await ask(socket, 4, unsubscribe={"channel": "posts"}) == {"unsubscribe": {}}
-        assert await ask(socket, 5, unsubscribe={"channel": "posts"}) == {"unsubscribe": {}}
+        assert await send_command(socket, 4, unsubscribe={"channel": "posts"}) == {"unsubscribe": {}}
+        assert await send_command(socket, 5, unsubscribe={"channel": "posts"}) == {"unsubscribe": {}}
         await write(client, ada)
-        assert await ask(socket, 6, ping={}) == {"ping": {}}, "no news any more"
+        assert await send_command(socket, 6, ping={}) == {"ping": {}}, "no news any more"
         for number in range(50):
             await subscribed(socket, f"tag:{number}", 10 + number)
         assert await refusal(socket, 90, subscribe={"channel": "posts"}) == (106, False)
@@ -295,7 +295,7 @@ async def test_heartbeats_are_sent_between_events(
 async def test_unexpected_pong_is_ignored(client: httpx2.AsyncClient) -> None:
     async with connected(client) as socket:
         await socket.send_text("{}")
-        assert await ask(socket, 2, ping={}) == {"ping": {}}
+        assert await send_command(socket, 2, ping={}) == {"ping": {}}
 
 
 async def test_addresses_have_the_same_limit(settings: Settings) -> None:

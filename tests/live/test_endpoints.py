@@ -101,7 +101,7 @@ async def test_post_channel_has_edits_and_comments_in_order(client: httpx2.Async
         received.append(await receive(socket))
     names = [event["event"] for event in received]
     assert names[0] == "post.updated"
-    assert "changed <strong>now</strong>" in received[0]["data"]["html"], "who follows a post gets the whole article"
+    assert "changed <strong>now</strong>" in received[0]["data"]["html"], "events on a post channel contain the whole article"
     assert names[-1] == "post.deleted"
     assert received[-1]["data"] == {"post": {"id": post["id"], "slug": post["slug"]}}
     assert names[1:-1] == ["comment.created", "comment.updated", "comment.removed"]

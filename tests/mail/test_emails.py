@@ -369,10 +369,10 @@ async def test_smtp_password_is_sent_over_tls_only(
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # on this very machine
 async def test_smtp_authentication(settings: Settings, mailbox: Mailbox, author: Context) -> None:
-    def look(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: LoginPassword) -> AuthResult:
+    def authenticate(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: LoginPassword) -> AuthResult:
         return AuthResult(success=(given.login, given.password) == (b"me", b"p@ss"))
 
-    with mail_server(mailbox, authenticator=look, auth_required=True, auth_require_tls=False) as port:
+    with mail_server(mailbox, authenticator=authenticate, auth_required=True, auth_require_tls=False) as port:
         url = SecretStr(f"smtp://me:p%40ss@127.0.0.1:{port}")
         async with open_site(settings.model_copy(update={"smtp_url": url, "mail_from": "blog@example.org"})) as site:
             ctx = replace(author, site=site)
@@ -400,7 +400,7 @@ async def test_known_and_unknown_names_cost_the_same_work(posted: Context) -> No
         await email_queue.request_password_reset(posted, name)
         works.append(list(asked))
     assert works[0] == works[1]
-    assert len(works[0]) == 1, "one row is written, and nobody is looked up"
+    assert len(works[0]) == 1, "one row is written, and no account is read"
 
 
 async def test_link_is_logged_in_development_without_a_mail_server(author: Context) -> None:

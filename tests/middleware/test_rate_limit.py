@@ -395,11 +395,11 @@ async def test_unresponsive_redis_is_tolerated(settings: Settings, tmp_path_fact
     silent = tmp_path_factory.mktemp("s") / "s"
     stays = asyncio.Event()
 
-    async def say_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def accept_without_reply(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await stays.wait()
         writer.close()
 
-    async with await asyncio.start_unix_server(say_nothing, silent):
+    async with await asyncio.start_unix_server(accept_without_reply, silent):
         async with running(with_redis(settings, f"unix://{silent}")) as client:
             assert await statuses(client, 4) == [200, 200, 200, 429]
         stays.set()

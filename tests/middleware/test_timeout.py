@@ -15,7 +15,7 @@ from tests.conftest import Bearer, running
 
 
 @pytest.fixture
-def hurried(settings: Settings) -> Application:
+def app_with_short_timeout(settings: Settings) -> Application:
     """Return an application with a short request timeout."""
     return create_app(settings.model_copy(update={"request_timeout": 0.2}))
 
@@ -38,8 +38,10 @@ def endless(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException]]:
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/api/v1/posts", "application/problem+json"), ("/", "text/html; charset=utf-8")])
-async def test_slow_request_is_answered_with_503(hurried: Application, endless: list[Any], path: str, kind: str) -> None:
-    async with running(hurried) as client:
+async def test_slow_request_is_answered_with_503(
+    app_with_short_timeout: Application, endless: list[Any], path: str, kind: str
+) -> None:
+    async with running(app_with_short_timeout) as client:
         async with asyncio.timeout(10):
             answer = await client.get(path)
         assert (answer.status_code, answer.headers["content-type"]) == (503, kind)
@@ -51,7 +53,7 @@ async def test_slow_request_is_answered_with_503(hurried: Application, endless: 
 
 
 async def test_timed_out_transaction_is_rolled_back_and_released(
-    hurried: Application, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
+    app_with_short_timeout: Application, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers, new = await bearer("ada"), {"title": "A title", "content": "text"}
     found: list[Any] = []
@@ -60,7 +62,7 @@ async def test_timed_out_transaction_is_rolled_back_and_released(
         found.append(await db.fetch_val(sa.select(sa.func.count()).select_from(tables.posts)))
         await anyio.sleep_forever()
 
-    async with running(hurried) as client:
+    async with running(app_with_short_timeout) as client:
         with monkeypatch.context() as patch:
             patch.setattr("blog.db.fulltext.add", index)
             assert (await client.post("/api/v1/posts", json=new, headers=headers)).status_code == 503
@@ -69,7 +71,7 @@ async def test_timed_out_transaction_is_rolled_back_and_released(
         assert (await client.post("/api/v1/posts", json=new, headers=headers)).status_code == 201
 
 
-async def test_receiving_the_body_does_not_count_towards_the_timeout(hurried: Application, bearer: Bearer) -> None:
+async def test_receiving_the_body_does_not_count_towards_the_timeout(app_with_short_timeout: Application, bearer: Bearer) -> None:
     headers = await bearer("ada") | {"Content-Type": "application/json"}
 
     async def slowly() -> AsyncIterator[bytes]:
@@ -77,11 +79,11 @@ async def test_receiving_the_body_does_not_count_towards_the_timeout(hurried: Ap
         await asyncio.sleep(0.4)
         yield b'"content": "text"}'
 
-    async with running(hurried) as client:
+    async with running(app_with_short_timeout) as client:
         assert (await client.post("/api/v1/posts", content=slowly(), headers=headers)).status_code == 201
 
 
-async def test_poll_timeout_is_the_requested_one(hurried: Application) -> None:
-    async with running(hurried) as client:
+async def test_poll_timeout_is_the_requested_one(app_with_short_timeout: Application) -> None:
+    async with running(app_with_short_timeout) as client:
         answer = await client.get("/api/v1/events", params={"channel": "posts", "wait": "0.5"})
         assert (answer.status_code, answer.json()["events"]) == (200, [])

@@ -168,7 +168,7 @@ def require_whole(folder: Path, writers: list[Writer]) -> None:
     assert (checked.stdout, checked.returncode) == ("No problems found.\n", 0), checked.stderr
 
 
-def settle(folder: Path, writers: list[Writer]) -> None:
+def resolve_unconfirmed_writes(folder: Path, writers: list[Writer]) -> None:
     """Resolve the writes that were not confirmed."""
     with database(folder) as connection:
         found = {row[0]: row[1:] for row in connection.execute("SELECT id, content, deleted_at FROM posts")}
@@ -192,7 +192,7 @@ async def test_killed_server_loses_no_confirmed_write(tmp_path: Path) -> None:
         await server.kill()
         await asyncio.gather(*writing)
         require_whole(tmp_path, writers)
-        settle(tmp_path, writers)
+        resolve_unconfirmed_writes(tmp_path, writers)
     answered, repeated = sum(writer.answered for writer in writers), sum(writer.repeated for writer in writers)
     with database(tmp_path) as connection:
         (events,) = connection.execute("SELECT count(*) FROM events").fetchone()

@@ -261,4 +261,4 @@ def test_killed_worker_keeps_its_counters_but_no_gauges(home: Path, tmp_path: Pa
         assert total(samples, "blog_workers") == 2, "nor is it counted any more"
         assert other in living(folder)
         assert total(samples, "blog_http_requests_total", route="/tags") == 20
-    assert not list(folder.glob("gauge_live*")), "who ends in order takes its levels along"
+    assert not list(folder.glob("gauge_live*")), "a worker that stops in order removes its gauges"

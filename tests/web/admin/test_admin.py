@@ -127,14 +127,14 @@ async def test_members_are_listed_with_post_counts_and_searchable(
     assert re.findall(r"<strong>(\w+)</strong>", page) == ["per_cent", "ada", "ora"]
     assert re.search(r"ada@example\.org · joined .*? · 1 post · 0 comments<", page)
 
-    async def found(text: str) -> list[str]:
+    async def search_members(text: str) -> list[str]:
         answer = await client.get("/admin/members", params={"q": text}, headers=ora)
         return re.findall(r"<strong>(\w+)</strong>", answer.text)
 
-    assert await found("ADA") == ["ada"]
-    assert await found("ora@example") == ["ora"]
-    assert await found("%") == []
-    assert await found("_") == ["per_cent"]
+    assert await search_members("ADA") == ["ada"]
+    assert await search_members("ora@example") == ["ora"]
+    assert await search_members("%") == []
+    assert await search_members("_") == ["per_cent"]
     assert "No matching members" in (await client.get("/admin/members?q=nobody", headers=ora)).text
 
 
@@ -223,7 +223,7 @@ async def test_invitation_changes_no_existing_account(
     sent = {"username": "bob2", "email": "bob2@example.org", "password": PASSWORD}
     assert (await client.post(path, data=sent, headers=bob)).status_code == 409
     assert (await accounts.by_username(ctx, "bob")).role is Role.READER
-    assert (await client.get(path)).status_code == 200, "it still works for who it is for"
+    assert (await client.get(path)).status_code == 200, "the link still works"
 
 
 async def test_revoked_or_expired_invitation_is_invalid(

@@ -117,7 +117,7 @@ async def test_restore_over_an_unseen_version_is_refused(
     answer = await client.post("/posts/on-engines/history/1/restore", data={"version": version}, headers=eve)
     assert answer.status_code == 412
     assert "Someone saved version 3 while you had this page open" in answer.text
-    assert value(answer.text, "version") == "3", "who has read the warning may press the button again"
+    assert value(answer.text, "version") == "3", "the form can be sent again after the warning"
     assert (await posts.get_by_slug(ctx, "on-engines")).version == 3
 
 
