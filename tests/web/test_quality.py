@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page
 from tests.support import matching
 from tests.support.axe import violations, violations_in_both_schemes
 from tests.support.optional import unwrap
+from tests.support.patience import seconds
 from tests.support.pictures import png
 from tests.support.serving import blog, free_port, serving, wait_until_up
 
@@ -61,7 +62,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blog]:
     token = blog(folder, "token", "create", "ada").stdout.strip()
     with serving(folder, port, RATE_LIMIT="off") as (process, _):
         wait_until_up(port, process)
-        with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}) as client:
+        with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=seconds(30)) as client:
             fill(client)
         signed = httpx.post(f"{base}/login", data={"username": "ada", "password": PASSWORD}, headers={"Origin": base})
         yield Blog(base, signed.cookies["session"])
