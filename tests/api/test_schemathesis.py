@@ -39,10 +39,13 @@ IMAGE = png(3, 2)
 # Generated ids do not come near: the run must not revoke the token that it goes by.
 FAR_ID = 123_456_789_012_345_678
 CURSOR = "WyIyMDI2LTA1LTAxVDA5OjAwOjAwWiIsMV0"  # what a list gives; text of any other form is refused, as it should be
-# JSON Schema cannot say that a schedule lies in the future, that a comment answers one of the same post, that bytes are an
-# image, or that another e-mail address takes the present password.
+# JSON Schema cannot say that two filters contradict each other, that a cursor belongs to another order, that a schedule lies in
+# the future, that a comment answers one of the same post, that bytes are an image, or that another e-mail address takes the
+# present password.
 WIDER = ["2xx", "3xx", "401", "403", "404", "409", "422"]
 WIDER_FOR = (
+    "GET /api/v1/posts",
+    "GET /api/v1/users",
     "POST /api/v1/posts",
     "PUT /api/v1/posts/{id}",
     "PATCH /api/v1/posts/{id}",
@@ -98,7 +101,7 @@ def needing_credentials() -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def ended() -> Iterator[None]:
+def shut_down_lifespans() -> Iterator[None]:
     yield
     asgi.shutdown_lifespans()
 
