@@ -131,6 +131,7 @@ posts = sa.Table(
     sa.Column("canonical_url", sa.String(2000)),
     sa.Column("language", sa.String(35)),
     sa.Column("featured", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.false()),
+    sa.Column("feature_image", sa.JSON(none_as_null=True)),
     sa.Column("renderer_version", sa.SmallInteger, nullable=False),  # older HTML is rendered again in the background
     sa.Column("status", sa.String(20), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
@@ -213,6 +214,7 @@ revisions = sa.Table(
     sa.Column("canonical_url", sa.String(2000)),
     sa.Column("language", sa.String(35)),
     sa.Column("featured", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.false()),
+    sa.Column("feature_image", sa.JSON(none_as_null=True)),
     _foreign_key("editor_id", "users.id", ondelete="RESTRICT"),
     _timestamp("created_at"),
 )

@@ -14,6 +14,7 @@ from blog.domain.comments import own_comments
 from blog.domain.core.context import Context
 from blog.domain.media import media
 from blog.domain.posts import autosaves, post_lists
+from blog.domain.posts.models import Post
 from blog.domain.posts.post_filter import PostFilter
 from blog.framework.response.serializers import media_out
 from blog.framework.urls.urls import UrlBuilder
@@ -24,7 +25,7 @@ from blog.schemas.posts import PostStatus
 _BATCH_SIZE = 100
 _DESCRIPTIONS = {
     ExportFile.PROFILE: "your profile and account",
-    ExportFile.POSTS: "your posts, including drafts, as Markdown with front matter",
+    ExportFile.POSTS: "your posts, including drafts, as Markdown with front matter, and their feature images",
     ExportFile.AUTOSAVES: "text that you typed in the editor and did not save",
     ExportFile.COMMENTS: "your comments",
     ExportFile.MEDIA: "the images that you uploaded, with their URLs",
@@ -38,23 +39,41 @@ async def write_archive(ctx: Context, urls: UrlBuilder, file: IO[bytes]) -> None
     profile = AccountOut.model_validate(await accounts.current(ctx))
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         await _add_files(archive, ctx, {"README.txt": README.encode(), ExportFile.PROFILE: to_json(profile, indent=2)})
-        async for files in _posts(ctx):
+        images: set[str] = set()
+        async for posts in _posts(ctx):
+            files = {}
+            for post in posts:
+                prefix = await _add_image(archive, ctx, post, images) or urls.url("media", name="")
+                files[f"{ExportFile.POSTS}{post_markdown.file_name(post)}"] = post_markdown.to_markdown(post, prefix).encode()
             await _add_files(archive, ctx, files)
         await _add_json_list(archive, ctx, ExportFile.AUTOSAVES, _autosaves(ctx))
         await _add_json_list(archive, ctx, ExportFile.COMMENTS, _comments(ctx))
         await _add_json_list(archive, ctx, ExportFile.MEDIA, _media(ctx, urls))
 
 
-async def _posts(ctx: Context) -> AsyncIterator[Mapping[str, bytes]]:
+async def _add_image(archive: zipfile.ZipFile, ctx: Context, post: Post, known: set[str]) -> str | None:
+    """Add the feature image of a post, unless it is known, and return the folder of its file.
+
+    Return None if the post has none, or if the file is stored elsewhere: then its URL is exported.
+    """
+    name = post.feature_image.name if post.feature_image else None
+    path = ctx.site.storage.local_path(name) if name else None
+    if path is None or not path.is_file():
+        return None
+    if name not in known:
+        content = await anyio.to_thread.run_sync(path.read_bytes)
+        await _add_files(archive, ctx, {f"{ExportFile.POSTS}{post_markdown.MEDIA_FOLDER}{name}": content})
+        known.add(path.name)
+    return post_markdown.MEDIA_FOLDER
+
+
+async def _posts(ctx: Context) -> AsyncIterator[Sequence[Post]]:
     for status in PostStatus:
         key, more = None, True
         while more:
             own = PostFilter(author_id=ctx.require_actor().id, status=status, limit=_BATCH_SIZE, after=key, full=True)
             page = await post_lists.list_page(ctx, own)
-            yield {
-                f"{ExportFile.POSTS}{post_markdown.file_name(post)}": post_markdown.to_markdown(post).encode()
-                for post in page.items
-            }
+            yield page.items
             key, more = page.next, page.next is not None
 
 

@@ -7,6 +7,26 @@ from pydantic import BaseModel
 from blog.schemas import accounts, comments, events, feature_flags, lists, media, members, posts
 
 _AT, _LATER = "2026-05-01T09:00:00Z", "2026-05-02T18:30:00Z"
+_MEDIA_URL = "https://blog.example.org/media/"
+_IMAGE = {
+    "id": 3,
+    "url": f"{_MEDIA_URL}4b1f0c7d5e2a9846b3d0f1c2a5e8974613d2c0b7a6f5e4d3c2b1a09f8e7d6c5b.jpg",
+    "width": 800,
+    "height": 600,
+    "alt": "A brass wheel with two hundred teeth",
+    "file_name": "wheel.jpg",
+    "media_type": "image/jpeg",
+    "bytes": 148_213,
+    "uploader": "ada",
+    "created_at": _AT,
+    "variants": [
+        {
+            "url": f"{_MEDIA_URL}9e8d7c6b5a4f3e2d1c0b9a8f7e6d5c4b3a2f1e0d9c8b7a6f5e4d3c2b1a0f9e8d.webp",
+            "width": 480,
+            "height": 360,
+        }
+    ],
+}
 _CONTENT = {
     "title": "On engines",
     "content": "It *weaves* patterns.",
@@ -24,6 +44,10 @@ _CONTENT = {
     "canonical_url": None,
     "language": "en-GB",
     "featured": False,
+    "feature_image": {
+        **{name: _IMAGE[name] for name in ("url", "alt", "width", "height", "variants")},
+        "caption": "The wheel of the difference engine",
+    },
 }
 _POST = _CONTENT | {
     "id": 12,
@@ -65,26 +89,6 @@ _MEMBER = {
     "comment_count": 40,
 }
 _TOKEN = {"id": 5, "name": "laptop", "scopes": ["posts:write"], "created_at": _AT, "expires_at": "2026-07-30T09:00:00Z"}
-_MEDIA_URL = "https://blog.example.org/media/"
-_IMAGE = {
-    "id": 3,
-    "url": f"{_MEDIA_URL}4b1f0c7d5e2a9846b3d0f1c2a5e8974613d2c0b7a6f5e4d3c2b1a09f8e7d6c5b.jpg",
-    "width": 800,
-    "height": 600,
-    "alt": "A brass wheel with two hundred teeth",
-    "file_name": "wheel.jpg",
-    "media_type": "image/jpeg",
-    "bytes": 148_213,
-    "uploader": "ada",
-    "created_at": _AT,
-    "variants": [
-        {
-            "url": f"{_MEDIA_URL}9e8d7c6b5a4f3e2d1c0b9a8f7e6d5c4b3a2f1e0d9c8b7a6f5e4d3c2b1a0f9e8d.webp",
-            "width": 480,
-            "height": 360,
-        }
-    ],
-}
 _EVENT = {
     "type": "event",
     "event": "post.published",

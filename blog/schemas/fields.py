@@ -7,16 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
-    AnyUrl,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
-    TypeAdapter,
-    UrlConstraints,
-    ValidationError,
 )
 from pydantic_core import PydanticCustomError
 
@@ -25,14 +21,11 @@ from blog.text.markup import MAX_MARKUP, count_markup
 from blog.text.normalisation import BLANK, INVISIBLE, fold_name, has_visible_text, normalise_line
 
 MAX_CONTENT_BYTES = 262_144
-MAX_URL_LENGTH = 2000
+MAX_CAPTION_LENGTH = 600
 MAX_EXCERPT_LENGTH, MAX_META_TITLE_LENGTH, MAX_META_DESCRIPTION_LENGTH = 600, 300, 500
 # Unicode category Cc without tab and line ends. U+2028 and U+2029 are line ends too.
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _LINE_END = re.compile(r"[\t\n\r\u2028\u2029]")
-_HTTP_URL: TypeAdapter[AnyUrl] = TypeAdapter(
-    Annotated[AnyUrl, UrlConstraints(allowed_schemes=["http", "https"], host_required=True)]
-)
 _SLUG = re.compile(r"[^\W_](?:[\w.-]*\w)?")
 # The same rules for the OpenAPI document. The functions below validate, because their messages are more specific.
 _C, _CL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f", r"\x00-\x1f\x7f-\x9f\u2028\u2029"
@@ -162,18 +155,6 @@ def _null_if_empty(value: Any) -> Any:
     return value.strip() or None if isinstance(value, str) else value
 
 
-def _normalise_url(value: str) -> str:
-    try:
-        url = _HTTP_URL.validate_python(value)
-    except ValidationError:
-        raise PydanticCustomError("url", "Not a web address. Use a URL such as https://example.org/page") from None
-    if url.username is not None or url.password is not None:
-        raise PydanticCustomError("url", "Remove the user name and the password from this URL")
-    if len(str(url)) > MAX_URL_LENGTH:  # encoding makes it longer
-        raise PydanticCustomError("too_long", "Use at most {limit} characters", {"limit": MAX_URL_LENGTH})
-    return str(url)
-
-
 def _normalise_language(value: str) -> str:
     if (tag := language_tags.normalise(value)) is None:
         raise PydanticCustomError("language", "Not a language tag. Use a tag such as en, pt-BR or zh-Hant")
@@ -214,7 +195,8 @@ Bio = Annotated[
     _documented_pattern("text"),
 ]
 _PLAIN_TEXT = BeforeValidator(_normalise_plain_text)
-_EMPTY_IS_NULL = BeforeValidator(_null_if_empty)
+EMPTY_IS_NULL = BeforeValidator(_null_if_empty)
+"""An empty text is null: forms have no other way to send it."""
 Excerpt = Annotated[
     Annotated[str, StringConstraints(max_length=MAX_EXCERPT_LENGTH), _documented_pattern("text")] | None, _PLAIN_TEXT
 ]
@@ -225,17 +207,10 @@ MetaTitle = Annotated[
 MetaDescription = Annotated[
     Annotated[str, StringConstraints(max_length=MAX_META_DESCRIPTION_LENGTH), _documented_pattern("text")] | None, _PLAIN_TEXT
 ]
-WebUrl = Annotated[
-    str,
-    StringConstraints(max_length=MAX_URL_LENGTH),
-    AfterValidator(_normalise_url),
-    Field(json_schema_extra={"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?:"}),
-]
-"""An absolute http or https URL without credentials, in the spelling of browsers."""
-OptionalUrl = Annotated[WebUrl | None, _EMPTY_IS_NULL]
+Caption = Annotated[str, StringConstraints(max_length=MAX_CAPTION_LENGTH), _documented_pattern("line"), NORMALISED]
 Language = Annotated[
     Annotated[str, StringConstraints(max_length=language_tags.MAX_LENGTH), AfterValidator(_normalise_language)] | None,
-    _EMPTY_IS_NULL,
+    EMPTY_IS_NULL,
 ]
 Slug = Annotated[
     str, StringConstraints(min_length=1, max_length=120), AfterValidator(_validate_slug), _documented_pattern("slug"), NORMALISED

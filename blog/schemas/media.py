@@ -7,7 +7,8 @@ from pydantic import AfterValidator, Field, StringConstraints
 from blog.schemas.fields import NORMALISED, Changes, Input, Instant, Line, Output
 from blog.text.file_names import MAX_FILE_NAME, clean_file_name
 
-Alt = Annotated[Line, StringConstraints(max_length=500), NORMALISED]
+MAX_ALT_LENGTH = 500
+Alt = Annotated[Line, StringConstraints(max_length=MAX_ALT_LENGTH), NORMALISED]
 FileName = Annotated[Line, StringConstraints(max_length=MAX_FILE_NAME), AfterValidator(clean_file_name), NORMALISED]
 
 

@@ -2,24 +2,30 @@
 
 import datetime as dt
 from enum import StrEnum
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from blog.schemas.fields import (
+    EMPTY_IS_NULL,
     Authors,
+    Caption,
     Changes,
     Content,
     Excerpt,
+    Id,
     Instant,
     Language,
     MetaDescription,
     MetaTitle,
-    OptionalUrl,
     Output,
     Slug,
     Tags,
     Title,
 )
+from blog.schemas.media import Alt, VariantOut
+from blog.schemas.urls import ImageUrl, OptionalUrl
 
 
 class PostStatus(StrEnum):
@@ -72,6 +78,24 @@ class PublicPostSort(StrEnum):
     LAST_UPDATED = PostSort.LAST_UPDATED.value
 
 
+class FeatureImageInput(Changes):
+    """The image above a post: an uploaded image by its id or its URL, or an image on another site by its URL."""
+
+    media_id: Id | None = Field(default=None, description="The id of an uploaded image; then without `url`")
+    url: ImageUrl | None = Field(
+        default=None,
+        description="The URL of an uploaded image, or an http or https URL, which is not fetched and has no smaller copies",
+    )
+    alt: Alt | None = Field(default=None, description="A text for people who cannot see the image. If absent, that of the upload")
+    caption: Caption = Field(default="", description="Shown below the image")
+
+    @model_validator(mode="after")
+    def _name_one_image(self) -> Self:
+        if (self.media_id is None) is (self.url is None):
+            raise PydanticCustomError("feature_image", "Name the image by `media_id` or by `url`")
+        return self
+
+
 class PostInput(Changes):
     """The fields of a post that clients write."""
 
@@ -112,6 +136,9 @@ class PostInput(Changes):
         default=False,
         description="Whether the home page shows the post first. Only editors change it; PUT and PATCH without it keep it",
     )
+    feature_image: Annotated[FeatureImageInput | None, EMPTY_IS_NULL] = Field(
+        default=None, description="The image above the post, on cards, in feeds and in link previews"
+    )
 
 
 class NewPost(PostInput):
@@ -136,6 +163,17 @@ class PostAuthorOut(Output):
     avatar: str | None
 
 
+class FeatureImageOut(Output):
+    """The image above a post. Images on other sites have no size and no smaller copies."""
+
+    url: str
+    alt: str
+    caption: str
+    width: int | None
+    height: int | None
+    variants: list[VariantOut] = Field(description="Smaller copies, widest first")
+
+
 class PostFields(Output):
     """The fields of a version of a post."""
 
@@ -153,6 +191,7 @@ class PostFields(Output):
     canonical_url: str | None
     language: str | None
     featured: bool
+    feature_image: FeatureImageOut | None
 
 
 class PostOut(PostFields):

@@ -185,6 +185,34 @@ CASES: Mapping[str, Case] = {
         {"authors": "ada, eve"},
         '"authors": [{"username": "ada"',
     ),
+    "feature_image": Case(
+        {"url": "https://elsewhere.example/loom.png", "alt": "A loom", "caption": "In Lyon"},
+        "image:\n  src: https://elsewhere.example/loom.png\n  alt: A loom\n  caption: In Lyon",
+        "feature_image:\n  path: https://elsewhere.example/loom.png\n  alt: A loom\n  caption: In Lyon",
+        "https://elsewhere.example/loom.png, alt text: A loom, caption: In Lyon",
+        {
+            **dict.fromkeys(
+                ("article", "live article"),
+                '<img src="https://elsewhere.example/loom.png" alt="A loom" fetchpriority="high">\n'
+                '  <figcaption dir="auto">In Lyon</figcaption>',
+            ),
+            "card": 'src="https://elsewhere.example/loom.png" alt="">',
+            "live card": 'src="https://elsewhere.example/loom.png" alt="" loading="lazy">',
+            **dict.fromkeys(("og:image", "twitter:image"), "https://elsewhere.example/loom.png"),
+            **dict.fromkeys(("og:image:alt", "twitter:image:alt"), "A loom"),
+            "og:image:type": "image/png",
+            "JSON-LD": '"image": {"@type": "ImageObject", "url": "https://elsewhere.example/loom.png"}',
+            "Atom": '<link rel="enclosure" href="https://elsewhere.example/loom.png" type="image/png" />',
+            "RSS": '<enclosure url="https://elsewhere.example/loom.png" length="0" type="image/png" />',
+            "JSON Feed": '"image": "https://elsewhere.example/loom.png"',
+        },
+        {
+            "feature_image_url": "https://elsewhere.example/loom.png",
+            "feature_image_alt": "A loom",
+            "feature_image_caption": "In Lyon",
+        },
+        '"feature_image": {"url": "https://elsewhere.example/loom.png", "alt": "A loom", "caption": "In Lyon"',
+    ),
     "featured": Case(
         True, "sticky: true", "featured: true", "Featured setting", {"home": 'id="featured-1"'}, {"featured": "true"}
     ),

@@ -65,6 +65,15 @@ class Author:
     avatar: str | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A smaller copy of an image; sizes in pixels."""
+
+    name: str
+    width: int
+    height: int
+
+
 class PostLike(HasId, Protocol):
     """The attributes of a post that access rules and events read. `posts.models.Post` has them."""
 

@@ -1,9 +1,10 @@
 """Domain objects from database rows."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from databases.interfaces import Record
@@ -12,8 +13,8 @@ T = TypeVar("T")
 Converter = Callable[[Any], Any]
 
 
-def from_row(model: type[T], row: Record, **values: Any) -> T:
-    """Build a dataclass from a row.
+def from_row(model: type[T], row: Record | Mapping[str, Any], **values: Any) -> T:
+    """Build a dataclass from a row, or from the object in a JSON column.
 
     model: a dataclass; enumerations, tuples and nested dataclasses are converted to the types of its fields.
     row: has a column for each field that `values` does not give.
@@ -38,4 +39,14 @@ def _converter(hint: Any) -> Converter | None:
         return tuple if convert is None else lambda items: tuple(map(convert, items))
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint
-    return (lambda columns: hint(**columns)) if isinstance(hint, type) and is_dataclass(hint) else None
+    if get_origin(hint) is UnionType:
+        return _optional(hint)
+    return (lambda columns: from_row(hint, columns)) if isinstance(hint, type) and is_dataclass(hint) else None
+
+
+def _optional(hint: Any) -> Converter | None:
+    converters = [convert for option in get_args(hint) if (convert := _converter(option)) is not None]
+    if not converters:
+        return None
+    (convert,) = converters
+    return lambda value: None if value is None else convert(value)

@@ -16,7 +16,8 @@ from blog.domain.media import media
 from blog.progress import Progress, no_progress
 
 _m, _p = tables.media.c, tables.posts.c
-_MEDIA_LINK = re.compile(r'/media/([0-9a-f]{64}\.\w+)"')
+# In HTML an URL, in the JSON of a feature image the name alone.
+_FILE_NAME = re.compile(r'(?:/media/|")([0-9a-f]{64}\.\w+)"')
 _RESTORE_HINT = "Put the original files back into MEDIA_DIR, for example from a backup"
 _REMOVAL_BATCH_SIZE = 20
 GRACE_PERIOD = dt.timedelta(hours=1)
@@ -49,19 +50,19 @@ async def _missing_files(ctx: Context, files: dict[str, StoredFile]) -> list[Fau
 async def _missing_in_html(ctx: Context, what: str, table: sa.Table, files: dict[str, StoredFile]) -> list[Fault]:
     faults: list[Fault] = []
     last = 0
-    query = (
-        sa.select(table.c.id, table.c.slug, table.c.html)
-        .where(table.c.html.contains("/media/"))
-        .order_by(table.c.id)
-        .limit(BATCH_SIZE)
-    )
+    texts: sa.ColumnElement[str] = table.c.html
+    is_showing = texts.contains("/media/")
+    if table is tables.posts:
+        is_showing |= _p.feature_image.is_not(None)
+        texts += sa.func.coalesce(sa.cast(_p.feature_image, sa.Text), "")
+    query = sa.select(table.c.id, table.c.slug, texts.label("texts")).where(is_showing).order_by(table.c.id).limit(BATCH_SIZE)
     if "deleted_at" in table.c:
         query = query.where(table.c.deleted_at.is_(None))
     while rows := await ctx.db.fetch_all(query.where(table.c.id > last)):
         faults += [
             Fault(f"Images of the {what} {row['slug']} are missing ({summarise(lost)}). {_RESTORE_HINT}")
             for row in rows
-            if (lost := [name for name in dict.fromkeys(_MEDIA_LINK.findall(row["html"])) if name not in files])
+            if (lost := [name for name in dict.fromkeys(_FILE_NAME.findall(row["texts"])) if name not in files])
         ]
         last = rows[-1]["id"]
     return faults

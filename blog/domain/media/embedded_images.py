@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.db.database import Database
+from blog.domain.core.models import Variant
 from blog.domain.core.rows import from_row
-from blog.domain.media.models import Variant
 
 _MAX_IMAGES = 500
 """The number of images in a text that are looked up. Browsers load the others in full size."""

@@ -3,14 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """A smaller copy of an image; sizes in pixels."""
-
-    name: str
-    width: int
-    height: int
+from blog.domain.core.models import Variant
 
 
 @dataclass(frozen=True, slots=True)

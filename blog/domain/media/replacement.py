@@ -4,6 +4,7 @@ The name of a file is the digest of its content, and browsers store it for a yea
 the texts that show the old one get a new version with this URL. Older versions keep the old image, which stays stored for them.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -14,10 +15,12 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.core import events, policy
 from blog.domain.core.context import Context
+from blog.domain.core.models import Variant
 from blog.domain.media import media, uses
 from blog.domain.media.image_processing import ProcessedImage
 from blog.domain.media.models import Media
 from blog.domain.posts import posts
+from blog.domain.posts.feature_image import FeatureImage
 from blog.domain.posts.models import Post
 from blog.domain.site import static_pages
 from blog.errors import Conflict, NotFound, VersionConflict
@@ -54,7 +57,7 @@ async def replace(ctx: Context, media_id: int, file: BinaryIO, file_name: str = 
     # The texts first: if the process ends midway, the same replacement can be repeated and changes the others.
     changed = 0
     for post in await uses.editable_posts(ctx, item.file_names):
-        changed += await _change_post(ctx, post, new_names)
+        changed += await _change_post(ctx, post, new_names, image)
     changed += await _change_pages(ctx, new_names)
     replaced = await _update_entry(ctx, item, image, NewMedia(alt=item.alt).with_file_name(file_name or item.file_name))
     return Replacement(replaced, changed, (await uses.find(ctx, item)).current_count)
@@ -66,11 +69,12 @@ def _new_names(item: Media, image: ProcessedImage) -> Mapping[str, str]:
     return {item.name: image.main.name} | {old.name: copies.get(old.width, image.main.name) for old in item.variants}
 
 
-async def _change_post(ctx: Context, post: Post, new_names: Mapping[str, str]) -> bool:
+async def _change_post(ctx: Context, post: Post, new_names: Mapping[str, str], image: ProcessedImage) -> bool:
     """Store a version of the post with the new names. Return False if the post was deleted or is no longer editable."""
     for _ in range(_MAX_ATTEMPTS):
         try:
-            await posts.save_changes(ctx, post.id, {"content": _rename(post.content, new_names)}, if_match=(post.version,))
+            changes = {"content": _rename(post.content, new_names), "feature_image": _with_file(post, new_names, image)}
+            await posts.save_changes(ctx, post.id, changes, if_match=(post.version,))
         except VersionConflict:
             post = await posts.get(ctx, post.id)
         except NotFound:
@@ -78,6 +82,15 @@ async def _change_post(ctx: Context, post: Post, new_names: Mapping[str, str]) -
         else:
             return True
     return False
+
+
+def _with_file(post: Post, new_names: Mapping[str, str], image: ProcessedImage) -> FeatureImage | None:
+    """Return the feature image of a post, with the new file if it is the replaced image."""
+    shown, main = post.feature_image, image.main
+    if shown is None or shown.name not in new_names:
+        return shown
+    copies = tuple(Variant(file.name, file.width, file.height) for file in image.variants)
+    return dataclasses.replace(shown, name=main.name, width=main.width, height=main.height, bytes=len(main.data), variants=copies)
 
 
 async def _change_pages(ctx: Context, new_names: Mapping[str, str]) -> int:

@@ -62,13 +62,17 @@ async def find(ctx: Context, item: Media) -> MediaUses:
 
 def mentions(column: sa.ColumnElement[str], names: Collection[str]) -> sa.ColumnElement[bool]:
     """Return the condition that a text or JSON column contains one of the file names."""
-    text = sa.cast(column, sa.Text)
+    text = sa.func.coalesce(sa.cast(column, sa.Text), "")
     return sa.or_(*(text.contains(name) for name in names))
 
 
+def _is_in_post(names: Collection[str]) -> sa.ColumnElement[bool]:
+    return mentions(_p.content, names) | mentions(_p.feature_image, names)
+
+
 async def _posts(ctx: Context, names: Collection[str]) -> tuple[list[MediaUse], int]:
-    older = sa.exists().where(_r.post_id == _p.id, mentions(_r.content, names))
-    is_current = mentions(_p.content, names).label("is_current")
+    older = sa.exists().where(_r.post_id == _p.id, mentions(_r.content, names) | mentions(_r.feature_image, names))
+    is_current = _is_in_post(names).label("is_current")
     query = sa.select(_p.id, _p.deleted_at, is_current).where(sa.or_(is_current, older)).order_by(_p.id.desc())
     rows = await ctx.db.fetch_all(query)
     columns = sa.select(*post_queries.SUMMARY_COLUMNS)  # also deleted posts
@@ -111,5 +115,5 @@ async def _profiles_and_settings(ctx: Context, names: Collection[str]) -> list[M
 
 async def editable_posts(ctx: Context, names: Collection[str]) -> list[Post]:
     """Return the complete posts that contain one of the file names and that the actor may change."""
-    query = post_queries.select(*post_queries.FULL_COLUMNS).where(mentions(_p.content, names)).order_by(_p.id)
+    query = post_queries.select(*post_queries.FULL_COLUMNS).where(_is_in_post(names)).order_by(_p.id)
     return [post for post in await post_queries.fetch(ctx.db, query) if policy.can_edit(ctx.actor, post)]

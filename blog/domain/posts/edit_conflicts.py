@@ -9,7 +9,7 @@ from typing import Any
 import anyio.to_thread
 
 from blog.domain.core.context import Context
-from blog.domain.posts import authors, diffs, revisions
+from blog.domain.posts import authors, diffs, feature_image, revisions
 from blog.domain.posts.diffs import PostDiff
 from blog.domain.posts.models import Post, Revision
 from blog.domain.posts.post_content import POST_FIELDS, FieldKind, PostContent, PostField, content_of, with_changes
@@ -71,6 +71,7 @@ async def describe(ctx: Context, post: Post, submitted: PostChanges, base_versio
 async def _submitted_content(ctx: Context, submitted: PostChanges, base: PostContent, post: Post) -> PostContent:
     """Return the content of the form. Fields that it does not send, such as an empty slug, are those of `base`."""
     changes = {name: getattr(submitted, name) for name in submitted.model_fields_set}
+    changes = await feature_image.resolve_change(ctx, changes, base.feature_image)
     return with_changes(base, await authors.resolve_change(ctx, changes, (*post.authors, *base.authors)))
 
 

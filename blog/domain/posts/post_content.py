@@ -12,6 +12,7 @@ from enum import Enum, StrEnum, auto
 from typing import Annotated, Any, get_type_hints
 
 from blog.domain.core.models import Author
+from blog.domain.posts.feature_image import FeatureImage
 from blog.schemas.fields import MAX_EXCERPT_LENGTH, MAX_META_DESCRIPTION_LENGTH, MAX_META_TITLE_LENGTH
 from blog.schemas.posts import PostStatus
 
@@ -105,6 +106,7 @@ class PostContent:
     featured: Annotated[
         bool, PostField("featured setting", is_restored=False, front_matter=("featured", "sticky", "pinned", "pin"))
     ]
+    feature_image: Annotated[FeatureImage | None, PostField("feature image")]
 
 
 POST_FIELDS: Sequence[PostField] = tuple(
@@ -134,6 +136,8 @@ def column_values(content: PostContent, names: Iterable[str]) -> dict[str, Any]:
 def _column_value(value: Any) -> Any:
     if isinstance(value, StrEnum):
         return value.value
+    if isinstance(value, FeatureImage):
+        return dataclasses.asdict(value)
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -147,6 +151,8 @@ def display_items(field: PostField, content: PostContent) -> list[str]:
     value = getattr(content, field.name)
     if isinstance(value, tuple):
         return [item.name if isinstance(item, Author) else item for item in value]
+    if isinstance(value, FeatureImage):
+        return value.describe()
     if isinstance(value, bool):
         return [field.words[value]]
     if isinstance(value, dt.datetime):

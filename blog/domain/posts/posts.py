@@ -11,7 +11,7 @@ from blog.db import fulltext, tables
 from blog.domain.core import events, policy
 from blog.domain.core.context import Context
 from blog.domain.core.events import EventType, Position
-from blog.domain.posts import authors, post_queries, post_writes, rendering, slugs
+from blog.domain.posts import authors, feature_image, post_queries, post_writes, rendering, slugs
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import POST_FIELDS, PostContent, content_of, with_changes
 from blog.domain.posts.post_filter import UNDELETE_WINDOW
@@ -56,6 +56,7 @@ async def create(ctx: Context, new: NewPost) -> Post:
     """Create a post. Raises NotAuthenticated, Forbidden, Conflict (slug) or InvalidInput (`status_rules`, `authors`)."""
     actor = policy.require_writer(ctx)
     sent = {name: getattr(new, name) for name in _FIELD_NAMES if name != "status" or name in new.model_fields_set}
+    sent = await feature_image.resolve_change(ctx, sent, None)
     values = resolve_status(sent, None, ctx.now) | {"tags": tuple(new.tags), "slug": new.slug or "", "authors": ()}
     content = PostContent(**values)
     if content.featured:
@@ -102,6 +103,7 @@ async def save_changes(ctx: Context, post_id: int, changes: Mapping[str, Any], *
     `authors`).
     """
     post = policy.require_edit(ctx, await post_queries.by_id(ctx.db, post_id))
+    changes = await feature_image.resolve_change(ctx, changes, post.feature_image)
     while True:
         # Before the write lock is acquired. Again if another writer has changed a text that these changes keep.
         rendered = await rendering.render_post_in_thread(with_changes(post, _without_authors(changes)))

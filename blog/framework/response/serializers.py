@@ -1,15 +1,17 @@
 """Conversion of domain objects to response models, for the API and for live messages."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from blog.domain.comments.models import Comment
-from blog.domain.core.models import Author
+from blog.domain.core.models import Author, Variant
 from blog.domain.media.models import Media
+from blog.domain.posts.feature_image import FeatureImage
 from blog.domain.posts.models import Post, Revision
 from blog.framework.urls.urls import UrlBuilder
 from blog.schemas.comments import CommentAuthorOut, CommentOut
 from blog.schemas.media import MediaOut, VariantOut
-from blog.schemas.posts import PostAuthorOut, PostOut, RevisionOut
+from blog.schemas.posts import FeatureImageOut, PostAuthorOut, PostOut, RevisionOut
 from blog.text.fallbacks import with_plain_formulas
 
 
@@ -20,6 +22,7 @@ def post_out(post: Post, urls: UrlBuilder) -> PostOut:
         "comments": post.comment_count,
         "html": with_plain_formulas(post.html),
         "authors": [_author_out(author, urls) for author in post.authors],
+        "feature_image": _feature_image_out(post.feature_image, urls),
     }
     return PostOut(**computed, **{name: getattr(post, name) for name in PostOut.model_fields if name not in computed})
 
@@ -27,7 +30,11 @@ def post_out(post: Post, urls: UrlBuilder) -> PostOut:
 def revision_out(revision: Revision, urls: UrlBuilder) -> RevisionOut:
     """Return a version of a post as a response model."""
     values: dict[str, Any] = {name: getattr(revision, name) for name in RevisionOut.model_fields}
-    return RevisionOut(**values | {"authors": [_author_out(author, urls) for author in revision.authors]})
+    computed = {
+        "authors": [_author_out(author, urls) for author in revision.authors],
+        "feature_image": _feature_image_out(revision.feature_image, urls),
+    }
+    return RevisionOut(**values | computed)
 
 
 def comment_out(comment: Comment, urls: UrlBuilder) -> CommentOut:
@@ -51,10 +58,30 @@ def media_out(item: Media, urls: UrlBuilder) -> MediaOut:
         bytes=item.bytes,
         uploader=item.uploader,
         created_at=item.created_at,
-        variants=[
-            VariantOut(url=urls.url("media", name=copy.name), width=copy.width, height=copy.height) for copy in item.variants
-        ],
+        variants=_variants_out(item.variants, urls),
     )
+
+
+def feature_image_url(image: FeatureImage, urls: UrlBuilder) -> str:
+    """Return the absolute URL of the largest file of a feature image."""
+    return image.url or urls.url("media", name=image.name or "")
+
+
+def _feature_image_out(image: FeatureImage | None, urls: UrlBuilder) -> FeatureImageOut | None:
+    if image is None:
+        return None
+    return FeatureImageOut(
+        url=feature_image_url(image, urls),
+        alt=image.alt,
+        caption=image.caption,
+        width=image.width,
+        height=image.height,
+        variants=_variants_out(image.variants, urls),
+    )
+
+
+def _variants_out(variants: Sequence[Variant], urls: UrlBuilder) -> list[VariantOut]:
+    return [VariantOut(url=urls.url("media", name=copy.name), width=copy.width, height=copy.height) for copy in variants]
 
 
 def _author_out(author: Author, urls: UrlBuilder) -> PostAuthorOut:

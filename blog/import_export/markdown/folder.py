@@ -85,6 +85,13 @@ class SourceFolder:
         except (OSError, ValueError, RuntimeError):
             return None
 
+    def siblings(self, path: str) -> list[str]:
+        """Return the sorted names in the folder of a file; none if the folder cannot be read."""
+        try:
+            return sorted(os.listdir(self.root / PurePosixPath(path).parent))
+        except OSError:
+            return []
+
     def read(self, path: str, max_bytes: int = MAX_FILE_BYTES) -> bytes:
         """Return the content of a file. Raises UnreadableFile."""
         target = self.find(path)

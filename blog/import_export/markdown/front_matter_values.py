@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from blog.domain.posts.post_content import PostField
@@ -14,6 +15,23 @@ TRUE_WORDS, FALSE_WORDS = frozenset({"true", "yes", "on", "y", "1"}), frozenset(
 
 _INVALID_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _LINE_END = re.compile(r"[\t\n\r\x85\u2028\u2029]")
+
+# The keys of Jekyll, Hugo, Zola, Hexo and Astro, and of their common themes, in lower case.
+_IMAGE_KEYS = (
+    "feature_image", "featured_image", "featuredimage", "feature", "cover_image", "coverimage", "cover.image", "cover",
+    "header.image", "header.teaser", "heroimage", "hero_image", "hero", "image", "images", "thumbnail", "banner",
+)  # fmt: skip
+_ADDRESS_KEYS = ("src", "path", "url", "image", "file", "feature", "teaser")
+_IMAGE_ADDRESS = re.compile(r"https?://\S+|[^\s?#]+\.(?:avif|gif|jpe?g|png|webp)(?:[?#]\S*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class LeadImage:
+    """The image above a post: a path or a URL as written, with its texts."""
+
+    address: str
+    alt: str
+    caption: str
 
 
 class FrontMatterValues:
@@ -52,6 +70,15 @@ class FrontMatterValues:
         found = (self._as_text(*self._find(key)) for key in field.front_matter)
         return next((text for text in found if text), None)
 
+    def lead_image(self) -> LeadImage | None:
+        """Return the image that themes show above the post, or None."""
+        for path in _IMAGE_KEYS:
+            for table in self._tables():
+                image = _image_at(table, path)
+                if image is not None:
+                    return image
+        return None
+
     def items(self) -> Iterator[tuple[str, Any]]:
         """Yield the names and values of the file."""
         yield from self._document.values.items()
@@ -63,16 +90,20 @@ class FrontMatterValues:
     def _find(self, path: str) -> tuple[str, Any]:
         """Return the key at the top level and the single value of a path such as `seo.title`; None if it has none.
 
-        The path is also looked up in the tables in which Zola and Hugo have the keys of themes.
+        The path is also looked up in the tables for themes.
         """
         *tables, name = path.split(".")
-        for prefix in ([], ["extra"], ["params"]):
-            table: Any = self._values
-            for part in (*prefix, *tables):
+        for table in self._tables():
+            for part in tables:
                 table = _lower_keys(table.get(part))
             if (value := table.get(name)) is not None:
-                return self._require_scalar((*prefix, *tables, name)[0], value)
+                return self._require_scalar((*tables, name)[0], value)
         return name, None
+
+    def _tables(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the front matter, and the tables in which Zola and Hugo have the keys of themes."""
+        yield self._values
+        yield from (_lower_keys(self._values.get(name)) for name in ("extra", "params"))
 
     def _require_scalar(self, key: str, value: Any) -> tuple[str, Any]:
         if not _is_scalar(value):
@@ -101,6 +132,26 @@ class FrontMatterValues:
         if _INVALID_CHARACTER.search(text):
             raise self.error(key, "control characters and unpaired surrogates are not allowed")
         return text
+
+
+def _image_at(table: Mapping[str, Any], path: str) -> LeadImage | None:
+    """Return the image under a path such as `cover.image`: a text, the first of a list, or a table with its address."""
+    *tables, name = path.split(".")
+    for part in tables:
+        table = _lower_keys(table.get(part))
+    value = table.get(name)
+    value = value[0] if isinstance(value, list) and value else value
+    texts, prefix = (_lower_keys(value), "") if isinstance(value, Mapping) else (table, "" if tables else name)
+    address = next((texts[key] for key in _ADDRESS_KEYS if texts.get(key)), None) if isinstance(value, Mapping) else value
+    if not isinstance(address, str) or not _IMAGE_ADDRESS.fullmatch(address.strip()):
+        return None
+    alt, caption = (_text_at(texts, prefix, endings) for endings in (("alt", "_alt"), ("caption", "_caption")))
+    return LeadImage(address.strip(), alt, caption)
+
+
+def _text_at(table: Mapping[str, Any], prefix: str, endings: tuple[str, ...]) -> str:
+    found = (table.get(f"{prefix}{ending}") for ending in endings)
+    return next((normalise_line(text) for text in found if isinstance(text, str) and not _INVALID_CHARACTER.search(text)), "")
 
 
 def _lower_keys(table: Any) -> dict[str, Any]:

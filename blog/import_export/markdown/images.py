@@ -63,6 +63,16 @@ class ImageImporter:
 
         return _URL.sub(replace, body), tuple(dict.fromkeys(warnings))
 
+    def store_lead_image(self, path: str, address: str) -> tuple[str | None, tuple[str, ...]]:
+        """Return the URL of the image above the post at `path`, and a warning if it cannot be stored.
+
+        The URL of an image on another site stays as it is.
+        """
+        if re.match("https?://", address, re.IGNORECASE):
+            return address, ()
+        warnings: list[str] = []
+        return self._resolve(path, address, warnings), tuple(warnings)
+
     def _resolve(self, path: str, url: str, warnings: list[str]) -> str | None:
         if _EXTERNAL.match(url) or "{{" in url or not url:
             return None

@@ -128,9 +128,11 @@ class _ImportRun:
     def _render_step(self, step: PlannedPost) -> RenderedStep | Rejection:
         # Also for unchanged posts: images that the storage has lost are stored again.
         body, warnings = rendering.convert_body(step.post, self._images)
+        image, image_warnings = rendering.convert_lead_image(step.post, self._images)
+        warnings = (*warnings, *image_warnings)
         content = None
         if step.is_write:
-            result = rendering.render_source_post(step.post, body)
+            result = rendering.render_source_post(step.post, body, image)
             if isinstance(result, Rejection):
                 return result
             content, tag_warnings = result

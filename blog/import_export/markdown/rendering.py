@@ -5,13 +5,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from blog.domain.posts import rendering
+from blog.domain.posts.feature_image import FeatureImage, from_input
 from blog.domain.posts.post_content import POST_FIELDS, FieldKind, PostContent, PostField
 from blog.domain.posts.rendering import RenderedPost
 from blog.import_export.markdown import shortcodes, source
 from blog.import_export.markdown.folder import Rejection
 from blog.import_export.markdown.images import ImageImporter
 from blog.import_export.markdown.source import SourcePost
-from blog.schemas.posts import NewPost, PostChanges, PostStatus
+from blog.schemas.fields import MAX_CAPTION_LENGTH
+from blog.schemas.media import MAX_ALT_LENGTH
+from blog.schemas.posts import FeatureImageInput, NewPost, PostChanges, PostStatus
 from blog.text.excerpt import excerpt
 from blog.text.markdown import render
 from blog.text.normalisation import fold_name, normalise_line
@@ -25,10 +28,27 @@ def convert_body(post: SourcePost, images: ImageImporter) -> tuple[str, tuple[st
     return body, (*post.warnings, *warnings)
 
 
-def render_source_post(post: SourcePost, body: str) -> tuple[RenderedPost, tuple[str, ...]] | Rejection:
+def convert_lead_image(post: SourcePost, images: ImageImporter) -> tuple[FeatureImage | None, tuple[str, ...]]:
+    """Return the feature image of a post, without its size, and warnings. Stores its file."""
+    if post.lead_image is None:
+        return None, ()
+    url, warnings = images.store_lead_image(post.path, post.lead_image.address)
+    if url is None:
+        return None, warnings
+    alt, caption = post.lead_image.alt[:MAX_ALT_LENGTH], post.lead_image.caption[:MAX_CAPTION_LENGTH]
+    try:
+        return from_input(FeatureImageInput(url=url, alt=alt, caption=caption)), warnings
+    except ValidationError as error:
+        return None, (*warnings, f"the feature image {url!r} was left out: {error.errors()[0]['msg']}")
+
+
+def render_source_post(
+    post: SourcePost, body: str, image: FeatureImage | None
+) -> tuple[RenderedPost, tuple[str, ...]] | Rejection:
     """Render a post. CPU-bound.
 
-    `body` is the result of `convert_body`. Returns the rendered post and warnings, or a rejection if the body exceeds a limit.
+    `body` and `image` are the results of `convert_body` and `convert_lead_image`. Returns the rendered post and warnings, or a
+    rejection if the body exceeds a limit.
     """
     if reason := source.excess(body):
         return Rejection(post.path, 1, reason)
@@ -42,6 +62,7 @@ def render_source_post(post: SourcePost, body: str) -> tuple[RenderedPost, tuple
         slug=post.slug,
         status=PostStatus.DRAFT if post.draft else PostStatus.PUBLISHED,
         publish_at=None,
+        feature_image=image,
         **fields,
     )
     return rendering.render_post(content), (*warnings, *problems)

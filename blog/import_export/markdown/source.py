@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from blog.domain.posts.post_content import POST_FIELDS
@@ -13,7 +14,7 @@ from blog.import_export.markdown import dates, front_matter, slugs
 from blog.import_export.markdown.code_spans import compile_outside_code, is_code
 from blog.import_export.markdown.folder import Rejection, SourceFolder, UnreadableFile, language_suffix
 from blog.import_export.markdown.front_matter import Document, FrontMatterError, FrontMatterKind
-from blog.import_export.markdown.front_matter_values import MAX_NAME_LENGTH, FrontMatterValues
+from blog.import_export.markdown.front_matter_values import MAX_NAME_LENGTH, FrontMatterValues, LeadImage
 from blog.import_export.markdown.visibility import DateSource, Doubt, read_visibility
 from blog.schemas.fields import MAX_CONTENT_BYTES
 from blog.text import language_tags
@@ -26,6 +27,7 @@ TOO_COMPLEX = f"the text has more than {MAX_MARKUP} line ends and special charac
 
 # To the end of the text if it is not closed, as in Obsidian.
 _OBSIDIAN_COMMENT = compile_outside_code(r"%%(?s:.*?)(?:%%|\Z)")
+_BUNDLED_IMAGE = re.compile(r"(?:feature|cover)[\w-]*\.(?:avif|gif|jpe?g|png|webp)", re.IGNORECASE)
 _CONTROL_CHARACTER = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
@@ -40,6 +42,7 @@ class SourcePost:
     - `slug`, `aliases`, `permalink`: safe slugs, in the spelling of the file.
     - `authors`, `tags`, `categories`: names as written, in order.
     - `fields`: the fields of `PostContent` that have keys in front matter and are present, by name.
+    - `lead_image`: the image above the post.
     - `body` and the texts in `fields`: Markdown with the shortcodes of the engine.
     """
 
@@ -59,6 +62,7 @@ class SourcePost:
     aliases: tuple[str, ...]
     permalink: str | None
     fields: Mapping[str, Any]
+    lead_image: LeadImage | None
     language: str | None
     body: str
     warnings: tuple[str, ...]
@@ -146,10 +150,19 @@ def _parse_post(folder: SourceFolder, path: str, data: bytes, document: Document
         # A permalink without a slash is a style (`pretty`) or a switch (`false`). Zola's `path` is always a path.
         permalink=slugs.slug_from_url(permalink) if "/" in permalink or "path" in document.values else None,
         fields={field.name: value for field in POST_FIELDS if (value := values.post_field(field)) is not None},
+        lead_image=values.lead_image() or _bundled_image(folder, path),
         language=language_tags.normalise(values.text("lang") or values.text("language") or language or ""),
         body=body,
         warnings=(*map(str, visibility.doubts), *warnings),
     )
+
+
+def _bundled_image(folder: SourceFolder, path: str) -> LeadImage | None:
+    """Return the image of a Hugo page bundle: the first file named `feature…` or `cover…`."""
+    if PurePosixPath(path).stem.partition(".")[0] != "index":
+        return None
+    name = next((name for name in folder.siblings(path) if _BUNDLED_IMAGE.fullmatch(name)), None)
+    return LeadImage(name, "", "") if name else None
 
 
 def _digest(data: bytes, doubts: Iterable[Doubt]) -> str:

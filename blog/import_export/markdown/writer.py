@@ -7,7 +7,7 @@ from blog.domain.accounts import imported_authors
 from blog.domain.core.context import Actor, Context
 from blog.domain.core.models import Author
 from blog.domain.media.imported_images import ImportedImages
-from blog.domain.posts import authors, import_records, post_writes, slugs
+from blog.domain.posts import authors, feature_image, import_records, post_writes, slugs
 from blog.domain.posts.rendering import RenderedPost
 from blog.errors import NotFound, VersionConflict
 from blog.import_export.markdown.folder import Rejection, SourceFolder
@@ -64,6 +64,8 @@ class Writer:
                 raise AssertionError("only a new post has no record, and a new post has content")
             return record.post_id, record.imported_version
         values = {"authors": await self._find_authors(step.post), **self._publication(step.post)}
+        if (image := content.content.feature_image) is not None:
+            values["feature_image"] = await feature_image.complete(self._ctx, image)
         if record is None:
             slug = await slugs.first_available(self._ctx.db, step.post.slug_candidates)
             date = step.post.date or self._ctx.now

@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from blog.domain.core.models import Author
 from blog.domain.posts.models import Post
+from blog.framework.response.serializers import feature_image_url
 from blog.framework.templating.templating import format_rfc3339
 from blog.framework.urls.urls import UrlBuilder
 from blog.text.absolute_urls import make_urls_absolute
@@ -34,6 +35,21 @@ class FeedInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedImage:
+    """The image of a post; its media type and its size in bytes are unknown for some images on other sites."""
+
+    url: str
+    media_type: str | None
+    bytes: int | None
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The known properties of the file, as attributes of an XML element."""
+        known = {"type": self.media_type, "length": str(self.bytes) if self.bytes else None}
+        return {name: value for name, value in known.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
 class FeedItem:
     """A post in a feed. All URLs are absolute; `authors` are pairs of name and URL."""
 
@@ -47,6 +63,7 @@ class FeedItem:
     published_at: dt.datetime
     updated_at: dt.datetime
     language: str | None
+    image: FeedImage | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +100,13 @@ def _item(post: Post, urls: UrlBuilder) -> FeedItem:
         published_at=post.published_at or post.created_at,
         updated_at=post.updated_at,
         language=post.language,
+        image=_image(post, urls),
     )
+
+
+def _image(post: Post, urls: UrlBuilder) -> FeedImage | None:
+    image = post.feature_image
+    return None if image is None else FeedImage(feature_image_url(image, urls), image.media_type, image.bytes)
 
 
 def _author(author: Author, urls: UrlBuilder) -> tuple[str, str]:
@@ -114,6 +137,8 @@ def _add_entry(root: Element, item: FeedItem) -> None:
     _add_element(entry, "id", item.id)
     _add_element(entry, "title", item.title)
     SubElement(entry, "link", {"rel": "alternate", "type": "text/html", "href": item.url})
+    if item.image:
+        SubElement(entry, "link", {"rel": "enclosure", "href": item.image.url, **item.image.attributes})
     _add_element(entry, "published", format_rfc3339(item.published_at))
     _add_element(entry, "updated", format_rfc3339(item.updated_at))
     for name, url in item.authors:
@@ -154,6 +179,8 @@ def _add_rss_item(about: Element, item: FeedItem) -> None:
     _add_element(element, "atom:updated", format_rfc3339(item.updated_at))
     if item.language:
         _add_element(element, "dc:language", item.language)
+    if item.image and item.image.media_type:  # RSS requires a type, and a length that readers ignore
+        SubElement(element, "enclosure", {"url": item.image.url, "length": "0", **item.image.attributes})
     for name, _ in item.authors:
         _add_element(element, "dc:creator", name)  # the `author` element of RSS is an e-mail address
     for tag in item.tags:
@@ -186,6 +213,7 @@ def _json_item(item: FeedItem) -> dict[str, object]:
         "authors": [{"name": name, "url": url} for name, url in item.authors],
         "tags": list(item.tags),
         **({"language": item.language} if item.language else {}),
+        **({"image": item.image.url} if item.image else {}),
     }
 
 

@@ -8,7 +8,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain.media import social_cards
 from blog.domain.posts import posts
 from blog.domain.posts.models import Post
 from blog.errors import NotFound
@@ -20,7 +19,7 @@ from blog.framework.response.cacheable import cacheable_response
 from blog.framework.urls.urls import UrlBuilder
 from blog.schemas.oembed import OEmbedQuery
 from blog.web.discovery.feed_formats import serialise_xml, strip_invalid_xml
-from blog.web.posts.social_card import card_url
+from blog.web.posts.share_image import thumbnail
 
 _CACHE_SECONDS = 3600
 _MAX_WIDTH, _MAX_HEIGHT = 600, 240
@@ -68,9 +67,9 @@ def _oembed_data(request: Request, post: Post, query: OEmbedQuery) -> dict[str, 
         "width": min(query.maxwidth or _MAX_WIDTH, _MAX_WIDTH),
         "height": min(query.maxheight or _MAX_HEIGHT, _MAX_HEIGHT),
     }
-    width, height = social_cards.SIZE
-    if (query.maxwidth or width) >= width and (query.maxheight or height) >= height:
-        data |= {"thumbnail_url": card_url(request, post), "thumbnail_width": width, "thumbnail_height": height}
+    image = thumbnail(request, post, query.maxwidth, query.maxheight)
+    if image is not None and image.width and image.height:
+        data |= {"thumbnail_url": image.url, "thumbnail_width": image.width, "thumbnail_height": image.height}
     return data
 
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from blog.domain.core.context import Context
 from blog.domain.core.models import Author
 from blog.domain.posts import edit_conflicts, presence
+from blog.domain.posts.feature_image import FeatureImage
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import POST_FIELDS, PostContent
 from blog.framework.request.forms import Form
@@ -37,8 +38,18 @@ async def render_conflict(request: Request, ctx: Context, form: Form, post: Post
 
 def form_from_content(content: PostContent, version: int) -> Form:
     """Return the form of a post with these values."""
-    values = {field.name: _form_value(getattr(content, field.name)) for field in POST_FIELDS}
-    return Form(values | {"version": str(version)})
+    values = {"version": str(version)}
+    for field in POST_FIELDS:
+        if field.name == "feature_image":
+            values |= _image_values(content.feature_image)
+        else:
+            values[field.name] = _form_value(getattr(content, field.name))
+    return Form(values)
+
+
+def _image_values(image: FeatureImage | None) -> dict[str, str]:
+    parts = (image.address, image.alt, image.caption) if image else ("", "", "")
+    return dict(zip(("feature_image_url", "feature_image_alt", "feature_image_caption"), parts, strict=True))
 
 
 def _form_value(value: Any) -> str:

@@ -164,6 +164,7 @@ def _parse_post(form: Form, model: type[P], post: Post | None = None) -> P | Non
         "authors": _split_names(values["authors"]) if "authors" in values else None,
         "slug": values.get("slug", "").strip() or None,
         "publish_at": f"{moment}Z" if moment else None,
+        **_feature_image(values),
         "version": None,
         "autosave": None,
         "then": None,
@@ -173,6 +174,14 @@ def _parse_post(form: Form, model: type[P], post: Post | None = None) -> P | Non
 
 def _split_names(text: str) -> list[str]:
     return [name for part in text.split(",") if (name := normalise_line(part))]
+
+
+def _feature_image(values: Mapping[str, str]) -> dict[str, Any]:
+    """Return the image of a form as one value, and None for the fields that it is made of."""
+    names = {name: f"feature_image_{name}" for name in ("url", "alt", "caption")}
+    parts = {name: values.get(field, "").strip() for name, field in names.items()}
+    image = None if names["url"] not in values else parts if parts["url"] else ""
+    return {**dict.fromkeys(names.values()), "feature_image": image}
 
 
 def _submitted_time(values: Mapping[str, str], post: Post | None) -> str:

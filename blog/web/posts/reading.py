@@ -22,7 +22,7 @@ from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form
 from blog.schemas.lists import PostQuery
 from blog.schemas.posts import PostStatus
-from blog.web.posts.social_card import card_url
+from blog.web.posts.share_image import share_image
 from blog.web.posts.structured_data import blog_structured_data, post_structured_data
 from blog.web.rendering import spam_trap
 from blog.web.rendering.page import NO_STORE, render_invalid, render_page
@@ -153,7 +153,7 @@ class SearchPage(Endpoint):
 
 def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> dict[str, Any]:
     """Return the template values of a post page, with `form` as its comment form."""
-    card = card_url(request, view.post) if view.post.status is PostStatus.PUBLISHED else None
+    image = share_image(request, view.post) if view.post.status is PostStatus.PUBLISHED else None
     return {
         "view": view,
         "post": view.post,
@@ -166,9 +166,9 @@ def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> d
         "next_page_path": next_page_path(request, view.next),
         "max_reply_depth": post.MAX_REPLY_DEPTH,
         "live_cursor": view.position.cursor,
-        "card": card,
-        "structured": post_structured_data(request, view.post, card) if card else None,
-        "is_just_published": "published" in request.query_params and card is not None,
+        "share_image": image,
+        "structured": post_structured_data(request, view.post, image) if image else None,
+        "is_just_published": "published" in request.query_params and image is not None,
     }
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from starlette.requests import Request
 
-from blog.domain.media import social_cards
 from blog.domain.posts.models import Post
 from blog.framework.request.state import app_state
 from blog.framework.templating.templating import format_rfc3339
+from blog.web.posts.share_image import ShareImage
 
 
 def blog_structured_data(request: Request) -> dict[str, Any]:
@@ -24,11 +24,12 @@ def blog_structured_data(request: Request) -> dict[str, Any]:
     return {"@context": "https://schema.org", "@graph": graph}
 
 
-def post_structured_data(request: Request, post: Post, card: str) -> dict[str, Any]:
-    """Return the description of a post. card: the URL of its social card."""
+def post_structured_data(request: Request, post: Post, image: ShareImage) -> dict[str, Any]:
+    """Return the description of a post with its image."""
     state = app_state(request)
     urls, home = state.urls, state.urls.url("web:home")
-    url, (width, height) = post.canonical_url or urls.url("web:post", slug=post.slug), social_cards.SIZE
+    url = post.canonical_url or urls.url("web:post", slug=post.slug)
+    size = {"width": image.width, "height": image.height} if image.width else {}
     return {
         "@context": "https://schema.org",
         "@type": "BlogPosting",
@@ -37,7 +38,7 @@ def post_structured_data(request: Request, post: Post, card: str) -> dict[str, A
         "mainEntityOfPage": url,
         "headline": post.search_title,
         "description": post.search_description,
-        "image": {"@type": "ImageObject", "url": card, "width": width, "height": height},
+        "image": {"@type": "ImageObject", "url": image.url, **size},
         "datePublished": format_rfc3339(post.published_at or post.created_at),
         "dateModified": format_rfc3339(post.updated_at),
         "author": [

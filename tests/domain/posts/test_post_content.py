@@ -13,6 +13,7 @@ from blog.domain.accounts import accounts, sessions, tokens
 from blog.domain.core.context import Context
 from blog.domain.posts import authors, edit_conflicts, history, posts, revisions
 from blog.domain.posts.edit_conflicts import EditConflict
+from blog.domain.posts.feature_image import FeatureImage
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import POST_FIELDS, FieldKind, PostContent, PostField, content_of, display_items, with_changes
 from blog.import_export import post_markdown
@@ -27,6 +28,10 @@ EXAMPLES: dict[str, tuple[Any, Any]] = {
     "slug": ("first-slug", "second-slug"),
     "status": (PostStatus.DRAFT, PostStatus.PUBLISHED),
     "publish_at": (FIRST_TIME, SECOND_TIME),
+    "feature_image": (
+        FeatureImage(None, "https://first.example/a.png", "First", "First caption"),
+        FeatureImage(None, "https://second.example/b.webp", "Second"),
+    ),
     "canonical_url": ("https://first.example/", "https://second.example/"),
     "language": ("de", "pt-BR"),
 }
@@ -60,6 +65,8 @@ def first_content(field: PostField) -> PostContent:
 def as_input(content: PostContent) -> dict[str, Any]:
     values = {field.name: getattr(content, field.name) for field in POST_FIELDS}
     values["authors"] = [author.username for author in content.authors]
+    if image := content.feature_image:
+        values["feature_image"] = {"url": image.address, "alt": image.alt, "caption": image.caption}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
@@ -168,6 +175,8 @@ async def test_merge(author: Context, editor: Context, field: PostField, changed
 def shown(response: httpx2.Response, field: PostField) -> Any:
     """Return the value of a field in a response, in the form in which clients send it."""
     value = response.json()[field.name]
+    if field.name == "feature_image":
+        return {"media_id": None, **{name: value[name] for name in ("url", "alt", "caption")}}
     return [author["username"] for author in value] if field.name == "authors" else value
 
 
@@ -208,9 +217,11 @@ async def test_form(author: Context, client: httpx2.AsyncClient, field: PostFiel
     post = await create(author, field)
     address, headers = f"/posts/{post.slug}/edit", await cookies(author)
     values = submitted_values((await client.get(address, headers=headers)).text)
-    assert values.items() >= form_from_content(post, 1).values.items(), "the form shows the post"
+    written = {name: text for name, text in form_from_content(post, 1).values.items() if text}
+    assert values.items() >= written.items(), "the form shows the post"
     changed = with_changes(post, {field.name: example(field, 1)})
-    sent = values | {field.name: form_from_content(changed, 1).values[field.name]}
+    typed = form_from_content(changed, 1).values
+    sent = values | {name: text for name, text in typed.items() if name.startswith(field.name)}
     assert (await client.post(address, data=sent, headers=headers)).status_code == 303
     assert content_of(await posts.get(author, post.id)) == changed
 

@@ -134,6 +134,7 @@ def upgrade() -> None:
         sa.Column("canonical_url", sa.String(2000)),
         sa.Column("language", sa.String(35)),
         sa.Column("featured", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.false()),
+        sa.Column("feature_image", sa.JSON(none_as_null=True)),
         sa.Column("renderer_version", sa.SmallInteger, nullable=False),
         sa.Column("status", sa.String(20), nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
@@ -203,6 +204,7 @@ def upgrade() -> None:
         sa.Column("canonical_url", sa.String(2000)),
         sa.Column("language", sa.String(35)),
         sa.Column("featured", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.false()),
+        sa.Column("feature_image", sa.JSON(none_as_null=True)),
         _reference("editor_id", "users.id", ondelete="RESTRICT"),
         _timestamp("created_at"),
     )
