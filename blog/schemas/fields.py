@@ -222,7 +222,8 @@ TagName = Annotated[
     _documented_pattern("tag"),
     NORMALISED,
 ]
-Tags = Annotated[list[TagName], Field(max_length=20), AfterValidator(_deduplicate)]
+MAX_TAGS = 20
+Tags = Annotated[list[TagName], Field(max_length=MAX_TAGS), AfterValidator(_deduplicate)]
 Authors = Annotated[
     list[Annotated[str, StringConstraints(min_length=1, max_length=50), _documented_pattern("line, not blank"), NORMALISED]],
     Field(min_length=1, max_length=20),

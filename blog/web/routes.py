@@ -46,6 +46,7 @@ from blog.web.media.library import MediaLibrary
 from blog.web.posts.autosave import AutosaveDiscard, NewPostAutosave, NewPostPreview, PostAutosave, PostPreview
 from blog.web.posts.editor import Dashboard, DeletePostPage, EditPostPage, NewPostPage
 from blog.web.posts.history import ComparisonPage, HistoryPage, VersionPage, VersionRestore
+from blog.web.posts.management import AllPostsPage, OwnPostsPage
 from blog.web.posts.presence import PostPresence
 from blog.web.posts.preview_links import PreviewLinkList, PreviewLinkRevocation, PreviewPage
 from blog.web.posts.publication import PostStatusChange, PostUndelete, PublishPage
@@ -80,6 +81,7 @@ account_routes = [
 ]
 
 admin_routes = [
+    Route("/posts", AllPostsPage, name="admin_posts"),
     Route("/flags/{name}", FlagSwitch, name="admin_flag"),
     Route("/members", UserList, name="admin_members"),
     Route("/members/{id:id}", MemberPage, name="admin_member"),
@@ -151,6 +153,7 @@ routes = [
     Route("/media-library/{id:id}/replace", MediaReplacement, name="media_item_replace"),
     Route("/media-library/{id:id}/delete", MediaDeletion, name="media_item_delete"),
     Route("/dashboard", Dashboard, name="dashboard"),
+    Route("/dashboard/posts", OwnPostsPage, name="dashboard_posts"),
     Route("/admin", AdminDashboard, name="admin"),
     Mount("/admin", Router(admin_routes, redirect_slashes=False)),
     Route("/setup/{secret}", SetupPage, name="setup"),

@@ -19,6 +19,7 @@ class Post(PostContent):
     comment_count: int
     view_count: int
     published_at: dt.datetime | None
+    deleted_at: dt.datetime | None
     created_at: dt.datetime
     updated_at: dt.datetime
 

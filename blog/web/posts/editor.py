@@ -138,6 +138,7 @@ class Dashboard(Endpoint):
         ctx = request_context(request)
         policy.require_writer(ctx)
         values: dict[str, Any] = {"selected": (selected := _selected_status(request)), "unfinished": (), "deleted": ()}
+        values["can_edit_all"] = policy.can_edit_all(ctx.actor)
         if selected:
             page = await post_lists.list_page(ctx, dashboard.own_posts(ctx, selected, page_cursor(request)))
             values |= {"pages": [(selected, page)], "next_page_path": next_page_path(request, page.next)}
