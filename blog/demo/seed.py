@@ -27,7 +27,7 @@ This is a post. It was written in **Markdown** and rendered to HTML once, when i
 
 Every version is saved[^1], and old addresses of a post redirect to the new one.
 
-[^1]: See "History" below the post.
+[^1]: See "History" above the post.
 """
 
 CODE = """\

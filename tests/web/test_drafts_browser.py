@@ -63,7 +63,7 @@ def test_text_survives_leaving(site: Any, page: Page, path: str, label: str, way
     before = page.get_by_label(label).input_value()
     page.get_by_label(label).fill("Half a thou")
     if "pages" in path:
-        page.get_by_label("Title").fill("Half a title")
+        page.get_by_label("Title", exact=True).fill("Half a title")
     if way == "link":
         page.get_by_role("link", name="Archive").first.click()
         page.get_by_role("heading", name="Archive").wait_for()
@@ -78,7 +78,7 @@ def test_text_survives_leaving(site: Any, page: Page, path: str, label: str, way
     page.get_by_text("Restored unsaved text.").wait_for()
     assert page.get_by_label(label).input_value() == "Half a thou"
     if "pages" in path:
-        assert page.get_by_label("Title").input_value() == "Half a title"
+        assert page.get_by_label("Title", exact=True).input_value() == "Half a title"
     page.get_by_role("button", name="Discard").click()
     assert page.get_by_label(label).input_value() == before
     assert page.evaluate(STORED) == []
@@ -95,7 +95,7 @@ def test_text_that_was_sent_is_cleared(site: Any, page: Page, path: str, label: 
     page.goto(site.base + path)
     page.get_by_label(label).fill("A whole thought")
     if path == NEW_PAGE[0]:
-        page.get_by_label("Title").fill("Contact")
+        page.get_by_label("Title", exact=True).fill("Contact")
     assert len(page.evaluate(STORED)) == 1
     page.get_by_role("button", name=button).click()
     page.locator(".prose").get_by_text("A whole thought").first.wait_for()

@@ -77,6 +77,12 @@ class Keys:
         self.type(PASSWORD)
         self.reach("button", "Sign in")
         self.press("Space")
+        self.page.get_by_role("button", name="Menu").wait_for()
+
+    def open_menu(self) -> None:
+        """Open the menu of the signed-in user; the next stop of the focus is its first link."""
+        self.reach("button", self.page.locator("[popovertarget]").inner_text().strip())
+        self.press("Enter")
         self.page.get_by_role("button", name="Sign out").wait_for()
 
 
@@ -114,6 +120,7 @@ def test_post_is_written_and_published(keys: Keys, base: str) -> None:
 def test_comment_is_approved(keys: Keys, base: str) -> None:
     assert "What is it?" not in httpx.get(f"{base}/posts/on-engines").text
     keys.sign_in("eve")
+    keys.open_menu()
     keys.reach("link", "Moderation 1 pending")
     keys.press("Enter")
     keys.reach("checkbox", "Select the comment by bob")

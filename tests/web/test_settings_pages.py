@@ -67,7 +67,7 @@ def opened(browser: Browser, base: str, **options: Any) -> tuple[Page, list[str]
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
-    page.get_by_role("button", name="Sign out").wait_for()
+    page.get_by_role("button", name="Menu").wait_for()
     return page, errors
 
 

@@ -255,6 +255,7 @@ def test_passkey_in_a_browser(tmp_path: Path, authenticator: tuple[Page, Callabl
         page.get_by_role("button", name="Add a passkey").click()
         page.get_by_text("This device already has a passkey for your account").wait_for()
 
+        page.get_by_role("button", name="Menu").click()
         page.get_by_role("button", name="Sign out").click()
         device("setUserVerified", isUserVerified=False)  # a finger that it does not know
         page.goto(f"{base}/login?next=/account/security")

@@ -162,7 +162,7 @@ def test_keyboard_shortcuts_equal_the_toolbar(site: Site, page: Page) -> None:
 def test_toolbar_is_one_stop_of_the_tab_key(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
     focused = "document.activeElement.ariaLabel ?? document.activeElement.textContent.trim()"
-    page.get_by_label("Title").focus()
+    page.get_by_label("Title", exact=True).focus()
     page.keyboard.press("Tab")
     seen = [page.evaluate(focused)]
     for key in ("ArrowRight", "ArrowLeft", "ArrowLeft", "Home", "End", "ArrowRight", "ArrowRight"):
@@ -179,7 +179,7 @@ def test_toolbar_is_one_stop_of_the_tab_key(site: Site, page: Page) -> None:
 def test_preview_is_rendered_by_the_server_and_the_view_is_remembered(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
     assert page.get_by_role("region", name="Preview").count() == 0
-    page.get_by_label("Title").fill("On engines")
+    page.get_by_label("Title", exact=True).fill("On engines")
     text(page).fill("It *weaves*.[^1]\n\n[^1]: Patterns.")
     page.get_by_role("button", name="Both").click()
     preview = page.get_by_role("region", name="Preview")
@@ -292,7 +292,7 @@ def test_refused_upload_shows_the_reason_and_can_be_retried(site: Site, page: Pa
 
 def test_post_is_not_saved_during_an_upload(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
-    page.get_by_label("Title").fill("On engines")
+    page.get_by_label("Title", exact=True).fill("On engines")
     held: list[Route] = []
     page.route("**/api/v1/media", lambda route: held.append(route))
     page.locator("#editor-file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png(9, 9)})
@@ -346,7 +346,7 @@ def test_words_are_counted_as_they_are_typed(site: Site, page: Page) -> None:
 def test_text_is_stored_offline_and_sent_to_the_server_later(site: Site, page: Page, context: BrowserContext) -> None:
     page.goto(f"{site.base}/write")
     context.set_offline(True)
-    page.get_by_label("Title").fill("On engines")
+    page.get_by_label("Title", exact=True).fill("On engines")
     text(page).fill("Typed in a tunnel.")
     state(page, "Saved in this browser only: offline")
     page.get_by_role("button", name="Publish", exact=True).click()
@@ -377,7 +377,7 @@ def crash(page: Page) -> None:
 
 def test_text_of_a_tab_that_crashed_is_offered_by_the_server(site: Site, page: Page, context: BrowserContext) -> None:
     page.goto(f"{site.base}/write")
-    page.get_by_label("Title").fill("Half a post")
+    page.get_by_label("Title", exact=True).fill("Half a post")
     text(page).fill("Hours of work")
     state(page, "Saved on the server")
     crash(page)
@@ -433,7 +433,7 @@ def test_two_new_posts_in_two_tabs_are_kept_apart(site: Site, page: Page, contex
     other = context.new_page()
     for tab, title in ((page, "One"), (other, "Two")):
         tab.goto(f"{site.base}/write")
-        tab.get_by_label("Title").fill(title)
+        tab.get_by_label("Title", exact=True).fill(title)
     for tab in (page, other):
         state(tab, "Saved on the server")
     page.goto(f"{site.base}/dashboard")
@@ -459,7 +459,7 @@ def test_page_warns_before_leaving_only_with_unsaved_changes(site: Site, page: P
 def test_end_of_the_session_loses_no_text(site: Site, page: Page, context: BrowserContext) -> None:
     page.goto(f"{site.base}/write")
     context.clear_cookies()
-    page.get_by_label("Title").fill("On engines")
+    page.get_by_label("Title", exact=True).fill("On engines")
     text(page).fill("Hours of work")
     page.get_by_text("You are signed out. Your text is saved in this browser only.").wait_for()
     state(page, "Saved in this browser only: you are signed out")
@@ -479,7 +479,7 @@ def test_end_of_the_session_loses_no_text(site: Site, page: Page, context: Brows
 
 def test_publication_time_is_in_the_local_time_zone(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
-    page.get_by_label("Title").fill("On engines")
+    page.get_by_label("Title", exact=True).fill("On engines")
     text(page).fill("Some text.")
     page.get_by_role("button", name="Schedule").click()
     page.wait_for_url(f"{site.base}/posts/on-engines/publish#schedule")
@@ -511,7 +511,7 @@ def test_time_in_the_past_keeps_its_value(site: Site, page: Page) -> None:
 
 def test_invalid_form_keeps_its_values(site: Site, page: Page) -> None:
     page.goto(f"{site.base}/write")
-    page.get_by_label("Title").fill("On engines")
+    page.get_by_label("Title", exact=True).fill("On engines")
     page.get_by_label("URL slug").fill("no spaces")
     page.get_by_role("button", name="Schedule").click()
     page.get_by_role("heading", name="Please fix the following").wait_for()
@@ -537,9 +537,9 @@ def test_enter_in_a_line_sends_nothing(site: Any, browser: Browser, scripts: boo
         page.goto(f"{site.base}{path}")
         sent = []
         page.on("request", lambda request: sent.append(request.url) if request.is_navigation_request() else None)
-        for label in ("Title", "Tags optional", "Excerpt", "URL slug"):
+        for label in ("Title", "Tags optional", "Excerpt optional", "URL slug optional"):
             for key in ("Enter", "Control+Enter", "Meta+Enter"):
-                page.get_by_label(label).fill("typed")
+                page.get_by_label(label, exact=True).fill("typed")
                 page.keyboard.press(key)
         page.get_by_label("Body").fill("Some text.")
         page.keyboard.press("Control+Enter")
@@ -556,7 +556,7 @@ def test_keys_save_a_draft_and_writing_goes_on(site: Any, page: Any, keys: str) 
     text(page).focus()
     page.keyboard.press(keys)
     assert page.url == f"{site.base}/write", "a post needs a title"
-    page.get_by_label("Title").fill("On engines")
+    page.get_by_label("Title", exact=True).fill("On engines")
     page.keyboard.press(keys)
     page.wait_for_url(f"{site.base}/posts/on-engines/edit?saved=1")
     assert saved(site) == [("On engines", "", "draft")]
@@ -581,7 +581,7 @@ def test_keys_do_not_publish_changes_of_a_published_post(site: Any, page: Any) -
 
 def test_empty_post_is_not_published(site: Any, page: Any) -> None:
     page.goto(f"{site.base}/write")
-    page.get_by_label("Title").fill("On engines")
+    page.get_by_label("Title", exact=True).fill("On engines")
     page.get_by_role("button", name="Publish", exact=True).click()
     page.get_by_text("This post is empty.").wait_for()
     assert page.get_by_role("button", name="Publish now").count() == 0
@@ -599,7 +599,7 @@ def boxes(page: Page) -> list[str]:
 def test_one_text_is_offered_once(site: Any, page: Any, context: Any, path: str, loss: str) -> None:
     site.post("On engines")
     page.goto(f"{site.base}{path}")
-    page.get_by_label("Title").fill("Half a post")
+    page.get_by_label("Title", exact=True).fill("Half a post")
     if loss == "later text":
         text(page).fill("Hours of")
         state(page, "Saved on the server")
@@ -671,11 +671,11 @@ def test_saving_is_visible_at_every_field_and_covers_none(site: Site, page: Page
       const state = document.querySelector(".editor-state");
       const box = state.getBoundingClientRect();
       const top = document.elementFromPoint(box.left + 2, box.top + box.height / 2);
-      const isOutside = label === "Body" || field.top >= box.bottom || field.bottom <= box.top;
+      const isOutside = label === "Body optional" || field.top >= box.bottom || field.bottom <= box.top;
       return [state.contains(top), box.top >= 0 && box.bottom <= innerHeight, isOutside];
     }"""
-    for label in ("Title", "Body", "Tags", "Excerpt", "URL slug"):
-        page.get_by_label(label).first.focus()
+    for label in ("Title", "Body optional", "Tags optional", "Excerpt optional", "URL slug optional"):
+        page.get_by_label(label, exact=True).focus()
         page.keyboard.press("Control+End")
         page.keyboard.type("x")
         state(page, "Saved in this browser")

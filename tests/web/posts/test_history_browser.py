@@ -38,7 +38,7 @@ class Site:
         page.get_by_label("Username or e-mail address").fill(name)
         page.get_by_label("Password").fill(PASSWORD)
         page.locator("main").get_by_role("button", name="Sign in").click()
-        page.get_by_role("link", name="Dashboard").wait_for()
+        page.get_by_role("button", name="Menu").wait_for()
         return page
 
     def until(self, query: str, expected: object) -> None:
@@ -69,7 +69,7 @@ def site(tmp_path: Path, browser: Browser) -> Iterator[Site]:
 
 def write(page: Page, title: str, content: str, button: str = "Publish") -> None:
     page.goto("/write")
-    page.get_by_label("Title").fill(title)
+    page.get_by_label("Title", exact=True).fill(title)
     page.locator("#field-content").fill(content)
     page.get_by_role("button", name=button, exact=True).click()
     if button == "Publish":
@@ -110,6 +110,7 @@ def test_life_of_a_post(site: Site, scripts: bool) -> None:
 
     # Published from its page: the link leads to it.
     ada.goto("/posts/numbers")
+    ada.get_by_role("link", name="Publish").click()
     ada.get_by_role("button", name="Publish now").click()
     ada.get_by_role("button", name="Unpublish").wait_for()
     stranger.goto(link)
