@@ -268,5 +268,5 @@ def test_browsers_store_unsaved_texts_only() -> None:
         for path in (ROOT / "static" / "js").rglob("*.js")
         if re.search(r"localStorage|sessionStorage|indexedDB|document\.cookie", path.read_text(encoding="utf-8"))
     ]
-    # The texts, the selected view of the editor, and the position of the caret.
-    assert sorted(stores) == ["autosave.js", "caret.js", "draft.js", "preview.js"]
+    # The texts, the selected view of the editor, the position of the caret and in the queue, and whether shortcuts are on.
+    assert sorted(stores) == ["autosave.js", "caret.js", "draft.js", "moderation.js", "preview.js"]

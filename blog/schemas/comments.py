@@ -10,11 +10,20 @@ from blog.schemas.fields import Changes, CommentText, Id, Input, Output
 
 
 class CommentStatus(StrEnum):
-    """The status of a comment: public, visible to its author and moderators, or visible to moderators only."""
+    """The status of a comment: public, visible to its author and moderators, or visible to moderators only.
+
+    `spam` is a removed comment that counts against its author: later comments of the author are held.
+    """
 
     VISIBLE = "visible"
     PENDING = "pending"
     REMOVED = "removed"
+    SPAM = "spam"
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether only moderators see the comment."""
+        return self in (CommentStatus.REMOVED, CommentStatus.SPAM)
 
 
 class Decision(StrEnum):
@@ -22,6 +31,7 @@ class Decision(StrEnum):
 
     VISIBLE = "visible"
     REMOVED = "removed"
+    SPAM = "spam"
 
 
 class NewComment(Input):
@@ -74,6 +84,8 @@ class CommentOut(Output):
     content: str
     html: str
     status: CommentStatus
-    reason: str | None = Field(description="Why the comment is pending, or who removed it; null if it is visible")
+    reason: str | None = Field(
+        description="Why the comment is pending, or the moderator that removed it or marked it as spam; null if it is visible"
+    )
     created_at: dt.datetime
     updated_at: dt.datetime

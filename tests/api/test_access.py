@@ -55,6 +55,7 @@ TABLE: list[tuple[str, str, Any, tuple[int, ...]]] = [
     ("GET", "/comments/{pending}", None, (404, 200, 200, 404, 200, 200, 401, 200)),
     ("PATCH", "/comments/{comment}", COMMENT, (401, 200, 403, 403, 403, 403, 401, 403)),
     ("PATCH", "/comments/{comment}", {"status": "removed"}, WRITERS),
+    ("PATCH", "/comments/{comment}", {"status": "spam"}, WRITERS),
     ("PATCH", "/comments/{pending}", COMMENT, (401, 200, 403, 404, 403, 403, 401, 403)),
     ("PATCH", "/comments/{pending}", {"status": "visible"}, (401, 403, 200, 404, 200, 200, 401, 403)),
     ("PATCH", "/comments/{pending}", {"status": "pending"}, (401, 422, 422, 422, 422, 422, 401, 422)),

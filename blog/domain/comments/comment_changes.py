@@ -28,15 +28,18 @@ async def author_history(ctx: Context, user_id: int) -> AuthorHistory:
     in_time = newest.c.created_at.between(since, ctx.now)  # The upper limit matters if the clock was set back.
     recent = sa.select(sa.func.count()).select_from(newest).where(in_time).scalar_subquery()
     is_known = sa.exists(own.where(_c.status == CommentStatus.VISIBLE.value))
-    row = await ctx.db.fetch_one(sa.select(recent.label("recent"), is_known.label("is_known")))
-    return AuthorHistory(row["is_known"], row["recent"]) if row else AuthorHistory(False, 0)
+    has_spam = sa.exists(own.where(_c.status == CommentStatus.SPAM.value))
+    query = sa.select(recent.label("recent"), is_known.label("is_known"), has_spam.label("has_spam"))
+    row = await ctx.db.fetch_one(query)
+    return AuthorHistory(row["is_known"], row["recent"], row["has_spam"]) if row else AuthorHistory(False, 0)
 
 
 def decision_values(ctx: Context, decision: Decision) -> dict[str, Any]:
     """Return the column values of a moderator's decision. Removal keeps the reason why the comment was pending."""
     if decision is Decision.VISIBLE:
         return {"status": decision.value, "moderation_note": None}
-    note = sa.literal(f"Removed by {ctx.require_actor().username}")
+    action = "Marked as spam" if decision is Decision.SPAM else "Removed"
+    note = sa.literal(f"{action} by {ctx.require_actor().username}")
     return {"status": decision.value, "moderation_note": note + sa.func.coalesce(sa.literal(". ") + _c.moderation_note, "")}
 
 
@@ -52,7 +55,7 @@ async def publish_changes(ctx: Context, before: Mapping[int, PreviousStatus]) ->
     await events.record_comments(
         ctx, [event for comment in comments for event in _comment_events(before[comment.id], comment, personal)]
     )
-    await notifications.create(ctx, [comment.id for comment in changed if comment.status is not CommentStatus.REMOVED])
+    await notifications.create(ctx, [comment.id for comment in changed if not comment.status.is_hidden])
     return comments
 
 
@@ -91,7 +94,7 @@ def _comment_events(before: PreviousStatus, comment: Comment, personal: Mapping[
     readers = [events.COMMENTS, events.post_channel(comment.post_id), *personal[comment.id]]
     moderators, author = [MODERATION], [events.personal_channel(comment.author)]
     held = (EventType.COMMENT_HELD, moderators, comment)
-    match before, comment.status:
+    match _public_status(before), _public_status(comment.status):
         case CommentStatus.VISIBLE, CommentStatus.VISIBLE:
             return [(EventType.COMMENT_UPDATED, readers, comment)]
         case CommentStatus.PENDING, CommentStatus.VISIBLE:
@@ -108,3 +111,8 @@ def _comment_events(before: PreviousStatus, comment: Comment, personal: Mapping[
             return [(EventType.COMMENT_REMOVED, moderators + author, comment)]
         case _:
             return []
+
+
+def _public_status(status: PreviousStatus) -> PreviousStatus:
+    """Return the status as live clients know it: spam is removed."""
+    return CommentStatus.REMOVED if status is CommentStatus.SPAM else status

@@ -149,7 +149,7 @@ async def remove(ctx: Context, comment_id: int) -> None:
     async with ctx.db.transaction():
         comment, post = await _get_with_post(ctx, comment_id)
         policy.require_comment_removal(ctx, comment, post)
-        if comment.status is not CommentStatus.REMOVED:
+        if not comment.status.is_hidden:
             await _update(ctx, comment, comment_changes.decision_values(ctx, Decision.REMOVED))
 
 

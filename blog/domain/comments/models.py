@@ -17,6 +17,7 @@ class Comment:
     id: int
     post_id: int
     parent_id: int | None
+    author_id: int | None  # None if it is not shown
     author: str
     author_name: str
     author_avatar: str | None
@@ -35,7 +36,9 @@ class Comment:
 
     def redacted(self) -> "Comment":
         """Return a removed comment without text and author, to keep its place in the thread."""
-        without_author = dataclasses.replace(self, author="", author_name="", author_avatar=None, author_role=Role.READER)
+        without_author = dataclasses.replace(
+            self, author_id=None, author="", author_name="", author_avatar=None, author_role=Role.READER
+        )
         return dataclasses.replace(without_author, content="", html="", reason=None, status=CommentStatus.REMOVED)
 
 

@@ -1,7 +1,11 @@
-"""The moderation queue: pending and removed comments, and decisions about them."""
+"""The moderation queue: comments by status, with filters and the history of each person, and decisions about them."""
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.comments import comment_changes, comment_queries
@@ -9,41 +13,71 @@ from blog.domain.comments.models import Comment
 from blog.domain.core import policy
 from blog.domain.core.context import Actor, Context
 from blog.domain.core.models import CursorKey, ResultPage
+from blog.domain.core.rows import from_row
 from blog.domain.posts import post_queries
 from blog.domain.posts.models import Post
 from blog.errors import Forbidden
 from blog.schemas.accounts import Scope
 from blog.schemas.comments import BulkDecision, CommentStatus
+from blog.text.normalisation import fold_name
 
-_c = tables.comments.c
+_c, _p, _u = tables.comments.c, tables.posts.c, tables.users.c
 PAGE_SIZE = 20
 
 
 @dataclass(frozen=True, slots=True)
+class QueueFilter:
+    """Selects comments by status, and if they are not empty by the slug of the post, the username of the author and text."""
+
+    status: CommentStatus = CommentStatus.PENDING
+    post: str = ""
+    person: str = ""
+    text: str = ""
+    limit: int = PAGE_SIZE
+    after: CursorKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonHistory:
+    """The numbers of comments of one person on the whole blog, by decision, and when the account was created."""
+
+    since: dt.datetime
+    approved: int = 0
+    removed: int = 0
+    spam: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class QueuedComment:
-    """A comment and its post."""
+    """A comment, its post and the history of its author."""
 
     comment: Comment
     post: Post
+    history: PersonHistory | None
 
 
-async def list_page(
-    ctx: Context, status: CommentStatus, *, limit: int = PAGE_SIZE, after: CursorKey | None = None
-) -> ResultPage[QueuedComment]:
-    """Return a page of comments with a status, newest first: all for editors, those on their own posts for authors.
+async def list_page(ctx: Context, wanted: QueueFilter = QueueFilter()) -> ResultPage[QueuedComment]:
+    """Return a page of comments, newest first: all for editors, those on their own posts for authors.
 
     Raises NotAuthenticated, Forbidden.
     """
     actor = require_moderator(ctx)
     author_id = None if policy.can_moderate_all(actor) else actor.id
-    query = comment_queries.filter_for_moderator(comment_queries.select(), status, author_id)
-    query = query.order_by(_c.id.desc()).limit(limit + 1)
-    if after is not None:
-        query = query.where(_c.id < after[1])
+    query = comment_queries.filter_for_moderator(comment_queries.select(), wanted.status, author_id)
+    if wanted.post:
+        query = query.where(_p.slug == wanted.post)
+    if wanted.person:
+        query = query.where(_u.username_folded == fold_name(wanted.person))
+    if wanted.text:
+        query = query.where(sa.func.lower(_c.content).contains(wanted.text.lower(), autoescape=True))
+    if wanted.after is not None:
+        query = query.where(_c.id < wanted.after[1])
     async with ctx.db.snapshot():
-        page = ResultPage.by_id(await comment_queries.fetch(ctx.db, query), limit)
+        comments = await comment_queries.fetch(ctx.db, query.order_by(_c.id.desc()).limit(wanted.limit + 1))
+        page = ResultPage.by_id(comments, wanted.limit)
         posts = await _posts_by_id(ctx, page.items)
-    return page.map(lambda comment: QueuedComment(comment, posts[comment.post_id]))
+        histories = await _histories(ctx, {comment.author_id for comment in page.items if comment.author_id})
+    return page.map(lambda comment: QueuedComment(comment, posts[comment.post_id], histories.get(comment.author_id or 0)))
 
 
 async def moderate(ctx: Context, decisions: BulkDecision) -> int:
@@ -78,3 +112,23 @@ def require_moderator(ctx: Context) -> Actor:
 
 async def _posts_by_id(ctx: Context, comments: Sequence[Comment]) -> dict[int, Post]:
     return await post_queries.summaries_by_id(ctx.db, {comment.post_id for comment in comments})
+
+
+async def _histories(ctx: Context, author_ids: Collection[int]) -> dict[int, PersonHistory]:
+    """Return the histories of these authors with one query."""
+    if not author_ids:
+        return {}
+
+    def count(status: CommentStatus, name: str) -> sa.Label[Any]:
+        return sa.func.count().filter(_c.status == status.value).label(name)
+
+    counts = (
+        count(CommentStatus.VISIBLE, "approved"),
+        count(CommentStatus.REMOVED, "removed"),
+        count(CommentStatus.SPAM, "spam"),
+    )
+    query = sa.select(_u.id, _u.created_at.label("since"), *counts).join_from(
+        tables.users, tables.comments, _c.author_id == _u.id
+    )
+    rows = await ctx.db.fetch_all(query.where(_u.id.in_(author_ids)).group_by(_u.id, _u.created_at))
+    return {row["id"]: from_row(PersonHistory, row) for row in rows}

@@ -24,10 +24,11 @@ class CommentText:
 
 @dataclass(frozen=True, slots=True)
 class AuthorHistory:
-    """An author's history: whether a comment was ever visible, and the number of comments within `WINDOW_SECONDS`."""
+    """An author's history: whether a comment is visible, the number within `WINDOW_SECONDS`, and whether one is spam."""
 
     has_approved_comment: bool
     recent_count: int
+    has_spam: bool = False
 
 
 def analyse(content: str, html: str) -> CommentText:
@@ -42,6 +43,8 @@ def hold_reason(rules: Preferences, text: CommentText, history: AuthorHistory) -
         return reason
     if history.recent_count >= MAX_PER_WINDOW:
         return f"More than {MAX_PER_WINDOW} comments by this author within {WINDOW_SECONDS} seconds"
+    if history.has_spam:
+        return "An earlier comment by this author is marked as spam"
     if rules.hold_first_comment and not history.has_approved_comment:
         return "First comment by this author"
     return None

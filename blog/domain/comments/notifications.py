@@ -117,7 +117,7 @@ def _notification_from_row(actor: Actor, row: Any, comments: dict[int, Comment],
     comment = comments[row["comment_id"]]
     post = posts.get(comment.post_id)
     can_see = post is not None and policy.can_see(actor, post) and policy.can_see_comment(actor, comment, post)
-    is_shown = can_see and comment.status is not CommentStatus.REMOVED
+    is_shown = can_see and not comment.status.is_hidden
     return Notification(
         id=row["id"],
         notification_type=NotificationType(row["type"]),

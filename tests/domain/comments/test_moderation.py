@@ -11,6 +11,7 @@ from blog.db import tables
 from blog.domain.accounts import accounts
 from blog.domain.comments import comments, moderation_queue, moderation_rules
 from blog.domain.comments.models import Comment
+from blog.domain.comments.moderation_queue import PersonHistory, QueueFilter
 from blog.domain.comments.moderation_rules import AuthorHistory, hold_reason, normalise_words
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
@@ -56,6 +57,8 @@ LINKS = " ".join(f"<https://{number}.example>" for number in range(4))
         ({"blocked_words": ["big offer"]}, "A big\noffer", KNOWN, "Contains “big offer”"),
         ({"blocked_words": ["big offer"]}, "big, bigger offer", KNOWN, None),
         ({"blocked_words": ["💰"]}, "free💰💰", KNOWN, "Contains “💰”"),
+        ({}, "Well said.", AuthorHistory(has_approved_comment=True, recent_count=0, has_spam=True),
+         "An earlier comment by this author is marked as spam"),
         ({"blocked_words": ["", " ", "..."]}, "Nothing is in this... is it?", KNOWN, None),
     ],
 )  # fmt: skip
@@ -191,19 +194,41 @@ async def test_comment_can_be_edited_for_a_limited_time(ctx: Context, people: Pe
 async def test_queue_is_newest_first_paged_and_limited_to_own_permissions(author: Context, people: People, post: Post) -> None:
     other = await posts.create(people["eve"], NewPost(title="Elsewhere", content="text"))
     waiting = [(await add_comment(people["rob"], where)).id for where in (post, other, post)]
-    first = await moderation_queue.list_page(people["edo"], CommentStatus.PENDING, limit=2)
-    rest = await moderation_queue.list_page(people["edo"], CommentStatus.PENDING, limit=2, after=first.next)
+    first = await moderation_queue.list_page(people["edo"], QueueFilter(limit=2))
+    rest = await moderation_queue.list_page(people["edo"], QueueFilter(limit=2, after=first.next))
     assert [case.comment.id for page in (first, rest) for case in page.items] == waiting[::-1]
     assert rest.next is None
-    mine = await moderation_queue.list_page(author, CommentStatus.PENDING)
+    mine = await moderation_queue.list_page(author)
     assert [case.comment.id for case in mine.items] == [waiting[2], waiting[0]]
     assert {case.post.title for case in mine.items} == {"On engines"}
     with pytest.raises(Forbidden):
-        await moderation_queue.list_page(people["rob"], CommentStatus.PENDING)
+        await moderation_queue.list_page(people["rob"])
     await posts.delete(author, post.id)
-    assert [case.comment.id for case in (await moderation_queue.list_page(people["edo"], CommentStatus.PENDING)).items] == [
-        waiting[1]
-    ]
+    assert [case.comment.id for case in (await moderation_queue.list_page(people["edo"])).items] == [waiting[1]]
+
+
+async def test_spam_is_hidden_counted_and_holds_later_comments(ctx: Context, author: Context, people: People, post: Post) -> None:
+    rob, edo = people["rob"], people["edo"]
+    first = await add_comment(rob, post)
+    await comments.edit(edo, first.id, CommentChanges(status=Decision.VISIBLE))
+    assert (await add_comment(rob, post)).status is CommentStatus.VISIBLE
+    spam = await comments.edit(author, first.id, CommentChanges(status=Decision.SPAM))
+    assert (spam.status, spam.reason) == (CommentStatus.SPAM, "Marked as spam by ada")
+    assert (await posts.get(ctx, post.id)).comment_count == 1
+    assert (await comment_events(ctx))[-1] == ("comment.removed", ["comments", f"post:{post.id}"])
+    with pytest.raises(NotFound):
+        await comments.get(rob, first.id)
+    held = await add_comment(rob, post)
+    assert (held.status, held.reason) == (CommentStatus.PENDING, "An earlier comment by this author is marked as spam")
+    (queued,) = (await moderation_queue.list_page(edo)).items
+    assert queued.history == PersonHistory(ctx.now, approved=1, removed=0, spam=1)
+    before = len(await comment_events(ctx))
+    await comments.edit(edo, first.id, CommentChanges(status=Decision.REMOVED))
+    assert len(await comment_events(ctx)) == before, "readers see no difference"
+    await comments.edit(edo, held.id, CommentChanges(status=Decision.SPAM))
+    assert (await comment_events(ctx))[-1] == ("comment.removed", ["moderation"])
+    await comments.edit(edo, held.id, CommentChanges(status=Decision.VISIBLE))
+    assert (await comment_events(ctx))[-1] == ("comment.created", ["comments", f"post:{post.id}"])
 
 
 async def test_bulk_decision_is_atomic(ctx: Context, author: Context, people: People, post: Post) -> None:

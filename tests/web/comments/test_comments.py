@@ -230,7 +230,7 @@ MOMENT = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
 
 def comment(number: int, parent: int | None) -> Comment:
     return Comment(
-        number, 1, parent, "ada", "Ada", None, Role.AUTHOR, "text", "<p>text</p>", CommentStatus.VISIBLE, MOMENT, MOMENT
+        number, 1, parent, 1, "ada", "Ada", None, Role.AUTHOR, "text", "<p>text</p>", CommentStatus.VISIBLE, MOMENT, MOMENT
     )
 
 

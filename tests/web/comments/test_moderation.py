@@ -17,7 +17,7 @@ from blog.domain.posts import posts
 from blog.domain.posts.models import Post
 from blog.framework.request.forms import Form
 from blog.schemas.accounts import Role
-from blog.schemas.comments import NewComment
+from blog.schemas.comments import BulkDecision, Decision, NewComment
 from blog.schemas.posts import NewPost
 from blog.web.rendering import spam_trap
 from tests.conftest import MakeUser
@@ -155,7 +155,7 @@ async def test_chosen_comments_are_approved_and_removed(
 ) -> None:
     ids = [await held(rob, post, f"Number {number}.") for number in range(4)]
     edo = await sign_in("edo", Role.EDITOR)
-    approve = {"list": "pending", "status": "visible", f"comment-{ids[0]}": "on", f"comment-{ids[2]}": "on"}
+    approve = {"status": "visible", f"comment-{ids[0]}": "on", f"comment-{ids[2]}": "on"}
     answer = await client.post("/moderation", data=approve, headers=edo)
     assert answer.status_code == 303
     assert await statuses(ctx) == ["visible", "pending", "visible", "pending"]
@@ -168,8 +168,8 @@ async def test_chosen_comments_are_approved_and_removed(
     removed = await client.get("/moderation?status=removed", headers=edo)
     assert queued_ids(removed) == [str(ids[1])]
     assert "Removed by edo. It looks odd." in removed.text
-    back = {"list": "removed", "status": "visible", f"comment-{ids[1]}": "on"}
-    answer = await client.post("/moderation", data=back, headers=edo)
+    back = {"status": "visible", f"comment-{ids[1]}": "on"}
+    answer = await client.post("/moderation?status=removed", data=back, headers=edo)
     assert answer.headers["location"].startswith("/moderation?status=removed&")
     assert await statuses(ctx) == ["visible", "visible", "visible", "pending"]
 
@@ -199,7 +199,6 @@ async def test_queue_is_paged(
     client: httpx2.AsyncClient, rob: Context, post: Post, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(moderation_queue, "PAGE_SIZE", 2)
-    monkeypatch.setattr(moderation_queue.list_page, "__kwdefaults__", {"limit": 2, "after": None})
     ids = [str(await held(rob, post)) for _ in range(3)]
     edo = await sign_in("edo", Role.EDITOR)
     first = await client.get("/moderation", headers=edo)
@@ -208,7 +207,62 @@ async def test_queue_is_paged(
     assert (await client.get("/moderation?cursor=nonsense", headers=edo)).status_code == 422
 
 
-@pytest.mark.parametrize(("query", "words"), [("", "Nothing to review."), ("?status=removed", "No removed comments.")])
+async def test_button_of_a_row_decides_about_this_comment_alone(
+    client: httpx2.AsyncClient, ctx: Context, rob: Context, post: Post, sign_in: SignIn
+) -> None:
+    ids = [await held(rob, post, f"Number {number}.") for number in range(4)]
+    edo = await sign_in("edo", Role.EDITOR)
+    for comment_id, decision in zip(ids, ("visible", "removed", "spam"), strict=False):
+        sent = {"row": f"{decision}-{comment_id}", f"comment-{ids[3]}": "on"}
+        answer = await client.post("/moderation?q=number", data=sent, headers=edo)
+        assert answer.headers["location"] == f"/moderation?status=pending&q=number&decided={decision}&comments=1"
+    assert await statuses(ctx) == ["visible", "removed", "spam", "pending"]
+    page = (await client.get("/moderation?status=spam", headers=edo)).text
+    assert "Marked as spam by edo. It looks odd." in page
+    assert "rob</a>: 1 approved, 1 removed, 1 spam, member since" in page
+    assert "Suspend" not in page
+    owner_page = (await client.get("/moderation?status=spam", headers=await sign_in("ora", Role.OWNER))).text
+    assert f'href="/admin/members/{rob.require_actor().id}#suspension">Suspend' in owner_page
+    for wrong in ("", "spam", "spam-x", "pending-1", "odd-1", "-"):
+        assert (await client.post("/moderation", data={"row": wrong}, headers=edo)).status_code == 422
+
+
+async def test_queue_is_filtered_by_post_person_and_text(
+    client: httpx2.AsyncClient, ctx: Context, rob: Context, post: Post, write: Write, make_user: MakeUser, sign_in: SignIn
+) -> None:
+    other = await write("Elsewhere")
+    eve = ctx.acting_as(accounts.as_actor(await make_user("eve", Role.READER)))
+    ids = [await held(rob, post, "Buy 100% wool"), await held(eve, post, "Nice"), await held(rob, other, "buy silk")]
+    edo = await sign_in("edo", Role.EDITOR)
+
+    async def found(query: str) -> list[int]:
+        return [int(item) for item in queued_ids(await client.get(f"/moderation?{query}", headers=edo))]
+
+    assert await found("post=on-engines") == [ids[1], ids[0]]
+    assert await found("person=ROB") == [ids[2], ids[0]]
+    assert await found("q=BUY") == [ids[2], ids[0]]
+    assert await found("q=0%25") == [ids[0]]
+    assert await found("q=buy&post=elsewhere&person=rob") == [ids[2]]
+    assert await found("status=visible") == []
+    assert "No matching comments." in (await client.get("/moderation?person=nobody", headers=edo)).text
+
+
+async def test_spam_is_a_removed_comment_for_readers(
+    client: httpx2.AsyncClient, rob: Context, author: Context, post: Post
+) -> None:
+    first = await comments.create(rob, post.id, NewComment(content="Rash words."))
+    await comments.create(author, post.id, NewComment(content="No harm.", parent_id=first.id))
+    await moderation_queue.moderate(author, BulkDecision(status=Decision.SPAM, ids=[first.id]))
+    page = (await client.get("/posts/on-engines")).text
+    assert "This comment was removed." in page
+    assert "Rash words." not in page
+    listed = (await client.get(f"/api/v1/posts/{post.id}/comments")).json()["items"]
+    assert [(item["status"], item["content"]) for item in listed] == [("removed", ""), ("visible", "No harm.")]
+
+
+@pytest.mark.parametrize(("query", "words"), [
+    ("", "Nothing to review."), ("?status=removed", "No removed comments."), ("?status=spam", "No spam."),
+])  # fmt: skip
 async def test_empty_queue_has_a_message(client: httpx2.AsyncClient, sign_in: SignIn, query: str, words: str) -> None:
     assert words in (await client.get(f"/moderation{query}", headers=await sign_in("edo", Role.EDITOR))).text
 
