@@ -48,6 +48,9 @@ class Preferences(Input):
         default_factory=list, description="Hold comments that contain any of these words"
     )
     max_links: Annotated[int, Field(ge=0, le=100)] = Field(default=3, description="Hold comments with more links than this")
+    close_comments_days: Annotated[int, Field(ge=0, le=3650)] = Field(
+        default=0, description="Close the comments of a post this many days after its publication; 0: never"
+    )
     comment_edit_minutes: Annotated[int, Field(ge=0, le=525_600)] = Field(
         default=60, description="Minutes a comment stays editable by its author"
     )

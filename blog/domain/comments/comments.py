@@ -115,7 +115,7 @@ def require_comments_open(ctx: Context, post: Post) -> None:
         raise Forbidden("Comments are closed")
     if post.status is not PostStatus.PUBLISHED:
         raise Forbidden("Only published posts accept comments")
-    if not post.comments_open:
+    if not post.comments_open or policy.comments_have_closed(ctx, post.published_at):
         raise Forbidden("Comments on this post are closed")
 
 

@@ -111,6 +111,12 @@ def comment_edit_deadline(ctx: Context, comment: CommentLike) -> dt.datetime:
     return comment.created_at + _edit_window(ctx)
 
 
+def comments_have_closed(ctx: Context, published_at: dt.datetime | None) -> bool:
+    """Return whether a post is so old that it accepts no comments any more (the preference `close_comments_days`)."""
+    days = ctx.site.runtime_settings.preferences.close_comments_days
+    return days > 0 and published_at is not None and ctx.now - published_at > dt.timedelta(days=days)
+
+
 def _edit_window(ctx: Context) -> dt.timedelta:
     return dt.timedelta(minutes=ctx.site.runtime_settings.preferences.comment_edit_minutes)
 

@@ -33,6 +33,7 @@ class SitePage(FormPage[PreferencesChanges]):
                 "hold_first_comment": "true" if preferences.hold_first_comment else "",
                 "blocked_words": "\n".join(preferences.blocked_words),
                 "max_links": str(preferences.max_links),
+                "close_comments_days": str(preferences.close_comments_days),
                 "comment_edit_minutes": str(preferences.comment_edit_minutes),
             }
         )

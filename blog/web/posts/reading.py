@@ -162,6 +162,7 @@ def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> d
         "can_edit": policy.can_edit(ctx.actor, view.post),
         "can_moderate": policy.can_moderate(ctx.actor, view.post),
         "timestamp_token": spam_trap.timestamp_token(ctx, form) if ctx.actor or form.values else "",
+        "comments_have_closed": policy.comments_have_closed(ctx, view.post.published_at),
         "editable_since": policy.comment_edit_cutoff(ctx),
         "next_page_path": next_page_path(request, view.next),
         "max_reply_depth": post.MAX_REPLY_DEPTH,

@@ -32,6 +32,7 @@ SITE = {
     "title": "Looms & Engines", "description": "On weaving.", "accent": "#D4357F",
     "navigation": "About | /about\n\n Elsewhere|https://example.org/ ", "blocked_words": "casino\nfree money",
     "hold_first_comment": "true", "max_links": "1", "comment_edit_minutes": "5",
+    "close_comments_days": "0",
 }  # fmt: skip
 
 
@@ -327,6 +328,7 @@ async def test_the_default_colour_is_stored_as_no_colour(client: httpx2.AsyncCli
         ("navigation", "a | /a\n" * 11, "Enter at most 10"),
         ("title", "x" * 101, "Enter at most 100"),
         ("max_links", "many", "Enter a whole number"),
+        ("close_comments_days", "3651", "Enter 3650 or a smaller number"),
         ("comment_edit_minutes", "-1", "Enter 0 or a larger number"),
     ],
 )

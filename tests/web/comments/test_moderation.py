@@ -15,6 +15,7 @@ from blog.domain.core.context import Context
 from blog.domain.core.signing import Purpose
 from blog.domain.posts import posts
 from blog.domain.posts.models import Post
+from blog.errors import Forbidden
 from blog.framework.request.forms import Form
 from blog.schemas.accounts import Role
 from blog.schemas.comments import BulkDecision, Decision, NewComment
@@ -316,6 +317,24 @@ async def test_edit_is_offered_and_accepted_for_an_hour(
     sent = await client.post("/comments/1/edit", data={"content": "Too late."}, headers=edo)
     assert (sent.status_code, "could be edited until" in sent.text) == (403, True)
     assert "Too late." in sent.text, "nothing typed is lost"
+
+
+async def test_comments_close_some_days_after_the_publication(
+    client: httpx2.AsyncClient, ctx: Context, write: Write, sign_in: SignIn, served: dict[str, str]
+) -> None:
+    old, new = await write("Old", age=31), await write("New", age=29)
+    ora = await sign_in("ora", Role.OWNER)
+    owner = ctx.acting_as(accounts.as_actor(await accounts.by_username(ctx, "ora")))
+    assert "Comments are closed." not in (await client.get("/posts/old", headers=ora)).text, "off at first"
+    assert (await client.post("/admin/site", data={"close_comments_days": "30"}, headers=ora)).status_code == 303
+    await ctx.site.runtime_settings.refresh(ctx.db)
+    assert "Comments are closed." in (await client.get("/posts/old", headers=ora)).text
+    assert "Comments are closed." not in (await client.get("/posts/new", headers=ora)).text
+    answer = await client.post("/posts/old/comments", data={"content": "Late."} | served, headers=ora)
+    assert (answer.status_code, "Comments on this post are closed" in answer.text) == (403, True)
+    with pytest.raises(Forbidden):
+        await comments.create(owner, old.id, NewComment(content="Late."))
+    assert (await comments.create(owner, new.id, NewComment(content="In time."))).id
 
 
 async def test_closed_post_says_so_and_the_form_changes_it(
