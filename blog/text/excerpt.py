@@ -5,7 +5,7 @@ import unicodedata
 from blog.text.plain_text import Attributes, class_names, extract_text
 
 _ELLIPSIS = "…"
-_SKIPPED_TAGS = frozenset({"audio", "pre", "table", "video", "h1", "h2", "h3", "h4", "h5", "h6"})
+_SKIPPED_TAGS = frozenset({"audio", "figcaption", "pre", "table", "video", "h1", "h2", "h3", "h4", "h5", "h6"})
 _SKIPPED_CLASSES = frozenset({"callout-title", "footnote-ref", "footnotes", "math-block"})
 
 

@@ -1,20 +1,25 @@
-"""Images in safe HTML: sizes, which avoid layout shifts while images load, smaller copies for small screens, and captions."""
+"""Images in safe HTML: sizes, which avoid layout shifts while images load, and smaller copies for small screens."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from html import escape
 from typing import Final
 
 # Sanitised HTML writes every attribute as name="value".
-_IMAGE: Final = re.compile(r'<img((?:\s[^\s=>]+="[^"]*")*)>')
+_PART: Final = re.compile(
+    r'<figure(?:\sclass="(?P<classes>[^"]*)")?[^>]*>|(?P<end></figure>)|<img(?P<image>(?:\s[^\s=>]+="[^"]*")*)>'
+)
 _SRC: Final = re.compile(r'\ssrc="([^"]*)"')
-_CAPTIONED_IMAGE: Final = re.compile(r'<p>(<img(?:\s[^\s=>]+="[^"]*")*?)\stitle="([^"]+)"((?:\s[^\s=>]+="[^"]*")*>)</p>')
 _SIZE_ATTRIBUTE: Final = re.compile(r'\s(?:width|height)="')
 _WIDTH_ATTRIBUTE: Final = re.compile(r'\swidth="(\d{1,5})"')
-# The layout of `.prose` in static/css/blog.css, in CSS pixels: the measure, and the space at both edges of a narrow screen.
+# The layout of `.prose` in static/css/blog.css, in CSS pixels: the measure, the width of wide figures, the space at both edges
+# of a narrow screen, and the largest width of a cell of a gallery, by the width of the gallery. Cells are cropped.
 _COLUMN_WIDTH: Final = 600
+_WIDE_WIDTH: Final = 840
 _EDGE_SPACE: Final = 40
+_CELL_WIDTHS: Final = {"": 300, "wide": 420, "full": 480}
+_CELL_RATIO: Final = 4 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +39,37 @@ def with_sources(html: str, find_source: Callable[[str], ImageSource | None]) ->
     The first image loses `loading="lazy"`: it is probably visible at once, and lazy loading would delay it.
     """
     first = True
+    figures: list[frozenset[str]] = []  # the classes of the open figures
 
     def complete(match: re.Match[str]) -> str:
         nonlocal first
-        attributes = match[1].replace(' loading="lazy"', "", 1) if first else match[1]
+        if match["image"] is None:
+            figures[-1:] = [] if match["end"] else [*figures[-1:], frozenset((match["classes"] or "").split())]
+            return match[0]
+        attributes = match["image"].replace(' loading="lazy"', "", 1) if first else match["image"]
         first = False
         address = _SRC.search(attributes)
         source = find_source(address[1]) if address else None
-        return f"<img{attributes}{_source_attributes(attributes, source) if source else ''}>"
+        return f"<img{attributes}{_source_attributes(attributes, source, frozenset().union(*figures)) if source else ''}>"
 
-    return _IMAGE.sub(complete, html) if "<img" in html else html
+    return _PART.sub(complete, html) if "<img" in html else html
 
 
-def _source_attributes(attributes: str, source: ImageSource) -> str:
+def _source_attributes(attributes: str, source: ImageSource, classes: Set[str]) -> str:
     added = "" if _SIZE_ATTRIBUTE.search(attributes) else f' width="{source.width}" height="{source.height}"'
     if len(source.files) < 2:
         return added
     written = _WIDTH_ATTRIBUTE.search(attributes)
-    width = min(int(written[1]) if written else source.width, _COLUMN_WIDTH)
     srcset = ", ".join(f"{escape(url)} {file_width}w" for url, file_width in source.files)
-    return f'{added} srcset="{srcset}" sizes="min({width}px, 100vw - {_EDGE_SPACE}px)"'
+    return f'{added} srcset="{srcset}" sizes="{_sizes(int(written[1]) if written else source.width, source, classes)}"'
 
 
-def with_captions(html: str) -> str:
-    """Return HTML from `render` in which images with a title, alone in their paragraph, are figures with a caption.
-
-    Unlike a tooltip, the caption is also visible on touch screens and on paper.
-    """
-    return _CAPTIONED_IMAGE.sub(r"<figure>\1\3<figcaption>\2</figcaption></figure>", html) if "<p><img" in html else html
+def _sizes(width: int, source: ImageSource, classes: Set[str]) -> str:
+    """Return the displayed width of an image. `classes` are those of the figures around it."""
+    place = "full" if "full" in classes else "wide" if "wide" in classes else ""
+    if "gallery" in classes:
+        scale = max(1.0, source.width / source.height / _CELL_RATIO)
+        return f"min({round(_CELL_WIDTHS[place] * scale)}px, {round(50 * scale)}vw)"
+    if place == "full":
+        return "100vw"
+    return f"min({min(width, _WIDE_WIDTH if place else _COLUMN_WIDTH)}px, 100vw - {_EDGE_SPACE}px)"

@@ -19,6 +19,11 @@ def media_player_plugin(parser: MarkdownIt) -> None:
     parser.add_render_rule("image", _render_image)
 
 
+def is_player(url: str) -> bool:
+    """Return whether an image with this URL is rendered as a player, or as a link to the file."""
+    return _FILE.fullmatch(url) is not None
+
+
 def is_own_path(url: str) -> bool:
     """Return whether a URL is a path on this site: without scheme and host."""
     return _OWN_PATH.match(url) is not None

@@ -11,6 +11,7 @@ from pygments.token import STANDARD_TYPES  # type: ignore[import-untyped]
 
 from blog.text import mathml
 from blog.text.anchors import add_anchors
+from blog.text.figures import CLASSES as FIGURE_CLASSES
 from blog.text.media_players import is_own_path
 
 ID_PREFIX: Final = "c-"
@@ -207,6 +208,8 @@ def _add_prefix(name: str, prefix: str) -> str:
 def _is_known_class(tag: str, name: str) -> bool:
     if tag == "span":
         return name in _TOKEN_CLASSES
+    if tag == "figure" and name in FIGURE_CLASSES:
+        return True
     if tag == "code":
         return _LANGUAGE_CLASS.fullmatch(name) is not None
     return name in _CLASSES

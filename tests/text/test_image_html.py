@@ -1,8 +1,8 @@
-"""Sizes, smaller copies and captions of images in HTML."""
+"""Sizes and smaller copies of images in HTML."""
 
 import pytest
 
-from blog.text.image_html import ImageSource, with_captions, with_sources
+from blog.text.image_html import ImageSource, with_sources
 from blog.text.markdown import render
 
 FILES = [("/media/b.webp", 480), ("/media/c.webp", 960), ("/media/a.jpg", 4032)]
@@ -56,26 +56,6 @@ def test_authors_cannot_write_sources() -> None:
     html = render_with_sources('<img src="/media/a.jpg" alt="x" srcset="https://example.org/track.png 1w" sizes="1px">')
     assert "example.org" not in html
     assert html.count("srcset=") == html.count("sizes=") == 1
-
-
-def test_a_title_becomes_a_caption() -> None:
-    html = with_captions(render('![A loom](/media/a.png "Oak & <brass>, 1801")'))
-    assert html.startswith('<figure><img src="/media/a.png" alt="A loom"')
-    assert html.endswith("><figcaption>Oak &amp; &lt;brass&gt;, 1801</figcaption></figure>\n")
-    assert "title=" not in html, "the title must not appear twice"
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "![A loom](/media/a.png)",
-        '![A loom](/media/a.png "")',
-        'Here: ![A loom](/media/a.png "A title")',
-        '`<p><img title="x"></p>`',
-    ],
-)
-def test_images_without_a_title_or_within_text_have_no_caption(source: str) -> None:
-    assert with_captions(render(source)) == render(source)
 
 
 def test_escaped_images_are_text() -> None:

@@ -385,6 +385,8 @@ SAMPLE = """# One *two*
 |-|
 |b|
 
+![eight](nine.png "thirteen"){.wide}
+
 [^a]: twelve
 
 ## Thirteen {#fourteen}
@@ -399,6 +401,6 @@ Eighteen
 
 def test_renderer_version_changes_with_the_html() -> None:
     digest = hashlib.sha256((render(SAMPLE) + render_comment(SAMPLE)).encode()).hexdigest()
-    assert (RENDERER_VERSION, digest[:16]) == (3, "c67b2345bffec251"), (
+    assert (RENDERER_VERSION, digest[:16]) == (4, "d91e14180a81d58f"), (
         "increment RENDERER_VERSION, so that stored texts are rendered again"
     )

@@ -28,7 +28,8 @@ WATCH = """
   addEventListener('securitypolicyviolation', event => refused.push(event.violatedDirective + ' ' + event.blockedURI));
 """
 STRANGERS = [
-    "/", "/posts/long", "/posts/short", "/posts/markup", "/tags", "/tags/maths", "/authors/ada", "/archive", "/search",
+    "/", "/posts/long", "/posts/short", "/posts/markup", "/posts/figures", "/tags", "/tags/maths", "/authors/ada", "/archive",
+    "/search",
     "/search?q=paragraph", "/search?q=zebra", "/login", "/register", "/nowhere", "/?cursor=nonsense",
 ]  # fmt: skip
 MEMBERS = [
@@ -79,6 +80,9 @@ def fill(client: httpx.Client) -> None:
     photo = client.post("/api/v1/media", files={"file": ("b.png", png(3000, 2000))}, data={"alt": "A mill"}).json()["url"]
     write(client, title="A photo", slug="photo", content=f"![A mill]({photo})")
     write(client, title="Markup", slug="markup", content=MARKUP)
+    loom, mill = f'![A loom]({image} "Oak")', f"![A mill]({photo})"
+    figures = [f"{mill}{{.wide}}", f"{loom}{{.full}}", f"{loom}\n{mill}\n{loom}", f"{mill}\n{mill}{{.full}}"]
+    write(client, title="Figures", slug="figures", content="\n\n".join(["## One", paragraph, *figures]))
     write(client, title="Not yet", slug="draft", content="x", status="draft")
     for number in range(25):
         write(client, title=f"Post number {number}", slug="short" if number == 24 else None, content=paragraph, tags=["maths"])
@@ -185,6 +189,24 @@ def test_screens_get_the_copy_that_fits(site: Blog, browser: Browser, width: int
     with Image.open(io.BytesIO(httpx.get(source).content)) as image:
         assert image.width == file_width
     assert page.evaluate("document.images[0].clientWidth") <= width
+
+
+@pytest.mark.parametrize(("width", "wide"), [(320, 280), (360, 320), (800, 730), (1440, 800)])
+def test_figures_are_as_wide_as_the_page_or_the_window(site: Blog, browser: Browser, width: int, wide: int) -> None:
+    page = opened(browser, site, width)
+    page.goto(f"{site.base}/posts/figures")
+    page.evaluate("for (const image of document.images) image.loading = 'eager'")
+    page.evaluate("Promise.all([...document.images].map(image => image.decode()))")
+    boxes = page.evaluate("[...document.querySelectorAll('.prose > figure')].map(f => f.getBoundingClientRect().toJSON())")
+    assert boxes[0]["width"] >= wide
+    assert [(box["x"], box["width"]) for box in (boxes[1], boxes[3])] == [(0, width)] * 2
+    text = page.locator(".prose > p").first.bounding_box()
+    caption = page.locator("figure.full > figcaption").bounding_box()
+    assert abs(unwrap(caption)["x"] - unwrap(text)["x"]) <= 1, "captions begin where the text does"
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate("shifts") == []
+    page.emulate_media(media="print")
+    assert page.evaluate("[...document.querySelectorAll('.prose > figure')].every(f => f.offsetLeft >= f.parentNode.offsetLeft)")
 
 
 @pytest.mark.parametrize("path", ["/", "/posts/long"])

@@ -62,7 +62,7 @@ async def test_image_on_a_page_has_its_size_and_title(client: httpx2.AsyncClient
     about = ABOUT | {"content": f'![A loom](/media/{own.name} "Our first")'}
     await client.post("/admin/pages/new", data=about, headers=ora)
     page = (await client.get("/about")).text
-    assert re.search(r'<figure><img [^>]*width="30" height="20"><figcaption>Our first</figcaption></figure>', page)
+    assert re.search(r'<figure><img [^>]*width="30" height="20"><figcaption>Our first</figcaption>\s*</figure>', page)
 
 
 def test_page_is_the_last_route() -> None:
