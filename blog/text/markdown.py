@@ -54,7 +54,13 @@ def render(source: str, document: str = "") -> str:
 
     Accepts any string; the caller limits its length. Deterministic, and sanitising the output again changes nothing.
     """
-    return sanitise_post(_POST_PARSERS.render(replace_surrogates(source)), document)
+    return render_both(source, document)[0]
+
+
+def render_both(source: str, document: str = "") -> tuple[str, str]:
+    """Return the safe HTML as `render` does, and the HTML before it was sanitised, for `removed_markup`."""
+    unsafe = _POST_PARSERS.render(replace_surrogates(source))
+    return sanitise_post(unsafe, document), unsafe
 
 
 def render_comment(source: str) -> str:

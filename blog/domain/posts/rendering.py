@@ -12,8 +12,9 @@ from blog.domain.core import policy
 from blog.domain.core.context import Context
 from blog.domain.posts.post_content import PostContent, with_changes
 from blog.text.excerpt import excerpt
-from blog.text.markdown import RENDERER_VERSION, render
+from blog.text.markdown import RENDERER_VERSION, render, render_both
 from blog.text.plain_text import has_visible_content, html_to_text
+from blog.text.removed_markup import removed_markup
 from blog.text.word_count import count_words
 
 _RENDERED_FIELDS = ("content", "custom_excerpt")
@@ -67,10 +68,23 @@ async def render_post_in_thread(content: PostContent) -> RenderedPost:
     return await anyio.to_thread.run_sync(render_post, content)
 
 
-async def render_preview(ctx: Context, content: str) -> str:
-    """Return the HTML of a text as a post would show it, with ids that do not clash with those of the page.
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The HTML of a text as a post would show it, and the names of the markup that was removed from it."""
+
+    html: str
+    removed: list[str]
+
+
+async def render_preview(ctx: Context, content: str) -> Preview:
+    """Return the preview of a text, with ids that do not clash with those of the page.
 
     Raises NotAuthenticated or Forbidden.
     """
     policy.require_writer(ctx)
-    return await anyio.to_thread.run_sync(render, content, "preview")
+    return await anyio.to_thread.run_sync(_preview, content)
+
+
+def _preview(content: str) -> Preview:
+    html, unsafe = render_both(content, "preview")
+    return Preview(html, removed_markup(unsafe, html))

@@ -112,14 +112,15 @@ def autosave_id(form: Form) -> int | None:
 
 
 def _differs(typed: Mapping[str, str], saved: Mapping[str, str]) -> bool:
-    return any(typed.get(name, "") != value for name, value in saved.items() if name != "version")
+    """Return whether a typed value is not the saved one. A field that the form does not have is unchanged."""
+    return any(name in typed and typed[name] != value for name, value in saved.items() if name != "version")
 
 
 async def _preview_fragment(request: Request) -> Response:
     ctx = require_user(request)
     text = await read_json(request, PreviewText)
     preview = await rendering.render_preview(ctx, text.content)
-    images = await embedded_images.find(ctx.db, preview)
+    images = await embedded_images.find(ctx.db, preview.html)
     html = app_state(request).templates.render("posts/_preview.html", preview=preview, images=images)
     return HTMLResponse(html, headers={"Cache-Control": "no-store"})
 
@@ -127,10 +128,12 @@ async def _preview_fragment(request: Request) -> Response:
 async def _preview_page(request: Request, ctx: Context, form: Form, template: str, **values: Any) -> Response:
     try:
         text = validate(PreviewText, {"content": form.value("content")}, "body")
-        html = await rendering.render_preview(ctx, text.content)
+        preview = await rendering.render_preview(ctx, text.content)
     except BlogError as error:
         return render_error(request, template, form, error, **values)
-    return render_page(request, template, form=form, preview=html, images=await embedded_images.find(ctx.db, html), **values)
+    return render_page(
+        request, template, form=form, preview=preview, images=await embedded_images.find(ctx.db, preview.html), **values
+    )
 
 
 async def _save(request: Request, ctx: Context, post: Post | None = None) -> Response:

@@ -89,7 +89,8 @@ async def test_scripts_get_the_preview_as_safe_html(client: httpx2.AsyncClient, 
     path, eve = "/write/preview", await sign_in("eve", Role.EDITOR)
     answer = await client.post(path, json={"content": "*a* <script>alert(1)</script>"}, headers=eve)
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
-    assert answer.text.strip() == "<p><em>a</em> </p>"
+    assert answer.text.strip().endswith("</p>\n\n<p><em>a</em> </p>")
+    assert "alert" not in answer.text
     figure = await client.post(path, json={"content": '![A loom](/loom.png "Oak")'}, headers=eve)
     assert "<figcaption>Oak</figcaption>" in figure.text, "as on the page of the post"
     assert (await client.post(path, json={"content": "x" * (MAX_CONTENT_BYTES + 1)}, headers=eve)).status_code == 422
@@ -228,3 +229,12 @@ async def test_forged_autosave_id_changes_nothing_of_others(client: httpx2.Async
     assert (await client.post("/write", data=NEW | {"autosave": str(number)}, headers=bob)).status_code == 303
     assert (await client.get(f"/write?autosave={number}", headers=bob)).text.count(NEW["content"]) == 0
     assert [row["id"] for row in await stored_autosaves(ctx)] == [number]
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+async def test_preview_names_what_posts_may_not_hold(client: httpx2.AsyncClient, sign_in: SignIn, as_json: bool) -> None:
+    sent = {"content": "<script>x()</script>\n\n<p onclick='x()'>text</p>"}
+    body: dict[str, Any] = {"json": sent} if as_json else {"data": {"title": "On engines", **sent}}
+    page = (await client.post("/write/preview", headers=await sign_in("ada"), **body)).text
+    assert "Not allowed in posts, and removed: <code>&lt;script&gt;</code>, <code>onclick of &lt;p&gt;</code>" in page
+    assert "x()" not in page.partition("preview-removed")[2].partition("</section>")[0]
