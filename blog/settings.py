@@ -154,7 +154,13 @@ class Settings(BaseSettings):
         default=1_048_576, ge=300_000, le=100_000_000, description="Maximum size of a request body, in bytes."
     )
     max_upload_bytes: int = Field(
-        default=20_000_000, ge=100_000, le=200_000_000, description="Maximum size of a request body with an image, in bytes."
+        default=20_000_000, ge=100_000, le=200_000_000, description="Maximum size of an uploaded image, in bytes."
+    )
+    max_file_bytes: int = Field(
+        default=200_000_000,
+        ge=100_000,
+        le=2_000_000_000,
+        description="Maximum size of a request body with a PDF, audio, video or ZIP file, in bytes.",
     )
     header_timeout: float = Field(default=10, gt=0, le=600, description="Seconds in which a request head must arrive.")
     body_timeout: float = Field(
@@ -396,6 +402,11 @@ class Settings(BaseSettings):
     def data_dir(self) -> Path:
         """Folder for files such as the secret key: that of the SQLite file, otherwise the working directory."""
         return self.database_path.parent if self.is_sqlite else Path.cwd()
+
+    @property
+    def max_media_body_bytes(self) -> int:
+        """The maximum size of a request body with a file of any type, in bytes."""
+        return max(self.max_upload_bytes, self.max_file_bytes)
 
     @property
     def can_send_email(self) -> bool:

@@ -1,4 +1,4 @@
-"""Images: JSON responses, multipart uploads."""
+"""Uploaded files: JSON responses, multipart uploads."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,11 +20,11 @@ from blog.schemas.media import MediaChanges, MediaOut, MediaUpload, NewMedia
 
 
 class MediaList(ApiEndpoint):
-    """/api/v1/media: list and upload images."""
+    """/api/v1/media: list and upload files."""
 
-    @operation("List images", query=MediaQuery, responses={200: MediaListOut}, scope=Scope.MEDIA_WRITE, response_headers={"Link"})
+    @operation("List files", query=MediaQuery, responses={200: MediaListOut}, scope=Scope.MEDIA_WRITE, response_headers={"Link"})
     async def get(self, request: Request) -> Response:
-        """Return a page of your images, newest first. Editors may list the images of others."""
+        """Return a page of your files, newest first. Editors may list the files of others."""
         ctx = require_user(request)
         query = read_query(request, MediaQuery)
         chosen = MediaFilter(query.q or "", query.uploader)
@@ -33,7 +33,7 @@ class MediaList(ApiEndpoint):
         return page_response(request, [media_out(item, urls) for item in page.items], page.next)
 
     @operation(
-        "Upload an image",
+        "Upload a file",
         body=MediaUpload,
         body_type="multipart/form-data",
         responses={200: MediaOut, 201: MediaOut},
@@ -41,38 +41,41 @@ class MediaList(ApiEndpoint):
         response_headers={"Location"},
     )
     async def post(self, request: Request) -> Response:
-        """Store an image without its metadata, and smaller copies of it. The same image again: 200 with the first entry."""
+        """Store a file; an image without its metadata, with smaller copies. The same file again: 200 with the first entry."""
         ctx = require_user(request)
         media.require_uploader(ctx)  # before the body is read
-        async with read_upload(request, NewMedia, limit=ctx.site.settings.max_upload_bytes) as (new, file):
+        async with read_upload(request, NewMedia, limit=ctx.site.settings.max_media_body_bytes) as (new, file):
             item, is_new = await media.upload(ctx, file.content, new.with_file_name(file.name))
         urls = app_state(request).urls
         location = urls.path("api:media_item", id=item.id)
         return json_response(media_out(item, urls), 201 if is_new else 200, {"Location": location})
 
     def body_limit(self, request: Request) -> int:
-        """Return the size limit for uploads (`MAX_UPLOAD_BYTES`), in bytes."""
+        """Return the size limit of an upload with a key, in bytes. It is that of images, because the body is read into memory.
+
+        The same file by the same person is one entry anyway.
+        """
         return app_state(request).site.settings.max_upload_bytes
 
 
 class MediaDetail(ApiEndpoint):
-    """/api/v1/media/{id}: read, describe or delete an image."""
+    """/api/v1/media/{id}: read, describe or delete a file."""
 
-    @operation("Read an image", responses={200: MediaOut}, scope=Scope.MEDIA_WRITE)
+    @operation("Read a file", responses={200: MediaOut}, scope=Scope.MEDIA_WRITE)
     async def get(self, request: Request) -> Response:
         """Return the URLs, sizes and alt text."""
         ctx = require_user(request)
         return json_response(media_out(await media.get(ctx, request.path_params["id"]), app_state(request).urls))
 
-    @operation("Describe an image", body=MediaChanges, responses={200: MediaOut}, scope=Scope.MEDIA_WRITE)
+    @operation("Describe a file", body=MediaChanges, responses={200: MediaOut}, scope=Scope.MEDIA_WRITE)
     async def patch(self, request: Request) -> Response:
         """Change the alt text and the file name."""
         ctx = require_user(request)
         changes = await read_json(request, MediaChanges)
         return json_response(media_out(await media.change(ctx, request.path_params["id"], changes), app_state(request).urls))
 
-    @operation("Delete an image", responses={204: None}, scope=Scope.MEDIA_WRITE)
+    @operation("Delete a file", responses={204: None}, scope=Scope.MEDIA_WRITE)
     async def delete(self, request: Request) -> Response:
-        """Delete the image, and its files unless something still uses them, such as an old version of a post."""
+        """Delete the entry, and its files unless something still uses them, such as an old version of a post."""
         await media.delete(require_user(request), request.path_params["id"])
         return Response(status_code=204)

@@ -295,15 +295,15 @@ idempotency_keys = sa.Table(
     sa.Column("created_at", UTCDateTime(), nullable=False, index=True),
 )
 
-# Uploaded images. The names of their files are digests of the content.
+# Uploaded files. Their names are digests of the content. Only images have a width and a height.
 media = sa.Table(
     "media",
     metadata,
     _id_column(),
     sa.Column("name", sa.String(80), nullable=False, index=True),
     sa.Column("media_type", sa.String(50), nullable=False),
-    sa.Column("width", sa.Integer, nullable=False),
-    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("width", sa.Integer, nullable=True),
+    sa.Column("height", sa.Integer, nullable=True),
     sa.Column("bytes", sa.Integer, nullable=False),
     sa.Column("alt", sa.String(500), nullable=False),
     sa.Column("file_name", sa.String(200), nullable=False),

@@ -128,7 +128,7 @@ class Archive:
     def verify(self, on_bytes: OnBytes = no_progress) -> None:
         """Compare the size and digest of every part with the manifest. Raises InvalidArchive."""
         for name, part in self.manifest.parts.items():
-            reader = _HashingReader(self._open_member(name), on_bytes)
+            reader = _HashingReader(self.open_part(name), on_bytes)
             while reader.read(_BLOCK_SIZE):
                 pass
             if (reader.size, reader.digest.hexdigest()) != (part.bytes, part.sha256):
@@ -136,15 +136,16 @@ class Archive:
 
     def read(self, name: str) -> bytes:
         """Return the content of one part."""
-        return self._open_member(name).read()
+        return self.open_part(name).read()
 
     def extract(self, name: str, target: Path) -> None:
         """Write one part to a new file that only its owner can read. Raises OSError."""
         with target.open("xb") as file:
             target.chmod(0o600)
-            shutil.copyfileobj(self._open_member(name), file, _BLOCK_SIZE)
+            shutil.copyfileobj(self.open_part(name), file, _BLOCK_SIZE)
 
-    def _open_member(self, name: str) -> IO[bytes]:
+    def open_part(self, name: str) -> IO[bytes]:
+        """Return one part as a file open for reading."""
         file = self._tar.extractfile(self._members[name])
         if file is None:
             raise InvalidArchive(f"The backup is damaged, {name} cannot be read: use another backup")
@@ -155,7 +156,7 @@ class Archive:
         if member is None or member.size > _MAX_MANIFEST_BYTES:
             raise InvalidArchive("The file is not a complete backup, it has no manifest: use another backup")
         try:
-            return Manifest.model_validate_json(self._open_member(MANIFEST).read())
+            return Manifest.model_validate_json(self.open_part(MANIFEST).read())
         except ValidationError:
             raise InvalidArchive(
                 "The manifest of the backup cannot be read: install the version of the blog that created the backup"

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import anyio
 
@@ -106,7 +107,7 @@ def _add_images(backup: Archive, images: Storage, progress: PartProgress) -> int
         if path is not None and sha256_of(path) != backup.manifest.parts[part].sha256:
             images.remove(name)
         if not images.exists(name):
-            images.put(name, backup.read(part))
+            images.put(name, cast(BinaryIO, backup.open_part(part)))
             added += 1
         progress("Images", number, len(names))
     return added

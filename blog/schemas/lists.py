@@ -73,13 +73,13 @@ class PostQuery(PageQuery):
 
 
 class MediaQuery(PageQuery):
-    """Query of a page of images."""
+    """Query of a page of files."""
 
     q: Annotated[Line, Field(min_length=1, max_length=200)] | None = Field(
         default=None, description="Text in the file name or the alt text"
     )
     uploader: Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9_-]{3,50})$")] | None = Field(
-        default=None, description="For editors: a username, or `*` for the images of everybody. Absent: your own images"
+        default=None, description="For editors: a username, or `*` for the files of everybody. Absent: your own files"
     )
 
 
@@ -105,7 +105,7 @@ class CommentListOut(ListOut[CommentOut]):
 
 
 class MediaListOut(ListOut[MediaOut]):
-    """A page of images, newest first."""
+    """A page of uploaded files, newest first."""
 
 
 class UserListOut(ListOut[MemberOut | UserOut]):

@@ -26,7 +26,10 @@ class NewMedia(Input):
 class MediaUpload(NewMedia):
     """The form to upload an image."""
 
-    file: bytes = Field(description="A PNG, JPEG, WebP, GIF or AVIF image, checked by its content")
+    file: bytes = Field(
+        description="A PNG, JPEG, WebP, GIF, AVIF or SVG image, or a PDF, MP3, M4A, OGG, WAV, FLAC, MP4, WebM or ZIP file. "
+        "The type is decided by the content, not by the name."
+    )
 
 
 class MediaChanges(Changes):
@@ -44,10 +47,16 @@ class VariantOut(Output):
     height: int
 
 
-class MediaOut(VariantOut):
-    """An image: upright, in sRGB, without its original metadata. Animations keep their frames and have no smaller copies."""
+class MediaOut(Output):
+    """An uploaded file.
+
+    Images are upright, in sRGB and without their original metadata. Animations keep their frames and have no smaller copies.
+    """
 
     id: int
+    url: str
+    width: int | None = Field(description="In pixels; null unless it is an image")
+    height: int | None = Field(description="In pixels; null unless it is an image")
     alt: str
     file_name: str = Field(description="The name of the file when it was uploaded; empty if unknown")
     media_type: str

@@ -111,14 +111,12 @@ async def test_location_of_a_photo_is_removed(client: httpx2.AsyncClient, ada: d
     [
         (b"", "a.png"),
         (b"just text", "a.png"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "a.svg"),
         (b"<!doctype html><script>alert(1)</script>", "a.png"),
         (encode(Image.new("RGB", (8, 8)), "BMP"), "a.png"),
         (encode(Image.new("RGB", (8, 8)), "TIFF"), "a.png"),
-        (encode(Image.new("RGB", (8, 8)), "PDF"), "a.png"),
         (WIDE[: len(WIDE) // 2], "a.png"),
     ],
-    ids=["empty", "text", "SVG", "HTML", "BMP", "TIFF", "PDF", "half a PNG"],
+    ids=["empty", "text", "HTML", "BMP", "TIFF", "half a PNG"],
 )
 @pytest.mark.filterwarnings("ignore")
 async def test_other_files_are_refused_with_any_name(
@@ -156,7 +154,7 @@ async def test_body_beyond_the_limit_is_too_large(
         for start in range(0, len(body), 10_000):
             yield body[start : start + 10_000]
 
-    small = settings.model_copy(update={"max_upload_bytes": 100_000})
+    small = settings.model_copy(update={"max_upload_bytes": 100_000, "max_file_bytes": 100_000})
     body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + bytes(200_000) + b"\r\n--b--\r\n"
     kind = {"Content-Type": "multipart/form-data; boundary=b"}
     async with running(create_app(small)) as client:
@@ -438,7 +436,7 @@ async def test_file_is_served_with_its_type_and_as_immutable(client: httpx2.Asyn
     assert served.headers["x-content-type-options"] == "nosniff"
     assert served.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert served.headers["content-length"] == str(len(served.content))
-    assert "script-src 'self'" in served.headers["content-security-policy"]
+    assert "sandbox" in served.headers["content-security-policy"]
     assert not {"content-disposition", "set-cookie"} & served.headers.keys()
     assert path == f"/media/{hashlib.sha256(served.content).hexdigest()}.{path.rpartition('.')[2]}"
     head = await client.head(path)
@@ -475,12 +473,12 @@ async def test_range_of_a_file_is_served(client: httpx2.AsyncClient, ada: dict[s
 
 @pytest.mark.parametrize(
     "name",
-    ["", "a.png", "0" * 64, f"{'0' * 64}.png", f"{'0' * 64}.svg", f"{'0' * 63}.png", f"{'A' * 64}.png", f"{'0' * 64}.png%00",
+    ["", "a.png", "0" * 64, f"{'0' * 64}.png", f"{'0' * 64}.txt", f"{'0' * 63}.png", f"{'A' * 64}.png", f"{'0' * 64}.png%00",
      "..%2fblog.db", "../blog.db", "%2e%2e/blog.db", "..%5cblog.db", "x.txt", "tmpunfinished"],
 )  # fmt: skip
 async def test_other_names_are_not_found(client: httpx2.AsyncClient, ada: dict[str, str], settings: Settings, name: str) -> None:
     await send(client, ada)
-    for other in ("x.txt", "tmpunfinished", f"{'0' * 64}.svg", "0" * 64, "a.png"):
+    for other in ("x.txt", "tmpunfinished", f"{'0' * 64}.txt", "0" * 64, "a.png"):
         (settings.media_dir / other).write_bytes(b"no image of ours")
     answer = await client.get(f"/media/{name}", follow_redirects=True)
     assert answer.status_code == (400 if "%00" in name else 404)

@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import obstore
@@ -34,8 +35,10 @@ class S3Storage:
         """Return whether the bucket has this file."""
         return self._size(name) is not None
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes | BinaryIO) -> None:
         """Store the file. Storing it again renews its modification time."""
+        if not isinstance(data, bytes):
+            data.seek(0)
         with self._translate_errors():
             obstore.put(self._bucket, name, data)
         with contextlib.suppress(OSError):  # the cache is optional
@@ -61,7 +64,7 @@ class S3Storage:
             if self._size(name) is None:
                 return None
             if copy is None:
-                self._local_cache.put(name, self._read(name))
+                self._local_cache.put_blocks(name, self._read(name))
         except OSError:
             if copy is None:
                 raise
@@ -76,9 +79,9 @@ class S3Storage:
             return obstore.head(self._bucket, name)["size"]
         return None
 
-    def _read(self, name: str) -> bytes:
+    def _read(self, name: str) -> Iterator[bytes]:
         with self._translate_errors():
-            return bytes(obstore.get(self._bucket, name).bytes())
+            yield from map(bytes, obstore.get(self._bucket, name).stream())
 
     @contextlib.contextmanager
     def _translate_errors(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Storage of image files: the interface, and the implementation on the file system."""
+"""Storage of uploaded files: the interface, and the implementation on the file system."""
 
 import contextlib
 import datetime as dt
@@ -6,17 +6,18 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
+_BLOCK_SIZE = 1_048_576
 _UNFINISHED_PREFIX = ".unfinished-"
 _NAME_PATTERN = re.compile(r"[0-9a-f]{64}\.\w{1,10}")
 
 
 def is_media_name(name: str) -> bool:
-    """Return whether a name has the form of a stored image file."""
+    """Return whether a name has the form of a stored file."""
     return _NAME_PATTERN.fullmatch(name) is not None
 
 
@@ -29,6 +30,13 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 digest of a file, in hexadecimal. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_blocks(file: BinaryIO) -> Iterator[bytes]:
+    """Yield an open file in blocks, from its beginning."""
+    file.seek(0)
+    while block := file.read(_BLOCK_SIZE):
+        yield block
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,8 @@ class Storage(Protocol):
         """Return whether the file exists."""
         ...
 
-    def put(self, name: str, data: bytes) -> None:
-        """Store a file completely or not at all; an existing file is kept."""
+    def put(self, name: str, data: bytes | BinaryIO) -> None:
+        """Store a file completely or not at all; an existing file is kept. Reads an open file in blocks, from its beginning."""
         ...
 
     def remove(self, name: str) -> None:
@@ -81,8 +89,12 @@ class FileSystemStorage:
         """Return whether the file exists."""
         return (self._folder / name).is_file()
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes | BinaryIO) -> None:
         """Store a file completely or not at all, even if the machine stops midway."""
+        self.put_blocks(name, [data] if isinstance(data, bytes) else read_blocks(data))
+
+    def put_blocks(self, name: str, blocks: Iterable[bytes]) -> None:
+        """Store a file as `put` does, from consecutive blocks."""
         if self.exists(name):
             # Renew the modification time: the clean-up of unreferenced files skips recent ones.
             with contextlib.suppress(OSError):
@@ -91,7 +103,7 @@ class FileSystemStorage:
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._folder, prefix=_UNFINISHED_PREFIX, delete=False) as file:
             try:
-                file.write(data)
+                file.writelines(blocks)
                 file.flush()
                 os.fsync(file.fileno())
                 os.chmod(file.name, 0o644)

@@ -34,5 +34,5 @@ async def find(db: Database, *texts: str) -> Mapping[str, EmbeddedImage]:
     if not found:
         return {}
     columns = sa.select(_m.name, _m.width, _m.height, _m.variants)
-    rows = await db.fetch_all(columns.where(_m.name.in_(list(islice(found, _MAX_IMAGES)))))
+    rows = await db.fetch_all(columns.where(_m.name.in_(list(islice(found, _MAX_IMAGES))), _m.width.is_not(None)))
     return {row["name"]: from_row(EmbeddedImage, row) for row in rows}

@@ -56,6 +56,11 @@ class ImageFile:
     height: int
     data: bytes
 
+    @property
+    def size(self) -> int:
+        """The size of the file, in bytes."""
+        return len(self.data)
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessedImage:

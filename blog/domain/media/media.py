@@ -17,14 +17,17 @@ from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.core.rows import from_row
 from blog.domain.core.storage import Storage
 from blog.domain.media import image_processing
+from blog.domain.media.file_processing import OpaqueFile, ProcessedFile, process_file
+from blog.domain.media.file_types import FILE_TYPES
 from blog.domain.media.image_processing import ImageFile, ProcessedImage
 from blog.domain.media.models import Media, MediaFilter
-from blog.errors import Forbidden, NotFound, Unavailable
+from blog.errors import Forbidden, NotFound, PayloadTooLarge, Unavailable
 from blog.schemas.accounts import Role, Scope
 from blog.schemas.feature_flags import Flag
 from blog.schemas.media import MediaChanges, NewMedia
 from blog.text.normalisation import fold_name
 
+Processed = ProcessedImage | ProcessedFile
 log = structlog.stdlib.get_logger("blog")
 _m, _u = tables.media.c, tables.users.c
 _MEDIA = sa.select(tables.media, _u.username.label("uploader")).join(tables.users, _u.id == _m.user_id)
@@ -63,13 +66,14 @@ async def upload(ctx: Context, file: BinaryIO, new: NewMedia) -> tuple[Media, bo
     return await add(ctx, await process_upload(ctx, file), new)
 
 
-async def process_upload(ctx: Context, file: BinaryIO) -> ProcessedImage:
+async def process_upload(ctx: Context, file: BinaryIO) -> Processed:
     """Process and store the files: the first half of `upload`, which takes seconds and no lock. Raises as `upload` does."""
     require_uploader(ctx)
-    return await anyio.to_thread.run_sync(_process_upload, ctx.site.storage, file, limiter=ctx.site.image_limiter)
+    limit = ctx.site.settings.max_upload_bytes
+    return await anyio.to_thread.run_sync(_process_upload, ctx.site.storage, file, limit, limiter=ctx.site.image_limiter)
 
 
-async def add(ctx: Context, image: ProcessedImage, new: NewMedia) -> tuple[Media, bool]:
+async def add(ctx: Context, image: Processed, new: NewMedia) -> tuple[Media, bool]:
     """Insert the row of a processed image: the second half of `upload`. Raises NotAuthenticated, Forbidden, Unavailable."""
     require_uploader(ctx)
     actor = ctx.require_actor()
@@ -175,8 +179,14 @@ async def referenced_names(ctx: Context) -> set[str]:
 async def _column_texts(ctx: Context, column: sa.ColumnElement[Any]) -> list[str]:
     """Return the values of a column that may contain file names."""
     text = sa.cast(column, sa.Text)
-    suffixes = [text.contains(f".{suffix}") for suffix in image_processing.MEDIA_TYPES]
+    suffixes = [text.contains(f".{suffix}") for suffix in FILE_TYPES]
     return [row[0] for row in await ctx.db.fetch_all(sa.select(text).where(sa.or_(*suffixes)))]
+
+
+async def download_name(ctx: Context, name: str) -> str:
+    """Return the file name under which a stored file is downloaded: that of its first entry."""
+    row = await ctx.db.fetch_one(_MEDIA.where(_m.name == name).order_by(_m.id).limit(1))
+    return from_row(Media, row).download_name if row is not None else name
 
 
 async def locate(storage: Storage, name: str) -> Path | str | None:
@@ -195,19 +205,23 @@ def image_size(storage: Storage, name: str) -> tuple[int, int] | None:
     return image_processing.read_size(path) if path else None
 
 
-def _process_upload(storage: Storage, file: BinaryIO) -> ProcessedImage:
+def _process_upload(storage: Storage, file: BinaryIO, max_image_bytes: int) -> Processed:
     with _translate_storage_errors():  # a large upload is a temporary file
-        data = file.read()
-    image = image_processing.process(data)
-    store_files(storage, image.files)
-    return image
+        processed = process_file(file)
+        data = b"" if processed else file.read(max_image_bytes + 1)
+    if len(data) > max_image_bytes:
+        raise PayloadTooLarge(f"The image is larger than {max_image_bytes} bytes. Send a smaller one.")
+    processed = processed or image_processing.process(data)
+    store_files(storage, processed.files)
+    return processed
 
 
-def store_files(storage: Storage, files: Iterable[ImageFile]) -> None:
-    """Store image files. Blocking. Raises Unavailable (storage)."""
+def store_files(storage: Storage, files: Iterable[ImageFile | OpaqueFile]) -> None:
+    """Store files. Blocking. Raises Unavailable (storage)."""
     with _translate_storage_errors():
         for file in files:
-            storage.put(file.name, file.data)
+            if isinstance(file, ImageFile) or not storage.exists(file.name):  # large files are not sent to a bucket again
+                storage.put(file.name, file.data)
 
 
 def are_stored(storage: Storage, names: Iterable[str]) -> bool:
@@ -233,14 +247,14 @@ def _translate_storage_errors() -> Iterator[None]:
         raise Unavailable(f"The image storage is unavailable ({reason}). Try again later.", retry_after=60) from error
 
 
-def column_values(image: ProcessedImage, new: NewMedia, user_id: int, ctx: Context) -> dict[str, Any]:
+def column_values(image: Processed, new: NewMedia, user_id: int, ctx: Context) -> dict[str, Any]:
     """Return the row of a processed image."""
     return {
         "name": image.main.name,
         "media_type": image.main.media_type,
         "width": image.main.width,
         "height": image.main.height,
-        "bytes": len(image.main.data),
+        "bytes": image.main.size,
         "alt": new.alt,
         "file_name": new.file_name,
         "variants": [{"name": file.name, "width": file.width, "height": file.height} for file in image.variants],

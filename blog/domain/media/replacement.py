@@ -17,7 +17,9 @@ from blog.domain.core import events, policy
 from blog.domain.core.context import Context
 from blog.domain.core.models import Variant
 from blog.domain.media import media, uses
-from blog.domain.media.image_processing import ProcessedImage
+from blog.domain.media.file_types import FILE_TYPES
+from blog.domain.media.image_decoding import image_error
+from blog.domain.media.media import Processed
 from blog.domain.media.models import Media
 from blog.domain.posts import posts
 from blog.domain.posts.feature_image import FeatureImage
@@ -48,6 +50,7 @@ async def replace(ctx: Context, media_id: int, file: BinaryIO, file_name: str = 
     """
     item = await media.get(ctx, media_id)
     image = await media.process_upload(ctx, file)
+    _require_same_kind(item, image)
     if image.main.name == item.name:
         return Replacement(item, 0, 0)
     same = (_m.user_id == item.user_id) & (_m.name == image.main.name)
@@ -63,13 +66,20 @@ async def replace(ctx: Context, media_id: int, file: BinaryIO, file_name: str = 
     return Replacement(replaced, changed, (await uses.find(ctx, item)).current_count)
 
 
-def _new_names(item: Media, image: ProcessedImage) -> Mapping[str, str]:
+def _require_same_kind(item: Media, image: Processed) -> None:
+    """Raise InvalidInput if texts that show or play the old file could not do so with the new one."""
+    old, new = (FILE_TYPES[name.rpartition(".")[2]] for name in (item.name, image.main.name))
+    if old.kind is not new.kind and not (item.is_image and image.main.width is not None):
+        raise image_error(f"This file is not of the kind {old.kind.value}, but {new.kind.value}. Choose another file.")
+
+
+def _new_names(item: Media, image: Processed) -> Mapping[str, str]:
     """Return the new name for each old one: the copy of the same width, else the main file."""
     copies = {file.width: file.name for file in image.variants}
     return {item.name: image.main.name} | {old.name: copies.get(old.width, image.main.name) for old in item.variants}
 
 
-async def _change_post(ctx: Context, post: Post, new_names: Mapping[str, str], image: ProcessedImage) -> bool:
+async def _change_post(ctx: Context, post: Post, new_names: Mapping[str, str], image: Processed) -> bool:
     """Store a version of the post with the new names. Return False if the post was deleted or is no longer editable."""
     for _ in range(_MAX_ATTEMPTS):
         try:
@@ -84,13 +94,13 @@ async def _change_post(ctx: Context, post: Post, new_names: Mapping[str, str], i
     return False
 
 
-def _with_file(post: Post, new_names: Mapping[str, str], image: ProcessedImage) -> FeatureImage | None:
+def _with_file(post: Post, new_names: Mapping[str, str], image: Processed) -> FeatureImage | None:
     """Return the feature image of a post, with the new file if it is the replaced image."""
     shown, main = post.feature_image, image.main
     if shown is None or shown.name not in new_names:
         return shown
     copies = tuple(Variant(file.name, file.width, file.height) for file in image.variants)
-    return dataclasses.replace(shown, name=main.name, width=main.width, height=main.height, bytes=len(main.data), variants=copies)
+    return dataclasses.replace(shown, name=main.name, width=main.width, height=main.height, bytes=main.size, variants=copies)
 
 
 async def _change_pages(ctx: Context, new_names: Mapping[str, str]) -> int:
@@ -110,7 +120,7 @@ def _rename(text: str, new_names: Mapping[str, str]) -> str:
     return text
 
 
-async def _update_entry(ctx: Context, item: Media, image: ProcessedImage, new: NewMedia) -> Media:
+async def _update_entry(ctx: Context, item: Media, image: Processed, new: NewMedia) -> Media:
     async with ctx.db.transaction():
         await media.lock_user(ctx, item.user_id)
         values = media.column_values(image, new, item.user_id, ctx)

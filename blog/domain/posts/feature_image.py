@@ -96,7 +96,8 @@ async def complete(ctx: Context, image: FeatureImage) -> FeatureImage:
 
 
 def _uploads() -> sa.Select[Any]:
-    return sa.select(_m.name, _m.width, _m.height, _m.bytes, _m.variants, _m.alt, _m.user_id).order_by(_m.id).limit(1)
+    columns = sa.select(_m.name, _m.width, _m.height, _m.bytes, _m.variants, _m.alt, _m.user_id)
+    return columns.where(_m.width.is_not(None)).order_by(_m.id).limit(1)  # files without a width are not images
 
 
 async def _find_upload(ctx: Context, chosen: FeatureImageInput, image: FeatureImage, before: FeatureImage | None) -> FeatureImage:

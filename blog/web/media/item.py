@@ -21,8 +21,8 @@ from blog.web.rendering.page import render_page
 from blog.web.rendering.redirects import redirect_after_post
 
 _MESSAGES = {
-    "uploaded": "Image uploaded.",
-    "known": "You have already uploaded this image. This is its entry.",
+    "uploaded": "File uploaded.",
+    "known": "You have already uploaded this file. This is its entry.",
     "changed": "Changes saved.",
 }
 
@@ -70,7 +70,7 @@ class MediaReplacement(MediaItemPage):
         media.require_uploader(self.ctx)  # before the body is read
         self.form = self.initial_form()
         try:
-            async with read_upload(request, NoFields, limit=self.ctx.site.settings.max_upload_bytes) as (_, file):
+            async with read_upload(request, NoFields, limit=self.ctx.site.settings.max_media_body_bytes) as (_, file):
                 done = await replacement.replace(self.ctx, self.item.id, file.content, file.name)
         except BlogError as error:
             return await self.render_error(error)
@@ -98,7 +98,7 @@ def _replacement_message(request: Request) -> str:
     changed, unchanged = (request.query_params.get(name, "") for name in ("replaced", "unchanged"))
     if not (changed.isdecimal() and unchanged.isdecimal() and len(changed + unchanged) < 12):
         return ""
-    message = f"Image replaced in {_count_texts(int(changed))}."
+    message = f"File replaced in {_count_texts(int(changed))}."
     return message if int(unchanged) == 0 else f"{message} {_count_texts(int(unchanged)).capitalize()} still use the old one."
 
 

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from blog.domain.core.context import Context
 from blog.domain.media import media
+from blog.domain.media.file_types import FileKind
 from blog.domain.media.models import Media, MediaFilter
 from blog.errors import BlogError
 from blog.framework.endpoints.endpoint import Endpoint
@@ -27,10 +28,10 @@ _EVERYBODY = "*"
 
 @dataclass(frozen=True, slots=True)
 class LibraryItem:
-    """An image, the URL of its smallest copy, and the Markdown that shows it."""
+    """A file, the URL of its smallest copy if it is an image, and the Markdown that shows it or links to it."""
 
-    image: Media
-    thumbnail: str
+    media: Media
+    thumbnail: str | None
     markdown: str
 
 
@@ -49,7 +50,7 @@ class MediaLibrary(Endpoint):
         media.require_uploader(ctx)  # before the body is read
         form = Form()
         try:
-            async with read_upload(request, NewMedia, limit=ctx.site.settings.max_upload_bytes) as (new, file):
+            async with read_upload(request, NewMedia, limit=ctx.site.settings.max_media_body_bytes) as (new, file):
                 form.values["alt"] = new.alt
                 image, is_new = await media.upload(ctx, file.content, new.with_file_name(file.name))
         except BlogError as error:
@@ -58,11 +59,14 @@ class MediaLibrary(Endpoint):
 
 
 def library_item(request: Request, image: Media) -> LibraryItem:
-    """Return what pages show of an image."""
+    """Return what pages show of a file."""
     path = app_state(request).urls.path
     small = image.variants[-1].name if image.variants else image.name
-    alt = image.alt.replace("\\", r"\\").replace("[", r"\[").replace("]", r"\]")
-    return LibraryItem(image, path("media", name=small), f"![{alt}]({path('media', name=image.name)})")
+    is_player = image.kind in (FileKind.AUDIO, FileKind.VIDEO)
+    label = image.alt if image.is_image else image.alt or image.download_name
+    escaped = label.replace("\\", r"\\").replace("[", r"\[").replace("]", r"\]")
+    markdown = f"{'!' if image.is_image or is_player else ''}[{escaped}]({path('media', name=image.name)})"
+    return LibraryItem(image, path("media", name=small) if image.is_image else None, markdown)
 
 
 async def _list_values(request: Request, ctx: Context) -> dict[str, Any]:

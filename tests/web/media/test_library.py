@@ -29,10 +29,10 @@ def file_names(page: str) -> list[str]:
 
 async def test_uploaded_image_has_a_page_with_its_markdown(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     ada = await sign_in("ada")
-    assert "No images yet" in (await client.get(LIBRARY, headers=ada)).text
+    assert "No files yet" in (await client.get(LIBRARY, headers=ada)).text
     where = await upload(client, ada, png(700, 500), "square.png", "A [red] square")
     page = (await client.get(where, headers=ada)).text
-    assert "Image uploaded." in page
+    assert "File uploaded." in page
     assert "Not used anywhere." in page
     markdown = html.unescape(matching.search(r'value="(!\[[^"]+)" readonly', page)[1])
     assert markdown.startswith(r"![A \[red\] square](/media/")
@@ -40,7 +40,7 @@ async def test_uploaded_image_has_a_page_with_its_markdown(client: httpx2.AsyncC
     assert 'alt="A [red] square"' in shown.text
     assert (await client.get(matching.search(r'src="([^"]+)"', shown.text)[1])).headers["content-type"] == "image/png"
     again = await upload(client, ada, png(700, 500), "other.png")
-    assert "already uploaded this image" in (await client.get(again, headers=ada)).text
+    assert "already uploaded this file" in (await client.get(again, headers=ada)).text
     assert file_names((await client.get(LIBRARY, headers=ada)).text) == ["square.png"]
     assert (await client.get(where, headers=await sign_in("bob"))).status_code == 404
 
@@ -80,7 +80,7 @@ async def test_search_and_person_select_images(client: httpx2.AsyncClient, sign_
     ):
         assert file_names((await client.get(LIBRARY + query, headers=headers)).text) == found, query
     page = (await client.get(f"{LIBRARY}?q=zebra", headers=ada)).text
-    assert "No matching images." in page
+    assert "No matching files." in page
     assert "Uploaded by" not in page
     assert "<option selected>ada</option>" in (await client.get(f"{LIBRARY}?uploader=ada", headers=edo)).text
 
@@ -115,11 +115,11 @@ async def test_deletion_lists_the_uses_and_is_confirmed(client: httpx2.AsyncClie
     markdown = html.unescape(matching.search(r'value="(!\[[^"]+)" readonly', page)[1])
     await client.post("/write", data={"title": "On wheels", "content": markdown, "status": "published"}, headers=ada)
     warning = (await client.get(f"{where}/delete", headers=ada)).text
-    assert "This image is in use." in warning
+    assert "This file is in use." in warning
     assert '<a href="/posts/on-wheels" dir="auto">On wheels</a>' in warning
     answer = await client.post(f"{where}/delete", headers=ada)
     page = (await client.get(answer.headers["location"], headers=ada)).text
-    assert "Image deleted." in page
+    assert "File deleted." in page
     assert file_names(page) == []
     source = matching.search(r"\((/media/[^)]+)\)", markdown)[1]
     assert (await client.get(source)).status_code == 200, "the post still shows it"
@@ -136,12 +136,12 @@ async def test_replacement_is_shown_in_posts_and_reported(client: httpx2.AsyncCl
     assert 'width="9"' in (await client.get("/posts/on-wheels")).text
     answer = await client.post(f"{where}/replace", files={"file": ("b.png", png(8, 8), "image/png")}, headers=ada)
     page = (await client.get(answer.headers["location"], headers=ada)).text
-    assert "Image replaced in one text." in page
+    assert "File replaced in one text." in page
     assert 'width="8"' in (await client.get("/posts/on-wheels")).text
     wrong = await client.post(f"{where}/replace", files={"file": ("b.png", b"no image", "image/png")}, headers=ada)
     assert (wrong.status_code, 'id="error-file"' in wrong.text) == (422, True)
     forged = await client.get(f"{where}?replaced=<b>&unchanged=1", headers=ada)
-    assert "Image replaced" not in forged.text
+    assert "File replaced" not in forged.text
 
 
 @pytest.mark.parametrize("path", ["", "/delete", "/replace"])
