@@ -89,7 +89,7 @@ async def test_scripts_get_the_preview_as_safe_html(client: httpx2.AsyncClient, 
     path, eve = "/write/preview", await sign_in("eve", Role.EDITOR)
     answer = await client.post(path, json={"content": "*a* <script>alert(1)</script>"}, headers=eve)
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
-    assert answer.text.strip().endswith("</p>\n\n<p><em>a</em> </p>")
+    assert answer.text.strip().endswith("</code></p>\n<p><em>a</em> </p>")
     assert "alert" not in answer.text
     figure = await client.post(path, json={"content": '![A loom](/loom.png "Oak")'}, headers=eve)
     assert "<figcaption>Oak</figcaption>" in figure.text, "as on the page of the post"
