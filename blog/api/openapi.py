@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 from pydantic_core import to_json
-from starlette.convertors import StringConvertor
+from starlette.convertors import PathConvertor, StringConvertor
 from starlette.routing import BaseRoute, Route
 
 from blog import __version__
@@ -28,6 +28,7 @@ _PATH_PARAMETER = re.compile(r"{(\w+)(:\w+)?}")
 _PATH_TYPES: dict[type, dict[str, Any]] = {
     IdConvertor: {"type": "integer", "minimum": 1, "maximum": 10**18 - 1},
     StringConvertor: {"type": "string", "pattern": "^[^/]+$"},
+    PathConvertor: {"type": "string", "minLength": 1},
 }
 _SUCCESS_DESCRIPTIONS = {
     200: "OK",

@@ -58,7 +58,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "If-Match": {
         "description": "The `ETag` of the version that was read: 412 if the post has changed since",
         "schema": _STRING,
-        "example": '"3.12.2"',
+        "example": '"3.12.2.b1946ac9"',
     },
     "Last-Event-ID": {
         "description": "The cursor to resume after, as sent by browsers on reconnect; overrides `after`",
@@ -68,7 +68,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "If-None-Match": {
         "description": "The `ETag` of a stored response: 304 if it is still current",
         "schema": _STRING,
-        "example": '"3.12.2"',
+        "example": '"3.12.2.b1946ac9"',
     },
 }
 _SCOPE_DESCRIPTIONS = {

@@ -9,7 +9,7 @@ from blog.api.media import MediaDetail, MediaList
 from blog.api.members import UserPasswordLink, UserPostTransfer, UserSessions, UserSuspension
 from blog.api.posts import PostDetail, PostList, PostUndelete
 from blog.api.revisions import RevisionDetail, RevisionList, RevisionRestore
-from blog.api.tags import TagList
+from blog.api.tags import TagDetail, TagList, TagMerging
 from blog.api.tokens import TokenDetail, TokenList
 from blog.api.users import CurrentUser, UserComments, UserDetail, UserList, UserPosts
 
@@ -29,6 +29,8 @@ routes = [
     Route("/events", EventList, name="events"),
     Route("/events/stream", EventStream, name="event_stream"),
     Route("/tags", TagList, name="tags"),
+    Route("/tags/{slug:path}/merge", TagMerging, name="tag_merge"),
+    Route("/tags/{slug:path}", TagDetail, name="tag"),  # a tag may hold a slash
     Route("/users", UserList, name="users"),
     Route("/users/me", CurrentUser, name="current_user"),
     Route("/users/{id:id}", UserDetail, name="user"),

@@ -34,6 +34,7 @@ __all__ = [
     "parse",
     "rebuild",
     "remove",
+    "replace_tags",
     "row_factory",
     "snippets",
     "stored_entries",
@@ -83,6 +84,17 @@ async def add(db: Database, post_id: int, *, title: str, tags: str, body: Indexe
         return row
 
     await engine.insert(db, create_row() if len(body.words) <= _MAX_INLINE_CHARS else await anyio.to_thread.run_sync(create_row))
+
+
+async def replace_tags(db: Database, tags: Mapping[int, str]) -> None:
+    """Replace the tags of posts in the index. Call it inside the transaction that changes the tags.
+
+    tags: the names of the tags of each post, by its id.
+    """
+    engine = _ENGINES[db.kind]
+    for post_id, entry in (await stored_entries(db, list(tags))).items():
+        await engine.remove(db, post_id)
+        await engine.insert(db, engine.index_row(post_id, *entry._replace(tags_words=index_text(tags[post_id]).words)))
 
 
 async def remove(db: Database, post_id: int) -> None:

@@ -184,6 +184,17 @@ tags = sa.Table(
     _id_column(),
     sa.Column("name", sa.String(50), nullable=False),
     sa.Column("name_folded", sa.String(100), nullable=False, unique=True),  # case-folded
+    sa.Column("own_slug", sa.String(120), unique=True),  # null: the name is the last part of the URL
+    sa.Column("description", sa.Text, nullable=False, server_default=""),
+    sa.Column("image", sa.Text),  # a URL
+)
+
+# Former names of tags, names of merged tags, and own slugs: in addresses and in posts that are written, they mean the tag.
+tag_aliases = sa.Table(
+    "tag_aliases",
+    metadata,
+    sa.Column("name_folded", sa.String(240), primary_key=True),
+    _foreign_key("tag_id", "tags.id", index=True),
 )
 
 post_tags = sa.Table(

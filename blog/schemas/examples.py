@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from blog.schemas import accounts, comments, events, feature_flags, lists, media, members, posts
+from blog.schemas import accounts, comments, events, feature_flags, lists, media, members, posts, tags
 
 _AT, _LATER = "2026-05-01T09:00:00Z", "2026-05-02T18:30:00Z"
 _MEDIA_URL = "https://blog.example.org/media/"
@@ -74,6 +74,14 @@ _COMMENT = {
     "created_at": _LATER,
     "updated_at": _LATER,
 }
+_TAG = {
+    "name": "machines",
+    "slug": "machines",
+    "url": "https://blog.example.org/tags/machines",
+    "description": "Looms, engines and other works.",
+    "image": None,
+    "posts": 3,
+}
 _USER = {"id": 7, "username": "ada", "name": "Ada Lovelace", "bio": "Weaves *patterns*.", "role": "author", "created_at": _AT}
 _MEMBER = {
     "id": 7,
@@ -105,7 +113,9 @@ EXAMPLES: dict[type[BaseModel], Any] = {
     posts.PostChanges: {"title": "On analytical engines"},
     posts.PostOut: _POST,
     posts.RevisionOut: _REVISION,
-    posts.TagOut: {"name": "machines", "posts": 3},
+    tags.TagOut: _TAG,
+    tags.TagChanges: {"name": "machines", "description": "Looms, engines and other works."},
+    tags.TagMerge: {"into": "machines"},
     lists.PostListOut: {"items": [_POST], "next": "WyIyMDI2LTA1LTAxIiwxMl0"},
     lists.RevisionListOut: {"items": [_REVISION], "next": None},
     lists.CommentListOut: {"items": [_COMMENT], "next": None},

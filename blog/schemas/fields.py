@@ -63,7 +63,8 @@ class Output(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-def _validate_text(value: str) -> str:
+def validate_text(value: str) -> str:
+    """Return the text if it has no control characters and no lone surrogates."""
     if _CONTROL_CHARACTERS.search(value):
         raise PydanticCustomError("control_character", "Control characters are not allowed")
     try:
@@ -76,7 +77,7 @@ def _validate_text(value: str) -> str:
 def _validate_line(value: str) -> str:
     if _LINE_END.search(value):
         raise PydanticCustomError("line_end", "This must be a single line")
-    return _validate_text(value)
+    return validate_text(value)
 
 
 def _normalise(value: Any) -> Any:
@@ -95,7 +96,7 @@ def _drop_invisible(value: str) -> str:
 
 
 def _validate_content(value: str) -> str:
-    if len(_validate_text(value).encode()) > MAX_CONTENT_BYTES:
+    if len(validate_text(value).encode()) > MAX_CONTENT_BYTES:
         raise PydanticCustomError("too_long", "Use at most 256 KiB of text")
     if (count := count_markup(value)) > MAX_MARKUP:
         raise PydanticCustomError(
@@ -148,7 +149,7 @@ def _require_distinct(usernames: list[str]) -> list[str]:
 
 
 def _normalise_plain_text(value: Any) -> Any:
-    return normalise_line(_validate_text(value)) or None if isinstance(value, str) else value
+    return normalise_line(validate_text(value)) or None if isinstance(value, str) else value
 
 
 def _null_if_empty(value: Any) -> Any:
@@ -183,14 +184,14 @@ Content = Annotated[
 CommentText = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000),
-    AfterValidator(_validate_text),
+    AfterValidator(validate_text),
     AfterValidator(_require_visible),
     _documented_pattern("text, not blank"),
 ]
 Bio = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=1000),
-    AfterValidator(_validate_text),
+    AfterValidator(validate_text),
     AfterValidator(_drop_invisible),
     _documented_pattern("text"),
 ]

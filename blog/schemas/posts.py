@@ -216,10 +216,3 @@ class RevisionOut(PostFields):
     version: int
     editor: str
     created_at: dt.datetime
-
-
-class TagOut(Output):
-    """A tag and the number of published posts that have it."""
-
-    name: str
-    posts: int

@@ -32,6 +32,8 @@ from blog.web.admin.members import (
     MemberSuspension,
 )
 from blog.web.admin.site import SitePage
+from blog.web.admin.tags import TagDeletionPage, TagEditPage, TagMergePage
+from blog.web.admin.tags import TagListPage as AdminTagListPage
 from blog.web.admin.users import InvitationList, InvitationRevocation, UserList
 from blog.web.comments.comments import CommentEditPage, CommentList, CommentRemovalPage, CommentRestore, ReplyPage
 from blog.web.comments.moderation import ModerationPage
@@ -82,6 +84,10 @@ account_routes = [
 
 admin_routes = [
     Route("/posts", AllPostsPage, name="admin_posts"),
+    Route("/tags", AdminTagListPage, name="admin_tags"),
+    Route("/tags/{id:id}", TagEditPage, name="admin_tag"),
+    Route("/tags/{id:id}/merge", TagMergePage, name="admin_tag_merge"),
+    Route("/tags/{id:id}/delete", TagDeletionPage, name="admin_tag_delete"),
     Route("/flags/{name}", FlagSwitch, name="admin_flag"),
     Route("/members", UserList, name="admin_members"),
     Route("/members/{id:id}", MemberPage, name="admin_member"),

@@ -13,7 +13,7 @@ from blog.domain.accounts import accounts, tokens
 from blog.domain.comments import comments, moderation_rules
 from blog.domain.core.context import Context
 from blog.domain.media import media
-from blog.domain.posts import posts
+from blog.domain.posts import posts, tags
 from blog.schemas.accounts import NewUser, Role, Scope
 from blog.schemas.comments import NewComment
 from blog.schemas.media import NewMedia
@@ -74,6 +74,10 @@ TABLE: list[tuple[str, str, Any, tuple[int, ...]]] = [
     ("HEAD", "/events/stream?channel=posts", None, ALL),
     ("HEAD", "/events/stream?channel=post:{draft}", None, (404, 404, 200, 404, 200, 200, 401, 200)),
     ("GET", "/tags", None, ALL),
+    ("GET", "/tags/looms", None, ALL),
+    ("PATCH", "/tags/looms", {"description": "Looms."}, (401, 403, 403, 403, 200, 200, 401, 403)),
+    ("POST", "/tags/{post}/merge", {"into": "looms"}, (401, 403, 403, 403, 200, 200, 401, 403)),
+    ("DELETE", "/tags/looms", None, (401, 403, 403, 403, 204, 204, 401, 403)),
     ("POST", "/users", {"username": "newcomer", "email": "new@example.org"}, (201, *(409,) * 5, 401, 409)),
     ("GET", "/users", None, (401, 403, 403, 403, 403, 200, 401, 403)),
     ("GET", "/users?username=ada", None, ALL),
@@ -113,7 +117,8 @@ async def things(ctx: Context) -> dict[str, int]:
     """Create the objects of one request and return their ids, so that requests do not affect each other."""
     ada = ctx.acting_as(accounts.as_actor(await accounts.by_username(ctx, "ada")))
     rob = ctx.acting_as(accounts.as_actor(await accounts.by_username(ctx, "rob")))
-    post = await posts.create(ada, NewPost(title="Post", content="text"))
+    post = await posts.create(ada, NewPost(title="Post", content="text", tags=["looms"]))
+    await tags.get_or_create_ids(ctx.db, [str(post.id)])
     draft = await posts.create(ada, NewPost(title="Draft", content="text", status=PostStatus.DRAFT))
     deleted = await posts.create(ada, NewPost(title="Deleted", content="text"))
     await posts.delete(ada, deleted.id)

@@ -69,7 +69,8 @@ def populate(folder: Path, count: int) -> str:
     htmls = [render(text) for text in texts]
     with closing(sqlite3.connect(folder / "blog.db")) as connection, connection:
         connection.executemany(
-            "INSERT INTO tags VALUES (?, ?, ?)", [(number, word, word) for number, word in enumerate(WORDS, 1)]
+            "INSERT INTO tags (id, name, name_folded) VALUES (?, ?, ?)",
+            [(number, word, word) for number, word in enumerate(WORDS, 1)],
         )
         for start in range(0, count, 5_000):
             numbers = range(start + 1, min(start + 5_000, count) + 1)

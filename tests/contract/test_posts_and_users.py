@@ -46,7 +46,7 @@ def faults(answer: httpx2.Response) -> list[dict[str, Any]]:
 async def test_created_post_has_a_url_and_a_version(client: httpx2.AsyncClient, bearer: Bearer) -> None:
     new = {"title": "On Engines", "content": "It *weaves*.", "tags": ["Machines", "machines", "maths"]}
     made = await client.post(POSTS, json=new, headers=await bearer("ada"))
-    assert (made.status_code, made.headers["etag"]) == (201, f'"1.0.{RENDERER_VERSION}"')
+    assert (made.status_code, made.headers["etag"].rpartition(".")[0]) == (201, f'"1.0.{RENDERER_VERSION}')
     body = made.json()
     assert made.headers["location"] == f"{POSTS}/{body['id']}"
     assert body["html"] == "<p>It <em>weaves</em>.</p>\n"
@@ -82,7 +82,9 @@ async def test_patch_keeps_absent_members_and_put_replaces(client: httpx2.AsyncC
     path = (await client.post(POSTS, json=NEW | {"tags": ["x"]}, headers=headers)).headers["location"]
     changed = (await client.patch(path, json={"title": "B"}, headers=headers)).json()
     assert [changed[name] for name in ("title", "content", "tags", "version")] == ["B", "Some text.", ["x"], 2]
-    assert (await client.patch(path, json={"title": "B"}, headers=headers)).headers["etag"] == f'"2.0.{RENDERER_VERSION}"'
+    assert (
+        (await client.patch(path, json={"title": "B"}, headers=headers)).headers["etag"].startswith(f'"2.0.{RENDERER_VERSION}.')
+    )
     assert (await client.patch(path, json={"title": None}, headers=headers)).status_code == 422
     replaced = (await client.put(path, json={"title": "C", "content": "other"}, headers=headers)).json()
     assert [replaced[name] for name in ("title", "content", "tags", "slug", "version")] == ["C", "other", [], "a-title", 3]

@@ -33,7 +33,7 @@ STRANGERS = [
     "/search?q=paragraph", "/search?q=zebra", "/login", "/register", "/nowhere", "/?cursor=nonsense",
 ]  # fmt: skip
 MEMBERS = [
-    "/dashboard/posts", "/admin/posts",
+    "/dashboard/posts", "/admin/posts", "/admin/tags", "/admin/tags/1", "/admin/tags/1/merge", "/admin/tags/1/delete",
     "/account", "/account/password", "/write", "/dashboard", "/admin", "/posts/long", "/posts/long/edit", "/posts/long/delete",
     "/posts/draft", "/comments/1/edit", "/comments/1/reply", "/comments/1/remove", "/media-library", "/media-library/1",
     "/media-library/1/delete", "/admin/members", "/admin/members/1", "/admin/members/2", "/admin/members/2/delete",

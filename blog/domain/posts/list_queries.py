@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.db.compiled_queries import PreparedQuery
-from blog.domain.posts import post_queries
+from blog.domain.posts import post_queries, tags
 from blog.domain.posts.post_filter import ListShape
 from blog.domain.posts.post_queries import PreparedPosts
 from blog.schemas.posts import PostStatus
@@ -137,9 +137,9 @@ def _is_in_links(shape: ListShape) -> bool:
 
 def _owners(shape: ListShape) -> "Iterator[LinkFilter]":
     for name in shape.tags:
-        yield tables.post_tags.c.tag_id, _id_by_name(tables.tags, tables.tags.c.name_folded, name)
+        yield tables.post_tags.c.tag_id, tags.id_by_key(name)
     if "author" in shape.parameters:
-        yield tables.post_authors.c.user_id, _id_by_name(tables.users, tables.users.c.username_folded, "author")
+        yield tables.post_authors.c.user_id, _AUTHOR_ID
     for name in ("author_id", "actor_id"):
         if name in shape.parameters:
             yield tables.post_authors.c.user_id, _id_parameter(name)
@@ -188,5 +188,4 @@ def _id_parameter(name: str) -> sa.BindParameter[int]:
     return sa.bindparam(name, type_=_p.id.type)
 
 
-def _id_by_name(table: sa.Table, column: sa.Column[str], parameter: str) -> sa.ScalarSelect[int]:
-    return sa.select(table.c.id).where(column == sa.bindparam(parameter)).scalar_subquery()
+_AUTHOR_ID = sa.select(tables.users.c.id).where(tables.users.c.username_folded == sa.bindparam("author")).scalar_subquery()

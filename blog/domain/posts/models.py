@@ -20,6 +20,8 @@ class Post(PostContent):
     view_count: int
     published_at: dt.datetime | None
     deleted_at: dt.datetime | None
+    tag_slugs: tuple[str, ...]
+    """The last parts of the URLs of the tags, in order."""
     created_at: dt.datetime
     updated_at: dt.datetime
 
@@ -51,7 +53,19 @@ class Revision(PostContent):
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag and the number of published posts that have it."""
+    """A tag and the number of published posts that have it.
 
+    own_slug: replaces the name in its URL. image: the URL of an image.
+    """
+
+    id: int
     name: str
+    own_slug: str | None
+    description: str
+    image: str | None
     posts: int
+
+    @property
+    def slug(self) -> str:
+        """The last part of its URL."""
+        return self.own_slug or self.name

@@ -99,7 +99,9 @@ def _authors_query(post_ids: Any) -> PreparedQuery:
 
 def _tags_query(post_ids: Any) -> PreparedQuery:
     links, tags = tables.post_tags.c, tables.tags.c
-    query = sa.select(links.post_id, tags.name).join_from(tables.post_tags, tables.tags, links.tag_id == tags.id)
+    query = sa.select(links.post_id, tags.name, sa.func.coalesce(tags.own_slug, tags.name).label("slug")).join_from(
+        tables.post_tags, tables.tags, links.tag_id == tags.id
+    )
     return PreparedQuery(query.where(links.post_id.in_(post_ids)).order_by(links.post_id, links.position))
 
 
@@ -140,12 +142,13 @@ def posts_from_rows(rows: Sequence[Record], authors: Sequence[Record], tags: Seq
     by_post: dict[int, list[Author]] = {}
     for row in authors:
         by_post.setdefault(row["post_id"], []).append(Author(row["user_id"], row["username"], row["name"], row["avatar"]))
-    names: dict[int, list[str]] = {}
+    names: dict[int, list[tuple[str, str]]] = {}
     for row in tags:
-        names.setdefault(row["post_id"], []).append(row["name"])
-    return [_post_from_row(row, tuple(by_post.get(row["id"], ())), tuple(names.get(row["id"], ()))) for row in rows]
+        names.setdefault(row["post_id"], []).append((row["name"], row["slug"]))
+    return [_post_from_row(row, tuple(by_post.get(row["id"], ())), names.get(row["id"], [])) for row in rows]
 
 
-def _post_from_row(row: Any, authors: tuple[Author, ...], tags: tuple[str, ...]) -> Post:
+def _post_from_row(row: Any, authors: tuple[Author, ...], tags: Sequence[tuple[str, str]]) -> Post:
     texts = {} if "content" in set(row.keys()) else {"content": "", "html": ""}
-    return from_row(Post, row, authors=authors, tags=tags, **texts)
+    names, slugs = tuple(name for name, _ in tags), tuple(slug for _, slug in tags)
+    return from_row(Post, row, authors=authors, tags=names, tag_slugs=slugs, **texts)

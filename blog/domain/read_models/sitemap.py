@@ -128,8 +128,9 @@ def _public_rows(ctx: Context, kind: SitemapKind) -> sa.Select[Any]:
     newest = sa.func.max(_p.updated_at).label("changed_at")
     match kind:
         case SitemapKind.TAGS:
-            carrying = post_queries.select(_t.id, _t.name, newest).join(tables.post_tags, _pt.post_id == _p.id)
-            return carrying.join(tables.tags, _t.id == _pt.tag_id).where(_PUBLISHED).group_by(_t.id, _t.name)
+            address = sa.func.coalesce(_t.own_slug, _t.name).label("name")
+            carrying = post_queries.select(_t.id, address, newest).join(tables.post_tags, _pt.post_id == _p.id)
+            return carrying.join(tables.tags, _t.id == _pt.tag_id).where(_PUBLISHED).group_by(_t.id, _t.own_slug, _t.name)
         case SitemapKind.AUTHORS:
             named = _u.username.label("name")
             written = post_queries.select(_u.id, named, newest).join(tables.post_authors, _pa.post_id == _p.id)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import zlib
 from email.utils import format_datetime, parsedate_to_datetime
 
 from starlette.requests import Request
@@ -15,11 +16,14 @@ _ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
 
 
 def post_etag(post: Post) -> str:
-    """Return a strong ETag such as `"3.12.2"`: the version, the number of comments and the version of the renderer.
+    """Return a strong ETag such as `"3.12.2.b1946ac9"`: the version, the number of comments, the version of the renderer and a
+    digest of the names of tags and authors.
 
-    The response shows all three: `render_again` changes the HTML of a post, but not its version.
+    The response shows all of them. All but the first change without a new version: `render_again` changes the HTML of a post, and
+    tags and authors can get another name.
     """
-    return f'"{post.version}.{post.comment_count}.{post.renderer_version}"'
+    names = "\n".join([*post.tags, *(f"{author.username} {author.name} {author.avatar}" for author in post.authors)])
+    return f'"{post.version}.{post.comment_count}.{post.renderer_version}.{zlib.crc32(names.encode()):08x}"'
 
 
 def is_not_modified(request: Request, etag: str) -> bool:

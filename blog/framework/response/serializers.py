@@ -7,11 +7,12 @@ from blog.domain.comments.models import Comment
 from blog.domain.core.models import Author, Variant
 from blog.domain.media.models import Media
 from blog.domain.posts.feature_image import FeatureImage
-from blog.domain.posts.models import Post, Revision
+from blog.domain.posts.models import Post, Revision, Tag
 from blog.framework.urls.urls import UrlBuilder
 from blog.schemas.comments import CommentAuthorOut, CommentOut
 from blog.schemas.media import MediaOut, VariantOut
 from blog.schemas.posts import FeatureImageOut, PostAuthorOut, PostOut, RevisionOut
+from blog.schemas.tags import TagOut
 from blog.text.fallbacks import with_plain_formulas
 
 
@@ -35,6 +36,13 @@ def revision_out(revision: Revision, urls: UrlBuilder) -> RevisionOut:
         "feature_image": _feature_image_out(revision.feature_image, urls),
     }
     return RevisionOut(**values | computed)
+
+
+def tag_out(tag: Tag, urls: UrlBuilder) -> TagOut:
+    """Return a tag as a response model, with its public URL."""
+    image = urls.public_url + tag.image if tag.image and tag.image.startswith("/") else tag.image
+    url = urls.url("web:tag", tag=tag.slug)
+    return TagOut(name=tag.name, slug=tag.slug, url=url, description=tag.description, image=image, posts=tag.posts)
 
 
 def comment_out(comment: Comment, urls: UrlBuilder) -> CommentOut:

@@ -18,8 +18,10 @@ from blog.framework.request.parsing import validate
 from blog.framework.request.state import app_state
 from blog.framework.response.cacheable import cacheable_response
 from blog.schemas.lists import PostQuery
+from blog.text.normalisation import fold_name
 from blog.web.discovery.feed_formats import FORMATS, FeedInfo, serialise_feed, strip_invalid_xml
 from blog.web.posts.reading import TagPage
+from blog.web.rendering.redirects import permanent_redirect
 
 CACHE_CONTROL = "public, max-age=300"
 
@@ -57,9 +59,11 @@ class TagFeed(TagPage):
             return await super().get(request)
         ctx, urls = anonymous_context(request), app_state(request).urls
         cache_until_event(request, POSTS)
-        tag = await tags.canonical_name(ctx, params["tag"])
-        feed = await feeds.newest(ctx, tag=tag)
-        return await _feed_response(request, feed, f"Posts tagged {tag}", urls.url("web:tag", tag=tag))
+        tag = await tags.with_count(ctx, params["tag"])
+        if fold_name(tag.slug) != fold_name(params["tag"]):
+            return permanent_redirect(request, "web:tag_feed", tag=tag.slug, format=params["format"])
+        feed = await feeds.newest(ctx, tag=tag.name)
+        return await _feed_response(request, feed, f"Posts tagged {tag.name}", urls.url("web:tag", tag=tag.slug))
 
 
 class AuthorFeed(Endpoint):

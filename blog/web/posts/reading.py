@@ -22,6 +22,7 @@ from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form
 from blog.schemas.lists import PostQuery
 from blog.schemas.posts import PostStatus
+from blog.text.normalisation import fold_name
 from blog.web.posts.share_image import share_image
 from blog.web.posts.structured_data import blog_structured_data, post_structured_data
 from blog.web.rendering import spam_trap
@@ -89,7 +90,10 @@ class TagPage(Endpoint):
         ctx = request_context(request)
         after = page_cursor(request)
         cache_until_event(request, POSTS, COMMENTS)
-        view = await tag.read(ctx, request.path_params["tag"], after)
+        address = request.path_params["tag"]
+        view = await tag.read(ctx, address, after)
+        if fold_name(view.tag.slug) != fold_name(address):
+            return permanent_redirect(request, "web:tag", tag=view.tag.slug)
         return render_page(request, "posts/tag.html", view=view, **list_values(request, view.page, view.position, after))
 
 

@@ -32,6 +32,7 @@ TABLES = (
     "post_slugs",
     "post_authors",
     "tags",
+    "tag_aliases",
     "post_tags",
     "revisions",
     "revision_authors",
@@ -178,6 +179,14 @@ def upgrade() -> None:
         _id_column(),
         sa.Column("name", sa.String(50), nullable=False),
         sa.Column("name_folded", sa.String(100), nullable=False, unique=True),
+        sa.Column("own_slug", sa.String(120), unique=True),
+        sa.Column("description", sa.Text, nullable=False, server_default=""),
+        sa.Column("image", sa.Text),
+    )
+    op.create_table(
+        "tag_aliases",
+        sa.Column("name_folded", sa.String(240), primary_key=True),
+        _reference("tag_id", "tags.id", index=True),
     )
     op.create_table(
         "post_tags",
