@@ -136,6 +136,16 @@ class PostUndelete(ApiEndpoint):
         return post_response(request, await posts.undelete(require_user(request), request.path_params["id"]))
 
 
+class PostAuthorship(ApiEndpoint):
+    """/api/v1/posts/{id}/authors/me: the current user as an author of the post."""
+
+    @operation("Stop being an author of a post", responses={204: None}, errors={409}, scope=Scope.POSTS_WRITE)
+    async def delete(self, request: Request) -> Response:
+        """Remove yourself from the authors. Returns 204, or 409 if you are the only author."""
+        await posts.leave(require_user(request), request.path_params["id"])
+        return Response(status_code=204)
+
+
 def post_response(request: Request, post: Post, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return the response with one post."""
     return json_response(post_out(post, app_state(request).urls), status, _validators(post) | (headers or {}))

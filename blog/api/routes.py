@@ -7,7 +7,7 @@ from blog.api.events import EventList, EventStream
 from blog.api.flags import FlagDetail, FlagList
 from blog.api.media import MediaDetail, MediaList
 from blog.api.members import UserPasswordLink, UserPostTransfer, UserSessions, UserSuspension
-from blog.api.posts import PostDetail, PostList, PostUndelete
+from blog.api.posts import PostAuthorship, PostDetail, PostList, PostUndelete
 from blog.api.revisions import RevisionDetail, RevisionList, RevisionRestore
 from blog.api.tags import TagDetail, TagList, TagMerging
 from blog.api.tokens import TokenDetail, TokenList
@@ -17,6 +17,7 @@ routes = [
     Route("/posts", PostList, name="posts"),
     Route("/posts/{id:id}", PostDetail, name="post"),
     Route("/posts/{id:id}/undelete", PostUndelete, name="post_undelete"),
+    Route("/posts/{id:id}/authors/me", PostAuthorship, name="post_authorship"),
     Route("/posts/{id:id}/comments", CommentList, name="post_comments"),
     Route("/posts/{id:id}/revisions", RevisionList, name="revisions"),
     Route("/posts/{id:id}/revisions/{version:id}", RevisionDetail, name="revision"),

@@ -408,14 +408,16 @@ editing_sessions = sa.Table(
     _timestamp("seen_at"),
 )
 
-# Notifications of users: a reply, a comment on their post, a comment that waits for moderation.
+# Notifications of users: a reply, a comment on their post, a comment that waits for moderation, a post that names them.
 notifications = sa.Table(
     "notifications",
     metadata,
     _id_column(),
     _foreign_key("user_id", "users.id"),
     sa.Column("type", sa.String(50), nullable=False),
-    _foreign_key("comment_id", "comments.id", index=True),
+    _foreign_key("comment_id", "comments.id", nullable=True, index=True),  # null: about the post alone
+    _foreign_key("post_id", "posts.id", nullable=True, index=True),  # null: the post of the comment
+    _foreign_key("actor_id", "users.id", nullable=True),  # null: the author of the comment
     _timestamp("created_at"),
     _timestamp("read_at", nullable=True),
     sa.Index("ix_notifications_user_id_id", "user_id", "id"),

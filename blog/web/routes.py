@@ -45,6 +45,7 @@ from blog.web.discovery.robots import Robots
 from blog.web.discovery.sitemap import Sitemap, SitemapFile
 from blog.web.media.item import MediaDeletion, MediaItemPage, MediaReplacement
 from blog.web.media.library import MediaLibrary
+from blog.web.posts.authorship import PostLeave
 from blog.web.posts.autosave import AutosaveDiscard, NewPostAutosave, NewPostPreview, PostAutosave, PostPreview
 from blog.web.posts.editor import Dashboard, DeletePostPage, EditPostPage, NewPostPage
 from blog.web.posts.history import ComparisonPage, HistoryPage, VersionPage, VersionRestore
@@ -125,6 +126,7 @@ routes = [
     Route("/posts/{slug}/previews/{id:id}/revoke", PreviewLinkRevocation, name="preview_revoke"),
     Route("/posts/{slug}/publish", PublishPage, name="post_publish"),
     Route("/posts/{slug}/status", PostStatusChange, name="post_status"),
+    Route("/posts/{slug}/leave", PostLeave, name="post_leave"),
     Route("/posts/{id:id}/undelete", PostUndelete, name="post_undelete"),
     Route("/preview/{secret}", PreviewPage, name="preview"),
     Route("/comments/{id:id}/edit", CommentEditPage, name="comment_edit"),

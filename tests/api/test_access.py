@@ -42,6 +42,9 @@ TABLE: list[tuple[str, str, Any, tuple[int, ...]]] = [
     ("DELETE", "/posts/{draft}", None, (401, 404, 204, 404, 204, 204, 401, 403)),
     ("GET", "/posts?status=deleted", None, (401, 200, 200, 200, 200, 200, 401, 200)),
     ("POST", "/posts/{deleted}/undelete", None, (401, 404, 200, 404, 200, 200, 401, 403)),
+    ("DELETE", "/posts/{shared}/authors/me", None, (401, 403, 204, 204, 403, 403, 401, 403)),
+    ("DELETE", "/posts/{post}/authors/me", None, (401, 403, 409, 403, 403, 403, 401, 403)),
+    ("DELETE", "/posts/{draft}/authors/me", None, (401, 404, 409, 404, 403, 403, 401, 403)),
     ("GET", "/posts/{post}/comments", None, ALL),
     ("GET", "/posts/{draft}/comments", None, (404, 404, 200, 404, 200, 200, 401, 200)),
     ("POST", "/posts/{post}/comments", COMMENT, (401, 201, 201, 201, 201, 201, 401, 403)),
@@ -120,6 +123,7 @@ async def things(ctx: Context) -> dict[str, int]:
     post = await posts.create(ada, NewPost(title="Post", content="text", tags=["looms"]))
     await tags.get_or_create_ids(ctx.db, [str(post.id)])
     draft = await posts.create(ada, NewPost(title="Draft", content="text", status=PostStatus.DRAFT))
+    shared = await posts.create(ada, NewPost(title="Shared", content="text", authors=["ada", "eve"]))
     deleted = await posts.create(ada, NewPost(title="Deleted", content="text"))
     await posts.delete(ada, deleted.id)
     comment, removed = [await comments.create(rob, post.id, NewComment(content="Yes.")) for _ in range(2)]
@@ -132,6 +136,7 @@ async def things(ctx: Context) -> dict[str, int]:
     return {
         "post": post.id,
         "draft": draft.id,
+        "shared": shared.id,
         "deleted": deleted.id,
         "comment": comment.id,
         "removed": removed.id,

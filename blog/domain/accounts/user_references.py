@@ -65,6 +65,7 @@ USER_REFERENCES = (
     UserReference(tables.editing_sessions.c.user_id, _DELETE, _TEMPORARY),
     UserReference(tables.preview_links.c.user_id, _DELETE, _TEMPORARY),
     UserReference(tables.notifications.c.user_id, _DELETE, _TEMPORARY),
+    UserReference(tables.notifications.c.actor_id, _DELETE, _TEMPORARY),
     UserReference(tables.sessions.c.user_id, _DELETE, _CREDENTIAL),
     UserReference(tables.api_tokens.c.user_id, _DELETE, _CREDENTIAL),
     UserReference(tables.passkeys.c.user_id, _DELETE, _CREDENTIAL),

@@ -3,8 +3,8 @@
 import dataclasses
 import datetime as dt
 from dataclasses import dataclass
-from enum import StrEnum
 
+from blog.domain.core.models import Author, NotificationType
 from blog.domain.posts.models import Post
 from blog.schemas.accounts import Role
 from blog.schemas.comments import Badge, CommentStatus
@@ -42,17 +42,14 @@ class Comment:
         return dataclasses.replace(without_author, content="", html="", reason=None, status=CommentStatus.REMOVED)
 
 
-class NotificationType(StrEnum):
-    """The reason of a notification: a comment on the user's post, a pending one, or a reply to the user's comment."""
-
-    COMMENT = "comment"
-    PENDING = "pending"
-    REPLY = "reply"
-
-
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A notification for one user. `comment` and `post` are None if the user may no longer see the comment."""
+    """A notification for one user.
+
+    comment, post: None if the user may no longer see them; a notification about a post alone has no comment.
+    sender: the user behind a notification about a post alone.
+    can_leave: whether the user may stop being an author of the post.
+    """
 
     id: int
     notification_type: NotificationType
@@ -60,3 +57,5 @@ class Notification:
     is_read: bool
     comment: Comment | None
     post: Post | None
+    sender: Author | None = None
+    can_leave: bool = False

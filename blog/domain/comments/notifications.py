@@ -1,4 +1,4 @@
-"""Notifications: comments on the user's posts, pending comments to moderate, and replies to the user's comments."""
+"""Notifications: comments on the user's posts, pending comments to moderate, replies to the user's comments, and by-lines."""
 
 import functools
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.db.compiled_queries import PreparedQuery
 from blog.domain.comments import comment_queries
-from blog.domain.comments.models import Comment, Notification, NotificationType
+from blog.domain.comments.models import Comment, Notification
 from blog.domain.core import policy
 from blog.domain.core.context import Actor, Context
-from blog.domain.core.models import CursorKey, ResultPage
+from blog.domain.core.models import Author, CursorKey, NotificationType, ResultPage
 from blog.domain.posts import post_queries
 from blog.domain.posts.models import Post
 from blog.schemas.comments import CommentStatus
 
-_n, _c = tables.notifications.c, tables.comments.c
+_n, _c, _u = tables.notifications.c, tables.comments.c, tables.users.c
 _authors = tables.post_authors.c
 PAGE_SIZE = 20
 MAX_COUNTED = 100
@@ -45,13 +45,15 @@ async def create(ctx: Context, comment_ids: Sequence[int]) -> None:
 async def list_page(ctx: Context, *, limit: int = PAGE_SIZE, after: CursorKey | None = None) -> ResultPage[Notification]:
     """Return a page of the actor's notifications, newest first. Raises NotAuthenticated."""
     actor = ctx.require_actor()
-    query = sa.select(tables.notifications).where(_n.user_id == actor.id).order_by(_n.id.desc()).limit(limit + 1)
+    query = sa.select(tables.notifications, _u.username, _u.name, _u.avatar).outerjoin(tables.users, _u.id == _n.actor_id)
+    query = query.where(_n.user_id == actor.id).order_by(_n.id.desc()).limit(limit + 1)
     if after is not None:
         query = query.where(_n.id < after[1])
     async with ctx.db.snapshot():
         page = ResultPage.of(await ctx.db.fetch_all(query), limit, lambda row: ("", row["id"]))
-        comments = await comment_queries.by_ids(ctx.db, [row["comment_id"] for row in page.items])
-        posts = await post_queries.summaries_by_id(ctx.db, {comment.post_id for comment in comments.values()})
+        comments = await comment_queries.by_ids(ctx.db, [row["comment_id"] for row in page.items if row["comment_id"]])
+        post_ids = {comment.post_id for comment in comments.values()} | {row["post_id"] for row in page.items if row["post_id"]}
+        posts = await post_queries.summaries_by_id(ctx.db, post_ids)
     return page.map(lambda row: _notification_from_row(actor, row, comments, posts))
 
 
@@ -114,6 +116,8 @@ def _select_recipients(ctx: Context, user_id: sa.ColumnElement[int], type_: sa.C
 
 
 def _notification_from_row(actor: Actor, row: Any, comments: dict[int, Comment], posts: dict[int, Post]) -> Notification:
+    if row["comment_id"] is None:
+        return _by_line_from_row(actor, row, posts.get(row["post_id"]))
     comment = comments[row["comment_id"]]
     post = posts.get(comment.post_id)
     can_see = post is not None and policy.can_see(actor, post) and policy.can_see_comment(actor, comment, post)
@@ -125,4 +129,19 @@ def _notification_from_row(actor: Actor, row: Any, comments: dict[int, Comment],
         is_read=row["read_at"] is not None,
         comment=comment if is_shown else None,
         post=post if is_shown else None,
+    )
+
+
+def _by_line_from_row(actor: Actor, row: Any, post: Post | None) -> Notification:
+    """Return the notification that the user was named as an author of the post."""
+    shown = post if post is not None and policy.can_see(actor, post) else None
+    return Notification(
+        id=row["id"],
+        notification_type=NotificationType(row["type"]),
+        created_at=row["created_at"],
+        is_read=row["read_at"] is not None,
+        comment=None,
+        post=shown,
+        sender=Author(row["actor_id"], row["username"], row["name"], row["avatar"]),
+        can_leave=shown is not None and policy.can_leave(actor, shown),
     )

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from blog.schemas.comments import CommentStatus
@@ -92,6 +93,15 @@ class PostLike(HasId, Protocol):
     @property
     def authors(self) -> Sequence[Author]:
         """Return the authors, in order."""
+
+
+class NotificationType(StrEnum):
+    """The reason of a notification: a comment on the user's post, a pending one, a reply to the user's comment, or a by-line."""
+
+    COMMENT = "comment"
+    PENDING = "pending"
+    REPLY = "reply"
+    AUTHOR = "author"
 
 
 class CommentLike(HasId, Protocol):

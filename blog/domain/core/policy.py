@@ -51,6 +51,11 @@ def can_name_authors(actor: Actor, authors: Sequence[Author]) -> bool:
     return actor.has_role(Role.EDITOR) or is_among(actor, authors)
 
 
+def can_leave(actor: Actor | None, post: PostLike) -> bool:
+    """Return whether the actor may stop being an author of the post: one of several authors."""
+    return len(post.authors) > 1 and can_write_posts(actor) and is_among(actor, post.authors)
+
+
 def can_edit_all(actor: Actor | None) -> bool:
     """Return whether the actor may change and see all posts: an editor."""
     return actor is not None and actor.has_role(Role.EDITOR)

@@ -10,7 +10,7 @@ from blog.db.compiled_queries import BoundQuery, PreparedQuery
 from blog.db.database import Database
 from blog.domain.core import policy
 from blog.domain.core.context import Actor, Context
-from blog.domain.core.models import Author
+from blog.domain.core.models import Author, NotificationType
 from blog.errors import FieldError, InvalidInput
 from blog.schemas.accounts import Role
 from blog.text.normalisation import fold_name
@@ -65,6 +65,24 @@ async def can_restore(ctx: Context, old: Sequence[Author], present: Sequence[Aut
     added = [author for author in old if author not in present]
     known = await _writers(ctx.db, [author.username for author in added]) if added else {}
     return len(known) == len(added) and policy.can_name_authors(ctx.require_actor(), old)
+
+
+async def notify_added(ctx: Context, post_id: int, added: Sequence[Author]) -> None:
+    """Notify users, except the actor, that they were named as authors of a post; call it inside the transaction of the change."""
+    actor_id = ctx.require_actor().id
+    rows = [
+        {
+            "user_id": author.id,
+            "type": NotificationType.AUTHOR.value,
+            "post_id": post_id,
+            "actor_id": actor_id,
+            "created_at": ctx.now,
+        }
+        for author in added
+        if author.id != actor_id
+    ]
+    if rows:
+        await ctx.db.execute(tables.notifications.insert().values(rows))
 
 
 def insert_queries(post_id: int, authors: Sequence[Author]) -> list[BoundQuery]:

@@ -1,5 +1,6 @@
 """Posts: read, create, edit, delete and undelete. Each write stores a revision and, if readers see it, records an event."""
 
+import contextlib
 import dataclasses
 import datetime as dt
 from collections.abc import Collection, Mapping
@@ -16,7 +17,8 @@ from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import POST_FIELDS, PostContent, content_of, with_changes
 from blog.domain.posts.post_filter import UNDELETE_WINDOW
 from blog.domain.posts.status_rules import require_visible_content, resolve_status
-from blog.errors import Conflict
+from blog.errors import Conflict, Forbidden, VersionConflict
+from blog.schemas.accounts import Scope
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.text.normalisation import fold_name, normalise_line
 
@@ -72,7 +74,9 @@ async def create(ctx: Context, new: NewPost) -> Post:
             rendered = rendered.with_changes(slug=await slugs.available(ctx.db, new.title))
         else:
             await slugs.require_available(ctx.db, new.slug)
-        return await post_writes.insert(ctx, rendered, created_at=ctx.now, published_at=published_at)
+        post = await post_writes.insert(ctx, rendered, created_at=ctx.now, published_at=published_at)
+        await authors.notify_added(ctx, post.id, post.authors)
+    return post
 
 
 async def replace(ctx: Context, post_id: int, new: NewPost, *, if_match: ExpectedVersions = None) -> Post:
@@ -93,11 +97,31 @@ async def edit(ctx: Context, post_id: int, changes: PostChanges, *, if_match: Ex
     return await save_changes(ctx, post_id, values, if_match=if_match)
 
 
-async def save_changes(ctx: Context, post_id: int, changes: Mapping[str, Any], *, if_match: ExpectedVersions = None) -> Post:
+async def leave(ctx: Context, post_id: int) -> Post:
+    """Remove the actor from the authors of a post, and return the post.
+
+    Raises NotAuthenticated, NotFound, Forbidden (not an author) or Conflict (the only author).
+    """
+    actor = ctx.require_actor(Scope.POSTS_WRITE)
+    while True:
+        post = await get(ctx, post_id)
+        if not policy.is_among(actor, post.authors):
+            raise Forbidden("You are not an author of this post")
+        others = [author.username for author in post.authors if author.id != actor.id]
+        if not others:
+            raise Conflict("You are the only author of this post. Name another author first, or delete the post.")
+        with contextlib.suppress(VersionConflict):  # somebody saved the post meanwhile: its authors may be others
+            return await save_changes(ctx, post_id, {"authors": others}, if_match={post.version}, leaves=True)
+
+
+async def save_changes(
+    ctx: Context, post_id: int, changes: Mapping[str, Any], *, if_match: ExpectedVersions = None, leaves: bool = False
+) -> Post:
     """Store the next version of a post, unless nothing changes, and return the post.
 
     changes: valid values by the names of fields of `PostContent`; authors as usernames.
     if_match: the versions that may be replaced. With None, the changes are applied to whatever version is current.
+    leaves: whether an author may be missing in the authors that they send.
 
     Raises NotAuthenticated, NotFound, Forbidden, VersionConflict (if_match), Conflict (slug) or InvalidInput (`status_rules`,
     `authors`).
@@ -114,7 +138,7 @@ async def save_changes(ctx: Context, post_id: int, changes: Mapping[str, Any], *
             if if_match is not None:
                 post_writes.require_version(post, if_match)
             content = with_changes(post, resolve_status(values, post, ctx.now))
-            if content.authors != post.authors:
+            if content.authors != post.authors and not leaves:
                 authors.require_own_name(ctx, content.authors)
             if _fold_tags(content) == _fold_tags(content_of(post)):
                 return post
@@ -122,6 +146,7 @@ async def save_changes(ctx: Context, post_id: int, changes: Mapping[str, Any], *
                 policy.require_featuring(ctx)
             if (current := rendered.reuse(content)) is not None:
                 require_visible_content(current, post)
+                await authors.notify_added(ctx, post.id, [author for author in content.authors if author not in post.authors])
                 return await post_writes.update(ctx, post, current, _resolve_published_at(ctx, content, post))
 
 

@@ -159,10 +159,10 @@ def _parse_post(form: Form, model: type[P], post: Post | None = None) -> P | Non
     post: the edited post; None for a new post.
     """
     values = form.values
-    moment = _submitted_time(values, post)
+    moment, authors = _submitted_time(values, post), _split_names(values.get("authors", ""))
     changed: dict[str, Any] = {
         "tags": _split_names(values.get("tags", "")),
-        "authors": _split_names(values["authors"]) if "authors" in values else None,
+        "authors": authors if authors or (post and "authors" in values) else None,  # empty: the writer of a new post
         "slug": values.get("slug", "").strip() or None,
         "publish_at": f"{moment}Z" if moment else None,
         **_feature_image(values),

@@ -163,6 +163,7 @@ def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> d
         "post": view.post,
         "images": view.images,
         "form": form,
+        "can_leave": policy.can_leave(ctx.actor, view.post),
         "can_edit": policy.can_edit(ctx.actor, view.post),
         "can_moderate": policy.can_moderate(ctx.actor, view.post),
         "timestamp_token": spam_trap.timestamp_token(ctx, form) if ctx.actor or form.values else "",

@@ -1,6 +1,7 @@
 """The authors of a post: permissions to name them, and effects of adding, removing, deleting or demoting an author."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx2
 import pytest
@@ -9,11 +10,13 @@ from pydantic import SecretStr, ValidationError
 
 from blog.db import tables
 from blog.domain.accounts import account_deletion, accounts
+from blog.domain.comments import notifications
 from blog.domain.core import events, policy
 from blog.domain.core.context import Context
 from blog.domain.posts import history, posts, revisions
+from blog.domain.posts.models import Post
 from blog.domain.read_models import dashboard
-from blog.errors import Forbidden, InvalidInput
+from blog.errors import Conflict, Forbidden, InvalidInput
 from blog.schemas.accounts import AccountDeletion, PostsOnDeletion, Role
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from tests.conftest import PASSWORD, Bearer, MakeUser
@@ -147,6 +150,62 @@ async def test_a_restore_names_the_old_authors_if_it_may(author: Context, acting
     await accounts.set_role(author, "bob", Role.READER)
     restored = await revisions.restore(eve, post.id, 2)
     assert (restored.post.title, author_names(restored.post), restored.keeps_authors) == ("B", ["ada"], True)
+
+
+async def received(ctx: Context) -> list[tuple[str, str | None, str | None, bool]]:
+    """Return the type, sender, post and permission to leave of each notification, newest first."""
+    return [
+        (
+            item.notification_type.value,
+            item.sender.username if item.sender else None,
+            item.post.title if item.post else None,
+            item.can_leave,
+        )
+        for item in (await notifications.list_page(ctx)).items
+    ]
+
+
+async def test_added_authors_are_notified_once(author: Context, acting: As) -> None:
+    bob, eve = await acting("bob"), await acting("eve", Role.EDITOR)
+    first = await posts.create(author, NewPost(title="First", content="x", authors=["ada", "bob"]))
+    await posts.edit(author, first.id, PostChanges(title="One", authors=["bob", "ada"]))
+    draft = await posts.create(eve, NewPost(title="Draft", content="x", status=PostStatus.DRAFT, authors=["bob", "eve"]))
+    assert await received(bob) == [("author", "eve", "Draft", True), ("author", "ada", "One", True)]
+    assert (await received(author), await received(eve)) == ([], [])
+    assert (await notifications.unread_counts(bob)).unread_notifications == 2
+    await posts.leave(bob, draft.id)
+    assert await received(bob) == [("author", "eve", None, False), ("author", "ada", "One", True)]
+    await posts.leave(author, first.id)
+    assert (await received(bob))[1] == ("author", "ada", "One", False), "the last author stays"
+
+
+async def test_an_author_leaves_a_post_but_not_the_last_one(author: Context, acting: As) -> None:
+    bob, eve = await acting("bob"), await acting("eve", Role.EDITOR)
+    post = await posts.create(author, NewPost(title="A", content="x", authors=["bob", "ada"]))
+    with pytest.raises(Forbidden, match="You are not an author of this post"):
+        await posts.leave(eve, post.id)
+    left = await posts.leave(bob, post.id)
+    assert (author_names(left), left.version) == (["ada"], 2)
+    assert {"author:ada", "author:bob"} <= set((await events.after(author.db, 0))[-1].channels)
+    with pytest.raises(Conflict, match="You are the only author of this post"):
+        await posts.leave(author, post.id)
+    with pytest.raises(Forbidden):
+        await posts.edit(bob, post.id, PostChanges(title="B"))
+
+
+async def test_leaving_keeps_a_change_made_at_the_same_time(author: Context, acting: As, monkeypatch: pytest.MonkeyPatch) -> None:
+    bob, _ = await acting("bob"), await acting("carla")
+    post = await posts.create(author, NewPost(title="A", content="x", authors=["ada", "bob"]))
+    save, others = posts.save_changes, [PostChanges(title="B", authors=["ada", "bob", "carla"])]
+
+    async def save_later(ctx: Context, *args: Any, **options: Any) -> Post:
+        if others and options.get("leaves"):
+            await posts.edit(author, post.id, others.pop())
+        return await save(ctx, *args, **options)
+
+    monkeypatch.setattr(posts, "save_changes", save_later)
+    left = await posts.leave(bob, post.id)
+    assert (left.title, author_names(left), left.version) == ("B", ["ada", "carla"], 3)
 
 
 async def test_api(acting: As, client: httpx2.AsyncClient, bearer: Bearer) -> None:
