@@ -37,6 +37,7 @@ _CONTENT = {
     "slug": "on-engines",
     "status": "published",
     "publish_at": None,
+    "published_at": _AT,
     "comments_open": True,
     "custom_excerpt": None,
     "meta_title": None,
@@ -58,7 +59,6 @@ _POST = _CONTENT | {
     "version": 1,
     "created_at": _AT,
     "updated_at": _AT,
-    "published_at": _AT,
     "comments": 1,
 }
 _REVISION = _CONTENT | {"post_id": 12, "version": 1, "editor": "ada", "created_at": _AT}

@@ -124,6 +124,13 @@ class PostInput(Changes):
             "public, and null makes a scheduled post a draft. With `draft` or `published` only null is valid"
         ),
     )
+    published_at: Instant | None = Field(
+        default=None,
+        description=(
+            "The date of a published post, not in the future: an earlier date moves it in lists and feeds. Absent or null keeps "
+            "the date of the first publication"
+        ),
+    )
     comments_open: bool = Field(default=True, description="Whether people may comment")
     custom_excerpt: Excerpt = Field(default=None, description="Shown in lists and feeds instead of the start of the content")
     meta_title: MetaTitle = Field(default=None, description="The title for search engines and link previews")
@@ -184,6 +191,7 @@ class PostFields(Output):
     slug: str
     status: PostStatus
     publish_at: dt.datetime | None
+    published_at: dt.datetime | None
     comments_open: bool
     custom_excerpt: str | None
     meta_title: str | None
@@ -205,7 +213,6 @@ class PostOut(PostFields):
     version: int
     created_at: dt.datetime
     updated_at: dt.datetime
-    published_at: dt.datetime | None
     comments: int
 
 

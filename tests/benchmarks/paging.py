@@ -40,8 +40,8 @@ async def fill(ctx: Context, count: int) -> None:
             async with ctx.db.transaction():
                 for number in range(start, min(start + 500, count)):
                     at = ctx.now - dt.timedelta(minutes=count - number)
-                    post = rendered.with_changes(slug=f"post-{number}")
-                    await post_writes.insert(ctx, post, created_at=at, published_at=at)
+                    post = rendered.with_changes(slug=f"post-{number}", published_at=at)
+                    await post_writes.insert(ctx, post, created_at=at)
 
 
 async def walk(ctx: Context) -> tuple[list[int], tuple[str, int] | None]:

@@ -18,7 +18,6 @@ class Post(PostContent):
     word_count: int
     comment_count: int
     view_count: int
-    published_at: dt.datetime | None
     deleted_at: dt.datetime | None
     tag_slugs: tuple[str, ...]
     """The last parts of the URLs of the tags, in order."""

@@ -69,6 +69,7 @@ class PostContent:
     slug: Annotated[str, PostField("URL slug", is_restored=False)]
     status: Annotated[PostStatus, PostField("status", is_restored=False)]
     publish_at: Annotated[dt.datetime | None, PostField("publication time", is_restored=False, depends_on="status")]
+    published_at: Annotated[dt.datetime | None, PostField("publication date", is_restored=False, depends_on="status")]
     comments_open: Annotated[bool, PostField("comment setting", front_matter=("comments",), words=("closed", "open"))]
     custom_excerpt: Annotated[
         str | None,

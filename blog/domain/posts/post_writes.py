@@ -27,31 +27,20 @@ _POST_COLUMNS, _REVISION_COLUMNS = (
 _RENDERED_COLUMNS = ("html", "excerpt", "word_count", "renderer_version")
 _INSERT_POST = PreparedQuery(
     tables.posts.insert(),
-    columns=(*_POST_COLUMNS, *_RENDERED_COLUMNS, "version", "published_at", "created_at", "updated_at"),
+    columns=(*_POST_COLUMNS, *_RENDERED_COLUMNS, "version", "created_at", "updated_at"),
 )
 _INSERT_REVISION = PreparedQuery(
     tables.revisions.insert(), columns=(*_REVISION_COLUMNS, "post_id", "version", "editor_id", "created_at")
 )
 
 
-async def insert(
-    ctx: Context,
-    rendered: RenderedPost,
-    *,
-    created_at: dt.datetime,
-    published_at: dt.datetime | None,
-) -> Post:
-    """Insert a post and its first revision.
-
-    rendered: its slug must be available.
-    published_at: the time of the first publication, if any.
-    """
+async def insert(ctx: Context, rendered: RenderedPost, *, created_at: dt.datetime) -> Post:
+    """Insert a post and its first revision. The slug must be available."""
     content = rendered.content
     post_id = await ctx.db.execute(
         _INSERT_POST(
             **_post_values(rendered),
             version=1,
-            published_at=published_at,
             created_at=created_at,
             updated_at=created_at,
         )
@@ -66,13 +55,12 @@ async def insert(
     return await store_revision(ctx, post_id, EventType.POST_PUBLISHED if content.status is PostStatus.PUBLISHED else None)
 
 
-async def update(ctx: Context, post: Post, rendered: RenderedPost, published_at: dt.datetime | None) -> Post:
+async def update(ctx: Context, post: Post, rendered: RenderedPost) -> Post:
     """Replace the content of a post and store the next revision. Raises Conflict if another post has the slug."""
     content = rendered.content
     await slugs.assign(ctx.db, content.slug, post.id)
     values = {
         **_post_values(rendered),
-        "published_at": published_at,
         "version": post.version + 1,
         "updated_at": ctx.now,
     }
@@ -92,17 +80,9 @@ async def update_rendering(ctx: Context, post: Post, rendered: RenderedPost) -> 
         await fulltext.index(ctx.db, post.id, title=post.title, tags=" ".join(post.tags), body=rendered.indexed_text)
 
 
-async def overwrite(
-    ctx: Context,
-    rendered: RenderedPost,
-    *,
-    post_id: int,
-    published_at: dt.datetime | None,
-    if_match: int,
-) -> Post:
-    """Replace the content of an imported post.
+async def overwrite(ctx: Context, rendered: RenderedPost, *, post_id: int, if_match: int) -> Post:
+    """Replace the content of an imported post. Without a publication date, a public post keeps the date that it has.
 
-    published_at: None keeps the time of the first publication.
     if_match: the version to replace.
 
     Raises NotFound, VersionConflict or Conflict (slug).
@@ -111,9 +91,9 @@ async def overwrite(
     if post is None:
         raise NotFound("This post does not exist")
     require_version(post, {if_match})
-    if rendered.content.status is PostStatus.PUBLISHED:
-        published_at = published_at or post.published_at or ctx.now
-    return await update(ctx, post, rendered, published_at)
+    if rendered.content.status is PostStatus.PUBLISHED and rendered.content.published_at is None:
+        rendered = rendered.with_changes(published_at=post.published_at or ctx.now)
+    return await update(ctx, post, rendered)
 
 
 def require_version(post: Post, versions: Collection[int]) -> None:

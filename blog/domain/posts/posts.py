@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import datetime as dt
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -63,7 +62,6 @@ async def create(ctx: Context, new: NewPost) -> Post:
     content = PostContent(**values)
     if content.featured:
         policy.require_featuring(ctx)
-    published_at = _resolve_published_at(ctx, content, None)
     rendered = await rendering.render_post_in_thread(content)
     require_visible_content(rendered, None)
     async with ctx.db.transaction():
@@ -74,7 +72,7 @@ async def create(ctx: Context, new: NewPost) -> Post:
             rendered = rendered.with_changes(slug=await slugs.available(ctx.db, new.title))
         else:
             await slugs.require_available(ctx.db, new.slug)
-        post = await post_writes.insert(ctx, rendered, created_at=ctx.now, published_at=published_at)
+        post = await post_writes.insert(ctx, rendered, created_at=ctx.now)
         await authors.notify_added(ctx, post.id, post.authors)
     return post
 
@@ -86,7 +84,7 @@ async def replace(ctx: Context, post_id: int, new: NewPost, *, if_match: Expecte
     """
     kept = {name for name in ("slug", "authors") if getattr(new, name) is None} | ({"featured"} - new.model_fields_set)
     if "status" not in new.model_fields_set:
-        kept |= {"status", "publish_at"} - new.model_fields_set
+        kept |= {"status", "publish_at", "published_at"} - new.model_fields_set
     changes = {name: getattr(new, name) for name in _FIELD_NAMES if name not in kept}
     return await save_changes(ctx, post_id, changes, if_match=if_match)
 
@@ -147,7 +145,7 @@ async def save_changes(
             if (current := rendered.reuse(content)) is not None:
                 require_visible_content(current, post)
                 await authors.notify_added(ctx, post.id, [author for author in content.authors if author not in post.authors])
-                return await post_writes.update(ctx, post, current, _resolve_published_at(ctx, content, post))
+                return await post_writes.update(ctx, post, current)
 
 
 async def delete(ctx: Context, post_id: int, *, if_match: ExpectedVersions = None) -> None:
@@ -190,10 +188,3 @@ def _without_authors(changes: Mapping[str, Any]) -> dict[str, Any]:
 def _fold_tags(content: PostContent) -> PostContent:
     """Replace tags by their keys: a tag keeps its first spelling, so another spelling changes nothing."""
     return dataclasses.replace(content, tags=tuple(fold_name(tag) for tag in content.tags))
-
-
-def _resolve_published_at(ctx: Context, content: PostContent, before: Post | None) -> dt.datetime | None:
-    """Return the time of the first publication."""
-    if before is not None and before.published_at is not None:
-        return before.published_at
-    return ctx.now if content.status is PostStatus.PUBLISHED else None

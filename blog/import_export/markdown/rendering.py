@@ -62,6 +62,7 @@ def render_source_post(
         slug=post.slug,
         status=PostStatus.DRAFT if post.draft else PostStatus.PUBLISHED,
         publish_at=None,
+        published_at=None,
         feature_image=image,
         **fields,
     )

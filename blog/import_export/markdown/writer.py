@@ -63,27 +63,18 @@ class Writer:
             if record is None:
                 raise AssertionError("only a new post has no record, and a new post has content")
             return record.post_id, record.imported_version
-        values = {"authors": await self._find_authors(step.post), **self._publication(step.post)}
+        values: dict[str, Any] = {"authors": await self._find_authors(step.post)}
         if (image := content.content.feature_image) is not None:
             values["feature_image"] = await feature_image.complete(self._ctx, image)
         if record is None:
             slug = await slugs.first_available(self._ctx.db, step.post.slug_candidates)
             date = step.post.date or self._ctx.now
-            post = await post_writes.insert(
-                self._ctx,
-                content.with_changes(slug=slug, **values),
-                created_at=min(date, self._ctx.now),
-                published_at=self._published_at(step.post, date),
-            )
+            content = content.with_changes(slug=slug, **values, **self._publication(step.post, date))
+            post = await post_writes.insert(self._ctx, content, created_at=min(date, self._ctx.now))
         else:
             slug = await self._slug_after_change(step.post, record.post_id, record.slug)
-            post = await post_writes.overwrite(
-                self._ctx,
-                content.with_changes(slug=slug, **values),
-                post_id=record.post_id,
-                published_at=self._published_at(step.post, step.post.date),
-                if_match=record.imported_version,
-            )
+            content = content.with_changes(slug=slug, **values, **self._publication(step.post, step.post.date))
+            post = await post_writes.overwrite(self._ctx, content, post_id=record.post_id, if_match=record.imported_version)
         return post.id, post.version
 
     async def _slug_after_change(self, post: SourcePost, post_id: int, current: str) -> str:
@@ -99,14 +90,10 @@ class Writer:
                 self._authors[name] = await imported_authors.get_or_create_author(self._ctx, name)
         return list(dict.fromkeys(self._authors[name] for name in post.authors)) or [authors.of_actor(self._actor)]
 
-    def _publication(self, post: SourcePost) -> dict[str, Any]:
-        """Return status and publication time: a post with a date in the future is scheduled."""
-        if self._is_scheduled(post):
+    def _publication(self, post: SourcePost, date: dt.datetime | None) -> dict[str, Any]:
+        """Return the status with its time or date: a post with a date in the future is scheduled."""
+        if post.draft:
+            return {}
+        if post.visible_from is not None and post.visible_from > self._ctx.now:
             return {"status": PostStatus.SCHEDULED, "publish_at": post.visible_from}
-        return {}
-
-    def _published_at(self, post: SourcePost, date: dt.datetime | None) -> dt.datetime | None:
-        return None if post.draft or self._is_scheduled(post) else date
-
-    def _is_scheduled(self, post: SourcePost) -> bool:
-        return not post.draft and post.visible_from is not None and post.visible_from > self._ctx.now
+        return {"published_at": date}

@@ -159,12 +159,14 @@ def _parse_post(form: Form, model: type[P], post: Post | None = None) -> P | Non
     post: the edited post; None for a new post.
     """
     values = form.values
+    date = values.get("published_at", "")
     moment, authors = _submitted_time(values, post), _split_names(values.get("authors", ""))
     changed: dict[str, Any] = {
         "tags": _split_names(values.get("tags", "")),
         "authors": authors if authors or (post and "authors" in values) else None,  # empty: the writer of a new post
         "slug": values.get("slug", "").strip() or None,
         "publish_at": f"{moment}Z" if moment else None,
+        "published_at": f"{date}Z" if date and not _is_stored("published_at", values, post) else None,
         **_feature_image(values),
         "version": None,
         "autosave": None,
@@ -190,8 +192,12 @@ def _submitted_time(values: Mapping[str, str], post: Post | None) -> str:
     moment, status = values.get("publish_at", ""), values.get("status")
     if status == PostStatus.SCHEDULED:
         return moment
-    is_stored = post is not None and moment == form_from_content(post, post.version).value("publish_at")
-    return "" if is_stored or status is None else moment
+    return "" if _is_stored("publish_at", values, post) or status is None else moment
+
+
+def _is_stored(name: str, values: Mapping[str, str], post: Post | None) -> bool:
+    """Return whether a form has the stored value of a time, without its seconds."""
+    return post is not None and values.get(name, "") == form_from_content(post, post.version).value(name)
 
 
 def _redirect_to_saved(request: Request, form: Form, post: Post) -> Response:

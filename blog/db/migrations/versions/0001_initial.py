@@ -206,6 +206,7 @@ def upgrade() -> None:
         sa.Column("tags", sa.JSON, nullable=False),
         sa.Column("status", sa.String(20), nullable=False),
         _timestamp("publish_at", nullable=True),
+        _timestamp("published_at", nullable=True),
         sa.Column("comments_open", sa.Boolean(create_constraint=False), nullable=False, server_default=sa.true()),
         sa.Column("custom_excerpt", sa.Text),
         sa.Column("meta_title", sa.String(300)),
