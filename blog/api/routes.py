@@ -2,6 +2,7 @@
 
 from starlette.routing import Route
 
+from blog.api.authors import AuthorList
 from blog.api.comments import CommentDetail, CommentList
 from blog.api.events import EventList, EventStream
 from blog.api.flags import FlagDetail, FlagList
@@ -32,6 +33,7 @@ routes = [
     Route("/tags", TagList, name="tags"),
     Route("/tags/{slug:path}/merge", TagMerging, name="tag_merge"),
     Route("/tags/{slug:path}", TagDetail, name="tag"),  # a tag may hold a slash
+    Route("/authors", AuthorList, name="authors"),
     Route("/users", UserList, name="users"),
     Route("/users/me", CurrentUser, name="current_user"),
     Route("/users/{id:id}", UserDetail, name="user"),

@@ -116,6 +116,7 @@ EXAMPLES: dict[type[BaseModel], Any] = {
     tags.TagOut: _TAG,
     tags.TagChanges: {"name": "machines", "description": "Looms, engines and other works."},
     tags.TagMerge: {"into": "machines"},
+    posts.AuthorOut: {"username": "ada", "name": "Ada Lovelace"},
     lists.PostListOut: {"items": [_POST], "next": "WyIyMDI2LTA1LTAxIiwxMl0"},
     lists.RevisionListOut: {"items": [_REVISION], "next": None},
     lists.CommentListOut: {"items": [_COMMENT], "next": None},

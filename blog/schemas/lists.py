@@ -83,6 +83,12 @@ class MediaQuery(PageQuery):
     )
 
 
+class AuthorQuery(Input):
+    """Query for users to name as authors. `q` is the start of a username, or of a word of a name."""
+
+    q: Annotated[Line, Field(max_length=50), NORMALISED] = ""
+
+
 class ListOut(Output, Generic[T]):
     """One page of a list. `next` is the cursor of the following page, or null."""
 

@@ -161,6 +161,13 @@ class PostChanges(PostInput):
     slug: Slug = ""
 
 
+class AuthorOut(Output):
+    """A user that may be named as an author of a post."""
+
+    username: str
+    name: str
+
+
 class PostAuthorOut(Output):
     """An author of a post, with the URLs of their page and of their picture."""
 

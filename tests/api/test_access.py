@@ -81,6 +81,7 @@ TABLE: list[tuple[str, str, Any, tuple[int, ...]]] = [
     ("PATCH", "/tags/looms", {"description": "Looms."}, (401, 403, 403, 403, 200, 200, 401, 403)),
     ("POST", "/tags/{post}/merge", {"into": "looms"}, (401, 403, 403, 403, 200, 200, 401, 403)),
     ("DELETE", "/tags/looms", None, (401, 403, 403, 403, 204, 204, 401, 403)),
+    ("GET", "/authors?q=a", None, (401, 403, 200, 200, 200, 200, 401, 403)),
     ("POST", "/users", {"username": "newcomer", "email": "new@example.org"}, (201, *(409,) * 5, 401, 409)),
     ("GET", "/users", None, (401, 403, 403, 403, 403, 200, 401, 403)),
     ("GET", "/users?username=ada", None, ALL),

@@ -17,6 +17,8 @@ from blog.text.normalisation import fold_name
 
 _u, _a, _r = tables.users.c, tables.post_authors.c, tables.revision_authors.c
 _COLUMNS = (_u.id, _u.username, _u.name, _u.avatar)
+_IS_WRITER = (_u.role != Role.READER.value) & _u.deleted_at.is_(None) & _u.suspended_at.is_(None)
+MAX_FOUND = 20
 _INSERT = PreparedQuery(tables.post_authors.insert(), columns=("post_id", "user_id", "position"))
 _INSERT_VERSION = PreparedQuery(tables.revision_authors.insert(), columns=("post_id", "version", "user_id", "position"))
 
@@ -24,6 +26,24 @@ _INSERT_VERSION = PreparedQuery(tables.revision_authors.insert(), columns=("post
 def of_actor(actor: Actor) -> Author:
     """Return the actor as an author."""
     return Author(actor.id, actor.username, actor.name)
+
+
+async def find(ctx: Context, text: str) -> list[Author]:
+    """Return users that may be named as authors, at most `MAX_FOUND`, by username.
+
+    text: the start of a username, or of a word of a name.
+
+    Raises NotAuthenticated or Forbidden.
+    """
+    policy.require_writer(ctx)
+    folded, name = fold_name(text), sa.func.lower(_u.name)
+    starts = (
+        _u.username_folded.startswith(folded, autoescape=True),
+        name.startswith(text.lower(), autoescape=True),
+        name.contains(f" {text.lower()}", autoescape=True),
+    )
+    query = sa.select(*_COLUMNS).where(_IS_WRITER, sa.or_(*starts)).order_by(_u.username_folded).limit(MAX_FOUND)
+    return [from_row(row) for row in await ctx.db.fetch_all(query)]
 
 
 async def resolve(ctx: Context, usernames: Sequence[str], present: Sequence[Author] = ()) -> tuple[Author, ...]:
@@ -125,6 +145,5 @@ async def _writers(db: Database, usernames: Sequence[str]) -> dict[str, Author]:
     Locks them, so that none is deleted or becomes a reader before the transaction ends.
     """
     names = list(map(fold_name, usernames))
-    is_writer = (_u.role != Role.READER.value) & _u.deleted_at.is_(None) & _u.suspended_at.is_(None)
-    query = sa.select(*_COLUMNS).where(_u.username_folded.in_(names), is_writer)
+    query = sa.select(*_COLUMNS).where(_u.username_folded.in_(names), _IS_WRITER)
     return {fold_name(row["username"]): from_row(row) for row in await db.fetch_all(query.with_for_update(read=True))}

@@ -1,5 +1,6 @@
-// The post editor: toolbar, preview, autosave, uploads and tag completion. The form also works without JavaScript.
+// The post editor: toolbar, preview, autosave, uploads and completion of tags and authors. The form also works without JavaScript.
 
+import { completeAuthors } from "./authors.js";
 import { autosave } from "./autosave.js";
 import { blocks } from "./blocks.js";
 import { rememberCaret, restoreCaret } from "./caret.js";
@@ -28,6 +29,7 @@ toolbar(editor, area, { image: imageUploads.choose });
 paste(area, editor.dataset.converter);
 preview(editor, form, area);
 completeTags(form.elements.tags, editor.dataset.tags);
+completeAuthors(form.elements.authors, editor.dataset.authors);
 const autosaver = autosave(editor, form);
 
 const count = form.querySelector(".editor-count");

@@ -13,7 +13,7 @@ from blog.domain.accounts import account_deletion, accounts
 from blog.domain.comments import notifications
 from blog.domain.core import events, policy
 from blog.domain.core.context import Context
-from blog.domain.posts import history, posts, revisions
+from blog.domain.posts import authors, history, posts, revisions
 from blog.domain.posts.models import Post
 from blog.domain.read_models import dashboard
 from blog.errors import Conflict, Forbidden, InvalidInput
@@ -238,3 +238,34 @@ async def test_rows_of_posts_and_versions_agree(author: Context, acting: As) -> 
     )
     assert [tuple(row)[:2] for row in of_post] == [tuple(row) for row in of_version]
     assert {row["listed_at"] for row in of_post} == {post.published_at}
+
+
+async def test_users_are_found_by_the_start_of_a_name(author: Context, acting: As) -> None:
+    people = (
+        ("bob", Role.AUTHOR, "Byte Lovelace"),
+        ("eve_l", Role.EDITOR, "Eve"),
+        ("love", Role.OWNER, "O'Neil"),
+        ("lov", Role.READER, "Lo"),
+    )
+    for username, role, name in people:
+        await acting(username, role)
+        await author.db.execute(tables.users.update().where(tables.users.c.username == username).values(name=name))
+    for text, expected in (
+        ("lov", ["bob", "love"]),
+        ("LOVE", ["bob", "love"]),
+        ("byte", ["bob"]),
+        ("ovel", []),
+        ("eve_", ["eve_l"]),
+        ("%", []),
+        ("", ["ada", "bob", "eve_l", "love"]),
+    ):
+        assert [found.username for found in await authors.find(author, text)] == expected, text
+    await author.db.execute(tables.users.update().where(tables.users.c.username == "love").values(suspended_at=author.now))
+    assert [found.username for found in await authors.find(author, "lov")] == ["bob"]
+
+
+async def test_at_most_20_users_are_found(author: Context) -> None:
+    columns = {"role": "author", "created_at": author.now, "updated_at": author.now}
+    rows = [{"username": f"many-{n}", "username_folded": f"many-{n}", "name": "M"} | columns for n in range(25)]
+    await author.db.execute(tables.users.insert().values(rows))
+    assert len(await authors.find(author, "many")) == 20
