@@ -32,6 +32,7 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: http: https:; font-src 'self'; "
     "media-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+_UPGRADE = "; upgrade-insecure-requests"
 SECURITY_HEADERS = {
     "Content-Security-Policy": CSP,
     "X-Content-Type-Options": "nosniff",
@@ -44,7 +45,7 @@ SECURITY_HEADERS = {
 # With TLS browsers load images of http sites by https.
 TLS_HEADERS = {
     "Strict-Transport-Security": "max-age=31536000",
-    "Content-Security-Policy": f"{CSP}; upgrade-insecure-requests",
+    "Content-Security-Policy": CSP + _UPGRADE,
 }
 HAS_CONSTANT_HEADERS = "blog.has_constant_headers"
 """Key in an ASGI message: its headers already contain the constant ones."""
@@ -54,6 +55,11 @@ def constant_headers(settings: Settings) -> list[Header]:
     """Return the headers that every response gets, unless it sets one of them itself."""
     fields = SECURITY_HEADERS | (TLS_HEADERS if settings.is_https else {})
     return [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+
+
+def policy_with_frames(settings: Settings, origins: Iterable[str]) -> str:
+    """Return the content security policy of a page with frames of these origins. All other pages may contain none."""
+    return f"{CSP}; frame-src {' '.join(origins)}{_UPGRADE if settings.is_https else ''}"
 
 
 class ResponseFinisher:

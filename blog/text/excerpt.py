@@ -6,13 +6,13 @@ from blog.text.plain_text import Attributes, class_names, extract_text
 
 _ELLIPSIS = "…"
 _SKIPPED_TAGS = frozenset({"audio", "figcaption", "pre", "table", "video", "h1", "h2", "h3", "h4", "h5", "h6"})
-_SKIPPED_CLASSES = frozenset({"callout-title", "footnote-ref", "footnotes", "math-block"})
+_SKIPPED_CLASSES = frozenset({"callout-title", "embed", "footnote-ref", "footnotes", "math-block"})
 
 
 def excerpt(html: str, limit: int = 280) -> str:
     """Return the beginning of safe `html` as plain text, not escaped.
 
-    `limit` is the maximum length in code points, at least 1. Headings, code blocks, tables, players, formulas in blocks,
+    `limit` is the maximum length in code points, at least 1. Headings, code blocks, tables, players, embeds, formulas in blocks,
     titles of callouts, footnotes and their markers are left out. Longer text is cut after a whole word and ends in an ellipsis,
     which counts towards the limit. Text without spaces, such as Japanese, is cut between characters.
     """

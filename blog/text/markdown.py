@@ -22,6 +22,7 @@ from mdit_py_plugins.footnote import footnote_plugin
 from blog.text.abbreviations import abbreviation_plugin
 from blog.text.callouts import callout_plugin
 from blog.text.cjk_emphasis import cjk_emphasis_plugin
+from blog.text.embeds import embed_plugin
 from blog.text.figures import figure_plugin
 from blog.text.heading_ids import heading_id_plugin
 from blog.text.highlighting import HighlightBudget, code_block
@@ -36,7 +37,7 @@ RENDERER_VERSION: Final = 4
 
 _POST_PLUGINS: Final = (
     *(footnote_plugin, deflist_plugin, math_plugin, callout_plugin, inline_marks_plugin),
-    *(media_player_plugin, figure_plugin, heading_id_plugin, abbreviation_plugin),
+    *(media_player_plugin, figure_plugin, embed_plugin, heading_id_plugin, abbreviation_plugin),
 )
 _TASK_MARKER: Final = re.compile(r"\[([ xX])\][ \t]+")
 
@@ -46,8 +47,8 @@ def render(source: str, document: str = "") -> str:
 
     CommonMark with raw HTML, GFM tables, strikethrough and task lists, footnotes, links for bare `http(s)://` URLs and e-mail
     addresses, definition lists, and the extensions in the modules of `_POST_PLUGINS`: formulas, callouts, highlighted text,
-    sub- and superscript, abbreviations, players, figures, and an `id` on each heading. A link to `#name` leads to the `id`
-    written as `name`.
+    sub- and superscript, abbreviations, players, figures, embeds, and an `id` on each heading. A link to `#name` leads to the
+    `id` written as `name`.
 
     - `document` (letters, digits, hyphens): part of every `id` and of every link to one, to distinguish several posts on
       one page.

@@ -119,6 +119,9 @@ _FORMULAS_AND_MEDIA = [
     "> [!NOTE onclick=alert(1)]\n> x",
     '> [!NOTE]\n> <img src=x onerror=alert(1)>\n> "><script>alert(1)</script>',
     "==<img src=x onerror=alert(1)>==",
+    'https://youtu.be/dQw4w9WgXc"onload=alert(1)',
+    "<p class=embed><a href=javascript:alert(1)>https://youtu.be/dQw4w9WgXcQ</a></p>",
+    "<div class=embed-card data-frame=javascript:alert(1) data-provider=x></div>",
     "x\n: <script>alert(1)</script>",
 ]
 _CLOBBERING = [

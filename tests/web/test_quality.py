@@ -42,7 +42,8 @@ MARKUP = "\n\n".join([
     *(f"> [!{kind}]\n> Some *text*, `code` and a [link](https://example.org)." for kind in ("NOTE", "TIP", "IMPORTANT")),
     *(f"> [!{kind}]\n> ==Marked==, H~2~O and CSS." for kind in ("WARNING", "CAUTION")),
     "$$\n\\frac{a}{b} = " + " + ".join(f"x_{{{number}}}^2" for number in range(40)) + "\n$$\n\nWith $E = mc^2$.",
-    "Term\n: Meaning", "![A talk](/media/a.mp4)", "![A recording](/media/a.mp3)", "*[CSS]: Cascading Style Sheets",
+    "Term\n: Meaning",
+    "https://youtu.be/dQw4w9WgXcQ", "https://x.com/jack/status/20", "*[CSS]: Cascading Style Sheets",
 ])  # fmt: skip
 Scheme = Literal["light", "dark"]
 

@@ -1,4 +1,4 @@
-"""Sizes and smaller copies for images in rendered texts."""
+"""Rendered texts on pages: sizes and smaller copies of images, and cards of embeds."""
 
 import re
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from blog.domain.core.storage import Storage
 from blog.domain.media import media
 from blog.domain.media.embedded_images import EmbeddedImage
 from blog.framework.urls.urls import UrlBuilder
+from blog.text.embeds import with_embeds
 from blog.text.image_html import ImageSource, with_sources
 
 _MAX_CACHED_SIZES = 10_000
@@ -27,7 +28,7 @@ class ImageSizes:
         self._media_url = re.compile(prefix + r"([0-9a-f]{64}\.[a-z]{3,4})")
 
     def with_images(self, html: str, images: Mapping[str, EmbeddedImage]) -> Markup:
-        """Return the sanitised HTML of a text in which the images of this blog have sizes and smaller copies.
+        """Return the sanitised HTML of a text with sizes and smaller copies of its images, and with cards of embeds.
 
         - `images`: the uploaded images in the text, by file name, from `embedded_images.find`.
         """
@@ -40,7 +41,7 @@ class ImageSizes:
             image = known.get(match[1])
             return self._uploaded_source(image) if image else self._imported_source(match[1])
 
-        return Markup(with_sources(html, find_source))  # noqa: S704 (sanitised when it was saved)
+        return Markup(with_embeds(with_sources(html, find_source)))  # noqa: S704 (sanitised when it was saved)
 
     def _uploaded_source(self, image: EmbeddedImage) -> ImageSource:
         widths = [(image.name, image.width), *((variant.name, variant.width) for variant in image.variants)]

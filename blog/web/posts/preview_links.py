@@ -14,6 +14,7 @@ from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form
 from blog.schemas.posts import PostStatus
 from blog.schemas.preview_links import Lifetime, NewPreviewLink
+from blog.text.embeds import frame_origins
 from blog.web.posts.loading import load_editable_post
 from blog.web.rendering.form_page import FormPage
 from blog.web.rendering.page import render_page
@@ -69,4 +70,11 @@ class PreviewPage(Endpoint):
             response.headers.update(_PRIVATE_HEADERS)
             return response
         images = await embedded_images.find(ctx.db, post.html)
-        return render_page(request, "posts/preview.html", headers=_PRIVATE_HEADERS, post=post, images=images)
+        return render_page(
+            request,
+            "posts/preview.html",
+            headers=_PRIVATE_HEADERS,
+            post=post,
+            images=images,
+            frame_origins=frame_origins(post.html),
+        )

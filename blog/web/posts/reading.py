@@ -22,6 +22,7 @@ from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form
 from blog.schemas.lists import PostQuery
 from blog.schemas.posts import PostStatus
+from blog.text.embeds import frame_origins
 from blog.text.normalisation import fold_name
 from blog.web.posts.share_image import share_image
 from blog.web.posts.structured_data import blog_structured_data, post_structured_data
@@ -162,6 +163,7 @@ def post_values(request: Request, ctx: Context, view: PostView, form: Form) -> d
         "view": view,
         "post": view.post,
         "images": view.images,
+        "frame_origins": frame_origins(view.post.html),
         "form": form,
         "can_leave": policy.can_leave(ctx.actor, view.post),
         "can_edit": policy.can_edit(ctx.actor, view.post),

@@ -12,6 +12,7 @@ from blog.framework.identity.authentication import ANONYMOUS
 from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 from blog.framework.response.error_statuses import error_headers, error_status
+from blog.middleware.security import policy_with_frames
 from blog.schemas.feature_flags import Flag
 from blog.web.rendering import accent_styles
 from blog.web.rendering.redirects import current_path, register_path, return_path, sign_in_path
@@ -34,7 +35,8 @@ def render_page(
 
     - `template`: a path below `templates/`.
     - `headers`: added to the default headers, or replace them.
-    - `values`: template variables. `live_cursor` is the position in the event log from which the page follows live events.
+    - `values`: template variables. `frame_origins` are the origins of the players that the page may load.
+      `live_cursor` is the position in the event log from which the page follows live events.
       `return_path` is the page to return to after signing in, if not this one.
     """
     # Not `request_context()`, which raises for wrong credentials: this page may be the one that reports them.
@@ -51,6 +53,7 @@ def render_page(
         "can_register": on(Flag.REGISTRATION),
         "comments_are_open": on(Flag.COMMENTS),
         "live_cursor": None,
+        "frame_origins": (),
         "preferences": state.site.runtime_settings.preferences,
         "stylesheet_url": accent_styles.stylesheet_url(state.site, state.urls),
         "sign_in_path": sign_in_path(request, return_to),
@@ -63,6 +66,8 @@ def render_page(
         shared["live_cursor"] = None
     html = state.templates.render(template, **shared)
     caching = {"Cache-Control": "private, no-cache"} if template in _PUBLIC_TEMPLATES else NO_STORE
+    if origins := values.get("frame_origins"):
+        caching |= {"Content-Security-Policy": policy_with_frames(state.site.settings, origins)}
     return HTMLResponse(html, status, {"Vary": "Cookie", **caching, **(headers or {})})
 
 

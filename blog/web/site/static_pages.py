@@ -20,6 +20,7 @@ from blog.framework.request.parsing import parse_number
 from blog.framework.request.state import app_state
 from blog.framework.response.error_statuses import error_status
 from blog.schemas.static_pages import StaticPageInput
+from blog.text.embeds import frame_origins
 from blog.web.rendering.form_page import FormPage
 from blog.web.rendering.page import render_page
 from blog.web.rendering.redirects import redirect_after_post
@@ -36,7 +37,9 @@ class StaticPageView(Endpoint):
         cache_until_event(request)
         page = await static_pages.by_slug(ctx, request.path_params["slug"])
         images = await embedded_images.find(ctx.db, page.html)
-        return render_page(request, "site/static_page.html", static_page=page, images=images)
+        return render_page(
+            request, "site/static_page.html", static_page=page, images=images, frame_origins=frame_origins(page.html)
+        )
 
     async def method_not_allowed(self, request: Request) -> Response:
         """Answer 405 for an existing page, and 404 for a missing one with any method."""
