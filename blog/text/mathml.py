@@ -36,7 +36,6 @@ ATTRIBUTES: Final = frozenset(("columnalign", "columnlines", "rowlines", *_SIZES
 _INLINE: Final = re.compile(r"\$(?![\s$])((?:[^$\\`]|\\.)+)(?<!\s)\$(?![A-Za-z0-9$])", re.DOTALL)
 # Sanitised HTML writes every attribute as name="value", and closes every element.
 _TAG: Final = re.compile(r'</?([A-Za-z][^\s/>]*)(?:\s[^\s=>]+="[^"]*")*>')
-_MATH: Final = re.compile(r'<math(?:\s[^\s=>]+="[^"]*")*>.*?</math>', re.DOTALL)
 _WORD_CHARACTER: Final = re.compile(r"[A-Za-z0-9$\\]")
 _DEFINITION: Final = re.compile(r"\\(?:newcommand|renewcommand|def)\b")  # definitions that use each other grow exponentially
 _ALIGNED_ENVIRONMENT: Final = re.compile(r"\\(begin|end)\{(?:aligned|alignat|gather|gathered|equation|eqnarray)\*?\}")
@@ -67,10 +66,20 @@ def to_mathml(source: str, *, is_block: bool) -> str:
 
 
 def remove_foreign_elements(fragment: str) -> str:
-    """Return sanitised HTML without HTML elements inside formulas, where browsers parse by other rules."""
+    """Return sanitised HTML without HTML elements and other formulas inside formulas, where browsers parse by other rules."""
     if "<math" not in fragment:
         return fragment
-    return _MATH.sub(lambda math: _TAG.sub(lambda tag: tag[0] if tag[1] in ELEMENTS else "", math[0]), fragment)
+    depth = 0
+
+    def keep(tag: re.Match[str]) -> str:
+        nonlocal depth
+        if tag[1] != "math":
+            return tag[0] if not depth or tag[1] in ELEMENTS else ""
+        is_end = tag[0].startswith("</")
+        depth += -1 if is_end else 1
+        return tag[0] if depth == (0 if is_end else 1) else ""
+
+    return _TAG.sub(keep, fragment)
 
 
 def _serialise(element: Element, depth: int) -> str:

@@ -88,6 +88,7 @@ def test_formulas_contain_only_mathml() -> None:
     html = render("<math><mtext><b>bold</b></mtext></math> $\\href{javascript:alert(1)}{\\style{color:red}{x}}$")
 
     assert "<math><mtext>bold</mtext></math>" in html
+    assert "<math><mtext>nested</mtext></math>" in render("<math><mtext><math></math><p>nested</p></mtext></math>")
     assert 'alttext="\\href{javascript:alert(1)}{\\style{color:red}{x}}"><mrow><mrow><mrow><mrow><mi>x</mi>' in html
 
 
