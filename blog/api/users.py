@@ -31,7 +31,6 @@ from blog.schemas.accounts import (
     AccountOut,
     NewUser,
     Role,
-    RoleChange,
     Scope,
     UserOut,
     UserProfile,
@@ -130,7 +129,7 @@ class UserDetail(ApiEndpoint):
         ctx, user_id = require_user(request), request.path_params["id"]
         changes = await read_json(request, UserChanges)
         if "role" in changes.model_fields_set:
-            await administration.set_role(ctx, RoleChange(user=user_id, role=changes.role))
+            await administration.set_role(ctx, user_id, changes.role)
         return json_response(MemberOut.model_validate(await user_directory.get(ctx, user_id)))
 
     @operation("Delete a user", query=MemberDeletion, responses={204: None}, errors={409}, scope=Scope.ADMIN)

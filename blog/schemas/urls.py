@@ -35,9 +35,9 @@ WebUrl = Annotated[
     str,
     StringConstraints(max_length=MAX_URL_LENGTH),
     AfterValidator(_normalise_url),
-    Field(json_schema_extra={"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?:"}),
+    Field(json_schema_extra={"format": "uri-reference", "pattern": "^(?:[Hh][Tt][Tt][Pp][Ss]?:|$)"}),
 ]
-"""An absolute http or https URL without credentials, in the spelling of browsers."""
+"""An absolute http or https URL without credentials, in the spelling of browsers. Empty text is accepted as null."""
 ImageUrl = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_URL_LENGTH),

@@ -90,3 +90,9 @@ async def test_owner_resets_signs_out_and_deletes_by_api(
     assert (await client.get(path, headers=ora)).json()["user"]["name"] == "Deleted account"
     assert (await client.delete(path, headers=ora)).status_code == 404
     assert (await client.get(link)).status_code == 404
+
+
+@pytest.mark.parametrize("number", [0, 999_999])
+async def test_role_of_an_unknown_user_is_not_found(client: httpx2.AsyncClient, ora: dict[str, str], number: int) -> None:
+    answer = await client.patch(f"/api/v1/users/{number}", json={"role": "author"}, headers=ora)
+    assert answer.status_code == 404

@@ -7,18 +7,18 @@ from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Actor, Context
 from blog.domain.core.email_queue import EmailKind
 from blog.errors import Conflict, NotFound
-from blog.schemas.accounts import RoleChange
+from blog.schemas.accounts import Role
 from blog.schemas.members import CommentsOnSuspension, MemberDeletion
 
 
-async def set_role(ctx: Context, change: RoleChange) -> User:
+async def set_role(ctx: Context, user_id: int, role: Role) -> User:
     """Change the role of a user.
 
     Raises NotAuthenticated, Forbidden, ReauthenticationRequired, NotFound, Conflict (the only owner).
     """
     _require_owner(ctx)
-    user = await accounts.get(ctx, change.user)
-    return await accounts.set_role(ctx, user.username, change.role)
+    user = await accounts.get(ctx, user_id)
+    return await accounts.set_role(ctx, user.username, role)
 
 
 async def suspend(ctx: Context, user_id: int, comments: CommentsOnSuspension) -> User:

@@ -11,7 +11,7 @@ from blog.domain.core import policy
 from blog.errors import FieldError, InvalidInput
 from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
-from blog.schemas.accounts import EmptyForm, Role, RoleChange
+from blog.schemas.accounts import EmptyForm, Role
 from blog.schemas.members import (
     CommentsOfMember,
     CommentsOnSuspension,
@@ -70,7 +70,7 @@ class MemberPage(_MemberForm[UserChanges], FormPage[UserChanges]):
 
     async def submit(self, data: UserChanges) -> Response:
         """Change the role."""
-        await administration.set_role(self.ctx, RoleChange(user=self.member.id, role=data.role))
+        await administration.set_role(self.ctx, self.member.id, data.role)
         return self.redirect_back("role")
 
 

@@ -33,7 +33,7 @@ class UserList(FormPage[RoleChange]):
 
     async def submit(self, data: RoleChange) -> Response:
         """Change the role of a member, and return to the same page of the list."""
-        user = await administration.set_role(self.ctx, data)
+        user = await administration.set_role(self.ctx, data.user, data.role)
         return RedirectResponse(f"{current_path(self.request)}#member-{user.id}", 303)
 
     async def context(self) -> Mapping[str, Any]:

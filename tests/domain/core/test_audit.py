@@ -32,7 +32,6 @@ from blog.schemas.accounts import (
     PasswordChange,
     PostsOnDeletion,
     Role,
-    RoleChange,
 )
 from blog.schemas.feature_flags import Flag
 from blog.schemas.site_preferences import PreferencesChanges
@@ -71,7 +70,7 @@ async def test_each_action_is_logged(ctx: Context, owner: Context, make_user: Ma
     await tokens.revoke(theirs, made.token.id)
     await accounts.change(theirs, AccountChanges(email="b@example.org", current=SecretStr(PASSWORD)))
     await passwords.change_password(theirs, PasswordChange(current=SecretStr(PASSWORD), password=SecretStr("quite another one")))
-    await administration.set_role(owner, RoleChange(user=bob.id, role=Role.EDITOR))
+    await administration.set_role(owner, bob.id, Role.EDITOR)
     await invitations.revoke(owner, await invitations.create(owner, NewInvitation(role=Role.AUTHOR, note="Eve")))
     await feature_flags.set_enabled(owner, Flag.COMMENTS.value, False)
     await site_preferences.change(owner, PreferencesChanges(title="Another"))
@@ -87,7 +86,7 @@ async def test_each_action_is_logged(ctx: Context, owner: Context, make_user: Ma
 
 async def test_entry_has_actor_target_time_and_address(ctx: Context, owner: Context, make_user: MakeUser) -> None:
     bob = await make_user("bob", Role.READER)
-    await administration.set_role(owner, RoleChange(user=bob.id, role=Role.EDITOR))
+    await administration.set_role(owner, bob.id, Role.EDITOR)
     entry = (await audit.list_page(owner, AuditFilter(AuditAction.ROLE_CHANGED))).items[0]
     assert (entry.actor, entry.subject, entry.occurred_at, entry.correlation_id) == ("ora", "bob", ctx.now, "test")
     assert (entry.address, entry.user_agent) == ("192.0.2.7", "Firefox/130.0")
@@ -116,7 +115,7 @@ async def test_failures_have_the_account_but_not_the_input(ctx: Context, author:
 async def test_failed_change_leaves_no_entry(ctx: Context, owner: Context) -> None:
     before = await names(ctx)
     with pytest.raises(Exception, match="only owner"):
-        await administration.set_role(owner, RoleChange(user=owner.require_actor().id, role=Role.READER))
+        await administration.set_role(owner, owner.require_actor().id, Role.READER)
     assert await names(ctx) == before
 
 
@@ -182,9 +181,9 @@ async def test_sensitive_actions_need_a_recent_password(ctx: Context, owner: Con
     session = await sessions.start(ctx, owner.require_actor(), "browser")
     resumed = await session_actor(ctx, session)
     soon, late = (replace(ctx, actor=resumed, now=ctx.now + dt.timedelta(minutes=minutes)) for minutes in (10, 11))
-    await administration.set_role(soon, RoleChange(user=bob.id, role=Role.AUTHOR))
+    await administration.set_role(soon, bob.id, Role.AUTHOR)
     for attempt in (
-        administration.set_role(late, RoleChange(user=bob.id, role=Role.OWNER)),
+        administration.set_role(late, bob.id, Role.OWNER),
         tokens.issue(late, late.require_actor(), name="x"),
         invitations.create(late, NewInvitation(role=Role.OWNER)),
     ):
@@ -194,5 +193,5 @@ async def test_sensitive_actions_need_a_recent_password(ctx: Context, owner: Con
     with pytest.raises(InvalidInput):
         await passwords.reauthenticate(late, SecretStr("wrong"))
     confirmed = await passwords.reauthenticate(late, SecretStr(PASSWORD))
-    await administration.set_role(confirmed, RoleChange(user=bob.id, role=Role.EDITOR))
+    await administration.set_role(confirmed, bob.id, Role.EDITOR)
     assert (await session_actor(late, session)).confirmed_at == late.now, "also for the next request"

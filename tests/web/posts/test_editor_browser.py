@@ -258,7 +258,7 @@ def test_several_images_are_described_one_by_one_and_inserted_in_order(site: Sit
     dialog = page.get_by_role("dialog", name="Insert image")
     for name in ("red", "blue"):
         dialog.get_by_text(f"{name}.png").wait_for()
-        page.get_by_label("Alt text").fill(f"A {name} square")
+        dialog.get_by_label("Alt text").fill(f"A {name} square")
         page.keyboard.press("Enter")
     in_order = r"^!\[A red square\]\(/media/\S+\)\n\n!\[A blue square\]\(/media/\S+\)\s*$"
     expect(text(page)).to_have_value(re.compile(in_order))
