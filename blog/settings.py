@@ -151,7 +151,10 @@ class Settings(BaseSettings):
         description="Days after which a session expires even if it is used; then the user signs in again.",
     )
     max_body_bytes: int = Field(
-        default=1_048_576, ge=300_000, le=100_000_000, description="Maximum size of a request body, in bytes."
+        default=1_048_576,
+        ge=300_000,
+        le=100_000_000,
+        description="Maximum size of a request body, in bytes. For the text of a post it is 8 MiB.",
     )
     max_upload_bytes: int = Field(
         default=20_000_000, ge=100_000, le=200_000_000, description="Maximum size of an uploaded image, in bytes."

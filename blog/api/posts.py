@@ -11,6 +11,7 @@ from blog.domain.posts.post_filter import PostFilter
 from blog.framework.caching.response_cache import cache_until_event
 from blog.framework.endpoints.endpoint import ApiEndpoint
 from blog.framework.endpoints.openapi_operations import operation
+from blog.framework.limits.request_limits import MAX_POST_BODY_BYTES
 from blog.framework.request.context import request_context, require_user
 from blog.framework.request.parsing import read_json, read_query
 from blog.framework.request.state import app_state
@@ -27,6 +28,10 @@ class PostList(ApiEndpoint):
     """/api/v1/posts: list and create posts."""
 
     is_cacheable = True
+
+    def body_limit(self, request: Request) -> int:
+        """Return the maximum body size of a POST with a key, in bytes."""
+        return MAX_POST_BODY_BYTES
 
     @operation("List posts", query=PostQuery, responses={200: PostListOut}, response_headers=("Link", "Live-Cursor"))
     async def get(self, request: Request) -> Response:
@@ -52,7 +57,7 @@ class PostList(ApiEndpoint):
     async def post(self, request: Request) -> Response:
         """Create a post. Returns 201."""
         ctx = require_user(request)
-        new = await read_json(request, NewPost)
+        new = await read_json(request, NewPost, max_bytes=MAX_POST_BODY_BYTES)
         post = await posts.create(ctx, new)
         location = app_state(request).urls.path("api:post", id=post.id)
         return post_response(request, post, 201, {"Location": location})
@@ -91,7 +96,7 @@ class PostDetail(ApiEndpoint):
     async def put(self, request: Request) -> Response:
         """Replace the post."""
         ctx = require_user(request)
-        new = await read_json(request, NewPost)
+        new = await read_json(request, NewPost, max_bytes=MAX_POST_BODY_BYTES)
         return post_response(
             request, await posts.replace(ctx, request.path_params["id"], new, if_match=if_match_versions(request))
         )
@@ -108,7 +113,7 @@ class PostDetail(ApiEndpoint):
     async def patch(self, request: Request) -> Response:
         """Change the fields that were sent."""
         ctx = require_user(request)
-        changes = await read_json(request, PostChanges)
+        changes = await read_json(request, PostChanges, max_bytes=MAX_POST_BODY_BYTES)
         return post_response(
             request, await posts.edit(ctx, request.path_params["id"], changes, if_match=if_match_versions(request))
         )

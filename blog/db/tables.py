@@ -121,7 +121,7 @@ posts = sa.Table(
     metadata,
     _id_column(),
     sa.Column("slug", sa.String(120), nullable=False, unique=True),
-    sa.Column("title", sa.String(200), nullable=False),
+    sa.Column("title", sa.String(300), nullable=False),
     sa.Column("content", sa.Text, nullable=False),  # Markdown, as written
     sa.Column("html", sa.Text, nullable=False),  # rendered and sanitised when the post is written
     sa.Column("excerpt", sa.Text, nullable=False),
@@ -213,7 +213,7 @@ revisions = sa.Table(
     _foreign_key("post_id", "posts.id", primary_key=True),
     sa.Column("version", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
     sa.Column("slug", sa.String(120), nullable=False),
-    sa.Column("title", sa.String(200), nullable=False),
+    sa.Column("title", sa.String(300), nullable=False),
     sa.Column("content", sa.Text, nullable=False),
     sa.Column("tags", sa.JSON, nullable=False),
     sa.Column("status", sa.String(20), nullable=False),
@@ -351,7 +351,7 @@ static_pages = sa.Table(
     metadata,
     _id_column(),
     sa.Column("slug", sa.String(120), nullable=False, unique=True),
-    sa.Column("title", sa.String(200), nullable=False),
+    sa.Column("title", sa.String(300), nullable=False),
     sa.Column("content", sa.Text, nullable=False),  # Markdown, as written
     sa.Column("html", sa.Text, nullable=False),
     sa.Column("renderer_version", sa.SmallInteger, nullable=False),

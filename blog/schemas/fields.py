@@ -20,7 +20,9 @@ from blog.text import language_tags
 from blog.text.markup import MAX_MARKUP, count_markup
 from blog.text.normalisation import BLANK, INVISIBLE, fold_name, has_visible_text, normalise_line
 
-MAX_CONTENT_BYTES = 262_144
+MAX_CONTENT_BYTES = 1_048_576
+MAX_TITLE_LENGTH = 300
+MAX_TAGS, MAX_TAG_LENGTH = 30, 50
 MAX_CAPTION_LENGTH = 600
 MAX_EXCERPT_LENGTH, MAX_META_TITLE_LENGTH, MAX_META_DESCRIPTION_LENGTH = 600, 300, 500
 # Unicode category Cc without tab and line ends. U+2028 and U+2029 are line ends too.
@@ -97,7 +99,7 @@ def _drop_invisible(value: str) -> str:
 
 def _validate_content(value: str) -> str:
     if len(validate_text(value).encode()) > MAX_CONTENT_BYTES:
-        raise PydanticCustomError("too_long", "Use at most 256 KiB of text")
+        raise PydanticCustomError("too_long", "Use at most 1 MiB of text")
     if (count := count_markup(value)) > MAX_MARKUP:
         raise PydanticCustomError(
             "too_complex",
@@ -171,13 +173,15 @@ NORMALISED = BeforeValidator(_normalise)
 Line = Annotated[str, AfterValidator(_validate_line), _documented_pattern("line")]
 """One line, exactly as sent."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100), _documented_pattern("line, not blank"), NORMALISED]
-Title = Annotated[str, StringConstraints(min_length=1, max_length=200), _documented_pattern("line, not blank"), NORMALISED]
+Title = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_TITLE_LENGTH), _documented_pattern("line, not blank"), NORMALISED
+]
 Content = Annotated[
     str,
     AfterValidator(_validate_content),
     _documented_pattern("text"),
     Field(
-        description=f"Markdown: at most 256 KiB, and {MAX_MARKUP:,} line ends and special characters outside of code blocks",
+        description=f"Markdown: at most 1 MiB, and {MAX_MARKUP:,} line ends and special characters outside of code blocks",
         json_schema_extra={"maxLength": MAX_CONTENT_BYTES},
     ),
 ]
@@ -218,12 +222,11 @@ Slug = Annotated[
 ]
 TagName = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=50),
+    StringConstraints(min_length=1, max_length=MAX_TAG_LENGTH),
     AfterValidator(_validate_tag),
     _documented_pattern("tag"),
     NORMALISED,
 ]
-MAX_TAGS = 20
 Tags = Annotated[list[TagName], Field(max_length=MAX_TAGS), AfterValidator(_deduplicate)]
 Authors = Annotated[
     list[Annotated[str, StringConstraints(min_length=1, max_length=50), _documented_pattern("line, not blank"), NORMALISED]],

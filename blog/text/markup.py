@@ -2,8 +2,8 @@
 
 import re
 
-MAX_MARKUP = 20_000
-"""Rendering takes up to 0.04 ms for each mark. A text of 256 KiB has some 10,000."""
+MAX_MARKUP = 50_000
+"""Rendering takes up to 0.04 ms for each mark. A text of 1 MiB has some 40,000."""
 _MARKS_PER_CODE_BLOCK = 10
 _MORE_MARKS_PER_LINK = 4
 

@@ -16,6 +16,7 @@ from blog.domain.comments import comments
 from blog.domain.core.context import Context
 from blog.domain.integrity import outdated_html
 from blog.domain.posts import post_lists
+from blog.framework.limits.request_limits import MAX_POST_BODY_BYTES
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
 from blog.text.markdown import RENDERER_VERSION
@@ -60,10 +61,10 @@ async def test_created_post_has_a_url_and_a_version(client: httpx2.AsyncClient, 
 @pytest.mark.parametrize(
     ("path", "body", "place"),
     [
-        (POSTS, NEW | {"title": " "}, "title"), (POSTS, NEW | {"title": "x" * 201}, "title"),
+        (POSTS, NEW | {"title": " "}, "title"), (POSTS, NEW | {"title": "x" * 301}, "title"),
         (POSTS, NEW | {"title": 7}, "title"), (POSTS, NEW | {"title": "two\nlines"}, "title"),
         (POSTS, NEW | {"content": "bell\x07"}, "content"),
-        (POSTS, {"title": "x"}, "content"), (POSTS, NEW | {"tags": ["x"] * 21}, "tags"), (POSTS, NEW | {"slug": "../x"}, "slug"),
+        (POSTS, {"title": "x"}, "content"), (POSTS, NEW | {"tags": ["x"] * 31}, "tags"), (POSTS, NEW | {"slug": "../x"}, "slug"),
         (POSTS, NEW | {"status": "hidden"}, "status"), (POSTS, NEW | {"colour": "red"}, "colour"),
         (USERS, ADA | {"username": "a b"}, "username"), (USERS, ADA | {"email": "ada@"}, "email"),
         (USERS, ADA | {"age": 151}, "age"), (USERS, ADA | {"password": "short"}, "password"),
@@ -200,7 +201,7 @@ async def test_scheduled_post_needs_a_future_time(client: httpx2.AsyncClient, be
 
 async def test_body_over_the_limit_is_refused(client: httpx2.AsyncClient, bearer: Bearer, settings: Settings) -> None:
     headers = await bearer("ada") | {"Content-Type": "application/json"}
-    answer = await client.post(POSTS, content=b" " * (settings.max_body_bytes + 1), headers=headers)
+    answer = await client.post(POSTS, content=b" " * (MAX_POST_BODY_BYTES + 1), headers=headers)
     assert answer.status_code == 413
 
 
@@ -299,6 +300,7 @@ def allow(answer: httpx2.Response) -> str | None:
 
 SECRET = "x7&kq"
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "instance", "correlation_id"}
+TOO_LARGE = b" " * (MAX_POST_BODY_BYTES + 1)
 BOB = {"username": "bob", "email": "bob@example.org"}
 DIFFERENCES = [
     Difference("malformed JSON is not merely invalid", Request("POST", POSTS, b"{"), status, 400, 422),
@@ -326,7 +328,7 @@ DIFFERENCES = [
     Difference("an error is problem+json", Request("GET", f"{API}/nothing"), media_type, PROBLEM, "application/json"),
     Difference("and names its request", Request("GET", f"{POSTS}/99"), members, PROBLEM_MEMBERS, {"detail"}),
     Difference("also that of an invalid body", Request("POST", POSTS, {}), members, PROBLEM_MEMBERS | {"errors"}, {"detail"}),
-    Difference("also that of a large body", Request("POST", POSTS, b" " * 1_048_577), media_type, PROBLEM, "text/plain"),
+    Difference("also that of a large body", Request("POST", POSTS, TOO_LARGE), media_type, PROBLEM, "text/plain"),
     Difference(
         "what the domain refuses is placed in the request",
         Request("POST", POSTS, NEW | {"status": "scheduled"}),

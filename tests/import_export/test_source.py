@@ -192,7 +192,7 @@ def test_a_permalink_that_is_not_a_path_is_ignored(make_files: MakeFiles, permal
         ("---\ndraft: maybe\n---\n", "a.md:2: draft: must be true or false"),
         ("---\n\ntags: [[a], b]\n---\n", "a.md:3: tags: must be a list of names"),
         ("---\ntitle: [a]\n---\n", "a.md:2: title: must be a single text"),
-        (f"---\ntitle: {'x' * 201}\n---\n", "a.md:2: title: longer than 200 characters"),
+        (f"---\ntitle: {'x' * 301}\n---\n", "a.md:2: title: longer than 300 characters"),
         ('---\nauthor: "a\\nb"\n---\n', "a.md:2: author: must be a single line"),
         ('---\nx: y\ntitle: "a\\0b"\n---\n', "a.md:3: title: control characters and unpaired surrogates are not allowed"),
         ('---\nexcerpt: "\\uD800"\n---\n', "a.md:2: excerpt: control characters and unpaired surrogates are not allowed"),

@@ -28,6 +28,7 @@ from blog.domain.posts.models import Post
 from blog.domain.posts.post_filter import PostFilter
 from blog.domain.read_models import profile as read_models_profile
 from blog.errors import BlogError, InvalidInput, NotAuthenticated, VersionConflict
+from blog.framework.limits.request_limits import MAX_POST_BODY_BYTES
 from blog.framework.response import pagination
 from blog.framework.response.conditional import post_etag
 from blog.framework.response.error_statuses import error_headers, error_status
@@ -204,7 +205,7 @@ def create_twin(settings: Settings) -> FastAPI:
     app = FastAPI(
         title=settings.project_name,
         lifespan=lifespan,
-        max_body_size=settings.max_body_bytes,
+        max_body_size=MAX_POST_BODY_BYTES,
         exception_handlers={BlogError: on_blog_error},
     )
     app.include_router(router, prefix="/api/v1")

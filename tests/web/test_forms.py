@@ -12,6 +12,7 @@ from blog.db import tables
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.errors import Unavailable
+from blog.framework.limits.request_limits import MAX_POST_BODY_BYTES
 from blog.schemas.accounts import Role
 from blog.schemas.posts import PostChanges, PostStatus
 from blog.settings import Settings
@@ -65,10 +66,10 @@ async def test_chosen_slug_is_used_and_a_used_slug_is_refused_at_its_field(
     ("field", "typed", "message"),
     [
         ("title", "   ", "Fill this in"),
-        ("title", "x" * 201, "Use at most 200 characters"),
+        ("title", "x" * 301, "Use at most 300 characters"),
         ("content", "bell \x07", "Control characters are not allowed"),
         ("tags", "x" * 51, "Use at most 50 characters"),
-        ("tags", ",".join(map(str, range(21))), "Enter at most 20"),
+        ("tags", ",".join(map(str, range(31))), "Enter at most 30"),
         ("slug", "no spaces", "Use letters, digits, hyphens"),
     ],
 )
@@ -172,7 +173,7 @@ async def test_other_body_is_refused(client: httpx2.AsyncClient, sign_in: SignIn
 async def test_body_larger_than_the_limit_is_refused(
     client: httpx2.AsyncClient, ctx: Context, sign_in: SignIn, settings: Settings
 ) -> None:
-    sent = NEW | {"content": "x" * (settings.max_body_bytes + 1)}
+    sent = NEW | {"content": "x" * (MAX_POST_BODY_BYTES + 1)}
     answer = await client.post("/write", data=sent, headers=await sign_in("ada"))
     assert answer.status_code == 413
     assert "Too large" in answer.text

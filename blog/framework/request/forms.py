@@ -85,8 +85,10 @@ class Form:
             return None
 
 
-async def read_form(request: Request) -> Form:
+async def read_form(request: Request, *, max_bytes: int | None = None) -> Form:
     """Return the submitted form, with LF line ends.
+
+    max_bytes: the limit of the body; defaults to the setting `max_body_bytes`.
 
     Raises UnsupportedMedia, MalformedInput and PayloadTooLarge, and HTTPException 400 if the form is broken or has more than
     `MAX_FORM_FIELDS` fields.
@@ -94,9 +96,9 @@ async def read_form(request: Request) -> Form:
     # By hand: form parameters. FastAPI's Form() reads the same python-multipart.
     if media_type(request) not in _CONTENT_TYPES:
         raise UnsupportedMedia("Send this as a form")
-    max_bytes = app_state(request).site.settings.max_body_bytes
+    limit = max_bytes or app_state(request).site.settings.max_body_bytes
     try:
-        form = await with_body_limit(request).form(max_files=0, max_fields=MAX_FORM_FIELDS, max_part_size=max_bytes)
+        form = await with_body_limit(request, limit).form(max_files=0, max_fields=MAX_FORM_FIELDS, max_part_size=limit)
         values = {name: _normalise_newlines(value) for name, value in form.items()}
         "".join([*values, *values.values()]).encode()  # fails for a lone surrogate, which can be neither stored nor displayed
     except UnicodeError:  # also from the charset that the client declares

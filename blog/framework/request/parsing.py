@@ -19,9 +19,12 @@ M = TypeVar("M", bound=BaseModel)
 FieldCheck = Callable[[Mapping[str, Any]], Awaitable[Sequence[FieldError]]]
 
 
-async def read_json(request: Request, model: type[M], check_valid: FieldCheck | None = None) -> M:
+async def read_json(
+    request: Request, model: type[M], check_valid: FieldCheck | None = None, *, max_bytes: int | None = None
+) -> M:
     """Return the JSON body as a model.
 
+    max_bytes: the limit of the body; defaults to the setting `max_body_bytes`.
     check_valid: gets the valid members of a body with invalid ones, and returns further errors, so that all are reported at once.
 
     Raises UnsupportedMedia, PayloadTooLarge, MalformedInput (not JSON) and InvalidInput (JSON that does not fit the model).
@@ -29,7 +32,7 @@ async def read_json(request: Request, model: type[M], check_valid: FieldCheck | 
     # By hand: body parameters. FastAPI reads, decodes and validates the body for a parameter `new: NewPost`.
     if media_type(request) != "application/json":
         raise UnsupportedMedia("Send the body as application/json")
-    body = await with_body_limit(request).body()
+    body = await with_body_limit(request, max_bytes).body()
     value = decode_json(body)
     try:
         # Strict: "3" is a number in a form but a string in JSON.

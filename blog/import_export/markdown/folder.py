@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from blog.errors import FieldError, InvalidInput
 from blog.import_export.markdown.visibility import Doubt, section_doubt
 
-MAX_FILE_BYTES = 1_048_576
-"""The maximum size of a post file."""
+MAX_FILE_BYTES = 2_097_152
+"""Size of a Markdown file: the text of a post, its front matter, and markup that the import converts."""
 MAX_SOURCE_LENGTH = 500
 
 _POST_SUFFIXES = frozenset({".md", ".markdown", ".mkd", ".mkdn", ".mkdown", ".mdown", ".text", ".rmd"})

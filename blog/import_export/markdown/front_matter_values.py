@@ -7,10 +7,11 @@ from typing import Any
 
 from blog.domain.posts.post_content import PostField
 from blog.import_export.markdown.front_matter import Document, FrontMatterError
+from blog.schemas.fields import MAX_TITLE_LENGTH
 from blog.text.normalisation import normalise_line
 
 MAX_NAME_LENGTH = 200
-"""The maximum length of a title and of an author's name, in characters."""
+"""The maximum length of an author's name, in characters."""
 TRUE_WORDS, FALSE_WORDS = frozenset({"true", "yes", "on", "y", "1"}), frozenset({"false", "no", "off", "n", "0"})
 
 _INVALID_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
@@ -47,8 +48,8 @@ class FrontMatterValues:
         return self._as_text(*self._require_scalar(key, self._values.get(key)))
 
     def line(self, key: str) -> str:
-        """Return a text as one line of at most 200 characters."""
-        return self._check_line(key, normalise_line(self.text(key)))
+        """Return a text as one line, as long as a title may be."""
+        return self._check_line(key, normalise_line(self.text(key)), MAX_TITLE_LENGTH)
 
     def names(self, *keys: str, inside: str = "") -> tuple[str, ...]:
         """Return the names under the first key that has any: a list, or a single text, which is never split.
@@ -119,9 +120,9 @@ class FrontMatterValues:
         lines = (normalise_line(self._check_line(key, self._as_text(key, name))) for name in names)
         return tuple(line for line in lines if line)
 
-    def _check_line(self, key: str, text: str) -> str:
-        if len(text) > MAX_NAME_LENGTH:
-            raise self.error(key, f"longer than {MAX_NAME_LENGTH} characters")
+    def _check_line(self, key: str, text: str, max_length: int = MAX_NAME_LENGTH) -> str:
+        if len(text) > max_length:
+            raise self.error(key, f"longer than {max_length} characters")
         if _LINE_END.search(text):
             raise self.error(key, "must be a single line")
         return text

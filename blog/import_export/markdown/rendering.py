@@ -12,14 +12,12 @@ from blog.import_export.markdown import shortcodes, source
 from blog.import_export.markdown.folder import Rejection
 from blog.import_export.markdown.images import ImageImporter
 from blog.import_export.markdown.source import SourcePost
-from blog.schemas.fields import MAX_CAPTION_LENGTH
+from blog.schemas.fields import MAX_CAPTION_LENGTH, MAX_TAG_LENGTH, MAX_TAGS
 from blog.schemas.media import MAX_ALT_LENGTH
 from blog.schemas.posts import FeatureImageInput, NewPost, PostChanges, PostStatus
 from blog.text.excerpt import excerpt
 from blog.text.markdown import render
 from blog.text.normalisation import fold_name, normalise_line
-
-MAX_TAGS, MAX_TAG_LENGTH = 20, 50
 
 
 def convert_body(post: SourcePost, images: ImageImporter) -> tuple[str, tuple[str, ...]]:
@@ -70,7 +68,7 @@ def render_source_post(
 
 
 def normalise_tags(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return names as valid tags, and warnings: no commas, no duplicates (by their keys), at most 20 of 50 characters each."""
+    """Return names as valid tags, and warnings: no commas, no duplicates (by their keys), at most 30 of 50 characters each."""
     tags: dict[str, str] = {}
     warnings: list[str] = []
     for name in names:

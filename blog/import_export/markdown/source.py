@@ -14,9 +14,9 @@ from blog.import_export.markdown import dates, front_matter, slugs
 from blog.import_export.markdown.code_spans import compile_outside_code, is_code
 from blog.import_export.markdown.folder import Rejection, SourceFolder, UnreadableFile, language_suffix
 from blog.import_export.markdown.front_matter import Document, FrontMatterError, FrontMatterKind
-from blog.import_export.markdown.front_matter_values import MAX_NAME_LENGTH, FrontMatterValues, LeadImage
+from blog.import_export.markdown.front_matter_values import FrontMatterValues, LeadImage
 from blog.import_export.markdown.visibility import DateSource, Doubt, read_visibility
-from blog.schemas.fields import MAX_CONTENT_BYTES
+from blog.schemas.fields import MAX_CONTENT_BYTES, MAX_TITLE_LENGTH
 from blog.text import language_tags
 from blog.text.markup import MAX_MARKUP, count_markup
 
@@ -136,7 +136,7 @@ def _parse_post(folder: SourceFolder, path: str, data: bytes, document: Document
         path=path,
         digest=_digest(data, visibility.doubts),
         kind=document.kind,
-        title=values.line("title") or slugs.title_from_slug(written_slug)[:MAX_NAME_LENGTH],
+        title=values.line("title") or slugs.title_from_slug(written_slug)[:MAX_TITLE_LENGTH],
         date=visibility.date,
         date_source=visibility.date_source,
         slug=slugs.safe_slug(written_slug),

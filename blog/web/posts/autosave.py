@@ -15,6 +15,7 @@ from blog.domain.posts.autosaves import Autosave
 from blog.domain.posts.models import Post
 from blog.errors import BlogError, NotAuthenticated
 from blog.framework.endpoints.endpoint import Endpoint
+from blog.framework.limits.request_limits import MAX_POST_BODY_BYTES
 from blog.framework.request.context import request_context, require_user
 from blog.framework.request.forms import FORM_KEY, Form, read_form
 from blog.framework.request.parsing import media_type, read_json, validate
@@ -44,7 +45,9 @@ class NewPostPreview(Endpoint):
         if media_type(request) == "application/json":
             return await _preview_fragment(request)
         ctx, page = request_context(request), app_state(request).urls.path("web:write")
-        return await _preview_page(request, ctx, await read_form(request), "posts/write.html", return_path=page)
+        return await _preview_page(
+            request, ctx, await read_form(request, max_bytes=MAX_POST_BODY_BYTES), "posts/write.html", return_path=page
+        )
 
 
 class PostPreview(Endpoint):
@@ -53,7 +56,10 @@ class PostPreview(Endpoint):
     async def post(self, request: Request) -> Response:
         """Return the editor page with the preview."""
         ctx, slug = request_context(request), request.path_params["slug"]
-        form, page = await read_form(request), app_state(request).urls.path("web:post_edit", slug=slug)
+        form, page = (
+            await read_form(request, max_bytes=MAX_POST_BODY_BYTES),
+            app_state(request).urls.path("web:post_edit", slug=slug),
+        )
         if ctx.actor is None:
             error = NotAuthenticated(SESSION_EXPIRED)
             return render_error(request, "posts/write.html", form, error, slug=slug, return_path=page)
@@ -118,7 +124,7 @@ def _differs(typed: Mapping[str, str], saved: Mapping[str, str]) -> bool:
 
 async def _preview_fragment(request: Request) -> Response:
     ctx = require_user(request)
-    text = await read_json(request, PreviewText)
+    text = await read_json(request, PreviewText, max_bytes=MAX_POST_BODY_BYTES)
     preview = await rendering.render_preview(ctx, text.content)
     images = await embedded_images.find(ctx.db, preview.html)
     html = app_state(request).templates.render("posts/_preview.html", preview=preview, images=images)
@@ -138,9 +144,9 @@ async def _preview_page(request: Request, ctx: Context, form: Form, template: st
 
 async def _save(request: Request, ctx: Context, post: Post | None = None) -> Response:
     if media_type(request) == "application/json":
-        typed = await read_json(request, AutosaveForm)
+        typed = await read_json(request, AutosaveForm, max_bytes=MAX_POST_BODY_BYTES)
     else:
-        typed = validate(AutosaveForm, (await read_form(request)).values, "body")
+        typed = validate(AutosaveForm, (await read_form(request, max_bytes=MAX_POST_BODY_BYTES)).values, "body")
     form = Form(typed.root)
     fields = {name: value for name, value in form.values.items() if name not in ("autosave", FORM_KEY)}
     saved_id = await autosaves.save(ctx, fields, post=post, autosave_id=autosave_id(form))

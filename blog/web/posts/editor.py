@@ -14,6 +14,7 @@ from blog.domain.read_models import dashboard
 from blog.errors import BlogError, NotAuthenticated, NotFound, VersionConflict
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.endpoints.form_keys import run_once
+from blog.framework.limits.request_limits import MAX_POST_BODY_BYTES
 from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form, read_form
 from blog.framework.request.parsing import parse_number
@@ -48,7 +49,7 @@ class NewPostPage(Endpoint):
     async def post(self, request: Request) -> Response:
         """Create the post, a draft unless the form has another status, and redirect to it."""
         ctx = request_context(request)
-        form = await read_form(request)
+        form = await read_form(request, max_bytes=MAX_POST_BODY_BYTES)
         form.values.setdefault("status", PostStatus.DRAFT.value)
         new = _parse_post(form, NewPost)
         if new is None:
@@ -82,7 +83,7 @@ class EditPostPage(Endpoint):
     async def post(self, request: Request) -> Response:
         """Save the changes; if the post changed since the form was opened, return the conflict page (412)."""
         ctx = request_context(request)
-        form = await read_form(request)
+        form = await read_form(request, max_bytes=MAX_POST_BODY_BYTES)
         if ctx.actor is None:
             # Show the form again without loading the post, so that an expired session loses no text and reveals no draft.
             return render_error(

@@ -71,7 +71,7 @@ async def test_preview_of_too_long_text_is_refused_with_a_message(client: httpx2
     sent = NEW | {"content": "x" * (MAX_CONTENT_BYTES + 1)}
     answer = await client.post("/write/preview", data=sent, headers=await sign_in("ada"))
     assert answer.status_code == 422
-    assert 'id="error-content">Use at most 256 KiB' in answer.text
+    assert 'id="error-content">Use at most 1 MiB' in answer.text
     assert value(answer.text, "content") == sent["content"]
 
 
