@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.core.context import Context
-from blog.domain.media import image_processing, media
+from blog.domain.media import image_processing, media, stored_files
 from blog.schemas.media import NewMedia
 
 _m = tables.media.c
@@ -34,9 +34,9 @@ class ImportedImages:
         storage = self._ctx.site.storage
         image = image_processing.process(data, known_names=self._known_copies)
         name = image.main.name
-        if not media.are_stored(storage, self._known_copies.get(name, ())):
+        if not stored_files.are_stored(storage, self._known_copies.get(name, ())):
             image = image_processing.process(data)
-        media.store_files(storage, image.files)
+        stored_files.store(storage, image.files)
         if name not in self._known_copies:
             self._known_copies[name] = [copy.name for copy in image.variants]
             self._new_rows[name] = media.column_values(image, NewMedia().with_file_name(file_name), self._user_id, self._ctx)

@@ -1,9 +1,7 @@
 """Uploaded images: permissions, metadata, and removal of unused files."""
 
-import contextlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import anyio.to_thread
@@ -16,12 +14,12 @@ from blog.domain.core.context import Context
 from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.core.rows import from_row
 from blog.domain.core.storage import Storage
-from blog.domain.media import image_processing
-from blog.domain.media.file_processing import OpaqueFile, ProcessedFile, process_file
+from blog.domain.media import image_processing, stored_files
+from blog.domain.media.file_processing import ProcessedFile, process_file
 from blog.domain.media.file_types import FILE_TYPES
-from blog.domain.media.image_processing import ImageFile, ProcessedImage
+from blog.domain.media.image_processing import ProcessedImage
 from blog.domain.media.models import Media, MediaFilter
-from blog.errors import Forbidden, NotFound, PayloadTooLarge, Unavailable
+from blog.errors import Forbidden, NotFound, PayloadTooLarge
 from blog.schemas.accounts import Role, Scope
 from blog.schemas.feature_flags import Flag
 from blog.schemas.media import MediaChanges, NewMedia
@@ -87,7 +85,7 @@ async def add(ctx: Context, image: Processed, new: NewMedia) -> tuple[Media, boo
         insert = tables.media.insert().values(column_values(image, new, actor.id, ctx))
         media_id = known_id if known_id is not None else await ctx.db.execute(insert)
         # Store the files again: the last other image with these files may have been deleted since. The lock prevents it now.
-        await anyio.to_thread.run_sync(store_files, ctx.site.storage, image.files)
+        await anyio.to_thread.run_sync(stored_files.store, ctx.site.storage, image.files)
         return await _fetch_media(ctx, media_id), known_id is None
 
 
@@ -158,7 +156,7 @@ async def remove_unused(ctx: Context, names: Sequence[str]) -> None:
     """Remove the files that are not referenced. Raises Unavailable (storage)."""
     async with ctx.db.transaction():
         unused = [name for name in names if not await _is_referenced(ctx, name)]
-        await anyio.to_thread.run_sync(_remove_files, ctx.site.storage, unused)
+        await anyio.to_thread.run_sync(stored_files.remove, ctx.site.storage, unused)
 
 
 async def _is_referenced(ctx: Context, name: str) -> bool:
@@ -189,62 +187,15 @@ async def download_name(ctx: Context, name: str) -> str:
     return from_row(Media, row).download_name if row is not None else name
 
 
-async def locate(storage: Storage, name: str) -> Path | str | None:
-    """Return the path of a file, or a URL to redirect to; None if there is no such file. Raises Unavailable (storage)."""
-    return await anyio.to_thread.run_sync(_locate, storage, name)
-
-
-def _locate(storage: Storage, name: str) -> Path | str | None:
-    with _translate_storage_errors():
-        return storage.locate(name)
-
-
-def image_size(storage: Storage, name: str) -> tuple[int, int] | None:
-    """Return the width and height of an image, in pixels; None if it is not stored on this machine. Blocking."""
-    path = storage.local_path(name)
-    return image_processing.read_size(path) if path else None
-
-
 def _process_upload(storage: Storage, file: BinaryIO, max_image_bytes: int) -> Processed:
-    with _translate_storage_errors():  # a large upload is a temporary file
+    with stored_files.translate_errors():  # a large upload is a temporary file
         processed = process_file(file)
         data = b"" if processed else file.read(max_image_bytes + 1)
     if len(data) > max_image_bytes:
         raise PayloadTooLarge(f"The image is larger than {max_image_bytes} bytes. Send a smaller one.")
     processed = processed or image_processing.process(data)
-    store_files(storage, processed.files)
+    stored_files.store(storage, processed.files)
     return processed
-
-
-def store_files(storage: Storage, files: Iterable[ImageFile | OpaqueFile]) -> None:
-    """Store files. Blocking. Raises Unavailable (storage)."""
-    with _translate_storage_errors():
-        for file in files:
-            if isinstance(file, ImageFile) or not storage.exists(file.name):  # large files are not sent to a bucket again
-                storage.put(file.name, file.data)
-
-
-def are_stored(storage: Storage, names: Iterable[str]) -> bool:
-    """Return whether all these image files exist. Blocking. Raises Unavailable (storage)."""
-    with _translate_storage_errors():
-        return all(storage.exists(name) for name in names)
-
-
-def _remove_files(storage: Storage, names: Sequence[str]) -> None:
-    with _translate_storage_errors():
-        for name in names:
-            storage.remove(name)
-
-
-@contextlib.contextmanager
-def _translate_storage_errors() -> Iterator[None]:
-    """Log errors of the storage, and raise Unavailable instead."""
-    try:
-        yield
-    except OSError as error:
-        log.error("image storage failed", reason=str(error))
-        reason = error.strerror or "unreachable"
-        raise Unavailable(f"The image storage is unavailable ({reason}). Try again later.", retry_after=60) from error
 
 
 def column_values(image: Processed, new: NewMedia, user_id: int, ctx: Context) -> dict[str, Any]:

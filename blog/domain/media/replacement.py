@@ -16,7 +16,7 @@ from blog.db import tables
 from blog.domain.core import events, policy
 from blog.domain.core.context import Context
 from blog.domain.core.models import Variant
-from blog.domain.media import media, uses
+from blog.domain.media import media, stored_files, uses
 from blog.domain.media.file_types import FILE_TYPES
 from blog.domain.media.image_decoding import image_error
 from blog.domain.media.media import Processed
@@ -125,7 +125,7 @@ async def _update_entry(ctx: Context, item: Media, image: Processed, new: NewMed
         await media.lock_user(ctx, item.user_id)
         values = media.column_values(image, new, item.user_id, ctx)
         await ctx.db.execute(tables.media.update().where(_m.id == item.id).values(values | {"created_at": item.created_at}))
-        await anyio.to_thread.run_sync(media.store_files, ctx.site.storage, image.files)  # see `media.add`
+        await anyio.to_thread.run_sync(stored_files.store, ctx.site.storage, image.files)  # see `media.add`
         await events.record_site_changed(ctx)
         replaced = await media.get(ctx, item.id)
         await media.remove_unused(ctx, item.file_names)

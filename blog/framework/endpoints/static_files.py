@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
-from blog.domain.media import media
+from blog.domain.media import media, stored_files
 from blog.domain.media.file_types import FILE_TYPES, FileKind
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context
@@ -59,7 +59,7 @@ class MediaFile(Endpoint):
         match = _MEDIA_NAME.fullmatch(name)
         if match is None or match[1] not in FILE_TYPES:
             raise HTTPException(404)
-        location = await media.locate(app_state(request).site.storage, name)
+        location = await stored_files.locate(app_state(request).site.storage, name)
         match location:
             case None:
                 raise HTTPException(404)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 from blog.domain.core.storage import Storage
-from blog.domain.media import media
+from blog.domain.media import stored_files
 from blog.domain.media.embedded_images import EmbeddedImage
 from blog.framework.urls.urls import UrlBuilder
 from blog.text.embeds import with_embeds
@@ -49,7 +49,7 @@ class ImageSizes:
         return ImageSource(image.width, image.height, files)
 
     def _imported_source(self, name: str) -> ImageSource | None:
-        size = self._sizes.get(name) or media.image_size(self._store, name)
+        size = self._sizes.get(name) or stored_files.image_size(self._store, name)
         if size and len(self._sizes) < _MAX_CACHED_SIZES:
             self._sizes[name] = size
         return ImageSource(*size) if size else None

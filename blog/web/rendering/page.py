@@ -39,12 +39,24 @@ def render_page(
       `live_cursor` is the position in the event log from which the page follows live events.
       `return_path` is the page to return to after signing in, if not this one.
     """
+    state = app_state(request)
+    shared = _shared_values(request, values) | values
+    if not state.site.runtime_settings.is_enabled(Flag.LIVE):
+        shared["live_cursor"] = None
+    html = state.templates.render(template, **shared)
+    caching = {"Cache-Control": "private, no-cache"} if template in _PUBLIC_TEMPLATES else NO_STORE
+    if origins := values.get("frame_origins"):
+        caching |= {"Content-Security-Policy": policy_with_frames(state.site.settings, origins)}
+    return HTMLResponse(html, status, {"Vary": "Cookie", **caching, **(headers or {})})
+
+
+def _shared_values(request: Request, values: Mapping[str, Any]) -> dict[str, Any]:
     # Not `request_context()`, which raises for wrong credentials: this page may be the one that reports them.
     actor = getattr(request.state, "identity", ANONYMOUS).actor
     state = app_state(request)
     on = state.site.runtime_settings.is_enabled
     return_to = values.get("return_path") or return_path(request, values.get("form"))
-    shared = {
+    return {
         "actor": actor,
         "can_write": policy.can_write_posts(actor),
         "is_editor": policy.can_moderate_all(actor),
@@ -61,14 +73,6 @@ def render_page(
         "theme": current_theme(request),
         "current_path": current_path(request) if request.method in ("GET", "HEAD") else "",
     }
-    shared |= values
-    if not on(Flag.LIVE):
-        shared["live_cursor"] = None
-    html = state.templates.render(template, **shared)
-    caching = {"Cache-Control": "private, no-cache"} if template in _PUBLIC_TEMPLATES else NO_STORE
-    if origins := values.get("frame_origins"):
-        caching |= {"Content-Security-Policy": policy_with_frames(state.site.settings, origins)}
-    return HTMLResponse(html, status, {"Vary": "Cookie", **caching, **(headers or {})})
 
 
 def render_invalid(request: Request, template: str, form: Form, **values: Any) -> Response:

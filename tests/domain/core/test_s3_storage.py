@@ -14,7 +14,7 @@ from blog.app import create_app
 from blog.domain.core.context import Context
 from blog.domain.core.s3_storage import S3Storage
 from blog.domain.core.site import open_site
-from blog.domain.media import image_processing, media
+from blog.domain.media import image_processing, media, stored_files
 from blog.errors import Unavailable
 from blog.ops.backup import create_backup
 from blog.ops.integrity_check import check_site
@@ -100,7 +100,7 @@ async def test_bucket_is_checked_and_cleaned_like_a_folder(settings: Settings, a
     image, _ = await media.upload(author, io.BytesIO(WIDE), NewMedia(alt=""))
     name, *copies = image.file_names
     assert await check_site(author) == []
-    assert media.image_size(store, name) == (1000, 10)
+    assert stored_files.image_size(store, name) == (1000, 10)
     await asyncio.to_thread(store.remove, name)
     (fault,) = await check_site(author)
     assert name in str(fault)
@@ -116,7 +116,7 @@ async def test_backup_reports_external_images_and_restore_fills_a_bucket(
     in_folder = settings.model_copy(update={"media_bucket": None, "media_dir": tmp_path / "folder"})
     async with open_site(in_folder) as site:
         image = image_processing.reencode(SMALL)
-        await asyncio.to_thread(media.store_files, site.storage, [image])
+        await asyncio.to_thread(stored_files.store, site.storage, [image])
     report = await asyncio.to_thread(create_backup, in_folder, tmp_path / "folder.backup")
     assert (report.images, report.warnings) == (1, ())
     other = settings.model_copy(update={"database_url": f"sqlite:///{tmp_path / 'other' / 'blog.db'}"})
@@ -128,7 +128,7 @@ async def test_wrong_bucket_is_unavailable(settings: Settings, server: BucketSer
     wrong = settings.model_copy(update={"media_bucket": SecretStr(server.url.replace("/images/", "/nothing/"))})
     async with open_site(wrong) as site:
         with pytest.raises(Unavailable):
-            await asyncio.to_thread(media.store_files, site.storage, [image_processing.reencode(SMALL)])
+            await asyncio.to_thread(stored_files.store, site.storage, [image_processing.reencode(SMALL)])
         with pytest.raises(OSError, match="bucket"):
             list(site.storage.list_files())
 
