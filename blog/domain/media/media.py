@@ -42,6 +42,7 @@ _REFERENCING_COLUMNS = (
     tables.revisions.c.feature_image,
     tables.autosaves.c.form,
     tables.static_pages.c.content,
+    tables.tags.c.image,
     tables.site_preferences.c.value,
     tables.users.c.avatar,
 )

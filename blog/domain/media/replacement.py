@@ -29,7 +29,7 @@ from blog.errors import Conflict, NotFound, VersionConflict
 from blog.schemas.media import NewMedia
 from blog.schemas.static_pages import StaticPageInput
 
-_m = tables.media.c
+_m, _t = tables.media.c, tables.tags.c
 _MAX_ATTEMPTS = 5
 
 
@@ -62,6 +62,7 @@ async def replace(ctx: Context, media_id: int, file: BinaryIO, file_name: str = 
     for post in await uses.editable_posts(ctx, item.file_names):
         changed += await _change_post(ctx, post, new_names, image)
     changed += await _change_pages(ctx, new_names)
+    changed += await _change_tags(ctx, new_names)
     replaced = await _update_entry(ctx, item, image, NewMedia(alt=item.alt).with_file_name(file_name or item.file_name))
     return Replacement(replaced, changed, (await uses.find(ctx, item)).current_count)
 
@@ -112,6 +113,16 @@ async def _change_pages(ctx: Context, new_names: Mapping[str, str]) -> int:
         new = StaticPageInput(title=page.title, slug=page.slug, content=_rename(page.content, new_names))
         await static_pages.edit(ctx, page.id, new, version=page.version, reserved=())
     return len(found)
+
+
+async def _change_tags(ctx: Context, new_names: Mapping[str, str]) -> int:
+    """Store the new names of the images of tags, and return their number: 0 unless the actor is an editor."""
+    if not policy.can_moderate_all(ctx.actor):
+        return 0
+    rows = await ctx.db.fetch_all(sa.select(_t.id, _t.image).where(uses.mentions(_t.image, new_names)))
+    for row in rows:
+        await ctx.db.execute(tables.tags.update().where(_t.id == row["id"]).values(image=_rename(row["image"], new_names)))
+    return len(rows)
 
 
 def _rename(text: str, new_names: Mapping[str, str]) -> str:

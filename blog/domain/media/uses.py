@@ -1,4 +1,4 @@
-"""The places in which an uploaded file is used: posts and their older versions, pages, unsaved texts, profiles."""
+"""The places in which an uploaded file is used: posts and their older versions, pages, unsaved texts, profiles, tags."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from blog.domain.media.models import Media
 from blog.domain.posts import post_queries
 from blog.domain.posts.models import Post
 
-_p, _r, _a, _u = tables.posts.c, tables.revisions.c, tables.autosaves.c, tables.users.c
+_p, _r, _a, _u, _t = tables.posts.c, tables.revisions.c, tables.autosaves.c, tables.users.c, tables.tags.c
 
 
 class UseKind(StrEnum):
@@ -25,12 +25,13 @@ class UseKind(StrEnum):
     PAGE = "page"
     UNSAVED_TEXT = "unsaved text"
     PROFILE = "profile picture"
+    TAG = "tag"
     SITE = "site settings"
 
 
 @dataclass(frozen=True, slots=True)
 class MediaUse:
-    """One place in which a file is used. `slug` is that of the post or page, and the username of a profile; it may be empty."""
+    """One place in which a file is used. `slug`: of the post, page or tag, or the username of a profile; it may be empty."""
 
     kind: UseKind
     title: str
@@ -56,7 +57,7 @@ async def find(ctx: Context, item: Media) -> MediaUses:
     names = item.file_names
     posts, hidden_posts = await _posts(ctx, names)
     unsaved, hidden_texts = await _unsaved_texts(ctx, names)
-    uses = [*posts, *await _pages(ctx, names), *unsaved, *await _profiles_and_settings(ctx, names)]
+    uses = [*posts, *await _pages(ctx, names), *unsaved, *await _profiles_tags_and_settings(ctx, names)]
     return MediaUses(uses, hidden_posts + hidden_texts)
 
 
@@ -106,9 +107,11 @@ async def _unsaved_texts(ctx: Context, names: Collection[str]) -> tuple[list[Med
     return uses, len(rows) - len(own)
 
 
-async def _profiles_and_settings(ctx: Context, names: Collection[str]) -> list[MediaUse]:
+async def _profiles_tags_and_settings(ctx: Context, names: Collection[str]) -> list[MediaUse]:
     users = await ctx.db.fetch_all(sa.select(_u.username, _u.name).where(_u.avatar.in_(names)).order_by(_u.id))
     uses = [MediaUse(UseKind.PROFILE, row["name"], row["username"]) for row in users]
+    tags = await ctx.db.fetch_all(sa.select(_t.name).where(mentions(_t.image, names)).order_by(_t.id))
+    uses += [MediaUse(UseKind.TAG, row["name"], row["name"]) for row in tags]
     settings = sa.select(sa.exists().where(mentions(tables.site_preferences.c.value, names)))
     return [*uses, *([MediaUse(UseKind.SITE, "")] if await ctx.db.fetch_val(settings) else [])]
 

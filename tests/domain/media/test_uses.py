@@ -11,13 +11,14 @@ from blog.domain.core.context import Context
 from blog.domain.media import media, replacement, uses
 from blog.domain.media.models import Media
 from blog.domain.media.uses import UseKind
-from blog.domain.posts import autosaves, post_queries, posts
+from blog.domain.posts import autosaves, post_queries, posts, tag_changes, tags
 from blog.domain.site import static_pages
 from blog.errors import Conflict, InvalidInput, NotFound
 from blog.schemas.accounts import Role
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.schemas.static_pages import StaticPageInput
+from blog.schemas.tags import TagChanges
 from tests.conftest import MakeUser
 from tests.support.pictures import png
 
@@ -147,3 +148,15 @@ async def test_invalid_and_known_images_replace_nothing(author: Context) -> None
         await replacement.replace(author, item.id, io.BytesIO(OTHER))
     assert (await replacement.replace(author, item.id, io.BytesIO(WIDE))).item == item
     assert [entry.id for entry in (await media.list_page(author, limit=9)).items] == [other.id, item.id]
+
+
+async def test_image_of_a_tag_is_found_kept_and_replaced(ctx: Context, make_user: MakeUser) -> None:
+    owner = await as_user(ctx, make_user, "ora", Role.OWNER)
+    await posts.create(owner, NewPost(title="On looms", content="Text.", tags=["looms"]))
+    item = await upload(owner)
+    await tag_changes.change(owner, "looms", TagChanges(image=item.id))
+    assert [(use.kind, use.title) for use in (await uses.find(owner, item)).visible] == [(UseKind.TAG, "looms")]
+    replaced = (await replacement.replace(owner, item.id, io.BytesIO(OTHER))).item
+    assert (await tags.by_address(owner.db, "looms")).image == f"/media/{replaced.name}"
+    await media.delete(owner, replaced.id)
+    assert owner.site.storage.exists(replaced.name), "the tag still shows it"
