@@ -170,7 +170,7 @@ async def test_pagination_neither_skips_nor_repeats(client: httpx2.AsyncClient, 
 async def test_wrong_query_is_named(client: httpx2.AsyncClient, query: str) -> None:
     answer = await client.get(f"{POSTS}?{query}")
     assert answer.status_code == 422
-    assert faults(answer)[0]["loc"] == ["query", query.partition("=")[0]]
+    assert faults(answer)[0]["loc"][:2] == ["query", query.partition("=")[0]]
 
 
 async def test_filters_are_combined(client: httpx2.AsyncClient, bearer: Bearer) -> None:
