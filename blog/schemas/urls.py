@@ -35,7 +35,7 @@ WebUrl = Annotated[
     str,
     StringConstraints(max_length=MAX_URL_LENGTH),
     AfterValidator(_normalise_url),
-    Field(json_schema_extra={"format": "uri-reference", "pattern": "^(?:[Hh][Tt][Tt][Pp][Ss]?:|$)"}),
+    Field(json_schema_extra={"pattern": "^(?:[Hh][Tt][Tt][Pp][Ss]?:|$)"}),  # no format: browsers know more URLs than RFC 3986
 ]
 """An absolute http or https URL without credentials, in the spelling of browsers. Empty text is accepted as null."""
 ImageUrl = Annotated[

@@ -41,7 +41,7 @@ FAR_ID = 123_456_789_012_345_678
 CURSOR = "WyIyMDI2LTA1LTAxVDA5OjAwOjAwWiIsMV0"  # what a list gives; text of any other form is refused, as it should be
 # JSON Schema cannot say that two filters contradict each other, that a cursor belongs to another order, that a schedule lies in
 # the future, that a comment answers one of the same post, that bytes are an image, that another e-mail address takes the
-# present password, or that a username belongs to another author.
+# present password, that a username belongs to another author, or that a tag or an image exists.
 WIDER = ["2xx", "3xx", "401", "403", "404", "409", "422"]
 WIDER_FOR = (
     "GET /api/v1/posts",
@@ -53,6 +53,8 @@ WIDER_FOR = (
     "POST /api/v1/media",
     "PATCH /api/v1/users/me",
     "POST /api/v1/users/{id}/posts/transfer",
+    "PATCH /api/v1/tags/{slug}",
+    "POST /api/v1/tags/{slug}/merge",
 )
 ENDLESS = ["GET /api/v1/events/stream"]
 uploads: list[schemathesis.Case[Any]] = []
