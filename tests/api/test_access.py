@@ -9,6 +9,7 @@ import pytest
 
 from blog.api.openapi import declared_operations
 from blog.api.routes import routes
+from blog.db import tables
 from blog.domain.accounts import accounts, tokens
 from blog.domain.comments import comments, moderation_rules
 from blog.domain.core.context import Context
@@ -165,6 +166,7 @@ async def test_statuses_match_the_table(
     ids: dict[str, int] = {}
     for name, headers in people.items():
         if not ids or method not in ("GET", "HEAD"):  # reading spoils nothing for the next
+            await ctx.db.execute(tables.comments.delete().where(tables.comments.c.status == "spam"))  # it holds later ones
             ids = await things(ctx)
         target = f"/api/v1{path.format_map(ids)}"
         sent = {"files": {"file": body}} if isinstance(body, bytes) else {"json": body}

@@ -169,7 +169,7 @@ async def test_status_pending_cannot_be_set(client: httpx2.AsyncClient, bearer: 
     answer = await client.patch(made.headers["location"], json={"status": "pending"}, headers=ada)
     assert answer.status_code == 422
     assert answer.json()["errors"][0] == {
-        "loc": ["body", "status"], "msg": "Input should be 'visible' or 'removed'", "type": "enum"
+        "loc": ["body", "status"], "msg": "Input should be 'visible', 'removed' or 'spam'", "type": "enum"
     }  # fmt: skip
 
 
