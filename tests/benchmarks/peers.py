@@ -98,16 +98,25 @@ async def _post(database: UpstreamDatabase, post_id: int) -> dict[str, Any] | No
     if row is None or row["status"] != "published":
         return None
     authors = await database.fetch_all(
-        sa.select(users.c.name).join(post_authors, post_authors.c.user_id == users.c.id).where(post_authors.c.post_id == post_id)
+        sa.select(users.c.name, users.c.username, users.c.avatar)
+        .join(post_authors, post_authors.c.user_id == users.c.id)
+        .where(post_authors.c.post_id == post_id)
     )
     named = await database.fetch_all(
         sa.select(tags.c.name).join(post_tags, post_tags.c.tag_id == tags.c.id).where(post_tags.c.post_id == post_id)
     )
-    names = [author["name"] for author in authors]
     return dict(row._mapping) | {
         "url": f"http://127.0.0.1:8000/posts/{row['slug']}",
-        "author": names[0],
-        "authors": names,
+        "author": authors[0]["username"],
+        "authors": [
+            {
+                "username": author["username"],
+                "name": author["name"],
+                "url": f"http://127.0.0.1:8000/authors/{author['username']}",
+                "avatar": author["avatar"],
+            }
+            for author in authors
+        ],
         "tags": [tag["name"] for tag in named],
         "comments": row["comment_count"],
     }

@@ -19,10 +19,10 @@ from tests.web.conftest import SignIn, Write
 ARABIC, HEBREW = "مقدمة في المحركات", "מבוא למנועים"
 STYLE_SHEETS = sorted((ROOT / "static/css").glob("*.css"))
 PHYSICAL = re.compile(
-    r"(?m)^\s*(?:(?:margin|padding|border)-(?:left|right)[\w-]*|left|right|float|clear)\s*:|text-align: (?:left|right);"
+    r"(?m)^\s*(?:(?:margin|padding|border)-(?:left|right)[\w-]*|left|right)\s*:|(?:text-align|float|clear): (?:left|right);"
 )
-# Code and the columns that an author aligned keep their side.
-EXCEPTIONS = re.compile(r"\.prose (?:pre|\.align-(?:left|right)) \{[^}]*\}")
+# Code, equations and the columns that an author aligned keep their side.
+EXCEPTIONS = re.compile(r"\.prose (?:pre|\.align-(?:left|right)|mtd\[columnalign=\"(?:left|right)\"\]) \{[^}]*\}")
 
 
 def show(page: Page, html: str) -> None:
@@ -60,7 +60,7 @@ async def test_titles_texts_and_names_choose_their_direction(
 async def test_inputs_choose_their_direction(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     page = (await client.get("/write", headers=await sign_in("ada"))).text
     for name in ("title", "tags", "custom_excerpt", "slug"):
-        assert re.search(rf'<input id="field-{name}"[^>]* dir="auto"', page), name
+        assert re.search(rf'<(?:input|textarea) id="field-{name}"[^>]* dir="auto"', page), name
     assert re.search(r'<textarea id="field-content"[^>]* dir="auto"', page)
     assert 'dir="auto"' in (await client.get("/search")).text.partition("<form")[2]
 

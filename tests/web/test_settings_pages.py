@@ -117,6 +117,7 @@ def test_axe_finds_no_violation_and_nothing_scrolls_sideways(browser: Browser, b
 
 def test_token_is_created_and_revoked_by_keyboard(browser: Browser, base: str) -> None:
     page, errors = opened(browser, base)
+    reach(page, "button", "Menu").press("Enter")
     reach(page, "link", "Account of ora").press("Enter")
     reach(page, "link", "Tokens").press("Enter")
     page.wait_for_url("**/account/tokens")

@@ -174,6 +174,7 @@ async def undelete(ctx: Context, post_id: int) -> Post:
         if post.version != before.version:
             raise Conflict("Somebody else restored this post at the same time. Try again.")
         await ctx.db.execute(tables.posts.update().where(_p.id == post_id).values(deleted_at=None))
+        post = dataclasses.replace(post, deleted_at=None)
         await fulltext.index(ctx.db, post_id, title=post.title, tags=" ".join(post.tags), body=body)
         if post.status is PostStatus.PUBLISHED:
             await events.record_post(ctx, EventType.POST_PUBLISHED, post)

@@ -83,7 +83,9 @@ def test_life_of_a_comment(base: str, browser: Browser, scripts: bool) -> None:
 
     # Approved with the keyboard alone, from the front page on.
     ada.goto(base)
-    assert ada.get_by_role("link", name="Moderation 1 pending").is_visible()
+    press_until(ada, "[popovertarget]")
+    ada.keyboard.press("Enter")
+    ada.get_by_role("link", name="Moderation 1 pending").wait_for()
     press_until(ada, "a[href='/moderation']")
     ada.keyboard.press("Enter")
     ada.wait_for_url("**/moderation")
@@ -93,6 +95,7 @@ def test_life_of_a_comment(base: str, browser: Browser, scripts: bool) -> None:
     ada.keyboard.press("Enter")
     ada.get_by_text("1 comment approved.").wait_for()
     assert ada.get_by_text("Nothing to review.").is_visible()
+    ada.locator("[popovertarget]").click()
     assert ada.get_by_role("link", name="Moderation", exact=True).is_visible(), "no number any more"
 
     # It appears in the page that is open, and loses its mark where its writer sees it.
@@ -111,6 +114,7 @@ def test_life_of_a_comment(base: str, browser: Browser, scripts: bool) -> None:
     ada.get_by_role("button", name="Post reply").click()
     ada.locator("#comment-2").wait_for()
     bob.goto(base)
+    bob.locator("[popovertarget]").click()
     bob.get_by_role("link", name="Notifications 1 unread").click()
     bob.get_by_text("An engine.").wait_for()
 
