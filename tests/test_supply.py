@@ -1,6 +1,8 @@
 """Dependencies have bounds, are listed in a bill of materials, and are checked for known vulnerabilities."""
 
+import hashlib
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -112,3 +114,14 @@ def test_audit_fails_if_the_database_is_unreachable(audit: Audit) -> None:
     assert "NOTHING WAS AUDITED" in done.stderr
     missing = audit(bom="none.json")
     assert (missing.returncode, "Run .ci/bom first" in missing.stderr) == (2, True)
+
+
+def test_vendored_files_have_a_version_a_licence_and_their_digest() -> None:
+    folder = ROOT / "static" / "vendor"
+    rows = re.findall(
+        r"^\| [^|]+ \| [\d.]+ \| \w+ \| `([^`]+)` \| `([0-9a-f]{64})` \|$", (folder / "VERSIONS.md").read_text(), re.M
+    )
+    assert {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name, _ in rows} == dict(rows)
+    listed = {folder / name for name, _ in rows}
+    licences = {path.parent / "LICENSE" for path in listed}
+    assert {path for path in folder.rglob("*") if path.is_file()} == {folder / "VERSIONS.md", *listed, *licences}
