@@ -369,6 +369,24 @@ def publish_now(site: Site, page: Page) -> None:
     page.get_by_text("Everyone can read this post at").wait_for()
 
 
+def test_search_result_and_shared_link_are_previewed(site: Site, page: Page) -> None:
+    page.goto(f"{site.base}/write")
+    page.get_by_label("Title", exact=True).fill("On engines")
+    text(page).fill("They *weave* [patterns](https://example.org/).")
+    page.get_by_text("Search and sharing").click()
+    shown = page.get_by_role("group", name="Preview for search engines and shared links")
+    expect(shown.locator("[data-part=title]")).to_have_text("On engines")
+    expect(shown.locator("[data-part=card-description]")).to_have_text("They weave patterns.")
+    page.get_by_label("URL slug").fill("engines")
+    page.get_by_label("Search title").fill("Engines " * 10)
+    page.get_by_label("Search description").fill("How they weave.")
+    expect(shown.locator("[data-part=address]")).to_have_text(re.compile(r"/posts/engines$"))
+    expect(shown.locator("[data-part=description]")).to_have_text("How they weave.")
+    expect(shown.locator("[data-part=lengths]")).to_have_text(
+        "Title: 79 characters, search engines show about 60. Description: 15 of about 155 characters."
+    )
+
+
 def crash(page: Page) -> None:
     with contextlib.suppress(Exception), page.expect_event("crash"):
         page.goto("chrome://crash")
