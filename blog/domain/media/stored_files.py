@@ -1,4 +1,4 @@
-"""The files of media in the storage, whose errors become `Unavailable`."""
+"""The files of media in the storage. Errors of the storage become `Unavailable`."""
 
 import contextlib
 from collections.abc import Iterable, Iterator

@@ -139,6 +139,7 @@ class Dashboard(Endpoint):
         ctx = request_context(request)
         policy.require_writer(ctx)
         values: dict[str, Any] = {"selected": (selected := _selected_status(request)), "unfinished": (), "deleted": ()}
+        values["first_steps"] = ()
         values["can_edit_all"] = policy.can_edit_all(ctx.actor)
         if selected:
             page = await post_lists.list_page(ctx, dashboard.own_posts(ctx, selected, page_cursor(request)))
@@ -146,6 +147,7 @@ class Dashboard(Endpoint):
         else:
             view = await dashboard.read(ctx)
             values |= {"pages": view.pages, "unfinished": view.unfinished, "deleted": view.deleted}
+            values["first_steps"] = view.first_steps
         return render_page(request, "posts/dashboard.html", undo=await _just_deleted(ctx, request), **values)
 
 
