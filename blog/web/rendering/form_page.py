@@ -36,6 +36,9 @@ class FormEndpoint(Endpoint, ABC, Generic[M]):
     keeps_text: ClassVar[bool] = False
     """Whether the form is shown again while the database is unavailable: the error page would lose a text that somebody wrote."""
 
+    max_body_bytes: ClassVar[int | None] = None
+    """The limit of the submitted form; None: the setting of that name."""
+
     request: Request
     ctx: Context
     form: Form
@@ -66,7 +69,7 @@ class FormEndpoint(Endpoint, ABC, Generic[M]):
         """Validate the form and submit it."""
         if response := await self.start(request):
             return response
-        self.form = await read_form(request)
+        self.form = await read_form(request, max_bytes=self.max_body_bytes)
         data = self.parse()
         try:
             if data is None:

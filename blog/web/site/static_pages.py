@@ -14,6 +14,7 @@ from blog.errors import VersionConflict
 from blog.framework.caching.response_cache import cache_until_event
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.endpoints.form_keys import run_once
+from blog.framework.limits.request_limits import MAX_POST_BODY_BYTES
 from blog.framework.request.context import request_context, require_user
 from blog.framework.request.forms import Form
 from blog.framework.request.parsing import parse_number
@@ -61,6 +62,7 @@ class NewStaticPage(FormPage[StaticPageInput]):
     """/admin/pages/new: create a page."""
 
     template, model, keeps_text = "site/static_page_form.html", StaticPageInput, True
+    max_body_bytes = MAX_POST_BODY_BYTES
     static_page: StaticPage | None = None
     is_stale = False
 

@@ -15,6 +15,7 @@ from blog.domain.posts.models import Post
 from blog.domain.posts.post_filter import PostFilter
 from blog.errors import Forbidden, NotAuthenticated, Unavailable
 from blog.schemas.accounts import Role
+from blog.schemas.fields import MAX_TAGS
 from blog.schemas.post_management import BulkAction, BulkChange
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from tests.conftest import MakeUser
@@ -66,7 +67,7 @@ async def test_deleted_posts_are_restored(author: Context) -> None:
 
 
 async def test_refused_posts_have_a_reason_and_others_are_changed(author: Context) -> None:
-    (full,) = await written(author, "Full", tags=[str(number) for number in range(20)])
+    (full,) = await written(author, "Full", tags=[str(number) for number in range(MAX_TAGS)])
     (empty,) = await written(author, "Empty", content="", status="draft")
     (plain,) = await written(author, "Plain", status="draft")
     published = await bulk_changes.apply(author, BulkChange(action=BulkAction.PUBLISH), [empty, plain, 999], time_limit=60)
@@ -78,7 +79,7 @@ async def test_refused_posts_have_a_reason_and_others_are_changed(author: Contex
     ]  # fmt: skip
     tagged = await bulk_changes.apply(author, BulkChange(action=BulkAction.ADD_TAG, tag="x"), [full, plain], time_limit=60)
     assert [item.outcome for item in tagged.outcomes] == [REFUSED, DONE]
-    assert "20 tags" in tagged.refused[0].reason
+    assert f"{MAX_TAGS} tags" in tagged.refused[0].reason
 
 
 async def test_permissions_are_checked_for_each_post(author: Context, ctx: Context, make_user: MakeUser) -> None:

@@ -16,6 +16,7 @@ from blog.domain.site import static_pages
 from blog.framework.urls.route_table import rows
 from blog.framework.urls.urls import UrlBuilder
 from blog.schemas.accounts import Role
+from blog.schemas.fields import MAX_CONTENT_BYTES
 from blog.schemas.media import NewMedia
 from blog.schemas.static_pages import StaticPageInput
 from tests.support.pictures import png
@@ -124,7 +125,8 @@ async def test_stale_page_form_can_be_submitted_again(
 
 
 @pytest.mark.parametrize(
-    ("field", "typed"), [("title", ""), ("slug", "a/b"), ("slug", ".well-known"), ("content", "\x07"), ("content", "x" * 262_145)]
+    ("field", "typed"),
+    [("title", ""), ("slug", "a/b"), ("slug", ".well-known"), ("content", "\x07"), ("content", "x" * (MAX_CONTENT_BYTES + 1))],
 )
 async def test_invalid_page_keeps_its_values(client: httpx2.AsyncClient, ora: dict[str, str], field: str, typed: str) -> None:
     answer = await client.post("/admin/pages/new", data=ABOUT | {field: typed}, headers=ora)
