@@ -5,16 +5,16 @@ from collections.abc import Iterator
 
 from blog.domain.posts.models import Post
 
-MAX_TITLE_LENGTH = 70
-"""Characters of a title that search engines and cards show completely."""
+SHOWN_TITLE_LENGTH = 60
+"""Characters of a title that search engines show, about. `static/js/editor/search-preview.js` has the same."""
 _IMAGE = re.compile(r"<img\b[^>]*>")
 _ALT_TEXT = re.compile(r'\balt="[^"]+"')
 
 
 def publication_hints(post: Post) -> Iterator[str]:
     """Yield a sentence for each thing that authors often forget. None of them prevents publication."""
-    if len(post.title) > MAX_TITLE_LENGTH:
-        yield f"The title has {len(post.title)} characters. Search results and cards show about {MAX_TITLE_LENGTH}."
+    if len(post.title) > SHOWN_TITLE_LENGTH:
+        yield f"The title has {len(post.title)} characters. Search engines show about {SHOWN_TITLE_LENGTH}."
     if not post.tags:
         yield "The post has no tags. Readers who follow a tag will not see it."
     if not post.custom_excerpt:

@@ -11,7 +11,6 @@ from blog.domain.posts.models import Post
 from blog.domain.posts.publication_checks import publication_hints
 from blog.errors import InvalidInput, VersionConflict
 from blog.framework.endpoints.endpoint import Endpoint
-from blog.framework.limits.request_limits import MAX_POST_BODY_BYTES
 from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form, read_form
 from blog.framework.request.parsing import parse_number
@@ -71,7 +70,7 @@ class PostStatusChange(Endpoint):
     async def post(self, request: Request) -> Response:
         """Publish or unpublish the post, then redirect to the page of the button. Raises InvalidInput."""
         ctx = request_context(request)
-        form = await read_form(request, max_bytes=MAX_POST_BODY_BYTES)
+        form = await read_form(request)
         post = await load_editable_post(ctx, request)
         changes = Form({"status": form.value("status")}).parse(PostChanges)
         if changes is None:

@@ -5,6 +5,7 @@ import Turndown from "../../vendor/turndown/turndown.browser.es.js";
 import { gfm } from "../../vendor/turndown-plugin-gfm/turndown-plugin-gfm.browser.es.js";
 
 const INVISIBLE = "style, script, meta, title, link, template, noscript, svg, button, [hidden], [aria-hidden=true], .mw-editsection, .noprint, sup.reference";
+const PIPE = "\ue000"; // stands for a pipe in a cell, which Markdown wants escaped, also in code
 const MONOSPACE = /\b(?:monospace|consolas|courier|menlo|monaco)\b/i;
 const GOOGLE_REDIRECT = /^https:\/\/www\.google\.com\/url\?/;
 
@@ -23,7 +24,7 @@ export function toMarkdown(html) {
   const dropped = removeLocalImages(body);
   for (const table of body.querySelectorAll("table")) simplifyTable(table);
   lowerHeadings(body);
-  return { markdown: converter().turndown(body).trim(), dropped };
+  return { markdown: converter().turndown(body).trim().replaceAll(PIPE, "\\|"), dropped };
 }
 
 function converter() {
@@ -160,7 +161,7 @@ function simplifyTable(table) {
       unwrap(block);
     }
     for (const list of [...cell.querySelectorAll("ul, ol")]) unwrap(list);
-    for (const node of texts(cell)) node.data = node.data.replace(/\s+/g, " ").replaceAll("|", "\u2502");
+    for (const node of texts(cell)) node.data = node.data.replace(/\s+/g, " ").replaceAll("|", PIPE);
   }
   for (const cell of [...table.rows[0].cells]) {
     const head = table.ownerDocument.createElement("th");

@@ -24,7 +24,7 @@ GOOGLE_DOCS = """<meta charset="utf-8"><b style="font-weight:normal;" id="docs-i
  href="https://www.google.com/url?q=https://example.org/a&amp;sa=D"><span style="text-decoration:underline;">a link</span></a></p>
 <ul><li dir="ltr"><p dir="ltr"><span>one</span></p></li><li><p>two</p></li><ul><li><p>inner</p></li></ul></ul>
 <table><tbody><tr><td><p><span style="font-weight:700">Year</span></p></td><td><p>Looms</p></td></tr><tr><td><p>1801</p></td><td>
-<p>4</p></td></tr></tbody></table></b>"""
+<p>4|5</p></td></tr></tbody></table></b>"""
 WORD = """<html xmlns:o="urn:schemas-microsoft-com:office:office"><head><style>p.MsoNormal { margin: 0 }</style></head><body>
 <!--StartFragment--><h1>Looms<o:p></o:p></h1><p class=MsoNormal>Some <b>bold</b> words.<o:p></o:p></p>
 <p class=MsoListParagraphCxSpFirst style='text-indent:-18.0pt;mso-list:l0 level1 lfo1'><![if !supportLists]><span
@@ -44,7 +44,7 @@ SAMPLES = {
     "Google Docs": (
         GOOGLE_DOCS,
         "## Looms\n\n**Bold** and *slanted*, [a link](https://example.org/a)\n\n- one\n- two\n  - inner\n\n"
-        "| Year | Looms |\n| --- | --- |\n| 1801 | 4 |",
+        "| Year | Looms |\n| --- | --- |\n| 1801 | 4\\|5 |",
     ),
     "Word": (WORD, "## Looms\n\nSome **bold** words.\n\n1. one\n   - inner\n2. two"),
     "Wikipedia": (WIKIPEDIA, "## History\n\nThe **loom** was [built](https://e.example/wiki/J)."),
