@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 from pydantic_core import to_json
-from starlette.convertors import PathConvertor, StringConvertor
+from starlette.convertors import StringConvertor
 from starlette.routing import BaseRoute, Route
 
 from blog import __version__
 from blog.api import openapi_components
 from blog.api.routes import routes
 from blog.framework.endpoints.openapi_operations import Operation, get_operation
-from blog.framework.request.parsing import IdConvertor
+from blog.framework.request.parsing import AnyPathConvertor, IdConvertor
 from blog.framework.urls.route_table import walk_routes
 from blog.schemas.examples import example_of
 from blog.schemas.problems import Problem
@@ -28,7 +28,7 @@ _PATH_PARAMETER = re.compile(r"{(\w+)(:\w+)?}")
 _PATH_TYPES: dict[type, dict[str, Any]] = {
     IdConvertor: {"type": "integer", "minimum": 1, "maximum": 10**18 - 1},
     StringConvertor: {"type": "string", "pattern": "^[^/]+$"},
-    PathConvertor: {"type": "string", "minLength": 1},
+    AnyPathConvertor: {"type": "string", "minLength": 1},
 }
 _SUCCESS_DESCRIPTIONS = {
     200: "OK",

@@ -50,3 +50,9 @@ async def test_invalid_changes_are_named(client: httpx2.AsyncClient, bearer: Bea
         assert (answer.status_code, name in answer.json()["errors"][0]["loc"]) == (status, True), changes
     assert (await client.post("/api/v1/tags/a/merge", json={"into": "A"}, headers=edo)).status_code == 422
     assert (await client.get("/api/v1/tags/none")).status_code == 404
+
+
+async def test_path_with_a_line_end_is_answered_by_the_api(client: httpx2.AsyncClient) -> None:
+    for path in ("/api/v1/tags/%0A", "/api/v1/tags/a%0Ab", "/api/v1/%0A"):
+        answer = await client.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), path

@@ -5,7 +5,7 @@ from typing import Any, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, from_json
-from starlette.convertors import IntegerConvertor, register_url_convertor
+from starlette.convertors import IntegerConvertor, PathConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.types import Message
 
@@ -135,3 +135,12 @@ class IdConvertor(IntegerConvertor):
 
 
 register_url_convertor("id", IdConvertor())
+
+
+class AnyPathConvertor(PathConvertor):
+    """The path convertor `{…:path}`, of mounts too, which also takes line ends: a mount answers each path below it itself."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("path", AnyPathConvertor())
