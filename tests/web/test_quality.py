@@ -36,6 +36,8 @@ MEMBERS = [
     "/dashboard/posts", "/admin/posts", "/admin/tags", "/admin/tags/1", "/admin/tags/1/merge", "/admin/tags/1/delete",
     "/account", "/account/password", "/write", "/dashboard", "/admin", "/posts/long", "/posts/long/edit", "/posts/long/delete",
     "/posts/draft", "/comments/1/edit", "/comments/1/reply", "/comments/1/remove", "/media-library", "/media-library/1",
+    "/posts/long/history", "/posts/long/history/1", "/posts/long/history/diff?from=1&to=2", "/posts/draft/previews",
+    "/posts/draft/publish", "/moderation", "/notifications",
     "/media-library/1/delete", "/admin/members", "/admin/members/1", "/admin/members/2", "/admin/members/2/delete",
 ]  # fmt: skip
 MARKUP = "\n\n".join([
@@ -90,6 +92,7 @@ def fill(client: httpx.Client) -> None:
     for content, parent in (("Opening *words*.", None), ("An answer.", 1), ("Removed.", None)):
         client.post("/api/v1/posts/1/comments", json={"content": content, "parent_id": parent}).raise_for_status()
     client.delete("/api/v1/comments/3").raise_for_status()
+    client.patch("/api/v1/posts/1", json={"title": "A long post, again", "tags": ["maths"]}).raise_for_status()
 
 
 def write(client: httpx.Client, **members: object) -> None:
