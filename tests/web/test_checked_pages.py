@@ -14,7 +14,7 @@ NOT_PAGES = {
     "post_card", "theme_css", "robots", "sitemap", "sitemap_part", "opensearch", "oembed", "feed", "tag_feed", "author_feed",
     "search_feed", "account_export", "login_passkey", "media_item_replace",
 }  # fmt: skip
-"""Routes that answer GET with a file or a redirect, or whose page is that of another route."""
+"""Routes that answer GET with a file or a redirect, or that show the page of another route."""
 BEHIND_A_SECRET = {
     "setup", "set_password", "invitation", "preview", "account_email_confirm", "login_code", "account_two_factor_enable",
     "account_passkey_remove",
@@ -25,7 +25,7 @@ BEHIND_A_SECRET = {
 def _matching_route(path: str, routes: list[BaseRoute]) -> str:
     scope = {"type": "http", "method": "GET", "path": path, "root_path": ""}
     for route in routes:
-        match, child = route.matches(scope)
+        match, _child = route.matches(scope)
         if match is Match.NONE:
             continue
         if isinstance(route, Mount):
