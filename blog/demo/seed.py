@@ -10,9 +10,11 @@ from blog.domain.accounts import accounts
 from blog.domain.comments import comments
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
+from blog.domain.site import site_preferences
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost, PostStatus
+from blog.schemas.site_preferences import PreferencesChanges
 
 OWNER = "demo"
 
@@ -52,11 +54,13 @@ DRAFT = "Only its authors and editors can see this draft."
 
 
 async def seed(ctx: Context) -> tuple[str, str]:
-    """Create an owner, some posts and a comment. Return the owner's username and password."""
+    """Create an owner, site settings, some posts and a comment. Return the owner's username and password."""
     password = secrets.token_urlsafe(9)
     owner = await accounts.create(
         ctx, NewUser(username=OWNER, email="demo@example.org", password=SecretStr(password)), Role.OWNER
     )
+    identity = PreferencesChanges(description="A sample blog to try things on.", language="en", time_zone="Europe/London")
+    await site_preferences.change(ctx.acting_as(accounts.as_actor(owner)), identity)
     for days, new in (
         (9, NewPost(title="Code and tables", content=CODE, tags=["starlette", "how it works"])),
         (2, NewPost(title="Welcome", content=WELCOME, tags=["how it works"])),

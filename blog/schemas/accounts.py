@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr, StringConstraints
 from blog.schemas.comments import CommentOut
 from blog.schemas.fields import NORMALISED, Bio, Changes, Id, Input, Line, Name, Output, Username, integral
 from blog.schemas.posts import PostOut
+from blog.schemas.site_preferences import SiteIdentity
 from blog.text.email_address import EmailAddress
 
 MAX_TOKEN_LIFETIME_SECONDS = 3650 * 24 * 3600
@@ -58,6 +59,10 @@ class Registration(NewUser):
     """A new account from the registration page, where a password is required."""
 
     password: Password
+
+
+class Setup(Registration, SiteIdentity):
+    """The first page of a new blog: the owner's account, and what the site is called and looks like."""
 
 
 class AccountChanges(Changes):

@@ -213,10 +213,8 @@ MetaDescription = Annotated[
     Annotated[str, StringConstraints(max_length=MAX_META_DESCRIPTION_LENGTH), _documented_pattern("text")] | None, _PLAIN_TEXT
 ]
 Caption = Annotated[str, StringConstraints(max_length=MAX_CAPTION_LENGTH), _documented_pattern("line"), NORMALISED]
-Language = Annotated[
-    Annotated[str, StringConstraints(max_length=language_tags.MAX_LENGTH), AfterValidator(_normalise_language)] | None,
-    EMPTY_IS_NULL,
-]
+LanguageTag = Annotated[str, StringConstraints(max_length=language_tags.MAX_LENGTH), AfterValidator(_normalise_language)]
+Language = Annotated[LanguageTag | None, EMPTY_IS_NULL]
 Slug = Annotated[
     str, StringConstraints(min_length=1, max_length=120), AfterValidator(_validate_slug), _documented_pattern("slug"), NORMALISED
 ]

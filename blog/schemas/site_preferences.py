@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from blog.schemas.fields import NORMALISED, Changes, Input, Line
+from blog.schemas.fields import NORMALISED, Changes, Input, LanguageTag, Line
+from blog.text import time_zones
 
 _ACCENT = re.compile(r"#[0-9a-f]{6}")
 _TARGET = re.compile(r"/(?:[^/\\].*)?|https?://[^/].*")
@@ -24,8 +25,16 @@ def _validate_target(value: str) -> str:
     return value
 
 
-ShortLine = Annotated[Line, StringConstraints(max_length=100), NORMALISED]
+def _validate_time_zone(value: str) -> str:
+    if value not in time_zones.zone_names():
+        raise PydanticCustomError("time_zone", "Not a time zone. Choose one from the list, e.g. Europe/Berlin")
+    return value
+
+
+ShortLine = Annotated[str, StringConstraints(max_length=100), NORMALISED]
+Description = Annotated[str, StringConstraints(max_length=300), NORMALISED]
 Accent = Annotated[str, AfterValidator(_validate_accent)]
+TimeZone = Annotated[str, AfterValidator(_validate_time_zone)]
 Target = Annotated[Line, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_validate_target)]
 
 
@@ -36,12 +45,19 @@ class NavigationLink(Input):
     target: Target
 
 
-class Preferences(Input):
-    """The preferences, with their defaults. A stored value that this version cannot read counts as its default."""
+class SiteIdentity(Input):
+    """The preferences that the setup page asks for, with their defaults."""
 
     title: ShortLine = Field(default="", description="The title of the blog; empty: PROJECT_NAME")
-    description: Annotated[Line, StringConstraints(max_length=300), NORMALISED] = ""
+    description: Description = ""
     accent: Accent | None = Field(default=None, description="The colour of links and buttons")
+    language: LanguageTag = Field(default="en", description="The language of posts that name none, as a BCP 47 tag")
+    time_zone: TimeZone = Field(default=time_zones.UTC, description="The time zone of the blog, as an IANA name")
+
+
+class Preferences(SiteIdentity):
+    """All preferences, with their defaults. A stored value that this version cannot read counts as its default."""
+
     navigation: Annotated[list[NavigationLink], Field(max_length=10)] = Field(default_factory=list)
     hold_first_comment: bool = Field(default=False, description="Hold the first comment of each person for moderation")
     blocked_words: Annotated[list[ShortLine], Field(max_length=500)] = Field(

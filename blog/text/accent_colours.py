@@ -25,7 +25,8 @@ LIGHT: Final = Background("#fcfcfa", "#f3f3ee", "#000000")
 DARK: Final = Background("#16191b", "#1f2426", "#ffffff")
 """The backgrounds in `static/css/blog.css`."""
 DEFAULT_ACCENT: Final = "#17614b"
-"""The accent in `static/css/blog.css`."""
+DEFAULT_DARK_ACCENT: Final = "#86cfb1"
+"""The accents in `static/css/blog.css`, which apply if no colour was chosen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,21 @@ _TAG = re.compile(
     r"(?P<private>-x(?:-[a-z0-9]{1,8})+)?"
 )
 
+COMMON_LANGUAGES = (
+    ("ar", "العربية"), ("bn", "বাংলা"), ("bg", "Български"), ("ca", "Català"), ("cs", "Čeština"), ("cy", "Cymraeg"),
+    ("da", "Dansk"), ("de", "Deutsch"), ("et", "Eesti"), ("el", "Ελληνικά"), ("en", "English"),
+    ("en-GB", "English (United Kingdom)"),
+    ("en-US", "English (United States)"), ("es", "Español"), ("eo", "Esperanto"), ("eu", "Euskara"), ("fa", "فارسی"),
+    ("fr", "Français"), ("ga", "Gaeilge"), ("gl", "Galego"), ("he", "עברית"), ("hi", "हिन्दी"), ("hr", "Hrvatski"),
+    ("id", "Bahasa Indonesia"), ("is", "Íslenska"), ("it", "Italiano"), ("ja", "日本語"), ("ko", "한국어"), ("lv", "Latviešu"),
+    ("lt", "Lietuvių"), ("hu", "Magyar"), ("nl", "Nederlands"), ("nb", "Norsk bokmål"), ("nn", "Norsk nynorsk"), ("pl", "Polski"),
+    ("pt", "Português"), ("pt-BR", "Português (Brasil)"), ("ro", "Română"), ("ru", "Русский"), ("sk", "Slovenčina"),
+    ("sl", "Slovenščina"), ("sr", "Српски"), ("fi", "Suomi"), ("sv", "Svenska"), ("sw", "Kiswahili"), ("th", "ไทย"),
+    ("tr", "Türkçe"), ("uk", "Українська"), ("ur", "اردو"), ("vi", "Tiếng Việt"), ("zh-Hans", "中文 简体"),
+    ("zh-Hant", "中文 繁體"),
+)  # fmt: skip
+"""Languages to choose from: the tag, and the name of the language in the language itself."""
+
 
 def normalise(tag: str) -> str | None:
     """Return a language tag in its usual spelling, or None if it is not well-formed. `pt_br` becomes `pt-BR`."""

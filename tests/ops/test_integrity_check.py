@@ -169,7 +169,13 @@ async def wrong_date(ctx: Context) -> None:
     await sql(ctx, "UPDATE post_authors SET listed_at = CURRENT_TIMESTAMP WHERE post_id = 1")
 
 
+async def unreadable_preference(ctx: Context) -> None:
+    row = {"name": "time_zone", "value": "Mars/Olympus", "user_id": None, "updated_at": ctx.now}
+    await ctx.db.execute(tables.site_preferences.insert().values(row))
+
+
 DAMAGES = [
+    (unreadable_preference, "Site settings that cannot be read: time_zone.", False),
     (lost_index_entry, "Posts missing from the search index: 1 (other)", True),
     (outdated_index_entry, "Posts outdated in the search index: 1 (other)", True),
     (left_over_index_entry, "Search index entries of deleted posts: 1", True),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from blog.text.accent_colours import (
     DARK,
     DEFAULT_ACCENT,
+    DEFAULT_DARK_ACCENT,
     LIGHT,
     MIN_TEXT_CONTRAST,
     Background,
@@ -59,8 +60,13 @@ def test_mix_interpolates() -> None:
     assert [mix("#000000", "#ff8040", share) for share in (0, 0.5, 1)] == ["#000000", "#804020", "#ff8040"]
 
 
-def test_backgrounds_match_the_stylesheet() -> None:
+def test_colours_match_the_stylesheet() -> None:
     css = (ROOT / "static" / "css" / "blog.css").read_text()
-    for name, values in (("background", {LIGHT.surface, DARK.surface}), ("surface", {LIGHT.raised, DARK.raised})):
+    accents = {DEFAULT_ACCENT, DEFAULT_DARK_ACCENT}
+    for name, values in (
+        ("background", {LIGHT.surface, DARK.surface}),
+        ("surface", {LIGHT.raised, DARK.raised}),
+        ("accent", accents),
+    ):
         pairs = re.findall(rf"--{name}: light-dark\((#[0-9a-f]{{6}}), (#[0-9a-f]{{6}})\);", css)
         assert values == set(*pairs)

@@ -24,3 +24,10 @@ def test_spelling(written: str, tag: str) -> None:
 )
 def test_other_text_is_no_tag(text: str) -> None:
     assert language_tags.normalise(text) is None
+
+
+def test_common_languages_are_tags_in_their_usual_spelling() -> None:
+    tags = [tag for tag, _ in language_tags.COMMON_LANGUAGES]
+    assert len(set(tags)) == len(tags) > 40
+    assert [language_tags.normalise(tag) for tag in tags] == tags
+    assert "en" in tags, "the default"

@@ -74,10 +74,21 @@ class RuntimeSettings:
                 outage.failed(error.detail)
 
 
+async def unreadable_preferences(db: Database) -> list[str]:
+    """Return the names of stored preferences that this version cannot read, and for which the defaults apply."""
+    rows = await db.fetch_all(sa.select(_p.name, _p.value))
+    return _invalid_names({row["name"]: row["value"] for row in rows if row["name"] in Preferences.model_fields})
+
+
 def _valid_preferences(values: dict[str, Any]) -> Preferences:
+    if invalid := _invalid_names(values):
+        log.warning("stored preferences that this version cannot read are ignored", names=invalid)
+    return Preferences.model_validate({name: value for name, value in values.items() if name not in invalid})
+
+
+def _invalid_names(values: dict[str, Any]) -> list[str]:
     try:
-        return Preferences.model_validate(values)
+        Preferences.model_validate(values)
     except ValidationError as error:
-        invalid = {str(fault["loc"][0]) for fault in error.errors()}
-        log.warning("stored preferences that this version cannot read are ignored", names=sorted(invalid))
-        return _valid_preferences({name: value for name, value in values.items() if name not in invalid})
+        return sorted({str(fault["loc"][0]) for fault in error.errors()})
+    return []

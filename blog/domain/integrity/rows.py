@@ -1,4 +1,4 @@
-"""Integrity of rows: posts with their versions, slugs, authors and comments; tags; rendered HTML."""
+"""Integrity of rows: posts with their versions, slugs, authors and comments; tags; site settings; rendered HTML."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.domain.comments import comment_changes
+from blog.domain.core import runtime_settings
 from blog.domain.core.context import Context
 from blog.domain.integrity.faults import BATCH_SIZE, Fault, summarise
 from blog.domain.posts import tags
@@ -27,7 +28,7 @@ _RENDERED_TABLES: tuple[tuple[str, sa.Table, Callable[[str], str]], ...] = (
 async def check(ctx: Context, progress: Progress = no_progress) -> list[Fault]:
     """Check posts, tags and rendered HTML."""
     faults = [*await _incomplete_posts(ctx), *await _wrong_comment_counts(ctx), *await _wrong_view_counts(ctx)]
-    faults += await _wrong_listing_dates(ctx)
+    faults += [*await _wrong_listing_dates(ctx), *await _unreadable_preferences(ctx)]
     progress(1, _STEPS)
     faults += await _unused_tags(ctx)
     progress(2, _STEPS)
@@ -96,6 +97,12 @@ async def _wrong_listing_dates(ctx: Context) -> list[Fault]:
                 await ctx.db.execute(update)
 
     return [Fault(f"Posts listed under a wrong date: {len(slugs)} ({summarise(sorted(slugs))})", repair)] if slugs else []
+
+
+async def _unreadable_preferences(ctx: Context) -> list[Fault]:
+    names = await runtime_settings.unreadable_preferences(ctx.db)
+    text = f"Site settings that cannot be read: {summarise(names)}. Their defaults apply: save them again on /admin/site"
+    return [Fault(text)] if names else []
 
 
 async def _unused_tags(ctx: Context) -> list[Fault]:

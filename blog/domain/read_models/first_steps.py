@@ -23,10 +23,12 @@ class FirstStep:
 
 
 _STEPS = (FirstStep("post"), FirstStep("site"), FirstStep("page"), FirstStep("people", is_optional=True))
+_LOOK = ("title", "description", "accent", "navigation")
+"""The preferences that readers see. The setup page also stores the time zone, which the browser chooses."""
 QUERY = PreparedQuery(
     sa.select(
         sa.exists().where(_p.status == PostStatus.PUBLISHED.value, _p.deleted_at.is_(None)).label("post"),
-        sa.exists(sa.select(tables.site_preferences.c.name)).label("site"),
+        sa.exists().where(tables.site_preferences.c.name.in_(_LOOK)).label("site"),
         sa.exists(sa.select(tables.static_pages.c.id)).label("page"),
         (sa.select(sa.func.count()).where(_u.deleted_at.is_(None), _u.email.is_not(None)).scalar_subquery() > 1).label("people"),
     )

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import secrets
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
@@ -24,8 +24,8 @@ _MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
-SITE_LANGUAGE = "en"
-"""The language of the pages around the posts."""
+INTERFACE_LANGUAGE = "en"
+"""The language of labels, buttons and messages."""
 _FUNCTIONS = frozenset({"path", "url", "static"})
 """Pure functions of templates: the result depends only on the arguments."""
 
@@ -43,8 +43,9 @@ class Templates:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
-            blog_name=_BlogName(site),
-            site_language=SITE_LANGUAGE,
+            blog_name=_CurrentText(lambda: site.title),
+            site_language=_CurrentText(lambda: site.runtime_settings.preferences.language),
+            interface_language=INTERFACE_LANGUAGE,
             list_headings=list_headings,
             new_form_key=new_form_key,
         )
@@ -93,14 +94,17 @@ class _Environment(Environment):
         return {**self.globals, **(d or {})}
 
 
-class _BlogName:
-    """The current title of the blog. An object, because Jinja evaluates the globals of imported macros once."""
+class _CurrentText:
+    """A text that owners can change. An object, because Jinja evaluates the globals of imported macros once.
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    To compare it, convert it with the filter `string` first.
+    """
+
+    def __init__(self, read: Callable[[], str]) -> None:
+        self._read = read
 
     def __str__(self) -> str:
-        return self._site.title
+        return self._read()
 
 
 def new_form_key() -> str:

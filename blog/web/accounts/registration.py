@@ -1,27 +1,30 @@
 """Pages that create an account or set its first password: registration, setup link, password link and invitation."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain.accounts import accounts, invitations, password_reset, registration
+from blog.domain.accounts import accounts, invitations, password_reset, registration, setup
 from blog.errors import Conflict, Forbidden
 from blog.framework.request.context import request_context
 from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
-from blog.schemas.accounts import NewPassword, Registration, Role
+from blog.schemas.accounts import NewPassword, Registration, Role, Setup
 from blog.schemas.feature_flags import Flag
 from blog.web.accounts.sign_in import continue_sign_in, start_session
+from blog.web.rendering import site_form
 from blog.web.rendering.form_page import FormPage
 from blog.web.rendering.redirects import next_path, safe_local_path
 
+R = TypeVar("R", bound=Registration)
 
-class NewAccountPage(FormPage[Registration]):
+
+class NewAccountPage(FormPage[R]):
     """Base of the pages that create an account."""
 
-    model, requires_user = Registration, False
+    requires_user = False
     role: Role = Role.READER
     """The role of the new account."""
 
@@ -31,10 +34,10 @@ class NewAccountPage(FormPage[Registration]):
         self.form.add_field_errors(await registration.find_errors(self.ctx, valid, self.role))
 
 
-class RegistrationPage(NewAccountPage):
+class RegistrationPage(NewAccountPage[Registration]):
     """/register: create an account and sign in, then return to the page in `?next=`."""
 
-    template = "accounts/register.html"
+    template, model = "accounts/register.html", Registration
 
     async def check_valid_fields(self) -> None:
         accounts.require_registration(self.ctx)
@@ -59,10 +62,10 @@ class RegistrationPage(NewAccountPage):
         return await start_session(self.request, self.ctx, accounts.as_actor(user), safe_local_path(self.form.value("next")))
 
 
-class SetupPage(NewAccountPage):
-    """/setup/{secret}: create the owner's account, with the link that the server prints when it starts."""
+class SetupPage(NewAccountPage[Setup]):
+    """/setup/{secret}: create the owner's account and name the site, with the link that the server prints when it starts."""
 
-    template, role = "accounts/setup.html", Role.OWNER
+    template, model, role = "accounts/setup.html", Setup, Role.OWNER
 
     async def load(self) -> None:
         """Check the link. Raises NotFound if it is not valid, Conflict if the blog has an owner."""
@@ -70,10 +73,20 @@ class SetupPage(NewAccountPage):
         if await accounts.first_owner(self.ctx):
             raise Conflict("This blog already has an owner. Sign in instead.")
 
-    async def submit(self, data: Registration) -> Response:
-        """Create the owner's account and start a session."""
-        user = await accounts.create_owner(self.ctx, self.request.path_params["secret"], data)
-        return await start_session(self.request, self.ctx, accounts.as_actor(user))
+    def initial_form(self) -> Form:
+        return Form(site_form.identity_values(self.ctx.site.runtime_settings.preferences))
+
+    def parse(self) -> Setup | None:
+        return site_form.parse_identity(self.form, Setup)
+
+    async def context(self) -> Mapping[str, Any]:
+        return site_form.identity_choices()
+
+    async def submit(self, data: Setup) -> Response:
+        """Create the owner's account, store the preferences and start a session on the dashboard."""
+        user = await setup.complete(self.ctx, self.request.path_params["secret"], data)
+        next_page = app_state(self.request).urls.path("web:dashboard")
+        return await start_session(self.request, self.ctx, accounts.as_actor(user), next_page)
 
 
 class SetPasswordPage(FormPage[NewPassword]):
@@ -94,10 +107,10 @@ class SetPasswordPage(FormPage[NewPassword]):
         return await continue_sign_in(self.request, self.ctx, accounts.as_actor(user))
 
 
-class InvitationPage(NewAccountPage):
+class InvitationPage(NewAccountPage[Registration]):
     """/invitation/{secret}: create an account by invitation, also while registration is closed."""
 
-    template = "accounts/invitation.html"
+    template, model = "accounts/invitation.html", Registration
 
     async def load(self) -> None:
         """Load the invitation. Raises NotFound."""

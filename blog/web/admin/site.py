@@ -1,4 +1,4 @@
-"""The settings page of the site: title, look, and rules for comments."""
+"""The settings page of the site: title, look, language, and rules for comments."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +11,7 @@ from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 from blog.schemas.site_preferences import PreferencesChanges
 from blog.text.accent_colours import DEFAULT_ACCENT
+from blog.web.rendering import site_form
 from blog.web.rendering.form_page import FormPage
 
 
@@ -26,9 +27,7 @@ class SitePage(FormPage[PreferencesChanges]):
         preferences = self.ctx.site.runtime_settings.preferences
         return Form(
             {
-                "title": preferences.title,
-                "description": preferences.description,
-                "accent": preferences.accent or DEFAULT_ACCENT,
+                **site_form.identity_values(preferences),
                 "navigation": "\n".join(f"{link.label} | {link.target}" for link in preferences.navigation),
                 "hold_first_comment": "true" if preferences.hold_first_comment else "",
                 "blocked_words": "\n".join(preferences.blocked_words),
@@ -39,11 +38,10 @@ class SitePage(FormPage[PreferencesChanges]):
         )
 
     def parse(self) -> PreferencesChanges | None:
-        """Parse lists of lines, the checkbox, and the colour: the default colour is stored as no colour."""
-        accent = self.form.value("accent").strip().lower()
-        return self.form.parse(
+        """Parse the identity of the site, lists of lines and the checkbox."""
+        return site_form.parse_identity(
+            self.form,
             PreferencesChanges,
-            accent=None if accent in ("", DEFAULT_ACCENT) else accent,
             navigation=[_parse_link(line) for line in _split_lines(self.form.value("navigation"))],
             blocked_words=_split_lines(self.form.value("blocked_words")),
             hold_first_comment=self.form.value("hold_first_comment") == "true",
@@ -56,7 +54,11 @@ class SitePage(FormPage[PreferencesChanges]):
         return RedirectResponse(f"{app_state(self.request).urls.path('web:admin_site')}?saved=yes", 303)
 
     async def context(self) -> Mapping[str, Any]:
-        return {"saved": "saved" in self.request.query_params and not self.form.errors}
+        return {
+            **site_form.identity_choices(),
+            "swatch": site_form.swatch(self.ctx.site.runtime_settings.preferences.accent or DEFAULT_ACCENT),
+            "saved": "saved" in self.request.query_params and not self.form.errors,
+        }
 
 
 def _parse_link(line: str) -> dict[str, str]:

@@ -26,10 +26,11 @@ _ATOM_NAMESPACE = "http://www.w3.org/2005/Atom"
 
 @dataclass(frozen=True, slots=True)
 class FeedInfo:
-    """The metadata of a feed. `page_url` is the HTML page with the same posts."""
+    """The metadata of a feed. `page_url` is the HTML page with the same posts; `language` is that of items that name none."""
 
     title: str
     description: str
+    language: str
     page_url: str
     feed_url: str
 
@@ -119,7 +120,7 @@ def permanent_id(post: Post, urls: UrlBuilder) -> str:
 
 
 def _atom(feed: FeedInfo, items: Sequence[FeedItem]) -> bytes:
-    root = Element("feed", {"xmlns": _ATOM_NAMESPACE})
+    root = Element("feed", {"xmlns": _ATOM_NAMESPACE, "xml:lang": feed.language})
     _add_element(root, "id", feed.page_url)
     _add_element(root, "title", feed.title)
     if feed.description:
@@ -163,6 +164,7 @@ def _rss(feed: FeedInfo, items: Sequence[FeedItem]) -> bytes:
     _add_element(about, "title", feed.title)
     _add_element(about, "link", feed.page_url)
     _add_element(about, "description", feed.description or feed.title)
+    _add_element(about, "language", feed.language)
     _add_element(about, "lastBuildDate", format_datetime(_last_update(items), usegmt=True))
     SubElement(about, "atom:link", {"rel": "self", "type": "application/rss+xml", "href": feed.feed_url})
     for item in items:
@@ -194,6 +196,7 @@ def _json(feed: FeedInfo, items: Sequence[FeedItem]) -> bytes:
         "version": "https://jsonfeed.org/version/1.1",
         "title": feed.title,
         "description": feed.description,
+        "language": feed.language,
         "home_page_url": feed.page_url,
         "feed_url": feed.feed_url,
         "items": [_json_item(item) for item in items],

@@ -104,6 +104,7 @@ async def _feed_response(request: Request, feed: Feed, subject: str, page_url: s
     info = FeedInfo(
         title=strip_invalid_xml(f"{subject} · {site.title}" if subject else site.title),
         description=strip_invalid_xml(site.runtime_settings.preferences.description),
+        language=site.runtime_settings.preferences.language,
         page_url=page_url,
         feed_url=_feed_url(page_url, format_name),
     )

@@ -12,6 +12,7 @@ from blog.framework.identity.authentication import ANONYMOUS
 from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 from blog.framework.response.error_statuses import error_headers, error_status
+from blog.framework.templating.templating import INTERFACE_LANGUAGE
 from blog.middleware.security import policy_with_frames
 from blog.schemas.feature_flags import Flag
 from blog.web.rendering import accent_styles
@@ -40,11 +41,13 @@ def render_page(
       `return_path` is the page to return to after signing in, if not this one.
     """
     state = app_state(request)
+    is_public = template in _PUBLIC_TEMPLATES
     shared = _shared_values(request, values) | values
+    shared["page_language"] = state.site.runtime_settings.preferences.language if is_public else INTERFACE_LANGUAGE
     if not state.site.runtime_settings.is_enabled(Flag.LIVE):
         shared["live_cursor"] = None
     html = state.templates.render(template, **shared)
-    caching = {"Cache-Control": "private, no-cache"} if template in _PUBLIC_TEMPLATES else NO_STORE
+    caching = {"Cache-Control": "private, no-cache"} if is_public else NO_STORE
     if origins := values.get("frame_origins"):
         caching |= {"Content-Security-Policy": policy_with_frames(state.site.settings, origins)}
     return HTMLResponse(html, status, {"Vary": "Cookie", **caching, **(headers or {})})

@@ -266,7 +266,7 @@ async def test_owner_link_works_once(client: httpx2.AsyncClient, ctx: Context) -
     refused = await client.post(path, data=NEW | {"password": "short"}, headers=OWN)
     assert refused.status_code == 422
     answer = await client.post(path, data=NEW, headers=OWN)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard")
     assert (await accounts.by_username(ctx, "ada")).role is Role.OWNER
     assert (await client.get("/dashboard")).status_code == 200, "signed in"
     again = await client.get(path)
