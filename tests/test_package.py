@@ -22,6 +22,8 @@ def test_blog_runs_from_its_wheel(tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(unpacked)
     names = {path.name for path in unpacked.iterdir()}
     assert names == {"blog", next(name for name in names if name.endswith(".dist-info"))}, "no other top-level entry"
+    guide = unpacked / "blog" / "domain" / "posts" / "writing_guide.md"
+    assert guide.read_text("utf-8") == (ROOT / "blog" / "domain" / "posts" / "writing_guide.md").read_text("utf-8")
     port = free_port()
     (tmp_path / "site").mkdir()
     with serving(tmp_path / "site", port, "--demo", PYTHONPATH=str(unpacked)) as (process, log):

@@ -9,11 +9,11 @@ from pydantic import SecretStr
 from blog.domain.accounts import accounts
 from blog.domain.comments import comments
 from blog.domain.core.context import Context
-from blog.domain.posts import posts
+from blog.domain.posts import posts, writing_guide
 from blog.domain.site import site_preferences
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.comments import NewComment
-from blog.schemas.posts import NewPost, PostStatus
+from blog.schemas.posts import NewPost
 from blog.schemas.site_preferences import PreferencesChanges
 
 OWNER = "demo"
@@ -50,8 +50,6 @@ class PostDetail(HTTPEndpoint):
 | response | `response_model` | the model itself |
 """
 
-DRAFT = "Only its authors and editors can see this draft."
-
 
 async def seed(ctx: Context) -> tuple[str, str]:
     """Create an owner, site settings, some posts and a comment. Return the owner's username and password."""
@@ -64,7 +62,7 @@ async def seed(ctx: Context) -> tuple[str, str]:
     for days, new in (
         (9, NewPost(title="Code and tables", content=CODE, tags=["starlette", "how it works"])),
         (2, NewPost(title="Welcome", content=WELCOME, tags=["how it works"])),
-        (0, NewPost(title="A draft", content=DRAFT, status=PostStatus.DRAFT)),
+        (0, writing_guide.draft()),
     ):
         then = replace(ctx.acting_as(accounts.as_actor(owner)), now=ctx.now - dt.timedelta(days=days))
         post = await posts.create(then, new)

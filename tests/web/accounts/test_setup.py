@@ -42,6 +42,17 @@ async def test_setup_names_the_site_and_opens_the_dashboard(client: httpx2.Async
     assert 'name="accent" type="color" value="#1f5fa8"' in form
 
 
+async def test_owner_gets_a_draft_that_explains_markdown(client: httpx2.AsyncClient, ctx: Context) -> None:
+    await submit(client, ctx)
+    assert ">How to write a post</a>" in (await client.get("/dashboard")).text
+    page = (await client.get("/posts/how-to-write-a-post")).text
+    assert "Only you and editors can see this." in page
+    assert "<mark>a highlight</mark>" in page
+    assert "Write your first post</a>" in (await client.get("/dashboard")).text, "the draft is no post of the owner"
+    client.cookies.clear()
+    assert (await client.get("/posts/how-to-write-a-post")).status_code == 404
+
+
 async def test_account_alone_is_enough(client: httpx2.AsyncClient, ctx: Context) -> None:
     answer = await client.post(f"/setup/{accounts.setup_link(ctx)}", data=ACCOUNT, headers=OWN)
     assert answer.status_code == 303
