@@ -48,6 +48,7 @@ from blog.web.media.library import MediaLibrary
 from blog.web.posts.authorship import PostLeave
 from blog.web.posts.autosave import AutosaveDiscard, NewPostAutosave, NewPostPreview, PostAutosave, PostPreview
 from blog.web.posts.editor import Dashboard, DeletePostPage, EditPostPage, NewPostPage
+from blog.web.posts.feature_image import NewPostImage, PostImage
 from blog.web.posts.history import ComparisonPage, HistoryPage, VersionPage, VersionRestore
 from blog.web.posts.management import AllPostsPage, OwnPostsPage
 from blog.web.posts.presence import PostPresence
@@ -114,6 +115,7 @@ routes = [
     Route("/posts/{slug}/card.png", PostCard, name="post_card"),
     Route("/posts/{slug}/edit", EditPostPage, name="post_edit"),
     Route("/posts/{slug}/edit/preview", PostPreview, name="post_edit_preview"),
+    Route("/posts/{slug}/edit/feature-image", PostImage, name="post_edit_image"),
     Route("/posts/{slug}/autosave", PostAutosave, name="post_autosave"),
     Route("/posts/{slug}/delete", DeletePostPage, name="post_delete"),
     Route("/posts/{slug}/comments", CommentList, name="post_comments"),
@@ -154,6 +156,7 @@ routes = [
     Mount("/account", Router(account_routes, redirect_slashes=False)),
     Route("/write", NewPostPage, name="write"),
     Route("/write/preview", NewPostPreview, name="write_preview"),
+    Route("/write/feature-image", NewPostImage, name="write_image"),
     Route("/write/autosave", NewPostAutosave, name="write_autosave"),
     Route("/autosaves/{id:id}/discard", AutosaveDiscard, name="autosave_discard"),
     Route("/media-library", MediaLibrary, name="media_library"),

@@ -37,7 +37,7 @@ MEMBERS = [
     "/account", "/account/password", "/write", "/dashboard", "/admin", "/posts/long", "/posts/long/edit", "/posts/long/delete",
     "/posts/draft", "/comments/1/edit", "/comments/1/reply", "/comments/1/remove", "/media-library", "/media-library/1",
     "/posts/long/history", "/posts/long/history/1", "/posts/long/history/diff?from=1&to=2", "/posts/draft/previews",
-    "/posts/draft/publish", "/moderation", "/notifications",
+    "/posts/draft/publish", "/moderation", "/notifications", "/media-library?choose=/write",
     "/media-library/1/delete", "/admin/members", "/admin/members/1", "/admin/members/2", "/admin/members/2/delete",
 ]  # fmt: skip
 MARKUP = "\n\n".join([

@@ -106,6 +106,8 @@ async def list_page(ctx: Context, chosen: MediaFilter = _OWN, *, limit: int, aft
         raise Forbidden("Only editors can list the images of others")
     for word in chosen.text.lower().split():
         query = query.where(sa.func.lower(_m.file_name + "\n" + _m.alt).contains(word, autoescape=True))
+    if chosen.images_only:
+        query = query.where(_m.width.is_not(None))
     if after is not None:
         query = query.where(_m.id < after[1])
     return ResultPage.by_id([from_row(Media, row) for row in await ctx.db.fetch_all(query)], limit)

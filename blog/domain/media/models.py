@@ -13,10 +13,12 @@ class MediaFilter:
 
     - `text`: text in the file name or the alt text; empty: any.
     - `uploader`: a username, `*` for everybody, or None for the current user.
+    - `images_only`: no documents, audio, video and archives.
     """
 
     text: str = ""
     uploader: str | None = None
+    images_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from blog.domain.core.context import Context
 from blog.domain.media import media
 from blog.domain.media.file_types import FileKind
 from blog.domain.media.models import Media, MediaFilter
-from blog.errors import BlogError
+from blog.errors import BlogError, FieldError, InvalidInput
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context, require_user
 from blog.framework.request.forms import Form
@@ -19,11 +19,13 @@ from blog.framework.request.uploads import read_upload
 from blog.schemas.media import NewMedia
 from blog.web.rendering.page import render_error, render_page
 from blog.web.rendering.pagination import next_page_path, page_cursor
-from blog.web.rendering.redirects import redirect_after_post
+from blog.web.rendering.redirects import redirect_after_post, safe_local_path
 
 _PAGE_SIZE = 24
 _MAX_SEARCH_LENGTH = 200
 _EVERYBODY = "*"
+_NOT_AN_IMAGE = "This file is in the library now, but it is not an image. Upload or choose an image."
+_CHOICE_FRAGMENT = "#field-feature_image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,11 @@ class LibraryItem:
 
 
 class MediaLibrary(Endpoint):
-    """/media-library: own images; for editors those of everybody. `?q=` searches, `?uploader=` selects a person."""
+    """/media-library: own files; for editors those of everybody. `?q=` searches, `?uploader=` selects a person.
+
+    `?choose=` is the path of a form of this site. The page then lists images, each with a link to the form that names the image
+    in `feature_image`.
+    """
 
     async def get(self, request: Request) -> Response:
         """Show a page of images, newest first. Raises NotAuthenticated, Forbidden."""
@@ -53,6 +59,8 @@ class MediaLibrary(Endpoint):
             async with read_upload(request, NewMedia, limit=ctx.site.settings.max_media_body_bytes) as (new, file):
                 form.values["alt"] = new.alt
                 image, is_new = await media.upload(ctx, file.content, new.with_file_name(file.name))
+            if form_path := _form_path(request):
+                return _redirect_to_form(form_path, image)
         except BlogError as error:
             return render_error(request, "media/library.html", form, error, **await _list_values(request, ctx))
         return redirect_after_post(request, "web:media_item", id=image.id, query={"saved": "uploaded" if is_new else "known"})
@@ -69,13 +77,34 @@ def library_item(request: Request, image: Media) -> LibraryItem:
     return LibraryItem(image, path("media", name=small) if image.is_image else None, markdown)
 
 
+def _form_path(request: Request) -> str:
+    """Return the path of the form that an image is chosen for, or an empty string."""
+    return safe_local_path(request.query_params.get("choose", ""))
+
+
+def _redirect_to_form(form_path: str, image: Media) -> Response:
+    if not image.is_image:
+        raise InvalidInput([FieldError(("body", "file"), _NOT_AN_IMAGE, "file_type")])
+    return RedirectResponse(f"{_choice_prefix(form_path)}{image.id}{_CHOICE_FRAGMENT}", 303)
+
+
+def _choice_prefix(form_path: str) -> str:
+    """Return the path that chooses an image, without its id."""
+    return f"{form_path}{'&' if '?' in form_path else '?'}feature_image="
+
+
 async def _list_values(request: Request, ctx: Context) -> dict[str, Any]:
     text = request.query_params.get("q", "").strip()[:_MAX_SEARCH_LENGTH]
     people = await media.uploaders(ctx)
     chosen = request.query_params.get("uploader", _EVERYBODY) if people else None
-    found = await media.list_page(ctx, MediaFilter(text, chosen), limit=_PAGE_SIZE, after=page_cursor(request))
+    form_path = _form_path(request)
+    wanted = MediaFilter(text, chosen, images_only=bool(form_path))
+    found = await media.list_page(ctx, wanted, limit=_PAGE_SIZE, after=page_cursor(request))
     return {
         "items": [library_item(request, image) for image in found.items],
+        "form_path": form_path,
+        "choice_prefix": _choice_prefix(form_path),
+        "choice_fragment": _CHOICE_FRAGMENT,
         "next_page_path": next_page_path(request, found.next),
         "q": text,
         "people": people,

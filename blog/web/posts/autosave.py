@@ -122,6 +122,16 @@ def _differs(typed: Mapping[str, str], saved: Mapping[str, str]) -> bool:
     return any(name in typed and typed[name] != value for name, value in saved.items() if name != "version")
 
 
+async def save_form(ctx: Context, form: Form, post: Post | None = None) -> int | None:
+    """Store a form and return the id of its autosave, as `autosaves.save` does. Raises InvalidInput for a form that is too large.
+
+    post: the edited post; None for a new post
+    """
+    typed = validate(AutosaveForm, form.values, "body").root
+    fields = {name: value for name, value in typed.items() if name not in ("autosave", FORM_KEY)}
+    return await autosaves.save(ctx, fields, post=post, autosave_id=autosave_id(form))
+
+
 async def _preview_fragment(request: Request) -> Response:
     ctx = require_user(request)
     text = await read_json(request, PreviewText, max_bytes=MAX_POST_BODY_BYTES)
@@ -145,9 +155,7 @@ async def _preview_page(request: Request, ctx: Context, form: Form, template: st
 async def _save(request: Request, ctx: Context, post: Post | None = None) -> Response:
     if media_type(request) == "application/json":
         typed = await read_json(request, AutosaveForm, max_bytes=MAX_POST_BODY_BYTES)
+        form = Form(typed.root)
     else:
-        typed = validate(AutosaveForm, (await read_form(request, max_bytes=MAX_POST_BODY_BYTES)).values, "body")
-    form = Form(typed.root)
-    fields = {name: value for name, value in form.values.items() if name not in ("autosave", FORM_KEY)}
-    saved_id = await autosaves.save(ctx, fields, post=post, autosave_id=autosave_id(form))
-    return json_response(AutosaveOut(id=saved_id, saved_at=ctx.now))
+        form = await read_form(request, max_bytes=MAX_POST_BODY_BYTES)
+    return json_response(AutosaveOut(id=await save_form(ctx, form, post), saved_at=ctx.now))

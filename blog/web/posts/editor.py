@@ -24,6 +24,7 @@ from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.text.normalisation import normalise_line
 from blog.web.posts.autosave import SESSION_EXPIRED, autosave_id, restore_autosave
 from blog.web.posts.conflict import form_from_content, render_conflict
+from blog.web.posts.feature_image import add_chosen_image
 from blog.web.posts.loading import load_editable_post
 from blog.web.rendering.page import render_error, render_invalid, render_page
 from blog.web.rendering.pagination import next_page_path, page_cursor
@@ -44,6 +45,7 @@ class NewPostPage(Endpoint):
         ctx = request_context(request)
         policy.require_writer(ctx)
         form, offer = await restore_autosave(request, ctx, Form({"authors": ctx.require_actor().username}))
+        form = await add_chosen_image(request, ctx, form)
         return render_page(request, "posts/write.html", form=form, autosave_offer=offer)
 
     async def post(self, request: Request) -> Response:
@@ -74,6 +76,7 @@ class EditPostPage(Endpoint):
         ctx = request_context(request)
         post = await load_editable_post(ctx, request)
         form, offer = await restore_autosave(request, ctx, form_from_content(post, post.version), post)
+        form = await add_chosen_image(request, ctx, form)
         others = (await presence.touch(ctx, post.id)).others
         is_saved = post.status is PostStatus.DRAFT and parse_number(request.query_params.get("saved", "")) == post.version
         return render_page(

@@ -2,6 +2,7 @@
 
 import { showMessage } from "./messages.js";
 import { block, replace } from "./text.js";
+import { upload as send } from "./upload.js";
 
 let number = 0;
 
@@ -24,10 +25,12 @@ export function images(editor, area) {
     const progress = showMessage(`Uploading ${file.name}…`);
     uploadCount += 1;
     try {
-      const url = await send(editor.dataset.media, file, alt, (percent) => {
-        progress.textContent = `Uploading ${file.name}: ${percent} %`;
+      let reported = 0;
+      const { url } = await send(editor.dataset.media, file, alt, (part) => {
+        const percent = Math.floor(4 * part) * 25; // screen readers announce each update
+        if (percent > reported) progress.textContent = `Uploading ${file.name}: ${(reported = percent)} %`;
       });
-      swap(area, placeholder, `![${alt.replace(/[\\[\]]/g, "\\$&")}](${url})`);
+      swap(area, placeholder, `![${alt.replace(/[\\[\]]/g, "\\$&")}](${new URL(url).pathname})`);
     } catch (error) {
       swap(area, placeholder, "");
       showMessage(`${file.name} was not uploaded: ${error.message}`, { action: "Try again", onAction: () => upload(file, alt) });
@@ -69,29 +72,6 @@ function describe(file) {
   return new Promise((resolve) => {
     const onClose = () => resolve(dialog.returnValue === "insert" ? field.value.trim() : null);
     dialog.addEventListener("close", onClose, { once: true });
-  });
-}
-
-// Uses XMLHttpRequest because fetch does not report upload progress.
-function send(url, file, alt, onProgress) {
-  const body = new FormData();
-  body.append("alt", alt);
-  body.append("file", file);
-  const request = new XMLHttpRequest();
-  request.responseType = "json";
-  let reported = 0;
-  request.upload.addEventListener("progress", ({ loaded, total }) => {
-    const percent = Math.floor((4 * loaded) / total) * 25; // screen readers announce each update
-    if (percent > reported) onProgress((reported = percent));
-  });
-  return new Promise((resolve, reject) => {
-    request.addEventListener("error", () => reject(new Error("the server could not be reached.")));
-    request.addEventListener("load", () => {
-      if (request.status === 201 || request.status === 200) resolve(new URL(request.response.url).pathname);
-      else reject(new Error(request.response?.detail ?? `the server returned status ${request.status}.`));
-    });
-    request.open("POST", url);
-    request.send(body);
   });
 }
 
