@@ -6,6 +6,7 @@ from blog.api.authors import AuthorList
 from blog.api.comments import CommentDetail, CommentList
 from blog.api.events import EventList, EventStream
 from blog.api.flags import FlagDetail, FlagList
+from blog.api.invitations import InvitationDetail, InvitationList, InvitationResend
 from blog.api.media import MediaDetail, MediaList
 from blog.api.members import UserPasswordLink, UserPostTransfer, UserSessions, UserSuspension
 from blog.api.posts import PostAuthorship, PostDetail, PostList, PostUndelete
@@ -43,6 +44,9 @@ routes = [
     Route("/users/{id:id}/sessions", UserSessions, name="user_sessions"),
     Route("/users/{id:id}/password-link", UserPasswordLink, name="user_password_link"),
     Route("/users/{id:id}/suspension", UserSuspension, name="user_suspension"),
+    Route("/invitations", InvitationList, name="invitations"),
+    Route("/invitations/{id:id}", InvitationDetail, name="invitation"),
+    Route("/invitations/{id:id}/resend", InvitationResend, name="invitation_resend"),
     Route("/tokens", TokenList, name="tokens"),
     Route("/tokens/{id:id}", TokenDetail, name="token"),
 ]

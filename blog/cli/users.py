@@ -1,13 +1,21 @@
 """Commands for accounts, tokens and feature flags: `blog user`, `token`, `flag`."""
 
+from typing import TYPE_CHECKING
+
 import click
 from pydantic import SecretStr
 
 from blog.cli.runtime import load_migrated_settings, read_password, run
 from blog.domain.core.context import Context
+from blog.errors import Conflict
 from blog.schemas.accounts import NewUser, Role, Scope
 from blog.schemas.feature_flags import Flag
+from blog.schemas.invitations import NewInvitation
 from blog.schemas.members import CommentsOfMember, CommentsOnSuspension, MemberDeletion, MemberOut, MemberStatus, PostsOfMember
+
+if TYPE_CHECKING:
+    from blog.framework.urls.urls import UrlBuilder
+    from blog.settings import Settings
 
 
 @click.group()
@@ -133,16 +141,48 @@ def user_password(username: str) -> None:
 
 
 @user.command("invite")
-@click.argument("username")
-def user_invite(username: str) -> None:
-    """Print a link to set the account's password. It works once, for 24 hours."""
+@click.argument("name")
+@click.option("--role", type=click.Choice([role.value for role in Role]), help="Role of the account.  [default: author]")
+@click.option("--days", type=click.IntRange(1, 90), help="Days for which the invitation works.  [default: 7]")
+def user_invite(name: str, role: str | None, days: int | None) -> None:
+    """Invite an e-mail address to create an account, or print a link that sets the password of the account NAME.
+
+    The invitation is sent by e-mail in the name of the oldest owner; without SMTP_URL its link is printed. The link for a
+    password works once, for 24 hours.
+    """
     from blog.app import routes as table
     from blog.domain.accounts import password_reset
     from blog.framework.urls.urls import UrlBuilder
 
     settings = load_migrated_settings()
-    secret = run(settings, lambda ctx: password_reset.create_link(ctx, username))
-    click.echo(UrlBuilder(table, settings.public_url).url("web:set_password", secret=secret))
+    urls = UrlBuilder(table, settings.public_url)
+    if "@" in name:  # no username has it
+        click.echo(_invite_address(settings, urls, {"email": name, "role": role or Role.AUTHOR.value, "days": days or 7}))
+        return
+    if role or days:
+        raise click.UsageError("--role and --days belong to an invitation: give an e-mail address instead of a username")
+    secret = run(settings, lambda ctx: password_reset.create_link(ctx, name))
+    click.echo(urls.url("web:set_password", secret=secret))
+
+
+def _invite_address(settings: "Settings", urls: "UrlBuilder", values: dict[str, str | int]) -> str:
+    """Create the invitation, and return the text to print: its link, or where it is sent."""
+    from blog.domain.accounts import accounts, invitations
+    from blog.framework.request.parsing import validate
+
+    new = validate(NewInvitation, values, "invitation")
+
+    async def invite(ctx: Context) -> str:
+        owner = await accounts.first_owner(ctx)
+        if owner is None:
+            raise Conflict("This blog has no owner yet. Create the owner's account first.")
+        invitation = await invitations.create(ctx, new, inviter=accounts.as_actor(owner))
+        secret = invitations.shown_secret(ctx, invitation)
+        if secret is None:
+            return f"The running blog sends the invitation to {invitation.email}."
+        return urls.url("web:invitation", secret=secret)
+
+    return run(settings, invite)
 
 
 @user.command("disable-2fa")

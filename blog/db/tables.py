@@ -368,9 +368,14 @@ invitations = sa.Table(
     _id_column(),
     sa.Column("role", sa.String(20), nullable=False),
     sa.Column("note", sa.String(200), nullable=False),  # the inviter's note about the invited person
+    sa.Column("email", sa.String(254)),  # of the invited person; erased when the invitation is used, revoked or long expired
+    sa.Column("email_folded", sa.String(320), index=True),
+    sa.Column("email_status", sa.String(20)),  # of the e-mail with the link; null if none was to be sent
+    sa.Column("link_number", sa.Integer, nullable=False),  # of the valid link: a new e-mail has a new one
     _foreign_key("inviter_id", "users.id"),
     _foreign_key("user_id", "users.id", nullable=True),  # the account that was created with it
     _timestamp("created_at"),
+    _timestamp("link_created_at"),
     _timestamp("expires_at"),
     _timestamp("used_at", nullable=True),
     _timestamp("revoked_at", nullable=True),

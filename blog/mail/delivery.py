@@ -7,12 +7,14 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 import structlog
 
+from blog.domain.accounts import invitation_emails
 from blog.domain.core import email_queue
 from blog.domain.core.context import Context
-from blog.domain.core.email_queue import QueuedEmail
+from blog.domain.core.email_queue import EmailKind, QueuedEmail
 from blog.framework.urls.urls import UrlBuilder
 from blog.mail import messages
 from blog.observability import metrics, tracing
+from blog.schemas.invitations import EmailStatus
 
 log = structlog.stdlib.get_logger("blog.mail")
 _TIMEOUT = 30
@@ -36,6 +38,7 @@ async def _send(ctx: Context, urls: UrlBuilder, queued: QueuedEmail) -> bool:
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             await _reschedule(ctx, queued, error)
             return False
+        await _record_status(ctx, queued, EmailStatus.SENT)
     await email_queue.remove(ctx, queued)
     return email is not None
 
@@ -43,6 +46,7 @@ async def _send(ctx: Context, urls: UrlBuilder, queued: QueuedEmail) -> bool:
 async def _reschedule(ctx: Context, queued: QueuedEmail, error: Exception) -> None:
     is_rescheduled = await email_queue.reschedule(ctx, queued)
     outcome = "rescheduled" if is_rescheduled else "abandoned"
+    await _record_status(ctx, queued, EmailStatus.DELAYED if is_rescheduled else EmailStatus.FAILED)
     metrics.emails_failed.inc(outcome)
     log.error(
         "email could not be sent",
@@ -52,6 +56,12 @@ async def _reschedule(ctx: Context, queued: QueuedEmail, error: Exception) -> No
         outcome=outcome,
         advice="check SMTP_URL, and whether its server accepts mail from MAIL_FROM; `blog user invite NAME` prints a link",
     )
+
+
+async def _record_status(ctx: Context, queued: QueuedEmail, status: EmailStatus) -> None:
+    """Store the outcome if a page shows it, as for invitations."""
+    if queued.kind == EmailKind.INVITATION.value:
+        await invitation_emails.record_status(ctx, queued, status)
 
 
 async def deliver(smtp_url: str, message: EmailMessage) -> None:

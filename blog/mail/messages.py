@@ -7,9 +7,11 @@ from email.headerregistry import Address, BaseHeader, HeaderRegistry, UniqueAddr
 from email.message import EmailMessage
 from email.policy import SMTP, Policy
 
-from blog.domain.accounts import accounts, email_changes, password_reset
+from blog.domain.accounts import accounts, email_changes, invitations, password_reset
 from blog.domain.core.context import Context
 from blog.domain.core.email_queue import EmailKind, QueuedEmail
+from blog.domain.core.signing import Purpose
+from blog.errors import InvalidLink
 from blog.framework.urls.urls import UrlBuilder
 
 
@@ -79,6 +81,8 @@ async def render_email(ctx: Context, urls: UrlBuilder, queued: QueuedEmail) -> E
         return await _password_reset_email(ctx, urls, queued)
     if kind is EmailKind.EMAIL_LINK:
         return await _address_confirmation_email(ctx, urls, queued)
+    if kind is EmailKind.INVITATION:
+        return await _invitation_email(ctx, urls, queued)
     return await _security_notice_email(ctx, urls, queued, *_SECURITY_NOTICES[kind])
 
 
@@ -133,6 +137,21 @@ async def _address_confirmation_email(ctx: Context, urls: UrlBuilder, queued: Qu
         "If this was not you, ignore this e-mail: nothing changes without the link.\n"
     )
     return Email(change.email, "Confirm your new address", text, link)
+
+
+async def _invitation_email(ctx: Context, urls: UrlBuilder, queued: QueuedEmail) -> Email | None:
+    secret = ctx.site.signer.sign(Purpose.INVITATION, [queued.data["invitation_id"], queued.data["link_number"]])
+    try:
+        invitation = await invitations.open_link(ctx, secret)
+    except InvalidLink:  # used, revoked, replaced or expired meanwhile
+        return None
+    link = urls.url("web:invitation", secret=secret)
+    text = (
+        f"{invitation.inviter} has invited you to {ctx.site.title} as {invitations.ROLE_DESCRIPTIONS[invitation.role]}.\n\n"
+        f"To create your account, open this link. It works once, until {invitation.expires_at:%Y-%m-%d, %H:%M} UTC:\n\n{link}\n\n"
+        f"If you do not know {invitation.inviter}, ignore this e-mail: nothing is created without the link.\n"
+    )
+    return Email(invitation.email or "", "Your invitation", text, link)
 
 
 async def _security_notice_email(

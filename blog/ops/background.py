@@ -8,6 +8,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
+from blog.domain.accounts import invitation_emails
 from blog.domain.core import audit, event_retention
 from blog.domain.core.context import Context, Site
 from blog.domain.integrity import outdated_html
@@ -37,6 +38,7 @@ async def start_background_tasks(tasks: TaskGroup, state: AppState, hub: Hub) ->
     tasks.start_soon(_run_periodically, site, 3600, outdated_html.render_again, "render_again")
     tasks.start_soon(_run_periodically, site, 3600, event_retention.trim, "trim_events")
     tasks.start_soon(_run_periodically, site, 3600, audit.trim, "trim_audit_log")
+    tasks.start_soon(_run_periodically, site, 3600, invitation_emails.erase_expired_addresses, "erase_invited_addresses")
     tasks.start_soon(site.runtime_settings.refresh_periodically, site.db)
     tasks.start_soon(site.view_counter.flush_periodically, site.db)
     if site.settings.metrics_token is not None:

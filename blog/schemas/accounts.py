@@ -1,4 +1,4 @@
-"""Schemas of accounts: users, credentials, bearer tokens and invitations."""
+"""Schemas of accounts: users, credentials and bearer tokens."""
 
 import datetime as dt
 from enum import StrEnum
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints
 
 from blog.schemas.comments import CommentOut
-from blog.schemas.fields import NORMALISED, Bio, Changes, Id, Input, Line, Name, Output, Username, integral
+from blog.schemas.fields import Bio, Changes, Id, Input, Name, Output, Username, integral
 from blog.schemas.posts import PostOut
 from blog.schemas.site_preferences import SiteIdentity
 from blog.text.email_address import EmailAddress
@@ -177,14 +177,6 @@ class RoleChange(Input):
 
     user: Id
     role: Role
-
-
-class NewInvitation(Input):
-    """An invitation link for one account, valid for `days`; only owners see `note`."""
-
-    role: Role
-    note: Annotated[Line, StringConstraints(max_length=200), NORMALISED] = ""
-    days: int = Field(default=7, ge=1, le=90)
 
 
 class UserOut(Output):

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from blog.schemas import accounts, comments, events, feature_flags, lists, media, members, posts, tags
+from blog.schemas import accounts, comments, events, feature_flags, invitations, lists, media, members, posts, tags
 
 _AT, _LATER = "2026-05-01T09:00:00Z", "2026-05-02T18:30:00Z"
 _MEDIA_URL = "https://blog.example.org/media/"
@@ -83,6 +83,19 @@ _TAG = {
     "posts": 3,
 }
 _USER = {"id": 7, "username": "ada", "name": "Ada Lovelace", "bio": "Weaves *patterns*.", "role": "author", "created_at": _AT}
+_INVITATION = {
+    "id": 5,
+    "role": "author",
+    "email": "grace@example.org",
+    "email_status": "sent",
+    "note": "",
+    "status": "open",
+    "inviter": "ada",
+    "accepted_by": None,
+    "created_at": _AT,
+    "expires_at": _LATER,
+    "url": None,
+}
 _MEMBER = {
     "id": 7,
     "username": "ada",
@@ -121,6 +134,7 @@ EXAMPLES: dict[type[BaseModel], Any] = {
     lists.RevisionListOut: {"items": [_REVISION], "next": None},
     lists.CommentListOut: {"items": [_COMMENT], "next": None},
     lists.TokenListOut: {"items": [_TOKEN], "next": None},
+    lists.InvitationListOut: {"items": [_INVITATION], "next": None},
     lists.UserListOut: {"items": [_MEMBER], "next": None},
     comments.NewComment: {"content": "Well said."},
     comments.CommentChanges: {"content": "Very well said."},
@@ -146,6 +160,8 @@ EXAMPLES: dict[type[BaseModel], Any] = {
     members.PasswordLinkOut: {"url": "https://blog.example.org/set-password/WzcsIng.aBcDeF", "expires_at": _LATER},
     members.PostTransfer: {"transfer_to": "grace"},
     members.PostTransferOut: {"posts": 530},
+    invitations.NewInvitation: {"role": "author", "email": "grace@example.org", "days": 7},
+    invitations.InvitationOut: _INVITATION,
     members.Suspension: {"comments": "hold"},
     accounts.UserProfile: {"user": _USER, "posts": [_POST], "comments": [], "processing_time_seconds": 0.004},
     accounts.NewToken: {"username": "ada", "password": "a long enough one", "name": "laptop", "scopes": ["posts:write"]},

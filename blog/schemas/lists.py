@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from blog.schemas.accounts import TokenSummary, UserOut
 from blog.schemas.comments import CommentOut
 from blog.schemas.fields import NORMALISED, Input, Instant, Line, Output, Slug
+from blog.schemas.invitations import InvitationOut
 from blog.schemas.media import MediaOut
 from blog.schemas.members import MemberOut
 from blog.schemas.posts import ListedStatus, PostOut, PublicPostSort, RevisionOut
@@ -120,3 +121,7 @@ class UserListOut(ListOut[MemberOut | UserOut]):
 
 class TokenListOut(ListOut[TokenSummary]):
     """A page of the valid tokens of an account."""
+
+
+class InvitationListOut(ListOut[InvitationOut]):
+    """A page of invitations, newest first."""

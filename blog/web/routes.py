@@ -22,6 +22,7 @@ from blog.web.accounts.tokens import TokenList, TokenRevocation
 from blog.web.accounts.two_factor import RecoveryCodes, SecurityPage, TwoFactorDisable, TwoFactorEnable, TwoFactorPage
 from blog.web.admin.audit import AuditPage
 from blog.web.admin.dashboard import AdminDashboard, FlagSwitch
+from blog.web.admin.invitations import InvitationList, InvitationResend, InvitationRevocation
 from blog.web.admin.members import (
     MemberDeletionPage,
     MemberPage,
@@ -34,7 +35,7 @@ from blog.web.admin.members import (
 from blog.web.admin.site import SitePage
 from blog.web.admin.tags import TagDeletionPage, TagEditPage, TagMergePage
 from blog.web.admin.tags import TagListPage as AdminTagListPage
-from blog.web.admin.users import InvitationList, InvitationRevocation, UserList
+from blog.web.admin.users import UserList
 from blog.web.comments.comments import CommentEditPage, CommentList, CommentRemovalPage, CommentRestore, ReplyPage
 from blog.web.comments.moderation import ModerationPage
 from blog.web.comments.notifications import NotificationList
@@ -100,6 +101,7 @@ admin_routes = [
     Route("/members/{id:id}/posts", MemberPostTransfer, name="admin_member_posts"),
     Route("/members/{id:id}/delete", MemberDeletionPage, name="admin_member_delete"),
     Route("/invitations", InvitationList, name="admin_invitations"),
+    Route("/invitations/{id:id}/resend", InvitationResend, name="admin_invitation_resend"),
     Route("/invitations/{id:id}/revoke", InvitationRevocation, name="admin_invitation_revoke"),
     Route("/audit", AuditPage, name="admin_audit"),
     Route("/site", SitePage, name="admin_site"),

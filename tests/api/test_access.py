@@ -10,13 +10,14 @@ import pytest
 from blog.api.openapi import declared_operations
 from blog.api.routes import routes
 from blog.db import tables
-from blog.domain.accounts import accounts, tokens
+from blog.domain.accounts import accounts, invitations, tokens
 from blog.domain.comments import comments, moderation_rules
 from blog.domain.core.context import Context
 from blog.domain.media import media
 from blog.domain.posts import posts, tags
 from blog.schemas.accounts import NewUser, Role, Scope
 from blog.schemas.comments import NewComment
+from blog.schemas.invitations import NewInvitation
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost, PostStatus
 from tests.conftest import PASSWORD, MakeUser
@@ -98,6 +99,10 @@ TABLE: list[tuple[str, str, Any, tuple[int, ...]]] = [
     ("GET", "/users/{ada}", None, ALL),
     ("GET", "/users/{ada}/posts", None, ALL),
     ("GET", "/users/{ada}/comments", None, ALL),
+    ("GET", "/invitations", None, OWNERS),
+    ("POST", "/invitations", {"role": "author"}, (401, 403, 403, 403, 403, 201, 401, 403)),
+    ("POST", "/invitations/{invitation}/resend", None, OWNERS),
+    ("DELETE", "/invitations/{invitation}", None, (401, 403, 403, 403, 403, 204, 401, 403)),
     ("GET", "/tokens", None, (401, 200, 200, 200, 200, 200, 401, 403)),
     ("POST", "/tokens", {"username": "rob", "password": PASSWORD}, (201, 201, 201, 201, 201, 201, 401, 201)),
     ("DELETE", "/tokens/{spare}", None, (401, 404, 204, 404, 404, 404, 401, 403)),
@@ -135,6 +140,9 @@ async def things(ctx: Context) -> dict[str, int]:
     spare = await tokens.issue(ctx, ada.require_actor(), name="spare")
     name = f"target-{spare.token.id}"
     target = await accounts.create(ctx, NewUser(username=name, email=f"{name}@example.org"), Role.READER)
+    ora = accounts.as_actor(await accounts.by_username(ctx, "ora"))
+    invited = NewInvitation(role=Role.READER, email=f"invited-{spare.token.id}@example.org")
+    invitation = await invitations.create(ctx, invited, inviter=ora)
     return {
         "post": post.id,
         "draft": draft.id,
@@ -146,6 +154,7 @@ async def things(ctx: Context) -> dict[str, int]:
         "image": image.id,
         "ada": ada.require_actor().id,
         "target": target.id,
+        "invitation": invitation.id,
         "spare": spare.token.id,
     }
 

@@ -43,6 +43,19 @@ def test_accounts_and_tokens_from_a_fresh_folder(home: Path) -> None:
     assert changed.returncode == 0
 
 
+def test_address_is_invited_with_a_link_or_by_email(home: Path) -> None:
+    assert "has no owner yet" in blog(home, "user", "invite", "mary@example.org").stderr
+    blog(home, "user", "create", "ora", "ora@example.org", "--role", "owner")
+    link = blog(home, "user", "invite", "mary@example.org", "--role", "editor", "--days", "2")
+    assert re.fullmatch(r"http://127\.0\.0\.1:8000/invitation/\S+\n", link.stdout)
+    assert "There is an open invitation for this address" in blog(home, "user", "invite", "Mary@example.org").stderr
+    assert "ora has an account with this address" in blog(home, "user", "invite", "ora@example.org").stderr
+    assert "give an e-mail address" in blog(home, "user", "invite", "ora", "--role", "editor").stderr
+    mail = {"SMTP_URL": "smtp://127.0.0.1:9", "MAIL_FROM": "blog@example.org"}
+    sent = blog(home, "user", "invite", "eve@example.org", **mail)
+    assert (sent.returncode, sent.stdout) == (0, "The running blog sends the invitation to eve@example.org.\n")
+
+
 def test_accounts_are_listed_as_lines_and_as_json(home: Path) -> None:
     for name, role in (("ora", "owner"), ("ada", "author")):
         blog(home, "user", "create", name, f"{name}@example.org", "--role", role)

@@ -1,16 +1,13 @@
 """E-mails as a mail server receives them, retries, and development without a mail server."""
 
 import datetime as dt
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from pydantic import SecretStr
 from structlog.testing import capture_logs
@@ -32,49 +29,12 @@ from blog.mail.messages import Email
 from blog.schemas.accounts import AccountChanges, Credentials, NewUser, PasswordChange, Role
 from blog.settings import Environment, Settings
 from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
+from tests.mail.conftest import Mailbox, mail_server
 from tests.support import matching
 from tests.support.optional import unwrap
-from tests.support.serving import free_port
 
 OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
 LINKS = UrlBuilder(routes, ORIGIN)
-
-
-class Mailbox:
-    """An SMTP handler that stores each message, or answers with `refusal`."""
-
-    def __init__(self) -> None:
-        self.messages: list[tuple[list[str], EmailMessage]] = []
-        self.refusal = ""
-
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 (aiosmtpd's name)
-        if self.refusal:
-            return self.refusal
-        assert isinstance(envelope.content, bytes)
-        self.messages.append((envelope.rcpt_tos, message_from_bytes(envelope.content, policy=policy.default)))
-        return "250 OK"
-
-
-@contextmanager
-def mail_server(mailbox: Mailbox, **options: Any) -> Iterator[int]:
-    controller = Controller(mailbox, hostname="127.0.0.1", port=free_port(), **options)
-    controller.start()
-    try:
-        yield controller.port
-    finally:
-        controller.stop()
-
-
-@pytest.fixture
-def mailbox() -> Mailbox:
-    return Mailbox()
-
-
-@pytest.fixture
-def mailing(settings: Settings, mailbox: Mailbox) -> Iterator[Settings]:
-    """Return settings with a mail server."""
-    with mail_server(mailbox) as port:
-        yield settings.model_copy(update={"smtp_url": SecretStr(f"smtp://127.0.0.1:{port}"), "mail_from": "blog@example.org"})
 
 
 @pytest.fixture

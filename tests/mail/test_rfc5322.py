@@ -17,14 +17,15 @@ from aiosmtpd.controller import Controller
 from pydantic import SecretStr
 
 from blog.app import routes
-from blog.domain.accounts import accounts
+from blog.domain.accounts import accounts, invitations
 from blog.domain.core import email_queue
 from blog.domain.core.context import Context
 from blog.domain.core.email_queue import EmailKind
 from blog.domain.core.site import open_site
 from blog.framework.urls.urls import UrlBuilder
 from blog.mail.delivery import send_due
-from blog.schemas.accounts import AccountChanges
+from blog.schemas.accounts import AccountChanges, Role
+from blog.schemas.invitations import NewInvitation
 from blog.settings import Settings
 from tests.conftest import ORIGIN, PASSWORD
 from tests.support.serving import free_port
@@ -96,10 +97,13 @@ async def mailing(settings: Settings, ctx: Context, url: str, **changes: Any) ->
 
 async def enqueue_all(ctx: Context, address: str) -> None:
     """Queue an e-mail of each kind; the link to confirm an address goes to `address`."""
+    owner = await accounts.set_role(ctx, "ada", Role.OWNER)
+    invited = NewInvitation(role=Role.AUTHOR, email="mary@example.org")
+    await invitations.create(ctx, invited, inviter=accounts.as_actor(owner))
     await email_queue.request_password_reset(ctx, "ada")
     await accounts.change(ctx, AccountChanges(email=address, current=SecretStr(PASSWORD)))
     for kind in EmailKind:
-        if kind not in (EmailKind.PASSWORD_LINK, EmailKind.EMAIL_LINK):
+        if kind not in (EmailKind.INVITATION, EmailKind.PASSWORD_LINK, EmailKind.EMAIL_LINK):
             await email_queue.enqueue(ctx, kind, user_id=ctx.require_actor().id)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from blog.db import fulltext, tables
-from blog.domain.accounts import accounts, passwords
+from blog.domain.accounts import accounts, invitations, passwords
 from blog.domain.accounts.models import User
 from blog.domain.accounts.user_references import USER_REFERENCES, OnDeletion
 from blog.domain.comments import author_comments
@@ -25,7 +25,7 @@ from blog.schemas.posts import PostStatus
 from blog.text.normalisation import fold_name
 
 DELETED_ACCOUNT_NAME = "Deleted account"
-_a, _i, _p, _u = tables.post_authors.c, tables.invitations.c, tables.posts.c, tables.users.c
+_a, _p, _u = tables.post_authors.c, tables.posts.c, tables.users.c
 
 
 async def delete_account(ctx: Context, deletion: AccountDeletion) -> None:
@@ -114,8 +114,7 @@ async def _delete_personal_data(ctx: Context, user_id: int) -> None:
     # Stored responses contain what the user sent. `client_key` in blog/framework/identity makes this key.
     stored = tables.idempotency_keys.c.client_key == f"user:{user_id}"
     await ctx.db.execute(tables.idempotency_keys.delete().where(stored))
-    is_open = (_i.inviter_id == user_id) & _i.used_at.is_(None) & _i.revoked_at.is_(None)
-    await ctx.db.execute(tables.invitations.update().where(is_open).values(revoked_at=ctx.now))
+    await invitations.revoke_all_by(ctx, user_id)
 
 
 async def _anonymised(ctx: Context, user_id: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from blog.schemas.accounts import Role, Scope
+from blog.schemas.invitations import EmailStatus, InvitationStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +95,31 @@ class UserListEntry:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """An invitation; `accepted_by` is the username of the account created with it."""
+    """An invitation; `accepted_by` is the username of the account created with it.
+
+    email: of the invited person, until the invitation is used or revoked. email_status: None if no e-mail was to be sent.
+    link_number: of the only valid link. inviter_can_invite: whether the inviter is still an active owner.
+    """
 
     id: int
     role: Role
     note: str
+    email: str | None
+    email_status: EmailStatus | None
+    link_number: int
     created_at: dt.datetime
+    link_created_at: dt.datetime
     expires_at: dt.datetime
     used_at: dt.datetime | None
     revoked_at: dt.datetime | None
     inviter: str
+    inviter_can_invite: bool
     accepted_by: str | None
+
+    def status(self, now: dt.datetime) -> InvitationStatus:
+        """Return the state at this time."""
+        if self.used_at is not None:
+            return InvitationStatus.USED
+        if self.revoked_at is not None or not self.inviter_can_invite:
+            return InvitationStatus.REVOKED
+        return InvitationStatus.OPEN if self.expires_at > now else InvitationStatus.EXPIRED

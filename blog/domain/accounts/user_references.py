@@ -53,6 +53,7 @@ class UserReference:
 
 _DELETE, _KEEP, _CLEAR = OnDeletion
 _CREDENTIAL, _OF_SITE, _TEMPORARY = NotExported
+_NOBODY_INVITED = {"note": "", "email": None, "email_folded": None, "email_status": None}
 _NO_CLIENT_DETAILS = {"address": "", "user_agent": "", "data": {}}
 
 USER_REFERENCES = (
@@ -73,7 +74,7 @@ USER_REFERENCES = (
     UserReference(tables.recovery_codes.c.user_id, _DELETE, _CREDENTIAL),
     UserReference(tables.email_changes.c.user_id, _DELETE, _CREDENTIAL),
     UserReference(tables.invitations.c.inviter_id, _KEEP, _OF_SITE),
-    UserReference(tables.invitations.c.user_id, _CLEAR, _OF_SITE, {"note": ""}),
+    UserReference(tables.invitations.c.user_id, _CLEAR, _OF_SITE, _NOBODY_INVITED),
     UserReference(tables.audit_log.c.actor_id, _CLEAR, _OF_SITE, _NO_CLIENT_DETAILS),
     UserReference(tables.audit_log.c.subject_id, _CLEAR, _OF_SITE, _NO_CLIENT_DETAILS),
     UserReference(tables.feature_flags.c.user_id, _KEEP, _OF_SITE),

@@ -81,6 +81,7 @@ class AuditAction(StrEnum):
     RECOVERY_CODES_CREATED = "recovery_codes_created"
     ROLE_CHANGED = "role_changed"
     INVITATION_CREATED = "invitation_created"
+    INVITATION_RESENT = "invitation_resent"
     INVITATION_REVOKED = "invitation_revoked"
     FLAG_CHANGED = "flag_changed"
     SITE_CHANGED = "site_changed"

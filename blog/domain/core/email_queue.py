@@ -46,6 +46,7 @@ class EmailKind(StrEnum):
     TWO_FACTOR_DISABLED = "two_factor_disabled"
     PASSKEY_ADDED = "passkey_added"
     PASSKEY_REMOVED = "passkey_removed"
+    INVITATION = "invitation"
 
 
 async def enqueue(ctx: Context, kind: EmailKind, **data: Any) -> None:

@@ -113,12 +113,20 @@ class InvitationPage(NewAccountPage[Registration]):
     template, model = "accounts/invitation.html", Registration
 
     async def load(self) -> None:
-        """Load the invitation. Raises NotFound."""
+        """Load the invitation. Raises NotFound with the reason why the link does not work."""
         self.invitation = await invitations.open_link(self.ctx, self.request.path_params["secret"])
         self.role = self.invitation.role
 
+    def initial_form(self) -> Form:
+        return Form({"email": self.invitation.email or ""})
+
+    def parse(self) -> Registration | None:
+        if self.invitation.email is not None:
+            self.form.values["email"] = self.invitation.email
+        return self.form.parse(Registration)
+
     async def context(self) -> Mapping[str, Any]:
-        return {"invitation": self.invitation}
+        return {"invitation": self.invitation, "role_description": invitations.ROLE_DESCRIPTIONS[self.role]}
 
     async def submit(self, data: Registration) -> Response:
         """Create the account and start a session."""

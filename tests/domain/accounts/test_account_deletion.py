@@ -13,8 +13,9 @@ from blog.domain.core.context import Context
 from blog.domain.posts import posts, search
 from blog.errors import Conflict, InvalidInput, NotAuthenticated, NotFound
 from blog.ops.integrity_check import check_site
-from blog.schemas.accounts import AccountChanges, AccountDeletion, Credentials, NewInvitation, NewUser, PostsOnDeletion, Role
+from blog.schemas.accounts import AccountChanges, AccountDeletion, Credentials, NewUser, PostsOnDeletion, Role
 from blog.schemas.comments import NewComment
+from blog.schemas.invitations import NewInvitation
 from blog.schemas.posts import NewPost, PostStatus
 from tests.conftest import PASSWORD, MakeUser
 

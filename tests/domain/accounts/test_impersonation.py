@@ -7,7 +7,8 @@ from blog.domain.accounts import accounts, invitations
 from blog.domain.accounts.models import User
 from blog.domain.core.context import Context
 from blog.errors import Conflict, InvalidInput
-from blog.schemas.accounts import AccountChanges, NewInvitation, NewUser, Role
+from blog.schemas.accounts import AccountChanges, NewUser, Role
+from blog.schemas.invitations import NewInvitation
 from tests.conftest import PASSWORD, MakeUser
 
 pytestmark = pytest.mark.sqlite  # the rules compare names in Python

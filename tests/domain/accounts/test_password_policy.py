@@ -7,7 +7,8 @@ from blog.domain.accounts import accounts, invitations, password_reset, password
 from blog.domain.accounts.password_policy import common_passwords, validate_password
 from blog.domain.core.context import Context
 from blog.errors import InvalidInput
-from blog.schemas.accounts import Credentials, NewInvitation, NewUser, PasswordChange, Role
+from blog.schemas.accounts import Credentials, NewUser, PasswordChange, Role
+from blog.schemas.invitations import NewInvitation
 from tests.conftest import PASSWORD, MakeUser
 
 COMMON = SecretStr("Password1")
@@ -43,7 +44,7 @@ async def test_other_passwords_are_accepted(ctx: Context, typed: str) -> None:
 async def test_every_password_form_applies_the_policy(author: Context, ctx: Context, make_user: MakeUser) -> None:
     new = NewUser(username="bob", email="bob@example.org", password=COMMON)
     owner = ctx.acting_as(accounts.as_actor(await make_user("ora", Role.OWNER)))
-    number = await invitations.create(owner, NewInvitation(role=Role.AUTHOR))
+    number = (await invitations.create(owner, NewInvitation(role=Role.AUTHOR))).id
     invitation = next(item for item in (await invitations.list_page(owner)).items if item.id == number)
     for attempt in (
         accounts.register(ctx, new),

@@ -11,8 +11,9 @@ from blog.domain.comments import comments, moderation_queue
 from blog.domain.core.context import Context
 from blog.domain.posts import posts, preview_links
 from blog.errors import AccountSuspended, Conflict, Forbidden, InvalidLink, NotAuthenticated, NotFound
-from blog.schemas.accounts import Credentials, NewInvitation, Role
+from blog.schemas.accounts import Credentials, Role
 from blog.schemas.comments import BulkDecision, CommentStatus, Decision, NewComment
+from blog.schemas.invitations import NewInvitation
 from blog.schemas.members import CommentsOnSuspension
 from blog.schemas.posts import NewPost, PostStatus
 from blog.schemas.preview_links import Lifetime, NewPreviewLink
@@ -124,7 +125,7 @@ async def test_the_last_active_owner_is_never_suspended_or_demoted(ctx: Context,
 
 
 async def test_invitations_of_a_suspended_owner_do_not_work(ctx: Context, owner: Context, make_user: MakeUser) -> None:
-    invitation_id = await invitations.create(owner, NewInvitation(role=Role.AUTHOR))
+    invitation_id = (await invitations.create(owner, NewInvitation(role=Role.AUTHOR))).id
     page = await invitations.list_page(owner)
     secret = invitations.link_secret(owner, next(item for item in page.items if item.id == invitation_id))
     await make_user("olo", Role.OWNER)

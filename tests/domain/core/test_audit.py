@@ -27,13 +27,13 @@ from blog.schemas.accounts import (
     AccountChanges,
     AccountDeletion,
     Credentials,
-    NewInvitation,
     NewUser,
     PasswordChange,
     PostsOnDeletion,
     Role,
 )
 from blog.schemas.feature_flags import Flag
+from blog.schemas.invitations import NewInvitation
 from blog.schemas.site_preferences import PreferencesChanges
 from tests.conftest import PASSWORD, MakeUser
 
@@ -71,7 +71,8 @@ async def test_each_action_is_logged(ctx: Context, owner: Context, make_user: Ma
     await accounts.change(theirs, AccountChanges(email="b@example.org", current=SecretStr(PASSWORD)))
     await passwords.change_password(theirs, PasswordChange(current=SecretStr(PASSWORD), password=SecretStr("quite another one")))
     await administration.set_role(owner, bob.id, Role.EDITOR)
-    await invitations.revoke(owner, await invitations.create(owner, NewInvitation(role=Role.AUTHOR, note="Eve")))
+    invited = await invitations.create(owner, NewInvitation(role=Role.AUTHOR, note="Eve"))
+    await invitations.revoke(owner, invited.id)
     await feature_flags.set_enabled(owner, Flag.COMMENTS.value, False)
     await site_preferences.change(owner, PreferencesChanges(title="Another"))
     await sessions.revoke_own(theirs)

@@ -17,8 +17,9 @@ from blog.domain.comments import comments
 from blog.domain.core.context import Context
 from blog.domain.posts import posts
 from blog.domain.site import site_preferences
-from blog.schemas.accounts import NewInvitation, Role
+from blog.schemas.accounts import Role
 from blog.schemas.comments import NewComment
+from blog.schemas.invitations import NewInvitation
 from blog.schemas.posts import NewPost
 from blog.schemas.site_preferences import PreferencesChanges
 from blog.settings import Settings
@@ -207,7 +208,7 @@ async def test_invitation_creates_one_account_despite_closed_registration(
         client.cookies.clear()
         for again in (await client.get(path), await client.post(path, data=new | {"username": "eve"}, headers=OWN)):
             assert again.status_code == 404
-            assert "has expired, or was used or revoked" in again.text
+            assert "This invitation was already used. Sign in" in again.text
         listed = (await client.get("/admin/invitations", headers=ora)).text
         assert 'used by <a href="/authors/mary">mary</a>' in listed
     assert (await accounts.by_username(ctx, "mary")).role is Role.AUTHOR
