@@ -198,6 +198,12 @@ class Settings(BaseSettings):
         description="Whether requests to addresses that users enter may reach addresses that are not public, such as other "
         "machines of a local network.",
     )
+    backup_reminder_days: int = Field(
+        default=7,
+        ge=0,
+        le=3650,
+        description="Days without `blog backup` after which `/admin` reminds owners; 0: never, for backups by another program.",
+    )
     audit_retention_days: int = Field(default=180, ge=1, le=3650, description="Days that audit log entries are stored.")
     smtp_url: SecretStr | None = Field(
         default=None, description="Mail server: `smtp://user:password@host:587` or `smtps://…`; unset: no e-mail is sent."

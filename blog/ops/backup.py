@@ -1,6 +1,7 @@
 """Back up database and images to one file while the blog runs. All functions block."""
 
 import contextlib
+import dataclasses
 import datetime as dt
 import os
 import tempfile
@@ -9,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import sqlalchemy as sa
+
 from blog import __version__
-from blog.db import dumps
+from blog.db import dumps, migration, tables
 from blog.domain.core import storage
+from blog.domain.site import database_probe
 from blog.errors import Conflict, Unavailable
 from blog.ops.archive import MEDIA, SECRET, ArchiveWriter, Manifest
 from blog.progress import PartProgress, no_progress
@@ -46,11 +50,24 @@ def create_backup(
         raise Conflict(f"The database {settings.database_path} does not exist: check DATABASE_URL")
     try:
         with _atomic_file(target, force=force) as file:
-            return _BackupJob(settings, file, target.absolute().parent, progress).write(with_secret=with_secret)
+            report = _BackupJob(settings, file, target.absolute().parent, progress).write(with_secret=with_secret)
     except FileExistsError:
         raise Conflict(f"{target} was created meanwhile: choose another name, or give --force to replace it") from None
     except OSError as error:
         raise Unavailable(f"The backup cannot be written to {target}: {error.strerror or error}") from error
+    return dataclasses.replace(report, warnings=(*report.warnings, *_record_time(settings)))
+
+
+def _record_time(settings: Settings) -> Iterator[str]:
+    """Store the time of the backup, which owners see. Yield a warning if it cannot be stored: the backup is complete anyway."""
+    name, now = database_probe.LAST_BACKUP, dt.datetime.now(dt.UTC).isoformat()
+    facts = tables.app_metadata
+    try:
+        with migration.connect(settings.database_url) as connection:
+            connection.execute(facts.delete().where(facts.c.name == name))
+            connection.execute(facts.insert().values(name=name, value=now))
+    except (Unavailable, sa.exc.DBAPIError) as error:
+        yield f"The time of the backup could not be stored in the database, so that /admin does not show it: {error}"
 
 
 def sum_progress(progress: PartProgress, part: str, total: int) -> Callable[[int], None]:

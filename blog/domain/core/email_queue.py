@@ -14,11 +14,14 @@ import sqlalchemy as sa
 
 from blog.db import tables
 from blog.db.database import Database
+from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.rows import from_row
 
 BATCH_SIZE = 20
 MAX_ATTEMPTS = 6
+LAST_ABANDONED = "email_abandoned_at"
+"""The row of `app_metadata` with the time at which the last e-mail was given up. Nothing about the e-mail is kept."""
 # A claimed e-mail that is not sent within this time is claimed again by any worker.
 _LEASE = dt.timedelta(minutes=5)
 _l = tables.email_queue.c
@@ -92,7 +95,9 @@ async def remove(ctx: Context, queued_email: QueuedEmail) -> None:
 async def reschedule(ctx: Context, queued_email: QueuedEmail) -> bool:
     """Reschedule a failed e-mail with exponential back-off. Returns False if no attempts are left."""
     if queued_email.attempts >= MAX_ATTEMPTS:
-        await remove(ctx, queued_email)
+        async with ctx.db.transaction():
+            await remove(ctx, queued_email)
+            await events.set_metadata(ctx.db, LAST_ABANDONED, ctx.now.isoformat())
         return False
     next_attempt = {"due_at": ctx.now + dt.timedelta(minutes=2 ** (queued_email.attempts - 1))}
     await ctx.db.execute(tables.email_queue.update().where(_l.id == queued_email.id).values(next_attempt))

@@ -189,7 +189,7 @@ async def renew_epoch(db: Database) -> None:
 
 
 async def set_metadata(db: Database, name: str, value: str) -> None:
-    """Store a value of the log in `app_metadata`."""
+    """Store a value in `app_metadata`."""
     async with db.transaction():
         await db.execute(tables.app_metadata.delete().where(tables.app_metadata.c.name == name))
         await db.execute(tables.app_metadata.insert().values(name=name, value=value))

@@ -1,4 +1,4 @@
-"""Health checks of the database that leave no data behind."""
+"""The state of the database: whether it can be written, its revision, and its last backup."""
 
 import secrets
 
@@ -8,6 +8,8 @@ from blog.db import tables
 from blog.db.database import Database
 
 _f = tables.app_metadata.c
+LAST_BACKUP = "last_backup_at"
+"""The row of `app_metadata` with the time at which `blog backup` last succeeded."""
 
 
 async def check_read_write(db: Database) -> None:

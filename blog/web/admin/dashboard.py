@@ -1,10 +1,11 @@
-"""Statistics and feature flags, for owners."""
+"""Reminders, statistics and feature flags, for owners."""
 
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from blog.domain.read_models import attention
 from blog.domain.site import feature_flags, statistics
 from blog.errors import InvalidInput
 from blog.framework.endpoints.endpoint import Endpoint
@@ -20,7 +21,7 @@ PERIODS = (30, 90)
 
 
 class AdminDashboard(Endpoint):
-    """/admin: statistics of the last days, and feature flags."""
+    """/admin: reminders, statistics of the last days, and feature flags."""
 
     async def get(self, request: Request) -> Response:
         """Show the dashboard, for 30 days or `?days=90`. Raises NotAuthenticated, Forbidden."""
@@ -28,7 +29,8 @@ class AdminDashboard(Endpoint):
         days = next((days for days in PERIODS if str(days) == request.query_params.get("days")), PERIODS[0])
         numbers = await statistics.read(ctx, days)
         values: dict[str, Any] = {"statistics": numbers, "charts": daily_charts(numbers.days), "days": days, "periods": PERIODS}
-        return render_page(request, "admin/dashboard.html", flags=await feature_flags.list_flags(ctx), **values)
+        values |= {"attention": await attention.read(ctx), "flags": await feature_flags.list_flags(ctx)}
+        return render_page(request, "admin/dashboard.html", **values)
 
 
 class FlagSwitch(Endpoint):
