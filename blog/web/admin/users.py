@@ -33,6 +33,7 @@ class UserList(FormPage[RoleChange]):
         page = await user_directory.list_page(self.ctx, wanted)
         return {
             "members": page.items,
+            "is_only_member": len(page.items) == 1 and wanted == MemberFilter(),
             "next_page_path": next_page_path(self.request, page.next),
             "wanted": wanted,
             "done": self.request.query_params.get("done"),
