@@ -1,6 +1,7 @@
 """Every template is valid Jinja, and its links and dates are formatted as they should be."""
 
 import calendar
+import dataclasses
 import datetime as dt
 from pathlib import Path
 
@@ -8,8 +9,11 @@ import jinja2
 import pytest
 
 from blog.app import Application
+from blog.domain.posts.models import Post
 from blog.framework.templating.resources import resource_dir
 from blog.framework.templating.templating import format_date, format_rfc3339
+from blog.schemas.site_preferences import Preferences
+from tests.web.conftest import Write
 from tests.web.test_pages import opened
 
 FOLDER = resource_dir("templates")
@@ -28,6 +32,21 @@ async def test_links_are_compiled_to_direct_calls(app: Application) -> None:
         )
     assert "context.call" not in compiled
     assert "/static/css/blog." in compiled, "constant links are formatted at compile time"
+
+
+async def test_cached_card_follows_the_post_and_the_language_of_the_site(app: Application, write: Write) -> None:
+    post = await write("On engines")
+    async with opened(app) as (_, services):
+        templates = services.templates
+
+        def listed(post: Post) -> str:
+            return templates.render("posts/_post_list.html", posts=[post], channel="posts", is_first=True, next_page_path=None)
+
+        assert listed(post) == listed(post)
+        assert templates._cached_card.cache_info().hits == 1
+        assert "7 comments" in listed(dataclasses.replace(post, comment_count=7))
+        services.site.runtime_settings.preferences = Preferences(language="de")
+        assert '<article class="card" id="post-1" aria-labelledby="post-title-1" lang="de">' in listed(post)
 
 
 @pytest.mark.parametrize("month", range(1, 13))
