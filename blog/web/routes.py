@@ -32,6 +32,7 @@ from blog.web.admin.members import (
     MemberSignOut,
     MemberSuspension,
 )
+from blog.web.admin.post_views import PostViewsPage
 from blog.web.admin.site import SitePage
 from blog.web.admin.tags import TagDeletionPage, TagEditPage, TagMergePage
 from blog.web.admin.tags import TagListPage as AdminTagListPage
@@ -126,6 +127,7 @@ routes = [
     Route("/posts/{slug}/history/diff", ComparisonPage, name="post_diff"),
     Route("/posts/{slug}/history/{version:id}", VersionPage, name="post_version"),
     Route("/posts/{slug}/history/{version:id}/restore", VersionRestore, name="post_restore"),
+    Route("/posts/{slug}/views", PostViewsPage, name="post_views"),
     Route("/posts/{slug}/previews", PreviewLinkList, name="post_previews"),
     Route("/posts/{slug}/previews/{id:id}/revoke", PreviewLinkRevocation, name="preview_revoke"),
     Route("/posts/{slug}/publish", PublishPage, name="post_publish"),

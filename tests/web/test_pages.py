@@ -81,7 +81,8 @@ async def test_every_page_is_complete_html(client: httpx2.AsyncClient, write: Wr
 PRIVATE = [
     "/dashboard/posts", "/admin/posts",
     "/write", "/posts/on-engines/edit", "/posts/on-engines/delete", "/posts/on-engines/history", "/posts/on-engines/history/1",
-    "/posts/on-engines/history/diff?from=1&to=2", "/posts/a-draft", "/posts/a-draft/previews", "/dashboard", "/media-library",
+    "/posts/on-engines/history/diff?from=1&to=2", "/posts/on-engines/views",
+    "/posts/a-draft", "/posts/a-draft/previews", "/dashboard", "/media-library",
     "/moderation", "/notifications", "/comments/1/reply", "/comments/1/edit", "/comments/1/remove", "/account", "/admin",
     "/admin/members", "/admin/members/1", "/admin/members/1/delete",
 ]  # fmt: skip

@@ -35,7 +35,8 @@ STRANGERS = [
 MEMBERS = [
     "/dashboard/posts", "/admin/posts", "/admin/tags", "/admin/tags/1", "/admin/tags/1/merge", "/admin/tags/1/delete",
     "/account", "/account/password", "/write", "/dashboard", "/admin", "/posts/long", "/posts/long/edit", "/posts/long/delete",
-    "/posts/draft", "/comments/1/edit", "/comments/1/reply", "/comments/1/remove", "/media-library", "/media-library/1",
+    "/posts/draft", "/posts/long/views",
+    "/comments/1/edit", "/comments/1/reply", "/comments/1/remove", "/media-library", "/media-library/1",
     "/posts/long/history", "/posts/long/history/1", "/posts/long/history/diff?from=1&to=2", "/posts/draft/previews",
     "/posts/draft/publish", "/moderation", "/notifications", "/media-library?choose=/write",
     "/media-library/1/delete", "/admin/members", "/admin/members/1", "/admin/members/2", "/admin/members/2/delete",

@@ -1,4 +1,4 @@
-"""Statistics for owners."""
+"""Statistics: of the whole blog for owners, and of one post for its authors and editors."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.core import policy
 from blog.domain.core.context import Context
+from blog.domain.posts.models import Post
 from blog.schemas.comments import CommentStatus
 from blog.schemas.posts import PostStatus
 
@@ -25,6 +26,22 @@ class Day:
     posts: int
     comments: int
     views: int
+
+
+@dataclass(frozen=True, slots=True)
+class ViewDay:
+    """The views of one post on a day (UTC)."""
+
+    date: dt.date
+    views: int
+
+
+@dataclass(frozen=True, slots=True)
+class PostHistory:
+    """All views of a post, and those of the last days, oldest first."""
+
+    total: int
+    days: Sequence[ViewDay]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +77,18 @@ async def read(ctx: Context, days: int) -> Statistics:
         dates = [first + dt.timedelta(days=number) for number in range(days)]
         series = [Day(date, posts.get(date, 0), comments.get(date, 0), views.get(date, 0)) for date in dates]
         return Statistics(**await _totals(ctx), days=series, top_posts=await _top_posts(ctx, first))
+
+
+async def read_post(ctx: Context, post: Post, days: int) -> PostHistory:
+    """Return the views of a post in the last `days` days, including today. Raises NotAuthenticated, NotFound, Forbidden."""
+    policy.require_edit(ctx, post)
+    first = ctx.now.date() - dt.timedelta(days=days - 1)
+    query = sa.select(_v.day, _v.views).where(_v.post_id == post.id, _v.day >= first)
+    async with ctx.db.snapshot():
+        views = {row["day"]: row["views"] for row in await ctx.db.fetch_all(query)}
+        total = await ctx.db.fetch_val(sa.select(_p.view_count).where(_p.id == post.id))
+    dates = [first + dt.timedelta(days=number) for number in range(days)]
+    return PostHistory(total or 0, [ViewDay(date, views.get(date, 0)) for date in dates])
 
 
 _PUBLISHED = (_p.status == PostStatus.PUBLISHED.value, _p.deleted_at.is_(None))

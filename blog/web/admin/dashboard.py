@@ -20,15 +20,20 @@ PERIODS = (30, 90)
 """The selectable periods, in days."""
 
 
+def requested_days(request: Request) -> int:
+    """Return the period in `?days=`, or the shortest one if the query has none of them."""
+    return next((days for days in PERIODS if str(days) == request.query_params.get("days")), PERIODS[0])
+
+
 class AdminDashboard(Endpoint):
     """/admin: reminders, statistics of the last days, and feature flags."""
 
     async def get(self, request: Request) -> Response:
         """Show the dashboard, for 30 days or `?days=90`. Raises NotAuthenticated, Forbidden."""
         ctx = request_context(request)
-        days = next((days for days in PERIODS if str(days) == request.query_params.get("days")), PERIODS[0])
+        days = requested_days(request)
         numbers = await statistics.read(ctx, days)
-        values: dict[str, Any] = {"statistics": numbers, "charts": daily_charts(numbers.days), "days": days, "periods": PERIODS}
+        values: dict[str, Any] = {"statistics": numbers, "charts": daily_charts(numbers.days), "days": days, "choices": PERIODS}
         values |= {"attention": await attention.read(ctx), "flags": await feature_flags.list_flags(ctx)}
         return render_page(request, "admin/dashboard.html", **values)
 

@@ -20,7 +20,7 @@ _DISALLOWED_ROUTES = (
     "notifications",
     "media_library",
 )
-_DISALLOWED_PATHS = ("/comments/", "/posts/*/edit", "/posts/*/delete")
+_DISALLOWED_PATHS = ("/comments/", "/posts/*/edit", "/posts/*/delete", "/posts/*/views")
 
 
 class Robots(Endpoint):

@@ -98,6 +98,11 @@ async def test_unknown_flag_changes_nothing(
 # Numbers
 
 
+def day_label(ctx: Context, days: int) -> str:
+    date = ctx.now.date() - dt.timedelta(days=days)
+    return f"{date.day} {date:%b}"
+
+
 async def test_statistics_have_charts_and_tables(client: httpx2.AsyncClient, ora: dict[str, str], owner: Context) -> None:
     for days in (0, 3, 45):
         post = await posts.create(replace(owner, now=owner.now - dt.timedelta(days=days)), NewPost(title="A", content="x"))
@@ -105,6 +110,18 @@ async def test_statistics_have_charts_and_tables(client: httpx2.AsyncClient, ora
     page = (await client.get("/admin", headers=ora)).text
     drawings = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
     assert [drawing.count("<rect") for drawing in drawings] == [0, 2, 1]
+    labels = [re.findall(r"<li>([^<]+)</li>", ticks) for ticks in re.findall(r'<ol class="chart-ticks".*?</ol>', page, re.DOTALL)]
+    assert labels == [["4", "2", "0"]] * 3
+    assert (
+        re.findall(r'<p class="chart-dates".*?</p>', page)
+        == [
+            '<p class="chart-dates" aria-hidden="true">'
+            + "".join(f"<span>{label}</span> " for label in (day_label(owner, 29), day_label(owner, 14), "today"))
+            + "</p>"
+        ]
+        * 3
+    )
+    assert page.count("The vertical axis shows posts from 0 to 4, the horizontal axis days.") == 1
     for drawing in drawings:
         title, description = re.findall(r'role="img" aria-labelledby="(\S+) (\S+)"', drawing)[0]
         assert f'<title id="{title}">' in drawing
