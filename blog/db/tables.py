@@ -345,7 +345,7 @@ site_preferences = sa.Table(
     _timestamp("updated_at"),
 )
 
-# Static pages, such as "About".
+# Static pages, such as "About". `status` is `published` or `draft`.
 static_pages = sa.Table(
     "static_pages",
     metadata,
@@ -355,6 +355,7 @@ static_pages = sa.Table(
     sa.Column("content", sa.Text, nullable=False),  # Markdown, as written
     sa.Column("html", sa.Text, nullable=False),
     sa.Column("renderer_version", sa.SmallInteger, nullable=False),
+    sa.Column("status", sa.String(20), nullable=False, server_default="published"),
     sa.Column("version", sa.Integer, nullable=False),
     _foreign_key("editor_id", "users.id", ondelete="RESTRICT"),
     _timestamp("created_at"),
@@ -393,13 +394,15 @@ preview_links = sa.Table(
     _timestamp("revoked_at", nullable=True),
 )
 
-# Unsaved text of the editor: the values of its form. `post_id` is null for a new post.
+# Unsaved text of the editor: the values of its form. `kind` is `post` or `page`, and the id is null for a new one.
 autosaves = sa.Table(
     "autosaves",
     metadata,
     _id_column(),
     _foreign_key("user_id", "users.id"),
+    sa.Column("kind", sa.String(10), nullable=False),
     _foreign_key("post_id", "posts.id", nullable=True, index=True),
+    _foreign_key("page_id", "static_pages.id", nullable=True, index=True),
     sa.Column("form", sa.JSON, nullable=False),
     _timestamp("updated_at"),
     sa.Index("ix_autosaves_user_id_post_id", "user_id", "post_id"),

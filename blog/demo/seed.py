@@ -10,11 +10,12 @@ from blog.domain.accounts import accounts
 from blog.domain.comments import comments
 from blog.domain.core.context import Context
 from blog.domain.posts import posts, writing_guide
-from blog.domain.site import site_preferences
+from blog.domain.site import site_preferences, static_pages
 from blog.schemas.accounts import NewUser, Role
 from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost
 from blog.schemas.site_preferences import PreferencesChanges
+from blog.schemas.static_pages import PageStatus, StaticPageInput
 
 OWNER = "demo"
 
@@ -50,22 +51,28 @@ class PostDetail(HTTPEndpoint):
 | response | `response_model` | the model itself |
 """
 
+ABOUT = "This is a page. It has its own address, and is not in the list of posts."
+IMPRINT = "Only owners can see this draft of a page."
+
 
 async def seed(ctx: Context) -> tuple[str, str]:
-    """Create an owner, site settings, some posts and a comment. Return the owner's username and password."""
+    """Create an owner, site settings, some posts, a comment and pages. Return the owner's username and password."""
     password = secrets.token_urlsafe(9)
     owner = await accounts.create(
         ctx, NewUser(username=OWNER, email="demo@example.org", password=SecretStr(password)), Role.OWNER
     )
+    as_owner = ctx.acting_as(accounts.as_actor(owner))
     identity = PreferencesChanges(description="A sample blog to try things on.", language="en", time_zone="Europe/London")
-    await site_preferences.change(ctx.acting_as(accounts.as_actor(owner)), identity)
+    await site_preferences.change(as_owner, identity)
     for days, new in (
         (9, NewPost(title="Code and tables", content=CODE, tags=["starlette", "how it works"])),
         (2, NewPost(title="Welcome", content=WELCOME, tags=["how it works"])),
         (0, writing_guide.draft()),
     ):
-        then = replace(ctx.acting_as(accounts.as_actor(owner)), now=ctx.now - dt.timedelta(days=days))
+        then = replace(as_owner, now=ctx.now - dt.timedelta(days=days))
         post = await posts.create(then, new)
         if new.title == "Welcome":
             await comments.create(then, post.id, NewComment(content="Comments can use *some* Markdown, too."))
+    for title, content, status in (("About", ABOUT, PageStatus.PUBLISHED), ("Imprint", IMPRINT, PageStatus.DRAFT)):
+        await static_pages.create(as_owner, StaticPageInput(title=title, content=content, status=status), reserved=())
     return OWNER, password

@@ -80,7 +80,7 @@ async def _posts(ctx: Context) -> AsyncIterator[Sequence[Post]]:
 async def _autosaves(ctx: Context) -> AsyncIterator[Sequence[Any]]:
     last = 0
     while rows := await autosaves.export_own(ctx, limit=_BATCH_SIZE, after=last):
-        yield [{"title": row.title, "form": row.form, "updated_at": row.updated_at} for row in rows]
+        yield [{"kind": row.kind, "title": row.title, "form": row.form, "updated_at": row.updated_at} for row in rows]
         last = rows[-1].id
 
 

@@ -1,11 +1,34 @@
 """Schemas of static pages."""
 
-from blog.schemas.fields import Content, Input, Slug, Title
+from enum import StrEnum
+
+from pydantic import Field
+
+from blog.schemas.fields import Changes, Content, Slug, Title
 
 
-class StaticPageInput(Input):
-    """A static page. Without a slug, one is generated from the title."""
+class PageStatus(StrEnum):
+    """Whether a static page is public, or visible to owners alone."""
+
+    PUBLISHED = "published"
+    DRAFT = "draft"
+
+
+class StaticPageInput(Changes):
+    """A static page. Without a slug, one is made from the title."""
 
     title: Title
     slug: Slug | None = None
     content: Content
+    status: PageStatus = Field(
+        default=PageStatus.PUBLISHED,
+        description="If absent, POST publishes the page. A page without visible content can only be a draft",
+    )
+
+
+class StaticPageChanges(StaticPageInput):
+    """The fields to change. Absent fields keep their values; none can be null."""
+
+    title: Title = ""
+    slug: Slug = ""
+    content: Content = ""

@@ -60,7 +60,16 @@ from blog.web.posts.reading import ArchivePage, AuthorPage, HomePage, PostPage, 
 from blog.web.posts.social_card import PostCard
 from blog.web.rendering.accent_styles import AccentStylesheet
 from blog.web.rendering.theme import ThemeSwitch
-from blog.web.site.static_pages import DeleteStaticPage, EditStaticPage, NewStaticPage, StaticPageList, StaticPageView
+from blog.web.site.page_editor import (
+    EditStaticPage,
+    NewPageAutosave,
+    NewPagePreview,
+    NewStaticPage,
+    PageAutosave,
+    PagePreview,
+)
+from blog.web.site.page_publication import PublishStaticPage, UnpublishStaticPage
+from blog.web.site.static_pages import DeleteStaticPage, StaticPageList, StaticPageView
 
 account_routes = [
     Route("/email", EmailPage, name="account_email"),
@@ -108,7 +117,13 @@ admin_routes = [
     Route("/site", SitePage, name="admin_site"),
     Route("/pages", StaticPageList, name="admin_pages"),
     Route("/pages/new", NewStaticPage, name="admin_page_new"),
+    Route("/pages/new/autosave", NewPageAutosave, name="admin_page_new_autosave"),
+    Route("/pages/new/preview", NewPagePreview, name="admin_page_new_preview"),
     Route("/pages/{id:id}", EditStaticPage, name="admin_page"),
+    Route("/pages/{id:id}/autosave", PageAutosave, name="admin_page_autosave"),
+    Route("/pages/{id:id}/preview", PagePreview, name="admin_page_preview"),
+    Route("/pages/{id:id}/publish", PublishStaticPage, name="admin_page_publish"),
+    Route("/pages/{id:id}/unpublish", UnpublishStaticPage, name="admin_page_unpublish"),
     Route("/pages/{id:id}/delete", DeleteStaticPage, name="admin_page_delete"),
 ]
 

@@ -100,7 +100,7 @@ async def test_deleted_account_leaves_no_draft_no_link_and_no_secret(author: Con
     post = await posts.create(author, NewPost(title="A", content="x", status=PostStatus.DRAFT))
     editor = author.acting_as(accounts.as_actor(await make_user("edo", Role.EDITOR)))
     user_id = editor.require_actor().id
-    await autosaves.save(editor, {"title": "Unsaved", "content": "y"}, post=post)
+    await autosaves.save(editor, {"title": "Unsaved", "content": "y"}, post)
     await preview_links.create(editor, post.id, NewPreviewLink(lifetime=Lifetime.DAY))
     await two_factor.start_setup(editor)
     references = (tables.autosaves.c.user_id, tables.preview_links.c.user_id, tables.two_factor.c.user_id)

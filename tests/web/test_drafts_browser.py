@@ -1,4 +1,4 @@
-"""Text typed into comments and static pages, in a real browser: leaving the page loses nothing, and sending it clears it."""
+"""Text typed into comments, in a real browser: leaving the page loses nothing, and sending it clears it."""
 
 import contextlib
 import sqlite3
@@ -18,7 +18,7 @@ STORED = "Object.keys(localStorage).filter((key) => key.startsWith('blog:draft:'
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Return a blog with a post, a page and a comment, and the session of its owner `ora`."""
+    """Return a blog with a post and a comment, and the session of its owner `ora`."""
     made: Any = Site(tmp_path_factory.mktemp("drafts"))
     blog(made.folder, "user", "create", "ora", "ora@example.org", "--role", "owner", "--password-stdin", stdin=PASSWORD)
     (made.folder / ".env").write_text("RATE_LIMIT=off\n")
@@ -28,11 +28,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         made.session = answer.cookies["session"]
         made.post("On engines")
         cookies = {"session": made.session}
-        for path, fields in (
-            ("/posts/on-engines/comments", {"content": "Opening words."}),
-            ("/admin/pages/new", {"title": "About", "slug": "about", "content": "We weave."}),
-        ):
-            httpx.post(f"{made.base}{path}", data=fields, cookies=cookies, headers={"Origin": made.base})
+        fields = {"content": "Opening words."}
+        httpx.post(f"{made.base}/posts/on-engines/comments", data=fields, cookies=cookies, headers={"Origin": made.base})
         with contextlib.closing(sqlite3.connect(made.folder / "blog.db")) as database:
             database.execute("UPDATE comments SET status = 'visible'")
             database.commit()
@@ -53,17 +50,14 @@ COMMENT, REPLY, EDIT = (
     ("/comments/1/reply", "Your reply"),
     ("/comments/1/edit", "Your comment"),
 )
-NEW_PAGE, PAGE = ("/admin/pages/new", "Body"), ("/admin/pages/1", "Body")
 
 
-@pytest.mark.parametrize(("path", "label"), [COMMENT, REPLY, EDIT, NEW_PAGE, PAGE])
+@pytest.mark.parametrize(("path", "label"), [COMMENT, REPLY, EDIT])
 @pytest.mark.parametrize("way", ["link", "reload", "close"])
 def test_text_survives_leaving(site: Any, page: Page, path: str, label: str, way: str) -> None:
     page.goto(site.base + path)
     before = page.get_by_label(label).input_value()
     page.get_by_label(label).fill("Half a thou")
-    if "pages" in path:
-        page.get_by_label("Title", exact=True).fill("Half a title")
     if way == "link":
         page.get_by_role("link", name="Archive").first.click()
         page.get_by_role("heading", name="Archive").wait_for()
@@ -77,8 +71,6 @@ def test_text_survives_leaving(site: Any, page: Page, path: str, label: str, way
         page.goto(site.base + path)
     page.get_by_text("Restored unsaved text.").wait_for()
     assert page.get_by_label(label).input_value() == "Half a thou"
-    if "pages" in path:
-        assert page.get_by_label("Title", exact=True).input_value() == "Half a title"
     page.get_by_role("button", name="Discard").click()
     assert page.get_by_label(label).input_value() == before
     assert page.evaluate(STORED) == []
@@ -89,13 +81,11 @@ def test_text_survives_leaving(site: Any, page: Page, path: str, label: str, way
 
 @pytest.mark.parametrize(
     ("path", "label", "button"),
-    [(*COMMENT, "Post comment"), (*REPLY, "Post reply"), (*EDIT, "Save comment"), (*NEW_PAGE, "Save page"), (*PAGE, "Save page")],
+    [(*COMMENT, "Post comment"), (*REPLY, "Post reply"), (*EDIT, "Save comment")],
 )
 def test_text_that_was_sent_is_cleared(site: Any, page: Page, path: str, label: str, button: str) -> None:
     page.goto(site.base + path)
     page.get_by_label(label).fill("A whole thought")
-    if path == NEW_PAGE[0]:
-        page.get_by_label("Title", exact=True).fill("Contact")
     assert len(page.evaluate(STORED)) == 1
     page.get_by_role("button", name=button).click()
     page.locator(".prose").get_by_text("A whole thought").first.wait_for()
@@ -134,23 +124,6 @@ def test_text_that_did_not_arrive_is_kept(site: Any, page: Page, failure: str) -
         page.goto(f"{site.base}/posts/on-engines")
     page.get_by_text("Restored unsaved text.").wait_for()
     assert page.get_by_label("Your comment").input_value() == "Sent in a tunnel"
-
-
-def test_restored_page_does_not_overwrite_a_newer_version(site: Any, page: Page) -> None:
-    page.goto(f"{site.base}/admin/pages/1")
-    version = page.locator("[name=version]").input_value()
-    page.get_by_label("Body").fill("Mine")
-    with contextlib.closing(sqlite3.connect(site.folder / "blog.db")) as database:
-        database.execute("UPDATE static_pages SET version = version + 1 WHERE id = 1")
-        database.commit()
-    page.reload()
-    page.get_by_text("Restored unsaved text.").wait_for()
-    assert page.locator("[name=version]").input_value() == version
-    page.get_by_role("button", name="Save page").click()
-    page.get_by_text("Someone saved a newer version.").wait_for()
-    assert page.get_by_label("Body").input_value() == "Mine"
-    page.get_by_role("button", name="Save page").click()
-    page.locator(".prose").get_by_text("Mine").wait_for()
 
 
 def test_drafts_are_of_one_person(site: Any, page: Page) -> None:

@@ -30,6 +30,8 @@ ADMIN = [
     "/pages/new",
     "/pages/1",
     "/pages/1/delete",
+    "/pages/2",
+    "/pages/2/publish",
 ]
 PAGES = [
     *(f"/account{path}" for path in ACCOUNT),
@@ -37,6 +39,7 @@ PAGES = [
     "/reset-password",
     "/reset-password?sent=yes",
     "/about",
+    "/imprint",
     "/authors/ora",
     "/",
 ]
@@ -100,7 +103,13 @@ def test_axe_finds_no_violation_and_nothing_scrolls_sideways(browser: Browser, b
     }
     assert made(f"{base}/admin/site", form=site | links, headers=headers).ok
     about: dict[str, str | float | bool] = {"title": "About", "slug": "about", "content": "## Why\n\nBecause *looms*."}
-    assert made(f"{base}/admin/pages/new", form=about, headers=headers).ok
+    assert made(f"{base}/admin/pages/new", form=about | {"status": "published"}, headers=headers).ok
+    draft: dict[str, str | float | bool] = {
+        "title": "Imprint and a " + "long " * 12 + "title",
+        "slug": "imprint",
+        "content": "Us.",
+    }
+    assert made(f"{base}/admin/pages/new", form=draft, headers=headers).ok
     assert made(f"{base}/admin/invitations", form={"role": "author", "note": "Mary", "days": "7"}, headers=headers).ok
     post: dict[str, str | float | bool] = {"title": "On engines", "content": "It weaves.", "slug": "", "status": "published"}
     assert made(f"{base}/write", form=post, headers=headers).ok

@@ -1,7 +1,9 @@
 """Feature flags and preferences that owners change while the blog runs, cached in this process."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import anyio
 import sqlalchemy as sa
@@ -13,14 +15,17 @@ from blog.db.database import Database
 from blog.errors import Unavailable
 from blog.observability.logging import OutageLog
 from blog.schemas.feature_flags import Flag
-from blog.schemas.site_preferences import Preferences
+from blog.schemas.site_preferences import NavigationLink, Preferences
+from blog.schemas.static_pages import PageStatus
 from blog.settings import Settings
 
 log = structlog.stdlib.get_logger("blog.runtime_settings")
 REFRESH_SECONDS = 0.5
 """Interval of the refresh, so that each worker follows changes of the others within a second."""
 
-_f, _p = tables.feature_flags.c, tables.site_preferences.c
+_f, _p, _g = tables.feature_flags.c, tables.site_preferences.c, tables.static_pages.c
+_AFTER_PATH = re.compile(r"[?#].*", re.DOTALL)
+_DRAFT_SLUGS = sa.select(_g.slug).where(_g.status == PageStatus.DRAFT.value)
 
 
 class RuntimeSettings:
@@ -34,6 +39,9 @@ class RuntimeSettings:
             Flag.UPLOADS: settings.uploads,
         }
         self.preferences = Preferences()
+        self.navigation: Sequence[NavigationLink] = ()
+        """The links of the header, without those to static pages that are drafts."""
+        self._public_url = settings.public_url
         self._flags = dict(self.defaults)
         self._refresh_lock = anyio.Lock()
         self.on_change: list[Callable[[], None]] = []
@@ -48,15 +56,25 @@ class RuntimeSettings:
             async with db.snapshot():
                 flags = await db.fetch_all(sa.select(_f.name, _f.enabled))
                 values = await db.fetch_all(sa.select(_p.name, _p.value))
-            before = self._flags, self.preferences
+                drafts = await db.fetch_all(_DRAFT_SLUGS)
+            before = self._flags, self.preferences, self.navigation
             # A newer version of the blog may know flags and preferences that this one does not.
             self._flags = {**self.defaults, **{Flag(row["name"]): row["enabled"] for row in flags if row["name"] in set(Flag)}}
             self.preferences = _valid_preferences(
                 {row["name"]: row["value"] for row in values if row["name"] in Preferences.model_fields}
             )
-            if (self._flags, self.preferences) != before:
+            hidden = {f"/{row['slug']}" for row in drafts}
+            self.navigation = [link for link in self.preferences.navigation if self._target_path(link) not in hidden]
+            if (self._flags, self.preferences, self.navigation) != before:
                 for callback in self.on_change:
                     callback()
+
+    def links_to(self, path: str) -> Sequence[NavigationLink]:
+        """Return the links of the header that lead to a path, shown or not."""
+        return [link for link in self.preferences.navigation if self._target_path(link) == path]
+
+    def _target_path(self, link: NavigationLink) -> str:
+        return unquote(_AFTER_PATH.sub("", link.target.removeprefix(self._public_url))).rstrip("/")
 
     async def refresh_periodically(self, db: Database) -> None:
         """Refresh until cancelled."""

@@ -27,7 +27,7 @@ from blog.domain.posts.models import Post
 from blog.domain.site import static_pages
 from blog.errors import Conflict, NotFound, VersionConflict
 from blog.schemas.media import NewMedia
-from blog.schemas.static_pages import StaticPageInput
+from blog.schemas.static_pages import StaticPageChanges
 
 _m, _t = tables.media.c, tables.tags.c
 _MAX_ATTEMPTS = 5
@@ -110,8 +110,8 @@ async def _change_pages(ctx: Context, new_names: Mapping[str, str]) -> int:
         return 0
     found = [page for page in await static_pages.all_pages(ctx) if any(name in page.content for name in new_names)]
     for page in found:
-        new = StaticPageInput(title=page.title, slug=page.slug, content=_rename(page.content, new_names))
-        await static_pages.edit(ctx, page.id, new, version=page.version, reserved=())
+        changes = StaticPageChanges(content=_rename(page.content, new_names))
+        await static_pages.edit(ctx, page.id, changes, version=page.version, reserved=())
     return len(found)
 
 

@@ -12,6 +12,7 @@ from blog.domain.core.context import Context
 from blog.domain.media.models import Media
 from blog.domain.posts import post_queries
 from blog.domain.posts.models import Post
+from blog.schemas.static_pages import PageStatus
 
 _p, _r, _a, _u, _t = tables.posts.c, tables.revisions.c, tables.autosaves.c, tables.users.c, tables.tags.c
 
@@ -57,8 +58,9 @@ async def find(ctx: Context, item: Media) -> MediaUses:
     names = item.file_names
     posts, hidden_posts = await _posts(ctx, names)
     unsaved, hidden_texts = await _unsaved_texts(ctx, names)
-    uses = [*posts, *await _pages(ctx, names), *unsaved, *await _profiles_tags_and_settings(ctx, names)]
-    return MediaUses(uses, hidden_posts + hidden_texts)
+    pages, hidden_pages = await _pages(ctx, names)
+    uses = [*posts, *pages, *unsaved, *await _profiles_tags_and_settings(ctx, names)]
+    return MediaUses(uses, hidden_posts + hidden_pages + hidden_texts)
 
 
 def mentions(column: sa.ColumnElement[str], names: Collection[str]) -> sa.ColumnElement[bool]:
@@ -93,10 +95,13 @@ def _post_use(post: Post, is_deleted: bool, is_current: bool) -> MediaUse:
     return MediaUse(kind, post.title, "" if is_deleted else post.slug, is_draft=post.status != "published")
 
 
-async def _pages(ctx: Context, names: Collection[str]) -> list[MediaUse]:
+async def _pages(ctx: Context, names: Collection[str]) -> tuple[list[MediaUse], int]:
     pages = tables.static_pages.c
-    query = sa.select(pages.title, pages.slug).where(mentions(pages.content, names)).order_by(pages.title)
-    return [MediaUse(UseKind.PAGE, row["title"], row["slug"]) for row in await ctx.db.fetch_all(query)]
+    query = sa.select(pages.title, pages.slug, pages.status).where(mentions(pages.content, names)).order_by(pages.title)
+    rows = await ctx.db.fetch_all(query)
+    found = [MediaUse(UseKind.PAGE, row["title"], row["slug"], is_draft=row["status"] == PageStatus.DRAFT) for row in rows]
+    uses = [use for use in found if not use.is_draft or policy.is_owner(ctx.actor)]
+    return uses, len(found) - len(uses)
 
 
 async def _unsaved_texts(ctx: Context, names: Collection[str]) -> tuple[list[MediaUse], int]:

@@ -2,10 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import anyio.to_thread
 
-from blog.domain.posts.post_content import FieldKind, PostContent, PostField, changed_fields, content_of, display_items
+from blog.domain.posts.post_content import (
+    POST_FIELDS,
+    FieldKind,
+    PostContent,
+    PostField,
+    changed_fields,
+    content_of,
+    display_items,
+)
+from blog.domain.site.static_pages import StaticPage
+from blog.schemas.posts import PostStatus
 from blog.text.diff import Hunk, Segment, WordCount, count_changed_words, diff, diff_items, hunks, split_lines
 
 MAX_SEGMENTS = 5000
@@ -49,6 +60,17 @@ class PostDiff:
 async def compare(older: PostContent, newer: PostContent) -> PostDiff:
     """Compare two versions in a thread, so that the event loop is not blocked."""
     return await anyio.to_thread.run_sync(_compare, content_of(older), content_of(newer))
+
+
+async def compare_pages(older: StaticPage, newer: StaticPage) -> PostDiff:
+    """Compare two versions of a static page, as versions of a post that differ in no other field."""
+    return await compare(_page_content(older), _page_content(newer))
+
+
+def _page_content(page: StaticPage) -> PostContent:
+    values: dict[str, Any] = dict.fromkeys(field.name for field in POST_FIELDS)
+    values |= {"title": page.title, "content": page.content, "slug": page.slug, "status": PostStatus(page.status)}
+    return PostContent(**values | {"tags": (), "authors": (), "comments_open": True, "featured": False})
 
 
 def _compare(older: PostContent, newer: PostContent) -> PostDiff:

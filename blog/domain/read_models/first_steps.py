@@ -9,6 +9,7 @@ from databases.interfaces import Record
 from blog.db import tables
 from blog.db.compiled_queries import PreparedQuery
 from blog.schemas.posts import PostStatus
+from blog.schemas.static_pages import PageStatus
 
 _p, _u = tables.posts.c, tables.users.c
 
@@ -29,7 +30,7 @@ QUERY = PreparedQuery(
     sa.select(
         sa.exists().where(_p.status == PostStatus.PUBLISHED.value, _p.deleted_at.is_(None)).label("post"),
         sa.exists().where(tables.site_preferences.c.name.in_(_LOOK)).label("site"),
-        sa.exists(sa.select(tables.static_pages.c.id)).label("page"),
+        sa.exists().where(tables.static_pages.c.status == PageStatus.PUBLISHED.value).label("page"),
         (sa.select(sa.func.count()).where(_u.deleted_at.is_(None), _u.email.is_not(None)).scalar_subquery() > 1).label("people"),
     )
 )

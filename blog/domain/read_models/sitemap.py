@@ -15,6 +15,7 @@ from blog.domain.core.events import Position
 from blog.domain.posts import post_queries
 from blog.errors import NotFound
 from blog.schemas.posts import PostStatus
+from blog.schemas.static_pages import PageStatus
 
 MAX_URLS = 50_000
 """Maximum number of URLs in one sitemap file (sitemaps.org)."""
@@ -137,7 +138,8 @@ def _public_rows(ctx: Context, kind: SitemapKind) -> sa.Select[Any]:
             written = written.join(tables.users, _u.id == _pa.user_id).where(_PUBLISHED, _u.deleted_at.is_(None))
             return written.group_by(_u.id, _u.username)
         case SitemapKind.PAGES:
-            return sa.select(_g.id, _g.slug.label("name"), _g.updated_at.label("changed_at"))
+            is_public = _g.status == PageStatus.PUBLISHED.value
+            return sa.select(_g.id, _g.slug.label("name"), _g.updated_at.label("changed_at")).where(is_public)
         case _:
             here = _p.canonical_url.startswith(f"{ctx.site.settings.public_url}/", autoescape=True)
             listed = post_queries.select(_p.id, _p.slug.label("name"), _p.updated_at.label("changed_at")).where(_PUBLISHED)

@@ -1,7 +1,7 @@
-"""Static pages such as "About", written by owners and served at the root of the site."""
+"""Static pages such as "About", written by owners and served at the root of the site. Drafts are visible to owners alone."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,15 @@ from blog.db.database import UniqueViolation
 from blog.domain.core import events, policy
 from blog.domain.core.context import Context
 from blog.domain.core.rows import from_row
-from blog.errors import Conflict, NotFound, VersionConflict
-from blog.schemas.static_pages import StaticPageInput
+from blog.errors import Conflict, FieldError, InvalidInput, NotFound, VersionConflict
+from blog.schemas.static_pages import PageStatus, StaticPageChanges, StaticPageInput
 from blog.text.markdown import RENDERER_VERSION, render
 from blog.text.normalisation import normalise_line
+from blog.text.plain_text import has_visible_content, html_to_text
 from blog.text.slug import slugify
 
 _p = tables.static_pages.c
+_EMPTY = "This page is empty. Write something before you publish it, or save it as a draft."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +33,21 @@ class StaticPage:
     title: str
     content: str
     html: str
+    status: PageStatus
     version: int
     created_at: dt.datetime
     updated_at: dt.datetime
 
 
 async def by_slug(ctx: Context, slug: str) -> StaticPage:
-    """Return a page by its slug. Raises NotFound."""
+    """Return a page by its slug. Raises NotFound, also for a draft if the actor is not an owner."""
     return await _fetch_page(ctx, _p.slug == normalise_line(slug))
 
 
 async def all_pages(ctx: Context) -> Sequence[StaticPage]:
-    """Return all pages, sorted by title. They are public."""
-    return [from_row(StaticPage, row) for row in await ctx.db.fetch_all(sa.select(tables.static_pages).order_by(_p.title, _p.id))]
+    """Return the pages that the actor may see, sorted by title: for owners also drafts."""
+    query = sa.select(tables.static_pages).where(_is_visible(ctx)).order_by(_p.title, _p.id)
+    return [from_row(StaticPage, row) for row in await ctx.db.fetch_all(query)]
 
 
 async def get(ctx: Context, page_id: int) -> StaticPage:
@@ -53,38 +57,56 @@ async def get(ctx: Context, page_id: int) -> StaticPage:
 
 
 async def create(ctx: Context, new: StaticPageInput, *, reserved: Collection[str]) -> StaticPage:
-    """Create a page. `reserved` are the slugs of other routes. Raises NotAuthenticated, Forbidden, Conflict (slug)."""
+    """Create a page.
+
+    reserved: the slugs of other routes.
+
+    Raises NotAuthenticated, Forbidden, Conflict (slug), InvalidInput for a public page without visible content.
+    """
     owner = policy.require_owner(ctx)
-    values = await _row_values(ctx, new, reserved) | {"version": 1, "editor_id": owner.id, "created_at": ctx.now}
+    slug = new.slug or slugify(new.title, fallback="page")
+    values = {"title": new.title, "slug": slug, "status": new.status.value, **await _rendered(new.content)}
+    await _check(values, reserved)
+    values |= {"version": 1, "editor_id": owner.id, "created_at": ctx.now, "updated_at": ctx.now}
     async with ctx.db.transaction():
         try:
             page_id = await ctx.db.execute(tables.static_pages.insert().values(values))
         except UniqueViolation:
             raise _slug_conflict() from None
         await events.record_site_changed(ctx)
-        return await get(ctx, page_id)
+        page = await get(ctx, page_id)
+    await ctx.site.runtime_settings.refresh(ctx.db)
+    return page
 
 
-async def edit(ctx: Context, page_id: int, new: StaticPageInput, *, version: int, reserved: Collection[str]) -> StaticPage:
-    """Overwrite a page.
+async def edit(
+    ctx: Context, page_id: int, changes: StaticPageChanges, *, version: int | None = None, reserved: Collection[str]
+) -> StaticPage:
+    """Change the given fields of a page.
 
-    - `version`: the version that the author edited.
-    - `reserved`: the slugs of other routes.
+    version: the version that the author edited; None: any.
+    reserved: the slugs of other routes.
 
-    Raises as `create` does, NotFound, and VersionConflict if the page has a newer version.
+    Raises as `create` does, NotFound, and VersionConflict if the page has another version.
     """
     owner = policy.require_owner(ctx)
-    values = await _row_values(ctx, new, reserved) | {"version": version + 1, "editor_id": owner.id}
+    sent = changes.model_dump(mode="json", include=changes.model_fields_set)
+    sent |= await _rendered(changes.content) if "content" in sent else {}
+    stored = await get(ctx, page_id)
+    await _check({"html": stored.html, "status": stored.status, "slug": stored.slug} | sent, reserved)
     async with ctx.db.transaction():
         before = await get(ctx, page_id)
-        if before.version != version:
+        if version is not None and before.version != version:
             raise VersionConflict("Someone saved a newer version of this page. Compare the two, then save again.")
+        values = sent | {"version": before.version + 1, "editor_id": owner.id, "updated_at": ctx.now}
         try:
             await ctx.db.execute(tables.static_pages.update().where(_p.id == page_id).values(values))
         except UniqueViolation:
             raise _slug_conflict() from None
         await events.record_site_changed(ctx)
-        return await get(ctx, page_id)
+        page = await get(ctx, page_id)
+    await ctx.site.runtime_settings.refresh(ctx.db)
+    return page
 
 
 async def delete(ctx: Context, page_id: int) -> None:
@@ -94,29 +116,37 @@ async def delete(ctx: Context, page_id: int) -> None:
         if not await ctx.db.execute(tables.static_pages.delete().where(_p.id == page_id)):
             raise NotFound("We couldn't find that page")
         await events.record_site_changed(ctx)
+    await ctx.site.runtime_settings.refresh(ctx.db)
 
 
-async def _row_values(ctx: Context, new: StaticPageInput, reserved: Collection[str]) -> dict[str, Any]:
-    slug = new.slug or slugify(new.title, fallback="page")
+async def _rendered(content: str) -> dict[str, Any]:
+    html = await anyio.to_thread.run_sync(render, content)
+    return {"content": content, "html": html, "renderer_version": RENDERER_VERSION}
+
+
+async def _check(values: Mapping[str, Any], reserved: Collection[str]) -> None:
+    slug = values["slug"]
     if slug.casefold() in reserved:
         raise Conflict(f"/{slug} is used by the blog itself. Choose another slug.", loc=("slug",))
-    html = await anyio.to_thread.run_sync(render, new.content)
-    return {
-        "slug": slug,
-        "title": new.title,
-        "content": new.content,
-        "html": html,
-        "renderer_version": RENDERER_VERSION,
-        "updated_at": ctx.now,
-    }
+    if values["status"] == PageStatus.PUBLISHED and await anyio.to_thread.run_sync(is_empty, values["html"]):
+        raise InvalidInput([FieldError(("content",), _EMPTY, "empty_page")])
+
+
+def is_empty(html: str) -> bool:
+    """Return whether nothing of a page is visible. CPU-bound."""
+    return not has_visible_content(html, html_to_text(html))
 
 
 def _slug_conflict() -> Conflict:
     return Conflict("Another page has this slug. Choose another one.", loc=("slug",))
 
 
+def _is_visible(ctx: Context) -> sa.ColumnElement[bool]:
+    return sa.true() if policy.is_owner(ctx.actor) else _p.status == PageStatus.PUBLISHED.value
+
+
 async def _fetch_page(ctx: Context, condition: sa.ColumnElement[bool]) -> StaticPage:
-    row = await ctx.db.fetch_one(sa.select(tables.static_pages).where(condition))
+    row = await ctx.db.fetch_one(sa.select(tables.static_pages).where(condition, _is_visible(ctx)))
     if row is None:
         raise NotFound("We couldn't find that page")
     return from_row(StaticPage, row)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.core import policy
 from blog.domain.core.context import Context
-from blog.domain.posts.models import Post
+from blog.domain.core.models import PostLike
 from blog.schemas.comments import CommentStatus
 from blog.schemas.posts import PostStatus
 
@@ -79,7 +79,7 @@ async def read(ctx: Context, days: int) -> Statistics:
         return Statistics(**await _totals(ctx), days=series, top_posts=await _top_posts(ctx, first))
 
 
-async def read_post(ctx: Context, post: Post, days: int) -> PostHistory:
+async def read_post(ctx: Context, post: PostLike, days: int) -> PostHistory:
     """Return the views of a post in the last `days` days, including today. Raises NotAuthenticated, NotFound, Forbidden."""
     policy.require_edit(ctx, post)
     first = ctx.now.date() - dt.timedelta(days=days - 1)

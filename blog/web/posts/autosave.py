@@ -1,4 +1,4 @@
-"""Autosave and preview for the post editor."""
+"""Autosave and preview for the editor of posts and static pages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,7 @@ from blog.domain.core import policy
 from blog.domain.core.context import Context
 from blog.domain.media import embedded_images
 from blog.domain.posts import autosaves, posts, rendering
-from blog.domain.posts.autosaves import Autosave
-from blog.domain.posts.models import Post
+from blog.domain.posts.autosaves import Autosave, Edited, TextKind
 from blog.errors import BlogError, NotAuthenticated
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.limits.request_limits import MAX_POST_BODY_BYTES
@@ -30,7 +29,7 @@ SESSION_EXPIRED = "You are signed out. Sign in in another tab, then submit again
 
 @dataclass(frozen=True, slots=True)
 class AutosaveOffer:
-    """Autosaves for a form: the restored one, and others to offer. `is_stale`: the post changed after `restored` was saved."""
+    """Autosaves for a form: the restored one, and others to offer. `is_stale`: the text changed after `restored` was saved."""
 
     restored: Autosave | None
     others: Sequence[Autosave]
@@ -45,9 +44,8 @@ class NewPostPreview(Endpoint):
         if media_type(request) == "application/json":
             return await _preview_fragment(request)
         ctx, page = request_context(request), app_state(request).urls.path("web:write")
-        return await _preview_page(
-            request, ctx, await read_form(request, max_bytes=MAX_POST_BODY_BYTES), "posts/write.html", return_path=page
-        )
+        form = await read_form(request, max_bytes=MAX_POST_BODY_BYTES)
+        return await render_preview_page(request, ctx, form, "posts/write.html", return_path=page)
 
 
 class PostPreview(Endpoint):
@@ -64,7 +62,7 @@ class PostPreview(Endpoint):
             error = NotAuthenticated(SESSION_EXPIRED)
             return render_error(request, "posts/write.html", form, error, slug=slug, return_path=page)
         post = policy.require_edit(ctx, await posts.get_by_slug(ctx, slug))
-        return await _preview_page(request, ctx, form, "posts/edit.html", post=post, others=())
+        return await render_preview_page(request, ctx, form, "posts/edit.html", post=post, others=())
 
 
 class NewPostAutosave(Endpoint):
@@ -72,7 +70,7 @@ class NewPostAutosave(Endpoint):
 
     async def post(self, request: Request) -> Response:
         """Store the form (JSON or form data). The field `autosave` is the id returned by the first call."""
-        return await _save(request, require_user(request))
+        return await save_autosave(request, require_user(request), TextKind.POST)
 
 
 class PostAutosave(Endpoint):
@@ -81,7 +79,7 @@ class PostAutosave(Endpoint):
     async def post(self, request: Request) -> Response:
         """Store the form, as for a new post."""
         ctx = require_user(request)
-        return await _save(request, ctx, await posts.get_by_slug(ctx, request.path_params["slug"]))
+        return await save_autosave(request, ctx, await posts.get_by_slug(ctx, request.path_params["slug"]))
 
 
 class AutosaveDiscard(Endpoint):
@@ -90,24 +88,28 @@ class AutosaveDiscard(Endpoint):
     async def post(self, request: Request) -> Response:
         """Delete the autosave and redirect to the form without it."""
         gone = await autosaves.discard(request_context(request), request.path_params["id"])
-        if gone.slug is None:
-            return redirect_after_post(request, "web:write")
-        return redirect_after_post(request, "web:post_edit", slug=gone.slug)
+        if gone.slug is not None:
+            return redirect_after_post(request, "web:post_edit", slug=gone.slug)
+        if gone.page_id is not None:
+            return redirect_after_post(request, "web:admin_page", id=gone.page_id)
+        return redirect_after_post(request, "web:write" if gone.kind is TextKind.POST else "web:admin_page_new")
 
 
-async def restore_autosave(request: Request, ctx: Context, initial: Form, post: Post | None = None) -> tuple[Form, AutosaveOffer]:
+async def restore_autosave(
+    request: Request, ctx: Context, initial: Form, edited: Edited = TextKind.POST
+) -> tuple[Form, AutosaveOffer]:
     """Return the form, filled from the autosave given by `?autosave=`, and the autosaves to offer.
 
     initial: the form without an autosave
-    post: the edited post; None for a new post
     """
-    candidates = await (autosaves.for_post(ctx, post) if post else autosaves.for_new_posts(ctx))
-    unsaved = [autosave for autosave in candidates if post is None or _differs(autosave.form, initial.values)]
+    is_new = isinstance(edited, TextKind)
+    candidates = await autosaves.list_own(ctx, edited)
+    unsaved = [autosave for autosave in candidates if is_new or _differs(autosave.form, initial.values)]
     restored = next((autosave for autosave in candidates if str(autosave.id) == request.query_params.get("autosave")), None)
     others = [autosave for autosave in unsaved if autosave is not restored]
     if restored is None:
         return initial, AutosaveOffer(None, others, False)
-    is_stale = post is not None and restored.form.get("version") != initial.values["version"]
+    is_stale = not is_new and restored.form.get("version") != initial.values["version"]
     return Form({**initial.values, **restored.form, "autosave": str(restored.id)}), AutosaveOffer(restored, others, is_stale)
 
 
@@ -122,14 +124,11 @@ def _differs(typed: Mapping[str, str], saved: Mapping[str, str]) -> bool:
     return any(name in typed and typed[name] != value for name, value in saved.items() if name != "version")
 
 
-async def save_form(ctx: Context, form: Form, post: Post | None = None) -> int | None:
-    """Store a form and return the id of its autosave, as `autosaves.save` does. Raises InvalidInput for a form that is too large.
-
-    post: the edited post; None for a new post
-    """
+async def save_form(ctx: Context, form: Form, edited: Edited) -> int | None:
+    """Store a form and return the id of its autosave, as `autosaves.save` does. Raises InvalidInput if it is too large."""
     typed = validate(AutosaveForm, form.values, "body").root
     fields = {name: value for name, value in typed.items() if name not in ("autosave", FORM_KEY)}
-    return await autosaves.save(ctx, fields, post=post, autosave_id=autosave_id(form))
+    return await autosaves.save(ctx, fields, edited, autosave_id=autosave_id(form))
 
 
 async def _preview_fragment(request: Request) -> Response:
@@ -141,7 +140,11 @@ async def _preview_fragment(request: Request) -> Response:
     return HTMLResponse(html, headers={"Cache-Control": "no-store"})
 
 
-async def _preview_page(request: Request, ctx: Context, form: Form, template: str, **values: Any) -> Response:
+async def render_preview_page(request: Request, ctx: Context, form: Form, template: str, **values: Any) -> Response:
+    """Return the page of the editor with a preview of the submitted text, which is not saved.
+
+    values: the template's values other than the form and the preview.
+    """
     try:
         text = validate(PreviewText, {"content": form.value("content")}, "body")
         preview = await rendering.render_preview(ctx, text.content)
@@ -152,10 +155,11 @@ async def _preview_page(request: Request, ctx: Context, form: Form, template: st
     )
 
 
-async def _save(request: Request, ctx: Context, post: Post | None = None) -> Response:
+async def save_autosave(request: Request, ctx: Context, edited: Edited) -> Response:
+    """Store the submitted form as an autosave of this text. Raises NotAuthenticated, NotFound or Forbidden."""
     if media_type(request) == "application/json":
         typed = await read_json(request, AutosaveForm, max_bytes=MAX_POST_BODY_BYTES)
         form = Form(typed.root)
     else:
         form = await read_form(request, max_bytes=MAX_POST_BODY_BYTES)
-    return json_response(AutosaveOut(id=await save_form(ctx, form, post), saved_at=ctx.now))
+    return json_response(AutosaveOut(id=await save_form(ctx, form, edited), saved_at=ctx.now))

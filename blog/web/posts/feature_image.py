@@ -9,7 +9,7 @@ from blog.domain.core import policy
 from blog.domain.core.context import Context
 from blog.domain.media import media
 from blog.domain.posts import posts
-from blog.domain.posts.models import Post
+from blog.domain.posts.autosaves import Edited, TextKind
 from blog.errors import BlogError, NotAuthenticated, NotFound
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.limits.request_limits import MAX_POST_BODY_BYTES
@@ -31,7 +31,7 @@ class NewPostImage(Endpoint):
         try:
             if ctx.actor is None:
                 raise NotAuthenticated(SESSION_EXPIRED)
-            return await _open_library(request, ctx, form, page)
+            return await _open_library(request, ctx, form, page, TextKind.POST)
         except BlogError as error:
             return render_error(request, "posts/write.html", form, error, return_path=page)
 
@@ -69,9 +69,9 @@ async def add_chosen_image(request: Request, ctx: Context, form: Form) -> Form:
     return Form(form.values | image)
 
 
-async def _open_library(request: Request, ctx: Context, form: Form, page: str, post: Post | None = None) -> Response:
+async def _open_library(request: Request, ctx: Context, form: Form, page: str, edited: Edited) -> Response:
     media.require_uploader(ctx)
-    saved_id = await save_form(ctx, form, post)
+    saved_id = await save_form(ctx, form, edited)
     back = f"{page}?autosave={saved_id}" if saved_id else page
     library = app_state(request).urls.path("web:media_library")
     return RedirectResponse(f"{library}?{urlencode({'choose': back})}", 303)

@@ -70,6 +70,7 @@ def _shared_values(request: Request, values: Mapping[str, Any]) -> dict[str, Any
         "live_cursor": None,
         "frame_origins": (),
         "preferences": state.site.runtime_settings.preferences,
+        "navigation": state.site.runtime_settings.navigation,
         "stylesheet_url": accent_styles.stylesheet_url(state.site, state.urls),
         "sign_in_path": sign_in_path(request, return_to),
         "register_path": register_path(request, return_to),

@@ -9,9 +9,9 @@ const RETRY = 15_000;
 const KEEPALIVE_BYTES = 60_000; // browsers limit keepalive requests to 64 KiB
 
 export function autosave(editor, form) {
-  const { user, place, autosave: url, login } = editor.dataset;
+  const { user, draft, autosave: url, login } = editor.dataset;
   const state = form.querySelector(".editor-state");
-  const prefix = `blog:text:${user}:${place}:`;
+  const prefix = `blog:text:${user}:${draft}:`;
   const id = Date.now().toString(36) + Math.random().toString(36).slice(2, 8);
   const key = prefix + id;
   let onServer = "unchanged" in editor.dataset ? contentOf(values(form)) : null;

@@ -1,4 +1,4 @@
-// The post editor: toolbar, preview, autosave, uploads and completion of tags and authors. The form also works without JavaScript.
+// The editor of posts and pages: toolbar, preview, autosave, uploads and completion of tags and authors. The form also works without JavaScript.
 
 import { completeAuthors } from "./authors.js";
 import { autosave } from "./autosave.js";
@@ -30,10 +30,13 @@ blocks(area, { image: imageUploads.choose });
 toolbar(editor, area, { image: imageUploads.choose });
 paste(area, editor.dataset.converter);
 preview(editor, form, area);
-searchPreview(form, area);
-imagePicker(form, editor.dataset.media);
-completeTags(form.elements.tags, editor.dataset.tags);
-completeAuthors(form.elements.authors, editor.dataset.authors);
+if (form.elements.tags) {
+  // A page has a title, a text and an address alone.
+  searchPreview(form, area);
+  imagePicker(form, editor.dataset.media);
+  completeTags(form.elements.tags, editor.dataset.tags);
+  completeAuthors(form.elements.authors, editor.dataset.authors);
+}
 const autosaver = autosave(editor, form);
 
 const count = form.querySelector(".editor-count");
@@ -62,7 +65,7 @@ form.addEventListener("submit", async (event) => {
     // Autosave before leaving the page: the text is then on the server, and the server is known to be reachable.
     event.preventDefault();
     const outcome = await autosaver.save();
-    if (outcome === "offline") return void showMessage("The post was not saved: the server could not be reached. Try again in a moment.");
+    if (outcome === "offline") return void showMessage("Not saved: the server could not be reached. Try again in a moment.");
     if (outcome === "signed-out") return;
     isLeaving = true;
     form.requestSubmit(submitter);

@@ -84,7 +84,7 @@ def filled_row(ctx: Context, reference: UserReference, user_id: int, ids: dict[s
         elif isinstance(column.type, sa.JSON):
             row[column.name] = {"title": PERSONAL}
         elif isinstance(column.type, sa.String):
-            row[column.name] = "author" if column.name == "role" else PERSONAL
+            row[column.name] = {"role": "author", "kind": "post"}.get(column.name, PERSONAL)
         elif isinstance(column.type, sa.Boolean):
             row[column.name] = True
         elif column.name != "id" and not column.nullable:

@@ -245,7 +245,7 @@ async def test_files_used_elsewhere_stay(author: Context, place: str) -> None:
     text = f"![teal](/media/{image.name})"
     page = {"slug": "about", "title": "About", "html": "", "renderer_version": 1, "version": 1, "created_at": author.now}
     uses = {
-        "autosave": tables.autosaves.insert().values(user_id=user_id, form={"content": text}, updated_at=author.now),
+        "autosave": tables.autosaves.insert().values(user_id=user_id, kind="post", form={"content": text}, updated_at=author.now),
         "page": tables.static_pages.insert().values(page | {"content": text, "editor_id": user_id, "updated_at": author.now}),
         "preference": tables.site_preferences.insert().values(name="cover", value=image.name, updated_at=author.now),
         "profile": tables.users.update().where(tables.users.c.id == user_id).values(avatar=image.name),

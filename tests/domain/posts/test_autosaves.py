@@ -34,7 +34,7 @@ async def test_autosave_is_overwritten_as_the_form_grows(author: Context) -> Non
     first = await autosaves.save(author, FORM)
     again = await autosaves.save(later(author), FORM | {"content": "a thought"}, autosave_id=first)
     assert again == first
-    (autosave,) = await autosaves.for_new_posts(author)
+    (autosave,) = await autosaves.list_own(author)
     assert (autosave.id, autosave.title, autosave.form["content"], autosave.updated_at) == (
         first,
         "Half",
@@ -46,7 +46,7 @@ async def test_autosave_is_overwritten_as_the_form_grows(author: Context) -> Non
 async def test_two_new_posts_do_not_overwrite_each_other(author: Context) -> None:
     await autosaves.save(author, FORM | {"title": "One"})
     await autosaves.save(later(author), FORM | {"title": "Two"})
-    assert [autosave.title for autosave in await autosaves.for_new_posts(author)] == ["Two", "One"]
+    assert [autosave.title for autosave in await autosaves.list_own(author)] == ["Two", "One"]
 
 
 async def test_empty_new_post_is_not_stored(author: Context) -> None:
@@ -58,25 +58,25 @@ async def test_empty_new_post_is_not_stored(author: Context) -> None:
 
 async def test_emptied_existing_post_is_stored(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
-    saved_id = await autosaves.save(author, {"title": "", "content": ""}, post=post)
-    (autosave,) = await autosaves.for_post(author, post)
+    saved_id = await autosaves.save(author, {"title": "", "content": ""}, post)
+    (autosave,) = await autosaves.list_own(author, post)
     assert (autosave.id, autosave.post_id, autosave.slug, autosave.title) == (saved_id, post.id, "a", "A")
 
 
 async def test_oldest_autosaves_are_deleted_above_the_limit(author: Context) -> None:
-    for number in range(autosaves.MAX_PER_POST + 3):
+    for number in range(autosaves.MAX_PER_TEXT + 3):
         await autosaves.save(later(author, number), FORM | {"title": f"Post {number}"})
     assert [row["form"]["title"] for row in await rows(author)] == [
-        f"Post {number}" for number in range(3, autosaves.MAX_PER_POST + 3)
+        f"Post {number}" for number in range(3, autosaves.MAX_PER_TEXT + 3)
     ]
 
 
 async def test_autosaves_are_private(author: Context, ctx: Context, make_user: MakeUser) -> None:
     editor = ctx.acting_as(accounts.as_actor(await make_user("eve", Role.EDITOR)))
     post = await posts.create(author, NewPost(title="A", content="x"))
-    saved_id = await autosaves.save(author, FORM, post=post)
+    saved_id = await autosaves.save(author, FORM, post)
     new = await autosaves.save(author, FORM)
-    assert [await autosaves.for_post(editor, post), (await dashboard.read(editor)).unfinished] == [[], []]
+    assert [await autosaves.list_own(editor, post), (await dashboard.read(editor)).unfinished] == [[], []]
     for autosave_id in (saved_id, new):
         assert autosave_id is not None
         with pytest.raises(NotFound):
@@ -89,9 +89,9 @@ async def test_autosaves_are_private(author: Context, ctx: Context, make_user: M
 async def test_autosave_of_another_post_is_not_overwritten(author: Context) -> None:
     one = await posts.create(author, NewPost(title="One", content="x"))
     two = await posts.create(author, NewPost(title="Two", content="x"))
-    first = await autosaves.save(author, FORM, post=one)
-    assert await autosaves.save(author, FORM, post=two, autosave_id=first) != first
-    assert len(await autosaves.for_post(author, one)) == 1
+    first = await autosaves.save(author, FORM, one)
+    assert await autosaves.save(author, FORM, two, autosave_id=first) != first
+    assert len(await autosaves.list_own(author, one)) == 1
 
 
 async def test_autosave_needs_the_right_to_edit(author: Context, ctx: Context, make_user: MakeUser) -> None:
@@ -100,7 +100,7 @@ async def test_autosave_needs_the_right_to_edit(author: Context, ctx: Context, m
     reader = ctx.acting_as(accounts.as_actor(await make_user("rae", Role.READER)))
     for who, error in ((ctx, NotAuthenticated), (reader, Forbidden), (other, NotFound)):
         with pytest.raises(error):
-            await autosaves.save(who, FORM, post=draft)
+            await autosaves.save(who, FORM, draft)
     for who, error in ((ctx, NotAuthenticated), (reader, Forbidden)):
         with pytest.raises(error):
             await autosaves.save(who, FORM)
@@ -109,7 +109,7 @@ async def test_autosave_needs_the_right_to_edit(author: Context, ctx: Context, m
 
 async def test_autosaves_of_deleted_posts_are_not_listed(author: Context) -> None:
     post = await posts.create(author, NewPost(title="A", content="x"))
-    await autosaves.save(author, FORM, post=post)
+    await autosaves.save(author, FORM, post)
     assert len((await dashboard.read(author)).unfinished) == 1
     await posts.delete(author, post.id)
     assert (await dashboard.read(author)).unfinished == []
@@ -128,5 +128,5 @@ async def test_same_text_is_stored_once(author: Context) -> None:
     assert await autosaves.save(later(author), FORM | {"stamp": "b:1", "version": "2"}) == first
     assert await autosaves.save(later(author), FORM | {"content": "another"}) != first
     post = await posts.create(author, NewPost(title="A", content="x"))
-    assert await autosaves.save(author, FORM, post=post) != first, "of another post"
-    assert len(await autosaves.for_new_posts(author)) == 2
+    assert await autosaves.save(author, FORM, post) != first, "of another post"
+    assert len(await autosaves.list_own(author)) == 2

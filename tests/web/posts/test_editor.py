@@ -236,5 +236,5 @@ async def test_preview_names_what_posts_may_not_hold(client: httpx2.AsyncClient,
     sent = {"content": "<script>x()</script>\n\n<p onclick='x()'>text</p>"}
     body: dict[str, Any] = {"json": sent} if as_json else {"data": {"title": "On engines", **sent}}
     page = (await client.post("/write/preview", headers=await sign_in("ada"), **body)).text
-    assert "Not allowed in posts, and removed: <code>&lt;script&gt;</code>, <code>onclick of &lt;p&gt;</code>" in page
+    assert "Not allowed, and removed: <code>&lt;script&gt;</code>, <code>onclick of &lt;p&gt;</code>" in page
     assert "x()" not in page.partition("preview-removed")[2].partition("</section>")[0]

@@ -350,7 +350,7 @@ def test_text_is_stored_offline_and_sent_to_the_server_later(site: Site, page: P
     text(page).fill("Typed in a tunnel.")
     state(page, "Saved in this browser only: offline")
     page.get_by_role("button", name="Publish", exact=True).click()
-    page.get_by_text("The post was not saved: the server could not be reached.").wait_for()
+    page.get_by_text("Not saved: the server could not be reached.").wait_for()
     assert text(page).input_value() == "Typed in a tunnel."
     assert stored_autosaves(site) == []
     context.set_offline(False)

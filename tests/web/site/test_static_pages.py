@@ -18,11 +18,11 @@ from blog.framework.urls.urls import UrlBuilder
 from blog.schemas.accounts import Role
 from blog.schemas.fields import MAX_CONTENT_BYTES
 from blog.schemas.media import NewMedia
-from blog.schemas.static_pages import StaticPageInput
+from blog.schemas.static_pages import StaticPageChanges, StaticPageInput
 from tests.support.pictures import png
 from tests.web.conftest import SignIn
 
-ABOUT = {"title": "About us", "slug": "about", "content": "We *weave*. <script>alert(1)</script>"}
+ABOUT = {"title": "About us", "slug": "about", "content": "We *weave*. <script>alert(1)</script>", "status": "published"}
 
 
 @pytest.fixture
@@ -111,13 +111,15 @@ async def test_used_path_is_refused(client: httpx2.AsyncClient, ctx: Context, or
 async def test_stale_page_form_can_be_submitted_again(
     client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str], owner: Context, version: str
 ) -> None:
-    made = await static_pages.create(owner, StaticPageInput(**ABOUT), reserved=())
-    await static_pages.edit(owner, made.id, StaticPageInput(**ABOUT | {"content": "Theirs."}), version=1, reserved=())
+    made = await static_pages.create(owner, StaticPageInput.model_validate(ABOUT), reserved=())
+    await static_pages.edit(owner, made.id, StaticPageChanges(content="Theirs."), version=1, reserved=())
     sent = ABOUT | {"content": "Mine.", "version": version}
     answer = await client.post("/admin/pages/1", data=sent, headers=ora)
     assert answer.status_code == 412
     assert "Someone saved a newer version" in answer.text
     assert ">\nMine.</textarea>" in answer.text
+    assert "<ins>Mine</ins>" in answer.text
+    assert "<del>Theirs</del>" in answer.text
     assert (await static_pages.by_slug(ctx, "about")).content == "Theirs."
     current = re.findall(r'name="version" value="(\d+)"', answer.text)[0]
     assert (await client.post("/admin/pages/1", data=sent | {"version": current}, headers=ora)).status_code == 303
