@@ -30,6 +30,7 @@ from tests.support.serving import blog, free_port, serving, wait_until_up
 CATEGORIES: Final = ("performance", "accessibility", "best-practices", "seo")
 DEVICES: Final = {"phone": [], "desktop": ["--preset=desktop"]}
 _TIMEOUT: Final = 180
+_ATTEMPTS: Final = 3  # now and then Chromium's trace has no beginning
 _CHROME: Final = "--chrome-flags=--headless=new --no-sandbox --disable-dev-shm-usage"
 
 
@@ -76,14 +77,17 @@ def _fill(client: httpx.Client) -> str:
 
 
 def measure(program: str, url: str, options: list[str], folder: Path) -> dict[str, Any]:
-    """Return the report of one run of Lighthouse. Raises SystemExit if the program fails."""
+    """Return the report of one run of Lighthouse. A failed run is repeated twice; then raises SystemExit."""
     target = folder / "report.json"
     command = [
         program, url, "--quiet", "--output=json", f"--output-path={target}", _CHROME,
         f"--only-categories={','.join(CATEGORIES)}", *options,
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
-    if done.returncode:
+    for _ in range(_ATTEMPTS):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
+        if done.returncode == 0:
+            break
+    else:
         raise SystemExit(f"{program} failed: {done.stderr[-2000:]}")
     report: dict[str, Any] = json.loads(target.read_text())
     return report
