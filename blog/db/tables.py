@@ -246,8 +246,10 @@ comments = sa.Table(
     metadata,
     _id_column(),
     _foreign_key("post_id", "posts.id"),
-    _foreign_key("author_id", "users.id", ondelete="RESTRICT", index=True),
+    _foreign_key("author_id", "users.id", ondelete="RESTRICT", nullable=True, index=True),  # null: a guest
     _foreign_key("parent_id", "comments.id", nullable=True, index=True),
+    sa.Column("guest_name", sa.String(100)),  # of a comment without an account
+    sa.Column("guest_email", sa.String(254), index=True),  # in lower case, for moderators; erased after a time
     sa.Column("content", sa.Text, nullable=False),
     sa.Column("html", sa.Text, nullable=False),
     sa.Column("renderer_version", sa.SmallInteger, nullable=False),

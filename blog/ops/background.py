@@ -9,6 +9,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from blog.domain.accounts import invitation_emails
+from blog.domain.comments import guest_comments
 from blog.domain.core import audit, event_retention
 from blog.domain.core.context import Context, Site
 from blog.domain.integrity import outdated_html
@@ -39,6 +40,7 @@ async def start_background_tasks(tasks: TaskGroup, state: AppState, hub: Hub) ->
     tasks.start_soon(_run_periodically, site, 3600, event_retention.trim, "trim_events")
     tasks.start_soon(_run_periodically, site, 3600, audit.trim, "trim_audit_log")
     tasks.start_soon(_run_periodically, site, 3600, invitation_emails.erase_expired_addresses, "erase_invited_addresses")
+    tasks.start_soon(_run_periodically, site, 3600, guest_comments.erase_old_addresses, "erase_guest_addresses")
     tasks.start_soon(site.runtime_settings.refresh_periodically, site.db)
     tasks.start_soon(site.view_counter.flush_periodically, site.db)
     if site.settings.metrics_token is not None:

@@ -4,9 +4,10 @@ import datetime as dt
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from blog.schemas.fields import Changes, CommentText, Id, Input, Output
+from blog.schemas.fields import Changes, CommentText, Id, Input, Name, Output
+from blog.text.email_address import EmailAddress
 
 
 class CommentStatus(StrEnum):
@@ -41,6 +42,13 @@ class NewComment(Input):
     parent_id: Id | None = None
 
 
+class NewGuestComment(NewComment):
+    """A comment without an account, from the form on the page. It is held for moderation, and the address is never shown."""
+
+    name: Name
+    email: Annotated[EmailAddress, StringConstraints(max_length=254)]
+
+
 class CommentChanges(Changes):
     """Changes to a comment: its author edits the text; authors of the post and moderators set the status."""
 
@@ -72,6 +80,12 @@ class CommentAuthorOut(Output):
     badge: Badge | None = Field(description="The author's role on the blog; null for readers")
 
 
+class CommentGuestOut(Output):
+    """The author of a comment without an account. Anybody can type any name."""
+
+    name: str
+
+
 class CommentOut(Output):
     """A comment in responses."""
 
@@ -79,8 +93,9 @@ class CommentOut(Output):
     post_id: int
     parent_id: int | None
     author: CommentAuthorOut | None = Field(
-        description="null if the comment was removed and only its place in the thread is left"
+        description="null for a guest, and if the comment was removed and only its place in the thread is left"
     )
+    guest: CommentGuestOut | None = Field(description="The author, if it has no account; null for members")
     content: str
     html: str
     status: CommentStatus

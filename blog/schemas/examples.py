@@ -67,6 +67,7 @@ _COMMENT = {
     "post_id": 12,
     "parent_id": None,
     "author": {"username": "grace", "name": "Grace Hopper", "avatar": None, "badge": "editor"},
+    "guest": None,
     "content": "Well said.",
     "html": "<p>Well said.</p>\n",
     "status": "visible",

@@ -60,6 +60,9 @@ class Preferences(SiteIdentity):
 
     navigation: Annotated[list[NavigationLink], Field(max_length=10)] = Field(default_factory=list)
     hold_first_comment: bool = Field(default=False, description="Hold the first comment of each person for moderation")
+    guest_comments: bool = Field(
+        default=False, description="Let people comment with name and e-mail address, without an account; always held"
+    )
     blocked_words: Annotated[list[ShortLine], Field(max_length=500)] = Field(
         default_factory=list, description="Hold comments that contain any of these words"
     )

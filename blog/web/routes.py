@@ -38,6 +38,7 @@ from blog.web.admin.tags import TagDeletionPage, TagEditPage, TagMergePage
 from blog.web.admin.tags import TagListPage as AdminTagListPage
 from blog.web.admin.users import UserList
 from blog.web.comments.comments import CommentEditPage, CommentList, CommentRemovalPage, CommentRestore, ReplyPage
+from blog.web.comments.guests import GuestCommentPage
 from blog.web.comments.moderation import ModerationPage
 from blog.web.comments.notifications import NotificationList
 from blog.web.discovery.feeds import AuthorFeed, BlogFeed, SearchFeed, TagFeed
@@ -137,6 +138,7 @@ routes = [
     Route("/posts/{slug}/autosave", PostAutosave, name="post_autosave"),
     Route("/posts/{slug}/delete", DeletePostPage, name="post_delete"),
     Route("/posts/{slug}/comments", CommentList, name="post_comments"),
+    Route("/posts/{slug}/guest-comment", GuestCommentPage, name="guest_comment"),
     Route("/posts/{slug}/presence", PostPresence, name="post_presence"),
     Route("/posts/{slug}/history", HistoryPage, name="post_history"),
     Route("/posts/{slug}/history/diff", ComparisonPage, name="post_diff"),

@@ -30,7 +30,7 @@ export function begin({ fragment, patch, announce }) {
     thread.append(article);
     insertSorted(repliesTo(comment.parent_id), thread, comment.id);
     article.classList.add("just-added");
-    announce(`New comment by ${comment.author.name}`);
+    announce(`New comment by ${(comment.author ?? comment.guest).name}`);
   }
 
   // Sorted by id, because a restored comment can appear in the middle.

@@ -17,7 +17,7 @@ from tests.support.axe import violations, violations_in_both_schemes
 from tests.support.optional import unwrap
 from tests.support.patience import seconds
 from tests.support.pictures import png
-from tests.support.serving import blog, free_port, serving, wait_until_up
+from tests.support.serving import blog, free_port, run_sql, serving, wait_until_up
 
 PASSWORD = "a long enough one"
 WATCH = """
@@ -29,8 +29,8 @@ WATCH = """
 """
 STRANGERS = [
     "/", "/posts/long", "/posts/short", "/posts/markup", "/posts/figures", "/tags", "/tags/maths", "/authors/ada", "/archive",
-    "/search",
-    "/search?q=paragraph", "/search?q=zebra", "/login", "/register", "/nowhere", "/?cursor=nonsense",
+    "/posts/long/guest-comment", "/posts/long/guest-comment?reply=1", "/posts/long/guest-comment?sent=yes",
+    "/search", "/search?q=paragraph", "/search?q=zebra", "/login", "/register", "/nowhere", "/?cursor=nonsense",
 ]  # fmt: skip
 MEMBERS = [
     "/dashboard/posts", "/admin/posts", "/admin/tags", "/admin/tags/1", "/admin/tags/1/merge", "/admin/tags/1/delete",
@@ -66,6 +66,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blog]:
     blog(folder, "user", "create", "ada", "ada@example.org", "--role", "owner", "--password-stdin", stdin=PASSWORD)
     blog(folder, "user", "create", "bob", "bob@example.org", "--password-stdin", stdin=PASSWORD)
     token = blog(folder, "token", "create", "ada").stdout.strip()
+    run_sql(
+        folder,
+        "INSERT INTO site_preferences (name, value, user_id, updated_at) VALUES ('guest_comments', 'true', 1, '2026-01-01')",
+    )
     with serving(folder, port, RATE_LIMIT="off") as (process, _):
         wait_until_up(port, process)
         with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=seconds(30)) as client:

@@ -92,7 +92,7 @@ async def _personal_channels(ctx: Context, comment_ids: Sequence[int]) -> dict[i
 def _comment_events(before: PreviousStatus, comment: Comment, personal: Mapping[int, Sequence[str]]) -> list[CommentEvent]:
     """Return the events of one change: readers see changes of visible comments, moderators those of pending ones."""
     readers = [events.COMMENTS, events.post_channel(comment.post_id), *personal[comment.id]]
-    moderators, author = [MODERATION], [events.personal_channel(comment.author)]
+    moderators, author = [MODERATION], [events.personal_channel(comment.author)] if comment.author else []
     held = (EventType.COMMENT_HELD, moderators, comment)
     match _public_status(before), _public_status(comment.status):
         case CommentStatus.VISIBLE, CommentStatus.VISIBLE:

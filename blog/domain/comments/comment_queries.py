@@ -12,6 +12,7 @@ from blog.db.compiled_queries import PreparedQuery
 from blog.db.database import Database
 from blog.domain.comments.models import Comment
 from blog.domain.core.rows import from_row
+from blog.schemas.accounts import Role
 from blog.schemas.comments import CommentStatus
 
 _c, _p, _u, _a = tables.comments.c, tables.posts.c, tables.users.c, tables.post_authors.c
@@ -19,10 +20,15 @@ ActorId = int | sa.ColumnElement[int] | None
 
 
 def select() -> sa.Select[Any]:
-    """Return a query for comments with their authors."""
-    reason, author = _c.moderation_note.label("reason"), _u.username.label("author")
-    details = (column.label(f"author_{column.name}") for column in (_u.name, _u.avatar, _u.role))
-    return sa.select(tables.comments, reason, author, *details).join(tables.users, _u.id == _c.author_id)
+    """Return a query for comments with their authors; guests have an empty username and the role of readers."""
+    columns = (
+        _c.moderation_note.label("reason"),
+        sa.func.coalesce(_u.username, "").label("author"),
+        sa.func.coalesce(_u.name, _c.guest_name).label("author_name"),
+        _u.avatar.label("author_avatar"),
+        sa.func.coalesce(_u.role, Role.READER.value).label("author_role"),
+    )
+    return sa.select(tables.comments, *columns).outerjoin(tables.users, _u.id == _c.author_id)
 
 
 async def fetch(db: Database, query: sa.Select[Any]) -> list[Comment]:

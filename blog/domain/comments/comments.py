@@ -86,27 +86,37 @@ async def create(ctx: Context, post_id: int, new: NewComment, *, spam_reason: st
     InvalidInput (content, parent_id).
     """
     actor = ctx.require_actor(Scope.COMMENTS_WRITE)
-    html, text = await anyio.to_thread.run_sync(_render, new.content)
+    html, text = await anyio.to_thread.run_sync(render, new.content)
     async with ctx.db.transaction():
         post = policy.require_visible(ctx, await post_queries.by_id(ctx.db, post_id))
         require_comments_open(ctx, post)
-        await _require_parent(ctx, post_id, new.parent_id)
         reason = await _hold_reason(ctx, actor, post, text, spam_reason)
-        comment_id = await ctx.db.execute(
-            tables.comments.insert().values(
-                post_id=post_id,
-                author_id=actor.id,
-                parent_id=new.parent_id,
-                content=new.content,
-                html=html,
-                renderer_version=RENDERER_VERSION,
-                status=(CommentStatus.PENDING if reason else CommentStatus.VISIBLE).value,
-                moderation_note=reason,
-                created_at=ctx.now,
-                updated_at=ctx.now,
-            )
+        return await insert(ctx, post_id, new, html, reason, author_id=actor.id)
+
+
+async def insert(ctx: Context, post_id: int, new: NewComment, html: str, reason: str | None, **author: int | str) -> Comment:
+    """Insert a comment and publish its events; call it inside a transaction.
+
+    reason: why it is pending; None: it is visible. author: the columns that name the author.
+
+    Raises InvalidInput (parent_id).
+    """
+    await _require_parent(ctx, post_id, new.parent_id)
+    comment_id = await ctx.db.execute(
+        tables.comments.insert().values(
+            post_id=post_id,
+            parent_id=new.parent_id,
+            content=new.content,
+            html=html,
+            renderer_version=RENDERER_VERSION,
+            status=(CommentStatus.PENDING if reason else CommentStatus.VISIBLE).value,
+            moderation_note=reason,
+            created_at=ctx.now,
+            updated_at=ctx.now,
+            **author,
         )
-        return (await comment_changes.publish_changes(ctx, {comment_id: None}))[0]
+    )
+    return (await comment_changes.publish_changes(ctx, {comment_id: None}))[0]
 
 
 def require_comments_open(ctx: Context, post: Post) -> None:
@@ -127,7 +137,7 @@ async def edit(ctx: Context, comment_id: int, changes: CommentChanges) -> Commen
     """
     ctx.require_actor(Scope.COMMENTS_WRITE)
     changed_fields = changes.model_fields_set
-    html, text = await anyio.to_thread.run_sync(_render, changes.content)
+    html, text = await anyio.to_thread.run_sync(render, changes.content)
     async with ctx.db.transaction():
         comment, post = await _get_with_post(ctx, comment_id)
         values: dict[str, Any] = {}
@@ -161,7 +171,8 @@ async def _update(ctx: Context, comment: Comment, values: dict[str, Any]) -> Com
     return (await comment_changes.publish_changes(ctx, {comment.id: comment.status}))[0]
 
 
-def _render(content: str) -> tuple[str, CommentText]:
+def render(content: str) -> tuple[str, CommentText]:
+    """Return the HTML of a text and its features for the moderation rules. CPU-bound. Raises InvalidInput (content)."""
     html = render_comment(content)
     if content and not has_visible_content(html, html_to_text(html)):  # for example only `>`, or only the definition of a link
         raise InvalidInput([FieldError(("content",), "Write something: nothing of this text would be shown", "invisible")])

@@ -12,7 +12,11 @@ from blog.schemas.comments import Badge, CommentStatus
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A comment; `author` is a username, `author_avatar` the name of an image file."""
+    """A comment; `author` is a username, `author_avatar` the name of an image file.
+
+    A comment by a guest has no `author_id`, an empty `author`, and the typed name as `author_name` and `guest_name`.
+    `guest_email` is for moderators alone, and None once it is erased.
+    """
 
     id: int
     post_id: int
@@ -28,6 +32,13 @@ class Comment:
     created_at: dt.datetime
     updated_at: dt.datetime
     reason: str | None = None  # why it is pending, or which moderator removed it
+    guest_name: str | None = None
+    guest_email: str | None = None
+
+    @property
+    def is_by_guest(self) -> bool:
+        """Whether the author has no account."""
+        return self.guest_name is not None
 
     @property
     def badge(self) -> Badge | None:
@@ -39,6 +50,7 @@ class Comment:
         without_author = dataclasses.replace(
             self, author_id=None, author="", author_name="", author_avatar=None, author_role=Role.READER
         )
+        without_author = dataclasses.replace(without_author, guest_name=None, guest_email=None)
         return dataclasses.replace(without_author, content="", html="", reason=None, status=CommentStatus.REMOVED)
 
 

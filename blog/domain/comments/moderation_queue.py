@@ -1,7 +1,7 @@
 """The moderation queue: comments by status, with filters and the history of each person, and decisions about them."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,10 @@ PAGE_SIZE = 20
 
 @dataclass(frozen=True, slots=True)
 class QueueFilter:
-    """Selects comments by status, and if they are not empty by the slug of the post, the username of the author and text."""
+    """Selects comments by status, and if they are not empty by the slug of the post, the author and text.
+
+    person: a username, or the e-mail address of a guest.
+    """
 
     status: CommentStatus = CommentStatus.PENDING
     post: str = ""
@@ -39,7 +42,10 @@ class QueueFilter:
 
 @dataclass(frozen=True, slots=True)
 class PersonHistory:
-    """The numbers of comments of one person on the whole blog, by decision, and when the account was created."""
+    """The numbers of comments of one person on the whole blog, by decision.
+
+    Guests are one person if they gave the same e-mail address. since: when the account was created, or the first comment.
+    """
 
     since: dt.datetime
     approved: int = 0
@@ -67,7 +73,9 @@ async def list_page(ctx: Context, wanted: QueueFilter = QueueFilter()) -> Result
     if wanted.post:
         query = query.where(_p.slug == wanted.post)
     if wanted.person:
-        query = query.where(_u.username_folded == fold_name(wanted.person))
+        is_guest = "@" in wanted.person  # no username has it
+        person = _c.guest_email == wanted.person.lower() if is_guest else _u.username_folded == fold_name(wanted.person)
+        query = query.where(person)
     if wanted.text:
         query = query.where(sa.func.lower(_c.content).contains(wanted.text.lower(), autoescape=True))
     if wanted.after is not None:
@@ -76,8 +84,8 @@ async def list_page(ctx: Context, wanted: QueueFilter = QueueFilter()) -> Result
         comments = await comment_queries.fetch(ctx.db, query.order_by(_c.id.desc()).limit(wanted.limit + 1))
         page = ResultPage.by_id(comments, wanted.limit)
         posts = await _posts_by_id(ctx, page.items)
-        histories = await _histories(ctx, {comment.author_id for comment in page.items if comment.author_id})
-    return page.map(lambda comment: QueuedComment(comment, posts[comment.post_id], histories.get(comment.author_id or 0)))
+        histories = await _histories(ctx, page.items)
+    return page.map(lambda comment: QueuedComment(comment, posts[comment.post_id], histories.get(_person(comment))))
 
 
 async def moderate(ctx: Context, decisions: BulkDecision) -> int:
@@ -114,21 +122,35 @@ async def _posts_by_id(ctx: Context, comments: Sequence[Comment]) -> dict[int, P
     return await post_queries.summaries_by_id(ctx.db, {comment.post_id for comment in comments})
 
 
-async def _histories(ctx: Context, author_ids: Collection[int]) -> dict[int, PersonHistory]:
-    """Return the histories of these authors with one query."""
-    if not author_ids:
-        return {}
+def _person(comment: Comment) -> int | str | None:
+    """Return the key of the author's history: the id of the account, or the e-mail address of a guest."""
+    return comment.author_id or comment.guest_email
 
+
+async def _histories(ctx: Context, comments: Sequence[Comment]) -> dict[int | str | None, PersonHistory]:
+    """Return the histories of the authors of these comments, with one query for members and one for guests."""
+    member_ids = {comment.author_id for comment in comments if comment.author_id}
+    emails = {comment.guest_email for comment in comments if comment.guest_email}
+    histories: dict[int | str | None, PersonHistory] = {}
+    if member_ids:
+        query = sa.select(_u.id.label("person"), _u.created_at.label("since"), *_counts()).join_from(
+            tables.users, tables.comments, _c.author_id == _u.id
+        )
+        rows = await ctx.db.fetch_all(query.where(_u.id.in_(member_ids)).group_by(_u.id, _u.created_at))
+        histories |= {row["person"]: from_row(PersonHistory, row) for row in rows}
+    if emails:
+        query = sa.select(_c.guest_email.label("person"), sa.func.min(_c.created_at).label("since"), *_counts())
+        rows = await ctx.db.fetch_all(query.where(_c.guest_email.in_(emails)).group_by(_c.guest_email))
+        histories |= {row["person"]: from_row(PersonHistory, row) for row in rows}
+    return histories
+
+
+def _counts() -> tuple[sa.Label[Any], ...]:
     def count(status: CommentStatus, name: str) -> sa.Label[Any]:
         return sa.func.count().filter(_c.status == status.value).label(name)
 
-    counts = (
+    return (
         count(CommentStatus.VISIBLE, "approved"),
         count(CommentStatus.REMOVED, "removed"),
         count(CommentStatus.SPAM, "spam"),
     )
-    query = sa.select(_u.id, _u.created_at.label("since"), *counts).join_from(
-        tables.users, tables.comments, _c.author_id == _u.id
-    )
-    rows = await ctx.db.fetch_all(query.where(_u.id.in_(author_ids)).group_by(_u.id, _u.created_at))
-    return {row["id"]: from_row(PersonHistory, row) for row in rows}

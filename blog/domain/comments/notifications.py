@@ -112,7 +112,8 @@ def _select_recipients(ctx: Context, user_id: sa.ColumnElement[int], type_: sa.C
     existing = tables.notifications.alias()
     is_notified = sa.exists().where(existing.c.comment_id == _c.id, existing.c.user_id == user_id)
     columns = (user_id, type_, _c.id, sa.literal(ctx.now, tables.UTCDateTime()))
-    return sa.select(*columns).where(user_id != _c.author_id, ~is_notified)
+    is_other = user_id.is_not(None) & _c.author_id.is_distinct_from(user_id)  # guests have no id
+    return sa.select(*columns).where(is_other, ~is_notified)
 
 
 def _notification_from_row(actor: Actor, row: Any, comments: dict[int, Comment], posts: dict[int, Post]) -> Notification:

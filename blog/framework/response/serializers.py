@@ -9,7 +9,7 @@ from blog.domain.media.models import Media
 from blog.domain.posts.feature_image import FeatureImage
 from blog.domain.posts.models import Post, Revision, Tag
 from blog.framework.urls.urls import UrlBuilder
-from blog.schemas.comments import CommentAuthorOut, CommentOut
+from blog.schemas.comments import CommentAuthorOut, CommentGuestOut, CommentOut
 from blog.schemas.media import MediaOut, VariantOut
 from blog.schemas.posts import FeatureImageOut, PostAuthorOut, PostOut, RevisionOut
 from blog.schemas.tags import TagOut
@@ -49,8 +49,11 @@ def comment_out(comment: Comment, urls: UrlBuilder) -> CommentOut:
     """Return a comment as a response model, with the public URL of its author's picture."""
     avatar = _avatar_url(comment.author_avatar, urls)
     author = CommentAuthorOut(username=comment.author, name=comment.author_name, avatar=avatar, badge=comment.badge)
-    values: dict[str, Any] = {name: getattr(comment, name) for name in CommentOut.model_fields}
-    return CommentOut(**values | {"author": author if comment.author else None})
+    computed: dict[str, Any] = {
+        "author": author if comment.author else None,
+        "guest": None if comment.guest_name is None else CommentGuestOut(name=comment.guest_name),
+    }
+    return CommentOut(**computed, **{name: getattr(comment, name) for name in CommentOut.model_fields if name not in computed})
 
 
 def media_out(item: Media, urls: UrlBuilder) -> MediaOut:

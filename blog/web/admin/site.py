@@ -30,6 +30,7 @@ class SitePage(FormPage[PreferencesChanges]):
                 **site_form.identity_values(preferences),
                 "navigation": "\n".join(f"{link.label} | {link.target}" for link in preferences.navigation),
                 "hold_first_comment": "true" if preferences.hold_first_comment else "",
+                "guest_comments": "true" if preferences.guest_comments else "",
                 "blocked_words": "\n".join(preferences.blocked_words),
                 "max_links": str(preferences.max_links),
                 "close_comments_days": str(preferences.close_comments_days),
@@ -38,13 +39,14 @@ class SitePage(FormPage[PreferencesChanges]):
         )
 
     def parse(self) -> PreferencesChanges | None:
-        """Parse the identity of the site, lists of lines and the checkbox."""
+        """Parse the identity of the site, lists of lines and the checkboxes."""
         return site_form.parse_identity(
             self.form,
             PreferencesChanges,
             navigation=[_parse_link(line) for line in _split_lines(self.form.value("navigation"))],
             blocked_words=_split_lines(self.form.value("blocked_words")),
             hold_first_comment=self.form.value("hold_first_comment") == "true",
+            guest_comments=self.form.value("guest_comments") == "true",
         )
 
     async def submit(self, data: PreferencesChanges) -> Response:

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from blog.domain.comments import comments
+from blog.domain.comments import comments, guest_comments
 from blog.domain.comments.models import Comment
 from blog.domain.core import policy
 from blog.domain.core.context import Context
@@ -16,7 +16,7 @@ from blog.domain.posts.models import Post
 from blog.domain.read_models import post
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.endpoints.form_keys import run_once
-from blog.framework.request.context import require_user
+from blog.framework.request.context import request_context, require_user
 from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 from blog.schemas.comments import CommentChanges, Decision, NewComment
@@ -71,6 +71,14 @@ class ReplyPage(_CommentFormPage[NewComment]):
     """/comments/{id}/reply: reply to a comment."""
 
     template, model = "comments/reply.html", NewComment
+
+    async def get(self, request: Request) -> Response:
+        """Show the form; guests get theirs, if they can comment. Raises NotAuthenticated."""
+        ctx = request_context(request)
+        if ctx.actor is None and guest_comments.are_allowed(ctx):
+            comment, commented_post = await _load_comment(ctx, request)
+            return redirect_after_post(request, "web:guest_comment", query={"reply": str(comment.id)}, slug=commented_post.slug)
+        return await super().get(request)
 
     def initial_form(self) -> Form:
         """Return an empty form. Raises Forbidden if the post is closed for comments."""

@@ -20,7 +20,7 @@ _DISALLOWED_ROUTES = (
     "notifications",
     "media_library",
 )
-_DISALLOWED_PATHS = ("/comments/", "/posts/*/edit", "/posts/*/delete", "/posts/*/views")
+_DISALLOWED_PATHS = ("/comments/", "/posts/*/edit", "/posts/*/delete", "/posts/*/views", "/posts/*/guest-comment")
 
 
 class Robots(Endpoint):

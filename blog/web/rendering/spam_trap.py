@@ -11,6 +11,8 @@ from blog.framework.request.forms import Form
 from blog.schemas.comments import NewComment
 
 HONEYPOT_FIELD, TIMESTAMP_FIELD = "website", "loaded_at"
+TRAP_FIELDS = {HONEYPOT_FIELD: None, TIMESTAMP_FIELD: None}
+"""Overrides that remove the fields of the spam trap from a form, for `Form.parse`."""
 MIN_FORM_AGE_SECONDS, MAX_FORM_AGE_SECONDS = 2.0, 86_400.0
 """The plausible time between display and submission of the form, in seconds."""
 
@@ -35,4 +37,4 @@ def spam_reason(ctx: Context, form: Form) -> str | None:
 
 def parse_comment(form: Form, **overrides: Any) -> NewComment | None:
     """Parse the comment without the fields of the spam trap; None after adding messages to the form."""
-    return form.parse(NewComment, **{HONEYPOT_FIELD: None, TIMESTAMP_FIELD: None}, **overrides)
+    return form.parse(NewComment, **TRAP_FIELDS, **overrides)
