@@ -443,6 +443,15 @@ post_views = sa.Table(
     sa.Column("views", sa.Integer, nullable=False),
 )
 
+# Views of posts by referring site per day (UTC): a host name, "" for direct views, "*" for all other sites.
+referrer_views = sa.Table(
+    "referrer_views",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("host", sa.String(253), primary_key=True),
+    sa.Column("views", sa.Integer, nullable=False),
+)
+
 # Changes of accounts and permissions, for owners and for the users concerned.
 audit_log = sa.Table(
     "audit_log",

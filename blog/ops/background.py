@@ -14,6 +14,7 @@ from blog.domain.core import audit, event_retention
 from blog.domain.core.context import Context, Site
 from blog.domain.integrity import outdated_html
 from blog.domain.posts import scheduling
+from blog.domain.site import statistics
 from blog.errors import BlogError
 from blog.framework.request.state import AppState
 from blog.mail.delivery import send_due
@@ -39,6 +40,7 @@ async def start_background_tasks(tasks: TaskGroup, state: AppState, hub: Hub) ->
     tasks.start_soon(_run_periodically, site, 3600, outdated_html.render_again, "render_again")
     tasks.start_soon(_run_periodically, site, 3600, event_retention.trim, "trim_events")
     tasks.start_soon(_run_periodically, site, 3600, audit.trim, "trim_audit_log")
+    tasks.start_soon(_run_periodically, site, 3600, statistics.trim_referrers, "trim_referrers")
     tasks.start_soon(_run_periodically, site, 3600, invitation_emails.erase_expired_addresses, "erase_invited_addresses")
     tasks.start_soon(_run_periodically, site, 3600, guest_comments.erase_old_addresses, "erase_guest_addresses")
     tasks.start_soon(site.runtime_settings.refresh_periodically, site.db)

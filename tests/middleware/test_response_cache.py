@@ -1,6 +1,7 @@
 """The response cache: anonymous responses only, until their content changes."""
 
 import asyncio
+import datetime as dt
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -298,13 +299,18 @@ async def test_responses_that_cannot_be_cached_are_made_at_once(
 async def test_views_of_cached_pages_are_counted(
     client: httpx2.AsyncClient, ada: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    viewed: list[int] = []
-    monkeypatch.setattr("blog.domain.core.view_counter.ViewCounter.add", lambda _, post_id, day: viewed.append(post_id))
-    for _ in range(3):
+    viewed: list[tuple[int, bytes | None]] = []
+
+    def add(_: object, post_id: int, _day: dt.date, referer: bytes | None) -> None:
+        viewed.append((post_id, referer))
+
+    monkeypatch.setattr("blog.domain.core.view_counter.ViewCounter.add", add)
+    for _ in range(2):
         await client.get("/posts/on-engines", headers=BROWSER)
+    await client.get("/posts/on-engines", headers=BROWSER | {"Referer": "https://news.example.org/"})
     await client.get("/posts/on-engines", headers=BROWSER | {"Sec-Purpose": "prefetch"})
     await client.head("/posts/on-engines", headers=BROWSER)
-    assert viewed == [1, 1, 1]
+    assert viewed == [(1, None), (1, None), (1, b"https://news.example.org/")]
 
 
 async def test_every_cache_hit_is_logged(client: httpx2.AsyncClient, ada: dict[str, str]) -> None:

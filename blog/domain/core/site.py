@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import anyio
 
@@ -32,7 +33,7 @@ async def open_site(settings: Settings) -> AsyncIterator[Site]:
             open_storage(settings),
             runtime_settings,
             anyio.CapacityLimiter(MAX_CONCURRENT_IMAGE_DECODES),
-            ViewCounter(),
+            ViewCounter(_own_hosts(settings)),
         )
 
 
@@ -42,3 +43,8 @@ def _database(settings: Settings) -> Database:
         synchronous = settings.sqlite_synchronous.value
         return Database(settings.database_url, busy_timeout=settings.database_timeout, synchronous=synchronous, **timeouts)
     return Database(settings.database_url, pool_max=settings.database_pool_max, **timeouts)
+
+
+def _own_hosts(settings: Settings) -> list[str]:
+    """Return the host names under which the blog is reached."""
+    return [urlsplit(settings.public_url).hostname or "", *settings.allowed_hosts]

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from blog.db import tables
-from blog.domain.core import policy
+from blog.domain.core import policy, referrers
 from blog.domain.core.context import Context
 from blog.domain.core.models import PostLike
 from blog.schemas.comments import CommentStatus
@@ -16,6 +16,7 @@ from blog.schemas.posts import PostStatus
 
 _p, _c, _u, _v = tables.posts.c, tables.comments.c, tables.users.c, tables.post_views.c
 MAX_TOP_POSTS = 5
+MAX_TOP_SITES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,23 @@ class PostViews:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteViews:
+    """The views of posts that came from a site. `host` is a host name, `referrers.DIRECT` or `referrers.OTHER`."""
+
+    host: str
+    views: int
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
-    """Current totals, the last days, oldest first, and the most viewed posts of these days."""
+    """Current totals, the last days, oldest first, and the most viewed posts and the referring sites of these days."""
 
     users: int
     posts: int
     comments: int
     days: Sequence[Day]
     top_posts: Sequence[PostViews]
+    sites: Sequence[SiteViews]
 
 
 async def read(ctx: Context, days: int) -> Statistics:
@@ -76,7 +86,8 @@ async def read(ctx: Context, days: int) -> Statistics:
         views = {row["day"]: int(row["number"]) for row in await ctx.db.fetch_all(viewed)}
         dates = [first + dt.timedelta(days=number) for number in range(days)]
         series = [Day(date, posts.get(date, 0), comments.get(date, 0), views.get(date, 0)) for date in dates]
-        return Statistics(**await _totals(ctx), days=series, top_posts=await _top_posts(ctx, first))
+        top_posts, sites = await _top_posts(ctx, first), await _top_sites(ctx, first)
+        return Statistics(**await _totals(ctx), days=series, top_posts=top_posts, sites=sites)
 
 
 async def read_post(ctx: Context, post: PostLike, days: int) -> PostHistory:
@@ -124,3 +135,25 @@ async def _top_posts(ctx: Context, first: dt.date) -> Sequence[PostViews]:
         .limit(MAX_TOP_POSTS)
     )
     return [PostViews(row["slug"], row["title"], int(row["views"])) for row in await ctx.db.fetch_all(query)]
+
+
+async def _top_sites(ctx: Context, first: dt.date) -> Sequence[SiteViews]:
+    """Return the sites with the most views, the others together, and the direct views, without those that have none."""
+    r = tables.referrer_views.c
+    query = sa.select(r.host, sa.func.sum(r.views).label("views")).where(r.day >= first).group_by(r.host)
+    rows = await ctx.db.fetch_all(query.order_by(sa.func.sum(r.views).desc(), r.host))
+    views = {row["host"]: int(row["views"]) for row in rows}
+    direct, other = views.pop(referrers.DIRECT, 0), views.pop(referrers.OTHER, 0)
+    named = list(views.items())
+    other += sum(number for _, number in named[MAX_TOP_SITES:])
+    listed = (*named[:MAX_TOP_SITES], (referrers.OTHER, other), (referrers.DIRECT, direct))
+    return [SiteViews(host, number) for host, number in listed if number]
+
+
+async def trim_referrers(ctx: Context) -> int:
+    """Delete the counts of referring sites that are older than `referrers.RETENTION_DAYS`. Returns the number of rows."""
+    r = tables.referrer_views.c
+    is_old = r.day < ctx.now.date() - dt.timedelta(days=referrers.RETENTION_DAYS)
+    if not await ctx.db.fetch_val(sa.select(sa.exists().where(is_old))):  # the usual case: no write lock is needed
+        return 0
+    return int(await ctx.db.execute(tables.referrer_views.delete().where(is_old)))

@@ -62,8 +62,9 @@ class PostPage(Endpoint):
         if view.post.slug != slug:
             return permanent_redirect(request, "web:post", slug=view.post.slug)
         cache_until_event(request, POSTS, post_channel(view.post.id), counts_view_of=view.post.id)
-        if request.method == "GET" and is_human_view(dict(request.headers.raw)) and policy.counts_as_view(ctx.actor, view.post):
-            ctx.site.view_counter.add(view.post.id, ctx.now.date())
+        sent = dict(request.headers.raw)
+        if request.method == "GET" and is_human_view(sent) and policy.counts_as_view(ctx.actor, view.post):
+            ctx.site.view_counter.add(view.post.id, ctx.now.date(), sent.get(b"referer"))
         headers = None if view.post.status is PostStatus.PUBLISHED else NO_STORE
         return render_page(request, "posts/post.html", headers=headers, **post_values(request, ctx, view, Form()))
 

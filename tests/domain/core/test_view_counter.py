@@ -54,7 +54,7 @@ async def test_a_flush_is_one_transaction_and_none_when_nothing_was_read(db: Dat
         counted.add(two_posts[number % 2], DAY)
     await counted.flush(db)
     assert [word for sql in seen if (word := sql.split()[0]) in ("BEGIN", "COMMIT")] == ["BEGIN", "COMMIT"]
-    assert len(seen) == 2 + 6, "for each post an update and an insert of the day, and an update of the sum"
+    assert len(seen) == 2 + 6 + 3, "for each post an update and an insert of the day, and an update of the sum; the host"
 
 
 async def test_views_stay_counted_if_the_write_fails(db: Database, two_posts: list[int]) -> None:

@@ -56,3 +56,20 @@ async def test_days_change_at_midnight_utc(owner: Context) -> None:
 async def test_statistics_are_for_owners(author: Context) -> None:
     with pytest.raises(Forbidden):
         await statistics.read(author, 30)
+
+
+async def test_referring_sites_of_the_period(owner: Context) -> None:
+    post = await posts.create(owner, NewPost(title="A", content="x"))
+
+    def add(number: int, referer: bytes | None, days: int = 0) -> None:
+        for _ in range(number):
+            owner.site.view_counter.add(post.id, ago(owner, days).now.date(), referer)
+
+    for number in range(12):
+        add(20 - number, b"https://site%d.example/" % number, days=number)
+    add(30, b"https://old.example/", days=30)
+    add(2, None)
+    add(3, b"https://192.0.2.7/")
+    await owner.site.view_counter.flush(owner.db)
+    sites = [(site.host, site.views) for site in (await statistics.read(owner, 30)).sites]
+    assert sites == [*((f"site{number}.example", 20 - number) for number in range(10)), ("*", 3 + 10 + 9), ("", 2)]

@@ -1,5 +1,7 @@
 """Visits that count as views, and their storage before the process ends."""
 
+import re
+
 import pytest
 import sqlalchemy as sa
 
@@ -74,3 +76,27 @@ async def test_authors_drafts_redirects_and_other_verbs_are_not_counted(
         assert (await client.head("/posts/engines", headers=READER)).status_code == 200
         assert (await client.get("/posts/nowhere", headers=READER)).status_code == 404
     assert await views(ctx) == []
+
+
+async def test_referring_sites_are_counted_and_shown_to_owners(
+    settings: Settings, ctx: Context, write: Write, sign_in: SignIn
+) -> None:
+    await write("On engines")
+    ora = await sign_in("ora", Role.OWNER)
+    cached = settings.model_copy(update={"max_cache_bytes": 1_000_000})
+    async with running(create_app(cached)) as client:
+        for referer in (
+            None,
+            "https://www.News.example/item?id=7",
+            "https://news.example/",
+            f"{settings.public_url}/",
+            "android-app://a",
+        ):
+            sent = READER | ({"Referer": referer} if referer else {})
+            assert (await client.get("/posts/on-engines", headers=sent)).status_code == 200
+    async with running(create_app(settings)) as client:
+        page = (await client.get("/admin", headers=ora)).text
+    table = page[page.index("Referring sites") :]
+    rows = re.findall(r'<th scope="row">([^<]+)</th><td>(\d+)</td>', table)
+    assert rows == [("news.example", "2"), ("Other sites", "1"), ("Direct", "2")]
+    assert "id=7" not in page

@@ -51,6 +51,7 @@ TABLES = (
     "editing_sessions",
     "notifications",
     "post_views",
+    "referrer_views",
     "audit_log",
     "email_queue",
     "two_factor",
@@ -381,6 +382,12 @@ def upgrade() -> None:
         "post_views",
         _reference("post_id", "posts.id", primary_key=True),
         sa.Column("day", sa.Date, primary_key=True, index=True),
+        sa.Column("views", sa.Integer, nullable=False),
+    )
+    op.create_table(
+        "referrer_views",
+        sa.Column("day", sa.Date, primary_key=True),
+        sa.Column("host", sa.String(253), primary_key=True),
         sa.Column("views", sa.Integer, nullable=False),
     )
     op.create_table(
