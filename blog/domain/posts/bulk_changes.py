@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.core import policy
 from blog.domain.core.context import Context
-from blog.domain.posts import post_queries, posts
+from blog.domain.posts import authors, post_queries, posts
 from blog.domain.posts.models import Post
 from blog.errors import BlogError, Conflict, FieldError, InvalidInput, NotFound, Unavailable, VersionConflict
 from blog.schemas.fields import MAX_TAGS
@@ -67,6 +67,16 @@ async def selected(ctx: Context, ids: Sequence[int]) -> Sequence[Post]:
     """Return the posts with these ids that the actor may change, deleted ones included, in this order."""
     found = await _read(ctx, ids)
     return [found[post_id] for post_id in dict.fromkeys(ids) if post_id in found]
+
+
+async def require_known_author(ctx: Context, change: BulkChange) -> None:
+    """Raise InvalidInput (author) if the change names a new author without the right to write posts."""
+    if change.action is not BulkAction.SET_AUTHOR or change.author is None:
+        return
+    try:
+        await authors.resolve(ctx, [change.author])
+    except InvalidInput as error:
+        raise InvalidInput([FieldError(("author",), error.errors[0].msg, "author")]) from None
 
 
 async def apply(ctx: Context, change: BulkChange, ids: Sequence[int], *, time_limit: float) -> BulkResult:

@@ -16,7 +16,7 @@ from blog.domain.posts import bulk_changes, post_lists
 from blog.domain.posts.bulk_changes import Outcome
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_filter import PostFilter
-from blog.errors import Forbidden
+from blog.errors import Forbidden, InvalidInput
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import require_user
 from blog.framework.request.forms import Form, read_form
@@ -100,6 +100,11 @@ class AllPostsPage(Endpoint):
             return await self._render_list(request, form, 422)
         if form.value("ids"):
             return await self._apply(request, ctx, form, change)
+        try:
+            await bulk_changes.require_known_author(ctx, change)
+        except InvalidInput as error:
+            form.add_error(error)
+            return await self._render_list(request, form, 422)
         found = await self._selected(request, ctx, form)
         if not found:
             form.errors.setdefault("posts", "Select at least one post")

@@ -1,10 +1,12 @@
-// Completes the name after the last comma of a field (WAI-ARIA combobox pattern).
+// Completes the name after the last comma of a field, or its only name (WAI-ARIA combobox pattern).
 
 const MAX_SUGGESTIONS = 8;
 
 // `find(word, typed)` returns suggestions as `{ value, text }`: `word` is after the last comma, `typed` are the names before it.
-export function complete(input, { id, label, find }) {
+// With `isSingle` the field has one name, and commas mean nothing.
+export function complete(input, { id, label, find, isSingle = false }) {
   let active = -1;
+  let chosen = null; // the value after a choice, which needs no suggestions
   const list = Object.assign(document.createElement("ul"), { id, className: "completions", hidden: true });
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", label);
@@ -14,7 +16,7 @@ export function complete(input, { id, label, find }) {
 
   async function suggest(isRequested) {
     const { value } = input;
-    const typed = value.split(",").map((name) => name.trim().toLowerCase());
+    const typed = (isSingle ? [value] : value.split(",")).map((name) => name.trim().toLowerCase());
     const word = typed.pop();
     const matches = word || isRequested ? await find(word, typed) : [];
     if (input.value !== value) return; // typed on meanwhile
@@ -44,12 +46,15 @@ export function complete(input, { id, label, find }) {
 
   function choose(name) {
     const before = input.value.slice(0, input.value.lastIndexOf(",") + 1);
-    input.value = `${before}${before && " "}${name}, `;
+    input.value = isSingle ? name : `${before}${before && " "}${name}, `;
+    chosen = input.value;
     open(false);
     input.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
-  input.addEventListener("input", () => suggest(false));
+  input.addEventListener("input", () => {
+    if (input.value !== chosen) suggest(false);
+  });
   input.addEventListener("blur", () => open(false));
   input.addEventListener("keydown", async (event) => {
     const count = list.hidden ? 0 : list.children.length;

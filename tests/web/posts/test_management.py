@@ -136,6 +136,8 @@ async def test_all_matching_posts_are_changed(client: httpx2.AsyncClient, sign_i
         ({"action": "publish", "ids": "x"}, "Select at least one post"),
         ({"action": "add-tag", "post-1": "on"}, "Enter the tag to add or remove"),
         ({"action": "add-tag", "post-1": "on", "tag": "a,b"}, "Remove the comma"),
+        ({"action": "set-author", "post-1": "on"}, "Enter the username of the new author"),
+        ({"action": "set-author", "post-1": "on", "author": "nobody"}, "Not an author on this blog: nobody."),
         ({"action": "burn", "post-1": "on"}, "Choose one of these"),
     ],
 )
