@@ -10,4 +10,4 @@ TITLE = "How to write a post"
 def draft() -> NewPost:
     """Return the draft."""
     text = files("blog.domain.posts").joinpath("writing_guide.md").read_text(encoding="utf-8")
-    return NewPost(title=TITLE, content=text, status=PostStatus.DRAFT)
+    return NewPost(title=TITLE, content=text, status=PostStatus.DRAFT, language="en")

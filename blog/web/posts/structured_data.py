@@ -14,7 +14,8 @@ def blog_structured_data(request: Request) -> dict[str, Any]:
     """Return the description of the blog, with its search."""
     state = app_state(request)
     home = state.urls.url("web:home")
-    about = {"url": home, "name": state.site.title, "description": state.site.runtime_settings.preferences.description}
+    preferences = state.site.runtime_settings.preferences
+    about = {"url": home, "name": state.site.title, "description": preferences.description, "inLanguage": preferences.language}
     search = {"@type": "EntryPoint", "urlTemplate": f"{state.urls.url('web:search')}?q={{words}}"}
     action = {"@type": "SearchAction", "target": search, "query-input": "required name=words"}
     graph = [
@@ -50,5 +51,5 @@ def post_structured_data(request: Request, post: Post, image: ShareImage) -> dic
         "keywords": list(post.tags),
         "wordCount": post.word_count,
         "commentCount": post.comment_count,
-        **({"inLanguage": post.language} if post.language else {}),
+        "inLanguage": post.language or state.site.runtime_settings.preferences.language,
     }

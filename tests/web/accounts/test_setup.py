@@ -48,6 +48,7 @@ async def test_owner_gets_a_draft_that_explains_markdown(client: httpx2.AsyncCli
     page = (await client.get("/posts/how-to-write-a-post")).text
     assert "Only you and editors can see this." in page
     assert "<mark>a highlight</mark>" in page
+    assert re.search(r'<article class="post" id="post-\d+" lang="en">', page), "the blog is in German, the draft in English"
     assert "Write your first post</a>" in (await client.get("/dashboard")).text, "the draft is no post of the owner"
     client.cookies.clear()
     assert (await client.get("/posts/how-to-write-a-post")).status_code == 404
@@ -118,6 +119,8 @@ async def test_feeds_and_posts_name_the_language(client: httpx2.AsyncClient, ctx
     for page, language in ((german, "de"), (english, "en")):
         assert re.search(rf'<article class="post" id="post-\d+" lang="{language}">', page)
         assert re.search(r'<div class="post-meta"( lang="en")?>', page)
+    for page, language in ((german, "de"), (english, "en"), ((await client.get("/")).text, "de")):
+        assert f'"inLanguage": "{language}"' in page
     assert '<div class="post-meta" lang="en">' in german, "its words are English"
 
 
