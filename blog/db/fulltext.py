@@ -34,7 +34,7 @@ __all__ = [
     "parse",
     "rebuild",
     "remove",
-    "replace_tags",
+    "replace_names",
     "row_factory",
     "snippets",
     "stored_entries",
@@ -53,12 +53,15 @@ class IndexedText(NamedTuple):
 
 
 class IndexEntry(NamedTuple):
-    """A post in the index: title, text with marked word starts, and the words of title, tags and text."""
+    """A post in the index: title, text with marked word starts, and the words of title, names and text.
+
+    The names are those of the tags and of the authors.
+    """
 
     title: str
     body: str
     title_words: str
-    tags_words: str
+    names_words: str
     body_words: str
 
 
@@ -69,32 +72,32 @@ def index_text(text: str) -> IndexedText:
     return IndexedText(mark_words(text, words), index_words(words))
 
 
-async def index(db: Database, post_id: int, *, title: str, tags: str, body: IndexedText) -> None:
+async def index(db: Database, post_id: int, *, title: str, names: str, body: IndexedText) -> None:
     """Add or replace a post in the index. Call it inside the transaction that writes the post."""
     await remove(db, post_id)
-    await add(db, post_id, title=title, tags=tags, body=body)
+    await add(db, post_id, title=title, names=names, body=body)
 
 
-async def add(db: Database, post_id: int, *, title: str, tags: str, body: IndexedText) -> None:
+async def add(db: Database, post_id: int, *, title: str, names: str, body: IndexedText) -> None:
     """Add a post that is not in the index yet. Call it inside the transaction that writes the post."""
     engine = _ENGINES[db.kind]
 
     def create_row() -> dict[str, Any]:
-        row: dict[str, Any] = engine.index_row(post_id, *expected_entry(title, tags, body))
+        row: dict[str, Any] = engine.index_row(post_id, *expected_entry(title, names, body))
         return row
 
     await engine.insert(db, create_row() if len(body.words) <= _MAX_INLINE_CHARS else await anyio.to_thread.run_sync(create_row))
 
 
-async def replace_tags(db: Database, tags: Mapping[int, str]) -> None:
-    """Replace the tags of posts in the index. Call it inside the transaction that changes the tags.
+async def replace_names(db: Database, names: Mapping[int, str]) -> None:
+    """Replace the names of tags and authors in the index. Call it inside the transaction that changes them.
 
-    tags: the names of the tags of each post, by its id.
+    names: the names of each post, by its id.
     """
     engine = _ENGINES[db.kind]
-    for post_id, entry in (await stored_entries(db, list(tags))).items():
+    for post_id, entry in (await stored_entries(db, list(names))).items():
         await engine.remove(db, post_id)
-        await engine.insert(db, engine.index_row(post_id, *entry._replace(tags_words=index_text(tags[post_id]).words)))
+        await engine.insert(db, engine.index_row(post_id, *entry._replace(names_words=index_text(names[post_id]).words)))
 
 
 async def remove(db: Database, post_id: int) -> None:
@@ -174,9 +177,9 @@ async def stored_entries(db: Database, ids: Sequence[int]) -> dict[int, IndexEnt
     return {row["post_id"]: IndexEntry(*(row[name] for name in IndexEntry._fields)) for row in rows}
 
 
-def expected_entry(title: str, tags: str, body: IndexedText) -> IndexEntry:
+def expected_entry(title: str, names: str, body: IndexedText) -> IndexEntry:
     """Return the index entry that a post should have."""
-    return IndexEntry(normalize(title), body.marked, index_text(title).words, index_text(tags).words, body.words)
+    return IndexEntry(normalize(title), body.marked, index_text(title).words, index_text(names).words, body.words)
 
 
 async def orphans(db: Database) -> list[int]:

@@ -197,7 +197,7 @@ async def _create(database: UpstreamDatabase, new: NewPost, user_id: int) -> dic
         await database.execute(post_slugs.insert().values(slug=slug, post_id=post_id))
         await database.execute(post_authors.insert().values(post_id=post_id, user_id=user_id, position=0))
         await database.execute(
-            "INSERT INTO posts_fts (rowid, title, body, title_words, tags_words, body_words) "
+            "INSERT INTO posts_fts (rowid, title, body, title_words, names_words, body_words) "
             "VALUES (:id, :title, :body, :title, '', :body)",
             {"id": post_id, "title": new.title, "body": body},
         )

@@ -30,7 +30,7 @@ EXPRESSION_INDEXES = {
 }
 """The statements that create the indexes of expressions, by name. Dropping the table drops them."""
 _SQLITE_FULLTEXT = (
-    "CREATE VIRTUAL TABLE posts_fts USING fts5(title UNINDEXED, body UNINDEXED, title_words, tags_words, body_words, "
+    "CREATE VIRTUAL TABLE posts_fts USING fts5(title UNINDEXED, body UNINDEXED, title_words, names_words, body_words, "
     "prefix='2 4', tokenize=\"ascii tokenchars '+#.|'\")"
 )
 
@@ -61,7 +61,7 @@ _POSTGRESQL_FULLTEXT = (
     """
     CREATE TABLE posts_fts (
         post_id bigint NOT NULL CONSTRAINT pk_posts_fts PRIMARY KEY, title text NOT NULL, body text NOT NULL,
-        title_words text NOT NULL, tags_words text NOT NULL, body_words text NOT NULL, document tsvector NOT NULL
+        title_words text NOT NULL, names_words text NOT NULL, body_words text NOT NULL, document tsvector NOT NULL
     )
     """,
     "CREATE INDEX ix_posts_fts_document ON posts_fts USING gin (document)",

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, TSVECTOR
 from blog.db.database import Database
 from blog.db.search_query import SearchTerm
 
-_WORD_COLUMNS = ("title_words", "tags_words", "body_words")
+_WORD_COLUMNS = ("title_words", "names_words", "body_words")
 _COLUMNS = ("title", "body", *_WORD_COLUMNS)
 TABLE = sa.table(
     "posts_fts",

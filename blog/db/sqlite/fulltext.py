@@ -14,11 +14,11 @@ from blog.errors import Unavailable
 # tokenizer `ascii` only separates them at spaces. Without the prefix indexes, a query of one letter reads the list of every
 # word that begins with it, and cannot be interrupted meanwhile.
 CREATE_TABLE_SQL = (
-    "CREATE VIRTUAL TABLE posts_fts USING fts5(title UNINDEXED, body UNINDEXED, title_words, tags_words, body_words, "
+    "CREATE VIRTUAL TABLE posts_fts USING fts5(title UNINDEXED, body UNINDEXED, title_words, names_words, body_words, "
     "prefix='2 4', tokenize=\"ascii tokenchars '+#.|'\")"
 )
 
-_COLUMNS = ("title", "body", "title_words", "tags_words", "body_words")
+_COLUMNS = ("title", "body", "title_words", "names_words", "body_words")
 TABLE = sa.table("posts_fts", sa.column("rowid", sa.Integer), *(sa.column(name, sa.Text) for name in _COLUMNS))
 _INSERT = PreparedQuery(sa.insert(TABLE), columns=("rowid", *_COLUMNS))
 POST_ID = TABLE.c.rowid

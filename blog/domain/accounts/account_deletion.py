@@ -16,7 +16,7 @@ from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Context
 from blog.domain.core.events import EventType
 from blog.domain.media import media
-from blog.domain.posts import post_queries, post_transfer
+from blog.domain.posts import post_queries, post_transfer, search
 from blog.domain.posts.models import Post
 from blog.errors import FieldError, InvalidInput, NotFound
 from blog.schemas.accounts import AccountDeletion, Role, Scope
@@ -60,6 +60,7 @@ async def delete(ctx: Context, username: str, deletion: MemberDeletion) -> None:
         await _delete_personal_data(ctx, user.id)
         posts_before = await _published_posts(ctx, user.id)
         await ctx.db.execute(tables.users.update().where(_u.id == user.id).values(await _anonymised(ctx, user.id)))
+        await search.index_author(ctx, user.id)
         await events.record_site_changed(ctx)
         await audit.record(ctx, AuditAction.ACCOUNT_DELETED, user.id)
         for before, post in zip(posts_before, await _published_posts(ctx, user.id), strict=True):

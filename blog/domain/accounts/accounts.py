@@ -14,6 +14,7 @@ from blog.domain.core.audit import AuditAction
 from blog.domain.core.context import Actor, Context
 from blog.domain.core.rows import from_row
 from blog.domain.core.signing import Purpose
+from blog.domain.posts import search
 from blog.errors import Conflict, Forbidden, InvalidLink, NotFound
 from blog.schemas.accounts import AccountChanges, NewUser, Role, Scope
 from blog.schemas.feature_flags import Flag
@@ -147,6 +148,8 @@ async def change(ctx: Context, changes: AccountChanges) -> User:
             raise _as_conflict(violation) from None
         if is_new:
             await (email_changes.request(ctx, email) if needs_confirmation else email_changes.record_change(ctx, before))
+        if values.get("name", user.name) != user.name:
+            await search.index_author(ctx, actor.id)
         await events.record_site_changed(ctx)
         return await current(ctx)
 

@@ -39,7 +39,7 @@ async def check(ctx: Context, progress: Progress = no_progress) -> list[Fault]:
 
 
 def _expected_entries(posts: Sequence[Post]) -> dict[int, fulltext.IndexEntry]:
-    return {post.id: fulltext.expected_entry(post.title, " ".join(post.tags), rendering.index_html(post.html)) for post in posts}
+    return {post.id: fulltext.expected_entry(post.title, rendering.names_of(post), rendering.index_post(post)) for post in posts}
 
 
 def _reindex_fault(ctx: Context, what: str, posts: Sequence[Post]) -> list[Fault]:
@@ -54,8 +54,8 @@ async def _reindex(ctx: Context, ids: Sequence[int]) -> None:
     for post_id in ids:
         async with ctx.db.transaction():
             if post := await post_queries.by_id(ctx.db, post_id):
-                body = await anyio.to_thread.run_sync(rendering.index_html, post.html)
-                await fulltext.index(ctx.db, post_id, title=post.title, tags=" ".join(post.tags), body=body)
+                body = await anyio.to_thread.run_sync(rendering.index_post, post)
+                await fulltext.index(ctx.db, post_id, title=post.title, names=rendering.names_of(post), body=body)
 
 
 async def _orphaned_entries(ctx: Context) -> list[Fault]:

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from blog.db import tables
 from blog.domain.core.context import Context
 from blog.domain.core.events import EventType
-from blog.domain.posts import post_queries, post_writes
+from blog.domain.posts import post_queries, post_writes, search
 from blog.schemas.posts import PostStatus
 
 _p, _a = tables.posts.c, tables.post_authors.c
@@ -21,6 +21,7 @@ async def transfer(ctx: Context, from_id: int, to_id: int) -> int:
     ids = [row["id"] for row in await ctx.db.fetch_all(query)]
     for post_id in ids:
         await _transfer_one(ctx, post_id, from_id, to_id)
+    await search.index_author(ctx, to_id)
     return len(ids)
 
 

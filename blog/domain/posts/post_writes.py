@@ -13,7 +13,7 @@ from blog.db.database import Database
 from blog.domain.core import events
 from blog.domain.core.context import Context
 from blog.domain.core.events import EventType
-from blog.domain.posts import authors, post_queries, slugs, tags
+from blog.domain.posts import authors, post_queries, rendering, slugs, tags
 from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import POST_FIELDS, column_values
 from blog.domain.posts.rendering import RenderedPost
@@ -51,7 +51,7 @@ async def insert(ctx: Context, rendered: RenderedPost, *, created_at: dt.datetim
         *authors.insert_queries(post_id, content.authors),
         *tags.insert_queries(post_id, tag_ids),
     )
-    await fulltext.add(ctx.db, post_id, title=content.title, tags=" ".join(content.tags), body=rendered.indexed_text)
+    await fulltext.add(ctx.db, post_id, title=content.title, names=rendering.names_of(content), body=rendered.indexed_text)
     return await store_revision(ctx, post_id, EventType.POST_PUBLISHED if content.status is PostStatus.PUBLISHED else None)
 
 
@@ -77,7 +77,7 @@ async def update_rendering(ctx: Context, post: Post, rendered: RenderedPost) -> 
     values = {name: getattr(rendered, name) for name in _RENDERED_COLUMNS}
     row = await ctx.db.fetch_one(tables.posts.update().where(is_outdated).values(values).returning(_p.deleted_at))
     if row is not None and row["deleted_at"] is None:
-        await fulltext.index(ctx.db, post.id, title=post.title, tags=" ".join(post.tags), body=rendered.indexed_text)
+        await fulltext.index(ctx.db, post.id, title=post.title, names=rendering.names_of(post), body=rendered.indexed_text)
 
 
 async def overwrite(ctx: Context, rendered: RenderedPost, *, post_id: int, if_match: int) -> Post:
@@ -130,7 +130,7 @@ def _post_values(rendered: RenderedPost) -> Mapping[str, Any]:
 async def _update_tags_and_index(db: Database, post_id: int, rendered: RenderedPost) -> None:
     content = rendered.content
     await tags.set_for_post(db, post_id, content.tags)
-    await fulltext.index(db, post_id, title=content.title, tags=" ".join(content.tags), body=rendered.indexed_text)
+    await fulltext.index(db, post_id, title=content.title, names=rendering.names_of(content), body=rendered.indexed_text)
 
 
 def _event_for_change(before: PostStatus, after: PostStatus) -> EventType | None:

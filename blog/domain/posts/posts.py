@@ -168,14 +168,14 @@ async def get_deleted(ctx: Context, post_id: int) -> Post:
 async def undelete(ctx: Context, post_id: int) -> Post:
     """Restore a deleted post at its URL. Raises NotAuthenticated, NotFound or Conflict (restored by somebody else)."""
     before = await get_deleted(ctx, post_id)
-    body = await anyio.to_thread.run_sync(rendering.index_html, before.html)
+    body = await anyio.to_thread.run_sync(rendering.index_post, before)
     async with ctx.db.transaction():
         post = await get_deleted(ctx, post_id)
         if post.version != before.version:
             raise Conflict("Somebody else restored this post at the same time. Try again.")
         await ctx.db.execute(tables.posts.update().where(_p.id == post_id).values(deleted_at=None))
         post = dataclasses.replace(post, deleted_at=None)
-        await fulltext.index(ctx.db, post_id, title=post.title, tags=" ".join(post.tags), body=body)
+        await fulltext.index(ctx.db, post_id, title=post.title, names=rendering.names_of(post), body=body)
         if post.status is PostStatus.PUBLISHED:
             await events.record_post(ctx, EventType.POST_PUBLISHED, post)
     return post

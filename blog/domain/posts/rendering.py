@@ -10,6 +10,7 @@ from blog.db import fulltext
 from blog.db.fulltext import IndexedText
 from blog.domain.core import policy
 from blog.domain.core.context import Context
+from blog.domain.posts.models import Post
 from blog.domain.posts.post_content import PostContent, with_changes
 from blog.text.excerpt import excerpt
 from blog.text.markdown import RENDERER_VERSION, render, render_both
@@ -17,7 +18,7 @@ from blog.text.plain_text import has_visible_content, html_to_text
 from blog.text.removed_markup import removed_markup
 from blog.text.word_count import count_words
 
-_RENDERED_FIELDS = ("content", "custom_excerpt")
+_RENDERED_FIELDS = ("content", "custom_excerpt", "meta_title", "meta_description", "feature_image")
 """The fields from which `render_post` computes its results."""
 
 
@@ -52,15 +53,27 @@ def render_post(content: PostContent) -> RenderedPost:
         content,
         html,
         content.custom_excerpt or excerpt(html),
-        fulltext.index_text(text),
+        fulltext.index_text(_searched_text(content, text)),
         count_words(content.content),
         is_empty=not has_visible_content(html, text),
     )
 
 
-def index_html(html: str) -> IndexedText:
-    """Return the text of a post for the full-text index. CPU-bound."""
-    return fulltext.index_text(html_to_text(html))
+def index_post(post: Post) -> IndexedText:
+    """Return the text of a stored post for the full-text index. CPU-bound."""
+    return fulltext.index_text(_searched_text(post, html_to_text(post.html)))
+
+
+def names_of(content: PostContent) -> str:
+    """Return the names of the tags and the authors of a post for the full-text index."""
+    return "\n".join([*content.tags, *(author.name for author in content.authors)])
+
+
+def _searched_text(content: PostContent, text: str) -> str:
+    """Return all texts of a post that readers may search for. Its body comes first, because snippets begin there."""
+    image = content.feature_image
+    more = (content.custom_excerpt, content.meta_title, content.meta_description, *((image.alt, image.caption) if image else ()))
+    return "\n".join([text, *(part for part in more if part)])
 
 
 async def render_post_in_thread(content: PostContent) -> RenderedPost:

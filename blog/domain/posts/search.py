@@ -11,14 +11,15 @@ from blog.db import fulltext, tables
 from blog.db.compiled_queries import PreparedQuery
 from blog.db.fulltext import Search, SearchShape, Snippet
 from blog.domain.core.context import Context
-from blog.domain.posts import post_queries
+from blog.domain.posts import post_queries, rendering
 from blog.domain.posts.models import Post
 from blog.schemas.posts import PostStatus
 
 PAGE_SIZE = 20
 MAX_RANKED = 1_000
 """The number of matches to rank; if there are more, only the newest are ranked."""
-_p = tables.posts.c
+_BATCH_SIZE = 100
+_p, _a = tables.posts.c, tables.post_authors.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,15 @@ async def search_posts(ctx: Context, text: str, page: int = 1) -> SearchResultPa
     # Not in one snapshot, which would take one more call: a post that was hidden between the two has no snippet and is left out.
     results = [SearchResult(post, snippets[post.id]) for post in posts if post.id in snippets]
     return SearchResultPage(results, min(total, MAX_RANKED), is_truncated=total > MAX_RANKED)
+
+
+async def index_author(ctx: Context, user_id: int) -> None:
+    """Index the present name of an author in all posts of theirs. Call it inside the transaction that changes the name."""
+    own = sa.select(_p.id).join(tables.post_authors, _a.post_id == _p.id).where(_a.user_id == user_id, _p.deleted_at.is_(None))
+    ids = [row["id"] for row in await ctx.db.fetch_all(own.order_by(_p.id))]
+    for start in range(0, len(ids), _BATCH_SIZE):
+        found = await post_queries.summaries_by_id(ctx.db, ids[start : start + _BATCH_SIZE])
+        await fulltext.replace_names(ctx.db, {post.id: rendering.names_of(post) for post in found.values()})
 
 
 async def _with_snippets(ctx: Context, search: Search, rows: Sequence[Record]) -> tuple[list[Post], dict[int, Snippet]]:

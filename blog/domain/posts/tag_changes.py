@@ -15,7 +15,7 @@ from blog.db import fulltext, tables
 from blog.domain.core import events, policy
 from blog.domain.core.context import Context
 from blog.domain.core.events import EventType
-from blog.domain.posts import post_queries, tags
+from blog.domain.posts import post_queries, rendering, tags
 from blog.domain.posts.models import Tag
 from blog.errors import Conflict, FieldError, InvalidInput
 from blog.schemas.accounts import Scope
@@ -136,7 +136,7 @@ async def _announce(ctx: Context, before: Tag, post_ids: Sequence[int]) -> None:
     for start in range(0, len(post_ids), _BATCH_SIZE):
         batch = post_ids[start : start + _BATCH_SIZE]
         found = (await post_queries.summaries_by_id(ctx.db, batch)).values()
-        await fulltext.replace_tags(ctx.db, {post.id: " ".join(post.tags) for post in found})
+        await fulltext.replace_names(ctx.db, {post.id: rendering.names_of(post) for post in found})
         for post in sorted(found, key=lambda post: post.id):
             if post.status is PostStatus.PUBLISHED:
                 former: Any = dataclasses.replace(post, tags=(before.name,))

@@ -41,7 +41,7 @@ async def set_outdated(ctx: Context, renderer_version: int = RENDERER_VERSION - 
         await ctx.db.execute(table.update().values(html=OLD, renderer_version=renderer_version))
     await ctx.db.execute(tables.posts.update().values(excerpt="old", word_count=99))
     async with ctx.db.transaction():
-        await fulltext.index(ctx.db, 1, title="First", tags="a", body=fulltext.index_text("old"))
+        await fulltext.index(ctx.db, 1, title="First", names="a", body=fulltext.index_text("old"))
 
 
 @pytest.fixture(autouse=True)
