@@ -1,7 +1,7 @@
-"""Forms with one file: multipart/form-data (RFC 7578)."""
+"""Forms with files: multipart/form-data (RFC 7578)."""
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 
@@ -14,6 +14,8 @@ from blog.errors import FieldError, InvalidInput, MalformedInput, Unavailable, U
 from blog.framework.request.parsing import media_type, validate, with_body_limit
 
 M = TypeVar("M", bound=BaseModel)
+MAX_FILES = 20
+"""The number of files of one form."""
 _MAX_FIELDS = 10
 _MAX_FIELD_BYTES = 16_384
 _MISSING_FILE = "Send a form with a file in this field"
@@ -37,12 +39,29 @@ async def read_upload(
     Raises UnsupportedMedia, PayloadTooLarge, MalformedInput (broken, or more than one file), InvalidInput and Unavailable
     (no disk space).
     """
+    async with _read_files(request, model, field, limit, max_files=1) as (values, files):
+        yield values, files[0]
+
+
+@contextlib.asynccontextmanager
+async def read_uploads(
+    request: Request, model: type[M], *, field: str = "file", limit: int
+) -> AsyncIterator[tuple[M, Sequence[UploadedFile]]]:
+    """Yield the text fields and the files, at least one, as `read_upload` does."""
+    async with _read_files(request, model, field, limit, max_files=MAX_FILES) as found:
+        yield found
+
+
+@contextlib.asynccontextmanager
+async def _read_files(
+    request: Request, model: type[M], field: str, limit: int, *, max_files: int
+) -> AsyncIterator[tuple[M, Sequence[UploadedFile]]]:
     # FastAPI's UploadFile and Form() read the whole form, whatever its size.
     if media_type(request) != "multipart/form-data":
         raise UnsupportedMedia("Send the file as multipart/form-data")
-    form = await _parse_form(with_body_limit(request, limit))
+    form = await _parse_form(with_body_limit(request, limit), max_files)
     try:
-        yield validate(model, _text_fields(form, field), "body"), _uploaded_file(form, field)
+        yield validate(model, _text_fields(form, field), "body"), _uploaded_files(form, field)
     finally:
         await form.close()
 
@@ -57,7 +76,7 @@ class _CompleteFormParser(MultiPartParser):
         self.is_complete = True
 
 
-async def _parse_form(request: Request) -> FormData:
+async def _parse_form(request: Request, max_files: int) -> FormData:
     async def chunks() -> AsyncGenerator[bytes, None]:
         async for chunk in request.stream():
             yield chunk
@@ -65,7 +84,9 @@ async def _parse_form(request: Request) -> FormData:
             raise MultiPartException("The form is incomplete: its final boundary is missing")
 
     async with contextlib.aclosing(chunks()) as stream:
-        parser = _CompleteFormParser(request.headers, stream, max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES)
+        parser = _CompleteFormParser(
+            request.headers, stream, max_files=max_files, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES
+        )
         try:
             return await parser.parse()
         except MultiPartException as error:
@@ -79,15 +100,19 @@ async def _parse_form(request: Request) -> FormData:
 def _text_fields(form: FormData, field: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in form.multi_items():
+        if name == field:
+            continue
         if name in values:
             raise InvalidInput([FieldError(("body", name), "Give this field once", "repeated")])
         values[name] = value
-    values.pop(field, None)
     return values
 
 
-def _uploaded_file(form: FormData, field: str) -> UploadedFile:
-    value = form.get(field)
-    if not isinstance(value, UploadFile):
+def _uploaded_files(form: FormData, field: str) -> list[UploadedFile]:
+    values = form.getlist(field)
+    files = [UploadedFile(value.file, value.filename or "") for value in values if isinstance(value, UploadFile)]
+    if len(values) > max(len(files), 1):
+        raise InvalidInput([FieldError(("body", field), "Give this field once", "repeated")])
+    if not files:
         raise InvalidInput([FieldError(("body", field), _MISSING_FILE, "missing")])
-    return UploadedFile(value.file, value.filename or "")
+    return files

@@ -1,5 +1,6 @@
 """The media library: a searchable grid of uploaded images, and the upload form."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +11,15 @@ from blog.domain.core.context import Context
 from blog.domain.media import media
 from blog.domain.media.file_types import FileKind
 from blog.domain.media.models import Media, MediaFilter
-from blog.errors import BlogError, FieldError, InvalidInput
+from blog.errors import BlogError, FieldError, InvalidInput, PayloadTooLarge
 from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.request.context import request_context, require_user
 from blog.framework.request.forms import Form
+from blog.framework.request.parsing import parse_number
 from blog.framework.request.state import app_state
-from blog.framework.request.uploads import read_upload
+from blog.framework.request.uploads import MAX_FILES, UploadedFile, read_uploads
 from blog.schemas.media import NewMedia
+from blog.text.file_names import clean_file_name
 from blog.web.rendering.page import render_error, render_page
 from blog.web.rendering.pagination import next_page_path, page_cursor
 from blog.web.rendering.redirects import redirect_after_post, safe_local_path
@@ -51,18 +54,21 @@ class MediaLibrary(Endpoint):
         return render_page(request, "media/library.html", form=Form(), **await _list_values(request, ctx))
 
     async def post(self, request: Request) -> Response:
-        """Store an image, and show its page."""
+        """Store the files. Show the page of a single file, or the library. A refused file does not stop the others."""
         ctx = require_user(request)
         media.require_uploader(ctx)  # before the body is read
         form = Form()
         try:
-            async with read_upload(request, NewMedia, limit=ctx.site.settings.max_media_body_bytes) as (new, file):
+            async with read_uploads(request, NewMedia, limit=ctx.site.settings.max_media_body_bytes) as (new, files):
                 form.values["alt"] = new.alt
-                image, is_new = await media.upload(ctx, file.content, new.with_file_name(file.name))
+                stored = await _store(ctx, new, files)
             if form_path := _form_path(request):
-                return _redirect_to_form(form_path, image)
+                return _redirect_to_form(form_path, stored[0][0])
         except BlogError as error:
             return render_error(request, "media/library.html", form, error, **await _list_values(request, ctx))
+        if len(stored) > 1:
+            return redirect_after_post(request, "web:media_library", query={"saved": str(len(stored))})
+        image, is_new = stored[0]
         return redirect_after_post(request, "web:media_item", id=image.id, query={"saved": "uploaded" if is_new else "known"})
 
 
@@ -75,6 +81,30 @@ def library_item(request: Request, image: Media) -> LibraryItem:
     escaped = label.replace("\\", r"\\").replace("[", r"\[").replace("]", r"\]")
     markdown = f"{'!' if image.is_image or is_player else ''}[{escaped}]({path('media', name=image.name)})"
     return LibraryItem(image, path("media", name=small) if image.is_image else None, markdown)
+
+
+async def _store(ctx: Context, new: NewMedia, files: Sequence[UploadedFile]) -> list[tuple[Media, bool]]:
+    """Store each file; the fields of the form describe a single one. Raises InvalidInput that names the refused files."""
+    if len(files) == 1:
+        return [await media.upload(ctx, files[0].content, new.with_file_name(files[0].name))]
+    stored, refused = [], []
+    for file in files:
+        try:
+            stored.append(await media.upload(ctx, file.content, NewMedia().with_file_name(file.name)))
+        except (InvalidInput, PayloadTooLarge) as error:
+            refused.append(f"{clean_file_name(file.name)}: {error.detail.rstrip('.')}.")
+    if refused:
+        refused.append(f"{len(stored)} of {len(files)} files were uploaded.")
+        raise InvalidInput([FieldError(("body", "file"), " ".join(refused), "file_type")])
+    return stored
+
+
+def _message(request: Request) -> str:
+    saved = request.query_params.get("saved", "")
+    if saved == "deleted":
+        return "File deleted."
+    number = parse_number(saved)
+    return "" if not number else "File uploaded." if number == 1 else f"{number} files uploaded."
 
 
 def _form_path(request: Request) -> str:
@@ -110,5 +140,7 @@ async def _list_values(request: Request, ctx: Context) -> dict[str, Any]:
         "people": people,
         "chosen": chosen,
         "is_filtered": bool(text) or chosen not in (None, _EVERYBODY),
-        "is_deleted": request.query_params.get("saved") == "deleted",
+        "message": _message(request),
+        "max_files": MAX_FILES,
+        "max_bytes": ctx.site.settings.max_media_body_bytes,
     }

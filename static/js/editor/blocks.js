@@ -8,6 +8,7 @@ const BLOCKS = [
   ["List", (area) => apply(area, "bullets")],
   ["Quote", (area) => apply(area, "quote")],
   ["Image", "image"],
+  ["Gallery", "image"], // several files become a gallery
   ["Table", (area) => apply(area, "table")],
   ["Code", (area) => block(area, "```\ncode\n```", 4, 8)],
   ["Callout", (area) => block(area, "> [!NOTE]\n> Text", 12, 16)],

@@ -1,8 +1,10 @@
-// Pasted, dropped or selected images: asks for alt text, uploads them, and inserts their Markdown at the cursor.
+// Pasted, dropped or selected images: asks for their alt texts and their order, uploads them, and inserts their Markdown at the cursor.
+// Several images become a gallery, which is a paragraph of images.
 
+import { describe } from "./image-dialog.js";
 import { showMessage } from "./messages.js";
 import { block, replace } from "./text.js";
-import { upload as send } from "./upload.js";
+import { upload } from "./upload.js";
 
 let number = 0;
 
@@ -12,31 +14,30 @@ export function images(editor, area) {
 
   async function add(files) {
     const { selectionStart, selectionEnd } = area; // see toolbar.js
-    const described = [];
-    for (const file of files) described.push([file, await describe(file)]);
+    const described = await describe(files);
     area.setSelectionRange(selectionStart, selectionEnd);
-    for (const [file, alt] of described) if (alt !== null) upload(file, alt);
+    if (described.length) insert(described);
   }
 
-  async function upload(file, alt) {
-    number += 1;
-    const placeholder = `![Uploading ${file.name.replace(/[[\]()\\\n]/g, "")} (${number})…]()`;
-    block(area, placeholder, placeholder.length + 2, placeholder.length + 2);
-    const progress = showMessage(`Uploading ${file.name}…`);
+  // Uploads one file after the other: the server decodes one image at a time anyway. A failure stops none of the others.
+  async function insert(described) {
+    const waiting = described.map((image) => ({ ...image, placeholder: placeholderOf(image.file), line: progressLine(image.file) }));
+    const text = waiting.map(({ placeholder }) => placeholder).join("\n");
+    block(area, text, text.length, text.length);
     uploadCount += 1;
+    for (const image of waiting) await send(image);
+    uploadCount -= 1;
+  }
+
+  async function send({ file, alt, placeholder, line }) {
     try {
-      let reported = 0;
-      const { url } = await send(editor.dataset.media, file, alt, (part) => {
-        const percent = Math.floor(4 * part) * 25; // screen readers announce each update
-        if (percent > reported) progress.textContent = `Uploading ${file.name}: ${(reported = percent)} %`;
-      });
+      const { url } = await upload(editor.dataset.media, file, alt, (part) => (line.querySelector("progress").value = part));
       swap(area, placeholder, `![${alt.replace(/[\\[\]]/g, "\\$&")}](${new URL(url).pathname})`);
     } catch (error) {
       swap(area, placeholder, "");
-      showMessage(`${file.name} was not uploaded: ${error.message}`, { action: "Try again", onAction: () => upload(file, alt) });
+      showMessage(`${file.name} was not uploaded: ${error.message}`, { action: "Try again", onAction: () => insert([{ file, alt }]) });
     } finally {
-      uploadCount -= 1;
-      progress.remove();
+      line.remove();
     }
   }
 
@@ -61,27 +62,26 @@ export function images(editor, area) {
   return { choose: () => input.click(), isBusy: () => uploadCount > 0 };
 }
 
-// Asks for the alt text. Resolves to null if the dialog is cancelled.
-function describe(file) {
-  const dialog = document.getElementById("editor-alt");
-  const field = document.getElementById("editor-alt-text");
-  dialog.querySelector(".editor-alt-name").textContent = file.name;
-  field.value = dialog.returnValue = "";
-  dialog.showModal();
-  field.focus();
-  return new Promise((resolve) => {
-    const onClose = () => resolve(dialog.returnValue === "insert" ? field.value.trim() : null);
-    dialog.addEventListener("close", onClose, { once: true });
-  });
+function placeholderOf(file) {
+  number += 1;
+  return `![Uploading ${file.name.replace(/[[\]()\\\n]/g, "")} (${number})…]()`;
 }
 
-// Replaces the placeholder without moving the cursor or the focus. Does nothing if the placeholder was deleted.
+function progressLine(file) {
+  const line = showMessage(`Uploading ${file.name}`);
+  const progress = Object.assign(document.createElement("progress"), { max: 1, value: 0, ariaLabel: `Upload of ${file.name}` });
+  line.append(" ", progress);
+  return line;
+}
+
+// Replaces the placeholder, or removes it with its line, without moving the cursor or the focus. Does nothing if it was deleted.
 function swap(area, placeholder, text) {
-  const at = area.value.indexOf(placeholder);
+  const old = text ? placeholder : [`${placeholder}\n`, `\n${placeholder}`].find((line) => area.value.includes(line)) ?? placeholder;
+  const at = area.value.indexOf(old);
   if (at < 0) return;
   const [focused, start, end] = [document.activeElement, area.selectionStart, area.selectionEnd];
-  const moved = (offset) => (offset >= at + placeholder.length ? offset + text.length - placeholder.length : Math.min(offset, at + text.length));
-  replace(area, at, at + placeholder.length, text);
+  const moved = (offset) => (offset >= at + old.length ? offset + text.length - old.length : Math.min(offset, at + text.length));
+  replace(area, at, at + old.length, text);
   area.setSelectionRange(moved(start), moved(end));
   if (focused !== area) focused?.focus({ preventScroll: true });
 }

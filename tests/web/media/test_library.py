@@ -53,6 +53,21 @@ async def test_invalid_image_has_a_message_and_keeps_the_text(client: httpx2.Asy
     assert value(answer.text, "alt") == "Kept words"
 
 
+async def test_one_refused_file_does_not_lose_the_others(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
+    ada = await sign_in("ada")
+    assert matching.search(r'<input id="field-file"[^>]* multiple', (await client.get(LIBRARY, headers=ada)).text)
+    files = [("file", (f"{name}.png", data, "image/png")) for name, data in (("a", png(1, 1)), ("b", b"x"), ("c", png(3, 1)))]
+    answer = await client.post(LIBRARY, data={"alt": ""}, files=files, headers=ada)
+    assert answer.status_code == 422
+    assert file_names(answer.text) == ["c.png", "a.png"]
+    assert "b.png: " in matching.search(r'id="error-file">([^<]+)<', answer.text)[1]
+    assert "2 of 3 files were uploaded." in answer.text
+    answer = await client.post(LIBRARY, data={"alt": ""}, files=[files[0], files[2]], headers=ada)
+    assert "2 files uploaded." in (await client.get(answer.headers["location"], headers=ada)).text
+    many = [("file", (f"{number}.png", png(1, 1), "image/png")) for number in range(21)]
+    assert (await client.post(LIBRARY, data={"alt": ""}, files=many, headers=ada)).status_code == 400
+
+
 async def test_library_needs_the_author_role_and_can_be_disabled(client: httpx2.AsyncClient, sign_in: SignIn) -> None:
     assert (await client.get(LIBRARY)).headers["location"] == "/login?next=%2Fmedia-library"
     assert (await client.get(LIBRARY, headers=await sign_in("rae", Role.READER))).status_code == 403

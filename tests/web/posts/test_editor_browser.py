@@ -11,6 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Locator, Page, Route, expect
 
+from tests.support.axe import violations
 from tests.support.pictures import png
 from tests.support.serving import blog
 from tests.web.test_live_page import Site
@@ -249,19 +250,51 @@ def test_image_is_described_uploaded_and_inserted_at_the_cursor(site: Site, page
     assert image.evaluate("image => image.naturalWidth") == 30
 
 
-def test_several_images_are_described_one_by_one_and_inserted_in_order(site: Site, page: Page) -> None:
-    page.goto(f"{site.base}/write")
-    files: list[FilePayload] = [
-        {"name": f"{name}.png", "mimeType": "image/png", "buffer": png(9, 9, name)} for name in ("red", "blue")
-    ]
-    page.locator("#editor-file").set_input_files(files)
-    dialog = page.get_by_role("dialog", name="Insert image")
-    for name in ("red", "blue"):
-        dialog.get_by_text(f"{name}.png").wait_for()
-        dialog.get_by_label("Alt text").fill(f"A {name} square")
+def choose_files(page: Page, **contents: bytes) -> Locator:
+    """Choose files by “/gallery”, and return the dialog that asks for their alt texts and their order."""
+    page.on("filechooser", lambda _: None)  # so that the browser reports it from now on
+    text(page).press_sequentially("/gal")
+    page.get_by_role("option", name="Gallery").wait_for()
+    with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
-    in_order = r"^!\[A red square\]\(/media/\S+\)\n\n!\[A blue square\]\(/media/\S+\)\s*$"
-    expect(text(page)).to_have_value(re.compile(in_order))
+    files: list[FilePayload] = [{"name": f"{n}.png", "mimeType": "image/png", "buffer": data} for n, data in contents.items()]
+    chooser.value.set_files(files)
+    return page.get_by_role("dialog", name="Insert gallery")
+
+
+def test_several_images_become_a_gallery_in_the_chosen_order(site: Site, page: Page) -> None:
+    page.goto(f"{site.base}/write")
+    dialog = choose_files(page, red=png(9, 9, "red"), blue=png(9, 9, "blue"), gold=png(9, 9, "gold"), grey=png(9, 9, "grey"))
+    expect(dialog.get_by_label("Alt text of red.png")).to_be_focused()
+    for name in ("red", "blue", "gold"):
+        dialog.get_by_label(f"Alt text of {name}.png").fill(f"A {name} square")
+    assert violations(page) == []
+    expect(dialog.get_by_role("button", name="Move up red.png")).to_be_disabled()
+    dialog.get_by_role("button", name="Move up gold.png").focus()
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("button", name="Move up gold.png")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("button", name="Move down gold.png")).to_be_focused()
+    dialog.get_by_role("button", name="Move down red.png").press("Enter")
+    dialog.get_by_role("button", name="Remove grey.png").press("Enter")
+    dialog.get_by_role("button", name="Insert").press("Enter")
+    images = [rf"!\[A {name} square\]\(/media/\S+\)" for name in ("gold", "blue", "red")]
+    expect(text(page)).to_have_value(re.compile(rf"^{chr(10).join(images)}\s*$"))
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+
+
+def test_a_failing_image_of_a_gallery_does_not_lose_the_others(site: Site, page: Page) -> None:
+    page.goto(f"{site.base}/write")
+    held: list[Route] = []
+    page.route("**/api/v1/media", lambda route: route.continue_() if held else held.append(route))
+    dialog = choose_files(page, red=png(9, 9, "red"), broken=b"no image", blue=png(9, 9, "blue"))
+    with page.expect_request("**/api/v1/media"):
+        dialog.get_by_role("button", name="Insert").click()
+    for name in ("red", "broken", "blue"):
+        expect(page.get_by_role("progressbar", name=f"Upload of {name}.png")).to_be_visible()
+    held[0].continue_()
+    page.get_by_text("broken.png was not uploaded: ").wait_for()
+    expect(text(page)).to_have_value(re.compile(r"^!\[\]\(/media/\S+\)\n!\[\]\(/media/\S+\)\s*$"))
 
 
 def test_cancelled_image_dialog_uploads_nothing(site: Site, page: Page) -> None:
