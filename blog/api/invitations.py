@@ -40,8 +40,8 @@ class InvitationList(ApiEndpoint):
         With `email` the link is sent to that address, and the response does not have it, unless the blog has no mail server.
         """
         ctx = require_user(request)
-        invitation = await invitations.create(ctx, await read_json(request, NewInvitation))
-        return json_response(_out(request, ctx, invitation), 201, _NO_STORE)
+        out = _out(request, ctx, await invitations.create(ctx, await read_json(request, NewInvitation)))
+        return json_response(out, 201, _NO_STORE if out.url else None)  # a response without the link may be repeated
 
 
 class InvitationDetail(ApiEndpoint):

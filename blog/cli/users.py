@@ -185,6 +185,17 @@ def _invite_address(settings: "Settings", urls: "UrlBuilder", values: dict[str, 
     return run(settings, invite)
 
 
+@user.command("erase-guest")
+@click.argument("address")
+@click.confirmation_option(prompt="This cannot be undone. Erase the comments?")
+def user_erase_guest(address: str) -> None:
+    """Erase all comments that guests wrote with an e-mail address: names, texts and the address. Replies stay."""
+    from blog.domain.comments import author_comments
+
+    erased = run(load_migrated_settings(), lambda ctx: author_comments.erase_guest(ctx, address))
+    click.echo(f"Erased {erased} {'comment' if erased == 1 else 'comments'}.")
+
+
 @user.command("disable-2fa")
 @click.argument("username")
 def user_disable_2fa(username: str) -> None:

@@ -89,6 +89,11 @@ def test_account_is_suspended_and_reinstated(home: Path) -> None:
     assert refused.stderr == "blog: This is the only owner. Make another account an owner first.\n"
 
 
+def test_comments_of_a_guest_are_erased_after_a_question(folder: Path) -> None:
+    assert blog(folder, "user", "erase-guest", "mary@example.org", stdin="n\n").returncode == 1
+    assert blog(folder, "user", "erase-guest", "mary@example.org", "--yes").stdout == "Erased 0 comments.\n"
+
+
 def test_lost_second_factor_can_be_disabled(folder: Path) -> None:
     blog(folder, "user", "create", "ada", "ada@example.org")
     assert "Two-factor authentication is off for this account" in blog(folder, "user", "disable-2fa", "ada").stderr

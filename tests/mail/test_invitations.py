@@ -245,3 +245,12 @@ async def test_without_a_mail_server_the_page_shows_the_link(settings: Settings,
         client.cookies.clear()
         assert (await client.get(first)).status_code == 404
         assert "mary@example.org" in (await client.get(second)).text
+
+
+async def test_repeated_request_invites_once(owner: Context, reader: httpx2.AsyncClient, headers: dict[str, str]) -> None:
+    sent = {"role": "author", "email": "mary@example.org"}
+    answers = [
+        await reader.post("/api/v1/invitations", json=sent, headers=headers | {"Idempotency-Key": "one"}) for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json() == answers[1].json()

@@ -12,6 +12,7 @@ from blog.schemas.comments import CommentStatus
 _c = tables.comments.c
 _BATCH_SIZE = 500
 DELETED_NOTE = "Its author's account was deleted"
+ERASED_GUEST_NAME, ERASED_GUEST_NOTE = "Erased", "Erased on request of its author"
 SUSPENDED_NOTE = "Its author is suspended"
 """The moderation note of comments that a suspension holds."""
 
@@ -30,10 +31,23 @@ async def release(ctx: Context, author_id: int) -> None:
 
 async def erase(ctx: Context, author_id: int) -> None:
     """Remove all comments of the author and erase their texts; replies stay. Call it inside a transaction."""
-    own = _c.author_id == author_id
-    await _change(ctx, own & (_c.status != CommentStatus.REMOVED.value), CommentStatus.REMOVED, DELETED_NOTE)
-    erased = {"content": "", "html": "", "moderation_note": DELETED_NOTE}
-    await ctx.db.execute(tables.comments.update().where(own).values(erased))
+    await _erase(ctx, _c.author_id == author_id, DELETED_NOTE)
+
+
+async def erase_guest(ctx: Context, email: str) -> int:
+    """Remove all comments by guests with this address, erase names, address and texts, and return their number; replies stay.
+
+    The caller checks the permission.
+    """
+    async with ctx.db.transaction():
+        erased = {"guest_name": ERASED_GUEST_NAME, "guest_email": None}
+        return await _erase(ctx, _c.guest_email == email.lower(), ERASED_GUEST_NOTE, **erased)
+
+
+async def _erase(ctx: Context, own: sa.ColumnElement[bool], note: str, **author: str | None) -> int:
+    await _change(ctx, own & (_c.status != CommentStatus.REMOVED.value), CommentStatus.REMOVED, note)
+    erased = {"content": "", "html": "", "moderation_note": note, **author}
+    return int(await ctx.db.execute(tables.comments.update().where(own).values(erased)) or 0)
 
 
 async def _change(ctx: Context, matching: sa.ColumnElement[bool], status: CommentStatus, note: str | None) -> None:

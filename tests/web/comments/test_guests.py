@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from blog.app import create_app
 from blog.db import tables
 from blog.domain.accounts import accounts
-from blog.domain.comments import comments, guest_comments, moderation_queue, notifications
+from blog.domain.comments import author_comments, comments, guest_comments, moderation_queue, notifications
 from blog.domain.comments.guest_comments import ADDRESS_RETENTION
 from blog.domain.comments.models import Comment
 from blog.domain.comments.moderation_queue import QueueFilter
@@ -212,6 +212,24 @@ async def test_removed_comment_of_a_guest_keeps_its_place_without_a_name(
     await comments.remove(owner, comment.id)
     removed, _answer = (await client.get(f"/api/v1/posts/{post.id}/comments")).json()["items"]
     assert (removed["author"], removed["guest"], removed["content"]) == (None, None, "")
+
+
+async def test_comments_of_a_guest_are_erased_on_request(
+    client: httpx2.AsyncClient, ctx: Context, owner: Context, post: Post
+) -> None:
+    first, other = [
+        await guest_comments.create(ctx, post.id, new) for new in (NEW, NEW.model_copy(update={"email": "e@example.org"}))
+    ]
+    await moderation_queue.moderate(owner, BulkDecision(status=Decision.VISIBLE, ids=[first.id, other.id]))
+    await comments.create(owner, post.id, NewComment(content="Answer", parent_id=first.id))
+    assert await author_comments.erase_guest(ctx, "mary@EXAMPLE.org") == 1
+    erased, kept, answer = await comments_of(ctx)
+    assert (erased.status, erased.content, erased.html, erased.guest_name, erased.guest_email) == (
+        CommentStatus.REMOVED, "", "", "Erased", None,
+    )  # fmt: skip
+    assert (kept.guest_email, answer.content) == ("e@example.org", "Answer")
+    assert (await client.get(f"/api/v1/posts/{post.id}")).json()["comments"] == 2
+    assert await author_comments.erase_guest(ctx, "mary@example.org") == 0
 
 
 async def test_owner_allows_guests_on_the_page_of_the_site(settings: Settings, ctx: Context, sign_in: SignIn) -> None:
