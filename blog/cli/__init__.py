@@ -6,11 +6,13 @@ Results go to standard output, progress and errors to standard error. The exit c
 import click
 
 from blog import __version__
+from blog.cli.flags import flag
 from blog.cli.imports import import_
 from blog.cli.maintenance import backup, check, copy_database, restore
 from blog.cli.runtime import Group
 from blog.cli.server import dev, migrate, openapi, routes, serve
-from blog.cli.users import flag, token, user
+from blog.cli.tokens import token
+from blog.cli.users import user
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

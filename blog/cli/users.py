@@ -1,4 +1,4 @@
-"""Commands for accounts, tokens and feature flags: `blog user`, `token`, `flag`."""
+"""Commands for accounts: `blog user`."""
 
 from typing import TYPE_CHECKING
 
@@ -8,8 +8,7 @@ from pydantic import SecretStr
 from blog.cli.runtime import load_migrated_settings, read_password, run
 from blog.domain.core.context import Context
 from blog.errors import Conflict
-from blog.schemas.accounts import NewUser, Role, Scope
-from blog.schemas.feature_flags import Flag
+from blog.schemas.accounts import NewUser, Role
 from blog.schemas.invitations import NewInvitation
 from blog.schemas.members import CommentsOfMember, CommentsOnSuspension, MemberDeletion, MemberOut, MemberStatus, PostsOfMember
 
@@ -224,46 +223,3 @@ def user_revoke_sessions(username: str | None, all_users: bool) -> None:
 
     revoked = run(load_migrated_settings(), revoke)
     click.echo(f"Sessions revoked: {revoked}")
-
-
-@click.group()
-def token() -> None:
-    """Create bearer tokens."""
-
-
-@token.command("create")
-@click.argument("username")
-@click.option(
-    "--scope",
-    "scopes",
-    multiple=True,
-    type=click.Choice([scope.value for scope in Scope]),
-    help="Scope of the token; can be repeated.",
-)
-@click.option("--name", default="command line", show_default=True, help="Name of the token in the account's list.")
-def token_create(username: str, scopes: tuple[str, ...], name: str) -> None:
-    """Create a token for an account, and print only the token."""
-    from blog.domain.accounts import accounts, tokens
-
-    requested = [Scope(scope) for scope in scopes] or None
-
-    async def issue(ctx: Context) -> str:
-        actor = accounts.as_actor(await accounts.active(ctx, username))
-        return (await tokens.issue(ctx, actor, name=name, scopes=requested)).value
-
-    click.echo(run(load_migrated_settings(), issue))
-
-
-@click.command()
-@click.argument("name", required=False, type=click.Choice([flag.value for flag in Flag]))
-@click.argument("state", required=False, type=click.Choice(["on", "off"]))
-def flag(name: str | None, state: str | None) -> None:
-    """Show the feature flags, or turn one on or off. Running servers follow within 1 second."""
-    from blog.domain.site import feature_flags
-
-    settings = load_migrated_settings()
-    if name and state:
-        run(settings, lambda ctx: feature_flags.store(ctx, Flag(name), state == "on"))
-    for current in run(settings, feature_flags.all_flags):
-        if name in (None, current.name.value):
-            click.echo(f"{current.name.value} is {'on' if current.enabled else 'off'}")

@@ -186,6 +186,7 @@ async def test_address_is_in_no_response_of_the_api_and_in_no_event(
         await moderation_queue.moderate(owner, BulkDecision(status=Decision.VISIBLE, ids=[comment.id]))
         event = await receive(socket)
     assert (event["event"], event["data"]["comment"]["guest"]) == ("comment.created", {"name": "Mary"})
+    assert '<span class="role-badge guest">Guest</span>' in event["data"]["html"]
     (listed,) = (await client.get(path)).json()["items"]
     assert (listed["author"], listed["guest"]) == (None, {"name": "Mary"})
     stored = [dict(row) for row in await ctx.db.fetch_all(sa.select(tables.events))]
