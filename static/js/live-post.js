@@ -10,7 +10,13 @@ export function begin({ fragment, patch, announce }) {
     setRemoved(false);
     if (!present || present.isEqualNode(article)) return;
     patch(present, article);
+    addPlayers();
     announce("This post was updated.");
+  }
+
+  // The script of players is loaded with the first card.
+  async function addPlayers() {
+    if (document.querySelector("[data-frame]")) (await import("./embeds.js")).addButtons();
   }
 
   function setRemoved(isRemoved) {
@@ -92,6 +98,7 @@ export function begin({ fragment, patch, announce }) {
         const [old, fresh] = [find(id), page.getElementById(id)];
         if (old && fresh) patch(old, fresh);
       }
+      addPlayers();
     },
   };
 }

@@ -13,7 +13,7 @@ from blog.framework.templating.resources import resource_dir
 
 _DIGEST_LENGTH = 12
 _HASHED_NAME = re.compile(rf"(.+)\.([0-9a-f]{{{_DIGEST_LENGTH}}})((?:\.\w+)?)")
-_IMPORT_PATH = re.compile(rb"""(?<=from ")(\.{1,2}/[\w./-]+)(?=";)""")
+_IMPORT_PATH = re.compile(rb"""(?:(?<=from ")|(?<=import\("))(\.{1,2}/[\w./-]+)(?="[;)])""")
 _MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, Request, Route
 
-from tests.web.test_live_page import Site
+from tests.web.test_live_page import Site, follow
 
 YOUTUBE = "https://www.youtube-nocookie.com"
 ADDRESSES = (
@@ -74,6 +74,23 @@ def test_the_keyboard_loads_one_player(site: Site, page: Page, requested: list[R
     assert requested[0].headers["referer"] == f"{site.base}/"
     assert page.locator(".embed-card").first.bounding_box() == before, "nothing moves"
     assert page.get_by_role("link", name="YouTube").is_visible()
+
+
+def test_first_player_of_a_live_update_is_offered_by_a_reload(site: Site, page: Page, requested: list[Request]) -> None:
+    post = site.post("Live", slug="live-card", content=f"Text.\n\n{ADDRESSES[2]}")
+    follow(page, f"{site.base}/posts/live-card")
+    assert page.get_by_role("button", name="video").count() == 0
+    site.api("PATCH", f"/posts/{post['id']}", content=f"Text.\n\n{ADDRESSES[0]}")
+    button = page.get_by_role("button", name="Reload to play video")
+    button.wait_for()
+    assert page.get_by_text("Loads this page again, with the player of YouTube").is_visible()
+    assert page.evaluate("window.wasNotReloaded")
+    button.click()
+    page.get_by_role("button", name="Play video").click()
+    page.locator("iframe").wait_for()
+    assert [urlsplit(request.url).hostname for request in requested] == [urlsplit(YOUTUBE).hostname]
+    site.api("PATCH", f"/posts/{post['id']}", content=f"Text.\n\n{ADDRESSES[0]}\n\n{ADDRESSES[1]}")
+    page.locator("[data-provider=Vimeo]").get_by_role("button", name="Reload to play video").wait_for()
 
 
 def test_policy_forbids_other_frames(site: Site, page: Page, requested: list[Request]) -> None:
