@@ -36,6 +36,7 @@ MEMBERS = [
     "/dashboard/posts", "/admin/posts", "/admin/tags", "/admin/tags/1", "/admin/tags/1/merge", "/admin/tags/1/delete",
     "/account", "/account/password", "/write", "/dashboard", "/admin", "/posts/long", "/posts/long/edit", "/posts/long/delete",
     "/posts/draft", "/posts/long/views",
+    "/admin/pages", "/admin/pages/new", "/admin/pages/1", "/admin/pages/1/publish", "/imprint",
     "/comments/1/edit", "/comments/1/reply", "/comments/1/remove", "/media-library", "/media-library/1",
     "/posts/long/history", "/posts/long/history/1", "/posts/long/history/diff?from=1&to=2", "/posts/draft/previews",
     "/posts/draft/publish", "/moderation", "/notifications", "/media-library?choose=/write",
@@ -75,6 +76,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blog]:
         with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=seconds(30)) as client:
             fill(client)
         signed = httpx.post(f"{base}/login", data={"username": "ada", "password": PASSWORD}, headers={"Origin": base})
+        page = {"title": "Imprint", "content": "We are.\n\n## Here\n\nAnd there."}
+        httpx.post(f"{base}/admin/pages/new", data=page, cookies=dict(signed.cookies), headers={"Origin": base})
         yield Blog(base, signed.cookies["session"])
 
 

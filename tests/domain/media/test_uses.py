@@ -17,7 +17,7 @@ from blog.errors import Conflict, InvalidInput, NotFound
 from blog.schemas.accounts import Role
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
-from blog.schemas.static_pages import StaticPageInput
+from blog.schemas.static_pages import PageStatus, StaticPageInput
 from blog.schemas.tags import TagChanges
 from tests.conftest import MakeUser
 from tests.support.pictures import png
@@ -75,6 +75,24 @@ async def test_drafts_and_unsaved_texts_of_others_are_only_counted(author: Conte
     assert ([use.title for use in found.visible], found.hidden_count) == (["Public"], 2)
     found = await uses.find(edo, item)
     assert ({use.title for use in found.visible}, found.hidden_count) == ({"Public", "Secret"}, 1)
+
+
+async def test_draft_of_a_page_is_shown_to_owners_and_counted_for_others(
+    author: Context, ctx: Context, make_user: MakeUser
+) -> None:
+    owner, edo = await as_user(ctx, make_user, "ora", Role.OWNER), await as_user(ctx, make_user, "edo", Role.EDITOR)
+    item = await upload(author)
+    draft = StaticPageInput(title="Imprint", content=markdown(item), status=PageStatus.DRAFT)
+    page = await static_pages.create(owner, draft, reserved=())
+    await autosaves.save(owner, {"title": "Typed", "content": markdown(item)}, page)
+    found = await uses.find(owner, item)
+    assert [(use.kind, use.title, use.is_draft) for use in found.visible] == [
+        (UseKind.PAGE, "Imprint", True),
+        (UseKind.UNSAVED_TEXT, "Typed", False),
+    ]
+    for other in (author, edo):
+        found = await uses.find(other, item)
+        assert (found.visible, found.hidden_count) == ([], 2)
 
 
 async def test_profile_picture_is_a_use(author: Context) -> None:
