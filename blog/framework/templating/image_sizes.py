@@ -1,4 +1,4 @@
-"""Rendered texts on pages: sizes and smaller copies of images, and cards of embeds."""
+"""Rendered texts on pages: sizes and smaller copies of images, cards of embeds, links on headings, and boxes of code."""
 
 import re
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from blog.domain.media.embedded_images import EmbeddedImage
 from blog.framework.urls.urls import UrlBuilder
 from blog.text.embeds import with_embeds
 from blog.text.image_html import ImageSource, with_sources
+from blog.text.reading_aids import with_reading_aids
 
 _MAX_CACHED_SIZES = 10_000
 
@@ -28,7 +29,8 @@ class ImageSizes:
         self._media_url = re.compile(prefix + r"([0-9a-f]{64}\.[a-z]{3,4})")
 
     def with_images(self, html: str, images: Mapping[str, EmbeddedImage]) -> Markup:
-        """Return the sanitised HTML of a text with sizes and smaller copies of its images, and with cards of embeds.
+        """Return the sanitised HTML of a text with sizes and smaller copies of its images, with cards of embeds,
+        links on headings, and boxes around code blocks.
 
         - `images`: the uploaded images in the text, by file name, from `embedded_images.find`.
         """
@@ -41,7 +43,7 @@ class ImageSizes:
             image = known.get(match[1])
             return self._uploaded_source(image) if image else self._imported_source(match[1])
 
-        return Markup(with_embeds(with_sources(html, find_source)))  # noqa: S704 (sanitised when it was saved)
+        return Markup(with_embeds(with_reading_aids(with_sources(html, find_source))))  # noqa: S704 (sanitised when it was saved)
 
     def _uploaded_source(self, image: EmbeddedImage) -> ImageSource:
         widths = [(image.name, image.width), *((variant.name, variant.width) for variant in image.variants)]
