@@ -6,7 +6,7 @@ from blog.text.plain_text import Attributes, class_names, extract_text
 
 _ELLIPSIS = "…"
 _SKIPPED_TAGS = frozenset({"audio", "figcaption", "pre", "table", "video", "h1", "h2", "h3", "h4", "h5", "h6"})
-_SKIPPED_CLASSES = frozenset({"callout-title", "embed", "footnote-ref", "footnotes", "math-block"})
+_SKIPPED_CLASSES = frozenset({"bookmark", "callout-title", "embed", "footnote-ref", "footnotes", "math-block"})
 
 
 def excerpt(html: str, limit: int = 280) -> str:

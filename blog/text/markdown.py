@@ -20,6 +20,7 @@ from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
 from blog.text.abbreviations import abbreviation_plugin
+from blog.text.bookmarks import bookmark_plugin
 from blog.text.callouts import callout_plugin
 from blog.text.cjk_emphasis import cjk_emphasis_plugin
 from blog.text.embeds import embed_plugin
@@ -32,12 +33,12 @@ from blog.text.mathml import math_plugin
 from blog.text.media_players import media_player_plugin
 from blog.text.sanitiser import replace_surrogates, sanitise_comment, sanitise_post
 
-RENDERER_VERSION: Final = 4
+RENDERER_VERSION: Final = 5
 """Increment if the same source can render to different HTML than before: stored texts are then rendered again."""
 
 _POST_PLUGINS: Final = (
     *(footnote_plugin, deflist_plugin, math_plugin, callout_plugin, inline_marks_plugin),
-    *(media_player_plugin, figure_plugin, embed_plugin, heading_id_plugin, abbreviation_plugin),
+    *(media_player_plugin, figure_plugin, bookmark_plugin, embed_plugin, heading_id_plugin, abbreviation_plugin),
 )
 _TASK_MARKER: Final = re.compile(r"\[([ xX])\][ \t]+")
 
@@ -47,8 +48,8 @@ def render(source: str, document: str = "") -> str:
 
     CommonMark with raw HTML, GFM tables, strikethrough and task lists, footnotes, links for bare `http(s)://` URLs and e-mail
     addresses, definition lists, and the extensions in the modules of `_POST_PLUGINS`: formulas, callouts, highlighted text,
-    sub- and superscript, abbreviations, players, figures, embeds, and an `id` on each heading. A link to `#name` leads to the
-    `id` written as `name`.
+    sub- and superscript, abbreviations, players, figures, bookmarks, embeds, and an `id` on each heading. A link to `#name`
+    leads to the `id` written as `name`.
 
     - `document` (letters, digits, hyphens): part of every `id` and of every link to one, to distinguish several posts on
       one page.

@@ -78,9 +78,9 @@ _FORCED_ATTRIBUTES: Final = (
 )
 _SCHEMES: Final = {"http", "https", "mailto"}
 _CLASSES: Final = _split_names(
-    "align-center align-left align-right callout callout-caution callout-important callout-note callout-tip callout-title"
-    " callout-warning contains-task-list embed footnote-backref footnote-item footnote-ref footnotes footnotes-list footnotes-sep"
-    " highlight math-block table-scroll task-list-item"
+    "align-center align-left align-right bookmark callout callout-caution callout-important callout-note callout-tip"
+    " callout-title callout-warning contains-task-list embed footnote-backref footnote-item footnote-ref footnotes footnotes-list"
+    " footnotes-sep highlight math-block table-scroll task-list-item"
 )
 _TOKEN_CLASSES: Final = frozenset(name for name in STANDARD_TYPES.values() if name)
 _LANGUAGE_CLASS: Final = re.compile(r"language-[A-Za-z0-9][\w+#.-]{0,39}", re.ASCII)

@@ -398,11 +398,14 @@ Eighteen
 : *[nineteen]: twenty
 
 https://youtu.be/dQw4w9WgXcQ
+
+> [!BOOKMARK]
+> [twenty-one](https://example.org/)
 """
 
 
 def test_renderer_version_changes_with_the_html() -> None:
     digest = hashlib.sha256((render(SAMPLE) + render_comment(SAMPLE)).encode()).hexdigest()
-    assert (RENDERER_VERSION, digest[:16]) == (4, "98e56e514eca64b5"), (
+    assert (RENDERER_VERSION, digest[:16]) == (5, "aeb8b0d8b4f72c18"), (
         "increment RENDERER_VERSION, so that stored texts are rendered again"
     )

@@ -47,6 +47,7 @@ MARKUP = "\n\n".join([
     *(f"> [!{kind}]\n> ==Marked==, H~2~O and CSS." for kind in ("WARNING", "CAUTION")),
     "$$\n\\frac{a}{b} = " + " + ".join(f"x_{{{number}}}^2" for number in range(40)) + "\n$$\n\nWith $E = mc^2$.",
     "Term\n: Meaning",
+    "> [!BOOKMARK]\n> [A page](https://example.org)\n>\n> What it is about.\n>\n> ![](/static/img/favicon.svg)",
     "https://youtu.be/dQw4w9WgXcQ", "https://x.com/jack/status/20", "*[CSS]: Cascading Style Sheets",
 ])  # fmt: skip
 Scheme = Literal["light", "dark"]

@@ -113,7 +113,7 @@ def test_slash_opens_the_menu_of_blocks(site: Site, page: Page) -> None:
     expect(menu).to_be_hidden()
     text(page).fill("")
     page.keyboard.type("One\n/")
-    expect(menu.get_by_role("option")).to_have_count(11)
+    expect(menu.get_by_role("option")).to_have_count(12)
     page.keyboard.type("ta")
     expect(menu.get_by_role("option")).to_have_text(["Table"])
     page.keyboard.press("Enter")
