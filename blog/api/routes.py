@@ -9,6 +9,7 @@ from blog.api.flags import FlagDetail, FlagList
 from blog.api.invitations import InvitationDetail, InvitationList, InvitationResend
 from blog.api.media import MediaDetail, MediaList
 from blog.api.members import UserPasswordLink, UserPostTransfer, UserSessions, UserSuspension
+from blog.api.pages import StaticPageDetail, StaticPageList
 from blog.api.posts import PostAuthorship, PostDetail, PostList, PostUndelete
 from blog.api.revisions import RevisionDetail, RevisionList, RevisionRestore
 from blog.api.tags import TagDetail, TagList, TagMerging
@@ -25,6 +26,8 @@ routes = [
     Route("/posts/{id:id}/revisions/{version:id}", RevisionDetail, name="revision"),
     Route("/posts/{id:id}/revisions/{version:id}/restore", RevisionRestore, name="revision_restore"),
     Route("/comments/{id:id}", CommentDetail, name="comment"),
+    Route("/pages", StaticPageList, name="pages"),
+    Route("/pages/{id:id}", StaticPageDetail, name="page"),
     Route("/media", MediaList, name="media"),
     Route("/media/{id:id}", MediaDetail, name="media_item"),
     Route("/flags", FlagList, name="flags"),

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from blog.schemas import accounts, comments, events, feature_flags, invitations, lists, media, members, posts, tags
+from blog.schemas import accounts, comments, events, feature_flags, invitations, lists, media, members, posts, static_pages, tags
 
 _AT, _LATER = "2026-05-01T09:00:00Z", "2026-05-02T18:30:00Z"
 _MEDIA_URL = "https://blog.example.org/media/"
@@ -83,6 +83,18 @@ _TAG = {
     "image": None,
     "posts": 3,
 }
+_PAGE = {
+    "id": 2,
+    "slug": "about",
+    "url": "https://blog.example.org/about",
+    "title": "About",
+    "content": "We *weave*.",
+    "html": "<p>We <em>weave</em>.</p>\n",
+    "status": "published",
+    "version": 1,
+    "created_at": _AT,
+    "updated_at": _AT,
+}
 _USER = {"id": 7, "username": "ada", "name": "Ada Lovelace", "bio": "Weaves *patterns*.", "role": "author", "created_at": _AT}
 _INVITATION = {
     "id": 5,
@@ -130,6 +142,10 @@ EXAMPLES: dict[type[BaseModel], Any] = {
     tags.TagOut: _TAG,
     tags.TagChanges: {"name": "machines", "description": "Looms, engines and other works."},
     tags.TagMerge: {"into": "machines"},
+    static_pages.StaticPageInput: {"title": "About", "content": "We *weave*.", "status": "draft"},
+    static_pages.StaticPageChanges: {"status": "published"},
+    static_pages.StaticPageOut: _PAGE,
+    lists.StaticPageListOut: {"items": [_PAGE], "next": None},
     posts.AuthorOut: {"username": "ada", "name": "Ada Lovelace"},
     lists.PostListOut: {"items": [_POST], "next": "WyIyMDI2LTA1LTAxIiwxMl0"},
     lists.RevisionListOut: {"items": [_REVISION], "next": None},

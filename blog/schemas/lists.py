@@ -13,6 +13,7 @@ from blog.schemas.invitations import InvitationOut
 from blog.schemas.media import MediaOut
 from blog.schemas.members import MemberOut
 from blog.schemas.posts import ListedStatus, PostOut, PublicPostSort, RevisionOut
+from blog.schemas.static_pages import StaticPageOut
 
 T = TypeVar("T")
 
@@ -117,6 +118,10 @@ class MediaListOut(ListOut[MediaOut]):
 
 class UserListOut(ListOut[MemberOut | UserOut]):
     """A page of accounts, for owners; or the public profile with a username."""
+
+
+class StaticPageListOut(ListOut[StaticPageOut]):
+    """A page of static pages, oldest first."""
 
 
 class TokenListOut(ListOut[TokenSummary]):

@@ -1,10 +1,11 @@
 """Schemas of static pages."""
 
+import datetime as dt
 from enum import StrEnum
 
 from pydantic import Field
 
-from blog.schemas.fields import Changes, Content, Slug, Title
+from blog.schemas.fields import Changes, Content, Output, Slug, Title
 
 
 class PageStatus(StrEnum):
@@ -32,3 +33,18 @@ class StaticPageChanges(StaticPageInput):
     title: Title = ""
     slug: Slug = ""
     content: Content = ""
+
+
+class StaticPageOut(Output):
+    """A static page."""
+
+    id: int
+    slug: str
+    url: str
+    title: str
+    content: str
+    html: str
+    status: PageStatus
+    version: int
+    created_at: dt.datetime
+    updated_at: dt.datetime

@@ -15,11 +15,13 @@ from blog.domain.comments import comments, moderation_rules
 from blog.domain.core.context import Context
 from blog.domain.media import media
 from blog.domain.posts import posts, tags
+from blog.domain.site import static_pages
 from blog.schemas.accounts import NewUser, Role, Scope
 from blog.schemas.comments import NewComment
 from blog.schemas.invitations import NewInvitation
 from blog.schemas.media import NewMedia
 from blog.schemas.posts import NewPost, PostStatus
+from blog.schemas.static_pages import PageStatus, StaticPageInput
 from tests.conftest import PASSWORD, MakeUser
 from tests.support.pictures import png
 
@@ -66,6 +68,13 @@ TABLE: list[tuple[str, str, Any, tuple[int, ...]]] = [
     ("PATCH", "/comments/{pending}", {"status": "pending"}, (401, 422, 422, 422, 422, 422, 401, 422)),
     ("DELETE", "/comments/{pending}", None, (401, 204, 204, 404, 204, 204, 401, 403)),
     ("DELETE", "/comments/{comment}", None, (401, 204, 204, 403, 204, 204, 401, 403)),
+    ("GET", "/pages", None, ALL),
+    ("POST", "/pages", POST, (401, 403, 403, 403, 403, 201, 401, 403)),
+    ("GET", "/pages/{page}", None, ALL),
+    ("GET", "/pages/{hidden}", None, (404, 404, 404, 404, 404, 200, 401, 404)),
+    ("PUT", "/pages/{page}", POST, OWNERS),
+    ("PATCH", "/pages/{hidden}", {"title": "B"}, OWNERS),
+    ("DELETE", "/pages/{page}", None, (401, 403, 403, 403, 403, 204, 401, 403)),
     ("GET", "/media", None, (401, 200, 200, 200, 200, 200, 401, 200)),
     ("POST", "/media", IMAGE, (401, 403, 200, 201, 201, 201, 401, 200)),
     ("GET", "/media/{image}", None, (401, 404, 200, 404, 200, 200, 401, 200)),
@@ -143,7 +152,11 @@ async def things(ctx: Context) -> dict[str, int]:
     ora = accounts.as_actor(await accounts.by_username(ctx, "ora"))
     invited = NewInvitation(role=Role.READER, email=f"invited-{spare.token.id}@example.org")
     invitation = await invitations.create(ctx, invited, inviter=ora)
+    page_inputs = [StaticPageInput(title="A", content="x", slug=f"{each}-{post.id}", status=each) for each in PageStatus]
+    about, hidden = [await static_pages.create(ctx.acting_as(ora), new, reserved=()) for new in page_inputs]
     return {
+        "page": about.id,
+        "hidden": hidden.id,
         "post": post.id,
         "draft": draft.id,
         "shared": shared.id,

@@ -111,7 +111,7 @@ async def _change_pages(ctx: Context, new_names: Mapping[str, str]) -> int:
     found = [page for page in await static_pages.all_pages(ctx) if any(name in page.content for name in new_names)]
     for page in found:
         changes = StaticPageChanges(content=_rename(page.content, new_names))
-        await static_pages.edit(ctx, page.id, changes, version=page.version, reserved=())
+        await static_pages.edit(ctx, page.id, changes, if_match={page.version}, reserved=())
     return len(found)
 
 

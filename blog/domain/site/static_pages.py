@@ -12,6 +12,7 @@ from blog.db import tables
 from blog.db.database import UniqueViolation
 from blog.domain.core import events, policy
 from blog.domain.core.context import Context
+from blog.domain.core.models import CursorKey, ResultPage
 from blog.domain.core.rows import from_row
 from blog.errors import Conflict, FieldError, InvalidInput, NotFound, VersionConflict
 from blog.schemas.static_pages import PageStatus, StaticPageChanges, StaticPageInput
@@ -42,6 +43,21 @@ class StaticPage:
 async def by_slug(ctx: Context, slug: str) -> StaticPage:
     """Return a page by its slug. Raises NotFound, also for a draft if the actor is not an owner."""
     return await _fetch_page(ctx, _p.slug == normalise_line(slug))
+
+
+async def by_id(ctx: Context, page_id: int) -> StaticPage:
+    """Return a page that the actor may see. Raises NotFound."""
+    return await _fetch_page(ctx, _p.id == page_id)
+
+
+async def list_page(ctx: Context, *, limit: int, after: CursorKey | None = None) -> ResultPage[StaticPage]:
+    """Return some of the pages that the actor may see, oldest first.
+
+    after: the key of the last page that the client has.
+    """
+    query = sa.select(tables.static_pages).where(_is_visible(ctx), _p.id > (after[1] if after else 0))
+    rows = await ctx.db.fetch_all(query.order_by(_p.id).limit(limit + 1))
+    return ResultPage.by_id([from_row(StaticPage, row) for row in rows], limit)
 
 
 async def all_pages(ctx: Context) -> Sequence[StaticPage]:
@@ -80,11 +96,11 @@ async def create(ctx: Context, new: StaticPageInput, *, reserved: Collection[str
 
 
 async def edit(
-    ctx: Context, page_id: int, changes: StaticPageChanges, *, version: int | None = None, reserved: Collection[str]
+    ctx: Context, page_id: int, changes: StaticPageChanges, *, if_match: Collection[int] | None = None, reserved: Collection[str]
 ) -> StaticPage:
     """Change the given fields of a page.
 
-    version: the version that the author edited; None: any.
+    if_match: the versions that may be replaced; None: any.
     reserved: the slugs of other routes.
 
     Raises as `create` does, NotFound, and VersionConflict if the page has another version.
@@ -96,8 +112,7 @@ async def edit(
     await _check({"html": stored.html, "status": stored.status, "slug": stored.slug} | sent, reserved)
     async with ctx.db.transaction():
         before = await get(ctx, page_id)
-        if version is not None and before.version != version:
-            raise VersionConflict("Someone saved a newer version of this page. Compare the two, then save again.")
+        _require_version(before, if_match)
         values = sent | {"version": before.version + 1, "editor_id": owner.id, "updated_at": ctx.now}
         try:
             await ctx.db.execute(tables.static_pages.update().where(_p.id == page_id).values(values))
@@ -109,12 +124,11 @@ async def edit(
     return page
 
 
-async def delete(ctx: Context, page_id: int) -> None:
-    """Delete a page permanently. Raises NotAuthenticated, Forbidden, NotFound."""
-    policy.require_owner(ctx)
+async def delete(ctx: Context, page_id: int, *, if_match: Collection[int] | None = None) -> None:
+    """Delete a page permanently. Raises NotAuthenticated, Forbidden, NotFound, VersionConflict (if_match)."""
     async with ctx.db.transaction():
-        if not await ctx.db.execute(tables.static_pages.delete().where(_p.id == page_id)):
-            raise NotFound("We couldn't find that page")
+        _require_version(await get(ctx, page_id), if_match)
+        await ctx.db.execute(tables.static_pages.delete().where(_p.id == page_id))
         await events.record_site_changed(ctx)
     await ctx.site.runtime_settings.refresh(ctx.db)
 
@@ -135,6 +149,11 @@ async def _check(values: Mapping[str, Any], reserved: Collection[str]) -> None:
 def is_empty(html: str) -> bool:
     """Return whether nothing of a page is visible. CPU-bound."""
     return not has_visible_content(html, html_to_text(html))
+
+
+def _require_version(page: StaticPage, versions: Collection[int] | None) -> None:
+    if versions is not None and page.version not in versions:
+        raise VersionConflict("Someone saved a newer version of this page. Compare the two, then save again.")
 
 
 def _slug_conflict() -> Conflict:

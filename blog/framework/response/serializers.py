@@ -8,10 +8,12 @@ from blog.domain.core.models import Author, Variant
 from blog.domain.media.models import Media
 from blog.domain.posts.feature_image import FeatureImage
 from blog.domain.posts.models import Post, Revision, Tag
+from blog.domain.site.static_pages import StaticPage
 from blog.framework.urls.urls import UrlBuilder
 from blog.schemas.comments import CommentAuthorOut, CommentGuestOut, CommentOut
 from blog.schemas.media import MediaOut, VariantOut
 from blog.schemas.posts import FeatureImageOut, PostAuthorOut, PostOut, RevisionOut
+from blog.schemas.static_pages import StaticPageOut
 from blog.schemas.tags import TagOut
 from blog.text.fallbacks import with_plain_formulas
 
@@ -36,6 +38,13 @@ def revision_out(revision: Revision, urls: UrlBuilder) -> RevisionOut:
         "feature_image": _feature_image_out(revision.feature_image, urls),
     }
     return RevisionOut(**values | computed)
+
+
+def static_page_out(page: StaticPage, urls: UrlBuilder) -> StaticPageOut:
+    """Return a static page as a response model, with its public URL, and with formulas as source."""
+    computed = {"url": urls.url("web:static_page", slug=page.slug), "html": with_plain_formulas(page.html)}
+    values: dict[str, Any] = {name: getattr(page, name) for name in StaticPageOut.model_fields if name not in computed}
+    return StaticPageOut(**values | computed)
 
 
 def tag_out(tag: Tag, urls: UrlBuilder) -> TagOut:

@@ -119,7 +119,7 @@ class EditStaticPage(FormPage[StaticPageChanges]):
         version, reserved = parse_number(self.form.value("version")), app_state(self.request).urls.first_segments
 
         async def save() -> Response:
-            page = await static_pages.edit(self.ctx, self.static_page.id, data, version=version, reserved=reserved)
+            page = await static_pages.edit(self.ctx, self.static_page.id, data, if_match={version}, reserved=reserved)
             await autosaves.discard_saved(self.ctx, autosave_id(self.form))
             return _redirect_to_saved(self.request, self.form, page)
 

@@ -41,7 +41,7 @@ class PublishStaticPage(FormPage[StaticPageChanges]):
         """Publish the version that the summary showed, and redirect to the page, which says what happened."""
         version = parse_number(self.form.value("version"))
         try:
-            page = await static_pages.edit(self.ctx, self.static_page.id, data, version=version, reserved=())
+            page = await static_pages.edit(self.ctx, self.static_page.id, data, if_match={version}, reserved=())
         except VersionConflict as error:
             self.static_page = await static_pages.get(self.ctx, self.static_page.id)
             self.form.errors[""] = _CHANGED

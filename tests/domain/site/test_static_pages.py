@@ -74,13 +74,13 @@ async def test_navigation_leaves_out_links_to_drafts(owner: Context, target: str
 
 async def test_change_of_one_field_keeps_the_others(owner: Context) -> None:
     page = await make(owner, "Imprint")
-    after = await static_pages.edit(owner, page.id, StaticPageChanges(content="*We*."), version=1, reserved=())
+    after = await static_pages.edit(owner, page.id, StaticPageChanges(content="*We*."), if_match={1}, reserved=())
     assert (after.title, after.slug, after.status, after.version) == ("Imprint", "imprint", DRAFT, 2)
     assert "<em>We</em>" in after.html
-    after = await static_pages.edit(owner, page.id, StaticPageChanges(title="Legal"), version=2, reserved=())
+    after = await static_pages.edit(owner, page.id, StaticPageChanges(title="Legal"), if_match={2}, reserved=())
     assert (after.title, after.slug, after.content) == ("Legal", "imprint", "*We*.")
     with pytest.raises(VersionConflict):
-        await static_pages.edit(owner, page.id, StaticPageChanges(title="Old"), version=2, reserved=())
+        await static_pages.edit(owner, page.id, StaticPageChanges(title="Old"), if_match={2}, reserved=())
 
 
 @pytest.mark.parametrize("content", ["", " \n", "<!-- later -->"])

@@ -112,7 +112,7 @@ async def test_stale_page_form_can_be_submitted_again(
     client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str], owner: Context, version: str
 ) -> None:
     made = await static_pages.create(owner, StaticPageInput.model_validate(ABOUT), reserved=())
-    await static_pages.edit(owner, made.id, StaticPageChanges(content="Theirs."), version=1, reserved=())
+    await static_pages.edit(owner, made.id, StaticPageChanges(content="Theirs."), if_match={1}, reserved=())
     sent = ABOUT | {"content": "Mine.", "version": version}
     answer = await client.post("/admin/pages/1", data=sent, headers=ora)
     assert answer.status_code == 412
