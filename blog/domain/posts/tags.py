@@ -1,6 +1,7 @@
 """Tags. Names with the same key, such as names that differ only in case, are the same tag."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -67,10 +68,17 @@ async def get_or_create_ids(db: Database, names: Sequence[str]) -> list[int]:
     return list(dict.fromkeys(known[fold_name(name)] for name in names))
 
 
-async def _existing_ids(db: Database, keys: dict[str, str]) -> dict[str, int]:
-    names = sa.select(_t.id, _t.name_folded).where(_t.name_folded.in_(list(keys)))
-    aliases = sa.select(_a.tag_id, _a.name_folded).where(_a.name_folded.in_(list(keys)))
-    return {row["name_folded"]: row["id"] for row in await db.fetch_all(names.union_all(aliases))}
+async def _existing_ids(db: Database, keys: Collection[str]) -> dict[str, int]:
+    rows = await db.fetch_all(_ids_query(len(keys))(**{f"key_{place}": key for place, key in enumerate(keys)}))
+    return {row["name_folded"]: row["id"] for row in rows}
+
+
+@functools.lru_cache(maxsize=100)
+def _ids_query(count: int) -> PreparedQuery:
+    """Return the query for the ids of `count` names or aliases: building it takes as long as running it."""
+    keys = [sa.bindparam(f"key_{place}", type_=sa.String) for place in range(count)]
+    names = sa.select(_t.id, _t.name_folded).where(_t.name_folded.in_(keys))
+    return PreparedQuery(names.union_all(sa.select(_a.tag_id, _a.name_folded).where(_a.name_folded.in_(keys))))
 
 
 def id_by_key(parameter: str) -> sa.ScalarSelect[int]:
