@@ -434,7 +434,7 @@ notifications = sa.Table(
     sa.Index("ix_notifications_user_id_id", "user_id", "id"),
 )
 
-# Views of a post per day (UTC), without any data about readers.
+# Views of a post per day (in the time zone that the blog had then), without any data about readers.
 post_views = sa.Table(
     "post_views",
     metadata,
@@ -443,7 +443,7 @@ post_views = sa.Table(
     sa.Column("views", sa.Integer, nullable=False),
 )
 
-# Views of posts by referring site per day (UTC): a host name, "" for direct views, "*" for all other sites.
+# Views of posts by referring site per day (as in `post_views`): a host name, "" for direct views, "*" for all other sites.
 referrer_views = sa.Table(
     "referrer_views",
     metadata,

@@ -145,10 +145,10 @@ async def _invitation_email(ctx: Context, urls: UrlBuilder, queued: QueuedEmail)
         invitation = await invitations.open_link(ctx, secret)
     except InvalidLink:  # used, revoked, replaced or expired meanwhile
         return None
-    link = urls.url("web:invitation", secret=secret)
+    link, until = urls.url("web:invitation", secret=secret), ctx.site.formats.moment(invitation.expires_at)
     text = (
         f"{invitation.inviter} has invited you to {ctx.site.title} as {invitations.ROLE_DESCRIPTIONS[invitation.role]}.\n\n"
-        f"To create your account, open this link. It works once, until {invitation.expires_at:%Y-%m-%d, %H:%M} UTC:\n\n{link}\n\n"
+        f"To create your account, open this link. It works once, until {until}:\n\n{link}\n\n"
         f"If you do not know {invitation.inviter}, ignore this e-mail: nothing is created without the link.\n"
     )
     return Email(invitation.email or "", "Your invitation", text, link)
@@ -162,7 +162,7 @@ async def _security_notice_email(
     if to is None or user.is_deleted:
         return None
     text = (
-        f"{sentence}\n\nAccount: {user.username} on {ctx.site.title}\nTime: {queued.created_at:%Y-%m-%d, %H:%M} UTC\n\n"
+        f"{sentence}\n\nAccount: {user.username} on {ctx.site.title}\nTime: {ctx.site.formats.moment(queued.created_at)}\n\n"
         f"If this was not you, set a new password now: {urls.url('web:reset_password')}\n"
     )
     return Email(to, subject, text)

@@ -21,8 +21,9 @@ def record_hit(
     metrics.cache_lookups.inc("hit")
     if response.counts_view_of is not None and scope["method"] == "GET" and is_human_view(headers):
         app_state: AppState = scope["state"]["app_state"]
-        today = dt.datetime.now(dt.UTC).date()
-        app_state.site.view_counter.add(response.counts_view_of, today, headers.get(b"referer"))
+        site = app_state.site
+        today = dt.datetime.now(site.formats.zone).date()
+        site.view_counter.add(response.counts_view_of, today, headers.get(b"referer"))
     record_request(scope["method"], response.route, status, seconds, correlation_id=correlation_id)
 
 

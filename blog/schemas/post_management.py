@@ -15,7 +15,7 @@ MAX_BULK_POSTS = 500
 
 
 class ManagedPostQuery(Input):
-    """Filters and order of a list of all posts. `since` and `until` are days (UTC), both included."""
+    """Filters and order of a list of all posts. `since` and `until` are days of the blog, both included."""
 
     status: ListedStatus | None = None
     author: Annotated[Line, Field(min_length=1, max_length=50), NORMALISED] | None = None

@@ -184,7 +184,10 @@ async def test_text_is_changed_for_an_hour_and_status_at_any_time(
     answer = await client.patch(comment, json={"content": "y"}, headers=rob)
     until = written + dt.timedelta(minutes=60)
     assert answer.status_code == 403
-    assert answer.json()["detail"] == f"This comment could be edited until {until:%Y-%m-%d, %H:%M} UTC. You can still remove it."
+    assert (
+        answer.json()["detail"]
+        == f"This comment could be edited until {ctx.site.formats.moment(until)}. You can still remove it."
+    )
     assert (await client.patch(comment, json={"status": "removed"}, headers=ada)).status_code == 200
     assert (await client.patch(comment, json={"status": "visible"}, headers=ada)).status_code == 200
     assert (await client.delete(comment, headers=rob)).status_code == 204

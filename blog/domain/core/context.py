@@ -15,6 +15,7 @@ from blog.domain.core.view_counter import ViewCounter
 from blog.errors import Forbidden, NotAuthenticated
 from blog.schemas.accounts import Role, Scope
 from blog.settings import Settings
+from blog.text.formats import Formats, formats
 
 _RANK = {role: rank for rank, role in enumerate(Role)}
 
@@ -56,6 +57,12 @@ class Site:
         """Return the title of the blog: the owner's preference, or `PROJECT_NAME`."""
         return self.runtime_settings.preferences.title or self.settings.project_name
 
+    @property
+    def formats(self) -> Formats:
+        """Return the formats of dates, times and numbers on the pages of the blog, and its time zone."""
+        preferences = self.runtime_settings.preferences
+        return formats(preferences.language, preferences.time_zone)
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -76,6 +83,11 @@ class Context:
     def db(self) -> Database:
         """Return the database of the site."""
         return self.site.db
+
+    @property
+    def today(self) -> dt.date:
+        """Return the current day in the time zone of the blog."""
+        return self.site.formats.date(self.now)
 
     def require_actor(self, scope: Scope | None = None) -> Actor:
         """Return the actor. Raises NotAuthenticated if there is none, Forbidden if its token lacks `scope`."""

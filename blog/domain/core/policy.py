@@ -135,7 +135,7 @@ def require_comment_edit(ctx: Context, comment: CommentLike) -> None:
     until = comment_edit_deadline(ctx, comment)
     if until == comment.created_at:
         raise Forbidden("Comments cannot be edited on this blog")
-    raise Forbidden(f"This comment could be edited until {until:%Y-%m-%d, %H:%M} UTC. You can still remove it.")
+    raise Forbidden(f"This comment could be edited until {ctx.site.formats.moment(until)}. You can still remove it.")
 
 
 def require_comment_removal(ctx: Context, comment: CommentLike, post: PostLike) -> None:

@@ -1,4 +1,4 @@
-"""View counts of posts, and of referring sites, by day (UTC): counted in memory and written in batches.
+"""View counts of posts, and of referring sites, by day (in the time zone of the blog): counted in memory and written in batches.
 
 Nothing about the viewer is stored: no address, no browser, and of the referring page only the host.
 """

@@ -18,6 +18,7 @@ from blog.domain.posts.post_content import (
 from blog.domain.site.static_pages import StaticPage
 from blog.schemas.posts import PostStatus
 from blog.text.diff import Hunk, Segment, WordCount, count_changed_words, diff, diff_items, hunks, split_lines
+from blog.text.formats import Formats
 
 MAX_SEGMENTS = 5000
 """Longer differences are cut: readers do not read them, and browsers become slow."""
@@ -57,14 +58,14 @@ class PostDiff:
         return not self.fields
 
 
-async def compare(older: PostContent, newer: PostContent) -> PostDiff:
+async def compare(older: PostContent, newer: PostContent, formats: Formats) -> PostDiff:
     """Compare two versions in a thread, so that the event loop is not blocked."""
-    return await anyio.to_thread.run_sync(_compare, content_of(older), content_of(newer))
+    return await anyio.to_thread.run_sync(_compare, content_of(older), content_of(newer), formats)
 
 
-async def compare_pages(older: StaticPage, newer: StaticPage) -> PostDiff:
+async def compare_pages(older: StaticPage, newer: StaticPage, formats: Formats) -> PostDiff:
     """Compare two versions of a static page, as versions of a post that differ in no other field."""
-    return await compare(_page_content(older), _page_content(newer))
+    return await compare(_page_content(older), _page_content(newer), formats)
 
 
 def _page_content(page: StaticPage) -> PostContent:
@@ -73,20 +74,20 @@ def _page_content(page: StaticPage) -> PostContent:
     return PostContent(**values | {"tags": (), "authors": (), "comments_open": True, "featured": False})
 
 
-def _compare(older: PostContent, newer: PostContent) -> PostDiff:
+def _compare(older: PostContent, newer: PostContent, formats: Formats) -> PostDiff:
     lines, omitted_lines = _truncate(hunks(split_lines(diff(older.content, newer.content))))
     return PostDiff(
         older,
         newer,
-        fields=[FieldDiff(field, _segments(field, older, newer)) for field in changed_fields(older, newer)],
+        fields=[FieldDiff(field, _segments(field, older, newer, formats)) for field in changed_fields(older, newer)],
         text=lines,
         word_count=count_changed_words(older.content, newer.content),
         omitted_lines=omitted_lines,
     )
 
 
-def _segments(field: PostField, older: PostContent, newer: PostContent) -> Sequence[Segment]:
-    before, after = display_items(field, older), display_items(field, newer)
+def _segments(field: PostField, older: PostContent, newer: PostContent, formats: Formats) -> Sequence[Segment]:
+    before, after = display_items(field, older, formats), display_items(field, newer, formats)
     match field.kind:
         case FieldKind.TEXT:
             return ()

@@ -51,19 +51,19 @@ async def describe(ctx: Context, post: Post, submitted: PostChanges, base_versio
         base_revision, latest = await revisions.get_pair(ctx, post.id, base_version, post.version)
     except NotFound:  # the form was forged, or a version is missing in the database
         mine = await _submitted_content(ctx, submitted, theirs, post)
-        return EditConflict(theirs, mine, await diffs.compare(theirs, mine))
+        return EditConflict(theirs, mine, await diffs.compare(theirs, mine, ctx.site.formats))
     base = content_of(base_revision)
     mine = _keep_mine(base, await _submitted_content(ctx, submitted, base, post), theirs)
     merged, overlapping = await anyio.to_thread.run_sync(_merge, base, mine, theirs)
     return EditConflict(
         theirs,
         mine,
-        await diffs.compare(theirs, mine),
+        await diffs.compare(theirs, mine, ctx.site.formats),
         base_revision,
         latest,
-        await diffs.compare(base, theirs),
+        await diffs.compare(base, theirs, ctx.site.formats),
         merged,
-        await diffs.compare(theirs, merged) if merged else None,
+        await diffs.compare(theirs, merged, ctx.site.formats) if merged else None,
         overlapping,
     )
 

@@ -52,7 +52,7 @@ async def list_page(
 async def compare(ctx: Context, post_id: int, version_a: int, version_b: int) -> RevisionComparison:
     """Compare two versions, in either order. Raises NotAuthenticated, NotFound or Forbidden."""
     older, newer = await revisions.get_pair(ctx, post_id, min(version_a, version_b), max(version_a, version_b))
-    return RevisionComparison(older, newer, await diffs.compare(older, newer))
+    return RevisionComparison(older, newer, await diffs.compare(older, newer, ctx.site.formats))
 
 
 async def render_html(revision: Revision) -> str:

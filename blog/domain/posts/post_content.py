@@ -15,6 +15,7 @@ from blog.domain.core.models import Author
 from blog.domain.posts.feature_image import FeatureImage
 from blog.schemas.fields import MAX_EXCERPT_LENGTH, MAX_META_DESCRIPTION_LENGTH, MAX_META_TITLE_LENGTH
 from blog.schemas.posts import PostStatus
+from blog.text.formats import Formats
 
 
 class FieldKind(Enum):
@@ -147,7 +148,7 @@ def changed_fields(older: PostContent, newer: PostContent) -> Iterator[PostField
     return (field for field in POST_FIELDS if getattr(older, field.name) != getattr(newer, field.name))
 
 
-def display_items(field: PostField, content: PostContent) -> list[str]:
+def display_items(field: PostField, content: PostContent, formats: Formats) -> list[str]:
     """Return a value as text: an item for each item of a tuple, no item for an absent value."""
     value = getattr(content, field.name)
     if isinstance(value, tuple):
@@ -157,5 +158,5 @@ def display_items(field: PostField, content: PostContent) -> list[str]:
     if isinstance(value, bool):
         return [field.words[value]]
     if isinstance(value, dt.datetime):
-        return [f"{value:%Y-%m-%d %H:%M} UTC"]
+        return [formats.moment(value)]
     return [] if value in (None, "") else [str(value)]

@@ -1,4 +1,8 @@
-"""Statistics: of the whole blog for owners, and of one post for its authors and editors."""
+"""Statistics: of the whole blog for owners, and of one post for its authors and editors.
+
+Days are those of the time zone of the blog. Views are stored by day, so that a change of the zone moves no view to another day.
+Posts and comments are stored with their time, and counted on the days of the current zone.
+"""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -13,6 +17,7 @@ from blog.domain.core.context import Context
 from blog.domain.core.models import PostLike
 from blog.schemas.comments import CommentStatus
 from blog.schemas.posts import PostStatus
+from blog.text.time_zones import start_of_day
 
 _p, _c, _u, _v = tables.posts.c, tables.comments.c, tables.users.c, tables.post_views.c
 MAX_TOP_POSTS = 5
@@ -21,7 +26,7 @@ MAX_TOP_SITES = 10
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The numbers of a day (UTC): posts published, comments written and still visible, and views of posts."""
+    """The numbers of a day of the blog: posts published, comments written and still visible, and views of posts."""
 
     date: dt.date
     posts: int
@@ -31,7 +36,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class ViewDay:
-    """The views of one post on a day (UTC)."""
+    """The views of one post on a day of the blog."""
 
     date: dt.date
     views: int
@@ -77,14 +82,13 @@ class Statistics:
 async def read(ctx: Context, days: int) -> Statistics:
     """Return the statistics of the last `days` days, including today. Raises NotAuthenticated, Forbidden."""
     policy.require_owner(ctx)
-    first = ctx.now.date() - dt.timedelta(days=days - 1)
-    since = dt.datetime.combine(first, dt.time(), dt.UTC)
+    dates = _last_dates(ctx, days)
+    first = dates[0]
     async with ctx.db.snapshot():
-        posts = await _by_day(ctx, _p.published_at, since, *_PUBLISHED)
-        comments = await _by_day(ctx, _c.created_at, since, _c.status == CommentStatus.VISIBLE.value)
+        posts = await _by_day(ctx, _p.published_at, dates, *_PUBLISHED)
+        comments = await _by_day(ctx, _c.created_at, dates, _c.status == CommentStatus.VISIBLE.value)
         viewed = sa.select(_v.day, sa.func.sum(_v.views).label("number")).where(_v.day >= first).group_by(_v.day)
         views = {row["day"]: int(row["number"]) for row in await ctx.db.fetch_all(viewed)}
-        dates = [first + dt.timedelta(days=number) for number in range(days)]
         series = [Day(date, posts.get(date, 0), comments.get(date, 0), views.get(date, 0)) for date in dates]
         top_posts, sites = await _top_posts(ctx, first), await _top_sites(ctx, first)
         return Statistics(**await _totals(ctx), days=series, top_posts=top_posts, sites=sites)
@@ -93,25 +97,31 @@ async def read(ctx: Context, days: int) -> Statistics:
 async def read_post(ctx: Context, post: PostLike, days: int) -> PostHistory:
     """Return the views of a post in the last `days` days, including today. Raises NotAuthenticated, NotFound, Forbidden."""
     policy.require_edit(ctx, post)
-    first = ctx.now.date() - dt.timedelta(days=days - 1)
-    query = sa.select(_v.day, _v.views).where(_v.post_id == post.id, _v.day >= first)
+    dates = _last_dates(ctx, days)
+    query = sa.select(_v.day, _v.views).where(_v.post_id == post.id, _v.day >= dates[0])
     async with ctx.db.snapshot():
         views = {row["day"]: row["views"] for row in await ctx.db.fetch_all(query)}
         total = await ctx.db.fetch_val(sa.select(_p.view_count).where(_p.id == post.id))
-    dates = [first + dt.timedelta(days=number) for number in range(days)]
     return PostHistory(total or 0, [ViewDay(date, views.get(date, 0)) for date in dates])
+
+
+def _last_dates(ctx: Context, days: int) -> Sequence[dt.date]:
+    return [ctx.today - dt.timedelta(days=number) for number in reversed(range(days))]
 
 
 _PUBLISHED = (_p.status == PostStatus.PUBLISHED.value, _p.deleted_at.is_(None))
 
 
 async def _by_day(
-    ctx: Context, instant: sa.Column[Any], since: dt.datetime, *conditions: sa.ColumnElement[bool]
+    ctx: Context, instant: sa.Column[Any], dates: Sequence[dt.date], *conditions: sa.ColumnElement[bool]
 ) -> dict[dt.date, int]:
-    day = sa.func.date(instant, type_=sa.String)
-    query = sa.select(day.label("day"), sa.func.count().label("number")).where(instant >= since, *conditions).group_by(day)
-    # SQLite returns text, PostgreSQL a date.
-    return {dt.date.fromisoformat(str(row["day"])): row["number"] for row in await ctx.db.fetch_all(query)}
+    """Return the number of rows of each day. SQLite knows no time zones: the query compares with the starts of the days."""
+    starts = [start_of_day(date, ctx.site.formats.zone) for date in dates]
+    # Newest first. Literal numbers: PostgreSQL does not infer the type of a parameter in the result of CASE.
+    index = sa.case(*((instant >= starts[i], sa.literal_column(str(i))) for i in reversed(range(len(starts)))))
+    days = sa.select(index.label("day")).where(instant >= starts[0], *conditions).subquery()
+    query = sa.select(days.c.day, sa.func.count().label("number")).group_by(days.c.day)
+    return {dates[row["day"]]: row["number"] for row in await ctx.db.fetch_all(query)}
 
 
 async def _totals(ctx: Context) -> dict[str, int]:
@@ -153,7 +163,7 @@ async def _top_sites(ctx: Context, first: dt.date) -> Sequence[SiteViews]:
 async def trim_referrers(ctx: Context) -> int:
     """Delete the counts of referring sites that are older than `referrers.RETENTION_DAYS`. Returns the number of rows."""
     r = tables.referrer_views.c
-    is_old = r.day < ctx.now.date() - dt.timedelta(days=referrers.RETENTION_DAYS)
+    is_old = r.day < ctx.today - dt.timedelta(days=referrers.RETENTION_DAYS)
     if not await ctx.db.fetch_val(sa.select(sa.exists().where(is_old))):  # the usual case: no write lock is needed
         return 0
     return int(await ctx.db.execute(tables.referrer_views.delete().where(is_old)))

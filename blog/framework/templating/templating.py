@@ -17,19 +17,15 @@ from blog.framework.templating.image_sizes import ImageSizes
 from blog.framework.templating.resources import resource_dir
 from blog.framework.urls.urls import UrlBuilder
 from blog.observability import server_timing
+from blog.text.formats import INTERFACE_LANGUAGE, Formats
 from blog.text.table_of_contents import list_headings
 from blog.text.user_agents import describe
 from blog.text.word_count import reading_minutes
 
-# Not `strftime`, which takes three times as long and depends on the locale of the process.
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
-INTERFACE_LANGUAGE = "en"
-"""The language of labels, buttons and messages."""
 _FUNCTIONS = frozenset({"path", "url", "static", "post_card"})
 """Pure functions of templates: the result depends only on the arguments."""
+_FORMATS = ("day", "day_of_year", "short_day", "month", "time", "moment", "number")
+"""Methods of `Formats` that are filters of templates."""
 _MAX_CARDS = 1_000
 """Rendered cards that are kept. A card has about 1.5 KB."""
 
@@ -52,6 +48,8 @@ class Templates:
             blog_name=_CurrentText(lambda: site.title),
             site_language=_CurrentText(lambda: site.runtime_settings.preferences.language),
             interface_language=INTERFACE_LANGUAGE,
+            time_zone=_CurrentText(lambda: site.runtime_settings.preferences.time_zone),
+            locale=_CurrentText(lambda: site.formats.locale.replace("_", "-")),
             list_headings=list_headings,
             new_form_key=new_form_key,
         )
@@ -59,7 +57,7 @@ class Templates:
             path=urls.path,
             url=urls.url,
             static=static_url,
-            day=format_date,
+            **{name: self._formatter(name) for name in _FORMATS},
             instant=format_rfc3339,
             minutes=reading_minutes,
             initials=initials,
@@ -69,6 +67,16 @@ class Templates:
             post_card=self._post_card,
         )
 
+    def _formatter(self, name: str) -> Callable[..., str]:
+        """Return a method of the current formats of the blog, which owners can change."""
+        method = getattr(Formats, name)
+
+        def format_value(*values: Any) -> str:
+            text: str = method(self._site.formats, *values)
+            return text
+
+        return format_value
+
     def render(self, name: str, **values: Any) -> str:
         """Render a template. Raises UndefinedError if it uses a value that is missing."""
         with server_timing.measure("render"):
@@ -76,9 +84,9 @@ class Templates:
 
     def _post_card(self, post: Post, place: str = "post", *, is_lazy: bool = True) -> Markup:
         """Return the card of a post for lists. Cached by what it shows: 20 cards took a third of the time of a page."""
-        return self._cached_card(post, place, is_lazy, self._site.runtime_settings.preferences.language)
+        return self._cached_card(post, place, is_lazy, self._site.runtime_settings.preferences.language, self._site.formats)
 
-    def _render_card(self, post: Post, place: str, is_lazy: bool, _language: str) -> Markup:
+    def _render_card(self, post: Post, place: str, is_lazy: bool, _language: str, _formats: Formats) -> Markup:
         module: Any = self._environment.get_template("posts/_parts.html").module
         card: Markup = module.card(post, place, is_lazy)
         return card
@@ -126,11 +134,6 @@ class _CurrentText:
 def new_form_key() -> str:
     """Return a key that no other form has."""
     return secrets.token_urlsafe(16)
-
-
-def format_date(moment: dt.datetime) -> str:
-    """Return a date for readers, such as `22 November 2026`."""
-    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
 
 
 def format_rfc3339(moment: dt.datetime) -> str:

@@ -1,5 +1,6 @@
 """Pages for writing, editing and deleting posts, and the dashboard."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -21,11 +22,13 @@ from blog.framework.request.parsing import parse_number
 from blog.framework.request.state import app_state
 from blog.framework.response.error_statuses import error_status
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
+from blog.text.formats import Formats
 from blog.text.normalisation import normalise_line
 from blog.web.posts.autosave import SESSION_EXPIRED, autosave_id, restore_autosave
 from blog.web.posts.conflict import form_from_content, render_conflict
 from blog.web.posts.feature_image import add_chosen_image
 from blog.web.posts.loading import load_editable_post
+from blog.web.posts.local_times import field_value, submitted_time
 from blog.web.rendering.page import render_error, render_invalid, render_page
 from blog.web.rendering.pagination import next_page_path, page_cursor
 from blog.web.rendering.redirects import redirect_after_post
@@ -53,7 +56,7 @@ class NewPostPage(Endpoint):
         ctx = request_context(request)
         form = await read_form(request, max_bytes=MAX_POST_BODY_BYTES)
         form.values.setdefault("status", PostStatus.DRAFT.value)
-        new = _parse_post(form, NewPost)
+        new = _parse_post(ctx, form, NewPost)
         if new is None:
             return render_invalid(request, "posts/write.html", form)
 
@@ -75,7 +78,7 @@ class EditPostPage(Endpoint):
         """Return the form with the current post, or with `?autosave=` the restored form, and the other editors."""
         ctx = request_context(request)
         post = await load_editable_post(ctx, request)
-        form, offer = await restore_autosave(request, ctx, form_from_content(post, post.version), post)
+        form, offer = await restore_autosave(request, ctx, form_from_content(post, post.version, ctx.site.formats), post)
         form = await add_chosen_image(request, ctx, form)
         others = (await presence.touch(ctx, post.id)).others
         is_saved = post.status is PostStatus.DRAFT and parse_number(request.query_params.get("saved", "")) == post.version
@@ -96,7 +99,7 @@ class EditPostPage(Endpoint):
             post = await load_editable_post(ctx, request)
         except BlogError as error:
             return _post_gone(request, form, error)
-        changes = _parse_post(form, PostChanges, post)
+        changes = _parse_post(ctx, form, PostChanges, post)
         if changes is None:
             return render_invalid(request, "posts/edit.html", form, post=post, others=())
 
@@ -159,26 +162,28 @@ def _selected_status(request: Request) -> PostStatus | None:
     return PostStatus(text) if text in set(PostStatus) else None
 
 
-def _parse_post(form: Form, model: type[P], post: Post | None = None) -> P | None:
-    """Return the form as `model`, or None with messages in `form.errors`. Names are comma-separated, times are UTC.
+def _parse_post(ctx: Context, form: Form, model: type[P], post: Post | None = None) -> P | None:
+    """Return the form as `model`, or None with messages in `form.errors`. Names are comma-separated, times are in the zone of
+    the blog.
 
     post: the edited post; None for a new post.
     """
-    values = form.values
-    date = values.get("published_at", "")
-    moment, authors = _submitted_time(values, post), _split_names(values.get("authors", ""))
+    values, formats = form.values, ctx.site.formats
+    authors = _split_names(values.get("authors", ""))
+    is_new_date = post is None or form.value("published_at") != field_value(post.published_at, formats)
     changed: dict[str, Any] = {
         "tags": _split_names(values.get("tags", "")),
         "authors": authors if authors or (post and "authors" in values) else None,  # empty: the writer of a new post
         "slug": values.get("slug", "").strip() or None,
-        "publish_at": f"{moment}Z" if moment else None,
-        "published_at": f"{date}Z" if date and not _is_stored("published_at", values, post) else None,
+        "publish_at": _publish_at(form, formats, post.publish_at if post else None),
+        "published_at": submitted_time(form, "published_at", formats, None) if is_new_date else None,
         **_feature_image(values),
         "version": None,
         "autosave": None,
         "then": None,
     }
-    return form.parse(model, **changed)
+    data = form.parse(model, **changed)
+    return None if form.errors else data
 
 
 def _split_names(text: str) -> list[str]:
@@ -193,17 +198,13 @@ def _feature_image(values: Mapping[str, str]) -> dict[str, Any]:
     return {**dict.fromkeys(names.values()), "feature_image": image}
 
 
-def _submitted_time(values: Mapping[str, str], post: Post | None) -> str:
+def _publish_at(form: Form, formats: Formats, stored: dt.datetime | None) -> str | None:
     """Return the publication time of a form. A stored time that was not changed does not contradict another status."""
-    moment, status = values.get("publish_at", ""), values.get("status")
-    if status == PostStatus.SCHEDULED:
-        return moment
-    return "" if _is_stored("publish_at", values, post) or status is None else moment
-
-
-def _is_stored(name: str, values: Mapping[str, str], post: Post | None) -> bool:
-    """Return whether a form has the stored value of a time, without its seconds."""
-    return post is not None and values.get(name, "") == form_from_content(post, post.version).value(name)
+    status = form.values.get("status")
+    is_stored = form.value("publish_at") == field_value(stored, formats)
+    if status != PostStatus.SCHEDULED and (status is None or is_stored):
+        return None
+    return submitted_time(form, "publish_at", formats, stored)
 
 
 def _redirect_to_saved(request: Request, form: Form, post: Post) -> Response:

@@ -88,7 +88,9 @@ async def _values(ctx: Context, request: Request, post: Post) -> dict[str, Any]:
     return {
         "post": post,
         "revision": revision,
-        "fields": [(field.label, items) for field in _LISTED_FIELDS if (items := display_items(field, revision))],
+        "fields": [
+            (field.label, items) for field in _LISTED_FIELDS if (items := display_items(field, revision, ctx.site.formats))
+        ],
         "html": html,
         "images": await embedded_images.find(ctx.db, html),
         "restored": [field.noun for field in POST_FIELDS if field.is_restored],

@@ -24,6 +24,7 @@ from blog.framework.request.state import app_state
 from blog.framework.response import pagination
 from blog.schemas.post_management import MAX_BULK_POSTS, BulkAction, BulkChange, BulkSelection, ManagedPostQuery
 from blog.schemas.posts import ListedStatus, PostSort, PostStatus
+from blog.text.time_zones import end_of_day, start_of_day
 from blog.web.rendering.page import render_page
 from blog.web.rendering.redirects import current_path
 
@@ -66,15 +67,15 @@ class AllPostsPage(Endpoint):
 
     def post_filter(self, ctx: Context, query: ManagedPostQuery, digest: str) -> PostFilter:
         """Return the filter of the list."""
-        is_deleted = query.status is ListedStatus.DELETED
+        is_deleted, zone = query.status is ListedStatus.DELETED, ctx.site.formats.zone
         return PostFilter(
             tags=(query.tag,) if query.tag else (),
             author=query.author,
             text=query.q,
             status=PostStatus(query.status) if query.status and not is_deleted else None,
             is_deleted=is_deleted,
-            published_after=_start(query.since) - dt.timedelta(microseconds=1) if query.since else None,
-            published_before=_start(query.until) + dt.timedelta(days=1) if query.until else None,
+            published_after=start_of_day(query.since, zone) - dt.timedelta(microseconds=1) if query.since else None,
+            published_before=end_of_day(query.until, zone) if query.until else None,
             sort=query.sort,
             limit=_PAGE_SIZE,
             after=pagination.decode_cursor(query.cursor, digest),
@@ -196,10 +197,6 @@ class OwnPostsPage(AllPostsPage):
         """Raise Forbidden unless the user may write posts."""
         if not policy.can_write_posts(ctx.actor):
             raise Forbidden("Readers have no posts. Ask the owner of the blog for the author role.")
-
-
-def _start(day: dt.date) -> dt.datetime:
-    return dt.datetime.combine(day, dt.time(), dt.UTC)
 
 
 def _filter_form(request: Request) -> Form:

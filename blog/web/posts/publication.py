@@ -18,6 +18,7 @@ from blog.framework.response.error_statuses import error_status
 from blog.schemas.posts import PostChanges, PostStatus
 from blog.text.plain_text import has_visible_content, html_to_text
 from blog.web.posts.loading import load_editable_post
+from blog.web.posts.local_times import field_value, submitted_time
 from blog.web.rendering.form_page import FormPage
 from blog.web.rendering.redirects import redirect_after_post
 
@@ -38,13 +39,14 @@ class PublishPage(FormPage[PostChanges]):
 
     def initial_form(self) -> Form:
         at = self.article.publish_at
-        return Form({"publish_at": f"{at:%Y-%m-%dT%H:%M}"} if at else {})
+        return Form({"publish_at": field_value(at, self.ctx.site.formats)} if at else {})
 
     def parse(self) -> PostChanges | None:
         if self.form.value("status") == PostStatus.PUBLISHED:
             return self.form.parse(PostChanges, version=None, publish_at=None)
-        at = self.form.value("publish_at")
-        return self.form.parse(PostChanges, version=None, publish_at=f"{at}Z" if at else None)
+        at = submitted_time(self.form, "publish_at", self.ctx.site.formats, self.article.publish_at)
+        data = self.form.parse(PostChanges, version=None, publish_at=at)
+        return None if self.form.errors else data
 
     async def submit(self, data: PostChanges) -> Response:
         """Publish or schedule the version that the page showed, and redirect to the post, which says what happened."""

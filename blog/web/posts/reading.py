@@ -64,7 +64,7 @@ class PostPage(Endpoint):
         cache_until_event(request, POSTS, post_channel(view.post.id), counts_view_of=view.post.id)
         sent = dict(request.headers.raw)
         if request.method == "GET" and is_human_view(sent) and policy.counts_as_view(ctx.actor, view.post):
-            ctx.site.view_counter.add(view.post.id, ctx.now.date(), sent.get(b"referer"))
+            ctx.site.view_counter.add(view.post.id, ctx.today, sent.get(b"referer"))
         headers = None if view.post.status is PostStatus.PUBLISHED else NO_STORE
         return render_page(request, "posts/post.html", headers=headers, **post_values(request, ctx, view, Form()))
 
@@ -123,8 +123,9 @@ class ArchivePage(Endpoint):
     async def get(self, request: Request) -> Response:
         """Return the titles and dates of all posts."""
         cache_until_event(request, POSTS)
-        entries = await post_lists.archive(request_context(request))
-        years = [(year, list(group)) for year, group in groupby(entries, lambda entry: entry.published_at.year)]
+        ctx = request_context(request)
+        entries, formats = await post_lists.archive(ctx), ctx.site.formats
+        years = [(year, list(group)) for year, group in groupby(entries, lambda entry: formats.date(entry.published_at).year)]
         return render_page(request, "posts/archive.html", years=years)
 
 

@@ -14,7 +14,6 @@ from blog.framework.endpoints.static_files import CROSS_ORIGIN_HEADERS, IMMUTABL
 from blog.framework.request.context import anonymous_context
 from blog.framework.request.state import app_state
 from blog.framework.response.conditional import is_not_modified
-from blog.framework.templating.templating import format_date
 from blog.web.rendering.redirects import permanent_redirect
 
 
@@ -50,6 +49,6 @@ def _card(site: Site, post: Post) -> SocialCard:
         title=post.title,
         blog_title=site.title,
         authors=", ".join(author.name for author in post.authors),
-        date=format_date(post.published_at or post.created_at),
+        date=site.formats.day(post.published_at or post.created_at),
         accent=site.runtime_settings.preferences.accent,
     )

@@ -12,9 +12,9 @@ from blog.framework.identity.authentication import ANONYMOUS
 from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 from blog.framework.response.error_statuses import error_headers, error_status
-from blog.framework.templating.templating import INTERFACE_LANGUAGE
 from blog.middleware.security import policy_with_frames
 from blog.schemas.feature_flags import Flag
+from blog.text.formats import INTERFACE_LANGUAGE
 from blog.web.rendering import accent_styles
 from blog.web.rendering.redirects import current_path, register_path, return_path, sign_in_path
 from blog.web.rendering.theme import current_theme

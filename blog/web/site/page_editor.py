@@ -130,7 +130,7 @@ class EditStaticPage(FormPage[StaticPageChanges]):
             # Submitting the form again after the warning overwrites the newer version.
             self.form.values["version"] = str(theirs.version)
             mine = replace(theirs, title=data.title, slug=data.slug or theirs.slug, content=data.content)
-            self.conflict = await diffs.compare_pages(theirs, mine)
+            self.conflict = await diffs.compare_pages(theirs, mine, self.ctx.site.formats)
             return await self.render(error_status(error))
 
     async def context(self) -> Mapping[str, Any]:

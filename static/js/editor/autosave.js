@@ -79,7 +79,7 @@ export function autosave(editor, form) {
     storeLocally(null);
     warning?.remove?.();
     warning = null;
-    show((lastSaved = id ? `Saved on the server ${clock(saved_at)}` : ""));
+    show((lastSaved = id ? `Saved on the server ${clock(new Date(saved_at))}` : ""));
     return "saved";
   }
 
@@ -118,7 +118,7 @@ function offerLocal(prefix, form, ownKey) {
     }
     const notice = document.getElementById("editor-local").content.firstElementChild.cloneNode(true);
     notice.querySelector(".local-title").textContent = `“${record.form.title || "Untitled"}”`;
-    notice.querySelector(".local-time").textContent = clock(record.at);
+    notice.querySelector(".local-time").textContent = clock(new Date(record.at));
     notice.addEventListener("click", ({ target }) => {
       const choice = target.closest("[data-local]")?.dataset.local;
       if (!choice) return;

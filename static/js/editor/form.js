@@ -22,10 +22,10 @@ export function fill(form, values) {
   form.dispatchEvent(new Event("input"));
 }
 
+// Returns the time of a moment in the time zone of the blog, as on the pages, with its day unless that is today.
 export function clock(moment) {
-  const at = new Date(moment);
-  const isToday = at.toDateString() === new Date().toDateString();
-  return isToday
-    ? at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })
-    : at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const { locale, timeZone } = document.getElementById("editor").dataset;
+  const day = (at) => new Intl.DateTimeFormat(locale, { timeZone, dateStyle: "long" }).format(at);
+  const time = new Intl.DateTimeFormat(locale, { timeZone, hour: "2-digit", minute: "2-digit", timeZoneName: "short" }).format(moment);
+  return day(moment) === day(new Date()) ? time : `${day(moment)}, ${time}`;
 }

@@ -21,9 +21,6 @@ const saveButton = form.querySelector("button.save"); // keeps the status of the
 
 form.querySelector(".editor-toolbar").hidden = false;
 for (const plain of form.querySelectorAll(".editor-images, .preview-button")) plain.hidden = true;
-for (const time of document.querySelectorAll("time[data-local-time]")) {
-  time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "long", timeStyle: "short" });
-}
 
 const imageUploads = images(editor, area);
 blocks(area, { image: imageUploads.choose });

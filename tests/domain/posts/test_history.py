@@ -23,6 +23,7 @@ from blog.schemas.accounts import Role
 from blog.schemas.comments import NewComment
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
 from blog.text.diff import SegmentKind, WordCount
+from blog.text.formats import formats
 from tests.conftest import MakeUser
 from tests.support.posts import make_content
 
@@ -97,10 +98,10 @@ async def test_long_diff_is_truncated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blog.domain.posts.diffs.MAX_SEGMENTS", 10)
     old = make_content()
     new = replace(old, content="".join(f"line {number}\n" for number in range(25)))
-    found = await diffs.compare(old, new)
+    found = await diffs.compare(old, new, formats("en", "UTC"))
     assert (sum(len(stretch.lines) for stretch in found.text), found.omitted_lines) == (10, 15)
     one_line = replace(old, content="x")
-    assert (await diffs.compare(old, one_line)).omitted_lines == 0
+    assert (await diffs.compare(old, one_line, formats("en", "UTC"))).omitted_lines == 0
 
 
 async def conflict_of(author: Context, eve: Context, mine: dict[str, Any], theirs: dict[str, Any], **fields: Any) -> EditConflict:

@@ -21,8 +21,11 @@ from blog.import_export import post_markdown
 from blog.import_export.markdown.importer import import_markdown
 from blog.schemas.accounts import Role
 from blog.schemas.posts import NewPost, PostChanges, PostStatus
+from blog.text.formats import formats
 from blog.web.posts.conflict import form_from_content
 from tests.conftest import ORIGIN, MakeUser
+
+UTC = formats("en", "UTC")
 
 FIRST_TIME, SECOND_TIME = (dt.datetime(2099, 1, day, 10, tzinfo=dt.UTC) for day in (1, 2))
 FIRST_DATE, SECOND_DATE = (dt.datetime(2001, 1, day, 10, tzinfo=dt.UTC) for day in (1, 2))
@@ -233,10 +236,10 @@ async def test_form(author: Context, client: httpx2.AsyncClient, field: PostFiel
     post = await create(author, field)
     address, headers = f"/posts/{post.slug}/edit", await cookies(author)
     values = submitted_values((await client.get(address, headers=headers)).text)
-    written = {name: text for name, text in form_from_content(post, 1).values.items() if text}
+    written = {name: text for name, text in form_from_content(post, 1, UTC).values.items() if text}
     assert values.items() >= written.items(), "the form shows the post"
     changed = with_changes(post, {field.name: example(field, 1)})
-    typed = form_from_content(changed, 1).values
+    typed = form_from_content(changed, 1, UTC).values
     sent = values | {name: text for name, text in typed.items() if name.startswith(field.name)}
     assert (await client.post(address, data=sent, headers=headers)).status_code == 303
     assert undated(await posts.get(author, post.id)) == changed
@@ -249,7 +252,7 @@ async def test_conflict_page(author: Context, editor: Context, client: httpx2.As
     other = POST_FIELDS[1] if field is POST_FIELDS[0] else POST_FIELDS[0]
     saved = await change(editor, post, other)
     address, headers = f"/posts/{saved.slug}/edit", await cookies(author)
-    sent = form_from_content(with_changes(post, {field.name: example(field, 1)}), 1).values
+    sent = form_from_content(with_changes(post, {field.name: example(field, 1)}), 1, UTC).values
     answer = await client.post(address, data=sent, headers=headers)
     assert answer.status_code == 412
     assert f"<dt>{field.label}</dt>" in answer.text
@@ -266,7 +269,7 @@ async def test_version_page(author: Context, client: httpx2.AsyncClient, field: 
     post = await change(author, await create(author, field), field)
     headers = await cookies(author)
     page = (await client.get(f"/posts/{post.slug}/history/1", headers=headers)).text
-    for shown in display_items(field, first_content(field)):
+    for shown in display_items(field, first_content(field), UTC):
         assert html.escape(shown.rstrip()) in page
     hint = re.search(r'id="hint-restore">([^.]*)\.([^.]*)\.', page)
     assert hint is not None

@@ -99,8 +99,7 @@ async def test_unknown_flag_changes_nothing(
 
 
 def day_label(ctx: Context, days: int) -> str:
-    date = ctx.now.date() - dt.timedelta(days=days)
-    return f"{date.day} {date:%b}"
+    return ctx.site.formats.short_day(ctx.today - dt.timedelta(days=days))
 
 
 async def test_statistics_have_charts_and_tables(client: httpx2.AsyncClient, ora: dict[str, str], owner: Context) -> None:
@@ -127,7 +126,7 @@ async def test_statistics_have_charts_and_tables(client: httpx2.AsyncClient, ora
         assert f'<title id="{title}">' in drawing
         assert f'<desc id="{description}">' in drawing
     assert len(re.findall(r'<th scope="row">', page)) == 30
-    assert re.search(rf'<time datetime="{owner.now.date()}">[^<]*</time></th><td>0</td><td>1</td><td>1</td>', page)
+    assert re.search(rf'<time datetime="{owner.today}">[^<]*</time></th><td>0</td><td>1</td><td>1</td>', page)
     longer = (await client.get("/admin?days=90", headers=ora)).text
     assert len(re.findall(r'<th scope="row">', longer)) == 90
     assert "Last 30 days" in (await client.get("/admin?days=31", headers=ora)).text

@@ -1,6 +1,5 @@
 """Every template is valid Jinja, and its links and dates are formatted as they should be."""
 
-import calendar
 import dataclasses
 import datetime as dt
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from blog.app import Application
 from blog.domain.posts.models import Post
 from blog.framework.templating.resources import resource_dir
-from blog.framework.templating.templating import format_date, format_rfc3339
+from blog.framework.templating.templating import format_rfc3339
 from blog.schemas.site_preferences import Preferences
 from tests.web.conftest import Write
 from tests.web.test_pages import opened
@@ -34,7 +33,7 @@ async def test_links_are_compiled_to_direct_calls(app: Application) -> None:
     assert "/static/css/blog." in compiled, "constant links are formatted at compile time"
 
 
-async def test_cached_card_follows_the_post_and_the_language_of_the_site(app: Application, write: Write) -> None:
+async def test_cached_card_follows_the_post_and_the_language_and_time_zone_of_the_site(app: Application, write: Write) -> None:
     post = await write("On engines")
     async with opened(app) as (_, services):
         templates = services.templates
@@ -47,10 +46,13 @@ async def test_cached_card_follows_the_post_and_the_language_of_the_site(app: Ap
         assert "7 comments" in listed(dataclasses.replace(post, comment_count=7))
         services.site.runtime_settings.preferences = Preferences(language="de")
         assert '<article class="card" id="post-1" aria-labelledby="post-title-1" lang="de">' in listed(post)
+        evening = dataclasses.replace(post, published_at=dt.datetime(2026, 11, 30, 7, 19, tzinfo=dt.UTC))
+        assert ">30 November 2026</time>" in listed(evening)
+        services.site.runtime_settings.preferences = Preferences(language="en-US", time_zone="America/Los_Angeles")
+        assert ">November 29, 2026</time>" in listed(evening)
 
 
 @pytest.mark.parametrize("month", range(1, 13))
-def test_dates_are_english_and_in_utc(month: int) -> None:
+def test_timestamps_are_in_utc(month: int) -> None:
     moment = dt.datetime(2026, month, 2, 1, 30, 5, 999_999, tzinfo=dt.timezone(dt.timedelta(hours=2)))
-    assert format_date(moment) == f"2 {calendar.month_name[month]} 2026"
     assert format_rfc3339(moment) == f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S}Z"
