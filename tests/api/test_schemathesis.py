@@ -112,9 +112,16 @@ def shut_down_lifespans() -> Iterator[None]:
     asgi.shutdown_lifespans()
 
 
+def _checks(name: str) -> dict[str, Any]:
+    """Return the checks of an operation that allows more statuses. In a form the wrong type 305 is the right text "305"."""
+    is_form = name == "POST /api/v1/media"
+    return {"positive_data_acceptance": {"expected-statuses": WIDER}} | (
+        {"negative_data_rejection": {"enabled": False}} if is_form else {}
+    )
+
+
 def run(app: Any, headers: dict[str, str], left_out: Sequence[str]) -> Outcome:
     """Run every phase and every check for all operations but `left_out`, always with the same cases."""
-    wider = {"expected-statuses": WIDER}
     wider_for = [name for name in WIDER_FOR if name not in left_out]
     config = SchemathesisConfig.from_dict(
         {
@@ -131,7 +138,7 @@ def run(app: Any, headers: dict[str, str], left_out: Sequence[str]) -> Outcome:
             "checks": {"negative_data_rejection": {"expected-statuses": REFUSED}},
             "operations": [
                 *({"include-name": name, "enabled": False} for name in left_out),
-                *({"include-name": name, "checks": {"positive_data_acceptance": wider}} for name in wider_for),
+                *({"include-name": name, "checks": _checks(name)} for name in wider_for),
             ],
         }
     )
