@@ -44,6 +44,8 @@ class ArchiveEntry:
     slug: str
     title: str
     published_at: dt.datetime
+    language: str | None
+    """None: the language of the blog."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ async def count(ctx: Context, post_filter: PostFilter) -> int:
 
 async def archive(ctx: Context, limit: int | None = None) -> Sequence[ArchiveEntry]:
     """Return all published posts, or the newest `limit` of them, newest first."""
-    query = post_queries.select(_p.slug, _p.title, _p.published_at).where(_p.status == PostStatus.PUBLISHED.value)
+    query = post_queries.select(_p.slug, _p.title, _p.published_at, _p.language).where(_p.status == PostStatus.PUBLISHED.value)
     rows = await ctx.db.fetch_all(query.order_by(_p.published_at.desc(), _p.id.desc()).limit(limit))
     return [from_row(ArchiveEntry, row) for row in rows]
 

@@ -39,8 +39,10 @@ def _of_current(column: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
 
 
 def _published(kind: str, shared: sa.ColumnElement[int]) -> sa.Select[Any]:
-    columns = (sa.literal(kind).label("kind"), shared.label("shared"), _p.id, _p.slug, _p.title, _p.published_at)
-    return post_queries.select(*columns).where(_p.status == PostStatus.PUBLISHED.value)
+    shown = (_p.id, _p.slug, _p.title, _p.published_at, _p.language)
+    return post_queries.select(sa.literal(kind).label("kind"), shared.label("shared"), *shown).where(
+        _p.status == PostStatus.PUBLISHED.value
+    )
 
 
 def _nearest(kind: str, condition: sa.ColumnElement[bool], *order: sa.ColumnElement[Any]) -> sa.Select[Any]:

@@ -126,18 +126,18 @@ def _atom(feed: FeedInfo, items: Sequence[FeedItem]) -> bytes:
     if feed.description:
         _add_element(root, "subtitle", feed.description)
     SubElement(root, "link", {"rel": "self", "type": "application/atom+xml", "href": feed.feed_url})
-    SubElement(root, "link", {"rel": "alternate", "type": "text/html", "href": feed.page_url})
+    SubElement(root, "link", {"rel": "alternate", "type": "text/html", "href": feed.page_url, "hreflang": feed.language})
     _add_element(root, "updated", format_rfc3339(_last_update(items)))
     for item in items:
-        _add_entry(root, item)
+        _add_entry(root, item, item.language or feed.language)
     return serialise_xml(root)
 
 
-def _add_entry(root: Element, item: FeedItem) -> None:
+def _add_entry(root: Element, item: FeedItem, language: str) -> None:
     entry = SubElement(root, "entry", {"xml:lang": item.language} if item.language else {})
     _add_element(entry, "id", item.id)
     _add_element(entry, "title", item.title)
-    SubElement(entry, "link", {"rel": "alternate", "type": "text/html", "href": item.url})
+    SubElement(entry, "link", {"rel": "alternate", "type": "text/html", "href": item.url, "hreflang": language})
     if item.image:
         SubElement(entry, "link", {"rel": "enclosure", "href": item.image.url, **item.image.attributes})
     _add_element(entry, "published", format_rfc3339(item.published_at))

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import datetime as dt
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Locator, Page, Route, expect
 
+from blog.text.formats import formats
 from tests.support.axe import violations
 from tests.support.pictures import png
 from tests.support.serving import blog
@@ -548,6 +550,16 @@ def test_publication_time_is_in_the_time_zone_of_the_blog(site: Site, page: Page
     page.get_by_role("button", name="Save as draft").click()
     page.get_by_text("Draft saved.").wait_for()
     assert page.locator(".editor-status time").count() == 0
+
+
+def test_times_in_the_editor_are_in_the_time_zone_of_the_blog(site: Site, page: Page) -> None:
+    page.goto(f"{site.base}/write")
+    page.locator("#editor").evaluate("editor => (editor.dataset.timeZone = 'Europe/Berlin')")
+    text(page).fill("Some text.")
+    state(page, "Saved on the server")
+    clock = page.locator(".editor-state").inner_text().removeprefix("Saved on the server ")
+    shown = [formats("en", "Europe/Berlin").time(dt.datetime.now(dt.UTC) - dt.timedelta(minutes=age)) for age in (0, 1)]
+    assert clock in shown, "the browser is in St John’s"
 
 
 def test_time_in_the_past_keeps_its_value(site: Site, page: Page) -> None:

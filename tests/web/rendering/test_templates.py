@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import re
 from pathlib import Path
 
 import jinja2
@@ -21,6 +22,14 @@ FOLDER = resource_dir("templates")
 @pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.html")), ids=lambda path: path.relative_to(FOLDER).as_posix())
 def test_template_can_be_parsed(path: Path) -> None:
     jinja2.Environment(autoescape=True).parse(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.html")), ids=lambda path: path.relative_to(FOLDER).as_posix())
+def test_template_formats_times_with_filters(path: Path) -> None:
+    """The filters know the time zone of the blog and the language of the interface."""
+    assert not re.search(
+        r"strftime|\.format\(|\b(?:hour|minute)\b.*}}|_at\.(?:day|month|year)\b", path.read_text(encoding="utf-8")
+    )
 
 
 async def test_links_are_compiled_to_direct_calls(app: Application) -> None:
