@@ -6,17 +6,11 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from blog.schemas.appearance import AccentChoice, Appearance
 from blog.schemas.fields import NORMALISED, Changes, Input, LanguageTag, Line
 from blog.text import time_zones
 
-_ACCENT = re.compile(r"#[0-9a-f]{6}")
 _TARGET = re.compile(r"/(?:[^/\\].*)?|https?://[^/].*")
-
-
-def _validate_accent(value: str) -> str:
-    if not _ACCENT.fullmatch(value):
-        raise PydanticCustomError("colour", "Not a hex colour. Use # and six hexadecimal digits, e.g. #17614b")
-    return value
 
 
 def _validate_target(value: str) -> str:
@@ -33,7 +27,6 @@ def _validate_time_zone(value: str) -> str:
 
 ShortLine = Annotated[str, StringConstraints(max_length=100), NORMALISED]
 Description = Annotated[str, StringConstraints(max_length=300), NORMALISED]
-Accent = Annotated[str, AfterValidator(_validate_accent)]
 TimeZone = Annotated[str, AfterValidator(_validate_time_zone)]
 Target = Annotated[Line, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_validate_target)]
 
@@ -45,17 +38,16 @@ class NavigationLink(Input):
     target: Target
 
 
-class SiteIdentity(Input):
+class SiteIdentity(AccentChoice):
     """The preferences that the setup page asks for, with their defaults."""
 
     title: ShortLine = Field(default="", description="The title of the blog; empty: PROJECT_NAME")
     description: Description = ""
-    accent: Accent | None = Field(default=None, description="The colour of links and buttons")
     language: LanguageTag = Field(default="en", description="The language of posts that name none, as a BCP 47 tag")
     time_zone: TimeZone = Field(default=time_zones.UTC, description="The time zone of the blog, as an IANA name")
 
 
-class Preferences(SiteIdentity):
+class Preferences(SiteIdentity, Appearance):
     """All preferences, with their defaults. A stored value that this version cannot read counts as its default."""
 
     navigation: Annotated[list[NavigationLink], Field(max_length=10)] = Field(default_factory=list)
@@ -73,6 +65,11 @@ class Preferences(SiteIdentity):
     comment_edit_minutes: Annotated[int, Field(ge=0, le=525_600)] = Field(
         default=60, description="Minutes a comment stays editable by its author"
     )
+    previous_appearance: Appearance | None = Field(default=None, description="The appearance before its last change, for undo")
+
+    def appearance(self) -> Appearance:
+        """Return the preferences of the appearance alone."""
+        return Appearance(**{name: getattr(self, name) for name in Appearance.model_fields})
 
 
 class PreferencesChanges(Changes, Preferences):

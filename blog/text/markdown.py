@@ -74,6 +74,11 @@ def render_comment(source: str) -> str:
     return sanitise_comment(_COMMENT_PARSERS.render(replace_surrogates(source)))
 
 
+def render_site_text(source: str) -> str:
+    """Return the safe HTML of a text by an owner, in the Markdown of comments. Its links have only `rel="noopener"`."""
+    return sanitise_comment(_COMMENT_PARSERS.render(replace_surrogates(source)), "noopener")
+
+
 def commonmark() -> MarkdownIt:
     """Return a new parser for plain CommonMark 0.31.2, the base of the parsers for posts and comments.
 

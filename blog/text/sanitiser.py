@@ -117,9 +117,9 @@ def sanitise_post(fragment: str, document: str = "") -> str:
     return _clean_until_stable(fragment, [*cleaners, mathml.remove_foreign_elements, anchors])
 
 
-def sanitise_comment(fragment: str) -> str:
-    """Return untrusted HTML with only paragraphs, emphasis, code, lists, quotes and links (`nofollow ugc noopener`)."""
-    return _clean_until_stable(fragment, [_comment_cleaner().clean])
+def sanitise_comment(fragment: str, link_rel: str = "nofollow ugc noopener") -> str:
+    """Return untrusted HTML with only paragraphs, emphasis, code, lists, quotes and links with this `rel`."""
+    return _clean_until_stable(fragment, [_comment_cleaner(link_rel).clean])
 
 
 def replace_surrogates(text: str) -> str:
@@ -168,15 +168,15 @@ def _post_cleaners(id_prefix: str, *, is_alone: bool) -> tuple[nh3.Cleaner, ...]
     )
 
 
-@lru_cache(maxsize=1)
-def _comment_cleaner() -> nh3.Cleaner:
+@lru_cache(maxsize=2)
+def _comment_cleaner(link_rel: str) -> nh3.Cleaner:
     return nh3.Cleaner(
         tags=_COMMENT_TAGS,
         attributes=_COMMENT_ATTRIBUTES,
         attribute_filter=_attribute_filter("", ""),
         tag_attribute_values=_COMMENT_ATTRIBUTE_VALUES,
         url_schemes=_SCHEMES,
-        link_rel="nofollow ugc noopener",
+        link_rel=link_rel,
     )
 
 

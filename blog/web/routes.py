@@ -20,6 +20,7 @@ from blog.web.accounts.sessions import SessionList, SessionRevocation
 from blog.web.accounts.sign_in import SignInCodePage, SignInPage, SignOut
 from blog.web.accounts.tokens import TokenList, TokenRevocation
 from blog.web.accounts.two_factor import RecoveryCodes, SecurityPage, TwoFactorDisable, TwoFactorEnable, TwoFactorPage
+from blog.web.admin.appearance import AppearanceExport, AppearanceImport, AppearancePage, AppearanceUndo
 from blog.web.admin.audit import AuditPage
 from blog.web.admin.dashboard import AdminDashboard, FlagSwitch
 from blog.web.admin.invitations import InvitationList, InvitationResend, InvitationRevocation
@@ -116,6 +117,10 @@ admin_routes = [
     Route("/invitations/{id:id}/revoke", InvitationRevocation, name="admin_invitation_revoke"),
     Route("/audit", AuditPage, name="admin_audit"),
     Route("/site", SitePage, name="admin_site"),
+    Route("/appearance", AppearancePage, name="admin_appearance"),
+    Route("/appearance/undo", AppearanceUndo, name="admin_appearance_undo"),
+    Route("/appearance/export", AppearanceExport, name="admin_appearance_export"),
+    Route("/appearance/import", AppearanceImport, name="admin_appearance_import"),
     Route("/pages", StaticPageList, name="admin_pages"),
     Route("/pages/new", NewStaticPage, name="admin_page_new"),
     Route("/pages/new/autosave", NewPageAutosave, name="admin_page_new_autosave"),

@@ -26,6 +26,8 @@ ADMIN = [
     "/audit?action=sign_in&user=ora",
     "/audit?user=nobody",
     "/site",
+    "/appearance",
+    "/appearance?saved=yes",
     "/pages",
     "/pages/new",
     "/pages/1",
@@ -93,7 +95,6 @@ def test_axe_finds_no_violation_and_nothing_scrolls_sideways(browser: Browser, b
     site: dict[str, str | float | bool] = {
         "title": "A rather long title of a blog",
         "description": "On weaving.",
-        "accent": "#ffd000",
         "blocked_words": "",
         "max_links": "3",
     }
@@ -102,6 +103,14 @@ def test_axe_finds_no_violation_and_nothing_scrolls_sideways(browser: Browser, b
         "comment_edit_minutes": "60",
     }
     assert made(f"{base}/admin/site", form=site | links, headers=headers).ok
+    look: dict[str, str | float | bool] = {
+        "accent": "#ffd000",
+        "colour_scheme": "auto",
+        "show_author": "true",
+        "footer_text": "A *short* text with a [link](/about).",
+        "social_links": "https://example.org/ada\nmailto:a.rather.long.name.of.somebody@example.org",
+    }
+    assert made(f"{base}/admin/appearance", form=look, headers=headers).ok
     about: dict[str, str | float | bool] = {"title": "About", "slug": "about", "content": "## Why\n\nBecause *looms*."}
     assert made(f"{base}/admin/pages/new", form=about | {"status": "published"}, headers=headers).ok
     draft: dict[str, str | float | bool] = {

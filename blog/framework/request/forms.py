@@ -106,6 +106,11 @@ async def read_form(request: Request, *, max_bytes: int | None = None) -> Form:
     return Form(values)
 
 
+def split_lines(text: str) -> list[str]:
+    """Return the lines of a text field that are not blank, without spaces around them."""
+    return [stripped for line in text.split("\n") if (stripped := line.strip())]
+
+
 def _normalise_newlines(value: str | UploadFile) -> str:
     return value.replace("\r\n", "\n") if isinstance(value, str) else ""
 

@@ -13,6 +13,7 @@ from blog.framework.request.forms import Form
 from blog.framework.request.state import app_state
 from blog.schemas.accounts import NewPassword, Registration, Role, Setup
 from blog.schemas.feature_flags import Flag
+from blog.text.accent_colours import DEFAULT_ACCENT
 from blog.web.accounts.sign_in import continue_sign_in, start_session
 from blog.web.rendering import site_form
 from blog.web.rendering.form_page import FormPage
@@ -74,10 +75,11 @@ class SetupPage(NewAccountPage[Setup]):
             raise Conflict("This blog already has an owner. Sign in instead.")
 
     def initial_form(self) -> Form:
-        return Form(site_form.identity_values(self.ctx.site.runtime_settings.preferences))
+        preferences = self.ctx.site.runtime_settings.preferences
+        return Form(site_form.identity_values(preferences) | {"accent": preferences.accent or DEFAULT_ACCENT})
 
     def parse(self) -> Setup | None:
-        return site_form.parse_identity(self.form, Setup)
+        return site_form.parse_identity(self.form, Setup, accent=site_form.parse_accent(self.form))
 
     async def context(self) -> Mapping[str, Any]:
         return site_form.identity_choices()

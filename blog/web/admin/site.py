@@ -1,4 +1,4 @@
-"""The settings page of the site: title, look, language, and rules for comments."""
+"""The settings page of the site: title, navigation, language, and rules for comments."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,10 +7,9 @@ from starlette.responses import RedirectResponse, Response
 
 from blog.domain.core import policy
 from blog.domain.site import site_preferences
-from blog.framework.request.forms import Form
+from blog.framework.request.forms import Form, split_lines
 from blog.framework.request.state import app_state
 from blog.schemas.site_preferences import PreferencesChanges
-from blog.text.accent_colours import DEFAULT_ACCENT
 from blog.web.rendering import site_form
 from blog.web.rendering.form_page import FormPage
 
@@ -43,22 +42,20 @@ class SitePage(FormPage[PreferencesChanges]):
         return site_form.parse_identity(
             self.form,
             PreferencesChanges,
-            navigation=[_parse_link(line) for line in _split_lines(self.form.value("navigation"))],
-            blocked_words=_split_lines(self.form.value("blocked_words")),
+            navigation=[_parse_link(line) for line in split_lines(self.form.value("navigation"))],
+            blocked_words=split_lines(self.form.value("blocked_words")),
             hold_first_comment=self.form.value("hold_first_comment") == "true",
             guest_comments=self.form.value("guest_comments") == "true",
         )
 
     async def submit(self, data: PreferencesChanges) -> Response:
         """Store the preferences. Pages follow at once."""
-        # The form omits an override of None: set the field, so that no colour replaces the stored one.
-        await site_preferences.change(self.ctx, data.model_copy(update={"accent": data.accent}))
+        await site_preferences.change(self.ctx, data)
         return RedirectResponse(f"{app_state(self.request).urls.path('web:admin_site')}?saved=yes", 303)
 
     async def context(self) -> Mapping[str, Any]:
         return {
             **site_form.identity_choices(),
-            "swatch": site_form.swatch(self.ctx.site.runtime_settings.preferences.accent or DEFAULT_ACCENT),
             "saved": "saved" in self.request.query_params and not self.form.errors,
         }
 
@@ -66,7 +63,3 @@ class SitePage(FormPage[PreferencesChanges]):
 def _parse_link(line: str) -> dict[str, str]:
     label, _, target = line.partition("|")
     return {"label": label.strip(), "target": target.strip()}
-
-
-def _split_lines(text: str) -> list[str]:
-    return [stripped for line in text.split("\n") if (stripped := line.strip())]

@@ -16,6 +16,7 @@ from blog.middleware.security import policy_with_frames
 from blog.schemas.feature_flags import Flag
 from blog.text.formats import INTERFACE_LANGUAGE
 from blog.web.rendering import accent_styles
+from blog.web.rendering.footer import footer
 from blog.web.rendering.redirects import current_path, register_path, return_path, sign_in_path
 from blog.web.rendering.theme import current_theme
 from blog.web.rendering.unread_counts import get_unread_counts
@@ -70,6 +71,7 @@ def _shared_values(request: Request, values: Mapping[str, Any]) -> dict[str, Any
         "live_cursor": None,
         "frame_origins": (),
         "preferences": state.site.runtime_settings.preferences,
+        "footer": footer(state.site.runtime_settings.preferences),
         "navigation": state.site.runtime_settings.navigation,
         "stylesheet_url": accent_styles.stylesheet_url(state.site, state.urls),
         "sign_in_path": sign_in_path(request, return_to),

@@ -1,4 +1,4 @@
-"""The fields for the identity of the site, which the setup page and the site settings share."""
+"""The fields for the identity of the site, which the setup page and the settings share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ ACCENTS = (
     (DEFAULT_ACCENT, "Green"), ("#1f5fa8", "Blue"), ("#0b6e7a", "Teal"), ("#6b3fa0", "Violet"), ("#b0285a", "Pink"),
     ("#b3261e", "Red"), ("#a34a00", "Orange"), ("#575f66", "Grey"),
 )  # fmt: skip
-"""The accent colours that the setup page offers; the site settings take any colour."""
+"""The accent colours that the setup page offers; the appearance takes any colour."""
 _NO_TAG = "Not a language tag. Enter one such as gsw, pt-AO or zh-Hant"
 _TWO_LANGUAGES = "To use this tag, choose “Another language” in the list. Otherwise leave this empty."
 _TAGS = frozenset(tag for tag, _ in COMMON_LANGUAGES)
@@ -45,11 +45,16 @@ def identity_values(identity: SiteIdentity) -> dict[str, str]:
     return {
         "title": identity.title,
         "description": identity.description,
-        "accent": identity.accent or DEFAULT_ACCENT,
         "language": identity.language if is_common else "",
         "language_tag": "" if is_common else identity.language,
         "time_zone": identity.time_zone,
     }
+
+
+def parse_accent(form: Form) -> str | None:
+    """Return the accent colour of a form. The default colour is no colour."""
+    accent = form.value("accent").strip().lower()
+    return None if accent in ("", DEFAULT_ACCENT) else accent
 
 
 def identity_choices() -> Mapping[str, Any]:
@@ -64,11 +69,8 @@ def identity_choices() -> Mapping[str, Any]:
 def parse_identity(form: Form, model: type[M], **overrides: Any) -> M | None:
     """Return the form as a model that has the fields of `SiteIdentity`, or None after adding messages to the form.
 
-    The default colour is no colour. Fields that were not sent are absent.
+    Fields that were not sent are absent.
     """
-    if "accent" in form.values:
-        accent = form.value("accent").strip().lower()
-        overrides["accent"] = None if accent in ("", DEFAULT_ACCENT) else accent
     data = form.parse(model, language=_parse_language(form), language_tag=None, **overrides)
     return None if form.errors else data
 

@@ -30,5 +30,6 @@ class ThemeSwitch(Endpoint):
 
 
 def current_theme(request: Request) -> Theme:
-    """Return the theme in the cookie of the request."""
-    return theme_from_cookies(request.headers.get("cookie", ""))
+    """Return the colour scheme of the appearance, or the theme in the cookie of the request if readers may choose."""
+    scheme = app_state(request).site.runtime_settings.preferences.colour_scheme
+    return scheme if scheme is not Theme.AUTO else theme_from_cookies(request.headers.get("cookie", ""))

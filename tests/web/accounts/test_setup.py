@@ -39,7 +39,7 @@ async def test_setup_names_the_site_and_opens_the_dashboard(client: httpx2.Async
     form = (await client.get("/admin/site")).text
     assert '<option value="de" lang="de" selected>Deutsch</option>' in form
     assert '<option value="Europe/Berlin" selected>Berlin</option>' in form
-    assert 'name="accent" type="color" value="#1f5fa8"' in form
+    assert 'name="accent" type="color" value="#1f5fa8"' in (await client.get("/admin/appearance")).text
 
 
 async def test_owner_gets_a_draft_that_explains_markdown(client: httpx2.AsyncClient, ctx: Context) -> None:

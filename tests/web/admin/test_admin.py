@@ -23,14 +23,22 @@ from blog.schemas.invitations import NewInvitation
 from blog.schemas.posts import NewPost
 from blog.schemas.site_preferences import PreferencesChanges
 from blog.settings import Settings
-from blog.text.accent_colours import DEFAULT_ACCENT
 from tests.conftest import ORIGIN, PASSWORD, MakeUser, running
 from tests.web.conftest import SignIn, Write
 
 OWN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
-ROOMS = ["/admin", "/admin/members", "/admin/invitations", "/admin/site", "/admin/pages", "/admin/pages/new", "/admin/pages/1"]
+ROOMS = [
+    "/admin",
+    "/admin/members",
+    "/admin/invitations",
+    "/admin/site",
+    "/admin/appearance",
+    "/admin/pages",
+    "/admin/pages/new",
+    "/admin/pages/1",
+]
 SITE = {
-    "title": "Looms & Engines", "description": "On weaving.", "accent": "#D4357F",
+    "title": "Looms & Engines", "description": "On weaving.",
     "navigation": "About | /about\n\n Elsewhere|https://example.org/ ", "blocked_words": "casino\nfree money",
     "hold_first_comment": "true", "max_links": "1", "comment_edit_minutes": "5",
     "close_comments_days": "0", "language": "en-GB", "language_tag": "", "time_zone": "Europe/London",
@@ -308,8 +316,6 @@ async def test_site_settings_apply_to_every_page(
     assert "About | /about\nElsewhere | https://example.org/</textarea>" in form
     assert "casino\nfree money</textarea>" in form
     assert 'name="hold_first_comment" value="true" checked' in form
-    assert 'name="accent" type="color" value="#d4357f"' in form
-    assert "Readers see #c13074 on light pages and #dc5c98 on dark ones" in form
     assert '<option value="en-GB" lang="en-GB" selected>' in form
     assert '<option value="Europe/London" selected>London</option>' in form
     assert '<html lang="en-GB">' in home
@@ -317,30 +323,18 @@ async def test_site_settings_apply_to_every_page(
 
 async def test_emptied_fields_return_to_the_defaults(client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str]) -> None:
     await client.post("/admin/site", data=SITE, headers=ora)
-    sent = SITE | {"title": "", "description": "", "accent": "", "navigation": "", "blocked_words": ""}
+    sent = SITE | {"title": "", "description": "", "navigation": "", "blocked_words": ""}
     del sent["hold_first_comment"]
     await client.post("/admin/site", data=sent, headers=ora)
     page = (await client.get("/")).text
     assert "<title>Field Notes</title>" in page
     assert "About</a>" not in page
-    assert "theme.css" not in page
-    assert (await client.get("/theme.css")).status_code == 404
     assert "checked" not in (await client.get("/admin/site", headers=ora)).text
-
-
-async def test_the_default_colour_is_stored_as_no_colour(client: httpx2.AsyncClient, ctx: Context, ora: dict[str, str]) -> None:
-    assert f'name="accent" type="color" value="{DEFAULT_ACCENT}"' in (await client.get("/admin/site", headers=ora)).text
-    await client.post("/admin/site", data=SITE, headers=ora)
-    await client.post("/admin/site", data=SITE | {"accent": DEFAULT_ACCENT}, headers=ora)
-    assert ctx.site.runtime_settings.preferences.accent is None
-    assert "theme.css" not in (await client.get("/")).text
 
 
 @pytest.mark.parametrize(
     ("field", "typed", "message"),
     [
-        ("accent", "crimson", "Not a hex colour."),
-        ("accent", "#12345", "Not a hex colour."),
         ("navigation", "About", "Not a link."),
         ("navigation", "Evil | javascript:alert(1)", "Not a link."),
         ("navigation", "Evil | //evil.example", "Not a link."),
@@ -372,22 +366,6 @@ async def test_invalid_number_stays_visible_in_its_field(
 ) -> None:
     answer = await client.post("/admin/site", data=SITE | {"max_links": typed}, headers=ora)
     assert f'name="max_links" type="{kind}" value="{typed}"' in answer.text
-
-
-async def test_accent_style_sheet_is_immutable_under_its_version(client: httpx2.AsyncClient, ora: dict[str, str]) -> None:
-    await client.post("/admin/site", data=SITE, headers=ora)
-    link = re.findall(r'<link rel="stylesheet" href="(/theme\.css\?v=\w+)">', (await client.get("/")).text)[0]
-    answer = await client.get(link)
-    assert answer.headers["content-type"] == "text/css; charset=utf-8"
-    assert "immutable" in answer.headers["cache-control"]
-    assert re.search(r":root \{ --accent: #[0-9a-f]{6};", answer.text)
-    assert "prefers-color-scheme: dark" in answer.text
-    fresh = await client.get("/theme.css", headers={"If-None-Match": answer.headers["etag"]})
-    assert fresh.status_code == 304
-    for path in ("/theme.css", "/theme.css?v=another"):
-        assert (await client.get(path)).headers["cache-control"] == "no-cache", "a worker may be behind another"
-    await client.post("/admin/site", data=SITE | {"accent": "#0000ff"}, headers=ora)
-    assert link not in (await client.get("/")).text
 
 
 async def test_title_change_reaches_live_pages_and_other_processes(
