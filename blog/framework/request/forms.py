@@ -37,6 +37,10 @@ _MESSAGES = {
     "greater_than_equal": "Enter {ge} or a larger number",
     "less_than_equal": "Enter {le} or a smaller number",
     **dict.fromkeys(("datetime_parsing", "datetime_from_date_parsing"), "Enter a date and a time, such as 2026-05-01T09:00"),
+    **dict.fromkeys(
+        ("date_parsing", "date_type", "date_from_datetime_parsing", "date_from_datetime_inexact"),
+        "Enter a date, such as 2026-05-01",
+    ),
     **dict.fromkeys(("enum", "literal_error", "bool_parsing"), "Choose one of these"),
     "extra_forbidden": "This form has an unknown field",
 }

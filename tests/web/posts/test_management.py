@@ -64,6 +64,13 @@ async def test_invalid_filter_is_shown_again(client: httpx2.AsyncClient, editor:
     assert "Please fix the filters" in answer.text
 
 
+@pytest.mark.parametrize("value", ["yesterday", "abc", "2026-13-01", "2026-05-01T09:00", "1" * 30])
+async def test_invalid_date_has_an_example(client: httpx2.AsyncClient, editor: dict[str, str], value: str) -> None:
+    answer = await client.get(f"/admin/posts?since={value}", headers=editor)
+    assert answer.status_code == 422
+    assert "From: Enter a date, such as 2026-05-01" in answer.text
+
+
 async def test_pages_keep_the_filters_and_cursors_are_bound_to_them(
     client: httpx2.AsyncClient, sign_in: SignIn, write: Write
 ) -> None:
