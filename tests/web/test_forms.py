@@ -194,6 +194,18 @@ async def test_edited_post_keeps_its_versions(client: httpx2.AsyncClient, ctx: C
     assert (await client.get("/posts/on-engines")).headers["location"] == "/posts/engines"
 
 
+async def test_conflict_with_another_tab_names_it(client: httpx2.AsyncClient, write: Write, sign_in: SignIn) -> None:
+    await write("On engines", "Old.")
+    eve = await sign_in("eve", Role.EDITOR)
+    sent = {"title": "On engines", "tags": "", "slug": "on-engines", "status": "published", "version": "1"}
+    assert (await client.post("/posts/on-engines/edit", data=sent | {"content": "One."}, headers=eve)).status_code == 303
+    answer = await client.post("/posts/on-engines/edit", data=sent | {"content": "Two."}, headers=eve)
+    assert answer.status_code == 412
+    assert "You saved a newer version in another tab or browser." in answer.text
+    assert "eve saved" not in answer.text
+    assert value(answer.text, "content") == "Two."
+
+
 async def test_stale_form_keeps_the_text_and_can_be_submitted_again(
     client: httpx2.AsyncClient, ctx: Context, author: Context, write: Write, sign_in: SignIn
 ) -> None:
