@@ -109,7 +109,7 @@ CASES = [
     (failing_emails, "2 e-mails could not be sent yet; the blog tries again."),
     (abandoned_email, "An e-mail was given up after six attempts yesterday."),
     (old_backup, "The last backup is 7 days old. Run blog backup FILE on the server."),
-    (no_backup, "No backup was made yet. Run blog backup FILE on the server."),
+    (no_backup, "No backup has been made yet. Run blog backup FILE on the server."),
 ]
 
 

@@ -38,6 +38,24 @@ def opened(browser: Browser, site: Blog, path: str, *, width: int, javascript: b
     return page
 
 
+MIDDLES = """links => links.map(link => {
+  const text = document.createRange();
+  text.selectNodeContents(link);
+  const [outer, inner] = [link.getBoundingClientRect(), text.getBoundingClientRect()];
+  return Math.abs(outer.top + outer.bottom - inner.top - inner.bottom) / 2;
+})"""
+"""The distances, in pixels, between the middle of each button and the middle of its text."""
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_buttons_centre_their_text_and_empty_cells_leave_no_gap(site: Blog, browser: Browser, width: int) -> None:
+    page = opened(browser, site, "/admin/posts?q=Published", width=width, javascript=True)
+    distances = page.locator(".post-filters :is(button, .button)").evaluate_all(MIDDLES)
+    assert len(distances) == 2
+    assert max(distances) <= 2
+    assert page.locator("td.tags").is_visible() is (width > 1000), "the post has no tags"
+
+
 @pytest.mark.parametrize("width", [360, 1440])
 def test_posts_are_tagged_without_javascript(site: Blog, browser: Browser, width: int) -> None:
     page = opened(browser, site, "/admin/posts", width=width, javascript=False)
