@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 
 from blog.web import app
 from tests.web.test_quality import MEMBERS, STRANGERS
+from tests.web.test_secret_pages_browser import SECRET_PAGES
 from tests.web.test_settings_pages import PAGES
 
 NOT_PAGES = {
@@ -16,10 +17,9 @@ NOT_PAGES = {
 }  # fmt: skip
 """Routes that answer GET with a file or a redirect, or that show the page of another route."""
 BEHIND_A_SECRET = {
-    "setup", "set_password", "invitation", "preview", "account_email_confirm", "login_code", "account_two_factor_enable",
-    "account_passkey_remove",
+    "setup", "account_email_confirm", "login_code", "account_two_factor_enable", "account_passkey_remove",
 }  # fmt: skip
-"""Forms of one use, behind a link of a message or a step of a sign-in."""
+"""Forms of one use, behind a link of a message or a step of a sign-in. `accounts/test_setup.py` runs axe in the setup page."""
 
 
 def _matching_route(path: str, routes: list[BaseRoute]) -> str:
@@ -45,7 +45,7 @@ def _pages(routes: list[BaseRoute]) -> Iterator[str]:
             yield route.name
 
 
-CHECKED = {_matching_route(urlsplit(path).path, app.routes) for path in (*STRANGERS, *MEMBERS, *PAGES)}
+CHECKED = {_matching_route(urlsplit(path).path, app.routes) for path in (*STRANGERS, *MEMBERS, *PAGES)} | set(SECRET_PAGES)
 
 
 @pytest.mark.parametrize("name", sorted(set(_pages(app.routes)) - NOT_PAGES - BEHIND_A_SECRET))
