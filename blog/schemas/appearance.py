@@ -11,6 +11,7 @@ from blog.schemas.fields import Input, Line, validate_text
 from blog.schemas.theme import Theme
 
 MAX_FOOTER_LENGTH, MAX_SOCIAL_LINKS = 1_000, 10
+MAX_CSS_BYTES = 100_000
 FILE_VERSION = 1
 _ACCENT = re.compile(r"#[0-9a-f]{6}")
 _MAIL_TARGET = re.compile(r"mailto:[^\s@?]+@[^\s@?]+")
@@ -38,6 +39,14 @@ def _is_web_url(value: str) -> bool:
         return False
 
 
+def _validate_css(value: str) -> str:
+    if (size := len(validate_text(value).encode())) > MAX_CSS_BYTES:
+        raise PydanticCustomError(
+            "css_too_long", "Use at most {limit} bytes. This CSS has {size}", {"limit": MAX_CSS_BYTES, "size": size}
+        )
+    return value
+
+
 def _validate_version(value: int) -> int:
     if value != FILE_VERSION:
         raise PydanticCustomError(
@@ -49,6 +58,7 @@ def _validate_version(value: int) -> int:
 Accent = Annotated[str, AfterValidator(_validate_accent)]
 SocialLink = Annotated[Line, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_validate_social_link)]
 FooterText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_FOOTER_LENGTH), AfterValidator(validate_text)]
+CustomCss = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_validate_css)]
 
 
 class AccentChoice(Input):
@@ -67,6 +77,7 @@ class Appearance(AccentChoice):
     show_related: bool = True
     footer_text: FooterText = Field(default="", description="A text for the end of each page, in the Markdown of comments")
     social_links: Annotated[list[SocialLink], Field(max_length=MAX_SOCIAL_LINKS)] = Field(default_factory=list)
+    custom_css: CustomCss = Field(default="", description="CSS for the pages that readers see")
 
 
 class AppearanceFile(Input):

@@ -61,6 +61,7 @@ from blog.web.posts.publication import PostStatusChange, PostUndelete, PublishPa
 from blog.web.posts.reading import ArchivePage, AuthorPage, HomePage, PostPage, SearchPage, TagListPage, TagPage
 from blog.web.posts.social_card import PostCard
 from blog.web.rendering.accent_styles import AccentStylesheet
+from blog.web.rendering.custom_styles import CustomStylesheet
 from blog.web.rendering.theme import ThemeSwitch
 from blog.web.site.page_editor import (
     EditStaticPage,
@@ -203,5 +204,6 @@ routes = [
     Route("/oembed", OEmbed, name="oembed"),
     Route("/invitation/{secret}", InvitationPage, name="invitation"),
     Route("/theme.css", AccentStylesheet, name="theme_css"),
+    Route("/custom.css", CustomStylesheet, name="custom_css"),
     Route("/{slug}", StaticPageView, name="static_page"),  # matches any single segment: last
 ]

@@ -13,7 +13,7 @@ from tests.web.test_settings_pages import PAGES
 
 NOT_PAGES = {
     "post_card", "theme_css", "robots", "sitemap", "sitemap_part", "opensearch", "oembed", "feed", "tag_feed", "author_feed",
-    "search_feed", "account_export", "login_passkey", "media_item_replace", "admin_appearance_export",
+    "search_feed", "account_export", "login_passkey", "media_item_replace", "admin_appearance_export", "custom_css",
 }  # fmt: skip
 """Routes that answer GET with a file or a redirect, or that show the page of another route."""
 BEHIND_A_SECRET = {

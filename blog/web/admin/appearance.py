@@ -21,7 +21,7 @@ from blog.web.rendering.form_page import FormEndpoint, FormPage
 from blog.web.rendering.page import NO_STORE
 from blog.web.rendering.redirects import redirect_after_post
 
-_MAX_FILE_BYTES = 100_000
+_MAX_FILE_BYTES = 500_000
 _CHOICES = ("show_author", "show_date", "show_reading_time", "show_related")
 _MESSAGES = {"yes": "Appearance saved.", "undone": "Change undone.", "imported": "Appearance imported."}
 
@@ -107,6 +107,7 @@ def _form(current: Appearance) -> Form:
             "accent": current.accent or DEFAULT_ACCENT,
             "colour_scheme": current.colour_scheme.value,
             "footer_text": current.footer_text,
+            "custom_css": current.custom_css,
             "social_links": "\n".join(current.social_links),
             **{name: "true" if getattr(current, name) else "" for name in _CHOICES},
         }

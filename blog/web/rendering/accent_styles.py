@@ -24,11 +24,16 @@ class AccentStylesheet(Endpoint):
         accent = app_state(request).site.runtime_settings.preferences.accent
         if accent is None:
             raise HTTPException(404)
-        response = cacheable_response(request, stylesheet(accent), "text/css")
-        # Another worker may already link to a newer version: caches must not store this one under its URL.
-        if request.query_params.get("v") == stylesheet_version(accent):
-            response.headers["Cache-Control"] = IMMUTABLE_CACHE_CONTROL
-        return response
+        return stylesheet_response(request, stylesheet(accent), stylesheet_version(accent))
+
+
+def stylesheet_response(request: Request, content: bytes, version: str) -> Response:
+    """Return a stylesheet, or 304. The URL with its version in `v` is permanent."""
+    response = cacheable_response(request, content, "text/css")
+    # Another worker may already link to a newer version: caches must not store this one under its URL.
+    if request.query_params.get("v") == version:
+        response.headers["Cache-Control"] = IMMUTABLE_CACHE_CONTROL
+    return response
 
 
 def stylesheet_url(site: Site, urls: UrlBuilder) -> str | None:

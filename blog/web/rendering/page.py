@@ -16,6 +16,7 @@ from blog.middleware.security import policy_with_frames
 from blog.schemas.feature_flags import Flag
 from blog.text.formats import INTERFACE_LANGUAGE
 from blog.web.rendering import accent_styles
+from blog.web.rendering.custom_styles import custom_stylesheet_url
 from blog.web.rendering.footer import footer
 from blog.web.rendering.redirects import current_path, register_path, return_path, sign_in_path
 from blog.web.rendering.theme import current_theme
@@ -44,6 +45,8 @@ def render_page(
     state = app_state(request)
     is_public = template in _PUBLIC_TEMPLATES
     shared = _shared_values(request, values) | values
+    # Only what readers see: no style can keep an owner from signing in and removing it.
+    shared["custom_stylesheet_url"] = custom_stylesheet_url(state.site, state.urls) if is_public else None
     shared["page_language"] = state.site.runtime_settings.preferences.language if is_public else INTERFACE_LANGUAGE
     if not state.site.runtime_settings.is_enabled(Flag.LIVE):
         shared["live_cursor"] = None

@@ -16,7 +16,7 @@ from tests.web.conftest import SignIn, Write
 PATH = "/admin/appearance"
 FORM = {
     "accent": "#D4357F", "colour_scheme": "auto", "show_author": "true", "show_date": "true", "show_reading_time": "true",
-    "show_related": "true", "footer_text": "", "social_links": "",
+    "show_related": "true", "footer_text": "", "social_links": "", "custom_css": "",
 }  # fmt: skip
 
 
@@ -133,6 +133,7 @@ async def test_footer_has_the_text_and_links_of_the_owner(client: httpx2.AsyncCl
         ("accent", "#12345", "Not a hex colour."),
         ("colour_scheme", "sepia", "Choose one of these"),
         ("footer_text", "x" * 1001, "Use at most 1000 characters"),
+        ("custom_css", "é" * 50_001, "Use at most 100000 bytes. This CSS has 100002"),
         ("social_links", "javascript:alert(1)", "Not a link."),
         ("social_links", "//evil.example", "Not a link."),
         ("social_links", "https://[::1", "Not a link."),
@@ -207,7 +208,7 @@ async def test_invalid_file_changes_nothing(
 
 
 async def test_file_that_is_too_large_is_refused(client: httpx2.AsyncClient, ora: dict[str, str]) -> None:
-    assert (await import_file(client, ora, b" " * 100_001)).status_code == 413
+    assert (await import_file(client, ora, b" " * 500_001)).status_code == 413
 
 
 @pytest.mark.parametrize("role", [Role.EDITOR, Role.READER])
@@ -220,3 +221,36 @@ async def test_only_owners_see_and_change_the_appearance(client: httpx2.AsyncCli
         assert (await client.post(path, data=FORM, headers=headers)).status_code == 403
     assert (await import_file(client, headers, b"{}")).status_code == 403
     assert (await client.get(f"{PATH}/import", headers=headers)).status_code == 405
+
+
+async def test_custom_css_is_a_permanent_file_of_the_pages_of_readers(
+    client: httpx2.AsyncClient, ora: dict[str, str], write: Write
+) -> None:
+    await write("On engines")
+    assert (await client.get("/custom.css")).status_code == 404
+    assert "custom.css" not in (await client.get("/")).text
+    css = "body { display: none }\n/* é </style> */"
+    await client.post(PATH, data=FORM | {"custom_css": css}, headers=ora)
+    page = (await client.get("/")).text
+    links = re.findall(r'<link rel="stylesheet" href="([^"]+)">', page)
+    assert re.fullmatch(r"/custom\.css\?v=\w{12}", links[-1])
+    answer = await client.get(links[-1])
+    assert answer.text == css
+    assert answer.headers["content-type"] == "text/css; charset=utf-8"
+    assert "immutable" in answer.headers["cache-control"]
+    assert (await client.get("/custom.css")).headers["cache-control"] == "no-cache"
+    assert links[-1] in (await client.get("/posts/on-engines")).text
+    await client.post(PATH, data=FORM | {"custom_css": "p { color: red }"}, headers=ora)
+    assert links[-1] not in (await client.get("/")).text
+
+
+async def test_custom_css_cannot_lock_out_an_owner(client: httpx2.AsyncClient, ora: dict[str, str], write: Write) -> None:
+    await write("On engines")
+    await client.post(PATH, data=FORM | {"custom_css": "* { display: none !important }"}, headers=ora)
+    assert "custom.css" not in (await client.get("/login")).text
+    for path in (f"{PATH}?plain=1", PATH, "/admin", "/account/confirm", "/dashboard", "/posts/on-engines/edit"):
+        answer = await client.get(path, headers=ora)
+        assert answer.status_code == 200
+        assert "custom.css" not in answer.text, path
+    await client.post(f"{PATH}/undo", headers=ora)
+    assert "custom.css" not in (await client.get("/")).text
