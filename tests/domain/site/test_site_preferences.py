@@ -34,6 +34,13 @@ async def test_invalid_and_unknown_rows_are_ignored(ctx: Context) -> None:
     assert ctx.site.runtime_settings.preferences == Preferences(title="Notes")
 
 
+async def test_unchanged_rows_are_not_validated_again(ctx: Context, make_user: MakeUser) -> None:
+    owner = ctx.acting_as(accounts.as_actor(await make_user("ora", Role.OWNER)))
+    before = await site_preferences.change(owner, PreferencesChanges(custom_css="p { color: red }"))
+    await ctx.site.runtime_settings.refresh(ctx.db)
+    assert ctx.site.runtime_settings.preferences is before
+
+
 @pytest.mark.parametrize("target", ["//evil.example", "javascript:alert(1)", "about", "https://", ""])
 def test_navigation_links_must_be_paths_or_web_urls(target: str) -> None:
     with pytest.raises(ValidationError):
