@@ -21,14 +21,16 @@ _CACHED = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Formats:
-    """Formats for one language and time zone. `locale` is the name of a CLDR locale, such as `en_GB`.
+    """Formats for one language and time zone.
+
+    `locale` is the name of a CLDR locale, such as `en_GB`, and `zone_label` names the zone, such as `America/New York`.
 
     A moment is a timestamp of any zone, or a date, which is in no zone.
     """
 
     locale: str
     zone: dt.tzinfo
-    zone_name: str
+    zone_label: str
 
     def local(self, moment: dt.datetime) -> dt.datetime:
         """Return the time that clocks of the zone show."""
@@ -76,7 +78,7 @@ def formats(language: str, time_zone: str) -> Formats:
     language: the language of the blog, as a BCP 47 tag.
     time_zone: the IANA name of the time zone of the blog.
     """
-    return Formats(interface_locale(language), time_zones.load(time_zone), time_zone)
+    return Formats(interface_locale(language), time_zones.load(time_zone), time_zone.replace("_", " "))
 
 
 def interface_locale(language: str) -> str:

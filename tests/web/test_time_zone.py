@@ -99,6 +99,10 @@ async def test_page_shows_the_day_of_the_author(
         assert wrong not in text
 
 
+async def test_zone_is_named_as_people_write_it(los_angeles: httpx2.AsyncClient, ora: dict[str, str]) -> None:
+    assert "Time in America/Los Angeles. An" in (await los_angeles.get("/posts/on-looms/edit", headers=ora)).text
+
+
 async def test_archive_groups_by_the_year_of_the_author(los_angeles: httpx2.AsyncClient) -> None:
     page = (await los_angeles.get("/archive")).text
     assert re.findall(r'<h2 id="year-(\d+)"', page) == ["2025", "2024"]
@@ -271,7 +275,7 @@ async def test_views_are_counted_on_the_day_of_the_blog(
 async def test_numbers_name_their_zone(berlin: httpx2.AsyncClient, owner: Context, ora: dict[str, str]) -> None:
     await posts.create(owner, NewPost(title="Looms", content="They weave."))
     for path in ("/admin", "/posts/looms/views"):
-        assert '<th scope="col">Day (Europe/Berlin)</th>' in (await berlin.get(path, headers=ora)).text
+        assert "Days begin at midnight in Europe/Berlin." in (await berlin.get(path, headers=ora)).text
 
 
 async def test_update_on_the_same_day_is_no_update(los_angeles: httpx2.AsyncClient, owner: Context) -> None:

@@ -52,6 +52,7 @@ class Templates:
             interface_language=INTERFACE_LANGUAGE,
             time_zone=_CurrentText(lambda: site.runtime_settings.preferences.time_zone),
             locale=_CurrentText(lambda: site.formats.locale.replace("_", "-")),
+            zone_label=_CurrentText(lambda: site.formats.zone_label),
             list_headings=list_headings,
             new_form_key=new_form_key,
         )

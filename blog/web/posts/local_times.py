@@ -28,7 +28,7 @@ def submitted_time(form: Form, name: str, formats: Formats, stored: dt.datetime 
         return to_utc(local, formats.zone).isoformat() if local.tzinfo is None and len(text) > len("2026-05-01") else f"{text}Z"
     except SkippedTime as error:
         form.errors[name] = (
-            f"There is no such time in {formats.zone_name}: clocks go from {_clock(error.before, error.after)} to "
+            f"There is no such time in {formats.zone_label}: clocks go from {_clock(error.before, error.after)} to "
             f"{_clock(error.after, error.before)}. Choose another time"
         )
         return None
