@@ -1,4 +1,4 @@
-"""The texts and headers of e-mails, as plain text."""
+"""Rendering of queued e-mails: the plain text of each kind, and the MIME message with its headers."""
 
 import hashlib
 from dataclasses import dataclass

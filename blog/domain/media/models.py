@@ -1,4 +1,4 @@
-"""Uploaded images, as queries return them."""
+"""Uploaded files, as queries return them: images, documents, audio, video and archives. Also the filter of their list."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from blog.domain.media.file_types import FILE_TYPES, FileKind
 
 @dataclass(frozen=True, slots=True)
 class MediaFilter:
-    """A selection of images.
+    """A selection of files.
 
     - `text`: text in the file name or the alt text; empty: any.
     - `uploader`: a username, `*` for everybody, or None for the current user.

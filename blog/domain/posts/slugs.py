@@ -1,4 +1,4 @@
-"""Slugs. A slug is never reused for another post, so that old links stay correct."""
+"""Slugs of posts: find an available one, and assign it. No slug is reused for another post, so that old links stay correct."""
 
 import functools
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""The site itself: feature flags, preferences, static pages and statistics."""
+"""The site itself: feature flags, preferences, static pages, statistics and the state of the database."""
