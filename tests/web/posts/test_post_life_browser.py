@@ -68,12 +68,10 @@ def upload_image(site: Site, page: Page) -> str:
     upload = page.get_by_role("button", name="Upload", exact=True)
     if upload.is_visible():
         upload.click()
-    item = page.locator("a[href^='/media-library/']").first
-    expect(item).to_be_visible()
-    with httpx.Client(base_url=site.base) as reader:
-        source = page.locator("main img").first.get_attribute("src") or ""
-        path = source.split("?")[0]
-        assert reader.get(path).headers["content-type"].startswith("image/")
+    page.locator(".media-preview, a[href='/media-library/1']").first.wait_for()
+    page.goto(f"{site.base}/media-library/1")
+    path = page.locator(".media-preview a").get_attribute("href") or ""
+    assert httpx.get(f"{site.base}{path}").headers["content-type"] == "image/png"
     return path
 
 
