@@ -138,6 +138,18 @@ class Unavailable(BlogError):
         self.retry_after = retry_after
 
 
+class UpstreamFailed(BlogError):
+    """Another server that the request depends on cannot be reached, or its response cannot be used."""
+
+    title = "Another site could not be read"
+
+
+class UpstreamTimeout(UpstreamFailed):
+    """Another server did not respond in time."""
+
+    title = "Another site did not respond in time"
+
+
 class TooManyRequests(BlogError):
     """The client has exceeded a rate limit. It may retry after `retry_after` seconds."""
 

@@ -196,7 +196,7 @@ class Settings(BaseSettings):
     outgoing_allow_private: bool = Field(
         default=False,
         description="Whether requests to addresses that users enter may reach addresses that are not public, such as other "
-        "machines of a local network.",
+        "machines of a local network, and the ports of their services.",
     )
     backup_reminder_days: int = Field(
         default=7,

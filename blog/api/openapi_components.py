@@ -18,7 +18,9 @@ PROBLEM_DESCRIPTIONS = {
     422: "Well-formed but invalid; `errors` names each member.",
     429: "Too many requests: try again after `Retry-After` seconds.",
     500: "Internal server error; the cause is only in the server log.",
+    502: "Another site could not be read; `detail` names the reason.",
     503: "Temporarily unavailable: try again after `Retry-After` seconds.",
+    504: "Another site did not respond in time.",
 }
 # Possible for every request.
 COMMON_PROBLEMS = frozenset({400, 401, 429, 500, 503})

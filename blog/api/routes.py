@@ -3,6 +3,7 @@
 from starlette.routing import Route
 
 from blog.api.authors import AuthorList
+from blog.api.bookmarks import BookmarkList
 from blog.api.comments import CommentDetail, CommentList
 from blog.api.events import EventList, EventStream
 from blog.api.flags import FlagDetail, FlagList
@@ -30,6 +31,7 @@ routes = [
     Route("/pages/{id:id}", StaticPageDetail, name="page"),
     Route("/media", MediaList, name="media"),
     Route("/media/{id:id}", MediaDetail, name="media_item"),
+    Route("/bookmarks", BookmarkList, name="bookmarks"),
     Route("/flags", FlagList, name="flags"),
     Route("/flags/{name}", FlagDetail, name="flag"),
     Route("/events", EventList, name="events"),

@@ -17,7 +17,14 @@ import httpx
 from blog import __version__
 from blog.delivery.addresses import is_public_host
 from blog.delivery.body import read_body
-from blog.delivery.transport import CONNECTION_ERRORS, GuardedTransport, OutgoingRequestError, Resolver
+from blog.delivery.transport import (
+    CONNECTION_ERRORS,
+    GuardedTransport,
+    OutgoingRequestError,
+    OutgoingTimeoutError,
+    Resolver,
+    connection_error,
+)
 from blog.observability.logging import correlation_id
 from blog.settings import Settings
 
@@ -109,7 +116,7 @@ class HttpClient:
                 is_redirect = response.status_code in _REDIRECTS
                 body = b"" if is_redirect else await read_body(response, limits.max_bytes, truncate=limits.truncate)
         except CONNECTION_ERRORS as error:
-            raise OutgoingRequestError("The server could not be reached, or its response is invalid.") from error
+            raise connection_error(error) from error
         return OutgoingResponse(str(address), response.status_code, response.headers, body)
 
     def _checked_url(self, url: str, limits: Limits) -> httpx.URL:
@@ -130,12 +137,12 @@ class HttpClient:
 
 @contextlib.contextmanager
 def _deadline(limits: Limits) -> Iterator[None]:
-    """Raise OutgoingRequestError if the block takes longer than the limit."""
+    """Raise OutgoingTimeoutError if the block takes longer than the limit."""
     try:
         with anyio.fail_after(limits.timeout):
             yield
     except TimeoutError:
-        raise OutgoingRequestError(f"The server did not respond completely within {limits.timeout:g} seconds.") from None
+        raise OutgoingTimeoutError(f"The server did not respond completely within {limits.timeout:g} seconds.") from None
 
 
 def _redirect_target(response: OutgoingResponse) -> str:

@@ -26,6 +26,17 @@ class OutgoingRequestError(Exception):
     """An outgoing request was refused or failed. The message is for the user that entered the address."""
 
 
+class OutgoingTimeoutError(OutgoingRequestError):
+    """The other server did not respond in time."""
+
+
+def connection_error(error: Exception) -> OutgoingRequestError:
+    """Return the error for the user of one of CONNECTION_ERRORS."""
+    if isinstance(error, httpcore.TimeoutException):
+        return OutgoingTimeoutError("The server did not respond in time.")
+    return OutgoingRequestError("The server could not be reached, or its response is invalid.")
+
+
 class GuardedTransport(httpx.AsyncBaseTransport):
     """An HTTP/1.1 transport for one request, with the checks of `_GuardedBackend`."""
 

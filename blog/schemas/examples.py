@@ -4,7 +4,20 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from blog.schemas import accounts, comments, events, feature_flags, invitations, lists, media, members, posts, static_pages, tags
+from blog.schemas import (
+    accounts,
+    bookmarks,
+    comments,
+    events,
+    feature_flags,
+    invitations,
+    lists,
+    media,
+    members,
+    posts,
+    static_pages,
+    tags,
+)
 
 _AT, _LATER = "2026-05-01T09:00:00Z", "2026-05-02T18:30:00Z"
 _MEDIA_URL = "https://blog.example.org/media/"
@@ -164,6 +177,14 @@ EXAMPLES: dict[type[BaseModel], Any] = {
     },
     media.MediaChanges: {"alt": "A brass wheel"},
     media.MediaOut: _IMAGE,
+    bookmarks.NewBookmark: {"url": "https://example.org/looms"},
+    bookmarks.BookmarkOut: {
+        "markdown": "> [!BOOKMARK]\n> [Looms](https://example.org/looms)\n>\n> How they work.",
+        "title": "Looms",
+        "description": "How they work.",
+        "url": "https://example.org/looms",
+        "image": None,
+    },
     events.EventsOut: {"events": [_EVENT], "cursor": "k3f9x2.1235", "reset": False},
     feature_flags.FlagChange: {"enabled": False},
     feature_flags.FlagOut: _FLAG,

@@ -20,6 +20,11 @@ from markdown_it.token import Token
 from blog.text.media_players import is_own_path
 
 BOOKMARK_CLASS: Final = "bookmark"
+# Characters that can be markup: wherever they are, at the beginning of a line, and in some places.
+_MARKUP: Final = re.compile(r"[\\`*_\[\]<>{}~^$=@]|^[-+#:]|:(?=//)|&(?=[#A-Za-z])")
+_LIST_NUMBER: Final = re.compile(r"^(\d{1,9})(?=[.)](?:\s|$))")
+_ENTITY: Final = re.compile(r"&(?=#?\w+;)")
+_URL_MARKUP: Final = str.maketrans({char: f"%{ord(char):02X}" for char in " ()<>\\\"'`"})
 _MARKER: Final = re.compile(r"\[!bookmark\][ \t]*\n(?=\[)", re.IGNORECASE)
 
 
@@ -27,6 +32,22 @@ def bookmark_plugin(parser: MarkdownIt) -> None:
     """Add bookmark cards to a parser."""
     parser.core.ruler.after("block", "bookmarks", _mark_quotes)
     parser.core.ruler.after("inline", "bookmark_images", _remove_foreign_images)
+
+
+def bookmark_markdown(url: str, title: str, description: str, image: str = "") -> str:
+    """Return the Markdown of a card. All text stays text: of another site nothing becomes markup.
+
+    - `url`: an http(s) URL without white space.
+    - `title`, `description`: single lines (`PageMetadata`); an empty description is left out.
+    - `image`: the path of an uploaded image, or empty.
+    """
+    link = _ENTITY.sub(r"\\\g<0>", url.translate(_URL_MARKUP))
+    parts = [f"[!BOOKMARK]\n> [{_escape(title)}]({link})", _escape(description), f"![]({image})" if image else ""]
+    return "\n>\n".join(f"> {part}" for part in parts if part)
+
+
+def _escape(line: str) -> str:
+    return _LIST_NUMBER.sub(r"\1\\", _MARKUP.sub(r"\\\g<0>", line))
 
 
 def _mark_quotes(state: StateCore) -> None:

@@ -80,6 +80,7 @@ TABLE: list[tuple[str, str, Any, tuple[int, ...]]] = [
     ("GET", "/media/{image}", None, (401, 404, 200, 404, 200, 200, 401, 200)),
     ("PATCH", "/media/{image}", {"alt": "A"}, (401, 404, 200, 404, 200, 200, 401, 200)),
     ("DELETE", "/media/{image}", None, (401, 404, 204, 404, 204, 204, 401, 204)),
+    ("POST", "/bookmarks", {"url": "loom"}, (401, 403, 422, 422, 422, 422, 401, 403)),
     ("GET", "/flags", None, (401, 403, 403, 403, 403, 200, 401, 403)),
     ("PUT", "/flags/live", {"enabled": True}, (401, 403, 403, 403, 403, 200, 401, 403)),
     ("GET", "/events?channel=moderation", None, (401, 403, 403, 403, 200, 200, 401, 403)),

@@ -59,7 +59,8 @@ WIDER_FOR = (
     "PATCH /api/v1/tags/{slug}",
     "POST /api/v1/tags/{slug}/merge",
 )
-ENDLESS = ["GET /api/v1/events/stream"]
+# The stream has no end, and a bookmark requests whatever address is generated: test_bookmarks has a site for it.
+NOT_RUN = ["GET /api/v1/events/stream", "POST /api/v1/bookmarks"]
 uploads: list[schemathesis.Case[Any]] = []
 _KEY = re.compile(r"[!-~]{1,255}")
 REFUSED = ["400", "401", "403", "404", "405", "406", "409", "412", "413", "415", "422", "428", "429"]
@@ -204,7 +205,7 @@ def test_api_matches_its_document_without_credentials(
 def try_everything(settings: Settings, token: str, who: str, record_property: Any) -> None:
     app: Any = create_app(settings)
     headers = {"Authorization": f"Bearer {token}"}
-    left_out = ENDLESS if who == "signed in" else [*ENDLESS, *needing_credentials()]
+    left_out = NOT_RUN if who == "signed in" else [*NOT_RUN, *needing_credentials()]
     outcome = run(app, headers if who == "signed in" else {}, left_out)
     record_property("cases", dict(outcome.cases))
     print(who, dict(outcome.cases), dict(outcome.statuses))

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpcore
 import pytest
 
 from blog.delivery import transport
 from blog.delivery.http_client import HttpClient, Limits, OutgoingResponse, resolve
-from blog.delivery.transport import OutgoingRequestError
+from blog.delivery.transport import OutgoingRequestError, OutgoingTimeoutError
 from blog.observability.logging import correlation_id
 from blog.settings import Settings
 from tests.delivery.test_addresses import REFUSED_ADDRESSES
@@ -220,6 +221,11 @@ async def test_post_follows_no_redirect(client: HttpClient) -> None:
 
 
 # Time, size and type
+
+
+def test_timeouts_of_connections_are_distinguished_from_other_errors() -> None:
+    assert isinstance(transport.connection_error(httpcore.ConnectTimeout()), OutgoingTimeoutError)
+    assert not isinstance(transport.connection_error(httpcore.ConnectError()), OutgoingTimeoutError)
 
 
 async def test_slow_body_ends_with_the_time(client: HttpClient) -> None:

@@ -112,7 +112,7 @@ class RateLimits:
         return _usage("default", self._default_limit, used, end)
 
     async def charge(self, connection: HTTPConnection, key: str, units: int) -> None:
-        """Count work that costs as much as `units` requests, for example the replay of events.
+        """Count work that costs as much as `units` requests, such as the replay of events.
 
         A client can exceed the limit once: the work of one request may cost more than the limit allows.
 
@@ -124,9 +124,7 @@ class RateLimits:
             return
         usage = await self._count(key, units, self._default_limit)
         getattr(connection.state, "rate_limit_usage", [])[:1] = [usage]  # for the headers of the response
-        replace(usage, used=usage.used - units).raise_if_exceeded(
-            f"Too many events replayed. Try again in {usage.reset} seconds."
-        )
+        replace(usage, used=usage.used - units).raise_if_exceeded()
 
     async def check_sign_in(self, connection: HTTPConnection, username: str) -> None:
         """Count a sign-in attempt, successful or not, by address, by address and account, and by account.

@@ -13,7 +13,9 @@ STATUSES: dict[type[errors.BlogError], int] = {
     errors.UnsupportedMedia: 415,
     errors.InvalidInput: 422,
     errors.TooManyRequests: 429,
+    errors.UpstreamFailed: 502,
     errors.Unavailable: 503,
+    errors.UpstreamTimeout: 504,
     errors.BlogError: 500,
 }
 """One status per class. A subclass has the status of its nearest base class."""
