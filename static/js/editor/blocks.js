@@ -12,7 +12,7 @@ const BLOCKS = [
   ["Table", (area) => apply(area, "table")],
   ["Code", (area) => block(area, "```\ncode\n```", 4, 8)],
   ["Callout", (area) => block(area, "> [!NOTE]\n> Text", 12, 16)],
-  ["Bookmark", (area) => block(area, "> [!BOOKMARK]\n> [Title](https://)\n>\n> Description", 17, 22)],
+  ["Bookmark", "bookmark"],
   ["Embed", (area) => block(area, "https://", 0, 8)],
   ["Footnote", (area) => apply(area, "footnote")],
   ["Divider", (area) => block(area, "---\n\n", 5, 5)],

@@ -3,7 +3,7 @@
 
 import { describe } from "./image-dialog.js";
 import { showMessage } from "./messages.js";
-import { block, replace } from "./text.js";
+import { block, replaceInBackground } from "./text.js";
 import { upload } from "./upload.js";
 
 let number = 0;
@@ -74,14 +74,9 @@ function progressLine(file) {
   return line;
 }
 
-// Replaces the placeholder, or removes it with its line, without moving the cursor or the focus. Does nothing if it was deleted.
+// Replaces the placeholder, or removes it with its line. Does nothing if it was deleted.
 function swap(area, placeholder, text) {
   const old = text ? placeholder : [`${placeholder}\n`, `\n${placeholder}`].find((line) => area.value.includes(line)) ?? placeholder;
   const at = area.value.indexOf(old);
-  if (at < 0) return;
-  const [focused, start, end] = [document.activeElement, area.selectionStart, area.selectionEnd];
-  const moved = (offset) => (offset >= at + old.length ? offset + text.length - old.length : Math.min(offset, at + text.length));
-  replace(area, at, at + old.length, text);
-  area.setSelectionRange(moved(start), moved(end));
-  if (focused !== area) focused?.focus({ preventScroll: true });
+  if (at >= 0) replaceInBackground(area, at, at + old.length, text);
 }

@@ -3,6 +3,7 @@
 import { completeAuthors } from "./authors.js";
 import { autosave } from "./autosave.js";
 import { blocks } from "./blocks.js";
+import { bookmarks } from "./bookmark.js";
 import { rememberCaret, restoreCaret } from "./caret.js";
 import { imagePicker } from "./image-picker.js";
 import { images } from "./images.js";
@@ -23,9 +24,10 @@ form.querySelector(".editor-toolbar").hidden = false;
 for (const plain of form.querySelectorAll(".editor-images, .preview-button")) plain.hidden = true;
 
 const imageUploads = images(editor, area);
-blocks(area, { image: imageUploads.choose });
+const bookmarkCards = bookmarks(editor, area);
+blocks(area, { image: imageUploads.choose, bookmark: bookmarkCards.ask });
 toolbar(editor, area, { image: imageUploads.choose });
-paste(area, editor.dataset.converter);
+paste(area, editor.dataset.converter, bookmarkCards.offer);
 preview(editor, form, area);
 if (form.elements.tags) {
   // A page has a title, a text and an address alone.

@@ -1,4 +1,5 @@
-// Paste into the text: formatted text becomes Markdown, and an address pasted over a selection becomes a link.
+// Paste into the text: formatted text becomes Markdown, and an address pasted over a selection becomes a link. For an address on
+// an empty line, `onLink` is called.
 
 import { showMessage } from "./messages.js";
 import { isInCode, replace } from "./text.js";
@@ -6,7 +7,7 @@ import { isInCode, replace } from "./text.js";
 const FORMATTED = /<(?:a|b|strong|i|em|h[1-6]|ul|ol|table|blockquote|code|pre|img|del|s|hr)\b|\b(?:MsoListParagraph|font-weight:\s*(?:bold|[6-9]00)|font-style:\s*italic)/i;
 const ADDRESS = /^https?:\/\/[^\s<>]+$/;
 
-export function paste(area, converterUrl) {
+export function paste(area, converterUrl, onLink) {
   area.addEventListener("paste", async (event) => {
     const text = event.clipboardData.getData("text/plain");
     const html = event.clipboardData.getData("text/html");
@@ -18,12 +19,17 @@ export function paste(area, converterUrl) {
       const address = text.trim().replaceAll("(", "%28").replaceAll(")", "%29");
       return replace(area, start, end, `[${selection.replace(/[\\[\]]/g, "\\$&")}](${address})`);
     }
+    if (ADDRESS.test(text.trim()) && isEmptyLine(value, start, end)) return onLink(text.trim()); // the browser pastes the address
     if (!text || !FORMATTED.test(html)) return;
     event.preventDefault();
     const { markdown, dropped } = await convert(converterUrl, html, text);
     replace(area, start, end, markdown);
     report(area, start, { markdown, text, dropped });
   });
+}
+
+function isEmptyLine(value, start, end) {
+  return /(?:^|\n)$/.test(value.slice(0, start)) && /^(?:\n|$)/.test(value.slice(end)) && start === end;
 }
 
 // Returns the plain text if the converter cannot be loaded.

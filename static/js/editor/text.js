@@ -17,6 +17,15 @@ export function replace(area, start, end, text) {
   area.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+// Replaces a part of the text without moving the cursor or the focus.
+export function replaceInBackground(area, from, to, text) {
+  const [focused, start, end] = [document.activeElement, area.selectionStart, area.selectionEnd];
+  const moved = (offset) => (offset >= to ? offset + text.length - (to - from) : Math.min(offset, from + text.length));
+  replace(area, from, to, text);
+  area.setSelectionRange(moved(start), moved(end));
+  if (focused !== area) focused?.focus({ preventScroll: true });
+}
+
 export function apply(area, tool) {
   if (tool === "code" && selected(area).includes("\n")) return block(area, `\`\`\`\n${selected(area)}\n\`\`\``, 3, 3);
   if (tool in MARKS) return wrap(area, ...MARKS[tool]);
