@@ -183,10 +183,10 @@ def test_members_role_is_set_by_keyboard(browser: Browser, base: str, tmp_path: 
 
 def test_accent_colour_is_applied(browser: Browser, base: str) -> None:
     page, _ = opened(browser, base, color_scheme="light")
-    page.goto("/admin/site")
+    page.goto("/admin/appearance")
     page.get_by_label("Accent colour").fill("#0000cc")
-    page.get_by_role("button", name="Save").click()
-    page.get_by_text("Settings saved.").wait_for()
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("Appearance saved.").wait_for()
     colour = "getComputedStyle(document.querySelector('form.stacked-form button')).backgroundColor"
     # Scripts may see the words before the style sheet with the colour is there.
     page.wait_for_function(f"{colour} === 'rgb(0, 0, 204)'")
