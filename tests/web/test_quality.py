@@ -27,6 +27,24 @@ WATCH = """
   }).observe({type: 'layout-shift', buffered: true});
   addEventListener('securitypolicyviolation', event => refused.push(event.violatedDirective + ' ' + event.blockedURI));
 """
+CONTROLS = """() => {
+  window.reached = new Set(); window.unseen = [];
+  const isRadioOfAnother = one => one.type === "radio" && !one.checked && document.querySelector(`[name="${one.name}"]:checked`);
+  const all = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
+  window.controls = () => [...document.querySelectorAll(all)].filter(one => one.tabIndex >= 0 && !one.disabled
+    && one.checkVisibility({visibilityProperty: true}) && !isRadioOfAnother(one));
+  window.waiting = () => controls().filter(one => !reached.has(one)).map(one => one.outerHTML.slice(0, 200));
+  const parts = document.querySelectorAll("[type=date], [type=datetime-local], audio, video").length;
+  return controls().length + 8 * parts;
+}"""
+"""Returns the number of times to press Tab, at most: dates and players have several stops."""
+NOTE_FOCUS = """() => {
+  const focused = document.activeElement;
+  if (focused === document.body || reached.has(focused)) return;
+  reached.add(focused);
+  const {outlineStyle, outlineWidth} = getComputedStyle(focused);
+  if (outlineStyle === "none" || !parseFloat(outlineWidth)) unseen.push(focused.outerHTML.slice(0, 200));
+}"""
 STRANGERS = [
     "/", "/posts/long", "/posts/short", "/posts/markup", "/posts/figures", "/tags", "/tags/maths", "/authors/ada", "/archive",
     "/posts/long/guest-comment", "/posts/long/guest-comment?reply=1", "/posts/long/guest-comment?sent=yes",
@@ -181,6 +199,16 @@ def test_pages_have_no_layout_shift_no_overflow_and_no_external_requests(site: B
         assert [line for line in complaints if answer.ok or f"{answer.status}" not in line] == [], path
         complaints.clear()
     assert asked == {site.base}
+
+
+@pytest.mark.timeout(300)
+def test_every_control_is_reached_with_tab_and_shows_its_focus(site: Blog, browser: Browser) -> None:
+    for page, path in pages(browser, site, 1024):
+        page.goto(site.base + path)
+        for _ in range(page.evaluate(CONTROLS) + 2):
+            page.keyboard.press("Tab")
+            page.evaluate(NOTE_FOCUS)
+        assert page.evaluate("[unseen, waiting()]") == [[], []], path
 
 
 def test_nothing_moves_when_images_arrive(site: Blog, browser: Browser) -> None:
