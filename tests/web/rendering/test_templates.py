@@ -9,10 +9,15 @@ import jinja2
 import pytest
 
 from blog.app import Application
+from blog.domain.accounts import accounts
+from blog.domain.core.context import Context
 from blog.domain.posts.models import Post
+from blog.domain.site import site_preferences
 from blog.framework.templating.resources import resource_dir
 from blog.framework.templating.templating import format_rfc3339
-from blog.schemas.site_preferences import Preferences
+from blog.schemas.accounts import Role
+from blog.schemas.site_preferences import PreferencesChanges
+from tests.conftest import MakeUser
 from tests.web.conftest import Write
 from tests.web.test_pages import opened
 
@@ -42,10 +47,13 @@ async def test_links_are_compiled_to_direct_calls(app: Application) -> None:
     assert "/static/css/blog." in compiled, "constant links are formatted at compile time"
 
 
-async def test_cached_card_follows_the_post_and_the_language_and_time_zone_of_the_site(app: Application, write: Write) -> None:
+async def test_cached_card_follows_the_post_and_the_language_and_time_zone_of_the_site(
+    app: Application, make_user: MakeUser, write: Write
+) -> None:
     post = await write("On engines")
+    ora = accounts.as_actor(await make_user("ora", Role.OWNER))
     async with opened(app) as (_, services):
-        templates = services.templates
+        templates, ctx = services.templates, Context(services.site, ora, dt.datetime.now(dt.UTC), "test")
 
         def listed(post: Post) -> str:
             return templates.render("posts/_post_list.html", posts=[post], channel="posts", is_first=True, next_page_path=None)
@@ -53,11 +61,11 @@ async def test_cached_card_follows_the_post_and_the_language_and_time_zone_of_th
         assert listed(post) == listed(post)
         assert templates._cached_card.cache_info().hits == 1
         assert "7 comments" in listed(dataclasses.replace(post, comment_count=7))
-        services.site.runtime_settings.preferences = Preferences(language="de")
+        await site_preferences.change(ctx, PreferencesChanges(language="de"))
         assert '<article class="card" id="post-1" aria-labelledby="post-title-1" lang="de">' in listed(post)
         evening = dataclasses.replace(post, published_at=dt.datetime(2026, 11, 30, 7, 19, tzinfo=dt.UTC))
         assert ">30 November 2026</time>" in listed(evening)
-        services.site.runtime_settings.preferences = Preferences(language="en-US", time_zone="America/Los_Angeles")
+        await site_preferences.change(ctx, PreferencesChanges(language="en-US", time_zone="America/Los_Angeles"))
         assert ">November 29, 2026</time>" in listed(evening)
 
 
