@@ -4,10 +4,10 @@ import datetime as dt
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from blog.schemas.accounts import Email, Role
-from blog.schemas.fields import NORMALISED, Input, Line, Output
+from blog.schemas.fields import NORMALISED, Input, Line, Output, integral
 
 
 class InvitationStatus(StrEnum):
@@ -36,7 +36,7 @@ class NewInvitation(Input):
         default=None, description="The link is sent to this address, and the account gets it. Absent: a link for anyone"
     )
     note: Annotated[Line, StringConstraints(max_length=200), NORMALISED] = ""
-    days: int = Field(default=7, ge=1, le=90)
+    days: Annotated[int, Field(ge=1, le=90), BeforeValidator(integral)] = 7
 
 
 class InvitationOut(Output):

@@ -18,6 +18,7 @@ from blog.framework.endpoints.endpoint import Endpoint
 from blog.framework.endpoints.openapi_operations import get_operation
 from blog.schemas.accounts import Scope
 from blog.schemas.examples import EXAMPLES
+from blog.schemas.fields import Input
 from tests.support.agreement import Agreement
 from tests.support.serving import blog
 
@@ -113,6 +114,16 @@ def test_every_body_and_response_has_a_valid_example(api: dict[str, Any], agreem
     assert shown > 20
     for model, example in EXAMPLES.items():
         model.model_validate_json(json.dumps(example))
+
+
+@pytest.mark.parametrize("model", [model for model in EXAMPLES if issubclass(model, Input)])
+def test_integers_of_bodies_may_have_a_zero_fraction(model: type[Input]) -> None:
+    """JSON has one type of number: 7.0 is the integer 7, and some clients write it."""
+    for name, schema in model.model_json_schema()["properties"].items():
+        kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") == "integer"]
+        for kind in kinds:
+            body = EXAMPLES[model] | {name: float(kind["minimum"])}
+            model.model_validate_json(json.dumps(body), strict=True)
 
 
 def test_absent_is_not_null_in_queries_and_no_default_in_changes(api: dict[str, Any]) -> None:
