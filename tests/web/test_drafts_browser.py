@@ -89,6 +89,7 @@ def test_text_that_was_sent_is_cleared(site: Any, page: Page, path: str, label: 
     assert len(page.evaluate(STORED)) == 1
     page.get_by_role("button", name=button).click()
     page.locator(".prose").get_by_text("A whole thought").first.wait_for()
+    page.wait_for_load_state()  # the words are there before the script that clears the draft
     assert page.evaluate(STORED) == []
     page.goto(site.base + path)
     assert page.get_by_text("Restored unsaved text.").count() == 0
