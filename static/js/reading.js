@@ -2,6 +2,7 @@
 
 const main = document.querySelector("main");
 const dialog = document.getElementById("zoom");
+const IMAGES = ".prose img, .feature-image img";
 const ZOOM = 1.2; // an image is enlarged if it has more pixels than are shown, by this factor
 let current = null; // the image in the dialog
 
@@ -29,10 +30,7 @@ async function copy(box, message) {
 
 // Galleries link to the file of each image. Other images are enlarged if they are shown smaller than they are.
 function markImages() {
-  for (const image of main.querySelectorAll(".prose img, .feature-image img")) {
-    if (image.complete) markImage(image);
-    else image.addEventListener("load", () => markImage(image), { once: true });
-  }
+  for (const image of main.querySelectorAll(IMAGES)) if (image.complete) markImage(image);
 }
 
 function markImage(image) {
@@ -48,7 +46,7 @@ function largestWidth(image) {
 }
 
 const isLarge = (image) => image.getAttribute("role") === "button" || Boolean(image.closest(".gallery a"));
-const largeImages = () => [...main.querySelectorAll(".prose img, .feature-image img")].filter(isLarge);
+const largeImages = () => [...main.querySelectorAll(IMAGES)].filter(isLarge);
 const fileOf = (image) => image.closest(".gallery a")?.href ?? image.srcset.split(",").pop().trim().split(" ")[0] ?? "";
 
 function show(image) {
@@ -81,6 +79,7 @@ dialog.addEventListener("click", ({ target }) => {
 dialog.addEventListener("keydown", ({ key }) => {
   if (key === "ArrowLeft" || key === "ArrowRight") step((key === "ArrowRight" ? 1 : -1) * (document.dir === "rtl" ? -1 : 1));
 });
+main.addEventListener("load", ({ target }) => target.matches(IMAGES) && markImage(target), true); // `load` does not bubble
 main.addEventListener("click", (event) => {
   const image = event.target.closest(".gallery a")?.querySelector("img") ?? event.target.closest("img[role=button]");
   if (!image || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;

@@ -11,6 +11,7 @@ import structlog
 from pydantic import ValidationError
 
 from blog.db import tables
+from blog.db.compiled_queries import PreparedQuery
 from blog.db.database import Database
 from blog.errors import Unavailable
 from blog.observability.logging import OutageLog
@@ -25,7 +26,9 @@ REFRESH_SECONDS = 0.5
 
 _f, _p, _g = tables.feature_flags.c, tables.site_preferences.c, tables.static_pages.c
 _AFTER_PATH = re.compile(r"[?#].*", re.DOTALL)
-_DRAFT_SLUGS = sa.select(_g.slug).where(_g.status == PageStatus.DRAFT.value)
+_FLAGS = PreparedQuery(sa.select(_f.name, _f.enabled))
+_PREFERENCES = PreparedQuery(sa.select(_p.name, _p.value))
+_DRAFT_SLUGS = PreparedQuery(sa.select(_g.slug).where(_g.status == PageStatus.DRAFT.value))
 
 
 class RuntimeSettings:
@@ -54,10 +57,7 @@ class RuntimeSettings:
     async def refresh(self, db: Database) -> None:
         """Load flags and preferences. Raises Unavailable and keeps the last known values."""
         async with self._refresh_lock:  # a concurrent read of an older state must not win
-            async with db.snapshot():
-                flags = await db.fetch_all(sa.select(_f.name, _f.enabled))
-                values = await db.fetch_all(sa.select(_p.name, _p.value))
-                drafts = await db.fetch_all(_DRAFT_SLUGS)
+            flags, values, drafts = await db.fetch_many_consistent(_FLAGS(), _PREFERENCES(), _DRAFT_SLUGS())
             before = self._flags, self.preferences, self.navigation
             # A newer version of the blog may know flags and preferences that this one does not.
             self._flags = {**self.defaults, **{Flag(row["name"]): row["enabled"] for row in flags if row["name"] in set(Flag)}}
@@ -95,7 +95,7 @@ class RuntimeSettings:
 
 async def unreadable_preferences(db: Database) -> list[str]:
     """Return the names of stored preferences that this version cannot read, and for which the defaults apply."""
-    rows = await db.fetch_all(sa.select(_p.name, _p.value))
+    rows = await db.fetch_all(_PREFERENCES())
     return _invalid_names({row["name"]: row["value"] for row in rows if row["name"] in Preferences.model_fields})
 
 
